@@ -1,0 +1,41 @@
+"""The command line, ``ia-modules``: one file per group of commands, what they print in ``terminal.py``.
+
+An error that is raised on purpose becomes one line on stderr and exit status 1; a command that is not understood, 2.
+"""
+
+from typing import Annotated
+
+import typer
+
+from ia_modules import __version__
+from ia_modules.cli import db, executions, serve
+
+__all__ = ["app"]
+
+app = typer.Typer(
+    name="ia-modules",
+    help="Every execution and every step on record, while it happens: look at what ran, and serve it.",
+    epilog="Example: ia-modules executions list",
+    rich_markup_mode=None,
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+app.add_typer(executions.app)
+app.add_typer(db.app)
+app.command("serve", epilog=serve.EXAMPLE)(serve.serve)
+
+
+def _show_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"ia-modules {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def main(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Show the version and exit.")
+    ] = False,
+) -> None:
+    """What stands before the command."""

@@ -1,0 +1,225 @@
+"""The door to the database: open, close, statements, scripts and transactions, the same on SQLite and PostgreSQL."""
+
+from collections.abc import AsyncGenerator, Callable, Sequence
+from contextlib import AbstractAsyncContextManager
+from datetime import datetime
+from types import TracebackType
+from typing import Any, Self, TypeVar
+
+from ia_modules.database.blocking import LoopThread, refuse_on_loop
+from ia_modules.database.driver import NO_PARAMS, Dialect, Driver, Params, Rows, Script, Statement
+from ia_modules.database.migrator import MigrationStatus, migrate, migration_status
+from ia_modules.database.postgresql import PostgresqlDriver
+from ia_modules.database.postgresql_listener import CHANNEL
+from ia_modules.database.queries import load_queries
+from ia_modules.database.sqlite import SqliteDriver
+from ia_modules.database.sqlite_connection import Synchronous
+from ia_modules.database.transaction import Transaction, open_transaction, refuse_inside
+from ia_modules.database.url import parse_url
+
+__all__ = ["CHANNEL", "DatabaseManager", "Script", "Statement", "Transaction"]
+
+T = TypeVar("T")
+
+
+class DatabaseManager:
+    """One database, used from any number of tasks and threads. Parameters are always ``:name``.
+
+    Values are str, int, float, bool, None and datetime; JSON goes in and comes out as str. Keys that the SQL does not
+    name are ignored. Every error is raised, as one of :mod:`ia_modules.errors`, with the driver's as its cause.
+    It opens at first use; only :meth:`initialize` also brings the schema up to date.
+
+    Args:
+        url: ``sqlite:///file.db``, ``sqlite:////absolute/file.db``, ``sqlite:///:memory:``, or ``postgresql://…`` in
+            every form that libpq takes.
+        pool_size: connections to PostgreSQL for each event loop.
+        busy_timeout_seconds: how long a statement waits for somebody else's lock, or for a free connection.
+        synchronous: SQLite; FULL flushes at every commit, NORMAL may lose the last commits when the power fails.
+        poll_seconds: SQLite; how often :meth:`signals` looks for other connections' commits.
+        now: SQLite; the clock behind ``ia_now()``, for tests. On PostgreSQL replace the function itself.
+
+    Raises:
+        InvalidDatabaseUrl: the URL cannot be understood; a password is never in the message.
+    """
+
+    def __init__(
+        self,
+        url: str,
+        *,
+        pool_size: int = 10,
+        busy_timeout_seconds: float = 10.0,
+        synchronous: Synchronous = "FULL",
+        poll_seconds: float = 0.1,
+        now: Callable[[], datetime] | None = None,
+    ) -> None:
+        parsed = parse_url(url)
+        if parsed.dialect == "postgresql" and now is not None:
+            raise ValueError("now= is for SQLite; on PostgreSQL replace the function ia_now() of the test's database")
+        self._url = parsed
+        self._blocking = LoopThread()
+        self._driver: Driver = (
+            SqliteDriver(
+                parsed,
+                now=now,
+                busy_timeout_seconds=busy_timeout_seconds,
+                synchronous=synchronous,
+                poll_seconds=poll_seconds,
+            )
+            if parsed.dialect == "sqlite"
+            else PostgresqlDriver(parsed, pool_size=pool_size, busy_timeout_seconds=busy_timeout_seconds)
+        )
+
+    def __repr__(self) -> str:
+        return f"DatabaseManager({self.safe_url!r})"
+
+    @property
+    def dialect(self) -> Dialect:
+        return self._url.dialect
+
+    @property
+    def safe_url(self) -> str:
+        """The URL with ``***`` for a password."""
+        return self._url.safe
+
+    def query(self, name: str) -> str:
+        """A named SQL of ``database/sql``, for this database. Raises InvalidQuery for a name that does not exist."""
+        return load_queries(self.dialect)[name]
+
+    # --- open and close ---
+
+    async def initialize(self) -> None:
+        """Open, and bring the schema up to date.
+
+        Raises:
+            DatabaseUnavailable: the server or the file cannot be reached.
+            SchemaError: an applied migration has changed, or the schema needs a newer program.
+        """
+        self.refuse_inside_transaction("initialize()")
+        await self._driver.open()
+        await migrate(self._driver, self.dialect)
+
+    async def close(self) -> None:
+        """Let what runs end, then close every connection and end every thread. Nothing can be done afterwards."""
+        await self._driver.close()
+        self._blocking.stop()
+
+    async def migration_status(self) -> list[MigrationStatus]:
+        """Where each migration stands, by version. Creates nothing, not even a missing SQLite file."""
+        return await migration_status(self._driver, self.dialect)
+
+    async def __aenter__(self) -> Self:
+        await self.initialize()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.close()
+
+    # --- one statement at a time, each a transaction of its own ---
+
+    async def execute_async(self, sql: str, params: Params | None = None) -> int:
+        """Run one statement; how many rows it inserted, updated or deleted."""
+        self.refuse_inside_transaction("execute_async()", "await handle.execute(sql, params)")
+        return await self._driver.execute(sql, params or NO_PARAMS)
+
+    async def fetch_one_async(self, sql: str, params: Params | None = None) -> dict[str, Any] | None:
+        """The first row, None when there is none."""
+        self.refuse_inside_transaction("fetch_one_async()", "await handle.fetch_one(sql, params)")
+        rows = await self._driver.perform(Statement(sql, (params or NO_PARAMS,)))
+        return rows[0] if rows else None
+
+    async def fetch_all_async(self, sql: str, params: Params | None = None) -> Rows:
+        """Every row."""
+        self.refuse_inside_transaction("fetch_all_async()", "await handle.fetch_all(sql, params)")
+        return await self._driver.perform(Statement(sql, (params or NO_PARAMS,)))
+
+    async def execute_many_async(self, sql: str, rows: Sequence[Params]) -> None:
+        """Run one statement for each row of parameters: for all of them, or for none."""
+        self.refuse_inside_transaction("execute_many_async()", "await handle.execute_many(sql, rows)")
+        await self._driver.perform(Statement(sql, rows))
+
+    # --- many statements that become true together ---
+
+    def transaction(self, timeout_seconds: float = 30.0) -> AbstractAsyncContextManager[Transaction]:
+        """One transaction: committed when the block ends, rolled back when it raises, is cancelled or lasts too long.
+
+        It is a connection of its own on PostgreSQL, and the only writer on SQLite: keep it short. Inside the block, and
+        in tasks started there, only the handle may be used; the manager raises TransactionMisuse.
+        """
+        self.refuse_inside_transaction("transaction()", "its own transaction is already open")
+        return open_transaction(self._driver, timeout_seconds)
+
+    async def run(self, script: Script[T]) -> T:
+        """Run a script in one read-write transaction, and return what it returns.
+
+        Committed when the script returns, rolled back when anything raises. When the caller is cancelled meanwhile the
+        database has all of it or nothing. On SQLite the script runs in the writer's thread.
+        """
+        self.refuse_inside_transaction("run()")
+        return await self._driver.run(script)
+
+    async def read(self, script: Script[T]) -> T:
+        """Run a script in one read-only snapshot: all its statements see the same moment."""
+        self.refuse_inside_transaction("read()")
+        return await self._driver.read(script)
+
+    def refuse_inside_transaction(self, called: str, instead: str = "await handle.execute(sql, params)") -> None:
+        """Raise TransactionMisuse when the caller runs inside a :meth:`transaction` of this database."""
+        refuse_inside(self._driver, called, instead)
+
+    # --- wake-ups ---
+
+    async def notify(self, payload: str) -> None:
+        """Tell every process that listens. On SQLite nothing needs to be told: a commit itself is seen.
+
+        Args:
+            payload: less than 8000 bytes of UTF-8, which is PostgreSQL's limit; split it yourself.
+        """
+        await self._driver.notify(payload)
+
+    def signals(self) -> AsyncGenerator[str | None]:
+        """Payloads of :meth:`notify`, and None for "something may have changed: look".
+
+        The first item is None, as soon as it listens: what happened before is yours to read, nothing after it is
+        missed. PostgreSQL: None also after a lost connection was made again. SQLite: only None, when a commit was seen.
+        Ends when the manager is closed. Close it with ``contextlib.aclosing`` when you leave early.
+        """
+        return self._driver.signals()
+
+    # --- the same for code without an event loop ---
+
+    def execute(self, sql: str, params: Params | None = None) -> int:
+        """:meth:`execute_async` for code without an event loop."""
+        refuse_on_loop("execute", "execute_async")
+        return self._blocking.call(self.execute_async(sql, params))
+
+    def fetch_one(self, sql: str, params: Params | None = None) -> dict[str, Any] | None:
+        """:meth:`fetch_one_async` for code without an event loop."""
+        refuse_on_loop("fetch_one", "fetch_one_async")
+        return self._blocking.call(self.fetch_one_async(sql, params))
+
+    def fetch_all(self, sql: str, params: Params | None = None) -> Rows:
+        """:meth:`fetch_all_async` for code without an event loop."""
+        refuse_on_loop("fetch_all", "fetch_all_async")
+        return self._blocking.call(self.fetch_all_async(sql, params))
+
+    def initialize_sync(self) -> None:
+        """:meth:`initialize` for code without an event loop."""
+        refuse_on_loop("initialize_sync", "initialize")
+        self._blocking.call(self.initialize())
+
+    def close_sync(self) -> None:
+        """:meth:`close` for code without an event loop."""
+        refuse_on_loop("close_sync", "close")
+        self._blocking.call(self._driver.close())
+        self._blocking.stop()
+
+    def __enter__(self) -> Self:
+        self.initialize_sync()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close_sync()

@@ -1,0 +1,89 @@
+"""What PostgreSQL's and asyncpg's errors mean, in ours."""
+
+import asyncpg
+
+from ia_modules.database.driver import shortened
+from ia_modules.errors import (
+    ConstraintViolated,
+    DatabaseBusy,
+    DatabaseError,
+    DatabaseReadOnly,
+    DatabaseUnavailable,
+    InvalidDatabaseUrl,
+    InvalidQuery,
+)
+
+DRIVER_ERRORS = (
+    asyncpg.PostgresError,
+    asyncpg.InterfaceError,
+    asyncpg.InternalClientError,
+    OSError,  # also TimeoutError
+    TypeError,
+    ValueError,
+    OverflowError,
+)
+"""What asyncpg raises for a connection or a statement."""
+
+_BUSY = {
+    "25P03": "the transaction stood idle for too long and the server ended it",
+    "25P04": "the transaction lasted too long and the server ended it",
+    "40001": "another transaction changed the same rows",
+    "40P01": "two transactions waited for each other",
+    "55006": "somebody else is using it",
+    "55P03": "another connection held a lock for too long",
+    "57014": "the statement was cancelled, by its time limit or by hand",
+}
+_UNAVAILABLE_CLASSES = ("08", "28", "3D", "53", "57", "58", "XX")
+_WRONG_QUERY_CLASSES = ("0A", "21", "22", "26", "34", "42")
+
+
+def translated(error: Exception, place: str, sql: str | None = None) -> DatabaseError:
+    """The error to raise ``from error``.
+
+    Args:
+        place: host and port.
+        sql: what was being run, None while connecting.
+    """
+    what = f" The SQL: {shortened(sql)}" if sql else ""
+    match error:
+        case asyncpg.InvalidCachedStatementError() | asyncpg.OutdatedSchemaCacheError():
+            return DatabaseBusy(f"The schema at {place} changed meanwhile; try again.{what}")
+        case asyncpg.ClientConfigurationError():
+            return InvalidDatabaseUrl(f"The URL of PostgreSQL at {place} cannot be used: {error}.")
+        case asyncpg.PostgresError():
+            return _by_state(error, place, what)
+        case asyncpg.DataError() | asyncpg.UnsupportedClientFeatureError():
+            return InvalidQuery(f"The statement cannot be sent to PostgreSQL: {error}.{what}")
+        case TimeoutError():
+            return DatabaseUnavailable(
+                f"PostgreSQL at {place} did not answer in time. Is it running and reachable?{what}"
+            )
+        case asyncpg.InterfaceError() | asyncpg.InternalClientError() | OSError():
+            return DatabaseUnavailable(f"PostgreSQL at {place} cannot be reached: {error}. Is it running?{what}")
+        case _ if sql is None:
+            return InvalidDatabaseUrl(
+                f"The URL of PostgreSQL at {place} cannot be used by asyncpg; is all of it quoted?"
+            )
+        case _:  # Python's own errors, for a value that cannot be sent
+            return InvalidQuery(f"The statement cannot be sent to PostgreSQL: {error}.{what}")
+
+
+def _by_state(error: asyncpg.PostgresError, place: str, what: str) -> DatabaseError:
+    state = str(error.sqlstate or "")
+    message = str(error.args[0] if error.args else error)
+    if state in _BUSY:
+        return DatabaseBusy(f"PostgreSQL at {place}: {_BUSY[state]} ({message}). Try again.{what}")
+    if state == "25006":
+        return DatabaseReadOnly(f"PostgreSQL at {place} can be read here but not written ({message}).{what}")
+    if state.startswith("23"):
+        return ConstraintViolated(f"{message}.{what}", constraint=error.constraint_name)
+    if state == "42501":
+        return DatabaseError(f"PostgreSQL at {place} does not allow it: {message}. GRANT it to this user.{what}")
+    if state.startswith(_UNAVAILABLE_CLASSES):
+        return DatabaseUnavailable(f"PostgreSQL at {place} cannot be used: {message}.{what}")
+    if not what and state.startswith("42"):  # while connecting: the server was sent what the URL says
+        return InvalidDatabaseUrl(f"The URL has an option that PostgreSQL at {place} does not accept: {message}.")
+    if state.startswith(_WRONG_QUERY_CLASSES):
+        hint = " Was the schema created? await database.initialize()." if state == "42P01" else ""
+        return InvalidQuery(f"PostgreSQL refused the SQL: {message}.{hint}{what}")
+    return DatabaseError(f"PostgreSQL at {place} failed: {message} ({state}).{what}")

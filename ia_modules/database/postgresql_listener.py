@@ -1,0 +1,105 @@
+"""LISTEN on a connection of its own, which is made again whenever it is lost."""
+
+import asyncio
+import logging
+from collections.abc import AsyncGenerator, Awaitable, Callable
+from contextlib import asynccontextmanager, suppress
+from contextvars import Context
+from typing import Literal
+
+from ia_modules.database.postgresql_errors import DRIVER_ERRORS, translated
+from ia_modules.database.postgresql_session import CLEANUP_SECONDS, AsyncpgConnection
+
+CHANNEL = "ia_modules"
+
+_WAITING_SIGNALS = 1000
+_RECONNECT_SECONDS = (0.1, 10.0)
+_ASK_SECONDS = 30.0
+_ANSWER_SECONDS = 10.0
+
+logger = logging.getLogger(__name__)
+
+
+class Listener:
+    """What comes over the channel, for one reader.
+
+    Signals wait for their reader; when too many wait, one None ("something may have changed") stands for all of them.
+    """
+
+    def __init__(self, connect: Callable[[], Awaitable[AsyncpgConnection]], place: str) -> None:
+        self._connect, self._place = connect, place
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._inbox: asyncio.Queue[str | Literal[False] | None] = asyncio.Queue()
+
+    async def signals(self) -> AsyncGenerator[str | None]:
+        """Payloads; None as soon as it listens, and whenever something may have been missed. Ends at :meth:`stop`."""
+        self._loop = asyncio.get_running_loop()
+        listening = asyncio.create_task(self._listen(), name="ia-modules:listen", context=Context())
+        listening.add_done_callback(self._stopped)
+        try:
+            while (signal := await self._inbox.get()) is not False:
+                yield signal
+            if listening.done():
+                listening.result()
+        finally:
+            listening.cancel()
+            await asyncio.wait([listening])
+
+    def stop(self) -> None:
+        """End the signals; from any thread."""
+        if self._loop is not None and not self._loop.is_closed():
+            self._loop.call_soon_threadsafe(self._stopped)
+
+    def _stopped(self, _listening: object = None) -> None:
+        self._inbox.put_nowait(False)
+
+    def _put(self, signal: str | None) -> None:
+        if self._inbox.qsize() >= _WAITING_SIGNALS:
+            while not self._inbox.empty():
+                self._inbox.get_nowait()
+            signal = None
+        self._inbox.put_nowait(signal)
+
+    async def _listen(self) -> None:
+        wait, longest = _RECONNECT_SECONDS
+        while True:
+            try:
+                async with self._listening() as (connection, lost):
+                    wait, _ = _RECONNECT_SECONDS
+                    self._put(None)
+                    await _until(lost, connection)
+                logger.warning("The connection that listens to PostgreSQL at %s was lost.", self._place)
+            except DRIVER_ERRORS as error:
+                logger.warning("No notifications for now. %s", translated(error, self._place))
+            await asyncio.sleep(wait)
+            wait = min(2 * wait, longest)
+
+    @asynccontextmanager
+    async def _listening(self) -> AsyncGenerator[tuple[AsyncpgConnection, asyncio.Event]]:
+        """A connection that listens, and the event of its loss."""
+        lost = asyncio.Event()
+
+        def on_loss(_connection: object) -> None:
+            lost.set()
+
+        def on_notification(_connection: object, _pid: int, _channel: str, payload: str) -> None:
+            self._put(payload)
+
+        connection = await self._connect()
+        try:
+            connection.add_termination_listener(on_loss)
+            await connection.add_listener(CHANNEL, on_notification)
+            yield connection, lost
+        finally:
+            with suppress(*DRIVER_ERRORS):
+                await connection.close(timeout=CLEANUP_SECONDS)
+
+
+async def _until(lost: asyncio.Event, connection: AsyncpgConnection) -> None:
+    """Wait until the connection ends; ask now and then, as nobody tells of a network that has gone silent."""
+    while not lost.is_set():
+        try:
+            async with asyncio.timeout(_ASK_SECONDS):
+                await lost.wait()
+        except TimeoutError:
+            await connection.execute("SELECT 1", timeout=_ANSWER_SECONDS)

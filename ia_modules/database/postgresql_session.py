@@ -1,0 +1,126 @@
+"""One asyncpg connection with ``:name`` parameters, scripts and our errors."""
+
+from collections.abc import Callable, Sequence
+from typing import Any, Protocol, TypeVar
+
+from ia_modules.database.driver import (
+    Params,
+    Rows,
+    Script,
+    Statement,
+    abandon,
+    advance,
+    begins_or_ends_message,
+    changes_session,
+    shortened,
+)
+from ia_modules.database.named_params import to_positional
+from ia_modules.database.postgresql_errors import DRIVER_ERRORS, translated
+from ia_modules.errors import DatabaseError, InvalidQuery
+
+T = TypeVar("T")
+
+CLEANUP_SECONDS = 5.0
+"""How long a rollback or a goodbye may take before the connection is dropped instead."""
+
+
+class AsyncpgConnection(Protocol):
+    """What is used of ``asyncpg.Connection``, which has no types of its own."""
+
+    async def execute(self, query: str, *args: Any, timeout: float | None = None) -> str: ...
+    async def fetch(self, query: str, *args: Any) -> list[Any]: ...
+    async def fetchmany(self, query: str, args: Sequence[Sequence[Any]]) -> list[Any]: ...
+    async def add_listener(self, channel: str, callback: Callable[..., None]) -> None: ...
+    def add_termination_listener(self, callback: Callable[..., None]) -> None: ...
+    async def close(self, *, timeout: float | None = None) -> None: ...
+    def is_in_transaction(self) -> bool: ...
+    def get_server_pid(self) -> int: ...
+    def get_reset_query(self) -> str: ...
+
+
+class PostgresqlSession:
+    """A connection with :name parameters and our errors: in one transaction, or with each statement alone."""
+
+    def __init__(self, connection: AsyncpgConnection, place: str, changed_sessions: set[int], *, alone: bool) -> None:
+        self._connection, self._place, self._alone = connection, place, alone
+        self._changed_sessions = changed_sessions
+
+    async def execute(self, sql: str, params: Params) -> int:
+        positional, names = self._prepared(sql)
+        try:
+            status = await self._connection.execute(positional, *_arguments(names, params, sql))
+        except DRIVER_ERRORS as error:
+            raise translated(error, self._place, sql) from error
+        await self._check_transaction(sql)
+        return _affected(status)
+
+    async def perform(self, statement: Statement) -> Rows:
+        sql, rows = statement.sql, statement.rows
+        try:
+            positional, names = (sql, ()) if statement.whole_file else self._prepared(sql)
+            if statement.whole_file:
+                await self._connection.execute(sql)
+                records = []
+            elif not rows:
+                return []
+            elif len(rows) == 1:
+                records = await self._connection.fetch(positional, *_arguments(names, rows[0], sql))
+            else:
+                records = await self._connection.fetchmany(positional, [_arguments(names, row, sql) for row in rows])
+        except DRIVER_ERRORS as error:
+            raise translated(error, self._place, sql) from error
+        await self._check_transaction(sql)
+        return [dict(record) for record in records]
+
+    async def drive(self, script: Script[T]) -> T:
+        """Run a script to its end."""
+        rows: Rows | None = None
+        try:
+            while True:
+                statement = advance(script, rows)
+                try:
+                    rows = await self.perform(statement)
+                except DatabaseError as error:
+                    raise abandon(script, error)  # noqa: B904 - the same error, with its own cause
+        except StopIteration as finished:
+            return finished.value
+        finally:
+            script.close()
+
+    async def control(self, sql: str) -> None:
+        """BEGIN, COMMIT or ROLLBACK."""
+        try:
+            await self._connection.execute(sql, timeout=CLEANUP_SECONDS if sql == "ROLLBACK" else None)
+        except DRIVER_ERRORS as error:
+            raise translated(error, self._place, sql) from error
+
+    def _prepared(self, sql: str) -> tuple[str, tuple[str, ...]]:
+        if changes_session(sql):
+            self._changed_sessions.add(self._connection.get_server_pid())
+        try:
+            return to_positional(sql)
+        except ValueError as error:
+            raise InvalidQuery(f"{error}. The SQL: {shortened(sql)}") from None
+
+    async def _check_transaction(self, sql: str) -> None:
+        """Transactions begin and end with our blocks only: never with a BEGIN or COMMIT in somebody's SQL."""
+        if self._connection.is_in_transaction() != self._alone:
+            return
+        if self._alone:
+            await self.control("ROLLBACK")
+        raise InvalidQuery(begins_or_ends_message(sql))
+
+
+def _arguments(names: Sequence[str], params: Params, sql: str) -> list[Any]:
+    try:
+        return [params[name] for name in names]
+    except KeyError as missing:
+        raise InvalidQuery(
+            f"The parameter :{missing.args[0]} is missing; expected a value for every name. The SQL: {shortened(sql)}"
+        ) from None
+
+
+def _affected(status: str) -> int:
+    """The number in ``INSERT 0 3`` or ``UPDATE 3``; 0 for what changes no rows."""
+    verb, _, counts = status.partition(" ")
+    return int(counts.rpartition(" ")[2]) if verb in ("INSERT", "UPDATE", "DELETE", "MERGE") else 0

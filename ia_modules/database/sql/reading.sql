@@ -1,0 +1,85 @@
+-- What is asked about executions. Lists are ordered by id alone, which is time order, and never load a payload.
+
+-- name: get_execution
+SELECT execution_id, pipeline_id, pipeline_name, pipeline_version, status, managed, trigger, priority, run_at, owner,
+       epoch, recoveries, sequence, cancel_requested, rerun_of, total_steps, completed_steps, failed_steps, error_type,
+       error_message, created_at, started_at, completed_at, input_data, output_data, metadata
+  FROM pipeline_executions
+ WHERE execution_id = :execution_id;
+
+-- name: get_execution_summary
+SELECT execution_id, pipeline_id, pipeline_name, pipeline_version, status, managed, trigger, priority, run_at, owner,
+       epoch, recoveries, sequence, cancel_requested, rerun_of, total_steps, completed_steps, failed_steps, error_type,
+       error_message, created_at, started_at, completed_at
+  FROM pipeline_executions
+ WHERE execution_id = :execution_id;
+
+-- name: list_executions
+-- The tracker puts the conditions that are asked for where TRUE stands, so that each finds its index.
+SELECT execution_id, pipeline_id, pipeline_name, pipeline_version, status, managed, trigger, priority, run_at, owner,
+       epoch, recoveries, sequence, cancel_requested, rerun_of, total_steps, completed_steps, failed_steps, error_type,
+       error_message, created_at, started_at, completed_at
+  FROM pipeline_executions
+ WHERE TRUE
+ ORDER BY execution_id DESC
+ LIMIT :limit;
+
+-- name: count_executions_by_status
+SELECT status, COUNT(*) AS executions FROM pipeline_executions GROUP BY status;
+
+-- name: recent_times
+-- Start and end of the newest executions that completed, for a typical duration without reading the whole table.
+SELECT started_at, completed_at
+  FROM pipeline_executions
+ WHERE status = 'completed'
+ ORDER BY execution_id DESC
+ LIMIT :limit;
+
+-- name: list_steps
+-- In the order in which they started. Payloads up to :inline_bytes are read along; NULL for larger ones.
+SELECT step_execution_id, execution_id, step_id, step_name, step_type, iteration, attempt, retry_count, status, worker,
+       routes, error_type, error_message, progress, progress_message, copied_from, input_bytes, output_bytes, sequence,
+       created_at, started_at, completed_at, input_refs, metadata, traceback,
+       CASE WHEN input_bytes <= :inline_bytes THEN input_data END AS input_data,
+       CASE WHEN output_bytes <= :inline_bytes THEN output_data END AS output_data
+  FROM step_executions
+ WHERE execution_id = :execution_id
+ ORDER BY step_execution_id;
+
+-- name: get_step
+SELECT step_execution_id, execution_id, step_id, step_name, step_type, iteration, attempt, retry_count, status, worker,
+       routes, error_type, error_message, progress, progress_message, copied_from, input_bytes, output_bytes, sequence,
+       created_at, started_at, completed_at, input_refs, metadata, traceback, input_data, output_data
+  FROM step_executions
+ WHERE step_execution_id = :step_execution_id;
+
+-- name: changed_steps
+SELECT step_execution_id, execution_id, step_id, step_name, step_type, iteration, attempt, retry_count, status, worker,
+       routes, error_type, error_message, progress, progress_message, copied_from, input_bytes, output_bytes, sequence,
+       created_at, started_at, completed_at
+  FROM step_executions
+ WHERE execution_id = :execution_id AND sequence > :after AND sequence <= :upto
+ ORDER BY sequence, step_execution_id
+ LIMIT :limit;
+
+-- name: changed_logs
+SELECT log_id, execution_id, step_execution_id, level, message, data, logged_at, sequence
+  FROM execution_logs
+ WHERE execution_id = :execution_id AND sequence > :after AND sequence <= :upto
+ ORDER BY sequence, log_id
+ LIMIT :limit;
+
+-- name: get_interactions
+SELECT interactions.interaction_id, execution_id, step_execution_id, status, prompt, ui_schema, data, assigned_users,
+       on_timeout, deadline_at, interactions.created_at, completed_at, actor, response
+  FROM interactions
+  LEFT JOIN interaction_responses ON interaction_responses.interaction_id = interactions.interaction_id
+ WHERE execution_id = :execution_id
+ ORDER BY interactions.interaction_id;
+
+-- name: get_interaction
+SELECT interactions.interaction_id, execution_id, step_execution_id, status, prompt, ui_schema, data, assigned_users,
+       on_timeout, deadline_at, interactions.created_at, completed_at, actor, response
+  FROM interactions
+  LEFT JOIN interaction_responses ON interaction_responses.interaction_id = interactions.interaction_id
+ WHERE interactions.interaction_id = :interaction_id;

@@ -1,0 +1,265 @@
+"""SQLite: one writer thread, a few reader threads, and the writer's job that serves a user's transaction."""
+
+import asyncio
+import time
+from collections.abc import AsyncGenerator, Callable
+from concurrent.futures import Future
+from contextlib import asynccontextmanager, suppress
+from datetime import UTC, datetime
+from pathlib import Path
+from queue import Empty, SimpleQueue
+from threading import Lock
+from typing import Any, TypeVar
+
+from ia_modules.database.driver import Params, Rows, Script, Session, Statement, time_limit_message
+from ia_modules.database.sqlite_connection import Settings, SqliteConnection, Synchronous
+from ia_modules.database.sqlite_worker import Job, Jobs, Worker
+from ia_modules.database.url import MEMORY, DatabaseUrl
+from ia_modules.errors import DatabaseError, DatabaseReadOnly, DatabaseUnavailable, TransactionMisuse
+
+T = TypeVar("T")
+
+_READERS = 3
+
+
+def utc_now() -> datetime:
+    """The clock, unless a test brings its own."""
+    return datetime.now(UTC)
+
+
+class SqliteDriver:
+    """One SQLite file, or one database in memory, whose only connection then serves reads and writes."""
+
+    def __init__(
+        self,
+        url: DatabaseUrl,
+        *,
+        now: Callable[[], datetime] | None,
+        busy_timeout_seconds: float,
+        synchronous: Synchronous,
+        poll_seconds: float,
+    ) -> None:
+        self._url, self._poll_seconds = url, poll_seconds
+        self._settings = Settings(
+            path=url.target,
+            busy_timeout_seconds=busy_timeout_seconds,
+            synchronous=synchronous,
+            now=now or utc_now,
+        )
+        self._writer: Worker | None = None
+        self._readers: list[Worker] = []
+        self._watchers: set[Worker] = set()
+        self._starting = Lock()
+        self._closed = False
+
+    async def open(self) -> None:
+        await self.perform(Statement("SELECT count(*) FROM sqlite_master"))
+
+    async def close(self) -> None:
+        with self._starting:
+            self._closed = True
+            others, writer = [*self._readers, *self._watchers], self._writer
+            self._readers, self._writer = [], None
+            self._watchers.clear()
+        for worker in others:
+            worker.stop()
+        for worker in others:
+            await worker.stopped()
+        if writer:  # last, as the last connection of all empties the WAL into the file
+            writer.stop()
+            await writer.stopped()
+
+    def exists(self) -> bool:
+        return self._writer is not None or Path(self._url.target).exists()
+
+    async def run(self, script: Script[T]) -> T:
+        return await self._write(lambda connection: connection.run(script, begin="BEGIN IMMEDIATE"))
+
+    async def read(self, script: Script[T]) -> T:
+        return await self._read(lambda connection: connection.run(script, begin="BEGIN"))
+
+    async def execute(self, sql: str, params: Params) -> int:
+        def job(connection: SqliteConnection) -> int:
+            affected = connection.execute(sql, params)
+            connection.refuse_open_transaction(sql)
+            return affected
+
+        return await self._write(job)
+
+    async def perform(self, statement: Statement) -> Rows:
+        def job(connection: SqliteConnection) -> Rows:
+            rows = connection.perform(statement)
+            connection.refuse_open_transaction(statement.sql)
+            return rows
+
+        if len(statement.rows) != 1:
+            return await self.run(_only(statement))
+        try:
+            return await self._read(job)
+        except DatabaseReadOnly:  # it writes after all; the reader has changed nothing
+            return await self._write(job)
+
+    @asynccontextmanager
+    async def transaction(self, timeout_seconds: float) -> AsyncGenerator[Session]:
+        session = _SqliteTransaction(timeout_seconds)
+        served = self._started_writer().submit(session.serve)
+        served.add_done_callback(session.never_begun)
+        try:
+            await asyncio.wrap_future(session.begun)
+            yield session
+        except BaseException:
+            session.end(commit=False)
+            if not served.cancel():
+                with suppress(DatabaseError):
+                    await asyncio.shield(asyncio.wrap_future(served))
+            raise
+        session.end(commit=True)
+        await asyncio.shield(asyncio.wrap_future(served))
+
+    async def notify(self, payload: str) -> None:
+        """Nothing to do: a commit itself changes ``data_version``, which :meth:`signals` polls."""
+
+    async def signals(self) -> AsyncGenerator[str | None]:
+        in_memory = self._url.target == MEMORY
+        watcher = self._started_writer() if in_memory else self._new_worker("watcher", writes=False)
+        if not in_memory:
+            await self.open()
+            self._watchers.add(watcher)
+        seen: int | None = None
+        try:
+            while not self._closed:
+                version = await watcher.perform(SqliteConnection.version)
+                if version != seen:
+                    seen = version
+                    yield None
+                await asyncio.sleep(self._poll_seconds)
+        finally:
+            if watcher in self._watchers:
+                self._watchers.remove(watcher)
+                watcher.stop()
+
+    async def _write(self, job: Callable[[SqliteConnection], T]) -> T:
+        return await self._started_writer().perform(job)
+
+    async def _read(self, job: Callable[[SqliteConnection], T]) -> T:
+        if self._url.target != MEMORY:
+            return await (await self._reader()).perform(job)
+
+        def reading(connection: SqliteConnection) -> T:
+            with connection.only_reading():
+                return job(connection)
+
+        return await self._write(reading)
+
+    async def _reader(self) -> Worker:
+        """Any reader: they share one queue. They start after the writer has made the file what it must be."""
+        if not self._readers:
+            await self._write(lambda _: None)
+            with self._starting:
+                if not self._readers:
+                    jobs: Jobs = SimpleQueue()
+                    self._readers = [
+                        self._new_worker(f"reader-{number}", writes=False, jobs=jobs)
+                        for number in range(1, _READERS + 1)
+                    ]
+        return self._readers[0]
+
+    def _started_writer(self) -> Worker:
+        with self._starting:
+            if self._closed:
+                raise DatabaseUnavailable(f"The database {self._url.safe} was closed here; make a new DatabaseManager.")
+            if self._writer is None:
+                self._writer = self._new_worker("writer", writes=True)
+            return self._writer
+
+    def _new_worker(self, role: str, *, writes: bool, jobs: Jobs | None = None) -> Worker:
+        return Worker(f"ia-sqlite-{role}", self._settings, writes=writes, jobs=jobs)
+
+
+def _only(statement: Statement) -> Script[Rows]:
+    return (yield statement)
+
+
+class _SqliteTransaction:
+    """A user's transaction: one job of the writer thread, which serves its statements until it ends.
+
+    So it is alone by nature, and its time limit holds even while the user's code hangs.
+    """
+
+    def __init__(self, timeout_seconds: float) -> None:
+        self._timeout_seconds = timeout_seconds
+        self._requests: SimpleQueue[tuple[Job, Future[Any]] | bool] = SimpleQueue()
+        self._ending = Lock()
+        self._ended = False
+        self.begun: Future[None] = Future()
+
+    async def execute(self, sql: str, params: Params) -> int:
+        return await self._asked(lambda connection: connection.execute(sql, params), sql)
+
+    async def perform(self, statement: Statement) -> Rows:
+        return await self._asked(lambda connection: connection.perform(statement), statement.sql)
+
+    def end(self, *, commit: bool) -> None:
+        """Ask the writer thread to end it, after the statements asked for so far."""
+        self._requests.put(commit)
+
+    def never_begun(self, served: Future[None]) -> None:
+        """Tell who waits for the beginning that there was none."""
+        if not served.cancelled() and not self.begun.done():
+            self.begun.set_exception(served.exception() or TransactionMisuse("The transaction ended before it began."))
+
+    def serve(self, connection: SqliteConnection) -> None:
+        """Run on the writer thread, from BEGIN to the end.
+
+        Raises:
+            TransactionMisuse: the time limit came first; everything was rolled back.
+        """
+        connection.control("BEGIN IMMEDIATE")
+        if not self.begun.set_running_or_notify_cancel():
+            return
+        self.begun.set_result(None)
+        deadline = time.monotonic() + self._timeout_seconds
+        try:
+            with connection.interrupted_when(lambda: time.monotonic() > deadline):
+                commit = self._serve_until(deadline, connection)
+            if commit:
+                connection.control("COMMIT")
+        finally:
+            self._refuse_the_rest()
+
+    def _serve_until(self, deadline: float, connection: SqliteConnection) -> bool:
+        while True:
+            try:
+                request = self._requests.get(timeout=max(0.0, deadline - time.monotonic()))
+            except Empty:
+                raise TransactionMisuse(time_limit_message(self._timeout_seconds)) from None
+            if isinstance(request, bool):
+                return request
+            job, future = request
+            if not future.set_running_or_notify_cancel():
+                continue
+            try:
+                future.set_result(job(connection))
+            except BaseException as error:  # noqa: BLE001 - it belongs to who waits for the future
+                future.set_exception(error)
+
+    async def _asked(self, job: Callable[[SqliteConnection], T], sql: str) -> T:
+        def watched(connection: SqliteConnection) -> T:
+            result = job(connection)
+            connection.refuse_ended_transaction(sql)
+            return result
+
+        future: Future[T] = Future()
+        with self._ending:
+            if self._ended:
+                raise TransactionMisuse(time_limit_message(self._timeout_seconds))
+            self._requests.put((watched, future))
+        return await asyncio.wrap_future(future)
+
+    def _refuse_the_rest(self) -> None:
+        with self._ending:
+            self._ended = True
+        while not self._requests.empty():
+            request = self._requests.get()
+            if not isinstance(request, bool) and request[1].set_running_or_notify_cancel():
+                request[1].set_exception(TransactionMisuse(time_limit_message(self._timeout_seconds)))

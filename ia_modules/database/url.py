@@ -1,0 +1,144 @@
+"""Database URLs: what they mean, and how they are shown without a password."""
+
+import re
+from dataclasses import dataclass, field
+from pathlib import Path
+from urllib.parse import parse_qsl, quote, unquote, urlencode, urlsplit
+
+from ia_modules.database.driver import Dialect
+from ia_modules.errors import InvalidDatabaseUrl
+
+MEMORY = ":memory:"
+
+_EXPECTED = (
+    "expected sqlite:///file.db, sqlite:////absolute/file.db, sqlite:///:memory: or postgresql://user@host:5432/name"
+)
+_HIDDEN = "***"
+_SECRETS = {"password", "sslpassword"}
+_ONLY_LIBPQ = {
+    "gssencmode",
+    "keepalives",
+    "keepalives_count",
+    "keepalives_idle",
+    "keepalives_interval",
+    "tcp_user_timeout",
+}
+"""What libpq takes about its own sockets; asyncpg has no such option and would send it to the server, which refuses."""
+
+
+@dataclass(frozen=True)
+class DatabaseUrl:
+    """A database URL that was understood.
+
+    Attributes:
+        target: SQLite: the absolute path, or ``:memory:``. PostgreSQL: the URL for asyncpg, with its password.
+        safe: the URL as it may be shown.
+        place: where that is, for messages: a path, or host and port.
+        connect_timeout_seconds: from ``?connect_timeout=``, None when not given.
+    """
+
+    dialect: Dialect
+    target: str = field(repr=False)
+    safe: str
+    place: str
+    connect_timeout_seconds: float | None = None
+
+
+def parse_url(url: str) -> DatabaseUrl:
+    """Understand a database URL.
+
+    Raises:
+        InvalidDatabaseUrl: with what was found and what is expected; a password is never part of it.
+    """
+    scheme, separator, _ = url.partition("://")
+    if not separator or not re.fullmatch(r"[A-Za-z][\w+.-]*", scheme):
+        raise InvalidDatabaseUrl(f"The database URL does not begin with a scheme; {_EXPECTED}.")
+    name, _, driver = scheme.lower().partition("+")
+    if name not in ("sqlite", "postgresql", "postgres"):
+        raise InvalidDatabaseUrl(f"The database URL begins with {scheme}://; {_EXPECTED}.")
+    if driver:
+        raise InvalidDatabaseUrl(
+            f"The database URL begins with {scheme}://; ia_modules chooses the driver: write {name}://."
+        )
+    return _sqlite(url) if name == "sqlite" else _postgresql(url)
+
+
+def _sqlite(url: str) -> DatabaseUrl:
+    _, _, rest = url.partition("://")
+    if not rest.startswith("/"):
+        found = "has two slashes before its file" if rest else "names no file"
+        raise InvalidDatabaseUrl(f"The database URL {found}; {_EXPECTED}.")
+    path = rest[1:]
+    if not path or path.endswith(("/", "\\")):
+        raise InvalidDatabaseUrl(f"The database URL {url!r} names no file; {_EXPECTED}.")
+    if "?" in path or "#" in path:
+        raise InvalidDatabaseUrl(f"The database URL {url!r} has options; SQLite takes none here, expected only a path.")
+    if path == MEMORY:
+        return DatabaseUrl("sqlite", MEMORY, url, "memory")
+    absolute = str(Path(path).absolute())
+    return DatabaseUrl("sqlite", absolute, url, absolute)
+
+
+def _postgresql(url: str) -> DatabaseUrl:
+    try:
+        parts = urlsplit(url)
+        options = dict(parse_qsl(parts.query, keep_blank_values=True, strict_parsing=bool(parts.query)))
+    except ValueError:
+        raise InvalidDatabaseUrl(f"The PostgreSQL URL cannot be parsed; {_EXPECTED}?option=value.") from None
+    if parts.fragment or parts.netloc.count("@") > 1:
+        raise InvalidDatabaseUrl(
+            "The PostgreSQL URL has a '#' or a second '@' in it. In a user or password they are written %23 and %40."
+        )
+    credentials, at, hosts = parts.netloc.rpartition("@")
+    place = _place(options.get("host") or unquote(hosts), options.get("port"))
+    timeout = _connect_timeout(options.pop("connect_timeout", None))
+    if options.pop("channel_binding", "prefer") == "require":
+        raise InvalidDatabaseUrl(
+            "The PostgreSQL URL asks for channel_binding=require, which asyncpg cannot; remove it."
+        )
+    if fallback := options.pop("fallback_application_name", None):
+        options.setdefault("application_name", fallback)
+    for option in _ONLY_LIBPQ:
+        options.pop(option, None)
+    user, colon, _ = credentials.partition(":")
+    shown = {key: _HIDDEN if key in _SECRETS else value for key, value in options.items()}
+    safe_netloc = f"{user}{colon}{_HIDDEN if colon else ''}{at}{hosts}"
+    return DatabaseUrl(
+        "postgresql",
+        _rebuilt(parts.netloc, parts.path, {"application_name": "ia_modules", **options}),
+        _rebuilt(safe_netloc, parts.path, shown),
+        place,
+        timeout,
+    )
+
+
+def _rebuilt(netloc: str, path: str, options: dict[str, str]) -> str:
+    query = urlencode(options, safe="/:,*", quote_via=quote)
+    return f"postgresql://{netloc}{path}{'?' if query else ''}{query}"
+
+
+def _place(hosts: str, ports: str | None) -> str:
+    """Host and port, or a socket's folder, as a message names them."""
+    if not hosts:
+        return f"the local server (port {ports or 5432})"
+    given = (ports or "").split(",")
+    shown: list[str] = []
+    for number, host in enumerate(hosts.split(",")):
+        name, port = host, given[min(number, len(given) - 1)] or "5432"
+        if not host.startswith("/") and (found := re.fullmatch(r"(\[[^\]]*\]|[^:]*)(?::(.*))?", host)):
+            name, port = found[1], found[2] or port
+        if not port.isdigit():
+            raise InvalidDatabaseUrl(
+                "The port in the PostgreSQL URL is not a number. In a user or password, '/', '?' and ':' are written "
+                "%2F, %3F and %3A."
+            )
+        shown.append(f"{name}:{port}")
+    return ", ".join(shown)
+
+
+def _connect_timeout(given: str | None) -> float | None:
+    if given is None or given == "":
+        return None
+    if not given.isdigit():
+        raise InvalidDatabaseUrl(f"The PostgreSQL URL has connect_timeout={given!r}; expected whole seconds.")
+    return float(given) or None

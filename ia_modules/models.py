@@ -1,0 +1,311 @@
+"""What the rows say: ids, statuses and frozen records, the same on SQLite and PostgreSQL.
+
+Records are the only typed door to the rows: ``from_row`` accepts the rows of both databases and ``to_dict`` is equal on
+both. A *summary* is a row without its payloads, which is what lists and live updates carry; a *record* adds them.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, fields
+from datetime import UTC, datetime
+from enum import StrEnum
+from functools import cache
+from typing import Any, NewType, Self, TypeVar, get_type_hints
+
+import orjson
+import uuid_utils
+
+from ia_modules.errors import InvalidStatus
+
+PipelineId = NewType("PipelineId", str)
+ExecutionId = NewType("ExecutionId", str)
+StepExecutionId = NewType("StepExecutionId", str)
+WorkerId = NewType("WorkerId", str)
+
+Row = Mapping[str, Any]
+Json = dict[str, Any] | list[Any] | str | int | float | bool | None
+JsonText = NewType("JsonText", str)
+"""JSON as it is stored: checked and encoded by :func:`ia_modules.payload.encode`."""
+
+
+def new_id() -> str:
+    """A UUIDv7 as text: ids made later sort later, so a list ordered by id is ordered by time (RFC 9562)."""
+    return str(uuid_utils.uuid7())
+
+
+class _Status(StrEnum):
+    @classmethod
+    def _missing_(cls, value: object) -> Self:
+        raise InvalidStatus(value, expected=list(cls))
+
+
+class ExecutionStatus(_Status):
+    """Where an execution stands. ``waiting_for_human``: nothing else of it can run until a person answers."""
+
+    PENDING = "pending"
+    RUNNING = "running"
+    WAITING_FOR_HUMAN = "waiting_for_human"
+    COMPLETED = "completed"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+
+    @property
+    def is_terminal(self) -> bool:
+        return self in (ExecutionStatus.COMPLETED, ExecutionStatus.FAILED, ExecutionStatus.CANCELLED)
+
+
+class StepStatus(_Status):
+    """Where one attempt of a step stands. ``lost``: the process that ran it died."""
+
+    PENDING = "pending"
+    RUNNING = "running"
+    WAITING = "waiting"
+    COMPLETED = "completed"
+    FAILED = "failed"
+    SKIPPED = "skipped"
+    CANCELLED = "cancelled"
+    LOST = "lost"
+
+    @property
+    def is_terminal(self) -> bool:
+        return self not in (StepStatus.PENDING, StepStatus.RUNNING, StepStatus.WAITING)
+
+
+class LogLevel(StrEnum):
+    DEBUG = "debug"
+    INFO = "info"
+    WARNING = "warning"
+    ERROR = "error"
+
+
+def parse_time(value: datetime | str) -> datetime:
+    """A point in time in UTC, from what either database gives: PostgreSQL a datetime, SQLite ISO 8601 text."""
+    moment = datetime.fromisoformat(value) if isinstance(value, str) else value
+    return moment.astimezone(UTC)
+
+
+def format_time(moment: datetime) -> str:
+    """ISO 8601 in UTC, always with microseconds, so that the order of the texts is the order of the times."""
+    return moment.astimezone(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
+
+
+@cache
+def _readers(record: type) -> dict[str, Callable[[Any], Any] | None]:
+    """How each field of a record class is read from a row; None = as it is."""
+    known: dict[Any, Callable[[Any], Any]] = {
+        datetime: parse_time,
+        datetime | None: parse_time,
+        bool: bool,
+        ExecutionStatus: ExecutionStatus,
+        StepStatus: StepStatus,
+        LogLevel: LogLevel,
+        Json: orjson.loads,
+    }
+    return {name: known.get(hint) for name, hint in get_type_hints(record).items()}
+
+
+R = TypeVar("R", bound="Record")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Record:
+    """A row with types. Columns that the record does not name are ignored; one that it names must be there."""
+
+    @classmethod
+    def from_row(cls, row: Row) -> Self:
+        """The record that a row of either database stands for.
+
+        Raises:
+            KeyError: the row lacks a column.
+        """
+        return cls(**{name: _read(read, row[name]) for name, read in _readers(cls).items()})
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain JSON: statuses as words, times as ISO 8601 text in UTC with microseconds; equal on both databases."""
+        return {field.name: _plain(getattr(self, field.name)) for field in fields(self)}
+
+    def narrow(self, to: type[R]) -> R:
+        """The part of this record that another record is: all of its fields must be among these."""
+        return to(**{field.name: getattr(self, field.name) for field in fields(to)})
+
+
+def _read(read: Callable[[Any], Any] | None, value: Any) -> Any:
+    return value if read is None or value is None else read(value)
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, StrEnum):
+        return value.value
+    return format_time(value) if isinstance(value, datetime) else value
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PipelineRecord(Record):
+    """A pipeline: a name that executions are recorded under. ``current_version`` is None without a definition."""
+
+    id: PipelineId
+    slug: str
+    name: str
+    description: str | None
+    current_version: int | None
+    is_active: bool
+    created_at: datetime
+    updated_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExecutionSummary(Record):
+    """One run, without its payloads.
+
+    ``sequence`` rises with every change. ``completed_steps`` and ``failed_steps`` count step runs (iterations) by their
+    latest attempt; ``total_steps`` is what the program announced, 0 for not known. ``owner`` is the process that may
+    write, ``epoch`` how often ownership has changed.
+    """
+
+    execution_id: ExecutionId
+    pipeline_id: PipelineId
+    pipeline_name: str
+    pipeline_version: int | None
+    status: ExecutionStatus
+    managed: bool
+    trigger: str
+    priority: int
+    run_at: datetime | None
+    owner: str | None
+    epoch: int
+    recoveries: int
+    sequence: int
+    cancel_requested: bool
+    rerun_of: ExecutionId | None
+    total_steps: int
+    completed_steps: int
+    failed_steps: int
+    error_type: str | None
+    error_message: str | None
+    created_at: datetime
+    started_at: datetime | None
+    completed_at: datetime | None
+
+    @property
+    def duration_seconds(self) -> float | None:
+        """From start to end; None until both are known."""
+        return _seconds(self.started_at, self.completed_at)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExecutionRecord(ExecutionSummary):
+    """One run, with what went in and what came out."""
+
+    input_data: Json
+    output_data: Json
+    metadata: Json
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StepSummary(Record):
+    """One attempt of one iteration of one step, without its payloads (whose sizes in bytes are known)."""
+
+    step_execution_id: StepExecutionId
+    execution_id: ExecutionId
+    step_id: str
+    step_name: str
+    step_type: str
+    iteration: int
+    attempt: int
+    retry_count: int
+    status: StepStatus
+    worker: str | None
+    routes: Json
+    error_type: str | None
+    error_message: str | None
+    progress: float | None
+    progress_message: str | None
+    copied_from: StepExecutionId | None
+    input_bytes: int
+    output_bytes: int
+    sequence: int
+    created_at: datetime
+    started_at: datetime | None
+    completed_at: datetime | None
+
+    @property
+    def duration_seconds(self) -> float | None:
+        """From start to end; None until both are known."""
+        return _seconds(self.started_at, self.completed_at)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StepExecutionRecord(StepSummary):
+    """One attempt of one iteration of one step, with what went in and what came out."""
+
+    input_data: Json
+    input_refs: Json
+    output_data: Json
+    metadata: Json
+    traceback: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LogRecord(Record):
+    """One line that a step, or the program itself (``step_execution_id`` None), wrote."""
+
+    log_id: str
+    execution_id: ExecutionId
+    step_execution_id: StepExecutionId | None
+    level: LogLevel
+    message: str
+    data: Json
+    logged_at: datetime
+    sequence: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class InteractionRecord(Record):
+    """A question to a person. ``status`` is ``pending``, ``answered``, ``expired`` or ``cancelled``.
+
+    ``deadline_at`` None: it waits for ever. ``actor`` and ``response`` are None until it is answered.
+    """
+
+    interaction_id: str
+    execution_id: ExecutionId
+    step_execution_id: StepExecutionId
+    status: str
+    prompt: str | None
+    ui_schema: Json
+    data: Json
+    assigned_users: Json
+    on_timeout: Json
+    deadline_at: datetime | None
+    created_at: datetime
+    completed_at: datetime | None
+    actor: str | None
+    response: Json
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RegisteredVersion(Record):
+    """A pipeline, and which of its versions a definition is; None without a definition."""
+
+    pipeline_id: PipelineId
+    version: int | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Changes:
+    """What is newer than a cursor: every row with ``after < sequence <= upto``, and the execution as it is now.
+
+    Ask for what comes after ``upto`` next. ``more`` says that this already exists.
+    """
+
+    execution: ExecutionSummary
+    steps: tuple[StepSummary, ...]
+    logs: tuple[LogRecord, ...]
+    after: int
+    upto: int
+
+    @property
+    def more(self) -> bool:
+        return self.upto < self.execution.sequence
+
+
+def _seconds(start: datetime | None, end: datetime | None) -> float | None:
+    return None if start is None or end is None else (end - start).total_seconds()

@@ -1,0 +1,171 @@
+"""JSON payloads: what may be stored, checked and encoded once, at the door.
+
+A payload is refused here, before anything half-true is written, when JSON or one of the databases could not carry it
+and give the same value back: NaN and infinities, integers beyond 64 bit, NUL characters, lone surrogates, keys that are
+not text, foreign types, and whatever is larger than the limit.
+
+Encoding is not moved to a thread: orjson holds the GIL for the whole call, so the loop would wait all the same.
+"""
+
+import dataclasses
+import hashlib
+import math
+from collections.abc import Iterator
+from datetime import date, datetime, time
+from typing import cast
+
+import orjson
+
+from ia_modules.errors import PayloadError
+from ia_modules.models import JsonText
+
+PAYLOAD_LIMIT_BYTES = 16 * 2**20
+"""The largest payload, encoded, in bytes."""
+
+TEXT_LIMIT_CHARACTERS = 65_536
+"""Messages and tracebacks beyond this are cut, and say so."""
+
+_OPTIONS = orjson.OPT_PASSTHROUGH_DATACLASS | orjson.OPT_PASSTHROUGH_DATETIME
+_INT_MIN, _INT_MAX = -(2**63), 2**64 - 1  # what orjson reads back as the same integer
+_DEPTH_LIMIT = 200  # below orjson's own limit of 254, with room for what wraps a payload
+
+
+def encode(value: object, where: str, *, limit_bytes: int = PAYLOAD_LIMIT_BYTES) -> JsonText:
+    """The JSON text of a value, compact, keys in their order.
+
+    Args:
+        value: dicts with text keys, lists, tuples (which become lists), text, numbers, booleans, None.
+        where: names the value in the error, such as ``output of step 'score'``.
+        limit_bytes: the largest result, in bytes.
+
+    Raises:
+        PayloadError: the value cannot be stored; names what, where and at which path.
+    """
+    try:
+        encoded = orjson.dumps(value, option=_OPTIONS)
+    except TypeError as error:
+        raise _first_problem(value, where, fallback=str(error)) from error
+    if len(encoded) > limit_bytes:
+        raise PayloadError(where, "$", f"{len(encoded):,} bytes of JSON", f"at most {limit_bytes:,}")
+    # orjson writes NaN as null and NUL as \u0000 without a word: where either stands, look at the value itself.
+    if b"null" in encoded or b"\\u0000" in encoded:
+        for path, found, expected in _problems(value):
+            raise PayloadError(where, path, found, expected)
+    return JsonText(encoded.decode())
+
+
+def clean_text(text: str) -> str:
+    """Text for people (messages, tracebacks) as both databases can store it: cut, not refused.
+
+    NUL and lone surrogates become U+FFFD; what is beyond the limit is cut in the middle, where a traceback says least.
+    """
+    storable = text.replace("\0", "\ufffd").encode("utf-8", "surrogatepass").decode("utf-8", "replace")
+    if len(storable) <= TEXT_LIMIT_CHARACTERS:
+        return storable
+    half = TEXT_LIMIT_CHARACTERS // 2
+    return f"{storable[:half]}\n… {len(storable) - 2 * half:,} characters left out …\n{storable[-half:]}"
+
+
+def check_name(text: str, where: str) -> str:
+    """An identifier or a name as it is stored: not empty, no NUL, no lone surrogate, at most 500 characters.
+
+    Raises:
+        PayloadError: it is none.
+    """
+    if not isinstance(cast("object", text), str):
+        raise PayloadError(where, "$", f"a {type(text).__name__}", "text")
+    if not 0 < len(text) <= 500:
+        raise PayloadError(where, "$", f"{len(text)} characters", "1 to 500")
+    if (found := _text_problem(text)) is not None:
+        raise PayloadError(where, "$", found, "text without it")
+    return text
+
+
+def _first_problem(value: object, where: str, *, fallback: str) -> PayloadError:
+    for path, found, expected in _problems(value):
+        return PayloadError(where, path if len(path) <= 200 else f"{path[:200]}…", found, expected)
+    return PayloadError(where, "$", fallback, "a JSON value")
+
+
+def _problems(root: object) -> Iterator[tuple[str, str, str]]:
+    """Each (path, found, expected) that keeps a value from being stored, in the order of the value."""
+    stack: list[tuple[str, object, int]] = [("$", root, 0)]
+    while stack:
+        path, value, depth = stack.pop()
+        if depth > _DEPTH_LIMIT:
+            yield path, f"more than {_DEPTH_LIMIT} levels", "a value that is not that deep and does not contain itself"
+            return
+        if isinstance(value, dict):
+            items = cast("dict[object, object]", value)
+            for key in items:
+                if problem := _key_problem(key):
+                    yield path, *problem
+            stack += [(_below(path, key), item, depth + 1) for key, item in reversed(items.items())]
+        elif isinstance(value, list | tuple):
+            entries = list(enumerate(cast("list[object]", value)))
+            stack += [(f"{path}[{index}]", item, depth + 1) for index, item in reversed(entries)]
+        elif problem := _leaf_problem(value):
+            yield path, *problem
+
+
+def _below(path: str, key: object) -> str:
+    return f"{path}.{key}" if isinstance(key, str) and key.isidentifier() else f"{path}[{key!r}]"
+
+
+def _key_problem(key: object) -> tuple[str, str] | None:
+    if not isinstance(key, str):
+        return f"the key {key!r} of type {type(key).__name__}", "text keys"
+    bad = _text_problem(key)
+    return None if bad is None else (f"a key with {bad}", "keys without it")
+
+
+def _leaf_problem(value: object) -> tuple[str, str] | None:
+    """What keeps a value that contains no others from being stored, and what was expected; None when nothing does."""
+    kind = type(value).__name__
+    match value:
+        case None | bool():
+            return None
+        case str():
+            bad = _text_problem(value)
+            return None if bad is None else (bad, "text without it")
+        case int() if not _INT_MIN <= value <= _INT_MAX:
+            return f"an integer of {value.bit_length()} bits", "at most 64 bits; store it as text"
+        case float() if not math.isfinite(value):
+            return str(value), "a finite number or None"
+        case datetime() | date() | time():
+            return f"a value of type {kind}", "a JSON value; call .isoformat()"
+        case _ if dataclasses.is_dataclass(value):
+            return f"a value of type {kind}", "a JSON value; call dataclasses.asdict()"
+        case _:
+            return None if _orjson_knows(value) else (f"a value of type {kind}", "a JSON value")
+
+
+def _text_problem(text: str) -> str | None:
+    if "\0" in text:
+        return f"a NUL character at position {text.index(chr(0))}"
+    try:
+        text.encode()
+    except UnicodeEncodeError as error:
+        return f"a lone surrogate at position {error.start}"
+    return None
+
+
+def _orjson_knows(value: object) -> bool:
+    """Whether orjson writes this type by itself (UUID and Enum, which become text and the member's value)."""
+    try:
+        orjson.dumps(value, option=_OPTIONS)
+    except TypeError:
+        return False
+    return True
+
+
+def content_hash(text: JsonText) -> str:
+    """SHA-256, in hex, of what a JSON text says: the same for any order of keys and any white space."""
+    return hashlib.sha256(orjson.dumps(orjson.loads(text), option=orjson.OPT_SORT_KEYS)).hexdigest()
+
+
+def size_bytes(text: JsonText | None) -> int:
+    """The size of a stored payload in bytes of UTF-8; 0 where there is none."""
+    if text is None:
+        return 0
+    return len(text) if text.isascii() else len(text.encode())

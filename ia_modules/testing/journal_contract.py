@@ -1,0 +1,510 @@
+"""What every journal promises, as tests. Subclass :class:`JournalContract` and provide the fixture ``journals``."""
+
+import asyncio
+from dataclasses import replace
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from ia_modules.errors import (
+    AlreadyAnswered,
+    AlreadyFinished,
+    ExecutionNotFound,
+    InteractionNotFound,
+    InvalidTransition,
+    LeaseLost,
+    PipelineConflict,
+    PipelineNotFound,
+    StepConflict,
+    StepExecutionNotFound,
+)
+from ia_modules.models import (
+    Changes,
+    ExecutionId,
+    ExecutionStatus,
+    JsonText,
+    PipelineId,
+    StepExecutionId,
+    StepStatus,
+    StepSummary,
+    new_id,
+)
+from ia_modules.payload import encode
+from ia_modules.pipeline.journal import Journal
+from ia_modules.testing.histories import Operation, explain, histories, run_history
+from ia_modules.transitions import (
+    ExecutionUpdate,
+    Failure,
+    LogLine,
+    NewExecution,
+    NewInteraction,
+    Recorded,
+    StepStart,
+    StepUpdate,
+    Transition,
+)
+
+OWNER = "owner"
+
+
+class JournalContract:
+    """The promises of a journal.
+
+    The fixture ``journals`` gives one or more journals over the *same* records, as several processes would have them.
+    """
+
+    @pytest.fixture
+    def journals(self) -> list[Journal]:
+        raise NotImplementedError("a subclass provides the journals that are held to the contract")
+
+    @pytest.fixture
+    def journal(self, journals: list[Journal]) -> Journal:
+        return journals[0]
+
+    @pytest.fixture
+    async def pipeline_id(self, journal: Journal) -> PipelineId:
+        return (await journal.register_version(f"pipeline-{new_id()}", "A pipeline")).pipeline_id
+
+    @pytest.fixture
+    async def execution_id(self, journal: Journal, pipeline_id: PipelineId) -> ExecutionId:
+        """A running execution that ``OWNER`` owns."""
+        execution_id = ExecutionId(new_id())
+        new = NewExecution(pipeline_id=pipeline_id, input_data=encode({"n": 1}, "input"))
+        await journal.record(Transition(execution_id=execution_id, writer=OWNER, new=new))
+        return execution_id
+
+    # Executions
+
+    async def test_an_execution_that_began_is_on_record(self, journal: Journal, execution_id: ExecutionId) -> None:
+        record = await journal.get_execution(execution_id)
+        assert record is not None
+        assert (record.status, record.owner, record.epoch, record.sequence) == (ExecutionStatus.RUNNING, OWNER, 1, 1)
+        assert (record.pipeline_name, record.input_data) == ("A pipeline", {"n": 1})
+        assert record.started_at is not None
+        assert record.completed_at is None
+
+    async def test_what_does_not_exist_is_none(self, journal: Journal) -> None:
+        assert await journal.get_execution(ExecutionId("nobody")) is None
+        assert await journal.get_execution_steps(ExecutionId("nobody")) == []
+        with pytest.raises(ExecutionNotFound, match="nobody"):
+            await journal.changes(ExecutionId("nobody"))
+
+    async def test_an_execution_of_an_unknown_pipeline_is_refused_by_name(self, journal: Journal) -> None:
+        new = NewExecution(pipeline_id=PipelineId("no-such-pipeline"), pipeline_name="Nothing")
+        execution_id = ExecutionId(new_id())
+        with pytest.raises(PipelineNotFound, match="no-such-pipeline"):
+            await journal.record(Transition(execution_id=execution_id, writer=OWNER, new=new))
+        assert await journal.get_execution(execution_id) is None
+
+    async def test_beginning_again_changes_nothing(
+        self, journal: Journal, execution_id: ExecutionId, pipeline_id: PipelineId
+    ) -> None:
+        new = NewExecution(pipeline_id=pipeline_id, pipeline_name="A pipeline")
+        again = await journal.record(Transition(execution_id=execution_id, writer=OWNER, new=new))
+        assert again == Recorded(execution_id=execution_id, sequence=1, changed=False)
+
+    @pytest.mark.parametrize("first", [status for status in ExecutionStatus if status.is_terminal])
+    async def test_the_first_terminal_status_stands(
+        self, journal: Journal, execution_id: ExecutionId, first: ExecutionStatus
+    ) -> None:
+        assert (await journal.record(_become(execution_id, first))).changed is True
+        assert (await journal.record(_become(execution_id, first))).changed is False
+        other = next(status for status in ExecutionStatus if status.is_terminal and status is not first)
+        with pytest.raises(AlreadyFinished, match=f"already {first}"):
+            await journal.record(_become(execution_id, other))
+        record = await journal.get_execution(execution_id)
+        assert record is not None
+        assert record.status is first
+        assert record.completed_at is not None
+
+    async def test_an_ended_execution_takes_nothing_new(self, journal: Journal, execution_id: ExecutionId) -> None:
+        await journal.record(_become(execution_id, ExecutionStatus.COMPLETED))
+        line = LogLine(log_id=new_id(), message="late")
+        for late in (_start(execution_id, "late")[0], replace(_become(execution_id, None), change=None, logs=(line,))):
+            with pytest.raises(AlreadyFinished, match="completed"):
+                await journal.record(late)
+        assert await journal.get_execution_steps(execution_id) == []
+
+    async def test_steps_that_are_open_when_an_execution_ends_are_cancelled(
+        self, journal: Journal, execution_id: ExecutionId
+    ) -> None:
+        started, open_step = _start(execution_id, "open")
+        await journal.record(started)
+        await journal.record(_become(execution_id, ExecutionStatus.FAILED))
+        (step,) = await journal.get_execution_steps(execution_id)
+        assert (step.status, step.error_type, step.sequence) == (StepStatus.CANCELLED, "ExecutionEnded", 3)
+        with pytest.raises(AlreadyFinished, match="already cancelled"):
+            await journal.record(_end(execution_id, open_step, StepStatus.COMPLETED))
+
+    async def test_a_running_execution_cannot_become_what_makes_no_sense(
+        self, journal: Journal, execution_id: ExecutionId, pipeline_id: PipelineId
+    ) -> None:
+        pending = ExecutionId(new_id())
+        new = NewExecution(pipeline_id=pipeline_id, pipeline_name="A pipeline", status=ExecutionStatus.PENDING)
+        await journal.record(Transition(execution_id=pending, writer=OWNER, new=new))
+        await journal.take_over(pending, owner=OWNER)
+        with pytest.raises(InvalidTransition, match="is pending and cannot become completed"):
+            await journal.record(_become(pending, ExecutionStatus.COMPLETED))
+        assert execution_id != pending
+
+    # Steps
+
+    async def test_a_step_is_on_record_with_all_that_was_said_of_it(
+        self, journal: Journal, execution_id: ExecutionId
+    ) -> None:
+        started, step_id = _start(execution_id, "load", input_data=encode({"file": "ü.csv"}, "input"))
+        await journal.record(started)
+        ended = _end(execution_id, step_id, StepStatus.COMPLETED, output_data=encode({"b": 1, "a": [2.5]}, "output"))
+        await journal.record(ended)
+        (step,) = await journal.get_execution_steps(execution_id)
+        assert (step.step_id, step.iteration, step.attempt, step.status) == ("load", 1, 1, StepStatus.COMPLETED)
+        assert (step.input_data, step.input_bytes) == ({"file": "ü.csv"}, 17)
+        assert isinstance(step.output_data, dict)
+        assert list(step.output_data.items()) == [("b", 1), ("a", [2.5])]  # as written, keys in their order
+        assert step.started_at is not None
+        assert step.completed_at is not None
+        assert step.created_at <= step.started_at <= step.completed_at
+
+    async def test_what_is_read_is_a_copy(self, journal: Journal, execution_id: ExecutionId) -> None:
+        started, step_id = _start(execution_id, "load")
+        await journal.record(started)
+        await journal.record(
+            _end(execution_id, step_id, StepStatus.COMPLETED, output_data=encode({"rows": [1]}, "output"))
+        )
+        first = (await journal.get_execution_steps(execution_id))[0]
+        assert isinstance(first.output_data, dict)
+        first.output_data["rows"].append("spoilt")
+        assert (await journal.get_execution_steps(execution_id))[0].output_data == {"rows": [1]}
+
+    async def test_after_a_failure_comes_the_next_attempt_and_after_a_success_the_next_iteration(
+        self, journal: Journal, execution_id: ExecutionId
+    ) -> None:
+        for status in (StepStatus.FAILED, StepStatus.LOST, StepStatus.COMPLETED, StepStatus.COMPLETED):
+            started, step_id = _start(execution_id, "flaky")
+            await journal.record(started)
+            await journal.record(_end(execution_id, step_id, status))
+        steps = await journal.get_execution_steps(execution_id)
+        assert [(step.iteration, step.attempt) for step in steps] == [(1, 1), (1, 2), (1, 3), (2, 1)]
+        record = await journal.get_execution(execution_id)
+        assert record is not None
+        assert (record.completed_steps, record.failed_steps) == (2, 0)
+
+    async def test_one_transition_ends_an_attempt_and_begins_the_next(
+        self, journal: Journal, execution_id: ExecutionId
+    ) -> None:
+        started, first = _start(execution_id, "flaky")
+        await journal.record(started)
+        retry, _ = _start(execution_id, "flaky")
+        both = replace(retry, updates=_end(execution_id, first, StepStatus.FAILED).updates)
+        recorded = await journal.record(both)
+        steps = await journal.get_execution_steps(execution_id)
+        assert [(step.attempt, step.status) for step in steps] == [(1, StepStatus.FAILED), (2, StepStatus.RUNNING)]
+        assert {step.sequence for step in steps} == {recorded.sequence}
+        assert (await journal.record(both)).changed is False
+        record = await journal.get_execution(execution_id)
+        assert record is not None
+        assert record.failed_steps == 0  # counted by the latest attempt, which runs
+
+    async def test_an_attempt_ends_once(self, journal: Journal, execution_id: ExecutionId) -> None:
+        started, step_id = _start(execution_id, "once")
+        await journal.record(started)
+        failure = Failure(type="ValueError", message="no", traceback="Traceback …")
+        failed = _end(execution_id, step_id, StepStatus.FAILED, failure=failure)
+        assert (await journal.record(failed)).changed is True
+        assert (await journal.record(failed)).changed is False
+        with pytest.raises(AlreadyFinished, match="already failed"):
+            await journal.record(_end(execution_id, step_id, StepStatus.COMPLETED))
+        (step,) = await journal.get_execution_steps(execution_id)
+        assert (step.error_type, step.error_message, step.traceback) == ("ValueError", "no", "Traceback …")
+        record = await journal.get_execution(execution_id)
+        assert record is not None
+        assert (record.completed_steps, record.failed_steps) == (0, 1)
+
+    async def test_a_transition_is_found_by_the_attempt_it_updates(
+        self, journal: Journal, execution_id: ExecutionId
+    ) -> None:
+        started, step_id = _start(execution_id, "load")
+        await journal.record(started)
+        ended = replace(_end(execution_id, step_id, StepStatus.COMPLETED), execution_id=None)
+        assert (await journal.record(ended)).execution_id == execution_id
+        lost = replace(_end(execution_id, StepExecutionId("nowhere"), StepStatus.COMPLETED), execution_id=None)
+        with pytest.raises(StepExecutionNotFound, match="nowhere"):
+            await journal.record(lost)
+
+    async def test_an_attempt_of_another_execution_is_not_found_in_this_one(
+        self, journal: Journal, execution_id: ExecutionId, pipeline_id: PipelineId
+    ) -> None:
+        other = ExecutionId(new_id())
+        new = NewExecution(pipeline_id=pipeline_id, pipeline_name="A pipeline")
+        started, step_id = _start(other, "load")
+        await journal.record(replace(started, new=new))
+        with pytest.raises(StepExecutionNotFound):
+            await journal.record(_end(execution_id, step_id, StepStatus.COMPLETED))
+        start = replace(started.starts[0], step_id="another", step_name="another")
+        with pytest.raises(StepConflict, match="recorded as load"):
+            await journal.record(replace(started, starts=(start,)))
+
+    async def test_a_refused_transition_leaves_nothing_behind(
+        self, journal: Journal, execution_id: ExecutionId
+    ) -> None:
+        started, _ = _start(execution_id, "load")
+        unknown = _end(execution_id, StepExecutionId(new_id()), StepStatus.COMPLETED)
+        line = LogLine(log_id=new_id(), message="never")
+        with pytest.raises(StepExecutionNotFound):
+            await journal.record(replace(started, updates=unknown.updates, logs=(line,)))
+        changes = await journal.changes(execution_id)
+        assert (changes.steps, changes.logs, changes.upto) == ((), (), 1)
+
+    async def test_progress_after_the_end_is_dropped(self, journal: Journal, execution_id: ExecutionId) -> None:
+        started, step_id = _start(execution_id, "slow")
+        await journal.record(started)
+        half = replace(
+            _end(execution_id, step_id, None), updates=(StepUpdate(step_execution_id=step_id, progress=0.5),)
+        )
+        assert (await journal.record(half)).changed is True
+        await journal.record(_end(execution_id, step_id, StepStatus.COMPLETED))
+        assert (await journal.record(half)).changed is False
+        assert (await journal.get_execution_steps(execution_id))[0].progress == 0.5
+
+    # Ownership
+
+    async def test_who_does_not_own_an_execution_writes_nothing(
+        self, journal: Journal, execution_id: ExecutionId
+    ) -> None:
+        with pytest.raises(LeaseLost, match="'owner'"):
+            await journal.record(replace(_become(execution_id, ExecutionStatus.FAILED), writer="stranger"))
+        record = await journal.get_execution(execution_id)
+        assert record is not None
+        assert (record.status, record.sequence) == (ExecutionStatus.RUNNING, 1)
+
+    async def test_taking_over_fences_the_former_owner_and_older_claims(
+        self, journals: list[Journal], execution_id: ExecutionId
+    ) -> None:
+        former, latter = journals[0], journals[-1]
+        assert await latter.take_over(execution_id, owner="heir") == 2
+        with pytest.raises(LeaseLost, match="'heir'"):
+            await former.record(_start(execution_id, "late")[0])
+        assert await latter.take_over(execution_id, owner="heir") == 3
+        with pytest.raises(LeaseLost, match="epoch 3"):
+            await latter.record(replace(_start(execution_id, "late")[0], writer="heir", epoch=2))
+        recorded = await latter.record(replace(_start(execution_id, "next")[0], writer="heir", epoch=3))
+        assert recorded.changed
+
+    async def test_nobody_takes_over_what_is_over(self, journal: Journal, execution_id: ExecutionId) -> None:
+        await journal.record(_become(execution_id, ExecutionStatus.COMPLETED))
+        with pytest.raises(AlreadyFinished, match="completed"):
+            await journal.take_over(execution_id, owner="heir")
+        with pytest.raises(ExecutionNotFound):
+            await journal.take_over(ExecutionId("nobody"), owner="heir")
+
+    # Pipelines
+
+    async def test_the_same_definition_is_the_same_version_and_another_must_be_asked_for(
+        self, journal: Journal
+    ) -> None:
+        slug = f"versions-{new_id()}"
+        first = await journal.register_version(slug, "Versions", {"a": 1, "b": 2})
+        assert first.version == 1
+        assert await journal.register_version(slug, "Versions", {"b": 2, "a": 1}) == first
+        with pytest.raises(PipelineConflict, match="new_version=True"):
+            await journal.register_version(slug, "Versions", {"a": 2})
+        second = await journal.register_version(slug, "Versions", {"a": 2}, new_version=True)
+        assert (second.pipeline_id, second.version) == (first.pipeline_id, 2)
+        assert await journal.register_version(slug, "Versions", {"a": 1, "b": 2}) == first
+
+    # Cancelling and resuming
+
+    async def test_who_runs_an_execution_is_told_that_it_is_to_be_cancelled(self, journals: list[Journal]) -> None:
+        runs, asks = journals[0], journals[-1]
+        pipeline = await runs.register_version(f"pipeline-{new_id()}", "A pipeline")
+        execution_id = ExecutionId(new_id())
+        new = NewExecution(pipeline_id=pipeline.pipeline_id)
+        await runs.record(Transition(execution_id=execution_id, writer=runs.owner, new=new))
+        told = asyncio.create_task(runs.cancellation(execution_id))
+        assert await asks.request_cancel(execution_id) is ExecutionStatus.RUNNING
+        await told
+        record = await asks.get_execution(execution_id)
+        assert record is not None
+        assert (record.status, record.cancel_requested, record.sequence) == (ExecutionStatus.RUNNING, True, 2)
+        await runs.record(replace(_become(execution_id, ExecutionStatus.CANCELLED), writer=runs.owner))
+        with pytest.raises(AlreadyFinished, match="already cancelled"):
+            await asks.request_cancel(execution_id)
+        with pytest.raises(ExecutionNotFound):
+            await asks.request_cancel(ExecutionId("nobody"))
+
+    async def test_what_nobody_runs_is_cancelled_at_once(self, journal: Journal, execution_id: ExecutionId) -> None:
+        started, attempt = _start(execution_id, "ask")
+        await journal.record(started)
+        waiting = replace(_end(execution_id, attempt, StepStatus.WAITING), asks=(_question(attempt),))
+        change = ExecutionUpdate(status=ExecutionStatus.WAITING_FOR_HUMAN)
+        await journal.record(replace(waiting, change=change))
+        assert await journal.request_cancel(execution_id) is ExecutionStatus.CANCELLED
+        (step,) = await journal.get_execution_steps(execution_id)
+        assert step.status is StepStatus.CANCELLED
+        assert [asked.status for asked in await journal.get_interactions(execution_id)] == ["cancelled"]
+
+    @pytest.mark.parametrize("ended", [ExecutionStatus.FAILED, ExecutionStatus.CANCELLED])
+    async def test_a_bad_end_can_be_left_behind(
+        self, journal: Journal, execution_id: ExecutionId, ended: ExecutionStatus
+    ) -> None:
+        await journal.record(_become(execution_id, ended))
+        assert await journal.take_over(execution_id, owner="heir", reopen=True) == 2
+        record = await journal.get_execution(execution_id)
+        assert record is not None
+        assert (record.status, record.completed_at, record.owner) == (ExecutionStatus.RUNNING, None, "heir")
+        await journal.record(replace(_become(execution_id, ExecutionStatus.COMPLETED), writer="heir", epoch=2))
+        with pytest.raises(AlreadyFinished, match="completed"):
+            await journal.take_over(execution_id, owner="heir", reopen=True)
+
+    # People
+
+    async def test_a_question_is_answered_once_and_the_execution_can_go_on(
+        self, journal: Journal, execution_id: ExecutionId
+    ) -> None:
+        started, attempt = _start(execution_id, "ask")
+        await journal.record(started)
+        asked = _question(attempt)
+        change = ExecutionUpdate(status=ExecutionStatus.WAITING_FOR_HUMAN)
+        waiting = replace(_end(execution_id, attempt, StepStatus.WAITING), asks=(asked,), change=change)
+        await journal.record(waiting)
+        (question,) = await journal.get_interactions(execution_id)
+        assert (question.status, question.prompt, question.ui_schema) == ("pending", "Ship it?", {"type": "object"})
+        assert question.deadline_at is not None
+        assert question.deadline_at > question.created_at
+        assert await journal.answer_interaction(asked.interaction_id, {"yes": True}, actor="ann") == execution_id
+        (question,) = await journal.get_interactions(execution_id)
+        assert (question.status, question.actor, question.response) == ("answered", "ann", {"yes": True})
+        record = await journal.get_execution(execution_id)
+        assert record is not None
+        assert record.status is ExecutionStatus.PENDING
+        with pytest.raises(AlreadyAnswered, match="answered by ann"):
+            await journal.answer_interaction(asked.interaction_id, {"yes": False}, actor="bob")
+        with pytest.raises(InteractionNotFound, match="nothing"):
+            await journal.answer_interaction("nothing", {}, actor="bob")
+
+    # Changes
+
+    async def test_changes_are_what_is_newer_than_the_cursor(self, journal: Journal, execution_id: ExecutionId) -> None:
+        started, step_id = _start(execution_id, "load")
+        await journal.record(started)
+        line = LogLine(log_id=new_id(), message="half way", step_execution_id=step_id)
+        await journal.record(Transition(execution_id=execution_id, writer=OWNER, logs=(line,)))
+        await journal.record(_end(execution_id, step_id, StepStatus.COMPLETED))
+        everything = await journal.changes(execution_id)
+        assert [(step.sequence, step.status) for step in everything.steps] == [(4, StepStatus.COMPLETED)]
+        assert [(found.sequence, found.message) for found in everything.logs] == [(3, "half way")]
+        assert (everything.upto, everything.more) == (4, False)
+        newest = await journal.changes(execution_id, everything.upto)
+        assert (newest.steps, newest.logs, newest.upto) == ((), (), 4)
+
+    async def test_a_log_line_that_comes_twice_is_kept_once(self, journal: Journal, execution_id: ExecutionId) -> None:
+        line = LogLine(log_id=new_id(), message="once")
+        for _ in range(2):
+            await journal.record(Transition(execution_id=execution_id, writer=OWNER, logs=(line,)))
+        assert [found.message for found in (await journal.changes(execution_id)).logs] == ["once"]
+
+    @settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+    @given(sizes=st.lists(st.integers(1, 5), min_size=1, max_size=6), limit=st.integers(1, 4))
+    async def test_pages_of_changes_never_split_a_sequence_number(
+        self, journal: Journal, pipeline_id: PipelineId, sizes: list[int], limit: int
+    ) -> None:
+        execution_id = ExecutionId(new_id())
+        new = NewExecution(pipeline_id=pipeline_id, pipeline_name="A pipeline")
+        await journal.record(Transition(execution_id=execution_id, writer=OWNER, new=new))
+        for size in sizes:
+            starts = tuple(_start(execution_id, f"step-{number}")[0].starts[0] for number in range(size))
+            logs = tuple(LogLine(log_id=new_id(), message="line") for _ in range(size // 2))
+            await journal.record(Transition(execution_id=execution_id, writer=OWNER, starts=starts, logs=logs))
+        pages = await _all_pages(journal, execution_id, limit)
+        seen = [step.sequence for page in pages for step in page.steps]
+        assert seen == sorted(number for number, size in enumerate(sizes, start=2) for _ in range(size))
+        assert len([line for page in pages for line in page.logs]) == sum(size // 2 for size in sizes)
+        for page in pages:
+            assert all(page.after < row.sequence <= page.upto for row in (*page.steps, *page.logs))
+
+    # Everything at once
+
+    @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+    @given(history=histories(), limit=st.integers(1, 5))
+    async def test_concurrent_writers_are_told_what_one_after_the_other_would_be(
+        self, journals: list[Journal], pipeline_id: PipelineId, history: list[list[Operation]], limit: int
+    ) -> None:
+        execution_id, answers = await run_history(journals, pipeline_id, history)
+        expected = explain(answers)[-1]
+        for journal in journals:
+            record = await journal.get_execution(execution_id)
+            assert record is not None
+            assert {name: getattr(record, name) for name in expected.row} == expected.row
+            steps = await journal.get_execution_steps(execution_id)
+            assert {
+                step.step_execution_id: {
+                    "step_id": step.step_id,
+                    "iteration": step.iteration,
+                    "attempt": step.attempt,
+                    "status": step.status.value,
+                    "output_data": encode(step.output_data, "output") if step.output_data else None,
+                    "sequence": step.sequence,
+                }
+                for step in steps
+            } == expected.steps
+            pages = await _all_pages(journal, execution_id, limit)
+            shown: dict[StepExecutionId, StepSummary] = {}
+            for page in pages:
+                shown |= {step.step_execution_id: step for step in page.steps}
+            assert list(shown.values()) == sorted(
+                (step.narrow(StepSummary) for step in steps), key=lambda step: (step.sequence, step.step_execution_id)
+            )
+            assert sorted(line.log_id for page in pages for line in page.logs) == sorted(expected.logs)
+
+
+def _start(
+    execution_id: ExecutionId, step_id: str, *, input_data: JsonText | None = None
+) -> tuple[Transition, StepExecutionId]:
+    step_execution_id = StepExecutionId(new_id())
+    start = StepStart(
+        step_execution_id=step_execution_id,
+        step_id=step_id,
+        step_name=step_id,
+        step_type="task",
+        input_data=input_data,
+    )
+    return Transition(execution_id=execution_id, writer=OWNER, starts=(start,)), step_execution_id
+
+
+def _end(
+    execution_id: ExecutionId,
+    step_execution_id: StepExecutionId,
+    status: StepStatus | None,
+    *,
+    output_data: JsonText | None = None,
+    failure: Failure | None = None,
+) -> Transition:
+    update = StepUpdate(
+        step_execution_id=step_execution_id,
+        status=status,
+        output_data=output_data,
+        failure=failure,
+    )
+    return Transition(execution_id=execution_id, writer=OWNER, updates=(update,))
+
+
+def _become(execution_id: ExecutionId, status: ExecutionStatus | None) -> Transition:
+    return Transition(execution_id=execution_id, writer=OWNER, change=ExecutionUpdate(status=status))
+
+
+def _question(attempt: StepExecutionId) -> NewInteraction:
+    return NewInteraction(
+        interaction_id=new_id(),
+        step_execution_id=attempt,
+        ui_schema=encode({"type": "object"}, "schema"),
+        prompt="Ship it?",
+        timeout_seconds=60,
+    )
+
+
+async def _all_pages(journal: Journal, execution_id: ExecutionId, limit: int) -> list[Changes]:
+    pages = [await journal.changes(execution_id, limit=limit)]
+    while pages[-1].more:
+        pages.append(await journal.changes(execution_id, pages[-1].upto, limit=limit))
+    return pages

@@ -1,0 +1,126 @@
+"""A journal's rules once more, as plainly as they can be written: what any journal is compared with.
+
+It shares no code with ``ia_modules.transitions``: one dict per row, one operation after the other, nothing concurrent.
+"""
+
+from copy import deepcopy
+from dataclasses import dataclass, field
+from typing import Any
+
+from ia_modules.transitions import StepStart, StepUpdate, Transition
+
+ENDED_EXECUTION = ("completed", "failed", "cancelled")
+OPEN_STEP = ("pending", "running", "waiting")
+CHANGED, UNCHANGED = "changed", "unchanged"
+
+
+@dataclass
+class PlainExecution:
+    """One execution and its steps by the rules, as dicts."""
+
+    row: dict[str, Any] = field(default_factory=dict[str, Any])
+    steps: dict[str, dict[str, Any]] = field(default_factory=dict[str, dict[str, Any]])
+    logs: list[str] = field(default_factory=list[str])
+
+    def take_over(self, owner: str) -> str:
+        """What becomes of a claim: ``changed`` or the name of the error."""
+        if not self.row:
+            return "ExecutionNotFound"
+        if self.row["status"] in ENDED_EXECUTION:
+            return "AlreadyFinished"
+        self.row["owner"] = owner
+        self.row["epoch"] += 1
+        self.row["sequence"] += 1
+        return CHANGED
+
+    def record(self, transition: Transition) -> str:
+        """What becomes of a transition: ``changed``, ``unchanged``, or the name of the error (nothing has changed)."""
+        trial = deepcopy(self)
+        outcome = trial._record(transition)
+        if outcome == CHANGED:
+            trial.row["sequence"] += 1
+            for step in trial.steps.values():
+                if step.pop("touched", False):
+                    step["sequence"] = trial.row["sequence"]
+            self.row, self.steps, self.logs = trial.row, trial.steps, trial.logs
+        return outcome
+
+    def _record(self, transition: Transition) -> str:
+        if transition.new is not None:
+            if self.row:
+                return UNCHANGED
+            self.row = {
+                "status": "running",
+                "owner": transition.writer,
+                "epoch": 1,
+                "sequence": 0,
+                "completed_steps": 0,
+                "failed_steps": 0,
+            }
+        if not self.row:
+            return "ExecutionNotFound"
+        if self.row["owner"] != transition.writer or transition.epoch not in (None, self.row["epoch"]):
+            return "LeaseLost"
+        was_over = self.row["status"] in ENDED_EXECUTION
+        outcomes = {CHANGED} if transition.new else set[str]()
+        for update in transition.updates:
+            outcomes.add(self._update(update))
+        for start in transition.starts:
+            outcomes.add(self._start(start))
+        if transition.change is not None and transition.change.status is not None:
+            outcomes.add(self._become(str(transition.change.status)))
+        for line in transition.logs:
+            outcomes.add(CHANGED)
+            self.logs.append(line.log_id)
+        for outcome in outcomes - {CHANGED, UNCHANGED}:
+            return outcome
+        if CHANGED not in outcomes:
+            return UNCHANGED
+        return "AlreadyFinished" if was_over else CHANGED
+
+    def _update(self, update: StepUpdate) -> str:
+        step = self.steps.get(update.step_execution_id)
+        if step is None:
+            return "StepExecutionNotFound"
+        if step["status"] not in OPEN_STEP:
+            return UNCHANGED if update.status in (None, step["status"]) else "AlreadyFinished"
+        if update.status is not None:
+            step["status"] = str(update.status)
+            self.row["completed_steps"] += update.status == "completed"
+            self.row["failed_steps"] += update.status == "failed"
+        step["output_data"] = update.output_data or step["output_data"]
+        step["touched"] = True
+        return CHANGED
+
+    def _start(self, start: StepStart) -> str:
+        if start.step_execution_id in self.steps:
+            return UNCHANGED
+        same = [step for step in self.steps.values() if step["step_id"] == start.step_id]
+        last = max(same, key=lambda step: (step["iteration"], step["attempt"]), default=None)
+        iteration, attempt = 1, 1
+        if last is not None and last["status"] in ("failed", "lost"):
+            iteration, attempt = last["iteration"], last["attempt"] + 1
+            self.row["failed_steps"] -= last["status"] == "failed"
+        elif last is not None:
+            iteration = last["iteration"] + 1
+        self.steps[start.step_execution_id] = {
+            "step_id": start.step_id,
+            "iteration": iteration,
+            "attempt": attempt,
+            "status": "running",
+            "output_data": None,
+            "touched": True,
+        }
+        return CHANGED
+
+    def _become(self, status: str) -> str:
+        if status == self.row["status"]:
+            return UNCHANGED
+        if self.row["status"] in ENDED_EXECUTION:
+            return "AlreadyFinished"
+        self.row["status"] = status
+        if status in ENDED_EXECUTION:
+            for step in self.steps.values():
+                if step["status"] in OPEN_STEP:
+                    step |= {"status": "cancelled", "touched": True}
+        return CHANGED

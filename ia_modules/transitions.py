@@ -1,0 +1,421 @@
+"""What may change, and what a change does: the state machine of executions and steps, as pure functions.
+
+A :class:`Transition` is the unit of writing: everything that becomes true of one execution at once. :func:`decide` says
+what a transition does to the rows as they are known. It is the only place that knows the rules; the in-memory journal
+and the tracker's committer both apply it, so that they cannot differ.
+"""
+
+from asyncio import CancelledError
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from traceback import format_exception
+from typing import Self
+
+from ia_modules.errors import (
+    AlreadyFinished,
+    ExecutionNotFound,
+    InvalidTransition,
+    LeaseLost,
+    StepConflict,
+    StepExecutionNotFound,
+)
+from ia_modules.models import (
+    ExecutionId,
+    ExecutionStatus,
+    JsonText,
+    LogLevel,
+    PipelineId,
+    Record,
+    StepExecutionId,
+    StepStatus,
+)
+from ia_modules.payload import clean_text
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Failure:
+    """Why something failed, as text for people; ``type`` is the exception's class name, None when there was none."""
+
+    type: str | None
+    message: str
+    traceback: str | None = None
+
+    @classmethod
+    def of(cls, error: BaseException) -> Self:
+        """What an exception says, as both databases can store it."""
+        kind = type(error).__qualname__
+        if isinstance(error, CancelledError):
+            return cls(type=kind, message=clean_text(str(error)) or "cancelled")
+        text = "".join(format_exception(error))
+        return cls(type=kind, message=clean_text(str(error)) or kind, traceback=clean_text(text))
+
+
+ENDED_EARLY = Failure(type="ExecutionEnded", message="The execution ended before this step did.")
+"""Stands at a step that was still open when its execution ended; such a step is cancelled."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewExecution:
+    """An execution that begins to exist: ``running``, owned by the writer, or ``pending`` until somebody claims it.
+
+    Without ``pipeline_name`` it has the name that the pipeline is registered under.
+    """
+
+    pipeline_id: PipelineId
+    pipeline_name: str | None = None
+    pipeline_version: int | None = None
+    status: ExecutionStatus = ExecutionStatus.RUNNING
+    managed: bool = False
+    trigger: str = "program"
+    total_steps: int = 0
+    input_data: JsonText | None = None
+    metadata: JsonText | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StepStart:
+    """An attempt that begins to exist.
+
+    Without ``iteration`` and ``attempt`` it is the next attempt of the step's latest iteration when that failed or was
+    lost, and the first attempt of the next iteration otherwise.
+    """
+
+    step_execution_id: StepExecutionId
+    step_id: str
+    step_name: str
+    step_type: str
+    iteration: int | None = None
+    attempt: int | None = None
+    status: StepStatus = StepStatus.RUNNING
+    worker: str | None = None
+    input_data: JsonText | None = None
+    input_refs: JsonText | None = None
+    metadata: JsonText | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StepUpdate:
+    """News of an attempt. None leaves a field as it is; progress that comes after the end is dropped."""
+
+    step_execution_id: StepExecutionId
+    status: StepStatus | None = None
+    output_data: JsonText | None = None
+    routes: JsonText | None = None
+    failure: Failure | None = None
+    retry_count: int | None = None
+    progress: float | None = None
+    progress_message: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExecutionUpdate:
+    """News of the execution itself. None leaves a field as it is; given counts replace what was counted."""
+
+    status: ExecutionStatus | None = None
+    total_steps: int | None = None
+    completed_steps: int | None = None
+    failed_steps: int | None = None
+    output_data: JsonText | None = None
+    failure: Failure | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LogLine:
+    """One line to keep; ``step_execution_id`` None = of the execution itself."""
+
+    log_id: str
+    message: str
+    level: LogLevel = LogLevel.INFO
+    step_execution_id: StepExecutionId | None = None
+    data: JsonText | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewInteraction:
+    """A question to a person, which the attempt waits for.
+
+    Attributes:
+        ui_schema: JSON Schema of the answer.
+        data: what led to the question, for the person to see.
+        on_timeout: what happens when nobody answers within ``timeout_seconds`` (None: for ever).
+    """
+
+    interaction_id: str
+    step_execution_id: StepExecutionId
+    ui_schema: JsonText
+    prompt: str | None = None
+    data: JsonText | None = None
+    assigned_users: JsonText | None = None
+    on_timeout: JsonText | None = None
+    timeout_seconds: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Transition:
+    """Everything that becomes true of one execution at once, under one sequence number.
+
+    Attributes:
+        execution_id: None when only ``updates`` say which execution is meant.
+        writer: who writes; must own the execution.
+        epoch: the claim under which it is written; None = whichever the writer holds.
+        updates: applied before ``starts``, so that one transition ends an attempt and begins the next.
+    """
+
+    execution_id: ExecutionId | None
+    writer: str
+    epoch: int | None = None
+    new: NewExecution | None = None
+    updates: tuple[StepUpdate, ...] = ()
+    starts: tuple[StepStart, ...] = ()
+    change: ExecutionUpdate | None = None
+    logs: tuple[LogLine, ...] = ()
+    asks: tuple[NewInteraction, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Recorded:
+    """What became of a transition: the execution's sequence after it, and whether it changed anything.
+
+    ``changed`` False: all of it had been recorded before, by this writer or by a lost answer's first try.
+    """
+
+    execution_id: ExecutionId
+    sequence: int
+    changed: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExecutionState(Record):
+    """What a decision needs to know of an execution's row."""
+
+    execution_id: ExecutionId
+    status: ExecutionStatus
+    owner: str | None
+    epoch: int
+    sequence: int
+    total_steps: int
+    completed_steps: int
+    failed_steps: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StepState(Record):
+    """What a decision needs to know of a step execution's row."""
+
+    step_execution_id: StepExecutionId
+    execution_id: ExecutionId
+    step_id: str
+    iteration: int
+    attempt: int
+    status: StepStatus
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Known:
+    """The rows that a transition is decided on.
+
+    Attributes:
+        execution: its row; None when there is none.
+        steps: the rows of the attempts that the transition updates or starts, where they exist.
+        latest: for each step id that the transition starts, the row of its newest attempt, where there is one.
+    """
+
+    execution: ExecutionState | None
+    steps: Mapping[StepExecutionId, StepState]
+    latest: Mapping[str, StepState]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Decision:
+    """What is to be written: the rows afterwards, and of the transition only what really changes something.
+
+    Attributes:
+        execution: its state afterwards.
+        steps: the states of the attempts that changed, as they are afterwards.
+        started: the starts, each with its iteration and attempt settled.
+        closes_open_steps: the execution ends here, so what still runs in it is cancelled.
+        changed: False when everything had been recorded before.
+    """
+
+    execution: ExecutionState
+    steps: Mapping[StepExecutionId, StepState]
+    started: tuple[StepStart, ...]
+    updated: tuple[StepUpdate, ...]
+    closes_open_steps: bool
+    changed: bool
+
+
+_NEXT: Mapping[ExecutionStatus, tuple[ExecutionStatus, ...]] = {
+    ExecutionStatus.PENDING: (ExecutionStatus.RUNNING, ExecutionStatus.FAILED, ExecutionStatus.CANCELLED),
+    ExecutionStatus.RUNNING: tuple(status for status in ExecutionStatus if status is not ExecutionStatus.RUNNING),
+    ExecutionStatus.WAITING_FOR_HUMAN: tuple(
+        status for status in ExecutionStatus if status is not ExecutionStatus.WAITING_FOR_HUMAN
+    ),
+}
+
+
+def decide(transition: Transition, known: Known) -> Decision:
+    """What a transition does to the rows as they are known.
+
+    Raises:
+        ExecutionNotFound: there is no such execution.
+        StepExecutionNotFound: an updated attempt does not exist in this execution.
+        LeaseLost: the writer does not own the execution, or not under this epoch.
+        AlreadyFinished: the execution or the attempt has ended differently.
+        InvalidTransition: the status cannot follow the one that stands.
+        StepConflict: an attempt with this id is recorded for another step.
+    """
+    if known.execution is None:
+        before = _created(transition)
+    elif transition.new is not None:
+        return _nothing_new(known.execution)
+    else:
+        before = known.execution
+        _refuse_strangers(transition, before)
+
+    updated = tuple(update for update in transition.updates if _is_news(update, before, known.steps))
+    steps = {
+        update.step_execution_id: replace(known.steps[update.step_execution_id], status=update.status)
+        for update in updated
+        if update.status is not None
+    }
+    newest = {step_id: steps.get(step.step_execution_id, step) for step_id, step in known.latest.items()}
+    retried = 0
+    started: list[StepStart] = []
+    for start in transition.starts:
+        if _is_recorded(start, known.steps):
+            continue
+        previous = newest.get(start.step_id)
+        settled = _settle_attempt(start, previous)
+        if previous is not None and previous.iteration == settled.iteration:
+            retried += previous.status is StepStatus.FAILED
+        newest[start.step_id] = steps[start.step_execution_id] = _state_of(settled, before.execution_id)
+        started.append(settled)
+
+    ended = [update.status for update in updated]
+    after = replace(
+        before,
+        completed_steps=before.completed_steps + ended.count(StepStatus.COMPLETED),
+        failed_steps=max(0, before.failed_steps + ended.count(StepStatus.FAILED) - retried),
+    )
+    change = transition.change if _changes(transition.change, before) else None
+    if change is not None:
+        after = _apply_change(change, after)
+    if not (transition.new or updated or started or change or transition.logs or transition.asks):
+        return _nothing_new(before)
+    if before.status.is_terminal:
+        asked = "changed any more" if transition.change is None else str(transition.change.status)
+        raise AlreadyFinished("execution", before.execution_id, status=before.status, asked=asked)
+    return Decision(
+        execution=replace(after, sequence=after.sequence + 1),
+        steps=steps,
+        started=tuple(started),
+        updated=updated,
+        closes_open_steps=after.status.is_terminal,
+        changed=True,
+    )
+
+
+def _created(transition: Transition) -> ExecutionState:
+    new = transition.new
+    if new is None or transition.execution_id is None:
+        raise ExecutionNotFound(transition.execution_id or "")
+    claimed = new.status is not ExecutionStatus.PENDING
+    return ExecutionState(
+        execution_id=transition.execution_id,
+        status=new.status,
+        owner=transition.writer if claimed else None,
+        epoch=1 if claimed else 0,
+        sequence=0,
+        total_steps=new.total_steps,
+        completed_steps=0,
+        failed_steps=0,
+    )
+
+
+def _nothing_new(execution: ExecutionState) -> Decision:
+    return Decision(execution=execution, steps={}, started=(), updated=(), closes_open_steps=False, changed=False)
+
+
+def _refuse_strangers(transition: Transition, execution: ExecutionState) -> None:
+    same_epoch = transition.epoch is None or transition.epoch == execution.epoch
+    if execution.owner != transition.writer or not same_epoch:
+        raise LeaseLost(execution.execution_id, owner=execution.owner, epoch=execution.epoch, writer=transition.writer)
+
+
+def _is_news(update: StepUpdate, execution: ExecutionState, steps: Mapping[StepExecutionId, StepState]) -> bool:
+    """Whether an update says anything that the attempt's row does not say already."""
+    step = steps.get(update.step_execution_id)
+    if step is None or step.execution_id != execution.execution_id:
+        raise StepExecutionNotFound(update.step_execution_id)
+    if step.status.is_terminal:
+        if update.status in (None, step.status):
+            return False
+        raise AlreadyFinished("step execution", step.step_execution_id, status=step.status, asked=str(update.status))
+    if update.status is StepStatus.PENDING and step.status is not StepStatus.PENDING:
+        allowed = [status for status in StepStatus if status is not StepStatus.PENDING]
+        raise InvalidTransition(
+            "step execution", step.step_execution_id, status=step.status, asked=update.status, allowed=allowed
+        )
+    return True
+
+
+def _is_recorded(start: StepStart, steps: Mapping[StepExecutionId, StepState]) -> bool:
+    recorded = steps.get(start.step_execution_id)
+    if recorded is not None and recorded.step_id != start.step_id:
+        raise StepConflict(start.step_execution_id, recorded=recorded.step_id, replayed=start.step_id)
+    return recorded is not None
+
+
+def _settle_attempt(start: StepStart, previous: StepState | None) -> StepStart:
+    """The start with iteration and attempt: as given, else what follows the step's newest attempt."""
+    if start.iteration is not None:
+        return replace(start, attempt=start.attempt or 1)
+    if previous is None:
+        return replace(start, iteration=1, attempt=1)
+    if previous.status in (StepStatus.FAILED, StepStatus.LOST):
+        return replace(start, iteration=previous.iteration, attempt=previous.attempt + 1)
+    return replace(start, iteration=previous.iteration + 1, attempt=1)
+
+
+def _state_of(settled: StepStart, execution_id: ExecutionId) -> StepState:
+    return StepState(
+        step_execution_id=settled.step_execution_id,
+        execution_id=execution_id,
+        step_id=settled.step_id,
+        iteration=settled.iteration or 1,
+        attempt=settled.attempt or 1,
+        status=settled.status,
+    )
+
+
+def _changes(change: ExecutionUpdate | None, execution: ExecutionState) -> bool:
+    """Whether a change says anything new. An ended execution that is ended the same way again has nothing new."""
+    if change is None:
+        return False
+    if change.status is None or change.status is execution.status:
+        return change != ExecutionUpdate(status=change.status) and not (change.status and execution.status.is_terminal)
+    if execution.status.is_terminal:
+        raise AlreadyFinished("execution", execution.execution_id, status=execution.status, asked=str(change.status))
+    if change.status not in _NEXT[execution.status]:
+        raise InvalidTransition(
+            "execution",
+            execution.execution_id,
+            status=execution.status,
+            asked=change.status,
+            allowed=_NEXT[execution.status],
+        )
+    return True
+
+
+def _apply_change(change: ExecutionUpdate, execution: ExecutionState) -> ExecutionState:
+    def given(value: int | None, otherwise: int) -> int:
+        return otherwise if value is None else value
+
+    return replace(
+        execution,
+        status=change.status or execution.status,
+        total_steps=given(change.total_steps, execution.total_steps),
+        completed_steps=given(change.completed_steps, execution.completed_steps),
+        failed_steps=given(change.failed_steps, execution.failed_steps),
+    )

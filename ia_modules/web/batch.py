@@ -1,0 +1,281 @@
+"""One batch of transitions as a database script: read, decide, write. Nothing here waits or knows a dialect.
+
+The write of an execution is a compare-and-swap on its sequence and epoch. What was decided on rows that changed in
+between is not written; its outcome is None, and the committer brings the transition again.
+"""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+from ia_modules.database.manager import Script, Statement
+from ia_modules.errors import ExecutionNotFound, PipelineNotFound, StepExecutionNotFound, TrackerError
+from ia_modules.models import ExecutionId, ExecutionStatus, PipelineId, StepExecutionId, StepStatus
+from ia_modules.payload import size_bytes
+from ia_modules.transitions import (
+    ENDED_EARLY,
+    Decision,
+    ExecutionState,
+    Known,
+    NewExecution,
+    Recorded,
+    StepStart,
+    StepState,
+    StepUpdate,
+    Transition,
+    decide,
+)
+
+Outcome = Recorded | TrackerError | None
+"""What became of a transition; None = somebody changed the execution meanwhile, it must be decided again."""
+
+Query = Callable[[str], str]
+
+
+def write_batch(query: Query, transitions: Sequence[Transition]) -> Script[list[Outcome]]:
+    """The script that writes transitions, in their order; returns the outcome of each."""
+    rows = yield from _read(query, transitions)
+    writes = _Writes()
+    outcomes: list[Outcome] = []
+    for transition in transitions:
+        try:
+            outcomes.append(_decide_on(rows, writes, transition))
+        except TrackerError as refused:
+            outcomes.append(refused)
+    written = yield from _write(query, writes)
+    stale = writes.executions.keys() - written
+    return [
+        None if isinstance(outcome, Recorded) and outcome.execution_id in stale else outcome for outcome in outcomes
+    ]
+
+
+@dataclass(slots=True)
+class _Rows:
+    """The rows that a batch touches, as they are known; brought forward with each decision."""
+
+    pipelines: dict[PipelineId, str] = field(default_factory=dict)
+    executions: dict[ExecutionId, ExecutionState] = field(default_factory=dict)
+    steps: dict[StepExecutionId, StepState] = field(default_factory=dict)
+    latest: dict[tuple[ExecutionId, str], StepState] = field(default_factory=dict)
+
+    def execution_of(self, transition: Transition) -> ExecutionId:
+        """The execution that a transition is about, found by the attempts it updates when it does not say."""
+        if transition.execution_id is not None:
+            return transition.execution_id
+        if not transition.updates:
+            raise ExecutionNotFound("")
+        first = transition.updates[0].step_execution_id
+        if first not in self.steps:
+            raise StepExecutionNotFound(first)
+        return self.steps[first].execution_id
+
+    def known_to(self, transition: Transition, execution_id: ExecutionId) -> Known:
+        latest = {start.step_id: self.latest.get((execution_id, start.step_id)) for start in transition.starts}
+        return Known(
+            execution=self.executions.get(execution_id),
+            steps=self.steps,
+            latest={step_id: step for step_id, step in latest.items() if step is not None},
+        )
+
+    def advance(self, decision: Decision) -> None:
+        execution_id = decision.execution.execution_id
+        self.executions[execution_id] = decision.execution
+        self.steps |= decision.steps
+        for step in decision.steps.values():
+            known = self.latest.get((execution_id, step.step_id))
+            if known is None or (known.iteration, known.attempt) <= (step.iteration, step.attempt):
+                self.latest[execution_id, step.step_id] = step
+
+
+@dataclass(slots=True)
+class _Writes:
+    """The rows to write: one per execution, which stands for all its transitions, and theirs in their order."""
+
+    executions: dict[ExecutionId, dict[str, Any]] = field(default_factory=dict)
+    created: set[ExecutionId] = field(default_factory=set)
+    starts: list[dict[str, Any]] = field(default_factory=list)
+    updates: list[dict[str, Any]] = field(default_factory=list)
+    closes: list[dict[str, Any]] = field(default_factory=list)
+    logs: list[dict[str, Any]] = field(default_factory=list)
+    asks: list[dict[str, Any]] = field(default_factory=list)
+
+    def add(
+        self,
+        transition: Transition,
+        before: ExecutionState | None,
+        decision: Decision,
+        names: Mapping[PipelineId, str],
+    ) -> None:
+        after = decision.execution
+        if transition.new is not None:
+            self.created.add(after.execution_id)
+            self.executions[after.execution_id] = _new_execution_row(
+                transition.new, after, names[transition.new.pipeline_id]
+            )
+        elif after.execution_id not in self.executions and before is not None:
+            self.executions[after.execution_id] = {"known_sequence": before.sequence, **_NO_RESULT}
+        self.executions[after.execution_id] |= _execution_row(transition, after)
+        stamp = {"execution_id": after.execution_id, "sequence": after.sequence}
+        self.starts += [_start_row(start) | stamp for start in decision.started]
+        self.updates += [_update_row(update) | stamp for update in decision.updated]
+        self.closes += [stamp | _ENDED_EARLY] if decision.closes_open_steps else []
+        self.logs += [
+            {
+                "log_id": line.log_id,
+                "step_execution_id": line.step_execution_id,
+                "level": line.level.value,
+                "message": line.message,
+                "data": line.data,
+            }
+            | stamp
+            for line in transition.logs
+        ]
+        self.asks += [asdict(ask) | stamp for ask in transition.asks]
+
+
+def _read(query: Query, transitions: Sequence[Transition]) -> Script[_Rows]:
+    """Read the rows that transitions touch.
+
+    Executions first: whatever changes after an execution's row was read raises its sequence, so that a decision on
+    older rows of its steps is never written.
+    """
+    rows = _Rows()
+    execution_ids = {transition.execution_id for transition in transitions if transition.execution_id is not None}
+    homeless = {
+        transition.updates[0].step_execution_id
+        for transition in transitions
+        if transition.execution_id is None and transition.updates
+    }
+    found = yield from _for_each(query("read_execution_state"), ({"execution_id": id_} for id_ in execution_ids))
+    found += yield from _for_each(
+        query("read_execution_state_of_step"), ({"step_execution_id": id_} for id_ in homeless)
+    )
+    for row in found:
+        rows.executions[row["execution_id"]] = ExecutionState.from_row(row)
+
+    pipeline_ids = {transition.new.pipeline_id for transition in transitions if transition.new is not None}
+    for row in (yield from _for_each(query("read_pipeline"), ({"pipeline_id": id_} for id_ in pipeline_ids))):
+        rows.pipelines[row["id"]] = row["name"]
+
+    step_ids = {update.step_execution_id for transition in transitions for update in transition.updates}
+    step_ids |= {start.step_execution_id for transition in transitions for start in transition.starts}
+    for row in (yield from _for_each(query("read_step_state"), ({"step_execution_id": id_} for id_ in step_ids))):
+        rows.steps[row["step_execution_id"]] = StepState.from_row(row)
+
+    started = {(transition.execution_id, start.step_id) for transition in transitions for start in transition.starts}
+    asked = ({"execution_id": execution_id, "step_id": step_id} for execution_id, step_id in started)
+    for row in (yield from _for_each(query("read_latest_attempt"), asked)):
+        rows.latest[row["execution_id"], row["step_id"]] = StepState.from_row(row)
+    return rows
+
+
+def _decide_on(rows: _Rows, writes: _Writes, transition: Transition) -> Outcome:
+    execution_id = rows.execution_of(transition)
+    before = rows.executions.get(execution_id)
+    decision = decide(transition, rows.known_to(transition, execution_id))
+    if transition.new is not None and before is None and transition.new.pipeline_id not in rows.pipelines:
+        raise PipelineNotFound(transition.new.pipeline_id)
+    if decision.changed:
+        writes.add(transition, before, decision, rows.pipelines)
+        rows.advance(decision)
+    return Recorded(execution_id=execution_id, sequence=decision.execution.sequence, changed=decision.changed)
+
+
+def _write(query: Query, writes: _Writes) -> Script[set[ExecutionId]]:
+    """Write the rows; returns the executions whose rows were as known. Ids in order, so that no two can deadlock."""
+    inserts = [writes.executions[id_] for id_ in sorted(writes.created)]
+    advances = [writes.executions[id_] for id_ in sorted(writes.executions.keys() - writes.created)]
+    returned = yield from _for_each(query("insert_execution"), inserts)
+    returned += yield from _for_each(query("advance_execution"), advances)
+    written: set[ExecutionId] = {row["execution_id"] for row in returned}
+    for name, rows in (
+        ("start_step", writes.starts),
+        ("update_step", writes.updates),
+        ("close_open_steps", writes.closes),
+        ("insert_interaction", writes.asks),
+        ("close_open_interactions", writes.closes),
+        ("insert_log", writes.logs),
+    ):
+        yield from _for_each(query(name), (row for row in rows if row["execution_id"] in written))
+    return written
+
+
+def _for_each(sql: str, rows: Iterable[Mapping[str, Any]]) -> Script[list[dict[str, Any]]]:
+    rows = list(rows)
+    return (yield Statement(sql, rows)) if rows else []
+
+
+def _new_execution_row(new: NewExecution, state: ExecutionState, registered_name: str) -> dict[str, Any]:
+    return {
+        "pipeline_id": new.pipeline_id,
+        "pipeline_name": new.pipeline_name or registered_name,
+        "pipeline_version": new.pipeline_version,
+        "managed": new.managed,
+        "trigger": new.trigger,
+        "owner": state.owner,
+        "input_data": new.input_data,
+        "metadata": new.metadata,
+        **_NO_RESULT,
+    }
+
+
+_ENDED_EARLY = {"error_type": ENDED_EARLY.type, "error_message": ENDED_EARLY.message}
+_NO_RESULT: Mapping[str, Any] = {"output_data": None, "error_type": None, "error_message": None, "started": False}
+
+
+def _execution_row(transition: Transition, after: ExecutionState) -> dict[str, Any]:
+    """What a transition changes in its execution's row; a later one of the same batch is laid over it."""
+    row: dict[str, Any] = {
+        "execution_id": after.execution_id,
+        "epoch": after.epoch,
+        "sequence": after.sequence,
+        "status": after.status.value,
+        "total_steps": after.total_steps,
+        "completed_steps": after.completed_steps,
+        "failed_steps": after.failed_steps,
+        "ended": after.status.is_terminal,
+    }
+    if after.status is ExecutionStatus.RUNNING:
+        row["started"] = True
+    if (change := transition.change) is not None:
+        row |= {"output_data": change.output_data} if change.output_data is not None else {}
+        row |= {"error_type": change.failure.type, "error_message": change.failure.message} if change.failure else {}
+    return row
+
+
+def _start_row(start: StepStart) -> dict[str, Any]:
+    return {
+        "step_execution_id": start.step_execution_id,
+        "step_id": start.step_id,
+        "step_name": start.step_name,
+        "step_type": start.step_type,
+        "iteration": start.iteration,
+        "attempt": start.attempt,
+        "status": start.status.value,
+        "worker": start.worker,
+        "input_data": start.input_data,
+        "input_refs": start.input_refs,
+        "metadata": start.metadata,
+        "input_bytes": size_bytes(start.input_data),
+        "started": start.status is StepStatus.RUNNING,
+        "ended": start.status.is_terminal,
+    }
+
+
+def _update_row(update: StepUpdate) -> dict[str, Any]:
+    failure = update.failure
+    return {
+        "step_execution_id": update.step_execution_id,
+        "status": update.status.value if update.status else None,
+        "output_data": update.output_data,
+        "output_bytes": None if update.output_data is None else size_bytes(update.output_data),
+        "routes": update.routes,
+        "error_type": failure.type if failure else None,
+        "error_message": failure.message if failure else None,
+        "traceback": failure.traceback if failure else None,
+        "retry_count": update.retry_count,
+        "progress": update.progress,
+        "progress_message": update.progress_message,
+        "started": update.status is StepStatus.RUNNING,
+        "ended": update.status is not None and update.status.is_terminal,
+    }

@@ -1,0 +1,58 @@
+"""How a process learns that executions it runs are to be cancelled: one question to the database for all of them.
+
+It is asked twice a second, only while somebody waits, and is answered from an index of what the process owns.
+"""
+
+import asyncio
+import contextvars
+
+from ia_modules.database.manager import DatabaseManager
+from ia_modules.errors import DatabaseError
+from ia_modules.models import ExecutionId
+
+_ASK_EVERY_SECONDS = 0.5
+
+
+class Cancellations:
+    """Wakes those who run executions that somebody, in whatever process, asked to cancel."""
+
+    def __init__(self, database: DatabaseManager, owner: str) -> None:
+        self._database, self._owner = database, owner
+        self._requested: dict[ExecutionId, asyncio.Event] = {}
+        self._asking: asyncio.Task[None] | None = None
+
+    async def requested(self, execution_id: ExecutionId) -> None:
+        """Wait until the cancellation of an execution that this process runs is asked for."""
+        event = self._requested.setdefault(execution_id, asyncio.Event())
+        if self._asking is None or self._asking.done():
+            self._asking = asyncio.get_running_loop().create_task(
+                self._ask(), name="cancellations", context=contextvars.Context()
+            )
+        try:
+            await event.wait()
+        finally:
+            if self._requested.get(execution_id) is event:
+                del self._requested[execution_id]
+
+    def request(self, execution_id: ExecutionId) -> None:
+        """Wake at once who waits in this process."""
+        if execution_id in self._requested:
+            self._requested[execution_id].set()
+
+    async def close(self) -> None:
+        """Ask no more."""
+        if self._asking is not None:
+            self._asking.cancel()
+            await asyncio.gather(self._asking, return_exceptions=True)
+
+    async def _ask(self) -> None:
+        while self._requested:
+            await asyncio.sleep(_ASK_EVERY_SECONDS)
+            try:
+                rows = await self._database.fetch_all_async(
+                    self._database.query("cancel_requests"), {"owner": self._owner}
+                )
+            except DatabaseError:
+                continue  # the request is on record: ask again
+            for row in rows:
+                self.request(row["execution_id"])

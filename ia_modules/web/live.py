@@ -1,0 +1,91 @@
+"""Who waits for changes of which execution, and what wakes them.
+
+A wake-up only says *look*; what there is to see comes from the rows. So nothing is queued here, and a slow reader holds
+nothing up: it finds everything, merged, when it looks next. A wake-up that is lost costs a poll.
+
+    commit in this process ──────────────────────────────┐
+    commit elsewhere → the database's signals → listener ─┴→ the events of those who watch that execution
+"""
+
+import asyncio
+import contextvars
+from collections import defaultdict
+from collections.abc import AsyncGenerator, Coroutine, Iterable
+from contextlib import aclosing, asynccontextmanager, suppress
+
+from ia_modules.database.manager import DatabaseManager
+from ia_modules.errors import DatabaseError
+from ia_modules.models import ExecutionId
+
+_ANNOUNCE_EVERY_SECONDS = 0.01
+_IDS_PER_ANNOUNCEMENT = 200  # 36 characters and a comma each: below PostgreSQL's limit of 8000 bytes
+
+
+class Live:
+    """Wakes those who watch executions, in this process and, through the database, in others."""
+
+    def __init__(self, database: DatabaseManager) -> None:
+        self._database = database
+        self._watchers: defaultdict[ExecutionId, set[asyncio.Event]] = defaultdict(set)
+        self._listener: asyncio.Task[None] | None = None
+        self._unannounced: set[ExecutionId] = set()
+        self._announcer: asyncio.Task[None] | None = None
+
+    @asynccontextmanager
+    async def watching(self, execution_id: ExecutionId) -> AsyncGenerator[asyncio.Event]:
+        """An event that is set whenever there may be something new of an execution; clear it, then look."""
+        event = asyncio.Event()
+        self._watchers[execution_id].add(event)
+        if self._listener is None or self._listener.done():
+            self._listener = _background(self._listen(), "live:listener")
+        try:
+            yield event
+        finally:
+            self._watchers[execution_id].discard(event)
+            if not self._watchers[execution_id]:
+                del self._watchers[execution_id]
+            if not self._watchers:
+                await self._stop_listening()
+
+    def committed(self, execution_ids: Iterable[ExecutionId]) -> None:
+        """Wake who watches these executions here, and soon in other processes."""
+        ids = set(execution_ids)
+        self._wake(ids)
+        self._unannounced |= ids
+        if self._announcer is None or self._announcer.done():
+            self._announcer = _background(self._announce(), "live:announcer")
+
+    async def close(self) -> None:
+        """Announce what is left, and listen no more."""
+        if self._announcer is not None:
+            await asyncio.shield(self._announcer)
+        await self._stop_listening()
+
+    def _wake(self, execution_ids: Iterable[ExecutionId]) -> None:
+        for execution_id in execution_ids:
+            for event in self._watchers.get(execution_id, ()):
+                event.set()
+
+    async def _announce(self) -> None:
+        """Tell the other processes which executions changed: at most one message in 10 ms, outside any transaction."""
+        while self._unannounced:
+            ids = [self._unannounced.pop() for _ in range(min(len(self._unannounced), _IDS_PER_ANNOUNCEMENT))]
+            with suppress(DatabaseError):  # a wake-up that is lost costs a poll
+                await self._database.notify(",".join(ids))
+            await asyncio.sleep(_ANNOUNCE_EVERY_SECONDS)
+
+    async def _listen(self) -> None:
+        async with aclosing(self._database.signals()) as signals:
+            async for payload in signals:
+                self._wake(list(self._watchers) if payload is None else map(ExecutionId, payload.split(",")))
+
+    async def _stop_listening(self) -> None:
+        listener, self._listener = self._listener, None
+        if listener is not None:
+            listener.cancel()
+            await asyncio.gather(listener, return_exceptions=True)
+
+
+def _background(work: Coroutine[None, None, None], name: str) -> asyncio.Task[None]:
+    """A task in a context of its own: it must not inherit, say, the transaction of whoever happens to start it."""
+    return asyncio.get_running_loop().create_task(work, name=name, context=contextvars.Context())

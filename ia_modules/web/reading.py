@@ -1,0 +1,198 @@
+"""What can be asked about executions. Every answer comes from the rows; lists never load a payload."""
+
+import statistics
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from ia_modules.database.manager import DatabaseManager, Script, Statement
+from ia_modules.errors import ExecutionNotFound
+from ia_modules.models import (
+    Changes,
+    ExecutionRecord,
+    ExecutionStatus,
+    ExecutionSummary,
+    InteractionRecord,
+    LogRecord,
+    PipelineId,
+    StepExecutionRecord,
+    StepSummary,
+    parse_time,
+)
+from ia_modules.pipeline.journal import PAGE_LIMIT, page_of
+
+_EVERY_SIZE = 2**31 - 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExecutionFilters:
+    """Which executions to list; None = any. The time window is about the start."""
+
+    status: ExecutionStatus | None = None
+    pipeline_id: PipelineId | None = None
+    started_after: datetime | None = None
+    started_before: datetime | None = None
+
+
+_CONDITIONS: Mapping[str, str] = {
+    "status": "status = :status",
+    "pipeline_id": "pipeline_id = :pipeline_id",
+    "started_after": "started_at >= :started_after",
+    "started_before": "started_at < :started_before",
+    "cursor": "execution_id < :cursor",
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExecutionPage:
+    """Some executions, newest first. ``next_cursor`` asks for the page below; None: there is none."""
+
+    items: list[ExecutionSummary]
+    next_cursor: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExecutionStatistics:
+    """How the executions stand.
+
+    Attributes:
+        by_status: number of executions for every status.
+        success_rate: completed among completed and failed, 0 to 1; None when there are neither.
+        median_seconds: median duration of the newest 1,000 that completed; None when there are none.
+    """
+
+    total: int
+    by_status: Mapping[str, int]
+    success_rate: float | None
+    median_seconds: float | None
+
+    def to_dict(self) -> dict[str, Any]:
+        return {
+            "total": self.total,
+            "by_status": dict(self.by_status),
+            "success_rate": self.success_rate,
+            "median_seconds": self.median_seconds,
+        }
+
+
+class ExecutionReader:
+    """Reads executions; needs no process of its own, and any number may read beside those who write."""
+
+    def __init__(self, database: DatabaseManager) -> None:
+        self._database = database
+
+    async def get_execution(self, execution_id: str) -> ExecutionRecord | None:
+        """The execution; None when there is none."""
+        row = await self._database.fetch_one_async(
+            self._database.query("get_execution"), {"execution_id": execution_id}
+        )
+        return None if row is None else ExecutionRecord.from_row(row)
+
+    async def get_execution_summary(self, execution_id: str) -> ExecutionSummary | None:
+        """The execution without its payloads; None when there is none."""
+        row = await self._database.fetch_one_async(
+            self._database.query("get_execution_summary"), {"execution_id": execution_id}
+        )
+        return None if row is None else ExecutionSummary.from_row(row)
+
+    async def get_execution_steps(
+        self, execution_id: str, *, inline_bytes: int = _EVERY_SIZE
+    ) -> list[StepExecutionRecord]:
+        """All attempts in the order in which they began; empty also when there is no such execution.
+
+        Args:
+            inline_bytes: inputs and outputs beyond this size are None; ``input_bytes`` and ``output_bytes`` tell.
+        """
+        rows = await self._database.fetch_all_async(
+            self._database.query("list_steps"), {"execution_id": execution_id, "inline_bytes": inline_bytes}
+        )
+        return [StepExecutionRecord.from_row(row) for row in rows]
+
+    async def get_step_execution(self, step_execution_id: str) -> StepExecutionRecord | None:
+        """One attempt with all its payloads; None when there is none."""
+        row = await self._database.fetch_one_async(
+            self._database.query("get_step"), {"step_execution_id": step_execution_id}
+        )
+        return None if row is None else StepExecutionRecord.from_row(row)
+
+    async def get_interactions(self, execution_id: str) -> list[InteractionRecord]:
+        """The questions of an execution to people, with their answers, in the order in which they were asked."""
+        rows = await self._database.fetch_all_async(
+            self._database.query("get_interactions"), {"execution_id": execution_id}
+        )
+        return [InteractionRecord.from_row(row) for row in rows]
+
+    async def get_recent_executions(self, limit: int = 50, pipeline_id: str | None = None) -> list[ExecutionSummary]:
+        """The newest executions, newest first, without their payloads."""
+        filters = ExecutionFilters(pipeline_id=None if pipeline_id is None else PipelineId(pipeline_id))
+        return (await self.list_executions(filters, limit=limit)).items
+
+    async def list_executions(
+        self, filters: ExecutionFilters | None = None, cursor: str | None = None, limit: int = 50
+    ) -> ExecutionPage:
+        """A page of executions, newest first; ``cursor`` is a page's ``next_cursor``."""
+        filters = filters or ExecutionFilters()
+        asked: dict[str, Any] = {
+            "status": filters.status,
+            "pipeline_id": filters.pipeline_id,
+            "started_after": filters.started_after,
+            "started_before": filters.started_before,
+            "cursor": cursor,
+        }
+        asked = {name: value for name, value in asked.items() if value is not None}
+        conditions = " AND ".join(_CONDITIONS[name] for name in asked) or "TRUE"
+        sql = self._database.query("list_executions").replace("WHERE TRUE", f"WHERE {conditions}")
+        rows = await self._database.fetch_all_async(sql, {**asked, "limit": limit + 1})
+        items = [ExecutionSummary.from_row(row) for row in rows[:limit]]
+        return ExecutionPage(items=items, next_cursor=items[-1].execution_id if len(rows) > limit else None)
+
+    async def get_execution_statistics(self) -> ExecutionStatistics:
+        """How all executions stand, and how long the newest that completed took."""
+        query = self._database.query
+
+        def read() -> Script[ExecutionStatistics]:
+            counts = yield Statement(query("count_executions_by_status"), [{}])
+            times = yield Statement(query("recent_times"), [{"limit": 1000}])
+            by_status = {status.value: 0 for status in ExecutionStatus}
+            by_status |= {row["status"]: row["executions"] for row in counts}
+            completed, failed = by_status["completed"], by_status["failed"]
+            seconds = [
+                (parse_time(row["completed_at"]) - parse_time(row["started_at"])).total_seconds() for row in times
+            ]
+            return ExecutionStatistics(
+                total=sum(by_status.values()),
+                by_status=by_status,
+                success_rate=completed / (completed + failed) if completed + failed else None,
+                median_seconds=statistics.median(seconds) if seconds else None,
+            )
+
+        return await self._database.read(read())
+
+    async def changes(self, execution_id: str, after: int = 0, *, limit: int = PAGE_LIMIT) -> Changes:
+        """What is newer than a cursor, of one moment: at most ``limit`` rows of a kind, whole sequence numbers only.
+
+        Raises:
+            ExecutionNotFound
+        """
+        query = self._database.query
+
+        def read() -> Script[Changes]:
+            rows = yield Statement(query("get_execution_summary"), [{"execution_id": execution_id}])
+            if not rows:
+                raise ExecutionNotFound(execution_id)
+            execution = ExecutionSummary.from_row(rows[0])
+            window = {"execution_id": execution_id, "after": after, "upto": execution.sequence, "limit": limit + 1}
+            found: list[list[dict[str, Any]]] = []
+            for name in ("changed_steps", "changed_logs"):
+                rows = yield Statement(query(name), [window])
+                if len(rows) > limit and rows[0]["sequence"] == rows[-1]["sequence"]:
+                    # One number has more rows than a page: take all of them, as it is never split.
+                    whole = window | {"upto": rows[0]["sequence"], "limit": _EVERY_SIZE}
+                    rows = yield Statement(query(name), [whole])
+                found.append(rows)
+            steps = [StepSummary.from_row(row) for row in found[0]]
+            logs = [LogRecord.from_row(row) for row in found[1]]
+            return page_of(execution, steps, logs, after=after, limit=limit)
+
+        return await self._database.read(read())

@@ -1,0 +1,1 @@
+"""The server: routes over the services, nothing of its own in memory."""

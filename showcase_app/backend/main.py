@@ -1,0 +1,108 @@
+"""The application: what it is made of, and what each error is over HTTP.
+
+uvicorn → TrustedCallers → routes (api/) → services (on app.state.services) → the tracker → the database
+"""
+
+import logging
+from collections.abc import AsyncGenerator, Mapping
+from contextlib import asynccontextmanager
+from http import HTTPStatus
+from typing import Any
+
+from fastapi import FastAPI, Request, Response
+from fastapi.exceptions import RequestValidationError
+from starlette.exceptions import HTTPException
+
+from ia_modules import __version__
+from ia_modules.errors import (
+    DatabaseBusy,
+    DatabaseUnavailable,
+    ExecutionNotFound,
+    IAModulesError,
+    SchemaError,
+    StepExecutionNotFound,
+)
+from showcase_app.backend.api import executions, health, live, pages
+from showcase_app.backend.api.problems import document_problems, invalid_fields, problem_response
+from showcase_app.backend.api.trust import TrustedCallers
+from showcase_app.backend.services.container import open_services
+from showcase_app.backend.settings import Settings
+
+logger = logging.getLogger("ia_modules.showcase")
+
+STATUS_OF: Mapping[type[Exception], HTTPStatus] = {
+    ExecutionNotFound: HTTPStatus.NOT_FOUND,
+    StepExecutionNotFound: HTTPStatus.NOT_FOUND,
+    DatabaseUnavailable: HTTPStatus.SERVICE_UNAVAILABLE,
+    DatabaseBusy: HTTPStatus.SERVICE_UNAVAILABLE,
+    SchemaError: HTTPStatus.SERVICE_UNAVAILABLE,
+    IAModulesError: HTTPStatus.INTERNAL_SERVER_ERROR,
+}
+"""What each error is over HTTP; of several that fit, the one closest to the error's own class."""
+
+
+def create_app(settings: Settings) -> FastAPI:
+    """The application over one database. Its services are opened when it starts and closed when it stops."""
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncGenerator[None]:
+        async with open_services(settings) as services:
+            app.state.services = services
+            yield
+
+    app = FastAPI(
+        title="ia_modules",
+        version=__version__,
+        description="Every execution and every step on record, while it happens.",
+        lifespan=lifespan,
+        docs_url=None,  # FastAPI's own pages load their scripts from another site; ours is in pages.py
+        redoc_url=None,
+        generate_unique_id_function=lambda route: route.name,
+    )
+    for subject in (health, executions, live, pages):
+        app.include_router(subject.router)
+    app.add_middleware(TrustedCallers)
+    app.add_exception_handler(HTTPException, _answer_refusal)
+    app.add_exception_handler(RequestValidationError, _answer_invalid_request)
+    app.add_exception_handler(IAModulesError, _answer_error)
+    app.add_exception_handler(Exception, _answer_unexpected)
+    _document_problems_of(app)
+    return app
+
+
+async def _answer_error(request: Request, error: Exception) -> Response:
+    status = next(STATUS_OF[kind] for kind in type(error).__mro__ if kind in STATUS_OF)
+    if status is HTTPStatus.INTERNAL_SERVER_ERROR:
+        logger.error("%s %s failed", request.method, request.url.path, exc_info=error)
+        return await _answer_unexpected(request, error)
+    return problem_response(status, str(error), instance=request.url.path, kind=type(error).__name__)
+
+
+async def _answer_unexpected(request: Request, error: Exception) -> Response:
+    """Say nothing of the error; uvicorn writes what nobody expected to the log."""
+    detail = "Something went wrong in the server; its log says what."
+    return problem_response(HTTPStatus.INTERNAL_SERVER_ERROR, detail, instance=request.url.path)
+
+
+async def _answer_refusal(request: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException)
+    answer = problem_response(error.status_code, error.detail, instance=request.url.path)
+    answer.headers.update(error.headers or {})
+    return answer
+
+
+async def _answer_invalid_request(request: Request, error: Exception) -> Response:
+    assert isinstance(error, RequestValidationError)
+    fields = invalid_fields(error.errors())
+    detail = " ".join(f"{field.location} {field.field}: {field.detail}." for field in fields)
+    return problem_response(HTTPStatus.UNPROCESSABLE_ENTITY, detail, instance=request.url.path, errors=fields)
+
+
+def _document_problems_of(app: FastAPI) -> None:
+    generate = app.openapi
+
+    def openapi() -> dict[str, Any]:
+        known = app.openapi_schema is not None
+        return generate() if known else document_problems(generate())
+
+    app.openapi = openapi

@@ -1,0 +1,1 @@
+"""What the routes work with, built once when the server starts."""

@@ -1,0 +1,234 @@
+"""Fifty writers share commits; whatever goes wrong with some of them is theirs alone."""
+
+import asyncio
+from collections import Counter
+from collections.abc import AsyncIterator
+from typing import Any
+
+import pytest
+
+from ia_modules.database.manager import DatabaseManager, Script
+from ia_modules.errors import (
+    AlreadyFinished,
+    ConstraintViolated,
+    DatabaseUnavailable,
+    ExecutionNotFound,
+    LeaseLost,
+    PayloadError,
+    PipelineNotFound,
+    StepExecutionNotFound,
+)
+from ia_modules.models import ExecutionId, ExecutionStatus, StepExecutionId, StepStatus, new_id
+from ia_modules.transitions import NewExecution, StepStart, Transition
+from ia_modules.web.execution_tracker import ExecutionTracker
+
+WRITERS = 50
+
+
+@pytest.fixture
+async def tracker(database: DatabaseManager) -> AsyncIterator[ExecutionTracker]:
+    async with ExecutionTracker(database, payload_limit_bytes=10_000) as tracker:
+        yield tracker
+
+
+async def work(tracker: ExecutionTracker, pipeline_id: str, number: int) -> ExecutionId:
+    """One execution of three steps, as a writer that nothing is wrong with records it."""
+    execution_id = await tracker.start_execution(pipeline_id, "Work", {"number": number}, total_steps=3)
+    for step in ("one", "two", "three"):
+        step_id = await tracker.start_step_execution(execution_id, step, step, "task", {"number": number})
+        assert await tracker.complete_step_execution(step_id, "completed", {"done": step}) is True
+    assert await tracker.update_execution_status(execution_id, "completed", output_data={"number": number}) is True
+    return execution_id
+
+
+async def unknown_pipeline(tracker: ExecutionTracker, execution_id: ExecutionId) -> None:
+    await tracker.start_execution("no-such-pipeline", "Nothing")
+
+
+async def unknown_execution(tracker: ExecutionTracker, execution_id: ExecutionId) -> None:
+    await tracker.start_step_execution("no-such-execution", "step", "Step", "task")
+
+
+async def unknown_step(tracker: ExecutionTracker, execution_id: ExecutionId) -> None:
+    await tracker.complete_step_execution("no-such-step", "completed")
+
+
+async def oversize(tracker: ExecutionTracker, execution_id: ExecutionId) -> None:
+    await tracker.start_step_execution(execution_id, "step", "Step", "task", "x" * 20_000)
+
+
+async def constraint(tracker: ExecutionTracker, execution_id: ExecutionId) -> None:
+    """Two attempts with the same number: only the database's unique key sees it, in the middle of the batch."""
+    for _ in range(2):
+        start = StepStart(
+            step_execution_id=StepExecutionId(new_id()),
+            step_id="twice",
+            step_name="Twice",
+            step_type="task",
+            iteration=1,
+            attempt=1,
+        )
+        await tracker.record(Transition(execution_id=execution_id, writer=tracker.owner, starts=(start,)))
+
+
+async def lost_lease(tracker: ExecutionTracker, execution_id: ExecutionId) -> None:
+    await tracker.take_over(execution_id, owner="another process")
+    await tracker.start_step_execution(execution_id, "step", "Step", "task")
+
+
+async def second_end(tracker: ExecutionTracker, execution_id: ExecutionId) -> None:
+    await tracker.update_execution_status(execution_id, "completed")
+    await tracker.update_execution_status(execution_id, "failed")
+
+
+@pytest.mark.parametrize(
+    ("fail", "error"),
+    [
+        (unknown_pipeline, PipelineNotFound),
+        (unknown_execution, ExecutionNotFound),
+        (unknown_step, StepExecutionNotFound),
+        (oversize, PayloadError),
+        (constraint, ConstraintViolated),
+        (lost_lease, LeaseLost),
+        (second_end, AlreadyFinished),
+    ],
+)
+async def test_of_fifty_concurrent_writers_a_failing_one_fails_alone(
+    tracker: ExecutionTracker, database: DatabaseManager, fail: Any, error: type[Exception]
+) -> None:
+    pipeline_id = await tracker.register_pipeline("work", "Work")
+    victim = await tracker.start_execution(pipeline_id, "Victim")
+    together = asyncio.Barrier(WRITERS)
+
+    async def good(number: int) -> ExecutionId:
+        await together.wait()
+        return await work(tracker, pipeline_id, number)
+
+    async def bad() -> ExecutionId:
+        await together.wait()
+        await fail(tracker, victim)
+        raise AssertionError("the failing writer did not fail")
+
+    *stored, failure = await asyncio.gather(*map(good, range(WRITERS - 1)), bad(), return_exceptions=True)
+    assert isinstance(failure, error)
+    for number, execution_id in enumerate(stored):
+        assert isinstance(execution_id, str)
+        execution = await tracker.get_execution(execution_id)
+        assert execution is not None
+        assert (execution.status, execution.completed_steps, execution.sequence) == (ExecutionStatus.COMPLETED, 3, 8)
+        assert execution.output_data == {"number": number}
+        steps = await tracker.get_execution_steps(execution_id)
+        assert [(step.status, step.attempt) for step in steps] == [(StepStatus.COMPLETED, 1)] * 3
+    counted = await database.fetch_one_async("SELECT COUNT(*) AS n FROM pipeline_executions")
+    assert counted == {"n": WRITERS}
+
+
+class WatchfulDatabase(DatabaseManager):
+    """Knows of every transition that was handed to it when its commit returned."""
+
+    async def run(self, script: Script[Any]) -> Any:
+        await asyncio.sleep(0)  # everybody who can be told too early is told now
+        self.commits = getattr(self, "commits", 0) + 1
+        return await super().run(script)
+
+
+class ForgetfulDatabase(DatabaseManager):
+    """Commits, and loses the answer: the connection breaks after the commit, once."""
+
+    forgotten = 0
+
+    async def run(self, script: Script[Any]) -> Any:
+        result = await super().run(script)
+        if self.forgotten < 3:
+            self.forgotten += 1
+            raise DatabaseUnavailable("the connection broke before the answer came")
+        return result
+
+
+async def test_writers_share_commits(database_url: str) -> None:
+    async with WatchfulDatabase(database_url) as database, ExecutionTracker(database) as tracker:
+        pipeline_id = await tracker.register_pipeline("work", "Work")
+        before = database.commits
+        await asyncio.gather(*(work(tracker, pipeline_id, number) for number in range(WRITERS)))
+        transitions = 8 * WRITERS
+        assert database.commits - before < transitions / 5
+
+
+async def test_nothing_is_acknowledged_before_its_commit(database_url: str) -> None:
+    async with (
+        DatabaseManager(database_url) as database,
+        DatabaseManager(database_url) as witness,
+        ExecutionTracker(database) as tracker,
+    ):
+        pipeline_id = await tracker.register_pipeline("work", "Work")
+
+        async def write_and_look() -> None:
+            execution_id = await tracker.start_execution(pipeline_id, "Work")
+            seen = await witness.fetch_one_async(
+                "SELECT status FROM pipeline_executions WHERE execution_id = :id", {"id": execution_id}
+            )
+            assert seen == {"status": "running"}
+
+        await asyncio.gather(*(write_and_look() for _ in range(WRITERS)))
+
+
+async def test_a_commit_whose_answer_was_lost_counts_once(database_url: str) -> None:
+    async with ForgetfulDatabase(database_url) as database:
+        database.forgotten = 3
+        async with ExecutionTracker(database) as tracker:
+            pipeline_id = await tracker.register_pipeline("work", "Work")
+            database.forgotten = 0
+            execution_id = await tracker.start_execution(pipeline_id, "Work")
+            step_id = await tracker.start_step_execution(execution_id, "one", "One", "task")
+            await tracker.log(execution_id, "line", step_execution_id=step_id)
+            database.forgotten = 2
+            await tracker.complete_step_execution(step_id, "failed")
+            execution = await tracker.get_execution(execution_id)
+            assert execution is not None
+            assert (execution.failed_steps, execution.sequence) == (1, 4)
+            changes = await tracker.changes(execution_id)
+            assert (len(changes.steps), len(changes.logs)) == (1, 1)
+            database.forgotten = 2
+            await tracker.update_execution_status(execution_id, "failed")
+            assert database.forgotten == 3
+
+
+async def test_an_unreachable_database_is_an_error_after_the_time_given(database_url: str) -> None:
+    class GoneDatabase(DatabaseManager):
+        gone = False
+
+        async def run(self, script: Script[Any]) -> Any:
+            if self.gone:
+                script.close()
+                raise DatabaseUnavailable("nobody answers")
+            return await super().run(script)
+
+    async with GoneDatabase(database_url) as database, ExecutionTracker(database, give_up_seconds=0.2) as tracker:
+        pipeline_id = await tracker.register_pipeline("work", "Work")
+        database.gone = True
+        outcomes = await asyncio.gather(
+            *(tracker.start_execution(pipeline_id, "Work") for _ in range(5)), return_exceptions=True
+        )
+        assert Counter(type(outcome) for outcome in outcomes) == {DatabaseUnavailable: 5}
+        database.gone = False
+        assert await tracker.start_execution(pipeline_id, "Work")
+        assert len(await tracker.get_recent_executions()) == 1
+
+
+async def test_a_writer_that_is_cancelled_leaves_the_others_alone(tracker: ExecutionTracker) -> None:
+    pipeline_id = await tracker.register_pipeline("work", "Work")
+    new = NewExecution(pipeline_id=pipeline_id, pipeline_name="Work")
+    tasks = [
+        asyncio.create_task(
+            tracker.record(Transition(execution_id=ExecutionId(new_id()), writer=tracker.owner, new=new))
+        )
+        for _ in range(20)
+    ]
+    await asyncio.sleep(0)
+    for task in tasks[::2]:
+        task.cancel()
+    outcomes = await asyncio.gather(*tasks, return_exceptions=True)
+    assert [isinstance(outcome, asyncio.CancelledError) for outcome in outcomes] == [True, False] * 10
+    await tracker.close()
+    stored = {item.execution_id for item in await tracker.get_recent_executions()}
+    assert {outcome.execution_id for outcome in outcomes[1::2]} <= stored  # pyright: ignore[reportAttributeAccessIssue]

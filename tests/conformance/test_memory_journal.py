@@ -1,0 +1,10 @@
+import pytest
+
+from ia_modules.pipeline.journal import Journal, MemoryJournal
+from ia_modules.testing import JournalContract
+
+
+class TestMemoryJournal(JournalContract):
+    @pytest.fixture
+    def journals(self) -> list[Journal]:
+        return [MemoryJournal()]

@@ -1,0 +1,105 @@
+"""Databases for tests: a clean one for each test, on SQLite and on a real PostgreSQL, from one body."""
+
+import itertools
+import os
+import shutil
+from collections.abc import AsyncGenerator, Generator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from ia_modules.database.manager import DatabaseManager
+from tests.postgres import database_on, embedded_server
+
+_numbers = itertools.count(1)
+
+
+@pytest.fixture(scope="session")
+def embedded_postgresql() -> Generator[str]:
+    """The URL of a server of our own, whatever IA_TEST_POSTGRES_URL says."""
+    with embedded_server() as url:
+        yield url
+
+
+@pytest.fixture(scope="session")
+def postgresql_server(request: pytest.FixtureRequest) -> str:
+    """The URL of a server on which databases may be created: IA_TEST_POSTGRES_URL, or one of our own."""
+    return os.environ.get("IA_TEST_POSTGRES_URL") or request.getfixturevalue("embedded_postgresql")
+
+
+@pytest.fixture(scope="session")
+def postgresql_template(postgresql_server: str) -> Generator[str]:
+    """The name of a database with the current schema, to be copied."""
+    name = f"ia_template_{os.getpid()}"
+    with _postgresql_database(postgresql_server, name) as url:
+        with DatabaseManager(url):
+            pass
+        yield name
+
+
+@pytest.fixture(scope="session")
+def sqlite_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A file with the current schema, to be copied."""
+    path = tmp_path_factory.mktemp("template") / "ia.db"
+    with DatabaseManager(f"sqlite:///{path}"):
+        pass
+    return path
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def dialect(request: pytest.FixtureRequest) -> str:
+    """Both databases, one after the other."""
+    return request.param
+
+
+@pytest.fixture
+def database_url(dialect: str, request: pytest.FixtureRequest, tmp_path: Path) -> Generator[str]:
+    """A clean database with the current schema, for this test alone: a copy of a template."""
+    if dialect == "sqlite":
+        shutil.copy(request.getfixturevalue("sqlite_template"), tmp_path / "ia.db")
+        yield f"sqlite:///{tmp_path / 'ia.db'}"
+        return
+    template = request.getfixturevalue("postgresql_template")
+    with _postgresql_database(request.getfixturevalue("postgresql_server"), _new_name(), template=template) as url:
+        yield url
+
+
+@pytest.fixture
+def empty_database_url(dialect: str, request: pytest.FixtureRequest, tmp_path: Path) -> Generator[str]:
+    """A database without any schema, for this test alone."""
+    if dialect == "sqlite":
+        yield f"sqlite:///{tmp_path / 'empty.db'}"
+        return
+    with _postgresql_database(request.getfixturevalue("postgresql_server"), _new_name()) as url:
+        yield url
+
+
+@pytest.fixture
+async def database(database_url: str) -> AsyncGenerator[DatabaseManager]:
+    """An initialized manager of this test's own database."""
+    async with DatabaseManager(database_url) as manager:
+        yield manager
+
+
+def _new_name() -> str:
+    return f"ia_test_{os.getpid()}_{next(_numbers)}"
+
+
+@contextmanager
+def _postgresql_database(server: str, name: str, *, template: str = "template0") -> Generator[str]:
+    with closing_manager(DatabaseManager(server, pool_size=1)) as admin:
+        admin.execute(f'CREATE DATABASE "{name}" TEMPLATE "{template}"')
+        try:
+            yield database_on(server, name)
+        finally:
+            admin.execute(f'DROP DATABASE "{name}" WITH (FORCE)')
+
+
+@contextmanager
+def closing_manager(manager: DatabaseManager) -> Generator[DatabaseManager]:
+    """Close it, without having brought any schema up to date."""
+    try:
+        yield manager
+    finally:
+        manager.close_sync()

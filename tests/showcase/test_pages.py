@@ -1,0 +1,28 @@
+import re
+
+import httpx
+
+
+async def test_the_pages_lead_to_the_api_and_need_nothing_from_the_internet(api: httpx.AsyncClient) -> None:
+    home, docs = await api.get("/"), await api.get("/docs")
+    for page in (home, docs):
+        assert page.headers["content-type"] == "text/html; charset=utf-8"
+        assert re.findall(r"(?:src|href)=\"(?:https?:)?//[^\"]*", page.text) == []
+    for link in re.findall(r'href="(/[^"]*)"', home.text + docs.text):
+        assert (await api.get(link)).status_code == 200, link
+    document = (await api.get("/openapi.json")).json()
+    for path in document["paths"]:
+        assert path in docs.text
+    anchors = set(re.findall(r'href="#(\w+)"', docs.text))
+    assert anchors <= set(re.findall(r'id="(\w+)"', docs.text))
+
+
+async def test_the_openapi_document_says_how_problems_look(api: httpx.AsyncClient) -> None:
+    document = (await api.get("/openapi.json")).json()
+    responses = document["paths"]["/api/executions/{execution_id}"]["get"]["responses"]
+    assert responses["404"]["content"] == {
+        "application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}
+    }
+    assert set(responses["422"]["content"]) == {"application/problem+json"}
+    assert set(responses["200"]["content"]) == {"application/json"}
+    assert "HTTPValidationError" not in document["components"]["schemas"]

@@ -1,0 +1,53 @@
+"""A recorded program to look at from the command line, and the command line itself."""
+
+import asyncio
+from collections.abc import Callable
+
+import pytest
+from typer.testing import CliRunner, Result
+
+from ia_modules.cli import app
+from ia_modules.database.manager import DatabaseManager
+from ia_modules.models import ExecutionId
+from ia_modules.web.execution_tracker import ExecutionTracker
+
+Command = Callable[..., Result]
+
+
+@pytest.fixture
+def command(database_url: str, monkeypatch: pytest.MonkeyPatch) -> Command:
+    """Run a command on this test's database."""
+    return command_on(database_url, monkeypatch)
+
+
+def command_on(database_url: str, monkeypatch: pytest.MonkeyPatch) -> Command:
+    monkeypatch.setenv("DATABASE_URL", database_url)
+
+    def run(*arguments: str) -> Result:
+        return CliRunner().invoke(app, arguments)
+
+    return run
+
+
+@pytest.fixture
+def recorded(database_url: str) -> tuple[ExecutionId, ExecutionId]:
+    """An execution that completed, and after it one that failed in its second step, which wrote control codes."""
+    return asyncio.run(_record(database_url))
+
+
+async def _record(database_url: str) -> tuple[ExecutionId, ExecutionId]:
+    async with DatabaseManager(database_url) as database, ExecutionTracker(database) as tracker:
+        pipeline_id = await tracker.register_pipeline("nightly", "Nightly import")
+        async with tracker.execution(pipeline_id, pipeline_name="Nightly import", input_data={"day": 24}) as good:
+            async with good.step("download") as step:
+                step.output = {"rows": 3}
+            good.output = {"stored": 3}
+        evil = tracker.execution(pipeline_id, pipeline_name="[red]Nightly\x1b[31m import", total_steps=2)
+        with pytest.raises(ValueError, match="bad row"):
+            async with evil:
+                async with evil.step("download", input_data={"url": "x"}) as step:
+                    step.output = "x" * 5_000
+                async with evil.step("score") as step:
+                    await step.log("about\nto \x1b]0;fail\x07", level="error", data={"row": 7})
+                    raise ValueError("bad row\x1b[2J")
+    return good.id, evil.id

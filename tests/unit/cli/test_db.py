@@ -1,0 +1,59 @@
+import json
+from pathlib import Path
+
+import pytest
+
+from tests.unit.cli.conftest import command_on
+
+
+def test_migrate_creates_the_schema_once_and_status_tells(
+    empty_database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    command = command_on(empty_database_url, monkeypatch)
+    before = command("db", "status")
+    assert before.exit_code == 0
+    assert before.stdout.splitlines()[1].split() == ["V001", "pending", "-", "complete_schema"]
+    assert "not current" in before.stdout
+
+    first = command("db", "migrate")
+    assert first.stdout.splitlines()[0] == "V001 complete_schema: applied"
+    again = command("db", "migrate")
+    assert (again.exit_code, len(again.stdout.splitlines())) == (0, 1)
+    assert again.stdout.endswith("is current.\n")
+
+    after = json.loads(command("db", "status", "--json").stdout)
+    assert after["current"] is True
+    assert [(step["version"], step["state"]) for step in after["migrations"]] == [(1, "applied")]
+    assert command("db", "status").stdout.endswith("is current.\n")
+
+
+def test_the_option_goes_before_the_environment_and_both_before_the_default(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    command = command_on("sqlite:///environment.db", monkeypatch)
+    command("db", "migrate")
+    command("db", "migrate", "--db", "sqlite:///option.db")
+    command_on("", monkeypatch)("db", "migrate")
+    monkeypatch.delenv("DATABASE_URL")
+    assert "sqlite:///ia_modules.db is current." in command("db", "migrate").stdout
+    assert sorted(path.name for path in tmp_path.glob("*.db")) == ["environment.db", "ia_modules.db", "option.db"]
+
+
+@pytest.mark.parametrize(
+    ("url", "said"),
+    [
+        ("mysql://me:hunter2@localhost/ia", "begins with mysql://"),
+        ("postgresql://me:hunter2@127.0.0.1:1/ia", "127.0.0.1:1"),
+        ("sqlite:////nowhere/at/all/ia.db", "/nowhere/at/all"),
+    ],
+)
+def test_a_database_that_cannot_be_reached_is_one_line_without_the_password(
+    url: str, said: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    result = command_on(url, monkeypatch)("db", "migrate")
+    assert (result.exit_code, result.stdout) == (1, "")
+    assert result.stderr.startswith("Error: ")
+    assert said in result.stderr
+    assert len(result.stderr.splitlines()) == 1
+    assert "hunter2" not in result.stderr

@@ -1,0 +1,72 @@
+import os
+import signal
+import socket
+import subprocess
+import sys
+import urllib.request
+from pathlib import Path
+
+import pytest
+
+from tests.unit.cli.conftest import command_on
+
+
+def serve(database_url: str) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        [sys.executable, "-W", "error", "-m", "ia_modules.cli", "serve", "--port", "0"],
+        env=os.environ | {"DATABASE_URL": database_url},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def test_serve_says_where_it_is_and_ends_cleanly_on_ctrl_c(empty_database_url: str) -> None:
+    server = serve(empty_database_url)
+    try:
+        assert server.stdout is not None
+        line = server.stdout.readline()
+        url = line.split(" at ")[1].split()[0]
+        assert line.startswith(f"ia_modules serves {empty_database_url.partition(':')[0]}")
+        with urllib.request.urlopen(f"{url}/health/ready", timeout=20) as answer:  # noqa: S310 (our own address)
+            assert answer.status == 200
+        server.send_signal(signal.SIGINT)
+        stdout, stderr = server.communicate(timeout=20)
+    finally:
+        server.kill()
+        server.wait()
+    assert (server.returncode, stdout, stderr) == (0, "", "")
+
+
+def test_serve_refuses_what_it_cannot_do_in_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    command = command_on(f"sqlite:///{tmp_path / 'ia.db'}", monkeypatch)
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = str(taken.getsockname()[1])
+        for arguments, said in (
+            (("--port", port), f"Cannot listen at 127.0.0.1 port {port}"),
+            (("--host", "0.0.0.0"), "is not this machine's loopback"),  # noqa: S104
+            (("--db", "postgresql://me:hunter2@127.0.0.1:1/ia"), "127.0.0.1:1"),
+        ):
+            result = command("serve", *arguments)
+            assert (result.exit_code, result.stdout) == (1, "")
+            assert said in result.stderr
+            assert len(result.stderr.splitlines()) == 1
+            assert "hunter2" not in result.stderr
+
+
+def test_serve_without_its_extra_says_what_to_install(tmp_path: Path) -> None:
+    without = "import sys; sys.modules['fastapi'] = None; from ia_modules.cli import app; app()"
+    done = subprocess.run(
+        [sys.executable, "-c", without, "serve"], cwd=tmp_path, capture_output=True, text=True, timeout=30, check=False
+    )
+    assert done.returncode == 1
+    assert "fastapi is not installed" in done.stderr
+    assert "pip install 'ia_modules[showcase]'" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize("words", [[], ["db"], ["db", "migrate"], ["db", "status"], ["executions"], ["serve"]])
+def test_every_help_has_an_example(words: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    shown = command_on("", monkeypatch)(*words, "--help")
+    assert shown.exit_code == 0
+    assert "Example: ia-modules" in shown.stdout

@@ -1,0 +1,122 @@
+import asyncio
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
+
+import pytest
+
+from ia_modules.database.manager import DatabaseManager
+from tests.unit.database.processes import other_process
+from tests.unit.database.test_manager import ADD, ids
+from tests.unit.database.test_scripts import added
+
+WRITE_ONCE = """
+import asyncio, sys
+from ia_modules.database.manager import DatabaseManager
+
+async def main():
+    async with DatabaseManager(sys.argv[1]) as database:
+        print("ready", flush=True)
+        sys.stdin.readline()
+        await database.execute_async(
+            "INSERT INTO audit_log (audit_id, actor, action, subject, created_at) VALUES ('x', 'a', 'b', 'c', ia_now())"
+        )
+        await database.notify("written")
+        sys.stdin.read()
+
+asyncio.run(main())
+"""
+
+
+async def soon(signals: AsyncGenerator[str | None]) -> str | None:
+    async with asyncio.timeout(5):
+        return await anext(signals)
+
+
+async def test_another_processs_write_is_signalled(database: DatabaseManager, database_url: str) -> None:
+    async with aclosing(database.signals()) as signals:
+        with other_process(WRITE_ONCE, database_url) as (_, commands):
+            assert await soon(signals) is None  # listens
+            commands.write("write\n")
+            commands.flush()
+            assert await soon(signals) == (None if database.dialect == "sqlite" else "written")
+            assert await ids(database) == ["x"]
+
+
+async def test_its_own_write_is_signalled_too(database: DatabaseManager) -> None:
+    async with aclosing(database.signals()) as signals:
+        assert await soon(signals) is None
+        await database.run(added("1"))
+        await database.notify("1")
+        assert await soon(signals) == (None if database.dialect == "sqlite" else "1")
+
+
+async def test_in_memory_a_write_is_signalled() -> None:
+    memory = DatabaseManager("sqlite:///:memory:", poll_seconds=0.01)
+    async with memory as database, aclosing(database.signals()) as signals:
+        assert await soon(signals) is None
+        await database.execute_async(ADD, {"audit_id": "1"})
+        assert await soon(signals) is None
+
+
+async def test_without_a_write_nothing_is_signalled(database_url: str) -> None:
+    async with DatabaseManager(database_url, poll_seconds=0.01) as database, aclosing(database.signals()) as signals:
+        assert await soon(signals) is None
+        await ids(database)
+        with pytest.raises(TimeoutError):
+            async with asyncio.timeout(0.2):
+                await anext(signals)
+
+
+async def test_several_listeners_each_hear_everything(database: DatabaseManager) -> None:
+    async with aclosing(database.signals()) as one, aclosing(database.signals()) as other:
+        assert [await soon(one), await soon(other)] == [None, None]
+        await database.run(added("1"))
+        await database.notify("1")
+        assert await soon(one) == await soon(other)
+
+
+async def test_closing_the_manager_ends_them(database_url: str) -> None:
+    database = DatabaseManager(database_url)
+    signals = database.signals()
+    assert await soon(signals) is None
+    waiting = asyncio.create_task(anext(signals, "the end"))
+    await asyncio.sleep(0)
+    await database.close()
+    async with asyncio.timeout(5):
+        assert await waiting == "the end"
+
+
+@pytest.mark.parametrize("dialect", ["postgresql"])
+async def test_a_lost_connection_is_made_again_and_says_so(database: DatabaseManager) -> None:
+    async with aclosing(database.signals()) as signals:
+        assert await soon(signals) is None
+        ended = await database.fetch_all_async(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE query = 'LISTEN \"ia_modules\"'"
+            " AND datname = current_database()"
+        )
+        assert len(ended) == 1
+        assert await soon(signals) is None  # something may have changed
+        await database.notify("again")
+        assert await soon(signals) == "again"
+
+
+@pytest.mark.parametrize("dialect", ["postgresql"])
+async def test_payloads_that_nobody_reads_become_one_look(database: DatabaseManager) -> None:
+    async with aclosing(database.signals()) as signals:
+        assert await soon(signals) is None
+        for number in range(1100):
+            await database.notify(str(number))
+        heard = [await soon(signals)]
+        while heard[-1] != "1099":
+            heard.append(await soon(signals))
+        assert None in heard[:2]
+        assert len(heard) < 200
+
+
+@pytest.mark.parametrize("dialect", ["postgresql"])
+async def test_notifying_works_while_every_connection_is_in_use(database_url: str) -> None:
+    async with DatabaseManager(database_url, pool_size=1) as database, aclosing(database.signals()) as signals:
+        assert await soon(signals) is None
+        async with database.transaction():
+            await database.notify("still")
+            assert await soon(signals) == "still"

@@ -1,0 +1,58 @@
+import sqlite3
+import threading
+from pathlib import Path
+
+import apsw
+import pytest
+
+from ia_modules.database.manager import DatabaseManager
+from ia_modules.database.sqlite_connection import Synchronous
+from ia_modules.errors import InvalidQuery
+from tests.unit.database.test_manager import ADD, ids
+from tests.unit.database.test_scripts import added
+
+
+def test_sqlite_is_one_without_the_bug_that_corrupts_a_wal() -> None:
+    assert tuple(int(part) for part in apsw.sqlite_lib_version().split(".")) >= (3, 51, 3)
+
+
+@pytest.mark.parametrize(("synchronous", "number"), [("FULL", 2), ("NORMAL", 1)])
+async def test_the_file_is_in_wal_and_flushed_as_asked(tmp_path: Path, synchronous: Synchronous, number: int) -> None:
+    async with DatabaseManager(f"sqlite:///{tmp_path / 'ia.db'}", synchronous=synchronous) as database:
+        async with database.transaction() as handle:  # on the writer
+            for pragma, value in {
+                "journal_mode": "wal",
+                "synchronous": number,
+                "foreign_keys": 1,
+                "query_only": 0,
+            }.items():
+                assert await handle.fetch_one(f"PRAGMA {pragma}") == {pragma: value}
+        assert await database.fetch_one_async("PRAGMA query_only") == {"query_only": 1}  # on a reader
+
+
+async def test_after_close_one_file_is_left_and_no_thread(tmp_path: Path) -> None:
+    async with DatabaseManager(f"sqlite:///{tmp_path / 'ia.db'}") as database:
+        await database.run(added("1"))
+        names = {thread.name for thread in threading.enumerate()}
+        assert {"ia-sqlite-writer", "ia-sqlite-reader-1", "ia-sqlite-reader-2", "ia-sqlite-reader-3"} <= names
+    assert [path.name for path in tmp_path.iterdir()] == ["ia.db"]
+    assert not [thread for thread in threading.enumerate() if thread.name.startswith("ia-sqlite")]
+
+
+async def test_other_programs_may_use_the_file_too(tmp_path: Path) -> None:
+    path = tmp_path / "ia.db"
+    async with DatabaseManager(f"sqlite:///{path}") as database:
+        plain = sqlite3.connect(path)
+        plain.execute("DELETE FROM audit_log")
+        plain.execute("INSERT INTO audit_log VALUES ('x', 'a', 'b', 'c', NULL, '2026-01-01T00:00:00.000000Z')")
+        plain.commit()
+        assert await ids(database) == ["x"]
+        await database.execute_async(ADD, {"audit_id": "y"})
+        assert plain.execute("SELECT count(*) FROM audit_log").fetchall() == [(2,)]
+        plain.close()
+
+
+async def test_a_type_error_of_a_strict_table_is_not_swallowed(tmp_path: Path) -> None:
+    async with DatabaseManager(f"sqlite:///{tmp_path / 'ia.db'}") as database:
+        with pytest.raises(InvalidQuery, match=r"found a parameter of type dict; expected str, int"):
+            await database.execute_async(ADD, {"audit_id": {}})

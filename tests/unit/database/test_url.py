@@ -1,0 +1,95 @@
+from pathlib import Path
+
+import pytest
+
+from ia_modules.database.manager import DatabaseManager
+from ia_modules.database.url import parse_url
+from ia_modules.errors import InvalidDatabaseUrl
+
+
+def test_sqlite_urls_name_a_file_or_memory(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert parse_url("sqlite:///a/relative.db").target == str(tmp_path / "a/relative.db")
+    assert parse_url("sqlite:////an/absolute.db").target == "/an/absolute.db"
+    assert parse_url("sqlite:///:memory:").target == ":memory:"
+
+
+def test_a_relative_file_stays_the_same_when_the_folder_changes(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    database = DatabaseManager("sqlite:///ia.db")
+    monkeypatch.chdir("/")
+    database.execute("CREATE TABLE t (a TEXT)")
+    database.close_sync()
+    assert (tmp_path / "ia.db").exists()
+
+
+@pytest.mark.parametrize(
+    ("url", "safe", "place"),
+    [
+        ("postgresql://localhost/ia", "postgresql://localhost/ia", "localhost:5432"),
+        ("postgres://u@h:6543/ia", "postgresql://u@h:6543/ia", "h:6543"),
+        ("postgresql://u:secret@h/ia", "postgresql://u:***@h/ia", "h:5432"),
+        ("postgresql://u:s%40cret@h1,h2:2/ia", "postgresql://u:***@h1,h2:2/ia", "h1:5432, h2:2"),
+        ("postgresql://u@[::1]:5/ia", "postgresql://u@[::1]:5/ia", "[::1]:5"),
+        ("postgresql://u@[::1]/ia", "postgresql://u@[::1]/ia", "[::1]:5432"),
+        ("postgresql:///ia?host=/tmp/pg&port=7", "postgresql:///ia?host=/tmp/pg&port=7", "/tmp/pg:7"),
+        ("postgresql:///ia?host=h&password=secret", "postgresql:///ia?host=h&password=***", "h:5432"),
+        ("postgresql://%2Ftmp%2Fpg/ia", "postgresql://%2Ftmp%2Fpg/ia", "/tmp/pg:5432"),
+        ("postgresql://", "postgresql://", "the local server (port 5432)"),
+        ("postgresql://h/ia?keepalives=1&sslmode=disable", "postgresql://h/ia?sslmode=disable", "h:5432"),
+        ("postgresql://h/ia?channel_binding=prefer", "postgresql://h/ia", "h:5432"),
+    ],
+)
+def test_postgresql_urls_are_shown_without_their_password(url: str, safe: str, place: str) -> None:
+    parsed = parse_url(url)
+    assert (parsed.safe, parsed.place) == (safe, place)
+    assert "secret" not in repr(parsed)
+    assert "secret" not in repr(DatabaseManager(url))
+
+
+def test_what_libpq_calls_otherwise_is_translated_for_asyncpg() -> None:
+    parsed = parse_url("postgresql://h/ia?connect_timeout=3&fallback_application_name=mine&tcp_user_timeout=1")
+    assert parsed.connect_timeout_seconds == 3.0
+    assert parsed.target == "postgresql://h/ia?application_name=mine"
+    assert parse_url("postgresql://h/ia").target == "postgresql://h/ia?application_name=ia_modules"
+    assert parse_url("postgresql://h/ia").connect_timeout_seconds is None
+
+
+@pytest.mark.parametrize(
+    ("url", "message"),
+    [
+        ("ia.db", "does not begin with a scheme; expected sqlite:///file.db"),
+        ("", "does not begin with a scheme"),
+        ("mysql://u:secret@h/ia", "begins with mysql://; expected sqlite:///file.db"),
+        ("postgresql+asyncpg://u:secret@h/ia", "ia_modules chooses the driver: write postgresql://"),
+        ("sqlite+aiosqlite:///ia.db", "write sqlite://"),
+        ("sqlite://", "names no file"),
+        ("sqlite:///", "names no file"),
+        ("sqlite:////folder/", "names no file"),
+        ("sqlite://relative.db", "two slashes before its file"),
+        ("sqlite:///ia.db?mode=ro", "has options"),
+        ("postgresql://u:secret@with@h/ia", "written %23 and %40"),
+        ("postgresql://u:secret#1@h/ia", "written %23 and %40"),
+        ("postgresql://u:secret/1@h/ia", "The port in the PostgreSQL URL is not a number"),
+        ("postgresql://u:secret?1@h/ia", "cannot be parsed"),
+        ("postgresql://u:secret@[::1/ia", "cannot be parsed"),
+        ("postgresql://h/ia?secret", "cannot be parsed"),
+        ("postgresql://h/ia?connect_timeout=soon", "connect_timeout='soon'; expected whole seconds"),
+        ("postgresql://h/ia?channel_binding=require", "channel_binding=require, which asyncpg cannot"),
+    ],
+)
+def test_a_url_that_cannot_be_understood_says_what_is_expected_and_no_password(url: str, message: str) -> None:
+    with pytest.raises(InvalidDatabaseUrl) as caught:
+        DatabaseManager(url)
+    assert message in str(caught.value)
+    assert "secret" not in str(caught.value)
+    assert caught.value.__suppress_context__ or caught.value.__context__ is None
+
+
+def test_the_clock_of_postgresql_cannot_be_handed_in() -> None:
+    from datetime import UTC, datetime
+
+    with pytest.raises(ValueError, match=r"replace the function ia_now\(\)"):
+        DatabaseManager("postgresql://h/ia", now=lambda: datetime.now(UTC))

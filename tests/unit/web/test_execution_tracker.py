@@ -1,0 +1,257 @@
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import aclosing
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from ia_modules.database.manager import DatabaseManager
+from ia_modules.errors import (
+    AlreadyFinished,
+    ConstraintViolated,
+    ExecutionNotFound,
+    InvalidStatus,
+    LeaseLost,
+    PayloadError,
+    PipelineConflict,
+    PipelineNotFound,
+    StepExecutionNotFound,
+    TransactionMisuse,
+)
+from ia_modules.models import ExecutionId, ExecutionStatus, PipelineId, StepStatus
+from ia_modules.transitions import Failure
+from ia_modules.web.execution_tracker import ExecutionFilters, ExecutionTracker
+
+
+@pytest.fixture
+async def tracker(database: DatabaseManager) -> AsyncIterator[ExecutionTracker]:
+    async with ExecutionTracker(database) as tracker:
+        yield tracker
+
+
+@pytest.fixture
+async def pipeline_id(tracker: ExecutionTracker) -> PipelineId:
+    return await tracker.register_pipeline("nightly", "Nightly import")
+
+
+async def test_a_run_is_told_from_start_to_end(tracker: ExecutionTracker, pipeline_id: PipelineId) -> None:
+    execution_id = await tracker.start_execution(
+        pipeline_id, "Nightly import", {"day": 1}, total_steps=2, metadata={"by": "cron"}
+    )
+    load = await tracker.start_step_execution(execution_id, "load", "Load", "task", {"file": "a"}, {"tries": 3})
+    assert await tracker.complete_step_execution(load, "completed", {"rows": 3}, retry_count=1) is True
+    check = await tracker.start_step_execution(execution_id, "check", "Check", "task")
+    failure = Failure(type="ValueError", message="bad row", traceback="Traceback: …")
+    assert await tracker.complete_step_execution(check, StepStatus.FAILED, failure=failure) is True
+    assert await tracker.update_execution_status(execution_id, "failed", error_message="bad row") is True
+
+    execution = await tracker.get_execution(execution_id)
+    assert execution is not None
+    assert (execution.status, execution.completed_steps, execution.failed_steps) == (ExecutionStatus.FAILED, 1, 1)
+    assert (execution.total_steps, execution.input_data, execution.metadata) == (2, {"day": 1}, {"by": "cron"})
+    assert (execution.error_message, execution.owner) == ("bad row", tracker.owner)
+    assert execution.duration_seconds is not None
+    steps = await tracker.get_execution_steps(execution_id)
+    assert [(step.step_id, step.step_name, step.status) for step in steps] == [
+        ("load", "Load", StepStatus.COMPLETED),
+        ("check", "Check", StepStatus.FAILED),
+    ]
+    assert (steps[0].input_data, steps[0].output_data, steps[0].metadata) == ({"file": "a"}, {"rows": 3}, {"tries": 3})
+    assert (steps[0].retry_count, steps[0].worker) == (1, tracker.owner)
+    assert (steps[1].error_type, steps[1].error_message, steps[1].traceback) == (
+        "ValueError",
+        "bad row",
+        "Traceback: …",
+    )
+    assert await tracker.get_step_execution(load) == steps[0]
+    assert await tracker.get_step_execution("nobody") is None
+
+
+async def test_given_counts_replace_what_was_counted(tracker: ExecutionTracker, pipeline_id: PipelineId) -> None:
+    execution_id = await tracker.start_execution(pipeline_id, "Nightly import")
+    await tracker.update_execution_status(execution_id, "running", completed_steps=7, failed_steps=2)
+    await tracker.update_execution_status(execution_id, "completed", output_data={"done": True})
+    execution = await tracker.get_execution(execution_id)
+    assert execution is not None
+    assert (execution.completed_steps, execution.failed_steps, execution.output_data) == (7, 2, {"done": True})
+
+
+async def test_payloads_over_the_inline_size_are_left_out_of_the_steps(
+    tracker: ExecutionTracker, pipeline_id: PipelineId
+) -> None:
+    execution_id = await tracker.start_execution(pipeline_id, "Nightly import")
+    step_id = await tracker.start_step_execution(execution_id, "load", "Load", "task", "x" * 98, None)
+    await tracker.complete_step_execution(step_id, "completed", "y" * 99)
+    (step,) = await tracker.get_execution_steps(execution_id, inline_bytes=100)
+    assert (step.input_bytes, step.output_bytes) == (100, 101)
+    assert (step.input_data, step.output_data) == ("x" * 98, None)
+    (whole,) = await tracker.get_execution_steps(execution_id)
+    assert whole.output_data == "y" * 99
+
+
+async def test_what_is_wrong_is_refused_and_named(tracker: ExecutionTracker, pipeline_id: PipelineId) -> None:
+    with pytest.raises(PipelineNotFound, match="'no-such'.*register_pipeline"):
+        await tracker.start_execution("no-such", "Nothing")
+    with pytest.raises(PayloadError, match="input of pipeline .*nan"):
+        await tracker.start_execution(pipeline_id, "Nightly", float("nan"))
+    execution_id = await tracker.start_execution(pipeline_id, "Nightly")
+    with pytest.raises(InvalidStatus, match="'done'.*completed"):
+        await tracker.update_execution_status(execution_id, "done")
+    with pytest.raises(PayloadError, match="id of the step"):
+        await tracker.start_step_execution(execution_id, "", "No id", "task")
+    with pytest.raises(ExecutionNotFound, match="'nobody'"):
+        await tracker.start_step_execution("nobody", "load", "Load", "task")
+    with pytest.raises(StepExecutionNotFound, match="'nothing'"):
+        await tracker.complete_step_execution("nothing", "completed")
+    step_id = await tracker.start_step_execution(execution_id, "load", "Load", "task")
+    with pytest.raises(InvalidStatus, match="'running'.*completed, failed"):
+        await tracker.complete_step_execution(step_id, "running")
+    with pytest.raises(PayloadError, match=r"output of step execution .*at \$\.when found a value of type datetime"):
+        await tracker.complete_step_execution(step_id, "completed", {"when": datetime.now(UTC)})
+    await tracker.update_execution_status(execution_id, "completed")
+    with pytest.raises(AlreadyFinished, match="already completed; it cannot become failed"):
+        await tracker.update_execution_status(execution_id, "failed")
+    assert len((await tracker.list_executions()).items) == 1
+
+
+async def test_a_pipeline_with_history_cannot_be_deleted_from_under_it(
+    tracker: ExecutionTracker, pipeline_id: PipelineId, database: DatabaseManager
+) -> None:
+    await tracker.start_execution(pipeline_id, "Nightly")
+    with pytest.raises(ConstraintViolated):
+        await database.execute_async("DELETE FROM pipelines WHERE id = :id", {"id": pipeline_id})
+    empty = await tracker.register_pipeline("empty", "Empty")
+    assert await database.execute_async("DELETE FROM pipelines WHERE id = :id", {"id": empty}) == 1
+
+
+async def test_a_process_writes_only_what_it_owns_until_it_takes_over(
+    tracker: ExecutionTracker, pipeline_id: PipelineId, database_url: str
+) -> None:
+    execution_id = await tracker.start_execution(pipeline_id, "Nightly")
+    async with DatabaseManager(database_url) as database, ExecutionTracker(database) as other:
+        with pytest.raises(LeaseLost, match="belongs to") as lost:
+            await other.update_execution_status(execution_id, "completed")
+        assert lost.value.owner == tracker.owner
+        assert await other.take_over(execution_id) == 2
+        assert await other.update_execution_status(execution_id, "completed") is True
+    with pytest.raises(LeaseLost):
+        await tracker.start_step_execution(execution_id, "late", "Late", "task")
+
+
+async def test_lists_are_newest_first_and_paged_without_gaps(
+    tracker: ExecutionTracker, pipeline_id: PipelineId
+) -> None:
+    other = await tracker.register_pipeline("weekly", "Weekly")
+    ids = [
+        await tracker.start_execution(pipeline_id if number % 2 else other, "Some", {"large": "x" * 100})
+        for number in range(7)
+    ]
+    await tracker.update_execution_status(ids[3], "completed")
+    newest = ids[::-1]
+    assert [item.execution_id for item in await tracker.get_recent_executions()] == newest
+    assert [item.execution_id for item in await tracker.get_recent_executions(2, other)] == [ids[6], ids[4]]
+
+    seen: list[ExecutionId] = []
+    cursor, pages = None, 0
+    while pages == 0 or cursor is not None:
+        page = await tracker.list_executions(cursor=cursor, limit=3)
+        seen += [item.execution_id for item in page.items]
+        cursor, pages = page.next_cursor, pages + 1
+    assert (seen, pages) == (newest, 3)
+
+    async def found(**filters: object) -> list[ExecutionId]:
+        page = await tracker.list_executions(ExecutionFilters(**filters))  # pyright: ignore[reportArgumentType]
+        return [item.execution_id for item in page.items]
+
+    assert await found(status=ExecutionStatus.COMPLETED) == [ids[3]]
+    assert await found(status=ExecutionStatus.COMPLETED, pipeline_id=other) == []
+    third = await tracker.get_execution(ids[3])
+    assert third is not None
+    assert third.started_at is not None
+    assert await found(started_after=third.started_at) == newest[:4]
+    assert await found(started_before=third.started_at) == newest[4:]
+    assert await found(started_after=third.started_at + timedelta(hours=1)) == []
+
+
+async def test_statistics_count_every_status(tracker: ExecutionTracker, pipeline_id: PipelineId) -> None:
+    nothing = await tracker.get_execution_statistics()
+    assert (nothing.total, nothing.success_rate, nothing.median_seconds) == (0, None, None)
+    for status in ("completed", "completed", "completed", "failed", "running"):
+        execution_id = await tracker.start_execution(pipeline_id, "Nightly")
+        await tracker.update_execution_status(execution_id, status)
+    some = await tracker.get_execution_statistics()
+    assert some.total == 5
+    assert some.by_status == {
+        "pending": 0,
+        "running": 1,
+        "waiting_for_human": 0,
+        "completed": 3,
+        "failed": 1,
+        "cancelled": 0,
+    }
+    assert some.success_rate == 0.75
+    assert some.median_seconds is not None
+
+
+async def test_a_pipelines_definition_is_kept_in_versions(tracker: ExecutionTracker, database: DatabaseManager) -> None:
+    pipeline_id = await tracker.register_pipeline("etl", "ETL", {"steps": [1]}, description="first", source_folder="/x")
+    assert await tracker.register_pipeline("etl", "ETL renamed", {"steps": [1]}) == pipeline_id
+    with pytest.raises(PipelineConflict, match="'etl'.*version 1"):
+        await tracker.register_pipeline("etl", "ETL refused", {"steps": [2]})
+    await tracker.register_pipeline("etl", "ETL", {"steps": [2]}, new_version=True)
+    row = await database.fetch_one_async("SELECT name, description, current_version FROM pipelines")
+    assert row == {"name": "ETL", "description": "first", "current_version": 2}
+    await tracker.register_pipeline("etl", "ETL", {"steps": [1]})
+    row = await database.fetch_one_async("SELECT current_version FROM pipelines")
+    assert row == {"current_version": 1}
+
+
+async def test_tracking_inside_the_callers_transaction_is_refused(
+    tracker: ExecutionTracker, pipeline_id: PipelineId, database: DatabaseManager
+) -> None:
+    async with database.transaction():
+        with pytest.raises(TransactionMisuse):
+            await tracker.start_execution(pipeline_id, "Nightly")
+    assert await tracker.start_execution(pipeline_id, "Nightly")
+
+
+async def test_a_subscriber_gets_what_was_and_what_comes(tracker: ExecutionTracker, pipeline_id: PipelineId) -> None:
+    execution_id = await tracker.start_execution(pipeline_id, "Nightly")
+    step_id = await tracker.start_step_execution(execution_id, "load", "Load", "task")
+    async with aclosing(tracker.subscribe(execution_id, poll_seconds=60)) as stream:
+        first = await anext(stream)
+        assert [(step.step_id, step.status) for step in first.steps] == [("load", StepStatus.RUNNING)]
+        assert first.upto == 2
+        await tracker.complete_step_execution(step_id, "completed")
+        second = await anext(stream)
+        assert (second.after, second.upto) == (2, 3)
+        assert [step.status for step in second.steps] == [StepStatus.COMPLETED]
+        await tracker.log(execution_id, "half way", step_execution_id=step_id, level="warning", data={"n": 1})
+        third = await anext(stream)
+        assert [(line.level, line.message, line.data) for line in third.logs] == [("warning", "half way", {"n": 1})]
+    async with aclosing(tracker.subscribe(execution_id, after=3, poll_seconds=60)) as stream:
+        again = await anext(stream)
+        assert (again.steps, again.logs, again.upto) == ((), third.logs, 4)
+
+
+async def test_a_subscriber_is_woken_by_another_process(
+    tracker: ExecutionTracker, pipeline_id: PipelineId, database_url: str
+) -> None:
+    execution_id = await tracker.start_execution(pipeline_id, "Nightly")
+    async with (
+        DatabaseManager(database_url) as database,
+        ExecutionTracker(database) as other,
+        aclosing(other.subscribe(execution_id, poll_seconds=60)) as stream,
+    ):
+        assert (await anext(stream)).upto == 1
+        coming = asyncio.ensure_future(anext(stream))
+        while not coming.done():  # the listener may not listen yet: change something until it is noticed
+            await tracker.log(execution_id, "tick")
+            await asyncio.wait([coming], timeout=0.1)
+        assert (await coming).logs[0].message == "tick"
+
+
+async def test_a_subscriber_of_nothing_is_told(tracker: ExecutionTracker) -> None:
+    with pytest.raises(ExecutionNotFound, match="'nobody'"):
+        async with aclosing(tracker.subscribe("nobody")) as stream:
+            await anext(stream)
