@@ -195,7 +195,7 @@ class InvalidDatabaseUrl(DatabaseError, ValueError):
 
 
 class DatabaseUnavailable(DatabaseError):
-    """The server or the file cannot be reached; trying again may help."""
+    """The server or the file cannot be reached, or lets us not in; trying again may help."""
 
 
 class DatabaseBusy(DatabaseError):
@@ -223,7 +223,10 @@ class InvalidQuery(DatabaseError):
 
 
 class TransactionMisuse(DatabaseError):
-    """The manager was used where the transaction's handle must be, or the handle after its end."""
+    """A transaction's rules were broken; everything in it was rolled back.
+
+    The manager was used inside it, its handle after its end or after a failed statement, or it took too long.
+    """
 
 
 class SchemaError(DatabaseError):

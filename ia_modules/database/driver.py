@@ -1,10 +1,8 @@
 """What every database must be able to do, and the sans-I/O scripts that run on it."""
 
-import re
 from collections.abc import AsyncGenerator, Generator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
-from functools import lru_cache
 from typing import Any, Literal, Protocol, TypeVar
 
 from ia_modules.errors import DatabaseError
@@ -117,19 +115,6 @@ def shortened(sql: str) -> str:
     """SQL for an error message: on one line, at most 200 characters. Values are never part of it."""
     line = " ".join(sql.split())
     return line if len(line) <= 200 else f"{line[:197]}..."
-
-
-_CHANGES_SESSION = re.compile(
-    r"(?x)\A (?: \s+ | --[^\n]* | /\*.*?\*/ )*+ (?! (?:select|insert|update|delete|merge|with|values|table)\b )"
-    r"| \b (?: set_config | pg_(?:try_)?advisory_lock\w* | dblink\w* ) \b",
-    re.IGNORECASE | re.DOTALL,
-)
-
-
-@lru_cache(maxsize=1024)
-def changes_session(sql: str) -> bool:
-    """Whether a PostgreSQL statement may leave something behind on its connection: a setting, a lock, a listener."""
-    return _CHANGES_SESSION.search(sql) is not None
 
 
 def begins_or_ends_message(sql: str) -> str:

@@ -169,7 +169,7 @@ class PostgresqlDriver:
         loop = asyncio.get_running_loop()
         pools = self._pools.get(loop)
         if pools is None:
-            for ended in [other for other in self._pools if other.is_closed()]:
+            for ended in [other for other in list(self._pools) if other.is_closed()]:
                 del self._pools[ended]
             pools = _Pools(await self._new_pool(self._pool_size), await self._new_pool(1))
             self._pools[loop] = pools
@@ -194,7 +194,8 @@ class PostgresqlDriver:
         return await pool
 
     async def _set_up(self, connection: AsyncpgConnection) -> None:
-        await connection.execute(f"SET lock_timeout = {round(self._busy_timeout_seconds * 1000)}")
+        milliseconds = max(1, round(self._busy_timeout_seconds * 1000))  # to PostgreSQL 0 is for ever
+        await connection.execute(f"SET lock_timeout = {milliseconds}")
 
     async def _clean(self, connection: AsyncpgConnection) -> None:
         """Before a connection goes back: only one whose session was changed needs the round trip."""

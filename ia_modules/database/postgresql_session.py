@@ -1,6 +1,8 @@
 """One asyncpg connection with ``:name`` parameters, scripts and our errors."""
 
+import re
 from collections.abc import Callable, Sequence
+from functools import lru_cache
 from typing import Any, Protocol, TypeVar
 
 from ia_modules.database.driver import (
@@ -11,7 +13,6 @@ from ia_modules.database.driver import (
     abandon,
     advance,
     begins_or_ends_message,
-    changes_session,
     shortened,
 )
 from ia_modules.database.named_params import to_positional
@@ -22,6 +23,23 @@ T = TypeVar("T")
 
 CLEANUP_SECONDS = 5.0
 """How long a rollback or a goodbye may take before the connection is dropped instead."""
+
+
+_CHANGES_SESSION = re.compile(
+    r"(?x) \A (?: \s+ | --[^\n]* | /\*.*?\*/ )*+ (?! (?:select|insert|update|delete|merge|with|values|table)\b )"
+    r"| \b (?: set_config | pg_(?:try_)?advisory_lock\w* | dblink\w* ) \b"
+    r"| ; \s* \S",
+    re.IGNORECASE | re.DOTALL,
+)
+
+
+@lru_cache(maxsize=1024)
+def changes_session(sql: str) -> bool:
+    """Whether a statement may leave something behind on its connection: a setting, a lock, a listener.
+
+    Not seen: what a function of the user's own does; let it use ``SET LOCAL`` and ``pg_advisory_xact_lock``.
+    """
+    return _CHANGES_SESSION.search(sql) is not None
 
 
 class AsyncpgConnection(Protocol):
@@ -55,22 +73,23 @@ class PostgresqlSession:
         return _affected(status)
 
     async def perform(self, statement: Statement) -> Rows:
-        sql, rows = statement.sql, statement.rows
         try:
-            positional, names = (sql, ()) if statement.whole_file else self._prepared(sql)
-            if statement.whole_file:
-                await self._connection.execute(sql)
-                records = []
-            elif not rows:
-                return []
-            elif len(rows) == 1:
-                records = await self._connection.fetch(positional, *_arguments(names, rows[0], sql))
-            else:
-                records = await self._connection.fetchmany(positional, [_arguments(names, row, sql) for row in rows])
+            records = await self._records(statement.sql, statement.rows, whole_file=statement.whole_file)
         except DRIVER_ERRORS as error:
-            raise translated(error, self._place, sql) from error
-        await self._check_transaction(sql)
+            raise translated(error, self._place, statement.sql) from error
+        await self._check_transaction(statement.sql)
         return [dict(record) for record in records]
+
+    async def _records(self, sql: str, rows: Sequence[Params], *, whole_file: bool) -> list[Any]:
+        if whole_file:
+            await self._connection.execute(sql)
+            return []
+        if not rows:
+            return []
+        positional, names = self._prepared(sql)
+        if len(rows) == 1:
+            return await self._connection.fetch(positional, *_arguments(names, rows[0], sql))
+        return await self._connection.fetchmany(positional, [_arguments(names, row, sql) for row in rows])
 
     async def drive(self, script: Script[T]) -> T:
         """Run a script to its end."""

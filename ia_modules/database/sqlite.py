@@ -120,11 +120,8 @@ class SqliteDriver:
         """Nothing to do: a commit itself changes ``data_version``, which :meth:`signals` polls."""
 
     async def signals(self) -> AsyncGenerator[str | None]:
-        in_memory = self._url.target == MEMORY
-        watcher = self._started_writer() if in_memory else self._new_worker("watcher", writes=False)
-        if not in_memory:
-            await self.open()
-            self._watchers.add(watcher)
+        await self.open()
+        watcher = self._started_writer() if self._url.target == MEMORY else self._started_watcher()
         seen: int | None = None
         try:
             while not self._closed:
@@ -156,6 +153,7 @@ class SqliteDriver:
         if not self._readers:
             await self._write(lambda _: None)
             with self._starting:
+                self._refuse_when_closed()
                 if not self._readers:
                     jobs: Jobs = SimpleQueue()
                     self._readers = [
@@ -166,11 +164,21 @@ class SqliteDriver:
 
     def _started_writer(self) -> Worker:
         with self._starting:
-            if self._closed:
-                raise DatabaseUnavailable(f"The database {self._url.safe} was closed here; make a new DatabaseManager.")
+            self._refuse_when_closed()
             if self._writer is None:
                 self._writer = self._new_worker("writer", writes=True)
             return self._writer
+
+    def _started_watcher(self) -> Worker:
+        with self._starting:
+            self._refuse_when_closed()
+            watcher = self._new_worker("watcher", writes=False)
+            self._watchers.add(watcher)
+            return watcher
+
+    def _refuse_when_closed(self) -> None:
+        if self._closed:
+            raise DatabaseUnavailable(f"The database {self._url.safe} was closed here; make a new DatabaseManager.")
 
     def _new_worker(self, role: str, *, writes: bool, jobs: Jobs | None = None) -> Worker:
         return Worker(f"ia-sqlite-{role}", self._settings, writes=writes, jobs=jobs)
@@ -190,7 +198,7 @@ class _SqliteTransaction:
         self._timeout_seconds = timeout_seconds
         self._requests: SimpleQueue[tuple[Job, Future[Any]] | bool] = SimpleQueue()
         self._ending = Lock()
-        self._ended = False
+        self._ended = self._abandoned = False
         self.begun: Future[None] = Future()
 
     async def execute(self, sql: str, params: Params) -> int:
@@ -220,7 +228,7 @@ class _SqliteTransaction:
         self.begun.set_result(None)
         deadline = time.monotonic() + self._timeout_seconds
         try:
-            with connection.interrupted_when(lambda: time.monotonic() > deadline):
+            with connection.interrupted_when(lambda: self._abandoned or time.monotonic() > deadline):
                 commit = self._serve_until(deadline, connection)
             if commit:
                 connection.control("COMMIT")
@@ -254,7 +262,11 @@ class _SqliteTransaction:
             if self._ended:
                 raise TransactionMisuse(time_limit_message(self._timeout_seconds))
             self._requests.put((watched, future))
-        return await asyncio.wrap_future(future)
+        try:
+            return await asyncio.wrap_future(future)
+        except asyncio.CancelledError:
+            self._abandoned = True
+            raise
 
     def _refuse_the_rest(self) -> None:
         with self._ending:

@@ -8,9 +8,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from ia_modules.database.driver import NO_PARAMS, Driver, Params, Rows, Session, Statement, time_limit_message
-from ia_modules.errors import DatabaseError, TransactionMisuse
+from ia_modules.errors import TransactionMisuse
 
-_FAILED = "A statement of this transaction has failed, so all of it is rolled back. Let its error leave the block."
+_FAILED = (
+    "A statement of this transaction has failed or was cancelled, so all of it is rolled back. "
+    "Let the error leave the block."
+)
 
 
 @dataclass(eq=False, slots=True)
@@ -20,6 +23,7 @@ class _Scope:
     driver: Driver
     timeout_seconds: float
     deadline: float
+    one_at_a_time: asyncio.Lock
     failed: bool = False
     ended: bool = False
 
@@ -43,7 +47,6 @@ class Transaction:
 
     def __init__(self, session: Session, scope: _Scope) -> None:
         self._session, self._scope = session, scope
-        self._one_at_a_time = asyncio.Lock()
 
     async def execute(self, sql: str, params: Params | None = None) -> int:
         """Run one statement; how many rows it inserted, updated or deleted."""
@@ -67,13 +70,13 @@ class Transaction:
 
     @asynccontextmanager
     async def _usable(self) -> AsyncGenerator[Session]:
-        async with self._one_at_a_time:
+        async with self._scope.one_at_a_time:
             if self._scope.ended:
                 raise TransactionMisuse("The transaction has ended; its handle cannot be used after its block.")
             self._scope.refuse_what_is_lost()
             try:
                 yield self._session
-            except DatabaseError:
+            except BaseException:  # also cancelled: what was asked for has not been done
                 self._scope.failed = True
                 raise
 
@@ -86,11 +89,13 @@ async def open_transaction(driver: Driver, timeout_seconds: float) -> AsyncGener
         async with limit, driver.transaction(timeout_seconds) as session:
             deadline = asyncio.get_running_loop().time() + timeout_seconds  # waiting for its turn does not count
             limit.reschedule(deadline)
-            scope = _Scope(driver, timeout_seconds, deadline)
+            scope = _Scope(driver, timeout_seconds, deadline, asyncio.Lock())
             _open_here.set((*_open_here.get(), scope))
             try:
                 yield Transaction(session, scope)
-                scope.refuse_what_is_lost()
+                scope.ended = True
+                async with scope.one_at_a_time:  # a task that was left behind may still be at a statement
+                    scope.refuse_what_is_lost()
                 limit.reschedule(None)  # a commit is never cut short: nobody would know whether it happened
             finally:
                 scope.ended = True

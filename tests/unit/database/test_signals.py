@@ -4,6 +4,7 @@ from contextlib import aclosing
 
 import pytest
 
+from ia_modules.database import postgresql_listener
 from ia_modules.database.manager import DatabaseManager
 from tests.unit.database.processes import other_process
 from tests.unit.database.test_manager import ADD, ids
@@ -11,6 +12,7 @@ from tests.unit.database.test_scripts import added
 
 WRITE_ONCE = """
 import asyncio, sys
+from ia_modules.database import postgresql_listener
 from ia_modules.database.manager import DatabaseManager
 
 async def main():
@@ -98,6 +100,20 @@ async def test_a_lost_connection_is_made_again_and_says_so(database: DatabaseMan
         assert await soon(signals) is None  # something may have changed
         await database.notify("again")
         assert await soon(signals) == "again"
+
+
+@pytest.mark.parametrize("dialect", ["postgresql"])
+async def test_a_listener_asks_now_and_then_whether_the_server_is_still_there(
+    database: DatabaseManager, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(postgresql_listener, "_ASK_SECONDS", 0.01)
+    listeners = "SELECT count(*) AS n FROM pg_stat_activity WHERE query = :query AND datname = current_database()"
+    async with aclosing(database.signals()) as signals, asyncio.timeout(5):
+        assert await soon(signals) is None
+        while await database.fetch_one_async(listeners, {"query": "SELECT 1"}) == {"n": 0}:
+            pass
+        await database.notify("still")
+        assert await soon(signals) == "still"
 
 
 @pytest.mark.parametrize("dialect", ["postgresql"])

@@ -146,6 +146,20 @@ async def test_after_a_failed_statement_the_transaction_cannot_be_saved(database
     assert await ids(database) == []
 
 
+async def test_after_a_cancelled_statement_it_cannot_be_saved_either(
+    database: DatabaseManager, dialect: Dialect
+) -> None:
+    with pytest.raises(TransactionMisuse, match="failed or was cancelled"):
+        async with database.transaction() as handle:
+            await handle.execute(ADD, {"audit_id": "1"})
+            with pytest.raises(TimeoutError):
+                async with asyncio.timeout(0.05):
+                    await handle.fetch_all(SLOW[dialect])
+    assert await ids(database) == []
+    async with asyncio.timeout(5):
+        assert await database.run(added("3")) == 1
+
+
 async def test_a_transaction_may_not_be_ended_by_hand(database: DatabaseManager) -> None:
     with pytest.raises(InvalidQuery, match="begins or ends a transaction"):
         async with database.transaction() as handle:
@@ -158,6 +172,17 @@ async def test_a_handle_may_be_used_by_several_tasks(database: DatabaseManager) 
     async with database.transaction() as handle:
         await asyncio.gather(*(handle.execute(ADD, {"audit_id": str(number)}) for number in range(10)))
     assert len(await ids(database)) == 10
+
+
+async def test_a_statement_that_is_still_running_at_the_end_is_waited_for(database: DatabaseManager) -> None:
+    async with database.transaction() as handle:
+        late = [asyncio.create_task(handle.execute(ADD, {"audit_id": audit_id})) for audit_id in "12"]
+        await asyncio.sleep(0)
+        await asyncio.sleep(0)
+    results = await asyncio.gather(*late, return_exceptions=True)
+    assert results[0] == 1
+    assert isinstance(results[1], TransactionMisuse)
+    assert await ids(database) == ["1"]
 
 
 async def _wait_for_nothing(_: Transaction, __: str) -> None:

@@ -156,7 +156,7 @@ CREATE TABLE interactions (
     ui_schema         JSON NOT NULL,
     data              JSON,
     assigned_users    JSON,
-    on_timeout        TEXT,
+    on_timeout        JSON,
     deadline_at       TIMESTAMPTZ,
     sequence          BIGINT NOT NULL,
     created_at        TIMESTAMPTZ NOT NULL,
@@ -189,8 +189,6 @@ CREATE TABLE workers (
     stopped_at   TIMESTAMPTZ,
     CONSTRAINT worker_slots_not_negative CHECK (slots >= 0)
 );
-
-CREATE INDEX workers_alive ON workers (heartbeat_at) WHERE stopped_at IS NULL;
 
 CREATE TABLE audit_log (
     audit_id   TEXT NOT NULL PRIMARY KEY,

@@ -185,8 +185,6 @@ CREATE TABLE workers (
     CONSTRAINT worker_slots_not_negative CHECK (slots >= 0)
 ) STRICT;
 
-CREATE INDEX workers_alive ON workers (heartbeat_at) WHERE stopped_at IS NULL;
-
 CREATE TABLE audit_log (
     audit_id   TEXT NOT NULL PRIMARY KEY,
     actor      TEXT NOT NULL,
