@@ -2,7 +2,24 @@
 
 IAModulesError
 ├── PayloadError                 a value that JSON cannot carry, or too much of it; nothing was written
-├── InvalidStatus                a status word that does not exist
+├── InvalidStatus                a word that does not exist for a status or a level
+├── InvalidArgument              a number or a text that cannot be right
+├── OtherEventLoop               a tracker is at work on another event loop
+├── InvalidValue                 one value of a document is wrong; the loader adds where it stands
+├── PipelineDefinitionError      the definition is wrong; nothing has run
+├── PipelineInputError           the input breaks the pipeline's contract; nothing was recorded as started
+├── PipelineOutputError          the steps have run, but the output breaks the pipeline's ``output_schema``
+├── StepError                    a step failed; __cause__ is its own exception, where there is one
+│   ├── StepInputError           an input does not resolve or breaks its schema; the step did not run
+│   ├── StepOutputError          the result breaks the step's ``output_schema``
+│   ├── StepTimeout              also a TimeoutError
+│   ├── HumanInputTimeout        nobody answered in time
+│   ├── ConditionError           the function that a path's condition calls failed
+│   ├── LoopLimitExceeded        a loop ran too often or too long
+│   ├── StepExited               it called ``sys.exit``, or cancelled itself
+│   └── StepAbandoned            it did not stop when told to, and may still run
+├── ExecutionCancelled           somebody asked for the execution to be stopped
+├── ServiceNotFound              a step asked for a service that was not registered
 ├── TrackerError
 │   ├── PipelineNotFound
 │   ├── PipelineConflict         the slug already stands for another definition
@@ -18,7 +35,9 @@ IAModulesError
 └── DatabaseError                __cause__ is the driver's exception, where there is one
     ├── InvalidDatabaseUrl
     ├── DatabaseUnavailable      the server or the file cannot be reached; trying again may help
-    ├── DatabaseBusy             somebody else held a lock for too long; trying again may help
+    │   └── DatabaseClosed       this manager was closed; trying again never helps
+    ├── DatabaseBusy             others were in the way: a lock, a deadlock, a conflict; trying again may help
+    ├── DatabaseFull             there is no room on its disk; nothing was written
     ├── DatabaseReadOnly
     ├── ConstraintViolated       a rule of the schema said no
     ├── InvalidQuery             the SQL or its parameters are wrong
@@ -26,7 +45,8 @@ IAModulesError
     └── SchemaError              the schema is missing, changed, or needs a newer program
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 
 
 class IAModulesError(Exception):
@@ -47,15 +67,206 @@ class PayloadError(IAModulesError):
 
 
 class InvalidStatus(IAModulesError, ValueError):
-    """A status word that does not exist.
+    """A word that does not exist for a status or a level.
 
     Attributes:
         found: the word that was given.
     """
 
-    def __init__(self, found: object, expected: Iterable[str]) -> None:
-        super().__init__(f"Unknown status {found!r}; expected one of: {', '.join(expected)}.")
+    def __init__(self, found: object, expected: Iterable[str], *, what: str = "status") -> None:
+        super().__init__(f"Unknown {what} {found!r}; expected one of: {', '.join(expected)}.")
         self.found = found
+
+
+class InvalidArgument(IAModulesError, ValueError):
+    """A number or a text that cannot be right.
+
+    Attributes:
+        where: which argument.
+    """
+
+    def __init__(self, where: str, found: str, expected: str) -> None:
+        super().__init__(f"The {where} cannot be used: found {found}; expected {expected}.")
+        self.where = where
+
+
+class OtherEventLoop(IAModulesError, RuntimeError):
+    """A tracker is at work on another event loop."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "This tracker is writing on another event loop, and cannot serve two at once. "
+            "Give each loop a tracker of its own; they may share one DatabaseManager."
+        )
+
+
+class InvalidValue(IAModulesError, ValueError):
+    """One value of a document is wrong.
+
+    Attributes:
+        found, expected, hint: as in :class:`Problem`.
+        inside: keys and indexes from the value that was given down to the culprit.
+    """
+
+    def __init__(self, found: str, expected: str, hint: str = "", *, inside: tuple[str | int, ...] = ()) -> None:
+        super().__init__(f"found {found}; expected {expected}.")
+        self.found, self.expected, self.hint, self.inside = found, expected, hint, inside
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """One thing that is wrong with a document.
+
+    Attributes:
+        where: JSON path, such as ``$.steps[2].inputs``; ``line 3, column 7`` where the text is not even JSON or YAML.
+        hint: what to do, a whole sentence; empty when ``expected`` says it.
+    """
+
+    where: str
+    found: str
+    expected: str
+    hint: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.where}: found {self.found}; expected {self.expected}.{' ' if self.hint else ''}{self.hint}"
+
+
+def _listed(headline: str, problems: Sequence[Problem]) -> str:
+    return "\n- ".join([headline, *map(str, problems)])
+
+
+class _Problems(IAModulesError):
+    """Everything that is wrong, at once.
+
+    Attributes:
+        problems: at least one.
+        found, expected, where, hint: of the first problem.
+    """
+
+    def __init__(self, headline: str, problems: Sequence[Problem]) -> None:
+        super().__init__(_listed(headline, problems))
+        self.problems = tuple(problems)
+        first = problems[0]
+        self.found, self.expected, self.where, self.hint = first.found, first.expected, first.where, first.hint
+
+
+class PipelineDefinitionError(_Problems):
+    """The definition is wrong; nothing has run. ``problems`` has everything that is."""
+
+    def __init__(self, problems: Sequence[Problem]) -> None:
+        super().__init__("The pipeline definition is wrong:", problems)
+
+
+class PipelineInputError(_Problems, ValueError):  # pyright: ignore[reportUnsafeMultipleInheritance]
+    """The input breaks the pipeline's contract; nothing was recorded as started."""
+
+    def __init__(self, pipeline: str, problems: Sequence[Problem]) -> None:
+        super().__init__(f"The input of pipeline {pipeline!r} is not what its parameters ask for:", problems)
+        self.pipeline = pipeline
+
+
+class PipelineOutputError(_Problems):
+    """The steps have run, but the output breaks the pipeline's ``output_schema``."""
+
+    def __init__(self, pipeline: str, problems: Sequence[Problem]) -> None:
+        super().__init__(f"The output of pipeline {pipeline!r} is not what its output_schema asks for:", problems)
+        self.pipeline = pipeline
+
+
+class StepError(IAModulesError):
+    """A step failed; ``__cause__`` is its own exception, where there is one."""
+
+    def __init__(self, step_id: str, what: str) -> None:
+        super().__init__(f"Step {step_id!r} failed: {what}")
+        self.step_id = step_id
+
+
+class StepInputError(StepError):
+    """An input does not resolve or breaks its schema; the step did not run."""
+
+    def __init__(self, step_id: str, problems: Sequence[Problem]) -> None:
+        super().__init__(step_id, _listed("its inputs cannot be put together:", problems))
+        self.problems = tuple(problems)
+
+
+class StepOutputError(StepError):
+    """The result breaks the step's ``output_schema``."""
+
+    def __init__(self, step_id: str, problems: Sequence[Problem]) -> None:
+        super().__init__(step_id, _listed("its result is not what its output_schema asks for:", problems))
+        self.problems = tuple(problems)
+
+
+class StepTimeout(StepError, TimeoutError):  # pyright: ignore[reportUnsafeMultipleInheritance]
+    """The step took longer than its ``timeout_seconds``."""
+
+    def __init__(self, step_id: str, timeout_seconds: float) -> None:
+        super().__init__(step_id, f"it took longer than its timeout_seconds, {timeout_seconds:g}.")
+        self.timeout_seconds = timeout_seconds
+
+
+class HumanInputTimeout(StepError):
+    """Nobody answered in time, and ``on_timeout`` says to fail then."""
+
+    def __init__(self, step_id: str, timeout_seconds: float) -> None:
+        super().__init__(
+            step_id,
+            f"nobody answered within {timeout_seconds:g} seconds. "
+            "To go on without an answer, set on_timeout to a default answer or to a step.",
+        )
+        self.timeout_seconds = timeout_seconds
+
+
+class ConditionError(StepError):
+    """The function that a path's condition calls failed; ``__cause__`` is its exception."""
+
+    def __init__(self, step_id: str, function: str, what: str) -> None:
+        super().__init__(step_id, f"the condition {function} after it {what}")
+        self.function = function
+
+
+class LoopLimitExceeded(StepError):
+    """A loop ran too often or too long.
+
+    Attributes:
+        limit: the key of ``loop_config`` that says no.
+        allowed: its value.
+    """
+
+    def __init__(self, step_id: str, *, limit: str, allowed: float, found: str) -> None:
+        hint = "Give the loop a way out, or raise the limit."
+        super().__init__(step_id, f"{found}, and loop_config.{limit} allows {allowed:g}. {hint}")
+        self.limit, self.allowed = limit, allowed
+
+
+class StepExited(StepError):
+    """It called ``sys.exit``, or cancelled itself; the process lives on."""
+
+    def __init__(self, step_id: str, code: object) -> None:
+        super().__init__(step_id, f"it ended itself ({code!r}). A step returns its result, or raises.")
+
+
+class StepAbandoned(StepError):
+    """It did not stop when told to, and may still run; nothing that it does is recorded any more."""
+
+    def __init__(self, step_id: str) -> None:
+        super().__init__(step_id, "it did not stop when it was told to, and was left alone. It may still run.")
+
+
+class ExecutionCancelled(IAModulesError):
+    """Somebody asked for the execution to be stopped; it is on record as cancelled."""
+
+    def __init__(self, execution_id: str) -> None:
+        super().__init__(f"Execution {execution_id!r} was cancelled. Go on with it: ia-modules executions resume.")
+        self.execution_id = execution_id
+
+
+class ServiceNotFound(IAModulesError, LookupError):
+    """A step asked for a service that was not registered."""
+
+    def __init__(self, name: str, known: Sequence[str]) -> None:
+        super().__init__(f"No service {name!r} is registered; there are: {', '.join(known) or 'none'}.")
+        self.name = name
 
 
 class TrackerError(IAModulesError):
@@ -198,8 +409,20 @@ class DatabaseUnavailable(DatabaseError):
     """The server or the file cannot be reached, or lets us not in; trying again may help."""
 
 
+class DatabaseClosed(DatabaseUnavailable):
+    """The manager was closed here; trying again never helps, a new manager does."""
+
+
 class DatabaseBusy(DatabaseError):
-    """Somebody else held a lock for too long; trying again may help."""
+    """Somebody else was in the way, and nothing was written; trying again may help.
+
+    They held a lock or all connections for too long, or two transactions collided (a deadlock, a serialization failure)
+    and the server ended this one.
+    """
+
+
+class DatabaseFull(DatabaseError):
+    """There is no room on the database's disk; nothing was written. Trying again helps when somebody has made room."""
 
 
 class DatabaseReadOnly(DatabaseError):

@@ -67,7 +67,7 @@ class Driver(Session, Protocol):
         """Whether there is a database to look into; False only where opening it would create it."""
         ...
 
-    async def run(self, script: Script[T]) -> T:
+    async def run(self, script: Script[T], lock_timeout_seconds: float | None = None) -> T:
         """Run a script in one read-write transaction: committed when it returns, rolled back when anything raises."""
         ...
 
@@ -120,6 +120,11 @@ def shortened(sql: str) -> str:
 def begins_or_ends_message(sql: str) -> str:
     """What to say of a BEGIN or COMMIT in somebody's SQL."""
     return f"{shortened(sql)} begins or ends a transaction; use: async with database.transaction() as handle."
+
+
+def closed_message(safe_url: str) -> str:
+    """What to say to who uses a database after its end."""
+    return f"The database {safe_url} was closed here; make a new DatabaseManager."
 
 
 def time_limit_message(timeout_seconds: float) -> str:

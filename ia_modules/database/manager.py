@@ -14,8 +14,9 @@ from ia_modules.database.postgresql_listener import CHANNEL
 from ia_modules.database.queries import load_queries
 from ia_modules.database.sqlite import SqliteDriver
 from ia_modules.database.sqlite_connection import Synchronous
-from ia_modules.database.transaction import Transaction, open_transaction, refuse_inside
+from ia_modules.database.transaction import Transaction, is_inside, open_transaction, refuse_inside
 from ia_modules.database.url import parse_url
+from ia_modules.errors import TransactionMisuse
 
 __all__ = ["CHANNEL", "DatabaseManager", "Script", "Statement", "Transaction"]
 
@@ -99,7 +100,15 @@ class DatabaseManager:
         await migrate(self._driver, self.dialect)
 
     async def close(self) -> None:
-        """Let what runs end, then close every connection and end every thread. Nothing can be done afterwards."""
+        """Let what runs end, then close every connection and end every thread. Nothing can be done afterwards.
+
+        When the caller is cancelled meanwhile, SQLite goes on until all has ended, and PostgreSQL drops at once what
+        this event loop still has open; call it again to wait for the rest.
+
+        Raises:
+            TransactionMisuse: called inside a transaction, for whose end it would wait.
+        """
+        self._refuse_to_close_inside_transaction()
         await self._driver.close()
         self._blocking.stop()
 
@@ -117,6 +126,9 @@ class DatabaseManager:
         await self.close()
 
     # --- one statement at a time, each a transaction of its own ---
+    #
+    # A SELECT whose connection to PostgreSQL is lost is sent once more, on a new connection: if a function in it
+    # changes something, that may happen twice. Give such a SELECT to run(), where only the BEGIN is ever sent twice.
 
     async def execute_async(self, sql: str, params: Params | None = None) -> int:
         """Run one statement; how many rows it inserted, updated or deleted."""
@@ -150,14 +162,19 @@ class DatabaseManager:
         self.refuse_inside_transaction("transaction()", "its own transaction is already open")
         return open_transaction(self._driver, timeout_seconds)
 
-    async def run(self, script: Script[T]) -> T:
+    async def run(self, script: Script[T], *, lock_timeout_seconds: float | None = None) -> T:
         """Run a script in one read-write transaction, and return what it returns.
 
         Committed when the script returns, rolled back when anything raises. When the caller is cancelled meanwhile the
         database has all of it or nothing. On SQLite the script runs in the writer's thread.
+
+        Args:
+            lock_timeout_seconds: how long each statement waits for somebody else's lock before it raises DatabaseBusy;
+                None = the manager's ``busy_timeout_seconds``. Waiting for a connection or the writer's thread does not
+                count.
         """
         self.refuse_inside_transaction("run()")
-        return await self._driver.run(script)
+        return await self._driver.run(script, lock_timeout_seconds)
 
     async def read(self, script: Script[T]) -> T:
         """Run a script in one read-only snapshot: all its statements see the same moment."""
@@ -167,6 +184,12 @@ class DatabaseManager:
     def refuse_inside_transaction(self, called: str, instead: str = "await handle.execute(sql, params)") -> None:
         """Raise TransactionMisuse when the caller runs inside a :meth:`transaction` of this database."""
         refuse_inside(self._driver, called, instead)
+
+    def _refuse_to_close_inside_transaction(self) -> None:
+        if is_inside(self._driver):
+            raise TransactionMisuse(
+                "close() was called inside a transaction, for whose end it would wait. Leave the block first."
+            )
 
     # --- wake-ups ---
 
@@ -212,6 +235,7 @@ class DatabaseManager:
     def close_sync(self) -> None:
         """:meth:`close` for code without an event loop."""
         refuse_on_loop("close_sync", "close")
+        self._refuse_to_close_inside_transaction()
         self._blocking.call(self._driver.close())
         self._blocking.stop()
 

@@ -19,7 +19,7 @@ MIGRATIONS_FOLDER = Path(__file__).parent / "migrations"
 _FILE = re.compile(r"V(\d+)__(\w+)\.sql")
 _REQUIRES = re.compile(r"^-- requires-program:[ \t]*(\d+(?:\.\d+)*)[ \t]*$", re.MULTILINE)
 
-State = Literal["applied", "pending", "changed", "unknown"]
+State = Literal["applied", "pending", "changed", "unknown", "too_new"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,13 +44,19 @@ class MigrationStatus:
     """One line of ``ia-modules db status``.
 
     ``state``: ``applied``; ``pending``, still to come; ``changed``, applied but the file is another one now;
-    ``unknown``, applied by a program that has a file which this one does not have. ``applied_at`` is None when pending.
+    ``unknown``, applied by a program that has a file which this one does not have; ``too_new``, applied, and the schema
+    needs a newer program since. :func:`refuse_unusable` tells which of them forbid to go on.
+
+    Attributes:
+        applied_at: None when pending.
+        requires_program: the lowest version of this program that may use the schema after it.
     """
 
     version: int
     name: str
     applied_at: datetime | None
     state: State
+    requires_program: str
 
 
 async def migrate(driver: Driver, dialect: Dialect, *, folder: Path = MIGRATIONS_FOLDER) -> list[int]:
@@ -69,14 +75,39 @@ async def migrate(driver: Driver, dialect: Dialect, *, folder: Path = MIGRATIONS
     return await driver.run(_apply(migrations, queries))
 
 
+def refuse_unusable(statuses: Sequence[MigrationStatus]) -> None:
+    """Raise when this program must not work with the schema, and cannot bring it up to date either.
+
+    What is pending is not refused: to apply it is what ``initialize()`` is for. Nor is what is unknown, if it allows
+    this program.
+
+    Args:
+        statuses: all of them, as :func:`migration_status` returns them.
+
+    Raises:
+        SchemaError: a migration was applied that needs a newer program, or with another text; with what to do.
+    """
+    for status in statuses:
+        if status.state == "too_new":
+            raise SchemaError(
+                f"The schema has migration V{status.version:03}__{status.name}, which needs ia_modules "
+                f"{status.requires_program} or newer; this is {__version__}. Upgrade the program."
+            )
+    for status in statuses:
+        if status.state == "changed":
+            raise SchemaError(
+                f"The migration V{status.version:03}__{status.name}.sql was applied to this database with another "
+                f"text. Put the old text back and make a V{statuses[-1].version + 1:03}__….sql for the change; during "
+                "development, start with a new database."
+            )
+
+
 async def migration_status(
     driver: Driver, dialect: Dialect, *, folder: Path = MIGRATIONS_FOLDER
 ) -> list[MigrationStatus]:
     """Where each migration stands, by version. Creates nothing, not even a missing SQLite file."""
-    migrations = {migration.version: migration for migration in find_migrations(folder / dialect)}
-    rows = await driver.read(_recorded(load_queries(dialect))) if driver.exists() else []
-    recorded = {int(row["version"]): row for row in rows}
-    return [_status(migrations.get(version), recorded.get(version)) for version in sorted({*migrations, *recorded})]
+    migrations = find_migrations(folder / dialect)
+    return _statuses(migrations, await driver.read(_recorded(load_queries(dialect))) if driver.exists() else [])
 
 
 def find_migrations(folder: Path) -> list[Migration]:
@@ -145,34 +176,45 @@ def _row(migration: Migration) -> dict[str, Any]:
 
 def _missing(migrations: Sequence[Migration], recorded: Rows) -> list[Migration]:
     """What is still to be applied, after checking what was. Newer migrations that we do not know may be fine."""
-    for row in recorded:
-        if _release(row["requires_program"]) > _release(__version__):
-            raise SchemaError(
-                f"The schema has migration V{row['version']:03}__{row['name']}, which needs ia_modules "
-                f"{row['requires_program']} or newer; this is {__version__}. Upgrade the program."
-            )
-    checksums = {int(row["version"]): row["checksum"] for row in recorded}
-    for migration in migrations:
-        if checksums.get(migration.version, migration.checksum) != migration.checksum:
-            raise SchemaError(
-                f"The migration {migration.path} was applied to this database with another text. Put the old text back "
-                f"and make a V{migrations[-1].version + 1:03}__….sql for the change; during development, start with a "
-                "new database."
-            )
-    return [migration for migration in migrations if migration.version not in checksums]
+    statuses = _statuses(migrations, recorded)
+    refuse_unusable(statuses)
+    pending = {status.version for status in statuses if status.state == "pending"}
+    return [migration for migration in migrations if migration.version in pending]
 
 
-def _status(migration: Migration | None, row: Mapping[str, Any] | None) -> MigrationStatus:
-    if row is None:
-        assert migration is not None  # one of the two is always there
-        return MigrationStatus(version=migration.version, name=migration.name, applied_at=None, state="pending")
+def _statuses(migrations: Sequence[Migration], recorded: Rows) -> list[MigrationStatus]:
+    known = {migration.version: migration for migration in migrations}
+    applied = {int(row["version"]): row for row in recorded}
+    return [
+        _applied(row, known.get(version)) if (row := applied.get(version)) else _pending(known[version])
+        for version in sorted({*known, *applied})
+    ]
+
+
+def _pending(migration: Migration) -> MigrationStatus:
+    return MigrationStatus(
+        version=migration.version,
+        name=migration.name,
+        applied_at=None,
+        state="pending",
+        requires_program=migration.requires_program,
+    )
+
+
+def _applied(row: Mapping[str, Any], migration: Migration | None) -> MigrationStatus:
     state: State = "applied"
-    if migration is None:
+    if _release(row["requires_program"]) > _release(__version__):
+        state = "too_new"
+    elif migration is None:
         state = "unknown"
     elif migration.checksum != row["checksum"]:
         state = "changed"
     return MigrationStatus(
-        version=int(row["version"]), name=row["name"], applied_at=parse_time(row["applied_at"]), state=state
+        version=int(row["version"]),
+        name=row["name"],
+        applied_at=parse_time(row["applied_at"]),
+        state=state,
+        requires_program=row["requires_program"],
     )
 
 

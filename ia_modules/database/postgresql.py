@@ -2,8 +2,8 @@
 
 import asyncio
 from asyncio import AbstractEventLoop
-from collections.abc import AsyncGenerator
-from contextlib import asynccontextmanager, suppress
+from collections.abc import AsyncGenerator, Awaitable, Callable
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass
 from typing import Any, Protocol, TypeVar
 from weakref import WeakSet
@@ -16,12 +16,13 @@ from ia_modules.database.driver import (
     Script,
     Session,
     Statement,
+    closed_message,
 )
-from ia_modules.database.postgresql_errors import DRIVER_ERRORS, translated
+from ia_modules.database.postgresql_errors import DRIVER_ERRORS, never_sent, translated, was_lost
 from ia_modules.database.postgresql_listener import CHANNEL, Listener
-from ia_modules.database.postgresql_session import CLEANUP_SECONDS, AsyncpgConnection, PostgresqlSession
+from ia_modules.database.postgresql_session import CLEANUP_SECONDS, AsyncpgConnection, PostgresqlSession, only_reads
 from ia_modules.database.url import DatabaseUrl
-from ia_modules.errors import DatabaseBusy, DatabaseError, DatabaseUnavailable
+from ia_modules.errors import DatabaseBusy, DatabaseClosed, DatabaseError, DatabaseUnavailable
 
 T = TypeVar("T")
 
@@ -36,6 +37,7 @@ class _Pool(Protocol):
     async def acquire(self) -> AsyncpgConnection: ...
     async def release(self, connection: AsyncpgConnection, *, timeout: float | None = None) -> None: ...
     async def close(self) -> None: ...
+    async def expire_connections(self) -> None: ...
     def terminate(self) -> None: ...
 
 
@@ -47,8 +49,12 @@ class _Pools:
     notifier: _Pool
 
     async def close(self) -> None:
-        await self.work.close()
-        await self.notifier.close()
+        try:
+            await self.work.close()
+            await self.notifier.close()
+        except BaseException:  # cancelled: nothing may be left open
+            self.terminate()
+            raise
 
     def terminate(self) -> None:
         self.work.terminate()
@@ -86,8 +92,9 @@ class PostgresqlDriver:
     def exists(self) -> bool:
         return True
 
-    async def run(self, script: Script[T]) -> T:
-        async with self._transaction("BEGIN") as session:
+    async def run(self, script: Script[T], lock_timeout_seconds: float | None = None) -> T:
+        begin = "BEGIN" if lock_timeout_seconds is None else f"BEGIN; SET LOCAL {_lock_timeout(lock_timeout_seconds)}"
+        async with self._transaction(begin) as session:
             return await session.drive(script)
 
     async def read(self, script: Script[T]) -> T:
@@ -95,12 +102,10 @@ class PostgresqlDriver:
             return await session.drive(script)
 
     async def execute(self, sql: str, params: Params) -> int:
-        async with self._connection() as connection:
-            return await self._session(connection, alone=True).execute(sql, params)
+        return await self._ask(lambda session: session.execute(sql, params), repeatable=only_reads(sql))
 
     async def perform(self, statement: Statement) -> Rows:
-        async with self._connection() as connection:
-            return await self._session(connection, alone=True).perform(statement)
+        return await self._ask(lambda session: session.perform(statement), repeatable=only_reads(statement.sql))
 
     @asynccontextmanager
     async def transaction(self, timeout_seconds: float) -> AsyncGenerator[Session]:
@@ -112,11 +117,8 @@ class PostgresqlDriver:
             yield session
 
     async def notify(self, payload: str) -> None:
-        pool = (await self._pools_here()).notifier
-        async with self._acquired(pool) as connection:
-            await self._session(connection, alone=True).perform(
-                Statement("SELECT pg_notify(:channel, :payload)", ({"channel": CHANNEL, "payload": payload},))
-            )
+        telling = Statement("SELECT pg_notify(:channel, :payload)", ({"channel": CHANNEL, "payload": payload},))
+        await self._ask(lambda session: session.perform(telling), repeatable=True, notifies=True)
 
     def signals(self) -> AsyncGenerator[str | None]:
         self._refuse_when_closed()
@@ -126,15 +128,59 @@ class PostgresqlDriver:
 
     @asynccontextmanager
     async def _transaction(self, begin: str) -> "AsyncGenerator[PostgresqlSession]":
-        async with self._connection() as connection:
-            session = self._session(connection, alone=False)
+        async with AsyncExitStack() as stack:
             try:
-                await session.control(begin)
+                session = await self._begun(stack, begin)
+            except DatabaseUnavailable as error:
+                if not was_lost(error.__cause__):
+                    raise
+                await stack.aclose()
+                await self._renew_connections()
+                session = await self._begun(stack, begin)  # nothing but the first BEGIN was lost
+            try:
                 yield session
                 await session.control("COMMIT")
             except BaseException:
                 await _rolled_back(session)
                 raise
+
+    async def _begun(self, stack: AsyncExitStack, begin: str) -> PostgresqlSession:
+        """A connection with a transaction in it, to be given back by the stack."""
+        session = self._session(await stack.enter_async_context(self._connection()), alone=False)
+        try:
+            await session.control(begin)
+        except BaseException:
+            await _rolled_back(session)
+            raise
+        return session
+
+    async def _ask(
+        self, question: Callable[[PostgresqlSession], Awaitable[T]], *, repeatable: bool, notifies: bool = False
+    ) -> T:
+        """Run one statement alone; once more, on a new connection, when the first was lost and no harm can be done.
+
+        Args:
+            repeatable: it does no harm to do it twice, which happens when the server did it and could not say so.
+            notifies: on the connection that never waits for the others.
+        """
+        try:
+            return await self._ask_once(question, notifies=notifies)
+        except DatabaseUnavailable as error:
+            if not (never_sent(error.__cause__) or (repeatable and was_lost(error.__cause__))):
+                raise
+        await self._renew_connections()
+        return await self._ask_once(question, notifies=notifies)
+
+    async def _ask_once(self, question: Callable[[PostgresqlSession], Awaitable[T]], *, notifies: bool) -> T:
+        pools = await self._pools_here()
+        async with self._acquired(pools.notifier if notifies else pools.work) as connection:
+            return await question(self._session(connection, alone=True))
+
+    async def _renew_connections(self) -> None:
+        """After one connection was lost the others of this loop probably are, too."""
+        pools = await self._pools_here()
+        await pools.work.expire_connections()
+        await pools.notifier.expire_connections()
 
     @asynccontextmanager
     async def _connection(self) -> AsyncGenerator[AsyncpgConnection]:
@@ -153,6 +199,7 @@ class PostgresqlDriver:
                     f"All {self._pool_size} connections to {self._url.place} were in use for too long. "
                     "Keep transactions short, or pass a larger pool_size=."
                 ) from error
+            self._refuse_when_closed()  # meanwhile
             raise translated(error, self._url.place) from error
         try:
             yield connection
@@ -194,8 +241,7 @@ class PostgresqlDriver:
         return await pool
 
     async def _set_up(self, connection: AsyncpgConnection) -> None:
-        milliseconds = max(1, round(self._busy_timeout_seconds * 1000))  # to PostgreSQL 0 is for ever
-        await connection.execute(f"SET lock_timeout = {milliseconds}")
+        await connection.execute(f"SET {_lock_timeout(self._busy_timeout_seconds)}")
 
     async def _clean(self, connection: AsyncpgConnection) -> None:
         """Before a connection goes back: only one whose session was changed needs the round trip."""
@@ -206,7 +252,11 @@ class PostgresqlDriver:
 
     def _refuse_when_closed(self) -> None:
         if self._closed:
-            raise DatabaseUnavailable(f"The database {self._url.safe} was closed here; make a new DatabaseManager.")
+            raise DatabaseClosed(closed_message(self._url.safe))
+
+
+def _lock_timeout(seconds: float) -> str:
+    return f"lock_timeout = {max(1, round(seconds * 1000))}"  # to PostgreSQL 0 is for ever
 
 
 async def _rolled_back(session: PostgresqlSession) -> None:

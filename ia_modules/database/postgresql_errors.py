@@ -7,6 +7,7 @@ from ia_modules.errors import (
     ConstraintViolated,
     DatabaseBusy,
     DatabaseError,
+    DatabaseFull,
     DatabaseReadOnly,
     DatabaseUnavailable,
     InvalidDatabaseUrl,
@@ -24,6 +25,20 @@ DRIVER_ERRORS = (
 )
 """What asyncpg raises for a connection or a statement."""
 
+IMPOSSIBLE_TEXT = (asyncpg.CharacterNotInRepertoireError, asyncpg.UntranslatableCharacterError, asyncpg.DataError)
+"""What asyncpg raises, among other reasons, for text that PostgreSQL cannot store."""
+
+LOST = (
+    asyncpg.PostgresConnectionError,
+    asyncpg.AdminShutdownError,
+    asyncpg.CrashShutdownError,
+    asyncpg.IdleSessionTimeoutError,
+    ConnectionResetError,
+    ConnectionAbortedError,
+    BrokenPipeError,
+)
+"""What asyncpg raises when a connection ends under a statement; nobody knows whether the statement was done."""
+
 _BUSY = {
     "25P03": "the transaction stood idle for too long and the server ended it",
     "25P04": "the transaction lasted too long and the server ended it",
@@ -35,6 +50,18 @@ _BUSY = {
 }
 _UNAVAILABLE_CLASSES = ("08", "28", "3D", "53", "57", "58", "XX")
 _WRONG_QUERY_CLASSES = ("0A", "21", "22", "26", "34", "42")
+
+
+def never_sent(error: BaseException | None) -> bool:
+    """Whether the connection had ended before the statement: the server has not seen it."""
+    return isinstance(error, asyncpg.InterfaceError | asyncpg.InternalClientError) and (
+        "cannot switch to state" in str(error) or "connection is closed" in str(error)
+    )
+
+
+def was_lost(error: BaseException | None) -> bool:
+    """Whether the connection has ended, before the statement or under it."""
+    return isinstance(error, LOST) or never_sent(error)
 
 
 def translated(error: Exception, place: str, sql: str | None = None) -> DatabaseError:
@@ -50,6 +77,11 @@ def translated(error: Exception, place: str, sql: str | None = None) -> Database
             return DatabaseBusy(f"The schema at {place} changed meanwhile; try again.{what}")
         case asyncpg.ClientConfigurationError():
             return InvalidDatabaseUrl(f"The URL of PostgreSQL at {place} cannot be used: {error}.")
+        case _ if was_lost(error):
+            return DatabaseUnavailable(
+                f"The connection to PostgreSQL at {place} was lost ({error}). Was the server stopped or started again?"
+                f"{what}"
+            )
         case asyncpg.PostgresError():
             return _by_state(error, place, what)
         case asyncpg.DataError() | asyncpg.UnsupportedClientFeatureError():
@@ -73,6 +105,8 @@ def _by_state(error: asyncpg.PostgresError, place: str, what: str) -> DatabaseEr
     message = str(error.args[0] if error.args else error)
     if state in _BUSY:
         return DatabaseBusy(f"PostgreSQL at {place}: {_BUSY[state]} ({message}). Try again.{what}")
+    if state == "53100":
+        return DatabaseFull(f"PostgreSQL at {place} has no room left on its disk: {message}. Make room there.{what}")
     if state == "25006":
         return DatabaseReadOnly(f"PostgreSQL at {place} can be read here but not written ({message}).{what}")
     if state.startswith("23"):

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from functools import lru_cache
 from typing import Any, Protocol, TypeVar
 
@@ -16,8 +17,9 @@ from ia_modules.database.driver import (
     shortened,
 )
 from ia_modules.database.named_params import to_positional
-from ia_modules.database.postgresql_errors import DRIVER_ERRORS, translated
-from ia_modules.errors import DatabaseError, InvalidQuery
+from ia_modules.database.parameters import impossible_text
+from ia_modules.database.postgresql_errors import DRIVER_ERRORS, IMPOSSIBLE_TEXT, translated, was_lost
+from ia_modules.errors import DatabaseError, InvalidQuery, TransactionMisuse
 
 T = TypeVar("T")
 
@@ -42,6 +44,21 @@ def changes_session(sql: str) -> bool:
     return _CHANGES_SESSION.search(sql) is not None
 
 
+_WRITES = re.compile(
+    r"\b (?: insert | update | delete | merge | into | call | nextval | setval | pg_notify | lo_\w+ ) \b",
+    re.IGNORECASE | re.VERBOSE,
+)
+
+
+@lru_cache(maxsize=1024)
+def only_reads(sql: str) -> bool:
+    """Whether a statement may be sent again when nobody knows whether it was done.
+
+    Not seen: what a function of the user's own does. False also for a reader whose text has a writer's word.
+    """
+    return not changes_session(sql) and not _WRITES.search(sql)
+
+
 class AsyncpgConnection(Protocol):
     """What is used of ``asyncpg.Connection``, which has no types of its own."""
 
@@ -51,6 +68,7 @@ class AsyncpgConnection(Protocol):
     async def add_listener(self, channel: str, callback: Callable[..., None]) -> None: ...
     def add_termination_listener(self, callback: Callable[..., None]) -> None: ...
     async def close(self, *, timeout: float | None = None) -> None: ...
+    def terminate(self) -> None: ...
     def is_in_transaction(self) -> bool: ...
     def get_server_pid(self) -> int: ...
     def get_reset_query(self) -> str: ...
@@ -68,7 +86,7 @@ class PostgresqlSession:
         try:
             status = await self._connection.execute(positional, *_arguments(names, params, sql))
         except DRIVER_ERRORS as error:
-            raise translated(error, self._place, sql) from error
+            raise self._translated(error, sql, (params,)) from error
         await self._check_transaction(sql)
         return _affected(status)
 
@@ -76,7 +94,7 @@ class PostgresqlSession:
         try:
             records = await self._records(statement.sql, statement.rows, whole_file=statement.whole_file)
         except DRIVER_ERRORS as error:
-            raise translated(error, self._place, statement.sql) from error
+            raise self._translated(error, statement.sql, statement.rows) from error
         await self._check_transaction(statement.sql)
         return [dict(record) for record in records]
 
@@ -109,9 +127,21 @@ class PostgresqlSession:
     async def control(self, sql: str) -> None:
         """BEGIN, COMMIT or ROLLBACK."""
         try:
-            await self._connection.execute(sql, timeout=CLEANUP_SECONDS if sql == "ROLLBACK" else None)
+            status = await self._connection.execute(sql, timeout=CLEANUP_SECONDS if sql == "ROLLBACK" else None)
         except DRIVER_ERRORS as error:
-            raise translated(error, self._place, sql) from error
+            raise self._translated(error, sql) from error
+        if sql == "COMMIT" and status != "COMMIT":  # the server's way to say that a statement has failed before
+            raise TransactionMisuse(
+                f"PostgreSQL at {self._place} rolled the transaction back instead of committing it, as a statement in "
+                "it had failed or was cancelled. Let its error leave the block."
+            )
+
+    def _translated(self, error: Exception, sql: str, rows: Sequence[Params] = ()) -> DatabaseError:
+        if was_lost(error):
+            with suppress(*DRIVER_ERRORS):  # asyncpg may know it; if not, it would give it to the next one
+                self._connection.terminate()
+        named = impossible_text(sql, rows) if isinstance(error, IMPOSSIBLE_TEXT) else None
+        return named or translated(error, self._place, sql)
 
     def _prepared(self, sql: str) -> tuple[str, tuple[str, ...]]:
         if changes_session(sql):

@@ -11,11 +11,12 @@ from queue import Empty, SimpleQueue
 from threading import Lock
 from typing import Any, TypeVar
 
-from ia_modules.database.driver import Params, Rows, Script, Session, Statement, time_limit_message
+from ia_modules.database.driver import Params, Rows, Script, Session, Statement, closed_message, time_limit_message
 from ia_modules.database.sqlite_connection import Settings, SqliteConnection, Synchronous
+from ia_modules.database.sqlite_file import DatabaseFile
 from ia_modules.database.sqlite_worker import Job, Jobs, Worker
 from ia_modules.database.url import MEMORY, DatabaseUrl
-from ia_modules.errors import DatabaseError, DatabaseReadOnly, DatabaseUnavailable, TransactionMisuse
+from ia_modules.errors import DatabaseClosed, DatabaseError, DatabaseReadOnly, TransactionMisuse
 
 T = TypeVar("T")
 
@@ -41,7 +42,7 @@ class SqliteDriver:
     ) -> None:
         self._url, self._poll_seconds = url, poll_seconds
         self._settings = Settings(
-            path=url.target,
+            file=DatabaseFile(url.target),
             busy_timeout_seconds=busy_timeout_seconds,
             synchronous=synchronous,
             now=now or utc_now,
@@ -49,6 +50,7 @@ class SqliteDriver:
         self._writer: Worker | None = None
         self._readers: list[Worker] = []
         self._watchers: set[Worker] = set()
+        self._ending: list[Worker] = []
         self._starting = Lock()
         self._closed = False
 
@@ -57,23 +59,21 @@ class SqliteDriver:
 
     async def close(self) -> None:
         with self._starting:
-            self._closed = True
-            others, writer = [*self._readers, *self._watchers], self._writer
-            self._readers, self._writer = [], None
-            self._watchers.clear()
-        for worker in others:
-            worker.stop()
-        for worker in others:
+            if not self._closed:
+                self._closed = True
+                self._stop_workers()
+        for worker in self._ending:  # whoever gives up waiting may come back to it: they end all the same
             await worker.stopped()
-        if writer:  # last, as the last connection of all empties the WAL into the file
-            writer.stop()
-            await writer.stopped()
 
     def exists(self) -> bool:
         return self._writer is not None or Path(self._url.target).exists()
 
-    async def run(self, script: Script[T]) -> T:
-        return await self._write(lambda connection: connection.run(script, begin="BEGIN IMMEDIATE"))
+    async def run(self, script: Script[T], lock_timeout_seconds: float | None = None) -> T:
+        def job(connection: SqliteConnection) -> T:
+            with connection.waiting_for_locks(lock_timeout_seconds):
+                return connection.run(script, begin="BEGIN IMMEDIATE")
+
+        return await self._write(job)
 
     async def read(self, script: Script[T]) -> T:
         return await self._read(lambda connection: connection.run(script, begin="BEGIN"))
@@ -131,9 +131,18 @@ class SqliteDriver:
                     yield None
                 await asyncio.sleep(self._poll_seconds)
         finally:
-            if watcher in self._watchers:
-                self._watchers.remove(watcher)
+            if watcher is not self._writer:
                 watcher.stop()
+
+    def _stop_workers(self) -> None:
+        """Let every worker end. The writer is the last: the last connection of all empties the WAL into the file."""
+        others = [*self._readers, *self._watchers]
+        for worker in others:
+            worker.stop()
+        self._ending = others
+        if self._writer:
+            self._writer.stop(after=others)
+            self._ending = [*others, self._writer]
 
     async def _write(self, job: Callable[[SqliteConnection], T]) -> T:
         return await self._started_writer().perform(job)
@@ -174,11 +183,12 @@ class SqliteDriver:
             self._refuse_when_closed()
             watcher = self._new_worker("watcher", writes=False)
             self._watchers.add(watcher)
+            watcher.when_stopped(lambda: self._watchers.discard(watcher))
             return watcher
 
     def _refuse_when_closed(self) -> None:
         if self._closed:
-            raise DatabaseUnavailable(f"The database {self._url.safe} was closed here; make a new DatabaseManager.")
+            raise DatabaseClosed(closed_message(self._url.safe))
 
     def _new_worker(self, role: str, *, writes: bool, jobs: Jobs | None = None) -> Worker:
         return Worker(f"ia-sqlite-{role}", self._settings, writes=writes, jobs=jobs)
@@ -231,7 +241,7 @@ class _SqliteTransaction:
             with connection.interrupted_when(lambda: self._abandoned or time.monotonic() > deadline):
                 commit = self._serve_until(deadline, connection)
             if commit:
-                connection.control("COMMIT")
+                connection.commit()
         finally:
             self._refuse_the_rest()
 

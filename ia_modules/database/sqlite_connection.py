@@ -11,7 +11,9 @@ import apsw
 
 from ia_modules.database.apsw_types import ApswConnection, ApswCursor
 from ia_modules.database.driver import Params, Rows, Script, Statement, abandon, advance, begins_or_ends_message
+from ia_modules.database.parameters import has_nul, impossible_text
 from ia_modules.database.sqlite_errors import DRIVER_ERRORS, translated
+from ia_modules.database.sqlite_file import DatabaseFile
 from ia_modules.errors import DatabaseError, InvalidQuery
 from ia_modules.models import format_time
 
@@ -28,13 +30,13 @@ class Settings:
     """How a connection is opened.
 
     Attributes:
-        path: of the file, or ``:memory:``.
+        file: the database's, or memory.
         busy_timeout_seconds: how long a statement waits for another process's lock.
         synchronous: FULL flushes at every commit; NORMAL may lose the last commits when the power fails.
         now: the clock behind ``ia_now()``.
     """
 
-    path: str
+    file: DatabaseFile
     busy_timeout_seconds: float
     synchronous: Synchronous
     now: Callable[[], datetime]
@@ -45,17 +47,28 @@ class SqliteConnection:
 
     def __init__(self, settings: Settings, *, writes: bool) -> None:
         self._settings = settings
+        self._busy_timeout_seconds = settings.busy_timeout_seconds
+        self.check_file()
         try:
             self._apsw = _open(settings, writes=writes)
         except DRIVER_ERRORS as error:
             raise self._translated(error) from error
+        settings.file.remember()
 
     def close(self) -> None:
+        if self._settings.file.was_replaced():  # SQLite would delete the WAL of what is there now
+            self._apsw.config(apsw.SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1)
         self._apsw.close(force=True)
+
+    def check_file(self) -> None:
+        """Raise DatabaseUnavailable when the file was moved, deleted or replaced since it was opened."""
+        self._settings.file.check()
 
     def perform(self, statement: Statement) -> Rows:
         """Run a statement for each of its rows; what it returned."""
         try:
+            if has_nul(statement.rows) and (unequal := impossible_text(statement.sql, statement.rows)):
+                raise unequal  # SQLite alone would store it
             if statement.whole_file:
                 self._apsw.execute(statement.sql, can_cache=False).fetchall()
                 return []
@@ -63,7 +76,8 @@ class SqliteConnection:
                 return _rows(self._apsw.execute(statement.sql, statement.rows[0]))
             return _rows(self._apsw.executemany(statement.sql, statement.rows))
         except DRIVER_ERRORS as error:
-            raise self._translated(error, statement.sql) from error
+            named = impossible_text(statement.sql, statement.rows) if isinstance(error, UnicodeEncodeError) else None
+            raise named or self._translated(error, statement.sql) from error
 
     def execute(self, sql: str, params: Params) -> int:
         """Run one statement; how many rows it inserted, updated or deleted."""
@@ -76,7 +90,7 @@ class SqliteConnection:
         try:
             self.control(begin)
             result = self._drive(script)
-            self.control("COMMIT")
+            self.commit()
         except BaseException:
             self.roll_back()
             raise
@@ -97,8 +111,13 @@ class SqliteConnection:
         except StopIteration as finished:
             return finished.value
 
+    def commit(self) -> None:
+        """End a transaction with its effects, if they can still be found by others."""
+        self.check_file()
+        self.control("COMMIT")
+
     def control(self, sql: str) -> None:
-        """BEGIN or COMMIT."""
+        """BEGIN, COMMIT or ROLLBACK."""
         try:
             self._apsw.execute(sql)
         except DRIVER_ERRORS as error:
@@ -130,6 +149,20 @@ class SqliteConnection:
             self._apsw.set_progress_handler(None, id=unwanted)
 
     @contextmanager
+    def waiting_for_locks(self, seconds: float | None) -> Generator[None]:
+        """Wait so long for another process's lock meanwhile; None = as long as ever."""
+        if seconds is None:
+            yield
+            return
+        usual, self._busy_timeout_seconds = self._busy_timeout_seconds, seconds
+        self._apsw.set_busy_timeout(round(seconds * 1000))
+        try:
+            yield
+        finally:
+            self._busy_timeout_seconds = usual
+            self._apsw.set_busy_timeout(round(usual * 1000))
+
+    @contextmanager
     def only_reading(self) -> Generator[None]:
         """Refuse to write meanwhile; for the one connection of a database in memory."""
         self._apsw.pragma("query_only", 1)
@@ -147,7 +180,7 @@ class SqliteConnection:
 
     def _translated(self, error: Exception, sql: str | None = None) -> DatabaseError:
         connection = getattr(self, "_apsw", None)
-        return translated(error, sql, self._settings.path, self._settings.busy_timeout_seconds, connection)
+        return translated(error, sql, self._settings.file.path, self._busy_timeout_seconds, connection)
 
 
 def _rows(cursor: ApswCursor) -> Rows:
@@ -159,7 +192,13 @@ def _rows(cursor: ApswCursor) -> Rows:
 
 
 def _open(settings: Settings, *, writes: bool) -> ApswConnection:
-    connection = cast("ApswConnection", apsw.Connection(settings.path, statementcachesize=_CACHED_STATEMENTS))
+    create = apsw.SQLITE_OPEN_CREATE if writes and settings.file.may_be_created else 0
+    connection = cast(
+        "ApswConnection",
+        apsw.Connection(
+            settings.file.path, flags=apsw.SQLITE_OPEN_READWRITE | create, statementcachesize=_CACHED_STATEMENTS
+        ),
+    )
     try:
         connection.set_busy_timeout(round(settings.busy_timeout_seconds * 1000))
         connection.config(apsw.SQLITE_DBCONFIG_DQS_DML, 0)  # "x" is a column, never a string: as in PostgreSQL

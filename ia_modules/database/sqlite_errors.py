@@ -10,6 +10,7 @@ from ia_modules.errors import (
     ConstraintViolated,
     DatabaseBusy,
     DatabaseError,
+    DatabaseFull,
     DatabaseReadOnly,
     DatabaseUnavailable,
     InvalidQuery,
@@ -19,7 +20,6 @@ from ia_modules.errors import (
 _UNAVAILABLE = (
     apsw.CantOpenError,
     apsw.CorruptError,
-    apsw.FullError,
     apsw.IOError,
     apsw.NotADBError,
     apsw.PermissionsError,
@@ -69,6 +69,8 @@ def translated(
             )
         case apsw.ReadOnlyError():
             return DatabaseReadOnly(f"{path} can be read here but not written ({error}).{what}")
+        case apsw.FullError():
+            return DatabaseFull(f"There is no room left for {path} ({error}). Make room on its disk.{what}")
         case apsw.ConstraintError():
             return ConstraintViolated(f"{error}.{what}", constraint=_constraint(str(error), connection))
         case apsw.InterruptError():

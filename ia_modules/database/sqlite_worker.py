@@ -2,13 +2,14 @@
 
 import asyncio
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from queue import SimpleQueue
 from typing import Any, TypeVar
 
+from ia_modules.database.driver import closed_message
 from ia_modules.database.sqlite_connection import Settings, SqliteConnection
-from ia_modules.errors import DatabaseError, DatabaseUnavailable
+from ia_modules.errors import DatabaseClosed, DatabaseError
 
 T = TypeVar("T")
 Job = Callable[[SqliteConnection], Any]
@@ -35,7 +36,9 @@ class Worker:
         self._jobs: Jobs = SimpleQueue() if jobs is None else jobs
         self._connection: SqliteConnection | None = None
         self._ending, self._stopped = threading.Lock(), False
+        self._after: Sequence[Worker] = ()
         self._ended: Future[None] = Future()
+        self._ended.set_running_or_notify_cancel()  # who gives up waiting for the end does not prevent it
         self._thread = threading.Thread(target=self._work, name=name, daemon=True)
         self._thread.start()
 
@@ -44,7 +47,7 @@ class Worker:
         result: Result[T] = Result()
         with self._ending:
             if self._stopped:
-                raise DatabaseUnavailable(f"The database {self._settings.path} was closed here meanwhile.")
+                raise DatabaseClosed(closed_message(self._settings.file.path))
             self._jobs.put((job, result))
         return result
 
@@ -57,16 +60,29 @@ class Worker:
             result.abandoned = True
             raise
 
-    def stop(self) -> None:
-        """End after the jobs queued so far. Workers that share a queue must all be stopped."""
+    def stop(self, *, after: "Sequence[Worker]" = ()) -> None:
+        """End after the jobs queued so far. Workers that share a queue must all be stopped.
+
+        Args:
+            after: others that are being stopped; this one closes its connection when theirs are closed.
+        """
         with self._ending:
-            self._stopped = True
-            self._jobs.put(None)
+            if not self._stopped:
+                self._stopped, self._after = True, after
+                self._jobs.put(None)
 
     async def stopped(self) -> None:
-        """Wait for the end of a stopped worker: its connection is closed."""
+        """Wait for the end of a stopped worker: its connection is closed. It ends also when nobody waits."""
         await asyncio.wrap_future(self._ended)
         self._thread.join()  # nothing is left for it to do but to return
+
+    def when_stopped(self, callback: Callable[[], object]) -> None:
+        """Call back at its end, in its thread."""
+        self._ended.add_done_callback(lambda _: callback())
+
+    def join(self) -> None:
+        """Wait for the end of a stopped worker, in another's thread."""
+        self._thread.join()
 
     def _work(self) -> None:
         while item := self._jobs.get():
@@ -74,9 +90,13 @@ class Worker:
             if result.set_running_or_notify_cancel():
                 self._settle(job, result)
             del item, job, result  # nothing of this job may live on while the thread waits for the next
-        if self._connection is not None:
-            self._connection.close()
-        self._ended.set_result(None)
+        try:
+            for other in self._after:
+                other.join()
+            if self._connection is not None:
+                self._connection.close()
+        finally:
+            self._ended.set_result(None)
 
     def _settle(self, job: Job, result: Result[Any]) -> None:
         try:
@@ -88,6 +108,7 @@ class Worker:
         if self._connection is None:
             self._connection = SqliteConnection(self._settings, writes=self._writes)
         connection = self._connection
+        connection.check_file()
         try:
             with connection.interrupted_when(lambda: result.abandoned):
                 return job(connection)

@@ -70,7 +70,7 @@ class Transaction:
 
     @asynccontextmanager
     async def _usable(self) -> AsyncGenerator[Session]:
-        async with self._scope.one_at_a_time:
+        async with self._turn():
             if self._scope.ended:
                 raise TransactionMisuse("The transaction has ended; its handle cannot be used after its block.")
             self._scope.refuse_what_is_lost()
@@ -79,6 +79,19 @@ class Transaction:
             except BaseException:  # also cancelled: what was asked for has not been done
                 self._scope.failed = True
                 raise
+
+    @asynccontextmanager
+    async def _turn(self) -> AsyncGenerator[None]:
+        """One statement at a time; who is cancelled while waiting has not got what they asked for either."""
+        try:
+            await self._scope.one_at_a_time.acquire()
+        except BaseException:
+            self._scope.failed = True
+            raise
+        try:
+            yield
+        finally:
+            self._scope.one_at_a_time.release()
 
 
 @asynccontextmanager
@@ -106,6 +119,11 @@ async def open_transaction(driver: Driver, timeout_seconds: float) -> AsyncGener
         raise
 
 
+def is_inside(driver: Driver) -> bool:
+    """Whether this code runs inside a transaction of this database."""
+    return any(scope.driver is driver and not scope.ended for scope in _open_here.get())
+
+
 def refuse_inside(driver: Driver, called: str, instead: str) -> None:
     """Raise TransactionMisuse when this code runs inside a transaction of this database.
 
@@ -113,7 +131,7 @@ def refuse_inside(driver: Driver, called: str, instead: str) -> None:
         called: what was called, such as ``database.execute_async()``.
         instead: the handle's method for it.
     """
-    if any(scope.driver is driver and not scope.ended for scope in _open_here.get()):
+    if is_inside(driver):
         raise TransactionMisuse(
             f"{called} was called inside a transaction, of which it would not be a part. "
             f"Use the handle that `async with database.transaction() as handle` gave: {instead}."

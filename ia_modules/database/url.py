@@ -14,7 +14,10 @@ _EXPECTED = (
     "expected sqlite:///file.db, sqlite:////absolute/file.db, sqlite:///:memory: or postgresql://user@host:5432/name"
 )
 _HIDDEN = "***"
-_SECRETS = {"password", "sslpassword"}
+_SECRET = re.compile(r"pass(?!file)|pwd|secret|scram_\w*_key", re.IGNORECASE)
+"""Options that are never shown, however they are spelt: libpq's own and what somebody may have taken for them."""
+
+_IMPOSSIBLE = re.compile(r"[\0\ud800-\udfff]")
 _ONLY_LIBPQ = {
     "gssencmode",
     "keepalives",
@@ -64,6 +67,7 @@ def parse_url(url: str) -> DatabaseUrl:
 
 
 def _sqlite(url: str) -> DatabaseUrl:
+    _refuse_impossible_text(url)
     _, _, rest = url.partition("://")
     if not rest.startswith("/"):
         found = "has two slashes before its file" if rest else "names no file"
@@ -80,6 +84,7 @@ def _sqlite(url: str) -> DatabaseUrl:
 
 
 def _postgresql(url: str) -> DatabaseUrl:
+    _refuse_impossible_text(unquote(url))
     try:
         parts = urlsplit(url)
         options = dict(parse_qsl(parts.query, keep_blank_values=True, strict_parsing=bool(parts.query)))
@@ -88,6 +93,11 @@ def _postgresql(url: str) -> DatabaseUrl:
     if parts.fragment or parts.netloc.count("@") > 1:
         raise InvalidDatabaseUrl(
             "The PostgreSQL URL has a '#' or a second '@' in it. In a user or password they are written %23 and %40."
+        )
+    if "@" in parts.path or (parts.netloc and not parts.path and "@" in parts.query and "@" not in parts.netloc):
+        raise InvalidDatabaseUrl(
+            "The PostgreSQL URL has an '@' after its first '/' or '?'. In a user or password, '/' and '?' are written "
+            "%2F and %3F; in a database's name, '@' is written %40."
         )
     credentials, at, hosts = parts.netloc.rpartition("@")
     place = _place(options.get("host") or unquote(hosts), options.get("port"))
@@ -101,7 +111,7 @@ def _postgresql(url: str) -> DatabaseUrl:
     for option in _ONLY_LIBPQ:
         options.pop(option, None)
     user, colon, _ = credentials.partition(":")
-    shown = {key: _HIDDEN if key in _SECRETS else value for key, value in options.items()}
+    shown = {key: _HIDDEN if _SECRET.search(key) else value for key, value in options.items()}
     safe_netloc = f"{user}{colon}{_HIDDEN if colon else ''}{at}{hosts}"
     return DatabaseUrl(
         "postgresql",
@@ -110,6 +120,13 @@ def _postgresql(url: str) -> DatabaseUrl:
         place,
         timeout,
     )
+
+
+def _refuse_impossible_text(text: str) -> None:
+    if found := _IMPOSSIBLE.search(text):
+        raise InvalidDatabaseUrl(
+            f"The database URL has U+{ord(found[0]):04X} in it; expected text without NUL or lone surrogates."
+        )
 
 
 def _rebuilt(netloc: str, path: str, options: dict[str, str]) -> str:

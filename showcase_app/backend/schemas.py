@@ -3,24 +3,25 @@
 Payloads are ``Any``: they pass through as they are, neither copied nor looked at, however large they are.
 """
 
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, PlainSerializer, WithJsonSchema
+import orjson
+from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, PlainSerializer, WithJsonSchema
+from pydantic_core import PydanticCustomError
 
 from ia_modules.models import (
     Changes,
     ExecutionRecord,
     ExecutionStatus,
     LogLevel,
+    LogRecord,
     StepExecutionRecord,
     StepStatus,
     format_time,
 )
 from ia_modules.web.execution_tracker import ExecutionPage
-
-INLINE_BYTES = 65_536
-"""Inputs and outputs of steps up to this size come with the execution; larger ones are fetched step by step."""
+from showcase_app.backend.services.stored import INLINE_BYTES, Stored, StoredSteps
 
 ID_PATTERN = r"^[\w.:-]{1,200}$"
 """What may be an id at all; what may not is not asked of the database."""
@@ -34,6 +35,19 @@ Time = Annotated[
     WithJsonSchema({"type": "string", "format": "date-time"}),
 ]
 """ISO 8601 in UTC, always with microseconds, so that the order of the texts is the order of the times."""
+
+
+def _in_utc(moment: datetime) -> datetime:
+    try:
+        return moment.astimezone(UTC)
+    except OverflowError:
+        raise PydanticCustomError(
+            "time_out_of_range", "Input should be a time of the years 1 to 9999 also in UTC"
+        ) from None
+
+
+AskedTime = Annotated[AwareDatetime, AfterValidator(_in_utc)]
+"""A time that a client names, in UTC; at the ends of the calendar its own zone may name one that UTC cannot."""
 
 
 class Out(BaseModel):
@@ -106,8 +120,8 @@ class StepOut(Out):
 class StepDetail(StepOut):
     """One attempt, with what went in, what came out, and its traceback.
 
-    As part of an execution, an input or output of more than 65,536 bytes is null; ``input_bytes`` and ``output_bytes``
-    tell. Asked for alone, an attempt comes whole.
+    In an execution and in a page of steps, whatever of these has more than 65,536 bytes is null and named in
+    ``omitted``; so is everything after the first 16 MiB of an answer. Asked for alone, an attempt comes whole.
     """
 
     input_data: Any
@@ -115,23 +129,72 @@ class StepDetail(StepOut):
     output_data: Any
     metadata: Any
     traceback: str | None
+    input_refs_bytes: int
+    metadata_bytes: int
+    traceback_bytes: int
+    omitted: list[Literal["input_data", "output_data", "metadata", "input_refs", "traceback"]] = Field(
+        description="What is there but null here; the route of the attempt has it."
+    )
+
+    @classmethod
+    def of(cls, stored: Stored[StepExecutionRecord]) -> Self:
+        return cls.model_validate(_fields_of(stored))
+
+
+class StepPageOut(Out):
+    """Some attempts, in the order in which they began. ``next_cursor`` asks for those after; null: there are none."""
+
+    items: list[StepDetail]
+    next_cursor: str | None
+
+    @classmethod
+    def of(cls, page: StoredSteps) -> Self:
+        return cls(
+            items=[StepDetail.of(step) for step in page.items],
+            next_cursor=page.items[-1].record.step_execution_id if page.more else None,
+        )
 
 
 class ExecutionDetail(ExecutionOut):
-    """An execution with its payloads and all attempts of its steps, in the order in which they began."""
+    """An execution with its payloads and the first 1,000 attempts of its steps, in the order in which they began.
+
+    A payload of more than 65,536 bytes is null and named in ``omitted``.
+    """
 
     input_data: Any
     output_data: Any
     metadata: Any
+    input_bytes: int
+    output_bytes: int
+    metadata_bytes: int
+    omitted: list[Literal["input_data", "output_data", "metadata"]] = Field(
+        description="What is there but null here; `/api/executions/{execution_id}/payloads` has it."
+    )
     steps: list[StepDetail]
+    more_steps: bool = Field(
+        description="Whether there are others: `/api/executions/{execution_id}/steps`, "
+        "with the `step_execution_id` of the last one here as its cursor."
+    )
 
     @classmethod
-    def of(cls, execution: ExecutionRecord, steps: list[StepExecutionRecord]) -> Self:
-        return cls(
-            **execution.to_dict(),
-            duration_seconds=execution.duration_seconds,
-            steps=[StepDetail.from_record(step) for step in steps],
-        )
+    def of(cls, stored: Stored[ExecutionRecord], steps: StoredSteps) -> Self:
+        shown = [StepDetail.of(step) for step in steps.items]
+        return cls.model_validate(_fields_of(stored) | {"steps": shown, "more_steps": steps.more})
+
+
+class ExecutionPayloadsOut(BaseModel):
+    """What went into an execution, what came out and what was noted about it, however large."""
+
+    execution_id: str
+    input_data: Any
+    output_data: Any
+    metadata: Any
+
+
+def _fields_of(stored: Stored[ExecutionRecord] | Stored[StepExecutionRecord]) -> dict[str, Any]:
+    """An answer's fields; its payloads are still to be put where None stands."""
+    fields = stored.record.to_dict() | stored.sizes
+    return fields | {"duration_seconds": stored.record.duration_seconds, "omitted": stored.omitted}
 
 
 class ExecutionPageOut(Out):
@@ -163,8 +226,14 @@ class LogOut(Out):
     level: LogLevel
     message: str
     data: Any
+    data_omitted: bool = Field(description="`data` has more than 65,536 bytes and is null here.")
     logged_at: Time
     sequence: int
+
+    @classmethod
+    def of(cls, line: LogRecord) -> Self:
+        omitted = line.data is not None and len(orjson.dumps(line.data)) > INLINE_BYTES
+        return cls.model_validate(line.to_dict() | {"data_omitted": omitted} | ({"data": None} if omitted else {}))
 
 
 class StepUpdate(BaseModel):
@@ -199,7 +268,7 @@ def messages_of(changes: Changes) -> list[StepUpdate | LogMessage | ExecutionUpd
         return []
     rows: list[StepUpdate | LogMessage] = [
         *(StepUpdate(sequence=step.sequence, data=StepOut.from_record(step)) for step in changes.steps),
-        *(LogMessage(sequence=line.sequence, data=LogOut.from_record(line)) for line in changes.logs),
+        *(LogMessage(sequence=line.sequence, data=LogOut.of(line)) for line in changes.logs),
     ]
     rows.sort(key=lambda row: row.sequence)
     return [*rows, ExecutionUpdate(sequence=changes.upto, data=ExecutionOut.from_record(changes.execution))]

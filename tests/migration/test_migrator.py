@@ -10,7 +10,7 @@ import pytest
 
 from ia_modules.database.driver import Dialect
 from ia_modules.database.manager import DatabaseManager
-from ia_modules.database.migrator import find_migrations, migrate, migration_status
+from ia_modules.database.migrator import find_migrations, migrate, migration_status, refuse_unusable
 from ia_modules.errors import InvalidQuery, SchemaError
 
 FIRST = "-- requires-program: 0.0.1\nCREATE TABLE one (a TEXT);\nINSERT INTO one VALUES ('a;b');\n"
@@ -126,9 +126,34 @@ async def test_a_newer_schema_is_used_only_if_it_allows_this_program(
             await other.initialize()
     assert [(status.version, status.state) for status in await other.migration_status()] == [
         (1, "applied"),
-        (99, "unknown"),
+        (99, "unknown" if fine else "too_new"),
     ]
     await other.close()
+
+
+@pytest.mark.parametrize(
+    ("change", "refused"),
+    [
+        ("UPDATE ia_migrations SET requires_program = '99.0'", "needs ia_modules 99.0 or newer; this is"),
+        ("UPDATE ia_migrations SET checksum = 'x'", "V001__complete_schema.sql was applied .* with another text"),
+        ("UPDATE ia_migrations SET checksum = 'x', requires_program = '99'", "needs ia_modules 99 or newer"),
+    ],
+)
+async def test_who_only_reads_refuses_an_unusable_schema_with_the_words_of_who_migrates(
+    database: DatabaseManager, change: str, refused: str
+) -> None:
+    refuse_unusable(await database.migration_status())
+    await database.execute_async(change)
+    with pytest.raises(SchemaError, match=refused) as reading:
+        refuse_unusable(await database.migration_status())
+    with pytest.raises(SchemaError) as migrating:
+        await database.initialize()
+    assert str(reading.value) == str(migrating.value)
+
+
+async def test_a_schema_that_is_still_to_come_is_not_unusable(empty_database_url: str) -> None:
+    async with opened(empty_database_url) as database:
+        refuse_unusable(await database.migration_status())
 
 
 async def test_the_status_creates_nothing(empty_database_url: str, dialect: Dialect, tmp_path: Path) -> None:

@@ -1,3 +1,4 @@
+import asyncio
 from datetime import timedelta
 from typing import Any
 
@@ -6,7 +7,17 @@ import pytest
 
 from ia_modules.database.manager import DatabaseManager
 from ia_modules.errors import IAModulesError
-from ia_modules.models import ExecutionId, ExecutionRecord, LogRecord, PipelineId, StepExecutionRecord, format_time
+from ia_modules.models import (
+    ExecutionId,
+    ExecutionRecord,
+    Json,
+    LogRecord,
+    PipelineId,
+    StepExecutionId,
+    StepExecutionRecord,
+    format_time,
+)
+from ia_modules.transitions import Failure
 from ia_modules.web.execution_tracker import ExecutionTracker
 from showcase_app.backend.main import STATUS_OF
 from showcase_app.backend.schemas import ExecutionDetail, LogOut, StepDetail
@@ -20,7 +31,7 @@ async def read(api: httpx.AsyncClient, path: str, **query: Any) -> Any:
 
 async def refused(api: httpx.AsyncClient, path: str, **query: Any) -> tuple[int, dict[str, Any]]:
     """Status and problem of a request that is refused."""
-    answer = await api.get(path, params=query)
+    answer = await api.get(path, params=query or None)  # an empty query would take the path's own away
     assert answer.headers["content-type"] == "application/problem+json"
     assert answer.json()["status"] == answer.status_code
     return answer.status_code, answer.json()
@@ -28,6 +39,13 @@ async def refused(api: httpx.AsyncClient, path: str, **query: Any) -> tuple[int,
 
 async def start_many(tracker: ExecutionTracker, pipeline_id: PipelineId, number: int) -> list[ExecutionId]:
     return [await tracker.start_execution(pipeline_id, "Nightly import", {"n": n}) for n in range(number)]
+
+
+async def start_steps(
+    tracker: ExecutionTracker, execution_id: ExecutionId, number: int, input_data: Json = None
+) -> list[StepExecutionId]:
+    starts = (tracker.start_step_execution(execution_id, f"s{n}", "Step", "task", input_data) for n in range(number))
+    return sorted(await asyncio.gather(*starts))
 
 
 async def test_the_list_shows_what_the_database_holds_newest_first_without_payloads(
@@ -90,8 +108,12 @@ async def test_a_parameter_that_is_not_understood_is_named_with_what_is_expected
         ("limit", "501", "less than or equal to 500"),
         ("started_after", "yesterday", "datetime"),
         ("started_before", "2026-11-24T03:00:00", "timezone"),
+        ("started_after", "0001-01-01T00:00:00+14:00", "years 1 to 9999"),
+        ("started_before", "9999-12-31T23:59:59-14:00", "years 1 to 9999"),
         ("cursor", "a\0b", "match pattern"),
+        ("cursor", "c" * 201, "match pattern"),
         ("pipeline_id", "'; DROP TABLE", "match pattern"),
+        ("pipeline_id", "\0", "match pattern"),
     ):
         status, problem = await refused(api, "/api/executions", **{field: given})
         assert status == 422
@@ -99,6 +121,33 @@ async def test_a_parameter_that_is_not_understood_is_named_with_what_is_expected
         assert (error["location"], error["field"]) == ("query", field)
         assert expected in error["detail"]
         assert expected in problem["detail"]
+
+
+async def test_both_ends_of_the_calendar_are_times(
+    api: httpx.AsyncClient, tracker: ExecutionTracker, pipeline_id: PipelineId
+) -> None:
+    [execution_id] = await start_many(tracker, pipeline_id, 1)
+    window = {"started_after": "0001-01-01T00:00:00Z", "started_before": "9999-12-31T23:59:59.999999Z"}
+    page = await read(api, "/api/executions", **window)
+    assert [item["execution_id"] for item in page["items"]] == [execution_id]
+
+
+@pytest.mark.parametrize("odd", ["%00", "a%00b", "%ED%A0%80", "%ff", "a%0A", "%20", "x" * 201, "x" * 30_000])
+async def test_what_cannot_be_an_id_is_refused_wherever_it_stands(api: httpx.AsyncClient, odd: str) -> None:
+    start = "/api/executions"
+    for path in (
+        f"{start}?cursor={odd}",
+        f"{start}?pipeline_id={odd}",
+        f"{start}/{odd}",
+        f"{start}/{odd}/payloads",
+        f"{start}/{odd}/changes",
+        f"{start}/{odd}/steps",
+        f"{start}/nobody/steps?cursor={odd}",
+        f"{start}/nobody/steps/{odd}",
+    ):
+        status, problem = await refused(api, path)
+        assert status == 422, path
+        assert problem["errors"][0]["field"] in ("cursor", "pipeline_id", "execution_id", "step_execution_id")
 
 
 async def test_statistics_count_every_status(
@@ -128,10 +177,13 @@ async def test_the_detail_shows_every_attempt_with_input_output_status_times_and
     record = await tracker.get_execution(execution.id)
     steps = await tracker.get_execution_steps(execution.id)
     assert record is not None
-    assert detail == record.to_dict() | {
-        "duration_seconds": record.duration_seconds,
-        "steps": [step.to_dict() | {"duration_seconds": step.duration_seconds} for step in steps],
-    }
+    assert detail == detail | record.to_dict() | {"duration_seconds": record.duration_seconds}
+    assert detail["steps"] == [
+        shown | step.to_dict() | {"duration_seconds": step.duration_seconds, "omitted": []}
+        for shown, step in zip(detail["steps"], steps, strict=True)
+    ]
+    assert (detail["input_bytes"], detail["output_bytes"], detail["metadata_bytes"]) == (10, 11, 13)
+    assert (detail["omitted"], detail["more_steps"]) == ([], False)
     download, failed, retried = detail["steps"]
     assert (download["input_data"], download["output_data"]) == ({"url": "x"}, {"rows": 3})
     assert (failed["status"], failed["attempt"], failed["error_type"]) == ("failed", 1, "ValueError")
@@ -140,19 +192,100 @@ async def test_the_detail_shows_every_attempt_with_input_output_status_times_and
     assert download["started_at"] <= download["completed_at"] <= retried["started_at"]
 
 
-async def test_a_large_output_is_left_out_of_the_detail_and_comes_whole_with_its_step(
+async def test_a_payload_of_an_execution_beyond_64_kib_is_left_out_and_comes_whole_on_its_own_route(
     api: httpx.AsyncClient, tracker: ExecutionTracker, pipeline_id: PipelineId
 ) -> None:
-    small, large = "s" * (65_536 - 2), "l" * (65_536 - 1)
-    async with tracker.execution(pipeline_id) as execution, execution.step("read", input_data=small) as step:
-        step.output = large
+    small, large = "ü" * (32_768 - 1), "ü" * 1_000_000
+    execution_id = await tracker.start_execution(pipeline_id, input_data=large, metadata=[large])
+    await tracker.update_execution_status(execution_id, "completed", output_data=small)
 
-    [shown] = (await read(api, f"/api/executions/{execution.id}"))["steps"]
+    answer = await api.get(f"/api/executions/{execution_id}")
+    assert len(answer.content) < 100_000
+    detail = answer.json()
+    assert (detail["input_data"], detail["input_bytes"]) == (None, 2_000_002)
+    assert (detail["output_data"], detail["output_bytes"]) == (small, 65_536)
+    assert (detail["metadata"], detail["metadata_bytes"]) == (None, 2_000_004)
+    assert detail["omitted"] == ["input_data", "metadata"]
+
+    payloads = await read(api, f"/api/executions/{execution_id}/payloads")
+    assert payloads == {
+        "execution_id": execution_id,
+        "input_data": large,
+        "output_data": small,
+        "metadata": [large],
+    }
+
+
+async def test_a_payload_of_a_step_beyond_64_kib_is_left_out_and_comes_whole_with_its_step(
+    api: httpx.AsyncClient, tracker: ExecutionTracker, pipeline_id: PipelineId, database: DatabaseManager
+) -> None:
+    small, large = "s" * (65_536 - 2), "l" * (65_536 - 1)
+    execution_id = await tracker.start_execution(pipeline_id)
+    first = await tracker.start_step_execution(execution_id, "read", "Read", "task", small, metadata=large)
+    failure = Failure(type="ValueError", message="bad row", traceback="\u2028" * 65_536)
+    await tracker.complete_step_execution(first, "failed", large, failure=failure)
+    await database.execute_async(
+        "UPDATE step_executions SET input_refs = :large WHERE step_execution_id = :id",
+        {"large": f'"{large}"', "id": first},
+    )
+
+    answer = await api.get(f"/api/executions/{execution_id}")
+    assert len(answer.content) < 100_000
+    [shown] = answer.json()["steps"]
     assert (shown["input_data"], shown["input_bytes"]) == (small, 65_536)
     assert (shown["output_data"], shown["output_bytes"]) == (None, 65_537)
+    assert (shown["metadata"], shown["metadata_bytes"]) == (None, 65_537)
+    assert (shown["input_refs"], shown["input_refs_bytes"]) == (None, 65_537)
+    assert (shown["traceback"], shown["traceback_bytes"]) == (None, 3 * 65_536)
+    assert set(shown["omitted"]) == {"output_data", "metadata", "input_refs", "traceback"}
+    assert (await read(api, f"/api/executions/{execution_id}/steps"))["items"] == [shown]
 
-    alone = await read(api, f"/api/executions/{execution.id}/steps/{step.id}")
-    assert alone == shown | {"output_data": large}
+    alone = await read(api, f"/api/executions/{execution_id}/steps/{first}")
+    whole = {"output_data": large, "metadata": large, "input_refs": large, "traceback": failure.traceback}
+    assert alone == shown | whole | {"omitted": []}
+
+
+async def test_many_steps_come_in_pages_in_the_order_in_which_they_began(
+    api: httpx.AsyncClient, tracker: ExecutionTracker, pipeline_id: PipelineId
+) -> None:
+    execution_id = await tracker.start_execution(pipeline_id)
+    await start_steps(tracker, await tracker.start_execution(pipeline_id), 3)
+    ids = await start_steps(tracker, execution_id, 1_000)
+    detail = await read(api, f"/api/executions/{execution_id}")
+    assert ([step["step_execution_id"] for step in detail["steps"]], detail["more_steps"]) == (ids, False)
+
+    ids += await start_steps(tracker, execution_id, 3)
+    detail = await read(api, f"/api/executions/{execution_id}")
+    assert ([step["step_execution_id"] for step in detail["steps"]], detail["more_steps"]) == (ids[:1_000], True)
+    path = f"/api/executions/{execution_id}/steps"
+    rest = await read(api, path, cursor=ids[999])
+    assert ([step["step_execution_id"] for step in rest["items"]], rest["next_cursor"]) == (ids[1_000:], None)
+
+    seen: list[str] = []
+    query: dict[str, Any] = {"limit": 500}
+    while query.get("cursor", "") is not None:
+        page = await read(api, path, **query)
+        seen += [step["step_execution_id"] for step in page["items"]]
+        query["cursor"] = page["next_cursor"]
+    assert seen == ids
+    for limit in ("0", "501", "-1", "x", "9" * 30):
+        status, problem = await refused(api, path, limit=limit)
+        assert (status, problem["errors"][0]["field"]) == (422, "limit")
+
+
+async def test_the_payloads_of_many_steps_are_left_out_after_16_mib(
+    api: httpx.AsyncClient, tracker: ExecutionTracker, pipeline_id: PipelineId
+) -> None:
+    execution_id = await tracker.start_execution(pipeline_id)
+    ids = await start_steps(tracker, execution_id, 300, input_data="x" * (65_536 - 2))
+
+    detail = await read(api, f"/api/executions/{execution_id}")
+
+    whole = 16 * 2**20 // 65_536
+    assert [step["omitted"] for step in detail["steps"]] == [[]] * whole + [["input_data"]] * (300 - whole)
+    assert [step["input_data"] is None for step in detail["steps"]] == [False] * whole + [True] * (300 - whole)
+    page = await read(api, f"/api/executions/{execution_id}/steps", cursor=ids[whole - 1])
+    assert page["items"][0]["input_data"] is not None
 
 
 async def test_payloads_come_through_as_they_were_recorded(
@@ -182,7 +315,9 @@ async def test_what_does_not_exist_is_not_found(
     for path in (f"/{other}/steps/{step.id}", f"/{execution.id}/steps/nobody"):
         status, problem = await refused(api, f"/api/executions{path}")
         assert (status, problem["type"]) == (404, "urn:ia-modules:step-execution-not-found")
-    assert (await refused(api, "/api/executions/nobody/changes"))[0] == 404
+    for path in ("changes", "payloads", "steps"):
+        status, problem = await refused(api, f"/api/executions/nobody/{path}")
+        assert (status, problem["type"]) == (404, "urn:ia-modules:execution-not-found")
     assert (await refused(api, "/nowhere"))[0] == 404
     assert (await refused(api, "/api/executions/a%00b"))[0] == 422
 
@@ -206,6 +341,18 @@ async def test_changes_say_what_is_newer_than_a_cursor(
     assert "which is at 2" in problem["detail"]
 
 
+async def test_data_of_a_log_line_beyond_64_kib_is_left_out_of_the_changes(
+    api: httpx.AsyncClient, tracker: ExecutionTracker, pipeline_id: PipelineId
+) -> None:
+    execution_id = await tracker.start_execution(pipeline_id)
+    small, large = "s" * (65_536 - 2), "l" * (65_536 - 1)
+    for data in (None, small, large):
+        await tracker.log(execution_id, "hello", data=data)
+    messages = (await read(api, f"/api/executions/{execution_id}/changes"))["messages"]
+    lines = [message["data"] for message in messages if message["type"] == "log"]
+    assert [(line["data"], line["data_omitted"]) for line in lines] == [(None, False), (small, False), (None, True)]
+
+
 async def test_an_error_of_the_server_tells_a_client_nothing_of_its_inside(
     api: httpx.AsyncClient, tracker: ExecutionTracker, pipeline_id: PipelineId, database: DatabaseManager
 ) -> None:
@@ -222,9 +369,13 @@ def test_every_error_has_an_http_status() -> None:
 
 
 @pytest.mark.parametrize(
-    ("record", "answer"),
-    [(ExecutionRecord, ExecutionDetail), (StepExecutionRecord, StepDetail), (LogRecord, LogOut)],
+    ("record", "answer", "added"),
+    [
+        (ExecutionRecord, ExecutionDetail, {"input_bytes", "output_bytes", "steps", "more_steps"}),
+        (StepExecutionRecord, StepDetail, {"input_refs_bytes", "traceback_bytes"}),
+        (LogRecord, LogOut, {"data_omitted"}),
+    ],
 )
-def test_answers_have_every_field_of_their_records(record: type, answer: type) -> None:
-    extra = {"duration_seconds", "steps"}
-    assert set(record.__dataclass_fields__) == set(answer.model_fields) - extra
+def test_answers_have_every_field_of_their_records(record: type, answer: type, added: set[str]) -> None:
+    added_to_all_payloads = {"duration_seconds", "metadata_bytes", "omitted"}
+    assert set(record.__dataclass_fields__) == set(answer.model_fields) - added - added_to_all_payloads

@@ -25,4 +25,8 @@ async def test_the_openapi_document_says_how_problems_look(api: httpx.AsyncClien
     }
     assert set(responses["422"]["content"]) == {"application/problem+json"}
     assert set(responses["200"]["content"]) == {"application/json"}
+    assert set(document["paths"]["/api/executions/{execution_id}/steps"]["get"]["responses"]) == {"200", "404", "422"}
+    for name in ("ExecutionDetail", "StepDetail"):
+        assert "65,536 bytes" in document["components"]["schemas"][name]["description"]
+        assert "omitted" in document["components"]["schemas"][name]["required"]
     assert "HTTPValidationError" not in document["components"]["schemas"]

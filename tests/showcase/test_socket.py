@@ -64,7 +64,7 @@ async def assert_told_all(tracker: ExecutionTracker, execution_id: ExecutionId, 
     rows = {step.step_execution_id: step.to_dict() for step in changes.steps}
     assert {id_: {name: told[name] for name in rows[id_]} for id_, told in steps.items()} == rows
     logs = [m["data"] for m in told if m["type"] == "log"]
-    assert logs == [line.to_dict() for line in changes.logs]
+    assert logs == [line.to_dict() | {"data_omitted": False} for line in changes.logs]
     assert told[-1]["data"] == changes.execution.to_dict() | {"duration_seconds": changes.execution.duration_seconds}
     assert told[-1]["sequence"] == changes.execution.sequence
 
@@ -83,6 +83,17 @@ async def test_every_change_reaches_the_socket_in_order_while_it_happens(
         last = await run_program(tracker, execution_id)
         told += await receive_upto(client, last)
     await assert_told_all(tracker, execution_id, told)
+
+
+async def test_data_of_a_log_line_beyond_64_kib_stays_off_the_socket(
+    server: Server, tracker: ExecutionTracker, pipeline_id: PipelineId
+) -> None:
+    execution_id = await started(tracker, pipeline_id)
+    async with server.watch(execution_id) as client:
+        await receive_page(client)
+        await tracker.log(execution_id, "long", data="x" * 65_535)
+        line, _ = await receive_page(client)
+    assert (line["data"]["message"], line["data"]["data"], line["data"]["data_omitted"]) == ("long", None, True)
 
 
 async def test_what_had_happened_before_is_told_first(
@@ -132,8 +143,7 @@ async def test_a_client_that_never_reads_delays_nobody_and_finds_everything_when
 ) -> None:
     execution_id = await started(tracker, pipeline_id)
     async with watch_without_reading(server, execution_id) as lazy, server.watch(execution_id) as quick:
-        for number in range(20):  # far more than the buffers between them hold
-            await tracker.log(execution_id, f"line {number}", data="x" * 500_000)
+        await write_more_than_the_buffers_hold(tracker, execution_id)
         last = await run_program(tracker, execution_id)
         assert lines_of(await receive_upto(quick, last))[-1] == "line 4"
         await assert_told_all(tracker, execution_id, await receive_upto(lazy, last))
@@ -144,8 +154,7 @@ async def test_a_client_that_takes_nothing_for_long_is_dropped(
 ) -> None:
     monkeypatch.setattr(live, "_SEND_SECONDS", 0.1)
     execution_id = await started(tracker, pipeline_id)
-    for number in range(20):
-        await tracker.log(execution_id, f"line {number}", data="x" * 500_000)
+    await write_more_than_the_buffers_hold(tracker, execution_id)
     async with watch_without_reading(server, execution_id):
         await server.until_ended(await server.sending(execution_id))
 
@@ -224,6 +233,11 @@ async def close_code(client: ClientConnection) -> int | None:
             while True:
                 await client.recv()
     return closed.value.rcvd.code if closed.value.rcvd else None
+
+
+async def write_more_than_the_buffers_hold(tracker: ExecutionTracker, execution_id: str) -> None:
+    """Ten million characters in lines, which those between the server and a client that does not read cannot hold."""
+    await asyncio.gather(*(tracker.log(execution_id, "long", data="x" * 60_000) for _ in range(170)))
 
 
 @asynccontextmanager

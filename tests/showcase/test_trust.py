@@ -34,13 +34,23 @@ async def test_a_page_of_another_site_cannot_open_a_socket(
     server: Server, tracker: ExecutionTracker, pipeline_id: str
 ) -> None:
     execution_id = await tracker.start_execution(pipeline_id, "Nightly import")
-    for origin in ("http://evil.example", "null", "http://127.0.0.1:1", f"http://{server.host}.evil.example"):
+    pages = ("http://evil.example", "null", "http://127.0.0.1:1", f"http://{server.host}.evil.example", "", "http://[")
+    for origin in pages:
         with pytest.raises(InvalidStatus) as refused:
             async with server.watch(execution_id, origin=origin):
                 pass
         assert refused.value.response.status_code == 403, origin
     async with server.watch(execution_id, origin=f"http://{server.host}") as client:
         assert (await receive_page(client))[-1]["data"]["execution_id"] == execution_id
+
+
+async def test_an_origin_that_is_no_address_is_refused_everywhere(api: httpx.AsyncClient) -> None:
+    for origin in ("http://[", "http://[::1"):
+        answer = await api.get("/api/executions", headers={"Origin": origin})
+        assert answer.status_code == 403, origin
+        assert answer.headers["content-type"] == "application/problem+json"
+    for origin in ("http://evil.example", "null"):  # a browser does not let such a page read the answer
+        assert (await api.get("/api/executions", headers={"Origin": origin})).status_code == 200, origin
 
 
 @pytest.mark.parametrize("host", ["0.0.0.0", "::", "10.0.0.1", "example.com", "", "localhost.example.com"])  # noqa: S104

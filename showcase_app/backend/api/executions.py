@@ -5,26 +5,27 @@ from typing import Annotated, Any
 
 import orjson
 from fastapi import APIRouter, HTTPException, Path, Query, Response
-from pydantic import AwareDatetime
 
-from ia_modules.errors import ExecutionNotFound, StepExecutionNotFound
-from ia_modules.models import ExecutionStatus, PipelineId
+from ia_modules.models import ExecutionStatus, PipelineId, StepExecutionRecord
 from ia_modules.web.execution_tracker import ExecutionFilters
 from showcase_app.backend.api.problems import Problem
 from showcase_app.backend.dependencies import Services, Tracker
 from showcase_app.backend.schemas import (
     ID_PATTERN,
-    INLINE_BYTES,
     LARGEST_CURSOR,
+    AskedTime,
     ChangesOut,
     ExecutionDetail,
     ExecutionPageOut,
+    ExecutionPayloadsOut,
     StatisticsOut,
     StepDetail,
+    StepPageOut,
 )
-from showcase_app.backend.services.stored import read_execution, read_step
+from showcase_app.backend.services.stored import Stored, read_execution, read_payloads, read_step, read_steps
 
 PAGE_LIMIT = 500
+STEPS_IN_DETAIL = 1000
 
 router = APIRouter(prefix="/api/executions", tags=["executions"])
 
@@ -40,9 +41,9 @@ async def list_executions(
     status: Annotated[ExecutionStatus | None, Query(description="Only these.")] = None,
     pipeline_id: Annotated[str | None, Query(pattern=ID_PATTERN, description="Only of this pipeline.")] = None,
     started_after: Annotated[
-        AwareDatetime | None, Query(description="Started at or after this time.", examples=["2026-11-24T03:00:00Z"])
+        AskedTime | None, Query(description="Started at or after this time.", examples=["2026-11-24T03:00:00Z"])
     ] = None,
-    started_before: Annotated[AwareDatetime | None, Query(description="Started before this time.")] = None,
+    started_before: Annotated[AskedTime | None, Query(description="Started before this time.")] = None,
     limit: Annotated[int, Query(ge=1, le=PAGE_LIMIT, description="At most this many.")] = 50,
     cursor: Annotated[str | None, Query(pattern=ID_PATTERN, description="`next_cursor` of the page above.")] = None,
 ) -> ExecutionPageOut:
@@ -63,16 +64,43 @@ async def get_statistics(tracker: Tracker) -> StatisticsOut:
 
 
 @router.get("/{execution_id}", summary="Read an execution", response_model=ExecutionDetail, responses=_NOT_FOUND)
-async def get_execution(services: Services, tracker: Tracker, execution_id: Id) -> Response:
-    """The execution with its payloads and every attempt of every step.
+async def get_execution(services: Services, execution_id: Id) -> Response:
+    """The execution and the first 1,000 attempts of its steps, with their payloads up to 64 KiB each.
 
-    Its `sequence` is a cursor for the socket: nothing up to it is missing here.
+    Its `sequence` is a cursor for the socket: nothing up to it is missing here, unless there are `more_steps`.
     """
-    stored = await read_execution(services.database, execution_id)
-    if stored is None:
-        raise ExecutionNotFound(execution_id)
-    steps = await tracker.get_execution_steps(execution_id, inline_bytes=INLINE_BYTES)
-    return _with_payloads(ExecutionDetail.of(stored.record, steps), stored.payloads)
+    stored, steps = await read_execution(services.database, execution_id, step_limit=STEPS_IN_DETAIL)
+    answer = ExecutionDetail.of(stored, steps).model_dump(mode="json")
+    return _json(answer | stored.payloads | {"steps": _with_payloads(answer["steps"], steps.items)})
+
+
+@router.get(
+    "/{execution_id}/payloads",
+    summary="Read the payloads of an execution",
+    response_model=ExecutionPayloadsOut,
+    responses=_NOT_FOUND,
+)
+async def get_execution_payloads(services: Services, execution_id: Id) -> Response:
+    """Its input, output and metadata as they are stored, however large they are."""
+    return _json({"execution_id": execution_id} | await read_payloads(services.database, execution_id))
+
+
+@router.get(
+    "/{execution_id}/steps",
+    summary="List the attempts of an execution's steps",
+    response_model=StepPageOut,
+    responses=_NOT_FOUND,
+)
+async def list_step_executions(
+    services: Services,
+    execution_id: Id,
+    limit: Annotated[int, Query(ge=1, le=PAGE_LIMIT, description="At most this many.")] = 50,
+    cursor: Annotated[str | None, Query(pattern=ID_PATTERN, description="`next_cursor` of the page before.")] = None,
+) -> Response:
+    """In the order in which they began, with their payloads up to 64 KiB each."""
+    page = await read_steps(services.database, execution_id, cursor=cursor, limit=limit)
+    answer = StepPageOut.of(page).model_dump(mode="json")
+    return _json(answer | {"items": _with_payloads(answer["items"], page.items)})
 
 
 @router.get(
@@ -82,11 +110,9 @@ async def get_execution(services: Services, tracker: Tracker, execution_id: Id) 
     responses=_NOT_FOUND,
 )
 async def get_step_execution(services: Services, execution_id: Id, step_execution_id: Id) -> Response:
-    """Everything of one attempt, however large its input and output are."""
-    stored = await read_step(services.database, step_execution_id)
-    if stored is None or stored.record.execution_id != execution_id:
-        raise StepExecutionNotFound(step_execution_id)
-    return _with_payloads(StepDetail.from_record(stored.record), stored.payloads)
+    """Everything of one attempt, however large its payloads are."""
+    stored = await read_step(services.database, execution_id, step_execution_id)
+    return _json(StepDetail.of(stored).model_dump(mode="json") | stored.payloads)
 
 
 @router.get("/{execution_id}/changes", summary="Read what is new of an execution", responses=_NOT_FOUND)
@@ -103,6 +129,10 @@ async def get_changes(
     return ChangesOut.of(changes)
 
 
-def _with_payloads(answer: ExecutionDetail | StepDetail, payloads: dict[str, orjson.Fragment]) -> Response:
-    """An answer whose payloads stand where they belong, as they were stored."""
-    return Response(orjson.dumps(answer.model_dump(mode="json") | payloads), media_type="application/json")
+def _with_payloads(answers: list[dict[str, Any]], steps: list[Stored[StepExecutionRecord]]) -> list[dict[str, Any]]:
+    return [answer | step.payloads for answer, step in zip(answers, steps, strict=True)]
+
+
+def _json(answer: dict[str, Any]) -> Response:
+    """An answer whose payloads stand in it as they were stored."""
+    return Response(orjson.dumps(answer), media_type="application/json")

@@ -3,7 +3,7 @@
 ``WS /ws/executions/{execution_id}?after=N`` sends ``{"type", "sequence", "data"}``; ``data`` is a row without payloads:
 
     step_update       a step execution as it is now
-    log               a line that was written
+    log               a line that was written; its own data only up to 64 KiB, else null and "data_omitted"
     execution_update  the execution as it is now; the last message of a page
 
 A page holds everything with ``after < sequence <= upto``, in order, and ends with an ``execution_update`` whose

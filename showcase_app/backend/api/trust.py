@@ -1,7 +1,8 @@
 """Who may talk to the server at all: requests that name this machine, and pages that it served itself.
 
 A page of another site can make a browser on this machine send requests here. Under a name of its own (DNS rebinding) it
-is refused by the ``Host`` header; a socket, which browsers let any page open, by its ``Origin``.
+is refused by the ``Host`` header; a socket, which browsers let any page open, by its ``Origin``. An ``Origin`` that is
+no address at all is nobody's, and refused everywhere.
 """
 
 from http import HTTPStatus
@@ -30,13 +31,22 @@ class TrustedCallers:
         if not is_loopback(_name_of(host)):
             detail = f"This server answers to 127.0.0.1, localhost and [::1], not to {host!r}."
             refusal = problem_response(HTTPStatus.MISDIRECTED_REQUEST, detail, instance=scope["path"])
-        elif scope["type"] == "websocket" and origin is not None and urlsplit(origin).netloc.lower() != host.lower():
-            detail = f"A page of {origin!r} may not open a socket to {host!r}."
+        elif origin is not None and not _may_ask(origin, host, scope["type"]):
+            detail = f"A page of {origin!r} may not ask {host!r} for this."
             refusal = problem_response(HTTPStatus.FORBIDDEN, detail, instance=scope["path"])
         else:
             await self._app(scope, receive, send)
             return
         await refusal(scope, receive, send)
+
+
+def _may_ask(origin: str, host: str, kind: str) -> bool:
+    """Whether a page may send a request of this kind (``http`` or ``websocket``) to a host."""
+    try:
+        page = urlsplit(origin).netloc
+    except ValueError:
+        return False
+    return kind == "http" or page.lower() == host.lower()
 
 
 def _name_of(host: str) -> str:

@@ -4,7 +4,8 @@ import asyncio
 from dataclasses import dataclass
 
 from ia_modules.database.manager import DatabaseManager
-from ia_modules.errors import DatabaseError
+from ia_modules.database.migrator import refuse_unusable
+from ia_modules.errors import DatabaseError, SchemaError
 from showcase_app.backend.services.container import Services
 
 _PATIENCE_SECONDS = 3.0
@@ -37,8 +38,13 @@ async def check_health(services: Services) -> Health:
 
 
 async def _schema_problem(database: DatabaseManager) -> str | None:
-    steps = [step for step in await database.migration_status() if step.state in ("pending", "changed")]
-    if not steps:
+    statuses = await database.migration_status()
+    try:
+        refuse_unusable(statuses)
+    except SchemaError as error:
+        return str(error)
+    pending = [f"V{status.version:03}__{status.name}" for status in statuses if status.state == "pending"]
+    if not pending:
         return None
-    found = ", ".join(f"V{step.version:03}__{step.name} is {step.state}" for step in steps)
+    found = ", ".join(f"{name} is pending" for name in pending)
     return f"The schema of {database.safe_url} is not current: {found}. Run: ia-modules db migrate."

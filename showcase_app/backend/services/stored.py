@@ -1,6 +1,7 @@
 """Executions and attempts whose payloads are handed on as the text they are stored as.
 
-A payload may have 16 MiB. To parse it and to write it again would stop the server for half a second, for nothing.
+A payload may have 16 MiB. To parse it and to write it again would stop the server for half a second, for nothing. An
+execution may have many attempts: what is read of them at once is bounded, by number and by bytes.
 """
 
 from dataclasses import dataclass
@@ -8,33 +9,135 @@ from typing import Generic, TypeVar
 
 import orjson
 
-from ia_modules.database.manager import DatabaseManager
-from ia_modules.models import ExecutionRecord, StepExecutionRecord
+from ia_modules.database.manager import DatabaseManager, Script, Statement
+from ia_modules.errors import ExecutionNotFound, StepExecutionNotFound
+from ia_modules.models import ExecutionRecord, Row, StepExecutionRecord
+from ia_modules.payload import size_bytes
+
+INLINE_BYTES = 65_536
+"""Payloads up to this size come with an execution and with its steps; larger ones are asked for alone."""
+
+ANSWER_BYTES = 16 * 2**20
+"""What the payloads of all steps of one answer come to at most: as much as one payload may have."""
 
 R = TypeVar("R", ExecutionRecord, StepExecutionRecord)
 
-_PAYLOADS = ("input_data", "input_refs", "output_data", "metadata")
+_SIZES = {
+    "input_data": "input_bytes",
+    "output_data": "output_bytes",
+    "metadata": "metadata_bytes",
+    "input_refs": "input_refs_bytes",
+    "traceback": "traceback_bytes",
+}
+_FIRST = ""  # the cursor before every id
 
 
 @dataclass(frozen=True, slots=True)
 class Stored(Generic[R]):
-    """A record with its payloads left out, and the payloads beside it."""
+    """A record with its payloads left out, and the payloads beside it.
+
+    Attributes:
+        sizes: bytes of each payload, under the names that answers give them, such as ``input_bytes``.
+        omitted: the payloads that are there but were not read.
+    """
 
     record: R
     payloads: dict[str, orjson.Fragment]
+    sizes: dict[str, int]
+    omitted: list[str]
 
 
-async def read_execution(database: DatabaseManager, execution_id: str) -> Stored[ExecutionRecord] | None:
-    return await _read(database, ExecutionRecord, "get_execution", {"execution_id": execution_id})
+@dataclass(frozen=True, slots=True)
+class StoredSteps:
+    """Some attempts of an execution, in the order in which they began; ``more`` says that others come after them."""
+
+    items: list[Stored[StepExecutionRecord]]
+    more: bool
 
 
-async def read_step(database: DatabaseManager, step_execution_id: str) -> Stored[StepExecutionRecord] | None:
-    return await _read(database, StepExecutionRecord, "get_step", {"step_execution_id": step_execution_id})
+async def read_execution(
+    database: DatabaseManager, execution_id: str, *, step_limit: int
+) -> tuple[Stored[ExecutionRecord], StoredSteps]:
+    """An execution and its first attempts, of one moment.
+
+    Raises:
+        ExecutionNotFound
+    """
+
+    def read() -> Script[tuple[Stored[ExecutionRecord], StoredSteps]]:
+        asked = {"execution_id": execution_id, "inline_bytes": INLINE_BYTES}
+        rows = yield Statement(database.query("get_execution_detail"), [asked])
+        if not rows:
+            raise ExecutionNotFound(execution_id)
+        steps = yield from _read_steps(database, execution_id, _FIRST, step_limit)
+        return _stored(ExecutionRecord, rows[0]), steps
+
+    return await database.read(read())
 
 
-async def _read(database: DatabaseManager, kind: type[R], query: str, which: dict[str, str]) -> Stored[R] | None:
-    row = await database.fetch_one_async(database.query(query), which)
+async def read_steps(database: DatabaseManager, execution_id: str, *, cursor: str | None, limit: int) -> StoredSteps:
+    """The attempts of an execution that began after the one whose id is ``cursor``; None: from the first on.
+
+    Raises:
+        ExecutionNotFound
+    """
+
+    def read() -> Script[StoredSteps]:
+        if not (yield Statement(database.query("get_execution_summary"), [{"execution_id": execution_id}])):
+            raise ExecutionNotFound(execution_id)
+        return (yield from _read_steps(database, execution_id, cursor or _FIRST, limit))
+
+    return await database.read(read())
+
+
+async def read_payloads(database: DatabaseManager, execution_id: str) -> dict[str, orjson.Fragment]:
+    """The payloads of an execution, however large.
+
+    Raises:
+        ExecutionNotFound
+    """
+    row = await database.fetch_one_async(database.query("get_execution_payloads"), {"execution_id": execution_id})
     if row is None:
-        return None
-    payloads = {name: orjson.Fragment(row[name] or "null") for name in _PAYLOADS if name in row}
-    return Stored(kind.from_row({**row, **dict.fromkeys(payloads)}), payloads)
+        raise ExecutionNotFound(execution_id)
+    return _fragments(row)
+
+
+async def read_step(
+    database: DatabaseManager, execution_id: str, step_execution_id: str
+) -> Stored[StepExecutionRecord]:
+    """One attempt, all of it, however large.
+
+    Raises:
+        StepExecutionNotFound: also when it is one of another execution.
+    """
+    row = await database.fetch_one_async(database.query("get_step"), {"step_execution_id": step_execution_id})
+    if row is None or row["execution_id"] != execution_id:
+        raise StepExecutionNotFound(step_execution_id)
+    return _stored(StepExecutionRecord, {_SIZES[name]: size_bytes(row[name]) for name in _SIZES} | row)
+
+
+def _read_steps(database: DatabaseManager, execution_id: str, cursor: str, limit: int) -> Script[StoredSteps]:
+    asked = {
+        "execution_id": execution_id,
+        "cursor": cursor,
+        "limit": limit + 1,
+        "inline_bytes": INLINE_BYTES,
+        "answer_bytes": ANSWER_BYTES,
+    }
+    rows = yield Statement(database.query("list_step_details"), [asked])
+    return StoredSteps([_stored(StepExecutionRecord, row) for row in rows[:limit]], more=len(rows) > limit)
+
+
+def _stored(kind: type[R], row: Row) -> Stored[R]:
+    payloads = _fragments(row)
+    return Stored(
+        record=kind.from_row({**row, **dict.fromkeys(payloads)}),
+        payloads=payloads,
+        sizes={size: row[size] for name, size in _SIZES.items() if name in row},
+        omitted=[name for name, size in _SIZES.items() if name in row and row[name] is None and row[size] > 0],
+    )
+
+
+def _fragments(row: Row) -> dict[str, orjson.Fragment]:
+    """The payloads among the columns of a row that are stored as JSON."""
+    return {name: orjson.Fragment(row[name] or "null") for name in _SIZES if name in row and name != "traceback"}

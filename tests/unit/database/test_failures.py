@@ -16,8 +16,16 @@ from urllib.parse import quote
 
 import pytest
 
+from ia_modules.database.driver import Dialect
 from ia_modules.database.manager import DatabaseManager
-from ia_modules.errors import DatabaseReadOnly, DatabaseUnavailable, InvalidDatabaseUrl, TransactionMisuse
+from ia_modules.errors import (
+    DatabaseBusy,
+    DatabaseFull,
+    DatabaseReadOnly,
+    DatabaseUnavailable,
+    InvalidDatabaseUrl,
+    TransactionMisuse,
+)
 from tests.postgres import database_on, embedded_server
 from tests.unit.database.test_manager import ADD, IDS, ids
 from tests.unit.database.test_scripts import added
@@ -123,6 +131,21 @@ async def test_a_broken_file_is_an_error_not_an_empty_list(sqlite_template: Path
     with pytest.raises(DatabaseUnavailable, match="backup"):
         await database.fetch_all_async("SELECT * FROM audit_log, pipelines, workers")
     await database.close()
+
+
+FULL = {
+    "sqlite": "PRAGMA max_page_count = 1",  # SQLite takes what the file has already for the least possible
+    "postgresql": "DO $$ BEGIN RAISE 'could not extend file' USING ERRCODE = '53100'; END $$",
+}
+
+
+async def test_a_full_disk_is_neither_busy_nor_away(database: DatabaseManager, dialect: Dialect) -> None:
+    with pytest.raises(DatabaseFull, match=r"[Mm]ake room") as caught:
+        async with database.transaction() as handle:
+            await handle.execute(FULL[dialect])
+            await handle.execute(ADD, {"audit_id": "x" * 100_000})
+    assert not isinstance(caught.value, DatabaseBusy | DatabaseUnavailable)
+    assert await ids(database) == []
 
 
 async def test_nobody_listens_there(unused_tcp_port: int) -> None:

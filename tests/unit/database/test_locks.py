@@ -51,6 +51,15 @@ async def test_a_lock_held_for_too_long_is_an_error_and_nothing_is_lost(database
         assert await ids(database) == ["1"]
 
 
+async def test_a_run_may_wait_less_than_the_others(database: DatabaseManager, database_url: str) -> None:
+    with lock_held_elsewhere(database_url, seconds=1.5):
+        async with asyncio.timeout(1):
+            with pytest.raises(DatabaseBusy, match=r"lock .*[Tt]ry again"):
+                await database.run(added("1"), lock_timeout_seconds=0.1)
+        await database.run(added("2"))  # for as long as ever, on the same connection
+    assert await ids(database) == ["2"]
+
+
 @pytest.mark.parametrize("dialect", ["sqlite"])
 async def test_on_sqlite_readers_do_not_wait_for_a_writer(database: DatabaseManager, database_url: str) -> None:
     with lock_held_elsewhere(database_url, seconds=1):

@@ -9,8 +9,8 @@ from ia_modules.database.driver import Dialect
 from ia_modules.database.manager import DatabaseManager
 from ia_modules.errors import (
     ConstraintViolated,
+    DatabaseClosed,
     DatabaseError,
-    DatabaseUnavailable,
     InvalidQuery,
 )
 from ia_modules.models import parse_time
@@ -86,6 +86,11 @@ async def test_a_name_may_be_used_twice_and_others_are_ignored(database: Databas
     assert await database.fetch_all_async(sql, params) == [{"audit_id": "1"}]
 
 
+async def test_what_is_not_used_may_be_anything(database: DatabaseManager) -> None:
+    await database.execute_async(ADD, {"audit_id": "1", "unused": "\0\ud800"})
+    assert await ids(database) == ["1"]
+
+
 async def test_an_optional_filter_needs_no_second_query(database: DatabaseManager) -> None:
     await database.execute_async(ADD, {"audit_id": "1"})
     sql = "SELECT audit_id FROM audit_log WHERE (CAST(:actor AS TEXT) IS NULL OR actor = :actor)"
@@ -150,7 +155,12 @@ async def test_a_missing_parent_is_refused(database: DatabaseManager, dialect: D
         (ADD, {"id": "1"}, "The parameter :audit_id is missing; expected a value for every name"),
         (ADD, {}, "The parameter :audit_id is missing"),
         (ADD, {"audit_id": object()}, "object"),
-        (ADD, {"audit_id": "\ud800"}, "surrogates not allowed"),
+        (
+            ADD,
+            {"audit_id": "1\ud800"},
+            r"parameter :audit_id .* lone surrogate \(U\+D800\) at position 1 of 2; expected",
+        ),
+        (ADD, {"audit_id": "1\0"}, r"parameter :audit_id .* NUL character \(U\+0000\) at position 1 of 2; expected"),
         ("SELECT audit_id FROM audit_log LIMIT :n", {"n": 2**70}, "The SQL: SELECT audit_id"),
     ],
 )
@@ -201,7 +211,7 @@ async def test_after_close_nothing_can_be_done(database_url: str) -> None:
     await database.close()
     await database.close()
     for attempt in (ids(database), database.execute_async(ADD, {"audit_id": "1"}), database.initialize()):
-        with pytest.raises(DatabaseUnavailable, match="was closed here; make a new DatabaseManager"):
+        with pytest.raises(DatabaseClosed, match="was closed here; make a new DatabaseManager"):
             await attempt
 
 

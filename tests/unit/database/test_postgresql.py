@@ -1,7 +1,10 @@
+from contextlib import suppress
+
 import pytest
 
 from ia_modules.database.manager import DatabaseManager, Script, Statement
-from tests.unit.database.test_manager import ADD
+from ia_modules.errors import InvalidQuery, TransactionMisuse
+from tests.unit.database.test_manager import ADD, ids
 from tests.unit.database.test_scripts import added
 
 pytestmark = pytest.mark.parametrize("dialect", ["postgresql"])
@@ -45,6 +48,20 @@ async def test_a_script_costs_one_round_trip_for_each_statement_and_two_for_its_
         await database.run(script())
         assert not real.is_closed()
         assert [query.split()[0] for query in sent] == ["BEGIN", "INSERT", "INSERT", "INSERT", "COMMIT"]
+        await database.run(added("4"), lock_timeout_seconds=0.5)
+        assert sent[5:] == ["BEGIN; SET LOCAL lock_timeout = 500", sent[6], "COMMIT"]
+        assert await database.fetch_one_async("SHOW lock_timeout") == {"lock_timeout": "10s"}
+
+
+async def test_a_commit_that_the_server_answers_with_a_rollback_is_an_error(database: DatabaseManager) -> None:
+    """Below the handle, which would have refused: so that no way to a COMMIT can lose what it promises."""
+    with pytest.raises(TransactionMisuse, match="rolled the transaction back instead of committing it"):
+        async with database._driver.transaction(10) as session:
+            await session.execute(ADD, {"audit_id": "1"})
+            with suppress(InvalidQuery):
+                await session.execute("SELECT nothing_there", {})
+    assert await ids(database) == []
+    assert await database.run(added("2")) == 1
 
 
 async def test_thousands_of_rows_go_at_once(database: DatabaseManager) -> None:

@@ -1,4 +1,5 @@
 import asyncio
+import threading
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
 
@@ -6,6 +7,7 @@ import pytest
 
 from ia_modules.database import postgresql_listener
 from ia_modules.database.manager import DatabaseManager
+from ia_modules.errors import DatabaseClosed
 from tests.unit.database.processes import other_process
 from tests.unit.database.test_manager import ADD, ids
 from tests.unit.database.test_scripts import added
@@ -86,6 +88,32 @@ async def test_closing_the_manager_ends_them(database_url: str) -> None:
     await database.close()
     async with asyncio.timeout(5):
         assert await waiting == "the end"
+
+
+async def test_listeners_that_come_and_go_leave_no_thread_behind(database: DatabaseManager) -> None:
+    """Cancelled after ever more turns of the loop: before it opened, while it did, while it listened."""
+    await ids(database)  # the workers that stay
+    before = threading.active_count()
+    for turns in range(60):
+        signals = database.signals()
+        listening = asyncio.ensure_future(anext(signals))
+        for _ in range(turns):
+            await asyncio.sleep(0)
+        listening.cancel()
+        await asyncio.wait([listening])
+        await signals.aclose()
+    await database.close()
+    assert threading.active_count() <= before - (4 if database.dialect == "sqlite" else 0)
+
+
+async def test_a_listener_of_a_closed_manager_is_refused_and_starts_no_thread(database_url: str) -> None:
+    database = DatabaseManager(database_url)
+    await database.initialize()
+    await database.close()
+    before = threading.active_count()
+    with pytest.raises(DatabaseClosed):
+        await anext(database.signals())
+    assert threading.active_count() == before
 
 
 @pytest.mark.parametrize("dialect", ["postgresql"])

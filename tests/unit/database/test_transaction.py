@@ -99,6 +99,27 @@ async def test_the_manager_is_out_of_bounds_inside_also_in_tasks_started_there(d
     assert await ids(database) == []
 
 
+async def test_the_manager_cannot_be_closed_inside(database: DatabaseManager) -> None:
+    async with asyncio.timeout(5), database.transaction() as handle:
+        await handle.execute(ADD, {"audit_id": "1"})
+        for attempt in (database.close(), asyncio.to_thread(database.close_sync)):
+            with pytest.raises(TransactionMisuse, match=r"close\(\) was called inside a transaction"):
+                await attempt
+    assert await ids(database) == ["1"]
+
+
+async def test_a_statement_that_is_cancelled_while_it_waits_for_its_turn_spoils_it_too(
+    database: DatabaseManager,
+) -> None:
+    with pytest.raises(TransactionMisuse, match="failed or was cancelled"):
+        async with database.transaction() as handle:
+            statements = [asyncio.create_task(handle.execute(ADD, {"audit_id": audit_id})) for audit_id in "12"]
+            await asyncio.sleep(0)
+            statements[1].cancel()
+            await asyncio.wait(statements)
+    assert await ids(database) == []
+
+
 async def test_what_runs_elsewhere_meanwhile_is_not_refused(database: DatabaseManager) -> None:
     async with database.transaction():
         outside = contextvars.Context().run(asyncio.create_task, ids(database))

@@ -11,6 +11,7 @@ def test_sqlite_urls_name_a_file_or_memory(monkeypatch: pytest.MonkeyPatch, tmp_
     monkeypatch.chdir(tmp_path)
     assert parse_url("sqlite:///a/relative.db").target == str(tmp_path / "a/relative.db")
     assert parse_url("sqlite:////an/absolute.db").target == "/an/absolute.db"
+    assert parse_url("sqlite:////not%00quoted.db").target == "/not%00quoted.db"
     assert parse_url("sqlite:///:memory:").target == ":memory:"
 
 
@@ -36,6 +37,12 @@ def test_a_relative_file_stays_the_same_when_the_folder_changes(
         ("postgresql://u@[::1]/ia", "postgresql://u@[::1]/ia", "[::1]:5432"),
         ("postgresql:///ia?host=/tmp/pg&port=7", "postgresql:///ia?host=/tmp/pg&port=7", "/tmp/pg:7"),
         ("postgresql:///ia?host=h&password=secret", "postgresql:///ia?host=h&password=***", "h:5432"),
+        ("postgresql://u@h/ia?Password=secret", "postgresql://u@h/ia?Password=***", "h:5432"),
+        ("postgresql://u@h/ia?SSLPASSWORD=secret", "postgresql://u@h/ia?SSLPASSWORD=***", "h:5432"),
+        ("postgresql://u@h/ia?pass%77ord=secret", "postgresql://u@h/ia?password=***", "h:5432"),
+        ("postgresql://u@h/ia?passfile=/a", "postgresql://u@h/ia?passfile=/a", "h:5432"),
+        ("postgresql://h/ia?user=u%40server", "postgresql://h/ia?user=u%40server", "h:5432"),
+        ("postgresql://h/a%40b", "postgresql://h/a%40b", "h:5432"),
         ("postgresql://%2Ftmp%2Fpg/ia", "postgresql://%2Ftmp%2Fpg/ia", "/tmp/pg:5432"),
         ("postgresql://", "postgresql://", "the local server (port 5432)"),
         ("postgresql://h/ia?keepalives=1&sslmode=disable", "postgresql://h/ia?sslmode=disable", "h:5432"),
@@ -71,8 +78,17 @@ def test_what_libpq_calls_otherwise_is_translated_for_asyncpg() -> None:
         ("sqlite://relative.db", "two slashes before its file"),
         ("sqlite:///ia.db?mode=ro", "has options"),
         ("postgresql://u:secret@with@h/ia", "written %23 and %40"),
+        ("postgresql://u:12/secret@h/ia", "'/' and '?' are written %2F"),
+        ("postgresql://u:5432/secret@h/ia?application_name=x", "'/' and '?' are written %2F"),
+        ("postgresql://u:12@x/secret@h/ia", "'/' and '?' are written %2F"),
+        ("postgresql://u:12?x=secret@h/ia", "'/' and '?' are written %2F"),
+        ("postgresql://u:secret@h\0st/ia", "has U+0000 in it"),
+        ("postgresql://u:secret@h/ia%00", "has U+0000 in it"),
+        ("sqlite:///a\0b.db", "has U+0000 in it"),
+        ("sqlite:///a\ud800.db", "has U+D800 in it"),
         ("postgresql://u:secret#1@h/ia", "written %23 and %40"),
-        ("postgresql://u:secret/1@h/ia", "The port in the PostgreSQL URL is not a number"),
+        ("postgresql://u:secret/1@h/ia", "'/' and '?' are written %2F"),
+        ("postgresql://u@h:secret/ia", "The port in the PostgreSQL URL is not a number"),
         ("postgresql://u:secret?1@h/ia", "cannot be parsed"),
         ("postgresql://u:secret@[::1/ia", "cannot be parsed"),
         ("postgresql://h/ia?secret", "cannot be parsed"),

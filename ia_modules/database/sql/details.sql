@@ -1,0 +1,64 @@
+-- One execution for whoever looks into it: payloads beside their sizes, and never more of them than is asked for.
+
+-- name: get_execution_detail
+-- Payloads up to :inline_bytes are read along; NULL for larger ones. Their sizes are 0 where there is none.
+WITH sized AS (
+    SELECT execution_id,
+           COALESCE(octet_length(CAST(input_data AS TEXT)), 0) AS input_bytes,
+           COALESCE(octet_length(CAST(output_data AS TEXT)), 0) AS output_bytes,
+           COALESCE(octet_length(CAST(metadata AS TEXT)), 0) AS metadata_bytes
+      FROM pipeline_executions
+     WHERE execution_id = :execution_id
+)
+SELECT execution_id, pipeline_id, pipeline_name, pipeline_version, status, managed, trigger, priority, run_at, owner,
+       epoch, recoveries, sequence, cancel_requested, rerun_of, total_steps, completed_steps, failed_steps, error_type,
+       error_message, created_at, started_at, completed_at, input_bytes, output_bytes, metadata_bytes,
+       CASE WHEN input_bytes <= :inline_bytes THEN input_data END AS input_data,
+       CASE WHEN output_bytes <= :inline_bytes THEN output_data END AS output_data,
+       CASE WHEN metadata_bytes <= :inline_bytes THEN metadata END AS metadata
+  FROM sized
+  JOIN pipeline_executions USING (execution_id);
+
+-- name: get_execution_payloads
+SELECT execution_id, input_data, output_data, metadata
+  FROM pipeline_executions
+ WHERE execution_id = :execution_id;
+
+-- name: list_step_details
+-- The attempts after :cursor, in the order in which they began. Payloads up to :inline_bytes are read along, until those
+-- of the attempts so far come to :answer_bytes; NULL for the others. Which ones is known before any of them is joined.
+WITH page AS (
+    SELECT step_execution_id,
+           input_bytes AS input_size,
+           output_bytes AS output_size,
+           COALESCE(octet_length(CAST(input_refs AS TEXT)), 0) AS input_refs_bytes,
+           COALESCE(octet_length(CAST(metadata AS TEXT)), 0) AS metadata_bytes,
+           COALESCE(octet_length(traceback), 0) AS traceback_bytes
+      FROM step_executions
+     WHERE execution_id = :execution_id AND step_execution_id > :cursor
+     ORDER BY step_execution_id
+     LIMIT :limit
+), summed AS (
+    SELECT page.*,
+           SUM(CASE WHEN input_size <= :inline_bytes THEN input_size ELSE 0 END
+               + CASE WHEN output_size <= :inline_bytes THEN output_size ELSE 0 END
+               + CASE WHEN input_refs_bytes <= :inline_bytes THEN input_refs_bytes ELSE 0 END
+               + CASE WHEN metadata_bytes <= :inline_bytes THEN metadata_bytes ELSE 0 END
+               + CASE WHEN traceback_bytes <= :inline_bytes THEN traceback_bytes ELSE 0 END)
+               OVER (ORDER BY step_execution_id) AS bytes_so_far
+      FROM page
+), sized AS (
+    SELECT summed.*, CASE WHEN bytes_so_far <= :answer_bytes THEN :inline_bytes ELSE -1 END AS largest_bytes
+      FROM summed
+)
+SELECT step_execution_id, execution_id, step_id, step_name, step_type, iteration, attempt, retry_count, status, worker,
+       routes, error_type, error_message, progress, progress_message, copied_from, input_bytes, output_bytes, sequence,
+       created_at, started_at, completed_at, input_refs_bytes, metadata_bytes, traceback_bytes,
+       CASE WHEN input_size <= largest_bytes THEN input_data END AS input_data,
+       CASE WHEN output_size <= largest_bytes THEN output_data END AS output_data,
+       CASE WHEN input_refs_bytes <= largest_bytes THEN input_refs END AS input_refs,
+       CASE WHEN metadata_bytes <= largest_bytes THEN metadata END AS metadata,
+       CASE WHEN traceback_bytes <= largest_bytes THEN traceback END AS traceback
+  FROM sized
+  JOIN step_executions USING (step_execution_id)
+ ORDER BY step_execution_id;

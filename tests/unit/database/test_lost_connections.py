@@ -1,0 +1,123 @@
+"""Connections to PostgreSQL that end while nobody looks: what is sent once more, and what is not."""
+
+import asyncio
+from collections.abc import AsyncGenerator, Awaitable, Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import pytest
+
+from ia_modules.database.driver import Rows
+from ia_modules.database.manager import DatabaseManager, Script, Statement
+from ia_modules.database.postgresql_session import only_reads
+from ia_modules.errors import DatabaseUnavailable
+from tests.conftest import closing_manager
+from tests.unit.database.test_manager import ADD, IDS, ids
+from tests.unit.database.test_scripts import added
+
+on_postgresql = pytest.mark.parametrize("dialect", ["postgresql"])
+
+
+def lose_every_connection(url: str) -> None:
+    """As when the server was started again. It blocks the loop, so that asyncpg does not see it before it is used."""
+    kill = (
+        "SELECT pg_terminate_backend(pid, 5000) AS ended FROM pg_stat_activity"
+        " WHERE datname = current_database() AND pid <> pg_backend_pid() AND backend_type = 'client backend'"
+    )
+
+    def in_a_thread() -> Rows:
+        with closing_manager(DatabaseManager(url, pool_size=1)) as admin:
+            return admin.fetch_all(kill)
+
+    with ThreadPoolExecutor() as threads:
+        ended = threads.submit(in_a_thread).result()
+    assert ended == [{"ended": True}] * 4  # three that work, one that notifies
+
+
+@pytest.fixture
+async def four_connections(database_url: str) -> AsyncGenerator[DatabaseManager]:
+    async with DatabaseManager(database_url, pool_size=3) as database:
+        await database.execute_async(ADD, {"audit_id": "1"})
+        await asyncio.gather(
+            *(database.fetch_all_async("SELECT pg_sleep(0.1)") for _ in range(3)), database.notify("x")
+        )
+        yield database
+
+
+async def write_in_a_transaction(database: DatabaseManager) -> None:
+    async with database.transaction() as handle:
+        await handle.execute(ADD, {"audit_id": "2"})
+
+
+def all_ids() -> Script[Rows]:
+    return (yield Statement(IDS))
+
+
+@on_postgresql
+@pytest.mark.parametrize(
+    "use",
+    [
+        lambda database: database.fetch_one_async(IDS),
+        lambda database: database.fetch_all_async(IDS),
+        lambda database: database.read(all_ids()),
+        lambda database: database.run(added("2")),
+        lambda database: database.notify("y"),
+        write_in_a_transaction,
+    ],
+)
+async def test_connections_that_were_lost_while_idle_are_not_noticed(
+    four_connections: DatabaseManager, database_url: str, use: Callable[[DatabaseManager], Awaitable[Any]]
+) -> None:
+    lose_every_connection(database_url)
+    await use(four_connections)
+    await four_connections.execute_async("DELETE FROM audit_log WHERE audit_id = '2'")
+    assert await ids(four_connections) == ["1"]
+
+
+@on_postgresql
+@pytest.mark.parametrize(
+    "write",
+    [
+        lambda database: database.execute_async(ADD, {"audit_id": "2"}),
+        lambda database: database.fetch_all_async(f"{ADD} RETURNING audit_id", {"audit_id": "2"}),
+    ],
+)
+async def test_a_write_alone_whose_connection_was_lost_is_not_repeated(
+    four_connections: DatabaseManager, database_url: str, write: Callable[[DatabaseManager], Awaitable[Any]]
+) -> None:
+    lose_every_connection(database_url)
+    with pytest.raises(DatabaseUnavailable, match="The connection to PostgreSQL at .* was lost"):
+        await write(four_connections)
+    await write(four_connections)
+    assert await ids(four_connections) == ["1", "2"]
+
+
+@on_postgresql
+async def test_a_script_that_had_begun_is_not_repeated(database: DatabaseManager, database_url: str) -> None:
+    def script() -> Script[Rows]:
+        pid = (yield Statement("SELECT pg_backend_pid() AS pid"))[0]["pid"]
+        yield Statement("SELECT pg_terminate_backend(:pid)", ({"pid": pid},))
+        return (yield Statement(IDS))
+
+    for attempt in (database.read(script()), database.run(script())):
+        with pytest.raises(DatabaseUnavailable, match="was lost"):
+            await attempt
+    assert await ids(database) == []
+
+
+@pytest.mark.parametrize(
+    ("sql", "expected"),
+    [
+        ("SELECT * FROM t WHERE updated_at > :at", True),
+        ("-- why\nWITH a AS (SELECT 1) TABLE a", True),
+        ("WITH a AS (DELETE FROM t RETURNING *) SELECT * FROM a", False),
+        ("SELECT 1 INTO t", False),
+        ("SELECT nextval('s')", False),
+        ("SELECT pg_notify('a', 'b')", False),
+        ("UPDATE t SET a = 1", False),
+        ("CREATE TABLE t (a TEXT)", False),
+        ("SELECT 1; DROP TABLE t", False),
+    ],
+)
+def test_only_what_reads_is_sent_twice(sql: str, *, expected: bool) -> None:
+    assert only_reads(sql) is expected
