@@ -32,13 +32,13 @@ def new_id() -> str:
     return str(uuid_utils.uuid7())
 
 
-class _Status(StrEnum):
+class _Word(StrEnum):
     @classmethod
     def _missing_(cls, value: object) -> Self:
-        raise InvalidStatus(value, expected=list(cls))
+        raise InvalidStatus(value, expected=list(cls), what="level" if cls.__name__ == "LogLevel" else "status")
 
 
-class ExecutionStatus(_Status):
+class ExecutionStatus(_Word):
     """Where an execution stands. ``waiting_for_human``: nothing else of it can run until a person answers."""
 
     PENDING = "pending"
@@ -53,7 +53,7 @@ class ExecutionStatus(_Status):
         return self in (ExecutionStatus.COMPLETED, ExecutionStatus.FAILED, ExecutionStatus.CANCELLED)
 
 
-class StepStatus(_Status):
+class StepStatus(_Word):
     """Where one attempt of a step stands. ``lost``: the process that ran it died."""
 
     PENDING = "pending"
@@ -70,7 +70,7 @@ class StepStatus(_Status):
         return self not in (StepStatus.PENDING, StepStatus.RUNNING, StepStatus.WAITING)
 
 
-class LogLevel(StrEnum):
+class LogLevel(_Word):
     DEBUG = "debug"
     INFO = "info"
     WARNING = "warning"
@@ -96,6 +96,7 @@ def _readers(record: type) -> dict[str, Callable[[Any], Any] | None]:
         datetime | None: parse_time,
         bool: bool,
         ExecutionStatus: ExecutionStatus,
+        ExecutionStatus | None: ExecutionStatus,
         StepStatus: StepStatus,
         LogLevel: LogLevel,
         Json: orjson.loads,
@@ -150,6 +151,27 @@ class PipelineRecord(Record):
     is_active: bool
     created_at: datetime
     updated_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PipelineSummary(PipelineRecord):
+    """A pipeline with its newest execution; all three are None before the first."""
+
+    last_execution_id: ExecutionId | None
+    last_status: ExecutionStatus | None
+    last_created_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PipelineVersionRecord(Record):
+    """One definition of a pipeline. ``source_folder``: where the modules beside its file lay when it was registered."""
+
+    pipeline_id: PipelineId
+    version: int
+    definition: Json
+    content_hash: str
+    source_folder: str | None
+    created_at: datetime
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -308,4 +330,5 @@ class Changes:
 
 
 def _seconds(start: datetime | None, end: datetime | None) -> float | None:
-    return None if start is None or end is None else (end - start).total_seconds()
+    """Between two points in time; not negative, even when the clock was set back between them."""
+    return None if start is None or end is None else max(0.0, (end - start).total_seconds())

@@ -12,11 +12,12 @@ import hashlib
 import math
 from collections.abc import Iterator
 from datetime import date, datetime, time
+from enum import Enum
 from typing import cast
 
 import orjson
 
-from ia_modules.errors import PayloadError
+from ia_modules.errors import InvalidArgument, PayloadError
 from ia_modules.models import JsonText
 
 PAYLOAD_LIMIT_BYTES = 16 * 2**20
@@ -54,11 +55,16 @@ def encode(value: object, where: str, *, limit_bytes: int = PAYLOAD_LIMIT_BYTES)
     return JsonText(encoded.decode())
 
 
-def clean_text(text: str) -> str:
+def clean_text(said: object) -> str:
     """Text for people (messages, tracebacks) as both databases can store it: cut, not refused.
 
-    NUL and lone surrogates become U+FFFD; what is beyond the limit is cut in the middle, where a traceback says least.
+    What is no text is asked for its text, and may even fail to give one. NUL and lone surrogates become U+FFFD; what is
+    beyond the limit is cut in the middle, where a traceback says least.
     """
+    try:
+        text = str(said)
+    except Exception as error:  # noqa: BLE001 - user code: an exception's own __str__ may fail
+        text = f"<{type(said).__name__} that cannot be shown: {type(error).__name__}>"
     storable = text.replace("\0", "\ufffd").encode("utf-8", "surrogatepass").decode("utf-8", "replace")
     if len(storable) <= TEXT_LIMIT_CHARACTERS:
         return storable
@@ -79,6 +85,24 @@ def check_name(text: str, where: str) -> str:
     if (found := _text_problem(text)) is not None:
         raise PayloadError(where, "$", found, "text without it")
     return text
+
+
+def check_count(value: int, where: str, *, low: int = 0, high: int = 2**31 - 1) -> int:
+    """A whole number as both databases can store it.
+
+    Raises:
+        InvalidArgument: it is none, or out of range.
+    """
+    if not isinstance(cast("object", value), int) or isinstance(value, bool):
+        raise InvalidArgument(where, f"{value!r} of type {type(value).__name__}", "a whole number")
+    if not low <= value <= high:
+        raise InvalidArgument(where, f"{value:,}", f"{low:,} to {high:,}")
+    return value
+
+
+def is_storable_id(value: object) -> bool:
+    """Whether an id can be in the database at all; nothing has one that cannot."""
+    return isinstance(value, str) and len(value) <= 500 and _text_problem(value) is None
 
 
 def _first_problem(value: object, where: str, *, fallback: str) -> PayloadError:
@@ -125,6 +149,8 @@ def _leaf_problem(value: object) -> tuple[str, str] | None:
     match value:
         case None | bool():
             return None
+        case Enum():  # written as its value
+            return _leaf_problem(value.value)
         case str():
             bad = _text_problem(value)
             return None if bad is None else (bad, "text without it")

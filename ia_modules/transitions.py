@@ -6,7 +6,7 @@ and the tracker's committer both apply it, so that they cannot differ.
 """
 
 from asyncio import CancelledError
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from dataclasses import dataclass, replace
 from traceback import format_exception
 from typing import Self
@@ -45,9 +45,8 @@ class Failure:
         """What an exception says, as both databases can store it."""
         kind = type(error).__qualname__
         if isinstance(error, CancelledError):
-            return cls(type=kind, message=clean_text(str(error)) or "cancelled")
-        text = "".join(format_exception(error))
-        return cls(type=kind, message=clean_text(str(error)) or kind, traceback=clean_text(text))
+            return cls(type=kind, message=clean_text(error) or "cancelled")
+        return cls(type=kind, message=clean_text(error) or kind, traceback=clean_text("".join(format_exception(error))))
 
 
 ENDED_EARLY = Failure(type="ExecutionEnded", message="The execution ended before this step did.")
@@ -159,6 +158,7 @@ class Transition:
         writer: who writes; must own the execution.
         epoch: the claim under which it is written; None = whichever the writer holds.
         updates: applied before ``starts``, so that one transition ends an attempt and begins the next.
+        expires: interactions whose time is over.
     """
 
     execution_id: ExecutionId | None
@@ -170,6 +170,7 @@ class Transition:
     change: ExecutionUpdate | None = None
     logs: tuple[LogLine, ...] = ()
     asks: tuple[NewInteraction, ...] = ()
+    expires: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -216,13 +217,15 @@ class Known:
 
     Attributes:
         execution: its row; None when there is none.
-        steps: the rows of the attempts that the transition updates or starts, where they exist.
+        steps: the rows of the attempts that the transition updates, starts or logs for, where they exist.
         latest: for each step id that the transition starts, the row of its newest attempt, where there is one.
+        beside: of an execution that has ended, those of the transition's log lines and questions that are on record.
     """
 
     execution: ExecutionState | None
     steps: Mapping[StepExecutionId, StepState]
     latest: Mapping[str, StepState]
+    beside: Container[str] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -298,10 +301,13 @@ def decide(transition: Transition, known: Known) -> Decision:
         completed_steps=before.completed_steps + ended.count(StepStatus.COMPLETED),
         failed_steps=max(0, before.failed_steps + ended.count(StepStatus.FAILED) - retried),
     )
+    _check_lines(transition, before, known.steps)
     change = transition.change if _changes(transition.change, before) else None
     if change is not None:
         after = _apply_change(change, after)
-    if not (transition.new or updated or started or change or transition.logs or transition.asks):
+    ids = [line.log_id for line in transition.logs] + [ask.interaction_id for ask in transition.asks]
+    beside = [id_ for id_ in ids if id_ not in known.beside]
+    if not (transition.new or updated or started or change or beside or transition.expires):
         return _nothing_new(before)
     if before.status.is_terminal:
         asked = "changed any more" if transition.change is None else str(transition.change.status)
@@ -358,6 +364,16 @@ def _is_news(update: StepUpdate, execution: ExecutionState, steps: Mapping[StepE
             "step execution", step.step_execution_id, status=step.status, asked=update.status, allowed=allowed
         )
     return True
+
+
+def _check_lines(transition: Transition, execution: ExecutionState, steps: Mapping[StepExecutionId, StepState]) -> None:
+    """A line may only stand at an attempt of its own execution."""
+    begins = {start.step_execution_id for start in transition.starts}
+    attempts = {line.step_execution_id for line in transition.logs if line.step_execution_id is not None}
+    for attempt in attempts - begins:
+        step = steps.get(attempt)
+        if step is None or step.execution_id != execution.execution_id:
+            raise StepExecutionNotFound(attempt)
 
 
 def _is_recorded(start: StepStart, steps: Mapping[StepExecutionId, StepState]) -> bool:

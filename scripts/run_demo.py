@@ -1,6 +1,6 @@
 """``make run``: the server, a program at work beside it, and what its socket says.
 
-    ia-modules serve ◀── the database ◀── examples/folder_digest (another process)
+    ia-modules serve ◀── the database ◀── ia-modules run examples/code_review (another process)
            └── socket ──▶ echoed here, one short line for each message
 
 Ends on Ctrl-C or SIGTERM, and ends what it started, nothing else.
@@ -24,7 +24,7 @@ from websockets.exceptions import ConnectionClosed
 
 from ia_modules.cli.database import DEFAULT_DATABASE
 
-FOLDER_DIGEST = Path(__file__).resolve().parents[1] / "examples" / "folder_digest" / "folder_digest.py"
+EXAMPLES = Path(__file__).resolve().parents[1] / "examples"
 ENDED = ("completed", "failed", "cancelled")
 PATIENCE_SECONDS = 20.0
 LOOK_SECONDS = 0.2
@@ -42,13 +42,21 @@ async def run_demo(options: argparse.Namespace) -> None:
         url = await address_of(server)
         known = await newest_execution(url)
         print(where_to_look(url), flush=True)
-        digest = (str(FOLDER_DIGEST), "--repeat", str(options.repeat), "--pause-seconds", str(options.pause_seconds))
-        async with child(options.db, *digest) as program:
+        async with child(options.db, *program_of(options)) as program:
             try:
                 await follow_executions(url, known, only_one=options.exit_after_first)
             except (OSError, ConnectionClosed) as error:
                 raise DemoFailed(f"The server does not answer any more: {error}") from error
             await program.wait()
+
+
+def program_of(options: argparse.Namespace) -> tuple[str, ...]:
+    """What is at work beside the server: the code review as a pipeline, or a program that records itself."""
+    if options.program == "code_review":
+        review = str(EXAMPLES / "code_review" / "pipeline.json")
+        return ("-m", "ia_modules.cli", "run", review, "--new-version")
+    digest = str(EXAMPLES / "folder_digest" / "folder_digest.py")
+    return (digest, "--repeat", str(options.repeat), "--pause-seconds", str(options.pause_seconds))
 
 
 @asynccontextmanager
@@ -96,7 +104,7 @@ def where_to_look(url: str) -> str:
   {url.replace("http", "ws")}/ws/executions/ID?after=0   what happens, live
   ia-modules executions show             the newest one, from another shell
 
-A program reads a folder and puts each file on record. This is what the socket says:
+Another process is at work and puts every step on record. This is what the socket says:
 """
 
 
@@ -166,8 +174,9 @@ def parse_options() -> argparse.Namespace:
     default = os.environ.get("DATABASE_URL") or DEFAULT_DATABASE
     parser.add_argument("--db", default=default, metavar="URL", help="DATABASE_URL, else ia_modules.db in this folder")
     parser.add_argument("--port", type=int, default=5555, help="0 = any free one")
-    parser.add_argument("--repeat", type=int, default=3, help="executions to record")
-    parser.add_argument("--pause-seconds", type=float, default=0.3, help="added to every file, to watch it")
+    parser.add_argument("--program", choices=("code_review", "folder_digest"), default="code_review")
+    parser.add_argument("--repeat", type=int, default=3, help="folder_digest: executions to record")
+    parser.add_argument("--pause-seconds", type=float, default=0.3, help="folder_digest: added to every file")
     parser.add_argument("--exit-after-first", action="store_true", help="end when the first execution has ended")
     return parser.parse_args()
 

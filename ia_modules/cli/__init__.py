@@ -1,6 +1,7 @@
 """The command line, ``ia-modules``: one file per group of commands, what they print in ``terminal.py``.
 
-An error that is raised on purpose becomes one line on stderr and exit status 1; a command that is not understood, 2.
+An error that is raised on purpose becomes a message on stderr and exit status 1. A command that is not understood and a
+pipeline that cannot start end with 2.
 """
 
 from typing import Annotated
@@ -8,20 +9,22 @@ from typing import Annotated
 import typer
 
 from ia_modules import __version__
-from ia_modules.cli import db, executions, serve
+from ia_modules.cli import db, executions, pipelines, run, serve
 
 __all__ = ["app"]
 
 app = typer.Typer(
     name="ia-modules",
-    help="Every execution and every step on record, while it happens: look at what ran, and serve it.",
-    epilog="Example: ia-modules executions list",
+    help="Run pipelines, every execution and every step on record while it happens; look at what ran, and serve it.",
+    epilog="Example: ia-modules run pipelines/nightly.json",
     rich_markup_mode=None,
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
+app.command("run", epilog=run.EXAMPLE)(run.run)
 app.add_typer(executions.app)
+app.add_typer(pipelines.app)
 app.add_typer(db.app)
 app.command("serve", epilog=serve.EXAMPLE)(serve.serve)
 

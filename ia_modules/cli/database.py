@@ -2,12 +2,15 @@
 
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
+from shlex import quote
 from typing import Annotated
 
 import typer
 
 from ia_modules.database.manager import DatabaseManager
+from ia_modules.database.url import parse_url
 from ia_modules.errors import SchemaError
+from ia_modules.web.execution_tracker import ExecutionTracker
 
 DEFAULT_DATABASE = "sqlite:///ia_modules.db"
 
@@ -35,3 +38,29 @@ async def reading(database_url: str) -> AsyncGenerator[DatabaseManager]:
         yield database
     finally:
         await database.close()
+
+
+@asynccontextmanager
+async def recording(database_url: str) -> AsyncGenerator[ExecutionTracker]:
+    """A tracker that records; the schema is made current first, and a SQLite file when there is none."""
+    async with DatabaseManager(database_url) as database, ExecutionTracker(database) as tracker:
+        yield tracker
+
+
+@asynccontextmanager
+async def steering(database_url: str) -> AsyncGenerator[ExecutionTracker]:
+    """A tracker of what is on record already: it may change that, but a database is not made.
+
+    Raises:
+        SchemaError: the schema is not there, or not current.
+    """
+    async with reading(database_url) as database, ExecutionTracker(database) as tracker:
+        yield tracker
+
+
+def same_database(context: typer.Context) -> str:
+    """What the next command needs to find the same database: `` --db URL`` where this one was told so, else nothing."""
+    source = context.get_parameter_source("database_url")
+    if source is None or source.name != "COMMANDLINE":
+        return ""
+    return f" --db {quote(parse_url(context.params['database_url']).safe)}"

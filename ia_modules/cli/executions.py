@@ -4,37 +4,45 @@ from typing import Annotated
 
 import typer
 
-from ia_modules.cli.database import DEFAULT_DATABASE, Database, reading
-from ia_modules.cli.story import tell
-from ia_modules.cli.terminal import AsJson, ago, elapsed, fail, print_json, print_table, run, status_text
-from ia_modules.errors import ExecutionNotFound
-from ia_modules.models import ExecutionRecord, ExecutionStatus, ExecutionSummary, LogRecord, PipelineId
+from ia_modules.cli import steering
+from ia_modules.cli.database import DEFAULT_DATABASE, Database, reading, same_database
+from ia_modules.cli.lookup import find_execution, find_pipeline, logs_of, version_of
+from ia_modules.cli.story import Story, tell
+from ia_modules.cli.terminal import AsJson, ago, elapsed, print_json, print_table, run, status_text
+from ia_modules.models import ExecutionStatus, ExecutionSummary, PipelineId
 from ia_modules.web.reading import ExecutionFilters, ExecutionPage, ExecutionReader
 
 app = typer.Typer(
     name="executions",
-    help="What ran, and what runs.",
+    help="What ran, and what runs: look at it, watch it, cancel it, go on with it.",
     epilog="Example: ia-modules executions list --status failed",
     rich_markup_mode=None,
 )
+app.command("watch", epilog="Example: ia-modules executions watch 01996f1e-8c1a-7 --json")(steering.watch)
+app.command("cancel", epilog="Example: ia-modules executions cancel 01996f1e-8c1a-7")(steering.cancel)
+app.command("resume", epilog="Example: ia-modules executions resume 01996f1e-8c1a-7")(steering.resume)
 
-_EXCERPT_BYTES = 2_000  # a payload beyond this is not read for one line of it
+ExecutionArgument = Annotated[
+    str | None, typer.Argument(metavar="[ID]", help="Its id, or how that begins; the newest when left out.")
+]
+
+_EXCERPT_BYTES = 2_000  # a payload beyond this is not read for one line of it,
+_MOST_BYTES = 1_000_000  # unless all of them are small enough to rebuild what each step was given
 
 
-@app.command("list", epilog="Example: ia-modules executions list --status failed --limit 10")
+@app.command("list", epilog="Example: ia-modules executions list --pipeline nightly --status failed --limit 10")
 def list_executions(
     status: Annotated[
         ExecutionStatus | None, typer.Option(metavar="STATUS", help=f"Only these: {', '.join(ExecutionStatus)}.")
     ] = None,
-    pipeline: Annotated[str | None, typer.Option(metavar="ID", help="Only of the pipeline with this id.")] = None,
+    pipeline: Annotated[str | None, typer.Option(metavar="SLUG", help="Only of this pipeline (slug or id).")] = None,
     limit: Annotated[int, typer.Option(min=1, max=1000, help="At most this many.")] = 20,
     cursor: Annotated[str | None, typer.Option(metavar="ID", help="Only those below this one.")] = None,
     database_url: Database = DEFAULT_DATABASE,
     as_json: AsJson = False,
 ) -> None:
     """List executions, newest first."""
-    filters = ExecutionFilters(status=status, pipeline_id=None if pipeline is None else PipelineId(pipeline))
-    page = run(_read_page(database_url, filters, cursor, limit))
+    page = run(_read_page(database_url, status, pipeline, cursor, limit))
     if as_json:
         print_json({"items": [item.to_dict() for item in page.items], "next_cursor": page.next_cursor})
     else:
@@ -43,19 +51,25 @@ def list_executions(
 
 @app.command(epilog="Example: ia-modules executions show 01996f1e-8c1a-7")
 def show(
-    execution_id: Annotated[
-        str | None, typer.Argument(metavar="[ID]", help="Its id, or how that begins; the newest when left out.")
-    ] = None,
+    context: typer.Context,
+    execution_id: ExecutionArgument = None,
+    everything: Annotated[
+        bool, typer.Option("--all", help="Every iteration of every loop, and every line of the log.")
+    ] = False,
     database_url: Database = DEFAULT_DATABASE,
     as_json: AsJson = False,
 ) -> None:
-    """Tell the story of one execution: how it went, each step, what was logged."""
-    run(_show(database_url, execution_id, as_json=as_json))
+    """Tell the story of one execution: what ran, in which order and why, what went wrong, how to go on."""
+    run(_show(database_url, execution_id, same_database(context), everything=everything, as_json=as_json))
 
 
-async def _read_page(database_url: str, filters: ExecutionFilters, cursor: str | None, limit: int) -> ExecutionPage:
+async def _read_page(
+    database_url: str, status: ExecutionStatus | None, pipeline: str | None, cursor: str | None, limit: int
+) -> ExecutionPage:
     async with reading(database_url) as database:
-        return await ExecutionReader(database).list_executions(filters, cursor, limit)
+        reader = ExecutionReader(database)
+        pipeline_id: PipelineId | None = None if pipeline is None else await find_pipeline(reader, pipeline)
+        return await reader.list_executions(ExecutionFilters(status=status, pipeline_id=pipeline_id), cursor, limit)
 
 
 def _print_page(page: ExecutionPage) -> None:
@@ -79,51 +93,23 @@ def _print_page(page: ExecutionPage) -> None:
 
 
 def _steps(item: ExecutionSummary) -> str:
-    return f"{item.completed_steps}/{item.total_steps}" if item.total_steps else str(item.completed_steps)
+    done, total = item.completed_steps, item.total_steps
+    return f"{done}/{total}" if done <= total else str(done)  # a loop runs its steps more often than there are
 
 
-async def _show(database_url: str, wanted: str | None, *, as_json: bool) -> None:
+async def _show(database_url: str, wanted: str | None, same_database: str, *, everything: bool, as_json: bool) -> None:
     async with reading(database_url) as database:
         reader = ExecutionReader(database)
-        execution = await _find(reader, wanted)
-        lines = await _logs(reader, execution)
-        if not as_json:
-            tell(
-                execution, await reader.get_execution_steps(execution.execution_id, inline_bytes=_EXCERPT_BYTES), lines
-            )
-            return
-        steps = await reader.get_execution_steps(execution.execution_id)
-    found = {"steps": [step.to_dict() for step in steps], "logs": [line.to_dict() for line in lines]}
-    print_json(execution.to_dict() | found)
-
-
-async def _find(reader: ExecutionReader, wanted: str | None) -> ExecutionRecord:
-    """The execution with this id, or the only one whose id begins so; None = the newest.
-
-    Raises:
-        ExecutionNotFound
-        BadParameter: several begin so.
-        Exit: there are none at all.
-    """
-    if wanted is not None and (execution := await reader.get_execution(wanted)):
-        return execution
-    # Ids are hexadecimal: those that begin with `wanted` are the first ones below `wanted` + "g".
-    below = None if wanted is None else f"{wanted}g"
-    page = await reader.list_executions(cursor=below, limit=2 if wanted else 1)
-    found = [item.execution_id for item in page.items if item.execution_id.startswith(wanted or "")]
-    if len(found) > 1:
-        raise typer.BadParameter(f"Several ids begin with {wanted!r}, such as {found[0]} and {found[1]}.")
-    execution = await reader.get_execution(found[0]) if found else None
-    if execution is None:
-        raise fail("There are no executions yet.") if wanted is None else ExecutionNotFound(wanted)
-    return execution
-
-
-async def _logs(reader: ExecutionReader, execution: ExecutionRecord) -> list[LogRecord]:
-    lines: list[LogRecord] = []
-    after, more = 0, True
-    while more:
-        changes = await reader.changes(execution.execution_id, after)
-        lines.extend(changes.logs)
-        after, more = changes.upto, changes.more
-    return lines
+        execution = await find_execution(reader, wanted)
+        steps = await reader.get_execution_steps(execution.execution_id, inline_bytes=_EXCERPT_BYTES)
+        if as_json or sum(step.input_bytes + step.output_bytes for step in steps) <= _MOST_BYTES:
+            steps = await reader.get_execution_steps(execution.execution_id)
+        logs = await logs_of(reader, execution)
+        interactions = await reader.get_interactions(execution.execution_id)
+        version = await version_of(reader, execution)
+    if as_json:
+        found = {"steps": steps, "logs": logs, "interactions": interactions}
+        rows = {name: [row.to_dict() for row in records] for name, records in found.items()}
+        print_json(execution.to_dict() | rows)
+    else:
+        tell(Story(execution, steps, logs, interactions, version, everything=everything), same_database)

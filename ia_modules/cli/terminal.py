@@ -5,6 +5,8 @@ codes.
 """
 
 import asyncio
+import json
+import re
 import sys
 from collections.abc import Coroutine, Iterable, Sequence
 from datetime import UTC, datetime
@@ -21,6 +23,8 @@ T = TypeVar("T")
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")]
 
+_UNPRINTABLE = re.compile(r"[\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff]")  # JSON itself escapes the others
+
 _PIPED_WIDTH = 10_000  # what reads a pipe wants whole lines
 
 _STYLES = {
@@ -33,21 +37,28 @@ _STYLES = {
     "failed": "red",
     "lost": "red",
     "changed": "red",
+    "cancelled": "magenta",
+    "skipped": "dim",
+    "not run": "dim",
 }
 
 
-def run(work: Coroutine[Any, Any, T]) -> T:
-    """Do a command's work; an error raised on purpose ends the program with one line and exit status 1."""
+def run(work: Coroutine[Any, Any, T], *, status: int = 1) -> T:
+    """Do a command's work; an error raised on purpose ends the program with its message and this exit status."""
     try:
         return asyncio.run(work)
     except IAModulesError as error:
-        raise fail(str(error)) from None
+        raise fail(str(error), status=status) from None
 
 
-def fail(message: str) -> typer.Exit:
+def fail(message: str, *, status: int = 1) -> typer.Exit:
     """Say what is wrong; raise what this returns."""
     typer.echo(f"Error: {plain(message)}", err=True)
-    return typer.Exit(1)
+    return typer.Exit(status)
+
+
+def warn(message: str) -> None:
+    typer.echo(plain(message), err=True)
 
 
 def console() -> Console:
@@ -78,7 +89,13 @@ def _gap(cell: Text, width: int) -> str:
 
 
 def print_json(value: object) -> None:
-    typer.echo(orjson.dumps(value, option=orjson.OPT_INDENT_2).decode())
+    typer.echo(json_text(value, indented=True))
+
+
+def json_text(value: object, *, indented: bool = False) -> str:
+    """JSON on one line, or indented; whatever a terminal might obey is escaped."""
+    text = orjson.dumps(value, option=orjson.OPT_INDENT_2 if indented else None).decode()
+    return _UNPRINTABLE.sub(lambda found: json.dumps(found[0])[1:-1], text)
 
 
 def status_text(status: str) -> Text:
@@ -104,6 +121,17 @@ def excerpt(value: object, size_bytes: int | None = None, *, width: int = 100) -
         return f"({size_bytes:,} bytes)"
     line = plain(orjson.dumps(value).decode())
     return line if len(line) <= width else f"{line[: width - 1]}…"
+
+
+def error_line(kind: str | None, message: str | None) -> str:
+    """The exception's class and the first line of its message."""
+    first = one_line(next(iter((message or "").strip().splitlines()), ""))
+    return f"{kind}: {first}" if kind else first
+
+
+def clock(time: datetime) -> str:
+    """The time of day here, to the millisecond."""
+    return f"{time.astimezone():%H:%M:%S.%f}"[:-3]
 
 
 def moment(time: datetime | None) -> str:

@@ -57,6 +57,14 @@ class _Rows:
     executions: dict[ExecutionId, ExecutionState] = field(default_factory=dict)
     steps: dict[StepExecutionId, StepState] = field(default_factory=dict)
     latest: dict[tuple[ExecutionId, str], StepState] = field(default_factory=dict)
+    beside: set[str] = field(default_factory=set)
+
+    def home_of(self, transition: Transition) -> ExecutionId:
+        """The execution that a transition is about; an id that nothing has when it cannot be found."""
+        try:
+            return self.execution_of(transition)
+        except TrackerError:
+            return ExecutionId("")
 
     def execution_of(self, transition: Transition) -> ExecutionId:
         """The execution that a transition is about, found by the attempts it updates when it does not say."""
@@ -75,6 +83,7 @@ class _Rows:
             execution=self.executions.get(execution_id),
             steps=self.steps,
             latest={step_id: step for step_id, step in latest.items() if step is not None},
+            beside=self.beside,
         )
 
     def advance(self, decision: Decision) -> None:
@@ -94,10 +103,12 @@ class _Writes:
     executions: dict[ExecutionId, dict[str, Any]] = field(default_factory=dict)
     created: set[ExecutionId] = field(default_factory=set)
     starts: list[dict[str, Any]] = field(default_factory=list)
+    started: set[StepExecutionId] = field(default_factory=set)
     updates: list[dict[str, Any]] = field(default_factory=list)
     closes: list[dict[str, Any]] = field(default_factory=list)
     logs: list[dict[str, Any]] = field(default_factory=list)
     asks: list[dict[str, Any]] = field(default_factory=list)
+    expires: list[dict[str, Any]] = field(default_factory=list)
 
     def add(
         self,
@@ -117,6 +128,7 @@ class _Writes:
         self.executions[after.execution_id] |= _execution_row(transition, after)
         stamp = {"execution_id": after.execution_id, "sequence": after.sequence}
         self.starts += [_start_row(start) | stamp for start in decision.started]
+        self.started |= {start.step_execution_id for start in decision.started}
         self.updates += [_update_row(update) | stamp for update in decision.updated]
         self.closes += [stamp | _ENDED_EARLY] if decision.closes_open_steps else []
         self.logs += [
@@ -131,6 +143,7 @@ class _Writes:
             for line in transition.logs
         ]
         self.asks += [asdict(ask) | stamp for ask in transition.asks]
+        self.expires += [{"interaction_id": interaction_id} | stamp for interaction_id in transition.expires]
 
 
 def _read(query: Query, transitions: Sequence[Transition]) -> Script[_Rows]:
@@ -159,6 +172,7 @@ def _read(query: Query, transitions: Sequence[Transition]) -> Script[_Rows]:
 
     step_ids = {update.step_execution_id for transition in transitions for update in transition.updates}
     step_ids |= {start.step_execution_id for transition in transitions for start in transition.starts}
+    step_ids |= {line.step_execution_id for transition in transitions for line in transition.logs} - {None}
     for row in (yield from _for_each(query("read_step_state"), ({"step_execution_id": id_} for id_ in step_ids))):
         rows.steps[row["step_execution_id"]] = StepState.from_row(row)
 
@@ -166,7 +180,21 @@ def _read(query: Query, transitions: Sequence[Transition]) -> Script[_Rows]:
     asked = ({"execution_id": execution_id, "step_id": step_id} for execution_id, step_id in started)
     for row in (yield from _for_each(query("read_latest_attempt"), asked)):
         rows.latest[row["execution_id"], row["step_id"]] = StepState.from_row(row)
+    rows.beside = yield from _read_beside(query, rows, transitions)
     return rows
+
+
+def _read_beside(query: Query, rows: _Rows, transitions: Sequence[Transition]) -> Script[set[str]]:
+    """Which log lines and questions of executions that have ended are on record: those came before, and come again."""
+    over = [
+        transition
+        for transition in transitions
+        if (state := rows.executions.get(rows.home_of(transition))) is not None and state.status.is_terminal
+    ]
+    lines = ({"log_id": line.log_id} for transition in over for line in transition.logs)
+    asks = ({"interaction_id": ask.interaction_id} for transition in over for ask in transition.asks)
+    found = {row["log_id"] for row in (yield from _for_each(query("read_log_id"), lines))}
+    return found | {row["interaction_id"] for row in (yield from _for_each(query("read_interaction_id"), asks))}
 
 
 def _decide_on(rows: _Rows, writes: _Writes, transition: Transition) -> Outcome:
@@ -188,11 +216,15 @@ def _write(query: Query, writes: _Writes) -> Script[set[ExecutionId]]:
     returned = yield from _for_each(query("insert_execution"), inserts)
     returned += yield from _for_each(query("advance_execution"), advances)
     written: set[ExecutionId] = {row["execution_id"] for row in returned}
+    # What ended is written before what begins because of it, so that its time is not the later one.
+    begun_here = [row["step_execution_id"] in writes.started for row in writes.updates]
     for name, rows in (
+        ("update_step", [row for row, later in zip(writes.updates, begun_here, strict=True) if not later]),
         ("start_step", writes.starts),
-        ("update_step", writes.updates),
+        ("update_step", [row for row, later in zip(writes.updates, begun_here, strict=True) if later]),
         ("close_open_steps", writes.closes),
         ("insert_interaction", writes.asks),
+        ("expire_interaction", writes.expires),
         ("close_open_interactions", writes.closes),
         ("insert_log", writes.logs),
     ):

@@ -5,6 +5,7 @@ It is asked twice a second, only while somebody waits, and is answered from an i
 
 import asyncio
 import contextvars
+from collections import defaultdict
 
 from ia_modules.database.manager import DatabaseManager
 from ia_modules.errors import DatabaseError
@@ -18,12 +19,13 @@ class Cancellations:
 
     def __init__(self, database: DatabaseManager, owner: str) -> None:
         self._database, self._owner = database, owner
-        self._requested: dict[ExecutionId, asyncio.Event] = {}
+        self._waiting: defaultdict[ExecutionId, set[asyncio.Event]] = defaultdict(set)
         self._asking: asyncio.Task[None] | None = None
 
     async def requested(self, execution_id: ExecutionId) -> None:
         """Wait until the cancellation of an execution that this process runs is asked for."""
-        event = self._requested.setdefault(execution_id, asyncio.Event())
+        event = asyncio.Event()
+        self._waiting[execution_id].add(event)
         if self._asking is None or self._asking.done():
             self._asking = asyncio.get_running_loop().create_task(
                 self._ask(), name="cancellations", context=contextvars.Context()
@@ -31,13 +33,14 @@ class Cancellations:
         try:
             await event.wait()
         finally:
-            if self._requested.get(execution_id) is event:
-                del self._requested[execution_id]
+            self._waiting[execution_id].discard(event)
+            if not self._waiting[execution_id]:
+                del self._waiting[execution_id]
 
     def request(self, execution_id: ExecutionId) -> None:
         """Wake at once who waits in this process."""
-        if execution_id in self._requested:
-            self._requested[execution_id].set()
+        for event in self._waiting.get(execution_id, ()):
+            event.set()
 
     async def close(self) -> None:
         """Ask no more."""
@@ -46,7 +49,7 @@ class Cancellations:
             await asyncio.gather(self._asking, return_exceptions=True)
 
     async def _ask(self) -> None:
-        while self._requested:
+        while self._waiting:
             await asyncio.sleep(_ASK_EVERY_SECONDS)
             try:
                 rows = await self._database.fetch_all_async(

@@ -21,10 +21,15 @@ from ia_modules.database.manager import DatabaseManager, Script, Statement
 from ia_modules.errors import (
     AlreadyAnswered,
     AlreadyFinished,
+    DatabaseBusy,
+    DatabaseClosed,
+    DatabaseUnavailable,
     ExecutionNotFound,
     InteractionNotFound,
     InvalidStatus,
     PipelineConflict,
+    PipelineNotFound,
+    StepExecutionNotFound,
 )
 from ia_modules.models import (
     Changes,
@@ -43,7 +48,15 @@ from ia_modules.models import (
     WorkerId,
     new_id,
 )
-from ia_modules.payload import PAYLOAD_LIMIT_BYTES, check_name, clean_text, content_hash, encode
+from ia_modules.payload import (
+    PAYLOAD_LIMIT_BYTES,
+    check_count,
+    check_name,
+    clean_text,
+    content_hash,
+    encode,
+    is_storable_id,
+)
 from ia_modules.transitions import (
     ENDED_EARLY,
     ExecutionUpdate,
@@ -152,7 +165,7 @@ class ExecutionTracker(ExecutionReader):
             "id": new_id(),
             "slug": check_name(slug, "slug of the pipeline"),
             "name": check_name(name, f"name of pipeline {slug!r}"),
-            "description": description,
+            "description": None if description is None else clean_text(description),
         }
         query = self._database.query
 
@@ -164,7 +177,7 @@ class ExecutionTracker(ExecutionReader):
                 "pipeline_id": row["id"],
                 "definition": stored,
                 "content_hash": content_hash(stored),
-                "source_folder": source_folder,
+                "source_folder": None if source_folder is None else clean_text(source_folder),
             }
             known = yield Statement(query("read_pipeline_version"), [version])
             if not known and row["current_version"] is not None and not new_version:
@@ -207,13 +220,15 @@ class ExecutionTracker(ExecutionReader):
             PipelineNotFound: no pipeline has this id; ``register_pipeline`` makes one.
             PayloadError: the input or the metadata is not JSON.
         """
+        if not is_storable_id(pipeline_id):
+            raise PipelineNotFound(pipeline_id)
         execution_id = ExecutionId(new_id())
         new = NewExecution(
             pipeline_id=PipelineId(pipeline_id),
             pipeline_name=None if pipeline_name is None else check_name(pipeline_name, "name of the pipeline"),
-            pipeline_version=pipeline_version,
-            trigger=trigger,
-            total_steps=total_steps,
+            pipeline_version=None if pipeline_version is None else check_count(pipeline_version, "version", low=1),
+            trigger=check_name(trigger, "trigger of the execution"),
+            total_steps=check_count(total_steps, "total_steps"),
             input_data=self._encode_some(input_data, f"input of pipeline {(pipeline_name or pipeline_id)!r}"),
             metadata=self._encode_some(metadata, f"metadata of an execution of {(pipeline_name or pipeline_id)!r}"),
         )
@@ -237,6 +252,7 @@ class ExecutionTracker(ExecutionReader):
             ExecutionNotFound, AlreadyFinished, LeaseLost: the execution takes no steps, or not from this process.
             PayloadError: the input or the metadata is not JSON.
         """
+        self._check_id(execution_id)
         step_execution_id = StepExecutionId(new_id())
         start = StepStart(
             step_execution_id=step_execution_id,
@@ -272,6 +288,8 @@ class ExecutionTracker(ExecutionReader):
             AlreadyFinished: the attempt ended differently.
             PayloadError: the output is not JSON.
         """
+        if not is_storable_id(step_execution_id):
+            raise StepExecutionNotFound(step_execution_id)
         ended = StepStatus(status)
         if not ended.is_terminal:
             raise InvalidStatus(status, expected=[status for status in StepStatus if status.is_terminal])
@@ -280,7 +298,7 @@ class ExecutionTracker(ExecutionReader):
             status=ended,
             output_data=self._encode_some(output_data, f"output of step execution {step_execution_id!r}"),
             failure=_failure(failure, error_message),
-            retry_count=retry_count,
+            retry_count=check_count(retry_count, "retry_count"),
         )
         recorded = await self.record(Transition(execution_id=None, writer=self.owner, updates=(update,)))
         return recorded.changed
@@ -308,10 +326,11 @@ class ExecutionTracker(ExecutionReader):
             InvalidTransition: this status cannot follow the one that stands.
             PayloadError: the output is not JSON.
         """
+        self._check_id(execution_id)
         change = ExecutionUpdate(
             status=ExecutionStatus(status),
-            completed_steps=completed_steps,
-            failed_steps=failed_steps,
+            completed_steps=None if completed_steps is None else check_count(completed_steps, "completed_steps"),
+            failed_steps=None if failed_steps is None else check_count(failed_steps, "failed_steps"),
             output_data=self._encode_some(output_data, f"output of execution {execution_id!r}"),
             failure=_failure(failure, error_message),
         )
@@ -330,6 +349,9 @@ class ExecutionTracker(ExecutionReader):
         data: Json = None,
     ) -> None:
         """Keep a line of text, and ``data`` with it, at an execution or at one of its steps."""
+        self._check_id(execution_id)
+        if step_execution_id is not None and not is_storable_id(step_execution_id):
+            raise StepExecutionNotFound(step_execution_id)
         line = LogLine(
             log_id=new_id(),
             message=clean_text(message),
@@ -351,7 +373,8 @@ class ExecutionTracker(ExecutionReader):
             ExecutionNotFound
             AlreadyFinished: it has ended; with ``reopen``: it has completed.
         """
-        claim = {"execution_id": execution_id, "owner": owner or self.owner}
+        self._check_id(execution_id)
+        claim = {"execution_id": execution_id, "owner": check_name(owner or self.owner, "owner")}
         sql = self._database.query("reopen" if reopen else "take_over")
         row = await self._database.fetch_one_async(sql, claim)
         if row is None:
@@ -371,6 +394,7 @@ class ExecutionTracker(ExecutionReader):
         Raises:
             ExecutionNotFound, AlreadyFinished
         """
+        self._check_id(execution_id)
         query = self._database.query
 
         def cancel() -> Script[Row | None]:
@@ -403,6 +427,8 @@ class ExecutionTracker(ExecutionReader):
             AlreadyAnswered: it is not open any more; names who answered.
             PayloadError: the answer is not JSON.
         """
+        if not is_storable_id(interaction_id):
+            raise InteractionNotFound(interaction_id)
         answer = {
             "interaction_id": interaction_id,
             "actor": check_name(actor, "name of who answers"),
@@ -411,15 +437,14 @@ class ExecutionTracker(ExecutionReader):
         query = self._database.query
 
         def take_answer() -> Script[ExecutionId]:
-            taken = yield Statement(query("answer_interaction"), [answer])
-            if not taken:
+            woken = yield Statement(query("wake_waiting_execution"), [answer])
+            if not woken:
+                raise InteractionNotFound(interaction_id)
+            if not (yield Statement(query("answer_interaction"), [answer])):
                 known = yield Statement(query("get_interaction"), [answer])
-                if not known:
-                    raise InteractionNotFound(interaction_id)
                 raise AlreadyAnswered(interaction_id, status=known[0]["status"], actor=known[0]["actor"])
             yield Statement(query("insert_response"), [answer])
-            yield Statement(query("wake_waiting_execution"), taken)
-            return ExecutionId(taken[0]["execution_id"])
+            return ExecutionId(woken[0]["execution_id"])
 
         execution_id = await self._database.run(take_answer())
         self._live.committed([execution_id])
@@ -450,18 +475,27 @@ class ExecutionTracker(ExecutionReader):
         """What came after the cursor, then what comes, for as long as it is iterated.
 
         Pages in rising order, each beginning where the last ended; what happens while the reader is busy arrives
-        merged. The stream does not end by itself: ``changes.execution.status.is_terminal`` says that it is over.
+        merged. The stream does not end by itself: ``changes.execution.status.is_terminal`` says that it is over. A
+        database that is away for a while only delays it.
 
         Args:
             poll_seconds: how often to look without being told; only a wake-up that got lost needs it.
 
         Raises:
-            ExecutionNotFound
+            ExecutionNotFound: there is none, or it was deleted meanwhile.
+            DatabaseUnavailable: the database cannot be reached at the beginning, or was closed in this process.
         """
+        shown: Changes | None = None
         async with self._live.watching(ExecutionId(execution_id)) as look:
             while True:
                 look.clear()
-                changes = await self.changes(execution_id, after)
+                try:
+                    changes = await self.changes(execution_id, after)
+                except (DatabaseUnavailable, DatabaseBusy) as error:
+                    if shown is None or isinstance(error, DatabaseClosed):
+                        raise
+                    changes = shown  # the database is away for a while: nothing is lost by looking again later
+                shown = changes
                 if changes.upto > after:
                     after = changes.upto
                     yield changes
@@ -469,6 +503,10 @@ class ExecutionTracker(ExecutionReader):
                     with suppress(TimeoutError):
                         async with asyncio.timeout(poll_seconds):  # 3.11: wait_for can swallow a cancellation
                             await look.wait()
+
+    def _check_id(self, execution_id: str) -> None:
+        if not is_storable_id(execution_id):
+            raise ExecutionNotFound(execution_id)
 
     def _encode(self, value: Json, where: str) -> JsonText:
         return encode(value, where, limit_bytes=self._payload_limit_bytes)
@@ -482,7 +520,7 @@ def _failure(failure: Failure | None, error_message: str | None) -> Failure | No
         return None
     failure = failure or Failure(type=None, message=error_message or "")
     return Failure(
-        type=failure.type,
+        type=None if failure.type is None else clean_text(failure.type),
         message=clean_text(failure.message),
         traceback=None if failure.traceback is None else clean_text(failure.traceback),
     )

@@ -11,7 +11,7 @@ import asyncio
 import contextvars
 from collections import defaultdict
 from collections.abc import AsyncGenerator, Coroutine, Iterable
-from contextlib import aclosing, asynccontextmanager, suppress
+from contextlib import aclosing, asynccontextmanager
 
 from ia_modules.database.manager import DatabaseManager
 from ia_modules.errors import DatabaseError
@@ -30,6 +30,7 @@ class Live:
         self._listener: asyncio.Task[None] | None = None
         self._unannounced: set[ExecutionId] = set()
         self._announcer: asyncio.Task[None] | None = None
+        self._closing = False
 
     @asynccontextmanager
     async def watching(self, execution_id: ExecutionId) -> AsyncGenerator[asyncio.Event]:
@@ -57,6 +58,7 @@ class Live:
 
     async def close(self) -> None:
         """Announce what is left, and listen no more."""
+        self._closing = True
         if self._announcer is not None:
             await asyncio.shield(self._announcer)
         await self._stop_listening()
@@ -70,8 +72,11 @@ class Live:
         """Tell the other processes which executions changed: at most one message in 10 ms, outside any transaction."""
         while self._unannounced:
             ids = [self._unannounced.pop() for _ in range(min(len(self._unannounced), _IDS_PER_ANNOUNCEMENT))]
-            with suppress(DatabaseError):  # a wake-up that is lost costs a poll
+            try:
                 await self._database.notify(",".join(ids))
+            except DatabaseError:  # a wake-up that is lost costs a poll
+                if self._closing:
+                    return
             await asyncio.sleep(_ANNOUNCE_EVERY_SECONDS)
 
     async def _listen(self) -> None:

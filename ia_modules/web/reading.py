@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any
 
 from ia_modules.database.manager import DatabaseManager, Script, Statement
-from ia_modules.errors import ExecutionNotFound
+from ia_modules.errors import ExecutionNotFound, InvalidArgument
 from ia_modules.models import (
     Changes,
     ExecutionRecord,
@@ -16,10 +16,14 @@ from ia_modules.models import (
     InteractionRecord,
     LogRecord,
     PipelineId,
+    PipelineRecord,
+    PipelineSummary,
+    PipelineVersionRecord,
     StepExecutionRecord,
     StepSummary,
     parse_time,
 )
+from ia_modules.payload import check_count, is_storable_id
 from ia_modules.pipeline.journal import PAGE_LIMIT, page_of
 
 _EVERY_SIZE = 2**31 - 1
@@ -82,19 +86,32 @@ class ExecutionReader:
     def __init__(self, database: DatabaseManager) -> None:
         self._database = database
 
+    async def list_pipelines(self) -> list[PipelineSummary]:
+        """All pipelines with their newest executions, by slug."""
+        rows = await self._database.fetch_all_async(self._database.query("list_pipelines"), {})
+        return [PipelineSummary.from_row(row) for row in rows]
+
+    async def get_pipeline(self, slug_or_id: str) -> PipelineRecord | None:
+        """The pipeline with this slug, or else this id; None when there is none."""
+        asked = {"slug_or_id": slug_or_id}
+        row = await self._database.fetch_one_async(self._database.query("get_pipeline"), asked)
+        return None if row is None else PipelineRecord.from_row(row)
+
+    async def get_pipeline_version(self, pipeline_id: str, version: int | None = None) -> PipelineVersionRecord | None:
+        """One definition of a pipeline, None = the current one; None when there is no such pipeline or version."""
+        asked = {"pipeline_id": pipeline_id, "version": version}
+        row = await self._database.fetch_one_async(self._database.query("get_pipeline_version"), asked)
+        return None if row is None else PipelineVersionRecord.from_row(row)
+
     async def get_execution(self, execution_id: str) -> ExecutionRecord | None:
         """The execution; None when there is none."""
-        row = await self._database.fetch_one_async(
-            self._database.query("get_execution"), {"execution_id": execution_id}
-        )
-        return None if row is None else ExecutionRecord.from_row(row)
+        rows = await self._rows_of("get_execution", execution_id=execution_id)
+        return ExecutionRecord.from_row(rows[0]) if rows else None
 
     async def get_execution_summary(self, execution_id: str) -> ExecutionSummary | None:
         """The execution without its payloads; None when there is none."""
-        row = await self._database.fetch_one_async(
-            self._database.query("get_execution_summary"), {"execution_id": execution_id}
-        )
-        return None if row is None else ExecutionSummary.from_row(row)
+        rows = await self._rows_of("get_execution_summary", execution_id=execution_id)
+        return ExecutionSummary.from_row(rows[0]) if rows else None
 
     async def get_execution_steps(
         self, execution_id: str, *, inline_bytes: int = _EVERY_SIZE
@@ -104,23 +121,17 @@ class ExecutionReader:
         Args:
             inline_bytes: inputs and outputs beyond this size are None; ``input_bytes`` and ``output_bytes`` tell.
         """
-        rows = await self._database.fetch_all_async(
-            self._database.query("list_steps"), {"execution_id": execution_id, "inline_bytes": inline_bytes}
-        )
+        rows = await self._rows_of("list_steps", execution_id=execution_id, inline_bytes=inline_bytes)
         return [StepExecutionRecord.from_row(row) for row in rows]
 
     async def get_step_execution(self, step_execution_id: str) -> StepExecutionRecord | None:
         """One attempt with all its payloads; None when there is none."""
-        row = await self._database.fetch_one_async(
-            self._database.query("get_step"), {"step_execution_id": step_execution_id}
-        )
-        return None if row is None else StepExecutionRecord.from_row(row)
+        rows = await self._rows_of("get_step", step_execution_id=step_execution_id)
+        return StepExecutionRecord.from_row(rows[0]) if rows else None
 
     async def get_interactions(self, execution_id: str) -> list[InteractionRecord]:
         """The questions of an execution to people, with their answers, in the order in which they were asked."""
-        rows = await self._database.fetch_all_async(
-            self._database.query("get_interactions"), {"execution_id": execution_id}
-        )
+        rows = await self._rows_of("get_interactions", execution_id=execution_id)
         return [InteractionRecord.from_row(row) for row in rows]
 
     async def get_recent_executions(self, limit: int = 50, pipeline_id: str | None = None) -> list[ExecutionSummary]:
@@ -131,7 +142,16 @@ class ExecutionReader:
     async def list_executions(
         self, filters: ExecutionFilters | None = None, cursor: str | None = None, limit: int = 50
     ) -> ExecutionPage:
-        """A page of executions, newest first; ``cursor`` is a page's ``next_cursor``."""
+        """A page of executions, newest first.
+
+        Args:
+            cursor: a page's ``next_cursor``.
+            limit: 1 to 1,000.
+
+        Raises:
+            InvalidArgument: the limit is out of range, or an id has characters that no id can have.
+        """
+        check_count(limit, "limit", low=1, high=1000)
         filters = filters or ExecutionFilters()
         asked: dict[str, Any] = {
             "status": filters.status,
@@ -141,6 +161,9 @@ class ExecutionReader:
             "cursor": cursor,
         }
         asked = {name: value for name, value in asked.items() if value is not None}
+        for name in asked.keys() & {"pipeline_id", "cursor"}:
+            if not is_storable_id(asked[name]):
+                raise InvalidArgument(name, repr(asked[name])[:80], "an id")
         conditions = " AND ".join(_CONDITIONS[name] for name in asked) or "TRUE"
         sql = self._database.query("list_executions").replace("WHERE TRUE", f"WHERE {conditions}")
         rows = await self._database.fetch_all_async(sql, {**asked, "limit": limit + 1})
@@ -158,7 +181,8 @@ class ExecutionReader:
             by_status |= {row["status"]: row["executions"] for row in counts}
             completed, failed = by_status["completed"], by_status["failed"]
             seconds = [
-                (parse_time(row["completed_at"]) - parse_time(row["started_at"])).total_seconds() for row in times
+                max(0.0, (parse_time(row["completed_at"]) - parse_time(row["started_at"])).total_seconds())
+                for row in times
             ]
             return ExecutionStatistics(
                 total=sum(by_status.values()),
@@ -175,6 +199,10 @@ class ExecutionReader:
         Raises:
             ExecutionNotFound
         """
+        if not is_storable_id(execution_id):
+            raise ExecutionNotFound(execution_id)
+        check_count(after, "cursor", high=2**63 - 1)
+        check_count(limit, "limit", low=1, high=_EVERY_SIZE - 1)
         query = self._database.query
 
         def read() -> Script[Changes]:
@@ -196,3 +224,9 @@ class ExecutionReader:
             return page_of(execution, steps, logs, after=after, limit=limit)
 
         return await self._database.read(read())
+
+    async def _rows_of(self, name: str, **params: str | int) -> list[dict[str, Any]]:
+        """The rows of a named query; nothing has an id that cannot be stored."""
+        if not all(is_storable_id(value) for key, value in params.items() if key.endswith("_id")):
+            return []
+        return await self._database.fetch_all_async(self._database.query(name), params)

@@ -6,12 +6,17 @@ it could not be recorded it carries a note that says so.
 
 import asyncio
 from collections.abc import Callable, Coroutine
+from functools import partial
 from types import TracebackType
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Self, TypeVar
 
-from ia_modules.errors import IAModulesError, PayloadError
+from ia_modules.errors import InvalidArgument, PayloadError
 from ia_modules.models import ExecutionId, Json, LogLevel, StepExecutionId
+from ia_modules.payload import clean_text
 from ia_modules.transitions import Failure, StepUpdate, Transition
+
+Ending = Coroutine[None, None, bool]
+Id = TypeVar("Id", ExecutionId, StepExecutionId)
 
 if TYPE_CHECKING:
     from ia_modules.web.execution_tracker import ExecutionTracker
@@ -69,21 +74,19 @@ class RecordedExecution:
         await self._tracker.log(self.id, message, level=level, data=data)
 
     async def __aenter__(self) -> Self:
-        self.id = await self._tracker.start_execution(
+        starting = self._tracker.start_execution(
             self._pipeline_id, self._pipeline_name, self._input_data, self._total_steps, self._metadata
         )
+        self.id = await _begin(starting, self._end)
         return self
+
+    def _end(self, execution_id: ExecutionId, status: str, output: Json, failure: Failure | None) -> Ending:
+        return self._tracker.update_execution_status(execution_id, status, output_data=output, failure=failure)
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, where: TracebackType | None
     ) -> None:
-        await _record_end(
-            lambda status, output, failure: self._tracker.update_execution_status(
-                self.id, status, output_data=output, failure=failure
-            ),
-            self.output,
-            error,
-        )
+        await _record_end(partial(self._end, self.id), self.output, error)
 
 
 class RecordedStep:
@@ -121,33 +124,44 @@ class RecordedStep:
 
     async def progress(self, fraction: float, message: str | None = None) -> None:
         """Show how far the step is: ``fraction`` from 0 to 1; the latest wins."""
-        update = StepUpdate(step_execution_id=self.id, progress=fraction, progress_message=message)
+        if not 0 <= fraction <= 1:  # also what is no number
+            raise InvalidArgument(f"progress of step {self._step_id!r}", str(fraction), "0 to 1")
+        said = None if message is None else clean_text(message)
+        update = StepUpdate(step_execution_id=self.id, progress=fraction, progress_message=said)
         await self._tracker.record(
             Transition(execution_id=self._execution_id, writer=self._tracker.owner, updates=(update,))
         )
 
     async def __aenter__(self) -> Self:
-        self.id = await self._tracker.start_step_execution(
+        starting = self._tracker.start_step_execution(
             self._execution_id, self._step_id, self._name, self._type, self._input_data, self._metadata
         )
+        self.id = await _begin(starting, self._end)
         return self
+
+    def _end(self, attempt: StepExecutionId, status: str, output: Json, failure: Failure | None) -> Ending:
+        return self._tracker.complete_step_execution(attempt, status, output, failure=failure)
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, where: TracebackType | None
     ) -> None:
-        await _record_end(
-            lambda status, output, failure: self._tracker.complete_step_execution(
-                self.id, status, output, failure=failure
-            ),
-            self.output,
-            error,
-        )
+        await _record_end(partial(self._end, self.id), self.output, error)
+
+
+async def _begin(starting: Coroutine[None, None, Id], end: Callable[[Id, str, Json, Failure | None], Ending]) -> Id:
+    """The id of what begins. Who is cancelled meanwhile leaves nothing behind that seems to run for ever."""
+    task = asyncio.create_task(starting)
+    try:
+        return await asyncio.shield(task)
+    except asyncio.CancelledError as cancelled:
+        await asyncio.wait([task])
+        if task.exception() is None:
+            await _record_end(partial(end, task.result()), None, cancelled)
+        raise
 
 
 async def _record_end(
-    record: Callable[[str, Json, Failure | None], Coroutine[None, None, bool]],
-    output: Json,
-    error: BaseException | None,
+    end: Callable[[str, Json, Failure | None], Ending], output: Json, error: BaseException | None
 ) -> None:
     """Record how a block ended, even if cancelled meanwhile.
 
@@ -155,23 +169,25 @@ async def _record_end(
     """
     if error is None:
         try:
-            await _finish(record("completed", output, None))
+            await _finish(end("completed", output, None))
         except PayloadError as unusable:
-            await _finish(record("failed", None, Failure.of(unusable)))
+            await _finish(end("failed", None, Failure.of(unusable)))
             raise
         return
     status = "cancelled" if isinstance(error, asyncio.CancelledError) else "failed"
     try:
-        await _finish(record(status, None, Failure.of(error)))
-    except IAModulesError as failure:
+        await _finish(end(status, None, Failure.of(error)))
+    except Exception as failure:  # noqa: BLE001 - whatever it is, the program's own exception goes on its way
         error.add_note(f"The tracker could not record this: {failure}")
 
 
-async def _finish(recording: Coroutine[None, None, bool]) -> None:
+async def _finish(recording: Ending) -> None:
     """Await something to its end, also when this task is cancelled meanwhile."""
     saving = asyncio.create_task(recording)
     try:
         await asyncio.shield(saving)
-    except asyncio.CancelledError:
+    except asyncio.CancelledError as cancelled:
         await asyncio.wait([saving])
+        if (failure := saving.exception()) is not None:
+            cancelled.add_note(f"The tracker could not record this: {failure}")
         raise

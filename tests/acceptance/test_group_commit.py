@@ -1,9 +1,11 @@
 """Fifty writers share commits; whatever goes wrong with some of them is theirs alone."""
 
 import asyncio
+import contextvars
 from collections import Counter
 from collections.abc import AsyncIterator
-from typing import Any
+from dataclasses import replace
+from typing import Any, cast
 
 import pytest
 
@@ -11,15 +13,17 @@ from ia_modules.database.manager import DatabaseManager, Script
 from ia_modules.errors import (
     AlreadyFinished,
     ConstraintViolated,
+    DatabaseBusy,
     DatabaseUnavailable,
     ExecutionNotFound,
     LeaseLost,
+    OtherEventLoop,
     PayloadError,
     PipelineNotFound,
     StepExecutionNotFound,
 )
 from ia_modules.models import ExecutionId, ExecutionStatus, StepExecutionId, StepStatus, new_id
-from ia_modules.transitions import NewExecution, StepStart, Transition
+from ia_modules.transitions import ExecutionUpdate, LogLine, NewExecution, StepStart, StepUpdate, Transition
 from ia_modules.web.execution_tracker import ExecutionTracker
 
 WRITERS = 50
@@ -76,6 +80,12 @@ async def lost_lease(tracker: ExecutionTracker, execution_id: ExecutionId) -> No
     await tracker.start_step_execution(execution_id, "step", "Step", "task")
 
 
+async def wrong_type(tracker: ExecutionTracker, execution_id: ExecutionId) -> None:
+    """What no check at the door can foresee: only the decision stumbles over it."""
+    update = StepUpdate(step_execution_id=cast("Any", ["no", "id"]), status=StepStatus.COMPLETED)
+    await tracker.record(Transition(execution_id=execution_id, writer=tracker.owner, updates=(update,)))
+
+
 async def second_end(tracker: ExecutionTracker, execution_id: ExecutionId) -> None:
     await tracker.update_execution_status(execution_id, "completed")
     await tracker.update_execution_status(execution_id, "failed")
@@ -91,6 +101,7 @@ async def second_end(tracker: ExecutionTracker, execution_id: ExecutionId) -> No
         (constraint, ConstraintViolated),
         (lost_lease, LeaseLost),
         (second_end, AlreadyFinished),
+        (wrong_type, Exception),
     ],
 )
 async def test_of_fifty_concurrent_writers_a_failing_one_fails_alone(
@@ -126,10 +137,10 @@ async def test_of_fifty_concurrent_writers_a_failing_one_fails_alone(
 class WatchfulDatabase(DatabaseManager):
     """Knows of every transition that was handed to it when its commit returned."""
 
-    async def run(self, script: Script[Any]) -> Any:
+    async def run(self, script: Script[Any], **options: Any) -> Any:
         await asyncio.sleep(0)  # everybody who can be told too early is told now
         self.commits = getattr(self, "commits", 0) + 1
-        return await super().run(script)
+        return await super().run(script, **options)
 
 
 class ForgetfulDatabase(DatabaseManager):
@@ -137,12 +148,24 @@ class ForgetfulDatabase(DatabaseManager):
 
     forgotten = 0
 
-    async def run(self, script: Script[Any]) -> Any:
-        result = await super().run(script)
+    async def run(self, script: Script[Any], **options: Any) -> Any:
+        result = await super().run(script, **options)
         if self.forgotten < 3:
             self.forgotten += 1
             raise DatabaseUnavailable("the connection broke before the answer came")
         return result
+
+
+class GoneDatabase(DatabaseManager):
+    """Cannot be reached while it is gone."""
+
+    gone = False
+
+    async def run(self, script: Script[Any], **options: Any) -> Any:
+        if self.gone:
+            script.close()
+            raise DatabaseUnavailable("nobody answers")
+        return await super().run(script, **options)
 
 
 async def test_writers_share_commits(database_url: str) -> None:
@@ -194,15 +217,6 @@ async def test_a_commit_whose_answer_was_lost_counts_once(database_url: str) -> 
 
 
 async def test_an_unreachable_database_is_an_error_after_the_time_given(database_url: str) -> None:
-    class GoneDatabase(DatabaseManager):
-        gone = False
-
-        async def run(self, script: Script[Any]) -> Any:
-            if self.gone:
-                script.close()
-                raise DatabaseUnavailable("nobody answers")
-            return await super().run(script)
-
     async with GoneDatabase(database_url) as database, ExecutionTracker(database, give_up_seconds=0.2) as tracker:
         pipeline_id = await tracker.register_pipeline("work", "Work")
         database.gone = True
@@ -232,3 +246,75 @@ async def test_a_writer_that_is_cancelled_leaves_the_others_alone(tracker: Execu
     await tracker.close()
     stored = {item.execution_id for item in await tracker.get_recent_executions()}
     assert {outcome.execution_id for outcome in outcomes[1::2]} <= stored  # pyright: ignore[reportAttributeAccessIssue]
+
+
+@pytest.mark.parametrize("dialect", ["postgresql"], indirect=True)
+async def test_what_somebody_keeps_locked_holds_up_only_its_own_writer(
+    database: DatabaseManager,
+) -> None:
+    """Rows are locked one by one on PostgreSQL only."""
+    async with ExecutionTracker(database, give_up_seconds=1.5) as tracker:
+        pipeline_id = await tracker.register_pipeline("work", "Work")
+        ids = [await tracker.start_execution(pipeline_id, "Work") for _ in range(20)]
+        outcomes: list[Any] = []
+
+        async def write(execution_id: ExecutionId) -> None:
+            try:
+                await tracker.log(execution_id, "line")
+                outcomes.append(execution_id)
+            except DatabaseBusy as error:
+                outcomes.append(error)
+
+        async with database.transaction() as handle:
+            await handle.fetch_all(
+                "SELECT 1 FROM pipeline_executions WHERE execution_id = :id FOR UPDATE", {"id": ids[7]}
+            )
+            with_clean_context = contextvars.Context()
+            writers = [
+                asyncio.get_running_loop().create_task(write(execution_id), context=with_clean_context.copy())
+                for execution_id in ids
+            ]
+            await asyncio.wait(writers)
+        (busy,) = [outcome for outcome in outcomes if isinstance(outcome, DatabaseBusy)]
+        assert {outcome for outcome in outcomes if outcome is not busy} == {*ids} - {ids[7]}
+        await write(ids[7])
+        assert outcomes[-1] == ids[7]
+
+
+async def test_an_error_that_many_are_told_is_each_writers_own(database_url: str) -> None:
+    async with GoneDatabase(database_url) as database, ExecutionTracker(database, give_up_seconds=0) as tracker:
+        pipeline_id = await tracker.register_pipeline("work", "Work")
+        database.gone = True
+        starts = [tracker.start_execution(pipeline_id, "Work") for _ in range(3)]
+        errors = await asyncio.gather(*starts, return_exceptions=True)
+        assert len({id(error) for error in errors}) == 3
+
+
+async def test_a_line_that_comes_again_after_the_end_is_known(tracker: ExecutionTracker) -> None:
+    pipeline_id = await tracker.register_pipeline("work", "Work")
+    execution_id = await tracker.start_execution(pipeline_id, "Work")
+    line = LogLine(log_id=new_id(), message="the last words")
+    ending = Transition(
+        execution_id=execution_id,
+        writer=tracker.owner,
+        change=ExecutionUpdate(status=ExecutionStatus.COMPLETED),
+        logs=(line,),
+    )
+    first = await tracker.record(ending)
+    assert await tracker.record(ending) == replace(first, changed=False)
+    other = replace(ending, logs=(LogLine(log_id=new_id(), message="too late"),))
+    with pytest.raises(AlreadyFinished):
+        await tracker.record(other)
+
+
+def test_a_tracker_serves_one_event_loop_at_a_time(database_url: str) -> None:
+    async def main() -> None:
+        async with DatabaseManager(database_url) as database, ExecutionTracker(database) as tracker:
+            pipeline_id = await tracker.register_pipeline("work", "Work")
+            working = asyncio.create_task(tracker.start_execution(pipeline_id, "Work"))
+            await asyncio.sleep(0)
+            with pytest.raises(OtherEventLoop, match="tracker of its own"):
+                await asyncio.to_thread(lambda: asyncio.run(tracker.start_execution(pipeline_id, "Work")))
+            assert await working
+
+    asyncio.run(main())

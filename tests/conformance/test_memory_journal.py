@@ -1,6 +1,7 @@
 import pytest
 
-from ia_modules.pipeline.journal import Journal, MemoryJournal
+from ia_modules.pipeline.journal import Journal
+from ia_modules.pipeline.memory_journal import MemoryJournal
 from ia_modules.testing import JournalContract
 
 

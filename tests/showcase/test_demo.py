@@ -43,7 +43,7 @@ async def read_until(demo: Process, pattern: str) -> re.Match[str]:
 async def test_the_demonstration_shows_a_recorded_program_on_the_socket_and_ends_when_asked_to(
     database_url: str, tracker: ExecutionTracker
 ) -> None:
-    options = ("--exit-after-first", "--pause-seconds", "0", "--repeat", "1")
+    options = ("--program", "folder_digest", "--exit-after-first", "--pause-seconds", "0", "--repeat", "1")
     async with demonstration(database_url, *options) as demo, asyncio.timeout(PATIENCE_SECONDS):
         stdout, stderr = await demo.communicate()
     assert (demo.returncode, stderr.decode()) == (0, "")
@@ -63,7 +63,7 @@ async def test_the_demonstration_shows_a_recorded_program_on_the_socket_and_ends
 async def test_the_demonstration_puts_its_end_on_record_and_leaves_nothing_running(
     database_url: str, tracker: ExecutionTracker
 ) -> None:
-    async with demonstration(database_url, "--pause-seconds", "20") as demo:
+    async with demonstration(database_url, "--program", "folder_digest", "--pause-seconds", "20") as demo:
         url = (await read_until(demo, r"http://[\d.:]+"))[0]
         await read_until(demo, "step_update +running")
         async with httpx.AsyncClient(base_url=url) as api:
@@ -80,3 +80,14 @@ async def test_the_demonstration_puts_its_end_on_record_and_leaves_nothing_runni
     assert ended is not None
     assert ended.status == "cancelled"
     assert {step.status.value for step in await tracker.get_execution_steps(ended.execution_id)} == {"cancelled"}
+
+
+async def test_the_demonstration_runs_the_code_review_live(database_url: str, tracker: ExecutionTracker) -> None:
+    async with demonstration(database_url, "--exit-after-first") as demo, asyncio.timeout(PATIENCE_SECONDS):
+        stdout, stderr = await demo.communicate()
+    assert (demo.returncode, stderr.decode()) == (0, "")
+    [execution] = await tracker.get_recent_executions()
+    assert (execution.pipeline_name, execution.status) == ("Code review", "completed")
+    shown = stdout.decode()
+    for step in ("Parse every file", "Complexity", "TODOs", "Score", "Write the report"):
+        assert re.search(rf"step_update +completed +{step}", shown)

@@ -39,6 +39,7 @@ class Point:
 
 class Shape(Enum):
     ROUND = object()
+    FLAT = math.nan
 
 
 deep: list[Any] = []
@@ -60,7 +61,8 @@ deep.append(deep)
         ((1, b"raw"), "$[1]", "a value of type bytes"),
         ({"tags": {1, 2}}, "$.tags", "a value of type set"),
         (Point(), "$", "a value of type Point"),
-        (Shape.ROUND, "$", "a value of type Shape"),
+        (Shape.ROUND, "$", "a value of type object"),
+        (Shape.FLAT, "$", "found nan"),
         (object, "$", "a value of type type"),
         (deep, "$[0][0][0]", "more than 200 levels"),
         ("x" * 101, "$", "103 bytes"),

@@ -83,3 +83,26 @@ SELECT interactions.interaction_id, execution_id, step_execution_id, status, pro
   FROM interactions
   LEFT JOIN interaction_responses ON interaction_responses.interaction_id = interactions.interaction_id
  WHERE interactions.interaction_id = :interaction_id;
+
+-- name: list_pipelines
+-- The newest execution of a pipeline is the one with the highest id: one look into the index for each.
+SELECT pipelines.id, slug, name, description, current_version, is_active, pipelines.created_at, updated_at,
+       execution_id AS last_execution_id, status AS last_status, pipeline_executions.created_at AS last_created_at
+  FROM pipelines
+  LEFT JOIN pipeline_executions
+    ON execution_id = (SELECT MAX(execution_id) FROM pipeline_executions WHERE pipeline_id = pipelines.id)
+ ORDER BY slug;
+
+-- name: get_pipeline
+SELECT id, slug, name, description, current_version, is_active, created_at, updated_at
+  FROM pipelines
+ WHERE slug = :slug_or_id OR id = :slug_or_id
+ ORDER BY CASE WHEN slug = :slug_or_id THEN 0 ELSE 1 END
+ LIMIT 1;
+
+-- name: get_pipeline_version
+SELECT pipeline_id, version, definition, content_hash, source_folder, created_at
+  FROM pipeline_versions
+ WHERE pipeline_id = :pipeline_id
+   AND version = COALESCE(
+       CAST(:version AS INTEGER), (SELECT current_version FROM pipelines WHERE id = :pipeline_id));

@@ -25,6 +25,12 @@ SELECT step_execution_id, execution_id, step_id, iteration, attempt, status
  ORDER BY iteration DESC, attempt DESC
  LIMIT 1;
 
+-- name: read_log_id
+SELECT log_id FROM execution_logs WHERE log_id = :log_id;
+
+-- name: read_interaction_id
+SELECT interaction_id FROM interactions WHERE interaction_id = :interaction_id;
+
 -- name: insert_execution
 -- No row returned = it exists; its state must be read and the transition decided again.
 INSERT INTO pipeline_executions (
@@ -110,6 +116,12 @@ VALUES (
     ia_now())
 ON CONFLICT (interaction_id) DO NOTHING;
 
+-- name: expire_interaction
+UPDATE interactions
+   SET status = 'expired', sequence = :sequence, completed_at = ia_now()
+ WHERE interaction_id = :interaction_id
+   AND status = 'pending';
+
 -- name: close_open_interactions
 UPDATE interactions
    SET status = 'cancelled', sequence = :sequence, completed_at = ia_now()
@@ -165,8 +177,9 @@ INSERT INTO interaction_responses (interaction_id, actor, response, created_at)
 VALUES (:interaction_id, :actor, :response, ia_now());
 
 -- name: wake_waiting_execution
--- An answer is there: what waited for people only may be claimed again.
+-- An answer comes: what waited for people only may be claimed again. The execution's row is locked before the question's,
+-- as everybody does, so that nobody waits for each other.
 UPDATE pipeline_executions
    SET sequence = sequence + 1, status = CASE WHEN status = 'waiting_for_human' THEN 'pending' ELSE status END
- WHERE execution_id = :execution_id
-RETURNING sequence;
+ WHERE execution_id = (SELECT execution_id FROM interactions WHERE interaction_id = :interaction_id)
+RETURNING execution_id;

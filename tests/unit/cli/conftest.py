@@ -23,8 +23,8 @@ def command(database_url: str, monkeypatch: pytest.MonkeyPatch) -> Command:
 def command_on(database_url: str, monkeypatch: pytest.MonkeyPatch) -> Command:
     monkeypatch.setenv("DATABASE_URL", database_url)
 
-    def run(*arguments: str) -> Result:
-        return CliRunner().invoke(app, arguments)
+    def run(*arguments: str, stdin: str | None = None) -> Result:
+        return CliRunner().invoke(app, arguments, input=stdin)
 
     return run
 

@@ -25,7 +25,9 @@ async def read_all(database_url: str, execution_id: str) -> dict[str, Any]:
         assert execution is not None
         steps = await tracker.get_execution_steps(execution_id)
         logs = (await tracker.changes(execution_id)).logs
-    return execution.to_dict() | {"steps": [s.to_dict() for s in steps], "logs": [line.to_dict() for line in logs]}
+        interactions = await tracker.get_interactions(execution_id)
+    found = {"steps": steps, "logs": logs, "interactions": interactions}
+    return execution.to_dict() | {name: [row.to_dict() for row in rows] for name, rows in found.items()}
 
 
 def test_list_shows_the_executions_newest_first(command: Command, recorded: Recorded) -> None:
@@ -48,6 +50,7 @@ def test_list_pages_and_filters(command: Command, recorded: Recorded) -> None:
     assert bad not in command("executions", "list", "--status", "completed").stdout
     assert command("executions", "list", "--status", "cancelled").stdout == "No executions.\n"
     assert command("executions", "list", "--pipeline", "nobody").stdout == "No executions.\n"
+    assert command("executions", "list", "--pipeline", "nightly").stdout.count("Nightly") == 2
 
 
 def test_list_as_json_is_what_the_tracker_answers(command: Command, recorded: Recorded, database_url: str) -> None:
@@ -72,17 +75,21 @@ def test_show_tells_the_story_of_an_execution(command: Command, recorded: Record
     assert any(line.split() == ["status", "failed"] for line in lines)
     assert any(line.split()[:2] == ["error", "ValueError:"] for line in lines)
     assert any(line.split()[:2] == ["steps", "1"] and "of 2 completed, 1 failed" in line for line in lines)
-    [download] = [line for line in lines if " download " in line]
-    assert download.startswith("completed")
-    assert download.endswith('{"url":"x"} → (5,002 bytes)')
-    [score] = [line for line in lines if line.startswith("failed")]
-    assert " score " in score
-    assert "ValueError: bad row" in score
+    download, score = (lines[number] for number in (lines.index("What happened") + 1, _line_of(lines, "  2  score")))
+    assert download.split()[:3] == ["1", "download", "completed"]
+    assert '       given     {"url":"x"}' in lines
+    assert any(line.startswith('       gave      "xxx') and line.endswith("…") for line in lines)
+    assert score.split()[:3] == ["2", "score", "failed"]
+    assert any(line.startswith("       attempt 1 failed in ") and "ValueError: bad row" in line for line in lines)
     assert "Attempt 1 of score failed" in lines
     assert "  Traceback (most recent call last):" in lines
     assert any(line.endswith('{"row":7}') and " error " in line and " score " in line for line in lines)
 
     assert '  output    {"stored":3}' in command("executions", "show", good).stdout.splitlines()
+
+
+def _line_of(lines: list[str], beginning: str) -> int:
+    return next(number for number, line in enumerate(lines) if line.startswith(beginning))
 
 
 def test_show_as_json_is_everything_there_is(command: Command, recorded: Recorded, database_url: str) -> None:

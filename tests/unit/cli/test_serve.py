@@ -63,10 +63,3 @@ def test_serve_without_its_extra_says_what_to_install(tmp_path: Path) -> None:
     assert "fastapi is not installed" in done.stderr
     assert "pip install 'ia_modules[showcase]'" in done.stderr
     assert "Traceback" not in done.stderr
-
-
-@pytest.mark.parametrize("words", [[], ["db"], ["db", "migrate"], ["db", "status"], ["executions"], ["serve"]])
-def test_every_help_has_an_example(words: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
-    shown = command_on("", monkeypatch)(*words, "--help")
-    assert shown.exit_code == 0
-    assert "Example: ia-modules" in shown.stdout

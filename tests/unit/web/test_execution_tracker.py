@@ -2,6 +2,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import aclosing
 from datetime import UTC, datetime, timedelta
+from typing import Any, cast
 
 import pytest
 
@@ -9,7 +10,10 @@ from ia_modules.database.manager import DatabaseManager
 from ia_modules.errors import (
     AlreadyFinished,
     ConstraintViolated,
+    DatabaseError,
     ExecutionNotFound,
+    InteractionNotFound,
+    InvalidArgument,
     InvalidStatus,
     LeaseLost,
     PayloadError,
@@ -18,8 +22,9 @@ from ia_modules.errors import (
     StepExecutionNotFound,
     TransactionMisuse,
 )
-from ia_modules.models import ExecutionId, ExecutionStatus, PipelineId, StepStatus
-from ia_modules.transitions import Failure
+from ia_modules.models import ExecutionId, ExecutionStatus, PipelineId, StepExecutionId, StepStatus, new_id
+from ia_modules.payload import encode
+from ia_modules.transitions import ExecutionUpdate, Failure, NewInteraction, StepStart, StepUpdate, Transition
 from ia_modules.web.execution_tracker import ExecutionFilters, ExecutionTracker
 
 
@@ -112,6 +117,140 @@ async def test_what_is_wrong_is_refused_and_named(tracker: ExecutionTracker, pip
     with pytest.raises(AlreadyFinished, match="already completed; it cannot become failed"):
         await tracker.update_execution_status(execution_id, "failed")
     assert len((await tracker.list_executions()).items) == 1
+
+
+@pytest.mark.parametrize("count", [-1, 2**31, 10**20, 1.5, "5", True])
+async def test_counts_are_whole_numbers_that_both_databases_can_hold(
+    tracker: ExecutionTracker, pipeline_id: PipelineId, count: Any
+) -> None:
+    execution_id = await tracker.start_execution(pipeline_id)
+    step_id = await tracker.start_step_execution(execution_id, "load", "Load", "task")
+    with pytest.raises(InvalidArgument, match="total_steps"):
+        await tracker.start_execution(pipeline_id, total_steps=count)
+    with pytest.raises(InvalidArgument, match="retry_count"):
+        await tracker.complete_step_execution(step_id, "completed", retry_count=count)
+    with pytest.raises(InvalidArgument, match="failed_steps"):
+        await tracker.update_execution_status(execution_id, "running", failed_steps=count)
+
+
+@pytest.mark.parametrize("nothing", ["a\0b", "\ud800", "x" * 501, 7])
+async def test_an_id_that_nothing_can_have_is_not_found(
+    tracker: ExecutionTracker, pipeline_id: PipelineId, nothing: Any
+) -> None:
+    execution_id = await tracker.start_execution(pipeline_id)
+    assert await tracker.get_execution(nothing) is None
+    assert await tracker.get_execution_steps(nothing) == []
+    assert await tracker.get_step_execution(nothing) is None
+    assert await tracker.get_interactions(nothing) == []
+    with pytest.raises(PipelineNotFound):
+        await tracker.start_execution(nothing)
+    for refused in (
+        tracker.start_step_execution(nothing, "load", "Load", "task"),
+        tracker.update_execution_status(nothing, "completed"),
+        tracker.log(nothing, "line"),
+        tracker.take_over(nothing),
+        tracker.request_cancel(nothing),
+        tracker.changes(nothing),
+    ):
+        with pytest.raises(ExecutionNotFound):
+            await refused
+    for refused in (
+        tracker.complete_step_execution(nothing, "completed"),
+        tracker.log(execution_id, "line", step_execution_id=nothing),
+    ):
+        with pytest.raises(StepExecutionNotFound):
+            await refused
+    with pytest.raises(InteractionNotFound):
+        await tracker.answer_interaction(nothing, {}, actor="ann")
+    with pytest.raises(InvalidArgument, match="cursor"):
+        await tracker.list_executions(cursor=nothing)
+
+
+async def test_texts_for_people_are_cleaned_and_words_are_checked(
+    tracker: ExecutionTracker, database: DatabaseManager
+) -> None:
+    pipeline_id = await tracker.register_pipeline("a", "A", {}, description="a\0b\ud800", source_folder="c\0")
+    row = await database.fetch_one_async("SELECT description FROM pipelines")
+    assert row == {"description": "a\ufffdb\ufffd\ufffd\ufffd"}
+    execution_id = await tracker.start_execution(pipeline_id)
+    await tracker.log(execution_id, cast("Any", ValueError("not a text")))
+    assert [line.message for line in (await tracker.changes(execution_id)).logs] == ["not a text"]
+    with pytest.raises(InvalidStatus, match="Unknown level 'loud'.*warning"):
+        await tracker.log(execution_id, "x", level="loud")
+    with pytest.raises(PayloadError, match="trigger"):
+        await tracker.start_execution(pipeline_id, trigger="")
+    failure = Failure(type="a\0", message="b\0", traceback="c\0")
+    await tracker.update_execution_status(execution_id, "failed", failure=failure)
+    execution = await tracker.get_execution(execution_id)
+    assert execution is not None
+    assert (execution.error_type, execution.error_message) == ("a\ufffd", "b\ufffd")
+
+
+@pytest.mark.parametrize("limit", [0, -1, 1001, "5"])
+async def test_limits_have_limits(tracker: ExecutionTracker, pipeline_id: PipelineId, limit: Any) -> None:
+    execution_id = await tracker.start_execution(pipeline_id)
+    with pytest.raises(InvalidArgument, match="limit"):
+        await tracker.get_recent_executions(limit)
+    if limit != 1001:
+        with pytest.raises(InvalidArgument, match="limit"):
+            await tracker.changes(execution_id, limit=limit)
+
+
+async def test_a_line_stands_only_at_a_step_of_its_own_execution(
+    tracker: ExecutionTracker, pipeline_id: PipelineId
+) -> None:
+    one, other = [await tracker.start_execution(pipeline_id) for _ in range(2)]
+    step_id = await tracker.start_step_execution(other, "load", "Load", "task")
+    for wrong in (step_id, "nowhere"):
+        with pytest.raises(StepExecutionNotFound):
+            await tracker.log(one, "line", step_execution_id=wrong)
+    await tracker.log(other, "line", step_execution_id=step_id)
+
+
+async def test_everybody_who_waits_for_a_cancellation_is_told(
+    tracker: ExecutionTracker, pipeline_id: PipelineId
+) -> None:
+    execution_id = await tracker.start_execution(pipeline_id)
+    first, second = [asyncio.create_task(tracker.cancellation(execution_id)) for _ in range(2)]
+    await asyncio.sleep(0)
+    first.cancel()
+    await asyncio.wait([first])
+    await tracker.request_cancel(execution_id)
+    await second
+
+
+async def test_answering_and_cancelling_do_not_wait_for_each_other(
+    tracker: ExecutionTracker, pipeline_id: PipelineId, database_url: str
+) -> None:
+    """Both lock the execution before its question: whoever is second finds it cancelled or answered."""
+    async with DatabaseManager(database_url) as database, ExecutionTracker(database) as other:
+        for _ in range(40):
+            execution_id = await tracker.start_execution(pipeline_id)
+            step_id = await tracker.start_step_execution(execution_id, "ask", "Ask", "human_input")
+            ask = NewInteraction(interaction_id=new_id(), step_execution_id=step_id, ui_schema=encode({}, "schema"))
+            change = ExecutionUpdate(status=ExecutionStatus.WAITING_FOR_HUMAN)
+            waits = Transition(execution_id=execution_id, writer=tracker.owner, asks=(ask,), change=change)
+            await tracker.record(waits)
+            outcomes = await asyncio.gather(
+                other.answer_interaction(ask.interaction_id, {"yes": True}, actor="ann"),
+                tracker.request_cancel(execution_id),
+                return_exceptions=True,
+            )
+            assert not [outcome for outcome in outcomes if isinstance(outcome, DatabaseError)]
+
+
+async def test_an_attempt_that_ends_is_over_before_the_next_begins(
+    tracker: ExecutionTracker, pipeline_id: PipelineId
+) -> None:
+    execution_id = await tracker.start_execution(pipeline_id)
+    first = await tracker.start_step_execution(execution_id, "one", "One", "task")
+    second = StepStart(step_execution_id=StepExecutionId(new_id()), step_id="two", step_name="Two", step_type="task")
+    ends = StepUpdate(step_execution_id=first, status=StepStatus.COMPLETED)
+    await tracker.record(Transition(execution_id=execution_id, writer=tracker.owner, updates=(ends,), starts=(second,)))
+    one, two = await tracker.get_execution_steps(execution_id)
+    assert one.completed_at is not None
+    assert two.started_at is not None
+    assert one.completed_at <= two.started_at
 
 
 async def test_a_pipeline_with_history_cannot_be_deleted_from_under_it(

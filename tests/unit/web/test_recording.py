@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator
 import pytest
 
 from ia_modules.database.manager import DatabaseManager
-from ia_modules.errors import PayloadError
+from ia_modules.errors import InvalidArgument, PayloadError
 from ia_modules.models import ExecutionRecord, ExecutionStatus, PipelineId, StepExecutionRecord, StepStatus
 from ia_modules.web.execution_tracker import ExecutionTracker
 
@@ -140,3 +140,47 @@ async def test_what_could_not_be_recorded_is_a_note_on_the_programs_own_exceptio
             raise ValueError("mine")
     assert "could not record" in "".join(traceback.format_exception(raised.value))
     assert "somebody else" in "".join(raised.value.__notes__)
+
+
+class Speechless(Exception):
+    def __str__(self) -> str:
+        raise RuntimeError("no words")
+
+
+async def test_an_exception_that_cannot_say_what_it_is_stays_what_it_is(
+    tracker: ExecutionTracker, pipeline_id: PipelineId
+) -> None:
+    with pytest.raises(Speechless):
+        async with tracker.execution(pipeline_id):
+            raise Speechless
+    record, _ = await only_execution(tracker)
+    assert (record.status, record.error_type) == (ExecutionStatus.FAILED, "Speechless")
+    assert "cannot be shown" in (record.error_message or "")
+
+
+async def test_a_program_that_is_cancelled_while_it_begins_does_not_seem_to_run_for_ever(
+    tracker: ExecutionTracker, pipeline_id: PipelineId
+) -> None:
+    async def program() -> None:
+        async with tracker.execution(pipeline_id) as execution, execution.step("one"):
+            await asyncio.Event().wait()
+
+    tasks = [asyncio.create_task(program()) for _ in range(60)]
+    for turns, task in enumerate(tasks):
+        for _ in range(turns % 20):
+            await asyncio.sleep(0)
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
+    assert all(task.cancelled() for task in tasks)
+    page = await tracker.list_executions(limit=100)
+    assert {item.status for item in page.items} <= {ExecutionStatus.CANCELLED}
+    for item in page.items:
+        steps = await tracker.get_execution_steps(item.execution_id)
+        assert {step.status for step in steps} <= {StepStatus.CANCELLED}
+
+
+@pytest.mark.parametrize("fraction", [-0.1, 1.1, float("nan")])
+async def test_progress_is_a_fraction(tracker: ExecutionTracker, pipeline_id: PipelineId, fraction: float) -> None:
+    with pytest.raises(InvalidArgument, match="progress of step 'one'.*0 to 1"):
+        async with tracker.execution(pipeline_id) as execution, execution.step("one") as step:
+            await step.progress(fraction)

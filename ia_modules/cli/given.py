@@ -1,0 +1,58 @@
+"""What ``--input`` gives: JSON itself, ``@`` and a file, or ``-`` for standard input."""
+
+import sys
+from pathlib import Path
+from typing import Annotated, Any, cast
+
+import typer
+
+from ia_modules.cli.terminal import plain
+from ia_modules.errors import PayloadError, PipelineDefinitionError
+from ia_modules.payload import encode
+from ia_modules.pipeline.loader import document_of
+from ia_modules.pipeline.wording import kind_of
+
+Input = Annotated[
+    str | None,
+    typer.Option(
+        "--input", "-i", metavar="JSON|@FILE|-", help="The input, an object: JSON itself, @ and a file, - for stdin."
+    ),
+]
+
+
+def read_input(written: str | None) -> dict[str, Any]:
+    """The object that the option means; none = nothing in it.
+
+    Raises:
+        BadParameter: it cannot be read, or is not a JSON object; says what was found where.
+    """
+    if written is None:
+        return {}
+    try:
+        value = document_of(_text_of(written))
+    except PipelineDefinitionError as wrong:
+        first = wrong.problems[0]
+        raise _refused(f"at {first.where} found {first.found}; expected {first.expected}.") from None
+    if not isinstance(value, dict):
+        raise _refused(f"found {kind_of(value)}; expected an object, such as '{{\"day\": 24}}'.")
+    given = cast("dict[str, Any]", value)
+    try:
+        encode(given, "input")
+    except PayloadError as wrong:
+        raise _refused(str(wrong)) from None
+    return given
+
+
+def _text_of(written: str) -> str:
+    try:
+        if written == "-":
+            return sys.stdin.read()
+        return Path(written[1:]).read_text(encoding="utf-8-sig") if written.startswith("@") else written
+    except OSError as error:
+        raise _refused(f"{written[1:]!r} cannot be read: {error.strerror or error}.") from None
+    except UnicodeDecodeError as error:
+        raise _refused(f"{written!r} is not UTF-8 at byte {error.start}.") from None
+
+
+def _refused(message: str) -> typer.BadParameter:
+    return typer.BadParameter(plain(message), param_hint="--input")

@@ -1,0 +1,183 @@
+"""``ia-modules pipelines``: what is registered, whether files are right, and what they look like."""
+
+from enum import StrEnum
+from typing import Annotated, Any, cast
+
+import typer
+from rich.text import Text
+
+from ia_modules.cli.database import DEFAULT_DATABASE, Database, reading, recording
+from ia_modules.cli.run import NewVersion, refused
+from ia_modules.cli.sources import (
+    NOT_STARTED,
+    FileCheck,
+    check_file,
+    definition_of_file,
+    is_file,
+    listed,
+    version_of_slug,
+)
+from ia_modules.cli.terminal import AsJson, ago, fail, plain, print_json, print_table, run, status_text
+from ia_modules.errors import PipelineConflict, PipelineDefinitionError, Problem
+from ia_modules.models import PipelineSummary
+from ia_modules.pipeline.definition import PipelineDefinition
+from ia_modules.pipeline.diagram import dot, mermaid
+from ia_modules.pipeline.loader import load
+from ia_modules.pipeline.shape import shape
+from ia_modules.web.reading import ExecutionReader
+
+app = typer.Typer(
+    name="pipelines",
+    help="What is registered, whether files are right, and what they look like.",
+    epilog="Example: ia-modules pipelines validate pipelines/*.json",
+    rich_markup_mode=None,
+)
+
+
+class Format(StrEnum):
+    TEXT = "text"
+    MERMAID = "mermaid"
+    DOT = "dot"
+
+
+@app.command("list", epilog="Example: ia-modules pipelines list --json")
+def list_pipelines(database_url: Database = DEFAULT_DATABASE, as_json: AsJson = False) -> None:
+    """List the registered pipelines with their newest executions."""
+    pipelines = run(_read_pipelines(database_url))
+    if as_json:
+        print_json([pipeline.to_dict() for pipeline in pipelines])
+    elif not pipelines:
+        typer.echo("No pipelines. Register one: ia-modules pipelines import FILE.")
+    else:
+        rows = ((each.slug, _version(each), _last(each), ago(each.last_created_at), each.name) for each in pipelines)
+        print_table(("SLUG", "VERSION", "LAST RUN", "WHEN", "NAME"), rows)
+
+
+@app.command("import", epilog="Example: ia-modules pipelines import pipelines/nightly.json --new-version")
+def import_pipeline(
+    file: Annotated[str, typer.Argument(metavar="FILE", help="A pipeline file, JSON or YAML.")],
+    new_version: NewVersion = False,
+    database_url: Database = DEFAULT_DATABASE,
+    as_json: AsJson = False,
+) -> None:
+    """Register a pipeline file under its slug, so that it can be run by that. A wrong file is not stored.
+
+    The same definition again changes nothing. Its step modules stay where they are, beside the file.
+    """
+    check = check_file(file, strict=True)
+    if check.pipeline is None:
+        raise fail("\n".join([f"{file} cannot be registered:", *listed(check.errors)]), status=NOT_STARTED)
+    definition = check.pipeline.definition
+    folder = check.pipeline.folder
+
+    async def work() -> dict[str, Any]:
+        async with recording(database_url) as tracker:
+            try:
+                stored = await tracker.register_version(
+                    definition.slug,
+                    definition.name,
+                    definition.to_json(),
+                    description=definition.description,
+                    source_folder=None if folder is None else str(folder),
+                    new_version=new_version,
+                )
+            except PipelineConflict as conflict:
+                raise refused(conflict) from None
+            return {"slug": definition.slug, **stored.to_dict()}
+
+    stored = run(work(), status=NOT_STARTED)
+    if as_json:
+        print_json(stored)
+    else:
+        typer.echo(f"{stored['slug']} is registered, version {stored['version']}.")
+        typer.echo(f"Run it: ia-modules run {stored['slug']}")
+
+
+@app.command(epilog="Example: ia-modules pipelines validate pipelines/*.json")
+def validate(
+    files: Annotated[list[str], typer.Argument(metavar="FILE...", help="Pipeline files, JSON or YAML.")],
+    as_json: AsJson = False,
+) -> None:
+    """Say everything that is wrong with pipeline files, and where. Their step modules are imported; nothing is run.
+
+    Exit status: 0 all are right, 2 something is wrong.
+    """
+    checks = [check_file(file, strict=True) for file in files]
+    wrong = [check for check in checks if check.pipeline is None]
+    if as_json:
+        print_json({"valid": not wrong, "files": [_as_json(check) for check in checks]})
+    else:
+        for check in checks:
+            _print_check(check)
+    raise typer.Exit(NOT_STARTED if wrong else 0)
+
+
+@app.command(epilog="Example: ia-modules pipelines graph pipelines/nightly.json --format mermaid > nightly.mmd")
+def graph(
+    source: Annotated[str, typer.Argument(metavar="FILE|SLUG", help="A pipeline file, or what is registered.")],
+    form: Annotated[
+        Format, typer.Option("--format", metavar="FORMAT", help="text (its shape), mermaid, or dot (Graphviz).")
+    ] = Format.TEXT,
+    database_url: Database = DEFAULT_DATABASE,
+) -> None:
+    """Draw a pipeline: its shape on the terminal, or as Mermaid or DOT for other programs. No code is imported."""
+    definition = run(_definition(source, database_url), status=NOT_STARTED)
+    match form:
+        case Format.MERMAID:
+            typer.echo(plain(mermaid(definition)), nl=False)
+        case Format.DOT:
+            typer.echo(plain(dot(definition)), nl=False)
+        case Format.TEXT:
+            typer.echo(plain("\n".join([f"{definition.name} ({definition.slug})", "", *shape(definition)])))
+
+
+async def _read_pipelines(database_url: str) -> list[PipelineSummary]:
+    async with reading(database_url) as database:
+        return await ExecutionReader(database).list_pipelines()
+
+
+def _version(pipeline: PipelineSummary) -> str:
+    return "-" if pipeline.current_version is None else str(pipeline.current_version)
+
+
+def _last(pipeline: PipelineSummary) -> str | Text:
+    return "-" if pipeline.last_status is None else status_text(pipeline.last_status)
+
+
+async def _definition(source: str, database_url: str) -> PipelineDefinition:
+    if is_file(source):
+        try:
+            return definition_of_file(source)
+        except PipelineDefinitionError as wrong:
+            lines = [f"{source} is not a pipeline:", *listed(wrong.problems)]
+            raise fail("\n".join(lines), status=NOT_STARTED) from None
+    async with reading(database_url) as database:
+        stored = await version_of_slug(ExecutionReader(database), source)
+    return load(cast("dict[str, Any]", stored.definition), strict=False).definition
+
+
+def _print_check(check: FileCheck) -> None:
+    if check.pipeline is not None:
+        definition = check.pipeline.definition
+        steps = f"{len(definition.steps)} step{'s' if len(definition.steps) > 1 else ''}"
+        typer.echo(plain(f"{check.path}: ok ({definition.slug}, {steps})"))
+        return
+    count = len(check.errors)
+    typer.echo(plain(f"{check.path}: {count} problem{'s' if count > 1 else ''}"))
+    for line in listed(check.errors):
+        typer.echo(plain(line))
+
+
+def _as_json(check: FileCheck) -> dict[str, Any]:
+    definition = None if check.pipeline is None else check.pipeline.definition
+    return {
+        "file": check.path,
+        "valid": definition is not None,
+        "slug": None if definition is None else definition.slug,
+        "steps": None if definition is None else [step.id for step in definition.steps],
+        "problems": [_problem(problem) for problem in check.errors],
+    }
+
+
+def _problem(problem: Problem) -> dict[str, str]:
+    return {"where": problem.where, "found": problem.found, "expected": problem.expected, "hint": problem.hint}

@@ -1,0 +1,51 @@
+"""What comes of a question to a person: the answer, or what was said to happen when nobody answers in time."""
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any, cast
+
+from ia_modules.errors import HumanInputTimeout
+from ia_modules.models import InteractionRecord, StepExecutionId, new_id
+from ia_modules.payload import encode
+from ia_modules.pipeline.attempt import Outcome
+from ia_modules.pipeline.graph import Graph
+from ia_modules.pipeline.human_input import HumanInput, answered
+from ia_modules.pipeline.recorded import RecordedRun
+from ia_modules.pipeline.routing import timeout_route
+from ia_modules.pipeline.tokens import Route
+from ia_modules.transitions import NewInteraction
+
+
+def new_interaction(asked: HumanInput, attempt: StepExecutionId, result: Mapping[str, Any]) -> NewInteraction:
+    """The question as it is kept; who answers sees what the step returned with it."""
+    shown = answered(result, None)
+    del shown["human_input"]
+    return NewInteraction(
+        interaction_id=new_id(),
+        step_execution_id=attempt,
+        ui_schema=encode(asked.ui_schema, "ui_schema"),
+        prompt=asked.prompt,
+        data=encode(shown, "data of a question"),
+        assigned_users=encode(list(asked.assigned_users), "assigned_users"),
+        on_timeout=encode(asked.on_timeout, "on_timeout"),
+        timeout_seconds=asked.timeout_seconds,
+    )
+
+
+def settled(run: RecordedRun, question: InteractionRecord, graph: Graph, *, now: datetime) -> Outcome | None:
+    """What comes of a waiting step run; None while its question is open."""
+    step_id, returned = run.run.key.step_id, cast("dict[str, Any]", run.last.output_data or {})
+    if question.status == "answered":
+        return _led_on(step_id, answered(returned, question.response))
+    if question.deadline_at is None or now < question.deadline_at:
+        return None
+    if isinstance(question.on_timeout, dict):
+        return _led_on(step_id, answered(returned, question.on_timeout))
+    if step_id in graph.on_timeout:
+        return _led_on(step_id, answered(returned, None), timeout_route(graph, step_id))
+    waited = question.deadline_at - question.created_at
+    return Outcome(error=HumanInputTimeout(step_id, waited.total_seconds()))
+
+
+def _led_on(step_id: str, result: dict[str, Any], routes: tuple[Route, ...] | None = None) -> Outcome:
+    return Outcome(result, encode(result, f"result of step {step_id!r}"), routes=routes)

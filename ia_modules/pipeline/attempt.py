@@ -1,0 +1,180 @@
+"""One attempt of a step, from its code to what is to be recorded of it. Knows nothing of journals."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, cast
+
+import orjson
+
+from ia_modules.errors import ConditionError, StepError
+from ia_modules.models import JsonText
+from ia_modules.payload import PAYLOAD_LIMIT_BYTES, encode
+from ia_modules.pipeline.conditions import FunctionCall, Verdict
+from ia_modules.pipeline.core import Step
+from ia_modules.pipeline.definition import ErrorHandling, StepDefinition
+from ia_modules.pipeline.executor import StepExecutor
+from ia_modules.pipeline.human_input import HUMAN_INPUT_REQUIRED, HumanInput, is_question, question
+from ia_modules.pipeline.inputs import check_result
+from ia_modules.pipeline.loading import LoadedPipeline
+from ia_modules.pipeline.results import result_of, step_error_result
+from ia_modules.pipeline.retry import retry_delay, should_retry
+from ia_modules.pipeline.routing import functions_asked
+from ia_modules.pipeline.scope import Scope
+from ia_modules.pipeline.tokens import Route
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """An attempt that is to be made.
+
+    Attributes:
+        step: the object that runs; None where the step has no code of its own.
+        data: what it is given, encoded: each attempt gets a fresh copy.
+        scope: what is known before it.
+        failures: attempts of this step run that have failed so far.
+        refused: why it cannot even begin.
+    """
+
+    definition: StepDefinition
+    handling: ErrorHandling
+    step: Step | None
+    config: Mapping[str, Any]
+    data: JsonText
+    scope: Scope
+    failures: int
+    refused: StepError | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What came of an attempt.
+
+    Attributes:
+        result: what leads on; None when nothing does.
+        stored: the result as it is stored.
+        error: why it failed; with a result, the failure that was made good for (by the fallback, or by going on).
+        succeeded: False for a failure that lets the flow go on.
+        retry_seconds: when to try again; None: not at all.
+        question: what a person is asked before it goes on.
+        verdicts: what the functions on its paths said.
+        routes: where it leads, when that does not depend on the paths' conditions.
+    """
+
+    result: dict[str, Any] | None = None
+    stored: JsonText | None = None
+    error: Exception | None = None
+    succeeded: bool = True
+    retry_seconds: float | None = None
+    question: HumanInput | None = None
+    verdicts: Mapping[FunctionCall, Verdict] = field(default_factory=dict[FunctionCall, Verdict])
+    routes: tuple[Route, ...] | None = None
+
+
+async def make_attempt(work: Work, pipeline: LoadedPipeline, executor: StepExecutor, *, draw: float) -> Outcome:
+    """Run the step's code, then what its error handling says, then the functions that its paths ask.
+
+    Args:
+        draw: uniform in [0, 1), for the delay of a retry.
+
+    Raises:
+        asyncio.CancelledError: the attempt was stopped; everything else is an outcome.
+    """
+    outcome = await _run(work, executor, draw=draw)
+    if outcome.result is None or outcome.question is not None:
+        return outcome
+    return await ask_functions(outcome, work, pipeline, executor)
+
+
+async def ask_functions(outcome: Outcome, work: Work, pipeline: LoadedPipeline, executor: StepExecutor) -> Outcome:
+    """The outcome with the answers of the functions on the step's paths; a function that fails, fails the step."""
+    assert outcome.result is not None
+    step_id = work.definition.id
+    scope = work.scope.after(step_id, outcome.result, succeeded=outcome.succeeded)
+    verdicts: dict[FunctionCall, Verdict] = {}
+    for asked in functions_asked(pipeline.graph, step_id):
+        if asked in verdicts:
+            continue
+        try:
+            answer = await executor.execute(
+                work.step or Step(step_id),
+                pipeline.functions[asked],
+                dict(scope.state),
+                dict(asked.parameters),
+                timeout_seconds=asked.timeout_seconds,
+            )
+        except Exception as error:  # noqa: BLE001 - user code: whatever it raises is the step's failure
+            failed = ConditionError(step_id, str(asked), f"failed: {type(error).__name__}: {error}")
+            failed.__cause__ = error
+            return Outcome(error=failed)
+        verdicts[asked] = Verdict(bool(answer), f"{asked} said {answer!r}"[:200])
+    return Outcome(outcome.result, outcome.stored, outcome.error, outcome.succeeded, verdicts=verdicts)
+
+
+async def _run(work: Work, executor: StepExecutor, *, draw: float) -> Outcome:
+    try:
+        if work.refused is not None:
+            raise work.refused
+        return _kept(await _call(work, executor), work)
+    except Exception as error:  # noqa: BLE001 - user code: whatever it raises is the step's failure
+        return await _failed(error, work, executor, draw=draw)
+
+
+async def _call(work: Work, executor: StepExecutor) -> Any:
+    match work.definition.type:
+        case "condition":
+            return orjson.loads(work.data) if work.definition.inputs else {}
+        case "human_input":
+            return {"status": HUMAN_INPUT_REQUIRED}
+        case "task":
+            assert work.step is not None
+            return await executor.execute(
+                work.step,
+                entry_of(work.step),
+                orjson.loads(work.data),
+                timeout_seconds=work.definition.timeout_seconds,
+            )
+
+
+async def _failed(error: Exception, work: Work, executor: StepExecutor, *, draw: float) -> Outcome:
+    handling, refused = work.handling, work.refused is not None
+    if not refused and handling.retry is not None and should_retry(handling.retry, work.failures + 1, error):
+        return Outcome(error=error, retry_seconds=retry_delay(handling.retry, work.failures + 1, draw=draw))
+    fallback = getattr(work.step, "fallback", None)
+    if not refused and handling.enable_fallback and work.step is not None and fallback is not None:
+        try:
+            value = await executor.execute(
+                work.step,
+                fallback,
+                orjson.loads(work.data),
+                error,
+                timeout_seconds=work.definition.timeout_seconds,
+            )
+            kept = _kept(value, work)
+            return Outcome(kept.result, kept.stored, error, question=kept.question)
+        except Exception as second:  # noqa: BLE001 - user code again
+            second.__context__ = error
+            error = second
+    if handling.continue_on_error:
+        result = step_error_result(error)
+        return Outcome(result, encode(result, "error of a step"), error, succeeded=False)
+    return Outcome(error=error)
+
+
+def _kept(value: Any, work: Work) -> Outcome:
+    """The result as later steps see it: what JSON makes of it.
+
+    Raises:
+        PayloadError, StepOutputError: it cannot be kept.
+    """
+    where = f"result of step {work.definition.id!r}"
+    stored = encode(result_of(value), where, limit_bytes=PAYLOAD_LIMIT_BYTES)
+    result = cast("dict[str, Any]", orjson.loads(stored))
+    if is_question(result):
+        return Outcome(result, stored, question=question(work.config, result))
+    check_result(work.definition, result)
+    return Outcome(result, stored)
+
+
+def entry_of(step: Step) -> Any:
+    """The method to call: ``execute`` where the class has its own, else ``run``."""
+    return step.run if type(step).execute is Step.execute else step.execute

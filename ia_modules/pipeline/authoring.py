@@ -1,0 +1,279 @@
+"""Pipelines written in Python: functions and classes as steps, ``>>`` for paths. The same model as a file gives.
+
+flow = Flow("Review", parameters={"folder": "src"})
+
+@flow.step
+async def load(data): ...
+
+@flow.step(timeout_seconds=60, retry={"max_attempts": 3})
+def check(data): ...
+
+load >> [check, count] >> report
+report >> when("result.score", ">=", 0.8) >> publish
+report >> otherwise >> hold_back
+
+result = await flow.run({"folder": "lib"})
+"""
+
+import inspect
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Any, Generic, ParamSpec, Self, TypeVar, overload
+
+from ia_modules.errors import PipelineDefinitionError, Problem
+from ia_modules.pipeline.core import ExecutionContext
+from ia_modules.pipeline.definition import PipelineDefinition
+from ia_modules.pipeline.loader import load
+from ia_modules.pipeline.loading import LoadedPipeline, StepFactory, StepModules, factory_of, load_pipeline
+from ia_modules.pipeline.runner import Pipeline
+from ia_modules.pipeline.services import ServiceRegistry
+
+P = ParamSpec("P")
+R = TypeVar("R")
+N = TypeVar("N", bound="StepNode")
+
+
+@dataclass(frozen=True, slots=True)
+class When:
+    """When a path is taken. Stands between two steps: ``score >> when("result.n", ">", 3) >> publish``."""
+
+    condition: Any
+
+    def __invert__(self) -> "When":
+        """``~when(...)``: it does not hold."""
+        return When({"type": "not", "condition": self.condition})
+
+    def __and__(self, other: "When") -> "When":
+        return When({"type": "all", "conditions": [self.condition, other.condition]})
+
+    def __or__(self, other: "When") -> "When":
+        return When({"type": "any", "conditions": [self.condition, other.condition]})
+
+
+def when(source: str | Callable[..., Any], operator: str = "exists", value: Any = True, /, **parameters: Any) -> When:
+    """A condition on a path.
+
+    Args:
+        source: ``result.FIELD`` of the step just run, ``STEP.FIELD``, a field of the state, ``{parameters.X}``; or a
+            function ``(context, parameters) -> bool`` of a module, which is given ``parameters``.
+        operator: any of the format's: ``==``, ``>=``, ``in``, ``contains``, ``regex``, …
+        value: what to compare with; a text may be a template.
+    """
+    if callable(source):
+        module, name = _place_of(source)
+        return When({"type": "function", "module_path": module, "function_name": name, "parameters": parameters})
+    return When({"type": "expression", "config": {"source": source, "operator": operator, "value": value}})
+
+
+otherwise = When("else")
+"""When no other path of the step is taken."""
+
+
+class _Source:
+    """Something that paths may leave from."""
+
+    def ends(self) -> "Sequence[StepNode]":
+        """The steps that the paths leave from."""
+        raise NotImplementedError
+
+    @overload
+    def __rshift__(self, target: When) -> "_Conditional": ...
+    @overload
+    def __rshift__(self, target: N) -> N: ...
+    @overload
+    def __rshift__(self, target: "Sequence[StepNode]") -> "Group": ...
+    def __rshift__(self, target: "When | StepNode | Sequence[StepNode]") -> "_Conditional | StepNode | Group":
+        """A path to a step, paths to several that then run at the same time, or a condition on what follows."""
+        if isinstance(target, When):
+            return _Conditional(self.ends(), target.condition)
+        return _connect(self.ends(), target, "always")
+
+
+class StepNode(_Source):
+    """A step of a flow."""
+
+    def __init__(self, flow: "Flow", step_id: str) -> None:
+        self.flow, self.id = flow, step_id
+
+    def __repr__(self) -> str:
+        return f"<step {self.id!r} of {self.flow.name!r}>"
+
+    def __rrshift__(self, sources: "Sequence[StepNode]") -> Self:
+        """``[a, b] >> join``."""
+        _connect(sources, self, "always")
+        return self
+
+    def ends(self) -> "Sequence[StepNode]":
+        return [self]
+
+
+class Node(StepNode, Generic[P, R]):
+    """A step with code. Called, it is the function that it was made of."""
+
+    def __init__(self, flow: "Flow", step_id: str, code: Callable[P, R]) -> None:
+        super().__init__(flow, step_id)
+        self.__wrapped__ = code
+
+    def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R:
+        return self.__wrapped__(*args, **kwargs)
+
+
+class Group(_Source):
+    """Several steps that run at the same time."""
+
+    def __init__(self, nodes: Sequence[StepNode]) -> None:
+        self._nodes = nodes
+
+    def ends(self) -> Sequence[StepNode]:
+        return self._nodes
+
+
+@dataclass(frozen=True, slots=True)
+class _Conditional:
+    """Paths that have a condition and look for their target."""
+
+    sources: Sequence[StepNode]
+    condition: Any
+
+    @overload
+    def __rshift__(self, target: N) -> N: ...
+    @overload
+    def __rshift__(self, target: Sequence[StepNode]) -> Group: ...
+    def __rshift__(self, target: StepNode | Sequence[StepNode]) -> StepNode | Group:
+        return _connect(self.sources, target, self.condition)
+
+
+def _connect(sources: Sequence[StepNode], target: StepNode | Sequence[StepNode], condition: Any) -> StepNode | Group:
+    targets = [target] if isinstance(target, StepNode) else target
+    for source in sources:
+        for each in targets:
+            source.flow.connect(source.id, each.id, condition)
+    return target if isinstance(target, StepNode) else Group(target)
+
+
+@dataclass
+class Flow:
+    """A pipeline in the making.
+
+    Attributes:
+        parameters, outputs, loop_config, error_handling: as in a pipeline file.
+    """
+
+    name: str
+    slug: str | None = None
+    description: str | None = None
+    parameters: Any = None
+    outputs: Mapping[str, Any] | None = None
+    loop_config: Mapping[str, Any] | None = None
+    error_handling: Mapping[str, Any] | None = None
+    _steps: list[dict[str, Any]] = field(default_factory=list[dict[str, Any]], init=False)
+    _paths: list[dict[str, Any]] = field(default_factory=list[dict[str, Any]], init=False)
+    _code: dict[str, Callable[..., Any]] = field(default_factory=dict[str, Callable[..., Any]], init=False)
+
+    @overload
+    def step(self, code: Callable[P, R], /) -> Node[P, R]: ...
+    @overload
+    def step(self, /, **keys: Any) -> Callable[[Callable[P, R]], Node[P, R]]: ...
+    def step(self, code: Callable[..., Any] | None = None, /, **keys: Any) -> Any:
+        """Make a function, or a class derived from ``Step``, a step of this flow; its id is its name.
+
+        Args:
+            keys: ``id``, ``name``, ``inputs``, ``config``, ``timeout_seconds``, ``error_handling``, … as in a file;
+                ``retry``, ``continue_on_error`` and ``enable_fallback`` are short for ``error_handling``.
+        """
+        return partial(self.add, **keys) if code is None else self.add(code, **keys)
+
+    def add(self, code: Callable[P, R], /, **keys: Any) -> Node[P, R]:
+        """As :meth:`step`, for what is not decorated: the same class twice, with other ids and configs."""
+        handling = dict(keys.pop("error_handling", {}))
+        handling |= {key: keys.pop(key) for key in ("retry", "continue_on_error", "enable_fallback") if key in keys}
+        step_id = keys.pop("id", None) or code.__name__.replace("_", "-")
+        module, name = _place_of(code)
+        written = {"id": step_id, "step_class": name, "module": module, **keys}
+        self._steps.append(written | ({"error_handling": handling} if handling else {}))
+        self._code[step_id] = code
+        return Node(self, step_id, code)
+
+    def ask(self, step_id: str, **config: Any) -> StepNode:
+        """A step that asks a person. ``config``: ``prompt``, ``ui_schema``, ``timeout_seconds``, ``on_timeout``."""
+        self._steps.append({"id": step_id, "type": "human_input", "config": config})
+        return StepNode(self, step_id)
+
+    def connect(self, from_step: str, to_step: str, condition: Any = "always") -> None:
+        """A path, by the ids of its steps; ``to_step`` may be ``end``."""
+        self._paths.append({"from_step": from_step, "to_step": to_step, "condition": condition})
+
+    @property
+    def definition(self) -> PipelineDefinition:
+        """The model, as a file with the same content gives it.
+
+        Raises:
+            PipelineDefinitionError: it is wrong; has every problem.
+        """
+        return load(self._document()).definition
+
+    def to_json(self) -> dict[str, Any]:
+        """The content of a pipeline file that runs the same code.
+
+        Raises:
+            PipelineDefinitionError: it is wrong, or a step's code cannot be imported by its name.
+        """
+        definition = self.definition
+        unnamed = [
+            Problem(
+                f"$.steps[{index}]",
+                f"{step['step_class']!r}, which has no name of its own in its module",
+                "a function or class at the top level of a module",
+            )
+            for index, step in enumerate(self._steps)
+            if "<" in step.get("step_class", "") or "." in step.get("step_class", "")
+        ]
+        if unnamed:
+            raise PipelineDefinitionError(unnamed)
+        return definition.to_json()
+
+    def load(self) -> LoadedPipeline:
+        """The definition with its code."""
+        given: dict[str, StepFactory] = {step_id: factory_of(code) for step_id, code in self._code.items()}
+        return load_pipeline(self.definition, StepModules(), given=given)
+
+    async def run(
+        self,
+        input_data: Mapping[str, Any] | None = None,
+        services: ServiceRegistry | None = None,
+        execution_context: ExecutionContext | None = None,
+        *,
+        new_version: bool = False,
+    ) -> dict[str, Any]:
+        """Run it to its end; as :meth:`ia_modules.pipeline.runner.Pipeline.run`."""
+        pipeline = Pipeline(self.load(), services or ServiceRegistry())
+        return await pipeline.run(input_data, execution_context, new_version=new_version)
+
+    def _document(self) -> dict[str, Any]:
+        said = {
+            "slug": self.slug,
+            "description": self.description,
+            "parameters": self.parameters,
+            "outputs": self.outputs,
+            "loop_config": self.loop_config,
+            "error_handling": self.error_handling,
+        }
+        targets = {path["to_step"] for path in self._paths if path["to_step"] != path["from_step"]}
+        first = next((step["id"] for step in self._steps if step["id"] not in targets), None)
+        start = first or (self._steps[0]["id"] if self._steps else "")
+        return {
+            "name": self.name,
+            **{key: value for key, value in said.items() if value is not None},
+            "steps": self._steps,
+            "flow": {"start_at": start, "paths": self._paths},
+        }
+
+
+def _place_of(code: Callable[..., Any]) -> tuple[str, str]:
+    """Module and qualified name, as a file names code."""
+    plain = inspect.unwrap(code)
+    return plain.__module__, getattr(plain, "__qualname__", type(plain).__qualname__)
+
+
+__all__ = ["Flow", "Group", "Node", "StepNode", "When", "otherwise", "when"]

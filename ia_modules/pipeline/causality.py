@@ -1,0 +1,82 @@
+"""What a step run follows from: its causal ancestors, in the order in which their results are laid over each other."""
+
+import heapq
+from collections.abc import Callable, Container, Iterable, Iterator
+
+from ia_modules.pipeline.tokens import GraphState, StepRunKey
+
+
+def causal_ancestors(state: GraphState, parents: Iterable[StepRunKey]) -> list[StepRunKey]:
+    """The step runs that led to one with these parents, the parents with them, in causal order.
+
+    An earlier iteration stands before a later one. Where branches join, the whole branch of the path that stands first
+    in the file comes first. What leads to a single parent stands in the order in which that parent saw it.
+    """
+    roots = list(parents)
+    ancestors = set(_reached(roots, lambda key: state.runs[key].parents))
+
+    return list(_postorder(roots, lambda key: _directly_before(state, key, ancestors)))
+
+
+def causal_order(state: GraphState) -> list[StepRunKey]:
+    """All step runs, in causal order; what does not depend on each other in file order."""
+    before = {key: set(_directly_before(state, key, state.runs)) for key in state.runs}
+    waiting = {key: len(earlier) for key, earlier in before.items()}
+    behind: dict[StepRunKey, list[StepRunKey]] = {key: [] for key in state.runs}
+    for key, earlier in before.items():
+        for each in earlier:
+            behind[each].append(key)
+    place = state.graph.place
+    heap = [(place[key.step_id], key) for key, count in waiting.items() if not count]
+    heapq.heapify(heap)
+    order: list[StepRunKey] = []
+    while heap:
+        _, key = heapq.heappop(heap)
+        order.append(key)
+        for later in behind[key]:
+            waiting[later] -= 1
+            if not waiting[later]:
+                heapq.heappush(heap, (place[later.step_id], later))
+    return order
+
+
+def _directly_before(state: GraphState, key: StepRunKey, among: Container[StepRunKey]) -> Iterator[StepRunKey]:
+    """The parents, and the previous iteration, if it is among the others."""
+    yield from state.runs[key].parents
+    previous = StepRunKey(key.step_id, key.iteration - 1)
+    if previous in among:
+        yield previous
+
+
+def _reached(
+    roots: Iterable[StepRunKey], following: Callable[[StepRunKey], Iterable[StepRunKey]]
+) -> Iterator[StepRunKey]:
+    seen = set(roots)
+    stack = list(seen)
+    while stack:
+        key = stack.pop()
+        yield key
+        fresh = [each for each in following(key) if each not in seen]
+        seen.update(fresh)
+        stack += fresh
+
+
+def _postorder(
+    roots: Iterable[StepRunKey], before: Callable[[StepRunKey], Iterator[StepRunKey]]
+) -> Iterator[StepRunKey]:
+    """Each key once, behind everything that is before it. Not recursive: a chain may be longer than Python's stack."""
+    seen: set[StepRunKey] = set()
+    for root in roots:
+        if root in seen:
+            continue
+        seen.add(root)
+        stack = [(root, before(root))]
+        while stack:
+            key, rest = stack[-1]
+            earlier = next((each for each in rest if each not in seen), None)
+            if earlier is None:
+                stack.pop()
+                yield key
+            else:
+                seen.add(earlier)
+                stack.append((earlier, before(earlier)))

@@ -1,0 +1,461 @@
+"""One execution under way: what ended is recorded together with what starts because of it, in one transition.
+
+    attempts that ended → decide (pure) → one transition → attempts that start
+
+There is one coordinator per execution, and what it decides never depends on which attempt ended first. A first run and
+a resumed one are the same code: they only differ in what stands in the records when it begins.
+"""
+
+import asyncio
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from typing import Any
+
+from ia_modules.errors import (
+    IAModulesError,
+    PayloadError,
+    PipelineOutputError,
+    StepError,
+    TrackerError,
+)
+from ia_modules.models import (
+    ExecutionId,
+    ExecutionStatus,
+    InteractionRecord,
+    StepExecutionId,
+    StepStatus,
+    new_id,
+)
+from ia_modules.payload import encode
+from ia_modules.pipeline.answers import new_interaction, settled
+from ia_modules.pipeline.attempt import Outcome, Work, ask_functions, make_attempt
+from ia_modules.pipeline.core import Step, StepContext
+from ia_modules.pipeline.executor import StepExecutor
+from ia_modules.pipeline.inputs import step_config, step_input
+from ia_modules.pipeline.journal import Journal
+from ia_modules.pipeline.loading import LoadedPipeline
+from ia_modules.pipeline.notes import Notes
+from ia_modules.pipeline.recorded import STOP_JSON, RecordedRun, refs_json, retry_json, routes_json, state_of
+from ia_modules.pipeline.results import output_of, scope_before
+from ia_modules.pipeline.routing import route
+from ia_modules.pipeline.scope import Scope
+from ia_modules.pipeline.services import ServiceRegistry
+from ia_modules.pipeline.tokens import Start, StepRun, StepRunKey, loop_limit, ready, verdict
+from ia_modules.transitions import ExecutionUpdate, Failure, LogLine, NewInteraction, StepStart, StepUpdate, Transition
+
+
+@dataclass(frozen=True, slots=True)
+class Lease:
+    """The right to write one execution: under this epoch, until somebody else claims it."""
+
+    execution_id: ExecutionId
+    epoch: int
+
+
+@dataclass(slots=True)
+class _Attempts:
+    """What was made of a step run so far; ``failures`` leaves out what was lost with its process."""
+
+    made: int = 0
+    failures: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class _Due:
+    """An attempt that is on record and may begin now, after a delay."""
+
+    key: StepRunKey
+    start: StepStart
+    work: Work
+
+
+@dataclass(frozen=True, slots=True)
+class _Ended:
+    """An attempt that is over; ``outcome`` None: it was stopped."""
+
+    key: StepRunKey
+    attempt: StepExecutionId
+    work: Work
+    notes: Notes
+    outcome: Outcome | None
+
+
+@dataclass(slots=True)
+class _Batch:
+    """What becomes true at once, and the attempts that begin when it is on record."""
+
+    updates: list[StepUpdate] = field(default_factory=list[StepUpdate])
+    starts: list[StepStart] = field(default_factory=list[StepStart])
+    logs: list[LogLine] = field(default_factory=list[LogLine])
+    asks: list[NewInteraction] = field(default_factory=list[NewInteraction])
+    expires: list[str] = field(default_factory=list[str])
+    launches: list[Callable[[], None]] = field(default_factory=list[Callable[[], None]])
+
+
+class Coordinator:
+    """Brings one execution to its end, or to where only people can go on.
+
+    Attributes:
+        error: why it failed; None unless it did so here.
+    """
+
+    def __init__(
+        self,
+        pipeline: LoadedPipeline,
+        journal: Journal,
+        lease: Lease,
+        given: Mapping[str, Any],
+        *,
+        services: ServiceRegistry,
+        executor: StepExecutor,
+        draw: Callable[[], float],
+        now: Callable[[], datetime],
+        runs: Iterable[RecordedRun] = (),
+    ) -> None:
+        """Take up an execution.
+
+        Args:
+            given: its input, with the defaults of the parameters.
+            draw: uniform in [0, 1), for the delays of retries.
+            now: the time in UTC, for the deadlines of questions.
+            runs: what is on record of it, when it is resumed.
+        """
+        self.error: Exception | None = None
+        self._pipeline, self._journal, self._lease, self._given = pipeline, journal, lease, given
+        self._services, self._executor, self._draw, self._now = services, executor, draw, now
+        self._runs = list(runs)
+        self._state = state_of(pipeline.graph, self._runs)
+        self._results = {run.run.key: result for run in self._runs if (result := run.result) is not None}
+        self._behind: dict[StepRunKey, Scope] = {}
+        self._attempts = {run.run.key: _Attempts(run.attempts, run.failures) for run in self._runs}
+        self._loop_began: dict[str, float] = {}
+        self._tasks: set[asyncio.Task[_Due | _Ended]] = set()
+
+    async def to_end(self) -> ExecutionStatus:
+        """Run until nothing more can run here; the status that is on record then.
+
+        Raises:
+            LeaseLost: another process has claimed the execution; what ran here was stopped, nothing more was written.
+            asyncio.CancelledError: this task was cancelled; the execution is on record as cancelled.
+        """
+        cancellation = asyncio.create_task(self._journal.cancellation(self._lease.execution_id))
+        try:
+            questions: list[InteractionRecord] = []
+            if any(run.is_waiting for run in self._runs):
+                questions = await self._journal.get_interactions(self._lease.execution_id)
+            status = await self._advance([], lambda batch: self._resume(batch, questions))
+            while status is ExecutionStatus.RUNNING:
+                done, _ = await asyncio.wait([*self._tasks, cancellation], return_when=asyncio.FIRST_COMPLETED)
+                if cancellation in done:
+                    cancellation.result()
+                    return await self._cancel()
+                status = await self._advance([self._taken(task) for task in list(self._tasks) if task in done])
+        except asyncio.CancelledError:
+            await self._cancel()
+            raise
+        finally:
+            cancellation.cancel()
+            await self._stop()
+        return status
+
+    # What ended → what is recorded
+
+    async def _advance(
+        self, events: Iterable[_Due | _Ended], first: Callable[[_Batch], None] | None = None
+    ) -> ExecutionStatus:
+        batch = _Batch()
+        if first is not None:
+            first(batch)
+        for event in events:
+            self._take_in(event, batch)
+        if self._state.stopped():
+            await self._stop_siblings(batch)
+        else:
+            for start in ready(self._state):
+                self._begin_run(start, batch)
+        status = verdict(self._state)
+        change = self._change(status)
+        await self._record(batch, change)
+        for launch in batch.launches:
+            launch()
+        return status if change is None else change.status or status
+
+    def _take_in(self, event: _Due | _Ended, batch: _Batch) -> None:
+        if isinstance(event, _Due):
+            attempt = event.start.step_execution_id
+            batch.updates.append(StepUpdate(step_execution_id=attempt, status=StepStatus.RUNNING))
+            batch.launches.append(lambda: self._launch(event.key, event.start, event.work))
+            self._note(event.key, StepStatus.RUNNING)
+            return
+        lines, progress = event.notes.end()
+        batch.logs += lines
+        update = self._update_for(event, batch)
+        if progress is not None:
+            update = replace(update, progress=progress.progress, progress_message=progress.progress_message)
+        batch.updates.append(update)
+
+    def _update_for(self, ended: _Ended, batch: _Batch) -> StepUpdate:
+        """Take note of how an attempt ended; what is to be recorded of it."""
+        key, outcome, update = ended.key, ended.outcome, StepUpdate(step_execution_id=ended.attempt)
+        if outcome is None:
+            self._note(key, StepStatus.CANCELLED)
+            return replace(update, status=StepStatus.CANCELLED, routes=encode(STOP_JSON, "routes"), failure=_STOPPED)
+        failure = None if outcome.error is None else Failure.of(outcome.error)
+        if outcome.retry_seconds is not None:
+            self._attempts[key].failures += 1
+            self._begin_attempt(key, batch, delay_seconds=outcome.retry_seconds)
+            said = encode(retry_json(outcome.retry_seconds), "routes")
+            return replace(update, status=StepStatus.FAILED, routes=said, failure=failure)
+        if outcome.result is None:
+            self._note(key, StepStatus.FAILED)
+            self.error = self.error or _step_error(key.step_id, outcome.error)
+            return replace(update, status=StepStatus.FAILED, routes=encode(STOP_JSON, "routes"), failure=failure)
+        if outcome.question is not None:
+            self._note(key, StepStatus.WAITING)
+            batch.asks.append(new_interaction(outcome.question, ended.attempt, outcome.result))
+            return replace(update, status=StepStatus.WAITING, output_data=outcome.stored, failure=failure)
+        status = StepStatus.COMPLETED if outcome.succeeded else StepStatus.FAILED
+        scope = ended.work.scope.after(key.step_id, outcome.result, succeeded=outcome.succeeded)
+        routes = outcome.routes or route(self._pipeline.graph, key.step_id, scope, outcome.verdicts.__getitem__)
+        self._results[key], self._behind[key] = outcome.result, scope
+        self._state.record(replace(self._state.runs[key], status=status, routes=routes))
+        said = encode(routes_json(routes), "routes")
+        return replace(update, status=status, output_data=outcome.stored, routes=said, failure=failure)
+
+    def _note(self, key: StepRunKey, status: StepStatus) -> None:
+        self._state.record(replace(self._state.runs[key], status=status))
+
+    def _change(self, status: ExecutionStatus) -> ExecutionUpdate | None:
+        """What becomes of the execution itself; None while it goes on."""
+        match status:
+            case ExecutionStatus.COMPLETED:
+                try:
+                    output = output_of(self._state, self._given, self._results)
+                    return ExecutionUpdate(status=status, output_data=encode(output, "output of the execution"))
+                except (PipelineOutputError, PayloadError) as error:
+                    self.error = error
+                    return ExecutionUpdate(status=ExecutionStatus.FAILED, failure=Failure.of(error))
+            case ExecutionStatus.FAILED:
+                failure = Failure.of(self.error) if self.error else self._recorded_failure()
+                return ExecutionUpdate(status=status, failure=replace(failure, traceback=None))
+            case ExecutionStatus.CANCELLED | ExecutionStatus.WAITING_FOR_HUMAN:
+                return ExecutionUpdate(status=status)
+            case _:
+                return None
+
+    def _recorded_failure(self) -> Failure:
+        """Why it failed, when that happened in another process."""
+        for run in self._runs:
+            if run.last.status is StepStatus.FAILED and run.run.has_stopped:
+                self.error = StepError(run.last.step_id, f"{run.last.error_type}: {run.last.error_message}")
+                return Failure.of(self.error)
+        return Failure(type=None, message="A step failed.")
+
+    async def _record(self, batch: _Batch, change: ExecutionUpdate | None) -> None:
+        if not (batch.updates or batch.starts or batch.logs or batch.asks or batch.expires or change):
+            return
+        await self._journal.record(
+            Transition(
+                execution_id=self._lease.execution_id,
+                writer=self._journal.owner,
+                epoch=self._lease.epoch,
+                updates=tuple(batch.updates),
+                starts=tuple(batch.starts),
+                logs=tuple(batch.logs),
+                asks=tuple(batch.asks),
+                expires=tuple(batch.expires),
+                change=change,
+            )
+        )
+
+    # What starts
+
+    def _resume(self, batch: _Batch, questions: Iterable[InteractionRecord]) -> None:
+        """Take up what another process left: attempts that it made are lost, and made again; answers are taken."""
+        asked = {question.step_execution_id: question for question in questions}
+        now = asyncio.get_running_loop().time()
+        first: dict[str, datetime] = {}
+        for run in self._runs:
+            began = first.setdefault(run.run.key.step_id, run.last.created_at)
+            self._loop_began[run.run.key.step_id] = now - (run.last.created_at - began).total_seconds()
+            if not run.run.is_active:
+                continue
+            if run.is_waiting:
+                self._take_answer(run, asked.get(run.last.step_execution_id), batch)
+                continue
+            if not run.last.status.is_terminal:
+                lost = StepUpdate(step_execution_id=run.last.step_execution_id, status=StepStatus.LOST, failure=_LOST)
+                batch.updates.append(lost)
+            self._begin_attempt(run.run.key, batch, delay_seconds=run.retry_delay_seconds)
+
+    def _take_answer(self, run: RecordedRun, question: InteractionRecord | None, batch: _Batch) -> None:
+        """Go on from a question that was answered, or whose time is over; not where it is still open."""
+        key, attempt = run.run.key, run.last.step_execution_id
+        outcome = question and settled(run, question, self._pipeline.graph, now=self._now())
+        if question is None or outcome is None:
+            return
+        if question.status != "answered":
+            batch.expires.append(question.interaction_id)
+        definition = self._pipeline.step(key.step_id)
+        scope = scope_before(self._state, run.run.parents, self._given, self._results)
+        handling = self._pipeline.definition.error_handling_of(definition)
+        work = Work(definition, handling, None, {}, encode({}, "nothing"), scope, failures=0)
+
+        async def go_on() -> _Due | _Ended:
+            asks = outcome.result is not None and outcome.routes is None
+            final = await ask_functions(outcome, work, self._pipeline, self._executor) if asks else outcome
+            return _Ended(key, attempt, work, Notes(attempt, self._write_notes), final)
+
+        self._note(key, StepStatus.RUNNING)
+        batch.launches.append(lambda: self._tasks.add(asyncio.create_task(go_on(), name=f"answer:{key.step_id}")))
+
+    def _begin_run(self, start: Start, batch: _Batch) -> None:
+        loop_config = self._pipeline.definition.loop_config
+        now = asyncio.get_running_loop().time()
+        seconds = now - self._loop_began.setdefault(start.key.step_id, now)
+        refused = loop_limit(loop_config, start, loop_seconds=seconds)
+        self._state.record(StepRun(start.key, StepStatus.PENDING, start.parents))
+        delay_seconds = loop_config.iteration_delay_seconds if start.closes_loop and refused is None else 0.0
+        self._begin_attempt(start.key, batch, refused=refused, delay_seconds=delay_seconds)
+
+    def _begin_attempt(
+        self, key: StepRunKey, batch: _Batch, *, refused: StepError | None = None, delay_seconds: float = 0.0
+    ) -> None:
+        """Put the next attempt of a step run on record; it begins when that is done, or after a delay."""
+        run, definition = self._state.runs[key], self._pipeline.step(key.step_id)
+        attempts = self._attempts.setdefault(key, _Attempts())
+        attempts.made += 1
+        scope = scope_before(self._state, run.parents, self._given, self._results, self._behind)
+        config: dict[str, Any] = {}
+        data: dict[str, Any] = {}
+        step: Step | None = None
+        is_state = not definition.inputs
+        try:
+            config = step_config(definition, scope)
+            given = step_input(definition, scope)
+            data, is_state = given.data, given.is_state
+            batch.logs += [LogLine(log_id=new_id(), message=f"Input left out: {each}") for each in given.left_out]
+            step = self._pipeline.new_step(definition, config)
+        except StepError as error:
+            refused = refused or error
+        encoded = encode(data, f"input of step {key.step_id!r}")
+        start = StepStart(
+            step_execution_id=StepExecutionId(new_id()),
+            step_id=key.step_id,
+            step_name=definition.name,
+            step_type=definition.type,
+            iteration=key.iteration,
+            attempt=attempts.made,
+            status=StepStatus.PENDING if delay_seconds > 0 else StepStatus.RUNNING,
+            worker=self._journal.owner,
+            input_data=None if is_state else encoded,
+            input_refs=encode(refs_json(run.parents, is_state=is_state), "parents"),
+        )
+        batch.starts.append(start)
+        self._note(key, start.status)
+        handling = self._pipeline.definition.error_handling_of(definition)
+        work = Work(definition, handling, step, config, encoded, scope, attempts.failures, refused)
+        if delay_seconds <= 0:
+            batch.launches.append(lambda: self._launch(key, start, work))
+            return
+
+        async def wait() -> _Due | _Ended:
+            await asyncio.sleep(delay_seconds)
+            return _Due(key, start, work)
+
+        batch.launches.append(lambda: self._tasks.add(asyncio.create_task(wait(), name=f"delay:{key.step_id}")))
+
+    def _launch(self, key: StepRunKey, start: StepStart, work: Work) -> None:
+        notes = Notes(start.step_execution_id, self._write_notes)
+        if work.step is not None:
+            work.step.services = self._services
+            work.step.context = StepContext(
+                execution_id=self._lease.execution_id,
+                step_id=key.step_id,
+                step_execution_id=start.step_execution_id,
+                iteration=key.iteration,
+                attempt=start.attempt or 1,
+                keep_line=notes.keep_line,
+                keep_progress=notes.keep_progress,
+            )
+
+        async def attempt() -> _Due | _Ended:
+            try:
+                outcome = await make_attempt(work, self._pipeline, self._executor, draw=self._draw())
+            except asyncio.CancelledError:
+                outcome = None  # this task is ours, and only we cancel it: that is how it ended
+            return _Ended(key, start.step_execution_id, work, notes, outcome)
+
+        self._tasks.add(asyncio.create_task(attempt(), name=f"attempt:{key.step_id}#{key.iteration}"))
+
+    async def _write_notes(self, lines: tuple[LogLine, ...], updates: tuple[StepUpdate, ...]) -> None:
+        transition = Transition(
+            execution_id=self._lease.execution_id,
+            writer=self._journal.owner,
+            epoch=self._lease.epoch,
+            updates=updates,
+            logs=lines,
+        )
+        with suppress(TrackerError):  # over, or somebody else's: the coordinator is told by its own next write
+            await self._journal.record(transition)
+
+    # What is stopped
+
+    def _taken(self, task: asyncio.Task[_Due | _Ended]) -> _Due | _Ended:
+        self._tasks.discard(task)
+        return task.result()
+
+    async def _stop(self) -> list[_Due | _Ended]:
+        """Cancel every attempt and every delay, and wait until they have stopped; what came of the attempts."""
+        tasks, self._tasks = self._tasks, set()
+        for task in tasks:
+            task.cancel()
+        if tasks:
+            await asyncio.wait(tasks)
+        return [task.result() for task in tasks if not task.cancelled()]
+
+    async def _stop_siblings(self, batch: _Batch) -> None:
+        """Nothing more may come of this execution: what still runs is stopped, and recorded as such."""
+        batch.launches.clear()
+        batch.starts.clear()
+        for event in await self._stop():
+            if isinstance(event, _Ended):
+                outcome = event.outcome
+                if outcome is not None and (outcome.retry_seconds is not None or outcome.question is not None):
+                    event = replace(event, outcome=None)
+                self._take_in(event, batch)
+        for run in self._state.active():
+            self._note(run.key, StepStatus.CANCELLED)
+
+    async def _cancel(self) -> ExecutionStatus:
+        """Stop everything and record the execution as cancelled, also when this task is being cancelled itself."""
+
+        async def settle() -> None:
+            batch = _Batch()
+            await self._stop_siblings(batch)
+            await self._record(batch, ExecutionUpdate(status=ExecutionStatus.CANCELLED))
+
+        settling = asyncio.create_task(settle(), name="cancel")
+        try:
+            await asyncio.shield(settling)
+        except asyncio.CancelledError:
+            await asyncio.wait([settling])
+            raise
+        return ExecutionStatus.CANCELLED
+
+
+_STOPPED = Failure(type="CancelledError", message="The step was stopped with its execution.")
+_LOST = Failure(type="ProcessLost", message="The process that ran this attempt ended before it did.")
+
+
+def _step_error(step_id: str, error: Exception | None) -> Exception:
+    """The error that names the step; the step's own exception is its cause."""
+    if isinstance(error, StepError):
+        return error
+    failed = StepError(
+        step_id, f"{type(error).__name__}: {error}" if not isinstance(error, IAModulesError) else str(error)
+    )
+    failed.__cause__ = error
+    return failed

@@ -1,0 +1,111 @@
+"""What the author of a step imports.
+
+class Summarize(Step):
+    async def run(self, data):
+        self.context.log("reading", pages=len(data["pages"]))
+        return {"summary": await self.services["llm"].summarize(data["pages"])}
+"""
+
+import logging
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from ia_modules.models import ExecutionId, LogLevel, StepExecutionId
+from ia_modules.pipeline.services import ServiceRegistry
+
+__all__ = ["ExecutionContext", "PipelineStep", "ServiceRegistry", "Step", "StepContext"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExecutionContext:
+    """What a caller says about an execution that it starts.
+
+    Attributes:
+        trigger: what started it, such as ``cli`` or ``schedule``.
+        metadata: kept with the execution; JSON.
+        user_id: who started it; kept in the metadata.
+    """
+
+    trigger: str = "program"
+    user_id: str | None = None
+    metadata: Mapping[str, Any] = field(default_factory=dict[str, Any])
+
+
+def _drop_line(level: LogLevel, message: str, data: dict[str, Any] | None) -> None:
+    """Where there is no run, nobody keeps lines."""
+
+
+def _drop_progress(fraction: float, message: str | None) -> None:
+    """Where there is no run, nobody keeps progress."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StepContext:
+    """Where a step runs: one attempt of one iteration in one execution. All of it may be used from any thread."""
+
+    execution_id: ExecutionId
+    step_id: str
+    step_execution_id: StepExecutionId
+    iteration: int = 1
+    attempt: int = 1
+    keep_line: Callable[[LogLevel, str, dict[str, Any] | None], None] = _drop_line
+    keep_progress: Callable[[float, str | None], None] = _drop_progress
+
+    @property
+    def idempotency_key(self) -> str:
+        """``<execution>/<step>/<iteration>``: the same for every attempt, so that an outside effect is made once."""
+        return f"{self.execution_id}/{self.step_id}/{self.iteration}"
+
+    def log(self, message: str, level: LogLevel | str = LogLevel.INFO, **data: Any) -> None:
+        """Keep a line, and values with it, at this attempt. It is on record at the latest when the step ends."""
+        self.keep_line(LogLevel(level), message, data or None)
+
+    def progress(self, fraction: float, message: str | None = None) -> None:
+        """Show how far the step is, from 0 to 1; the latest wins, and not every one is kept."""
+        self.keep_progress(min(1.0, max(0.0, fraction)), message)
+
+
+class Step:
+    """A step. Override :meth:`run`; a plain ``def`` runs in a thread of its own.
+
+    A step may run more than once: after a failure that is retried, or when its process died.
+    ``context.idempotency_key`` is the same then.
+
+    Attributes:
+        name: the step's id in the pipeline.
+        config: the step's ``config`` with its placeholders filled in.
+        services: what the runner was given.
+        context: where this runs.
+        logger: a standard logger of this name; for what is to be on record use ``context.log``.
+    """
+
+    services: ServiceRegistry
+    context: StepContext
+
+    def __init__(self, name: str, config: dict[str, Any] | None = None) -> None:
+        self.name = name
+        self.config: dict[str, Any] = config or {}
+        self.services = ServiceRegistry()
+        self.context = StepContext(
+            execution_id=ExecutionId(""), step_id=name, step_execution_id=StepExecutionId("")
+        )  # outside of a run
+        self.logger = logging.getLogger(f"ia_modules.step.{name}")
+
+    def run(self, data: dict[str, Any]) -> Any:
+        """Do the work: as ``async def``, or as a plain ``def``, which runs in a thread.
+
+        Args:
+            data: the resolved inputs, or the state; a copy of this attempt's own.
+
+        Returns:
+            A dict; anything else is kept as ``{"result": value}``.
+        """
+        raise NotImplementedError(f"{type(self).__name__} has no run(); define `async def run(self, data)`")
+
+    def execute(self, data: dict[str, Any]) -> Any:
+        """What older steps override instead of :meth:`run`, in the same two ways."""
+        return self.run(data)
+
+
+PipelineStep = Step

@@ -1,0 +1,125 @@
+"""What an execution and its steps are given: defaults, placeholders, and the schemas that must hold."""
+
+import copy
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, cast
+
+from ia_modules.errors import PipelineInputError, Problem, StepInputError, StepOutputError
+from ia_modules.pipeline.definition import Input, PipelineDefinition, StepDefinition
+from ia_modules.pipeline.json_schema import path_text, problems_of
+from ia_modules.pipeline.scope import Scope, Unresolved
+from ia_modules.pipeline.templates import Template
+
+
+@dataclass(frozen=True, slots=True)
+class StepInput:
+    """What a step is given.
+
+    Attributes:
+        data: the resolved inputs, or the state.
+        is_state: True when the step declares no inputs; then the record needs no copy of ``data``.
+        left_out: inputs that are not required and did not resolve, with the reasons.
+    """
+
+    data: dict[str, Any]
+    is_state: bool
+    left_out: tuple[Problem, ...] = ()
+
+
+def input_schema_of(definition: PipelineDefinition) -> dict[str, Any]:
+    """The JSON Schema of the pipeline's input, made from its parameters; what a form for a run is drawn from."""
+    parameters = definition.parameters
+    return {
+        "type": "object",
+        "properties": {each.name: _described(each.json_schema, each.description) for each in parameters},
+        "required": [each.name for each in parameters if each.required and not each.has_default],
+    }
+
+
+def prepare_input(definition: PipelineDefinition, given: Mapping[str, Any] | None) -> dict[str, Any]:
+    """The input of an execution: what was given, with the defaults of the parameters. ``given`` is not changed.
+
+    Raises:
+        PipelineInputError: it is not what the parameters and ``input_schema`` ask for.
+    """
+    defaults = {each.name: copy.deepcopy(each.default) for each in definition.parameters if each.has_default}
+    prepared = {**defaults, **(given or {})}
+    problems = problems_of(prepared, input_schema_of(definition))
+    if definition.input_schema is not None:
+        problems += problems_of(prepared, definition.input_schema)
+    if problems:
+        raise PipelineInputError(definition.name, problems)
+    return prepared
+
+
+def step_input(step: StepDefinition, scope: Scope) -> StepInput:
+    """What the step is given: exactly its inputs, resolved; without any, the state.
+
+    Raises:
+        StepInputError: a required input does not resolve, or a value is not what a schema asks for.
+    """
+    if not step.inputs:
+        state = dict(scope.state)
+        _check_input(step, state)
+        return StepInput(state, is_state=True)
+    resolved = {each.name: each.source.resolve(scope) for each in step.inputs}
+    data = {name: value for name, value in resolved.items() if not isinstance(value, Unresolved)}
+    missing = [each for each in step.inputs if each.name not in data]
+    if problems := [
+        *(_unresolved(each, resolved[each.name]) for each in missing if each.required),
+        *(problem for each in step.inputs if each.name in data for problem in _mismatches(each, data[each.name])),
+    ]:
+        raise StepInputError(step.id, problems)
+    _check_input(step, data)
+    left_out = tuple(_unresolved(each, resolved[each.name]) for each in missing)
+    return StepInput(data, is_state=False, left_out=left_out)
+
+
+def step_config(step: StepDefinition, scope: Scope) -> dict[str, Any]:
+    """The step's config with its placeholders filled in.
+
+    Raises:
+        StepInputError: a placeholder does not resolve.
+    """
+    config = {key: Template(value, step.config.strings).resolve(scope) for key, value in step.config.json.items()}
+    missing = {key: value for key, value in config.items() if isinstance(value, Unresolved)}
+    if missing:
+        hint = "Give the parameter a default, or pass it in the input."
+        problems = [_not_resolved(f"config{path_text([key])}", value, hint) for key, value in missing.items()]
+        raise StepInputError(step.id, problems)
+    return config
+
+
+def check_result(step: StepDefinition, result: Mapping[str, Any]) -> None:
+    """Hold the result against the step's ``output_schema``.
+
+    Raises:
+        StepOutputError: it is not what the schema asks for.
+    """
+    if step.output_schema is not None and (problems := problems_of(dict(result), step.output_schema)):
+        raise StepOutputError(step.id, problems)
+
+
+def _check_input(step: StepDefinition, data: dict[str, Any]) -> None:
+    if step.input_schema is not None and (problems := problems_of(data, step.input_schema, root="input")):
+        raise StepInputError(step.id, problems)
+
+
+def _mismatches(declared: Input, value: Any) -> list[Problem]:
+    schema = declared.json_schema
+    return [] if schema is None else problems_of(value, schema, root=f"inputs{path_text([declared.name])}")
+
+
+def _unresolved(declared: Input, value: Any) -> Problem:
+    return _not_resolved(f"inputs{path_text([declared.name])}", cast(Unresolved, value), "")
+
+
+def _not_resolved(where: str, value: Unresolved, hint: str) -> Problem:
+    return Problem(where, f"{value.placeholder}, but {value.why}", "a placeholder that resolves", hint)
+
+
+def _described(schema: dict[str, Any] | bool | None, description: str | None) -> dict[str, Any] | bool:
+    if description is None or isinstance(schema, bool):
+        return {} if schema is None else schema
+    return {"description": description, **(schema or {})}

@@ -1,0 +1,210 @@
+"""From a pipeline file to a definition: every spelling in, one model out, and everything that is wrong at once.
+
+Nothing here reads a file: the caller passes what is in it.
+"""
+
+import json
+import math
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, Literal, cast
+
+import yaml
+from pydantic import ValidationError
+from pydantic_core import ErrorDetails
+
+from ia_modules.errors import PipelineDefinitionError, Problem
+from ia_modules.pipeline.definition import PipelineDefinition
+from ia_modules.pipeline.json_schema import path_text
+from ia_modules.pipeline.problems import place_of, problem_at, problem_of
+from ia_modules.pipeline.structure import findings
+from ia_modules.pipeline.templates import Where
+from ia_modules.pipeline.wording import kind_of, shown
+from ia_modules.pipeline.yaml_core import CoreLoader
+
+Syntax = Literal["json", "yaml"]
+
+DEEPEST = 100
+"""Levels that a definition may nest."""
+
+MOST_VALUES = 200_000
+"""Values that a definition may have, each alias of a YAML file counted as often as it is used."""
+
+
+@dataclass(frozen=True, slots=True)
+class Examination:
+    """What a document turned out to be.
+
+    Attributes:
+        definition: None when there are errors.
+        warnings: what does not keep a file from being run.
+    """
+
+    definition: PipelineDefinition | None
+    errors: tuple[Problem, ...] = ()
+    warnings: tuple[Problem, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    definition: PipelineDefinition
+    warnings: tuple[Problem, ...] = ()
+
+
+def load(document: Mapping[str, Any], *, strict: bool = True) -> Loaded:
+    """The definition that a document means.
+
+    Args:
+        strict: for what is stored or validated. When a file is run, unknown keys, steps out of reach and placeholders
+            that never resolve are only warnings. An unknown type, condition or operator is always an error.
+
+    Raises:
+        PipelineDefinitionError: with everything that is wrong.
+    """
+    examined = examine(document, strict=strict)
+    if examined.definition is None:
+        raise PipelineDefinitionError(examined.errors)
+    return Loaded(examined.definition, examined.warnings)
+
+
+def load_text(text: str, syntax: Syntax = "json", *, strict: bool = True) -> Loaded:
+    """The same from the text of a file.
+
+    Raises:
+        PipelineDefinitionError: with everything that is wrong; the line and column where it is not even JSON or YAML.
+    """
+    return load(document_of(text, syntax), strict=strict)
+
+
+def syntax_of(file_name: str) -> Syntax:
+    return "yaml" if file_name.lower().endswith((".yaml", ".yml")) else "json"
+
+
+def document_of(text: str, syntax: Syntax = "json") -> Any:
+    """The JSON value that a text means.
+
+    Raises:
+        PipelineDefinitionError: the text is not JSON or YAML, or has a key twice in one mapping.
+    """
+    try:
+        if syntax == "json":
+            return json.loads(text.removeprefix("\ufeff"), object_pairs_hook=_no_key_twice)
+        return yaml.load(text, CoreLoader)  # noqa: S506 - a SafeLoader without the surprises of YAML 1.1
+    except json.JSONDecodeError as wrong:
+        problem = Problem(f"line {wrong.lineno}, column {wrong.colno}", f"what is not JSON ({wrong.msg})", "JSON")
+    except yaml.MarkedYAMLError as wrong:
+        mark = wrong.problem_mark
+        where = f"line {mark.line + 1}, column {mark.column + 1}" if mark else "the text"
+        problem = Problem(where, f"what is not YAML ({wrong.problem})", "YAML")
+    except yaml.YAMLError as wrong:
+        problem = Problem("the text", f"what is not YAML ({wrong})", "YAML")
+    except RecursionError:
+        problem = Problem("the text", "too many levels", f"at most {DEEPEST}")
+    except ValueError as wrong:  # such as a number of more digits than Python reads
+        problem = Problem("the text", str(wrong), "JSON or YAML")
+    raise PipelineDefinitionError([problem])
+
+
+def examine(document: Any, *, strict: bool = True) -> Examination:
+    """Everything that is wrong with a document, without raising; ``strict`` as for :func:`load`."""
+    if broken := tuple(_not_json(document)):
+        return Examination(None, broken)
+    written = _plain(document)
+    try:
+        definition = PipelineDefinition.model_validate(written)
+    except ValidationError as wrong:
+        problems = tuple(problem_of(error, written) for error in wrong.errors())
+        pruned = _without(written, [place_of(error["loc"], written) for error in wrong.errors() if _is_harmless(error)])
+        if strict or not all(map(_is_harmless, wrong.errors())) or pruned == written:
+            return Examination(None, problems)
+        inner = examine(pruned, strict=False)
+        return Examination(inner.definition, inner.errors, (*problems, *inner.warnings))
+    return _structured(definition, written, strict=strict)
+
+
+def _is_harmless(error: ErrorDetails) -> bool:
+    return error["type"] == "unknown_key"
+
+
+def _structured(definition: PipelineDefinition, written: Any, *, strict: bool) -> Examination:
+    found = [(problem_at(finding, written), finding.is_harmless) for finding in findings(definition)]
+    errors = tuple(problem for problem, is_harmless in found if strict or not is_harmless)
+    warnings = () if strict else tuple(problem for problem, is_harmless in found if is_harmless)
+    return Examination(None if errors else definition, errors, warnings)
+
+
+def _without(document: Any, places: list[Where]) -> Any:
+    """A copy of the document without the keys at these places."""
+    if not places:
+        return document
+    if isinstance(document, dict):
+        mapping = cast(dict[str, Any], document)
+        gone = {place[0] for place in places if len(place) == 1}
+        return {key: _without(value, _below(key, places)) for key, value in mapping.items() if key not in gone}
+    if isinstance(document, list):
+        return [_without(value, _below(index, places)) for index, value in enumerate(cast(list[Any], document))]
+    return document
+
+
+def _below(key: str | int, places: list[Where]) -> list[Where]:
+    return [place[1:] for place in places if len(place) > 1 and place[0] == key]
+
+
+def _no_key_twice(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    mapping: dict[str, Any] = {}
+    for key, value in pairs:
+        if key in mapping:
+            problem = Problem("the text", f"the key {key!r} twice in one mapping", "each key once")
+            raise PipelineDefinitionError([problem])
+        mapping[key] = value
+    return mapping
+
+
+def _not_json(document: Any) -> Iterator[Problem]:
+    """What keeps a document from being JSON of a reasonable size; the first such thing only."""
+    stack: list[tuple[Where, Any]] = [((), document)]
+    for _ in range(MOST_VALUES):
+        if not stack:
+            return
+        where, value = stack.pop()
+        if wrong := _not_a_value(value, len(where)):
+            yield Problem(f"${path_text(where)}"[:200], *wrong)
+            return
+        stack += [((*where, key), inner) for key, inner in _items(value)]
+    yield Problem("$", f"more than {MOST_VALUES} values", "fewer")
+
+
+def _not_a_value(value: Any, depth: int) -> tuple[str, str] | None:
+    """What was found and what was expected, of a value that is no JSON; None for one that is."""
+    if depth > DEEPEST:
+        return "too many levels", f"at most {DEEPEST}"
+    match value:
+        case float() if not math.isfinite(value):
+            return repr(value), "a finite number"
+        case int() if not -(2**63) <= value < 2**64:
+            return "a number beyond 64 bits", "a smaller one"
+        case str() if not _can_be_stored(value):
+            return "a text with NUL or half a surrogate pair", "one without"
+        case dict() if wrong := [key for key in cast(dict[Any, Any], value) if not _can_be_stored(key)]:
+            return f"the key {shown(wrong[0])}", "keys that are texts, without NUL and half surrogate pairs"
+        case None | bool() | int() | float() | str() | dict() | list() | tuple():
+            return None
+        case _:
+            return kind_of(value), "a JSON value"
+
+
+def _can_be_stored(text: Any) -> bool:
+    return isinstance(text, str) and "\0" not in text and not any("\ud800" <= c <= "\udfff" for c in text)
+
+
+def _items(value: Any) -> list[tuple[str | int, Any]]:
+    if isinstance(value, dict):
+        return list(cast(dict[str | int, Any], value).items())
+    return list(enumerate(cast(list[Any], value))) if isinstance(value, list | tuple) else []
+
+
+def _plain(value: Any) -> Any:
+    """A copy that shares nothing with what the caller keeps; tuples are lists."""
+    if isinstance(value, dict):
+        return {key: _plain(inner) for key, inner in cast(dict[str, Any], value).items()}
+    return [_plain(inner) for inner in cast(list[Any], value)] if isinstance(value, list | tuple) else value

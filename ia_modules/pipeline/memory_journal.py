@@ -1,0 +1,380 @@
+"""A journal that remembers in this process only: what a run uses that asked for no records.
+
+It keeps every promise of the protocol but one: what it knows ends with the process.
+"""
+
+import asyncio
+from collections.abc import Callable
+from copy import deepcopy
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
+import orjson
+
+from ia_modules.errors import (
+    AlreadyAnswered,
+    AlreadyFinished,
+    ExecutionNotFound,
+    InteractionNotFound,
+    PipelineConflict,
+    PipelineNotFound,
+    StepExecutionNotFound,
+)
+from ia_modules.models import (
+    Changes,
+    ExecutionId,
+    ExecutionRecord,
+    ExecutionStatus,
+    ExecutionSummary,
+    InteractionRecord,
+    Json,
+    JsonText,
+    LogRecord,
+    PipelineId,
+    RegisteredVersion,
+    StepExecutionId,
+    StepExecutionRecord,
+    StepStatus,
+    StepSummary,
+    new_id,
+)
+from ia_modules.payload import content_hash, encode, size_bytes
+from ia_modules.pipeline.journal import PAGE_LIMIT, page_of
+from ia_modules.transitions import (
+    ENDED_EARLY,
+    Decision,
+    ExecutionState,
+    Known,
+    NewExecution,
+    NewInteraction,
+    Recorded,
+    StepStart,
+    StepState,
+    StepUpdate,
+    Transition,
+    decide,
+)
+
+
+class MemoryJournal:
+    """A real journal without a database."""
+
+    def __init__(self, *, now: Callable[[], datetime] = lambda: datetime.now(UTC), owner: str = "this process") -> None:
+        self._now, self._owner = now, owner
+        self._interactions: dict[str, InteractionRecord] = {}
+        self._cancel_requested: dict[ExecutionId, asyncio.Event] = {}
+        self._slugs: dict[str, PipelineId] = {}
+        self._names: dict[PipelineId, str] = {}
+        self._versions: dict[PipelineId, list[str]] = {}
+        self._executions: dict[ExecutionId, ExecutionRecord] = {}
+        self._steps: dict[ExecutionId, dict[StepExecutionId, StepExecutionRecord]] = {}
+        self._logs: dict[ExecutionId, dict[str, LogRecord]] = {}
+        self._home: dict[StepExecutionId, ExecutionId] = {}
+
+    @property
+    def owner(self) -> str:
+        return self._owner
+
+    async def register_version(
+        self,
+        slug: str,
+        name: str,
+        definition: Json = None,
+        *,
+        description: str | None = None,
+        source_folder: str | None = None,
+        new_version: bool = False,
+    ) -> RegisteredVersion:
+        del description, source_folder  # nobody can ask for them here
+        pipeline_id = self._slugs.setdefault(slug, PipelineId(new_id()))
+        self._names[pipeline_id] = name
+        versions = self._versions.setdefault(pipeline_id, [])
+        if definition is None:
+            return RegisteredVersion(pipeline_id=pipeline_id, version=None)
+        content = content_hash(encode(definition, f"definition of {slug!r}"))
+        if content not in versions and versions and not new_version:
+            raise PipelineConflict(slug, len(versions))
+        versions += [content] if content not in versions else []
+        return RegisteredVersion(pipeline_id=pipeline_id, version=versions.index(content) + 1)
+
+    async def record(self, transition: Transition) -> Recorded:
+        execution_id = transition.execution_id or self._home_of(transition)
+        steps = self._steps.get(execution_id, {})
+        before = self._executions.get(execution_id)
+        decision = decide(
+            transition,
+            Known(
+                execution=None if before is None else before.narrow(ExecutionState),
+                steps={step.step_execution_id: step.narrow(StepState) for step in self._touched(transition)},
+                latest={
+                    start.step_id: max(attempts, key=lambda step: (step.iteration, step.attempt)).narrow(StepState)
+                    for start in transition.starts
+                    if (attempts := [step for step in steps.values() if step.step_id == start.step_id])
+                },
+                beside={*self._logs.get(execution_id, ()), *self._interactions},
+            ),
+        )
+        if transition.new is not None and before is None and transition.new.pipeline_id not in self._versions:
+            raise PipelineNotFound(transition.new.pipeline_id)
+        if decision.changed:
+            self._apply(transition, decision)
+        return Recorded(execution_id=execution_id, sequence=decision.execution.sequence, changed=decision.changed)
+
+    async def take_over(self, execution_id: ExecutionId, *, owner: str, reopen: bool = False) -> int:
+        known = self._known(execution_id)
+        if known.status is ExecutionStatus.COMPLETED or (known.status.is_terminal and not reopen):
+            raise AlreadyFinished("execution", execution_id, status=known.status, asked=f"owned by {owner}")
+        taken = replace(known, owner=owner, epoch=known.epoch + 1, sequence=known.sequence + 1)
+        if reopen:
+            self._cancel_requested.pop(execution_id, None)
+            taken = replace(
+                taken,
+                status=ExecutionStatus.RUNNING,
+                started_at=known.started_at or self._now(),
+                completed_at=None,
+                cancel_requested=False,
+                error_type=None,
+                error_message=None,
+            )
+        self._executions[execution_id] = taken
+        return taken.epoch
+
+    async def request_cancel(self, execution_id: ExecutionId) -> ExecutionStatus:
+        known = self._known(execution_id)
+        if known.status.is_terminal:
+            raise AlreadyFinished("execution", execution_id, status=known.status, asked="cancelled")
+        stamped = replace(known, cancel_requested=True, sequence=known.sequence + 1)
+        if known.status is not ExecutionStatus.RUNNING:
+            stamped = replace(stamped, status=ExecutionStatus.CANCELLED, completed_at=self._now())
+            self._close_open(execution_id, stamped.sequence)
+        self._executions[execution_id] = stamped
+        self._cancel_requested.setdefault(execution_id, asyncio.Event()).set()
+        return stamped.status
+
+    async def cancellation(self, execution_id: ExecutionId) -> None:
+        await self._cancel_requested.setdefault(execution_id, asyncio.Event()).wait()
+
+    async def answer_interaction(self, interaction_id: str, response: Json, *, actor: str) -> ExecutionId:
+        asked = self._interactions.get(interaction_id)
+        if asked is None:
+            raise InteractionNotFound(interaction_id)
+        if asked.status != "pending":
+            raise AlreadyAnswered(interaction_id, status=asked.status, actor=asked.actor)
+        self._interactions[interaction_id] = replace(
+            asked, status="answered", completed_at=self._now(), actor=actor, response=deepcopy(response)
+        )
+        known = self._known(asked.execution_id)
+        waited = known.status is ExecutionStatus.WAITING_FOR_HUMAN
+        self._executions[known.execution_id] = replace(
+            known, sequence=known.sequence + 1, status=ExecutionStatus.PENDING if waited else known.status
+        )
+        return asked.execution_id
+
+    async def get_interactions(self, execution_id: ExecutionId) -> list[InteractionRecord]:
+        asked = [asked for asked in self._interactions.values() if asked.execution_id == execution_id]
+        return deepcopy(sorted(asked, key=lambda asked: asked.interaction_id))
+
+    async def get_execution(self, execution_id: ExecutionId) -> ExecutionRecord | None:
+        return deepcopy(self._executions.get(execution_id))  # a copy, as a database gives one
+
+    async def get_execution_steps(self, execution_id: ExecutionId) -> list[StepExecutionRecord]:
+        steps = deepcopy(list(self._steps.get(execution_id, {}).values()))
+        return sorted(steps, key=lambda step: step.step_execution_id)
+
+    async def changes(self, execution_id: ExecutionId, after: int = 0, *, limit: int = PAGE_LIMIT) -> Changes:
+        execution = self._executions.get(execution_id)
+        if execution is None:
+            raise ExecutionNotFound(execution_id)
+        steps = [
+            deepcopy(step.narrow(StepSummary)) for step in self._steps[execution_id].values() if step.sequence > after
+        ]
+        logs = [deepcopy(line) for line in self._logs[execution_id].values() if line.sequence > after]
+        return page_of(execution.narrow(ExecutionSummary), steps, logs, after=after, limit=limit)
+
+    def _home_of(self, transition: Transition) -> ExecutionId:
+        if not transition.updates:
+            raise ExecutionNotFound("")
+        step_execution_id = transition.updates[0].step_execution_id
+        if step_execution_id not in self._home:
+            raise StepExecutionNotFound(step_execution_id)
+        return self._home[step_execution_id]
+
+    def _touched(self, transition: Transition) -> list[StepExecutionRecord]:
+        items = (*transition.updates, *transition.starts, *transition.logs)
+        touched = [item.step_execution_id for item in items if item.step_execution_id is not None]
+        return [self._steps[self._home[id_]][id_] for id_ in touched if id_ in self._home]
+
+    def _apply(self, transition: Transition, decision: Decision) -> None:
+        state, now = decision.execution, self._now()
+        if transition.new is not None:
+            self._executions[state.execution_id] = _created(
+                transition.new, state, self._names[transition.new.pipeline_id], now
+            )
+            self._steps[state.execution_id], self._logs[state.execution_id] = {}, {}
+        known = self._executions[state.execution_id]
+        change, failure = transition.change, transition.change.failure if transition.change else None
+        self._executions[state.execution_id] = replace(
+            known,
+            status=state.status,
+            sequence=state.sequence,
+            total_steps=state.total_steps,
+            completed_steps=state.completed_steps,
+            failed_steps=state.failed_steps,
+            output_data=_decoded(change and change.output_data, known.output_data),
+            error_type=(failure and failure.type) or known.error_type,
+            error_message=failure.message if failure else known.error_message,
+            started_at=known.started_at or (now if state.status is ExecutionStatus.RUNNING else None),
+            completed_at=now if state.status.is_terminal else None,
+        )
+        steps = self._steps[state.execution_id]
+        for start in decision.started:
+            steps[start.step_execution_id] = _started(start, state, now)
+            self._home[start.step_execution_id] = state.execution_id
+        for update in decision.updated:
+            steps[update.step_execution_id] = _updated(steps[update.step_execution_id], update, state.sequence, now)
+        for interaction_id in transition.expires:
+            asked = self._interactions[interaction_id]
+            if asked.status == "pending":
+                self._interactions[interaction_id] = replace(asked, status="expired", completed_at=now)
+        for ask in transition.asks:
+            self._interactions.setdefault(ask.interaction_id, _asked(ask, state.execution_id, now))
+        if decision.closes_open_steps:
+            self._close_open(state.execution_id, state.sequence)
+        for line in transition.logs:
+            self._logs[state.execution_id].setdefault(
+                line.log_id,
+                LogRecord(
+                    log_id=line.log_id,
+                    execution_id=state.execution_id,
+                    step_execution_id=line.step_execution_id,
+                    level=line.level,
+                    message=line.message,
+                    data=_decoded(line.data, None),
+                    logged_at=now,
+                    sequence=state.sequence,
+                ),
+            )
+
+    def _known(self, execution_id: ExecutionId) -> ExecutionRecord:
+        known = self._executions.get(execution_id)
+        if known is None:
+            raise ExecutionNotFound(execution_id)
+        return known
+
+    def _close_open(self, execution_id: ExecutionId, sequence: int) -> None:
+        """The execution ends: what is open in it is cancelled."""
+        steps, now = self._steps[execution_id], self._now()
+        ended = StepUpdate(step_execution_id=StepExecutionId(""), status=StepStatus.CANCELLED, failure=ENDED_EARLY)
+        for step in [step for step in steps.values() if not step.status.is_terminal]:
+            steps[step.step_execution_id] = _updated(step, ended, sequence, now)
+        for asked in [asked for asked in self._interactions.values() if asked.execution_id == execution_id]:
+            if asked.status == "pending":
+                self._interactions[asked.interaction_id] = replace(asked, status="cancelled", completed_at=now)
+
+
+def _created(new: NewExecution, state: ExecutionState, registered_name: str, now: datetime) -> ExecutionRecord:
+    return ExecutionRecord(
+        execution_id=state.execution_id,
+        pipeline_id=new.pipeline_id,
+        pipeline_name=new.pipeline_name or registered_name,
+        pipeline_version=new.pipeline_version,
+        status=state.status,
+        managed=new.managed,
+        trigger=new.trigger,
+        priority=0,
+        run_at=None,
+        owner=state.owner,
+        epoch=state.epoch,
+        recoveries=0,
+        sequence=state.sequence,
+        cancel_requested=False,
+        rerun_of=None,
+        total_steps=state.total_steps,
+        completed_steps=0,
+        failed_steps=0,
+        error_type=None,
+        error_message=None,
+        created_at=now,
+        started_at=None,
+        completed_at=None,
+        input_data=_decoded(new.input_data, None),
+        output_data=None,
+        metadata=_decoded(new.metadata, None),
+    )
+
+
+def _asked(ask: NewInteraction, execution_id: ExecutionId, now: datetime) -> InteractionRecord:
+    waits = None if ask.timeout_seconds is None else timedelta(seconds=ask.timeout_seconds)
+    return InteractionRecord(
+        interaction_id=ask.interaction_id,
+        execution_id=execution_id,
+        step_execution_id=ask.step_execution_id,
+        status="pending",
+        prompt=ask.prompt,
+        ui_schema=_decoded(ask.ui_schema, None),
+        data=_decoded(ask.data, None),
+        assigned_users=_decoded(ask.assigned_users, None),
+        on_timeout=_decoded(ask.on_timeout, None),
+        deadline_at=None if waits is None else now + waits,
+        created_at=now,
+        completed_at=None,
+        actor=None,
+        response=None,
+    )
+
+
+def _started(start: StepStart, state: ExecutionState, now: datetime) -> StepExecutionRecord:
+    return StepExecutionRecord(
+        step_execution_id=start.step_execution_id,
+        execution_id=state.execution_id,
+        step_id=start.step_id,
+        step_name=start.step_name,
+        step_type=start.step_type,
+        iteration=start.iteration or 1,
+        attempt=start.attempt or 1,
+        retry_count=0,
+        status=start.status,
+        worker=start.worker,
+        routes=None,
+        error_type=None,
+        error_message=None,
+        progress=None,
+        progress_message=None,
+        copied_from=None,
+        input_bytes=size_bytes(start.input_data),
+        output_bytes=0,
+        sequence=state.sequence,
+        created_at=now,
+        started_at=now if start.status is StepStatus.RUNNING else None,
+        completed_at=now if start.status.is_terminal else None,
+        input_data=_decoded(start.input_data, None),
+        input_refs=_decoded(start.input_refs, None),
+        output_data=None,
+        metadata=_decoded(start.metadata, None),
+        traceback=None,
+    )
+
+
+def _updated(step: StepExecutionRecord, update: StepUpdate, sequence: int, now: datetime) -> StepExecutionRecord:
+    status, failure = update.status or step.status, update.failure
+    return replace(
+        step,
+        status=status,
+        sequence=sequence,
+        output_data=_decoded(update.output_data, step.output_data),
+        output_bytes=size_bytes(update.output_data) if update.output_data is not None else step.output_bytes,
+        routes=_decoded(update.routes, step.routes),
+        error_type=(failure and failure.type) or step.error_type,
+        error_message=failure.message if failure else step.error_message,
+        traceback=(failure and failure.traceback) or step.traceback,
+        retry_count=step.retry_count if update.retry_count is None else update.retry_count,
+        progress=step.progress if update.progress is None else update.progress,
+        progress_message=update.progress_message or step.progress_message,
+        started_at=step.started_at or (now if status is StepStatus.RUNNING else None),
+        completed_at=now if status.is_terminal else None,
+    )
+
+
+def _decoded(text: JsonText | None, otherwise: Json) -> Json:
+    """A fresh copy of what a text says; ``otherwise`` where there is none."""
+    return otherwise if text is None else orjson.loads(text)

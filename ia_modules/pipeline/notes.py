@@ -1,0 +1,100 @@
+"""Log lines and progress of running attempts, gathered and written together.
+
+A step may write from any thread and as fast as it likes. Lines are kept at most 200 ms in memory, and are on record
+before the step's end is; of progress only the latest counts. What goes over the limits of an attempt is dropped, and a
+line says so.
+"""
+
+import asyncio
+import threading
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from ia_modules.errors import PayloadError
+from ia_modules.models import LogLevel, StepExecutionId, new_id
+from ia_modules.payload import clean_text, encode
+from ia_modules.transitions import LogLine, StepUpdate
+
+FLUSH_SECONDS = 0.2
+"""Also the least time between two writes of progress."""
+MOST_LINES = 10_000
+MOST_BYTES = 2**20
+
+Write = Callable[[tuple[LogLine, ...], tuple[StepUpdate, ...]], Awaitable[object]]
+
+
+class Notes:
+    """The lines and the progress of one attempt."""
+
+    def __init__(self, attempt: StepExecutionId, write: Write) -> None:
+        """``write`` brings lines and progress to the records; called on the loop, at most every 200 ms."""
+        self._attempt, self._write = attempt, write
+        self._loop = asyncio.get_running_loop()
+        self._lock = threading.Lock()
+        self._lines: list[LogLine] = []
+        self._progress: StepUpdate | None = None
+        self._count, self._bytes, self._full = 0, 0, False
+        self._flushing: asyncio.Task[None] | None = None
+        self._ended = False
+
+    def keep_line(self, level: LogLevel, message: str, data: dict[str, Any] | None) -> None:
+        """Take a line, from any thread. Data that is not JSON is kept as text."""
+        text = clean_text(message)
+        try:
+            stored = None if data is None else encode(data, "data of a log line", limit_bytes=MOST_BYTES)
+        except PayloadError:
+            stored = encode({"text": clean_text(repr(data))}, "data of a log line")
+        self._take(self._line(level, text, stored), len(text) + len(stored or ""))
+
+    def keep_progress(self, fraction: float, message: str | None) -> None:
+        """Take how far the attempt is, from any thread."""
+        said = None if message is None else clean_text(message)
+        with self._lock:
+            self._progress = StepUpdate(step_execution_id=self._attempt, progress=fraction, progress_message=said)
+        self._wake()
+
+    def end(self) -> tuple[tuple[LogLine, ...], StepUpdate | None]:
+        """The lines and the progress that are not on record yet, to go with the attempt's end; none is taken after."""
+        self._ended = True
+        if self._flushing is not None:
+            self._flushing.cancel()
+        return self._taken()
+
+    def _line(self, level: LogLevel, message: str, data: Any) -> LogLine:
+        return LogLine(log_id=new_id(), message=message, level=level, step_execution_id=self._attempt, data=data)
+
+    def _take(self, line: LogLine, size: int) -> None:
+        with self._lock:
+            if self._full or self._ended:
+                return
+            self._count, self._bytes = self._count + 1, self._bytes + size
+            if self._count > MOST_LINES or self._bytes > MOST_BYTES:
+                self._full = True
+                said = f"Further lines are left out: an attempt keeps {MOST_LINES:,} lines and {MOST_BYTES:,} bytes."
+                line = self._line(LogLevel.WARNING, said, None)
+            self._lines.append(line)
+        self._wake()
+
+    def _wake(self) -> None:
+        if not self._loop.is_closed():
+            self._loop.call_soon_threadsafe(self._schedule)
+
+    def _schedule(self) -> None:
+        if not self._ended and (self._flushing is None or self._flushing.done()):
+            self._flushing = self._loop.create_task(self._flush(), name=f"notes:{self._attempt}")
+
+    async def _flush(self) -> None:
+        while not self._ended:
+            await asyncio.sleep(FLUSH_SECONDS)
+            lines, progress = self._taken()
+            if not lines and progress is None:
+                return
+            updates = () if progress is None else (progress,)
+            # Shielded: an attempt that ends meanwhile cancels the waiting, and must not lose what is being written.
+            await asyncio.shield(asyncio.ensure_future(self._write(lines, updates)))
+
+    def _taken(self) -> tuple[tuple[LogLine, ...], StepUpdate | None]:
+        with self._lock:
+            lines, progress = tuple(self._lines), self._progress
+            self._lines, self._progress = [], None
+        return lines, progress

@@ -1,0 +1,130 @@
+"""What a journal keeps of a step run, and the step runs that its rows stand for.
+
+A start keeps whose tokens it took (``input_refs``), an end keeps what follows from it (``routes``): which paths were
+taken and why, that it is tried again, or that it failed for good. So nothing is decided twice, and a resumed execution
+stands exactly where the rows say.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from typing import Any, cast
+
+from ia_modules.models import StepExecutionRecord, StepStatus
+from ia_modules.pipeline.graph import Graph
+from ia_modules.pipeline.results import scope_before
+from ia_modules.pipeline.tokens import GraphState, Route, StepRun, StepRunKey
+
+
+def refs_json(parents: Iterable[StepRunKey], *, is_state: bool) -> dict[str, Any]:
+    """``input_refs`` of an attempt: the step runs it follows from; ``state`` says that what they make is its input."""
+    return {"parents": [list(parent) for parent in parents], "state": is_state}
+
+
+def routes_json(routes: Iterable[Route]) -> dict[str, Any]:
+    """``routes`` of an attempt whose run goes on along paths."""
+    return {"next": "paths", "paths": [route.to_json() for route in routes]}
+
+
+def retry_json(delay_seconds: float) -> dict[str, Any]:
+    """``routes`` of an attempt that failed and is made again."""
+    return {"next": "retry", "delay_seconds": delay_seconds}
+
+
+STOP_JSON: Mapping[str, Any] = {"next": "stop"}
+"""``routes`` of an attempt whose run failed for good or was cancelled: nothing follows."""
+
+
+@dataclass(frozen=True, slots=True)
+class RecordedRun:
+    """A step run with the attempts that were made.
+
+    Attributes:
+        attempts: all of them, the lost ones too.
+        failures: those that failed; retries are counted by these.
+        last: the newest attempt.
+    """
+
+    run: StepRun
+    attempts: int
+    failures: int
+    last: StepExecutionRecord
+
+    @property
+    def result(self) -> dict[str, Any] | None:
+        """What it gave; None while nothing leads on from it."""
+        return cast("dict[str, Any]", self.last.output_data) if self.run.routes is not None else None
+
+    @property
+    def retry_delay_seconds(self) -> float:
+        """How long to wait before the next attempt; 0 where none is due to a failure."""
+        said = _said(self.last.routes)
+        return float(said["delay_seconds"]) if said.get("next") == "retry" else 0.0
+
+    @property
+    def is_waiting(self) -> bool:
+        return self.last.status is StepStatus.WAITING
+
+
+def recorded_runs(records: Iterable[StepExecutionRecord], *, reopened: bool = False) -> list[RecordedRun]:
+    """The step runs of an execution, each behind those it follows from.
+
+    Args:
+        reopened: runs that failed for good or were cancelled are to be run again.
+    """
+    attempts: dict[StepRunKey, list[StepExecutionRecord]] = {}
+    for record in sorted(records, key=lambda record: (record.created_at, record.step_execution_id)):
+        attempts.setdefault(StepRunKey(record.step_id, record.iteration), []).append(record)
+    return [_recorded_run(key, made, reopened=reopened) for key, made in attempts.items()]
+
+
+def state_of(graph: Graph, runs: Iterable[RecordedRun]) -> GraphState:
+    """Where the execution stands by its rows.
+
+    Raises:
+        StepConflict: the rows do not follow from this definition.
+    """
+    return GraphState(graph, (recorded.run for recorded in runs))
+
+
+def input_of(
+    record: StepExecutionRecord, graph: Graph, given: Mapping[str, Any], records: Iterable[StepExecutionRecord]
+) -> dict[str, Any]:
+    """What an attempt was given: its stored inputs, or the state, rebuilt from the results it was made of.
+
+    Args:
+        given: the input of the execution.
+        records: all attempts of the execution, with their payloads.
+    """
+    refs = _said(record.input_refs)
+    if not refs.get("state"):
+        return cast("dict[str, Any]", record.input_data or {})
+    runs = recorded_runs(records)
+    results = {recorded.run.key: result for recorded in runs if (result := recorded.result) is not None}
+    return dict(scope_before(state_of(graph, runs), _parents(refs), given, results).state)
+
+
+def _recorded_run(key: StepRunKey, made: list[StepExecutionRecord], *, reopened: bool) -> RecordedRun:
+    made.sort(key=lambda record: record.attempt)
+    last, said = made[-1], _said(made[-1].routes)
+    status = last.status
+    if said.get("next") == "retry" or (reopened and said.get("next") != "paths" and status.is_terminal):
+        status = StepStatus.PENDING
+    routes = tuple(map(Route.from_json, said["paths"])) if said.get("next") == "paths" else None
+    run = StepRun(key, status, _parents(_said(made[0].input_refs)), routes)
+    failures = sum(record.status is StepStatus.FAILED for record in made)
+    if reopened and routes is None:
+        failures = 0  # who asks for it to be run again gives it all its attempts again
+    return RecordedRun(run, len(made), failures, last)
+
+
+def _parents(refs: Mapping[str, Any]) -> tuple[StepRunKey, ...]:
+    return tuple(StepRunKey(step_id, iteration) for step_id, iteration in refs.get("parents", ()))
+
+
+def _said(value: Any) -> Mapping[str, Any]:
+    return cast("Mapping[str, Any]", value) if isinstance(value, dict) else {}
+
+
+def with_status(run: StepRun, status: StepStatus, routes: tuple[Route, ...] | None = None) -> StepRun:
+    """The run as it goes on."""
+    return replace(run, status=status, routes=routes)

@@ -1,0 +1,287 @@
+"""Running pipelines: from a file or a dict to a result, recorded in a journal while it happens."""
+
+import asyncio
+import os
+import random
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, cast
+
+from ia_modules.errors import (
+    AlreadyFinished,
+    ExecutionCancelled,
+    ExecutionNotFound,
+    PipelineDefinitionError,
+    Problem,
+    StepError,
+)
+from ia_modules.models import ExecutionId, ExecutionRecord, ExecutionStatus, StepStatus, new_id
+from ia_modules.payload import encode
+from ia_modules.pipeline.coordinator import Coordinator, Lease
+from ia_modules.pipeline.core import ExecutionContext
+from ia_modules.pipeline.executor import LocalExecutor, StepExecutor
+from ia_modules.pipeline.inputs import prepare_input
+from ia_modules.pipeline.journal import Journal
+from ia_modules.pipeline.loader import load, load_text, syntax_of
+from ia_modules.pipeline.loading import LoadedPipeline, StepModules, load_pipeline
+from ia_modules.pipeline.memory_journal import MemoryJournal
+from ia_modules.pipeline.recorded import recorded_runs
+from ia_modules.pipeline.services import ServiceRegistry
+from ia_modules.transitions import NewExecution, Transition
+
+__all__ = ["Pipeline", "Runner", "create_pipeline_from_json", "read_pipeline_file", "run_pipeline_from_json"]
+
+TRACKER_SERVICE = "execution_tracker"
+"""The service that, when it is there, keeps the records of a run."""
+
+
+class Runner:
+    """Runs pipelines and records them in one journal. One serves any number of executions at the same time."""
+
+    def __init__(
+        self,
+        journal: Journal,
+        *,
+        services: ServiceRegistry | None = None,
+        executor: StepExecutor | None = None,
+        draw: Callable[[], float] = random.random,
+        now: Callable[[], datetime] = lambda: datetime.now(UTC),
+    ) -> None:
+        """Record in a journal.
+
+        Args:
+            services: what steps find under ``self.services``.
+            draw: uniform in [0, 1), for the delays of retries.
+            now: the time in UTC, for the deadlines of questions.
+        """
+        self._journal = journal
+        self._services = services or ServiceRegistry()
+        self._executor = executor or LocalExecutor()
+        self._draw, self._now = draw, now
+
+    async def start(
+        self,
+        pipeline: LoadedPipeline,
+        input_data: Mapping[str, Any] | None = None,
+        context: ExecutionContext | None = None,
+        *,
+        new_version: bool = False,
+        queued: bool = False,
+    ) -> "StartedExecution":
+        """Record that an execution begins here, or with ``queued`` that a worker shall take it.
+
+        Raises:
+            PipelineInputError: the input is not what the pipeline asks for; nothing was recorded.
+            PipelineConflict: another definition is registered under this slug; ``new_version`` makes this its next one.
+        """
+        definition, context = pipeline.definition, context or ExecutionContext()
+        given = prepare_input(definition, input_data)
+        stored = encode(given, f"input of pipeline {definition.name!r}")
+        metadata = {**context.metadata, **({"user_id": context.user_id} if context.user_id else {})}
+        registered = await self._journal.register_version(
+            definition.slug,
+            definition.name,
+            definition.to_json(),
+            description=definition.description,
+            source_folder=None if pipeline.folder is None else str(pipeline.folder),
+            new_version=new_version,
+        )
+        execution_id = ExecutionId(new_id())
+        new = NewExecution(
+            pipeline_id=registered.pipeline_id,
+            pipeline_name=definition.name,
+            pipeline_version=registered.version,
+            status=ExecutionStatus.PENDING if queued else ExecutionStatus.RUNNING,
+            managed=queued,
+            trigger=context.trigger,
+            total_steps=len(definition.steps),
+            input_data=stored,
+            metadata=encode(metadata, "metadata of the execution") if metadata else None,
+        )
+        await self._journal.record(Transition(execution_id=execution_id, writer=self._journal.owner, new=new))
+        return StartedExecution(self, pipeline, Lease(execution_id, epoch=1), given)
+
+    async def resume(self, pipeline: LoadedPipeline, execution_id: ExecutionId) -> "StartedExecution":
+        """Claim an execution that another process left, or one that failed or was cancelled, to go on from its records.
+
+        Completed steps are not run again. Steps that had failed for good get all their attempts anew.
+
+        Raises:
+            ExecutionNotFound: there is no such execution.
+            AlreadyFinished: it has completed.
+        """
+        record = await self._record_of(execution_id)
+        if record.status is ExecutionStatus.COMPLETED:
+            raise AlreadyFinished("execution", execution_id, status=record.status, asked="resumed")
+        epoch = await self._journal.take_over(execution_id, owner=self._journal.owner, reopen=True)
+        given = cast("dict[str, Any]", record.input_data or {})
+        return StartedExecution(self, pipeline, Lease(execution_id, epoch), given, reopened=record.status.is_terminal)
+
+    async def to_end(self, started: "StartedExecution") -> ExecutionStatus:
+        """Run a started execution as far as it goes here.
+
+        Raises:
+            StepError: a step failed, and with it the execution; its own exception is the cause.
+            PipelineOutputError: the steps ran, but the output is not what was promised.
+            ExecutionCancelled: somebody asked for it to be cancelled.
+            LeaseLost: another process has claimed it.
+            asyncio.CancelledError: this task was cancelled; so is the execution, on record.
+        """
+        records = await self._journal.get_execution_steps(started.execution_id)
+        coordinator = Coordinator(
+            started.pipeline,
+            self._journal,
+            started.lease,
+            started.given,
+            services=self._services,
+            executor=self._executor,
+            draw=self._draw,
+            now=self._now,
+            runs=recorded_runs(records, reopened=started.reopened),
+        )
+        status = await coordinator.to_end()
+        if status is ExecutionStatus.WAITING_FOR_HUMAN and await self._can_go_on(started.execution_id):
+            return await self.to_end(await self.resume(started.pipeline, started.execution_id))
+        if status is ExecutionStatus.CANCELLED:
+            raise ExecutionCancelled(started.execution_id)
+        if status is ExecutionStatus.FAILED:
+            raise coordinator.error or StepError("?", "the execution failed")
+        return status
+
+    async def result(self, execution_id: ExecutionId) -> dict[str, Any]:
+        """What an execution gave, read from the journal: input, step runs in order of completion, output, status."""
+        record = await self._record_of(execution_id)
+        steps = await self._journal.get_execution_steps(execution_id)
+        led_on = [run.last for run in recorded_runs(steps) if run.result is not None]
+        led_on.sort(key=lambda step: (step.completed_at or step.created_at, step.step_execution_id))
+        result: dict[str, Any] = {
+            "input": record.input_data,
+            "steps": [
+                {
+                    "step_name": step.step_id,
+                    "step_index": index,
+                    "result": step.output_data,
+                    "status": step.status.value,
+                }
+                for index, step in enumerate(led_on)
+            ],
+            "output": record.output_data,
+            "execution_id": execution_id,
+            "status": record.status.value,
+        }
+        if waiting := [step for step in steps if step.status is StepStatus.WAITING]:
+            questions = await self._journal.get_interactions(execution_id)
+            ids = {asked.step_execution_id: asked.interaction_id for asked in questions}
+            result["waiting_step"] = waiting[0].step_id
+            result["interaction_id"] = ids.get(waiting[0].step_execution_id)
+        return result
+
+    async def _can_go_on(self, execution_id: ExecutionId) -> bool:
+        """Whether somebody answered while other steps still ran here, so that nobody was told."""
+        steps = await self._journal.get_execution_steps(execution_id)
+        waiting = {step.step_execution_id for step in steps if step.status is StepStatus.WAITING}
+        questions = await self._journal.get_interactions(execution_id)
+        return any(asked.status == "answered" and asked.step_execution_id in waiting for asked in questions)
+
+    async def _record_of(self, execution_id: ExecutionId) -> ExecutionRecord:
+        record = await self._journal.get_execution(execution_id)
+        if record is None:
+            raise ExecutionNotFound(execution_id)
+        return record
+
+
+@dataclass(frozen=True, slots=True)
+class StartedExecution:
+    """An execution that is this process's to run."""
+
+    runner: Runner
+    pipeline: LoadedPipeline
+    lease: Lease
+    given: dict[str, Any]
+    reopened: bool = False
+
+    @property
+    def execution_id(self) -> ExecutionId:
+        return self.lease.execution_id
+
+    async def to_end(self) -> dict[str, Any]:
+        """Run it as far as it goes here; raises as :meth:`Runner.to_end`."""
+        await self.runner.to_end(self)
+        return await self.runner.result(self.execution_id)
+
+
+@dataclass(frozen=True, slots=True)
+class Pipeline:
+    """A pipeline ready to be run, any number of times."""
+
+    loaded: LoadedPipeline
+    services: ServiceRegistry
+
+    async def run(
+        self,
+        input_data: Mapping[str, Any] | None = None,
+        execution_context: ExecutionContext | None = None,
+        *,
+        new_version: bool = False,
+    ) -> dict[str, Any]:
+        """Run it to its end; returns ``{input, steps, output, execution_id, status}``.
+
+        Recorded by the service ``execution_tracker`` where there is one, otherwise in memory.
+
+        Raises:
+            PipelineInputError: the input is not what the pipeline asks for; nothing was recorded.
+            StepError: a step failed; its own exception is the cause.
+        """
+        runner = Runner(self.services.get(TRACKER_SERVICE) or MemoryJournal(), services=self.services)
+        started = await runner.start(self.loaded, input_data, execution_context, new_version=new_version)
+        return await started.to_end()
+
+
+async def read_pipeline_file(
+    pipeline_file: str | Path, *, working_directory: str | Path | None = None, allowed: tuple[str, ...] | None = None
+) -> LoadedPipeline:
+    """A pipeline file (JSON or YAML) with its code; modules beside it, or in ``working_directory``, come first.
+
+    Raises:
+        PipelineDefinitionError: the file cannot be read or is wrong; with every problem and where it is.
+    """
+    path = Path(pipeline_file)
+    text = await asyncio.to_thread(_text_of, path)
+    definition = load_text(text, syntax_of(path.name), strict=False).definition
+    folder = Path(os.path.abspath(working_directory or path.parent))  # noqa: ASYNC240, PTH100 - touches no disk
+    return load_pipeline(definition, StepModules(folder, allowed=allowed), folder=folder)
+
+
+async def run_pipeline_from_json(
+    pipeline_file: str | Path,
+    input_data: Mapping[str, Any] | None = None,
+    services: ServiceRegistry | None = None,
+    working_directory: str | Path | None = None,
+    execution_context: ExecutionContext | None = None,
+    *,
+    new_version: bool = False,
+) -> dict[str, Any]:
+    """Run a pipeline file to its end; as :meth:`Pipeline.run`, with errors as :func:`read_pipeline_file`."""
+    loaded = await read_pipeline_file(pipeline_file, working_directory=working_directory)
+    pipeline = Pipeline(loaded, services or ServiceRegistry())
+    return await pipeline.run(input_data, execution_context, new_version=new_version)
+
+
+def create_pipeline_from_json(config: Mapping[str, Any], services: ServiceRegistry | None = None) -> Pipeline:
+    """A pipeline from a dict; its modules must be importable.
+
+    Raises:
+        PipelineDefinitionError: the definition is wrong, or its code cannot be found; with every problem.
+    """
+    definition = load(config, strict=False).definition
+    return Pipeline(load_pipeline(definition, StepModules()), services or ServiceRegistry())
+
+
+def _text_of(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8-sig")
+    except (OSError, UnicodeDecodeError) as error:
+        problem = Problem(str(path), f"{type(error).__name__}: {error}", "a readable file in UTF-8")
+        raise PipelineDefinitionError([problem]) from error

@@ -1,0 +1,231 @@
+"""Where an execution stands, and what starts next: a pure replay of what is on record.
+
+A taken path puts a token on its target. A step starts when it holds a token and no other token can still reach it; it
+takes all its tokens, and each start is its next iteration. Where tokens only wait for each other, the first in file
+order starts.
+
+Which step runs there are, and what each of them follows from, is the same whatever the timing: nothing that happens
+elsewhere can reach a step that may start, so it stays so, with the same tokens.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple, Self
+
+from ia_modules.errors import LoopLimitExceeded, StepConflict
+from ia_modules.models import ExecutionStatus, StepStatus
+from ia_modules.pipeline.definition import LoopConfig, is_end
+from ia_modules.pipeline.graph import Graph
+
+
+class StepRunKey(NamedTuple):
+    """One iteration of one step; all its attempts are the same step run."""
+
+    step_id: str
+    iteration: int
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """What became of one path when its step had run. Recorded with the completion and never computed again.
+
+    Attributes:
+        path: its place in the file; None for the way that ``on_timeout`` names.
+        why: a clause without its full stop.
+    """
+
+    path: int | None
+    to_step: str
+    taken: bool
+    why: str
+
+    def to_json(self) -> dict[str, Any]:
+        return {"path": self.path, "to_step": self.to_step, "taken": self.taken, "why": self.why}
+
+    @classmethod
+    def from_json(cls, row: Mapping[str, Any]) -> Self:
+        return cls(row["path"], row["to_step"], row["taken"], row["why"])
+
+
+@dataclass(frozen=True, slots=True)
+class StepRun:
+    """What is on record about one step run.
+
+    Attributes:
+        status: of the run: ``pending`` also between two attempts; ``lost`` until the next attempt is recorded.
+        parents: the step runs whose tokens it took, in file order of the joining paths; recorded with its start. None
+            for the first run of the first step.
+        routes: recorded with its completion, or with a failure that lets the flow go on. None: not finished, or no way
+            leads on from here (failed for good, cancelled).
+    """
+
+    key: StepRunKey
+    status: StepStatus
+    parents: tuple[StepRunKey, ...] = ()
+    routes: tuple[Route, ...] | None = None
+
+    @property
+    def is_active(self) -> bool:
+        """True while it may still put tokens somewhere."""
+        return self.routes is None and (self.status is StepStatus.LOST or not self.status.is_terminal)
+
+    @property
+    def has_stopped(self) -> bool:
+        """True when it is over and nothing leads on from it: it failed for good, or was cancelled."""
+        return self.routes is None and not self.is_active
+
+
+@dataclass(frozen=True, slots=True)
+class Start:
+    """A step that may start now.
+
+    Attributes:
+        parents: as :class:`StepRun` has them; record them with the start.
+        closes_loop: a path that leads back brought it here: ``iteration_delay_seconds`` applies.
+    """
+
+    key: StepRunKey
+    parents: tuple[StepRunKey, ...]
+    closes_loop: bool
+
+
+class GraphState:
+    """The tokens of one execution, from its recorded step runs.
+
+    Attributes:
+        runs: the step runs so far, each as last recorded, in the order of their starts.
+    """
+
+    def __init__(self, graph: Graph, runs: Iterable[StepRun] = ()) -> None:
+        """Replay. ``runs``: every run behind its parents, such as in the order of their starts."""
+        self.graph = graph
+        self.runs: dict[StepRunKey, StepRun] = {}
+        self._active: dict[StepRunKey, StepRun] = {}
+        self._stopped: dict[StepRunKey, StepRun] = {}
+        self._iterations: dict[str, int] = {}
+        self._tokens: dict[str, dict[StepRunKey | None, int]] = {graph.definition.flow.start_at: {None: -1}}
+        for run in runs:
+            self.record(run)
+
+    def record(self, run: StepRun) -> None:
+        """Take note of a step run that has started or changed.
+
+        Raises:
+            StepConflict: it does not follow from what is on record: the definition has changed, or the record.
+        """
+        known = self.runs.get(run.key)
+        if run.routes is None and run.status in (StepStatus.COMPLETED, StepStatus.SKIPPED):
+            raise StepConflict(run.key.step_id, recorded=f"{run.status} without routes", replayed="with its routes")
+        if known is None:
+            self._take_tokens(run)
+        elif known.parents != run.parents or (known.routes is not None and known.routes != run.routes):
+            raise StepConflict(run.key.step_id, recorded=str(known), replayed=str(run))
+        if run.routes is not None and (known is None or known.routes is None):
+            self._put_tokens(run.key, run.routes)
+        self.runs[run.key] = run
+        for group, belongs in ((self._active, run.is_active), (self._stopped, run.has_stopped)):
+            if belongs:
+                group[run.key] = run
+            else:
+                group.pop(run.key, None)
+
+    def active(self) -> list[StepRun]:
+        """The runs that are not over. After a restart those that do not wait for a person are to be run again."""
+        return list(self._active.values())
+
+    def stopped(self) -> list[StepRun]:
+        """The runs that failed for good or were cancelled. Nothing starts while there are any."""
+        return list(self._stopped.values())
+
+    def holders(self) -> list[str]:
+        """The steps that hold a token, in file order."""
+        return sorted(self._tokens, key=self.graph.place.__getitem__)
+
+    def next_start(self, step_id: str) -> Start:
+        """The start that would take the tokens which the step holds."""
+        held, place = self._tokens[step_id], self.graph.place
+        parents = [source for source in held if source is not None]
+        parents.sort(key=lambda source: (held[source], place[source.step_id], source.iteration))
+        paths = {held[source] for source in parents} - {len(self.graph.definition.flow.paths)}
+        key = StepRunKey(step_id, self._iterations.get(step_id, 0) + 1)
+        return Start(key, tuple(parents), any(map(self.graph.leads_back, paths)))
+
+    def _take_tokens(self, run: StepRun) -> None:
+        step_id = run.key.step_id
+        held = self._tokens.get(step_id, {})
+        wanted = run.parents or (None,)
+        if run.key.iteration != self._iterations.get(step_id, 0) + 1 or not held.keys() >= set(wanted):
+            holds = ", ".join(map(_named, held)) or "nothing"
+            expected = f"iteration {self._iterations.get(step_id, 0) + 1}, following from {holds}"
+            found = f"iteration {run.key.iteration}, following from {', '.join(map(_named, wanted))}"
+            raise StepConflict(step_id, recorded=found, replayed=expected)
+        self._iterations[step_id] = run.key.iteration
+        for source in wanted:
+            del held[source]
+        if not held:
+            self._tokens.pop(step_id, None)
+
+    def _put_tokens(self, source: StepRunKey, routes: Sequence[Route]) -> None:
+        targets: dict[int | None, str | None] = {i: path.to_step for i, path in self.graph.paths_of(source.step_id)}
+        targets[None] = self.graph.on_timeout.get(source.step_id)
+        for route in routes:
+            if targets.get(route.path) != route.to_step:
+                found, expected = f"leading to {route.to_step!r}", f"leading to {targets.get(route.path)!r}"
+                raise StepConflict(source.step_id, recorded=found, replayed=expected)
+            if route.taken and not is_end(route.to_step):
+                order = len(self.graph.definition.flow.paths) if route.path is None else route.path
+                self._tokens.setdefault(route.to_step, {}).setdefault(source, order)
+
+
+def ready(state: GraphState) -> list[Start]:
+    """What starts now, to be recorded in one transition; nothing once a run has failed for good or was cancelled."""
+    if state.stopped():
+        return []
+    graph = state.graph
+    active = graph.mask(run.key.step_id for run in state.active())
+    holders = state.holders()
+    occupied = active | graph.mask(holders)
+    return [state.next_start(step_id) for step_id in holders if _may_start(graph, step_id, occupied, active)]
+
+
+def verdict(state: GraphState) -> ExecutionStatus:
+    """Where the execution stands. ``failed`` stands while siblings still run: these are to be cancelled."""
+    if stopped := {run.status for run in state.stopped()}:
+        return ExecutionStatus.FAILED if StepStatus.FAILED in stopped else ExecutionStatus.CANCELLED
+    active = state.active()
+    if ready(state) or any(run.status is not StepStatus.WAITING for run in active):
+        return ExecutionStatus.RUNNING
+    return ExecutionStatus.WAITING_FOR_HUMAN if active else ExecutionStatus.COMPLETED
+
+
+def loop_limit(limits: LoopConfig, start: Start, *, loop_seconds: float) -> LoopLimitExceeded | None:
+    """The error that keeps a further iteration from starting; None when it may.
+
+    Args:
+        loop_seconds: since the step's first iteration started, without the time spent waiting for people.
+    """
+    step_id, iteration = start.key
+    if iteration > limits.max_iterations:
+        found = f"it has run {iteration - 1} times"
+        return LoopLimitExceeded(step_id, limit="max_iterations", allowed=limits.max_iterations, found=found)
+    if iteration > 1 and loop_seconds > limits.max_loop_time_seconds:
+        found = f"its loop has run for {loop_seconds:g} seconds"
+        allowed = limits.max_loop_time_seconds
+        return LoopLimitExceeded(step_id, limit="max_loop_time_seconds", allowed=allowed, found=found)
+    return None
+
+
+def _may_start(graph: Graph, step_id: str, occupied: int, active: int) -> bool:
+    """Whether nothing else can reach the step, or only what in turn waits for it, and that only by closing a loop.
+
+    Whatever reaches something that reaches the step reaches the step: if all that the step waits for waits for it, then
+    nothing from outside can ever come between.
+    """
+    itself = graph.mask([step_id])
+    awaited = graph.before(step_id) & occupied & ~itself
+    waits_for_others = awaited & (active | ~graph.after(step_id))
+    return not awaited or (not waits_for_others and not awaited & graph.before_forward(step_id))
+
+
+def _named(source: StepRunKey | None) -> str:
+    return "the start" if source is None else f"{source.step_id}#{source.iteration}"

@@ -1,0 +1,102 @@
+import json
+from pathlib import Path
+
+import pytest
+
+from tests.unit.cli.conftest import Command
+from tests.unit.cli.pipelines import nightly, step, write
+from tests.unit.pipeline.factories import document
+
+
+def test_an_imported_pipeline_is_listed_and_runs(command: Command, tmp_path: Path) -> None:
+    assert command("pipelines", "list").stdout.startswith("No pipelines.")
+    imported = command("pipelines", "import", nightly(tmp_path))
+    assert imported.exit_code == 0
+    assert imported.stdout == "nightly is registered, version 1.\nRun it: ia-modules run nightly\n"
+    [listed] = json.loads(command("pipelines", "list", "--json").stdout)
+    assert (listed["slug"], listed["current_version"], listed["last_status"]) == ("nightly", 1, None)
+
+    assert command("run", "nightly").exit_code == 0
+    header, row = command("pipelines", "list").stdout.splitlines()
+    assert header.split() == ["SLUG", "VERSION", "LAST", "RUN", "WHEN", "NAME"]
+    assert row.split()[:3] == ["nightly", "1", "completed"]
+    [listed] = json.loads(command("pipelines", "list", "--json").stdout)
+    assert listed["last_execution_id"] == json.loads(command("executions", "show", "--json").stdout)["execution_id"]
+
+
+def test_importing_again_changes_nothing_and_another_definition_must_be_said(command: Command, tmp_path: Path) -> None:
+    file = nightly(tmp_path)
+    for _ in range(2):
+        assert json.loads(command("pipelines", "import", file, "--json").stdout)["version"] == 1
+    changed = nightly(tmp_path, outputs={})
+    refused = command("pipelines", "import", changed)
+    assert (refused.exit_code, refused.stdout) == (2, "")
+    assert "--new-version" in refused.stderr
+    assert json.loads(command("pipelines", "import", changed, "--new-version", "--json").stdout)["version"] == 2
+    assert [row["current_version"] for row in json.loads(command("pipelines", "list", "--json").stdout)] == [2]
+
+
+def test_validate_says_that_files_are_right(command: Command, tmp_path: Path) -> None:
+    file = nightly(tmp_path)
+    result = command("pipelines", "validate", file, file)
+    assert (result.exit_code, result.stdout) == (0, f"{file}: ok (nightly, 5 steps)\n" * 2)
+    answer = json.loads(command("pipelines", "validate", file, "--json").stdout)
+    assert answer["valid"] is True
+    assert answer["files"][0]["steps"] == ["fetch", "score", "count", "apologize", "store"]
+
+
+def test_graph_draws_files_and_registered_pipelines_alike(command: Command, tmp_path: Path) -> None:
+    file = nightly(tmp_path)
+    command("pipelines", "import", file)
+    for form, beginning in (
+        ("text", "Nightly (nightly)\n\n● fetch"),
+        ("mermaid", "flowchart TD\n"),
+        ("dot", "digraph "),
+    ):
+        drawn = command("pipelines", "graph", file, "--format", form)
+        assert drawn.exit_code == 0
+        assert drawn.stdout.startswith(beginning)
+        assert command("pipelines", "graph", "nightly", "--format", form).stdout == drawn.stdout
+    assert command("pipelines", "graph", file).stdout == command("pipelines", "graph", file, "--format", "text").stdout
+    assert command("pipelines", "graph", file, "--format", "png").exit_code == 2
+
+
+def test_a_drawing_needs_no_code(command: Command, tmp_path: Path) -> None:
+    file = tmp_path / "bare.json"
+    file.write_text(json.dumps(document("a", "b", paths=[("a", "b")])))
+    assert command("pipelines", "graph", str(file)).stdout.splitlines()[2:] == ["● a", "● b"]
+
+
+def test_stored_code_from_elsewhere_runs_only_when_it_is_allowed(
+    command: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "elsewhere" / "far_steps.py").write_text("def far(data):\n    return {'far': True}\n")
+    monkeypatch.syspath_prepend(tmp_path / "elsewhere")
+    file = write(tmp_path, step("far", "far", module="far_steps"))
+    assert command("pipelines", "import", file).exit_code == 0
+    refused = command("run", "nightly")
+    assert (refused.exit_code, refused.stdout) == (2, "")
+    assert "'far_steps' is not among the modules that may be used here" in refused.stderr
+    assert "IA_MODULES_STEP_MODULES" in refused.stderr
+    assert json.loads(command("executions", "list", "--json").stdout)["items"] == []
+    monkeypatch.setenv("IA_MODULES_STEP_MODULES", "other.*, far_*")
+    assert command("run", "nightly").exit_code == 0
+
+
+def test_a_pipeline_whose_folder_is_gone_says_so(command: Command, tmp_path: Path) -> None:
+    folder = tmp_path / "project"
+    folder.mkdir()
+    assert command("pipelines", "import", nightly(folder)).exit_code == 0
+    (folder / "steps.py").unlink()
+    refused = command("run", "nightly")
+    assert refused.exit_code == 2
+    assert str(folder) in refused.stderr
+    assert "$.steps[0]" in refused.stderr
+
+
+def test_a_program_that_only_records_itself_cannot_be_run_from_here(command: Command, recorded: object) -> None:
+    del recorded
+    refused = command("run", "nightly")
+    assert refused.exit_code == 2
+    assert "registered without a definition" in refused.stderr

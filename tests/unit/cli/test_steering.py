@@ -1,0 +1,194 @@
+"""``executions watch|cancel|resume``, on executions of other processes and of none."""
+
+import asyncio
+import json
+import os
+import signal
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ia_modules.database.manager import DatabaseManager
+from ia_modules.models import ExecutionId
+from ia_modules.web.execution_tracker import ExecutionTracker
+from tests.unit.cli.conftest import Command
+from tests.unit.cli.pipelines import nightly, step, write
+from tests.unit.cli.programs import lines_until, on_terminal, piped
+from tests.unit.cli.test_run import is_running, newest
+
+
+def statuses(record: dict[str, Any]) -> list[tuple[str, int, str]]:
+    return [(each["step_id"], each["attempt"], each["status"]) for each in record["steps"]]
+
+
+def failing(folder: Path) -> str:
+    """Count, then a score that fails the first time it is tried, without a retry of its own."""
+    return write(
+        folder,
+        step("increase", "Count"),
+        step("score", "Score", config={"good_attempt": 2}),
+        paths=[("increase", "score")],
+    )
+
+
+def test_resume_runs_only_what_has_not_completed(command: Command, tmp_path: Path) -> None:
+    assert command("run", failing(tmp_path)).exit_code == 1
+    execution_id = newest(command)["execution_id"]
+    resumed = command("executions", "resume", execution_id[:-2])
+    assert resumed.exit_code == 0
+    assert "increase" not in resumed.stdout.partition("Completed in")[0]
+    record = newest(command)
+    assert record["execution_id"] == execution_id
+    assert record["status"] == "completed"
+    assert statuses(record) == [("increase", 1, "completed"), ("score", 1, "failed"), ("score", 2, "completed")]
+    again = command("executions", "resume", execution_id)
+    assert (again.exit_code, again.stdout) == (2, "")
+    assert "has completed" in again.stderr
+
+
+def test_resume_uses_the_version_that_began_and_a_file_only_if_it_is_the_same(command: Command, tmp_path: Path) -> None:
+    assert command("run", failing(tmp_path)).exit_code == 1
+    execution_id = newest(command)["execution_id"]
+    other = tmp_path / "other"
+    other.mkdir()
+    assert command("run", nightly(other), "--new-version").exit_code == 0
+    refused = command("executions", "resume", execution_id, "--file", str(other / "nightly.json"))
+    assert (refused.exit_code, refused.stdout) == (2, "")
+    assert "not what the execution began with, version 1" in refused.stderr
+    (tmp_path / "steps.py").rename(tmp_path / "gone.py")
+    assert command("executions", "resume", execution_id).exit_code == 2
+    moved = failing(other)
+    assert command("executions", "resume", execution_id, "--file", moved).exit_code == 0
+
+
+def test_resume_runs_what_was_only_queued(command: Command, tmp_path: Path) -> None:
+    command("run", nightly(tmp_path), "--detach")
+    resumed = command("executions", "resume", newest(command)["execution_id"], "--json")
+    assert resumed.exit_code == 0
+    assert json.loads(resumed.stdout.splitlines()[-1])["data"]["status"] == "completed"
+
+
+def test_resume_takes_up_what_a_killed_process_left_and_not_what_runs(
+    database_url: str, command: Command, tmp_path: Path
+) -> None:
+    told = tmp_path / "told"
+    wait = step("wait", "UntilTold", config={"file": str(told)})
+    file = write(tmp_path, step("increase", "Count"), wait, paths=[("increase", "wait")])
+    with piped(database_url, "run", file, "--json") as process:
+        lines_until(process, is_running("wait"))
+        execution_id = newest(command)["execution_id"]
+        refused = command("executions", "resume", execution_id)
+        assert (refused.exit_code, refused.stdout) == (2, "")
+        assert "--take-over" in refused.stderr
+        process.kill()
+        process.wait()
+    told.touch()
+    story = command("executions", "show").stdout
+    assert "is gone" in story
+    assert command("executions", "resume", execution_id).exit_code == 0
+    assert statuses(newest(command)) == [("increase", 1, "completed"), ("wait", 1, "lost"), ("wait", 2, "completed")]
+
+
+def test_take_over_stops_the_process_that_ran_it(database_url: str, command: Command, tmp_path: Path) -> None:
+    told = tmp_path / "told"
+    file = write(tmp_path, step("wait", "UntilTold", config={"file": str(told)}))
+    with piped(database_url, "run", file, "--json") as process:
+        lines_until(process, is_running("wait"))
+        with piped(
+            database_url, "executions", "resume", newest(command)["execution_id"], "--take-over", "--json"
+        ) as new:
+            lines_until(new, is_running("wait"))
+            told.touch()
+            new.communicate(timeout=60)
+            assert new.returncode == 0
+        _, err = process.communicate(timeout=60)
+    assert process.returncode == 1
+    assert "belongs to" in err
+    assert "Traceback" not in err
+    assert newest(command)["status"] == "completed"
+
+
+@pytest.mark.parametrize("verb", ["resume", "cancel"])
+def test_what_a_program_of_its_own_recorded(command: Command, recorded: tuple[str, str], verb: str) -> None:
+    result = command("executions", verb, recorded[1])
+    assert (result.exit_code, result.stdout) == ({"resume": 2, "cancel": 1}[verb], "")
+    said = {"resume": "was recorded by a program of its own", "cancel": "has failed; nothing is to be cancelled"}
+    assert said[verb] in result.stderr
+
+
+def test_cancel_ends_what_nobody_runs_at_once(command: Command, tmp_path: Path) -> None:
+    command("run", nightly(tmp_path), "--detach")
+    execution_id = newest(command)["execution_id"]
+    cancelled = command("executions", "cancel", execution_id)
+    assert (cancelled.exit_code, cancelled.stdout) == (0, f"Execution {execution_id} is cancelled.\n")
+    assert newest(command)["status"] == "cancelled"
+
+
+def test_cancel_stops_it_in_the_process_that_runs_it(database_url: str, command: Command, tmp_path: Path) -> None:
+    with piped(database_url, "run", write(tmp_path, step("wait", "Forever"))) as process:
+        lines_until(process, lambda line: " wait " in line)
+        execution_id = newest(command)["execution_id"]
+        asked = command("executions", "cancel", execution_id, "--json")
+        assert (asked.exit_code, json.loads(asked.stdout)["cancel_requested"]) == (0, True)
+        _, err = process.communicate(timeout=60)
+    assert process.returncode == 1
+    assert "Cancelled after" in err
+    assert newest(command)["status"] == "cancelled"
+
+
+def test_watch_shows_what_another_process_runs_and_ends_with_it(
+    database_url: str, command: Command, tmp_path: Path
+) -> None:
+    told = tmp_path / "told"
+    file = write(
+        tmp_path,
+        step("wait", "UntilTold", config={"file": str(told)}),
+        step("score", "Score", config={"good_attempt": 2}),
+        paths=[("wait", "score")],
+    )
+    with piped(database_url, "run", file, "--json") as process:
+        lines_until(process, is_running("wait"))
+        with piped(database_url, "executions", "watch", "--json") as watching:
+            lines_until(watching, is_running("wait"))
+            told.touch()
+            out, _ = watching.communicate(timeout=60)
+        process.communicate(timeout=60)
+    assert (process.returncode, watching.returncode) == (1, 1)
+    last = json.loads(out.splitlines()[-1])
+    assert (last["type"], last["data"]["status"]) == ("result", "failed")
+    over = command("executions", "watch")
+    assert over.exit_code == 1
+    assert " score " in over.stdout
+
+
+def test_ctrl_c_only_ends_the_watching(database_url: str, command: Command, tmp_path: Path) -> None:
+    told = tmp_path / "told"
+    file = write(tmp_path, step("wait", "UntilTold", config={"file": str(told)}))
+    with piped(database_url, "run", file, "--json") as process:
+        lines_until(process, is_running("wait"))
+        with on_terminal(database_url, "executions", "watch") as terminal:
+            terminal.until("halfway")
+            terminal.process.send_signal(signal.SIGINT)
+            assert terminal.to_end() == 130
+            assert "goes on" in terminal.text
+        assert newest(command)["status"] == "running"
+        told.touch()
+        process.communicate(timeout=60)
+    assert process.returncode == 0
+
+
+def test_a_waiting_execution_goes_on_once_it_is_answered(command: Command, tmp_path: Path, database_url: str) -> None:
+    ask = {"id": "ask", "type": "human_input", "prompt": "May it?"}
+    assert command("run", write(tmp_path, ask, step("increase", "Count"), paths=[("ask", "increase")])).exit_code == 3
+    execution_id = newest(command)["execution_id"]
+    assert command("executions", "resume", execution_id).exit_code == 3
+    asyncio.run(answer(database_url, execution_id))
+    assert command("executions", "resume", execution_id).exit_code == 0
+    assert newest(command)["status"] == "completed"
+
+
+async def answer(database_url: str, execution_id: str) -> None:
+    async with DatabaseManager(database_url) as database, ExecutionTracker(database) as tracker:
+        [question] = await tracker.get_interactions(ExecutionId(execution_id))
+        await tracker.answer_interaction(question.interaction_id, {"yes": True}, actor=f"test {os.getpid()}")

@@ -1,0 +1,103 @@
+"""Runs a definition without running anything: whoever calls decides what happens next.
+
+A step's result depends on everything that it saw, so that two timings agree only if every step saw the same.
+"""
+
+import hashlib
+import json
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from ia_modules.models import StepStatus
+from ia_modules.pipeline.conditions import FunctionCall, Verdict
+from ia_modules.pipeline.graph import Graph
+from ia_modules.pipeline.results import output_of, scope_before
+from ia_modules.pipeline.routing import route
+from ia_modules.pipeline.scope import Scope
+from ia_modules.pipeline.tokens import GraphState, Start, StepRun, StepRunKey, ready
+
+Choose = Callable[[int], int]
+"""Picks one of so many things that may happen next."""
+
+
+@dataclass
+class Simulation:
+    graph: Graph
+    given: dict[str, Any] = field(default_factory=dict)
+    seed: int = 0
+    state: GraphState = field(init=False)
+    results: dict[StepRunKey, dict[str, Any]] = field(default_factory=dict)
+    behind: dict[StepRunKey, Scope] = field(default_factory=dict)
+    started: list[Start] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.state = GraphState(self.graph)
+
+    def start(self, start: Start) -> None:
+        self.started.append(start)
+        self.state.record(StepRun(start.key, StepStatus.RUNNING, start.parents))
+
+    def go_on(self, run: StepRun) -> None:
+        """One transition of a run: some wait for a person in between, some fail and let the flow go on."""
+        if run.status is StepStatus.RUNNING and self._draw(run.key, "waits") % 5 == 0:
+            self.state.record(replace(run, status=StepStatus.WAITING))
+        else:
+            self.finish(run)
+
+    def finish(self, run: StepRun) -> None:
+        scope = scope_before(self.state, run.parents, self.given, self.results, self.behind)
+        assert scope == scope_before(self.state, run.parents, self.given, self.results), "a kept scope is the same"
+        fails = self._draw(run.key, "fails") % 7 == 0
+        result = {"coin": self._draw(run.key, "coin") % 3, "iteration": run.key.iteration, "by": run.key.step_id}
+        result[run.key.step_id] = _digest(json.dumps([dict(scope.state), dict(scope.steps)], sort_keys=True))
+        self.results[run.key] = result
+        self.behind[run.key] = scope.after(run.key.step_id, result, succeeded=not fails)
+        routes = route(self.graph, run.key.step_id, self.behind[run.key], _no_function)
+        status = StepStatus.FAILED if fails else StepStatus.COMPLETED
+        self.state.record(replace(run, status=status, routes=routes))
+
+    def crash(self) -> None:
+        """The process dies: nothing but the record is left, and what ran is started again."""
+        runs = [
+            replace(run, status=StepStatus.LOST) if run.status is StepStatus.RUNNING else run
+            for run in self.state.runs.values()
+        ]
+        self.state, self.behind = GraphState(self.graph, runs), {}
+        for run in self.state.active():
+            if run.status is StepStatus.LOST:
+                self.state.record(replace(run, status=StepStatus.RUNNING))
+
+    def step(self, choose: Choose) -> bool:
+        """Let one thing happen; False when nothing can any more."""
+        starts, active = ready(self.state), self.state.active()
+        if not starts and not active:
+            return False
+        chosen = choose(bool(starts) + len(active))
+        if chosen < bool(starts):
+            for start in starts:  # all of them in one transition, as a runner records them
+                self.start(start)
+        else:
+            self.go_on(active[chosen - bool(starts)])
+        return True
+
+    def run(self, choose: Choose) -> "Simulation":
+        while self.step(choose):
+            pass
+        return self
+
+    @property
+    def outcome(self) -> tuple[dict[StepRunKey, StepRun], dict[StepRunKey, dict[str, Any]], dict[str, Any]]:
+        """All that must not depend on timing: the step runs with parents and routes, their results, and the output."""
+        return self.state.runs, self.results, output_of(self.state, self.given, self.results)
+
+    def _draw(self, key: StepRunKey, what: str) -> int:
+        return int(_digest(f"{self.seed}/{what}/{key}"), 16)
+
+
+def _digest(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()[:8]
+
+
+def _no_function(call: FunctionCall) -> Verdict:
+    raise AssertionError(f"no function in these graphs: {call}")

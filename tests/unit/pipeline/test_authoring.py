@@ -1,0 +1,136 @@
+# pyright: reportUnusedExpression=false
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ia_modules.errors import PipelineDefinitionError
+from ia_modules.pipeline.authoring import Flow, otherwise, when
+from ia_modules.pipeline.core import Step
+from ia_modules.pipeline.loader import load
+from ia_modules.pipeline.runner import run_pipeline_from_json
+
+FLOW = """
+from ia_modules.pipeline.authoring import Flow, otherwise, when
+from ia_modules.pipeline.core import Step
+
+outputs = {"verdict": "{steps.say.output.verdict} | few"}
+flow = Flow("Count words", parameters={"text": "a b", "least": 2}, outputs=outputs)
+
+@flow.step
+async def split(data):
+    return {"words": data["text"].split()}
+
+@flow.step(timeout_seconds=5, retry={"max_attempts": 2})
+def count(data):
+    return {"count": len(data["words"])}
+
+@flow.step
+def longest(data):
+    return {"longest": max(data["words"], key=len)}
+
+@flow.step
+def join(data):
+    return {}
+
+class Say(Step):
+    async def run(self, data):
+        return {"verdict": f"{self.config['word']}: {data['count']}, longest {data['longest']}"}
+
+say = flow.add(Say, id="say", config={"word": "many"})
+
+split >> [count, longest] >> join
+join >> when("count", ">=", "{parameters.least}") >> say
+flow.connect("join", "end", "else")
+"""
+
+
+def module_with(text: str, folder: Path) -> dict[str, Any]:
+    (folder / "words.py").write_text(text)
+    names: dict[str, Any] = {"__name__": "words"}
+    exec(compile(text, str(folder / "words.py"), "exec"), names)  # noqa: S102
+    return names
+
+
+async def test_a_flow_runs_like_the_file_that_it_exports(tmp_path: Path) -> None:
+    flow: Flow = module_with(FLOW, tmp_path)["flow"]
+    (tmp_path / "pipeline.json").write_text(json.dumps(flow.to_json()))
+    for given, expected in (({"text": "one three"}, "many: 2, longest three"), ({"text": "one"}, "few")):
+        from_flow = await flow.run(given)
+        from_file = await run_pipeline_from_json(tmp_path / "pipeline.json", given)
+        assert from_flow["output"] == from_file["output"] == {"verdict": expected}
+        names = [sorted(step["step_name"] for step in result["steps"]) for result in (from_flow, from_file)]
+        assert names[0] == names[1]
+
+
+async def test_a_step_is_still_the_function_it_was_made_of(tmp_path: Path) -> None:
+    names = module_with(FLOW, tmp_path)
+    assert await names["split"]({"text": "a b"}) == {"words": ["a", "b"]}
+    assert names["count"]({"words": ["a"]}) == {"count": 1}
+
+
+def test_the_model_is_the_one_that_a_file_gives() -> None:
+    flow = Flow("Small", description="two steps")
+
+    @flow.step
+    async def first(data: dict[str, Any]) -> dict[str, Any]:
+        return {}
+
+    second = flow.add(Step, id="second", config={"n": 1}, continue_on_error=True)
+    first >> (when("result.ok") & ~when("result.bad", "==", 1) | when("n", ">", 2)) >> second
+    first >> otherwise >> second
+    name = "test_the_model_is_the_one_that_a_file_gives.<locals>.first"
+    ok = {"type": "expression", "source": "result.ok", "operator": "exists", "value": True}
+    bad = {"type": "expression", "source": "result.bad", "operator": "==", "value": 1}
+    more = {"type": "expression", "source": "n", "operator": ">", "value": 2}
+    both = {"type": "all", "conditions": [ok, {"type": "not", "condition": bad}]}
+    written = {
+        "name": "Small",
+        "description": "two steps",
+        "steps": [
+            {"id": "first", "class": name, "module": __name__},
+            {
+                "id": "second",
+                "class": "Step",
+                "module": "ia_modules.pipeline.core",
+                "config": {"n": 1},
+                "error_handling": {"continue_on_error": True},
+            },
+        ],
+        "flow": {
+            "start_at": "first",
+            "paths": [
+                {"from": "first", "to": "second", "condition": {"type": "any", "conditions": [both, more]}},
+                {"from": "first", "to": "second", "condition": "default"},
+            ],
+        },
+    }
+    assert flow.definition == load(written).definition
+
+
+def test_code_without_a_name_of_its_own_runs_but_is_not_exported() -> None:
+    flow = Flow("Lambda")
+    flow.add(lambda data: {}, id="nameless")
+    assert flow.load().definition.steps[0].id == "nameless"
+    with pytest.raises(PipelineDefinitionError, match=r"\$\.steps\[0\].*no name of its own"):
+        flow.to_json()
+
+
+async def test_a_person_may_be_asked() -> None:
+    flow = Flow("Ask")
+
+    @flow.step
+    async def draft(data: dict[str, Any]) -> dict[str, Any]:
+        return {"text": "…"}
+
+    draft >> flow.ask("approve", prompt="Publish?")
+    result = await flow.run()
+    assert (result["status"], result["waiting_step"]) == ("waiting_for_human", "approve")
+
+
+def test_a_flow_with_a_mistake_says_where() -> None:
+    flow = Flow("Broken")
+    flow.connect("here", "there")
+    with pytest.raises(PipelineDefinitionError, match=r"\$\.steps"):
+        _ = flow.definition

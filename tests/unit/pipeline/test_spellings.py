@@ -1,0 +1,182 @@
+"""Every spelling of the same pipeline is the same definition. One folder is one pipeline, each file one spelling."""
+
+import copy
+import json
+from pathlib import Path
+from typing import Any
+
+import jsonschema_rs
+import pytest
+
+from ia_modules.pipeline.definition import PipelineDefinition, definition_schema, slug_of
+from ia_modules.pipeline.loader import examine, load, load_text, syntax_of
+
+FIXTURES = Path(__file__).parents[2] / "fixtures" / "pipelines"
+FOLDERS = sorted(folder.name for folder in FIXTURES.iterdir())
+FILES = sorted(str(file.relative_to(FIXTURES)) for file in FIXTURES.glob("*/*"))
+
+
+def read(file: Path) -> PipelineDefinition:
+    loaded = load_text(file.read_text(encoding="utf-8"), syntax_of(file.name))
+    assert loaded.warnings == ()
+    return loaded.definition
+
+
+@pytest.mark.parametrize("folder", FOLDERS)
+def test_every_spelling_loads_to_the_same_definition(folder: str) -> None:
+    first, *others = (read(file) for file in sorted((FIXTURES / folder).iterdir()))
+    assert others, "one spelling alone proves nothing"
+    for other in others:
+        assert other == first
+        assert other.to_json() == first.to_json()
+        assert other.content_hash == first.content_hash
+
+
+def test_different_pipelines_have_different_hashes() -> None:
+    hashes = [read(next((FIXTURES / folder).iterdir())).content_hash for folder in FOLDERS]
+    one_step = {"step_class", "step_name", "step_type", "parallel_changes_nothing", "inputs_none"}
+    one_path = {"paths", "condition_always"}
+    assert len(set(hashes)) == len(set(FOLDERS) - one_step - one_path) + 2
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_the_canonical_form_loads_to_an_equal_definition(name: str) -> None:
+    definition = read(FIXTURES / name)
+    canonical = json.loads(json.dumps(definition.to_json()))
+    again = load(canonical).definition
+    assert again == definition
+    assert again.to_json() == canonical
+    assert again.content_hash == definition.content_hash
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_the_canonical_form_is_what_the_json_schema_describes(name: str) -> None:
+    jsonschema_rs.validate(dict(definition_schema()), read(FIXTURES / name).to_json())
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"stepz": []},
+        {"steps": []},
+        {"steps": [{"id": "a", "name": "a", "type": "tsk"}]},
+        {
+            "flow": {
+                "start_at": "draft",
+                "paths": [{"from_step": "draft", "to_step": "end", "condition": {"type": "x"}}],
+            }
+        },
+        {"loop_config": {"max_iterations": "5"}},
+        {"name": ""},
+    ],
+)
+def test_the_json_schema_refuses_what_the_loader_refuses(change: dict[str, Any]) -> None:
+    canonical = read(FIXTURES / "json_and_yaml" / "pipeline.json").to_json()
+    schema = jsonschema_rs.validator_for(dict(definition_schema()))
+    assert schema.is_valid(canonical)
+    assert not schema.is_valid({**canonical, **change})
+    assert examine({**canonical, **change}).errors
+
+
+def test_the_canonical_form_uses_the_first_words_of_the_format() -> None:
+    assert read(FIXTURES / "json_and_yaml" / "pipeline.yaml").to_json() == {
+        "name": "Draft and review",
+        "slug": "draft-and-review",
+        "version": "1.0",
+        "description": "no",
+        "metadata": {"released": "2024-01-01", "tags": ["demo", "010"]},
+        "parameters": [{"name": "topic", "default": "ai"}, {"name": "rounds", "default": 3}],
+        "steps": [
+            {
+                "id": "draft",
+                "name": "draft",
+                "step_class": "DraftStep",
+                "module": "steps",
+                "inputs": [{"name": "topic", "source": "{parameters.topic}"}],
+                "outputs": [{"name": "text"}],
+            },
+            {
+                "id": "review",
+                "name": "review",
+                "step_class": "ReviewStep",
+                "module": "steps",
+                "inputs": [{"name": "text", "source": "{steps.draft.output.text}"}],
+                "config": {"style": "strict", "factor": 15.0, "empty": None},
+            },
+            {
+                "id": "publish",
+                "name": "publish",
+                "step_class": "PublishStep",
+                "module": "steps",
+                "config": {"style": "strict", "factor": 15.0, "empty": None},
+            },
+        ],
+        "flow": {
+            "start_at": "draft",
+            "paths": [
+                {"from_step": "draft", "to_step": "review"},
+                {
+                    "from_step": "review",
+                    "to_step": "draft",
+                    "condition": {
+                        "type": "expression",
+                        "source": "review.approved",
+                        "operator": "equals",
+                        "value": False,
+                    },
+                },
+                {"from_step": "review", "to_step": "publish", "condition": {"type": "else"}},
+                {"from_step": "publish", "to_step": "end_with_success"},
+            ],
+        },
+        "outputs": {"text": "{steps.draft.output.text}"},
+        "loop_config": {"max_iterations": 5, "iteration_delay_seconds": 1.0},
+    }
+
+
+def test_a_null_default_is_a_default() -> None:
+    written = json.loads((FIXTURES / "parameters" / "list.json").read_text())
+    written["parameters"] = [{"name": "a", "default": None}, {"name": "b"}]
+    with_null, without = load(written).definition.parameters
+    assert (with_null.has_default, without.has_default) == (True, False)
+    assert load(written).definition.to_json()["parameters"] == [{"name": "a", "default": None}, {"name": "b"}]
+
+
+@pytest.mark.parametrize(
+    ("name", "slug"),
+    [
+        ("Iterative Content  Generation", "iterative-content-generation"),
+        ("web_scraping_demo", "web-scraping-demo"),
+        ("Ünïcode — Nº 5!", "unicode-no-5"),
+        ("日本 語", "日本-語"),
+        ("!!!", "pipeline"),
+    ],
+)
+def test_the_slug_is_made_from_the_name(name: str, slug: str) -> None:
+    assert slug_of(name) == slug
+
+
+def test_the_callers_document_is_neither_changed_nor_shared() -> None:
+    file = FIXTURES / "human_input" / "beside_config.json"
+    written: dict[str, Any] = {**json.loads(file.read_text()), "metadata": {"tags": ["a"]}}
+    kept = copy.deepcopy(written)
+    definition = load(written).definition
+    assert written == kept
+    written["steps"][0]["on_timeout"]["decision"] = "changed"
+    written["metadata"]["tags"].append("changed")
+    assert definition.steps[0].config.json["on_timeout"] == {"decision": "reject"}
+    assert definition.metadata == {"tags": ["a"]}
+
+
+def test_what_a_pipeline_does_by_default_is_what_its_steps_do_unless_they_say_otherwise() -> None:
+    written = json.loads((FIXTURES / "paths" / "paths.json").read_text())
+    written["error_handling"] = {"continue_on_error": True, "retry": {"max_attempts": 2}}
+    written["steps"][1]["error_handling"] = {"continue_on_error": False, "enable_fallback": True}
+    definition = load(written).definition
+    first, second = (definition.error_handling_of(step) for step in definition.steps)
+    assert (first.continue_on_error, first.enable_fallback) == (True, None)
+    assert (second.continue_on_error, second.enable_fallback) == (False, True)
+    assert first.retry is second.retry
+    assert first.retry is not None
+    assert first.retry.max_attempts == 2
+    assert load(definition.to_json()).definition == definition

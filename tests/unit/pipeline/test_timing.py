@@ -1,0 +1,194 @@
+"""Whatever the timing: no step is lost, none starts too early, and the outcome is the same."""
+
+import random
+from typing import Any
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from ia_modules.models import ExecutionStatus, StepStatus
+from ia_modules.pipeline.definition import is_end
+from ia_modules.pipeline.graph import Graph
+from ia_modules.pipeline.loader import load
+from ia_modules.pipeline.tokens import GraphState, Start, ready, verdict
+from tests.unit.pipeline.factories import document, task
+from tests.unit.pipeline.simulation import Choose, Simulation
+
+CONDITIONS: list[Any] = [
+    *("always",) * 5,
+    "success",
+    "else",
+    *({"type": "field_equals", "field": "result.coin", "value": value} for value in range(2)),
+    {"type": "not", "condition": {"type": "field_equals", "field": "coin", "value": 0}},
+    {"type": "threshold_condition", "field": "step0.coin", "operator": ">", "value": 0},
+]
+
+
+def at_most_twice(condition: Any) -> dict[str, Any]:
+    """Keeps loops finite: every cycle has a path that leads up, and such a path is taken at most twice."""
+    again = {"type": "field_less_than", "field": "result.iteration", "value": 3}
+    return {"type": "all", "conditions": ["always" if condition == "else" else condition, again]}
+
+
+@st.composite
+def graphs(draw: st.DrawFn) -> Graph:
+    """Up to eight steps, all within reach, with branches, joins, loops and conditions, in no helpful order."""
+    levels = draw(st.permutations([f"step{number}" for number in range(draw(st.integers(2, 8)))]))
+    tree = [(draw(st.integers(0, level - 1)), level) for level in range(1, len(levels))]
+    place = st.integers(0, len(levels) - 1)
+    more = draw(st.lists(st.tuples(place, place), min_size=len(levels) // 2, max_size=2 * len(levels)))
+    paths: list[tuple[str, str, Any]] = []
+    for source, target in draw(st.permutations(tree + more)):
+        condition = draw(st.sampled_from(CONDITIONS))
+        paths.append((levels[source], levels[target], condition if target > source else at_most_twice(condition)))
+    paths += [
+        (step_id, "end_here", draw(st.sampled_from(CONDITIONS))) for step_id in draw(st.sets(st.sampled_from(levels)))
+    ]
+    written = document(*(task(step_id) for step_id in sorted(levels)), paths=paths)
+    written["flow"]["start_at"] = levels[0]
+    return Graph(load(written, strict=False).definition)
+
+
+@st.composite
+def simulations(draw: st.DrawFn) -> Simulation:
+    return Simulation(draw(graphs()), given={"input": 1}, seed=draw(st.integers(0, 10_000)))
+
+
+def again(simulation: Simulation) -> Simulation:
+    return Simulation(simulation.graph, simulation.given, simulation.seed)
+
+
+def in_order(_: int) -> int:
+    return 0
+
+
+def at_random(seed: int) -> Choose:
+    """A timing that lets much run at once: what may start mostly starts before anything ends."""
+    draw = random.Random(seed)
+
+    def choose(count: int) -> int:
+        return draw.randrange(count) if draw.random() < 0.4 else 0
+
+    return choose
+
+
+TIMINGS = st.lists(st.integers(0, 2**32), min_size=1, max_size=4)
+
+
+@settings(max_examples=300, deadline=None)
+@given(simulations(), TIMINGS)
+def test_the_outcome_is_the_same_for_every_timing(simulation: Simulation, timings: list[int]) -> None:
+    expected = simulation.run(in_order).outcome
+    for timing in timings:
+        assert again(simulation).run(at_random(timing)).outcome == expected
+
+
+@settings(max_examples=200, deadline=None)
+@given(simulations(), st.integers(0, 2**32))
+def test_no_token_is_lost_and_none_is_used_twice(simulation: Simulation, timing: int) -> None:
+    simulation.run(at_random(timing))
+    runs = simulation.state.runs
+    put = {
+        (source, route.to_step)
+        for source, run in runs.items()
+        for route in run.routes or ()
+        if route.taken and not is_end(route.to_step)
+    }
+    taken = [(parent, key.step_id) for key, run in runs.items() for parent in run.parents]
+    assert len(taken) == len(set(taken))
+    assert set(taken) == put
+    assert verdict(simulation.state) is ExecutionStatus.COMPLETED
+    assert not simulation.state.holders()
+
+
+def can_reach(at: str, target: str, graph: Graph) -> bool:
+    """By definition: a way from a token's place to the step that does not pass through the step before its end."""
+    if at == target:
+        return False  # every way on from here passes through the step itself
+    seen, stack = {at}, [at]
+    while stack:
+        for following in graph.targets_of(stack.pop()):
+            if following == target:
+                return True
+            if following not in seen:
+                seen.add(following)
+                stack.append(following)
+    return False
+
+
+def tokens_of(state: GraphState) -> set[str]:
+    return {*state.holders(), *(run.key.step_id for run in state.active())}
+
+
+def awaited(state: GraphState, step_id: str) -> set[str]:
+    return {at for at in tokens_of(state) if can_reach(at, step_id, state.graph)}
+
+
+@settings(max_examples=200, deadline=None)
+@given(simulations(), st.integers(0, 2**32))
+def test_what_starts_is_what_the_format_says(simulation: Simulation, timing: int) -> None:
+    """By the format's words, step by step and without any cleverness."""
+    choose = at_random(timing)
+    while True:
+        state = simulation.state
+        starts = {start.key.step_id for start in ready(state)}
+        active = {run.key.step_id for run in state.active()}
+        waits = {step_id: awaited(state, step_id) for step_id in state.holders()}
+        for step_id, others in waits.items():
+            if not others:
+                assert step_id in starts, "nothing else can reach it"
+            elif step_id in starts:
+                assert not others & active, "what runs can still reach it"
+                assert all(step_id in waits[other] for other in others), "what it waits for does not wait for it"
+        assert starts or active or not waits, "tokens are left, nothing moves"
+        if not simulation.step(choose):
+            break
+
+
+@settings(max_examples=200, deadline=None)
+@given(simulations(), st.integers(0, 2**32))
+def test_what_may_start_stays_so_with_the_same_parents(simulation: Simulation, timing: int) -> None:
+    choose = at_random(timing)
+    before: dict[str, Start] = {}
+    while True:
+        now = {start.key.step_id: start for start in ready(simulation.state)}
+        begun = {start.key: start for start in simulation.started}
+        for step_id, start in before.items():
+            assert now.get(step_id) == start or begun.get(start.key) == start
+        before = now
+        if not simulation.step(choose):
+            break
+
+
+@settings(max_examples=150, deadline=None)
+@given(simulations(), st.integers(0, 2**32))
+def test_a_step_never_runs_twice_at_once(simulation: Simulation, timing: int) -> None:
+    choose = at_random(timing)
+    while simulation.step(choose):
+        at_once = [run.key.step_id for run in simulation.state.active()]
+        assert len(at_once) == len(set(at_once))
+
+
+@settings(max_examples=150, deadline=None)
+@given(simulations(), st.integers(0, 2**32))
+def test_a_replay_after_any_transition_knows_the_same(simulation: Simulation, timing: int) -> None:
+    choose = at_random(timing)
+    while simulation.step(choose):
+        live, replayed = simulation.state, GraphState(simulation.graph, simulation.state.runs.values())
+        assert ready(replayed) == ready(live)
+        assert verdict(replayed) is verdict(live)
+        assert replayed.holders() == live.holders()
+        assert replayed.active() == [run for run in live.runs.values() if run in live.active()]
+
+
+@settings(max_examples=200, deadline=None)
+@given(simulations(), st.integers(0, 2**32), st.sets(st.integers(0, 40), max_size=5))
+def test_crashes_after_any_transition_change_nothing(simulation: Simulation, timing: int, crashes: set[int]) -> None:
+    expected = simulation.run(in_order).outcome
+    interrupted, choose, moment = again(simulation), at_random(timing), 0
+    while interrupted.step(choose):
+        if moment in crashes:
+            interrupted.crash()
+            assert not [run for run in interrupted.state.active() if run.status is StepStatus.LOST]
+        moment += 1
+    assert interrupted.outcome == expected
