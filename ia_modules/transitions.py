@@ -120,10 +120,14 @@ class ExecutionUpdate:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LogLine:
-    """One line to keep; ``step_execution_id`` None = of the execution itself."""
+    """One line to keep; ``step_execution_id`` None = of the execution itself.
+
+    ``age_seconds``: how long ago it was said, when it is written later than that.
+    """
 
     log_id: str
     message: str
+    age_seconds: float = 0.0
     level: LogLevel = LogLevel.INFO
     step_execution_id: StepExecutionId | None = None
     data: JsonText | None = None

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from ia_modules.database.manager import DatabaseManager
+from ia_modules.database.migrator import refuse_unusable
 from ia_modules.database.url import parse_url
 from ia_modules.errors import SchemaError
 from ia_modules.web.execution_tracker import ExecutionTracker
@@ -27,11 +28,13 @@ async def reading(database_url: str) -> AsyncGenerator[DatabaseManager]:
     """A database to read from. Nothing is created or changed by looking.
 
     Raises:
-        SchemaError: the schema is not there, or not current.
+        SchemaError: the schema is not there or not current, was changed, or needs a newer program.
     """
     database = DatabaseManager(database_url)
     try:
-        states = {step.state for step in await database.migration_status()}
+        steps = await database.migration_status()
+        refuse_unusable(steps)
+        states = {step.state for step in steps}
         if "pending" in states:
             found = "an older schema" if "applied" in states else "no schema yet, so nothing is on record there"
             raise SchemaError(f"{database.safe_url} has {found}. Bring it up to date: ia-modules db migrate.")

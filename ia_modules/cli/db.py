@@ -5,6 +5,7 @@ import typer
 from ia_modules.cli.database import DEFAULT_DATABASE, Database
 from ia_modules.cli.terminal import AsJson, moment, print_json, print_table, run, status_text
 from ia_modules.database.manager import DatabaseManager
+from ia_modules.database.migrator import refuse_unusable
 from ia_modules.models import format_time
 
 app = typer.Typer(
@@ -55,7 +56,9 @@ async def _status(database_url: str, *, as_json: bool) -> None:
             for step in steps
         ]
         print_json({"database": database.safe_url, "current": current, "migrations": found})
+        refuse_unusable(steps)
         return
     rows = ((f"V{step.version:03}", status_text(step.state), moment(step.applied_at), step.name) for step in steps)
     print_table(("VERSION", "STATE", "APPLIED", "NAME"), rows)
+    refuse_unusable(steps)
     typer.echo(f"{database.safe_url} {'is current.' if current else 'is not current: ia-modules db migrate'}")

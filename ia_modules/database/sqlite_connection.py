@@ -56,8 +56,6 @@ class SqliteConnection:
         settings.file.remember()
 
     def close(self) -> None:
-        if self._settings.file.was_replaced():  # SQLite would delete the WAL of what is there now
-            self._apsw.config(apsw.SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1)
         self._apsw.close(force=True)
 
     def check_file(self) -> None:

@@ -148,8 +148,8 @@ def factory_of(code: Any) -> StepFactory:
     """
     code = inspect.unwrap(code) if callable(code) else code  # a decorated function is what it was
     if isinstance(code, type):
-        if not (callable(getattr(code, "run", None)) or callable(getattr(code, "execute", None))):
-            raise TypeError(f"class {code.__qualname__} has neither run nor execute")
+        if not issubclass(code, Step):
+            raise TypeError(f"class {code.__qualname__}, which does not derive from ia_modules.pipeline.core.Step")
         return code
     if not callable(code):
         raise TypeError(f"{code!r} is neither a class nor a function")
@@ -170,15 +170,28 @@ def _file_of(folder: Path, module: str) -> Path | None:
     return None
 
 
+def _root_of(folder: Path) -> str:
+    """The package, of this process alone, that a folder's modules are loaded under."""
+    root = f"ia_modules_steps_{hashlib.sha256(str(folder).encode()).hexdigest()[:12]}"
+    if root not in sys.modules:
+        package = ModuleType(root)
+        package.__path__ = []  # nothing is found in it but by the importer here
+        sys.modules[root] = package
+    return root
+
+
 def _load(folder: Path, module: str, path: Path) -> ModuleType:
-    """The module in this folder, once for every state of its file."""
-    prefix = f"ia_modules_steps_{hashlib.sha256(str(folder).encode()).hexdigest()[:12]}"
-    name = f"{prefix}.{module}"
+    """The module in this folder, and the packages around it, once for every state of its file."""
+    root = _root_of(folder)
+    around, _, own = module.rpartition(".")
+    parent = sys.modules[root] if not around else _load(folder, around, _existing(folder, around))
+    name = f"{root}.{module}"
     stamp = (path.stat().st_mtime_ns, path.stat().st_size)
     known = sys.modules.get(name)
     if known is not None and getattr(known, "__ia_stamp__", None) == stamp:
         return known
-    spec = importlib.util.spec_from_file_location(name, path)
+    inside = [str(path.parent)] if path.name == "__init__.py" else None
+    spec = importlib.util.spec_from_file_location(name, path, submodule_search_locations=inside)
     if spec is None or spec.loader is None:
         raise LookupError(f"{path} cannot be loaded as a module")
     loaded = importlib.util.module_from_spec(spec)
@@ -190,15 +203,16 @@ def _load(folder: Path, module: str, path: Path) -> ModuleType:
     except BaseException as error:
         del sys.modules[name]
         if isinstance(error, Exception | SystemExit):
-            raise LookupError(
-                f"module {module!r} ({path.name}) cannot be loaded: {type(error).__name__}: {error}"
-            ) from error
+            found = f"module {module!r} ({path.name}) cannot be loaded: {type(error).__name__}: {error}"
+            raise LookupError(found) from error
         raise
+    setattr(parent, own, loaded)
     return loaded
 
 
 def _importer(folder: Path) -> Callable[..., Any]:
     """``import`` as it works in a folder's modules: what lies beside them comes first."""
+    root = _root_of(folder)
 
     def import_(
         name: str,
@@ -207,18 +221,29 @@ def _importer(folder: Path) -> Callable[..., Any]:
         fromlist: tuple[str, ...] | None = (),
         level: int = 0,
     ) -> Any:
-        top = name.partition(".")[0]
-        if level == 0 and _file_of(folder, top) is not None:
-            beside = _file_of(folder, name)
-            if beside is not None:
-                loaded = _load(folder, name, beside)
-                return loaded if fromlist or "." not in name else _load(folder, top, _existing(folder, top))
-        return builtins.__import__(name, globals_, locals_, fromlist or (), level)
+        package = str((globals_ or {}).get("__package__") or "")
+        absolute = importlib.util.resolve_name("." * level + name, package) if level else f"{root}.{name}"
+        wanted = absolute.removeprefix(root).removeprefix(".")
+        if level and not f"{absolute}.".startswith(f"{root}."):
+            return builtins.__import__(name, globals_, locals_, fromlist or (), level)
+        beside = _file_of(folder, wanted) if wanted else None
+        if wanted and beside is None:
+            return builtins.__import__(name, globals_, locals_, fromlist or (), level)
+        module = _load(folder, wanted, beside) if beside else sys.modules[root]
+        for each in fromlist or ():
+            inner = f"{wanted}.{each}" if wanted else each
+            if not hasattr(module, each) and (path := _file_of(folder, inner)) is not None:
+                _load(folder, inner, path)
+        if fromlist or level:
+            return module
+        top = wanted.partition(".")[0]
+        return _load(folder, top, _existing(folder, top))
 
     return import_
 
 
 def _existing(folder: Path, module: str) -> Path:
     path = _file_of(folder, module)
-    assert path is not None
+    if path is None:
+        raise LookupError(f"there is no module {module!r} in {folder}")
     return path

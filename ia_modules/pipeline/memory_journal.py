@@ -250,7 +250,7 @@ class MemoryJournal:
                     level=line.level,
                     message=line.message,
                     data=_decoded(line.data, None),
-                    logged_at=now,
+                    logged_at=now - timedelta(seconds=line.age_seconds),
                     sequence=state.sequence,
                 ),
             )

@@ -7,7 +7,10 @@ line says so.
 
 import asyncio
 import threading
+import time
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from dataclasses import replace
 from typing import Any
 
 from ia_modules.errors import PayloadError
@@ -31,7 +34,7 @@ class Notes:
         self._attempt, self._write = attempt, write
         self._loop = asyncio.get_running_loop()
         self._lock = threading.Lock()
-        self._lines: list[LogLine] = []
+        self._lines: list[tuple[float, LogLine]] = []
         self._progress: StepUpdate | None = None
         self._count, self._bytes, self._full = 0, 0, False
         self._flushing: asyncio.Task[None] | None = None
@@ -43,7 +46,7 @@ class Notes:
         try:
             stored = None if data is None else encode(data, "data of a log line", limit_bytes=MOST_BYTES)
         except PayloadError:
-            stored = encode({"text": clean_text(repr(data))}, "data of a log line")
+            stored = encode({"text": clean_text(data)}, "data of a log line")
         self._take(self._line(level, text, stored), len(text) + len(stored or ""))
 
     def keep_progress(self, fraction: float, message: str | None) -> None:
@@ -72,11 +75,11 @@ class Notes:
                 self._full = True
                 said = f"Further lines are left out: an attempt keeps {MOST_LINES:,} lines and {MOST_BYTES:,} bytes."
                 line = self._line(LogLevel.WARNING, said, None)
-            self._lines.append(line)
+            self._lines.append((time.monotonic(), line))
         self._wake()
 
     def _wake(self) -> None:
-        if not self._loop.is_closed():
+        with suppress(RuntimeError):  # an abandoned thread may speak after the loop has ended: nobody listens any more
             self._loop.call_soon_threadsafe(self._schedule)
 
     def _schedule(self) -> None:
@@ -95,6 +98,7 @@ class Notes:
 
     def _taken(self) -> tuple[tuple[LogLine, ...], StepUpdate | None]:
         with self._lock:
-            lines, progress = tuple(self._lines), self._progress
+            said, progress = self._lines, self._progress
             self._lines, self._progress = [], None
-        return lines, progress
+        now = time.monotonic()
+        return tuple(replace(line, age_seconds=now - moment) for moment, line in said), progress

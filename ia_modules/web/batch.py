@@ -138,6 +138,7 @@ class _Writes:
                 "level": line.level.value,
                 "message": line.message,
                 "data": line.data,
+                "ago_seconds": -line.age_seconds,
             }
             | stamp
             for line in transition.logs

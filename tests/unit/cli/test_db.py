@@ -3,6 +3,7 @@ from pathlib import Path
 
 import pytest
 
+from ia_modules.database.manager import DatabaseManager
 from tests.unit.cli.conftest import command_on
 
 
@@ -57,3 +58,17 @@ def test_a_database_that_cannot_be_reached_is_one_line_without_the_password(
     assert said in result.stderr
     assert len(result.stderr.splitlines()) == 1
     assert "hunter2" not in result.stderr
+
+
+@pytest.mark.parametrize("arguments", [("db", "status"), ("db", "status", "--json"), ("executions", "list")])
+def test_a_schema_that_needs_a_newer_program_is_refused_by_whoever_looks(
+    database_url: str, monkeypatch: pytest.MonkeyPatch, arguments: tuple[str, ...]
+) -> None:
+    with DatabaseManager(database_url) as database:
+        database.execute(
+            "INSERT INTO ia_migrations (version, name, checksum, requires_program, applied_at) "
+            "VALUES (99, 'from_the_future', 'x', '9.9.9', ia_now())"
+        )
+    result = command_on(database_url, monkeypatch)(*arguments)
+    assert result.exit_code == 1
+    assert "V099__from_the_future, which needs ia_modules 9.9.9 or newer" in result.stderr

@@ -109,22 +109,6 @@ async def test_a_file_that_is_lost_during_a_transaction_is_noticed_before_its_co
     await database.close()
 
 
-async def test_closing_leaves_the_wal_of_a_file_that_replaced_ours(tmp_path: Path) -> None:
-    path = tmp_path / "ia.db"
-    database = DatabaseManager(f"sqlite:///{path}")
-    await database.initialize()
-    path.unlink()
-    for beside in tmp_path.glob("ia.db-*"):  # noqa: ASYNC240 - nothing here is slow
-        beside.unlink()
-    async with DatabaseManager(f"sqlite:///{path}") as other:
-        await other.execute_async(ADD, {"audit_id": "1"})
-        await database.close()
-        assert {"ia.db-wal", "ia.db-shm"} <= set(os.listdir(tmp_path))  # noqa: PTH208 - nothing here is slow
-        await other.execute_async(ADD, {"audit_id": "2"})
-    async with DatabaseManager(f"sqlite:///{path}") as again:
-        assert await ids(again) == ["1", "2"]
-
-
 async def test_other_programs_may_use_the_file_too(tmp_path: Path) -> None:
     path = tmp_path / "ia.db"
     async with DatabaseManager(f"sqlite:///{path}") as database:

@@ -26,6 +26,7 @@ from ia_modules.models import ExecutionId, ExecutionRecord, ExecutionStatus, Ste
 from ia_modules.pipeline import executor
 from ia_modules.pipeline.core import ExecutionContext, Step
 from ia_modules.pipeline.journal import Journal
+from ia_modules.pipeline.notes import MOST_LINES
 from ia_modules.pipeline.recorded import input_of
 from ia_modules.pipeline.runner import Runner
 from ia_modules.pipeline.services import ServiceRegistry
@@ -265,6 +266,36 @@ async def test_a_thousand_steps_in_a_row_store_little_more_than_their_results(jo
     last = input_of(steps[-1], run.pipeline.graph, {}, steps)
     assert last["number"] == count - 1
     assert len(last) == count
+
+
+async def test_a_line_has_the_time_at_which_it_was_said(journal: Journal) -> None:
+    class Say(Step):
+        async def run(self, data: dict[str, Any]) -> None:
+            self.context.log("early")
+            await asyncio.sleep(0.05)  # well below the time after which lines are written
+
+    run = await started(journal, document("say"), say=Say)
+    await run.to_end()
+    (line,) = (await journal.changes(run.execution_id)).logs
+    _, (step,) = await recorded(journal, run.execution_id)
+    assert step.completed_at is not None
+    assert (step.completed_at - line.logged_at).total_seconds() > 0.04
+
+
+async def test_lines_over_the_limit_are_left_out_and_that_is_said(journal: Journal) -> None:
+    class Chatty(Step):
+        def run(self, data: dict[str, Any]) -> None:
+            for number in range(MOST_LINES + 10):
+                self.context.log(f"line {number}")
+
+    run = await started(journal, document("chatty"), chatty=Chatty)
+    await run.to_end()
+    pages = [await journal.changes(run.execution_id)]
+    while pages[-1].more:
+        pages.append(await journal.changes(run.execution_id, pages[-1].upto))
+    lines = [line for page in pages for line in page.logs]
+    assert len(lines) == MOST_LINES + 1
+    assert "left out" in max(lines, key=lambda line: line.log_id).message
 
 
 # Loops and conditions
