@@ -12,7 +12,7 @@ EXECUTIONS, WARM_UP, AT_ONCE = 20_000, 1_000, 50
 LIMIT_BYTES = 20 * 2**20
 
 
-async def test_tracking_twenty_thousand_executions_does_not_grow_memory(database: DatabaseManager) -> None:
+async def test_no_memory_leak_over_twenty_thousand_executions(database: DatabaseManager) -> None:
     async with ExecutionTracker(database) as tracker:
         pipeline_id = await tracker.register_pipeline("work", "Work")
 
