@@ -16,7 +16,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help install run test check format lock clean
+.PHONY: help install run test bench check format lock clean
 .PHONY: check-format check-lint check-types check-imports check-repository
 
 help:  ## list the targets
@@ -30,6 +30,9 @@ run: $(INSTALLED)  ## serve on this machine, with a program at work to look at
 
 test: $(INSTALLED)  ## run every test, on SQLite and PostgreSQL; ARGS= goes to pytest
 	@$(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 $(ARGS)
+
+bench: $(INSTALLED)  ## what tracking costs on this machine, as rates and ratios
+	@$(BIN)/python -m benchmarks.tracking
 
 check: $(INSTALLED)  ## ruff, basedpyright, import-linter, schemas alike, documents' code runs
 	@$(MAKE) $(AT_ONCE) check-types check-repository check-format check-lint check-imports

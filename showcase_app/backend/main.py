@@ -19,6 +19,7 @@ from ia_modules.errors import (
     DatabaseUnavailable,
     ExecutionNotFound,
     IAModulesError,
+    InvalidArgument,
     SchemaError,
     StepExecutionNotFound,
 )
@@ -33,6 +34,7 @@ logger = logging.getLogger("ia_modules.showcase")
 STATUS_OF: Mapping[type[Exception], HTTPStatus] = {
     ExecutionNotFound: HTTPStatus.NOT_FOUND,
     StepExecutionNotFound: HTTPStatus.NOT_FOUND,
+    InvalidArgument: HTTPStatus.UNPROCESSABLE_ENTITY,
     DatabaseUnavailable: HTTPStatus.SERVICE_UNAVAILABLE,
     DatabaseBusy: HTTPStatus.SERVICE_UNAVAILABLE,
     SchemaError: HTTPStatus.SERVICE_UNAVAILABLE,
