@@ -11,7 +11,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 ROOT = Path(__file__).parents[2]
-PUBLIC_HOSTS = {"pypi.org", "files.pythonhosted.org", "registry.npmjs.org", "localhost", "127.0.0.1"}
+LOCAL_HOSTS = {"localhost", "127.0.0.1"}
 NOT_OURS = {"node_modules", "build", "dist", "__pycache__"}
 
 
@@ -55,7 +55,7 @@ def _package_sources() -> Iterator[str]:
         for place in value.strip("'\" ").replace(r"\n", " ").split():
             url = urlsplit(place)
             source = url.hostname or url.path.rstrip("/")
-            if source and source not in PUBLIC_HOSTS:
+            if source and source not in LOCAL_HOSTS:
                 yield source
 
 
