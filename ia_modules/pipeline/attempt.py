@@ -8,7 +8,7 @@ import orjson
 
 from ia_modules.errors import ConditionError, StepError
 from ia_modules.models import JsonText
-from ia_modules.payload import PAYLOAD_LIMIT_BYTES, encode
+from ia_modules.payload import PAYLOAD_LIMIT_BYTES, clean_text, encode
 from ia_modules.pipeline.conditions import FunctionCall, Verdict
 from ia_modules.pipeline.core import Step
 from ia_modules.pipeline.definition import ErrorHandling, StepDefinition
@@ -102,11 +102,12 @@ async def ask_functions(outcome: Outcome, work: Work, pipeline: LoadedPipeline, 
                 dict(asked.parameters),
                 timeout_seconds=asked.timeout_seconds,
             )
+            holds, said = bool(answer), clean_text(answer)[:100]
         except Exception as error:  # noqa: BLE001 - user code: whatever it raises is the step's failure
-            failed = ConditionError(step_id, str(asked), f"failed: {type(error).__name__}: {error}")
+            failed = ConditionError(step_id, str(asked), f"failed: {type(error).__name__}: {clean_text(error)}")
             failed.__cause__ = error
             return Outcome(error=failed)
-        verdicts[asked] = Verdict(bool(answer), f"{asked} said {answer!r}"[:200])
+        verdicts[asked] = Verdict(holds, f"{asked} said {said}")
     return Outcome(outcome.result, outcome.stored, outcome.error, outcome.succeeded, verdicts=verdicts)
 
 

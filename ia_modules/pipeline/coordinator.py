@@ -14,6 +14,7 @@ from datetime import datetime
 from typing import Any
 
 from ia_modules.errors import (
+    DatabaseError,
     IAModulesError,
     PayloadError,
     PipelineOutputError,
@@ -28,7 +29,7 @@ from ia_modules.models import (
     StepStatus,
     new_id,
 )
-from ia_modules.payload import encode
+from ia_modules.payload import PAYLOAD_LIMIT_BYTES, clean_text, encode
 from ia_modules.pipeline.answers import new_interaction, settled
 from ia_modules.pipeline.attempt import Outcome, Work, ask_functions, make_attempt
 from ia_modules.pipeline.core import Step, StepContext
@@ -154,6 +155,11 @@ class Coordinator:
                 status = await self._advance([self._taken(task) for task in list(self._tasks) if task in done])
         except asyncio.CancelledError:
             await self._cancel()
+            raise
+        except (TrackerError, DatabaseError):
+            raise  # it cannot be written any more: the records stand, for whoever resumes it
+        except Exception as error:
+            await self._end(ExecutionUpdate(status=ExecutionStatus.FAILED, failure=Failure.of(error)))
             raise
         finally:
             cancellation.cancel()
@@ -340,7 +346,12 @@ class Coordinator:
             step = self._pipeline.new_step(definition, config)
         except StepError as error:
             refused = refused or error
-        encoded = encode(data, f"input of step {key.step_id!r}")
+        encoded = encode({}, "nothing")
+        try:  # only declared inputs are stored, so only they have a limit
+            limit_bytes = _ANY_SIZE if is_state else PAYLOAD_LIMIT_BYTES
+            encoded = encode(data, f"input of step {key.step_id!r}", limit_bytes=limit_bytes)
+        except PayloadError as error:
+            refused = refused or StepError(key.step_id, str(error))
         start = StepStart(
             step_execution_id=StepExecutionId(new_id()),
             step_id=key.step_id,
@@ -429,15 +440,15 @@ class Coordinator:
         for run in self._state.active():
             self._note(run.key, StepStatus.CANCELLED)
 
+    async def _end(self, change: ExecutionUpdate) -> None:
+        """Stop everything and record how the execution ended."""
+        batch = _Batch()
+        await self._stop_siblings(batch)
+        await self._record(batch, change)
+
     async def _cancel(self) -> ExecutionStatus:
         """Stop everything and record the execution as cancelled, also when this task is being cancelled itself."""
-
-        async def settle() -> None:
-            batch = _Batch()
-            await self._stop_siblings(batch)
-            await self._record(batch, ExecutionUpdate(status=ExecutionStatus.CANCELLED))
-
-        settling = asyncio.create_task(settle(), name="cancel")
+        settling = asyncio.create_task(self._end(ExecutionUpdate(status=ExecutionStatus.CANCELLED)), name="cancel")
         try:
             await asyncio.shield(settling)
         except asyncio.CancelledError:
@@ -447,6 +458,7 @@ class Coordinator:
 
 
 _STOPPED = Failure(type="CancelledError", message="The step was stopped with its execution.")
+_ANY_SIZE = 2**62
 _LOST = Failure(type="ProcessLost", message="The process that ran this attempt ended before it did.")
 
 
@@ -455,7 +467,7 @@ def _step_error(step_id: str, error: Exception | None) -> Exception:
     if isinstance(error, StepError):
         return error
     failed = StepError(
-        step_id, f"{type(error).__name__}: {error}" if not isinstance(error, IAModulesError) else str(error)
+        step_id, f"{type(error).__name__}: {clean_text(error)}" if not isinstance(error, IAModulesError) else str(error)
     )
     failed.__cause__ = error
     return failed

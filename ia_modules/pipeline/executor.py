@@ -48,7 +48,7 @@ class LocalExecutor:
         self.abandoned = 0
 
     async def execute(self, step: Step, call: Callable[..., Any], *args: Any, timeout_seconds: float | None) -> Any:
-        if inspect.iscoroutinefunction(call):
+        if inspect.iscoroutinefunction(call) or inspect.iscoroutinefunction(getattr(call, "__call__", None)):  # noqa: B004
             return await self._in_task(step, call, args, timeout_seconds)
         async with self._places:
             return await self._in_thread(step, call, args, timeout_seconds)
@@ -59,8 +59,10 @@ class LocalExecutor:
         async def guarded() -> Any:
             try:
                 return await call(*args)
-            except SystemExit as left:
-                raise StepExited(step.name, left.code) from left
+            except (Exception, asyncio.CancelledError, KeyboardInterrupt):
+                raise
+            except BaseException as left:
+                raise StepExited(step.name, _reason(left)) from left
 
         task = asyncio.create_task(guarded(), name=f"step:{step.name}")
         try:
@@ -112,10 +114,11 @@ class LocalExecutor:
             result, error = None, None
             try:
                 result = context.run(call, *args)
-            except SystemExit as left:
-                error = StepExited(step.name, left.code)
             except BaseException as raised:  # noqa: BLE001 - user code: whatever it raises is the step's failure
-                error = raised if isinstance(raised, Exception) else StepExited(step.name, repr(raised))
+                error = raised
+                if not isinstance(raised, Exception) or isinstance(raised, StopIteration):  # no future carries that one
+                    error = StepExited(step.name, _reason(raised))
+                    error.__cause__ = raised
             if not loop.is_closed():
                 loop.call_soon_threadsafe(settle, result, error)
 
@@ -133,3 +136,7 @@ class LocalExecutor:
             self.abandoned += not outcome.done()
             outcome.cancel()
             raise
+
+
+def _reason(left: BaseException) -> object:
+    return left.code if isinstance(left, SystemExit) else type(left).__name__

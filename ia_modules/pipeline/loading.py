@@ -19,6 +19,7 @@ from types import ModuleType
 from typing import Any
 
 from ia_modules.errors import PipelineDefinitionError, Problem, StepError
+from ia_modules.payload import clean_text
 from ia_modules.pipeline.conditions import FunctionCall
 from ia_modules.pipeline.core import Step
 from ia_modules.pipeline.definition import PipelineDefinition, StepDefinition
@@ -98,8 +99,9 @@ class LoadedPipeline:
             return None
         try:
             return factory(step.id, config)
-        except Exception as error:
-            raise StepError(step.id, f"it could not be made: {type(error).__name__}: {error}") from error
+        except (Exception, SystemExit) as error:
+            said = f"{type(error).__name__}: {clean_text(error)}"
+            raise StepError(step.id, f"it could not be made: {said}") from error
 
 
 def load_pipeline(

@@ -5,6 +5,7 @@ from types import MappingProxyType
 from typing import Any, cast
 
 from ia_modules.errors import PipelineOutputError
+from ia_modules.payload import clean_text
 from ia_modules.pipeline.causality import causal_ancestors, causal_order
 from ia_modules.pipeline.definition import PipelineDefinition
 from ia_modules.pipeline.inputs import StepInput
@@ -28,7 +29,7 @@ def condition_result(given: StepInput) -> dict[str, Any]:
 
 def step_error_result(error: BaseException) -> dict[str, Any]:
     """The result of a step that failed and lets the flow go on."""
-    return {"step_error": True, "error_message": str(error), "error_type": type(error).__name__}
+    return {"step_error": True, "error_message": clean_text(error), "error_type": type(error).__name__}
 
 
 def scope_before(

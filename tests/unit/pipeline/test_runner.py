@@ -734,3 +734,62 @@ async def test_an_answer_given_while_other_steps_run_is_not_missed(journal: Jour
     waiting.set()
     result = await task
     assert (result["status"], result["steps"][-1]["step_name"]) == ("completed", "join")
+
+
+class Unspeakable(Exception):
+    def __str__(self) -> str:
+        raise ValueError("no words")
+
+
+async def raises_generator_exit(data: dict[str, Any]) -> None:
+    raise GeneratorExit
+
+
+async def raises_a_group(data: dict[str, Any]) -> None:
+    raise BaseExceptionGroup("several", [GeneratorExit()])
+
+
+def raises_stop_iteration(data: dict[str, Any]) -> None:
+    raise StopIteration
+
+
+async def raises_what_cannot_be_said(data: dict[str, Any]) -> None:
+    raise Unspeakable
+
+
+class ExitsAtOnce(Step):
+    def __init__(self, name: str, config: dict[str, Any] | None = None) -> None:
+        sys.exit(3)
+
+
+@pytest.mark.parametrize(
+    "code", [raises_generator_exit, raises_a_group, raises_stop_iteration, raises_what_cannot_be_said, ExitsAtOnce]
+)
+async def test_whatever_a_step_raises_ends_the_execution_on_record(journal: Journal, code: Any) -> None:
+    await misbehaves(journal, code, StepError)
+
+
+@pytest.mark.parametrize("dialect", ["memory"], indirect=True)
+async def test_a_state_may_be_larger_than_one_payload_and_an_input_may_not(journal: Journal) -> None:
+    async def large(data: dict[str, Any]) -> dict[str, Any]:
+        return {f"text{len(data)}": "x" * 9 * 2**20}
+
+    async def count(data: dict[str, Any]) -> dict[str, Any]:
+        return {"texts": len(data)}
+
+    paths = [("one", "two"), ("two", "count")]
+    small = {"outputs": {"texts": "{steps.count.output.texts}"}}
+    run = await started(
+        journal, document("one", "two", "count", paths=paths, **small), one=large, two=large, count=count
+    )
+    assert (await run.to_end())["output"] == {"texts": 2}
+    both = {"a": "{steps.one.output.text0}", "b": "{steps.two.output.text1}"}
+    written = document("one", "two", task("count", inputs=both), paths=paths, **small) | {
+        "name": "Declared",
+        "slug": "declared",
+    }
+    run = await started(journal, written, one=large, two=large, count=count)
+    with pytest.raises(StepError, match="input of step 'count' cannot be stored"):
+        await run.to_end()
+    execution, _ = await recorded(journal, run.execution_id)
+    assert execution.status is ExecutionStatus.FAILED
