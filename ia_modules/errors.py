@@ -23,11 +23,13 @@ IAModulesError
 ├── TrackerError
 │   ├── PipelineNotFound
 │   ├── PipelineConflict         the slug already stands for another definition
+│   ├── StaleVersion             somebody else stored a version meanwhile
 │   ├── ExecutionNotFound
 │   ├── StepExecutionNotFound
 │   ├── LeaseLost                another process owns the execution now; nothing was written
 │   ├── AlreadyFinished          a terminal status stands and is never rewritten
 │   ├── InvalidTransition        from this status there is no way to that one
+│   ├── IdempotencyConflict      the key of a request already stands for another one
 │   ├── InteractionNotFound
 │   ├── AlreadyAnswered          somebody else answered first
 │   └── StepConflict             the recorded step is not the one being recorded now
@@ -37,6 +39,7 @@ IAModulesError
     ├── DatabaseUnavailable      the server or the file cannot be reached; trying again may help
     │   └── DatabaseClosed       this manager was closed; trying again never helps
     ├── DatabaseBusy             others were in the way: a lock, a deadlock, a conflict; trying again may help
+    ├── ReadTooLong              a question about very many rows was given up
     ├── DatabaseFull             there is no room on its disk; nothing was written
     ├── DatabaseReadOnly
     ├── ConstraintViolated       a rule of the schema said no
@@ -295,6 +298,23 @@ class PipelineConflict(TrackerError):
         self.slug, self.current_version = slug, current_version
 
 
+class StaleVersion(TrackerError):
+    """Somebody else stored a version meanwhile; nothing was stored.
+
+    Attributes:
+        base_version: the version that the new one was made from.
+        current_version: the one that is current now; None = none.
+    """
+
+    def __init__(self, slug: str, *, base_version: int, current_version: int | None) -> None:
+        now = "has no version" if current_version is None else f"is at version {current_version}"
+        super().__init__(
+            f"Pipeline {slug!r} {now}, not at version {base_version} that this one was made from. "
+            "Look at what has changed, and store it again on top of that."
+        )
+        self.slug, self.base_version, self.current_version = slug, base_version, current_version
+
+
 class ExecutionNotFound(TrackerError):
     """No execution has this id."""
 
@@ -352,6 +372,21 @@ class InvalidTransition(TrackerError):
             f"The {what} {identifier!r} is {status} and cannot become {asked}; expected one of: {', '.join(allowed)}."
         )
         self.what, self.identifier, self.status, self.asked = what, identifier, status, asked
+
+
+class IdempotencyConflict(TrackerError):
+    """The key of a request already stands for another one; nothing was queued.
+
+    Attributes:
+        execution_id: the execution of the first request.
+    """
+
+    def __init__(self, key: str, *, execution_id: str) -> None:
+        super().__init__(
+            f"The idempotency key {key!r} was used for another request, whose execution is {execution_id!r}. "
+            "Send the same request again, or give this one a key of its own."
+        )
+        self.key, self.execution_id = key, execution_id
 
 
 class InteractionNotFound(TrackerError):
@@ -419,6 +454,14 @@ class DatabaseBusy(DatabaseError):
     They held a lock or all connections for too long, or two transactions collided (a deadlock, a serialization failure)
     and the server ended this one.
     """
+
+
+class ReadTooLong(DatabaseError):
+    """A question about very many rows took longer than its limit and was given up; nothing is wrong with the rows."""
+
+    def __init__(self, what: str, limit_seconds: float, advice: str) -> None:
+        super().__init__(f"Reading {what} took longer than its limit of {limit_seconds:g} seconds. {advice}")
+        self.limit_seconds = limit_seconds
 
 
 class DatabaseFull(DatabaseError):

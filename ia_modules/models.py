@@ -208,6 +208,11 @@ class ExecutionSummary(Record):
     completed_at: datetime | None
 
     @property
+    def queue_seconds(self) -> float | None:
+        """From being asked for to the start; None before the start."""
+        return _seconds(self.created_at, self.started_at)
+
+    @property
     def duration_seconds(self) -> float | None:
         """From start to end; None until both are known."""
         return _seconds(self.started_at, self.completed_at)

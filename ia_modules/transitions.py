@@ -52,12 +52,21 @@ class Failure:
 ENDED_EARLY = Failure(type="ExecutionEnded", message="The execution ended before this step did.")
 """Stands at a step that was still open when its execution ended; such a step is cancelled."""
 
+PROCESS_LOST = Failure(type="ProcessLost", message="The process that ran this attempt ended before it did.")
+"""Stands at an attempt that nobody runs any more; such a step is lost, and made again."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NewExecution:
     """An execution that begins to exist: ``running``, owned by the writer, or ``pending`` until somebody claims it.
 
-    Without ``pipeline_name`` it has the name that the pipeline is registered under.
+    Attributes:
+        pipeline_name: None = the name that the pipeline is registered under.
+        managed: workers run it; otherwise it is somebody's own program.
+        priority: of what waits for a worker, the highest is taken first.
+        rerun_of: the execution that this one repeats.
+        idempotency_key: what a caller names the request by; a pipeline has no two executions of one key.
+        request_hash: tells whether two requests of one key are the same.
     """
 
     pipeline_id: PipelineId
@@ -66,6 +75,10 @@ class NewExecution:
     status: ExecutionStatus = ExecutionStatus.RUNNING
     managed: bool = False
     trigger: str = "program"
+    priority: int = 0
+    rerun_of: ExecutionId | None = None
+    idempotency_key: str | None = None
+    request_hash: str | None = None
     total_steps: int = 0
     input_data: JsonText | None = None
     metadata: JsonText | None = None
@@ -108,7 +121,10 @@ class StepUpdate:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ExecutionUpdate:
-    """News of the execution itself. None leaves a field as it is; given counts replace what was counted."""
+    """News of the execution itself. None leaves a field as it is; given counts replace what was counted.
+
+    ``released``: nobody owns it from here on, so that whoever claims it goes on with it.
+    """
 
     status: ExecutionStatus | None = None
     total_steps: int | None = None
@@ -116,6 +132,7 @@ class ExecutionUpdate:
     failed_steps: int | None = None
     output_data: JsonText | None = None
     failure: Failure | None = None
+    released: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -435,6 +452,7 @@ def _apply_change(change: ExecutionUpdate, execution: ExecutionState) -> Executi
     return replace(
         execution,
         status=change.status or execution.status,
+        owner=None if change.released else execution.owner,
         total_steps=given(change.total_steps, execution.total_steps),
         completed_steps=given(change.completed_steps, execution.completed_steps),
         failed_steps=given(change.failed_steps, execution.failed_steps),

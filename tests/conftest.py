@@ -32,7 +32,7 @@ def postgresql_server(request: pytest.FixtureRequest) -> str:
 def postgresql_template(postgresql_server: str) -> Generator[str]:
     """The name of a database with the current schema, to be copied."""
     name = f"ia_template_{os.getpid()}"
-    with _postgresql_database(postgresql_server, name) as url:
+    with postgresql_database(postgresql_server, name) as url:
         with DatabaseManager(url):
             pass
         yield name
@@ -61,7 +61,7 @@ def database_url(dialect: str, request: pytest.FixtureRequest, tmp_path: Path) -
         yield f"sqlite:///{tmp_path / 'ia.db'}"
         return
     template = request.getfixturevalue("postgresql_template")
-    with _postgresql_database(request.getfixturevalue("postgresql_server"), _new_name(), template=template) as url:
+    with postgresql_database(request.getfixturevalue("postgresql_server"), new_name(), template=template) as url:
         yield url
 
 
@@ -71,7 +71,7 @@ def empty_database_url(dialect: str, request: pytest.FixtureRequest, tmp_path: P
     if dialect == "sqlite":
         yield f"sqlite:///{tmp_path / 'empty.db'}"
         return
-    with _postgresql_database(request.getfixturevalue("postgresql_server"), _new_name()) as url:
+    with postgresql_database(request.getfixturevalue("postgresql_server"), new_name()) as url:
         yield url
 
 
@@ -82,12 +82,12 @@ async def database(database_url: str) -> AsyncGenerator[DatabaseManager]:
         yield manager
 
 
-def _new_name() -> str:
+def new_name() -> str:
     return f"ia_test_{os.getpid()}_{next(_numbers)}"
 
 
 @contextmanager
-def _postgresql_database(server: str, name: str, *, template: str = "template0") -> Generator[str]:
+def postgresql_database(server: str, name: str, *, template: str = "template0") -> Generator[str]:
     with closing_manager(DatabaseManager(server, pool_size=1)) as admin:
         admin.execute(f'CREATE DATABASE "{name}" TEMPLATE "{template}"')
         try:

@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from ia_modules import __version__
-from ia_modules.cli import db, executions, pipelines, run, serve
+from ia_modules.cli import db, executions, pipelines, run, serve, worker
 
 __all__ = ["app"]
 
@@ -27,6 +27,7 @@ app.add_typer(executions.app)
 app.add_typer(pipelines.app)
 app.add_typer(db.app)
 app.command("serve", epilog=serve.EXAMPLE)(serve.serve)
+app.command("worker", epilog=worker.EXAMPLE)(worker.worker)
 
 
 def _show_version(wanted: bool) -> None:

@@ -74,7 +74,7 @@ async def carry_out(tracker: ExecutionTracker, started: StartedExecution, view: 
         view.say("Stopping: what runs is cancelled, on record. Once more ends this process at once.")
         running.cancel()
 
-    with _interrupted_by(stop):
+    with interrupted_by(stop):
         await asyncio.wait([running])
         ending = await _ending(tracker, execution_id, _error_of(running))
         if ending.error is None:
@@ -88,7 +88,7 @@ async def carry_out(tracker: ExecutionTracker, started: StartedExecution, view: 
 async def watch(tracker: ExecutionTracker, execution_id: ExecutionId, view: View) -> Ending | None:
     """Show an execution that somebody else runs, until it ends; None when Ctrl-C ended the watching first."""
     watching = asyncio.create_task(_watch(tracker, execution_id, view, until=_has_ended), name=f"view:{execution_id}")
-    with _interrupted_by(watching.cancel):
+    with interrupted_by(watching.cancel):
         await asyncio.wait([watching])
     if watching.cancelled():
         return None
@@ -151,7 +151,7 @@ def _error_of(running: asyncio.Task[object]) -> IAModulesError | None:
 
 
 @contextmanager
-def _interrupted_by(stop: Callable[[], object]) -> Generator[None]:
+def interrupted_by(stop: Callable[[], object]) -> Generator[None]:
     """Call this on Ctrl-C or SIGTERM, in the loop; the second time the process ends, whatever the loop does."""
     loop = asyncio.get_running_loop()
     first: float | None = None

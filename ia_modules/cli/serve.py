@@ -2,13 +2,16 @@
 
 import os
 import socket
+import sys
 from contextlib import suppress
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from ia_modules.cli.database import DEFAULT_DATABASE, Database
 from ia_modules.cli.terminal import fail, run
+from ia_modules.cli.worker import DEFAULT_GRACE_SECONDS, DEFAULT_LEASE_SECONDS, Grace, Lease
 from ia_modules.database.manager import DatabaseManager
 from ia_modules.errors import IAModulesError
 
@@ -18,25 +21,52 @@ if TYPE_CHECKING:
 EXAMPLE = "Example: ia-modules serve --port 8080 --db postgresql://me@localhost/ia"
 
 _PATIENCE_SECONDS = 3  # for requests that run when the server stops
+_TAKES_NOTHING_SECONDS = 60
 
 
 def serve(
-    host: Annotated[str, typer.Option(help="The address to listen at; only this machine's own for now.")] = "127.0.0.1",
+    host: Annotated[str, typer.Option(help="The address to listen at; without keys this machine's own.")] = "127.0.0.1",
     port: Annotated[int, typer.Option(min=0, max=65535, help="0 = any free one.")] = 5555,
+    slots: Annotated[
+        int, typer.Option(min=0, max=1000, help="How many executions the server runs at once; 0 = only workers do.")
+    ] = 4,
+    lease_seconds: Lease = DEFAULT_LEASE_SECONDS,
+    grace_seconds: Grace = DEFAULT_GRACE_SECONDS,
+    pipelines: Annotated[
+        list[Path] | None,
+        typer.Option(metavar="FOLDER", help="Register the pipeline files in it and one level below; may be repeated."),
+    ] = None,
     database_url: Database = DEFAULT_DATABASE,
 ) -> None:
-    """Serve the API until Ctrl-C: executions, their steps, and what happens, live. Makes the schema current first."""
+    """Serve the API until Ctrl-C: executions, their steps, and what happens, live. Makes the schema current first.
+
+    IA_MODULES_API_KEYS=name[:role]=key,... says who may use it (roles: viewer, operator); without, only this machine.
+    IA_MODULES_HOSTS=name,... are names by which it may be asked for besides its own.
+    IA_MODULES_TARGETS=success_rate=0.99,plan_churn=1 sets what the metrics should be.
+    """
     try:
         import uvicorn
 
         from showcase_app.backend.main import create_app
-        from showcase_app.backend.settings import Settings
+        from showcase_app.backend.settings import Settings, parse_hosts, parse_keys
+        from showcase_app.backend.targets import Targets
     except ModuleNotFoundError as missing:
         raise fail(
             f"{missing.name} is not installed, which serving needs. Install: pip install 'ia_modules[showcase]'"
         ) from None
     try:
-        settings = Settings(database_url=database_url, host=host, port=port)
+        settings = Settings(
+            database_url=database_url,
+            host=host,
+            port=port,
+            slots=slots,
+            lease_seconds=lease_seconds,
+            grace_seconds=grace_seconds,
+            pipeline_folders=tuple(pipelines or ()),
+            keys=parse_keys(os.environ.get("IA_MODULES_API_KEYS", "")),
+            hosts=parse_hosts(os.environ.get("IA_MODULES_HOSTS", "")),
+            targets=Targets.parse(os.environ.get("IA_MODULES_TARGETS", "")),
+        )
         shown = run(_prepare(database_url))
         listener = listen(host, port)
     except (IAModulesError, OSError) as error:
@@ -61,10 +91,13 @@ def listen(host: str, port: int) -> socket.socket:
     """
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     try:
-        return socket.create_server((host, port), family=family)
+        listener = socket.create_server((host, port), family=family)
     except OSError as error:
         reason = os.strerror(error.errno) if error.errno else error
         raise OSError(f"Cannot listen at {host} port {port}: {reason}. Choose another: --port 0 takes any.") from error
+    if sys.platform == "linux":  # who takes nothing for so long is cut off, also when it still answers that it is there
+        listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, _TAKES_NOTHING_SECONDS * 1000)
+    return listener
 
 
 def address_of(listener: socket.socket) -> str:

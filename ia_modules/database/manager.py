@@ -3,6 +3,7 @@
 from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import AbstractAsyncContextManager
 from datetime import datetime
+from functools import partial
 from types import TracebackType
 from typing import Any, Self, TypeVar
 
@@ -15,7 +16,7 @@ from ia_modules.database.queries import load_queries
 from ia_modules.database.sqlite import SqliteDriver
 from ia_modules.database.sqlite_connection import Synchronous
 from ia_modules.database.transaction import Transaction, is_inside, open_transaction, refuse_inside
-from ia_modules.database.url import parse_url
+from ia_modules.database.url import MEMORY, parse_url
 from ia_modules.errors import TransactionMisuse
 
 __all__ = ["CHANNEL", "DatabaseManager", "Script", "Statement", "Transaction"]
@@ -54,6 +55,8 @@ class DatabaseManager:
         now: Callable[[], datetime] | None = None,
     ) -> None:
         parsed = parse_url(url)
+        options = {"busy_timeout_seconds": busy_timeout_seconds, "synchronous": synchronous, "now": now}
+        self._twin = partial(DatabaseManager, url, pool_size=1, **options)
         if parsed.dialect == "postgresql" and now is not None:
             raise ValueError("now= is for SQLite; on PostgreSQL replace the function ia_now() of the test's database")
         self._url = parsed
@@ -81,6 +84,15 @@ class DatabaseManager:
     def safe_url(self) -> str:
         """The URL with ``***`` for a password."""
         return self._url.safe
+
+    @property
+    def is_in_memory(self) -> bool:
+        """Whether it is SQLite's, of this manager alone, and ends with it."""
+        return self._url.target == MEMORY
+
+    def twin(self) -> "DatabaseManager":
+        """Another manager of the same database, not open yet, with few connections of its own; the caller closes it."""
+        return self._twin()
 
     def query(self, name: str) -> str:
         """A named SQL of ``database/sql``, for this database. Raises InvalidQuery for a name that does not exist."""

@@ -7,7 +7,7 @@ a resumed one are the same code: they only differ in what stands in the records 
 """
 
 import asyncio
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Coroutine, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import datetime
@@ -44,7 +44,16 @@ from ia_modules.pipeline.routing import route
 from ia_modules.pipeline.scope import Scope
 from ia_modules.pipeline.services import ServiceRegistry
 from ia_modules.pipeline.tokens import Start, StepRun, StepRunKey, loop_limit, ready, verdict
-from ia_modules.transitions import ExecutionUpdate, Failure, LogLine, NewInteraction, StepStart, StepUpdate, Transition
+from ia_modules.transitions import (
+    PROCESS_LOST,
+    ExecutionUpdate,
+    Failure,
+    LogLine,
+    NewInteraction,
+    StepStart,
+    StepUpdate,
+    Transition,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,6 +123,7 @@ class Coordinator:
         draw: Callable[[], float],
         now: Callable[[], datetime],
         runs: Iterable[RecordedRun] = (),
+        managed: bool = False,
     ) -> None:
         """Take up an execution.
 
@@ -122,10 +132,12 @@ class Coordinator:
             draw: uniform in [0, 1), for the delays of retries.
             now: the time in UTC, for the deadlines of questions.
             runs: what is on record of it, when it is resumed.
+            managed: a worker runs it: when its task is cancelled, it goes back into the queue, not to its end.
         """
         self.error: Exception | None = None
         self._pipeline, self._journal, self._lease, self._given = pipeline, journal, lease, given
         self._services, self._executor, self._draw, self._now = services, executor, draw, now
+        self._managed = managed
         self._runs = list(runs)
         self._state = state_of(pipeline.graph, self._runs)
         self._results = {run.run.key: result for run in self._runs if (result := run.result) is not None}
@@ -139,7 +151,8 @@ class Coordinator:
 
         Raises:
             LeaseLost: another process has claimed the execution; what ran here was stopped, nothing more was written.
-            asyncio.CancelledError: this task was cancelled; the execution is on record as cancelled.
+            asyncio.CancelledError: this task was cancelled; the execution is on record as cancelled, or, when it is
+                managed, as pending.
         """
         cancellation = asyncio.create_task(self._journal.cancellation(self._lease.execution_id))
         try:
@@ -151,10 +164,11 @@ class Coordinator:
                 done, _ = await asyncio.wait([*self._tasks, cancellation], return_when=asyncio.FIRST_COMPLETED)
                 if cancellation in done:
                     cancellation.result()
-                    return await self._cancel()
+                    return await self._settle(self._end(ExecutionUpdate(status=ExecutionStatus.CANCELLED)))
                 status = await self._advance([self._taken(task) for task in list(self._tasks) if task in done])
         except asyncio.CancelledError:
-            await self._cancel()
+            cancelled = ExecutionUpdate(status=ExecutionStatus.CANCELLED)
+            await self._settle(self._hand_back() if self._managed else self._end(cancelled))
             raise
         except (TrackerError, DatabaseError):
             raise  # it cannot be written any more: the records stand, for whoever resumes it
@@ -292,7 +306,8 @@ class Coordinator:
                 self._take_answer(run, asked.get(run.last.step_execution_id), batch)
                 continue
             if not run.last.status.is_terminal:
-                lost = StepUpdate(step_execution_id=run.last.step_execution_id, status=StepStatus.LOST, failure=_LOST)
+                attempt = run.last.step_execution_id
+                lost = StepUpdate(step_execution_id=attempt, status=StepStatus.LOST, failure=PROCESS_LOST)
                 batch.updates.append(lost)
             self._begin_attempt(run.run.key, batch, delay_seconds=run.retry_delay_seconds)
 
@@ -446,9 +461,24 @@ class Coordinator:
         await self._stop_siblings(batch)
         await self._record(batch, change)
 
-    async def _cancel(self) -> ExecutionStatus:
-        """Stop everything and record the execution as cancelled, also when this task is being cancelled itself."""
-        settling = asyncio.create_task(self._end(ExecutionUpdate(status=ExecutionStatus.CANCELLED)), name="cancel")
+    async def _hand_back(self) -> None:
+        """Stop everything and put the execution back into the queue; what had ended is not made again."""
+        batch = _Batch()
+        for event in await self._stop():
+            if isinstance(event, _Ended) and event.outcome is not None:
+                self._take_in(event, batch)
+            elif isinstance(event, _Ended):
+                lines, _ = event.notes.end()
+                batch.logs += lines
+                batch.updates.append(
+                    StepUpdate(step_execution_id=event.attempt, status=StepStatus.LOST, failure=_HANDED_BACK)
+                )
+        batch.starts.clear()  # whoever goes on begins them
+        await self._record(batch, ExecutionUpdate(status=ExecutionStatus.PENDING, released=True))
+
+    async def _settle(self, ending: Coroutine[None, None, None]) -> ExecutionStatus:
+        """Record how it ends here, also when this task is being cancelled meanwhile."""
+        settling = asyncio.create_task(ending, name="settle")
         try:
             await asyncio.shield(settling)
         except asyncio.CancelledError:
@@ -459,7 +489,7 @@ class Coordinator:
 
 _STOPPED = Failure(type="CancelledError", message="The step was stopped with its execution.")
 _ANY_SIZE = 2**62
-_LOST = Failure(type="ProcessLost", message="The process that ran this attempt ended before it did.")
+_HANDED_BACK = Failure(type="WorkerStopped", message="The worker that ran this attempt was stopped; another goes on.")
 
 
 def _step_error(step_id: str, error: Exception | None) -> Exception:

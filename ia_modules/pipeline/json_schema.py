@@ -15,11 +15,19 @@ LONGEST_MESSAGE = 200
 
 
 def problems_of(value: Any, schema: dict[str, Any] | bool, *, root: str = "$") -> list[Problem]:
-    """Everything in which the value is not what the schema asks for; ``root`` is the JSON path of the value."""
+    """Everything in which the value is not what the schema asks for; ``root`` is the JSON path of the value.
+
+    What is missing is told at its own place.
+    """
     return [
-        Problem(root + path_text(error.instance_path), _cut(error.message), f"what its schema says ({error.kind.name})")
+        Problem(root + path_text(_place_of(error)), _cut(error.message), f"what its schema says ({error.kind.name})")
         for error in _validator(schema).iter_errors(value)
     ]
+
+
+def _place_of(error: jsonschema_rs.ValidationError) -> list[str | int]:
+    missing = [error.kind.property] if isinstance(error.kind, jsonschema_rs.ValidationErrorKind.Required) else []
+    return [*error.instance_path, *missing]
 
 
 def path_text(path: Sequence[str | int]) -> str:

@@ -51,15 +51,29 @@ class StepModules:
         """
         found = self._module(module)
         try:
-            return getattr(found, name)
+            code = getattr(found, name)
         except AttributeError:
             there = ", ".join(sorted(each for each in vars(found) if not each.startswith("_"))) or "nothing"
             raise LookupError(f"module {module!r} has no {name!r}; it has {there}") from None
+        home = str(getattr(code, "__module__", None) or found.__name__)
+        if self._allowed is not None and not self._is_home(home):
+            raise LookupError(f"{name!r} of module {module!r} is code of {home!r}, which may not be used here")
+        return code
+
+    def allows(self, module: str) -> bool:
+        """Whether a module may be used: it lies in the folder, or is allowed by name. Nothing is imported."""
+        beside = self._folder is not None and _file_of(self._folder, module) is not None
+        return beside or self._allowed is None or any(fnmatchcase(module, pattern) for pattern in self._allowed)
+
+    def _is_home(self, home: str) -> bool:
+        """Whether code may come from a module, by its loaded name; what a module imported is not its to give away."""
+        beside = self._folder is not None and f"{home}.".startswith(f"{_root_of(self._folder)}.")
+        return beside or any(fnmatchcase(home, pattern) for pattern in self._allowed or ())
 
     def _module(self, module: str) -> ModuleType:
         if self._folder is not None and (path := _file_of(self._folder, module)) is not None:
             return _load(self._folder, module, path)
-        if self._allowed is not None and not any(fnmatchcase(module, pattern) for pattern in self._allowed):
+        if self._allowed is not None and not self.allows(module):
             allowed = ", ".join(self._allowed) or "none"
             raise LookupError(f"module {module!r} is not among the modules that may be used here: {allowed}")
         try:
@@ -67,6 +81,9 @@ class StepModules:
         except ImportError as error:
             beside = f" Nor is there a {module.replace('.', '/')}.py in {self._folder}." if self._folder else ""
             raise LookupError(f"module {module!r} cannot be imported: {error}.{beside}") from error
+        except (Exception, SystemExit) as error:  # user code: whatever it raises, it cannot be used
+            found = f"module {module!r} cannot be loaded: {type(error).__name__}: {error}"
+            raise LookupError(found) from error
 
 
 @dataclass(frozen=True, slots=True)

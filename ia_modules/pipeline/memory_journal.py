@@ -14,6 +14,7 @@ import orjson
 from ia_modules.errors import (
     AlreadyAnswered,
     AlreadyFinished,
+    ConstraintViolated,
     ExecutionNotFound,
     InteractionNotFound,
     PipelineConflict,
@@ -70,6 +71,7 @@ class MemoryJournal:
         self._steps: dict[ExecutionId, dict[StepExecutionId, StepExecutionRecord]] = {}
         self._logs: dict[ExecutionId, dict[str, LogRecord]] = {}
         self._home: dict[StepExecutionId, ExecutionId] = {}
+        self._requests: set[tuple[PipelineId, str]] = set()
 
     @property
     def owner(self) -> str:
@@ -116,6 +118,8 @@ class MemoryJournal:
         )
         if transition.new is not None and before is None and transition.new.pipeline_id not in self._versions:
             raise PipelineNotFound(transition.new.pipeline_id)
+        if transition.new is not None and before is None:
+            self._take_key(transition.new)
         if decision.changed:
             self._apply(transition, decision)
         return Recorded(execution_id=execution_id, sequence=decision.execution.sequence, changed=decision.changed)
@@ -199,6 +203,15 @@ class MemoryJournal:
             raise StepExecutionNotFound(step_execution_id)
         return self._home[step_execution_id]
 
+    def _take_key(self, new: NewExecution) -> None:
+        if new.idempotency_key is None:
+            return
+        request = (new.pipeline_id, new.idempotency_key)
+        if request in self._requests:
+            said = f"Pipeline {new.pipeline_id!r} has an execution with the idempotency key {new.idempotency_key!r}."
+            raise ConstraintViolated(said, constraint="execution_idempotent")
+        self._requests.add(request)
+
     def _touched(self, transition: Transition) -> list[StepExecutionRecord]:
         items = (*transition.updates, *transition.starts, *transition.logs)
         touched = [item.step_execution_id for item in items if item.step_execution_id is not None]
@@ -216,6 +229,7 @@ class MemoryJournal:
         self._executions[state.execution_id] = replace(
             known,
             status=state.status,
+            owner=state.owner,
             sequence=state.sequence,
             total_steps=state.total_steps,
             completed_steps=state.completed_steps,
@@ -240,6 +254,9 @@ class MemoryJournal:
             self._interactions.setdefault(ask.interaction_id, _asked(ask, state.execution_id, now))
         if decision.closes_open_steps:
             self._close_open(state.execution_id, state.sequence)
+        if state.status is ExecutionStatus.WAITING_FOR_HUMAN and self._is_answered(state.execution_id):
+            waiting = self._executions[state.execution_id]
+            self._executions[state.execution_id] = replace(waiting, status=ExecutionStatus.PENDING)
         for line in transition.logs:
             self._logs[state.execution_id].setdefault(
                 line.log_id,
@@ -254,6 +271,13 @@ class MemoryJournal:
                     sequence=state.sequence,
                 ),
             )
+
+    def _is_answered(self, execution_id: ExecutionId) -> bool:
+        """Whether a step waits for an answer that has come."""
+        steps = self._steps[execution_id]
+        asked = [asked for asked in self._interactions.values() if asked.execution_id == execution_id]
+        answered = [steps[each.step_execution_id] for each in asked if each.status == "answered"]
+        return any(step.status is StepStatus.WAITING for step in answered)
 
     def _known(self, execution_id: ExecutionId) -> ExecutionRecord:
         known = self._executions.get(execution_id)
@@ -281,14 +305,14 @@ def _created(new: NewExecution, state: ExecutionState, registered_name: str, now
         status=state.status,
         managed=new.managed,
         trigger=new.trigger,
-        priority=0,
+        priority=new.priority,
         run_at=None,
         owner=state.owner,
         epoch=state.epoch,
         recoveries=0,
         sequence=state.sequence,
         cancel_requested=False,
-        rerun_of=None,
+        rerun_of=new.rerun_of,
         total_steps=state.total_steps,
         completed_steps=0,
         failed_steps=0,

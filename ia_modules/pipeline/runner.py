@@ -119,6 +119,14 @@ class Runner:
         given = cast("dict[str, Any]", record.input_data or {})
         return StartedExecution(self, pipeline, Lease(execution_id, epoch), given, reopened=record.status.is_terminal)
 
+    def claimed(self, pipeline: LoadedPipeline, record: ExecutionRecord, *, epoch: int) -> "StartedExecution":
+        """An execution that a worker has claimed under this epoch, to go on from its records.
+
+        When the task that runs it is cancelled, it goes back into the queue.
+        """
+        given = cast("dict[str, Any]", record.input_data or {})
+        return StartedExecution(self, pipeline, Lease(record.execution_id, epoch), given, managed=True)
+
     async def to_end(self, started: "StartedExecution") -> ExecutionStatus:
         """Run a started execution as far as it goes here.
 
@@ -127,7 +135,7 @@ class Runner:
             PipelineOutputError: the steps ran, but the output is not what was promised.
             ExecutionCancelled: somebody asked for it to be cancelled.
             LeaseLost: another process has claimed it.
-            asyncio.CancelledError: this task was cancelled; so is the execution, on record.
+            asyncio.CancelledError: this task was cancelled; so is the execution, on record, unless a worker claimed it.
         """
         records = await self._journal.get_execution_steps(started.execution_id)
         coordinator = Coordinator(
@@ -140,9 +148,11 @@ class Runner:
             draw=self._draw,
             now=self._now,
             runs=recorded_runs(records, reopened=started.reopened),
+            managed=started.managed,
         )
         status = await coordinator.to_end()
-        if status is ExecutionStatus.WAITING_FOR_HUMAN and await self._can_go_on(started.execution_id):
+        waits = status is ExecutionStatus.WAITING_FOR_HUMAN
+        if waits and not started.managed and await self._can_go_on(started.execution_id):
             return await self.to_end(await self.resume(started.pipeline, started.execution_id))
         if status is ExecutionStatus.CANCELLED:
             raise ExecutionCancelled(started.execution_id)
@@ -201,6 +211,7 @@ class StartedExecution:
     lease: Lease
     given: dict[str, Any]
     reopened: bool = False
+    managed: bool = False
 
     @property
     def execution_id(self) -> ExecutionId:

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from ia_modules.errors import (
     AlreadyAnswered,
     AlreadyFinished,
+    ConstraintViolated,
     ExecutionNotFound,
     InteractionNotFound,
     InvalidTransition,
@@ -147,6 +148,38 @@ class JournalContract:
         with pytest.raises(InvalidTransition, match="is pending and cannot become completed"):
             await journal.record(_become(pending, ExecutionStatus.COMPLETED))
         assert execution_id != pending
+
+    async def test_what_was_asked_for_is_on_record_and_a_key_stands_for_one_execution(
+        self, journal: Journal, execution_id: ExecutionId, pipeline_id: PipelineId
+    ) -> None:
+        new = NewExecution(
+            pipeline_id=pipeline_id,
+            status=ExecutionStatus.PENDING,
+            managed=True,
+            priority=-3,
+            rerun_of=execution_id,
+            idempotency_key="monday",
+        )
+        queued = ExecutionId(new_id())
+        await journal.record(Transition(execution_id=queued, writer=OWNER, new=new))
+        record = await journal.get_execution(queued)
+        assert record is not None
+        assert (record.priority, record.rerun_of, record.managed) == (-3, execution_id, True)
+        assert (record.owner, record.epoch, record.status) == (None, 0, ExecutionStatus.PENDING)
+        with pytest.raises(ConstraintViolated):
+            await journal.record(Transition(execution_id=ExecutionId(new_id()), writer=OWNER, new=new))
+
+    async def test_what_is_released_is_nobodys_until_it_is_claimed(
+        self, journal: Journal, execution_id: ExecutionId
+    ) -> None:
+        release = ExecutionUpdate(status=ExecutionStatus.PENDING, released=True)
+        await journal.record(replace(_become(execution_id, None), change=release))
+        record = await journal.get_execution(execution_id)
+        assert record is not None
+        assert (record.status, record.owner, record.epoch) == (ExecutionStatus.PENDING, None, 1)
+        with pytest.raises(LeaseLost, match="belongs to nobody"):
+            await journal.record(_start(execution_id, "late")[0])
+        assert await journal.take_over(execution_id, owner="heir") == 2
 
     # Steps
 
@@ -382,6 +415,19 @@ class JournalContract:
             await journal.answer_interaction(asked.interaction_id, {"yes": False}, actor="bob")
         with pytest.raises(InteractionNotFound, match="nothing"):
             await journal.answer_interaction("nothing", {}, actor="bob")
+
+    async def test_what_was_answered_while_other_steps_ran_does_not_wait(
+        self, journal: Journal, execution_id: ExecutionId
+    ) -> None:
+        started, attempt = _start(execution_id, "ask")
+        await journal.record(started)
+        asked = _question(attempt)
+        await journal.record(replace(_end(execution_id, attempt, StepStatus.WAITING), asks=(asked,)))
+        await journal.answer_interaction(asked.interaction_id, {"yes": True}, actor="ann")
+        await journal.record(_become(execution_id, ExecutionStatus.WAITING_FOR_HUMAN))
+        record = await journal.get_execution(execution_id)
+        assert record is not None
+        assert (record.status, record.sequence) == (ExecutionStatus.PENDING, 5)
 
     # Changes
 

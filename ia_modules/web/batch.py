@@ -120,9 +120,7 @@ class _Writes:
         after = decision.execution
         if transition.new is not None:
             self.created.add(after.execution_id)
-            self.executions[after.execution_id] = _new_execution_row(
-                transition.new, after, names[transition.new.pipeline_id]
-            )
+            self.executions[after.execution_id] = _new_execution_row(transition.new, names[transition.new.pipeline_id])
         elif after.execution_id not in self.executions and before is not None:
             self.executions[after.execution_id] = {"known_sequence": before.sequence, **_NO_RESULT}
         self.executions[after.execution_id] |= _execution_row(transition, after)
@@ -230,6 +228,8 @@ def _write(query: Query, writes: _Writes) -> Script[set[ExecutionId]]:
         ("insert_log", writes.logs),
     ):
         yield from _for_each(query(name), (row for row in rows if row["execution_id"] in written))
+    at_rest = [row for row in writes.executions.values() if row["status"] == ExecutionStatus.WAITING_FOR_HUMAN]
+    yield from _for_each(query("wake_answered_execution"), (row for row in at_rest if row["execution_id"] in written))
     return written
 
 
@@ -238,14 +238,17 @@ def _for_each(sql: str, rows: Iterable[Mapping[str, Any]]) -> Script[list[dict[s
     return (yield Statement(sql, rows)) if rows else []
 
 
-def _new_execution_row(new: NewExecution, state: ExecutionState, registered_name: str) -> dict[str, Any]:
+def _new_execution_row(new: NewExecution, registered_name: str) -> dict[str, Any]:
     return {
         "pipeline_id": new.pipeline_id,
         "pipeline_name": new.pipeline_name or registered_name,
         "pipeline_version": new.pipeline_version,
         "managed": new.managed,
         "trigger": new.trigger,
-        "owner": state.owner,
+        "priority": new.priority,
+        "rerun_of": new.rerun_of,
+        "idempotency_key": new.idempotency_key,
+        "request_hash": new.request_hash,
         "input_data": new.input_data,
         "metadata": new.metadata,
         **_NO_RESULT,
@@ -260,6 +263,7 @@ def _execution_row(transition: Transition, after: ExecutionState) -> dict[str, A
     """What a transition changes in its execution's row; a later one of the same batch is laid over it."""
     row: dict[str, Any] = {
         "execution_id": after.execution_id,
+        "owner": after.owner,
         "epoch": after.epoch,
         "sequence": after.sequence,
         "status": after.status.value,

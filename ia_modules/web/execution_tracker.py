@@ -29,6 +29,7 @@ from ia_modules.errors import (
     InvalidStatus,
     PipelineConflict,
     PipelineNotFound,
+    StaleVersion,
     StepExecutionNotFound,
 )
 from ia_modules.models import (
@@ -69,9 +70,12 @@ from ia_modules.transitions import (
     Transition,
 )
 from ia_modules.web.cancellation import Cancellations
+from ia_modules.web.claims import Claims
 from ia_modules.web.committer import Committer
+from ia_modules.web.heartbeat import Heartbeat
+from ia_modules.web.lists import ExecutionFilters, ExecutionPage, ExecutionStatistics
 from ia_modules.web.live import Live
-from ia_modules.web.reading import ExecutionFilters, ExecutionPage, ExecutionReader, ExecutionStatistics
+from ia_modules.web.reading import ExecutionReader
 from ia_modules.web.recording import RecordedExecution
 
 __all__ = [
@@ -95,6 +99,7 @@ class ExecutionTracker(ExecutionReader):
         *,
         payload_limit_bytes: int = PAYLOAD_LIMIT_BYTES,
         give_up_seconds: float = 15.0,
+        lease_seconds: float | None = 15.0,
     ) -> None:
         """Record into a database.
 
@@ -102,12 +107,16 @@ class ExecutionTracker(ExecutionReader):
             database: initialized; the caller closes it, after this tracker.
             payload_limit_bytes: the largest input, output or metadata, as JSON.
             give_up_seconds: how long a write is tried again while the database is unreachable or busy.
+            lease_seconds: how long this process may be silent before what it runs is given to others; it gives signs
+                of life from the first execution that it runs. None: it gives none, and nothing is taken from it.
         """
         self.owner = WorkerId(f"{socket.gethostname()}:{os.getpid()}:{secrets.token_hex(4)}")
         super().__init__(database)
         self._payload_limit_bytes = payload_limit_bytes
         self._live = Live(database)
         self._cancellations = Cancellations(database, self.owner)
+        self.heartbeat = None if lease_seconds is None else Heartbeat(database, self.owner, lease_seconds=lease_seconds)
+        self.claims = Claims(database, self.owner, on_commit=self._live.committed)
         self._committer = Committer(database, on_commit=self._live.committed, give_up_seconds=give_up_seconds)
 
     async def __aenter__(self) -> Self:
@@ -122,7 +131,14 @@ class ExecutionTracker(ExecutionReader):
         """Finish what is being written; tell other processes of it."""
         await self._committer.close()
         await self._cancellations.close()
+        if self.heartbeat is not None:
+            await self.heartbeat.end()
         await self._live.close()
+
+    @property
+    def live(self) -> Live:
+        """Wakes who watches executions. What is written past this tracker is to be told to it: ``live.committed``."""
+        return self._live
 
     # Pipelines
 
@@ -151,13 +167,19 @@ class ExecutionTracker(ExecutionReader):
         description: str | None = None,
         source_folder: str | None = None,
         new_version: bool = False,
+        base_version: int | None = None,
     ) -> RegisteredVersion:
         """The pipeline with this slug, made when there is none, its name brought up to date.
 
         A definition that the pipeline has had before becomes the current one again (same content = same version).
 
+        Args:
+            description: None leaves the one that stands; an empty one takes it away.
+            base_version: store nothing unless this is the current version; None: do not look.
+
         Raises:
             PipelineConflict: the slug has other definitions, and this was not said to be a new version.
+            StaleVersion: ``base_version`` is not the current one.
             PayloadError: the definition is not JSON.
         """
         stored = None if definition is None else self._encode(definition, f"definition of pipeline {slug!r}")
@@ -171,6 +193,8 @@ class ExecutionTracker(ExecutionReader):
 
         def register() -> Script[RegisteredVersion]:
             row = (yield Statement(query("upsert_pipeline"), [pipeline]))[0]
+            if base_version not in (None, row["current_version"]):
+                raise StaleVersion(slug, base_version=base_version, current_version=row["current_version"])
             if stored is None:
                 return RegisteredVersion(pipeline_id=row["id"], version=None)
             version = {
@@ -197,7 +221,15 @@ class ExecutionTracker(ExecutionReader):
             TrackerError: the records do not allow it (see :func:`ia_modules.transitions.decide`); nothing was written.
             DatabaseError: it could not be written.
         """
+        new = transition.new
+        if new is not None and new.status is not ExecutionStatus.PENDING and transition.writer == self.owner:
+            await self._show_life()
         return await self._committer.record(transition)
+
+    async def _show_life(self) -> None:
+        """Be on record as alive before owning anything, so that what is left behind is always found."""
+        if self.heartbeat is not None:
+            await self.heartbeat.begin()
 
     async def start_execution(
         self,
@@ -375,6 +407,8 @@ class ExecutionTracker(ExecutionReader):
         """
         self._check_id(execution_id)
         claim = {"execution_id": execution_id, "owner": check_name(owner or self.owner, "owner")}
+        if claim["owner"] == self.owner:
+            await self._show_life()
         sql = self._database.query("reopen" if reopen else "take_over")
         row = await self._database.fetch_one_async(sql, claim)
         if row is None:

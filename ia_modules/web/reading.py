@@ -1,17 +1,13 @@
 """What can be asked about executions. Every answer comes from the rows; lists never load a payload."""
 
-import statistics
-from collections.abc import Mapping
-from dataclasses import dataclass
-from datetime import datetime
 from typing import Any
 
 from ia_modules.database.manager import DatabaseManager, Script, Statement
-from ia_modules.errors import ExecutionNotFound, InvalidArgument
+from ia_modules.errors import ExecutionNotFound
 from ia_modules.models import (
     Changes,
+    ExecutionId,
     ExecutionRecord,
-    ExecutionStatus,
     ExecutionSummary,
     InteractionRecord,
     LogRecord,
@@ -21,63 +17,23 @@ from ia_modules.models import (
     PipelineVersionRecord,
     StepExecutionRecord,
     StepSummary,
-    parse_time,
 )
 from ia_modules.payload import check_count, is_storable_id
 from ia_modules.pipeline.journal import PAGE_LIMIT, page_of
+from ia_modules.web.lists import (
+    COUNT_CAP,
+    ExecutionFilters,
+    ExecutionPage,
+    ExecutionStatistics,
+    LogFilters,
+    LogPage,
+    log_page,
+    log_params,
+    page_script,
+    statistics_script,
+)
 
 _EVERY_SIZE = 2**31 - 1
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ExecutionFilters:
-    """Which executions to list; None = any. The time window is about the start."""
-
-    status: ExecutionStatus | None = None
-    pipeline_id: PipelineId | None = None
-    started_after: datetime | None = None
-    started_before: datetime | None = None
-
-
-_CONDITIONS: Mapping[str, str] = {
-    "status": "status = :status",
-    "pipeline_id": "pipeline_id = :pipeline_id",
-    "started_after": "started_at >= :started_after",
-    "started_before": "started_at < :started_before",
-    "cursor": "execution_id < :cursor",
-}
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ExecutionPage:
-    """Some executions, newest first. ``next_cursor`` asks for the page below; None: there is none."""
-
-    items: list[ExecutionSummary]
-    next_cursor: str | None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ExecutionStatistics:
-    """How the executions stand.
-
-    Attributes:
-        by_status: number of executions for every status.
-        success_rate: completed among completed and failed, 0 to 1; None when there are neither.
-        median_seconds: median duration of the newest 1,000 that completed; None when there are none.
-    """
-
-    total: int
-    by_status: Mapping[str, int]
-    success_rate: float | None
-    median_seconds: float | None
-
-    def to_dict(self) -> dict[str, Any]:
-        return {
-            "total": self.total,
-            "by_status": dict(self.by_status),
-            "success_rate": self.success_rate,
-            "median_seconds": self.median_seconds,
-        }
 
 
 class ExecutionReader:
@@ -134,6 +90,11 @@ class ExecutionReader:
         rows = await self._rows_of("get_interactions", execution_id=execution_id)
         return [InteractionRecord.from_row(row) for row in rows]
 
+    async def find_request(self, pipeline_id: str, idempotency_key: str) -> tuple[ExecutionId, str | None] | None:
+        """The execution that a request of this key queued, and the request's hash; None when there was none."""
+        rows = await self._rows_of("find_request", pipeline_id=pipeline_id, idempotency_key=idempotency_key)
+        return (ExecutionId(rows[0]["execution_id"]), rows[0]["request_hash"]) if rows else None
+
     async def get_recent_executions(self, limit: int = 50, pipeline_id: str | None = None) -> list[ExecutionSummary]:
         """The newest executions, newest first, without their payloads."""
         filters = ExecutionFilters(pipeline_id=None if pipeline_id is None else PipelineId(pipeline_id))
@@ -152,46 +113,31 @@ class ExecutionReader:
             InvalidArgument: the limit is out of range, or an id has characters that no id can have.
         """
         check_count(limit, "limit", low=1, high=1000)
-        filters = filters or ExecutionFilters()
-        asked: dict[str, Any] = {
-            "status": filters.status,
-            "pipeline_id": filters.pipeline_id,
-            "started_after": filters.started_after,
-            "started_before": filters.started_before,
-            "cursor": cursor,
-        }
-        asked = {name: value for name, value in asked.items() if value is not None}
-        for name in asked.keys() & {"pipeline_id", "cursor"}:
-            if not is_storable_id(asked[name]):
-                raise InvalidArgument(name, repr(asked[name])[:80], "an id")
-        conditions = " AND ".join(_CONDITIONS[name] for name in asked) or "TRUE"
-        sql = self._database.query("list_executions").replace("WHERE TRUE", f"WHERE {conditions}")
-        rows = await self._database.fetch_all_async(sql, {**asked, "limit": limit + 1})
-        items = [ExecutionSummary.from_row(row) for row in rows[:limit]]
-        return ExecutionPage(items=items, next_cursor=items[-1].execution_id if len(rows) > limit else None)
+        asked = filters or ExecutionFilters()
+        return await self._database.read(page_script(self._database.query, asked, cursor=cursor, limit=limit))
 
-    async def get_execution_statistics(self) -> ExecutionStatistics:
-        """How all executions stand, and how long the newest that completed took."""
-        query = self._database.query
+    async def get_execution_statistics(
+        self, filters: ExecutionFilters | None = None, *, cap: int = COUNT_CAP
+    ) -> ExecutionStatistics:
+        """How the executions stand, counted up to ``cap`` for each status, and how the newest went."""
+        asked = filters or ExecutionFilters()
+        return await self._database.read(statistics_script(self._database.query, asked, cap=cap))
 
-        def read() -> Script[ExecutionStatistics]:
-            counts = yield Statement(query("count_executions_by_status"), [{}])
-            times = yield Statement(query("recent_times"), [{"limit": 1000}])
-            by_status = {status.value: 0 for status in ExecutionStatus}
-            by_status |= {row["status"]: row["executions"] for row in counts}
-            completed, failed = by_status["completed"], by_status["failed"]
-            seconds = [
-                max(0.0, (parse_time(row["completed_at"]) - parse_time(row["started_at"])).total_seconds())
-                for row in times
-            ]
-            return ExecutionStatistics(
-                total=sum(by_status.values()),
-                by_status=by_status,
-                success_rate=completed / (completed + failed) if completed + failed else None,
-                median_seconds=statistics.median(seconds) if seconds else None,
-            )
+    async def list_logs(
+        self, execution_id: str, filters: LogFilters | None = None, cursor: str | None = None, limit: int = 200
+    ) -> LogPage:
+        """A page of log lines, oldest first; empty also when there is no such execution.
 
-        return await self._database.read(read())
+        Args:
+            cursor: a page's ``next_cursor``.
+
+        Raises:
+            InvalidArgument: the cursor is none.
+        """
+        check_count(limit, "limit", low=1, high=1000)
+        asked = log_params(execution_id, filters or LogFilters(), cursor=cursor) | {"limit": limit + 1}
+        rows = await self._rows_of("list_logs", **asked)
+        return log_page(rows, limit=limit)
 
     async def changes(self, execution_id: str, after: int = 0, *, limit: int = PAGE_LIMIT) -> Changes:
         """What is newer than a cursor, of one moment: at most ``limit`` rows of a kind, whole sequence numbers only.
@@ -225,8 +171,9 @@ class ExecutionReader:
 
         return await self._database.read(read())
 
-    async def _rows_of(self, name: str, **params: str | int) -> list[dict[str, Any]]:
+    async def _rows_of(self, name: str, **params: str | int | None) -> list[dict[str, Any]]:
         """The rows of a named query; nothing has an id that cannot be stored."""
-        if not all(is_storable_id(value) for key, value in params.items() if key.endswith("_id")):
+        ids = [value for key, value in params.items() if key.endswith("_id") and value is not None]
+        if not all(map(is_storable_id, ids)):
             return []
         return await self._database.fetch_all_async(self._database.query(name), params)

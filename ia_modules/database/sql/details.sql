@@ -62,3 +62,10 @@ SELECT step_execution_id, execution_id, step_id, step_name, step_type, iteration
   FROM sized
   JOIN step_executions USING (step_execution_id)
  ORDER BY step_execution_id;
+
+-- name: list_reruns
+SELECT execution_id
+  FROM pipeline_executions
+ WHERE rerun_of = :execution_id
+ ORDER BY execution_id DESC
+ LIMIT :limit;

@@ -1,9 +1,10 @@
 -- name: upsert_pipeline
+-- A description of NULL leaves the one that stands; an empty one takes it away.
 INSERT INTO pipelines (id, slug, name, description, current_version, is_active, created_at, updated_at)
-VALUES (:id, :slug, :name, :description, NULL, TRUE, ia_now(), ia_now())
+VALUES (:id, :slug, :name, NULLIF(CAST(:description AS TEXT), ''), NULL, TRUE, ia_now(), ia_now())
 ON CONFLICT (slug) DO UPDATE
    SET name = excluded.name,
-       description = COALESCE(excluded.description, pipelines.description),
+       description = NULLIF(COALESCE(CAST(:description AS TEXT), pipelines.description), ''),
        updated_at = excluded.updated_at
 RETURNING id, current_version;
 
@@ -19,3 +20,83 @@ RETURNING version;
 
 -- name: set_current_version
 UPDATE pipelines SET current_version = :version, updated_at = ia_now() WHERE id = :pipeline_id;
+
+-- name: list_pipeline_page
+-- By slug, after :cursor. :pattern is of LIKE, with ! before what is meant literally.
+SELECT id, slug, name, description, current_version, is_active, created_at, updated_at
+  FROM pipelines
+ WHERE is_active = :is_active
+   AND slug > :cursor
+   AND (CAST(:pattern AS TEXT) IS NULL
+        OR lower(slug) LIKE lower(:pattern) ESCAPE '!'
+        OR lower(name) LIKE lower(:pattern) ESCAPE '!'
+        OR lower(COALESCE(description, '')) LIKE lower(:pattern) ESCAPE '!')
+ ORDER BY slug
+ LIMIT :limit;
+
+-- name: recent_executions_of_pipeline
+SELECT pipeline_id, execution_id, status, created_at, started_at, completed_at
+  FROM pipeline_executions
+ WHERE pipeline_id = :pipeline_id
+ ORDER BY execution_id DESC
+ LIMIT :limit;
+
+-- name: recent_ends_of_pipeline
+-- The newest that completed or failed; each side finds its own in the index.
+SELECT pipeline_id, execution_id, status, created_at, started_at, completed_at
+  FROM (SELECT *
+          FROM (SELECT pipeline_id, execution_id, status, created_at, started_at, completed_at
+                  FROM pipeline_executions
+                 WHERE pipeline_id = :pipeline_id AND status = 'completed'
+                 ORDER BY execution_id DESC
+                 LIMIT :limit) AS completed
+        UNION ALL
+        SELECT *
+          FROM (SELECT pipeline_id, execution_id, status, created_at, started_at, completed_at
+                  FROM pipeline_executions
+                 WHERE pipeline_id = :pipeline_id AND status = 'failed'
+                 ORDER BY execution_id DESC
+                 LIMIT :limit) AS failed) AS ended
+ ORDER BY execution_id DESC
+ LIMIT :limit;
+
+-- name: count_active_of_pipeline
+SELECT CAST(:pipeline_id AS TEXT) AS pipeline_id, COUNT(*) AS active
+  FROM (SELECT execution_id
+          FROM pipeline_executions
+         WHERE pipeline_id = :pipeline_id AND status IN ('pending', 'running', 'waiting_for_human')
+         LIMIT :limit) AS active;
+
+-- name: last_input_of_pipeline
+-- What the newest execution was given, up to :inline_bytes.
+SELECT CASE WHEN octet_length(CAST(input_data AS TEXT)) <= :inline_bytes THEN input_data END AS input_data
+  FROM pipeline_executions
+ WHERE execution_id = (SELECT MAX(execution_id) FROM pipeline_executions WHERE pipeline_id = :pipeline_id);
+
+-- name: list_pipeline_versions
+SELECT pipeline_id, version, definition, content_hash, source_folder, created_at
+  FROM pipeline_versions
+ WHERE pipeline_id = :pipeline_id AND version < :before
+ ORDER BY version DESC
+ LIMIT :limit;
+
+-- name: get_definition_text
+SELECT definition FROM pipeline_versions WHERE pipeline_id = :pipeline_id AND version = :version;
+
+-- name: set_pipeline_active
+UPDATE pipelines
+   SET is_active = :is_active, updated_at = ia_now()
+ WHERE id = :pipeline_id AND is_active <> :is_active;
+
+-- name: delete_ended_executions
+-- A part of a pipeline's history; who deletes all of it asks until nothing comes back.
+DELETE FROM pipeline_executions
+ WHERE execution_id IN (SELECT execution_id
+                          FROM pipeline_executions
+                         WHERE pipeline_id = :pipeline_id AND status IN ('completed', 'failed', 'cancelled')
+                         ORDER BY execution_id
+                         LIMIT :limit)
+RETURNING execution_id;
+
+-- name: delete_pipeline
+DELETE FROM pipelines WHERE id = :pipeline_id;

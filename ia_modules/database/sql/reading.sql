@@ -1,4 +1,4 @@
--- What is asked about executions. Lists are ordered by id alone, which is time order, and never load a payload.
+-- What is asked about one execution, and about pipelines. Lists stand in lists.sql.
 
 -- name: get_execution
 SELECT execution_id, pipeline_id, pipeline_name, pipeline_version, status, managed, trigger, priority, run_at, owner,
@@ -14,26 +14,10 @@ SELECT execution_id, pipeline_id, pipeline_name, pipeline_version, status, manag
   FROM pipeline_executions
  WHERE execution_id = :execution_id;
 
--- name: list_executions
--- The tracker puts the conditions that are asked for where TRUE stands, so that each finds its index.
-SELECT execution_id, pipeline_id, pipeline_name, pipeline_version, status, managed, trigger, priority, run_at, owner,
-       epoch, recoveries, sequence, cancel_requested, rerun_of, total_steps, completed_steps, failed_steps, error_type,
-       error_message, created_at, started_at, completed_at
+-- name: find_request
+SELECT execution_id, request_hash
   FROM pipeline_executions
- WHERE TRUE
- ORDER BY execution_id DESC
- LIMIT :limit;
-
--- name: count_executions_by_status
-SELECT status, COUNT(*) AS executions FROM pipeline_executions GROUP BY status;
-
--- name: recent_times
--- Start and end of the newest executions that completed, for a typical duration without reading the whole table.
-SELECT started_at, completed_at
-  FROM pipeline_executions
- WHERE status = 'completed'
- ORDER BY execution_id DESC
- LIMIT :limit;
+ WHERE pipeline_id = :pipeline_id AND idempotency_key = :idempotency_key;
 
 -- name: list_steps
 -- In the order in which they started. Payloads up to :inline_bytes are read along; NULL for larger ones.

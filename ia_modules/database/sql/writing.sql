@@ -34,22 +34,25 @@ SELECT interaction_id FROM interactions WHERE interaction_id = :interaction_id;
 -- name: insert_execution
 -- No row returned = it exists; its state must be read and the transition decided again.
 INSERT INTO pipeline_executions (
-    execution_id, pipeline_id, pipeline_name, pipeline_version, status, managed, trigger, owner, epoch, sequence,
-    total_steps, completed_steps, failed_steps, input_data, metadata, output_data, error_type, error_message,
-    created_at, started_at, completed_at)
+    execution_id, pipeline_id, pipeline_name, pipeline_version, status, managed, trigger, priority, rerun_of,
+    idempotency_key, request_hash, owner, epoch, sequence, total_steps, completed_steps, failed_steps, input_data,
+    metadata, output_data, error_type, error_message, created_at, started_at, completed_at)
 VALUES (
-    :execution_id, :pipeline_id, :pipeline_name, :pipeline_version, :status, :managed, :trigger, :owner, :epoch,
-    :sequence, :total_steps, :completed_steps, :failed_steps, :input_data, :metadata, :output_data, :error_type,
-    :error_message, ia_now(),
+    :execution_id, :pipeline_id, :pipeline_name, :pipeline_version, :status, :managed, :trigger, :priority, :rerun_of,
+    :idempotency_key, :request_hash, :owner, :epoch, :sequence, :total_steps, :completed_steps, :failed_steps,
+    :input_data, :metadata, :output_data, :error_type, :error_message, ia_now(),
     CASE WHEN CAST(:started AS BOOLEAN) THEN ia_now() END, CASE WHEN CAST(:ended AS BOOLEAN) THEN ia_now() END)
 ON CONFLICT (execution_id) DO NOTHING
 RETURNING execution_id;
 
 -- name: advance_execution
 -- Compare and swap: whoever decided on an older row, or holds an older claim, changes nothing and gets no row back.
+-- A step that completed is progress: what comes after it is no crash loop.
 UPDATE pipeline_executions
    SET sequence = :sequence,
        status = :status,
+       owner = :owner,
+       recoveries = CASE WHEN :completed_steps > completed_steps THEN 0 ELSE recoveries END,
        total_steps = :total_steps,
        completed_steps = :completed_steps,
        failed_steps = :failed_steps,
@@ -175,6 +178,20 @@ RETURNING execution_id, step_execution_id;
 -- name: insert_response
 INSERT INTO interaction_responses (interaction_id, actor, response, created_at)
 VALUES (:interaction_id, :actor, :response, ia_now());
+
+-- name: wake_answered_execution
+-- Written as waiting for people only, but somebody answered while other steps still ran: it may be claimed at once.
+UPDATE pipeline_executions
+   SET status = 'pending'
+ WHERE execution_id = :execution_id
+   AND status = 'waiting_for_human'
+   AND EXISTS (
+       SELECT 1
+         FROM interactions
+         JOIN step_executions ON step_executions.step_execution_id = interactions.step_execution_id
+        WHERE interactions.execution_id = :execution_id
+          AND interactions.status = 'answered'
+          AND step_executions.status = 'waiting');
 
 -- name: wake_waiting_execution
 -- An answer comes: what waited for people only may be claimed again. The execution's row is locked before the question's,

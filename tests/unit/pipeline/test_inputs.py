@@ -57,7 +57,7 @@ def test_an_input_that_breaks_the_contract_is_refused_with_all_that_is_wrong() -
         prepare_input(pipeline, {"limit": "3", "more": []})
     assert str(refused.value) == (
         "The input of pipeline 'test' is not what its parameters ask for:\n"
-        '- $: found "topic" is a required property; expected what its schema says (required).\n'
+        '- $.topic: found "topic" is a required property; expected what its schema says (required).\n'
         '- $.limit: found "3" is not of type "integer"; expected what its schema says (type).\n'
         "- $.more: found [] has less than 1 item; expected what its schema says (minItems)."
     )
@@ -139,7 +139,7 @@ def test_the_output_of_a_step_that_did_not_lead_here_does_not_resolve() -> None:
         ),
         (
             {"inputs": {"n": "{{ a.n }}"}, "input_schema": {"required": ["m"]}},
-            'input: found "m" is a required property; expected what its schema says (required).',
+            'input.m: found "m" is a required property; expected what its schema says (required).',
         ),
         (
             {"input_schema": {"properties": {"text": {"minLength": 5}}}},
@@ -177,5 +177,5 @@ def test_a_result_is_held_against_the_output_schema() -> None:
         check_result(checked, {})
     assert str(failed.value) == (
         "Step 'b' failed: its result is not what its output_schema asks for:\n"
-        '- $: found "x" is a required property; expected what its schema says (required).'
+        '- $.x: found "x" is a required property; expected what its schema says (required).'
     )

@@ -270,7 +270,7 @@ PARTS: dict[str, tuple[Any, str]] = {
     "default answer": (
         document(ask(ui_schema={"type": "object", "required": ["x"]}, on_timeout={})),
         (
-            '$.steps[0].config.on_timeout: found a default answer that ui_schema refuses ($: "x" is a required property); '  # noqa: E501
+            '$.steps[0].config.on_timeout: found a default answer that ui_schema refuses ($.x: "x" is a required property); '  # noqa: E501
             "expected an answer that a person could give."
         ),
     ),

@@ -42,6 +42,24 @@ def test_the_folder_of_a_stored_definition_is_its_own(tmp_path: Path) -> None:
     assert list(loaded.factories) == ["a"]
 
 
+@pytest.mark.parametrize(
+    ("line", "home"),
+    [("from subprocess import run as Named", "subprocess"), ("from os import system as Named", "posix")],
+)
+def test_a_module_does_not_give_away_what_it_imported(tmp_path: Path, line: str, home: str) -> None:
+    (tmp_path / "beside.py").write_text(f"{line}\n")
+    with pytest.raises(PipelineDefinitionError, match=f"code of '{home}', which may not be used here"):
+        load_version(stored("beside", tmp_path), allowed=("my.steps.*",))
+
+
+def test_a_module_may_offer_what_lies_beside_it_or_is_allowed(tmp_path: Path) -> None:
+    (tmp_path / "other.py").write_text("def Named(data):\n    return data\n")
+    (tmp_path / "beside.py").write_text("from other import Named\n")
+    assert list(load_version(stored("beside", tmp_path), allowed=()).factories) == ["a"]
+    (tmp_path / "beside.py").write_text("from subprocess import run as Named  # allowed by name\n")
+    assert list(load_version(stored("beside", tmp_path), allowed=("subprocess",)).factories) == ["a"]
+
+
 @pytest.mark.parametrize("folder", [True, False])
 def test_other_modules_are_refused_even_if_they_could_be_imported(tmp_path: Path, folder: bool) -> None:
     with pytest.raises(PipelineDefinitionError, match="'os' is not among the modules that may be used here"):

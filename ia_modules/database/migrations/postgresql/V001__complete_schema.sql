@@ -81,8 +81,10 @@ CREATE TABLE pipeline_executions (
 );
 
 CREATE INDEX executions_by_pipeline ON pipeline_executions (pipeline_id, execution_id);
+CREATE INDEX executions_by_pipeline_status ON pipeline_executions (pipeline_id, status, execution_id);
 CREATE INDEX executions_by_status ON pipeline_executions (status, execution_id);
-CREATE INDEX executions_by_start ON pipeline_executions (started_at, execution_id);
+-- With all that counting a window of time asks for, so that it reads no row.
+CREATE INDEX executions_by_start ON pipeline_executions (started_at, execution_id, pipeline_id, status, completed_at);
 CREATE INDEX executions_by_rerun_of ON pipeline_executions (rerun_of) WHERE rerun_of IS NOT NULL;
 CREATE INDEX executions_claimable ON pipeline_executions (priority DESC, execution_id)
     WHERE status = 'pending' AND managed;
@@ -130,6 +132,8 @@ CREATE TABLE step_executions (
 );
 
 CREATE INDEX steps_by_sequence ON step_executions (execution_id, sequence);
+-- Who counts retries looks only at the few attempts that were one.
+CREATE INDEX steps_retried ON step_executions (execution_id) WHERE attempt > 1 OR retry_count > 0;
 
 CREATE TABLE execution_logs (
     log_id            TEXT NOT NULL PRIMARY KEY,
@@ -178,16 +182,18 @@ CREATE TABLE interaction_responses (
 );
 
 CREATE TABLE workers (
-    worker_id    TEXT NOT NULL PRIMARY KEY,
-    host         TEXT NOT NULL,
-    pid          INTEGER NOT NULL,
-    version      TEXT NOT NULL,
-    slots        INTEGER NOT NULL DEFAULT 0,
-    note         TEXT,
-    started_at   TIMESTAMPTZ NOT NULL,
-    heartbeat_at TIMESTAMPTZ NOT NULL,
-    stopped_at   TIMESTAMPTZ,
-    CONSTRAINT worker_slots_not_negative CHECK (slots >= 0)
+    worker_id     TEXT NOT NULL PRIMARY KEY,
+    host          TEXT NOT NULL,
+    pid           INTEGER NOT NULL,
+    version       TEXT NOT NULL,
+    slots         INTEGER NOT NULL DEFAULT 0,
+    note          TEXT,
+    lease_seconds DOUBLE PRECISION NOT NULL DEFAULT 15,
+    started_at    TIMESTAMPTZ NOT NULL,
+    heartbeat_at  TIMESTAMPTZ NOT NULL,
+    stopped_at    TIMESTAMPTZ,
+    CONSTRAINT worker_slots_not_negative CHECK (slots >= 0),
+    CONSTRAINT worker_lease_positive CHECK (lease_seconds > 0)
 );
 
 CREATE TABLE audit_log (
@@ -200,3 +206,21 @@ CREATE TABLE audit_log (
 );
 
 CREATE INDEX audit_by_subject ON audit_log (subject, audit_id);
+
+-- From start to end in seconds, where a clock that was set back makes nothing negative; NULL until both are known.
+CREATE VIEW execution_times AS
+SELECT execution_id, pipeline_id, status, started_at, completed_at,
+       CASE
+           WHEN completed_at < started_at THEN 0.0
+           ELSE CAST(EXTRACT(EPOCH FROM completed_at - started_at) AS DOUBLE PRECISION)
+       END AS seconds
+  FROM pipeline_executions;
+
+CREATE VIEW step_times AS
+SELECT step_execution_id, execution_id, step_id, iteration, attempt, retry_count, status, routes, error_message,
+       started_at, completed_at,
+       CASE
+           WHEN completed_at < started_at THEN 0.0
+           ELSE CAST(EXTRACT(EPOCH FROM completed_at - started_at) AS DOUBLE PRECISION)
+       END AS seconds
+  FROM step_executions;

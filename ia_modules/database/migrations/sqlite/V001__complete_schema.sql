@@ -76,8 +76,10 @@ CREATE TABLE pipeline_executions (
 ) STRICT;
 
 CREATE INDEX executions_by_pipeline ON pipeline_executions (pipeline_id, execution_id);
+CREATE INDEX executions_by_pipeline_status ON pipeline_executions (pipeline_id, status, execution_id);
 CREATE INDEX executions_by_status ON pipeline_executions (status, execution_id);
-CREATE INDEX executions_by_start ON pipeline_executions (started_at, execution_id);
+-- With all that counting a window of time asks for, so that it reads no row.
+CREATE INDEX executions_by_start ON pipeline_executions (started_at, execution_id, pipeline_id, status, completed_at);
 CREATE INDEX executions_by_rerun_of ON pipeline_executions (rerun_of) WHERE rerun_of IS NOT NULL;
 CREATE INDEX executions_claimable ON pipeline_executions (priority DESC, execution_id)
     WHERE status = 'pending' AND managed;
@@ -125,6 +127,8 @@ CREATE TABLE step_executions (
 ) STRICT;
 
 CREATE INDEX steps_by_sequence ON step_executions (execution_id, sequence);
+-- Who counts retries looks only at the few attempts that were one.
+CREATE INDEX steps_retried ON step_executions (execution_id) WHERE attempt > 1 OR retry_count > 0;
 
 CREATE TABLE execution_logs (
     log_id            TEXT NOT NULL PRIMARY KEY,
@@ -173,16 +177,18 @@ CREATE TABLE interaction_responses (
 ) STRICT;
 
 CREATE TABLE workers (
-    worker_id    TEXT NOT NULL PRIMARY KEY,
-    host         TEXT NOT NULL,
-    pid          INTEGER NOT NULL,
-    version      TEXT NOT NULL,
-    slots        INTEGER NOT NULL DEFAULT 0,
-    note         TEXT,
-    started_at   TEXT NOT NULL,
-    heartbeat_at TEXT NOT NULL,
-    stopped_at   TEXT,
-    CONSTRAINT worker_slots_not_negative CHECK (slots >= 0)
+    worker_id     TEXT NOT NULL PRIMARY KEY,
+    host          TEXT NOT NULL,
+    pid           INTEGER NOT NULL,
+    version       TEXT NOT NULL,
+    slots         INTEGER NOT NULL DEFAULT 0,
+    note          TEXT,
+    lease_seconds REAL NOT NULL DEFAULT 15,
+    started_at    TEXT NOT NULL,
+    heartbeat_at  TEXT NOT NULL,
+    stopped_at    TEXT,
+    CONSTRAINT worker_slots_not_negative CHECK (slots >= 0),
+    CONSTRAINT worker_lease_positive CHECK (lease_seconds > 0)
 ) STRICT;
 
 CREATE TABLE audit_log (
@@ -195,3 +201,17 @@ CREATE TABLE audit_log (
 ) STRICT;
 
 CREATE INDEX audit_by_subject ON audit_log (subject, audit_id);
+
+-- From start to end in seconds, where a clock that was set back makes nothing negative; NULL until both are known.
+CREATE VIEW execution_times AS
+SELECT execution_id, pipeline_id, status, started_at, completed_at,
+       MAX(0.0, unixepoch(completed_at) - unixepoch(started_at)
+           + (CAST(substr(completed_at, 21, 6) AS INTEGER) - CAST(substr(started_at, 21, 6) AS INTEGER)) / 1e6) AS seconds
+  FROM pipeline_executions;
+
+CREATE VIEW step_times AS
+SELECT step_execution_id, execution_id, step_id, iteration, attempt, retry_count, status, routes, error_message,
+       started_at, completed_at,
+       MAX(0.0, unixepoch(completed_at) - unixepoch(started_at)
+           + (CAST(substr(completed_at, 21, 6) AS INTEGER) - CAST(substr(started_at, 21, 6) AS INTEGER)) / 1e6) AS seconds
+  FROM step_executions;

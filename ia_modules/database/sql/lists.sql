@@ -1,0 +1,55 @@
+-- What lists of executions and of log lines ask. The conditions that are asked for are put where TRUE stands, so that
+-- each finds its index.
+
+-- name: list_executions
+-- An error's message is shortened: a list shows its first line.
+SELECT execution_id, pipeline_id, pipeline_name, pipeline_version, status, managed, trigger, priority, run_at, owner,
+       epoch, recoveries, sequence, cancel_requested, rerun_of, total_steps, completed_steps, failed_steps, error_type,
+       substr(error_message, 1, 500) AS error_message, created_at, started_at, completed_at
+  FROM pipeline_executions
+ WHERE TRUE
+ ORDER BY execution_id DESC
+ LIMIT :limit;
+
+-- name: found_executions
+-- One of the ways to find executions, for counting; a part of count_found, hence no semicolon.
+-- The newest first, not to count something else, but so that an index is walked: most windows of time end now.
+SELECT execution_id
+  FROM (SELECT execution_id FROM pipeline_executions WHERE TRUE ORDER BY execution_id DESC LIMIT :most) AS found
+
+-- name: count_found
+-- Counting ends at :most. Ways to find executions stand where FOUND stands, with UNION between them.
+SELECT COUNT(*) AS executions FROM (SELECT execution_id FROM (FOUND) AS every LIMIT :most) AS counted;
+
+-- name: recent_ends
+-- Start and end of the newest executions, for a typical duration without reading the whole table.
+SELECT execution_id, status, started_at, completed_at
+  FROM pipeline_executions
+ WHERE TRUE
+ ORDER BY execution_id DESC
+ LIMIT :limit;
+
+-- name: window_bounds
+-- Between which ids the executions of a time window stand; of no use when there are :most of them.
+SELECT COUNT(*) AS executions, MIN(execution_id) AS first_id, MAX(execution_id) AS last_id
+  FROM (SELECT execution_id FROM pipeline_executions WHERE TRUE ORDER BY started_at LIMIT :most) AS started;
+
+-- name: find_pipelines
+SELECT id
+  FROM pipelines
+ WHERE lower(slug) LIKE lower(:pattern) ESCAPE '!' OR lower(name) LIKE lower(:pattern) ESCAPE '!'
+ ORDER BY id DESC
+ LIMIT :limit;
+
+-- name: list_logs
+-- Those after the line :cursor_id of the sequence :cursor_sequence, oldest first.
+SELECT log_id, execution_id, step_execution_id, level, message, data, logged_at, sequence
+  FROM execution_logs
+ WHERE execution_id = :execution_id
+   AND sequence >= :cursor_sequence
+   AND (sequence > :cursor_sequence OR log_id > :cursor_id)
+   AND (CAST(:step_execution_id AS TEXT) IS NULL OR step_execution_id = :step_execution_id)
+   AND CASE level WHEN 'debug' THEN 0 WHEN 'info' THEN 1 WHEN 'warning' THEN 2 ELSE 3 END >= :severity
+   AND (CAST(:pattern AS TEXT) IS NULL OR lower(message) LIKE lower(:pattern) ESCAPE '!')
+ ORDER BY sequence, log_id
+ LIMIT :limit;

@@ -1,0 +1,31 @@
+-- name: is_something_claimable
+SELECT 1 AS found
+  FROM pipeline_executions
+ WHERE status = 'pending'
+   AND managed
+   AND (run_at IS NULL OR run_at <= ia_now())
+   AND pipeline_id || ':' || COALESCE(pipeline_version, 0)
+       NOT IN (SELECT json_array_elements_text(CAST(:unusable AS JSON)))
+ ORDER BY priority DESC, execution_id
+ LIMIT 1;
+
+-- name: claim
+-- Rows that somebody else has locked are theirs: nobody waits for anybody.
+WITH next AS (
+    SELECT execution_id
+      FROM pipeline_executions
+     WHERE status = 'pending'
+       AND managed
+       AND (run_at IS NULL OR run_at <= ia_now())
+       AND pipeline_id || ':' || COALESCE(pipeline_version, 0)
+           NOT IN (SELECT json_array_elements_text(CAST(:unusable AS JSON)))
+     ORDER BY priority DESC, execution_id
+     LIMIT :limit
+       FOR UPDATE SKIP LOCKED
+)
+UPDATE pipeline_executions AS claimed
+   SET status = 'running', owner = :owner, epoch = epoch + 1, sequence = sequence + 1,
+       started_at = COALESCE(started_at, ia_now())
+  FROM next
+ WHERE claimed.execution_id = next.execution_id
+RETURNING claimed.execution_id, epoch, pipeline_id, pipeline_version, pipeline_name;

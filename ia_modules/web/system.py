@@ -1,0 +1,123 @@
+"""The machine room as the rows have it: how large the database is, what waits, who works. Quick however much it is."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Literal
+
+from ia_modules.database.manager import DatabaseManager, Script, Statement
+from ia_modules.models import Record, WorkerId
+
+QUEUE_CAP = 10_000
+"""The queue is counted so far."""
+
+WORKERS_SHOWN = 100
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TableSize(Record):
+    """``rows`` is an estimate, ``bytes`` has the indexes with it; None where the database does not tell."""
+
+    name: str
+    rows: int | None
+    bytes: int | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DatabaseSize:
+    version: str
+    size_bytes: int
+    tables: list[TableSize]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Heartbeat(Record):
+    """The heart of a worker at a moment (``now``, by the database's clock).
+
+    ``lease_seconds``: how long it may be silent before others take over what it runs: frozen, cut off or killed.
+    """
+
+    lease_seconds: float
+    heartbeat_at: datetime
+    stopped_at: datetime | None
+    now: datetime
+
+    @property
+    def heartbeat_age_seconds(self) -> float:
+        return max(0.0, (self.now - self.heartbeat_at).total_seconds())
+
+    @property
+    def state(self) -> Literal["alive", "silent", "stopped"]:
+        if self.stopped_at is not None:
+            return "stopped"
+        return "alive" if self.heartbeat_age_seconds <= self.lease_seconds else "silent"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WorkerState(Heartbeat):
+    """A worker at a moment. ``running``: how many executions it owns that run."""
+
+    worker_id: WorkerId
+    host: str
+    pid: int
+    version: str
+    slots: int
+    running: int
+    note: str | None
+    started_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Queue(Record):
+    """What workers may claim (``pending``), what runs and what waits for people; each counted up to QUEUE_CAP."""
+
+    pending: int
+    running: int
+    waiting_for_human: int
+    oldest_pending_at: datetime | None
+    now: datetime
+
+    @property
+    def capped(self) -> bool:
+        """Whether there are more of one of them."""
+        return QUEUE_CAP in (self.pending, self.running, self.waiting_for_human)
+
+    @property
+    def oldest_pending_seconds(self) -> float:
+        """How long the oldest has been waiting; 0 when nothing waits."""
+        waited = None if self.oldest_pending_at is None else self.now - self.oldest_pending_at
+        return 0.0 if waited is None else max(0.0, waited.total_seconds())
+
+
+class SystemReader:
+    """Looks into the machine room."""
+
+    def __init__(self, database: DatabaseManager) -> None:
+        self._database = database
+
+    async def measure_database(self) -> DatabaseSize:
+        """How large everything is. SQLite tells the bytes of its tables only while the file is small."""
+        query = self._database.query
+
+        def read() -> Script[DatabaseSize]:
+            found = yield Statement(query("measure_database"))
+            tables = yield Statement(query("measure_tables"))
+            return DatabaseSize(**found[0], tables=[TableSize.from_row(row) for row in tables])
+
+        return await self._database.read(read())
+
+    async def measure_queue(self) -> Queue:
+        """What waits and what runs."""
+        rows = await self._database.fetch_all_async(self._database.query("measure_queue"), {"cap": QUEUE_CAP})
+        return Queue.from_row(rows[0])
+
+    async def list_workers(self) -> list[WorkerState]:
+        """The 100 whose hearts beat last, the newest beat first."""
+        asked = {"limit": WORKERS_SHOWN}
+        rows = await self._database.fetch_all_async(self._database.query("list_workers"), asked)
+        return [WorkerState.from_row(row) for row in rows]
+
+    async def read_heartbeat(self, worker_id: str) -> Heartbeat | None:
+        """The heart of one worker; None when there is none of this id."""
+        asked = {"worker_id": worker_id}
+        row = await self._database.fetch_one_async(self._database.query("read_heartbeat"), asked)
+        return None if row is None else Heartbeat.from_row(row)

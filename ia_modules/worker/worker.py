@@ -1,0 +1,305 @@
+"""The worker: takes executions from the queue and brings them to their ends, a few at a time.
+
+    take back what is left → wake what waited too long → claim → load → run → on record
+
+The queue is the rows. What a worker holds in memory are the tasks that run; who owns what, and under which claim, is
+asked of the database. It may be killed at any moment: another one goes on with what it left.
+"""
+
+import asyncio
+import contextvars
+import logging
+from collections.abc import Callable, Coroutine
+from contextlib import aclosing, suppress
+from types import TracebackType
+from typing import Self
+
+from ia_modules.database.manager import DatabaseManager
+from ia_modules.errors import (
+    DatabaseError,
+    ExecutionCancelled,
+    IAModulesError,
+    LeaseLost,
+    PipelineDefinitionError,
+    StepConflict,
+    TrackerError,
+)
+from ia_modules.models import ExecutionId, ExecutionRecord, ExecutionStatus, LogLevel, new_id
+from ia_modules.payload import clean_text
+from ia_modules.pipeline.executor import LocalExecutor, StepExecutor
+from ia_modules.pipeline.loading import LoadedPipeline
+from ia_modules.pipeline.runner import TRACKER_SERVICE, Runner
+from ia_modules.pipeline.services import ServiceRegistry
+from ia_modules.pipeline.trust import allowed_modules, load_version
+from ia_modules.transitions import ExecutionUpdate, Failure, LogLine, Transition
+from ia_modules.web.claims import Claim, Fate, fate_of, version_key
+from ia_modules.web.execution_tracker import ExecutionTracker
+from ia_modules.web.heartbeat import BEATS_PER_LEASE
+from ia_modules.worker.unusable import UnusableVersions
+
+logger = logging.getLogger("ia_modules.worker")
+
+_LOOK_AT_MOST_EVERY_SECONDS = 0.02
+_FORGET_EVERY_SECONDS = 3600.0
+
+
+Key = tuple[ExecutionId, int]
+"""A claim: the execution and its epoch. One that was lost may still be ending while the execution is claimed anew."""
+
+
+class Worker:
+    """``async with`` this for as long as it shall work. Leaving the block drains it."""
+
+    def __init__(
+        self,
+        database: DatabaseManager,
+        tracker: ExecutionTracker,
+        *,
+        slots: int = 4,
+        services: ServiceRegistry | None = None,
+        executor: StepExecutor | None = None,
+        allowed: tuple[str, ...] | None = None,
+        grace_seconds: float = 10.0,
+        poll_seconds: float = 1.0,
+        recovery_limit: int = 5,
+        tell: Callable[[str], None] = logger.info,
+    ) -> None:
+        """Work for the queue of a database.
+
+        Args:
+            tracker: over the same database; what is claimed belongs to its owner. Must give signs of life.
+            slots: how many executions run at once.
+            services: what steps find under ``self.services``; None = the tracker alone.
+            allowed: as from :func:`ia_modules.pipeline.trust.allowed_modules`, which is what None means.
+            grace_seconds: how long what runs may go on when the worker is stopped.
+            poll_seconds: how often to look without being told; only a wake-up that got lost needs it.
+            recovery_limit: how often an execution may lose its worker before a step of it has completed.
+            tell: is given a line for people when an execution begins or ends here.
+        """
+        assert tracker.heartbeat is not None, "a worker without signs of life could never be taken over"
+        self._problem: str | None = None
+        self._database, self._tracker, self._heartbeat = database, tracker, tracker.heartbeat
+        self._slots, self._grace_seconds, self._poll_seconds = slots, grace_seconds, poll_seconds
+        self._recovery_limit, self._tell = recovery_limit, tell
+        self._allowed = allowed_modules() if allowed is None else allowed
+        self._executor = executor or LocalExecutor()
+        services = services or ServiceRegistry({TRACKER_SERVICE: tracker})
+        self._runner = Runner(tracker, services=services, executor=self._executor)
+        self._running: dict[Key, asyncio.Task[None]] = {}
+        self._strange: set[Key] = set()
+        self._look = asyncio.Event()
+        self._one_at_a_time = asyncio.Lock()  # importing modules is not for two at once
+        self._unusable = UnusableVersions(clock=lambda: asyncio.get_running_loop().time())
+        self._working: asyncio.Task[None] | None = None
+
+    @property
+    def worker_id(self) -> str:
+        return self._tracker.owner
+
+    @property
+    def running(self) -> int:
+        """How many executions run here now."""
+        return len(self._running)
+
+    @property
+    def problem(self) -> str | None:
+        """What keeps it from working at the moment, in words; None = nothing."""
+        if self._working is None or self._working.done():
+            return "The worker is stopped."
+        return self._problem
+
+    async def __aenter__(self) -> Self:
+        self._heartbeat.slots = self._slots
+        await self._heartbeat.begin()
+        with suppress(DatabaseError):  # the thread says it a little later
+            await self._heartbeat.beat()
+        self._working = _background(self._work(), "worker")
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        await self.drain()
+
+    async def drain(self) -> None:
+        """Claim nothing more, let what runs end within the grace period, and hand the rest back."""
+        if self._working is None:
+            return
+        self._working.cancel()
+        await asyncio.gather(self._working, return_exceptions=True)
+        self._working = None
+        left = list(self._running.values())
+        try:
+            if left:
+                await asyncio.wait(left, timeout=self._grace_seconds)
+        finally:  # also when nobody waits for the grace period
+            for task in left:
+                task.cancel()
+            if left:
+                await asyncio.wait(left)
+        with suppress(DatabaseError):  # then it is silent, and is taken over a little later
+            await self._hand_back_the_rest()
+
+    # The loop
+
+    async def _work(self) -> None:
+        listening = _background(self._listen(), "worker:listener")
+        every_seconds = min(self._poll_seconds, self._heartbeat.lease_seconds / BEATS_PER_LEASE)
+        tidy_at = forget_at = 0.0
+        try:
+            while True:
+                self._look.clear()
+                now = asyncio.get_running_loop().time()
+                try:
+                    if now >= forget_at:
+                        await self._tracker.claims.forget_the_dead()
+                        forget_at = now + _FORGET_EVERY_SECONDS
+                    if now >= tidy_at:
+                        await self._recover()
+                        await self._tracker.claims.wake_overdue()
+                        tidy_at = now + every_seconds
+                    await self._fill_slots()
+                    self._problem = None
+                except DatabaseError as error:
+                    self._note_problem(str(error))
+                await asyncio.sleep(_LOOK_AT_MOST_EVERY_SECONDS)
+                with suppress(TimeoutError):
+                    async with asyncio.timeout(every_seconds):
+                        await self._look.wait()
+        finally:
+            listening.cancel()
+            await asyncio.gather(listening, return_exceptions=True)
+
+    async def _listen(self) -> None:
+        async with aclosing(self._database.signals()) as signals:
+            async for _ in signals:
+                self._look.set()
+
+    async def _fill_slots(self) -> None:
+        free = self._slots - len(self._running)
+        if free <= 0:
+            return
+        for claim in await self._tracker.claims.claim(free, unusable=self._unusable.now()):
+            for execution_id, epoch in self._running:
+                if execution_id == claim.execution_id:  # it was lost, and comes back before that was noticed
+                    self._running[execution_id, epoch].cancel()
+            task = _background(self._run(claim), f"run:{claim.execution_id}")
+            self._running[claim.execution_id, claim.epoch] = task
+            task.add_done_callback(lambda task, claim=claim: self._ended(claim, task))
+
+    async def _recover(self) -> None:
+        """Put back what nobody runs any more, here or elsewhere; drop what somebody else has taken."""
+        claims = self._tracker.claims
+        owned = {(orphan.execution_id, orphan.epoch): orphan for orphan in await claims.owned()}
+        strange = self._running.keys() - owned.keys()
+        for key in strange & self._strange:  # the first time it may just be ending
+            self._running[key].cancel()
+        self._strange = strange
+        forgotten = [owned[key] for key in owned.keys() - self._running.keys()]
+        for orphan in [*forgotten, *await claims.orphans()]:
+            fate = fate_of(orphan, recovery_limit=self._recovery_limit)
+            if await claims.settle(orphan, fate):
+                self._tell(f"{orphan.execution_id} was left by its process: {fate.status}")
+
+    async def _hand_back_the_rest(self) -> None:
+        for orphan in await self._tracker.claims.owned():
+            await self._tracker.claims.settle(orphan, Fate(ExecutionStatus.PENDING), counted=False)
+
+    def _note_problem(self, problem: str) -> None:
+        if problem != self._problem:
+            logger.warning("The worker cannot work at the moment: %s", problem)
+        self._problem = problem
+
+    # One execution
+
+    async def _run(self, claim: Claim) -> None:
+        record = await self._tracker.get_execution(claim.execution_id)
+        if record is None:
+            return  # deleted meanwhile
+        try:
+            pipeline = await self._load(claim)
+        except PipelineDefinitionError as wrong:
+            await self._leave_to_others(claim, clean_text(wrong))
+            return
+        if pipeline is None:
+            missing = "It has no stored definition that a worker could run; run it by its own program."
+            await self._fail(claim, Failure(type="PipelineNotFound", message=missing))
+            return
+        self._tell(f"{claim.execution_id} {claim.pipeline_name} begins")
+        try:
+            await self._to_end(pipeline, record, claim)
+        except StepConflict as conflict:
+            await self._fail(claim, Failure.of(conflict))
+            raise
+
+    async def _to_end(self, pipeline: LoadedPipeline, record: ExecutionRecord, claim: Claim) -> None:
+        began = asyncio.get_running_loop().time()
+        status = await self._runner.to_end(self._runner.claimed(pipeline, record, epoch=claim.epoch))
+        seconds = asyncio.get_running_loop().time() - began
+        self._tell(f"{claim.execution_id} {claim.pipeline_name}: {status} after {seconds:.1f} s")
+
+    async def _load(self, claim: Claim) -> LoadedPipeline | None:
+        """The pipeline with its code; None when none is stored.
+
+        Raises:
+            PipelineDefinitionError: its code is not to be had here.
+        """
+        stored = None
+        if claim.pipeline_version is not None:
+            stored = await self._tracker.get_pipeline_version(claim.pipeline_id, claim.pipeline_version)
+        if stored is None:
+            return None
+        async with self._one_at_a_time:
+            loaded = await asyncio.to_thread(load_version, stored, allowed=self._allowed)
+        self._unusable.discard(version_key(claim.pipeline_id, claim.pipeline_version))
+        if self._heartbeat.note is not None and not self._unusable:
+            self._heartbeat.note = None
+        return loaded
+
+    async def _leave_to_others(self, claim: Claim, reason: str) -> None:
+        """Hand an execution back that another worker may be able to run."""
+        self._unusable.add(version_key(claim.pipeline_id, claim.pipeline_version))
+        message = f"Worker {self.worker_id} cannot load the code, and leaves it to another: {reason}"
+        line = LogLine(log_id=new_id(), message=message, level=LogLevel.WARNING)
+        back = ExecutionUpdate(status=ExecutionStatus.PENDING, released=True)
+        await self._record(claim, back, line)
+        self._tell(f"{claim.execution_id} {claim.pipeline_name} handed back: {reason}")
+        self._heartbeat.note = f"cannot load {claim.pipeline_name!r} version {claim.pipeline_version}: {reason}"
+        await self._heartbeat.beat()
+
+    async def _fail(self, claim: Claim, failure: Failure) -> None:
+        await self._record(claim, ExecutionUpdate(status=ExecutionStatus.FAILED, failure=failure))
+        self._tell(f"{claim.execution_id} {claim.pipeline_name} failed: {failure.message}")
+
+    async def _record(self, claim: Claim, change: ExecutionUpdate, *logs: LogLine) -> None:
+        await self._tracker.record(
+            Transition(
+                execution_id=claim.execution_id, writer=self.worker_id, epoch=claim.epoch, change=change, logs=logs
+            )
+        )
+
+    def _ended(self, claim: Claim, task: asyncio.Task[None]) -> None:
+        """Say how a task ended that did not end well. The records have it, or another worker will."""
+        self._running.pop((claim.execution_id, claim.epoch), None)
+        self._look.set()
+        error = None if task.cancelled() else task.exception()
+        match error:
+            case None if task.cancelled():
+                self._tell(f"{claim.execution_id} {claim.pipeline_name} stops here: whoever claims it goes on")
+            case None | StepConflict():
+                pass  # said already
+            case ExecutionCancelled():
+                self._tell(f"{claim.execution_id} {claim.pipeline_name}: cancelled")
+            case LeaseLost():
+                self._tell(f"{claim.execution_id} {claim.pipeline_name} is not this worker's any more: dropped")
+            case TrackerError() | DatabaseError():
+                self._tell(f"{claim.execution_id} {claim.pipeline_name} could not go on here: {error}")
+            case IAModulesError():
+                self._tell(f"{claim.execution_id} {claim.pipeline_name} failed: {error}")
+            case _:
+                logger.error("Execution %s failed in the worker itself", claim.execution_id, exc_info=error)
+
+
+def _background(work: Coroutine[None, None, None], name: str) -> asyncio.Task[None]:
+    """A task in a context of its own: it must not inherit what is set around whoever starts it."""
+    return asyncio.get_running_loop().create_task(work, name=name, context=contextvars.Context())

@@ -1,0 +1,324 @@
+"""No question that is asked all the time reads a whole table: every plan is looked at, with 20,000 executions there.
+
+What is asked is recorded while the program's own functions ask it. A *walk* along an index, without narrowing it, is
+accepted where the sentence has a LIMIT: that is how a page of a list in order is read. SQLite is looked at with what it
+knows of the tables (ANALYZE) and without, as nothing makes it learn that by itself.
+"""
+
+import asyncio
+import re
+import time
+from collections.abc import AsyncGenerator, Awaitable, Callable, Generator, Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any, TypeVar
+
+import orjson
+import pytest
+
+from ia_modules.database.driver import Params, Rows, Script, advance
+from ia_modules.database.manager import DatabaseManager
+from ia_modules.models import ExecutionId, ExecutionStatus, LogLevel, PipelineId
+from ia_modules.transitions import Failure
+from ia_modules.web.claims import Fate
+from ia_modules.web.execution_tracker import ExecutionTracker
+from ia_modules.web.lists import ExecutionFilters, LogFilters
+from ia_modules.web.metrics import MetricsReader
+from ia_modules.web.system import SystemReader
+from showcase_app.backend.services.metrics_service import Window
+from showcase_app.backend.services.pipeline_service import PipelineService
+from showcase_app.backend.services.stored import read_execution, read_payloads, read_step, read_steps
+from tests.conftest import new_name, postgresql_database
+from tests.scale import analyze, execution_id, generate
+
+EXECUTIONS, WITH_STEPS = 20_000, 4_000
+LARGE = ("pipeline_executions", "step_executions", "execution_logs")
+UNTIL_MS = int(time.time() * 1000)
+
+T = TypeVar("T")
+
+
+class Listening(DatabaseManager):
+    """A database that keeps what it is asked."""
+
+    def __init__(self, url: str) -> None:
+        super().__init__(url)
+        self.asked: list[tuple[str, Params]] = []
+
+    async def run(self, script: Script[T], *, lock_timeout_seconds: float | None = None) -> T:
+        return await super().run(self._overhear(script), lock_timeout_seconds=lock_timeout_seconds)
+
+    async def read(self, script: Script[T]) -> T:
+        return await super().read(self._overhear(script))
+
+    async def fetch_one_async(self, sql: str, params: Params | None = None) -> dict[str, Any] | None:
+        self.asked.append((sql, params or {}))
+        return await super().fetch_one_async(sql, params)
+
+    async def fetch_all_async(self, sql: str, params: Params | None = None) -> Rows:
+        self.asked.append((sql, params or {}))
+        return await super().fetch_all_async(sql, params)
+
+    async def execute_async(self, sql: str, params: Params | None = None) -> int:
+        self.asked.append((sql, params or {}))
+        return await super().execute_async(sql, params)
+
+    def _overhear(self, script: Script[T]) -> Script[T]:
+        rows: Rows | None = None
+        while True:
+            try:
+                statement = advance(script, rows)
+            except StopIteration as end:
+                return end.value
+            if statement.rows:
+                self.asked.append((statement.sql, statement.rows[0]))
+            rows = yield statement
+
+
+@pytest.fixture(scope="module", params=["sqlite", "sqlite, analyzed", "postgresql"])
+def large_url(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Generator[str]:
+    """A database with 20,000 executions."""
+    if request.param == "postgresql":
+        server, template = (request.getfixturevalue(f"postgresql_{name}") for name in ("server", "template"))
+        with postgresql_database(server, new_name(), template=template) as url:
+            asyncio.run(_fill(url, analyzed=True))
+            yield url
+        return
+    path: Path = tmp_path_factory.mktemp("large") / "ia.db"
+    asyncio.run(_fill(f"sqlite:///{path}", analyzed="analyzed" in request.param))
+    yield f"sqlite:///{path}"
+
+
+async def _fill(url: str, *, analyzed: bool) -> None:
+    async with DatabaseManager(url) as database:
+        await generate(database, EXECUTIONS, with_steps=WITH_STEPS, until_ms=UNTIL_MS)
+        if analyzed:
+            await analyze(database)
+
+
+@pytest.fixture
+async def large(large_url: str) -> AsyncGenerator[Listening]:
+    async with Listening(large_url) as database:
+        yield database
+
+
+def id_of(number: int) -> ExecutionId:
+    return ExecutionId(execution_id(number, EXECUTIONS, until_ms=UNTIL_MS))
+
+
+NEWEST, SOME = id_of(EXECUTIONS - 81), id_of(EXECUTIONS // 2)
+NOW = datetime.fromtimestamp(UNTIL_MS / 1000, UTC)
+DAY, RARE, FREQUENT = NOW - timedelta(days=1), PipelineId("pipeline-1"), PipelineId("pipeline-20")
+
+FILTERS = {
+    "all": ExecutionFilters(),
+    "completed": ExecutionFilters(status=ExecutionStatus.COMPLETED),
+    "running": ExecutionFilters(status=ExecutionStatus.RUNNING),
+    "rare_pipeline": ExecutionFilters(pipeline_id=RARE),
+    "frequent_pipeline_failed": ExecutionFilters(pipeline_id=FREQUENT, status=ExecutionStatus.FAILED),
+    "last_day": ExecutionFilters(started_after=DAY),
+    "an_old_day_failed": ExecutionFilters(
+        started_after=NOW - timedelta(days=50), started_before=NOW - timedelta(days=49), status=ExecutionStatus.FAILED
+    ),
+    "last_day_of_rare_pipeline": ExecutionFilters(started_after=DAY, pipeline_id=RARE),
+    "id": ExecutionFilters(text=SOME[:13]),
+    "pipeline_name": ExecutionFilters(text="Pipeline 7"),
+    "error_of_last_day": ExecutionFilters(text="number 7", started_after=DAY),
+}
+
+
+FAILED_ONE = next(id_of(n) for n in range(EXECUTIONS // 2, EXECUTIONS) if 880 <= n * 7919 % 1000 < 960)
+
+Ask = Callable[[Listening, ExecutionTracker], Awaitable[object]]
+
+
+async def _list(database: Listening, tracker: ExecutionTracker) -> None:
+    for filters in FILTERS.values():
+        page = await tracker.list_executions(filters)
+        assert page.items, filters
+        await tracker.list_executions(filters, cursor=SOME)
+
+
+async def _count(database: Listening, tracker: ExecutionTracker) -> None:
+    for filters in FILTERS.values():
+        await tracker.get_execution_statistics(filters)
+
+
+async def _read_one(database: Listening, tracker: ExecutionTracker) -> None:
+    stored = await read_execution(database, NEWEST, step_limit=1_000, rerun_limit=20)
+    step_id = stored.steps.items[0].record.step_execution_id
+    await read_steps(database, NEWEST, cursor=None, limit=50)
+    await read_payloads(database, NEWEST)
+    await read_step(database, NEWEST, step_id)
+    await tracker.get_execution(NEWEST)
+    await tracker.get_execution_steps(NEWEST)
+    await tracker.get_interactions(NEWEST)
+    await tracker.changes(NEWEST)
+    await tracker.changes(NEWEST, 3, limit=2)
+    for filters in (
+        LogFilters(),
+        LogFilters(level=LogLevel.WARNING, text="Line"),
+        LogFilters(step_execution_id=step_id),
+    ):
+        await tracker.list_logs(NEWEST, filters)
+    asked = {"ids": orjson.dumps([NEWEST, SOME]).decode()}
+    assert len(await database.fetch_all_async(database.query("hints"), asked)) == 2
+
+
+async def _list_pipelines(database: Listening, tracker: ExecutionTracker) -> None:
+    await tracker.list_pipelines()
+    pipelines = PipelineService(database, tracker, allowed=())
+    page = await pipelines.list_pipelines(search=None, archived=False, cursor=None, limit=50)
+    assert page.items
+    await pipelines.get(FREQUENT)
+
+
+async def _measure(database: Listening, tracker: ExecutionTracker) -> None:
+    reader = MetricsReader(database)
+    for pipeline_id in (None, FREQUENT):
+        await reader.measure(Window.DAY.span, pipeline_id)
+        await reader.history(Window.DAY.span, pipeline_id)
+    await reader.count(Window.HOUR.span or timedelta())
+    system = SystemReader(database)
+    await system.measure_queue()
+    await system.measure_database()
+    await system.list_workers()
+
+
+async def _record(database: Listening, tracker: ExecutionTracker) -> None:
+    execution = await tracker.start_execution(RARE, input_data={"a": 1})
+    for status in ("failed", "completed"):
+        step = await tracker.start_step_execution(execution, "work", "Work", "task", {"a": 1})
+        await tracker.log(execution, "a line", step_execution_id=step)
+        await tracker.complete_step_execution(step, status)
+    await tracker.update_execution_status(execution, ExecutionStatus.COMPLETED)
+    await tracker.request_cancel(id_of(EXECUTIONS - 20 - 1))
+    await tracker.take_over(id_of(EXECUTIONS))
+    await tracker.take_over(FAILED_ONE, reopen=True)
+
+
+async def _work(database: Listening, tracker: ExecutionTracker) -> None:
+    claims = tracker.claims
+    claimed = await claims.claim(4, unusable=["pipeline-1:0"])
+    assert claimed
+    owned = await claims.owned()
+    assert {orphan.execution_id for orphan in owned} >= {claim.execution_id for claim in claimed}
+    await claims.settle(owned[0], Fate(ExecutionStatus.PENDING))
+    await claims.settle(owned[1], Fate(ExecutionStatus.FAILED, Failure(type="Lost", message="lost")))
+    await claims.orphans()
+    await claims.wake_overdue()
+    await claims.forget_the_dead()
+    await database.fetch_all_async(database.query("cancel_requests"), {"owner": tracker.owner})
+
+
+QUESTIONS: dict[str, Ask] = {
+    "lists": _list,
+    "counts": _count,
+    "one execution": _read_one,
+    "pipelines": _list_pipelines,
+    "metrics and system": _measure,
+    "recording": _record,
+    "workers": _work,
+}
+
+
+@pytest.mark.parametrize("subject", QUESTIONS)
+async def test_nothing_that_is_asked_reads_a_whole_table(large: Listening, subject: str) -> None:
+    async with ExecutionTracker(large) as tracker:
+        large.asked.clear()
+        await QUESTIONS[subject](large, tracker)
+    asked = {sql: params for sql, params in large.asked if not sql.startswith("PRAGMA")}
+    assert asked
+
+    found = {sql: scans for sql, params in asked.items() if (scans := await whole_reads(large, sql, params))}
+    assert not found, "\n\n".join(f"{sql}\n→ {'; '.join(scans)}" for sql, scans in found.items())
+
+
+@pytest.mark.parametrize("pipeline_id", [None, FREQUENT])
+async def test_a_window_is_found_by_its_start_and_by_nothing_else(large: Listening, pipeline_id: str | None) -> None:
+    reader = MetricsReader(large)
+    large.asked.clear()
+    await reader.measure(Window.DAY.span, pipeline_id)
+    await reader.history(Window.DAY.span, pipeline_id)
+    asked = {sql: params for sql, params in large.asked if "pipeline_executions" in sql or "execution_times" in sql}
+    assert len(asked) == 7
+    for sql, params in asked.items():
+        assert await indexes_of_executions(large, sql, params) == {"executions_by_start"}, sql
+
+
+async def test_a_missing_index_would_be_seen(large: Listening, large_url: str) -> None:
+    """The looking itself: without its index, a question reads the table."""
+    asked = (large.query("count_window"), {"since": DAY, "pipeline_id": None})
+    assert await whole_reads(large, *asked) == []
+
+    restore = await _index(large, "executions_by_start")
+    await large.execute_async("DROP INDEX executions_by_start")
+    try:
+        async with DatabaseManager(large_url) as another:  # SQLite would explain with the plan that it still has
+            [scan] = await whole_reads(another, *asked)
+    finally:
+        await large.execute_async(restore)
+    assert "pipeline_executions" in scan
+
+
+async def whole_reads(database: DatabaseManager, sql: str, params: Params) -> list[str]:
+    """The steps of the plan that read all of a large table."""
+    is_page = "LIMIT" in sql
+    if database.dialect == "sqlite":
+        rows = await database.fetch_all_async(f"EXPLAIN QUERY PLAN {sql}", params)
+        return [row["detail"] for row in rows if _reads_all_on_sqlite(row["detail"], _names(sql), is_page=is_page)]
+    [row] = await database.fetch_all_async(f"EXPLAIN (FORMAT JSON) {sql}", params)
+    return [
+        f"{node['Node Type']} on {node['Relation Name']}"
+        for node in _nodes_of(row["QUERY PLAN"])
+        if node.get("Relation Name") in LARGE
+        and (
+            node["Node Type"] == "Seq Scan"
+            or (node["Node Type"].startswith("Index") and "Index Cond" not in node and not is_page)
+        )
+    ]
+
+
+async def indexes_of_executions(database: DatabaseManager, sql: str, params: Params) -> set[str]:
+    """The indexes by which a plan finds executions."""
+    if database.dialect == "sqlite":
+        rows = await database.fetch_all_async(f"EXPLAIN QUERY PLAN {sql}", params)
+        used = (re.match(r"\w+ (?:pipeline_executions|execution) .*INDEX (\w+)", row["detail"]) for row in rows)
+        return {found[1] for found in used if found}
+    [row] = await database.fetch_all_async(f"EXPLAIN (FORMAT JSON) {sql}", params)
+    found = {node.get("Index Name", "") for node in _nodes_of(row["QUERY PLAN"])}
+    return {name for name in found if name.startswith(("executions_", "pipeline_executions_"))}
+
+
+def _reads_all_on_sqlite(detail: str, names: set[str], *, is_page: bool) -> bool:
+    scanned = re.match(r"SCAN (\w+)(.*)", detail)
+    if scanned is None or scanned[1] not in names:
+        return False
+    return not (is_page and "INDEX" in scanned[2])
+
+
+def _names(sql: str) -> set[str]:
+    """What the large tables are called in a sentence: SQLite's plans have their other names."""
+    others = re.findall(rf"\b({'|'.join(LARGE)}|execution_times|step_times) AS (\w+)", sql)
+    return {*LARGE, *(other for _, other in others)}
+
+
+def _nodes_of(explained: str) -> Iterator[dict[str, Any]]:
+    return _nodes(orjson.loads(explained)[0]["Plan"])
+
+
+def _nodes(plan: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    yield plan
+    for part in plan.get("Plans", []):
+        yield from _nodes(part)
+
+
+async def _index(database: DatabaseManager, name: str) -> str:
+    """The sentence that makes an index."""
+    sql = {
+        "sqlite": "SELECT sql FROM sqlite_schema WHERE name = :name",
+        "postgresql": "SELECT pg_get_indexdef(CAST(:name AS regclass)) AS sql",
+    }[database.dialect]
+    row = await database.fetch_one_async(sql, {"name": name})
+    assert row is not None
+    return row["sql"]

@@ -1,0 +1,360 @@
+import asyncio
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ia_modules.database.manager import DatabaseManager
+from ia_modules.models import ExecutionId, ExecutionStatus, PipelineId, StepStatus, new_id
+from ia_modules.pipeline.runner import Runner, read_pipeline_file
+from ia_modules.transitions import NewExecution, Transition
+from ia_modules.web.execution_tracker import ExecutionTracker
+from ia_modules.worker.worker import Worker
+from tests.unit.worker.queue import Place, until, until_begun, until_status
+
+COMPLETED, FAILED, PENDING = ExecutionStatus.COMPLETED, ExecutionStatus.FAILED, ExecutionStatus.PENDING
+LEASE_SECONDS = 1.0
+
+
+@asynccontextmanager
+async def working(database_url: str, *, poll_seconds: float = 0.1, **options: Any) -> AsyncGenerator[Worker]:
+    """A worker over connections of its own, as another process has them."""
+    async with (
+        DatabaseManager(database_url) as database,
+        ExecutionTracker(database, lease_seconds=LEASE_SECONDS) as tracker,
+        Worker(database, tracker, poll_seconds=poll_seconds, **options) as worker,
+    ):
+        yield worker
+
+
+@asynccontextmanager
+async def gone(database_url: str) -> AsyncGenerator[ExecutionTracker]:
+    """A tracker that owns what it does in the block, and is on record as stopped after it."""
+    async with DatabaseManager(database_url) as database, ExecutionTracker(database) as tracker:
+        assert tracker.heartbeat is not None
+        await tracker.heartbeat.begin()
+        yield tracker
+
+
+async def test_what_is_queued_runs_to_its_end_the_most_urgent_first(
+    database_url: str, tracker: ExecutionTracker, place: Place
+) -> None:
+    place.open()
+    low, first, second = [await place.enqueue(tracker, priority=priority) for priority in (-1, 0, 0)]
+    high = await place.enqueue(tracker, priority=1)
+    async with working(database_url, slots=1):
+        for execution_id in (low, first, second, high):
+            record = await until_status(tracker, execution_id, COMPLETED)
+            assert (record.epoch, record.completed_steps, record.recoveries) == (1, 3, 0)
+    assert [execution_id for execution_id, step in place.ran() if step == "one"] == [high, first, second, low]
+
+
+async def test_what_is_queued_while_the_worker_waits_is_taken_and_never_more_than_its_slots(
+    database_url: str, tracker: ExecutionTracker, place: Place
+) -> None:
+    async with working(database_url, slots=2, poll_seconds=30.0) as worker:
+        ids = [await place.enqueue(tracker) for _ in range(5)]
+        await until_begun(place, ids[0], "one")
+        await until_begun(place, ids[1], "one")
+        statuses = [await tracker.get_execution_summary(execution_id) for execution_id in ids]
+        assert [found.status for found in statuses if found is not None][2:] == [PENDING] * 3
+        assert worker.running == 2
+        place.open()
+        for execution_id in ids:
+            await until_status(tracker, execution_id, COMPLETED)
+    assert set(place.times().values()) == {1}
+
+
+async def test_several_workers_never_run_one_execution_twice(
+    database_url: str, tracker: ExecutionTracker, place: Place
+) -> None:
+    place.open()
+    ids = [await place.enqueue(tracker) for _ in range(20)]
+    async with working(database_url), working(database_url), working(database_url):
+        for execution_id in ids:
+            assert (await until_status(tracker, execution_id, COMPLETED)).epoch == 1
+    assert place.times() == {(execution_id, step): 1 for execution_id in ids for step in ("one", "two", "three")}
+
+
+async def test_what_a_stopped_worker_left_goes_on_where_it_was(
+    database_url: str, tracker: ExecutionTracker, place: Place
+) -> None:
+    execution_id = await place.enqueue(tracker)
+    place.open("one")
+    async with gone(database_url) as left:
+        (claim,) = await left.claims.claim(4)
+        record = await left.get_execution(execution_id)
+        assert record is not None
+        pipeline = await read_pipeline_file(place.folder / "pipeline.json")
+        started = Runner(left).claimed(pipeline, record, epoch=claim.epoch)
+        running = asyncio.create_task(started.to_end())
+        await until_begun(place, execution_id, "two")
+        # As if the process had died: its claim is written over, so that nothing it does is recorded any more.
+        await database_of(left).execute_async(
+            "UPDATE pipeline_executions SET epoch = epoch + 1 WHERE execution_id = :id", {"id": execution_id}
+        )
+        running.cancel()
+        await asyncio.gather(running, return_exceptions=True)
+    place.open()
+    async with working(database_url):
+        record = await until_status(tracker, execution_id, COMPLETED)
+    assert record.recoveries == 0  # it was 1; a step that completed starts the count over
+    assert place.times()[execution_id, "one"] == 1
+    steps = [(step.step_id, step.attempt, step.status) for step in await tracker.get_execution_steps(execution_id)]
+    assert steps == [
+        ("one", 1, StepStatus.COMPLETED),
+        ("two", 1, StepStatus.LOST),
+        ("two", 2, StepStatus.COMPLETED),
+        ("three", 1, StepStatus.COMPLETED),
+    ]
+
+
+async def test_what_kills_its_workers_again_and_again_fails_at_last(
+    database_url: str, tracker: ExecutionTracker, place: Place
+) -> None:
+    execution_id = await place.enqueue(tracker)
+    async with gone(database_url) as left:
+        await left.claims.claim(4)
+    async with working(database_url, slots=0, recovery_limit=1):
+        record = await until_status(tracker, execution_id, PENDING)
+    assert (record.recoveries, record.owner) == (1, None)
+    async with gone(database_url) as left:
+        await left.claims.claim(4)
+    async with working(database_url, slots=0, recovery_limit=1):
+        record = await until_status(tracker, execution_id, FAILED)
+    assert record.error_type == "CrashLoop"
+    assert record.error_message is not None
+    assert record.error_message.startswith("Its worker died 2 times")
+    assert f"executions resume {execution_id}" in record.error_message
+
+
+async def test_a_program_that_is_gone_has_failed_and_one_that_never_gave_signs_of_life_is_left_alone(
+    database_url: str, tracker: ExecutionTracker
+) -> None:
+    pipeline_id = await tracker.register_pipeline("program", "A program")
+    async with gone(database_url) as left:
+        execution_id = await left.start_execution(pipeline_id)
+        await left.start_step_execution(execution_id, "load", "Load", "task")
+    async with DatabaseManager(database_url) as database, ExecutionTracker(database, lease_seconds=None) as silent:
+        untold = await silent.start_execution(pipeline_id)
+    async with DatabaseManager(database_url) as database, ExecutionTracker(database) as alive:
+        running = await alive.start_execution(pipeline_id)
+        async with working(database_url):
+            record = await until_status(tracker, execution_id, FAILED)
+        (step,) = await tracker.get_execution_steps(execution_id)
+        assert (record.error_type, step.status, step.error_type) == ("ProcessLost", StepStatus.LOST, "ProcessLost")
+        assert f"ia-modules executions resume {execution_id}" in (record.error_message or "")
+        for other in (untold, running):
+            summary = await tracker.get_execution_summary(other)
+            assert summary is not None
+            assert summary.status is ExecutionStatus.RUNNING
+        await alive.update_execution_status(running, COMPLETED)
+
+
+async def test_what_was_to_be_cancelled_when_its_worker_died_is_cancelled(
+    database_url: str, tracker: ExecutionTracker, place: Place
+) -> None:
+    execution_id = await place.enqueue(tracker)
+    async with gone(database_url) as left:
+        await left.claims.claim(4)
+        assert await tracker.request_cancel(execution_id) is ExecutionStatus.RUNNING
+    async with working(database_url):
+        await until_status(tracker, execution_id, ExecutionStatus.CANCELLED)
+    assert place.ran() == []
+
+
+async def test_a_worker_that_stops_hands_back_what_does_not_end_in_time(
+    database_url: str, tracker: ExecutionTracker, place: Place
+) -> None:
+    execution_id = await place.enqueue(tracker)
+    place.open("one")
+    async with working(database_url, grace_seconds=0.0):
+        await until_begun(place, execution_id, "two")
+    record = await tracker.get_execution(execution_id)
+    assert record is not None
+    assert (record.status, record.owner, record.recoveries, record.cancel_requested) == (PENDING, None, 0, False)
+    two = (await tracker.get_execution_steps(execution_id))[1]
+    assert (two.status, two.error_type) == (StepStatus.LOST, "WorkerStopped")
+    place.open()
+    async with working(database_url):
+        record = await until_status(tracker, execution_id, COMPLETED)
+    assert (place.times()[execution_id, "one"], place.times()[execution_id, "two"]) == (1, 2)
+
+
+async def test_a_worker_that_stops_lets_what_runs_end_within_the_grace_period(
+    database_url: str, tracker: ExecutionTracker, place: Place
+) -> None:
+    execution_id = await place.enqueue(tracker)
+    async with working(database_url, grace_seconds=60.0) as worker:
+        await until_begun(place, execution_id, "one")
+        later = await place.enqueue(tracker)
+        await until_begun(place, later, "one")
+        draining = asyncio.create_task(worker.drain())
+        await asyncio.sleep(0)
+        unclaimed = await place.enqueue(tracker)
+        place.open()
+        await draining
+    statuses = [await tracker.get_execution_summary(each) for each in (execution_id, later, unclaimed)]
+    assert [found.status for found in statuses if found is not None] == [COMPLETED, COMPLETED, PENDING]
+
+
+async def test_code_that_is_missing_here_is_left_to_another_worker_with_the_reason(
+    database_url: str, database: DatabaseManager, tracker: ExecutionTracker, place: Place
+) -> None:
+    execution_id = await place.enqueue(tracker)
+    (place.folder / "steps.py").rename(place.folder / "away.py")
+    async with working(database_url) as worker:
+
+        async def note() -> str | None:
+            row = await database.fetch_one_async(
+                "SELECT note FROM workers WHERE worker_id = :id", {"id": worker.worker_id}
+            )
+            return None if row is None else row["note"]
+
+        said = await until(note, lambda note: note is not None)
+        assert said is not None
+        assert said.startswith("cannot load 'Rows' version 1")
+        assert "steps" in said
+        record = await until_status(tracker, execution_id, PENDING)
+        assert (record.owner, record.epoch) == (None, 1)
+        (line,) = (await tracker.changes(execution_id)).logs
+        assert line.message.startswith(f"Worker {worker.worker_id} cannot load the code")
+        (place.folder / "away.py").rename(place.folder / "steps.py")
+        place.open()
+        async with working(database_url):
+            record = await until_status(tracker, execution_id, COMPLETED)
+    assert record.epoch == 2  # the first worker has left it alone since
+
+
+async def test_a_worker_drops_what_somebody_else_has_taken(
+    database_url: str, database: DatabaseManager, tracker: ExecutionTracker, place: Place
+) -> None:
+    execution_id, other = await place.enqueue(tracker), await place.enqueue(tracker)
+    async with working(database_url) as worker:
+        await until_begun(place, execution_id, "one")
+        await until_begun(place, other, "one")
+        await tracker.take_over(execution_id, owner="somebody")
+
+        async def running() -> int:
+            return worker.running
+
+        await until(running, lambda running: running == 1)
+        place.open()
+        await until_status(tracker, other, COMPLETED)
+    record = await tracker.get_execution(execution_id)
+    assert record is not None
+    assert (record.status, record.owner, record.epoch) == (ExecutionStatus.RUNNING, "somebody", 2)
+
+
+async def test_a_cancelled_execution_is_cancelled_on_record(
+    database_url: str, tracker: ExecutionTracker, place: Place
+) -> None:
+    execution_id = await place.enqueue(tracker)
+    async with working(database_url):
+        await until_begun(place, execution_id, "one")
+        await tracker.request_cancel(execution_id)
+        await until_status(tracker, execution_id, ExecutionStatus.CANCELLED)
+
+
+@pytest.fixture
+def asking(tmp_path: Path) -> Place:
+    (tmp_path / "asking").mkdir()
+    config = {"prompt": "Ship it?", "timeout_seconds": 0.3, "on_timeout": {"ship": False}}
+    ask = {"id": "ask", "type": "human_input", "config": config}
+    return Place(tmp_path / "asking", ask, {"id": "one", "class": "Work", "module": "steps"})
+
+
+async def test_a_question_whose_time_is_over_is_settled_by_a_worker(
+    database_url: str, tracker: ExecutionTracker, asking: Place
+) -> None:
+    asking.open()
+    execution_id = await asking.enqueue(tracker)
+    async with working(database_url):
+        record = await until_status(tracker, execution_id, COMPLETED)
+    (question,) = await tracker.get_interactions(execution_id)
+    assert (question.status, record.recoveries) == ("expired", 0)
+
+
+async def test_a_question_waits_without_a_worker_and_its_answer_goes_on_at_one(
+    database_url: str, tracker: ExecutionTracker, tmp_path: Path
+) -> None:
+    (tmp_path / "asking").mkdir()
+    ask = {"id": "ask", "type": "human_input", "config": {"prompt": "Ship it?"}}
+    place = Place(tmp_path / "asking", ask, {"id": "one", "class": "Work", "module": "steps"})
+    place.open()
+    execution_id = await place.enqueue(tracker)
+    async with working(database_url) as worker:
+        await until_status(tracker, execution_id, ExecutionStatus.WAITING_FOR_HUMAN)
+
+        async def running() -> int:
+            return worker.running
+
+        await until(running, lambda running: running == 0)
+    (question,) = await tracker.get_interactions(execution_id)
+    await tracker.answer_interaction(question.interaction_id, {"ship": True}, actor="ann")
+    async with working(database_url):
+        await until_status(tracker, execution_id, COMPLETED)
+
+
+async def test_an_execution_that_no_worker_can_run_fails_with_the_reason(
+    database_url: str, tracker: ExecutionTracker
+) -> None:
+    pipeline_id = await tracker.register_pipeline("program", "A program")
+    execution_id = await queue_without_version(tracker, pipeline_id)
+    async with working(database_url):
+        record = await until_status(tracker, execution_id, FAILED)
+    assert "no stored definition" in (record.error_message or "")
+
+
+async def queue_without_version(tracker: ExecutionTracker, pipeline_id: PipelineId) -> ExecutionId:
+    execution_id = ExecutionId(new_id())
+    new = NewExecution(pipeline_id=pipeline_id, status=PENDING, managed=True)
+    await tracker.record(Transition(execution_id=execution_id, writer=tracker.owner, new=new))
+    return execution_id
+
+
+def database_of(tracker: ExecutionTracker) -> DatabaseManager:
+    return tracker._database
+
+
+async def test_a_database_that_is_away_for_a_while_is_a_problem_and_no_end(
+    database_url: str, database: DatabaseManager, tracker: ExecutionTracker, place: Place
+) -> None:
+    place.open()
+    async with working(database_url) as worker:
+        await database.execute_async("ALTER TABLE workers RENAME TO elsewhere")
+
+        async def problem() -> str | None:
+            return worker.problem
+
+        assert "workers" in (await until(problem, lambda problem: problem is not None) or "")
+        execution_id = await place.enqueue(tracker)
+        await database.execute_async("ALTER TABLE elsewhere RENAME TO workers")
+        await until_status(tracker, execution_id, COMPLETED)
+        await until(problem, lambda problem: problem is None)
+
+
+async def test_what_was_lost_and_comes_back_to_the_same_worker_runs_there_once(
+    database_url: str, database: DatabaseManager, tracker: ExecutionTracker, place: Place
+) -> None:
+    """As if others had taken it for dead and put back what it ran, while it lives."""
+    execution_id = await place.enqueue(tracker)
+    async with working(database_url) as worker:
+        await until_begun(place, execution_id, "one")
+        put_back = "UPDATE pipeline_executions SET status = 'pending', owner = NULL, epoch = epoch + 1"
+        await database.execute_async(put_back)
+
+        async def begun() -> int:
+            return place.times()[execution_id, "one"]
+
+        async def running() -> int:
+            return worker.running
+
+        await until(begun, lambda times: times == 2)
+        await until(running, lambda running: running == 1)
+        place.open()
+        record = await until_status(tracker, execution_id, COMPLETED)
+    assert record.epoch == 3
+    assert place.times()[execution_id, "two"] == 1
