@@ -1,5 +1,7 @@
 """What a route may ask for: ``tracker: Tracker`` in its signature."""
 
+from collections.abc import Awaitable, Callable
+from functools import partial
 from typing import Annotated
 
 from fastapi import Depends
@@ -7,6 +9,9 @@ from starlette.requests import HTTPConnection
 
 from ia_modules.web.execution_tracker import ExecutionTracker
 from showcase_app.backend.services.container import Services as ServiceContainer
+from showcase_app.backend.services.execution_service import ExecutionService
+from showcase_app.backend.services.keyring import Caller, Keyring
+from showcase_app.backend.services.pipeline_service import PipelineService
 
 
 async def services_of(connection: HTTPConnection) -> ServiceContainer:
@@ -18,5 +23,39 @@ async def tracker_of(services: "Services") -> ExecutionTracker:
     return services.execution_tracker
 
 
+async def pipelines_of(services: "Services") -> PipelineService:
+    return services.pipeline_service
+
+
+async def executions_of(services: "Services") -> ExecutionService:
+    return services.execution_service
+
+
+async def caller_of(connection: HTTPConnection) -> Caller:
+    """Who calls, as TrustedCallers found out."""
+    return connection.state.caller
+
+
+async def actor_of(caller: "CurrentCaller") -> str:
+    return caller.actor
+
+
+async def note_of(services: "Services", actor: "Actor") -> "AuditNote":
+    return partial(services.audit.write, actor)
+
+
+async def keyring_of(connection: HTTPConnection) -> Keyring:
+    return connection.app.state.keyring
+
+
 Services = Annotated[ServiceContainer, Depends(services_of)]
 Tracker = Annotated[ExecutionTracker, Depends(tracker_of)]
+Pipelines = Annotated[PipelineService, Depends(pipelines_of)]
+Executions = Annotated[ExecutionService, Depends(executions_of)]
+CurrentCaller = Annotated[Caller, Depends(caller_of)]
+Actor = Annotated[str, Depends(actor_of)]
+"""The name under which what the caller does goes on record."""
+AuditNote = Callable[[str, str], Awaitable[None]]
+Note = Annotated[AuditNote, Depends(note_of)]
+"""``await note(action, subject)`` puts on record what the caller has done."""
+Keys = Annotated[Keyring, Depends(keyring_of)]

@@ -15,18 +15,47 @@ from starlette.exceptions import HTTPException
 
 from ia_modules import __version__
 from ia_modules.errors import (
+    AlreadyFinished,
     DatabaseBusy,
     DatabaseUnavailable,
     ExecutionNotFound,
     IAModulesError,
+    IdempotencyConflict,
     InvalidArgument,
+    PayloadError,
+    PipelineConflict,
+    PipelineDefinitionError,
+    PipelineInputError,
+    PipelineNotFound,
+    ReadTooLong,
     SchemaError,
+    StaleVersion,
     StepExecutionNotFound,
 )
-from showcase_app.backend.api import executions, health, live, pages
-from showcase_app.backend.api.problems import document_problems, invalid_fields, problem_response
-from showcase_app.backend.api.trust import TrustedCallers
+from showcase_app.backend.api import (
+    definitions,
+    executions,
+    frontend,
+    health,
+    live,
+    metrics,
+    pages,
+    pipelines,
+    session,
+    system,
+)
+from showcase_app.backend.api.problems import document_problems, fields_of, invalid_fields, problem_response
+from showcase_app.backend.api.trust import SECURITY_HEADERS, TrustedCallers, document_trust
 from showcase_app.backend.services.container import open_services
+from showcase_app.backend.services.keyring import Keyring
+from showcase_app.backend.services.refusals import (
+    PipelineArchived,
+    PipelineExists,
+    PipelineInUse,
+    PipelineNotRunnable,
+    PipelineVersionNotFound,
+    SlugMismatch,
+)
 from showcase_app.backend.settings import Settings
 
 logger = logging.getLogger("ia_modules.showcase")
@@ -34,9 +63,24 @@ logger = logging.getLogger("ia_modules.showcase")
 STATUS_OF: Mapping[type[Exception], HTTPStatus] = {
     ExecutionNotFound: HTTPStatus.NOT_FOUND,
     StepExecutionNotFound: HTTPStatus.NOT_FOUND,
+    PipelineNotFound: HTTPStatus.NOT_FOUND,
+    PipelineVersionNotFound: HTTPStatus.NOT_FOUND,
+    AlreadyFinished: HTTPStatus.CONFLICT,
+    PipelineExists: HTTPStatus.CONFLICT,
+    PipelineConflict: HTTPStatus.CONFLICT,
+    StaleVersion: HTTPStatus.CONFLICT,
+    PipelineArchived: HTTPStatus.CONFLICT,
+    PipelineNotRunnable: HTTPStatus.CONFLICT,
+    PipelineInUse: HTTPStatus.CONFLICT,
+    PipelineDefinitionError: HTTPStatus.UNPROCESSABLE_ENTITY,
+    PipelineInputError: HTTPStatus.UNPROCESSABLE_ENTITY,
+    SlugMismatch: HTTPStatus.UNPROCESSABLE_ENTITY,
+    IdempotencyConflict: HTTPStatus.UNPROCESSABLE_ENTITY,
+    PayloadError: HTTPStatus.UNPROCESSABLE_ENTITY,
     InvalidArgument: HTTPStatus.UNPROCESSABLE_ENTITY,
     DatabaseUnavailable: HTTPStatus.SERVICE_UNAVAILABLE,
     DatabaseBusy: HTTPStatus.SERVICE_UNAVAILABLE,
+    ReadTooLong: HTTPStatus.SERVICE_UNAVAILABLE,
     SchemaError: HTTPStatus.SERVICE_UNAVAILABLE,
     IAModulesError: HTTPStatus.INTERNAL_SERVER_ERROR,
 }
@@ -48,7 +92,7 @@ def create_app(settings: Settings) -> FastAPI:
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncGenerator[None]:
-        async with open_services(settings) as services:
+        async with open_services(settings, encode=live.encode) as services:
             app.state.services = services
             yield
 
@@ -61,9 +105,11 @@ def create_app(settings: Settings) -> FastAPI:
         redoc_url=None,
         generate_unique_id_function=lambda route: route.name,
     )
-    for subject in (health, executions, live, pages):
+    # frontend stands last: it answers whatever is no part of the API.
+    for subject in (health, session, pipelines, definitions, executions, live, metrics, system, pages, frontend):
         app.include_router(subject.router)
-    app.add_middleware(TrustedCallers)
+    app.state.keyring = Keyring(settings.keys)
+    app.add_middleware(TrustedCallers, settings=settings, keyring=app.state.keyring)
     app.add_exception_handler(HTTPException, _answer_refusal)
     app.add_exception_handler(RequestValidationError, _answer_invalid_request)
     app.add_exception_handler(IAModulesError, _answer_error)
@@ -77,13 +123,17 @@ async def _answer_error(request: Request, error: Exception) -> Response:
     if status is HTTPStatus.INTERNAL_SERVER_ERROR:
         logger.error("%s %s failed", request.method, request.url.path, exc_info=error)
         return await _answer_unexpected(request, error)
-    return problem_response(status, str(error), instance=request.url.path, kind=type(error).__name__)
+    return problem_response(
+        status, str(error), instance=request.url.path, kind=type(error).__name__, errors=fields_of(error)
+    )
 
 
 async def _answer_unexpected(request: Request, error: Exception) -> Response:
     """Say nothing of the error; uvicorn writes what nobody expected to the log."""
     detail = "Something went wrong in the server; its log says what."
-    return problem_response(HTTPStatus.INTERNAL_SERVER_ERROR, detail, instance=request.url.path)
+    answer = problem_response(HTTPStatus.INTERNAL_SERVER_ERROR, detail, instance=request.url.path)
+    answer.headers.update(SECURITY_HEADERS)  # it is made outside of TrustedCallers, which sees to all others
+    return answer
 
 
 async def _answer_refusal(request: Request, error: Exception) -> Response:
@@ -105,6 +155,6 @@ def _document_problems_of(app: FastAPI) -> None:
 
     def openapi() -> dict[str, Any]:
         known = app.openapi_schema is not None
-        return generate() if known else document_problems(generate())
+        return generate() if known else document_trust(document_problems(generate()))
 
     app.openapi = openapi

@@ -1,40 +1,150 @@
 """What the server is told when it starts, checked before anything is opened."""
 
 import ipaddress
-from dataclasses import dataclass
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from enum import StrEnum
+from pathlib import Path
 
 from ia_modules.errors import IAModulesError
+from showcase_app.backend.targets import Targets
+
+
+class Role(StrEnum):
+    """What a caller may do: look, or also start, cancel, save and delete."""
+
+    VIEWER = "viewer"
+    OPERATOR = "operator"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ApiKey:
+    """A secret that says who calls. Its own text never stands in what is printed of it."""
+
+    name: str
+    role: Role
+    key: str = field(repr=False)
+
+
+class InvalidKeys(IAModulesError, ValueError):
+    """``IA_MODULES_API_KEYS`` is not understood. Says where, never what stands there: it may be a key."""
+
+    def __init__(self, position: int, problem: str) -> None:
+        super().__init__(f"IA_MODULES_API_KEYS: entry {position} {problem}. Expected: name[:role]=key,... ({_ROLES}).")
+        self.position = position
+
+
+class InvalidHosts(IAModulesError, ValueError):
+    """A name in ``IA_MODULES_HOSTS`` that no ``Host`` header can carry."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(
+            f"IA_MODULES_HOSTS: {name!r} is no host. Expected names or addresses without port: a.example,b"
+        )
+        self.name = name
 
 
 class UnsafeBind(IAModulesError, ValueError):
-    """The server would be reachable from other machines, and there are no keys yet that would guard it."""
+    """The server would be reachable from other machines, and there is no key that would guard it."""
 
     def __init__(self, host: str) -> None:
         super().__init__(
-            f"The host {host!r} is not this machine's loopback, and the server has no keys yet to tell who may read: "
-            "expected 127.0.0.1, ::1 or localhost. From another machine, use a tunnel: ssh -L 5555:127.0.0.1:5555 ..."
+            f"The host {host!r} is not this machine's loopback, and no key says who may use the server. Expected "
+            "127.0.0.1, ::1 or localhost, or keys: IA_MODULES_API_KEYS=name=key ia-modules serve --host ... "
+            "Without keys, use a tunnel from the other machine: ssh -L 5555:127.0.0.1:5555 ..."
         )
         self.host = host
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
-    """Raises :class:`UnsafeBind` for a host that other machines can reach."""
+    """How to serve which database to whom.
+
+    Attributes:
+        keys: who may use the server; none = everybody who reaches it, which is only this machine.
+        hosts: names that requests may ask for besides loopback's and ``host``.
+        targets: what the metrics should be.
+        slots: how many executions the server itself runs at once; 0 = other workers run them.
+        lease_seconds: how long the server may be silent before what it runs is taken over.
+        grace_seconds: how long what runs may go on when the server stops; then it is handed back.
+        pipeline_folders: their pipeline files are registered when the server starts.
+
+    Raises:
+        UnsafeBind: other machines can reach it, and there are no keys.
+    """
 
     database_url: str
     host: str = "127.0.0.1"
     port: int = 5555
+    keys: tuple[ApiKey, ...] = ()
+    hosts: frozenset[str] = frozenset()
+    targets: Targets = field(default_factory=Targets)
+    slots: int = 4
+    lease_seconds: float = 15.0
+    grace_seconds: float = 10.0
+    pipeline_folders: tuple[Path, ...] = ()
 
     def __post_init__(self) -> None:
-        if not is_loopback(self.host):
-            raise UnsafeBind(self.host)
+        for host in (self.host, *sorted(self.hosts)):
+            if not self.keys and not is_loopback(host):
+                raise UnsafeBind(host)
+
+
+_ROLES = "roles: " + ", ".join(Role)
+_NAME = re.compile(r"[\w.@+-]{1,100}")
+_KEY = re.compile(r"[!-~]+")  # what a header can carry: printable ASCII without spaces
+
+
+def parse_keys(text: str) -> tuple[ApiKey, ...]:
+    """The keys in ``name[:role]=key,…``; a key that names no role is an operator's.
+
+    One name may have several keys, so that a new one can be handed out before the old one is taken away.
+
+    Raises:
+        InvalidKeys
+    """
+    keys: list[ApiKey] = []
+    for position, entry in enumerate(_entries(text), start=1):
+        who, equals, key = entry.partition("=")
+        name, colon, role = who.strip().partition(":")
+        if not equals or not _NAME.fullmatch(name):
+            raise InvalidKeys(position, "does not begin with a name and '='")
+        if colon and role not in tuple(Role):
+            raise InvalidKeys(position, f"gives {name!r} a role that does not exist")
+        if not _KEY.fullmatch(key):
+            raise InvalidKeys(position, f"gives {name!r} a key that is empty or not printable ASCII")
+        if any(key == other.key for other in keys):
+            raise InvalidKeys(position, f"gives {name!r} a key that another entry has")
+        keys.append(ApiKey(name=name, role=Role(role) if colon else Role.OPERATOR, key=key))
+    return tuple(keys)
+
+
+def parse_hosts(text: str) -> frozenset[str]:
+    """The names in ``a.example,b``, in lower case.
+
+    Raises:
+        InvalidHosts
+    """
+    hosts = frozenset(name.lower().strip("[]") for name in _entries(text))
+    for name in hosts:
+        if not re.fullmatch(r"[a-z0-9._-]+", name) and not _is_address(name):
+            raise InvalidHosts(name)
+    return hosts
 
 
 def is_loopback(host: str) -> bool:
     """Whether a host name or address, without port, always means this machine."""
-    if host.lower() == "localhost":
-        return True
+    return host.lower() == "localhost" or (_is_address(host) and ipaddress.ip_address(host).is_loopback)
+
+
+def _is_address(host: str) -> bool:
     try:
-        return ipaddress.ip_address(host).is_loopback
+        ipaddress.ip_address(host)
     except ValueError:
         return False
+    return True
+
+
+def _entries(text: str) -> Iterable[str]:
+    return (entry.strip() for entry in text.split(",") if entry.strip())

@@ -71,12 +71,13 @@ async def test_real_time_updates_over_the_socket(
     url = server.url.replace("http", "ws", 1)
     async with asyncio.timeout(20), connect(f"{url}/ws/executions/{execution_id}?after=1") as socket:
         await tracker.start_step_execution(execution_id, "load", "Load", "task")
-        messages = [json.loads(await socket.recv()) for _ in range(2)]
-    assert [(message["type"], message["sequence"]) for message in messages] == [
+        frame = json.loads(await socket.recv())
+    assert (frame["type"], frame["after"], frame["upto"]) == ("changes", 1, 2)
+    assert [(message["type"], message["sequence"]) for message in frame["messages"]] == [
         ("step_update", 2),
         ("execution_update", 2),
     ]
-    assert messages[0]["data"]["status"] == "running"
+    assert frame["messages"][0]["data"]["status"] == "running"
 
 
 async def test_health_check(api: httpx.AsyncClient) -> None:

@@ -1,4 +1,5 @@
 import asyncio
+from collections.abc import AsyncGenerator, Generator
 from datetime import timedelta
 from typing import Any
 
@@ -20,7 +21,9 @@ from ia_modules.models import (
 from ia_modules.transitions import Failure
 from ia_modules.web.execution_tracker import ExecutionTracker
 from showcase_app.backend.main import STATUS_OF
-from showcase_app.backend.schemas import ExecutionDetail, LogOut, StepDetail
+from showcase_app.backend.schemas import ExecutionDetail, ExportOut, LogOut, StepDetail
+from showcase_app.backend.services import execution_service
+from tests.showcase.server import Server, receive, running
 
 
 async def read(api: httpx.AsyncClient, path: str, **query: Any) -> Any:
@@ -51,7 +54,7 @@ async def start_steps(
 async def test_the_list_shows_what_the_database_holds_newest_first_without_payloads(
     api: httpx.AsyncClient, tracker: ExecutionTracker, pipeline_id: PipelineId
 ) -> None:
-    assert await read(api, "/api/executions") == {"items": [], "next_cursor": None}
+    assert await read(api, "/api/executions") == {"items": [], "next_cursor": None, "searched": None}
     ids = await start_many(tracker, pipeline_id, 3)
     await tracker.update_execution_status(ids[1], "completed", output_data={"rows": 3})
 
@@ -59,7 +62,10 @@ async def test_the_list_shows_what_the_database_holds_newest_first_without_paylo
 
     assert [item["execution_id"] for item in page["items"]] == ids[::-1]
     listed = (await tracker.list_executions()).items
-    assert page["items"] == [item.to_dict() | {"duration_seconds": item.duration_seconds} for item in listed]
+    assert page["items"] == [
+        item.to_dict() | {"queue_seconds": item.queue_seconds, "duration_seconds": item.duration_seconds}
+        for item in listed
+    ]
     assert page["items"][1]["status"] == "completed"
 
 
@@ -156,7 +162,8 @@ async def test_statistics_count_every_status(
     ids = await start_many(tracker, pipeline_id, 4)
     await tracker.update_execution_status(ids[0], "failed")
     await tracker.update_execution_status(ids[1], "completed")
-    assert await read(api, "/api/executions/statistics") == (await tracker.get_execution_statistics()).to_dict()
+    counted = await tracker.get_execution_statistics()
+    assert await read(api, "/api/executions/statistics") == counted.to_dict() | {"searched": None}
 
 
 async def test_the_detail_shows_every_attempt_with_input_output_status_times_and_error(
@@ -318,7 +325,7 @@ async def test_what_does_not_exist_is_not_found(
     for path in ("changes", "payloads", "steps"):
         status, problem = await refused(api, f"/api/executions/nobody/{path}")
         assert (status, problem["type"]) == (404, "urn:ia-modules:execution-not-found")
-    assert (await refused(api, "/nowhere"))[0] == 404
+    assert (await refused(api, "/api/nowhere"))[0] == 404
     assert (await refused(api, "/api/executions/a%00b"))[0] == 422
 
 
@@ -353,6 +360,251 @@ async def test_data_of_a_log_line_beyond_64_kib_is_left_out_of_the_changes(
     assert [(line["data"], line["data_omitted"]) for line in lines] == [(None, False), (small, False), (None, True)]
 
 
+async def found(api: httpx.AsyncClient, **query: Any) -> list[str]:
+    return [item["execution_id"] for item in (await read(api, "/api/executions", **query))["items"]]
+
+
+async def test_text_is_found_at_the_beginning_of_ids_and_in_pipelines_and_inside_a_window_in_errors(
+    api: httpx.AsyncClient, tracker: ExecutionTracker, pipeline_id: PipelineId
+) -> None:
+    first, second, third = await start_many(tracker, pipeline_id, 3)
+    await tracker.update_execution_status(first, "failed", error_message="100% of the disk is FULL: no space")
+    other_pipeline = await tracker.register_pipeline("tidy_up", "Tidy the attic")
+    other = await tracker.start_execution(other_pipeline)
+    window = {"started_after": "2000-01-01T00:00:00Z"}
+
+    assert await found(api, q=first) == [first]
+    assert await found(api, q=first.upper()) == [first]
+    assert await found(api, q=first[:9]) == [other, third, second, first]
+    assert await found(api, q=first[9:]) == []
+    assert await found(api, q="the ATTIC") == [other]
+    assert await found(api, q="y_u") == [other]
+    assert await found(api, q="n_g") == []
+    assert await found(api, q="nightly", limit=2) == [third, second]
+    assert await found(api, q="nightly", limit=2, cursor=second) == [first]
+    assert await found(api, q="nightly", status="failed") == [first]
+    assert await found(api, q="nightly", pipeline_id=other_pipeline) == []
+    assert await found(api, q="is full") == []
+    assert await found(api, q="is full", **window) == [first]
+    assert await found(api, q="100%", **window) == [first]
+    assert await found(api, q="1%", **window) == []
+    assert await found(api, q="attic", **window) == [other]
+    assert await found(api, q="  ") == [other, third, second, first]
+
+    searched = (await read(api, "/api/executions", q="x"))["searched"]
+    assert "Errors are searched only inside a time window" in searched
+    assert "errors inside the time window" in (await read(api, "/api/executions", q="x", **window))["searched"]
+    assert (await read(api, "/api/executions/statistics", q="x"))["searched"] == searched
+    counted = await read(api, "/api/executions/statistics", q="nightly")
+    assert (counted["by_status"]["running"], counted["by_status"]["failed"], counted["total"]) == (2, 1, 3)
+    assert (await read(api, "/api/executions/statistics", q="is full", **window))["total"] == 1
+    assert (await read(api, "/api/executions/statistics", q="is full"))["total"] == 0
+
+
+async def test_a_list_that_takes_too_long_is_given_up(api: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(execution_service, "PATIENCE_SECONDS", 0)
+    for path in ("/api/executions", "/api/executions/statistics"):
+        status, problem = await refused(api, path)
+        assert (status, problem["type"]) == (503, "urn:ia-modules:read-too-long")
+
+
+async def test_lists_shorten_errors_and_the_execution_itself_does_not(
+    api: httpx.AsyncClient, tracker: ExecutionTracker, pipeline_id: PipelineId
+) -> None:
+    [execution_id] = await start_many(tracker, pipeline_id, 1)
+    message = "ü" * 3_000
+    await tracker.update_execution_status(execution_id, "failed", error_message=message)
+    [item] = (await read(api, "/api/executions"))["items"]
+    assert item["error_message"] == message[:500]
+    assert (await read(api, f"/api/executions/{execution_id}"))["error_message"] == message
+
+
+async def test_a_filter_that_does_not_exist_is_refused_and_not_overlooked(api: httpx.AsyncClient) -> None:
+    for path in ("/api/executions", "/api/executions/statistics"):
+        status, problem = await refused(api, path, state="failed")
+        assert (status, problem["errors"][0]["field"]) == (422, "state")
+    for body in (
+        {"action": "cancel", "filter": {"state": "failed"}},
+        {"action": "cancel"},
+        {"action": "cancel", "filter": {}, "execution_ids": ["a"]},
+        {"action": "cancel", "execution_ids": []},
+        {"action": "cancel", "execution_ids": ["a"] * 1001},
+        {"action": "stop", "filter": {}},
+    ):
+        answer = await api.post("/api/executions/bulk", json=body)
+        assert answer.status_code == 422, body
+
+
+async def test_log_lines_come_oldest_first_in_pages_by_step_level_and_text(
+    api: httpx.AsyncClient, tracker: ExecutionTracker, pipeline_id: PipelineId
+) -> None:
+    execution_id = await tracker.start_execution(pipeline_id)
+    [step] = await start_steps(tracker, execution_id, 1)
+    for number, level in enumerate(("debug", "info", "warning", "error") * 2):
+        where = step if number % 2 else None
+        await tracker.log(execution_id, f"Line {number}", level=level, step_execution_id=where, data={"n": number})
+    await tracker.log(await tracker.start_execution(pipeline_id), "another's")
+    path = f"/api/executions/{execution_id}/logs"
+
+    async def lines(**query: Any) -> list[str]:
+        return [line["message"].removeprefix("Line ") for line in (await read(api, path, **query))["items"]]
+
+    assert await lines() == [*"01234567"]
+    assert await lines(level="warning") == [*"2367"]
+    assert await lines(step_execution_id=step) == [*"1357"]
+    assert await lines(step_execution_id=step, level="error", q="LINE 7") == ["7"]
+    assert await lines(q="%") == []
+    seen: list[str] = []
+    query: dict[str, Any] = {"limit": 3}
+    while query.get("cursor", "") is not None:
+        page = await read(api, path, **query)
+        seen += [line["log_id"] for line in page["items"]]
+        query["cursor"] = page["next_cursor"]
+    assert seen == [line["log_id"] for line in (await read(api, path))["items"]]
+    assert (await read(api, path))["items"][3]["data"] == {"n": 3}
+    assert (await refused(api, path, cursor="x"))[0] == 422
+    assert (await refused(api, "/api/executions/nobody/logs"))[0] == 404
+
+
+async def test_an_execution_is_cancelled_once(
+    api: httpx.AsyncClient, tracker: ExecutionTracker, pipeline_id: PipelineId
+) -> None:
+    [execution_id] = await start_many(tracker, pipeline_id, 1)
+    answer = await api.post(f"/api/executions/{execution_id}/cancel")
+    assert (answer.status_code, answer.json()["cancel_requested"]) == (202, True)
+    await tracker.update_execution_status(execution_id, "cancelled")
+    again = await api.post(f"/api/executions/{execution_id}/cancel")
+    assert (again.status_code, again.json()["type"]) == (409, "urn:ia-modules:already-finished")
+    assert (await api.post("/api/executions/nobody/cancel")).status_code == 404
+
+
+async def queue_some(
+    server: Server, api: httpx.AsyncClient, tracker: ExecutionTracker, number: int
+) -> tuple[list[str], PipelineId]:
+    """Executions of a pipeline with a definition, which no worker runs, newest first."""
+    definition = {
+        "name": "Ask",
+        "steps": [{"id": "ask", "type": "human_input", "prompt": "Well?"}],
+        "flow": {"start_at": "ask"},
+    }
+    pipeline = (await api.post("/api/pipelines", json={"definition": definition})).json()
+    started = [
+        (await api.post("/api/pipelines/ask/executions", json={"input_data": {"n": n}})).json()["execution_id"]
+        for n in range(number)
+    ]
+    return started[::-1], pipeline["id"]
+
+
+@pytest.fixture
+def idle_server(database_url: str) -> Generator[Server]:
+    """A server that runs nothing by itself."""
+    with running(Server(database_url, slots=0)) as server:
+        yield server
+
+
+@pytest.fixture
+async def idle(idle_server: Server) -> AsyncGenerator[httpx.AsyncClient]:
+    async with httpx.AsyncClient(base_url=idle_server.url, timeout=20) as client:
+        yield client
+
+
+async def test_a_rerun_is_a_new_execution_of_the_same_version_with_the_same_input(
+    idle_server: Server, idle: httpx.AsyncClient, tracker: ExecutionTracker, pipeline_id: PipelineId
+) -> None:
+    [first], _ = await queue_some(idle_server, idle, tracker, 1)
+    reruns = [await idle.post(f"/api/executions/{first}/rerun") for _ in range(2)]
+
+    for answer in reruns:
+        assert answer.status_code == 202
+        rerun = answer.json()
+        assert answer.headers["location"] == f"/api/executions/{rerun['execution_id']}"
+        assert (rerun["rerun_of"], rerun["trigger"], rerun["status"]) == (first, "rerun", "pending")
+        detail = await read(idle, answer.headers["location"])
+        assert (detail["input_data"], detail["pipeline_version"]) == ({"n": 0}, 1)
+    detail = await read(idle, f"/api/executions/{first}")
+    assert detail["rerun_ids"] == [answer.json()["execution_id"] for answer in reruns][::-1]
+
+    recorded = await tracker.start_execution(pipeline_id)
+    refusal = await idle.post(f"/api/executions/{recorded}/rerun")
+    assert (refusal.status_code, refusal.json()["type"]) == (409, "urn:ia-modules:pipeline-not-runnable")
+    assert (await idle.post("/api/executions/nobody/rerun")).status_code == 404
+
+
+async def test_many_are_cancelled_or_run_again_at_once_and_what_cannot_be_is_told(
+    idle_server: Server, idle: httpx.AsyncClient, tracker: ExecutionTracker, pipeline_id: PipelineId
+) -> None:
+    ids, asking = await queue_some(idle_server, idle, tracker, 6)
+    recorded = await tracker.start_execution(pipeline_id)
+
+    async def bulk(**body: Any) -> dict[str, Any]:
+        answer = await idle.post("/api/executions/bulk", json=body)
+        assert answer.status_code == 200, answer.text
+        return answer.json()
+
+    nothing = {"matched_capped": False, "refused": []}
+    dry = await bulk(action="cancel", filter={"pipeline_id": asking}, dry_run=True)
+    assert dry == {"matched": 6, "done": 0, **nothing}
+    assert await found(idle, status="cancelled") == []
+    assert await bulk(action="cancel", execution_ids=ids[:2] * 2) == {"matched": 2, "done": 2, **nothing}
+    assert await found(idle, status="cancelled") == ids[:2]
+    mixed = await bulk(action="cancel", execution_ids=[ids[0], ids[2], "nobody"])
+    assert (mixed["matched"], mixed["done"]) == (3, 1)
+    assert {each["execution_id"] for each in mixed["refused"]} == {ids[0], "nobody"}
+    assert "already cancelled" in mixed["refused"][0]["reason"]
+    assert await bulk(action="cancel", filter={"q": "ask"}) == {"matched": 3, "done": 3, **nothing}
+    assert await bulk(action="cancel", filter={"status": "cancelled"}) == {"matched": 0, "done": 0, **nothing}
+
+    assert (await bulk(action="rerun", filter={"pipeline_id": asking, "status": "cancelled"}))["done"] == 6
+    assert len(await found(idle, status="pending")) == 6
+    refused_one = await bulk(action="rerun", execution_ids=[recorded])
+    assert (refused_one["done"], refused_one["refused"][0]["execution_id"]) == (0, recorded)
+
+
+async def test_what_a_person_is_asked_comes_with_the_execution(
+    api: httpx.AsyncClient, tracker: ExecutionTracker, server: Server
+) -> None:
+    [execution_id], _ = await queue_some(server, api, tracker, 1)
+    async with server.watch(execution_id) as client:
+        while (await receive(client))["messages"][-1]["data"]["status"] != "waiting_for_human":
+            pass
+    detail = await read(api, f"/api/executions/{execution_id}")
+    [asked] = detail["interactions"]
+    assert (asked["status"], asked["prompt"], asked["ui_schema"]) == ("pending", "Well?", {"type": "object"})
+    assert asked["step_execution_id"] == detail["steps"][0]["step_execution_id"]
+    assert (asked["deadline_at"], asked["completed_at"], asked["actor"]) == (None, None, None)
+
+
+async def test_an_export_has_everything_on_record_in_one_file(
+    idle_server: Server, idle: httpx.AsyncClient, tracker: ExecutionTracker, pipeline_id: PipelineId
+) -> None:
+    large = "x" * 100_000
+    async with tracker.execution(pipeline_id, input_data={"text": large}) as execution:
+        for number in range(120):
+            async with execution.step(f"s{number}", input_data=large if number == 7 else None) as step:
+                await step.log("hello", data={"large": large} if number == 7 else None)
+                step.output = {"n": number}
+    answer = await idle.get(f"/api/executions/{execution.id}/export")
+
+    assert answer.status_code == 200
+    assert answer.headers["content-disposition"] == f'attachment; filename="execution-{execution.id}.json"'
+    file = answer.json()
+    assert ExportOut.model_validate(file).definition is None
+    detail = await read(idle, f"/api/executions/{execution.id}")
+    assert file["execution"]["input_data"] == {"text": large}
+    assert {name: detail[name] for name in file["execution"] if name not in ("input_data", "metadata")} == {
+        name: value for name, value in file["execution"].items() if name not in ("input_data", "metadata")
+    }
+    assert [step["step_execution_id"] for step in file["steps"]] == [s["step_execution_id"] for s in detail["steps"]]
+    assert [step["output_data"] for step in file["steps"]] == [{"n": number} for number in range(120)]
+    assert file["steps"][7]["input_data"] == large
+    assert (len(file["logs"]), file["logs"][7]["data"]) == (120, {"large": large})
+    assert (await refused(idle, "/api/executions/nobody/export"))[0] == 404
+
+    [queued], _ = await queue_some(idle_server, idle, tracker, 1)
+    file = (await idle.get(f"/api/executions/{queued}/export")).json()
+    assert file["definition"]["steps"][0]["id"] == "ask"
+
+
 async def test_an_error_of_the_server_tells_a_client_nothing_of_its_inside(
     api: httpx.AsyncClient, tracker: ExecutionTracker, pipeline_id: PipelineId, database: DatabaseManager
 ) -> None:
@@ -371,7 +623,11 @@ def test_every_error_has_an_http_status() -> None:
 @pytest.mark.parametrize(
     ("record", "answer", "added"),
     [
-        (ExecutionRecord, ExecutionDetail, {"input_bytes", "output_bytes", "steps", "more_steps"}),
+        (
+            ExecutionRecord,
+            ExecutionDetail,
+            {"input_bytes", "output_bytes", "steps", "more_steps", "queue_seconds", "rerun_ids", "interactions"},
+        ),
         (StepExecutionRecord, StepDetail, {"input_refs_bytes", "traceback_bytes"}),
         (LogRecord, LogOut, {"data_omitted"}),
     ],

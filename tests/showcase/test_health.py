@@ -5,6 +5,9 @@ import pytest
 
 from ia_modules import __version__
 from ia_modules.database.manager import DatabaseManager
+from tests.showcase.server import Server, running
+
+SERVICES = ("database", "tracker", "pipelines", "metrics", "worker")
 
 RECORD_NEWER = """
 INSERT INTO ia_migrations (version, name, checksum, requires_program, applied_at)
@@ -15,7 +18,7 @@ VALUES (999, 'future', 'x', :requires_program, ia_now())
 async def test_a_server_that_works_is_healthy_and_ready(api: httpx.AsyncClient) -> None:
     answer = (await api.get("/health")).json()
     assert (answer["status"], answer["version"]) == ("healthy", __version__)
-    assert answer["services"] == {"database": True, "tracker": True}
+    assert answer["services"] == dict.fromkeys(SERVICES, True)
     assert datetime.now(UTC) - datetime.fromisoformat(answer["timestamp"]) < timedelta(seconds=10)
 
     ready = await api.get("/health/ready")
@@ -30,7 +33,7 @@ async def test_a_server_whose_schema_is_missing_lives_but_is_not_ready(
     health = await api.get("/health")
     assert health.status_code == 200
     assert health.json()["status"] == "degraded"
-    assert health.json()["services"] == {"database": True, "tracker": False}
+    assert health.json()["services"] == dict.fromkeys(SERVICES, False) | {"database": True}
 
     ready = await api.get("/health/ready")
     assert ready.status_code == 503
@@ -53,7 +56,7 @@ async def test_a_server_under_which_the_schema_became_another_lives_but_is_not_r
 
     health = await api.get("/health")
     assert (health.status_code, health.json()["status"]) == (200, "degraded")
-    assert health.json()["services"] == {"database": True, "tracker": False}
+    assert health.json()["services"] == dict.fromkeys(SERVICES, False) | {"database": True}
 
     ready = await api.get("/health/ready")
     assert ready.status_code == 503
@@ -65,3 +68,24 @@ async def test_a_migration_of_a_newer_program_that_this_one_may_work_with_leaves
 ) -> None:
     await database.execute_async(RECORD_NEWER, {"requires_program": __version__})
     assert (await api.get("/health/ready")).status_code == 200
+
+
+async def test_a_server_whose_worker_does_not_beat_lives_but_is_not_ready(
+    api: httpx.AsyncClient, database: DatabaseManager
+) -> None:
+    await database.execute_async("UPDATE workers SET lease_seconds = 1e-6")  # whatever it beats, it is too late
+
+    health = await api.get("/health")
+    assert (health.status_code, health.json()["status"]) == (200, "degraded")
+    assert health.json()["services"] == dict.fromkeys(SERVICES, True) | {"worker": False}
+
+    ready = await api.get("/health/ready")
+    assert ready.status_code == 503
+    assert "does not beat" in ready.json()["detail"]
+
+
+async def test_a_server_without_a_worker_is_ready_all_the_same(database_url: str) -> None:
+    with running(Server(database_url, slots=0)) as server:
+        async with httpx.AsyncClient(base_url=server.url, timeout=20) as api:
+            assert (await api.get("/health/ready")).status_code == 200
+            assert (await api.get("/health")).json()["services"] == dict.fromkeys(SERVICES, True)

@@ -13,6 +13,8 @@ async def test_the_pages_lead_to_the_api_and_need_nothing_from_the_internet(api:
     document = (await api.get("/openapi.json")).json()
     for path in document["paths"]:
         assert path in docs.text
+    for body in ("NewPipelineRequest", "RunRequest", "BulkRequest"):
+        assert f'<th>body</th><td><a href="#{body}">' in docs.text
     anchors = set(re.findall(r'href="#(\w+)"', docs.text))
     assert anchors <= set(re.findall(r'id="(\w+)"', docs.text))
 
@@ -25,7 +27,8 @@ async def test_the_openapi_document_says_how_problems_look(api: httpx.AsyncClien
     }
     assert set(responses["422"]["content"]) == {"application/problem+json"}
     assert set(responses["200"]["content"]) == {"application/json"}
-    assert set(document["paths"]["/api/executions/{execution_id}/steps"]["get"]["responses"]) == {"200", "404", "422"}
+    told = set(document["paths"]["/api/executions/{execution_id}/steps"]["get"]["responses"])
+    assert told == {"200", "401", "403", "404", "421", "422", "503"}
     for name in ("ExecutionDetail", "StepDetail"):
         assert "65,536 bytes" in document["components"]["schemas"][name]["description"]
         assert "omitted" in document["components"]["schemas"][name]["required"]

@@ -1,18 +1,20 @@
 import asyncio
-import socket
+import json
+import os
+import signal
 import sys
-from collections.abc import AsyncGenerator
-from contextlib import aclosing, asynccontextmanager
+from contextlib import aclosing
 
+import httpx
 import pytest
-from websockets.asyncio.client import ClientConnection
+from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed
 
 from ia_modules.database.manager import DatabaseManager
 from ia_modules.models import ExecutionId, PipelineId
 from ia_modules.web.execution_tracker import ExecutionTracker
 from showcase_app.backend.api import live
-from tests.showcase.server import PATIENCE_SECONDS, Message, Server, receive_page, receive_upto, running
+from tests.showcase.server import PATIENCE_SECONDS, Picture, Server, receive, running
 
 PROGRAM = """
 import asyncio, sys
@@ -42,33 +44,6 @@ async def run_program(tracker: ExecutionTracker, execution_id: ExecutionId, step
     return (await tracker.changes(execution_id)).upto
 
 
-def lines_of(messages: list[Message]) -> list[str]:
-    return [message["data"]["message"] for message in messages if message["type"] == "log"]
-
-
-async def assert_told_all(tracker: ExecutionTracker, execution_id: ExecutionId, told: list[Message]) -> None:
-    """The messages are pages in rising order; laid over each other they are the rows, and each line came once."""
-    cursor = page_end = 0
-    for message in told:
-        if message["type"] == "execution_update":
-            assert message["sequence"] > page_end
-            assert message["sequence"] >= cursor
-            page_end = cursor = message["sequence"]
-        else:
-            assert message["sequence"] == message["data"]["sequence"]
-            assert message["sequence"] > page_end
-            assert message["sequence"] >= cursor
-            cursor = message["sequence"]
-    changes = await tracker.changes(execution_id)
-    steps = {m["data"]["step_execution_id"]: m["data"] for m in told if m["type"] == "step_update"}
-    rows = {step.step_execution_id: step.to_dict() for step in changes.steps}
-    assert {id_: {name: told[name] for name in rows[id_]} for id_, told in steps.items()} == rows
-    logs = [m["data"] for m in told if m["type"] == "log"]
-    assert logs == [line.to_dict() | {"data_omitted": False} for line in changes.logs]
-    assert told[-1]["data"] == changes.execution.to_dict() | {"duration_seconds": changes.execution.duration_seconds}
-    assert told[-1]["sequence"] == changes.execution.sequence
-
-
 async def started(tracker: ExecutionTracker, pipeline_id: PipelineId) -> ExecutionId:
     return await tracker.start_execution(pipeline_id, "Nightly import")
 
@@ -78,11 +53,22 @@ async def test_every_change_reaches_the_socket_in_order_while_it_happens(
 ) -> None:
     execution_id = await started(tracker, pipeline_id)
     async with server.watch(execution_id) as client:
-        told = await receive_page(client)
-        assert told[-1]["data"]["status"] == "running"
-        last = await run_program(tracker, execution_id)
-        told += await receive_upto(client, last)
-    await assert_told_all(tracker, execution_id, told)
+        picture = await Picture().follow(client)
+        assert picture.execution["status"] == "running"
+        await picture.follow(client, await run_program(tracker, execution_id))
+    await picture.check(tracker, execution_id)
+
+
+async def test_a_frame_is_what_a_get_answers_with_its_type(
+    server: Server, api: httpx.AsyncClient, tracker: ExecutionTracker, pipeline_id: PipelineId
+) -> None:
+    execution_id = await started(tracker, pipeline_id)
+    await run_program(tracker, execution_id)
+    for after in (0, 3):
+        async with server.watch(execution_id, after=after) as client:
+            frame = await receive(client)
+        answer = await api.get(f"/api/executions/{execution_id}/changes", params={"after": after})
+        assert frame == {"type": "changes"} | answer.json()
 
 
 async def test_data_of_a_log_line_beyond_64_kib_stays_off_the_socket(
@@ -90,10 +76,10 @@ async def test_data_of_a_log_line_beyond_64_kib_stays_off_the_socket(
 ) -> None:
     execution_id = await started(tracker, pipeline_id)
     async with server.watch(execution_id) as client:
-        await receive_page(client)
+        picture = await Picture().follow(client)
         await tracker.log(execution_id, "long", data="x" * 65_535)
-        line, _ = await receive_page(client)
-    assert (line["data"]["message"], line["data"]["data"], line["data"]["data_omitted"]) == ("long", None, True)
+        (line,) = (await picture.follow(client)).lines.values()
+    assert (line["message"], line["data"], line["data_omitted"]) == ("long", None, True)
 
 
 async def test_what_had_happened_before_is_told_first(
@@ -102,7 +88,8 @@ async def test_what_had_happened_before_is_told_first(
     execution_id = await started(tracker, pipeline_id)
     last = await run_program(tracker, execution_id)
     async with server.watch(execution_id) as client:
-        await assert_told_all(tracker, execution_id, await receive_upto(client, last))
+        picture = await Picture().follow(client, last)
+    await picture.check(tracker, execution_id)
 
 
 async def test_a_client_that_comes_back_with_its_cursor_misses_nothing_and_hears_nothing_twice(
@@ -110,14 +97,14 @@ async def test_a_client_that_comes_back_with_its_cursor_misses_nothing_and_hears
 ) -> None:
     execution_id = await started(tracker, pipeline_id)
     async with server.watch(execution_id) as client:
-        told = await receive_page(client)
+        picture = await Picture().follow(client)
         await tracker.log(execution_id, "while connected")
-        told += await receive_page(client)
+        await picture.follow(client)
     last = await run_program(tracker, execution_id)
-    async with server.watch(execution_id, after=told[-1]["sequence"]) as client:
-        told += await receive_upto(client, last)
-    await assert_told_all(tracker, execution_id, told)
-    assert lines_of(told) == ["while connected", *(f"line {number}" for number in range(5))]
+    async with server.watch(execution_id, after=picture.cursor) as client:
+        await picture.follow(client, last)
+    await picture.check(tracker, execution_id)
+    assert picture.messages == ["while connected", *(f"line {number}" for number in range(5))]
 
 
 async def test_updates_from_another_process_reach_the_socket(server: Server, database_url: str) -> None:
@@ -128,25 +115,59 @@ async def test_updates_from_another_process_reach_the_socket(server: Server, dat
     assert program.stdout is not None
     execution_id = (await program.stdout.readline()).decode().strip()
     async with server.watch(execution_id) as client:
-        told = await receive_page(client)
-        assert told[-1]["sequence"] == 1
+        picture = await Picture().follow(client)
+        assert picture.cursor == 1
         program.stdin.write(b"go on\n")
-        while told[-1]["data"]["status"] != "completed":
-            told += await receive_page(client)
+        while not picture.ended:
+            await picture.follow(client)
     assert await program.wait() == 0
-    assert lines_of(told) == ["from another process"]
-    assert [m["data"]["status"] for m in told if m["type"] == "step_update"][-1] == "completed"
+    assert picture.messages == ["from another process"]
+    assert [step["status"] for step in picture.steps.values()] == ["completed"]
 
 
 async def test_a_client_that_never_reads_delays_nobody_and_finds_everything_when_it_reads(
     server: Server, tracker: ExecutionTracker, pipeline_id: PipelineId
 ) -> None:
     execution_id = await started(tracker, pipeline_id)
-    async with watch_without_reading(server, execution_id) as lazy, server.watch(execution_id) as quick:
-        await write_more_than_the_buffers_hold(tracker, execution_id)
+    async with server.watch_without_reading(execution_id) as lazy, server.watch(execution_id) as quick:
+        picture = Picture()
+        for _ in range(10):
+            await write_much(tracker, execution_id, lines=40)
+            await picture.follow(quick, (await tracker.changes(execution_id)).execution.sequence)
         last = await run_program(tracker, execution_id)
-        assert lines_of(await receive_upto(quick, last))[-1] == "line 4"
-        await assert_told_all(tracker, execution_id, await receive_upto(lazy, last))
+        assert (await picture.follow(quick, last)).messages[-1] == "line 4"
+        late = await Picture().follow(lazy, last)
+    await late.check(tracker, execution_id)
+    assert late.resyncs > 0
+    assert (late.execution, late.steps, late.lines) == (picture.execution, picture.steps, picture.lines)
+
+
+async def test_a_socket_on_which_nothing_happens_is_pinged(
+    server: Server, tracker: ExecutionTracker, pipeline_id: PipelineId, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(live, "_PING_SECONDS", 0.01)
+    execution_id = await started(tracker, pipeline_id)
+    async with server.watch(execution_id) as client, connect(f"ws://{server.host}/ws/executions") as lists:
+        for socket_ in (client, lists):
+            frames = [json.loads(await socket_.recv()) for _ in range(4)]
+            assert {"type": "ping"} in frames
+
+
+async def test_who_watches_lists_looks_first_and_is_told_what_other_programs_change(
+    server: Server, tracker: ExecutionTracker, pipeline_id: PipelineId, dialect: str
+) -> None:
+    async with connect(f"ws://{server.host}/ws/executions") as client:
+        assert await receive(client) == {"type": "resync"}
+        assert await receive(client) == {"type": "resync"}  # it listens from now on; what came before, nobody said
+        execution_id = await started(tracker, pipeline_id)
+        if dialect == "sqlite":  # which only says that something has changed
+            assert await receive(client) == {"type": "resync"}
+            return
+        for sequence, change in enumerate((None, tracker.request_cancel, tracker.take_over), start=1):
+            if change is not None:
+                await change(execution_id)
+            hint = {"execution_id": execution_id, "sequence": sequence, "status": "running"}
+            assert await receive(client) == {"type": "hints", "items": [hint]}
 
 
 async def test_a_client_that_takes_nothing_for_long_is_dropped(
@@ -155,7 +176,7 @@ async def test_a_client_that_takes_nothing_for_long_is_dropped(
     monkeypatch.setattr(live, "_SEND_SECONDS", 0.1)
     execution_id = await started(tracker, pipeline_id)
     await write_more_than_the_buffers_hold(tracker, execution_id)
-    async with watch_without_reading(server, execution_id):
+    async with server.watch_without_reading(execution_id):
         await server.until_ended(await server.sending(execution_id))
 
 
@@ -164,7 +185,7 @@ async def test_the_server_notices_at_once_that_an_idle_client_has_gone(
 ) -> None:
     execution_id = await started(tracker, pipeline_id)
     async with server.watch(execution_id) as client:
-        await receive_page(client)
+        await receive(client)
         sending = await server.sending(execution_id)
     await server.until_ended(sending)
 
@@ -196,9 +217,34 @@ async def test_a_server_that_stops_tells_its_clients_to_come_again(
     execution_id = await started(tracker, pipeline_id)
     with running(Server(database_url)) as server:
         async with server.watch(execution_id) as client:
-            await receive_page(client)
+            await receive(client)
             server.should_exit = True
             assert await close_code(client) == 1012
+
+
+async def test_a_server_stops_also_when_a_client_takes_nothing(
+    database_url: str, tracker: ExecutionTracker, pipeline_id: PipelineId
+) -> None:
+    execution_id = await started(tracker, pipeline_id)
+    await write_more_than_the_buffers_hold(tracker, execution_id)
+    program = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "ia_modules.cli", "serve", "--port", "0"),
+        env=os.environ | {"DATABASE_URL": database_url},
+        stdout=asyncio.subprocess.PIPE,
+    )
+    try:
+        assert program.stdout is not None
+        host = (await program.stdout.readline()).decode().partition("http://")[2].split()[0]
+        url = f"ws://{host}/ws/executions/{execution_id}"
+        async with connect(url, max_size=None, max_queue=1, close_timeout=0.1) as client:
+            await receive(client)
+            program.send_signal(signal.SIGINT)
+            async with asyncio.timeout(PATIENCE_SECONDS):
+                assert await program.wait() == 0
+    finally:
+        if program.returncode is None:
+            program.kill()
+            await program.wait()
 
 
 async def test_an_execution_that_does_not_exist_closes_the_socket(server: Server, tracker: ExecutionTracker) -> None:
@@ -221,7 +267,7 @@ async def test_a_database_that_fails_closes_the_socket_for_a_later_try(
 ) -> None:
     execution_id = await started(tracker, pipeline_id)
     async with server.watch(execution_id) as client:
-        await receive_page(client)
+        await receive(client)
         await database.execute_async("ALTER TABLE execution_logs RENAME TO gone")
         assert await close_code(client) == 1013
 
@@ -237,15 +283,10 @@ async def close_code(client: ClientConnection) -> int | None:
 
 async def write_more_than_the_buffers_hold(tracker: ExecutionTracker, execution_id: str) -> None:
     """Ten million characters in lines, which those between the server and a client that does not read cannot hold."""
-    await asyncio.gather(*(tracker.log(execution_id, "long", data="x" * 60_000) for _ in range(170)))
+    for _ in range(17):
+        await write_much(tracker, execution_id)
 
 
-@asynccontextmanager
-async def watch_without_reading(server: Server, execution_id: str) -> AsyncGenerator[ClientConnection]:
-    """A socket whose client reads only when it is told to, with little room on the way."""
-    endpoint = socket.socket()
-    endpoint.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 65_536)
-    host, _, port = server.host.partition(":")
-    endpoint.connect((host, int(port)))
-    async with server.watch(execution_id, sock=endpoint, max_queue=1, close_timeout=0.1) as client:
-        yield client
+async def write_much(tracker: ExecutionTracker, execution_id: str, lines: int = 10) -> None:
+    """Lines of 60,000 characters each, in few changes."""
+    await asyncio.gather(*(tracker.log(execution_id, "long", data="x" * 60_000) for _ in range(lines)))

@@ -2,48 +2,33 @@
 
 from datetime import UTC, datetime
 from http import HTTPStatus
-from typing import Literal
 
 from fastapi import APIRouter, Request, Response
-from pydantic import BaseModel, Field
 
 from ia_modules import __version__
 from showcase_app.backend.api.problems import Problem, problem_response
 from showcase_app.backend.dependencies import Services
-from showcase_app.backend.schemas import Time
+from showcase_app.backend.schemas.system import HealthOut, ReadyOut, ServicesOut
 from showcase_app.backend.services.health import check_health
 
 router = APIRouter(tags=["health"])
-
-
-class ServicesOut(BaseModel):
-    """Whether each service works now."""
-
-    database: bool
-    tracker: bool
-
-
-class HealthOut(BaseModel):
-    status: Literal["healthy", "degraded"] = Field(description="degraded: it lives, but a service does not work.")
-    timestamp: Time
-    version: str
-    services: ServicesOut
-
-
-class ReadyOut(BaseModel):
-    status: Literal["ready"] = "ready"
 
 
 @router.get("/health", summary="Does the server live")
 async def health(services: Services) -> HealthOut:
     """Always 200 from a server that lives: starting it again would not mend its database."""
     found = await check_health(services)
-    working = ServicesOut(database=found.database is None, tracker=found.tracker is None)
     return HealthOut(
-        status="healthy" if working.database and working.tracker else "degraded",
+        status="healthy" if found.problem is None else "degraded",
         timestamp=datetime.now(UTC),
         version=__version__,
-        services=working,
+        services=ServicesOut(
+            database=found.database is None,
+            tracker=found.tracker is None,
+            pipelines=found.pipelines is None,
+            metrics=found.metrics is None,
+            worker=found.worker is None,
+        ),
     )
 
 
@@ -54,9 +39,8 @@ async def health(services: Services) -> HealthOut:
     responses={503: {"model": Problem, "description": "It cannot: what is wrong."}},
 )
 async def ready(request: Request, services: Services) -> ReadyOut | Response:
-    """The database answers, and its schema is the one that this program needs."""
+    """The database answers, its schema is the one that this program needs, and the worker in this server beats."""
     found = await check_health(services)
-    wrong = found.database or found.tracker
-    if wrong is None:
+    if found.problem is None:
         return ReadyOut()
-    return problem_response(HTTPStatus.SERVICE_UNAVAILABLE, wrong, instance=request.url.path)
+    return problem_response(HTTPStatus.SERVICE_UNAVAILABLE, found.problem, instance=request.url.path)

@@ -1,9 +1,10 @@
-"""The two pages a person finds here before there is a web app: where to look, and what the API can be asked.
+"""``/docs``: what the API can be asked, for people.
 
-Both are plain HTML made here, so that they work without the internet; FastAPI's own documentation would load its
-scripts from another site.
+It is plain HTML made here, so that it works without the internet; FastAPI's own documentation would load its scripts
+from another site.
 """
 
+import json
 import re
 from html import escape
 from typing import Any
@@ -11,7 +12,6 @@ from typing import Any
 from fastapi import APIRouter, Request
 from fastapi.responses import HTMLResponse
 
-from ia_modules import __version__
 from showcase_app.backend.api import live
 
 router = APIRouter(include_in_schema=False, default_response_class=HTMLResponse)
@@ -32,23 +32,6 @@ th { font-weight: 600; white-space: nowrap; }
 """
 
 
-@router.get("/")
-async def home() -> str:
-    links = {
-        "/api/executions": "what ran and what runs, newest first",
-        "/api/executions/statistics": "how the executions stand",
-        "/docs": "everything the API can be asked",
-        "/health/ready": "whether the server can work",
-    }
-    rows = "".join(f'<tr><th><a href="{path}">{path}</a></th><td>{text}</td></tr>' for path, text in links.items())
-    return _page(
-        "ia_modules",
-        f"<p>Every execution and every step on record, while it happens. Version {__version__}.</p>"
-        f"<table>{rows}</table>"
-        "<p>The web pages are still to come. From a shell: <code>ia-modules executions list</code>.</p>",
-    )
-
-
 @router.get("/docs")
 async def docs(request: Request) -> str:
     document: _Schema = request.app.openapi()
@@ -62,9 +45,9 @@ async def docs(request: Request) -> str:
         "ia_modules: the API",
         '<p>For programs: <a href="/openapi.json">/openapi.json</a>. Errors are RFC 9457 problem details.</p>'
         f"<h2>Routes</h2>{''.join(operations)}"
-        f"<h2>Socket</h2><section><h3>WS /ws/executions/{{execution_id}}?after=N</h3>"
+        f"<h2>Sockets</h2><section><h3>WS /ws/executions/{{execution_id}}?after=N, WS /ws/executions</h3>"
         f"<pre>{_prose(live.__doc__ or '')}</pre></section>"
-        f"<h2>Answers</h2>{''.join(schemas)}",
+        f"<h2>Bodies and answers</h2>{''.join(schemas)}",
     )
 
 
@@ -81,11 +64,13 @@ def _operation(method: str, path: str, operation: _Schema) -> str:
         (parameter["name"], _type(parameter["schema"]), parameter.get("description", ""))
         for parameter in operation.get("parameters", ())
     ]
+    taken = operation.get("requestBody", {}).get("content", {})
+    body = [("body", _type(content["schema"]), f"as {kind}") for kind, content in taken.items()]
     answers = [(status, _answer(answer), answer["description"]) for status, answer in operation["responses"].items()]
     return (
         f'<section><h3><span class="method">{method.upper()}</span> {escape(path)}</h3>'
         f"<p>{_prose(operation.get('description') or operation['summary'])}</p>"
-        f"{_table([*parameters, *answers])}</section>"
+        f"{_table([*parameters, *body, *answers])}</section>"
     )
 
 
@@ -97,7 +82,8 @@ def _schema(name: str, schema: _Schema) -> str:
     fields = [(field, _type(of), of.get("description", "")) for field, of in schema.get("properties", {}).items()]
     values = ", ".join(schema.get("enum", ()))
     about = "".join(f"<p>{_prose(text)}</p>" for text in (schema.get("description"), values) if text)
-    return f'<section id="{name}"><h3>{name}</h3>{about}{_table(fields)}</section>'
+    examples = "".join(f"<pre>{escape(json.dumps(each, indent=2))}</pre>" for each in schema.get("examples", ()))
+    return f'<section id="{name}"><h3>{name}</h3>{about}{_table(fields)}{examples}</section>'
 
 
 def _table(rows: list[tuple[str, str, str]]) -> str:
@@ -121,7 +107,9 @@ def _type(schema: _Schema) -> str:
     if choices := schema.get("anyOf") or schema.get("oneOf"):
         return " or ".join(_type(choice) for choice in choices)
     if schema.get("type") == "array":
-        return f"list of {_type(schema['items'])}"
+        return f"list of {_type(schema.get('items', {}))}"
+    if words := schema.get("enum"):
+        return " or ".join(f"<code>{escape(repr(word))}</code>" for word in words)
     if "const" in schema:
         return f"<code>{escape(repr(schema['const']))}</code>"
     default = f", default {schema['default']}" if schema.get("default") is not None else ""

@@ -5,13 +5,17 @@ stack trace and no SQL leaves the server.
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from http import HTTPStatus
 from typing import Any
 
 import orjson
 from fastapi import Response
 from pydantic import BaseModel, Field
+
+from ia_modules.errors import PayloadError, PipelineDefinitionError, PipelineInputError
+from ia_modules.payload import clean_text
+from showcase_app.backend.services.refusals import SlugMismatch
 
 CONTENT_TYPE = "application/problem+json"
 
@@ -47,9 +51,9 @@ def problem_response(
         type="about:blank" if kind is None else f"urn:ia-modules:{_words(kind, '-')}",
         title=HTTPStatus(status).phrase if kind is None else _words(kind, " ").capitalize(),
         status=status,
-        detail=detail,
+        detail=clean_text(detail),
         instance=instance,
-        errors=errors,
+        errors=errors and [each.model_copy(update={"field": clean_text(each.field)}) for each in errors],
     )
     headers = {"Retry-After": "1"} if status == HTTPStatus.SERVICE_UNAVAILABLE else None
     body = orjson.dumps(problem.model_dump(exclude_none=True))
@@ -68,13 +72,63 @@ def invalid_fields(found: Sequence[Any]) -> list[InvalidField]:
     ]
 
 
+def fields_of(error: Exception) -> list[InvalidField] | None:
+    """What is wrong with the body that an error is about; None for errors that are about something else."""
+    match error:
+        case PipelineDefinitionError():
+            return [
+                _in_body("definition", each.where, str(each).removeprefix(f"{each.where}: ")) for each in error.problems
+            ]
+        case PipelineInputError():
+            return [_in_body("input_data", each.where, each.found) for each in error.problems]
+        case SlugMismatch():
+            return [_in_body("definition", "$.slug", str(error))]
+        case PayloadError() if error.where.startswith("input"):
+            return [_in_body("input_data", error.path, str(error))]
+        case _:
+            return None
+
+
+def _in_body(name: str, path: str, detail: str) -> InvalidField:
+    return InvalidField(location="body", field=f"{name}{path.removeprefix('$')}", detail=detail)
+
+
+def told(answers: Mapping[int, str | dict[str, Any]]) -> dict[int | str, dict[str, Any]]:
+    """``responses`` of a route: what a problem of each status means, and the headers of other answers."""
+    return {
+        status: {"model": Problem, "description": said} if isinstance(said, str) else {"headers": said}
+        for status, said in answers.items()
+    }
+
+
+_EVERYWHERE: Mapping[str, str] = {
+    "403": "The caller may not do this.",
+    "421": "The server does not answer to this host name.",
+    "503": "The database is away, or something is in the way: try again later.",
+}
+"""What any request to the API may be answered."""
+
+_NOT_UNDERSTOOD = "The request is not understood, or its values cannot be used: `errors` says which."
+_WITH_BODY: Mapping[str, str] = {"400": "The body is no text in UTF-8."}
+
+
 def document_problems(openapi: dict[str, Any]) -> dict[str, Any]:
-    """The OpenAPI document with problems under their own media type, which FastAPI cannot be told."""
+    """The OpenAPI document with problems under their own media type, which FastAPI cannot be told, on each route."""
+    problem = {CONTENT_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}}
     for path in openapi["paths"].values():
         for operation in path.values():
-            for status, response in operation["responses"].items():
-                if status >= "4" and "application/json" in response.get("content", {}):
-                    response["content"] = {CONTENT_TYPE: response["content"]["application/json"]}
+            told_here: dict[str, Any] = operation["responses"]
+            if told_here.get("422", {}).get("description") == "Validation Error":  # FastAPI's own words
+                told_here["422"] = {"description": _NOT_UNDERSTOOD}
+            common = {**_EVERYWHERE, **(_WITH_BODY if "requestBody" in operation else {})}
+            answers: dict[str, dict[str, Any]] = {status: {"description": said} for status, said in common.items()}
+            answers |= told_here
+            for status, answer in answers.items():
+                if status >= "4":
+                    answer["content"] = problem
+            operation["responses"] = dict(sorted(answers.items()))
+    for unused in ("HTTPValidationError", "ValidationError"):
+        openapi["components"]["schemas"].pop(unused, None)
     return openapi
 
 

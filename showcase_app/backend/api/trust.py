@@ -1,52 +1,216 @@
-"""Who may talk to the server at all: requests that name this machine, and pages that it served itself.
+"""Who may talk to the server at all, and what: decided once, before any route.
 
 A page of another site can make a browser on this machine send requests here. Under a name of its own (DNS rebinding) it
-is refused by the ``Host`` header; a socket, which browsers let any page open, by its ``Origin``. An ``Origin`` that is
-no address at all is nobody's, and refused everywhere.
+is refused by the ``Host`` header. A socket, which browsers let any page open, and a write are refused by their
+``Origin``. What it may still ask for, it cannot read: no answer allows another origin to. A form, which is sent without
+asking, is not JSON.
+
+With keys, whatever is not open needs one (``Authorization: Bearer``), or a session begun with one; viewers only look.
 """
 
+from collections.abc import Mapping
+from dataclasses import dataclass
 from http import HTTPStatus
+from http.cookies import CookieError, SimpleCookie
+from typing import Any
 from urllib.parse import urlsplit
 
-from starlette.datastructures import Headers
-from starlette.types import ASGIApp, Receive, Scope, Send
+from fastapi import Response
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from showcase_app.backend.api.problems import problem_response
-from showcase_app.backend.settings import is_loopback
+from showcase_app.backend.api.problems import CONTENT_TYPE, problem_response
+from showcase_app.backend.services.keyring import ANONYMOUS, LOCAL, Caller, Keyring
+from showcase_app.backend.settings import Settings, is_loopback
+
+SESSION_COOKIE = "ia_session"
+
+SECURITY_HEADERS: Mapping[str, str] = {
+    "Content-Security-Policy": "; ".join(
+        (
+            "default-src 'self'",
+            "script-src 'self'",
+            "style-src 'self' 'unsafe-inline'",  # the graph is placed by style attributes
+            "img-src 'self' data: blob:",
+            "connect-src 'self'",  # sockets to this server included
+            "worker-src 'self' blob:",
+            "object-src 'none'",
+            "base-uri 'none'",
+            "form-action 'self'",
+            "frame-ancestors 'none'",
+        )
+    ),
+    "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "DENY",
+    "Referrer-Policy": "no-referrer",
+}
+"""On every answer."""
+
+_NEEDS_KEY = ("/api", "/ws", "/metrics", "/docs", "/openapi.json")
+_SESSION = "/api/session"
+_READS = ("GET", "HEAD", "OPTIONS")
+_NO_KEY_CLOSES_WITH = 4401
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    status: HTTPStatus
+    detail: str
 
 
 class TrustedCallers:
-    """Answers in the application's place when a caller is refused: 421 for the name, 403 for the page."""
+    """Answers in the application's place when a caller is refused; routes find who calls in ``state.caller``.
 
-    def __init__(self, app: ASGIApp) -> None:
-        self._app = app
+    421 for the name, 403 for the page or the role, 401 without a key (a socket opens and closes with 4401, which is all
+    that a page can see), 415 for a write that is not JSON.
+    """
+
+    def __init__(self, app: ASGIApp, settings: Settings, keyring: Keyring) -> None:
+        self._app, self._keyring = app, keyring
+        self._hosts = settings.hosts | {settings.host.lower()}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] not in ("http", "websocket"):
             await self._app(scope, receive, send)
             return
         headers = Headers(scope=scope)
-        named, origin = headers.getlist("host"), headers.get("origin")
-        host = named[0] if len(named) == 1 else ""
-        if not is_loopback(_name_of(host)):
-            detail = f"This server answers to 127.0.0.1, localhost and [::1], not to {host!r}."
-            refusal = problem_response(HTTPStatus.MISDIRECTED_REQUEST, detail, instance=scope["path"])
-        elif origin is not None and not _may_ask(origin, host, scope["type"]):
-            detail = f"A page of {origin!r} may not ask {host!r} for this."
-            refusal = problem_response(HTTPStatus.FORBIDDEN, detail, instance=scope["path"])
-        else:
+        send = _with_security_headers(send, scope["path"])
+        caller = self._caller(headers)
+        refusal = self._refused_name(headers) or refused_page(headers, scope) or refused_caller(caller, headers, scope)
+        if refusal is None:
+            scope.setdefault("state", {})["caller"] = caller or ANONYMOUS
             await self._app(scope, receive, send)
-            return
-        await refusal(scope, receive, send)
+        elif refusal.status is HTTPStatus.UNAUTHORIZED and scope["type"] == "websocket":
+            await receive()
+            await send({"type": "websocket.accept"})
+            await send({"type": "websocket.close", "code": _NO_KEY_CLOSES_WITH, "reason": "a key is needed"})
+        else:
+            await _answer(refusal, scope["path"])(scope, receive, send)
+
+    def _refused_name(self, headers: Headers) -> Refusal | None:
+        """The name by which the server was asked for is not one of its own."""
+        named = headers.getlist("host")
+        host = named[0] if len(named) == 1 else ""
+        name = _name_of(host)
+        if is_loopback(name) or name in self._hosts:
+            return None
+        known = ", ".join(sorted({"127.0.0.1", "localhost", "[::1]", *self._hosts}))
+        detail = f"This server answers to {known}, not to {host!r}. IA_MODULES_HOSTS gives it other names."
+        return Refusal(HTTPStatus.MISDIRECTED_REQUEST, detail)
+
+    def _caller(self, headers: Headers) -> Caller | None:
+        """Who calls; None: nobody whom a key or a session makes known. A key that is given must be right."""
+        if not self._keyring.required:
+            return LOCAL
+        scheme, _, key = headers.get("authorization", "").partition(" ")
+        if scheme.lower() == "bearer":
+            return self._keyring.caller_with_key(key.strip())
+        return self._keyring.caller_of_session(_session_of(headers))
 
 
-def _may_ask(origin: str, host: str, kind: str) -> bool:
-    """Whether a page may send a request of this kind (``http`` or ``websocket``) to a host."""
+def refused_page(headers: Headers, scope: Scope) -> Refusal | None:
+    """The request comes from a page that this server has not served; programs send no ``Origin``."""
+    origin, host = headers.get("origin"), headers.get("host", "")
+    if origin is None:
+        return None
     try:
         page = urlsplit(origin).netloc
-    except ValueError:
-        return False
-    return kind == "http" or page.lower() == host.lower()
+    except ValueError:  # no address at all: nobody's, and refused everywhere
+        page = None
+    reads = scope["type"] == "http" and scope["method"] in _READS
+    if page is not None and (reads or page.lower() == host.lower()):
+        return None
+    return Refusal(HTTPStatus.FORBIDDEN, f"A page of {origin!r} may not ask {host!r} for this.")
+
+
+def refused_caller(caller: Caller | None, headers: Headers, scope: Scope) -> Refusal | None:
+    """The caller is not known where that is needed, may not write, or writes what is not JSON."""
+    path, writes = scope["path"], scope["type"] == "http" and scope["method"] not in _READS
+    if path != _SESSION:
+        if caller is None and (writes or needs_key(path)):
+            found = "This key is not known" if "authorization" in headers else "No key or session is known"
+            detail = f"{found}; expected Authorization: Bearer KEY, or a session: sign in on the page."
+            return Refusal(HTTPStatus.UNAUTHORIZED, detail)
+        if caller is not None and writes and not caller.may_write:
+            return Refusal(HTTPStatus.FORBIDDEN, f"{caller.actor!r} is a viewer: it may look, but change nothing.")
+    return refused_body(headers) if writes else None
+
+
+def refused_body(headers: Headers) -> Refusal | None:
+    """A body that is not JSON. No body at all needs no type."""
+    given = headers.get("content-type")
+    sends = headers.get("content-length", "0") != "0" or "transfer-encoding" in headers
+    if (given or "").partition(";")[0].strip().lower() == "application/json" or (given is None and not sends):
+        return None
+    detail = f"The body is {given or 'of no named type'}; expected Content-Type: application/json."
+    return Refusal(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, detail)
+
+
+def needs_key(path: str) -> bool:
+    """Whether a path is asked for with a key, where there are keys; the pages themselves and ``/health`` stand open."""
+    return any(path == guarded or path.startswith(f"{guarded}/") for guarded in _NEEDS_KEY)
+
+
+def document_trust(openapi: dict[str, Any]) -> dict[str, Any]:
+    """The OpenAPI document with what the routes do not know of: keys, and the answers to those who are refused."""
+    openapi["components"]["securitySchemes"] = {
+        "key": {"type": "http", "scheme": "bearer", "description": "For programs: one of IA_MODULES_API_KEYS."},
+        "session": {
+            "type": "apiKey",
+            "in": "cookie",
+            "name": SESSION_COOKIE,
+            "description": "For the page: `POST /api/session` gives it to who has a key.",
+        },
+    }
+    for path, operations in openapi["paths"].items():
+        for method, operation in operations.items():
+            writes, guarded = method.upper() not in _READS, path != _SESSION and needs_key(path)
+            answers = {"403": "The page it comes from, or the role of the caller, may not do this."}
+            if guarded:
+                operation["security"] = [{"key": []}, {"session": []}]
+                answers["401"] = "No key, or one that is not known; only where the server has keys."
+            if writes:
+                answers["415"] = "The body is not JSON."
+            for status, description in answers.items():
+                operation["responses"].setdefault(status, _documented(description))
+            operation["responses"] = dict(sorted(operation["responses"].items()))
+    return openapi
+
+
+def _documented(description: str) -> dict[str, Any]:
+    return {
+        "description": description,
+        "content": {CONTENT_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}},
+    }
+
+
+def _answer(refusal: Refusal, path: str) -> Response:
+    answer = problem_response(refusal.status, refusal.detail, instance=path)
+    if refusal.status is HTTPStatus.UNAUTHORIZED:
+        answer.headers["WWW-Authenticate"] = "Bearer"
+    return answer
+
+
+def _with_security_headers(send: Send, path: str) -> Send:
+    async def sending(message: Message) -> None:
+        if message["type"] in ("http.response.start", "websocket.http.response.start"):
+            headers = MutableHeaders(scope=message)
+            for name, value in SECURITY_HEADERS.items():
+                headers.setdefault(name, value)
+            if needs_key(path):
+                headers.setdefault("Cache-Control", "no-store")
+        await send(message)
+
+    return sending
+
+
+def _session_of(headers: Headers) -> str:
+    """The session cookie of a request; empty when it has none."""
+    try:
+        found = SimpleCookie(headers.get("cookie", "")).get(SESSION_COOKIE)
+    except CookieError:
+        return ""
+    return "" if found is None else found.value
 
 
 def _name_of(host: str) -> str:

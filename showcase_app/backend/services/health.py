@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from ia_modules.database.manager import DatabaseManager
 from ia_modules.database.migrator import refuse_unusable
 from ia_modules.errors import DatabaseError, SchemaError
+from ia_modules.web.system import SystemReader
 from showcase_app.backend.services.container import Services
 
 _PATIENCE_SECONDS = 3.0
@@ -17,11 +18,21 @@ class Health:
 
     Attributes:
         database: it does not answer.
-        tracker: it cannot record or read: the database is away, or its schema is not the one this program needs.
+        tracker, pipelines, metrics: it cannot record or read: the database is away, or its schema is not the one this
+            program needs.
+        worker: the worker in this server does not beat; a server without one has none to complain of.
     """
 
     database: str | None
     tracker: str | None
+    pipelines: str | None
+    metrics: str | None
+    worker: str | None
+
+    @property
+    def problem(self) -> str | None:
+        """The first thing that is wrong; None = nothing."""
+        return self.database or self.tracker or self.pipelines or self.metrics or self.worker
 
 
 async def check_health(services: Services) -> Health:
@@ -29,12 +40,17 @@ async def check_health(services: Services) -> Health:
     try:
         async with asyncio.timeout(_PATIENCE_SECONDS):
             schema = await _schema_problem(services.database)
+            worker = schema or await _worker_problem(services)
     except TimeoutError:
         away = f"The database {services.database.safe_url} did not answer within {_PATIENCE_SECONDS:.0f} seconds."
-        return Health(database=away, tracker=away)
+        return _nothing_works(away)
     except DatabaseError as error:
-        return Health(database=str(error), tracker=str(error))
-    return Health(database=None, tracker=schema)
+        return _nothing_works(str(error))
+    return Health(database=None, tracker=schema, pipelines=schema, metrics=schema, worker=worker)
+
+
+def _nothing_works(why: str) -> Health:
+    return Health(database=why, tracker=why, pipelines=why, metrics=why, worker=why)
 
 
 async def _schema_problem(database: DatabaseManager) -> str | None:
@@ -48,3 +64,16 @@ async def _schema_problem(database: DatabaseManager) -> str | None:
         return None
     found = ", ".join(f"{name} is pending" for name in pending)
     return f"The schema of {database.safe_url} is not current: {found}. Run: ia-modules db migrate."
+
+
+async def _worker_problem(services: Services) -> str | None:
+    worker = services.worker
+    if worker is None or services.database.is_in_memory:  # in memory nobody could see it beat
+        return None
+    heart = await SystemReader(services.database).read_heartbeat(worker.worker_id)
+    if heart is None or heart.state == "stopped":
+        return f"The worker {worker.worker_id} of this server is not at work."
+    if heart.state == "silent":
+        ago = heart.heartbeat_age_seconds
+        return f"The worker {worker.worker_id} of this server does not beat: the last time was {ago:.0f} seconds ago."
+    return worker.problem

@@ -11,7 +11,7 @@ import orjson
 
 from ia_modules.database.manager import DatabaseManager, Script, Statement
 from ia_modules.errors import ExecutionNotFound, StepExecutionNotFound
-from ia_modules.models import ExecutionRecord, Row, StepExecutionRecord
+from ia_modules.models import ExecutionRecord, InteractionRecord, Row, StepExecutionRecord
 from ia_modules.payload import size_bytes
 
 INLINE_BYTES = 65_536
@@ -55,22 +55,39 @@ class StoredSteps:
     more: bool
 
 
+@dataclass(frozen=True, slots=True)
+class StoredExecution:
+    """An execution with its first attempts, the newest re-runs of it, and its questions to people."""
+
+    execution: Stored[ExecutionRecord]
+    steps: StoredSteps
+    rerun_ids: list[str]
+    interactions: list[InteractionRecord]
+
+
 async def read_execution(
-    database: DatabaseManager, execution_id: str, *, step_limit: int
-) -> tuple[Stored[ExecutionRecord], StoredSteps]:
-    """An execution and its first attempts, of one moment.
+    database: DatabaseManager, execution_id: str, *, step_limit: int, rerun_limit: int
+) -> StoredExecution:
+    """An execution and what belongs to it, of one moment.
 
     Raises:
         ExecutionNotFound
     """
 
-    def read() -> Script[tuple[Stored[ExecutionRecord], StoredSteps]]:
+    def read() -> Script[StoredExecution]:
         asked = {"execution_id": execution_id, "inline_bytes": INLINE_BYTES}
         rows = yield Statement(database.query("get_execution_detail"), [asked])
         if not rows:
             raise ExecutionNotFound(execution_id)
         steps = yield from _read_steps(database, execution_id, _FIRST, step_limit)
-        return _stored(ExecutionRecord, rows[0]), steps
+        reruns = yield Statement(database.query("list_reruns"), [asked | {"limit": rerun_limit}])
+        asks = yield Statement(database.query("get_interactions"), [asked])
+        return StoredExecution(
+            execution=_stored(ExecutionRecord, rows[0]),
+            steps=steps,
+            rerun_ids=[row["execution_id"] for row in reruns],
+            interactions=[InteractionRecord.from_row(row) for row in asks],
+        )
 
     return await database.read(read())
 

@@ -1,0 +1,24 @@
+"""The format of pipelines: its JSON Schema, and whether a definition is right."""
+
+from typing import Any
+
+from fastapi import APIRouter
+
+from ia_modules.pipeline.definition import definition_schema
+from showcase_app.backend.api.problems import told
+from showcase_app.backend.dependencies import Pipelines
+from showcase_app.backend.schemas import JsonObject, ValidationOut, ValidationRequest
+
+router = APIRouter(prefix="/api/definitions", tags=["pipelines"])
+
+
+@router.get("/schema", summary="Read the format of pipelines")
+async def get_definition_schema() -> JsonObject:
+    """The JSON Schema of the canonical form."""
+    return dict[str, Any](definition_schema())
+
+
+@router.post("/validate", summary="Look at a definition", responses=told({404: "There is no such pipeline."}))
+async def validate_definition(pipelines: Pipelines, request: ValidationRequest) -> ValidationOut:
+    """Everything that is wrong with it, at once. Nothing is stored."""
+    return ValidationOut.from_record(await pipelines.validate(request.definition, slug_or_id=request.pipeline_id))

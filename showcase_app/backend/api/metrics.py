@@ -1,0 +1,37 @@
+"""How it went: the report of a window and its history, and the numbers that Prometheus collects."""
+
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Query
+
+from showcase_app.backend.api.problems import Problem
+from showcase_app.backend.dependencies import Services
+from showcase_app.backend.schemas import ID_PATTERN
+from showcase_app.backend.schemas.metrics import MetricsHistoryOut, MetricsReportOut
+from showcase_app.backend.services.metrics_service import Window
+
+router = APIRouter(prefix="/api/metrics", tags=["metrics"])
+
+_REFUSED: dict[int | str, dict[str, Any]] = {
+    422: {"model": Problem, "description": "A parameter is not understood."},
+    503: {"model": Problem, "description": "There are too many executions to be counted in time, or no database."},
+}
+
+AskedWindow = Annotated[Window, Query(description="The executions that started so long ago, or later.")]
+AskedPipeline = Annotated[str | None, Query(pattern=ID_PATTERN, description="Only those of this pipeline.")]
+
+
+@router.get("/report", summary="Measure a window of executions", responses=_REFUSED)
+async def get_metrics_report(
+    services: Services, window: AskedWindow = Window.DAY, pipeline_id: AskedPipeline = None
+) -> MetricsReportOut:
+    """Success, compensation, plan churn and human intervention against their targets; times, steps, throughput."""
+    return MetricsReportOut.of(await services.metrics_service.report(window, pipeline_id))
+
+
+@router.get("/history", summary="Measure a window over time", responses=_REFUSED)
+async def get_metrics_history(
+    services: Services, window: AskedWindow = Window.DAY, pipeline_id: AskedPipeline = None
+) -> MetricsHistoryOut:
+    """The window in equal parts, aligned to the clock, so that the first one may begin a little before it."""
+    return MetricsHistoryOut.of(window, await services.metrics_service.history(window, pipeline_id))

@@ -1,0 +1,157 @@
+"""What can be run: pipelines, their versions and graphs, and starting them."""
+
+from http import HTTPStatus
+from typing import Annotated
+
+from fastapi import APIRouter, Header, Path, Query, Response
+
+from showcase_app.backend.api.problems import told
+from showcase_app.backend.dependencies import Note, Pipelines
+from showcase_app.backend.schemas import (
+    LARGEST_CURSOR,
+    SLUG_PATTERN,
+    ExecutionOut,
+    GraphOut,
+    NewPipelineRequest,
+    NewVersionRequest,
+    PipelineDetail,
+    PipelinePageOut,
+    PipelineVersionPageOut,
+    RunRequest,
+    SearchText,
+)
+
+LIST_LIMIT = 200
+
+router = APIRouter(prefix="/api/pipelines", tags=["pipelines"])
+
+_NOT_FOUND = "There is none with this id or slug."
+_LOCATION = {"Location": {"description": "Where it can be read.", "schema": {"type": "string"}}}
+
+Id = Annotated[str, Path(pattern=SLUG_PATTERN, description="Id or slug.", examples=["code-review"])]
+Version = Annotated[int | None, Query(ge=1, le=LARGEST_CURSOR, description="Which version; none: the current one.")]
+Limit = Annotated[int, Query(ge=1, le=LIST_LIMIT, description="At most this many.")]
+Key = Annotated[
+    str | None,
+    Header(
+        alias="Idempotency-Key",
+        pattern=r"^[\x21-\x7e]{1,200}$",
+        description="Any text of your own: the same request with the same key starts nothing twice.",
+    ),
+]
+
+
+@router.get("", summary="List pipelines")
+async def list_pipelines(
+    pipelines: Pipelines,
+    q: Annotated[SearchText | None, Query(description="Only those with this in name, slug or description.")] = None,
+    archived: Annotated[bool, Query(description="The archived ones instead.")] = False,
+    limit: Limit = 50,
+    cursor: Annotated[SearchText | None, Query(description="`next_cursor` of the page before.")] = None,
+) -> PipelinePageOut:
+    """By slug, with how each did lately."""
+    page = await pipelines.list_pipelines(search=q, archived=archived, cursor=cursor, limit=limit)
+    return PipelinePageOut.from_record(page)
+
+
+@router.post(
+    "",
+    summary="Store a pipeline",
+    status_code=201,
+    responses=told({409: "Its slug stands for another definition.", 201: _LOCATION}),
+)
+async def create_pipeline(
+    pipelines: Pipelines, note: Note, request: NewPipelineRequest, response: Response
+) -> PipelineDetail:
+    """Its steps may only use modules that are allowed on this server. The same definition again changes nothing."""
+    stored = await pipelines.create(request.definition)
+    await note("pipeline.create", stored.id)
+    response.headers["Location"] = f"/api/pipelines/{stored.id}"
+    return PipelineDetail.from_record(stored)
+
+
+@router.get("/{pipeline_id}", summary="Read a pipeline", responses=told({404: _NOT_FOUND}))
+async def get_pipeline(pipelines: Pipelines, pipeline_id: Id, version: Version = None) -> PipelineDetail:
+    """With its definition, and what a form for a run is drawn from."""
+    return PipelineDetail.from_record(await pipelines.get(pipeline_id, version=version))
+
+
+@router.put(
+    "/{pipeline_id}",
+    summary="Store a new version",
+    responses=told({404: _NOT_FOUND, 409: "`base_version` is not the current one."}),
+)
+async def update_pipeline(
+    pipelines: Pipelines, note: Note, pipeline_id: Id, request: NewVersionRequest
+) -> PipelineDetail:
+    """A definition that it has had before becomes the current one again. An archived pipeline is active again."""
+    stored = await pipelines.update(pipeline_id, request.definition, base_version=request.base_version)
+    await note("pipeline.update", stored.id)
+    return PipelineDetail.from_record(stored)
+
+
+@router.delete(
+    "/{pipeline_id}",
+    summary="Archive or delete a pipeline",
+    status_code=204,
+    responses=told({404: _NOT_FOUND, 409: "Executions of it have not ended."}),
+)
+async def delete_pipeline(
+    pipelines: Pipelines,
+    note: Note,
+    pipeline_id: Id,
+    with_history: Annotated[bool, Query(description="Delete it, and all its executions with it.")] = False,
+) -> None:
+    """Archived, it keeps its history but starts no more."""
+    if with_history:
+        await pipelines.delete(pipeline_id)
+    else:
+        await pipelines.archive(pipeline_id)
+    await note("pipeline.delete" if with_history else "pipeline.archive", pipeline_id)
+
+
+@router.get("/{pipeline_id}/versions", summary="List the versions of a pipeline", responses=told({404: _NOT_FOUND}))
+async def list_pipeline_versions(
+    pipelines: Pipelines,
+    pipeline_id: Id,
+    limit: Limit = 20,
+    cursor: Annotated[
+        str | None, Query(pattern=r"^[0-9]{1,9}$", description="`next_cursor` of the page before.")
+    ] = None,
+) -> PipelineVersionPageOut:
+    """Newest first, with their definitions."""
+    before = None if cursor is None else int(cursor)
+    return PipelineVersionPageOut.from_record(await pipelines.list_versions(pipeline_id, before=before, limit=limit))
+
+
+@router.get(
+    "/{pipeline_id}/graph",
+    summary="Read the graph of a pipeline",
+    responses=told({404: "There is no such pipeline or version, or it has no definition."}),
+)
+async def get_pipeline_graph(pipelines: Pipelines, pipeline_id: Id, version: Version = None) -> GraphOut:
+    """Its steps and the ways between them, in the order of the file."""
+    return GraphOut.from_record(await pipelines.graph(pipeline_id, version=version))
+
+
+@router.post(
+    "/{pipeline_id}/executions",
+    summary="Start an execution",
+    status_code=HTTPStatus.ACCEPTED,
+    responses=told({404: _NOT_FOUND, 409: "It is archived, or has no definition to run.", 202: _LOCATION}),
+)
+async def start_execution(
+    pipelines: Pipelines,
+    note: Note,
+    pipeline_id: Id,
+    request: RunRequest,
+    response: Response,
+    idempotency_key: Key = None,
+) -> ExecutionOut:
+    """It is pending, and runs as soon as a worker is free."""
+    started = await pipelines.start(
+        pipeline_id, request.input_data, version=request.version, idempotency_key=idempotency_key
+    )
+    await note("execution.start", started.execution_id)
+    response.headers["Location"] = f"/api/executions/{started.execution_id}"
+    return ExecutionOut.from_record(started)

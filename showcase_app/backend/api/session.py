@@ -1,0 +1,79 @@
+"""Who the caller is, and how a page signs in: a key once, then a cookie that scripts cannot read."""
+
+from http import HTTPStatus
+from typing import Annotated, Any
+
+from fastapi import APIRouter, HTTPException, Request, Response
+from pydantic import BaseModel, ConfigDict, Field
+
+from showcase_app.backend.api.problems import Problem
+from showcase_app.backend.api.trust import SESSION_COOKIE
+from showcase_app.backend.dependencies import CurrentCaller, Keys
+from showcase_app.backend.services.keyring import ANONYMOUS, LOCAL, SESSION_LASTS, Caller, Keyring
+from showcase_app.backend.settings import Role
+
+router = APIRouter(prefix="/api/session", tags=["session"])
+
+_WRONG_KEY: dict[int | str, dict[str, Any]] = {
+    401: {"model": Problem, "description": "This key is nobody's."},
+    422: {"model": Problem, "description": "The body is not understood."},
+}
+
+
+class SessionOut(BaseModel):
+    """Who calls."""
+
+    actor: str = Field(description="The name of the key, as it goes on record; `local` on a server without keys.")
+    role: Role = Field(description="viewer: looks; operator: also starts, cancels, saves and deletes.")
+    keys_required: bool = Field(description="Whether this server has keys.")
+    signed_in: bool = Field(description="Whether the caller may ask for more than this and the pages themselves.")
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [{"actor": "local", "role": "operator", "keys_required": False, "signed_in": True}]
+        }
+    )
+
+    @classmethod
+    def of(cls, caller: Caller, keyring: Keyring) -> "SessionOut":
+        return cls(
+            actor=caller.actor,
+            role=caller.role,
+            keys_required=keyring.required,
+            signed_in=caller is not ANONYMOUS,
+        )
+
+
+class SignIn(BaseModel):
+    key: Annotated[str, Field(min_length=1, max_length=1000, description="One of the server's keys.")]
+
+
+@router.get("", summary="Who am I")
+async def get_session(caller: CurrentCaller, keyring: Keys) -> SessionOut:
+    """Answers everybody: who has given no key is `anonymous`, and not signed in."""
+    return SessionOut.of(caller, keyring)
+
+
+@router.post("", summary="Sign in", responses=_WRONG_KEY)
+async def sign_in(request: Request, response: Response, body: SignIn, keyring: Keys) -> SessionOut:
+    """Begin a session with a key: a cookie for 30 days that no script can read. A key taken away ends its sessions."""
+    if not keyring.required:
+        return SessionOut.of(LOCAL, keyring)
+    caller, session = keyring.caller_with_key(body.key), keyring.new_session(body.key)
+    if caller is None or session is None:
+        raise HTTPException(HTTPStatus.UNAUTHORIZED, "This key is nobody's.", {"WWW-Authenticate": "Bearer"})
+    response.set_cookie(
+        SESSION_COOKIE,
+        session,
+        max_age=int(SESSION_LASTS.total_seconds()),
+        httponly=True,
+        samesite="strict",
+        secure=request.url.scheme == "https",
+    )
+    return SessionOut.of(caller, keyring)
+
+
+@router.delete("", summary="Sign out", status_code=HTTPStatus.NO_CONTENT)
+async def sign_out(response: Response) -> None:
+    """Forget the session in this browser."""
+    response.delete_cookie(SESSION_COOKIE, httponly=True, samesite="strict")

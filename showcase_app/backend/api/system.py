@@ -1,0 +1,29 @@
+"""The machine room, for people (``/api/system``) and for Prometheus (``/metrics``)."""
+
+from typing import Any
+
+from fastapi import APIRouter, Response
+from fastapi.responses import PlainTextResponse
+
+from showcase_app.backend.api.problems import Problem
+from showcase_app.backend.dependencies import Services
+from showcase_app.backend.schemas.system import SystemOut
+from showcase_app.backend.services import prometheus
+from showcase_app.backend.services.system import read_system
+
+router = APIRouter(tags=["system"])
+
+_AWAY: dict[int | str, dict[str, Any]] = {503: {"model": Problem, "description": "The database does not answer."}}
+
+
+@router.get("/api/system", summary="Look into the machine room", responses=_AWAY)
+async def get_system(services: Services) -> SystemOut:
+    """Database, workers, queue and subscribers. Nothing is counted in full: it is quick however much there is."""
+    return SystemOut.of(services, await read_system(services.database))
+
+
+@router.get("/metrics", summary="Numbers for Prometheus", response_class=PlainTextResponse, responses=_AWAY)
+async def get_prometheus_metrics(services: Services) -> Response:
+    """Executions, queue, workers, subscribers and this process, in Prometheus' text format."""
+    numbers = await prometheus.collect(services.database, services.feed)
+    return Response(numbers, media_type=prometheus.CONTENT_TYPE)

@@ -1,0 +1,450 @@
+"""Executions, their steps and log lines as the API tells them, read from the records and from nothing else.
+
+Payloads are ``Any``: they pass through as they are, neither copied nor looked at, however large they are.
+"""
+
+from typing import Annotated, Any, Literal, Self
+
+import orjson
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, WithJsonSchema, model_validator
+from pydantic_core import PydanticCustomError
+
+from ia_modules.models import (
+    ExecutionRecord,
+    ExecutionStatus,
+    LogLevel,
+    LogRecord,
+    PipelineId,
+    StepExecutionRecord,
+    StepStatus,
+)
+from ia_modules.web.lists import ExecutionFilters, ExecutionPage, ExecutionStatistics, LogPage
+from showcase_app.backend.schemas.base import ID_PATTERN, LARGEST_CURSOR, AskedTime, JsonObject, Out, Time
+from showcase_app.backend.services.stored import INLINE_BYTES, Stored, StoredExecution, StoredSteps
+
+PAGE_LIMIT = 500
+BULK_LIMIT = 1000
+"""How many executions one request may cancel or re-run."""
+
+
+def _as_schema(**properties: dict[str, Any]) -> dict[str, Any]:
+    return {"type": "object", "properties": properties, "required": list(properties)}
+
+
+_ROUTE = _as_schema(
+    path={
+        "anyOf": [{"type": "integer"}, {"type": "null"}],
+        "description": "Its place in `flow.paths`; null: nobody answered in time.",
+    },
+    to_step={"type": "string"},
+    taken={"type": "boolean"},
+    why={"type": "string"},
+)
+Routes = Annotated[
+    Any,
+    WithJsonSchema(
+        {
+            "anyOf": [
+                _as_schema(next={"const": "paths", "type": "string"}, paths={"type": "array", "items": _ROUTE}),
+                _as_schema(next={"const": "retry", "type": "string"}, delay_seconds={"type": "number"}),
+                _as_schema(next={"const": "stop", "type": "string"}),
+                {"type": "null"},
+            ],
+            "description": "What follows from the attempt: paths, another attempt, or nothing. null: not decided yet.",
+        }
+    ),
+]
+InputRefs = Annotated[
+    Any,
+    WithJsonSchema(
+        {
+            "anyOf": [
+                _as_schema(
+                    parents={
+                        "type": "array",
+                        "items": {
+                            "type": "array",
+                            "prefixItems": [{"type": "string"}, {"type": "integer"}],
+                            "minItems": 2,
+                            "maxItems": 2,
+                        },
+                        "description": "The step runs it follows from: step id and iteration.",
+                    },
+                    state={
+                        "type": "boolean",
+                        "description": "Whether what they make, and not `input_data`, is its input.",
+                    },
+                ),
+                {"type": "null"},
+            ]
+        }
+    ),
+]
+
+
+class ExecutionOut(Out):
+    """An execution without its payloads."""
+
+    execution_id: str = Field(examples=["0199c3f2-7b1e-7c41-9d0e-3f5a6b7c8d9e"])
+    pipeline_id: str
+    pipeline_name: str = Field(examples=["Code review"])
+    pipeline_version: int | None
+    status: ExecutionStatus
+    managed: bool = Field(description="Whether workers may claim it; False: the program that records it runs it.")
+    trigger: str = Field(description="What started it.", examples=["api", "cli", "program"])
+    priority: int
+    run_at: Time | None
+    owner: str | None = Field(description="The process that may write it.")
+    epoch: int = Field(description="How often its owner has changed.")
+    recoveries: int
+    sequence: int = Field(description="Rises with every change.")
+    cancel_requested: bool
+    rerun_of: str | None
+    total_steps: int = Field(description="As the program announced it; 0 = not known.")
+    completed_steps: int
+    failed_steps: int
+    error_type: str | None
+    error_message: str | None = Field(description="In lists its first 500 characters.")
+    created_at: Time
+    started_at: Time | None
+    completed_at: Time | None
+    queue_seconds: float | None = Field(description="From being asked for to the start; null before the start.")
+    duration_seconds: float | None = Field(description="From the start; null until it has ended.")
+
+
+class StepOut(Out):
+    """One attempt of one iteration of one step, without its payloads."""
+
+    step_execution_id: str
+    execution_id: str
+    step_id: str
+    step_name: str
+    step_type: str
+    iteration: int
+    attempt: int
+    retry_count: int = Field(description="Retries that the program made by itself inside this attempt.")
+    status: StepStatus
+    worker: str | None
+    routes: Routes
+    error_type: str | None
+    error_message: str | None
+    progress: float | None = Field(description="From 0 to 1.")
+    progress_message: str | None
+    copied_from: str | None
+    input_bytes: int
+    output_bytes: int
+    sequence: int
+    created_at: Time
+    started_at: Time | None
+    completed_at: Time | None
+    duration_seconds: float | None = Field(description="null until it has ended.")
+
+
+class StepDetail(StepOut):
+    """One attempt, with what went in, what came out, and its traceback.
+
+    In an execution and in a page of steps, whatever of these has more than 65,536 bytes is null and named in
+    ``omitted``; so is everything after the first 16 MiB of an answer. Asked for alone, an attempt comes whole.
+    """
+
+    input_data: Any
+    input_refs: InputRefs
+    output_data: Any
+    metadata: Any
+    traceback: str | None
+    input_refs_bytes: int
+    metadata_bytes: int
+    traceback_bytes: int
+    omitted: list[Literal["input_data", "output_data", "metadata", "input_refs", "traceback"]] = Field(
+        description="What is there but null here; the route of the attempt has it."
+    )
+
+    @classmethod
+    def of(cls, stored: Stored[StepExecutionRecord]) -> Self:
+        return cls.model_validate(_fields_of(stored))
+
+
+class StepPageOut(Out):
+    """Some attempts, in the order in which they began. ``next_cursor`` asks for those after; null: there are none."""
+
+    items: list[StepDetail]
+    next_cursor: str | None
+
+    @classmethod
+    def of(cls, page: StoredSteps) -> Self:
+        return cls(
+            items=[StepDetail.of(step) for step in page.items],
+            next_cursor=page.items[-1].record.step_execution_id if page.more else None,
+        )
+
+
+class InteractionOut(Out):
+    """A question to a person."""
+
+    interaction_id: str
+    step_execution_id: str
+    status: Literal["pending", "answered", "expired", "cancelled"]
+    prompt: str | None
+    ui_schema: Any = Field(
+        description="JSON Schema of the answer; a form is drawn from it.", json_schema_extra={"type": "object"}
+    )
+    deadline_at: Time | None = Field(description="null: it waits for ever.")
+    created_at: Time
+    completed_at: Time | None
+    actor: str | None = Field(description="Who answered; null until then.")
+
+
+class ExecutionDetail(ExecutionOut):
+    """An execution with its payloads and the first 1,000 attempts of its steps, in the order in which they began.
+
+    A payload of more than 65,536 bytes is null and named in ``omitted``.
+    """
+
+    input_data: Any
+    output_data: Any
+    metadata: Any
+    input_bytes: int
+    output_bytes: int
+    metadata_bytes: int
+    omitted: list[Literal["input_data", "output_data", "metadata"]] = Field(
+        description="What is there but null here; `/api/executions/{execution_id}/payloads` has it."
+    )
+    steps: list[StepDetail]
+    more_steps: bool = Field(
+        description="Whether there are others: `/api/executions/{execution_id}/steps`, "
+        "with the `step_execution_id` of the last one here as its cursor."
+    )
+    rerun_ids: list[str] = Field(description="The newest 20 executions that are re-runs of this one, newest first.")
+    interactions: list[InteractionOut] = Field(description="In the order in which they were asked.")
+
+    @classmethod
+    def of(cls, read: StoredExecution) -> Self:
+        return cls.model_validate(
+            _fields_of(read.execution)
+            | {
+                "queue_seconds": read.execution.record.queue_seconds,
+                "steps": [StepDetail.of(step) for step in read.steps.items],
+                "more_steps": read.steps.more,
+                "rerun_ids": read.rerun_ids,
+                "interactions": [InteractionOut.from_record(each) for each in read.interactions],
+            }
+        )
+
+
+class ExecutionPayloadsOut(BaseModel):
+    """What went into an execution, what came out and what was noted about it, however large."""
+
+    execution_id: str
+    input_data: Any
+    output_data: Any
+    metadata: Any
+
+
+def _fields_of(stored: Stored[ExecutionRecord] | Stored[StepExecutionRecord]) -> dict[str, Any]:
+    """An answer's fields; its payloads are still to be put where None stands."""
+    fields = stored.record.to_dict() | stored.sizes
+    return fields | {"duration_seconds": stored.record.duration_seconds, "omitted": stored.omitted}
+
+
+class ExecutionPageOut(Out):
+    """Some executions, newest first. ``next_cursor`` asks for those below; null: there are none."""
+
+    items: list[ExecutionOut]
+    next_cursor: str | None
+    searched: str | None = Field(
+        description="What `q` was looked for in, in words; null without `q`.",
+        examples=["the beginning of the id, and pipelines; errors only inside a time window"],
+    )
+
+    @classmethod
+    def of(cls, page: ExecutionPage, *, searched: str | None) -> Self:
+        items = [ExecutionOut.from_record(item) for item in page.items]
+        return cls(items=items, next_cursor=page.next_cursor, searched=searched)
+
+
+class StatisticsOut(Out):
+    """How the executions that are asked about stand. Each status is counted up to ``cap``."""
+
+    total: int = Field(description="The sum of what was counted: at least so many when `capped` is not empty.")
+    by_status: dict[ExecutionStatus, int]
+    capped: list[ExecutionStatus] = Field(description="Those of which there are more than `cap`.")
+    cap: int = Field(examples=[10_000])
+    searched: str | None = Field(description="What `q` was looked for in, in words; null without `q`.")
+    success_rate: float | None = Field(
+        description="Completed among the newest 1,000 that completed or failed; null when there are none."
+    )
+    median_seconds: float | None = Field(description="Of the newest 1,000 that completed; null when there are none.")
+
+    @classmethod
+    def of(cls, found: ExecutionStatistics, *, searched: str | None) -> Self:
+        return cls.model_validate(found.to_dict() | {"searched": searched})
+
+
+class LogOut(Out):
+    """A line that a step wrote, or the program itself (``step_execution_id`` null)."""
+
+    log_id: str
+    execution_id: str
+    step_execution_id: str | None
+    level: LogLevel
+    message: str
+    data: Any
+    data_omitted: bool = Field(description="`data` has more than 65,536 bytes and is null here.")
+    logged_at: Time
+    sequence: int
+
+    @classmethod
+    def of(cls, line: LogRecord) -> Self:
+        omitted = line.data is not None and len(orjson.dumps(line.data)) > INLINE_BYTES
+        return cls.model_validate(line.to_dict() | {"data_omitted": omitted} | ({"data": None} if omitted else {}))
+
+
+class LogPageOut(Out):
+    """Some lines, oldest first. ``next_cursor`` asks for those after; null: there are none now."""
+
+    items: list[LogOut]
+    next_cursor: str | None
+
+    @classmethod
+    def of(cls, page: LogPage) -> Self:
+        return cls(items=[LogOut.of(line) for line in page.items], next_cursor=page.next_cursor)
+
+
+def _storable(text: str) -> str:
+    if "\0" in text or any("\ud800" <= c <= "\udfff" for c in text):
+        raise PydanticCustomError("text_not_storable", "Input should be text without NUL and half surrogate pairs")
+    return text
+
+
+SearchText = Annotated[str, StringConstraints(max_length=200, strip_whitespace=True), AfterValidator(_storable)]
+AskedId = Annotated[str, StringConstraints(pattern=ID_PATTERN)]
+
+
+class ExecutionScope(BaseModel):
+    """Which executions are meant, whatever their status; null = any. A name that is none of these is refused."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    pipeline_id: AskedId | None = Field(None, description="Only of this pipeline.")
+    started_after: AskedTime | None = Field(
+        None, description="Started at or after this time.", examples=["2026-11-24T03:00:00Z"]
+    )
+    started_before: AskedTime | None = Field(None, description="Started before this time.")
+    q: SearchText | None = Field(
+        None,
+        description="Only those whose id begins with this, or whose pipeline has it in its name or slug; with "
+        "`started_after` also those with it in their error.",
+    )
+
+    def as_filters(self, status: ExecutionStatus | None = None) -> ExecutionFilters:
+        """What the tracker is asked for."""
+        return ExecutionFilters(
+            status=status,
+            pipeline_id=None if self.pipeline_id is None else PipelineId(self.pipeline_id),
+            started_after=self.started_after,
+            started_before=self.started_before,
+            text=self.q or None,
+        )
+
+
+class ExecutionFilter(ExecutionScope):
+    """Which executions are meant; null = any. A name that is none of these is refused, not overlooked."""
+
+    status: ExecutionStatus | None = Field(None, description="Only these.")
+
+
+class ExecutionQuery(ExecutionFilter):
+    """A page of a list."""
+
+    limit: int = Field(50, ge=1, le=PAGE_LIMIT, description="At most this many.")
+    cursor: AskedId | None = Field(None, description="`next_cursor` of the page above.")
+
+
+class BulkRequest(BaseModel):
+    """What is to be done, and to which executions: those named, or those that a filter finds."""
+
+    model_config = ConfigDict(
+        extra="forbid",
+        json_schema_extra={
+            "examples": [{"action": "cancel", "filter": {"status": "pending"}, "dry_run": True}],
+        },
+    )
+
+    action: Literal["cancel", "rerun"]
+    execution_ids: Annotated[list[AskedId], Field(min_length=1, max_length=BULK_LIMIT)] | None = None
+    filter: ExecutionFilter | None = Field(
+        None,
+        description="The newest 1,000 that it finds. Only what has not ended is cancelled, only what has is run again.",
+    )
+    dry_run: bool = Field(False, description="Only count.")
+
+    @model_validator(mode="after")
+    def _says_which(self) -> Self:
+        if (self.execution_ids is None) is (self.filter is None):
+            raise PydanticCustomError("bulk_of_what", "Input should have either execution_ids or filter")
+        return self
+
+
+class RefusedExecution(Out):
+    execution_id: str
+    reason: str = Field(examples=["The execution '0199c3f2' is already completed; it cannot become cancelled."])
+
+
+class BulkOut(Out):
+    """What was done. ``dry_run``: nothing was; ``done`` is 0."""
+
+    matched: int = Field(description="How many were found, at most 1,000.")
+    matched_capped: bool = Field(description="Whether there are more: ask again for the rest.")
+    done: int
+    refused: list[RefusedExecution]
+
+
+class RunRequest(BaseModel):
+    """What an execution starts with."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    input_data: JsonObject = Field(
+        default_factory=dict,
+        description="By the parameters of the pipeline; its `input_schema` says which.",
+        examples=[{"folder": "examples", "fail_on": "error"}],
+    )
+    version: int | None = Field(None, ge=1, le=LARGEST_CURSOR, description="null: the current one.")
+
+
+class ExportedExecution(ExecutionOut):
+    """An execution with its payloads, however large."""
+
+    input_data: Any
+    output_data: Any
+    metadata: Any
+
+
+class ExportedStep(StepOut):
+    """One attempt with its payloads, however large."""
+
+    input_data: Any
+    input_refs: InputRefs
+    output_data: Any
+    metadata: Any
+    traceback: str | None
+
+
+class ExportedInteraction(InteractionOut):
+    """A question to a person, and the answer."""
+
+    execution_id: str
+    data: Any
+    assigned_users: Any
+    on_timeout: Any
+    response: Any
+
+
+class ExportOut(Out):
+    """Everything on record about an execution, in one file."""
+
+    execution: ExportedExecution
+    definition: JsonObject | None = Field(description="The version it ran; null when none is on record.")
+    steps: list[ExportedStep]
+    interactions: list[ExportedInteraction]
+    logs: list[LogOut] = Field(description="With their whole data: nothing is omitted here.")

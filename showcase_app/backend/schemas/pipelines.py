@@ -1,0 +1,159 @@
+"""Pipelines, their versions and graphs as the API tells them, and what it takes to store one."""
+
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from ia_modules.models import ExecutionStatus
+from showcase_app.backend.schemas.base import LARGEST_CURSOR, SLUG_PATTERN, JsonObject, Out, Time
+
+_EXAMPLE = {
+    "name": "Greeting",
+    "slug": "greeting",
+    "parameters": [{"name": "who", "schema": {"type": "string"}, "default": "world"}],
+    "steps": [{"id": "greet", "module": "my_company.steps", "step_class": "Greet"}],
+    "flow": {"start_at": "greet"},
+}
+
+
+class RecentExecutionOut(Out):
+    """A bar of the strip that shows how a pipeline did lately."""
+
+    execution_id: str
+    status: ExecutionStatus
+    created_at: Time
+    started_at: Time | None
+    completed_at: Time | None
+    duration_seconds: float | None
+
+
+class PipelineOut(Out):
+    """A pipeline, and how it did lately."""
+
+    id: str
+    slug: str = Field(examples=["code-review"])
+    name: str = Field(examples=["Code review"])
+    description: str | None
+    current_version: int | None
+    is_active: bool = Field(description="False: archived.")
+    runnable: bool = Field(description="Whether it has a definition; if not, only other programs record under it.")
+    step_count: int = Field(description="Steps of the current definition; 0 without one.")
+    created_at: Time
+    updated_at: Time
+    recent: list[RecentExecutionOut] = Field(description="The newest 30 executions, oldest first.")
+    success_rate: float | None = Field(
+        description="Completed among the newest 100 that completed or failed; null when there are none."
+    )
+    p50_seconds: float | None = Field(description="Of those of them that completed; null when there are none.")
+    p95_seconds: float | None
+    active: int = Field(description="Executions that have not ended, counted up to 10,000.")
+
+
+class PipelinePageOut(Out):
+    """Some pipelines, by slug. ``next_cursor`` asks for those after; null: there are none."""
+
+    items: list[PipelineOut]
+    next_cursor: str | None
+
+
+class PipelineDetail(PipelineOut):
+    """A pipeline with one of its definitions, and what a form for a run is drawn from."""
+
+    version: int | None = Field(description="Which definition this is; null: there is none.")
+    source_folder_known: bool = Field(description="Whether modules beside the file it came from may be used.")
+    definition: JsonObject | None
+    input_schema: JsonObject | None = Field(description="JSON Schema of the input.")
+    default_input: JsonObject = Field(description="The defaults of its parameters.")
+    last_input: JsonObject | None = Field(
+        description="What the newest execution was given; null before the first, and beyond 65,536 bytes."
+    )
+
+
+class PipelineVersionOut(Out):
+    version: int
+    content_hash: str
+    created_at: Time
+    is_current: bool
+    definition: JsonObject | None = Field(description="null: what is stored is no object.")
+
+
+class PipelineVersionPageOut(Out):
+    """Some versions, newest first. ``next_cursor`` asks for those before; null: there are none."""
+
+    items: list[PipelineVersionOut]
+    next_cursor: str | None
+
+
+class GraphNode(Out):
+    """A step, as it is drawn."""
+
+    id: str
+    name: str
+    type: Literal["task", "human_input", "condition"]
+    description: str | None
+    module: str | None
+    step_class: str | None
+    max_iterations: int = Field(description="How often it may run in one execution; 1 outside of loops.")
+    retry_max_attempts: int = Field(description="1: it is not tried again.")
+    timeout_seconds: float | None
+    has_fallback: bool = Field(description="Whether its fallback runs when it failed.")
+    continues_on_error: bool = Field(description="Whether the pipeline goes on when it failed.")
+
+
+class GraphEdge(Out):
+    """A way from a step to the next."""
+
+    index: int | None = Field(
+        description="Its place in `flow.paths`, as in the `routes` of a step execution; null: for when nobody answers."
+    )
+    source: str
+    target: str = Field(description="The id of a step, or `end` or `end_…`.")
+    label: str = Field(description="When it is taken, in words; empty for always.", examples=["score > 0.5"])
+    is_back_edge: bool = Field(description="Whether it closes a loop.")
+
+
+class GraphOut(Out):
+    pipeline_id: str
+    version: int
+    start_at: str
+    nodes: list[GraphNode]
+    edges: list[GraphEdge]
+
+
+class NewPipelineRequest(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+    definition: JsonObject = Field(
+        description="A pipeline in any spelling of the format; `/api/definitions/schema` has the canonical one.",
+        examples=[_EXAMPLE],
+    )
+
+
+class NewVersionRequest(NewPipelineRequest):
+    base_version: int | None = Field(
+        None, ge=1, le=LARGEST_CURSOR, description="Refuse unless this is the current version; null: do not look."
+    )
+
+
+class ValidationRequest(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+    definition: Any = Field(description="What is to be looked at: anything at all.", examples=[_EXAMPLE])
+    pipeline_id: str | None = Field(
+        None,
+        pattern=SLUG_PATTERN,
+        description="Id or slug of the pipeline that it would be a version of: modules beside its file may be used.",
+    )
+
+
+class DefinitionProblem(Out):
+    path: str = Field(description="JSON path into the definition.", examples=["$.steps[0].type"])
+    detail: str = Field(examples=["found 'tsk'; expected one of 'task', 'human_input', 'condition'."])
+
+
+class ValidationOut(Out):
+    """Whether a definition could be stored, and everything that is wrong with it."""
+
+    valid: bool
+    problems: list[DefinitionProblem]
+    warnings: list[DefinitionProblem] = Field(description="What does not keep it from being stored.")

@@ -1,0 +1,28 @@
+"""Who did what: a row for everything that a caller changed. Rows are only added."""
+
+from dataclasses import dataclass
+
+from ia_modules.database.manager import DatabaseManager
+from ia_modules.models import Json, new_id
+from ia_modules.payload import clean_text, encode
+
+
+@dataclass(frozen=True, slots=True)
+class AuditLog:
+    database: DatabaseManager
+
+    async def write(self, actor: str, action: str, subject: str, detail: Json = None) -> None:
+        """Keep who did it, what was done and to what; call it when it is done.
+
+        Args:
+            action: object and verb, such as ``execution.cancel``.
+            subject: an id.
+        """
+        row = {
+            "audit_id": new_id(),
+            "actor": clean_text(actor),
+            "action": action,
+            "subject": subject,
+            "detail": None if detail is None else encode(detail, f"detail of {action}"),
+        }
+        await self.database.execute_async(self.database.query("insert_audit"), row)

@@ -1,0 +1,83 @@
+"""Who calls: told by a key, or by a session that was begun with one. Pure: nothing of a session is kept anywhere.
+
+A session is a signed text. What signs it is made from the key it was begun with, so it holds on every server that knows
+that key, and ends when the key is taken away.
+"""
+
+import hashlib
+import hmac
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import timedelta
+
+from itsdangerous import BadSignature, TimestampSigner
+
+from showcase_app.backend.settings import ApiKey, Role
+
+SESSION_LASTS = timedelta(days=30)
+
+_SUBJECT = "session"
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """Who calls, under which name what they do goes on record, and what they may."""
+
+    actor: str
+    role: Role
+
+    @property
+    def may_write(self) -> bool:
+        return self.role is Role.OPERATOR
+
+
+LOCAL = Caller("local", Role.OPERATOR)
+"""Everybody, on a server without keys: only this machine reaches it."""
+
+ANONYMOUS = Caller("anonymous", Role.VIEWER)
+"""Who has given no key on a server that has some; may ask only for what stands open."""
+
+
+class Keyring:
+    """The keys of one server."""
+
+    def __init__(self, keys: Iterable[ApiKey]) -> None:
+        self._keys = tuple(keys)
+        self._signers = tuple((_signer(key), key) for key in self._keys)
+
+    @property
+    def required(self) -> bool:
+        """Whether a caller must have a key at all."""
+        return bool(self._keys)
+
+    def caller_with_key(self, given: str) -> Caller | None:
+        """Whose key this is; None: nobody's. Takes equally long whichever key comes close."""
+        found = [key for key in self._keys if hmac.compare_digest(key.key.encode(), given.encode())]
+        return _caller(found[0]) if found else None
+
+    def new_session(self, given: str) -> str | None:
+        """A session for who has this key; None: it is nobody's."""
+        for signer, key in self._signers:
+            if hmac.compare_digest(key.key.encode(), given.encode()):
+                return signer.sign(_SUBJECT).decode()
+        return None
+
+    def caller_of_session(self, session: str) -> Caller | None:
+        """Whose session this is; None: it has expired, or none of the keys that are known now began it."""
+        for signer, key in self._signers:
+            try:
+                subject = signer.unsign(session, max_age=int(SESSION_LASTS.total_seconds()))
+            except BadSignature:
+                continue
+            if subject == _SUBJECT.encode():
+                return _caller(key)
+        return None
+
+
+def _caller(key: ApiKey) -> Caller:
+    return Caller(key.name, key.role)
+
+
+def _signer(key: ApiKey) -> TimestampSigner:
+    """Signs for one key. Who has that key could make such a signature, but only into a session of their own."""
+    return TimestampSigner(key.key, salt="ia_modules.session", key_derivation="hmac", digest_method=hashlib.sha256)

@@ -1,0 +1,83 @@
+"""The numbers that Prometheus collects. Each is cheap however many executions there are: nothing is counted in full."""
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+
+from prometheus_client import CollectorRegistry, ProcessCollector
+from prometheus_client.core import GaugeMetricFamily, InfoMetricFamily
+from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
+from prometheus_client.registry import Collector
+
+from ia_modules import __version__
+from ia_modules.database.manager import DatabaseManager
+from ia_modules.models import ExecutionStatus
+from ia_modules.web.feed import Feed
+from ia_modules.web.metrics import MetricsReader
+from ia_modules.web.system import Queue, SystemReader, WorkerState
+
+CONTENT_TYPE = CONTENT_TYPE_LATEST
+
+_HOUR = timedelta(hours=1)
+_STATES = ("alive", "silent", "stopped")
+
+
+async def collect(database: DatabaseManager, feed: Feed) -> bytes:
+    """Everything as Prometheus reads it.
+
+    Raises:
+        DatabaseError: the database does not answer.
+    """
+    system = SystemReader(database)
+    numbers = _Numbers(
+        queue=await system.measure_queue(),
+        last_hour=await MetricsReader(database).count(_HOUR),
+        workers=await system.list_workers(),
+        feed=feed,
+    )
+    registry = CollectorRegistry()
+    registry.register(numbers)
+    ProcessCollector(registry=registry)
+    return generate_latest(registry)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class _Numbers(Collector):
+    """The numbers of one moment, for one answer; ``eq=False``: a registry tells collectors apart by identity."""
+
+    queue: Queue
+    last_hour: Mapping[ExecutionStatus, int]
+    workers: list[WorkerState]
+    feed: Feed
+
+    def collect(self) -> Iterator[GaugeMetricFamily | InfoMetricFamily]:
+        yield InfoMetricFamily("ia_modules", "The program.", {"version": __version__})
+        standing = {"pending": self.queue.pending, "running": self.queue.running}
+        standing["waiting_for_human"] = self.queue.waiting_for_human
+        yield _by(
+            "status", "ia_executions_active", "Executions that have not ended, counted up to 10000.", standing.items()
+        )
+        yield _by(
+            "status",
+            "ia_executions_last_hour",
+            "Executions that started within the last hour, by how they stand now.",
+            self.last_hour.items(),
+        )
+        waited = self.queue.oldest_pending_seconds
+        yield GaugeMetricFamily("ia_queue_oldest_pending_seconds", "How long the oldest pending one waits.", waited)
+        states = [worker.state for worker in self.workers]
+        yield _by(
+            "state", "ia_workers", "Of the 100 newest workers.", ((state, states.count(state)) for state in _STATES)
+        )
+        sockets = {
+            "execution": self.feed.execution_subscribers,
+            "list": self.feed.list_subscribers,
+        }
+        yield _by("feed", "ia_subscribers", "Sockets of this server, by what they follow.", sockets.items())
+
+
+def _by(label: str, name: str, documentation: str, values: Iterable[tuple[str, int]]) -> GaugeMetricFamily:
+    family = GaugeMetricFamily(name, documentation, labels=[label])
+    for value, number in values:
+        family.add_metric([value], number)
+    return family

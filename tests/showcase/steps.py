@@ -1,0 +1,11 @@
+"""Step code that pipelines of these tests name."""
+
+from typing import Any
+
+
+def greet(data: dict[str, Any]) -> dict[str, Any]:
+    return {"greeting": f"Hello, {data.get('who', 'nobody')}!"}
+
+
+def fail(_: dict[str, Any]) -> dict[str, Any]:
+    raise ValueError("no luck today")

@@ -1,0 +1,153 @@
+"""The API keeps to its OpenAPI document, whatever it is asked: rightly or wrongly, of what is there or is not."""
+
+import asyncio
+from collections.abc import Generator
+from typing import Any, cast
+
+import httpx
+import pytest
+import requests
+import schemathesis
+from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import strategies as st
+from schemathesis import GenerationMode
+from schemathesis.checks import CheckFunction, not_a_server_error
+from schemathesis.specs.openapi.checks import (
+    content_type_conformance,
+    response_headers_conformance,
+    response_schema_conformance,
+    status_code_conformance,
+)
+
+from ia_modules.database.manager import DatabaseManager
+from ia_modules.pipeline.trust import MODULES_VARIABLE
+from ia_modules.web.execution_tracker import ExecutionTracker
+from tests.showcase.server import Server, running
+
+STEPS = "tests.showcase.steps"
+CHECKS: list[CheckFunction] = [
+    not_a_server_error,
+    status_code_conformance,
+    content_type_conformance,
+    response_headers_conformance,
+    response_schema_conformance,
+]
+EXAMPLES = {"sqlite": 12, "postgresql": 5}
+"""Requests of each kind to each route. The routes are the same on both; their SQL is what may differ."""
+
+Ids = dict[str, str]
+GREETING = {
+    "name": "Greeting",
+    "slug": "greeting",
+    "parameters": [{"name": "who", "default": "world"}],
+    "steps": [{"id": "greet", "module": STEPS, "step_class": "greet"}],
+    "flow": {"start_at": "greet"},
+}
+RIGHT_BODIES: dict[str, Any] = {
+    "create_pipeline": {"definition": GREETING},
+    "update_pipeline": {"definition": GREETING},
+    "start_execution": {"input_data": {"who": "Ann"}},
+    "change_executions": {"action": "rerun", "filter": {"status": "cancelled"}},
+}
+
+
+@pytest.fixture
+def server(database_url: str, monkeypatch: pytest.MonkeyPatch) -> Generator[Server]:
+    """A server that runs nothing by itself, so that the same requests have the same answers."""
+    monkeypatch.setenv(MODULES_VARIABLE, STEPS)
+    with running(Server(database_url, slots=0)) as server:
+        yield server
+
+
+@pytest.fixture
+def ids(server: Server, database_url: str) -> Ids:
+    """What is there to be asked for, by the names that paths give it."""
+    return asyncio.run(_fill(server, database_url))
+
+
+async def _fill(server: Server, database_url: str) -> Ids:
+    async with httpx.AsyncClient(base_url=server.url) as api:
+        made = await api.post("/api/pipelines", json={"definition": GREETING})
+        queued = await api.post("/api/pipelines/greeting/executions", json={})
+    async with DatabaseManager(database_url) as database, ExecutionTracker(database) as tracker:
+        recorded = tracker.execution(made.json()["id"], input_data={"who": "Ann"})
+        async with recorded as execution, execution.step("greet") as step:
+            await step.log("hello", data={"n": 1})
+            step.output = {"greeting": "Hello, Ann!"}
+        return {
+            "pipeline_id": "greeting",
+            "execution_id": execution.id,
+            "step_execution_id": step.id,
+            "queued": queued.json()["execution_id"],
+        }
+
+
+def test_every_answer_is_one_that_the_document_tells_of(server: Server, ids: Ids, dialect: str) -> None:
+    document = schemathesis.openapi.from_url(f"{server.url}/openapi.json")
+    operations: list[Any] = [cast("Any", result).ok() for result in document.get_all_operations()]
+    operations.sort(key=_does_away_with_much)
+    done: set[str] = set()
+    with requests.Session() as session:
+        for operation in operations:
+            told = operation.definition.raw
+            statuses = _ask(operation, GenerationMode.POSITIVE, session, ids, EXAMPLES[dialect])
+            if told.keys() & {"parameters", "requestBody"}:
+                statuses |= _ask(operation, GenerationMode.NEGATIVE, session, ids, EXAMPLES[dialect])
+            if any(status < 300 for status in statuses):
+                done.add(told["operationId"])
+    assert {operation.definition.raw["operationId"] for operation in operations} == done
+
+
+def _does_away_with_much(operation: Any) -> bool:
+    """What is to be asked when all others have been."""
+    return operation.method == "delete" or operation.definition.raw["operationId"] == "change_executions"
+
+
+def _ask(operation: Any, mode: GenerationMode, session: requests.Session, ids: Ids, max_examples: int) -> set[int]:
+    """The statuses of the answers to many requests, which are all held against the document."""
+    statuses: set[int] = set()
+    known = ids | ({"execution_id": ids["queued"]} if operation.method == "post" else {})
+    right_body = RIGHT_BODIES.get(operation.definition.raw["operationId"])
+
+    @settings(
+        max_examples=max_examples,
+        derandomize=True,
+        database=None,
+        deadline=None,
+        phases=[Phase.explicit, Phase.generate],
+        suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much, HealthCheck.data_too_large],
+    )
+    @given(case=operation.as_strategy(generation_mode=mode), is_there=st.booleans(), is_right=st.booleans())
+    def ask(case: Any, is_there: bool, is_right: bool) -> None:
+        if is_there:
+            case.path_parameters = {
+                name: known.get(name, value) for name, value in (case.path_parameters or {}).items()
+            }
+        if is_right and right_body is not None and mode is GenerationMode.POSITIVE:
+            case.body = right_body
+        statuses.add(case.call_and_validate(session=session, checks=CHECKS).status_code)
+
+    ask()
+    return statuses
+
+
+def test_a_method_that_a_path_does_not_have_is_told_which_it_has(server: Server, ids: Ids) -> None:
+    paths: dict[str, Any] = httpx.get(f"{server.url}/openapi.json").json()["paths"]
+    with httpx.Client(base_url=server.url) as api:
+        for path, operations in paths.items():
+            for method in {"put", "delete", "patch", "post"} - operations.keys():
+                answer = api.request(method, path.format(**ids), headers={"content-type": "application/json"})
+                assert answer.status_code == 405, (method, path)
+                assert answer.headers["content-type"] == "application/problem+json"
+                assert answer.headers["allow"]
+
+
+def test_every_route_is_told_with_words_and_every_field_has_a_type(server: Server) -> None:
+    document: dict[str, Any] = httpx.get(f"{server.url}/openapi.json").json()
+    names = [operation["operationId"] for path in document["paths"].values() for operation in path.values()]
+    assert len(names) == len(set(names))
+    for path, operations in document["paths"].items():
+        for method, operation in operations.items():
+            assert operation["summary"], (method, path)
+            assert {"403", "421", "503"} <= operation["responses"].keys(), (method, path)
+            assert all(answer["description"] for answer in operation["responses"].values()), (method, path)
