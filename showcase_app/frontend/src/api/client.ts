@@ -1,0 +1,43 @@
+/** The one place that speaks HTTP. Types come from the server's OpenAPI document; every failure is an ApiError. */
+import createClient from "openapi-fetch";
+import type { Problem, paths } from "./schema.gen";
+
+export const api = createClient<paths>({ baseUrl: window.location.origin });
+
+/** What the server (or the way to it) said instead of an answer. `status` 0: it could not be reached. */
+export class ApiError extends Error {
+  constructor(
+    readonly status: number,
+    message: string,
+    /** Which parts of the request were refused, by their path, such as `input_data.sku`. */
+    readonly fields: Readonly<Record<string, string>> = {},
+  ) {
+    super(message);
+    this.name = "ApiError";
+  }
+}
+
+type Answer<T> = { data?: T; error?: unknown; response: Response };
+
+/** The data of an answer; throws ApiError when it is a refusal or there is none. */
+export async function answered<T>(request: Promise<Answer<T>>): Promise<T> {
+  let answer: Answer<T>;
+  try {
+    answer = await request;
+  } catch (error) {
+    if (error instanceof DOMException && error.name === "AbortError") throw error;
+    throw new ApiError(0, "The server cannot be reached. Is it running?");
+  }
+  if (answer.response.ok) return answer.data as T;
+  throw refusal(answer.response, answer.error);
+}
+
+function refusal(response: Response, said: unknown): ApiError {
+  if (!isProblem(said)) return new ApiError(response.status, `The server answered ${response.status}.`);
+  const fields = Object.fromEntries((said.errors ?? []).map((error) => [error.field, error.detail]));
+  return new ApiError(response.status, said.detail ?? said.title ?? `The server answered ${response.status}.`, fields);
+}
+
+function isProblem(said: unknown): said is Problem {
+  return typeof said === "object" && said !== null && "status" in said;
+}

@@ -1,0 +1,140 @@
+/** Executions: questions, commands, and the rows that the socket brings. */
+import { infiniteQueryOptions, keepPreviousData, queryOptions } from "@tanstack/react-query";
+import { answered, api } from "./client";
+import type { ExecutionDetail, ExecutionStatus, LogLevel, operations, StepDetail } from "./schema.gen";
+
+export type { Changes } from "@/domain/changes";
+
+/** What the list is narrowed to; the same words as in the address of the page. */
+export type ExecutionFilters = {
+  status?: ExecutionStatus;
+  pipeline_id?: string;
+  started_after?: string;
+  started_before?: string;
+  q?: string;
+};
+
+export const executionKeys = {
+  all: ["executions"] as const,
+  lists: () => ["executions", "list"] as const,
+  list: (filters: ExecutionFilters) => ["executions", "list", filters] as const,
+  counts: (filters: ExecutionFilters) => ["executions", "counts", filters] as const,
+  detail: (id: string) => ["executions", "detail", id] as const,
+  step: (id: string, stepExecutionId: string, sequence: number) =>
+    ["executions", "step", id, stepExecutionId, sequence] as const,
+  payloads: (id: string, status: ExecutionStatus) => ["executions", "payloads", id, status] as const,
+  logs: (id: string, filters: LogFilters) => ["executions", "logs", id, filters] as const,
+};
+
+export type LogFilters = { step_execution_id?: string; level?: LogLevel; q?: string };
+
+const PAGE = 50;
+const LONGEST_PAGE = 500;
+
+/** Some executions, newest first, below the cursor (null: from the top). */
+export function readExecutions(
+  filters: ExecutionFilters,
+  cursor: string | null,
+  { limit = PAGE, signal }: { limit?: number; signal?: AbortSignal } = {},
+) {
+  const query = { ...filters, limit: Math.min(limit, LONGEST_PAGE), cursor: cursor ?? undefined };
+  return answered(api.GET("/api/executions", { params: { query }, signal }));
+}
+
+export function executionsQuery(filters: ExecutionFilters) {
+  return infiniteQueryOptions({
+    queryKey: executionKeys.list(filters),
+    queryFn: ({ signal, pageParam }) => readExecutions(filters, pageParam, { signal }),
+    initialPageParam: null as string | null,
+    getNextPageParam: (page) => page.next_cursor,
+    placeholderData: keepPreviousData,
+  });
+}
+
+export function countsQuery(filters: Omit<ExecutionFilters, "status">) {
+  return queryOptions({
+    queryKey: executionKeys.counts(filters),
+    queryFn: ({ signal }) => answered(api.GET("/api/executions/statistics", { params: { query: filters }, signal })),
+    placeholderData: keepPreviousData,
+  });
+}
+
+/** An execution with all attempts of its steps: the first thousand come along, the others in pages. */
+async function readDetail(executionId: string, signal: AbortSignal): Promise<ExecutionDetail> {
+  const path = { execution_id: executionId };
+  const detail = await answered(api.GET("/api/executions/{execution_id}", { params: { path }, signal }));
+  const steps = [...detail.steps];
+  let cursor = detail.more_steps ? (steps.at(-1)?.step_execution_id ?? null) : null;
+  while (cursor !== null) {
+    const query = { limit: 500, cursor };
+    const page = await answered(api.GET("/api/executions/{execution_id}/steps", { params: { path, query }, signal }));
+    steps.push(...page.items);
+    cursor = page.next_cursor;
+  }
+  // The client types a pair as a list; it is what the server's document says.
+  return { ...detail, steps, more_steps: false } as ExecutionDetail;
+}
+
+/** Kept current by the socket (see features/execution); read again only when the socket says so. */
+export function executionQuery(executionId: string) {
+  return queryOptions({
+    queryKey: executionKeys.detail(executionId),
+    queryFn: ({ signal }) => readDetail(executionId, signal),
+    staleTime: Number.POSITIVE_INFINITY,
+    // An answer that was on its way while the socket brought something newer does not take that back.
+    structuralSharing: (known, read) => newerDetail(known as ExecutionDetail | undefined, read as ExecutionDetail),
+  });
+}
+
+function newerDetail(known: ExecutionDetail | undefined, read: ExecutionDetail): ExecutionDetail {
+  return known !== undefined && known.sequence > read.sequence ? known : read;
+}
+
+/** Its input, output and metadata, however large; the output is another one when the status is. */
+export function payloadsQuery(executionId: string, status: ExecutionStatus) {
+  return queryOptions({
+    queryKey: executionKeys.payloads(executionId, status),
+    queryFn: ({ signal }) =>
+      answered(
+        api.GET("/api/executions/{execution_id}/payloads", { params: { path: { execution_id: executionId } }, signal }),
+      ),
+    staleTime: Number.POSITIVE_INFINITY,
+  });
+}
+
+/** Where everything on record about an execution is one file. */
+export function exportAddress(executionId: string): string {
+  return `/api/executions/${encodeURIComponent(executionId)}/export`;
+}
+
+/** One attempt with everything; `sequence` is that of the row shown, so that a newer one is read again. */
+export function stepQuery(executionId: string, stepExecutionId: string, sequence: number) {
+  return queryOptions({
+    queryKey: executionKeys.step(executionId, stepExecutionId, sequence),
+    queryFn: async ({ signal }) => {
+      const path = { execution_id: executionId, step_execution_id: stepExecutionId };
+      const asked = api.GET("/api/executions/{execution_id}/steps/{step_execution_id}", { params: { path }, signal });
+      return (await answered(asked)) as StepDetail; // the client types a pair as a list
+    },
+    staleTime: Number.POSITIVE_INFINITY,
+    placeholderData: keepPreviousData,
+  });
+}
+
+export function cancelExecution(executionId: string) {
+  return answered(
+    api.POST("/api/executions/{execution_id}/cancel", { params: { path: { execution_id: executionId } } }),
+  );
+}
+
+export function rerunExecution(executionId: string) {
+  return answered(
+    api.POST("/api/executions/{execution_id}/rerun", { params: { path: { execution_id: executionId } } }),
+  );
+}
+
+export type BulkRequest = operations["change_executions"]["requestBody"]["content"]["application/json"];
+
+export function changeExecutions(body: BulkRequest) {
+  return answered(api.POST("/api/executions/bulk", { body }));
+}

@@ -1,0 +1,57 @@
+/** One execution, kept current by its socket: nothing is missed, nothing is taken in twice. */
+import { useQueryClient } from "@tanstack/react-query";
+import { useEffect, useState } from "react";
+import { applyChanges, linesOf } from "@/domain/changes";
+import { executionKeys, executionQuery } from "./executions";
+import { type ExecutionFrame, type LiveState, openLive } from "./live";
+import type { ExecutionDetail, LogOut } from "./schema.gen";
+
+const CURSOR_AHEAD = 4400; // the server knows less than this page: its database is another one than before
+
+export type LiveExecution = {
+  state: LiveState;
+  /** What was logged since the page was opened, in the order in which it came. */
+  lines: readonly LogOut[];
+};
+
+/** Follows the execution as soon as `loaded` says that its detail has been read. */
+export function useLiveExecution(executionId: string, loaded: boolean): LiveExecution {
+  const client = useQueryClient();
+  const [state, setState] = useState<LiveState>("connecting");
+  const [lines, setLines] = useState<readonly LogOut[]>([]);
+
+  useEffect(() => {
+    setLines([]);
+    if (!loaded) return;
+    const queryKey = executionKeys.detail(executionId);
+    const known = () => client.getQueryData<ExecutionDetail>(queryKey);
+    return openLive<ExecutionFrame>({
+      path: () => `/ws/executions/${encodeURIComponent(executionId)}?after=${known()?.sequence ?? 0}`,
+      onFrame: (frame) => {
+        if (frame.type === "resync") return "catching_up";
+        if (frame.type !== "changes") return undefined;
+        const before = known();
+        if (before === undefined) return undefined;
+        const after = applyChanges(before, frame);
+        client.setQueryData(queryKey, after);
+        const said = linesOf(frame);
+        if (said.length > 0) setLines((heard) => [...heard, ...said]);
+        // Questions to people do not come with the socket.
+        if (asksChanged(before, after)) void client.invalidateQueries({ queryKey, exact: true });
+        return frame.more ? "catching_up" : "live";
+      },
+      onState: setState,
+      onRefused: (code) => {
+        if (code === CURSOR_AHEAD) void client.resetQueries({ queryKey: executionQuery(executionId).queryKey });
+      },
+    });
+  }, [client, executionId, loaded]);
+  return { state, lines };
+}
+
+/** Whether a step began or ceased to wait for a person. */
+function asksChanged(before: ExecutionDetail, after: ExecutionDetail): boolean {
+  const waiting = ({ steps }: ExecutionDetail) =>
+    steps.flatMap((step) => (step.status === "waiting" ? [step.step_execution_id] : [])).join();
+  return before !== after && waiting(before) !== waiting(after);
+}

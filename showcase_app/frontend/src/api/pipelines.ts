@@ -1,0 +1,109 @@
+/** Pipelines: questions and commands. */
+import { infiniteQueryOptions, keepPreviousData, queryOptions } from "@tanstack/react-query";
+import { answered, api } from "./client";
+import type { NewVersionRequest, RunRequest } from "./schema.gen";
+
+export type PipelineFilters = { q?: string; archived?: boolean };
+export type Definition = NewVersionRequest["definition"];
+
+export const pipelineKeys = {
+  all: ["pipelines"] as const,
+  list: (filters: PipelineFilters) => ["pipelines", "list", filters] as const,
+  detail: (id: string, version: number | null) => ["pipelines", "detail", id, version] as const,
+  versions: (id: string) => ["pipelines", "versions", id] as const,
+  /** Beside the others: a graph of a version never changes, so what makes those stale is nothing to it. */
+  graph: (id: string, version: number) => ["pipeline-graph", id, version] as const,
+};
+
+export function pipelinesQuery(filters: PipelineFilters) {
+  return infiniteQueryOptions({
+    queryKey: pipelineKeys.list(filters),
+    queryFn: ({ signal, pageParam }) =>
+      answered(
+        api.GET("/api/pipelines", {
+          params: { query: { ...filters, limit: 50, cursor: pageParam ?? undefined } },
+          signal,
+        }),
+      ),
+    initialPageParam: null as string | null,
+    getNextPageParam: (page) => page.next_cursor,
+    placeholderData: keepPreviousData,
+  });
+}
+
+/** With the definition of a version; null: the current one. */
+export function pipelineQuery(pipelineId: string, version: number | null) {
+  return queryOptions({
+    queryKey: pipelineKeys.detail(pipelineId, version),
+    queryFn: ({ signal }) =>
+      answered(
+        api.GET("/api/pipelines/{pipeline_id}", {
+          params: { path: { pipeline_id: pipelineId }, query: { version: version ?? undefined } },
+          signal,
+        }),
+      ),
+  });
+}
+
+export function versionsQuery(pipelineId: string) {
+  return infiniteQueryOptions({
+    queryKey: pipelineKeys.versions(pipelineId),
+    queryFn: ({ signal, pageParam }) =>
+      answered(
+        api.GET("/api/pipelines/{pipeline_id}/versions", {
+          params: { path: { pipeline_id: pipelineId }, query: { limit: 50, cursor: pageParam ?? undefined } },
+          signal,
+        }),
+      ),
+    initialPageParam: null as string | null,
+    getNextPageParam: (page) => page.next_cursor,
+  });
+}
+
+export function graphQuery(pipelineId: string, version: number) {
+  return queryOptions({
+    queryKey: pipelineKeys.graph(pipelineId, version),
+    queryFn: ({ signal }) =>
+      answered(
+        api.GET("/api/pipelines/{pipeline_id}/graph", {
+          params: { path: { pipeline_id: pipelineId }, query: { version } },
+          signal,
+        }),
+      ),
+    staleTime: Number.POSITIVE_INFINITY,
+  });
+}
+
+export function createPipeline(definition: Definition) {
+  return answered(api.POST("/api/pipelines", { body: { definition } }));
+}
+
+/** Refused with 409 when `baseVersion` is no longer the current one. */
+export function storeVersion(pipelineId: string, definition: Definition, baseVersion: number | null) {
+  return answered(
+    api.PUT("/api/pipelines/{pipeline_id}", {
+      params: { path: { pipeline_id: pipelineId } },
+      body: { definition, base_version: baseVersion },
+    }),
+  );
+}
+
+/** It keeps its history; a new version brings it back. */
+export function archivePipeline(pipelineId: string) {
+  return answered(api.DELETE("/api/pipelines/{pipeline_id}", { params: { path: { pipeline_id: pipelineId } } }));
+}
+
+/** Everything that would keep a definition from being stored, as a new pipeline or as a version of one. */
+export function validateDefinition(definition: unknown, pipelineId: string | null, signal: AbortSignal) {
+  return answered(api.POST("/api/definitions/validate", { body: { definition, pipeline_id: pipelineId }, signal }));
+}
+
+/** The same key starts nothing twice, however often the request is sent. */
+export function startExecution(pipelineId: string, body: RunRequest, idempotencyKey: string) {
+  return answered(
+    api.POST("/api/pipelines/{pipeline_id}/executions", {
+      params: { path: { pipeline_id: pipelineId }, header: { "Idempotency-Key": idempotencyKey } },
+      body,
+    }),
+  );
+}

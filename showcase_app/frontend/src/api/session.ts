@@ -1,0 +1,33 @@
+/** Who is looking at the pages, and what they may do. */
+import { queryOptions, useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
+import { answered, api } from "./client";
+
+export const sessionQuery = queryOptions({
+  queryKey: ["session"] as const,
+  queryFn: ({ signal }) => answered(api.GET("/api/session", { signal })),
+  staleTime: 60_000,
+});
+
+/** Why the reader may not change anything; null when they may. For the tooltip of a disabled action. */
+export function useWhyReadOnly(): string | null {
+  const { data } = useQuery(sessionQuery);
+  return data === undefined || data.role === "operator"
+    ? null
+    : "You are signed in as a viewer; this needs an operator.";
+}
+
+export function useSignIn() {
+  const client = useQueryClient();
+  return useMutation({
+    mutationFn: (key: string) => answered(api.POST("/api/session", { body: { key } })),
+    onSuccess: () => client.invalidateQueries(),
+  });
+}
+
+export function useSignOut() {
+  const client = useQueryClient();
+  return useMutation({
+    mutationFn: () => answered(api.DELETE("/api/session")),
+    onSuccess: () => client.clear(),
+  });
+}

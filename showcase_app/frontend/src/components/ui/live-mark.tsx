@@ -1,0 +1,26 @@
+/** How the connection stands: live, catching up, or coming back. */
+import { Group, Text, Tooltip } from "@mantine/core";
+import type { LiveState } from "@/api/live";
+import classes from "./live-mark.module.css";
+
+const SAID: Readonly<Record<LiveState, [string, string]>> = {
+  connecting: ["Connecting", "The connection is being made."],
+  live: ["Live", "Changes appear as they happen."],
+  catching_up: ["Catching up", "What was missed is coming in."],
+  reconnecting: ["Reconnecting", "The connection was lost; it comes back by itself, and nothing will be missing."],
+  closed: ["Not live", "The server ended the connection. Load the page again."],
+};
+
+export function LiveMark({ state }: { state: LiveState }) {
+  const [word, meaning] = SAID[state];
+  return (
+    <Tooltip label={meaning}>
+      <Group gap={6} wrap="nowrap" role="status" data-live={state}>
+        <span className={classes.dot} data-state={state} />
+        <Text size="xs" className="quiet">
+          {word}
+        </Text>
+      </Group>
+    </Tooltip>
+  );
+}

@@ -1,0 +1,51 @@
+/** Times and durations that tick by themselves, all from one clock, so that a page moves as one. */
+import { Tooltip } from "@mantine/core";
+import { useSyncExternalStore } from "react";
+import { agoText, durationText, exactText, secondsBetween } from "@/domain/time";
+
+const listeners = new Set<() => void>();
+let now = Date.now();
+let timer: number | undefined;
+
+function subscribe(listener: () => void): () => void {
+  listeners.add(listener);
+  if (timer === undefined) {
+    now = Date.now();
+    timer = window.setInterval(() => {
+      now = Date.now();
+      for (const each of listeners) each();
+    }, 500);
+  }
+  return () => {
+    listeners.delete(listener);
+    if (listeners.size === 0) {
+      window.clearInterval(timer);
+      timer = undefined;
+    }
+  };
+}
+
+const never = () => () => {};
+
+/** Milliseconds now, twice a second; stands still while `ticking` is false. */
+export function useNow(ticking = true): number {
+  return useSyncExternalStore(ticking ? subscribe : never, () => now);
+}
+
+export function Ago({ at }: { at: string }) {
+  const text = agoText(at, useNow());
+  return (
+    <Tooltip label={exactText(at)} openDelay={200}>
+      <time dateTime={at} className="numbers">
+        {text}
+      </time>
+    </Tooltip>
+  );
+}
+
+/** From start to end, or until now while there is no end. */
+export function Duration({ start, end }: { start: string | null; end: string | null }) {
+  const nowMs = useNow(start !== null && end === null);
+  if (start === null) return <span className="quiet">–</span>;
+  return <span className="numbers">{durationText(secondsBetween(start, end, nowMs))}</span>;
+}

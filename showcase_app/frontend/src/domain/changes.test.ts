@@ -1,0 +1,113 @@
+import { describe, expect, it } from "vitest";
+import type { ExecutionDetail, LogOut, StepDetail, StepOut } from "@/api/schema.gen";
+import { createExecution, createExecutionRow, createLine, createStep, randomNumbers } from "@/mocks/create-execution";
+import { applyChanges, type Changes, linesOf } from "./changes";
+
+const ended = { status: "completed", completed_at: "2026-01-01T00:00:01Z" } as const;
+
+function page(after: number, upto: number, ...messages: Changes["messages"]): Changes {
+  return { after, upto, more: false, messages };
+}
+
+function stepUpdate(data: StepOut): Changes["messages"][number] {
+  return { type: "step_update", sequence: data.sequence, data };
+}
+
+describe("a page of changes", () => {
+  it("adds steps in the order in which they began, and moves the cursor", () => {
+    const known = createExecution({ sequence: 3, steps: [createStep({ step_execution_id: "2", sequence: 3 })] });
+    const shown = applyChanges(known, page(3, 5, stepUpdate(createStep({ step_execution_id: "1", sequence: 5 }))));
+    expect(shown.steps.map((step) => step.step_execution_id)).toEqual(["1", "2"]);
+    expect(shown.sequence).toBe(5);
+  });
+
+  it("changes nothing when it comes twice or late", () => {
+    const known = createExecution({ sequence: 5 });
+    expect(applyChanges(known, page(3, 5, stepUpdate(createStep({ sequence: 4 }))))).toBe(known);
+  });
+
+  it("never takes a newer row of a step back", () => {
+    const newer = createStep({ sequence: 8, ...ended });
+    const known = createExecution({ sequence: 5, steps: [newer] });
+    expect(applyChanges(known, page(5, 7, stepUpdate(createStep({ sequence: 7 })))).steps).toEqual([newer]);
+  });
+
+  it("keeps what the execution has besides its row", () => {
+    const known = createExecution({ sequence: 1, input_data: { a: 1 }, rerun_ids: ["other"] });
+    const row = createExecutionRow({ sequence: 2, ...ended });
+    const shown = applyChanges(known, page(1, 2, { type: "execution_update", sequence: 2, data: row }));
+    expect(shown).toMatchObject({ status: "completed", input_data: { a: 1 }, rerun_ids: ["other"] });
+  });
+});
+
+/** A server with rows and numbers, as the tracker has them. */
+class Rows {
+  readonly steps = new Map<string, StepDetail>();
+  readonly lines: LogOut[] = [];
+  sequence = 1;
+
+  /** One transaction: some rows, one number. */
+  change(draw: (below: number) => number): void {
+    this.sequence += 1;
+    const { sequence } = this;
+    for (let times = draw(3) + 1; times > 0; times -= 1) {
+      const step_execution_id = `step ${draw(6)}`;
+      const before = this.steps.get(step_execution_id) ?? createStep({ step_execution_id });
+      this.steps.set(step_execution_id, { ...before, sequence, progress: draw(100) / 100 });
+    }
+    for (let times = draw(3); times > 0; times -= 1) {
+      this.lines.push(createLine({ log_id: `line ${this.lines.length}`, sequence }));
+    }
+  }
+
+  detail(): ExecutionDetail {
+    const steps = [...this.steps.values()].sort((a, b) => (a.step_execution_id < b.step_execution_id ? -1 : 1));
+    return createExecution({ sequence: this.sequence, steps });
+  }
+
+  /** What came after a number, up to another, as the rows stand now. */
+  page(after: number, upto = this.sequence): Changes {
+    const isIn = (row: { sequence: number }) => row.sequence > after && row.sequence <= upto;
+    return page(
+      after,
+      upto,
+      ...[...this.steps.values()].filter(isIn).map(stepUpdate),
+      ...this.lines.filter(isIn).map((data) => ({ type: "log" as const, sequence: data.sequence, data })),
+      { type: "execution_update", sequence: upto, data: createExecutionRow({ sequence: this.sequence }) },
+    );
+  }
+}
+
+it.each(Array.from({ length: 100 }, (_, seed) => seed))(
+  "after any cut, repeated and late pages, and reading again, what is shown equals the rows (seed %d)",
+  (seed) => {
+    const draw = randomNumbers(seed);
+    const rows = new Rows();
+    for (let times = draw(5); times > 0; times -= 1) rows.change(draw);
+    let shown = rows.detail();
+    const since = rows.lines.length;
+    const heard = new Map<string, LogOut>();
+    const sent: Changes[] = [];
+    const take = (changes: Changes) => {
+      for (const line of linesOf(changes)) heard.set(line.log_id, line);
+      shown = applyChanges(shown, changes);
+    };
+    let told = shown.sequence; // how far the socket is, which knows nothing of what is read beside it
+    for (let times = 40; times > 0; times -= 1) {
+      rows.change(draw);
+      if (draw(3) === 0) {
+        const next = rows.page(told, told + 1 + draw(rows.sequence - told)); // a page may hold a part only
+        told = next.upto;
+        sent.push(next);
+        take(next);
+      }
+      if (draw(10) === 0) shown = rows.detail();
+      const again = sent[draw(sent.length + 1)];
+      if (again !== undefined) take(again);
+    }
+    take(rows.page(told));
+    expect(shown.steps).toEqual(rows.detail().steps);
+    expect(shown.sequence).toBe(rows.sequence);
+    expect([...heard.keys()]).toEqual(rows.lines.slice(since).map((line) => line.log_id));
+  },
+);

@@ -1,0 +1,66 @@
+/** What a list of executions is narrowed to: as the address of the page says it, and as the API is asked. */
+import type { ExecutionFilters } from "@/api/executions";
+import { EXECUTION_STATUSES } from "./status";
+
+/** Windows that end now, with their length in seconds. */
+export const TIME_WINDOWS = {
+  "1h": { label: "Last hour", seconds: 3600 },
+  "24h": { label: "Last 24 hours", seconds: 86_400 },
+  "7d": { label: "Last 7 days", seconds: 7 * 86_400 },
+  "30d": { label: "Last 30 days", seconds: 30 * 86_400 },
+} as const;
+
+export type TimeWindow = keyof typeof TIME_WINDOWS;
+
+/** The words of the address. A window that ends now and moments of one's own exclude each other. */
+export type ShownFilters = ExecutionFilters & { window?: TimeWindow };
+
+/** What the address says; what it says wrongly is not there. */
+export function shownFilters(address: URLSearchParams): ShownFilters {
+  const said = (name: string) => address.get(name)?.trim() || undefined;
+  const window = said("window");
+  return {
+    status: EXECUTION_STATUSES.find((status) => status === said("status")),
+    pipeline_id: said("pipeline_id"),
+    q: said("q"),
+    ...(isTimeWindow(window)
+      ? { window }
+      : { started_after: moment(said("started_after")), started_before: moment(said("started_before")) }),
+  };
+}
+
+/** The address after a change; undefined takes a word out. */
+export function withFilters(address: URLSearchParams, change: Partial<ShownFilters>): URLSearchParams {
+  const next = new URLSearchParams(address);
+  for (const [name, value] of Object.entries(change)) {
+    if (value === undefined || value === "") next.delete(name);
+    else next.set(name, value);
+  }
+  return next;
+}
+
+/** What the API is asked at a moment: a window becomes the time at which it begins. */
+export function askedFilters({ window, ...filters }: ShownFilters, nowMs: number): ExecutionFilters {
+  if (window === undefined) return filters;
+  return { ...filters, started_after: new Date(nowMs - TIME_WINDOWS[window].seconds * 1000).toISOString() };
+}
+
+export function isTimeWindow(word: string | null | undefined): word is TimeWindow {
+  return word !== undefined && word !== null && Object.hasOwn(TIME_WINDOWS, word);
+}
+
+/** A moment as an ISO text, from what a person may have put into the address. */
+function moment(said: string | undefined): string | undefined {
+  return said === undefined || Number.isNaN(Date.parse(said)) ? undefined : said;
+}
+
+/** An ISO text as the field of a form wants it: local time to the minute, without a zone. */
+export function localMinutes(iso: string): string {
+  const at = new Date(iso);
+  return new Date(at.getTime() - at.getTimezoneOffset() * 60_000).toISOString().slice(0, 16);
+}
+
+/** How many there are, in words that do not claim more than was counted. */
+export function countText(count: number, capped = false): string {
+  return `${count.toLocaleString("en")}${capped ? "+" : ""}`;
+}

@@ -1,0 +1,185 @@
+import ELK from "elkjs/lib/elk.bundled";
+import { describe, expect, it } from "vitest";
+import type { GraphEdge, GraphOut } from "@/api/schema.gen";
+import { endsOf, nodeSentence, passedBy, START, waySentence } from "./graph";
+import { firstView, type Layout, layoutOf, layoutQuestion, type Orientation, roundedPath } from "./graph-layout";
+
+function graphOf(ways: [source: string, target: string, label?: string, isBack?: boolean][]): GraphOut {
+  const ids = [...new Set([...ways.map((way) => way[0]), ...ways.map((way) => way[1])])].filter(
+    (id) => !id.startsWith("end"),
+  );
+  const start_at = ids[0] ?? "";
+  return {
+    pipeline_id: "p",
+    version: 1,
+    start_at,
+    nodes: ids.map((id) => ({
+      id,
+      name: id,
+      type: "task",
+      description: null,
+      module: null,
+      step_class: null,
+      max_iterations: 1,
+      retry_max_attempts: 1,
+      timeout_seconds: null,
+      has_fallback: false,
+      continues_on_error: false,
+    })),
+    edges: ways.map(([source, target, label = "", is_back_edge = false], index) => ({
+      index,
+      source,
+      target,
+      label,
+      is_back_edge,
+    })),
+  };
+}
+
+const LOOP = graphOf([
+  ["ingest", "validate"],
+  ["validate", "publish", "result.quality ≥ 0.995"],
+  ["validate", "repair", "a condition that is far too long to be read in one line"],
+  ["repair", "validate", "", true],
+  ["publish", "end"],
+]);
+
+async function laid(graph: GraphOut, orientation: Orientation): Promise<Layout> {
+  return layoutOf(graph, await new ELK().layout(layoutQuestion(graph, orientation)));
+}
+
+function box(layout: Layout, id: string) {
+  const found = layout.boxes.find((each) => each.id === id);
+  if (found === undefined) throw new Error(`no box ${id}`);
+  return found;
+}
+
+describe("a layout", () => {
+  it.each(["right", "down"] as const)(
+    "to the %s has every step, the start and the ends, and none over another",
+    async (to) => {
+      const { boxes } = await laid(LOOP, to);
+      expect(boxes.map(({ id }) => id).sort()).toEqual(
+        [START, "end", "ingest", "publish", "repair", "validate"].sort(),
+      );
+      for (const a of boxes)
+        for (const b of boxes) {
+          const apart = a.x + a.width <= b.x || b.x + b.width <= a.x || a.y + a.height <= b.y || b.y + b.height <= a.y;
+          expect(a.id === b.id || apart, `${a.id} and ${b.id}`).toBe(true);
+        }
+    },
+  );
+
+  it("follows the ways, and not those that lead back", async () => {
+    const [right, down] = await Promise.all([laid(LOOP, "right"), laid(LOOP, "down")]);
+    for (const [before, after] of [
+      ["ingest", "validate"],
+      ["validate", "repair"],
+      ["validate", "publish"],
+    ] as const) {
+      expect(box(right, before).x).toBeLessThan(box(right, after).x);
+      expect(box(down, before).y).toBeLessThan(box(down, after).y);
+    }
+  });
+
+  it("draws each way between its steps and puts its label on it", async () => {
+    const { ways } = await laid(LOOP, "right");
+    expect(ways).toHaveLength(LOOP.edges.length + 1);
+    for (const way of ways) expect(way.points.length).toBeGreaterThanOrEqual(2);
+    expect(ways.filter((way) => way.labelAt !== null).map((way) => way.edge?.target)).toEqual(["publish", "repair"]);
+    expect(ways.find((way) => way.edge === null)).toMatchObject({ source: START, target: "ingest" });
+  });
+});
+
+describe("the first view", () => {
+  const flat = (width: number): Layout => ({
+    boxes: [{ id: START, x: 8, y: 40, width: 56, height: 26 }],
+    ways: [],
+    width,
+    height: 100,
+  });
+
+  it("is all of a graph that can be read then, in the middle", () => {
+    expect(firstView(flat(400), 800, 300, "right")).toEqual({ x: 200, y: 100, zoom: 1 });
+    expect(firstView(flat(1000), 800, 300, "right").zoom).toBeCloseTo(0.768);
+  });
+
+  it("is the beginning of one that is too long", () => {
+    expect(firstView(flat(90_000), 800, 300, "right")).toEqual({ x: 16, y: 110, zoom: 0.8 });
+  });
+});
+
+it("a path has round corners, and straight lines none", () => {
+  expect(
+    roundedPath([
+      { x: 0, y: 0 },
+      { x: 10, y: 0 },
+    ]),
+  ).toBe("M 0 0 L 10 0");
+  expect(
+    roundedPath(
+      [
+        { x: 0, y: 0 },
+        { x: 20, y: 0 },
+        { x: 20, y: 20 },
+      ],
+      5,
+    ),
+  ).toBe("M 0 0 L 15 0 Q 20 0 20 5 L 20 20");
+  expect(roundedPath([])).toBe("");
+});
+
+it("ends are told once each", () => {
+  expect(
+    endsOf(
+      graphOf([
+        ["a", "end"],
+        ["a", "end_rejected"],
+        ["b", "end"],
+      ]),
+    ),
+  ).toEqual(["end", "end_rejected"]);
+});
+
+it("a step is passed by when every way to it was not taken", () => {
+  const graph = graphOf([
+    ["a", "b"],
+    ["a", "c"],
+    ["b", "d"],
+    ["c", "d"],
+  ]);
+  expect(
+    passedBy(
+      graph,
+      new Map(),
+      new Map([
+        [0, "taken"],
+        [1, "not_taken"],
+      ]),
+    ),
+  ).toEqual(new Set(["c"]));
+  expect(passedBy(graph, new Map(), new Map())).toEqual(new Set());
+});
+
+it("a step is one sentence for those who do not see it", () => {
+  const [node] = LOOP.nodes;
+  if (node === undefined) throw new Error("the loop has no steps");
+  const run = { attempt: 2, progress: null, startedAt: null, completedAt: null, fellBack: false } as const;
+  expect(nodeSentence(node, undefined)).toBe("ingest");
+  expect(nodeSentence(node, { ...run, status: "completed", iteration: 2, maxIterations: 5, seconds: 1.25 })).toBe(
+    "ingest, Completed, took 1.3 s, iteration 2 of at most 5, attempt 2",
+  );
+});
+
+it("a way is one sentence as well", () => {
+  const names = new Map([
+    ["validate", "Validate"],
+    ["repair", "Repair"],
+  ]);
+  const [, , repair, , last] = LOOP.edges;
+  expect(waySentence(names, { ...(repair as GraphEdge), label: "score < 1" }, "not_taken")).toBe(
+    "From Validate to Repair, if score < 1, not taken",
+  );
+  expect(waySentence(new Map([["publish", "Publish"]]), last as GraphEdge, "idle")).toBe("From Publish to the end");
+  expect(waySentence(names, null, "taken")).toBe("From the start");
+});

@@ -1,0 +1,148 @@
+/** Where steps and ways are drawn: what ELK is asked, and its answer as positions and paths. Statuses play no part. */
+import type { ElkExtendedEdge, ElkNode, ElkPoint } from "elkjs/lib/elk-api";
+import type { GraphEdge, GraphOut } from "@/api/schema.gen";
+import { endsOf, START } from "./graph";
+
+export type Orientation = "right" | "down";
+export type Box = { id: string; x: number; y: number; width: number; height: number };
+export type Way = {
+  id: string;
+  source: string;
+  target: string;
+  /** The way of the definition; null: from the start to the first step. */
+  edge: GraphEdge | null;
+  points: readonly ElkPoint[];
+  /** The middle of its label; null without one. */
+  labelAt: ElkPoint | null;
+};
+export type Layout = { boxes: readonly Box[]; ways: readonly Way[]; width: number; height: number };
+
+export const STEP_SIZE = { width: 216, height: 70 };
+export const MARK_SIZE = { width: 56, height: 26 };
+export const LABEL_WIDTH = 172;
+const LABEL_LINE = 16;
+/** Of this many steps on, a layout that is there in a second is worth more than one with fewer bends. */
+const LARGE = 150;
+const NEAT = { "elk.layered.nodePlacement.strategy": "NETWORK_SIMPLEX" };
+const QUICK = { "elk.layered.nodePlacement.strategy": "BRANDES_KOEPF", "elk.layered.thoroughness": "1" };
+const INLINE = { "elk.edgeLabels.inline": "true" }; // on its line, not beside it
+const CHARACTER = 6.1; // of the font of labels, on average
+
+/** The question to ELK. Steps keep the order of the file; ways back go around. */
+export function layoutQuestion(graph: GraphOut, orientation: Orientation): ElkNode {
+  const step = (id: string) => ({ id, ...STEP_SIZE });
+  const mark = (id: string) => ({ id, ...MARK_SIZE });
+  const start: ElkExtendedEdge = { id: START, sources: [START], targets: [graph.start_at] };
+  return {
+    id: "graph",
+    layoutOptions: {
+      "elk.algorithm": "layered",
+      "elk.direction": orientation === "right" ? "RIGHT" : "DOWN",
+      "elk.edgeRouting": "ORTHOGONAL",
+      "elk.layered.considerModelOrder.strategy": "NODES_AND_EDGES",
+      "elk.layered.feedbackEdges": "true",
+      ...(graph.nodes.length > LARGE ? QUICK : NEAT),
+      "elk.layered.nodePlacement.favorStraightEdges": "true",
+      "elk.layered.spacing.nodeNodeBetweenLayers": orientation === "right" ? "44" : "34",
+      "elk.layered.spacing.edgeNodeBetweenLayers": "18",
+      "elk.spacing.nodeNode": orientation === "right" ? "26" : "22",
+      "elk.spacing.edgeNode": "16",
+      "elk.spacing.edgeLabel": "4",
+      "elk.padding": "[top=8,left=8,bottom=8,right=8]",
+    },
+    children: [mark(START), ...graph.nodes.map((node) => step(node.id)), ...endsOf(graph).map(mark)],
+    edges: [
+      start,
+      ...graph.edges.map((edge, place) => ({
+        id: String(place),
+        sources: [edge.source],
+        targets: [edge.target],
+        labels: edge.label === "" ? [] : [{ text: edge.label, ...labelSize(edge.label), layoutOptions: INLINE }],
+        layoutOptions: { "elk.layered.priority.direction": edge.is_back_edge ? "0" : "10" },
+      })),
+    ],
+  };
+}
+
+/** ELK's answer in our words. */
+export function layoutOf(graph: GraphOut, answer: ElkNode): Layout {
+  const boxes = (answer.children ?? []).map(({ id, x = 0, y = 0, width = 0, height = 0 }) => ({
+    id,
+    x,
+    y,
+    width,
+    height,
+  }));
+  const ways = (answer.edges ?? []).map((drawn): Way => {
+    const edge = drawn.id === START ? null : (graph.edges[Number(drawn.id)] ?? null);
+    const label = drawn.labels?.[0];
+    return {
+      id: drawn.id,
+      source: drawn.sources[0] ?? START,
+      target: drawn.targets[0] ?? graph.start_at,
+      edge,
+      points: (drawn.sections ?? []).flatMap((part) => [part.startPoint, ...(part.bendPoints ?? []), part.endPoint]),
+      labelAt:
+        label === undefined
+          ? null
+          : { x: (label.x ?? 0) + (label.width ?? 0) / 2, y: (label.y ?? 0) + (label.height ?? 0) / 2 },
+    };
+  });
+  return { boxes, ways, width: answer.width ?? 0, height: answer.height ?? 0 };
+}
+
+export type View = { x: number; y: number; zoom: number };
+
+const PADDING = 16;
+const READABLE = 0.5;
+const FIRST_ZOOM = 0.8;
+
+/** How a layout is first looked at: all of it where that can be read, otherwise its beginning. */
+export function firstView(layout: Layout, width: number, height: number, orientation: Orientation): View {
+  const whole = Math.min((width - 2 * PADDING) / layout.width, (height - 2 * PADDING) / layout.height, 1);
+  if (whole >= READABLE) {
+    return { x: (width - layout.width * whole) / 2, y: (height - layout.height * whole) / 2, zoom: whole };
+  }
+  const start = layout.boxes.find((box) => box.id === START) ?? { x: 0, y: 0, width: 0, height: 0 };
+  // Across the direction of the graph: the middle where it fits, otherwise the start in the middle.
+  const across = (all: number, at: number, room: number) =>
+    all * FIRST_ZOOM <= room ? (room - all * FIRST_ZOOM) / 2 : room / 2 - at * FIRST_ZOOM;
+  return orientation === "right"
+    ? { x: PADDING, y: across(layout.height, start.y + start.height / 2, height), zoom: FIRST_ZOOM }
+    : { x: across(layout.width, start.x + start.width / 2, width), y: PADDING, zoom: FIRST_ZOOM };
+}
+
+/** A path of straight lines with round corners through the points. */
+export function roundedPath(points: readonly ElkPoint[], radius = 7): string {
+  const [first, ...rest] = points;
+  if (first === undefined) return "";
+  const parts = [`M ${first.x} ${first.y}`];
+  let before = first;
+  rest.forEach((point, place) => {
+    const after = rest[place + 1];
+    if (after === undefined) {
+      parts.push(`L ${point.x} ${point.y}`);
+      return;
+    }
+    const from = towards(point, before, radius);
+    const to = towards(point, after, radius);
+    parts.push(`L ${from.x} ${from.y} Q ${point.x} ${point.y} ${to.x} ${to.y}`);
+    before = point;
+  });
+  return parts.join(" ");
+}
+
+/** The point that is `distance` away from a corner, at most half way to the next. */
+function towards(corner: ElkPoint, other: ElkPoint, distance: number): ElkPoint {
+  const length = Math.hypot(other.x - corner.x, other.y - corner.y);
+  if (length === 0) return corner;
+  const share = Math.min(distance, length / 2) / length;
+  return { x: corner.x + (other.x - corner.x) * share, y: corner.y + (other.y - corner.y) * share };
+}
+
+/** One line, or two for a long one; what does not fit in two is cut when it is drawn. */
+function labelSize(label: string) {
+  const width = Math.ceil(label.length * CHARACTER) + 16;
+  const lines = width > LABEL_WIDTH ? 2 : 1;
+  return { width: Math.min(LABEL_WIDTH, width), height: lines * LABEL_LINE + 4 };
+}

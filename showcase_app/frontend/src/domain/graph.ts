@@ -1,0 +1,66 @@
+/** What a graph says about a run of it: how each step and each way stands. */
+import type { GraphEdge, GraphNode, GraphOut } from "@/api/schema.gen";
+import { type Status, statusWord } from "./status";
+import { durationText } from "./time";
+
+/** How a step stands in one execution: its newest attempt. */
+export type NodeRun = {
+  status: Status;
+  iteration: number;
+  maxIterations: number;
+  attempt: number;
+  progress: number | null;
+  startedAt: string | null;
+  completedAt: string | null;
+  seconds: number | null;
+  fellBack: boolean;
+};
+
+export type EdgeState = "taken" | "not_taken" | "unknown";
+export type NodeRuns = ReadonlyMap<string, NodeRun>;
+export type EdgeStates = ReadonlyMap<number, EdgeState>;
+
+/** Where everything starts; no step can be called so, since ids of steps have no brackets. */
+export const START = "[start]";
+
+/** The ends that ways lead to, each once. */
+export function endsOf(graph: GraphOut): string[] {
+  const steps = new Set(graph.nodes.map((node) => node.id));
+  return [...new Set(graph.edges.map((edge) => edge.target).filter((target) => !steps.has(target)))];
+}
+
+/** The steps that a run did not come by, because every way to them was not taken. */
+export function passedBy(graph: GraphOut, runs: NodeRuns, edges: EdgeStates): ReadonlySet<string> {
+  const open = new Set<string>([graph.start_at]);
+  for (const edge of graph.edges) {
+    if (edge.index === null || edges.get(edge.index) !== "not_taken") open.add(edge.target);
+  }
+  return new Set(graph.nodes.map((node) => node.id).filter((id) => !open.has(id) && !runs.has(id)));
+}
+
+/** A step in one sentence, for those who do not see the picture. */
+export function nodeSentence(node: GraphNode, run: NodeRun | undefined): string {
+  const said = [node.name];
+  if (run !== undefined) {
+    said.push(statusWord(run.status));
+    if (run.seconds !== null) said.push(`took ${durationText(run.seconds)}`);
+    if (run.progress !== null) said.push(`${Math.round(run.progress * 100)} %`);
+    if (run.maxIterations > 1) said.push(`iteration ${run.iteration} of at most ${run.maxIterations}`);
+    if (run.attempt > 1) said.push(`attempt ${run.attempt}`);
+    if (run.fellBack) said.push("its fallback ran");
+  }
+  return said.join(", ");
+}
+
+/** A way in one sentence; null: the one from the start. `names` are those of the steps, by id. */
+export function waySentence(
+  names: ReadonlyMap<string, string>,
+  edge: GraphEdge | null,
+  state: EdgeState | "idle",
+): string {
+  if (edge === null) return "From the start";
+  const name = (id: string) => names.get(id) ?? "the end";
+  const condition = edge.label === "" ? "" : `, if ${edge.label}`;
+  const standing = state === "taken" ? ", taken" : state === "not_taken" ? ", not taken" : "";
+  return `From ${name(edge.source)} to ${name(edge.target)}${condition}${standing}`;
+}

@@ -1,0 +1,167 @@
+/** JSON Schema for forms: the validator that rjsf asks, over @cfworker/json-schema, which needs no eval. Pure. */
+import { type OutputUnit, type Schema, Validator } from "@cfworker/json-schema";
+import {
+  createErrorHandler,
+  type ErrorSchema,
+  ErrorSchemaBuilder,
+  type RJSFSchema,
+  type RJSFValidationError,
+  unwrapErrorHandler,
+  type ValidatorType,
+  validationDataMerge,
+} from "@rjsf/utils";
+
+export type Values = Record<string, unknown>;
+type Path = (string | number)[];
+
+/** What is wrong with a value, each next to the field it is wrong with. Nothing for a schema that is no schema here
+ * (say, a pattern of another dialect of regular expressions): the server has the last word. */
+export function problemsOf(schema: RJSFSchema, value: unknown): RJSFValidationError[] {
+  try {
+    return told(outcome(schema, value).errors).map((unit) => problem(schema, unit));
+  } catch {
+    return [];
+  }
+}
+
+export const jsonSchemaValidator: ValidatorType<Values> = {
+  validateFormData(formData, schema, customValidate, transformErrors, uiSchema) {
+    const found = problemsOf(schema, formData);
+    const errors = transformErrors?.(found, uiSchema) ?? found;
+    const validation = { errors, errorSchema: errorSchemaOf(errors) };
+    if (customValidate === undefined) return validation;
+    const handler = createErrorHandler<Values>(formData ?? {});
+    return validationDataMerge(validation, unwrapErrorHandler(customValidate(formData, handler, uiSchema)));
+  },
+  isValid(schema, formData, rootSchema) {
+    try {
+      // A part of a schema finds what it refers to in the definitions of the whole.
+      return outcome({ $defs: rootSchema.$defs, definitions: rootSchema.definitions, ...schema }, formData).valid;
+    } catch {
+      return false;
+    }
+  },
+  rawValidation<Result>(schema: RJSFSchema, formData?: unknown) {
+    return { errors: problemsOf(schema, formData) as Result[] };
+  },
+};
+
+export default jsonSchemaValidator; // what @rjsf/core finds under the name of the one that needs eval, see vite.config.ts
+
+/** Errors as the tree over the fields that rjsf shows. */
+export function errorSchemaOf(errors: readonly RJSFValidationError[]): ErrorSchema<Values> {
+  const builder = new ErrorSchemaBuilder<Values>();
+  for (const { property, message } of errors) {
+    if (message !== undefined) builder.addErrors(message, pathOf(property ?? ""));
+  }
+  return builder.ErrorSchema;
+}
+
+/** `repairs[0].kind` and `.repairs.0.kind` as the keys one after the other. */
+export function pathOf(field: string): Path {
+  return field
+    .split(/[.[\]]/)
+    .filter((part) => part !== "")
+    .map((part) => (/^\d+$/.test(part) ? Number(part) : part));
+}
+
+function outcome(schema: RJSFSchema, value: unknown) {
+  // Copies: the library leaves marks in the schemas that it reads, and knows no undefined.
+  const validator = new Validator(JSON.parse(JSON.stringify(schema)) as Schema, "2020-12", false);
+  return validator.validate(value === undefined ? {} : JSON.parse(JSON.stringify(value)));
+}
+
+/** Without those that only say that something inside is wrong, when what is wrong is told as well. */
+function told(errors: readonly OutputUnit[]): OutputUnit[] {
+  return errors.filter(
+    (unit) =>
+      !errors.some(
+        (other) =>
+          other.keywordLocation.startsWith(`${unit.keywordLocation}/`) ||
+          (unit.keyword === "additionalProperties" && other.keyword === "false"),
+      ),
+  );
+}
+
+function problem(schema: RJSFSchema, unit: OutputUnit): RJSFValidationError {
+  const missing = unit.keyword === "required" ? /"(.*)"\.$/.exec(unit.error)?.[1] : undefined;
+  const path = [...unpointed(unit.instanceLocation), ...(missing === undefined ? [] : [missing])];
+  const message = words(unit, at(schema, unpointed(unit.keywordLocation)));
+  return {
+    name: unit.keyword,
+    property: `.${path.join(".")}`,
+    message,
+    stack: path.length === 0 ? message : `${path.join(".")}: ${message}`,
+    schemaPath: unit.keywordLocation,
+  };
+}
+
+const KINDS: Readonly<Record<string, string>> = {
+  string: "a text",
+  number: "a number",
+  integer: "a whole number",
+  boolean: "true or false",
+  array: "a list",
+  object: "an object",
+  null: "null",
+};
+
+/** What is expected, from what the schema says at that place; the library's own words where there are none here. */
+function words(unit: OutputUnit, expected: unknown): string {
+  const limit = String(expected);
+  switch (unit.keyword) {
+    case "required":
+      return "This is needed.";
+    case "type":
+      return `Expected ${[expected]
+        .flat()
+        .map((kind) => KINDS[String(kind)] ?? String(kind))
+        .join(" or ")}.`;
+    case "enum":
+      return Array.isArray(expected)
+        ? `Expected one of ${expected.map((each) => JSON.stringify(each)).join(", ")}.`
+        : unit.error;
+    case "minimum":
+      return `At least ${limit}.`;
+    case "maximum":
+      return `At most ${limit}.`;
+    case "exclusiveMinimum":
+      return `More than ${limit}.`;
+    case "exclusiveMaximum":
+      return `Less than ${limit}.`;
+    case "multipleOf":
+      return `A multiple of ${limit}.`;
+    case "minLength":
+      return expected === 1 ? "Must not be empty." : `At least ${limit} characters.`;
+    case "maxLength":
+      return `At most ${limit} characters.`;
+    case "pattern":
+      return `Does not match ${limit}`;
+    case "format":
+      return `Is no ${limit}.`;
+    case "minItems":
+      return `At least ${limit}.`;
+    case "maxItems":
+      return `At most ${limit}.`;
+    case "uniqueItems":
+      return "Each only once.";
+    case "false":
+      return "There is no such field.";
+    default:
+      return unit.error;
+  }
+}
+
+function unpointed(pointer: string): Path {
+  return pointer
+    .split("/")
+    .slice(1)
+    .map((part) => decodeURIComponent(part).replaceAll("~1", "/").replaceAll("~0", "~"));
+}
+
+function at(value: unknown, path: Path): unknown {
+  return path.reduce<unknown>(
+    (inside, key) => (typeof inside === "object" && inside !== null ? (inside as Values)[key] : undefined),
+    value,
+  );
+}

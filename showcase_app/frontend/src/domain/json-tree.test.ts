@@ -1,0 +1,56 @@
+import { describe, expect, it } from "vitest";
+import { allOpen, firstOpen, found, pathText, rowsOfJson } from "./json-tree";
+
+const value = { steps: [{ name: "a", "odd key": null }], text: "one\ntwo", none: {} };
+
+it.each([
+  [[], "$"],
+  [["steps", 0, "name"], "$.steps[0].name"],
+  [["odd key", "a-b", "1"], '$["odd key"]["a-b"]["1"]'],
+])("the path %j reads %s", (path, text) => {
+  expect(pathText(path)).toBe(text);
+});
+
+describe("rows of a tree", () => {
+  const shown = (open: string[]) => rowsOfJson(value, new Set(open)).map((row) => row.id);
+
+  it("are what is open, in order", () => {
+    expect(shown([])).toEqual(["$"]);
+    expect(shown(["$", "$.steps[0]"])).toEqual(["$", "$.steps", "$.text", "$.none"]); // what is above is closed
+    expect(shown(["$", "$.steps", "$.steps[0]"])).toEqual([
+      "$",
+      "$.steps",
+      "$.steps[0]",
+      "$.steps[0].name",
+      '$.steps[0]["odd key"]',
+      "$.text",
+      "$.none",
+    ]);
+  });
+
+  it("show a long text as a line to open, and nothing to open where there is nothing", () => {
+    const rows = rowsOfJson(value, new Set(["$", "$.text", "$.none"]));
+    expect(rows.find((row) => row.isText)).toMatchObject({ value: "one\ntwo", depth: 2 });
+    expect(rows.find((row) => row.id === "$.none")).toMatchObject({ opens: false, isOpen: false });
+  });
+});
+
+it("what is large is not opened at first, but its root is", () => {
+  const large = { items: Array.from({ length: 1000 }, (_, index) => ({ index })) };
+  expect([...firstOpen(large)]).toEqual(["$"]);
+  expect(firstOpen(value)).toContain("$.steps[0]");
+  expect(allOpen(large, 10).size).toBe(10);
+});
+
+describe("searching", () => {
+  it("finds keys and values whatever their case, with what has to be opened to see them", () => {
+    expect(found(value, "ODD")).toEqual([{ id: '$.steps[0]["odd key"]', above: ["$", "$.steps", "$.steps[0]"] }]);
+    expect(found(value, "null")).toHaveLength(1);
+    expect(found(value, "TWO").map((match) => match.id)).toEqual(["$.text"]);
+    expect(found(value, "")).toEqual([]);
+  });
+
+  it("stops where there is more than anybody reads", () => {
+    expect(found(Array(5000).fill("x"), "x")).toHaveLength(1000);
+  });
+});

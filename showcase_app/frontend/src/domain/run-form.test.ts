@@ -1,0 +1,58 @@
+import type { RJSFSchema } from "@rjsf/utils";
+import { describe, expect, it } from "vitest";
+import { formSchema, formUiSchema, titleOf } from "./run-form";
+
+const SCHEMA: RJSFSchema = {
+  title: "Data quality",
+  type: "object",
+  properties: {
+    file: { type: "string", title: "File", default: "" },
+    max_repairs: { type: "integer", default: 5 },
+    note: { type: "string", maxLength: 2000 },
+    exclude: { type: "array", items: { type: "string" }, default: [] },
+    repairs: { type: "array", items: { enum: ["sign"] }, uniqueItems: true },
+    anything: {},
+    options: { type: "object" },
+    people: { type: "array", items: { type: "object", properties: { first_name: { type: "string", default: "A" } } } },
+    address: { type: "object", properties: { post_code: { type: "string", default: "1" } } },
+  },
+};
+
+it.each([
+  ["max_repairs", "Max repairs"],
+  ["sku", "Sku"],
+  ["pricePerUnit", "Price per unit"],
+])("a field without a title, %s, reads %s", (name, title) => {
+  expect(titleOf(name)).toBe(title);
+});
+
+describe("the schema of a form", () => {
+  it("names every field and keeps the titles that there are", () => {
+    const { properties } = formSchema(SCHEMA);
+    expect(properties).toMatchObject({
+      file: { title: "File" },
+      max_repairs: { title: "Max repairs" },
+      people: { items: { properties: { first_name: { title: "First name" } } } },
+      address: { properties: { post_code: { title: "Post code" } } },
+    });
+  });
+
+  it("has no defaults, at any depth", () => {
+    expect(JSON.stringify(formSchema(SCHEMA))).not.toContain('"default"');
+  });
+});
+
+it.each([
+  ["file", { "ui:emptyValue": "" }],
+  ["max_repairs", { "ui:options": { clampBehavior: "none" } }],
+  ["exclude", { "ui:widget": "tags" }],
+  ["repairs", {}],
+  ["anything", { "ui:field": "json" }],
+  ["options", { "ui:field": "json" }],
+])("%s gets the control that fits", (name, expected) => {
+  expect(formUiSchema(SCHEMA, { file: "", max_repairs: 5 })[name]).toEqual(expected);
+});
+
+it("a long text gets more than a line", () => {
+  expect(formUiSchema(SCHEMA, { file: "", max_repairs: 5 }).note["ui:widget"]).toBe("textarea");
+});

@@ -1,0 +1,217 @@
+/** Attempts of steps as bars on a time axis: pure. All times are milliseconds since 1970. */
+import type { InteractionOut, StepOut, StepStatus } from "@/api/schema.gen";
+
+export type SegmentKind = "retry_delay" | "queued" | "running" | "waiting";
+export type Segment = { kind: SegmentKind; from: number; to: number };
+
+/** One attempt; its segments follow each other without a gap from `from` to `to`. */
+export type Bar = {
+  id: string;
+  stepId: string;
+  name: string;
+  iteration: number;
+  attempt: number;
+  status: StepStatus;
+  from: number;
+  to: number;
+  /** It goes on: `to` is now. */
+  open: boolean;
+  segments: readonly Segment[];
+};
+
+/** A line of the timeline: bars of one step that do not overlap. `isFirst`: the one that carries the step's name. */
+export type Row = { key: string; stepId: string; name: string; isFirst: boolean; bars: readonly Bar[] };
+
+/** What part of the time is shown; `from` < `to`. */
+export type View = { from: number; to: number };
+
+type Asked = Pick<InteractionOut, "step_execution_id" | "created_at" | "completed_at">;
+
+/** A bar for every attempt, in the order of the attempts. */
+export function barsOf(steps: readonly StepOut[], asked: readonly Asked[], now: number): Bar[] {
+  const questions = new Map(asked.map((question) => [question.step_execution_id, question]));
+  const delays = new Map<string, number>(); // of the attempt that follows one that says so
+  for (const step of steps) {
+    if (step.routes?.next === "retry") {
+      delays.set(attemptKey(step, step.attempt + 1), step.routes.delay_seconds * 1000);
+    }
+  }
+  return steps.map((step) => {
+    const delay = delays.get(attemptKey(step, step.attempt)) ?? 0;
+    return barOf(step, delay, questions.get(step.step_execution_id), now);
+  });
+}
+
+function attemptKey(step: StepOut, attempt: number): string {
+  return `${step.iteration} ${attempt} ${step.step_id}`;
+}
+
+function barOf(step: StepOut, delay: number, question: Asked | undefined, now: number): Bar {
+  const from = Date.parse(step.created_at);
+  const open = step.completed_at === null;
+  const to = Math.max(from, step.completed_at === null ? now : Date.parse(step.completed_at));
+  const started = step.started_at === null ? to : within(Date.parse(step.started_at), from, to);
+  const delayed = within(from + delay, from, started);
+  let asks = to;
+  let answered = to;
+  if (question !== undefined) {
+    asks = within(Date.parse(question.created_at), started, to);
+    answered = question.completed_at === null ? to : within(Date.parse(question.completed_at), asks, to);
+  } else if (step.status === "waiting") {
+    asks = started; // its question is still to be read
+  }
+  const segments: Segment[] = [
+    { kind: "retry_delay", from, to: delayed },
+    { kind: "queued", from: delayed, to: started },
+    { kind: "running", from: started, to: asks },
+    { kind: "waiting", from: asks, to: answered },
+    { kind: "running", from: answered, to },
+  ];
+  return {
+    id: step.step_execution_id,
+    stepId: step.step_id,
+    name: step.step_name,
+    iteration: step.iteration,
+    attempt: step.attempt,
+    status: step.status,
+    from,
+    to,
+    open,
+    segments: segments.filter((segment) => segment.to > segment.from),
+  };
+}
+
+function within(value: number, low: number, high: number): number {
+  return Math.min(Math.max(value, low), high);
+}
+
+/** Steps in the order in which they began; what overlaps within a step stands below each other. */
+export function rowsOf(bars: readonly Bar[]): Row[] {
+  const steps = new Map<string, Bar[][]>();
+  for (const bar of [...bars].sort((a, b) => a.from - b.from)) {
+    const rows = steps.get(bar.stepId) ?? [];
+    steps.set(bar.stepId, rows);
+    const free = rows.find((row) => (row.at(-1)?.to ?? 0) <= bar.from);
+    if (free === undefined) rows.push([bar]);
+    else free.push(bar);
+  }
+  return [...steps].flatMap(([stepId, rows]) =>
+    rows.map((row, index) => ({
+      key: `${index} ${stepId}`,
+      stepId,
+      name: row[0]?.name ?? stepId,
+      isFirst: index === 0,
+      bars: row,
+    })),
+  );
+}
+
+const SHORTEST_MS = 1;
+
+/** From the first bar to the last, or to now while something goes on; never empty. */
+export function wholeOf(bars: readonly Bar[], startedAt: string | null, now: number): View {
+  let from = startedAt === null ? Number.POSITIVE_INFINITY : Date.parse(startedAt);
+  let to = Number.NEGATIVE_INFINITY;
+  for (const bar of bars) {
+    from = Math.min(from, bar.from);
+    to = Math.max(to, bar.to);
+  }
+  if (!Number.isFinite(from)) from = now;
+  return { from, to: Math.max(to, from + SHORTEST_MS) };
+}
+
+/** The view with `factor` of its length (below 1 = closer), with `at` kept in its place; inside the whole. */
+export function zoomed(view: View, whole: View, at: number, factor: number): View {
+  const length = within((view.to - view.from) * factor, SHORTEST_MS, whole.to - whole.from);
+  const share = (at - view.from) / (view.to - view.from);
+  return placed(at - share * length, length, whole);
+}
+
+/** The view moved by so many milliseconds, as far as the whole goes. */
+export function moved(view: View, whole: View, by: number): View {
+  return placed(view.from + by, view.to - view.from, whole);
+}
+
+/** The view from one moment to another, in any order; null when that is too short to be meant. */
+export function viewBetween(one: number, other: number, whole: View): View | null {
+  const from = within(Math.min(one, other), whole.from, whole.to);
+  const to = within(Math.max(one, other), whole.from, whole.to);
+  return to - from < SHORTEST_MS ? null : { from, to };
+}
+
+export function isWhole(view: View, whole: View): boolean {
+  return view.from <= whole.from && view.to >= whole.to;
+}
+
+function placed(from: number, length: number, whole: View): View {
+  const start = within(from, whole.from, Math.max(whole.from, whole.to - length));
+  return { from: start, to: start + length };
+}
+
+const SECOND = 1000;
+const MINUTE = 60 * SECOND;
+const HOUR = 60 * MINUTE;
+const DAY = 24 * HOUR;
+const STEPS_MS: readonly number[] = [
+  ...[0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 50, 100, 200, 500],
+  ...[1, 2, 5, 10, 15, 30].map((seconds) => seconds * SECOND),
+  ...[1, 2, 5, 10, 15, 30].map((minutes) => minutes * MINUTE),
+  ...[1, 2, 3, 6, 12].map((hours) => hours * HOUR),
+  ...[1, 2, 7, 14, 28].map((days) => days * DAY),
+];
+
+export type Tick = { at: number; text: string };
+
+/** At most `most` marks at round distances from `origin`. */
+export function ticksOf(view: View, origin: number, most: number): Tick[] {
+  const length = view.to - view.from;
+  const step = STEPS_MS.find((each) => length / each <= most) ?? length / Math.max(1, most);
+  const first = Math.ceil((view.from - origin) / step - 1e-9);
+  const last = Math.floor((view.to - origin) / step + 1e-9);
+  return Array.from({ length: Math.max(0, last - first + 1) }, (_, index) => {
+    const since = (first + index) * step;
+    return { at: origin + since, text: tickText(since, step) };
+  });
+}
+
+/** Time since the origin, as exact as the distance between marks wants. */
+function tickText(since: number, step: number): string {
+  if (Math.abs(since) < step / 2) return "0";
+  if (step < SECOND && since < SECOND) return `${round(since, step < 1 ? 1 : 0)} ms`;
+  if (step < SECOND && since < MINUTE)
+    return `${round(since / SECOND, step < 1 ? 4 : step < 10 ? 3 : step < 100 ? 2 : 1)} s`;
+  if (since < MINUTE) return `${Math.round(since / SECOND)} s`;
+  const seconds =
+    step < SECOND ? round((since % MINUTE) / SECOND, 3).padStart(2, "0") : two(Math.round(since / SECOND) % 60);
+  if (since < HOUR) return `${Math.floor(since / MINUTE)}:${seconds}`;
+  const clock = `${Math.floor((since % DAY) / HOUR)}:${two(Math.floor((since % HOUR) / MINUTE))}`;
+  if (since < DAY) return step < MINUTE ? `${clock}:${seconds}` : `${clock} h`;
+  return step < DAY ? `${Math.floor(since / DAY)} d ${clock} h` : `${Math.floor(since / DAY)} d`;
+}
+
+function round(value: number, digits: number): string {
+  return String(Number(value.toFixed(digits)));
+}
+
+function two(value: number): string {
+  return String(value).padStart(2, "0");
+}
+
+/** What is worth drawing of a row: inside the view, and not hidden by the one before where a pixel holds many. */
+export function barsShown(bars: readonly Bar[], view: View, pixels: number, selectedId: string | null): Bar[] {
+  const perPixel = (view.to - view.from) / Math.max(1, pixels);
+  let drawnTo = Number.NEGATIVE_INFINITY;
+  return bars.filter((bar) => {
+    if (bar.to < view.from || bar.from > view.to) return false;
+    if (bar.id !== selectedId && bar.to - drawnTo < perPixel / 2) return false;
+    drawnTo = bar.to;
+    return true;
+  });
+}
+
+/** How long the steps of a row ran, without what they waited for. */
+export function runningSeconds(bars: readonly Bar[]): number {
+  let sum = 0;
+  for (const bar of bars) for (const { kind, from, to } of bar.segments) if (kind === "running") sum += to - from;
+  return sum / 1000;
+}

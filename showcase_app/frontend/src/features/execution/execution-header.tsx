@@ -1,0 +1,153 @@
+/** What an execution is: its status, of what, when, by whom; and what can be done to it. */
+import { ActionIcon, Anchor, Group, Text, Title, Tooltip } from "@mantine/core";
+import { useClipboard, useDocumentTitle } from "@mantine/hooks";
+import { IconCheck, IconCopy } from "@tabler/icons-react";
+import type { ReactNode } from "react";
+import { Link } from "react-router";
+import type { LiveState } from "@/api/live";
+import type { ExecutionDetail } from "@/api/schema.gen";
+import { LiveMark } from "@/components/ui/live-mark";
+import { Ago, Duration } from "@/components/ui/moments";
+import { StatusBadge } from "@/components/ui/status-badge";
+import { shortId } from "@/domain/runs";
+import { hasEnded, statusWord } from "@/domain/status";
+import classes from "./execution.module.css";
+import { ExecutionActions } from "./execution-actions";
+
+export function ExecutionHeader({ execution, live }: { execution: ExecutionDetail; live: LiveState }) {
+  useDocumentTitle(`${statusWord(execution.status)}: ${execution.pipeline_name} · ia_modules`);
+  const pipeline = `/pipelines/${encodeURIComponent(execution.pipeline_id)}`;
+  return (
+    <header className={classes.header}>
+      <Group justify="space-between" gap="sm" align="flex-start">
+        <Group gap="sm">
+          <Title order={1}>
+            <Anchor component={Link} to={pipeline} inherit c="inherit" underline="hover">
+              {execution.pipeline_name}
+            </Anchor>
+          </Title>
+          <StatusBadge status={execution.status} size="lg" />
+          <LiveMark state={live} />
+        </Group>
+        <ExecutionActions execution={execution} />
+      </Group>
+      <dl className={classes.facts}>
+        <Fact name="Execution">
+          <CopiedId id={execution.execution_id} />
+        </Fact>
+        <Fact name="Version">
+          {execution.pipeline_version === null ? (
+            <span className="quiet">no definition</span>
+          ) : (
+            <Anchor component={Link} to={`${pipeline}?version=${execution.pipeline_version}`} inherit>
+              v{execution.pipeline_version}
+            </Anchor>
+          )}
+        </Fact>
+        <Fact name="Queued">
+          <Ago at={execution.created_at} />
+        </Fact>
+        <Fact name={execution.started_at === null && execution.run_at !== null ? "Due" : "Started"}>
+          <Moment at={execution.started_at ?? execution.run_at} />
+        </Fact>
+        <Fact name={execution.completed_at === null ? "Finished" : statusWord(execution.status)}>
+          <Moment at={execution.completed_at} />
+        </Fact>
+        <Fact name="Queue time">
+          <Duration start={execution.created_at} end={execution.started_at ?? execution.completed_at} />
+        </Fact>
+        <Fact name="Run time">
+          <Duration start={execution.started_at} end={execution.completed_at} />
+        </Fact>
+        <Fact name="Steps">
+          <Progress execution={execution} />
+        </Fact>
+        <Fact name="Started by">{execution.trigger}</Fact>
+        <Fact name={hasEnded(execution.status) ? "Ran on" : "Worker"}>
+          <Worker execution={execution} />
+        </Fact>
+        {execution.rerun_of === null ? null : (
+          <Fact name="Re-run of">
+            <ExecutionLink id={execution.rerun_of} />
+          </Fact>
+        )}
+        {execution.rerun_ids.length === 0 ? null : (
+          <Fact name={execution.rerun_ids.length === 1 ? "Re-run" : "Re-runs"}>
+            <Group gap={8}>
+              {execution.rerun_ids.slice(0, 5).map((id) => (
+                <ExecutionLink key={id} id={id} />
+              ))}
+              {execution.rerun_ids.length > 5 ? (
+                <span className="quiet">
+                  and {execution.rerun_ids.length - 5}
+                  {execution.rerun_ids.length === 20 ? " or more" : ""}
+                </span>
+              ) : null}
+            </Group>
+          </Fact>
+        )}
+      </dl>
+    </header>
+  );
+}
+
+function Fact({ name, children }: { name: string; children: ReactNode }) {
+  return (
+    <div className={classes.fact}>
+      <dt>{name}</dt>
+      <dd className="numbers">{children}</dd>
+    </div>
+  );
+}
+
+function Moment({ at }: { at: string | null }) {
+  return at === null ? <span className="quiet">–</span> : <Ago at={at} />;
+}
+
+function Progress({ execution }: { execution: ExecutionDetail }) {
+  const { completed_steps: done, failed_steps: failed, total_steps: total } = execution;
+  return (
+    <>
+      {total > 0 && !hasEnded(execution.status) ? `${done} of ${total}` : done} done
+      {failed > 0 ? <Text span inherit className={classes.red}>{`, ${failed} failed`}</Text> : null}
+    </>
+  );
+}
+
+function Worker({ execution }: { execution: ExecutionDetail }) {
+  const { owner, recoveries } = execution;
+  return (
+    <>
+      {owner === null ? <span className="quiet">nobody yet</span> : <span className="mono">{owner}</span>}
+      {recoveries > 0 ? (
+        <Tooltip label="How often another process took it over from one that was gone" multiline maw={260}>
+          <span>{`, recovered ${recoveries === 1 ? "once" : `${recoveries} times`}`}</span>
+        </Tooltip>
+      ) : null}
+    </>
+  );
+}
+
+function ExecutionLink({ id }: { id: string }) {
+  return (
+    <Anchor component={Link} to={`/executions/${encodeURIComponent(id)}`} inherit className="mono" title={id}>
+      {shortId(id)}
+    </Anchor>
+  );
+}
+
+function CopiedId({ id }: { id: string }) {
+  const clipboard = useClipboard({ timeout: 1500 });
+  return (
+    <Group gap={4} wrap="nowrap">
+      <span className="mono" title={id}>
+        {shortId(id)}
+      </span>
+      <Tooltip label={clipboard.copied ? "Copied" : "Copy the whole id"}>
+        <ActionIcon size="xs" variant="subtle" color="gray" aria-label="Copy the id" onClick={() => clipboard.copy(id)}>
+          {clipboard.copied ? <IconCheck size={13} aria-hidden /> : <IconCopy size={13} aria-hidden />}
+        </ActionIcon>
+      </Tooltip>
+    </Group>
+  );
+}

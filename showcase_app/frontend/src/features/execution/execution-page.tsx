@@ -1,0 +1,203 @@
+/** One execution: what it is, how it went, and everything it did; live while it goes on. */
+import { Anchor, SegmentedControl, Skeleton, Stack, Text, Title } from "@mantine/core";
+import { useQuery } from "@tanstack/react-query";
+import { useCallback, useMemo, useRef } from "react";
+import { Link, useParams, useSearchParams } from "react-router";
+import { ApiError } from "@/api/client";
+import { executionQuery } from "@/api/executions";
+import { type LiveExecution, useLiveExecution } from "@/api/live-execution";
+import { graphQuery } from "@/api/pipelines";
+import type { ExecutionDetail, GraphOut, StepDetail } from "@/api/schema.gen";
+import { Nothing, QueryFailed } from "@/components/ui/notices";
+import { edgesOf, runsOf, stoppedBy } from "@/domain/runs";
+import { hasEnded } from "@/domain/status";
+import { PipelineGraph } from "@/features/graph/pipeline-graph";
+import classes from "./execution.module.css";
+import { ExecutionHeader } from "./execution-header";
+import { ExecutionPanel } from "./execution-panel";
+import { FailureBanner } from "./failure-banner";
+import { StepPanel } from "./step-panel";
+import { StepsList } from "./steps-list";
+import { Timeline } from "./timeline";
+import { useSelection } from "./use-selection";
+
+const GRAPH_HEIGHT = 340;
+
+export function Component() {
+  const { executionId = "" } = useParams();
+  const { data: execution, error, refetch } = useQuery(executionQuery(executionId));
+  const live = useLiveExecution(executionId, execution !== undefined);
+  if (execution !== undefined) return <Execution key={executionId} execution={execution} live={live} />;
+  if (error === null) return <Loading />;
+  if (error instanceof ApiError && error.status === 404) {
+    return (
+      <Nothing title="There is no execution with this id">
+        It may have been deleted.{" "}
+        <Anchor component={Link} to="/executions">
+          All executions
+        </Anchor>
+      </Nothing>
+    );
+  }
+  return <QueryFailed what="The execution" error={error} retry={() => void refetch()} />;
+}
+
+function Execution({ execution, live }: { execution: ExecutionDetail; live: LiveExecution }) {
+  const version = execution.pipeline_version;
+  const graph = useQuery({ ...graphQuery(execution.pipeline_id, version ?? 0), enabled: version !== null });
+  const selection = useSelection(execution.steps);
+  const side = useRef<HTMLDivElement>(null);
+  const { selectStep } = selection;
+  const names = useMemo(() => namesOf(execution, graph.data), [execution, graph.data]);
+  const nameOf = useCallback((stepId: string) => names.get(stepId) ?? stepId, [names]);
+  const stopped = useMemo(
+    () => (execution.status === "failed" ? stoppedBy(execution.steps) : null),
+    [execution.status, execution.steps],
+  );
+
+  const choose = useCallback(
+    (stepId: string, attempt?: StepDetail, tab?: string) => {
+      selectStep(stepId, attempt, tab);
+      // Where the columns stand below each other, the panel may be out of sight.
+      const panel = side.current;
+      if (panel !== null && getComputedStyle(panel).position !== "sticky") {
+        panel.scrollIntoView({ block: "nearest", behavior: calm() ? "auto" : "smooth" });
+      }
+    },
+    [selectStep],
+  );
+
+  return (
+    <>
+      <ExecutionHeader execution={execution} live={live.state} />
+      {execution.status === "failed" ? (
+        <FailureBanner execution={execution} step={stopped} onJump={(step) => choose(step.step_id, step, "error")} />
+      ) : null}
+      <div className={classes.columns}>
+        <div className={classes.pictures}>
+          <Graph execution={execution} graph={graph} selected={selection.stepId} onSelect={choose} />
+          <Timeline execution={execution} selected={selection.attempt} onSelect={choose} />
+        </div>
+        <div ref={side} className={classes.side}>
+          {selection.stepId === null ? (
+            <ExecutionPanel execution={execution} selection={selection} lines={live.lines} />
+          ) : (
+            <StepPanel
+              execution={execution}
+              selection={selection}
+              stepId={selection.stepId}
+              node={graph.data?.nodes.find((node) => node.id === selection.stepId)}
+              nameOf={nameOf}
+              lines={live.lines}
+            />
+          )}
+        </div>
+      </div>
+    </>
+  );
+}
+
+type GraphProps = {
+  execution: ExecutionDetail;
+  graph: { data: GraphOut | undefined; error: Error | null; refetch: () => unknown };
+  selected: string | null;
+  onSelect: (stepId: string) => void;
+};
+
+/** The graph, or the steps as a list: where there is no graph, and for who rather reads one. */
+function Graph({ execution, graph, selected, onSelect }: GraphProps) {
+  const [params, setParams] = useSearchParams();
+  const recorded = execution.pipeline_version === null;
+  const shown = recorded || params.get("view") === "list" ? "list" : "graph";
+  const runs = useMemo(
+    () => (graph.data === undefined ? undefined : runsOf(execution.steps, graph.data)),
+    [execution.steps, graph.data],
+  );
+  const ended = hasEnded(execution.status);
+  const edges = useMemo(
+    () => (graph.data === undefined ? undefined : edgesOf(execution.steps, graph.data, ended)),
+    [execution.steps, graph.data, ended],
+  );
+  const show = (view: string) =>
+    setParams(
+      (before) => {
+        const after = new URLSearchParams(before);
+        if (view === "list") after.set("view", "list");
+        else after.delete("view");
+        return after;
+      },
+      { replace: true, preventScrollReset: true },
+    );
+
+  return (
+    <section aria-label="Steps">
+      <div className={classes.views}>
+        <Title order={2} size="h3">
+          Steps
+        </Title>
+        {recorded ? (
+          <Text size="xs" className="quiet">
+            A program recorded this without a definition: there is no graph to draw.
+          </Text>
+        ) : (
+          <SegmentedControl
+            size="xs"
+            aria-label="How the steps are shown"
+            value={shown}
+            onChange={show}
+            data={[
+              { value: "graph", label: "Graph" },
+              { value: "list", label: "List" },
+            ]}
+          />
+        )}
+      </div>
+      {shown === "list" ? (
+        <div className={`panel ${classes.listed}`}>
+          <StepsList steps={execution.steps} selected={selected} onSelect={onSelect} height={GRAPH_HEIGHT} />
+        </div>
+      ) : graph.data !== undefined ? (
+        <PipelineGraph
+          graph={graph.data}
+          runs={runs}
+          edges={edges}
+          selected={selected}
+          onSelect={onSelect}
+          height={GRAPH_HEIGHT}
+        />
+      ) : graph.error !== null ? (
+        <QueryFailed what="The graph" error={graph.error} retry={() => void graph.refetch()} />
+      ) : (
+        <Skeleton height={GRAPH_HEIGHT} aria-label="The graph is being read" />
+      )}
+    </section>
+  );
+}
+
+/** The name of each step: as it ran, else as it is defined. */
+function namesOf(execution: ExecutionDetail, graph: GraphOut | undefined): Map<string, string> {
+  return new Map([
+    ...(graph?.nodes ?? []).map((node): [string, string] => [node.id, node.name]),
+    ...execution.steps.map((step): [string, string] => [step.step_id, step.step_name]),
+  ]);
+}
+
+function calm(): boolean {
+  return window.matchMedia("(prefers-reduced-motion: reduce)").matches;
+}
+
+function Loading() {
+  return (
+    <Stack aria-label="The execution is being read">
+      <Skeleton height={36} width={320} />
+      <Skeleton height={44} />
+      <div className={classes.columns}>
+        <div className={classes.pictures}>
+          <Skeleton height={GRAPH_HEIGHT + 36} />
+          <Skeleton height={220} />
+        </div>
+        <Skeleton height={420} />
+      </div>
+    </Stack>
+  );
+}

@@ -1,0 +1,67 @@
+/** What went into an execution and what came out: shown while no step is selected. */
+import { Group, Tabs, Text, Title } from "@mantine/core";
+import { useQuery } from "@tanstack/react-query";
+import { payloadsQuery } from "@/api/executions";
+import type { ExecutionDetail, LogOut } from "@/api/schema.gen";
+import { hasEnded, statusWord } from "@/domain/status";
+import classes from "./execution.module.css";
+import { LogView } from "./log-view";
+import { Payload } from "./payload";
+import type { Selection } from "./use-selection";
+
+const TABS = ["output", "input", "metadata", "logs"];
+
+type ExecutionPanelProps = { execution: ExecutionDetail; selection: Selection; lines: readonly LogOut[] };
+
+export function ExecutionPanel({ execution, selection, lines }: ExecutionPanelProps) {
+  const { data, error, refetch } = useQuery(payloadsQuery(execution.execution_id, execution.status));
+  const ended = hasEnded(execution.status);
+  const usual = !ended ? "logs" : execution.status === "completed" ? "output" : "input";
+  const tab = selection.tab !== null && TABS.includes(selection.tab) ? selection.tab : usual;
+  const payload = (label: string, value: unknown, none: string) => (
+    <Payload
+      label={`${label} of the execution`}
+      value={value}
+      known={data !== undefined}
+      error={error}
+      retry={() => void refetch()}
+      none={none}
+    />
+  );
+  return (
+    <section className={`panel ${classes.panel}`} aria-label="Execution">
+      <Group gap="xs" align="baseline">
+        <Title order={2}>Execution</Title>
+        <Text size="xs" className="quiet">
+          Choose a step to see what it did.
+        </Text>
+      </Group>
+      <Tabs
+        value={tab}
+        onChange={selection.selectTab}
+        keepMounted={false}
+        mt={4}
+        classNames={{ panel: classes.tabPanel, tab: classes.tab }}
+      >
+        <Tabs.List>
+          <Tabs.Tab value="output">Output</Tabs.Tab>
+          <Tabs.Tab value="input">Input</Tabs.Tab>
+          <Tabs.Tab value="metadata">Metadata</Tabs.Tab>
+          <Tabs.Tab value="logs">Logs</Tabs.Tab>
+        </Tabs.List>
+        <Tabs.Panel value="output">
+          {payload(
+            "Output",
+            data?.output_data,
+            ended ? `There is none: ${statusWord(execution.status).toLowerCase()}.` : "It has not ended yet.",
+          )}
+        </Tabs.Panel>
+        <Tabs.Panel value="input">{payload("Input", data?.input_data, "Nothing was given to it.")}</Tabs.Panel>
+        <Tabs.Panel value="metadata">{payload("Metadata", data?.metadata, "Nothing was noted about it.")}</Tabs.Panel>
+        <Tabs.Panel value="logs">
+          <LogView executionId={execution.execution_id} live={lines} running={!ended} steps={execution.steps} />
+        </Tabs.Panel>
+      </Tabs>
+    </section>
+  );
+}

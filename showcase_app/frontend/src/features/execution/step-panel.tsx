@@ -1,0 +1,449 @@
+/** Everything about one attempt of a step. */
+import {
+  ActionIcon,
+  Button,
+  CopyButton,
+  Group,
+  Progress,
+  ScrollArea,
+  SegmentedControl,
+  Stack,
+  Table,
+  Tabs,
+  Text,
+  Title,
+} from "@mantine/core";
+import { IconX } from "@tabler/icons-react";
+import { useMemo } from "react";
+import type { ExecutionDetail, GraphNode, InteractionOut, LogOut, StepDetail } from "@/api/schema.gen";
+import { Ago, Duration } from "@/components/ui/moments";
+import { StatusBadge, StatusIcon } from "@/components/ui/status-badge";
+import { attemptsOf, fellBack, isOver } from "@/domain/runs";
+import { hasEnded, statusWord } from "@/domain/status";
+import classes from "./execution.module.css";
+import { LogView } from "./log-view";
+import { Payload, Quiet } from "./payload";
+import { RoutesList } from "./routes-list";
+import type { Selection } from "./use-selection";
+import { useWholeStep, type WholeStep } from "./use-whole-step";
+
+const MOST_SEGMENTS = 24;
+
+type StepPanelProps = {
+  execution: ExecutionDetail;
+  selection: Selection;
+  stepId: string;
+  node: GraphNode | undefined;
+  nameOf: (stepId: string) => string;
+  lines: readonly LogOut[];
+};
+
+export function StepPanel({ execution, selection, stepId, node, nameOf, lines }: StepPanelProps) {
+  const { attempt } = selection;
+  const attempts = useMemo(() => attemptsOf(execution.steps, stepId), [execution.steps, stepId]);
+  return (
+    <section className={`panel ${classes.panel}`} aria-label={`Step ${nameOf(stepId)}`}>
+      <Group justify="space-between" wrap="nowrap" align="flex-start" gap="xs">
+        <Group gap="xs">
+          <Title order={2}>{nameOf(stepId)}</Title>
+          {attempt === null ? null : <StatusBadge status={attempt.status} />}
+        </Group>
+        <ActionIcon
+          variant="subtle"
+          color="gray"
+          aria-label="Close the step, and show the execution"
+          onClick={() => selection.selectStep(null)}
+        >
+          <IconX size={16} aria-hidden />
+        </ActionIcon>
+      </Group>
+      <Text size="xs" className="quiet" mt={2}>
+        <span className="mono">{stepId}</span>
+        {node?.step_class == null ? null : ` · ${[node.module, node.step_class].filter(Boolean).join(".")}`}
+        {node?.description == null ? null : ` · ${node.description}`}
+      </Text>
+      {attempt === null ? (
+        <Quiet>
+          {hasEnded(execution.status) ? "It did not run in this execution." : "It has not begun; maybe it will not."}
+        </Quiet>
+      ) : (
+        <>
+          <AttemptSegments attempts={attempts} attempt={attempt} node={node} selection={selection} />
+          <AttemptFacts attempt={attempt} owner={execution.owner} />
+          <Question
+            asked={execution.interactions.find((each) => each.step_execution_id === attempt.step_execution_id)}
+          />
+          <RoutesList routes={attempt.routes} nameOf={nameOf} onSelect={(id) => selection.selectStep(id)} />
+          <AttemptTabs
+            key={attempt.step_execution_id}
+            execution={execution}
+            selection={selection}
+            attempt={attempt}
+            attempts={attempts}
+            nameOf={nameOf}
+            lines={lines}
+          />
+        </>
+      )}
+    </section>
+  );
+}
+
+type SegmentsProps = { attempts: StepDetail[]; attempt: StepDetail; node: GraphNode | undefined; selection: Selection };
+
+/** All attempts beside each other, as long as they are few; the newest ones otherwise (the tab has all). */
+function AttemptSegments({ attempts, attempt, node, selection }: SegmentsProps) {
+  if (attempts.length < 2) return null;
+  const shown = attempts.slice(-MOST_SEGMENTS);
+  if (!shown.includes(attempt)) shown.unshift(attempt);
+  const loops = (attempts.at(-1)?.iteration ?? 1) > 1;
+  const most = node !== undefined && node.max_iterations > 1 ? ` of at most ${node.max_iterations}` : "";
+  return (
+    <div>
+      <Text size="xs" className="quiet" mt="xs" mb={4}>
+        {loops ? `Iteration ${attempt.iteration}${most}` : ""}
+        {loops && attempt.attempt > 1 ? ", " : ""}
+        {!loops || attempt.attempt > 1 ? `Attempt ${attempt.attempt}` : ""}
+      </Text>
+      <ScrollArea type="auto" scrollbarSize={6}>
+        <SegmentedControl
+          size="xs"
+          aria-label={loops ? "Iteration and attempt" : "Attempt"}
+          value={attempt.step_execution_id}
+          onChange={(id) =>
+            selection.selectStep(
+              attempt.step_id,
+              attempts.find((each) => each.step_execution_id === id),
+            )
+          }
+          data={shown.map((each) => ({
+            value: each.step_execution_id,
+            label: (
+              <Group gap={4} wrap="nowrap" component="span">
+                <StatusIcon status={each.status} size={12} />
+                <span className="numbers">{segmentWord(each, loops)}</span>
+              </Group>
+            ),
+          }))}
+        />
+      </ScrollArea>
+    </div>
+  );
+}
+
+function segmentWord(attempt: StepDetail, loops: boolean): string {
+  if (!loops) return String(attempt.attempt);
+  return attempt.attempt > 1 ? `${attempt.iteration} · ${attempt.attempt}` : String(attempt.iteration);
+}
+
+function AttemptFacts({ attempt, owner }: { attempt: StepDetail; owner: string | null }) {
+  return (
+    <>
+      <dl className={classes.facts} data-small>
+        <div className={classes.fact}>
+          <dt>Started</dt>
+          <dd>{attempt.started_at === null ? <span className="quiet">–</span> : <Ago at={attempt.started_at} />}</dd>
+        </div>
+        <div className={classes.fact}>
+          <dt>{isOver(attempt) ? "Took" : "Running"}</dt>
+          <dd>
+            <Duration start={attempt.started_at} end={attempt.completed_at} />
+          </dd>
+        </div>
+        <div className={classes.fact}>
+          <dt>{attempt.attempt > 1 ? "Waited" : "Queued"}</dt>
+          <dd>
+            <Duration start={attempt.created_at} end={attempt.started_at ?? attempt.completed_at} />
+          </dd>
+        </div>
+        {attempt.worker === null || attempt.worker === owner ? null : (
+          <div className={classes.fact}>
+            <dt>Worker</dt>
+            <dd className="mono">{attempt.worker}</dd>
+          </div>
+        )}
+      </dl>
+      {attempt.progress === null && attempt.progress_message === null ? null : (
+        <div className={classes.progress}>
+          {attempt.progress === null || isOver(attempt) ? null : (
+            <Progress value={attempt.progress * 100} aria-label="Progress" size="sm" />
+          )}
+          <Text size="xs" className="quiet numbers">
+            {attempt.progress === null ? "" : `${Math.round(attempt.progress * 100)} % `}
+            {attempt.progress_message}
+          </Text>
+        </div>
+      )}
+      {notesOf(attempt).map((note) => (
+        <Text key={note} size="sm" className={classes.note}>
+          {note}
+        </Text>
+      ))}
+    </>
+  );
+}
+
+/** What a person was asked, and who answered. */
+function Question({ asked }: { asked: InteractionOut | undefined }) {
+  if (asked === undefined) return null;
+  return (
+    <Text size="sm" component="div" className={classes.note} data-asks>
+      {asked.prompt ?? "A person is asked."}
+      <Text size="xs" className="quiet" component="div">
+        {asked.completed_at !== null ? (
+          <>
+            {asked.status === "answered" ? `Answered by ${asked.actor ?? "somebody"}` : ENDED_WORDS[asked.status]}{" "}
+            <Ago at={asked.completed_at} />
+          </>
+        ) : asked.deadline_at === null ? (
+          "It waits for as long as it takes."
+        ) : (
+          <>
+            To be answered <Ago at={asked.deadline_at} />
+          </>
+        )}
+      </Text>
+    </Text>
+  );
+}
+
+const ENDED_WORDS: Readonly<Record<InteractionOut["status"], string>> = {
+  pending: "Open",
+  answered: "Answered",
+  expired: "Nobody answered in time:",
+  cancelled: "Not asked any more since",
+};
+
+/** What is special about an attempt, in sentences. */
+function notesOf(attempt: StepDetail): string[] {
+  const notes: string[] = [];
+  if (fellBack(attempt)) notes.push(`Its code failed (${attempt.error_type}); the output is that of its fallback.`);
+  if (attempt.status === "failed" && attempt.routes?.next === "paths")
+    notes.push("It failed, and the execution went on.");
+  if (attempt.status === "lost") notes.push("Its process was gone before it ended; another attempt took its place.");
+  if (attempt.copied_from !== null) notes.push("It did not run here: its result comes from the execution before.");
+  if (attempt.retry_count > 0) notes.push(`The program retried ${attempt.retry_count} times inside this attempt.`);
+  return notes;
+}
+
+type AttemptTabsProps = {
+  execution: ExecutionDetail;
+  selection: Selection;
+  attempt: StepDetail;
+  attempts: StepDetail[];
+  nameOf: (stepId: string) => string;
+  lines: readonly LogOut[];
+};
+
+const TABS = ["output", "input", "error", "logs", "attempts"];
+
+function AttemptTabs({ execution, selection, attempt, attempts, nameOf, lines }: AttemptTabsProps) {
+  const whole = useWholeStep(attempt);
+  const hasError = attempt.error_type !== null || attempt.error_message !== null;
+  const usual = hasError && !fellBack(attempt) ? "error" : isOver(attempt) ? "output" : "logs";
+  const tab = selection.tab !== null && TABS.includes(selection.tab) ? selection.tab : usual;
+  return (
+    <Tabs
+      value={tab}
+      onChange={selection.selectTab}
+      keepMounted={false}
+      mt="xs"
+      classNames={{ panel: classes.tabPanel, tab: classes.tab }}
+    >
+      <Tabs.List>
+        <Tabs.Tab value="output">Output</Tabs.Tab>
+        <Tabs.Tab value="input">Input</Tabs.Tab>
+        <Tabs.Tab value="error" className={hasError ? classes.red : undefined}>
+          Error
+        </Tabs.Tab>
+        <Tabs.Tab value="logs">Logs</Tabs.Tab>
+        <Tabs.Tab value="attempts">Attempts</Tabs.Tab>
+      </Tabs.List>
+      <Tabs.Panel value="output">
+        <Payload
+          label={`Output of ${attempt.step_name}`}
+          value={whole.step.output_data}
+          bytes={attempt.output_bytes}
+          known={whole.known}
+          error={whole.error}
+          retry={whole.retry}
+          none={
+            isOver(attempt) ? `There is none: ${statusWord(attempt.status).toLowerCase()}.` : "It has not ended yet."
+          }
+        />
+      </Tabs.Panel>
+      <Tabs.Panel value="input">
+        <Input whole={whole} attempt={attempt} nameOf={nameOf} selection={selection} execution={execution} />
+      </Tabs.Panel>
+      <Tabs.Panel value="error">
+        <StepFailure whole={whole} attempt={attempt} hasError={hasError} />
+      </Tabs.Panel>
+      <Tabs.Panel value="logs">
+        <LogView
+          executionId={execution.execution_id}
+          stepExecutionId={attempt.step_execution_id}
+          live={lines}
+          running={!isOver(attempt)}
+        />
+      </Tabs.Panel>
+      <Tabs.Panel value="attempts">
+        <AttemptTable attempts={attempts} attempt={attempt} selection={selection} />
+      </Tabs.Panel>
+    </Tabs>
+  );
+}
+
+type InputProps = {
+  whole: WholeStep;
+  attempt: StepDetail;
+  nameOf: (stepId: string) => string;
+  selection: Selection;
+  execution: ExecutionDetail;
+};
+
+function Input({ whole, attempt, nameOf, selection, execution }: InputProps) {
+  const refs = whole.known ? whole.step.input_refs : null;
+  const parents = refs?.parents ?? [];
+  return (
+    <Stack gap="xs">
+      {refs === null ? null : (
+        <Text size="sm" component="div">
+          {refs.state ? "It was given the state" : "It follows"}
+          {parents.length === 0
+            ? refs.state
+              ? ", which is the input of the execution."
+              : " the start."
+            : refs.state
+              ? " after: "
+              : ": "}
+          {parents.map(([stepId, iteration], place) => (
+            <span key={`${stepId} ${iteration}`}>
+              {place === 0 ? "" : ", "}
+              <Button
+                variant="subtle"
+                size="compact-xs"
+                px={3}
+                onClick={() =>
+                  selection.selectStep(
+                    stepId,
+                    execution.steps.findLast((step) => step.step_id === stepId && step.iteration === iteration),
+                  )
+                }
+              >
+                {nameOf(stepId)}#{iteration}
+              </Button>
+            </span>
+          ))}
+        </Text>
+      )}
+      {refs?.state && whole.step.input_data === null ? null : (
+        <Payload
+          label={`Input of ${attempt.step_name}`}
+          value={whole.step.input_data}
+          bytes={attempt.input_bytes}
+          known={whole.known}
+          error={whole.error}
+          retry={whole.retry}
+          none="Nothing was given to it."
+        />
+      )}
+    </Stack>
+  );
+}
+
+function StepFailure({ whole, attempt, hasError }: { whole: WholeStep; attempt: StepDetail; hasError: boolean }) {
+  if (!hasError) return <Quiet>There is none.</Quiet>;
+  const { traceback } = whole.step;
+  return (
+    <Stack gap="xs">
+      <Text size="sm" className={classes.failure}>
+        {attempt.error_type === null ? null : <b className="mono">{attempt.error_type}</b>}
+        {attempt.error_type !== null && attempt.error_message !== null ? ": " : null}
+        {attempt.error_message}
+      </Text>
+      {traceback === null ? (
+        <Quiet>{whole.known ? "There is no traceback." : "Its traceback is being read."}</Quiet>
+      ) : (
+        <div className={classes.traceback}>
+          {/* biome-ignore lint/a11y/noNoninteractiveTabindex: what scrolls is reached by keys */}
+          <section ref={showEnd} tabIndex={0} aria-label="Traceback">
+            <pre>{traceback}</pre>
+          </section>
+          <CopyButton value={traceback}>
+            {({ copied, copy }) => (
+              <Button className={classes.copyTraceback} variant="default" size="compact-xs" onClick={copy}>
+                {copied ? "Copied" : "Copy"}
+              </Button>
+            )}
+          </CopyButton>
+        </div>
+      )}
+    </Stack>
+  );
+}
+
+/** The last frame is where it happened. */
+function showEnd(box: HTMLElement | null): void {
+  if (box !== null) box.scrollTop = box.scrollHeight;
+}
+
+type AttemptTableProps = { attempts: StepDetail[]; attempt: StepDetail; selection: Selection };
+const MOST_ATTEMPTS = 200;
+
+function AttemptTable({ attempts, attempt, selection }: AttemptTableProps) {
+  const shown = attempts.slice(-MOST_ATTEMPTS);
+  return (
+    <>
+      <Table.ScrollContainer minWidth={420}>
+        <Table verticalSpacing={6} fz="sm" highlightOnHover className={classes.attempts}>
+          <Table.Thead>
+            <Table.Tr>
+              <Table.Th>Iteration</Table.Th>
+              <Table.Th>Attempt</Table.Th>
+              <Table.Th>Status</Table.Th>
+              <Table.Th ta="right">Took</Table.Th>
+              <Table.Th>Error</Table.Th>
+            </Table.Tr>
+          </Table.Thead>
+          <Table.Tbody>
+            {shown.map((each) => (
+              <Table.Tr
+                key={each.step_execution_id}
+                data-selected={each === attempt || undefined}
+                className={classes.attempt}
+              >
+                <Table.Td className="numbers">{each.iteration}</Table.Td>
+                <Table.Td>
+                  <Button
+                    variant={each === attempt ? "light" : "subtle"}
+                    size="compact-xs"
+                    aria-label={`Show iteration ${each.iteration}, attempt ${each.attempt}`}
+                    aria-pressed={each === attempt}
+                    onClick={() => selection.selectStep(each.step_id, each)}
+                  >
+                    {each.attempt}
+                  </Button>
+                </Table.Td>
+                <Table.Td>
+                  <Group gap={6} wrap="nowrap">
+                    <StatusIcon status={each.status} size={14} />
+                    {statusWord(each.status)}
+                  </Group>
+                </Table.Td>
+                <Table.Td ta="right">
+                  <Duration start={each.started_at} end={each.completed_at} />
+                </Table.Td>
+                <Table.Td>{each.error_type === null ? "" : <span className="mono">{each.error_type}</span>}</Table.Td>
+              </Table.Tr>
+            ))}
+          </Table.Tbody>
+        </Table>
+      </Table.ScrollContainer>
+      {shown.length < attempts.length ? (
+        <Quiet>
+          The newest {shown.length} of {attempts.length.toLocaleString("en")}; the timeline has all of them.
+        </Quiet>
+      ) : null}
+    </>
+  );
+}

@@ -1,0 +1,84 @@
+/** What can be done with the executions that are selected. */
+import { ActionBar, Button, Text, Tooltip } from "@mantine/core";
+import { useState } from "react";
+import type { ExecutionFilters } from "@/api/executions";
+import type { ExecutionStatus } from "@/api/schema.gen";
+import { useWhyReadOnly } from "@/api/session";
+import { hasEnded } from "@/domain/status";
+import { type BulkAction, BulkDialog, type BulkTarget } from "./bulk-dialog";
+import classes from "./executions.module.css";
+
+const LIMIT = 1000;
+
+type Props = {
+  /** `status` as far as it is known. */
+  selected: { id: string; status: ExecutionStatus | undefined }[];
+  filters: ExecutionFilters;
+  allMatching: boolean;
+  canSelectAll: boolean;
+  onSelectAll: () => void;
+  onClear: () => void;
+};
+
+export function BulkBar({ selected, filters, allMatching, canSelectAll, onSelectAll, onClear }: Props) {
+  const [asked, setAsked] = useState<{ action: BulkAction; target: BulkTarget; ended: number } | null>(null);
+  const readOnly = useWhyReadOnly();
+  const choose = (action: BulkAction): { target: BulkTarget; ended: number; whyNot: string | null } => {
+    if (allMatching) return { target: { filter: filters }, ended: 0, whyNot: readOnly };
+    const able = selected.filter(({ status }) => action === "rerun" || status === undefined || !hasEnded(status));
+    const tooMany = able.length > LIMIT ? `At most ${LIMIT.toLocaleString("en")} at once.` : null;
+    const none = able.length === 0 ? "What is selected has ended already." : null;
+    const ended = selected.length - able.length;
+    return { target: { execution_ids: able.map(({ id }) => id) }, ended, whyNot: readOnly ?? tooMany ?? none };
+  };
+  return (
+    <>
+      <ActionBar
+        opened={selected.length > 0 && asked === null}
+        aria-label="Selected executions"
+        className={classes.bulk}
+        withBorder
+        withinPortal={false}
+      >
+        <Text size="sm" fw={600} className="numbers" role="status">
+          {allMatching ? "All that match" : `${selected.length.toLocaleString("en")} selected`}
+        </Text>
+        {canSelectAll && !allMatching ? (
+          <Button variant="subtle" size="compact-sm" onClick={onSelectAll}>
+            All that match
+          </Button>
+        ) : null}
+        <ActionBar.Divider visibleFrom="xs" />
+        {(["cancel", "rerun"] as const).map((action) => {
+          const { target, ended, whyNot } = choose(action);
+          return (
+            <Tooltip key={action} label={whyNot} disabled={whyNot === null}>
+              <Button
+                variant="default"
+                size="compact-sm"
+                data-disabled={whyNot !== null || undefined}
+                aria-disabled={whyNot !== null}
+                onClick={(event) => {
+                  if (whyNot !== null) event.preventDefault();
+                  else setAsked({ action, target, ended });
+                }}
+              >
+                {action === "cancel" ? "Cancel…" : "Re-run…"}
+              </Button>
+            </Tooltip>
+          );
+        })}
+        <ActionBar.CloseButton aria-label="Select none" onClick={onClear} />
+      </ActionBar>
+      {asked === null ? null : (
+        <BulkDialog
+          {...asked}
+          onClose={(done) => {
+            setAsked(null);
+            if (done) onClear();
+          }}
+        />
+      )}
+    </>
+  );
+}

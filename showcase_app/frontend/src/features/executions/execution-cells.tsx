@@ -1,0 +1,68 @@
+/** What stands in the table's cells and on the cards: the same in both. */
+import { Progress, Text, Tooltip } from "@mantine/core";
+import { IconRefresh } from "@tabler/icons-react";
+import type { ExecutionOut } from "@/api/schema.gen";
+import { Ago } from "@/components/ui/moments";
+import { progressOf } from "@/domain/progress";
+import { hasEnded, statusFill } from "@/domain/status";
+import classes from "./executions.module.css";
+
+export function Started({ execution }: { execution: ExecutionOut }) {
+  if (execution.started_at !== null) return <Ago at={execution.started_at} />;
+  return (
+    <span className="quiet">
+      {hasEnded(execution.status) ? "asked for " : "queued "}
+      <Ago at={execution.created_at} />
+    </span>
+  );
+}
+
+export function Steps({ execution }: { execution: ExecutionOut }) {
+  const { done, failed, total, text, words: counted } = progressOf(execution);
+  if (counted === null) return <span className="quiet">–</span>;
+  const others = execution.status === "completed" && done + failed < total ? "; the others were not on its way" : "";
+  const words = counted + others;
+  const color = statusFill(hasEnded(execution.status) ? "completed" : "running");
+  return (
+    <div className={classes.steps}>
+      {total === 0 ? null : (
+        <Progress.Root size={6} className={classes.bar} role="img" aria-label={words}>
+          <Progress.Section value={(100 * done) / total} color={color} withAria={false} />
+          <Progress.Section value={(100 * failed) / total} color={statusFill("failed")} withAria={false} />
+        </Progress.Root>
+      )}
+      <span className="numbers" title={words}>
+        {text}
+      </span>
+    </div>
+  );
+}
+
+const TRIGGERS: Readonly<Record<string, string>> = { api: "API", cli: "CLI", rerun: "Re-run", program: "Program" };
+
+export function Trigger({ execution }: { execution: ExecutionOut }) {
+  return (
+    <span className={classes.trigger}>
+      {execution.rerun_of === null ? null : <IconRefresh size={14} stroke={2} aria-hidden />}
+      {TRIGGERS[execution.trigger] ?? execution.trigger}
+    </span>
+  );
+}
+
+export function hasError({ error_type, error_message }: ExecutionOut): boolean {
+  return error_type !== null || error_message !== null;
+}
+
+/** The error's first line; all that the list has of it on hover. */
+export function ErrorLine({ execution }: { execution: ExecutionOut }) {
+  const { error_type, error_message } = execution;
+  if (!hasError(execution)) return null;
+  const whole = [error_type, error_message].filter((part) => part !== null).join(": ");
+  return (
+    <Tooltip label={whole} multiline maw={520} openDelay={300} position="bottom-start">
+      <Text size="sm" truncate className={classes.error} component="span" display="block">
+        {whole.split("\n", 1)[0]}
+      </Text>
+    </Tooltip>
+  );
+}

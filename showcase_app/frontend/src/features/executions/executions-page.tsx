@@ -1,0 +1,153 @@
+/** Executions: what runs and what ran, newest first, live; filtered by the address; cancelled and run again in bulk. */
+import { Anchor, Button, Skeleton, Stack, Text } from "@mantine/core";
+import { IconArrowUp } from "@tabler/icons-react";
+import type { RowSelectionState } from "@tanstack/react-table";
+import { useMemo, useState } from "react";
+import { Link, useSearchParams } from "react-router";
+import { LiveMark } from "@/components/ui/live-mark";
+import { Nothing, QueryFailed } from "@/components/ui/notices";
+import { PageHead } from "@/components/ui/page-head";
+import { askedFilters, type ShownFilters, shownFilters, withFilters } from "@/domain/execution-filters";
+import { BulkBar } from "./bulk-bar";
+import { ExecutionRows } from "./execution-rows";
+import classes from "./executions.module.css";
+import { Filters } from "./filters";
+import { useExecutionList } from "./use-execution-list";
+
+export function Component() {
+  const [address, setAddress] = useSearchParams();
+  const shown = useMemo(() => shownFilters(address), [address]);
+  // A window begins where it began when it was chosen: else the question would change all the time.
+  const filters = useMemo(() => askedFilters(shown, Date.now()), [shown]);
+  const change = (to: Partial<ShownFilters>) => {
+    setAddress((before) => withFilters(before, to), { replace: "q" in to });
+    setSelected({});
+    setAllMatching(false);
+  };
+
+  const [isAtTop, setAtTop] = useState(true);
+  const [selected, setSelected] = useState<RowSelectionState>({});
+  const [allMatching, setAllMatching] = useState(false);
+  const clearSelection = () => {
+    setSelected({});
+    setAllMatching(false);
+  };
+  const hasSelected = Object.keys(selected).length > 0;
+  const { query, rows, searched, held, live, onShown } = useExecutionList(filters, {
+    admitNew: isAtTop && !hasSelected,
+  });
+  const selectedOnes = useMemo(() => {
+    const known = new Map(rows?.map((row) => [row.execution_id, row.status]));
+    return Object.keys(selected).map((id) => ({ id, status: known.get(id) }));
+  }, [rows, selected]);
+  const isFiltered = Object.values(shown).some((value) => value !== undefined);
+
+  return (
+    <>
+      <PageHead title="Executions" beside={<LiveMark state={live} />} />
+      <Filters shown={shown} asked={filters} searched={searched} onChange={change} />
+      {held.count > 0 ? (
+        <div className={classes.held}>
+          <Button
+            size="compact-sm"
+            radius="xl"
+            leftSection={<IconArrowUp size={14} aria-hidden />}
+            onClick={() => {
+              clearSelection();
+              window.scrollTo({ top: 0 });
+            }}
+          >
+            {held.count}
+            {held.more ? "+" : ""} new
+          </Button>
+        </div>
+      ) : null}
+      <div className={classes.list} data-previous={query.isPlaceholderData || undefined}>
+        {query.isError && rows === undefined ? (
+          <QueryFailed what="The executions" error={query.error} retry={() => query.refetch()} />
+        ) : rows === undefined ? (
+          <Waiting />
+        ) : rows.length === 0 ? (
+          <div className="panel">
+            {isFiltered ? (
+              <Nothing title="No execution matches">
+                <Button variant="default" size="compact-sm" mt="xs" onClick={() => setAddress(new URLSearchParams())}>
+                  Show all executions
+                </Button>
+              </Nothing>
+            ) : (
+              <Nothing title="Nothing has run yet">
+                Choose a{" "}
+                <Anchor component={Link} to="/pipelines" inherit>
+                  pipeline
+                </Anchor>{" "}
+                and run it: it appears here as it starts.
+              </Nothing>
+            )}
+          </div>
+        ) : (
+          <>
+            <ExecutionRows
+              rows={rows}
+              selected={selected}
+              allMatching={allMatching}
+              onSelect={(next) => {
+                setSelected(next);
+                setAllMatching(false);
+              }}
+              hasMore={query.hasNextPage && !query.isFetchNextPageError}
+              isReading={query.isFetching}
+              onMore={query.fetchNextPage}
+              onShown={onShown}
+              onAtTop={setAtTop}
+            />
+            <Foot query={query} count={rows.length} />
+          </>
+        )}
+      </div>
+      <BulkBar
+        selected={selectedOnes}
+        filters={filters}
+        allMatching={allMatching}
+        canSelectAll={query.hasNextPage || hasSelected}
+        onSelectAll={() => setAllMatching(true)}
+        onClear={clearSelection}
+      />
+    </>
+  );
+}
+
+function Foot({ query, count }: { query: ReturnType<typeof useExecutionList>["query"]; count: number }) {
+  if (query.isFetchNextPageError) {
+    return <QueryFailed what="More executions" error={query.error} retry={() => query.fetchNextPage()} />;
+  }
+  return (
+    <Text size="sm" className="quiet" ta="center" py="sm">
+      {query.hasNextPage ? (
+        <Button
+          variant="subtle"
+          size="compact-sm"
+          loading={query.isFetchingNextPage}
+          onClick={() => query.fetchNextPage()}
+        >
+          Load more
+        </Button>
+      ) : count < 10 ? null : (
+        "These are all."
+      )}
+    </Text>
+  );
+}
+
+function Waiting() {
+  return (
+    <Stack gap={0} className="panel" aria-label="Reading executions" role="status">
+      {Array.from({ length: 12 }, (_, index) => (
+        // biome-ignore lint/suspicious/noArrayIndexKey: they are all alike and never move
+        <div key={index} className={classes.waiting}>
+          <Skeleton height={14} />
+        </div>
+      ))}
+    </Stack>
+  );
+}

@@ -1,0 +1,207 @@
+/** What narrows the list: status with counts, pipeline, time, free text. `/` goes to the search. */
+import { Chip, Group, Kbd, Select, Text, TextInput } from "@mantine/core";
+import { useDebouncedCallback, useHotkeys } from "@mantine/hooks";
+import { IconSearch } from "@tabler/icons-react";
+import { useQuery } from "@tanstack/react-query";
+import { useEffect, useRef, useState } from "react";
+import { countsQuery, type ExecutionFilters } from "@/api/executions";
+import type { StatisticsOut } from "@/api/schema.gen";
+import { StatusIcon } from "@/components/ui/status-badge";
+import { countText, isTimeWindow, localMinutes, type ShownFilters, TIME_WINDOWS } from "@/domain/execution-filters";
+import { EXECUTION_STATUSES, statusWord } from "@/domain/status";
+import classes from "./executions.module.css";
+import { PipelineSelect } from "./pipeline-select";
+
+type Props = {
+  shown: ShownFilters;
+  asked: ExecutionFilters;
+  searched: string | null;
+  onChange: (change: Partial<ShownFilters>) => void;
+};
+
+const CUSTOM = "custom";
+const WINDOW_CHOICES = [
+  { value: "", label: "Any time" },
+  ...Object.entries(TIME_WINDOWS).map(([value, { label }]) => ({ value, label })),
+  { value: CUSTOM, label: "From … to …" },
+];
+
+export function Filters({ shown, asked, searched, onChange }: Props) {
+  const hasMoments = shown.started_after !== undefined || shown.started_before !== undefined;
+  const [asksMoments, setAsksMoments] = useState(false);
+  const isCustom = hasMoments || (asksMoments && shown.window === undefined);
+
+  const chooseWindow = (chosen: string | null) => {
+    setAsksMoments(chosen === CUSTOM);
+    if (chosen === CUSTOM) onChange({ window: undefined, started_after: asked.started_after });
+    else if (isTimeWindow(chosen)) onChange({ window: chosen, started_after: undefined, started_before: undefined });
+    else onChange({ window: undefined, started_after: undefined, started_before: undefined });
+  };
+
+  return (
+    <div className={classes.filters}>
+      <Group gap="xs" align="flex-start">
+        <Search value={shown.q} searched={searched} onChange={(q) => onChange({ q })} />
+        <PipelineSelect
+          className={classes.choice}
+          value={shown.pipeline_id}
+          onChange={(pipeline_id) => onChange({ pipeline_id })}
+        />
+        <Select
+          className={classes.choice}
+          aria-label="Started"
+          data={WINDOW_CHOICES}
+          value={isCustom ? CUSTOM : (shown.window ?? "")}
+          onChange={chooseWindow}
+          allowDeselect={false}
+        />
+        {isCustom ? (
+          <Group gap="xs" className={classes.moments}>
+            <Moment
+              label="From"
+              value={shown.started_after}
+              onChange={(started_after) => onChange({ started_after })}
+            />
+            <Moment
+              label="To"
+              value={shown.started_before}
+              onChange={(started_before) => onChange({ started_before })}
+            />
+          </Group>
+        ) : null}
+      </Group>
+      <StatusChips shown={shown} asked={asked} onChange={onChange} />
+    </div>
+  );
+}
+
+function Search({
+  value,
+  searched,
+  onChange,
+}: {
+  value: string | undefined;
+  searched: string | null;
+  onChange: (q: string | undefined) => void;
+}) {
+  const input = useRef<HTMLInputElement>(null);
+  const [typed, setTyped] = useState(value ?? "");
+  const tell = useDebouncedCallback((text: string) => onChange(text.trim() || undefined), 300);
+  useEffect(() => setTyped(value ?? ""), [value]); // back and forward
+  useHotkeys([["/", () => input.current?.focus()]]);
+  return (
+    <div className={classes.search}>
+      <TextInput
+        ref={input}
+        type="search"
+        aria-label="Search executions"
+        placeholder="Search by id, pipeline or error"
+        leftSection={<IconSearch size={16} aria-hidden />}
+        rightSection={
+          typed === "" ? (
+            <Kbd size="xs" visibleFrom="sm">
+              /
+            </Kbd>
+          ) : undefined
+        }
+        maxLength={200}
+        value={typed}
+        onChange={(event) => {
+          setTyped(event.currentTarget.value);
+          tell(event.currentTarget.value);
+        }}
+        onKeyDown={(event) => {
+          if (event.key !== "Escape") return;
+          event.preventDefault(); // the browser would empty it
+          event.currentTarget.blur();
+        }}
+      />
+      {value !== undefined && searched !== null ? (
+        <Text size="xs" className="quiet" mt={4} role="status">
+          Searched: {searched}
+        </Text>
+      ) : null}
+    </div>
+  );
+}
+
+function Moment({
+  label,
+  value,
+  onChange,
+}: {
+  label: string;
+  value: string | undefined;
+  onChange: (iso: string | undefined) => void;
+}) {
+  return (
+    <TextInput
+      type="datetime-local"
+      aria-label={label}
+      leftSection={<Text size="xs">{label}</Text>}
+      leftSectionWidth={48}
+      className={classes.moment}
+      defaultValue={value === undefined ? "" : localMinutes(value)}
+      key={value}
+      onBlur={(event) => {
+        const typed = event.currentTarget.value;
+        if (typed !== (value === undefined ? "" : localMinutes(value))) {
+          onChange(typed === "" ? undefined : new Date(typed).toISOString());
+        }
+      }}
+    />
+  );
+}
+
+function StatusChips({ shown, asked, onChange }: Omit<Props, "searched">) {
+  const { status: _, ...others } = asked;
+  const { data: counts, error } = useQuery(countsQuery(others));
+  return (
+    <Chip.Group
+      value={shown.status ?? ""}
+      onChange={(value) => onChange({ status: EXECUTION_STATUSES.find((s) => s === value) })}
+    >
+      <fieldset className={classes.chips}>
+        <legend className={classes.legend}>Status</legend>
+        <Chip value="" size="xs" variant="outline">
+          <span className={classes.chip}>
+            All <Count counts={counts} />
+          </span>
+        </Chip>
+        {EXECUTION_STATUSES.map((status) => (
+          <Chip
+            key={status}
+            value={status}
+            size="xs"
+            variant="outline"
+            // Pressing the one that is on shows all again.
+            onClick={() => {
+              if (shown.status === status) onChange({ status: undefined });
+            }}
+          >
+            <span className={classes.chip}>
+              <span aria-hidden className={classes.icon}>
+                <StatusIcon status={status} size={13} />
+              </span>
+              {statusWord(status)} <Count counts={counts} status={status} />
+            </span>
+          </Chip>
+        ))}
+        {error === null ? null : (
+          <Text size="xs" c="red" role="alert">
+            Counting failed: {error.message}
+          </Text>
+        )}
+      </fieldset>
+    </Chip.Group>
+  );
+}
+
+function Count({ counts, status }: { counts: StatisticsOut | undefined; status?: StatisticsOut["capped"][number] }) {
+  if (counts === undefined) return <span className={classes.count}>…</span>;
+  const text =
+    status === undefined
+      ? countText(counts.total, counts.capped.length > 0)
+      : countText(counts.by_status[status] ?? 0, counts.capped.includes(status));
+  return <span className={`${classes.count} numbers`}>{text}</span>;
+}

@@ -1,0 +1,260 @@
+/** The graph of a definition, and of a run of it. Laid out once; statuses only colour it. */
+import { Skeleton, useComputedColorScheme } from "@mantine/core";
+import { useElementSize } from "@mantine/hooks";
+import { useQuery } from "@tanstack/react-query";
+import {
+  Background,
+  Controls,
+  MarkerType,
+  type NodeChange,
+  type NodeHandle,
+  Position,
+  ReactFlow,
+  ReactFlowProvider,
+  useReactFlow,
+  type Viewport,
+} from "@xyflow/react";
+import "@xyflow/react/dist/base.css";
+import { type KeyboardEvent, useEffect, useMemo, useRef, useState } from "react";
+import type { GraphOut } from "@/api/schema.gen";
+import { QueryFailed } from "@/components/ui/notices";
+import { type EdgeStates, type NodeRuns, passedBy, START, waySentence } from "@/domain/graph";
+import { type Box, firstView, type Layout, type Orientation, type View, type Way } from "@/domain/graph-layout";
+import classes from "./graph.module.css";
+import { layoutQuery } from "./layout";
+import { type MarkNode, MarkNodeView, type StepNode, StepNodeView, type StepStanding } from "./step-node";
+import { type WayEdge, WayEdgeView } from "./way-edge";
+
+export type PipelineGraphProps = {
+  graph: GraphOut;
+  /** By step id; without it the definition alone is shown. */
+  runs?: NodeRuns;
+  /** By the index of the way in the definition. */
+  edges?: EdgeStates;
+  selected?: string | null;
+  onSelect?: (stepId: string) => void;
+  height?: number | string;
+};
+
+type Shown = Omit<PipelineGraphProps, "height">;
+/** The room that there is, in pixels. */
+type Frame = { orientation: Orientation; width: number; tall: number };
+
+const NARROW = 620; // pixels: below, the graph goes down instead of right
+const NODE_TYPES = { step: StepNodeView, mark: MarkNodeView };
+const EDGE_TYPES = { way: WayEdgeView };
+const NO_EDGES: EdgeStates = new Map();
+
+export function PipelineGraph({ height = 420, ...shown }: PipelineGraphProps) {
+  const { ref, width, height: tall } = useElementSize<HTMLDivElement>();
+  return (
+    <div ref={ref} className={`panel ${classes.frame}`} style={{ height }}>
+      {width === 0 ? null : (
+        <LaidOut {...shown} orientation={width < NARROW ? "down" : "right"} width={width} tall={tall} />
+      )}
+    </div>
+  );
+}
+
+function LaidOut({ orientation, width, tall, ...shown }: Shown & Frame) {
+  const { data: layout, error } = useQuery(layoutQuery(shown.graph, orientation));
+  if (error !== null) return <QueryFailed what="The graph's layout" error={error} />;
+  if (layout === undefined) return <Skeleton height="100%" radius={0} />;
+  return (
+    <ReactFlowProvider key={`${shown.graph.version} ${orientation}`}>
+      <Canvas {...shown} layout={layout} view={firstView(layout, width, tall, orientation)} />
+    </ReactFlowProvider>
+  );
+}
+
+type CanvasProps = Shown & { layout: Layout; view: View };
+
+function Canvas({ graph, runs, edges = NO_EDGES, selected = null, onSelect, layout, view }: CanvasProps) {
+  const colorMode = useComputedColorScheme("light");
+  const flow = useReactFlow();
+  const [ready, setReady] = useState(false);
+  const canvasRef = useRef<HTMLDivElement>(null);
+  const nodes = useMemo(() => {
+    const steps = new Map(graph.nodes.map((node) => [node.id, node]));
+    const passed = runs === undefined ? new Set<string>() : passedBy(graph, runs, edges);
+    return layout.boxes.map((box): StepNode | MarkNode => {
+      const placed = {
+        id: box.id,
+        position: { x: box.x, y: box.y },
+        width: box.width,
+        height: box.height,
+        handles: handles(box),
+      };
+      const step = steps.get(box.id);
+      if (step === undefined) {
+        const kind = box.id === START ? "start" : "end";
+        return {
+          ...placed,
+          type: "mark",
+          data: { kind, text: kind === "start" ? "Start" : endName(box.id) },
+          selectable: false,
+          focusable: false,
+        };
+      }
+      const run = runs?.get(box.id);
+      const standing: StepStanding =
+        run !== undefined ? "run" : runs === undefined ? "idle" : passed.has(box.id) ? "passed" : "ahead";
+      return {
+        ...placed,
+        type: "step",
+        data: { step, run, standing },
+        selected: box.id === selected,
+        ariaRole: "button",
+        domAttributes: { "aria-roledescription": "step", "aria-pressed": box.id === selected },
+      };
+    });
+  }, [graph, runs, edges, selected, layout]);
+  const names = useMemo(() => new Map(graph.nodes.map(({ id, name }) => [id, name])), [graph]);
+  const drawn = useMemo(
+    // Those that were taken last, over the others.
+    () => layout.ways.map((way) => edgeOf(way, names, runs, edges)).sort((a, b) => taken(a) - taken(b)),
+    [names, runs, edges, layout],
+  );
+
+  useEffect(() => {
+    const box = selected === null ? undefined : layout.boxes.find((each) => each.id === selected);
+    if (!ready || box === undefined) return;
+    const { x, y, zoom } = flow.getViewport();
+    const canvas = canvasRef.current?.getBoundingClientRect();
+    if (canvas === undefined) return;
+    const left = box.x * zoom + x;
+    const top = box.y * zoom + y;
+    const seen =
+      left >= 0 && top >= 0 && left + box.width * zoom <= canvas.width && top + box.height * zoom <= canvas.height;
+    if (!seen) flow.setCenter(box.x + box.width / 2, box.y + box.height / 2, { zoom, duration: 250 });
+  }, [ready, selected, layout, flow]);
+
+  const choose = (changes: NodeChange<StepNode | MarkNode>[]) => {
+    for (const change of changes) if (change.type === "select" && change.selected) onSelect?.(change.id);
+  };
+  return (
+    // biome-ignore lint/a11y/useSemanticElements: a canvas that is moved by keys has no element of its own
+    <div
+      ref={canvasRef}
+      className={classes.canvas}
+      role="group"
+      aria-label="Graph of the pipeline. Arrow keys move it, plus and minus zoom, 0 shows all of it."
+      // biome-ignore lint/a11y/noNoninteractiveTabindex: it is moved by keys
+      tabIndex={0}
+      onKeyDown={(event) => moveByKey(event, flow)}
+    >
+      <ReactFlow
+        nodes={nodes}
+        edges={drawn}
+        nodeTypes={NODE_TYPES}
+        edgeTypes={EDGE_TYPES}
+        onNodesChange={choose}
+        colorMode={colorMode}
+        defaultViewport={view}
+        onInit={() => setReady(true)}
+        minZoom={0.05}
+        maxZoom={1.6}
+        onlyRenderVisibleElements
+        nodesDraggable={false}
+        nodesConnectable={false}
+        edgesFocusable={false}
+        elementsSelectable={onSelect !== undefined}
+        nodesFocusable={onSelect !== undefined}
+        deleteKeyCode={null}
+        multiSelectionKeyCode={null}
+        selectionKeyCode={null}
+        zoomOnScroll={false}
+        preventScrolling={false}
+        zoomActivationKeyCode={["Control", "Meta"]}
+        zoomOnDoubleClick={false}
+        ariaLabelConfig={{ "node.a11yDescription.default": "Enter selects the step." }}
+      >
+        <Background gap={22} size={1.2} />
+        <Controls
+          showInteractive={false}
+          position="bottom-left"
+          orientation="horizontal"
+          fitViewOptions={{ padding: 0.06 }}
+        />
+      </ReactFlow>
+    </div>
+  );
+}
+
+function edgeOf(way: Way, names: ReadonlyMap<string, string>, runs: NodeRuns | undefined, edges: EdgeStates): WayEdge {
+  const target = runs?.get(way.target);
+  const said = way.edge === null ? (target === undefined ? "unknown" : "taken") : stateOf(way, edges);
+  const state = runs === undefined ? "idle" : said;
+  const moving = state === "taken" && target?.status === "running";
+  return {
+    id: way.id,
+    type: "way",
+    source: way.source,
+    target: way.target,
+    data: { way, state, moving },
+    ariaLabel: waySentence(names, way.edge, state),
+    markerEnd: { type: MarkerType.ArrowClosed, width: 14, height: 14, color: arrowColor(state, moving) },
+    selectable: false,
+    focusable: false,
+  };
+}
+
+function taken(edge: WayEdge): number {
+  return edge.data?.state === "taken" ? 1 : 0;
+}
+
+function stateOf(way: Way, edges: EdgeStates) {
+  const index = way.edge?.index ?? null;
+  return index === null ? "unknown" : (edges.get(index) ?? "unknown");
+}
+
+function arrowColor(state: string, moving: boolean): string {
+  if (moving) return "var(--ia-status-running)";
+  if (state === "taken") return "light-dark(#4c5a6e, #a8b3c2)";
+  return state === "not_taken" ? "light-dark(#d3d8e0, #333a44)" : "light-dark(#98a2b1, #566070)";
+}
+
+/** Those of a node that is not rendered, because it is out of view. */
+function handles({ width, height }: Box): NodeHandle[] {
+  const size = { y: height / 2, width: 1, height: 1 };
+  return [
+    { type: "target", position: Position.Left, x: 0, ...size },
+    { type: "source", position: Position.Right, x: width, ...size },
+  ];
+}
+
+/** `end_rejected` reads Rejected. */
+function endName(id: string): string {
+  const name = id.replace(/^end_?/, "").replaceAll("_", " ");
+  return name === "" ? "End" : name.charAt(0).toUpperCase() + name.slice(1);
+}
+
+/** What moves the view: the part of React Flow's instance that no type of node plays a part in. */
+type Flow = {
+  fitView: (options: { padding?: number; maxZoom?: number; duration?: number }) => unknown;
+  getViewport: () => Viewport;
+  setViewport: (viewport: Viewport) => unknown;
+  zoomIn: (options: { duration: number }) => unknown;
+  zoomOut: (options: { duration: number }) => unknown;
+};
+
+const STEP = 60;
+const MOVES: Readonly<Record<string, readonly [number, number]>> = {
+  ArrowLeft: [STEP, 0],
+  ArrowRight: [-STEP, 0],
+  ArrowUp: [0, STEP],
+  ArrowDown: [0, -STEP],
+};
+
+function moveByKey(event: KeyboardEvent, flow: Flow): void {
+  if (event.ctrlKey || event.metaKey || event.altKey) return;
+  const move = MOVES[event.key];
+  if (move !== undefined) {
+    const { x, y, zoom } = flow.getViewport();
+    flow.setViewport({ x: x + move[0], y: y + move[1], zoom });
+  } else if (event.key === "+" || event.key === "=") flow.zoomIn({ duration: 120 });
+  else if (event.key === "-") flow.zoomOut({ duration: 120 });
+  else if (event.key === "0") flow.fitView({ padding: 0.06, duration: 200 });
+  else return;
+  event.preventDefault();
+}

@@ -1,0 +1,150 @@
+/** A step in the graph: name, kind, how it stands. Its size is fixed, so that a layout holds whatever is shown. */
+import {
+  IconArrowsSplit2,
+  IconBox,
+  IconFlagFilled,
+  IconLifebuoy,
+  IconPlayerPlayFilled,
+  IconRepeat,
+  IconRotateClockwise,
+  IconUser,
+} from "@tabler/icons-react";
+import { Handle, type Node, type NodeProps, Position } from "@xyflow/react";
+import { type CSSProperties, memo } from "react";
+import type { GraphNode } from "@/api/schema.gen";
+import { Duration } from "@/components/ui/moments";
+import { StatusIcon } from "@/components/ui/status-badge";
+import { type NodeRun, nodeSentence } from "@/domain/graph";
+import { hasEnded, statusFill } from "@/domain/status";
+import { durationText } from "@/domain/time";
+import classes from "./graph.module.css";
+
+const KINDS: Readonly<Record<GraphNode["type"], typeof IconBox>> = {
+  task: IconBox,
+  human_input: IconUser,
+  condition: IconArrowsSplit2,
+};
+
+/** `idle`: shown without a run. `ahead`: may still come. `passed`: the run went another way. */
+export type StepStanding = "idle" | "ahead" | "passed" | "run";
+export type StepNodeData = { step: GraphNode; run: NodeRun | undefined; standing: StepStanding };
+export type StepNode = Node<StepNodeData, "step">;
+export type MarkNodeData = { kind: "start" | "end"; text: string };
+export type MarkNode = Node<MarkNodeData, "mark">;
+
+export const StepNodeView = memo(function StepNodeView({
+  data: { step, run, standing },
+  selected,
+}: NodeProps<StepNode>) {
+  const Kind = KINDS[step.type];
+  return (
+    <>
+      {/* What the picture says, as the name of the node. */}
+      <span className={classes.unseen}>{nodeSentence(step, run)}</span>
+      <div
+        aria-hidden
+        className={classes.step}
+        data-status={run?.status}
+        data-standing={standing}
+        data-selected={selected}
+        style={run === undefined ? undefined : ({ "--step-color": statusFill(run.status) } as CSSProperties)}
+      >
+        <div className={classes.name}>
+          <Kind size={16} stroke={1.8} aria-hidden className={classes.kind} />
+          <span title={step.name}>{step.name}</span>
+          {run === undefined ? null : <StatusIcon status={run.status} />}
+        </div>
+        <div className={classes.facts}>{run === undefined ? <StepFacts step={step} /> : <RunFacts run={run} />}</div>
+        <Ends />
+        {run?.progress == null || hasEnded(run.status) ? null : <ProgressBar fraction={run.progress} />}
+      </div>
+    </>
+  );
+});
+
+function StepFacts({ step }: { step: GraphNode }) {
+  return (
+    <>
+      {step.step_class === null ? null : <span className={classes.fact}>{step.step_class}</span>}
+      {step.retry_max_attempts > 1 ? (
+        <span className={classes.fact} title={`Tried up to ${step.retry_max_attempts} times`}>
+          <IconRotateClockwise size={12} aria-hidden />
+          {step.retry_max_attempts}
+        </span>
+      ) : null}
+      {step.max_iterations > 1 ? (
+        <span className={classes.fact} title={`Runs up to ${step.max_iterations} times`}>
+          <IconRepeat size={12} aria-hidden />
+          {step.max_iterations}
+        </span>
+      ) : null}
+      {step.has_fallback ? (
+        <span className={classes.fact} title="Has a fallback">
+          <IconLifebuoy size={12} aria-hidden />
+          fallback
+        </span>
+      ) : null}
+    </>
+  );
+}
+
+function RunFacts({ run }: { run: NodeRun }) {
+  return (
+    <>
+      <span className={classes.fact}>
+        {run.seconds === null ? (
+          <Duration start={run.startedAt} end={run.completedAt} />
+        ) : (
+          <span className="numbers">{durationText(run.seconds)}</span>
+        )}
+      </span>
+      {run.maxIterations > 1 ? (
+        <span className={classes.fact} title={`Iteration ${run.iteration} of at most ${run.maxIterations}`}>
+          <IconRepeat size={12} aria-hidden />
+          {run.iteration}/{run.maxIterations}
+        </span>
+      ) : null}
+      {run.attempt > 1 ? (
+        <span className={classes.fact} title={`Attempt ${run.attempt}`}>
+          <IconRotateClockwise size={12} aria-hidden />
+          attempt {run.attempt}
+        </span>
+      ) : null}
+      {run.fellBack ? (
+        <span className={classes.fact} title="Its fallback ran">
+          <IconLifebuoy size={12} aria-hidden />
+          fallback
+        </span>
+      ) : null}
+    </>
+  );
+}
+
+function ProgressBar({ fraction }: { fraction: number }) {
+  return (
+    <div className={classes.progress}>
+      <div style={{ width: `${Math.round(fraction * 100)}%` }} />
+    </div>
+  );
+}
+
+export const MarkNodeView = memo(function MarkNodeView({ data: { kind, text } }: NodeProps<MarkNode>) {
+  const Icon = kind === "start" ? IconPlayerPlayFilled : IconFlagFilled;
+  return (
+    <div className={classes.mark}>
+      <Ends />
+      <Icon size={11} aria-hidden />
+      {text}
+    </div>
+  );
+});
+
+/** React Flow draws no edge to a node without them; where edges really end, the layout says. */
+function Ends() {
+  return (
+    <>
+      <Handle type="target" position={Position.Left} isConnectable={false} className={classes.handle} />
+      <Handle type="source" position={Position.Right} isConnectable={false} className={classes.handle} />
+    </>
+  );
+}

@@ -1,0 +1,44 @@
+/** Asks before a pipeline is archived. */
+import { Button, Group, Modal, Text } from "@mantine/core";
+import { notifications } from "@mantine/notifications";
+import { useMutation, useQueryClient } from "@tanstack/react-query";
+import { archivePipeline, pipelineKeys } from "@/api/pipelines";
+import type { PipelineDetail } from "@/api/schema.gen";
+
+type ArchiveModalProps = { pipeline: PipelineDetail; opened: boolean; onClose: () => void };
+
+export function ArchiveModal({ pipeline, opened, onClose }: ArchiveModalProps) {
+  const client = useQueryClient();
+  const archive = useMutation({
+    mutationFn: () => archivePipeline(pipeline.id),
+    onSuccess: () => {
+      notifications.show({ message: `${pipeline.name} is archived.` });
+      onClose();
+      return client.invalidateQueries({ queryKey: pipelineKeys.all });
+    },
+    onError: (error) => notifications.show({ color: "red", title: "It was not archived", message: error.message }),
+  });
+  return (
+    <Modal
+      opened={opened}
+      onClose={onClose}
+      title={`Archive ${pipeline.name}?`}
+      closeButtonProps={{ "aria-label": "Close" }}
+      centered
+    >
+      <Text size="sm">
+        It keeps its versions and its history, but starts no more.
+        {pipeline.active > 0 ? ` What is under way (${pipeline.active}) goes on.` : ""} Storing a new version brings it
+        back.
+      </Text>
+      <Group justify="flex-end" mt="lg">
+        <Button variant="default" onClick={onClose} data-autofocus>
+          Keep it
+        </Button>
+        <Button color="red" loading={archive.isPending} onClick={() => archive.mutate()}>
+          Archive
+        </Button>
+      </Group>
+    </Modal>
+  );
+}

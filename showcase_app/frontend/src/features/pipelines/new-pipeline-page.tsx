@@ -1,0 +1,114 @@
+/** A new pipeline: write or paste its definition. */
+import { Alert, Anchor, Button, Text, Tooltip } from "@mantine/core";
+import { notifications } from "@mantine/notifications";
+import { IconAlertTriangle, IconDeviceFloppy } from "@tabler/icons-react";
+import { useMutation, useQueryClient } from "@tanstack/react-query";
+import { useState } from "react";
+import { useBlocker, useNavigate } from "react-router";
+import { createPipeline, pipelineKeys } from "@/api/pipelines";
+import { useWhyReadOnly } from "@/api/session";
+import { PageHead } from "@/components/ui/page-head";
+import { DefinitionEditor } from "./definition-editor";
+import { LeaveModal } from "./leave-modal";
+import { refusedPlaces } from "./refused-places";
+import { type DefinitionCheck, useDefinitionCheck } from "./use-definition-check";
+
+/** Small, and whole: one parameter, two steps, a condition. */
+const EXAMPLE = JSON.stringify(
+  {
+    name: "My first pipeline",
+    slug: "my-first-pipeline",
+    description: "What it is for, in one sentence.",
+    parameters: [
+      { name: "who", description: "Whom to greet.", schema: { type: "string", title: "Name" }, default: "world" },
+    ],
+    steps: [
+      {
+        id: "greet",
+        name: "Greet",
+        module: "my_company.steps",
+        step_class: "Greet",
+        config: { who: "{{ parameters.who }}" },
+      },
+      { id: "remember", name: "Remember", module: "my_company.steps", step_class: "Remember" },
+    ],
+    flow: {
+      start_at: "greet",
+      paths: [
+        { from: "greet", to: "remember" },
+        { from: "remember", to: "end" },
+      ],
+    },
+  },
+  null,
+  2,
+);
+
+export function Component() {
+  const [text, setText] = useState(EXAMPLE);
+  const check = useDefinitionCheck(text, null);
+  const client = useQueryClient();
+  const navigate = useNavigate();
+  const create = useMutation({
+    mutationFn: createPipeline,
+    onSuccess: (pipeline) => {
+      notifications.show({ message: `${pipeline.name} is stored.` });
+      void client.invalidateQueries({ queryKey: pipelineKeys.all });
+      void navigate(`/pipelines/${pipeline.slug}`);
+    },
+  });
+  const blocker = useBlocker(
+    ({ currentLocation, nextLocation }) =>
+      text !== EXAMPLE && !create.isSuccess && currentLocation.pathname !== nextLocation.pathname,
+  );
+  const why = useWhyReadOnly() ?? whyNot(check);
+  return (
+    <>
+      <PageHead
+        title="New pipeline"
+        actions={
+          <Tooltip label={why} disabled={why === null} multiline maw={280}>
+            <Button
+              leftSection={<IconDeviceFloppy size={16} aria-hidden />}
+              loading={create.isPending}
+              data-disabled={why !== null || undefined}
+              aria-disabled={why !== null}
+              onClick={() => {
+                if (why === null && check.definition !== null) create.mutate(check.definition);
+              }}
+            >
+              Store pipeline
+            </Button>
+          </Tooltip>
+        }
+      />
+      <Text size="sm" className="quiet" mb="sm">
+        Write or paste a definition. Its steps may use the modules that this server allows; the{" "}
+        <Anchor href="/docs" target="_blank" underline="always" inherit>
+          API
+        </Anchor>{" "}
+        has the format at <span className="mono">/api/definitions/schema</span>.
+      </Text>
+      {create.error === null ? null : (
+        <Alert color="red" mb="sm" role="alert" icon={<IconAlertTriangle aria-hidden />} title="It was not stored">
+          {create.error.message}
+        </Alert>
+      )}
+      <DefinitionEditor
+        text={text}
+        onChange={(written) => {
+          setText(written);
+          if (create.isError) create.reset();
+        }}
+        check={check}
+        refused={refusedPlaces(create.error, text)}
+      />
+      <LeaveModal blocker={blocker} />
+    </>
+  );
+}
+
+function whyNot(check: DefinitionCheck): string | null {
+  if (check.checking) return "It is being checked.";
+  return check.definition === null ? "Something is wrong with it; see the list." : null;
+}

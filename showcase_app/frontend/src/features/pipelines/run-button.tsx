@@ -1,0 +1,37 @@
+/** Leads to the form that starts an execution; says why it does not. */
+import { Button, Tooltip } from "@mantine/core";
+import { IconPlayerPlay } from "@tabler/icons-react";
+import { Link } from "react-router";
+import type { PipelineOut } from "@/api/schema.gen";
+import { useWhyReadOnly } from "@/api/session";
+
+type RunButtonProps = {
+  pipeline: Pick<PipelineOut, "name" | "is_active" | "runnable">;
+  to: string;
+  variant?: "filled" | "light";
+};
+
+export function RunButton({ pipeline, to, variant = "filled" }: RunButtonProps) {
+  const readOnly = useWhyReadOnly();
+  const why = readOnly ?? whyNot(pipeline);
+  const look = { variant, leftSection: <IconPlayerPlay size={16} aria-hidden /> };
+  if (why === null) {
+    return (
+      <Button component={Link} to={to} {...look} aria-label={`Run ${pipeline.name}`}>
+        Run
+      </Button>
+    );
+  }
+  return (
+    <Tooltip label={why} multiline maw={280}>
+      <Button {...look} data-disabled aria-disabled aria-label={`Run ${pipeline.name}: ${why}`}>
+        Run
+      </Button>
+    </Tooltip>
+  );
+}
+
+function whyNot({ is_active, runnable }: Pick<PipelineOut, "is_active" | "runnable">): string | null {
+  if (!runnable) return "It has no definition: another program runs it and only records here.";
+  return is_active ? null : "It is archived. A new version brings it back.";
+}

@@ -1,0 +1,220 @@
+/** The input of an execution: a form made from the pipeline's parameters, or the same as JSON; and starting it. */
+import { Alert, Button, Group, SegmentedControl, Text, Tooltip } from "@mantine/core";
+import "@mantine/dates/styles.css";
+import Form from "@rjsf/mantine";
+import { IconAlertTriangle, IconPlayerPlay } from "@tabler/icons-react";
+import { useMutation, useQueryClient } from "@tanstack/react-query";
+import { useMemo, useRef, useState } from "react";
+import { useNavigate } from "react-router";
+import { ApiError } from "@/api/client";
+import { executionKeys } from "@/api/executions";
+import { pipelineKeys, startExecution } from "@/api/pipelines";
+import type { PipelineDetail } from "@/api/schema.gen";
+import { useWhyReadOnly } from "@/api/session";
+import { placeOf, syntaxErrorOf } from "@/domain/json-place";
+import { errorSchemaOf, jsonSchemaValidator, pathOf, problemsOf, type Values } from "@/domain/json-schema-validator";
+import { formSchema, formUiSchema } from "@/domain/run-form";
+import { type EditorHandle, type EditorProblem, JsonEditor } from "./json-editor";
+import classes from "./pipelines.module.css";
+import { ProblemList } from "./problem-list";
+import { RUN_FIELDS, RUN_TEMPLATES, RUN_WIDGETS } from "./run-form-controls";
+
+const FORM_ID = "run-form";
+type Filling = "defaults" | "last";
+
+export function RunForm({ pipeline }: { pipeline: PipelineDetail }) {
+  const schema = pipeline.input_schema ?? {};
+  const [filling, setFilling] = useState<Filling>("defaults");
+  const [shown, setShown] = useState<"form" | "json">("form");
+  const [input, setInput] = useState<Values>(pipeline.default_input);
+  const [text, setText] = useState("");
+  const [tried, setTried] = useState(false);
+  const editor = useRef<EditorHandle>(null);
+  const why = useWhyReadOnly();
+  const start = useStart(pipeline);
+  const [drawn, ui] = useMemo(
+    () => [formSchema(pipeline.input_schema ?? {}), formUiSchema(pipeline.input_schema ?? {}, pipeline.default_input)],
+    [pipeline.input_schema, pipeline.default_input],
+  );
+  const refused = start.error instanceof ApiError ? inputFields(start.error) : {};
+  const broken = shown === "json" ? syntaxErrorOf(text) : null;
+  const problems = shown === "json" ? problemsInText(schema, input, text, refused) : [];
+  const hasFields = Object.keys(schema.properties ?? {}).length > 0;
+  const said = Object.keys(refused).length === 0 || shown === "json" ? start.error : null;
+
+  const fill = (how: Filling) => {
+    const values = how === "last" ? (pipeline.last_input ?? {}) : pipeline.default_input;
+    setFilling(how);
+    setInput(values);
+    setText(JSON.stringify(values, null, 2));
+    setTried(false);
+    start.reset();
+  };
+  const show = (what: "form" | "json") => {
+    if (what === "json") setText(JSON.stringify(input, null, 2));
+    setShown(what);
+  };
+  const write = (written: string) => {
+    setText(written);
+    start.reset();
+    if (syntaxErrorOf(written) === null) setInput(JSON.parse(written) as Values);
+  };
+  return (
+    <>
+      <Group gap="sm" mb="md">
+        <SegmentedControl
+          size="xs"
+          aria-label="Fill in"
+          value={filling}
+          onChange={(how) => fill(how as Filling)}
+          data={[
+            { value: "defaults", label: "Defaults" },
+            { value: "last", label: "Last input", disabled: pipeline.last_input === null },
+          ]}
+        />
+        <Tooltip label="What is written is not JSON yet" disabled={broken === null}>
+          <SegmentedControl
+            size="xs"
+            ml="auto"
+            aria-label="Shown as"
+            value={shown}
+            onChange={(what) => show(what as "form" | "json")}
+            data={[
+              { value: "form", label: "Form", disabled: broken !== null },
+              { value: "json", label: "JSON" },
+            ]}
+          />
+        </Tooltip>
+      </Group>
+      {shown === "form" ? (
+        <>
+          {hasFields ? null : (
+            <Text size="sm" className="quiet" mb="md">
+              This pipeline has no parameters: it just runs.
+            </Text>
+          )}
+          <Form
+            key={filling}
+            id={FORM_ID}
+            className={classes.runForm}
+            schema={drawn}
+            uiSchema={ui}
+            formData={input}
+            validator={jsonSchemaValidator}
+            widgets={RUN_WIDGETS}
+            fields={RUN_FIELDS}
+            templates={RUN_TEMPLATES}
+            extraErrors={errorSchemaOf(Object.entries(refused).map(([field, message]) => asProblem(field, message)))}
+            noHtml5Validate
+            showErrorList={false}
+            focusOnFirstError
+            liveValidate={tried ? "onChange" : false}
+            onChange={({ formData }) => {
+              setInput(formData ?? {});
+              if (start.isError) start.reset();
+            }}
+            onError={() => setTried(true)}
+            onSubmit={({ formData }) => start.mutate(formData ?? {})}
+          />
+        </>
+      ) : (
+        <form
+          id={FORM_ID}
+          onSubmit={(event) => {
+            event.preventDefault();
+            setTried(true);
+            if (broken === null && problemsOf(schema, input).length === 0) start.mutate(input);
+          }}
+        >
+          <div className={`panel ${classes.editor}`}>
+            <JsonEditor
+              label="Input as JSON"
+              value={text}
+              onChange={write}
+              problems={problems}
+              handle={editor}
+              minHeight="220px"
+              maxHeight="56vh"
+            />
+          </div>
+          <ProblemList problems={problems} onChoose={({ place }) => editor.current?.show(place)} />
+        </form>
+      )}
+      <div className={classes.drawerFoot}>
+        {said === null ? null : (
+          <Alert color="red" icon={<IconAlertTriangle aria-hidden />} title="It was not started" mb="sm" role="alert">
+            {said.message}
+          </Alert>
+        )}
+        <Group justify="flex-end">
+          <Tooltip label={why} disabled={why === null}>
+            <Button
+              type="submit"
+              form={FORM_ID}
+              leftSection={<IconPlayerPlay size={16} aria-hidden />}
+              loading={start.isPending}
+              disabled={why !== null || broken !== null}
+            >
+              Run
+            </Button>
+          </Tooltip>
+        </Group>
+      </div>
+    </>
+  );
+}
+
+/** Starts it and goes to see it. The same input sent again from the same form starts nothing twice. */
+function useStart(pipeline: PipelineDetail) {
+  const client = useQueryClient();
+  const navigate = useNavigate();
+  const sent = useRef<{ body: string; key: string } | null>(null);
+  return useMutation({
+    mutationFn: (input_data: Values) => {
+      const version = pipeline.version ?? undefined;
+      const body = JSON.stringify(input_data);
+      if (sent.current?.body !== body) sent.current = { body, key: newKey() };
+      return startExecution(pipeline.id, { input_data, version }, sent.current.key);
+    },
+    onSuccess: (execution) => {
+      void client.invalidateQueries({ queryKey: pipelineKeys.all });
+      void client.invalidateQueries({ queryKey: executionKeys.lists() });
+      void navigate(`/executions/${execution.execution_id}`);
+    },
+  });
+}
+
+function newKey(): string {
+  // Not crypto.randomUUID: browsers have that on secure origins only, and a host in one's own network is none.
+  return Array.from(crypto.getRandomValues(new Uint8Array(16)), (byte) => byte.toString(16).padStart(2, "0")).join("");
+}
+
+const INPUT = /^input_data\.?/;
+
+/** What the server refused, by the path inside the input. */
+function inputFields(error: ApiError): Record<string, string> {
+  return Object.fromEntries(
+    Object.entries(error.fields)
+      .filter(([field]) => INPUT.test(field))
+      .map(([field, detail]) => [field.replace(INPUT, ""), detail]),
+  );
+}
+
+function asProblem(field: string, message: string) {
+  return { property: `.${pathOf(field).join(".")}`, message, stack: message };
+}
+
+function problemsInText(
+  schema: Parameters<typeof problemsOf>[0],
+  input: Values,
+  text: string,
+  refused: Record<string, string>,
+): EditorProblem[] {
+  const syntax = syntaxErrorOf(text);
+  if (syntax !== null) return [{ ...syntax, severity: "error" }];
+  const here = problemsOf(schema, input).map(({ property = "", message = "" }) => [property, message] as const);
+  return [...here, ...Object.entries(refused)].map(([field, message]) => {
+    const path = pathOf(field).join(".");
+    return { place: placeOf(text, path), detail: path === "" ? message : `${path}: ${message}`, severity: "error" };
+  });
+}

@@ -1,0 +1,120 @@
+/** Rows as the server tells them, for tests: what is not said is what is usual. */
+import type { ExecutionDetail, ExecutionOut, LogOut, StepDetail } from "@/api/schema.gen";
+
+const START = Date.parse("2026-01-01T00:00:00.000Z");
+
+/** The moment so many milliseconds after the start of all tests. */
+export function at(milliseconds: number): string {
+  return new Date(START + milliseconds).toISOString();
+}
+
+export function createExecutionRow(said: Partial<ExecutionOut> = {}): ExecutionOut {
+  return {
+    execution_id: "execution",
+    pipeline_id: "pipeline",
+    pipeline_name: "Pipeline",
+    pipeline_version: 1,
+    status: "running",
+    managed: true,
+    trigger: "api",
+    priority: 0,
+    run_at: null,
+    owner: "worker",
+    epoch: 1,
+    recoveries: 0,
+    sequence: 1,
+    cancel_requested: false,
+    rerun_of: null,
+    total_steps: 0,
+    completed_steps: 0,
+    failed_steps: 0,
+    error_type: null,
+    error_message: null,
+    created_at: at(0),
+    started_at: at(0),
+    completed_at: null,
+    queue_seconds: 0,
+    duration_seconds: null,
+    ...said,
+  };
+}
+
+export function createExecution(said: Partial<ExecutionDetail> = {}): ExecutionDetail {
+  return {
+    ...createExecutionRow(),
+    input_data: {},
+    output_data: null,
+    metadata: null,
+    input_bytes: 2,
+    output_bytes: 0,
+    metadata_bytes: 0,
+    omitted: [],
+    steps: [],
+    more_steps: false,
+    rerun_ids: [],
+    interactions: [],
+    ...said,
+  };
+}
+
+export function createStep(said: Partial<StepDetail> = {}): StepDetail {
+  return {
+    step_execution_id: `${said.step_id ?? "step"}-${said.iteration ?? 1}-${said.attempt ?? 1}`,
+    execution_id: "execution",
+    step_id: "step",
+    step_name: said.step_id ?? "Step",
+    step_type: "task",
+    iteration: 1,
+    attempt: 1,
+    retry_count: 0,
+    status: "running",
+    worker: "worker",
+    routes: null,
+    error_type: null,
+    error_message: null,
+    progress: null,
+    progress_message: null,
+    copied_from: null,
+    input_bytes: 0,
+    output_bytes: 0,
+    sequence: 1,
+    created_at: at(0),
+    started_at: at(0),
+    completed_at: null,
+    duration_seconds: null,
+    input_data: null,
+    input_refs: null,
+    output_data: null,
+    metadata: null,
+    traceback: null,
+    input_refs_bytes: 0,
+    metadata_bytes: 0,
+    traceback_bytes: 0,
+    omitted: [],
+    ...said,
+  };
+}
+
+export function createLine(said: Partial<LogOut> = {}): LogOut {
+  return {
+    log_id: "line",
+    execution_id: "execution",
+    step_execution_id: null,
+    level: "info",
+    message: "said",
+    data: null,
+    data_omitted: false,
+    logged_at: at(0),
+    sequence: 1,
+    ...said,
+  };
+}
+
+/** Whole numbers below `below`, the same ones for the same seed: a linear congruential generator (Knuth's MMIX). */
+export function randomNumbers(seed: number): (below: number) => number {
+  let state = BigInt(seed);
+  return (below) => {
+    state = BigInt.asUintN(64, state * 6364136223846793005n + 1442695040888963407n);
+    return Number((state >> 33n) % BigInt(below));
+  };
+}

@@ -1,0 +1,40 @@
+/** Where a server with keys asks for one. The key goes to the server once and is not kept by the page. */
+import { Button, Paper, PasswordInput, Stack, Text, Title } from "@mantine/core";
+import { useState } from "react";
+import { useSignIn } from "@/api/session";
+
+export function SignIn() {
+  const [key, setKey] = useState("");
+  const signIn = useSignIn();
+  return (
+    <main>
+      <Paper maw={380} mx="auto" mt="12vh" p="xl" withBorder>
+        <form
+          onSubmit={(event) => {
+            event.preventDefault();
+            signIn.mutate(key);
+          }}
+        >
+          <Stack>
+            <Title order={1}>ia_modules</Title>
+            <Text size="sm" className="quiet">
+              This server asks for a key. Whoever runs it has one for you.
+            </Text>
+            <PasswordInput
+              label="Key"
+              value={key}
+              onChange={(event) => setKey(event.currentTarget.value)}
+              error={signIn.error?.message}
+              autoComplete="current-password"
+              required
+              data-autofocus
+            />
+            <Button type="submit" loading={signIn.isPending}>
+              Sign in
+            </Button>
+          </Stack>
+        </form>
+      </Paper>
+    </main>
+  );
+}
