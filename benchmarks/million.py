@@ -1,0 +1,182 @@
+"""What stays quick with a million executions: each question at 1,000 and at 1,000,000, side by side.
+
+    .venv/bin/python -m benchmarks.million
+    .venv/bin/python -m benchmarks.million --db sqlite --executions 100000
+
+Both sizes are asked in turn, so that whatever else the machine does slows both; the medians are compared. Making the
+executions takes a few minutes and about 2 GB for each database, which are gone afterwards.
+
+What must not take more than twice as long is marked; the program ends with 1 when one of these does. The others look at
+more the more there is, up to a limit that they have: counting ends at 10,000, times are of the newest 2,000.
+"""
+
+import argparse
+import asyncio
+import statistics
+import sys
+import tempfile
+import time
+from collections.abc import Awaitable, Callable, Generator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from ia_modules.database.manager import DatabaseManager
+from ia_modules.models import ExecutionStatus, PipelineId
+from ia_modules.web.lists import ExecutionFilters
+from ia_modules.web.metrics import MetricsReader
+from ia_modules.web.reading import ExecutionReader
+from ia_modules.web.system import SystemReader
+from showcase_app.backend.services.metrics_service import Window
+from showcase_app.backend.services.pipeline_views import read_overviews
+from showcase_app.backend.services.stored import read_execution
+from tests.postgres import database_on, embedded_server
+from tests.scale import analyze, execution_id, generate
+
+ANY = ExecutionFilters()
+COMPLETED = ExecutionFilters(status=ExecutionStatus.COMPLETED)
+RUNNING = ExecutionFilters(status=ExecutionStatus.RUNNING)
+FAILED = ExecutionFilters(status=ExecutionStatus.FAILED)
+FREQUENT = PipelineId("pipeline-20")
+OF_FREQUENT_FAILED = ExecutionFilters(status=ExecutionStatus.FAILED, pipeline_id=FREQUENT)
+SMALL, PAGE, WITH_STEPS = 1_000, 50, 20_000
+MOST_ROUNDS, MOST_SECONDS = 200, 8.0
+
+
+@dataclass(frozen=True, slots=True)
+class Subject:
+    """A database with so many executions, the newest of which was created at ``until_ms``."""
+
+    database: DatabaseManager
+    executions: int
+    until_ms: int
+
+    @property
+    def reader(self) -> ExecutionReader:
+        return ExecutionReader(self.database)
+
+    def id_of(self, number: int) -> str:
+        return execution_id(number, self.executions, until_ms=self.until_ms)
+
+    async def page(self, filters: ExecutionFilters = ANY, *, below: int | None = None, limit: int = PAGE) -> None:
+        """A page, which must be full: with fewer rows it would be quicker.
+
+        Args:
+            below: the number of the execution that was the last on the page above.
+        """
+        page = await self.reader.list_executions(filters, None if below is None else self.id_of(below), limit)
+        assert len(page.items) == limit, f"{len(page.items)} of {self.executions} for {filters}"
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """``must_stay``: it must not take more than twice as long with many as with few."""
+
+    name: str
+    ask: Callable[[Subject], Awaitable[object]]
+    must_stay: bool = True
+
+
+def metrics(subject: Subject) -> MetricsReader:
+    return MetricsReader(subject.database, patience_seconds=120)
+
+
+async def pipelines(subject: Subject) -> None:
+    page = await read_overviews(subject.database, search=None, archived=False, cursor=None, limit=20)
+    assert len(page.items) == 20
+
+
+QUESTIONS = (
+    Question("first page", lambda it: it.page()),
+    Question("most: completed", lambda it: it.page(COMPLETED)),
+    Question("few: the 20 that run", lambda it: it.page(RUNNING, limit=20)),
+    Question("failed, from the middle on", lambda it: it.page(FAILED, below=it.executions // 2, limit=20)),
+    Question("a pipeline", lambda it: it.page(ExecutionFilters(pipeline_id=FREQUENT))),
+    Question("a pipeline, failed", lambda it: it.page(OF_FREQUENT_FAILED, limit=5)),
+    Question("page 20,000, the last one", lambda it: it.page(below=PAGE + 1)),
+    Question("search by id", lambda it: it.page(ExecutionFilters(text=it.id_of(it.executions // 2)), limit=1)),
+    Question(
+        "detail with steps",
+        lambda it: read_execution(it.database, it.id_of(it.executions - 85), step_limit=1_000, rerun_limit=20),
+    ),
+    Question("the queue", lambda it: SystemReader(it.database).measure_queue()),
+    Question("sizes of tables", lambda it: SystemReader(it.database).measure_database(), must_stay=False),
+    Question("page of pipelines", pipelines, must_stay=False),
+    Question("statistics (chips)", lambda it: it.reader.get_execution_statistics(), must_stay=False),
+    Question("metrics report, 24h", lambda it: metrics(it).measure(Window.DAY.span), must_stay=False),
+    Question("metrics history, 24h", lambda it: metrics(it).history(Window.DAY.span), must_stay=False),
+    Question("metrics report, 30d", lambda it: metrics(it).measure(Window.MONTH.span), must_stay=False),
+    Question("metrics history, 30d", lambda it: metrics(it).history(Window.MONTH.span), must_stay=False),
+    Question("metrics report, all", lambda it: metrics(it).measure(), must_stay=False),
+    Question("metrics history, all", lambda it: metrics(it).history(), must_stay=False),
+)
+
+
+async def compare(name: str, small_url: str, large_url: str, executions: int) -> bool:
+    """Print how long each question takes; whether those that must stay quick do."""
+    async with DatabaseManager(small_url) as small, DatabaseManager(large_url) as large:
+        few, many = await make(small, SMALL), await make(large, executions)
+        size = (await SystemReader(large).measure_database()).size_bytes
+        print(f"\n{name}: {size / 2**30:.1f} GiB\n{'median, ms':<32}{SMALL:>10,}{executions:>12,}{'times':>9}")
+        good = True
+        for question in QUESTIONS:
+            quick, slow = await times(question, [few, many])
+            holds = not question.must_stay or slow <= 2 * quick
+            good &= holds
+            mark = "" if not question.must_stay else "  ok" if holds else "  TOO SLOW"
+            print(f"{question.name:<32}{quick:>10.2f}{slow:>12.2f}{slow / quick:>9.2f}{mark}", flush=True)
+        return good
+
+
+async def make(database: DatabaseManager, executions: int) -> Subject:
+    began, until_ms = time.perf_counter(), int(time.time() * 1000)
+    await generate(database, executions, with_steps=WITH_STEPS, until_ms=until_ms)
+    if database.dialect == "postgresql":
+        await analyze(database)  # SQLite never learns by itself how much there is of what
+    print(f"{database.dialect}: {executions:,} executions made in {time.perf_counter() - began:.0f} s", flush=True)
+    return Subject(database, executions, until_ms)
+
+
+async def times(question: Question, subjects: Sequence[Subject]) -> list[float]:
+    """Median milliseconds for each subject, asked in turn."""
+    taken: list[list[float]] = [[] for _ in subjects]
+    for subject in subjects:
+        await question.ask(subject)  # the first time it is prepared
+    ends = time.perf_counter() + MOST_SECONDS
+    while len(taken[0]) < MOST_ROUNDS and (len(taken[0]) < 3 or time.perf_counter() < ends):
+        for mine, subject in zip(taken, subjects, strict=True):
+            began = time.perf_counter()
+            await question.ask(subject)
+            mine.append((time.perf_counter() - began) * 1000)
+    return [statistics.median(mine) for mine in taken]
+
+
+@contextmanager
+def databases(dialect: str) -> Generator[tuple[str, str]]:
+    """The URLs of two new databases."""
+    if dialect == "sqlite":
+        with tempfile.TemporaryDirectory() as folder:
+            yield f"sqlite:///{Path(folder) / 'small.db'}", f"sqlite:///{Path(folder) / 'large.db'}"
+        return
+    with embedded_server() as server:
+        admin = DatabaseManager(server)
+        for name in ("small", "large"):
+            admin.execute(f"CREATE DATABASE {name}")
+        admin.close_sync()
+        yield database_on(server, "small"), database_on(server, "large")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--executions", type=int, default=1_000_000)
+    parser.add_argument("--db", choices=["sqlite", "postgresql", "both"], default="both")
+    asked = parser.parse_args()
+    good = True
+    for dialect in ("sqlite", "postgresql") if asked.db == "both" else (asked.db,):
+        with databases(dialect) as (small, large):
+            good &= asyncio.run(compare(dialect, small, large, asked.executions))
+    sys.exit(0 if good else 1)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,137 @@
+"""``make screenshots``: every page, light and dark, wide and narrow, photographed into ``docs/screenshots``.
+
+A server of its own on an empty SQLite file runs the example pipelines until there is something to see; then a headless
+Chromium looks at each page as a visitor would.
+"""
+
+import json
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Generator, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import httpx
+from playwright.sync_api import Browser, Page, sync_playwright
+
+from tests.browser.site import CHROMIUM_OPTIONS, chromium
+
+ROOT = Path(__file__).resolve().parents[1]
+FOLDER = ROOT / "docs" / "screenshots"
+PATIENCE_SECONDS = 60.0
+ENDED = ("completed", "failed", "cancelled")
+
+SIZES = {"1440": (1440, 900), "360": (360, 780)}
+Theme = Literal["light", "dark"]
+THEMES: tuple[Theme, ...] = ("light", "dark")
+
+
+@dataclass(frozen=True, slots=True)
+class Shot:
+    """A page to photograph: its name, its address, and what must be on it before the picture is taken."""
+
+    name: str
+    path: str
+    ready: Callable[[Page], None]
+
+
+def main() -> None:
+    """Replace the pictures in docs/screenshots."""
+    shutil.rmtree(FOLDER, ignore_errors=True)
+    FOLDER.mkdir(parents=True)
+    with serving() as url, httpx.Client(base_url=url, timeout=PATIENCE_SECONDS) as api, sync_playwright() as playwright:
+        shots = list(shots_of(api))
+        browser = playwright.chromium.launch(executable_path=chromium(), args=CHROMIUM_OPTIONS)
+        for shot in shots:
+            for theme in THEMES:
+                for width, size in SIZES.items():
+                    photograph(browser, url, shot, theme, size, FOLDER / f"{shot.name}-{theme}-{width}.png")
+        browser.close()
+    print(f"{len(list(FOLDER.glob('*.png')))} pictures in {FOLDER.relative_to(ROOT)}")
+
+
+@contextmanager
+def serving() -> Generator[str]:
+    """The address of a server on an empty database, for as long as the block lasts."""
+    with tempfile.TemporaryDirectory() as folder:
+        options = ["--port", "0", "--db", f"sqlite:///{folder}/ia.db", "--pipelines", str(ROOT / "examples")]
+        command = [sys.executable, "-m", "ia_modules.cli", "serve", *options]
+        with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=folder) as server:
+            assert server.stdout is not None
+            found = re.search(r"http://\S+", server.stdout.readline())
+            try:
+                if found is None:
+                    sys.exit("the server did not start")
+                yield found[0]
+            finally:
+                server.send_signal(signal.SIGTERM)
+
+
+def shots_of(api: httpx.Client) -> Iterator[Shot]:
+    """Make history, then name every page over it."""
+    pipelines: dict[str, str] = {item["slug"]: item["id"] for item in api.get("/api/pipelines").json()["items"]}
+    review, quality, flaky = (pipelines[slug] for slug in ("code-review", "data-quality", "flaky-service"))
+    for _ in range(6):
+        run(api, review, {})
+        run(api, quality, {})
+        run(api, flaky, {"sku": "kettle"})
+        run(api, flaky, {"sku": "teapot"})
+    failed = run(api, flaky, {"sku": "nothing-like-it"})
+    wobbly = run(api, flaky, {"sku": "kettle"})
+    looped = run(api, quality, {})
+    reviewed = run(api, review, {})
+
+    yield Shot("pipelines", "/pipelines", seen("Code review"))
+    yield Shot("pipeline", f"/pipelines/{review}", seen("Code review"))
+    yield Shot("pipeline-definition", f"/pipelines/{quality}?tab=definition", seen("Data quality"))
+    yield Shot("run", f"/pipelines/{flaky}?run=1", seen("Article"))
+    yield Shot("new-pipeline", "/pipelines/new", seen("New pipeline"))
+    yield Shot("executions", "/executions", seen("Code review"))
+    yield Shot("execution", f"/executions/{reviewed}", seen("Completed"))
+    yield Shot("execution-loop", f"/executions/{looped}", seen("Completed"))
+    yield Shot("execution-retries", f"/executions/{wobbly}?step=stock", seen("Completed"))
+    yield Shot("execution-failed", f"/executions/{failed}", seen("Failed"))
+    yield Shot("metrics", "/insights", seen("Success rate"))
+    yield Shot("system", "/system", seen("Workers"))
+
+
+def run(api: httpx.Client, pipeline_id: str, input_data: dict[str, Any]) -> str:
+    """Run a pipeline on the server to its end; returns the execution's id."""
+    started = api.post(f"/api/pipelines/{pipeline_id}/executions", json={"input_data": input_data}).raise_for_status()
+    execution_id: str = started.json()["execution_id"]
+    deadline = time.monotonic() + PATIENCE_SECONDS
+    while api.get(f"/api/executions/{execution_id}").json()["status"] not in ENDED:
+        if time.monotonic() > deadline:
+            sys.exit(f"{execution_id} did not end: {json.dumps(started.json())}")
+        time.sleep(0.05)
+    return execution_id
+
+
+def seen(text: str) -> Callable[[Page], None]:
+    """Wait until a text is on the page."""
+    return lambda page: page.get_by_text(text).first.wait_for()
+
+
+def photograph(browser: Browser, url: str, shot: Shot, theme: Theme, size: tuple[int, int], file: Path) -> None:
+    width, height = size
+    context = browser.new_context(
+        base_url=url, color_scheme=theme, viewport={"width": width, "height": height}, reduced_motion="reduce"
+    )
+    page = context.new_page()
+    page.goto(shot.path)
+    shot.ready(page)
+    page.wait_for_load_state("networkidle")
+    page.wait_for_timeout(700)  # charts and graphs draw themselves; nothing tells when they have
+    page.screenshot(path=file)
+    context.close()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,98 @@
+"""Each page, light and dark, wide and narrow: nothing that axe finds serious, nothing wider than the screen."""
+
+from pathlib import Path
+from typing import Any, Literal
+
+import pytest
+from playwright.sync_api import Browser, Page, expect
+
+from tests.browser.site import ROOT, Site
+
+AXE = (ROOT / "showcase_app/frontend/node_modules/axe-core/axe.min.js").read_text(encoding="utf-8")
+
+PAGES = {
+    "pipelines": ("/pipelines", "Code review"),
+    "pipeline": ("/pipelines/code-review", "Code review"),
+    "definition": ("/pipelines/code-review?tab=definition", "Code review"),
+    "versions": ("/pipelines/code-review?tab=versions", "Code review"),
+    "run": ("/pipelines/flaky-service?run=1", "Article"),
+    "new pipeline": ("/pipelines/new", "New pipeline"),
+    "executions": ("/executions", "Flaky service"),
+    "execution": ("/executions/{execution}", "Flaky service"),
+    "step": ("/executions/{execution}?step=stock", "Flaky service"),
+    "metrics": ("/insights", "Success rate"),
+    "system": ("/system", "Workers"),
+    "no page": ("/nothing/here", "There is no page here"),
+}
+
+
+@pytest.fixture(scope="module")
+def ended_execution(site: Site, browser: Browser) -> str:
+    """An execution with retries, a fallback and a failed step; ended."""
+    execution_id = site.start_execution("flaky-service", {})
+    page = browser.new_page(base_url=site.url)
+    page.goto(f"/executions/{execution_id}")
+    expect(page.locator("header").get_by_text("Completed").first).to_be_visible()
+    page.close()
+    return execution_id
+
+
+@pytest.mark.parametrize("name", PAGES)
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_axe_finds_nothing_serious(
+    page: Page, ended_execution: str, name: str, theme: Literal["light", "dark"]
+) -> None:
+    path, seen = PAGES[name]
+    page.emulate_media(color_scheme=theme, reduced_motion="reduce")
+    page.goto(path.format(execution=ended_execution))
+    expect(page.get_by_text(seen).first).to_be_visible()
+    page.wait_for_load_state("networkidle")
+    page.evaluate(AXE)
+    found: list[dict[str, Any]] = page.evaluate("axe.run().then((results) => results.violations)")
+    serious = [
+        (violation["id"], violation["help"], [node["html"][:300] for node in violation["nodes"]][:5])
+        for violation in found
+        if violation["impact"] in ("serious", "critical")
+    ]
+    assert serious == []
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_a_narrow_screen_is_not_scrolled_sideways(page: Page, ended_execution: str, name: str) -> None:
+    path, seen = PAGES[name]
+    page.set_viewport_size({"width": 360, "height": 780})
+    page.goto(path.format(execution=ended_execution))
+    expect(page.get_by_text(seen).first).to_be_visible()
+    page.wait_for_load_state("networkidle")
+    assert page.evaluate("document.documentElement.scrollWidth") <= 360
+
+
+def test_every_page_is_reached_by_keyboard_from_the_first(page: Page) -> None:
+    page.goto("/pipelines")
+    expect(page.get_by_text("Code review").first).to_be_visible()
+    page.keyboard.press("Tab")
+    assert page.evaluate("document.activeElement.textContent") == "Skip to the page"
+    for name, heading in (("Executions", "Executions"), ("Metrics", "Metrics"), ("System", "System")):
+        page.get_by_role("navigation").get_by_role("link", name=name).focus()
+        page.keyboard.press("Enter")
+        expect(page.get_by_role("heading", name=heading, level=1)).to_be_visible()
+
+
+def test_a_failed_question_is_shown_as_failed_and_never_as_nothing(page: Page) -> None:
+    page.route("**/api/pipelines?**", lambda route: route.fulfill(status=500, body="{}"))
+    page.route("**/api/pipelines", lambda route: route.fulfill(status=500, body="{}"))
+    page.goto("/pipelines")
+    expect(page.get_by_role("alert")).to_contain_text("could not be read")
+
+
+def test_a_definition_that_names_a_module_of_the_machine_is_refused_with_the_reason(page: Page, tmp_path: Path) -> None:
+    page.goto("/pipelines/new")
+    editor = page.get_by_role("textbox", name="Definition as JSON")
+    definition = (
+        '{"name": "Sly", "steps": [{"id": "a", "module": "os", "step_class": "system"}], '
+        '"flow": {"start_at": "a", "paths": []}}'
+    )
+    editor.click()
+    page.keyboard.press("Control+A")
+    page.keyboard.insert_text(definition)
+    expect(page.get_by_role("list", name="Problems").get_by_text("'os'", exact=False).first).to_be_visible()
