@@ -32,6 +32,7 @@ IAModulesError
 │   ├── IdempotencyConflict      the key of a request already stands for another one
 │   ├── InteractionNotFound
 │   ├── AlreadyAnswered          somebody else answered first
+│   ├── AnsweredInTime           the question that was to expire has been answered; nothing was written
 │   └── StepConflict             the recorded step is not the one being recorded now
 ├── BlockingCallOnLoop           a synchronous call where it would block an event loop
 └── DatabaseError                __cause__ is the driver's exception, where there is one
@@ -411,6 +412,14 @@ class AlreadyAnswered(TrackerError):
         by = f" by {actor}" if actor else ""
         super().__init__(f"Interaction {interaction_id!r} is already {status}{by}; your answer was not taken.")
         self.interaction_id, self.status, self.actor = interaction_id, status, actor
+
+
+class AnsweredInTime(TrackerError):
+    """The question was answered before it was on record that its time is over: the answer counts."""
+
+    def __init__(self, interaction_id: str) -> None:
+        super().__init__(f"Interaction {interaction_id!r} has been answered, and cannot expire. Take the answer.")
+        self.interaction_id = interaction_id
 
 
 class StepConflict(TrackerError):

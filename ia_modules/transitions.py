@@ -13,6 +13,7 @@ from typing import Self
 
 from ia_modules.errors import (
     AlreadyFinished,
+    AnsweredInTime,
     ExecutionNotFound,
     InvalidTransition,
     LeaseLost,
@@ -196,13 +197,14 @@ class Transition:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Recorded:
-    """What became of a transition: the execution's sequence after it, and whether it changed anything.
+    """What became of a transition: the execution's sequence and status after it, and whether it changed anything.
 
     ``changed`` False: all of it had been recorded before, by this writer or by a lost answer's first try.
     """
 
     execution_id: ExecutionId
     sequence: int
+    status: ExecutionStatus
     changed: bool
 
 
@@ -215,6 +217,7 @@ class ExecutionState(Record):
     owner: str | None
     epoch: int
     sequence: int
+    cancel_requested: bool
     total_steps: int
     completed_steps: int
     failed_steps: int
@@ -241,12 +244,14 @@ class Known:
         steps: the rows of the attempts that the transition updates, starts or logs for, where they exist.
         latest: for each step id that the transition starts, the row of its newest attempt, where there is one.
         beside: of an execution that has ended, those of the transition's log lines and questions that are on record.
+        answered: those of the questions that the transition lets expire that have an answer.
     """
 
     execution: ExecutionState | None
     steps: Mapping[StepExecutionId, StepState]
     latest: Mapping[str, StepState]
     beside: Container[str] = ()
+    answered: Container[str] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -269,6 +274,7 @@ class Decision:
     changed: bool
 
 
+_AT_REST = (ExecutionStatus.PENDING, ExecutionStatus.WAITING_FOR_HUMAN)
 _NEXT: Mapping[ExecutionStatus, tuple[ExecutionStatus, ...]] = {
     ExecutionStatus.PENDING: (ExecutionStatus.RUNNING, ExecutionStatus.FAILED, ExecutionStatus.CANCELLED),
     ExecutionStatus.RUNNING: tuple(status for status in ExecutionStatus if status is not ExecutionStatus.RUNNING),
@@ -288,6 +294,7 @@ def decide(transition: Transition, known: Known) -> Decision:
         AlreadyFinished: the execution or the attempt has ended differently.
         InvalidTransition: the status cannot follow the one that stands.
         StepConflict: an attempt with this id is recorded for another step.
+        AnsweredInTime: a question that was to expire has been answered.
     """
     if known.execution is None:
         before = _created(transition)
@@ -296,6 +303,7 @@ def decide(transition: Transition, known: Known) -> Decision:
     else:
         before = known.execution
         _refuse_strangers(transition, before)
+        _refuse_to_expire_answers(transition, known.answered)
 
     updated = tuple(update for update in transition.updates if _is_news(update, before, known.steps))
     steps = {
@@ -354,6 +362,7 @@ def _created(transition: Transition) -> ExecutionState:
         owner=transition.writer if claimed else None,
         epoch=1 if claimed else 0,
         sequence=0,
+        cancel_requested=False,
         total_steps=new.total_steps,
         completed_steps=0,
         failed_steps=0,
@@ -368,6 +377,12 @@ def _refuse_strangers(transition: Transition, execution: ExecutionState) -> None
     same_epoch = transition.epoch is None or transition.epoch == execution.epoch
     if execution.owner != transition.writer or not same_epoch:
         raise LeaseLost(execution.execution_id, owner=execution.owner, epoch=execution.epoch, writer=transition.writer)
+
+
+def _refuse_to_expire_answers(transition: Transition, answered: Container[str]) -> None:
+    for interaction_id in transition.expires:
+        if interaction_id in answered:
+            raise AnsweredInTime(interaction_id)
 
 
 def _is_news(update: StepUpdate, execution: ExecutionState, steps: Mapping[StepExecutionId, StepState]) -> bool:
@@ -449,9 +464,12 @@ def _apply_change(change: ExecutionUpdate, execution: ExecutionState) -> Executi
     def given(value: int | None, otherwise: int) -> int:
         return otherwise if value is None else value
 
+    status = change.status or execution.status
+    if execution.cancel_requested and status in _AT_REST:
+        status = ExecutionStatus.CANCELLED  # nobody would run it, and so nobody would stop it
     return replace(
         execution,
-        status=change.status or execution.status,
+        status=status,
         owner=None if change.released else execution.owner,
         total_steps=given(change.total_steps, execution.total_steps),
         completed_steps=given(change.completed_steps, execution.completed_steps),

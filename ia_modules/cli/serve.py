@@ -91,7 +91,10 @@ def listen(host: str, port: int) -> socket.socket:
     """
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     try:
+        socket.getaddrinfo(host, port, family)
         listener = socket.create_server((host, port), family=family)
+    except socket.gaierror as error:
+        raise OSError(f"Cannot listen at {host}: {error.strerror}. Expected an address of this machine.") from error
     except OSError as error:
         reason = os.strerror(error.errno) if error.errno else error
         raise OSError(f"Cannot listen at {host} port {port}: {reason}. Choose another: --port 0 takes any.") from error

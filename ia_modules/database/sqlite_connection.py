@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Callable, Generator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Literal, TypeVar, cast
@@ -57,6 +57,12 @@ class SqliteConnection:
 
     def close(self) -> None:
         self._apsw.close(force=True)
+
+    def optimize(self) -> None:
+        """Let SQLite learn how much there is of what, where that has changed a lot; not when somebody else writes."""
+        with suppress(*DRIVER_ERRORS):
+            self._apsw.set_busy_timeout(0)
+            self._apsw.execute("PRAGMA optimize")
 
     def check_file(self) -> None:
         """Raise DatabaseUnavailable when the file was moved, deleted or replaced since it was opened."""

@@ -94,6 +94,8 @@ class Worker:
             for other in self._after:
                 other.join()
             if self._connection is not None:
+                if self._writes:
+                    self._connection.optimize()
                 self._connection.close()
         finally:
             self._ended.set_result(None)

@@ -13,7 +13,7 @@ from pydantic import BeforeValidator, Field, model_validator
 from ia_modules.errors import InvalidValue
 from ia_modules.pipeline.document import Document, Some
 from ia_modules.pipeline.fields import PathText, Source
-from ia_modules.pipeline.operators import Operator, check_pattern, compare, operator_named
+from ia_modules.pipeline.operators import IN_WORDS, Operator, check_pattern, compare, operator_named
 from ia_modules.pipeline.scope import Reference, Scope, Unresolved
 from ia_modules.pipeline.templates import Where, read_path
 from ia_modules.pipeline.wording import did_you_mean, shown
@@ -276,13 +276,16 @@ def references(condition: _AnyCondition) -> Iterator[tuple[Where, Reference]]:
 def _compared(condition: Comparison, scope: Scope) -> Verdict:
     actual, expected = condition.path.resolve(scope), condition.value.resolve(scope)
     if isinstance(expected, Unresolved):
-        return Verdict(False, f"there is nothing to compare {condition.source} with: {expected}")
+        return Verdict(False, f"there is nothing to compare {condition.path} with: {expected}")
     holds = compare(condition.operator, actual, expected)
-    found = f"missing ({actual.why})" if isinstance(actual, Unresolved) else shown(actual)
-    asked = f"{condition.operator} {shown(expected)}"
+    what = f"missing ({actual.why})" if isinstance(actual, Unresolved) else shown(actual)
+    found = f"{condition.path} is {what}"
+    if condition.operator == "exists":
+        return Verdict(holds is True, found)
     if holds is None:
-        return Verdict(False, f"{condition.source} is {found}, which cannot be compared: {asked}")
-    return Verdict(holds, f"{condition.source} is {found}, {'as' if holds else 'not as'} asked: {asked}")
+        return Verdict(False, f"{found}, which cannot be compared with {shown(expected)}")
+    words = IN_WORDS[condition.operator][0 if holds else 1]
+    return Verdict(holds, f"{found}{', which' if words[0].isalpha() else ''} {words} {shown(expected)}")
 
 
 def _parameter_is_true(name: str, scope: Scope) -> Verdict:

@@ -8,13 +8,14 @@ a resumed one are the same code: they only differ in what stands in the records 
 
 import asyncio
 from collections.abc import Callable, Coroutine, Iterable, Mapping
-from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
 from ia_modules.errors import (
+    DatabaseBusy,
     DatabaseError,
+    DatabaseUnavailable,
     IAModulesError,
     PayloadError,
     PipelineOutputError,
@@ -50,6 +51,7 @@ from ia_modules.transitions import (
     Failure,
     LogLine,
     NewInteraction,
+    Recorded,
     StepStart,
     StepUpdate,
     Transition,
@@ -197,10 +199,10 @@ class Coordinator:
                 self._begin_run(start, batch)
         status = verdict(self._state)
         change = self._change(status)
-        await self._record(batch, change)
+        recorded = await self._record(batch, change)
         for launch in batch.launches:
             launch()
-        return status if change is None else change.status or status
+        return status if change is None or recorded is None else recorded.status
 
     def _take_in(self, event: _Due | _Ended, batch: _Batch) -> None:
         if isinstance(event, _Due):
@@ -273,10 +275,10 @@ class Coordinator:
                 return Failure.of(self.error)
         return Failure(type=None, message="A step failed.")
 
-    async def _record(self, batch: _Batch, change: ExecutionUpdate | None) -> None:
+    async def _record(self, batch: _Batch, change: ExecutionUpdate | None) -> Recorded | None:
         if not (batch.updates or batch.starts or batch.logs or batch.asks or batch.expires or change):
-            return
-        await self._journal.record(
+            return None
+        return await self._journal.record(
             Transition(
                 execution_id=self._lease.execution_id,
                 writer=self._journal.owner,
@@ -416,7 +418,7 @@ class Coordinator:
 
         self._tasks.add(asyncio.create_task(attempt(), name=f"attempt:{key.step_id}#{key.iteration}"))
 
-    async def _write_notes(self, lines: tuple[LogLine, ...], updates: tuple[StepUpdate, ...]) -> None:
+    async def _write_notes(self, lines: tuple[LogLine, ...], updates: tuple[StepUpdate, ...]) -> bool:
         transition = Transition(
             execution_id=self._lease.execution_id,
             writer=self._journal.owner,
@@ -424,8 +426,13 @@ class Coordinator:
             updates=updates,
             logs=lines,
         )
-        with suppress(TrackerError):  # over, or somebody else's: the coordinator is told by its own next write
+        try:
             await self._journal.record(transition)
+        except TrackerError:
+            return True  # over, or somebody else's: the coordinator is told by its own next write
+        except (DatabaseUnavailable, DatabaseBusy):
+            return False
+        return True
 
     # What is stopped
 

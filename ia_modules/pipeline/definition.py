@@ -266,13 +266,16 @@ class PipelineDefinition(Document):
         return data
 
     def to_json(self) -> dict[str, Any]:
-        """The canonical form: one spelling, without what is as it would be anyway. It loads to an equal definition."""
-        return self.model_dump(mode="json", exclude_defaults=True)
+        """The canonical form: one spelling, without what is as it would be anyway. It loads to an equal definition.
+
+        Whole numbers are written without a fraction, as a browser writes them: it must not make another version of it.
+        """
+        return _one_number(self.model_dump(mode="json", exclude_defaults=True))
 
     @property
     def content_hash(self) -> str:
         """SHA-256 of the canonical form, in hexadecimal: equal for every spelling of the same pipeline."""
-        text = json.dumps(_one_number(self.to_json()), sort_keys=True, separators=(",", ":"))
+        text = json.dumps(self.to_json(), sort_keys=True, separators=(",", ":"))
         return hashlib.sha256(text.encode()).hexdigest()
 
     def error_handling_of(self, step: StepDefinition) -> ErrorHandling:
@@ -281,13 +284,13 @@ class PipelineDefinition(Document):
 
 
 def _one_number(value: Any) -> Any:
-    """The value with 1.0 written as 1: they are equal, so they must not differ in a hash."""
+    """The value with 1.0 written as 1, as far as floats are exact: they are equal, and must not differ in a hash."""
     match value:
         case dict():
             return {key: _one_number(inner) for key, inner in cast(dict[str, Any], value).items()}
         case list():
             return [_one_number(inner) for inner in cast(list[Any], value)]
-        case float() if value.is_integer():
+        case float() if value.is_integer() and abs(value) <= 2**53:
             return int(value)
         case _:
             return value

@@ -1,7 +1,7 @@
 """A pipeline as a drawing in text: Mermaid for documents, DOT for Graphviz. The shape on a terminal is ``shape.py``."""
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from ia_modules.pipeline.conditions import (
@@ -19,24 +19,11 @@ from ia_modules.pipeline.conditions import (
 )
 from ia_modules.pipeline.definition import PipelineDefinition, is_end
 from ia_modules.pipeline.graph import Graph
+from ia_modules.pipeline.operators import IN_WORDS
+from ia_modules.pipeline.scope import Reference
 from ia_modules.pipeline.wording import repr_of
 
-LONGEST_LABEL = 60
-
-_SIGNS: Mapping[str, str] = {
-    "equals": "=",
-    "not_equals": "≠",
-    "greater_than": ">",
-    "less_than": "<",
-    "greater_than_or_equals": "≥",
-    "less_than_or_equals": "≤",
-    "in": "in",
-    "not_in": "not in",
-    "contains": "contains",
-    "startswith": "starts with",
-    "endswith": "ends with",
-    "regex": "matches",
-}
+LONGEST_LABEL, LONGEST_VALUE = 60, 30
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +60,7 @@ def edges_of(graph: Graph, step_id: str) -> list[Edge]:
 
 def condition_in_words(condition: Condition) -> str:
     """When a path is taken: a clause; empty for always."""
-    return _cut(_in_words(condition))
+    return _short(_in_words(condition), LONGEST_LABEL)
 
 
 def mermaid(definition: PipelineDefinition) -> str:
@@ -145,9 +132,9 @@ def _in_words(condition: Condition) -> str:
         case StepConditions():
             return "its conditions hold"
         case Comparison(operator="exists"):
-            return f"{condition.source} {'is missing' if condition.value.json is False else 'exists'}"
+            return f"{_source_of(condition)} {'is missing' if condition.value.json is False else 'exists'}"
         case Comparison():
-            return f"{condition.source} {_SIGNS[condition.operator]} {repr_of(condition.value.json)}"
+            return f"{_source_of(condition)} {IN_WORDS[condition.operator][0]} {_value_of(condition)}"
         case ParameterIsTrue(parameter=name):
             return f"parameter {name}"
         case FunctionCall():
@@ -160,15 +147,35 @@ def _in_words(condition: Condition) -> str:
             return f"not ({_in_words(inner) or 'always'})"
 
 
+def _source_of(condition: Comparison) -> str:
+    """What is compared; a parameter by its name alone."""
+    return _named(condition.path) if condition.path.root == "parameters" else condition.source
+
+
+def _value_of(condition: Comparison) -> str:
+    """What it is compared with: a placeholder by what it names, and everything else as JSON."""
+    named = condition.value.whole_reference
+    return _short(repr_of(condition.value.json), LONGEST_VALUE) if named is None else _named(named)
+
+
+def _named(reference: Reference) -> str:
+    return ".".join(reference.path) if reference.root == "parameters" else str(reference)
+
+
 def _joined(word: str, conditions: tuple[Condition, ...]) -> str:
     clauses = [_in_words(each) or "always" for each in conditions]
     nested = [isinstance(each, AllOf | AnyOf) and len(conditions) > 1 for each in conditions]
     return word.join(f"({clause})" if inner else clause for clause, inner in zip(clauses, nested, strict=True))
 
 
-def _cut(text: str) -> str:
+def _short(text: str, longest: int) -> str:
+    """On one line, and not longer than so many characters: cut between words where that leaves most of it."""
     line = " ".join(text.split())
-    return line if len(line) <= LONGEST_LABEL else f"{line[: LONGEST_LABEL - 1]}…"
+    if len(line) <= longest:
+        return line
+    kept = line[: longest - 1]
+    words = kept if line[longest - 1] == " " else kept.rpartition(" ")[0]
+    return f"{words if len(words) > longest // 2 else kept}…"
 
 
 def _mermaid_text(text: str) -> str:

@@ -31,10 +31,10 @@ class Graph:
             self._paths.get(path.from_step, []).append((index, path))
         self._next = [sorted(self._targets_of(step_id)) for step_id in self.step_ids]
         self._previous = _reversed(self._next)
-        self._after = _closure(self._next, self._previous)
-        self._before = _closure(self._previous, self._next)
+        self._after = _closure(self._next)
+        self._before = _closure(self._previous)
         forward = _without_returns(self._next, self.place.get(definition.flow.start_at, 0))
-        self._before_forward = _closure(_reversed(forward), forward)
+        self._before_forward = _closure(_reversed(forward))
 
     def paths_of(self, step_id: str) -> Sequence[tuple[int, Path]]:
         """The paths that leave a step, in file order, with their places in the file."""
@@ -111,16 +111,31 @@ def _without_returns(successors: list[list[int]], start: int) -> list[list[int]]
     return kept
 
 
-def _closure(successors: list[list[int]], predecessors: list[list[int]]) -> list[int]:
-    """For each node, the set of all nodes behind it: each is looked at again whenever one behind it has grown."""
+def _closure(successors: list[list[int]]) -> list[int]:
+    """For each node, the set of all nodes behind it: told from node to node until nothing is new."""
     behind = [0] * len(successors)
+    order, grows = _deepest_first(successors), True
+    while grows:
+        grows = False
+        for node in order:
+            grown = behind[node]
+            for target in successors[node]:
+                grown |= behind[target] | 1 << target
+            if grown != behind[node]:
+                behind[node], grows = grown, True
+    return behind
+
+
+def _deepest_first(successors: list[list[int]]) -> list[int]:
+    """All nodes, cycles aside each after those behind it: in this order one look at each, or a few, are enough."""
+    order: dict[int, None] = {}
+    entered: set[int] = set()
     stack = list(range(len(successors)))
     while stack:
-        node = stack.pop()
-        grown = behind[node]
-        for target in successors[node]:
-            grown |= behind[target] | 1 << target
-        if grown != behind[node]:
-            behind[node] = grown
-            stack += predecessors[node]
-    return behind
+        node = stack[-1]
+        if node in entered:
+            order.setdefault(stack.pop())
+        else:
+            entered.add(node)
+            stack += [target for target in successors[node] if target not in entered]
+    return list(order)

@@ -170,8 +170,8 @@ def factory_of(code: Any) -> StepFactory:
         if not issubclass(code, Step):
             raise TypeError(f"class {code.__qualname__}, which does not derive from ia_modules.pipeline.core.Step")
         return code
-    if not callable(code):
-        raise TypeError(f"{code!r} is neither a class nor a function")
+    if not callable(code):  # its value may be a secret, and definitions come from the API
+        raise TypeError(f"a value of type {type(code).__name__}, which is neither a class nor a function")
 
     def make(name: str, config: dict[str, Any]) -> Step:
         step = Step(name, config)

@@ -114,6 +114,7 @@ class MemoryJournal:
                     if (attempts := [step for step in steps.values() if step.step_id == start.step_id])
                 },
                 beside={*self._logs.get(execution_id, ()), *self._interactions},
+                answered={each.interaction_id for each in self._interactions.values() if each.status == "answered"},
             ),
         )
         if transition.new is not None and before is None and transition.new.pipeline_id not in self._versions:
@@ -122,7 +123,10 @@ class MemoryJournal:
             self._take_key(transition.new)
         if decision.changed:
             self._apply(transition, decision)
-        return Recorded(execution_id=execution_id, sequence=decision.execution.sequence, changed=decision.changed)
+        after = decision.execution
+        return Recorded(
+            execution_id=execution_id, sequence=after.sequence, status=after.status, changed=decision.changed
+        )
 
     async def take_over(self, execution_id: ExecutionId, *, owner: str, reopen: bool = False) -> int:
         known = self._known(execution_id)

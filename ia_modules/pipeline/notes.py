@@ -23,18 +23,25 @@ FLUSH_SECONDS = 0.2
 MOST_LINES = 10_000
 MOST_BYTES = 2**20
 
-Write = Callable[[tuple[LogLine, ...], tuple[StepUpdate, ...]], Awaitable[object]]
+Write = Callable[[tuple[LogLine, ...], tuple[StepUpdate, ...]], Awaitable[bool]]
+
+_Said = tuple[float, LogLine]
+"""A line, and when it was said."""
 
 
 class Notes:
     """The lines and the progress of one attempt."""
 
     def __init__(self, attempt: StepExecutionId, write: Write) -> None:
-        """``write`` brings lines and progress to the records; called on the loop, at most every 200 ms."""
+        """``write`` brings lines and progress to the records; called on the loop, at most every 200 ms.
+
+        False from it: they could not be written now, and are to be given again.
+        """
         self._attempt, self._write = attempt, write
         self._loop = asyncio.get_running_loop()
         self._lock = threading.Lock()
-        self._lines: list[tuple[float, LogLine]] = []
+        self._lines: list[_Said] = []
+        self._unwritten: list[_Said] = []  # on their way, and perhaps on record; there a line that comes twice is one
         self._progress: StepUpdate | None = None
         self._count, self._bytes, self._full = 0, 0, False
         self._flushing: asyncio.Task[None] | None = None
@@ -61,7 +68,7 @@ class Notes:
         self._ended = True
         if self._flushing is not None:
             self._flushing.cancel()
-        return self._taken()
+        return _aged(self._unwritten + self._take_lines()), self._take_progress()
 
     def _line(self, level: LogLevel, message: str, data: Any) -> LogLine:
         return LogLine(log_id=new_id(), message=message, level=level, step_execution_id=self._attempt, data=data)
@@ -89,16 +96,29 @@ class Notes:
     async def _flush(self) -> None:
         while not self._ended:
             await asyncio.sleep(FLUSH_SECONDS)
-            lines, progress = self._taken()
-            if not lines and progress is None:
+            self._unwritten += self._take_lines()
+            progress = self._take_progress()
+            if not self._unwritten and progress is None:
                 return
             updates = () if progress is None else (progress,)
-            # Shielded: an attempt that ends meanwhile cancels the waiting, and must not lose what is being written.
-            await asyncio.shield(asyncio.ensure_future(self._write(lines, updates)))
+            # Shielded: an attempt that ends meanwhile cancels the waiting, and must not stop what is being written.
+            if await asyncio.shield(asyncio.ensure_future(self._write(_aged(self._unwritten), updates))):
+                self._unwritten = []
+            elif progress is not None:
+                with self._lock:
+                    self._progress = self._progress or progress
 
-    def _taken(self) -> tuple[tuple[LogLine, ...], StepUpdate | None]:
+    def _take_lines(self) -> list[_Said]:
         with self._lock:
-            said, progress = self._lines, self._progress
-            self._lines, self._progress = [], None
-        now = time.monotonic()
-        return tuple(replace(line, age_seconds=now - moment) for moment, line in said), progress
+            said, self._lines = self._lines, []
+        return said
+
+    def _take_progress(self) -> StepUpdate | None:
+        with self._lock:
+            progress, self._progress = self._progress, None
+        return progress
+
+
+def _aged(said: list[_Said]) -> tuple[LogLine, ...]:
+    now = time.monotonic()
+    return tuple(replace(line, age_seconds=now - moment) for moment, line in said)

@@ -46,6 +46,21 @@ SPELLINGS: Mapping[str, Operator] = {
     "<=": "less_than_or_equals",
 }
 
+IN_WORDS: Mapping[Operator, tuple[str, str]] = {
+    "equals": ("=", "≠"),
+    "not_equals": ("≠", "="),
+    "greater_than": (">", "≤"),
+    "less_than": ("<", "≥"),
+    "greater_than_or_equals": ("≥", "<"),
+    "less_than_or_equals": ("≤", ">"),
+    "in": ("is in", "is not in"),
+    "not_in": ("is not in", "is in"),
+    "contains": ("contains", "does not contain"),
+    "startswith": ("starts with", "does not start with"),
+    "endswith": ("ends with", "does not end with"),
+    "regex": ("matches", "does not match"),
+}
+"""What stands between the two values when the comparison holds, and when it does not. ``exists`` has only one value."""
 
 _NotAPattern = cast(type[Exception], re2.error)
 

@@ -30,8 +30,10 @@ def route(graph: Graph, step_id: str, scope: Scope, call: Call) -> tuple[Route, 
         for index, path in graph.paths_of(step_id)
         if not isinstance(path.condition, Else)
     }
-    taken = [str(index) for index, verdict in verdicts.items() if verdict.holds]
-    otherwise = Verdict(not taken, f"path {', '.join(taken)} was taken" if taken else "no other path was taken")
+    taken = [path.to_step for index, path in graph.paths_of(step_id) if index in verdicts and verdicts[index].holds]
+    otherwise = Verdict(
+        not taken, f"another path was taken: to {', '.join(taken)}" if taken else "no other path was taken"
+    )
     return tuple(
         Route(index, path.to_step, verdict.holds, verdict.why)
         for index, path in graph.paths_of(step_id)

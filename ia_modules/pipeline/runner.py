@@ -11,6 +11,7 @@ from typing import Any, cast
 
 from ia_modules.errors import (
     AlreadyFinished,
+    AnsweredInTime,
     ExecutionCancelled,
     ExecutionNotFound,
     PipelineDefinitionError,
@@ -150,7 +151,10 @@ class Runner:
             runs=recorded_runs(records, reopened=started.reopened),
             managed=started.managed,
         )
-        status = await coordinator.to_end()
+        try:
+            status = await coordinator.to_end()
+        except AnsweredInTime:  # somebody did when this had just been found to be too late: nothing has run yet
+            return await self.to_end(started)
         waits = status is ExecutionStatus.WAITING_FOR_HUMAN
         if waits and not started.managed and await self._can_go_on(started.execution_id):
             return await self.to_end(await self.resume(started.pipeline, started.execution_id))

@@ -68,6 +68,12 @@ class Template:
         """True when there is nothing to fill in: ``json`` is the value."""
         return not self.strings
 
+    @property
+    def whole_reference(self) -> Reference | None:
+        """The path that it is, when it is one placeholder and nothing else."""
+        node = self.strings.get(self.json) if isinstance(self.json, str) else None
+        return node if isinstance(node, Reference) else None
+
     def resolve(self, scope: Scope) -> Any:
         """The value with every placeholder filled in, or the first :class:`Unresolved`.
 

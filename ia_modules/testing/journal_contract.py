@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from ia_modules.errors import (
     AlreadyAnswered,
     AlreadyFinished,
+    AnsweredInTime,
     ConstraintViolated,
     ExecutionNotFound,
     InteractionNotFound,
@@ -103,7 +104,8 @@ class JournalContract:
     ) -> None:
         new = NewExecution(pipeline_id=pipeline_id, pipeline_name="A pipeline")
         again = await journal.record(Transition(execution_id=execution_id, writer=OWNER, new=new))
-        assert again == Recorded(execution_id=execution_id, sequence=1, changed=False)
+        status = ExecutionStatus.RUNNING
+        assert again == Recorded(execution_id=execution_id, sequence=1, status=status, changed=False)
 
     @pytest.mark.parametrize("first", [status for status in ExecutionStatus if status.is_terminal])
     async def test_the_first_terminal_status_stands(
@@ -377,6 +379,23 @@ class JournalContract:
         assert step.status is StepStatus.CANCELLED
         assert [asked.status for asked in await journal.get_interactions(execution_id)] == ["cancelled"]
 
+    @pytest.mark.parametrize("rest", [ExecutionStatus.WAITING_FOR_HUMAN, ExecutionStatus.PENDING])
+    async def test_what_is_to_be_cancelled_does_not_come_to_rest(
+        self, journal: Journal, execution_id: ExecutionId, rest: ExecutionStatus
+    ) -> None:
+        started, attempt = _start(execution_id, "ask")
+        await journal.record(started)
+        assert await journal.request_cancel(execution_id) is ExecutionStatus.RUNNING
+        asked = replace(_end(execution_id, attempt, StepStatus.WAITING), asks=(_question(attempt),))
+        recorded = await journal.record(replace(asked, change=ExecutionUpdate(status=rest)))
+        record = await journal.get_execution(execution_id)
+        assert record is not None
+        assert recorded.status is record.status is ExecutionStatus.CANCELLED
+        assert record.completed_at is not None
+        (step,) = await journal.get_execution_steps(execution_id)
+        assert step.status is StepStatus.CANCELLED
+        assert [asked.status for asked in await journal.get_interactions(execution_id)] == ["cancelled"]
+
     @pytest.mark.parametrize("ended", [ExecutionStatus.FAILED, ExecutionStatus.CANCELLED])
     async def test_a_bad_end_can_be_left_behind(
         self, journal: Journal, execution_id: ExecutionId, ended: ExecutionStatus
@@ -428,6 +447,23 @@ class JournalContract:
         record = await journal.get_execution(execution_id)
         assert record is not None
         assert (record.status, record.sequence) == (ExecutionStatus.PENDING, 5)
+
+    async def test_a_question_that_was_answered_does_not_expire(
+        self, journal: Journal, execution_id: ExecutionId
+    ) -> None:
+        started, attempt = _start(execution_id, "ask")
+        await journal.record(started)
+        asked = _question(attempt)
+        waiting = replace(_end(execution_id, attempt, StepStatus.WAITING), asks=(asked,))
+        await journal.record(replace(waiting, change=ExecutionUpdate(status=ExecutionStatus.WAITING_FOR_HUMAN)))
+        await journal.answer_interaction(asked.interaction_id, {"yes": True}, actor="ann")
+        late = replace(_end(execution_id, attempt, StepStatus.COMPLETED), expires=(asked.interaction_id,))
+        with pytest.raises(AnsweredInTime, match=asked.interaction_id):
+            await journal.record(late)
+        (step,) = await journal.get_execution_steps(execution_id)
+        assert step.status is StepStatus.WAITING
+        (question,) = await journal.get_interactions(execution_id)
+        assert (question.status, question.actor) == ("answered", "ann")
 
     # Changes
 

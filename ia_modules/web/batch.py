@@ -58,6 +58,7 @@ class _Rows:
     steps: dict[StepExecutionId, StepState] = field(default_factory=dict)
     latest: dict[tuple[ExecutionId, str], StepState] = field(default_factory=dict)
     beside: set[str] = field(default_factory=set)
+    answered: set[str] = field(default_factory=set)
 
     def home_of(self, transition: Transition) -> ExecutionId:
         """The execution that a transition is about; an id that nothing has when it cannot be found."""
@@ -84,6 +85,7 @@ class _Rows:
             steps=self.steps,
             latest={step_id: step for step_id, step in latest.items() if step is not None},
             beside=self.beside,
+            answered=self.answered,
         )
 
     def advance(self, decision: Decision) -> None:
@@ -180,6 +182,9 @@ def _read(query: Query, transitions: Sequence[Transition]) -> Script[_Rows]:
     for row in (yield from _for_each(query("read_latest_attempt"), asked)):
         rows.latest[row["execution_id"], row["step_id"]] = StepState.from_row(row)
     rows.beside = yield from _read_beside(query, rows, transitions)
+    expiring = ({"interaction_id": id_} for transition in transitions for id_ in transition.expires)
+    for row in (yield from _for_each(query("read_answered_interaction"), expiring)):
+        rows.answered.add(row["interaction_id"])
     return rows
 
 
@@ -205,7 +210,8 @@ def _decide_on(rows: _Rows, writes: _Writes, transition: Transition) -> Outcome:
     if decision.changed:
         writes.add(transition, before, decision, rows.pipelines)
         rows.advance(decision)
-    return Recorded(execution_id=execution_id, sequence=decision.execution.sequence, changed=decision.changed)
+    after = decision.execution
+    return Recorded(execution_id=execution_id, sequence=after.sequence, status=after.status, changed=decision.changed)
 
 
 def _write(query: Query, writes: _Writes) -> Script[set[ExecutionId]]:

@@ -47,18 +47,19 @@ class Fate:
     failure: Failure | None = None
 
 
-def fate_of(orphan: Orphan, *, recovery_limit: int) -> Fate:
+def fate_of(orphan: Orphan, *, recovery_limit: int, died: bool = True) -> Fate:
     """What becomes of an execution whose owner is gone.
 
     Args:
         recovery_limit: how often one is put back before a step of it has completed.
+        died: False when its owner lives and only could not write: that is no sign of a crash loop.
     """
     if orphan.cancel_requested:
         return Fate(ExecutionStatus.CANCELLED)
     if not orphan.managed:
         said = f"The process that ran it ended before it did. Go on: ia-modules executions resume {orphan.execution_id}"
         return Fate(ExecutionStatus.FAILED, Failure(type="ProcessLost", message=said))
-    if orphan.recoveries >= recovery_limit:
+    if died and orphan.recoveries >= recovery_limit:
         said = (
             f"Its worker died {orphan.recoveries + 1} times, and no step completed in between: it may be what kills "
             f"them. When that is repaired, go on: ia-modules executions resume {orphan.execution_id}"
@@ -110,7 +111,7 @@ class Claims:
         return [Orphan.from_row(row) for row in rows]
 
     async def settle(self, orphan: Orphan, fate: Fate, *, counted: bool = True) -> bool:
-        """Write what becomes of an orphan; False when somebody else has, or when it lives.
+        """Write what becomes of an orphan; False when somebody else has, or when it has ended.
 
         Args:
             counted: putting it back counts as a recovery.
@@ -122,6 +123,7 @@ class Claims:
             "error_type": None if fate.failure is None else fate.failure.type,
             "error_message": None if fate.failure is None else fate.failure.message,
             "counted": int(counted),
+            "asker": self._owner,
         }
         query = self._database.query
 

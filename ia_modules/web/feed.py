@@ -52,7 +52,7 @@ class Page:
 
     Attributes:
         rows: the messages about steps and lines, as JSON with commas between them; empty when there are none.
-        execution: the message about the execution, which ends a page.
+        execution: the message about the execution, which ends a page; empty in a page without anything new.
     """
 
     after: int
@@ -64,7 +64,7 @@ class Page:
     @cached_property
     def frame(self) -> str:
         """One text for all who are told this page alone."""
-        messages = f"{self.rows},{self.execution}" if self.rows else self.execution
+        messages = ",".join(filter(None, (self.rows, self.execution)))
         more = "true" if self.more else "false"
         return f'{{"type":"changes","after":{self.after},"upto":{self.upto},"more":{more},"messages":[{messages}]}}'
 
@@ -199,10 +199,13 @@ class Follower:
         self._kept_from = max(after, channel.cursor)  # where what is kept begins: until there it reads by itself
         self._kept_upto = self._kept_from
         self._resync = False
+        self._greeted = False
         self.wake = asyncio.Event()
 
     async def next(self, patience_seconds: float) -> str | None:
         """The next frame; everything that waits is in it. None: nothing happened for so long.
+
+        The first one comes at once, without messages when there is nothing new: so it is known that nothing was missed.
 
         Raises:
             ExecutionNotFound: it was deleted.
@@ -220,12 +223,17 @@ class Follower:
                 page = await self._alone.read(self._told, upto=upto)
                 self._told = upto if page is None else page.upto
                 if page is not None:
+                    self._greeted = True
                     return page.frame
             elif self._kept:
                 page = merged(list(self._kept))
                 self._kept.clear()
                 self._told = self._kept_from = page.upto
+                self._greeted = True
                 return page.frame
+            elif not self._greeted:
+                self._greeted = True
+                return Page(self._told, self._told, False, "", "").frame
             elif not await _set_within(patience_seconds, self.wake):
                 return None
 
@@ -352,8 +360,9 @@ class _Hints:
         finally:
             self.followers.remove(follower)
             if not self.followers:
-                self._reading.cancel()
-                await asyncio.gather(self._reading, return_exceptions=True)
+                reading, self._reading = self._reading, None  # who comes while it ends has one begun anew
+                reading.cancel()
+                await asyncio.gather(reading, return_exceptions=True)
 
     async def _run(self) -> None:
         clock = asyncio.get_running_loop().time

@@ -7,7 +7,7 @@ way to find some is a query of its own, which finds its index, and what they fin
 import re
 import statistics
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
@@ -26,14 +26,18 @@ MOST_PIPELINES = 20
 """Of the pipelines that a text is found in, the newest so many are looked at."""
 
 NARROW_WINDOW = 20_000
-"""Up to so many executions of a time window are looked at to know between which ids they stand."""
+"""Up to so many executions of any time window are looked at to know between which ids they stand."""
+
+_EVERY = 2**31 - 1
 
 Query = Callable[[str], str]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ExecutionFilters:
-    """Which executions to list; None = any. The time window is about the start.
+    """Which executions to list; None = any.
+
+    The time window is about the start; one that has not started stands in it by when it was created.
 
     Attributes:
         text: found at the beginning of the id, in name or slug of the pipeline, or, with ``started_after``, in the
@@ -47,22 +51,30 @@ class ExecutionFilters:
     text: str | None = None
 
     @property
+    def has_window(self) -> bool:
+        return self.started_after is not None or self.started_before is not None
+
+    @property
     def searches_errors(self) -> bool:
         """Errors are searched inside a time window only: no index knows them."""
         return self.started_after is not None
 
 
 _CONDITIONS: Mapping[str, str] = {
-    "status": "status = :status",
-    "pipeline_id": "pipeline_id = :pipeline_id",
-    "started_after": "started_at >= :started_after",
-    "started_before": "started_at < :started_before",
+    "status": "{status} = :status",
+    "pipeline_id": "{pipeline_id} = :pipeline_id",
+    "started_after": "{begin} >= :started_after",
+    "started_before": "{begin} < :started_before",
     "cursor": "execution_id < :cursor",
 }
+_STARTED = {"status": "status", "pipeline_id": "pipeline_id", "begin": "started_at"}
+# With something put to them, no index of these is taken: that of the start has those without one, newest first.
+_NOT_STARTED = {"status": "status || ''", "pipeline_id": "pipeline_id || ''", "begin": "created_at"}
+_MAY_NOT_HAVE_STARTED = (None, ExecutionStatus.PENDING, ExecutionStatus.FAILED, ExecutionStatus.CANCELLED)
 _ID_BEGINS = "execution_id >= :text AND execution_id < :text_end AND substr(execution_id, 1, length(:text)) = :text"
 _IN_BOUNDS = "execution_id >= :first_id AND execution_id <= :last_id"
-_OF_PIPELINE = "pipeline_id = :found_pipeline_{number}"
-_ERROR_HAS = """status IN ('failed', 'cancelled')
+_OF_PIPELINE = "{{pipeline_id}} = :found_pipeline_{number}"
+_ERROR_HAS = """{status} IN ('failed', 'cancelled')
    AND (lower(error_message) LIKE lower(:pattern) ESCAPE '!' OR lower(error_type) LIKE lower(:pattern) ESCAPE '!')"""
 
 
@@ -131,16 +143,21 @@ class LogPage:
 
 @dataclass(frozen=True, slots=True)
 class _Way:
-    """One way to find executions: conditions, and their parameters."""
+    """One way to find executions: conditions, and their parameters; ``columns`` are those that the conditions name."""
 
     conditions: str
     params: Mapping[str, Any]
+    columns: Mapping[str, str] = field(default_factory=lambda: _STARTED)
 
     def and_(self, other: "_Way") -> "_Way":
         return _Way(f"{self.conditions} AND {other.conditions}", {**self.params, **other.params})
 
+    def of_not_started(self) -> "_Way":
+        """The same among those that have not started."""
+        return _Way(f"started_at IS NULL AND {self.conditions}", self.params, _NOT_STARTED)
+
     def put_into(self, sql: str) -> str:
-        return sql.replace("WHERE TRUE", f"WHERE {self.conditions}")
+        return sql.replace("WHERE TRUE", f"WHERE {self.conditions.format_map(self.columns)}")
 
 
 _NOTHING = _Way("FALSE", {})
@@ -152,7 +169,7 @@ def page_script(query: Query, filters: ExecutionFilters, *, cursor: str | None, 
     Raises:
         InvalidArgument: an id has characters that no id can have.
     """
-    bounds = yield from _bounds(query, filters)
+    bounds = yield from _bounds(query, filters, cursor)
     searches = yield from _searches(query, filters)
     found: dict[str, Row] = {}
     for way in _ways(filters, cursor, bounds, searches):
@@ -165,7 +182,7 @@ def page_script(query: Query, filters: ExecutionFilters, *, cursor: str | None, 
 
 def statistics_script(query: Query, filters: ExecutionFilters, *, cap: int) -> Script[ExecutionStatistics]:
     """How the executions stand."""
-    bounds = yield from _bounds(query, filters)
+    bounds = yield from _bounds(query, filters, None)
     searches = yield from _searches(query, filters)
     counts: dict[str, int] = {}
     ends: dict[str, list[Row]] = {}
@@ -176,7 +193,7 @@ def statistics_script(query: Query, filters: ExecutionFilters, *, cap: int) -> S
         ways = _ways(replace(filters, status=status), None, bounds, searches)
         every = " UNION ".join(way.put_into(query("found_executions")) for way in ways)
         asked = {key: value for way in ways for key, value in way.params.items()} | {"most": cap + 1}
-        [row] = yield Statement(query("count_found").replace("FOUND", every), [asked])
+        [row] = yield Statement(query("count_found").replace("SELECT NULL AS execution_id", every), [asked])
         counts[status.value] = row["executions"]
         if status in (ExecutionStatus.COMPLETED, ExecutionStatus.FAILED):
             ends[status.value] = yield from _recent_ends(query, ways)
@@ -225,14 +242,21 @@ def pattern_of(text: str) -> str:
     return f"%{literal}%"
 
 
-def _bounds(query: Query, filters: ExecutionFilters) -> Script[_Way | None]:
-    """Between which ids a time window lies, so that a list, which goes by id, ends with it; None: not known."""
-    if filters.started_after is None and filters.started_before is None:
+def _bounds(query: Query, filters: ExecutionFilters, cursor: str | None) -> Script[_Way | None]:
+    """Between which ids a time window lies, so that a list, which goes by id, begins and ends with it; None: not known.
+
+    To know it of a wide window, the start of each in it is read. That is quicker only than to walk to the window's end
+    through all that came later, or than to look for a text in all that came before it.
+    """
+    if not filters.has_window:
         return None
     window = _filtered(ExecutionFilters(started_after=filters.started_after, started_before=filters.started_before))
-    [row] = yield Statement(window.put_into(query("window_bounds")), [{**window.params, "most": NARROW_WINDOW}])
+    sql = window.put_into(query("window_bounds"))
+    [row] = yield Statement(sql, [{**window.params, "most": NARROW_WINDOW}])
     if row["executions"] == NARROW_WINDOW:
-        return None
+        if not filters.text and (filters.started_before is None or cursor is not None):
+            return None
+        [row] = yield Statement(sql, [{**window.params, "most": _EVERY}])
     return _Way(_IN_BOUNDS, row) if row["executions"] else _NOTHING
 
 
@@ -260,9 +284,11 @@ def _ways(
 ) -> list[_Way]:
     """All ways to find what is asked for."""
     base = _filtered(filters, cursor)
-    if bounds is not None:
-        base = base.and_(bounds)
-    return [base] if searches is None else [base.and_(way) for way in searches]
+    ways = [base] if searches is None else [base.and_(way) for way in searches]
+    started = ways if bounds is None else [way.and_(bounds) for way in ways]
+    if not filters.has_window or filters.status not in _MAY_NOT_HAVE_STARTED:
+        return started
+    return [*started, *(way.of_not_started() for way in ways)]
 
 
 def _filtered(filters: ExecutionFilters, cursor: str | None = None) -> _Way:

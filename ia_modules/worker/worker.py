@@ -87,7 +87,9 @@ class Worker:
         self._runner = Runner(tracker, services=services, executor=self._executor)
         self._running: dict[Key, asyncio.Task[None]] = {}
         self._strange: set[Key] = set()
+        self._cut_off: set[Key] = set()  # the database was away while they ran
         self._look = asyncio.Event()
+        self._spares_others_until = 0.0  # the database was away: who was silent meanwhile may live, and soon says so
         self._one_at_a_time = asyncio.Lock()  # importing modules is not for two at once
         self._unusable = UnusableVersions(clock=lambda: asyncio.get_running_loop().time())
         self._working: asyncio.Task[None] | None = None
@@ -111,8 +113,6 @@ class Worker:
     async def __aenter__(self) -> Self:
         self._heartbeat.slots = self._slots
         await self._heartbeat.begin()
-        with suppress(DatabaseError):  # the thread says it a little later
-            await self._heartbeat.beat()
         self._working = _background(self._work(), "worker")
         return self
 
@@ -146,11 +146,15 @@ class Worker:
         listening = _background(self._listen(), "worker:listener")
         every_seconds = min(self._poll_seconds, self._heartbeat.lease_seconds / BEATS_PER_LEASE)
         tidy_at = forget_at = 0.0
+        is_on_record = False
         try:
             while True:
                 self._look.clear()
                 now = asyncio.get_running_loop().time()
                 try:
+                    if not is_on_record:  # whoever claims while it counts as dead loses it at once, again and again
+                        await self._heartbeat.beat()
+                        is_on_record = True
                     if now >= forget_at:
                         await self._tracker.claims.forget_the_dead()
                         forget_at = now + _FORGET_EVERY_SECONDS
@@ -162,6 +166,8 @@ class Worker:
                     self._problem = None
                 except DatabaseError as error:
                     self._note_problem(str(error))
+                    is_on_record = False
+                    self._spares_others_until = asyncio.get_running_loop().time() + self._heartbeat.lease_seconds
                 await asyncio.sleep(_LOOK_AT_MOST_EVERY_SECONDS)
                 with suppress(TimeoutError):
                     async with asyncio.timeout(every_seconds):
@@ -195,11 +201,16 @@ class Worker:
         for key in strange & self._strange:  # the first time it may just be ending
             self._running[key].cancel()
         self._strange = strange
-        forgotten = [owned[key] for key in owned.keys() - self._running.keys()]
-        for orphan in [*forgotten, *await claims.orphans()]:
-            fate = fate_of(orphan, recovery_limit=self._recovery_limit)
-            if await claims.settle(orphan, fate):
-                self._tell(f"{orphan.execution_id} was left by its process: {fate.status}")
+        left = [(key, owned[key], "was left by this process") for key in owned.keys() - self._running.keys()]
+        if asyncio.get_running_loop().time() >= self._spares_others_until:
+            why = "was left by its process, which has ended or been silent for longer than its lease"
+            left += [((orphan.execution_id, orphan.epoch), orphan, why) for orphan in await claims.orphans()]
+        for key, orphan, why in left:
+            died = key not in self._cut_off
+            fate = fate_of(orphan, recovery_limit=self._recovery_limit, died=died)
+            if await claims.settle(orphan, fate, counted=died):
+                self._cut_off.discard(key)
+                self._tell(f"{orphan.execution_id} {why}: {fate.status}")
 
     async def _hand_back_the_rest(self) -> None:
         for orphan in await self._tracker.claims.owned():
@@ -293,6 +304,8 @@ class Worker:
             case LeaseLost():
                 self._tell(f"{claim.execution_id} {claim.pipeline_name} is not this worker's any more: dropped")
             case TrackerError() | DatabaseError():
+                if isinstance(error, DatabaseError):  # nothing died, so it is no sign of a crash loop
+                    self._cut_off.add((claim.execution_id, claim.epoch))
                 self._tell(f"{claim.execution_id} {claim.pipeline_name} could not go on here: {error}")
             case IAModulesError():
                 self._tell(f"{claim.execution_id} {claim.pipeline_name} failed: {error}")

@@ -2,17 +2,19 @@
 
 What is asked is recorded while the program's own functions ask it. A *walk* along an index, without narrowing it, is
 accepted where the sentence has a LIMIT: that is how a page of a list in order is read. SQLite is looked at with what it
-knows of the tables (ANALYZE) and without, as nothing makes it learn that by itself.
+knows of the tables (ANALYZE), with what it knew when they were small, and without: it learns only at times.
 """
 
 import asyncio
 import re
 import time
 from collections.abc import AsyncGenerator, Awaitable, Callable, Generator, Iterator
+from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, TypeVar
 
+import apsw
 import orjson
 import pytest
 
@@ -32,6 +34,7 @@ from tests.conftest import new_name, postgresql_database
 from tests.scale import analyze, execution_id, generate
 
 EXECUTIONS, WITH_STEPS = 20_000, 4_000
+KNOWN = "known.db"  # beside a SQLite database: the one of which it knows how much there is of what, instead of itself
 LARGE = ("pipeline_executions", "step_executions", "execution_logs")
 UNTIL_MS = int(time.time() * 1000)
 
@@ -75,29 +78,37 @@ class Listening(DatabaseManager):
             rows = yield statement
 
 
-@pytest.fixture(scope="module", params=["sqlite", "sqlite, analyzed", "postgresql"])
+@pytest.fixture(scope="module", params=["sqlite", "sqlite, analyzed", "sqlite, analyzed when small", "postgresql"])
 def large_url(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Generator[str]:
     """A database with 20,000 executions."""
     if request.param == "postgresql":
         server, template = (request.getfixturevalue(f"postgresql_{name}") for name in ("server", "template"))
         with postgresql_database(server, new_name(), template=template) as url:
-            asyncio.run(_fill(url, analyzed=True))
+            asyncio.run(_fill(url))
             yield url
         return
-    path: Path = tmp_path_factory.mktemp("large") / "ia.db"
-    asyncio.run(_fill(f"sqlite:///{path}", analyzed="analyzed" in request.param))
-    yield f"sqlite:///{path}"
+    folder: Path = tmp_path_factory.mktemp("large")
+    asyncio.run(_fill(f"sqlite:///{folder / 'ia.db'}"))
+    if request.param != "sqlite, analyzed":
+        asyncio.run(_fill(f"sqlite:///{folder / KNOWN}", 100 if "small" in request.param else 0))
+    yield f"sqlite:///{folder / 'ia.db'}"
 
 
-async def _fill(url: str, *, analyzed: bool) -> None:
+async def _fill(url: str, executions: int = EXECUTIONS) -> None:
     async with DatabaseManager(url) as database:
-        await generate(database, EXECUTIONS, with_steps=WITH_STEPS, until_ms=UNTIL_MS)
-        if analyzed:
-            await analyze(database)
+        if executions:
+            await generate(database, executions, with_steps=min(executions, WITH_STEPS), until_ms=UNTIL_MS)
+        await analyze(database)
 
 
 @pytest.fixture
 async def large(large_url: str) -> AsyncGenerator[Listening]:
+    path = Path(large_url.removeprefix("sqlite:///"))
+    if (known := path.with_name(KNOWN)).exists():
+        with closing(apsw.Connection(str(path))) as connection:  # each time: what closes it may have looked again
+            connection.execute("ATTACH :known AS known", {"known": str(known)})
+            connection.execute("DELETE FROM sqlite_stat4; DELETE FROM sqlite_stat1")
+            connection.execute("INSERT INTO sqlite_stat1 SELECT * FROM known.sqlite_stat1")
     async with Listening(large_url) as database:
         yield database
 
@@ -121,6 +132,9 @@ FILTERS = {
         started_after=NOW - timedelta(days=50), started_before=NOW - timedelta(days=49), status=ExecutionStatus.FAILED
     ),
     "last_day_of_rare_pipeline": ExecutionFilters(started_after=DAY, pipeline_id=RARE),
+    "last_day_pending": ExecutionFilters(started_after=DAY, status=ExecutionStatus.PENDING),
+    "before_the_last_day": ExecutionFilters(started_before=DAY),
+    "before_the_last_day_of_rare_pipeline": ExecutionFilters(started_before=DAY, pipeline_id=RARE),
     "id": ExecutionFilters(text=SOME[:13]),
     "pipeline_name": ExecutionFilters(text="Pipeline 7"),
     "error_of_last_day": ExecutionFilters(text="number 7", started_after=DAY),

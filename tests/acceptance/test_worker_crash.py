@@ -170,7 +170,7 @@ async def test_a_worker_whose_event_loop_hangs_loses_what_it_ran(
     with worker(database_url) as hung:
         lines_until(hung, lambda line: "begins" in line)
         with worker(database_url) as heir:
-            lines_until(heir, lambda line: "was left by its process: pending" in line)
+            lines_until(heir, lambda line: "silent for longer than its lease: pending" in line)
             place.open()
             await until_status(tracker, execution_id, COMPLETED)
             stop(heir)

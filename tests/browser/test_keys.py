@@ -31,7 +31,7 @@ def sign_in(page: Page, key: str) -> None:
 
 def test_a_wrong_key_is_refused_and_the_right_one_opens_the_pages_until_signed_out(page: Page) -> None:
     sign_in(page, "no-key")
-    expect(page.get_by_text("No key is like this one", exact=False)).to_be_visible()
+    expect(page.get_by_text("This key is nobody's", exact=False)).to_be_visible()
     expect(page.get_by_role("heading", name="Pipelines")).to_have_count(0)
     sign_in(page, "first-key")
     expect(page.get_by_role("link", name="Run Code review")).to_be_visible()
@@ -46,3 +46,12 @@ def test_a_viewer_sees_everything_and_is_told_why_nothing_can_be_started(page: P
     sign_in(page, "second-key")
     run = page.get_by_role("button", name="Run Code review")
     expect(run).to_have_accessible_name("Run Code review: You are signed in as a viewer; this needs an operator.")
+
+
+def test_a_session_that_has_ended_meanwhile_is_asked_for_anew(page: Page) -> None:
+    sign_in(page, "second-key")
+    expect(page.get_by_role("heading", name="Pipelines")).to_be_visible()
+    page.context.clear_cookies()
+    # At once and where it is still there: the page may have asked for something by itself meanwhile.
+    page.evaluate("document.querySelector('nav a[href=\"/system\"]')?.click()")
+    expect(page.locator("input[type=password]")).to_be_focused()

@@ -13,6 +13,8 @@ from urllib.parse import urlsplit
 ROOT = Path(__file__).parents[2]
 LOCAL_HOSTS = {"localhost", "127.0.0.1"}
 NOT_OURS = {"node_modules", "build", "dist", "__pycache__"}
+PAGES = "showcase_app/frontend/"
+BUILT_PAGES = f"{PAGES}dist/"
 
 
 def committed_files() -> list[Path]:
@@ -73,16 +75,24 @@ def test_lock_holds_exact_versions_and_nothing_else() -> None:
 
 
 def test_wheel_and_sdist_carry_every_file_of_the_packages(tmp_path: Path) -> None:
+    """Of the pages the wheel has what was built, when it was; the sdist has what they are built from, too."""
     build = [sys.executable, "-m", "hatchling", "build", "--directory", str(tmp_path)]
     done = subprocess.run(build, cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
-    expected = {
-        str(path.relative_to(ROOT))
+    sources = {
+        name
         for path in committed_files()
-        if path.relative_to(ROOT).parts[0] in ("ia_modules", "showcase_app")
+        if (name := path.relative_to(ROOT).as_posix()).startswith(("ia_modules/", "showcase_app/"))
     }
+    built = {path.relative_to(ROOT).as_posix() for path in (ROOT / BUILT_PAGES).rglob("*") if path.is_file()}
     [wheel], [sdist] = tmp_path.glob("*.whl"), tmp_path.glob("*.tar.gz")
     with zipfile.ZipFile(wheel) as archive:
-        assert expected - set(archive.namelist()) == set()
+        in_wheel = {name for name in archive.namelist() if not name.startswith("ia_modules-")}
     with tarfile.open(sdist) as archive:
-        assert expected - {name.partition("/")[2] for name in archive.getnames()} == set()
+        in_sdist = {name.partition("/")[2] for name in archive.getnames()}
+    assert in_wheel == {name for name in sources if not name.startswith(PAGES)} | built
+    assert (sources | built) - in_sdist == set()
+    assert {name for name in in_sdist if "node_modules" in name} == set()
+    if built:
+        assert f"{BUILT_PAGES}index.html" in built
+        assert any(name.startswith(f"{BUILT_PAGES}assets/") for name in built)

@@ -68,8 +68,8 @@ async def test_each_iteration_has_its_own_inputs_reasons_and_lines(tracker: Exec
         "repairs": ["spacing"],
         "history": [{"after": "ingest", "quality": 0.9525, "problems": 46}],
     }
-    assert routes(first)["publish"] == (False, "result.quality is 0.9525, not as asked: greater_than_or_equals 0.995")
-    assert routes(first)["quarantine"] == (False, "path 2 was taken")
+    assert routes(first)["publish"] == (False, "result.quality is 0.9525 < 0.995")
+    assert routes(first)["quarantine"] == (False, "another path was taken: to repair")
     assert "602 of 632 rows are fine: quality 0.9525" in recorded.lines("validate")
     assert "line 234: latitude: '14.21577583' is now '-14.21577583'" in recorded.lines("repair")
     assert sum(step.input_bytes + step.output_bytes for step in recorded.steps) < 40_000  # the table has 39,103
@@ -83,7 +83,7 @@ async def test_too_few_repairs_put_the_table_aside(tracker: ExecutionTracker, tm
     assert recorded.output["problems"] == {"blank": 24, "foreign": 4, "duplicate": 5}
     assert recorded.output["files"] == [str(tmp_path / "out" / "airports.problems.csv")]
     last = recorded.attempts("validate")[-1]
-    assert routes(last)["repair"] == (False, "result.repairs_made is 2, not as asked: less_than 2")
+    assert routes(last)["repair"] == (False, "result.repairs_made is 2 ≥ 2")
     assert taken(last) == ["quarantine"]
     with (tmp_path / "out" / "airports.problems.csv").open(encoding="utf-8", newline="") as opened:
         assert len(list(csv.DictReader(opened))) == 33

@@ -128,7 +128,11 @@ class Picture:
             return
         assert frame.keys() == {"type", "after", "upto", "more", "messages"}
         assert frame["type"] == "changes"
-        assert frame["after"] == self.cursor < frame["upto"]
+        assert frame["after"] == self.cursor
+        if not frame["messages"]:  # nothing is new: said once, by the first frame of a socket
+            assert (frame["upto"], frame["more"]) == (self.cursor, False)
+            return
+        assert self.cursor < frame["upto"]
         *rows, last = frame["messages"]
         assert (last["type"], last["sequence"]) == ("execution_update", frame["upto"])
         self.execution = last["data"]
@@ -147,7 +151,7 @@ class Picture:
     async def follow(self, client: ClientConnection, upto: int = 0) -> "Picture":
         """Apply frames: one that changes something at least, and all up to a sequence number."""
         self.apply(frame := await receive(client))
-        while frame["type"] == "resync" or self.cursor < upto:
+        while not frame.get("messages") or self.cursor < upto:
             self.apply(frame := await receive(client))
         return self
 

@@ -547,7 +547,9 @@ async def test_many_are_cancelled_or_run_again_at_once_and_what_cannot_be_is_tol
     assert await found(idle, status="cancelled") == []
     assert await bulk(action="cancel", execution_ids=ids[:2] * 2) == {"matched": 2, "done": 2, **nothing}
     assert await found(idle, status="cancelled") == ids[:2]
+    dry = await bulk(action="cancel", execution_ids=[ids[0], ids[2], "nobody"], dry_run=True)
     mixed = await bulk(action="cancel", execution_ids=[ids[0], ids[2], "nobody"])
+    assert dry == mixed | {"done": 0}
     assert (mixed["matched"], mixed["done"]) == (3, 1)
     assert {each["execution_id"] for each in mixed["refused"]} == {ids[0], "nobody"}
     assert "already cancelled" in mixed["refused"][0]["reason"]
@@ -556,7 +558,10 @@ async def test_many_are_cancelled_or_run_again_at_once_and_what_cannot_be_is_tol
 
     assert (await bulk(action="rerun", filter={"pipeline_id": asking, "status": "cancelled"}))["done"] == 6
     assert len(await found(idle, status="pending")) == 6
+    dry = await bulk(action="rerun", execution_ids=[recorded, ids[0]], dry_run=True)
+    assert len(await found(idle, status="pending")) == 6
     refused_one = await bulk(action="rerun", execution_ids=[recorded])
+    assert (dry["matched"], dry["done"], dry["refused"]) == (2, 0, refused_one["refused"])
     assert (refused_one["done"], refused_one["refused"][0]["execution_id"]) == (0, recorded)
 
 

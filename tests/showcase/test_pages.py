@@ -1,6 +1,7 @@
 import re
 
 import httpx
+import pytest
 
 
 async def test_the_pages_lead_to_the_api_and_need_nothing_from_the_internet(api: httpx.AsyncClient) -> None:
@@ -17,6 +18,18 @@ async def test_the_pages_lead_to_the_api_and_need_nothing_from_the_internet(api:
         assert f'<th>body</th><td><a href="#{body}">' in docs.text
     anchors = set(re.findall(r'href="#(\w+)"', docs.text))
     assert anchors <= set(re.findall(r'id="(\w+)"', docs.text))
+
+
+@pytest.mark.parametrize(
+    "name", ["%00", "a%00b", "a" * 300, "a/" * 2500, "%ed%a0%80", "..%2f" * 9 + "etc/passwd", "..%5c"]
+)
+async def test_an_address_that_no_built_file_has_is_a_page_and_below_assets_it_is_nothing(
+    api: httpx.AsyncClient, name: str
+) -> None:
+    home = await api.get("/")
+    found = await api.get(f"/{name}")
+    assert (found.status_code, found.text) == (200, home.text)
+    assert (await api.get(f"/assets/{name}")).status_code == 404
 
 
 async def test_the_openapi_document_says_how_problems_look(api: httpx.AsyncClient) -> None:

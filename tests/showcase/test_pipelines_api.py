@@ -1,15 +1,21 @@
 import asyncio
+import json
 from collections.abc import Generator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
+from websockets.asyncio.client import connect
+from websockets.exceptions import ConnectionClosed
 
 from ia_modules.database.manager import DatabaseManager
 from ia_modules.models import PipelineId
+from ia_modules.pipeline.loader import load
 from ia_modules.pipeline.trust import MODULES_VARIABLE
 from ia_modules.web.execution_tracker import ExecutionTracker
+from showcase_app.backend.services.definitions import parsed
 from tests.showcase.server import Server, receive, running
 
 STEPS = "tests.showcase.steps"
@@ -225,7 +231,7 @@ async def test_an_archived_pipeline_starts_nothing_until_a_version_is_stored(api
 
 
 async def test_a_pipeline_is_deleted_with_its_history_when_nothing_of_it_is_active(
-    api: httpx.AsyncClient, tracker: ExecutionTracker
+    api: httpx.AsyncClient, tracker: ExecutionTracker, server: Server
 ) -> None:
     await stored(api, greeting())
     execution_id = (await started(api, {"who": "Ann"})).json()["execution_id"]
@@ -236,10 +242,56 @@ async def test_a_pipeline_is_deleted_with_its_history_when_nothing_of_it_is_acti
     other = await tracker.register_pipeline("other", "Other")
     await asyncio.gather(*(tracker.start_execution(other) for _ in range(2)))
 
-    assert (await api.delete("/api/pipelines/greeting", params={"with_history": True})).status_code == 204
+    async with server.watch(execution_id) as shown, connect(f"ws://{server.host}/ws/executions") as lists:
+        await receive(shown)
+        assert [await receive(lists) for _ in range(2)] == [{"type": "resync"}] * 2  # the other one: it listens now
+        gone = await api.delete("/api/pipelines/greeting", params={"with_history": True})
+        while (frame := await receive(lists))["type"] == "hints":  # of what was started before
+            pass
+        assert frame == {"type": "resync"}
+        with pytest.raises(ConnectionClosed) as closed:
+            await receive(shown)
+    assert closed.value.rcvd is not None
+    assert (gone.status_code, closed.value.rcvd.code) == (204, 4404)
     assert refusal(await api.get("/api/pipelines/greeting")) == (404, "pipeline-not-found")
     assert refusal(await api.get(f"/api/executions/{execution_id}")) == (404, "execution-not-found")
     assert len((await api.get("/api/executions")).json()["items"]) == 2
+
+
+async def test_what_a_file_stores_is_the_same_version_when_it_is_stored_again_by_the_page(
+    api: httpx.AsyncClient, tracker: ExecutionTracker
+) -> None:
+    step = {"id": "greet", "module": STEPS, "class": "greet", "config": {"rate": 2.0}, "timeout_seconds": 5.0}
+    written = greeting(steps=[step], parameters=[{"name": "times", "default": 1.0, "required": False}])
+    definition = load(written).definition
+    await tracker.register_version(definition.slug, definition.name, definition.to_json())
+
+    kept = (await api.get("/api/pipelines/greeting")).json()
+    for document in (kept["definition"], written, as_a_browser_writes(written)):
+        answer = await api.put("/api/pipelines/greeting", json={"definition": document, "base_version": 1})
+        assert answer.status_code == 200, answer.text
+        assert (answer.json()["version"], answer.json()["definition"]) == (1, kept["definition"])
+    changed = {**kept["definition"], "description": "Says hello twice."}
+    assert (await api.put("/api/pipelines/greeting", json={"definition": changed})).json()["definition"] == changed
+
+
+def as_a_browser_writes(document: Definition) -> Any:
+    """JavaScript has one kind of number: a whole one loses its fraction."""
+
+    def number(text: str) -> float:
+        return int(float(text)) if float(text).is_integer() else float(text)
+
+    return json.loads(json.dumps(document), parse_float=number)
+
+
+async def test_a_version_is_parsed_once(api: httpx.AsyncClient, tracker: ExecutionTracker) -> None:
+    first = await tracker.get_pipeline_version((await stored(api, greeting()))["id"])
+    assert first is not None
+    await api.put("/api/pipelines/greeting", json={"definition": greeting(description="Another.")})
+    second = await tracker.get_pipeline_version(first.pipeline_id)
+    assert second is not None
+    assert parsed(first) is parsed(replace(first))
+    assert (parsed(first).description, parsed(second).description) == ("Says hello.", "Another.")
 
 
 async def test_the_graph_has_every_step_and_every_way_with_its_place_in_the_file(api: httpx.AsyncClient) -> None:

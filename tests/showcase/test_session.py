@@ -64,6 +64,14 @@ async def test_a_write_needs_a_key_wherever_it_goes(api: httpx.AsyncClient) -> N
         assert (await api.post(path, json={})).status_code == 401, path
 
 
+async def test_a_sign_in_that_fails_goes_to_the_log_without_its_key(
+    api: httpx.AsyncClient, caplog: pytest.LogCaptureFixture
+) -> None:
+    assert (await api.post("/api/session", json={"key": "guessed-0123456789"})).status_code == 401
+    assert caplog.messages == ["A sign-in from 127.0.0.1 failed: its key is nobody's."]
+    assert "guessed" not in caplog.text
+
+
 async def test_a_program_calls_with_its_key(api: httpx.AsyncClient) -> None:
     for key, role in ((ADA, "operator"), (BOB, "viewer")):
         answer = await api.get("/api/session", headers=bearer(key))

@@ -90,6 +90,8 @@ async def test_what_had_happened_before_is_told_first(
     async with server.watch(execution_id) as client:
         picture = await Picture().follow(client, last)
     await picture.check(tracker, execution_id)
+    async with server.watch(execution_id, after=last) as client:
+        assert await receive(client) == {"type": "changes", "after": last, "upto": last, "more": False, "messages": []}
 
 
 async def test_a_client_that_comes_back_with_its_cursor_misses_nothing_and_hears_nothing_twice(

@@ -1,3 +1,4 @@
+from collections.abc import AsyncGenerator
 from typing import Any
 
 import httpx
@@ -8,6 +9,7 @@ from websockets.exceptions import InvalidStatus
 from ia_modules.database.manager import DatabaseManager
 from ia_modules.models import PipelineId
 from ia_modules.web.execution_tracker import ExecutionTracker
+from showcase_app.backend.api.trust import MOST_BODY_BYTES
 from showcase_app.backend.settings import (
     InvalidHosts,
     InvalidKeys,
@@ -52,6 +54,27 @@ async def test_a_page_of_another_site_cannot_open_a_socket(
         assert refused.value.response.status_code == 403, origin
     async with server.watch(execution_id, origin=f"http://{server.host}") as client:
         assert (await Picture().follow(client)).execution["execution_id"] == execution_id
+
+
+@pytest.mark.parametrize("announced", [True, False])
+async def test_a_body_is_taken_up_to_a_size_also_when_it_does_not_say_how_large_it_is(
+    api: httpx.AsyncClient, *, announced: bool
+) -> None:
+    json = {"Content-Type": "application/json"}
+
+    async def answer_to(size_bytes: int) -> httpx.Response:
+        async def in_parts() -> AsyncGenerator[bytes]:
+            for begin in range(0, size_bytes, 2**20):
+                yield b" " * min(2**20, size_bytes - begin)
+
+        content = b" " * size_bytes if announced else in_parts()
+        return await api.post("/api/definitions/validate", content=content, headers=json)
+
+    assert (await answer_to(MOST_BODY_BYTES)).status_code == 422  # nothing but space is no JSON
+    answer = await answer_to(MOST_BODY_BYTES + 1)
+    assert (answer.status_code, answer.headers["content-type"]) == (413, "application/problem+json")
+    assert "17,825,792 bytes" in answer.json()["detail"]
+    assert answer.headers["x-content-type-options"] == "nosniff"
 
 
 async def test_an_origin_that_is_no_address_is_refused_everywhere(api: httpx.AsyncClient) -> None:

@@ -12,14 +12,15 @@ SELECT execution_id, pipeline_id, pipeline_name, pipeline_version, status, manag
  LIMIT :limit;
 
 -- name: found_executions
--- One of the ways to find executions, for counting; a part of count_found, hence no semicolon.
+-- One of the ways to find executions, for counting; stands inside count_found, hence no semicolon.
 -- The newest first, not to count something else, but so that an index is walked: most windows of time end now.
 SELECT execution_id
   FROM (SELECT execution_id FROM pipeline_executions WHERE TRUE ORDER BY execution_id DESC LIMIT :most) AS found
 
 -- name: count_found
--- Counting ends at :most. Ways to find executions stand where FOUND stands, with UNION between them.
-SELECT COUNT(*) AS executions FROM (SELECT execution_id FROM (FOUND) AS every LIMIT :most) AS counted;
+-- Counting ends at :most. Ways to find executions are put where the inner SELECT stands, with UNION between them.
+SELECT COUNT(*) AS executions
+  FROM (SELECT execution_id FROM (SELECT NULL AS execution_id) AS every LIMIT :most) AS counted;
 
 -- name: recent_ends
 -- Start and end of the newest executions, for a typical duration without reading the whole table.
@@ -30,7 +31,7 @@ SELECT execution_id, status, started_at, completed_at
  LIMIT :limit;
 
 -- name: window_bounds
--- Between which ids the executions of a time window stand; of no use when there are :most of them.
+-- Between which ids the executions stand that started in a time window; of no use when there are :most of them.
 SELECT COUNT(*) AS executions, MIN(execution_id) AS first_id, MAX(execution_id) AS last_id
   FROM (SELECT execution_id FROM pipeline_executions WHERE TRUE ORDER BY started_at LIMIT :most) AS started;
 

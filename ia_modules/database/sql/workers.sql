@@ -40,12 +40,16 @@ SELECT execution_id, epoch, managed, recoveries, cancel_requested
  LIMIT :limit;
 
 -- name: requeue
--- Whoever claims it goes on with it. No row returned = it has ended, or somebody else was faster.
+-- Whoever claims it goes on with it. No row returned = it has ended, somebody else was faster, or its owner is heard again.
 UPDATE pipeline_executions
    SET status = 'pending', owner = NULL, epoch = epoch + 1, sequence = sequence + 1, recoveries = recoveries + :counted
  WHERE execution_id = :execution_id
    AND epoch = :epoch
    AND status = 'running'
+   AND (owner = :asker OR NOT EXISTS (
+       SELECT 1
+         FROM workers
+        WHERE worker_id = owner AND stopped_at IS NULL AND heartbeat_at >= ia_now(-lease_seconds)))
 RETURNING execution_id, sequence;
 
 -- name: end_orphan
@@ -55,6 +59,10 @@ UPDATE pipeline_executions
  WHERE execution_id = :execution_id
    AND epoch = :epoch
    AND status = 'running'
+   AND (owner = :asker OR NOT EXISTS (
+       SELECT 1
+         FROM workers
+        WHERE worker_id = owner AND stopped_at IS NULL AND heartbeat_at >= ia_now(-lease_seconds)))
 RETURNING execution_id, sequence;
 
 -- name: lose_steps

@@ -4,12 +4,12 @@
 SELECT id, name FROM pipelines WHERE id = :pipeline_id;
 
 -- name: read_execution_state
-SELECT execution_id, status, owner, epoch, sequence, total_steps, completed_steps, failed_steps
+SELECT execution_id, status, owner, epoch, sequence, cancel_requested, total_steps, completed_steps, failed_steps
   FROM pipeline_executions
  WHERE execution_id = :execution_id;
 
 -- name: read_execution_state_of_step
-SELECT execution_id, status, owner, epoch, sequence, total_steps, completed_steps, failed_steps
+SELECT execution_id, status, owner, epoch, sequence, cancel_requested, total_steps, completed_steps, failed_steps
   FROM pipeline_executions
  WHERE execution_id = (SELECT execution_id FROM step_executions WHERE step_execution_id = :step_execution_id);
 
@@ -30,6 +30,9 @@ SELECT log_id FROM execution_logs WHERE log_id = :log_id;
 
 -- name: read_interaction_id
 SELECT interaction_id FROM interactions WHERE interaction_id = :interaction_id;
+
+-- name: read_answered_interaction
+SELECT interaction_id FROM interactions WHERE interaction_id = :interaction_id AND status = 'answered';
 
 -- name: insert_execution
 -- No row returned = it exists; its state must be read and the transition decided again.

@@ -32,9 +32,8 @@ router = APIRouter(include_in_schema=False)
 @router.api_route("/{path:path}", methods=["GET", "HEAD"])
 async def page(request: Request, path: str) -> Response:
     """A built file, or the one page that all addresses share."""
-    first = path.partition("/")[0]
-    file = (BUILT / path).resolve()
-    if path and file.is_relative_to(BUILT.resolve()) and file.is_file():
+    first, file = path.partition("/")[0], built_file(path)
+    if file is not None:
         return FileResponse(file, headers={"Cache-Control": _FOR_EVER if first == "assets" else _ASK_FIRST})
     if first in _NOT_PAGES:
         raise HTTPException(HTTPStatus.NOT_FOUND, f"There is nothing at {request.url.path}; /docs lists what there is.")
@@ -42,3 +41,12 @@ async def page(request: Request, path: str) -> Response:
     if not index.is_file():
         return HTMLResponse(_NOT_BUILT)
     return FileResponse(index, headers={"Cache-Control": _ASK_FIRST})
+
+
+def built_file(path: str) -> Path | None:
+    """The built file at an address; None: there is none, or it lies elsewhere."""
+    try:
+        file = (BUILT / path).resolve()
+        return file if file.is_relative_to(BUILT.resolve()) and file.is_file() else None
+    except (OSError, ValueError):  # no file can have such a name: it is too long, or has a NUL in it
+        return None

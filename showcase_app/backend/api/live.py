@@ -9,7 +9,8 @@
 Its messages are ``{"type", "sequence", "data"}``; ``data`` is a row without payloads: ``step_update`` (a step execution
 as it is now), ``log`` (a line; its own data only up to 64 KiB, else null and "data_omitted"), and last of all
 ``execution_update``. **``upto`` is the client's cursor**: after a lost connection it asks for what comes after it, and
-nothing is missing or repeated. All that waits for a client goes out as one frame. What it is too slow for is merged
+nothing is missing or repeated. The first frame comes at once, without messages when there is nothing new: then the
+client has caught up. All that waits for a client goes out as one frame. What it is too slow for is merged
 into the rows as they stand: after a ``resync`` go on as before, the frames that follow begin at ``after``.
 
 ``WS /ws/executions``

@@ -102,7 +102,10 @@ async def delete_pipeline(
     pipeline_id: Id,
     with_history: Annotated[bool, Query(description="Delete it, and all its executions with it.")] = False,
 ) -> None:
-    """Archived, it keeps its history but starts no more."""
+    """Archived, it keeps its history but starts no more.
+
+    With its history it is archived, then deleted in parts; a request that breaks off is made again, and goes on.
+    """
     if with_history:
         await pipelines.delete(pipeline_id)
     else:

@@ -109,7 +109,10 @@ _EVERYWHERE: Mapping[str, str] = {
 """What any request to the API may be answered."""
 
 _NOT_UNDERSTOOD = "The request is not understood, or its values cannot be used: `errors` says which."
-_WITH_BODY: Mapping[str, str] = {"400": "The body is no text in UTF-8."}
+_WITH_BODY: Mapping[str, str] = {
+    "400": "The body is no text in UTF-8.",
+    "413": "The body has more than 17 MiB.",
+}
 
 
 def document_problems(openapi: dict[str, Any]) -> dict[str, Any]:

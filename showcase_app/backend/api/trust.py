@@ -6,6 +6,7 @@ is refused by the ``Host`` header. A socket, which browsers let any page open, a
 asking, is not JSON.
 
 With keys, whatever is not open needs one (``Authorization: Bearer``), or a session begun with one; viewers only look.
+Of whomever, a body is read only up to a size, whatever it says of its own.
 """
 
 from collections.abc import Mapping
@@ -17,6 +18,7 @@ from urllib.parse import urlsplit
 
 from fastapi import Response
 from starlette.datastructures import Headers, MutableHeaders
+from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from showcase_app.backend.api.problems import CONTENT_TYPE, problem_response
@@ -45,6 +47,11 @@ SECURITY_HEADERS: Mapping[str, str] = {
     "Referrer-Policy": "no-referrer",
 }
 """On every answer."""
+
+MOST_BODY_BYTES = 17 * 2**20
+"""The largest payload, and room for what stands around it. More is answered with 413."""
+
+_HEARD_OUT_BYTES = 4 * MOST_BODY_BYTES  # and thrown away: who is cut off while it sends does not see the answer
 
 _NEEDS_KEY = ("/api", "/ws", "/metrics", "/docs", "/openapi.json")
 _SESSION = "/api/session"
@@ -79,6 +86,8 @@ class TrustedCallers:
         refusal = self._refused_name(headers) or refused_page(headers, scope) or refused_caller(caller, headers, scope)
         if refusal is None:
             scope.setdefault("state", {})["caller"] = caller or ANONYMOUS
+            if scope["type"] == "http" and scope["method"] not in _READS:
+                receive = _with_limit(receive, headers)
             await self._app(scope, receive, send)
         elif refusal.status is HTTPStatus.UNAUTHORIZED and scope["type"] == "websocket":
             await receive()
@@ -189,6 +198,26 @@ def _answer(refusal: Refusal, path: str) -> Response:
     if refusal.status is HTTPStatus.UNAUTHORIZED:
         answer.headers["WWW-Authenticate"] = "Bearer"
     return answer
+
+
+def _with_limit(receive: Receive, headers: Headers) -> Receive:
+    """Receive a body while it is not too large; of one that is, nothing is kept that comes after."""
+    announced_bytes = int(headers.get("content-length", "0"))
+    received_bytes = 0
+
+    async def receiving() -> Message:
+        nonlocal received_bytes
+        message = await receive()
+        received_bytes += len(message.get("body", b""))
+        if max(announced_bytes, received_bytes) <= MOST_BODY_BYTES:
+            return message
+        while message.get("more_body") and received_bytes <= _HEARD_OUT_BYTES:
+            message = await receive()
+            received_bytes += len(message.get("body", b""))
+        detail = f"The body has more than {MOST_BODY_BYTES:,} bytes, the most that this server takes."
+        raise HTTPException(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, detail)
+
+    return receiving
 
 
 def _with_security_headers(send: Send, path: str) -> Send:

@@ -327,9 +327,11 @@ class ExecutionScope(BaseModel):
 
     pipeline_id: AskedId | None = Field(None, description="Only of this pipeline.")
     started_after: AskedTime | None = Field(
-        None, description="Started at or after this time.", examples=["2026-11-24T03:00:00Z"]
+        None,
+        description="Started at or after this time; what has not started counts by its `created_at`.",
+        examples=["2026-11-24T03:00:00Z"],
     )
-    started_before: AskedTime | None = Field(None, description="Started before this time.")
+    started_before: AskedTime | None = Field(None, description="Started before this time; see `started_after`.")
     q: SearchText | None = Field(
         None,
         description="Only those whose id begins with this, or whose pipeline has it in its name or slug; with "
@@ -376,7 +378,7 @@ class BulkRequest(BaseModel):
         None,
         description="The newest 1,000 that it finds. Only what has not ended is cancelled, only what has is run again.",
     )
-    dry_run: bool = Field(False, description="Only count.")
+    dry_run: bool = Field(False, description="Change nothing: only count, and say which would be refused.")
 
     @model_validator(mode="after")
     def _says_which(self) -> Self:
@@ -391,7 +393,7 @@ class RefusedExecution(Out):
 
 
 class BulkOut(Out):
-    """What was done. ``dry_run``: nothing was; ``done`` is 0."""
+    """What was done. ``dry_run``: nothing was, ``done`` is 0, and ``refused`` are those that would be."""
 
     matched: int = Field(description="How many were found, at most 1,000.")
     matched_capped: bool = Field(description="Whether there are more: ask again for the rest.")

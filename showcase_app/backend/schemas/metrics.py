@@ -28,7 +28,9 @@ class MetricOut(Out):
     numerator: int
     denominator: int
     executions_query: str = Field(
-        description="The query string of `/api/executions`, and of the page, that lists what is behind it.",
+        description="The query string of `/api/executions`, and of the page, for what is behind it: those that failed, "
+        "or all of the window, as no filter finds only those that retried, fell back or asked a person. The list has "
+        "also what has not started.",
         examples=["status=failed&started_after=2026-11-24T03%3A00%3A00.000000Z"],
     )
 

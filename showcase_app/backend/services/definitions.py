@@ -1,12 +1,13 @@
 """What a definition says, and whether one that came over the API may be stored. Nothing here asks the database."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, Literal, cast
 
 from ia_modules.errors import PipelineDefinitionError, Problem
-from ia_modules.models import Json
+from ia_modules.models import Json, PipelineVersionRecord
 from ia_modules.pipeline.definition import PipelineDefinition
 from ia_modules.pipeline.diagram import edges_of
 from ia_modules.pipeline.graph import Graph
@@ -14,6 +15,8 @@ from ia_modules.pipeline.loader import examine, load
 from ia_modules.pipeline.loading import StepModules, load_pipeline
 from ia_modules.pipeline.routing import functions_asked
 from ia_modules.pipeline.trust import MODULES_VARIABLE
+
+_PARSED_KEPT = 50  # definitions; one of a thousand steps takes some MB
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,9 +47,9 @@ class Way:
     is_back_edge: bool
 
 
-def nodes_of(definition: PipelineDefinition) -> list[Node]:
+def nodes_of(graph: Graph) -> list[Node]:
     """The steps, in the order of the file."""
-    graph = Graph(definition)
+    definition = graph.definition
     nodes: list[Node] = []
     for step in definition.steps:
         handling = definition.error_handling_of(step)
@@ -68,9 +71,8 @@ def nodes_of(definition: PipelineDefinition) -> list[Node]:
     return nodes
 
 
-def ways_of(definition: PipelineDefinition) -> list[Way]:
+def ways_of(graph: Graph) -> list[Way]:
     """The ways that leave each step, in the order of the file."""
-    graph = Graph(definition)
     ways: list[Way] = []
     for step_id in graph.step_ids:
         indexes: list[int | None] = [index for index, _ in graph.paths_of(step_id)]
@@ -89,12 +91,34 @@ def defaults_of(definition: PipelineDefinition) -> dict[str, Any]:
     return {each.name: each.default for each in definition.parameters if each.has_default}
 
 
-def understood(stored: Json) -> PipelineDefinition | None:
-    """A stored definition; None when it is not one, which programs that register their own may store."""
+def parsed(stored: PipelineVersionRecord) -> PipelineDefinition:
+    """What a stored version says. A version never changes, so the last ones that were asked for are kept.
+
+    Raises:
+        PipelineDefinitionError: it is no definition, which programs that register their own may store.
+    """
+    return _parsed(_Content(stored.content_hash, stored.definition))
+
+
+def understood(stored: PipelineVersionRecord) -> PipelineDefinition | None:
+    """The same; None when it is no definition."""
     try:
-        return load(cast("dict[str, Any]", stored), strict=False).definition
+        return parsed(stored)
     except PipelineDefinitionError:
         return None
+
+
+@dataclass(frozen=True, slots=True)
+class _Content:
+    """A document, known by its hash."""
+
+    content_hash: str
+    document: Json = field(compare=False)
+
+
+@lru_cache(maxsize=_PARSED_KEPT)
+def _parsed(content: _Content) -> PipelineDefinition:
+    return load(cast("dict[str, Any]", content.document), strict=False).definition
 
 
 def checked(document: Any, *, folder: Path | None, allowed: tuple[str, ...]) -> PipelineDefinition:

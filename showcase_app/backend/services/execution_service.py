@@ -1,14 +1,14 @@
 """Executions: found, counted, stopped, run again and exported, all over the tracker's rows."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from dataclasses import dataclass, replace
-from typing import Any, Literal, TypeVar
+from typing import Literal, TypeVar
 
 import orjson
 
 from ia_modules.database.manager import DatabaseManager
-from ia_modules.errors import DatabaseError, ExecutionNotFound, IAModulesError, ReadTooLong
+from ia_modules.errors import AlreadyFinished, DatabaseError, ExecutionNotFound, IAModulesError, ReadTooLong
 from ia_modules.models import ExecutionId, ExecutionStatus, ExecutionSummary
 from ia_modules.web.execution_tracker import ExecutionTracker
 from ia_modules.web.lists import ExecutionFilters, ExecutionPage, ExecutionStatistics, LogFilters, LogPage
@@ -24,6 +24,7 @@ _AT_ONCE = 20
 _LINES_AT_ONCE = 500
 
 Action = Literal["cancel", "rerun"]
+Change = Callable[[str], Awaitable[object]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,6 +54,8 @@ class ExecutionService:
         self._database = database
         self._tracker = tracker
         self._pipelines = pipelines
+        self._changes: Mapping[Action, Change] = {"cancel": self.cancel, "rerun": pipelines.rerun}
+        self._checks: Mapping[Action, Change] = {"cancel": self.check_cancel, "rerun": pipelines.check_rerun}
 
     async def list_executions(self, filters: ExecutionFilters, *, cursor: str | None, limit: int) -> ExecutionPage:
         """A page of executions, newest first.
@@ -88,6 +91,12 @@ class ExecutionService:
         await self._tracker.request_cancel(ExecutionId(execution_id))
         return await self._pipelines.get_execution_from_db(execution_id)
 
+    async def check_cancel(self, execution_id: str) -> None:
+        """Raise what :meth:`cancel` would, and stop nothing."""
+        standing = await self._pipelines.get_execution_from_db(execution_id)
+        if standing.status.is_terminal:
+            raise AlreadyFinished("execution", execution_id, status=standing.status, asked="cancelled")
+
     async def change_many(
         self,
         action: Action,
@@ -100,12 +109,13 @@ class ExecutionService:
         """Cancel or run again those that are named, or the newest that the filters find: each by itself.
 
         Of those that filters find, only what has not ended is cancelled, and only what has ended is run again.
+
+        Args:
+            dry_run: change nothing, and say which would be refused.
         """
         named = list(dict.fromkeys(execution_ids or []))
         ids, more = (named, False) if filters is None else await self._matching(action, filters, limit)
-        if dry_run:
-            return Changed(matched=len(ids), matched_capped=more, done=0, refused=[])
-        change: Callable[[str], Awaitable[Any]] = {"cancel": self.cancel, "rerun": self._pipelines.rerun}[action]
+        change = self._checks[action] if dry_run else self._changes[action]
         turn = asyncio.Semaphore(_AT_ONCE)
 
         async def attempt(execution_id: str) -> Refused | None:
@@ -120,7 +130,8 @@ class ExecutionService:
 
         outcomes = await asyncio.gather(*map(attempt, ids))
         refused = [outcome for outcome in outcomes if outcome is not None]
-        return Changed(matched=len(ids), matched_capped=more, done=len(ids) - len(refused), refused=refused)
+        done = 0 if dry_run else len(ids) - len(refused)
+        return Changed(matched=len(ids), matched_capped=more, done=done, refused=refused)
 
     async def _matching(self, action: Action, filters: ExecutionFilters, limit: int) -> tuple[list[str], bool]:
         """The newest that are found and that the action is for, and whether there are more."""

@@ -48,7 +48,7 @@ class Metric:
     """One number, ``numerator / denominator``, against its target; ``value`` and ``met`` are None without any.
 
     Attributes:
-        executions_query: the query string of the list of executions that are behind it.
+        executions_query: the query string of the list of executions that are behind it, or of all among which they are.
     """
 
     key: MetricKey

@@ -3,7 +3,7 @@
 import asyncio
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 from ia_modules.database.manager import DatabaseManager
 from ia_modules.errors import (
@@ -16,11 +16,12 @@ from ia_modules.errors import (
 from ia_modules.models import ExecutionId, ExecutionSummary, JsonText, PipelineRecord, PipelineVersionRecord
 from ia_modules.payload import content_hash, encode
 from ia_modules.pipeline.definition import PipelineDefinition
-from ia_modules.pipeline.loader import load
+from ia_modules.pipeline.graph import Graph
+from ia_modules.pipeline.inputs import prepare_input
 from ia_modules.web.execution_tracker import ExecutionTracker
 from ia_modules.web.lists import COUNT_CAP
 from ia_modules.worker.queue import enqueue
-from showcase_app.backend.services.definitions import checked, nodes_of, ways_of
+from showcase_app.backend.services.definitions import checked, nodes_of, parsed, ways_of
 from showcase_app.backend.services.pipeline_views import (
     GraphView,
     PipelinePage,
@@ -128,7 +129,10 @@ class PipelineService:
         await self._set_active(pipeline, is_active=False)
 
     async def delete(self, slug_or_id: str) -> None:
-        """Delete it with all its executions; some are gone already when this fails on the way.
+        """Delete it with all its executions, archived first.
+
+        It works in parts, so that nobody waits for it who writes. What ends it on the way, such as the end of the
+        server, leaves an archived pipeline with the rest of its history: deleting it again goes on.
 
         Raises:
             PipelineNotFound
@@ -139,8 +143,8 @@ class PipelineService:
         if active := await self._active(pipeline):
             raise PipelineInUse(pipeline.slug, active)
         await self._set_active(pipeline, is_active=False)  # so that nothing is started meanwhile
-        while await self._database.fetch_all_async(query("delete_ended_executions"), asked):
-            pass
+        while gone := await self._database.fetch_all_async(query("delete_ended_executions"), asked):
+            self._tracker.live.committed(row["execution_id"] for row in gone)
         try:
             await self._database.execute_async(query("delete_pipeline"), asked)
         except ConstraintViolated:
@@ -163,13 +167,13 @@ class PipelineService:
         """
         pipeline = await self._pipeline(slug_or_id)
         stored = await self._version(pipeline, version)
-        definition = load(cast("dict[str, Any]", stored.definition), strict=False).definition
+        graph = Graph(parsed(stored))
         return GraphView(
             pipeline_id=pipeline.id,
             version=stored.version,
-            start_at=definition.flow.start_at,
-            nodes=nodes_of(definition),
-            edges=ways_of(definition),
+            start_at=graph.definition.flow.start_at,
+            nodes=nodes_of(graph),
+            edges=ways_of(graph),
         )
 
     async def validate(self, document: Any, *, slug_or_id: str | None) -> Validation:
@@ -233,6 +237,17 @@ class PipelineService:
             ExecutionNotFound, PipelineArchived
             PipelineNotRunnable: no definition of it is on record.
         """
+        stored, given = await self._to_rerun(execution_id)
+        queued = await enqueue(self._tracker, stored, given, trigger="rerun", rerun_of=ExecutionId(execution_id))
+        return await self.get_execution_from_db(queued.execution_id)
+
+    async def check_rerun(self, execution_id: str) -> None:
+        """Raise what :meth:`rerun` would, and queue nothing."""
+        stored, given = await self._to_rerun(execution_id)
+        prepare_input(parsed(stored), given)
+
+    async def _to_rerun(self, execution_id: str) -> tuple[PipelineVersionRecord, dict[str, Any] | None]:
+        """The version and the input of an execution."""
         record = await self._tracker.get_execution(execution_id)
         if record is None:
             raise ExecutionNotFound(execution_id)
@@ -241,9 +256,7 @@ class PipelineService:
             raise PipelineArchived(pipeline.slug)
         if record.pipeline_version is None or not isinstance(record.input_data, dict | None):
             raise PipelineNotRunnable(pipeline.slug)
-        stored = await self._version(pipeline, record.pipeline_version)
-        queued = await enqueue(self._tracker, stored, record.input_data, trigger="rerun", rerun_of=record.execution_id)
-        return await self.get_execution_from_db(queued.execution_id)
+        return await self._version(pipeline, record.pipeline_version), record.input_data
 
     async def get_execution_from_db(self, execution_id: str) -> ExecutionSummary:
         """The execution as it stands now.

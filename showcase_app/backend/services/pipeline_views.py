@@ -139,7 +139,7 @@ async def read_view(
         return overview, orjson.loads(last[0]["input_data"] or "null") if last else None
 
     overview, last_input = await database.read(read())
-    definition = None if stored is None else understood(stored.definition)
+    definition = None if stored is None else understood(stored)
     return PipelineView(
         **_fields_of(overview),
         version=None if stored is None else stored.version,

@@ -54,6 +54,15 @@ def test_serve_refuses_what_it_cannot_do_in_one_line(tmp_path: Path, monkeypatch
             assert "hunter2" not in result.stderr
 
 
+def test_a_host_that_nobody_knows_is_refused_by_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("IA_MODULES_API_KEYS", "me=secret")
+    result = command_on(f"sqlite:///{tmp_path / 'ia.db'}", monkeypatch)("serve", "--host", "nobody.invalid")
+    assert (result.exit_code, result.stdout) == (1, "")
+    assert result.stderr.startswith("Error: Cannot listen at nobody.invalid: ")
+    assert "Unknown error" not in result.stderr
+    assert "--port" not in result.stderr  # another port would be of no use
+
+
 def test_serve_without_its_extra_says_what_to_install(tmp_path: Path) -> None:
     without = "import sys; sys.modules['fastapi'] = None; from ia_modules.cli import app; app()"
     done = subprocess.run(

@@ -40,6 +40,28 @@ async def test_after_close_one_file_is_left_and_no_thread(tmp_path: Path) -> Non
     assert not [thread for thread in threading.enumerate() if thread.name.startswith("ia-sqlite")]
 
 
+async def test_closing_leaves_what_the_next_one_plans_with_and_does_not_wait_for_who_writes(tmp_path: Path) -> None:
+    path = tmp_path / "ia.db"
+
+    async def use_and_close() -> list[str]:
+        async with DatabaseManager(f"sqlite:///{path}") as database:
+            await database.execute_async("DELETE FROM audit_log WHERE subject = 'nothing'")
+            found = await database.fetch_all_async("SELECT name FROM sqlite_schema WHERE name = 'sqlite_stat1'")
+            return [row["name"] for row in found]
+
+    async with DatabaseManager(f"sqlite:///{path}") as database:
+        for number in range(50):
+            await database.execute_async(ADD, {"audit_id": str(number)})
+    other = apsw.Connection(str(path))
+    async with asyncio.timeout(4):  # the busy timeout is longer
+        async with DatabaseManager(f"sqlite:///{path}") as database:
+            await database.execute_async("DELETE FROM audit_log WHERE subject = 'nothing'")
+            other.execute("BEGIN IMMEDIATE")
+    other.close(force=True)
+    await use_and_close()
+    assert await use_and_close() == ["sqlite_stat1"]
+
+
 async def test_a_cancelled_close_ends_every_thread_all_the_same(tmp_path: Path) -> None:
     database = DatabaseManager(f"sqlite:///{tmp_path / 'ia.db'}")
     await database.initialize()

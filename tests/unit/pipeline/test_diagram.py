@@ -42,6 +42,10 @@ PUBLISH = definition(
         (compare("result.rows", ">=", 3), "result.rows ≥ 3"),
         ({"type": "field_exists", "field": "x"}, "x exists"),
         ({"type": "field_exists", "field": "x", "value": False}, "x is missing"),
+        (compare("result.quality", ">=", "{parameters.threshold}"), "result.quality ≥ threshold"),
+        (compare("{{ parameters.limit }}", "<", "{steps.a.output.n}"), "limit < steps.a.output.n"),
+        (compare("x", "==", "{parameters.a} and {parameters.b}"), 'x = "{parameters.a} and…'),
+        (compare("x", "==", "a long sentence that nobody reads"), 'x = "a long sentence that nobody…'),
         (compare("name", "startswith", "a b"), 'name starts with "a b"'),
         ("parameter:fast", "parameter fast"),
         ({"type": "function", "module_path": "rules", "function_name": "is_ok"}, "rules.is_ok says so"),
@@ -50,7 +54,7 @@ PUBLISH = definition(
             {"type": "any", "conditions": [{"type": "all", "conditions": ["success", "parameter:a"]}, "parameter:b"]},
             "(it succeeded and parameter a) or parameter b",
         ),
-        ({"type": "not", "condition": compare("x", "in", [1, 2])}, "not (x in [1, 2])"),
+        ({"type": "not", "condition": compare("x", "in", [1, 2])}, "not (x is in [1, 2])"),
     ],
 )
 def test_conditions_are_told_in_words(condition: object, words: str) -> None:
@@ -59,8 +63,10 @@ def test_conditions_are_told_in_words(condition: object, words: str) -> None:
 
 
 def test_long_conditions_are_cut() -> None:
-    told = definition("a", "b", paths=[("a", "b", compare("x", "==", "y" * 100))]).flow.paths[0].condition
-    assert len(condition_in_words(told)) == 60
+    value, many = compare("x", "==", "y" * 100), [compare(f"result.number_{n}", ">", n) for n in range(9)]
+    both = definition("a", "b", paths=[("a", "b", value), ("a", "b", {"type": "all", "conditions": many})]).flow.paths
+    assert condition_in_words(both[0].condition) == f'x = "{"y" * 28}…'
+    assert condition_in_words(both[1].condition) == "result.number_0 > 0 and result.number_1 > 1 and…"
 
 
 def test_mermaid_has_every_step_and_every_path() -> None:

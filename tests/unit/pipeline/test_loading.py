@@ -70,7 +70,7 @@ def test_code_that_cannot_be_used_is_named_with_its_place(tmp_path: Path) -> Non
         ({"module": "broken", "step_class": "A"}, "module 'broken' .* RuntimeError: not today"),
         ({"module": "plain", "step_class": "Missing"}, "module 'plain' has no 'Missing'; it has Plain, VALUE"),
         ({"module": "plain", "step_class": "Plain"}, "class Plain, which does not derive from"),
-        ({"module": "plain", "step_class": "VALUE"}, "3 is neither a class nor a function"),
+        ({"module": "plain", "step_class": "VALUE"}, "a value of type int, which is neither a class nor a function"),
     ]
     for step, found in cases:
         with pytest.raises(PipelineDefinitionError, match=rf"\$\.steps\[0\]: found {found}.*expected a class"):

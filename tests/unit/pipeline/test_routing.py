@@ -50,9 +50,9 @@ def test_every_path_is_on_record_with_its_reason() -> None:
     written = graph("z", "a", "b", "c", paths=[("z", "a"), ("a", "b", SCORE), ("a", "end", GOOD), ("a", "c", "else")])
     routes = route(written, "a", Scope.of({}).after("a", {"score": 5}), no_function)
     assert routes == (
-        Route(1, "b", True, "score is 5, as asked: greater_than 3"),
-        Route(2, "end", False, "good is missing (the state has no 'good'), not as asked: equals true"),
-        Route(3, "c", False, "path 1 was taken"),
+        Route(1, "b", True, "score is 5 > 3"),
+        Route(2, "end", False, "good is missing (the state has no 'good') ≠ true"),
+        Route(3, "c", False, "another path was taken: to b"),
     )
     otherwise = route(written, "a", Scope.of({}).after("a", {"score": 1}), no_function)
     assert otherwise[2] == Route(3, "c", True, "no other path was taken")

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from ia_modules.errors import (
+    DatabaseUnavailable,
     ExecutionCancelled,
     LeaseLost,
     LoopLimitExceeded,
@@ -22,14 +23,23 @@ from ia_modules.errors import (
     StepInputError,
     StepTimeout,
 )
-from ia_modules.models import ExecutionId, ExecutionRecord, ExecutionStatus, StepExecutionRecord, StepStatus
+from ia_modules.models import (
+    ExecutionId,
+    ExecutionRecord,
+    ExecutionStatus,
+    InteractionRecord,
+    StepExecutionRecord,
+    StepStatus,
+)
 from ia_modules.pipeline import executor
 from ia_modules.pipeline.core import ExecutionContext, Step
 from ia_modules.pipeline.journal import Journal
+from ia_modules.pipeline.memory_journal import MemoryJournal
 from ia_modules.pipeline.notes import MOST_LINES
 from ia_modules.pipeline.recorded import input_of
 from ia_modules.pipeline.runner import Runner
 from ia_modules.pipeline.services import ServiceRegistry
+from ia_modules.transitions import Recorded, Transition
 from tests.unit.pipeline.factories import document, task
 from tests.unit.pipeline.programs import nothing, pipeline_of, started
 
@@ -317,7 +327,7 @@ async def test_a_loop_runs_until_its_condition_no_longer_holds(journal: Journal)
     assert steps[-1].routes == {
         "next": "paths",
         "paths": [
-            {"path": 0, "to_step": "count", "taken": False, "why": "result.n is 3, not as asked: less_than 3"},
+            {"path": 0, "to_step": "count", "taken": False, "why": "result.n is 3 ≥ 3"},
             {"path": 1, "to_step": "end", "taken": True, "why": "no other path was taken"},
         ],
     }
@@ -714,6 +724,67 @@ async def test_a_question_that_nobody_answers_in_time(
         assert [step["step_name"] for step in (await again.to_end())["steps"]] == expected
     (question,) = await journal.get_interactions(run.execution_id)
     assert question.status == "expired"
+
+
+async def test_an_answer_that_comes_when_its_time_has_just_been_found_to_be_over_is_taken(
+    journal: Journal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from datetime import UTC, datetime, timedelta
+
+    code = dict.fromkeys(("first", "ship", "drop"), nothing)
+    run = await started(journal, asking(timeout_seconds=60, on_timeout="drop"), **code)
+    await run.to_end()
+    later = Runner(journal, now=lambda: datetime.now(UTC) + timedelta(seconds=61))
+    again = await later.resume(run.pipeline, run.execution_id)
+    read = journal.get_interactions
+
+    async def read_then_answered(execution_id: ExecutionId) -> list[InteractionRecord]:
+        questions = await read(execution_id)
+        if questions[0].status == "pending":
+            await journal.answer_interaction(questions[0].interaction_id, {"yes": True}, actor="ann")
+        return questions
+
+    monkeypatch.setattr(journal, "get_interactions", read_then_answered)
+    assert [step["step_name"] for step in (await again.to_end())["steps"]] == ["first", "ask", "ship"]
+    (question,) = await read(run.execution_id)
+    assert (question.status, question.actor) == ("answered", "ann")
+
+
+class AwayForNotes(MemoryJournal):
+    """A journal that takes no line of a running step while it is away."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.refused = asyncio.Event()
+        self.is_away = True
+
+    async def record(self, transition: Transition) -> Recorded:
+        if self.is_away and transition.logs and not any(update.status for update in transition.updates):
+            self.refused.set()
+            raise DatabaseUnavailable("away")
+        return await super().record(transition)
+
+
+@pytest.mark.parametrize("comes_back", [True, False])
+async def test_what_a_step_says_while_the_database_is_away_is_on_record_in_the_end(comes_back: bool) -> None:
+    journal = AwayForNotes()
+
+    class Talks(Step):
+        async def run(self, data: dict[str, Any]) -> None:
+            self.context.log("before")
+            self.context.progress(0.5)
+            await journal.refused.wait()
+            self.context.log("after")
+            journal.is_away = not comes_back
+            if comes_back:
+                while not (await journal.changes(self.context.execution_id)).logs:  # noqa: ASYNC110 - asks the records
+                    await asyncio.sleep(0.01)
+
+    run = await started(journal, document("talks", paths=[]), talks=Talks)
+    await run.to_end()
+    changes = await journal.changes(run.execution_id)
+    assert [line.message for line in changes.logs] == ["before", "after"]
+    assert changes.steps[0].progress == 0.5
 
 
 async def test_an_answer_given_while_other_steps_run_is_not_missed(journal: Journal) -> None:

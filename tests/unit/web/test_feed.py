@@ -115,7 +115,7 @@ async def test_who_comes_late_reads_alone_what_it_lacks_and_then_hears_what_all_
         await tracker.log(execution_id, "before")
     async with feeds.follow(execution_id, 11) as first, feeds.follow(execution_id, 4) as late:
         await tracker.log(execution_id, "now")
-        assert [frame["messages"] for frame in await told_upto(first, 12)] == [[12, 12]]
+        assert [messages for frame in await told_upto(first, 12) if (messages := frame["messages"])] == [[12, 12]]
         frames = await told_upto(late, 12)
     assert [frame["after"] for frame in frames] == [4, *(frame["upto"] for frame in frames[:-1])]
     assert [number for frame in frames for number in frame["messages"][:-1]] == list(range(5, 13))
@@ -175,7 +175,20 @@ async def test_nothing_for_a_while_is_said_so(
 ) -> None:
     feeds = Feed(tracker, database, encode)
     async with feeds.follow(execution_id, 1) as follower:
+        await told(follower)
         assert await follower.next(0.01) is None
+
+
+async def test_who_has_everything_is_told_so_at_once(
+    tracker: CountingTracker, database: DatabaseManager, execution_id: ExecutionId
+) -> None:
+    await tracker.log(execution_id, "line")
+    await tracker.update_execution_status(execution_id, "completed")
+    feeds = Feed(tracker, database, encode)
+    async with feeds.follow(execution_id, 3) as knows, feeds.follow(execution_id, 1) as lacks:
+        assert await told(knows) == {"type": "changes", "after": 3, "upto": 3, "more": False, "messages": []}
+        assert await told(lacks) == {"type": "changes", "after": 1, "upto": 3, "more": False, "messages": [2, 3]}
+        assert [await follower.next(0.01) for follower in (knows, lacks)] == [None, None]
 
 
 async def test_every_write_past_the_journal_is_hinted_too(
@@ -193,6 +206,23 @@ async def test_every_write_past_the_journal_is_hinted_too(
             hint = {"execution_id": execution_id, "sequence": sequence, "status": "running"}
             assert frame == {"type": "hints", "items": [hint]}
     assert feeds.list_subscribers == 0
+
+
+async def test_who_comes_while_the_last_one_leaves_is_told_what_changes(
+    tracker: CountingTracker, database: DatabaseManager, execution_id: ExecutionId
+) -> None:
+    feeds = Feed(tracker, database, encode)
+    first = feeds.follow_all()
+    assert await told(await first.__aenter__()) == {"type": "resync"}
+    leaving = asyncio.create_task(first.__aexit__(None, None, None))
+    await asyncio.sleep(0)  # it has begun to leave, as the old page does while the new one loads
+    async with feeds.follow_all() as second:
+        await leaving
+        assert [await told(second) for _ in range(2)] == [{"type": "resync"}] * 2  # the other one: it listens
+        await tracker.request_cancel(execution_id)
+        while (frame := await told(second)) == {"type": "resync"}:  # SQLite says so of every commit
+            pass
+        assert [item["execution_id"] for item in frame["items"]] == [execution_id]
 
 
 async def test_an_execution_that_cannot_be_found_is_a_resync(

@@ -5,7 +5,8 @@ import pytest
 
 from ia_modules.database.manager import DatabaseManager
 from ia_modules.errors import InvalidArgument, StaleVersion
-from ia_modules.models import ExecutionId, ExecutionStatus, LogLevel
+from ia_modules.models import ExecutionId, ExecutionStatus, LogLevel, PipelineId, new_id
+from ia_modules.transitions import NewExecution, Transition
 from ia_modules.web import lists
 from ia_modules.web.execution_tracker import ExecutionTracker
 from ia_modules.web.lists import ExecutionFilters, LogFilters
@@ -14,6 +15,15 @@ from ia_modules.web.lists import ExecutionFilters, LogFilters
 async def start_many(tracker: ExecutionTracker, slug: str, number: int) -> list[ExecutionId]:
     pipeline_id = await tracker.register_pipeline(slug, slug.title())
     return [await tracker.start_execution(pipeline_id) for _ in range(number)]
+
+
+async def queue(tracker: ExecutionTracker, pipeline_id: PipelineId) -> ExecutionId:
+    execution_id = ExecutionId(new_id())
+    new = NewExecution(
+        pipeline_id=pipeline_id, pipeline_name="Any", status=ExecutionStatus.PENDING, managed=True, trigger="api"
+    )
+    await tracker.record(Transition(execution_id=execution_id, writer=tracker.owner, new=new))
+    return execution_id
 
 
 async def test_counts_end_at_their_cap_and_say_so(database: DatabaseManager) -> None:
@@ -66,6 +76,39 @@ async def test_a_time_window_finds_the_same_whether_it_is_narrow_or_wide(
         assert await found(started_after=last) == [ids[4], ids[3]]
         assert await found(started_before=first) == [ids[0]]
         assert await found(started_after=last + timedelta(days=1)) == []
+
+
+@pytest.mark.parametrize("narrow", [1, 100])
+async def test_what_has_not_started_stands_in_a_window_by_when_it_was_created(
+    database: DatabaseManager, monkeypatch: pytest.MonkeyPatch, narrow: int
+) -> None:
+    monkeypatch.setattr(lists, "NARROW_WINDOW", narrow)
+    async with ExecutionTracker(database) as tracker:
+        [started] = await start_many(tracker, "nightly", 1)
+        pipeline_id = await tracker.register_pipeline("nightly", "Nightly")
+        queued, cancelled = [await queue(tracker, pipeline_id) for _ in range(2)]
+        await tracker.request_cancel(cancelled)
+        queued_at = (await tracker.list_executions()).items[1].created_at
+        day = timedelta(days=1)
+
+        async def found(**asked: Any) -> list[str]:
+            page = await tracker.list_executions(ExecutionFilters(**asked))
+            assert (await tracker.get_execution_statistics(ExecutionFilters(**asked))).total == len(page.items)
+            return [item.execution_id for item in page.items]
+
+        assert await found(started_after=queued_at - day) == [cancelled, queued, started]
+        assert await found(started_after=queued_at) == [cancelled, queued]
+        assert await found(started_before=queued_at) == [started]
+        assert await found(started_after=queued_at + day) == []
+        for status, expected in (("pending", [queued]), ("cancelled", [cancelled]), ("running", [started])):
+            assert await found(started_after=queued_at - day, status=ExecutionStatus(status)) == expected
+            assert await found(started_before=queued_at + day, status=ExecutionStatus(status)) == expected
+        assert await found(started_after=queued_at - day, pipeline_id=pipeline_id) == [cancelled, queued, started]
+        assert await found(started_after=queued_at - day, text="night") == [cancelled, queued, started]
+        window = ExecutionFilters(started_after=queued_at - day)
+        page = await tracker.list_executions(window, limit=1)
+        below = await tracker.list_executions(window, page.next_cursor, 1)
+        assert [page.items[0].execution_id, below.items[0].execution_id] == [cancelled, queued]
 
 
 async def test_log_pages_follow_each_other_also_inside_one_sequence_number(database: DatabaseManager) -> None:

@@ -9,7 +9,8 @@ import pytest
 from ia_modules.database.manager import DatabaseManager
 from ia_modules.models import ExecutionId, ExecutionStatus, PipelineId, StepStatus, new_id
 from ia_modules.pipeline.runner import Runner, read_pipeline_file
-from ia_modules.transitions import NewExecution, Transition
+from ia_modules.transitions import Failure, NewExecution, Transition
+from ia_modules.web.claims import Fate, Orphan
 from ia_modules.web.execution_tracker import ExecutionTracker
 from ia_modules.worker.worker import Worker
 from tests.unit.worker.queue import Place, until, until_begun, until_status
@@ -336,6 +337,29 @@ async def test_a_database_that_is_away_for_a_while_is_a_problem_and_no_end(
         await until(problem, lambda problem: problem is None)
 
 
+async def test_who_was_silent_because_the_database_was_away_keeps_what_it_runs(
+    database_url: str, database: DatabaseManager, tracker: ExecutionTracker, place: Place
+) -> None:
+    execution_id = await place.enqueue(tracker)
+    async with working(database_url), working(database_url, slots=0, poll_seconds=0.01) as other:
+        await until_begun(place, execution_id, "one")
+        await database.execute_async("ALTER TABLE workers RENAME TO elsewhere")
+
+        async def silent(table: str) -> int:
+            sql = f"SELECT COUNT(*) AS found FROM {table} WHERE heartbeat_at < ia_now(-lease_seconds)"
+            row = await database.fetch_one_async(sql)
+            assert row is not None
+            return row["found"]
+
+        await until(lambda: silent("elsewhere"), lambda found: found == 2)
+        await database.execute_async("ALTER TABLE elsewhere RENAME TO workers")
+        await until(lambda: silent("workers"), lambda found: found == 0)
+        place.open()
+        record = await until_status(tracker, execution_id, COMPLETED)
+        assert other.problem is None
+    assert (record.epoch, record.recoveries, place.times()[execution_id, "one"]) == (1, 0, 1)
+
+
 async def test_what_was_lost_and_comes_back_to_the_same_worker_runs_there_once(
     database_url: str, database: DatabaseManager, tracker: ExecutionTracker, place: Place
 ) -> None:
@@ -358,3 +382,34 @@ async def test_what_was_lost_and_comes_back_to_the_same_worker_runs_there_once(
         record = await until_status(tracker, execution_id, COMPLETED)
     assert record.epoch == 3
     assert place.times()[execution_id, "two"] == 1
+
+
+async def test_who_is_heard_again_before_it_is_taken_over_keeps_what_it_runs(
+    database_url: str, tracker: ExecutionTracker, place: Place
+) -> None:
+    execution_id = await place.enqueue(tracker)
+    found_silent = Orphan(execution_id=execution_id, epoch=1, managed=True, recoveries=0, cancel_requested=False)
+    async with gone(database_url) as owner:
+        await owner.claims.claim(1)
+        for fate in (Fate(PENDING), Fate(FAILED, Failure(type="CrashLoop", message="it seemed dead"))):
+            assert not await tracker.claims.settle(found_silent, fate)
+        assert (await until_status(tracker, execution_id, ExecutionStatus.RUNNING)).owner == owner.owner
+    assert await tracker.claims.settle(found_silent, Fate(PENDING))
+
+
+async def test_work_cut_off_by_an_outage_is_no_sign_of_a_crash_loop(
+    database_url: str, database: DatabaseManager, tracker: ExecutionTracker, place: Place
+) -> None:
+    execution_id = await place.enqueue(tracker)
+    async with working(database_url, recovery_limit=0) as worker:  # one death would be too many
+        await until_begun(place, execution_id, "one")
+        await database.execute_async("ALTER TABLE step_executions RENAME TO elsewhere")
+        place.open()
+
+        async def running() -> int:
+            return worker.running
+
+        await until(running, lambda running: running == 0)
+        await database.execute_async("ALTER TABLE elsewhere RENAME TO step_executions")
+        record = await until_status(tracker, execution_id, COMPLETED)
+    assert record.error_type is None
