@@ -27,5 +27,9 @@ export default defineConfig({
     cssTarget: ["chrome123", "firefox120", "safari17.5"],
     chunkSizeWarningLimit: 1700, // elk, which lays graphs out, is one large chunk of its own
   },
-  test: { environment: "happy-dom", include: ["src/**/*.test.{ts,tsx}"] },
+  test: {
+    environment: "happy-dom",
+    include: ["src/**/*.test.{ts,tsx}"],
+    server: { deps: { inline: [/@rjsf/] } }, // so that the alias above is known there too
+  },
 });

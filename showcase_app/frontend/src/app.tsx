@@ -1,16 +1,20 @@
 /** The application: providers, and which address shows which page. Each page is a chunk of its own. */
-import { MantineProvider } from "@mantine/core";
+import { MantineProvider, Skeleton } from "@mantine/core";
 import { Notifications } from "@mantine/notifications";
-import { QueryClient, QueryClientProvider } from "@tanstack/react-query";
+import { MutationCache, QueryCache, QueryClient, QueryClientProvider } from "@tanstack/react-query";
 import { createBrowserRouter, Navigate, type RouteObject } from "react-router";
 import { RouterProvider } from "react-router/dom";
 import { ApiError } from "./api/client";
+import { sessionQuery } from "./api/session";
 import { NotFound } from "./shell/not-found";
 import { PageFailed } from "./shell/page-failed";
+import { PAGES } from "./shell/pages";
 import { Shell } from "./shell/shell";
 import { theme } from "./theme";
 
-const queries = new QueryClient({
+const queries: QueryClient = new QueryClient({
+  queryCache: new QueryCache({ onError: askWhoIsThere }),
+  mutationCache: new MutationCache({ onError: askWhoIsThere }),
   defaultOptions: {
     queries: {
       refetchOnWindowFocus: true,
@@ -22,23 +26,30 @@ const queries = new QueryClient({
   },
 });
 
+/** A session that has ended is asked for anew: the page for signing in follows from the answer. */
+function askWhoIsThere(error: Error): void {
+  if (error instanceof ApiError && error.status === 401) void queries.invalidateQueries(sessionQuery);
+}
+
+const pages: RouteObject[] = [
+  { index: true, element: <Navigate to="/pipelines" replace /> },
+  { path: "pipelines", lazy: PAGES.pipelines },
+  { path: "pipelines/new", lazy: () => import("./features/pipelines/new-pipeline-page") },
+  { path: "pipelines/:pipelineId", lazy: () => import("./features/pipelines/pipeline-page") },
+  { path: "executions", lazy: PAGES.executions },
+  { path: "executions/:executionId", lazy: () => import("./features/execution/execution-page") },
+  { path: "insights", lazy: PAGES.insights },
+  { path: "system", lazy: PAGES.system },
+  { path: "*", element: <NotFound /> },
+];
+
 const routes: RouteObject[] = [
   {
     path: "/",
     element: <Shell />,
     errorElement: <PageFailed />,
-    children: [
-      { index: true, element: <Navigate to="/pipelines" replace /> },
-      { path: "pipelines", lazy: () => import("./features/pipelines/pipelines-page") },
-      { path: "pipelines/new", lazy: () => import("./features/pipelines/new-pipeline-page") },
-      { path: "pipelines/:pipelineId", lazy: () => import("./features/pipelines/pipeline-page") },
-      { path: "executions", lazy: () => import("./features/executions/executions-page") },
-      { path: "executions/:executionId", lazy: () => import("./features/execution/execution-page") },
-      // /metrics is what Prometheus reads.
-      { path: "insights", lazy: () => import("./features/metrics/metrics-page") },
-      { path: "system", lazy: () => import("./features/system/system-page") },
-      { path: "*", element: <NotFound /> },
-    ],
+    // Until the first page has come, the shell is there without one.
+    children: [{ hydrateFallbackElement: <Skeleton height={36} width={220} aria-label="Loading" />, children: pages }],
   },
 ];
 

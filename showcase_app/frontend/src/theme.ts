@@ -14,8 +14,22 @@ const accent: MantineColorsTuple = [
   "#364fc7",
 ];
 
+/** Mantine's greys of the dark theme with the tint of the panels: 0 text, 4 borders, 5 hover, 6 fields, 7 panels, 9 ground. */
+const dark: MantineColorsTuple = [
+  "#d3d8e1",
+  "#b6bdc9",
+  "#939cab",
+  "#6d7685",
+  "#3a424f",
+  "#2a303b",
+  "#1e232c",
+  "#16191f",
+  "#12151a",
+  "#0f1115",
+];
+
 export const theme = createTheme({
-  colors: { accent },
+  colors: { accent, dark },
   primaryColor: "accent",
   primaryShade: { light: 8, dark: 7 },
   fontFamily: "'Inter Variable', system-ui, sans-serif",

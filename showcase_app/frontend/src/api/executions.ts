@@ -1,11 +1,12 @@
 /** Executions: questions, commands, and the rows that the socket brings. */
 import { infiniteQueryOptions, keepPreviousData, queryOptions } from "@tanstack/react-query";
+import { askedFilters, type ShownFilters } from "@/domain/execution-filters";
 import { answered, api } from "./client";
 import type { ExecutionDetail, ExecutionStatus, LogLevel, operations, StepDetail } from "./schema.gen";
 
 export type { Changes } from "@/domain/changes";
 
-/** What the list is narrowed to; the same words as in the address of the page. */
+/** What the list is narrowed to. Its questions take the words of the page's address: a window ends when they are asked. */
 export type ExecutionFilters = {
   status?: ExecutionStatus;
   pipeline_id?: string;
@@ -17,8 +18,8 @@ export type ExecutionFilters = {
 export const executionKeys = {
   all: ["executions"] as const,
   lists: () => ["executions", "list"] as const,
-  list: (filters: ExecutionFilters) => ["executions", "list", filters] as const,
-  counts: (filters: ExecutionFilters) => ["executions", "counts", filters] as const,
+  list: (filters: ShownFilters) => ["executions", "list", filters] as const,
+  counts: (filters: ShownFilters) => ["executions", "counts", filters] as const,
   detail: (id: string) => ["executions", "detail", id] as const,
   step: (id: string, stepExecutionId: string, sequence: number) =>
     ["executions", "step", id, stepExecutionId, sequence] as const,
@@ -33,15 +34,19 @@ const LONGEST_PAGE = 500;
 
 /** Some executions, newest first, below the cursor (null: from the top). */
 export function readExecutions(
-  filters: ExecutionFilters,
+  filters: ShownFilters,
   cursor: string | null,
   { limit = PAGE, signal }: { limit?: number; signal?: AbortSignal } = {},
 ) {
-  const query = { ...filters, limit: Math.min(limit, LONGEST_PAGE), cursor: cursor ?? undefined };
+  const query = {
+    ...askedFilters(filters, Date.now()),
+    limit: Math.min(limit, LONGEST_PAGE),
+    cursor: cursor ?? undefined,
+  };
   return answered(api.GET("/api/executions", { params: { query }, signal }));
 }
 
-export function executionsQuery(filters: ExecutionFilters) {
+export function executionsQuery(filters: ShownFilters) {
   return infiniteQueryOptions({
     queryKey: executionKeys.list(filters),
     queryFn: ({ signal, pageParam }) => readExecutions(filters, pageParam, { signal }),
@@ -51,10 +56,13 @@ export function executionsQuery(filters: ExecutionFilters) {
   });
 }
 
-export function countsQuery(filters: Omit<ExecutionFilters, "status">) {
+export function countsQuery(filters: Omit<ShownFilters, "status">) {
   return queryOptions({
     queryKey: executionKeys.counts(filters),
-    queryFn: ({ signal }) => answered(api.GET("/api/executions/statistics", { params: { query: filters }, signal })),
+    queryFn: ({ signal }) => {
+      const query = askedFilters(filters, Date.now());
+      return answered(api.GET("/api/executions/statistics", { params: { query }, signal }));
+    },
     placeholderData: keepPreviousData,
   });
 }

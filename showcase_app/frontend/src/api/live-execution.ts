@@ -1,27 +1,29 @@
 /** One execution, kept current by its socket: nothing is missed, nothing is taken in twice. */
 import { useQueryClient } from "@tanstack/react-query";
-import { useEffect, useState } from "react";
+import { useEffect, useRef, useState } from "react";
 import { applyChanges, linesOf } from "@/domain/changes";
+import { type HeardLines, NO_LINES, withHeard } from "@/domain/log-lines";
 import { executionKeys, executionQuery } from "./executions";
 import { type ExecutionFrame, type LiveState, openLive } from "./live";
-import type { ExecutionDetail, LogOut } from "./schema.gen";
+import type { ExecutionDetail } from "./schema.gen";
 
 const CURSOR_AHEAD = 4400; // the server knows less than this page: its database is another one than before
 
 export type LiveExecution = {
   state: LiveState;
-  /** What was logged since the page was opened, in the order in which it came. */
-  lines: readonly LogOut[];
+  /** What was logged since the page was opened. */
+  heard: HeardLines;
 };
 
 /** Follows the execution as soon as `loaded` says that its detail has been read. */
 export function useLiveExecution(executionId: string, loaded: boolean): LiveExecution {
   const client = useQueryClient();
   const [state, setState] = useState<LiveState>("connecting");
-  const [lines, setLines] = useState<readonly LogOut[]>([]);
+  const [heard, setHeard] = useState<HeardLines>(NO_LINES);
+  const refusals = useRef(0); // one after the other, each of a cursor that had just been read
 
   useEffect(() => {
-    setLines([]);
+    setHeard(NO_LINES);
     if (!loaded) return;
     const queryKey = executionKeys.detail(executionId);
     const known = () => client.getQueryData<ExecutionDetail>(queryKey);
@@ -29,24 +31,28 @@ export function useLiveExecution(executionId: string, loaded: boolean): LiveExec
       path: () => `/ws/executions/${encodeURIComponent(executionId)}?after=${known()?.sequence ?? 0}`,
       onFrame: (frame) => {
         if (frame.type === "resync") return "catching_up";
-        if (frame.type !== "changes") return undefined;
+        if (frame.type === "ping") return "live"; // it comes when there is nothing else
+        refusals.current = 0;
         const before = known();
         if (before === undefined) return undefined;
         const after = applyChanges(before, frame);
         client.setQueryData(queryKey, after);
         const said = linesOf(frame);
-        if (said.length > 0) setLines((heard) => [...heard, ...said]);
+        if (said.length > 0) setHeard((lines) => withHeard(lines, said));
         // Questions to people do not come with the socket.
         if (asksChanged(before, after)) void client.invalidateQueries({ queryKey, exact: true });
         return frame.more ? "catching_up" : "live";
       },
       onState: setState,
       onRefused: (code) => {
-        if (code === CURSOR_AHEAD) void client.resetQueries({ queryKey: executionQuery(executionId).queryKey });
+        if (code !== CURSOR_AHEAD) return;
+        refusals.current += 1;
+        void client.resetQueries({ queryKey: executionQuery(executionId).queryKey });
       },
+      failures: refusals.current,
     });
   }, [client, executionId, loaded]);
-  return { state, lines };
+  return { state, heard };
 }
 
 /** Whether a step began or ceased to wait for a person. */

@@ -1,7 +1,7 @@
 /** The one live client: a socket that comes back by itself, from its last sequence, and says how it stands. */
 import type { Changes } from "./executions";
 
-/** `catching_up`: connected, and what was missed is still coming in. `closed`: the server wants no further try. */
+/** `catching_up`: connected, and what was missed may still be coming in. `closed`: the server wants no further try. */
 export type LiveState = "connecting" | "live" | "catching_up" | "reconnecting" | "closed";
 
 export type ExecutionFrame = ({ type: "changes" } & Changes) | { type: "ping" } | { type: "resync"; after: number };
@@ -20,7 +20,7 @@ export function pauseMs(failures: number, draw: number): number {
   return limit / 2 + (draw * limit) / 2;
 }
 
-type Handlers<Frame> = {
+type Options<Frame> = {
   /** The path to open now: asked for anew before each try, so that it can carry the last sequence. */
   path: () => string;
   /** Take in a frame; returns how the connection stands after it (nothing: as before). */
@@ -28,12 +28,14 @@ type Handlers<Frame> = {
   onState: (state: LiveState) => void;
   /** The server closed with a code of its own (4400 to 4499). */
   onRefused?: (code: number) => void;
+  /** How often it has failed before: not to begin at once where beginning anew is how it fails. */
+  failures?: number;
 };
 
 /** Keep a socket open until the returned function is called. */
-export function openLive<Frame>({ path, onFrame, onState, onRefused }: Handlers<Frame>): () => void {
+export function openLive<Frame>({ path, onFrame, onState, onRefused, ...options }: Options<Frame>): () => void {
   let socket: WebSocket | null = null;
-  let failures = 0;
+  let failures = options.failures ?? 0;
   let timer: number | undefined;
   let ended = false;
 
@@ -47,9 +49,8 @@ export function openLive<Frame>({ path, onFrame, onState, onRefused }: Handlers<
     const opened = new WebSocket(`${window.location.origin.replace(/^http/, "ws")}${path()}`);
     socket = opened;
     wait(SILENCE_MS, () => opened.close());
-    // Nothing need be said where nothing was missed; what was missed is on its way.
     opened.onopen = () => {
-      if (!ended && socket === opened) onState("live");
+      if (!ended && socket === opened) onState("catching_up"); // the first frame says whether there is more
     };
     opened.onmessage = (event: MessageEvent<string>) => {
       if (ended || socket !== opened) return;
@@ -62,6 +63,7 @@ export function openLive<Frame>({ path, onFrame, onState, onRefused }: Handlers<
       if (ended || socket !== opened) return;
       socket = null;
       if (event.code >= 4400 && event.code < 4500) onRefused?.(event.code);
+      if (ended) return; // by what was told of the refusal
       if (FINAL_CODES.includes(event.code)) {
         window.clearTimeout(timer);
         onState("closed");
@@ -79,8 +81,9 @@ export function openLive<Frame>({ path, onFrame, onState, onRefused }: Handlers<
     wait(0, connect);
   };
 
-  onState("connecting");
-  connect();
+  onState(failures === 0 ? "connecting" : "reconnecting");
+  if (failures === 0) connect();
+  else wait(pauseMs(failures, Math.random()), connect);
   window.addEventListener("online", atOnce);
   document.addEventListener("visibilitychange", atOnce);
   return () => {

@@ -2,15 +2,19 @@
 import { keepPreviousData, queryOptions } from "@tanstack/react-query";
 import { answered, api } from "./client";
 
-export type PipelineName = { id: string; name: string };
+export type PipelineName = { id: string; name: string; archived: boolean };
 
+/** Those in use, then the archived ones: executions have either. */
 export function pipelineNamesQuery(q: string) {
   return queryOptions({
     queryKey: ["pipelines", "names", q] as const,
     queryFn: async ({ signal }): Promise<PipelineName[]> => {
-      const query = { q: q === "" ? undefined : q, archived: true, limit: 50 };
-      const page = await answered(api.GET("/api/pipelines", { params: { query }, signal }));
-      return page.items.map(({ id, name }) => ({ id, name }));
+      const read = (archived: boolean) => {
+        const query = { q: q === "" ? undefined : q, archived, limit: 50 };
+        return answered(api.GET("/api/pipelines", { params: { query }, signal }));
+      };
+      const pages = await Promise.all([read(false), read(true)]);
+      return pages.flatMap((page) => page.items.map(({ id, name, is_active }) => ({ id, name, archived: !is_active })));
     },
     staleTime: 30_000,
     placeholderData: keepPreviousData,
@@ -22,8 +26,8 @@ export function pipelineNameQuery(id: string) {
     queryKey: ["pipelines", "name", id] as const,
     queryFn: async ({ signal }): Promise<PipelineName> => {
       const path = { pipeline_id: id };
-      const { name } = await answered(api.GET("/api/pipelines/{pipeline_id}", { params: { path }, signal }));
-      return { id, name };
+      const found = await answered(api.GET("/api/pipelines/{pipeline_id}", { params: { path }, signal }));
+      return { id, name: found.name, archived: !found.is_active };
     },
     staleTime: 30_000,
   });

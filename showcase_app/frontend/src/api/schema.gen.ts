@@ -60,6 +60,8 @@ export interface paths {
         /**
          * Sign in
          * @description Begin a session with a key: a cookie for 30 days that no script can read. A key taken away ends its sessions.
+         *
+         *     A key that is nobody's is answered half a second later, and goes to the log with the address that it came from.
          */
         post: operations["sign_in"];
         /**
@@ -117,6 +119,8 @@ export interface paths {
         /**
          * Archive or delete a pipeline
          * @description Archived, it keeps its history but starts no more.
+         *
+         *     With its history it is archived, then deleted in parts; a request that breaks off is made again, and goes on.
          */
         delete: operations["delete_pipeline"];
         options?: never;
@@ -595,7 +599,7 @@ export interface components {
         };
         /**
          * BulkOut
-         * @description What was done. ``dry_run``: nothing was; ``done`` is 0.
+         * @description What was done. ``dry_run``: nothing was, ``done`` is 0, and ``refused`` are those that would be.
          */
         BulkOut: {
             /**
@@ -636,7 +640,7 @@ export interface components {
             filter?: components["schemas"]["ExecutionFilter"] | null;
             /**
              * Dry Run
-             * @description Only count.
+             * @description Change nothing: only count, and say which would be refused.
              * @default false
              */
             dry_run: boolean;
@@ -858,13 +862,13 @@ export interface components {
             pipeline_id?: string | null;
             /**
              * Started After
-             * @description Started at or after this time.
+             * @description Started at or after this time; what has not started counts by its `created_at`.
              * @example 2026-11-24T03:00:00Z
              */
             started_after?: string | null;
             /**
              * Started Before
-             * @description Started before this time.
+             * @description Started before this time; see `started_after`.
              */
             started_before?: string | null;
             /**
@@ -1571,7 +1575,7 @@ export interface components {
             denominator: number;
             /**
              * Executions Query
-             * @description The query string of `/api/executions`, and of the page, that lists what is behind it.
+             * @description The query string of `/api/executions`, and of the page, for what is behind it: those that failed, or all of the window, as no filter finds only those that retried, fell back or asked a person. The list has also what has not started.
              * @example status=failed&started_after=2026-11-24T03%3A00%3A00.000000Z
              */
             executions_query: string;
@@ -2839,6 +2843,15 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            /** @description The body has more than 17 MiB. */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             /** @description The body is not JSON. */
             415: {
                 headers: {
@@ -3065,6 +3078,15 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            /** @description The body has more than 17 MiB. */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             /** @description The body is not JSON. */
             415: {
                 headers: {
@@ -3246,6 +3268,15 @@ export interface operations {
             };
             /** @description `base_version` is not the current one. */
             409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The body has more than 17 MiB. */
+            413: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -3624,6 +3655,15 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            /** @description The body has more than 17 MiB. */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             /** @description The body is not JSON. */
             415: {
                 headers: {
@@ -3778,6 +3818,15 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            /** @description The body has more than 17 MiB. */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             /** @description The body is not JSON. */
             415: {
                 headers: {
@@ -3821,9 +3870,9 @@ export interface operations {
             query?: {
                 /** @description Only of this pipeline. */
                 pipeline_id?: string | null;
-                /** @description Started at or after this time. */
+                /** @description Started at or after this time; what has not started counts by its `created_at`. */
                 started_after?: string | null;
-                /** @description Started before this time. */
+                /** @description Started before this time; see `started_after`. */
                 started_before?: string | null;
                 /** @description Only those whose id begins with this, or whose pipeline has it in its name or slug; with `started_after` also those with it in their error. */
                 q?: string | null;
@@ -3901,9 +3950,9 @@ export interface operations {
             query?: {
                 /** @description Only of this pipeline. */
                 pipeline_id?: string | null;
-                /** @description Started at or after this time. */
+                /** @description Started at or after this time; what has not started counts by its `created_at`. */
                 started_after?: string | null;
-                /** @description Started before this time. */
+                /** @description Started before this time; see `started_after`. */
                 started_before?: string | null;
                 /** @description Only those whose id begins with this, or whose pipeline has it in its name or slug; with `started_after` also those with it in their error. */
                 q?: string | null;
@@ -4012,6 +4061,15 @@ export interface operations {
             };
             /** @description The caller may not do this. */
             403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The body has more than 17 MiB. */
+            413: {
                 headers: {
                     [name: string]: unknown;
                 };

@@ -28,6 +28,9 @@ export function useSignOut() {
   const client = useQueryClient();
   return useMutation({
     mutationFn: () => answered(api.DELETE("/api/session")),
-    onSuccess: () => client.clear(),
+    onSuccess: async () => {
+      await client.invalidateQueries(sessionQuery); // the pages go
+      client.removeQueries({ predicate: ({ queryKey }) => queryKey[0] !== sessionQuery.queryKey[0] });
+    },
   });
 }

@@ -1,9 +1,11 @@
 /** What a page of changes does to the execution that is shown: pure, so that its promise can be tested.
  *
  * Rows are applied by (id, sequence): an older row never overwrites a newer one, and a row that comes twice changes
- * nothing. `sequence` of the execution is the cursor to come back with.
+ * nothing. `sequence` of the execution is the cursor to come back with. Each page brings the execution's row as it is
+ * by now; that it has ended is taken in with the last page, since what led to it is on the others.
  */
 import type { ChangesOut, ExecutionDetail, LogOut, StepDetail, StepOut } from "@/api/schema.gen";
+import { hasEnded } from "./status";
 
 export type Changes = ChangesOut;
 
@@ -18,7 +20,7 @@ export function applyChanges(known: ExecutionDetail, changes: Changes): Executio
       if (before === undefined || before.sequence < message.data.sequence) {
         steps.set(message.data.step_execution_id, withRow(before, message.data));
       }
-    } else if (message.type === "execution_update") {
+    } else if (message.type === "execution_update" && !(changes.more && hasEnded(message.data.status))) {
       execution = { ...execution, ...message.data };
     }
   }

@@ -10,6 +10,8 @@ export const TIME_WINDOWS = {
   "30d": { label: "Last 30 days", seconds: 30 * 86_400 },
 } as const;
 
+const MINUTE_MS = 60_000;
+
 export type TimeWindow = keyof typeof TIME_WINDOWS;
 
 /** The words of the address. A window that ends now and moments of one's own exclude each other. */
@@ -39,10 +41,11 @@ export function withFilters(address: URLSearchParams, change: Partial<ShownFilte
   return next;
 }
 
-/** What the API is asked at a moment: a window becomes the time at which it begins. */
+/** What the API is asked at a moment: a window becomes the minute at which it begins. */
 export function askedFilters({ window, ...filters }: ShownFilters, nowMs: number): ExecutionFilters {
   if (window === undefined) return filters;
-  return { ...filters, started_after: new Date(nowMs - TIME_WINDOWS[window].seconds * 1000).toISOString() };
+  const begins = Math.floor(nowMs / MINUTE_MS) * MINUTE_MS - TIME_WINDOWS[window].seconds * 1000;
+  return { ...filters, started_after: new Date(begins).toISOString() };
 }
 
 export function isTimeWindow(word: string | null | undefined): word is TimeWindow {

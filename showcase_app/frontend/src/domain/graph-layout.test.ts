@@ -1,8 +1,18 @@
 import ELK from "elkjs/lib/elk.bundled";
 import { describe, expect, it } from "vitest";
 import type { GraphEdge, GraphOut } from "@/api/schema.gen";
-import { endsOf, nodeSentence, passedBy, START, waySentence } from "./graph";
-import { firstView, type Layout, layoutOf, layoutQuestion, type Orientation, roundedPath } from "./graph-layout";
+import { endsOf, nodeSentence, passedBy, START, shortLabel, waySentence } from "./graph";
+import {
+  endName,
+  expectedHeight,
+  firstView,
+  frameHeight,
+  type Layout,
+  layoutOf,
+  layoutQuestion,
+  type Orientation,
+  roundedPath,
+} from "./graph-layout";
 
 function graphOf(ways: [source: string, target: string, label?: string, isBack?: boolean][]): GraphOut {
   const ids = [...new Set([...ways.map((way) => way[0]), ...ways.map((way) => way[1])])].filter(
@@ -101,12 +111,34 @@ describe("the first view", () => {
 
   it("is all of a graph that can be read then, in the middle", () => {
     expect(firstView(flat(400), 800, 300, "right")).toEqual({ x: 200, y: 100, zoom: 1 });
-    expect(firstView(flat(1000), 800, 300, "right").zoom).toBeCloseTo(0.768);
+    expect(firstView(flat(1000), 800, 300, "right").zoom).toBeCloseTo(0.776);
   });
 
   it("is the beginning of one that is too long", () => {
-    expect(firstView(flat(90_000), 800, 300, "right")).toEqual({ x: 16, y: 110, zoom: 0.8 });
+    expect(firstView(flat(90_000), 800, 300, "right")).toEqual({ x: 12, y: 110, zoom: 0.8 });
   });
+});
+
+describe("the frame", () => {
+  const sized = (width: number, height: number): Layout => ({ boxes: [], ways: [], width, height });
+
+  it("is as high as the graph in it, within limits", () => {
+    expect(frameHeight(sized(800, 300), 1000)).toBe(324);
+    expect(frameHeight(sized(1600, 400), 1304)).toBe(344); // at 0.8
+    expect([frameHeight(sized(300, 64), 1000), frameHeight(sized(300, 2000), 1000)]).toEqual([220, 420]);
+    expect(frameHeight(sized(90_000, 300), 1000)).toBe(264); // its beginning, at 0.8
+  });
+
+  it("is expected to hold the steps that stand side by side", () => {
+    const wide = graphOf([...["b", "c", "d", "e"].map((id): [string, string] => ["a", id]), ["e", "f"], ["b", "f"]]);
+    expect(expectedHeight(wide, 1000, "right")).toBe(368);
+    expect(expectedHeight(wide, 492, "right")).toBe(300); // at 0.8
+    expect([expectedHeight(LOOP, 1000, "right"), expectedHeight(LOOP, 340, "down")]).toEqual([220, 420]);
+  });
+});
+
+it("an end is called what its id says", () => {
+  expect(["end", "end_rejected", "end_not_ordered"].map(endName)).toEqual(["", "Rejected", "Not ordered"]);
 });
 
 it("a path has round corners, and straight lines none", () => {
@@ -168,6 +200,13 @@ it("a step is one sentence for those who do not see it", () => {
   expect(nodeSentence(node, undefined)).toBe("ingest");
   expect(nodeSentence(node, { ...run, status: "completed", iteration: 2, maxIterations: 5, seconds: 1.25 })).toBe(
     "ingest, Completed, took 1.3 s, iteration 2 of at most 5, attempt 2",
+  );
+});
+
+it("a condition is drawn with the names of its parameters", () => {
+  const label = 'result.score ≥ "{parameters.pass_score}" and x < {parameters.limit.low}';
+  expect(shortLabel({ index: 0, source: "a", target: "b", is_back_edge: false, label })).toBe(
+    "result.score ≥ pass_score and x < limit.low",
   );
 });
 

@@ -1,7 +1,7 @@
 /** Where steps and ways are drawn: what ELK is asked, and its answer as positions and paths. Statuses play no part. */
 import type { ElkExtendedEdge, ElkNode, ElkPoint } from "elkjs/lib/elk-api";
 import type { GraphEdge, GraphOut } from "@/api/schema.gen";
-import { endsOf, START } from "./graph";
+import { endsOf, START, shortLabel } from "./graph";
 
 export type Orientation = "right" | "down";
 export type Box = { id: string; x: number; y: number; width: number; height: number };
@@ -17,21 +17,22 @@ export type Way = {
 };
 export type Layout = { boxes: readonly Box[]; ways: readonly Way[]; width: number; height: number };
 
-export const STEP_SIZE = { width: 216, height: 70 };
-export const MARK_SIZE = { width: 56, height: 26 };
-export const LABEL_WIDTH = 172;
+export const STEP_SIZE = { width: 152, height: 66 };
+const MARK_SIZE = { width: 28, height: 28 };
+export const LABEL_WIDTH = 128;
 const LABEL_LINE = 16;
 /** Of this many steps on, a layout that is there in a second is worth more than one with fewer bends. */
 const LARGE = 150;
 const NEAT = { "elk.layered.nodePlacement.strategy": "NETWORK_SIMPLEX" };
 const QUICK = { "elk.layered.nodePlacement.strategy": "BRANDES_KOEPF", "elk.layered.thoroughness": "1" };
 const INLINE = { "elk.edgeLabels.inline": "true" }; // on its line, not beside it
-const CHARACTER = 6.1; // of the font of labels, on average
+const CHARACTER = 6.4; // of the font of labels, on average
+const MARK_CHARACTER = 7.6;
 
 /** The question to ELK. Steps keep the order of the file; ways back go around. */
 export function layoutQuestion(graph: GraphOut, orientation: Orientation): ElkNode {
   const step = (id: string) => ({ id, ...STEP_SIZE });
-  const mark = (id: string) => ({ id, ...MARK_SIZE });
+  const mark = (id: string) => ({ id, ...markSize(id) });
   const start: ElkExtendedEdge = { id: START, sources: [START], targets: [graph.start_at] };
   return {
     id: "graph",
@@ -43,10 +44,10 @@ export function layoutQuestion(graph: GraphOut, orientation: Orientation): ElkNo
       "elk.layered.feedbackEdges": "true",
       ...(graph.nodes.length > LARGE ? QUICK : NEAT),
       "elk.layered.nodePlacement.favorStraightEdges": "true",
-      "elk.layered.spacing.nodeNodeBetweenLayers": orientation === "right" ? "44" : "34",
-      "elk.layered.spacing.edgeNodeBetweenLayers": "18",
-      "elk.spacing.nodeNode": orientation === "right" ? "26" : "22",
-      "elk.spacing.edgeNode": "16",
+      "elk.layered.spacing.nodeNodeBetweenLayers": orientation === "right" ? "26" : "30",
+      "elk.layered.spacing.edgeNodeBetweenLayers": "14",
+      "elk.spacing.nodeNode": orientation === "right" ? "20" : "22",
+      "elk.spacing.edgeNode": "14",
       "elk.spacing.edgeLabel": "4",
       "elk.padding": "[top=8,left=8,bottom=8,right=8]",
     },
@@ -57,7 +58,7 @@ export function layoutQuestion(graph: GraphOut, orientation: Orientation): ElkNo
         id: String(place),
         sources: [edge.source],
         targets: [edge.target],
-        labels: edge.label === "" ? [] : [{ text: edge.label, ...labelSize(edge.label), layoutOptions: INLINE }],
+        labels: edge.label === "" ? [] : [{ text: edge.label, ...labelSize(shortLabel(edge)), layoutOptions: INLINE }],
         layoutOptions: { "elk.layered.priority.direction": edge.is_back_edge ? "0" : "10" },
       })),
     ],
@@ -93,9 +94,42 @@ export function layoutOf(graph: GraphOut, answer: ElkNode): Layout {
 
 export type View = { x: number; y: number; zoom: number };
 
-const PADDING = 16;
-const READABLE = 0.5;
+const PADDING = 12;
+const READABLE = 0.65;
 const FIRST_ZOOM = 0.8;
+const LOWEST = 220;
+const HIGHEST = 420;
+const COLUMN = 205; // of steps, with the ways and labels behind them, on average
+
+/** How high the frame of a layout is, in pixels, so that it is filled and does not fill the screen. */
+export function frameHeight(layout: Layout, width: number): number {
+  const whole = Math.min((width - 2 * PADDING) / layout.width, 1);
+  const height = Math.ceil(layout.height * (whole >= READABLE ? whole : FIRST_ZOOM)) + 2 * PADDING;
+  return Math.min(HIGHEST, Math.max(LOWEST, height));
+}
+
+/** About as high as the frame will be, said before there is a layout: by the most steps that stand side by side. */
+export function expectedHeight(graph: GraphOut, width: number, orientation: Orientation): number {
+  if (orientation === "down") return HIGHEST;
+  const column = new Map([[graph.start_at, 0]]);
+  const ways = graph.edges.filter((edge) => !edge.is_back_edge);
+  for (let moved = true, rounds = 0; moved && rounds < graph.nodes.length; rounds += 1) {
+    moved = false;
+    for (const { source, target } of ways) {
+      const next = (column.get(source) ?? 0) + 1;
+      if (next > (column.get(target) ?? 0)) moved = column.set(target, next) !== undefined;
+    }
+  }
+  const inColumn = new Map<number, number>();
+  for (const { id } of graph.nodes) {
+    const at = column.get(id) ?? 0;
+    inColumn.set(at, (inColumn.get(at) ?? 0) + 1);
+  }
+  const whole = Math.min(1, width / (inColumn.size * COLUMN));
+  const rows = Math.max(...inColumn.values(), 1) * (STEP_SIZE.height + 20);
+  const height = Math.ceil(rows * (whole >= READABLE ? whole : FIRST_ZOOM)) + 2 * PADDING;
+  return Math.min(HIGHEST, Math.max(LOWEST, height));
+}
 
 /** How a layout is first looked at: all of it where that can be read, otherwise its beginning. */
 export function firstView(layout: Layout, width: number, height: number, orientation: Orientation): View {
@@ -138,6 +172,18 @@ function towards(corner: ElkPoint, other: ElkPoint, distance: number): ElkPoint 
   if (length === 0) return corner;
   const share = Math.min(distance, length / 2) / length;
   return { x: corner.x + (other.x - corner.x) * share, y: corner.y + (other.y - corner.y) * share };
+}
+
+/** `end_rejected` reads Rejected; the plain end needs no name. */
+export function endName(id: string): string {
+  const name = id.replace(/^end_?/, "").replaceAll("_", " ");
+  return name.charAt(0).toUpperCase() + name.slice(1);
+}
+
+/** A round mark, or as wide as its name. */
+function markSize(id: string) {
+  const name = id === START ? "" : endName(id);
+  return { ...MARK_SIZE, width: MARK_SIZE.width + (name === "" ? 0 : Math.ceil(name.length * MARK_CHARACTER) + 6) };
 }
 
 /** One line, or two for a long one; what does not fit in two is cut when it is drawn. */

@@ -52,6 +52,11 @@ export function nodeSentence(node: GraphNode, run: NodeRun | undefined): string 
   return said.join(", ");
 }
 
+/** A condition as it is drawn: parameters by their names alone. */
+export function shortLabel({ label }: GraphEdge): string {
+  return label.replace(/"?\{parameters\.([\w.-]+)\}"?/g, "$1");
+}
+
 /** A way in one sentence; null: the one from the start. `names` are those of the steps, by id. */
 export function waySentence(
   names: ReadonlyMap<string, string>,

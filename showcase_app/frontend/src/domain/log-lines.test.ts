@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { createLine } from "@/mocks/create-execution";
-import { lineText, mergedLines } from "./log-lines";
+import { hasGap, lineText, mergedLines, NO_LINES, withHeard } from "./log-lines";
 
 const lines = (...ids: string[]) => ids.map((log_id) => createLine({ log_id }));
 const idsOf = (merged: ReturnType<typeof mergedLines>) => merged.map((line) => line.log_id);
@@ -32,6 +32,31 @@ describe("lines from pages and from the socket", () => {
     ];
     const filters = { step_execution_id: "a", level: "warning", q: "disk full" } as const;
     expect(idsOf(mergedLines([], live, filters, true))).toEqual(["2"]);
+  });
+});
+
+describe("lines that were heard", () => {
+  const numbered = (from: number, count: number) =>
+    Array.from({ length: count }, (_, at) => createLine({ log_id: String(from + at), sequence: from + at }));
+
+  it("are all kept while they are few", () => {
+    expect(withHeard(withHeard(NO_LINES, numbered(1, 2)), numbered(3, 1))).toEqual({
+      lines: numbered(1, 3),
+      dropped: null,
+    });
+  });
+
+  it("are let go, the oldest first, where they are many", () => {
+    const heard = withHeard(withHeard(NO_LINES, numbered(1, 4_000)), numbered(4_001, 3_000));
+    expect(heard.lines).toHaveLength(5_000);
+    expect([heard.lines[0]?.sequence, heard.dropped]).toEqual([2_001, 2_000]);
+  });
+
+  it("leave a gap where what was let go had not been read", () => {
+    expect(hasGap(numbered(1, 10), null, null)).toBe(false);
+    expect(hasGap(numbered(1, 10), 9, null)).toBe(false);
+    expect(hasGap(numbered(1, 10), 11, null)).toBe(true);
+    expect(hasGap(numbered(1, 10), 11, 11)).toBe(false); // read after these were let go: none of them is like this
   });
 });
 

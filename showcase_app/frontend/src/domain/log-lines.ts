@@ -5,6 +5,28 @@ export const LEVELS: readonly LogLevel[] = ["debug", "info", "warning", "error"]
 
 export type LineFilters = { step_execution_id?: string; level?: LogLevel; q?: string };
 
+/** What the socket brought, at most `MOST_HEARD` lines; `dropped`: the sequence of the last line that was let go. */
+export type HeardLines = { lines: readonly LogOut[]; dropped: number | null };
+
+export const NO_LINES: HeardLines = { lines: [], dropped: null };
+const MOST_HEARD = 5_000;
+
+/** With lines that have just come; the oldest are let go where there are too many. */
+export function withHeard({ lines, dropped }: HeardLines, come: readonly LogOut[]): HeardLines {
+  const all = [...lines, ...come];
+  const over = all.length - MOST_HEARD;
+  if (over <= 0) return { lines: all, dropped };
+  return { lines: all.slice(over), dropped: all[over - 1]?.sequence ?? dropped };
+}
+
+/**
+ * Whether lines are missing between what was read, to its end, and what is kept of what the socket brought. `before` is
+ * what had been let go when the reading began.
+ */
+export function hasGap(read: readonly LogOut[], dropped: number | null, before: number | null): boolean {
+  return dropped !== null && dropped > Math.max(before ?? 0, read.at(-1)?.sequence ?? 0);
+}
+
 /**
  * Each line once, in the order in which they were recorded, which is that of the pages. Lines of the socket that lie
  * beyond what was read are held back until all pages have been read: there would be a gap before them.

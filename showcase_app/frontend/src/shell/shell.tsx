@@ -4,17 +4,18 @@ import { useDisclosure } from "@mantine/hooks";
 import { IconActivityHeartbeat, IconChartHistogram, IconListDetails, IconRoute } from "@tabler/icons-react";
 import { useQuery } from "@tanstack/react-query";
 import { Suspense } from "react";
-import { Link, Outlet, NavLink as RouterLink, useLocation } from "react-router";
+import { Link, Outlet, NavLink as RouterLink, ScrollRestoration, useLocation } from "react-router";
 import { sessionQuery, useSignOut } from "@/api/session";
 import { ColorSchemeToggle } from "./color-scheme-toggle";
+import { PAGES } from "./pages";
 import classes from "./shell.module.css";
 import { SignIn } from "./sign-in";
 
 const PLACES = [
-  { to: "/pipelines", label: "Pipelines", icon: IconRoute },
-  { to: "/executions", label: "Executions", icon: IconListDetails },
-  { to: "/insights", label: "Metrics", icon: IconChartHistogram },
-  { to: "/system", label: "System", icon: IconActivityHeartbeat },
+  { to: "/pipelines", label: "Pipelines", icon: IconRoute, load: PAGES.pipelines },
+  { to: "/executions", label: "Executions", icon: IconListDetails, load: PAGES.executions },
+  { to: "/insights", label: "Metrics", icon: IconChartHistogram, load: PAGES.insights },
+  { to: "/system", label: "System", icon: IconActivityHeartbeat, load: PAGES.system },
 ];
 
 export function Shell() {
@@ -49,7 +50,7 @@ export function Shell() {
       </AppShell.Header>
       <AppShell.Navbar component="nav" aria-label="Pages">
         <ScrollArea p="xs">
-          {PLACES.map(({ to, label, icon: Icon }) => (
+          {PLACES.map(({ to, label, icon: Icon, load }) => (
             <NavLink
               key={to}
               component={RouterLink}
@@ -58,6 +59,8 @@ export function Shell() {
               leftSection={<Icon size={18} stroke={1.8} aria-hidden />}
               active={pathname.startsWith(to)}
               onClick={close}
+              onPointerEnter={() => prefetch(load)}
+              onFocus={() => prefetch(load)}
               className={classes.place}
             />
           ))}
@@ -68,8 +71,14 @@ export function Shell() {
           <Outlet />
         </Suspense>
       </AppShell.Main>
+      <ScrollRestoration />
     </AppShell>
   );
+}
+
+/** That it could not be fetched is said by whoever goes there. */
+function prefetch(load: () => Promise<unknown>): void {
+  load().catch(() => undefined);
 }
 
 function SignedIn({ actor, role }: { actor: string; role: string }) {

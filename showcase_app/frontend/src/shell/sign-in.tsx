@@ -1,11 +1,15 @@
 /** Where a server with keys asks for one. The key goes to the server once and is not kept by the page. */
 import { Button, Paper, PasswordInput, Stack, Text, Title } from "@mantine/core";
-import { useState } from "react";
+import { useDocumentTitle } from "@mantine/hooks";
+import { useEffect, useRef, useState } from "react";
 import { useSignIn } from "@/api/session";
 
 export function SignIn() {
   const [key, setKey] = useState("");
   const signIn = useSignIn();
+  const field = useRef<HTMLInputElement>(null);
+  useEffect(() => field.current?.focus(), []); // there is nothing else on the page
+  useDocumentTitle("Sign in · ia_modules");
   return (
     <main>
       <Paper maw={380} mx="auto" mt="12vh" p="xl" withBorder>
@@ -27,7 +31,7 @@ export function SignIn() {
               error={signIn.error?.message}
               autoComplete="current-password"
               required
-              data-autofocus
+              ref={field}
             />
             <Button type="submit" loading={signIn.isPending}>
               Sign in

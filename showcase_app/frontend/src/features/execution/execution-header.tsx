@@ -106,9 +106,10 @@ function Moment({ at }: { at: string | null }) {
 
 function Progress({ execution }: { execution: ExecutionDetail }) {
   const { completed_steps: done, failed_steps: failed, total_steps: total } = execution;
+  const ended = hasEnded(execution.status);
   return (
     <>
-      {total > 0 && !hasEnded(execution.status) ? `${done} of ${total}` : done} done
+      {ended ? `${done + failed} ran` : `${total > 0 ? `${done} of ${total}` : done} done`}
       {failed > 0 ? <Text span inherit className={classes.red}>{`, ${failed} failed`}</Text> : null}
     </>
   );

@@ -21,7 +21,9 @@ import { StepsList } from "./steps-list";
 import { Timeline } from "./timeline";
 import { useSelection } from "./use-selection";
 
-const GRAPH_HEIGHT = 340;
+const WAITING_HEIGHT = 300;
+const LIST_HEIGHT = 340;
+const SEEN_PIXELS = 220;
 
 export function Component() {
   const { executionId = "" } = useParams();
@@ -58,9 +60,9 @@ function Execution({ execution, live }: { execution: ExecutionDetail; live: Live
   const choose = useCallback(
     (stepId: string, attempt?: StepDetail, tab?: string) => {
       selectStep(stepId, attempt, tab);
-      // Where the columns stand below each other, the panel may be out of sight.
+      // The panel may be out of sight: below a high graph, or below everything where there is one column.
       const panel = side.current;
-      if (panel !== null && getComputedStyle(panel).position !== "sticky") {
+      if (panel !== null && panel.getBoundingClientRect().top > window.innerHeight - SEEN_PIXELS) {
         panel.scrollIntoView({ block: "nearest", behavior: calm() ? "auto" : "smooth" });
       }
     },
@@ -73,14 +75,12 @@ function Execution({ execution, live }: { execution: ExecutionDetail; live: Live
       {execution.status === "failed" ? (
         <FailureBanner execution={execution} step={stopped} onJump={(step) => choose(step.step_id, step, "error")} />
       ) : null}
+      <Graph execution={execution} graph={graph} selected={selection.stepId} onSelect={choose} />
       <div className={classes.columns}>
-        <div className={classes.pictures}>
-          <Graph execution={execution} graph={graph} selected={selection.stepId} onSelect={choose} />
-          <Timeline execution={execution} selected={selection.attempt} onSelect={choose} />
-        </div>
+        <Timeline execution={execution} selected={selection.attempt} onSelect={choose} />
         <div ref={side} className={classes.side}>
           {selection.stepId === null ? (
-            <ExecutionPanel execution={execution} selection={selection} lines={live.lines} />
+            <ExecutionPanel execution={execution} selection={selection} heard={live.heard} />
           ) : (
             <StepPanel
               execution={execution}
@@ -88,7 +88,7 @@ function Execution({ execution, live }: { execution: ExecutionDetail; live: Live
               stepId={selection.stepId}
               node={graph.data?.nodes.find((node) => node.id === selection.stepId)}
               nameOf={nameOf}
-              lines={live.lines}
+              heard={live.heard}
             />
           )}
         </div>
@@ -130,7 +130,7 @@ function Graph({ execution, graph, selected, onSelect }: GraphProps) {
     );
 
   return (
-    <section aria-label="Steps">
+    <section aria-label="Steps" className={classes.graph}>
       <div className={classes.views}>
         <Title order={2} size="h3">
           Steps
@@ -154,21 +154,14 @@ function Graph({ execution, graph, selected, onSelect }: GraphProps) {
       </div>
       {shown === "list" ? (
         <div className={`panel ${classes.listed}`}>
-          <StepsList steps={execution.steps} selected={selected} onSelect={onSelect} height={GRAPH_HEIGHT} />
+          <StepsList steps={execution.steps} selected={selected} onSelect={onSelect} height={LIST_HEIGHT} />
         </div>
       ) : graph.data !== undefined ? (
-        <PipelineGraph
-          graph={graph.data}
-          runs={runs}
-          edges={edges}
-          selected={selected}
-          onSelect={onSelect}
-          height={GRAPH_HEIGHT}
-        />
+        <PipelineGraph graph={graph.data} runs={runs} edges={edges} selected={selected} onSelect={onSelect} />
       ) : graph.error !== null ? (
         <QueryFailed what="The graph" error={graph.error} retry={() => void graph.refetch()} />
       ) : (
-        <Skeleton height={GRAPH_HEIGHT} aria-label="The graph is being read" />
+        <Skeleton height={WAITING_HEIGHT} aria-label="The graph is being read" />
       )}
     </section>
   );
@@ -191,11 +184,9 @@ function Loading() {
     <Stack aria-label="The execution is being read">
       <Skeleton height={36} width={320} />
       <Skeleton height={44} />
+      <Skeleton height={WAITING_HEIGHT + 36} />
       <div className={classes.columns}>
-        <div className={classes.pictures}>
-          <Skeleton height={GRAPH_HEIGHT + 36} />
-          <Skeleton height={220} />
-        </div>
+        <Skeleton height={260} />
         <Skeleton height={420} />
       </div>
     </Stack>

@@ -2,7 +2,8 @@
 import { Group, Tabs, Text, Title } from "@mantine/core";
 import { useQuery } from "@tanstack/react-query";
 import { payloadsQuery } from "@/api/executions";
-import type { ExecutionDetail, LogOut } from "@/api/schema.gen";
+import type { ExecutionDetail } from "@/api/schema.gen";
+import type { HeardLines } from "@/domain/log-lines";
 import { hasEnded, statusWord } from "@/domain/status";
 import classes from "./execution.module.css";
 import { LogView } from "./log-view";
@@ -11,9 +12,9 @@ import type { Selection } from "./use-selection";
 
 const TABS = ["output", "input", "metadata", "logs"];
 
-type ExecutionPanelProps = { execution: ExecutionDetail; selection: Selection; lines: readonly LogOut[] };
+type ExecutionPanelProps = { execution: ExecutionDetail; selection: Selection; heard: HeardLines };
 
-export function ExecutionPanel({ execution, selection, lines }: ExecutionPanelProps) {
+export function ExecutionPanel({ execution, selection, heard }: ExecutionPanelProps) {
   const { data, error, refetch } = useQuery(payloadsQuery(execution.execution_id, execution.status));
   const ended = hasEnded(execution.status);
   const usual = !ended ? "logs" : execution.status === "completed" ? "output" : "input";
@@ -59,7 +60,7 @@ export function ExecutionPanel({ execution, selection, lines }: ExecutionPanelPr
         <Tabs.Panel value="input">{payload("Input", data?.input_data, "Nothing was given to it.")}</Tabs.Panel>
         <Tabs.Panel value="metadata">{payload("Metadata", data?.metadata, "Nothing was noted about it.")}</Tabs.Panel>
         <Tabs.Panel value="logs">
-          <LogView executionId={execution.execution_id} live={lines} running={!ended} steps={execution.steps} />
+          <LogView executionId={execution.execution_id} heard={heard} running={!ended} steps={execution.steps} />
         </Tabs.Panel>
       </Tabs>
     </section>

@@ -8,7 +8,7 @@ import { useEffect, useMemo, useRef, useState } from "react";
 import { logsQuery } from "@/api/logs";
 import type { LogLevel, LogOut, StepDetail } from "@/api/schema.gen";
 import { QueryFailed } from "@/components/ui/notices";
-import { LEVELS, lineText, mergedLines } from "@/domain/log-lines";
+import { type HeardLines, hasGap, LEVELS, lineText, mergedLines } from "@/domain/log-lines";
 import { clockText, exactText } from "@/domain/time";
 import classes from "./log-view.module.css";
 import { Quiet } from "./payload";
@@ -21,14 +21,14 @@ type LogViewProps = {
   /** Only of this attempt. */
   stepExecutionId?: string;
   /** What the socket brought since the page was opened, of the whole execution. */
-  live: readonly LogOut[];
+  heard: HeardLines;
   /** Whether more lines are to be expected: then the end is followed. */
   running: boolean;
   /** To name the step of each line. */
   steps?: readonly StepDetail[];
 };
 
-export function LogView({ executionId, stepExecutionId, live, running, steps }: LogViewProps) {
+export function LogView({ executionId, stepExecutionId, heard, running, steps }: LogViewProps) {
   const [level, setLevel] = useState<LogLevel>("debug");
   const [typed, setTyped] = useState("");
   const [q] = useDebouncedValue(typed.trim(), 250);
@@ -43,16 +43,18 @@ export function LogView({ executionId, stepExecutionId, live, running, steps }: 
   );
   const query = useInfiniteQuery(logsQuery(executionId, filters));
   const { data, hasNextPage, isFetchingNextPage, fetchNextPage } = query;
+  const read = useMemo(() => data?.pages.flatMap((page) => page.items), [data]);
   const lines = useMemo(
-    () =>
-      mergedLines(
-        data?.pages.flatMap((page) => page.items) ?? [],
-        data === undefined ? [] : live,
-        filters,
-        data !== undefined && !hasNextPage,
-      ),
-    [data, live, filters, hasNextPage],
+    () => (read === undefined ? [] : mergedLines(read, heard.lines, filters, !hasNextPage)),
+    [read, heard, filters, hasNextPage],
   );
+  const [begun, setBegun] = useState({ filters, dropped: heard.dropped });
+  if (begun.filters !== filters) setBegun({ filters, dropped: heard.dropped }); // it is read anew
+  const isPartial = read !== undefined && !hasNextPage && hasGap(read, heard.dropped, begun.dropped);
+  const readAgain = () => {
+    setBegun({ filters, dropped: heard.dropped });
+    void query.refetch();
+  };
   const names = useMemo(() => new Map(steps?.map((step) => [step.step_execution_id, step.step_name])), [steps]);
   const clipboard = useClipboard({ timeout: 1500 });
 
@@ -96,6 +98,16 @@ export function LogView({ executionId, stepExecutionId, live, running, steps }: 
           </Button>
         </Group>
       </Group>
+      {isPartial ? (
+        <Group gap={8} className={classes.gap} role="status">
+          <Text size="xs">
+            The page keeps the newest 5,000 lines that came while it was open; older ones are left out.
+          </Text>
+          <Button size="compact-xs" variant="default" onClick={readAgain}>
+            Read them
+          </Button>
+        </Group>
+      ) : null}
       {query.isError && data === undefined ? (
         <QueryFailed what="Log lines" error={query.error} retry={() => void query.refetch()} />
       ) : data === undefined ? (

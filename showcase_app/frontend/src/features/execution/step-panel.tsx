@@ -15,9 +15,10 @@ import {
 } from "@mantine/core";
 import { IconX } from "@tabler/icons-react";
 import { useMemo } from "react";
-import type { ExecutionDetail, GraphNode, InteractionOut, LogOut, StepDetail } from "@/api/schema.gen";
+import type { ExecutionDetail, GraphNode, InteractionOut, StepDetail } from "@/api/schema.gen";
 import { Ago, Duration } from "@/components/ui/moments";
 import { StatusBadge, StatusIcon } from "@/components/ui/status-badge";
+import type { HeardLines } from "@/domain/log-lines";
 import { attemptsOf, fellBack, isOver } from "@/domain/runs";
 import { hasEnded, statusWord } from "@/domain/status";
 import classes from "./execution.module.css";
@@ -35,10 +36,10 @@ type StepPanelProps = {
   stepId: string;
   node: GraphNode | undefined;
   nameOf: (stepId: string) => string;
-  lines: readonly LogOut[];
+  heard: HeardLines;
 };
 
-export function StepPanel({ execution, selection, stepId, node, nameOf, lines }: StepPanelProps) {
+export function StepPanel({ execution, selection, stepId, node, nameOf, heard }: StepPanelProps) {
   const { attempt } = selection;
   const attempts = useMemo(() => attemptsOf(execution.steps, stepId), [execution.steps, stepId]);
   return (
@@ -81,7 +82,7 @@ export function StepPanel({ execution, selection, stepId, node, nameOf, lines }:
             attempt={attempt}
             attempts={attempts}
             nameOf={nameOf}
-            lines={lines}
+            heard={heard}
           />
         </>
       )}
@@ -145,7 +146,7 @@ function AttemptFacts({ attempt, owner }: { attempt: StepDetail; owner: string |
           <dd>{attempt.started_at === null ? <span className="quiet">–</span> : <Ago at={attempt.started_at} />}</dd>
         </div>
         <div className={classes.fact}>
-          <dt>{isOver(attempt) ? "Took" : "Running"}</dt>
+          <dt>{isOver(attempt) ? "Took" : attempt.status === "waiting" ? "Waiting" : "Running"}</dt>
           <dd>
             <Duration start={attempt.started_at} end={attempt.completed_at} />
           </dd>
@@ -232,12 +233,12 @@ type AttemptTabsProps = {
   attempt: StepDetail;
   attempts: StepDetail[];
   nameOf: (stepId: string) => string;
-  lines: readonly LogOut[];
+  heard: HeardLines;
 };
 
 const TABS = ["output", "input", "error", "logs", "attempts"];
 
-function AttemptTabs({ execution, selection, attempt, attempts, nameOf, lines }: AttemptTabsProps) {
+function AttemptTabs({ execution, selection, attempt, attempts, nameOf, heard }: AttemptTabsProps) {
   const whole = useWholeStep(attempt);
   const hasError = attempt.error_type !== null || attempt.error_message !== null;
   const usual = hasError && !fellBack(attempt) ? "error" : isOver(attempt) ? "output" : "logs";
@@ -282,7 +283,7 @@ function AttemptTabs({ execution, selection, attempt, attempts, nameOf, lines }:
         <LogView
           executionId={execution.execution_id}
           stepExecutionId={attempt.step_execution_id}
-          live={lines}
+          heard={heard}
           running={!isOver(attempt)}
         />
       </Tabs.Panel>

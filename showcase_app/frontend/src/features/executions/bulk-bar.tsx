@@ -1,9 +1,9 @@
 /** What can be done with the executions that are selected. */
 import { ActionBar, Button, Text, Tooltip } from "@mantine/core";
 import { useState } from "react";
-import type { ExecutionFilters } from "@/api/executions";
 import type { ExecutionStatus } from "@/api/schema.gen";
 import { useWhyReadOnly } from "@/api/session";
+import { askedFilters, type ShownFilters } from "@/domain/execution-filters";
 import { hasEnded } from "@/domain/status";
 import { type BulkAction, BulkDialog, type BulkTarget } from "./bulk-dialog";
 import classes from "./executions.module.css";
@@ -13,7 +13,7 @@ const LIMIT = 1000;
 type Props = {
   /** `status` as far as it is known. */
   selected: { id: string; status: ExecutionStatus | undefined }[];
-  filters: ExecutionFilters;
+  filters: ShownFilters;
   allMatching: boolean;
   canSelectAll: boolean;
   onSelectAll: () => void;
@@ -23,13 +23,15 @@ type Props = {
 export function BulkBar({ selected, filters, allMatching, canSelectAll, onSelectAll, onClear }: Props) {
   const [asked, setAsked] = useState<{ action: BulkAction; target: BulkTarget; ended: number } | null>(null);
   const readOnly = useWhyReadOnly();
-  const choose = (action: BulkAction): { target: BulkTarget; ended: number; whyNot: string | null } => {
-    if (allMatching) return { target: { filter: filters }, ended: 0, whyNot: readOnly };
+  const choose = (action: BulkAction): { target: () => BulkTarget; ended: number; whyNot: string | null } => {
+    if (allMatching) {
+      return { target: () => ({ filter: askedFilters(filters, Date.now()) }), ended: 0, whyNot: readOnly };
+    }
     const able = selected.filter(({ status }) => action === "rerun" || status === undefined || !hasEnded(status));
     const tooMany = able.length > LIMIT ? `At most ${LIMIT.toLocaleString("en")} at once.` : null;
     const none = able.length === 0 ? "What is selected has ended already." : null;
     const ended = selected.length - able.length;
-    return { target: { execution_ids: able.map(({ id }) => id) }, ended, whyNot: readOnly ?? tooMany ?? none };
+    return { target: () => ({ execution_ids: able.map(({ id }) => id) }), ended, whyNot: readOnly ?? tooMany ?? none };
   };
   return (
     <>
@@ -60,7 +62,7 @@ export function BulkBar({ selected, filters, allMatching, canSelectAll, onSelect
                 aria-disabled={whyNot !== null}
                 onClick={(event) => {
                   if (whyNot !== null) event.preventDefault();
-                  else setAsked({ action, target, ended });
+                  else setAsked({ action, target: target(), ended });
                 }}
               >
                 {action === "cancel" ? "Cancel…" : "Re-run…"}

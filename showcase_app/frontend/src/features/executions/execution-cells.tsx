@@ -17,11 +17,10 @@ export function Started({ execution }: { execution: ExecutionOut }) {
   );
 }
 
-export function Steps({ execution }: { execution: ExecutionOut }) {
-  const { done, failed, total, text, words: counted } = progressOf(execution);
-  if (counted === null) return <span className="quiet">–</span>;
-  const others = execution.status === "completed" && done + failed < total ? "; the others were not on its way" : "";
-  const words = counted + others;
+/** `unit`: where no heading says that steps are counted. */
+export function Steps({ execution, unit = false }: { execution: ExecutionOut; unit?: boolean }) {
+  const { done, failed, total, text, words } = progressOf(execution);
+  if (words === null) return <span className="quiet">–</span>;
   const color = statusFill(hasEnded(execution.status) ? "completed" : "running");
   return (
     <div className={classes.steps}>
@@ -33,6 +32,7 @@ export function Steps({ execution }: { execution: ExecutionOut }) {
       )}
       <span className="numbers" title={words}>
         {text}
+        {unit ? (text === "1" ? " step" : " steps") : null}
       </span>
     </div>
   );

@@ -1,4 +1,4 @@
-/** The rows: a table where there is room, else cards; only those in view are in the document. j, k, Enter, x work. */
+/** The rows: a table where there is room, else cards; only those in view are in the document. For its keys see Shortcuts. */
 import { Checkbox } from "@mantine/core";
 import { useHotkeys, useMediaQuery } from "@mantine/hooks";
 import {
@@ -145,10 +145,15 @@ export function ExecutionRows({
     virtual.scrollToIndex(next, { align: "auto" });
     focusRow(row.execution_id);
   };
+  // Single letters do something only in the list, or where nothing else has the focus.
+  const isMeant = () => {
+    const focused = document.activeElement;
+    return focused === null || focused === document.body || (place.current?.contains(focused) ?? false);
+  };
   useHotkeys([
-    ["j", () => go(1)],
-    ["k", () => go(-1)],
-    ["x", () => listed.find((row) => row.id === active.current)?.toggleSelected()],
+    ["j", () => isMeant() && go(1)],
+    ["k", () => isMeant() && go(-1)],
+    ["x", () => isMeant() && listed.find((row) => row.id === active.current)?.toggleSelected()],
   ]);
 
   const shown = items.flatMap((item) => listed[item.index] ?? []);
@@ -280,7 +285,7 @@ function Card({ row, isSelected }: { row: ExecutionRow; isSelected: boolean }) {
             · <Trigger execution={execution} />
           </span>
         </span>
-        <Steps execution={execution} />
+        <Steps execution={execution} unit />
       </div>
       {hasError(execution) ? <ErrorLine execution={execution} /> : null}
     </li>

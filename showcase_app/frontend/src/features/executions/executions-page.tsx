@@ -7,18 +7,17 @@ import { Link, useSearchParams } from "react-router";
 import { LiveMark } from "@/components/ui/live-mark";
 import { Nothing, QueryFailed } from "@/components/ui/notices";
 import { PageHead } from "@/components/ui/page-head";
-import { askedFilters, type ShownFilters, shownFilters, withFilters } from "@/domain/execution-filters";
+import { type ShownFilters, shownFilters, withFilters } from "@/domain/execution-filters";
 import { BulkBar } from "./bulk-bar";
 import { ExecutionRows } from "./execution-rows";
 import classes from "./executions.module.css";
 import { Filters } from "./filters";
+import { Shortcuts } from "./shortcuts";
 import { useExecutionList } from "./use-execution-list";
 
 export function Component() {
   const [address, setAddress] = useSearchParams();
   const shown = useMemo(() => shownFilters(address), [address]);
-  // A window begins where it began when it was chosen: else the question would change all the time.
-  const filters = useMemo(() => askedFilters(shown, Date.now()), [shown]);
   const change = (to: Partial<ShownFilters>) => {
     setAddress((before) => withFilters(before, to), { replace: "q" in to });
     setSelected({});
@@ -33,7 +32,7 @@ export function Component() {
     setAllMatching(false);
   };
   const hasSelected = Object.keys(selected).length > 0;
-  const { query, rows, searched, held, live, onShown } = useExecutionList(filters, {
+  const { query, rows, searched, held, live, onShown } = useExecutionList(shown, {
     admitNew: isAtTop && !hasSelected,
   });
   const selectedOnes = useMemo(() => {
@@ -44,8 +43,8 @@ export function Component() {
 
   return (
     <>
-      <PageHead title="Executions" beside={<LiveMark state={live} />} />
-      <Filters shown={shown} asked={filters} searched={searched} onChange={change} />
+      <PageHead title="Executions" beside={<LiveMark state={live} />} actions={<Shortcuts />} />
+      <Filters shown={shown} searched={searched} onChange={change} />
       {held.count > 0 ? (
         <div className={classes.held}>
           <Button
@@ -107,7 +106,7 @@ export function Component() {
       </div>
       <BulkBar
         selected={selectedOnes}
-        filters={filters}
+        filters={shown}
         allMatching={allMatching}
         canSelectAll={query.hasNextPage || hasSelected}
         onSelectAll={() => setAllMatching(true)}

@@ -4,17 +4,23 @@ import { useDebouncedCallback, useHotkeys } from "@mantine/hooks";
 import { IconSearch } from "@tabler/icons-react";
 import { useQuery } from "@tanstack/react-query";
 import { useEffect, useRef, useState } from "react";
-import { countsQuery, type ExecutionFilters } from "@/api/executions";
+import { countsQuery } from "@/api/executions";
 import type { StatisticsOut } from "@/api/schema.gen";
 import { StatusIcon } from "@/components/ui/status-badge";
-import { countText, isTimeWindow, localMinutes, type ShownFilters, TIME_WINDOWS } from "@/domain/execution-filters";
+import {
+  askedFilters,
+  countText,
+  isTimeWindow,
+  localMinutes,
+  type ShownFilters,
+  TIME_WINDOWS,
+} from "@/domain/execution-filters";
 import { EXECUTION_STATUSES, statusWord } from "@/domain/status";
 import classes from "./executions.module.css";
 import { PipelineSelect } from "./pipeline-select";
 
 type Props = {
   shown: ShownFilters;
-  asked: ExecutionFilters;
   searched: string | null;
   onChange: (change: Partial<ShownFilters>) => void;
 };
@@ -26,14 +32,15 @@ const WINDOW_CHOICES = [
   { value: CUSTOM, label: "From … to …" },
 ];
 
-export function Filters({ shown, asked, searched, onChange }: Props) {
+export function Filters({ shown, searched, onChange }: Props) {
   const hasMoments = shown.started_after !== undefined || shown.started_before !== undefined;
   const [asksMoments, setAsksMoments] = useState(false);
   const isCustom = hasMoments || (asksMoments && shown.window === undefined);
 
   const chooseWindow = (chosen: string | null) => {
     setAsksMoments(chosen === CUSTOM);
-    if (chosen === CUSTOM) onChange({ window: undefined, started_after: asked.started_after });
+    const { started_after } = askedFilters(shown, Date.now());
+    if (chosen === CUSTOM) onChange({ window: undefined, started_after });
     else if (isTimeWindow(chosen)) onChange({ window: chosen, started_after: undefined, started_before: undefined });
     else onChange({ window: undefined, started_after: undefined, started_before: undefined });
   };
@@ -70,7 +77,7 @@ export function Filters({ shown, asked, searched, onChange }: Props) {
           </Group>
         ) : null}
       </Group>
-      <StatusChips shown={shown} asked={asked} onChange={onChange} />
+      <StatusChips shown={shown} onChange={onChange} />
     </div>
   );
 }
@@ -88,7 +95,10 @@ function Search({
   const [typed, setTyped] = useState(value ?? "");
   const tell = useDebouncedCallback((text: string) => onChange(text.trim() || undefined), 300);
   useEffect(() => setTyped(value ?? ""), [value]); // back and forward
-  useHotkeys([["/", () => input.current?.focus()]]);
+  useHotkeys([
+    ["/", () => input.current?.focus()],
+    ["shift+/", () => input.current?.focus()], // where the slash needs it
+  ]);
   return (
     <div className={classes.search}>
       <TextInput
@@ -153,8 +163,8 @@ function Moment({
   );
 }
 
-function StatusChips({ shown, asked, onChange }: Omit<Props, "searched">) {
-  const { status: _, ...others } = asked;
+function StatusChips({ shown, onChange }: Omit<Props, "searched">) {
+  const { status: _, ...others } = shown;
   const { data: counts, error } = useQuery(countsQuery(others));
   return (
     <Chip.Group

@@ -20,13 +20,13 @@ export function PipelineSelect({
   const { data: found = [], error } = useQuery(pipelineNamesQuery(asked));
   const isListed = value === undefined || found.some(({ id }) => id === value);
   const { data: chosen } = useQuery({ ...pipelineNameQuery(value ?? ""), enabled: value !== undefined && !isListed });
-  const listed = isListed ? found : [chosen ?? { id: value, name: value }, ...found];
+  const listed = isListed ? found : [chosen ?? { id: value, name: value, archived: false }, ...found];
   return (
     <Select
       className={className}
       aria-label="Pipeline"
       placeholder="All pipelines"
-      data={listed.map(({ id, name }) => ({ value: id, label: name }))}
+      data={listed.map(({ id, name, archived }) => ({ value: id, label: archived ? `${name} (archived)` : name }))}
       value={value ?? null}
       onChange={(id) => onChange(id ?? undefined)}
       searchable

@@ -1,14 +1,16 @@
 /** The list that is shown: pages as one scrolls, each read again when the socket says that it is old. */
 import { useInfiniteQuery, useQueryClient } from "@tanstack/react-query";
 import { useCallback, useEffect, useMemo, useRef, useState } from "react";
-import { type ExecutionFilters, executionKeys, executionsQuery, readExecutions } from "@/api/executions";
+import { executionKeys, executionsQuery, readExecutions } from "@/api/executions";
 import type { Hint, LiveState } from "@/api/live";
 import { useLiveList, usePaced } from "@/api/live-list";
+import type { ShownFilters } from "@/domain/execution-filters";
 import { type ExecutionList, oldPages, pageOf, withPageRead } from "@/domain/execution-list";
 
 const ROWS_EVERY_MS = 500;
 const COUNTS_EVERY_MS = 2000;
 const RETRY_MS = 3000;
+const WINDOW_MOVES_MS = 60_000;
 const NONE_HELD = { count: 0, more: false };
 const ROOM_FOR_NEW = 50;
 
@@ -16,7 +18,7 @@ const ROOM_FOR_NEW = 50;
  * `filters` stay the same object while they say the same. `admitNew`: new executions go on top by themselves; else they
  * are counted in `held` until they may.
  */
-export function useExecutionList(filters: ExecutionFilters, { admitNew }: { admitNew: boolean }) {
+export function useExecutionList(filters: ShownFilters, { admitNew }: { admitNew: boolean }) {
   const client = useQueryClient();
   const options = executionsQuery(filters);
   const { queryKey } = options;
@@ -87,6 +89,15 @@ export function useExecutionList(filters: ExecutionFilters, { admitNew }: { admi
     setHeld(NONE_HELD);
     allOld();
   }, [allOld]);
+
+  useEffect(() => {
+    if (filters.window === undefined) return;
+    const timer = window.setInterval(() => {
+      allOld();
+      countAgain();
+    }, WINDOW_MOVES_MS);
+    return () => window.clearInterval(timer);
+  }, [filters.window, allOld, countAgain]);
 
   useEffect(() => {
     if (!admitNew || held === NONE_HELD) return;

@@ -1,5 +1,5 @@
 /** The graph of a definition, and of a run of it. Laid out once; statuses only colour it. */
-import { Skeleton, useComputedColorScheme } from "@mantine/core";
+import { useComputedColorScheme } from "@mantine/core";
 import { useElementSize } from "@mantine/hooks";
 import { useQuery } from "@tanstack/react-query";
 import {
@@ -19,7 +19,17 @@ import { type KeyboardEvent, useEffect, useMemo, useRef, useState } from "react"
 import type { GraphOut } from "@/api/schema.gen";
 import { QueryFailed } from "@/components/ui/notices";
 import { type EdgeStates, type NodeRuns, passedBy, START, waySentence } from "@/domain/graph";
-import { type Box, firstView, type Layout, type Orientation, type View, type Way } from "@/domain/graph-layout";
+import {
+  type Box,
+  endName,
+  expectedHeight,
+  firstView,
+  frameHeight,
+  type Layout,
+  type Orientation,
+  type View,
+  type Way,
+} from "@/domain/graph-layout";
 import classes from "./graph.module.css";
 import { layoutQuery } from "./layout";
 import { type MarkNode, MarkNodeView, type StepNode, StepNodeView, type StepStanding } from "./step-node";
@@ -33,43 +43,40 @@ export type PipelineGraphProps = {
   edges?: EdgeStates;
   selected?: string | null;
   onSelect?: (stepId: string) => void;
-  height?: number | string;
 };
-
-type Shown = Omit<PipelineGraphProps, "height">;
-/** The room that there is, in pixels. */
-type Frame = { orientation: Orientation; width: number; tall: number };
 
 const NARROW = 620; // pixels: below, the graph goes down instead of right
 const NODE_TYPES = { step: StepNodeView, mark: MarkNodeView };
 const EDGE_TYPES = { way: WayEdgeView };
 const NO_EDGES: EdgeStates = new Map();
 
-export function PipelineGraph({ height = 420, ...shown }: PipelineGraphProps) {
-  const { ref, width, height: tall } = useElementSize<HTMLDivElement>();
+/** As wide as there is room, and as high as the graph needs. */
+export function PipelineGraph(shown: PipelineGraphProps) {
+  const { ref, width } = useElementSize<HTMLDivElement>();
+  const { graph } = shown;
+  const orientation = width > 0 && width < NARROW ? "down" : "right";
+  const { data: layout, error } = useQuery({ ...layoutQuery(graph, orientation), enabled: width > 0 });
+  const height = layout === undefined ? expectedHeight(graph, width, orientation) : frameHeight(layout, width);
+  const view = useMemo(
+    () => (layout === undefined ? undefined : firstView(layout, width, height, orientation)),
+    [layout, width, height, orientation],
+  );
   return (
-    <div ref={ref} className={`panel ${classes.frame}`} style={{ height }}>
-      {width === 0 ? null : (
-        <LaidOut {...shown} orientation={width < NARROW ? "down" : "right"} width={width} tall={tall} />
+    <div ref={ref} className={`panel ${classes.frame}`} style={{ height }} aria-busy={layout === undefined}>
+      {error !== null ? (
+        <QueryFailed what="The graph's layout" error={error} />
+      ) : layout === undefined || view === undefined ? null : (
+        <ReactFlowProvider key={`${graph.version} ${orientation}`}>
+          <Canvas {...shown} layout={layout} view={view} orientation={orientation} />
+        </ReactFlowProvider>
       )}
     </div>
   );
 }
 
-function LaidOut({ orientation, width, tall, ...shown }: Shown & Frame) {
-  const { data: layout, error } = useQuery(layoutQuery(shown.graph, orientation));
-  if (error !== null) return <QueryFailed what="The graph's layout" error={error} />;
-  if (layout === undefined) return <Skeleton height="100%" radius={0} />;
-  return (
-    <ReactFlowProvider key={`${shown.graph.version} ${orientation}`}>
-      <Canvas {...shown} layout={layout} view={firstView(layout, width, tall, orientation)} />
-    </ReactFlowProvider>
-  );
-}
+type CanvasProps = PipelineGraphProps & { layout: Layout; view: View; orientation: Orientation };
 
-type CanvasProps = Shown & { layout: Layout; view: View };
-
-function Canvas({ graph, runs, edges = NO_EDGES, selected = null, onSelect, layout, view }: CanvasProps) {
+function Canvas({ graph, runs, edges = NO_EDGES, selected = null, onSelect, layout, view, orientation }: CanvasProps) {
   const colorMode = useComputedColorScheme("light");
   const flow = useReactFlow();
   const [ready, setReady] = useState(false);
@@ -91,7 +98,7 @@ function Canvas({ graph, runs, edges = NO_EDGES, selected = null, onSelect, layo
         return {
           ...placed,
           type: "mark",
-          data: { kind, text: kind === "start" ? "Start" : endName(box.id) },
+          data: { kind, text: kind === "start" ? "" : endName(box.id) },
           selectable: false,
           focusable: false,
         };
@@ -117,6 +124,10 @@ function Canvas({ graph, runs, edges = NO_EDGES, selected = null, onSelect, layo
   );
 
   useEffect(() => {
+    if (ready) flow.setViewport(view); // once more when the room has changed
+  }, [ready, view, flow]);
+
+  useEffect(() => {
     const box = selected === null ? undefined : layout.boxes.find((each) => each.id === selected);
     if (!ready || box === undefined) return;
     const { x, y, zoom } = flow.getViewport();
@@ -137,6 +148,7 @@ function Canvas({ graph, runs, edges = NO_EDGES, selected = null, onSelect, layo
     <div
       ref={canvasRef}
       className={classes.canvas}
+      aria-busy={!ready} // React Flow draws once before it takes the view in
       role="group"
       aria-label="Graph of the pipeline. Arrow keys move it, plus and minus zoom, 0 shows all of it."
       // biome-ignore lint/a11y/noNoninteractiveTabindex: it is moved by keys
@@ -172,7 +184,7 @@ function Canvas({ graph, runs, edges = NO_EDGES, selected = null, onSelect, layo
         <Background gap={22} size={1.2} />
         <Controls
           showInteractive={false}
-          position="bottom-left"
+          position={orientation === "down" ? "top-left" : "bottom-left"} // beside the start
           orientation="horizontal"
           fitViewOptions={{ padding: 0.06 }}
         />
@@ -221,12 +233,6 @@ function handles({ width, height }: Box): NodeHandle[] {
     { type: "target", position: Position.Left, x: 0, ...size },
     { type: "source", position: Position.Right, x: width, ...size },
   ];
-}
-
-/** `end_rejected` reads Rejected. */
-function endName(id: string): string {
-  const name = id.replace(/^end_?/, "").replaceAll("_", " ");
-  return name === "" ? "End" : name.charAt(0).toUpperCase() + name.slice(1);
 }
 
 /** What moves the view: the part of React Flow's instance that no type of node plays a part in. */

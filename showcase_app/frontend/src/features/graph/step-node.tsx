@@ -1,7 +1,6 @@
 /** A step in the graph: name, kind, how it stands. Its size is fixed, so that a layout holds whatever is shown. */
 import {
   IconArrowsSplit2,
-  IconBox,
   IconFlagFilled,
   IconLifebuoy,
   IconPlayerPlayFilled,
@@ -19,8 +18,9 @@ import { hasEnded, statusFill } from "@/domain/status";
 import { durationText } from "@/domain/time";
 import classes from "./graph.module.css";
 
-const KINDS: Readonly<Record<GraphNode["type"], typeof IconBox>> = {
-  task: IconBox,
+/** Most are tasks: what is otherwise is marked. */
+const KINDS: Readonly<Record<GraphNode["type"], typeof IconUser | null>> = {
+  task: null,
   human_input: IconUser,
   condition: IconArrowsSplit2,
 };
@@ -49,12 +49,18 @@ export const StepNodeView = memo(function StepNodeView({
         data-selected={selected}
         style={run === undefined ? undefined : ({ "--step-color": statusFill(run.status) } as CSSProperties)}
       >
-        <div className={classes.name}>
-          <Kind size={16} stroke={1.8} aria-hidden className={classes.kind} />
-          <span title={step.name}>{step.name}</span>
-          {run === undefined ? null : <StatusIcon status={run.status} />}
+        <div className={classes.name} title={step.name}>
+          {step.name}
         </div>
-        <div className={classes.facts}>{run === undefined ? <StepFacts step={step} /> : <RunFacts run={run} />}</div>
+        <div className={classes.facts}>
+          {Kind === null ? null : <Kind size={15} stroke={1.8} aria-hidden className={classes.kind} />}
+          {run === undefined ? <StepFacts step={step} /> : <RunFacts run={run} />}
+          {run === undefined ? null : (
+            <span className={classes.standing}>
+              <StatusIcon status={run.status} />
+            </span>
+          )}
+        </div>
         <Ends />
         {run?.progress == null || hasEnded(run.status) ? null : <ProgressBar fraction={run.progress} />}
       </div>
@@ -106,14 +112,13 @@ function RunFacts({ run }: { run: NodeRun }) {
       ) : null}
       {run.attempt > 1 ? (
         <span className={classes.fact} title={`Attempt ${run.attempt}`}>
-          <IconRotateClockwise size={12} aria-hidden />
-          attempt {run.attempt}
+          <IconRotateClockwise size={13} aria-hidden />
+          {run.attempt}
         </span>
       ) : null}
       {run.fellBack ? (
         <span className={classes.fact} title="Its fallback ran">
-          <IconLifebuoy size={12} aria-hidden />
-          fallback
+          <IconLifebuoy size={14} aria-hidden />
         </span>
       ) : null}
     </>
@@ -128,12 +133,14 @@ function ProgressBar({ fraction }: { fraction: number }) {
   );
 }
 
+const MARK_WORDS = { start: "Start", end: "End" };
+
 export const MarkNodeView = memo(function MarkNodeView({ data: { kind, text } }: NodeProps<MarkNode>) {
   const Icon = kind === "start" ? IconPlayerPlayFilled : IconFlagFilled;
   return (
-    <div className={classes.mark}>
+    <div className={classes.mark} data-named={text !== ""} title={text === "" ? MARK_WORDS[kind] : text}>
       <Ends />
-      <Icon size={11} aria-hidden />
+      <Icon size={11} role="img" aria-label={MARK_WORDS[kind]} />
       {text}
     </div>
   );

@@ -1,7 +1,7 @@
 /** A way between two steps, along ELK's route, with its condition. */
 import { BaseEdge, type Edge, EdgeLabelRenderer, type EdgeProps } from "@xyflow/react";
 import { memo } from "react";
-import type { EdgeState } from "@/domain/graph";
+import { type EdgeState, shortLabel } from "@/domain/graph";
 import { LABEL_WIDTH, roundedPath, type Way } from "@/domain/graph-layout";
 import classes from "./graph.module.css";
 
@@ -11,7 +11,6 @@ export type WayEdge = Edge<WayEdgeData, "way">;
 export const WayEdgeView = memo(function WayEdgeView({ id, data, markerEnd }: EdgeProps<WayEdge>) {
   if (data === undefined) return null;
   const { way, state, moving } = data;
-  const label = way.edge?.label ?? "";
   return (
     <>
       <BaseEdge
@@ -24,18 +23,18 @@ export const WayEdgeView = memo(function WayEdgeView({ id, data, markerEnd }: Ed
         data-moving={moving}
         interactionWidth={0}
       />
-      {way.labelAt === null ? null : (
+      {way.edge === null || way.labelAt === null ? null : (
         <EdgeLabelRenderer>
           <div
             className={classes.label}
             data-state={state}
-            title={label}
+            title={way.edge.label}
             style={{
               maxWidth: LABEL_WIDTH,
               transform: `translate(-50%, -50%) translate(${way.labelAt.x}px, ${way.labelAt.y}px)`,
             }}
           >
-            <span>{label}</span>
+            <span>{shortLabel(way.edge)}</span>
           </div>
         </EdgeLabelRenderer>
       )}

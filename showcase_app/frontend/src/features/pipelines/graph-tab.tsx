@@ -1,9 +1,9 @@
-/** The graph of a version, the facts of the step that is selected, and the newest executions. */
-import { Anchor, Group, Skeleton, Stack, Table, Text, Title } from "@mantine/core";
+/** The graph of a version, below it the facts of the step that is selected, and the newest executions. */
+import { Anchor, CloseButton, Group, Skeleton, Stack, Table, Text, Title } from "@mantine/core";
 import { useQuery } from "@tanstack/react-query";
 import { Link } from "react-router";
 import { graphQuery } from "@/api/pipelines";
-import type { GraphNode, GraphOut, PipelineDetail } from "@/api/schema.gen";
+import type { GraphNode, PipelineDetail } from "@/api/schema.gen";
 import { JsonView } from "@/components/ui/json-view";
 import { Ago, Duration } from "@/components/ui/moments";
 import { Nothing, QueryFailed } from "@/components/ui/notices";
@@ -13,7 +13,7 @@ import { PipelineGraph } from "@/features/graph/pipeline-graph";
 import classes from "./pipelines.module.css";
 import { useAddress } from "./use-address";
 
-const HEIGHT = 460;
+const WAITING_HEIGHT = 300;
 
 export function GraphTab({ pipeline }: { pipeline: PipelineDetail }) {
   return (
@@ -35,52 +35,49 @@ function VersionGraph({ pipeline, version }: { pipeline: PipelineDetail; version
   const { data: graph, error, refetch } = useQuery(graphQuery(pipeline.id, version));
   const selected = address.get("step");
   if (error !== null) return <QueryFailed what="The graph" error={error} retry={() => void refetch()} />;
+  if (graph === undefined) return <Skeleton height={WAITING_HEIGHT} radius="md" />;
+  const node = graph.nodes.find((each) => each.id === selected);
   return (
-    <div className={classes.withSide}>
-      {graph === undefined ? (
-        <Skeleton height={HEIGHT} radius="md" />
-      ) : (
-        <PipelineGraph graph={graph} selected={selected} onSelect={(step) => address.set({ step })} height={HEIGHT} />
+    <>
+      <PipelineGraph graph={graph} selected={selected} onSelect={(step) => address.set({ step })} />
+      {node === undefined ? null : (
+        <StepFacts node={node} definition={pipeline.definition} onClose={() => address.set({ step: null })} />
       )}
-      <aside className={`panel ${classes.side}`} aria-label="The selected step">
-        <StepFacts graph={graph} stepId={selected} definition={pipeline.definition} />
-      </aside>
-    </div>
+    </>
   );
 }
 
-type StepFactsProps = { graph: GraphOut | undefined; stepId: string | null; definition: PipelineDetail["definition"] };
+type StepFactsProps = { node: GraphNode; definition: PipelineDetail["definition"]; onClose: () => void };
 
-function StepFacts({ graph, stepId, definition }: StepFactsProps) {
-  const node = graph?.nodes.find((each) => each.id === stepId);
-  if (node === undefined) {
-    return (
-      <Text size="sm" className="quiet">
-        Select a step of the graph to see what it is: its module, its retries, its time limit.
-      </Text>
-    );
-  }
+function StepFacts({ node, definition, onClose }: StepFactsProps) {
   const written = writtenStep(definition, node);
   return (
-    <Stack gap="sm">
-      <div>
-        <Title order={2}>{node.name}</Title>
-        {node.description === null ? null : (
-          <Text size="sm" className="quiet">
-            {node.description}
-          </Text>
+    <aside className={`panel ${classes.step}`} aria-label="The selected step">
+      <Group justify="space-between" wrap="nowrap" align="flex-start" mb="xs">
+        <div>
+          <Title order={2}>{node.name}</Title>
+          {node.description === null ? null : (
+            <Text size="sm" className="quiet">
+              {node.description}
+            </Text>
+          )}
+        </div>
+        <CloseButton aria-label="Close the step" onClick={onClose} />
+      </Group>
+      <div className={classes.stepColumns}>
+        <dl className={classes.facts}>
+          {stepFacts(node).map(([what, value]) => (
+            <div key={what} style={{ display: "contents" }}>
+              <dt>{what}</dt>
+              <dd className={["Id", "Module", "Class"].includes(what) ? "mono" : undefined}>{value}</dd>
+            </div>
+          ))}
+        </dl>
+        {written === undefined ? null : (
+          <JsonView key={node.id} value={written} label={`Definition of ${node.name}`} maxHeight={220} />
         )}
       </div>
-      <dl className={classes.facts}>
-        {stepFacts(node).map(([what, value]) => (
-          <div key={what} style={{ display: "contents" }}>
-            <dt>{what}</dt>
-            <dd className={["Id", "Module", "Class"].includes(what) ? "mono" : undefined}>{value}</dd>
-          </div>
-        ))}
-      </dl>
-      {written === undefined ? null : <JsonView value={written} label={`Definition of ${node.name}`} maxHeight={220} />}
-    </Stack>
+    </aside>
   );
 }
 

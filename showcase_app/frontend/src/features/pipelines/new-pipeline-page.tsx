@@ -13,30 +13,33 @@ import { LeaveModal } from "./leave-modal";
 import { refusedPlaces } from "./refused-places";
 import { type DefinitionCheck, useDefinitionCheck } from "./use-definition-check";
 
-/** Small, and whole: one parameter, two steps, a condition. */
+/** Small and whole: one parameter, one step, two ends. It needs no module, so that every server can run it. */
 const EXAMPLE = JSON.stringify(
   {
     name: "My first pipeline",
     slug: "my-first-pipeline",
     description: "What it is for, in one sentence.",
     parameters: [
-      { name: "who", description: "Whom to greet.", schema: { type: "string", title: "Name" }, default: "world" },
+      {
+        name: "amount",
+        description: "What is ordered, in euros.",
+        schema: { type: "number", title: "Amount", minimum: 0 },
+        default: 20,
+      },
     ],
     steps: [
       {
-        id: "greet",
-        name: "Greet",
-        module: "my_company.steps",
-        step_class: "Greet",
-        config: { who: "{{ parameters.who }}" },
+        id: "decide",
+        name: "Is it a large order?",
+        type: "condition",
+        conditions: [{ field: "amount", operator: ">=", value: 100 }],
       },
-      { id: "remember", name: "Remember", module: "my_company.steps", step_class: "Remember" },
     ],
     flow: {
-      start_at: "greet",
+      start_at: "decide",
       paths: [
-        { from: "greet", to: "remember" },
-        { from: "remember", to: "end" },
+        { from: "decide", to: "end_large", condition: { type: "condition" } },
+        { from: "decide", to: "end_small", condition: "else" },
       ],
     },
   },

@@ -148,10 +148,19 @@ function factsOf({ slug, current_version, step_count }: PipelineOut): string {
 
 function None({ filters: { q, archived } }: { filters: PipelineFilters }) {
   if (q !== undefined) {
-    return <Nothing title={`No ${archived ? "archived " : ""}pipeline has “${q}” in its name, slug or description`} />;
+    return (
+      <div className="panel">
+        <Nothing title={`No ${archived ? "archived " : ""}pipeline has “${q}” in its name, slug or description`} />
+      </div>
+    );
   }
-  if (archived)
-    return <Nothing title="Nothing is archived">Archived pipelines keep their history and stay here.</Nothing>;
+  if (archived) {
+    return (
+      <div className="panel">
+        <Nothing title="Nothing is archived">Archived pipelines keep their history and stay here.</Nothing>
+      </div>
+    );
+  }
   return (
     <div className="panel">
       <Nothing title="There are no pipelines yet">

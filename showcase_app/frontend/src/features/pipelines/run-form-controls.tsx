@@ -1,9 +1,12 @@
 /** The controls of the run form that rjsf's Mantine theme does not have, or not with their help text. */
 import { Group, JsonInput, Switch, TagsInput, Text } from "@mantine/core";
-import { Widgets } from "@rjsf/mantine";
+import { Templates, Widgets } from "@rjsf/mantine";
 import {
   type ArrayFieldTitleProps,
+  type BaseInputTemplateProps,
   type DescriptionFieldProps,
+  errorId,
+  type FieldErrorProps,
   type FieldProps,
   type RegistryFieldsType,
   type RegistryWidgetsType,
@@ -64,6 +67,24 @@ function SelectWidget(props: WidgetProps) {
   if (Themed === undefined) return null;
   const options = { ...props.options, description: helpOf(props), comboboxProps: { withinPortal: true } };
   return <Themed {...props} options={options} />;
+}
+
+/** The theme's, controlled from the first: a field without a value is empty. */
+function BaseInput(props: BaseInputTemplateProps) {
+  const Themed = Templates.BaseInputTemplate;
+  return Themed === undefined ? null : <Themed {...props} value={props.value ?? ""} />;
+}
+
+/** What is wrong with a group or a list as a whole; controls say themselves what is wrong with them. */
+function GroupErrors({ errors = [], schema, uiSchema, fieldPathId }: FieldErrorProps) {
+  const isGroup = schema.type === "object" || schema.type === "array";
+  const hasControl = uiSchema?.["ui:widget"] !== undefined || uiSchema?.["ui:field"] !== undefined;
+  if (errors.length === 0 || !isGroup || hasControl) return null;
+  return (
+    <Text id={errorId(fieldPathId)} size="xs" c="var(--mantine-color-error)" mt={4}>
+      {errors.join(" ")}
+    </Text>
+  );
 }
 
 /** Where a schema says so little that only JSON fits. */
@@ -139,6 +160,8 @@ function ListTitle({ fieldPathId, title, uiSchema }: ArrayFieldTitleProps) {
 }
 
 export const RUN_TEMPLATES = {
+  BaseInputTemplate: BaseInput,
+  FieldErrorTemplate: GroupErrors,
   TitleFieldTemplate: GroupTitle,
   DescriptionFieldTemplate: GroupDescription,
   ArrayFieldTitleTemplate: ListTitle,

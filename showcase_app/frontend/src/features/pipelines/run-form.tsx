@@ -4,7 +4,7 @@ import "@mantine/dates/styles.css";
 import Form from "@rjsf/mantine";
 import { IconAlertTriangle, IconPlayerPlay } from "@tabler/icons-react";
 import { useMutation, useQueryClient } from "@tanstack/react-query";
-import { useMemo, useRef, useState } from "react";
+import { useEffect, useMemo, useRef, useState } from "react";
 import { useNavigate } from "react-router";
 import { ApiError } from "@/api/client";
 import { executionKeys } from "@/api/executions";
@@ -36,6 +36,7 @@ export function RunForm({ pipeline }: { pipeline: PipelineDetail }) {
     () => [formSchema(pipeline.input_schema ?? {}), formUiSchema(pipeline.input_schema ?? {}, pipeline.default_input)],
     [pipeline.input_schema, pipeline.default_input],
   );
+  useEffect(focusFirst, []);
   const refused = start.error instanceof ApiError ? inputFields(start.error) : {};
   const broken = shown === "json" ? syntaxErrorOf(text) : null;
   const problems = shown === "json" ? problemsInText(schema, input, text, refused) : [];
@@ -164,6 +165,19 @@ export function RunForm({ pipeline }: { pipeline: PipelineDetail }) {
   );
 }
 
+/** Begin in the first field, or at what runs it where there is none. The drawer looks for the mark, sooner or later. */
+function focusFirst(): void {
+  const field = document.querySelector<HTMLElement>(`#${FORM_ID} :is(input:not([type="hidden"]), textarea, select)`);
+  const first = field ?? document.querySelector<HTMLElement>(`button[form="${FORM_ID}"]`);
+  first?.setAttribute("data-autofocus", "");
+  first?.focus({ preventScroll: true });
+}
+
+/** The first field that was refused. */
+function focusRefused(): void {
+  window.setTimeout(() => document.querySelector<HTMLElement>(`#${FORM_ID} [aria-invalid="true"]`)?.focus());
+}
+
 /** Starts it and goes to see it. The same input sent again from the same form starts nothing twice. */
 function useStart(pipeline: PipelineDetail) {
   const client = useQueryClient();
@@ -176,6 +190,7 @@ function useStart(pipeline: PipelineDetail) {
       if (sent.current?.body !== body) sent.current = { body, key: newKey() };
       return startExecution(pipeline.id, { input_data, version }, sent.current.key);
     },
+    onError: focusRefused,
     onSuccess: (execution) => {
       void client.invalidateQueries({ queryKey: pipelineKeys.all });
       void client.invalidateQueries({ queryKey: executionKeys.lists() });

@@ -1,0 +1,30 @@
+/** A pipeline as the server tells it, for tests: what is not said is what is usual. */
+import type { PipelineDetail } from "@/api/schema.gen";
+import { at } from "./create-execution";
+
+export function createPipeline(said: Partial<PipelineDetail> = {}): PipelineDetail {
+  return {
+    id: "pipeline",
+    slug: "pipeline",
+    name: "Pipeline",
+    description: null,
+    current_version: 1,
+    is_active: true,
+    runnable: true,
+    step_count: 1,
+    created_at: at(0),
+    updated_at: at(0),
+    recent: [],
+    success_rate: null,
+    p50_seconds: null,
+    p95_seconds: null,
+    active: 0,
+    version: 1,
+    source_folder_known: true,
+    definition: {},
+    input_schema: null,
+    default_input: {},
+    last_input: null,
+    ...said,
+  };
+}
