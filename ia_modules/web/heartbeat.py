@@ -7,6 +7,7 @@ not answer any more is as good as dead, so the thread falls silent too.
 """
 
 import asyncio
+import contextvars
 import os
 import socket
 import threading
@@ -16,7 +17,7 @@ from typing import Any
 
 from ia_modules import __version__
 from ia_modules.database.manager import DatabaseManager
-from ia_modules.errors import DatabaseError
+from ia_modules.errors import DatabaseError, OtherEventLoop
 from ia_modules.models import WorkerId
 
 BEATS_PER_LEASE = 5
@@ -36,6 +37,7 @@ class Heartbeat:
         self.note: str | None = None
         self.lease_seconds = lease_seconds
         self._database, self._owner = database, owner
+        self._beginning: asyncio.Task[None] | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
         self._heard = 0.0
         self._stopping = threading.Event()
@@ -45,10 +47,21 @@ class Heartbeat:
         """Be on record as alive from here on; at once when it is already.
 
         A database that is away is no error: the thread says it as soon as it can.
+
+        Raises:
+            OtherEventLoop: it beats for another loop, which runs.
         """
-        loop = asyncio.get_running_loop()
-        if self._loop is loop or self._database.is_in_memory:
+        if self._database.is_in_memory:
             return
+        loop = asyncio.get_running_loop()
+        if self._beginning is None or self._beginning.get_loop() is not loop:
+            if self._beginning is not None and self._beginning.get_loop().is_running():
+                raise OtherEventLoop
+            # A context of its own: it is done for everybody, not for whoever happens to be the first.
+            self._beginning = loop.create_task(self._begin(loop), name="heartbeat", context=contextvars.Context())
+        await asyncio.shield(self._beginning)
+
+    async def _begin(self, loop: asyncio.AbstractEventLoop) -> None:
         with suppress(DatabaseError):
             await self.beat()
         self._hear()
@@ -66,6 +79,9 @@ class Heartbeat:
 
     async def end(self) -> None:
         """Be on record as stopped; what it still owns may be taken over at once."""
+        beginning, self._beginning = self._beginning, None
+        if beginning is not None and beginning.get_loop() is asyncio.get_running_loop():
+            await asyncio.wait([beginning])
         thread, self._thread = self._thread, None
         if thread is None:
             return
