@@ -21,6 +21,7 @@ export default defineConfig({
       ["/api", "/ws", "/health", "/docs", "/openapi.json"].map((path) => [path, { target: server, ws: true }]),
     ),
   },
+  worker: { format: "es" },
   build: {
     target: "es2023",
     // The first that know light-dark(); for older ones it would be rewritten so that Mantine's colour scheme is not seen.

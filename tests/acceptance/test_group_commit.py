@@ -1,8 +1,8 @@
 """Fifty writers share commits; whatever goes wrong with some of them is theirs alone."""
 
 import asyncio
-import gc
 import contextvars
+import gc
 from collections import Counter
 from collections.abc import AsyncIterator
 from dataclasses import replace
