@@ -50,7 +50,9 @@ class Heartbeat:
 
         Raises:
             OtherEventLoop: it beats for another loop, which runs.
+            TransactionMisuse: called inside ``database.transaction()``, which it would wait for.
         """
+        self._database.refuse_inside_transaction("the tracker")
         if self._database.is_in_memory:
             return
         loop = asyncio.get_running_loop()

@@ -110,7 +110,14 @@ def test_a_killed_socket_comes_back_and_misses_nothing(page: Page, site: Site, t
     pages = [message for frame in frames if (message := json.loads(frame))["type"] == "changes"]
     numbers = [number for message in pages for number in (message["after"], message["upto"])]
     assert numbers == sorted(numbers)
-    assert numbers[-1] == site.execution(execution_id)["sequence"]
+    record = site.execution(execution_id)
+    assert numbers[-1] == record["sequence"]
+    page.get_by_text("List", exact=True).click()
+    shown = page.get_by_role("list", name="Steps").get_by_role("listitem")
+    expect(shown).to_have_count(len(record["steps"]))
+    for step in record["steps"]:
+        row = shown.filter(has_text=step["step_name"])
+        expect(row.get_by_role("img", name=step["status"].capitalize())).to_be_visible()
 
 
 def test_a_page_follows_a_server_that_is_killed_with_ten_executions_running_and_started_again(
