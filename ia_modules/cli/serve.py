@@ -1,10 +1,12 @@
 """``ia-modules serve``: the API over a database, on this machine."""
 
 import os
+import signal
 import socket
 import sys
 from contextlib import suppress
 from pathlib import Path
+from types import FrameType
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -73,8 +75,14 @@ def serve(
         raise fail(str(error)) from None
     typer.echo(f"ia_modules serves {shown} at {address_of(listener)}  (Ctrl-C ends it)")
     server = uvicorn.Server(server_config(create_app(settings)))
+    signal.signal(signal.SIGTERM, _end_well)
     with suppress(KeyboardInterrupt):
         server.run(sockets=[listener])
+
+
+def _end_well(asked: int, frame: FrameType | None) -> None:
+    """Being told to stop is no failure; uvicorn raises again, once it has ended, what it was stopped with."""
+    sys.exit(0)
 
 
 async def _prepare(database_url: str) -> str:

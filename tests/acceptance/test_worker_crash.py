@@ -232,11 +232,11 @@ async def test_a_server_that_is_told_to_stop_hands_back_what_it_runs(
     database_url: str, tracker: ExecutionTracker, place: Place
 ) -> None:
     (execution_id,) = await queue(tracker, place, 1)
-    with piped(database_url, "serve", "--port", "0") as server:
+    with piped(database_url, "serve", "--port", "0", "--grace-seconds", "0.5") as server:
         lines_until(server, lambda line: line.startswith("ia_modules serves"))
         await until_begun(place, execution_id, "one")
         server.send_signal(signal.SIGTERM)
-        await asyncio.to_thread(server.wait, 60)
+        assert await asyncio.to_thread(server.wait, 60) == 0
     record = await tracker.get_execution(execution_id)
     assert record is not None
     assert (record.status, record.owner) == (ExecutionStatus.PENDING, None)

@@ -21,7 +21,8 @@ def serve(database_url: str) -> subprocess.Popen[str]:
     )
 
 
-def test_serve_says_where_it_is_and_ends_cleanly_on_ctrl_c(empty_database_url: str) -> None:
+@pytest.mark.parametrize("asked", [signal.SIGINT, signal.SIGTERM])
+def test_serve_says_where_it_is_and_ends_cleanly_when_asked_to(empty_database_url: str, asked: signal.Signals) -> None:
     server = serve(empty_database_url)
     try:
         assert server.stdout is not None
@@ -30,7 +31,7 @@ def test_serve_says_where_it_is_and_ends_cleanly_on_ctrl_c(empty_database_url: s
         assert line.startswith(f"ia_modules serves {empty_database_url.partition(':')[0]}")
         with urllib.request.urlopen(f"{url}/health/ready", timeout=20) as answer:  # noqa: S310 (our own address)
             assert answer.status == 200
-        server.send_signal(signal.SIGINT)
+        server.send_signal(asked)
         stdout, stderr = server.communicate(timeout=20)
     finally:
         server.kill()
