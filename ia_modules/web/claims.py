@@ -122,13 +122,14 @@ class Claims:
             "status": fate.status.value,
             "error_type": None if fate.failure is None else fate.failure.type,
             "error_message": None if fate.failure is None else fate.failure.message,
-            "counted": int(counted),
+            "ended": fate.status.is_terminal,
+            "recovered": int(counted and not fate.status.is_terminal),
             "asker": self._owner,
         }
         query = self._database.query
 
         def write() -> Script[bool]:
-            rows = yield Statement(query("end_orphan" if fate.status.is_terminal else "requeue"), [change])
+            rows = yield Statement(query("settle_orphan"), [change])
             if not rows:
                 return False
             lost = {**rows[0], "error_type": PROCESS_LOST.type, "error_message": PROCESS_LOST.message}

@@ -19,7 +19,7 @@ def server(database_url: str) -> Generator[Server]:
 
 @pytest.fixture
 async def api(server: Server) -> AsyncGenerator[httpx.AsyncClient]:
-    async with httpx.AsyncClient(base_url=server.url, timeout=20) as client:
+    async with httpx.AsyncClient(base_url=server.url, timeout=60) as client:
         yield client
 
 
@@ -33,3 +33,16 @@ async def tracker(database: DatabaseManager) -> AsyncGenerator[ExecutionTracker]
 @pytest.fixture
 async def pipeline_id(tracker: ExecutionTracker) -> PipelineId:
     return await tracker.register_pipeline("nightly", "Nightly import")
+
+
+@pytest.fixture
+def idle_server(database_url: str) -> Generator[Server]:
+    """A server that runs nothing by itself."""
+    with running(Server(database_url, slots=0)) as server:
+        yield server
+
+
+@pytest.fixture
+async def idle(idle_server: Server) -> AsyncGenerator[httpx.AsyncClient]:
+    async with httpx.AsyncClient(base_url=idle_server.url, timeout=60) as client:
+        yield client

@@ -1,5 +1,4 @@
 import asyncio
-from collections.abc import AsyncGenerator, Generator
 from datetime import timedelta
 from typing import Any
 
@@ -23,25 +22,8 @@ from ia_modules.web.execution_tracker import ExecutionTracker
 from showcase_app.backend.main import STATUS_OF
 from showcase_app.backend.schemas import ExecutionDetail, ExportOut, LogOut, StepDetail
 from showcase_app.backend.services import execution_service
-from tests.showcase.server import Server, receive, running
-
-
-async def read(api: httpx.AsyncClient, path: str, **query: Any) -> Any:
-    answer = await api.get(path, params=query)
-    assert answer.status_code == 200, answer.text
-    return answer.json()
-
-
-async def refused(api: httpx.AsyncClient, path: str, **query: Any) -> tuple[int, dict[str, Any]]:
-    """Status and problem of a request that is refused."""
-    answer = await api.get(path, params=query or None)  # an empty query would take the path's own away
-    assert answer.headers["content-type"] == "application/problem+json"
-    assert answer.json()["status"] == answer.status_code
-    return answer.status_code, answer.json()
-
-
-async def start_many(tracker: ExecutionTracker, pipeline_id: PipelineId, number: int) -> list[ExecutionId]:
-    return [await tracker.start_execution(pipeline_id, "Nightly import", {"n": n}) for n in range(number)]
+from tests.showcase.asking import found, queue_some, read, refused, start_many
+from tests.showcase.server import Server, receive
 
 
 async def start_steps(
@@ -360,10 +342,6 @@ async def test_data_of_a_log_line_beyond_64_kib_is_left_out_of_the_changes(
     assert [(line["data"], line["data_omitted"]) for line in lines] == [(None, False), (small, False), (None, True)]
 
 
-async def found(api: httpx.AsyncClient, **query: Any) -> list[str]:
-    return [item["execution_id"] for item in (await read(api, "/api/executions", **query))["items"]]
-
-
 async def test_text_is_found_at_the_beginning_of_ids_and_in_pipelines_and_inside_a_window_in_errors(
     api: httpx.AsyncClient, tracker: ExecutionTracker, pipeline_id: PipelineId
 ) -> None:
@@ -466,109 +444,10 @@ async def test_log_lines_come_oldest_first_in_pages_by_step_level_and_text(
     assert (await refused(api, "/api/executions/nobody/logs"))[0] == 404
 
 
-async def test_an_execution_is_cancelled_once(
-    api: httpx.AsyncClient, tracker: ExecutionTracker, pipeline_id: PipelineId
-) -> None:
-    [execution_id] = await start_many(tracker, pipeline_id, 1)
-    answer = await api.post(f"/api/executions/{execution_id}/cancel")
-    assert (answer.status_code, answer.json()["cancel_requested"]) == (202, True)
-    await tracker.update_execution_status(execution_id, "cancelled")
-    again = await api.post(f"/api/executions/{execution_id}/cancel")
-    assert (again.status_code, again.json()["type"]) == (409, "urn:ia-modules:already-finished")
-    assert (await api.post("/api/executions/nobody/cancel")).status_code == 404
-
-
-async def queue_some(
-    server: Server, api: httpx.AsyncClient, tracker: ExecutionTracker, number: int
-) -> tuple[list[str], PipelineId]:
-    """Executions of a pipeline with a definition, which no worker runs, newest first."""
-    definition = {
-        "name": "Ask",
-        "steps": [{"id": "ask", "type": "human_input", "prompt": "Well?"}],
-        "flow": {"start_at": "ask"},
-    }
-    pipeline = (await api.post("/api/pipelines", json={"definition": definition})).json()
-    started = [
-        (await api.post("/api/pipelines/ask/executions", json={"input_data": {"n": n}})).json()["execution_id"]
-        for n in range(number)
-    ]
-    return started[::-1], pipeline["id"]
-
-
-@pytest.fixture
-def idle_server(database_url: str) -> Generator[Server]:
-    """A server that runs nothing by itself."""
-    with running(Server(database_url, slots=0)) as server:
-        yield server
-
-
-@pytest.fixture
-async def idle(idle_server: Server) -> AsyncGenerator[httpx.AsyncClient]:
-    async with httpx.AsyncClient(base_url=idle_server.url, timeout=20) as client:
-        yield client
-
-
-async def test_a_rerun_is_a_new_execution_of_the_same_version_with_the_same_input(
-    idle_server: Server, idle: httpx.AsyncClient, tracker: ExecutionTracker, pipeline_id: PipelineId
-) -> None:
-    [first], _ = await queue_some(idle_server, idle, tracker, 1)
-    reruns = [await idle.post(f"/api/executions/{first}/rerun") for _ in range(2)]
-
-    for answer in reruns:
-        assert answer.status_code == 202
-        rerun = answer.json()
-        assert answer.headers["location"] == f"/api/executions/{rerun['execution_id']}"
-        assert (rerun["rerun_of"], rerun["trigger"], rerun["status"]) == (first, "rerun", "pending")
-        detail = await read(idle, answer.headers["location"])
-        assert (detail["input_data"], detail["pipeline_version"]) == ({"n": 0}, 1)
-    detail = await read(idle, f"/api/executions/{first}")
-    assert detail["rerun_ids"] == [answer.json()["execution_id"] for answer in reruns][::-1]
-
-    recorded = await tracker.start_execution(pipeline_id)
-    refusal = await idle.post(f"/api/executions/{recorded}/rerun")
-    assert (refusal.status_code, refusal.json()["type"]) == (409, "urn:ia-modules:pipeline-not-runnable")
-    assert (await idle.post("/api/executions/nobody/rerun")).status_code == 404
-
-
-async def test_many_are_cancelled_or_run_again_at_once_and_what_cannot_be_is_told(
-    idle_server: Server, idle: httpx.AsyncClient, tracker: ExecutionTracker, pipeline_id: PipelineId
-) -> None:
-    ids, asking = await queue_some(idle_server, idle, tracker, 6)
-    recorded = await tracker.start_execution(pipeline_id)
-
-    async def bulk(**body: Any) -> dict[str, Any]:
-        answer = await idle.post("/api/executions/bulk", json=body)
-        assert answer.status_code == 200, answer.text
-        return answer.json()
-
-    nothing = {"matched_capped": False, "refused": []}
-    dry = await bulk(action="cancel", filter={"pipeline_id": asking}, dry_run=True)
-    assert dry == {"matched": 6, "done": 0, **nothing}
-    assert await found(idle, status="cancelled") == []
-    assert await bulk(action="cancel", execution_ids=ids[:2] * 2) == {"matched": 2, "done": 2, **nothing}
-    assert await found(idle, status="cancelled") == ids[:2]
-    dry = await bulk(action="cancel", execution_ids=[ids[0], ids[2], "nobody"], dry_run=True)
-    mixed = await bulk(action="cancel", execution_ids=[ids[0], ids[2], "nobody"])
-    assert dry == mixed | {"done": 0}
-    assert (mixed["matched"], mixed["done"]) == (3, 1)
-    assert {each["execution_id"] for each in mixed["refused"]} == {ids[0], "nobody"}
-    assert "already cancelled" in mixed["refused"][0]["reason"]
-    assert await bulk(action="cancel", filter={"q": "ask"}) == {"matched": 3, "done": 3, **nothing}
-    assert await bulk(action="cancel", filter={"status": "cancelled"}) == {"matched": 0, "done": 0, **nothing}
-
-    assert (await bulk(action="rerun", filter={"pipeline_id": asking, "status": "cancelled"}))["done"] == 6
-    assert len(await found(idle, status="pending")) == 6
-    dry = await bulk(action="rerun", execution_ids=[recorded, ids[0]], dry_run=True)
-    assert len(await found(idle, status="pending")) == 6
-    refused_one = await bulk(action="rerun", execution_ids=[recorded])
-    assert (dry["matched"], dry["done"], dry["refused"]) == (2, 0, refused_one["refused"])
-    assert (refused_one["done"], refused_one["refused"][0]["execution_id"]) == (0, recorded)
-
-
 async def test_what_a_person_is_asked_comes_with_the_execution(
     api: httpx.AsyncClient, tracker: ExecutionTracker, server: Server
 ) -> None:
-    [execution_id], _ = await queue_some(server, api, tracker, 1)
+    [execution_id], _ = await queue_some(api, 1)
     async with server.watch(execution_id) as client:
         while (await receive(client))["messages"][-1]["data"]["status"] != "waiting_for_human":
             pass
@@ -580,7 +459,7 @@ async def test_what_a_person_is_asked_comes_with_the_execution(
 
 
 async def test_an_export_has_everything_on_record_in_one_file(
-    idle_server: Server, idle: httpx.AsyncClient, tracker: ExecutionTracker, pipeline_id: PipelineId
+    idle: httpx.AsyncClient, tracker: ExecutionTracker, pipeline_id: PipelineId
 ) -> None:
     large = "x" * 100_000
     async with tracker.execution(pipeline_id, input_data={"text": large}) as execution:
@@ -605,7 +484,7 @@ async def test_an_export_has_everything_on_record_in_one_file(
     assert (len(file["logs"]), file["logs"][7]["data"]) == (120, {"large": large})
     assert (await refused(idle, "/api/executions/nobody/export"))[0] == 404
 
-    [queued], _ = await queue_some(idle_server, idle, tracker, 1)
+    [queued], _ = await queue_some(idle, 1)
     file = (await idle.get(f"/api/executions/{queued}/export")).json()
     assert file["definition"]["steps"][0]["id"] == "ask"
 

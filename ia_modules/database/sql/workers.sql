@@ -39,23 +39,18 @@ SELECT execution_id, epoch, managed, recoveries, cancel_requested
  ORDER BY execution_id
  LIMIT :limit;
 
--- name: requeue
--- Whoever claims it goes on with it. No row returned = it has ended, somebody else was faster, or its owner is heard again.
+-- name: settle_orphan
+-- Back into the queue, where whoever claims it goes on with it, or to its end. No row returned = it has ended, somebody
+-- else was faster, or its owner is heard again.
 UPDATE pipeline_executions
-   SET status = 'pending', owner = NULL, epoch = epoch + 1, sequence = sequence + 1, recoveries = recoveries + :counted
- WHERE execution_id = :execution_id
-   AND epoch = :epoch
-   AND status = 'running'
-   AND (owner = :asker OR NOT EXISTS (
-       SELECT 1
-         FROM workers
-        WHERE worker_id = owner AND stopped_at IS NULL AND heartbeat_at >= ia_now(-lease_seconds)))
-RETURNING execution_id, sequence;
-
--- name: end_orphan
-UPDATE pipeline_executions
-   SET status = :status, epoch = epoch + 1, sequence = sequence + 1, error_type = :error_type,
-       error_message = :error_message, completed_at = ia_now()
+   SET status = :status,
+       owner = CASE WHEN CAST(:ended AS BOOLEAN) THEN owner END,
+       epoch = epoch + 1,
+       sequence = sequence + 1,
+       recoveries = recoveries + :recovered,
+       error_type = COALESCE(:error_type, error_type),
+       error_message = COALESCE(:error_message, error_message),
+       completed_at = CASE WHEN CAST(:ended AS BOOLEAN) THEN ia_now() END
  WHERE execution_id = :execution_id
    AND epoch = :epoch
    AND status = 'running'

@@ -3,7 +3,7 @@
 import asyncio
 import random
 import socket
-from collections.abc import AsyncGenerator, Generator
+from collections.abc import Generator
 from contextlib import AsyncExitStack, suppress
 from typing import Any
 
@@ -12,7 +12,6 @@ import pytest
 from websockets.asyncio.client import ClientConnection
 from websockets.exceptions import ConnectionClosed
 
-from ia_modules.database.manager import DatabaseManager
 from ia_modules.models import ExecutionId, PipelineId
 from ia_modules.web import feed
 from ia_modules.web.execution_tracker import ExecutionTracker
@@ -28,23 +27,6 @@ def server(database_url: str) -> Generator[Server]:
     server.listener.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 8192)  # little room towards who does not read
     with running(server) as server:
         yield server
-
-
-@pytest.fixture
-async def api(server: Server) -> AsyncGenerator[httpx.AsyncClient]:
-    async with httpx.AsyncClient(base_url=server.url, timeout=60) as client:
-        yield client
-
-
-@pytest.fixture
-async def tracker(database: DatabaseManager) -> AsyncGenerator[ExecutionTracker]:
-    async with ExecutionTracker(database) as tracker:
-        yield tracker
-
-
-@pytest.fixture
-async def pipeline_id(tracker: ExecutionTracker) -> PipelineId:
-    return await tracker.register_pipeline("nightly", "Nightly import")
 
 
 async def work(tracker: ExecutionTracker, execution_id: ExecutionId, *, steps: int = STEPS, data: str = "") -> None:
