@@ -44,7 +44,9 @@ def test_a_wrong_key_is_refused_and_the_right_one_opens_the_pages_until_signed_o
 
 def test_a_viewer_sees_everything_and_is_told_why_nothing_can_be_started(page: Page) -> None:
     sign_in(page, "second-key")
+    expect(page.get_by_role("link", name="Code review", exact=True)).to_be_visible()
     run = page.get_by_role("button", name="Run Code review")
+    expect(run).to_be_disabled()
     expect(run).to_have_accessible_name("Run Code review: You are signed in as a viewer; this needs an operator.")
 
 

@@ -86,7 +86,9 @@ def test_executions_are_narrowed_to_any_pipeline_and_to_a_window_that_the_addres
         stored = api.post("/api/pipelines", json={"definition": definition})
         assert stored.status_code == 201, json.dumps(stored.json())
         assert api.delete(f"/api/pipelines/{stored.json()['id']}").status_code == 204
+    other = site.start_execution("data-quality", {})
     page.goto("/executions?window=1h")
+    expect(page.locator(f"a[href='/executions/{other}']").first).to_be_visible()
     page.get_by_role("combobox", name="Pipeline").click()
     for name in ("Code review", "Gated", "Put away (archived)"):
         expect(page.get_by_role("option", name=name, exact=True)).to_be_visible()

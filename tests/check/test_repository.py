@@ -93,6 +93,5 @@ def test_wheel_and_sdist_carry_every_file_of_the_packages(tmp_path: Path) -> Non
     assert in_wheel == {name for name in sources if not name.startswith(PAGES)} | built
     assert (sources | built) - in_sdist == set()
     assert {name for name in in_sdist if "node_modules" in name} == set()
-    if built:
-        assert f"{BUILT_PAGES}index.html" in built
-        assert any(name.startswith(f"{BUILT_PAGES}assets/") for name in built)
+    assert f"{BUILT_PAGES}index.html" in built, "the pages are not built: make install"
+    assert any(name.startswith(f"{BUILT_PAGES}assets/") for name in built)

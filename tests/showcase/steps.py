@@ -5,7 +5,3 @@ from typing import Any
 
 def greet(data: dict[str, Any]) -> dict[str, Any]:
     return {"greeting": f"Hello, {data.get('who', 'nobody')}!"}
-
-
-def fail(_: dict[str, Any]) -> dict[str, Any]:
-    raise ValueError("no luck today")

@@ -466,7 +466,7 @@ async def test_who_changed_what_is_on_record(api: httpx.AsyncClient, database: D
         ("local", "pipeline.create", made["id"]),
         ("local", "execution.start", execution_id),
         ("local", "execution.cancel", execution_id),
-        ("local", "pipeline.archive", "greeting"),
+        ("local", "pipeline.archive", made["id"]),
     ]
 
 

@@ -4,6 +4,7 @@ from typing import Any
 
 import httpx
 
+from ia_modules.database.manager import DatabaseManager
 from ia_modules.models import PipelineId
 from ia_modules.web.execution_tracker import ExecutionTracker
 from tests.showcase.asking import found, queue_some, read, start_many
@@ -44,7 +45,7 @@ async def test_a_rerun_is_a_new_execution_of_the_same_version_with_the_same_inpu
 
 
 async def test_many_are_cancelled_or_run_again_at_once_and_what_cannot_be_is_told(
-    idle: httpx.AsyncClient, tracker: ExecutionTracker, pipeline_id: PipelineId
+    idle: httpx.AsyncClient, tracker: ExecutionTracker, pipeline_id: PipelineId, database: DatabaseManager
 ) -> None:
     ids, asking = await queue_some(idle, 6)
     recorded = await tracker.start_execution(pipeline_id)
@@ -60,6 +61,8 @@ async def test_many_are_cancelled_or_run_again_at_once_and_what_cannot_be_is_tol
     assert await found(idle, status="cancelled") == []
     assert await bulk(action="cancel", execution_ids=ids[:2] * 2) == {"matched": 2, "done": 2, **nothing}
     assert await found(idle, status="cancelled") == ids[:2]
+    asked = "SELECT subject FROM audit_log WHERE actor = 'local' AND action = 'execution.cancel' ORDER BY subject"
+    assert [row["subject"] for row in await database.fetch_all_async(asked)] == sorted(ids[:2])
     dry = await bulk(action="cancel", execution_ids=[ids[0], ids[2], "nobody"], dry_run=True)
     mixed = await bulk(action="cancel", execution_ids=[ids[0], ids[2], "nobody"])
     assert dry == mixed | {"done": 0}

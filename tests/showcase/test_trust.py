@@ -6,8 +6,6 @@ import pytest
 from websockets.asyncio.client import connect
 from websockets.exceptions import InvalidStatus
 
-from ia_modules.database.manager import DatabaseManager
-from ia_modules.models import PipelineId
 from ia_modules.web.execution_tracker import ExecutionTracker
 from showcase_app.backend.api.trust import MOST_BODY_BYTES
 from showcase_app.backend.settings import (
@@ -141,16 +139,6 @@ async def test_every_answer_says_what_a_browser_may_do_with_it(
         assert answer.headers["x-content-type-options"] == "nosniff"
         assert answer.headers["x-frame-options"] == "DENY"
         assert answer.headers["referrer-policy"] == "no-referrer"
-
-
-async def test_who_did_what_is_on_record(
-    api: httpx.AsyncClient, tracker: ExecutionTracker, pipeline_id: PipelineId, database: DatabaseManager
-) -> None:
-    execution_id = await tracker.start_execution(pipeline_id)
-    assert (await api.post(f"/api/executions/{execution_id}/cancel")).status_code == 202
-    assert await database.fetch_all_async("SELECT actor, action, subject FROM audit_log") == [
-        {"actor": "local", "action": "execution.cancel", "subject": execution_id}
-    ]
 
 
 async def test_other_names_are_answered_when_they_are_the_servers(database_url: str) -> None:
