@@ -4,12 +4,12 @@ It is asked twice a second, only while somebody waits, and is answered from an i
 """
 
 import asyncio
-import contextvars
 from collections import defaultdict
 
 from ia_modules.database.manager import DatabaseManager
 from ia_modules.errors import DatabaseError
 from ia_modules.models import ExecutionId
+from ia_modules.web.background import background
 
 _ASK_EVERY_SECONDS = 0.5
 
@@ -27,9 +27,7 @@ class Cancellations:
         event = asyncio.Event()
         self._waiting[execution_id].add(event)
         if self._asking is None or self._asking.done():
-            self._asking = asyncio.get_running_loop().create_task(
-                self._ask(), name="cancellations", context=contextvars.Context()
-            )
+            self._asking = background(self._ask(), "cancellations")
         try:
             await event.wait()
         finally:

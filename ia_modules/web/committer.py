@@ -9,7 +9,6 @@ holds up nobody but its own writer.
 """
 
 import asyncio
-import contextvars
 from collections import deque
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -18,6 +17,7 @@ from ia_modules.database.manager import DatabaseManager
 from ia_modules.errors import DatabaseBusy, DatabaseClosed, DatabaseError, DatabaseUnavailable, OtherEventLoop
 from ia_modules.models import ExecutionId
 from ia_modules.transitions import Recorded, Transition
+from ia_modules.web.background import background
 from ia_modules.web.batch import write_batch
 
 BATCH_LIMIT = 500
@@ -83,8 +83,7 @@ class Committer:
         waiting = _Waiting(transition, loop.create_future(), loop.time() + self._give_up_seconds)
         if self._drain_task is None or self._drain_task.done():
             self._queue.append(waiting)
-            # A context of its own: the task outlives the writer and must not inherit what is set around the writer.
-            self._drain_task = loop.create_task(self._drain(), name="committer", context=contextvars.Context())
+            self._drain_task = background(self._drain(), "committer")  # it outlives the writer
         elif self._drain_task.get_loop() is loop:
             self._queue.append(waiting)
         else:

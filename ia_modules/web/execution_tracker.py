@@ -8,12 +8,10 @@ there; nothing of an execution is kept in memory. It is the journal of the runne
             step.output = {"rows": 3}
 """
 
-import asyncio
 import os
 import secrets
 import socket
 from collections.abc import AsyncGenerator
-from contextlib import suppress
 from types import TracebackType
 from typing import Self
 
@@ -69,6 +67,7 @@ from ia_modules.transitions import (
     StepUpdate,
     Transition,
 )
+from ia_modules.web.background import set_within
 from ia_modules.web.cancellation import Cancellations
 from ia_modules.web.claims import Claims
 from ia_modules.web.committer import Committer
@@ -534,9 +533,7 @@ class ExecutionTracker(ExecutionReader):
                     after = changes.upto
                     yield changes
                 if not changes.more:
-                    with suppress(TimeoutError):
-                        async with asyncio.timeout(poll_seconds):  # 3.11: wait_for can swallow a cancellation
-                            await look.wait()
+                    await set_within(poll_seconds, look)
 
     def _check_id(self, execution_id: str) -> None:
         if not is_storable_id(execution_id):

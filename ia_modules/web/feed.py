@@ -10,10 +10,9 @@ A frame is one JSON text as a socket carries it: ``changes`` of one execution, `
 """
 
 import asyncio
-import contextvars
 from collections import deque
-from collections.abc import AsyncGenerator, Callable, Coroutine, Mapping
-from contextlib import asynccontextmanager, suppress
+from collections.abc import AsyncGenerator, Callable, Mapping
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Protocol
@@ -31,6 +30,7 @@ from ia_modules.errors import (
     InvalidArgument,
 )
 from ia_modules.models import Changes, ExecutionId, ExecutionSummary
+from ia_modules.web.background import background, set_within
 from ia_modules.web.live import Live
 
 RESYNC_LISTS = '{"type":"resync"}'
@@ -234,7 +234,7 @@ class Follower:
             elif not self._greeted:
                 self._greeted = True
                 return Page(self._told, self._told, False, "", "").frame
-            elif not await _set_within(patience_seconds, self.wake):
+            elif not await set_within(patience_seconds, self.wake):
                 return None
 
     def offer(self, page: Page) -> None:
@@ -260,7 +260,7 @@ class _Channel:
         self.cursor = standing.sequence
         self.followers: list[Follower] = []
         self.failure: IAModulesError | None = None
-        self._reading = _background(self._run(), f"feed:{self._execution_id}")
+        self._reading = background(self._run(), f"feed:{self._execution_id}")
 
     async def close(self) -> None:
         self._reading.cancel()
@@ -275,7 +275,7 @@ class _Channel:
                     if page is not None:
                         await asyncio.sleep(0 if page.more else self._pause_seconds())
                     if page is None or not page.more:
-                        await _set_within(_POLL_SECONDS, look)  # a wake-up may get lost
+                        await set_within(_POLL_SECONDS, look)  # a wake-up may get lost
         except IAModulesError as error:
             self.failure = error
             for follower in self.followers:
@@ -323,7 +323,7 @@ class ListFollower:
     async def next(self, patience_seconds: float) -> str | None:
         """The next frame; everything that waits is in it. None: nothing happened for so long."""
         self._wake.clear()
-        if not (self._resync or self._kept or await _set_within(patience_seconds, self._wake)):
+        if not (self._resync or self._kept or await set_within(patience_seconds, self._wake)):
             return None
         if self._resync:
             self._resync = False
@@ -354,7 +354,7 @@ class _Hints:
         follower = ListFollower()
         self.followers.append(follower)
         if self._reading is None or self._reading.done():
-            self._reading = _background(self._run(), "feed:lists")
+            self._reading = background(self._run(), "feed:lists")
         try:
             yield follower
         finally:
@@ -369,7 +369,7 @@ class _Hints:
         unnamed, resync_from = False, 0.0
         async with self._live.watching_all() as heard:
             while True:
-                await _set_within(resync_from - clock() if unnamed else None, heard.look)
+                await set_within(resync_from - clock() if unnamed else None, heard.look)
                 ids, more = heard.take()
                 hints, missing = await self._read(ids)
                 unnamed = unnamed or more or missing
@@ -401,16 +401,3 @@ def _united(kept: list[Hints]) -> Hints:
     for hints in kept:
         items |= hints.items
     return Hints(items)
-
-
-async def _set_within(seconds: float | None, event: asyncio.Event) -> bool:
-    """Wait for an event, so long at most; whether it came. On Python 3.11 wait_for can swallow a cancellation."""
-    with suppress(TimeoutError):
-        async with asyncio.timeout(seconds):
-            return await event.wait()
-    return False
-
-
-def _background(work: Coroutine[None, None, None], name: str) -> asyncio.Task[None]:
-    """A task in a context of its own: it outlives whoever happens to start it."""
-    return asyncio.get_running_loop().create_task(work, name=name, context=contextvars.Context())

@@ -7,7 +7,6 @@ not answer any more is as good as dead, so the thread falls silent too.
 """
 
 import asyncio
-import contextvars
 import os
 import socket
 import threading
@@ -19,6 +18,7 @@ from ia_modules import __version__
 from ia_modules.database.manager import DatabaseManager
 from ia_modules.errors import DatabaseError, OtherEventLoop
 from ia_modules.models import WorkerId
+from ia_modules.web.background import background
 
 BEATS_PER_LEASE = 5
 """How often it beats within the time that it may be silent: a beat or two may get lost."""
@@ -59,8 +59,7 @@ class Heartbeat:
         if self._beginning is None or self._beginning.get_loop() is not loop:
             if self._beginning is not None and self._beginning.get_loop().is_running():
                 raise OtherEventLoop
-            # A context of its own: it is done for everybody, not for whoever happens to be the first.
-            self._beginning = loop.create_task(self._begin(loop), name="heartbeat", context=contextvars.Context())
+            self._beginning = background(self._begin(loop), "heartbeat")  # for everybody, not for the first alone
         await asyncio.shield(self._beginning)
 
     async def _begin(self, loop: asyncio.AbstractEventLoop) -> None:

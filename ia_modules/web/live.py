@@ -8,16 +8,16 @@ nothing up: it finds everything, merged, when it looks next. A wake-up that is l
 """
 
 import asyncio
-import contextvars
 import secrets
 from collections import defaultdict
-from collections.abc import AsyncGenerator, Coroutine, Iterable
+from collections.abc import AsyncGenerator, Iterable
 from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass, field
 
 from ia_modules.database.manager import DatabaseManager
 from ia_modules.errors import DatabaseError
 from ia_modules.models import ExecutionId
+from ia_modules.web.background import background
 
 _ANNOUNCE_EVERY_SECONDS = 0.01
 _IDS_PER_ANNOUNCEMENT = 200  # 36 characters and a comma each: below PostgreSQL's limit of 8000 bytes
@@ -98,7 +98,7 @@ class Live:
         self._tell(ids)
         self._unannounced |= ids
         if self._announcer is None or self._announcer.done():
-            self._announcer = _background(self._announce(), "live:announcer")
+            self._announcer = background(self._announce(), "live:announcer")
 
     async def close(self) -> None:
         """Announce what is left, and listen no more."""
@@ -135,7 +135,7 @@ class Live:
 
     def _start_listening(self) -> None:
         if self._listener is None or self._listener.done():
-            self._listener = _background(self._listen(), "live:listener")
+            self._listener = background(self._listen(), "live:listener")
 
     async def _stop_listening_for_nobody(self) -> None:
         if not self._watchers and not self._hearers:
@@ -146,8 +146,3 @@ class Live:
         if listener is not None:
             listener.cancel()
             await asyncio.gather(listener, return_exceptions=True)
-
-
-def _background(work: Coroutine[None, None, None], name: str) -> asyncio.Task[None]:
-    """A task in a context of its own: it must not inherit, say, the transaction of whoever happens to start it."""
-    return asyncio.get_running_loop().create_task(work, name=name, context=contextvars.Context())

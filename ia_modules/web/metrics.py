@@ -8,7 +8,7 @@ rank: the smallest value that so many of all do not exceed.
 import asyncio
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 from math import ceil
@@ -169,7 +169,7 @@ class History:
     """Equal parts of a window, oldest first, without gaps."""
 
     bucket_seconds: int
-    buckets: Sequence[Bucket] = field(default_factory=tuple[Bucket, ...])
+    buckets: Sequence[Bucket]
 
 
 def success_rate(completed: int, failed: int) -> float | None:

@@ -78,7 +78,7 @@ class Queue(Record):
 
     @property
     def capped(self) -> bool:
-        """Whether there are more of one of them."""
+        """Whether one of them was counted to the end of the cap: there are that many, or more."""
         return QUEUE_CAP in (self.pending, self.running, self.waiting_for_human)
 
     @property

@@ -7,9 +7,8 @@ asked of the database. It may be killed at any moment: another one goes on with 
 """
 
 import asyncio
-import contextvars
 import logging
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable
 from contextlib import aclosing, suppress
 from types import TracebackType
 from typing import Self
@@ -32,7 +31,8 @@ from ia_modules.pipeline.runner import TRACKER_SERVICE, Runner
 from ia_modules.pipeline.services import ServiceRegistry
 from ia_modules.pipeline.trust import allowed_modules, load_version
 from ia_modules.transitions import ExecutionUpdate, Failure, LogLine, Transition
-from ia_modules.web.claims import Claim, Fate, fate_of, version_key
+from ia_modules.web.background import background, set_within
+from ia_modules.web.claims import Claim, fate_of, version_key
 from ia_modules.web.execution_tracker import ExecutionTracker
 from ia_modules.web.heartbeat import BEATS_PER_LEASE
 from ia_modules.worker.unusable import UnusableVersions
@@ -113,7 +113,7 @@ class Worker:
     async def __aenter__(self) -> Self:
         self._heartbeat.slots = self._slots
         await self._heartbeat.begin()
-        self._working = _background(self._work(), "worker")
+        self._working = background(self._work(), "worker")
         return self
 
     async def __aexit__(
@@ -143,7 +143,7 @@ class Worker:
     # The loop
 
     async def _work(self) -> None:
-        listening = _background(self._listen(), "worker:listener")
+        listening = background(self._listen(), "worker:listener")
         every_seconds = min(self._poll_seconds, self._heartbeat.lease_seconds / BEATS_PER_LEASE)
         tidy_at = forget_at = 0.0
         is_on_record = False
@@ -169,9 +169,7 @@ class Worker:
                     is_on_record = False
                     self._spares_others_until = asyncio.get_running_loop().time() + self._heartbeat.lease_seconds
                 await asyncio.sleep(_LOOK_AT_MOST_EVERY_SECONDS)
-                with suppress(TimeoutError):
-                    async with asyncio.timeout(every_seconds):
-                        await self._look.wait()
+                await set_within(every_seconds, self._look)
         finally:
             listening.cancel()
             await asyncio.gather(listening, return_exceptions=True)
@@ -189,7 +187,7 @@ class Worker:
             for execution_id, epoch in self._running:
                 if execution_id == claim.execution_id:  # it was lost, and comes back before that was noticed
                     self._running[execution_id, epoch].cancel()
-            task = _background(self._run(claim), f"run:{claim.execution_id}")
+            task = background(self._run(claim), f"run:{claim.execution_id}")
             self._running[claim.execution_id, claim.epoch] = task
             task.add_done_callback(lambda task, claim=claim: self._ended(claim, task))
 
@@ -214,7 +212,8 @@ class Worker:
 
     async def _hand_back_the_rest(self) -> None:
         for orphan in await self._tracker.claims.owned():
-            await self._tracker.claims.settle(orphan, Fate(ExecutionStatus.PENDING), counted=False)
+            fate = fate_of(orphan, recovery_limit=self._recovery_limit, died=False)
+            await self._tracker.claims.settle(orphan, fate, counted=False)
 
     def _note_problem(self, problem: str) -> None:
         if problem != self._problem:
@@ -311,8 +310,3 @@ class Worker:
                 self._tell(f"{claim.execution_id} {claim.pipeline_name} failed: {error}")
             case _:
                 logger.error("Execution %s failed in the worker itself", claim.execution_id, exc_info=error)
-
-
-def _background(work: Coroutine[None, None, None], name: str) -> asyncio.Task[None]:
-    """A task in a context of its own: it must not inherit what is set around whoever starts it."""
-    return asyncio.get_running_loop().create_task(work, name=name, context=contextvars.Context())

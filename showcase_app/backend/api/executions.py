@@ -67,15 +67,18 @@ async def get_statistics(executions: Executions, query: Annotated[ExecutionScope
 async def change_executions(executions: Executions, note: Note, request: BulkRequest) -> BulkOut:
     """Each is cancelled or run again by itself: what cannot be is told, and keeps none of the others back."""
     chosen = request.filter
+
+    async def note_one(execution_id: str) -> None:
+        await note(f"execution.{request.action}", execution_id)
+
     changed = await executions.change_many(
         request.action,
         request.execution_ids,
         filters=None if chosen is None else chosen.as_filters(chosen.status),
         limit=BULK_LIMIT,
         dry_run=request.dry_run,
+        note=note_one,
     )
-    if changed.done:
-        await note(f"execution.{request.action}", f"{changed.done} at once")
     return BulkOut.from_record(changed)
 
 

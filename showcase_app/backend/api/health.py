@@ -6,7 +6,7 @@ from http import HTTPStatus
 from fastapi import APIRouter, Request, Response
 
 from ia_modules import __version__
-from showcase_app.backend.api.problems import Problem, problem_response
+from showcase_app.backend.api.problems import problem_response, told
 from showcase_app.backend.dependencies import Services
 from showcase_app.backend.schemas.system import HealthOut, ReadyOut, ServicesOut
 from showcase_app.backend.services.health import check_health
@@ -36,7 +36,7 @@ async def health(services: Services) -> HealthOut:
     "/health/ready",
     summary="Can the server work",
     response_model=ReadyOut,
-    responses={503: {"model": Problem, "description": "It cannot: what is wrong."}},
+    responses=told({503: "It cannot: what is wrong."}),
 )
 async def ready(request: Request, services: Services) -> ReadyOut | Response:
     """The database answers, its schema is the one that this program needs, and the worker in this server beats."""

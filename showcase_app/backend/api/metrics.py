@@ -1,10 +1,10 @@
 """How it went: the report of a window and its history, and the numbers that Prometheus collects."""
 
-from typing import Annotated, Any
+from typing import Annotated
 
 from fastapi import APIRouter, Query
 
-from showcase_app.backend.api.problems import Problem
+from showcase_app.backend.api.problems import told
 from showcase_app.backend.dependencies import Services
 from showcase_app.backend.schemas import ID_PATTERN
 from showcase_app.backend.schemas.metrics import MetricsHistoryOut, MetricsReportOut
@@ -12,10 +12,12 @@ from showcase_app.backend.services.metrics_service import Window
 
 router = APIRouter(prefix="/api/metrics", tags=["metrics"])
 
-_REFUSED: dict[int | str, dict[str, Any]] = {
-    422: {"model": Problem, "description": "A parameter is not understood."},
-    503: {"model": Problem, "description": "There are too many executions to be counted in time, or no database."},
-}
+_REFUSED = told(
+    {
+        422: "A parameter is not understood.",
+        503: "There are too many executions to be counted in time, or no database.",
+    }
+)
 
 AskedWindow = Annotated[Window, Query(description="The executions that started so long ago, or later.")]
 AskedPipeline = Annotated[str | None, Query(pattern=ID_PATTERN, description="Only those of this pipeline.")]

@@ -106,11 +106,8 @@ async def delete_pipeline(
 
     With its history it is archived, then deleted in parts; a request that breaks off is made again, and goes on.
     """
-    if with_history:
-        await pipelines.delete(pipeline_id)
-    else:
-        await pipelines.archive(pipeline_id)
-    await note("pipeline.delete" if with_history else "pipeline.archive", pipeline_id)
+    gone = await (pipelines.delete(pipeline_id) if with_history else pipelines.archive(pipeline_id))
+    await note("pipeline.delete" if with_history else "pipeline.archive", gone)
 
 
 @router.get("/{pipeline_id}/versions", summary="List the versions of a pipeline", responses=told({404: _NOT_FOUND}))

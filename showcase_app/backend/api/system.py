@@ -1,11 +1,9 @@
 """The machine room, for people (``/api/system``) and for Prometheus (``/metrics``)."""
 
-from typing import Any
-
 from fastapi import APIRouter, Response
 from fastapi.responses import PlainTextResponse
 
-from showcase_app.backend.api.problems import Problem
+from showcase_app.backend.api.problems import told
 from showcase_app.backend.dependencies import Services
 from showcase_app.backend.schemas.system import SystemOut
 from showcase_app.backend.services import prometheus
@@ -13,7 +11,7 @@ from showcase_app.backend.services.system import read_system
 
 router = APIRouter(tags=["system"])
 
-_AWAY: dict[int | str, dict[str, Any]] = {503: {"model": Problem, "description": "The database does not answer."}}
+_AWAY = told({503: "The database does not answer."})
 
 
 @router.get("/api/system", summary="Look into the machine room", responses=_AWAY)

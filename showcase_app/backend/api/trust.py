@@ -174,7 +174,7 @@ def document_trust(openapi: dict[str, Any]) -> dict[str, Any]:
     for path, operations in openapi["paths"].items():
         for method, operation in operations.items():
             writes, guarded = method.upper() not in _READS, path != _SESSION and needs_key(path)
-            answers = {"403": "The page it comes from, or the role of the caller, may not do this."}
+            answers: dict[str, str] = {}
             if guarded:
                 operation["security"] = [{"key": []}, {"session": []}]
                 answers["401"] = "No key, or one that is not known; only where the server has keys."

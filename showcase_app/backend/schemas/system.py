@@ -58,7 +58,7 @@ class WorkerOut(Out):
 
 class QueueOut(Out):
     pending: int = Field(description="Executions that wait for a worker.")
-    capped: bool = Field(description="There are more than the 10,000 that were counted, in one of the three numbers.")
+    capped: bool = Field(description="One of the three numbers is 10,000 or more: that is as far as is counted.")
     oldest_pending_at: Time | None
     running: int
     waiting_for_human: int

@@ -3,15 +3,15 @@
 from dataclasses import dataclass
 
 from ia_modules.database.manager import DatabaseManager
-from ia_modules.models import Json, new_id
-from ia_modules.payload import clean_text, encode
+from ia_modules.models import new_id
+from ia_modules.payload import clean_text
 
 
 @dataclass(frozen=True, slots=True)
 class AuditLog:
     database: DatabaseManager
 
-    async def write(self, actor: str, action: str, subject: str, detail: Json = None) -> None:
+    async def write(self, actor: str, action: str, subject: str) -> None:
         """Keep who did it, what was done and to what; call it when it is done.
 
         Args:
@@ -23,6 +23,5 @@ class AuditLog:
             "actor": clean_text(actor),
             "action": action,
             "subject": subject,
-            "detail": None if detail is None else encode(detail, f"detail of {action}"),
         }
         await self.database.execute_async(self.database.query("insert_audit"), row)

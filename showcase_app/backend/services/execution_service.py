@@ -105,6 +105,7 @@ class ExecutionService:
         filters: ExecutionFilters | None,
         limit: int,
         dry_run: bool,
+        note: Callable[[str], Awaitable[None]],
     ) -> Changed:
         """Cancel or run again those that are named, or the newest that the filters find: each by itself.
 
@@ -112,6 +113,10 @@ class ExecutionService:
 
         Args:
             dry_run: change nothing, and say which would be refused.
+            note: is told the id of each that was changed.
+
+        Raises:
+            DatabaseError: it went away in between; what had been changed is noted, the rest was left.
         """
         named = list(dict.fromkeys(execution_ids or []))
         ids, more = (named, False) if filters is None else await self._matching(action, filters, limit)
@@ -126,10 +131,16 @@ class ExecutionService:
                     raise
                 except IAModulesError as error:
                     return Refused(execution_id=execution_id, reason=str(error))
+                if not dry_run:
+                    await note(execution_id)
             return None
 
-        outcomes = await asyncio.gather(*map(attempt, ids))
-        refused = [outcome for outcome in outcomes if outcome is not None]
+        try:
+            async with asyncio.TaskGroup() as group:  # when the database goes away, the others are not begun
+                attempts = [group.create_task(attempt(execution_id)) for execution_id in ids]
+        except* DatabaseError as away:
+            raise away.exceptions[0] from None
+        refused = [outcome for task in attempts if (outcome := task.result()) is not None]
         done = 0 if dry_run else len(ids) - len(refused)
         return Changed(matched=len(ids), matched_capped=more, done=done, refused=refused)
 

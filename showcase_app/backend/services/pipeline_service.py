@@ -13,7 +13,7 @@ from ia_modules.errors import (
     PipelineDefinitionError,
     PipelineNotFound,
 )
-from ia_modules.models import ExecutionId, ExecutionSummary, JsonText, PipelineRecord, PipelineVersionRecord
+from ia_modules.models import ExecutionId, ExecutionSummary, JsonText, PipelineId, PipelineRecord, PipelineVersionRecord
 from ia_modules.payload import content_hash, encode
 from ia_modules.pipeline.definition import PipelineDefinition
 from ia_modules.pipeline.graph import Graph
@@ -119,17 +119,18 @@ class PipelineService:
             raise SlugMismatch(pipeline.slug, definition.slug)
         return await self._store(definition, folder, new_version=True, base_version=base_version)
 
-    async def archive(self, slug_or_id: str) -> None:
-        """Let it start no more executions; its history stays.
+    async def archive(self, slug_or_id: str) -> PipelineId:
+        """Let it start no more executions; its history stays. Returns its id.
 
         Raises:
             PipelineNotFound
         """
         pipeline = await self._pipeline(slug_or_id)
         await self._set_active(pipeline, is_active=False)
+        return pipeline.id
 
-    async def delete(self, slug_or_id: str) -> None:
-        """Delete it with all its executions, archived first.
+    async def delete(self, slug_or_id: str) -> PipelineId:
+        """Delete it with all its executions, archived first. Returns the id that it had.
 
         It works in parts, so that nobody waits for it who writes. What ends it on the way, such as the end of the
         server, leaves an archived pipeline with the rest of its history: deleting it again goes on.
@@ -149,6 +150,7 @@ class PipelineService:
             await self._database.execute_async(query("delete_pipeline"), asked)
         except ConstraintViolated:
             raise PipelineInUse(pipeline.slug, await self._active(pipeline)) from None
+        return pipeline.id
 
     async def list_versions(self, slug_or_id: str, *, before: int | None, limit: int) -> VersionPage:
         """The definitions that it has had, newest first.

@@ -19,6 +19,7 @@ from ia_modules.models import (
 )
 from ia_modules.pipeline.inputs import input_schema_of
 from ia_modules.web.lists import COUNT_CAP, pattern_of
+from ia_modules.web.metrics import success_rate
 from showcase_app.backend.services.definitions import Node, Way, defaults_of, understood
 from showcase_app.backend.services.stored import INLINE_BYTES
 
@@ -197,7 +198,7 @@ def _overviews(database: DatabaseManager, pipelines: list[PipelineRecord]) -> Sc
 def _outcome(ended: list[Row]) -> dict[str, Any]:
     seconds = sorted(_seconds(row) or 0.0 for row in ended if row["status"] == ExecutionStatus.COMPLETED)
     return {
-        "success_rate": len(seconds) / len(ended) if ended else None,
+        "success_rate": success_rate(len(seconds), len(ended) - len(seconds)),
         "p50_seconds": _percentile(seconds, 0.5),
         "p95_seconds": _percentile(seconds, 0.95),
     }

@@ -1,4 +1,4 @@
-"""The numbers that Prometheus collects. Each is cheap however many executions there are: nothing is counted in full."""
+"""What Prometheus collects: cheap however many executions there are; only the last hour is counted whole."""
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -26,7 +26,7 @@ async def collect(database: DatabaseManager, feed: Feed) -> bytes:
     """Everything as Prometheus reads it.
 
     Raises:
-        DatabaseError: the database does not answer.
+        DatabaseError: the database does not answer, or not in time.
     """
     system = SystemReader(database)
     numbers = _Numbers(

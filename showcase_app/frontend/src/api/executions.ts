@@ -1,8 +1,9 @@
 /** Executions: questions, commands, and the rows that the socket brings. */
 import { infiniteQueryOptions, keepPreviousData, queryOptions } from "@tanstack/react-query";
 import { askedFilters, type ShownFilters } from "@/domain/execution-filters";
+import type { LineFilters } from "@/domain/log-lines";
 import { answered, api } from "./client";
-import type { ExecutionDetail, ExecutionStatus, LogLevel, operations, StepDetail } from "./schema.gen";
+import type { ExecutionDetail, ExecutionStatus, operations, StepDetail } from "./schema.gen";
 
 export type { Changes } from "@/domain/changes";
 
@@ -24,10 +25,8 @@ export const executionKeys = {
   step: (id: string, stepExecutionId: string, sequence: number) =>
     ["executions", "step", id, stepExecutionId, sequence] as const,
   payloads: (id: string, status: ExecutionStatus) => ["executions", "payloads", id, status] as const,
-  logs: (id: string, filters: LogFilters) => ["executions", "logs", id, filters] as const,
+  logs: (id: string, filters: LineFilters) => ["executions", "logs", id, filters] as const,
 };
-
-export type LogFilters = { step_execution_id?: string; level?: LogLevel; q?: string };
 
 const PAGE = 50;
 const LONGEST_PAGE = 500;

@@ -2016,7 +2016,7 @@ export interface components {
             pending: number;
             /**
              * Capped
-             * @description There are more than the 10,000 that were counted, in one of the three numbers.
+             * @description One of the three numbers is 10,000 or more: that is as far as is counted.
              */
             capped: boolean;
             /** Oldest Pending At */

@@ -1,14 +1,13 @@
 import { describe, expect, it } from "vitest";
-import { allOpen, firstOpen, found, pathText, rowsOfJson } from "./json-tree";
+import { allOpen, firstOpen, found, rowsOfJson } from "./json-tree";
 
 const value = { steps: [{ name: "a", "odd key": null }], text: "one\ntwo", none: {} };
 
-it.each([
-  [[], "$"],
-  [["steps", 0, "name"], "$.steps[0].name"],
-  [["odd key", "a-b", "1"], '$["odd key"]["a-b"]["1"]'],
-])("the path %j reads %s", (path, text) => {
-  expect(pathText(path)).toBe(text);
+it("names rows by their paths; keys that are no plain names stand in brackets", () => {
+  const odd = { "odd key": { "a-b": { "1": 0 } }, list: [{ name: "a" }] };
+  expect(rowsOfJson(odd, allOpen(odd)).map((row) => row.id)).toEqual(
+    expect.arrayContaining(["$", '$["odd key"]["a-b"]["1"]', "$.list[0].name"]),
+  );
 });
 
 describe("rows of a tree", () => {

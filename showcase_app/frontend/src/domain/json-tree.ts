@@ -20,11 +20,7 @@ export type JsonRow = {
 
 const ONE_LINE = 160;
 
-/** `$.steps[0].name`; keys that are no plain names stand in brackets. */
-export function pathText(path: Path): string {
-  return path.reduce<string>((text, part) => text + partText(part), "$");
-}
-
+/** How a part stands in a path such as `$.steps[0].name`; keys that are no plain names stand in brackets. */
 function partText(part: string | number): string {
   if (typeof part === "number") return `[${part}]`;
   return /^[A-Za-z_$][\w$]*$/.test(part) ? `.${part}` : `[${JSON.stringify(part)}]`;

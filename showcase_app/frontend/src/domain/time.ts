@@ -2,7 +2,7 @@
 
 /** Seconds in few characters: 0.4 s, 12 s, 3 min 05 s, 2 h 04 min, 3 d 4 h. */
 export function durationText(seconds: number): string {
-  if (seconds < 1) return `${Math.round(seconds * 1000)} ms`;
+  if (seconds < 0.9995) return `${Math.round(seconds * 1000)} ms`;
   if (seconds < 9.95) return `${seconds.toFixed(1)} s`;
   if (seconds < 10) return "10 s";
   if (seconds < 60) return `${Math.floor(seconds)} s`;

@@ -76,7 +76,7 @@ export function Timeline({ execution, selected, onSelect }: TimelineProps) {
         <Title order={2} size="h3">
           Timeline
         </Title>
-        <Group gap={10} className={classes.legend}>
+        <Group gap={10}>
           {legend.map(({ word, kind, color }) => (
             <Group key={word} gap={5} wrap="nowrap">
               <span className={classes.swatch} data-kind={kind} style={{ color }} />

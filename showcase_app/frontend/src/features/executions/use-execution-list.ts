@@ -52,6 +52,7 @@ export function useExecutionList(filters: ShownFilters, { admitNew }: { admitNew
     if (list === undefined) return;
     const isShown = (index: number) =>
       shown.current !== null && pageOf(list, shown.current.first) <= index && index <= pageOf(list, shown.current.last);
+    let failed = false;
     for (const index of [...old.current]) {
       if (index >= list.pages.length) old.current.delete(index);
       else if (index === 0 || isShown(index)) {
@@ -59,10 +60,11 @@ export function useExecutionList(filters: ShownFilters, { admitNew }: { admitNew
         const done = await readOne(index, list).catch(() => null);
         if (done !== true) old.current.add(index);
         if (done === false) readAgain();
-        if (done === null) window.setTimeout(readAgain, RETRY_MS);
-        setBehind(done === null);
+        failed ||= done === null;
       }
     }
+    if (failed) window.setTimeout(readAgain, RETRY_MS);
+    setBehind(failed);
   }, ROWS_EVERY_MS);
 
   const countAgain = usePaced(

@@ -14,10 +14,9 @@ type DefinitionEditorProps = {
   check: DefinitionCheck;
   /** What the server refused when it was to be stored. */
   refused?: readonly EditorProblem[];
-  readOnly?: boolean;
 };
 
-export function DefinitionEditor({ text, onChange, check, refused = [], readOnly = false }: DefinitionEditorProps) {
+export function DefinitionEditor({ text, onChange, check, refused = [] }: DefinitionEditorProps) {
   const editor = useRef<EditorHandle>(null);
   const problems = refused.length === 0 ? check.problems : [...check.problems, ...refused];
   return (
@@ -28,7 +27,6 @@ export function DefinitionEditor({ text, onChange, check, refused = [], readOnly
           value={text}
           onChange={onChange}
           problems={problems}
-          readOnly={readOnly}
           height="max(380px, calc(100vh - 330px))"
           handle={editor}
         />

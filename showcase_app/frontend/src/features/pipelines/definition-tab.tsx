@@ -14,7 +14,7 @@ import { DefinitionEditor } from "./definition-editor";
 import { LeaveModal } from "./leave-modal";
 import { refusedPlaces } from "./refused-places";
 import { useAddress } from "./use-address";
-import { useDefinitionCheck } from "./use-definition-check";
+import { type DefinitionCheck, useDefinitionCheck, whyNotStored } from "./use-definition-check";
 
 export function DefinitionTab({ pipeline }: { pipeline: PipelineDetail }) {
   if (pipeline.definition === null) {
@@ -169,13 +169,8 @@ function leaves(now: Place, next: Place): boolean {
   );
 }
 
-function whyNot(
-  changed: boolean,
-  pipeline: PipelineDetail,
-  check: ReturnType<typeof useDefinitionCheck>,
-): string | null {
+function whyNot(changed: boolean, pipeline: PipelineDetail, check: DefinitionCheck): string | null {
   const isNews = changed || pipeline.version !== pipeline.current_version || !pipeline.is_active;
   if (!isNews) return "Nothing is changed yet.";
-  if (check.checking) return "It is being checked.";
-  return check.definition === null ? "Something is wrong with it; see the list." : null;
+  return whyNotStored(check);
 }

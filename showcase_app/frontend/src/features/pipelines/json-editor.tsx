@@ -19,7 +19,6 @@ type JsonEditorProps = {
   value: string;
   onChange?: (text: string) => void;
   problems?: readonly EditorProblem[];
-  readOnly?: boolean;
   height?: string;
   minHeight?: string;
   maxHeight?: string;
@@ -57,15 +56,7 @@ const COLORS = syntaxHighlighting(
   ]),
 );
 
-export function JsonEditor({
-  label,
-  value,
-  onChange,
-  problems = NO_PROBLEMS,
-  readOnly = false,
-  handle,
-  ...size
-}: JsonEditorProps) {
+export function JsonEditor({ label, value, onChange, problems = NO_PROBLEMS, handle, ...size }: JsonEditorProps) {
   const editor = useRef<ReactCodeMirrorRef>(null);
   const extensions = useMemo(
     () => [
@@ -74,9 +65,9 @@ export function JsonEditor({
       COLORS,
       EditorView.lineWrapping,
       EditorView.contentAttributes.of({ "aria-label": label, tabindex: "0" }),
-      ...(readOnly ? [] : [lintGutter()]),
+      lintGutter(),
     ],
-    [label, readOnly],
+    [label],
   );
   useImperativeHandle(handle, () => ({ show: (place) => showPlace(editor.current?.view, place) }), []);
   // The editor takes a new value in an effect of its own, before this one: places fit the text that they are of.
@@ -90,8 +81,7 @@ export function JsonEditor({
       extensions={extensions}
       theme="none"
       indentWithTab={false}
-      readOnly={readOnly}
-      basicSetup={{ autocompletion: false, highlightActiveLine: !readOnly, highlightActiveLineGutter: !readOnly }}
+      basicSetup={{ autocompletion: false }}
       {...size}
     />
   );

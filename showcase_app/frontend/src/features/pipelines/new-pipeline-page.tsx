@@ -11,7 +11,7 @@ import { PageHead } from "@/components/ui/page-head";
 import { DefinitionEditor } from "./definition-editor";
 import { LeaveModal } from "./leave-modal";
 import { refusedPlaces } from "./refused-places";
-import { type DefinitionCheck, useDefinitionCheck } from "./use-definition-check";
+import { useDefinitionCheck, whyNotStored } from "./use-definition-check";
 
 /** Small and whole: one parameter, one step, two ends. It needs no module, so that every server can run it. */
 const EXAMPLE = JSON.stringify(
@@ -64,7 +64,7 @@ export function Component() {
     ({ currentLocation, nextLocation }) =>
       text !== EXAMPLE && !create.isSuccess && currentLocation.pathname !== nextLocation.pathname,
   );
-  const why = useWhyReadOnly() ?? whyNot(check);
+  const why = useWhyReadOnly() ?? whyNotStored(check);
   return (
     <>
       <PageHead
@@ -109,9 +109,4 @@ export function Component() {
       <LeaveModal blocker={blocker} />
     </>
   );
-}
-
-function whyNot(check: DefinitionCheck): string | null {
-  if (check.checking) return "It is being checked.";
-  return check.definition === null ? "Something is wrong with it; see the list." : null;
 }

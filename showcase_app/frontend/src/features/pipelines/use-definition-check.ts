@@ -16,6 +16,13 @@ export type DefinitionCheck = {
   failed: Error | null;
 };
 
+/** Why what is written cannot be stored yet; null when it can. */
+export function whyNotStored(check: DefinitionCheck): string | null {
+  if (check.checking) return "It is being checked.";
+  if (check.failed !== null) return "It could not be checked.";
+  return check.definition === null ? "Something is wrong with it; see the list." : null;
+}
+
 const PAUSE_MS = 300;
 const NONE: readonly EditorProblem[] = [];
 
