@@ -23,10 +23,10 @@ from pathlib import Path
 
 from ia_modules.database.manager import DatabaseManager
 from ia_modules.models import ExecutionStatus, PipelineId
-from ia_modules.web.lists import ExecutionFilters
-from ia_modules.web.metrics import MetricsReader
-from ia_modules.web.reading import ExecutionReader
-from ia_modules.web.system import SystemReader
+from ia_modules.tracker.lists import ExecutionFilters
+from ia_modules.tracker.metrics import MetricsReader
+from ia_modules.tracker.reader import ExecutionReader
+from ia_modules.tracker.system import SystemReader
 from showcase_app.backend.services.metrics_service import Window
 from showcase_app.backend.services.pipeline_views import read_overviews
 from showcase_app.backend.services.stored import read_execution

@@ -29,7 +29,7 @@ from websockets.asyncio.client import ClientConnection, connect
 
 from ia_modules.cli.serve import address_of, listen, server_config
 from ia_modules.models import ExecutionId
-from ia_modules.web.execution_tracker import ExecutionTracker
+from ia_modules.tracker.execution_tracker import ExecutionTracker
 from showcase_app.backend.main import create_app
 from showcase_app.backend.settings import Settings
 from tests.postgres import embedded_server

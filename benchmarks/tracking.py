@@ -19,7 +19,7 @@ from pathlib import Path
 from ia_modules.database.manager import DatabaseManager
 from ia_modules.pipeline.authoring import Flow
 from ia_modules.pipeline.services import ServiceRegistry
-from ia_modules.web.execution_tracker import ExecutionTracker
+from ia_modules.tracker.execution_tracker import ExecutionTracker
 from tests.postgres import embedded_server
 
 STEPS, RECORDS = 5, 12

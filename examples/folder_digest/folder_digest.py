@@ -17,8 +17,8 @@ from pathlib import Path
 import ia_modules
 from ia_modules.database.manager import DatabaseManager
 from ia_modules.models import ExecutionId
-from ia_modules.web.execution_tracker import ExecutionTracker
-from ia_modules.web.recording import RecordedExecution
+from ia_modules.tracker.execution_tracker import ExecutionTracker
+from ia_modules.tracker.recording import RecordedExecution
 
 AT_ONCE = 4
 CHUNK_BYTES = 65_536

@@ -1,5 +1,5 @@
 """``python -m ia_modules.cli``: the command line where the script ``ia-modules`` is not on the path."""
 
-from ia_modules.cli import app
+from ia_modules.cli.app import app
 
 app(prog_name="ia-modules")

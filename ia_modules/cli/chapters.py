@@ -15,7 +15,7 @@ from ia_modules.models import (
     StepExecutionRecord,
     StepStatus,
 )
-from ia_modules.pipeline.graph import Graph
+from ia_modules.pipeline.document.graph import Graph
 from ia_modules.pipeline.recorded import input_of
 
 _HAS = {"completed": "had completed", "failed": "had failed", "cancelled": "was cancelled"}

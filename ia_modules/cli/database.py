@@ -11,7 +11,7 @@ from ia_modules.database.manager import DatabaseManager
 from ia_modules.database.migrator import refuse_unusable
 from ia_modules.database.url import parse_url
 from ia_modules.errors import SchemaError
-from ia_modules.web.execution_tracker import ExecutionTracker
+from ia_modules.tracker.execution_tracker import ExecutionTracker
 
 DEFAULT_DATABASE = "sqlite:///ia_modules.db"
 

@@ -10,8 +10,8 @@ from ia_modules.cli.lookup import find_execution, find_pipeline, logs_of, versio
 from ia_modules.cli.story import Story, tell
 from ia_modules.cli.terminal import AsJson, ago, elapsed, print_json, print_table, run, status_text
 from ia_modules.models import ExecutionStatus, ExecutionSummary, PipelineId
-from ia_modules.web.lists import ExecutionFilters, ExecutionPage
-from ia_modules.web.reading import ExecutionReader
+from ia_modules.tracker.lists import ExecutionFilters, ExecutionPage
+from ia_modules.tracker.reader import ExecutionReader
 
 app = typer.Typer(
     name="executions",

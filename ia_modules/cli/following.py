@@ -16,7 +16,7 @@ from ia_modules.cli.views import View
 from ia_modules.errors import DatabaseError, ExecutionCancelled, IAModulesError, LeaseLost
 from ia_modules.models import ExecutionId, ExecutionRecord, ExecutionStatus, InteractionRecord
 from ia_modules.pipeline.runner import StartedExecution
-from ia_modules.web.execution_tracker import ExecutionTracker
+from ia_modules.tracker.execution_tracker import ExecutionTracker
 
 _SAME_SIGNAL_SECONDS = 0.3  # a shell and what it started may both pass one Ctrl-C on
 _LAST_LOOK_SECONDS = 10.0  # for the view to catch up with what is on record

@@ -9,8 +9,8 @@ import typer
 from ia_modules.cli.terminal import plain
 from ia_modules.errors import PayloadError, PipelineDefinitionError
 from ia_modules.payload import encode
+from ia_modules.pipeline.document.wording import kind_of
 from ia_modules.pipeline.loader import document_of
-from ia_modules.pipeline.wording import kind_of
 
 Input = Annotated[
     str | None,

@@ -9,9 +9,9 @@ from ia_modules.cli.sources import NOT_STARTED
 from ia_modules.cli.terminal import fail
 from ia_modules.errors import ExecutionNotFound, PipelineDefinitionError
 from ia_modules.models import ExecutionRecord, LogRecord, PipelineId, PipelineVersionRecord
-from ia_modules.pipeline.graph import Graph
+from ia_modules.pipeline.document.graph import Graph
 from ia_modules.pipeline.loader import load
-from ia_modules.web.reading import ExecutionReader
+from ia_modules.tracker.reader import ExecutionReader
 
 
 async def find_execution(reader: ExecutionReader, wanted: str | None) -> ExecutionRecord:

@@ -7,7 +7,7 @@ from typing import Any, cast
 
 from ia_modules.cli.terminal import duration, error_line
 from ia_modules.models import Changes, ExecutionStatus, ExecutionSummary, StepStatus, StepSummary
-from ia_modules.pipeline.graph import Graph
+from ia_modules.pipeline.document.graph import Graph
 
 _PATH_BY_NUMBER = re.compile(r"path [\d, ]+ was taken")
 

@@ -20,11 +20,11 @@ from ia_modules.cli.sources import (
 from ia_modules.cli.terminal import AsJson, ago, fail, plain, print_json, print_table, run, status_text
 from ia_modules.errors import PipelineConflict, PipelineDefinitionError, Problem
 from ia_modules.models import PipelineSummary
-from ia_modules.pipeline.definition import PipelineDefinition
-from ia_modules.pipeline.diagram import dot, mermaid
+from ia_modules.pipeline.document.definition import PipelineDefinition
+from ia_modules.pipeline.drawing.diagram import dot, mermaid
+from ia_modules.pipeline.drawing.shape import shape
 from ia_modules.pipeline.loader import load
-from ia_modules.pipeline.shape import shape
-from ia_modules.web.reading import ExecutionReader
+from ia_modules.tracker.reader import ExecutionReader
 
 app = typer.Typer(
     name="pipelines",

@@ -14,14 +14,14 @@ from ia_modules.cli.terminal import run as do
 from ia_modules.cli.views import view_of
 from ia_modules.errors import PipelineConflict
 from ia_modules.models import ExecutionId
+from ia_modules.pipeline.code import LoadedPipeline
 from ia_modules.pipeline.core import ExecutionContext
 from ia_modules.pipeline.executor import LocalExecutor
 from ia_modules.pipeline.inputs import prepare_input
-from ia_modules.pipeline.loading import LoadedPipeline
 from ia_modules.pipeline.runner import TRACKER_SERVICE, Runner, StartedExecution
 from ia_modules.pipeline.services import ServiceRegistry
-from ia_modules.web.execution_tracker import ExecutionTracker
-from ia_modules.web.reading import ExecutionReader
+from ia_modules.tracker.execution_tracker import ExecutionTracker
+from ia_modules.tracker.reader import ExecutionReader
 
 EXAMPLE = """Example: ia-modules run pipelines/nightly.json --input '{"day": 24}'"""
 

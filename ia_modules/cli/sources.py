@@ -7,11 +7,10 @@ from pathlib import Path
 from ia_modules.cli.terminal import fail, warn
 from ia_modules.errors import PipelineDefinitionError, Problem
 from ia_modules.models import PipelineVersionRecord
-from ia_modules.pipeline.definition import PipelineDefinition
+from ia_modules.pipeline.code import LoadedPipeline, StepModules, allowed_modules, load_pipeline, load_version
+from ia_modules.pipeline.document.definition import PipelineDefinition
 from ia_modules.pipeline.loader import Examination, document_of, examine, syntax_of
-from ia_modules.pipeline.loading import LoadedPipeline, StepModules, load_pipeline
-from ia_modules.pipeline.trust import allowed_modules, load_version
-from ia_modules.web.reading import ExecutionReader
+from ia_modules.tracker.reader import ExecutionReader
 
 NOT_STARTED = 2
 """Exit status: it could not even begin, and nothing was recorded."""

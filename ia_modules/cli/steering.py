@@ -16,10 +16,10 @@ from ia_modules.cli.terminal import run as do
 from ia_modules.cli.views import view_of
 from ia_modules.errors import AlreadyFinished
 from ia_modules.models import ExecutionRecord, ExecutionStatus, PipelineVersionRecord
+from ia_modules.pipeline.code import LoadedPipeline
+from ia_modules.pipeline.document.graph import Graph
 from ia_modules.pipeline.executor import LocalExecutor
-from ia_modules.pipeline.graph import Graph
-from ia_modules.pipeline.loading import LoadedPipeline
-from ia_modules.web.reading import ExecutionReader
+from ia_modules.tracker.reader import ExecutionReader
 
 _ENDS = {"completed": "completed", "failed": "failed", "cancelled": "been cancelled"}
 

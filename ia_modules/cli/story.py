@@ -31,7 +31,7 @@ from ia_modules.models import (
 
 _LOG_LINES = 20
 _NAME_WIDTH = 24
-_OURS = re.compile(r'  File "[^"]*/ia_modules/(?:pipeline|web)/[^"]*", line .*\n(?:    .*\n)*')
+_OURS = re.compile(r'  File "[^"]*/ia_modules/(?:pipeline|tracker|live)/[^"]*", line .*\n(?:    .*\n)*')
 
 
 @dataclass(frozen=True, slots=True)

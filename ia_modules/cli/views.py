@@ -17,7 +17,7 @@ from ia_modules.cli.live_picture import LivePicture
 from ia_modules.cli.picture import Picture
 from ia_modules.cli.terminal import console
 from ia_modules.models import Changes, ExecutionRecord
-from ia_modules.pipeline.graph import Graph
+from ia_modules.pipeline.document.graph import Graph
 
 _REFRESH_PER_SECOND = 8
 

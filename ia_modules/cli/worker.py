@@ -10,7 +10,7 @@ from ia_modules.cli.following import end_at_once, interrupted_by
 from ia_modules.cli.terminal import one_line, run
 from ia_modules.database.manager import DatabaseManager
 from ia_modules.pipeline.executor import LocalExecutor
-from ia_modules.web.execution_tracker import ExecutionTracker
+from ia_modules.tracker.execution_tracker import ExecutionTracker
 from ia_modules.worker.worker import Worker
 
 DEFAULT_LEASE_SECONDS, DEFAULT_GRACE_SECONDS = 15.0, 10.0

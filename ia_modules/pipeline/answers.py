@@ -8,8 +8,8 @@ from ia_modules.errors import HumanInputTimeout
 from ia_modules.models import InteractionRecord, StepExecutionId, new_id
 from ia_modules.payload import encode
 from ia_modules.pipeline.attempt import Outcome
-from ia_modules.pipeline.graph import Graph
-from ia_modules.pipeline.human_input import HumanInput, answered
+from ia_modules.pipeline.document.graph import Graph
+from ia_modules.pipeline.document.human_input import HumanInput, answered
 from ia_modules.pipeline.recorded import RecordedRun
 from ia_modules.pipeline.routing import timeout_route
 from ia_modules.pipeline.tokens import Route

@@ -9,17 +9,17 @@ import orjson
 from ia_modules.errors import ConditionError, StepError
 from ia_modules.models import JsonText
 from ia_modules.payload import PAYLOAD_LIMIT_BYTES, clean_text, encode
-from ia_modules.pipeline.conditions import FunctionCall, Verdict
+from ia_modules.pipeline.code import LoadedPipeline
 from ia_modules.pipeline.core import Step
-from ia_modules.pipeline.definition import ErrorHandling, StepDefinition
+from ia_modules.pipeline.document.conditions import FunctionCall, Verdict
+from ia_modules.pipeline.document.definition import ErrorHandling, StepDefinition
+from ia_modules.pipeline.document.human_input import HUMAN_INPUT_REQUIRED, HumanInput, is_question, question
+from ia_modules.pipeline.document.retry import retry_delay, should_retry
+from ia_modules.pipeline.document.scope import Scope
 from ia_modules.pipeline.executor import StepExecutor
-from ia_modules.pipeline.human_input import HUMAN_INPUT_REQUIRED, HumanInput, is_question, question
 from ia_modules.pipeline.inputs import check_result
-from ia_modules.pipeline.loading import LoadedPipeline
 from ia_modules.pipeline.results import result_of, step_error_result
-from ia_modules.pipeline.retry import retry_delay, should_retry
 from ia_modules.pipeline.routing import functions_asked
-from ia_modules.pipeline.scope import Scope
 from ia_modules.pipeline.tokens import Route
 
 

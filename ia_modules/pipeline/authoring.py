@@ -22,10 +22,10 @@ from functools import partial
 from typing import Any, Generic, ParamSpec, Self, TypeVar, overload
 
 from ia_modules.errors import PipelineDefinitionError, Problem
+from ia_modules.pipeline.code import LoadedPipeline, StepFactory, StepModules, factory_of, load_pipeline
 from ia_modules.pipeline.core import ExecutionContext
-from ia_modules.pipeline.definition import PipelineDefinition
+from ia_modules.pipeline.document.definition import PipelineDefinition
 from ia_modules.pipeline.loader import load
-from ia_modules.pipeline.loading import LoadedPipeline, StepFactory, StepModules, factory_of, load_pipeline
 from ia_modules.pipeline.runner import Pipeline
 from ia_modules.pipeline.services import ServiceRegistry
 

@@ -33,16 +33,16 @@ from ia_modules.models import (
 from ia_modules.payload import PAYLOAD_LIMIT_BYTES, clean_text, encode
 from ia_modules.pipeline.answers import new_interaction, settled
 from ia_modules.pipeline.attempt import Outcome, Work, ask_functions, make_attempt
+from ia_modules.pipeline.code import LoadedPipeline
 from ia_modules.pipeline.core import Step, StepContext
+from ia_modules.pipeline.document.scope import Scope
 from ia_modules.pipeline.executor import StepExecutor
 from ia_modules.pipeline.inputs import step_config, step_input
 from ia_modules.pipeline.journal import Journal
-from ia_modules.pipeline.loading import LoadedPipeline
 from ia_modules.pipeline.notes import Notes
 from ia_modules.pipeline.recorded import STOP_JSON, RecordedRun, refs_json, retry_json, routes_json, state_of
 from ia_modules.pipeline.results import output_of, scope_before
 from ia_modules.pipeline.routing import route
-from ia_modules.pipeline.scope import Scope
 from ia_modules.pipeline.services import ServiceRegistry
 from ia_modules.pipeline.tokens import Start, StepRun, StepRunKey, loop_limit, ready, verdict
 from ia_modules.transitions import (

@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from typing import Any, cast
 
 from ia_modules.errors import PipelineInputError, Problem, StepInputError, StepOutputError
-from ia_modules.pipeline.definition import Input, PipelineDefinition, StepDefinition
-from ia_modules.pipeline.json_schema import path_text, problems_of
-from ia_modules.pipeline.scope import Scope, Unresolved
-from ia_modules.pipeline.templates import Template
+from ia_modules.pipeline.document.definition import Input, PipelineDefinition, StepDefinition
+from ia_modules.pipeline.document.json_schema import path_text, problems_of
+from ia_modules.pipeline.document.scope import Scope, Unresolved
+from ia_modules.pipeline.document.templates import Template
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,13 +14,13 @@ from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
 from ia_modules.errors import PipelineDefinitionError, Problem
-from ia_modules.pipeline.definition import PipelineDefinition
-from ia_modules.pipeline.json_schema import path_text
-from ia_modules.pipeline.problems import place_of, problem_at, problem_of
-from ia_modules.pipeline.structure import findings
-from ia_modules.pipeline.templates import Where
-from ia_modules.pipeline.wording import kind_of, shown
-from ia_modules.pipeline.yaml_core import CoreLoader
+from ia_modules.pipeline.document.definition import PipelineDefinition
+from ia_modules.pipeline.document.json_schema import path_text
+from ia_modules.pipeline.document.problems import place_of, problem_at, problem_of
+from ia_modules.pipeline.document.structure import findings
+from ia_modules.pipeline.document.templates import Where
+from ia_modules.pipeline.document.wording import kind_of, shown
+from ia_modules.pipeline.document.yaml_core import CoreLoader
 
 Syntax = Literal["json", "yaml"]
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from typing import Any, cast
 
 from ia_modules.models import StepExecutionRecord, StepStatus
-from ia_modules.pipeline.graph import Graph
+from ia_modules.pipeline.document.graph import Graph
 from ia_modules.pipeline.results import scope_before
 from ia_modules.pipeline.tokens import GraphState, Route, StepRun, StepRunKey
 

@@ -7,10 +7,10 @@ from typing import Any, cast
 from ia_modules.errors import PipelineOutputError
 from ia_modules.payload import clean_text
 from ia_modules.pipeline.causality import causal_ancestors, causal_order
-from ia_modules.pipeline.definition import PipelineDefinition
+from ia_modules.pipeline.document.definition import PipelineDefinition
+from ia_modules.pipeline.document.json_schema import problems_of
+from ia_modules.pipeline.document.scope import Scope
 from ia_modules.pipeline.inputs import StepInput
-from ia_modules.pipeline.json_schema import problems_of
-from ia_modules.pipeline.scope import Scope
 from ia_modules.pipeline.tokens import GraphState, StepRunKey
 
 Results = Mapping[StepRunKey, Mapping[str, Any]]

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from ia_modules.pipeline.conditions import (
+from ia_modules.pipeline.document.conditions import (
     AllOf,
     Call,
     Condition,
@@ -13,8 +13,8 @@ from ia_modules.pipeline.conditions import (
     evaluate,
     function_calls,
 )
-from ia_modules.pipeline.graph import Graph
-from ia_modules.pipeline.scope import Scope
+from ia_modules.pipeline.document.graph import Graph
+from ia_modules.pipeline.document.scope import Scope
 from ia_modules.pipeline.tokens import Route
 
 

@@ -20,13 +20,13 @@ from ia_modules.errors import (
 )
 from ia_modules.models import ExecutionId, ExecutionRecord, ExecutionStatus, StepStatus, new_id
 from ia_modules.payload import encode
+from ia_modules.pipeline.code import LoadedPipeline, StepModules, load_pipeline
 from ia_modules.pipeline.coordinator import Coordinator, Lease
 from ia_modules.pipeline.core import ExecutionContext
 from ia_modules.pipeline.executor import LocalExecutor, StepExecutor
 from ia_modules.pipeline.inputs import prepare_input
 from ia_modules.pipeline.journal import Journal
 from ia_modules.pipeline.loader import load, load_text, syntax_of
-from ia_modules.pipeline.loading import LoadedPipeline, StepModules, load_pipeline
 from ia_modules.pipeline.memory_journal import MemoryJournal
 from ia_modules.pipeline.recorded import recorded_runs
 from ia_modules.pipeline.services import ServiceRegistry

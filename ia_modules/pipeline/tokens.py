@@ -14,8 +14,8 @@ from typing import Any, NamedTuple, Self
 
 from ia_modules.errors import LoopLimitExceeded, StepConflict
 from ia_modules.models import ExecutionStatus, StepStatus
-from ia_modules.pipeline.definition import LoopConfig, is_end
-from ia_modules.pipeline.graph import Graph
+from ia_modules.pipeline.document.definition import LoopConfig, is_end
+from ia_modules.pipeline.document.graph import Graph
 
 
 class StepRunKey(NamedTuple):

@@ -8,7 +8,7 @@ from ia_modules.database.manager import DatabaseManager
 from ia_modules.errors import IAModulesError, PipelineDefinitionError, Problem
 from ia_modules.payload import content_hash, encode
 from ia_modules.pipeline.runner import read_pipeline_file
-from ia_modules.web.execution_tracker import ExecutionTracker
+from ia_modules.tracker.execution_tracker import ExecutionTracker
 
 FILE_NAMES = ("pipeline.json", "pipeline.yaml", "pipeline.yml")
 

@@ -8,8 +8,8 @@ from ia_modules.models import ExecutionId, ExecutionStatus, Json, PipelineVersio
 from ia_modules.payload import check_count, check_name, content_hash, encode
 from ia_modules.pipeline.inputs import prepare_input
 from ia_modules.pipeline.loader import load
+from ia_modules.tracker.execution_tracker import ExecutionTracker
 from ia_modules.transitions import NewExecution, Transition
-from ia_modules.web.execution_tracker import ExecutionTracker
 
 
 class Queued(NamedTuple):

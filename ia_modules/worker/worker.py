@@ -25,16 +25,15 @@ from ia_modules.errors import (
 )
 from ia_modules.models import ExecutionId, ExecutionRecord, ExecutionStatus, LogLevel, new_id
 from ia_modules.payload import clean_text
+from ia_modules.pipeline.code import LoadedPipeline, allowed_modules, load_version
 from ia_modules.pipeline.executor import LocalExecutor, StepExecutor
-from ia_modules.pipeline.loading import LoadedPipeline
 from ia_modules.pipeline.runner import TRACKER_SERVICE, Runner
 from ia_modules.pipeline.services import ServiceRegistry
-from ia_modules.pipeline.trust import allowed_modules, load_version
+from ia_modules.tasks import background, set_within
+from ia_modules.tracker.execution_tracker import ExecutionTracker
+from ia_modules.tracker.heartbeat import BEATS_PER_LEASE
+from ia_modules.tracker.ownership import Claim, fate_of, version_key
 from ia_modules.transitions import ExecutionUpdate, Failure, LogLine, Transition
-from ia_modules.web.background import background, set_within
-from ia_modules.web.claims import Claim, fate_of, version_key
-from ia_modules.web.execution_tracker import ExecutionTracker
-from ia_modules.web.heartbeat import BEATS_PER_LEASE
 from ia_modules.worker.unusable import UnusableVersions
 
 logger = logging.getLogger("ia_modules.worker")
@@ -70,7 +69,7 @@ class Worker:
             tracker: over the same database; what is claimed belongs to its owner. Must give signs of life.
             slots: how many executions run at once.
             services: what steps find under ``self.services``; None = the tracker alone.
-            allowed: as from :func:`ia_modules.pipeline.trust.allowed_modules`, which is what None means.
+            allowed: as from :func:`ia_modules.pipeline.code.allowed_modules`, which is what None means.
             grace_seconds: how long what runs may go on when the worker is stopped.
             poll_seconds: how often to look without being told; only a wake-up that got lost needs it.
             recovery_limit: how often an execution may lose its worker before a step of it has completed.

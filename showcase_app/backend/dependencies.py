@@ -7,7 +7,7 @@ from typing import Annotated
 from fastapi import Depends
 from starlette.requests import HTTPConnection
 
-from ia_modules.web.execution_tracker import ExecutionTracker
+from ia_modules.tracker.execution_tracker import ExecutionTracker
 from showcase_app.backend.services.container import Services as ServiceContainer
 from showcase_app.backend.services.execution_service import ExecutionService
 from showcase_app.backend.services.keyring import Caller, Keyring

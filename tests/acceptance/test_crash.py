@@ -9,12 +9,12 @@ from pathlib import Path
 
 from ia_modules.database.manager import DatabaseManager
 from ia_modules.models import StepStatus
-from ia_modules.web.execution_tracker import ExecutionTracker
+from ia_modules.tracker.execution_tracker import ExecutionTracker
 
 WRITER = """
 import asyncio, json, sys
 from ia_modules.database.manager import DatabaseManager
-from ia_modules.web.execution_tracker import ExecutionTracker
+from ia_modules.tracker.execution_tracker import ExecutionTracker
 
 async def write(tracker, pipeline_id):
     while True:

@@ -24,8 +24,8 @@ from ia_modules.errors import (
     StepExecutionNotFound,
 )
 from ia_modules.models import ExecutionId, ExecutionStatus, StepExecutionId, StepStatus, new_id
+from ia_modules.tracker.execution_tracker import ExecutionTracker
 from ia_modules.transitions import ExecutionUpdate, LogLine, NewExecution, StepStart, StepUpdate, Transition
-from ia_modules.web.execution_tracker import ExecutionTracker
 
 WRITERS = 50
 

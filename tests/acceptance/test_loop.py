@@ -8,7 +8,7 @@ import pytest
 from ia_modules.database.manager import DatabaseManager
 from ia_modules.errors import BlockingCallOnLoop
 from ia_modules.models import ExecutionStatus
-from ia_modules.web.execution_tracker import ExecutionTracker
+from ia_modules.tracker.execution_tracker import ExecutionTracker
 
 LOCK_SQLITE = """
 import sys, time, apsw

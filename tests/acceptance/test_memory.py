@@ -6,7 +6,7 @@ import gc
 import psutil
 
 from ia_modules.database.manager import DatabaseManager
-from ia_modules.web.execution_tracker import ExecutionTracker
+from ia_modules.tracker.execution_tracker import ExecutionTracker
 
 EXECUTIONS, WARM_UP, AT_ONCE = 20_000, 1_000, 50
 LIMIT_BYTES = 20 * 2**20

@@ -21,12 +21,12 @@ import pytest
 from ia_modules.database.driver import Params, Rows, Script, advance
 from ia_modules.database.manager import DatabaseManager
 from ia_modules.models import ExecutionId, ExecutionStatus, LogLevel, PipelineId
+from ia_modules.tracker.execution_tracker import ExecutionTracker
+from ia_modules.tracker.lists import ExecutionFilters, LogFilters
+from ia_modules.tracker.metrics import MetricsReader
+from ia_modules.tracker.ownership import Fate
+from ia_modules.tracker.system import SystemReader
 from ia_modules.transitions import Failure
-from ia_modules.web.claims import Fate
-from ia_modules.web.execution_tracker import ExecutionTracker
-from ia_modules.web.lists import ExecutionFilters, LogFilters
-from ia_modules.web.metrics import MetricsReader
-from ia_modules.web.system import SystemReader
 from showcase_app.backend.services.metrics_service import Window
 from showcase_app.backend.services.pipeline_service import PipelineService
 from showcase_app.backend.services.stored import read_execution, read_payloads, read_step, read_steps

@@ -15,7 +15,7 @@ import pytest
 from ia_modules.database.manager import DatabaseManager
 from ia_modules.models import ExecutionStatus, StepStatus
 from ia_modules.pipeline.runner import Runner, read_pipeline_file
-from ia_modules.web.execution_tracker import ExecutionTracker
+from ia_modules.tracker.execution_tracker import ExecutionTracker
 
 STEPS = """
 import asyncio
@@ -34,7 +34,7 @@ import asyncio, json, sys
 from ia_modules.database.manager import DatabaseManager
 from ia_modules.pipeline.runner import run_pipeline_from_json
 from ia_modules.pipeline.services import ServiceRegistry
-from ia_modules.web.execution_tracker import ExecutionTracker
+from ia_modules.tracker.execution_tracker import ExecutionTracker
 
 async def main():
     async with DatabaseManager(sys.argv[1]) as database, ExecutionTracker(database) as tracker:

@@ -11,7 +11,7 @@ import pytest
 
 from ia_modules.database.manager import DatabaseManager
 from ia_modules.models import ExecutionId, ExecutionStatus, StepStatus
-from ia_modules.web.execution_tracker import ExecutionTracker
+from ia_modules.tracker.execution_tracker import ExecutionTracker
 from ia_modules.worker.queue import enqueue
 from tests.unit.cli.programs import lines_until, piped
 from tests.unit.worker.queue import Place, until, until_begun, until_status

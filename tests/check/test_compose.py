@@ -11,7 +11,7 @@ from compose_spec import PyCompose
 from typer.main import get_command
 from typer.testing import CliRunner
 
-from ia_modules.cli import app
+from ia_modules.cli.app import app
 
 ROOT = Path(__file__).parents[2]
 

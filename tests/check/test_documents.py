@@ -83,7 +83,7 @@ def test_python_block_runs_as_a_program(program: str, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("command", COMMANDS)
 def test_command_in_a_console_block_exists(command: str) -> None:
-    from ia_modules.cli import app
+    from ia_modules.cli.app import app
 
     arguments = shlex.split(command)[1:]
     # --help answers before anything is done, and after an unknown command or option has been refused.

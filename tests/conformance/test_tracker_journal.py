@@ -6,7 +6,7 @@ import pytest
 from ia_modules.database.manager import DatabaseManager
 from ia_modules.pipeline.journal import Journal
 from ia_modules.testing import JournalContract
-from ia_modules.web.execution_tracker import ExecutionTracker
+from ia_modules.tracker.execution_tracker import ExecutionTracker
 
 
 class TestExecutionTracker(JournalContract):

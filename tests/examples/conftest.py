@@ -5,7 +5,7 @@ from collections.abc import AsyncGenerator
 import pytest
 
 from ia_modules.database.manager import DatabaseManager
-from ia_modules.web.execution_tracker import ExecutionTracker
+from ia_modules.tracker.execution_tracker import ExecutionTracker
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ from typing import Any, cast
 from ia_modules.models import ExecutionRecord, LogRecord, StepExecutionRecord
 from ia_modules.pipeline.core import ServiceRegistry
 from ia_modules.pipeline.runner import run_pipeline_from_json
-from ia_modules.web.execution_tracker import ExecutionTracker
+from ia_modules.tracker.execution_tracker import ExecutionTracker
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 

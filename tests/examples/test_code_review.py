@@ -7,7 +7,7 @@ import pytest
 import ia_modules
 from examples.code_review import checks
 from ia_modules.models import ExecutionStatus, StepStatus
-from ia_modules.web.execution_tracker import ExecutionTracker
+from ia_modules.tracker.execution_tracker import ExecutionTracker
 from tests.examples.runs import Recorded, routes, run_example, taken
 
 CHECKS = ["complexity", "docstrings", "risky_calls", "todos"]

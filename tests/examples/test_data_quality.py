@@ -7,8 +7,8 @@ import pytest
 
 from examples.data_quality import airports
 from ia_modules.models import ExecutionStatus
-from ia_modules.pipeline.loading import StepModules
-from ia_modules.web.execution_tracker import ExecutionTracker
+from ia_modules.pipeline.code import StepModules
+from ia_modules.tracker.execution_tracker import ExecutionTracker
 from tests.examples.runs import EXAMPLES, routes, run_example, taken
 
 FOLDER = EXAMPLES / "data_quality"

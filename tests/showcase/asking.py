@@ -5,7 +5,7 @@ from typing import Any
 import httpx
 
 from ia_modules.models import ExecutionId, PipelineId
-from ia_modules.web.execution_tracker import ExecutionTracker
+from ia_modules.tracker.execution_tracker import ExecutionTracker
 
 
 async def read(api: httpx.AsyncClient, path: str, **query: Any) -> Any:

@@ -7,7 +7,7 @@ import pytest
 
 from ia_modules.database.manager import DatabaseManager
 from ia_modules.models import PipelineId
-from ia_modules.web.execution_tracker import ExecutionTracker
+from ia_modules.tracker.execution_tracker import ExecutionTracker
 from tests.showcase.server import Server, running
 
 

@@ -12,7 +12,7 @@ import uvicorn
 from websockets.asyncio.client import ClientConnection, connect
 
 from ia_modules.cli.serve import address_of, listen, server_config
-from ia_modules.web.reading import ExecutionReader
+from ia_modules.tracker.reader import ExecutionReader
 from showcase_app.backend.main import create_app
 from showcase_app.backend.services.container import Services
 from showcase_app.backend.settings import Settings

@@ -11,7 +11,7 @@ from websockets.asyncio.client import connect
 
 from ia_modules.database.manager import DatabaseManager
 from ia_modules.models import ExecutionId, ExecutionStatus, PipelineId
-from ia_modules.web.execution_tracker import ExecutionTracker
+from ia_modules.tracker.execution_tracker import ExecutionTracker
 from tests.showcase.server import Server
 
 TABLES = {

@@ -17,8 +17,8 @@ from ia_modules.models import (
     StepExecutionRecord,
     format_time,
 )
+from ia_modules.tracker.execution_tracker import ExecutionTracker
 from ia_modules.transitions import Failure
-from ia_modules.web.execution_tracker import ExecutionTracker
 from showcase_app.backend.main import STATUS_OF
 from showcase_app.backend.schemas import ExecutionDetail, ExportOut, LogOut, StepDetail
 from showcase_app.backend.services import execution_service

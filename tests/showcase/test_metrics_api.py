@@ -8,7 +8,7 @@ import pytest
 
 from ia_modules.errors import InvalidArgument
 from ia_modules.models import PipelineId
-from ia_modules.web.execution_tracker import ExecutionTracker
+from ia_modules.tracker.execution_tracker import ExecutionTracker
 from showcase_app.backend.targets import Targets
 from tests.showcase.server import Server, running
 

@@ -12,9 +12,9 @@ from websockets.exceptions import ConnectionClosed
 
 from ia_modules.database.manager import DatabaseManager
 from ia_modules.models import PipelineId
+from ia_modules.pipeline.code import MODULES_VARIABLE
 from ia_modules.pipeline.loader import load
-from ia_modules.pipeline.trust import MODULES_VARIABLE
-from ia_modules.web.execution_tracker import ExecutionTracker
+from ia_modules.tracker.execution_tracker import ExecutionTracker
 from showcase_app.backend.services.definitions import parsed
 from tests.showcase.server import Server, receive, running
 

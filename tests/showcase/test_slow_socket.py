@@ -12,9 +12,9 @@ import pytest
 from websockets.asyncio.client import ClientConnection
 from websockets.exceptions import ConnectionClosed
 
+from ia_modules.live import feed
 from ia_modules.models import ExecutionId, PipelineId
-from ia_modules.web import feed
-from ia_modules.web.execution_tracker import ExecutionTracker
+from ia_modules.tracker.execution_tracker import ExecutionTracker
 from tests.showcase.server import Picture, Server, receive, running
 
 SOCKETS = 200

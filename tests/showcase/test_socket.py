@@ -12,14 +12,14 @@ from websockets.exceptions import ConnectionClosed
 
 from ia_modules.database.manager import DatabaseManager
 from ia_modules.models import ExecutionId, PipelineId
-from ia_modules.web.execution_tracker import ExecutionTracker
+from ia_modules.tracker.execution_tracker import ExecutionTracker
 from showcase_app.backend.api import live
 from tests.showcase.server import PATIENCE_SECONDS, Picture, Server, receive, running
 
 PROGRAM = """
 import asyncio, sys
 from ia_modules.database.manager import DatabaseManager
-from ia_modules.web.execution_tracker import ExecutionTracker
+from ia_modules.tracker.execution_tracker import ExecutionTracker
 
 async def main():
     async with DatabaseManager(sys.argv[1]) as database, ExecutionTracker(database) as tracker:

@@ -6,7 +6,7 @@ import httpx
 
 from ia_modules.database.manager import DatabaseManager
 from ia_modules.models import PipelineId
-from ia_modules.web.execution_tracker import ExecutionTracker
+from ia_modules.tracker.execution_tracker import ExecutionTracker
 from tests.showcase.asking import found, queue_some, read, start_many
 
 

@@ -7,7 +7,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from ia_modules import __version__
 from ia_modules.database.manager import DatabaseManager
 from ia_modules.models import ExecutionStatus, PipelineId
-from ia_modules.web.execution_tracker import ExecutionTracker
+from ia_modules.tracker.execution_tracker import ExecutionTracker
 from tests.showcase.server import PATIENCE_SECONDS, Server, running
 
 QUEUE_ONE = """

@@ -6,7 +6,7 @@ import pytest
 from websockets.asyncio.client import connect
 from websockets.exceptions import InvalidStatus
 
-from ia_modules.web.execution_tracker import ExecutionTracker
+from ia_modules.tracker.execution_tracker import ExecutionTracker
 from showcase_app.backend.api.trust import MOST_BODY_BYTES
 from showcase_app.backend.settings import (
     InvalidHosts,

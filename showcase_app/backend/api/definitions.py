@@ -4,7 +4,7 @@ from typing import Any
 
 from fastapi import APIRouter
 
-from ia_modules.pipeline.definition import definition_schema
+from ia_modules.pipeline.document.definition import definition_schema
 from showcase_app.backend.api.problems import told
 from showcase_app.backend.dependencies import Pipelines
 from showcase_app.backend.schemas import JsonObject, ValidationOut, ValidationRequest

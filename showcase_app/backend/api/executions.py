@@ -8,7 +8,7 @@ from fastapi import APIRouter, HTTPException, Path, Query, Response
 from fastapi.responses import StreamingResponse
 
 from ia_modules.models import LogLevel, StepExecutionRecord
-from ia_modules.web.lists import LogFilters
+from ia_modules.tracker.lists import LogFilters
 from showcase_app.backend.api.problems import told
 from showcase_app.backend.dependencies import Executions, Note, Pipelines, Services, Tracker
 from showcase_app.backend.schemas import (

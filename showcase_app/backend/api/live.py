@@ -34,8 +34,8 @@ from functools import partial
 from fastapi import APIRouter, WebSocket, WebSocketDisconnect
 
 from ia_modules.errors import DatabaseError, ExecutionNotFound, InvalidArgument
+from ia_modules.live.feed import Feed, Page
 from ia_modules.models import Changes, ExecutionId
-from ia_modules.web.feed import Feed, Page
 from showcase_app.backend.dependencies import Services
 from showcase_app.backend.schemas import ID_PATTERN, LARGEST_CURSOR, messages_of
 

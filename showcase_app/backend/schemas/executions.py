@@ -18,7 +18,7 @@ from ia_modules.models import (
     StepExecutionRecord,
     StepStatus,
 )
-from ia_modules.web.lists import ExecutionFilters, ExecutionPage, ExecutionStatistics, LogPage
+from ia_modules.tracker.lists import ExecutionFilters, ExecutionPage, ExecutionStatistics, LogPage
 from showcase_app.backend.schemas.base import ID_PATTERN, LARGEST_CURSOR, AskedTime, JsonObject, Out, Time
 from showcase_app.backend.services.stored import INLINE_BYTES, Stored, StoredExecution, StoredSteps
 

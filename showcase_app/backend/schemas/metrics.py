@@ -5,7 +5,7 @@ from typing import Self
 from pydantic import Field
 
 from ia_modules.models import ExecutionStatus
-from ia_modules.web.metrics import History, PipelineMetrics
+from ia_modules.tracker.metrics import History, PipelineMetrics
 from showcase_app.backend.schemas.base import Out, Time
 from showcase_app.backend.services.metrics_service import Comparison, MetricKey, Report, Unit, Window
 

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from ia_modules.database.manager import DatabaseManager
-from ia_modules.pipeline.trust import allowed_modules
-from ia_modules.web.execution_tracker import ExecutionTracker
-from ia_modules.web.feed import Encode, Feed
+from ia_modules.live.feed import Encode, Feed
+from ia_modules.pipeline.code import allowed_modules
+from ia_modules.tracker.execution_tracker import ExecutionTracker
 from ia_modules.worker.folders import register_folders
 from ia_modules.worker.worker import Worker
 from showcase_app.backend.services.audit import AuditLog

@@ -8,13 +8,12 @@ from typing import Any, Literal, cast
 
 from ia_modules.errors import PipelineDefinitionError, Problem
 from ia_modules.models import Json, PipelineVersionRecord
-from ia_modules.pipeline.definition import PipelineDefinition
-from ia_modules.pipeline.diagram import edges_of
-from ia_modules.pipeline.graph import Graph
+from ia_modules.pipeline.code import MODULES_VARIABLE, StepModules, load_pipeline
+from ia_modules.pipeline.document.definition import PipelineDefinition
+from ia_modules.pipeline.document.graph import Graph
+from ia_modules.pipeline.drawing.diagram import edges_of
 from ia_modules.pipeline.loader import examine, load
-from ia_modules.pipeline.loading import StepModules, load_pipeline
 from ia_modules.pipeline.routing import functions_asked
-from ia_modules.pipeline.trust import MODULES_VARIABLE
 
 _PARSED_KEPT = 50  # definitions; one of a thousand steps takes some MB
 

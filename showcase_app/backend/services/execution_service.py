@@ -10,8 +10,8 @@ import orjson
 from ia_modules.database.manager import DatabaseManager
 from ia_modules.errors import AlreadyFinished, DatabaseError, ExecutionNotFound, IAModulesError, ReadTooLong
 from ia_modules.models import ExecutionId, ExecutionStatus, ExecutionSummary
-from ia_modules.web.execution_tracker import ExecutionTracker
-from ia_modules.web.lists import ExecutionFilters, ExecutionPage, ExecutionStatistics, LogFilters, LogPage
+from ia_modules.tracker.execution_tracker import ExecutionTracker
+from ia_modules.tracker.lists import ExecutionFilters, ExecutionPage, ExecutionStatistics, LogFilters, LogPage
 from showcase_app.backend.services.pipeline_service import PipelineService
 from showcase_app.backend.services.stored import read_payloads, read_step, read_steps
 

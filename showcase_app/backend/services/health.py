@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from ia_modules.database.manager import DatabaseManager
 from ia_modules.database.migrator import refuse_unusable
 from ia_modules.errors import DatabaseError, SchemaError
-from ia_modules.web.system import SystemReader
+from ia_modules.tracker.system import SystemReader
 from showcase_app.backend.services.container import Services
 
 _PATIENCE_SECONDS = 3.0

@@ -9,7 +9,7 @@ from urllib.parse import urlencode
 
 from ia_modules.database.manager import DatabaseManager
 from ia_modules.models import format_time
-from ia_modules.web.metrics import History, MetricsReader, WindowMetrics
+from ia_modules.tracker.metrics import History, MetricsReader, WindowMetrics
 from showcase_app.backend.targets import Targets
 
 MetricKey = Literal["success_rate", "compensation_rate", "plan_churn", "human_intervention_rate"]

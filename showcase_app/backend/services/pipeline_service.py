@@ -15,11 +15,11 @@ from ia_modules.errors import (
 )
 from ia_modules.models import ExecutionId, ExecutionSummary, JsonText, PipelineId, PipelineRecord, PipelineVersionRecord
 from ia_modules.payload import content_hash, encode
-from ia_modules.pipeline.definition import PipelineDefinition
-from ia_modules.pipeline.graph import Graph
+from ia_modules.pipeline.document.definition import PipelineDefinition
+from ia_modules.pipeline.document.graph import Graph
 from ia_modules.pipeline.inputs import prepare_input
-from ia_modules.web.execution_tracker import ExecutionTracker
-from ia_modules.web.lists import COUNT_CAP
+from ia_modules.tracker.execution_tracker import ExecutionTracker
+from ia_modules.tracker.lists import COUNT_CAP
 from ia_modules.worker.queue import enqueue
 from showcase_app.backend.services.definitions import checked, nodes_of, parsed, ways_of
 from showcase_app.backend.services.pipeline_views import (

@@ -18,8 +18,8 @@ from ia_modules.models import (
     parse_time,
 )
 from ia_modules.pipeline.inputs import input_schema_of
-from ia_modules.web.lists import COUNT_CAP, pattern_of
-from ia_modules.web.metrics import success_rate
+from ia_modules.tracker.lists import COUNT_CAP, pattern_of
+from ia_modules.tracker.metrics import success_rate
 from showcase_app.backend.services.definitions import Node, Way, defaults_of, understood
 from showcase_app.backend.services.stored import INLINE_BYTES
 

@@ -11,10 +11,10 @@ from prometheus_client.registry import Collector
 
 from ia_modules import __version__
 from ia_modules.database.manager import DatabaseManager
+from ia_modules.live.feed import Feed
 from ia_modules.models import ExecutionStatus
-from ia_modules.web.feed import Feed
-from ia_modules.web.metrics import MetricsReader
-from ia_modules.web.system import Queue, SystemReader, WorkerState
+from ia_modules.tracker.metrics import MetricsReader
+from ia_modules.tracker.system import Queue, SystemReader, WorkerState
 
 CONTENT_TYPE = CONTENT_TYPE_LATEST
 

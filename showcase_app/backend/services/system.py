@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from ia_modules.database.manager import DatabaseManager
 from ia_modules.database.migrator import MigrationStatus
-from ia_modules.web.system import DatabaseSize, Queue, SystemReader, WorkerState
+from ia_modules.tracker.system import DatabaseSize, Queue, SystemReader, WorkerState
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

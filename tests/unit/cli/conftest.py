@@ -6,10 +6,10 @@ from collections.abc import Callable
 import pytest
 from typer.testing import CliRunner, Result
 
-from ia_modules.cli import app
+from ia_modules.cli.app import app
 from ia_modules.database.manager import DatabaseManager
 from ia_modules.models import ExecutionId
-from ia_modules.web.execution_tracker import ExecutionTracker
+from ia_modules.tracker.execution_tracker import ExecutionTracker
 
 Command = Callable[..., Result]
 

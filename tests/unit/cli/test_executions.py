@@ -9,7 +9,7 @@ import pytest
 
 from ia_modules.database.manager import DatabaseManager
 from ia_modules.models import ExecutionId
-from ia_modules.web.execution_tracker import ExecutionTracker
+from ia_modules.tracker.execution_tracker import ExecutionTracker
 from tests.unit.cli.conftest import Command, command_on
 
 Recorded = tuple[ExecutionId, ExecutionId]

@@ -1,7 +1,7 @@
 import pytest
 import typer.main
 
-from ia_modules.cli import app
+from ia_modules.cli.app import app
 from tests.unit.cli.conftest import command_on
 
 

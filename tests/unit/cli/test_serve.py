@@ -65,7 +65,7 @@ def test_a_host_that_nobody_knows_is_refused_by_name(tmp_path: Path, monkeypatch
 
 
 def test_serve_without_its_extra_says_what_to_install(tmp_path: Path) -> None:
-    without = "import sys; sys.modules['fastapi'] = None; from ia_modules.cli import app; app()"
+    without = "import sys; sys.modules['fastapi'] = None; from ia_modules.cli.app import app; app()"
     done = subprocess.run(
         [sys.executable, "-c", without, "serve"], cwd=tmp_path, capture_output=True, text=True, timeout=30, check=False
     )

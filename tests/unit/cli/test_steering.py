@@ -11,7 +11,7 @@ import pytest
 
 from ia_modules.database.manager import DatabaseManager
 from ia_modules.models import ExecutionId
-from ia_modules.web.execution_tracker import ExecutionTracker
+from ia_modules.tracker.execution_tracker import ExecutionTracker
 from tests.unit.cli.conftest import Command
 from tests.unit.cli.pipelines import nightly, step, write
 from tests.unit.cli.programs import lines_until, on_terminal, piped

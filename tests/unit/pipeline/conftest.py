@@ -7,7 +7,7 @@ import pytest
 from ia_modules.database.manager import DatabaseManager
 from ia_modules.pipeline.journal import Journal
 from ia_modules.pipeline.memory_journal import MemoryJournal
-from ia_modules.web.execution_tracker import ExecutionTracker
+from ia_modules.tracker.execution_tracker import ExecutionTracker
 
 
 @pytest.fixture(params=["memory", "sqlite", "postgresql"])

@@ -2,8 +2,8 @@
 
 from typing import Any
 
-from ia_modules.pipeline.definition import PipelineDefinition
-from ia_modules.pipeline.graph import Graph
+from ia_modules.pipeline.document.definition import PipelineDefinition
+from ia_modules.pipeline.document.graph import Graph
 from ia_modules.pipeline.loader import load
 
 

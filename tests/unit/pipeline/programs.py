@@ -3,10 +3,10 @@
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from ia_modules.pipeline.code import LoadedPipeline, StepModules, factory_of, load_pipeline
 from ia_modules.pipeline.core import Step
 from ia_modules.pipeline.journal import Journal
 from ia_modules.pipeline.loader import load
-from ia_modules.pipeline.loading import LoadedPipeline, StepModules, factory_of, load_pipeline
 from ia_modules.pipeline.runner import Runner, StartedExecution
 
 Code = Callable[..., Any] | type[Step]

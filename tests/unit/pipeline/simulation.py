@@ -10,11 +10,11 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from ia_modules.models import StepStatus
-from ia_modules.pipeline.conditions import FunctionCall, Verdict
-from ia_modules.pipeline.graph import Graph
+from ia_modules.pipeline.document.conditions import FunctionCall, Verdict
+from ia_modules.pipeline.document.graph import Graph
+from ia_modules.pipeline.document.scope import Scope
 from ia_modules.pipeline.results import output_of, scope_before
 from ia_modules.pipeline.routing import route
-from ia_modules.pipeline.scope import Scope
 from ia_modules.pipeline.tokens import GraphState, Start, StepRun, StepRunKey, ready
 
 Choose = Callable[[int], int]

@@ -5,9 +5,9 @@ from typing import Any
 import pytest
 
 from ia_modules.errors import PipelineInputError, StepInputError, StepOutputError
-from ia_modules.pipeline.definition import StepDefinition
+from ia_modules.pipeline.document.definition import StepDefinition
+from ia_modules.pipeline.document.scope import Scope
 from ia_modules.pipeline.inputs import check_result, input_schema_of, prepare_input, step_config, step_input
-from ia_modules.pipeline.scope import Scope
 from tests.unit.pipeline.factories import definition, task
 
 PARAMETERS: list[Any] = [

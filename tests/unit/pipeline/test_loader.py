@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ia_modules.errors import PipelineDefinitionError
-from ia_modules.pipeline.graph import Graph
+from ia_modules.pipeline.document.graph import Graph
 from ia_modules.pipeline.loader import MOST_VALUES, document_of, examine, load, load_text, syntax_of
 from tests.unit.pipeline.factories import document, task
 

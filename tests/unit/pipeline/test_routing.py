@@ -4,10 +4,10 @@ from typing import Any
 
 import pytest
 
-from ia_modules.pipeline.conditions import FunctionCall, Verdict
-from ia_modules.pipeline.graph import Graph
+from ia_modules.pipeline.document.conditions import FunctionCall, Verdict
+from ia_modules.pipeline.document.graph import Graph
+from ia_modules.pipeline.document.scope import Scope
 from ia_modules.pipeline.routing import functions_asked, route
-from ia_modules.pipeline.scope import Scope
 from ia_modules.pipeline.tokens import Route
 from tests.unit.pipeline.factories import graph
 

@@ -356,8 +356,8 @@ async def test_a_function_decides_where_to_go(journal: Journal, tmp_path: Any) -
         "async def large(context, parameters):\n    return context['n'] > parameters['limit']\n"
         "def broken(context, parameters):\n    raise RuntimeError('no idea')\n"
     )
+    from ia_modules.pipeline.code import StepModules, factory_of, load_pipeline
     from ia_modules.pipeline.loader import load
-    from ia_modules.pipeline.loading import StepModules, factory_of, load_pipeline
 
     def written(function: str) -> dict[str, Any]:
         condition = {"type": "function", "module_path": "checks", "function_name": function, "parameters": {"limit": 3}}

@@ -11,10 +11,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from ia_modules.models import ExecutionId, StepStatus, new_id
+from ia_modules.pipeline.code import LoadedPipeline
 from ia_modules.pipeline.core import Step
-from ia_modules.pipeline.graph import Graph
+from ia_modules.pipeline.document.graph import Graph
 from ia_modules.pipeline.journal import Journal
-from ia_modules.pipeline.loading import LoadedPipeline
 from ia_modules.pipeline.memory_journal import MemoryJournal
 from ia_modules.pipeline.runner import Runner
 from ia_modules.pipeline.tokens import StepRunKey

@@ -8,7 +8,7 @@ from typing import Any
 import jsonschema_rs
 import pytest
 
-from ia_modules.pipeline.definition import PipelineDefinition, definition_schema, slug_of
+from ia_modules.pipeline.document.definition import PipelineDefinition, definition_schema, slug_of
 from ia_modules.pipeline.loader import examine, load, load_text, syntax_of
 
 FIXTURES = Path(__file__).parents[2] / "fixtures" / "pipelines"

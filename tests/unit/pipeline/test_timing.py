@@ -7,8 +7,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ia_modules.models import ExecutionStatus, StepStatus
-from ia_modules.pipeline.definition import is_end
-from ia_modules.pipeline.graph import Graph
+from ia_modules.pipeline.document.definition import is_end
+from ia_modules.pipeline.document.graph import Graph
 from ia_modules.pipeline.loader import load
 from ia_modules.pipeline.tokens import GraphState, Start, ready, verdict
 from tests.unit.pipeline.factories import document, task

@@ -9,8 +9,8 @@ import pytest
 
 from ia_modules.errors import StepConflict
 from ia_modules.models import ExecutionStatus, StepStatus
-from ia_modules.pipeline.definition import LoopConfig
-from ia_modules.pipeline.graph import Graph
+from ia_modules.pipeline.document.definition import LoopConfig
+from ia_modules.pipeline.document.graph import Graph
 from ia_modules.pipeline.routing import timeout_route
 from ia_modules.pipeline.tokens import GraphState, Route, Start, StepRun, StepRunKey, loop_limit, ready, verdict
 from tests.unit.pipeline.factories import graph

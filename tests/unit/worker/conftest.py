@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 
 from ia_modules.database.manager import DatabaseManager
-from ia_modules.web.execution_tracker import ExecutionTracker
+from ia_modules.tracker.execution_tracker import ExecutionTracker
 from tests.unit.worker.queue import Place
 
 

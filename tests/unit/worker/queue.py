@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 
 from ia_modules.models import ExecutionId, ExecutionRecord, ExecutionStatus, PipelineVersionRecord
 from ia_modules.pipeline.runner import read_pipeline_file
-from ia_modules.web.execution_tracker import ExecutionTracker
+from ia_modules.tracker.execution_tracker import ExecutionTracker
 from ia_modules.worker.queue import enqueue
 
 PATIENCE_SECONDS = 60.0

@@ -5,7 +5,7 @@ import pytest
 
 from ia_modules.database.manager import DatabaseManager
 from ia_modules.errors import PipelineDefinitionError
-from ia_modules.web.execution_tracker import ExecutionTracker
+from ia_modules.tracker.execution_tracker import ExecutionTracker
 from ia_modules.worker.folders import pipeline_files, register_folders
 from tests.unit.worker.queue import Place
 

@@ -4,7 +4,7 @@ import pytest
 
 from ia_modules.errors import IdempotencyConflict, PipelineInputError
 from ia_modules.models import ExecutionStatus
-from ia_modules.web.execution_tracker import ExecutionTracker
+from ia_modules.tracker.execution_tracker import ExecutionTracker
 from ia_modules.worker.queue import enqueue
 from tests.unit.worker.queue import Place
 

@@ -9,9 +9,9 @@ import pytest
 from ia_modules.database.manager import DatabaseManager
 from ia_modules.models import ExecutionId, ExecutionStatus, PipelineId, StepStatus, new_id
 from ia_modules.pipeline.runner import Runner, read_pipeline_file
+from ia_modules.tracker.execution_tracker import ExecutionTracker
+from ia_modules.tracker.ownership import Fate, Orphan
 from ia_modules.transitions import Failure, NewExecution, Transition
-from ia_modules.web.claims import Fate, Orphan
-from ia_modules.web.execution_tracker import ExecutionTracker
 from ia_modules.worker.worker import Worker
 from tests.unit.worker.queue import Place, until, until_begun, until_status
 

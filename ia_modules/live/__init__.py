@@ -1,0 +1,1 @@
+"""The live view: what wakes readers of executions, and what sockets are sent."""

@@ -1,0 +1,148 @@
+"""Who waits for changes of which execution, and what wakes them.
+
+A wake-up only says *look*; what there is to see comes from the rows. So nothing is queued here, and a slow reader holds
+nothing up: it finds everything, merged, when it looks next. A wake-up that is lost costs a poll.
+
+    commit in this process ──────────────────────────────┐
+    commit elsewhere → the database's signals → listener ─┴→ the events of those who watch that execution, or all
+"""
+
+import asyncio
+import secrets
+from collections import defaultdict
+from collections.abc import AsyncGenerator, Iterable
+from contextlib import aclosing, asynccontextmanager
+from dataclasses import dataclass, field
+
+from ia_modules.database.manager import DatabaseManager
+from ia_modules.errors import DatabaseError
+from ia_modules.models import ExecutionId
+from ia_modules.tasks import background
+
+_ANNOUNCE_EVERY_SECONDS = 0.01
+_IDS_PER_ANNOUNCEMENT = 200  # 36 characters and a comma each: below PostgreSQL's limit of 8000 bytes
+_IDS_HEARD = 10_000
+
+
+@dataclass(slots=True)
+class Heard:
+    """What has changed, for who watches all executions. Wait for ``look``, then take it.
+
+    Attributes:
+        look: set when there is something to take.
+        unnamed: something changed of which nobody said what it is, or more than was kept.
+    """
+
+    look: asyncio.Event = field(default_factory=asyncio.Event)
+    ids: set[ExecutionId] = field(default_factory=set)
+    unnamed: bool = False
+
+    def take(self) -> tuple[set[ExecutionId], bool]:
+        """What was heard since the last time: ids, and whether there was more than these."""
+        taken = self.ids, self.unnamed
+        self.ids, self.unnamed = set(), False
+        self.look.clear()
+        return taken
+
+    def hear(self, ids: set[ExecutionId] | None) -> None:
+        """Keep what changed; None: something."""
+        if ids is None or len(self.ids) + len(ids) > _IDS_HEARD:
+            self.unnamed = True
+        else:
+            self.ids |= ids
+        self.look.set()
+
+
+class Live:
+    """Wakes those who watch executions, in this process and, through the database, in others."""
+
+    def __init__(self, database: DatabaseManager) -> None:
+        self._database = database
+        self._watchers: defaultdict[ExecutionId, set[asyncio.Event]] = defaultdict(set)
+        self._hearers: list[Heard] = []
+        self._name = secrets.token_hex(4)  # by which its own announcements are known when they come back
+        self._listener: asyncio.Task[None] | None = None
+        self._unannounced: set[ExecutionId] = set()
+        self._announcer: asyncio.Task[None] | None = None
+        self._closing = False
+
+    @asynccontextmanager
+    async def watching(self, execution_id: ExecutionId) -> AsyncGenerator[asyncio.Event]:
+        """An event that is set whenever there may be something new of an execution; clear it, then look."""
+        event = asyncio.Event()
+        self._watchers[execution_id].add(event)
+        self._start_listening()
+        try:
+            yield event
+        finally:
+            self._watchers[execution_id].discard(event)
+            if not self._watchers[execution_id]:
+                del self._watchers[execution_id]
+            await self._stop_listening_for_nobody()
+
+    @asynccontextmanager
+    async def watching_all(self) -> AsyncGenerator[Heard]:
+        """What changes of whatever execution, from now on; what changes while listening begins is unnamed."""
+        heard = Heard()
+        self._hearers.append(heard)
+        self._start_listening()
+        try:
+            yield heard
+        finally:
+            self._hearers = [other for other in self._hearers if other is not heard]
+            await self._stop_listening_for_nobody()
+
+    def committed(self, execution_ids: Iterable[ExecutionId]) -> None:
+        """Wake who watches these executions here, and soon in other processes."""
+        ids = set(execution_ids)
+        self._tell(ids)
+        self._unannounced |= ids
+        if self._announcer is None or self._announcer.done():
+            self._announcer = background(self._announce(), "live:announcer")
+
+    async def close(self) -> None:
+        """Announce what is left, and listen no more."""
+        self._closing = True
+        if self._announcer is not None:
+            await asyncio.shield(self._announcer)
+        await self._stop_listening()
+
+    def _tell(self, ids: set[ExecutionId] | None) -> None:
+        """Wake who watches these executions; None: everybody."""
+        for execution_id in list(self._watchers) if ids is None else ids:
+            for event in self._watchers.get(execution_id, ()):
+                event.set()
+        for heard in self._hearers:
+            heard.hear(ids)
+
+    async def _announce(self) -> None:
+        """Tell the other processes which executions changed: at most one message in 10 ms, outside any transaction."""
+        while self._unannounced:
+            ids = [self._unannounced.pop() for _ in range(min(len(self._unannounced), _IDS_PER_ANNOUNCEMENT))]
+            try:
+                await self._database.notify(f"{self._name} {','.join(ids)}")
+            except DatabaseError:  # a wake-up that is lost costs a poll
+                if self._closing:
+                    return
+            await asyncio.sleep(_ANNOUNCE_EVERY_SECONDS)
+
+    async def _listen(self) -> None:
+        async with aclosing(self._database.signals()) as signals:
+            async for payload in signals:
+                name, _, ids = (payload or "").partition(" ")
+                if name != self._name:  # what was committed here has been told already
+                    self._tell({ExecutionId(id_) for id_ in ids.split(",")} if ids else None)
+
+    def _start_listening(self) -> None:
+        if self._listener is None or self._listener.done():
+            self._listener = background(self._listen(), "live:listener")
+
+    async def _stop_listening_for_nobody(self) -> None:
+        if not self._watchers and not self._hearers:
+            await self._stop_listening()
+
+    async def _stop_listening(self) -> None:
+        listener, self._listener = self._listener, None
+        if listener is not None:
+            listener.cancel()
+            await asyncio.gather(listener, return_exceptions=True)

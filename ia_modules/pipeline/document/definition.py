@@ -1,0 +1,307 @@
+"""What a pipeline is: the models that every spelling of a pipeline file becomes. Its JSON Schema is made from them."""
+
+import hashlib
+import json
+import re
+import unicodedata
+from collections.abc import Mapping
+from typing import Annotated, Any, ClassVar, Literal, Self, cast
+
+from pydantic import (
+    BeforeValidator,
+    Field,
+    SerializerFunctionWrapHandler,
+    ValidationInfo,
+    field_validator,
+    model_serializer,
+    model_validator,
+)
+
+from ia_modules.errors import InvalidValue
+from ia_modules.pipeline.document.base import Document, Many, Some
+from ia_modules.pipeline.document.conditions import Always, Condition, StepCondition
+from ia_modules.pipeline.document.fields import Config, Source
+from ia_modules.pipeline.document.human_input import QUESTION_KEYS, HumanInput
+from ia_modules.pipeline.document.json_schema import Schema
+from ia_modules.pipeline.document.retry import RetryPolicy
+from ia_modules.pipeline.document.templates import Template, parse
+
+Name = Annotated[str, Field(min_length=1)]
+Seconds = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+
+
+class Parameter(Document):
+    """One value of the pipeline's input.
+
+    Attributes:
+        default: taken when the input lacks the name; only if :attr:`has_default`, since null is a default too.
+    """
+
+    name: Name
+    json_schema: Schema | None = Field(default=None, alias="schema")
+    required: bool = False
+    default: Any = None
+    description: str | None = None
+
+    @property
+    def has_default(self) -> bool:
+        return "default" in self.model_fields_set
+
+    @model_serializer(mode="wrap")
+    def _keep_a_null_default(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        return {**handler(self), **({"default": self.default} if self.has_default else {})}
+
+
+class Input(Document):
+    """One value that a step is given.
+
+    Attributes:
+        required: the step fails when the source does not resolve; otherwise the name is left out.
+    """
+
+    name: Name
+    source: Source
+    json_schema: Schema | None = Field(default=None, alias="schema")
+    required: bool = False
+    description: str | None = None
+
+
+class Output(Document):
+    """One value that a step's result has. It says so to readers; ``output_schema`` is what is checked."""
+
+    name: Name
+    json_schema: Schema | None = Field(default=None, alias="schema")
+    required: bool = False
+    description: str | None = None
+
+
+class ErrorHandling(Document):
+    """What happens when a step fails. None: not said here."""
+
+    retry: RetryPolicy | None = None
+    continue_on_error: bool | None = None
+    enable_fallback: bool | None = None
+
+    def over(self, defaults: "ErrorHandling") -> "ErrorHandling":
+        """What is said here, and where nothing is, what the defaults say."""
+        said = {name: getattr(self, name) for name in type(self).model_fields}
+        return defaults.model_copy(update={name: value for name, value in said.items() if value is not None})
+
+
+def _inputs(raw: Any) -> Any:
+    return _listed(raw, "source")
+
+
+def _parameters(raw: Any) -> Any:
+    return _listed(raw, "default")
+
+
+def _listed(raw: Any, key: str) -> Any:
+    """A mapping ``name → value`` as the list of what it names."""
+    if not isinstance(raw, dict):
+        return raw
+    return [{"name": name, key: value} for name, value in cast(dict[str, Any], raw).items()]
+
+
+def _named(raw: Any) -> Any:
+    return {"name": raw} if isinstance(raw, str) else raw
+
+
+class StepDefinition(Document):
+    """A node of the graph.
+
+    Attributes:
+        type: ``task`` runs ``step_class`` of ``module``; ``human_input`` asks a person; ``condition`` only decides.
+        inputs: exactly what the step is given; empty: it is given the state.
+        conditions: of a ``condition`` step; all must hold for its paths of type ``condition``.
+        timeout_seconds: of one attempt.
+        resources: for executors on a cluster.
+    """
+
+    also_spelled: ClassVar = {"class": "step_class"}
+    ignored: ClassVar = frozenset({"parallel"})
+
+    id: Name
+    name: Name
+    type: Literal["task", "human_input", "condition"] = "task"
+    description: str | None = None
+    step_class: Name | None = None
+    module: Name | None = None
+    config: Config = Field(default_factory=lambda: parse({}, "config"))
+    inputs: Annotated[Many[Input], BeforeValidator(_inputs)] = ()
+    outputs: Many[Annotated[Output, BeforeValidator(_named)]] = ()
+    conditions: Many[StepCondition] = ()
+    input_schema: Schema | None = None
+    output_schema: Schema | None = None
+    timeout_seconds: Seconds | None = None
+    error_handling: ErrorHandling = ErrorHandling()
+    resources: dict[str, Any] = Field(default_factory=dict)
+
+    @classmethod
+    def spelled_out(cls, data: dict[str, Any]) -> dict[str, Any]:
+        step_id = data.get("id")
+        data.setdefault("name", step_id if isinstance(step_id, str) and step_id else "unnamed")
+        config = data.get("config")
+        if isinstance(config, dict):
+            data["config"] = _take_error_handling(data, cast(dict[str, Any], config))
+        if data.get("type") == "human_input":
+            _move_question_into_config(data)
+        return data
+
+    @field_validator("config", mode="after")
+    @classmethod
+    def _question_is_one(cls, config: Template, info: ValidationInfo) -> Template:
+        """A form becomes JSON Schema; what is wrong with the question is found, but for what has placeholders."""
+        if info.data.get("type") != "human_input":
+            return config
+        said = {key: config.json[key] for key in QUESTION_KEYS & config.json.keys()}
+        asked = HumanInput.model_validate(
+            {key: value for key, value in said.items() if parse(value, "config").is_literal}
+        )
+        return parse({**config.json, **({"ui_schema": asked.ui_schema} if "ui_schema" in said else {})}, "config")
+
+    @model_validator(mode="after")
+    def _keys_fit_the_type(self) -> Self:
+        has_class = self.step_class is not None or self.module is not None
+        if self.type == "task" and (self.step_class is None or self.module is None):
+            found = "no step_class" if self.step_class is None else "no module"
+            raise InvalidValue(f"a step of type task with {found}", "the class that runs: step_class and module")
+        if self.type != "task" and has_class:
+            raise InvalidValue(
+                f"a step of type {self.type} with a class", "no step_class and no module", "Leave them out."
+            )
+        if (self.type == "condition") is not bool(self.conditions):
+            found = f"a step of type {self.type} {'with' if self.conditions else 'without'} conditions"
+            raise InvalidValue(found, "conditions on a step of type condition, and only there")
+        return self
+
+
+def _take_error_handling(step: dict[str, Any], config: dict[str, Any]) -> dict[str, Any]:
+    if "error_handling" not in config:
+        return config
+    if "error_handling" in step and step["error_handling"] != config["error_handling"]:
+        raise InvalidValue("two different error_handling, on the step and under its config", "only one of them")
+    step["error_handling"] = config["error_handling"]
+    return {key: value for key, value in config.items() if key != "error_handling"}
+
+
+def _move_question_into_config(step: dict[str, Any]) -> None:
+    config: Any = step.get("config", {})
+    if isinstance(config, dict):
+        step["config"] = {**{key: step.pop(key) for key in sorted(QUESTION_KEYS) if key in step}, **config}
+
+
+class Path(Document):
+    """An edge: where it leads, and when it is taken."""
+
+    also_spelled: ClassVar = {"from": "from_step", "to": "to_step"}
+
+    from_step: Name
+    to_step: Name
+    condition: Condition = Always(type="always")
+    description: str | None = None
+
+    @property
+    def ends(self) -> bool:
+        """True when it leads out of the pipeline, to ``end`` or ``end_*``."""
+        return is_end(self.to_step)
+
+
+def is_end(target: str) -> bool:
+    return target == "end" or target.startswith("end_")
+
+
+class Flow(Document):
+    also_spelled: ClassVar = {"transitions": "paths"}
+
+    start_at: Name
+    paths: Many[Path] = ()
+
+
+class LoopConfig(Document):
+    """How often and how long a loop may run.
+
+    Attributes:
+        max_iterations: of one step.
+        max_loop_time_seconds: from a step's first iteration to the start of its last one.
+        iteration_delay_seconds: before a step that a path leads back to starts again.
+    """
+
+    max_iterations: Annotated[int, Field(ge=1)] = 100
+    max_loop_time_seconds: Seconds = 3600.0
+    iteration_delay_seconds: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 0.0
+
+
+class PipelineDefinition(Document):
+    """A pipeline.
+
+    Attributes:
+        slug: what it is registered under; made from the name when the file has none.
+        version: a label; the numbers of versions are the tracker's.
+        parameters: the contract of the input. Without any, ``{parameters.X}`` is any key of the input.
+        outputs: the output, by name; empty: the input with all results (:func:`ia_modules.pipeline.results.output_of`).
+        error_handling: what holds for the steps that do not say otherwise.
+    """
+
+    name: Name
+    slug: Annotated[str, Field(pattern=r"^[^\s/]+$")]
+    description: str | None = None
+    version: str | None = None
+    metadata: dict[str, Any] = Field(default_factory=dict)
+    parameters: Annotated[Many[Parameter], BeforeValidator(_parameters)] = ()
+    steps: Some[StepDefinition]
+    flow: Flow
+    outputs: dict[str, Source] = Field(default_factory=dict)
+    loop_config: LoopConfig = LoopConfig()
+    error_handling: ErrorHandling = ErrorHandling()
+    input_schema: Schema | None = None
+    output_schema: Schema | None = None
+
+    @classmethod
+    def spelled_out(cls, data: dict[str, Any]) -> dict[str, Any]:
+        name = data.get("name")
+        data.setdefault("slug", slug_of(name if isinstance(name, str) else ""))
+        if isinstance(data.get("version"), int | float):
+            data["version"] = str(data["version"])
+        return data
+
+    def to_json(self) -> dict[str, Any]:
+        """The canonical form: one spelling, without what is as it would be anyway. It loads to an equal definition.
+
+        Whole numbers are written without a fraction, as a browser writes them: it must not make another version of it.
+        """
+        return _one_number(self.model_dump(mode="json", exclude_defaults=True))
+
+    @property
+    def content_hash(self) -> str:
+        """SHA-256 of the canonical form, in hexadecimal: equal for every spelling of the same pipeline."""
+        text = json.dumps(self.to_json(), sort_keys=True, separators=(",", ":"))
+        return hashlib.sha256(text.encode()).hexdigest()
+
+    def error_handling_of(self, step: StepDefinition) -> ErrorHandling:
+        """What holds for this step."""
+        return step.error_handling.over(self.error_handling)
+
+
+def _one_number(value: Any) -> Any:
+    """The value with 1.0 written as 1, as far as floats are exact: they are equal, and must not differ in a hash."""
+    match value:
+        case dict():
+            return {key: _one_number(inner) for key, inner in cast(dict[str, Any], value).items()}
+        case list():
+            return [_one_number(inner) for inner in cast(list[Any], value)]
+        case float() if value.is_integer() and abs(value) <= 2**53:
+            return int(value)
+        case _:
+            return value
+
+
+def slug_of(name: str) -> str:
+    """The name in lower case, without accents, with one ``-`` for whatever is neither letter nor digit."""
+    plain = "".join(c for c in unicodedata.normalize("NFKD", name) if not unicodedata.combining(c))
+    return re.sub(r"[\W_]+", "-", plain.lower()).strip("-") or "pipeline"
+
+
+def definition_schema() -> Mapping[str, Any]:
+    """The JSON Schema of the canonical form, as ``to_json`` writes it."""
+    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **PipelineDefinition.model_json_schema()}

@@ -1,0 +1,141 @@
+"""The graph of a pipeline: which step a path leads to, and which step can still reach which."""
+
+from collections.abc import Iterable, Sequence
+
+from ia_modules.pipeline.document.definition import Path, PipelineDefinition
+
+
+class Graph:
+    """Steps and paths, with the questions that joins ask answered beforehand.
+
+    Sets of steps are bit masks over their place in the file. A path between steps that do not exist is left out; the
+    loader refuses it.
+
+    Attributes:
+        definition: what the graph was made from.
+        place: step id → its place in the file.
+        on_timeout: step id → the step that goes on when nobody answers; an edge like a path.
+    """
+
+    def __init__(self, definition: PipelineDefinition) -> None:
+        self.definition = definition
+        self.step_ids = tuple(step.id for step in definition.steps)
+        self.place = {step_id: place for place, step_id in enumerate(self.step_ids)}
+        self.on_timeout = {
+            step.id: target
+            for step in definition.steps
+            if isinstance(target := step.config.json.get("on_timeout"), str) and target in self.place
+        }
+        self._paths: dict[str, list[tuple[int, Path]]] = {step_id: [] for step_id in self.step_ids}
+        for index, path in enumerate(definition.flow.paths):
+            self._paths.get(path.from_step, []).append((index, path))
+        self._next = [sorted(self._targets_of(step_id)) for step_id in self.step_ids]
+        self._previous = _reversed(self._next)
+        self._after = _closure(self._next)
+        self._before = _closure(self._previous)
+        forward = _without_returns(self._next, self.place.get(definition.flow.start_at, 0))
+        self._before_forward = _closure(_reversed(forward))
+
+    def paths_of(self, step_id: str) -> Sequence[tuple[int, Path]]:
+        """The paths that leave a step, in file order, with their places in the file."""
+        return self._paths[step_id]
+
+    def targets_of(self, step_id: str) -> list[str]:
+        """The steps that a step may hand a token to, in file order."""
+        return [self.step_ids[place] for place in self._next[self.place[step_id]]]
+
+    def sources_of(self, step_id: str) -> list[str]:
+        """The steps that may hand a token to a step, in file order."""
+        return [self.step_ids[place] for place in self._previous[self.place[step_id]]]
+
+    def reaches(self, step_id: str, target: str) -> bool:
+        """Whether at least one path, or several in a row, lead from the step to the target."""
+        return bool(self._after[self.place[step_id]] & self.mask([target]))
+
+    def after(self, step_id: str) -> int:
+        """The steps that the step reaches; itself only when it stands in a cycle."""
+        return self._after[self.place[step_id]]
+
+    def before(self, step_id: str) -> int:
+        """The steps that reach the step."""
+        return self._before[self.place[step_id]]
+
+    def before_forward(self, step_id: str) -> int:
+        """The steps that reach the step without closing a loop."""
+        return self._before_forward[self.place[step_id]]
+
+    def mask(self, step_ids: Iterable[str]) -> int:
+        """The set of these steps."""
+        mask = 0
+        for step_id in step_ids:
+            mask |= 1 << self.place[step_id]
+        return mask
+
+    def leads_back(self, path: int) -> bool:
+        """Whether the path closes a loop: its target reaches its start and does not stand behind it in the file."""
+        written = self.definition.flow.paths[path]
+        source, target = written.from_step, written.to_step
+        return not written.ends and self.place[target] <= self.place[source] and self.reaches(target, source)
+
+    def _targets_of(self, step_id: str) -> set[int]:
+        targets = {path.to_step for _, path in self._paths[step_id] if not path.ends}
+        return {self.place[target] for target in targets | {self.on_timeout.get(step_id)} if target in self.place}
+
+
+def _reversed(successors: list[list[int]]) -> list[list[int]]:
+    predecessors: list[list[int]] = [[] for _ in successors]
+    for node, targets in enumerate(successors):
+        for target in targets:
+            predecessors[target].append(node)
+    return predecessors
+
+
+def _without_returns(successors: list[list[int]], start: int) -> list[list[int]]:
+    """The edges that do not return to a step from which the search has come: what is left has no cycle."""
+    on_the_way: dict[int, bool] = {}
+    kept: list[list[int]] = [[] for _ in successors]
+    for root in (start, *range(len(successors))):
+        stack = [] if root in on_the_way else [(root, iter(successors[root]))]
+        on_the_way.setdefault(root, True)
+        while stack:
+            node, rest = stack[-1]
+            target = next(rest, None)
+            if target is None:
+                on_the_way[node] = False
+                stack.pop()
+            elif not on_the_way.get(target):
+                kept[node].append(target)
+                if target not in on_the_way:
+                    on_the_way[target] = True
+                    stack.append((target, iter(successors[target])))
+    return kept
+
+
+def _closure(successors: list[list[int]]) -> list[int]:
+    """For each node, the set of all nodes behind it: told from node to node until nothing is new."""
+    behind = [0] * len(successors)
+    order, grows = _deepest_first(successors), True
+    while grows:
+        grows = False
+        for node in order:
+            grown = behind[node]
+            for target in successors[node]:
+                grown |= behind[target] | 1 << target
+            if grown != behind[node]:
+                behind[node], grows = grown, True
+    return behind
+
+
+def _deepest_first(successors: list[list[int]]) -> list[int]:
+    """All nodes, cycles aside each after those behind it: in this order one look at each, or a few, are enough."""
+    order: dict[int, None] = {}
+    entered: set[int] = set()
+    stack = list(range(len(successors)))
+    while stack:
+        node = stack[-1]
+        if node in entered:
+            order.setdefault(stack.pop())
+        else:
+            entered.add(node)
+            stack += [target for target in successors[node] if target not in entered]
+    return list(order)

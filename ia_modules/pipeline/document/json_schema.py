@@ -1,0 +1,67 @@
+"""JSON Schema: checking values against one, and the schema itself. Nothing is ever fetched."""
+
+import json
+from collections.abc import Sequence
+from typing import Annotated, Any, cast
+
+import jsonschema_rs
+from pydantic import PlainValidator, WithJsonSchema
+
+from ia_modules.errors import InvalidValue, Problem
+from ia_modules.pipeline.document.wording import shown
+
+LONGEST_MESSAGE = 200
+"""Characters of what the validator says that a problem carries."""
+
+
+def problems_of(value: Any, schema: dict[str, Any] | bool, *, root: str = "$") -> list[Problem]:
+    """Everything in which the value is not what the schema asks for; ``root`` is the JSON path of the value.
+
+    What is missing is told at its own place.
+    """
+    return [
+        Problem(root + path_text(_place_of(error)), _cut(error.message), f"what its schema says ({error.kind.name})")
+        for error in _validator(schema).iter_errors(value)
+    ]
+
+
+def _place_of(error: jsonschema_rs.ValidationError) -> list[str | int]:
+    missing = [error.kind.property] if isinstance(error.kind, jsonschema_rs.ValidationErrorKind.Required) else []
+    return [*error.instance_path, *missing]
+
+
+def path_text(path: Sequence[str | int]) -> str:
+    """The end of a JSON path: ``.steps[2].id``; a key that is no plain word in brackets and quotes."""
+    return "".join(f".{key}" if str(key).isidentifier() else f"[{json.dumps(key, ensure_ascii=False)}]" for key in path)
+
+
+def checked_schema(schema: Any) -> dict[str, Any] | bool:
+    """The schema, if it is one.
+
+    Raises:
+        InvalidValue: it is no JSON Schema, refers to something outside itself, or has a pattern that could run away.
+    """
+    if not isinstance(schema, dict | bool):
+        raise InvalidValue(shown(schema), "a JSON Schema: a mapping, true or false")
+    checked = cast(dict[str, Any] | bool, schema)
+    try:
+        _validator(checked)
+    except jsonschema_rs.ValidationError as wrong:
+        where = tuple(wrong.instance_path)
+        raise InvalidValue(_cut(wrong.message), "a JSON Schema that stands alone", inside=where) from None
+    return checked
+
+
+Schema = Annotated[
+    dict[str, Any] | bool, PlainValidator(checked_schema), WithJsonSchema({"type": ["object", "boolean"]})
+]
+
+
+def _validator(schema: dict[str, Any] | bool) -> jsonschema_rs.Validator:
+    return jsonschema_rs.validator_for(
+        schema, offline=True, validate_formats=True, pattern_options=jsonschema_rs.RegexOptions()
+    )
+
+
+def _cut(message: str) -> str:
+    return message if len(message) <= LONGEST_MESSAGE else f"{message[: LONGEST_MESSAGE - 1]}…"

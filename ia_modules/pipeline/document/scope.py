@@ -1,0 +1,120 @@
+"""What placeholders and conditions can see: the input, and what the steps that led here gave."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal, Self, cast
+
+from ia_modules.pipeline.document.wording import kind_of
+
+Root = Literal["parameters", "pipeline_input", "steps", "result", "state"]
+
+
+@dataclass(frozen=True, slots=True)
+class Unresolved:
+    """What a placeholder gives that stands for nothing here; None would be a value.
+
+    Attributes:
+        why: a clause without its full stop, such as ``the input has no 'topic'``.
+    """
+
+    placeholder: str
+    why: str
+
+    def __str__(self) -> str:
+        return f"{self.placeholder} does not resolve: {self.why}"
+
+
+@dataclass(frozen=True, slots=True)
+class Scope:
+    """What is known at one place of one execution. Nobody changes what is in it.
+
+    Attributes:
+        input: of the execution, with the defaults of its parameters.
+        state: the input with the results of the causal ancestors laid over it, in causal order.
+        steps: the last result of each step that led here, by step id.
+        result: what the step has given that has just run; None before a step.
+        succeeded: False after a step that failed and let the flow go on.
+    """
+
+    input: Mapping[str, Any]
+    state: Mapping[str, Any]
+    steps: Mapping[str, Mapping[str, Any]]
+    result: Mapping[str, Any] | None = None
+    succeeded: bool = True
+
+    @classmethod
+    def of(cls, given: Mapping[str, Any], results: Iterable[tuple[str, Mapping[str, Any]]] = ()) -> Self:
+        """What is known behind these results, as (step id, result) in causal order."""
+        state = dict(given)
+        steps: dict[str, Mapping[str, Any]] = {}
+        for step_id, result in results:
+            state.update(result)
+            steps[step_id] = result
+        return cls(given, state, steps)
+
+    def after(self, step_id: str, result: Mapping[str, Any], *, succeeded: bool = True) -> Self:
+        """What the conditions behind a step see, once it has given its result."""
+        state, steps = {**self.state, **result}, {**self.steps, step_id: result}
+        return type(self)(self.input, state, steps, result, succeeded)
+
+    def before_next(self) -> Self:
+        """What the next step sees, if this is all that led to it."""
+        return type(self)(self.input, self.state, self.steps)
+
+
+@dataclass(frozen=True, slots=True)
+class Reference:
+    """A path into the scope. It is never evaluated as an expression.
+
+    Attributes:
+        root: ``state`` is a bare path: a field of the state, or ``<step id>.<field>`` when such a step led here.
+        step: the step that ``steps`` means; empty for the other roots.
+        path: keys and list indexes, as text.
+    """
+
+    root: Root
+    path: tuple[str, ...] = ()
+    step: str = ""
+
+    def __str__(self) -> str:
+        match self.root:
+            case "steps":
+                return ".".join(("steps", self.step, "output", *self.path))
+            case "state":
+                return ".".join(self.path)
+            case root:
+                return ".".join((root, *self.path))
+
+    def resolve(self, scope: Scope) -> Any:
+        """The value that the path leads to, or an :class:`Unresolved`."""
+        match self.root:
+            case "parameters" | "pipeline_input":
+                return self._follow(scope.input, "the input", self.path)
+            case "result":
+                return self._follow(scope.result or {}, "the result", self.path)
+            case "steps":
+                if self.step not in scope.steps:
+                    return Unresolved(str(self), f"step {self.step!r} is not among the steps that led here")
+                return self._output_of(self.step, self.path, scope)
+            case "state" if len(self.path) > 1 and self.path[0] in scope.steps:
+                return self._output_of(self.path[0], self.path[1:], scope)
+            case "state":
+                return self._follow(scope.state, "the state", self.path)
+
+    def _output_of(self, step: str, path: Sequence[str], scope: Scope) -> Any:
+        return self._follow(scope.steps[step], f"the output of step {step!r}", path)
+
+    def _follow(self, value: Any, place: str, path: Sequence[str]) -> Any:
+        for depth, key in enumerate(path):
+            if isinstance(value, Mapping) and key in value:
+                value = cast(Mapping[str, Any], value)[key]
+            elif isinstance(value, list | tuple) and _is_index(key) and int(key) < len(cast(Sequence[Any], value)):
+                value = cast(Sequence[Any], value)[int(key)]
+            else:
+                inner = "" if isinstance(value, Mapping) else f" ({key!r} of {kind_of(value)})"
+                return Unresolved(str(self), f"{place} has no {'.'.join(path[: depth + 1])!r}{inner}")
+        return value
+
+
+def _is_index(key: str) -> bool:
+    return key.isdecimal() and len(key) < 10

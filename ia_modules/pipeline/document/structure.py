@@ -1,0 +1,186 @@
+"""What is wrong with a definition as a whole, once each of its parts is right."""
+
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+from ia_modules.pipeline.document.conditions import Always, Condition, Else, StepConditions, Success, parts, references
+from ia_modules.pipeline.document.definition import PipelineDefinition, StepDefinition, is_end
+from ia_modules.pipeline.document.graph import Graph
+from ia_modules.pipeline.document.scope import Reference
+from ia_modules.pipeline.document.templates import ROOTS, Where
+from ia_modules.pipeline.document.wording import did_you_mean
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing that is wrong.
+
+    Attributes:
+        at: keys and indexes in the canonical form.
+        is_harmless: it changes nothing that runs, so a file may be run with it.
+    """
+
+    at: Where
+    found: str
+    expected: str
+    hint: str = ""
+    is_harmless: bool = False
+
+
+def findings(definition: PipelineDefinition) -> Iterator[Finding]:
+    """Everything that is wrong with the structure, in the order of the document."""
+    broken = [*_names(definition), *_targets(definition)]
+    yield from broken
+    graph = Graph(definition)
+    yield from _conditions(definition)
+    yield from _placeholders(definition, graph)
+    if not broken:
+        yield from _unreachable(definition, graph)
+        yield from _endless(definition, graph)
+
+
+def _names(definition: PipelineDefinition) -> Iterator[Finding]:
+    yield from _twice("parameter", ("parameters",), [each.name for each in definition.parameters], "name")
+    yield from _twice("step", ("steps",), [step.id for step in definition.steps], "id")
+    for index, step in enumerate(definition.steps):
+        yield from _twice("input", ("steps", index, "inputs"), [each.name for each in step.inputs], "name")
+        if is_end(step.id):
+            expected = "another id: paths to end and end_* leave the pipeline"
+            yield Finding(("steps", index, "id"), f"the reserved id {step.id!r}", expected)
+
+
+def _twice(what: str, at: Where, names: list[str], key: str) -> Iterator[Finding]:
+    seen: Counter[str] = Counter()
+    for index, name in enumerate(names):
+        seen[name] += 1
+        if seen[name] > 1:
+            yield Finding((*at, index, key), f"a second {what} {name!r}", f"each {key} only once")
+
+
+def _targets(definition: PipelineDefinition) -> Iterator[Finding]:
+    ids = {step.id for step in definition.steps}
+
+    def unknown(at: Where, step_id: str, expected: str) -> Finding:
+        return Finding(at, f"{step_id!r}, which is no step", expected, did_you_mean(step_id, ids))
+
+    for index, step in enumerate(definition.steps):
+        target = step.config.json.get("on_timeout")
+        if step.type == "human_input" and isinstance(target, str) and target != "fail" and target not in ids:
+            expected = "fail, a default answer (a mapping), or the id of a step"
+            yield unknown(("steps", index, "config", "on_timeout"), target, expected)
+    if definition.flow.start_at not in ids:
+        yield unknown(("flow", "start_at"), definition.flow.start_at, "the id of the step that starts")
+    for index, path in enumerate(definition.flow.paths):
+        if path.from_step not in ids:
+            yield unknown(("flow", "paths", index, "from_step"), path.from_step, "the id of a step")
+        if path.to_step not in ids and not path.ends:
+            yield unknown(("flow", "paths", index, "to_step"), path.to_step, "the id of a step, end or end_*")
+
+
+def _conditions(definition: PipelineDefinition) -> Iterator[Finding]:
+    """``else`` and ``condition`` belong directly to a path, the latter behind a step that has conditions."""
+    types = {step.id: step.type for step in definition.steps}
+    for index, step in enumerate(definition.steps):
+        for number, condition in enumerate(step.conditions):
+            yield from _misplaced(condition, ("steps", index, "conditions", number))
+    for index, path in enumerate(definition.flow.paths):
+        at = ("flow", "paths", index, "condition")
+        if not isinstance(path.condition, Else | StepConditions):
+            yield from _misplaced(path.condition, at)
+        elif isinstance(path.condition, StepConditions) and types.get(path.from_step, "condition") != "condition":
+            found = f"a condition of type condition behind {path.from_step!r}, a step of type {types[path.from_step]}"
+            yield Finding(at, found, "it behind a step of type condition, whose conditions it means")
+
+
+def _misplaced(condition: Condition, at: Where) -> Iterator[Finding]:
+    for place, part in parts(condition, at):
+        if isinstance(part, Else | StepConditions):
+            yield Finding(place, f"a condition of type {part.type} here", "it directly on a path")
+
+
+def _placeholders(definition: PipelineDefinition, graph: Graph) -> Iterator[Finding]:
+    for at, reference, step in _all_references(definition):
+        if reference.root == "parameters":
+            yield from _unknown_parameter(at, reference, definition)
+        elif reference.root == "steps":
+            yield from _unknown_step(at, reference, step, graph)
+
+
+def _all_references(definition: PipelineDefinition) -> Iterator[tuple[Where, Reference, str | None]]:
+    """Every path with its place, and the step at which it is read: it itself counts when its result is known there."""
+    for index, step in enumerate(definition.steps):
+        yield from ((("steps", index, *at), reference, step.id) for at, reference in _references_of(step))
+    for index, path in enumerate(definition.flow.paths):
+        for at, reference in references(path.condition):
+            own = reference.step == path.from_step
+            yield ("flow", "paths", index, "condition", *at), reference, None if own else path.from_step
+    for name, template in definition.outputs.items():
+        yield from ((("outputs", name, *at), reference, None) for at, reference in template.references())
+
+
+def _references_of(step: StepDefinition) -> Iterator[tuple[Where, Reference]]:
+    yield from ((("config", *at), reference) for at, reference in step.config.references())
+    for number, each in enumerate(step.inputs):
+        yield from ((("inputs", number, "source", *at), reference) for at, reference in each.source.references())
+    for number, condition in enumerate(step.conditions):
+        yield from ((("conditions", number, *at), reference) for at, reference in references(condition))
+
+
+def _unknown_parameter(at: Where, reference: Reference, definition: PipelineDefinition) -> Iterator[Finding]:
+    names = [parameter.name for parameter in definition.parameters]
+    name = reference.path[0]
+    if names and name not in names:
+        hint = did_you_mean(name, names)
+        yield Finding(at, f"the unknown parameter {name!r}", f"one of the parameters {', '.join(names)}", hint)
+
+
+def _unknown_step(at: Where, reference: Reference, reader: str | None, graph: Graph) -> Iterator[Finding]:
+    step = reference.step
+    if step not in graph.place:
+        hint = did_you_mean(step, [*graph.place, *ROOTS])
+        yield Finding(at, f"a placeholder for the step {step!r}, which does not exist", "the id of a step", hint)
+    elif reader in graph.place and not graph.reaches(step, reader):
+        found = f"a placeholder for the step {step!r}, from which no path leads to {reader!r}"
+        yield Finding(at, found, "a step that runs before", "It never resolves.", is_harmless=True)
+
+
+def _unreachable(definition: PipelineDefinition, graph: Graph) -> Iterator[Finding]:
+    start = definition.flow.start_at
+    for index, step in enumerate(definition.steps):
+        if step.id != start and not graph.reaches(start, step.id):
+            found = f"the step {step.id!r}, to which no path leads from {start!r}"
+            yield Finding(("steps", index), found, "every step within reach of the start", is_harmless=True)
+
+
+def _endless(definition: PipelineDefinition, graph: Graph) -> Iterator[Finding]:
+    """Loops that cannot end: every step of them always hands a token on to another step of them."""
+    endless = {
+        step.id: definition.error_handling_of(step).continue_on_error
+        for step in definition.steps
+        if graph.reaches(step.id, step.id)
+    }
+    unsure = list(endless)
+    while unsure:
+        step_id = unsure.pop()
+        if step_id in endless and not _stays(graph, step_id, endless):
+            del endless[step_id]
+            unsure += graph.sources_of(step_id)
+    if endless:
+        first, _ = graph.paths_of(next(iter(endless)))[0]
+        found = f"a loop without a way out: {', '.join(endless)}"
+        hint = "Put a condition on the path that leads back."
+        yield Finding(("flow", "paths", first), found, "a loop in which some step may end it", hint)
+
+
+def _stays(graph: Graph, step_id: str, steps: Mapping[str, bool | None]) -> bool:
+    """Whether a run of the step, once it has succeeded, is sure to put a token on one of these steps.
+
+    ``steps``: step id → whether it lets the flow go on after a failure.
+    """
+    paths = [path for _, path in graph.paths_of(step_id)]
+    sure = Always if steps[step_id] else Always | Success
+    if any(isinstance(path.condition, sure) and path.to_step in steps for path in paths):
+        return True
+    has_else = any(isinstance(path.condition, Else) for path in paths)
+    return has_else and all(path.to_step in steps for path in paths)

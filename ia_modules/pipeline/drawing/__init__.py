@@ -1,0 +1,1 @@
+"""Drawings of a pipeline in text."""

@@ -1,0 +1,162 @@
+"""Group commit: the transitions of everybody who writes at the same time, in one transaction.
+
+There is one queue and no timer. While one batch flushes, the next one forms; every writer is woken after the commit of
+its own transition, never before. A batch that fails is halved until the bad ones are alone and fail alone; writing
+again is safe, because what is recorded already is recognised. What somebody else keeps locked is tried by itself, and
+holds up nobody but its own writer.
+
+    queue of Transition → read the rows they touch → decide (pure) → write what changed → commit → wake the writers
+"""
+
+import asyncio
+from collections import deque
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+
+from ia_modules.database.manager import DatabaseManager
+from ia_modules.errors import DatabaseBusy, DatabaseClosed, DatabaseError, DatabaseUnavailable, OtherEventLoop
+from ia_modules.models import ExecutionId
+from ia_modules.tasks import background
+from ia_modules.tracker.batch import write_batch
+from ia_modules.transitions import Recorded, Transition
+
+BATCH_LIMIT = 500
+"""Transitions in one commit: beyond this a larger batch only makes the first writer wait longer."""
+
+_LOCK_SECONDS, _SHORT_LOCK_SECONDS = 1.0, 0.2
+_FIRST_PAUSE_SECONDS, _LONGEST_PAUSE_SECONDS = 0.05, 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class _Waiting:
+    """A transition and the writer that waits for its outcome, until a moment on the loop's clock."""
+
+    transition: Transition
+    outcome: asyncio.Future[Recorded]
+    deadline: float
+
+    def settle(self, outcome: Recorded | Exception) -> None:
+        if self.outcome.done():  # the writer was cancelled and does not wait any more
+            return
+        if isinstance(outcome, Recorded):
+            self.outcome.set_result(outcome)
+        else:
+            self.outcome.set_exception(outcome)
+
+
+class Committer:
+    """Writes transitions, from any task of one event loop; it has a task of its own only while there is work."""
+
+    def __init__(
+        self,
+        database: DatabaseManager,
+        *,
+        on_commit: Callable[[Iterable[ExecutionId]], None],
+        give_up_seconds: float = 15.0,
+    ) -> None:
+        """Write to a database.
+
+        Args:
+            on_commit: told after each commit which executions changed; must not block.
+            give_up_seconds: how long a transition is tried again while the database is unreachable or busy.
+        """
+        self._database = database
+        self._on_commit = on_commit
+        self._give_up_seconds = give_up_seconds
+        self._queue: deque[_Waiting] = deque()
+        self._stuck: deque[_Waiting] = deque()  # each tried by itself: somebody else holds a lock on what it needs
+        self._drain_task: asyncio.Task[None] | None = None
+
+    async def record(self, transition: Transition) -> Recorded:
+        """Write a transition; return after its commit.
+
+        A writer that is cancelled while it waits is not told: the transition is then written whole or not at all.
+
+        Raises:
+            TrackerError: the transition was refused; nothing of it was written.
+            DatabaseError: it could not be written.
+            TransactionMisuse: called inside ``database.transaction()``, which it would wait for.
+            OtherEventLoop: this committer is at work on another event loop.
+        """
+        self._database.refuse_inside_transaction("the tracker")
+        loop = asyncio.get_running_loop()
+        waiting = _Waiting(transition, loop.create_future(), loop.time() + self._give_up_seconds)
+        if self._drain_task is None or self._drain_task.done():
+            self._queue.append(waiting)
+            self._drain_task = background(self._drain(), "committer")  # it outlives the writer
+        elif self._drain_task.get_loop() is loop:
+            self._queue.append(waiting)
+        else:
+            raise OtherEventLoop
+        return await waiting.outcome
+
+    async def close(self) -> None:
+        """Wait until everything that is queued is written."""
+        if self._drain_task is not None and not self._drain_task.done():
+            await asyncio.shield(self._drain_task)
+
+    async def _drain(self) -> None:
+        pause_seconds = _FIRST_PAUSE_SECONDS
+        batch: list[_Waiting] = []
+        try:
+            while self._queue or self._stuck:
+                batch = [self._queue.popleft() for _ in range(min(len(self._queue), BATCH_LIMIT))]
+                moved = await self._commit(batch, _LOCK_SECONDS) if batch else False
+                if self._stuck:
+                    batch = [self._stuck.popleft()]
+                    moved = await self._commit(batch, _SHORT_LOCK_SECONDS) or moved
+                pause_seconds = _FIRST_PAUSE_SECONDS if moved else min(2 * pause_seconds, _LONGEST_PAUSE_SECONDS)
+                if not moved:
+                    await asyncio.sleep(pause_seconds)
+        except BaseException as error:  # cancelled with its loop: never leave a writer waiting
+            failure = DatabaseError(f"The transition may not have been written: {error!r}.")
+            failure.__cause__ = error
+            for waiting in (*batch, *self._queue, *self._stuck):
+                waiting.settle(failure)
+            self._queue.clear()
+            self._stuck.clear()
+            raise
+
+    async def _commit(self, batch: list[_Waiting], lock_seconds: float) -> bool:
+        """Write a batch, halved where it fails; False when nothing came of it and it must be tried again later."""
+        try:
+            script = write_batch(self._database.query, [waiting.transition for waiting in batch])
+            outcomes = await self._database.run(script, lock_timeout_seconds=lock_seconds)
+        except DatabaseUnavailable as error:
+            return self._later(batch, self._queue, error, final=isinstance(error, DatabaseClosed))
+        except Exception as error:  # noqa: BLE001 - whatever is wrong with one must not fail the others
+            if len(batch) == 1:
+                return self._later(batch, self._stuck, error, final=not isinstance(error, DatabaseBusy))
+            half = len(batch) // 2
+            first = await self._commit(batch[:half], _SHORT_LOCK_SECONDS)
+            return await self._commit(batch[half:], _SHORT_LOCK_SECONDS) or first
+        changed = {outcome.execution_id for outcome in outcomes if isinstance(outcome, Recorded) and outcome.changed}
+        if changed:
+            self._on_commit(changed)
+        for waiting, outcome in zip(batch, outcomes, strict=True):
+            if outcome is None:  # decided on rows that somebody changed meanwhile
+                self._queue.append(waiting)
+            else:
+                waiting.settle(outcome)
+        return True
+
+    def _later(self, batch: list[_Waiting], queue: deque[_Waiting], error: Exception, *, final: bool) -> bool:
+        """Put a batch back for another try; its writers are told of the error where there is no time for one."""
+        now = asyncio.get_running_loop().time()
+        again = [] if final else [waiting for waiting in batch if now < waiting.deadline]
+        for waiting in batch:
+            if waiting not in again:
+                waiting.settle(_twin(error))
+        if queue is self._queue:
+            queue.extendleft(reversed(again))
+        else:
+            queue.extend(again)
+        return not again
+
+
+def _twin(error: Exception) -> Exception:
+    """An error for one of several writers: the notes and the traceback that it gathers on its way are its own."""
+    twin = type(error).__new__(type(error), *error.args)
+    twin.__dict__.update(error.__dict__)
+    twin.__cause__ = error.__cause__
+    return twin

@@ -1,0 +1,318 @@
+"""The tracker: every execution and every step on record, while it happens.
+
+:class:`ExecutionTracker` is the truth of what ran. It writes each transition to the database and answers only from
+there; nothing of an execution is kept in memory. It is the journal of the runner, and records any other program too:
+
+    async with tracker.execution(pipeline_id, input_data={"day": "2026-11-24"}) as execution:
+        async with execution.step("download") as step:
+            step.output = {"rows": 3}
+"""
+
+from collections.abc import AsyncGenerator
+from types import TracebackType
+from typing import Self
+
+from ia_modules.database.manager import DatabaseManager, Script, Statement
+from ia_modules.errors import (
+    AlreadyAnswered,
+    AlreadyFinished,
+    DatabaseBusy,
+    DatabaseClosed,
+    DatabaseUnavailable,
+    ExecutionNotFound,
+    InteractionNotFound,
+    PipelineConflict,
+    StaleVersion,
+)
+from ia_modules.live.wake_up import Live
+from ia_modules.models import (
+    Changes,
+    ExecutionId,
+    ExecutionStatus,
+    Json,
+    PipelineId,
+    RegisteredVersion,
+    Row,
+    new_id,
+)
+from ia_modules.payload import (
+    PAYLOAD_LIMIT_BYTES,
+    check_name,
+    clean_text,
+    content_hash,
+    is_storable_id,
+)
+from ia_modules.tasks import set_within
+from ia_modules.tracker.cancellation import Cancellations
+from ia_modules.tracker.ownership import Claims
+from ia_modules.tracker.recording import RecordedExecution
+from ia_modules.tracker.writer import ExecutionWriter
+from ia_modules.transitions import (
+    ENDED_EARLY,
+)
+
+
+class ExecutionTracker(ExecutionWriter):
+    """Every execution and step on record. One per process is enough; use it from the tasks of one event loop."""
+
+    def __init__(
+        self,
+        database: DatabaseManager,
+        *,
+        payload_limit_bytes: int = PAYLOAD_LIMIT_BYTES,
+        give_up_seconds: float = 15.0,
+        lease_seconds: float | None = 15.0,
+    ) -> None:
+        """Record into a database.
+
+        Args:
+            database: initialized; the caller closes it, after this tracker.
+            payload_limit_bytes: the largest input, output or metadata, as JSON.
+            give_up_seconds: how long a write is tried again while the database is unreachable or busy.
+            lease_seconds: how long this process may be silent before what it runs is given to others; it gives signs
+                of life from the first execution that it runs. None: it gives none, and nothing is taken from it.
+        """
+        super().__init__(
+            database,
+            payload_limit_bytes=payload_limit_bytes,
+            give_up_seconds=give_up_seconds,
+            lease_seconds=lease_seconds,
+        )
+        self.claims = Claims(database, self.owner, on_commit=self._live.committed)
+        self._cancellations = Cancellations(database, self.owner)
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        await self.close()
+
+    async def close(self) -> None:
+        """Finish what is being written; tell other processes of it."""
+        await self._committer.close()
+        await self._cancellations.close()
+        if self.heartbeat is not None:
+            await self.heartbeat.end()
+        await self._live.close()
+
+    @property
+    def live(self) -> Live:
+        """Wakes who watches executions. What is written past this tracker is to be told to it: ``live.committed``."""
+        return self._live
+
+    # Pipelines
+
+    async def register_pipeline(
+        self,
+        slug: str,
+        name: str,
+        definition: Json = None,
+        *,
+        description: str | None = None,
+        source_folder: str | None = None,
+        new_version: bool = False,
+    ) -> PipelineId:
+        """The id of the pipeline with this slug; as :meth:`register_version`, for who needs no version."""
+        registered = await self.register_version(
+            slug, name, definition, description=description, source_folder=source_folder, new_version=new_version
+        )
+        return registered.pipeline_id
+
+    async def register_version(
+        self,
+        slug: str,
+        name: str,
+        definition: Json = None,
+        *,
+        description: str | None = None,
+        source_folder: str | None = None,
+        new_version: bool = False,
+        base_version: int | None = None,
+    ) -> RegisteredVersion:
+        """The pipeline with this slug, made when there is none, its name brought up to date.
+
+        A definition that the pipeline has had before becomes the current one again (same content = same version).
+
+        Args:
+            description: None leaves the one that stands; an empty one takes it away.
+            base_version: store nothing unless this is the current version; None: do not look.
+
+        Raises:
+            PipelineConflict: the slug has other definitions, and this was not said to be a new version.
+            StaleVersion: ``base_version`` is not the current one.
+            PayloadError: the definition is not JSON.
+        """
+        stored = None if definition is None else self._encode(definition, f"definition of pipeline {slug!r}")
+        pipeline = {
+            "id": new_id(),
+            "slug": check_name(slug, "slug of the pipeline"),
+            "name": check_name(name, f"name of pipeline {slug!r}"),
+            "description": None if description is None else clean_text(description),
+        }
+        query = self._database.query
+
+        def register() -> Script[RegisteredVersion]:
+            row = (yield Statement(query("upsert_pipeline"), [pipeline]))[0]
+            if base_version not in (None, row["current_version"]):
+                raise StaleVersion(slug, base_version=base_version, current_version=row["current_version"])
+            if stored is None:
+                return RegisteredVersion(pipeline_id=row["id"], version=None)
+            version = {
+                "pipeline_id": row["id"],
+                "definition": stored,
+                "content_hash": content_hash(stored),
+                "source_folder": None if source_folder is None else clean_text(source_folder),
+            }
+            known = yield Statement(query("read_pipeline_version"), [version])
+            if not known and row["current_version"] is not None and not new_version:
+                raise PipelineConflict(slug, row["current_version"])
+            current = (known or (yield Statement(query("insert_pipeline_version"), [version])))[0]
+            yield Statement(query("set_current_version"), [{"pipeline_id": row["id"], "version": current["version"]}])
+            return RegisteredVersion(pipeline_id=row["id"], version=current["version"])
+
+        return await self._database.run(register())
+
+    async def take_over(self, execution_id: ExecutionId, *, owner: str | None = None, reopen: bool = False) -> int:
+        """Make this process (or ``owner``) the one that may write an unfinished execution; returns the new epoch.
+
+        From here on, writes under an older claim raise ``LeaseLost``.
+
+        Args:
+            reopen: it runs from here on, also when it had failed or was cancelled.
+
+        Raises:
+            ExecutionNotFound
+            AlreadyFinished: it has ended; with ``reopen``: it has completed.
+        """
+        self._check_id(execution_id)
+        claim = {"execution_id": execution_id, "owner": check_name(owner or self.owner, "owner")}
+        if claim["owner"] == self.owner:
+            await self._show_life()
+        sql = self._database.query("reopen" if reopen else "take_over")
+        row = await self._database.fetch_one_async(sql, claim)
+        if row is None:
+            summary = await self.get_execution_summary(execution_id)
+            if summary is None:
+                raise ExecutionNotFound(execution_id)
+            raise AlreadyFinished("execution", execution_id, status=summary.status, asked=f"owned by {claim['owner']}")
+        self._live.committed([execution_id])
+        return row["epoch"]
+
+    async def request_cancel(self, execution_id: ExecutionId) -> ExecutionStatus:
+        """Ask for an execution to be stopped, whoever runs it; what nobody runs is cancelled at once.
+
+        Returns:
+            Its status now: ``cancelled``, or ``running`` until its owner has stopped it.
+
+        Raises:
+            ExecutionNotFound, AlreadyFinished
+        """
+        self._check_id(execution_id)
+        query = self._database.query
+
+        def cancel() -> Script[Row | None]:
+            rows = yield Statement(query("request_cancel"), [{"execution_id": execution_id}])
+            if rows and rows[0]["status"] == ExecutionStatus.CANCELLED:
+                closing = rows[0] | {"error_type": ENDED_EARLY.type, "error_message": ENDED_EARLY.message}
+                yield Statement(query("close_open_steps"), [closing])
+                yield Statement(query("close_open_interactions"), [closing])
+            return rows[0] if rows else None
+
+        row = await self._database.run(cancel())
+        if row is None:
+            summary = await self.get_execution_summary(execution_id)
+            if summary is None:
+                raise ExecutionNotFound(execution_id)
+            raise AlreadyFinished("execution", execution_id, status=summary.status, asked="cancelled")
+        self._cancellations.request(execution_id)
+        self._live.committed([execution_id])
+        return ExecutionStatus(row["status"])
+
+    async def cancellation(self, execution_id: ExecutionId) -> None:
+        """Wait until the cancellation of an execution that this process runs is asked for, by any process."""
+        await self._cancellations.requested(execution_id)
+
+    async def answer_interaction(self, interaction_id: str, response: Json, *, actor: str) -> ExecutionId:
+        """Keep a person's answer; an execution that waited for people only becomes ``pending``.
+
+        Raises:
+            InteractionNotFound
+            AlreadyAnswered: it is not open any more; names who answered.
+            PayloadError: the answer is not JSON.
+        """
+        if not is_storable_id(interaction_id):
+            raise InteractionNotFound(interaction_id)
+        answer = {
+            "interaction_id": interaction_id,
+            "actor": check_name(actor, "name of who answers"),
+            "response": self._encode(response, "answer"),
+        }
+        query = self._database.query
+
+        def take_answer() -> Script[ExecutionId]:
+            woken = yield Statement(query("wake_waiting_execution"), [answer])
+            if not woken:
+                raise InteractionNotFound(interaction_id)
+            if not (yield Statement(query("answer_interaction"), [answer])):
+                known = yield Statement(query("get_interaction"), [answer])
+                raise AlreadyAnswered(interaction_id, status=known[0]["status"], actor=known[0]["actor"])
+            yield Statement(query("insert_response"), [answer])
+            return ExecutionId(woken[0]["execution_id"])
+
+        execution_id = await self._database.run(take_answer())
+        self._live.committed([execution_id])
+        return execution_id
+
+    def execution(
+        self,
+        pipeline_id: str,
+        *,
+        pipeline_name: str | None = None,
+        input_data: Json = None,
+        total_steps: int = 0,
+        metadata: Json = None,
+    ) -> RecordedExecution:
+        """``async with`` this to record a program: how it ended, its result, its exception, its cancellation."""
+        return RecordedExecution(
+            self,
+            pipeline_id,
+            pipeline_name=pipeline_name,
+            input_data=input_data,
+            total_steps=total_steps,
+            metadata=metadata,
+        )
+
+    async def subscribe(
+        self, execution_id: str, after: int = 0, *, poll_seconds: float = 1.0
+    ) -> AsyncGenerator[Changes]:
+        """What came after the cursor, then what comes, for as long as it is iterated.
+
+        Pages in rising order, each beginning where the last ended; what happens while the reader is busy arrives
+        merged. The stream does not end by itself: ``changes.execution.status.is_terminal`` says that it is over. A
+        database that is away for a while only delays it.
+
+        Args:
+            poll_seconds: how often to look without being told; only a wake-up that got lost needs it.
+
+        Raises:
+            ExecutionNotFound: there is none, or it was deleted meanwhile.
+            DatabaseUnavailable: the database cannot be reached at the beginning, or was closed in this process.
+        """
+        shown: Changes | None = None
+        async with self._live.watching(ExecutionId(execution_id)) as look:
+            while True:
+                look.clear()
+                try:
+                    changes = await self.changes(execution_id, after)
+                except (DatabaseUnavailable, DatabaseBusy) as error:
+                    if shown is None or isinstance(error, DatabaseClosed):
+                        raise
+                    changes = shown  # the database is away for a while: nothing is lost by looking again later
+                shown = changes
+                if changes.upto > after:
+                    after = changes.upto
+                    yield changes
+                if not changes.more:
+                    await set_within(poll_seconds, look)

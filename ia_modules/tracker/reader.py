@@ -1,0 +1,179 @@
+"""What can be asked about executions. Every answer comes from the rows; lists never load a payload."""
+
+from typing import Any
+
+from ia_modules.database.manager import DatabaseManager, Script, Statement
+from ia_modules.errors import ExecutionNotFound
+from ia_modules.models import (
+    Changes,
+    ExecutionId,
+    ExecutionRecord,
+    ExecutionSummary,
+    InteractionRecord,
+    LogRecord,
+    PipelineId,
+    PipelineRecord,
+    PipelineSummary,
+    PipelineVersionRecord,
+    StepExecutionRecord,
+    StepSummary,
+)
+from ia_modules.payload import check_count, is_storable_id
+from ia_modules.pipeline.journal import PAGE_LIMIT, page_of
+from ia_modules.tracker.lists import (
+    COUNT_CAP,
+    ExecutionFilters,
+    ExecutionPage,
+    ExecutionStatistics,
+    LogFilters,
+    LogPage,
+    log_page,
+    log_params,
+    page_script,
+    statistics_script,
+)
+
+_EVERY_SIZE = 2**31 - 1
+
+
+class ExecutionReader:
+    """Reads executions; needs no process of its own, and any number may read beside those who write."""
+
+    def __init__(self, database: DatabaseManager) -> None:
+        self._database = database
+
+    async def list_pipelines(self) -> list[PipelineSummary]:
+        """All pipelines with their newest executions, by slug."""
+        rows = await self._database.fetch_all_async(self._database.query("list_pipelines"), {})
+        return [PipelineSummary.from_row(row) for row in rows]
+
+    async def get_pipeline(self, slug_or_id: str) -> PipelineRecord | None:
+        """The pipeline with this slug, or else this id; None when there is none."""
+        asked = {"slug_or_id": slug_or_id}
+        row = await self._database.fetch_one_async(self._database.query("get_pipeline"), asked)
+        return None if row is None else PipelineRecord.from_row(row)
+
+    async def get_pipeline_version(self, pipeline_id: str, version: int | None = None) -> PipelineVersionRecord | None:
+        """One definition of a pipeline, None = the current one; None when there is no such pipeline or version."""
+        asked = {"pipeline_id": pipeline_id, "version": version}
+        row = await self._database.fetch_one_async(self._database.query("get_pipeline_version"), asked)
+        return None if row is None else PipelineVersionRecord.from_row(row)
+
+    async def get_execution(self, execution_id: str) -> ExecutionRecord | None:
+        """The execution; None when there is none."""
+        rows = await self._rows_of("get_execution", execution_id=execution_id)
+        return ExecutionRecord.from_row(rows[0]) if rows else None
+
+    async def get_execution_summary(self, execution_id: str) -> ExecutionSummary | None:
+        """The execution without its payloads; None when there is none."""
+        rows = await self._rows_of("get_execution_summary", execution_id=execution_id)
+        return ExecutionSummary.from_row(rows[0]) if rows else None
+
+    async def get_execution_steps(
+        self, execution_id: str, *, inline_bytes: int = _EVERY_SIZE
+    ) -> list[StepExecutionRecord]:
+        """All attempts in the order in which they began; empty also when there is no such execution.
+
+        Args:
+            inline_bytes: inputs and outputs beyond this size are None; ``input_bytes`` and ``output_bytes`` tell.
+        """
+        rows = await self._rows_of("list_steps", execution_id=execution_id, inline_bytes=inline_bytes)
+        return [StepExecutionRecord.from_row(row) for row in rows]
+
+    async def get_step_execution(self, step_execution_id: str) -> StepExecutionRecord | None:
+        """One attempt with all its payloads; None when there is none."""
+        rows = await self._rows_of("get_step", step_execution_id=step_execution_id)
+        return StepExecutionRecord.from_row(rows[0]) if rows else None
+
+    async def get_interactions(self, execution_id: str) -> list[InteractionRecord]:
+        """The questions of an execution to people, with their answers, in the order in which they were asked."""
+        rows = await self._rows_of("get_interactions", execution_id=execution_id)
+        return [InteractionRecord.from_row(row) for row in rows]
+
+    async def find_request(self, pipeline_id: str, idempotency_key: str) -> tuple[ExecutionId, str | None] | None:
+        """The execution that a request of this key queued, and the request's hash; None when there was none."""
+        rows = await self._rows_of("find_request", pipeline_id=pipeline_id, idempotency_key=idempotency_key)
+        return (ExecutionId(rows[0]["execution_id"]), rows[0]["request_hash"]) if rows else None
+
+    async def get_recent_executions(self, limit: int = 50, pipeline_id: str | None = None) -> list[ExecutionSummary]:
+        """The newest executions, newest first, without their payloads."""
+        filters = ExecutionFilters(pipeline_id=None if pipeline_id is None else PipelineId(pipeline_id))
+        return (await self.list_executions(filters, limit=limit)).items
+
+    async def list_executions(
+        self, filters: ExecutionFilters | None = None, cursor: str | None = None, limit: int = 50
+    ) -> ExecutionPage:
+        """A page of executions, newest first.
+
+        Args:
+            cursor: a page's ``next_cursor``.
+            limit: 1 to 1,000.
+
+        Raises:
+            InvalidArgument: the limit is out of range, or an id has characters that no id can have.
+        """
+        check_count(limit, "limit", low=1, high=1000)
+        asked = filters or ExecutionFilters()
+        return await self._database.read(page_script(self._database.query, asked, cursor=cursor, limit=limit))
+
+    async def get_execution_statistics(
+        self, filters: ExecutionFilters | None = None, *, cap: int = COUNT_CAP
+    ) -> ExecutionStatistics:
+        """How the executions stand, counted up to ``cap`` for each status, and how the newest went."""
+        asked = filters or ExecutionFilters()
+        return await self._database.read(statistics_script(self._database.query, asked, cap=cap))
+
+    async def list_logs(
+        self, execution_id: str, filters: LogFilters | None = None, cursor: str | None = None, limit: int = 200
+    ) -> LogPage:
+        """A page of log lines, oldest first; empty also when there is no such execution.
+
+        Args:
+            cursor: a page's ``next_cursor``.
+
+        Raises:
+            InvalidArgument: the cursor is none.
+        """
+        check_count(limit, "limit", low=1, high=1000)
+        asked = log_params(execution_id, filters or LogFilters(), cursor=cursor) | {"limit": limit + 1}
+        rows = await self._rows_of("list_logs", **asked)
+        return log_page(rows, limit=limit)
+
+    async def changes(self, execution_id: str, after: int = 0, *, limit: int = PAGE_LIMIT) -> Changes:
+        """What is newer than a cursor, of one moment: at most ``limit`` rows of a kind, whole sequence numbers only.
+
+        Raises:
+            ExecutionNotFound
+        """
+        if not is_storable_id(execution_id):
+            raise ExecutionNotFound(execution_id)
+        check_count(after, "cursor", high=2**63 - 1)
+        check_count(limit, "limit", low=1, high=_EVERY_SIZE - 1)
+        query = self._database.query
+
+        def read() -> Script[Changes]:
+            rows = yield Statement(query("get_execution_summary"), [{"execution_id": execution_id}])
+            if not rows:
+                raise ExecutionNotFound(execution_id)
+            execution = ExecutionSummary.from_row(rows[0])
+            window = {"execution_id": execution_id, "after": after, "upto": execution.sequence, "limit": limit + 1}
+            found: list[list[dict[str, Any]]] = []
+            for name in ("changed_steps", "changed_logs"):
+                rows = yield Statement(query(name), [window])
+                if len(rows) > limit and rows[0]["sequence"] == rows[-1]["sequence"]:
+                    # One number has more rows than a page: take all of them, as it is never split.
+                    whole = window | {"upto": rows[0]["sequence"], "limit": _EVERY_SIZE}
+                    rows = yield Statement(query(name), [whole])
+                found.append(rows)
+            steps = [StepSummary.from_row(row) for row in found[0]]
+            logs = [LogRecord.from_row(row) for row in found[1]]
+            return page_of(execution, steps, logs, after=after, limit=limit)
+
+        return await self._database.read(read())
+
+    async def _rows_of(self, name: str, **params: str | int | None) -> list[dict[str, Any]]:
+        """The rows of a named query; nothing has an id that cannot be stored."""
+        ids = [value for key, value in params.items() if key.endswith("_id") and value is not None]
+        if not all(map(is_storable_id, ids)):
+            return []
+        return await self._database.fetch_all_async(self._database.query(name), params)

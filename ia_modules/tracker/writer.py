@@ -1,0 +1,265 @@
+"""Recording what a program does: executions, their steps and log lines, each written by the process that owns it."""
+
+import os
+import secrets
+import socket
+
+from ia_modules.database.manager import DatabaseManager
+from ia_modules.errors import (
+    ExecutionNotFound,
+    InvalidStatus,
+    PipelineNotFound,
+    StepExecutionNotFound,
+)
+from ia_modules.live.wake_up import Live
+from ia_modules.models import (
+    ExecutionId,
+    ExecutionStatus,
+    Json,
+    JsonText,
+    LogLevel,
+    PipelineId,
+    StepExecutionId,
+    StepStatus,
+    WorkerId,
+    new_id,
+)
+from ia_modules.payload import (
+    check_count,
+    check_name,
+    clean_text,
+    encode,
+    is_storable_id,
+)
+from ia_modules.tracker.committer import Committer
+from ia_modules.tracker.heartbeat import Heartbeat
+from ia_modules.tracker.reader import ExecutionReader
+from ia_modules.transitions import (
+    ExecutionUpdate,
+    Failure,
+    LogLine,
+    NewExecution,
+    Recorded,
+    StepStart,
+    StepUpdate,
+    Transition,
+)
+
+
+class ExecutionWriter(ExecutionReader):
+    """What a program writes of the executions that it runs; every call returns after its commit."""
+
+    def __init__(
+        self,
+        database: DatabaseManager,
+        *,
+        payload_limit_bytes: int,
+        give_up_seconds: float,
+        lease_seconds: float | None,
+    ) -> None:
+        super().__init__(database)
+        self.owner = WorkerId(f"{socket.gethostname()}:{os.getpid()}:{secrets.token_hex(4)}")
+        self.heartbeat = None if lease_seconds is None else Heartbeat(database, self.owner, lease_seconds=lease_seconds)
+        self._payload_limit_bytes = payload_limit_bytes
+        self._live = Live(database)
+        self._committer = Committer(database, on_commit=self._live.committed, give_up_seconds=give_up_seconds)
+
+    async def record(self, transition: Transition) -> Recorded:
+        """Make a transition true, whole or not at all; returns after its commit.
+
+        Raises:
+            TrackerError: the records do not allow it (see :func:`ia_modules.transitions.decide`); nothing was written.
+            DatabaseError: it could not be written.
+        """
+        new = transition.new
+        if new is not None and new.status is not ExecutionStatus.PENDING and transition.writer == self.owner:
+            await self._show_life()
+        return await self._committer.record(transition)
+
+    async def _show_life(self) -> None:
+        """Be on record as alive before owning anything, so that what is left behind is always found."""
+        if self.heartbeat is not None:
+            await self.heartbeat.begin()
+
+    async def start_execution(
+        self,
+        pipeline_id: str,
+        pipeline_name: str | None = None,
+        input_data: Json = None,
+        total_steps: int = 0,
+        metadata: Json = None,
+        *,
+        pipeline_version: int | None = None,
+        trigger: str = "program",
+    ) -> ExecutionId:
+        """Record that an execution of a registered pipeline runs in this process; returns its id.
+
+        Args:
+            pipeline_name: what lists show; None = the name the pipeline is registered under.
+            total_steps: how many steps it will have; 0 = not known.
+
+        Raises:
+            PipelineNotFound: no pipeline has this id; ``register_pipeline`` makes one.
+            PayloadError: the input or the metadata is not JSON.
+        """
+        if not is_storable_id(pipeline_id):
+            raise PipelineNotFound(pipeline_id)
+        execution_id = ExecutionId(new_id())
+        new = NewExecution(
+            pipeline_id=PipelineId(pipeline_id),
+            pipeline_name=None if pipeline_name is None else check_name(pipeline_name, "name of the pipeline"),
+            pipeline_version=None if pipeline_version is None else check_count(pipeline_version, "version", low=1),
+            trigger=check_name(trigger, "trigger of the execution"),
+            total_steps=check_count(total_steps, "total_steps"),
+            input_data=self._encode_some(input_data, f"input of pipeline {(pipeline_name or pipeline_id)!r}"),
+            metadata=self._encode_some(metadata, f"metadata of an execution of {(pipeline_name or pipeline_id)!r}"),
+        )
+        await self.record(Transition(execution_id=execution_id, writer=self.owner, new=new))
+        return execution_id
+
+    async def start_step_execution(
+        self,
+        execution_id: str,
+        step_id: str,
+        step_name: str,
+        step_type: str,
+        input_data: Json = None,
+        metadata: Json = None,
+    ) -> StepExecutionId:
+        """Record that a step has begun; returns the id of this attempt.
+
+        After an attempt that failed it is the next attempt of the same iteration, otherwise the next iteration.
+
+        Raises:
+            ExecutionNotFound, AlreadyFinished, LeaseLost: the execution takes no steps, or not from this process.
+            PayloadError: the input or the metadata is not JSON.
+        """
+        self._check_id(execution_id)
+        step_execution_id = StepExecutionId(new_id())
+        start = StepStart(
+            step_execution_id=step_execution_id,
+            step_id=check_name(step_id, "id of the step"),
+            step_name=check_name(step_name, f"name of step {step_id!r}"),
+            step_type=check_name(step_type, f"type of step {step_id!r}"),
+            worker=self.owner,
+            input_data=self._encode_some(input_data, f"input of step {step_id!r}"),
+            metadata=self._encode_some(metadata, f"metadata of step {step_id!r}"),
+        )
+        await self.record(Transition(execution_id=ExecutionId(execution_id), writer=self.owner, starts=(start,)))
+        return step_execution_id
+
+    async def complete_step_execution(
+        self,
+        step_execution_id: str,
+        status: StepStatus | str,
+        output_data: Json = None,
+        error_message: str | None = None,
+        retry_count: int = 0,
+        *,
+        failure: Failure | None = None,
+    ) -> bool:
+        """Record how an attempt ended; False when it was recorded before in the same way.
+
+        Args:
+            error_message: why it failed, when there is no more to say; ``failure`` also takes type and traceback.
+            retry_count: retries that the program made by itself inside this attempt.
+
+        Raises:
+            InvalidStatus: the status is no end of a step.
+            StepExecutionNotFound: no attempt has this id.
+            AlreadyFinished: the attempt ended differently.
+            PayloadError: the output is not JSON.
+        """
+        if not is_storable_id(step_execution_id):
+            raise StepExecutionNotFound(step_execution_id)
+        ended = StepStatus(status)
+        if not ended.is_terminal:
+            raise InvalidStatus(status, expected=[status for status in StepStatus if status.is_terminal])
+        update = StepUpdate(
+            step_execution_id=StepExecutionId(step_execution_id),
+            status=ended,
+            output_data=self._encode_some(output_data, f"output of step execution {step_execution_id!r}"),
+            failure=_failure(failure, error_message),
+            retry_count=check_count(retry_count, "retry_count"),
+        )
+        recorded = await self.record(Transition(execution_id=None, writer=self.owner, updates=(update,)))
+        return recorded.changed
+
+    async def update_execution_status(
+        self,
+        execution_id: str,
+        status: ExecutionStatus | str,
+        completed_steps: int | None = None,
+        failed_steps: int | None = None,
+        output_data: Json = None,
+        error_message: str | None = None,
+        *,
+        failure: Failure | None = None,
+    ) -> bool:
+        """Record where an execution stands; False when that was on record. Ending it cancels steps that are still open.
+
+        Args:
+            completed_steps, failed_steps: replace what was counted from the steps.
+
+        Raises:
+            InvalidStatus: there is no such status.
+            ExecutionNotFound, LeaseLost: it does not exist, or is not this process's.
+            AlreadyFinished: it ended differently; the first terminal status stands.
+            InvalidTransition: this status cannot follow the one that stands.
+            PayloadError: the output is not JSON.
+        """
+        self._check_id(execution_id)
+        change = ExecutionUpdate(
+            status=ExecutionStatus(status),
+            completed_steps=None if completed_steps is None else check_count(completed_steps, "completed_steps"),
+            failed_steps=None if failed_steps is None else check_count(failed_steps, "failed_steps"),
+            output_data=self._encode_some(output_data, f"output of execution {execution_id!r}"),
+            failure=_failure(failure, error_message),
+        )
+        recorded = await self.record(
+            Transition(execution_id=ExecutionId(execution_id), writer=self.owner, change=change)
+        )
+        return recorded.changed
+
+    async def log(
+        self,
+        execution_id: str,
+        message: str,
+        *,
+        level: LogLevel | str = LogLevel.INFO,
+        step_execution_id: str | None = None,
+        data: Json = None,
+    ) -> None:
+        """Keep a line of text, and ``data`` with it, at an execution or at one of its steps."""
+        self._check_id(execution_id)
+        if step_execution_id is not None and not is_storable_id(step_execution_id):
+            raise StepExecutionNotFound(step_execution_id)
+        line = LogLine(
+            log_id=new_id(),
+            message=clean_text(message),
+            level=LogLevel(level),
+            step_execution_id=None if step_execution_id is None else StepExecutionId(step_execution_id),
+            data=self._encode_some(data, f"data of a log line of execution {execution_id!r}"),
+        )
+        await self.record(Transition(execution_id=ExecutionId(execution_id), writer=self.owner, logs=(line,)))
+
+    def _check_id(self, execution_id: str) -> None:
+        if not is_storable_id(execution_id):
+            raise ExecutionNotFound(execution_id)
+
+    def _encode(self, value: Json, where: str) -> JsonText:
+        return encode(value, where, limit_bytes=self._payload_limit_bytes)
+
+    def _encode_some(self, value: Json, where: str) -> JsonText | None:
+        return None if value is None else self._encode(value, where)
+
+
+def _failure(failure: Failure | None, error_message: str | None) -> Failure | None:
+    if failure is None and error_message is None:
+        return None
+    failure = failure or Failure(type=None, message=error_message or "")
+    return Failure(
+        type=None if failure.type is None else clean_text(failure.type),
+        message=clean_text(failure.message),
+        traceback=None if failure.traceback is None else clean_text(failure.traceback),
+    )

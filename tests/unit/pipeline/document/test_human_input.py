@@ -1,0 +1,86 @@
+"""Asking a person: the question, the schema of the answer, and what the answer becomes."""
+
+from typing import Any
+
+import pytest
+from pydantic import ValidationError
+
+from ia_modules.pipeline.document.human_input import HumanInput, answered, is_question, question
+from ia_modules.pipeline.document.json_schema import problems_of
+from tests.unit.pipeline.factories import definition
+
+
+@pytest.mark.parametrize(
+    ("field", "schema"),
+    [
+        ({"name": "x"}, {"type": "string"}),
+        (
+            {"name": "x", "type": "textarea", "label": "Why?"},
+            {"type": "string", "x-widget": "textarea", "title": "Why?"},
+        ),
+        ({"name": "x", "type": "email"}, {"type": "string", "format": "email"}),
+        ({"name": "x", "type": "number", "min": 0, "max": 1}, {"type": "number", "minimum": 0, "maximum": 1}),
+        ({"name": "x", "type": "checkbox", "default": False}, {"type": "boolean", "default": False}),
+        ({"name": "x", "type": "select", "options": ["a", 1]}, {"enum": ["a", 1]}),
+        (
+            {"name": "x", "type": "radio", "options": [{"value": True, "label": "yes"}, "no"]},
+            {"x-widget": "radio", "oneOf": [{"const": True, "title": "yes"}, {"const": "no"}]},
+        ),
+        (
+            {"name": "x", "type": "multiselect", "options": ["a"]},
+            {"type": "array", "uniqueItems": True, "items": {"enum": ["a"]}},
+        ),
+    ],
+)
+def test_a_field_of_a_form_becomes_a_schema(field: dict[str, Any], schema: dict[str, Any]) -> None:
+    asked = HumanInput.model_validate({"ui_schema": {"title": "T", "fields": [field]}})
+    assert asked.ui_schema == {"type": "object", "title": "T", "properties": {"x": schema}, "required": []}
+
+
+def test_required_fields_are_required() -> None:
+    fields = [{"name": "a", "required": True}, {"name": "b"}]
+    schema = HumanInput.model_validate({"ui_schema": {"fields": fields}}).ui_schema
+    assert [problem.found for problem in problems_of({"b": "x"}, schema)] == ['"a" is a required property']
+
+
+def test_without_a_schema_any_mapping_is_an_answer() -> None:
+    asked = HumanInput()
+    assert (asked.ui_schema, asked.on_timeout, asked.timeout_seconds) == ({"type": "object"}, "fail", None)
+
+
+def test_a_question_may_be_filled_in_from_the_input() -> None:
+    """What has placeholders is seen only when the step runs, and is no error before."""
+    config = {"prompt": "Is {{ parameters.topic }} right?", "timeout_seconds": "{{ parameters.patience }}"}
+    step = definition({"id": "ask", "type": "human_input", "config": config}).steps[0]
+    assert step.config.json == config
+    with pytest.raises(ValidationError):
+        question({"timeout_seconds": "soon"}, {})
+
+
+def test_a_result_asks_when_its_status_says_so() -> None:
+    assert is_question({"status": "human_input_required"})
+    assert not is_question({"status": "done"})
+    assert not is_question({})
+
+
+def test_what_the_result_asks_goes_before_what_the_config_asks() -> None:
+    config = {"prompt": "from config", "timeout_seconds": 5, "unrelated": 1}
+    result = {"status": "human_input_required", "prompt": "from result", "ui_schema": {"fields": [{"name": "x"}]}}
+    asked = question(config, {**result, "timeout_seconds": None, "draft": "text"})
+    assert (asked.prompt, asked.timeout_seconds) == ("from result", 5)
+    assert asked.ui_schema == {"type": "object", "properties": {"x": {"type": "string"}}, "required": []}
+
+
+def test_the_answer_lies_beside_what_the_step_returned() -> None:
+    result: dict[str, Any] = {
+        "status": "human_input_required",
+        "prompt": "?",
+        "ui_schema": {},
+        "timeout_seconds": 5,
+        "assigned_users": [],
+        "on_timeout": "fail",
+        "draft": "text",
+    }
+    assert answered(result, {"ok": True}) == {"draft": "text", "human_input": {"ok": True}}
+    assert answered(result, None) == {"draft": "text", "human_input": None}
+    assert result["prompt"] == "?"

@@ -1,0 +1,105 @@
+import asyncio
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+from ia_modules.database.manager import DatabaseManager
+from ia_modules.models import ExecutionId, ExecutionStatus, new_id
+from ia_modules.tracker.execution_tracker import ExecutionTracker
+from ia_modules.transitions import NewExecution, Transition
+from tests.unit.worker.queue import until
+
+WORKERS = "SELECT worker_id, slots, note, lease_seconds, heartbeat_at, stopped_at FROM workers"
+
+
+async def workers(database: DatabaseManager) -> list[dict[str, Any]]:
+    return await database.fetch_all_async(WORKERS)
+
+
+async def test_who_only_looks_or_queues_gives_no_signs_of_life(database: DatabaseManager) -> None:
+    async with ExecutionTracker(database) as tracker:
+        pipeline_id = await tracker.register_pipeline("program", "A program")
+        new = NewExecution(pipeline_id=pipeline_id, status=ExecutionStatus.PENDING, managed=True)
+        await tracker.record(Transition(execution_id=ExecutionId(new_id()), writer=tracker.owner, new=new))
+        await tracker.list_executions()
+    assert await workers(database) == []
+
+
+async def test_who_runs_something_is_on_record_until_it_is_closed(database: DatabaseManager) -> None:
+    async with ExecutionTracker(database) as tracker:
+        pipeline_id = await tracker.register_pipeline("program", "A program")
+        ids = await asyncio.gather(*(tracker.start_execution(pipeline_id) for _ in range(10)))
+        (row,) = await workers(database)
+        assert (row["worker_id"], row["slots"], row["lease_seconds"], row["stopped_at"]) == (tracker.owner, 0, 15, None)
+        for execution_id in ids:
+            await tracker.update_execution_status(execution_id, "completed")
+    (row,) = await workers(database)
+    assert row["stopped_at"] is not None
+    assert "heartbeat" not in [thread.name for thread in threading.enumerate()]
+
+
+async def test_who_takes_over_is_on_record_too(database: DatabaseManager) -> None:
+    async with ExecutionTracker(database, lease_seconds=None) as silent:
+        execution_id = await silent.start_execution(await silent.register_pipeline("program", "A program"))
+    assert await workers(database) == []
+    async with ExecutionTracker(database) as tracker:
+        await tracker.take_over(execution_id)
+        assert [row["worker_id"] for row in await workers(database)] == [tracker.owner]
+
+
+def note_on_record(database_url: str) -> str:
+    """What the only worker's row says, asked in a thread, so that the event loop of the caller goes on hanging."""
+
+    def ask() -> str:
+        with DatabaseManager(database_url) as database:
+            row = database.fetch_one("SELECT note FROM workers")
+        assert row is not None
+        return row["note"]
+
+    with ThreadPoolExecutor(1) as thread:
+        return thread.submit(ask).result()
+
+
+async def test_it_beats_while_the_event_loop_answers_and_not_while_it_hangs(
+    database: DatabaseManager, database_url: str
+) -> None:
+    async with ExecutionTracker(database, lease_seconds=0.5) as tracker:
+        assert tracker.heartbeat is not None
+        await tracker.heartbeat.begin()
+        (first,) = await workers(database)
+        tracker.heartbeat.note = "about to hang"
+        (row,) = await until(lambda: workers(database), lambda rows: rows[0]["note"] == "about to hang")
+        assert row["heartbeat_at"] > first["heartbeat_at"]
+
+        # The loop hangs for three leases. The thread may beat during the first one only. Nothing can be waited for: the
+        # hanging is what is tried, and a beat that must not come needs time in which it would have come.
+        time.sleep(1.0)  # noqa: ASYNC251 - the loop hangs
+        tracker.heartbeat.note = "for too long"
+        time.sleep(0.5)  # noqa: ASYNC251 - five times as long as the pause between two beats
+        assert note_on_record(database_url) == "about to hang"
+        await until(lambda: workers(database), lambda rows: rows[0]["note"] == "for too long")
+
+
+async def test_a_database_in_memory_has_nobody_to_tell() -> None:
+    async with DatabaseManager("sqlite:///:memory:") as database, ExecutionTracker(database) as tracker:
+        await tracker.start_execution(await tracker.register_pipeline("program", "A program"))
+        assert await workers(database) == []
+
+
+def test_a_tracker_that_serves_one_event_loop_after_the_other_gives_signs_of_life_in_each(tmp_path: Path) -> None:
+    """On SQLite: connections to PostgreSQL belong to the loop that made them, and must be closed in it."""
+    with DatabaseManager(f"sqlite:///{tmp_path / 'ia.db'}") as database:
+        tracker = ExecutionTracker(database, lease_seconds=0.5)
+        heartbeat = tracker.heartbeat
+        assert heartbeat is not None
+
+        async def run(note: str) -> None:
+            await tracker.start_execution(await tracker.register_pipeline("program", "A program"))
+            heartbeat.note = note
+            await until(lambda: workers(database), lambda rows: rows[0]["note"] == note)
+
+        asyncio.run(run("first"))
+        asyncio.run(run("second"))
+        asyncio.run(tracker.close())

@@ -1,0 +1,186 @@
+import asyncio
+import traceback
+from collections.abc import AsyncIterator
+
+import pytest
+
+from ia_modules.database.manager import DatabaseManager
+from ia_modules.errors import InvalidArgument, PayloadError
+from ia_modules.models import ExecutionRecord, ExecutionStatus, PipelineId, StepExecutionRecord, StepStatus
+from ia_modules.tracker.execution_tracker import ExecutionTracker
+
+
+@pytest.fixture
+async def tracker(database: DatabaseManager) -> AsyncIterator[ExecutionTracker]:
+    async with ExecutionTracker(database) as tracker:
+        yield tracker
+
+
+@pytest.fixture
+async def pipeline_id(tracker: ExecutionTracker) -> PipelineId:
+    return await tracker.register_pipeline("program", "Somebody's program")
+
+
+async def only_execution(tracker: ExecutionTracker) -> tuple[ExecutionRecord, list[StepExecutionRecord]]:
+    (summary,) = (await tracker.list_executions()).items
+    record = await tracker.get_execution(summary.execution_id)
+    assert record is not None
+    return record, await tracker.get_execution_steps(summary.execution_id)
+
+
+async def test_a_program_that_ends_well(tracker: ExecutionTracker, pipeline_id: PipelineId) -> None:
+    async with tracker.execution(pipeline_id, input_data={"n": 2}, total_steps=2) as execution:
+        for name in ("one", "two"):
+            async with execution.step(name, input_data={"name": name}) as step:
+                await step.progress(0.5, "half")
+                await step.log("working")
+                step.output = {"length": len(name)}
+        await execution.log("nearly there")
+        execution.output = {"sum": 6}
+    record, steps = await only_execution(tracker)
+    assert (record.status, record.output_data, record.completed_steps) == (ExecutionStatus.COMPLETED, {"sum": 6}, 2)
+    assert [(step.status, step.output_data, step.progress) for step in steps] == [
+        (StepStatus.COMPLETED, {"length": 3}, 0.5)
+    ] * 2
+    logs = (await tracker.changes(record.execution_id)).logs
+    assert [line.message for line in logs] == ["working", "working", "nearly there"]
+    assert [line.step_execution_id for line in logs] == [steps[0].step_execution_id, steps[1].step_execution_id, None]
+
+
+async def test_an_exception_is_recorded_and_goes_on_its_way(tracker: ExecutionTracker, pipeline_id: PipelineId) -> None:
+    with pytest.raises(ZeroDivisionError):
+        async with tracker.execution(pipeline_id) as execution, execution.step("divide") as step:
+            step.output = {"never": "stored"}
+            print(1 / 0)
+    record, (step_record,) = await only_execution(tracker)
+    assert (record.status, record.error_type, record.error_message) == (
+        ExecutionStatus.FAILED,
+        "ZeroDivisionError",
+        "division by zero",
+    )
+    assert (step_record.status, step_record.error_type) == (StepStatus.FAILED, "ZeroDivisionError")
+    assert step_record.output_data is None
+    assert "print(1 / 0)" in (step_record.traceback or "")
+
+
+async def test_a_failed_step_that_is_tried_again_is_its_next_attempt(
+    tracker: ExecutionTracker, pipeline_id: PipelineId
+) -> None:
+    async with tracker.execution(pipeline_id) as execution:
+        for attempt in (1, 2):
+            try:
+                async with execution.step("flaky") as step:
+                    if attempt == 1:
+                        raise ConnectionError("not yet")
+                    step.output = "at last"
+            except ConnectionError:
+                continue
+    record, steps = await only_execution(tracker)
+    assert [(step.iteration, step.attempt, step.status) for step in steps] == [
+        (1, 1, StepStatus.FAILED),
+        (1, 2, StepStatus.COMPLETED),
+    ]
+    assert (record.completed_steps, record.failed_steps) == (1, 0)
+
+
+async def test_cancellation_is_recorded_as_such(tracker: ExecutionTracker, pipeline_id: PipelineId) -> None:
+    inside = asyncio.Event()
+
+    async def program() -> None:
+        async with tracker.execution(pipeline_id) as execution, execution.step("wait"):
+            inside.set()
+            await asyncio.Event().wait()
+
+    task = asyncio.create_task(program())
+    await inside.wait()
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    record, (step,) = await only_execution(tracker)
+    assert (record.status, step.status) == (ExecutionStatus.CANCELLED, StepStatus.CANCELLED)
+
+
+async def test_a_result_that_cannot_be_stored_fails_the_step_that_made_it(
+    tracker: ExecutionTracker, pipeline_id: PipelineId
+) -> None:
+    with pytest.raises(PayloadError, match="nan"):
+        async with tracker.execution(pipeline_id) as execution, execution.step("divide") as step:
+            step.output = {"ratio": float("nan")}
+    record, (step_record,) = await only_execution(tracker)
+    assert (record.status, step_record.status) == (ExecutionStatus.FAILED, StepStatus.FAILED)
+    assert (record.error_type, step_record.error_type) == ("PayloadError", "PayloadError")
+
+
+async def test_steps_that_run_at_the_same_time_are_all_recorded(
+    tracker: ExecutionTracker, pipeline_id: PipelineId
+) -> None:
+    barrier = asyncio.Barrier(8)
+
+    async with tracker.execution(pipeline_id) as execution:
+
+        async def work(number: int) -> None:
+            async with execution.step(f"part-{number}") as step:
+                await barrier.wait()
+                step.output = number
+
+        async with asyncio.TaskGroup() as group:
+            for number in range(8):
+                group.create_task(work(number))
+    record, steps = await only_execution(tracker)
+    assert record.completed_steps == 8
+    assert sorted(step.output_data for step in steps) == list(range(8))  # pyright: ignore[reportArgumentType]
+
+
+async def test_what_could_not_be_recorded_is_a_note_on_the_programs_own_exception(
+    tracker: ExecutionTracker, pipeline_id: PipelineId
+) -> None:
+    with pytest.raises(ValueError, match="mine") as raised:
+        async with tracker.execution(pipeline_id) as execution:
+            await tracker.take_over(execution.id, owner="somebody else")
+            raise ValueError("mine")
+    assert "could not record" in "".join(traceback.format_exception(raised.value))
+    assert "somebody else" in "".join(raised.value.__notes__)
+
+
+class Speechless(Exception):
+    def __str__(self) -> str:
+        raise RuntimeError("no words")
+
+
+async def test_an_exception_that_cannot_say_what_it_is_stays_what_it_is(
+    tracker: ExecutionTracker, pipeline_id: PipelineId
+) -> None:
+    with pytest.raises(Speechless):
+        async with tracker.execution(pipeline_id):
+            raise Speechless
+    record, _ = await only_execution(tracker)
+    assert (record.status, record.error_type) == (ExecutionStatus.FAILED, "Speechless")
+    assert "cannot be shown" in (record.error_message or "")
+
+
+async def test_a_program_that_is_cancelled_while_it_begins_does_not_seem_to_run_for_ever(
+    tracker: ExecutionTracker, pipeline_id: PipelineId
+) -> None:
+    async def program() -> None:
+        async with tracker.execution(pipeline_id) as execution, execution.step("one"):
+            await asyncio.Event().wait()
+
+    tasks = [asyncio.create_task(program()) for _ in range(60)]
+    for turns, task in enumerate(tasks):
+        for _ in range(turns % 20):
+            await asyncio.sleep(0)
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
+    assert all(task.cancelled() for task in tasks)
+    page = await tracker.list_executions(limit=100)
+    assert {item.status for item in page.items} <= {ExecutionStatus.CANCELLED}
+    for item in page.items:
+        steps = await tracker.get_execution_steps(item.execution_id)
+        assert {step.status for step in steps} <= {StepStatus.CANCELLED}
+
+
+@pytest.mark.parametrize("fraction", [-0.1, 1.1, float("nan")])
+async def test_progress_is_a_fraction(tracker: ExecutionTracker, pipeline_id: PipelineId, fraction: float) -> None:
+    with pytest.raises(InvalidArgument, match="progress of step 'one'.*0 to 1"):
+        async with tracker.execution(pipeline_id) as execution, execution.step("one") as step:
+            await step.progress(fraction)
