@@ -29,3 +29,15 @@ def definition(*steps: str | dict[str, Any], paths: list[Any] | None = None, **k
 def graph(*steps: str | dict[str, Any], paths: list[Any] | None = None, **keys: Any) -> Graph:
     """A graph that may have steps out of reach."""
     return Graph(load(document(*steps, paths=paths, **keys), strict=False).definition)
+
+
+def ask(**config: Any) -> dict[str, Any]:
+    return {"id": "ask", "type": "human_input", "config": config}
+
+
+def with_condition(condition: Any, **keys: Any) -> dict[str, Any]:
+    return document("a", "b", paths=[("a", "b", condition)], **keys)
+
+
+def with_inputs(inputs: Any, **keys: Any) -> dict[str, Any]:
+    return document(task("a", inputs=inputs), **keys)

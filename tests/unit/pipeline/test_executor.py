@@ -1,0 +1,104 @@
+"""Steps that misbehave, on every journal: each fails its step, and the process lives."""
+
+import asyncio
+import sys
+import threading
+from typing import Any
+
+import pytest
+
+from ia_modules.errors import StepAbandoned, StepError, StepExited, StepTimeout
+from ia_modules.pipeline import executor
+from ia_modules.pipeline.core import Step
+from ia_modules.pipeline.journal import Journal
+from tests.unit.pipeline.programs import misbehaves
+
+
+async def test_a_step_that_hangs_is_ended_by_its_timeout(journal: Journal) -> None:
+    async def hang(data: dict[str, Any]) -> None:
+        await asyncio.Event().wait()
+
+    step = await misbehaves(journal, hang, StepTimeout, timeout_seconds=0.05)
+    assert (step.error_type, "0.05" in (step.error_message or "")) == ("StepTimeout", True)
+
+
+async def test_a_step_that_swallows_cancellation_is_left_alone(
+    journal: Journal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(executor, "STOP_SECONDS", 0.05)
+    release = asyncio.Event()
+
+    async def stubborn(data: dict[str, Any]) -> dict[str, Any]:
+        while not release.is_set():
+            try:
+                await release.wait()
+            except asyncio.CancelledError:
+                continue
+        return {"too": "late"}
+
+    step = await misbehaves(journal, stubborn, StepTimeout, timeout_seconds=0.05)
+    assert "StepAbandoned" in (step.traceback or "")
+    release.set()
+
+
+async def test_a_function_that_blocks_its_thread_is_left_alone(journal: Journal) -> None:
+    release = threading.Event()
+
+    def block(data: dict[str, Any]) -> None:
+        release.wait(60)
+
+    step = await misbehaves(journal, block, StepTimeout, timeout_seconds=0.05)
+    assert StepAbandoned.__name__ in (step.traceback or "")
+    release.set()
+
+
+@pytest.mark.parametrize("plain", [False, True])
+async def test_a_step_that_calls_sys_exit_fails_and_the_process_lives(journal: Journal, *, plain: bool) -> None:
+    async def leave(data: dict[str, Any]) -> None:
+        sys.exit(3)
+
+    def leave_plainly(data: dict[str, Any]) -> None:
+        sys.exit(3)
+
+    step = await misbehaves(journal, leave_plainly if plain else leave, StepExited)
+    assert "(3)" in (step.error_message or "")
+
+
+async def test_a_step_that_cancels_itself_fails(journal: Journal) -> None:
+    async def cancel(data: dict[str, Any]) -> None:
+        raise asyncio.CancelledError
+
+    await misbehaves(journal, cancel, StepExited)
+
+
+class Unspeakable(Exception):
+    def __str__(self) -> str:
+        raise ValueError("no words")
+
+
+async def raises_generator_exit(data: dict[str, Any]) -> None:
+    raise GeneratorExit
+
+
+async def raises_a_group(data: dict[str, Any]) -> None:
+    raise BaseExceptionGroup("several", [GeneratorExit()])
+
+
+def raises_stop_iteration(data: dict[str, Any]) -> None:
+    raise StopIteration
+
+
+async def raises_what_cannot_be_said(data: dict[str, Any]) -> None:
+    raise Unspeakable
+
+
+class ExitsAtOnce(Step):
+    def __init__(self, name: str, config: dict[str, Any] | None = None) -> None:
+        sys.exit(3)
+
+
+@pytest.mark.parametrize(
+    "code", [raises_generator_exit, raises_a_group, raises_stop_iteration, raises_what_cannot_be_said, ExitsAtOnce]
+)
+async def test_whatever_a_step_raises_ends_the_execution_on_record(journal: Journal, code: Any) -> None:
+    await misbehaves(journal, code, StepError)
