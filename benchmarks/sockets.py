@@ -27,7 +27,7 @@ from typing import Any
 import uvicorn
 from websockets.asyncio.client import ClientConnection, connect
 
-from ia_modules.cli.serve import address_of, listen, server_config
+from ia_modules.cli.commands.serve import address_of, listen, server_config
 from ia_modules.models import ExecutionId
 from ia_modules.tracker.execution_tracker import ExecutionTracker
 from showcase_app.backend.main import create_app

@@ -1,1 +1,1 @@
-"""The command line, ``ia-modules``: one file per group of commands; ``app.py`` puts them together."""
+"""The command line, ``ia-modules``: ``app.py`` puts the commands together."""

@@ -1,4 +1,4 @@
-"""The command line, ``ia-modules``: one file per group of commands, what they print in ``terminal.py``.
+"""The command line, ``ia-modules``: one module a command in ``commands``, what they print in ``output``.
 
 An error that is raised on purpose becomes a message on stderr and exit status 1. A command that is not understood and a
 pipeline that cannot start end with 2.
@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from ia_modules import __version__
-from ia_modules.cli import db, executions, pipelines, run, serve, worker
+from ia_modules.cli.commands import db, executions, pipelines, run, serve, worker
 
 __all__ = ["app"]
 

@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 import uvicorn
 from websockets.asyncio.client import ClientConnection, connect
 
-from ia_modules.cli.serve import address_of, listen, server_config
+from ia_modules.cli.commands.serve import address_of, listen, server_config
 from ia_modules.tracker.reader import ExecutionReader
 from showcase_app.backend.main import create_app
 from showcase_app.backend.services.container import Services

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from enum import IntEnum
 from types import FrameType
 
-from ia_modules.cli.keyboard import restore_keyboard
-from ia_modules.cli.views import View
+from ia_modules.cli.interrupt import restore_keyboard
+from ia_modules.cli.output.view import View
 from ia_modules.errors import DatabaseError, ExecutionCancelled, IAModulesError, LeaseLost
 from ia_modules.models import ExecutionId, ExecutionRecord, ExecutionStatus, InteractionRecord
 from ia_modules.pipeline.runner import StartedExecution

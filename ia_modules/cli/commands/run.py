@@ -4,14 +4,14 @@ from typing import Annotated
 
 import typer
 
-from ia_modules.cli.database import DEFAULT_DATABASE, Database, reading, recording, same_database
-from ia_modules.cli.following import ExitStatus, carry_out, end_at_once
-from ia_modules.cli.given import Input, read_input
-from ia_modules.cli.sources import NOT_STARTED, is_file, pipeline_of_file, pipeline_of_version, version_of_slug
-from ia_modules.cli.telling import tell_ending
-from ia_modules.cli.terminal import AsJson, fail, print_json
-from ia_modules.cli.terminal import run as do
-from ia_modules.cli.views import view_of
+from ia_modules.cli.foreground import ExitStatus, carry_out, end_at_once
+from ia_modules.cli.options.database import DEFAULT_DATABASE, Database, reading, recording, same_database
+from ia_modules.cli.options.input import Input, read_input
+from ia_modules.cli.options.pipeline import NOT_STARTED, is_file, pipeline_of_file, pipeline_of_version, version_of_slug
+from ia_modules.cli.output.run_result import tell_ending
+from ia_modules.cli.output.terminal import AsJson, fail, print_json
+from ia_modules.cli.output.terminal import run as do
+from ia_modules.cli.output.view import view_of
 from ia_modules.errors import PipelineConflict
 from ia_modules.models import ExecutionId
 from ia_modules.pipeline.code import LoadedPipeline

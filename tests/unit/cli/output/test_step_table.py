@@ -2,7 +2,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from ia_modules.cli.picture import Picture, Row, visible
+from ia_modules.cli.output.step_table import Picture, Row, visible
 from ia_modules.models import (
     Changes,
     ExecutionId,

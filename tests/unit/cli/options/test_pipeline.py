@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import pytest
 
 from tests.unit.cli.conftest import Command, command_on
-from tests.unit.cli.pipelines import CODE, compare, step
+from tests.unit.cli.pipeline_files import CODE, compare, step
 from tests.unit.pipeline.factories import document, path
 
 

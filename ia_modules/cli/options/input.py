@@ -6,7 +6,7 @@ from typing import Annotated, Any, cast
 
 import typer
 
-from ia_modules.cli.terminal import plain
+from ia_modules.cli.output.terminal import plain
 from ia_modules.errors import PayloadError, PipelineDefinitionError
 from ia_modules.payload import encode
 from ia_modules.pipeline.document.wording import kind_of

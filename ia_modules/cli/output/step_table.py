@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, cast
 
-from ia_modules.cli.terminal import duration, error_line
+from ia_modules.cli.output.terminal import duration, error_line
 from ia_modules.models import Changes, ExecutionStatus, ExecutionSummary, StepStatus, StepSummary
 from ia_modules.pipeline.document.graph import Graph
 

@@ -5,8 +5,8 @@ import socket
 
 import typer
 
-from ia_modules.cli.sources import NOT_STARTED
-from ia_modules.cli.terminal import fail
+from ia_modules.cli.options.pipeline import NOT_STARTED
+from ia_modules.cli.output.terminal import fail
 from ia_modules.errors import ExecutionNotFound, PipelineDefinitionError
 from ia_modules.models import ExecutionRecord, LogRecord, PipelineId, PipelineVersionRecord
 from ia_modules.pipeline.document.graph import Graph

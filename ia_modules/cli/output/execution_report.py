@@ -6,9 +6,9 @@ from dataclasses import dataclass
 
 from rich.text import Text
 
-from ia_modules.cli.chapters import Chapter, LeftOut, chapters, never_run
-from ia_modules.cli.lookup import is_gone
-from ia_modules.cli.terminal import (
+from ia_modules.cli.options.execution import is_gone
+from ia_modules.cli.output.step_runs import Chapter, LeftOut, chapters, never_run
+from ia_modules.cli.output.terminal import (
     clock,
     elapsed,
     error_line,

@@ -4,8 +4,8 @@ from collections.abc import Sequence
 
 import typer
 
-from ia_modules.cli.following import Ending
-from ia_modules.cli.terminal import duration, json_text, one_line, plain, warn
+from ia_modules.cli.foreground import Ending
+from ia_modules.cli.output.terminal import duration, json_text, one_line, plain, warn
 from ia_modules.models import ExecutionRecord, ExecutionStatus, InteractionRecord, Json
 
 _OUTPUT_LINES = 25  # a longer output is not for a terminal
@@ -15,7 +15,7 @@ def tell_ending(ending: Ending, same_database: str) -> None:
     """How it ended: good news on stdout, the rest on stderr, then what to do next.
 
     Args:
-        same_database: what commands need to find the database, as from :func:`ia_modules.cli.database.same_database`.
+        same_database: what commands need to find the database, see ``options.database.same_database``.
     """
     record = ending.record
     look = f"ia-modules executions show {record.execution_id}{same_database}"

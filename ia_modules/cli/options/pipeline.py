@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from ia_modules.cli.terminal import fail, warn
+from ia_modules.cli.output.terminal import fail, warn
 from ia_modules.errors import PipelineDefinitionError, Problem
 from ia_modules.models import PipelineVersionRecord
 from ia_modules.pipeline.code import LoadedPipeline, StepModules, allowed_modules, load_pipeline, load_version

@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 
 from tests.unit.cli.conftest import Command
-from tests.unit.cli.pipelines import nightly, step, write
+from tests.unit.cli.pipeline_files import nightly, step, write
 from tests.unit.pipeline.factories import document
 
 

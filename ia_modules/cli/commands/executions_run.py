@@ -4,16 +4,16 @@ from typing import Annotated
 
 import typer
 
-from ia_modules.cli.database import DEFAULT_DATABASE, Database, reading, same_database, steering
-from ia_modules.cli.following import ExitStatus
-from ia_modules.cli.following import watch as follow
-from ia_modules.cli.lookup import find_execution, graph_of, is_gone, runnable_version_of, version_of
-from ia_modules.cli.run import leave, run_in_view, runner_of
-from ia_modules.cli.sources import NOT_STARTED, pipeline_of_file, pipeline_of_version
-from ia_modules.cli.telling import tell_ending
-from ia_modules.cli.terminal import AsJson, fail, print_json, warn
-from ia_modules.cli.terminal import run as do
-from ia_modules.cli.views import view_of
+from ia_modules.cli.commands.run import leave, run_in_view, runner_of
+from ia_modules.cli.foreground import ExitStatus
+from ia_modules.cli.foreground import watch as follow
+from ia_modules.cli.options.database import DEFAULT_DATABASE, Database, reading, same_database, steering
+from ia_modules.cli.options.execution import find_execution, graph_of, is_gone, runnable_version_of, version_of
+from ia_modules.cli.options.pipeline import NOT_STARTED, pipeline_of_file, pipeline_of_version
+from ia_modules.cli.output.run_result import tell_ending
+from ia_modules.cli.output.terminal import AsJson, fail, print_json, warn
+from ia_modules.cli.output.terminal import run as do
+from ia_modules.cli.output.view import view_of
 from ia_modules.errors import AlreadyFinished
 from ia_modules.models import ExecutionRecord, ExecutionStatus, PipelineVersionRecord
 from ia_modules.pipeline.code import LoadedPipeline

@@ -7,8 +7,8 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-from ia_modules.cli.picture import Picture, Row, visible
-from ia_modules.cli.terminal import elapsed, one_line, status_text
+from ia_modules.cli.output.step_table import Picture, Row, visible
+from ia_modules.cli.output.terminal import elapsed, one_line, status_text
 from ia_modules.models import Changes, ExecutionRecord
 
 _MARKS: Mapping[str, tuple[str, str]] = {

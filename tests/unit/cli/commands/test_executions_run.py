@@ -12,10 +12,10 @@ import pytest
 from ia_modules.database.manager import DatabaseManager
 from ia_modules.models import ExecutionId
 from ia_modules.tracker.execution_tracker import ExecutionTracker
+from tests.unit.cli.commands.test_run import is_running, newest
 from tests.unit.cli.conftest import Command
-from tests.unit.cli.pipelines import nightly, step, write
+from tests.unit.cli.pipeline_files import nightly, step, write
 from tests.unit.cli.programs import lines_until, on_terminal, piped
-from tests.unit.cli.test_run import is_running, newest
 
 
 def statuses(record: dict[str, Any]) -> list[tuple[str, int, str]]:

@@ -5,8 +5,8 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any, TextIO
 
-from ia_modules.cli.picture import note_of
-from ia_modules.cli.terminal import clock, duration, excerpt, json_text, plain, warn
+from ia_modules.cli.output.step_table import note_of
+from ia_modules.cli.output.terminal import clock, duration, excerpt, json_text, plain, warn
 from ia_modules.models import Changes, ExecutionRecord, LogRecord, StepSummary
 
 _PROGRESS_STEPS = 10  # so many lines for one step's progress at most

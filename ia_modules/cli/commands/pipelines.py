@@ -6,9 +6,9 @@ from typing import Annotated, Any, cast
 import typer
 from rich.text import Text
 
-from ia_modules.cli.database import DEFAULT_DATABASE, Database, reading, recording
-from ia_modules.cli.run import NewVersion, refused
-from ia_modules.cli.sources import (
+from ia_modules.cli.commands.run import NewVersion, refused
+from ia_modules.cli.options.database import DEFAULT_DATABASE, Database, reading, recording
+from ia_modules.cli.options.pipeline import (
     NOT_STARTED,
     FileCheck,
     check_file,
@@ -17,7 +17,7 @@ from ia_modules.cli.sources import (
     listed,
     version_of_slug,
 )
-from ia_modules.cli.terminal import AsJson, ago, fail, plain, print_json, print_table, run, status_text
+from ia_modules.cli.output.terminal import AsJson, ago, fail, plain, print_json, print_table, run, status_text
 from ia_modules.errors import PipelineConflict, PipelineDefinitionError, Problem
 from ia_modules.models import PipelineSummary
 from ia_modules.pipeline.document.definition import PipelineDefinition

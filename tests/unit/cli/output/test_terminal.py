@@ -2,7 +2,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from ia_modules.cli.terminal import ago, duration, elapsed, excerpt, moment, one_line, plain
+from ia_modules.cli.output.terminal import ago, duration, elapsed, excerpt, moment, one_line, plain
 
 
 @pytest.mark.parametrize(

@@ -4,11 +4,11 @@ from typing import Annotated
 
 import typer
 
-from ia_modules.cli import steering
-from ia_modules.cli.database import DEFAULT_DATABASE, Database, reading, same_database
-from ia_modules.cli.lookup import find_execution, find_pipeline, logs_of, version_of
-from ia_modules.cli.story import Story, tell
-from ia_modules.cli.terminal import AsJson, ago, elapsed, print_json, print_table, run, status_text
+from ia_modules.cli.commands import executions_run
+from ia_modules.cli.options.database import DEFAULT_DATABASE, Database, reading, same_database
+from ia_modules.cli.options.execution import find_execution, find_pipeline, logs_of, version_of
+from ia_modules.cli.output.execution_report import Story, tell
+from ia_modules.cli.output.terminal import AsJson, ago, elapsed, print_json, print_table, run, status_text
 from ia_modules.models import ExecutionStatus, ExecutionSummary, PipelineId
 from ia_modules.tracker.lists import ExecutionFilters, ExecutionPage
 from ia_modules.tracker.reader import ExecutionReader
@@ -19,9 +19,9 @@ app = typer.Typer(
     epilog="Example: ia-modules executions list --status failed",
     rich_markup_mode=None,
 )
-app.command("watch", epilog="Example: ia-modules executions watch 01996f1e-8c1a-7 --json")(steering.watch)
-app.command("cancel", epilog="Example: ia-modules executions cancel 01996f1e-8c1a-7")(steering.cancel)
-app.command("resume", epilog="Example: ia-modules executions resume 01996f1e-8c1a-7")(steering.resume)
+app.command("watch", epilog="Example: ia-modules executions watch 01996f1e-8c1a-7 --json")(executions_run.watch)
+app.command("cancel", epilog="Example: ia-modules executions cancel 01996f1e-8c1a-7")(executions_run.cancel)
+app.command("resume", epilog="Example: ia-modules executions resume 01996f1e-8c1a-7")(executions_run.resume)
 
 ExecutionArgument = Annotated[
     str | None, typer.Argument(metavar="[ID]", help="Its id, or how that begins; the newest when left out.")

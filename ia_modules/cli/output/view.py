@@ -11,11 +11,11 @@ from typing import Protocol, TextIO
 
 from rich.live import Live
 
-from ia_modules.cli.keyboard import quiet_keyboard
-from ia_modules.cli.lines import JsonLines, Lines
-from ia_modules.cli.live_picture import LivePicture
-from ia_modules.cli.picture import Picture
-from ia_modules.cli.terminal import console
+from ia_modules.cli.interrupt import quiet_keyboard
+from ia_modules.cli.output.line_view import JsonLines, Lines
+from ia_modules.cli.output.live_view import LivePicture
+from ia_modules.cli.output.step_table import Picture
+from ia_modules.cli.output.terminal import console
 from ia_modules.models import Changes, ExecutionRecord
 from ia_modules.pipeline.document.graph import Graph
 

@@ -7,11 +7,11 @@ from typing import Any
 
 import pytest
 
-from tests.unit.cli import pipelines
+from tests.unit.cli import pipeline_files
+from tests.unit.cli.commands.test_executions import CONTROL_CODES
 from tests.unit.cli.conftest import Command, command_on
-from tests.unit.cli.pipelines import nightly, step, write
+from tests.unit.cli.pipeline_files import nightly, step, write
 from tests.unit.cli.programs import finished, lines_until, on_terminal, piped
-from tests.unit.cli.test_executions import CONTROL_CODES
 
 
 def newest(command: Command) -> dict[str, Any]:
@@ -182,7 +182,7 @@ def test_on_a_terminal_the_steps_are_drawn_while_they_run(database_url: str, tmp
         step("fetch", "Fetch", name="Fetch the pages"),
         step("wait", "UntilTold", config={"file": str(told)}),
         step("never", "Count"),
-        paths=[("fetch", "wait"), ("fetch", "never", pipelines.compare("result.rows", "==", 0))],
+        paths=[("fetch", "wait"), ("fetch", "never", pipeline_files.compare("result.rows", "==", 0))],
     )
     with on_terminal(database_url, "run", file) as terminal:
         terminal.until("halfway")

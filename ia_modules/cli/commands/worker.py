@@ -5,9 +5,9 @@ from typing import Annotated
 
 import typer
 
-from ia_modules.cli.database import DEFAULT_DATABASE, Database
-from ia_modules.cli.following import end_at_once, interrupted_by
-from ia_modules.cli.terminal import one_line, run
+from ia_modules.cli.foreground import end_at_once, interrupted_by
+from ia_modules.cli.options.database import DEFAULT_DATABASE, Database
+from ia_modules.cli.output.terminal import one_line, run
 from ia_modules.database.manager import DatabaseManager
 from ia_modules.pipeline.executor import LocalExecutor
 from ia_modules.tracker.execution_tracker import ExecutionTracker

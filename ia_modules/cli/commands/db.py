@@ -2,8 +2,8 @@
 
 import typer
 
-from ia_modules.cli.database import DEFAULT_DATABASE, Database
-from ia_modules.cli.terminal import AsJson, moment, print_json, print_table, run, status_text
+from ia_modules.cli.options.database import DEFAULT_DATABASE, Database
+from ia_modules.cli.output.terminal import AsJson, moment, print_json, print_table, run, status_text
 from ia_modules.database.manager import DatabaseManager
 from ia_modules.database.migrator import refuse_unusable
 from ia_modules.models import format_time

@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from ia_modules.cli.database import DEFAULT_DATABASE, Database
-from ia_modules.cli.terminal import fail, run
-from ia_modules.cli.worker import DEFAULT_GRACE_SECONDS, DEFAULT_LEASE_SECONDS, Grace, Lease
+from ia_modules.cli.commands.worker import DEFAULT_GRACE_SECONDS, DEFAULT_LEASE_SECONDS, Grace, Lease
+from ia_modules.cli.options.database import DEFAULT_DATABASE, Database
+from ia_modules.cli.output.terminal import fail, run
 from ia_modules.database.manager import DatabaseManager
 from ia_modules.errors import IAModulesError
 

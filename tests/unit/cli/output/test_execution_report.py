@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from tests.unit.cli.conftest import Command, command_on
-from tests.unit.cli.pipelines import compare, nightly, step, write
+from tests.unit.cli.pipeline_files import compare, nightly, step, write
 
 
 @pytest.fixture

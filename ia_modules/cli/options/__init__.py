@@ -1,0 +1,1 @@
+"""What the words on a command line mean: a database, a pipeline, an execution, an input."""
