@@ -174,6 +174,44 @@ class PipelineVersionRecord(Record):
     created_at: datetime
 
 
+@dataclass(frozen=True, slots=True)
+class Lease:
+    """The right to write one execution: valid until somebody else claims it, which raises the epoch."""
+
+    execution_id: ExecutionId
+    epoch: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LeasedExecution(Record):
+    """An execution and the epoch under which it is, or was, owned."""
+
+    execution_id: ExecutionId
+    epoch: int
+
+    @property
+    def lease(self) -> Lease:
+        return Lease(self.execution_id, self.epoch)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClaimedExecution(LeasedExecution):
+    """An execution that was taken from the queue, with what is needed to run it."""
+
+    pipeline_id: PipelineId
+    pipeline_version: int | None
+    pipeline_name: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StalledExecution(LeasedExecution):
+    """An execution that is ``running`` on record while no process runs it."""
+
+    managed: bool
+    recoveries: int
+    cancel_requested: bool
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ExecutionSummary(Record):
     """One run, without its payloads.

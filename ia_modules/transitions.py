@@ -24,9 +24,11 @@ from ia_modules.models import (
     ExecutionId,
     ExecutionStatus,
     JsonText,
+    Lease,
     LogLevel,
     PipelineId,
     Record,
+    StalledExecution,
     StepExecutionId,
     StepStatus,
 )
@@ -176,16 +178,16 @@ class Transition:
     """Everything that becomes true of one execution at once, under one sequence number.
 
     Attributes:
-        execution_id: None when only ``updates`` say which execution is meant.
         writer: who writes; must own the execution.
-        epoch: the claim under which it is written; None = whichever the writer holds.
+        execution_id: the lease's, when there is one; None when only ``updates`` say which execution is meant.
+        lease: what it is written under; None = whichever lease the writer holds.
         updates: applied before ``starts``, so that one transition ends an attempt and begins the next.
         expires: interactions whose time is over.
     """
 
-    execution_id: ExecutionId | None
     writer: str
-    epoch: int | None = None
+    execution_id: ExecutionId | None = None
+    lease: Lease | None = None
     new: NewExecution | None = None
     updates: tuple[StepUpdate, ...] = ()
     starts: tuple[StepStart, ...] = ()
@@ -193,6 +195,10 @@ class Transition:
     logs: tuple[LogLine, ...] = ()
     asks: tuple[NewInteraction, ...] = ()
     expires: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        if self.lease is not None:
+            object.__setattr__(self, "execution_id", self.lease.execution_id)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -374,8 +380,8 @@ def _nothing_new(execution: ExecutionState) -> Decision:
 
 
 def _refuse_strangers(transition: Transition, execution: ExecutionState) -> None:
-    same_epoch = transition.epoch is None or transition.epoch == execution.epoch
-    if execution.owner != transition.writer or not same_epoch:
+    is_lease_current = transition.lease is None or transition.lease.epoch == execution.epoch
+    if execution.owner != transition.writer or not is_lease_current:
         raise LeaseLost(execution.execution_id, owner=execution.owner, epoch=execution.epoch, writer=transition.writer)
 
 
@@ -475,3 +481,34 @@ def _apply_change(change: ExecutionUpdate, execution: ExecutionState) -> Executi
         completed_steps=given(change.completed_steps, execution.completed_steps),
         failed_steps=given(change.failed_steps, execution.failed_steps),
     )
+
+
+@dataclass(frozen=True, slots=True)
+class Recovery:
+    """What becomes of a stalled execution: ``pending`` for the next worker, or an end with its reason."""
+
+    status: ExecutionStatus
+    failure: Failure | None = None
+
+
+def recovery_of(stalled: StalledExecution, *, recovery_limit: int, died: bool = True) -> Recovery:
+    """What becomes of an execution whose owner is gone.
+
+    Args:
+        recovery_limit: how often one is put back before a step of it has completed.
+        died: False when its owner lives and only could not write: that is no sign of a crash loop.
+    """
+    if stalled.cancel_requested:
+        return Recovery(ExecutionStatus.CANCELLED)
+    if not stalled.managed:
+        message = (
+            f"The process that ran it ended before it did. Go on: ia-modules executions resume {stalled.execution_id}"
+        )
+        return Recovery(ExecutionStatus.FAILED, Failure(type="ProcessLost", message=message))
+    if died and stalled.recoveries >= recovery_limit:
+        message = (
+            f"Its worker died {stalled.recoveries + 1} times, and no step completed in between: it may be what kills "
+            f"them. When that is repaired, go on: ia-modules executions resume {stalled.execution_id}"
+        )
+        return Recovery(ExecutionStatus.FAILED, Failure(type="CrashLoop", message=message))
+    return Recovery(ExecutionStatus.PENDING)

@@ -23,9 +23,9 @@ from ia_modules.errors import (
     TrackerError,
 )
 from ia_modules.models import (
-    ExecutionId,
     ExecutionStatus,
     InteractionRecord,
+    Lease,
     StepExecutionId,
     StepStatus,
     new_id,
@@ -56,14 +56,6 @@ from ia_modules.transitions import (
     StepUpdate,
     Transition,
 )
-
-
-@dataclass(frozen=True, slots=True)
-class Lease:
-    """The right to write one execution: under this epoch, until somebody else claims it."""
-
-    execution_id: ExecutionId
-    epoch: int
 
 
 @dataclass(slots=True)
@@ -280,9 +272,8 @@ class Coordinator:
             return None
         return await self._journal.record(
             Transition(
-                execution_id=self._lease.execution_id,
+                lease=self._lease,
                 writer=self._journal.owner,
-                epoch=self._lease.epoch,
                 updates=tuple(batch.updates),
                 starts=tuple(batch.starts),
                 logs=tuple(batch.logs),
@@ -420,9 +411,8 @@ class Coordinator:
 
     async def _write_notes(self, lines: tuple[LogLine, ...], updates: tuple[StepUpdate, ...]) -> bool:
         transition = Transition(
-            execution_id=self._lease.execution_id,
+            lease=self._lease,
             writer=self._journal.owner,
-            epoch=self._lease.epoch,
             updates=updates,
             logs=lines,
         )

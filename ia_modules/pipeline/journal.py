@@ -14,6 +14,7 @@ from ia_modules.models import (
     ExecutionSummary,
     InteractionRecord,
     Json,
+    Lease,
     LogRecord,
     RegisteredVersion,
     StepExecutionRecord,
@@ -64,8 +65,8 @@ class Journal(Protocol):
         """
         ...
 
-    async def take_over(self, execution_id: ExecutionId, *, owner: str, reopen: bool = False) -> int:
-        """Make ``owner`` the owner of an unfinished execution; returns the new epoch. Older claims can write no more.
+    async def take_over(self, execution_id: ExecutionId, *, owner: str, reopen: bool = False) -> Lease:
+        """Make ``owner`` the owner of an unfinished execution; returns its lease. Older ones can write no more.
 
         Args:
             reopen: it runs from here on, also when it had failed or was cancelled.

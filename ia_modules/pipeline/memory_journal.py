@@ -30,6 +30,7 @@ from ia_modules.models import (
     InteractionRecord,
     Json,
     JsonText,
+    Lease,
     LogRecord,
     PipelineId,
     RegisteredVersion,
@@ -128,7 +129,7 @@ class MemoryJournal:
             execution_id=execution_id, sequence=after.sequence, status=after.status, changed=decision.changed
         )
 
-    async def take_over(self, execution_id: ExecutionId, *, owner: str, reopen: bool = False) -> int:
+    async def take_over(self, execution_id: ExecutionId, *, owner: str, reopen: bool = False) -> Lease:
         known = self._known(execution_id)
         if known.status is ExecutionStatus.COMPLETED or (known.status.is_terminal and not reopen):
             raise AlreadyFinished("execution", execution_id, status=known.status, asked=f"owned by {owner}")
@@ -145,7 +146,7 @@ class MemoryJournal:
                 error_message=None,
             )
         self._executions[execution_id] = taken
-        return taken.epoch
+        return Lease(execution_id, taken.epoch)
 
     async def request_cancel(self, execution_id: ExecutionId) -> ExecutionStatus:
         known = self._known(execution_id)

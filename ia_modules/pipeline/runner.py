@@ -18,10 +18,10 @@ from ia_modules.errors import (
     Problem,
     StepError,
 )
-from ia_modules.models import ExecutionId, ExecutionRecord, ExecutionStatus, StepStatus, new_id
+from ia_modules.models import ExecutionId, ExecutionRecord, ExecutionStatus, Lease, StepStatus, new_id
 from ia_modules.payload import encode
 from ia_modules.pipeline.code import LoadedPipeline, StepModules, load_pipeline
-from ia_modules.pipeline.coordinator import Coordinator, Lease
+from ia_modules.pipeline.coordinator import Coordinator
 from ia_modules.pipeline.core import ExecutionContext
 from ia_modules.pipeline.executor import LocalExecutor, StepExecutor
 from ia_modules.pipeline.inputs import prepare_input
@@ -116,17 +116,17 @@ class Runner:
         record = await self._record_of(execution_id)
         if record.status is ExecutionStatus.COMPLETED:
             raise AlreadyFinished("execution", execution_id, status=record.status, asked="resumed")
-        epoch = await self._journal.take_over(execution_id, owner=self._journal.owner, reopen=True)
+        lease = await self._journal.take_over(execution_id, owner=self._journal.owner, reopen=True)
         given = cast("dict[str, Any]", record.input_data or {})
-        return StartedExecution(self, pipeline, Lease(execution_id, epoch), given, reopened=record.status.is_terminal)
+        return StartedExecution(self, pipeline, lease, given, reopened=record.status.is_terminal)
 
-    def claimed(self, pipeline: LoadedPipeline, record: ExecutionRecord, *, epoch: int) -> "StartedExecution":
-        """An execution that a worker has claimed under this epoch, to go on from its records.
+    def claimed(self, pipeline: LoadedPipeline, record: ExecutionRecord, lease: Lease) -> "StartedExecution":
+        """An execution that a worker has claimed under this lease, to go on from its records.
 
         When the task that runs it is cancelled, it goes back into the queue.
         """
         given = cast("dict[str, Any]", record.input_data or {})
-        return StartedExecution(self, pipeline, Lease(record.execution_id, epoch), given, managed=True)
+        return StartedExecution(self, pipeline, lease, given, managed=True)
 
     async def to_end(self, started: "StartedExecution") -> ExecutionStatus:
         """Run a started execution as far as it goes here.

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from hypothesis import strategies as st
 
 from ia_modules.errors import TrackerError
-from ia_modules.models import ExecutionId, ExecutionStatus, PipelineId, StepExecutionId, StepStatus, new_id
+from ia_modules.models import ExecutionId, ExecutionStatus, Lease, PipelineId, StepExecutionId, StepStatus, new_id
 from ia_modules.payload import encode
 from ia_modules.pipeline.journal import Journal
 from ia_modules.testing.model import CHANGED, PlainExecution
@@ -128,7 +128,7 @@ async def run_history(
         return Transition(
             execution_id=execution_id,
             writer=operation.writer,
-            epoch=operation.epoch,
+            lease=None if operation.epoch is None else Lease(execution_id, operation.epoch),
             new=new if operation.creates else None,
             updates=updates,
             starts=starts,

@@ -26,6 +26,7 @@ from ia_modules.models import (
     ExecutionId,
     ExecutionStatus,
     JsonText,
+    Lease,
     PipelineId,
     StepExecutionId,
     StepStatus,
@@ -181,7 +182,7 @@ class JournalContract:
         assert (record.status, record.owner, record.epoch) == (ExecutionStatus.PENDING, None, 1)
         with pytest.raises(LeaseLost, match="belongs to nobody"):
             await journal.record(_start(execution_id, "late")[0])
-        assert await journal.take_over(execution_id, owner="heir") == 2
+        assert await journal.take_over(execution_id, owner="heir") == Lease(execution_id, 2)
 
     # Steps
 
@@ -317,13 +318,15 @@ class JournalContract:
         self, journals: list[Journal], execution_id: ExecutionId
     ) -> None:
         former, latter = journals[0], journals[-1]
-        assert await latter.take_over(execution_id, owner="heir") == 2
+        assert await latter.take_over(execution_id, owner="heir") == Lease(execution_id, 2)
         with pytest.raises(LeaseLost, match="'heir'"):
             await former.record(_start(execution_id, "late")[0])
-        assert await latter.take_over(execution_id, owner="heir") == 3
+        assert await latter.take_over(execution_id, owner="heir") == Lease(execution_id, 3)
         with pytest.raises(LeaseLost, match="epoch 3"):
-            await latter.record(replace(_start(execution_id, "late")[0], writer="heir", epoch=2))
-        recorded = await latter.record(replace(_start(execution_id, "next")[0], writer="heir", epoch=3))
+            await latter.record(replace(_start(execution_id, "late")[0], writer="heir", lease=Lease(execution_id, 2)))
+        recorded = await latter.record(
+            replace(_start(execution_id, "next")[0], writer="heir", lease=Lease(execution_id, 3))
+        )
         assert recorded.changed
 
     async def test_nobody_takes_over_what_is_over(self, journal: Journal, execution_id: ExecutionId) -> None:
@@ -401,11 +404,13 @@ class JournalContract:
         self, journal: Journal, execution_id: ExecutionId, ended: ExecutionStatus
     ) -> None:
         await journal.record(_become(execution_id, ended))
-        assert await journal.take_over(execution_id, owner="heir", reopen=True) == 2
+        assert await journal.take_over(execution_id, owner="heir", reopen=True) == Lease(execution_id, 2)
         record = await journal.get_execution(execution_id)
         assert record is not None
         assert (record.status, record.completed_at, record.owner) == (ExecutionStatus.RUNNING, None, "heir")
-        await journal.record(replace(_become(execution_id, ExecutionStatus.COMPLETED), writer="heir", epoch=2))
+        await journal.record(
+            replace(_become(execution_id, ExecutionStatus.COMPLETED), writer="heir", lease=Lease(execution_id, 2))
+        )
         with pytest.raises(AlreadyFinished, match="completed"):
             await journal.take_over(execution_id, owner="heir", reopen=True)
 

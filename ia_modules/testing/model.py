@@ -59,7 +59,9 @@ class PlainExecution:
             }
         if not self.row:
             return "ExecutionNotFound"
-        if self.row["owner"] != transition.writer or transition.epoch not in (None, self.row["epoch"]):
+        if self.row["owner"] != transition.writer or (
+            transition.lease is not None and transition.lease.epoch != self.row["epoch"]
+        ):
             return "LeaseLost"
         was_over = self.row["status"] in ENDED_EXECUTION
         outcomes = {CHANGED} if transition.new else set[str]()

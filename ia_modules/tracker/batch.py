@@ -26,17 +26,17 @@ from ia_modules.transitions import (
     decide,
 )
 
-Outcome = Recorded | TrackerError | None
+WriteOutcome = Recorded | TrackerError | None
 """What became of a transition; None = somebody changed the execution meanwhile, it must be decided again."""
 
 Query = Callable[[str], str]
 
 
-def write_batch(query: Query, transitions: Sequence[Transition]) -> Script[list[Outcome]]:
+def write_batch(query: Query, transitions: Sequence[Transition]) -> Script[list[WriteOutcome]]:
     """The script that writes transitions, in their order; returns the outcome of each."""
     rows = yield from _read(query, transitions)
     writes = _Writes()
-    outcomes: list[Outcome] = []
+    outcomes: list[WriteOutcome] = []
     for transition in transitions:
         try:
             outcomes.append(_decide_on(rows, writes, transition))
@@ -50,7 +50,7 @@ def write_batch(query: Query, transitions: Sequence[Transition]) -> Script[list[
 
 
 @dataclass(slots=True)
-class _Rows:
+class _KnownRows:
     """The rows that a batch touches, as they are known; brought forward with each decision."""
 
     pipelines: dict[PipelineId, str] = field(default_factory=dict)
@@ -147,13 +147,13 @@ class _Writes:
         self.expires += [{"interaction_id": interaction_id} | stamp for interaction_id in transition.expires]
 
 
-def _read(query: Query, transitions: Sequence[Transition]) -> Script[_Rows]:
+def _read(query: Query, transitions: Sequence[Transition]) -> Script[_KnownRows]:
     """Read the rows that transitions touch.
 
     Executions first: whatever changes after an execution's row was read raises its sequence, so that a decision on
     older rows of its steps is never written.
     """
-    rows = _Rows()
+    rows = _KnownRows()
     execution_ids = {transition.execution_id for transition in transitions if transition.execution_id is not None}
     homeless = {
         transition.updates[0].step_execution_id
@@ -188,7 +188,7 @@ def _read(query: Query, transitions: Sequence[Transition]) -> Script[_Rows]:
     return rows
 
 
-def _read_beside(query: Query, rows: _Rows, transitions: Sequence[Transition]) -> Script[set[str]]:
+def _read_beside(query: Query, rows: _KnownRows, transitions: Sequence[Transition]) -> Script[set[str]]:
     """Which log lines and questions of executions that have ended are on record: those came before, and come again."""
     over = [
         transition
@@ -201,7 +201,7 @@ def _read_beside(query: Query, rows: _Rows, transitions: Sequence[Transition]) -
     return found | {row["interaction_id"] for row in (yield from _for_each(query("read_interaction_id"), asks))}
 
 
-def _decide_on(rows: _Rows, writes: _Writes, transition: Transition) -> Outcome:
+def _decide_on(rows: _KnownRows, writes: _Writes, transition: Transition) -> WriteOutcome:
     execution_id = rows.execution_of(transition)
     before = rows.executions.get(execution_id)
     decision = decide(transition, rows.known_to(transition, execution_id))

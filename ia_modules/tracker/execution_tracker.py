@@ -30,6 +30,7 @@ from ia_modules.models import (
     ExecutionId,
     ExecutionStatus,
     Json,
+    Lease,
     PipelineId,
     RegisteredVersion,
     Row,
@@ -44,7 +45,7 @@ from ia_modules.payload import (
 )
 from ia_modules.tasks import set_within
 from ia_modules.tracker.cancellation import Cancellations
-from ia_modules.tracker.ownership import Claims
+from ia_modules.tracker.ownership import Ownership
 from ia_modules.tracker.recording import RecordedExecution
 from ia_modules.tracker.writer import ExecutionWriter
 from ia_modules.transitions import (
@@ -78,7 +79,7 @@ class ExecutionTracker(ExecutionWriter):
             give_up_seconds=give_up_seconds,
             lease_seconds=lease_seconds,
         )
-        self.claims = Claims(database, self.owner, on_commit=self._live.committed)
+        self.ownership = Ownership(database, self.owner, on_commit=self._live.committed)
         self._cancellations = Cancellations(database, self.owner)
 
     async def __aenter__(self) -> Self:
@@ -174,10 +175,10 @@ class ExecutionTracker(ExecutionWriter):
 
         return await self._database.run(register())
 
-    async def take_over(self, execution_id: ExecutionId, *, owner: str | None = None, reopen: bool = False) -> int:
-        """Make this process (or ``owner``) the one that may write an unfinished execution; returns the new epoch.
+    async def take_over(self, execution_id: ExecutionId, *, owner: str | None = None, reopen: bool = False) -> Lease:
+        """Make this process (or ``owner``) the one that may write an unfinished execution; returns its lease.
 
-        From here on, writes under an older claim raise ``LeaseLost``.
+        From here on, writes under an older lease raise ``LeaseLost``.
 
         Args:
             reopen: it runs from here on, also when it had failed or was cancelled.
@@ -198,7 +199,7 @@ class ExecutionTracker(ExecutionWriter):
                 raise ExecutionNotFound(execution_id)
             raise AlreadyFinished("execution", execution_id, status=summary.status, asked=f"owned by {claim['owner']}")
         self._live.committed([execution_id])
-        return row["epoch"]
+        return Lease(execution_id, row["epoch"])
 
     async def request_cancel(self, execution_id: ExecutionId) -> ExecutionStatus:
         """Ask for an execution to be stopped, whoever runs it; what nobody runs is cancelled at once.

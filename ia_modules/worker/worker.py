@@ -23,7 +23,7 @@ from ia_modules.errors import (
     StepConflict,
     TrackerError,
 )
-from ia_modules.models import ExecutionId, ExecutionRecord, ExecutionStatus, LogLevel, new_id
+from ia_modules.models import ClaimedExecution, ExecutionRecord, ExecutionStatus, Lease, LogLevel, new_id
 from ia_modules.payload import clean_text
 from ia_modules.pipeline.code import LoadedPipeline, allowed_modules, load_version
 from ia_modules.pipeline.executor import LocalExecutor, StepExecutor
@@ -32,18 +32,14 @@ from ia_modules.pipeline.services import ServiceRegistry
 from ia_modules.tasks import background, set_within
 from ia_modules.tracker.execution_tracker import ExecutionTracker
 from ia_modules.tracker.heartbeat import BEATS_PER_LEASE
-from ia_modules.tracker.ownership import Claim, fate_of, version_key
-from ia_modules.transitions import ExecutionUpdate, Failure, LogLine, Transition
+from ia_modules.tracker.ownership import version_key
+from ia_modules.transitions import ExecutionUpdate, Failure, LogLine, Transition, recovery_of
 from ia_modules.worker.unusable import UnusableVersions
 
 logger = logging.getLogger("ia_modules.worker")
 
 _LOOK_AT_MOST_EVERY_SECONDS = 0.02
 _FORGET_EVERY_SECONDS = 3600.0
-
-
-Key = tuple[ExecutionId, int]
-"""A claim: the execution and its epoch. One that was lost may still be ending while the execution is claimed anew."""
 
 
 class Worker:
@@ -84,9 +80,9 @@ class Worker:
         self._executor = executor or LocalExecutor()
         services = services or ServiceRegistry({TRACKER_SERVICE: tracker})
         self._runner = Runner(tracker, services=services, executor=self._executor)
-        self._running: dict[Key, asyncio.Task[None]] = {}
-        self._strange: set[Key] = set()
-        self._cut_off: set[Key] = set()  # the database was away while they ran
+        self._running: dict[Lease, asyncio.Task[None]] = {}  # a lost one may end while the execution is claimed anew
+        self._strange: set[Lease] = set()
+        self._cut_off: set[Lease] = set()  # the database was away while they ran
         self._look = asyncio.Event()
         self._spares_others_until = 0.0  # the database was away: who was silent meanwhile may live, and soon says so
         self._one_at_a_time = asyncio.Lock()  # importing modules is not for two at once
@@ -155,11 +151,11 @@ class Worker:
                         await self._heartbeat.beat()
                         is_on_record = True
                     if now >= forget_at:
-                        await self._tracker.claims.forget_the_dead()
+                        await self._tracker.ownership.forget_the_dead()
                         forget_at = now + _FORGET_EVERY_SECONDS
                     if now >= tidy_at:
                         await self._recover()
-                        await self._tracker.claims.wake_overdue()
+                        await self._tracker.ownership.wake_overdue()
                         tidy_at = now + every_seconds
                     await self._fill_slots()
                     self._problem = None
@@ -182,37 +178,37 @@ class Worker:
         free = self._slots - len(self._running)
         if free <= 0:
             return
-        for claim in await self._tracker.claims.claim(free, unusable=self._unusable.now()):
-            for execution_id, epoch in self._running:
-                if execution_id == claim.execution_id:  # it was lost, and comes back before that was noticed
-                    self._running[execution_id, epoch].cancel()
+        for claim in await self._tracker.ownership.claim(free, unusable=self._unusable.now()):
+            for lease, running in self._running.items():
+                if lease.execution_id == claim.execution_id:  # it was lost, and comes back before that was noticed
+                    running.cancel()
             task = background(self._run(claim), f"run:{claim.execution_id}")
-            self._running[claim.execution_id, claim.epoch] = task
+            self._running[claim.lease] = task
             task.add_done_callback(lambda task, claim=claim: self._ended(claim, task))
 
     async def _recover(self) -> None:
         """Put back what nobody runs any more, here or elsewhere; drop what somebody else has taken."""
-        claims = self._tracker.claims
-        owned = {(orphan.execution_id, orphan.epoch): orphan for orphan in await claims.owned()}
+        ownership = self._tracker.ownership
+        owned = {execution.lease: execution for execution in await ownership.owned()}
         strange = self._running.keys() - owned.keys()
-        for key in strange & self._strange:  # the first time it may just be ending
-            self._running[key].cancel()
+        for lease in strange & self._strange:  # the first time it may just be ending
+            self._running[lease].cancel()
         self._strange = strange
-        left = [(key, owned[key], "was left by this process") for key in owned.keys() - self._running.keys()]
+        left = [(owned[lease], "was left by this process") for lease in owned.keys() - self._running.keys()]
         if asyncio.get_running_loop().time() >= self._spares_others_until:
             why = "was left by its process, which has ended or been silent for longer than its lease"
-            left += [((orphan.execution_id, orphan.epoch), orphan, why) for orphan in await claims.orphans()]
-        for key, orphan, why in left:
-            died = key not in self._cut_off
-            fate = fate_of(orphan, recovery_limit=self._recovery_limit, died=died)
-            if await claims.settle(orphan, fate, counted=died):
-                self._cut_off.discard(key)
-                self._tell(f"{orphan.execution_id} {why}: {fate.status}")
+            left += [(stalled, why) for stalled in await ownership.stalled()]
+        for stalled, why in left:
+            died = stalled.lease not in self._cut_off
+            recovery = recovery_of(stalled, recovery_limit=self._recovery_limit, died=died)
+            if await ownership.recover(stalled, recovery, counted=died):
+                self._cut_off.discard(stalled.lease)
+                self._tell(f"{stalled.execution_id} {why}: {recovery.status}")
 
     async def _hand_back_the_rest(self) -> None:
-        for orphan in await self._tracker.claims.owned():
-            fate = fate_of(orphan, recovery_limit=self._recovery_limit, died=False)
-            await self._tracker.claims.settle(orphan, fate, counted=False)
+        for owned in await self._tracker.ownership.owned():
+            recovery = recovery_of(owned, recovery_limit=self._recovery_limit, died=False)
+            await self._tracker.ownership.recover(owned, recovery, counted=False)
 
     def _note_problem(self, problem: str) -> None:
         if problem != self._problem:
@@ -221,7 +217,7 @@ class Worker:
 
     # One execution
 
-    async def _run(self, claim: Claim) -> None:
+    async def _run(self, claim: ClaimedExecution) -> None:
         record = await self._tracker.get_execution(claim.execution_id)
         if record is None:
             return  # deleted meanwhile
@@ -241,13 +237,13 @@ class Worker:
             await self._fail(claim, Failure.of(conflict))
             raise
 
-    async def _to_end(self, pipeline: LoadedPipeline, record: ExecutionRecord, claim: Claim) -> None:
+    async def _to_end(self, pipeline: LoadedPipeline, record: ExecutionRecord, claim: ClaimedExecution) -> None:
         began = asyncio.get_running_loop().time()
-        status = await self._runner.to_end(self._runner.claimed(pipeline, record, epoch=claim.epoch))
+        status = await self._runner.to_end(self._runner.claimed(pipeline, record, claim.lease))
         seconds = asyncio.get_running_loop().time() - began
         self._tell(f"{claim.execution_id} {claim.pipeline_name}: {status} after {seconds:.1f} s")
 
-    async def _load(self, claim: Claim) -> LoadedPipeline | None:
+    async def _load(self, claim: ClaimedExecution) -> LoadedPipeline | None:
         """The pipeline with its code; None when none is stored.
 
         Raises:
@@ -265,7 +261,7 @@ class Worker:
             self._heartbeat.note = None
         return loaded
 
-    async def _leave_to_others(self, claim: Claim, reason: str) -> None:
+    async def _leave_to_others(self, claim: ClaimedExecution, reason: str) -> None:
         """Hand an execution back that another worker may be able to run."""
         self._unusable.add(version_key(claim.pipeline_id, claim.pipeline_version))
         message = f"Worker {self.worker_id} cannot load the code, and leaves it to another: {reason}"
@@ -276,20 +272,16 @@ class Worker:
         self._heartbeat.note = f"cannot load {claim.pipeline_name!r} version {claim.pipeline_version}: {reason}"
         await self._heartbeat.beat()
 
-    async def _fail(self, claim: Claim, failure: Failure) -> None:
+    async def _fail(self, claim: ClaimedExecution, failure: Failure) -> None:
         await self._record(claim, ExecutionUpdate(status=ExecutionStatus.FAILED, failure=failure))
         self._tell(f"{claim.execution_id} {claim.pipeline_name} failed: {failure.message}")
 
-    async def _record(self, claim: Claim, change: ExecutionUpdate, *logs: LogLine) -> None:
-        await self._tracker.record(
-            Transition(
-                execution_id=claim.execution_id, writer=self.worker_id, epoch=claim.epoch, change=change, logs=logs
-            )
-        )
+    async def _record(self, claim: ClaimedExecution, change: ExecutionUpdate, *logs: LogLine) -> None:
+        await self._tracker.record(Transition(lease=claim.lease, writer=self.worker_id, change=change, logs=logs))
 
-    def _ended(self, claim: Claim, task: asyncio.Task[None]) -> None:
+    def _ended(self, claim: ClaimedExecution, task: asyncio.Task[None]) -> None:
         """Say how a task ended that did not end well. The records have it, or another worker will."""
-        self._running.pop((claim.execution_id, claim.epoch), None)
+        self._running.pop(claim.lease, None)
         self._look.set()
         error = None if task.cancelled() else task.exception()
         match error:
@@ -303,7 +295,7 @@ class Worker:
                 self._tell(f"{claim.execution_id} {claim.pipeline_name} is not this worker's any more: dropped")
             case TrackerError() | DatabaseError():
                 if isinstance(error, DatabaseError):  # nothing died, so it is no sign of a crash loop
-                    self._cut_off.add((claim.execution_id, claim.epoch))
+                    self._cut_off.add(claim.lease)
                 self._tell(f"{claim.execution_id} {claim.pipeline_name} could not go on here: {error}")
             case IAModulesError():
                 self._tell(f"{claim.execution_id} {claim.pipeline_name} failed: {error}")

@@ -24,9 +24,8 @@ from ia_modules.models import ExecutionId, ExecutionStatus, LogLevel, PipelineId
 from ia_modules.tracker.execution_tracker import ExecutionTracker
 from ia_modules.tracker.lists import ExecutionFilters, LogFilters
 from ia_modules.tracker.metrics import MetricsReader
-from ia_modules.tracker.ownership import Fate
 from ia_modules.tracker.system import SystemReader
-from ia_modules.transitions import Failure
+from ia_modules.transitions import Failure, Recovery
 from showcase_app.backend.services.metrics_service import Window
 from showcase_app.backend.services.pipeline_service import PipelineService
 from showcase_app.backend.services.stored import read_execution, read_payloads, read_step, read_steps
@@ -212,16 +211,16 @@ async def _record(database: Listening, tracker: ExecutionTracker) -> None:
 
 
 async def _work(database: Listening, tracker: ExecutionTracker) -> None:
-    claims = tracker.claims
-    claimed = await claims.claim(4, unusable=["pipeline-1:0"])
+    ownership = tracker.ownership
+    claimed = await ownership.claim(4, unusable=["pipeline-1:0"])
     assert claimed
-    owned = await claims.owned()
-    assert {orphan.execution_id for orphan in owned} >= {claim.execution_id for claim in claimed}
-    await claims.settle(owned[0], Fate(ExecutionStatus.PENDING))
-    await claims.settle(owned[1], Fate(ExecutionStatus.FAILED, Failure(type="Lost", message="lost")))
-    await claims.orphans()
-    await claims.wake_overdue()
-    await claims.forget_the_dead()
+    owned = await ownership.owned()
+    assert {execution.execution_id for execution in owned} >= {claim.execution_id for claim in claimed}
+    await ownership.recover(owned[0], Recovery(ExecutionStatus.PENDING))
+    await ownership.recover(owned[1], Recovery(ExecutionStatus.FAILED, Failure(type="Lost", message="lost")))
+    await ownership.stalled()
+    await ownership.wake_overdue()
+    await ownership.forget_the_dead()
     await database.fetch_all_async(database.query("cancel_requests"), {"owner": tracker.owner})
 
 

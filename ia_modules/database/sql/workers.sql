@@ -28,7 +28,7 @@ SELECT execution_id, epoch, managed, recoveries, cancel_requested
    AND status = 'running'
    AND managed;
 
--- name: orphans
+-- name: stalled_executions
 -- What runs by the records, but its owner has ended or been silent for longer than it said it would be.
 SELECT execution_id, epoch, managed, recoveries, cancel_requested
   FROM pipeline_executions
@@ -39,7 +39,7 @@ SELECT execution_id, epoch, managed, recoveries, cancel_requested
  ORDER BY execution_id
  LIMIT :limit;
 
--- name: settle_orphan
+-- name: recover_execution
 -- Back into the queue, where whoever claims it goes on with it, or to its end. No row returned = it has ended, somebody
 -- else was faster, or its owner is heard again.
 UPDATE pipeline_executions

@@ -272,7 +272,7 @@ async def test_a_process_writes_only_what_it_owns_until_it_takes_over(
         with pytest.raises(LeaseLost, match="belongs to") as lost:
             await other.update_execution_status(execution_id, "completed")
         assert lost.value.owner == tracker.owner
-        assert await other.take_over(execution_id) == 2
+        assert (await other.take_over(execution_id)).epoch == 2
         assert await other.update_execution_status(execution_id, "completed") is True
     with pytest.raises(LeaseLost):
         await tracker.start_step_execution(execution_id, "late", "Late", "task")

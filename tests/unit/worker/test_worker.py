@@ -7,11 +7,10 @@ from typing import Any
 import pytest
 
 from ia_modules.database.manager import DatabaseManager
-from ia_modules.models import ExecutionId, ExecutionStatus, PipelineId, StepStatus, new_id
+from ia_modules.models import ExecutionId, ExecutionStatus, PipelineId, StalledExecution, StepStatus, new_id
 from ia_modules.pipeline.runner import Runner, read_pipeline_file
 from ia_modules.tracker.execution_tracker import ExecutionTracker
-from ia_modules.tracker.ownership import Fate, Orphan
-from ia_modules.transitions import Failure, NewExecution, Transition
+from ia_modules.transitions import Failure, NewExecution, Recovery, Transition
 from ia_modules.worker.worker import Worker
 from tests.unit.worker.queue import Place, until, until_begun, until_status
 
@@ -85,11 +84,11 @@ async def test_what_a_stopped_worker_left_goes_on_where_it_was(
     execution_id = await place.enqueue(tracker)
     place.open("one")
     async with gone(database_url) as left:
-        (claim,) = await left.claims.claim(4)
+        (claim,) = await left.ownership.claim(4)
         record = await left.get_execution(execution_id)
         assert record is not None
         pipeline = await read_pipeline_file(place.folder / "pipeline.json")
-        started = Runner(left).claimed(pipeline, record, epoch=claim.epoch)
+        started = Runner(left).claimed(pipeline, record, claim.lease)
         running = asyncio.create_task(started.to_end())
         await until_begun(place, execution_id, "two")
         # As if the process had died: its claim is written over, so that nothing it does is recorded any more.
@@ -117,12 +116,12 @@ async def test_what_kills_its_workers_again_and_again_fails_at_last(
 ) -> None:
     execution_id = await place.enqueue(tracker)
     async with gone(database_url) as left:
-        await left.claims.claim(4)
+        await left.ownership.claim(4)
     async with working(database_url, slots=0, recovery_limit=1):
         record = await until_status(tracker, execution_id, PENDING)
     assert (record.recoveries, record.owner) == (1, None)
     async with gone(database_url) as left:
-        await left.claims.claim(4)
+        await left.ownership.claim(4)
     async with working(database_url, slots=0, recovery_limit=1):
         record = await until_status(tracker, execution_id, FAILED)
     assert record.error_type == "CrashLoop"
@@ -159,7 +158,7 @@ async def test_what_was_to_be_cancelled_when_its_worker_died_is_cancelled(
 ) -> None:
     execution_id = await place.enqueue(tracker)
     async with gone(database_url) as left:
-        await left.claims.claim(4)
+        await left.ownership.claim(4)
         assert await tracker.request_cancel(execution_id) is ExecutionStatus.RUNNING
     async with working(database_url):
         await until_status(tracker, execution_id, ExecutionStatus.CANCELLED)
@@ -388,13 +387,15 @@ async def test_who_is_heard_again_before_it_is_taken_over_keeps_what_it_runs(
     database_url: str, tracker: ExecutionTracker, place: Place
 ) -> None:
     execution_id = await place.enqueue(tracker)
-    found_silent = Orphan(execution_id=execution_id, epoch=1, managed=True, recoveries=0, cancel_requested=False)
+    found_silent = StalledExecution(
+        execution_id=execution_id, epoch=1, managed=True, recoveries=0, cancel_requested=False
+    )
     async with gone(database_url) as owner:
-        await owner.claims.claim(1)
-        for fate in (Fate(PENDING), Fate(FAILED, Failure(type="CrashLoop", message="it seemed dead"))):
-            assert not await tracker.claims.settle(found_silent, fate)
+        await owner.ownership.claim(1)
+        for recovery in (Recovery(PENDING), Recovery(FAILED, Failure(type="CrashLoop", message="it seemed dead"))):
+            assert not await tracker.ownership.recover(found_silent, recovery)
         assert (await until_status(tracker, execution_id, ExecutionStatus.RUNNING)).owner == owner.owner
-    assert await tracker.claims.settle(found_silent, Fate(PENDING))
+    assert await tracker.ownership.recover(found_silent, Recovery(PENDING))
 
 
 async def test_work_cut_off_by_an_outage_is_no_sign_of_a_crash_loop(
