@@ -32,6 +32,7 @@ from ia_modules.tracker.lists import (
     page_script,
     statistics_script,
 )
+from ia_modules.tracker.liveness import Liveness
 
 _EVERY_SIZE = 2**31 - 1
 
@@ -138,6 +139,14 @@ class ExecutionReader:
         asked = log_params(execution_id, filters or LogFilters(), cursor=cursor) | {"limit": limit + 1}
         rows = await self._rows_of("list_logs", **asked)
         return log_page(rows, limit=limit)
+
+    async def liveness(self, owner: str) -> Liveness | None:
+        """Whether the process with this id (``owner`` of an execution) lives, by its heartbeats.
+
+        None: it has never given a sign of life, as one with ``lease_seconds=None``; then only a person can tell.
+        """
+        row = await self._database.fetch_one_async(self._database.query("liveness"), {"owner": owner})
+        return None if row is None else Liveness.from_row(row)
 
     async def changes(self, execution_id: str, after: int = 0, *, limit: int = PAGE_LIMIT) -> Changes:
         """What is newer than a cursor, of one moment: at most ``limit`` rows of a kind, whole sequence numbers only.

@@ -2,10 +2,10 @@
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Literal
 
 from ia_modules.database.manager import DatabaseManager, Script, Statement
 from ia_modules.models import Record, WorkerId
+from ia_modules.tracker.liveness import Liveness
 
 QUEUE_CAP = 10_000
 """The queue is counted so far."""
@@ -30,30 +30,7 @@ class DatabaseSize:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Heartbeat(Record):
-    """The heart of a worker at a moment (``now``, by the database's clock).
-
-    ``lease_seconds``: how long it may be silent before others take over what it runs: frozen, cut off or killed.
-    """
-
-    lease_seconds: float
-    heartbeat_at: datetime
-    stopped_at: datetime | None
-    now: datetime
-
-    @property
-    def heartbeat_age_seconds(self) -> float:
-        return max(0.0, (self.now - self.heartbeat_at).total_seconds())
-
-    @property
-    def state(self) -> Literal["alive", "silent", "stopped"]:
-        if self.stopped_at is not None:
-            return "stopped"
-        return "alive" if self.heartbeat_age_seconds <= self.lease_seconds else "silent"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class WorkerState(Heartbeat):
+class WorkerState(Liveness):
     """A worker at a moment. ``running``: how many executions it owns that run."""
 
     worker_id: WorkerId
@@ -115,9 +92,3 @@ class SystemReader:
         asked = {"limit": WORKERS_SHOWN}
         rows = await self._database.fetch_all_async(self._database.query("list_workers"), asked)
         return [WorkerState.from_row(row) for row in rows]
-
-    async def read_heartbeat(self, worker_id: str) -> Heartbeat | None:
-        """The heart of one worker; None when there is none of this id."""
-        asked = {"worker_id": worker_id}
-        row = await self._database.fetch_one_async(self._database.query("read_heartbeat"), asked)
-        return None if row is None else Heartbeat.from_row(row)

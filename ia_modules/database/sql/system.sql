@@ -25,6 +25,3 @@ SELECT worker_id, host, pid, version, slots, note, lease_seconds, started_at, he
   FROM workers
  ORDER BY heartbeat_at DESC, worker_id DESC
  LIMIT :limit;
-
--- name: read_heartbeat
-SELECT lease_seconds, heartbeat_at, stopped_at, ia_now() AS now FROM workers WHERE worker_id = :worker_id;

@@ -7,6 +7,10 @@ VALUES (:worker_id, :host, :pid, :version, :slots, :note, :lease_seconds, ia_now
 ON CONFLICT (worker_id) DO UPDATE
    SET slots = excluded.slots, note = excluded.note, heartbeat_at = excluded.heartbeat_at, stopped_at = NULL;
 
+-- name: liveness
+-- The heartbeat row of one process. No row = it has never given a sign of life.
+SELECT lease_seconds, heartbeat_at, stopped_at, ia_now() AS now FROM workers WHERE worker_id = :owner;
+
 -- name: stop_worker
 UPDATE workers SET stopped_at = ia_now(), heartbeat_at = ia_now() WHERE worker_id = :worker_id;
 

@@ -52,7 +52,7 @@ class WorkerOut(Out):
 
     @classmethod
     def of(cls, worker: WorkerState, *, is_this_server: bool) -> Self:
-        state = {"state": worker.state, "heartbeat_age_seconds": worker.heartbeat_age_seconds}
+        state = {"state": worker.state, "heartbeat_age_seconds": worker.last_heard_seconds}
         return cls.model_validate(worker.to_dict() | state | {"is_this_server": is_this_server})
 
 

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from ia_modules.database.manager import DatabaseManager
 from ia_modules.database.migrator import refuse_unusable
 from ia_modules.errors import DatabaseError, SchemaError
-from ia_modules.tracker.system import SystemReader
 from showcase_app.backend.services.container import Services
 
 _PATIENCE_SECONDS = 3.0
@@ -70,10 +69,10 @@ async def _worker_problem(services: Services) -> str | None:
     worker = services.worker
     if worker is None or services.database.is_in_memory:  # in memory nobody could see it beat
         return None
-    heart = await SystemReader(services.database).read_heartbeat(worker.worker_id)
-    if heart is None or heart.state == "stopped":
+    liveness = await services.execution_tracker.liveness(worker.worker_id)
+    if liveness is None or liveness.state == "stopped":
         return f"The worker {worker.worker_id} of this server is not at work."
-    if heart.state == "silent":
-        ago = heart.heartbeat_age_seconds
+    if liveness.is_gone:
+        ago = liveness.last_heard_seconds
         return f"The worker {worker.worker_id} of this server does not beat: the last time was {ago:.0f} seconds ago."
     return worker.problem
