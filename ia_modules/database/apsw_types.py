@@ -1,18 +1,18 @@
-"""What is used of apsw, with types: its own stubs need ``collections.abc.Buffer``, which Python 3.11 does not have."""
+"""Types for the part of apsw in use: its own stubs need ``collections.abc.Buffer``, which Python 3.11 lacks."""
 
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Protocol
 
 
 class ApswCursor(Protocol):
-    """Where a statement's rows come from."""
+    """The rows of one statement."""
 
     def get_description(self) -> Sequence[tuple[str, str]]: ...
     def fetchall(self) -> list[tuple[Any, ...]]: ...
 
 
 class ApswConnection(Protocol):
-    """One connection; used by one thread."""
+    """One connection, used by one thread."""
 
     in_transaction: bool
     convert_binding: Any

@@ -1,4 +1,4 @@
-"""For code without an event loop: one private loop in a thread, where the same coroutines run."""
+"""Coroutines for code without an event loop: run on a private loop in a thread."""
 
 import asyncio
 import threading
@@ -11,7 +11,7 @@ T = TypeVar("T")
 
 
 class LoopThread:
-    """An event loop in a daemon thread of its own, started at the first call."""
+    """An event loop in its own daemon thread, started at the first call."""
 
     def __init__(self) -> None:
         self._starting = threading.Lock()
@@ -19,7 +19,7 @@ class LoopThread:
         self._thread: threading.Thread | None = None
 
     def call(self, coroutine: Coroutine[Any, Any, T]) -> T:
-        """Run a coroutine there and wait for it; interrupting the wait cancels it."""
+        """Run a coroutine on that loop and wait for it; interrupting the wait cancels it."""
         future = asyncio.run_coroutine_threadsafe(coroutine, self._started())
         try:
             return future.result()
@@ -28,7 +28,7 @@ class LoopThread:
             raise
 
     def stop(self) -> None:
-        """End the loop and its thread, if they ever started; a later call starts new ones."""
+        """End the loop and its thread, if started; a later call starts new ones."""
         with self._starting:
             loop, thread, self._loop, self._thread = self._loop, self._thread, None, None
         if loop is not None and thread is not None:

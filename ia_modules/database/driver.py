@@ -1,4 +1,4 @@
-"""What every database must be able to do, and the sans-I/O scripts that run on it."""
+"""The interface of a database, and the sans-I/O scripts that run on it."""
 
 from collections.abc import AsyncGenerator, Generator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
@@ -18,12 +18,12 @@ NO_PARAMS: Params = {}
 
 @dataclass(frozen=True, slots=True)
 class Statement:
-    """One SQL sentence, run once for every row of parameters; what it returns is one list, in the order of the rows.
+    """One SQL sentence, run once for each row of parameters; it returns one list, in the order of the rows.
 
     Attributes:
         sql: one sentence; parameters are ``:name``.
-        rows: parameters; keys that the SQL does not name are ignored. No row: nothing is run.
-        whole_file: ``sql`` may be many sentences, sent in one go, and has no parameters; it returns no rows.
+        rows: parameters; keys that the SQL does not name are ignored. Without a row nothing is run.
+        whole_file: ``sql`` may be many sentences, has no parameters, and returns no rows.
     """
 
     sql: str
@@ -32,39 +32,39 @@ class Statement:
 
 
 Script = Generator[Statement, Rows, T]
-"""A story told in statements: it yields what is to be run, is sent the rows, and returns what it found out.
+"""A transaction as a generator: it yields statements, is sent their rows, and returns its result.
 
-It never touches a connection, so the same generator runs on every database, inside one transaction. It may run in
-another thread than its caller's. A failed statement is raised in it, as one of our errors; it may tidy up or raise
-another error, but not go on: the transaction is rolled back.
+It never touches a connection, so the same generator runs on every database, inside one transaction, possibly in another
+thread than its caller's. The error of a failed statement is raised in it; it may clean up or raise another error, but
+not go on: the transaction is rolled back.
 """
 
 
 class Session(Protocol):
-    """Where statements run: the database (each on its own), or one open transaction."""
+    """Runs statements: each in its own transaction, or all in one open transaction."""
 
     async def execute(self, sql: str, params: Params) -> int:
         """Run one statement; how many rows it inserted, updated or deleted."""
         ...
 
     async def perform(self, statement: Statement) -> Rows:
-        """Run one statement for each of its rows, all of them or none; what it returned."""
+        """Run one statement for each of its rows, for all of them or none; all rows returned."""
         ...
 
 
 class Driver(Session, Protocol):
-    """One database. Opens at first use; every error it raises is one of ours, with the driver's as its cause."""
+    """One database. Opens at first use; raises errors of :mod:`ia_modules.errors`, with the driver's as the cause."""
 
     async def open(self) -> None:
-        """Connect once, so that what is wrong shows now."""
+        """Connect once, to raise connection errors now."""
         ...
 
     async def close(self) -> None:
-        """Let what runs end, then close every connection, also those of other event loops."""
+        """Wait for running statements, then close every connection, also those of other event loops."""
         ...
 
     def exists(self) -> bool:
-        """Whether there is a database to look into; False only where opening it would create it."""
+        """Whether the database exists; False only where opening it would create it."""
         ...
 
     async def run(self, script: Script[T], lock_timeout_seconds: float | None = None) -> T:
@@ -80,16 +80,16 @@ class Driver(Session, Protocol):
         ...
 
     async def notify(self, payload: str) -> None:
-        """Tell every listener, in every process, to look."""
+        """Send a payload to every listener in every process."""
         ...
 
     def signals(self) -> AsyncGenerator[str | None]:
-        """What others tell; None = something may have changed."""
+        """Payloads of :meth:`notify`; None = something may have changed."""
         ...
 
 
 def advance(script: Script[T], rows: Rows | None) -> Statement:
-    """The script's next statement, given what the last one returned (None: it has not begun).
+    """The script's next statement. ``rows``: the last one's; None before the first.
 
     Raises:
         StopIteration: the script has returned; ``value`` is its result.
@@ -98,10 +98,10 @@ def advance(script: Script[T], rows: Rows | None) -> Statement:
 
 
 def abandon(script: Script[Any], error: DatabaseError) -> DatabaseError:
-    """Raise a failed statement's error in its script; returns the error to raise when the script kept silent.
+    """Raise a failed statement's error in its script; returns the error to raise when the script raises none.
 
     Raises:
-        Exception: whatever the script raises instead.
+        Exception: raised by the script instead.
     """
     try:
         script.throw(error)
@@ -112,23 +112,23 @@ def abandon(script: Script[Any], error: DatabaseError) -> DatabaseError:
 
 
 def shortened(sql: str) -> str:
-    """SQL for an error message: on one line, at most 200 characters. Values are never part of it."""
+    """SQL for an error message: one line of at most 200 characters, without values."""
     line = " ".join(sql.split())
     return line if len(line) <= 200 else f"{line[:197]}..."
 
 
 def begins_or_ends_message(sql: str) -> str:
-    """What to say of a BEGIN or COMMIT in somebody's SQL."""
+    """The message for a BEGIN or COMMIT in the caller's SQL."""
     return f"{shortened(sql)} begins or ends a transaction; use: async with database.transaction() as handle."
 
 
 def closed_message(safe_url: str) -> str:
-    """What to say to who uses a database after its end."""
+    """The message for a use after close()."""
     return f"The database {safe_url} was closed here; make a new DatabaseManager."
 
 
 def time_limit_message(timeout_seconds: float) -> str:
-    """What to say of a transaction that lasted too long."""
+    """The message for a transaction that reached its time limit."""
     return (
         f"The transaction was rolled back: it lasted longer than its limit of {timeout_seconds:g} s. "
         "Do slow work before it or after it, or pass timeout_seconds=."

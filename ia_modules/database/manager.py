@@ -1,4 +1,4 @@
-"""The door to the database: open, close, statements, scripts and transactions, the same on SQLite and PostgreSQL."""
+"""The database manager: open, close, statements, scripts and transactions, the same on SQLite and PostgreSQL."""
 
 from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import AbstractAsyncContextManager
@@ -25,23 +25,23 @@ T = TypeVar("T")
 
 
 class DatabaseManager:
-    """One database, used from any number of tasks and threads. Parameters are always ``:name``.
+    """One database, for any number of tasks and threads. Parameters are ``:name``.
 
-    Values are str, int, float, bool, None and datetime; JSON goes in and comes out as str. Keys that the SQL does not
-    name are ignored. Every error is raised, as one of :mod:`ia_modules.errors`, with the driver's as its cause.
-    It opens at first use; only :meth:`initialize` also brings the schema up to date.
+    Values are str, int, float, bool, None and datetime; JSON is a str. Keys that the SQL does not name are ignored.
+    Every error is one of :mod:`ia_modules.errors`, with the driver's as its cause. The database opens at first use;
+    only :meth:`initialize` migrates the schema.
 
     Args:
         url: ``sqlite:///file.db``, ``sqlite:////absolute/file.db``, ``sqlite:///:memory:``, or ``postgresql://…`` in
-            every form that libpq takes.
+            every form of libpq.
         pool_size: connections to PostgreSQL for each event loop.
-        busy_timeout_seconds: how long a statement waits for somebody else's lock, or for a free connection.
+        busy_timeout_seconds: how long a statement waits for a lock of another connection, or for a free connection.
         synchronous: SQLite; FULL flushes at every commit, NORMAL may lose the last commits when the power fails.
         poll_seconds: SQLite; how often :meth:`signals` looks for other connections' commits.
         now: SQLite; the clock behind ``ia_now()``, for tests. On PostgreSQL replace the function itself.
 
     Raises:
-        InvalidDatabaseUrl: the URL cannot be understood; a password is never in the message.
+        InvalidDatabaseUrl: the URL cannot be parsed; the message has no password.
     """
 
     def __init__(
@@ -56,7 +56,7 @@ class DatabaseManager:
     ) -> None:
         parsed = parse_url(url)
         options = {"busy_timeout_seconds": busy_timeout_seconds, "synchronous": synchronous, "now": now}
-        self._twin = partial(DatabaseManager, url, pool_size=1, **options)
+        self._new_twin = partial(DatabaseManager, url, pool_size=1, **options)
         if parsed.dialect == "postgresql" and now is not None:
             raise ValueError("now= is for SQLite; on PostgreSQL replace the function ia_now() of the test's database")
         self._url = parsed
@@ -87,21 +87,21 @@ class DatabaseManager:
 
     @property
     def is_in_memory(self) -> bool:
-        """Whether it is SQLite's, of this manager alone, and ends with it."""
+        """Whether it is an SQLite database in memory, which ends with this manager."""
         return self._url.target == MEMORY
 
     def twin(self) -> "DatabaseManager":
-        """Another manager of the same database, not open yet, with few connections of its own; the caller closes it."""
-        return self._twin()
+        """Another manager of the same database, not open yet, with few connections; the caller closes it."""
+        return self._new_twin()
 
     def query(self, name: str) -> str:
-        """A named SQL of ``database/sql``, for this database. Raises InvalidQuery for a name that does not exist."""
+        """A named SQL of ``database/sql``, for this dialect. Raises InvalidQuery for an unknown name."""
         return load_queries(self.dialect)[name]
 
     # --- open and close ---
 
     async def initialize(self) -> None:
-        """Open, and bring the schema up to date.
+        """Open, and migrate the schema.
 
         Raises:
             DatabaseUnavailable: the server or the file cannot be reached.
@@ -112,20 +112,20 @@ class DatabaseManager:
         await migrate(self._driver, self.dialect)
 
     async def close(self) -> None:
-        """Let what runs end, then close every connection and end every thread. Nothing can be done afterwards.
+        """Wait for running statements, then close every connection and end every thread. Every later call is refused.
 
-        When the caller is cancelled meanwhile, SQLite goes on until all has ended, and PostgreSQL drops at once what
-        this event loop still has open; call it again to wait for the rest.
+        When the caller is cancelled meanwhile, SQLite goes on until all has ended, and PostgreSQL drops this event
+        loop's connections at once; call it again to wait for the rest.
 
         Raises:
-            TransactionMisuse: called inside a transaction, for whose end it would wait.
+            TransactionMisuse: called inside a transaction, whose end it would wait for.
         """
         self._refuse_to_close_inside_transaction()
         await self._driver.close()
         self._blocking.stop()
 
     async def migration_status(self) -> list[MigrationStatus]:
-        """Where each migration stands, by version. Creates nothing, not even a missing SQLite file."""
+        """The state of each migration, by version. Creates nothing, not even a missing SQLite file."""
         return await migration_status(self._driver, self.dialect)
 
     async def __aenter__(self) -> Self:
@@ -137,10 +137,10 @@ class DatabaseManager:
     ) -> None:
         await self.close()
 
-    # --- one statement at a time, each a transaction of its own ---
+    # --- one statement at a time, each in its own transaction ---
     #
-    # A SELECT whose connection to PostgreSQL is lost is sent once more, on a new connection: if a function in it
-    # changes something, that may happen twice. Give such a SELECT to run(), where only the BEGIN is ever sent twice.
+    # A SELECT whose connection to PostgreSQL is lost is sent once more, on a new connection: a function in it that
+    # changes something may do so twice. Use run() for such a SELECT: only its BEGIN is ever sent twice.
 
     async def execute_async(self, sql: str, params: Params | None = None) -> int:
         """Run one statement; how many rows it inserted, updated or deleted."""
@@ -159,37 +159,37 @@ class DatabaseManager:
         return await self._driver.perform(Statement(sql, (params or NO_PARAMS,)))
 
     async def execute_many_async(self, sql: str, rows: Sequence[Params]) -> None:
-        """Run one statement for each row of parameters: for all of them, or for none."""
+        """Run one statement for each row of parameters, for all of them or none."""
         self.refuse_inside_transaction("execute_many_async()", "await handle.execute_many(sql, rows)")
         await self._driver.perform(Statement(sql, rows))
 
-    # --- many statements that become true together ---
+    # --- many statements in one transaction ---
 
     def transaction(self, timeout_seconds: float = 30.0) -> AbstractAsyncContextManager[Transaction]:
         """One transaction: committed when the block ends, rolled back when it raises, is cancelled or lasts too long.
 
-        It is a connection of its own on PostgreSQL, and the only writer on SQLite: keep it short. Inside the block, and
-        in tasks started there, only the handle may be used; the manager raises TransactionMisuse.
+        It holds a connection on PostgreSQL and is the only writer on SQLite: keep it short. Inside the block, and in
+        tasks started there, only the handle may be used; the manager raises TransactionMisuse.
         """
         self.refuse_inside_transaction("transaction()", "its own transaction is already open")
         return open_transaction(self._driver, timeout_seconds)
 
     async def run(self, script: Script[T], *, lock_timeout_seconds: float | None = None) -> T:
-        """Run a script in one read-write transaction, and return what it returns.
+        """Run a script in one read-write transaction; returns its result.
 
-        Committed when the script returns, rolled back when anything raises. When the caller is cancelled meanwhile the
-        database has all of it or nothing. On SQLite the script runs in the writer's thread.
+        Committed when the script returns, rolled back when it raises. When the caller is cancelled meanwhile, all of it
+        is written or nothing. On SQLite the script runs in the writer's thread.
 
         Args:
-            lock_timeout_seconds: how long each statement waits for somebody else's lock before it raises DatabaseBusy;
-                None = the manager's ``busy_timeout_seconds``. Waiting for a connection or the writer's thread does not
-                count.
+            lock_timeout_seconds: how long each statement waits for another connection's lock before it raises
+                DatabaseBusy; None = the manager's ``busy_timeout_seconds``. Waiting for a connection or the writer's
+                thread does not count.
         """
         self.refuse_inside_transaction("run()")
         return await self._driver.run(script, lock_timeout_seconds)
 
     async def read(self, script: Script[T]) -> T:
-        """Run a script in one read-only snapshot: all its statements see the same moment."""
+        """Run a script in one read-only snapshot: all its statements see the same state."""
         self.refuse_inside_transaction("read()")
         return await self._driver.read(script)
 
@@ -203,26 +203,26 @@ class DatabaseManager:
                 "close() was called inside a transaction, for whose end it would wait. Leave the block first."
             )
 
-    # --- wake-ups ---
+    # --- notifications ---
 
     async def notify(self, payload: str) -> None:
-        """Tell every process that listens. On SQLite nothing needs to be told: a commit itself is seen.
+        """Send a payload to every process that listens. Does nothing on SQLite, where :meth:`signals` sees commits.
 
         Args:
-            payload: less than 8000 bytes of UTF-8, which is PostgreSQL's limit; split it yourself.
+            payload: less than 8000 bytes of UTF-8, PostgreSQL's limit.
         """
         await self._driver.notify(payload)
 
     def signals(self) -> AsyncGenerator[str | None]:
-        """Payloads of :meth:`notify`, and None for "something may have changed: look".
+        """Payloads of :meth:`notify`, and None for "something may have changed: read again".
 
-        The first item is None, as soon as it listens: what happened before is yours to read, nothing after it is
-        missed. PostgreSQL: None also after a lost connection was made again. SQLite: only None, when a commit was seen.
+        The first item is None, as soon as it listens: later changes are not missed, earlier ones are the caller's to
+        read. PostgreSQL: None also after a reconnect. SQLite: only None, after a commit.
         Ends when the manager is closed. Close it with ``contextlib.aclosing`` when you leave early.
         """
         return self._driver.signals()
 
-    # --- the same for code without an event loop ---
+    # --- the same, for code without an event loop ---
 
     def execute(self, sql: str, params: Params | None = None) -> int:
         """:meth:`execute_async` for code without an event loop."""

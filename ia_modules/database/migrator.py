@@ -1,9 +1,9 @@
-"""Schema migrations: plain SQL files, each applied once and recorded in the same transaction, under a lock."""
+"""Schema migrations: SQL files, each applied once and recorded in the same transaction, under a lock."""
 
 import hashlib
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import Any, Literal
@@ -27,7 +27,7 @@ class Migration:
     """One file.
 
     Attributes:
-        checksum: SHA-256 of the file's text, whatever its line ends.
+        checksum: SHA-256 of the file's text, the same for every kind of line end.
         requires_program: the lowest version of this program that may use the schema after it.
     """
 
@@ -41,13 +41,12 @@ class Migration:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MigrationStatus:
-    """One line of ``ia-modules db status``.
-
-    ``state``: ``applied``; ``pending``, still to come; ``changed``, applied but the file is another one now;
-    ``unknown``, applied by a program that has a file which this one does not have; ``too_new``, applied, and the schema
-    needs a newer program since. :func:`refuse_unusable` tells which of them forbid to go on.
+    """One line of ``ia-modules db status``. :func:`refuse_unusable` says which states are errors.
 
     Attributes:
+        state: ``applied``; ``pending``, not applied yet; ``changed``, applied, but the file has another text now;
+            ``unknown``, applied by a program that has more files than this one; ``too_new``, applied, and the schema
+            needs a newer program.
         applied_at: None when pending.
         requires_program: the lowest version of this program that may use the schema after it.
     """
@@ -60,10 +59,10 @@ class MigrationStatus:
 
 
 async def migrate(driver: Driver, dialect: Dialect, *, folder: Path = MIGRATIONS_FOLDER) -> list[int]:
-    """Bring the schema up to date; returns the versions that were applied, none when it was already current.
+    """Apply pending migrations; returns their versions, none when the schema is current.
 
-    A schema that is already current is only read: no lock, no permission to write. Otherwise everything that is missing
-    is applied in one transaction, while other migrators wait.
+    A current schema is only read: that needs no lock and no permission to write. Pending migrations are applied in one
+    transaction, while other migrators wait.
 
     Raises:
         SchemaError: an applied file has changed, or the schema needs a newer program.
@@ -76,16 +75,15 @@ async def migrate(driver: Driver, dialect: Dialect, *, folder: Path = MIGRATIONS
 
 
 def refuse_unusable(statuses: Sequence[MigrationStatus]) -> None:
-    """Raise when this program must not work with the schema, and cannot bring it up to date either.
+    """Raise when this program must not work with the schema, and cannot migrate it either.
 
-    What is pending is not refused: to apply it is what ``initialize()`` is for. Nor is what is unknown, if it allows
-    this program.
+    ``pending`` is not refused, as ``initialize()`` applies it; nor is ``unknown``, which allows this program.
 
     Args:
         statuses: all of them, as :func:`migration_status` returns them.
 
     Raises:
-        SchemaError: a migration was applied that needs a newer program, or with another text; with what to do.
+        SchemaError: an applied migration needs a newer program, or its text has changed.
     """
     for status in statuses:
         if status.state == "too_new":
@@ -131,7 +129,7 @@ def _read(path: Path) -> Migration:
     named = _FILE.fullmatch(path.name)
     if named is None:
         raise SchemaError(f"The migration {path} is misnamed; expected a name such as V002__add_owner_heartbeat.sql.")
-    sql = path.read_text(encoding="utf-8")  # universal newlines: the checksum does not depend on them
+    sql = path.read_text(encoding="utf-8")  # universal newlines, for the checksum
     requires = _REQUIRES.search(sql)
     if requires is None:
         raise SchemaError(
@@ -148,7 +146,7 @@ def _read(path: Path) -> Migration:
 
 
 def _recorded(queries: Mapping[str, str]) -> Script[Rows]:
-    """The rows of ``ia_migrations``, none when there is no such table yet."""
+    """The rows of ``ia_migrations``; none before the first migration."""
     exists = yield Statement(queries["migrations_table_exists"])
     if not exists[0]["found"]:
         return []
@@ -161,21 +159,12 @@ def _apply(migrations: Sequence[Migration], queries: Mapping[str, str]) -> Scrip
     missing = _missing(migrations, (yield Statement(queries["applied_migrations"])))
     for migration in missing:
         yield Statement(migration.sql, whole_file=True)
-        yield Statement(queries["record_migration"], (_row(migration),))
+        yield Statement(queries["record_migration"], (asdict(migration),))
     return [migration.version for migration in missing]
 
 
-def _row(migration: Migration) -> dict[str, Any]:
-    return {
-        "version": migration.version,
-        "name": migration.name,
-        "checksum": migration.checksum,
-        "requires_program": migration.requires_program,
-    }
-
-
 def _missing(migrations: Sequence[Migration], recorded: Rows) -> list[Migration]:
-    """What is still to be applied, after checking what was. Newer migrations that we do not know may be fine."""
+    """The pending migrations. Raises SchemaError as :func:`refuse_unusable` does."""
     statuses = _statuses(migrations, recorded)
     refuse_unusable(statuses)
     pending = {status.version for status in statuses if status.state == "pending"}
@@ -219,7 +208,7 @@ def _applied(row: Mapping[str, Any], migration: Migration | None) -> MigrationSt
 
 
 def _release(version: str) -> tuple[int, ...]:
-    """``0.2.0.dev1`` → (0, 2): only the numbers of the release count, without zeros at the end."""
+    """``0.2.0.dev1`` → (0, 2): the numbers of the release, without trailing zeros."""
     numbers = [int(number) for number in (re.match(r"\d+(?:\.\d+)*", version) or ["0"])[0].split(".")]
     while numbers and numbers[-1] == 0:
         numbers.pop()

@@ -1,4 +1,4 @@
-"""``:name`` parameters for PostgreSQL, which only knows ``$1``."""
+"""``:name`` parameters for PostgreSQL, which takes ``$1`` only."""
 
 import re
 from functools import lru_cache
@@ -24,7 +24,7 @@ _ENDS_AN_EXPRESSION = re.compile(r"[\w$)\]\"']")
 
 
 class Positional(NamedTuple):
-    """SQL with ``$1``, ``$2``, …, and the names whose values go there, in this order, each once."""
+    """SQL with ``$1``, ``$2``, …, and the names of their values in that order, each once."""
 
     sql: str
     names: tuple[str, ...]
@@ -34,9 +34,9 @@ class Positional(NamedTuple):
 def to_positional(sql: str) -> Positional:
     """Replace every ``:name`` by its position; a name used twice keeps its first position.
 
-    Left alone: strings (also ``E'..'``), quoted identifiers, comments (nested ones too), dollar quotes, ``::`` casts,
-    ``:=``, and the colon of an array slice. Inside brackets a colon that touches what stands before it separates a
-    slice (``a[1:n]``, ``a[lo:hi]``, ``a[:lo:hi]`` with the parameter ``lo``); write ``a[1 : :hi]`` to give one there.
+    Not replaced: strings (also ``E'..'``), quoted identifiers, comments (also nested), dollar quotes, ``::`` casts,
+    ``:=``, and the colon of an array slice. Inside brackets a colon directly after an expression separates a slice
+    (``a[1:n]``, ``a[lo:hi]``, ``a[:lo:hi]`` with the parameter ``lo``); ``a[1 : :hi]`` has the parameter ``hi``.
 
     Raises:
         ValueError: the SQL has ``$1`` of its own.
@@ -64,7 +64,7 @@ def to_positional(sql: str) -> Positional:
 
 
 def _end_of_comment(sql: str, start: int) -> int:
-    """Where the block comment ends whose ``/*`` ends at ``start``; the end of the SQL when it never does."""
+    """The end of the block comment whose ``/*`` ends at ``start``; the end of the SQL when it is not closed."""
     depth = 1
     for edge in _COMMENT_EDGE.finditer(sql, start):
         depth += 1 if edge[0] == "/*" else -1

@@ -1,4 +1,4 @@
-"""Text that no parameter may have, found after a database has refused it, or before one took it."""
+"""Text that cannot be stored on both databases."""
 
 import re
 from collections.abc import Iterable
@@ -11,10 +11,9 @@ _IMPOSSIBLE = re.compile(r"[\0\ud800-\udfff]")
 
 
 def impossible_text(sql: str, rows: Iterable[Params]) -> InvalidQuery | None:
-    """The error for a parameter that the SQL names and whose text cannot be stored everywhere; None when all can.
+    """The error for the first parameter named by the SQL whose text cannot be stored; None when all can.
 
-    What cannot is U+0000, which SQLite would take and PostgreSQL would not, and half a surrogate pair, which UTF-8 does
-    not have.
+    U+0000 is accepted by SQLite and refused by PostgreSQL; half a surrogate pair does not exist in UTF-8.
     """
     names = to_positional(sql).names
     for row in rows:
@@ -30,5 +29,5 @@ def impossible_text(sql: str, rows: Iterable[Params]) -> InvalidQuery | None:
 
 
 def has_nul(rows: Iterable[Params]) -> bool:
-    """Whether any text has a NUL character, in a parameter or in what is given besides; a fast look for every write."""
+    """Whether any value, named by the SQL or not, has a NUL character; fast enough for every write."""
     return any("\0" in value for row in rows for value in row.values() if isinstance(value, str))

@@ -1,4 +1,4 @@
-"""PostgreSQL through asyncpg: a pool for every event loop, notifications, and scripts driven with awaits."""
+"""PostgreSQL through asyncpg: a pool for each event loop, and notifications."""
 
 import asyncio
 from asyncio import AbstractEventLoop
@@ -32,7 +32,7 @@ _SNAPSHOT = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"
 
 
 class _Pool(Protocol):
-    """What is used of ``asyncpg.Pool``."""
+    """Types for the part of ``asyncpg.Pool`` in use."""
 
     async def acquire(self) -> AsyncpgConnection: ...
     async def release(self, connection: AsyncpgConnection, *, timeout: float | None = None) -> None: ...
@@ -43,7 +43,7 @@ class _Pool(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class _Pools:
-    """The connections of one event loop: for work, and one for notifications, which never waits for the others."""
+    """The connections of one event loop: for work, and one for notifications, which never waits for work."""
 
     work: _Pool
     notifier: _Pool
@@ -52,7 +52,7 @@ class _Pools:
         try:
             await self.work.close()
             await self.notifier.close()
-        except BaseException:  # cancelled: nothing may be left open
+        except BaseException:  # also cancelled: leave none open
             self.terminate()
             raise
 
@@ -62,7 +62,7 @@ class _Pools:
 
 
 class PostgresqlDriver:
-    """One PostgreSQL database. asyncpg's connections belong to an event loop, so each loop gets a pool of its own."""
+    """One PostgreSQL database. Connections of asyncpg belong to an event loop, so each loop has its own pool."""
 
     def __init__(self, url: DatabaseUrl, *, pool_size: int, busy_timeout_seconds: float) -> None:
         self._url, self._pool_size, self._busy_timeout_seconds = url, pool_size, busy_timeout_seconds
@@ -102,14 +102,14 @@ class PostgresqlDriver:
             return await session.drive(script)
 
     async def execute(self, sql: str, params: Params) -> int:
-        return await self._ask(lambda session: session.execute(sql, params), repeatable=only_reads(sql))
+        return await self._run_alone(lambda session: session.execute(sql, params), repeatable=only_reads(sql))
 
     async def perform(self, statement: Statement) -> Rows:
-        return await self._ask(lambda session: session.perform(statement), repeatable=only_reads(statement.sql))
+        return await self._run_alone(lambda session: session.perform(statement), repeatable=only_reads(statement.sql))
 
     @asynccontextmanager
     async def transaction(self, timeout_seconds: float) -> AsyncGenerator[Session]:
-        # The server's own limit holds even while the user's code blocks the loop; a second later, as ours comes first.
+        # The server's limit holds even while the user's code blocks the loop; ours comes a second earlier.
         milliseconds = round((timeout_seconds + 1) * 1000)
         async with self._transaction(
             f"BEGIN; SET LOCAL idle_in_transaction_session_timeout = {milliseconds}"
@@ -117,8 +117,8 @@ class PostgresqlDriver:
             yield session
 
     async def notify(self, payload: str) -> None:
-        telling = Statement("SELECT pg_notify(:channel, :payload)", ({"channel": CHANNEL, "payload": payload},))
-        await self._ask(lambda session: session.perform(telling), repeatable=True, notifies=True)
+        statement = Statement("SELECT pg_notify(:channel, :payload)", ({"channel": CHANNEL, "payload": payload},))
+        await self._run_alone(lambda session: session.perform(statement), repeatable=True, notifies=True)
 
     def signals(self) -> AsyncGenerator[str | None]:
         self._refuse_when_closed()
@@ -136,7 +136,7 @@ class PostgresqlDriver:
                     raise
                 await stack.aclose()
                 await self._renew_connections()
-                session = await self._begun(stack, begin)  # nothing but the first BEGIN was lost
+                session = await self._begun(stack, begin)  # only the BEGIN was lost
             try:
                 yield session
                 await session.control("COMMIT")
@@ -145,8 +145,9 @@ class PostgresqlDriver:
                 raise
 
     async def _begun(self, stack: AsyncExitStack, begin: str) -> PostgresqlSession:
-        """A connection with a transaction in it, to be given back by the stack."""
-        session = self._session(await stack.enter_async_context(self._connection()), alone=False)
+        """A connection inside a transaction; the stack releases it."""
+        connection = await stack.enter_async_context(self._acquired((await self._pools_here()).work))
+        session = self._session(connection, alone=False)
         try:
             await session.control(begin)
         except BaseException:
@@ -154,38 +155,33 @@ class PostgresqlDriver:
             raise
         return session
 
-    async def _ask(
-        self, question: Callable[[PostgresqlSession], Awaitable[T]], *, repeatable: bool, notifies: bool = False
+    async def _run_alone(
+        self, work: Callable[[PostgresqlSession], Awaitable[T]], *, repeatable: bool, notifies: bool = False
     ) -> T:
-        """Run one statement alone; once more, on a new connection, when the first was lost and no harm can be done.
+        """Run one statement alone; once more, on a new connection, when the first was lost and that is safe.
 
         Args:
-            repeatable: it does no harm to do it twice, which happens when the server did it and could not say so.
-            notifies: on the connection that never waits for the others.
+            repeatable: running it twice is safe, which happens when only the server's answer was lost.
+            notifies: use the connection for notifications.
         """
         try:
-            return await self._ask_once(question, notifies=notifies)
+            return await self._run_once(work, notifies=notifies)
         except DatabaseUnavailable as error:
             if not (never_sent(error.__cause__) or (repeatable and was_lost(error.__cause__))):
                 raise
         await self._renew_connections()
-        return await self._ask_once(question, notifies=notifies)
+        return await self._run_once(work, notifies=notifies)
 
-    async def _ask_once(self, question: Callable[[PostgresqlSession], Awaitable[T]], *, notifies: bool) -> T:
+    async def _run_once(self, work: Callable[[PostgresqlSession], Awaitable[T]], *, notifies: bool) -> T:
         pools = await self._pools_here()
         async with self._acquired(pools.notifier if notifies else pools.work) as connection:
-            return await question(self._session(connection, alone=True))
+            return await work(self._session(connection, alone=True))
 
     async def _renew_connections(self) -> None:
-        """After one connection was lost the others of this loop probably are, too."""
+        """Replace this loop's connections: after the loss of one, the others are probably lost, too."""
         pools = await self._pools_here()
         await pools.work.expire_connections()
         await pools.notifier.expire_connections()
-
-    @asynccontextmanager
-    async def _connection(self) -> AsyncGenerator[AsyncpgConnection]:
-        async with self._acquired((await self._pools_here()).work) as connection:
-            yield connection
 
     @asynccontextmanager
     async def _acquired(self, pool: _Pool) -> AsyncGenerator[AsyncpgConnection]:
@@ -204,14 +200,14 @@ class PostgresqlDriver:
         try:
             yield connection
         finally:
-            with suppress(*DRIVER_ERRORS):  # a connection that cannot be cleaned is closed, not used again
+            with suppress(*DRIVER_ERRORS):  # the pool closes a connection that cannot be cleaned
                 await pool.release(connection, timeout=CLEANUP_SECONDS)
 
     def _session(self, connection: AsyncpgConnection, *, alone: bool) -> "PostgresqlSession":
         return PostgresqlSession(connection, self._url.place, self._changed_sessions, alone=alone)
 
     async def _pools_here(self) -> _Pools:
-        """The running loop's pools. Making them awaits nothing, so two tasks never make them twice."""
+        """The running loop's pools. Creating them awaits nothing, so that two tasks never create them twice."""
         self._refuse_when_closed()
         loop = asyncio.get_running_loop()
         pools = self._pools.get(loop)
@@ -244,7 +240,7 @@ class PostgresqlDriver:
         await connection.execute(f"SET {_lock_timeout(self._busy_timeout_seconds)}")
 
     async def _clean(self, connection: AsyncpgConnection) -> None:
-        """Before a connection goes back: only one whose session was changed needs the round trip."""
+        """Clean a connection before its release; only a changed session costs the round trip."""
         if connection.get_server_pid() in self._changed_sessions:
             await connection.execute(connection.get_reset_query())
             await self._set_up(connection)
@@ -256,11 +252,11 @@ class PostgresqlDriver:
 
 
 def _lock_timeout(seconds: float) -> str:
-    return f"lock_timeout = {max(1, round(seconds * 1000))}"  # to PostgreSQL 0 is for ever
+    return f"lock_timeout = {max(1, round(seconds * 1000))}"  # 0 would mean for ever
 
 
 async def _rolled_back(session: PostgresqlSession) -> None:
-    """Roll back, even when cancelled once more meanwhile; a connection that cannot is not used again."""
+    """Roll back, even when cancelled once more meanwhile; a connection that cannot is dropped."""
     rollback = asyncio.ensure_future(session.control("ROLLBACK"))
     with suppress(DatabaseError):
         try:

@@ -1,4 +1,4 @@
-"""What PostgreSQL's and asyncpg's errors mean, in ours."""
+"""Errors of PostgreSQL and asyncpg, translated into ours."""
 
 import asyncpg
 
@@ -23,10 +23,10 @@ DRIVER_ERRORS = (
     ValueError,
     OverflowError,
 )
-"""What asyncpg raises for a connection or a statement."""
+"""Errors of asyncpg for a connection or a statement."""
 
 IMPOSSIBLE_TEXT = (asyncpg.CharacterNotInRepertoireError, asyncpg.UntranslatableCharacterError, asyncpg.DataError)
-"""What asyncpg raises, among other reasons, for text that PostgreSQL cannot store."""
+"""Errors of asyncpg for text that PostgreSQL cannot store, among other reasons."""
 
 LOST = (
     asyncpg.PostgresConnectionError,
@@ -37,7 +37,7 @@ LOST = (
     ConnectionAbortedError,
     BrokenPipeError,
 )
-"""What asyncpg raises when a connection ends under a statement; nobody knows whether the statement was done."""
+"""Errors of asyncpg for a connection that ended during a statement, whose outcome is unknown."""
 
 _BUSY = {
     "25P03": "the transaction stood idle for too long and the server ended it",
@@ -53,14 +53,14 @@ _WRONG_QUERY_CLASSES = ("0A", "21", "22", "26", "34", "42")
 
 
 def never_sent(error: BaseException | None) -> bool:
-    """Whether the connection had ended before the statement: the server has not seen it."""
+    """Whether the connection had ended before the statement, which the server never received."""
     return isinstance(error, asyncpg.InterfaceError | asyncpg.InternalClientError) and (
         "cannot switch to state" in str(error) or "connection is closed" in str(error)
     )
 
 
 def was_lost(error: BaseException | None) -> bool:
-    """Whether the connection has ended, before the statement or under it."""
+    """Whether the connection ended, before the statement or during it."""
     return isinstance(error, LOST) or never_sent(error)
 
 
@@ -69,7 +69,7 @@ def translated(error: Exception, place: str, sql: str | None = None) -> Database
 
     Args:
         place: host and port.
-        sql: what was being run, None while connecting.
+        sql: the statement; None while connecting.
     """
     what = f" The SQL: {shortened(sql)}" if sql else ""
     match error:
@@ -96,7 +96,7 @@ def translated(error: Exception, place: str, sql: str | None = None) -> Database
             return InvalidDatabaseUrl(
                 f"The URL of PostgreSQL at {place} cannot be used by asyncpg; is all of it quoted?"
             )
-        case _:  # Python's own errors, for a value that cannot be sent
+        case _:  # Python's own error, for a value that cannot be sent
             return InvalidQuery(f"The statement cannot be sent to PostgreSQL: {error}.{what}")
 
 
@@ -115,7 +115,7 @@ def _by_state(error: asyncpg.PostgresError, place: str, what: str) -> DatabaseEr
         return DatabaseError(f"PostgreSQL at {place} does not allow it: {message}. GRANT it to this user.{what}")
     if state.startswith(_UNAVAILABLE_CLASSES):
         return DatabaseUnavailable(f"PostgreSQL at {place} cannot be used: {message}.{what}")
-    if not what and state.startswith("42"):  # while connecting: the server was sent what the URL says
+    if not what and state.startswith("42"):  # while connecting: an option of the URL
         return InvalidDatabaseUrl(f"The URL has an option that PostgreSQL at {place} does not accept: {message}.")
     if state.startswith(_WRONG_QUERY_CLASSES):
         hint = " Was the schema created? await database.initialize()." if state == "42P01" else ""

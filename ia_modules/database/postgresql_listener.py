@@ -1,4 +1,4 @@
-"""LISTEN on a connection of its own, which is made again whenever it is lost."""
+"""LISTEN on its own connection, renewed when it is lost."""
 
 import asyncio
 import logging
@@ -14,16 +14,16 @@ CHANNEL = "ia_modules"
 
 _WAITING_SIGNALS = 1000
 _RECONNECT_SECONDS = (0.1, 10.0)
-_ASK_SECONDS = 30.0
+_CHECK_SECONDS = 30.0
 _ANSWER_SECONDS = 10.0
 
 logger = logging.getLogger(__name__)
 
 
 class Listener:
-    """What comes over the channel, for one reader.
+    """The payloads of the channel, for one reader.
 
-    Signals wait for their reader; when too many wait, one None ("something may have changed") stands for all of them.
+    Signals are queued; when too many are, one None ("something may have changed") replaces all of them.
     """
 
     def __init__(self, connect: Callable[[], Awaitable[AsyncpgConnection]], place: str) -> None:
@@ -32,7 +32,7 @@ class Listener:
         self._inbox: asyncio.Queue[str | Literal[False] | None] = asyncio.Queue()
 
     async def signals(self) -> AsyncGenerator[str | None]:
-        """Payloads; None as soon as it listens, and whenever something may have been missed. Ends at :meth:`stop`."""
+        """Payloads; None as soon as it listens, and when some may have been missed. Ends at :meth:`stop`."""
         self._loop = asyncio.get_running_loop()
         listening = asyncio.create_task(self._listen(), name="ia-modules:listen", context=Context())
         listening.add_done_callback(self._stopped)
@@ -96,10 +96,10 @@ class Listener:
 
 
 async def _until(lost: asyncio.Event, connection: AsyncpgConnection) -> None:
-    """Wait until the connection ends; ask now and then, as nobody tells of a network that has gone silent."""
+    """Wait until the connection ends; query it now and then, as a silent network reports no end."""
     while not lost.is_set():
         try:
-            async with asyncio.timeout(_ASK_SECONDS):
+            async with asyncio.timeout(_CHECK_SECONDS):
                 await lost.wait()
         except TimeoutError:
             await connection.execute("SELECT 1", timeout=_ANSWER_SECONDS)

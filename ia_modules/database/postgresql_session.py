@@ -24,7 +24,7 @@ from ia_modules.errors import DatabaseError, InvalidQuery, TransactionMisuse
 T = TypeVar("T")
 
 CLEANUP_SECONDS = 5.0
-"""How long a rollback or a goodbye may take before the connection is dropped instead."""
+"""How long a rollback or a polite close may take; after that the connection is dropped."""
 
 
 _CHANGES_SESSION = re.compile(
@@ -37,9 +37,9 @@ _CHANGES_SESSION = re.compile(
 
 @lru_cache(maxsize=1024)
 def changes_session(sql: str) -> bool:
-    """Whether a statement may leave something behind on its connection: a setting, a lock, a listener.
+    """Whether a statement may leave a setting, a lock or a listener on its connection.
 
-    Not seen: what a function of the user's own does; let it use ``SET LOCAL`` and ``pg_advisory_xact_lock``.
+    The user's own functions are not seen; they must use ``SET LOCAL`` and ``pg_advisory_xact_lock``.
     """
     return _CHANGES_SESSION.search(sql) is not None
 
@@ -52,15 +52,15 @@ _WRITES = re.compile(
 
 @lru_cache(maxsize=1024)
 def only_reads(sql: str) -> bool:
-    """Whether a statement may be sent again when nobody knows whether it was done.
+    """Whether a statement may be repeated when its outcome is unknown.
 
-    Not seen: what a function of the user's own does. False also for a reader whose text has a writer's word.
+    The user's own functions are not seen. False also for a read whose text has the word of a write.
     """
     return not changes_session(sql) and not _WRITES.search(sql)
 
 
 class AsyncpgConnection(Protocol):
-    """What is used of ``asyncpg.Connection``, which has no types of its own."""
+    """Types for the part of ``asyncpg.Connection`` in use."""
 
     async def execute(self, query: str, *args: Any, timeout: float | None = None) -> str: ...
     async def fetch(self, query: str, *args: Any) -> list[Any]: ...
@@ -75,7 +75,7 @@ class AsyncpgConnection(Protocol):
 
 
 class PostgresqlSession:
-    """A connection with :name parameters and our errors: in one transaction, or with each statement alone."""
+    """A connection with ``:name`` parameters and our errors. ``alone``: each statement is its own transaction."""
 
     def __init__(self, connection: AsyncpgConnection, place: str, changed_sessions: set[int], *, alone: bool) -> None:
         self._connection, self._place, self._alone = connection, place, alone
@@ -130,7 +130,7 @@ class PostgresqlSession:
             status = await self._connection.execute(sql, timeout=CLEANUP_SECONDS if sql == "ROLLBACK" else None)
         except DRIVER_ERRORS as error:
             raise self._translated(error, sql) from error
-        if sql == "COMMIT" and status != "COMMIT":  # the server's way to say that a statement has failed before
+        if sql == "COMMIT" and status != "COMMIT":  # a statement had failed before
             raise TransactionMisuse(
                 f"PostgreSQL at {self._place} rolled the transaction back instead of committing it, as a statement in "
                 "it had failed or was cancelled. Let its error leave the block."
@@ -138,7 +138,7 @@ class PostgresqlSession:
 
     def _translated(self, error: Exception, sql: str, rows: Sequence[Params] = ()) -> DatabaseError:
         if was_lost(error):
-            with suppress(*DRIVER_ERRORS):  # asyncpg may know it; if not, it would give it to the next one
+            with suppress(*DRIVER_ERRORS):  # or else the pool could give it to the next caller
                 self._connection.terminate()
         named = impossible_text(sql, rows) if isinstance(error, IMPOSSIBLE_TEXT) else None
         return named or translated(error, self._place, sql)
@@ -152,7 +152,7 @@ class PostgresqlSession:
             raise InvalidQuery(f"{error}. The SQL: {shortened(sql)}") from None
 
     async def _check_transaction(self, sql: str) -> None:
-        """Transactions begin and end with our blocks only: never with a BEGIN or COMMIT in somebody's SQL."""
+        """Refuse a BEGIN or COMMIT in the caller's SQL: only our blocks begin and end transactions."""
         if self._connection.is_in_transaction() != self._alone:
             return
         if self._alone:
@@ -170,6 +170,6 @@ def _arguments(names: Sequence[str], params: Params, sql: str) -> list[Any]:
 
 
 def _affected(status: str) -> int:
-    """The number in ``INSERT 0 3`` or ``UPDATE 3``; 0 for what changes no rows."""
+    """The number in ``INSERT 0 3`` or ``UPDATE 3``; 0 for a statement that changes no rows."""
     verb, _, counts = status.partition(" ")
     return int(counts.rpartition(" ")[2]) if verb in ("INSERT", "UPDATE", "DELETE", "MERGE") else 0

@@ -1,4 +1,4 @@
-"""The SQL of this project: named, in files, one sentence each."""
+"""The named SQL of this project, read from files."""
 
 import difflib
 import re
@@ -16,7 +16,7 @@ _NAME = re.compile(r"^-- name:[ \t]*(\S*)[ \t]*$", re.MULTILINE)
 
 
 class Queries(dict[str, str]):
-    """SQL by name; asking for a name that does not exist raises InvalidQuery with the names that come close."""
+    """SQL by name; an unknown name raises InvalidQuery with similar names."""
 
     def __missing__(self, name: str) -> str:
         close = difflib.get_close_matches(name, self) or sorted(self)
@@ -27,7 +27,7 @@ class Queries(dict[str, str]):
 
 @cache
 def load_queries(dialect: Dialect) -> Mapping[str, str]:
-    """Every named SQL for a database: ``sql/*.sql``, where ``sql/<dialect>/*.sql`` has the last word.
+    """Every named SQL for a database: ``sql/*.sql``, overridden by ``sql/<dialect>/*.sql``.
 
     Raises:
         InvalidQuery: a file is malformed, or two files of one folder use the same name.
@@ -36,7 +36,7 @@ def load_queries(dialect: Dialect) -> Mapping[str, str]:
 
 
 def read_queries(folder: Path, dialect: Dialect) -> Queries:
-    """What :func:`load_queries` promises, for any folder."""
+    """As :func:`load_queries`, for any folder."""
     return Queries({**_read_folder(folder), **_read_folder(folder / dialect)})
 
 
@@ -52,20 +52,20 @@ def _read_folder(folder: Path) -> dict[str, str]:
 
 
 def parse_queries(text: str, source: str) -> list[tuple[str, str]]:
-    """Names and sentences, in order, without the comments that follow a name.
+    """Names and sentences, in order, without the comments after a name.
 
     Args:
         source: the file's name, for messages.
 
     Raises:
-        InvalidQuery: something stands before the first name, a name is no name, or has no SQL.
+        InvalidQuery: SQL before the first name, a malformed name, or a name without SQL.
     """
     before, *parts = _NAME.split(text)
     if _without_leading_comments(before):
         raise InvalidQuery(
             f"{source} has SQL before its first name; expected a line such as: -- name: finish_execution."
         )
-    found: list[tuple[str, str]] = []
+    queries: list[tuple[str, str]] = []
     for name, body in zip(parts[::2], parts[1::2], strict=True):
         sql = _without_leading_comments(body)
         if not name.isidentifier():
@@ -74,8 +74,8 @@ def parse_queries(text: str, source: str) -> list[tuple[str, str]]:
             raise InvalidQuery(
                 f"{source} has no SQL under the name {name!r}; expected one sentence after its comments."
             )
-        found.append((name, sql))
-    return found
+        queries.append((name, sql))
+    return queries
 
 
 def _without_leading_comments(text: str) -> str:

@@ -1,4 +1,4 @@
-"""SQLite: one writer thread, a few reader threads, and the writer's job that serves a user's transaction."""
+"""SQLite: one writer thread, a few reader threads, and transactions as jobs of the writer."""
 
 import asyncio
 import time
@@ -12,9 +12,9 @@ from threading import Lock
 from typing import Any, TypeVar
 
 from ia_modules.database.driver import Params, Rows, Script, Session, Statement, closed_message, time_limit_message
-from ia_modules.database.sqlite_connection import Settings, SqliteConnection, Synchronous
+from ia_modules.database.sqlite_connection import SqliteConnection, SqliteSettings, Synchronous
 from ia_modules.database.sqlite_file import DatabaseFile
-from ia_modules.database.sqlite_worker import Job, Jobs, Worker
+from ia_modules.database.sqlite_thread import Job, Jobs, SqliteThread
 from ia_modules.database.url import MEMORY, DatabaseUrl
 from ia_modules.errors import DatabaseClosed, DatabaseError, DatabaseReadOnly, TransactionMisuse
 
@@ -24,12 +24,12 @@ _READERS = 3
 
 
 def utc_now() -> datetime:
-    """The clock, unless a test brings its own."""
+    """The default clock; tests may pass another."""
     return datetime.now(UTC)
 
 
 class SqliteDriver:
-    """One SQLite file, or one database in memory, whose only connection then serves reads and writes."""
+    """One SQLite file, or a database in memory, whose only connection serves reads and writes."""
 
     def __init__(
         self,
@@ -41,16 +41,16 @@ class SqliteDriver:
         poll_seconds: float,
     ) -> None:
         self._url, self._poll_seconds = url, poll_seconds
-        self._settings = Settings(
+        self._settings = SqliteSettings(
             file=DatabaseFile(url.target),
             busy_timeout_seconds=busy_timeout_seconds,
             synchronous=synchronous,
             now=now or utc_now,
         )
-        self._writer: Worker | None = None
-        self._readers: list[Worker] = []
-        self._watchers: set[Worker] = set()
-        self._ending: list[Worker] = []
+        self._writer: SqliteThread | None = None
+        self._readers: list[SqliteThread] = []
+        self._watchers: set[SqliteThread] = set()
+        self._ending: list[SqliteThread] = []
         self._starting = Lock()
         self._closed = False
 
@@ -61,9 +61,9 @@ class SqliteDriver:
         with self._starting:
             if not self._closed:
                 self._closed = True
-                self._stop_workers()
-        for worker in self._ending:  # whoever gives up waiting may come back to it: they end all the same
-            await worker.stopped()
+                self._stop_threads()
+        for thread in self._ending:  # a cancelled close() may be repeated; the threads end anyway
+            await thread.stopped()
 
     def exists(self) -> bool:
         return self._writer is not None or Path(self._url.target).exists()
@@ -96,7 +96,7 @@ class SqliteDriver:
             return await self.run(_only(statement))
         try:
             return await self._read(job)
-        except DatabaseReadOnly:  # it writes after all; the reader has changed nothing
+        except DatabaseReadOnly:  # the statement writes; the reader changed nothing
             return await self._write(job)
 
     @asynccontextmanager
@@ -117,7 +117,7 @@ class SqliteDriver:
         await asyncio.shield(asyncio.wrap_future(served))
 
     async def notify(self, payload: str) -> None:
-        """Nothing to do: a commit itself changes ``data_version``, which :meth:`signals` polls."""
+        """Do nothing: a commit changes ``data_version``, which :meth:`signals` polls."""
 
     async def signals(self) -> AsyncGenerator[str | None]:
         await self.open()
@@ -134,11 +134,11 @@ class SqliteDriver:
             if watcher is not self._writer:
                 watcher.stop()
 
-    def _stop_workers(self) -> None:
-        """Let every worker end. The writer is the last: the last connection of all empties the WAL into the file."""
+    def _stop_threads(self) -> None:
+        """Stop every thread, the writer last: the last connection to close moves the WAL into the file."""
         others = [*self._readers, *self._watchers]
-        for worker in others:
-            worker.stop()
+        for thread in others:
+            thread.stop()
         self._ending = others
         if self._writer:
             self._writer.stop(after=others)
@@ -157,8 +157,8 @@ class SqliteDriver:
 
         return await self._write(reading)
 
-    async def _reader(self) -> Worker:
-        """Any reader: they share one queue. They start after the writer has made the file what it must be."""
+    async def _reader(self) -> SqliteThread:
+        """A reader; all share one queue. They start after the writer has set up the file."""
         if not self._readers:
             await self._write(lambda _: None)
             with self._starting:
@@ -166,22 +166,22 @@ class SqliteDriver:
                 if not self._readers:
                     jobs: Jobs = SimpleQueue()
                     self._readers = [
-                        self._new_worker(f"reader-{number}", writes=False, jobs=jobs)
+                        self._new_thread(f"reader-{number}", writes=False, jobs=jobs)
                         for number in range(1, _READERS + 1)
                     ]
         return self._readers[0]
 
-    def _started_writer(self) -> Worker:
+    def _started_writer(self) -> SqliteThread:
         with self._starting:
             self._refuse_when_closed()
             if self._writer is None:
-                self._writer = self._new_worker("writer", writes=True)
+                self._writer = self._new_thread("writer", writes=True)
             return self._writer
 
-    def _started_watcher(self) -> Worker:
+    def _started_watcher(self) -> SqliteThread:
         with self._starting:
             self._refuse_when_closed()
-            watcher = self._new_worker("watcher", writes=False)
+            watcher = self._new_thread("watcher", writes=False)
             self._watchers.add(watcher)
             watcher.when_stopped(lambda: self._watchers.discard(watcher))
             return watcher
@@ -190,8 +190,8 @@ class SqliteDriver:
         if self._closed:
             raise DatabaseClosed(closed_message(self._url.safe))
 
-    def _new_worker(self, role: str, *, writes: bool, jobs: Jobs | None = None) -> Worker:
-        return Worker(f"ia-sqlite-{role}", self._settings, writes=writes, jobs=jobs)
+    def _new_thread(self, role: str, *, writes: bool, jobs: Jobs | None = None) -> SqliteThread:
+        return SqliteThread(f"ia-sqlite-{role}", self._settings, writes=writes, jobs=jobs)
 
 
 def _only(statement: Statement) -> Script[Rows]:
@@ -199,9 +199,9 @@ def _only(statement: Statement) -> Script[Rows]:
 
 
 class _SqliteTransaction:
-    """A user's transaction: one job of the writer thread, which serves its statements until it ends.
+    """A transaction with a handle: one job of the writer thread, which runs its statements until the end.
 
-    So it is alone by nature, and its time limit holds even while the user's code hangs.
+    No other writer runs meanwhile, and the time limit holds even while the user's code hangs.
     """
 
     def __init__(self, timeout_seconds: float) -> None:
@@ -212,22 +212,22 @@ class _SqliteTransaction:
         self.begun: Future[None] = Future()
 
     async def execute(self, sql: str, params: Params) -> int:
-        return await self._asked(lambda connection: connection.execute(sql, params), sql)
+        return await self._on_writer(lambda connection: connection.execute(sql, params), sql)
 
     async def perform(self, statement: Statement) -> Rows:
-        return await self._asked(lambda connection: connection.perform(statement), statement.sql)
+        return await self._on_writer(lambda connection: connection.perform(statement), statement.sql)
 
     def end(self, *, commit: bool) -> None:
-        """Ask the writer thread to end it, after the statements asked for so far."""
+        """End the transaction after the statements queued so far."""
         self._requests.put(commit)
 
     def never_begun(self, served: Future[None]) -> None:
-        """Tell who waits for the beginning that there was none."""
+        """Fail the wait for :attr:`begun` when the transaction never began."""
         if not served.cancelled() and not self.begun.done():
             self.begun.set_exception(served.exception() or TransactionMisuse("The transaction ended before it began."))
 
     def serve(self, connection: SqliteConnection) -> None:
-        """Run on the writer thread, from BEGIN to the end.
+        """Run the transaction on the writer thread, from BEGIN to the end.
 
         Raises:
             TransactionMisuse: the time limit came first; everything was rolled back.
@@ -258,10 +258,10 @@ class _SqliteTransaction:
                 continue
             try:
                 future.set_result(job(connection))
-            except BaseException as error:  # noqa: BLE001 - it belongs to who waits for the future
+            except BaseException as error:  # noqa: BLE001 - the caller gets every error of its job
                 future.set_exception(error)
 
-    async def _asked(self, job: Callable[[SqliteConnection], T], sql: str) -> T:
+    async def _on_writer(self, job: Callable[[SqliteConnection], T], sql: str) -> T:
         def watched(connection: SqliteConnection) -> T:
             result = job(connection)
             connection.refuse_ended_transaction(sql)

@@ -1,4 +1,4 @@
-"""One SQLite connection: how it is opened, how statements and scripts run on it. It belongs to one thread."""
+"""One SQLite connection, used by one thread: opening it, running statements and scripts on it."""
 
 import time
 from collections.abc import Callable, Generator
@@ -26,11 +26,11 @@ _STEPS_BETWEEN_CHECKS = 20_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Settings:
+class SqliteSettings:
     """How a connection is opened.
 
     Attributes:
-        file: the database's, or memory.
+        file: the database file, or memory.
         busy_timeout_seconds: how long a statement waits for another process's lock.
         synchronous: FULL flushes at every commit; NORMAL may lose the last commits when the power fails.
         now: the clock behind ``ia_now()``.
@@ -43,9 +43,9 @@ class Settings:
 
 
 class SqliteConnection:
-    """A connection with this project's settings; everything it raises is one of our errors."""
+    """A connection with this project's settings. It raises only errors of :mod:`ia_modules.errors`."""
 
-    def __init__(self, settings: Settings, *, writes: bool) -> None:
+    def __init__(self, settings: SqliteSettings, *, writes: bool) -> None:
         self._settings = settings
         self._busy_timeout_seconds = settings.busy_timeout_seconds
         self.check_file()
@@ -59,7 +59,7 @@ class SqliteConnection:
         self._apsw.close(force=True)
 
     def optimize(self) -> None:
-        """Let SQLite learn how much there is of what, where that has changed a lot; not when somebody else writes."""
+        """Update the planner's statistics where they are out of date; skipped while another connection writes."""
         with suppress(*DRIVER_ERRORS):
             self._apsw.set_busy_timeout(0)
             self._apsw.execute("PRAGMA optimize")
@@ -69,10 +69,10 @@ class SqliteConnection:
         self._settings.file.check()
 
     def perform(self, statement: Statement) -> Rows:
-        """Run a statement for each of its rows; what it returned."""
+        """Run a statement for each of its rows; all rows returned."""
         try:
             if has_nul(statement.rows) and (unequal := impossible_text(statement.sql, statement.rows)):
-                raise unequal  # SQLite alone would store it
+                raise unequal  # PostgreSQL would refuse it
             if statement.whole_file:
                 self._apsw.execute(statement.sql, can_cache=False).fetchall()
                 return []
@@ -116,7 +116,7 @@ class SqliteConnection:
             return finished.value
 
     def commit(self) -> None:
-        """End a transaction with its effects, if they can still be found by others."""
+        """Commit, unless the file was moved, deleted or replaced."""
         self.check_file()
         self.control("COMMIT")
 
@@ -128,24 +128,24 @@ class SqliteConnection:
             raise self._translated(error, sql) from error
 
     def roll_back(self) -> None:
-        """End a transaction without its effects, if there is one (SQLite itself ends it after some errors)."""
+        """Roll back, if a transaction is open (SQLite ends it by itself after some errors)."""
         if self._apsw.in_transaction:
             self.control("ROLLBACK")
 
     def refuse_open_transaction(self, sql: str) -> None:
-        """Raise InvalidQuery when a statement that stood alone has left a transaction open."""
+        """Raise InvalidQuery when a statement outside a transaction left one open."""
         if self._apsw.in_transaction:
             self.roll_back()
             raise InvalidQuery(begins_or_ends_message(sql))
 
     def refuse_ended_transaction(self, sql: str) -> None:
-        """Raise InvalidQuery when a statement has ended the transaction that it ran in."""
+        """Raise InvalidQuery when a statement ended the transaction it ran in."""
         if not self._apsw.in_transaction:
             raise InvalidQuery(begins_or_ends_message(sql))
 
     @contextmanager
     def interrupted_when(self, unwanted: Callable[[], bool]) -> Generator[None]:
-        """Interrupt a statement that runs while ``unwanted`` has become true. May be nested."""
+        """Interrupt the running statement when ``unwanted()`` becomes true. May be nested."""
         self._apsw.set_progress_handler(unwanted, _STEPS_BETWEEN_CHECKS, id=unwanted)
         try:
             yield
@@ -154,7 +154,7 @@ class SqliteConnection:
 
     @contextmanager
     def waiting_for_locks(self, seconds: float | None) -> Generator[None]:
-        """Wait so long for another process's lock meanwhile; None = as long as ever."""
+        """Inside the block, wait at most this long for another process's lock; None = the usual limit."""
         if seconds is None:
             yield
             return
@@ -168,7 +168,7 @@ class SqliteConnection:
 
     @contextmanager
     def only_reading(self) -> Generator[None]:
-        """Refuse to write meanwhile; for the one connection of a database in memory."""
+        """Inside the block, refuse writes; for the only connection of a database in memory."""
         self._apsw.pragma("query_only", 1)
         try:
             yield
@@ -176,7 +176,7 @@ class SqliteConnection:
             self._apsw.pragma("query_only", 0)
 
     def version(self) -> int:
-        """A number that changes when another connection commits; in memory, where there is none, at every change."""
+        """A number that changes when another connection commits; in memory, at every change."""
         try:
             return int(self._apsw.pragma("data_version")) + self._apsw.total_changes()
         except DRIVER_ERRORS as error:
@@ -190,12 +190,12 @@ class SqliteConnection:
 def _rows(cursor: ApswCursor) -> Rows:
     try:
         names = [name for name, _ in cursor.get_description()]
-    except apsw.ExecutionCompleteError:  # it has ended without a row
+    except apsw.ExecutionCompleteError:  # the statement returned no row
         return []
     return [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
 
 
-def _open(settings: Settings, *, writes: bool) -> ApswConnection:
+def _open(settings: SqliteSettings, *, writes: bool) -> ApswConnection:
     create = apsw.SQLITE_OPEN_CREATE if writes and settings.file.may_be_created else 0
     connection = cast(
         "ApswConnection",
@@ -222,7 +222,7 @@ def _open(settings: Settings, *, writes: bool) -> ApswConnection:
 
 
 def _use_wal(connection: ApswConnection, timeout_seconds: float) -> None:
-    """Switch the file to WAL, which it keeps. SQLite does not wait for other processes here, so this does."""
+    """Switch the file to WAL, for good. SQLite itself does not wait for other processes here."""
     deadline = time.monotonic() + timeout_seconds
     while True:
         try:
@@ -238,7 +238,7 @@ def _use_wal(connection: ApswConnection, timeout_seconds: float) -> None:
 
 
 def _register_clock(connection: ApswConnection, now: Callable[[], datetime]) -> None:
-    """``ia_now()``, and ``ia_now(seconds)`` for the time so many seconds from now."""
+    """``ia_now()``, and ``ia_now(seconds)``, the time that many seconds from now."""
 
     def ia_now(offset_seconds: float = 0) -> str:
         return format_time(now() + timedelta(seconds=offset_seconds))
@@ -248,7 +248,7 @@ def _register_clock(connection: ApswConnection, now: Callable[[], datetime]) -> 
 
 
 def _bind(_cursor: ApswCursor, _number: int, value: Any) -> str:
-    """What SQLite cannot store itself: datetimes become text."""
+    """Convert a parameter that SQLite cannot store: datetimes become text."""
     if isinstance(value, datetime):
         return format_time(value)
     raise TypeError(

@@ -1,4 +1,4 @@
-"""What SQLite's errors mean, in ours."""
+"""Errors of SQLite, translated into ours."""
 
 import re
 
@@ -43,7 +43,7 @@ _UNUSABLE_READ_ONLY = (
     apsw.SQLITE_READONLY_RECOVERY,
 )
 DRIVER_ERRORS = (apsw.Error, KeyError, TypeError, ValueError, OverflowError)
-"""What apsw raises for a statement: SQLite's errors, and Python's for a parameter that it cannot bind."""
+"""Errors of apsw for a statement: SQLite's, and Python's for a parameter that cannot be bound."""
 
 
 def translated(
@@ -52,8 +52,8 @@ def translated(
     """The error to raise ``from error``.
 
     Args:
-        sql: what was being run, None while opening.
-        connection: where the schema can be looked up, None while opening.
+        sql: the statement; None while opening.
+        connection: for the names in its schema; None while opening.
     """
     what = f" The SQL: {shortened(sql)}" if sql else ""
     match error:
@@ -101,7 +101,7 @@ def _advice(error: Exception) -> str:
 
 
 def _constraint(message: str, connection: ApswConnection | None) -> str | None:
-    """The violated rule's name as PostgreSQL would tell it; None when SQLite does not say which one it was."""
+    """The violated constraint's name, as PostgreSQL has it; None when SQLite does not say."""
     kind, _, culprit = message.partition(" constraint failed: ")
     if kind == "CHECK":
         return culprit

@@ -1,4 +1,4 @@
-"""The file behind a SQLite path: whether it is still the one that was opened."""
+"""The identity of a SQLite file: whether its path still leads to the file that was opened."""
 
 import os
 
@@ -9,10 +9,10 @@ Identity = tuple[int, int]
 
 
 class DatabaseFile:
-    """What a path led to at the first opening, for all connections of one manager; from any thread.
+    """The identity of a file at its first opening, for all connections of one manager. Thread-safe.
 
-    A file that is deleted or replaced stays open: without a look at the path, commits would go on into a file that
-    nobody can find, while a new connection would begin with an empty one. The look is a ``stat``, about 2 µs.
+    A deleted or replaced file stays open: without a check, commits would go into a file without a name, while a new
+    connection would start an empty one. The check is a ``stat``, about 2 µs.
     """
 
     def __init__(self, path: str) -> None:
@@ -21,11 +21,11 @@ class DatabaseFile:
 
     @property
     def may_be_created(self) -> bool:
-        """Whether nothing was opened there yet, so that a missing file is a new one."""
+        """Whether no file was opened yet; only then a missing file is created."""
         return self._opened is None
 
     def remember(self) -> None:
-        """What the path leads to has been opened. Only the first time counts."""
+        """Store the identity of the opened file. Only the first call counts."""
         if self._opened is None and self.path != MEMORY:
             self._opened = self._found()
 

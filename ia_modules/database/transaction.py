@@ -1,4 +1,4 @@
-"""The handle that ``async with database.transaction() as handle`` gives, and the rule that only it is used inside."""
+"""The handle of ``async with database.transaction() as handle``, the only one that may be used inside the block."""
 
 import asyncio
 from collections.abc import AsyncGenerator, Sequence
@@ -17,8 +17,8 @@ _FAILED = (
 
 
 @dataclass(eq=False, slots=True)
-class _Scope:
-    """One transaction's block, as those see it who must stay out."""
+class _OpenBlock:
+    """The block of one transaction, and whether its statements may still be committed."""
 
     driver: Driver
     timeout_seconds: float
@@ -27,26 +27,26 @@ class _Scope:
     failed: bool = False
     ended: bool = False
 
-    def refuse_what_is_lost(self) -> None:
-        """Raise TransactionMisuse when it can no longer be committed, even if a blocked loop could not say so."""
+    def refuse_after_failure(self) -> None:
+        """Raise TransactionMisuse after a failed statement or the time limit, also on a loop that was blocked."""
         if asyncio.get_running_loop().time() >= self.deadline:
             raise TransactionMisuse(time_limit_message(self.timeout_seconds))
         if self.failed:
             raise TransactionMisuse(_FAILED)
 
 
-_open_here: ContextVar[tuple[_Scope, ...]] = ContextVar("ia_modules_open_transactions", default=())
-"""The transactions whose block this code runs in, directly or as a task that was started there."""
+_open_here: ContextVar[tuple[_OpenBlock, ...]] = ContextVar("ia_modules_open_transactions", default=())
+"""The transactions whose block encloses the running code, also in tasks started inside it."""
 
 
 class Transaction:
-    """Statements that become true together, or not at all. Parameters are ``:name``.
+    """Statements that are committed together, or not at all. Parameters are ``:name``.
 
-    After a statement has failed nothing more can be done with it: leave the block.
+    After a failed statement every other one is refused: leave the block.
     """
 
-    def __init__(self, session: Session, scope: _Scope) -> None:
-        self._session, self._scope = session, scope
+    def __init__(self, session: Session, block: _OpenBlock) -> None:
+        self._session, self._block = session, block
 
     async def execute(self, sql: str, params: Params | None = None) -> int:
         """Run one statement; how many rows it inserted, updated or deleted."""
@@ -70,49 +70,38 @@ class Transaction:
 
     @asynccontextmanager
     async def _usable(self) -> AsyncGenerator[Session]:
-        async with self._turn():
-            if self._scope.ended:
-                raise TransactionMisuse("The transaction has ended; its handle cannot be used after its block.")
-            self._scope.refuse_what_is_lost()
-            try:
-                yield self._session
-            except BaseException:  # also cancelled: what was asked for has not been done
-                self._scope.failed = True
-                raise
-
-    @asynccontextmanager
-    async def _turn(self) -> AsyncGenerator[None]:
-        """One statement at a time; who is cancelled while waiting has not got what they asked for either."""
+        """One statement at a time. An error or a cancellation, also while waiting, fails the transaction."""
         try:
-            await self._scope.one_at_a_time.acquire()
+            async with self._block.one_at_a_time:
+                if not self._block.ended:
+                    self._block.refuse_after_failure()
+                    yield self._session
+                    return
         except BaseException:
-            self._scope.failed = True
+            self._block.failed = True
             raise
-        try:
-            yield
-        finally:
-            self._scope.one_at_a_time.release()
+        raise TransactionMisuse("The transaction has ended; its handle cannot be used after its block.")
 
 
 @asynccontextmanager
 async def open_transaction(driver: Driver, timeout_seconds: float) -> AsyncGenerator[Transaction]:
-    """One transaction, in which the manager itself is out of bounds. Raises TransactionMisuse at the time limit."""
+    """One transaction, inside which the manager refuses every call. Raises TransactionMisuse at the time limit."""
     limit = asyncio.timeout(None)
     try:
         async with limit, driver.transaction(timeout_seconds) as session:
-            deadline = asyncio.get_running_loop().time() + timeout_seconds  # waiting for its turn does not count
+            deadline = asyncio.get_running_loop().time() + timeout_seconds  # without the wait for a connection
             limit.reschedule(deadline)
-            scope = _Scope(driver, timeout_seconds, deadline, asyncio.Lock())
-            _open_here.set((*_open_here.get(), scope))
+            block = _OpenBlock(driver, timeout_seconds, deadline, asyncio.Lock())
+            _open_here.set((*_open_here.get(), block))
             try:
-                yield Transaction(session, scope)
-                scope.ended = True
-                async with scope.one_at_a_time:  # a task that was left behind may still be at a statement
-                    scope.refuse_what_is_lost()
-                limit.reschedule(None)  # a commit is never cut short: nobody would know whether it happened
+                yield Transaction(session, block)
+                block.ended = True
+                async with block.one_at_a_time:  # a task started inside may still run a statement
+                    block.refuse_after_failure()
+                limit.reschedule(None)  # a commit is never interrupted: its outcome would be unknown
             finally:
-                scope.ended = True
-                _open_here.set(tuple(other for other in _open_here.get() if other is not scope))
+                block.ended = True
+                _open_here.set(tuple(other for other in _open_here.get() if other is not block))
     except TimeoutError as error:
         if limit.expired():
             raise TransactionMisuse(time_limit_message(timeout_seconds)) from error
@@ -120,16 +109,16 @@ async def open_transaction(driver: Driver, timeout_seconds: float) -> AsyncGener
 
 
 def is_inside(driver: Driver) -> bool:
-    """Whether this code runs inside a transaction of this database."""
-    return any(scope.driver is driver and not scope.ended for scope in _open_here.get())
+    """Whether the caller runs inside a transaction of this database."""
+    return any(block.driver is driver and not block.ended for block in _open_here.get())
 
 
 def refuse_inside(driver: Driver, called: str, instead: str) -> None:
-    """Raise TransactionMisuse when this code runs inside a transaction of this database.
+    """Raise TransactionMisuse when the caller runs inside a transaction of this database.
 
     Args:
         called: what was called, such as ``database.execute_async()``.
-        instead: the handle's method for it.
+        instead: the handle's method to use.
     """
     if is_inside(driver):
         raise TransactionMisuse(

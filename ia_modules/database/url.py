@@ -1,4 +1,4 @@
-"""Database URLs: what they mean, and how they are shown without a password."""
+"""Database URLs: parsed, and shown without a password."""
 
 import re
 from dataclasses import dataclass, field
@@ -15,7 +15,7 @@ _EXPECTED = (
 )
 _HIDDEN = "***"
 _SECRET = re.compile(r"pass(?!file)|pwd|secret|scram_\w*_key", re.IGNORECASE)
-"""Options that are never shown, however they are spelt: libpq's own and what somebody may have taken for them."""
+"""Options whose values are never shown: libpq's own, and likely misspellings of them."""
 
 _IMPOSSIBLE = re.compile(r"[\0\ud800-\udfff]")
 _ONLY_LIBPQ = {
@@ -26,18 +26,18 @@ _ONLY_LIBPQ = {
     "keepalives_interval",
     "tcp_user_timeout",
 }
-"""What libpq takes about its own sockets; asyncpg has no such option and would send it to the server, which refuses."""
+"""Options of libpq's own sockets. asyncpg does not know them and would send them to the server, which refuses."""
 
 
 @dataclass(frozen=True)
 class DatabaseUrl:
-    """A database URL that was understood.
+    """A parsed database URL.
 
     Attributes:
         target: SQLite: the absolute path, or ``:memory:``. PostgreSQL: the URL for asyncpg, with its password.
-        safe: the URL as it may be shown.
-        place: where that is, for messages: a path, or host and port.
-        connect_timeout_seconds: from ``?connect_timeout=``, None when not given.
+        safe: the URL without its secrets.
+        place: a path, or host and port, for messages.
+        connect_timeout_seconds: from ``?connect_timeout=``; None when absent.
     """
 
     dialect: Dialect
@@ -48,10 +48,10 @@ class DatabaseUrl:
 
 
 def parse_url(url: str) -> DatabaseUrl:
-    """Understand a database URL.
+    """Parse a database URL.
 
     Raises:
-        InvalidDatabaseUrl: with what was found and what is expected; a password is never part of it.
+        InvalidDatabaseUrl: with the part found and the form expected, never with a password.
     """
     scheme, separator, _ = url.partition("://")
     if not separator or not re.fullmatch(r"[A-Za-z][\w+.-]*", scheme):
@@ -135,13 +135,13 @@ def _rebuilt(netloc: str, path: str, options: dict[str, str]) -> str:
 
 
 def _place(hosts: str, ports: str | None) -> str:
-    """Host and port, or a socket's folder, as a message names them."""
+    """Host and port, or a socket's folder, for messages."""
     if not hosts:
         return f"the local server (port {ports or 5432})"
-    given = (ports or "").split(",")
+    listed = (ports or "").split(",")
     shown: list[str] = []
     for number, host in enumerate(hosts.split(",")):
-        name, port = host, given[min(number, len(given) - 1)] or "5432"
+        name, port = host, listed[min(number, len(listed) - 1)] or "5432"
         if not host.startswith("/") and (found := re.fullmatch(r"(\[[^\]]*\]|[^:]*)(?::(.*))?", host)):
             name, port = found[1], found[2] or port
         if not port.isdigit():
@@ -153,9 +153,9 @@ def _place(hosts: str, ports: str | None) -> str:
     return ", ".join(shown)
 
 
-def _connect_timeout(given: str | None) -> float | None:
-    if given is None or given == "":
+def _connect_timeout(text: str | None) -> float | None:
+    if not text:
         return None
-    if not given.isdigit():
-        raise InvalidDatabaseUrl(f"The PostgreSQL URL has connect_timeout={given!r}; expected whole seconds.")
-    return float(given) or None
+    if not text.isdigit():
+        raise InvalidDatabaseUrl(f"The PostgreSQL URL has connect_timeout={text!r}; expected whole seconds.")
+    return float(text) or None

@@ -1,11 +1,11 @@
-"""Group commit: the transitions of everybody who writes at the same time, in one transaction.
+"""Group commit: transitions of concurrent writers, in one transaction.
 
-There is one queue and no timer. While one batch flushes, the next one forms; every writer is woken after the commit of
-its own transition, never before. A batch that fails is halved until the bad ones are alone and fail alone; writing
-again is safe, because what is recorded already is recognised. What somebody else keeps locked is tried by itself, and
-holds up nobody but its own writer.
+There is one queue and no timer. While one batch is written, the next one forms; a writer wakes after the commit of its
+own transition, never before. A batch that fails is halved until the bad transitions are alone and fail alone; writing
+again is safe, because a recorded transition is recognised. A transition that waits for another process's lock is tried
+by itself, and delays only its own writer.
 
-    queue of Transition → read the rows they touch → decide (pure) → write what changed → commit → wake the writers
+    queue of Transition → read their rows → decide (pure) → write the changes → commit → wake the writers
 """
 
 import asyncio
@@ -21,7 +21,7 @@ from ia_modules.tracker.batch import write_batch
 from ia_modules.transitions import Recorded, Transition
 
 BATCH_LIMIT = 500
-"""Transitions in one commit: beyond this a larger batch only makes the first writer wait longer."""
+"""Transitions in one commit; a larger batch would only make the first writer wait longer."""
 
 _LOCK_SECONDS, _SHORT_LOCK_SECONDS = 1.0, 0.2
 _FIRST_PAUSE_SECONDS, _LONGEST_PAUSE_SECONDS = 0.05, 1.0
@@ -29,14 +29,14 @@ _FIRST_PAUSE_SECONDS, _LONGEST_PAUSE_SECONDS = 0.05, 1.0
 
 @dataclass(frozen=True, slots=True)
 class _Waiting:
-    """A transition and the writer that waits for its outcome, until a moment on the loop's clock."""
+    """A transition whose writer waits for the outcome. ``deadline``: on the loop's clock."""
 
     transition: Transition
     outcome: asyncio.Future[Recorded]
     deadline: float
 
-    def settle(self, outcome: Recorded | Exception) -> None:
-        if self.outcome.done():  # the writer was cancelled and does not wait any more
+    def resolve(self, outcome: Recorded | Exception) -> None:
+        if self.outcome.done():  # the writer was cancelled
             return
         if isinstance(outcome, Recorded):
             self.outcome.set_result(outcome)
@@ -45,7 +45,7 @@ class _Waiting:
 
 
 class Committer:
-    """Writes transitions, from any task of one event loop; it has a task of its own only while there is work."""
+    """Writes transitions, from any task of one event loop. Its own task runs only while there is work."""
 
     def __init__(
         self,
@@ -57,26 +57,26 @@ class Committer:
         """Write to a database.
 
         Args:
-            on_commit: told after each commit which executions changed; must not block.
+            on_commit: called after each commit with the executions that changed; must not block.
             give_up_seconds: how long a transition is tried again while the database is unreachable or busy.
         """
         self._database = database
         self._on_commit = on_commit
         self._give_up_seconds = give_up_seconds
         self._queue: deque[_Waiting] = deque()
-        self._stuck: deque[_Waiting] = deque()  # each tried by itself: somebody else holds a lock on what it needs
+        self._stuck: deque[_Waiting] = deque()  # each tried by itself: another process holds a lock on its rows
         self._drain_task: asyncio.Task[None] | None = None
 
     async def record(self, transition: Transition) -> Recorded:
         """Write a transition; return after its commit.
 
-        A writer that is cancelled while it waits is not told: the transition is then written whole or not at all.
+        When the caller is cancelled meanwhile, the transition is written whole or not at all.
 
         Raises:
             TrackerError: the transition was refused; nothing of it was written.
             DatabaseError: it could not be written.
-            TransactionMisuse: called inside ``database.transaction()``, which it would wait for.
-            OtherEventLoop: this committer is at work on another event loop.
+            TransactionMisuse: called inside ``database.transaction()``, whose end it would wait for.
+            OtherEventLoop: this committer is in use on another event loop.
         """
         self._database.refuse_inside_transaction("the tracker")
         loop = asyncio.get_running_loop()
@@ -91,7 +91,7 @@ class Committer:
         return await waiting.outcome
 
     async def close(self) -> None:
-        """Wait until everything that is queued is written."""
+        """Wait until every queued transition is written."""
         if self._drain_task is not None and not self._drain_task.done():
             await asyncio.shield(self._drain_task)
 
@@ -108,23 +108,23 @@ class Committer:
                 pause_seconds = _FIRST_PAUSE_SECONDS if moved else min(2 * pause_seconds, _LONGEST_PAUSE_SECONDS)
                 if not moved:
                     await asyncio.sleep(pause_seconds)
-        except BaseException as error:  # cancelled with its loop: never leave a writer waiting
+        except BaseException as error:  # also cancelled with its loop: no writer may wait for ever
             failure = DatabaseError(f"The transition may not have been written: {error!r}.")
             failure.__cause__ = error
             for waiting in (*batch, *self._queue, *self._stuck):
-                waiting.settle(failure)
+                waiting.resolve(failure)
             self._queue.clear()
             self._stuck.clear()
             raise
 
     async def _commit(self, batch: list[_Waiting], lock_seconds: float) -> bool:
-        """Write a batch, halved where it fails; False when nothing came of it and it must be tried again later."""
+        """Write a batch, halved where it fails; False when all of it must be tried again later."""
         try:
             script = write_batch(self._database.query, [waiting.transition for waiting in batch])
             outcomes = await self._database.run(script, lock_timeout_seconds=lock_seconds)
         except DatabaseUnavailable as error:
             return self._later(batch, self._queue, error, final=isinstance(error, DatabaseClosed))
-        except Exception as error:  # noqa: BLE001 - whatever is wrong with one must not fail the others
+        except Exception as error:  # noqa: BLE001 - one bad transition must not fail the others
             if len(batch) == 1:
                 return self._later(batch, self._stuck, error, final=not isinstance(error, DatabaseBusy))
             half = len(batch) // 2
@@ -134,19 +134,19 @@ class Committer:
         if changed:
             self._on_commit(changed)
         for waiting, outcome in zip(batch, outcomes, strict=True):
-            if outcome is None:  # decided on rows that somebody changed meanwhile
+            if outcome is None:  # its rows changed after the decision
                 self._queue.append(waiting)
             else:
-                waiting.settle(outcome)
+                waiting.resolve(outcome)
         return True
 
     def _later(self, batch: list[_Waiting], queue: deque[_Waiting], error: Exception, *, final: bool) -> bool:
-        """Put a batch back for another try; its writers are told of the error where there is no time for one."""
+        """Queue a batch for another try; writers whose time is over get the error."""
         now = asyncio.get_running_loop().time()
         again = [] if final else [waiting for waiting in batch if now < waiting.deadline]
         for waiting in batch:
             if waiting not in again:
-                waiting.settle(_twin(error))
+                waiting.resolve(_own(error))
         if queue is self._queue:
             queue.extendleft(reversed(again))
         else:
@@ -154,9 +154,9 @@ class Committer:
         return not again
 
 
-def _twin(error: Exception) -> Exception:
-    """An error for one of several writers: the notes and the traceback that it gathers on its way are its own."""
-    twin = type(error).__new__(type(error), *error.args)
-    twin.__dict__.update(error.__dict__)
-    twin.__cause__ = error.__cause__
-    return twin
+def _own(error: Exception) -> Exception:
+    """A copy of an error, so that each writer's has its own notes and traceback."""
+    own = type(error).__new__(type(error), *error.args)
+    own.__dict__.update(error.__dict__)
+    own.__cause__ = error.__cause__
+    return own

@@ -134,7 +134,7 @@ async def test_a_lost_connection_is_made_again_and_says_so(database: DatabaseMan
 async def test_a_listener_asks_now_and_then_whether_the_server_is_still_there(
     database: DatabaseManager, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(postgresql_listener, "_ASK_SECONDS", 0.01)
+    monkeypatch.setattr(postgresql_listener, "_CHECK_SECONDS", 0.01)
     listeners = "SELECT count(*) AS n FROM pg_stat_activity WHERE query = :query AND datname = current_database()"
     async with aclosing(database.signals()) as signals, asyncio.timeout(5):
         assert await soon(signals) is None

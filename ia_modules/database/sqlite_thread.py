@@ -1,4 +1,4 @@
-"""Threads that own SQLite connections: each runs one job after another, so nothing else needs a lock."""
+"""Threads that each own a SQLite connection and run one job after another, so that a connection needs no lock."""
 
 import asyncio
 import threading
@@ -8,7 +8,7 @@ from queue import SimpleQueue
 from typing import Any, TypeVar
 
 from ia_modules.database.driver import closed_message
-from ia_modules.database.sqlite_connection import Settings, SqliteConnection
+from ia_modules.database.sqlite_connection import SqliteConnection, SqliteSettings
 from ia_modules.errors import DatabaseClosed, DatabaseError
 
 T = TypeVar("T")
@@ -16,34 +16,34 @@ Job = Callable[[SqliteConnection], Any]
 
 
 class Result(Future[T]):
-    """What a job will have returned or raised."""
+    """The value or the error of a job."""
 
     abandoned = False
-    """Set it when nobody waits any more: a statement that still runs is interrupted then, and its job fails."""
+    """Set when the caller is cancelled: a running statement is interrupted, and its job fails."""
 
 
 Jobs = SimpleQueue[tuple[Job, Result[Any]] | None]
 
 
-class Worker:
+class SqliteThread:
     """One thread with a connection of its own, opened at the first job.
 
-    Workers that share ``jobs`` take turns: whoever is free takes the next one.
+    Threads that share ``jobs`` take turns: the next free one takes the next job.
     """
 
-    def __init__(self, name: str, settings: Settings, *, writes: bool, jobs: Jobs | None = None) -> None:
+    def __init__(self, name: str, settings: SqliteSettings, *, writes: bool, jobs: Jobs | None = None) -> None:
         self._settings, self._writes = settings, writes
         self._jobs: Jobs = SimpleQueue() if jobs is None else jobs
         self._connection: SqliteConnection | None = None
         self._ending, self._stopped = threading.Lock(), False
-        self._after: Sequence[Worker] = ()
+        self._after: Sequence[SqliteThread] = ()
         self._ended: Future[None] = Future()
-        self._ended.set_running_or_notify_cancel()  # who gives up waiting for the end does not prevent it
+        self._ended.set_running_or_notify_cancel()  # a cancelled wait does not cancel the end
         self._thread = threading.Thread(target=self._work, name=name, daemon=True)
         self._thread.start()
 
     def submit(self, job: Callable[[SqliteConnection], T]) -> Result[T]:
-        """Queue a job. Cancelling its result drops it if it has not begun."""
+        """Queue a job. Cancelling its result removes it from the queue, unless it has begun."""
         result: Result[T] = Result()
         with self._ending:
             if self._stopped:
@@ -52,7 +52,7 @@ class Worker:
         return result
 
     async def perform(self, job: Callable[[SqliteConnection], T]) -> T:
-        """Queue a job and wait for it. When the caller is cancelled, the job is dropped or interrupted."""
+        """Queue a job and wait for it. Cancelling the caller removes the job from the queue or interrupts it."""
         result = self.submit(job)
         try:
             return await asyncio.wrap_future(result)
@@ -60,11 +60,11 @@ class Worker:
             result.abandoned = True
             raise
 
-    def stop(self, *, after: "Sequence[Worker]" = ()) -> None:
-        """End after the jobs queued so far. Workers that share a queue must all be stopped.
+    def stop(self, *, after: "Sequence[SqliteThread]" = ()) -> None:
+        """End after the jobs queued so far. Threads that share a queue must all be stopped.
 
         Args:
-            after: others that are being stopped; this one closes its connection when theirs are closed.
+            after: other stopped threads; this one closes its connection after theirs.
         """
         with self._ending:
             if not self._stopped:
@@ -72,27 +72,23 @@ class Worker:
                 self._jobs.put(None)
 
     async def stopped(self) -> None:
-        """Wait for the end of a stopped worker: its connection is closed. It ends also when nobody waits."""
+        """Wait until a stopped thread has closed its connection and ended."""
         await asyncio.wrap_future(self._ended)
-        self._thread.join()  # nothing is left for it to do but to return
+        self._thread.join()  # it only has to return
 
     def when_stopped(self, callback: Callable[[], object]) -> None:
-        """Call back at its end, in its thread."""
+        """Call back from this thread when it ends."""
         self._ended.add_done_callback(lambda _: callback())
-
-    def join(self) -> None:
-        """Wait for the end of a stopped worker, in another's thread."""
-        self._thread.join()
 
     def _work(self) -> None:
         while item := self._jobs.get():
             job, result = item
             if result.set_running_or_notify_cancel():
-                self._settle(job, result)
-            del item, job, result  # nothing of this job may live on while the thread waits for the next
+                self._finish(job, result)
+            del item, job, result  # a waiting thread must not keep the last job alive
         try:
             for other in self._after:
-                other.join()
+                other._thread.join()
             if self._connection is not None:
                 if self._writes:
                     self._connection.optimize()
@@ -100,10 +96,10 @@ class Worker:
         finally:
             self._ended.set_result(None)
 
-    def _settle(self, job: Job, result: Result[Any]) -> None:
+    def _finish(self, job: Job, result: Result[Any]) -> None:
         try:
             result.set_result(self._run(job, result))
-        except BaseException as error:  # noqa: BLE001 - whatever it is, it belongs to who waits for the result
+        except BaseException as error:  # noqa: BLE001 - the caller gets every error of its job
             result.set_exception(error)
 
     def _run(self, job: Job, result: Result[Any]) -> Any:
@@ -118,7 +114,7 @@ class Worker:
             self._leave_no_transaction(connection)
 
     def _leave_no_transaction(self, connection: SqliteConnection) -> None:
-        """A connection that cannot even roll back is replaced."""
+        """Roll back what a job left open; replace a connection that cannot."""
         try:
             connection.roll_back()
         except DatabaseError:
