@@ -1,20 +1,9 @@
 /** Executions: questions, commands, and the rows that the socket brings. */
 import { infiniteQueryOptions, keepPreviousData, queryOptions } from "@tanstack/react-query";
-import { askedFilters, type ShownFilters } from "@/domain/execution-filters";
+import { filterParams, type ShownFilters } from "@/domain/execution-filters";
 import type { LineFilters } from "@/domain/log-lines";
 import { answered, api } from "./client";
 import type { ExecutionDetail, ExecutionStatus, operations, StepDetail } from "./schema.gen";
-
-export type { Changes } from "@/domain/changes";
-
-/** What the list is narrowed to. Its questions take the words of the page's address: a window ends when they are asked. */
-export type ExecutionFilters = {
-  status?: ExecutionStatus;
-  pipeline_id?: string;
-  started_after?: string;
-  started_before?: string;
-  q?: string;
-};
 
 export const executionKeys = {
   all: ["executions"] as const,
@@ -38,7 +27,7 @@ export function readExecutions(
   { limit = PAGE, signal }: { limit?: number; signal?: AbortSignal } = {},
 ) {
   const query = {
-    ...askedFilters(filters, Date.now()),
+    ...filterParams(filters, Date.now()),
     limit: Math.min(limit, LONGEST_PAGE),
     cursor: cursor ?? undefined,
   };
@@ -59,7 +48,7 @@ export function countsQuery(filters: Omit<ShownFilters, "status">) {
   return queryOptions({
     queryKey: executionKeys.counts(filters),
     queryFn: ({ signal }) => {
-      const query = askedFilters(filters, Date.now());
+      const query = filterParams(filters, Date.now());
       return answered(api.GET("/api/executions/statistics", { params: { query }, signal }));
     },
     placeholderData: keepPreviousData,

@@ -1,5 +1,5 @@
 /** The one live client: a socket that comes back by itself, from its last sequence, and says how it stands. */
-import type { Changes } from "./executions";
+import type { Changes } from "@/domain/changes";
 
 /** `catching_up`: connected, and what was missed may still be coming in. `closed`: the server wants no further try. */
 export type LiveState = "connecting" | "live" | "catching_up" | "reconnecting" | "closed";

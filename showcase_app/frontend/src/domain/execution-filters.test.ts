@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { askedFilters, countText, shownFilters, withFilters } from "./execution-filters";
+import { countText, filterParams, shownFilters, withFilters } from "./execution-filters";
 
 const read = (address: string) => shownFilters(new URLSearchParams(address));
 
@@ -32,11 +32,11 @@ describe("the address of the executions", () => {
 
 it("a window begins so long before this minute; other filters stay", () => {
   const now = Date.parse("2026-11-25T12:00:42.5Z");
-  expect(askedFilters({ status: "failed", window: "1h" }, now)).toEqual({
+  expect(filterParams({ status: "failed", window: "1h" }, now)).toEqual({
     status: "failed",
     started_after: "2026-11-25T11:00:00.000Z",
   });
-  expect(askedFilters({ q: "x" }, now)).toEqual({ q: "x" });
+  expect(filterParams({ q: "x" }, now)).toEqual({ q: "x" });
 });
 
 it("a count that was capped says so", () => {

@@ -1,5 +1,5 @@
-/** What a list of executions is narrowed to: as the address of the page says it, and as the API is asked. */
-import type { ExecutionFilters } from "@/api/executions";
+/** What a list of executions is narrowed to: as the address of the page has it, and as a request has it. */
+import type { ExecutionStatus } from "@/api/schema.gen";
 import { EXECUTION_STATUSES } from "./status";
 
 /** Windows that end now, with their length in seconds. */
@@ -14,7 +14,16 @@ const MINUTE_MS = 60_000;
 
 export type TimeWindow = keyof typeof TIME_WINDOWS;
 
-/** The words of the address. A window that ends now and moments of one's own exclude each other. */
+/** As the parameters of a request. */
+export type ExecutionFilters = {
+  status?: ExecutionStatus;
+  pipeline_id?: string;
+  started_after?: string;
+  started_before?: string;
+  q?: string;
+};
+
+/** As the words of the address. A window that ends now and moments of one's own exclude each other. */
 export type ShownFilters = ExecutionFilters & { window?: TimeWindow };
 
 /** What the address says; what it says wrongly is not there. */
@@ -41,8 +50,8 @@ export function withFilters(address: URLSearchParams, change: Partial<ShownFilte
   return next;
 }
 
-/** What the API is asked at a moment: a window becomes the minute at which it begins. */
-export function askedFilters({ window, ...filters }: ShownFilters, nowMs: number): ExecutionFilters {
+/** The parameters of a request made at a moment: a window becomes the minute at which it begins. */
+export function filterParams({ window, ...filters }: ShownFilters, nowMs: number): ExecutionFilters {
   if (window === undefined) return filters;
   const begins = Math.floor(nowMs / MINUTE_MS) * MINUTE_MS - TIME_WINDOWS[window].seconds * 1000;
   return { ...filters, started_after: new Date(begins).toISOString() };

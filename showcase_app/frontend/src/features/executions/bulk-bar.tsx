@@ -3,7 +3,7 @@ import { ActionBar, Button, Text, Tooltip } from "@mantine/core";
 import { useState } from "react";
 import type { ExecutionStatus } from "@/api/schema.gen";
 import { useWhyReadOnly } from "@/api/session";
-import { askedFilters, type ShownFilters } from "@/domain/execution-filters";
+import { filterParams, type ShownFilters } from "@/domain/execution-filters";
 import { hasEnded } from "@/domain/status";
 import { type BulkAction, BulkDialog, type BulkTarget } from "./bulk-dialog";
 import classes from "./executions.module.css";
@@ -25,7 +25,7 @@ export function BulkBar({ selected, filters, allMatching, canSelectAll, onSelect
   const readOnly = useWhyReadOnly();
   const choose = (action: BulkAction): { target: () => BulkTarget; ended: number; whyNot: string | null } => {
     if (allMatching) {
-      return { target: () => ({ filter: askedFilters(filters, Date.now()) }), ended: 0, whyNot: readOnly };
+      return { target: () => ({ filter: filterParams(filters, Date.now()) }), ended: 0, whyNot: readOnly };
     }
     const able = selected.filter(({ status }) => action === "rerun" || status === undefined || !hasEnded(status));
     const tooMany = able.length > LIMIT ? `At most ${LIMIT.toLocaleString("en")} at once.` : null;

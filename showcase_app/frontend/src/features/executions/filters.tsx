@@ -8,8 +8,8 @@ import { countsQuery } from "@/api/executions";
 import type { StatisticsOut } from "@/api/schema.gen";
 import { StatusIcon } from "@/components/ui/status-badge";
 import {
-  askedFilters,
   countText,
+  filterParams,
   isTimeWindow,
   localMinutes,
   type ShownFilters,
@@ -39,7 +39,7 @@ export function Filters({ shown, searched, onChange }: Props) {
 
   const chooseWindow = (chosen: string | null) => {
     setAsksMoments(chosen === CUSTOM);
-    const { started_after } = askedFilters(shown, Date.now());
+    const { started_after } = filterParams(shown, Date.now());
     if (chosen === CUSTOM) onChange({ window: undefined, started_after });
     else if (isTimeWindow(chosen)) onChange({ window: chosen, started_after: undefined, started_before: undefined });
     else onChange({ window: undefined, started_after: undefined, started_before: undefined });
