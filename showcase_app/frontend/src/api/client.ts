@@ -4,7 +4,7 @@ import type { Problem, paths } from "./schema.gen";
 
 export const api = createClient<paths>({ baseUrl: window.location.origin });
 
-/** What the server (or the way to it) said instead of an answer. `status` 0: it could not be reached. */
+/** The server refused a request, or could not be reached (`status` 0). */
 export class ApiError extends Error {
   constructor(
     readonly status: number,
@@ -32,12 +32,12 @@ export async function answered<T>(request: Promise<Answer<T>>): Promise<T> {
   throw refusal(answer.response, answer.error);
 }
 
-function refusal(response: Response, said: unknown): ApiError {
-  if (!isProblem(said)) return new ApiError(response.status, `The server answered ${response.status}.`);
-  const fields = Object.fromEntries((said.errors ?? []).map((error) => [error.field, error.detail]));
-  return new ApiError(response.status, said.detail ?? said.title ?? `The server answered ${response.status}.`, fields);
+function refusal({ status }: Response, body: unknown): ApiError {
+  if (!isProblem(body)) return new ApiError(status, `The server answered ${status}.`);
+  const fields = Object.fromEntries((body.errors ?? []).map((error) => [error.field, error.detail]));
+  return new ApiError(status, body.detail ?? body.title ?? `The server answered ${status}.`, fields);
 }
 
-function isProblem(said: unknown): said is Problem {
-  return typeof said === "object" && said !== null && "status" in said;
+function isProblem(body: unknown): body is Problem {
+  return typeof body === "object" && body !== null && "status" in body;
 }

@@ -109,8 +109,8 @@ export function stepQuery(executionId: string, stepExecutionId: string, sequence
     queryKey: executionKeys.step(executionId, stepExecutionId, sequence),
     queryFn: async ({ signal }) => {
       const path = { execution_id: executionId, step_execution_id: stepExecutionId };
-      const asked = api.GET("/api/executions/{execution_id}/steps/{step_execution_id}", { params: { path }, signal });
-      return (await answered(asked)) as StepDetail; // the client types a pair as a list
+      const request = api.GET("/api/executions/{execution_id}/steps/{step_execution_id}", { params: { path }, signal });
+      return (await answered(request)) as StepDetail; // the client types a pair as a list
     },
     staleTime: Number.POSITIVE_INFINITY,
     placeholderData: keepPreviousData,

@@ -51,8 +51,8 @@ function step(step_id: string, sequence: number): Changes["messages"][number] {
   return { type: "step_update", sequence, data: createStep({ step_id, sequence }) };
 }
 
-function say(said: unknown): void {
-  act(() => FakeSocket.newest.say(said));
+function say(frame: unknown): void {
+  act(() => FakeSocket.newest.say(frame));
 }
 
 it("asks for what comes after what it has read, and is live when the first frame says that this is all", async () => {

@@ -37,8 +37,8 @@ export function useLiveExecution(executionId: string, loaded: boolean): LiveExec
         if (before === undefined) return undefined;
         const after = applyChanges(before, frame);
         client.setQueryData(queryKey, after);
-        const said = linesOf(frame);
-        if (said.length > 0) setHeard((lines) => withHeard(lines, said));
+        const lines = linesOf(frame);
+        if (lines.length > 0) setHeard((heard) => withHeard(heard, lines));
         // Questions to people do not come with the socket.
         if (asksChanged(before, after)) void client.invalidateQueries({ queryKey, exact: true });
         return frame.more ? "catching_up" : "live";

@@ -7,14 +7,14 @@ import { type Paced, paced } from "./paced";
 /** Calls back with what has changed; null: more than can be named, and once after each connection. */
 export function useLiveList(onHints: (hints: readonly Hint[] | null) => void): LiveState {
   const [state, setState] = useState<LiveState>("connecting");
-  const told = useEffectEvent(onHints);
+  const notify = useEffectEvent(onHints);
   useEffect(
     () =>
       openLive<ListFrame>({
         path: () => "/ws/executions",
         onFrame: (frame) => {
-          if (frame.type === "hints") told(frame.items);
-          else if (frame.type === "resync") told(null);
+          if (frame.type === "hints") notify(frame.items);
+          else if (frame.type === "resync") notify(null);
           return "live";
         },
         onState: setState,

@@ -1,18 +1,18 @@
-/** A task that is asked for more often than it should run. */
+/** A task that is requested more often than it should run. */
 
 export type Paced = { ask: () => void; stop: () => void };
 
-/** Runs when asked: one at a time, not before `everyMs` after the last, not while nobody looks at the page, and once
- * more afterwards when it was asked for meanwhile. */
+/** Runs on request: one run at a time, at least `everyMs` apart, none while the page is hidden, and once more when it was
+ * requested meanwhile. */
 export function paced(run: () => Promise<unknown>, everyMs: number): Paced {
-  let asked = false;
+  let wanted = false;
   let busy = false;
   let stopped = false;
   let timer: number | undefined;
 
   const next = async () => {
-    if (stopped || busy || !asked || document.hidden) return;
-    asked = false;
+    if (stopped || busy || !wanted || document.hidden) return;
+    wanted = false;
     busy = true;
     try {
       await run();
@@ -28,7 +28,7 @@ export function paced(run: () => Promise<unknown>, everyMs: number): Paced {
   document.addEventListener("visibilitychange", shown);
   return {
     ask: () => {
-      asked = true;
+      wanted = true;
       void next();
     },
     stop: () => {

@@ -92,12 +92,12 @@ it.each(Array.from({ length: 100 }, (_, seed) => seed))(
       for (const line of linesOf(changes)) heard.set(line.log_id, line);
       shown = applyChanges(shown, changes);
     };
-    let told = shown.sequence; // how far the socket is, which knows nothing of what is read beside it
+    let cursor = shown.sequence; // of the socket, which does not know what was read since
     for (let times = 40; times > 0; times -= 1) {
       rows.change(draw);
       if (draw(3) === 0) {
-        const next = rows.page(told, told + 1 + draw(rows.sequence - told)); // a page may hold a part only
-        told = next.upto;
+        const next = rows.page(cursor, cursor + 1 + draw(rows.sequence - cursor)); // a page may hold a part only
+        cursor = next.upto;
         sent.push(next);
         take(next);
       }
@@ -105,7 +105,7 @@ it.each(Array.from({ length: 100 }, (_, seed) => seed))(
       const again = sent[draw(sent.length + 1)];
       if (again !== undefined) take(again);
     }
-    take(rows.page(told));
+    take(rows.page(cursor));
     expect(shown.steps).toEqual(rows.detail().steps);
     expect(shown.sequence).toBe(rows.sequence);
     expect([...heard.keys()]).toEqual(rows.lines.slice(since).map((line) => line.log_id));

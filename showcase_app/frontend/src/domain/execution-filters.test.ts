@@ -14,8 +14,8 @@ describe("the address of the executions", () => {
   });
 
   it("is not believed where it is wrong", () => {
-    const said = read("status=done&window=9y&started_after=yesterday&q=");
-    expect(Object.values(said).filter((value) => value !== undefined)).toEqual([]);
+    const filters = read("status=done&window=9y&started_after=yesterday&q=");
+    expect(Object.values(filters).filter((value) => value !== undefined)).toEqual([]);
   });
 
   it("takes moments as the metrics link them", () => {

@@ -26,17 +26,17 @@ export type ExecutionFilters = {
 /** As the words of the address. A window that ends now and moments of one's own exclude each other. */
 export type ShownFilters = ExecutionFilters & { window?: TimeWindow };
 
-/** What the address says; what it says wrongly is not there. */
+/** The filters of an address; words that it may not have are left out. */
 export function shownFilters(address: URLSearchParams): ShownFilters {
-  const said = (name: string) => address.get(name)?.trim() || undefined;
-  const window = said("window");
+  const word = (name: string) => address.get(name)?.trim() || undefined;
+  const window = word("window");
   return {
-    status: EXECUTION_STATUSES.find((status) => status === said("status")),
-    pipeline_id: said("pipeline_id"),
-    q: said("q"),
+    status: EXECUTION_STATUSES.find((status) => status === word("status")),
+    pipeline_id: word("pipeline_id"),
+    q: word("q"),
     ...(isTimeWindow(window)
       ? { window }
-      : { started_after: moment(said("started_after")), started_before: moment(said("started_before")) }),
+      : { started_after: moment(word("started_after")), started_before: moment(word("started_before")) }),
   };
 }
 
@@ -61,9 +61,9 @@ export function isTimeWindow(word: string | null | undefined): word is TimeWindo
   return word !== undefined && word !== null && Object.hasOwn(TIME_WINDOWS, word);
 }
 
-/** A moment as an ISO text, from what a person may have put into the address. */
-function moment(said: string | undefined): string | undefined {
-  return said === undefined || Number.isNaN(Date.parse(said)) ? undefined : said;
+/** A moment as an ISO text; undefined where the address has none, or something else. */
+function moment(text: string | undefined): string | undefined {
+  return text === undefined || Number.isNaN(Date.parse(text)) ? undefined : text;
 }
 
 /** An ISO text as the field of a form wants it: local time to the minute, without a zone. */

@@ -40,16 +40,16 @@ export function passedBy(graph: GraphOut, runs: NodeRuns, edges: EdgeStates): Re
 
 /** A step in one sentence, for those who do not see the picture. */
 export function nodeSentence(node: GraphNode, run: NodeRun | undefined): string {
-  const said = [node.name];
+  const parts = [node.name];
   if (run !== undefined) {
-    said.push(statusWord(run.status));
-    if (run.seconds !== null) said.push(`took ${durationText(run.seconds)}`);
-    if (run.progress !== null) said.push(`${Math.round(run.progress * 100)} %`);
-    if (run.maxIterations > 1) said.push(`iteration ${run.iteration} of at most ${run.maxIterations}`);
-    if (run.attempt > 1) said.push(`attempt ${run.attempt}`);
-    if (run.fellBack) said.push("its fallback ran");
+    parts.push(statusWord(run.status));
+    if (run.seconds !== null) parts.push(`took ${durationText(run.seconds)}`);
+    if (run.progress !== null) parts.push(`${Math.round(run.progress * 100)} %`);
+    if (run.maxIterations > 1) parts.push(`iteration ${run.iteration} of at most ${run.maxIterations}`);
+    if (run.attempt > 1) parts.push(`attempt ${run.attempt}`);
+    if (run.fellBack) parts.push("its fallback ran");
   }
-  return said.join(", ");
+  return parts.join(", ");
 }
 
 /** A condition as it is drawn: parameters by their names alone. */

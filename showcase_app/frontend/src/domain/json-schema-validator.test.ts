@@ -17,7 +17,7 @@ const SCHEMA: RJSFSchema = {
 };
 
 /** Field and message of each problem. */
-function said(value: unknown): [string | undefined, string | undefined][] {
+function placesAndWords(value: unknown): [string | undefined, string | undefined][] {
   return problemsOf(SCHEMA, value).map(({ property, message }) => [property, message]);
 }
 
@@ -37,19 +37,19 @@ describe("problems", () => {
     [{ sku: "k", address: { city: "Ulm", "post/code": 3 } }, [[".address.post/code", "Expected a text."]]],
     [{ sku: "k", colour: "red" }, [[".colour", "There is no such field."]]],
   ])("of %j stand at their field", (value, problems) => {
-    expect(said(value)).toEqual(problems);
+    expect(placesAndWords(value)).toEqual(problems);
   });
 
   it("inside a list stand at the item", () => {
-    expect(said({ sku: "k", repairs: ["sign", "paint"] }).map(([field]) => field)).toEqual([".repairs.1"]);
+    expect(placesAndWords({ sku: "k", repairs: ["sign", "paint"] }).map(([field]) => field)).toEqual([".repairs.1"]);
   });
 
   it("are all told at once", () => {
-    expect(said({ sku: "K", quantity: 0 }).map(([field]) => field)).toEqual([".sku", ".quantity"]);
+    expect(placesAndWords({ sku: "K", quantity: 0 }).map(([field]) => field)).toEqual([".sku", ".quantity"]);
   });
 
   it("do not come from fields that have no value", () => {
-    expect(said({ sku: "kettle", quantity: undefined })).toEqual([]);
+    expect(placesAndWords({ sku: "kettle", quantity: undefined })).toEqual([]);
   });
 
   it("are left to the server when the schema cannot be read here", () => {

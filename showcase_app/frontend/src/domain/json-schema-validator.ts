@@ -18,7 +18,7 @@ type Path = (string | number)[];
  * (say, a pattern of another dialect of regular expressions): the server has the last word. */
 export function problemsOf(schema: RJSFSchema, value: unknown): RJSFValidationError[] {
   try {
-    return told(outcome(schema, value).errors).map((unit) => problem(schema, unit));
+    return innermost(outcome(schema, value).errors).map((unit) => problem(schema, unit));
   } catch {
     return [];
   }
@@ -71,8 +71,8 @@ function outcome(schema: RJSFSchema, value: unknown) {
   return validator.validate(value === undefined ? {} : JSON.parse(JSON.stringify(value)));
 }
 
-/** Without those that only say that something inside is wrong, when what is wrong is told as well. */
-function told(errors: readonly OutputUnit[]): OutputUnit[] {
+/** Without errors that only say that something inside is wrong, where that is among the errors too. */
+function innermost(errors: readonly OutputUnit[]): OutputUnit[] {
   return errors.filter(
     (unit) =>
       !errors.some(

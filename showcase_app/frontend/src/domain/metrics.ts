@@ -12,8 +12,8 @@ export const METRIC_WINDOWS: readonly { value: Window; label: string; words: str
 ];
 
 /** The window that an address names; a day where it names none. */
-export function windowOf(said: string | null): Window {
-  return METRIC_WINDOWS.find(({ value }) => value === said)?.value ?? "24h";
+export function windowOf(word: string | null): Window {
+  return METRIC_WINDOWS.find(({ value }) => value === word)?.value ?? "24h";
 }
 
 export function windowWords(window: Window): string {
@@ -81,7 +81,7 @@ export function chartRows(buckets: readonly BucketOut[]): ChartRow[] {
 
 /** The address of the list with what started in a bucket. */
 export function bucketAddress(bucket: Pick<BucketOut, "start" | "end">, pipelineId: string | undefined): string {
-  const asked = new URLSearchParams({ started_after: bucket.start, started_before: bucket.end });
-  if (pipelineId !== undefined) asked.set("pipeline_id", pipelineId);
-  return `/executions?${asked}`;
+  const address = new URLSearchParams({ started_after: bucket.start, started_before: bucket.end });
+  if (pipelineId !== undefined) address.set("pipeline_id", pipelineId);
+  return `/executions?${address}`;
 }

@@ -27,14 +27,14 @@ function graphOf(edges: [string, string][], looping: string[] = []): GraphOut {
 }
 
 /** A completed step that took some of its paths: `{ 0: true, 1: false }`. */
-function went(step_id: string, taken: Record<number, boolean>, said: Partial<StepOut> = {}): StepDetail {
+function went(step_id: string, taken: Record<number, boolean>, row: Partial<StepOut> = {}): StepDetail {
   const paths = Object.entries(taken).map(([path, isTaken]) => ({
     path: Number(path),
     to_step: "",
     taken: isTaken,
     why: "",
   }));
-  return createStep({ step_id, status: "completed", completed_at: at(1), routes: { next: "paths", paths }, ...said });
+  return createStep({ step_id, status: "completed", completed_at: at(1), routes: { next: "paths", paths }, ...row });
 }
 
 const branch: [string, string][] = [

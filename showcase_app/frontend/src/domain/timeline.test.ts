@@ -22,8 +22,8 @@ function segmentsOf(bar: Bar | undefined) {
   return bar?.segments.map(({ kind, from, to }) => [kind, from - ORIGIN, to - ORIGIN]);
 }
 
-function ran(from: number, to: number, said: Partial<StepOut> = {}) {
-  return createStep({ created_at: at(from), started_at: at(from), completed_at: at(to), status: "completed", ...said });
+function ran(from: number, to: number, row: Partial<StepOut> = {}) {
+  return createStep({ created_at: at(from), started_at: at(from), completed_at: at(to), status: "completed", ...row });
 }
 
 describe("a bar", () => {

@@ -25,11 +25,11 @@ export type Row = { key: string; stepId: string; name: string; isFirst: boolean;
 /** What part of the time is shown; `from` < `to`. */
 export type View = { from: number; to: number };
 
-type Asked = Pick<InteractionOut, "step_execution_id" | "created_at" | "completed_at">;
+type Question = Pick<InteractionOut, "step_execution_id" | "created_at" | "completed_at">;
 
 /** A bar for every attempt, in the order of the attempts. */
-export function barsOf(steps: readonly StepOut[], asked: readonly Asked[], now: number): Bar[] {
-  const questions = new Map(asked.map((question) => [question.step_execution_id, question]));
+export function barsOf(steps: readonly StepOut[], interactions: readonly Question[], now: number): Bar[] {
+  const questions = new Map(interactions.map((question) => [question.step_execution_id, question]));
   const delays = new Map<string, number>(); // of the attempt that follows one that says so
   for (const step of steps) {
     if (step.routes?.next === "retry") {
@@ -46,7 +46,7 @@ function attemptKey(step: StepOut, attempt: number): string {
   return `${step.iteration} ${attempt} ${step.step_id}`;
 }
 
-function barOf(step: StepOut, delay: number, question: Asked | undefined, now: number): Bar {
+function barOf(step: StepOut, delay: number, question: Question | undefined, now: number): Bar {
   const from = Date.parse(step.created_at);
   const open = step.completed_at === null;
   const to = Math.max(from, step.completed_at === null ? now : Date.parse(step.completed_at));

@@ -1,4 +1,4 @@
-/** Rows as the server tells them, for tests: what is not said is what is usual. */
+/** Rows as the server sends them, for tests: usual values, but for the fields that a test names. */
 import type { ExecutionDetail, ExecutionOut, LogOut, StepDetail } from "@/api/schema.gen";
 
 const START = Date.parse("2026-01-01T00:00:00.000Z");
@@ -8,7 +8,7 @@ export function at(milliseconds: number): string {
   return new Date(START + milliseconds).toISOString();
 }
 
-export function createExecutionRow(said: Partial<ExecutionOut> = {}): ExecutionOut {
+export function createExecutionRow(row: Partial<ExecutionOut> = {}): ExecutionOut {
   return {
     execution_id: "execution",
     pipeline_id: "pipeline",
@@ -35,11 +35,11 @@ export function createExecutionRow(said: Partial<ExecutionOut> = {}): ExecutionO
     completed_at: null,
     queue_seconds: 0,
     duration_seconds: null,
-    ...said,
+    ...row,
   };
 }
 
-export function createExecution(said: Partial<ExecutionDetail> = {}): ExecutionDetail {
+export function createExecution(row: Partial<ExecutionDetail> = {}): ExecutionDetail {
   return {
     ...createExecutionRow(),
     input_data: {},
@@ -53,16 +53,16 @@ export function createExecution(said: Partial<ExecutionDetail> = {}): ExecutionD
     more_steps: false,
     rerun_ids: [],
     interactions: [],
-    ...said,
+    ...row,
   };
 }
 
-export function createStep(said: Partial<StepDetail> = {}): StepDetail {
+export function createStep(row: Partial<StepDetail> = {}): StepDetail {
   return {
-    step_execution_id: `${said.step_id ?? "step"}-${said.iteration ?? 1}-${said.attempt ?? 1}`,
+    step_execution_id: `${row.step_id ?? "step"}-${row.iteration ?? 1}-${row.attempt ?? 1}`,
     execution_id: "execution",
     step_id: "step",
-    step_name: said.step_id ?? "Step",
+    step_name: row.step_id ?? "Step",
     step_type: "task",
     iteration: 1,
     attempt: 1,
@@ -91,22 +91,22 @@ export function createStep(said: Partial<StepDetail> = {}): StepDetail {
     metadata_bytes: 0,
     traceback_bytes: 0,
     omitted: [],
-    ...said,
+    ...row,
   };
 }
 
-export function createLine(said: Partial<LogOut> = {}): LogOut {
+export function createLine(row: Partial<LogOut> = {}): LogOut {
   return {
     log_id: "line",
     execution_id: "execution",
     step_execution_id: null,
     level: "info",
-    message: "said",
+    message: "Hello",
     data: null,
     data_omitted: false,
     logged_at: at(0),
     sequence: 1,
-    ...said,
+    ...row,
   };
 }
 

@@ -1,8 +1,8 @@
-/** A pipeline as the server tells it, for tests: what is not said is what is usual. */
+/** A pipeline as the server sends it, for tests: usual values, but for the fields that a test names. */
 import type { PipelineDetail } from "@/api/schema.gen";
 import { at } from "./create-execution";
 
-export function createPipeline(said: Partial<PipelineDetail> = {}): PipelineDetail {
+export function createPipeline(row: Partial<PipelineDetail> = {}): PipelineDetail {
   return {
     id: "pipeline",
     slug: "pipeline",
@@ -25,6 +25,6 @@ export function createPipeline(said: Partial<PipelineDetail> = {}): PipelineDeta
     input_schema: null,
     default_input: {},
     last_input: null,
-    ...said,
+    ...row,
   };
 }

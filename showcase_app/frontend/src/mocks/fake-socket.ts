@@ -1,4 +1,4 @@
-/** A WebSocket whose other end is the test: what it opened, what it is told, when it ends. */
+/** A WebSocket whose other end is the test: what it opened, what it receives, when it ends. */
 import { vi } from "vitest";
 
 export class FakeSocket {

@@ -30,8 +30,8 @@ type JsonViewProps = {
   maxHeight?: number | string;
 };
 
-export function JsonView({ value: given, label, bytes, maxHeight = 480 }: JsonViewProps) {
-  const value = given as Json;
+export function JsonView({ value: unchecked, label, bytes, maxHeight = 480 }: JsonViewProps) {
+  const value = unchecked as Json;
   const [shown, setShown] = useState<"tree" | "raw">("tree");
   const [search, setSearch] = useState("");
   const [at, setAt] = useState(0);
@@ -274,9 +274,9 @@ function RowCopies({ row }: { row: JsonRow }) {
 function CopyButton({ text, label, path = false }: { text: () => string; label: string; path?: boolean }) {
   const clipboard = useClipboard({ timeout: 1200 });
   const Icon = path ? IconRoute2 : IconCopy;
-  const said = clipboard.error !== null ? "Could not be copied" : clipboard.copied ? "Copied" : label;
+  const tooltip = clipboard.error !== null ? "Could not be copied" : clipboard.copied ? "Copied" : label;
   return (
-    <Tooltip label={said} openDelay={clipboard.copied ? 0 : 250}>
+    <Tooltip label={tooltip} openDelay={clipboard.copied ? 0 : 250}>
       <ActionIcon
         size="xs"
         variant="subtle"

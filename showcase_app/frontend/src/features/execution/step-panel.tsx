@@ -72,7 +72,7 @@ export function StepPanel({ execution, selection, stepId, node, nameOf, heard }:
           <AttemptSegments attempts={attempts} attempt={attempt} node={node} selection={selection} />
           <AttemptFacts attempt={attempt} owner={execution.owner} />
           <Question
-            asked={execution.interactions.find((each) => each.step_execution_id === attempt.step_execution_id)}
+            interaction={execution.interactions.find((each) => each.step_execution_id === attempt.step_execution_id)}
           />
           <RoutesList routes={attempt.routes} nameOf={nameOf} onSelect={(id) => selection.selectStep(id)} />
           <AttemptTabs
@@ -184,23 +184,25 @@ function AttemptFacts({ attempt, owner }: { attempt: StepDetail; owner: string |
   );
 }
 
-/** What a person was asked, and who answered. */
-function Question({ asked }: { asked: InteractionOut | undefined }) {
-  if (asked === undefined) return null;
+/** The question to a person, and who answered. */
+function Question({ interaction }: { interaction: InteractionOut | undefined }) {
+  if (interaction === undefined) return null;
   return (
     <Text size="sm" component="div" className={classes.note} data-asks>
-      {asked.prompt ?? "A person is asked."}
+      {interaction.prompt ?? "A person is asked."}
       <Text size="xs" className="quiet" component="div">
-        {asked.completed_at !== null ? (
+        {interaction.completed_at !== null ? (
           <>
-            {asked.status === "answered" ? `Answered by ${asked.actor ?? "somebody"}` : ENDED_WORDS[asked.status]}{" "}
-            <Ago at={asked.completed_at} />
+            {interaction.status === "answered"
+              ? `Answered by ${interaction.actor ?? "somebody"}`
+              : ENDED_WORDS[interaction.status]}{" "}
+            <Ago at={interaction.completed_at} />
           </>
-        ) : asked.deadline_at === null ? (
+        ) : interaction.deadline_at === null ? (
           "It waits for as long as it takes."
         ) : (
           <>
-            To be answered <Ago at={asked.deadline_at} />
+            To be answered <Ago at={interaction.deadline_at} />
           </>
         )}
       </Text>

@@ -15,11 +15,11 @@ export type WholeStep = {
 export function useWholeStep(row: StepDetail): WholeStep {
   // Progress raises the number of a row many times; its payloads change only with these.
   const payloads = [row.step_execution_id, row.status, row.input_bytes, row.output_bytes, row.error_message].join("\n");
-  const [asked, setAsked] = useState({ payloads, sequence: row.sequence });
-  if (asked.payloads !== payloads) setAsked({ payloads, sequence: row.sequence });
+  const [shown, setShown] = useState({ payloads, sequence: row.sequence });
+  if (shown.payloads !== payloads) setShown({ payloads, sequence: row.sequence });
 
   const { data, isPlaceholderData, error, refetch } = useQuery(
-    stepQuery(row.execution_id, row.step_execution_id, asked.sequence),
+    stepQuery(row.execution_id, row.step_execution_id, shown.sequence),
   );
   const isThis = data?.step_execution_id === row.step_execution_id;
   return {

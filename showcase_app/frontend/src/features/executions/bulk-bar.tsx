@@ -21,7 +21,7 @@ type Props = {
 };
 
 export function BulkBar({ selected, filters, allMatching, canSelectAll, onSelectAll, onClear }: Props) {
-  const [asked, setAsked] = useState<{ action: BulkAction; target: BulkTarget; ended: number } | null>(null);
+  const [dialog, setDialog] = useState<{ action: BulkAction; target: BulkTarget; ended: number } | null>(null);
   const readOnly = useWhyReadOnly();
   const choose = (action: BulkAction): { target: () => BulkTarget; ended: number; whyNot: string | null } => {
     if (allMatching) {
@@ -36,7 +36,7 @@ export function BulkBar({ selected, filters, allMatching, canSelectAll, onSelect
   return (
     <>
       <ActionBar
-        opened={selected.length > 0 && asked === null}
+        opened={selected.length > 0 && dialog === null}
         aria-label="Selected executions"
         className={classes.bulk}
         withBorder
@@ -62,7 +62,7 @@ export function BulkBar({ selected, filters, allMatching, canSelectAll, onSelect
                 aria-disabled={whyNot !== null}
                 onClick={(event) => {
                   if (whyNot !== null) event.preventDefault();
-                  else setAsked({ action, target: target(), ended });
+                  else setDialog({ action, target: target(), ended });
                 }}
               >
                 {action === "cancel" ? "Cancel…" : "Re-run…"}
@@ -72,11 +72,11 @@ export function BulkBar({ selected, filters, allMatching, canSelectAll, onSelect
         })}
         <ActionBar.CloseButton aria-label="Select none" onClick={onClear} />
       </ActionBar>
-      {asked === null ? null : (
+      {dialog === null ? null : (
         <BulkDialog
-          {...asked}
+          {...dialog}
           onClose={(done) => {
-            setAsked(null);
+            setDialog(null);
             if (done) onClear();
           }}
         />

@@ -16,8 +16,8 @@ export function PipelineSelect({
 }) {
   const [search, setSearch] = useState("");
   const [opened, setOpened] = useState(false);
-  const [asked] = useDebouncedValue(opened ? search : "", 200);
-  const { data: found = [], error } = useQuery(pipelineNamesQuery(asked));
+  const [q] = useDebouncedValue(opened ? search : "", 200);
+  const { data: found = [], error } = useQuery(pipelineNamesQuery(q));
   const isListed = value === undefined || found.some(({ id }) => id === value);
   const { data: chosen } = useQuery({ ...pipelineNameQuery(value ?? ""), enabled: value !== undefined && !isListed });
   const listed = isListed ? found : [chosen ?? { id: value, name: value, archived: false }, ...found];

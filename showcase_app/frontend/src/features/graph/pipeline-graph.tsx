@@ -195,8 +195,8 @@ function Canvas({ graph, runs, edges = NO_EDGES, selected = null, onSelect, layo
 
 function edgeOf(way: Way, names: ReadonlyMap<string, string>, runs: NodeRuns | undefined, edges: EdgeStates): WayEdge {
   const target = runs?.get(way.target);
-  const said = way.edge === null ? (target === undefined ? "unknown" : "taken") : stateOf(way, edges);
-  const state = runs === undefined ? "idle" : said;
+  const recorded = way.edge === null ? (target === undefined ? "unknown" : "taken") : stateOf(way, edges);
+  const state = runs === undefined ? "idle" : recorded;
   const moving = state === "taken" && target?.status === "running";
   return {
     id: way.id,

@@ -43,7 +43,7 @@ export function StepTable({ report: { steps } }: { report: MetricsReportOut }) {
 }
 
 export function PipelineTable({ report: { pipelines, since } }: { report: MetricsReportOut }) {
-  const asked = (pipeline_id: string) =>
+  const addressOf = (pipeline_id: string) =>
     `/executions?${new URLSearchParams({ pipeline_id, ...(since === null ? {} : { started_after: since }) })}`;
   return (
     <Panel
@@ -60,7 +60,7 @@ export function PipelineTable({ report: { pipelines, since } }: { report: Metric
             </Anchor>
           </Table.Td>
           <Table.Td>
-            <Anchor component={Link} to={asked(pipeline.pipeline_id)} inherit>
+            <Anchor component={Link} to={addressOf(pipeline.pipeline_id)} inherit>
               {pipeline.executions.toLocaleString("en")}
             </Anchor>
           </Table.Td>

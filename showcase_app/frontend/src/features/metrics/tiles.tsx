@@ -96,7 +96,7 @@ export function Completion({ report: { completion } }: { report: MetricsReportOu
 }
 
 export function Volume({ report }: { report: MetricsReportOut }) {
-  const asked = (status?: string) => {
+  const addressOf = (status?: string) => {
     const address = new URLSearchParams();
     if (status !== undefined) address.set("status", status);
     if (report.pipeline_id !== null) address.set("pipeline_id", report.pipeline_id);
@@ -115,7 +115,7 @@ export function Volume({ report }: { report: MetricsReportOut }) {
         <Figure
           name="started"
           value={
-            <Anchor component={Link} to={asked()} inherit>
+            <Anchor component={Link} to={addressOf()} inherit>
               {report.executions.toLocaleString("en")}
             </Anchor>
           }
@@ -129,7 +129,13 @@ export function Volume({ report }: { report: MetricsReportOut }) {
       </dl>
       <Group gap="sm">
         {counted.map(({ status, count }) => (
-          <Anchor key={status} component={Link} to={asked(status)} size="xs" className={`${classes.status} numbers`}>
+          <Anchor
+            key={status}
+            component={Link}
+            to={addressOf(status)}
+            size="xs"
+            className={`${classes.status} numbers`}
+          >
             <span className={classes.swatch} style={{ background: statusFill(status) }} />
             {statusWord(status)} {count.toLocaleString("en")}
           </Anchor>

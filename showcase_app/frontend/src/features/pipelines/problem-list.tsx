@@ -14,11 +14,11 @@ export function ProblemList({ problems, onChoose }: ProblemListProps) {
         <li key={`${problem.place.from} ${problem.detail}`}>
           {onChoose === undefined ? (
             <span className={classes.problem}>
-              <Said problem={problem} />
+              <Problem problem={problem} />
             </span>
           ) : (
             <UnstyledButton className={classes.problem} onClick={() => onChoose(problem)}>
-              <Said problem={problem} />
+              <Problem problem={problem} />
             </UnstyledButton>
           )}
         </li>
@@ -27,7 +27,7 @@ export function ProblemList({ problems, onChoose }: ProblemListProps) {
   );
 }
 
-function Said({ problem: { severity, detail } }: { problem: EditorProblem }) {
+function Problem({ problem: { severity, detail } }: { problem: EditorProblem }) {
   return (
     <>
       {severity === "error" ? (

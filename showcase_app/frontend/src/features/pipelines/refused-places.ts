@@ -7,8 +7,8 @@ const INSIDE = /^(body\.)?definition\.?/;
 
 export function refusedPlaces(error: Error | null, text: string): EditorProblem[] {
   if (!(error instanceof ApiError)) return [];
-  return Object.entries(error.fields).map(([field, said]) => {
+  return Object.entries(error.fields).map(([field, detail]) => {
     const path = field.replace(INSIDE, "");
-    return { place: placeOf(text, path), detail: path === "" ? said : `${path}: ${said}`, severity: "error" };
+    return { place: placeOf(text, path), detail: path === "" ? detail : `${path}: ${detail}`, severity: "error" };
   });
 }

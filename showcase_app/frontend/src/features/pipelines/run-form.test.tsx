@@ -116,10 +116,10 @@ it("what is wrong with a list as a whole is said below it", async () => {
 });
 
 it("the first field has the focus, and one without a value is empty", async () => {
-  const said = vi.spyOn(console, "error");
+  const warnings = vi.spyOn(console, "error");
   show(createPipeline({ ...shop, default_input: {} }));
   await waitFor(() => expect(document.activeElement).toBe(screen.getByLabelText(/Article/)));
   fireEvent.change(screen.getByLabelText(/Article/), { target: { value: "pot" } });
-  expect(said).not.toHaveBeenCalled();
-  said.mockRestore();
+  expect(warnings).not.toHaveBeenCalled();
+  warnings.mockRestore();
 });

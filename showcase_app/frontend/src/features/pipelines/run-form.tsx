@@ -41,7 +41,7 @@ export function RunForm({ pipeline }: { pipeline: PipelineDetail }) {
   const broken = shown === "json" ? syntaxErrorOf(text) : null;
   const problems = shown === "json" ? problemsInText(schema, input, text, refused) : [];
   const hasFields = Object.keys(schema.properties ?? {}).length > 0;
-  const said = Object.keys(refused).length === 0 || shown === "json" ? start.error : null;
+  const failure = Object.keys(refused).length === 0 || shown === "json" ? start.error : null;
 
   const fill = (how: Filling) => {
     const values = how === "last" ? (pipeline.last_input ?? {}) : pipeline.default_input;
@@ -142,9 +142,9 @@ export function RunForm({ pipeline }: { pipeline: PipelineDetail }) {
         </form>
       )}
       <div className={classes.drawerFoot}>
-        {said === null ? null : (
+        {failure === null ? null : (
           <Alert color="red" icon={<IconAlertTriangle aria-hidden />} title="It was not started" mb="sm" role="alert">
-            {said.message}
+            {failure.message}
           </Alert>
         )}
         <Group justify="flex-end">

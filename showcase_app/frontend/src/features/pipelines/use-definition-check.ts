@@ -53,10 +53,12 @@ function checkQuery(text: string, pipelineId: string | null) {
 }
 
 function placed(text: string, { problems, warnings }: ValidationOut): EditorProblem[] {
-  const at = (severity: EditorProblem["severity"]) => (said: { path: string; detail: string }) => ({
-    place: placeOf(text, said.path),
-    detail: said.path === "$" ? said.detail : `${said.path.replace(/^\$\.?/, "")}: ${said.detail}`,
-    severity,
-  });
+  const at =
+    (severity: EditorProblem["severity"]) =>
+    ({ path, detail }: { path: string; detail: string }) => ({
+      place: placeOf(text, path),
+      detail: path === "$" ? detail : `${path.replace(/^\$\.?/, "")}: ${detail}`,
+      severity,
+    });
   return [...problems.map(at("error")), ...warnings.map(at("warning"))];
 }

@@ -116,8 +116,8 @@ export function VersionsTab({ pipeline }: { pipeline: PipelineDetail }) {
   );
 }
 
-function chosen(versions: readonly PipelineVersionOut[], asked: string | null): PipelineVersionOut | undefined {
-  return versions.find((each) => String(each.version) === asked);
+function chosen(versions: readonly PipelineVersionOut[], word: string | null): PipelineVersionOut | undefined {
+  return versions.find((each) => String(each.version) === word);
 }
 
 type VersionChoiceProps = {
