@@ -12,7 +12,7 @@ AXE = (ROOT / "showcase_app/frontend/node_modules/axe-core/axe.min.js").read_tex
 PAGES = {
     "pipelines": ("/pipelines", "Code review"),
     "pipeline": ("/pipelines/code-review", "Code review"),
-    "definition": ("/pipelines/code-review?tab=definition", "It can be stored"),
+    "definition": ("/pipelines/code-review?tab=definition", "It can be saved"),
     "versions": ("/pipelines/code-review?tab=versions", "Stored"),
     "run": ("/pipelines/flaky-service?run=1", "Article"),
     "new pipeline": ("/pipelines/new", "New pipeline"),

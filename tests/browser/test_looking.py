@@ -109,8 +109,8 @@ def test_ended_executions_do_not_look_unfinished(page: Page, site: Site) -> None
 
 def test_the_pipeline_that_one_begins_with_can_be_stored_and_run_as_it_is(page: Page) -> None:
     page.goto("/pipelines/new")
-    expect(page.get_by_text("It can be stored")).to_be_visible()
-    page.get_by_role("button", name="Store pipeline").click()
+    expect(page.get_by_text("It can be saved")).to_be_visible()
+    page.get_by_role("button", name="Save pipeline").click()
     page.get_by_role("link", name="Run My first pipeline").click()
     page.get_by_role("dialog").get_by_label("Amount").fill("200")
     page.get_by_role("dialog").get_by_role("button", name="Run", exact=True).click()

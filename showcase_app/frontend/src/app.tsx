@@ -19,14 +19,14 @@ const queries: QueryClient = new QueryClient({
     queries: {
       refetchOnWindowFocus: true,
       staleTime: 2_000,
-      // What the server refused is not asked again; what could not be reached is.
+      // A refused request is not sent again; one that did not reach the server is.
       retry: (failures, error) =>
         failures < 3 && (!(error instanceof ApiError) || error.status === 0 || error.status >= 502),
     },
   },
 });
 
-/** A session that has ended is asked for anew: the page for signing in follows from the answer. */
+/** Reads the session again when it has ended: the page for signing in follows from the answer. */
 function askWhoIsThere(error: Error): void {
   if (error instanceof ApiError && error.status === 401) void queries.invalidateQueries(sessionQuery);
 }

@@ -1,4 +1,4 @@
-/** The socket of all executions: it says which have changed; what is shown of them is read again. */
+/** The socket of all executions: it names those that changed, and lists read again what they show of them. */
 import { type QueryKey, useQueryClient } from "@tanstack/react-query";
 import { useCallback, useEffect, useEffectEvent, useRef, useState } from "react";
 import { type Hint, type ListFrame, type LiveState, openLive } from "./live";

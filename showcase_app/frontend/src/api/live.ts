@@ -1,4 +1,4 @@
-/** The one live client: a socket that comes back by itself, from its last sequence, and says how it stands. */
+/** The one live client: a socket that connects again by itself, from its last sequence, and reports its state. */
 import type { Changes } from "@/domain/changes";
 
 /** `catching_up`: connected, and what was missed may still be coming in. `closed`: the server wants no further try. */
@@ -21,7 +21,7 @@ export function pauseMs(failures: number, draw: number): number {
 }
 
 type Options<Frame> = {
-  /** The path to open now: asked for anew before each try, so that it can carry the last sequence. */
+  /** The path to open; called before each try, so that it can carry the last sequence. */
   path: () => string;
   /** Take in a frame; returns how the connection stands after it (nothing: as before). */
   onFrame: (frame: Frame) => LiveState | undefined;
@@ -63,7 +63,7 @@ export function openLive<Frame>({ path, onFrame, onState, onRefused, ...options 
       if (ended || socket !== opened) return;
       socket = null;
       if (event.code >= 4400 && event.code < 4500) onRefused?.(event.code);
-      if (ended) return; // by what was told of the refusal
+      if (ended) return; // by onRefused
       if (FINAL_CODES.includes(event.code)) {
         window.clearTimeout(timer);
         onState("closed");

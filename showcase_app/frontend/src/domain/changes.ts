@@ -34,7 +34,7 @@ export function linesOf(changes: Changes): LogOut[] {
   return changes.messages.flatMap((message) => (message.type === "log" ? [message.data] : []));
 }
 
-/** A row with what is known of its payloads: those of an older row are old, and asked for when they are looked at. */
+/** A row with the payloads read so far, which may be those of an older row: they are read again when they are shown. */
 function withRow(before: StepDetail | undefined, row: StepOut): StepDetail {
   const unread = {
     input_data: null,

@@ -32,7 +32,7 @@ export function oldPages(list: ExecutionList, hints: readonly Hint[]): Set<numbe
 /**
  * The list after one page was read again: its rows changed in place, came or went.
  *
- * `admit` false keeps what is newer than everything shown out, for a reader who is further down; `held` says how many
+ * `admit` false keeps what is newer than everything shown out, for readers who have scrolled down; `held` says how many
  * there are (`more`: at least). The list starts anew with the answer where so many are let in that it does not reach the
  * rows shown, or that the first page has become long.
  */

@@ -1,7 +1,7 @@
 import ELK from "elkjs/lib/elk.bundled";
 import { describe, expect, it } from "vitest";
 import type { GraphEdge, GraphOut } from "@/api/schema.gen";
-import { endsOf, nodeSentence, passedBy, START, shortLabel, waySentence } from "./graph";
+import { edgeSentence, endsOf, nodeSentence, passedBy, START, shortLabel } from "./graph";
 import {
   endName,
   expectedHeight,
@@ -14,8 +14,8 @@ import {
   roundedPath,
 } from "./graph-layout";
 
-function graphOf(ways: [source: string, target: string, label?: string, isBack?: boolean][]): GraphOut {
-  const ids = [...new Set([...ways.map((way) => way[0]), ...ways.map((way) => way[1])])].filter(
+function graphOf(edges: [source: string, target: string, label?: string, isBack?: boolean][]): GraphOut {
+  const ids = [...new Set([...edges.map((edge) => edge[0]), ...edges.map((edge) => edge[1])])].filter(
     (id) => !id.startsWith("end"),
   );
   const start_at = ids[0] ?? "";
@@ -36,7 +36,7 @@ function graphOf(ways: [source: string, target: string, label?: string, isBack?:
       has_fallback: false,
       continues_on_error: false,
     })),
-    edges: ways.map(([source, target, label = "", is_back_edge = false], index) => ({
+    edges: edges.map(([source, target, label = "", is_back_edge = false], index) => ({
       index,
       source,
       target,
@@ -80,7 +80,7 @@ describe("a layout", () => {
     },
   );
 
-  it("follows the ways, and not those that lead back", async () => {
+  it("follows the edges, and not those that lead back", async () => {
     const [right, down] = await Promise.all([laid(LOOP, "right"), laid(LOOP, "down")]);
     for (const [before, after] of [
       ["ingest", "validate"],
@@ -92,19 +92,22 @@ describe("a layout", () => {
     }
   });
 
-  it("draws each way between its steps and puts its label on it", async () => {
-    const { ways } = await laid(LOOP, "right");
-    expect(ways).toHaveLength(LOOP.edges.length + 1);
-    for (const way of ways) expect(way.points.length).toBeGreaterThanOrEqual(2);
-    expect(ways.filter((way) => way.labelAt !== null).map((way) => way.edge?.target)).toEqual(["publish", "repair"]);
-    expect(ways.find((way) => way.edge === null)).toMatchObject({ source: START, target: "ingest" });
+  it("draws each edge between its steps and puts its label on it", async () => {
+    const { lines } = await laid(LOOP, "right");
+    expect(lines).toHaveLength(LOOP.edges.length + 1);
+    for (const line of lines) expect(line.points.length).toBeGreaterThanOrEqual(2);
+    expect(lines.filter((line) => line.labelAt !== null).map((line) => line.edge?.target)).toEqual([
+      "publish",
+      "repair",
+    ]);
+    expect(lines.find((line) => line.edge === null)).toMatchObject({ source: START, target: "ingest" });
   });
 });
 
 describe("the first view", () => {
   const flat = (width: number): Layout => ({
     boxes: [{ id: START, x: 8, y: 40, width: 56, height: 26 }],
-    ways: [],
+    lines: [],
     width,
     height: 100,
   });
@@ -120,7 +123,7 @@ describe("the first view", () => {
 });
 
 describe("the frame", () => {
-  const sized = (width: number, height: number): Layout => ({ boxes: [], ways: [], width, height });
+  const sized = (width: number, height: number): Layout => ({ boxes: [], lines: [], width, height });
 
   it("is as high as the graph in it, within limits", () => {
     expect(frameHeight(sized(800, 300), 1000)).toBe(324);
@@ -173,7 +176,7 @@ it("ends are told once each", () => {
   ).toEqual(["end", "end_rejected"]);
 });
 
-it("a step is passed by when every way to it was not taken", () => {
+it("a step is passed by when no edge to it was taken", () => {
   const graph = graphOf([
     ["a", "b"],
     ["a", "c"],
@@ -210,15 +213,15 @@ it("a condition is drawn with the names of its parameters", () => {
   );
 });
 
-it("a way is one sentence as well", () => {
+it("an edge is one sentence as well", () => {
   const names = new Map([
     ["validate", "Validate"],
     ["repair", "Repair"],
   ]);
   const [, , repair, , last] = LOOP.edges;
-  expect(waySentence(names, { ...(repair as GraphEdge), label: "score < 1" }, "not_taken")).toBe(
+  expect(edgeSentence(names, { ...(repair as GraphEdge), label: "score < 1" }, "not_taken")).toBe(
     "From Validate to Repair, if score < 1, not taken",
   );
-  expect(waySentence(new Map([["publish", "Publish"]]), last as GraphEdge, "idle")).toBe("From Publish to the end");
-  expect(waySentence(names, null, "taken")).toBe("From the start");
+  expect(edgeSentence(new Map([["publish", "Publish"]]), last as GraphEdge, "idle")).toBe("From Publish to the end");
+  expect(edgeSentence(names, null, "taken")).toBe("From the start");
 });

@@ -1,21 +1,22 @@
-/** Where steps and ways are drawn: what ELK is asked, and its answer as positions and paths. Statuses play no part. */
+/** Where steps and edges are drawn: the request to ELK, and its answer as positions and paths. Statuses play no part. */
 import type { ElkExtendedEdge, ElkNode, ElkPoint } from "elkjs/lib/elk-api";
 import type { GraphEdge, GraphOut } from "@/api/schema.gen";
 import { endsOf, START, shortLabel } from "./graph";
 
 export type Orientation = "right" | "down";
 export type Box = { id: string; x: number; y: number; width: number; height: number };
-export type Way = {
+/** An edge as it is drawn. */
+export type EdgeLine = {
   id: string;
   source: string;
   target: string;
-  /** The way of the definition; null: from the start to the first step. */
+  /** The edge of the definition; null: from the start to the first step. */
   edge: GraphEdge | null;
   points: readonly ElkPoint[];
   /** The middle of its label; null without one. */
   labelAt: ElkPoint | null;
 };
-export type Layout = { boxes: readonly Box[]; ways: readonly Way[]; width: number; height: number };
+export type Layout = { boxes: readonly Box[]; lines: readonly EdgeLine[]; width: number; height: number };
 
 export const STEP_SIZE = { width: 152, height: 66 };
 const MARK_SIZE = { width: 28, height: 28 };
@@ -29,7 +30,7 @@ const INLINE = { "elk.edgeLabels.inline": "true" }; // on its line, not beside i
 const CHARACTER = 6.4; // of the font of labels, on average
 const MARK_CHARACTER = 7.6;
 
-/** The question to ELK. Steps keep the order of the file; ways back go around. */
+/** The request to ELK. Steps keep the order of the file; edges back go around. */
 export function layoutQuestion(graph: GraphOut, orientation: Orientation): ElkNode {
   const step = (id: string) => ({ id, ...STEP_SIZE });
   const mark = (id: string) => ({ id, ...markSize(id) });
@@ -74,7 +75,7 @@ export function layoutOf(graph: GraphOut, answer: ElkNode): Layout {
     width,
     height,
   }));
-  const ways = (answer.edges ?? []).map((drawn): Way => {
+  const lines = (answer.edges ?? []).map((drawn): EdgeLine => {
     const edge = drawn.id === START ? null : (graph.edges[Number(drawn.id)] ?? null);
     const label = drawn.labels?.[0];
     return {
@@ -89,7 +90,7 @@ export function layoutOf(graph: GraphOut, answer: ElkNode): Layout {
           : { x: (label.x ?? 0) + (label.width ?? 0) / 2, y: (label.y ?? 0) + (label.height ?? 0) / 2 },
     };
   });
-  return { boxes, ways, width: answer.width ?? 0, height: answer.height ?? 0 };
+  return { boxes, lines, width: answer.width ?? 0, height: answer.height ?? 0 };
 }
 
 export type View = { x: number; y: number; zoom: number };
@@ -99,7 +100,7 @@ const READABLE = 0.65;
 const FIRST_ZOOM = 0.8;
 const LOWEST = 220;
 const HIGHEST = 420;
-const COLUMN = 205; // of steps, with the ways and labels behind them, on average
+const COLUMN = 205; // of steps, with the edges and labels between them, on average
 
 /** How high the frame of a layout is, in pixels, so that it is filled and does not fill the screen. */
 export function frameHeight(layout: Layout, width: number): number {
@@ -108,14 +109,14 @@ export function frameHeight(layout: Layout, width: number): number {
   return Math.min(HIGHEST, Math.max(LOWEST, height));
 }
 
-/** About as high as the frame will be, said before there is a layout: by the most steps that stand side by side. */
+/** About as high as the frame will be, known before there is a layout: from the most steps that stand side by side. */
 export function expectedHeight(graph: GraphOut, width: number, orientation: Orientation): number {
   if (orientation === "down") return HIGHEST;
   const column = new Map([[graph.start_at, 0]]);
-  const ways = graph.edges.filter((edge) => !edge.is_back_edge);
+  const forward = graph.edges.filter((edge) => !edge.is_back_edge);
   for (let moved = true, rounds = 0; moved && rounds < graph.nodes.length; rounds += 1) {
     moved = false;
-    for (const { source, target } of ways) {
+    for (const { source, target } of forward) {
       const next = (column.get(source) ?? 0) + 1;
       if (next > (column.get(target) ?? 0)) moved = column.set(target, next) !== undefined;
     }

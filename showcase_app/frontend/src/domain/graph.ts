@@ -1,4 +1,4 @@
-/** What a graph says about a run of it: how each step and each way stands. */
+/** A run drawn on its graph: the state of each step and each edge. */
 import type { GraphEdge, GraphNode, GraphOut } from "@/api/schema.gen";
 import { type Status, statusWord } from "./status";
 import { durationText } from "./time";
@@ -23,13 +23,13 @@ export type EdgeStates = ReadonlyMap<number, EdgeState>;
 /** Where everything starts; no step can be called so, since ids of steps have no brackets. */
 export const START = "[start]";
 
-/** The ends that ways lead to, each once. */
+/** The ends that edges lead to, each once. */
 export function endsOf(graph: GraphOut): string[] {
   const steps = new Set(graph.nodes.map((node) => node.id));
   return [...new Set(graph.edges.map((edge) => edge.target).filter((target) => !steps.has(target)))];
 }
 
-/** The steps that a run did not come by, because every way to them was not taken. */
+/** The steps that a run did not reach, because no edge to them was taken. */
 export function passedBy(graph: GraphOut, runs: NodeRuns, edges: EdgeStates): ReadonlySet<string> {
   const open = new Set<string>([graph.start_at]);
   for (const edge of graph.edges) {
@@ -38,7 +38,7 @@ export function passedBy(graph: GraphOut, runs: NodeRuns, edges: EdgeStates): Re
   return new Set(graph.nodes.map((node) => node.id).filter((id) => !open.has(id) && !runs.has(id)));
 }
 
-/** A step in one sentence, for those who do not see the picture. */
+/** A step in one sentence, for screen readers. */
 export function nodeSentence(node: GraphNode, run: NodeRun | undefined): string {
   const parts = [node.name];
   if (run !== undefined) {
@@ -57,8 +57,8 @@ export function shortLabel({ label }: GraphEdge): string {
   return label.replace(/"?\{parameters\.([\w.-]+)\}"?/g, "$1");
 }
 
-/** A way in one sentence; null: the one from the start. `names` are those of the steps, by id. */
-export function waySentence(
+/** An edge in one sentence; null: the one from the start. `names` are those of the steps, by id. */
+export function edgeSentence(
   names: ReadonlyMap<string, string>,
   edge: GraphEdge | null,
   state: EdgeState | "idle",

@@ -27,13 +27,13 @@ describe("problems", () => {
   });
 
   it.each([
-    [{}, [[".sku", "This is needed."]]],
+    [{}, [[".sku", "This field is required."]]],
     [{ sku: "K9" }, [[".sku", "Does not match ^[a-z]+$"]]],
     [{ sku: "k", quantity: 0 }, [[".quantity", "At least 1."]]],
     [{ sku: "k", quantity: 101 }, [[".quantity", "At most 100."]]],
     [{ sku: "k", quantity: "two" }, [[".quantity", "Expected a whole number."]]],
     [{ sku: "k", repairs: ["sign", "sign"] }, [[".repairs", "Each only once."]]],
-    [{ sku: "k", address: {} }, [[".address.city", "This is needed."]]],
+    [{ sku: "k", address: {} }, [[".address.city", "This field is required."]]],
     [{ sku: "k", address: { city: "Ulm", "post/code": 3 } }, [[".address.post/code", "Expected a text."]]],
     [{ sku: "k", colour: "red" }, [[".colour", "There is no such field."]]],
   ])("of %j stand at their field", (value, problems) => {
@@ -74,7 +74,7 @@ it("errors become a tree over the fields", () => {
   const tree = errorSchemaOf(problemsOf(SCHEMA, { sku: "k", repairs: ["paint"], address: {} }));
   expect(tree).toMatchObject({
     repairs: { 0: { __errors: [expect.any(String)] } },
-    address: { city: { __errors: ["This is needed."] } },
+    address: { city: { __errors: ["This field is required."] } },
   });
 });
 

@@ -106,12 +106,12 @@ const KINDS: Readonly<Record<string, string>> = {
   null: "null",
 };
 
-/** What is expected, from what the schema says at that place; the library's own words where there are none here. */
+/** What is expected, from the schema at that place; the library's own words for keywords that are not listed here. */
 function words(unit: OutputUnit, expected: unknown): string {
   const limit = String(expected);
   switch (unit.keyword) {
     case "required":
-      return "This is needed.";
+      return "This field is required.";
     case "type":
       return `Expected ${[expected]
         .flat()
@@ -138,11 +138,11 @@ function words(unit: OutputUnit, expected: unknown): string {
     case "pattern":
       return `Does not match ${limit}`;
     case "format":
-      return `Is no ${limit}.`;
+      return `Not a valid ${limit}.`;
     case "minItems":
-      return `At least ${limit}.`;
+      return `At least ${limit} entries.`;
     case "maxItems":
-      return `At most ${limit}.`;
+      return `At most ${limit} entries.`;
     case "uniqueItems":
       return "Each only once.";
     case "false":

@@ -29,7 +29,7 @@ export function titleOf(name: string): string {
 }
 
 const LONG_TEXT = 200;
-/** What is beyond a limit is told, not quietly made the limit. */
+/** A value beyond a limit is an error at its field; it is not changed to the limit. */
 const AS_WRITTEN = { clampBehavior: "none" };
 
 function titled(schema: RJSFSchema): RJSFSchema {

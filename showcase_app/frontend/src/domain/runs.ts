@@ -61,15 +61,15 @@ export function edgesOf(steps: readonly StepOut[], graph: GraphOut, ended: boole
 function fadeUnreachable(states: Map<number, EdgeState>, steps: readonly StepOut[], graph: GraphOut): void {
   const begun = new Set([graph.start_at, ...steps.map((step) => step.step_id)]);
   const looping = new Set(graph.nodes.filter((node) => node.max_iterations > 1).map((node) => node.id));
-  const ways = new Map<string, GraphEdge[]>();
-  for (const edge of graph.edges) ways.set(edge.target, [...(ways.get(edge.target) ?? []), edge]);
+  const incoming = new Map<string, GraphEdge[]>();
+  for (const edge of graph.edges) incoming.set(edge.target, [...(incoming.get(edge.target) ?? []), edge]);
   const isDecided = (edge: GraphEdge) =>
     edge.index !== null && states.get(edge.index) === "not_taken" && !looping.has(edge.source);
   for (let changed = true; changed; ) {
     changed = false;
     for (const { index, source } of graph.edges) {
       if (index === null || states.get(index) !== "unknown" || begun.has(source)) continue;
-      if (ways.get(source)?.every(isDecided)) {
+      if (incoming.get(source)?.every(isDecided)) {
         states.set(index, "not_taken");
         changed = true;
       }

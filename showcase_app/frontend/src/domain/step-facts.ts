@@ -1,4 +1,4 @@
-/** What a definition says about a step, for people. Pure. */
+/** The facts of a step in a definition, in words for people. Pure. */
 import type { GraphNode } from "@/api/schema.gen";
 import { durationText } from "./time";
 

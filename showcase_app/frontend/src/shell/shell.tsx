@@ -76,7 +76,7 @@ export function Shell() {
   );
 }
 
-/** That it could not be fetched is said by whoever goes there. */
+/** A failure is not reported here: the page itself reports it when it is opened. */
 function prefetch(load: () => Promise<unknown>): void {
   load().catch(() => undefined);
 }

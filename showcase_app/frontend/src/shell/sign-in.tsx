@@ -1,4 +1,4 @@
-/** Where a server with keys asks for one. The key goes to the server once and is not kept by the page. */
+/** The form for a key, where the server needs one. The key goes to the server once and is not kept by the page. */
 import { Button, Paper, PasswordInput, Stack, Text, Title } from "@mantine/core";
 import { useDocumentTitle } from "@mantine/hooks";
 import { useEffect, useRef, useState } from "react";
@@ -22,7 +22,7 @@ export function SignIn() {
           <Stack>
             <Title order={1}>ia_modules</Title>
             <Text size="sm" className="quiet">
-              This server asks for a key. Whoever runs it has one for you.
+              This server needs a key. Its operator can give you one.
             </Text>
             <PasswordInput
               label="Key"

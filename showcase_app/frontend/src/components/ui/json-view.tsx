@@ -23,7 +23,7 @@ const MOST_RAW = 200_000; // characters: more is copied, not shown
 type JsonViewProps = {
   /** What came out of a JSON answer. */
   value: unknown;
-  /** What it is, for those who do not see it: "Output of Score". */
+  /** What it is, for screen readers: "Output of Score". */
   label: string;
   /** As it is stored; otherwise it is counted here. */
   bytes?: number;

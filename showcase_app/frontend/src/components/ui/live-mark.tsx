@@ -6,8 +6,11 @@ import classes from "./live-mark.module.css";
 const SAID: Readonly<Record<LiveState, [string, string]>> = {
   connecting: ["Connecting", "The connection is being made."],
   live: ["Live", "Changes appear as they happen."],
-  catching_up: ["Catching up", "What was missed is coming in."],
-  reconnecting: ["Reconnecting", "The connection was lost; it comes back by itself, and nothing will be missing."],
+  catching_up: ["Catching up", "Reading what was missed."],
+  reconnecting: [
+    "Reconnecting",
+    "The connection was lost. The page connects again by itself and then reads what it missed.",
+  ],
   closed: ["Not live", "The server ended the connection. Load the page again."],
 };
 

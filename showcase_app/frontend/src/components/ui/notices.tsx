@@ -1,4 +1,4 @@
-/** What stands in the place of data: that asking failed (with another try), or that there is none. */
+/** In the place of data: that reading it failed (with another try), or that there is none. */
 import { Alert, Button, Group, Stack, Text } from "@mantine/core";
 import { IconAlertTriangle } from "@tabler/icons-react";
 import type { ReactNode } from "react";

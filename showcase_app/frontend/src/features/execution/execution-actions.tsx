@@ -1,4 +1,4 @@
-/** What can be done to an execution. What cannot says why. */
+/** What can be done to an execution. A disabled action gives the reason. */
 import { Button, Group, Modal, Text, Tooltip } from "@mantine/core";
 import { useDisclosure } from "@mantine/hooks";
 import { notifications } from "@mantine/notifications";
@@ -46,7 +46,7 @@ function Cancel({ execution }: { execution: ExecutionDetail }) {
     (hasEnded(execution.status)
       ? `It has ended already: ${statusWord(execution.status).toLowerCase()}.`
       : execution.cancel_requested
-        ? "It has been asked to stop; its worker is about to."
+        ? "It is being cancelled: its worker stops it in a moment."
         : null);
   return (
     <>
@@ -63,8 +63,8 @@ function Cancel({ execution }: { execution: ExecutionDetail }) {
       </Explained>
       <Modal opened={asking} onClose={close} title="Cancel this execution?" centered>
         <Text size="sm">
-          What runs is stopped, and what has not begun does not begin. What steps have done so far stays done. It can be
-          re-run later, but not continued.
+          Steps that run are stopped, and no other step begins. What the steps have done so far is not undone. You can
+          re-run the execution later, but not continue it.
         </Text>
         <Group justify="flex-end" gap="xs" mt="lg">
           <Button variant="default" onClick={close}>

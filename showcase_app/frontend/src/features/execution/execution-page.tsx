@@ -104,7 +104,7 @@ type GraphProps = {
   onSelect: (stepId: string) => void;
 };
 
-/** The graph, or the steps as a list: where there is no graph, and for who rather reads one. */
+/** The graph, or the steps as a list: where there is no graph, and for readers who prefer it. */
 function Graph({ execution, graph, selected, onSelect }: GraphProps) {
   const [params, setParams] = useSearchParams();
   const recorded = execution.pipeline_version === null;

@@ -54,11 +54,11 @@ export function ExecutionPanel({ execution, selection, heard }: ExecutionPanelPr
           {payload(
             "Output",
             data?.output_data,
-            ended ? `There is none: ${statusWord(execution.status).toLowerCase()}.` : "It has not ended yet.",
+            ended ? `It has no output: ${statusWord(execution.status).toLowerCase()}.` : "It has not ended yet.",
           )}
         </Tabs.Panel>
-        <Tabs.Panel value="input">{payload("Input", data?.input_data, "Nothing was given to it.")}</Tabs.Panel>
-        <Tabs.Panel value="metadata">{payload("Metadata", data?.metadata, "Nothing was noted about it.")}</Tabs.Panel>
+        <Tabs.Panel value="input">{payload("Input", data?.input_data, "It has no input.")}</Tabs.Panel>
+        <Tabs.Panel value="metadata">{payload("Metadata", data?.metadata, "It has no metadata.")}</Tabs.Panel>
         <Tabs.Panel value="logs">
           <LogView executionId={execution.execution_id} heard={heard} running={!ended} steps={execution.steps} />
         </Tabs.Panel>

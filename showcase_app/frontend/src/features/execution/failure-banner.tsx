@@ -15,7 +15,7 @@ export function FailureBanner({ execution, step, onJump }: FailureBannerProps) {
         <Text size="sm" className={classes.failure} lineClamp={6}>
           {type === null ? null : <b className="mono">{type}</b>}
           {type !== null && message !== null ? ": " : null}
-          {message ?? (type === null ? "Nothing is on record about why." : null)}
+          {message ?? (type === null ? "No reason is on record." : null)}
         </Text>
         {step === null ? null : (
           <Button

@@ -101,7 +101,7 @@ export function LogView({ executionId, stepExecutionId, heard, running, steps }:
       {isPartial ? (
         <Group gap={8} className={classes.gap} role="status">
           <Text size="xs">
-            The page keeps the newest 5,000 lines that came while it was open; older ones are left out.
+            The page keeps the newest 5,000 lines that came while it was open. Older ones are missing here.
           </Text>
           <Button size="compact-xs" variant="default" onClick={readAgain}>
             Read them
@@ -146,8 +146,8 @@ const LEVEL_WORDS: Readonly<Record<LogLevel, string>> = {
 };
 
 function noneText(filtered: boolean, running: boolean): string {
-  if (filtered) return "No line is like that.";
-  return running ? "Nothing has been written yet." : "Nothing was written.";
+  if (filtered) return "No line matches.";
+  return running ? "No log lines yet." : "No log lines.";
 }
 
 function nameOf(names: ReadonlyMap<string, string>, line: LogOut): string | null {
@@ -251,7 +251,7 @@ function Lines({ lines, names, follow, onFollow, more }: LinesProps) {
                 {isOpen ? (
                   <pre className={classes.data}>
                     {line.data_omitted
-                      ? "Its data has more than 64 KiB: the export has it."
+                      ? "Its data is larger than 64 KiB and only in the export."
                       : JSON.stringify(line.data, null, 2)}
                   </pre>
                 ) : null}

@@ -23,7 +23,7 @@ export function RoutesList({ routes, nameOf, onSelect }: RoutesListProps) {
   if (routes.next === "stop") {
     return (
       <Text size="sm" className={classes.follows}>
-        <IconPlayerStop size={14} aria-hidden /> Nothing followed: here the execution stopped
+        <IconPlayerStop size={14} aria-hidden /> The execution stopped here
       </Text>
     );
   }

@@ -65,7 +65,9 @@ export function StepPanel({ execution, selection, stepId, node, nameOf, heard }:
       </Text>
       {attempt === null ? (
         <Quiet>
-          {hasEnded(execution.status) ? "It did not run in this execution." : "It has not begun; maybe it will not."}
+          {hasEnded(execution.status)
+            ? "It did not run in this execution."
+            : "It has not begun. Whether it does depends on the paths taken."}
         </Quiet>
       ) : (
         <>
@@ -189,7 +191,7 @@ function Question({ interaction }: { interaction: InteractionOut | undefined }) 
   if (interaction === undefined) return null;
   return (
     <Text size="sm" component="div" className={classes.note} data-asks>
-      {interaction.prompt ?? "A person is asked."}
+      {interaction.prompt ?? "This step asks a person."}
       <Text size="xs" className="quiet" component="div">
         {interaction.completed_at !== null ? (
           <>
@@ -199,10 +201,10 @@ function Question({ interaction }: { interaction: InteractionOut | undefined }) 
             <Ago at={interaction.completed_at} />
           </>
         ) : interaction.deadline_at === null ? (
-          "It waits for as long as it takes."
+          "No deadline"
         ) : (
           <>
-            To be answered <Ago at={interaction.deadline_at} />
+            Deadline: <Ago at={interaction.deadline_at} />
           </>
         )}
       </Text>
@@ -213,8 +215,8 @@ function Question({ interaction }: { interaction: InteractionOut | undefined }) 
 const ENDED_WORDS: Readonly<Record<InteractionOut["status"], string>> = {
   pending: "Open",
   answered: "Answered",
-  expired: "Nobody answered in time:",
-  cancelled: "Not asked any more since",
+  expired: "Nobody answered before the deadline:",
+  cancelled: "Closed without an answer",
 };
 
 /** What is special about an attempt, in sentences. */
@@ -223,8 +225,8 @@ function notesOf(attempt: StepDetail): string[] {
   if (fellBack(attempt)) notes.push(`Its code failed (${attempt.error_type}); the output is that of its fallback.`);
   if (attempt.status === "failed" && attempt.routes?.next === "paths")
     notes.push("It failed, and the execution went on.");
-  if (attempt.status === "lost") notes.push("Its process was gone before it ended; another attempt took its place.");
-  if (attempt.copied_from !== null) notes.push("It did not run here: its result comes from the execution before.");
+  if (attempt.status === "lost") notes.push("It did not end: its process was gone or did not answer.");
+  if (attempt.copied_from !== null) notes.push("It did not run here: its result was copied from an earlier execution.");
   if (attempt.retry_count > 0) notes.push(`The program retried ${attempt.retry_count} times inside this attempt.`);
   return notes;
 }
@@ -271,7 +273,7 @@ function AttemptTabs({ execution, selection, attempt, attempts, nameOf, heard }:
           error={whole.error}
           retry={whole.retry}
           none={
-            isOver(attempt) ? `There is none: ${statusWord(attempt.status).toLowerCase()}.` : "It has not ended yet."
+            isOver(attempt) ? `It has no output: ${statusWord(attempt.status).toLowerCase()}.` : "It has not ended yet."
           }
         />
       </Tabs.Panel>
@@ -311,7 +313,7 @@ function Input({ whole, attempt, nameOf, selection, execution }: InputProps) {
     <Stack gap="xs">
       {refs === null ? null : (
         <Text size="sm" component="div">
-          {refs.state ? "It was given the state" : "It follows"}
+          {refs.state ? "Its input is the state" : "It follows"}
           {parents.length === 0
             ? refs.state
               ? ", which is the input of the execution."
@@ -347,7 +349,7 @@ function Input({ whole, attempt, nameOf, selection, execution }: InputProps) {
           known={whole.known}
           error={whole.error}
           retry={whole.retry}
-          none="Nothing was given to it."
+          none="It has no input."
         />
       )}
     </Stack>
@@ -355,7 +357,7 @@ function Input({ whole, attempt, nameOf, selection, execution }: InputProps) {
 }
 
 function StepFailure({ whole, attempt, hasError }: { whole: WholeStep; attempt: StepDetail; hasError: boolean }) {
-  if (!hasError) return <Quiet>There is none.</Quiet>;
+  if (!hasError) return <Quiet>It has no error.</Quiet>;
   const { traceback } = whole.step;
   return (
     <Stack gap="xs">

@@ -296,7 +296,7 @@ const TimelineRow = memo(function TimelineRow({ row, top, base, view, width, sel
 
 type LegendEntry = { word: string; kind: SegmentKind; color: string | undefined };
 
-/** What there is to be told apart: how attempts ended or stand, then what they waited for. */
+/** The colours and patterns in use: statuses of attempts, then what they waited for. */
 function legendOf(bars: readonly Bar[]): LegendEntry[] {
   const kinds = new Set(bars.flatMap((bar) => bar.segments.map((segment) => segment.kind)));
   const statuses = new Set(
@@ -316,7 +316,7 @@ function legendOf(bars: readonly Bar[]): LegendEntry[] {
   ];
 }
 
-/** Which attempt a key leads to; undefined: the key says nothing here. */
+/** Which attempt a key leads to; undefined: the key has no meaning here. */
 function targetOf(key: string, rows: readonly Row[], at: number, selectedId: string | null): string | undefined {
   const ofRow = (index: number) => rows[Math.min(Math.max(index, 0), rows.length - 1)]?.bars.at(-1)?.id;
   const bars = rows[at]?.bars ?? [];

@@ -29,7 +29,7 @@ export function BulkBar({ selected, filters, allMatching, canSelectAll, onSelect
     }
     const able = selected.filter(({ status }) => action === "rerun" || status === undefined || !hasEnded(status));
     const tooMany = able.length > LIMIT ? `At most ${LIMIT.toLocaleString("en")} at once.` : null;
-    const none = able.length === 0 ? "What is selected has ended already." : null;
+    const none = able.length === 0 ? "The selected executions have all ended." : null;
     const ended = selected.length - able.length;
     return { target: () => ({ execution_ids: able.map(({ id }) => id) }), ended, whyNot: readOnly ?? tooMany ?? none };
   };

@@ -1,4 +1,4 @@
-/** Asks before many executions are cancelled or run again, with their number; then says what was done and what was not. */
+/** The question before many executions are cancelled or run again, with their number; then what was done, and what not. */
 import { Alert, Anchor, Button, Group, List, Modal, ScrollArea, Skeleton, Stack, Text } from "@mantine/core";
 import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
 import { Link } from "react-router";
@@ -15,8 +15,8 @@ const WORDS: Readonly<
   cancel: {
     title: "Cancel executions",
     confirm: "Cancel",
-    done: "asked to stop",
-    effect: "What waits in the queue will not start; what runs is stopped by its worker.",
+    done: "cancelled; those that run stop in a moment",
+    effect: "Those in the queue will not start; those that run are stopped by their workers.",
     none: "None of them can be cancelled: they have all ended.",
   },
   rerun: {

@@ -11,8 +11,7 @@ export function Started({ execution }: { execution: ExecutionOut }) {
   if (execution.started_at !== null) return <Ago at={execution.started_at} />;
   return (
     <span className="quiet">
-      {hasEnded(execution.status) ? "asked for " : "queued "}
-      <Ago at={execution.created_at} />
+      queued <Ago at={execution.created_at} />
     </span>
   );
 }

@@ -52,7 +52,7 @@ export function Shortcuts() {
           ))}
         </dl>
         <Text size="xs" className="quiet" mt="xs" maw={230}>
-          Letters work while the list has the focus, or nothing has.
+          Letters work while the focus is in the list, or nowhere.
         </Text>
       </Popover.Dropdown>
     </Popover>

@@ -18,9 +18,10 @@ import "@xyflow/react/dist/base.css";
 import { type KeyboardEvent, useEffect, useMemo, useRef, useState } from "react";
 import type { GraphOut } from "@/api/schema.gen";
 import { QueryFailed } from "@/components/ui/notices";
-import { type EdgeStates, type NodeRuns, passedBy, START, waySentence } from "@/domain/graph";
+import { type EdgeStates, edgeSentence, type NodeRuns, passedBy, START } from "@/domain/graph";
 import {
   type Box,
+  type EdgeLine,
   endName,
   expectedHeight,
   firstView,
@@ -28,18 +29,17 @@ import {
   type Layout,
   type Orientation,
   type View,
-  type Way,
 } from "@/domain/graph-layout";
 import classes from "./graph.module.css";
 import { layoutQuery } from "./layout";
+import { type LineEdge, LineEdgeView } from "./line-edge";
 import { type MarkNode, MarkNodeView, type StepNode, StepNodeView, type StepStanding } from "./step-node";
-import { type WayEdge, WayEdgeView } from "./way-edge";
 
 export type PipelineGraphProps = {
   graph: GraphOut;
   /** By step id; without it the definition alone is shown. */
   runs?: NodeRuns;
-  /** By the index of the way in the definition. */
+  /** By the index of the edge in the definition. */
   edges?: EdgeStates;
   selected?: string | null;
   onSelect?: (stepId: string) => void;
@@ -47,7 +47,7 @@ export type PipelineGraphProps = {
 
 const NARROW = 620; // pixels: below, the graph goes down instead of right
 const NODE_TYPES = { step: StepNodeView, mark: MarkNodeView };
-const EDGE_TYPES = { way: WayEdgeView };
+const EDGE_TYPES = { line: LineEdgeView };
 const NO_EDGES: EdgeStates = new Map();
 
 /** As wide as there is room, and as high as the graph needs. */
@@ -119,7 +119,7 @@ function Canvas({ graph, runs, edges = NO_EDGES, selected = null, onSelect, layo
   const names = useMemo(() => new Map(graph.nodes.map(({ id, name }) => [id, name])), [graph]);
   const drawn = useMemo(
     // Those that were taken last, over the others.
-    () => layout.ways.map((way) => edgeOf(way, names, runs, edges)).sort((a, b) => taken(a) - taken(b)),
+    () => layout.lines.map((line) => edgeOf(line, names, runs, edges)).sort((a, b) => taken(a) - taken(b)),
     [names, runs, edges, layout],
   );
 
@@ -193,30 +193,35 @@ function Canvas({ graph, runs, edges = NO_EDGES, selected = null, onSelect, layo
   );
 }
 
-function edgeOf(way: Way, names: ReadonlyMap<string, string>, runs: NodeRuns | undefined, edges: EdgeStates): WayEdge {
-  const target = runs?.get(way.target);
-  const recorded = way.edge === null ? (target === undefined ? "unknown" : "taken") : stateOf(way, edges);
+function edgeOf(
+  line: EdgeLine,
+  names: ReadonlyMap<string, string>,
+  runs: NodeRuns | undefined,
+  edges: EdgeStates,
+): LineEdge {
+  const target = runs?.get(line.target);
+  const recorded = line.edge === null ? (target === undefined ? "unknown" : "taken") : stateOf(line, edges);
   const state = runs === undefined ? "idle" : recorded;
   const moving = state === "taken" && target?.status === "running";
   return {
-    id: way.id,
-    type: "way",
-    source: way.source,
-    target: way.target,
-    data: { way, state, moving },
-    ariaLabel: waySentence(names, way.edge, state),
+    id: line.id,
+    type: "line",
+    source: line.source,
+    target: line.target,
+    data: { line, state, moving },
+    ariaLabel: edgeSentence(names, line.edge, state),
     markerEnd: { type: MarkerType.ArrowClosed, width: 14, height: 14, color: arrowColor(state, moving) },
     selectable: false,
     focusable: false,
   };
 }
 
-function taken(edge: WayEdge): number {
+function taken(edge: LineEdge): number {
   return edge.data?.state === "taken" ? 1 : 0;
 }
 
-function stateOf(way: Way, edges: EdgeStates) {
-  const index = way.edge?.index ?? null;
+function stateOf(line: EdgeLine, edges: EdgeStates) {
+  const index = line.edge?.index ?? null;
   return index === null ? "unknown" : (edges.get(index) ?? "unknown");
 }
 

@@ -27,8 +27,8 @@ export function ArchiveModal({ pipeline, opened, onClose }: ArchiveModalProps) {
       centered
     >
       <Text size="sm">
-        It keeps its versions and its history, but starts no more.
-        {pipeline.active > 0 ? ` What is under way (${pipeline.active}) goes on.` : ""} Storing a new version brings it
+        It keeps its versions and its history, and cannot be started.
+        {pipeline.active > 0 ? ` Its ${pipeline.active} active executions go on.` : ""} Saving a new version brings it
         back.
       </Text>
       <Group justify="flex-end" mt="lg">

@@ -12,7 +12,7 @@ type DefinitionEditorProps = {
   text: string;
   onChange: (text: string) => void;
   check: DefinitionCheck;
-  /** What the server refused when it was to be stored. */
+  /** What the server refused when it was saved. */
   refused?: readonly EditorProblem[];
 };
 
@@ -31,7 +31,7 @@ export function DefinitionEditor({ text, onChange, check, refused = [] }: Defini
           handle={editor}
         />
       </div>
-      <aside className={`panel ${classes.side}`} aria-label="What is wrong with it">
+      <aside className={`panel ${classes.side}`} aria-label="Problems of the definition">
         <Standing check={check} problems={problems} />
         <ProblemList problems={problems} onChoose={({ place }) => editor.current?.show(place)} />
       </aside>
@@ -40,7 +40,7 @@ export function DefinitionEditor({ text, onChange, check, refused = [] }: Defini
 }
 
 function Standing({ check, problems }: { check: DefinitionCheck; problems: readonly EditorProblem[] }) {
-  if (check.failed !== null) return <QueryFailed what="What is wrong with it" error={check.failed} />;
+  if (check.failed !== null) return <QueryFailed what="The check of the definition" error={check.failed} />;
   if (check.checking) {
     return (
       <Group gap={8} role="status">
@@ -57,14 +57,14 @@ function Standing({ check, problems }: { check: DefinitionCheck; problems: reado
       <Group gap={8} wrap="nowrap" role="status">
         <IconCheck size={17} stroke={2.4} color="var(--ia-status-completed)" aria-hidden />
         <Text size="sm" fw={600}>
-          It can be stored
+          It can be saved
         </Text>
       </Group>
     );
   }
   return (
     <Text size="sm" fw={600} role="status">
-      {errors === 1 ? "One thing is wrong" : `${errors} things are wrong`}
+      {errors === 1 ? "1 problem" : `${errors} problems`}
     </Text>
   );
 }

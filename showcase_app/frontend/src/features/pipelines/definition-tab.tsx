@@ -1,4 +1,4 @@
-/** The definition as JSON: read it, change it, store that as a new version. */
+/** The definition as JSON: read it, change it, save that as a new version. */
 import { Alert, Button, Group, Text, Tooltip } from "@mantine/core";
 import { notifications } from "@mantine/notifications";
 import { IconAlertTriangle, IconDeviceFloppy, IconRestore } from "@tabler/icons-react";
@@ -32,7 +32,7 @@ function Editing({ pipeline, definition }: { pipeline: PipelineDetail; definitio
   const [text, setText] = useState(began.text);
   const changed = text !== began.text;
   if (!changed && (began.version !== pipeline.version || began.base !== pipeline.current_version)) {
-    // Somebody else stored a version while nothing was changed here: there is nothing to lose.
+    // Somebody else saved a version while nothing was changed here: there is nothing to lose.
     const now = beginning(pipeline, definition);
     setBegan(now);
     setText(now.text);
@@ -47,7 +47,7 @@ function Editing({ pipeline, definition }: { pipeline: PipelineDetail; definitio
       notifications.show({
         message: isSame
           ? "Nothing changed: it is the same as before."
-          : `Version ${now.version} is stored and current.`,
+          : `Version ${now.version} is saved, and current.`,
       });
       await client.invalidateQueries({ queryKey: pipelineKeys.all });
       address.set({ version: null });
@@ -67,8 +67,8 @@ function Editing({ pipeline, definition }: { pipeline: PipelineDetail; definitio
       <Group justify="space-between" mb="sm" gap="sm">
         <Text size="sm" className="quiet">
           {pipeline.version === pipeline.current_version
-            ? `Version ${pipeline.version}, the current one. What you store becomes the next.`
-            : `Version ${pipeline.version}. What you store from here comes after version ${pipeline.current_version}.`}
+            ? `Version ${pipeline.version}, the current one. What you save becomes the next.`
+            : `Version ${pipeline.version}. What you save from here comes after version ${pipeline.current_version}.`}
         </Text>
         <Group gap="xs">
           <Button
@@ -92,7 +92,7 @@ function Editing({ pipeline, definition }: { pipeline: PipelineDetail; definitio
                 if (why === null && check.definition !== null) store.mutate({ to: check.definition, onto: began.base });
               }}
             >
-              Store version
+              Save version
             </Button>
           </Tooltip>
         </Group>
@@ -103,11 +103,11 @@ function Editing({ pipeline, definition }: { pipeline: PipelineDetail; definitio
           mb="sm"
           role="alert"
           icon={<IconAlertTriangle aria-hidden />}
-          title={conflict ? "Somebody else stored a version meanwhile" : "It was not stored"}
+          title={conflict ? "Somebody else saved a version meanwhile" : "It was not saved"}
         >
           <Text size="sm">
             {conflict
-              ? `You began with version ${began.base}; version ${pipeline.current_version} is the current one now. Look at what changed in it, or store yours after it.`
+              ? `You began with version ${began.base}; version ${pipeline.current_version} is the current one now. Look at what changed in it, or save yours after it.`
               : store.error.message}
           </Text>
           {conflict ? (
@@ -128,7 +128,7 @@ function Editing({ pipeline, definition }: { pipeline: PipelineDetail; definitio
                   if (check.definition !== null) store.mutate({ to: check.definition, onto: pipeline.current_version });
                 }}
               >
-                Store mine after it
+                Save mine after it
               </Button>
             </Group>
           ) : null}
@@ -171,6 +171,6 @@ function leaves(now: Place, next: Place): boolean {
 
 function whyNot(changed: boolean, pipeline: PipelineDetail, check: DefinitionCheck): string | null {
   const isNews = changed || pipeline.version !== pipeline.current_version || !pipeline.is_active;
-  if (!isNews) return "Nothing is changed yet.";
+  if (!isNews) return "There is no change to save.";
   return whyNotStored(check);
 }

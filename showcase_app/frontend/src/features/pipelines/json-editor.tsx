@@ -10,11 +10,11 @@ import type { Place } from "@/domain/json-place";
 
 export type EditorProblem = { place: Place; detail: string; severity: "error" | "warning" };
 
-/** What may be asked of an editor from outside. */
+/** What other components may do with an editor. */
 export type EditorHandle = { show: (place: Place) => void };
 
 type JsonEditorProps = {
-  /** What is written here, for those who do not see it. */
+  /** What is written here, for screen readers. */
   label: string;
   value: string;
   onChange?: (text: string) => void;

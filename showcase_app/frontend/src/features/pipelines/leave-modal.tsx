@@ -8,11 +8,11 @@ export function LeaveModal({ blocker }: { blocker: Blocker }) {
     <Modal
       opened={blocker.state === "blocked"}
       onClose={stay}
-      title="Leave what you wrote?"
+      title="Leave without saving?"
       closeButtonProps={{ "aria-label": "Close" }}
       centered
     >
-      <Text size="sm">It is not stored, and will be gone.</Text>
+      <Text size="sm">Your changes are not saved and will be lost.</Text>
       <Group justify="flex-end" mt="lg">
         <Button variant="default" onClick={stay} data-autofocus>
           Stay

@@ -55,7 +55,7 @@ export function Component() {
   const create = useMutation({
     mutationFn: createPipeline,
     onSuccess: (pipeline) => {
-      notifications.show({ message: `${pipeline.name} is stored.` });
+      notifications.show({ message: `${pipeline.name} is saved.` });
       void client.invalidateQueries({ queryKey: pipelineKeys.all });
       void navigate(`/pipelines/${pipeline.slug}`);
     },
@@ -80,20 +80,20 @@ export function Component() {
                 if (why === null && check.definition !== null) create.mutate(check.definition);
               }}
             >
-              Store pipeline
+              Save pipeline
             </Button>
           </Tooltip>
         }
       />
       <Text size="sm" className="quiet" mb="sm">
-        Write or paste a definition. Its steps may use the modules that this server allows; the{" "}
+        Write or paste a definition. Its steps may use the modules that this server allows. The{" "}
         <Anchor href="/docs" target="_blank" underline="always" inherit>
           API
         </Anchor>{" "}
-        has the format at <span className="mono">/api/definitions/schema</span>.
+        describes the format at <span className="mono">/api/definitions/schema</span>.
       </Text>
       {create.error === null ? null : (
-        <Alert color="red" mb="sm" role="alert" icon={<IconAlertTriangle aria-hidden />} title="It was not stored">
+        <Alert color="red" mb="sm" role="alert" icon={<IconAlertTriangle aria-hidden />} title="It was not saved">
           {create.error.message}
         </Alert>
       )}

@@ -1,4 +1,4 @@
-/** Leads to the form that starts an execution; says why it does not. */
+/** Leads to the form that starts an execution, or gives the reason why there is none. */
 import { Button, Tooltip } from "@mantine/core";
 import { IconPlayerPlay } from "@tabler/icons-react";
 import { Link } from "react-router";
@@ -32,6 +32,6 @@ export function RunButton({ pipeline, to, variant = "filled" }: RunButtonProps) 
 }
 
 function whyNot({ is_active, runnable }: Pick<PipelineOut, "is_active" | "runnable">): string | null {
-  if (!runnable) return "It has no definition: another program runs it and only records here.";
+  if (!runnable) return "It has no definition: another program runs it and records its executions here.";
   return is_active ? null : "It is archived. A new version brings it back.";
 }

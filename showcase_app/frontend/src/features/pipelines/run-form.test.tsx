@@ -9,7 +9,7 @@ import { createExecutionRow } from "@/mocks/create-execution";
 import { createPipeline } from "@/mocks/create-pipeline";
 import { RunForm } from "./run-form";
 
-/** What the server is asked, and how it answers: the network's end of the one client. */
+/** The requests to the server, and its answers: the network's end of the one client. */
 const server = vi.fn<(request: Request) => Promise<Response>>();
 const network = {
   onRequest: ({ request }: { request: Request }) =>
@@ -50,7 +50,7 @@ function show(pipeline: PipelineDetail): void {
 
 const run = () => fireEvent.click(screen.getByRole("button", { name: "Run" }));
 
-/** What belongs to a field, for those who do not see where it stands. */
+/** The description of a field, as a screen reader reads it. */
 function described(label: RegExp): string {
   const ids = screen.getByLabelText(label).getAttribute("aria-describedby")?.split(" ") ?? [];
   return ids.map((id) => document.getElementById(id)?.textContent ?? "").join(" ");
@@ -111,7 +111,7 @@ it("what is wrong with a list as a whole is said below it", async () => {
   const sizes = { type: "array", title: "Sizes", items: { type: "integer" }, minItems: 2 };
   show(createPipeline({ input_schema: { type: "object", properties: { sizes } }, default_input: { sizes: [1] } }));
   run();
-  expect(await screen.findByText("At least 2.")).toBeTruthy();
+  expect(await screen.findByText("At least 2 entries.")).toBeTruthy();
   expect(server).not.toHaveBeenCalled();
 });
 

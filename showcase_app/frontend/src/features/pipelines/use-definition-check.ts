@@ -1,4 +1,4 @@
-/** What is wrong with a definition while it is written: at once whether it is JSON, shortly after what the server says. */
+/** The problems of a definition while it is written: at once whether it is JSON, shortly after those the server finds. */
 import { useDebouncedValue } from "@mantine/hooks";
 import { queryOptions, useQuery } from "@tanstack/react-query";
 import { useMemo } from "react";
@@ -20,7 +20,7 @@ export type DefinitionCheck = {
 export function whyNotStored(check: DefinitionCheck): string | null {
   if (check.checking) return "It is being checked.";
   if (check.failed !== null) return "It could not be checked.";
-  return check.definition === null ? "Something is wrong with it; see the list." : null;
+  return check.definition === null ? "It has problems; see the list." : null;
 }
 
 const PAUSE_MS = 300;

@@ -55,7 +55,7 @@ export function VersionsTab({ pipeline }: { pipeline: PipelineDetail }) {
             <Table.Thead>
               <Table.Tr>
                 <Table.Th>Version</Table.Th>
-                <Table.Th>Stored</Table.Th>
+                <Table.Th>Saved</Table.Th>
                 <Table.Th visibleFrom="sm">Content</Table.Th>
                 <Table.Th>
                   <span className={classes.unseen}>Look at it</span>

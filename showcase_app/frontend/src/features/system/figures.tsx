@@ -1,4 +1,4 @@
-/** The few numbers one looks for first: queue, what runs, workers, who listens. */
+/** The few numbers one looks for first: queue, what runs, workers, open pages. */
 import { Anchor, SimpleGrid, Text } from "@mantine/core";
 import type { ReactNode } from "react";
 import { Link } from "react-router";

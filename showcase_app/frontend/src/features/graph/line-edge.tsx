@@ -1,0 +1,43 @@
+/** An edge between two steps, along ELK's route, with its condition. */
+import { BaseEdge, type Edge, EdgeLabelRenderer, type EdgeProps } from "@xyflow/react";
+import { memo } from "react";
+import { type EdgeState, shortLabel } from "@/domain/graph";
+import { type EdgeLine, LABEL_WIDTH, roundedPath } from "@/domain/graph-layout";
+import classes from "./graph.module.css";
+
+export type LineEdgeData = { line: EdgeLine; state: EdgeState | "idle"; moving: boolean };
+export type LineEdge = Edge<LineEdgeData, "line">;
+
+export const LineEdgeView = memo(function LineEdgeView({ id, data, markerEnd }: EdgeProps<LineEdge>) {
+  if (data === undefined) return null;
+  const { line, state, moving } = data;
+  return (
+    <>
+      <BaseEdge
+        id={id}
+        path={roundedPath(line.points)}
+        markerEnd={markerEnd}
+        className={classes.edge}
+        data-state={state}
+        data-back={line.edge?.is_back_edge ?? false}
+        data-moving={moving}
+        interactionWidth={0}
+      />
+      {line.edge === null || line.labelAt === null ? null : (
+        <EdgeLabelRenderer>
+          <div
+            className={classes.label}
+            data-state={state}
+            title={line.edge.label}
+            style={{
+              maxWidth: LABEL_WIDTH,
+              transform: `translate(-50%, -50%) translate(${line.labelAt.x}px, ${line.labelAt.y}px)`,
+            }}
+          >
+            <span>{shortLabel(line.edge)}</span>
+          </div>
+        </EdgeLabelRenderer>
+      )}
+    </>
+  );
+});
