@@ -1,6 +1,6 @@
 """The database manager: open, close, statements, scripts and transactions, the same on SQLite and PostgreSQL."""
 
-from collections.abc import AsyncGenerator, Callable, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from contextlib import AbstractAsyncContextManager
 from datetime import datetime
 from functools import partial
@@ -61,6 +61,7 @@ class DatabaseManager:
             raise ValueError("now= is for SQLite; on PostgreSQL replace the function ia_now() of the test's database")
         self._url = parsed
         self._blocking = LoopThread()
+        self._before_close: list[Callable[[], Awaitable[None]]] = []
         self._driver: Driver = (
             SqliteDriver(
                 parsed,
@@ -121,8 +122,17 @@ class DatabaseManager:
             TransactionMisuse: called inside a transaction, whose end it would wait for.
         """
         self._refuse_to_close_inside_transaction()
-        await self._driver.close()
+        await self._close()
         self._blocking.stop()
+
+    def before_close(self, last_words: Callable[[], Awaitable[None]]) -> None:
+        """Have this awaited when the database is closed, while it still answers. It must not raise."""
+        self._before_close.append(last_words)
+
+    async def _close(self) -> None:
+        while self._before_close:
+            await self._before_close.pop()()
+        await self._driver.close()
 
     async def migration_status(self) -> list[MigrationStatus]:
         """The state of each migration, by version. Creates nothing, not even a missing SQLite file."""
@@ -248,7 +258,7 @@ class DatabaseManager:
         """:meth:`close` for code without an event loop."""
         refuse_on_loop("close_sync", "close")
         self._refuse_to_close_inside_transaction()
-        self._blocking.call(self._driver.close())
+        self._blocking.call(self._close())
         self._blocking.stop()
 
     def __enter__(self) -> Self:

@@ -68,6 +68,7 @@ class Heartbeat:
         self._hear()
         self._loop = loop  # the one that the thread asks from now on; the one before may be closed
         if self._thread is None:
+            self._database.before_close(self.end)
             self._stopping.clear()
             self._thread = threading.Thread(target=self._beat_until_stopped, name="heartbeat", daemon=True)
             self._thread.start()

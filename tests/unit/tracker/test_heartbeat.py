@@ -40,6 +40,32 @@ async def test_who_runs_something_is_on_record_until_it_is_closed(database: Data
     assert "heartbeat" not in [thread.name for thread in threading.enumerate()]
 
 
+async def test_a_program_that_closes_only_its_database_leaves_no_worker_that_never_stopped(
+    database: DatabaseManager, database_url: str
+) -> None:
+    async with DatabaseManager(database_url) as closed:
+        tracker = ExecutionTracker(closed)
+        pipeline_id = await tracker.register_pipeline("nightly", "Nightly import")
+        async with tracker.execution(pipeline_id) as execution, execution.step("download") as step:
+            step.output = {"rows": 3}
+    assert [row["stopped_at"] is not None for row in await workers(database)] == [True]
+    assert "heartbeat" not in [thread.name for thread in threading.enumerate()]
+
+
+def test_a_program_without_a_loop_of_its_own_at_the_end_leaves_none_either(database_url: str) -> None:
+    database = DatabaseManager(database_url)
+
+    async def record() -> None:
+        tracker = ExecutionTracker(database)
+        async with tracker.execution(await tracker.register_pipeline("nightly", "Nightly import")):
+            pass
+
+    asyncio.run(record())
+    database.close_sync()
+    with DatabaseManager(database_url) as again:
+        assert [row["stopped_at"] is not None for row in again.fetch_all(WORKERS)] == [True]
+
+
 async def test_who_takes_over_is_on_record_too(database: DatabaseManager) -> None:
     async with ExecutionTracker(database, lease_seconds=None) as silent:
         execution_id = await silent.start_execution(await silent.register_pipeline("program", "A program"))
