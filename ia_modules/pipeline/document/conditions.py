@@ -4,6 +4,7 @@ Every condition says whether it holds *and why*; the reason is recorded with the
 ``function`` condition names is called by the runner, which passes the answers in: evaluation has no effects.
 """
 
+import json
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Annotated, Any, ClassVar, Literal, Self, TypeAlias, cast
@@ -103,9 +104,19 @@ class FunctionCall(_Condition):
     def __str__(self) -> str:
         return f"{self.module_path}.{self.function_name}"
 
-    def __hash__(self) -> int:
+    @property
+    def _key(self) -> tuple[str, str, str, float]:
+        parameters = json.dumps(
+            self.parameters, sort_keys=True
+        )  # Python takes 1, 1.0 and True for equal, JSON does not
+        return self.module_path, self.function_name, parameters, self.timeout_seconds
+
+    def __eq__(self, other: object) -> bool:
         """Equal calls have equal answers: answers are kept by the call."""
-        return hash((self.module_path, self.function_name))
+        return isinstance(other, FunctionCall) and self._key == other._key
+
+    def __hash__(self) -> int:
+        return hash(self._key)
 
 
 class AllOf(_Condition):

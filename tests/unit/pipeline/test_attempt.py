@@ -1,5 +1,6 @@
 """One attempt of a step, on every journal: what it gets, what its result may be, what is on record of it."""
 
+import itertools
 import threading
 import time
 from typing import Any
@@ -8,8 +9,11 @@ import pytest
 
 from ia_modules.errors import PayloadError, StepError, StepInputError
 from ia_modules.models import ExecutionStatus, StepStatus
+from ia_modules.pipeline.code import StepModules, factory_of, load_pipeline
 from ia_modules.pipeline.core import ExecutionContext, Step
 from ia_modules.pipeline.journal import Journal
+from ia_modules.pipeline.loader import load
+from ia_modules.pipeline.memory_journal import MemoryJournal
 from ia_modules.pipeline.runner import Runner
 from ia_modules.pipeline.services import ServiceRegistry
 from tests.unit.pipeline.factories import document, task
@@ -165,3 +169,33 @@ async def test_a_state_may_be_larger_than_one_payload_and_an_input_may_not(journ
         await run.to_end()
     execution, _ = await recorded(journal, run.execution_id)
     assert execution.status is ExecutionStatus.FAILED
+
+
+async def test_a_function_is_called_anew_for_each_parameter_that_json_tells_apart(tmp_path: Any) -> None:
+    (tmp_path / "kinds.py").write_text(
+        "calls = []\n"
+        "def is_kind(context, parameters):\n"
+        "    calls.append(parameters)\n"
+        "    return type(parameters['value']).__name__ == parameters['kind']\n"
+    )
+    values: list[Any] = [1, True, 1.0, "1", [0], [False], {"a": 1}, {"a": True}]
+    conditions = [
+        {
+            "type": "function",
+            "module_path": "kinds",
+            "function_name": "is_kind",
+            "parameters": {"kind": "bool", "value": value},
+        }
+        for value in [*values, *values]
+    ]
+    steps = ["first", *(f"to-{place}" for place in range(len(conditions)))]
+    paths = [("first", target, condition) for target, condition in zip(steps[1:], conditions, strict=True)]
+    code = dict(zip(steps, itertools.repeat(factory_of(nothing))))
+    modules = StepModules(tmp_path)
+    loaded = load_pipeline(load(document(*steps, paths=paths)).definition, modules, given=code)
+    run = await Runner(MemoryJournal()).start(loaded)
+    ran = [step["step_name"] for step in (await run.to_end())["steps"]]
+    assert sorted(ran) == ["first", "to-1", "to-9"]
+    calls = modules.attribute("kinds", "calls")
+    assert [call["value"] for call in calls] == values, "and only once for each"
+    assert [type(call["value"]) for call in calls] == [type(value) for value in values]
