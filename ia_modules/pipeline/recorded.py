@@ -6,9 +6,11 @@ stands exactly where the rows say.
 """
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+from graphlib import CycleError, TopologicalSorter
 from typing import Any, cast
 
+from ia_modules.errors import StepConflict
 from ia_modules.models import StepExecutionRecord, StepStatus
 from ia_modules.pipeline.document.graph import Graph
 from ia_modules.pipeline.results import scope_before
@@ -66,15 +68,32 @@ class RecordedRun:
 
 
 def recorded_runs(records: Iterable[StepExecutionRecord], *, reopened: bool = False) -> list[RecordedRun]:
-    """The step runs of an execution, each behind those it follows from.
+    """The step runs of an execution, each after its parents and its step's previous iteration.
+
+    Neither times nor ids decide on the order: clocks are set back, and hosts that make ids have clocks that differ.
 
     Args:
         reopened: runs that failed for good or were cancelled are to be run again.
+
+    Raises:
+        StepConflict: a run is among its own ancestors.
     """
     attempts: dict[StepRunKey, list[StepExecutionRecord]] = {}
-    for record in sorted(records, key=lambda record: (record.created_at, record.step_execution_id)):
+    for record in sorted(records, key=lambda record: (record.step_id, record.iteration, record.attempt)):
         attempts.setdefault(StepRunKey(record.step_id, record.iteration), []).append(record)
-    return [_recorded_run(key, made, reopened=reopened) for key, made in attempts.items()]
+    runs = {key: _recorded_run(key, made, reopened=reopened) for key, made in attempts.items()}
+    before = {key: (*recorded.run.parents, key._replace(iteration=key.iteration - 1)) for key, recorded in runs.items()}
+    try:
+        return [runs[key] for key in TopologicalSorter(before).static_order() if key in runs]
+    except CycleError as error:
+        step_id, iteration = error.args[1][0]
+        recorded = f"iteration {iteration}, following from itself"
+        raise StepConflict(step_id, recorded=recorded, replayed="following from what ran before") from error
+
+
+def in_order_of_completion(runs: Iterable[RecordedRun]) -> list[RecordedRun]:
+    """The runs that have a result, those that were recorded together as they stand: their rows change no more."""
+    return sorted((run for run in runs if run.result is not None), key=lambda run: run.last.sequence)
 
 
 def state_of(graph: Graph, runs: Iterable[RecordedRun]) -> GraphState:
@@ -104,7 +123,6 @@ def input_of(
 
 
 def _recorded_run(key: StepRunKey, made: list[StepExecutionRecord], *, reopened: bool) -> RecordedRun:
-    made.sort(key=lambda record: record.attempt)
     last, said = made[-1], _said(made[-1].routes)
     status = last.status
     if said.get("next") == "retry" or (reopened and said.get("next") != "paths" and status.is_terminal):
@@ -123,8 +141,3 @@ def _parents(refs: Mapping[str, Any]) -> tuple[StepRunKey, ...]:
 
 def _said(value: Any) -> Mapping[str, Any]:
     return cast("Mapping[str, Any]", value) if isinstance(value, dict) else {}
-
-
-def with_status(run: StepRun, status: StepStatus, routes: tuple[Route, ...] | None = None) -> StepRun:
-    """The run as it goes on."""
-    return replace(run, status=status, routes=routes)

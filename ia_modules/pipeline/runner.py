@@ -28,7 +28,7 @@ from ia_modules.pipeline.inputs import prepare_input
 from ia_modules.pipeline.journal import Journal
 from ia_modules.pipeline.loader import load, load_text, syntax_of
 from ia_modules.pipeline.memory_journal import MemoryJournal
-from ia_modules.pipeline.recorded import recorded_runs
+from ia_modules.pipeline.recorded import in_order_of_completion, recorded_runs
 from ia_modules.pipeline.services import ServiceRegistry
 from ia_modules.transitions import NewExecution, Transition
 
@@ -168,8 +168,7 @@ class Runner:
         """What an execution gave, read from the journal: input, step runs in order of completion, output, status."""
         record = await self._record_of(execution_id)
         steps = await self._journal.get_execution_steps(execution_id)
-        led_on = [run.last for run in recorded_runs(steps) if run.result is not None]
-        led_on.sort(key=lambda step: (step.completed_at or step.created_at, step.step_execution_id))
+        completed = [run.last for run in in_order_of_completion(recorded_runs(steps))]
         result: dict[str, Any] = {
             "input": record.input_data,
             "steps": [
@@ -179,7 +178,7 @@ class Runner:
                     "result": step.output_data,
                     "status": step.status.value,
                 }
-                for index, step in enumerate(led_on)
+                for index, step in enumerate(completed)
             ],
             "output": record.output_data,
             "execution_id": execution_id,

@@ -1,0 +1,173 @@
+"""The step runs that rows stand for, in whatever order the rows come and whatever their clocks said."""
+
+import random
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from ia_modules.errors import StepConflict
+from ia_modules.models import ExecutionId, StepExecutionId, StepExecutionRecord, StepStatus
+from ia_modules.pipeline.document.graph import Graph
+from ia_modules.pipeline.recorded import (
+    STOP_JSON,
+    in_order_of_completion,
+    input_of,
+    recorded_runs,
+    refs_json,
+    retry_json,
+    routes_json,
+    state_of,
+)
+from ia_modules.pipeline.tokens import Route, StepRun, StepRunKey, ready, verdict
+from tests.unit.pipeline.factories import graph
+from tests.unit.pipeline.simulation import Simulation
+from tests.unit.pipeline.test_timing import at_random, simulations
+
+DAY = timedelta(days=1)
+
+
+def row(key: StepRunKey, **columns: Any) -> StepExecutionRecord:
+    """A row as a journal has it; the later arguments say what matters."""
+    known: dict[str, Any] = {
+        "step_execution_id": StepExecutionId(f"{key.step_id}/{key.iteration}/{columns.get('attempt', 1)}"),
+        "execution_id": ExecutionId("execution"),
+        "step_id": key.step_id,
+        "step_name": key.step_id,
+        "step_type": "task",
+        "iteration": key.iteration,
+        "attempt": 1,
+        "retry_count": 0,
+        "status": StepStatus.COMPLETED,
+        "worker": None,
+        "routes": None,
+        "error_type": None,
+        "error_message": None,
+        "progress": None,
+        "progress_message": None,
+        "copied_from": None,
+        "input_bytes": 0,
+        "output_bytes": 0,
+        "sequence": 1,
+        "created_at": datetime(2026, 1, 1, tzinfo=UTC),
+        "started_at": None,
+        "completed_at": None,
+        "input_data": None,
+        "input_refs": refs_json((), is_state=True),
+        "output_data": None,
+        "metadata": None,
+        "traceback": None,
+        **columns,
+    }
+    return StepExecutionRecord(**known)
+
+
+def rows_of(simulation: Simulation, chance: random.Random) -> list[StepExecutionRecord]:
+    """What a journal keeps of a simulation, with lost and failed attempts, by clocks and ids that say nothing."""
+    rows: list[StepExecutionRecord] = []
+    for sequence, run in enumerate(simulation.state.runs.values(), start=1):
+        refs = refs_json(run.parents, is_state=True)
+        attempts = chance.randint(1, 3)
+        for attempt in range(1, attempts + 1):
+            result: dict[str, Any] = {"status": StepStatus.LOST}
+            if attempt == attempts:
+                routes = None if run.routes is None else routes_json(run.routes)
+                result = {"status": run.status, "routes": routes, "output_data": simulation.results.get(run.key)}
+            elif chance.random() < 0.5:
+                result = {"status": StepStatus.FAILED, "routes": retry_json(1.5)}
+            at = datetime(2026, 1, 1, tzinfo=UTC) + chance.uniform(-1, 1) * DAY
+            id_ = StepExecutionId(f"{chance.getrandbits(64):x}/{len(rows)}")
+            times = {"created_at": at, "step_execution_id": id_, "sequence": sequence, "attempt": attempt}
+            rows.append(row(run.key, input_refs=refs, **times, **result))
+    chance.shuffle(rows)
+    return rows
+
+
+@settings(max_examples=200, deadline=None)
+@given(simulations(), st.integers(0, 2**32), st.integers(0, 60))
+def test_an_execution_stands_where_its_rows_say_whatever_their_clocks_ids_and_order(
+    simulation: Simulation, seed: int, events: int
+) -> None:
+    choose = at_random(seed)
+    for _ in range(events):
+        simulation.step(choose)
+    rows = rows_of(simulation, random.Random(seed))
+    runs = recorded_runs(rows)
+    state = state_of(simulation.graph, runs)
+    assert state.runs == simulation.state.runs
+    assert ready(state) == ready(simulation.state)
+    assert verdict(state) == verdict(simulation.state)
+    assert {run.run.key: run.result for run in runs if run.result is not None} == simulation.results
+    assert [run.run.key for run in in_order_of_completion(runs)] == [
+        key for key, run in simulation.state.runs.items() if run.routes is not None
+    ]
+    for run in runs:
+        made = [each for each in rows if (each.step_id, each.iteration) == run.run.key]
+        assert run.last.attempt == run.attempts == len(made)
+        assert run.failures == sum(each.status is StepStatus.FAILED for each in made)
+
+
+def led_on(*targets: str, graph: Graph, of: str) -> dict[str, Any]:
+    return routes_json(Route(index, path.to_step, path.to_step in targets, "") for index, path in graph.paths_of(of))
+
+
+def test_a_run_that_is_among_its_own_ancestors_is_refused() -> None:
+    first, second = StepRunKey("a", 1), StepRunKey("b", 1)
+    rows = [
+        row(first, input_refs=refs_json([second], is_state=True)),
+        row(second, input_refs=refs_json([first], is_state=True)),
+    ]
+    with pytest.raises(StepConflict, match="following from itself"):
+        recorded_runs(rows)
+
+
+def test_rows_that_do_not_follow_from_the_definition_are_refused() -> None:
+    chain = graph("a", "b", "c", paths=[("a", "b"), ("b", "c")])
+    rows = [row(StepRunKey("c", 1), input_refs=refs_json([StepRunKey("a", 1)], is_state=True))]
+    with pytest.raises(StepConflict, match="'c'"):
+        state_of(chain, recorded_runs(rows))
+
+
+def test_an_attempt_that_is_to_be_tried_again_leaves_its_run_pending_with_the_delay() -> None:
+    (run,) = recorded_runs([row(StepRunKey("a", 1), status=StepStatus.FAILED, routes=retry_json(2.5))])
+    assert (run.run, run.retry_delay_seconds, run.failures) == (
+        StepRun(StepRunKey("a", 1), StepStatus.PENDING),
+        2.5,
+        1,
+    )
+
+
+@pytest.mark.parametrize("status", [StepStatus.FAILED, StepStatus.CANCELLED])
+def test_what_stopped_is_run_again_with_all_its_attempts_only_where_an_execution_is_reopened(
+    status: StepStatus,
+) -> None:
+    rows = [
+        row(StepRunKey("a", 1), attempt=1, status=StepStatus.FAILED, routes=retry_json(1)),
+        row(StepRunKey("a", 1), attempt=2, status=status, routes=STOP_JSON),
+    ]
+    (stopped,) = recorded_runs(rows)
+    assert stopped.run.has_stopped
+    (reopened,) = recorded_runs(rows, reopened=True)
+    assert reopened.run.is_active
+    assert (reopened.attempts, reopened.failures) == (2, 0)
+
+
+def test_a_completed_run_is_not_run_again_when_its_execution_is_reopened() -> None:
+    loop = graph("a", "b", paths=[("a", "b")])
+    (run,) = recorded_runs(
+        [row(StepRunKey("a", 1), routes=led_on("b", graph=loop, of="a"), output_data={})], reopened=True
+    )
+    assert run.run.status is StepStatus.COMPLETED
+    assert run.result == {}
+
+
+def test_the_state_that_an_attempt_was_given_is_rebuilt_and_declared_inputs_are_read() -> None:
+    chain = graph("a", "b", paths=[("a", "b")])
+    first = row(StepRunKey("a", 1), routes=led_on("b", graph=chain, of="a"), output_data={"n": 2})
+    parents = [StepRunKey("a", 1)]
+    second = row(StepRunKey("b", 1), input_refs=refs_json(parents, is_state=True), status=StepStatus.RUNNING)
+    assert input_of(second, chain, {"n": 1, "m": 0}, [second, first]) == {"n": 2, "m": 0}
+    declared = row(StepRunKey("b", 1), input_refs=refs_json(parents, is_state=False), input_data={"x": 1})
+    assert input_of(declared, chain, {"n": 1}, [declared, first]) == {"x": 1}
