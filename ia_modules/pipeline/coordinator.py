@@ -7,7 +7,7 @@ a resumed one are the same code: they only differ in what stands in the records 
 """
 
 import asyncio
-from collections.abc import Callable, Coroutine, Iterable, Mapping
+from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
@@ -40,7 +40,15 @@ from ia_modules.pipeline.executor import StepExecutor
 from ia_modules.pipeline.inputs import step_config, step_input
 from ia_modules.pipeline.journal import Journal
 from ia_modules.pipeline.notes import Notes
-from ia_modules.pipeline.recorded import STOP_JSON, RecordedRun, refs_json, retry_json, routes_json, state_of
+from ia_modules.pipeline.recorded import (
+    STOP_JSON,
+    RecordedRun,
+    loop_seconds,
+    refs_json,
+    retry_json,
+    routes_json,
+    state_of,
+)
 from ia_modules.pipeline.results import output_of, scope_before
 from ia_modules.pipeline.routing import route
 from ia_modules.pipeline.services import ServiceRegistry
@@ -151,7 +159,7 @@ class Coordinator:
         cancellation = asyncio.create_task(self._journal.cancellation(self._lease.execution_id))
         try:
             questions: list[InteractionRecord] = []
-            if any(run.is_waiting for run in self._runs):
+            if self._runs:
                 questions = await self._journal.get_interactions(self._lease.execution_id)
             status = await self._advance([], lambda batch: self._resume(batch, questions))
             while status is ExecutionStatus.RUNNING:
@@ -285,14 +293,13 @@ class Coordinator:
 
     # What starts
 
-    def _resume(self, batch: _Batch, questions: Iterable[InteractionRecord]) -> None:
+    def _resume(self, batch: _Batch, questions: Sequence[InteractionRecord]) -> None:
         """Take up what another process left: attempts that it made are lost, and made again; answers are taken."""
         asked = {question.step_execution_id: question for question in questions}
         now = asyncio.get_running_loop().time()
-        first: dict[str, datetime] = {}
+        seconds = loop_seconds(self._runs, questions)
+        self._loop_began = {step_id: now - passed for step_id, passed in seconds.items()}
         for run in self._runs:
-            began = first.setdefault(run.run.key.step_id, run.last.created_at)
-            self._loop_began[run.run.key.step_id] = now - (run.last.created_at - began).total_seconds()
             if not run.run.is_active:
                 continue
             if run.is_waiting:

@@ -7,11 +7,12 @@ stands exactly where the rows say.
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from graphlib import CycleError, TopologicalSorter
 from typing import Any, cast
 
 from ia_modules.errors import StepConflict
-from ia_modules.models import StepExecutionRecord, StepStatus
+from ia_modules.models import InteractionRecord, StepExecutionRecord, StepStatus
 from ia_modules.pipeline.document.graph import Graph
 from ia_modules.pipeline.results import scope_before
 from ia_modules.pipeline.tokens import GraphState, Route, StepRun, StepRunKey
@@ -94,6 +95,28 @@ def recorded_runs(records: Iterable[StepExecutionRecord], *, reopened: bool = Fa
 def in_order_of_completion(runs: Iterable[RecordedRun]) -> list[RecordedRun]:
     """The runs that have a result, those that were recorded together as they stand: their rows change no more."""
     return sorted((run for run in runs if run.result is not None), key=lambda run: run.last.sequence)
+
+
+def loop_seconds(runs: Iterable[RecordedRun], questions: Iterable[InteractionRecord] = ()) -> dict[str, float]:
+    """How long each step's loop has run until its newest iteration, in seconds, by step.
+
+    The time while a question was open does not count. Between two iterations, a clock that was set back counts as no
+    time; one that was set forward counts, since nothing tells it from time that passed.
+    """
+    open_times = [(question.created_at, question.completed_at) for question in questions if question.completed_at]
+    seconds: dict[str, float] = {}
+    newest: dict[str, datetime] = {}
+    for run in runs:
+        step_id, began_at = run.run.key.step_id, run.last.created_at
+        previous_at = newest.get(step_id, began_at)
+        newest[step_id] = began_at
+        waited = sum(
+            max(timedelta(), min(began_at, closed_at) - max(previous_at, opened_at)).total_seconds()
+            for opened_at, closed_at in open_times
+        )
+        passed = (began_at - previous_at).total_seconds() - waited
+        seconds[step_id] = seconds.get(step_id, 0.0) + max(0.0, passed)
+    return seconds
 
 
 def state_of(graph: Graph, runs: Iterable[RecordedRun]) -> GraphState:

@@ -1,0 +1,114 @@
+"""Taking up what another process left: clocks that jump, days that people take, records that do not fit."""
+
+import random
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from ia_modules.errors import LoopLimitExceeded
+from ia_modules.pipeline.document.graph import Graph
+from ia_modules.pipeline.memory_journal import MemoryJournal
+from ia_modules.pipeline.runner import Runner
+from tests.unit.pipeline.factories import document
+from tests.unit.pipeline.programs import started
+from tests.unit.pipeline.test_runner_properties import DyingJournal, ProcessDied, World, outcome_of, pipeline_in
+from tests.unit.pipeline.test_timing import graphs
+
+
+@dataclass
+class Clock:
+    at: datetime = datetime(2026, 1, 1, tzinfo=UTC)
+
+    def __call__(self) -> datetime:
+        return self.at
+
+
+AGAIN = {"type": "expression", "config": {"source": "result.human_input.again", "operator": "==", "value": True}}
+
+
+def asking_again(**loop_config: Any) -> dict[str, Any]:
+    ask = {"id": "ask", "type": "human_input", "config": {"prompt": "Again?"}}
+    return document(ask, paths=[("ask", "ask", AGAIN), ("ask", "end", "else")], loop_config=loop_config)
+
+
+async def answered_after(clock: Clock, pause: timedelta, *, times: int, **loop_config: Any) -> dict[str, Any]:
+    """A question that leads back to itself, answered so often, each time after the pause, in a new process."""
+    journal = MemoryJournal(now=clock)
+    run = await started(journal, asking_again(**loop_config))
+    result = await run.to_end()
+    for left in reversed(range(times)):
+        clock.at += pause
+        await journal.answer_interaction(result["interaction_id"], {"again": left > 0}, actor="ann")
+        result = await (await Runner(journal, now=clock).resume(run.pipeline, run.execution_id)).to_end()
+    return result
+
+
+async def test_the_time_that_people_take_does_not_count_for_the_limit_of_a_loop() -> None:
+    result = await answered_after(Clock(), timedelta(days=1), times=4, max_loop_time_seconds=3600)
+    assert (result["status"], len(result["steps"])) == ("completed", 4)
+
+
+async def test_a_clock_that_was_set_back_does_not_hold_up_a_loop() -> None:
+    result = await answered_after(Clock(), timedelta(days=-1), times=4, max_loop_time_seconds=3600)
+    assert (result["status"], len(result["steps"])) == ("completed", 4)
+
+
+async def test_the_time_that_a_loop_took_in_another_process_counts_for_its_limit() -> None:
+    clock = Clock()
+    journal = MemoryJournal(now=clock)
+    ask = {"id": "ask", "type": "human_input", "config": {"prompt": "Again?"}}
+    written = document(
+        "slow", ask, paths=[("slow", "ask"), ("ask", "slow", AGAIN)], loop_config={"max_loop_time_seconds": 3600}
+    )
+
+    async def slow(data: dict[str, Any]) -> None:
+        clock.at += timedelta(minutes=31)
+
+    run = await started(journal, written, slow=slow)
+    result = await run.to_end()
+    for _ in range(2):
+        await journal.answer_interaction(result["interaction_id"], {"again": True}, actor="ann")
+        result = await (await Runner(journal, now=clock).resume(run.pipeline, run.execution_id)).to_end()
+    await journal.answer_interaction(result["interaction_id"], {"again": True}, actor="ann")
+    with pytest.raises(LoopLimitExceeded, match="3720 seconds"):
+        await (await Runner(journal, now=clock).resume(run.pipeline, run.execution_id)).to_end()
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    graph=graphs(),
+    seed=st.integers(0, 10_000),
+    timing=st.integers(0, 2**32),
+    deaths=st.lists(st.tuples(st.integers(1, 12), st.booleans()), min_size=1, max_size=3),
+)
+async def test_an_execution_is_resumed_to_the_same_end_whatever_the_clock_does(
+    graph: Graph, seed: int, timing: int, deaths: list[tuple[int, bool]]
+) -> None:
+    calm = MemoryJournal()
+    expected = await Runner(calm).start(pipeline_in(World(seed, random.Random(0)), graph), {"input": 1})
+    await expected.to_end()
+
+    chance = random.Random(timing)
+    journal = MemoryJournal(
+        now=lambda: datetime(2026, 1, 1, tzinfo=UTC) + chance.uniform(-60, 60) * timedelta(seconds=1)
+    )
+    pipeline = pipeline_in(World(seed, chance), graph)
+    run = await Runner(journal).start(pipeline, {"input": 1})
+    for dies_at, after_commit in deaths:
+        try:
+            await Runner(DyingJournal(journal, dies_at, after_commit)).to_end(run)  # pyright: ignore[reportArgumentType]
+        except ProcessDied:
+            execution = await journal.get_execution(run.execution_id)
+            assert execution is not None
+            if execution.status.is_terminal:
+                break
+            run = await Runner(journal).resume(pipeline, run.execution_id)
+        else:
+            break
+    else:
+        await run.to_end()
+    assert await outcome_of(journal, run.execution_id) == await outcome_of(calm, expected.execution_id)
