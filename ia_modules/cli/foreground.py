@@ -1,63 +1,23 @@
-"""Running an execution, or only watching one, in front of somebody: what is seen, what Ctrl-C does, how it ends."""
+"""Runs or watches an execution in the foreground: shows its changes, stops on Ctrl-C, returns how it ended."""
 
 import asyncio
-import os
-import signal
-import sys
-import time
-from collections.abc import Callable, Generator
-from contextlib import aclosing, contextmanager
-from dataclasses import dataclass
-from enum import IntEnum
-from types import FrameType
+from collections.abc import Callable
+from contextlib import aclosing
 
-from ia_modules.cli.interrupt import restore_keyboard
-from ia_modules.cli.output.view import View
+import typer
+
+from ia_modules.cli.interrupt import end_at_once, interrupted_by
+from ia_modules.cli.output.ending import Ending, print_ending
+from ia_modules.cli.output.terminal import ExitStatus, fail
+from ia_modules.cli.output.view import View, view_of
 from ia_modules.errors import DatabaseError, ExecutionCancelled, IAModulesError, LeaseLost
-from ia_modules.models import ExecutionId, ExecutionRecord, ExecutionStatus, InteractionRecord
-from ia_modules.pipeline.runner import StartedExecution
+from ia_modules.models import ExecutionId, ExecutionStatus
+from ia_modules.pipeline.executor import LocalExecutor
+from ia_modules.pipeline.runner import TRACKER_SERVICE, Runner, StartedExecution
+from ia_modules.pipeline.services import ServiceRegistry
 from ia_modules.tracker.execution_tracker import ExecutionTracker
 
-_SAME_SIGNAL_SECONDS = 0.3  # a shell and what it started may both pass one Ctrl-C on
 _LAST_LOOK_SECONDS = 10.0  # for the view to catch up with what is on record
-
-
-class ExitStatus(IntEnum):
-    """What a command that runs or watches an execution ends with."""
-
-    COMPLETED = 0
-    FAILED = 1  # or cancelled
-    NOT_STARTED = 2
-    WAITING = 3  # for a person
-    INTERRUPTED = 130  # Ctrl-C while only watching, as shells say it
-
-    @classmethod
-    def of(cls, status: ExecutionStatus) -> "ExitStatus":
-        match status:
-            case ExecutionStatus.COMPLETED:
-                return cls.COMPLETED
-            case ExecutionStatus.WAITING_FOR_HUMAN:
-                return cls.WAITING
-            case _:
-                return cls.FAILED
-
-
-@dataclass(frozen=True, slots=True)
-class Ending:
-    """How it ended, from the records.
-
-    Attributes:
-        error: why this process could not bring it to its end; None when it did, in whatever way.
-        questions: those that wait for a person.
-    """
-
-    record: ExecutionRecord
-    questions: list[InteractionRecord]
-    error: IAModulesError | None = None
-
-    @property
-    def exit_status(self) -> ExitStatus:
-        return ExitStatus.of(self.record.status) if self.error is None else ExitStatus.FAILED
 
 
 async def carry_out(tracker: ExecutionTracker, started: StartedExecution, view: View, *, after: int = 0) -> Ending:
@@ -132,10 +92,10 @@ async def _ending(tracker: ExecutionTracker, execution_id: ExecutionId, error: I
     record = await tracker.get_execution(execution_id)
     assert record is not None
     waits = record.status is ExecutionStatus.WAITING_FOR_HUMAN
-    asked = await tracker.get_interactions(execution_id) if waits else []
-    questions = [each for each in asked if each.status == "pending"]
+    questions = await tracker.get_interactions(execution_id) if waits else []
+    pending = [each for each in questions if each.status == "pending"]
     stands = _is_at_rest(record.status) and not isinstance(error, LeaseLost)  # then it is not this process's ending
-    return Ending(record, questions, None if stands else error)
+    return Ending(record, pending, None if stands else error)
 
 
 def _error_of(running: asyncio.Task[object]) -> IAModulesError | None:
@@ -150,34 +110,29 @@ def _error_of(running: asyncio.Task[object]) -> IAModulesError | None:
     return error
 
 
-@contextmanager
-def interrupted_by(stop: Callable[[], object]) -> Generator[None]:
-    """Call this on Ctrl-C or SIGTERM, in the loop; the second time the process ends, whatever the loop does."""
-    loop = asyncio.get_running_loop()
-    first: float | None = None
-
-    def hear(number: int, frame: FrameType | None) -> None:
-        del number, frame
-        nonlocal first
-        if first is None:
-            first = time.monotonic()
-            loop.call_soon_threadsafe(stop)
-        elif time.monotonic() - first > _SAME_SIGNAL_SECONDS:
-            end_at_once(ExitStatus.FAILED)
-
-    before = {number: signal.signal(number, hear) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
+def runner_of(tracker: ExecutionTracker, executor: LocalExecutor) -> Runner:
+    return Runner(tracker, services=ServiceRegistry({TRACKER_SERVICE: tracker}), executor=executor)
 
 
-def end_at_once(status: int) -> None:
-    """End the process without waiting for what still runs in it; a terminal gets its cursor back."""
-    for stream in (sys.stdout, sys.stderr):
-        stream.flush()
-    restore_keyboard()
-    if os.isatty(1):
-        os.write(1, b"\x1b[?25h\n")  # not through sys.stdout, which a picture may have taken over
-    os._exit(status)
+async def run_in_view(
+    tracker: ExecutionTracker, started: StartedExecution, same_database: str, *, as_json: bool, after: int = 0
+) -> ExitStatus:
+    """Run a started execution to its end in the foreground, and print how it ended.
+
+    Args:
+        after: the sequence of the last change that is known; a live view shows all of them anyway.
+    """
+    with view_of(started.pipeline.graph, as_json=as_json) as view:
+        ending = await carry_out(tracker, started, view, after=0 if view.is_whole else after)
+    if not as_json:
+        print_ending(ending, same_database)
+    elif ending.error is not None:
+        raise fail(str(ending.error))
+    return ending.exit_status
+
+
+def leave(status: ExitStatus, executor: LocalExecutor) -> None:
+    """End with this status, also when a step that did not stop still runs: the loop would wait for it."""
+    if executor.abandoned:
+        end_at_once(status)
+    raise typer.Exit(status)

@@ -1,8 +1,13 @@
-"""The terminal's own part in Ctrl-C: while a picture is drawn it shall not write ``^C`` into it, nor drop output."""
+"""Ctrl-C and SIGTERM: the first asks a command to stop, a second ends the process at once. A terminal stays clean."""
 
+import asyncio
+import os
+import signal
 import sys
-from collections.abc import Generator
+import time
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
+from types import FrameType
 from typing import Any
 
 try:
@@ -10,12 +15,47 @@ try:
 except ImportError:  # not on Windows
     termios = None
 
+_SAME_SIGNAL_SECONDS = 0.3  # a shell and what it started may both pass one Ctrl-C on
+
 _saved: list[Any] | None = None
 
 
 @contextmanager
+def interrupted_by(stop: Callable[[], object]) -> Generator[None]:
+    """Call this on Ctrl-C or SIGTERM, in the loop; the second time the process ends, whatever the loop does."""
+    loop = asyncio.get_running_loop()
+    first: float | None = None
+
+    def on_signal(number: int, frame: FrameType | None) -> None:
+        del number, frame
+        nonlocal first
+        if first is None:
+            first = time.monotonic()
+            loop.call_soon_threadsafe(stop)
+        elif time.monotonic() - first > _SAME_SIGNAL_SECONDS:
+            end_at_once(1)
+
+    before = {number: signal.signal(number, on_signal) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def end_at_once(status: int) -> None:
+    """End the process without waiting for what still runs in it; a terminal gets its cursor back."""
+    for stream in (sys.stdout, sys.stderr):
+        stream.flush()
+    _restore_keyboard()
+    if os.isatty(1):
+        os.write(1, b"\x1b[?25h\n")  # not through sys.stdout, which a live view may have taken over
+    os._exit(status)
+
+
+@contextmanager
 def quiet_keyboard() -> Generator[None]:
-    """Keys that are pressed meanwhile do not show."""
+    """Keys that are pressed meanwhile do not show, so that ``^C`` is not written into a live view."""
     global _saved
     if termios is None or not sys.stdin.isatty():
         yield
@@ -27,11 +67,10 @@ def quiet_keyboard() -> Generator[None]:
     try:
         yield
     finally:
-        restore_keyboard()
+        _restore_keyboard()
 
 
-def restore_keyboard() -> None:
-    """As it was before; also for who ends the process without leaving the block."""
+def _restore_keyboard() -> None:
     global _saved
     if _saved is not None and termios is not None:
         termios.tcsetattr(sys.stdin, termios.TCSADRAIN, _saved)

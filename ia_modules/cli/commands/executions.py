@@ -4,10 +4,11 @@ from typing import Annotated
 
 import typer
 
-from ia_modules.cli.commands import executions_run
+from ia_modules.cli.commands.executions_end import cancel
+from ia_modules.cli.commands.executions_run import resume, watch
 from ia_modules.cli.options.database import DEFAULT_DATABASE, Database, reading, same_database
-from ia_modules.cli.options.execution import find_execution, find_pipeline, logs_of, version_of
-from ia_modules.cli.output.execution_report import Story, tell
+from ia_modules.cli.options.execution import OneOrNewest, find_execution, find_pipeline, logs_of, version_of
+from ia_modules.cli.output.execution_report import ExecutionReport, print_report
 from ia_modules.cli.output.terminal import AsJson, ago, elapsed, print_json, print_table, run, status_text
 from ia_modules.models import ExecutionStatus, ExecutionSummary, PipelineId
 from ia_modules.tracker.lists import ExecutionFilters, ExecutionPage
@@ -19,13 +20,9 @@ app = typer.Typer(
     epilog="Example: ia-modules executions list --status failed",
     rich_markup_mode=None,
 )
-app.command("watch", epilog="Example: ia-modules executions watch 01996f1e-8c1a-7 --json")(executions_run.watch)
-app.command("cancel", epilog="Example: ia-modules executions cancel 01996f1e-8c1a-7")(executions_run.cancel)
-app.command("resume", epilog="Example: ia-modules executions resume 01996f1e-8c1a-7")(executions_run.resume)
-
-ExecutionArgument = Annotated[
-    str | None, typer.Argument(metavar="[ID]", help="Its id, or how that begins; the newest when left out.")
-]
+app.command("watch", epilog="Example: ia-modules executions watch 01996f1e-8c1a-7 --json")(watch)
+app.command("cancel", epilog="Example: ia-modules executions cancel 01996f1e-8c1a-7")(cancel)
+app.command("resume", epilog="Example: ia-modules executions resume 01996f1e-8c1a-7")(resume)
 
 _EXCERPT_BYTES = 2_000  # a payload beyond this is not read for one line of it,
 _MOST_BYTES = 1_000_000  # unless all of them are small enough to rebuild what each step was given
@@ -53,14 +50,14 @@ def list_executions(
 @app.command(epilog="Example: ia-modules executions show 01996f1e-8c1a-7")
 def show(
     context: typer.Context,
-    execution_id: ExecutionArgument = None,
+    execution_id: OneOrNewest = None,
     everything: Annotated[
         bool, typer.Option("--all", help="Every iteration of every loop, and every line of the log.")
     ] = False,
     database_url: Database = DEFAULT_DATABASE,
     as_json: AsJson = False,
 ) -> None:
-    """Tell the story of one execution: what ran, in which order and why, what went wrong, how to go on."""
+    """Show one execution: what ran, in which order and why, what went wrong, how to go on."""
     run(_show(database_url, execution_id, same_database(context), everything=everything, as_json=as_json))
 
 
@@ -113,4 +110,6 @@ async def _show(database_url: str, wanted: str | None, same_database: str, *, ev
         rows = {name: [row.to_dict() for row in records] for name, records in found.items()}
         print_json(execution.to_dict() | rows)
     else:
-        tell(Story(execution, steps, logs, interactions, version, everything=everything), same_database)
+        print_report(
+            ExecutionReport(execution, steps, logs, interactions, version, everything=everything), same_database
+        )

@@ -1,37 +1,36 @@
-"""``ia-modules executions watch|cancel|resume``: what is under way, and what shall go on."""
+"""``ia-modules executions watch|resume``: follow an execution, or go on with it."""
 
 from typing import Annotated
 
 import typer
 
-from ia_modules.cli.commands.run import leave, run_in_view, runner_of
-from ia_modules.cli.foreground import ExitStatus
+from ia_modules.cli.foreground import leave, run_in_view, runner_of
 from ia_modules.cli.foreground import watch as follow
 from ia_modules.cli.options.database import DEFAULT_DATABASE, Database, reading, same_database, steering
-from ia_modules.cli.options.execution import find_execution, graph_of, is_gone, runnable_version_of, version_of
-from ia_modules.cli.options.pipeline import NOT_STARTED, pipeline_of_file, pipeline_of_version
-from ia_modules.cli.output.run_result import tell_ending
-from ia_modules.cli.output.terminal import AsJson, fail, print_json, warn
+from ia_modules.cli.options.execution import (
+    OneExecution,
+    OneOrNewest,
+    find_execution,
+    graph_of,
+    is_gone,
+    runnable_version_of,
+    version_of,
+)
+from ia_modules.cli.options.pipeline import pipeline_of_file, pipeline_of_version
+from ia_modules.cli.output.ending import print_ending
+from ia_modules.cli.output.terminal import AsJson, ExitStatus, not_started, warn
 from ia_modules.cli.output.terminal import run as do
 from ia_modules.cli.output.view import view_of
-from ia_modules.errors import AlreadyFinished
 from ia_modules.models import ExecutionRecord, ExecutionStatus, PipelineVersionRecord
 from ia_modules.pipeline.code import LoadedPipeline
 from ia_modules.pipeline.document.graph import Graph
 from ia_modules.pipeline.executor import LocalExecutor
 from ia_modules.tracker.reader import ExecutionReader
 
-_ENDS = {"completed": "completed", "failed": "failed", "cancelled": "been cancelled"}
-
-Wanted = Annotated[str, typer.Argument(metavar="ID", help="Its id, or how that begins.")]
-WantedOrNewest = Annotated[
-    str | None, typer.Argument(metavar="[ID]", help="Its id, or how that begins; the newest when left out.")
-]
-
 
 def watch(
     context: typer.Context,
-    execution_id: WantedOrNewest = None,
+    execution_id: OneOrNewest = None,
     database_url: Database = DEFAULT_DATABASE,
     as_json: AsJson = False,
 ) -> None:
@@ -51,38 +50,15 @@ def watch(
             warn(f"No longer watched; execution {record.execution_id} goes on.")
             return ExitStatus.INTERRUPTED
         if not as_json:
-            tell_ending(ending, same_database(context))
+            print_ending(ending, same_database(context))
         return ending.exit_status
 
     raise typer.Exit(do(work()))
 
 
-def cancel(execution_id: Wanted, database_url: Database = DEFAULT_DATABASE, as_json: AsJson = False) -> None:
-    """Cancel an execution, whichever process runs it: what runs is stopped, what has completed stays on record."""
-
-    async def work() -> ExecutionRecord:
-        async with steering(database_url) as tracker:
-            record = await find_execution(tracker, execution_id)
-            try:
-                await tracker.request_cancel(record.execution_id)
-            except AlreadyFinished as over:
-                raise fail(
-                    f"Execution {record.execution_id} has {_ENDS[over.status]}; nothing is to be cancelled."
-                ) from None
-            return await find_execution(tracker, record.execution_id)
-
-    record = do(work())
-    if as_json:
-        print_json(record.to_dict())
-    elif record.status is ExecutionStatus.CANCELLED:
-        typer.echo(f"Execution {record.execution_id} is cancelled.")
-    else:
-        typer.echo(f"Execution {record.execution_id} will be cancelled by {record.owner}, which runs it.")
-
-
 def resume(
     context: typer.Context,
-    execution_id: Wanted,
+    execution_id: OneExecution,
     file: Annotated[
         str | None, typer.Option("--file", metavar="FILE", help="Where the pipeline is now; the same definition.")
     ] = None,
@@ -112,7 +88,7 @@ def resume(
             status = await run_in_view(tracker, started, same_database(context), as_json=as_json, after=seen)
         leave(status, executor)
 
-    do(work(), status=NOT_STARTED)
+    do(work(), status=ExitStatus.NOT_STARTED)
 
 
 async def _graph_of(reader: ExecutionReader, record: ExecutionRecord) -> Graph | None:
@@ -126,15 +102,13 @@ def _loaded(stored: PipelineVersionRecord, file: str | None) -> LoadedPipeline:
     loaded, began_with = pipeline_of_file(file), graph_of(stored)
     if began_with is None or loaded.definition.content_hash != began_with.definition.content_hash:
         found = f"{file} is not what the execution began with, version {stored.version}"
-        raise fail(f"{found}: it would not fit what is on record. Run it anew instead.", status=NOT_STARTED)
+        raise not_started(f"{found}: it would not fit what is on record. Run it anew instead.")
     return loaded
 
 
 def _refuse_what_is_over_or_runs(record: ExecutionRecord, *, take_over: bool) -> None:
     if record.status is ExecutionStatus.COMPLETED:
-        raise fail(
-            f"Execution {record.execution_id} has completed; there is nothing to go on with.", status=NOT_STARTED
-        )
+        raise not_started(f"Execution {record.execution_id} has completed; there is nothing to go on with.")
     if record.status is ExecutionStatus.RUNNING and not take_over and not is_gone(record.owner):
         found = f"Execution {record.execution_id} runs in {record.owner}."
-        raise fail(f"{found} If that process is gone, or shall stop: --take-over.", status=NOT_STARTED)
+        raise not_started(f"{found} If that process is gone, or shall stop: --take-over.")

@@ -6,18 +6,28 @@ from typing import Annotated, Any, cast
 import typer
 from rich.text import Text
 
-from ia_modules.cli.commands.run import NewVersion, refused
 from ia_modules.cli.options.database import DEFAULT_DATABASE, Database, reading, recording
 from ia_modules.cli.options.pipeline import (
-    NOT_STARTED,
     FileCheck,
+    NewVersion,
     check_file,
     definition_of_file,
     is_file,
     listed,
+    refused,
     version_of_slug,
 )
-from ia_modules.cli.output.terminal import AsJson, ago, fail, plain, print_json, print_table, run, status_text
+from ia_modules.cli.output.terminal import (
+    AsJson,
+    ExitStatus,
+    ago,
+    not_started,
+    plain,
+    print_json,
+    print_table,
+    run,
+    status_text,
+)
 from ia_modules.errors import PipelineConflict, PipelineDefinitionError, Problem
 from ia_modules.models import PipelineSummary
 from ia_modules.pipeline.document.definition import PipelineDefinition
@@ -66,7 +76,7 @@ def import_pipeline(
     """
     check = check_file(file, strict=True)
     if check.pipeline is None:
-        raise fail("\n".join([f"{file} cannot be registered:", *listed(check.errors)]), status=NOT_STARTED)
+        raise not_started("\n".join([f"{file} cannot be registered:", *listed(check.errors)]))
     definition = check.pipeline.definition
     folder = check.pipeline.folder
 
@@ -85,7 +95,7 @@ def import_pipeline(
                 raise refused(conflict) from None
             return {"slug": definition.slug, **stored.to_dict()}
 
-    stored = run(work(), status=NOT_STARTED)
+    stored = run(work(), status=ExitStatus.NOT_STARTED)
     if as_json:
         print_json(stored)
     else:
@@ -109,7 +119,7 @@ def validate(
     else:
         for check in checks:
             _print_check(check)
-    raise typer.Exit(NOT_STARTED if wrong else 0)
+    raise typer.Exit(ExitStatus.NOT_STARTED if wrong else 0)
 
 
 @app.command(epilog="Example: ia-modules pipelines graph pipelines/nightly.json --format mermaid > nightly.mmd")
@@ -121,7 +131,7 @@ def graph(
     database_url: Database = DEFAULT_DATABASE,
 ) -> None:
     """Draw a pipeline: its shape on the terminal, or as Mermaid or DOT for other programs. No code is imported."""
-    definition = run(_definition(source, database_url), status=NOT_STARTED)
+    definition = run(_definition(source, database_url), status=ExitStatus.NOT_STARTED)
     match form:
         case Format.MERMAID:
             typer.echo(plain(mermaid(definition)), nl=False)
@@ -150,7 +160,7 @@ async def _definition(source: str, database_url: str) -> PipelineDefinition:
             return definition_of_file(source)
         except PipelineDefinitionError as wrong:
             lines = [f"{source} is not a pipeline:", *listed(wrong.problems)]
-            raise fail("\n".join(lines), status=NOT_STARTED) from None
+            raise not_started("\n".join(lines)) from None
     async with reading(database_url) as database:
         stored = await version_of_slug(ExecutionReader(database), source)
     return load(cast("dict[str, Any]", stored.definition), strict=False).definition

@@ -43,7 +43,7 @@ def serve(
     """Serve the API until Ctrl-C: executions, their steps, and what happens, live. Makes the schema current first.
 
     IA_MODULES_API_KEYS=name[:role]=key,... says who may use it (roles: viewer, operator); without, only this machine.
-    IA_MODULES_HOSTS=name,... are names by which it may be asked for besides its own.
+    IA_MODULES_HOSTS=name,... are further host names under which it answers.
     IA_MODULES_TARGETS=success_rate=0.99,plan_churn=1 sets what the metrics should be.
     """
     try:
@@ -80,8 +80,8 @@ def serve(
         server.run(sockets=[listener])
 
 
-def _end_well(asked: int, frame: FrameType | None) -> None:
-    """Being told to stop is no failure; uvicorn raises again, once it has ended, what it was stopped with."""
+def _end_well(number: int, frame: FrameType | None) -> None:
+    """SIGTERM is no failure: uvicorn raises the signal again once it has ended."""
     sys.exit(0)
 
 
@@ -95,7 +95,7 @@ def listen(host: str, port: int) -> socket.socket:
     """A socket that listens.
 
     Raises:
-        OSError: the address is not to be had; the message says which, and what to do.
+        OSError: the address is not available; the message says which, and what to do.
     """
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     try:
@@ -106,7 +106,7 @@ def listen(host: str, port: int) -> socket.socket:
     except OSError as error:
         reason = os.strerror(error.errno) if error.errno else error
         raise OSError(f"Cannot listen at {host} port {port}: {reason}. Choose another: --port 0 takes any.") from error
-    if sys.platform == "linux":  # who takes nothing for so long is cut off, also when it still answers that it is there
+    if sys.platform == "linux":  # cuts off a client that reads nothing for so long, even if its kernel answers
         listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, _TAKES_NOTHING_SECONDS * 1000)
     return listener
 

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from ia_modules.cli.foreground import end_at_once, interrupted_by
+from ia_modules.cli.interrupt import end_at_once, interrupted_by
 from ia_modules.cli.options.database import DEFAULT_DATABASE, Database
 from ia_modules.cli.output.terminal import one_line, run
 from ia_modules.database.manager import DatabaseManager
@@ -16,9 +16,10 @@ from ia_modules.worker.worker import Worker
 DEFAULT_LEASE_SECONDS, DEFAULT_GRACE_SECONDS = 15.0, 10.0
 
 Lease = Annotated[
-    float, typer.Option(min=0.5, help="Silent for longer than this, it counts as dead and what it runs is taken over.")
+    float,
+    typer.Option(min=0.5, help="After so long without a heartbeat it counts as dead, and others take over."),
 ]
-Grace = Annotated[float, typer.Option(min=0, help="How long what runs may go on when it is told to stop.")]
+Grace = Annotated[float, typer.Option(min=0, help="How long running executions may go on after a stop signal.")]
 
 EXAMPLE = "Example: ia-modules worker --slots 8 --db postgresql://me@localhost/ia"
 

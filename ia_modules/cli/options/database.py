@@ -1,4 +1,4 @@
-"""Which database a command works on: the same option, default and rule everywhere."""
+"""``--db``: which database a command works on, and how it is opened."""
 
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
@@ -62,7 +62,7 @@ async def steering(database_url: str) -> AsyncGenerator[ExecutionTracker]:
 
 
 def same_database(context: typer.Context) -> str:
-    """What the next command needs to find the same database: `` --db URL`` where this one was told so, else nothing."""
+    """What a suggested command needs for the same database: `` --db URL``, or nothing without that option."""
     source = context.get_parameter_source("database_url")
     if source is None or source.name != "COMMANDLINE":
         return ""

@@ -1,17 +1,22 @@
-"""Which execution, and which pipeline, the words on a command line mean."""
+"""Which execution an id on the command line means, and the records that commands read of it."""
 
 import os
 import socket
+from typing import Annotated
 
 import typer
 
-from ia_modules.cli.options.pipeline import NOT_STARTED
-from ia_modules.cli.output.terminal import fail
+from ia_modules.cli.output.terminal import fail, not_started
 from ia_modules.errors import ExecutionNotFound, PipelineDefinitionError
 from ia_modules.models import ExecutionRecord, LogRecord, PipelineId, PipelineVersionRecord
 from ia_modules.pipeline.document.graph import Graph
 from ia_modules.pipeline.loader import load
 from ia_modules.tracker.reader import ExecutionReader
+
+OneExecution = Annotated[str, typer.Argument(metavar="ID", help="Its id, or how that begins.")]
+OneOrNewest = Annotated[
+    str | None, typer.Argument(metavar="[ID]", help="Its id, or how that begins; the newest when left out.")
+]
 
 
 async def find_execution(reader: ExecutionReader, wanted: str | None) -> ExecutionRecord:
@@ -50,7 +55,7 @@ async def version_of(reader: ExecutionReader, execution: ExecutionRecord) -> Pip
 
 
 async def runnable_version_of(reader: ExecutionReader, execution: ExecutionRecord) -> PipelineVersionRecord:
-    """The same for who wants to run it.
+    """The definition that an execution runs, for a command that runs it.
 
     Raises:
         Exit: a program of its own runs it.
@@ -60,7 +65,7 @@ async def runnable_version_of(reader: ExecutionReader, execution: ExecutionRecor
         found = (
             f"Execution {execution.execution_id} was recorded by a program of its own, which alone can go on with it"
         )
-        raise fail(f"{found}: there is no pipeline definition.", status=NOT_STARTED)
+        raise not_started(f"{found}: there is no pipeline definition.")
     return stored
 
 

@@ -1,4 +1,4 @@
-"""What ``--input`` gives: JSON itself, ``@`` and a file, or ``-`` for standard input."""
+"""``--input``: JSON itself, ``@`` and a file, or ``-`` for standard input."""
 
 import sys
 from pathlib import Path
@@ -21,7 +21,7 @@ Input = Annotated[
 
 
 def read_input(written: str | None) -> dict[str, Any]:
-    """The object that the option means; none = nothing in it.
+    """The object of the option; empty without the option.
 
     Raises:
         BadParameter: it cannot be read, or is not a JSON object; says what was found where.
@@ -35,12 +35,12 @@ def read_input(written: str | None) -> dict[str, Any]:
         raise _refused(f"at {first.where} found {first.found}; expected {first.expected}.") from None
     if not isinstance(value, dict):
         raise _refused(f"found {kind_of(value)}; expected an object, such as '{{\"day\": 24}}'.")
-    given = cast("dict[str, Any]", value)
+    input_data = cast("dict[str, Any]", value)
     try:
-        encode(given, "input")
+        encode(input_data, "input")
     except PayloadError as wrong:
         raise _refused(str(wrong)) from None
-    return given
+    return input_data
 
 
 def _text_of(written: str) -> str:

@@ -1,19 +1,23 @@
-"""Where a pipeline comes from: a file, or what is registered under a slug."""
+"""FILE|SLUG: a pipeline from a file, or the one that is registered under a slug."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Annotated
 
-from ia_modules.cli.output.terminal import fail, warn
-from ia_modules.errors import PipelineDefinitionError, Problem
+import typer
+
+from ia_modules.cli.output.terminal import not_started, warn
+from ia_modules.errors import PipelineConflict, PipelineDefinitionError, Problem
 from ia_modules.models import PipelineVersionRecord
 from ia_modules.pipeline.code import LoadedPipeline, StepModules, allowed_modules, load_pipeline, load_version
 from ia_modules.pipeline.document.definition import PipelineDefinition
 from ia_modules.pipeline.loader import Examination, document_of, examine, syntax_of
 from ia_modules.tracker.reader import ExecutionReader
 
-NOT_STARTED = 2
-"""Exit status: it could not even begin, and nothing was recorded."""
+NewVersion = Annotated[
+    bool, typer.Option("--new-version", help="The slug stands for another definition: make this its next version.")
+]
 
 _SUFFIXES = (".json", ".yaml", ".yml")
 
@@ -61,11 +65,11 @@ def pipeline_of_file(path: str) -> LoadedPipeline:
     """A pipeline file to be run; what is odd about it goes to stderr.
 
     Raises:
-        Exit: it cannot be run; everything that is wrong with it has been said.
+        Exit: it cannot be run; all its problems have been printed.
     """
     check = check_file(path, strict=False)
     if check.pipeline is None:
-        raise fail("\n".join([f"{path} is not a pipeline that can be run:", *listed(check.errors)]), status=NOT_STARTED)
+        raise not_started("\n".join([f"{path} is not a pipeline that can be run:", *listed(check.errors)]))
     for problem in check.warnings:
         warn(f"Warning: {path}: {problem}")
     return check.pipeline
@@ -92,11 +96,11 @@ async def version_of_slug(reader: ExecutionReader, slug: str) -> PipelineVersion
     pipeline = await reader.get_pipeline(slug)
     if pipeline is None:
         found = f"{slug!r} is neither a file here nor a registered pipeline."
-        raise fail(f"{found} See what there is: ia-modules pipelines list.", status=NOT_STARTED)
+        raise not_started(f"{found} See what there is: ia-modules pipelines list.")
     stored = await reader.get_pipeline_version(pipeline.id)
     if stored is None:
         found = f"Pipeline {slug!r} is registered without a definition: a program of its own runs it."
-        raise fail(f"{found} Nothing to run here.", status=NOT_STARTED)
+        raise not_started(f"{found} Nothing to run here.")
     return stored
 
 
@@ -104,7 +108,7 @@ def pipeline_of_version(stored: PipelineVersionRecord) -> LoadedPipeline:
     """A stored definition with its code.
 
     Raises:
-        Exit: its code is not to be had, or may not be used here; all that is missing has been said.
+        Exit: its code is not available or not allowed here; everything that is missing has been printed.
     """
     try:
         return load_version(stored, allowed=allowed_modules())
@@ -112,7 +116,14 @@ def pipeline_of_version(stored: PipelineVersionRecord) -> LoadedPipeline:
         folder = f"its folder, {stored.source_folder}" if stored.source_folder else "no folder of its own"
         lines = [f"The code of version {stored.version} cannot be used (it has {folder}):", *listed(wrong.problems)]
         hint = "Run its file, or name the modules that may be used: IA_MODULES_STEP_MODULES='my_company.steps.*'."
-        raise fail("\n".join([*lines, hint]), status=NOT_STARTED) from None
+        raise not_started("\n".join([*lines, hint])) from None
+
+
+def refused(conflict: PipelineConflict) -> typer.Exit:
+    return not_started(
+        f"Pipeline {conflict.slug!r} exists with another definition (version {conflict.current_version}). "
+        "Add --new-version to make this one its next version, or give it a slug of its own."
+    )
 
 
 def listed(problems: Iterable[Problem]) -> list[str]:

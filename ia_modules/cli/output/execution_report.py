@@ -1,4 +1,4 @@
-"""An execution told on a terminal, so that somebody who has not seen one before understands how it went."""
+"""A report of one execution for a terminal, readable without knowing the program."""
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from rich.text import Text
 
 from ia_modules.cli.options.execution import is_gone
-from ia_modules.cli.output.step_runs import Chapter, LeftOut, chapters, never_run
+from ia_modules.cli.output.ending import prompt_of
+from ia_modules.cli.output.step_runs import OmittedRuns, StepRun, never_run, step_runs
 from ia_modules.cli.output.terminal import (
     clock,
     elapsed,
@@ -35,8 +36,8 @@ _OURS = re.compile(r'  File "[^"]*/ia_modules/(?:pipeline|tracker|live)/[^"]*", 
 
 
 @dataclass(frozen=True, slots=True)
-class Story:
-    """What is on record of an execution.
+class ExecutionReport:
+    """The records of an execution that a report is made of.
 
     Attributes:
         steps: all attempts, with their payloads.
@@ -52,28 +53,28 @@ class Story:
     everything: bool = False
 
 
-def tell(story: Story, same_database: str = "") -> None:
-    """Print the story: how it stands, what happened step by step, what went wrong, the log, and how to go on."""
-    execution = story.execution
+def print_report(report: ExecutionReport, same_database: str = "") -> None:
+    """Print the status, what happened step by step, failures with their tracebacks, the log, and how to go on."""
+    execution = report.execution
     print_line(("Execution ", "bold"), (execution.execution_id, "bold"))
     for name, value in _facts(execution):
         print_line(f"  {name:<10}", value)
-    told = chapters(execution, story.steps, story.version, everything=story.everything)
-    if told:
+    runs = step_runs(execution, report.steps, report.version, everything=report.everything)
+    if runs:
         _heading("What happened")
-        for chapter in told:
-            _tell_left_out(chapter) if isinstance(chapter, LeftOut) else _tell_chapter(chapter)
-    if missed := never_run(execution, story.steps, story.version):
+        for run in runs:
+            _print_omitted(run) if isinstance(run, OmittedRuns) else _print_run(run)
+    if missed := never_run(execution, report.steps, report.version):
         _heading("Never run")
         for name, why in missed:
             print_line(f"  {_padded(one_line(name))}", (one_line(why), "dim"))
-    for chapter in told:
-        if isinstance(chapter, Chapter) and chapter.failed_for_good:
-            _tell_failure(chapter.attempts[-1])
-    if story.logs:
-        limit = len(story.logs) if story.everything else _LOG_LINES
-        _tell_logs(story.logs, {step.step_execution_id: step.step_name for step in story.steps}, limit)
-    _tell_how_to_go_on(story, same_database)
+    for run in runs:
+        if isinstance(run, StepRun) and run.failed_for_good:
+            _print_failure(run.attempts[-1])
+    if report.logs:
+        limit = len(report.logs) if report.everything else _LOG_LINES
+        _print_logs(report.logs, {step.step_execution_id: step.step_name for step in report.steps}, limit)
+    _print_next_commands(report, same_database)
 
 
 def _facts(execution: ExecutionRecord) -> Iterator[tuple[str, str | Text]]:
@@ -106,20 +107,20 @@ def _heading(text: str, style: str = "bold") -> None:
     print_line((text, style))
 
 
-def _tell_chapter(chapter: Chapter) -> None:
-    last = chapter.attempts[-1]
-    took = elapsed(chapter.attempts[0].started_at, last.completed_at)
+def _print_run(run: StepRun) -> None:
+    last = run.attempts[-1]
+    took = elapsed(run.attempts[0].started_at, last.completed_at)
     how = f" {'in' if last.status.is_terminal else 'for'} {took}" if last.started_at else ""
-    beside = f", at the same time as {', '.join(chapter.beside)}" if chapter.beside else ""
-    number = f"{chapter.number:>3}  "
+    concurrent = f", at the same time as {', '.join(run.concurrent_with)}" if run.concurrent_with else ""
+    number = f"{run.number:>3}  "
     print_line(
-        number, (_padded(one_line(chapter.title)), "bold"), status_text(last.status), how, (one_line(beside), "dim")
+        number, (_padded(one_line(run.title)), "bold"), status_text(last.status), how, (one_line(concurrent), "dim")
     )
-    for name, value in chapter.details():
+    for name, value in run.details():
         print_line(f"       {name:<9} ", one_line(value))
 
 
-def _tell_left_out(gap: LeftOut) -> None:
+def _print_omitted(gap: OmittedRuns) -> None:
     print_line(("     … ", "dim"), (f"{one_line(gap.text)}; --all shows them", "dim"))
 
 
@@ -127,7 +128,7 @@ def _padded(name: str) -> str:
     return f"{name:<{_NAME_WIDTH}}  "
 
 
-def _tell_failure(step: StepExecutionRecord) -> None:
+def _print_failure(step: StepExecutionRecord) -> None:
     _heading(f"Attempt {step.attempt} of {one_line(step.step_name)} {step.status}", "bold red")
     whole = plain(step.traceback or step.error_message or "")
     theirs = _OURS.sub("", whole)
@@ -135,7 +136,7 @@ def _tell_failure(step: StepExecutionRecord) -> None:
         print_line(f"  {line}")
 
 
-def _tell_logs(logs: Sequence[LogRecord], names: Mapping[str, str], limit: int) -> None:
+def _print_logs(logs: Sequence[LogRecord], names: Mapping[str, str], limit: int) -> None:
     left_out = len(logs) > limit
     _heading(f"Log, its last {limit} of {len(logs)} lines" if left_out else "Log")
     rows = (
@@ -150,26 +151,25 @@ def _tell_logs(logs: Sequence[LogRecord], names: Mapping[str, str], limit: int) 
     print_table(("TIME", "LEVEL", "STEP", "MESSAGE"), rows)
 
 
-def _tell_how_to_go_on(story: Story, same_database: str) -> None:
-    lines = list(_ways_on(story, same_database))
+def _print_next_commands(report: ExecutionReport, same_database: str) -> None:
+    lines = list(_next_commands(report, same_database))
     if lines:
         _heading("How to go on")
         for line in lines:
             print_line(f"  {one_line(line)}")
 
 
-def _ways_on(story: Story, same_database: str) -> Iterator[str]:
-    execution = story.execution
+def _next_commands(report: ExecutionReport, same_database: str) -> Iterator[str]:
+    execution = report.execution
     command = f"ia-modules executions {{}} {execution.execution_id}{same_database}"
-    for question in story.interactions:
+    for question in report.interactions:
         if question.status == "pending":
             until = "" if question.deadline_at is None else f", until {moment(question.deadline_at)}"
-            asked = question.prompt or "a question without words"
-            yield f"a person answers{until}: {asked} ({question.interaction_id})"
+            yield f"a person answers{until}: {prompt_of(question)} ({question.interaction_id})"
     match execution.status:
-        case ExecutionStatus.FAILED | ExecutionStatus.CANCELLED if story.version is not None:
+        case ExecutionStatus.FAILED | ExecutionStatus.CANCELLED if report.version is not None:
             yield f"{command.format('resume')}  (runs what has not completed)"
-        case ExecutionStatus.WAITING_FOR_HUMAN if story.version is not None:
+        case ExecutionStatus.WAITING_FOR_HUMAN if report.version is not None:
             yield f"then: {command.format('resume')}"
         case ExecutionStatus.RUNNING if is_gone(execution.owner):
             yield f"{execution.owner}, which ran it, is gone: {command.format('resume')}"

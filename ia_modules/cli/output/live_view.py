@@ -1,4 +1,4 @@
-"""The live picture of an execution on a terminal: the steps as they stand, drawn again several times a second."""
+"""The live view of an execution on a terminal: a table of its steps, drawn again several times a second."""
 
 from collections.abc import Mapping
 
@@ -7,7 +7,7 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-from ia_modules.cli.output.step_table import Picture, Row, visible
+from ia_modules.cli.output.step_table import Row, StepTable, visible
 from ia_modules.cli.output.terminal import elapsed, one_line, status_text
 from ia_modules.models import Changes, ExecutionRecord
 
@@ -26,17 +26,17 @@ _MARKS: Mapping[str, tuple[str, str]] = {
 _LINES_AROUND = 4  # the head line, an empty one, what the shell needs
 
 
-class LivePicture:
-    """A picture that is drawn by one thread while another brings it up to date."""
+class LiveView:
+    """A step table that one thread draws while another keeps it up to date."""
 
     is_whole = True
 
-    def __init__(self, picture: Picture, out: Console) -> None:
-        self._picture, self._out = picture, out
+    def __init__(self, steps: StepTable, out: Console) -> None:
+        self._steps, self._out = steps, out
         self._ended = False
 
     def show(self, changes: Changes) -> None:
-        self._picture = self._picture.after(changes)  # a new one: another thread draws
+        self._steps = self._steps.after(changes)  # a new one: another thread draws
 
     def say(self, sentence: str) -> None:
         self._out.print(Text(sentence, style="yellow"))
@@ -45,10 +45,10 @@ class LivePicture:
         self._ended = True  # the last drawing stays, so it is whole
 
     def render(self) -> RenderableType:
-        picture = self._picture
-        if picture.execution is None:
+        steps = self._steps
+        if steps.execution is None:
             return Text("…", style="dim")
-        rows = picture.rows()
+        rows = steps.rows()
         height = len(rows) if self._ended else max(3, self._out.height - _LINES_AROUND)
         table = Table.grid(padding=(0, 2, 0, 0), expand=True)
         table.add_column(no_wrap=True)
@@ -61,11 +61,11 @@ class LivePicture:
             if isinstance(row, Row):
                 table.add_row(*_cells(row))
         left_out = [Text(row, style="dim") for row in shown if isinstance(row, str)]
-        return Group(_head(picture), table, *left_out)
+        return Group(_head(steps), table, *left_out)
 
 
-def _head(picture: Picture) -> Text:
-    execution = picture.execution
+def _head(steps: StepTable) -> Text:
+    execution = steps.execution
     assert execution is not None
     version = "" if execution.pipeline_version is None else f", version {execution.pipeline_version}"
     took = elapsed(execution.started_at, execution.completed_at)
@@ -77,10 +77,10 @@ def _cells(row: Row) -> list[RenderableType]:
     mark, style = _MARKS.get(row.word, ("·", ""))
     took = "" if row.step is None else elapsed(row.step.started_at, row.step.completed_at)
     quiet = "dim" if row.step is None else ""
-    told: RenderableType = Text(one_line(row.note), style="red" if row.word == "failed" else "dim")
+    note: RenderableType = Text(one_line(row.note), style="red" if row.word == "failed" else "dim")
     if row.step is not None and row.step.progress is not None and row.is_active:
-        told = _progress(row.step.progress, row.note)
-    return [Text(mark, style=style), Text(one_line(row.name), style=quiet), Text(row.word, style=style), took, told]
+        note = _progress(row.step.progress, row.note)
+    return [Text(mark, style=style), Text(one_line(row.name), style=quiet), Text(row.word, style=style), took, note]
 
 
 def _progress(fraction: float, note: str) -> Table:

@@ -1,4 +1,4 @@
-"""How an execution stands, step by step: what a live picture of it shows. Pure: changes in, rows out."""
+"""An execution as a table with a row for each step, as a live view shows it. Pure: changes in, rows out."""
 
 import re
 from collections.abc import Mapping, Sequence
@@ -14,12 +14,12 @@ _PATH_BY_NUMBER = re.compile(r"path [\d, ]+ was taken")
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """A step as it is shown.
+    """A step in the table.
 
     Attributes:
         word: its status, or ``pending``, ``skipped`` or ``not run`` for a step that has not begun.
-        note: what is to be said of it on one line.
-        step: its newest attempt; None when there is none.
+        note: what is to be as_object of it on one line.
+        step: its newest attempt; None before the first.
     """
 
     name: str
@@ -33,7 +33,7 @@ class Row:
 
 
 @dataclass(frozen=True, slots=True)
-class Picture:
+class StepTable:
     """An execution, folded from its changes.
 
     Attributes:
@@ -47,14 +47,14 @@ class Picture:
     latest: Mapping[str, StepSummary] = field(default_factory=dict[str, StepSummary])
     why_not: Mapping[str, str] = field(default_factory=dict[str, str])
 
-    def after(self, changes: Changes) -> "Picture":
-        """The picture once these changes have been seen."""
+    def after(self, changes: Changes) -> "StepTable":
+        """The table with these changes in it."""
         latest, why_not = dict(self.latest), dict(self.why_not)
         for step in changes.steps:
             known = latest.get(step.step_id)
             if known is None or (known.iteration, known.attempt) <= (step.iteration, step.attempt):
                 latest[step.step_id] = step
-            for route in said(step.routes).get("paths", ()):
+            for route in as_object(step.routes).get("paths", ()):
                 if not route["taken"]:
                     why_not[route["to_step"]] = f"{why_in_words(route['why'])}, after {step.step_id}"
         return replace(self, execution=changes.execution, latest=latest, why_not=why_not)
@@ -82,16 +82,16 @@ class Picture:
         if self.status is ExecutionStatus.COMPLETED:
             return "skipped"
         waiting = "not run" if self.status.is_terminal else "pending"
-        unfinished = [step.step_id for step in self.latest.values() if said(step.routes).get("next") != "paths"]
+        unfinished = [step.step_id for step in self.latest.values() if as_object(step.routes).get("next") != "paths"]
         if self.graph is None or not unfinished:
             return waiting
         place, reaches = self.graph.place, self.graph.reaches
         return waiting if any(each in place and reaches(each, step_id) for each in unfinished) else "skipped"
 
 
-def said(routes: Any) -> Mapping[str, Any]:
-    """What a recorded end says about what follows; empty for what no runner recorded."""
-    return cast("Mapping[str, Any]", routes) if isinstance(routes, dict) else {}
+def as_object(recorded: Any) -> Mapping[str, Any]:
+    """A recorded JSON object, such as the routes of an attempt; empty when there is none."""
+    return cast("Mapping[str, Any]", recorded) if isinstance(recorded, dict) else {}
 
 
 def why_in_words(why: str) -> str:
@@ -100,7 +100,7 @@ def why_in_words(why: str) -> str:
 
 
 def note_of(step: StepSummary, *, is_over: bool = False) -> str:
-    """Which attempt and iteration it is, what it says, what became of it: one line, empty when all is usual.
+    """Iteration, attempt, progress message, error and what follows: one line, empty for a first attempt that goes well.
 
     Args:
         is_over: the execution has ended, so nothing is tried again.
@@ -117,7 +117,7 @@ def note_of(step: StepSummary, *, is_over: bool = False) -> str:
 def _why(step: StepSummary, *, is_over: bool) -> str:
     if step.error_message is None:
         return ""
-    error, follows = error_line(step.error_type, step.error_message), said(step.routes)
+    error, follows = error_line(step.error_type, step.error_message), as_object(step.routes)
     if step.status is StepStatus.COMPLETED:
         return f"by its fallback, after {error}"
     if step.status is StepStatus.CANCELLED:
@@ -128,7 +128,7 @@ def _why(step: StepSummary, *, is_over: bool) -> str:
 
 
 def visible(rows: Sequence[Row], height: int) -> list[Row | str]:
-    """As many rows as fit, what is under way and what went wrong first; a line stands for what is left out between."""
+    """As many rows as fit, active and failed ones first; one line counts those that are left out."""
     if len(rows) <= height:
         return list(rows)
     by_weight = sorted(range(len(rows)), key=lambda place: (_weight(rows, place), place))
@@ -139,7 +139,7 @@ def visible(rows: Sequence[Row], height: int) -> list[Row | str]:
 
 
 def _weight(rows: Sequence[Row], place: int) -> int:
-    """Small is shown first: active, failed, the neighbours of what is active, then the rest."""
+    """The smallest is shown first: active, failed, then by the distance to an active one."""
     if rows[place].is_active:
         return 0
     if rows[place].word in ("failed", "lost"):
@@ -149,9 +149,9 @@ def _weight(rows: Sequence[Row], place: int) -> int:
 
 
 def _word(step: StepSummary) -> str:
-    return "retrying" if said(step.routes).get("next") == "retry" else step.status.value
+    return "retrying" if as_object(step.routes).get("next") == "retry" else step.status.value
 
 
 def shown_name(step_id: str, name: str) -> str:
-    """The id, by which commands and paths mean a step, and its name where that says more."""
+    """The id of a step, by which commands and paths refer to it, and its name when that differs."""
     return name if name == step_id else f"{step_id}: {name}"

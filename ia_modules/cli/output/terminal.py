@@ -10,6 +10,7 @@ import re
 import sys
 from collections.abc import Coroutine, Iterable, Sequence
 from datetime import UTC, datetime
+from enum import IntEnum
 from typing import Annotated, Any, TypeVar
 
 import orjson
@@ -18,6 +19,7 @@ from rich.console import Console
 from rich.text import Text
 
 from ia_modules.errors import IAModulesError
+from ia_modules.models import ExecutionStatus
 
 T = TypeVar("T")
 
@@ -43,6 +45,26 @@ _STYLES = {
 }
 
 
+class ExitStatus(IntEnum):
+    """What a command that runs or watches an execution ends with."""
+
+    COMPLETED = 0
+    FAILED = 1  # or cancelled
+    NOT_STARTED = 2  # nothing was recorded
+    WAITING = 3  # for a person
+    INTERRUPTED = 130  # Ctrl-C while only watching, as shells say it
+
+    @classmethod
+    def of(cls, status: ExecutionStatus) -> "ExitStatus":
+        match status:
+            case ExecutionStatus.COMPLETED:
+                return cls.COMPLETED
+            case ExecutionStatus.WAITING_FOR_HUMAN:
+                return cls.WAITING
+            case _:
+                return cls.FAILED
+
+
 def run(work: Coroutine[Any, Any, T], *, status: int = 1) -> T:
     """Do a command's work; an error raised on purpose ends the program with its message and this exit status."""
     try:
@@ -55,6 +77,11 @@ def fail(message: str, *, status: int = 1) -> typer.Exit:
     """Say what is wrong; raise what this returns."""
     typer.echo(f"Error: {plain(message)}", err=True)
     return typer.Exit(status)
+
+
+def not_started(message: str) -> typer.Exit:
+    """The same for what could not begin; nothing was recorded."""
+    return fail(message, status=ExitStatus.NOT_STARTED)
 
 
 def warn(message: str) -> None:

@@ -1,32 +1,34 @@
-"""What is seen of an execution while it runs: a live picture on a terminal, lines in a pipe, JSON for programs.
+"""What is seen of an execution while it runs: a live view on a terminal, lines in a pipe, JSON for programs.
 
-What steps print themselves stands above the picture; where there is none it goes to stderr, so that stdout has only
+What steps print themselves stands above the live view; where there is none it goes to stderr, so that stdout has only
 what is promised.
 """
 
+import os
 import sys
-from collections.abc import Generator
+from collections.abc import Generator, Mapping
 from contextlib import contextmanager, redirect_stdout
-from typing import Protocol, TextIO
+from datetime import UTC, datetime
+from typing import Any, Protocol, TextIO
 
 from rich.live import Live
 
 from ia_modules.cli.interrupt import quiet_keyboard
-from ia_modules.cli.output.line_view import JsonLines, Lines
-from ia_modules.cli.output.live_view import LivePicture
-from ia_modules.cli.output.step_table import Picture
-from ia_modules.cli.output.terminal import console
-from ia_modules.models import Changes, ExecutionRecord
+from ia_modules.cli.output.live_view import LiveView
+from ia_modules.cli.output.step_table import StepTable, note_of
+from ia_modules.cli.output.terminal import clock, console, duration, excerpt, json_text, plain, warn
+from ia_modules.models import Changes, ExecutionRecord, LogRecord, StepSummary
 from ia_modules.pipeline.document.graph import Graph
 
 _REFRESH_PER_SECOND = 8
+_PROGRESS_STEPS = 10  # at most so many lines for the progress of one step
 
 
 class View(Protocol):
     """Where changes are shown.
 
     Attributes:
-        is_whole: it shows how everything stands, so it needs all changes from the first.
+        is_whole: it shows the state of all steps, so it needs all changes from the first.
     """
 
     is_whole: bool
@@ -46,21 +48,99 @@ class View(Protocol):
 def view_of(graph: Graph | None, *, as_json: bool) -> Generator[View]:
     """The view that suits where stdout leads."""
     out = console()
-    if as_json:
-        with _stdout_kept() as stdout:
-            yield JsonLines(stdout)
-    elif sys.stdout.isatty() and out.is_interactive:
-        view = LivePicture(Picture(graph), out)
+    if not as_json and sys.stdout.isatty() and out.is_interactive:
+        view = LiveView(StepTable(graph), out)
         with quiet_keyboard(), Live(get_renderable=view.render, console=out, refresh_per_second=_REFRESH_PER_SECOND):
             yield view
     else:
-        with _stdout_kept() as stdout:
-            yield Lines(stdout)
+        stdout = sys.stdout
+        with redirect_stdout(sys.stderr):  # what else is printed meanwhile
+            yield JsonLines(stdout) if as_json else Lines(stdout)
 
 
-@contextmanager
-def _stdout_kept() -> Generator[TextIO]:
-    """Stdout for us alone: what else is printed meanwhile goes to stderr."""
-    stdout = sys.stdout
-    with redirect_stdout(sys.stderr):
-        yield stdout
+class JsonLines:
+    """One object for each change, as the socket sends them: ``{"type", "sequence", "data"}``."""
+
+    is_whole = False
+
+    def __init__(self, out: TextIO) -> None:
+        self._out = out
+
+    def show(self, changes: Changes) -> None:
+        rows: list[tuple[str, StepSummary | LogRecord]] = [
+            *(("step_update", step) for step in changes.steps),
+            *(("log", line) for line in changes.logs),
+        ]
+        for kind, row in sorted(rows, key=lambda each: each[1].sequence):
+            self._write(kind, row.sequence, row.to_dict())
+        self._write("execution_update", changes.upto, changes.execution.to_dict())
+
+    def say(self, sentence: str) -> None:
+        warn(sentence)
+
+    def end(self, record: ExecutionRecord) -> None:
+        self._write("result", record.sequence, record.to_dict())
+
+    def _write(self, kind: str, sequence: int, data: Mapping[str, Any]) -> None:
+        write_line(self._out, json_text({"type": kind, "sequence": sequence, "data": data}))
+
+
+class Lines:
+    """One line for each change, for people who read a log later."""
+
+    is_whole = False
+
+    def __init__(self, out: TextIO) -> None:
+        self._out = out
+        self._seen: dict[str, object] = {}
+        self._names: dict[str, str] = {}
+        self._began = False
+
+    def show(self, changes: Changes) -> None:
+        if not self._began:
+            self._began = True
+            execution = changes.execution
+            version = "" if execution.pipeline_version is None else f", version {execution.pipeline_version}"
+            self._write(f"{execution.pipeline_name}{version}: execution {execution.execution_id}")
+        self._names |= {step.step_execution_id: step.step_id for step in changes.steps}
+        lines = [*((step.sequence, self._step(step)) for step in changes.steps)]
+        lines += [(line.sequence, self._log(line)) for line in changes.logs]
+        for _, line in sorted((each for each in lines if each[1]), key=lambda each: each[0]):
+            self._write(line)
+
+    def say(self, sentence: str) -> None:
+        warn(sentence)
+
+    def end(self, record: ExecutionRecord) -> None:
+        """The command itself prints the end."""
+
+    def _step(self, step: StepSummary) -> str:
+        tenths = None if step.progress is None else int(step.progress * _PROGRESS_STEPS)
+        state = step.status if step.status.is_terminal else (step.status, tenths, step.progress_message)
+        if self._seen.get(step.step_execution_id) == state:
+            return ""
+        is_new = self._seen.get(step.step_execution_id) is None
+        self._seen[step.step_execution_id] = state
+        began = step.started_at if is_new else None
+        time = step.completed_at or began or datetime.now(UTC)
+        took = duration(step.duration_seconds) if step.duration_seconds is not None else ""
+        progress = f"{step.progress:.0%}" if step.progress is not None and not step.status.is_terminal else ""
+        parts = [took, progress, note_of(step)]
+        return f"{clock(time)}  {step.step_id:<16}  {step.status:<9}  {'  '.join(part for part in parts if part)}"
+
+    def _log(self, line: LogRecord) -> str:
+        data = "" if line.data is None else f"  {excerpt(line.data)}"
+        step = self._names.get(line.step_execution_id or "", "")
+        return f"{clock(line.logged_at)}  {step:<16}  {line.level:<9}  {line.message}{data}"
+
+    def _write(self, line: str) -> None:
+        write_line(self._out, " ".join(plain(line).replace("\t", " ").split("\n")).rstrip())
+
+
+def write_line(out: TextIO, line: str) -> None:
+    """Write a line at once; a reader that is gone does not keep an execution from going on."""
+    try:
+        out.write(f"{line}\n")
+        out.flush()
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), out.fileno())  # what is left in the buffer, and what comes

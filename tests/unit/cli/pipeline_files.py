@@ -29,14 +29,14 @@ class Score(Step):
         return {"score": 7}
 
 
-class UntilTold(Step):
+class UntilReleased(Step):
     """Shows its progress, then waits for the file that its config names."""
 
     async def run(self, data):
         self.context.progress(0.5, "halfway")
         while not Path(self.config["file"]).exists():
             await asyncio.sleep(0.02)
-        return {"told": True}
+        return {"released": True}
 
 
 class Forever(Step):

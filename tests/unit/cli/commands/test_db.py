@@ -42,7 +42,7 @@ def test_the_option_goes_before_the_environment_and_both_before_the_default(
 
 
 @pytest.mark.parametrize(
-    ("url", "said"),
+    ("url", "message"),
     [
         ("mysql://me:hunter2@localhost/ia", "begins with mysql://"),
         ("postgresql://me:hunter2@127.0.0.1:1/ia", "127.0.0.1:1"),
@@ -50,12 +50,12 @@ def test_the_option_goes_before_the_environment_and_both_before_the_default(
     ],
 )
 def test_a_database_that_cannot_be_reached_is_one_line_without_the_password(
-    url: str, said: str, monkeypatch: pytest.MonkeyPatch
+    url: str, message: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     result = command_on(url, monkeypatch)("db", "migrate")
     assert (result.exit_code, result.stdout) == (1, "")
     assert result.stderr.startswith("Error: ")
-    assert said in result.stderr
+    assert message in result.stderr
     assert len(result.stderr.splitlines()) == 1
     assert "hunter2" not in result.stderr
 

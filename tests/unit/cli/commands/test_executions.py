@@ -69,16 +69,16 @@ def test_an_unknown_status_is_refused_naming_the_ones_there_are(command: Command
 
 def test_show_tells_the_story_of_an_execution(command: Command, recorded: Recorded) -> None:
     good, bad = recorded
-    story = command("executions", "show", bad).stdout
-    lines = story.splitlines()
+    report = command("executions", "show", bad).stdout
+    lines = report.splitlines()
     assert lines[0] == f"Execution {bad}"
     assert any(line.split() == ["status", "failed"] for line in lines)
     assert any(line.split()[:2] == ["error", "ValueError:"] for line in lines)
     assert any(line.split()[:2] == ["steps", "1"] and "of 2 completed, 1 failed" in line for line in lines)
     download, score = (lines[number] for number in (lines.index("What happened") + 1, _line_of(lines, "  2  score")))
     assert download.split()[:3] == ["1", "download", "completed"]
-    assert '       given     {"url":"x"}' in lines
-    assert any(line.startswith('       gave      "xxx') and line.endswith("…") for line in lines)
+    assert '       input     {"url":"x"}' in lines
+    assert any(line.startswith('       output    "xxx') and line.endswith("…") for line in lines)
     assert score.split()[:3] == ["2", "score", "failed"]
     assert any(line.startswith("       attempt 1 failed in ") and "ValueError: bad row" in line for line in lines)
     assert "Attempt 1 of score failed" in lines
@@ -113,8 +113,8 @@ def test_an_unknown_id_is_one_line_on_stderr(command: Command, recorded: Recorde
     wanted = recorded[0].replace("0", "1", 1) if wanted == "01" else wanted
     result = command("executions", "show", wanted)
     assert (result.exit_code, result.stdout) == (1, "")
-    said = f"Error: No execution has the id {wanted!r}. List what there is: ia-modules executions list.\n"
-    assert result.stderr == said
+    message = f"Error: No execution has the id {wanted!r}. List what there is: ia-modules executions list.\n"
+    assert result.stderr == message
 
 
 def test_there_is_nothing_to_show_at_first(command: Command) -> None:

@@ -72,8 +72,8 @@ def test_resume_runs_what_was_only_queued(command: Command, tmp_path: Path) -> N
 def test_resume_takes_up_what_a_killed_process_left_and_not_what_runs(
     database_url: str, command: Command, tmp_path: Path
 ) -> None:
-    told = tmp_path / "told"
-    wait = step("wait", "UntilTold", config={"file": str(told)})
+    release = tmp_path / "release"
+    wait = step("wait", "UntilReleased", config={"file": str(release)})
     file = write(tmp_path, step("increase", "Count"), wait, paths=[("increase", "wait")])
     with piped(database_url, "run", file, "--json") as process:
         lines_until(process, is_running("wait"))
@@ -83,23 +83,23 @@ def test_resume_takes_up_what_a_killed_process_left_and_not_what_runs(
         assert "--take-over" in refused.stderr
         process.kill()
         process.wait()
-    told.touch()
-    story = command("executions", "show").stdout
-    assert "is gone" in story
+    release.touch()
+    report = command("executions", "show").stdout
+    assert "is gone" in report
     assert command("executions", "resume", execution_id).exit_code == 0
     assert statuses(newest(command)) == [("increase", 1, "completed"), ("wait", 1, "lost"), ("wait", 2, "completed")]
 
 
 def test_take_over_stops_the_process_that_ran_it(database_url: str, command: Command, tmp_path: Path) -> None:
-    told = tmp_path / "told"
-    file = write(tmp_path, step("wait", "UntilTold", config={"file": str(told)}))
+    release = tmp_path / "release"
+    file = write(tmp_path, step("wait", "UntilReleased", config={"file": str(release)}))
     with piped(database_url, "run", file, "--json") as process:
         lines_until(process, is_running("wait"))
         with piped(
             database_url, "executions", "resume", newest(command)["execution_id"], "--take-over", "--json"
         ) as new:
             lines_until(new, is_running("wait"))
-            told.touch()
+            release.touch()
             new.communicate(timeout=60)
             assert new.returncode == 0
         _, err = process.communicate(timeout=60)
@@ -113,8 +113,8 @@ def test_take_over_stops_the_process_that_ran_it(database_url: str, command: Com
 def test_what_a_program_of_its_own_recorded(command: Command, recorded: tuple[str, str], verb: str) -> None:
     result = command("executions", verb, recorded[1])
     assert (result.exit_code, result.stdout) == ({"resume": 2, "cancel": 1}[verb], "")
-    said = {"resume": "was recorded by a program of its own", "cancel": "has failed; nothing is to be cancelled"}
-    assert said[verb] in result.stderr
+    message = {"resume": "was recorded by a program of its own", "cancel": "has failed; nothing is to be cancelled"}
+    assert message[verb] in result.stderr
 
 
 def test_cancel_ends_what_nobody_runs_at_once(command: Command, tmp_path: Path) -> None:
@@ -129,8 +129,8 @@ def test_cancel_stops_it_in_the_process_that_runs_it(database_url: str, command:
     with piped(database_url, "run", write(tmp_path, step("wait", "Forever"))) as process:
         lines_until(process, lambda line: " wait " in line)
         execution_id = newest(command)["execution_id"]
-        asked = command("executions", "cancel", execution_id, "--json")
-        assert (asked.exit_code, json.loads(asked.stdout)["cancel_requested"]) == (0, True)
+        cancelled = command("executions", "cancel", execution_id, "--json")
+        assert (cancelled.exit_code, json.loads(cancelled.stdout)["cancel_requested"]) == (0, True)
         _, err = process.communicate(timeout=60)
     assert process.returncode == 1
     assert "Cancelled after" in err
@@ -140,10 +140,10 @@ def test_cancel_stops_it_in_the_process_that_runs_it(database_url: str, command:
 def test_watch_shows_what_another_process_runs_and_ends_with_it(
     database_url: str, command: Command, tmp_path: Path
 ) -> None:
-    told = tmp_path / "told"
+    release = tmp_path / "release"
     file = write(
         tmp_path,
-        step("wait", "UntilTold", config={"file": str(told)}),
+        step("wait", "UntilReleased", config={"file": str(release)}),
         step("score", "Score", config={"good_attempt": 2}),
         paths=[("wait", "score")],
     )
@@ -151,7 +151,7 @@ def test_watch_shows_what_another_process_runs_and_ends_with_it(
         lines_until(process, is_running("wait"))
         with piped(database_url, "executions", "watch", "--json") as watching:
             lines_until(watching, is_running("wait"))
-            told.touch()
+            release.touch()
             out, _ = watching.communicate(timeout=60)
         process.communicate(timeout=60)
     assert (process.returncode, watching.returncode) == (1, 1)
@@ -163,8 +163,8 @@ def test_watch_shows_what_another_process_runs_and_ends_with_it(
 
 
 def test_ctrl_c_only_ends_the_watching(database_url: str, command: Command, tmp_path: Path) -> None:
-    told = tmp_path / "told"
-    file = write(tmp_path, step("wait", "UntilTold", config={"file": str(told)}))
+    release = tmp_path / "release"
+    file = write(tmp_path, step("wait", "UntilReleased", config={"file": str(release)}))
     with piped(database_url, "run", file, "--json") as process:
         lines_until(process, is_running("wait"))
         with on_terminal(database_url, "executions", "watch") as terminal:
@@ -173,7 +173,7 @@ def test_ctrl_c_only_ends_the_watching(database_url: str, command: Command, tmp_
             assert terminal.to_end() == 130
             assert "goes on" in terminal.text
         assert newest(command)["status"] == "running"
-        told.touch()
+        release.touch()
         process.communicate(timeout=60)
     assert process.returncode == 0
 

@@ -53,9 +53,9 @@ def test_the_input_comes_as_text_from_a_file_or_from_stdin(
 ) -> None:
     command = command_on(f"sqlite:///{tmp_path / 'ia.db'}", monkeypatch)
     (tmp_path / "input.json").write_text('{"count": 41}')
-    given = {"text": '{"count": 41}', "file": f"@{tmp_path / 'input.json'}", "stdin": "-"}[way]
+    input_text = {"text": '{"count": 41}', "file": f"@{tmp_path / 'input.json'}", "stdin": "-"}[way]
     file = write(tmp_path, step("increase", "Count"))
-    result = command("run", file, "--input", given, stdin='{"count": 41}' if way == "stdin" else None)
+    result = command("run", file, "--input", input_text, stdin='{"count": 41}' if way == "stdin" else None)
     assert result.exit_code == 0
     assert newest(command)["output_data"]["count"] == 42
 
@@ -105,9 +105,9 @@ def test_a_question_to_a_person_ends_the_run_with_3(command: Command, tmp_path: 
     assert result.exit_code == 3
     assert "May it be published?" in result.stdout
     assert newest(command)["status"] == "waiting_for_human"
-    story = command("executions", "show").stdout
-    assert "May it be published?" in story
-    assert "human_input_required" not in story
+    report = command("executions", "show").stdout
+    assert "May it be published?" in report
+    assert "human_input_required" not in report
 
 
 def test_detach_only_queues_it(command: Command, tmp_path: Path) -> None:
@@ -164,30 +164,30 @@ def test_a_step_that_does_not_stop_does_not_keep_the_command_from_ending(
 
 
 def test_who_stops_reading_does_not_stop_the_execution(database_url: str, command: Command, tmp_path: Path) -> None:
-    told = tmp_path / "told"
-    file = write(tmp_path, step("wait", "UntilTold", config={"file": str(told)}), step("count", "Count"))
+    release = tmp_path / "release"
+    file = write(tmp_path, step("wait", "UntilReleased", config={"file": str(release)}), step("count", "Count"))
     with piped(database_url, "run", file, "--json") as process:
         lines_until(process, is_running("wait"))
         assert process.stdout is not None
         process.stdout.close()
-        told.touch()
+        release.touch()
         assert process.wait(60) == 0
     assert newest(command)["status"] == "completed"
 
 
 def test_on_a_terminal_the_steps_are_drawn_while_they_run(database_url: str, tmp_path: Path) -> None:
-    told = tmp_path / "told"
+    release = tmp_path / "release"
     file = write(
         tmp_path,
         step("fetch", "Fetch", name="Fetch the pages"),
-        step("wait", "UntilTold", config={"file": str(told)}),
+        step("wait", "UntilReleased", config={"file": str(release)}),
         step("never", "Count"),
         paths=[("fetch", "wait"), ("fetch", "never", pipeline_files.compare("result.rows", "==", 0))],
     )
     with on_terminal(database_url, "run", file) as terminal:
         terminal.until("halfway")
         drawn = terminal.text
-        told.touch()
+        release.touch()
         status = terminal.to_end()
     assert status == 0
     for seen in (

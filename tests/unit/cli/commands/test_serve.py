@@ -21,8 +21,8 @@ def serve(database_url: str) -> subprocess.Popen[str]:
     )
 
 
-@pytest.mark.parametrize("asked", [signal.SIGINT, signal.SIGTERM])
-def test_serve_says_where_it_is_and_ends_cleanly_when_asked_to(empty_database_url: str, asked: signal.Signals) -> None:
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_serve_says_where_it_is_and_ends_cleanly_when_asked_to(empty_database_url: str, number: signal.Signals) -> None:
     server = serve(empty_database_url)
     try:
         assert server.stdout is not None
@@ -31,7 +31,7 @@ def test_serve_says_where_it_is_and_ends_cleanly_when_asked_to(empty_database_ur
         assert line.startswith(f"ia_modules serves {empty_database_url.partition(':')[0]}")
         with urllib.request.urlopen(f"{url}/health/ready", timeout=20) as answer:  # noqa: S310 (our own address)
             assert answer.status == 200
-        server.send_signal(asked)
+        server.send_signal(number)
         stdout, stderr = server.communicate(timeout=20)
     finally:
         server.kill()
@@ -43,14 +43,14 @@ def test_serve_refuses_what_it_cannot_do_in_one_line(tmp_path: Path, monkeypatch
     command = command_on(f"sqlite:///{tmp_path / 'ia.db'}", monkeypatch)
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = str(taken.getsockname()[1])
-        for arguments, said in (
+        for arguments, message in (
             (("--port", port), f"Cannot listen at 127.0.0.1 port {port}"),
             (("--host", "0.0.0.0"), "is not this machine's loopback"),  # noqa: S104
             (("--db", "postgresql://me:hunter2@127.0.0.1:1/ia"), "127.0.0.1:1"),
         ):
             result = command("serve", *arguments)
             assert (result.exit_code, result.stdout) == (1, "")
-            assert said in result.stderr
+            assert message in result.stderr
             assert len(result.stderr.splitlines()) == 1
             assert "hunter2" not in result.stderr
 

@@ -93,9 +93,9 @@ def bad_file(folder: Path, bad: Bad) -> str:
 
 
 def assert_says(text: str, bad: Bad) -> None:
-    told = [line for line in text.splitlines() if line.startswith(f"- {bad.where}")]
-    assert told, text
-    assert any(bad.found in line and bad.expected in line for line in told), text
+    lines = [line for line in text.splitlines() if line.startswith(f"- {bad.where}")]
+    assert lines, text
+    assert any(bad.found in line and bad.expected in line for line in lines), text
     assert "found " in text
     assert "expected " in text
     assert "Traceback" not in text
@@ -173,14 +173,14 @@ def test_every_problem_of_every_file_is_told(nowhere: Command, tmp_path: Path) -
 def test_code_is_checked_beside_what_only_strictness_refuses(nowhere: Command, tmp_path: Path) -> None:
     file = good()
     set_step(confg={}, step_class="Scroe")(file)
-    told = nowhere("pipelines", "validate", write(tmp_path, file)).stdout
-    assert "2 problems" in told
-    assert "'Scroe'" in told
-    assert "'confg'" in told
+    lines = nowhere("pipelines", "validate", write(tmp_path, file)).stdout
+    assert "2 problems" in lines
+    assert "'Scroe'" in lines
+    assert "'confg'" in lines
 
 
 @pytest.mark.parametrize(
-    ("given", "said"),
+    ("input_text", "message"),
     [
         ('{"day": ', "line 1, column 9"),
         ("[1]", "found a list; expected an object"),
@@ -192,12 +192,12 @@ def test_code_is_checked_beside_what_only_strictness_refuses(nowhere: Command, t
     ],
 )
 def test_a_bad_input_is_refused_and_nothing_is_recorded(
-    nowhere: Command, tmp_path: Path, given: str, said: str
+    nowhere: Command, tmp_path: Path, input_text: str, message: str
 ) -> None:
     file = good() | {"parameters": [{"name": "day", "schema": {"type": "integer"}, "required": True}]}
-    result = nowhere("run", write(tmp_path, file), "--input", given)
+    result = nowhere("run", write(tmp_path, file), "--input", input_text)
     assert (result.exit_code, result.stdout) == (2, "")
-    assert said in result.stderr
+    assert message in result.stderr
     assert "expected" in result.stderr or "cannot be read" in result.stderr or "not valid JSON" in result.stderr
     assert not (tmp_path / "none.db").exists()
 

@@ -13,11 +13,11 @@ def command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Command:
     return command_on(f"sqlite:///{tmp_path / 'ia.db'}", monkeypatch)
 
 
-def told(command: Command, *arguments: str) -> list[str]:
+def report(command: Command, *arguments: str) -> list[str]:
     return [" ".join(line.split()) for line in command("executions", "show", *arguments).stdout.splitlines()]
 
 
-def chapter(lines: list[str], beginning: str) -> list[str]:
+def lines_of_run(lines: list[str], beginning: str) -> list[str]:
     """The lines about one step run."""
     start = next(number for number, line in enumerate(lines) if line.startswith(beginning))
     end = next(number for number in range(start + 1, len(lines)) if not lines[number] or lines[number][0].isdigit())
@@ -26,21 +26,25 @@ def chapter(lines: list[str], beginning: str) -> list[str]:
 
 def test_it_tells_order_branches_attempts_routes_and_data(command: Command, tmp_path: Path) -> None:
     assert command("run", nightly(tmp_path), "--input", '{"day": 24}').exit_code == 0
-    lines = told(command)
-    assert chapter(lines, "1 fetch: Fetch the pages completed in")[1:] == [
-        'given {"day":24}',
-        'gave {"rows":3}',
+    lines = report(command)
+    assert lines_of_run(lines, "1 fetch: Fetch the pages completed in")[1:] == [
+        'input {"day":24}',
+        'output {"rows":3}',
         "then score, because result.rows is 3 > 0",
         "then count",
         "not then apologize, because result.rows is 3 ≠ 0",
     ]
-    score = chapter(lines, "2 score completed")
-    assert score[1] == 'given {"day":24,"rows":3}'
+    score = lines_of_run(lines, "2 score completed")
+    assert score[1] == 'input {"day":24,"rows":3}'
     assert score[2].startswith("attempt 1 failed in")
     assert score[2].endswith("ValueError: attempt 1 is bad; tried again after 10 ms")
     assert score[3].startswith("attempt 2 completed in")
-    assert chapter(lines, "3 count")[1] == 'given {"day":24,"rows":3}'
-    assert chapter(lines, "4 store")[1:3] == ['given {"day":24,"rows":3,"score":7,"count":1}', 'gave {"count":2}']
+    assert lines_of_run(lines, "3 count")[1] == 'input {"day":24,"rows":3}'
+    store = lines_of_run(lines, "4 store")
+    assert store[1:3] == [
+        'input {"day":24,"rows":3,"score":7,"count":1}',
+        'output {"count":2}',
+    ]
     assert "apologize result.rows is 3 ≠ 0, after fetch" in lines[lines.index("Never run") :]
     assert 'output {"score":7}' in lines
     assert any("info Fetch the pages fetching" in line and '{"day":24}' in line for line in lines)
@@ -48,8 +52,8 @@ def test_it_tells_order_branches_attempts_routes_and_data(command: Command, tmp_
 
 
 def test_steps_that_ran_at_the_same_time_say_so(command: Command, tmp_path: Path) -> None:
-    told_file = tmp_path / "told"
-    told_file.touch()
+    release = tmp_path / "release"
+    release.touch()
     slow = {"error_handling": {"retry": {"max_attempts": 2, "initial_delay": 0.05, "jitter": False}}}
     file = write(
         tmp_path,
@@ -59,9 +63,9 @@ def test_steps_that_ran_at_the_same_time_say_so(command: Command, tmp_path: Path
         paths=[("a", "b"), ("a", "c")],
     )
     assert command("run", file).exit_code == 0
-    [c] = [line for line in told(command) if line.startswith("3 c completed")]
+    [c] = [line for line in report(command) if line.startswith("3 c completed")]
     assert c.endswith("at the same time as b")
-    [b] = [line for line in told(command) if line.startswith("2 b completed")]
+    [b] = [line for line in report(command) if line.startswith("2 b completed")]
     assert "at the same time" not in b
 
 
@@ -70,7 +74,7 @@ def test_what_failed_is_told_with_the_steps_own_traceback_and_how_to_go_on(comma
         tmp_path, step("score", "Score", config={"good_attempt": 9}), step("b", "Count"), paths=[("score", "b")]
     )
     assert command("run", file).exit_code == 1
-    lines = told(command)
+    lines = report(command)
     start = lines.index("Attempt 1 of score failed")
     assert lines[start + 1] == "Traceback (most recent call last):"
     assert "steps.py" in lines[start + 2]
@@ -88,13 +92,13 @@ def test_a_failure_that_was_made_good_for_is_told_as_such(command: Command, tmp_
         paths=[("score", "b")],
     )
     assert command("run", file).exit_code == 0
-    assert any(line.endswith("ValueError: attempt 1 is bad; the flow went on") for line in told(command))
+    assert any(line.endswith("ValueError: attempt 1 is bad; the flow went on") for line in report(command))
 
 
 def test_the_middle_of_a_long_loop_is_left_out_unless_all_is_asked_for(command: Command, tmp_path: Path) -> None:
     file = write(tmp_path, step("loop", "Count"), paths=[("loop", "loop", compare("result.count", "<", 9))])
     assert command("run", file).exit_code == 0
-    lines = told(command)
+    lines = report(command)
     assert "… 5 more step runs, iterations 3 to 7 of loop, all completed; --all shows them" in lines
     assert [line.split(" completed")[0] for line in lines if line[:1].isdigit() and "loop" in line] == [
         "1 loop",
@@ -102,4 +106,4 @@ def test_the_middle_of_a_long_loop_is_left_out_unless_all_is_asked_for(command: 
         "8 loop #8",
         "9 loop #9",
     ]
-    assert any(line.startswith("5 loop #5 completed") for line in told(command, "--all"))
+    assert any(line.startswith("5 loop #5 completed") for line in report(command, "--all"))

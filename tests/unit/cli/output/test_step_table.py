@@ -2,7 +2,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from ia_modules.cli.output.step_table import Picture, Row, visible
+from ia_modules.cli.output.step_table import Row, StepTable, visible
 from ia_modules.models import (
     Changes,
     ExecutionId,
@@ -79,13 +79,13 @@ def to(*targets: tuple[str, bool]) -> dict[str, object]:
     return {"next": "paths", "paths": paths}
 
 
-def words(picture: Picture) -> dict[str, str]:
-    return {row.name: row.word for row in picture.rows()}
+def words(table: StepTable) -> dict[str, str]:
+    return {row.name: row.word for row in table.rows()}
 
 
-def seen(*steps: StepSummary, status: str = "running") -> Picture:
+def seen(*steps: StepSummary, status: str = "running") -> StepTable:
     fork = graph("a", "b", "c", "d", paths=[("a", "b"), ("a", "c"), ("c", "d")])
-    return Picture(fork).after(Changes(execution=execution(status), steps=steps, logs=(), after=0, upto=1))
+    return StepTable(fork).after(Changes(execution=execution(status), steps=steps, logs=(), after=0, upto=1))
 
 
 def test_what_can_no_longer_be_reached_is_skipped_at_once_and_says_why() -> None:
@@ -125,7 +125,7 @@ def test_only_the_newest_attempt_of_the_newest_iteration_is_shown_whatever_the_o
 
 def test_a_program_without_a_definition_is_shown_as_it_comes() -> None:
     changes = Changes(execution=execution(), steps=(attempt("x", "running"),), logs=(), after=0, upto=1)
-    assert words(Picture().after(changes)) == {"x": "running"}
+    assert words(StepTable().after(changes)) == {"x": "running"}
 
 
 def test_too_many_rows_leave_out_what_matters_least() -> None:

@@ -1,18 +1,37 @@
-"""What is said when a run has ended, and how to go on from there."""
+"""How a run ended, and how to go on from there."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import typer
 
-from ia_modules.cli.foreground import Ending
-from ia_modules.cli.output.terminal import duration, json_text, one_line, plain, warn
+from ia_modules.cli.output.terminal import ExitStatus, duration, json_text, one_line, plain, warn
+from ia_modules.errors import IAModulesError
 from ia_modules.models import ExecutionRecord, ExecutionStatus, InteractionRecord, Json
 
 _OUTPUT_LINES = 25  # a longer output is not for a terminal
 
 
-def tell_ending(ending: Ending, same_database: str) -> None:
-    """How it ended: good news on stdout, the rest on stderr, then what to do next.
+@dataclass(frozen=True, slots=True)
+class Ending:
+    """How it ended, from the records.
+
+    Attributes:
+        error: why this process could not bring it to its end; None when it did, in whatever way.
+        questions: those that wait for a person.
+    """
+
+    record: ExecutionRecord
+    questions: list[InteractionRecord]
+    error: IAModulesError | None = None
+
+    @property
+    def exit_status(self) -> ExitStatus:
+        return ExitStatus.of(self.record.status) if self.error is None else ExitStatus.FAILED
+
+
+def print_ending(ending: Ending, same_database: str) -> None:
+    """Print how it ended: good news on stdout, the rest on stderr, then what to do next.
 
     Args:
         same_database: what commands need to find the database, see ``options.database.same_database``.
@@ -23,28 +42,28 @@ def tell_ending(ending: Ending, same_database: str) -> None:
     took = "" if record.duration_seconds is None else f" after {duration(record.duration_seconds)}"
     if ending.error is not None:
         warn(f"Error: {ending.error}")
-        _hint(("How it stands", look))
+        _print_hints(("How it stands", look))
         return
     match record.status:
         case ExecutionStatus.COMPLETED:
             typer.echo(f"\nCompleted{took.replace('after', 'in')}.{_output(record.output_data)}")
-            typer.echo(f"\nThe whole story: {look}")
+            typer.echo(f"\nAll details: {look}")
         case ExecutionStatus.WAITING_FOR_HUMAN:
             typer.echo(f"\nIt waits for a person, and nothing runs meanwhile.{_questions(ending.questions)}")
-            typer.echo(f"\nThe whole story:          {look}")
+            typer.echo(f"\nAll details:            {look}")
             typer.echo(f"Once that is answered:    {resume}")
         case ExecutionStatus.CANCELLED:
             warn(f"\nCancelled{took}. What had completed stays on record.")
-            _hint(("Go on with it", resume), ("The whole story", look))
+            _print_hints(("Go on with it", resume), ("All details", look))
         case ExecutionStatus.FAILED:
             warn(f"\nError: {_failure(record)}")
-            _hint(("The whole story", look), ("Try again from there", resume))
+            _print_hints(("All details", look), ("Try again from there", resume))
         case _:
             warn(f"\nIt is {record.status}.")
-            _hint(("How it stands", look))
+            _print_hints(("How it stands", look))
 
 
-def _hint(*hints: tuple[str, str]) -> None:
+def _print_hints(*hints: tuple[str, str]) -> None:
     width = max(len(name) for name, _ in hints) + 1
     for name, line in hints:
         warn(f"{f'{name}:':<{width}} {line}")
@@ -65,5 +84,8 @@ def _output(output: Json) -> str:
 
 
 def _questions(questions: Sequence[InteractionRecord]) -> str:
-    asked = [one_line(each.prompt or "a question without words") for each in questions]
-    return "".join(f"\n  ? {prompt}  ({each.interaction_id})" for each, prompt in zip(questions, asked, strict=True))
+    return "".join(f"\n  ? {one_line(prompt_of(each))}  ({each.interaction_id})" for each in questions)
+
+
+def prompt_of(question: InteractionRecord) -> str:
+    return question.prompt or "a question without words"
