@@ -7,7 +7,14 @@ import typer
 from ia_modules.cli.commands.executions_end import cancel
 from ia_modules.cli.commands.executions_run import resume, watch
 from ia_modules.cli.options.database import DEFAULT_DATABASE, Database, reading, same_database
-from ia_modules.cli.options.execution import OneOrNewest, find_execution, find_pipeline, logs_of, version_of
+from ia_modules.cli.options.execution import (
+    OneOrNewest,
+    find_execution,
+    find_pipeline,
+    liveness_of,
+    logs_of,
+    version_of,
+)
 from ia_modules.cli.output.execution_report import ExecutionReport, print_report
 from ia_modules.cli.output.terminal import AsJson, ago, elapsed, print_json, print_table, run, status_text
 from ia_modules.models import ExecutionStatus, ExecutionSummary, PipelineId
@@ -105,11 +112,12 @@ async def _show(database_url: str, wanted: str | None, same_database: str, *, ev
         logs = await logs_of(reader, execution)
         interactions = await reader.get_interactions(execution.execution_id)
         version = await version_of(reader, execution)
+        liveness = await liveness_of(reader, execution)
     if as_json:
         found = {"steps": steps, "logs": logs, "interactions": interactions}
         rows = {name: [row.to_dict() for row in records] for name, records in found.items()}
         print_json(execution.to_dict() | rows)
     else:
         print_report(
-            ExecutionReport(execution, steps, logs, interactions, version, everything=everything), same_database
+            ExecutionReport(execution, steps, logs, interactions, version, liveness, everything), same_database
         )

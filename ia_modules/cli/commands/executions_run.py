@@ -1,5 +1,6 @@
 """``ia-modules executions watch|resume``: follow an execution, or go on with it."""
 
+import asyncio
 from typing import Annotated
 
 import typer
@@ -12,20 +13,23 @@ from ia_modules.cli.options.execution import (
     OneOrNewest,
     find_execution,
     graph_of,
-    is_gone,
+    liveness_of,
     runnable_version_of,
     version_of,
 )
 from ia_modules.cli.options.pipeline import pipeline_of_file, pipeline_of_version
 from ia_modules.cli.output.ending import print_ending
-from ia_modules.cli.output.terminal import AsJson, ExitStatus, not_started, warn
+from ia_modules.cli.output.terminal import AsJson, ExitStatus, last_heard, not_started, warn
 from ia_modules.cli.output.terminal import run as do
 from ia_modules.cli.output.view import view_of
 from ia_modules.models import ExecutionRecord, ExecutionStatus, PipelineVersionRecord
 from ia_modules.pipeline.code import LoadedPipeline
 from ia_modules.pipeline.document.graph import Graph
 from ia_modules.pipeline.executor import LocalExecutor
+from ia_modules.tracker.liveness import Liveness
 from ia_modules.tracker.reader import ExecutionReader
+
+_LOOK_EVERY_SECONDS = 0.5
 
 
 def watch(
@@ -63,14 +67,18 @@ def resume(
         str | None, typer.Option("--file", metavar="FILE", help="Where the pipeline is now; the same definition.")
     ] = None,
     take_over: Annotated[
-        bool, typer.Option("--take-over", help="Also when another process seems to run it: that one stops.")
+        bool, typer.Option("--take-over", help="Also when another process runs it: that one stops.")
     ] = False,
+    wait: Annotated[
+        bool, typer.Option("--wait/--no-wait", help="Wait until a process that is silent counts as gone.")
+    ] = True,
     database_url: Database = DEFAULT_DATABASE,
     as_json: AsJson = False,
 ) -> None:
     """Go on with an execution that failed, was cancelled, or was left behind. What has completed is not run again.
 
-    It goes on with the version of the pipeline that it began with, in this process.
+    It goes on with the version of the pipeline that it began with, in this process. While another process runs it, this
+    waits: when that one is silent for as long as its lease, it counts as gone; when it is heard of, nothing is done.
 
     Exit status: 0 completed, 1 failed or cancelled, 2 could not start (nothing is recorded), 3 waits for a person.
     """
@@ -79,8 +87,7 @@ def resume(
     async def work() -> None:
         async with reading(database_url) as database:
             reader = ExecutionReader(database)
-            record = await find_execution(reader, execution_id)
-            _refuse_what_is_over_or_runs(record, take_over=take_over)
+            record = await _resumable(reader, execution_id, take_over=take_over, wait=wait)
             loaded = _loaded(await runnable_version_of(reader, record), file)
         async with steering(database_url) as tracker:
             started = await runner_of(tracker, executor).resume(loaded, record.execution_id)
@@ -106,9 +113,30 @@ def _loaded(stored: PipelineVersionRecord, file: str | None) -> LoadedPipeline:
     return loaded
 
 
-def _refuse_what_is_over_or_runs(record: ExecutionRecord, *, take_over: bool) -> None:
-    if record.status is ExecutionStatus.COMPLETED:
-        raise not_started(f"Execution {record.execution_id} has completed; there is nothing to go on with.")
-    if record.status is ExecutionStatus.RUNNING and not take_over and not is_gone(record.owner):
-        found = f"Execution {record.execution_id} runs in {record.owner}."
-        raise not_started(f"{found} If that process is gone, or shall stop: --take-over.")
+async def _resumable(reader: ExecutionReader, wanted: str, *, take_over: bool, wait: bool) -> ExecutionRecord:
+    """The execution, once it has no other process; waits until a silent one counts as gone.
+
+    Raises:
+        Exit: it has completed, or another process runs it.
+    """
+    first: Liveness | None = None
+    while True:
+        record = await find_execution(reader, wanted)
+        if record.status is ExecutionStatus.COMPLETED:
+            raise not_started(f"Execution {record.execution_id} has completed; there is nothing to go on with.")
+        if record.status is not ExecutionStatus.RUNNING or take_over:
+            return record
+        runs = f"Execution {record.execution_id} runs in {record.owner}"
+        liveness = await liveness_of(reader, record)
+        if liveness is None:
+            raise not_started(f"{runs}, which gives no sign of life. If it is gone, or is to stop: --take-over.")
+        if liveness.is_gone:
+            return record
+        if not wait:
+            raise not_started(f"{runs}, {last_heard(liveness)}. Wait for that, or stop that process: --take-over.")
+        if first is None:
+            first = liveness
+            warn(f"{runs}, {last_heard(liveness)}. Waiting for that; with --take-over it stops now.")
+        if liveness.heartbeat_at != first.heartbeat_at:
+            raise not_started(f"{runs}, which was heard of again: it lives. If it is to stop: --take-over.")
+        await asyncio.sleep(min(_LOOK_EVERY_SECONDS, liveness.counts_as_gone_in_seconds))

@@ -1,16 +1,15 @@
 """Which execution an id on the command line means, and the records that commands read of it."""
 
-import os
-import socket
 from typing import Annotated
 
 import typer
 
 from ia_modules.cli.output.terminal import fail, not_started
 from ia_modules.errors import ExecutionNotFound, PipelineDefinitionError
-from ia_modules.models import ExecutionRecord, LogRecord, PipelineId, PipelineVersionRecord
+from ia_modules.models import ExecutionRecord, ExecutionStatus, LogRecord, PipelineId, PipelineVersionRecord
 from ia_modules.pipeline.document.graph import Graph
 from ia_modules.pipeline.loader import load
+from ia_modules.tracker.liveness import Liveness
 from ia_modules.tracker.reader import ExecutionReader
 
 OneExecution = Annotated[str, typer.Argument(metavar="ID", help="Its id, or how that begins.")]
@@ -90,16 +89,8 @@ def graph_of(stored: PipelineVersionRecord) -> Graph | None:
         return None
 
 
-def is_gone(owner: str | None) -> bool:
-    """Whether the process that runs an execution is known to be gone: one of this host, whose number is free."""
-    host, _, rest = (owner or "").partition(":")
-    pid = rest.partition(":")[0]
-    if host != socket.gethostname() or not pid.isdecimal():
-        return False
-    try:
-        os.kill(int(pid), 0)
-    except ProcessLookupError:
-        return True
-    except PermissionError:
-        pass  # somebody else's, but there
-    return False
+async def liveness_of(reader: ExecutionReader, execution: ExecutionRecord) -> Liveness | None:
+    """Of the process that runs an execution; None when none does, or it has never given a sign of life."""
+    if execution.status is not ExecutionStatus.RUNNING or execution.owner is None:
+        return None
+    return await reader.liveness(execution.owner)

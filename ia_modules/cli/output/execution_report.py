@@ -6,7 +6,6 @@ from dataclasses import dataclass
 
 from rich.text import Text
 
-from ia_modules.cli.options.execution import is_gone
 from ia_modules.cli.output.ending import prompt_of
 from ia_modules.cli.output.step_runs import OmittedRuns, StepRun, never_run, step_runs
 from ia_modules.cli.output.terminal import (
@@ -14,6 +13,7 @@ from ia_modules.cli.output.terminal import (
     elapsed,
     error_line,
     excerpt,
+    last_heard,
     moment,
     one_line,
     plain,
@@ -29,6 +29,7 @@ from ia_modules.models import (
     PipelineVersionRecord,
     StepExecutionRecord,
 )
+from ia_modules.tracker.liveness import Liveness
 
 _LOG_LINES = 20
 _NAME_WIDTH = 24
@@ -42,6 +43,7 @@ class ExecutionReport:
     Attributes:
         steps: all attempts, with their payloads.
         version: the definition that it runs; None for a program that only records itself.
+        liveness: of the process that runs it; None when none does, or it has never given a sign of life.
         everything: leave nothing out.
     """
 
@@ -50,6 +52,7 @@ class ExecutionReport:
     logs: Sequence[LogRecord]
     interactions: Sequence[InteractionRecord]
     version: PipelineVersionRecord | None
+    liveness: Liveness | None = None
     everything: bool = False
 
 
@@ -171,10 +174,12 @@ def _next_commands(report: ExecutionReport, same_database: str) -> Iterator[str]
             yield f"{command.format('resume')}  (runs what has not completed)"
         case ExecutionStatus.WAITING_FOR_HUMAN if report.version is not None:
             yield f"then: {command.format('resume')}"
-        case ExecutionStatus.RUNNING if is_gone(execution.owner):
-            yield f"{execution.owner}, which ran it, is gone: {command.format('resume')}"
+        case ExecutionStatus.RUNNING if report.liveness is not None and report.liveness.is_gone:
+            gone = f"{execution.owner}, which ran it, is gone: it was {last_heard(report.liveness)}"
+            yield gone if report.version is None else f"{gone}; {command.format('resume')}"
         case ExecutionStatus.RUNNING:
-            yield f"{command.format('watch')}  (it runs in {execution.owner})"
+            heard = "" if report.liveness is None else f", {last_heard(report.liveness)}"
+            yield f"{command.format('watch')}  (it runs in {execution.owner}{heard})"
             yield f"{command.format('cancel')}  (stops it)"
         case ExecutionStatus.PENDING:
             yield f"{command.format('watch')}  (a worker will run it)"

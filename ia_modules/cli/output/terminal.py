@@ -11,6 +11,7 @@ import sys
 from collections.abc import Coroutine, Iterable, Sequence
 from datetime import UTC, datetime
 from enum import IntEnum
+from math import ceil
 from typing import Annotated, Any, TypeVar
 
 import orjson
@@ -20,6 +21,7 @@ from rich.text import Text
 
 from ia_modules.errors import IAModulesError
 from ia_modules.models import ExecutionStatus
+from ia_modules.tracker.liveness import Liveness
 
 T = TypeVar("T")
 
@@ -175,6 +177,14 @@ def ago(time: datetime | None) -> str:
         if seconds >= length:
             return f"{seconds // length} {unit} ago"
     return "now"
+
+
+def last_heard(liveness: Liveness) -> str:
+    """When a process was heard of, and when it counts as gone unless it is heard again."""
+    if liveness.state == "stopped":
+        return "declared gone or ended in order"
+    heard = f"last heard of {liveness.last_heard_seconds:.0f} s ago"
+    return heard if liveness.is_gone else f"{heard}, counts as gone in {ceil(liveness.counts_as_gone_in_seconds)} s"
 
 
 def elapsed(started: datetime | None, completed: datetime | None) -> str:

@@ -3,6 +3,7 @@
 import asyncio
 import json
 import os
+import re
 import signal
 from pathlib import Path
 from typing import Any
@@ -69,7 +70,7 @@ def test_resume_runs_what_was_only_queued(command: Command, tmp_path: Path) -> N
     assert json.loads(resumed.stdout.splitlines()[-1])["data"]["status"] == "completed"
 
 
-def test_resume_takes_up_what_a_killed_process_left_and_not_what_runs(
+def test_resume_waits_until_a_killed_process_counts_as_gone_and_then_goes_on(
     database_url: str, command: Command, tmp_path: Path
 ) -> None:
     release = tmp_path / "release"
@@ -78,16 +79,48 @@ def test_resume_takes_up_what_a_killed_process_left_and_not_what_runs(
     with piped(database_url, "run", file, "--json") as process:
         lines_until(process, is_running("wait"))
         execution_id = newest(command)["execution_id"]
-        refused = command("executions", "resume", execution_id)
-        assert (refused.exit_code, refused.stdout) == (2, "")
-        assert "--take-over" in refused.stderr
         process.kill()
         process.wait()
     release.touch()
-    report = command("executions", "show").stdout
-    assert "is gone" in report
-    assert command("executions", "resume", execution_id).exit_code == 0
+    refused = command("executions", "resume", execution_id, "--no-wait")
+    assert (refused.exit_code, refused.stdout) == (2, "")
+    assert re.search(r"last heard of \d+ s ago, counts as gone in \d+ s\. Wait for that", refused.stderr)
+    with piped(database_url, "executions", "resume", execution_id) as resumed:
+        assert resumed.stderr is not None
+        assert re.search(r"last heard of \d+ s ago, counts as gone in \d+ s\. Waiting", resumed.stderr.readline())
+        change(database_url, "UPDATE workers SET lease_seconds = 0.01 WHERE stopped_at IS NULL")
+        assert "which ran it, is gone: it was last heard of" in command("executions", "show", execution_id).stdout
+        resumed.communicate(timeout=60)
+    assert resumed.returncode == 0
     assert statuses(newest(command)) == [("increase", 1, "completed"), ("wait", 1, "lost"), ("wait", 2, "completed")]
+
+
+def test_resume_takes_nothing_from_a_process_that_is_heard_of_again(
+    database_url: str, command: Command, tmp_path: Path
+) -> None:
+    release = tmp_path / "release"
+    with piped(
+        database_url, "run", write(tmp_path, step("wait", "UntilReleased", config={"file": str(release)})), "--json"
+    ) as process:
+        lines_until(process, is_running("wait"))
+        execution_id = newest(command)["execution_id"]
+        assert "counts as gone in" in command("executions", "show", execution_id).stdout
+        with piped(database_url, "executions", "resume", execution_id) as resumed:
+            assert resumed.stderr is not None
+            assert "Waiting" in resumed.stderr.readline()
+            change(database_url, "UPDATE workers SET heartbeat_at = ia_now()")
+            out, err = resumed.communicate(timeout=60)
+        assert (resumed.returncode, out) == (2, "")
+        assert "which was heard of again: it lives" in err
+        release.touch()
+        process.communicate(timeout=60)
+    assert process.returncode == 0
+    assert newest(command)["status"] == "completed"
+
+
+def change(database_url: str, statement: str) -> None:
+    with DatabaseManager(database_url) as database:
+        database.execute(statement)
 
 
 def test_take_over_stops_the_process_that_ran_it(database_url: str, command: Command, tmp_path: Path) -> None:
