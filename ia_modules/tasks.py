@@ -1,14 +1,73 @@
-"""Tasks of the process itself, which outlive whoever starts them; and waiting, so long at most, for an event."""
+"""Watched background tasks, calls in threads of their own, and waiting, so long at most, for an event."""
 
 import asyncio
 import contextvars
-from collections.abc import Coroutine
+import logging
+import threading
+from collections.abc import Callable, Coroutine
 from contextlib import suppress
+from typing import TypeVar
+
+T = TypeVar("T")
+
+logger = logging.getLogger("ia_modules.tasks")
 
 
-def background(work: Coroutine[None, None, None], name: str) -> asyncio.Task[None]:
-    """A task of the running loop in a context of its own: it must not inherit, say, its starter's transaction."""
-    return asyncio.get_running_loop().create_task(work, name=name, context=contextvars.Context())
+def background(
+    work: Coroutine[None, None, None], name: str, *, on_failure: Callable[[BaseException], None] | None = None
+) -> asyncio.Task[None]:
+    """A task of the running loop in a context of its own: it must not inherit, say, its starter's transaction.
+
+    When it ends with an exception, that is logged and its owner is told; being cancelled is no failure.
+
+    Args:
+        on_failure: called in the loop after the task has failed; the place to tell those who wait, or to start anew.
+    """
+
+    def watch(task: asyncio.Task[None]) -> None:
+        error = None if task.cancelled() else task.exception()
+        if error is not None:
+            logger.error("The background task %r failed", name, exc_info=error)
+            if on_failure is not None:
+                on_failure(error)
+
+    task = asyncio.get_running_loop().create_task(work, name=name, context=contextvars.Context())
+    task.add_done_callback(watch)
+    return task
+
+
+def in_thread(call: Callable[[], T], name: str) -> asyncio.Future[T]:
+    """Call something in a daemon thread of its own: one that never returns fills no pool, and the process can end.
+
+    The future has its result or its exception. When the future is cancelled the thread goes on, and what comes of it is
+    dropped.
+    """
+    loop = asyncio.get_running_loop()
+    outcome: asyncio.Future[T] = loop.create_future()
+
+    def settle(result: list[T], error: BaseException | None) -> None:
+        if outcome.done():
+            return
+        if error is None:
+            outcome.set_result(result[0])
+        else:
+            outcome.set_exception(error)
+
+    def work() -> None:
+        result: list[T] = []
+        error: BaseException | None = None
+        try:
+            result.append(call())
+        except StopIteration as stop:  # which no future carries
+            error = RuntimeError(f"{name} raised StopIteration")
+            error.__cause__ = stop
+        except BaseException as raised:  # noqa: BLE001 - it is the caller's, and raised on the loop
+            error = raised
+        with suppress(RuntimeError):  # the loop is closed: nobody waits any more
+            loop.call_soon_threadsafe(settle, result, error)
+
+    threading.Thread(target=work, name=name, daemon=True).start()
+    return outcome
 
 
 async def set_within(seconds: float | None, event: asyncio.Event) -> bool:

@@ -7,12 +7,16 @@ or an exception here, and the process lives on.
 import asyncio
 import contextvars
 import inspect
-import threading
+import logging
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any, Protocol
 
 from ia_modules.errors import StepAbandoned, StepExited, StepTimeout
 from ia_modules.pipeline.core import Step
+from ia_modules.tasks import in_thread
+
+logger = logging.getLogger("ia_modules.pipeline")
 
 STOP_SECONDS = 2.0
 """How long a cancelled step may take to tidy up; then it is abandoned: it is never waited for again."""
@@ -20,6 +24,11 @@ STOP_SECONDS = 2.0
 
 class StepExecutor(Protocol):
     """Where attempts run: in this process, or some day on a cluster."""
+
+    @property
+    def problem(self) -> str | None:
+        """What keeps it from running attempts at the moment, in words; None = nothing."""
+        ...
 
     async def execute(self, step: Step, call: Callable[..., Any], *args: Any, timeout_seconds: float | None) -> Any:
         """What ``call(*args)`` gives: awaited when it is async, in a thread of its own when it is not.
@@ -35,23 +44,31 @@ class StepExecutor(Protocol):
 
 
 class LocalExecutor:
-    """Runs attempts in this process: async ones as tasks of the loop, plain functions in daemon threads.
-
-    Attributes:
-        abandoned: how many attempts did not stop when they should have; they may still run.
-    """
+    """Runs attempts in this process: async ones as tasks of the loop, plain functions in daemon threads."""
 
     def __init__(self, *, threads: int = 64) -> None:
-        """``threads``: how many plain functions run at the same time; further ones wait for a place."""
-        self._places = asyncio.Semaphore(threads)
-        self._left_alone: set[asyncio.Task[Any]] = set()
-        self.abandoned = 0
+        """``threads``: how many plain functions run at the same time, abandoned ones included; further ones wait."""
+        self._threads, self._places = threads, asyncio.Semaphore(threads)
+        self._left_tasks: set[asyncio.Task[Any]] = set()
+        self._left_threads: dict[object, str] = {}
+
+    @property
+    def abandoned(self) -> int:
+        """How many attempts that did not stop when they should have still run."""
+        return len(self._left_tasks) + len(self._left_threads)
+
+    @property
+    def problem(self) -> str | None:
+        """What keeps it from running plain functions, in words; None = nothing."""
+        if len(self._left_threads) < self._threads:
+            return None
+        held = f"All {self._threads} threads for plain functions are held by steps that did not stop"
+        return f"{held}: {self._names()}. Others wait until one of them ends; start this process anew."
 
     async def execute(self, step: Step, call: Callable[..., Any], *args: Any, timeout_seconds: float | None) -> Any:
         if inspect.iscoroutinefunction(call) or inspect.iscoroutinefunction(getattr(call, "__call__", None)):  # noqa: B004
             return await self._in_task(step, call, args, timeout_seconds)
-        async with self._places:
-            return await self._in_thread(step, call, args, timeout_seconds)
+        return await self._in_thread(step, call, args, timeout_seconds)
 
     async def _in_task(
         self, step: Step, call: Callable[..., Any], args: tuple[Any, ...], timeout_seconds: float | None
@@ -85,13 +102,12 @@ class LocalExecutor:
             if not task.cancelled():
                 task.exception()  # it has been told to stop: whatever it says now is not asked for
             return True
-        self.abandoned += 1
-        self._left_alone.add(task)
+        self._left_tasks.add(task)
         task.add_done_callback(self._forget)
         return False
 
     def _forget(self, task: asyncio.Task[Any]) -> None:
-        self._left_alone.discard(task)
+        self._left_tasks.discard(task)
         if not task.cancelled():
             task.exception()
 
@@ -99,43 +115,53 @@ class LocalExecutor:
         self, step: Step, call: Callable[..., Any], args: tuple[Any, ...], timeout_seconds: float | None
     ) -> Any:
         """Threads of its own, not the loop's pool: one that never returns must not keep the process from ending."""
-        loop = asyncio.get_running_loop()
-        outcome: asyncio.Future[Any] = loop.create_future()
+        await self._take_place(step)
+        loop, context, place = asyncio.get_running_loop(), contextvars.copy_context(), object()
 
-        def settle(result: Any, error: BaseException | None) -> None:
-            if outcome.done():
-                return
-            if error is None:
-                outcome.set_result(result)
-            else:
-                outcome.set_exception(error)
-
-        def work(context: contextvars.Context) -> None:
-            result, error = None, None
+        def work() -> Any:
             try:
-                result = context.run(call, *args)
-            except BaseException as raised:  # noqa: BLE001 - user code: whatever it raises is the step's failure
-                error = raised
-                if not isinstance(raised, Exception) or isinstance(raised, StopIteration):  # no future carries that one
-                    error = StepExited(step.name, _reason(raised))
-                    error.__cause__ = raised
-            if not loop.is_closed():
-                loop.call_soon_threadsafe(settle, result, error)
+                return context.run(call, *args)
+            except BaseException as left:
+                if isinstance(left, Exception) and not isinstance(left, StopIteration):
+                    raise
+                raise StepExited(step.name, _reason(left)) from left
+            finally:
+                with suppress(RuntimeError):  # the loop is closed
+                    loop.call_soon_threadsafe(self._leave_place, place)
 
-        threading.Thread(target=work, args=(contextvars.copy_context(),), name=f"step:{step.name}", daemon=True).start()
+        try:
+            outcome = in_thread(work, f"step:{step.name}")
+        except RuntimeError:  # the system has no thread left
+            self._leave_place(place)
+            raise
         try:
             async with asyncio.timeout(timeout_seconds):
                 return await asyncio.shield(outcome)
         except TimeoutError:
             if outcome.done():  # its own TimeoutError, not ours
                 raise
-            self.abandoned += 1
+            self._left_threads[place] = step.name
             outcome.cancel()
             raise StepTimeout(step.name, timeout_seconds or 0.0) from StepAbandoned(step.name)
         except asyncio.CancelledError:
-            self.abandoned += not outcome.done()
+            if not outcome.done():
+                self._left_threads[place] = step.name
             outcome.cancel()
             raise
+
+    async def _take_place(self, step: Step) -> None:
+        """A thread counts until it ends, whether somebody waits for it or not: the limit is one of threads."""
+        if self._places.locked() and self._left_threads:
+            held = f"{len(self._left_threads)} of {self._threads} threads are held by steps that did not stop"
+            logger.warning("Step %s waits for a thread: %s: %s", step.name, held, self._names())
+        await self._places.acquire()
+
+    def _leave_place(self, place: object) -> None:
+        self._left_threads.pop(place, None)
+        self._places.release()
+
+    def _names(self) -> str:
+        return ", ".join(sorted(set(self._left_threads.values())))
 
 
 def _reason(left: BaseException) -> object:

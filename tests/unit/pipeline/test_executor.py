@@ -52,6 +52,36 @@ async def test_a_function_that_blocks_its_thread_is_left_alone(journal: Journal)
     release.set()
 
 
+async def test_an_abandoned_function_keeps_its_place_among_the_threads_until_it_ends(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    local, gate = executor.LocalExecutor(threads=1), threading.Event()
+    with pytest.raises(StepTimeout):
+        await local.execute(Step("stuck"), gate.wait, 60, timeout_seconds=0.01)
+    assert local.abandoned == 1
+    assert "held by steps that did not stop: stuck" in (local.problem or "")
+    waiting = asyncio.create_task(local.execute(Step("next"), lambda: "ran", timeout_seconds=60))
+    await asyncio.sleep(0)
+    assert "Step next waits for a thread: 1 of 1 threads" in caplog.text
+    assert not waiting.done()
+    gate.set()
+    assert await waiting == "ran"
+    assert (local.abandoned, local.problem) == (0, None)
+
+
+async def test_a_cancelled_wait_for_a_thread_takes_no_place() -> None:
+    local, gate = executor.LocalExecutor(threads=1), threading.Event()
+    running = asyncio.create_task(local.execute(Step("runs"), gate.wait, 60, timeout_seconds=60))
+    await asyncio.sleep(0)
+    waiting = asyncio.create_task(local.execute(Step("waits"), lambda: None, timeout_seconds=60))
+    await asyncio.sleep(0)
+    waiting.cancel()
+    await asyncio.wait([waiting])
+    gate.set()
+    assert await running is True
+    assert await local.execute(Step("next"), lambda: "ran", timeout_seconds=60) == "ran"
+
+
 @pytest.mark.parametrize("plain", [False, True])
 async def test_a_step_that_calls_sys_exit_fails_and_the_process_lives(journal: Journal, *, plain: bool) -> None:
     async def leave(data: dict[str, Any]) -> None:
