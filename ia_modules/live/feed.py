@@ -210,6 +210,7 @@ class Follower:
         Raises:
             ExecutionNotFound: it was deleted.
             DatabaseError: the database cannot be read.
+            Exception: what is new cannot be encoded.
         """
         while True:
             self.wake.clear()
@@ -259,8 +260,8 @@ class _Channel:
         self._live, self._rows, self._execution_id = live, reading, standing.execution_id
         self.cursor = standing.sequence
         self.followers: list[Follower] = []
-        self.failure: IAModulesError | None = None
-        self._reading = background(self._run(), f"feed:{self._execution_id}")
+        self.failure: BaseException | None = None
+        self._reading = background(self._run(), f"feed:{self._execution_id}", on_failure=self._end)
 
     async def close(self) -> None:
         self._reading.cancel()
@@ -277,9 +278,13 @@ class _Channel:
                     if page is None or not page.more:
                         await set_within(_POLL_SECONDS, look)  # a wake-up may get lost
         except IAModulesError as error:
-            self.failure = error
-            for follower in self.followers:
-                follower.wake.set()
+            self._end(error)
+
+    def _end(self, failure: BaseException) -> None:
+        """Let nobody wait for what does not come any more."""
+        self.failure = failure
+        for follower in self.followers:
+            follower.wake.set()
 
     def _pause_seconds(self) -> float:
         """From a page to the next: the more are told, the longer, so that telling leaves time for writing."""
@@ -318,13 +323,20 @@ class ListFollower:
     def __init__(self) -> None:
         self._kept: list[Hints] = []
         self._resync = True
+        self._failure: BaseException | None = None
         self._wake = asyncio.Event()
 
     async def next(self, patience_seconds: float) -> str | None:
-        """The next frame; everything that waits is in it. None: nothing happened for so long."""
+        """The next frame; everything that waits is in it. None: nothing happened for so long.
+
+        Raises:
+            Exception: nothing more will be told.
+        """
         self._wake.clear()
-        if not (self._resync or self._kept or await set_within(patience_seconds, self._wake)):
+        if not (self._resync or self._kept or self._failure or await set_within(patience_seconds, self._wake)):
             return None
+        if self._failure is not None:
+            raise self._failure
         if self._resync:
             self._resync = False
             return RESYNC_LISTS
@@ -338,6 +350,11 @@ class ListFollower:
         else:
             self._resync = True
             self._kept.clear()
+        self._wake.set()
+
+    def end(self, failure: BaseException) -> None:
+        """Nothing more is told: let it not wait."""
+        self._failure = failure
         self._wake.set()
 
 
@@ -354,7 +371,7 @@ class _Hints:
         follower = ListFollower()
         self.followers.append(follower)
         if self._reading is None or self._reading.done():
-            self._reading = background(self._run(), "feed:lists")
+            self._reading = background(self._run(), "feed:lists", on_failure=self._end)
         try:
             yield follower
         finally:
@@ -390,6 +407,10 @@ class _Hints:
         except DatabaseError:
             return Hints({}), True
         return Hints({row["execution_id"]: orjson.dumps(row).decode() for row in rows}), len(rows) < len(ids)
+
+    def _end(self, failure: BaseException) -> None:
+        for follower in self.followers:
+            follower.end(failure)
 
     def _offer(self, hints: Hints | None) -> None:
         for follower in self.followers:

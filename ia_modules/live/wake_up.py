@@ -22,6 +22,7 @@ from ia_modules.tasks import background
 _ANNOUNCE_EVERY_SECONDS = 0.01
 _IDS_PER_ANNOUNCEMENT = 200  # 36 characters and a comma each: below PostgreSQL's limit of 8000 bytes
 _IDS_HEARD = 10_000
+_LISTEN_AGAIN_SECONDS = 1.0
 
 
 @dataclass(slots=True)
@@ -98,13 +99,13 @@ class Live:
         self._tell(ids)
         self._unannounced |= ids
         if self._announcer is None or self._announcer.done():
-            self._announcer = background(self._announce(), "live:announcer")
+            self._announcer = background(self._announce(), "live:announcer")  # when it fails, the next commit begins it
 
     async def close(self) -> None:
         """Announce what is left, and listen no more."""
         self._closing = True
         if self._announcer is not None:
-            await asyncio.shield(self._announcer)
+            await asyncio.wait([self._announcer])
         await self._stop_listening()
 
     def _tell(self, ids: set[ExecutionId] | None) -> None:
@@ -135,7 +136,17 @@ class Live:
 
     def _start_listening(self) -> None:
         if self._listener is None or self._listener.done():
-            self._listener = background(self._listen(), "live:listener")
+            self._listener = background(self._listen(), "live:listener", on_failure=self._listen_again_later)
+
+    def _listen_again_later(self, error: BaseException) -> None:
+        """What was signalled since is unknown: everybody looks. Who watches all executions has no poll besides."""
+        self._tell(None)
+        asyncio.get_running_loop().call_later(_LISTEN_AGAIN_SECONDS, self._listen_for_somebody)
+
+    def _listen_for_somebody(self) -> None:
+        if (self._watchers or self._hearers) and not self._closing:
+            self._start_listening()
+            self._tell(None)
 
     async def _stop_listening_for_nobody(self) -> None:
         if not self._watchers and not self._hearers:

@@ -27,7 +27,7 @@ class Cancellations:
         event = asyncio.Event()
         self._waiting[execution_id].add(event)
         if self._asking is None or self._asking.done():
-            self._asking = background(self._ask(), "cancellations")
+            self._begin_asking()
         try:
             await event.wait()
         finally:
@@ -45,6 +45,10 @@ class Cancellations:
         if self._asking is not None:
             self._asking.cancel()
             await asyncio.gather(self._asking, return_exceptions=True)
+
+    def _begin_asking(self, failed: BaseException | None = None) -> None:
+        """``failed``: why the asking before ended; it pauses before its first question, so this is no tight loop."""
+        self._asking = background(self._ask(), "cancellations", on_failure=self._begin_asking)
 
     async def _ask(self) -> None:
         while self._waiting:

@@ -21,11 +21,12 @@ into the rows as they stand: after a ``resync`` go on as before, the frames that
 
 The first frame is a ``resync``. A socket stays open until the client closes it, also when the execution has ended. The
 server closes with 4401 (a key is needed), 4404 (no execution has this id), 4400 (``after`` is no cursor of it), 1012
-(it shuts down) or 1013 (the database is away); after the last two the client comes again. A client that takes nothing
-for a minute is dropped. What a client sends is not read.
+(it shuts down), 1013 (the database is away) or 1011 (what is new cannot be told); after the last three the client comes
+again. A client that takes nothing for a minute is dropped. What a client sends is not read.
 """
 
 import asyncio
+import logging
 import re
 from collections.abc import Awaitable, Callable, Coroutine
 from contextlib import suppress
@@ -38,6 +39,8 @@ from ia_modules.live.feed import Feed, Page
 from ia_modules.models import Changes, ExecutionId
 from showcase_app.backend.dependencies import Services
 from showcase_app.backend.schemas import ID_PATTERN, LARGEST_CURSOR, messages_of
+
+logger = logging.getLogger("ia_modules.showcase")
 
 router = APIRouter()
 
@@ -102,6 +105,9 @@ async def _converse(websocket: WebSocket, send: Callable[[], Coroutine[None, Non
         pass  # it would not read a farewell either
     except* DatabaseError:
         await _close(websocket, 1013, "try again later")
+    except* Exception as failed:
+        logger.error("The socket %s ends: what is new cannot be told", name, exc_info=failed)
+        await _close(websocket, 1011, "what is new cannot be told; the server's log says why")
 
 
 async def _until_disconnected(websocket: WebSocket) -> None:

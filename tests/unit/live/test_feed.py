@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from ia_modules.database.driver import Params, Rows
 from ia_modules.database.manager import DatabaseManager
 from ia_modules.live import feed
 from ia_modules.live.feed import RESYNC_LISTS, Feed, Follower, Hints, ListFollower, Page
@@ -245,3 +246,63 @@ async def test_hints_keep_the_last_word_on_each_execution_and_beyond_a_number_as
         follower.offer(Hints({f"{number}-{other}": "0" for other in range(100)}))
     assert await follower.next(0) == RESYNC_LISTS
     assert await follower.next(0) is None
+
+
+class Broken(Exception):
+    pass
+
+
+async def test_a_page_that_cannot_be_encoded_ends_its_followers_instead_of_leaving_them_waiting(
+    tracker: CountingTracker, database: DatabaseManager, execution_id: ExecutionId
+) -> None:
+    broken = False
+
+    def encode_until_broken(changes: Changes) -> Page:
+        if broken:
+            raise Broken
+        return encode(changes)
+
+    feeds = Feed(tracker, database, encode_until_broken)
+    async with feeds.follow(execution_id, 1) as follower, feeds.follow(execution_id, 1) as other:
+        await told(follower)
+        await told(other)
+        broken = True
+        await tracker.log(execution_id, "cannot be told")
+        for each in (follower, other):
+            with pytest.raises(Broken):
+                await each.next(PATIENCE_SECONDS)
+        broken = False
+        async with feeds.follow(execution_id, 1) as again:  # while the others still are on their way out
+            await told_upto(again, 2)
+
+
+class BreakingDatabase(DatabaseManager):
+    """Fails with what nobody expects while ``broken`` is set."""
+
+    broken = False
+
+    async def fetch_all_async(self, sql: str, params: Params | None = None) -> Rows:
+        if self.broken:
+            raise Broken
+        return await super().fetch_all_async(sql, params)
+
+
+async def test_hints_that_cannot_be_read_end_those_who_follow_lists_and_who_comes_then_is_told(
+    tracker: CountingTracker, database_url: str, execution_id: ExecutionId
+) -> None:
+    async with BreakingDatabase(database_url) as breaking:
+        feeds = Feed(tracker, breaking, encode)
+        async with feeds.follow_all() as follower:
+            await told(follower)
+            breaking.broken = True
+            await tracker.log(execution_id, "cannot be told")
+            with pytest.raises(Broken):
+                while True:
+                    await follower.next(PATIENCE_SECONDS)
+            breaking.broken = False
+            async with feeds.follow_all() as again:
+                await told(again)
+                await tracker.log(execution_id, "told")
+                while "items" not in (frame := await told(again)):
+                    pass
+                assert [item["execution_id"] for item in frame["items"]] == [execution_id]

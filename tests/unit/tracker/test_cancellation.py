@@ -1,0 +1,42 @@
+import asyncio
+
+import pytest
+
+from ia_modules.database.driver import Params, Rows
+from ia_modules.database.manager import DatabaseManager
+from ia_modules.models import ExecutionId
+from ia_modules.tracker import cancellation
+from ia_modules.tracker.execution_tracker import ExecutionTracker
+
+PATIENCE_SECONDS = 20.0
+
+
+class BreakingOnce(DatabaseManager):
+    """Its first question for requests ends with what nobody expects."""
+
+    breaks = 1
+
+    async def fetch_all_async(self, sql: str, params: Params | None = None) -> Rows:
+        if self.breaks and sql == self.query("cancel_requests"):
+            self.breaks -= 1
+            raise ZeroDivisionError("broken")
+        return await super().fetch_all_async(sql, params)
+
+
+async def test_who_waits_for_a_cancellation_hears_it_also_after_the_asking_has_failed(
+    database: DatabaseManager, database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(cancellation, "_ASK_EVERY_SECONDS", 0.01)
+    async with (
+        BreakingOnce(database_url) as breaking,
+        ExecutionTracker(breaking) as owner,
+        ExecutionTracker(database, lease_seconds=None) as elsewhere,
+    ):
+        execution_id = await owner.start_execution(await owner.register_pipeline("program", "A program"))
+        waiting = asyncio.create_task(owner.cancellation(execution_id))
+        await asyncio.sleep(0)
+        await elsewhere.request_cancel(execution_id)
+        async with asyncio.timeout(PATIENCE_SECONDS):
+            await waiting
+        assert breaking.breaks == 0
+        await owner.update_execution_status(ExecutionId(execution_id), "cancelled")
