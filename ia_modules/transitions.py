@@ -8,6 +8,7 @@ and the tracker's committer both apply it, so that they cannot differ.
 from asyncio import CancelledError
 from collections.abc import Container, Mapping
 from dataclasses import dataclass, replace
+from datetime import datetime
 from traceback import format_exception
 from typing import Self
 
@@ -67,6 +68,7 @@ class NewExecution:
         pipeline_name: None = the name that the pipeline is registered under.
         managed: workers run it; otherwise it is somebody's own program.
         priority: of what waits for a worker, the highest is taken first.
+        run_at: no worker claims it before this time; None: at once.
         rerun_of: the execution that this one repeats.
         idempotency_key: what a caller names the request by; a pipeline has no two executions of one key.
         request_hash: tells whether two requests of one key are the same.
@@ -79,6 +81,7 @@ class NewExecution:
     managed: bool = False
     trigger: str = "program"
     priority: int = 0
+    run_at: datetime | None = None
     rerun_of: ExecutionId | None = None
     idempotency_key: str | None = None
     request_hash: str | None = None

@@ -22,7 +22,7 @@ from fnmatch import fnmatchcase
 from importlib.metadata import entry_points
 from pathlib import Path
 from types import ModuleType
-from typing import Any, cast
+from typing import Any
 
 from ia_modules.errors import PipelineDefinitionError, Problem, StepError
 from ia_modules.models import PipelineVersionRecord
@@ -31,8 +31,8 @@ from ia_modules.pipeline.core import Step
 from ia_modules.pipeline.document.conditions import FunctionCall
 from ia_modules.pipeline.document.definition import PipelineDefinition, StepDefinition
 from ia_modules.pipeline.document.graph import Graph
-from ia_modules.pipeline.loader import load
 from ia_modules.pipeline.routing import functions_asked
+from ia_modules.pipeline.versions import definition_of
 
 MODULES_VARIABLE = "IA_MODULES_STEP_MODULES"
 """Environment variable: patterns of module names, such as ``my_company.steps.*``, with commas between them."""
@@ -190,7 +190,7 @@ def load_version(stored: PipelineVersionRecord, *, allowed: tuple[str, ...]) -> 
     Raises:
         PipelineDefinitionError: its code cannot be found any more, or may not be used; with every problem.
     """
-    definition = load(cast("dict[str, Any]", stored.definition), strict=False).definition
+    definition = definition_of(stored)
     folder = None if stored.source_folder is None else Path(stored.source_folder)
     return load_pipeline(definition, StepModules(folder, allowed=allowed), folder=folder)
 

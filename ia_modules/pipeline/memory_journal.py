@@ -311,7 +311,7 @@ def _created(new: NewExecution, state: ExecutionState, registered_name: str, now
         managed=new.managed,
         trigger=new.trigger,
         priority=new.priority,
-        run_at=None,
+        run_at=new.run_at,
         owner=state.owner,
         epoch=state.epoch,
         recoveries=0,

@@ -18,7 +18,14 @@ from ia_modules.errors import (
     Problem,
     StepError,
 )
-from ia_modules.models import ExecutionId, ExecutionRecord, ExecutionStatus, Lease, StepStatus, new_id
+from ia_modules.models import (
+    ExecutionId,
+    ExecutionRecord,
+    ExecutionStatus,
+    Lease,
+    RegisteredVersion,
+    StepStatus,
+)
 from ia_modules.payload import encode
 from ia_modules.pipeline.code import LoadedPipeline, StepModules, load_pipeline
 from ia_modules.pipeline.coordinator import Coordinator
@@ -30,7 +37,7 @@ from ia_modules.pipeline.loader import load, load_text, syntax_of
 from ia_modules.pipeline.memory_journal import MemoryJournal
 from ia_modules.pipeline.recorded import in_order_of_completion, recorded_runs
 from ia_modules.pipeline.services import ServiceRegistry
-from ia_modules.transitions import NewExecution, Transition
+from ia_modules.pipeline.start import record_start
 
 __all__ = ["Pipeline", "Runner", "create_pipeline_from_json", "read_pipeline_file", "run_pipeline_from_json"]
 
@@ -69,19 +76,35 @@ class Runner:
         context: ExecutionContext | None = None,
         *,
         new_version: bool = False,
+        version: RegisteredVersion | None = None,
         queued: bool = False,
     ) -> "StartedExecution":
-        """Record that an execution begins here, or with ``queued`` that a worker shall take it.
+        """Record that an execution begins here, or with ``queued`` that a worker takes it.
+
+        Args:
+            version: the registered version that ``pipeline`` is; None: it is registered first.
 
         Raises:
             PipelineInputError: the input is not what the pipeline asks for; nothing was recorded.
             PipelineConflict: another definition is registered under this slug; ``new_version`` makes this its next one.
         """
         definition, context = pipeline.definition, context or ExecutionContext()
-        given = prepare_input(definition, input_data)
-        stored = encode(given, f"input of pipeline {definition.name!r}")
-        metadata = {**context.metadata, **({"user_id": context.user_id} if context.user_id else {})}
-        registered = await self._journal.register_version(
+        prepared = prepare_input(definition, input_data)
+        text = encode(prepared, f"input of pipeline {definition.name!r}")
+        execution_id = await record_start(
+            self._journal,
+            definition,
+            version or await self._register(pipeline, new_version=new_version),
+            text,
+            queued=queued,
+            trigger=context.trigger,
+            metadata={**context.metadata, **({"user_id": context.user_id} if context.user_id else {})},
+        )
+        return StartedExecution(self, pipeline, Lease(execution_id, epoch=1), prepared)
+
+    async def _register(self, pipeline: LoadedPipeline, *, new_version: bool) -> RegisteredVersion:
+        definition = pipeline.definition
+        return await self._journal.register_version(
             definition.slug,
             definition.name,
             definition.to_json(),
@@ -89,20 +112,6 @@ class Runner:
             source_folder=None if pipeline.folder is None else str(pipeline.folder),
             new_version=new_version,
         )
-        execution_id = ExecutionId(new_id())
-        new = NewExecution(
-            pipeline_id=registered.pipeline_id,
-            pipeline_name=definition.name,
-            pipeline_version=registered.version,
-            status=ExecutionStatus.PENDING if queued else ExecutionStatus.RUNNING,
-            managed=queued,
-            trigger=context.trigger,
-            total_steps=len(definition.steps),
-            input_data=stored,
-            metadata=encode(metadata, "metadata of the execution") if metadata else None,
-        )
-        await self._journal.record(Transition(execution_id=execution_id, writer=self._journal.owner, new=new))
-        return StartedExecution(self, pipeline, Lease(execution_id, epoch=1), given)
 
     async def resume(self, pipeline: LoadedPipeline, execution_id: ExecutionId) -> "StartedExecution":
         """Claim an execution that another process left, or one that failed or was cancelled, to go on from its records.

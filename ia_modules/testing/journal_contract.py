@@ -2,6 +2,7 @@
 
 import asyncio
 from dataclasses import replace
+from datetime import UTC, datetime
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -160,6 +161,7 @@ class JournalContract:
             status=ExecutionStatus.PENDING,
             managed=True,
             priority=-3,
+            run_at=datetime(2030, 1, 2, 3, 4, 5, 6, UTC),
             rerun_of=execution_id,
             idempotency_key="monday",
         )
@@ -169,6 +171,7 @@ class JournalContract:
         assert record is not None
         assert (record.priority, record.rerun_of, record.managed) == (-3, execution_id, True)
         assert (record.owner, record.epoch, record.status) == (None, 0, ExecutionStatus.PENDING)
+        assert record.run_at == new.run_at
         with pytest.raises(ConstraintViolated):
             await journal.record(Transition(execution_id=ExecutionId(new_id()), writer=OWNER, new=new))
 

@@ -252,6 +252,7 @@ def _new_execution_row(new: NewExecution, registered_name: str) -> dict[str, Any
         "managed": new.managed,
         "trigger": new.trigger,
         "priority": new.priority,
+        "run_at": new.run_at,
         "rerun_of": new.rerun_of,
         "idempotency_key": new.idempotency_key,
         "request_hash": new.request_hash,

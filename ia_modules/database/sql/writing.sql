@@ -37,11 +37,11 @@ SELECT interaction_id FROM interactions WHERE interaction_id = :interaction_id A
 -- name: insert_execution
 -- No row returned = it exists; its state must be read and the transition decided again.
 INSERT INTO pipeline_executions (
-    execution_id, pipeline_id, pipeline_name, pipeline_version, status, managed, trigger, priority, rerun_of,
+    execution_id, pipeline_id, pipeline_name, pipeline_version, status, managed, trigger, priority, run_at, rerun_of,
     idempotency_key, request_hash, owner, epoch, sequence, total_steps, completed_steps, failed_steps, input_data,
     metadata, output_data, error_type, error_message, created_at, started_at, completed_at)
 VALUES (
-    :execution_id, :pipeline_id, :pipeline_name, :pipeline_version, :status, :managed, :trigger, :priority, :rerun_of,
+    :execution_id, :pipeline_id, :pipeline_name, :pipeline_version, :status, :managed, :trigger, :priority, :run_at, :rerun_of,
     :idempotency_key, :request_hash, :owner, :epoch, :sequence, :total_steps, :completed_steps, :failed_steps,
     :input_data, :metadata, :output_data, :error_type, :error_message, ia_now(),
     CASE WHEN CAST(:started AS BOOLEAN) THEN ia_now() END, CASE WHEN CAST(:ended AS BOOLEAN) THEN ia_now() END)

@@ -7,6 +7,7 @@ import pytest
 
 from ia_modules.errors import PipelineDefinitionError
 from ia_modules.models import PipelineId, PipelineVersionRecord
+from ia_modules.payload import content_hash, encode
 from ia_modules.pipeline.code import LoadedPipeline, StepModules, allowed_modules, load_pipeline, load_version
 from ia_modules.pipeline.loader import load
 from ia_modules.pipeline.runner import run_pipeline_from_json
@@ -98,11 +99,12 @@ def test_a_module_outside_of_the_folder_is_not_found_in_it(tmp_path: Path) -> No
 
 
 def stored(module: str, folder: Path | None) -> PipelineVersionRecord:
+    definition = document(task("a", module=module, step_class="Named"))
     return PipelineVersionRecord(
         pipeline_id=PipelineId("p"),
         version=1,
-        definition=document(task("a", module=module, step_class="Named")),
-        content_hash="",
+        definition=definition,
+        content_hash=content_hash(encode(definition, "definition")),
         source_folder=None if folder is None else str(folder),
         created_at=datetime(2026, 11, 24, tzinfo=UTC),
     )

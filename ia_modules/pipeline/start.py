@@ -1,0 +1,64 @@
+"""The first row of an execution of a pipeline with a definition: begun here, queued, or run again."""
+
+from datetime import datetime
+
+from ia_modules.errors import InvalidArgument
+from ia_modules.models import ExecutionId, ExecutionStatus, Json, JsonText, RegisteredVersion, new_id
+from ia_modules.payload import check_count, check_name, encode
+from ia_modules.pipeline.document.definition import PipelineDefinition
+from ia_modules.pipeline.journal import Journal
+from ia_modules.transitions import NewExecution, Transition
+
+
+async def record_start(
+    journal: Journal,
+    definition: PipelineDefinition,
+    version: RegisteredVersion,
+    input_data: JsonText,
+    *,
+    queued: bool,
+    trigger: str,
+    metadata: Json = None,
+    priority: int = 0,
+    run_at: datetime | None = None,
+    rerun_of: ExecutionId | None = None,
+    idempotency_key: str | None = None,
+    request_hash: str | None = None,
+) -> ExecutionId:
+    """Record an execution as pending for a worker (``queued``), or as running in the process that owns the journal.
+
+    Args:
+        input_data: prepared by :func:`ia_modules.pipeline.inputs.prepare_input`.
+        version: the registered version of ``definition``.
+        priority: of what waits for a worker, the highest is taken first; may be negative.
+        run_at: no worker takes it before this time; None: at once.
+        rerun_of: the execution that this one repeats; must exist.
+        idempotency_key: a pipeline has no two executions of one key.
+        request_hash: tells whether two requests of one key are the same.
+
+    Raises:
+        InvalidArgument: ``run_at`` has no time zone.
+        ConstraintViolated: the key stands for another execution.
+        PayloadError: metadata, trigger or key cannot be stored.
+    """
+    if run_at is not None and run_at.tzinfo is None:
+        raise InvalidArgument("run_at", run_at.isoformat(), "a time with its zone, such as datetime.now(UTC)")
+    execution_id = ExecutionId(new_id())
+    new = NewExecution(
+        pipeline_id=version.pipeline_id,
+        pipeline_name=definition.name,
+        pipeline_version=version.version,
+        status=ExecutionStatus.PENDING if queued else ExecutionStatus.RUNNING,
+        managed=queued,
+        trigger=check_name(trigger, "trigger of the execution"),
+        priority=check_count(priority, "priority", low=-(2**31)),
+        run_at=run_at,
+        rerun_of=rerun_of,
+        idempotency_key=None if idempotency_key is None else check_name(idempotency_key, "idempotency key"),
+        request_hash=request_hash,
+        total_steps=len(definition.steps),
+        input_data=input_data,
+        metadata=encode(metadata, "metadata of the execution") if metadata else None,
+    )
+    await journal.record(Transition(execution_id=execution_id, writer=journal.owner, new=new))
+    return execution_id

@@ -1,0 +1,99 @@
+"""The queue: executions on record as pending, for the next worker that is free."""
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any, NamedTuple
+
+from ia_modules.errors import ConstraintViolated, IdempotencyConflict
+from ia_modules.models import ExecutionId, Json, PipelineId, PipelineVersionRecord, RegisteredVersion
+from ia_modules.payload import check_name, content_hash, encode
+from ia_modules.pipeline.inputs import prepare_input
+from ia_modules.pipeline.start import record_start
+from ia_modules.pipeline.versions import definition_of
+from ia_modules.tracker.execution_tracker import ExecutionTracker
+
+
+class Queued(NamedTuple):
+    """An execution on record; ``created`` False: the same request had queued it before."""
+
+    execution_id: ExecutionId
+    created: bool
+
+
+async def enqueue(
+    tracker: ExecutionTracker,
+    stored: PipelineVersionRecord,
+    input_data: Mapping[str, Any] | None,
+    *,
+    trigger: str,
+    priority: int = 0,
+    run_at: datetime | None = None,
+    rerun_of: ExecutionId | None = None,
+    idempotency_key: str | None = None,
+    request_hash: str | None = None,
+    metadata: Json = None,
+) -> Queued:
+    """Record an execution of a stored definition as pending; a worker runs it. Its code is not loaded here.
+
+    Args:
+        trigger: what it was started by, such as ``api``.
+        priority: the highest is taken first; may be negative.
+        run_at: no worker takes it before this time; None: at once.
+        rerun_of: the execution that this one repeats; must exist.
+        idempotency_key: names the request: sent twice, it is queued once.
+        request_hash: tells requests of one key apart; None = by version and input.
+
+    Raises:
+        PipelineDefinitionError: the stored definition cannot be understood (any more).
+        PipelineInputError: the input is not what the parameters ask for; nothing was recorded.
+        IdempotencyConflict: the key stands for another request.
+        PayloadError: input, metadata or key cannot be stored.
+    """
+    definition = definition_of(stored)
+    prepared = prepare_input(definition, input_data)
+    text = encode(prepared, f"input of pipeline {definition.name!r}")
+    if idempotency_key is not None:
+        request_hash = request_hash or content_hash(encode([stored.version, prepared], "request"))
+        if (known := await find_queued(tracker, stored.pipeline_id, idempotency_key, request_hash)) is not None:
+            return known
+    try:
+        execution_id = await record_start(
+            tracker,
+            definition,
+            RegisteredVersion(pipeline_id=stored.pipeline_id, version=stored.version),
+            text,
+            queued=True,
+            trigger=trigger,
+            metadata=metadata,
+            priority=priority,
+            run_at=run_at,
+            rerun_of=rerun_of,
+            idempotency_key=idempotency_key,
+            request_hash=request_hash,
+        )
+    except ConstraintViolated:
+        if idempotency_key is None or request_hash is None:
+            raise
+        known = await find_queued(tracker, stored.pipeline_id, idempotency_key, request_hash)
+        if known is None:
+            raise
+        return known  # the same request came twice at once
+    return Queued(execution_id, created=True)
+
+
+async def find_queued(
+    tracker: ExecutionTracker, pipeline_id: PipelineId, idempotency_key: str, request_hash: str
+) -> Queued | None:
+    """What the request of a key queued before; None when there was none.
+
+    Raises:
+        IdempotencyConflict: the key stands for another request.
+        PayloadError: the key cannot be stored.
+    """
+    known = await tracker.find_request(pipeline_id, check_name(idempotency_key, "idempotency key"))
+    if known is None:
+        return None
+    execution_id, known_hash = known
+    if known_hash != request_hash:
+        raise IdempotencyConflict(idempotency_key, execution_id=execution_id)
+    return Queued(execution_id, created=False)

@@ -1,0 +1,46 @@
+from datetime import UTC, datetime
+
+import pytest
+
+from ia_modules.errors import ConstraintViolated, InvalidArgument
+from ia_modules.models import ExecutionStatus
+from ia_modules.payload import encode
+from ia_modules.pipeline.loader import load
+from ia_modules.pipeline.memory_journal import MemoryJournal
+from ia_modules.pipeline.start import record_start
+from tests.unit.pipeline.factories import document, task
+
+DEFINITION = load(document(task("a", module="m", step_class="C"))).definition
+
+
+async def test_an_execution_begins_in_this_process_or_waits_for_a_worker() -> None:
+    journal = MemoryJournal()
+    version = await journal.register_version("p", "P", DEFINITION.to_json())
+    text = encode({"n": 1}, "input")
+    here = await record_start(journal, DEFINITION, version, text, queued=False, trigger="test")
+    later = datetime(2030, 1, 1, tzinfo=UTC)
+    queued = await record_start(
+        journal, DEFINITION, version, text, queued=True, trigger="test", run_at=later, idempotency_key="k"
+    )
+    records = [await journal.get_execution(each) for each in (here, queued)]
+    assert [(each.status, each.managed, each.owner, each.run_at) for each in records if each is not None] == [
+        (ExecutionStatus.RUNNING, False, journal.owner, None),
+        (ExecutionStatus.PENDING, True, None, later),
+    ]
+    with pytest.raises(ConstraintViolated):
+        await record_start(journal, DEFINITION, version, text, queued=True, trigger="test", idempotency_key="k")
+
+
+async def test_a_time_without_its_zone_is_refused() -> None:
+    journal = MemoryJournal()
+    version = await journal.register_version("p", "P", DEFINITION.to_json())
+    with pytest.raises(InvalidArgument, match="run_at"):
+        await record_start(
+            journal,
+            DEFINITION,
+            version,
+            encode({}, "input"),
+            queued=True,
+            trigger="test",
+            run_at=datetime(2030, 1, 1),  # noqa: DTZ001 - what is refused
+        )

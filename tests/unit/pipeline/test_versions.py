@@ -1,0 +1,32 @@
+from datetime import UTC, datetime
+
+import pytest
+
+from ia_modules.errors import PipelineDefinitionError
+from ia_modules.models import Json, PipelineId, PipelineVersionRecord
+from ia_modules.payload import content_hash, encode
+from ia_modules.pipeline.versions import definition_of
+from tests.unit.pipeline.factories import document, task
+
+
+def stored(definition: Json, version: int = 1) -> PipelineVersionRecord:
+    return PipelineVersionRecord(
+        pipeline_id=PipelineId("p"),
+        version=version,
+        definition=definition,
+        content_hash=content_hash(encode(definition, "definition")),
+        source_folder=None,
+        created_at=datetime(2026, 11, 28, tzinfo=UTC),
+    )
+
+
+def test_one_content_is_parsed_once() -> None:
+    first = definition_of(stored(document(task("a", module="m", step_class="C"))))
+    assert definition_of(stored(document(task("a", module="m", step_class="C")), version=2)) is first
+    assert definition_of(stored(document(task("b", module="m", step_class="C")))) is not first
+
+
+@pytest.mark.parametrize("definition", [[], "text", None, {"steps": []}])
+def test_what_is_no_definition_is_refused(definition: Json) -> None:
+    with pytest.raises(PipelineDefinitionError):
+        definition_of(stored(definition))
