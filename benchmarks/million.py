@@ -23,13 +23,13 @@ from pathlib import Path
 
 from ia_modules.database.manager import DatabaseManager
 from ia_modules.models import ExecutionStatus, PipelineId
+from ia_modules.tracker.details import read_execution
 from ia_modules.tracker.lists import ExecutionFilters
 from ia_modules.tracker.metrics import MetricsReader
 from ia_modules.tracker.reader import ExecutionReader
 from ia_modules.tracker.system import SystemReader
 from showcase_app.backend.services.metrics_service import Window
 from showcase_app.backend.services.pipeline_views import read_overviews
-from showcase_app.backend.services.stored import read_execution
 from tests.postgres import database_on, embedded_server
 from tests.scale import analyze, execution_id, generate
 

@@ -1,3 +1,63 @@
-"""Run pipelines, graphs of steps, with every execution and step on record in SQLite or PostgreSQL."""
+"""Run pipelines, graphs of steps, with every execution and step on record in SQLite or PostgreSQL.
 
-__version__ = "0.1.0"
+The public names. Each is imported when it is first used, so that ``import ia_modules`` costs next to nothing.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+from ia_modules.version import __version__
+
+if TYPE_CHECKING:
+    from ia_modules.client import Client
+    from ia_modules.database.manager import DatabaseManager
+    from ia_modules.errors import IAModulesError
+    from ia_modules.pipeline.authoring import Flow, otherwise, when
+    from ia_modules.pipeline.core import ExecutionContext, Step, StepContext
+    from ia_modules.pipeline.runner import Runner
+    from ia_modules.pipeline.services import ServiceRegistry
+    from ia_modules.tracker.execution_tracker import ExecutionTracker
+    from ia_modules.worker.worker import Worker
+
+__all__ = [
+    "Client",
+    "DatabaseManager",
+    "ExecutionContext",
+    "ExecutionTracker",
+    "Flow",
+    "IAModulesError",
+    "Runner",
+    "ServiceRegistry",
+    "Step",
+    "StepContext",
+    "Worker",
+    "__version__",
+    "otherwise",
+    "when",
+]
+
+_HOMES = {
+    "Client": "client",
+    "DatabaseManager": "database.manager",
+    "ExecutionContext": "pipeline.core",
+    "ExecutionTracker": "tracker.execution_tracker",
+    "Flow": "pipeline.authoring",
+    "IAModulesError": "errors",
+    "Runner": "pipeline.runner",
+    "ServiceRegistry": "pipeline.services",
+    "Step": "pipeline.core",
+    "StepContext": "pipeline.core",
+    "Worker": "worker.worker",
+    "otherwise": "pipeline.authoring",
+    "when": "pipeline.authoring",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *_HOMES})

@@ -24,7 +24,14 @@ IAModulesError
 │   ├── PipelineNotFound
 │   ├── PipelineConflict         the slug already stands for another definition
 │   ├── StaleVersion             somebody else stored a version meanwhile
+│   ├── PipelineVersionNotFound
+│   ├── SlugMismatch             a new version names another pipeline
+│   ├── PipelineArchived         it starts no more executions
+│   ├── PipelineNotRunnable      there is no definition that could be run
+│   ├── PipelineInUse            executions of it have not ended, or are pinned; it is not deleted
+│   ├── PipelineHasHistory       it has executions, and its history was not to be deleted
 │   ├── ExecutionNotFound
+│   ├── ExecutionKept            it has not ended, or is pinned; it is not deleted
 │   ├── StepExecutionNotFound
 │   ├── LeaseLost                another process owns the execution now; nothing was written
 │   ├── AlreadyFinished          a terminal status stands and is never rewritten
@@ -316,12 +323,78 @@ class StaleVersion(TrackerError):
         self.slug, self.base_version, self.current_version = slug, base_version, current_version
 
 
+class PipelineVersionNotFound(TrackerError):
+    """The pipeline has no such version; ``version`` None: it has no definition at all."""
+
+    def __init__(self, slug: str, version: int | None) -> None:
+        found = "no definition" if version is None else f"no version {version}"
+        super().__init__(f"Pipeline {slug!r} has {found}. Choose one of the versions that it has.")
+        self.slug, self.version = slug, version
+
+
+class SlugMismatch(TrackerError):
+    """A new version names another pipeline."""
+
+    def __init__(self, slug: str, found: str) -> None:
+        super().__init__(f"The definition has the slug {found!r}; expected {slug!r}. A slug is never changed.")
+        self.slug, self.found = slug, found
+
+
+class PipelineArchived(TrackerError):
+    """An archived pipeline starts no more executions."""
+
+    def __init__(self, slug: str) -> None:
+        super().__init__(f"Pipeline {slug!r} is archived. Store a version, an old one too, and it is active again.")
+        self.slug = slug
+
+
+class PipelineNotRunnable(TrackerError):
+    """There is no definition that could be run."""
+
+    def __init__(self, slug: str) -> None:
+        super().__init__(
+            f"Pipeline {slug!r} has no definition on record for this: another program runs it. "
+            "Start it there, or store a definition first."
+        )
+        self.slug = slug
+
+
+class PipelineInUse(TrackerError):
+    """Executions of the pipeline have not ended, or are pinned: it is not deleted."""
+
+    def __init__(self, slug: str, *, active: int, pinned: int = 0) -> None:
+        found = f"{active} executions that have not ended" if active else f"{pinned} pinned executions"
+        advice = "Cancel them first, or archive" if active else "Archive"
+        super().__init__(f"Pipeline {slug!r} has {found}. {advice} the pipeline: that keeps its history.")
+        self.slug, self.active, self.pinned = slug, active, pinned
+
+
+class PipelineHasHistory(TrackerError):
+    """The pipeline has executions, and its history was not to be deleted with it."""
+
+    def __init__(self, slug: str, executions: int) -> None:
+        super().__init__(
+            f"Pipeline {slug!r} has {executions} executions on record. "
+            "Delete it with its history, or archive it: that keeps its history."
+        )
+        self.slug, self.executions = slug, executions
+
+
 class ExecutionNotFound(TrackerError):
     """No execution has this id."""
 
     def __init__(self, execution_id: str) -> None:
         super().__init__(f"No execution has the id {execution_id!r}. List what there is: ia-modules executions list.")
         self.execution_id = execution_id
+
+
+class ExecutionKept(TrackerError):
+    """The execution has not ended, or is pinned: it is not deleted."""
+
+    def __init__(self, execution_id: str, *, status: str, pinned: bool) -> None:
+        why = "is pinned, so that it is kept" if pinned else f"is {status}: cancel it first"
+        super().__init__(f"Execution {execution_id!r} {why}. It was not deleted.")
+        self.execution_id, self.status, self.pinned = execution_id, status, pinned
 
 
 class StepExecutionNotFound(TrackerError):

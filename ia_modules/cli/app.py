@@ -8,8 +8,8 @@ from typing import Annotated
 
 import typer
 
-from ia_modules import __version__
 from ia_modules.cli.commands import db, executions, pipelines, run, serve, worker
+from ia_modules.version import __version__
 
 __all__ = ["app"]
 

@@ -8,11 +8,11 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, Literal
 
-from ia_modules import __version__
 from ia_modules.database.driver import Dialect, Driver, Rows, Script, Statement
 from ia_modules.database.queries import load_queries
 from ia_modules.errors import SchemaError
 from ia_modules.models import parse_time
+from ia_modules.version import __version__
 
 MIGRATIONS_FOLDER = Path(__file__).parent / "migrations"
 

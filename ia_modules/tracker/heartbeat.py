@@ -14,11 +14,11 @@ import time
 from contextlib import suppress
 from typing import Any
 
-from ia_modules import __version__
 from ia_modules.database.manager import DatabaseManager
 from ia_modules.errors import DatabaseError, OtherEventLoop
 from ia_modules.models import WorkerId
 from ia_modules.tasks import background
+from ia_modules.version import __version__
 
 BEATS_PER_LEASE = 5
 """How often it beats within the time that it may be silent: a beat or two may get lost."""

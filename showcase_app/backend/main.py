@@ -13,25 +13,32 @@ from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 
-from ia_modules import __version__
 from ia_modules.errors import (
     AlreadyFinished,
     DatabaseBusy,
     DatabaseUnavailable,
+    ExecutionKept,
     ExecutionNotFound,
     IAModulesError,
     IdempotencyConflict,
     InvalidArgument,
     PayloadError,
+    PipelineArchived,
     PipelineConflict,
     PipelineDefinitionError,
+    PipelineHasHistory,
     PipelineInputError,
+    PipelineInUse,
     PipelineNotFound,
+    PipelineNotRunnable,
+    PipelineVersionNotFound,
     ReadTooLong,
     SchemaError,
+    SlugMismatch,
     StaleVersion,
     StepExecutionNotFound,
 )
+from ia_modules.version import __version__
 from showcase_app.backend.api import (
     definitions,
     executions,
@@ -48,14 +55,7 @@ from showcase_app.backend.api.problems import document_problems, fields_of, inva
 from showcase_app.backend.api.trust import SECURITY_HEADERS, TrustedCallers, document_trust
 from showcase_app.backend.services.container import open_services
 from showcase_app.backend.services.keyring import Keyring
-from showcase_app.backend.services.refusals import (
-    PipelineArchived,
-    PipelineExists,
-    PipelineInUse,
-    PipelineNotRunnable,
-    PipelineVersionNotFound,
-    SlugMismatch,
-)
+from showcase_app.backend.services.refusals import PipelineExists
 from showcase_app.backend.settings import Settings
 
 logger = logging.getLogger("ia_modules.showcase")
@@ -72,6 +72,8 @@ STATUS_OF: Mapping[type[Exception], HTTPStatus] = {
     PipelineArchived: HTTPStatus.CONFLICT,
     PipelineNotRunnable: HTTPStatus.CONFLICT,
     PipelineInUse: HTTPStatus.CONFLICT,
+    PipelineHasHistory: HTTPStatus.CONFLICT,
+    ExecutionKept: HTTPStatus.CONFLICT,
     PipelineDefinitionError: HTTPStatus.UNPROCESSABLE_ENTITY,
     PipelineInputError: HTTPStatus.UNPROCESSABLE_ENTITY,
     SlugMismatch: HTTPStatus.UNPROCESSABLE_ENTITY,

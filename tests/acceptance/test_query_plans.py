@@ -21,6 +21,7 @@ import pytest
 from ia_modules.database.driver import Params, Rows, Script, advance
 from ia_modules.database.manager import DatabaseManager
 from ia_modules.models import ExecutionId, ExecutionStatus, LogLevel, PipelineId
+from ia_modules.tracker.details import read_execution, read_payloads, read_step, read_steps
 from ia_modules.tracker.execution_tracker import ExecutionTracker
 from ia_modules.tracker.lists import ExecutionFilters, LogFilters
 from ia_modules.tracker.metrics import MetricsReader
@@ -28,7 +29,6 @@ from ia_modules.tracker.system import SystemReader
 from ia_modules.transitions import Failure, Recovery
 from showcase_app.backend.services.metrics_service import Window
 from showcase_app.backend.services.pipeline_service import PipelineService
-from showcase_app.backend.services.stored import read_execution, read_payloads, read_step, read_steps
 from tests.conftest import new_name, postgresql_database
 from tests.scale import analyze, execution_id, generate
 

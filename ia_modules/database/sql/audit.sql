@@ -1,5 +1,5 @@
 -- Who did what. Rows are only added.
 
 -- name: insert_audit
-INSERT INTO audit_log (audit_id, actor, action, subject, created_at)
-VALUES (:audit_id, :actor, :action, :subject, ia_now());
+INSERT INTO audit_log (audit_id, actor, action, subject, detail, created_at)
+VALUES (:audit_id, :actor, :action, :subject, :detail, ia_now());

@@ -87,16 +87,3 @@ SELECT definition FROM pipeline_versions WHERE pipeline_id = :pipeline_id AND ve
 UPDATE pipelines
    SET is_active = :is_active, updated_at = ia_now()
  WHERE id = :pipeline_id AND is_active <> :is_active;
-
--- name: delete_ended_executions
--- A part of a pipeline's history; who deletes all of it asks until nothing comes back.
-DELETE FROM pipeline_executions
- WHERE execution_id IN (SELECT execution_id
-                          FROM pipeline_executions
-                         WHERE pipeline_id = :pipeline_id AND status IN ('completed', 'failed', 'cancelled')
-                         ORDER BY execution_id
-                         LIMIT :limit)
-RETURNING execution_id;
-
--- name: delete_pipeline
-DELETE FROM pipelines WHERE id = :pipeline_id;

@@ -8,6 +8,7 @@ from fastapi import APIRouter, HTTPException, Path, Query, Response
 from fastapi.responses import StreamingResponse
 
 from ia_modules.models import LogLevel, StepExecutionRecord
+from ia_modules.tracker.details import Stored, read_execution, read_payloads, read_step, read_steps
 from ia_modules.tracker.lists import LogFilters
 from showcase_app.backend.api.problems import told
 from showcase_app.backend.dependencies import Executions, Note, Pipelines, Services, Tracker
@@ -34,7 +35,6 @@ from showcase_app.backend.schemas import (
     StepPageOut,
 )
 from showcase_app.backend.services.execution_service import searched_in
-from showcase_app.backend.services.stored import Stored, read_execution, read_payloads, read_step, read_steps
 
 STEPS_IN_DETAIL = 1000
 RERUNS_IN_DETAIL = 20

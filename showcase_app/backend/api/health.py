@@ -5,7 +5,7 @@ from http import HTTPStatus
 
 from fastapi import APIRouter, Request, Response
 
-from ia_modules import __version__
+from ia_modules.version import __version__
 from showcase_app.backend.api.problems import problem_response, told
 from showcase_app.backend.dependencies import Services
 from showcase_app.backend.schemas.system import HealthOut, ReadyOut, ServicesOut

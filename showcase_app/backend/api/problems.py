@@ -13,9 +13,8 @@ import orjson
 from fastapi import Response
 from pydantic import BaseModel, Field
 
-from ia_modules.errors import PayloadError, PipelineDefinitionError, PipelineInputError
+from ia_modules.errors import PayloadError, PipelineDefinitionError, PipelineInputError, SlugMismatch
 from ia_modules.payload import clean_text
-from showcase_app.backend.services.refusals import SlugMismatch
 
 CONTENT_TYPE = "application/problem+json"
 

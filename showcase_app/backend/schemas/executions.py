@@ -18,9 +18,9 @@ from ia_modules.models import (
     StepExecutionRecord,
     StepStatus,
 )
+from ia_modules.tracker.details import INLINE_BYTES, Stored, StoredExecution, StoredSteps
 from ia_modules.tracker.lists import ExecutionFilters, ExecutionPage, ExecutionStatistics, LogPage
 from showcase_app.backend.schemas.base import ID_PATTERN, LARGEST_CURSOR, AskedTime, JsonObject, Out, Time
-from showcase_app.backend.services.stored import INLINE_BYTES, Stored, StoredExecution, StoredSteps
 
 PAGE_LIMIT = 500
 BULK_LIMIT = 1000

@@ -4,8 +4,8 @@ from typing import Literal, Self
 
 from pydantic import Field
 
-from ia_modules import __version__
 from ia_modules.tracker.system import WorkerState
+from ia_modules.version import __version__
 from showcase_app.backend.schemas.base import Out, Time
 from showcase_app.backend.services.container import Services
 from showcase_app.backend.services.system import SystemState

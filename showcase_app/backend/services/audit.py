@@ -23,5 +23,6 @@ class AuditLog:
             "actor": clean_text(actor),
             "action": action,
             "subject": subject,
+            "detail": None,
         }
         await self.database.execute_async(self.database.query("insert_audit"), row)

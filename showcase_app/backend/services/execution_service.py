@@ -10,10 +10,10 @@ import orjson
 from ia_modules.database.manager import DatabaseManager
 from ia_modules.errors import AlreadyFinished, DatabaseError, ExecutionNotFound, IAModulesError, ReadTooLong
 from ia_modules.models import ExecutionId, ExecutionStatus, ExecutionSummary
+from ia_modules.tracker.details import read_payloads, read_step, read_steps
 from ia_modules.tracker.execution_tracker import ExecutionTracker
 from ia_modules.tracker.lists import ExecutionFilters, ExecutionPage, ExecutionStatistics, LogFilters, LogPage
 from showcase_app.backend.services.pipeline_service import PipelineService
-from showcase_app.backend.services.stored import read_payloads, read_step, read_steps
 
 PATIENCE_SECONDS = 15.0
 """How long a list may take; one that needs longer is stopped in the database too."""

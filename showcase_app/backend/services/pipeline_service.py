@@ -9,9 +9,14 @@ from ia_modules.database.manager import DatabaseManager
 from ia_modules.errors import (
     ConstraintViolated,
     ExecutionNotFound,
+    PipelineArchived,
     PipelineConflict,
     PipelineDefinitionError,
+    PipelineInUse,
     PipelineNotFound,
+    PipelineNotRunnable,
+    PipelineVersionNotFound,
+    SlugMismatch,
 )
 from ia_modules.models import ExecutionId, ExecutionSummary, JsonText, PipelineId, PipelineRecord, PipelineVersionRecord
 from ia_modules.payload import content_hash, encode
@@ -31,14 +36,7 @@ from showcase_app.backend.services.pipeline_views import (
     read_versions,
     read_view,
 )
-from showcase_app.backend.services.refusals import (
-    PipelineArchived,
-    PipelineExists,
-    PipelineInUse,
-    PipelineNotRunnable,
-    PipelineVersionNotFound,
-    SlugMismatch,
-)
+from showcase_app.backend.services.refusals import PipelineExists
 
 _DELETED_AT_ONCE = 200
 
@@ -142,14 +140,14 @@ class PipelineService:
         pipeline = await self._pipeline(slug_or_id)
         query, asked = self._database.query, {"pipeline_id": pipeline.id, "limit": _DELETED_AT_ONCE}
         if active := await self._active(pipeline):
-            raise PipelineInUse(pipeline.slug, active)
+            raise PipelineInUse(pipeline.slug, active=active)
         await self._set_active(pipeline, is_active=False)  # so that nothing is started meanwhile
         while gone := await self._database.fetch_all_async(query("delete_ended_executions"), asked):
             self._tracker.live.committed(row["execution_id"] for row in gone)
         try:
             await self._database.execute_async(query("delete_pipeline"), asked)
         except ConstraintViolated:
-            raise PipelineInUse(pipeline.slug, await self._active(pipeline)) from None
+            raise PipelineInUse(pipeline.slug, active=await self._active(pipeline)) from None
         return pipeline.id
 
     async def list_versions(self, slug_or_id: str, *, before: int | None, limit: int) -> VersionPage:

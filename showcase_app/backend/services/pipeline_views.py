@@ -18,10 +18,10 @@ from ia_modules.models import (
     parse_time,
 )
 from ia_modules.pipeline.inputs import input_schema_of
+from ia_modules.tracker.details import INLINE_BYTES
 from ia_modules.tracker.lists import COUNT_CAP, pattern_of
 from ia_modules.tracker.metrics import success_rate
 from showcase_app.backend.services.definitions import Node, Way, defaults_of, understood
-from showcase_app.backend.services.stored import INLINE_BYTES
 
 STRIP = 30
 """Executions in the strip of bars that shows how a pipeline did lately."""

@@ -9,12 +9,12 @@ from prometheus_client.core import GaugeMetricFamily, InfoMetricFamily
 from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
 from prometheus_client.registry import Collector
 
-from ia_modules import __version__
 from ia_modules.database.manager import DatabaseManager
 from ia_modules.live.feed import Feed
 from ia_modules.models import ExecutionStatus
 from ia_modules.tracker.metrics import MetricsReader
 from ia_modules.tracker.system import Queue, SystemReader, WorkerState
+from ia_modules.version import __version__
 
 CONTENT_TYPE = CONTENT_TYPE_LATEST
 

@@ -1,0 +1,623 @@
+"""The front door: every verb of the product, once. API routes, the command line and programs are thin over it.
+
+    async with Client.open("sqlite:///ia_modules.db") as client:
+        result = await client.run(Path("pipelines/nightly.json"), {"day": "2026-11-24"})
+        queued = await client.queue("nightly", {"day": "2026-11-25"})
+        record = await client.wait(queued.execution_id)
+
+What a pipeline *is* in a call is a ``Source``: the slug or id of a registered one, the path of a file, a flow, or one
+that is loaded. An execution is named by its id. ``actor`` is who does it, for the audit log; None: the client's own.
+"""
+
+import asyncio
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping
+from contextlib import aclosing, asynccontextmanager
+from datetime import datetime
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+from ia_modules.database.manager import DatabaseManager
+from ia_modules.errors import (
+    AlreadyFinished,
+    ExecutionNotFound,
+    PipelineArchived,
+    PipelineNotFound,
+    PipelineNotRunnable,
+    PipelineVersionNotFound,
+    SlugMismatch,
+)
+from ia_modules.models import (
+    Changes,
+    ExecutionId,
+    ExecutionRecord,
+    ExecutionStatus,
+    ExecutionSummary,
+    Json,
+    LogRecord,
+    PipelineRecord,
+    PipelineSummary,
+    PipelineVersionRecord,
+    RegisteredVersion,
+    StepExecutionRecord,
+)
+from ia_modules.payload import content_hash, encode
+from ia_modules.pipeline.admission import admit
+from ia_modules.pipeline.authoring import Flow
+from ia_modules.pipeline.code import LoadedPipeline, allowed_modules, load_version
+from ia_modules.pipeline.core import ExecutionContext
+from ia_modules.pipeline.document.definition import PipelineDefinition
+from ia_modules.pipeline.executor import StepExecutor
+from ia_modules.pipeline.inputs import input_schema_of, prepare_input
+from ia_modules.pipeline.runner import TRACKER_SERVICE, Runner, StartedExecution, read_pipeline_file
+from ia_modules.pipeline.services import ServiceRegistry
+from ia_modules.pipeline.versions import definition_of
+from ia_modules.tasks import set_within
+from ia_modules.tracker.audit import audit_row
+from ia_modules.tracker.bulk import BULK_LIMIT, BulkAction, BulkResult, change_each, find_suited
+from ia_modules.tracker.deletion import Deletion
+from ia_modules.tracker.execution_tracker import ExecutionTracker
+from ia_modules.tracker.export import every_line, export_execution
+from ia_modules.tracker.lists import ExecutionFilters, ExecutionPage, ExecutionStatistics, LogFilters, LogPage
+from ia_modules.tracker.queue import Queued, enqueue, find_queued
+
+Source = str | Path | Flow | LoadedPipeline
+"""A pipeline: slug or id of a registered one, the path of a file, or one made in Python."""
+
+_LOOK_EVERY_SECONDS = 1.0  # only a wake-up that got lost needs it
+
+
+class Client:
+    """The verbs of the product over one database. Use it from the tasks of one event loop."""
+
+    def __init__(
+        self,
+        database: DatabaseManager,
+        *,
+        tracker: ExecutionTracker | None = None,
+        services: ServiceRegistry | None = None,
+        executor: StepExecutor | None = None,
+        allowed: tuple[str, ...] | None = None,
+        actor: str = "program",
+    ) -> None:
+        """Work on a database that is open; the caller closes it, after this client.
+
+        Args:
+            tracker: over the same database; the caller closes it. None: the client has its own, and closes it.
+            services: what steps find under ``self.services`` when they run here; None: the tracker alone.
+            allowed: as from :func:`ia_modules.pipeline.code.allowed_modules`, which is what None means.
+            actor: in whose name the audit log keeps what is done where a call names nobody.
+        """
+        self._database, self._own_tracker = database, tracker is None
+        self.tracker = ExecutionTracker(database) if tracker is None else tracker
+        self._runner = Runner(
+            self.tracker, services=services or ServiceRegistry({TRACKER_SERVICE: self.tracker}), executor=executor
+        )
+        self._allowed = allowed_modules() if allowed is None else allowed
+        self._actor = actor
+        self._deletion = Deletion(database, self.tracker.live)
+
+    @classmethod
+    @asynccontextmanager
+    async def open(
+        cls,
+        database_url: str,
+        *,
+        services: ServiceRegistry | None = None,
+        executor: StepExecutor | None = None,
+        allowed: tuple[str, ...] | None = None,
+        actor: str = "program",
+    ) -> AsyncGenerator[Self]:
+        """``async with`` this: a client of the database with this URL, whose schema is brought up to date.
+
+        Raises:
+            DatabaseError: the database cannot be reached, or its schema needs another program.
+        """
+        async with (
+            DatabaseManager(database_url) as database,
+            cls(database, services=services, executor=executor, allowed=allowed, actor=actor) as client,
+        ):
+            yield client
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        await self.close()
+
+    async def close(self) -> None:
+        """Finish what is being written; a tracker that was passed in stays open."""
+        if self._own_tracker:
+            await self.tracker.close()
+
+    # Pipelines
+
+    async def register(
+        self,
+        pipeline: Path | Flow | LoadedPipeline | Mapping[str, Any],
+        *,
+        new_version: bool = False,
+        version_of: str | None = None,
+        base_version: int | None = None,
+        actor: str | None = None,
+    ) -> PipelineVersionRecord:
+        """Store a definition and make it the current one; an archived pipeline is active again.
+
+        A mapping is a document from outside, checked as :meth:`check` does. Files and flows are local code.
+
+        Args:
+            new_version: its slug may stand for another definition; this becomes the next version.
+            version_of: slug or id of the pipeline that it is a version of; implies ``new_version``.
+            base_version: store nothing unless this is the current version; None: do not look.
+
+        Raises:
+            PipelineDefinitionError: it is wrong, or its code is not there or may not be used; with every problem.
+            PipelineConflict: the slug has another definition, and this was not said to be a new version.
+            PipelineNotFound, SlugMismatch: ``version_of`` is no pipeline, or not this one.
+            StaleVersion: ``base_version`` is not the current version.
+        """
+        before = None if version_of is None else await self.pipeline(version_of)
+        definition, folder = await self._read(pipeline, before)
+        if before is not None and definition.slug != before.slug:
+            raise SlugMismatch(before.slug, definition.slug)
+        registered = await self.tracker.register_version(
+            definition.slug,
+            definition.name,
+            definition.to_json(),
+            description=definition.description or "",
+            source_folder=None if folder is None else str(folder),
+            new_version=new_version or before is not None,
+            base_version=base_version,
+        )
+        await self._deletion.set_active(await self.pipeline(registered.pipeline_id), is_active=True)
+        await self._audit(actor, "pipeline.create" if before is None else "pipeline.update", registered.pipeline_id)
+        return await self.version(registered.pipeline_id, registered.version)
+
+    async def check(self, document: Any, *, version_of: str | None = None) -> PipelineDefinition:
+        """What a document from outside means; its steps may only use allowed modules.
+
+        Args:
+            version_of: slug or id of a pipeline; modules beside the file of its current version may be used too.
+
+        Raises:
+            PipelineDefinitionError: it could not be stored; with everything that is wrong.
+            PipelineNotFound
+        """
+        before = None if version_of is None else await self.pipeline(version_of)
+        return (await self._admitted(document, before))[0]
+
+    async def archive(self, pipeline: str, *, actor: str | None = None) -> None:
+        """Let a pipeline start no more executions; its history stays. Storing a version makes it active again.
+
+        Raises:
+            PipelineNotFound
+        """
+        record = await self.pipeline(pipeline)
+        await self._deletion.set_active(record, is_active=False)
+        await self._audit(actor, "pipeline.archive", record.id)
+
+    async def delete_pipeline(
+        self, pipeline: str, *, with_history: bool = False, dry_run: bool = False, actor: str | None = None
+    ) -> int:
+        """Delete a pipeline with its versions; returns how many executions are deleted with it.
+
+        Args:
+            with_history: its executions may be deleted too. They are in parts; what breaks off leaves an archived
+                pipeline, and is called again.
+            dry_run: delete nothing, only count.
+
+        Raises:
+            PipelineNotFound
+            PipelineInUse: executions of it have not ended, or are pinned.
+            PipelineHasHistory: it has executions, without ``with_history``.
+        """
+        record = await self.pipeline(pipeline)
+        if dry_run:
+            return await self._deletion.check_pipeline(record, with_history=with_history)
+        return await self._deletion.delete_pipeline(record, with_history=with_history, actor=actor or self._actor)
+
+    async def pipeline(self, slug_or_id: str) -> PipelineRecord:
+        """Raises PipelineNotFound."""
+        record = await self.tracker.get_pipeline(slug_or_id)
+        if record is None:
+            raise PipelineNotFound(slug_or_id)
+        return record
+
+    async def pipelines(self) -> list[PipelineSummary]:
+        """All pipelines with their newest executions, by slug."""
+        return await self.tracker.list_pipelines()
+
+    async def version(self, slug_or_id: str, version: int | None = None) -> PipelineVersionRecord:
+        """A version of a pipeline; None: the current one.
+
+        Raises:
+            PipelineNotFound, PipelineVersionNotFound
+        """
+        return await self._version(await self.pipeline(slug_or_id), version)
+
+    async def input_schema(self, slug_or_id: str, version: int | None = None) -> dict[str, Any]:
+        """The JSON Schema of a version's input; None: of the current one.
+
+        Raises:
+            PipelineNotFound, PipelineVersionNotFound
+            PipelineDefinitionError: what is stored is no definition.
+        """
+        return input_schema_of(definition_of(await self.version(slug_or_id, version)))
+
+    # Executions: begin
+
+    async def start(
+        self,
+        pipeline: Source,
+        input_data: Mapping[str, Any] | None = None,
+        context: ExecutionContext | None = None,
+        *,
+        version: int | None = None,
+        new_version: bool = False,
+    ) -> StartedExecution:
+        """Record that an execution begins in this process; ``await started.to_end()`` runs it.
+
+        Args:
+            version: of a registered pipeline; None: the current one.
+            new_version: of a file or a flow: its slug may stand for another definition.
+
+        Raises:
+            PipelineNotFound, PipelineVersionNotFound, PipelineArchived, PipelineNotRunnable
+            PipelineDefinitionError: it is wrong, or its code is not there or may not be used.
+            PipelineInputError: the input is not what the pipeline asks for; nothing was recorded.
+            PipelineConflict: another definition is registered under this slug.
+        """
+        if isinstance(pipeline, str):
+            stored = await self._runnable(pipeline, version)
+            registered = RegisteredVersion(pipeline_id=stored.pipeline_id, version=stored.version)
+            return await self._runner.start(await self._load(stored), input_data, context, version=registered)
+        loaded = await _loaded(pipeline)
+        known = await self.tracker.get_pipeline(loaded.definition.slug)
+        if known is not None and not known.is_active:
+            raise PipelineArchived(known.slug)
+        return await self._runner.start(loaded, input_data, context, new_version=new_version)
+
+    async def run(
+        self,
+        pipeline: Source,
+        input_data: Mapping[str, Any] | None = None,
+        context: ExecutionContext | None = None,
+        *,
+        version: int | None = None,
+        new_version: bool = False,
+    ) -> dict[str, Any]:
+        """Run a pipeline here to its end; returns ``{input, steps, output, execution_id, status}``.
+
+        Raises:
+            StepError: a step failed; its own exception is the cause.
+            IAModulesError: as :meth:`start`, and :meth:`ia_modules.pipeline.runner.Runner.to_end`.
+        """
+        started = await self.start(pipeline, input_data, context, version=version, new_version=new_version)
+        return await started.to_end()
+
+    async def queue(
+        self,
+        pipeline: Source,
+        input_data: Mapping[str, Any] | None = None,
+        *,
+        version: int | None = None,
+        new_version: bool = False,
+        trigger: str = "program",
+        metadata: Json = None,
+        priority: int = 0,
+        run_at: datetime | None = None,
+        idempotency_key: str | None = None,
+        actor: str | None = None,
+    ) -> Queued:
+        """Record an execution as pending; a worker runs it. A file or a flow is registered first.
+
+        Args:
+            priority: the highest is taken first; may be negative.
+            run_at: no worker takes it before this time, which has its zone; None: at once.
+            idempotency_key: names the request: the same request sent twice with one key is queued once, whatever has
+                become of the pipeline since.
+
+        Raises:
+            PipelineNotFound, PipelineVersionNotFound, PipelineArchived, PipelineNotRunnable
+            PipelineInputError: the input is not what the parameters ask for; nothing was recorded.
+            IdempotencyConflict: the key stands for another request.
+            IAModulesError: for a file or a flow, as :meth:`register`.
+        """
+        if not isinstance(pipeline, str):
+            stored = await self.register(pipeline, new_version=new_version, actor=actor)
+            pipeline, version = stored.pipeline_id, stored.version
+        request_hash: str | None = None
+        if idempotency_key is not None:
+            record = await self.pipeline(pipeline)
+            request = encode([version or 0, dict(input_data or {})], f"input of pipeline {record.slug!r}")
+            request_hash = content_hash(request)
+            known = await find_queued(self.tracker, record.id, idempotency_key, request_hash)
+            if known is not None:
+                return known
+        queued = await enqueue(
+            self.tracker,
+            await self._runnable(pipeline, version),
+            input_data,
+            trigger=trigger,
+            metadata=metadata,
+            priority=priority,
+            run_at=run_at,
+            idempotency_key=idempotency_key,
+            request_hash=request_hash,
+        )
+        if queued.created:
+            await self._audit(actor, "execution.start", queued.execution_id)
+        return queued
+
+    async def rerun(self, execution_id: str, *, actor: str | None = None) -> ExecutionId:
+        """Queue an execution of the same version with the same input; returns the new one's id.
+
+        Raises:
+            ExecutionNotFound, PipelineArchived
+            PipelineNotRunnable: no definition of it is on record.
+            PipelineInputError: its input is not what the parameters ask for.
+        """
+        stored, input_data = await self._to_rerun(execution_id)
+        queued = await enqueue(self.tracker, stored, input_data, trigger="rerun", rerun_of=ExecutionId(execution_id))
+        await self._audit(actor, "execution.rerun", execution_id)
+        return queued.execution_id
+
+    async def resume(
+        self, execution_id: str, *, pipeline: Path | Flow | LoadedPipeline | None = None
+    ) -> StartedExecution:
+        """Claim an execution that failed, was cancelled or was left behind; ``await started.to_end()`` goes on with it.
+
+        Completed steps are not run again.
+
+        Args:
+            pipeline: the definition that it began with, from elsewhere; None: as it is stored.
+
+        Raises:
+            ExecutionNotFound
+            PipelineNotRunnable: no definition of it is on record.
+            PipelineDefinitionError: its code is not there or may not be used.
+            AlreadyFinished: it has completed.
+        """
+        record = await self.execution(execution_id)
+        if pipeline is not None:
+            return await self._runner.resume(await _loaded(pipeline), record.execution_id)
+        if record.pipeline_version is None:
+            raise PipelineNotRunnable(record.pipeline_name)
+        stored = await self.version(record.pipeline_id, record.pipeline_version)
+        return await self._runner.resume(await self._load(stored), record.execution_id)
+
+    # Executions: look
+
+    async def execution(self, execution_id: str) -> ExecutionRecord:
+        """One execution, with what went in and what came out. Raises ExecutionNotFound."""
+        record = await self.tracker.get_execution(execution_id)
+        if record is None:
+            raise ExecutionNotFound(execution_id)
+        return record
+
+    async def summary(self, execution_id: str) -> ExecutionSummary:
+        """The same without payloads. Raises ExecutionNotFound."""
+        summary = await self.tracker.get_execution_summary(execution_id)
+        if summary is None:
+            raise ExecutionNotFound(execution_id)
+        return summary
+
+    async def executions(
+        self, filters: ExecutionFilters | None = None, *, cursor: str | None = None, limit: int = 50
+    ) -> ExecutionPage:
+        """A page of executions, newest first; as :meth:`ExecutionReader.list_executions`."""
+        return await self.tracker.list_executions(filters, cursor, limit)
+
+    async def statistics(self, filters: ExecutionFilters | None = None) -> ExecutionStatistics:
+        """How many executions of each status there are, and how the newest went."""
+        return await self.tracker.get_execution_statistics(filters)
+
+    async def steps(self, execution_id: str) -> list[StepExecutionRecord]:
+        """All attempts of an execution's steps, in the order in which they began. Raises ExecutionNotFound."""
+        await self.summary(execution_id)
+        return await self.tracker.get_execution_steps(execution_id)
+
+    async def logs(self, execution_id: str, filters: LogFilters | None = None) -> AsyncGenerator[LogRecord]:
+        """All log lines that there are now, oldest first. Raises ExecutionNotFound."""
+        await self.summary(execution_id)
+        async for line in every_line(self.tracker, execution_id, filters):
+            yield line
+
+    async def log_page(
+        self, execution_id: str, filters: LogFilters | None = None, *, cursor: str | None = None, limit: int = 200
+    ) -> LogPage:
+        """A page of log lines, oldest first; ``cursor`` is a page's ``next_cursor``. Raises ExecutionNotFound."""
+        await self.summary(execution_id)
+        return await self.tracker.list_logs(execution_id, filters, cursor, limit)
+
+    async def export(self, execution_id: str) -> AsyncIterator[bytes]:
+        """Everything on record about an execution as one JSON document, in parts.
+
+        Raises:
+            ExecutionNotFound: at once, before the first part is asked for.
+        """
+        await self.summary(execution_id)
+        return export_execution(self._database, execution_id)
+
+    async def follow(self, execution_id: str, after: int = 0, *, to_rest: bool = False) -> AsyncGenerator[Changes]:
+        """What came after a sequence, then what comes, until the execution has ended.
+
+        Args:
+            to_rest: ends also when it waits for a person.
+
+        Raises:
+            ExecutionNotFound
+        """
+        summary = await self.summary(execution_id)
+        is_over = is_at_rest if to_rest else _has_ended
+        if is_over(summary.status) and summary.sequence <= after:
+            return
+        async with aclosing(self.tracker.subscribe(execution_id, after)) as pages:
+            async for changes in pages:
+                yield changes
+                if is_over(changes.execution.status) and not changes.more:
+                    return
+
+    async def wait(self, execution_id: str, *, timeout_seconds: float | None = None) -> ExecutionRecord:
+        """Wait until an execution has ended or waits for a person, whoever runs it; as it stands then.
+
+        Raises:
+            ExecutionNotFound
+            TimeoutError: it took longer; it goes on.
+        """
+        async with (
+            asyncio.timeout(timeout_seconds),
+            self.tracker.live.watching(ExecutionId(execution_id)) as look,
+        ):
+            while True:
+                look.clear()
+                if is_at_rest((await self.summary(execution_id)).status):
+                    return await self.execution(execution_id)
+                await set_within(_LOOK_EVERY_SECONDS, look)
+
+    # Executions: change
+
+    async def cancel(self, execution_id: str, *, actor: str | None = None) -> ExecutionSummary:
+        """Ask for an execution to be stopped, whoever runs it; what nobody runs is cancelled at once.
+
+        Raises:
+            ExecutionNotFound, AlreadyFinished
+        """
+        await self.tracker.request_cancel(ExecutionId(execution_id))
+        await self._audit(actor, "execution.cancel", execution_id)
+        return await self.summary(execution_id)
+
+    async def answer(self, interaction_id: str, response: Json, *, actor: str | None = None) -> ExecutionId:
+        """Keep a person's answer; an execution that waited for people only goes on. Returns its id.
+
+        Raises:
+            InteractionNotFound, AlreadyAnswered
+            PayloadError: the answer is not JSON.
+        """
+        execution_id = await self.tracker.answer_interaction(interaction_id, response, actor=actor or self._actor)
+        await self._audit(actor, "interaction.answer", interaction_id)
+        return execution_id
+
+    async def delete(self, execution_id: str, *, actor: str | None = None) -> None:
+        """Delete an execution that has ended, with its steps, log lines and questions.
+
+        Raises:
+            ExecutionNotFound
+            ExecutionKept: it has not ended, or is pinned.
+        """
+        await self._deletion.delete_execution(execution_id, actor=actor or self._actor)
+
+    async def bulk(
+        self,
+        action: BulkAction,
+        execution_ids: list[str] | None = None,
+        *,
+        filters: ExecutionFilters | None = None,
+        limit: int = BULK_LIMIT,
+        dry_run: bool = False,
+        actor: str | None = None,
+    ) -> BulkResult:
+        """Cancel, re-run or delete many executions, each by itself: those named, or the newest that filters find.
+
+        Of those that filters find, only what has not ended is cancelled, and only what has ended is re-run or deleted.
+        Each change leaves its row in the audit log, and all together leave one with their count.
+
+        Args:
+            dry_run: change nothing, only count and say which would be refused.
+
+        Raises:
+            DatabaseError: it went away in between; what had been changed is on record, the rest was left.
+        """
+        changes: Mapping[BulkAction, tuple[Callable[..., Any], Callable[[str], Any]]] = {
+            "cancel": (self.cancel, self._check_cancel),
+            "rerun": (self.rerun, self._check_rerun),
+            "delete": (self.delete, self._deletion.check_execution),
+        }
+        change, check = changes[action]
+        ids, more = list(dict.fromkeys(execution_ids or [])), False
+        if filters is not None:
+            ids, more = await find_suited(self.tracker, filters, ended=action != "cancel", limit=limit)
+        if dry_run:
+            refused = await change_each(ids, check)
+            return BulkResult(matched=len(ids), matched_capped=more, done=0, refused=refused)
+        refused = await change_each(ids, lambda execution_id: change(execution_id, actor=actor))
+        result = BulkResult(matched=len(ids), matched_capped=more, done=len(ids) - len(refused), refused=refused)
+        counts: Json = {"matched": result.matched, "done": result.done}
+        await self._audit(actor, f"executions.{action}", "by ids" if filters is None else "by filter", counts)
+        return result
+
+    # What the verbs share
+
+    async def _audit(self, actor: str | None, action: str, subject: str, detail: Json = None) -> None:
+        row = audit_row(self._database.query, actor or self._actor, action, subject, detail)
+        await self._database.execute_many_async(row.sql, row.rows)
+
+    async def _read(
+        self, pipeline: Path | Flow | LoadedPipeline | Mapping[str, Any], before: PipelineRecord | None
+    ) -> tuple[PipelineDefinition, Path | None]:
+        if isinstance(pipeline, Mapping):
+            document = dict(pipeline)
+            return await self._admitted(document if before is None else {"slug": before.slug, **document}, before)
+        loaded = await _loaded(pipeline)
+        return loaded.definition, loaded.folder
+
+    async def _admitted(self, document: Any, before: PipelineRecord | None) -> tuple[PipelineDefinition, Path | None]:
+        """The definition, and the folder whose modules it may use: that of the version before."""
+        current = None if before is None else await self.tracker.get_pipeline_version(before.id)
+        folder = None if current is None or current.source_folder is None else Path(current.source_folder)
+        return await asyncio.to_thread(admit, document, folder=folder, allowed=self._allowed), folder
+
+    async def _version(self, pipeline: PipelineRecord, version: int | None) -> PipelineVersionRecord:
+        stored = await self.tracker.get_pipeline_version(pipeline.id, version)
+        if stored is None:
+            raise PipelineVersionNotFound(pipeline.slug, version)
+        return stored
+
+    async def _runnable(self, slug_or_id: str, version: int | None) -> PipelineVersionRecord:
+        """The version to run; of an archived pipeline, and of one without a definition, there is none."""
+        pipeline = await self.pipeline(slug_or_id)
+        if not pipeline.is_active:
+            raise PipelineArchived(pipeline.slug)
+        if pipeline.current_version is None:
+            raise PipelineNotRunnable(pipeline.slug)
+        return await self._version(pipeline, version)
+
+    async def _load(self, stored: PipelineVersionRecord) -> LoadedPipeline:
+        return await asyncio.to_thread(load_version, stored, allowed=self._allowed)
+
+    async def _to_rerun(self, execution_id: str) -> tuple[PipelineVersionRecord, dict[str, Any] | None]:
+        """The version and the input of an execution."""
+        record = await self.execution(execution_id)
+        if record.pipeline_version is None or not isinstance(record.input_data, dict | None):
+            raise PipelineNotRunnable(record.pipeline_name)
+        return await self._runnable(record.pipeline_id, record.pipeline_version), record.input_data
+
+    async def _check_rerun(self, execution_id: str) -> None:
+        """Raise what :meth:`rerun` would, and queue nothing."""
+        stored, input_data = await self._to_rerun(execution_id)
+        prepare_input(definition_of(stored), input_data)
+
+    async def _check_cancel(self, execution_id: str) -> None:
+        """Raise what :meth:`cancel` would, and stop nothing."""
+        summary = await self.summary(execution_id)
+        if summary.status.is_terminal:
+            raise AlreadyFinished("execution", execution_id, status=summary.status, asked="cancelled")
+
+
+async def _loaded(pipeline: Path | Flow | LoadedPipeline) -> LoadedPipeline:
+    return await read_pipeline_file(pipeline) if isinstance(pipeline, Path) else _with_code(pipeline)
+
+
+def _with_code(pipeline: Flow | LoadedPipeline) -> LoadedPipeline:
+    return pipeline.load() if isinstance(pipeline, Flow) else pipeline
+
+
+def is_at_rest(status: ExecutionStatus) -> bool:
+    """Whether nothing runs until somebody does something: it has ended, or waits for a person."""
+    return status.is_terminal or status is ExecutionStatus.WAITING_FOR_HUMAN
+
+
+def _has_ended(status: ExecutionStatus) -> bool:
+    return status.is_terminal

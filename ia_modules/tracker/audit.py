@@ -1,0 +1,28 @@
+"""Who did what: a row for everything that somebody changed. Rows are only added."""
+
+from collections.abc import Callable
+
+from ia_modules.database.manager import Statement
+from ia_modules.models import Json, new_id
+from ia_modules.payload import check_name, encode
+
+
+def audit_row(query: Callable[[str], str], actor: str, action: str, subject: str, detail: Json = None) -> Statement:
+    """The row to write when it is done, best in the transaction that does it.
+
+    Args:
+        action: object and verb, such as ``execution.cancel``; of many at once ``executions.cancel``.
+        subject: an id; of many at once what they have in common.
+        detail: what else is to be known, such as a count; JSON.
+
+    Raises:
+        PayloadError: the actor's name is empty or cannot be stored.
+    """
+    row = {
+        "audit_id": new_id(),
+        "actor": check_name(actor, "name of the actor"),
+        "action": action,
+        "subject": subject,
+        "detail": None if detail is None else encode(detail, "detail of an audit row"),
+    }
+    return Statement(query("insert_audit"), [row])
