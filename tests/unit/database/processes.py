@@ -10,21 +10,21 @@ _HOLD_LOCK = """
 import asyncio, sys
 import asyncpg, apsw
 
-url, seconds = sys.argv[1], float(sys.argv[2])
+url = sys.argv[1]
 
 async def on_postgresql():
     connection = await asyncpg.connect(url)
     async with connection.transaction():
         await connection.execute("LOCK TABLE audit_log IN ACCESS EXCLUSIVE MODE")
         print("locked", flush=True)
-        await asyncio.sleep(seconds)
+        sys.stdin.read()
     await connection.close()
 
 async def on_sqlite():
     connection = apsw.Connection(url.removeprefix("sqlite:///"))
     connection.execute("BEGIN IMMEDIATE")
     print("locked", flush=True)
-    await asyncio.sleep(seconds)
+    sys.stdin.read()
     connection.execute("COMMIT")
 
 asyncio.run(on_sqlite() if url.startswith("sqlite") else on_postgresql())
@@ -51,7 +51,7 @@ def other_process(program: str, *arguments: str) -> Generator[tuple[IO[str], IO[
 
 
 @contextmanager
-def lock_held_elsewhere(url: str, seconds: float) -> Generator[None]:
-    """Another process holds the lock that a write of ``audit_log`` needs, for so many seconds from now."""
-    with other_process(_HOLD_LOCK, url, str(seconds)):
+def lock_held_elsewhere(url: str) -> Generator[None]:
+    """Another process holds the lock that a write of ``audit_log`` needs, until the block ends."""
+    with other_process(_HOLD_LOCK, url):
         yield

@@ -8,8 +8,8 @@ import sys
 import pytest
 
 from ia_modules.database.manager import DatabaseManager
+from tests.unit.database.test_driver import added
 from tests.unit.database.test_manager import ids
-from tests.unit.database.test_scripts import added
 
 WRITE = """
 import asyncio, sys

@@ -9,8 +9,11 @@ from ia_modules.database.driver import Dialect
 from ia_modules.database.manager import DatabaseManager
 from ia_modules.errors import (
     ConstraintViolated,
+    DatabaseBusy,
     DatabaseClosed,
     DatabaseError,
+    DatabaseFull,
+    DatabaseUnavailable,
     InvalidQuery,
 )
 from ia_modules.models import parse_time
@@ -248,3 +251,18 @@ async def test_every_error_has_the_drivers_as_its_cause(database: DatabaseManage
     with pytest.raises(DatabaseError) as caught:
         await database.fetch_all_async("SELEC 1")
     assert type(caught.value.__cause__).__module__.split(".")[0] in ("apsw", "asyncpg")
+
+
+FULL = {
+    "sqlite": "PRAGMA max_page_count = 1",  # SQLite takes what the file has already for the least possible
+    "postgresql": "DO $$ BEGIN RAISE 'could not extend file' USING ERRCODE = '53100'; END $$",
+}
+
+
+async def test_a_full_disk_is_neither_busy_nor_away(database: DatabaseManager, dialect: Dialect) -> None:
+    with pytest.raises(DatabaseFull, match=r"[Mm]ake room") as caught:
+        async with database.transaction() as handle:
+            await handle.execute(FULL[dialect])
+            await handle.execute(ADD, {"audit_id": "x" * 100_000})
+    assert not isinstance(caught.value, DatabaseBusy | DatabaseUnavailable)
+    assert await ids(database) == []

@@ -1,35 +1,20 @@
-from contextlib import suppress
+import asyncio
+from collections.abc import AsyncGenerator, Awaitable, Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 import pytest
 
+from ia_modules.database.driver import Rows
 from ia_modules.database.manager import DatabaseManager, Script, Statement
-from ia_modules.errors import InvalidQuery, TransactionMisuse
-from tests.unit.database.test_manager import ADD, ids
-from tests.unit.database.test_scripts import added
+from ia_modules.errors import (
+    DatabaseUnavailable,
+)
+from tests.conftest import closing_manager
+from tests.unit.database.test_driver import added
+from tests.unit.database.test_manager import ADD, IDS, ids
 
 pytestmark = pytest.mark.parametrize("dialect", ["postgresql"])
-
-
-@pytest.mark.parametrize(
-    "leave_something",
-    [
-        "SET work_mem = '3MB'",
-        "/* a comment */ SET work_mem = '3MB'",
-        "SELECT 1; SET work_mem = '3MB'",
-        "SELECT set_config('work_mem', '3MB', false)",
-        "SELECT pg_advisory_lock(1)",
-        "CREATE TEMPORARY TABLE left_over (a TEXT)",
-    ],
-)
-async def test_what_a_statement_leaves_on_its_connection_is_not_found_by_the_next(
-    database_url: str, leave_something: str
-) -> None:
-    async with DatabaseManager(database_url, pool_size=1) as database:
-        await database.execute_async(leave_something)
-        assert await database.fetch_one_async("SHOW work_mem") == {"work_mem": "4MB"}
-        assert await database.fetch_one_async("SHOW lock_timeout") == {"lock_timeout": "10s"}
-        locks = "SELECT count(*) AS held FROM pg_locks WHERE locktype = 'advisory' AND pid = pg_backend_pid()"
-        assert await database.fetch_one_async(locks) == {"held": 0}
 
 
 async def test_a_script_costs_one_round_trip_for_each_statement_and_two_for_its_transaction(database_url: str) -> None:
@@ -53,33 +38,89 @@ async def test_a_script_costs_one_round_trip_for_each_statement_and_two_for_its_
         assert await database.fetch_one_async("SHOW lock_timeout") == {"lock_timeout": "10s"}
 
 
-async def test_a_commit_that_the_server_answers_with_a_rollback_is_an_error(database: DatabaseManager) -> None:
-    """Below the handle, which would have refused: so that no way to a COMMIT can lose what it promises."""
-    with pytest.raises(TransactionMisuse, match="rolled the transaction back instead of committing it"):
-        async with database._driver.transaction(10) as session:
-            await session.execute(ADD, {"audit_id": "1"})
-            with suppress(InvalidQuery):
-                await session.execute("SELECT nothing_there", {})
-    assert await ids(database) == []
-    assert await database.run(added("2")) == 1
-
-
-async def test_thousands_of_rows_go_at_once(database: DatabaseManager) -> None:
-    sql = f"{ADD} RETURNING audit_id"
-    await database.execute_many_async(sql, [{"audit_id": f"{number:05}"} for number in range(3000)])
-    assert await database.fetch_one_async("SELECT count(*) AS n FROM audit_log") == {"n": 3000}
-
-
 async def test_the_program_is_named_to_the_server(database: DatabaseManager) -> None:
     assert await database.fetch_one_async("SHOW application_name") == {"application_name": "ia_modules"}
 
 
-async def test_a_changed_schema_does_not_break_prepared_statements(
-    database: DatabaseManager, database_url: str
+def lose_every_connection(url: str) -> None:
+    """As when the server was started again. It blocks the loop, so that asyncpg does not see it before it is used."""
+    kill = (
+        "SELECT pg_terminate_backend(pid, 5000) AS ended FROM pg_stat_activity"
+        " WHERE datname = current_database() AND pid <> pg_backend_pid() AND backend_type = 'client backend'"
+    )
+
+    def in_a_thread() -> Rows:
+        with closing_manager(DatabaseManager(url, pool_size=1)) as admin:
+            return admin.fetch_all(kill)
+
+    with ThreadPoolExecutor() as threads:
+        ended = threads.submit(in_a_thread).result()
+    assert ended == [{"ended": True}] * 4  # three that work, one that notifies
+
+
+@pytest.fixture
+async def four_connections(database_url: str) -> AsyncGenerator[DatabaseManager]:
+    async with DatabaseManager(database_url, pool_size=3) as database:
+        await database.execute_async(ADD, {"audit_id": "1"})
+        await asyncio.gather(
+            *(database.fetch_all_async("SELECT pg_sleep(0.1)") for _ in range(3)), database.notify("x")
+        )
+        yield database
+
+
+async def write_in_a_transaction(database: DatabaseManager) -> None:
+    async with database.transaction() as handle:
+        await handle.execute(ADD, {"audit_id": "2"})
+
+
+def all_ids() -> Script[Rows]:
+    return (yield Statement(IDS))
+
+
+@pytest.mark.parametrize(
+    "use",
+    [
+        lambda database: database.fetch_one_async(IDS),
+        lambda database: database.fetch_all_async(IDS),
+        lambda database: database.read(all_ids()),
+        lambda database: database.run(added("2")),
+        lambda database: database.notify("y"),
+        write_in_a_transaction,
+    ],
+)
+async def test_connections_that_were_lost_while_idle_are_not_noticed(
+    four_connections: DatabaseManager, database_url: str, use: Callable[[DatabaseManager], Awaitable[Any]]
 ) -> None:
-    sql = "SELECT * FROM audit_log"
-    for _ in range(2):
-        assert await database.fetch_all_async(sql) == []
-    async with DatabaseManager(database_url) as other:
-        await other.execute_async("ALTER TABLE audit_log ADD COLUMN more TEXT")
-    assert await database.fetch_all_async(sql) == []
+    lose_every_connection(database_url)
+    await use(four_connections)
+    await four_connections.execute_async("DELETE FROM audit_log WHERE audit_id = '2'")
+    assert await ids(four_connections) == ["1"]
+
+
+@pytest.mark.parametrize(
+    "write",
+    [
+        lambda database: database.execute_async(ADD, {"audit_id": "2"}),
+        lambda database: database.fetch_all_async(f"{ADD} RETURNING audit_id", {"audit_id": "2"}),
+    ],
+)
+async def test_a_write_alone_whose_connection_was_lost_is_not_repeated(
+    four_connections: DatabaseManager, database_url: str, write: Callable[[DatabaseManager], Awaitable[Any]]
+) -> None:
+    lose_every_connection(database_url)
+    with pytest.raises(DatabaseUnavailable, match="The connection to PostgreSQL at .* was lost"):
+        await write(four_connections)
+    await write(four_connections)
+    assert await ids(four_connections) == ["1", "2"]
+
+
+async def test_a_script_that_had_begun_is_not_repeated(database: DatabaseManager, database_url: str) -> None:
+    def script() -> Script[Rows]:
+        pid = (yield Statement("SELECT pg_backend_pid() AS pid"))[0]["pid"]
+        yield Statement("SELECT pg_terminate_backend(:pid)", ({"pid": pid},))
+        return (yield Statement(IDS))
+
+    for attempt in (database.read(script()), database.run(script())):
+        with pytest.raises(DatabaseUnavailable, match="was lost"):
+            await attempt
+    assert await ids(database) == []

@@ -5,12 +5,11 @@ from contextlib import aclosing
 
 import pytest
 
-from ia_modules.database import postgresql_listener
 from ia_modules.database.manager import DatabaseManager
 from ia_modules.errors import DatabaseClosed
 from tests.unit.database.processes import other_process
+from tests.unit.database.test_driver import added
 from tests.unit.database.test_manager import ADD, ids
-from tests.unit.database.test_scripts import added
 
 WRITE_ONCE = """
 import asyncio, sys
@@ -114,53 +113,3 @@ async def test_a_listener_of_a_closed_manager_is_refused_and_starts_no_thread(da
     with pytest.raises(DatabaseClosed):
         await anext(database.signals())
     assert threading.active_count() == before
-
-
-@pytest.mark.parametrize("dialect", ["postgresql"])
-async def test_a_lost_connection_is_made_again_and_says_so(database: DatabaseManager) -> None:
-    async with aclosing(database.signals()) as signals:
-        assert await soon(signals) is None
-        ended = await database.fetch_all_async(
-            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE query = 'LISTEN \"ia_modules\"'"
-            " AND datname = current_database()"
-        )
-        assert len(ended) == 1
-        assert await soon(signals) is None  # something may have changed
-        await database.notify("again")
-        assert await soon(signals) == "again"
-
-
-@pytest.mark.parametrize("dialect", ["postgresql"])
-async def test_a_listener_asks_now_and_then_whether_the_server_is_still_there(
-    database: DatabaseManager, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(postgresql_listener, "_CHECK_SECONDS", 0.01)
-    listeners = "SELECT count(*) AS n FROM pg_stat_activity WHERE query = :query AND datname = current_database()"
-    async with aclosing(database.signals()) as signals, asyncio.timeout(5):
-        assert await soon(signals) is None
-        while await database.fetch_one_async(listeners, {"query": "SELECT 1"}) == {"n": 0}:
-            pass
-        await database.notify("still")
-        assert await soon(signals) == "still"
-
-
-@pytest.mark.parametrize("dialect", ["postgresql"])
-async def test_payloads_that_nobody_reads_become_one_look(database: DatabaseManager) -> None:
-    async with aclosing(database.signals()) as signals:
-        assert await soon(signals) is None
-        for number in range(1100):
-            await database.notify(str(number))
-        heard = [await soon(signals)]
-        while heard[-1] != "1099":
-            heard.append(await soon(signals))
-        assert None in heard[:2]
-        assert len(heard) < 200
-
-
-@pytest.mark.parametrize("dialect", ["postgresql"])
-async def test_notifying_works_while_every_connection_is_in_use(database_url: str) -> None:
-    async with DatabaseManager(database_url, pool_size=1) as database, aclosing(database.signals()) as signals:
-        assert await soon(signals) is None
-        async with database.transaction():
-            await database.notify("still")
-            assert await soon(signals) == "still"

@@ -9,8 +9,8 @@ import pytest
 from ia_modules.database.driver import Dialect
 from ia_modules.database.manager import DatabaseManager, Transaction
 from ia_modules.errors import ConstraintViolated, InvalidQuery, TransactionMisuse
+from tests.unit.database.test_driver import SLOW, added
 from tests.unit.database.test_manager import ADD, IDS, ids
-from tests.unit.database.test_scripts import SLOW, added
 
 
 async def test_a_transaction_is_committed_when_its_block_ends(database: DatabaseManager) -> None:
