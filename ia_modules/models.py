@@ -324,10 +324,10 @@ class LogRecord(Record):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class InteractionRecord(Record):
+class InteractionSummary(Record):
     """A question to a person. ``status`` is ``pending``, ``answered``, ``expired`` or ``cancelled``.
 
-    ``deadline_at`` None: it waits for ever. ``actor`` and ``response`` are None until it is answered.
+    ``deadline_at`` None: it waits for ever. ``actor`` is None until it is answered.
     """
 
     interaction_id: str
@@ -336,14 +336,26 @@ class InteractionRecord(Record):
     status: str
     prompt: str | None
     ui_schema: Json
-    data: Json
-    assigned_users: Json
-    on_timeout: Json
     deadline_at: datetime | None
     created_at: datetime
     completed_at: datetime | None
     actor: str | None
+    sequence: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class InteractionRecord(InteractionSummary):
+    """A question to a person, with what led to it and the answer.
+
+    ``response`` is None until it is answered. ``is_overdue``: its deadline had passed when it was read, by the clock of
+    the database, and it is still open.
+    """
+
+    data: Json
+    assigned_users: Json
+    on_timeout: Json
     response: Json
+    is_overdue: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -366,6 +378,12 @@ class Changes:
     logs: tuple[LogRecord, ...]
     after: int
     upto: int
+    interactions: tuple[InteractionSummary, ...] = ()
+
+    @property
+    def rows(self) -> tuple[StepSummary | InteractionSummary | LogRecord, ...]:
+        """Everything but the execution, a kind after the other: steps, then their questions and lines."""
+        return (*self.steps, *self.interactions, *self.logs)
 
     @property
     def more(self) -> bool:

@@ -51,7 +51,7 @@ class Page:
     """What is new of an execution, with ``after < sequence <= upto``, encoded.
 
     Attributes:
-        rows: the messages about steps and lines, as JSON with commas between them; empty when there are none.
+        rows: the messages about steps, questions and lines, as JSON with commas between them; empty without any.
         execution: the message about the execution, which ends a page; empty in a page without anything new.
     """
 
@@ -90,6 +90,7 @@ def until(changes: Changes, upto: int) -> Changes:
     return replace(
         changes,
         steps=tuple(step for step in changes.steps if step.sequence <= upto),
+        interactions=tuple(question for question in changes.interactions if question.sequence <= upto),
         logs=tuple(line for line in changes.logs if line.sequence <= upto),
         upto=upto,
     )
@@ -99,12 +100,12 @@ def small_page(changes: Changes, encode: Encode) -> tuple[Page, int]:
     """As much of changes as one frame shall hold, and how many rows; one number is never split, whatever it has."""
     page = encode(changes)
     while page.size > _CHARACTERS_PER_PAGE:
-        sequences = sorted({row.sequence for row in (*changes.steps, *changes.logs)})
+        sequences = sorted({row.sequence for row in changes.rows})
         if len(sequences) < 2:
             break
         changes = until(changes, sequences[len(sequences) // 2 - 1])
         page = encode(changes)
-    return page, len(changes.steps) + len(changes.logs)
+    return page, len(changes.rows)
 
 
 class Rows(Protocol):

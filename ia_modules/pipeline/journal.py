@@ -13,6 +13,7 @@ from ia_modules.models import (
     ExecutionStatus,
     ExecutionSummary,
     InteractionRecord,
+    InteractionSummary,
     Json,
     Lease,
     LogRecord,
@@ -123,11 +124,17 @@ class Journal(Protocol):
 
 
 def page_of(
-    execution: ExecutionSummary, steps: list[StepSummary], logs: list[LogRecord], *, after: int, limit: int
+    execution: ExecutionSummary,
+    steps: list[StepSummary],
+    interactions: list[InteractionSummary],
+    logs: list[LogRecord],
+    *,
+    after: int,
+    limit: int,
 ) -> Changes:
     """The first page of what is newer than ``after``: at most ``limit`` of each, and whole sequence numbers only."""
     upto = execution.sequence
-    for rows in (steps, logs):
+    for rows in (steps, interactions, logs):
         sequences = sorted(row.sequence for row in rows)
         if len(sequences) > limit:
             last_whole = sequences[limit] - 1  # the first row that is left out takes its number with it ...
@@ -135,6 +142,12 @@ def page_of(
     return Changes(
         execution=execution,
         steps=tuple(sorted((s for s in steps if s.sequence <= upto), key=lambda s: (s.sequence, s.step_execution_id))),
+        interactions=tuple(
+            sorted(
+                (question for question in interactions if question.sequence <= upto),
+                key=lambda question: (question.sequence, question.interaction_id),
+            )
+        ),
         logs=tuple(
             sorted((line for line in logs if line.sequence <= upto), key=lambda line: (line.sequence, line.log_id))
         ),

@@ -28,6 +28,7 @@ from ia_modules.models import (
     ExecutionStatus,
     ExecutionSummary,
     InteractionRecord,
+    InteractionSummary,
     Json,
     JsonText,
     Lease,
@@ -169,10 +170,15 @@ class MemoryJournal:
             raise InteractionNotFound(interaction_id)
         if asked.status != "pending":
             raise AlreadyAnswered(interaction_id, status=asked.status, actor=asked.actor)
-        self._interactions[interaction_id] = replace(
-            asked, status="answered", completed_at=self._now(), actor=actor, response=deepcopy(response)
-        )
         known = self._known(asked.execution_id)
+        self._interactions[interaction_id] = replace(
+            asked,
+            status="answered",
+            sequence=known.sequence + 1,
+            completed_at=self._now(),
+            actor=actor,
+            response=deepcopy(response),
+        )
         waited = known.status is ExecutionStatus.WAITING_FOR_HUMAN
         self._executions[known.execution_id] = replace(
             known, sequence=known.sequence + 1, status=ExecutionStatus.PENDING if waited else known.status
@@ -180,8 +186,17 @@ class MemoryJournal:
         return asked.execution_id
 
     async def get_interactions(self, execution_id: ExecutionId) -> list[InteractionRecord]:
-        asked = [asked for asked in self._interactions.values() if asked.execution_id == execution_id]
-        return deepcopy(sorted(asked, key=lambda asked: asked.interaction_id))
+        questions = [each for each in self._interactions.values() if each.execution_id == execution_id]
+        now = self._now()
+        return [
+            replace(
+                deepcopy(question),
+                is_overdue=question.status == "pending"
+                and question.deadline_at is not None
+                and question.deadline_at <= now,
+            )
+            for question in sorted(questions, key=lambda question: question.interaction_id)
+        ]
 
     async def get_execution(self, execution_id: ExecutionId) -> ExecutionRecord | None:
         return deepcopy(self._executions.get(execution_id))  # a copy, as a database gives one
@@ -197,8 +212,13 @@ class MemoryJournal:
         steps = [
             deepcopy(step.narrow(StepSummary)) for step in self._steps[execution_id].values() if step.sequence > after
         ]
+        interactions = [
+            deepcopy(question.narrow(InteractionSummary))
+            for question in self._interactions.values()
+            if question.execution_id == execution_id and question.sequence > after
+        ]
         logs = [deepcopy(line) for line in self._logs[execution_id].values() if line.sequence > after]
-        return page_of(execution.narrow(ExecutionSummary), steps, logs, after=after, limit=limit)
+        return page_of(execution.narrow(ExecutionSummary), steps, interactions, logs, after=after, limit=limit)
 
     def _home_of(self, transition: Transition) -> ExecutionId:
         if not transition.updates:
@@ -254,9 +274,10 @@ class MemoryJournal:
         for interaction_id in transition.expires:
             asked = self._interactions[interaction_id]
             if asked.status == "pending":
-                self._interactions[interaction_id] = replace(asked, status="expired", completed_at=now)
+                expired = replace(asked, status="expired", sequence=state.sequence, completed_at=now)
+                self._interactions[interaction_id] = expired
         for ask in transition.asks:
-            self._interactions.setdefault(ask.interaction_id, _asked(ask, state.execution_id, now))
+            self._interactions.setdefault(ask.interaction_id, _asked(ask, state, now))
         if decision.closes_open_steps:
             self._close_open(state.execution_id, state.sequence)
         if state.status is ExecutionStatus.WAITING_FOR_HUMAN and self._is_answered(state.execution_id):
@@ -298,7 +319,9 @@ class MemoryJournal:
             steps[step.step_execution_id] = _updated(step, ended, sequence, now)
         for asked in [asked for asked in self._interactions.values() if asked.execution_id == execution_id]:
             if asked.status == "pending":
-                self._interactions[asked.interaction_id] = replace(asked, status="cancelled", completed_at=now)
+                self._interactions[asked.interaction_id] = replace(
+                    asked, status="cancelled", sequence=sequence, completed_at=now
+                )
 
 
 def _created(new: NewExecution, state: ExecutionState, registered_name: str, now: datetime) -> ExecutionRecord:
@@ -332,11 +355,11 @@ def _created(new: NewExecution, state: ExecutionState, registered_name: str, now
     )
 
 
-def _asked(ask: NewInteraction, execution_id: ExecutionId, now: datetime) -> InteractionRecord:
+def _asked(ask: NewInteraction, state: ExecutionState, now: datetime) -> InteractionRecord:
     waits = None if ask.timeout_seconds is None else timedelta(seconds=ask.timeout_seconds)
     return InteractionRecord(
         interaction_id=ask.interaction_id,
-        execution_id=execution_id,
+        execution_id=state.execution_id,
         step_execution_id=ask.step_execution_id,
         status="pending",
         prompt=ask.prompt,
@@ -349,6 +372,8 @@ def _asked(ask: NewInteraction, execution_id: ExecutionId, now: datetime) -> Int
         completed_at=None,
         actor=None,
         response=None,
+        sequence=state.sequence,
+        is_overdue=False,
     )
 
 

@@ -26,6 +26,7 @@ from ia_modules.models import (
     Changes,
     ExecutionId,
     ExecutionStatus,
+    InteractionSummary,
     JsonText,
     Lease,
     PipelineId,
@@ -473,7 +474,55 @@ class JournalContract:
         (question,) = await journal.get_interactions(execution_id)
         assert (question.status, question.actor) == ("answered", "ann")
 
+    async def test_whether_a_question_is_overdue_is_read_with_it(
+        self, journal: Journal, execution_id: ExecutionId
+    ) -> None:
+        for timeout_seconds in (0.01, 60, None):
+            started, attempt = _start(execution_id, f"ask-{timeout_seconds}")
+            await journal.record(started)
+            question = replace(_question(attempt), timeout_seconds=timeout_seconds)
+            await journal.record(replace(_end(execution_id, attempt, StepStatus.WAITING), asks=(question,)))
+        while not (questions := await journal.get_interactions(execution_id))[0].is_overdue:  # noqa: ASYNC110 - asks the records
+            await asyncio.sleep(0.01)
+        assert [question.is_overdue for question in questions] == [True, False, False]
+        await journal.answer_interaction(questions[0].interaction_id, {"yes": True}, actor="ann")
+        assert not (await journal.get_interactions(execution_id))[0].is_overdue
+
     # Changes
+
+    async def test_changes_have_questions_when_they_are_asked_and_when_they_close(
+        self, journal: Journal, execution_id: ExecutionId
+    ) -> None:
+        ids: list[str] = []
+        for step_id in ("answered", "expired", "cancelled"):
+            started, attempt = _start(execution_id, step_id)
+            await journal.record(started)
+            question = _question(attempt)
+            ids.append(question.interaction_id)
+            await journal.record(replace(_end(execution_id, attempt, StepStatus.WAITING), asks=(question,)))
+        changes = await journal.changes(execution_id)
+        assert [(each.interaction_id, each.status, each.sequence) for each in changes.interactions] == [
+            (ids[0], "pending", 3),
+            (ids[1], "pending", 5),
+            (ids[2], "pending", 7),
+        ]
+        for close in (
+            journal.answer_interaction(ids[0], {"yes": True}, actor="ann"),
+            journal.record(Transition(execution_id=execution_id, writer=OWNER, expires=(ids[1],))),
+            journal.record(_become(execution_id, ExecutionStatus.FAILED)),
+        ):
+            cursor = changes.upto
+            await close
+            changes = await journal.changes(execution_id, cursor)
+            (closed,) = changes.interactions
+            assert (closed.interaction_id, closed.sequence, changes.upto) == (ids.pop(0), cursor + 1, cursor + 1)
+            (question,) = [
+                each
+                for each in await journal.get_interactions(execution_id)
+                if each.interaction_id == closed.interaction_id
+            ]
+            assert closed == question.narrow(InteractionSummary)
+            assert closed.completed_at is not None
 
     async def test_changes_are_what_is_newer_than_the_cursor(self, journal: Journal, execution_id: ExecutionId) -> None:
         started, step_id = _start(execution_id, "load")
@@ -504,14 +553,18 @@ class JournalContract:
         await journal.record(Transition(execution_id=execution_id, writer=OWNER, new=new))
         for size in sizes:
             starts = tuple(_start(execution_id, f"step-{number}")[0].starts[0] for number in range(size))
+            asks = tuple(_question(start.step_execution_id) for start in starts[: size // 3])
             logs = tuple(LogLine(log_id=new_id(), message="line") for _ in range(size // 2))
-            await journal.record(Transition(execution_id=execution_id, writer=OWNER, starts=starts, logs=logs))
+            await journal.record(
+                Transition(execution_id=execution_id, writer=OWNER, starts=starts, asks=asks, logs=logs)
+            )
         pages = await _all_pages(journal, execution_id, limit)
         seen = [step.sequence for page in pages for step in page.steps]
         assert seen == sorted(number for number, size in enumerate(sizes, start=2) for _ in range(size))
         assert len([line for page in pages for line in page.logs]) == sum(size // 2 for size in sizes)
+        assert len([each for page in pages for each in page.interactions]) == sum(size // 3 for size in sizes)
         for page in pages:
-            assert all(page.after < row.sequence <= page.upto for row in (*page.steps, *page.logs))
+            assert all(page.after < row.sequence <= page.upto for row in page.rows)
 
     # Everything at once
 

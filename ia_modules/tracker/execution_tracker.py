@@ -256,7 +256,7 @@ class ExecutionTracker(ExecutionWriter):
             woken = yield Statement(query("wake_waiting_execution"), [answer])
             if not woken:
                 raise InteractionNotFound(interaction_id)
-            if not (yield Statement(query("answer_interaction"), [answer])):
+            if not (yield Statement(query("answer_interaction"), [answer | {"sequence": woken[0]["sequence"]}])):
                 known = yield Statement(query("get_interaction"), [answer])
                 raise AlreadyAnswered(interaction_id, status=known[0]["status"], actor=known[0]["actor"])
             yield Statement(query("insert_response"), [answer])

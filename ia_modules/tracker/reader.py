@@ -10,6 +10,7 @@ from ia_modules.models import (
     ExecutionRecord,
     ExecutionSummary,
     InteractionRecord,
+    InteractionSummary,
     LogRecord,
     PipelineId,
     PipelineRecord,
@@ -167,7 +168,7 @@ class ExecutionReader:
             execution = ExecutionSummary.from_row(rows[0])
             window = {"execution_id": execution_id, "after": after, "upto": execution.sequence, "limit": limit + 1}
             found: list[list[dict[str, Any]]] = []
-            for name in ("changed_steps", "changed_logs"):
+            for name in ("changed_steps", "changed_interactions", "changed_logs"):
                 rows = yield Statement(query(name), [window])
                 if len(rows) > limit and rows[0]["sequence"] == rows[-1]["sequence"]:
                     # One number has more rows than a page: take all of them, as it is never split.
@@ -175,8 +176,9 @@ class ExecutionReader:
                     rows = yield Statement(query(name), [whole])
                 found.append(rows)
             steps = [StepSummary.from_row(row) for row in found[0]]
-            logs = [LogRecord.from_row(row) for row in found[1]]
-            return page_of(execution, steps, logs, after=after, limit=limit)
+            interactions = [InteractionSummary.from_row(row) for row in found[1]]
+            logs = [LogRecord.from_row(row) for row in found[2]]
+            return page_of(execution, steps, interactions, logs, after=after, limit=limit)
 
         return await self._database.read(read())
 

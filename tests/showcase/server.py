@@ -118,6 +118,7 @@ class Picture:
         self.cursor = 0
         self.execution: Frame = {}
         self.steps: dict[str, Frame] = {}
+        self.questions: dict[str, Frame] = {}
         self.lines: dict[str, Frame] = {}
         self.resyncs = 0
 
@@ -142,6 +143,8 @@ class Picture:
             self.cursor = row["sequence"]
             if row["type"] == "step_update":
                 self.steps[row["data"]["step_execution_id"]] = row["data"]
+            elif row["type"] == "interaction_update":
+                self.questions[row["data"]["interaction_id"]] = row["data"]
             else:
                 assert row["type"] == "log"
                 assert row["data"]["log_id"] not in self.lines  # a line never changes: it is told once
@@ -175,6 +178,10 @@ class Picture:
         for step in steps:
             told = self.steps[step["step_execution_id"]]
             assert told == {name: step.get(name, told[name]) for name in told}
+        questions = [question.to_dict() for question in await rows.get_interactions(execution_id)]
+        assert [question["interaction_id"] for question in questions] == sorted(self.questions)
+        for question in questions:
+            assert question.items() >= self.questions[question["interaction_id"]].items()
         lines: list[Frame] = []
         after, more = 0, True
         while more:

@@ -17,7 +17,7 @@ from ia_modules.cli.interrupt import quiet_keyboard
 from ia_modules.cli.output.live_view import LiveView
 from ia_modules.cli.output.step_table import StepTable, note_of
 from ia_modules.cli.output.terminal import clock, console, duration, excerpt, json_text, plain, warn
-from ia_modules.models import Changes, ExecutionRecord, LogRecord, StepSummary
+from ia_modules.models import Changes, ExecutionRecord, InteractionSummary, LogRecord, StepSummary
 from ia_modules.pipeline.document.graph import Graph
 
 _REFRESH_PER_SECOND = 8
@@ -67,8 +67,9 @@ class JsonLines:
         self._out = out
 
     def show(self, changes: Changes) -> None:
-        rows: list[tuple[str, StepSummary | LogRecord]] = [
+        rows: list[tuple[str, StepSummary | InteractionSummary | LogRecord]] = [
             *(("step_update", step) for step in changes.steps),
+            *(("interaction_update", question) for question in changes.interactions),
             *(("log", line) for line in changes.logs),
         ]
         for kind, row in sorted(rows, key=lambda each: each[1].sequence):

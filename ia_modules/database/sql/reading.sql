@@ -53,9 +53,19 @@ SELECT log_id, execution_id, step_execution_id, level, message, data, logged_at,
  ORDER BY sequence, log_id
  LIMIT :limit;
 
+-- name: changed_interactions
+SELECT interactions.interaction_id, execution_id, step_execution_id, status, prompt, ui_schema, deadline_at,
+       interactions.created_at, completed_at, sequence, actor
+  FROM interactions
+  LEFT JOIN interaction_responses ON interaction_responses.interaction_id = interactions.interaction_id
+ WHERE execution_id = :execution_id AND sequence > :after AND sequence <= :upto
+ ORDER BY sequence, interactions.interaction_id
+ LIMIT :limit;
+
 -- name: get_interactions
 SELECT interactions.interaction_id, execution_id, step_execution_id, status, prompt, ui_schema, data, assigned_users,
-       on_timeout, deadline_at, interactions.created_at, completed_at, actor, response
+       on_timeout, deadline_at, interactions.created_at, completed_at, sequence, actor, response,
+       COALESCE(status = 'pending' AND deadline_at <= ia_now(), FALSE) AS is_overdue
   FROM interactions
   LEFT JOIN interaction_responses ON interaction_responses.interaction_id = interactions.interaction_id
  WHERE execution_id = :execution_id
@@ -63,7 +73,8 @@ SELECT interactions.interaction_id, execution_id, step_execution_id, status, pro
 
 -- name: get_interaction
 SELECT interactions.interaction_id, execution_id, step_execution_id, status, prompt, ui_schema, data, assigned_users,
-       on_timeout, deadline_at, interactions.created_at, completed_at, actor, response
+       on_timeout, deadline_at, interactions.created_at, completed_at, sequence, actor, response,
+       COALESCE(status = 'pending' AND deadline_at <= ia_now(), FALSE) AS is_overdue
   FROM interactions
   LEFT JOIN interaction_responses ON interaction_responses.interaction_id = interactions.interaction_id
  WHERE interactions.interaction_id = :interaction_id;

@@ -173,7 +173,7 @@ SELECT execution_id
 
 -- name: answer_interaction
 UPDATE interactions
-   SET status = 'answered', completed_at = ia_now()
+   SET status = 'answered', sequence = :sequence, completed_at = ia_now()
  WHERE interaction_id = :interaction_id
    AND status = 'pending'
 RETURNING execution_id, step_execution_id;
@@ -202,4 +202,4 @@ UPDATE pipeline_executions
 UPDATE pipeline_executions
    SET sequence = sequence + 1, status = CASE WHEN status = 'waiting_for_human' THEN 'pending' ELSE status END
  WHERE execution_id = (SELECT execution_id FROM interactions WHERE interaction_id = :interaction_id)
-RETURNING execution_id;
+RETURNING execution_id, sequence;

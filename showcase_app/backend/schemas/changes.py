@@ -5,13 +5,19 @@ from typing import Annotated, Literal, Self
 from pydantic import BaseModel, Field
 
 from ia_modules.models import Changes
-from showcase_app.backend.schemas.executions import ExecutionOut, LogOut, StepOut
+from showcase_app.backend.schemas.executions import ExecutionOut, InteractionOut, LogOut, StepOut
 
 
-class StepUpdate(BaseModel):
+class StepMessage(BaseModel):
     type: Literal["step_update"] = "step_update"
     sequence: int
     data: StepOut
+
+
+class InteractionMessage(BaseModel):
+    type: Literal["interaction_update"] = "interaction_update"
+    sequence: int
+    data: InteractionOut
 
 
 class LogMessage(BaseModel):
@@ -20,7 +26,7 @@ class LogMessage(BaseModel):
     data: LogOut
 
 
-class ExecutionUpdate(BaseModel):
+class ExecutionMessage(BaseModel):
     """Ends a page: its ``sequence`` is the cursor that continues after everything before it."""
 
     type: Literal["execution_update"] = "execution_update"
@@ -28,22 +34,27 @@ class ExecutionUpdate(BaseModel):
     data: ExecutionOut
 
 
-Message = Annotated[StepUpdate | LogMessage | ExecutionUpdate, Field(discriminator="type")]
+RowMessage = StepMessage | InteractionMessage | LogMessage
+Message = Annotated[RowMessage | ExecutionMessage, Field(discriminator="type")]
 
 
-def messages_of(changes: Changes) -> list[StepUpdate | LogMessage | ExecutionUpdate]:
-    """A page of changes as it is told: in the order of their numbers, a step before its lines, the execution last.
+def messages_of(changes: Changes) -> list[RowMessage | ExecutionMessage]:
+    """The messages of a page in the order of their numbers: a step before its question and lines, the execution last.
 
     Nothing new is told with no message at all.
     """
     if changes.upto == changes.after:
         return []
-    rows: list[StepUpdate | LogMessage] = [
-        *(StepUpdate(sequence=step.sequence, data=StepOut.from_record(step)) for step in changes.steps),
+    rows: list[RowMessage] = [
+        *(StepMessage(sequence=step.sequence, data=StepOut.from_record(step)) for step in changes.steps),
+        *(
+            InteractionMessage(sequence=each.sequence, data=InteractionOut.from_record(each))
+            for each in changes.interactions
+        ),
         *(LogMessage(sequence=line.sequence, data=LogOut.of(line)) for line in changes.logs),
     ]
     rows.sort(key=lambda row: row.sequence)
-    return [*rows, ExecutionUpdate(sequence=changes.upto, data=ExecutionOut.from_record(changes.execution))]
+    return [*rows, ExecutionMessage(sequence=changes.upto, data=ExecutionOut.from_record(changes.execution))]
 
 
 class ChangesOut(BaseModel):

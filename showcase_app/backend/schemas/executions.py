@@ -192,6 +192,7 @@ class InteractionOut(Out):
     created_at: Time
     completed_at: Time | None
     actor: str | None = Field(description="Who answered; null until then.")
+    sequence: int = Field(description="Rises with every change of the execution; says which row is the newer one.")
 
 
 class ExecutionDetail(ExecutionOut):

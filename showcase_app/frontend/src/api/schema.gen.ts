@@ -657,7 +657,7 @@ export interface components {
             /** More */
             more: boolean;
             /** Messages */
-            messages: (components["schemas"]["StepUpdate"] | components["schemas"]["LogMessage"] | components["schemas"]["ExecutionUpdate"])[];
+            messages: (components["schemas"]["StepMessage"] | components["schemas"]["InteractionMessage"] | components["schemas"]["LogMessage"] | components["schemas"]["ExecutionMessage"])[];
         };
         /**
          * CompletionOut
@@ -880,6 +880,20 @@ export interface components {
             status?: components["schemas"]["ExecutionStatus"] | null;
         };
         /**
+         * ExecutionMessage
+         * @description Ends a page: its ``sequence`` is the cursor that continues after everything before it.
+         */
+        ExecutionMessage: {
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            type: "execution_update";
+            /** Sequence */
+            sequence: number;
+            data: components["schemas"]["ExecutionOut"];
+        };
+        /**
          * ExecutionOut
          * @description An execution without its payloads.
          */
@@ -1009,20 +1023,6 @@ export interface components {
          * @enum {string}
          */
         ExecutionStatus: "pending" | "running" | "waiting_for_human" | "completed" | "failed" | "cancelled";
-        /**
-         * ExecutionUpdate
-         * @description Ends a page: its ``sequence`` is the cursor that continues after everything before it.
-         */
-        ExecutionUpdate: {
-            /**
-             * @description discriminator enum property added by openapi-typescript
-             * @enum {string}
-             */
-            type: "execution_update";
-            /** Sequence */
-            sequence: number;
-            data: components["schemas"]["ExecutionOut"];
-        };
         /**
          * ExportOut
          * @description Everything on record about an execution, in one file.
@@ -1184,6 +1184,11 @@ export interface components {
              * @description Who answered; null until then.
              */
             actor: string | null;
+            /**
+             * Sequence
+             * @description Rises with every change of the execution; says which row is the newer one.
+             */
+            sequence: number;
             /** Execution Id */
             execution_id: string;
             /** Data */
@@ -1408,6 +1413,17 @@ export interface components {
             version: string;
             services: components["schemas"]["ServicesOut"];
         };
+        /** InteractionMessage */
+        InteractionMessage: {
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            type: "interaction_update";
+            /** Sequence */
+            sequence: number;
+            data: components["schemas"]["InteractionOut"];
+        };
         /**
          * InteractionOut
          * @description A question to a person.
@@ -1446,6 +1462,11 @@ export interface components {
              * @description Who answered; null until then.
              */
             actor: string | null;
+            /**
+             * Sequence
+             * @description Rises with every change of the execution; says which row is the newer one.
+             */
+            sequence: number;
         };
         /**
          * InvalidField
@@ -2304,6 +2325,17 @@ export interface components {
              */
             omitted: ("input_data" | "output_data" | "metadata" | "input_refs" | "traceback")[];
         };
+        /** StepMessage */
+        StepMessage: {
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            type: "step_update";
+            /** Sequence */
+            sequence: number;
+            data: components["schemas"]["StepOut"];
+        };
         /**
          * StepMetricsOut
          * @description A step of a pipeline over the newest executions of the window.
@@ -2431,17 +2463,6 @@ export interface components {
          * @enum {string}
          */
         StepStatus: "pending" | "running" | "waiting" | "completed" | "failed" | "skipped" | "cancelled" | "lost";
-        /** StepUpdate */
-        StepUpdate: {
-            /**
-             * @description discriminator enum property added by openapi-typescript
-             * @enum {string}
-             */
-            type: "step_update";
-            /** Sequence */
-            sequence: number;
-            data: components["schemas"]["StepOut"];
-        };
         /** SystemOut */
         SystemOut: {
             /** Version */
@@ -2596,11 +2617,11 @@ export type DatabaseOut = components['schemas']['DatabaseOut'];
 export type DefinitionProblem = components['schemas']['DefinitionProblem'];
 export type ExecutionDetail = components['schemas']['ExecutionDetail'];
 export type ExecutionFilter = components['schemas']['ExecutionFilter'];
+export type ExecutionMessage = components['schemas']['ExecutionMessage'];
 export type ExecutionOut = components['schemas']['ExecutionOut'];
 export type ExecutionPageOut = components['schemas']['ExecutionPageOut'];
 export type ExecutionPayloadsOut = components['schemas']['ExecutionPayloadsOut'];
 export type ExecutionStatus = components['schemas']['ExecutionStatus'];
-export type ExecutionUpdate = components['schemas']['ExecutionUpdate'];
 export type ExportOut = components['schemas']['ExportOut'];
 export type ExportedExecution = components['schemas']['ExportedExecution'];
 export type ExportedInteraction = components['schemas']['ExportedInteraction'];
@@ -2610,6 +2631,7 @@ export type GraphEdge = components['schemas']['GraphEdge'];
 export type GraphNode = components['schemas']['GraphNode'];
 export type GraphOut = components['schemas']['GraphOut'];
 export type HealthOut = components['schemas']['HealthOut'];
+export type InteractionMessage = components['schemas']['InteractionMessage'];
 export type InteractionOut = components['schemas']['InteractionOut'];
 export type InvalidField = components['schemas']['InvalidField'];
 export type LogLevel = components['schemas']['LogLevel'];
@@ -2640,11 +2662,11 @@ export type SessionOut = components['schemas']['SessionOut'];
 export type SignIn = components['schemas']['SignIn'];
 export type StatisticsOut = components['schemas']['StatisticsOut'];
 export type StepDetail = components['schemas']['StepDetail'];
+export type StepMessage = components['schemas']['StepMessage'];
 export type StepMetricsOut = components['schemas']['StepMetricsOut'];
 export type StepOut = components['schemas']['StepOut'];
 export type StepPageOut = components['schemas']['StepPageOut'];
 export type StepStatus = components['schemas']['StepStatus'];
-export type StepUpdate = components['schemas']['StepUpdate'];
 export type SystemOut = components['schemas']['SystemOut'];
 export type TableOut = components['schemas']['TableOut'];
 export type ValidationOut = components['schemas']['ValidationOut'];
