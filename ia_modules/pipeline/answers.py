@@ -1,7 +1,6 @@
 """What comes of a question to a person: the answer, or what was said to happen when nobody answers in time."""
 
 from collections.abc import Mapping
-from datetime import datetime
 from typing import Any, cast
 
 from ia_modules.errors import HumanInputTimeout
@@ -32,19 +31,19 @@ def new_interaction(asked: HumanInput, attempt: StepExecutionId, result: Mapping
     )
 
 
-def settled(run: RecordedRun, question: InteractionRecord, graph: Graph, *, now: datetime) -> Outcome | None:
+def settled(run: RecordedRun, question: InteractionRecord, graph: Graph) -> Outcome | None:
     """What comes of a waiting step run; None while its question is open."""
     step_id, returned = run.run.key.step_id, cast("dict[str, Any]", run.last.output_data or {})
     if question.status == "answered":
         return _led_on(step_id, answered(returned, question.response))
-    if question.deadline_at is None or now < question.deadline_at:
+    if question.deadline_at is None or not question.is_overdue:
         return None
     if isinstance(question.on_timeout, dict):
         return _led_on(step_id, answered(returned, question.on_timeout))
     if step_id in graph.on_timeout:
         return _led_on(step_id, answered(returned, None), timeout_route(graph, step_id))
     waited = question.deadline_at - question.created_at
-    return Outcome(error=HumanInputTimeout(step_id, waited.total_seconds()))
+    return Outcome(error=HumanInputTimeout(step_id, round(waited.total_seconds(), 3)))
 
 
 def _led_on(step_id: str, result: dict[str, Any], routes: tuple[Route, ...] | None = None) -> Outcome:

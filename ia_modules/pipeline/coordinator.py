@@ -9,7 +9,6 @@ a resumed one are the same code: they only differ in what stands in the records 
 import asyncio
 from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import datetime
 from typing import Any
 
 from ia_modules.errors import (
@@ -123,7 +122,6 @@ class Coordinator:
         services: ServiceRegistry,
         executor: StepExecutor,
         draw: Callable[[], float],
-        now: Callable[[], datetime],
         runs: Iterable[RecordedRun] = (),
         managed: bool = False,
     ) -> None:
@@ -132,13 +130,12 @@ class Coordinator:
         Args:
             given: its input, with the defaults of the parameters.
             draw: uniform in [0, 1), for the delays of retries.
-            now: the time in UTC, for the deadlines of questions.
             runs: what is on record of it, when it is resumed.
             managed: a worker runs it: when its task is cancelled, it goes back into the queue, not to its end.
         """
         self.error: Exception | None = None
         self._pipeline, self._journal, self._lease, self._given = pipeline, journal, lease, given
-        self._services, self._executor, self._draw, self._now = services, executor, draw, now
+        self._services, self._executor, self._draw = services, executor, draw
         self._managed = managed
         self._runs = list(runs)
         self._state = state_of(pipeline.graph, self._runs)
@@ -314,7 +311,7 @@ class Coordinator:
     def _take_answer(self, run: RecordedRun, question: InteractionRecord | None, batch: _Batch) -> None:
         """Go on from a question that was answered, or whose time is over; not where it is still open."""
         key, attempt = run.run.key, run.last.step_execution_id
-        outcome = question and settled(run, question, self._pipeline.graph, now=self._now())
+        outcome = question and settled(run, question, self._pipeline.graph)
         if question is None or outcome is None:
             return
         if question.status != "answered":

@@ -5,7 +5,6 @@ import os
 import random
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, cast
 
@@ -55,19 +54,17 @@ class Runner:
         services: ServiceRegistry | None = None,
         executor: StepExecutor | None = None,
         draw: Callable[[], float] = random.random,
-        now: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         """Record in a journal.
 
         Args:
             services: what steps find under ``self.services``.
             draw: uniform in [0, 1), for the delays of retries.
-            now: the time in UTC, for the deadlines of questions.
         """
         self._journal = journal
         self._services = services or ServiceRegistry()
         self._executor = executor or LocalExecutor()
-        self._draw, self._now = draw, now
+        self._draw = draw
 
     async def start(
         self,
@@ -156,7 +153,6 @@ class Runner:
             services=self._services,
             executor=self._executor,
             draw=self._draw,
-            now=self._now,
             runs=recorded_runs(records, reopened=started.reopened),
             managed=started.managed,
         )

@@ -43,7 +43,7 @@ async def answered_after(clock: Clock, pause: timedelta, *, times: int, **loop_c
     for left in reversed(range(times)):
         clock.at += pause
         await journal.answer_interaction(result["interaction_id"], {"again": left > 0}, actor="ann")
-        result = await (await Runner(journal, now=clock).resume(run.pipeline, run.execution_id)).to_end()
+        result = await (await Runner(journal).resume(run.pipeline, run.execution_id)).to_end()
     return result
 
 
@@ -72,10 +72,10 @@ async def test_the_time_that_a_loop_took_in_another_process_counts_for_its_limit
     result = await run.to_end()
     for _ in range(2):
         await journal.answer_interaction(result["interaction_id"], {"again": True}, actor="ann")
-        result = await (await Runner(journal, now=clock).resume(run.pipeline, run.execution_id)).to_end()
+        result = await (await Runner(journal).resume(run.pipeline, run.execution_id)).to_end()
     await journal.answer_interaction(result["interaction_id"], {"again": True}, actor="ann")
     with pytest.raises(LoopLimitExceeded, match="3720 seconds"):
-        await (await Runner(journal, now=clock).resume(run.pipeline, run.execution_id)).to_end()
+        await (await Runner(journal).resume(run.pipeline, run.execution_id)).to_end()
 
 
 @settings(max_examples=60, deadline=None)
