@@ -15,6 +15,7 @@ from ia_modules.errors import (
     ExecutionNotFound,
     PipelineDefinitionError,
     Problem,
+    StepConflict,
     StepError,
 )
 from ia_modules.models import (
@@ -34,9 +35,10 @@ from ia_modules.pipeline.inputs import prepare_input
 from ia_modules.pipeline.journal import Journal
 from ia_modules.pipeline.loader import load, load_text, syntax_of
 from ia_modules.pipeline.memory_journal import MemoryJournal
-from ia_modules.pipeline.recorded import in_order_of_completion, recorded_runs
+from ia_modules.pipeline.recorded import in_order_of_completion, recorded_runs, state_of
 from ia_modules.pipeline.services import ServiceRegistry
 from ia_modules.pipeline.start import record_start
+from ia_modules.transitions import ExecutionUpdate, Failure, Transition
 
 __all__ = ["Pipeline", "Runner", "create_pipeline_from_json", "read_pipeline_file", "run_pipeline_from_json"]
 
@@ -118,13 +120,17 @@ class Runner:
         Raises:
             ExecutionNotFound: there is no such execution.
             AlreadyFinished: it has completed.
+            StepConflict: its steps do not follow from this definition. It stays as it was, whoever's it is.
         """
         record = await self._record_of(execution_id)
         if record.status is ExecutionStatus.COMPLETED:
             raise AlreadyFinished("execution", execution_id, status=record.status, asked="resumed")
+        reopened = record.status.is_terminal
+        steps = await self._journal.get_execution_steps(execution_id)
+        state_of(pipeline.graph, recorded_runs(steps, reopened=reopened))
         lease = await self._journal.take_over(execution_id, owner=self._journal.owner, reopen=True)
         given = cast("dict[str, Any]", record.input_data or {})
-        return StartedExecution(self, pipeline, lease, given, reopened=record.status.is_terminal)
+        return StartedExecution(self, pipeline, lease, given, reopened=reopened)
 
     def claimed(self, pipeline: LoadedPipeline, record: ExecutionRecord, lease: Lease) -> "StartedExecution":
         """An execution that a worker has claimed under this lease, to go on from its records.
@@ -141,21 +147,15 @@ class Runner:
             StepError: a step failed, and with it the execution; its own exception is the cause.
             PipelineOutputError: the steps ran, but the output is not what was promised.
             ExecutionCancelled: somebody asked for it to be cancelled.
+            StepConflict: its steps do not follow from the definition; it has failed with that.
             LeaseLost: another process has claimed it.
             asyncio.CancelledError: this task was cancelled; so is the execution, on record, unless a worker claimed it.
         """
-        records = await self._journal.get_execution_steps(started.execution_id)
-        coordinator = Coordinator(
-            started.pipeline,
-            self._journal,
-            started.lease,
-            started.given,
-            services=self._services,
-            executor=self._executor,
-            draw=self._draw,
-            runs=recorded_runs(records, reopened=started.reopened),
-            managed=started.managed,
-        )
+        try:
+            coordinator = await self._coordinator_of(started)
+        except StepConflict as conflict:
+            await self._fail(started, conflict)
+            raise
         try:
             status = await coordinator.to_end()
         except AnsweredInTime:  # somebody did when this had just been found to be too late: nothing has run yet
@@ -195,6 +195,30 @@ class Runner:
             result["waiting_step"] = waiting[0].step_id
             result["interaction_id"] = ids.get(waiting[0].step_execution_id)
         return result
+
+    async def _coordinator_of(self, started: "StartedExecution") -> Coordinator:
+        records = await self._journal.get_execution_steps(started.execution_id)
+        return Coordinator(
+            started.pipeline,
+            self._journal,
+            started.lease,
+            started.given,
+            services=self._services,
+            executor=self._executor,
+            draw=self._draw,
+            runs=recorded_runs(records, reopened=started.reopened),
+            managed=started.managed,
+        )
+
+    async def _fail(self, started: "StartedExecution", conflict: StepConflict) -> None:
+        """Record that an execution, which is this process's already, cannot be continued."""
+        message = (
+            f"Its recorded steps do not follow from the definition that it was to be continued with: step "
+            f"{conflict.step_id!r} is recorded as {conflict.recorded}, and {conflict.replayed} was expected. Nothing "
+            f"was run. Start it again from the beginning: ia-modules executions rerun {started.execution_id}"
+        )
+        change = ExecutionUpdate(status=ExecutionStatus.FAILED, failure=Failure(type="StepConflict", message=message))
+        await self._journal.record(Transition(lease=started.lease, writer=self._journal.owner, change=change))
 
     async def _can_go_on(self, execution_id: ExecutionId) -> bool:
         """Whether somebody answered while other steps still ran here, so that nobody was told."""

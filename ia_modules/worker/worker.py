@@ -231,11 +231,7 @@ class Worker:
             await self._fail(claim, Failure(type="PipelineNotFound", message=missing))
             return
         self._tell(f"{claim.execution_id} {claim.pipeline_name} begins")
-        try:
-            await self._to_end(pipeline, record, claim)
-        except StepConflict as conflict:
-            await self._fail(claim, Failure.of(conflict))
-            raise
+        await self._to_end(pipeline, record, claim)
 
     async def _to_end(self, pipeline: LoadedPipeline, record: ExecutionRecord, claim: ClaimedExecution) -> None:
         began = asyncio.get_running_loop().time()
@@ -287,8 +283,10 @@ class Worker:
         match error:
             case None if task.cancelled():
                 self._tell(f"{claim.execution_id} {claim.pipeline_name} stops here: whoever claims it goes on")
-            case None | StepConflict():
+            case None:
                 pass  # said already
+            case StepConflict():
+                self._tell(f"{claim.execution_id} {claim.pipeline_name} failed: {error}")
             case ExecutionCancelled():
                 self._tell(f"{claim.execution_id} {claim.pipeline_name}: cancelled")
             case LeaseLost():

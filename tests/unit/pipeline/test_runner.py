@@ -6,13 +6,13 @@ from typing import Any
 
 import pytest
 
-from ia_modules.errors import PipelineInputError, StepError
+from ia_modules.errors import PipelineInputError, StepConflict, StepError
 from ia_modules.models import ExecutionStatus, StepStatus
 from ia_modules.pipeline.journal import Journal
 from ia_modules.pipeline.recorded import input_of
 from ia_modules.pipeline.runner import Runner
 from tests.unit.pipeline.factories import document
-from tests.unit.pipeline.programs import attempts_of, nothing, recorded, started
+from tests.unit.pipeline.programs import attempts_of, nothing, pipeline_of, recorded, started
 
 
 async def test_a_chain_hands_its_results_on(journal: Journal) -> None:
@@ -130,3 +130,42 @@ async def test_a_failed_execution_is_resumed_where_it_failed(journal: Journal) -
         ("second", 1, 2, "completed"),
     ]
     assert (execution.epoch, execution.failed_steps, execution.error_message) == (2, 0, None)
+
+
+async def test_a_definition_that_does_not_fit_leaves_the_execution_as_it_was(journal: Journal) -> None:
+    broken = True
+
+    async def second(data: dict[str, Any]) -> None:
+        if broken:
+            raise ConnectionError("later")
+
+    code = {"first": nothing, "second": second, "other": nothing}
+    run = await started(journal, document("first", "second", paths=[("first", "second")]), **code)
+    with pytest.raises(StepError):
+        await run.to_end()
+    before = await recorded(journal, run.execution_id)
+    other = pipeline_of(document("other", "second", paths=[("other", "second")]), code)
+    with pytest.raises(StepConflict, match="'first'"):
+        await Runner(journal).resume(other, run.execution_id)
+    assert await recorded(journal, run.execution_id) == before
+    assert before[0].status is ExecutionStatus.FAILED
+    broken = False
+    result = await (await Runner(journal).resume(run.pipeline, run.execution_id)).to_end()
+    assert result["status"] == "completed"
+
+
+async def test_what_a_worker_has_claimed_fails_where_its_definition_does_not_fit(journal: Journal) -> None:
+    ask = {"id": "ask", "type": "human_input", "config": {"prompt": "Ship?"}}
+    run = await started(journal, document("first", ask, paths=[("first", "ask")]), first=nothing)
+    await run.to_end()
+    lease = await journal.take_over(run.execution_id, owner=journal.owner, reopen=True)
+    execution, _ = await recorded(journal, run.execution_id)
+    other = pipeline_of(document("other", ask, paths=[("other", "ask")]), {"other": nothing})
+    with pytest.raises(StepConflict):
+        await Runner(journal).claimed(other, execution, lease).to_end()
+    execution, steps = await recorded(journal, run.execution_id)
+    assert (execution.status, execution.error_type) == (ExecutionStatus.FAILED, "StepConflict")
+    assert execution.error_message is not None
+    assert "do not follow from the definition" in execution.error_message
+    assert f"ia-modules executions rerun {run.execution_id}" in execution.error_message
+    assert [step.status for step in steps] == [StepStatus.COMPLETED, StepStatus.CANCELLED]
