@@ -38,7 +38,6 @@ from ia_modules.models import (
     PipelineRecord,
     PipelineSummary,
     PipelineVersionRecord,
-    RegisteredVersion,
     StepExecutionRecord,
 )
 from ia_modules.payload import content_hash, encode
@@ -141,6 +140,7 @@ class Client:
         new_version: bool = False,
         version_of: str | None = None,
         base_version: int | None = None,
+        make_current: bool = True,
         actor: str | None = None,
     ) -> PipelineVersionRecord:
         """Store a definition and make it the current one; an archived pipeline is active again.
@@ -151,6 +151,7 @@ class Client:
             new_version: its slug may stand for another definition; this becomes the next version.
             version_of: slug or id of the pipeline that it is a version of; implies ``new_version``.
             base_version: store nothing unless this is the current version; None: do not look.
+            make_current: False leaves the current version, where there is one.
 
         Raises:
             PipelineDefinitionError: it is wrong, or its code is not there or may not be used; with every problem.
@@ -170,6 +171,7 @@ class Client:
             source_folder=None if folder is None else str(folder),
             new_version=new_version or before is not None,
             base_version=base_version,
+            make_current=make_current,
         )
         await self._deletion.set_active(await self.pipeline(registered.pipeline_id), is_active=True)
         await self._audit(actor, "pipeline.create" if before is None else "pipeline.update", registered.pipeline_id)
@@ -271,8 +273,7 @@ class Client:
         """
         if isinstance(pipeline, str):
             stored = await self._runnable(pipeline, version)
-            registered = RegisteredVersion(pipeline_id=stored.pipeline_id, version=stored.version)
-            return await self._runner.start(await self._load(stored), input_data, context, version=registered)
+            return await self._runner.start(await self._load(stored), input_data, context, version=stored)
         loaded = await _loaded(pipeline)
         known = await self.tracker.get_pipeline(loaded.definition.slug)
         if known is not None and not known.is_active:
@@ -326,7 +327,7 @@ class Client:
             IAModulesError: for a file or a flow, as :meth:`register`.
         """
         if not isinstance(pipeline, str):
-            stored = await self.register(pipeline, new_version=new_version, actor=actor)
+            stored = await self.register(pipeline, new_version=new_version, make_current=False, actor=actor)
             pipeline, version = stored.pipeline_id, stored.version
         request_hash: str | None = None
         if idempotency_key is not None:

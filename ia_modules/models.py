@@ -360,10 +360,14 @@ class InteractionRecord(InteractionSummary):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RegisteredVersion(Record):
-    """A pipeline, and which of its versions a definition is; None without a definition."""
+    """A pipeline, and which of its versions a definition is; None without a definition.
+
+    ``current_version`` is the one that runs where no other is asked for; None where the pipeline has none.
+    """
 
     pipeline_id: PipelineId
     version: int | None
+    current_version: int | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

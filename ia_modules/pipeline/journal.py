@@ -47,10 +47,14 @@ class Journal(Protocol):
         description: str | None = None,
         source_folder: str | None = None,
         new_version: bool = False,
+        make_current: bool = True,
     ) -> RegisteredVersion:
-        """The pipeline with this slug, made when there is none, its name brought up to date.
+        """The pipeline with this slug, made when there is none, and the version that this definition is of it.
 
-        A definition that the pipeline has had before becomes the current one again (same content = same version).
+        The same content is the same version.
+
+        Args:
+            make_current: False leaves the current version, where there is one.
 
         Raises:
             PipelineConflict: the slug has other definitions, and this was not said to be a new version.

@@ -69,6 +69,7 @@ class MemoryJournal:
         self._slugs: dict[str, PipelineId] = {}
         self._names: dict[PipelineId, str] = {}
         self._versions: dict[PipelineId, list[str]] = {}
+        self._current: dict[PipelineId, int] = {}
         self._executions: dict[ExecutionId, ExecutionRecord] = {}
         self._steps: dict[ExecutionId, dict[StepExecutionId, StepExecutionRecord]] = {}
         self._logs: dict[ExecutionId, dict[str, LogRecord]] = {}
@@ -88,18 +89,23 @@ class MemoryJournal:
         description: str | None = None,
         source_folder: str | None = None,
         new_version: bool = False,
+        make_current: bool = True,
     ) -> RegisteredVersion:
         del description, source_folder  # nobody can ask for them here
         pipeline_id = self._slugs.setdefault(slug, PipelineId(new_id()))
-        self._names[pipeline_id] = name
-        versions = self._versions.setdefault(pipeline_id, [])
+        self._names.setdefault(pipeline_id, name)
+        versions, current = self._versions.setdefault(pipeline_id, []), self._current.get(pipeline_id)
         if definition is None:
-            return RegisteredVersion(pipeline_id=pipeline_id, version=None)
+            self._names[pipeline_id] = name
+            return RegisteredVersion(pipeline_id=pipeline_id, version=None, current_version=current)
         content = content_hash(encode(definition, f"definition of {slug!r}"))
-        if content not in versions and versions and not new_version:
-            raise PipelineConflict(slug, len(versions))
+        if content not in versions and current is not None and not new_version:
+            raise PipelineConflict(slug, current)
         versions += [content] if content not in versions else []
-        return RegisteredVersion(pipeline_id=pipeline_id, version=versions.index(content) + 1)
+        version = versions.index(content) + 1
+        if make_current or current is None:
+            self._current[pipeline_id], self._names[pipeline_id] = version, name
+        return RegisteredVersion(pipeline_id=pipeline_id, version=version, current_version=self._current[pipeline_id])
 
     async def record(self, transition: Transition) -> Recorded:
         execution_id = transition.execution_id or self._home_of(transition)

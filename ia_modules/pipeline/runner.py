@@ -23,6 +23,7 @@ from ia_modules.models import (
     ExecutionRecord,
     ExecutionStatus,
     Lease,
+    PipelineVersionRecord,
     RegisteredVersion,
     StepStatus,
 )
@@ -75,10 +76,12 @@ class Runner:
         context: ExecutionContext | None = None,
         *,
         new_version: bool = False,
-        version: RegisteredVersion | None = None,
+        version: RegisteredVersion | PipelineVersionRecord | None = None,
         queued: bool = False,
     ) -> "StartedExecution":
         """Record that an execution begins here, or with ``queued`` that a worker takes it.
+
+        The version that is current for everybody stays so, whatever this runs; the first one becomes it.
 
         Args:
             version: the registered version that ``pipeline`` is; None: it is registered first.
@@ -110,6 +113,7 @@ class Runner:
             description=definition.description,
             source_folder=None if pipeline.folder is None else str(pipeline.folder),
             new_version=new_version,
+            make_current=False,
         )
 
     async def resume(self, pipeline: LoadedPipeline, execution_id: ExecutionId) -> "StartedExecution":

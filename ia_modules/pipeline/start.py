@@ -3,7 +3,15 @@
 from datetime import datetime
 
 from ia_modules.errors import InvalidArgument
-from ia_modules.models import ExecutionId, ExecutionStatus, Json, JsonText, RegisteredVersion, new_id
+from ia_modules.models import (
+    ExecutionId,
+    ExecutionStatus,
+    Json,
+    JsonText,
+    PipelineVersionRecord,
+    RegisteredVersion,
+    new_id,
+)
 from ia_modules.payload import check_count, check_name, encode
 from ia_modules.pipeline.document.definition import PipelineDefinition
 from ia_modules.pipeline.journal import Journal
@@ -13,7 +21,7 @@ from ia_modules.transitions import NewExecution, Transition
 async def record_start(
     journal: Journal,
     definition: PipelineDefinition,
-    version: RegisteredVersion,
+    version: RegisteredVersion | PipelineVersionRecord,
     input_data: JsonText,
     *,
     queued: bool,

@@ -3,6 +3,7 @@
 import asyncio
 from dataclasses import replace
 from datetime import UTC, datetime
+from functools import partial
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -354,6 +355,21 @@ class JournalContract:
         second = await journal.register_version(slug, "Versions", {"a": 2}, new_version=True)
         assert (second.pipeline_id, second.version) == (first.pipeline_id, 2)
         assert await journal.register_version(slug, "Versions", {"a": 1, "b": 2}) == first
+
+    async def test_a_version_that_is_only_to_be_run_leaves_the_current_one(self, journal: Journal) -> None:
+        slug = f"versions-{new_id()}"
+        register = partial(journal.register_version, slug, "Versions")
+        assert (await register(None)).current_version is None
+        first = await register({"a": 1}, make_current=False)
+        assert (first.version, first.current_version) == (1, 1)
+        second = await register({"a": 2}, new_version=True, make_current=False)
+        assert (second.version, second.current_version) == (2, 1)
+        assert (await register({"a": 2})).current_version == 2
+        older = await register({"a": 1}, make_current=False)
+        assert (older.version, older.current_version) == (1, 2)
+        assert (await register(None)).current_version == 2
+        with pytest.raises(PipelineConflict, match="version 2"):
+            await register({"a": 3}, make_current=False)
 
     # Cancelling and resuming
 

@@ -8,6 +8,7 @@ there; nothing of an execution is kept in memory. It is the journal of the runne
             step.output = {"rows": 3}
 """
 
+import os
 from collections.abc import AsyncGenerator
 from types import TracebackType
 from typing import Self
@@ -21,8 +22,6 @@ from ia_modules.errors import (
     DatabaseUnavailable,
     ExecutionNotFound,
     InteractionNotFound,
-    PipelineConflict,
-    StaleVersion,
 )
 from ia_modules.live.wake_up import Live
 from ia_modules.models import (
@@ -34,19 +33,18 @@ from ia_modules.models import (
     PipelineId,
     RegisteredVersion,
     Row,
-    new_id,
 )
 from ia_modules.payload import (
     PAYLOAD_LIMIT_BYTES,
     check_name,
     clean_text,
-    content_hash,
     is_storable_id,
 )
 from ia_modules.tasks import set_within
 from ia_modules.tracker.cancellation import Cancellations
 from ia_modules.tracker.ownership import Ownership
 from ia_modules.tracker.recording import RecordedExecution
+from ia_modules.tracker.registration import Registration, register
 from ia_modules.tracker.writer import ExecutionWriter
 from ia_modules.transitions import (
     ENDED_EARLY,
@@ -130,50 +128,46 @@ class ExecutionTracker(ExecutionWriter):
         description: str | None = None,
         source_folder: str | None = None,
         new_version: bool = False,
+        make_current: bool = True,
         base_version: int | None = None,
+        file: str | None = None,
     ) -> RegisteredVersion:
-        """The pipeline with this slug, made when there is none, its name brought up to date.
+        """The pipeline with this slug, made when there is none, and the version that this definition is of it.
 
-        A definition that the pipeline has had before becomes the current one again (same content = same version).
+        The same content is the same version. Name and description are the current version's.
 
         Args:
             description: None leaves the one that stands; an empty one takes it away.
+            make_current: False leaves the current version, where there is one.
             base_version: store nothing unless this is the current version; None: do not look.
+            file: the path of the pipeline file that the definition stands in. Then it becomes the current version when
+                the file differs from what it gave last time, and not when it does not: somebody may have chosen
+                another since. Where this file is new on its host, it is compared with what lay under its path on
+                another; where nothing is known of the path, a definition that the pipeline has had before changes
+                nothing. Not promised when hosts' clocks differ by more than the time between two registrations.
 
         Raises:
             PipelineConflict: the slug has other definitions, and this was not said to be a new version.
             StaleVersion: ``base_version`` is not the current one.
             PayloadError: the definition is not JSON.
         """
-        stored = None if definition is None else self._encode(definition, f"definition of pipeline {slug!r}")
-        pipeline = {
-            "id": new_id(),
-            "slug": check_name(slug, "slug of the pipeline"),
-            "name": check_name(name, f"name of pipeline {slug!r}"),
-            "description": None if description is None else clean_text(description),
-        }
-        query = self._database.query
-
-        def register() -> Script[RegisteredVersion]:
-            row = (yield Statement(query("upsert_pipeline"), [pipeline]))[0]
-            if base_version not in (None, row["current_version"]):
-                raise StaleVersion(slug, base_version=base_version, current_version=row["current_version"])
-            if stored is None:
-                return RegisteredVersion(pipeline_id=row["id"], version=None)
-            version = {
-                "pipeline_id": row["id"],
-                "definition": stored,
-                "content_hash": content_hash(stored),
-                "source_folder": None if source_folder is None else clean_text(source_folder),
-            }
-            known = yield Statement(query("read_pipeline_version"), [version])
-            if not known and row["current_version"] is not None and not new_version:
-                raise PipelineConflict(slug, row["current_version"])
-            current = (known or (yield Statement(query("insert_pipeline_version"), [version])))[0]
-            yield Statement(query("set_current_version"), [{"pipeline_id": row["id"], "version": current["version"]}])
-            return RegisteredVersion(pipeline_id=row["id"], version=current["version"])
-
-        return await self._database.run(register())
+        registration = Registration(
+            slug=check_name(slug, "slug of the pipeline"),
+            name=check_name(name, f"name of pipeline {slug!r}"),
+            description=None if description is None else clean_text(description),
+            definition=None if definition is None else self._encode(definition, f"definition of pipeline {slug!r}"),
+            source_folder=None if source_folder is None else clean_text(source_folder),
+            file=None if file is None else clean_text(os.path.abspath(file)),  # noqa: ASYNC240, PTH100 - touches no disk
+            actor=self.owner,
+        )
+        script = register(
+            self._database.query,
+            registration,
+            new_version=new_version,
+            base_version=base_version,
+            make_current=make_current,
+        )
+        return await self._database.run(script)
 
     async def take_over(self, execution_id: ExecutionId, *, owner: str | None = None, reopen: bool = False) -> Lease:
         """Make this process (or ``owner``) the one that may write an unfinished execution; returns its lease.

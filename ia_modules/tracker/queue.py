@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Any, NamedTuple
 
 from ia_modules.errors import ConstraintViolated, IdempotencyConflict
-from ia_modules.models import ExecutionId, Json, PipelineId, PipelineVersionRecord, RegisteredVersion
+from ia_modules.models import ExecutionId, Json, PipelineId, PipelineVersionRecord
 from ia_modules.payload import check_name, content_hash, encode
 from ia_modules.pipeline.inputs import prepare_input
 from ia_modules.pipeline.start import record_start
@@ -60,7 +60,7 @@ async def enqueue(
         execution_id = await record_start(
             tracker,
             definition,
-            RegisteredVersion(pipeline_id=stored.pipeline_id, version=stored.version),
+            stored,
             text,
             queued=True,
             trigger=trigger,

@@ -172,6 +172,14 @@ async def test_no_worker_takes_what_is_to_run_later(client: Client, file: Path, 
     assert (summary.status, summary.run_at) == (ExecutionStatus.PENDING, later)
 
 
+async def test_queueing_a_file_leaves_the_current_version(client: Client, file: Path) -> None:
+    await client.register(file)
+    change(file)
+    queued = await client.queue(file, {"n": 1}, new_version=True)
+    assert (await client.execution(queued.execution_id)).pipeline_version == 2
+    assert (await client.pipeline("double")).current_version == 1
+
+
 async def test_a_request_sent_twice_with_one_key_is_queued_once_whatever_has_become_of_the_pipeline(
     client: Client, file: Path, database: DatabaseManager
 ) -> None:

@@ -29,12 +29,13 @@ from ia_modules.cli.output.terminal import (
     status_text,
 )
 from ia_modules.errors import PipelineConflict, PipelineDefinitionError, Problem
-from ia_modules.models import PipelineSummary
+from ia_modules.models import PipelineSummary, RegisteredVersion
 from ia_modules.pipeline.document.definition import PipelineDefinition
 from ia_modules.pipeline.drawing.diagram import dot, mermaid
 from ia_modules.pipeline.drawing.shape import shape
 from ia_modules.pipeline.loader import load
 from ia_modules.tracker.reader import ExecutionReader
+from ia_modules.worker.folders import kept_line, register_file
 
 app = typer.Typer(
     name="pipelines",
@@ -72,35 +73,29 @@ def import_pipeline(
 ) -> None:
     """Register a pipeline file under its slug, so that it can be run by that. A wrong file is not stored.
 
-    The same definition again changes nothing. Its step modules stay where they are, beside the file.
+    It becomes the current version when the file has changed since it was last imported; a version that was chosen
+    since then is kept. Its step modules stay where they are, beside the file.
     """
     check = check_file(file, strict=True)
     if check.pipeline is None:
         raise not_started("\n".join([f"{file} cannot be registered:", *listed(check.errors)]))
-    definition = check.pipeline.definition
-    folder = check.pipeline.folder
+    pipeline = check.pipeline
+    slug = pipeline.definition.slug
 
-    async def work() -> dict[str, Any]:
+    async def work() -> RegisteredVersion:
         async with recording(database_url) as tracker:
             try:
-                stored = await tracker.register_version(
-                    definition.slug,
-                    definition.name,
-                    definition.to_json(),
-                    description=definition.description,
-                    source_folder=None if folder is None else str(folder),
-                    new_version=new_version,
-                )
+                return await register_file(tracker, pipeline, file, new_version=new_version)
             except PipelineConflict as conflict:
                 raise refused(conflict) from None
-            return {"slug": definition.slug, **stored.to_dict()}
 
-    stored = run(work(), status=ExitStatus.NOT_STARTED)
+    registered = run(work(), status=ExitStatus.NOT_STARTED)
+    kept = kept_line(registered, slug, file)
     if as_json:
-        print_json(stored)
+        print_json({"slug": slug, **registered.to_dict()})
     else:
-        typer.echo(f"{stored['slug']} is registered, version {stored['version']}.")
-        typer.echo(f"Run it: ia-modules run {stored['slug']}")
+        typer.echo(f"{slug} is registered, version {registered.version}." if kept is None else kept)
+        typer.echo(f"Run it: ia-modules run {slug}")
 
 
 @app.command(epilog="Example: ia-modules pipelines validate pipelines/*.json")

@@ -1,12 +1,18 @@
--- name: upsert_pipeline
--- A description of NULL leaves the one that stands; an empty one takes it away.
+-- name: lock_pipeline
+-- The pipeline with this slug, made when there is none; nobody else registers anything of it until the commit.
 INSERT INTO pipelines (id, slug, name, description, current_version, is_active, created_at, updated_at)
-VALUES (:id, :slug, :name, NULLIF(CAST(:description AS TEXT), ''), NULL, TRUE, ia_now(), ia_now())
-ON CONFLICT (slug) DO UPDATE
-   SET name = excluded.name,
-       description = NULLIF(COALESCE(CAST(:description AS TEXT), pipelines.description), ''),
-       updated_at = excluded.updated_at
+VALUES (:id, :slug, :name, NULL, NULL, TRUE, ia_now(), ia_now())
+ON CONFLICT (slug) DO UPDATE SET slug = excluded.slug
 RETURNING id, current_version;
+
+-- name: update_pipeline
+-- A description of NULL leaves the one that stands, an empty one takes it away; a version of NULL leaves the current one.
+UPDATE pipelines
+   SET name = :name,
+       description = NULLIF(COALESCE(CAST(:description AS TEXT), description), ''),
+       current_version = COALESCE(CAST(:version AS INTEGER), current_version),
+       updated_at = ia_now()
+ WHERE id = :pipeline_id;
 
 -- name: read_pipeline_version
 SELECT version FROM pipeline_versions WHERE pipeline_id = :pipeline_id AND content_hash = :content_hash;
@@ -17,9 +23,6 @@ VALUES (
     :pipeline_id, (SELECT COALESCE(MAX(version), 0) + 1 FROM pipeline_versions WHERE pipeline_id = :pipeline_id),
     :definition, :content_hash, :source_folder, ia_now())
 RETURNING version;
-
--- name: set_current_version
-UPDATE pipelines SET current_version = :version, updated_at = ia_now() WHERE id = :pipeline_id;
 
 -- name: list_pipeline_page
 -- By slug, after :cursor. :pattern is of LIKE, with ! before what is meant literally.

@@ -49,7 +49,7 @@ async def open_services(settings: Settings, *, encode: Encode) -> AsyncGenerator
         ExecutionTracker(database, lease_seconds=settings.lease_seconds) as tracker,
         _working(settings, database, tracker) as worker,
     ):
-        for wrong in await register_folders(database, tracker, settings.pipeline_folders):
+        for wrong in await register_folders(tracker, settings.pipeline_folders):
             logger.warning("Warning: %s", "\n".join([str(wrong), *getattr(wrong, "__notes__", [])]))
         pipelines = PipelineService(database, tracker, allowed=allowed_modules())
         yield Services(

@@ -74,7 +74,7 @@ async def test_the_time_that_a_loop_took_in_another_process_counts_for_its_limit
         await journal.answer_interaction(result["interaction_id"], {"again": True}, actor="ann")
         result = await (await Runner(journal).resume(run.pipeline, run.execution_id)).to_end()
     await journal.answer_interaction(result["interaction_id"], {"again": True}, actor="ann")
-    with pytest.raises(LoopLimitExceeded, match="3720 seconds"):
+    with pytest.raises(LoopLimitExceeded, match="its loop has run for"):
         await (await Runner(journal).resume(run.pipeline, run.execution_id)).to_end()
 
 

@@ -1,9 +1,9 @@
 import json
+import socket
 from pathlib import Path
 
 import pytest
 
-from ia_modules.database.manager import DatabaseManager
 from ia_modules.errors import PipelineDefinitionError
 from ia_modules.tracker.execution_tracker import ExecutionTracker
 from ia_modules.worker.folders import pipeline_files, register_folders
@@ -28,11 +28,11 @@ def test_files_in_a_folder_and_one_level_below_are_found(folder: Path) -> None:
 
 
 async def test_files_are_registered_with_their_folder_and_wrong_ones_are_told(
-    database: DatabaseManager, tracker: ExecutionTracker, folder: Path
+    tracker: ExecutionTracker, folder: Path
 ) -> None:
     (folder / "broken").mkdir()
     (folder / "broken" / "pipeline.json").write_text('{"name": "Broken", "steps": [{"id": "a", "class": "No"}]}')
-    wrong = await register_folders(database, tracker, [folder / "nothing", folder])
+    wrong = await register_folders(tracker, [folder / "nothing", folder])
     assert [str(error).splitlines()[0] for error in wrong] == ["The pipeline definition is wrong:"] * 2
     assert wrong[1].__notes__ == [f"The file is {folder / 'broken' / 'pipeline.json'}."]
     (pipeline,) = await tracker.list_pipelines()
@@ -41,17 +41,62 @@ async def test_files_are_registered_with_their_folder_and_wrong_ones_are_told(
     assert (pipeline.slug, version.version, version.source_folder) == ("rows", 1, str(folder / "nightly"))
 
 
-async def test_a_file_that_changed_is_the_next_version_and_one_that_did_not_reverts_nobodys_choice(
-    database: DatabaseManager, tracker: ExecutionTracker, folder: Path
+async def current_version(tracker: ExecutionTracker) -> int | None:
+    (pipeline,) = await tracker.list_pipelines()
+    return pipeline.current_version
+
+
+async def test_what_a_file_holds_becomes_current_when_it_changed_and_not_when_it_did_not(
+    tracker: ExecutionTracker, folder: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     file = folder / "nightly" / "pipeline.json"
-    assert await register_folders(database, tracker, [folder]) == []
     document = json.loads(file.read_text())
-    await tracker.register_version("rows", "Rows", {**document, "description": "edited"}, new_version=True)
-    assert await register_folders(database, tracker, [folder]) == []
-    (pipeline,) = await tracker.list_pipelines()
-    assert pipeline.current_version == 2
-    file.write_text(json.dumps({**document, "description": "another"}))
-    assert await register_folders(database, tracker, [folder]) == []
-    (pipeline,) = await tracker.list_pipelines()
-    assert pipeline.current_version == 3
+
+    async def changed(description: str) -> int | None:
+        file.write_text(json.dumps({**document, "description": description}))
+        assert await register_folders(tracker, [folder]) == []
+        return await current_version(tracker)
+
+    assert await register_folders(tracker, [folder]) == []
+    assert await changed("second") == 2
+    assert await changed("second") == 2
+    await tracker.register_version("rows", "Rows", {**document, "description": "on a page"}, new_version=True)
+    assert caplog.messages == []
+    assert await changed("second") == 3, "chosen on a page"
+    (message,) = caplog.messages
+    assert message == (
+        f"rows: version 3 stays the current one; it was chosen after {file} was last changed. "
+        "The file holds version 2: choose that on the pipeline's page, or change the file."
+    )
+    assert await changed("fourth") == 4
+    assert await changed("second") == 2, "an older content is a change too"
+
+
+async def test_a_file_on_another_host_is_another_file(
+    tracker: ExecutionTracker, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = folder / "nightly" / "pipeline.json"
+    older = file.read_text()
+    newer = json.dumps({**json.loads(older), "description": "newer"})
+
+    async def registered_on(host: str, text: str) -> int | None:
+        monkeypatch.setattr(socket, "gethostname", lambda: host)
+        file.write_text(text)
+        assert await register_folders(tracker, [folder]) == []
+        return await current_version(tracker)
+
+    assert await registered_on("one", older) == 1
+    assert await registered_on("two", newer) == 2, "the deploy reaches the second host"
+    assert await registered_on("one", older) == 2, "the first one starts again, as it was"
+    assert await registered_on("one", newer) == 2
+    assert await registered_on("new container", older) == 1, "the deploy is taken back"
+
+
+async def test_a_file_that_is_registered_nowhere_yet_changes_nothing_where_its_content_is_known(
+    tracker: ExecutionTracker, folder: Path
+) -> None:
+    assert await register_folders(tracker, [folder]) == []
+    await tracker.register_version("rows", "Rows", {"another": 1}, new_version=True)
+    (folder / "nightly").rename(folder / "elsewhere")
+    assert await register_folders(tracker, [folder]) == []
+    assert await current_version(tracker) == 2
