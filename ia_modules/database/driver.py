@@ -67,7 +67,12 @@ class Driver(Session, Protocol):
         """Whether the database exists; False only where opening it would create it."""
         ...
 
-    async def run(self, script: Script[T], lock_timeout_seconds: float | None = None) -> T:
+    async def run(
+        self,
+        script: Script[T],
+        lock_timeout_seconds: float | None = None,
+        statement_timeout_seconds: float | None = None,
+    ) -> T:
         """Run a script in one read-write transaction: committed when it returns, rolled back when anything raises."""
         ...
 

@@ -36,6 +36,8 @@ class DatabaseManager:
             every form of libpq.
         pool_size: connections to PostgreSQL for each event loop.
         busy_timeout_seconds: how long a statement waits for a lock of another connection, or for a free connection.
+        statement_timeout_seconds: PostgreSQL; how long to wait for the answer to a statement. After that it is
+            cancelled, DatabaseUnavailable is raised, and a connection that has fallen silent is replaced.
         synchronous: SQLite; FULL flushes at every commit, NORMAL may lose the last commits when the power fails.
         poll_seconds: SQLite; how often :meth:`signals` looks for other connections' commits.
         now: SQLite; the clock behind ``ia_now()``, for tests. On PostgreSQL replace the function itself.
@@ -50,13 +52,21 @@ class DatabaseManager:
         *,
         pool_size: int = 10,
         busy_timeout_seconds: float = 10.0,
+        statement_timeout_seconds: float = 30.0,
         synchronous: Synchronous = "FULL",
         poll_seconds: float = 0.1,
         now: Callable[[], datetime] | None = None,
     ) -> None:
         parsed = parse_url(url)
-        options = {"busy_timeout_seconds": busy_timeout_seconds, "synchronous": synchronous, "now": now}
-        self._new_twin = partial(DatabaseManager, url, pool_size=1, **options)
+        self._new_twin = partial(
+            DatabaseManager,
+            url,
+            pool_size=1,
+            busy_timeout_seconds=busy_timeout_seconds,
+            statement_timeout_seconds=statement_timeout_seconds,
+            synchronous=synchronous,
+            now=now,
+        )
         if parsed.dialect == "postgresql" and now is not None:
             raise ValueError("now= is for SQLite; on PostgreSQL replace the function ia_now() of the test's database")
         self._url = parsed
@@ -71,7 +81,12 @@ class DatabaseManager:
                 poll_seconds=poll_seconds,
             )
             if parsed.dialect == "sqlite"
-            else PostgresqlDriver(parsed, pool_size=pool_size, busy_timeout_seconds=busy_timeout_seconds)
+            else PostgresqlDriver(
+                parsed,
+                pool_size=pool_size,
+                busy_timeout_seconds=busy_timeout_seconds,
+                statement_timeout_seconds=statement_timeout_seconds,
+            )
         )
 
     def __repr__(self) -> str:
@@ -184,7 +199,13 @@ class DatabaseManager:
         self.refuse_inside_transaction("transaction()", "its own transaction is already open")
         return open_transaction(self._driver, timeout_seconds)
 
-    async def run(self, script: Script[T], *, lock_timeout_seconds: float | None = None) -> T:
+    async def run(
+        self,
+        script: Script[T],
+        *,
+        lock_timeout_seconds: float | None = None,
+        statement_timeout_seconds: float | None = None,
+    ) -> T:
         """Run a script in one read-write transaction; returns its result.
 
         Committed when the script returns, rolled back when it raises. When the caller is cancelled meanwhile, all of it
@@ -194,9 +215,10 @@ class DatabaseManager:
             lock_timeout_seconds: how long each statement waits for another connection's lock before it raises
                 DatabaseBusy; None = the manager's ``busy_timeout_seconds``. Waiting for a connection or the writer's
                 thread does not count.
+            statement_timeout_seconds: PostgreSQL; the limit of each statement; None = the manager's.
         """
         self.refuse_inside_transaction("run()")
-        return await self._driver.run(script, lock_timeout_seconds)
+        return await self._driver.run(script, lock_timeout_seconds, statement_timeout_seconds)
 
     async def read(self, script: Script[T]) -> T:
         """Run a script in one read-only snapshot: all its statements see the same state."""

@@ -18,11 +18,11 @@ from ia_modules.database.driver import (
     Statement,
     closed_message,
 )
-from ia_modules.database.postgresql_errors import DRIVER_ERRORS, never_sent, translated, was_lost
+from ia_modules.database.postgresql_errors import DRIVER_ERRORS, never_sent, translated
 from ia_modules.database.postgresql_listener import CHANNEL, Listener
 from ia_modules.database.postgresql_session import CLEANUP_SECONDS, AsyncpgConnection, PostgresqlSession, only_reads
 from ia_modules.database.url import DatabaseUrl
-from ia_modules.errors import DatabaseBusy, DatabaseClosed, DatabaseError, DatabaseUnavailable
+from ia_modules.errors import DatabaseBusy, DatabaseClosed, DatabaseUnavailable
 
 T = TypeVar("T")
 
@@ -61,11 +61,22 @@ class _Pools:
         self.notifier.terminate()
 
 
+class _Connection(asyncpg.Connection):
+    """A connection whose polite close has a limit, also where asyncpg's pool closes it; after that it is dropped."""
+
+    async def close(self, *, timeout: float | None = None) -> None:
+        with suppress(*DRIVER_ERRORS):
+            await super().close(timeout=timeout or CLEANUP_SECONDS)
+
+
 class PostgresqlDriver:
     """One PostgreSQL database. Connections of asyncpg belong to an event loop, so each loop has its own pool."""
 
-    def __init__(self, url: DatabaseUrl, *, pool_size: int, busy_timeout_seconds: float) -> None:
+    def __init__(
+        self, url: DatabaseUrl, *, pool_size: int, busy_timeout_seconds: float, statement_timeout_seconds: float
+    ) -> None:
         self._url, self._pool_size, self._busy_timeout_seconds = url, pool_size, busy_timeout_seconds
+        self._statement_timeout_seconds = statement_timeout_seconds
         self._connect_seconds = url.connect_timeout_seconds or _CONNECT_SECONDS
         self._pools: dict[AbstractEventLoop, _Pools] = {}
         self._listeners: WeakSet[Listener] = WeakSet()
@@ -92,9 +103,14 @@ class PostgresqlDriver:
     def exists(self) -> bool:
         return True
 
-    async def run(self, script: Script[T], lock_timeout_seconds: float | None = None) -> T:
+    async def run(
+        self,
+        script: Script[T],
+        lock_timeout_seconds: float | None = None,
+        statement_timeout_seconds: float | None = None,
+    ) -> T:
         begin = "BEGIN" if lock_timeout_seconds is None else f"BEGIN; SET LOCAL {_lock_timeout(lock_timeout_seconds)}"
-        async with self._transaction(begin) as session:
+        async with self._transaction(begin, statement_timeout_seconds) as session:
             return await session.drive(script)
 
     async def read(self, script: Script[T]) -> T:
@@ -127,61 +143,69 @@ class PostgresqlDriver:
         return listener.signals()
 
     @asynccontextmanager
-    async def _transaction(self, begin: str) -> "AsyncGenerator[PostgresqlSession]":
+    async def _transaction(self, begin: str, limit_seconds: float | None = None) -> AsyncGenerator[PostgresqlSession]:
         async with AsyncExitStack() as stack:
-            try:
-                session = await self._begun(stack, begin)
-            except DatabaseUnavailable as error:
-                if not was_lost(error.__cause__):
-                    raise
-                await stack.aclose()
-                await self._renew_connections()
-                session = await self._begun(stack, begin)  # only the BEGIN was lost
+            session = await self._begun(stack, begin, limit_seconds)
             try:
                 yield session
-                await session.control("COMMIT")
+                await session.commit()
             except BaseException:
-                await _rolled_back(session)
+                await session.roll_back()
+                await self._renew_when_lost(session)
                 raise
 
-    async def _begun(self, stack: AsyncExitStack, begin: str) -> PostgresqlSession:
-        """A connection inside a transaction; the stack releases it."""
+    async def _begun(
+        self, stack: AsyncExitStack, begin: str, limit_seconds: float | None, *, again: bool = True
+    ) -> PostgresqlSession:
+        """A connection inside a transaction; the stack releases it. ``again``: once more when only BEGIN was lost."""
         connection = await stack.enter_async_context(self._acquired((await self._pools_here()).work))
-        session = self._session(connection, alone=False)
+        session = self._session(connection, alone=False, limit_seconds=limit_seconds)
         try:
-            await session.control(begin)
-        except BaseException:
-            await _rolled_back(session)
-            raise
-        return session
+            await session.begin(begin)
+        except BaseException as error:
+            await session.roll_back()
+            await self._renew_when_lost(session)
+            if not (again and session.is_lost and isinstance(error, DatabaseUnavailable)):
+                raise
+        else:
+            return session
+        await stack.aclose()
+        return await self._begun(stack, begin, limit_seconds, again=False)
 
     async def _run_alone(
-        self, work: Callable[[PostgresqlSession], Awaitable[T]], *, repeatable: bool, notifies: bool = False
+        self,
+        work: Callable[[PostgresqlSession], Awaitable[T]],
+        *,
+        repeatable: bool,
+        notifies: bool = False,
+        again: bool = True,
     ) -> T:
         """Run one statement alone; once more, on a new connection, when the first was lost and that is safe.
 
         Args:
             repeatable: running it twice is safe, which happens when only the server's answer was lost.
             notifies: use the connection for notifications.
+            again: it is the first time.
         """
-        try:
-            return await self._run_once(work, notifies=notifies)
-        except DatabaseUnavailable as error:
-            if not (never_sent(error.__cause__) or (repeatable and was_lost(error.__cause__))):
-                raise
-        await self._renew_connections()
-        return await self._run_once(work, notifies=notifies)
-
-    async def _run_once(self, work: Callable[[PostgresqlSession], Awaitable[T]], *, notifies: bool) -> T:
         pools = await self._pools_here()
         async with self._acquired(pools.notifier if notifies else pools.work) as connection:
-            return await work(self._session(connection, alone=True))
+            session = self._session(connection, alone=True)
+            try:
+                return await work(session)
+            except DatabaseUnavailable as error:
+                if isinstance(error.__cause__, TimeoutError):
+                    await session.roll_back()  # drops a connection that is silent, not one that is slow
+                await self._renew_when_lost(session)
+                if not (again and session.is_lost and (repeatable or never_sent(error.__cause__))):
+                    raise
+        return await self._run_alone(work, repeatable=repeatable, notifies=notifies, again=False)
 
-    async def _renew_connections(self) -> None:
-        """Replace this loop's connections: after the loss of one, the others are probably lost, too."""
-        pools = await self._pools_here()
-        await pools.work.expire_connections()
-        await pools.notifier.expire_connections()
+    async def _renew_when_lost(self, session: PostgresqlSession) -> None:
+        """Replace this loop's connections after the loss of one: the others are probably lost, too."""
+        if session.is_lost:
+            pools = await self._pools_here()
+            await pools.work.expire_connections()
+            await pools.notifier.expire_connections()
 
     @asynccontextmanager
     async def _acquired(self, pool: _Pool) -> AsyncGenerator[AsyncpgConnection]:
@@ -203,8 +227,11 @@ class PostgresqlDriver:
             with suppress(*DRIVER_ERRORS):  # the pool closes a connection that cannot be cleaned
                 await pool.release(connection, timeout=CLEANUP_SECONDS)
 
-    def _session(self, connection: AsyncpgConnection, *, alone: bool) -> "PostgresqlSession":
-        return PostgresqlSession(connection, self._url.place, self._changed_sessions, alone=alone)
+    def _session(
+        self, connection: AsyncpgConnection, *, alone: bool, limit_seconds: float | None = None
+    ) -> PostgresqlSession:
+        place, changed = self._url.place, self._changed_sessions
+        return PostgresqlSession(connection, place, changed, alone=alone, limit_seconds=limit_seconds)
 
     async def _pools_here(self) -> _Pools:
         """The running loop's pools. Creating them awaits nothing, so that two tasks never create them twice."""
@@ -219,7 +246,9 @@ class PostgresqlDriver:
         return pools
 
     async def _connect(self) -> AsyncpgConnection:
-        connection: Any = await asyncpg.connect(self._url.target, timeout=self._connect_seconds)
+        connection: Any = await asyncpg.connect(
+            self._url.target, timeout=self._connect_seconds, command_timeout=self._statement_timeout_seconds
+        )
         return connection
 
     async def _new_pool(self, size: int) -> _Pool:
@@ -228,6 +257,8 @@ class PostgresqlDriver:
             min_size=0,
             max_size=size,
             timeout=self._connect_seconds,
+            command_timeout=self._statement_timeout_seconds,
+            connection_class=_Connection,
             statement_cache_size=_CACHED_STATEMENTS,
             max_cached_statement_lifetime=0,  # 0: for as long as the connection lives
             max_cacheable_statement_size=0,  # 0: of any size
@@ -253,14 +284,3 @@ class PostgresqlDriver:
 
 def _lock_timeout(seconds: float) -> str:
     return f"lock_timeout = {max(1, round(seconds * 1000))}"  # 0 would mean for ever
-
-
-async def _rolled_back(session: PostgresqlSession) -> None:
-    """Roll back, even when cancelled once more meanwhile; a connection that cannot is dropped."""
-    rollback = asyncio.ensure_future(session.control("ROLLBACK"))
-    with suppress(DatabaseError):
-        try:
-            await asyncio.shield(rollback)
-        except asyncio.CancelledError:
-            await rollback
-            raise

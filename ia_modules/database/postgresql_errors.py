@@ -88,7 +88,10 @@ def translated(error: Exception, place: str, sql: str | None = None) -> Database
             return InvalidQuery(f"The statement cannot be sent to PostgreSQL: {error}.{what}")
         case TimeoutError():
             return DatabaseUnavailable(
-                f"PostgreSQL at {place} did not answer in time. Is it running and reachable?{what}"
+                f"PostgreSQL at {place} did not answer in time. Is it running and reachable? A statement that takes so "
+                f"long needs a larger statement_timeout_seconds= of the DatabaseManager.{what}"
+                if sql
+                else f"PostgreSQL at {place} did not answer in time. Is it running and reachable?"
             )
         case asyncpg.InterfaceError() | asyncpg.InternalClientError() | OSError():
             return DatabaseUnavailable(f"PostgreSQL at {place} cannot be reached: {error}. Is it running?{what}")

@@ -1,5 +1,6 @@
 """One asyncpg connection with ``:name`` parameters, scripts and our errors."""
 
+import asyncio
 import re
 from collections.abc import Callable, Sequence
 from contextlib import suppress
@@ -26,6 +27,14 @@ T = TypeVar("T")
 CLEANUP_SECONDS = 5.0
 """How long a rollback or a polite close may take; after that the connection is dropped."""
 
+_BEGIN_SECONDS = 5.0
+"""The limit of a BEGIN, which never has to wait: a server that does not answer it does not answer anything."""
+
+_CANCEL_SECONDS = 1.0
+"""How long a rollback may take after a statement reached its limit."""
+
+_WHOLE_FILE_SECONDS = 3600.0
+"""The limit of a migration, which may rewrite large tables."""
 
 _CHANGES_SESSION = re.compile(
     r"(?x) \A (?: \s+ | --[^\n]* | /\*.*?\*/ )*+ (?! (?:select|insert|update|delete|merge|with|values|table)\b )"
@@ -63,8 +72,10 @@ class AsyncpgConnection(Protocol):
     """Types for the part of ``asyncpg.Connection`` in use."""
 
     async def execute(self, query: str, *args: Any, timeout: float | None = None) -> str: ...
-    async def fetch(self, query: str, *args: Any) -> list[Any]: ...
-    async def fetchmany(self, query: str, args: Sequence[Sequence[Any]]) -> list[Any]: ...
+    async def fetch(self, query: str, *args: Any, timeout: float | None = None) -> list[Any]: ...
+    async def fetchmany(
+        self, query: str, args: Sequence[Sequence[Any]], *, timeout: float | None = None
+    ) -> list[Any]: ...
     async def add_listener(self, channel: str, callback: Callable[..., None]) -> None: ...
     def add_termination_listener(self, callback: Callable[..., None]) -> None: ...
     async def close(self, *, timeout: float | None = None) -> None: ...
@@ -75,16 +86,37 @@ class AsyncpgConnection(Protocol):
 
 
 class PostgresqlSession:
-    """A connection with ``:name`` parameters and our errors. ``alone``: each statement is its own transaction."""
+    """A connection with ``:name`` parameters and our errors.
 
-    def __init__(self, connection: AsyncpgConnection, place: str, changed_sessions: set[int], *, alone: bool) -> None:
+    Attributes:
+        is_lost: the connection ended or fell silent, and was dropped.
+    """
+
+    def __init__(
+        self,
+        connection: AsyncpgConnection,
+        place: str,
+        changed_sessions: set[int],
+        *,
+        alone: bool,
+        limit_seconds: float | None = None,
+    ) -> None:
+        """Use a connection.
+
+        Args:
+            alone: each statement is its own transaction.
+            limit_seconds: of each statement; None = the connection's own limit.
+        """
         self._connection, self._place, self._alone = connection, place, alone
-        self._changed_sessions = changed_sessions
+        self._changed_sessions, self._limit_seconds = changed_sessions, limit_seconds
+        self._rollback_seconds = CLEANUP_SECONDS
+        self.is_lost = False
 
     async def execute(self, sql: str, params: Params) -> int:
         positional, names = self._prepared(sql)
         try:
-            status = await self._connection.execute(positional, *_arguments(names, params, sql))
+            arguments = _arguments(names, params, sql)
+            status = await self._connection.execute(positional, *arguments, timeout=self._limit_seconds)
         except DRIVER_ERRORS as error:
             raise self._translated(error, sql, (params,)) from error
         await self._check_transaction(sql)
@@ -100,14 +132,16 @@ class PostgresqlSession:
 
     async def _records(self, sql: str, rows: Sequence[Params], *, whole_file: bool) -> list[Any]:
         if whole_file:
-            await self._connection.execute(sql)
+            await self._connection.execute(sql, timeout=_WHOLE_FILE_SECONDS)
             return []
         if not rows:
             return []
         positional, names = self._prepared(sql)
         if len(rows) == 1:
-            return await self._connection.fetch(positional, *_arguments(names, rows[0], sql))
-        return await self._connection.fetchmany(positional, [_arguments(names, row, sql) for row in rows])
+            arguments = _arguments(names, rows[0], sql)
+            return await self._connection.fetch(positional, *arguments, timeout=self._limit_seconds)
+        many = [_arguments(names, row, sql) for row in rows]
+        return await self._connection.fetchmany(positional, many, timeout=self._limit_seconds)
 
     async def drive(self, script: Script[T]) -> T:
         """Run a script to its end."""
@@ -124,22 +158,54 @@ class PostgresqlSession:
         finally:
             script.close()
 
-    async def control(self, sql: str) -> None:
-        """BEGIN, COMMIT or ROLLBACK."""
-        try:
-            status = await self._connection.execute(sql, timeout=CLEANUP_SECONDS if sql == "ROLLBACK" else None)
-        except DRIVER_ERRORS as error:
-            raise self._translated(error, sql) from error
-        if sql == "COMMIT" and status != "COMMIT":  # a statement had failed before
+    async def begin(self, sql: str) -> None:
+        """Begin a transaction: BEGIN, with settings if need be."""
+        await self._control(sql, _BEGIN_SECONDS)
+
+    async def commit(self) -> None:
+        """End the transaction with its effects."""
+        status = await self._control("COMMIT", self._limit_seconds)
+        if status != "COMMIT":  # a statement had failed before
             raise TransactionMisuse(
                 f"PostgreSQL at {self._place} rolled the transaction back instead of committing it, as a statement in "
                 "it had failed or was cancelled. Let its error leave the block."
             )
 
+    async def roll_back(self) -> None:
+        """End the transaction without its effects, even when cancelled once more meanwhile.
+
+        A connection that cannot is dropped. So is one that stays silent after a statement reached its limit; one that
+        answers was only slow.
+        """
+        rollback = asyncio.ensure_future(self._rolled_back())
+        try:
+            await asyncio.shield(rollback)
+        except asyncio.CancelledError:
+            await rollback
+            raise
+
+    async def _rolled_back(self) -> None:
+        try:
+            await self._control("ROLLBACK", self._rollback_seconds)
+        except DatabaseError:
+            self._drop()
+
+    async def _control(self, sql: str, limit_seconds: float | None) -> str:
+        try:
+            return await self._connection.execute(sql, timeout=limit_seconds)
+        except DRIVER_ERRORS as error:
+            raise self._translated(error, sql) from error
+
+    def _drop(self) -> None:
+        self.is_lost = True
+        with suppress(*DRIVER_ERRORS):  # or else the pool could give it to the next caller
+            self._connection.terminate()
+
     def _translated(self, error: Exception, sql: str, rows: Sequence[Params] = ()) -> DatabaseError:
         if was_lost(error):
-            with suppress(*DRIVER_ERRORS):  # or else the pool could give it to the next caller
-                self._connection.terminate()
+            self._drop()
+        if isinstance(error, TimeoutError):
+            self._rollback_seconds = _CANCEL_SECONDS
         named = impossible_text(sql, rows) if isinstance(error, IMPOSSIBLE_TEXT) else None
         return named or translated(error, self._place, sql)
 
@@ -156,7 +222,7 @@ class PostgresqlSession:
         if self._connection.is_in_transaction() != self._alone:
             return
         if self._alone:
-            await self.control("ROLLBACK")
+            await self.roll_back()
         raise InvalidQuery(begins_or_ends_message(sql))
 
 

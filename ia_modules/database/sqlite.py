@@ -68,7 +68,12 @@ class SqliteDriver:
     def exists(self) -> bool:
         return self._writer is not None or Path(self._url.target).exists()
 
-    async def run(self, script: Script[T], lock_timeout_seconds: float | None = None) -> T:
+    async def run(
+        self,
+        script: Script[T],
+        lock_timeout_seconds: float | None = None,
+        statement_timeout_seconds: float | None = None,
+    ) -> T:
         def job(connection: SqliteConnection) -> T:
             with connection.waiting_for_locks(lock_timeout_seconds):
                 return connection.run(script, begin="BEGIN IMMEDIATE")

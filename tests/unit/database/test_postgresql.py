@@ -1,16 +1,19 @@
 import asyncio
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import asynccontextmanager
 from typing import Any
 
 import pytest
 
+from ia_modules.database import postgresql, postgresql_session
 from ia_modules.database.driver import Rows
 from ia_modules.database.manager import DatabaseManager, Script, Statement
 from ia_modules.errors import (
     DatabaseUnavailable,
 )
 from tests.conftest import closing_manager
+from tests.unit.database.proxy import Proxy, proxy_to
 from tests.unit.database.test_driver import added
 from tests.unit.database.test_manager import ADD, IDS, ids
 
@@ -77,17 +80,17 @@ def all_ids() -> Script[Rows]:
     return (yield Statement(IDS))
 
 
-@pytest.mark.parametrize(
-    "use",
-    [
-        lambda database: database.fetch_one_async(IDS),
-        lambda database: database.fetch_all_async(IDS),
-        lambda database: database.read(all_ids()),
-        lambda database: database.run(added("2")),
-        lambda database: database.notify("y"),
-        write_in_a_transaction,
-    ],
-)
+USES: list[Callable[[DatabaseManager], Awaitable[Any]]] = [
+    lambda database: database.fetch_one_async(IDS),
+    lambda database: database.fetch_all_async(IDS),
+    lambda database: database.read(all_ids()),
+    lambda database: database.run(added("2")),
+    lambda database: database.notify("y"),
+    write_in_a_transaction,
+]
+
+
+@pytest.mark.parametrize("use", USES)
 async def test_connections_that_were_lost_while_idle_are_not_noticed(
     four_connections: DatabaseManager, database_url: str, use: Callable[[DatabaseManager], Awaitable[Any]]
 ) -> None:
@@ -124,3 +127,69 @@ async def test_a_script_that_had_begun_is_not_repeated(database: DatabaseManager
         with pytest.raises(DatabaseUnavailable, match="was lost"):
             await attempt
     assert await ids(database) == []
+
+
+@asynccontextmanager
+async def fallen_silent(database_url: str, **options: Any) -> AsyncGenerator[tuple[DatabaseManager, Proxy]]:
+    """Three connections that work and one that notifies, none of which says anything any more; new ones work."""
+    async with proxy_to(database_url) as proxy, DatabaseManager(proxy.url, pool_size=3, **options) as database:
+        await asyncio.gather(
+            *(database.fetch_all_async("SELECT pg_sleep(0.1)") for _ in range(3)), database.notify("x")
+        )
+        proxy.go_silent()
+        yield database, proxy
+
+
+@pytest.mark.parametrize("use", USES)
+async def test_connections_that_fell_silent_while_idle_are_replaced(
+    database_url: str, use: Callable[[DatabaseManager], Awaitable[Any]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(postgresql_session, "_BEGIN_SECONDS", 0.3)
+    async with fallen_silent(database_url, statement_timeout_seconds=0.5) as (database, _):
+        await use(database)
+        await asyncio.gather(*(database.fetch_all_async(IDS) for _ in range(9)))
+
+
+async def test_a_write_alone_on_a_silent_connection_is_an_error_and_not_repeated(database_url: str) -> None:
+    async with fallen_silent(database_url, statement_timeout_seconds=0.5) as (database, _):
+        with pytest.raises(DatabaseUnavailable, match="did not answer in time"):
+            await database.execute_async(ADD, {"audit_id": "1"})
+        assert await ids(database) == []
+        await database.execute_async(ADD, {"audit_id": "2"})
+
+
+async def test_a_script_whose_connection_falls_silent_is_an_error_and_leaves_nothing(database_url: str) -> None:
+    def script() -> Script[None]:
+        yield Statement(ADD, ({"audit_id": "1"},))
+        proxy.go_silent()
+        yield Statement(ADD, ({"audit_id": "2"},))
+
+    async with fallen_silent(database_url) as (database, proxy):
+        with pytest.raises(DatabaseUnavailable, match="did not answer in time"):
+            await database.run(script(), statement_timeout_seconds=0.3)
+        assert await ids(database) == []
+
+
+async def test_a_statement_that_is_slow_is_cancelled_at_its_limit_and_keeps_its_connection(
+    database_url: str,
+) -> None:
+    pid = "SELECT pg_backend_pid() AS pid"
+    async with DatabaseManager(database_url, pool_size=1, statement_timeout_seconds=0.5) as database:
+        before = await database.fetch_one_async(pid)
+        with pytest.raises(DatabaseUnavailable, match="larger statement_timeout_seconds="):
+            await database.fetch_all_async("SELECT pg_sleep(600)")
+        assert await database.fetch_one_async(pid) == before
+
+
+async def test_closing_ends_also_when_the_server_has_fallen_silent(
+    database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(postgresql, "CLEANUP_SECONDS", 0.2)
+    async with fallen_silent(database_url, statement_timeout_seconds=0.5) as (database, proxy):
+        proxy.refuses = True
+        writing = asyncio.create_task(database.execute_async(ADD, {"audit_id": "1"}))
+        await asyncio.sleep(0.1)
+        async with asyncio.timeout(10):
+            await database.close()
+        with pytest.raises(DatabaseUnavailable):
+            await writing
