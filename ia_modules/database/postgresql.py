@@ -28,6 +28,17 @@ T = TypeVar("T")
 
 _CONNECT_SECONDS = 10.0
 _CACHED_STATEMENTS = 500
+_IDLE_IN_TRANSACTION_SECONDS = 5.0
+"""How long a script's transaction may wait for its next statement. A host that is lost keeps its row locks so long."""
+
+_TCP_SETTINGS = (
+    "tcp_keepalives_idle = 10",
+    "tcp_keepalives_interval = 5",
+    "tcp_keepalives_count = 3",
+    "tcp_user_timeout = 25000",
+)
+"""The server ends a session, and what runs in it, about 25 s after its host is gone. In seconds; the last in ms."""
+
 _SNAPSHOT = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"
 
 
@@ -268,7 +279,10 @@ class PostgresqlDriver:
         return await pool
 
     async def _set_up(self, connection: AsyncpgConnection) -> None:
-        await connection.execute(f"SET {_lock_timeout(self._busy_timeout_seconds)}")
+        """The one place for settings of a session; what holds for one transaction only is in its BEGIN."""
+        idle = f"idle_in_transaction_session_timeout = {round(_IDLE_IN_TRANSACTION_SECONDS * 1000)}"
+        settings = (_lock_timeout(self._busy_timeout_seconds), idle, *_TCP_SETTINGS)
+        await connection.execute("; ".join(f"SET {setting}" for setting in settings))
 
     async def _clean(self, connection: AsyncpgConnection) -> None:
         """Clean a connection before its release; only a changed session costs the round trip."""

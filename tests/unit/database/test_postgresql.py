@@ -1,4 +1,5 @@
 import asyncio
+import time
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
@@ -10,6 +11,7 @@ from ia_modules.database import postgresql, postgresql_session
 from ia_modules.database.driver import Rows
 from ia_modules.database.manager import DatabaseManager, Script, Statement
 from ia_modules.errors import (
+    DatabaseBusy,
     DatabaseUnavailable,
 )
 from tests.conftest import closing_manager
@@ -193,3 +195,58 @@ async def test_closing_ends_also_when_the_server_has_fallen_silent(
             await database.close()
         with pytest.raises(DatabaseUnavailable):
             await writing
+
+
+async def test_a_host_that_is_lost_inside_a_transaction_does_not_keep_its_locks(
+    database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its connection is never closed, and no statement runs: only the server can end the transaction."""
+    monkeypatch.setattr(postgresql, "_IDLE_IN_TRANSACTION_SECONDS", 0.5)
+    change = "UPDATE audit_log SET actor = :actor WHERE audit_id = '1'"
+
+    def script() -> Script[None]:
+        yield Statement(change, ({"actor": "lost"},))
+        proxy.go_silent()
+        yield Statement(change, ({"actor": "never"},))
+
+    in_it = "SELECT 1 FROM pg_locks WHERE relation = 'audit_log'::regclass AND mode = 'RowExclusiveLock'"
+    async with (
+        proxy_to(database_url) as proxy,
+        DatabaseManager(proxy.url, statement_timeout_seconds=1) as lost,
+        DatabaseManager(database_url, busy_timeout_seconds=5) as other,
+    ):
+        await other.execute_async(ADD, {"audit_id": "1"})
+        ending = asyncio.create_task(lost.run(script()))
+        while not await other.fetch_all_async(in_it):
+            pass
+        await other.execute_async(change, {"actor": "other"})
+        with pytest.raises(DatabaseUnavailable):
+            await ending
+        assert await other.fetch_one_async("SELECT actor FROM audit_log") == {"actor": "other"}
+
+
+async def test_a_script_that_stands_still_inside_its_transaction_is_rolled_back_and_may_be_repeated(
+    database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(postgresql, "_IDLE_IN_TRANSACTION_SECONDS", 0.1)
+
+    def slow(seconds: float) -> Script[None]:
+        yield Statement(ADD, ({"audit_id": "1"},))
+        time.sleep(seconds)  # a program that blocks its event loop
+
+    async with DatabaseManager(database_url) as database:
+        with pytest.raises((DatabaseBusy, DatabaseUnavailable)):
+            await database.run(slow(0.5))
+        await database.run(slow(0))
+        assert await ids(database) == ["1"]
+
+
+async def test_the_server_asks_over_tcp_whether_a_silent_host_is_gone(database: DatabaseManager) -> None:
+    """On a socket file the settings are taken and do nothing."""
+    sql = "SELECT name FROM pg_settings WHERE source = 'session' AND name LIKE 'tcp\\_%' ORDER BY name"
+    assert [row["name"] for row in await database.fetch_all_async(sql)] == [
+        "tcp_keepalives_count",
+        "tcp_keepalives_idle",
+        "tcp_keepalives_interval",
+        "tcp_user_timeout",
+    ]
