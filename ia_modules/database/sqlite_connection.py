@@ -48,6 +48,7 @@ class SqliteConnection:
     def __init__(self, settings: SqliteSettings, *, writes: bool) -> None:
         self._settings = settings
         self._busy_timeout_seconds = settings.busy_timeout_seconds
+        self._in_use = False
         self.check_file()
         try:
             self._apsw = _open(settings, writes=writes)
@@ -56,6 +57,9 @@ class SqliteConnection:
         settings.file.remember()
 
     def close(self) -> None:
+        if self._in_use:
+            self._in_use = False
+            self._settings.file.end_use()
         self._apsw.close(force=True)
 
     def optimize(self) -> None:
@@ -65,8 +69,14 @@ class SqliteConnection:
             self._apsw.execute("PRAGMA optimize")
 
     def check_file(self) -> None:
-        """Raise DatabaseUnavailable when the file was moved, deleted or replaced since it was opened."""
+        """Raise DatabaseUnavailable when the file or its WAL was moved, deleted or replaced since it was opened."""
         self._settings.file.check()
+
+    def begin_use(self) -> None:
+        """To be called after the first statement: from then on the WAL is checked, too."""
+        if not self._in_use:
+            self._in_use = True
+            self._settings.file.begin_use()
 
     def perform(self, statement: Statement) -> Rows:
         """Run a statement for each of its rows; all rows returned."""
@@ -116,7 +126,7 @@ class SqliteConnection:
             return finished.value
 
     def commit(self) -> None:
-        """Commit, unless the file was moved, deleted or replaced."""
+        """Commit, unless the file or its WAL was moved, deleted or replaced."""
         self.check_file()
         self.control("COMMIT")
 

@@ -109,7 +109,9 @@ class SqliteThread:
         connection.check_file()
         try:
             with connection.interrupted_when(lambda: result.abandoned):
-                return job(connection)
+                value = job(connection)
+            connection.begin_use()
+            return value
         finally:
             self._leave_no_transaction(connection)
 

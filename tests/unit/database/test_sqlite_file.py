@@ -60,3 +60,56 @@ async def test_a_file_that_is_lost_during_a_transaction_is_noticed_before_its_co
     assert await ids(database) == []  # put back, it is used again
     assert await database.run(added("2")) == 1
     await database.close()
+
+
+@pytest.mark.parametrize("suffix", ["-wal", "-shm"])
+async def test_a_wal_that_is_deleted_while_open_is_noticed_and_named(tmp_path: Path, suffix: str) -> None:
+    path = tmp_path / "ia.db"
+    beside, elsewhere = Path(f"{path}{suffix}"), tmp_path / "elsewhere"
+    database = DatabaseManager(f"sqlite:///{path}")
+    await database.initialize()
+    await database.execute_async(ADD, {"audit_id": "1"})
+    assert await ids(database) == ["1"]
+    beside.rename(elsewhere)  # noqa: ASYNC240 - a file of this test
+    for attempt in (database.execute_async(ADD, {"audit_id": "2"}), database.run(added("3")), ids(database)):
+        with pytest.raises(DatabaseUnavailable, match=rf"ia\.db{suffix} was deleted or replaced .* end every program"):
+            await attempt
+    assert not beside.exists()  # noqa: ASYNC240 - nothing new was made in its place
+    elsewhere.rename(beside)
+    assert await ids(database) == ["1"]  # put back, it is used again
+    assert await database.run(added("2")) == 1
+    await database.close()
+
+
+async def test_a_wal_that_is_deleted_during_a_transaction_is_noticed_before_its_commit(tmp_path: Path) -> None:
+    path = tmp_path / "ia.db"
+    database = DatabaseManager(f"sqlite:///{path}")
+    await database.initialize()
+    with pytest.raises(DatabaseUnavailable, match=r"ia\.db-wal was deleted or replaced"):
+        async with database.transaction() as handle:
+            await handle.execute(ADD, {"audit_id": "1"})
+            Path(f"{path}-wal").unlink()  # noqa: ASYNC240 - a file of this test
+    await database.close()
+
+
+async def test_after_the_wal_was_deleted_and_all_ended_no_commit_is_missing(tmp_path: Path) -> None:
+    path = tmp_path / "ia.db"
+    database = DatabaseManager(f"sqlite:///{path}")
+    await database.initialize()
+    await database.execute_async(ADD, {"audit_id": "1"})
+    Path(f"{path}-wal").unlink()  # noqa: ASYNC240 - a file of this test
+    with pytest.raises(DatabaseUnavailable):
+        await database.execute_async(ADD, {"audit_id": "2"})
+    await database.close()
+    async with DatabaseManager(f"sqlite:///{path}") as again:
+        assert await ids(again) == ["1"]
+
+
+async def test_a_wal_that_sqlite_itself_makes_anew_is_no_loss(tmp_path: Path) -> None:
+    path = tmp_path / "ia.db"
+    for number in range(3):
+        async with DatabaseManager(f"sqlite:///{path}") as database, DatabaseManager(f"sqlite:///{path}") as other:
+            await database.execute_async(ADD, {"audit_id": f"{number}a"})
+            await database.fetch_all_async("PRAGMA wal_checkpoint(TRUNCATE)")
+            await other.execute_async(ADD, {"audit_id": f"{number}b"})
+            assert len(await ids(database)) == len(await ids(other)) == 2 * number + 2
