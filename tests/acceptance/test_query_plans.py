@@ -47,8 +47,8 @@ class Listening(DatabaseManager):
         super().__init__(url)
         self.asked: list[tuple[str, Params]] = []
 
-    async def run(self, script: Script[T], *, lock_timeout_seconds: float | None = None) -> T:
-        return await super().run(self._overhear(script), lock_timeout_seconds=lock_timeout_seconds)
+    async def run(self, script: Script[T], **limits: float | None) -> T:
+        return await super().run(self._overhear(script), **limits)
 
     async def read(self, script: Script[T]) -> T:
         return await super().read(self._overhear(script))
