@@ -1,4 +1,4 @@
-"""Watched background tasks, calls in threads of their own, and waiting, so long at most, for an event."""
+"""Watched background tasks, work that is not interrupted, calls in threads of their own, waiting that has a limit."""
 
 import asyncio
 import contextvars
@@ -6,7 +6,7 @@ import logging
 import threading
 from collections.abc import Callable, Coroutine
 from contextlib import suppress
-from typing import TypeVar
+from typing import Any, TypeVar
 
 T = TypeVar("T")
 
@@ -34,6 +34,26 @@ def background(
     task = asyncio.get_running_loop().create_task(work, name=name, context=contextvars.Context())
     task.add_done_callback(watch)
     return task
+
+
+async def uninterrupted(work: Coroutine[Any, Any, T], name: str) -> T:
+    """What the work gives. When the caller is cancelled, the work goes on to its end, and then the caller ends so.
+
+    Raises:
+        asyncio.CancelledError: the caller was cancelled meanwhile; what the work gave, or raised, is dropped.
+    """
+    task = asyncio.create_task(work, name=name)
+    cancelled: asyncio.CancelledError | None = None
+    while not task.done():
+        try:
+            await asyncio.wait([task])
+        except asyncio.CancelledError as error:
+            cancelled = error
+    if cancelled is None:
+        return task.result()
+    if not task.cancelled():
+        task.exception()
+    raise cancelled
 
 
 def in_thread(call: Callable[[], T], name: str) -> asyncio.Future[T]:

@@ -52,6 +52,7 @@ from ia_modules.pipeline.results import output_of, scope_before
 from ia_modules.pipeline.routing import route
 from ia_modules.pipeline.services import ServiceRegistry
 from ia_modules.pipeline.tokens import Start, StepRun, StepRunKey, loop_limit, ready, verdict
+from ia_modules.tasks import uninterrupted
 from ia_modules.transitions import (
     PROCESS_LOST,
     ExecutionUpdate,
@@ -153,6 +154,7 @@ class Coordinator:
             asyncio.CancelledError: this task was cancelled; the execution is on record as cancelled, or, when it is
                 managed, as pending.
         """
+        cancelled = ExecutionUpdate(status=ExecutionStatus.CANCELLED)
         cancellation = asyncio.create_task(self._journal.cancellation(self._lease.execution_id))
         try:
             questions: list[InteractionRecord] = []
@@ -163,16 +165,18 @@ class Coordinator:
                 done, _ = await asyncio.wait([*self._tasks, cancellation], return_when=asyncio.FIRST_COMPLETED)
                 if cancellation in done:
                     cancellation.result()
-                    return await self._settle(self._end(ExecutionUpdate(status=ExecutionStatus.CANCELLED)))
+                    await uninterrupted(self._end(cancelled), "cancel")
+                    return ExecutionStatus.CANCELLED
                 status = await self._advance([self._taken(task) for task in list(self._tasks) if task in done])
-        except asyncio.CancelledError:
-            cancelled = ExecutionUpdate(status=ExecutionStatus.CANCELLED)
-            await self._settle(self._hand_back() if self._managed else self._end(cancelled))
+        except asyncio.CancelledError as interrupted:
+            ending = self._hand_back() if self._managed else self._end(cancelled)
+            await record_before(interrupted, ending)
             raise
         except (TrackerError, DatabaseError):
             raise  # it cannot be written any more: the records stand, for whoever resumes it
         except Exception as error:
-            await self._end(ExecutionUpdate(status=ExecutionStatus.FAILED, failure=Failure.of(error)))
+            failed = ExecutionUpdate(status=ExecutionStatus.FAILED, failure=Failure.of(error))
+            await uninterrupted(self._end(failed), "fail")
             raise
         finally:
             cancellation.cancel()
@@ -477,15 +481,13 @@ class Coordinator:
         batch.starts.clear()  # whoever goes on begins them
         await self._record(batch, ExecutionUpdate(status=ExecutionStatus.PENDING, released=True))
 
-    async def _settle(self, ending: Coroutine[None, None, None]) -> ExecutionStatus:
-        """Record how it ends here, also when this task is being cancelled meanwhile."""
-        settling = asyncio.create_task(ending, name="settle")
-        try:
-            await asyncio.shield(settling)
-        except asyncio.CancelledError:
-            await asyncio.wait([settling])
-            raise
-        return ExecutionStatus.CANCELLED
+
+async def record_before(interrupted: asyncio.CancelledError, ending: Coroutine[None, None, object]) -> None:
+    """Record how an execution ends before the cancellation of its task goes on; a failure becomes a note of it."""
+    try:
+        await uninterrupted(ending, "end")
+    except (TrackerError, DatabaseError) as error:
+        interrupted.add_note(f"The end of the execution could not be recorded: {error}")
 
 
 _STOPPED = Failure(type="CancelledError", message="The step was stopped with its execution.")

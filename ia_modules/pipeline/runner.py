@@ -3,7 +3,7 @@
 import asyncio
 import os
 import random
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
@@ -29,7 +29,7 @@ from ia_modules.models import (
 )
 from ia_modules.payload import encode
 from ia_modules.pipeline.code import LoadedPipeline, StepModules, load_pipeline
-from ia_modules.pipeline.coordinator import Coordinator
+from ia_modules.pipeline.coordinator import Coordinator, record_before
 from ia_modules.pipeline.core import ExecutionContext
 from ia_modules.pipeline.executor import LocalExecutor, StepExecutor
 from ia_modules.pipeline.inputs import prepare_input
@@ -93,16 +93,21 @@ class Runner:
         definition, context = pipeline.definition, context or ExecutionContext()
         prepared = prepare_input(definition, input_data)
         text = encode(prepared, f"input of pipeline {definition.name!r}")
-        execution_id = await record_start(
-            self._journal,
-            definition,
-            version or await self._register(pipeline, new_version=new_version),
-            text,
-            queued=queued,
-            trigger=context.trigger,
-            metadata={**context.metadata, **({"user_id": context.user_id} if context.user_id else {})},
-        )
-        return StartedExecution(self, pipeline, Lease(execution_id, epoch=1), prepared)
+        registered = version or await self._register(pipeline, new_version=new_version)
+
+        async def begin() -> Lease:
+            execution_id = await record_start(
+                self._journal,
+                definition,
+                registered,
+                text,
+                queued=queued,
+                trigger=context.trigger,
+                metadata={**context.metadata, **({"user_id": context.user_id} if context.user_id else {})},
+            )
+            return Lease(execution_id, epoch=1)
+
+        return StartedExecution(self, pipeline, await (begin() if queued else self._leased(begin())), prepared)
 
     async def _register(self, pipeline: LoadedPipeline, *, new_version: bool) -> RegisteredVersion:
         definition = pipeline.definition
@@ -132,7 +137,7 @@ class Runner:
         reopened = record.status.is_terminal
         steps = await self._journal.get_execution_steps(execution_id)
         state_of(pipeline.graph, recorded_runs(steps, reopened=reopened))
-        lease = await self._journal.take_over(execution_id, owner=self._journal.owner, reopen=True)
+        lease = await self._leased(self._journal.take_over(execution_id, owner=self._journal.owner, reopen=True))
         given = cast("dict[str, Any]", record.input_data or {})
         return StartedExecution(self, pipeline, lease, given, reopened=reopened)
 
@@ -159,6 +164,9 @@ class Runner:
             coordinator = await self._coordinator_of(started)
         except StepConflict as conflict:
             await self._fail(started, conflict)
+            raise
+        except asyncio.CancelledError as interrupted:
+            await record_before(interrupted, self._give_up(started.lease, managed=started.managed))
             raise
         try:
             status = await coordinator.to_end()
@@ -213,6 +221,26 @@ class Runner:
             runs=recorded_runs(records, reopened=started.reopened),
             managed=started.managed,
         )
+
+    async def _leased(self, claim: Coroutine[Any, Any, Lease]) -> Lease:
+        """The lease of an execution that begins to run here; cancelled meanwhile, it ends as cancelled, on record."""
+        claiming = asyncio.create_task(claim, name="claim")
+
+        async def give_up() -> None:
+            await self._give_up(await claiming, managed=False)
+
+        try:
+            return await asyncio.shield(claiming)
+        except asyncio.CancelledError as interrupted:
+            await record_before(interrupted, give_up())
+            raise
+
+    async def _give_up(self, lease: Lease, *, managed: bool) -> None:
+        """Record that an execution, of which nothing runs here yet, is cancelled or goes back into the queue."""
+        change = ExecutionUpdate(
+            status=ExecutionStatus.PENDING if managed else ExecutionStatus.CANCELLED, released=managed
+        )
+        await self._journal.record(Transition(lease=lease, writer=self._journal.owner, change=change))
 
     async def _fail(self, started: "StartedExecution", conflict: StepConflict) -> None:
         """Record that an execution, which is this process's already, cannot be continued."""

@@ -4,7 +4,7 @@ from contextvars import ContextVar
 
 import pytest
 
-from ia_modules.tasks import background, in_thread, set_within
+from ia_modules.tasks import background, in_thread, set_within, uninterrupted
 
 
 async def fail() -> None:
@@ -74,3 +74,32 @@ async def test_waiting_for_an_event_says_whether_it_came() -> None:
     assert await set_within(0.01, event) is False
     event.set()
     assert await set_within(60, event) is True
+
+
+async def test_uninterrupted_work_goes_on_to_its_end_and_then_the_caller_is_cancelled() -> None:
+    go, ended = asyncio.Event(), asyncio.Event()
+
+    async def work() -> None:
+        await go.wait()
+        ended.set()
+
+    caller = asyncio.create_task(uninterrupted(work(), "work"))
+    for _ in range(3):
+        await asyncio.sleep(0)
+        caller.cancel()
+    go.set()
+    with pytest.raises(asyncio.CancelledError):
+        await caller
+    assert ended.is_set()
+
+
+async def test_uninterrupted_work_gives_its_result_or_its_exception() -> None:
+    async def gives() -> int:
+        return 1
+
+    async def fails() -> None:
+        raise ConnectionError("away")
+
+    assert await uninterrupted(gives(), "gives") == 1
+    with pytest.raises(ConnectionError, match="away"):
+        await uninterrupted(fails(), "fails")
