@@ -31,6 +31,8 @@ export default defineConfig({
   test: {
     environment: "happy-dom",
     include: ["src/**/*.test.{ts,tsx}"],
+    setupFiles: ["src/mocks/setup.ts"],
+    testTimeout: 60_000,
     server: { deps: { inline: [/@rjsf/] } }, // so that the alias above is known there too
   },
 });

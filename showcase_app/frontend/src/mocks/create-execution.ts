@@ -1,5 +1,5 @@
 /** Rows as the server sends them, for tests: usual values, but for the fields that a test names. */
-import type { ExecutionDetail, ExecutionOut, LogOut, StepDetail } from "@/api/schema.gen";
+import type { ExecutionDetail, ExecutionOut, InteractionOut, LogOut, StepDetail } from "@/api/schema.gen";
 
 const START = Date.parse("2026-01-01T00:00:00.000Z");
 
@@ -91,6 +91,21 @@ export function createStep(row: Partial<StepDetail> = {}): StepDetail {
     metadata_bytes: 0,
     traceback_bytes: 0,
     omitted: [],
+    ...row,
+  };
+}
+
+export function createInteraction(row: Partial<InteractionOut> = {}): InteractionOut {
+  return {
+    interaction_id: "interaction",
+    step_execution_id: "step-1-1",
+    status: "pending",
+    prompt: "Well?",
+    ui_schema: {},
+    deadline_at: null,
+    created_at: at(0),
+    completed_at: null,
+    actor: null,
     ...row,
   };
 }

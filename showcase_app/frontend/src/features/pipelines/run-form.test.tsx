@@ -1,59 +1,56 @@
-import { MantineProvider } from "@mantine/core";
-import { QueryClient, QueryClientProvider } from "@tanstack/react-query";
-import { cleanup, fireEvent, render, screen, waitFor } from "@testing-library/react";
-import { createMemoryRouter, RouterProvider } from "react-router";
+import { EditorView } from "@codemirror/view";
+import { act, cleanup, fireEvent, screen, waitFor } from "@testing-library/react";
 import { afterEach, beforeEach, expect, it, vi } from "vitest";
-import { api } from "@/api/client";
-import type { PipelineDetail, Problem } from "@/api/schema.gen";
+import type { PipelineDetail } from "@/api/schema.gen";
 import { createExecutionRow } from "@/mocks/create-execution";
 import { createPipeline } from "@/mocks/create-pipeline";
+import { FakeServer, json, refusal } from "@/mocks/fake-server";
+import { renderAt } from "@/mocks/render-at";
 import { RunForm } from "./run-form";
 
-/** The requests to the server, and its answers: the network's end of the one client. */
-const server = vi.fn<(request: Request) => Promise<Response>>();
-const network = {
-  onRequest: ({ request }: { request: Request }) =>
-    request.url.endsWith("/api/session")
-      ? answer(200, { actor: "local", role: "operator", keys_required: false, signed_in: true })
-      : server(request),
-};
+const START = "POST /api/pipelines/pipeline/executions";
+const server = new FakeServer();
 
-beforeEach(() => api.use(network));
+beforeEach(() => {
+  server.install();
+  server.on(START, () => json(202, createExecutionRow({ execution_id: "begun" })));
+});
 
 afterEach(() => {
   cleanup();
-  api.eject(network);
-  server.mockReset();
+  server.remove();
 });
 
-function answer(status: number, body: unknown): Response {
-  return new Response(JSON.stringify(body), { status, headers: { "content-type": "application/json" } });
-}
-
-function refusal(detail: string, errors: Problem["errors"]): Response {
-  return answer(422, { type: "about:blank", title: "Refused", status: 422, detail, errors });
-}
-
 function show(pipeline: PipelineDetail): void {
-  const router = createMemoryRouter([
+  renderAt("/", [
     { path: "/", element: <RunForm pipeline={pipeline} /> },
-    { path: "/executions/:id", element: <p>its page</p> },
+    { path: "/executions/begun", element: <p>its page</p> },
   ]);
-  render(
-    <MantineProvider env="test">
-      <QueryClientProvider client={new QueryClient()}>
-        <RouterProvider router={router} />
-      </QueryClientProvider>
-    </MantineProvider>,
-  );
 }
 
 const run = () => fireEvent.click(screen.getByRole("button", { name: "Run" }));
+const choose = (name: string) => fireEvent.click(screen.getByRole("radio", { name }));
+const field = (label: RegExp) => screen.getByLabelText<HTMLInputElement>(label);
 
 /** The description of a field, as a screen reader reads it. */
 function described(label: RegExp): string {
-  const ids = screen.getByLabelText(label).getAttribute("aria-describedby")?.split(" ") ?? [];
+  const ids = field(label).getAttribute("aria-describedby")?.split(" ") ?? [];
   return ids.map((id) => document.getElementById(id)?.textContent ?? "").join(" ");
+}
+
+function editor(): EditorView {
+  const view = EditorView.findFromDOM(screen.getByLabelText("Input as JSON"));
+  if (view === null) throw new Error("there is no editor");
+  return view;
+}
+
+function write(text: string): void {
+  const view = editor();
+  act(() => view.dispatch({ changes: { from: 0, to: view.state.doc.length, insert: text } }));
+}
+
+async function sentInputs(): Promise<unknown[]> {
+  return (await server.bodies(START)).map((body) => (body as { input_data: unknown }).input_data);
 }
 
 const shop = createPipeline({
@@ -68,33 +65,96 @@ const shop = createPipeline({
   default_input: { sku: "kettle", order: { quantity: 2 } },
 });
 
+it("begins with the defaults, and sends them as they are", async () => {
+  show(shop);
+  expect([field(/Article/).value, field(/Quantity/).value]).toEqual(["kettle", "2"]);
+  run();
+  await screen.findByText("its page");
+  expect(await sentInputs()).toEqual([{ sku: "kettle", order: { quantity: 2 } }]);
+});
+
+it("is filled in with the last input on request, and with the defaults again", () => {
+  show(createPipeline({ ...shop, last_input: { sku: "teapot", order: { quantity: 7 } } }));
+  choose("Last input");
+  expect([field(/Article/).value, field(/Quantity/).value]).toEqual(["teapot", "7"]);
+  choose("Defaults");
+  expect([field(/Article/).value, field(/Quantity/).value]).toEqual(["kettle", "2"]);
+});
+
+it("shows in JSON what was written in the fields, and in the fields what was written in JSON", async () => {
+  show(shop);
+  fireEvent.change(field(/Article/), { target: { value: "pot" } });
+  choose("JSON");
+  expect(JSON.parse(editor().state.doc.toString())).toEqual({ sku: "pot", order: { quantity: 2 } });
+  write('{"sku": "pan", "order": {"quantity": 3}}');
+  choose("Form");
+  expect([field(/Article/).value, field(/Quantity/).value]).toEqual(["pan", "3"]);
+  run();
+  await screen.findByText("its page");
+  expect(await sentInputs()).toEqual([{ sku: "pan", order: { quantity: 3 } }]);
+});
+
+it("does not run what is not JSON, and says where it stops being JSON", () => {
+  show(shop);
+  choose("JSON");
+  write('{"sku": pan}');
+  expect(screen.getByRole("list", { name: "Problems" }).textContent).toContain("Not JSON");
+  expect(screen.getByRole("button", { name: "Run" })).toHaveProperty("disabled", true);
+  expect(screen.getByRole("radio", { name: "Form" })).toHaveProperty("disabled", true);
+  fireEvent.click(screen.getByRole("button", { name: /Not JSON/ }));
+  expect(editor().state.selection.main.head).toBe('{"sku": '.length);
+});
+
+it("says in JSON what the schema forbids, with its path, and does not send it", () => {
+  show(shop);
+  choose("JSON");
+  write('{"sku": "pan", "order": {"quantity": 99}}');
+  expect(screen.getByRole("list", { name: "Problems" }).textContent).toContain("order.quantity: At most 10.");
+  run();
+  expect(server.to(START)).toEqual([]);
+});
+
 it("what the server refuses is said at the field, until it is started", async () => {
-  server.mockResolvedValueOnce(
-    refusal("The input is wrong.", [
-      { location: "body", field: "input_data.sku", detail: "There is no kettle." },
-      { location: "body", field: "input_data.order.quantity", detail: "At most one." },
-    ]),
+  server.on(START, () =>
+    refusal(422, "The input is wrong.", {
+      "input_data.sku": "There is no kettle.",
+      "input_data.order.quantity": "At most one.",
+    }),
   );
-  server.mockResolvedValueOnce(answer(202, createExecutionRow({ execution_id: "begun" })));
   show(shop);
   run();
   await screen.findByText("There is no kettle.");
   expect(described(/Article/)).toContain("There is no kettle.");
   expect(described(/Quantity/)).toContain("At most one.");
-  await waitFor(() => expect(document.activeElement).toBe(screen.getByLabelText(/Article/)));
+  await waitFor(() => expect(document.activeElement).toBe(field(/Article/)));
   expect(screen.queryByRole("alert")).toBeNull();
 
-  fireEvent.change(screen.getByLabelText(/Article/), { target: { value: "teapot" } });
+  server.on(START, () => json(202, createExecutionRow({ execution_id: "begun" })));
+  fireEvent.change(field(/Article/), { target: { value: "teapot" } });
   run();
   await screen.findByText("its page");
-  const sent = await Promise.all(server.mock.calls.map(([request]) => request.clone().json()));
-  expect(sent.map(({ input_data }) => input_data.sku)).toEqual(["kettle", "teapot"]);
+  expect((await sentInputs()).map((input) => (input as { sku: string }).sku)).toEqual(["kettle", "teapot"]);
+});
+
+it("the same input sent again has the same key, another input another one", async () => {
+  server.on(START, () => refusal(503, "The database is away."));
+  show(shop);
+  run();
+  await screen.findByRole("alert");
+  run();
+  await waitFor(() => expect(server.to(START)).toHaveLength(2));
+  await screen.findByRole("alert");
+  fireEvent.change(field(/Article/), { target: { value: "teapot" } });
+  run();
+  await waitFor(() => expect(server.to(START)).toHaveLength(3));
+  const [first, again, other] = server.to(START).map((request) => request.headers.get("Idempotency-Key"));
+  expect(first).toMatch(/^[0-9a-f]{32}$/);
+  expect(again).toBe(first);
+  expect(other).not.toBe(first);
 });
 
 it("what is refused as a whole is said above the button", async () => {
-  server.mockResolvedValueOnce(
-    answer(409, { type: "about:blank", title: "Archived", status: 409, detail: "It is archived." }),
-  );
+  server.on(START, () => refusal(409, "It is archived."));
   show(shop);
   run();
   expect((await screen.findByRole("alert")).textContent).toContain("It is archived.");
@@ -104,7 +164,8 @@ it("what the schema forbids is said at the field and not sent", async () => {
   show(createPipeline({ ...shop, default_input: { sku: "kettle", order: { quantity: 99 } } }));
   run();
   await screen.findByText("At most 10.");
-  expect(server).not.toHaveBeenCalled();
+  expect(described(/Quantity/)).toContain("At most 10.");
+  expect(server.to(START)).toEqual([]);
 });
 
 it("what is wrong with a list as a whole is said below it", async () => {
@@ -112,14 +173,21 @@ it("what is wrong with a list as a whole is said below it", async () => {
   show(createPipeline({ input_schema: { type: "object", properties: { sizes } }, default_input: { sizes: [1] } }));
   run();
   expect(await screen.findByText("At least 2 entries.")).toBeTruthy();
-  expect(server).not.toHaveBeenCalled();
+  expect(server.to(START)).toEqual([]);
+});
+
+it("a viewer sees the form and cannot run it", async () => {
+  server.signIn("viewer");
+  show(shop);
+  await waitFor(() => expect(screen.getByRole("button", { name: "Run" })).toHaveProperty("disabled", true));
 });
 
 it("the first field has the focus, and one without a value is empty", async () => {
   const warnings = vi.spyOn(console, "error");
   show(createPipeline({ ...shop, default_input: {} }));
-  await waitFor(() => expect(document.activeElement).toBe(screen.getByLabelText(/Article/)));
-  fireEvent.change(screen.getByLabelText(/Article/), { target: { value: "pot" } });
+  await waitFor(() => expect(document.activeElement).toBe(field(/Article/)));
+  expect(field(/Article/).value).toBe("");
+  fireEvent.change(field(/Article/), { target: { value: "pot" } });
   expect(warnings).not.toHaveBeenCalled();
   warnings.mockRestore();
 });

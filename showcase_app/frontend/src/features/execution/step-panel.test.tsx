@@ -1,0 +1,192 @@
+import { act, cleanup, fireEvent, screen, waitFor, within } from "@testing-library/react";
+import { type ReactNode, useState } from "react";
+import { afterEach, beforeEach, expect, it, vi } from "vitest";
+import type { ExecutionDetail, StepDetail } from "@/api/schema.gen";
+import { NO_LINES } from "@/domain/log-lines";
+import { at, createExecution, createInteraction, createLine, createStep } from "@/mocks/create-execution";
+import { FakeServer, json } from "@/mocks/fake-server";
+import { renderAt } from "@/mocks/render-at";
+import { StepPanel } from "./step-panel";
+import { useSelection } from "./use-selection";
+
+const LOGS = "GET /api/executions/execution/logs";
+const server = new FakeServer();
+
+beforeEach(() => {
+  server.install();
+  server.on(LOGS, () => json(200, { items: [createLine({ message: "Asking the bank" })], next_cursor: null }));
+});
+
+afterEach(() => {
+  cleanup();
+  server.remove();
+  vi.useRealTimers();
+});
+
+let update: (execution: ExecutionDetail) => void = () => undefined;
+
+function Panel({ first }: { first: ExecutionDetail }): ReactNode {
+  const [execution, setExecution] = useState(first);
+  update = (next) => act(() => setExecution(next));
+  const selection = useSelection(execution.steps);
+  return (
+    <StepPanel
+      execution={execution}
+      selection={selection}
+      stepId="charge"
+      node={undefined}
+      nameOf={(stepId) => stepId}
+      heard={NO_LINES}
+    />
+  );
+}
+
+/** The panel of the step "charge"; the server has the payloads of its attempts. */
+function show(execution: ExecutionDetail, address = "/?step=charge") {
+  for (const step of execution.steps) {
+    server.on(`GET /api/executions/execution/steps/${step.step_execution_id}`, () => json(200, step));
+  }
+  return renderAt(address, [{ path: "/", element: <Panel first={withoutPayloads(execution)} /> }]);
+}
+
+/** Rows as the socket brings them. */
+function withoutPayloads(execution: ExecutionDetail): ExecutionDetail {
+  const unread = { input_data: null, output_data: null, traceback: null, input_refs: null };
+  return { ...execution, steps: execution.steps.map((step) => ({ ...step, ...unread })) };
+}
+
+function charge(row: Partial<StepDetail> = {}): StepDetail {
+  return createStep({ step_id: "charge", step_name: "Charge", ...row });
+}
+
+const ended = { completed_at: at(2000), duration_seconds: 2 };
+const failed = charge({
+  ...ended,
+  status: "failed",
+  input_data: { amount: 20 },
+  output_data: null,
+  error_type: "CardDeclined",
+  error_message: "no funds",
+  traceback: 'File "steps.py", line 7',
+  routes: { next: "retry", delay_seconds: 1 },
+});
+const paid = charge({
+  ...ended,
+  attempt: 2,
+  status: "completed",
+  input_data: { amount: 20 },
+  output_data: { receipt: "R-17" },
+});
+
+const tab = (name: string) => screen.getByRole("tab", { name });
+const open = (name: string) => fireEvent.click(tab(name));
+const shownTab = () => screen.getByRole("tab", { selected: true }).textContent;
+const panel = () => screen.getByRole("tabpanel");
+
+it("input, output, error, logs and attempts have a tab each", async () => {
+  show(createExecution({ steps: [failed, paid] }));
+  await waitFor(() => expect(panel().textContent).toContain("R-17"));
+  open("Input");
+  await waitFor(() => expect(panel().textContent).toContain("amount"));
+  expect(panel().textContent).not.toContain("R-17");
+  open("Error");
+  expect(panel().textContent).toContain("It has no error.");
+  open("Logs");
+  await within(panel()).findByText("Asking the bank");
+  expect(new URL(server.to(LOGS)[0]?.url ?? "").searchParams.get("step_execution_id")).toBe(paid.step_execution_id);
+  open("Attempts");
+  const rows = within(panel()).getAllByRole("row").slice(1);
+  expect(rows.map((row) => row.textContent)).toEqual(["11Failed2.0 sCardDeclined", "12Completed2.0 s"]);
+});
+
+it("an error has its type, its message and its traceback", async () => {
+  show(createExecution({ steps: [failed] }));
+  expect(shownTab()).toBe("Error");
+  expect(panel().textContent).toContain("CardDeclined: no funds");
+  expect((await screen.findByRole("region", { name: "Traceback" })).textContent).toContain("steps.py");
+});
+
+it.each([
+  ["one that failed at its error", failed, "Error"],
+  ["one that completed at its output", paid, "Output"],
+  ["one that runs at its logs", charge(), "Logs"],
+])("opens %s", (_, attempt, name) => {
+  show(createExecution({ steps: [attempt] }));
+  expect(shownTab()).toBe(name);
+});
+
+it("another attempt is chosen in the table, and its payloads are read then", async () => {
+  const { router } = show(createExecution({ steps: [failed, paid] }));
+  open("Attempts");
+  expect(server.to(`GET /api/executions/execution/steps/${failed.step_execution_id}`)).toEqual([]);
+  fireEvent.click(screen.getByRole("button", { name: "Show iteration 1, attempt 1" }));
+  expect(router.state.location.search).toContain("run=1.1");
+  open("Input");
+  await waitFor(() => expect(panel().textContent).toContain("amount"));
+  expect(server.to(`GET /api/executions/execution/steps/${failed.step_execution_id}`)).toHaveLength(1);
+});
+
+it("what happens meanwhile takes nobody away from the attempt and the tab they chose", async () => {
+  show(createExecution({ steps: [failed] }), "/?step=charge&run=1.1&tab=error");
+  await screen.findByRole("region", { name: "Traceback" });
+  update(createExecution({ sequence: 2, steps: [failed, paid] }));
+  expect(shownTab()).toBe("Error");
+  expect(panel().textContent).toContain("no funds");
+  expect(screen.getByRole("radio", { checked: true })).toHaveProperty("value", failed.step_execution_id);
+});
+
+it("where no attempt is chosen, the newest one is shown as soon as there is one", async () => {
+  show(createExecution({ steps: [failed] }));
+  server.on(`GET /api/executions/execution/steps/${paid.step_execution_id}`, () => json(200, paid));
+  update(createExecution({ sequence: 2, steps: [failed, paid] }));
+  expect(screen.getByRole("radio", { checked: true })).toHaveProperty("value", paid.step_execution_id);
+  await waitFor(() => expect(panel().textContent).toContain("R-17"));
+});
+
+it("reads the payloads again when an attempt ends, and not at each sign of progress", async () => {
+  const running = charge({ sequence: 1, input_bytes: 14 });
+  const place = `GET /api/executions/execution/steps/${running.step_execution_id}`;
+  show(createExecution({ steps: [running] }), "/?step=charge&tab=output");
+  await waitFor(() => expect(panel().textContent).toContain("It has not ended yet."));
+  update(createExecution({ sequence: 2, steps: [{ ...running, sequence: 2, progress: 0.5 }] }));
+  const end = { ...running, ...ended, status: "completed", sequence: 3, output_bytes: 18 } as const;
+  server.on(place, () => json(200, { ...end, output_data: { receipt: "R-18" } }));
+  expect(server.to(place)).toHaveLength(1);
+  update(createExecution({ sequence: 3, steps: [end] }));
+  await waitFor(() => expect(panel().textContent).toContain("R-18"));
+  expect(server.to(place)).toHaveLength(2);
+});
+
+it("the time of what runs goes on by the clock, and stands still once it has ended", () => {
+  vi.useFakeTimers({ toFake: ["Date", "setInterval", "clearInterval"], now: Date.parse(at(12_000)) });
+  show(createExecution({ steps: [charge()] }));
+  const time = () => screen.getByText("Running", { selector: "dt" }).nextElementSibling?.textContent;
+  expect(time()).toBe("12 s");
+  act(() => vi.advanceTimersByTime(3000));
+  expect(time()).toBe("15 s");
+  update(createExecution({ sequence: 2, steps: [charge({ status: "completed", completed_at: at(16_000) })] }));
+  act(() => vi.advanceTimersByTime(60_000));
+  expect(screen.getByText("Took").nextElementSibling?.textContent).toBe("16 s");
+});
+
+it("a question is shown with its deadline, and then with the person who answered", () => {
+  const waiting = charge({ status: "waiting" });
+  const question = createInteraction({
+    step_execution_id: waiting.step_execution_id,
+    prompt: "Charge it?",
+    deadline_at: at(3_600_000),
+  });
+  vi.useFakeTimers({ toFake: ["Date", "setInterval", "clearInterval"], now: Date.parse(at(0)) });
+  show(createExecution({ steps: [waiting], interactions: [question] }));
+  expect(screen.getByText("Charge it?").textContent).toBe("Charge it?Deadline: in 1 h 00 min");
+  const answered = { ...question, status: "answered", actor: "ada", completed_at: at(0) } as const;
+  update(createExecution({ sequence: 2, steps: [waiting], interactions: [answered] }));
+  expect(screen.getByText("Charge it?").textContent).toBe("Charge it?Answered by ada now");
+});
+
+it("a step that has not begun says so", () => {
+  show(createExecution());
+  expect(screen.getByText(/It has not begun/)).toBeTruthy();
+  update(createExecution({ sequence: 2, status: "completed", completed_at: at(1) }));
+  expect(screen.getByText("It did not run in this execution.")).toBeTruthy();
+});

@@ -1,0 +1,202 @@
+import { EditorView } from "@codemirror/view";
+import { act, cleanup, fireEvent, screen, waitFor, within } from "@testing-library/react";
+import { useState } from "react";
+import { Link } from "react-router";
+import { afterEach, beforeEach, expect, it } from "vitest";
+import type { Definition } from "@/api/pipelines";
+import type { PipelineDetail, ValidationOut } from "@/api/schema.gen";
+import { createPipeline } from "@/mocks/create-pipeline";
+import { FakeServer, json, refusal } from "@/mocks/fake-server";
+import { renderAt } from "@/mocks/render-at";
+import { DefinitionTab } from "./definition-tab";
+
+const CHECK = "POST /api/definitions/validate";
+const SAVE = "PUT /api/pipelines/pipeline";
+const server = new FakeServer();
+
+const definition = { name: "Shop", steps: [{ id: "charge", type: "task" }] } as unknown as Definition;
+const shop = createPipeline({ name: "Shop", definition, version: 4, current_version: 4 });
+
+beforeEach(() => {
+  server.install();
+  finds({});
+});
+
+afterEach(() => {
+  cleanup();
+  server.remove();
+});
+
+/** What the server finds in a definition, whatever it is. */
+function finds(found: Partial<ValidationOut>): void {
+  const { problems = [], warnings = [] } = found;
+  server.on(CHECK, () => json(200, { valid: problems.length === 0, problems, warnings }));
+}
+
+let update: (pipeline: PipelineDetail) => void = () => undefined;
+
+function Page() {
+  const [pipeline, setPipeline] = useState(shop);
+  update = (next) => act(() => setPipeline(next));
+  return (
+    <>
+      <Link to="/elsewhere">Elsewhere</Link>
+      <DefinitionTab pipeline={pipeline} />
+    </>
+  );
+}
+
+function show() {
+  return renderAt("/", [
+    { path: "/", element: <Page /> },
+    { path: "/elsewhere", element: <p>another page</p> },
+  ]);
+}
+
+function editor(): EditorView {
+  const view = EditorView.findFromDOM(screen.getByLabelText("Definition as JSON"));
+  if (view === null) throw new Error("there is no editor");
+  return view;
+}
+
+const text = () => editor().state.doc.toString();
+
+function write(written: string): void {
+  const view = editor();
+  act(() => view.dispatch({ changes: { from: 0, to: view.state.doc.length, insert: written } }));
+}
+
+/** Change the type of the step. */
+const change = (type = "condition") => write(text().replace(/"type": "\w+"/, `"type": "${type}"`));
+const saveButton = () => screen.getByRole("button", { name: "Save version" });
+const canSave = () => waitFor(() => expect(saveButton().getAttribute("aria-disabled")).toBe("false"));
+const problems = () => within(screen.getByRole("list", { name: "Problems" })).getAllByRole("listitem");
+
+/** The text from where the cursor is. */
+const atCursor = () => text().slice(editor().state.selection.main.head);
+
+it("shows the definition, and has nothing to save before it is changed", async () => {
+  show();
+  expect(JSON.parse(text())).toEqual(definition);
+  await screen.findByText("It can be saved");
+  expect(saveButton().getAttribute("aria-disabled")).toBe("true");
+  fireEvent.click(saveButton());
+  expect(server.to(SAVE)).toEqual([]);
+});
+
+it("a change is checked, and saved as the version after the one it began with", async () => {
+  server.on(SAVE, () => json(200, { ...shop, version: 5, current_version: 5 }));
+  show();
+  change();
+  await canSave();
+  fireEvent.click(saveButton());
+  await waitFor(() => expect(server.to(SAVE)).toHaveLength(1));
+  const changed = { name: "Shop", steps: [{ id: "charge", type: "condition" }] };
+  expect(await server.bodies(SAVE)).toEqual([{ definition: changed, base_version: 4 }]);
+});
+
+it("what is not JSON is said at once, at its place, and neither checked nor saved", async () => {
+  show();
+  await screen.findByText("It can be saved");
+  const checks = server.to(CHECK).length;
+  write('{"name": Shop}');
+  expect(screen.getByRole("status").textContent).toBe("1 problem");
+  expect(problems().map((each) => each.textContent)).toEqual([expect.stringContaining("Not JSON")]);
+  fireEvent.click(within(problems()[0] as HTMLElement).getByRole("button"));
+  expect(atCursor()).toBe("Shop}");
+  fireEvent.click(saveButton());
+  expect(server.to(SAVE)).toEqual([]);
+  expect(server.to(CHECK)).toHaveLength(checks);
+});
+
+it("the server's problems lead to their places and keep it from being saved; warnings do not", async () => {
+  finds({
+    problems: [{ path: "$.steps[0].type", detail: "There is no such type." }],
+    warnings: [{ path: "$.name", detail: "Another pipeline has this name." }],
+  });
+  show();
+  change("tusk");
+  await screen.findByText("1 problem");
+  const [problem, warning] = problems();
+  expect(problem?.textContent).toBe("steps[0].type: There is no such type.");
+  expect(within(problem as HTMLElement).getByRole("img", { name: "Error" })).toBeTruthy();
+  expect(within(warning as HTMLElement).getByRole("img", { name: "Warning" })).toBeTruthy();
+  fireEvent.click(within(problem as HTMLElement).getByRole("button"));
+  expect(atCursor()).toMatch(/^"tusk"/);
+  fireEvent.click(saveButton());
+  expect(server.to(SAVE)).toEqual([]);
+
+  finds({ warnings: [{ path: "$.name", detail: "Another pipeline has this name." }] });
+  change("task ");
+  await canSave();
+});
+
+it("what the server refuses when it is saved is shown at its place, until the text changes", async () => {
+  server.on(SAVE, () => refusal(422, "It cannot be loaded.", { "definition.steps[0].type": "No module has it." }));
+  show();
+  change();
+  await canSave();
+  fireEvent.click(saveButton());
+  expect((await screen.findByRole("alert")).textContent).toContain("It was not savedIt cannot be loaded.");
+  const [refused] = problems();
+  expect(refused?.textContent).toBe("steps[0].type: No module has it.");
+  fireEvent.click(within(refused as HTMLElement).getByRole("button"));
+  expect(atCursor()).toMatch(/^"condition"/);
+  change("function");
+  expect(screen.queryByRole("alert")).toBeNull();
+  expect(screen.queryByText(/No module has it/)).toBeNull();
+});
+
+it("a version that somebody else saved meanwhile is overwritten on request only", async () => {
+  server.on(SAVE, () => refusal(409, "Version 5 is the current one."));
+  show();
+  change();
+  update({ ...shop, version: 5, current_version: 5, definition: { name: "Theirs" } as unknown as Definition });
+  expect(text()).toContain("condition");
+  await canSave();
+  fireEvent.click(saveButton());
+  const alert = await screen.findByText("Somebody else saved a version meanwhile");
+  server.on(SAVE, () => json(200, { ...shop, version: 6, current_version: 6 }));
+  fireEvent.click(screen.getByRole("button", { name: "Save mine after it" }));
+  await waitFor(() => expect(alert.isConnected).toBe(false));
+  const bases = (await server.bodies(SAVE)).map((body) => (body as { base_version: number }).base_version);
+  expect(bases).toEqual([4, 5]);
+});
+
+it("a version that somebody else saved is shown where nothing was changed", async () => {
+  show();
+  update({ ...shop, version: 5, current_version: 5, definition: { name: "Theirs" } as unknown as Definition });
+  await waitFor(() => expect(JSON.parse(text())).toEqual({ name: "Theirs" }));
+});
+
+it("asks before unsaved changes are lost, and stays where the answer is to stay", async () => {
+  const { router } = show();
+  change();
+  fireEvent.click(screen.getByText("Elsewhere"));
+  const dialog = await screen.findByRole("dialog", { name: "Leave without saving?" });
+  fireEvent.click(within(dialog).getByRole("button", { name: "Stay" }));
+  expect(router.state.location.pathname).toBe("/");
+  expect(text()).toContain("condition");
+  fireEvent.click(screen.getByText("Elsewhere"));
+  fireEvent.click(await screen.findByRole("button", { name: "Leave" }));
+  await screen.findByText("another page");
+});
+
+it("lets go without asking where nothing is changed, also after all was undone", async () => {
+  show();
+  change();
+  fireEvent.click(screen.getByRole("button", { name: "Undo all" }));
+  await waitFor(() => expect(JSON.parse(text())).toEqual(definition));
+  fireEvent.click(screen.getByText("Elsewhere"));
+  await screen.findByText("another page");
+});
+
+it("a viewer reads the definition and saves nothing", async () => {
+  server.signIn("viewer");
+  show();
+  change();
+  await screen.findByText("It can be saved");
+  expect(saveButton().getAttribute("aria-disabled")).toBe("true");
+  fireEvent.click(saveButton());
+  expect(server.to(SAVE)).toEqual([]);
+});
