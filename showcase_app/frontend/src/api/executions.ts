@@ -1,5 +1,6 @@
 /** Executions: questions, commands, and the rows that the socket brings. */
 import { infiniteQueryOptions, keepPreviousData, queryOptions } from "@tanstack/react-query";
+import { applyRead } from "@/domain/changes";
 import { filterParams, type ShownFilters } from "@/domain/execution-filters";
 import type { LineFilters } from "@/domain/log-lines";
 import { answered, api } from "./client";
@@ -71,19 +72,14 @@ async function readDetail(executionId: string, signal: AbortSignal): Promise<Exe
   return { ...detail, steps, more_steps: false } as ExecutionDetail;
 }
 
-/** Kept current by the socket (see features/execution); read again only when the socket says so. */
+/** Kept current by the socket (see live-execution.ts); read again where its re-runs are others, or all of it is. */
 export function executionQuery(executionId: string) {
   return queryOptions({
     queryKey: executionKeys.detail(executionId),
     queryFn: ({ signal }) => readDetail(executionId, signal),
     staleTime: Number.POSITIVE_INFINITY,
-    // An answer that was on its way while the socket brought something newer does not take that back.
-    structuralSharing: (known, read) => newerDetail(known as ExecutionDetail | undefined, read as ExecutionDetail),
+    structuralSharing: (known, read) => applyRead(known as ExecutionDetail | undefined, read as ExecutionDetail),
   });
-}
-
-function newerDetail(known: ExecutionDetail | undefined, read: ExecutionDetail): ExecutionDetail {
-  return known !== undefined && known.sequence > read.sequence ? known : read;
 }
 
 /** Its input, output and metadata, however large; the output is another one when the status is. */

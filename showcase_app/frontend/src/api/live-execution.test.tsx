@@ -3,7 +3,13 @@ import { act, cleanup, renderHook } from "@testing-library/react";
 import type { ReactNode } from "react";
 import { afterEach, beforeEach, expect, it, vi } from "vitest";
 import type { Changes } from "@/domain/changes";
-import { createExecution, createExecutionRow, createLine, createStep } from "@/mocks/create-execution";
+import {
+  createExecution,
+  createExecutionRow,
+  createInteraction,
+  createLine,
+  createStep,
+} from "@/mocks/create-execution";
 import { FakeSocket } from "@/mocks/fake-socket";
 import { executionQuery } from "./executions";
 import { useLiveExecution } from "./live-execution";
@@ -37,7 +43,7 @@ async function page(sequence: number) {
     { wrapper },
   );
   await pass(0);
-  return { read, shown: () => result.current };
+  return { client, read, shown: () => result.current };
 }
 
 /** Let time pass. */
@@ -65,6 +71,21 @@ it("asks for what comes after what it has read, and is live when the first frame
   say(frame(9, 9));
   expect(shown().state).toBe("live");
   expect(shown().execution?.steps.map((each) => each.step_id)).toEqual(["a"]);
+});
+
+it("shows a question while the page reads again, and when the older answer has come", async () => {
+  const { client, read, shown } = await page(1);
+  let answer: (row: ReturnType<typeof createExecution>) => void = () => undefined;
+  read.mockImplementationOnce(() => new Promise((resolve) => (answer = resolve)));
+  act(() => void client.invalidateQueries({ queryKey: executionQuery("execution").queryKey }));
+  const data = createInteraction({ sequence: 2 });
+  say(frame(1, 2, [step("ask", 2), { type: "interaction_update", sequence: 2, data }]));
+  say(frame(2, 3, [step("other", 3)]));
+  expect(shown().execution?.interactions).toEqual([data]);
+  await act(async () => answer(createExecution({ sequence: 1 })));
+  await pass(0);
+  expect(shown().execution?.interactions).toEqual([data]);
+  expect(read).toHaveBeenCalledTimes(2); // the first one, and the one again
 });
 
 it("takes the end in with the last page, not before what led to it", async () => {

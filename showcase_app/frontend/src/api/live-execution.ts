@@ -33,14 +33,11 @@ export function useLiveExecution(executionId: string, loaded: boolean): LiveExec
         if (frame.type === "resync") return "catching_up";
         if (frame.type === "ping") return "live"; // it comes when there is nothing else
         refusals.current = 0;
-        const before = known();
-        if (before === undefined) return undefined;
-        const after = applyChanges(before, frame);
-        client.setQueryData(queryKey, after);
+        const execution = known();
+        if (execution === undefined) return undefined;
+        client.setQueryData(queryKey, applyChanges(execution, frame));
         const lines = linesOf(frame);
         if (lines.length > 0) setHeard((heard) => withHeard(heard, lines));
-        // Questions to people do not come with the socket.
-        if (asksChanged(before, after)) void client.invalidateQueries({ queryKey, exact: true });
         return frame.more ? "catching_up" : "live";
       },
       onState: setState,
@@ -53,11 +50,4 @@ export function useLiveExecution(executionId: string, loaded: boolean): LiveExec
     });
   }, [client, executionId, loaded]);
   return { state, heard };
-}
-
-/** Whether a step began or ceased to wait for a person. */
-function asksChanged(before: ExecutionDetail, after: ExecutionDetail): boolean {
-  const waiting = ({ steps }: ExecutionDetail) =>
-    steps.flatMap((step) => (step.status === "waiting" ? [step.step_execution_id] : [])).join();
-  return before !== after && waiting(before) !== waiting(after);
 }

@@ -1,7 +1,14 @@
 import { describe, expect, it } from "vitest";
-import type { ExecutionDetail, LogOut, StepDetail, StepOut } from "@/api/schema.gen";
-import { createExecution, createExecutionRow, createLine, createStep, randomNumbers } from "@/mocks/create-execution";
-import { applyChanges, type Changes, linesOf } from "./changes";
+import type { ExecutionDetail, InteractionOut, LogOut, StepDetail, StepOut } from "@/api/schema.gen";
+import {
+  createExecution,
+  createExecutionRow,
+  createInteraction,
+  createLine,
+  createStep,
+  randomNumbers,
+} from "@/mocks/create-execution";
+import { applyChanges, applyRead, type Changes, linesOf } from "./changes";
 
 const ended = { status: "completed", completed_at: "2026-01-01T00:00:01Z" } as const;
 
@@ -11,6 +18,10 @@ function page(after: number, upto: number, ...messages: Changes["messages"]): Ch
 
 function stepUpdate(data: StepOut): Changes["messages"][number] {
   return { type: "step_update", sequence: data.sequence, data };
+}
+
+function interactionUpdate(data: InteractionOut): Changes["messages"][number] {
+  return { type: "interaction_update", sequence: data.sequence, data };
 }
 
 describe("a page of changes", () => {
@@ -32,6 +43,27 @@ describe("a page of changes", () => {
     expect(applyChanges(known, page(5, 7, stepUpdate(createStep({ sequence: 7 })))).steps).toEqual([newer]);
   });
 
+  it("adds questions in the order in which they were asked, and takes their answers in", () => {
+    const [first, second] = [createInteraction({ interaction_id: "1" }), createInteraction({ interaction_id: "2" })];
+    const shown = applyChanges(
+      createExecution({ sequence: 1, interactions: [{ ...second, sequence: 1 }] }),
+      page(1, 2, interactionUpdate({ ...first, sequence: 2 })),
+    );
+    expect(shown.interactions.map((question) => question.interaction_id)).toEqual(["1", "2"]);
+    const answer = { ...first, status: "answered", actor: "ada", sequence: 3 } as const;
+    expect(applyChanges(shown, page(2, 3, interactionUpdate(answer))).interactions).toEqual([
+      answer,
+      { ...second, sequence: 1 },
+    ]);
+  });
+
+  it("never takes an answer to a question back", () => {
+    const answer = createInteraction({ status: "answered", actor: "ada", sequence: 8 });
+    const known = createExecution({ sequence: 5, interactions: [answer] });
+    const late = page(5, 7, interactionUpdate(createInteraction({ sequence: 7 })));
+    expect(applyChanges(known, late).interactions).toEqual([answer]);
+  });
+
   it("keeps what the execution has besides its row", () => {
     const known = createExecution({ sequence: 1, input_data: { a: 1 }, rerun_ids: ["other"] });
     const row = createExecutionRow({ sequence: 2, ...ended });
@@ -40,9 +72,24 @@ describe("a page of changes", () => {
   });
 });
 
+describe("reading again", () => {
+  it("takes nothing back that the socket brought meanwhile, and knows the re-runs", () => {
+    const known = createExecution({ sequence: 9, interactions: [createInteraction({ sequence: 9 })] });
+    const read = createExecution({ sequence: 4, rerun_ids: ["other"] });
+    expect(applyRead(known, read)).toEqual({ ...known, rerun_ids: ["other"] });
+  });
+
+  it("is what there is where it is newer, or the first", () => {
+    const read = createExecution({ sequence: 4 });
+    expect(applyRead(undefined, read)).toBe(read);
+    expect(applyRead(createExecution({ sequence: 3 }), read)).toBe(read);
+  });
+});
+
 /** A server with rows and numbers, as the tracker has them. */
 class Rows {
   readonly steps = new Map<string, StepDetail>();
+  readonly interactions = new Map<string, InteractionOut>();
   readonly lines: LogOut[] = [];
   sequence = 1;
 
@@ -55,6 +102,12 @@ class Rows {
       const before = this.steps.get(step_execution_id) ?? createStep({ step_execution_id });
       this.steps.set(step_execution_id, { ...before, sequence, progress: draw(100) / 100 });
     }
+    if (draw(4) === 0) {
+      const interaction_id = `question ${draw(4)}`;
+      const before = this.interactions.get(interaction_id);
+      const status = before === undefined ? "pending" : "answered";
+      this.interactions.set(interaction_id, createInteraction({ interaction_id, status, sequence }));
+    }
     for (let times = draw(3); times > 0; times -= 1) {
       this.lines.push(createLine({ log_id: `line ${this.lines.length}`, sequence }));
     }
@@ -62,7 +115,8 @@ class Rows {
 
   detail(): ExecutionDetail {
     const steps = [...this.steps.values()].sort((a, b) => (a.step_execution_id < b.step_execution_id ? -1 : 1));
-    return createExecution({ sequence: this.sequence, steps });
+    const interactions = [...this.interactions.values()].sort((a, b) => (a.interaction_id < b.interaction_id ? -1 : 1));
+    return createExecution({ sequence: this.sequence, steps, interactions });
   }
 
   /** What came after a number, up to another, as the rows stand now. */
@@ -72,6 +126,7 @@ class Rows {
       after,
       upto,
       ...[...this.steps.values()].filter(isIn).map(stepUpdate),
+      ...[...this.interactions.values()].filter(isIn).map(interactionUpdate),
       ...this.lines.filter(isIn).map((data) => ({ type: "log" as const, sequence: data.sequence, data })),
       { type: "execution_update", sequence: upto, data: createExecutionRow({ sequence: this.sequence }) },
     );
@@ -88,6 +143,7 @@ it.each(Array.from({ length: 100 }, (_, seed) => seed))(
     const since = rows.lines.length;
     const heard = new Map<string, LogOut>();
     const sent: Changes[] = [];
+    const reads: ExecutionDetail[] = [];
     const take = (changes: Changes) => {
       for (const line of linesOf(changes)) heard.set(line.log_id, line);
       shown = applyChanges(shown, changes);
@@ -101,12 +157,14 @@ it.each(Array.from({ length: 100 }, (_, seed) => seed))(
         sent.push(next);
         take(next);
       }
-      if (draw(10) === 0) shown = rows.detail();
+      if (draw(10) === 0) reads.push(rows.detail());
+      if (draw(3) === 0) shown = applyRead(shown, reads.pop() ?? shown); // some answers take long
       const again = sent[draw(sent.length + 1)];
       if (again !== undefined) take(again);
     }
     take(rows.page(cursor));
     expect(shown.steps).toEqual(rows.detail().steps);
+    expect(shown.interactions).toEqual(rows.detail().interactions);
     expect(shown.sequence).toBe(rows.sequence);
     expect([...heard.keys()]).toEqual(rows.lines.slice(since).map((line) => line.log_id));
   },

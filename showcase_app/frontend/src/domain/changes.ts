@@ -13,20 +13,39 @@ export type Changes = ChangesOut;
 export function applyChanges(known: ExecutionDetail, changes: Changes): ExecutionDetail {
   if (changes.upto <= known.sequence) return known;
   const steps = new Map(known.steps.map((step) => [step.step_execution_id, step]));
+  const interactions = new Map(known.interactions.map((question) => [question.interaction_id, question]));
   let execution = known;
   for (const message of changes.messages) {
     if (message.type === "step_update") {
       const before = steps.get(message.data.step_execution_id);
-      if (before === undefined || before.sequence < message.data.sequence) {
-        steps.set(message.data.step_execution_id, withRow(before, message.data));
-      }
+      if (isNews(message.data, before)) steps.set(message.data.step_execution_id, withRow(before, message.data));
+    } else if (message.type === "interaction_update") {
+      const { data } = message;
+      if (isNews(data, interactions.get(data.interaction_id))) interactions.set(data.interaction_id, data);
     } else if (message.type === "execution_update" && !(changes.more && hasEnded(message.data.status))) {
       execution = { ...execution, ...message.data };
     }
   }
-  const inOrder = [...steps.values()].sort((a, b) => (a.step_execution_id < b.step_execution_id ? -1 : 1));
-  // The row is the newest there is, but rows of steps are only known up to here: the cursor says how far.
-  return { ...execution, steps: inOrder, sequence: changes.upto };
+  // The row is the newest there is, but the other rows are only known up to here: the cursor says how far.
+  return { ...execution, steps: inOrder(steps), interactions: inOrder(interactions), sequence: changes.upto };
+}
+
+/** The execution after it was read again: an answer that was on its way while the socket brought something newer takes
+ * nothing back. Re-runs have no place among its changes: the answer knows them. */
+export function applyRead(known: ExecutionDetail | undefined, read: ExecutionDetail): ExecutionDetail {
+  if (known === undefined || known.sequence <= read.sequence) return read;
+  return { ...known, rerun_ids: read.rerun_ids };
+}
+
+type Numbered = { sequence: number };
+
+function isNews(row: Numbered, known: Numbered | undefined): boolean {
+  return known === undefined || known.sequence < row.sequence;
+}
+
+/** Rows by their ids, which begin with their time. */
+function inOrder<Row>(rows: ReadonlyMap<string, Row>): Row[] {
+  return [...rows].sort(([one], [other]) => (one < other ? -1 : 1)).map(([, row]) => row);
 }
 
 /** The lines of a page, in their order. */

@@ -57,8 +57,6 @@ function barOf(step: StepOut, delay: number, question: Question | undefined, now
   if (question !== undefined) {
     asks = within(Date.parse(question.created_at), started, to);
     answered = question.completed_at === null ? to : within(Date.parse(question.completed_at), asks, to);
-  } else if (step.status === "waiting") {
-    asks = started; // its question is still to be read
   }
   const segments: Segment[] = [
     { kind: "retry_delay", from, to: delayed },

@@ -106,6 +106,7 @@ export function createInteraction(row: Partial<InteractionOut> = {}): Interactio
     created_at: at(0),
     completed_at: null,
     actor: null,
+    sequence: 1,
     ...row,
   };
 }
