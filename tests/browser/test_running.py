@@ -12,7 +12,7 @@ from pathlib import Path
 
 import httpx
 import pytest
-from playwright.sync_api import Page, WebSocketRoute, expect
+from playwright.sync_api import APIResponse, Page, Route, WebSocketRoute, expect
 
 from tests.browser.site import PATIENCE_SECONDS, ROOT, Site
 
@@ -157,6 +157,39 @@ def test_a_page_follows_a_server_that_is_killed_with_ten_executions_running_and_
             ("wait", "completed"): 1,
             ("finish", "completed"): 1,
         }
+
+
+def test_a_question_appears_while_the_page_reads_again_and_stays_when_the_older_answer_comes(
+    page: Page, site: Site, tmp_path: Path
+) -> None:
+    execution_id = site.start_execution("question", {"folder": str(tmp_path)})
+    page.goto(f"/executions/{execution_id}?step=ask")
+    expect(page.locator("[data-live=live]")).to_be_visible()
+
+    answers: list[tuple[Route, APIResponse]] = []
+    page.route(f"**/api/executions/{execution_id}", lambda route: answers.append((route, route.fetch())))
+    page.get_by_role("button", name="Re-run").click()
+    expect(page.locator("header dt").get_by_text("Re-run of")).to_be_visible()
+    answers.clear()  # the page that is left waits for none
+    page.go_back()  # it was re-run since it was read
+    deadline = time.monotonic() + PATIENCE_SECONDS
+    while not answers:
+        assert time.monotonic() < deadline, "the page did not read again"
+        page.wait_for_timeout(LOOK_SECONDS * 1000)
+    expect(page.locator("[data-live=live]")).to_be_visible()
+    (tmp_path / "gate").touch()
+    panel = page.get_by_role("region", name="Step Ask")
+    expect(panel.get_by_text("Is it good?")).to_be_visible()
+    (tmp_path / "work").touch()
+    expect(page.get_by_role("button", name=re.compile("^Work, Completed"))).to_be_visible()
+
+    assert all(answer.json()["interactions"] == [] for _, answer in answers), "read before the question was asked"
+    reruns = page.locator("header dt").get_by_text("Re-run", exact=True)
+    expect(reruns).to_have_count(0)
+    for route, answer in answers:
+        route.fulfill(response=answer)
+    expect(reruns).to_have_count(1)  # the answer has come
+    expect(panel.get_by_text("Is it good?")).to_be_visible()
 
 
 def test_cancelling_stops_what_runs_and_the_page_shows_it(page: Page, site: Site, tmp_path: Path) -> None:
