@@ -8,9 +8,9 @@ export function formSchema(schema: RJSFSchema): RJSFSchema {
   return titled(root);
 }
 
-/** `defaults` are the values that the form can be filled in with. */
-export function formUiSchema(schema: RJSFSchema, defaults: unknown): UiSchema {
-  const of = (name: string) => (isObject(defaults) ? defaults[name] : undefined);
+/** `default_input` is what the form is filled in with at first. */
+export function formUiSchema(schema: RJSFSchema, default_input: unknown): UiSchema {
+  const of = (name: string) => (isObject(default_input) ? default_input[name] : undefined);
   const properties = Object.entries(schema.properties ?? {});
   return {
     "ui:submitButtonOptions": { norender: true },

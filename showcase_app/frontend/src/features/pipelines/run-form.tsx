@@ -9,10 +9,10 @@ import { useNavigate } from "react-router";
 import { ApiError } from "@/api/client";
 import { executionKeys } from "@/api/executions";
 import { pipelineKeys, startExecution } from "@/api/pipelines";
-import type { PipelineDetail } from "@/api/schema.gen";
+import type { PipelineDetail, RunRequest } from "@/api/schema.gen";
 import { useWhyReadOnly } from "@/api/session";
 import { placeOf, syntaxErrorOf } from "@/domain/json-place";
-import { errorSchemaOf, jsonSchemaValidator, pathOf, problemsOf, type Values } from "@/domain/json-schema-validator";
+import { errorSchemaOf, jsonSchemaValidator, pathOf, problemsOf } from "@/domain/json-schema-validator";
 import { formSchema, formUiSchema } from "@/domain/run-form";
 import { type EditorHandle, type EditorProblem, JsonEditor } from "./json-editor";
 import classes from "./pipelines.module.css";
@@ -21,12 +21,13 @@ import { RUN_FIELDS, RUN_TEMPLATES, RUN_WIDGETS } from "./run-form-controls";
 
 const FORM_ID = "run-form";
 type Filling = "defaults" | "last";
+type InputData = NonNullable<RunRequest["input_data"]>;
 
 export function RunForm({ pipeline }: { pipeline: PipelineDetail }) {
   const schema = pipeline.input_schema ?? {};
   const [filling, setFilling] = useState<Filling>("defaults");
   const [shown, setShown] = useState<"form" | "json">("form");
-  const [input, setInput] = useState<Values>(pipeline.default_input);
+  const [input_data, setInputData] = useState<InputData>(pipeline.default_input);
   const [text, setText] = useState("");
   const [tried, setTried] = useState(false);
   const editor = useRef<EditorHandle>(null);
@@ -37,28 +38,28 @@ export function RunForm({ pipeline }: { pipeline: PipelineDetail }) {
     [pipeline.input_schema, pipeline.default_input],
   );
   useEffect(focusFirst, []);
-  const refused = start.error instanceof ApiError ? inputFields(start.error) : {};
+  const refused = start.error instanceof ApiError ? refusedFields(start.error) : {};
   const broken = shown === "json" ? syntaxErrorOf(text) : null;
-  const problems = shown === "json" ? problemsInText(schema, input, text, refused) : [];
+  const problems = shown === "json" ? problemsInText(schema, input_data, text, refused) : [];
   const hasFields = Object.keys(schema.properties ?? {}).length > 0;
   const failure = Object.keys(refused).length === 0 || shown === "json" ? start.error : null;
 
   const fill = (how: Filling) => {
-    const values = how === "last" ? (pipeline.last_input ?? {}) : pipeline.default_input;
+    const filled = how === "last" ? (pipeline.last_input ?? {}) : pipeline.default_input;
     setFilling(how);
-    setInput(values);
-    setText(JSON.stringify(values, null, 2));
+    setInputData(filled);
+    setText(JSON.stringify(filled, null, 2));
     setTried(false);
     start.reset();
   };
   const show = (what: "form" | "json") => {
-    if (what === "json") setText(JSON.stringify(input, null, 2));
+    if (what === "json") setText(JSON.stringify(input_data, null, 2));
     setShown(what);
   };
   const write = (written: string) => {
     setText(written);
     start.reset();
-    if (syntaxErrorOf(written) === null) setInput(JSON.parse(written) as Values);
+    if (syntaxErrorOf(written) === null) setInputData(JSON.parse(written) as InputData);
   };
   return (
     <>
@@ -100,7 +101,7 @@ export function RunForm({ pipeline }: { pipeline: PipelineDetail }) {
             className={classes.runForm}
             schema={drawn}
             uiSchema={ui}
-            formData={input}
+            formData={input_data}
             validator={jsonSchemaValidator}
             widgets={RUN_WIDGETS}
             fields={RUN_FIELDS}
@@ -111,7 +112,7 @@ export function RunForm({ pipeline }: { pipeline: PipelineDetail }) {
             focusOnFirstError
             liveValidate={tried ? "onChange" : false}
             onChange={({ formData }) => {
-              setInput(formData ?? {});
+              setInputData(formData ?? {});
               if (start.isError) start.reset();
             }}
             onError={() => setTried(true)}
@@ -124,7 +125,7 @@ export function RunForm({ pipeline }: { pipeline: PipelineDetail }) {
           onSubmit={(event) => {
             event.preventDefault();
             setTried(true);
-            if (broken === null && problemsOf(schema, input).length === 0) start.mutate(input);
+            if (broken === null && problemsOf(schema, input_data).length === 0) start.mutate(input_data);
           }}
         >
           <div className={`panel ${classes.editor}`}>
@@ -184,7 +185,7 @@ function useStart(pipeline: PipelineDetail) {
   const navigate = useNavigate();
   const sent = useRef<{ body: string; key: string } | null>(null);
   return useMutation({
-    mutationFn: (input_data: Values) => {
+    mutationFn: (input_data: InputData) => {
       const version = pipeline.version ?? undefined;
       const body = JSON.stringify(input_data);
       if (sent.current?.body !== body) sent.current = { body, key: newKey() };
@@ -204,14 +205,14 @@ function newKey(): string {
   return Array.from(crypto.getRandomValues(new Uint8Array(16)), (byte) => byte.toString(16).padStart(2, "0")).join("");
 }
 
-const INPUT = /^input_data\.?/;
+const INSIDE = /^input_data\.?/;
 
-/** What the server refused, by the path inside the input. */
-function inputFields(error: ApiError): Record<string, string> {
+/** What the server refused of `input_data`, by the path inside it. */
+function refusedFields(error: ApiError): Record<string, string> {
   return Object.fromEntries(
     Object.entries(error.fields)
-      .filter(([field]) => INPUT.test(field))
-      .map(([field, detail]) => [field.replace(INPUT, ""), detail]),
+      .filter(([field]) => INSIDE.test(field))
+      .map(([field, detail]) => [field.replace(INSIDE, ""), detail]),
   );
 }
 
@@ -221,13 +222,13 @@ function asProblem(field: string, message: string) {
 
 function problemsInText(
   schema: Parameters<typeof problemsOf>[0],
-  input: Values,
+  input_data: InputData,
   text: string,
   refused: Record<string, string>,
 ): EditorProblem[] {
   const syntax = syntaxErrorOf(text);
   if (syntax !== null) return [{ ...syntax, severity: "error" }];
-  const here = problemsOf(schema, input).map(({ property = "", message = "" }) => [property, message] as const);
+  const here = problemsOf(schema, input_data).map(({ property = "", message = "" }) => [property, message] as const);
   return [...here, ...Object.entries(refused)].map(([field, message]) => {
     const path = pathOf(field).join(".");
     return { place: placeOf(text, path), detail: path === "" ? message : `${path}: ${message}`, severity: "error" };
