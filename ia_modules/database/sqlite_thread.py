@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 
 from ia_modules.database.driver import closed_message
 from ia_modules.database.sqlite_connection import SqliteConnection, SqliteSettings
-from ia_modules.errors import DatabaseClosed, DatabaseError
+from ia_modules.errors import DatabaseClosed, DatabaseError, DatabaseReadOnly
 
 T = TypeVar("T")
 Job = Callable[[SqliteConnection], Any]
@@ -112,8 +112,14 @@ class SqliteThread:
                 value = job(connection)
             connection.begin_use()
             return value
+        except DatabaseReadOnly:
+            if self._writes:  # it stays so, even when the file may be written again: open it anew next time
+                self._connection = None
+                connection.close()
+            raise
         finally:
-            self._leave_no_transaction(connection)
+            if self._connection is not None:
+                self._leave_no_transaction(connection)
 
     def _leave_no_transaction(self, connection: SqliteConnection) -> None:
         """Roll back what a job left open; replace a connection that cannot."""

@@ -14,7 +14,15 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from ia_modules.database.manager import DatabaseManager
-from ia_modules.errors import DatabaseBusy, DatabaseClosed, DatabaseError, DatabaseUnavailable, OtherEventLoop
+from ia_modules.errors import (
+    DatabaseBusy,
+    DatabaseClosed,
+    DatabaseError,
+    DatabaseFull,
+    DatabaseReadOnly,
+    DatabaseUnavailable,
+    OtherEventLoop,
+)
 from ia_modules.models import ExecutionId
 from ia_modules.tasks import background
 from ia_modules.tracker.batch import write_batch
@@ -23,17 +31,24 @@ from ia_modules.transitions import Recorded, Transition
 BATCH_LIMIT = 500
 """Transitions in one commit; a larger batch would only make the first writer wait longer."""
 
-_LOCK_SECONDS, _SHORT_LOCK_SECONDS = 1.0, 0.2
+_LOCK_SECONDS, _SHORT_LOCK_SECONDS, _HALF_LOCK_SECONDS = 1.0, 0.2, 0.02
+_STATEMENT_SECONDS = 10.0
 _FIRST_PAUSE_SECONDS, _LONGEST_PAUSE_SECONDS = 0.05, 1.0
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(eq=False, slots=True)
 class _Waiting:
-    """A transition whose writer waits for the outcome. ``deadline``: on the loop's clock."""
+    """A transition whose writer waits for the outcome.
+
+    Attributes:
+        deadline: on the loop's clock; the transition is not tried again after it.
+        error: of the last try; None before the first.
+    """
 
     transition: Transition
     outcome: asyncio.Future[Recorded]
     deadline: float
+    error: Exception | None = None
 
     def resolve(self, outcome: Recorded | Exception) -> None:
         if self.outcome.done():  # the writer was cancelled
@@ -58,11 +73,15 @@ class Committer:
 
         Args:
             on_commit: called after each commit with the executions that changed; must not block.
-            give_up_seconds: how long a transition is tried again while the database is unreachable or busy.
+            give_up_seconds: how long a transition is tried again while the database is unreachable, busy, full or
+                read-only.
         """
         self._database = database
         self._on_commit = on_commit
         self._give_up_seconds = give_up_seconds
+        self._of_all: tuple[type[Exception], ...] = (DatabaseUnavailable, DatabaseFull, DatabaseReadOnly)
+        if database.dialect == "sqlite":  # its lock is the whole file's: each half of a batch would meet it, too
+            self._of_all = (*self._of_all, DatabaseBusy)
         self._queue: deque[_Waiting] = deque()
         self._stuck: deque[_Waiting] = deque()  # each tried by itself: another process holds a lock on its rows
         self._drain_task: asyncio.Task[None] | None = None
@@ -91,7 +110,7 @@ class Committer:
         return await waiting.outcome
 
     async def close(self) -> None:
-        """Wait until every queued transition is written."""
+        """Wait until every queued transition is written, or given up: at most one more try after its time is over."""
         if self._drain_task is not None and not self._drain_task.done():
             await asyncio.shield(self._drain_task)
 
@@ -105,8 +124,9 @@ class Committer:
                 if self._stuck:
                     batch = [self._stuck.popleft()]
                     moved = await self._commit(batch, _SHORT_LOCK_SECONDS) or moved
+                self._queue, self._stuck = self._in_time(self._queue), self._in_time(self._stuck)
                 pause_seconds = _FIRST_PAUSE_SECONDS if moved else min(2 * pause_seconds, _LONGEST_PAUSE_SECONDS)
-                if not moved:
+                if not moved and (self._queue or self._stuck):
                     await asyncio.sleep(pause_seconds)
         except BaseException as error:  # also cancelled with its loop: no writer may wait for ever
             failure = DatabaseError(f"The transition may not have been written: {error!r}.")
@@ -121,15 +141,23 @@ class Committer:
         """Write a batch, halved where it fails; False when all of it must be tried again later."""
         try:
             script = write_batch(self._database.query, [waiting.transition for waiting in batch])
-            outcomes = await self._database.run(script, lock_timeout_seconds=lock_seconds)
-        except DatabaseUnavailable as error:
-            return self._later(batch, self._queue, error, final=isinstance(error, DatabaseClosed))
+            outcomes = await self._database.run(
+                script, lock_timeout_seconds=lock_seconds, statement_timeout_seconds=_STATEMENT_SECONDS
+            )
+        except DatabaseClosed as error:
+            return _fail(batch, error)
         except Exception as error:  # noqa: BLE001 - one bad transition must not fail the others
+            if isinstance(error, self._of_all):
+                self._queue.extendleft(reversed(_failed_once_more(batch, error)))
+                return False
+            if isinstance(error, DatabaseBusy) and (len(batch) == 1 or self._is_late(batch)):
+                self._stuck.extend(_failed_once_more(batch, error))
+                return False
             if len(batch) == 1:
-                return self._later(batch, self._stuck, error, final=not isinstance(error, DatabaseBusy))
+                return _fail(batch, error)
             half = len(batch) // 2
-            first = await self._commit(batch[:half], _SHORT_LOCK_SECONDS)
-            return await self._commit(batch[half:], _SHORT_LOCK_SECONDS) or first
+            first = await self._commit(batch[:half], _HALF_LOCK_SECONDS)
+            return await self._commit(batch[half:], _HALF_LOCK_SECONDS) or first
         changed = {outcome.execution_id for outcome in outcomes if isinstance(outcome, Recorded) and outcome.changed}
         if changed:
             self._on_commit(changed)
@@ -140,18 +168,32 @@ class Committer:
                 waiting.resolve(outcome)
         return True
 
-    def _later(self, batch: list[_Waiting], queue: deque[_Waiting], error: Exception, *, final: bool) -> bool:
-        """Queue a batch for another try; writers whose time is over get the error."""
+    def _is_late(self, batch: list[_Waiting]) -> bool:
         now = asyncio.get_running_loop().time()
-        again = [] if final else [waiting for waiting in batch if now < waiting.deadline]
-        for waiting in batch:
-            if waiting not in again:
-                waiting.resolve(_own(error))
-        if queue is self._queue:
-            queue.extendleft(reversed(again))
-        else:
-            queue.extend(again)
-        return not again
+        return all(now >= waiting.deadline for waiting in batch)
+
+    def _in_time(self, queue: deque[_Waiting]) -> deque[_Waiting]:
+        """The transitions to try again; the writers of the others get the error of their last try."""
+        now = asyncio.get_running_loop().time()
+        again: deque[_Waiting] = deque()
+        for waiting in queue:
+            if waiting.error is None or now < waiting.deadline:
+                again.append(waiting)
+            else:
+                waiting.resolve(_own(waiting.error))
+        return again
+
+
+def _failed_once_more(batch: list[_Waiting], error: Exception) -> list[_Waiting]:
+    for waiting in batch:
+        waiting.error = error
+    return batch
+
+
+def _fail(batch: list[_Waiting], error: Exception) -> bool:
+    for waiting in batch:
+        waiting.resolve(_own(error))
+    return True
 
 
 def _own(error: Exception) -> Exception:
