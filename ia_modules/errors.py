@@ -45,6 +45,7 @@ IAModulesError
 └── DatabaseError                __cause__ is the driver's exception, where there is one
     ├── InvalidDatabaseUrl
     ├── DatabaseUnavailable      the server or the file cannot be reached; trying again may help
+    │   ├── DatabaseRefused      a wrong password, name or folder; waiting does not help, changing it does
     │   └── DatabaseClosed       this manager was closed; trying again never helps
     ├── DatabaseBusy             others were in the way: a lock, a deadlock, a conflict; trying again may help
     ├── ReadTooLong              a question about very many rows was given up
@@ -523,7 +524,11 @@ class InvalidDatabaseUrl(DatabaseError, ValueError):
 
 
 class DatabaseUnavailable(DatabaseError):
-    """The server or the file cannot be reached, or lets us not in; trying again may help."""
+    """The server or the file cannot be reached; trying again may help."""
+
+
+class DatabaseRefused(DatabaseUnavailable):
+    """The user, the password, the database's name, the folder or the file is wrong; waiting does not help."""
 
 
 class DatabaseClosed(DatabaseUnavailable):

@@ -9,6 +9,7 @@ from ia_modules.errors import (
     DatabaseError,
     DatabaseFull,
     DatabaseReadOnly,
+    DatabaseRefused,
     DatabaseUnavailable,
     InvalidDatabaseUrl,
     InvalidQuery,
@@ -48,7 +49,8 @@ _BUSY = {
     "55P03": "another connection held a lock for too long",
     "57014": "the statement was cancelled, by its time limit or by hand",
 }
-_UNAVAILABLE_CLASSES = ("08", "28", "3D", "53", "57", "58", "XX")
+_REFUSED_CLASSES = ("28", "3D")
+_UNAVAILABLE_CLASSES = ("08", "53", "57", "58", "XX")
 _WRONG_QUERY_CLASSES = ("0A", "21", "22", "26", "34", "42")
 
 
@@ -116,6 +118,8 @@ def _by_state(error: asyncpg.PostgresError, place: str, what: str) -> DatabaseEr
         return ConstraintViolated(f"{message}.{what}", constraint=error.constraint_name)
     if state == "42501":
         return DatabaseError(f"PostgreSQL at {place} does not allow it: {message}. GRANT it to this user.{what}")
+    if state.startswith(_REFUSED_CLASSES):
+        return DatabaseRefused(f"PostgreSQL at {place} does not let us in: {message}. Look at the URL.{what}")
     if state.startswith(_UNAVAILABLE_CLASSES):
         return DatabaseUnavailable(f"PostgreSQL at {place} cannot be used: {message}.{what}")
     if not what and state.startswith("42"):  # while connecting: an option of the URL

@@ -1,6 +1,8 @@
 """Errors of SQLite, translated into ours."""
 
+import os
 import re
+from pathlib import Path
 
 import apsw
 
@@ -12,6 +14,7 @@ from ia_modules.errors import (
     DatabaseError,
     DatabaseFull,
     DatabaseReadOnly,
+    DatabaseRefused,
     DatabaseUnavailable,
     InvalidQuery,
     TransactionMisuse,
@@ -19,9 +22,9 @@ from ia_modules.errors import (
 
 _UNAVAILABLE = (
     apsw.CantOpenError,
+    apsw.NotADBError,
     apsw.CorruptError,
     apsw.IOError,
-    apsw.NotADBError,
     apsw.PermissionsError,
     apsw.ProtocolError,
 )
@@ -80,7 +83,7 @@ def translated(
         case KeyError():
             return InvalidQuery(f"The parameter :{error.args[0]} is missing; expected a value for every name.{what}")
         case _ if isinstance(error, _UNAVAILABLE):
-            return DatabaseUnavailable(f"The SQLite file {path} cannot be used: {error}.{_advice(error)}")
+            return _unavailable(error, path)
         case _ if isinstance(error, _WRONG_QUERY):
             hint = " Was the schema created? await database.initialize()." if "no such table" in str(error) else ""
             return InvalidQuery(f"SQLite refused the SQL: {error}.{hint}{what}")
@@ -88,16 +91,18 @@ def translated(
             return DatabaseError(f"SQLite failed: {error}.{what}")
 
 
-def _advice(error: Exception) -> str:
+def _unavailable(error: Exception, path: str) -> DatabaseUnavailable:
+    """DatabaseRefused where waiting does not help."""
     match error:
-        case apsw.CantOpenError():
-            return " Its folder must exist, and this user must be able to write in it."
+        case apsw.CantOpenError() if not os.access(Path(path).parent, os.W_OK | os.X_OK):
+            advice = "Its folder must exist, and this user must be able to write in it."
         case apsw.NotADBError():
-            return " It is no SQLite database; choose another file."
+            advice = "It is no SQLite database; choose another file."
         case apsw.CorruptError():
-            return " Restore it from a backup, or see what the sqlite3 command .recover saves."
+            advice = "Restore it from a backup, or see what the sqlite3 command .recover saves."
         case _:
-            return ""
+            return DatabaseUnavailable(f"The SQLite file {path} cannot be used: {error}.")
+    return DatabaseRefused(f"The SQLite file {path} cannot be used: {error}. {advice}")
 
 
 def _constraint(message: str, connection: ApswConnection | None) -> str | None:

@@ -11,9 +11,7 @@ from pathlib import Path
 import pytest
 
 from ia_modules.database.manager import DatabaseManager
-from ia_modules.errors import (
-    DatabaseUnavailable,
-)
+from ia_modules.errors import DatabaseRefused
 from tests.unit.database.test_driver import added
 from tests.unit.database.test_manager import ADD, ids
 
@@ -93,7 +91,7 @@ def test_a_folder_that_cannot_be_written_says_what_is_missing(sqlite_template: P
 async def test_a_file_that_cannot_be_opened_names_its_folder(tmp_path: Path) -> None:
     database = DatabaseManager(f"sqlite:///{tmp_path}/no/such/folder/ia.db")
     for attempt in (database.initialize(), ids(database), database.run(added("1")), database.execute_async("SELECT 1")):
-        with pytest.raises(DatabaseUnavailable, match=r"no/such/folder/ia\.db .*Its folder must exist"):
+        with pytest.raises(DatabaseRefused, match=r"no/such/folder/ia\.db .*Its folder must exist"):
             await attempt
     (tmp_path / "no/such/folder").mkdir(parents=True)
     await database.initialize()  # nothing was broken for good
@@ -105,7 +103,7 @@ async def test_a_file_that_is_no_database_is_left_alone(tmp_path: Path) -> None:
     path = tmp_path / "notes.txt"
     path.write_text("Dear diary, " * 100)
     database = DatabaseManager(f"sqlite:///{path}")
-    with pytest.raises(DatabaseUnavailable, match="It is no SQLite database"):
+    with pytest.raises(DatabaseRefused, match="It is no SQLite database"):
         await database.initialize()
     await database.close()
     assert path.read_text() == "Dear diary, " * 100
@@ -115,7 +113,7 @@ async def test_a_broken_file_is_an_error_not_an_empty_list(sqlite_template: Path
     path = Path(shutil.copy(sqlite_template, tmp_path / "ia.db"))
     break_all_but_the_first_page(path)
     database = DatabaseManager(f"sqlite:///{path}")
-    with pytest.raises(DatabaseUnavailable, match="backup"):
+    with pytest.raises(DatabaseRefused, match="backup"):
         await database.fetch_all_async("SELECT * FROM audit_log, pipelines, workers")
     await database.close()
 
