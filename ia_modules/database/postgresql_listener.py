@@ -4,11 +4,11 @@ import asyncio
 import logging
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
-from contextvars import Context
 from typing import Literal
 
 from ia_modules.database.postgresql_errors import DRIVER_ERRORS, translated
 from ia_modules.database.postgresql_session import CLEANUP_SECONDS, AsyncpgConnection
+from ia_modules.tasks import background
 
 CHANNEL = "ia_modules"
 
@@ -32,9 +32,13 @@ class Listener:
         self._inbox: asyncio.Queue[str | Literal[False] | None] = asyncio.Queue()
 
     async def signals(self) -> AsyncGenerator[str | None]:
-        """Payloads; None as soon as it listens, and when some may have been missed. Ends at :meth:`stop`."""
+        """Payloads; None as soon as it listens, and when some may have been missed. Ends at :meth:`stop`.
+
+        Raises:
+            Exception: the task that listens has failed, which is also logged.
+        """
         self._loop = asyncio.get_running_loop()
-        listening = asyncio.create_task(self._listen(), name="ia-modules:listen", context=Context())
+        listening = background(self._listen(), "ia-modules:listen")
         listening.add_done_callback(self._stopped)
         try:
             while (signal := await self._inbox.get()) is not False:

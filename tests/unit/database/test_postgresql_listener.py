@@ -1,10 +1,13 @@
 import asyncio
 from contextlib import aclosing
+from typing import Any
 
 import pytest
 
 from ia_modules.database import postgresql_listener
 from ia_modules.database.manager import DatabaseManager
+from ia_modules.database.postgresql_listener import Listener
+from tests.unit.database.proxy import proxy_to
 from tests.unit.database.test_signals import soon
 
 
@@ -56,3 +59,32 @@ async def test_notifying_works_while_every_connection_is_in_use(database_url: st
         async with database.transaction():
             await database.notify("still")
             assert await soon(signals) == "still"
+
+
+async def test_a_listener_that_fails_is_logged_and_its_reader_told(caplog: pytest.LogCaptureFixture) -> None:
+    async def connect() -> Any:
+        raise RuntimeError("a defect, not a lost connection")
+
+    async with aclosing(Listener(connect, "here").signals()) as signals:
+        with pytest.raises(RuntimeError, match="a defect"):
+            await soon(signals)
+    assert "'ia-modules:listen' failed" in caplog.text
+
+
+@pytest.mark.parametrize("dialect", ["postgresql"])
+async def test_a_listener_whose_connection_falls_silent_listens_anew(
+    database: DatabaseManager, database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(postgresql_listener, "_CHECK_SECONDS", 0.1)
+    monkeypatch.setattr(postgresql_listener, "_ANSWER_SECONDS", 0.2)
+    monkeypatch.setattr(postgresql_listener, "CLEANUP_SECONDS", 0.2)
+    async with (
+        proxy_to(database_url) as proxy,
+        DatabaseManager(proxy.url) as listening,
+        aclosing(listening.signals()) as signals,
+    ):
+        assert await soon(signals) is None
+        proxy.go_silent()
+        assert await soon(signals) is None  # something may have changed
+        await database.notify("again")
+        assert await soon(signals) == "again"
