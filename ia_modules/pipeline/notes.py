@@ -25,23 +25,26 @@ MOST_BYTES = 2**20
 
 Write = Callable[[tuple[LogLine, ...], tuple[StepUpdate, ...]], Awaitable[bool]]
 
-_Said = tuple[float, LogLine]
-"""A line, and when it was said."""
+_Logged = tuple[float, LogLine]
+"""A line, and when it was logged, by the clock of the buffer."""
 
 
 class Notes:
     """The lines and the progress of one attempt."""
 
-    def __init__(self, attempt: StepExecutionId, write: Write) -> None:
-        """``write`` brings lines and progress to the records; called on the loop, at most every 200 ms.
+    def __init__(self, attempt: StepExecutionId, write: Write, *, clock: Callable[[], float] = time.monotonic) -> None:
+        """Buffer what one attempt logs.
 
-        False from it: they could not be written now, and are to be given again.
+        Args:
+            write: writes lines and progress to the journal; called on the loop, at most every 200 ms. It returns False
+                when it could not, and is called again with the same lines later.
+            clock: seconds from any start; never goes back.
         """
-        self._attempt, self._write = attempt, write
+        self._attempt, self._write, self._clock = attempt, write, clock
         self._loop = asyncio.get_running_loop()
         self._lock = threading.Lock()
-        self._lines: list[_Said] = []
-        self._unwritten: list[_Said] = []  # on their way, and perhaps on record; there a line that comes twice is one
+        self._lines: list[_Logged] = []
+        self._unwritten: list[_Logged] = []  # on their way, and perhaps on record; there a line that comes twice is one
         self._progress: StepUpdate | None = None
         self._count, self._bytes, self._full = 0, 0, False
         self._flushing: asyncio.Task[None] | None = None
@@ -58,9 +61,9 @@ class Notes:
 
     def keep_progress(self, fraction: float, message: str | None) -> None:
         """Take how far the attempt is, from any thread."""
-        said = None if message is None else clean_text(message)
+        text = None if message is None else clean_text(message)
         with self._lock:
-            self._progress = StepUpdate(step_execution_id=self._attempt, progress=fraction, progress_message=said)
+            self._progress = StepUpdate(step_execution_id=self._attempt, progress=fraction, progress_message=text)
         self._wake()
 
     def end(self) -> tuple[tuple[LogLine, ...], StepUpdate | None]:
@@ -68,7 +71,7 @@ class Notes:
         self._ended = True
         if self._flushing is not None:
             self._flushing.cancel()
-        return _aged(self._unwritten + self._take_lines()), self._take_progress()
+        return self._aged(self._unwritten + self._take_lines()), self._take_progress()
 
     def _line(self, level: LogLevel, message: str, data: Any) -> LogLine:
         return LogLine(log_id=new_id(), message=message, level=level, step_execution_id=self._attempt, data=data)
@@ -80,9 +83,9 @@ class Notes:
             self._count, self._bytes = self._count + 1, self._bytes + size
             if self._count > MOST_LINES or self._bytes > MOST_BYTES:
                 self._full = True
-                said = f"Further lines are left out: an attempt keeps {MOST_LINES:,} lines and {MOST_BYTES:,} bytes."
-                line = self._line(LogLevel.WARNING, said, None)
-            self._lines.append((time.monotonic(), line))
+                text = f"Further lines are left out: an attempt keeps {MOST_LINES:,} lines and {MOST_BYTES:,} bytes."
+                line = self._line(LogLevel.WARNING, text, None)
+            self._lines.append((self._clock(), line))
         self._wake()
 
     def _wake(self) -> None:
@@ -102,23 +105,22 @@ class Notes:
                 return
             updates = () if progress is None else (progress,)
             # Shielded: an attempt that ends meanwhile cancels the waiting, and must not stop what is being written.
-            if await asyncio.shield(asyncio.ensure_future(self._write(_aged(self._unwritten), updates))):
+            if await asyncio.shield(asyncio.ensure_future(self._write(self._aged(self._unwritten), updates))):
                 self._unwritten = []
             elif progress is not None:
                 with self._lock:
                     self._progress = self._progress or progress
 
-    def _take_lines(self) -> list[_Said]:
+    def _take_lines(self) -> list[_Logged]:
         with self._lock:
-            said, self._lines = self._lines, []
-        return said
+            lines, self._lines = self._lines, []
+        return lines
 
     def _take_progress(self) -> StepUpdate | None:
         with self._lock:
             progress, self._progress = self._progress, None
         return progress
 
-
-def _aged(said: list[_Said]) -> tuple[LogLine, ...]:
-    now = time.monotonic()
-    return tuple(replace(line, age_seconds=now - moment) for moment, line in said)
+    def _aged(self, lines: list[_Logged]) -> tuple[LogLine, ...]:
+        now = self._clock()
+        return tuple(replace(line, age_seconds=now - moment) for moment, line in lines)

@@ -23,7 +23,8 @@ def until(true: Callable[[], bool], what: str) -> None:
     """Look until something is so."""
     deadline = time.monotonic() + PATIENCE_SECONDS
     while not true():
-        assert time.monotonic() < deadline, f"never came: {what}"
+        if time.monotonic() > deadline:
+            pytest.fail(f"never came: {what}")
         time.sleep(LOOK_SECONDS)
 
 

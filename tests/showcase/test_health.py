@@ -1,4 +1,4 @@
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 
 import httpx
 import pytest
@@ -16,10 +16,11 @@ VALUES (999, 'future', 'x', :requires_program, ia_now())
 
 
 async def test_a_server_that_works_is_healthy_and_ready(api: httpx.AsyncClient) -> None:
+    before = datetime.now(UTC)
     answer = (await api.get("/health")).json()
     assert (answer["status"], answer["version"]) == ("healthy", __version__)
     assert answer["services"] == dict.fromkeys(SERVICES, True)
-    assert datetime.now(UTC) - datetime.fromisoformat(answer["timestamp"]) < timedelta(seconds=10)
+    assert before <= datetime.fromisoformat(answer["timestamp"]) <= datetime.now(UTC)
 
     ready = await api.get("/health/ready")
     assert (ready.status_code, ready.json()) == (200, {"status": "ready"})

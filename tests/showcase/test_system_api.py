@@ -1,12 +1,12 @@
 import asyncio
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 
 import httpx
 from prometheus_client.parser import text_string_to_metric_families
 
 from ia_modules import __version__
 from ia_modules.database.manager import DatabaseManager
-from ia_modules.models import ExecutionStatus, PipelineId
+from ia_modules.models import ExecutionId, ExecutionStatus, PipelineId
 from ia_modules.tracker.execution_tracker import ExecutionTracker
 from tests.showcase.server import PATIENCE_SECONDS, Server, running
 
@@ -23,7 +23,7 @@ async def test_the_machine_room_shows_database_and_server(
     answer = (await api.get("/api/system")).json()
 
     assert answer["version"] == __version__
-    assert datetime.now(UTC) - datetime.fromisoformat(answer["started_at"]) < timedelta(minutes=2)
+    assert datetime.fromisoformat(answer["started_at"]) <= datetime.now(UTC)
     shown = answer["database"]
     assert (shown["dialect"], shown["url"]) == (dialect, database.safe_url)
     assert shown["version"][0].isdigit()
@@ -67,7 +67,7 @@ async def test_workers_are_alive_silent_or_stopped_by_the_databases_clock(
         "frozen": "silent",
         "ended": "stopped",
     }
-    assert 59 < workers["frozen"]["heartbeat_age_seconds"] < 90
+    assert workers["frozen"]["heartbeat_age_seconds"] >= 60
     [own] = [worker for worker in workers.values() if worker["is_this_server"]]
     assert (own["state"], own["slots"], own["running"]) == ("alive", 4, 0)
 
@@ -85,11 +85,12 @@ async def test_the_queue_is_what_workers_may_claim(
             numbers = _numbers((await api.get("/metrics")).text)
 
     assert (queue["pending"], queue["running"], queue["waiting_for_human"], queue["capped"]) == (2, 1, 0, False)
-    waited = datetime.now(UTC) - datetime.fromisoformat(queue["oldest_pending_at"])
-    assert timedelta(seconds=85) < waited < timedelta(seconds=150)
+    first = await tracker.get_execution(ExecutionId("a"))
+    assert first is not None
+    assert datetime.fromisoformat(queue["oldest_pending_at"]) == first.created_at
     assert numbers["ia_executions_active", "pending"] == 2
     assert numbers["ia_executions_active", "running"] == 1
-    assert 85 < numbers["ia_queue_oldest_pending_seconds", ""] < 150
+    assert numbers["ia_queue_oldest_pending_seconds", ""] >= 90
 
 
 async def test_subscribers_are_counted(

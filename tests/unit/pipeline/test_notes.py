@@ -1,32 +1,42 @@
 """What a running step logs and how far it says it is, on every journal."""
 
 import asyncio
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 
 from ia_modules.errors import DatabaseUnavailable
+from ia_modules.models import LogLevel, StepExecutionId
 from ia_modules.pipeline.core import Step
 from ia_modules.pipeline.journal import Journal
 from ia_modules.pipeline.memory_journal import MemoryJournal
-from ia_modules.pipeline.notes import MOST_LINES
-from ia_modules.transitions import Recorded, Transition
+from ia_modules.pipeline.notes import MOST_LINES, Notes
+from ia_modules.transitions import LogLine, Recorded, StepUpdate, Transition
 from tests.unit.pipeline.factories import document
-from tests.unit.pipeline.programs import recorded, started
+from tests.unit.pipeline.programs import nothing, started
 
 
-async def test_a_line_has_the_time_at_which_it_was_said(journal: Journal) -> None:
-    class Say(Step):
-        async def run(self, data: dict[str, Any]) -> None:
-            self.context.log("early")
-            await asyncio.sleep(0.05)  # well below the time after which lines are written
+async def never_written(lines: tuple[LogLine, ...], updates: tuple[StepUpdate, ...]) -> bool:
+    return False
 
-    run = await started(journal, document("say"), say=Say)
-    await run.to_end()
-    (line,) = (await journal.changes(run.execution_id)).logs
-    _, (step,) = await recorded(journal, run.execution_id)
-    assert step.completed_at is not None
-    assert (step.completed_at - line.logged_at).total_seconds() > 0.04
+
+async def test_a_line_has_the_time_at_which_it_was_logged() -> None:
+    seconds = iter([10.0, 12.5, 13.0])
+    notes = Notes(StepExecutionId("a"), never_written, clock=lambda: next(seconds))
+    notes.keep_line(LogLevel.INFO, "early", None)
+    notes.keep_line(LogLevel.INFO, "late", None)
+    lines, _ = notes.end()
+    assert [(line.message, line.age_seconds) for line in lines] == [("early", 3.0), ("late", 0.5)]
+
+
+async def test_a_line_that_is_written_late_has_its_own_time_on_record(journal: Journal) -> None:
+    run = await started(journal, document("step"), step=nothing)
+    line = LogLine(log_id="line", message="an hour ago", age_seconds=3600)
+    before = datetime.now(UTC)
+    await journal.record(Transition(execution_id=run.execution_id, writer=journal.owner, epoch=1, logs=(line,)))
+    (stored,) = (await journal.changes(run.execution_id)).logs
+    assert before <= stored.logged_at + timedelta(hours=1) <= datetime.now(UTC)
 
 
 async def test_lines_over_the_limit_are_left_out_and_that_is_said(journal: Journal) -> None:

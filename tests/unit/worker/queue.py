@@ -8,6 +8,8 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any, TypeVar
 
+import pytest
+
 from ia_modules.models import ExecutionId, ExecutionRecord, ExecutionStatus, PipelineVersionRecord
 from ia_modules.pipeline.runner import read_pipeline_file
 from ia_modules.tracker.execution_tracker import ExecutionTracker
@@ -88,7 +90,8 @@ async def until(ask: Callable[[], Awaitable[T]], wanted: Callable[[T], bool]) ->
     loop = asyncio.get_running_loop()
     deadline = loop.time() + PATIENCE_SECONDS
     while not wanted(answer := await ask()):
-        assert loop.time() < deadline, f"it stays at {answer}"
+        if loop.time() > deadline:
+            pytest.fail(f"it stays at {answer}")
         await asyncio.sleep(0.01)
     return answer
 
