@@ -1,0 +1,61 @@
+"""Each thing has its room: every module its test file, the tracker its old import path, executions their two makers."""
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+
+from tests.check.sources import LIBRARY, ROOT, calls_of, place, python_files, tree_of
+
+UNIT_TESTS = ROOT / "tests" / "unit"
+
+NEEDS_NO_TEST_FILE = {
+    "cli/__main__.py": "runs the command line, as tests/unit/cli/test_help.py does",
+    "database/apsw_types.py": "types alone",
+    "pipeline/journal.py": "a protocol, to which tests/conformance holds every journal",
+}
+"""Modules by their path in the library, with the reason."""
+
+STILL_WITHOUT = (
+    *("cli/", "database/", "errors.py", "live/", "pipeline/", "tasks.py", "testing/", "tracker/", "transitions.py"),
+    "web/",
+)
+"""Rooms whose tests are being written; this list only gets shorter."""
+
+
+def file_for(module: str) -> Path:
+    path = UNIT_TESTS / module
+    return path.with_name(f"test_{path.name}")
+
+
+def modules() -> list[str]:
+    return [path.relative_to(LIBRARY).as_posix() for path in python_files(LIBRARY) if path.name != "__init__.py"]
+
+
+def test_every_module_has_a_test_file_of_its_name() -> None:
+    missing = [module for module in modules() if not file_for(module).exists()]
+    assert [
+        module for module in missing if module not in NEEDS_NO_TEST_FILE and not module.startswith(STILL_WITHOUT)
+    ] == []
+
+
+def test_only_modules_that_have_none_are_excused() -> None:
+    assert [module for module in NEEDS_NO_TEST_FILE if module not in modules() or file_for(module).exists()] == []
+
+
+def test_web_is_the_import_path_of_the_tracker_and_nothing_else() -> None:
+    assert [module for module in modules() if module.startswith("web/")] == ["web/execution_tracker.py"]
+
+
+def functions_that_make_executions() -> Iterator[str]:
+    for path in python_files(LIBRARY):
+        for node in ast.walk(tree_of(path)):
+            if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and next(calls_of("NewExecution", node), None):
+                yield f"{place(path)} {node.name}"
+
+
+def test_two_functions_make_executions() -> None:
+    """One for every start, the other for what a program records itself; the test suites make their own."""
+    made_in = [
+        function for function in functions_that_make_executions() if not function.startswith("ia_modules/testing/")
+    ]
+    assert len(made_in) <= 3, made_in
