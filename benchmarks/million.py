@@ -170,11 +170,11 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--executions", type=int, default=1_000_000)
     parser.add_argument("--db", choices=["sqlite", "postgresql", "both"], default="both")
-    asked = parser.parse_args()
+    options = parser.parse_args()
     good = True
-    for dialect in ("sqlite", "postgresql") if asked.db == "both" else (asked.db,):
+    for dialect in ("sqlite", "postgresql") if options.db == "both" else (options.db,):
         with databases(dialect) as (small, large):
-            good &= asyncio.run(compare(dialect, small, large, asked.executions))
+            good &= asyncio.run(compare(dialect, small, large, options.executions))
     sys.exit(0 if good else 1)
 
 

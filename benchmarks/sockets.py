@@ -146,7 +146,7 @@ async def watch(url: str, sockets: int, lazy: int) -> dict[str, list[float]]:
         print("ready", flush=True)
         heard = await asyncio.gather(*(read_to_the_end(client) for client in clients))
     received: dict[str, list[float]] = {}
-    for moment, frame in (told for one in heard for told in one):
+    for moment, frame in (frames for one in heard for frames in one):
         for message in json.loads(frame).get("messages", ()):
             line: dict[str, Any] = message["data"]
             if str(line.get("message", "")).startswith("paced"):
@@ -156,11 +156,11 @@ async def watch(url: str, sockets: int, lazy: int) -> dict[str, list[float]]:
 
 async def read_to_the_end(client: ClientConnection) -> list[tuple[float, str]]:
     """The frames with a paced line in them, and when they were read; what they say is looked at later."""
-    told: list[tuple[float, str]] = []
+    frames: list[tuple[float, str]] = []
     while '"end"' not in (frame := str(await client.recv())):
         if "paced" in frame:
-            told.append((time.monotonic(), frame))
-    return told
+            frames.append((time.monotonic(), frame))
+    return frames
 
 
 @asynccontextmanager
@@ -180,9 +180,9 @@ def compare(name: str, database_url: str) -> None:
         with asyncio.Runner(loop_factory=uvicorn.Config("").get_loop_factory()) as runner:  # the server's own loop
             found = runner.run(measure(database_url, sockets, lazy))
         alone = alone or found
-        told = "" if found.p50 is None else f" | told after {found.p50:5.1f} ms (p50) {found.p99:5.1f} ms (p99)"
+        delays = "" if found.p50 is None else f" | told after {found.p50:5.1f} ms (p50) {found.p99:5.1f} ms (p99)"
         ratio = found.records_per_second / alone.records_per_second
-        print(f"{name:<11} {case:<29} {found.records_per_second:6.0f} records/s {ratio:5.2f}{told}", flush=True)
+        print(f"{name:<11} {case:<29} {found.records_per_second:6.0f} records/s {ratio:5.2f}{delays}", flush=True)
 
 
 def main() -> None:
@@ -196,8 +196,8 @@ def main() -> None:
         return
     with tempfile.TemporaryDirectory() as folder:
         compare("SQLite", f"sqlite:///{Path(folder) / 'benchmark.db'}")
-    if given := os.environ.get("IA_TEST_POSTGRES_URL"):
-        compare("PostgreSQL", given)
+    if url := os.environ.get("IA_TEST_POSTGRES_URL"):
+        compare("PostgreSQL", url)
         return
     with embedded_server(durable=True) as url:
         compare("PostgreSQL", url)

@@ -84,8 +84,8 @@ async def measure(name: str, url: str) -> None:
 def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         asyncio.run(measure("SQLite", f"sqlite:///{Path(folder) / 'benchmark.db'}"))
-    if given := os.environ.get("IA_TEST_POSTGRES_URL"):
-        asyncio.run(measure("PostgreSQL", given))
+    if url := os.environ.get("IA_TEST_POSTGRES_URL"):
+        asyncio.run(measure("PostgreSQL", url))
         return
     with embedded_server(durable=True) as url:
         asyncio.run(measure("PostgreSQL", url))

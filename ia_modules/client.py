@@ -604,7 +604,7 @@ class Client:
         """Raise what :meth:`cancel` would, and stop nothing."""
         summary = await self.summary(execution_id)
         if summary.status.is_terminal:
-            raise AlreadyFinished("execution", execution_id, status=summary.status, asked="cancelled")
+            raise AlreadyFinished("execution", execution_id, status=summary.status, wanted="cancelled")
 
 
 async def _loaded(pipeline: Path | Flow | LoadedPipeline) -> LoadedPipeline:

@@ -431,22 +431,22 @@ class AlreadyFinished(TrackerError):
     Attributes:
         what: ``execution`` or ``step execution``.
         status: the status that stands.
-        asked: the status that came too late, or what was to be done.
+        wanted: the status that came too late, or what was to be done.
     """
 
-    def __init__(self, what: str, identifier: str, *, status: str, asked: str) -> None:
-        super().__init__(f"The {what} {identifier!r} is already {status}; it cannot become {asked}.")
-        self.what, self.identifier, self.status, self.asked = what, identifier, status, asked
+    def __init__(self, what: str, identifier: str, *, status: str, wanted: str) -> None:
+        super().__init__(f"The {what} {identifier!r} is already {status}; it cannot become {wanted}.")
+        self.what, self.identifier, self.status, self.wanted = what, identifier, status, wanted
 
 
 class InvalidTransition(TrackerError):
     """From this status there is no way to that one."""
 
-    def __init__(self, what: str, identifier: str, *, status: str, asked: str, allowed: Iterable[str]) -> None:
+    def __init__(self, what: str, identifier: str, *, status: str, wanted: str, allowed: Iterable[str]) -> None:
         super().__init__(
-            f"The {what} {identifier!r} is {status} and cannot become {asked}; expected one of: {', '.join(allowed)}."
+            f"The {what} {identifier!r} is {status} and cannot become {wanted}; expected one of: {', '.join(allowed)}."
         )
-        self.what, self.identifier, self.status, self.asked = what, identifier, status, asked
+        self.what, self.identifier, self.status, self.wanted = what, identifier, status, wanted
 
 
 class IdempotencyConflict(TrackerError):

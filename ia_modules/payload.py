@@ -55,16 +55,16 @@ def encode(value: object, where: str, *, limit_bytes: int = PAYLOAD_LIMIT_BYTES)
     return JsonText(encoded.decode())
 
 
-def clean_text(said: object) -> str:
+def clean_text(value: object) -> str:
     """Text for people (messages, tracebacks) as both databases can store it: cut, not refused.
 
     What is no text is asked for its text, and may even fail to give one. NUL and lone surrogates become U+FFFD; what is
     beyond the limit is cut in the middle, where a traceback says least.
     """
     try:
-        text = str(said)
+        text = str(value)
     except Exception as error:  # noqa: BLE001 - user code: an exception's own __str__ may fail
-        text = f"<{type(said).__name__} that cannot be shown: {type(error).__name__}>"
+        text = f"<{type(value).__name__} that cannot be shown: {type(error).__name__}>"
     storable = text.replace("\0", "\ufffd").encode("utf-8", "surrogatepass").decode("utf-8", "replace")
     if len(storable) <= TEXT_LIMIT_CHARACTERS:
         return storable

@@ -348,8 +348,8 @@ def decide(transition: Transition, known: Known) -> Decision:
     if not (transition.new or updated or started or change or beside or transition.expires):
         return _nothing_new(before)
     if before.status.is_terminal:
-        asked = "changed any more" if transition.change is None else str(transition.change.status)
-        raise AlreadyFinished("execution", before.execution_id, status=before.status, asked=asked)
+        wanted = "changed any more" if transition.change is None else str(transition.change.status)
+        raise AlreadyFinished("execution", before.execution_id, status=before.status, wanted=wanted)
     return Decision(
         execution=replace(after, sequence=after.sequence + 1),
         steps=steps,
@@ -402,11 +402,11 @@ def _is_news(update: StepUpdate, execution: ExecutionState, steps: Mapping[StepE
     if step.status.is_terminal:
         if update.status in (None, step.status):
             return False
-        raise AlreadyFinished("step execution", step.step_execution_id, status=step.status, asked=str(update.status))
+        raise AlreadyFinished("step execution", step.step_execution_id, status=step.status, wanted=str(update.status))
     if update.status is StepStatus.PENDING and step.status is not StepStatus.PENDING:
         allowed = [status for status in StepStatus if status is not StepStatus.PENDING]
         raise InvalidTransition(
-            "step execution", step.step_execution_id, status=step.status, asked=update.status, allowed=allowed
+            "step execution", step.step_execution_id, status=step.status, wanted=update.status, allowed=allowed
         )
     return True
 
@@ -457,13 +457,13 @@ def _changes(change: ExecutionUpdate | None, execution: ExecutionState) -> bool:
     if change.status is None or change.status is execution.status:
         return change != ExecutionUpdate(status=change.status) and not (change.status and execution.status.is_terminal)
     if execution.status.is_terminal:
-        raise AlreadyFinished("execution", execution.execution_id, status=execution.status, asked=str(change.status))
+        raise AlreadyFinished("execution", execution.execution_id, status=execution.status, wanted=str(change.status))
     if change.status not in _NEXT[execution.status]:
         raise InvalidTransition(
             "execution",
             execution.execution_id,
             status=execution.status,
-            asked=change.status,
+            wanted=change.status,
             allowed=_NEXT[execution.status],
         )
     return True

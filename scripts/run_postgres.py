@@ -36,11 +36,11 @@ def serve_on_postgresql(data: Path, arguments: list[str]) -> int:
         # A session of its own: Ctrl-C reaches the server through this program, once.
         server = subprocess.Popen(command, env=environment, start_new_session=True)
 
-        def hand_on(asked: int, _: FrameType | None) -> None:
-            server.send_signal(asked)
+        def hand_on(number: int, _: FrameType | None) -> None:
+            server.send_signal(number)
 
-        for asked in ASKED_TO_END:
-            signal.signal(asked, hand_on)
+        for number in ASKED_TO_END:
+            signal.signal(number, hand_on)
         status = server.wait()
         return 0 if -status in ASKED_TO_END else status
     finally:

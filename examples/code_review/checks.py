@@ -236,13 +236,13 @@ def _name_of(node: ast.expr, imported: dict[str, str]) -> str:
 
 
 def _risk(call: ast.Call, name: str, imported: dict[str, str]) -> str | None:
-    said = {keyword.arg: keyword.value for keyword in call.keywords}
-    if name.startswith("subprocess.") and not _is_false(said.get("shell")):
+    arguments = {keyword.arg: keyword.value for keyword in call.keywords}
+    if name.startswith("subprocess.") and not _is_false(arguments.get("shell")):
         return "runs a shell"
-    if name.split(".")[0] in ("requests", "httpx") and "verify" in said and _is_false(said["verify"]):
+    if name.split(".")[0] in ("requests", "httpx") and "verify" in arguments and _is_false(arguments["verify"]):
         return "trusts every certificate"
     if name in ("yaml.load", "yaml.load_all"):
-        loader = said.get("Loader") or (call.args[1] if len(call.args) > 1 else None)
+        loader = arguments.get("Loader") or (call.args[1] if len(call.args) > 1 else None)
         is_safe = loader is not None and _name_of(loader, imported) in SAFE_YAML_LOADERS
         return None if is_safe else "has no loader that is known to build plain values only"
     return RISKY.get(name)
@@ -258,8 +258,8 @@ def marks(source: Source) -> list[Finding]:
     try:
         for token in tokenize.tokenize(io.BytesIO(source.text).readline):
             if token.type == tokenize.COMMENT and (mark := MARKS.search(token.string)):
-                said = token.string[mark.start() :].strip()
-                found.append(Finding(source.path, token.start[0], said[:120], 2 if mark[1] == "FIXME" else 1))
+                comment = token.string[mark.start() :].strip()
+                found.append(Finding(source.path, token.start[0], comment[:120], 2 if mark[1] == "FIXME" else 1))
     except (tokenize.TokenError, SyntaxError):
         pass  # the parser took the file: what was found up to here counts
     return found

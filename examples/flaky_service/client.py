@@ -16,8 +16,8 @@ class ServiceError(Exception):
         status: of the answer, such as 500.
     """
 
-    def __init__(self, what: str, status: int, said: str) -> None:
-        super().__init__(f"{what} answered {status}: {said}")
+    def __init__(self, what: str, status: int, message: str) -> None:
+        super().__init__(f"{what} answered {status}: {message}")
         self.status = status
 
 

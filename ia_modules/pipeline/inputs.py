@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any, cast
 
 from ia_modules.errors import PipelineInputError, Problem, StepInputError, StepOutputError
-from ia_modules.pipeline.document.definition import Input, PipelineDefinition, StepDefinition
+from ia_modules.pipeline.document.definition import InputDefinition, PipelineDefinition, StepDefinition
 from ia_modules.pipeline.document.json_schema import path_text, problems_of
 from ia_modules.pipeline.document.scope import Scope, Unresolved
 from ia_modules.pipeline.document.templates import Template
@@ -37,14 +37,14 @@ def input_schema_of(definition: PipelineDefinition) -> dict[str, Any]:
     }
 
 
-def prepare_input(definition: PipelineDefinition, given: Mapping[str, Any] | None) -> dict[str, Any]:
+def prepare_input(definition: PipelineDefinition, input_data: Mapping[str, Any] | None) -> dict[str, Any]:
     """The input of an execution: what was given, with the defaults of the parameters. ``given`` is not changed.
 
     Raises:
         PipelineInputError: it is not what the parameters and ``input_schema`` ask for.
     """
     defaults = {each.name: copy.deepcopy(each.default) for each in definition.parameters if each.has_default}
-    prepared = {**defaults, **(given or {})}
+    prepared = {**defaults, **(input_data or {})}
     problems = problems_of(prepared, input_schema_of(definition))
     if definition.input_schema is not None:
         problems += problems_of(prepared, definition.input_schema)
@@ -106,12 +106,12 @@ def _check_input(step: StepDefinition, data: dict[str, Any]) -> None:
         raise StepInputError(step.id, problems)
 
 
-def _mismatches(declared: Input, value: Any) -> list[Problem]:
+def _mismatches(declared: InputDefinition, value: Any) -> list[Problem]:
     schema = declared.json_schema
     return [] if schema is None else problems_of(value, schema, root=f"inputs{path_text([declared.name])}")
 
 
-def _unresolved(declared: Input, value: Any) -> Problem:
+def _unresolved(declared: InputDefinition, value: Any) -> Problem:
     return _not_resolved(f"inputs{path_text([declared.name])}", cast(Unresolved, value), "")
 
 

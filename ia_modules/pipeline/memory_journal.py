@@ -139,7 +139,7 @@ class MemoryJournal:
     async def take_over(self, execution_id: ExecutionId, *, owner: str, reopen: bool = False) -> Lease:
         known = self._known(execution_id)
         if known.status is ExecutionStatus.COMPLETED or (known.status.is_terminal and not reopen):
-            raise AlreadyFinished("execution", execution_id, status=known.status, asked=f"owned by {owner}")
+            raise AlreadyFinished("execution", execution_id, status=known.status, wanted=f"owned by {owner}")
         taken = replace(known, owner=owner, epoch=known.epoch + 1, sequence=known.sequence + 1)
         if reopen:
             self._cancel_requested.pop(execution_id, None)
@@ -158,7 +158,7 @@ class MemoryJournal:
     async def request_cancel(self, execution_id: ExecutionId) -> ExecutionStatus:
         known = self._known(execution_id)
         if known.status.is_terminal:
-            raise AlreadyFinished("execution", execution_id, status=known.status, asked="cancelled")
+            raise AlreadyFinished("execution", execution_id, status=known.status, wanted="cancelled")
         stamped = replace(known, cancel_requested=True, sequence=known.sequence + 1)
         if known.status is not ExecutionStatus.RUNNING:
             stamped = replace(stamped, status=ExecutionStatus.CANCELLED, completed_at=self._now())

@@ -22,9 +22,9 @@ def result_of(value: Any) -> dict[str, Any]:
     return cast(dict[str, Any], value) if isinstance(value, dict) else {"result": value}
 
 
-def condition_result(given: StepInput) -> dict[str, Any]:
+def condition_result(step_input: StepInput) -> dict[str, Any]:
     """The result of a ``condition`` step: the inputs that its conditions read; nothing when it was given the state."""
-    return {} if given.is_state else given.data
+    return {} if step_input.is_state else step_input.data
 
 
 def step_error_result(error: BaseException) -> dict[str, Any]:
@@ -35,7 +35,7 @@ def step_error_result(error: BaseException) -> dict[str, Any]:
 def scope_before(
     state: GraphState,
     parents: Sequence[StepRunKey],
-    given: Mapping[str, Any],
+    input_data: Mapping[str, Any],
     results: Results,
     behind: Mapping[StepRunKey, Scope] = MappingProxyType({}),
 ) -> Scope:
@@ -47,10 +47,10 @@ def scope_before(
     """
     if len(parents) == 1 and parents[0] in behind:
         return behind[parents[0]].before_next()
-    return Scope.of(given, ((key.step_id, results[key]) for key in causal_ancestors(state, parents)))
+    return Scope.of(input_data, ((key.step_id, results[key]) for key in causal_ancestors(state, parents)))
 
 
-def output_of(state: GraphState, given: Mapping[str, Any], results: Results) -> dict[str, Any]:
+def output_of(state: GraphState, input_data: Mapping[str, Any], results: Results) -> dict[str, Any]:
     """The output of an execution that has completed.
 
     It is ``outputs``, null where one does not resolve; without ``outputs``, the input with all results laid over it, in
@@ -60,7 +60,7 @@ def output_of(state: GraphState, given: Mapping[str, Any], results: Results) -> 
         PipelineOutputError: it is not what ``output_schema`` asks for.
     """
     definition = state.graph.definition
-    scope = Scope.of(given, ((key.step_id, results[key]) for key in causal_order(state)))
+    scope = Scope.of(input_data, ((key.step_id, results[key]) for key in causal_order(state)))
     if definition.outputs:
         output = {name: template.resolve_or_null(scope) for name, template in definition.outputs.items()}
     else:

@@ -133,7 +133,7 @@ class Runner:
         """
         record = await self._record_of(execution_id)
         if record.status is ExecutionStatus.COMPLETED:
-            raise AlreadyFinished("execution", execution_id, status=record.status, asked="resumed")
+            raise AlreadyFinished("execution", execution_id, status=record.status, wanted="resumed")
         reopened = record.status.is_terminal
         steps = await self._journal.get_execution_steps(execution_id)
         state_of(pipeline.graph, recorded_runs(steps, reopened=reopened))

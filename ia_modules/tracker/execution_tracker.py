@@ -191,7 +191,7 @@ class ExecutionTracker(ExecutionWriter):
             summary = await self.get_execution_summary(execution_id)
             if summary is None:
                 raise ExecutionNotFound(execution_id)
-            raise AlreadyFinished("execution", execution_id, status=summary.status, asked=f"owned by {claim['owner']}")
+            raise AlreadyFinished("execution", execution_id, status=summary.status, wanted=f"owned by {claim['owner']}")
         self._live.committed([execution_id])
         return Lease(execution_id, row["epoch"])
 
@@ -220,7 +220,7 @@ class ExecutionTracker(ExecutionWriter):
             summary = await self.get_execution_summary(execution_id)
             if summary is None:
                 raise ExecutionNotFound(execution_id)
-            raise AlreadyFinished("execution", execution_id, status=summary.status, asked="cancelled")
+            raise AlreadyFinished("execution", execution_id, status=summary.status, wanted="cancelled")
         self._cancellations.request(execution_id)
         self._live.committed([execution_id])
         return ExecutionStatus(row["status"])

@@ -1,7 +1,7 @@
 """Lists of executions and of log lines: filters, free text, pages and capped counts. Nothing here scans a table.
 
-Free text may be found in several places. An OR over them would be answered by walking through all executions; so each
-way to find some is a query of its own, which finds its index, and what they find is put together.
+Free text may be found in several places. For an OR over them the database would read every execution; so each place has
+a search of its own, which uses its index, and the results are merged.
 """
 
 import re
@@ -20,24 +20,25 @@ COUNT_CAP = 10_000
 """Beyond this many, a count only says "more"."""
 
 RECENT = 1_000
-"""How many of the newest executions tell how long one takes."""
+"""Median and success rate are of so many of the newest executions."""
 
 MOST_PIPELINES = 20
-"""Of the pipelines that a text is found in, the newest so many are looked at."""
+"""A text is searched in the executions of so many pipelines whose name has it, the newest."""
 
 NARROW_WINDOW = 20_000
-"""Up to so many executions of any time window are looked at to know between which ids they stand."""
+"""The range of ids of a time window is read when it has fewer executions than this."""
 
 _EVERY = 2**31 - 1
 
-Query = Callable[[str], str]
+Sentence = Callable[[str], str]
+"""The SQL of a name."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ExecutionFilters:
-    """Which executions to list; None = any.
+    """Filters of a list of executions; None = any.
 
-    The time window is about the start; one that has not started stands in it by when it was created.
+    The time window is of the start; for an execution that has not started, of its creation.
 
     Attributes:
         text: found at the beginning of the id, in name or slug of the pipeline, or, with ``started_after``, in the
@@ -56,7 +57,7 @@ class ExecutionFilters:
 
     @property
     def searches_errors(self) -> bool:
-        """Errors are searched inside a time window only: no index knows them."""
+        """Errors are searched inside a time window only: they have no index."""
         return self.started_after is not None
 
 
@@ -68,7 +69,7 @@ _CONDITIONS: Mapping[str, str] = {
     "cursor": "execution_id < :cursor",
 }
 _STARTED = {"status": "status", "pipeline_id": "pipeline_id", "begin": "started_at"}
-# With something put to them, no index of these is taken: that of the start has those without one, newest first.
+# An expression takes no index of its column; the index of the start is left: it has those without one, newest first.
 _NOT_STARTED = {"status": "status || ''", "pipeline_id": "pipeline_id || ''", "begin": "created_at"}
 _MAY_NOT_HAVE_STARTED = (None, ExecutionStatus.PENDING, ExecutionStatus.FAILED, ExecutionStatus.CANCELLED)
 _ID_BEGINS = "execution_id >= :text AND execution_id < :text_end AND substr(execution_id, 1, length(:text)) = :text"
@@ -80,9 +81,9 @@ _ERROR_HAS = """{status} IN ('failed', 'cancelled')
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ExecutionPage:
-    """Some executions, newest first. ``next_cursor`` asks for the page below; None: there is none.
+    """Some executions, newest first, with the first 500 characters of an error's message.
 
-    Of an error's message a list has the first 500 characters.
+    ``next_cursor``: the cursor of the next, older page; None: this is the last one.
     """
 
     items: list[ExecutionSummary]
@@ -91,7 +92,7 @@ class ExecutionPage:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ExecutionStatistics:
-    """How executions stand.
+    """How many executions have which status, and how they ended.
 
     Attributes:
         by_status: number of executions for every status, at most ``cap``.
@@ -121,7 +122,7 @@ class ExecutionStatistics:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LogFilters:
-    """Which log lines to list; None = any.
+    """Filters of a list of log lines; None = any.
 
     Attributes:
         level: this one or more severe.
@@ -135,71 +136,72 @@ class LogFilters:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LogPage:
-    """Some lines, oldest first. ``next_cursor`` asks for those after; None: there are none now."""
+    """Some lines, oldest first. ``next_cursor``: the cursor of the lines after them; None: there are none yet."""
 
     items: list[LogRecord]
     next_cursor: str | None
 
 
 @dataclass(frozen=True, slots=True)
-class _Way:
-    """One way to find executions: conditions, and their parameters; ``columns`` are those that the conditions name."""
+class _Search:
+    """One search for executions: SQL conditions and the values of their parameters.
+
+    ``columns``: the expressions that the conditions use for ``{status}``, ``{pipeline_id}`` and ``{begin}``.
+    """
 
     conditions: str
     params: Mapping[str, Any]
     columns: Mapping[str, str] = field(default_factory=lambda: _STARTED)
 
-    def and_(self, other: "_Way") -> "_Way":
-        return _Way(f"{self.conditions} AND {other.conditions}", {**self.params, **other.params})
+    def also(self, other: "_Search") -> "_Search":
+        """Executions that both searches find."""
+        return _Search(f"{self.conditions} AND {other.conditions}", {**self.params, **other.params})
 
-    def of_not_started(self) -> "_Way":
-        """The same among those that have not started."""
-        return _Way(f"started_at IS NULL AND {self.conditions}", self.params, _NOT_STARTED)
+    def among_not_started(self) -> "_Search":
+        return _Search(f"started_at IS NULL AND {self.conditions}", self.params, _NOT_STARTED)
 
-    def put_into(self, sql: str) -> str:
-        return sql.replace("WHERE TRUE", f"WHERE {self.conditions.format_map(self.columns)}")
-
-
-_NOTHING = _Way("FALSE", {})
+    def sql(self, sentence: str) -> str:
+        """A sentence of ``lists.sql`` with these conditions."""
+        return sentence.format(conditions=self.conditions.format_map(self.columns))
 
 
-def page_script(query: Query, filters: ExecutionFilters, *, cursor: str | None, limit: int) -> Script[ExecutionPage]:
-    """A page of executions.
+_NOTHING = _Search("FALSE", {})
+
+
+def page_script(
+    sentence: Sentence, filters: ExecutionFilters, *, cursor: str | None, limit: int
+) -> Script[ExecutionPage]:
+    """Reads one page of executions; ``sentence`` returns the SQL of a name.
 
     Raises:
         InvalidArgument: an id has characters that no id can have.
     """
-    bounds = yield from _bounds(query, filters, cursor)
-    searches = yield from _searches(query, filters)
-    found: dict[str, Row] = {}
-    for way in _ways(filters, cursor, bounds, searches):
-        rows = yield Statement(way.put_into(query("list_executions")), [{**way.params, "limit": limit + 1}])
-        found |= {row["execution_id"]: row for row in rows}
-    newest = sorted(found, reverse=True)
-    items = [ExecutionSummary.from_row(found[execution_id]) for execution_id in newest[:limit]]
+    bounds = yield from _bounds(sentence, filters, cursor)
+    texts = yield from _text_searches(sentence, filters)
+    rows_by_id = yield from _newest(sentence("list_executions"), _searches(filters, cursor, bounds, texts), limit + 1)
+    newest = sorted(rows_by_id, reverse=True)
+    items = [ExecutionSummary.from_row(rows_by_id[execution_id]) for execution_id in newest[:limit]]
     return ExecutionPage(items=items, next_cursor=items[-1].execution_id if len(newest) > limit else None)
 
 
-def statistics_script(query: Query, filters: ExecutionFilters, *, cap: int) -> Script[ExecutionStatistics]:
-    """How the executions stand."""
-    bounds = yield from _bounds(query, filters, None)
-    searches = yield from _searches(query, filters)
+def statistics_script(sentence: Sentence, filters: ExecutionFilters, *, cap: int) -> Script[ExecutionStatistics]:
+    """Reads the statistics of the executions that the filters let through."""
+    bounds = yield from _bounds(sentence, filters, None)
+    texts = yield from _text_searches(sentence, filters)
     counts: dict[str, int] = {}
-    ends: dict[str, list[Row]] = {}
+    ends: dict[str, Row] = {}
     for status in ExecutionStatus:
         if filters.status not in (None, status):
             counts[status.value] = 0
             continue
-        ways = _ways(replace(filters, status=status), None, bounds, searches)
-        every = " UNION ".join(way.put_into(query("found_executions")) for way in ways)
-        asked = {key: value for way in ways for key, value in way.params.items()} | {"most": cap + 1}
-        [row] = yield Statement(query("count_found").replace("SELECT NULL AS execution_id", every), [asked])
-        counts[status.value] = row["executions"]
+        searches = _searches(replace(filters, status=status), None, bounds, texts)
+        counts[status.value] = yield from _count(sentence, searches, most=cap + 1)
         if status in (ExecutionStatus.COMPLETED, ExecutionStatus.FAILED):
-            ends[status.value] = yield from _recent_ends(query, ways)
-    completed = ends.get("completed", [])
-    ended = sorted([*completed, *ends.get("failed", [])], key=lambda row: row["execution_id"], reverse=True)[:RECENT]
-    seconds = [*_seconds(completed)]
+            ends |= yield from _newest(sentence("recent_ends"), searches, RECENT)
+    recent = [ends[execution_id] for execution_id in sorted(ends, reverse=True)]
+    completed = [row for row in recent if row["status"] == "completed"][:RECENT]
+    ended = recent[:RECENT]
+    seconds = list(_seconds(completed))
     by_status = {status: min(count, cap) for status, count in counts.items()}
     return ExecutionStatistics(
         total=sum(by_status.values()),
@@ -217,16 +219,16 @@ def log_params(execution_id: str, filters: LogFilters, *, cursor: str | None) ->
     Raises:
         InvalidArgument: the cursor is none.
     """
-    told = re.fullmatch(r"([0-9]{1,18}):([\w.:-]{1,200})", cursor or "0:-")
-    if told is None:
+    position = re.fullmatch(r"([0-9]{1,18}):([\w.:-]{1,200})", cursor or "0:-")
+    if position is None:
         raise InvalidArgument("cursor", repr(cursor)[:80], "next_cursor of a page of log lines")
     return {
         "execution_id": execution_id,
         "step_execution_id": filters.step_execution_id,
         "severity": 0 if filters.level is None else list(LogLevel).index(filters.level),
         "pattern": None if filters.text is None else pattern_of(filters.text),
-        "cursor_sequence": int(told[1]),
-        "cursor_id": told[2],
+        "cursor_sequence": int(position[1]),
+        "cursor_id": position[2],
     }
 
 
@@ -242,76 +244,85 @@ def pattern_of(text: str) -> str:
     return f"%{literal}%"
 
 
-def _bounds(query: Query, filters: ExecutionFilters, cursor: str | None) -> Script[_Way | None]:
-    """Between which ids a time window lies, so that a list, which goes by id, begins and ends with it; None: not known.
+def _bounds(sentence: Sentence, filters: ExecutionFilters, cursor: str | None) -> Script[_Search | None]:
+    """The range of ids of a time window, so that a list, which goes by id, ends with it; None: not known.
 
-    To know it of a wide window, the start of each in it is read. That is quicker only than to walk to the window's end
-    through all that came later, or than to look for a text in all that came before it.
+    For a wide window every start in it is read. That is quicker only than walking to the end of the window past
+    everything later, or than searching a text in everything earlier.
     """
     if not filters.has_window:
         return None
     window = _filtered(ExecutionFilters(started_after=filters.started_after, started_before=filters.started_before))
-    sql = window.put_into(query("window_bounds"))
+    sql = window.sql(sentence("window_bounds"))
     [row] = yield Statement(sql, [{**window.params, "most": NARROW_WINDOW}])
     if row["executions"] == NARROW_WINDOW:
         if not filters.text and (filters.started_before is None or cursor is not None):
             return None
         [row] = yield Statement(sql, [{**window.params, "most": _EVERY}])
-    return _Way(_IN_BOUNDS, row) if row["executions"] else _NOTHING
+    return _Search(_IN_BOUNDS, row) if row["executions"] else _NOTHING
 
 
-def _searches(query: Query, filters: ExecutionFilters) -> Script[list[_Way] | None]:
-    """The ways to find the text; None when there is no text."""
+def _text_searches(sentence: Sentence, filters: ExecutionFilters) -> Script[list[_Search] | None]:
+    """One search for each place in which the text may be found; None when there is no text."""
     if not filters.text:
         return None
     pattern = pattern_of(filters.text)
-    pipelines = yield Statement(query("find_pipelines"), [{"pattern": pattern, "limit": MOST_PIPELINES}])
-    ways = [
-        _Way(_OF_PIPELINE.format(number=number), {f"found_pipeline_{number}": row["id"]})
+    pipelines = yield Statement(sentence("find_pipelines"), [{"pattern": pattern, "limit": MOST_PIPELINES}])
+    searches = [
+        _Search(_OF_PIPELINE.format(number=number), {f"found_pipeline_{number}": row["id"]})
         for number, row in enumerate(pipelines)
     ]
     prefix = filters.text.lower()
     if re.fullmatch("[0-9a-f-]{1,36}", prefix):
         # Ids are hexadecimal: whatever begins with the text comes before the text with a z, in every collation.
-        ways.append(_Way(_ID_BEGINS, {"text": prefix, "text_end": f"{prefix}z"}))
+        searches.append(_Search(_ID_BEGINS, {"text": prefix, "text_end": f"{prefix}z"}))
     if filters.searches_errors:
-        ways.append(_Way(_ERROR_HAS, {"pattern": pattern}))
-    return ways or [_NOTHING]
+        searches.append(_Search(_ERROR_HAS, {"pattern": pattern}))
+    return searches or [_NOTHING]
 
 
-def _ways(
-    filters: ExecutionFilters, cursor: str | None, bounds: _Way | None, searches: list[_Way] | None
-) -> list[_Way]:
-    """All ways to find what is asked for."""
+def _searches(
+    filters: ExecutionFilters, cursor: str | None, bounds: _Search | None, texts: list[_Search] | None
+) -> list[_Search]:
+    """Searches that together find every execution which the filters let through."""
     base = _filtered(filters, cursor)
-    ways = [base] if searches is None else [base.and_(way) for way in searches]
-    started = ways if bounds is None else [way.and_(bounds) for way in ways]
+    searches = [base] if texts is None else [base.also(text) for text in texts]
+    started = searches if bounds is None else [search.also(bounds) for search in searches]
     if not filters.has_window or filters.status not in _MAY_NOT_HAVE_STARTED:
         return started
-    return [*started, *(way.of_not_started() for way in ways)]
+    return [*started, *(search.among_not_started() for search in searches)]
 
 
-def _filtered(filters: ExecutionFilters, cursor: str | None = None) -> _Way:
-    asked: dict[str, Any] = {
+def _filtered(filters: ExecutionFilters, cursor: str | None = None) -> _Search:
+    values = {
         "status": filters.status,
         "pipeline_id": filters.pipeline_id,
         "started_after": filters.started_after,
         "started_before": filters.started_before,
         "cursor": cursor,
     }
-    asked = {name: value for name, value in asked.items() if value is not None}
-    for name in asked.keys() & {"pipeline_id", "cursor"}:
-        if not is_storable_id(asked[name]):
-            raise InvalidArgument(name, repr(asked[name])[:80], "an id")
-    return _Way(" AND ".join(_CONDITIONS[name] for name in asked) or "TRUE", asked)
+    params = {name: value for name, value in values.items() if value is not None}
+    for name in params.keys() & {"pipeline_id", "cursor"}:
+        if not is_storable_id(params[name]):
+            raise InvalidArgument(name, repr(params[name])[:80], "an id")
+    return _Search(" AND ".join(_CONDITIONS[name] for name in params) or "TRUE", params)
 
 
-def _recent_ends(query: Query, ways: list[_Way]) -> Script[list[Row]]:
-    found: dict[str, Row] = {}
-    for way in ways:
-        rows = yield Statement(way.put_into(query("recent_ends")), [{**way.params, "limit": RECENT}])
-        found |= {row["execution_id"]: row for row in rows}
-    return [found[execution_id] for execution_id in sorted(found, reverse=True)[:RECENT]]
+def _count(sentence: Sentence, searches: list[_Search], *, most: int) -> Script[int]:
+    """How many executions the searches find together, counted up to ``most``."""
+    params = {key: value for search in searches for key, value in search.params.items()} | {"most": most}
+    every = " UNION ".join(search.sql(sentence("found_executions")) for search in searches)
+    [row] = yield Statement(sentence("count_found").format(searches=every), [params])
+    return row["executions"]
+
+
+def _newest(sentence: str, searches: list[_Search], limit: int) -> Script[dict[str, Row]]:
+    """The newest ``limit`` rows of each search, by their execution's id."""
+    newest: dict[str, Row] = {}
+    for search in searches:
+        rows = yield Statement(search.sql(sentence), [{**search.params, "limit": limit}])
+        newest |= {row["execution_id"]: row for row in rows}
+    return newest
 
 
 def _seconds(rows: list[Row]) -> Iterator[float]:

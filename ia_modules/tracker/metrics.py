@@ -202,8 +202,8 @@ class MetricsReader:
         """How the executions stand that started not longer ago than ``window``. Raises ReadTooLong."""
 
         def read() -> Script[dict[ExecutionStatus, int]]:
-            asked = {"since": (yield from self._now()) - window, "pipeline_id": None}
-            return _by_status((yield Statement(self._database.query("count_window"), [asked])))
+            params = {"since": (yield from self._now()) - window, "pipeline_id": None}
+            return _by_status((yield Statement(self._database.query("count_window"), [params])))
 
         async with self._in_time():
             return await self._database.read(read())
@@ -222,13 +222,13 @@ class MetricsReader:
         query = self._database.query
         until = yield from self._now()
         since = None if window is None else until - window
-        asked = {"since": since or _BEGINNING, "pipeline_id": pipeline_id, "limit": SAMPLE}
-        first_start = yield from self._first_start(asked)
-        counted = yield Statement(query("count_window"), [asked])
-        retried = yield Statement(query("count_window_retries"), [asked])
-        intervened = yield Statement(query("count_window_interventions"), [asked])
-        timed = yield Statement(query("time_window"), [asked])
-        steps = yield Statement(query("time_window_steps"), [asked])
+        params = {"since": since or _BEGINNING, "pipeline_id": pipeline_id, "limit": SAMPLE}
+        first_start = yield from self._first_start(params)
+        counted = yield Statement(query("count_window"), [params])
+        retried = yield Statement(query("count_window_retries"), [params])
+        intervened = yield Statement(query("count_window_interventions"), [params])
+        timed = yield Statement(query("time_window"), [params])
+        steps = yield Statement(query("time_window_steps"), [params])
         times = {row["pipeline_id"]: _times(row) for row in timed}
         by_status = _by_status(counted)
         return WindowMetrics(
@@ -252,9 +252,9 @@ class MetricsReader:
             since = until - window
         seconds = bucket_seconds(until - since)
         parts = list(pairwise(bucket_edges(since, until, seconds)))
-        asked = {"pipeline_id": pipeline_id, "limit": BUCKET_SAMPLE}
+        params = {"pipeline_id": pipeline_id, "limit": BUCKET_SAMPLE}
         rows = yield Statement(
-            self._database.query("measure_bucket"), [{"start": start, "end": end, **asked} for start, end in parts]
+            self._database.query("measure_bucket"), [{"start": start, "end": end, **params} for start, end in parts]
         )
         return History(
             bucket_seconds=seconds,
@@ -265,8 +265,8 @@ class MetricsReader:
         rows = yield Statement(self._database.query("read_now"))
         return parse_time(rows[0]["now"])
 
-    def _first_start(self, asked: Params) -> Script[datetime | None]:
-        rows = yield Statement(self._database.query("read_first_start"), [asked])
+    def _first_start(self, params: Params) -> Script[datetime | None]:
+        rows = yield Statement(self._database.query("read_first_start"), [params])
         first = rows[0]["first_start"]
         return None if first is None else parse_time(first)
 

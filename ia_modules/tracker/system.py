@@ -89,6 +89,6 @@ class SystemReader:
 
     async def list_workers(self) -> list[WorkerState]:
         """The 100 whose hearts beat last, the newest beat first."""
-        asked = {"limit": WORKERS_SHOWN}
-        rows = await self._database.fetch_all_async(self._database.query("list_workers"), asked)
+        params = {"limit": WORKERS_SHOWN}
+        rows = await self._database.fetch_all_async(self._database.query("list_workers"), params)
         return [WorkerState.from_row(row) for row in rows]

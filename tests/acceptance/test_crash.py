@@ -61,8 +61,8 @@ async def test_what_was_acknowledged_before_a_sigkill_is_there_and_the_rest_is_w
         if len(lines) == 400:
             writer.send_signal(signal.SIGKILL)  # in the middle of whatever ten writers are doing
     assert await writer.wait() == -signal.SIGKILL
-    told = [json.loads(line) for line in lines if line.endswith(b"\n")]
-    assert len(told) >= 400
+    acknowledged = [json.loads(line) for line in lines if line.endswith(b"\n")]
+    assert len(acknowledged) >= 400
 
     async with DatabaseManager(database_url) as database, ExecutionTracker(database) as tracker:
         statuses = {
@@ -73,7 +73,7 @@ async def test_what_was_acknowledged_before_a_sigkill_is_there_and_the_rest_is_w
             row["step_execution_id"]: row["status"]
             for row in await database.fetch_all_async("SELECT step_execution_id, status FROM step_executions")
         }
-        for what, identifier in told:
+        for what, identifier in acknowledged:
             match what:
                 case "execution":
                     assert identifier in statuses

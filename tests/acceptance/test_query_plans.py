@@ -45,7 +45,7 @@ class Listening(DatabaseManager):
 
     def __init__(self, url: str) -> None:
         super().__init__(url)
-        self.asked: list[tuple[str, Params]] = []
+        self.statements: list[tuple[str, Params]] = []
 
     async def run(self, script: Script[T], **limits: float | None) -> T:
         return await super().run(self._overhear(script), **limits)
@@ -54,15 +54,15 @@ class Listening(DatabaseManager):
         return await super().read(self._overhear(script))
 
     async def fetch_one_async(self, sql: str, params: Params | None = None) -> dict[str, Any] | None:
-        self.asked.append((sql, params or {}))
+        self.statements.append((sql, params or {}))
         return await super().fetch_one_async(sql, params)
 
     async def fetch_all_async(self, sql: str, params: Params | None = None) -> Rows:
-        self.asked.append((sql, params or {}))
+        self.statements.append((sql, params or {}))
         return await super().fetch_all_async(sql, params)
 
     async def execute_async(self, sql: str, params: Params | None = None) -> int:
-        self.asked.append((sql, params or {}))
+        self.statements.append((sql, params or {}))
         return await super().execute_async(sql, params)
 
     def _overhear(self, script: Script[T]) -> Script[T]:
@@ -73,7 +73,7 @@ class Listening(DatabaseManager):
             except StopIteration as end:
                 return end.value
             if statement.rows:
-                self.asked.append((statement.sql, statement.rows[0]))
+                self.statements.append((statement.sql, statement.rows[0]))
             rows = yield statement
 
 
@@ -174,8 +174,8 @@ async def _read_one(database: Listening, tracker: ExecutionTracker) -> None:
         LogFilters(step_execution_id=step_id),
     ):
         await tracker.list_logs(NEWEST, filters)
-    asked = {"ids": orjson.dumps([NEWEST, SOME]).decode()}
-    assert len(await database.fetch_all_async(database.query("hints"), asked)) == 2
+    params = {"ids": orjson.dumps([NEWEST, SOME]).decode()}
+    assert len(await database.fetch_all_async(database.query("hints"), params)) == 2
 
 
 async def _list_pipelines(database: Listening, tracker: ExecutionTracker) -> None:
@@ -238,37 +238,39 @@ QUESTIONS: dict[str, Ask] = {
 @pytest.mark.parametrize("subject", QUESTIONS)
 async def test_nothing_that_is_asked_reads_a_whole_table(large: Listening, subject: str) -> None:
     async with ExecutionTracker(large) as tracker:
-        large.asked.clear()
+        large.statements.clear()
         await QUESTIONS[subject](large, tracker)
-    asked = {sql: params for sql, params in large.asked if not sql.startswith("PRAGMA")}
-    assert asked
+    executed = {sql: params for sql, params in large.statements if not sql.startswith("PRAGMA")}
+    assert executed
 
-    found = {sql: scans for sql, params in asked.items() if (scans := await whole_reads(large, sql, params))}
+    found = {sql: scans for sql, params in executed.items() if (scans := await whole_reads(large, sql, params))}
     assert not found, "\n\n".join(f"{sql}\n→ {'; '.join(scans)}" for sql, scans in found.items())
 
 
 @pytest.mark.parametrize("pipeline_id", [None, FREQUENT])
 async def test_a_window_is_found_by_its_start_and_by_nothing_else(large: Listening, pipeline_id: str | None) -> None:
     reader = MetricsReader(large)
-    large.asked.clear()
+    large.statements.clear()
     await reader.measure(Window.DAY.span, pipeline_id)
     await reader.history(Window.DAY.span, pipeline_id)
-    asked = {sql: params for sql, params in large.asked if "pipeline_executions" in sql or "execution_times" in sql}
-    assert len(asked) == 7
-    for sql, params in asked.items():
+    executed = {
+        sql: params for sql, params in large.statements if "pipeline_executions" in sql or "execution_times" in sql
+    }
+    assert len(executed) == 7
+    for sql, params in executed.items():
         assert await indexes_of_executions(large, sql, params) == {"executions_by_start"}, sql
 
 
 async def test_a_missing_index_would_be_seen(large: Listening, large_url: str) -> None:
     """The looking itself: without its index, a question reads the table."""
-    asked = (large.query("count_window"), {"since": DAY, "pipeline_id": None})
-    assert await whole_reads(large, *asked) == []
+    statement = (large.query("count_window"), {"since": DAY, "pipeline_id": None})
+    assert await whole_reads(large, *statement) == []
 
     restore = await _index(large, "executions_by_start")
     await large.execute_async("DROP INDEX executions_by_start")
     try:
         async with DatabaseManager(large_url) as another:  # SQLite would explain with the plan that it still has
-            [scan] = await whole_reads(another, *asked)
+            [scan] = await whole_reads(another, *statement)
     finally:
         await large.execute_async(restore)
     assert "pipeline_executions" in scan

@@ -68,14 +68,14 @@ async def test_a_killed_run_is_resumed_and_no_completed_step_runs_twice(
 ) -> None:
     pipeline_file, effects = write_pipeline(tmp_path), tmp_path / "effects.txt"
     effects.touch()
-    given: dict[str, Any] = {"effects": str(effects), "seconds": 0.05}
+    input_data: dict[str, Any] = {"effects": str(effects), "seconds": 0.05}
     running = await asyncio.create_subprocess_exec(
         sys.executable,
         "-c",
         RUN,
         database_url,
         str(pipeline_file),
-        json.dumps(given),
+        json.dumps(input_data),
         env={**os.environ, "PYTHONPATH": str(Path.cwd())},
     )
     while len(effects.read_text().splitlines()) < lines:

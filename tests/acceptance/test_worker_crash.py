@@ -94,12 +94,12 @@ async def test_sigterm_hands_back_what_does_not_end_in_time_and_a_second_signal_
         await until_begun(place, execution_id, "one")
         stop(process)
         assert process.stdout is not None
-        told = process.stdout.read()
+        output = process.stdout.read()
     record = await tracker.get_execution(execution_id)
     assert record is not None
     assert (record.status, record.owner, record.recoveries) == (ExecutionStatus.PENDING, None, 0)
-    assert f"{execution_id} Rows begins" in told
-    assert f"{execution_id} Rows stops here" in told
+    assert f"{execution_id} Rows begins" in output
+    assert f"{execution_id} Rows stops here" in output
     row = await database.fetch_one_async("SELECT COUNT(*) AS found FROM workers WHERE stopped_at IS NOT NULL")
     assert row == {"found": 1}
     with worker(database_url, "--grace-seconds", "1000") as process:
@@ -181,8 +181,8 @@ async def test_a_program_that_is_killed_is_found_to_be_lost(
     database_url: str, database: DatabaseManager, tracker: ExecutionTracker, place: Place
 ) -> None:
     await place.stored(tracker)
-    given = f'{{"effects": "{place.effects}", "gates": "{place.gates}"}}'
-    with piped(database_url, "run", str(place.folder / "pipeline.json"), "--input", given) as program:
+    input_data = f'{{"effects": "{place.effects}", "gates": "{place.gates}"}}'
+    with piped(database_url, "run", str(place.folder / "pipeline.json"), "--input", input_data) as program:
         page = await until(tracker.list_executions, lambda page: bool(page.items))
         execution_id = page.items[0].execution_id
         await until_begun(place, execution_id, "one")
@@ -211,7 +211,7 @@ async def test_a_killed_server_that_is_started_again_ends_what_it_ran(
         assert pipeline is not None
         stored = await tracker.get_pipeline_version(pipeline.id)
         assert stored is not None
-        queued = [await enqueue(tracker, stored, place.given(), trigger="test") for _ in range(10)]
+        queued = [await enqueue(tracker, stored, place.input_data(), trigger="test") for _ in range(10)]
         for execution_id, _ in queued:
             await until_begun(place, execution_id, "two")
         killed.kill()

@@ -56,8 +56,8 @@ def page(context: BrowserContext, site: Site) -> Generator[Page]:
             errors.append(message.text)
 
     def of_request(request: Request) -> None:
-        asked = urlsplit(request.url)
-        if asked.scheme in ("http", "https", "ws", "wss") and asked.netloc != host:
+        url = urlsplit(request.url)
+        if url.scheme in ("http", "https", "ws", "wss") and url.netloc != host:
             errors.append(f"asked another host: {request.url}")
 
     page.on("console", of_console)

@@ -32,9 +32,9 @@ class Site:
         environment = os.environ | {"DATABASE_URL": self.database_url} | (environ or {})
         self._process = subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True)
         assert self._process.stdout is not None
-        said = self._process.stdout.readline()
-        found = re.search(r"http://\S+", said)
-        assert found is not None, f"the server did not start; it said: {said!r}"
+        line = self._process.stdout.readline()
+        found = re.search(r"http://\S+", line)
+        assert found is not None, f"the server did not start; it said: {line!r}"
         self.url = found[0]
         transport = httpx.HTTPTransport(retries=10)
         with httpx.Client(base_url=self.url, transport=transport, timeout=PATIENCE_SECONDS) as api:

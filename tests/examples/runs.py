@@ -45,18 +45,18 @@ class Recorded:
 
 def routes(step: StepExecutionRecord) -> dict[str, tuple[bool, str]]:
     """Target → whether the path was taken, and why."""
-    said = cast("dict[str, Any]", step.routes)
-    return {path["to_step"]: (path["taken"], path["why"]) for path in said["paths"]}
+    routes_on_record = cast("dict[str, Any]", step.routes)
+    return {path["to_step"]: (path["taken"], path["why"]) for path in routes_on_record["paths"]}
 
 
 def taken(step: StepExecutionRecord) -> list[str]:
     return [target for target, (is_taken, _) in routes(step).items() if is_taken]
 
 
-async def run_example(tracker: ExecutionTracker, name: str, given: Mapping[str, Any] | None = None) -> Recorded:
+async def run_example(tracker: ExecutionTracker, name: str, input_data: Mapping[str, Any] | None = None) -> Recorded:
     """Run ``examples/<name>/pipeline.json`` to its end; the result says what the records say."""
     services = ServiceRegistry({"execution_tracker": tracker})
-    result = await run_pipeline_from_json(EXAMPLES / name / "pipeline.json", given, services)
+    result = await run_pipeline_from_json(EXAMPLES / name / "pipeline.json", input_data, services)
     recorded = await recorded_of(tracker, result["execution_id"])
     assert result["output"] == recorded.output
     assert result["status"] == recorded.execution.status

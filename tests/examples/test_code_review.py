@@ -100,8 +100,13 @@ async def test_records_hold_numbers_and_findings_but_no_files(tracker: Execution
 
 
 async def test_a_folder_with_mistakes_needs_attention(tracker: ExecutionTracker, folder: Path, tmp_path: Path) -> None:
-    given = {"folder": str(folder), "exclude": ["tests/*"], "max_complexity": 7, "report": str(tmp_path / "r/out.md")}
-    recorded = await run_example(tracker, "code_review", given)
+    input_data = {
+        "folder": str(folder),
+        "exclude": ["tests/*"],
+        "max_complexity": 7,
+        "report": str(tmp_path / "r/out.md"),
+    }
+    recorded = await run_example(tracker, "code_review", input_data)
 
     assert recorded.output["verdict"] == "needs attention"
     assert found(recorded, "complexity") == ["branches.py:2 `choose` has a complexity of 8"]
@@ -148,8 +153,8 @@ async def test_a_folder_with_mistakes_needs_attention(tracker: ExecutionTracker,
 
 
 async def test_the_score_asked_for_decides_the_route(tracker: ExecutionTracker, folder: Path) -> None:
-    given = {"folder": str(folder), "pass_score": 0}
-    recorded = await run_example(tracker, "code_review", given)
+    input_data = {"folder": str(folder), "pass_score": 0}
+    recorded = await run_example(tracker, "code_review", input_data)
     assert recorded.output["verdict"] == "pass"
     assert taken(recorded.step("score")) == ["pass"]
     assert "## Look first" not in recorded.output["report"]

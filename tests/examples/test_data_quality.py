@@ -76,8 +76,8 @@ async def test_each_iteration_has_its_own_inputs_reasons_and_lines(tracker: Exec
 
 
 async def test_too_few_repairs_put_the_table_aside(tracker: ExecutionTracker, tmp_path: Path) -> None:
-    given = {"max_repairs": 2, "output_folder": str(tmp_path / "out")}
-    recorded = await run_example(tracker, "data_quality", given)
+    input_data = {"max_repairs": 2, "output_folder": str(tmp_path / "out")}
+    recorded = await run_example(tracker, "data_quality", input_data)
     assert recorded.output["verdict"] == "quarantined"
     assert recorded.output["quality"] == 0.9731
     assert recorded.output["problems"] == {"blank": 24, "foreign": 4, "duplicate": 5}

@@ -176,8 +176,8 @@ class Picture:
         steps = [step.to_dict() for step in await rows.get_execution_steps(execution_id)]
         assert len(steps) == len(self.steps)
         for step in steps:
-            told = self.steps[step["step_execution_id"]]
-            assert told == {name: step.get(name, told[name]) for name in told}
+            shown = self.steps[step["step_execution_id"]]
+            assert shown == {name: step.get(name, shown[name]) for name in shown}
         questions = [question.to_dict() for question in await rows.get_interactions(execution_id)]
         assert [question["interaction_id"] for question in questions] == sorted(self.questions)
         for question in questions:

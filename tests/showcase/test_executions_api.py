@@ -90,7 +90,7 @@ async def test_the_list_is_filtered_by_status_pipeline_and_start(
 
 
 async def test_a_parameter_that_is_not_understood_is_named_with_what_is_expected(api: httpx.AsyncClient) -> None:
-    for field, given, expected in (
+    for field, value, expected in (
         ("status", "done", "'waiting_for_human'"),
         ("limit", "0", "greater than or equal to 1"),
         ("limit", "501", "less than or equal to 500"),
@@ -103,7 +103,7 @@ async def test_a_parameter_that_is_not_understood_is_named_with_what_is_expected
         ("pipeline_id", "'; DROP TABLE", "match pattern"),
         ("pipeline_id", "\0", "match pattern"),
     ):
-        status, problem = await refused(api, "/api/executions", **{field: given})
+        status, problem = await refused(api, "/api/executions", **{field: value})
         assert status == 422
         [error] = problem["errors"]
         assert (error["location"], error["field"]) == ("query", field)
@@ -452,10 +452,10 @@ async def test_what_a_person_is_asked_comes_with_the_execution(
         while (await receive(client))["messages"][-1]["data"]["status"] != "waiting_for_human":
             pass
     detail = await read(api, f"/api/executions/{execution_id}")
-    [asked] = detail["interactions"]
-    assert (asked["status"], asked["prompt"], asked["ui_schema"]) == ("pending", "Well?", {"type": "object"})
-    assert asked["step_execution_id"] == detail["steps"][0]["step_execution_id"]
-    assert (asked["deadline_at"], asked["completed_at"], asked["actor"]) == (None, None, None)
+    [question] = detail["interactions"]
+    assert (question["status"], question["prompt"], question["ui_schema"]) == ("pending", "Well?", {"type": "object"})
+    assert question["step_execution_id"] == detail["steps"][0]["step_execution_id"]
+    assert (question["deadline_at"], question["completed_at"], question["actor"]) == (None, None, None)
 
 
 async def test_an_export_has_everything_on_record_in_one_file(

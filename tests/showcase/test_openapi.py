@@ -89,12 +89,12 @@ def test_every_answer_is_one_that_the_document_tells_of(server: Server, ids: Ids
     done: set[str] = set()
     with requests.Session() as session:
         for operation in operations:
-            told = operation.definition.raw
+            raw = operation.definition.raw
             statuses = _ask(operation, GenerationMode.POSITIVE, session, ids, EXAMPLES[dialect])
-            if told.keys() & {"parameters", "requestBody"}:
+            if raw.keys() & {"parameters", "requestBody"}:
                 statuses |= _ask(operation, GenerationMode.NEGATIVE, session, ids, EXAMPLES[dialect])
             if any(status < 300 for status in statuses):
-                done.add(told["operationId"])
+                done.add(raw["operationId"])
     assert {operation.definition.raw["operationId"] for operation in operations} == done
 
 

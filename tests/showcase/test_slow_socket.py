@@ -126,16 +126,16 @@ async def test_at_rest_page_api_and_rows_are_equal(
         page = await following
     await page.check(tracker, execution_id)
 
-    asked = Picture()
-    while not asked.execution or asked.cursor < page.cursor:
-        answer = await api.get(f"/api/executions/{execution_id}/changes", params={"after": asked.cursor})
-        asked.apply({"type": "changes"} | answer.json())
-    assert (asked.execution, asked.steps, asked.lines) == (page.execution, page.steps, page.lines)
+    over_http = Picture()
+    while not over_http.execution or over_http.cursor < page.cursor:
+        answer = await api.get(f"/api/executions/{execution_id}/changes", params={"after": over_http.cursor})
+        over_http.apply({"type": "changes"} | answer.json())
+    assert (over_http.execution, over_http.steps, over_http.lines) == (page.execution, page.steps, page.lines)
 
     detail: dict[str, Any] = (await api.get(f"/api/executions/{execution_id}")).json()
     assert {name: detail[name] for name in page.execution} == page.execution
     for step in detail["steps"]:
-        told = page.steps[step["step_execution_id"]]
-        assert {name: step[name] for name in told} == told
+        shown = page.steps[step["step_execution_id"]]
+        assert {name: step[name] for name in shown} == shown
     listed = (await api.get("/api/executions")).json()["items"]
     assert [{name: listed[0][name] for name in page.execution}] == [page.execution]

@@ -61,8 +61,8 @@ async def test_many_are_cancelled_or_run_again_at_once_and_what_cannot_be_is_tol
     assert await found(idle, status="cancelled") == []
     assert await bulk(action="cancel", execution_ids=ids[:2] * 2) == {"matched": 2, "done": 2, **nothing}
     assert await found(idle, status="cancelled") == ids[:2]
-    asked = "SELECT subject FROM audit_log WHERE actor = 'local' AND action = 'execution.cancel' ORDER BY subject"
-    assert [row["subject"] for row in await database.fetch_all_async(asked)] == sorted(ids[:2])
+    audited = "SELECT subject FROM audit_log WHERE actor = 'local' AND action = 'execution.cancel' ORDER BY subject"
+    assert [row["subject"] for row in await database.fetch_all_async(audited)] == sorted(ids[:2])
     dry = await bulk(action="cancel", execution_ids=[ids[0], ids[2], "nobody"], dry_run=True)
     mixed = await bulk(action="cancel", execution_ids=[ids[0], ids[2], "nobody"])
     assert dry == mixed | {"done": 0}

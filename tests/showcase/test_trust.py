@@ -97,8 +97,8 @@ async def test_a_page_of_another_site_cannot_write(api: httpx.AsyncClient, serve
 async def test_no_answer_lets_another_origin_read_it(api: httpx.AsyncClient) -> None:
     answer = await api.get("/api/executions", headers={"Origin": "http://evil.example"})
     assert not [name for name in answer.headers if name.startswith("access-control-")]
-    asked = {"Origin": "http://evil.example", "Access-Control-Request-Method": "POST"}
-    assert (await api.request("OPTIONS", "/api/pipelines", headers=asked)).status_code == 405
+    headers = {"Origin": "http://evil.example", "Access-Control-Request-Method": "POST"}
+    assert (await api.request("OPTIONS", "/api/pipelines", headers=headers)).status_code == 405
 
 
 async def test_a_write_is_json_or_refused(api: httpx.AsyncClient) -> None:

@@ -1,5 +1,5 @@
--- What lists of executions and of log lines ask. The conditions that are asked for are put where TRUE stands, so that
--- each finds its index.
+-- Lists of executions and of log lines. ``{conditions}`` stands for those of one search, so that it finds its index;
+-- their values are parameters.
 
 -- name: list_executions
 -- An error's message is shortened: a list shows its first line.
@@ -7,33 +7,33 @@ SELECT execution_id, pipeline_id, pipeline_name, pipeline_version, status, manag
        epoch, recoveries, sequence, cancel_requested, rerun_of, total_steps, completed_steps, failed_steps, error_type,
        substr(error_message, 1, 500) AS error_message, created_at, started_at, completed_at
   FROM pipeline_executions
- WHERE TRUE
+ WHERE {conditions}
  ORDER BY execution_id DESC
  LIMIT :limit;
 
 -- name: found_executions
--- One of the ways to find executions, for counting; stands inside count_found, hence no semicolon.
--- The newest first, not to count something else, but so that an index is walked: most windows of time end now.
+-- What one search finds, for count_found, in which it stands; hence no semicolon.
+-- The newest first, so that an index is walked: most windows of time end now.
 SELECT execution_id
-  FROM (SELECT execution_id FROM pipeline_executions WHERE TRUE ORDER BY execution_id DESC LIMIT :most) AS found
+  FROM (SELECT execution_id FROM pipeline_executions WHERE {conditions} ORDER BY execution_id DESC LIMIT :most) AS found
 
 -- name: count_found
--- Counting ends at :most. Ways to find executions are put where the inner SELECT stands, with UNION between them.
+-- Counting ends at :most. ``{searches}``: one found_executions for each search, with UNION between them.
 SELECT COUNT(*) AS executions
-  FROM (SELECT execution_id FROM (SELECT NULL AS execution_id) AS every LIMIT :most) AS counted;
+  FROM (SELECT execution_id FROM ({searches}) AS every LIMIT :most) AS counted;
 
 -- name: recent_ends
 -- Start and end of the newest executions, for a typical duration without reading the whole table.
 SELECT execution_id, status, started_at, completed_at
   FROM pipeline_executions
- WHERE TRUE
+ WHERE {conditions}
  ORDER BY execution_id DESC
  LIMIT :limit;
 
 -- name: window_bounds
--- Between which ids the executions stand that started in a time window; of no use when there are :most of them.
+-- The first and the last id of the executions that started in a time window; of no use when there are :most of them.
 SELECT COUNT(*) AS executions, MIN(execution_id) AS first_id, MAX(execution_id) AS last_id
-  FROM (SELECT execution_id FROM pipeline_executions WHERE TRUE ORDER BY started_at LIMIT :most) AS started;
+  FROM (SELECT execution_id FROM pipeline_executions WHERE {conditions} ORDER BY started_at LIMIT :most) AS started;
 
 -- name: find_pipelines
 SELECT id

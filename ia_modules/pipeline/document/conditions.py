@@ -13,7 +13,7 @@ from pydantic import BeforeValidator, Field, model_validator
 
 from ia_modules.errors import InvalidValue
 from ia_modules.pipeline.document.base import Document, Some
-from ia_modules.pipeline.document.fields import PathText, Source
+from ia_modules.pipeline.document.fields import PathText, SourceTemplate
 from ia_modules.pipeline.document.operators import IN_WORDS, Operator, check_pattern, compare, operator_named
 from ia_modules.pipeline.document.scope import Reference, Scope, Unresolved
 from ia_modules.pipeline.document.templates import Where, read_path
@@ -70,7 +70,7 @@ class Comparison(_Condition):
     type: Literal["expression"]
     source: PathText
     operator: Operator
-    value: Source
+    value: SourceTemplate
 
     @property
     def path(self) -> Reference:

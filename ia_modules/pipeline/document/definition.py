@@ -20,9 +20,9 @@ from pydantic import (
 from ia_modules.errors import InvalidValue
 from ia_modules.pipeline.document.base import Document, Many, Some
 from ia_modules.pipeline.document.conditions import Always, Condition, StepCondition
-from ia_modules.pipeline.document.fields import Config, Source
+from ia_modules.pipeline.document.fields import ConfigTemplate, SourceTemplate
 from ia_modules.pipeline.document.human_input import QUESTION_KEYS, HumanInput
-from ia_modules.pipeline.document.json_schema import Schema
+from ia_modules.pipeline.document.json_schema import JsonSchema
 from ia_modules.pipeline.document.retry import RetryPolicy
 from ia_modules.pipeline.document.templates import Template, parse
 
@@ -38,7 +38,7 @@ class Parameter(Document):
     """
 
     name: Name
-    json_schema: Schema | None = Field(default=None, alias="schema")
+    json_schema: JsonSchema | None = Field(default=None, alias="schema")
     required: bool = False
     default: Any = None
     description: str | None = None
@@ -52,7 +52,7 @@ class Parameter(Document):
         return {**handler(self), **({"default": self.default} if self.has_default else {})}
 
 
-class Input(Document):
+class InputDefinition(Document):
     """One value that a step is given.
 
     Attributes:
@@ -60,17 +60,17 @@ class Input(Document):
     """
 
     name: Name
-    source: Source
-    json_schema: Schema | None = Field(default=None, alias="schema")
+    source: SourceTemplate
+    json_schema: JsonSchema | None = Field(default=None, alias="schema")
     required: bool = False
     description: str | None = None
 
 
-class Output(Document):
+class OutputDefinition(Document):
     """One value that a step's result has. It says so to readers; ``output_schema`` is what is checked."""
 
     name: Name
-    json_schema: Schema | None = Field(default=None, alias="schema")
+    json_schema: JsonSchema | None = Field(default=None, alias="schema")
     required: bool = False
     description: str | None = None
 
@@ -84,8 +84,8 @@ class ErrorHandling(Document):
 
     def over(self, defaults: "ErrorHandling") -> "ErrorHandling":
         """What is said here, and where nothing is, what the defaults say."""
-        said = {name: getattr(self, name) for name in type(self).model_fields}
-        return defaults.model_copy(update={name: value for name, value in said.items() if value is not None})
+        own = {name: getattr(self, name) for name in type(self).model_fields}
+        return defaults.model_copy(update={name: value for name, value in own.items() if value is not None})
 
 
 def _inputs(raw: Any) -> Any:
@@ -127,12 +127,12 @@ class StepDefinition(Document):
     description: str | None = None
     step_class: Name | None = None
     module: Name | None = None
-    config: Config = Field(default_factory=lambda: parse({}, "config"))
-    inputs: Annotated[Many[Input], BeforeValidator(_inputs)] = ()
-    outputs: Many[Annotated[Output, BeforeValidator(_named)]] = ()
+    config: ConfigTemplate = Field(default_factory=lambda: parse({}, "config"))
+    inputs: Annotated[Many[InputDefinition], BeforeValidator(_inputs)] = ()
+    outputs: Many[Annotated[OutputDefinition, BeforeValidator(_named)]] = ()
     conditions: Many[StepCondition] = ()
-    input_schema: Schema | None = None
-    output_schema: Schema | None = None
+    input_schema: JsonSchema | None = None
+    output_schema: JsonSchema | None = None
     timeout_seconds: Seconds | None = None
     error_handling: ErrorHandling = ErrorHandling()
     resources: dict[str, Any] = Field(default_factory=dict)
@@ -154,11 +154,11 @@ class StepDefinition(Document):
         """A form becomes JSON Schema; what is wrong with the question is found, but for what has placeholders."""
         if info.data.get("type") != "human_input":
             return config
-        said = {key: config.json[key] for key in QUESTION_KEYS & config.json.keys()}
-        asked = HumanInput.model_validate(
-            {key: value for key, value in said.items() if parse(value, "config").is_literal}
+        question = {key: config.json[key] for key in QUESTION_KEYS & config.json.keys()}
+        parsed = HumanInput.model_validate(
+            {key: value for key, value in question.items() if parse(value, "config").is_literal}
         )
-        return parse({**config.json, **({"ui_schema": asked.ui_schema} if "ui_schema" in said else {})}, "config")
+        return parse({**config.json, **({"ui_schema": parsed.ui_schema} if "ui_schema" in question else {})}, "config")
 
     @model_validator(mode="after")
     def _keys_fit_the_type(self) -> Self:
@@ -211,7 +211,7 @@ def is_end(target: str) -> bool:
     return target == "end" or target.startswith("end_")
 
 
-class Flow(Document):
+class FlowDefinition(Document):
     also_spelled: ClassVar = {"transitions": "paths"}
 
     start_at: Name
@@ -250,12 +250,12 @@ class PipelineDefinition(Document):
     metadata: dict[str, Any] = Field(default_factory=dict)
     parameters: Annotated[Many[Parameter], BeforeValidator(_parameters)] = ()
     steps: Some[StepDefinition]
-    flow: Flow
-    outputs: dict[str, Source] = Field(default_factory=dict)
+    flow: FlowDefinition
+    outputs: dict[str, SourceTemplate] = Field(default_factory=dict)
     loop_config: LoopConfig = LoopConfig()
     error_handling: ErrorHandling = ErrorHandling()
-    input_schema: Schema | None = None
-    output_schema: Schema | None = None
+    input_schema: JsonSchema | None = None
+    output_schema: JsonSchema | None = None
 
     @classmethod
     def spelled_out(cls, data: dict[str, Any]) -> dict[str, Any]:

@@ -31,10 +31,12 @@ def _to_json(template: Template) -> Any:
     return template.json
 
 
-Source = Annotated[Template, PlainValidator(_source), PlainSerializer(_to_json), WithJsonSchema({})]
+SourceTemplate = Annotated[Template, PlainValidator(_source), PlainSerializer(_to_json), WithJsonSchema({})]
 """Any JSON, with placeholders in braces."""
 
-Config = Annotated[Template, PlainValidator(_config), PlainSerializer(_to_json), WithJsonSchema({"type": "object"})]
+ConfigTemplate = Annotated[
+    Template, PlainValidator(_config), PlainSerializer(_to_json), WithJsonSchema({"type": "object"})
+]
 """A mapping, with placeholders in double braces."""
 
 PathText = Annotated[str, AfterValidator(_path_text)]

@@ -7,7 +7,7 @@ from pydantic import BeforeValidator, Field, PlainValidator, WithJsonSchema, mod
 
 from ia_modules.errors import InvalidValue
 from ia_modules.pipeline.document.base import Document, Many, Some
-from ia_modules.pipeline.document.json_schema import Schema, problems_of
+from ia_modules.pipeline.document.json_schema import JsonSchema, problems_of
 from ia_modules.pipeline.document.wording import did_you_mean, shown
 
 HUMAN_INPUT_REQUIRED = "human_input_required"
@@ -78,8 +78,8 @@ class _FormField(Document):
     def as_schema(self) -> dict[str, Any]:
         written = {"title": self.label, "description": self.description, "default": self.default}
         limits = {"minimum": self.min, "maximum": self.max}
-        said = {key: value for key, value in {**written, **limits}.items() if value is not None}
-        return {**_SCHEMA_OF_TYPE[self.type], **self._choice(), **said}
+        present = {key: value for key, value in {**written, **limits}.items() if value is not None}
+        return {**_SCHEMA_OF_TYPE[self.type], **self._choice(), **present}
 
     def _choice(self) -> dict[str, Any]:
         labelled = any(option.label for option in self.options)
@@ -103,10 +103,10 @@ class _Form(Document):
     fields: Some[_FormField]
 
     def as_schema(self) -> dict[str, Any]:
-        said = {"title": self.title, "description": self.description}
+        present = {"title": self.title, "description": self.description}
         return {
             "type": "object",
-            **{key: value for key, value in said.items() if value is not None},
+            **{key: value for key, value in present.items() if value is not None},
             "properties": {each.name: each.as_schema() for each in self.fields},
             "required": [each.name for each in self.fields if each.required],
         }
@@ -134,7 +134,9 @@ class HumanInput(Document):
         on_timeout: ``fail``, the default answer (a mapping), or the id of the step that goes on without an answer.
     """
 
-    ui_schema: Annotated[Schema, BeforeValidator(_answer_schema)] = Field(default_factory=lambda: {"type": "object"})
+    ui_schema: Annotated[JsonSchema, BeforeValidator(_answer_schema)] = Field(
+        default_factory=lambda: {"type": "object"}
+    )
     prompt: str | None = None
     timeout_seconds: Annotated[float, Field(gt=0, allow_inf_nan=False)] | None = None
     assigned_users: Many[str] = ()
@@ -166,8 +168,8 @@ def question(config: Mapping[str, Any], result: Mapping[str, Any]) -> HumanInput
     Raises:
         pydantic.ValidationError: the step's code asks something that is no question.
     """
-    said = {key: value for source in (config, result) for key, value in source.items() if value is not None}
-    return HumanInput.model_validate({key: said[key] for key in QUESTION_KEYS & said.keys()})
+    present = {key: value for source in (config, result) for key, value in source.items() if value is not None}
+    return HumanInput.model_validate({key: present[key] for key in QUESTION_KEYS & present.keys()})
 
 
 def answered(result: Mapping[str, Any], answer: Any) -> dict[str, Any]:

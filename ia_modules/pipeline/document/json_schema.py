@@ -52,7 +52,7 @@ def checked_schema(schema: Any) -> dict[str, Any] | bool:
     return checked
 
 
-Schema = Annotated[
+JsonSchema = Annotated[
     dict[str, Any] | bool, PlainValidator(checked_schema), WithJsonSchema({"type": ["object", "boolean"]})
 ]
 

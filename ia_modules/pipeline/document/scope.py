@@ -43,14 +43,14 @@ class Scope:
     succeeded: bool = True
 
     @classmethod
-    def of(cls, given: Mapping[str, Any], results: Iterable[tuple[str, Mapping[str, Any]]] = ()) -> Self:
+    def of(cls, input_data: Mapping[str, Any], results: Iterable[tuple[str, Mapping[str, Any]]] = ()) -> Self:
         """What is known behind these results, as (step id, result) in causal order."""
-        state = dict(given)
+        state = dict(input_data)
         steps: dict[str, Mapping[str, Any]] = {}
         for step_id, result in results:
             state.update(result)
             steps[step_id] = result
-        return cls(given, state, steps)
+        return cls(input_data, state, steps)
 
     def after(self, step_id: str, result: Mapping[str, Any], *, succeeded: bool = True) -> Self:
         """What the conditions behind a step see, once it has given its result."""

@@ -19,7 +19,7 @@ from ia_modules.models import Json
 from ia_modules.pipeline.document.scope import Reference, Scope, Unresolved
 from ia_modules.pipeline.document.wording import did_you_mean, kind_of
 
-Dialect = Literal["source", "config"]
+Notation = Literal["source", "config"]
 Where = tuple[str | int, ...]
 
 _DOUBLE = r"\{\{([^{}\"':\n]*)\}\}"
@@ -33,14 +33,14 @@ _FORMS = "{parameters.NAME}, {pipeline_input}, {pipeline_input.FIELD} or {steps.
 class _Text:
     """Literal text with values in it."""
 
-    parts: tuple["str | _Node", ...]
+    parts: tuple["str | _Meaning", ...]
 
 
 @dataclass(frozen=True, slots=True)
 class _FirstOf:
     """The first alternative that resolves."""
 
-    alternatives: tuple["_Node", ...]
+    alternatives: tuple["_Meaning", ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +48,7 @@ class _Constant:
     value: Json
 
 
-_Node = Reference | _Text | _FirstOf | _Constant
+_Meaning = Reference | _Text | _FirstOf | _Constant
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +60,7 @@ class Template:
     """
 
     json: Any
-    strings: Mapping[str, "_Node"] = field(compare=False, repr=False)
+    strings: Mapping[str, "_Meaning"] = field(compare=False, repr=False)
     """What each string of ``json`` that has placeholders means; the same text means the same everywhere."""
 
     @property
@@ -71,8 +71,8 @@ class Template:
     @property
     def whole_reference(self) -> Reference | None:
         """The path that it is, when it is one placeholder and nothing else."""
-        node = self.strings.get(self.json) if isinstance(self.json, str) else None
-        return node if isinstance(node, Reference) else None
+        meaning = self.strings.get(self.json) if isinstance(self.json, str) else None
+        return meaning if isinstance(meaning, Reference) else None
 
     def resolve(self, scope: Scope) -> Any:
         """The value with every placeholder filled in, or the first :class:`Unresolved`.
@@ -97,23 +97,23 @@ class Template:
                 yield from ((where, reference) for reference in _references(self.strings[text]))
 
 
-def parse(value: Any, dialect: Dialect) -> Template:
+def parse(value: Any, notation: Notation) -> Template:
     """Read a JSON value that may contain placeholders.
 
     Raises:
         InvalidValue: a placeholder that is none of the known forms; ``inside`` says where in the value.
     """
-    strings: dict[str, _Node] = {}
+    strings: dict[str, _Meaning] = {}
 
     def canonical(text: str, where: Where) -> str:
         try:
-            node = _read(text, dialect)
+            meaning = _read(text, notation)
         except InvalidValue as wrong:
             raise InvalidValue(wrong.found, wrong.expected, wrong.hint, inside=where) from None
-        if isinstance(node, _Constant):
+        if isinstance(meaning, _Constant):
             return text
-        spelled = _spell(node, dialect)
-        strings[spelled] = node
+        spelled = _spell(meaning, notation)
+        strings[spelled] = meaning
         return spelled
 
     return Template(_rewrite(value, canonical), strings)
@@ -125,22 +125,22 @@ def read_path(text: str) -> Reference:
     Raises:
         InvalidValue: an empty segment, or a placeholder that is none of the known forms.
     """
-    node = _read(text.strip(), "source")
-    if isinstance(node, Reference):
-        return node
-    if not isinstance(node, _Constant):
+    meaning = _read(text.strip(), "source")
+    if isinstance(meaning, Reference):
+        return meaning
+    if not isinstance(meaning, _Constant):
         raise InvalidValue(repr(text), "one path, such as result.score, a field of the state or {parameters.NAME}")
     root, *rest = _segments(text)
     return Reference("result", tuple(rest)) if root == "result" and rest else Reference("state", (root, *rest))
 
 
-def _read(text: str, dialect: Dialect) -> _Node:
+def _read(text: str, notation: Notation) -> _Meaning:
     """What one string means."""
-    pattern = _PLACEHOLDER[dialect]
+    pattern = _PLACEHOLDER[notation]
     whole = pattern.fullmatch(text.strip())
     if whole:
         return _placeholder(whole, is_whole=True) or _Constant(text)
-    if dialect == "source" and (alternatives := _alternatives(text, pattern)):
+    if notation == "source" and (alternatives := _alternatives(text, pattern)):
         return alternatives
     parts = list(_parts(text, pattern))
     return _Constant(text) if all(isinstance(part, str) for part in parts) else _Text(tuple(parts))
@@ -153,18 +153,18 @@ def _alternatives(text: str, pattern: re.Pattern[str]) -> _FirstOf | None:
     nodes = [_placeholder(whole, is_whole=True) if whole else None for whole in wholes]
     if not nodes or not all(nodes):
         return None
-    return _FirstOf((*(node for node in nodes if node), _read(last, "source")))
+    return _FirstOf((*(meaning for meaning in nodes if meaning), _read(last, "source")))
 
 
-def _parts(text: str, pattern: re.Pattern[str]) -> Iterator[str | _Node]:
+def _parts(text: str, pattern: re.Pattern[str]) -> Iterator[str | _Meaning]:
     """The text between the placeholders, and the placeholders."""
     position = 0
     for match in pattern.finditer(text):
-        node = _placeholder(match, is_whole=False)
-        if node is None:
+        meaning = _placeholder(match, is_whole=False)
+        if meaning is None:
             continue
         yield text[position : match.start()]
-        yield node
+        yield meaning
         position = match.end()
     yield text[position:]
 
@@ -202,29 +202,29 @@ def _segments(path: str) -> list[str]:
     return segments
 
 
-def _spell(node: _Node, dialect: Dialect, *, is_inside: bool = False) -> str:
+def _spell(meaning: _Meaning, notation: Notation, *, is_inside: bool = False) -> str:
     """The one spelling of what a string means; ``is_inside``: with other text around it."""
-    match node:
+    match meaning:
         case Reference():
-            return _braced(str(node), dialect)
-        case _FirstOf(alternatives) if is_inside or dialect == "config":
-            return _braced("|".join(map(str, alternatives)), dialect)
+            return _braced(str(meaning), notation)
+        case _FirstOf(alternatives) if is_inside or notation == "config":
+            return _braced("|".join(map(str, alternatives)), notation)
         case _FirstOf(alternatives):
-            return "|".join(_spell(alternative, dialect) for alternative in alternatives)
+            return "|".join(_spell(alternative, notation) for alternative in alternatives)
         case _Constant(value):
             return str(value)
         case _Text(parts):
-            return "".join(part if isinstance(part, str) else _spell(part, dialect, is_inside=True) for part in parts)
+            return "".join(part if isinstance(part, str) else _spell(part, notation, is_inside=True) for part in parts)
 
 
-def _braced(path: str, dialect: Dialect) -> str:
-    return f"{{{path}}}" if dialect == "source" else f"{{{{ {path} }}}}"
+def _braced(path: str, notation: Notation) -> str:
+    return f"{{{path}}}" if notation == "source" else f"{{{{ {path} }}}}"
 
 
-def _resolve(node: _Node, scope: Scope) -> Any:
-    match node:
+def _resolve(meaning: _Meaning, scope: Scope) -> Any:
+    match meaning:
         case Reference():
-            return node.resolve(scope)
+            return meaning.resolve(scope)
         case _Constant(value):
             return value
         case _FirstOf(alternatives):
@@ -235,7 +235,7 @@ def _resolve(node: _Node, scope: Scope) -> Any:
             return missing or "".join(map(_as_text, values))
 
 
-def _first(alternatives: tuple[_Node, ...], scope: Scope) -> Any:
+def _first(alternatives: tuple[_Meaning, ...], scope: Scope) -> Any:
     missing: list[Unresolved] = []
     for alternative in alternatives:
         value = _resolve(alternative, scope)
@@ -249,10 +249,10 @@ def _as_text(value: Any) -> str:
     return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
 
 
-def _references(node: _Node) -> Iterator[Reference]:
-    match node:
+def _references(meaning: _Meaning) -> Iterator[Reference]:
+    match meaning:
         case Reference():
-            yield node
+            yield meaning
         case _FirstOf(nodes) | _Text(nodes):
             for each in nodes:
                 if not isinstance(each, str):

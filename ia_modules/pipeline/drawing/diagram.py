@@ -51,8 +51,8 @@ def edges_of(graph: Graph, step_id: str) -> list[Edge]:
     own = graph.definition.steps[graph.place[step_id]].conditions
     edges: list[Edge] = []
     for _, path in graph.paths_of(step_id):
-        told = AllOf(type="all", conditions=own) if isinstance(path.condition, StepConditions) else path.condition
-        edges.append(Edge(step_id, path.to_step, condition_in_words(told), isinstance(told, Else)))
+        condition = AllOf(type="all", conditions=own) if isinstance(path.condition, StepConditions) else path.condition
+        edges.append(Edge(step_id, path.to_step, condition_in_words(condition), isinstance(condition, Else)))
     if step_id in graph.on_timeout:
         edges.append(Edge(step_id, graph.on_timeout[step_id], "nobody answers in time"))
     return edges
@@ -98,9 +98,9 @@ def dot(definition: PipelineDefinition) -> str:
     lines += [f"    {nodes[end]} [label={_dot_text(end)}, shape=oval];" for end in _ends(definition)]
     lines.append(f"    start -> {nodes[definition.flow.start_at]};")
     for edge in _all_edges(graph):
-        said = [f"label={_dot_text(edge.label)}"] if edge.label else []
-        said += ["style=dashed"] if edge.otherwise else []
-        look = f" [{', '.join(said)}]" if said else ""
+        attributes = [f"label={_dot_text(edge.label)}"] if edge.label else []
+        attributes += ["style=dashed"] if edge.otherwise else []
+        look = f" [{', '.join(attributes)}]" if attributes else ""
         lines.append(f"    {nodes[edge.source]} -> {nodes[edge.target]}{look};")
     return "\n".join([*lines, "}"]) + "\n"
 

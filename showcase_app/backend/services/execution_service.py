@@ -95,7 +95,7 @@ class ExecutionService:
         """Raise what :meth:`cancel` would, and stop nothing."""
         standing = await self._pipelines.get_execution_from_db(execution_id)
         if standing.status.is_terminal:
-            raise AlreadyFinished("execution", execution_id, status=standing.status, asked="cancelled")
+            raise AlreadyFinished("execution", execution_id, status=standing.status, wanted="cancelled")
 
     async def change_many(
         self,

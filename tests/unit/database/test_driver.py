@@ -37,9 +37,9 @@ async def test_the_rows_of_many_runs_come_in_the_order_of_their_parameters(datab
     wanted = [str(number) for number in range(500)]
     await database.run(added(*wanted))
 
-    def script(asked: list[str]) -> Script[list[str]]:
+    def script(audit_ids: list[str]) -> Script[list[str]]:
         sql = "SELECT audit_id FROM audit_log WHERE audit_id = :audit_id"
-        return [row["audit_id"] for row in (yield Statement(sql, [{"audit_id": audit_id} for audit_id in asked]))]
+        return [row["audit_id"] for row in (yield Statement(sql, [{"audit_id": audit_id} for audit_id in audit_ids]))]
 
     backwards = list(reversed(wanted))
     assert await database.read(script(backwards)) == backwards

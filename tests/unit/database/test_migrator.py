@@ -184,8 +184,10 @@ async def test_several_processes_may_start_at_once(empty_database_url: str) -> N
         assert process.stdin is not None
         process.stdin.write("go\n")
         process.stdin.flush()
-    said = [process.communicate(timeout=30)[0] for process in processes]
-    assert [(process.returncode, text.strip()) for process, text in zip(processes, said, strict=True)] == [(0, "1")] * 2
+    outputs = [process.communicate(timeout=30)[0] for process in processes]
+    assert [(process.returncode, text.strip()) for process, text in zip(processes, outputs, strict=True)] == [
+        (0, "1")
+    ] * 2
 
 
 async def test_many_managers_may_start_at_once(empty_database_url: str) -> None:

@@ -70,9 +70,9 @@ async def test_a_wrong_password_is_not_in_the_error_nor_in_its_causes(embedded_p
         wrong = DatabaseManager(f"postgresql://careful:{quote(secret, safe='')}@/postgres?{socket}")
         with pytest.raises(DatabaseRefused, match='password authentication failed for user "careful"') as caught:
             await wrong.fetch_one_async("SELECT 1")
-        said = everything_said(caught.value) + repr(wrong) + wrong.safe_url
-        assert secret not in said
-        assert quote(secret, safe="") not in said
+        text = everything_said(caught.value) + repr(wrong) + wrong.safe_url
+        assert secret not in text
+        assert quote(secret, safe="") not in text
         await wrong.close()
         right = DatabaseManager(f"postgresql://careful:right@/postgres?{socket}")
         assert await right.fetch_one_async("SELECT 1 AS one") == {"one": 1}

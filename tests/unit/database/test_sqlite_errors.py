@@ -73,8 +73,8 @@ async def test_a_read_only_file_can_be_read_and_says_why_it_is_not_written(
     path = Path(shutil.copy(sqlite_template, open_folder / "ia.db"))
     async with DatabaseManager(f"sqlite:///{path}") as writer:
         await writer.execute_async(ADD, {"audit_id": "1"})
-        said = await asyncio.to_thread(as_reader, path)
-    assert said.splitlines() == [
+        output = await asyncio.to_thread(as_reader, path)
+    assert output.splitlines() == [
         "initialize: None",
         "status: ['applied']",
         "read: [{'audit_id': '1'}]",

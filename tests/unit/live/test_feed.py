@@ -47,16 +47,16 @@ async def execution_id(tracker: ExecutionTracker, pipeline_id: PipelineId) -> Ex
     return await tracker.start_execution(pipeline_id)
 
 
-async def told(follower: Follower | ListFollower) -> dict[str, Any]:
+async def next_frame(follower: Follower | ListFollower) -> dict[str, Any]:
     frame = await follower.next(PATIENCE_SECONDS)
     assert frame is not None
     return json.loads(frame)
 
 
 async def told_upto(follower: Follower, sequence: int) -> list[dict[str, Any]]:
-    frames = [await told(follower)]
+    frames = [await next_frame(follower)]
     while frames[-1].get("upto", 0) < sequence:
-        frames.append(await told(follower))
+        frames.append(await next_frame(follower))
     return frames
 
 
@@ -154,7 +154,7 @@ async def test_a_follower_that_is_too_slow_is_told_to_resync_and_reads_the_rest_
         for number in range(2, 8):
             await tracker.log(execution_id, "line")
             await told_upto(quick, number)
-        assert await told(slow) == {"type": "resync", "after": 1}
+        assert await next_frame(slow) == {"type": "resync", "after": 1}
         frames = await told_upto(slow, 7)
     assert frames[0]["after"] == 1
     assert [number for frame in frames for number in frame["messages"][:-1]] == list(range(2, 8))
@@ -176,7 +176,7 @@ async def test_nothing_for_a_while_is_said_so(
 ) -> None:
     feeds = Feed(tracker, database, encode)
     async with feeds.follow(execution_id, 1) as follower:
-        await told(follower)
+        await next_frame(follower)
         assert await follower.next(0.01) is None
 
 
@@ -187,8 +187,8 @@ async def test_who_has_everything_is_told_so_at_once(
     await tracker.update_execution_status(execution_id, "completed")
     feeds = Feed(tracker, database, encode)
     async with feeds.follow(execution_id, 3) as knows, feeds.follow(execution_id, 1) as lacks:
-        assert await told(knows) == {"type": "changes", "after": 3, "upto": 3, "more": False, "messages": []}
-        assert await told(lacks) == {"type": "changes", "after": 1, "upto": 3, "more": False, "messages": [2, 3]}
+        assert await next_frame(knows) == {"type": "changes", "after": 3, "upto": 3, "more": False, "messages": []}
+        assert await next_frame(lacks) == {"type": "changes", "after": 1, "upto": 3, "more": False, "messages": [2, 3]}
         assert [await follower.next(0.01) for follower in (knows, lacks)] == [None, None]
 
 
@@ -197,12 +197,12 @@ async def test_every_write_past_the_journal_is_hinted_too(
 ) -> None:
     feeds = Feed(tracker, database, encode)
     async with feeds.follow_all() as follower:
-        assert await told(follower) == {"type": "resync"}
-        assert await told(follower) == {"type": "resync"}  # it listens now
+        assert await next_frame(follower) == {"type": "resync"}
+        assert await next_frame(follower) == {"type": "resync"}  # it listens now
         assert feeds.list_subscribers == 1
         for sequence, change in ((2, tracker.request_cancel), (3, tracker.take_over)):
             await change(execution_id)
-            while (frame := await told(follower)) == {"type": "resync"}:  # SQLite says so of every commit
+            while (frame := await next_frame(follower)) == {"type": "resync"}:  # SQLite says so of every commit
                 pass
             hint = {"execution_id": execution_id, "sequence": sequence, "status": "running"}
             assert frame == {"type": "hints", "items": [hint]}
@@ -214,14 +214,14 @@ async def test_who_comes_while_the_last_one_leaves_is_told_what_changes(
 ) -> None:
     feeds = Feed(tracker, database, encode)
     first = feeds.follow_all()
-    assert await told(await first.__aenter__()) == {"type": "resync"}
+    assert await next_frame(await first.__aenter__()) == {"type": "resync"}
     leaving = asyncio.create_task(first.__aexit__(None, None, None))
     await asyncio.sleep(0)  # it has begun to leave, as the old page does while the new one loads
     async with feeds.follow_all() as second:
         await leaving
-        assert [await told(second) for _ in range(2)] == [{"type": "resync"}] * 2  # the other one: it listens
+        assert [await next_frame(second) for _ in range(2)] == [{"type": "resync"}] * 2  # the other one: it listens
         await tracker.request_cancel(execution_id)
-        while (frame := await told(second)) == {"type": "resync"}:  # SQLite says so of every commit
+        while (frame := await next_frame(second)) == {"type": "resync"}:  # SQLite says so of every commit
             pass
         assert [item["execution_id"] for item in frame["items"]] == [execution_id]
 
@@ -231,9 +231,9 @@ async def test_an_execution_that_cannot_be_found_is_a_resync(
 ) -> None:
     feeds = Feed(tracker, database, encode)
     async with feeds.follow_all() as follower:
-        assert [await told(follower) for _ in range(2)] == [{"type": "resync"}] * 2
+        assert [await next_frame(follower) for _ in range(2)] == [{"type": "resync"}] * 2
         tracker.live.committed([ExecutionId("deleted")])
-        assert await told(follower) == {"type": "resync"}
+        assert await next_frame(follower) == {"type": "resync"}
 
 
 async def test_hints_keep_the_last_word_on_each_execution_and_beyond_a_number_ask_for_a_look() -> None:
@@ -264,8 +264,8 @@ async def test_a_page_that_cannot_be_encoded_ends_its_followers_instead_of_leavi
 
     feeds = Feed(tracker, database, encode_until_broken)
     async with feeds.follow(execution_id, 1) as follower, feeds.follow(execution_id, 1) as other:
-        await told(follower)
-        await told(other)
+        await next_frame(follower)
+        await next_frame(other)
         broken = True
         await tracker.log(execution_id, "cannot be told")
         for each in (follower, other):
@@ -293,7 +293,7 @@ async def test_hints_that_cannot_be_read_end_those_who_follow_lists_and_who_come
     async with BreakingDatabase(database_url) as breaking:
         feeds = Feed(tracker, breaking, encode)
         async with feeds.follow_all() as follower:
-            await told(follower)
+            await next_frame(follower)
             breaking.broken = True
             await tracker.log(execution_id, "cannot be told")
             with pytest.raises(Broken):
@@ -301,8 +301,8 @@ async def test_hints_that_cannot_be_read_end_those_who_follow_lists_and_who_come
                     await follower.next(PATIENCE_SECONDS)
             breaking.broken = False
             async with feeds.follow_all() as again:
-                await told(again)
+                await next_frame(again)
                 await tracker.log(execution_id, "told")
-                while "items" not in (frame := await told(again)):
+                while "items" not in (frame := await next_frame(again)):
                     pass
                 assert [item["execution_id"] for item in frame["items"]] == [execution_id]

@@ -24,10 +24,10 @@ def pipeline_of(document: Mapping[str, Any], code: Mapping[str, Code]) -> Loaded
 
 
 async def started(
-    journal: Journal, document: Mapping[str, Any], given: Mapping[str, Any] | None = None, /, **code: Code
+    journal: Journal, document: Mapping[str, Any], input_data: Mapping[str, Any] | None = None, /, **code: Code
 ) -> StartedExecution:
     """An execution on record, to be run with ``to_end``."""
-    return await Runner(journal).start(pipeline_of(document, code), given)
+    return await Runner(journal).start(pipeline_of(document, code), input_data)
 
 
 async def nothing(data: dict[str, Any]) -> dict[str, Any]:

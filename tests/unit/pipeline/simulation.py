@@ -24,7 +24,7 @@ Choose = Callable[[int], int]
 @dataclass
 class Simulation:
     graph: Graph
-    given: dict[str, Any] = field(default_factory=dict)
+    input_data: dict[str, Any] = field(default_factory=dict)
     seed: int = 0
     state: GraphState = field(init=False)
     results: dict[StepRunKey, dict[str, Any]] = field(default_factory=dict)
@@ -46,8 +46,8 @@ class Simulation:
             self.finish(run)
 
     def finish(self, run: StepRun) -> None:
-        scope = scope_before(self.state, run.parents, self.given, self.results, self.behind)
-        assert scope == scope_before(self.state, run.parents, self.given, self.results), "a kept scope is the same"
+        scope = scope_before(self.state, run.parents, self.input_data, self.results, self.behind)
+        assert scope == scope_before(self.state, run.parents, self.input_data, self.results), "a kept scope is the same"
         fails = self._draw(run.key, "fails") % 7 == 0
         result = {"coin": self._draw(run.key, "coin") % 3, "iteration": run.key.iteration, "by": run.key.step_id}
         result[run.key.step_id] = _digest(json.dumps([dict(scope.state), dict(scope.steps)], sort_keys=True))
@@ -89,7 +89,7 @@ class Simulation:
     @property
     def outcome(self) -> tuple[dict[StepRunKey, StepRun], dict[StepRunKey, dict[str, Any]], dict[str, Any]]:
         """All that must not depend on timing: the step runs with parents and routes, their results, and the output."""
-        return self.state.runs, self.results, output_of(self.state, self.given, self.results)
+        return self.state.runs, self.results, output_of(self.state, self.input_data, self.results)
 
     def _draw(self, key: StepRunKey, what: str) -> int:
         return int(_digest(f"{self.seed}/{what}/{key}"), 16)

@@ -33,7 +33,7 @@ async def test_a_plain_function_runs_beside_the_loop(journal: Journal) -> None:
 
 
 async def test_what_a_step_does_to_its_input_stays_with_it(journal: Journal) -> None:
-    given = {"items": [1, 2]}
+    input_data = {"items": [1, 2]}
 
     async def spoil(data: dict[str, Any]) -> dict[str, Any]:
         data["items"].append("spoilt")
@@ -43,10 +43,12 @@ async def test_what_a_step_does_to_its_input_stays_with_it(journal: Journal) -> 
     async def look(data: dict[str, Any]) -> dict[str, Any]:
         return {"seen": data["items"], "more": "more" in data}
 
-    run = await started(journal, document("spoil", "look", paths=[("spoil", "look")]), given, spoil=spoil, look=look)
+    run = await started(
+        journal, document("spoil", "look", paths=[("spoil", "look")]), input_data, spoil=spoil, look=look
+    )
     result = await run.to_end()
     assert result["steps"][1]["result"] == {"seen": [1, 2], "more": False}
-    assert given == {"items": [1, 2]}
+    assert input_data == {"items": [1, 2]}
 
 
 async def test_declared_inputs_are_all_that_a_step_gets_and_are_stored(journal: Journal) -> None:

@@ -56,9 +56,9 @@ def module_with(text: str, folder: Path) -> dict[str, Any]:
 async def test_a_flow_runs_like_the_file_that_it_exports(tmp_path: Path) -> None:
     flow: Flow = module_with(FLOW, tmp_path)["flow"]
     (tmp_path / "pipeline.json").write_text(json.dumps(flow.to_json()))
-    for given, expected in (({"text": "one three"}, "many: 2, longest three"), ({"text": "one"}, "few")):
-        from_flow = await flow.run(given)
-        from_file = await run_pipeline_from_json(tmp_path / "pipeline.json", given)
+    for input_data, expected in (({"text": "one three"}, "many: 2, longest three"), ({"text": "one"}, "few")):
+        from_flow = await flow.run(input_data)
+        from_file = await run_pipeline_from_json(tmp_path / "pipeline.json", input_data)
         assert from_flow["output"] == from_file["output"] == {"verdict": expected}
         names = [sorted(step["step_name"] for step in result["steps"]) for result in (from_flow, from_file)]
         assert names[0] == names[1]

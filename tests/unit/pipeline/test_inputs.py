@@ -26,14 +26,14 @@ def step(**keys: Any) -> StepDefinition:
 
 
 def test_defaults_are_applied_and_the_rest_is_kept() -> None:
-    given = {"topic": "bees", "more": [1]}
-    assert prepare_input(definition("a", parameters=PARAMETERS), given) == {
+    input_data = {"topic": "bees", "more": [1]}
+    assert prepare_input(definition("a", parameters=PARAMETERS), input_data) == {
         "topic": "bees",
         "limit": 3,
         "tags": ["a"],
         "more": [1],
     }
-    assert given == {"topic": "bees", "more": [1]}
+    assert input_data == {"topic": "bees", "more": [1]}
 
 
 def test_a_default_is_nobodys_to_change() -> None:
@@ -78,23 +78,23 @@ def test_the_schema_of_the_input_is_made_from_the_parameters() -> None:
 
 
 def test_a_step_without_inputs_is_given_the_state() -> None:
-    given = step_input(step(), SCOPE)
-    assert given.data == {"topic": "bees", "limit": 3, "text": "hm", "n": 1}
-    assert given.is_state
-    given.data["topic"] = "changed"
+    prepared = step_input(step(), SCOPE)
+    assert prepared.data == {"topic": "bees", "limit": 3, "text": "hm", "n": 1}
+    assert prepared.is_state
+    prepared.data["topic"] = "changed"
     assert SCOPE.state["topic"] == "bees"
 
 
 def test_a_step_with_inputs_is_given_exactly_these() -> None:
-    given = step_input(step(inputs={"draft": "{{ a.text }}", "max": "{parameters.limit}", "mode": "fast"}), SCOPE)
-    assert given.data == {"draft": "hm", "max": 3, "mode": "fast"}
-    assert (given.is_state, given.left_out) == (False, ())
+    prepared = step_input(step(inputs={"draft": "{{ a.text }}", "max": "{parameters.limit}", "mode": "fast"}), SCOPE)
+    assert prepared.data == {"draft": "hm", "max": 3, "mode": "fast"}
+    assert (prepared.is_state, prepared.left_out) == (False, ())
 
 
 def test_an_input_that_does_not_resolve_is_left_out_and_named() -> None:
-    given = step_input(step(inputs={"x": "{{ a.nope }}", "n": "{{ a.n }}"}), SCOPE)
-    assert given.data == {"n": 1}
-    assert [str(problem) for problem in given.left_out] == [
+    prepared = step_input(step(inputs={"x": "{{ a.nope }}", "n": "{{ a.n }}"}), SCOPE)
+    assert prepared.data == {"n": 1}
+    assert [str(problem) for problem in prepared.left_out] == [
         (
             "inputs.x: found steps.a.output.nope, but the output of step 'a' has no 'nope'; "
             "expected a placeholder that resolves."

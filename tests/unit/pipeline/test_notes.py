@@ -34,7 +34,7 @@ async def test_a_line_that_is_written_late_has_its_own_time_on_record(journal: J
     run = await started(journal, document("step"), step=nothing)
     line = LogLine(log_id="line", message="an hour ago", age_seconds=3600)
     before = datetime.now(UTC)
-    await journal.record(Transition(execution_id=run.execution_id, writer=journal.owner, epoch=1, logs=(line,)))
+    await journal.record(Transition(writer=journal.owner, lease=run.lease, logs=(line,)))
     (stored,) = (await journal.changes(run.execution_id)).logs
     assert before <= stored.logged_at + timedelta(hours=1) <= datetime.now(UTC)
 

@@ -78,9 +78,9 @@ async def test_a_thousand_steps_in_a_row_store_little_more_than_their_results(jo
 
 async def test_input_that_is_not_what_the_pipeline_asks_for_records_nothing(journal: Journal) -> None:
     parameters = [{"name": "n", "required": True, "schema": {"type": "integer"}}]
-    for given, found in (({}, "n"), ({"n": "four"}, "four")):
+    for input_data, found in (({}, "n"), ({"n": "four"}, "four")):
         with pytest.raises(PipelineInputError, match=found):
-            await started(journal, document("one", parameters=parameters), given, one=nothing)
+            await started(journal, document("one", parameters=parameters), input_data, one=nothing)
 
 
 async def test_a_task_that_is_cancelled_records_the_execution_as_cancelled(journal: Journal) -> None:

@@ -51,11 +51,11 @@ def graphs(draw: st.DrawFn) -> Graph:
 
 @st.composite
 def simulations(draw: st.DrawFn) -> Simulation:
-    return Simulation(draw(graphs()), given={"input": 1}, seed=draw(st.integers(0, 10_000)))
+    return Simulation(draw(graphs()), input_data={"input": 1}, seed=draw(st.integers(0, 10_000)))
 
 
 def again(simulation: Simulation) -> Simulation:
-    return Simulation(simulation.graph, simulation.given, simulation.seed)
+    return Simulation(simulation.graph, simulation.input_data, simulation.seed)
 
 
 def in_order(_: int) -> int:

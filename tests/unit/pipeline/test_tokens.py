@@ -95,11 +95,11 @@ def test_a_join_goes_on_when_a_branch_ends_before_it() -> None:
 def test_a_join_waits_for_a_branch_that_waits_for_a_person() -> None:
     play = Play(graph("a", "b", "c", "d", paths=DIAMOND))
     play.does("a", to="b c")
-    asked = play.starts("c", StepStatus.WAITING)
+    waiting = play.starts("c", StepStatus.WAITING)
     play.does("b", to="d")
     assert play.ready() == []
     assert verdict(play.state) is ExecutionStatus.WAITING_FOR_HUMAN
-    play.ends(asked, to="d")
+    play.ends(waiting, to="d")
     assert play.ready() == ["d#1"]
 
 
@@ -173,9 +173,9 @@ def test_tokens_that_wait_for_each_other_first_wait_for_what_can_still_reach_the
     paths = [("a", "b"), ("a", "c"), ("a", "d"), ("b", "c", either), ("c", "b", either), ("d", "b", either)]
     play = Play(graph("a", "b", "c", "d", paths=paths))
     play.does("a", to="b c d")
-    asked = play.starts("d", StepStatus.WAITING)
+    waiting = play.starts("d", StepStatus.WAITING)
     assert play.ready() == []
-    play.ends(asked, to="b")
+    play.ends(waiting, to="b")
     assert play.next("b").parents == (("a", 1), ("d", 1))
 
 
@@ -244,10 +244,10 @@ def test_what_is_between_two_attempts_is_still_active(status: StepStatus) -> Non
 def test_without_an_answer_the_step_that_on_timeout_names_goes_on() -> None:
     ask = {"id": "ask", "type": "human_input", "config": {"on_timeout": "remind", "timeout_seconds": 5}}
     play = Play(graph(ask, "use", "remind", paths=[("ask", "use")]))
-    asked = play.starts("ask", StepStatus.WAITING)
+    waiting = play.starts("ask", StepStatus.WAITING)
     routes = timeout_route(play.state.graph, "ask")
     assert [(route.path, route.to_step, route.taken) for route in routes] == [(0, "use", False), (None, "remind", True)]
-    play.state.record(replace(asked, status=COMPLETED, routes=routes))
+    play.state.record(replace(waiting, status=COMPLETED, routes=routes))
     assert play.next("remind").parents == (("ask", 1),)
 
 

@@ -91,9 +91,9 @@ async def test_what_has_not_started_stands_in_a_window_by_when_it_was_created(
         queued_at = (await tracker.list_executions()).items[1].created_at
         day = timedelta(days=1)
 
-        async def found(**asked: Any) -> list[str]:
-            page = await tracker.list_executions(ExecutionFilters(**asked))
-            assert (await tracker.get_execution_statistics(ExecutionFilters(**asked))).total == len(page.items)
+        async def found(**filters: Any) -> list[str]:
+            page = await tracker.list_executions(ExecutionFilters(**filters))
+            assert (await tracker.get_execution_statistics(ExecutionFilters(**filters))).total == len(page.items)
             return [item.execution_id for item in page.items]
 
         assert await found(started_after=queued_at - day) == [cancelled, queued, started]

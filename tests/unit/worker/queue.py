@@ -60,7 +60,7 @@ class Place:
         for gate in gates or ("one", "two", "three"):
             (self.gates / gate).touch()
 
-    def given(self) -> dict[str, Any]:
+    def input_data(self) -> dict[str, Any]:
         return {"effects": str(self.effects), "gates": str(self.gates)}
 
     def ran(self) -> list[tuple[str, str]]:
@@ -81,7 +81,7 @@ class Place:
         return stored
 
     async def enqueue(self, tracker: ExecutionTracker, **options: Any) -> ExecutionId:
-        queued = await enqueue(tracker, await self.stored(tracker), self.given(), trigger="test", **options)
+        queued = await enqueue(tracker, await self.stored(tracker), self.input_data(), trigger="test", **options)
         return queued.execution_id
 
 

@@ -213,10 +213,10 @@ async def test_code_that_is_missing_here_is_left_to_another_worker_with_the_reas
             )
             return None if row is None else row["note"]
 
-        said = await until(note, lambda note: note is not None)
-        assert said is not None
-        assert said.startswith("cannot load 'Rows' version 1")
-        assert "steps" in said
+        text = await until(note, lambda note: note is not None)
+        assert text is not None
+        assert text.startswith("cannot load 'Rows' version 1")
+        assert "steps" in text
         record = await until_status(tracker, execution_id, PENDING)
         assert (record.owner, record.epoch) == (None, 1)
         (line,) = (await tracker.changes(execution_id)).logs

@@ -207,8 +207,8 @@ def test_a_reason_shows_no_more_than_a_message_can_carry() -> None:
 
 
 def test_functions_are_asked_of_the_caller() -> None:
-    asked = {"type": "function", "module_path": "checks", "function_name": "is_good", "parameters": {"limit": [3]}}
-    condition = CONDITIONS.validate_python({"type": "all", "conditions": [{"type": "not", "condition": asked}, asked]})
+    call = {"type": "function", "module_path": "checks", "function_name": "is_good", "parameters": {"limit": [3]}}
+    condition = CONDITIONS.validate_python({"type": "all", "conditions": [{"type": "not", "condition": call}, call]})
     first, second = function_calls(condition)
     assert first == second
     answers = {first: Verdict(False, "it said no")}

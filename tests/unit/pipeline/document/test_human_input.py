@@ -33,8 +33,8 @@ from tests.unit.pipeline.factories import definition
     ],
 )
 def test_a_field_of_a_form_becomes_a_schema(field: dict[str, Any], schema: dict[str, Any]) -> None:
-    asked = HumanInput.model_validate({"ui_schema": {"title": "T", "fields": [field]}})
-    assert asked.ui_schema == {"type": "object", "title": "T", "properties": {"x": schema}, "required": []}
+    human_input = HumanInput.model_validate({"ui_schema": {"title": "T", "fields": [field]}})
+    assert human_input.ui_schema == {"type": "object", "title": "T", "properties": {"x": schema}, "required": []}
 
 
 def test_required_fields_are_required() -> None:
@@ -44,8 +44,12 @@ def test_required_fields_are_required() -> None:
 
 
 def test_without_a_schema_any_mapping_is_an_answer() -> None:
-    asked = HumanInput()
-    assert (asked.ui_schema, asked.on_timeout, asked.timeout_seconds) == ({"type": "object"}, "fail", None)
+    human_input = HumanInput()
+    assert (human_input.ui_schema, human_input.on_timeout, human_input.timeout_seconds) == (
+        {"type": "object"},
+        "fail",
+        None,
+    )
 
 
 def test_a_question_may_be_filled_in_from_the_input() -> None:
@@ -66,9 +70,9 @@ def test_a_result_asks_when_its_status_says_so() -> None:
 def test_what_the_result_asks_goes_before_what_the_config_asks() -> None:
     config = {"prompt": "from config", "timeout_seconds": 5, "unrelated": 1}
     result = {"status": "human_input_required", "prompt": "from result", "ui_schema": {"fields": [{"name": "x"}]}}
-    asked = question(config, {**result, "timeout_seconds": None, "draft": "text"})
-    assert (asked.prompt, asked.timeout_seconds) == ("from result", 5)
-    assert asked.ui_schema == {"type": "object", "properties": {"x": {"type": "string"}}, "required": []}
+    human_input = question(config, {**result, "timeout_seconds": None, "draft": "text"})
+    assert (human_input.prompt, human_input.timeout_seconds) == ("from result", 5)
+    assert human_input.ui_schema == {"type": "object", "properties": {"x": {"type": "string"}}, "required": []}
 
 
 def test_the_answer_lies_beside_what_the_step_returned() -> None:

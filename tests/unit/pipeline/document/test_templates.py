@@ -10,14 +10,14 @@ from hypothesis import strategies as st
 
 from ia_modules.errors import InvalidValue
 from ia_modules.pipeline.document.scope import Scope, Unresolved
-from ia_modules.pipeline.document.templates import Dialect, parse, read_path
+from ia_modules.pipeline.document.templates import Notation, parse, read_path
 
 SCOPE = Scope.of(
     {"topic": "bees", "limit": 3, "tags": ["a", "b"], "none": None, "deep": {"x": [{"y": True}]}},
     (("draft-1", {"text": "old"}), ("review", {"score": 0.5, "ok": False}), ("draft-1", {"text": "new", "items": [1]})),
 )
 
-RESOLVED: list[tuple[Dialect, Any, Any]] = [
+RESOLVED: list[tuple[Notation, Any, Any]] = [
     ("source", "{parameters.limit}", 3),
     ("source", "{{ parameters.limit }}", 3),
     ("source", "{{parameters.limit}}", 3),
@@ -57,19 +57,19 @@ RESOLVED: list[tuple[Dialect, Any, Any]] = [
 ]
 
 
-@pytest.mark.parametrize(("dialect", "written", "value"), RESOLVED, ids=lambda value: str(value)[:50])
-def test_a_template_gives(dialect: Dialect, written: Any, value: Any) -> None:
-    resolved = parse(written, dialect).resolve(SCOPE)
+@pytest.mark.parametrize(("notation", "written", "value"), RESOLVED, ids=lambda value: str(value)[:50])
+def test_a_template_gives(notation: Notation, written: Any, value: Any) -> None:
+    resolved = parse(written, notation).resolve(SCOPE)
     if value is Unresolved:
         assert isinstance(resolved, Unresolved)
     else:
         assert json.dumps(resolved) == json.dumps(value)  # true is not 1
 
 
-@pytest.mark.parametrize(("dialect", "written", "value"), RESOLVED, ids=lambda value: str(value)[:50])
-def test_the_one_spelling_of_a_template_means_the_same(dialect: Dialect, written: Any, value: Any) -> None:
-    template = parse(written, dialect)
-    again = parse(template.json, dialect)
+@pytest.mark.parametrize(("notation", "written", "value"), RESOLVED, ids=lambda value: str(value)[:50])
+def test_the_one_spelling_of_a_template_means_the_same(notation: Notation, written: Any, value: Any) -> None:
+    template = parse(written, notation)
+    again = parse(template.json, notation)
     assert again == template
     assert again.resolve(SCOPE) == template.resolve(SCOPE)
     del value
@@ -170,12 +170,12 @@ JSON = st.recursive(
 
 
 @given(JSON, st.sampled_from(["source", "config"]))
-def test_any_json_is_either_refused_or_has_one_stable_spelling(value: Any, dialect: Dialect) -> None:
+def test_any_json_is_either_refused_or_has_one_stable_spelling(value: Any, notation: Notation) -> None:
     try:
-        template = parse(value, dialect)
+        template = parse(value, notation)
     except InvalidValue:
         return
-    again = parse(template.json, dialect)
+    again = parse(template.json, notation)
     assert again.json == template.json
     if template.is_literal:
         assert template.resolve(Scope.of({})) == value
