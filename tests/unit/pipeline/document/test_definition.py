@@ -11,7 +11,7 @@ import pytest
 from ia_modules.pipeline.document.definition import PipelineDefinition, definition_schema, slug_of
 from ia_modules.pipeline.loader import examine, load, load_text, syntax_of
 
-FIXTURES = Path(__file__).parents[2] / "fixtures" / "pipelines"
+FIXTURES = Path(__file__).parents[3] / "fixtures" / "pipelines"
 FOLDERS = sorted(folder.name for folder in FIXTURES.iterdir())
 FILES = sorted(str(file.relative_to(FIXTURES)) for file in FIXTURES.glob("*/*"))
 

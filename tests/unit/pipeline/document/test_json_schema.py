@@ -1,0 +1,58 @@
+"""Values against a JSON Schema, and which schemas are taken at all."""
+
+from typing import Any
+
+import pytest
+
+from ia_modules.errors import InvalidValue
+from ia_modules.pipeline.document.json_schema import LONGEST_MESSAGE, checked_schema, path_text, problems_of
+
+PERSON: dict[str, Any] = {
+    "type": "object",
+    "required": ["name"],
+    "properties": {"name": {"type": "string"}, "mail": {"type": "string", "format": "email"}},
+}
+
+
+def test_every_problem_has_its_place_and_a_missing_key_its_own() -> None:
+    problems = problems_of({"mail": "nobody"}, PERSON, root="input")
+    assert sorted(problem.where for problem in problems) == ["input.mail", "input.name"]
+    assert problems_of({"name": "ann", "mail": "ann@example.org"}, PERSON) == []
+
+
+def test_a_long_message_is_cut() -> None:
+    [problem] = problems_of("x" * 1000, {"type": "integer"})
+    assert len(problem.found) == LONGEST_MESSAGE
+    assert problem.found.endswith("…")
+
+
+@pytest.mark.parametrize("schema", [True, False, {}, PERSON, {"$defs": {"n": {"type": "number"}}, "$ref": "#/$defs/n"}])
+def test_a_schema_that_stands_alone_is_taken(schema: Any) -> None:
+    assert checked_schema(schema) == schema
+
+
+@pytest.mark.parametrize(
+    "schema",
+    [
+        {"type": "strng"},
+        {"$ref": "https://example.org/person.json"},
+        {"$ref": "#/$defs/nobody"},
+        {"pattern": "(a)\\1"},
+        {"pattern": "("},
+        "object",
+        None,
+        [PERSON],
+    ],
+)
+def test_what_is_no_schema_or_needs_something_else_is_refused(schema: Any) -> None:
+    with pytest.raises(InvalidValue):
+        checked_schema(schema)
+
+
+def test_a_pattern_cannot_run_away() -> None:
+    """An engine that goes back over what it has read would take longer than the world has been there."""
+    assert len(problems_of("a" * 50_000 + "!", {"pattern": "^(a+)+$"})) == 1
+
+
+def test_a_path_names_plain_keys_bare_and_others_in_quotes() -> None:
+    assert path_text(["steps", 2, "id", "a b", 'say "hi"', "größe"]) == '.steps[2].id["a b"]["say \\"hi\\""].größe'

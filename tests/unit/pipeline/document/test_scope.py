@@ -1,0 +1,71 @@
+"""What a placeholder finds in a scope, and why it finds nothing."""
+
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ia_modules.pipeline.document.scope import Reference, Scope, Unresolved
+
+SCOPE = Scope.of({"topic": "bees", "n": 1}, (("a", {"n": 2, "rows": [{"x": True}]}), ("b", {"n": 3})))
+NAMES = st.text("abcxyz", min_size=1, max_size=3)
+RESULTS = st.lists(st.tuples(NAMES, st.dictionaries(NAMES, st.integers(), max_size=3)), max_size=5)
+
+
+@pytest.mark.parametrize(
+    ("reference", "value"),
+    [
+        (Reference("parameters", ("n",)), 1),
+        (Reference("pipeline_input"), {"topic": "bees", "n": 1}),
+        (Reference("steps", ("n",), "a"), 2),
+        (Reference("steps", (), "b"), {"n": 3}),
+        (Reference("state", ("n",)), 3),
+        (Reference("state", ("a", "n")), 2),
+        (Reference("state", ("a", "rows", "0", "x")), True),
+        (Reference("state", ("topic",)), "bees"),
+    ],
+)
+def test_a_reference_leads_to_its_value(reference: Reference, value: Any) -> None:
+    assert reference.resolve(SCOPE) == value
+
+
+@pytest.mark.parametrize(
+    ("reference", "why"),
+    [
+        (Reference("parameters", ("x",)), "the input has no 'x'"),
+        (Reference("steps", ("x",), "later"), "step 'later' is not among the steps that led here"),
+        (Reference("steps", ("rows", "7"), "a"), "the output of step 'a' has no 'rows.7' ('7' of a list)"),
+        (Reference("steps", ("rows", "-1"), "a"), "the output of step 'a' has no 'rows.-1' ('-1' of a list)"),
+        (Reference("state", ("topic", "x")), "the state has no 'topic.x' ('x' of a text)"),
+        (Reference("result", ("n",)), "the result has no 'n'"),
+    ],
+)
+def test_what_leads_nowhere_says_why(reference: Reference, why: str) -> None:
+    unresolved = reference.resolve(SCOPE)
+    assert isinstance(unresolved, Unresolved)
+    assert (unresolved.why, str(unresolved)) == (why, f"{reference} does not resolve: {why}")
+
+
+def test_after_a_step_its_result_is_known_and_before_the_next_one_it_is_part_of_the_state() -> None:
+    after = SCOPE.after("c", {"n": 4}, succeeded=False)
+    assert (after.result, after.succeeded, after.state["n"]) == ({"n": 4}, False, 4)
+    following = after.before_next()
+    assert (following.result, following.succeeded, following.state["n"], following.steps["c"]) == (
+        None,
+        True,
+        4,
+        {"n": 4},
+    )
+    assert SCOPE.state["n"] == 3, "a scope itself never changes"
+
+
+@given(st.dictionaries(NAMES, st.integers(), max_size=3), RESULTS)
+def test_a_scope_built_step_by_step_is_the_scope_built_at_once(
+    input_data: dict[str, int], results: list[tuple[str, dict[str, int]]]
+) -> None:
+    scope = Scope.of(input_data)
+    for step_id, result in results:
+        scope = scope.after(step_id, result).before_next()
+    assert scope == Scope.of(input_data, results)
+    assert scope.input == input_data
