@@ -200,6 +200,16 @@ class Client:
         await self._deletion.set_active(record, is_active=False)
         await self._audit(actor, "pipeline.archive", record.id)
 
+    async def unarchive(self, pipeline: str, *, actor: str | None = None) -> None:
+        """Let an archived pipeline start executions again, with the version that was current.
+
+        Raises:
+            PipelineNotFound
+        """
+        record = await self.pipeline(pipeline)
+        await self._deletion.set_active(record, is_active=True)
+        await self._audit(actor, "pipeline.unarchive", record.id)
+
     async def delete_pipeline(
         self, pipeline: str, *, with_history: bool = False, dry_run: bool = False, actor: str | None = None
     ) -> int:

@@ -1,7 +1,6 @@
 """Runs or watches an execution in the foreground: shows its changes, stops on Ctrl-C, returns how it ended."""
 
 import asyncio
-from collections.abc import Callable
 from contextlib import aclosing
 
 import typer
@@ -10,24 +9,23 @@ from ia_modules.cli.interrupt import end_at_once, interrupted_by
 from ia_modules.cli.output.ending import Ending, print_ending
 from ia_modules.cli.output.terminal import ExitStatus, fail
 from ia_modules.cli.output.view import View, view_of
+from ia_modules.client import Client, is_at_rest
 from ia_modules.errors import DatabaseError, ExecutionCancelled, IAModulesError, LeaseLost
 from ia_modules.models import ExecutionId, ExecutionStatus
 from ia_modules.pipeline.executor import LocalExecutor
-from ia_modules.pipeline.runner import TRACKER_SERVICE, Runner, StartedExecution
-from ia_modules.pipeline.services import ServiceRegistry
-from ia_modules.tracker.execution_tracker import ExecutionTracker
+from ia_modules.pipeline.runner import StartedExecution
 
 _LAST_LOOK_SECONDS = 10.0  # for the view to catch up with what is on record
 
 
-async def carry_out(tracker: ExecutionTracker, started: StartedExecution, view: View, *, after: int = 0) -> Ending:
+async def carry_out(client: Client, started: StartedExecution, view: View, *, after: int = 0) -> Ending:
     """Run an execution as far as it goes, in view of what comes after a sequence.
 
     Ctrl-C and SIGTERM cancel it, on record; a second one ends the process at once, and leaves it as it stands.
     """
     execution_id = started.execution_id
     running = asyncio.create_task(started.to_end(), name=f"run:{execution_id}")
-    looking = _watch_while_running(tracker, execution_id, view, after)
+    looking = _watch_while_running(client, execution_id, view, after)
     watching = asyncio.create_task(looking, name=f"view:{execution_id}")
 
     def stop() -> None:
@@ -36,7 +34,7 @@ async def carry_out(tracker: ExecutionTracker, started: StartedExecution, view: 
 
     with interrupted_by(stop):
         await asyncio.wait([running])
-        ending = await _ending(tracker, execution_id, _error_of(running))
+        ending = await _ending(client, execution_id, _error_of(running))
         if ending.error is None:
             await asyncio.wait([watching], timeout=_LAST_LOOK_SECONDS)
         watching.cancel()
@@ -45,56 +43,40 @@ async def carry_out(tracker: ExecutionTracker, started: StartedExecution, view: 
     return ending
 
 
-async def watch(tracker: ExecutionTracker, execution_id: ExecutionId, view: View) -> Ending | None:
+async def watch(client: Client, execution_id: ExecutionId, view: View) -> Ending | None:
     """Show an execution that somebody else runs, until it ends; None when Ctrl-C ended the watching first."""
-    watching = asyncio.create_task(_watch(tracker, execution_id, view, until=_has_ended), name=f"view:{execution_id}")
+    watching = asyncio.create_task(_show_until_ended(client, execution_id, view), name=f"view:{execution_id}")
     with interrupted_by(watching.cancel):
         await asyncio.wait([watching])
     if watching.cancelled():
         return None
     watching.result()
-    ending = await _ending(tracker, execution_id, None)
+    ending = await _ending(client, execution_id, None)
     view.end(ending.record)
     return ending
 
 
-async def _watch(
-    tracker: ExecutionTracker,
-    execution_id: ExecutionId,
-    view: View,
-    *,
-    until: Callable[[ExecutionStatus], bool],
-    after: int = 0,
-) -> None:
-    async with aclosing(tracker.subscribe(execution_id, after)) as pages:
+async def _show_until_ended(client: Client, execution_id: ExecutionId, view: View) -> None:
+    async with aclosing(client.follow(execution_id)) as pages:
         async for changes in pages:
             view.show(changes)
-            if until(changes.execution.status) and not changes.more:
-                return
 
 
-async def _watch_while_running(tracker: ExecutionTracker, execution_id: ExecutionId, view: View, after: int) -> None:
+async def _watch_while_running(client: Client, execution_id: ExecutionId, view: View, after: int) -> None:
     try:
-        await _watch(tracker, execution_id, view, until=_is_at_rest, after=after)
+        async with aclosing(client.follow(execution_id, after, to_rest=True)) as pages:
+            async for changes in pages:
+                view.show(changes)
     except DatabaseError as error:
         view.say(f"What follows is not seen here, but it goes on: {error}")
 
 
-def _has_ended(status: ExecutionStatus) -> bool:
-    return status.is_terminal
-
-
-def _is_at_rest(status: ExecutionStatus) -> bool:
-    return status.is_terminal or status is ExecutionStatus.WAITING_FOR_HUMAN
-
-
-async def _ending(tracker: ExecutionTracker, execution_id: ExecutionId, error: IAModulesError | None) -> Ending:
-    record = await tracker.get_execution(execution_id)
-    assert record is not None
+async def _ending(client: Client, execution_id: ExecutionId, error: IAModulesError | None) -> Ending:
+    record = await client.execution(execution_id)
     waits = record.status is ExecutionStatus.WAITING_FOR_HUMAN
-    questions = await tracker.get_interactions(execution_id) if waits else []
+    questions = await client.tracker.get_interactions(execution_id) if waits else []
     pending = [each for each in questions if each.status == "pending"]
-    stands = _is_at_rest(record.status) and not isinstance(error, LeaseLost)  # then it is not this process's ending
+    stands = is_at_rest(record.status) and not isinstance(error, LeaseLost)  # then it is not this process's ending
     return Ending(record, pending, None if stands else error)
 
 
@@ -110,12 +92,8 @@ def _error_of(running: asyncio.Task[object]) -> IAModulesError | None:
     return error
 
 
-def runner_of(tracker: ExecutionTracker, executor: LocalExecutor) -> Runner:
-    return Runner(tracker, services=ServiceRegistry({TRACKER_SERVICE: tracker}), executor=executor)
-
-
 async def run_in_view(
-    tracker: ExecutionTracker, started: StartedExecution, same_database: str, *, as_json: bool, after: int = 0
+    client: Client, started: StartedExecution, same_database: str, *, as_json: bool, after: int = 0
 ) -> ExitStatus:
     """Run a started execution to its end in the foreground, and print how it ended.
 
@@ -123,7 +101,7 @@ async def run_in_view(
         after: the sequence of the last change that is known; a live view shows all of them anyway.
     """
     with view_of(started.pipeline.graph, as_json=as_json) as view:
-        ending = await carry_out(tracker, started, view, after=0 if view.is_whole else after)
+        ending = await carry_out(client, started, view, after=0 if view.is_whole else after)
     if not as_json:
         print_ending(ending, same_database)
     elif ending.error is not None:

@@ -1,53 +1,79 @@
-"""``ia-modules executions``: what ran, and what runs."""
+"""``ia-modules executions``: the group, and what reads: ``list``, ``show``, ``logs``, ``export``."""
 
+import sys
+from collections.abc import AsyncIterator
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from ia_modules.cli.commands.executions_end import cancel
+from ia_modules.cli.commands import executions_bulk
 from ia_modules.cli.commands.executions_run import resume, watch
-from ia_modules.cli.options.database import DEFAULT_DATABASE, Database, reading, same_database
+from ia_modules.cli.foreground import watch as follow_to_end
+from ia_modules.cli.options.database import DEFAULT_DATABASE, Database, client_of, same_database
 from ia_modules.cli.options.execution import (
+    After,
+    Before,
     OneOrNewest,
+    PipelineOf,
+    Status,
+    Text,
+    filters_of,
     find_execution,
-    find_pipeline,
     liveness_of,
-    logs_of,
     version_of,
 )
 from ia_modules.cli.output.execution_report import ExecutionReport, print_report
-from ia_modules.cli.output.terminal import AsJson, ago, elapsed, print_json, print_table, run, status_text
-from ia_modules.models import ExecutionStatus, ExecutionSummary, PipelineId
-from ia_modules.tracker.lists import ExecutionFilters, ExecutionPage
-from ia_modules.tracker.reader import ExecutionReader
+from ia_modules.cli.output.terminal import (
+    AsJson,
+    ExitStatus,
+    ago,
+    elapsed,
+    escaped,
+    fail,
+    print_json,
+    print_table,
+    run,
+    status_text,
+)
+from ia_modules.cli.output.view import LogLines
+from ia_modules.models import ExecutionSummary, LogLevel
+from ia_modules.tracker.lists import ExecutionPage
 
 app = typer.Typer(
     name="executions",
-    help="What ran, and what runs: look at it, watch it, cancel it, go on with it.",
+    help="What ran, and what runs: look at it, watch it, end it, go on with it, run it again, delete it.",
     epilog="Example: ia-modules executions list --status failed",
     rich_markup_mode=None,
 )
 app.command("watch", epilog="Example: ia-modules executions watch 01996f1e-8c1a-7 --json")(watch)
-app.command("cancel", epilog="Example: ia-modules executions cancel 01996f1e-8c1a-7")(cancel)
 app.command("resume", epilog="Example: ia-modules executions resume 01996f1e-8c1a-7")(resume)
+executions_bulk.add_commands(app)
 
 _EXCERPT_BYTES = 2_000  # a payload beyond this is not read for one line of it,
-_MOST_BYTES = 1_000_000  # unless all of them are small enough to rebuild what each step was given
+_MOST_BYTES = 1_000_000  # unless all of them are small enough to rebuild the input of each step
 
 
-@app.command("list", epilog="Example: ia-modules executions list --pipeline nightly --status failed --limit 10")
+@app.command("list", epilog="Example: ia-modules executions list --pipeline nightly --status failed --after 7d")
 def list_executions(
-    status: Annotated[
-        ExecutionStatus | None, typer.Option(metavar="STATUS", help=f"Only these: {', '.join(ExecutionStatus)}.")
-    ] = None,
-    pipeline: Annotated[str | None, typer.Option(metavar="SLUG", help="Only of this pipeline (slug or id).")] = None,
+    status: Status = None,
+    pipeline: PipelineOf = None,
+    after: After = None,
+    before: Before = None,
+    text: Text = None,
     limit: Annotated[int, typer.Option(min=1, max=1000, help="At most this many.")] = 20,
     cursor: Annotated[str | None, typer.Option(metavar="ID", help="Only those below this one.")] = None,
     database_url: Database = DEFAULT_DATABASE,
     as_json: AsJson = False,
 ) -> None:
     """List executions, newest first."""
-    page = run(_read_page(database_url, status, pipeline, cursor, limit))
+
+    async def work() -> ExecutionPage:
+        async with client_of(database_url) as client:
+            filters = await filters_of(client, status, pipeline, after, before, text)
+            return await client.executions(filters, cursor=cursor, limit=limit)
+
+    page = run(work())
     if as_json:
         print_json({"items": [item.to_dict() for item in page.items], "next_cursor": page.next_cursor})
     else:
@@ -65,16 +91,105 @@ def show(
     as_json: AsJson = False,
 ) -> None:
     """Show one execution: what ran, in which order and why, what went wrong, how to go on."""
-    run(_show(database_url, execution_id, same_database(context), everything=everything, as_json=as_json))
+    report = run(_read_report(database_url, execution_id, everything=everything, whole=as_json))
+    if as_json:
+        print_json(report.to_dict())
+    else:
+        print_report(report, same_database(context))
 
 
-async def _read_page(
-    database_url: str, status: ExecutionStatus | None, pipeline: str | None, cursor: str | None, limit: int
-) -> ExecutionPage:
-    async with reading(database_url) as database:
-        reader = ExecutionReader(database)
-        pipeline_id: PipelineId | None = None if pipeline is None else await find_pipeline(reader, pipeline)
-        return await reader.list_executions(ExecutionFilters(status=status, pipeline_id=pipeline_id), cursor, limit)
+@app.command(epilog="Example: ia-modules executions logs 01996f1e-8c1a-7 --follow --level warning")
+def logs(
+    execution_id: OneOrNewest = None,
+    follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on with what comes, until it has ended.")] = False,
+    level: Annotated[
+        LogLevel, typer.Option(metavar="LEVEL", help=f"Only this one or more severe: {', '.join(LogLevel)}.")
+    ] = LogLevel.DEBUG,
+    database_url: Database = DEFAULT_DATABASE,
+    as_json: AsJson = False,
+) -> None:
+    """Print the log lines of an execution, oldest first. Ctrl-C only ends the printing.
+
+    With --json: one line of JSON for each.
+
+    Exit status: 0 printed, 1 no such execution, 130 no longer followed.
+    """
+
+    async def work() -> ExitStatus:
+        async with client_of(database_url) as client:
+            record = await find_execution(client, execution_id)
+            view = LogLines(sys.stdout, level, as_json=as_json)
+            if follow:
+                ending = await follow_to_end(client, record.execution_id, view)
+                return ExitStatus.COMPLETED if ending is not None else ExitStatus.INTERRUPTED
+            after, more = 0, True
+            while more:
+                changes = await client.tracker.changes(record.execution_id, after)
+                view.show(changes)
+                after, more = changes.upto, changes.more
+            return ExitStatus.COMPLETED
+
+    raise typer.Exit(run(work()))
+
+
+@app.command(epilog="Example: ia-modules executions export 01996f1e-8c1a-7 --output nightly-failed.json")
+def export(
+    execution_id: OneOrNewest = None,
+    file: Annotated[
+        Path | None, typer.Option("--output", "-o", metavar="FILE", help="Where to; stdout when left out.")
+    ] = None,
+    database_url: Database = DEFAULT_DATABASE,
+) -> None:
+    """Write everything on record about an execution as JSON: its definition, steps, questions and log lines.
+
+    {"execution", "definition", "steps", "interactions", "logs"}, every payload whole. A file is there whole or not at
+    all.
+    """
+
+    async def work() -> None:
+        async with client_of(database_url) as client:
+            record = await find_execution(client, execution_id)
+            parts = await client.export(record.execution_id)
+            if file is not None:
+                await _write(file, parts)
+                return
+            async for part in parts:
+                typer.echo(escaped(part.decode()), nl=False)
+            typer.echo()
+
+    run(work())
+    if file is not None:
+        typer.echo(f"Written to {file}.", err=True)
+
+
+async def _read_report(database_url: str, wanted: str | None, *, everything: bool, whole: bool) -> ExecutionReport:
+    async with client_of(database_url) as client:
+        execution, tracker = await find_execution(client, wanted), client.tracker
+        steps = await tracker.get_execution_steps(execution.execution_id, inline_bytes=_EXCERPT_BYTES)
+        if whole or sum(step.input_bytes + step.output_bytes for step in steps) <= _MOST_BYTES:
+            steps = await client.steps(execution.execution_id)
+        return ExecutionReport(
+            execution=execution,
+            steps=steps,
+            logs=[line async for line in client.logs(execution.execution_id)],
+            interactions=await tracker.get_interactions(execution.execution_id),
+            version=await version_of(client, execution),
+            liveness=await liveness_of(client, execution),
+            everything=everything,
+        )
+
+
+async def _write(file: Path, parts: AsyncIterator[bytes]) -> None:
+    unfinished = file.with_name(f"{file.name}.part")
+    try:
+        with unfinished.open("wb") as out:
+            async for part in parts:
+                out.write(part)
+        unfinished.replace(file)
+    except OSError as error:
+        raise fail(f"{str(file)!r} cannot be written: {error.strerror or error}.") from None
+    finally:
+        unfinished.unlink(missing_ok=True)
 
 
 def _print_page(page: ExecutionPage) -> None:
@@ -100,24 +215,3 @@ def _print_page(page: ExecutionPage) -> None:
 def _steps(item: ExecutionSummary) -> str:
     done, total = item.completed_steps, item.total_steps
     return f"{done}/{total}" if done <= total else str(done)  # a loop runs its steps more often than there are
-
-
-async def _show(database_url: str, wanted: str | None, same_database: str, *, everything: bool, as_json: bool) -> None:
-    async with reading(database_url) as database:
-        reader = ExecutionReader(database)
-        execution = await find_execution(reader, wanted)
-        steps = await reader.get_execution_steps(execution.execution_id, inline_bytes=_EXCERPT_BYTES)
-        if as_json or sum(step.input_bytes + step.output_bytes for step in steps) <= _MOST_BYTES:
-            steps = await reader.get_execution_steps(execution.execution_id)
-        logs = await logs_of(reader, execution)
-        interactions = await reader.get_interactions(execution.execution_id)
-        version = await version_of(reader, execution)
-        liveness = await liveness_of(reader, execution)
-    if as_json:
-        found = {"steps": steps, "logs": logs, "interactions": interactions}
-        rows = {name: [row.to_dict() for row in records] for name, records in found.items()}
-        print_json(execution.to_dict() | rows)
-    else:
-        print_report(
-            ExecutionReport(execution, steps, logs, interactions, version, liveness, everything), same_database
-        )

@@ -5,29 +5,28 @@ from typing import Annotated
 
 import typer
 
-from ia_modules.cli.foreground import leave, run_in_view, runner_of
+from ia_modules.cli.foreground import leave, run_in_view
 from ia_modules.cli.foreground import watch as follow
-from ia_modules.cli.options.database import DEFAULT_DATABASE, Database, reading, same_database, steering
+from ia_modules.cli.options.database import DEFAULT_DATABASE, Database, client_of, same_database
 from ia_modules.cli.options.execution import (
     OneExecution,
     OneOrNewest,
     find_execution,
     graph_of,
     liveness_of,
-    runnable_version_of,
     version_of,
 )
-from ia_modules.cli.options.pipeline import pipeline_of_file, pipeline_of_version
+from ia_modules.cli.options.pipeline import pipeline_of_file, refusals
 from ia_modules.cli.output.ending import print_ending
 from ia_modules.cli.output.terminal import AsJson, ExitStatus, last_heard, not_started, warn
 from ia_modules.cli.output.terminal import run as do
 from ia_modules.cli.output.view import view_of
+from ia_modules.client import Client
 from ia_modules.models import ExecutionRecord, ExecutionStatus, PipelineVersionRecord
 from ia_modules.pipeline.code import LoadedPipeline
 from ia_modules.pipeline.document.graph import Graph
 from ia_modules.pipeline.executor import LocalExecutor
 from ia_modules.tracker.liveness import Liveness
-from ia_modules.tracker.reader import ExecutionReader
 
 _LOOK_EVERY_SECONDS = 0.5
 
@@ -46,10 +45,10 @@ def watch(
     """
 
     async def work() -> ExitStatus:
-        async with steering(database_url) as tracker:
-            record = await find_execution(tracker, execution_id)
-            with view_of(await _graph_of(tracker, record), as_json=as_json) as view:
-                ending = await follow(tracker, record.execution_id, view)
+        async with client_of(database_url) as client:
+            record = await find_execution(client, execution_id)
+            with view_of(await _graph_of(client, record), as_json=as_json) as view:
+                ending = await follow(client, record.execution_id, view)
         if ending is None:
             warn(f"No longer watched; execution {record.execution_id} goes on.")
             return ExitStatus.INTERRUPTED
@@ -85,27 +84,28 @@ def resume(
     executor = LocalExecutor()
 
     async def work() -> None:
-        async with reading(database_url) as database:
-            reader = ExecutionReader(database)
-            record = await _resumable(reader, execution_id, take_over=take_over, wait=wait)
-            loaded = _loaded(await runnable_version_of(reader, record), file)
-        async with steering(database_url) as tracker:
-            started = await runner_of(tracker, executor).resume(loaded, record.execution_id)
+        async with client_of(database_url, executor=executor) as client:
+            record = await _resumable(client, execution_id, take_over=take_over, wait=wait)
+            stored = await version_of(client, record)
+            if stored is None:
+                found = f"Execution {record.execution_id} was recorded by a program of its own"
+                raise not_started(f"{found}, which alone can go on with it: there is no pipeline definition.")
+            loaded = None if file is None else _same_pipeline(stored, file)
+            async with refusals(client, record.pipeline_id, stored.version):
+                started = await client.resume(record.execution_id, pipeline=loaded)
             seen = record.sequence
-            status = await run_in_view(tracker, started, same_database(context), as_json=as_json, after=seen)
+            status = await run_in_view(client, started, same_database(context), as_json=as_json, after=seen)
         leave(status, executor)
 
     do(work(), status=ExitStatus.NOT_STARTED)
 
 
-async def _graph_of(reader: ExecutionReader, record: ExecutionRecord) -> Graph | None:
-    stored = await version_of(reader, record)
+async def _graph_of(client: Client, record: ExecutionRecord) -> Graph | None:
+    stored = await version_of(client, record)
     return None if stored is None else graph_of(stored)
 
 
-def _loaded(stored: PipelineVersionRecord, file: str | None) -> LoadedPipeline:
-    if file is None:
-        return pipeline_of_version(stored)
+def _same_pipeline(stored: PipelineVersionRecord, file: str) -> LoadedPipeline:
     loaded, began_with = pipeline_of_file(file), graph_of(stored)
     if began_with is None or loaded.definition.content_hash != began_with.definition.content_hash:
         found = f"{file} is not what the execution began with, version {stored.version}"
@@ -113,7 +113,7 @@ def _loaded(stored: PipelineVersionRecord, file: str | None) -> LoadedPipeline:
     return loaded
 
 
-async def _resumable(reader: ExecutionReader, wanted: str, *, take_over: bool, wait: bool) -> ExecutionRecord:
+async def _resumable(client: Client, wanted: str, *, take_over: bool, wait: bool) -> ExecutionRecord:
     """The execution, once it has no other process; waits until a silent one counts as gone.
 
     Raises:
@@ -121,13 +121,13 @@ async def _resumable(reader: ExecutionReader, wanted: str, *, take_over: bool, w
     """
     first: Liveness | None = None
     while True:
-        record = await find_execution(reader, wanted)
+        record = await find_execution(client, wanted)
         if record.status is ExecutionStatus.COMPLETED:
             raise not_started(f"Execution {record.execution_id} has completed; there is nothing to go on with.")
         if record.status is not ExecutionStatus.RUNNING or take_over:
             return record
         runs = f"Execution {record.execution_id} runs in {record.owner}"
-        liveness = await liveness_of(reader, record)
+        liveness = await liveness_of(client, record)
         if liveness is None:
             raise not_started(f"{runs}, which gives no sign of life. If it is gone, or is to stop: --take-over.")
         if liveness.is_gone:

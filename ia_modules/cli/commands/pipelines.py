@@ -1,12 +1,13 @@
 """``ia-modules pipelines``: what is registered, whether files are right, and what they look like."""
 
 from enum import StrEnum
-from typing import Annotated, Any, cast
+from typing import Annotated, Any
 
 import typer
 from rich.text import Text
 
-from ia_modules.cli.options.database import DEFAULT_DATABASE, Database, reading, recording
+from ia_modules.cli.options.confirmation import DryRun, Yes, confirm
+from ia_modules.cli.options.database import DEFAULT_DATABASE, Database, client_of
 from ia_modules.cli.options.pipeline import (
     FileCheck,
     NewVersion,
@@ -14,8 +15,7 @@ from ia_modules.cli.options.pipeline import (
     definition_of_file,
     is_file,
     listed,
-    refused,
-    version_of_slug,
+    refusals,
 )
 from ia_modules.cli.output.terminal import (
     AsJson,
@@ -28,13 +28,13 @@ from ia_modules.cli.output.terminal import (
     run,
     status_text,
 )
-from ia_modules.errors import PipelineConflict, PipelineDefinitionError, Problem
+from ia_modules.errors import PipelineDefinitionError, Problem
 from ia_modules.models import PipelineSummary, RegisteredVersion
 from ia_modules.pipeline.document.definition import PipelineDefinition
 from ia_modules.pipeline.drawing.diagram import dot, mermaid
 from ia_modules.pipeline.drawing.shape import shape
-from ia_modules.pipeline.loader import load
-from ia_modules.tracker.reader import ExecutionReader
+from ia_modules.pipeline.inputs import input_schema_of
+from ia_modules.pipeline.versions import definition_of
 from ia_modules.worker.folders import kept_line, register_file
 
 app = typer.Typer(
@@ -43,6 +43,9 @@ app = typer.Typer(
     epilog="Example: ia-modules pipelines validate pipelines/*.json",
     rich_markup_mode=None,
 )
+
+
+Registered = Annotated[str, typer.Argument(metavar="SLUG", help="The slug of a registered pipeline, or its id.")]
 
 
 class Format(StrEnum):
@@ -54,7 +57,12 @@ class Format(StrEnum):
 @app.command("list", epilog="Example: ia-modules pipelines list --json")
 def list_pipelines(database_url: Database = DEFAULT_DATABASE, as_json: AsJson = False) -> None:
     """List the registered pipelines with their newest executions."""
-    pipelines = run(_read_pipelines(database_url))
+
+    async def work() -> list[PipelineSummary]:
+        async with client_of(database_url) as client:
+            return await client.pipelines()
+
+    pipelines = run(work())
     if as_json:
         print_json([pipeline.to_dict() for pipeline in pipelines])
     elif not pipelines:
@@ -74,20 +82,21 @@ def import_pipeline(
     """Register a pipeline file under its slug, so that it can be run by that. A wrong file is not stored.
 
     It becomes the current version when the file has changed since it was last imported; a version that was chosen
-    since then is kept. Its step modules stay where they are, beside the file.
+    since then is kept. An archived pipeline is active again. Its step modules stay where they are, beside the file.
     """
     check = check_file(file, strict=True)
     if check.pipeline is None:
         raise not_started("\n".join([f"{file} cannot be registered:", *listed(check.errors)]))
-    pipeline = check.pipeline
-    slug = pipeline.definition.slug
+    loaded = check.pipeline
+    slug = loaded.definition.slug
 
     async def work() -> RegisteredVersion:
-        async with recording(database_url) as tracker:
-            try:
-                return await register_file(tracker, pipeline, file, new_version=new_version)
-            except PipelineConflict as conflict:
-                raise refused(conflict) from None
+        async with client_of(database_url, may_create=True) as client, refusals(client, slug):
+            registered = await register_file(client.tracker, loaded, file, new_version=new_version)
+            if not (await client.pipeline(slug)).is_active:
+                await client.unarchive(slug)
+            return registered
+
 
     registered = run(work(), status=ExitStatus.NOT_STARTED)
     kept = kept_line(registered, slug, file)
@@ -136,17 +145,72 @@ def graph(
             typer.echo(plain("\n".join([f"{definition.name} ({definition.slug})", "", *shape(definition)])))
 
 
-async def _read_pipelines(database_url: str) -> list[PipelineSummary]:
-    async with reading(database_url) as database:
-        return await ExecutionReader(database).list_pipelines()
-
-
 def _version(pipeline: PipelineSummary) -> str:
     return "-" if pipeline.current_version is None else str(pipeline.current_version)
 
 
 def _last(pipeline: PipelineSummary) -> str | Text:
     return "-" if pipeline.last_status is None else status_text(pipeline.last_status)
+
+
+@app.command(epilog="Example: ia-modules pipelines schema nightly > nightly-input.json")
+def schema(
+    source: Annotated[str, typer.Argument(metavar="FILE|SLUG", help="A pipeline file, or what is registered.")],
+    database_url: Database = DEFAULT_DATABASE,
+) -> None:
+    """Print the JSON Schema of a pipeline's input, for forms, editors and other programs. No code is imported.
+
+    Exit status: 0 printed, 2 no such pipeline, or a file that is none.
+    """
+    print_json(input_schema_of(run(_definition(source, database_url), status=ExitStatus.NOT_STARTED)))
+
+
+@app.command(epilog="Example: ia-modules pipelines archive nightly")
+def archive(
+    slug: Registered,
+    undo: Annotated[bool, typer.Option("--undo", help="Make an archived pipeline active again.")] = False,
+    database_url: Database = DEFAULT_DATABASE,
+) -> None:
+    """Let a pipeline start no more executions. Its versions and its history stay.
+
+    Exit status: 0 archived, 2 no such pipeline.
+    """
+
+    async def work() -> None:
+        async with client_of(database_url) as client, refusals(client, slug):
+            await (client.unarchive(slug) if undo else client.archive(slug))
+
+    run(work(), status=ExitStatus.NOT_STARTED)
+    typer.echo(f"{slug} is {'active again' if undo else 'archived'}.")
+
+
+@app.command(epilog="Example: ia-modules pipelines delete nightly --with-history --dry-run")
+def delete(
+    slug: Registered,
+    with_history: Annotated[bool, typer.Option("--with-history", help="Its executions too, when it has some.")] = False,
+    dry_run: DryRun = False,
+    yes: Yes = False,
+    database_url: Database = DEFAULT_DATABASE,
+    as_json: AsJson = False,
+) -> None:
+    """Delete a pipeline with all its versions. One whose executions run, wait or are pinned is kept.
+
+    Exit status: 0 deleted, 2 nothing was deleted.
+    """
+
+    async def work(*, only_count: bool) -> int:
+        async with client_of(database_url) as client, refusals(client, slug):
+            return await client.delete_pipeline(slug, with_history=with_history, dry_run=only_count)
+
+    executions = run(work(only_count=True), status=ExitStatus.NOT_STARTED)
+    history = f" with {executions} execution{'' if executions == 1 else 's'}" if executions else ""
+    if not dry_run:
+        confirm(f"Delete pipeline {slug}{history}? It cannot be brought back.", yes=yes)
+        executions = run(work(only_count=False), status=ExitStatus.NOT_STARTED)
+    if as_json:
+        print_json({"slug": slug, "executions": executions, "deleted": not dry_run})
+    else:
+        typer.echo(f"{slug} {'would be' if dry_run else 'is'} deleted{history}.")
 
 
 async def _definition(source: str, database_url: str) -> PipelineDefinition:
@@ -156,9 +220,8 @@ async def _definition(source: str, database_url: str) -> PipelineDefinition:
         except PipelineDefinitionError as wrong:
             lines = [f"{source} is not a pipeline:", *listed(wrong.problems)]
             raise not_started("\n".join(lines)) from None
-    async with reading(database_url) as database:
-        stored = await version_of_slug(ExecutionReader(database), source)
-    return load(cast("dict[str, Any]", stored.definition), strict=False).definition
+    async with client_of(database_url) as client, refusals(client, source):
+        return definition_of(await client.version(source))
 
 
 def _print_check(check: FileCheck) -> None:

@@ -1,17 +1,20 @@
 """``--db``: which database a command works on, and how it is opened."""
 
-from collections.abc import AsyncGenerator
+import os
+from collections.abc import AsyncGenerator, Sequence
 from contextlib import asynccontextmanager
+from getpass import getuser
 from shlex import quote
 from typing import Annotated
 
 import typer
 
+from ia_modules.client import Client
 from ia_modules.database.manager import DatabaseManager
-from ia_modules.database.migrator import refuse_unusable
+from ia_modules.database.migrator import MigrationStatus, refuse_unusable
 from ia_modules.database.url import parse_url
 from ia_modules.errors import SchemaError
-from ia_modules.tracker.execution_tracker import ExecutionTracker
+from ia_modules.pipeline.executor import LocalExecutor
 
 DEFAULT_DATABASE = "sqlite:///ia_modules.db"
 
@@ -24,41 +27,44 @@ Database = Annotated[
 
 
 @asynccontextmanager
-async def reading(database_url: str) -> AsyncGenerator[DatabaseManager]:
-    """A database to read from. Nothing is created or changed by looking.
+async def client_of(
+    database_url: str, *, may_create: bool = False, executor: LocalExecutor | None = None
+) -> AsyncGenerator[Client]:
+    """A client of a database; the audit log keeps what it does under the user's name.
+
+    Args:
+        may_create: make the schema current first, and a SQLite file when there is none. Otherwise nothing is created.
+        executor: of the steps that run here.
 
     Raises:
-        SchemaError: the schema is not there or not current, was changed, or needs a newer program.
+        SchemaError: the schema was changed, or needs a newer program; without ``may_create``, is not there or current.
     """
     database = DatabaseManager(database_url)
     try:
-        steps = await database.migration_status()
-        refuse_unusable(steps)
-        states = {step.state for step in steps}
-        if "pending" in states:
-            found = "an older schema" if "applied" in states else "no schema yet, so nothing is on record there"
-            raise SchemaError(f"{database.safe_url} has {found}. Bring it up to date: ia-modules db migrate.")
-        yield database
+        if may_create:
+            await database.initialize()
+        else:
+            refuse_outdated(database.safe_url, await database.migration_status())
+        async with Client(database, executor=executor, actor=f"cli:{_user()}") as client:
+            yield client
     finally:
         await database.close()
 
 
-@asynccontextmanager
-async def recording(database_url: str) -> AsyncGenerator[ExecutionTracker]:
-    """A tracker that records; the schema is made current first, and a SQLite file when there is none."""
-    async with DatabaseManager(database_url) as database, ExecutionTracker(database) as tracker:
-        yield tracker
+def refuse_outdated(safe_url: str, steps: Sequence[MigrationStatus]) -> None:
+    """Raises SchemaError: the schema is not there or not current, was changed, or needs a newer program."""
+    refuse_unusable(steps)
+    states = {step.state for step in steps}
+    if "pending" in states:
+        found = "an older schema" if "applied" in states else "no schema yet, so nothing is on record there"
+        raise SchemaError(f"{safe_url} has {found}. Bring it up to date: ia-modules db migrate.")
 
 
-@asynccontextmanager
-async def steering(database_url: str) -> AsyncGenerator[ExecutionTracker]:
-    """A tracker of what is on record already: it may change that, but a database is not made.
-
-    Raises:
-        SchemaError: the schema is not there, or not current.
-    """
-    async with reading(database_url) as database, ExecutionTracker(database) as tracker:
-        yield tracker
+def _user() -> str:
+    try:
+        return getuser()
+    except (KeyError, OSError):  # a number without a name, as in containers
+        return str(os.getuid())
 
 
 def same_database(context: typer.Context) -> str:

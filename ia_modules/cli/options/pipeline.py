@@ -1,6 +1,7 @@
 """FILE|SLUG: a pipeline from a file, or the one that is registered under a slug."""
 
-from collections.abc import Iterable
+from collections.abc import AsyncGenerator, Iterable
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
@@ -8,12 +9,19 @@ from typing import Annotated
 import typer
 
 from ia_modules.cli.output.terminal import not_started, warn
-from ia_modules.errors import PipelineConflict, PipelineDefinitionError, Problem
-from ia_modules.models import PipelineVersionRecord
-from ia_modules.pipeline.code import LoadedPipeline, StepModules, allowed_modules, load_pipeline, load_version
+from ia_modules.client import Client
+from ia_modules.errors import (
+    PipelineArchived,
+    PipelineConflict,
+    PipelineDefinitionError,
+    PipelineHasHistory,
+    PipelineNotFound,
+    PipelineNotRunnable,
+    Problem,
+)
+from ia_modules.pipeline.code import LoadedPipeline, StepModules, load_pipeline
 from ia_modules.pipeline.document.definition import PipelineDefinition
 from ia_modules.pipeline.loader import Examination, document_of, examine, syntax_of
-from ia_modules.tracker.reader import ExecutionReader
 
 NewVersion = Annotated[
     bool, typer.Option("--new-version", help="The slug stands for another definition: make this its next version.")
@@ -87,43 +95,38 @@ def definition_of_file(path: str) -> PipelineDefinition:
     return examined.definition
 
 
-async def version_of_slug(reader: ExecutionReader, slug: str) -> PipelineVersionRecord:
-    """The current definition of a registered pipeline.
+@asynccontextmanager
+async def refusals(client: Client, slug: str, version: int | None = None) -> AsyncGenerator[None]:
+    """Ends the command when a client refuses something for a pipeline, with the command or option that helps.
 
-    Raises:
-        Exit: there is none.
-    """
-    pipeline = await reader.get_pipeline(slug)
-    if pipeline is None:
-        found = f"{slug!r} is neither a file here nor a registered pipeline."
-        raise not_started(f"{found} See what there is: ia-modules pipelines list.")
-    stored = await reader.get_pipeline_version(pipeline.id)
-    if stored is None:
-        found = f"Pipeline {slug!r} is registered without a definition: a program of its own runs it."
-        raise not_started(f"{found} Nothing to run here.")
-    return stored
-
-
-def pipeline_of_version(stored: PipelineVersionRecord) -> LoadedPipeline:
-    """A stored definition with its code.
-
-    Raises:
-        Exit: its code is not available or not allowed here; everything that is missing has been printed.
+    Args:
+        version: the one that runs; None: the current one.
     """
     try:
-        return load_version(stored, allowed=allowed_modules())
+        yield
+    except PipelineNotFound:
+        found = f"{slug!r} is neither a file here nor a registered pipeline."
+        raise not_started(f"{found} See what there is: ia-modules pipelines list.") from None
+    except PipelineNotRunnable:
+        found = f"Pipeline {slug!r} is registered without a definition: a program of its own runs it."
+        raise not_started(f"{found} Nothing to run here.") from None
+    except PipelineArchived:
+        undo = f"ia-modules pipelines archive --undo {slug}"
+        raise not_started(f"Pipeline {slug!r} is archived and starts nothing. To use it again: {undo}.") from None
+    except PipelineHasHistory as history:
+        found = f"Pipeline {slug!r} has {history.executions} executions on record."
+        keep = f"ia-modules pipelines archive {slug}"
+        raise not_started(f"{found} To delete them too: --with-history. To keep them: {keep}.") from None
+    except PipelineConflict as conflict:
+        found = f"Pipeline {slug!r} exists with another definition (version {conflict.current_version})."
+        hint = "Add --new-version to make this one its next version, or give it a slug of its own."
+        raise not_started(f"{found} {hint}") from None
     except PipelineDefinitionError as wrong:
+        stored = await client.version(slug, version)
         folder = f"its folder, {stored.source_folder}" if stored.source_folder else "no folder of its own"
         lines = [f"The code of version {stored.version} cannot be used (it has {folder}):", *listed(wrong.problems)]
         hint = "Run its file, or name the modules that may be used: IA_MODULES_STEP_MODULES='my_company.steps.*'."
         raise not_started("\n".join([*lines, hint])) from None
-
-
-def refused(conflict: PipelineConflict) -> typer.Exit:
-    return not_started(
-        f"Pipeline {conflict.slug!r} exists with another definition (version {conflict.current_version}). "
-        "Add --new-version to make this one its next version, or give it a slug of its own."
-    )
 
 
 def listed(problems: Iterable[Problem]) -> list[str]:

@@ -1,13 +1,13 @@
-"""How a run ended, and how to go on from there."""
+"""How a run ended or was queued, and how to go on from there."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import typer
 
-from ia_modules.cli.output.terminal import ExitStatus, duration, json_text, one_line, plain, warn
+from ia_modules.cli.output.terminal import ExitStatus, duration, json_text, moment, one_line, plain, print_json, warn
 from ia_modules.errors import IAModulesError
-from ia_modules.models import ExecutionRecord, ExecutionStatus, InteractionRecord, Json
+from ia_modules.models import ExecutionRecord, ExecutionStatus, ExecutionSummary, InteractionRecord, Json
 
 _OUTPUT_LINES = 25  # a longer output is not for a terminal
 
@@ -46,7 +46,8 @@ def print_ending(ending: Ending, same_database: str) -> None:
         return
     match record.status:
         case ExecutionStatus.COMPLETED:
-            typer.echo(f"\nCompleted{took.replace('after', 'in')}.{_output(record.output_data)}")
+            late = " A cancellation came too late." if record.cancel_requested else ""
+            typer.echo(f"\nCompleted{took.replace('after', 'in')}.{late}{_output(record.output_data)}")
             typer.echo(f"\nAll details: {look}")
         case ExecutionStatus.WAITING_FOR_HUMAN:
             typer.echo(f"\nIt waits for a person, and nothing runs meanwhile.{_questions(ending.questions)}")
@@ -61,6 +62,21 @@ def print_ending(ending: Ending, same_database: str) -> None:
         case _:
             warn(f"\nIt is {record.status}.")
             _print_hints(("How it stands", look))
+
+
+def print_queued(execution: ExecutionSummary, same_database: str, *, as_json: bool, created: bool = True) -> None:
+    """Print what was queued.
+
+    Args:
+        created: False: the same request had queued it before.
+    """
+    if as_json:
+        print_json(execution.to_dict())
+        return
+    when = "" if execution.run_at is None else f", not before {moment(execution.run_at)}"
+    done = f"Queued as {execution.execution_id}; a worker runs it{when}."
+    typer.echo(done if created else f"Queued before by the same request: {execution.execution_id}, {execution.status}.")
+    typer.echo(f"Watch it: ia-modules executions watch {execution.execution_id}{same_database}")
 
 
 def _print_hints(*hints: tuple[str, str]) -> None:

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from rich.text import Text
 
@@ -55,6 +56,10 @@ class ExecutionReport:
     liveness: Liveness | None = None
     everything: bool = False
 
+    def to_dict(self) -> dict[str, Any]:
+        rows = {"steps": self.steps, "logs": self.logs, "interactions": self.interactions}
+        return self.execution.to_dict() | {name: [row.to_dict() for row in records] for name, records in rows.items()}
+
 
 def print_report(report: ExecutionReport, same_database: str = "") -> None:
     """Print the status, what happened step by step, failures with their tracebacks, the log, and how to go on."""
@@ -86,6 +91,8 @@ def _facts(execution: ExecutionRecord) -> Iterator[tuple[str, str | Text]]:
     yield "status", status_text(execution.status)
     if execution.error_message:
         yield "error", Text(error_line(execution.error_type, execution.error_message), style="red")
+    if execution.cancel_requested and execution.status in (ExecutionStatus.COMPLETED, ExecutionStatus.FAILED):
+        yield "cancel", f"came too late: it had {execution.status} at {moment(execution.completed_at)}"
     yield "started", f"{moment(execution.started_at)} by {one_line(execution.trigger)}"
     yield "took", elapsed(execution.started_at, execution.completed_at)
     yield "steps", f"{_completed(execution)} completed, {execution.failed_steps} failed"

@@ -124,7 +124,12 @@ def print_json(value: object) -> None:
 def json_text(value: object, *, indented: bool = False) -> str:
     """JSON on one line, or indented; whatever a terminal might obey is escaped."""
     text = orjson.dumps(value, option=orjson.OPT_INDENT_2 if indented else None).decode()
-    return _UNPRINTABLE.sub(lambda found: json.dumps(found[0])[1:-1], text)
+    return escaped(text)
+
+
+def escaped(json_text: str) -> str:
+    """JSON, also a part of some, in which whatever a terminal might obey is escaped."""
+    return _UNPRINTABLE.sub(lambda found: json.dumps(found[0])[1:-1], json_text)
 
 
 def status_text(status: str) -> Text:

@@ -17,7 +17,7 @@ from ia_modules.cli.interrupt import quiet_keyboard
 from ia_modules.cli.output.live_view import LiveView
 from ia_modules.cli.output.step_table import StepTable, note_of
 from ia_modules.cli.output.terminal import clock, console, duration, excerpt, json_text, plain, warn
-from ia_modules.models import Changes, ExecutionRecord, InteractionSummary, LogRecord, StepSummary
+from ia_modules.models import Changes, ExecutionRecord, InteractionSummary, LogLevel, LogRecord, StepSummary
 from ia_modules.pipeline.document.graph import Graph
 
 _REFRESH_PER_SECOND = 8
@@ -105,7 +105,7 @@ class Lines:
             self._write(f"{execution.pipeline_name}{version}: execution {execution.execution_id}")
         self._names |= {step.step_execution_id: step.step_id for step in changes.steps}
         lines = [*((step.sequence, self._step(step)) for step in changes.steps)]
-        lines += [(line.sequence, self._log(line)) for line in changes.logs]
+        lines += [(line.sequence, _log_line(line, self._names)) for line in changes.logs]
         for _, line in sorted((each for each in lines if each[1]), key=lambda each: each[0]):
             self._write(line)
 
@@ -129,13 +129,42 @@ class Lines:
         parts = [took, progress, note_of(step)]
         return f"{clock(time)}  {step.step_id:<16}  {step.status:<9}  {'  '.join(part for part in parts if part)}"
 
-    def _log(self, line: LogRecord) -> str:
-        data = "" if line.data is None else f"  {excerpt(line.data)}"
-        step = self._names.get(line.step_execution_id or "", "")
-        return f"{clock(line.logged_at)}  {step:<16}  {line.level:<9}  {line.message}{data}"
-
     def _write(self, line: str) -> None:
-        write_line(self._out, " ".join(plain(line).replace("\t", " ").split("\n")).rstrip())
+        write_line(self._out, _flat(line))
+
+
+class LogLines:
+    """The log lines alone."""
+
+    is_whole = True
+
+    def __init__(self, out: TextIO, level: LogLevel, *, as_json: bool) -> None:
+        self._out, self._as_json = out, as_json
+        self._levels = list(LogLevel)[list(LogLevel).index(level) :]
+        self._names: dict[str, str] = {}
+
+    def show(self, changes: Changes) -> None:
+        self._names |= {step.step_execution_id: step.step_id for step in changes.steps}
+        for line in changes.logs:
+            if line.level in self._levels:
+                text = json_text(line.to_dict()) if self._as_json else _flat(_log_line(line, self._names))
+                write_line(self._out, text)
+
+    def say(self, sentence: str) -> None:
+        warn(sentence)
+
+    def end(self, record: ExecutionRecord) -> None:
+        """Nothing: the end of an execution is no log line."""
+
+
+def _log_line(line: LogRecord, names: Mapping[str, str]) -> str:
+    data = "" if line.data is None else f"  {excerpt(line.data)}"
+    step = names.get(line.step_execution_id or "", "")
+    return f"{clock(line.logged_at)}  {step:<16}  {line.level:<9}  {line.message}{data}"
+
+
+def _flat(text: str) -> str:
+    return " ".join(plain(text).replace("\t", " ").split("\n")).rstrip()
 
 
 def write_line(out: TextIO, line: str) -> None:

@@ -1,7 +1,10 @@
 """A recorded program to look at from the command line, and the command line itself."""
 
 import asyncio
+import json
 from collections.abc import Callable
+from pathlib import Path
+from typing import Any
 
 import pytest
 from typer.testing import CliRunner, Result
@@ -12,6 +15,7 @@ from ia_modules.models import ExecutionId
 from ia_modules.tracker.execution_tracker import ExecutionTracker
 
 Command = Callable[..., Result]
+Recorded = tuple[ExecutionId, ExecutionId]
 
 
 @pytest.fixture
@@ -27,6 +31,25 @@ def command_on(database_url: str, monkeypatch: pytest.MonkeyPatch) -> Command:
         return CliRunner().invoke(app, arguments, input=stdin)
 
     return run
+
+
+@pytest.fixture
+def nowhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Command:
+    """Commands on a database that does not exist, and shall not."""
+    return command_on(f"sqlite:///{tmp_path / 'none.db'}", monkeypatch)
+
+
+def newest(command: Command) -> dict[str, Any]:
+    return json.loads(command("executions", "show", "--json").stdout)
+
+
+def report(command: Command, *arguments: str) -> list[str]:
+    return [" ".join(line.split()) for line in command("executions", "show", *arguments).stdout.splitlines()]
+
+
+def change(database_url: str, statement: str) -> None:
+    with DatabaseManager(database_url) as database:
+        database.execute(statement)
 
 
 @pytest.fixture

@@ -1,5 +1,6 @@
 """The command line as a program of its own, in a pipe or on a terminal."""
 
+import json
 import os
 import pty
 import select
@@ -12,6 +13,7 @@ from typing import Any
 
 COMMAND = [sys.executable, "-W", "error", "-m", "ia_modules.cli"]
 PATIENCE_SECONDS = 60.0
+CONTROL_CODES = {chr(code) for code in range(32)} - {"\n"} | {chr(code) for code in range(127, 160)}
 _UNSET = ("FORCE_COLOR", "NO_COLOR", "PY_COLORS", "TTY_COMPATIBLE", "COLUMNS", "LINES")
 
 
@@ -57,6 +59,16 @@ def lines_until(process: subprocess.Popen[str], wanted: Callable[[str], bool]) -
     raise AssertionError(f"ended too early: {''.join(lines)}{process.stderr.read()}")
 
 
+def is_running(step_id: str) -> Any:
+    """True for the JSON line that says so."""
+
+    def says_so(line: str) -> bool:
+        data = json.loads(line)["data"]
+        return data.get("step_id") == step_id and data["status"] == "running"
+
+    return says_so
+
+
 class Terminal:
     """A command on a terminal of 24 lines; what it writes there stands in ``text``."""
 
@@ -80,6 +92,9 @@ class Terminal:
         """Read until this has been written."""
         while wanted not in self.text:
             assert self._read(), f"ended without {wanted!r}: {self.text}"
+
+    def type(self, text: str) -> None:
+        os.write(self._master, text.encode())
 
     def to_end(self) -> int:
         """Read to the end; the exit status."""

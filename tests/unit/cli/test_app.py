@@ -33,10 +33,17 @@ def test_the_commands_are_these() -> None:
         "executions watch",
         "executions cancel",
         "executions resume",
+        "executions rerun",
+        "executions delete",
+        "executions export",
+        "executions logs",
         "pipelines list",
         "pipelines import",
         "pipelines validate",
         "pipelines graph",
+        "pipelines archive",
+        "pipelines delete",
+        "pipelines schema",
     }
 
 

@@ -3,18 +3,14 @@ import json
 import os
 import subprocess
 import sys
+from pathlib import Path
 from typing import Any
 
-import pytest
-
 from ia_modules.database.manager import DatabaseManager
-from ia_modules.models import ExecutionId
 from ia_modules.tracker.execution_tracker import ExecutionTracker
-from tests.unit.cli.conftest import Command, command_on
-
-Recorded = tuple[ExecutionId, ExecutionId]
-
-CONTROL_CODES = {chr(code) for code in range(32)} - {"\n"} | {chr(code) for code in range(127, 160)}
+from tests.unit.cli.conftest import Command, Recorded
+from tests.unit.cli.pipeline_files import nightly, step, write
+from tests.unit.cli.programs import CONTROL_CODES, is_running, lines_until, piped
 
 
 async def read_all(database_url: str, execution_id: str) -> dict[str, Any]:
@@ -98,40 +94,6 @@ def test_show_as_json_is_everything_there_is(command: Command, recorded: Recorde
         assert answer == asyncio.run(read_all(database_url, execution_id))
 
 
-def test_show_takes_the_newest_or_the_beginning_of_an_id(command: Command, recorded: Recorded) -> None:
-    good, bad = recorded
-    assert command("executions", "show").stdout.startswith(f"Execution {bad}\n")
-    for wanted in (good, good[:-1], good[:-8]):
-        assert command("executions", "show", wanted).stdout.startswith(f"Execution {good}\n")
-    ambiguous = command("executions", "show", good[:4])
-    assert ambiguous.exit_code == 2
-    assert "Several ids begin with" in ambiguous.stderr
-
-
-@pytest.mark.parametrize("wanted", ["nobody", "g", "01", "'; DROP TABLE pipelines"])
-def test_an_unknown_id_is_one_line_on_stderr(command: Command, recorded: Recorded, wanted: str) -> None:
-    wanted = recorded[0].replace("0", "1", 1) if wanted == "01" else wanted
-    result = command("executions", "show", wanted)
-    assert (result.exit_code, result.stdout) == (1, "")
-    message = f"Error: No execution has the id {wanted!r}. List what there is: ia-modules executions list.\n"
-    assert result.stderr == message
-
-
-def test_there_is_nothing_to_show_at_first(command: Command) -> None:
-    result = command("executions", "show")
-    assert (result.exit_code, result.stderr) == (1, "Error: There are no executions yet.\n")
-
-
-def test_looking_creates_nothing(empty_database_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    command = command_on(empty_database_url, monkeypatch)
-    for arguments in (["list"], ["show"], ["list", "--json"]):
-        result = command("executions", *arguments)
-        assert (result.exit_code, result.stdout) == (1, "")
-        assert "no schema yet" in result.stderr
-        assert "ia-modules db migrate" in result.stderr
-    assert command("db", "status", "--json").stdout.count('"pending"') == 1
-
-
 def test_piped_output_holds_no_control_codes(recorded: Recorded, database_url: str) -> None:
     environment = {name: value for name, value in os.environ.items() if name not in ("FORCE_COLOR", "PY_COLORS")}
     for arguments in (["list"], ["show"], ["show", "--json"], ["list", "--help"], ["show", "nobody\x1b[2J"]):
@@ -146,3 +108,55 @@ def test_piped_output_holds_no_control_codes(recorded: Recorded, database_url: s
         assert text
         assert CONTROL_CODES & set(text) == set()
         assert "Traceback" not in done.stderr.decode()
+
+
+def test_logs_prints_the_lines_and_filters_by_level(command: Command, recorded: Recorded) -> None:
+    printed = command("executions", "logs", recorded[1])
+    assert printed.exit_code == 0
+    [line] = printed.stdout.splitlines()
+    assert line.split()[1:4] == ["score", "error", "about"]
+    assert line.endswith('{"row":7}')
+    assert command("executions", "logs", recorded[1], "--level", "error").stdout == printed.stdout
+    assert command("executions", "logs", recorded[0]).stdout == ""
+    [row] = [json.loads(each) for each in command("executions", "logs", recorded[1], "--json").stdout.splitlines()]
+    assert (row["level"], row["data"]) == ("error", {"row": 7})
+
+
+def test_logs_leaves_out_what_is_less_severe(command: Command, tmp_path: Path) -> None:
+    command("run", nightly(tmp_path))
+    assert "fetching" in command("executions", "logs").stdout
+    assert command("executions", "logs", "--level", "warning").stdout == ""
+
+
+def test_logs_follows_what_another_process_runs_until_it_ends(database_url: str, tmp_path: Path) -> None:
+    release = tmp_path / "release"
+    wait = step("wait", "UntilReleased", config={"file": str(release)})
+    file = write(tmp_path, step("fetch", "Fetch"), wait, paths=[("fetch", "wait")])
+    with piped(database_url, "run", file, "--json") as process:
+        lines_until(process, is_running("wait"))
+        with piped(database_url, "executions", "logs", "--follow") as following:
+            lines_until(following, lambda line: "fetching" in line)
+            release.touch()
+            out, _ = following.communicate(timeout=60)
+        process.communicate(timeout=60)
+    assert (following.returncode, out) == (0, "")
+
+
+def test_export_is_everything_on_record_on_stdout_or_in_a_file(
+    command: Command, recorded: Recorded, tmp_path: Path
+) -> None:
+    printed = command("executions", "export", recorded[1])
+    assert printed.exit_code == 0
+    assert CONTROL_CODES & set(printed.stdout) == set()
+    document = json.loads(printed.stdout)
+    assert set(document) == {"execution", "definition", "steps", "interactions", "logs"}
+    assert document["execution"]["execution_id"] == recorded[1]
+    assert [each["step_id"] for each in document["steps"]] == ["download", "score"]
+    file = tmp_path / "export.json"
+    written = command("executions", "export", recorded[1], "--output", str(file))
+    assert (written.exit_code, written.stdout) == (0, "")
+    assert json.loads(file.read_bytes()) == document
+    assert [path.name for path in tmp_path.glob("export*")] == ["export.json"]
+    nowhere = command("executions", "export", recorded[1], "--output", str(tmp_path / "no" / "export.json"))
+    assert (nowhere.exit_code, nowhere.stdout) == (1, "")
+    assert "cannot be written: No such file or directory" in nowhere.stderr

@@ -4,19 +4,15 @@ import asyncio
 import json
 import os
 import re
-import signal
 from pathlib import Path
 from typing import Any
-
-import pytest
 
 from ia_modules.database.manager import DatabaseManager
 from ia_modules.models import ExecutionId
 from ia_modules.tracker.execution_tracker import ExecutionTracker
-from tests.unit.cli.commands.test_run import is_running, newest
-from tests.unit.cli.conftest import Command
+from tests.unit.cli.conftest import Command, Recorded, change, newest
 from tests.unit.cli.pipeline_files import nightly, step, write
-from tests.unit.cli.programs import lines_until, on_terminal, piped
+from tests.unit.cli.programs import is_running, lines_until, piped
 
 
 def statuses(record: dict[str, Any]) -> list[tuple[str, int, str]]:
@@ -118,11 +114,6 @@ def test_resume_takes_nothing_from_a_process_that_is_heard_of_again(
     assert newest(command)["status"] == "completed"
 
 
-def change(database_url: str, statement: str) -> None:
-    with DatabaseManager(database_url) as database:
-        database.execute(statement)
-
-
 def test_take_over_stops_the_process_that_ran_it(database_url: str, command: Command, tmp_path: Path) -> None:
     release = tmp_path / "release"
     file = write(tmp_path, step("wait", "UntilReleased", config={"file": str(release)}))
@@ -142,73 +133,12 @@ def test_take_over_stops_the_process_that_ran_it(database_url: str, command: Com
     assert newest(command)["status"] == "completed"
 
 
-@pytest.mark.parametrize("verb", ["resume", "cancel"])
-def test_what_a_program_of_its_own_recorded(command: Command, recorded: tuple[str, str], verb: str) -> None:
-    result = command("executions", verb, recorded[1])
-    assert (result.exit_code, result.stdout) == ({"resume": 2, "cancel": 1}[verb], "")
-    message = {"resume": "was recorded by a program of its own", "cancel": "has failed; nothing is to be cancelled"}
-    assert message[verb] in result.stderr
-
-
-def test_cancel_ends_what_nobody_runs_at_once(command: Command, tmp_path: Path) -> None:
-    command("run", nightly(tmp_path), "--detach")
-    execution_id = newest(command)["execution_id"]
-    cancelled = command("executions", "cancel", execution_id)
-    assert (cancelled.exit_code, cancelled.stdout) == (0, f"Execution {execution_id} is cancelled.\n")
-    assert newest(command)["status"] == "cancelled"
-
-
-def test_cancel_stops_it_in_the_process_that_runs_it(database_url: str, command: Command, tmp_path: Path) -> None:
-    with piped(database_url, "run", write(tmp_path, step("wait", "Forever"))) as process:
-        lines_until(process, lambda line: " wait " in line)
-        execution_id = newest(command)["execution_id"]
-        cancelled = command("executions", "cancel", execution_id, "--json")
-        assert (cancelled.exit_code, json.loads(cancelled.stdout)["cancel_requested"]) == (0, True)
-        _, err = process.communicate(timeout=60)
-    assert process.returncode == 1
-    assert "Cancelled after" in err
-    assert newest(command)["status"] == "cancelled"
-
-
-def test_watch_shows_what_another_process_runs_and_ends_with_it(
-    database_url: str, command: Command, tmp_path: Path
+def test_what_a_program_of_its_own_recorded_only_that_program_can_go_on_with(
+    command: Command, recorded: Recorded
 ) -> None:
-    release = tmp_path / "release"
-    file = write(
-        tmp_path,
-        step("wait", "UntilReleased", config={"file": str(release)}),
-        step("score", "Score", config={"good_attempt": 2}),
-        paths=[("wait", "score")],
-    )
-    with piped(database_url, "run", file, "--json") as process:
-        lines_until(process, is_running("wait"))
-        with piped(database_url, "executions", "watch", "--json") as watching:
-            lines_until(watching, is_running("wait"))
-            release.touch()
-            out, _ = watching.communicate(timeout=60)
-        process.communicate(timeout=60)
-    assert (process.returncode, watching.returncode) == (1, 1)
-    last = json.loads(out.splitlines()[-1])
-    assert (last["type"], last["data"]["status"]) == ("result", "failed")
-    over = command("executions", "watch")
-    assert over.exit_code == 1
-    assert " score " in over.stdout
-
-
-def test_ctrl_c_only_ends_the_watching(database_url: str, command: Command, tmp_path: Path) -> None:
-    release = tmp_path / "release"
-    file = write(tmp_path, step("wait", "UntilReleased", config={"file": str(release)}))
-    with piped(database_url, "run", file, "--json") as process:
-        lines_until(process, is_running("wait"))
-        with on_terminal(database_url, "executions", "watch") as terminal:
-            terminal.until("halfway")
-            terminal.process.send_signal(signal.SIGINT)
-            assert terminal.to_end() == 130
-            assert "goes on" in terminal.text
-        assert newest(command)["status"] == "running"
-        release.touch()
-        process.communicate(timeout=60)
-    assert process.returncode == 0
+    result = command("executions", "resume", recorded[1])
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert "was recorded by a program of its own" in result.stderr
 
 
 def test_a_waiting_execution_goes_on_once_it_is_answered(command: Command, tmp_path: Path, database_url: str) -> None:

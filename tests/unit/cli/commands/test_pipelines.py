@@ -100,3 +100,53 @@ def test_a_program_that_only_records_itself_cannot_be_run_from_here(command: Com
     refused = command("run", "nightly")
     assert refused.exit_code == 2
     assert "registered without a definition" in refused.stderr
+
+
+def test_schema_is_the_json_schema_of_the_input_of_files_and_registered_pipelines(
+    command: Command, tmp_path: Path
+) -> None:
+    day = {"name": "day", "schema": {"type": "integer"}, "required": True, "description": "Of the month."}
+    file = nightly(tmp_path, parameters=[day])
+    printed = command("pipelines", "schema", file)
+    assert printed.exit_code == 0
+    schema = json.loads(printed.stdout)
+    assert (schema["type"], schema["required"], schema["properties"]["day"]["type"]) == ("object", ["day"], "integer")
+    command("pipelines", "import", file)
+    assert command("pipelines", "schema", "nightly").stdout == printed.stdout
+    assert command("pipelines", "schema", "nobody").exit_code == 2
+
+
+def test_an_archived_pipeline_starts_nothing_until_that_is_undone(command: Command, tmp_path: Path) -> None:
+    file = nightly(tmp_path)
+    command("pipelines", "import", file)
+    assert command("pipelines", "archive", "nightly").stdout == "nightly is archived.\n"
+    for words in (["nightly"], [file], ["nightly", "--detach"]):
+        refused = command("run", *words)
+        assert (refused.exit_code, refused.stdout) == (2, "")
+        assert "ia-modules pipelines archive --undo nightly" in refused.stderr
+    assert command("pipelines", "archive", "--undo", "nightly").stdout == "nightly is active again.\n"
+    assert command("run", "nightly").exit_code == 0
+    assert command("pipelines", "archive", "nobody").exit_code == 2
+
+
+def test_delete_keeps_history_unless_that_is_asked_for(command: Command, tmp_path: Path) -> None:
+    command("run", nightly(tmp_path))
+    refused = command("pipelines", "delete", "nightly", "--yes")
+    assert (refused.exit_code, refused.stdout) == (2, "")
+    assert "has 1 executions on record" in refused.stderr
+    assert "--with-history" in refused.stderr
+    counted = command("pipelines", "delete", "nightly", "--with-history", "--dry-run")
+    assert (counted.exit_code, counted.stdout) == (0, "nightly would be deleted with 1 execution.\n")
+    unasked = command("pipelines", "delete", "nightly", "--with-history")
+    assert (unasked.exit_code, unasked.stdout) == (2, "")
+    assert "add --yes" in unasked.stderr
+    assert command("pipelines", "delete", "nightly", "--with-history", "--yes").exit_code == 0
+    assert command("pipelines", "list").stdout.startswith("No pipelines.")
+    assert command("executions", "list").stdout == "No executions.\n"
+
+
+def test_delete_keeps_a_pipeline_that_has_something_to_do(command: Command, tmp_path: Path) -> None:
+    command("run", nightly(tmp_path), "--detach")
+    refused = command("pipelines", "delete", "nightly", "--with-history", "--yes")
+    assert (refused.exit_code, refused.stdout) == (2, "")
+    assert "1 executions that have not ended" in refused.stderr

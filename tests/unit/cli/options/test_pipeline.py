@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from tests.unit.cli.conftest import Command, command_on
+from tests.unit.cli.conftest import Command
 from tests.unit.cli.pipeline_files import CODE, compare, step
 from tests.unit.pipeline.factories import document, path
 
@@ -101,12 +101,6 @@ def assert_says(text: str, bad: Bad) -> None:
     assert "Traceback" not in text
 
 
-@pytest.fixture
-def nowhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Command:
-    """Commands on a database that does not exist, and shall not."""
-    return command_on(f"sqlite:///{tmp_path / 'none.db'}", monkeypatch)
-
-
 @pytest.mark.parametrize("case", ALWAYS_BAD)
 def test_a_bad_file_does_not_run_and_nothing_is_recorded(nowhere: Command, tmp_path: Path, case: str) -> None:
     bad = ALWAYS_BAD[case]
@@ -177,29 +171,6 @@ def test_code_is_checked_beside_what_only_strictness_refuses(nowhere: Command, t
     assert "2 problems" in lines
     assert "'Scroe'" in lines
     assert "'confg'" in lines
-
-
-@pytest.mark.parametrize(
-    ("input_text", "message"),
-    [
-        ('{"day": ', "line 1, column 9"),
-        ("[1]", "found a list; expected an object"),
-        ("@nothing.json", "'nothing.json' cannot be read: No such file or directory"),
-        ('{"day": "x"}', "$.day"),
-        ("{}", "day"),
-        ('{"day": 1, "ratio": NaN}', "$.ratio"),
-        ('{"day": 1, "count": 1e999}', "$.count"),
-    ],
-)
-def test_a_bad_input_is_refused_and_nothing_is_recorded(
-    nowhere: Command, tmp_path: Path, input_text: str, message: str
-) -> None:
-    file = good() | {"parameters": [{"name": "day", "schema": {"type": "integer"}, "required": True}]}
-    result = nowhere("run", write(tmp_path, file), "--input", input_text)
-    assert (result.exit_code, result.stdout) == (2, "")
-    assert message in result.stderr
-    assert "expected" in result.stderr or "cannot be read" in result.stderr or "not valid JSON" in result.stderr
-    assert not (tmp_path / "none.db").exists()
 
 
 @pytest.mark.parametrize("words", [["run"], ["pipelines", "graph"]])

@@ -2,19 +2,8 @@
 
 from pathlib import Path
 
-import pytest
-
-from tests.unit.cli.conftest import Command, command_on
-from tests.unit.cli.pipeline_files import compare, nightly, step, write
-
-
-@pytest.fixture
-def command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Command:
-    return command_on(f"sqlite:///{tmp_path / 'ia.db'}", monkeypatch)
-
-
-def report(command: Command, *arguments: str) -> list[str]:
-    return [" ".join(line.split()) for line in command("executions", "show", *arguments).stdout.splitlines()]
+from tests.unit.cli.conftest import Command, change, report
+from tests.unit.cli.pipeline_files import nightly, step, write
 
 
 def lines_of_run(lines: list[str], beginning: str) -> list[str]:
@@ -51,24 +40,6 @@ def test_it_tells_order_branches_attempts_routes_and_data(command: Command, tmp_
     assert "How to go on" not in lines
 
 
-def test_steps_that_ran_at_the_same_time_say_so(command: Command, tmp_path: Path) -> None:
-    release = tmp_path / "release"
-    release.touch()
-    slow = {"error_handling": {"retry": {"max_attempts": 2, "initial_delay": 0.05, "jitter": False}}}
-    file = write(
-        tmp_path,
-        step("a", "Count"),
-        step("b", "Score", config={"good_attempt": 2}, **slow),
-        step("c", "Count"),
-        paths=[("a", "b"), ("a", "c")],
-    )
-    assert command("run", file).exit_code == 0
-    [c] = [line for line in report(command) if line.startswith("3 c completed")]
-    assert c.endswith("at the same time as b")
-    [b] = [line for line in report(command) if line.startswith("2 b completed")]
-    assert "at the same time" not in b
-
-
 def test_what_failed_is_told_with_the_steps_own_traceback_and_how_to_go_on(command: Command, tmp_path: Path) -> None:
     file = write(
         tmp_path, step("score", "Score", config={"good_attempt": 9}), step("b", "Count"), paths=[("score", "b")]
@@ -84,6 +55,15 @@ def test_what_failed_is_told_with_the_steps_own_traceback_and_how_to_go_on(comma
     assert hint.endswith("(runs what has not completed)")
 
 
+def test_a_cancellation_that_came_too_late_is_shown_with_the_end_that_stands(
+    database_url: str, command: Command, tmp_path: Path
+) -> None:
+    command("run", nightly(tmp_path))
+    assert not any(line.startswith("cancel") for line in report(command))
+    change(database_url, "UPDATE pipeline_executions SET cancel_requested = TRUE")
+    assert any(line.startswith("cancel came too late: it had completed at 20") for line in report(command))
+
+
 def test_a_failure_that_was_made_good_for_is_told_as_such(command: Command, tmp_path: Path) -> None:
     file = write(
         tmp_path,
@@ -93,17 +73,3 @@ def test_a_failure_that_was_made_good_for_is_told_as_such(command: Command, tmp_
     )
     assert command("run", file).exit_code == 0
     assert any(line.endswith("ValueError: attempt 1 is bad; the flow went on") for line in report(command))
-
-
-def test_the_middle_of_a_long_loop_is_left_out_unless_all_is_asked_for(command: Command, tmp_path: Path) -> None:
-    file = write(tmp_path, step("loop", "Count"), paths=[("loop", "loop", compare("result.count", "<", 9))])
-    assert command("run", file).exit_code == 0
-    lines = report(command)
-    assert "… 5 more step runs, iterations 3 to 7 of loop, all completed; --all shows them" in lines
-    assert [line.split(" completed")[0] for line in lines if line[:1].isdigit() and "loop" in line] == [
-        "1 loop",
-        "2 loop #2",
-        "8 loop #8",
-        "9 loop #9",
-    ]
-    assert any(line.startswith("5 loop #5 completed") for line in report(command, "--all"))

@@ -1,0 +1,32 @@
+from datetime import UTC, datetime, timedelta
+
+import pytest
+import typer
+
+from ia_modules.cli.options.time import future, past
+
+
+@pytest.mark.parametrize(
+    ("text", "distance"),
+    [
+        ("90s", timedelta(seconds=90)),
+        ("30min", timedelta(minutes=30)),
+        ("12h", timedelta(hours=12)),
+        ("7d", timedelta(days=7)),
+    ],
+)
+def test_a_distance_is_back_from_now_or_on_from_now(text: str, distance: timedelta) -> None:
+    before = datetime.now(UTC)
+    times = past(text) + distance, future(text) - distance
+    assert all(before <= time <= datetime.now(UTC) for time in times)
+
+
+def test_a_time_has_its_zone_or_that_of_this_machine() -> None:
+    assert future("2026-11-28T09:30+01:00") == datetime(2026, 11, 28, 8, 30, tzinfo=UTC)
+    assert past("2026-11-28") == datetime(2026, 11, 28).astimezone(UTC)
+
+
+@pytest.mark.parametrize("text", ["", "tomorrow", "7", "-1d", "9999999d", "2026-13-01"])
+def test_anything_else_is_refused_with_an_example(text: str) -> None:
+    with pytest.raises(typer.BadParameter, match="expected a time, such as"):
+        past(text)
