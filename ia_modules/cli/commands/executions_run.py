@@ -12,12 +12,12 @@ from ia_modules.cli.options.execution import (
     OneExecution,
     OneOrNewest,
     find_execution,
-    graph_of,
     liveness_of,
     version_of,
 )
 from ia_modules.cli.options.pipeline import pipeline_of_file, refusals
 from ia_modules.cli.output.ending import print_ending
+from ia_modules.cli.output.step_table import graph_of
 from ia_modules.cli.output.terminal import AsJson, ExitStatus, last_heard, not_started, warn
 from ia_modules.cli.output.terminal import run as do
 from ia_modules.cli.output.view import view_of

@@ -8,10 +8,8 @@ import typer
 from ia_modules.cli.options.time import past
 from ia_modules.cli.output.terminal import fail
 from ia_modules.client import Client
-from ia_modules.errors import ExecutionNotFound, PipelineDefinitionError
+from ia_modules.errors import ExecutionNotFound
 from ia_modules.models import ExecutionRecord, ExecutionStatus, PipelineId, PipelineVersionRecord
-from ia_modules.pipeline.document.graph import Graph
-from ia_modules.pipeline.loader import load
 from ia_modules.tracker.lists import ExecutionFilters
 from ia_modules.tracker.liveness import Liveness
 
@@ -79,16 +77,6 @@ async def version_of(client: Client, execution: ExecutionRecord) -> PipelineVers
     if execution.pipeline_version is None:
         return None
     return await client.tracker.get_pipeline_version(execution.pipeline_id, execution.pipeline_version)
-
-
-def graph_of(stored: PipelineVersionRecord) -> Graph | None:
-    """The graph of a stored definition; None when this program cannot read it (a newer one wrote it)."""
-    if not isinstance(stored.definition, dict):
-        return None
-    try:
-        return Graph(load(stored.definition, strict=False).definition)
-    except PipelineDefinitionError:
-        return None
 
 
 async def liveness_of(client: Client, execution: ExecutionRecord) -> Liveness | None:

@@ -4,8 +4,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from ia_modules.cli.options.execution import graph_of
-from ia_modules.cli.output.step_table import StepTable, as_object, shown_name, why_in_words
+from ia_modules.cli.output.step_table import StepTable, as_object, graph_of, shown_name, why_in_words
 from ia_modules.cli.output.terminal import duration, elapsed, error_line, excerpt
 from ia_modules.errors import IAModulesError
 from ia_modules.models import (

@@ -6,8 +6,10 @@ from dataclasses import dataclass, field, replace
 from typing import Any, cast
 
 from ia_modules.cli.output.terminal import duration, error_line
-from ia_modules.models import Changes, ExecutionStatus, ExecutionSummary, StepStatus, StepSummary
+from ia_modules.errors import PipelineDefinitionError
+from ia_modules.models import Changes, ExecutionStatus, ExecutionSummary, PipelineVersionRecord, StepStatus, StepSummary
 from ia_modules.pipeline.document.graph import Graph
+from ia_modules.pipeline.versions import definition_of
 
 _PATH_BY_NUMBER = re.compile(r"path [\d, ]+ was taken")
 
@@ -87,6 +89,14 @@ class StepTable:
             return waiting
         place, reaches = self.graph.place, self.graph.reaches
         return waiting if any(each in place and reaches(each, step_id) for each in unfinished) else "skipped"
+
+
+def graph_of(stored: PipelineVersionRecord) -> Graph | None:
+    """The graph of a stored definition; None when this program cannot read it (a newer one wrote it)."""
+    try:
+        return Graph(definition_of(stored))
+    except PipelineDefinitionError:
+        return None
 
 
 def as_object(recorded: Any) -> Mapping[str, Any]:
