@@ -144,6 +144,8 @@ def export(
 
     {"execution", "definition", "steps", "interactions", "logs"}, every payload whole. A file is there whole or not at
     all.
+
+    Exit status: 0 written, 1 no such execution, or the file cannot be written.
     """
 
     async def work() -> None:

@@ -1,3 +1,7 @@
+import subprocess
+import sys
+from pathlib import Path
+
 import pytest
 import typer.main
 
@@ -51,3 +55,23 @@ def test_the_commands_are_these() -> None:
 def test_who_runs_something_is_told_the_exit_statuses(words: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
     shown = " ".join(command_on("", monkeypatch)(*words, "--help").stdout.split())
     assert "0 completed, 1 failed or cancelled, 2 could not start (nothing is recorded), 3 waits for a person" in shown
+
+
+@pytest.mark.parametrize(
+    "words",
+    [words for words in every_command() if words[-1:] in (["cancel"], ["rerun"], ["delete"], ["archive"], ["logs"])],
+    ids=" ".join,
+)
+def test_who_changes_something_is_told_the_exit_statuses(words: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    assert "Exit status: 0 " in command_on("", monkeypatch)(*words, "--help").stdout
+
+
+def test_the_script_and_the_module_are_the_same_command_line() -> None:
+    script, module = [str(Path(sys.executable).with_name("ia-modules"))], [sys.executable, "-m", "ia_modules.cli"]
+    for words in (["--version"], ["--help"], ["executions", "--help"], ["nonsense"]):
+        done = [
+            subprocess.run([*command, *words], capture_output=True, text=True, timeout=60, check=False)
+            for command in (script, module)
+        ]
+        assert len({(each.returncode, each.stdout, each.stderr) for each in done}) == 1
+        assert "ia-modules" in done[0].stdout + done[0].stderr
