@@ -97,7 +97,6 @@ def import_pipeline(
                 await client.unarchive(slug)
             return registered
 
-
     registered = run(work(), status=ExitStatus.NOT_STARTED)
     kept = kept_line(registered, slug, file)
     if as_json:

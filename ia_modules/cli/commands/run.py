@@ -11,8 +11,10 @@ from ia_modules.cli.options.input import Input, read_input
 from ia_modules.cli.options.pipeline import NewVersion, is_file, pipeline_of_file, refusals
 from ia_modules.cli.options.time import future
 from ia_modules.cli.output.ending import print_queued
-from ia_modules.cli.output.terminal import AsJson, ExitStatus
+from ia_modules.cli.output.terminal import AsJson, ExitStatus, warn
 from ia_modules.cli.output.terminal import run as do
+from ia_modules.client import Client
+from ia_modules.models import ExecutionId, ExecutionSummary
 from ia_modules.pipeline.code import LoadedPipeline
 from ia_modules.pipeline.core import ExecutionContext
 from ia_modules.pipeline.executor import LocalExecutor
@@ -70,11 +72,22 @@ def run(
                     run_at=run_at,
                     idempotency_key=idempotency_key,
                 )
-                summary = await client.summary(queued.execution_id)
+                summary = await _summary(client, queued.execution_id)
                 print_queued(summary, same_database(context), as_json=as_json, created=queued.created)
                 return
             started = await client.start(source, input_data, ExecutionContext(trigger="cli"), new_version=new_version)
+            await _summary(client, started.execution_id)
             status = await run_in_view(client, started, same_database(context), as_json=as_json)
         leave(status, executor)
 
     do(work(), status=ExitStatus.NOT_STARTED)
+
+
+async def _summary(client: Client, execution_id: ExecutionId) -> ExecutionSummary:
+    """The execution as it begins; says so when it runs another version than the current one."""
+    summary = await client.summary(execution_id)
+    pipeline = await client.pipeline(summary.pipeline_id)
+    if summary.pipeline_version != pipeline.current_version:
+        runs = f"This runs version {summary.pipeline_version} of {pipeline.slug}"
+        warn(f"{runs}; version {pipeline.current_version} stays the current one.")
+    return summary

@@ -24,7 +24,7 @@ from ia_modules.pipeline.document.definition import PipelineDefinition
 from ia_modules.pipeline.loader import Examination, document_of, examine, syntax_of
 
 NewVersion = Annotated[
-    bool, typer.Option("--new-version", help="The slug stands for another definition: make this its next version.")
+    bool, typer.Option("--new-version", help="The slug stands for another definition: store this as its next version.")
 ]
 
 _SUFFIXES = (".json", ".yaml", ".yml")
@@ -119,7 +119,7 @@ async def refusals(client: Client, slug: str, version: int | None = None) -> Asy
         raise not_started(f"{found} To delete them too: --with-history. To keep them: {keep}.") from None
     except PipelineConflict as conflict:
         found = f"Pipeline {slug!r} exists with another definition (version {conflict.current_version})."
-        hint = "Add --new-version to make this one its next version, or give it a slug of its own."
+        hint = "Add --new-version to store this one as its next version, or give it a slug of its own."
         raise not_started(f"{found} {hint}") from None
     except PipelineDefinitionError as wrong:
         stored = await client.version(slug, version)

@@ -44,6 +44,20 @@ def test_another_definition_under_the_same_slug_is_refused_unless_it_is_said(com
     assert newest(command)["pipeline_version"] == 2
 
 
+def test_the_version_that_runs_is_said_where_another_stays_the_current_one(command: Command, tmp_path: Path) -> None:
+    first = nightly(tmp_path)
+    assert "stays the current one" not in command("run", first).stderr
+    (tmp_path / "other").mkdir()
+    second = nightly(tmp_path / "other", outputs={})
+    command("pipelines", "import", second, "--new-version")
+    for words in ([], ["--detach"]):
+        result = command("run", first, *words)
+        assert result.exit_code == 0
+        assert "This runs version 1 of nightly; version 2 stays the current one.\n" in result.stderr
+        assert newest(command)["pipeline_version"] == 1
+    assert json.loads(command("pipelines", "list", "--json").stdout)[0]["current_version"] == 2
+
+
 def test_what_changes_nothing_is_a_warning_when_a_file_runs(command: Command, tmp_path: Path) -> None:
     result = command("run", nightly(tmp_path, retires=3))
     assert result.exit_code == 0
