@@ -15,7 +15,7 @@ __all__ = ["app"]
 
 app = typer.Typer(
     name="ia-modules",
-    help="Run pipelines, every execution and every step on record while it happens; look at what ran, and serve it.",
+    help="Run pipelines with every execution and step on record as it happens; look at executions, and serve them.",
     epilog="Example: ia-modules run pipelines/nightly.json",
     rich_markup_mode=None,
     no_args_is_help=True,

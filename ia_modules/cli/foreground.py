@@ -19,9 +19,9 @@ _LAST_LOOK_SECONDS = 10.0  # for the view to catch up with what is on record
 
 
 async def carry_out(client: Client, started: StartedExecution, view: View, *, after: int = 0) -> Ending:
-    """Run an execution as far as it goes, in view of what comes after a sequence.
+    """Run an execution as far as it goes, and show its changes after a sequence.
 
-    Ctrl-C and SIGTERM cancel it, on record; a second one ends the process at once, and leaves it as it stands.
+    Ctrl-C and SIGTERM cancel it, on record; a second one ends the process at once, and changes nothing on record.
     """
     execution_id = started.execution_id
     running = asyncio.create_task(started.to_end(), name=f"run:{execution_id}")
@@ -44,7 +44,7 @@ async def carry_out(client: Client, started: StartedExecution, view: View, *, af
 
 
 async def watch(client: Client, execution_id: ExecutionId, view: View) -> Ending | None:
-    """Show an execution that somebody else runs, until it ends; None when Ctrl-C ended the watching first."""
+    """Show an execution until it ends, whichever process runs it; None when Ctrl-C ended the watching first."""
     watching = asyncio.create_task(_show_until_ended(client, execution_id, view), name=f"view:{execution_id}")
     with interrupted_by(watching.cancel):
         await asyncio.wait([watching])
@@ -81,7 +81,7 @@ async def _ending(client: Client, execution_id: ExecutionId, error: IAModulesErr
 
 
 def _error_of(running: asyncio.Task[object]) -> IAModulesError | None:
-    """Why it did not end well; what is no error of ours is a mistake in here, and raised."""
+    """The error that kept the run from its end; None when there is none. An error that is not ours is raised."""
     if running.cancelled():
         return None
     error = running.exception()

@@ -42,7 +42,7 @@ from ia_modules.tracker.lists import ExecutionPage
 
 app = typer.Typer(
     name="executions",
-    help="What ran, and what runs: look at it, watch it, end it, go on with it, run it again, delete it.",
+    help="Executions on record: look at them, watch, cancel, resume, run again, export, delete.",
     epilog="Example: ia-modules executions list --status failed",
     rich_markup_mode=None,
 )

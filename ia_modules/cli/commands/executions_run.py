@@ -37,7 +37,7 @@ def watch(
     database_url: Database = DEFAULT_DATABASE,
     as_json: AsJson = False,
 ) -> None:
-    """Watch an execution that any process runs, until it ends. Ctrl-C only ends the watching.
+    """Watch an execution until it ends, whichever process runs it. Ctrl-C only ends the watching.
 
     With --json: one line of JSON for each change, {"type", "sequence", "data"}, the whole result as the last.
 
@@ -63,21 +63,23 @@ def resume(
     context: typer.Context,
     execution_id: OneExecution,
     file: Annotated[
-        str | None, typer.Option("--file", metavar="FILE", help="Where the pipeline is now; the same definition.")
+        str | None,
+        typer.Option("--file", metavar="FILE", help="Where the file is now; with the same definition."),
     ] = None,
     take_over: Annotated[
-        bool, typer.Option("--take-over", help="Also when another process runs it: that one stops.")
+        bool, typer.Option("--take-over", help="Take it from a process that runs it: that one stops.")
     ] = False,
     wait: Annotated[
-        bool, typer.Option("--wait/--no-wait", help="Wait until a process that is silent counts as gone.")
+        bool, typer.Option("--wait/--no-wait", help="Whether to wait until a silent process counts as gone.")
     ] = True,
     database_url: Database = DEFAULT_DATABASE,
     as_json: AsJson = False,
 ) -> None:
-    """Go on with an execution that failed, was cancelled, or was left behind. What has completed is not run again.
+    """Go on with an execution that failed, was cancelled, or lost its process. Completed steps are not run again.
 
-    It goes on with the version of the pipeline that it began with, in this process. While another process runs it, this
-    waits: when that one is silent for as long as its lease, it counts as gone; when it is heard of, nothing is done.
+    It goes on in this process, with the version of the pipeline that it began with. If another process seems to run it,
+    the command waits until that one counts as gone: silent for longer than its lease. If that one turns out to live,
+    nothing is changed.
 
     Exit status: 0 completed, 1 failed or cancelled, 2 could not start (nothing is recorded), 3 waits for a person.
     """

@@ -1,4 +1,4 @@
-"""``ia-modules pipelines``: what is registered, whether files are right, and what they look like."""
+"""``ia-modules pipelines``: registered pipelines, and pipeline files."""
 
 from enum import StrEnum
 from typing import Annotated, Any
@@ -10,6 +10,7 @@ from ia_modules.cli.options.confirmation import DryRun, Yes, confirm
 from ia_modules.cli.options.database import DEFAULT_DATABASE, Database, client_of
 from ia_modules.cli.options.pipeline import (
     FileCheck,
+    FileOrSlug,
     NewVersion,
     check_file,
     definition_of_file,
@@ -39,7 +40,7 @@ from ia_modules.worker.folders import kept_line, register_file
 
 app = typer.Typer(
     name="pipelines",
-    help="What is registered, whether files are right, and what they look like.",
+    help="Registered pipelines, and pipeline files: list, import, check, draw, archive, delete.",
     epilog="Example: ia-modules pipelines validate pipelines/*.json",
     rich_markup_mode=None,
 )
@@ -111,7 +112,7 @@ def validate(
     files: Annotated[list[str], typer.Argument(metavar="FILE...", help="Pipeline files, JSON or YAML.")],
     as_json: AsJson = False,
 ) -> None:
-    """Say everything that is wrong with pipeline files, and where. Their step modules are imported; nothing is run.
+    """Check pipeline files, and print every problem with its place. Step modules are imported; nothing is run.
 
     Exit status: 0 all are right, 2 something is wrong.
     """
@@ -127,7 +128,7 @@ def validate(
 
 @app.command(epilog="Example: ia-modules pipelines graph pipelines/nightly.json --format mermaid > nightly.mmd")
 def graph(
-    source: Annotated[str, typer.Argument(metavar="FILE|SLUG", help="A pipeline file, or what is registered.")],
+    source: FileOrSlug,
     form: Annotated[
         Format, typer.Option("--format", metavar="FORMAT", help="text (its shape), mermaid, or dot (Graphviz).")
     ] = Format.TEXT,
@@ -154,7 +155,7 @@ def _last(pipeline: PipelineSummary) -> str | Text:
 
 @app.command(epilog="Example: ia-modules pipelines schema nightly > nightly-input.json")
 def schema(
-    source: Annotated[str, typer.Argument(metavar="FILE|SLUG", help="A pipeline file, or what is registered.")],
+    source: FileOrSlug,
     database_url: Database = DEFAULT_DATABASE,
 ) -> None:
     """Print the JSON Schema of a pipeline's input, for forms, editors and other programs. No code is imported.

@@ -8,7 +8,7 @@ import typer
 from ia_modules.cli.foreground import leave, run_in_view
 from ia_modules.cli.options.database import DEFAULT_DATABASE, Database, client_of, same_database
 from ia_modules.cli.options.input import Input, read_input
-from ia_modules.cli.options.pipeline import NewVersion, is_file, pipeline_of_file, refusals
+from ia_modules.cli.options.pipeline import FileOrSlug, NewVersion, is_file, pipeline_of_file, refusals
 from ia_modules.cli.options.time import future
 from ia_modules.cli.output.ending import print_queued
 from ia_modules.cli.output.terminal import AsJson, ExitStatus, warn
@@ -25,9 +25,9 @@ EXAMPLE = """Example: ia-modules run pipelines/nightly.json --input '{"day": 24}
 
 def run(
     context: typer.Context,
-    pipeline: Annotated[str, typer.Argument(metavar="FILE|SLUG", help="A pipeline file, or what is registered.")],
+    pipeline: FileOrSlug,
     input_text: Input = None,
-    detach: Annotated[bool, typer.Option("--detach", help="Only queue it; a worker runs it.")] = False,
+    detach: Annotated[bool, typer.Option("--detach", help="Only queue it, for a worker to run.")] = False,
     priority: Annotated[
         int, typer.Option(min=-(2**31), max=2**31 - 1, help="With --detach: the highest is taken first.")
     ] = 0,
@@ -42,7 +42,7 @@ def run(
     database_url: Database = DEFAULT_DATABASE,
     as_json: AsJson = False,
 ) -> None:
-    """Run a pipeline and watch it. Ctrl-C cancels it, on record.
+    """Run a pipeline and watch it. Ctrl-C cancels the execution, on record.
 
     With --json: one line of JSON for each change, {"type", "sequence", "data"}, the whole result as the last. What
     steps print themselves goes to stderr then, and in a pipe.

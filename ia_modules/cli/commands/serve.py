@@ -86,7 +86,7 @@ def _end_well(number: int, frame: FrameType | None) -> None:
 
 
 async def _prepare(database_url: str) -> str:
-    """Find out what is wrong with a database before anything listens; returns its URL without a password."""
+    """Open the database before anything listens, so that its errors come first; returns its URL without a password."""
     async with DatabaseManager(database_url) as database:
         return database.safe_url
 

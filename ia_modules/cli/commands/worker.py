@@ -1,4 +1,4 @@
-"""``ia-modules worker``: runs what is queued, without a server."""
+"""``ia-modules worker``: runs queued executions, without a server."""
 
 import asyncio
 from typing import Annotated
@@ -30,7 +30,7 @@ def worker(
     grace_seconds: Grace = DEFAULT_GRACE_SECONDS,
     database_url: Database = DEFAULT_DATABASE,
 ) -> None:
-    """Run what is queued until Ctrl-C or SIGTERM; what has not ended by then is handed to other workers.
+    """Run queued executions until Ctrl-C or SIGTERM; those that have not ended by then are handed to other workers.
 
     A second Ctrl-C ends it at once; others take over what it leaves when its lease is over.
     """
@@ -48,7 +48,7 @@ async def _work(
         stop = asyncio.Event()
 
         def stopped() -> None:
-            _tell(f"Stopping: what runs may end within {grace_seconds:g} s. Once more ends this process at once.")
+            _tell(f"Stopping: executions may end within {grace_seconds:g} s. Once more ends this process at once.")
             stop.set()
 
         working = Worker(database, tracker, slots=slots, executor=executor, grace_seconds=grace_seconds, tell=_tell)

@@ -23,6 +23,9 @@ from ia_modules.pipeline.code import LoadedPipeline, StepModules, load_pipeline
 from ia_modules.pipeline.document.definition import PipelineDefinition
 from ia_modules.pipeline.loader import Examination, document_of, examine, syntax_of
 
+FileOrSlug = Annotated[
+    str, typer.Argument(metavar="FILE|SLUG", help="A pipeline file, or the slug of a registered pipeline.")
+]
 NewVersion = Annotated[
     bool, typer.Option("--new-version", help="The slug stands for another definition: store this as its next version.")
 ]
@@ -51,10 +54,10 @@ def is_file(source: str) -> bool:
 
 
 def check_file(path: str, *, strict: bool) -> FileCheck:
-    """Read a pipeline file and import its code; the modules beside it come first.
+    """Read a pipeline file and import its code; modules in its folder come first.
 
     Args:
-        strict: for what is stored or validated; unknown keys and steps out of reach are errors then.
+        strict: unknown keys and unreachable steps are errors; for files that are stored or validated.
     """
     try:
         document = document_of(_text_of(path), syntax_of(path))
@@ -70,7 +73,7 @@ def check_file(path: str, *, strict: bool) -> FileCheck:
 
 
 def pipeline_of_file(path: str) -> LoadedPipeline:
-    """A pipeline file to be run; what is odd about it goes to stderr.
+    """A pipeline file to be run; its warnings are printed.
 
     Raises:
         Exit: it cannot be run; all its problems have been printed.

@@ -42,7 +42,7 @@ def print_ending(ending: Ending, same_database: str) -> None:
     took = "" if record.duration_seconds is None else f" after {duration(record.duration_seconds)}"
     if ending.error is not None:
         warn(f"Error: {ending.error}")
-        _print_hints(("How it stands", look))
+        _print_hints(("Its details", look))
         return
     match record.status:
         case ExecutionStatus.COMPLETED:
@@ -61,7 +61,7 @@ def print_ending(ending: Ending, same_database: str) -> None:
             _print_hints(("All details", look), ("Try again from there", resume))
         case _:
             warn(f"\nIt is {record.status}.")
-            _print_hints(("How it stands", look))
+            _print_hints(("Its details", look))
 
 
 def print_queued(execution: ExecutionSummary, same_database: str, *, as_json: bool, created: bool = True) -> None:

@@ -20,7 +20,7 @@ class Row:
 
     Attributes:
         word: its status, or ``pending``, ``skipped`` or ``not run`` for a step that has not begun.
-        note: what is to be as_object of it on one line.
+        note: one line of details; empty when there are none.
         step: its newest attempt; None before the first.
     """
 

@@ -76,7 +76,7 @@ def run(work: Coroutine[Any, Any, T], *, status: int = 1) -> T:
 
 
 def fail(message: str, *, status: int = 1) -> typer.Exit:
-    """Say what is wrong; raise what this returns."""
+    """Print an error; the caller raises what this returns."""
     typer.echo(f"Error: {plain(message)}", err=True)
     return typer.Exit(status)
 
@@ -103,7 +103,7 @@ def print_line(*parts: str | Text | tuple[str, str], out: Console | None = None)
 
 
 def print_table(header: Sequence[str], rows: Iterable[Sequence[str | Text]]) -> None:
-    """Columns as wide as what they hold. A terminal's edge cuts the lines: what matters least stands last."""
+    """Columns as wide as what they hold. A terminal's edge cuts the lines: the least important column comes last."""
     lines = [[Text(name, style="bold") for name in header]]
     lines += [[cell if isinstance(cell, Text) else Text(one_line(cell)) for cell in row] for row in rows]
     widths = [max(cell.cell_len for cell in column) for column in zip(*lines, strict=True)]

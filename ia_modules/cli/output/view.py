@@ -1,7 +1,7 @@
 """What is seen of an execution while it runs: a live view on a terminal, lines in a pipe, JSON for programs.
 
-What steps print themselves stands above the live view; where there is none it goes to stderr, so that stdout has only
-what is promised.
+What steps print themselves appears above the live view; where there is none it goes to stderr, so that stdout has
+nothing else.
 """
 
 import os
@@ -36,11 +36,11 @@ class View(Protocol):
     def show(self, changes: Changes) -> None: ...
 
     def say(self, sentence: str) -> None:
-        """Something that is not of the execution, such as what Ctrl-C does."""
+        """A sentence about the command itself, such as what Ctrl-C does."""
         ...
 
     def end(self, record: ExecutionRecord) -> None:
-        """The last of it: the execution as it stands, with its output."""
+        """The end: the execution with its output."""
         ...
 
 
@@ -173,4 +173,4 @@ def write_line(out: TextIO, line: str) -> None:
         out.write(f"{line}\n")
         out.flush()
     except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), out.fileno())  # what is left in the buffer, and what comes
+        os.dup2(os.open(os.devnull, os.O_WRONLY), out.fileno())  # for the rest of the buffer, and everything after it
