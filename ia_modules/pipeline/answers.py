@@ -1,4 +1,4 @@
-"""What comes of a question to a person: the answer, or what was said to happen when nobody answers in time."""
+"""What a question to a person leads to: its answer, or what ``on_timeout`` says where nobody answers in time."""
 
 from collections.abc import Mapping
 from typing import Any, cast
@@ -15,36 +15,36 @@ from ia_modules.pipeline.tokens import Route
 from ia_modules.transitions import NewInteraction
 
 
-def new_interaction(asked: HumanInput, attempt: StepExecutionId, result: Mapping[str, Any]) -> NewInteraction:
-    """The question as it is kept; who answers sees what the step returned with it."""
+def new_interaction(question: HumanInput, attempt: StepExecutionId, result: Mapping[str, Any]) -> NewInteraction:
+    """The question as it is stored, with what the step returned beside it, for the person who answers."""
     shown = answered(result, None)
     del shown["human_input"]
     return NewInteraction(
         interaction_id=new_id(),
         step_execution_id=attempt,
-        ui_schema=encode(asked.ui_schema, "ui_schema"),
-        prompt=asked.prompt,
+        ui_schema=encode(question.ui_schema, "ui_schema"),
+        prompt=question.prompt,
         data=encode(shown, "data of a question"),
-        assigned_users=encode(list(asked.assigned_users), "assigned_users"),
-        on_timeout=encode(asked.on_timeout, "on_timeout"),
-        timeout_seconds=asked.timeout_seconds,
+        assigned_users=encode(list(question.assigned_users), "assigned_users"),
+        on_timeout=encode(question.on_timeout, "on_timeout"),
+        timeout_seconds=question.timeout_seconds,
     )
 
 
-def settled(run: RecordedRun, question: InteractionRecord, graph: Graph) -> Outcome | None:
-    """What comes of a waiting step run; None while its question is open."""
+def answer_outcome(run: RecordedRun, question: InteractionRecord, graph: Graph) -> Outcome | None:
+    """The outcome of a waiting step run; None while its question is open."""
     step_id, returned = run.run.key.step_id, cast("dict[str, Any]", run.last.output_data or {})
     if question.status == "answered":
-        return _led_on(step_id, answered(returned, question.response))
+        return _outcome(step_id, answered(returned, question.response))
     if question.deadline_at is None or not question.is_overdue:
         return None
     if isinstance(question.on_timeout, dict):
-        return _led_on(step_id, answered(returned, question.on_timeout))
+        return _outcome(step_id, answered(returned, question.on_timeout))
     if step_id in graph.on_timeout:
-        return _led_on(step_id, answered(returned, None), timeout_route(graph, step_id))
+        return _outcome(step_id, answered(returned, None), timeout_route(graph, step_id))
     waited = question.deadline_at - question.created_at
     return Outcome(error=HumanInputTimeout(step_id, round(waited.total_seconds(), 3)))
 
 
-def _led_on(step_id: str, result: dict[str, Any], routes: tuple[Route, ...] | None = None) -> Outcome:
+def _outcome(step_id: str, result: dict[str, Any], routes: tuple[Route, ...] | None = None) -> Outcome:
     return Outcome(result, encode(result, f"result of step {step_id!r}"), routes=routes)

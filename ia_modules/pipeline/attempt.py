@@ -1,12 +1,12 @@
 """One attempt of a step, from its code to what is to be recorded of it. Knows nothing of journals."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, cast
 
 import orjson
 
-from ia_modules.errors import ConditionError, StepError
+from ia_modules.errors import ConditionError, PayloadError, StepError
 from ia_modules.models import JsonText
 from ia_modules.payload import PAYLOAD_LIMIT_BYTES, clean_text, encode
 from ia_modules.pipeline.code import LoadedPipeline
@@ -17,7 +17,7 @@ from ia_modules.pipeline.document.human_input import HUMAN_INPUT_REQUIRED, Human
 from ia_modules.pipeline.document.retry import retry_delay, should_retry
 from ia_modules.pipeline.document.scope import Scope
 from ia_modules.pipeline.executor import StepExecutor
-from ia_modules.pipeline.inputs import check_result
+from ia_modules.pipeline.inputs import StepInput, check_result, step_config, step_input
 from ia_modules.pipeline.results import result_of, step_error_result
 from ia_modules.pipeline.routing import functions_asked
 from ia_modules.pipeline.tokens import Route
@@ -29,7 +29,8 @@ class Work:
 
     Attributes:
         step: the object that runs; None where the step has no code of its own.
-        data: what it is given, encoded: each attempt gets a fresh copy.
+        data: its input, encoded: each attempt gets a fresh copy.
+        input: its input, as the record needs it.
         scope: what is known before it.
         failures: attempts of this step run that have failed so far.
         refused: why it cannot even begin.
@@ -40,6 +41,7 @@ class Work:
     step: Step | None
     config: Mapping[str, Any]
     data: JsonText
+    input: StepInput
     scope: Scope
     failures: int
     refused: StepError | None = None
@@ -70,6 +72,32 @@ class Outcome:
     routes: tuple[Route, ...] | None = None
 
 
+def prepare(
+    pipeline: LoadedPipeline, definition: StepDefinition, scope: Scope, *, failures: int, refused: StepError | None
+) -> Work:
+    """The attempt that follows so many failures of its step run: config, input and object are made now.
+
+    Args:
+        refused: why it must not begin; None: it may, if all of these can be made.
+    """
+    config: dict[str, Any] = {}
+    step: Step | None = None
+    step_data, data = StepInput({}, is_state=not definition.inputs), NO_INPUT
+    try:
+        config = step_config(definition, scope)
+        step_data = step_input(definition, scope)
+        # only declared inputs are stored, so only they have a limit
+        limit_bytes = _ANY_SIZE if step_data.is_state else PAYLOAD_LIMIT_BYTES
+        data = encode(step_data.data, f"input of step {definition.id!r}", limit_bytes=limit_bytes)
+        step = pipeline.new_step(definition, config)
+    except StepError as error:
+        refused = refused or error
+    except PayloadError as error:
+        refused = refused or StepError(definition.id, str(error))
+    handling = pipeline.definition.error_handling_of(definition)
+    return Work(definition, handling, step, config, data, step_data, scope, failures, refused)
+
+
 async def make_attempt(work: Work, pipeline: LoadedPipeline, executor: StepExecutor, *, draw: float) -> Outcome:
     """Run the step's code, then what its error handling says, then the functions that its paths ask.
 
@@ -82,40 +110,44 @@ async def make_attempt(work: Work, pipeline: LoadedPipeline, executor: StepExecu
     outcome = await _run(work, executor, draw=draw)
     if outcome.result is None or outcome.question is not None:
         return outcome
-    return await ask_functions(outcome, work, pipeline, executor)
+    return await call_functions(outcome, work.definition.id, work.scope, pipeline, executor)
 
 
-async def ask_functions(outcome: Outcome, work: Work, pipeline: LoadedPipeline, executor: StepExecutor) -> Outcome:
-    """The outcome with the answers of the functions on the step's paths; a function that fails, fails the step."""
+async def call_functions(
+    outcome: Outcome, step_id: str, scope: Scope, pipeline: LoadedPipeline, executor: StepExecutor
+) -> Outcome:
+    """The outcome with the answers of the functions on the step's paths; a function that fails, fails the step.
+
+    Args:
+        scope: what is known before the step.
+    """
     assert outcome.result is not None
-    step_id = work.definition.id
-    scope = work.scope.after(step_id, outcome.result, succeeded=outcome.succeeded)
+    after = scope.after(step_id, outcome.result, succeeded=outcome.succeeded)
     verdicts: dict[FunctionCall, Verdict] = {}
-    for asked in functions_asked(pipeline.graph, step_id):
-        if asked in verdicts:
+    for call in functions_asked(pipeline.graph, step_id):
+        if call in verdicts:
             continue
         try:
             answer = await executor.execute(
-                work.step or Step(step_id),
-                pipeline.functions[asked],
-                dict(scope.state),
-                dict(asked.parameters),
-                timeout_seconds=asked.timeout_seconds,
+                step_id,
+                pipeline.functions[call],
+                dict(after.state),
+                dict(call.parameters),
+                timeout_seconds=call.timeout_seconds,
             )
-            holds, said = bool(answer), clean_text(answer)[:100]
+            verdicts[call] = Verdict(bool(answer), f"{call} said {clean_text(answer)[:100]}")
         except Exception as error:  # noqa: BLE001 - user code: whatever it raises is the step's failure
-            failed = ConditionError(step_id, str(asked), f"failed: {type(error).__name__}: {clean_text(error)}")
+            failed = ConditionError(step_id, str(call), f"failed: {type(error).__name__}: {clean_text(error)}")
             failed.__cause__ = error
             return Outcome(error=failed)
-        verdicts[asked] = Verdict(holds, f"{asked} said {said}")
-    return Outcome(outcome.result, outcome.stored, outcome.error, outcome.succeeded, verdicts=verdicts)
+    return replace(outcome, verdicts=verdicts)
 
 
 async def _run(work: Work, executor: StepExecutor, *, draw: float) -> Outcome:
     try:
         if work.refused is not None:
             raise work.refused
-        return _kept(await _call(work, executor), work)
+        return _decoded(await _call(work, executor), work)
     except Exception as error:  # noqa: BLE001 - user code: whatever it raises is the step's failure
         return await _failed(error, work, executor, draw=draw)
 
@@ -129,7 +161,7 @@ async def _call(work: Work, executor: StepExecutor) -> Any:
         case "task":
             assert work.step is not None
             return await executor.execute(
-                work.step,
+                work.definition.id,
                 entry_of(work.step),
                 orjson.loads(work.data),
                 timeout_seconds=work.definition.timeout_seconds,
@@ -144,14 +176,13 @@ async def _failed(error: Exception, work: Work, executor: StepExecutor, *, draw:
     if not refused and handling.enable_fallback and work.step is not None and fallback is not None:
         try:
             value = await executor.execute(
-                work.step,
+                work.definition.id,
                 fallback,
                 orjson.loads(work.data),
                 error,
                 timeout_seconds=work.definition.timeout_seconds,
             )
-            kept = _kept(value, work)
-            return Outcome(kept.result, kept.stored, error, question=kept.question)
+            return replace(_decoded(value, work), error=error)
         except Exception as second:  # noqa: BLE001 - user code again
             second.__context__ = error
             error = second
@@ -161,7 +192,7 @@ async def _failed(error: Exception, work: Work, executor: StepExecutor, *, draw:
     return Outcome(error=error)
 
 
-def _kept(value: Any, work: Work) -> Outcome:
+def _decoded(value: Any, work: Work) -> Outcome:
     """The result as later steps see it: what JSON makes of it.
 
     Raises:
@@ -179,3 +210,7 @@ def _kept(value: Any, work: Work) -> Outcome:
 def entry_of(step: Step) -> Any:
     """The method to call: ``execute`` where the class has its own, else ``run``."""
     return step.run if type(step).execute is Step.execute else step.execute
+
+
+NO_INPUT = encode({}, "no input")
+_ANY_SIZE = 2**62

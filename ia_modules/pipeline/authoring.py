@@ -235,8 +235,8 @@ class Flow:
 
     def load(self) -> LoadedPipeline:
         """The definition with its code."""
-        given: dict[str, StepFactory] = {step_id: factory_of(code) for step_id, code in self._code.items()}
-        return load_pipeline(self.definition, StepModules(), given=given)
+        factories: dict[str, StepFactory] = {step_id: factory_of(code) for step_id, code in self._code.items()}
+        return load_pipeline(self.definition, StepModules(), given=factories)
 
     async def run(
         self,
@@ -251,7 +251,7 @@ class Flow:
         return await pipeline.run(input_data, execution_context, new_version=new_version)
 
     def _document(self) -> dict[str, Any]:
-        said = {
+        keys = {
             "slug": self.slug,
             "description": self.description,
             "parameters": self.parameters,
@@ -264,7 +264,7 @@ class Flow:
         start = first or (self._steps[0]["id"] if self._steps else "")
         return {
             "name": self.name,
-            **{key: value for key, value in said.items() if value is not None},
+            **{key: value for key, value in keys.items() if value is not None},
             "steps": self._steps,
             "flow": {"start_at": start, "paths": self._paths},
         }

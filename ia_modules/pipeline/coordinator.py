@@ -1,9 +1,9 @@
-"""One execution under way: what ended is recorded together with what starts because of it, in one transition.
+"""One running execution: what ended is written together with what starts because of it, in one transition.
 
     attempts that ended → decide (pure) → one transition → attempts that start
 
-There is one coordinator per execution, and what it decides never depends on which attempt ended first. A first run and
-a resumed one are the same code: they only differ in what stands in the records when it begins.
+An execution has one coordinator. Its decisions never depend on which attempt ended first. A first run and a resumed one
+are the same code: they differ in the records that are there when it begins.
 """
 
 import asyncio
@@ -29,14 +29,13 @@ from ia_modules.models import (
     StepStatus,
     new_id,
 )
-from ia_modules.payload import PAYLOAD_LIMIT_BYTES, clean_text, encode
-from ia_modules.pipeline.answers import new_interaction, settled
-from ia_modules.pipeline.attempt import Outcome, Work, ask_functions, make_attempt
+from ia_modules.payload import clean_text, encode
+from ia_modules.pipeline.answers import answer_outcome, new_interaction
+from ia_modules.pipeline.attempt import Outcome, Work, call_functions, make_attempt, prepare
 from ia_modules.pipeline.code import LoadedPipeline
-from ia_modules.pipeline.core import Step, StepContext
+from ia_modules.pipeline.core import StepContext
 from ia_modules.pipeline.document.scope import Scope
 from ia_modules.pipeline.executor import StepExecutor
-from ia_modules.pipeline.inputs import step_config, step_input
 from ia_modules.pipeline.journal import Journal
 from ia_modules.pipeline.notes import Notes
 from ia_modules.pipeline.recorded import (
@@ -68,7 +67,7 @@ from ia_modules.transitions import (
 
 @dataclass(slots=True)
 class _Attempts:
-    """What was made of a step run so far; ``failures`` leaves out what was lost with its process."""
+    """The attempts of a step run so far. ``failures`` leaves out those that were lost with their process."""
 
     made: int = 0
     failures: int = 0
@@ -76,7 +75,7 @@ class _Attempts:
 
 @dataclass(frozen=True, slots=True)
 class _Due:
-    """An attempt that is on record and may begin now, after a delay."""
+    """An attempt that is on record and whose delay is over."""
 
     key: StepRunKey
     start: StepStart
@@ -85,11 +84,11 @@ class _Due:
 
 @dataclass(frozen=True, slots=True)
 class _Ended:
-    """An attempt that is over; ``outcome`` None: it was stopped."""
+    """An attempt that is over. ``scope``: what was known before it; ``outcome`` None: it was stopped."""
 
     key: StepRunKey
     attempt: StepExecutionId
-    work: Work
+    scope: Scope
     notes: Notes
     outcome: Outcome | None
 
@@ -107,7 +106,7 @@ class _Batch:
 
 
 class Coordinator:
-    """Brings one execution to its end, or to where only people can go on.
+    """Runs one execution to its end, or until it only waits for people.
 
     Attributes:
         error: why it failed; None unless it did so here.
@@ -118,7 +117,7 @@ class Coordinator:
         pipeline: LoadedPipeline,
         journal: Journal,
         lease: Lease,
-        given: Mapping[str, Any],
+        input_data: Mapping[str, Any],
         *,
         services: ServiceRegistry,
         executor: StepExecutor,
@@ -129,30 +128,30 @@ class Coordinator:
         """Take up an execution.
 
         Args:
-            given: its input, with the defaults of the parameters.
+            input_data: its input, with the defaults of the parameters.
             draw: uniform in [0, 1), for the delays of retries.
-            runs: what is on record of it, when it is resumed.
-            managed: a worker runs it: when its task is cancelled, it goes back into the queue, not to its end.
+            runs: its recorded step runs, when it is resumed.
+            managed: a worker runs it. When its task is cancelled, the execution goes back into the queue.
         """
         self.error: Exception | None = None
-        self._pipeline, self._journal, self._lease, self._given = pipeline, journal, lease, given
+        self._pipeline, self._journal, self._lease, self._input_data = pipeline, journal, lease, input_data
         self._services, self._executor, self._draw = services, executor, draw
         self._managed = managed
         self._runs = list(runs)
         self._state = state_of(pipeline.graph, self._runs)
         self._results = {run.run.key: result for run in self._runs if (result := run.result) is not None}
-        self._behind: dict[StepRunKey, Scope] = {}
+        self._scopes_after: dict[StepRunKey, Scope] = {}
         self._attempts = {run.run.key: _Attempts(run.attempts, run.failures) for run in self._runs}
         self._loop_began: dict[str, float] = {}
         self._tasks: set[asyncio.Task[_Due | _Ended]] = set()
 
     async def to_end(self) -> ExecutionStatus:
-        """Run until nothing more can run here; the status that is on record then.
+        """Run until nothing more can run here; returns the status that is on record then.
 
         Raises:
-            LeaseLost: another process has claimed the execution; what ran here was stopped, nothing more was written.
-            asyncio.CancelledError: this task was cancelled; the execution is on record as cancelled, or, when it is
-                managed, as pending.
+            LeaseLost: another process has claimed the execution. Its steps were stopped here; nothing more was written.
+            asyncio.CancelledError: this task was cancelled. The execution is cancelled on record; a managed one is
+                pending.
         """
         cancelled = ExecutionUpdate(status=ExecutionStatus.CANCELLED)
         cancellation = asyncio.create_task(self._journal.cancellation(self._lease.execution_id))
@@ -173,7 +172,7 @@ class Coordinator:
             await record_before(interrupted, ending)
             raise
         except (TrackerError, DatabaseError):
-            raise  # it cannot be written any more: the records stand, for whoever resumes it
+            raise  # nothing more can be written: the records stay as they are, and may be resumed
         except Exception as error:
             failed = ExecutionUpdate(status=ExecutionStatus.FAILED, failure=Failure.of(error))
             await uninterrupted(self._end(failed), "fail")
@@ -200,7 +199,7 @@ class Coordinator:
                 self._begin_run(start, batch)
         status = verdict(self._state)
         change = self._change(status)
-        recorded = await self._record(batch, change)
+        recorded = await self._write(batch, change)
         for launch in batch.launches:
             launch()
         return status if change is None or recorded is None else recorded.status
@@ -220,7 +219,7 @@ class Coordinator:
         batch.updates.append(update)
 
     def _update_for(self, ended: _Ended, batch: _Batch) -> StepUpdate:
-        """Take note of how an attempt ended; what is to be recorded of it."""
+        """The update to write for an attempt that has ended; the state has it from here on."""
         key, outcome, update = ended.key, ended.outcome, StepUpdate(step_execution_id=ended.attempt)
         if outcome is None:
             self._note(key, StepStatus.CANCELLED)
@@ -229,8 +228,8 @@ class Coordinator:
         if outcome.retry_seconds is not None:
             self._attempts[key].failures += 1
             self._begin_attempt(key, batch, delay_seconds=outcome.retry_seconds)
-            said = encode(retry_json(outcome.retry_seconds), "routes")
-            return replace(update, status=StepStatus.FAILED, routes=said, failure=failure)
+            retry = encode(retry_json(outcome.retry_seconds), "routes")
+            return replace(update, status=StepStatus.FAILED, routes=retry, failure=failure)
         if outcome.result is None:
             self._note(key, StepStatus.FAILED)
             self.error = self.error or _step_error(key.step_id, outcome.error)
@@ -240,22 +239,22 @@ class Coordinator:
             batch.asks.append(new_interaction(outcome.question, ended.attempt, outcome.result))
             return replace(update, status=StepStatus.WAITING, output_data=outcome.stored, failure=failure)
         status = StepStatus.COMPLETED if outcome.succeeded else StepStatus.FAILED
-        scope = ended.work.scope.after(key.step_id, outcome.result, succeeded=outcome.succeeded)
+        scope = ended.scope.after(key.step_id, outcome.result, succeeded=outcome.succeeded)
         routes = outcome.routes or route(self._pipeline.graph, key.step_id, scope, outcome.verdicts.__getitem__)
-        self._results[key], self._behind[key] = outcome.result, scope
+        self._results[key], self._scopes_after[key] = outcome.result, scope
         self._state.record(replace(self._state.runs[key], status=status, routes=routes))
-        said = encode(routes_json(routes), "routes")
-        return replace(update, status=status, output_data=outcome.stored, routes=said, failure=failure)
+        stored_routes = encode(routes_json(routes), "routes")
+        return replace(update, status=status, output_data=outcome.stored, routes=stored_routes, failure=failure)
 
     def _note(self, key: StepRunKey, status: StepStatus) -> None:
         self._state.record(replace(self._state.runs[key], status=status))
 
     def _change(self, status: ExecutionStatus) -> ExecutionUpdate | None:
-        """What becomes of the execution itself; None while it goes on."""
+        """The update of the execution itself; None while it goes on."""
         match status:
             case ExecutionStatus.COMPLETED:
                 try:
-                    output = output_of(self._state, self._given, self._results)
+                    output = output_of(self._state, self._input_data, self._results)
                     return ExecutionUpdate(status=status, output_data=encode(output, "output of the execution"))
                 except (PipelineOutputError, PayloadError) as error:
                     self.error = error
@@ -269,14 +268,15 @@ class Coordinator:
                 return None
 
     def _recorded_failure(self) -> Failure:
-        """Why it failed, when that happened in another process."""
-        for run in self._runs:
-            if run.last.status is StepStatus.FAILED and run.run.has_stopped:
-                self.error = StepError(run.last.step_id, f"{run.last.error_type}: {run.last.error_message}")
-                return Failure.of(self.error)
-        return Failure(type=None, message="A step failed.")
+        """Why it failed, where that happened in another process: the first failure on record."""
+        failed = (run.last for run in self._runs if run.last.status is StepStatus.FAILED and run.run.has_stopped)
+        first = min(failed, key=lambda attempt: attempt.sequence, default=None)
+        if first is None:
+            return Failure(type=None, message="A step failed.")
+        self.error = StepError(first.step_id, f"{first.error_type}: {first.error_message}")
+        return Failure.of(self.error)
 
-    async def _record(self, batch: _Batch, change: ExecutionUpdate | None) -> Recorded | None:
+    async def _write(self, batch: _Batch, change: ExecutionUpdate | None) -> Recorded | None:
         if not (batch.updates or batch.starts or batch.logs or batch.asks or batch.expires or change):
             return None
         return await self._journal.record(
@@ -295,8 +295,8 @@ class Coordinator:
     # What starts
 
     def _resume(self, batch: _Batch, questions: Sequence[InteractionRecord]) -> None:
-        """Take up what another process left: attempts that it made are lost, and made again; answers are taken."""
-        asked = {question.step_execution_id: question for question in questions}
+        """Continue from the records: another process's open attempts are lost and made again; answers are taken."""
+        questions_of = {question.step_execution_id: question for question in questions}
         now = asyncio.get_running_loop().time()
         seconds = loop_seconds(self._runs, questions)
         self._loop_began = {step_id: now - passed for step_id, passed in seconds.items()}
@@ -304,7 +304,7 @@ class Coordinator:
             if not run.run.is_active:
                 continue
             if run.is_waiting:
-                self._take_answer(run, asked.get(run.last.step_execution_id), batch)
+                self._take_answer(run, questions_of.get(run.last.step_execution_id), batch)
                 continue
             if not run.last.status.is_terminal:
                 attempt = run.last.step_execution_id
@@ -313,22 +313,23 @@ class Coordinator:
             self._begin_attempt(run.run.key, batch, delay_seconds=run.retry_delay_seconds)
 
     def _take_answer(self, run: RecordedRun, question: InteractionRecord | None, batch: _Batch) -> None:
-        """Go on from a question that was answered, or whose time is over; not where it is still open."""
+        """Continue after a question that was answered or whose deadline has passed; an open one still waits."""
         key, attempt = run.run.key, run.last.step_execution_id
-        outcome = question and settled(run, question, self._pipeline.graph)
+        outcome = question and answer_outcome(run, question, self._pipeline.graph)
         if question is None or outcome is None:
             return
         if question.status != "answered":
             batch.expires.append(question.interaction_id)
-        definition = self._pipeline.step(key.step_id)
-        scope = scope_before(self._state, run.run.parents, self._given, self._results)
-        handling = self._pipeline.definition.error_handling_of(definition)
-        work = Work(definition, handling, None, {}, encode({}, "nothing"), scope, failures=0)
+        scope = self._scope_before(run.run.parents)
 
         async def go_on() -> _Due | _Ended:
-            asks = outcome.result is not None and outcome.routes is None
-            final = await ask_functions(outcome, work, self._pipeline, self._executor) if asks else outcome
-            return _Ended(key, attempt, work, Notes(attempt, self._write_notes), final)
+            is_routed = outcome.result is None or outcome.routes is not None
+            final = (
+                outcome
+                if is_routed
+                else await call_functions(outcome, key.step_id, scope, self._pipeline, self._executor)
+            )
+            return _Ended(key, attempt, scope, Notes(attempt, self._write_notes), final)
 
         self._note(key, StepStatus.RUNNING)
         batch.launches.append(lambda: self._tasks.add(asyncio.create_task(go_on(), name=f"answer:{key.step_id}")))
@@ -349,25 +350,11 @@ class Coordinator:
         run, definition = self._state.runs[key], self._pipeline.step(key.step_id)
         attempts = self._attempts.setdefault(key, _Attempts())
         attempts.made += 1
-        scope = scope_before(self._state, run.parents, self._given, self._results, self._behind)
-        config: dict[str, Any] = {}
-        data: dict[str, Any] = {}
-        step: Step | None = None
-        is_state = not definition.inputs
-        try:
-            config = step_config(definition, scope)
-            given = step_input(definition, scope)
-            data, is_state = given.data, given.is_state
-            batch.logs += [LogLine(log_id=new_id(), message=f"Input left out: {each}") for each in given.left_out]
-            step = self._pipeline.new_step(definition, config)
-        except StepError as error:
-            refused = refused or error
-        encoded = encode({}, "nothing")
-        try:  # only declared inputs are stored, so only they have a limit
-            limit_bytes = _ANY_SIZE if is_state else PAYLOAD_LIMIT_BYTES
-            encoded = encode(data, f"input of step {key.step_id!r}", limit_bytes=limit_bytes)
-        except PayloadError as error:
-            refused = refused or StepError(key.step_id, str(error))
+        scope = self._scope_before(run.parents)
+        work = prepare(self._pipeline, definition, scope, failures=attempts.failures, refused=refused)
+        left_out = (f"Input left out: {problem}" for problem in work.input.left_out)
+        batch.logs += [LogLine(log_id=new_id(), message=message) for message in left_out]
+        is_state = work.input.is_state
         start = StepStart(
             step_execution_id=StepExecutionId(new_id()),
             step_id=key.step_id,
@@ -377,13 +364,11 @@ class Coordinator:
             attempt=attempts.made,
             status=StepStatus.PENDING if delay_seconds > 0 else StepStatus.RUNNING,
             worker=self._journal.owner,
-            input_data=None if is_state else encoded,
+            input_data=None if is_state else work.data,
             input_refs=encode(refs_json(run.parents, is_state=is_state), "parents"),
         )
         batch.starts.append(start)
         self._note(key, start.status)
-        handling = self._pipeline.definition.error_handling_of(definition)
-        work = Work(definition, handling, step, config, encoded, scope, attempts.failures, refused)
         if delay_seconds <= 0:
             batch.launches.append(lambda: self._launch(key, start, work))
             return
@@ -393,6 +378,9 @@ class Coordinator:
             return _Due(key, start, work)
 
         batch.launches.append(lambda: self._tasks.add(asyncio.create_task(wait(), name=f"delay:{key.step_id}")))
+
+    def _scope_before(self, parents: Sequence[StepRunKey]) -> Scope:
+        return scope_before(self._state, parents, self._input_data, self._results, self._scopes_after)
 
     def _launch(self, key: StepRunKey, start: StepStart, work: Work) -> None:
         notes = Notes(start.step_execution_id, self._write_notes)
@@ -413,7 +401,7 @@ class Coordinator:
                 outcome = await make_attempt(work, self._pipeline, self._executor, draw=self._draw())
             except asyncio.CancelledError:
                 outcome = None  # this task is ours, and only we cancel it: that is how it ended
-            return _Ended(key, start.step_execution_id, work, notes, outcome)
+            return _Ended(key, start.step_execution_id, work.scope, notes, outcome)
 
         self._tasks.add(asyncio.create_task(attempt(), name=f"attempt:{key.step_id}#{key.iteration}"))
 
@@ -427,7 +415,7 @@ class Coordinator:
         try:
             await self._journal.record(transition)
         except TrackerError:
-            return True  # over, or somebody else's: the coordinator is told by its own next write
+            return True  # ended, or another process's: the coordinator's own next write finds out
         except (DatabaseUnavailable, DatabaseBusy):
             return False
         return True
@@ -439,7 +427,7 @@ class Coordinator:
         return task.result()
 
     async def _stop(self) -> list[_Due | _Ended]:
-        """Cancel every attempt and every delay, and wait until they have stopped; what came of the attempts."""
+        """Cancel every attempt and every delay, and wait until they have stopped; returns what ended before that."""
         tasks, self._tasks = self._tasks, set()
         for task in tasks:
             task.cancel()
@@ -448,7 +436,7 @@ class Coordinator:
         return [task.result() for task in tasks if not task.cancelled()]
 
     async def _stop_siblings(self, batch: _Batch) -> None:
-        """Nothing more may come of this execution: what still runs is stopped, and recorded as such."""
+        """Stop what still runs, since the execution ends; adds that to the batch, and takes out what was to start."""
         batch.launches.clear()
         batch.starts.clear()
         for event in await self._stop():
@@ -461,13 +449,13 @@ class Coordinator:
             self._note(run.key, StepStatus.CANCELLED)
 
     async def _end(self, change: ExecutionUpdate) -> None:
-        """Stop everything and record how the execution ended."""
+        """Stop everything and write how the execution ended."""
         batch = _Batch()
         await self._stop_siblings(batch)
-        await self._record(batch, change)
+        await self._write(batch, change)
 
     async def _hand_back(self) -> None:
-        """Stop everything and put the execution back into the queue; what had ended is not made again."""
+        """Stop everything and put the execution back into the queue; attempts that had ended are written."""
         batch = _Batch()
         for event in await self._stop():
             if isinstance(event, _Ended) and event.outcome is not None:
@@ -478,8 +466,8 @@ class Coordinator:
                 batch.updates.append(
                     StepUpdate(step_execution_id=event.attempt, status=StepStatus.LOST, failure=_HANDED_BACK)
                 )
-        batch.starts.clear()  # whoever goes on begins them
-        await self._record(batch, ExecutionUpdate(status=ExecutionStatus.PENDING, released=True))
+        batch.starts.clear()  # the next owner begins them
+        await self._write(batch, ExecutionUpdate(status=ExecutionStatus.PENDING, released=True))
 
 
 async def record_before(interrupted: asyncio.CancelledError, ending: Coroutine[None, None, object]) -> None:
@@ -491,7 +479,6 @@ async def record_before(interrupted: asyncio.CancelledError, ending: Coroutine[N
 
 
 _STOPPED = Failure(type="CancelledError", message="The step was stopped with its execution.")
-_ANY_SIZE = 2**62
 _HANDED_BACK = Failure(type="WorkerStopped", message="The worker that ran this attempt was stopped; another goes on.")
 
 

@@ -13,7 +13,6 @@ from contextlib import suppress
 from typing import Any, Protocol
 
 from ia_modules.errors import StepAbandoned, StepExited, StepTimeout
-from ia_modules.pipeline.core import Step
 from ia_modules.tasks import in_thread
 
 logger = logging.getLogger("ia_modules.pipeline")
@@ -30,10 +29,10 @@ class StepExecutor(Protocol):
         """What keeps it from running attempts at the moment, in words; None = nothing."""
         ...
 
-    async def execute(self, step: Step, call: Callable[..., Any], *args: Any, timeout_seconds: float | None) -> Any:
+    async def execute(self, step_id: str, call: Callable[..., Any], *args: Any, timeout_seconds: float | None) -> Any:
         """What ``call(*args)`` gives: awaited when it is async, in a thread of its own when it is not.
 
-        When this coroutine is cancelled the step is stopped, and CancelledError raised.
+        ``step_id`` names it in errors. When this coroutine is cancelled the step is stopped, and CancelledError raised.
 
         Raises:
             StepTimeout: it took too long.
@@ -65,13 +64,13 @@ class LocalExecutor:
         held = f"All {self._threads} threads for plain functions are held by steps that did not stop"
         return f"{held}: {self._names()}. Others wait until one of them ends; start this process anew."
 
-    async def execute(self, step: Step, call: Callable[..., Any], *args: Any, timeout_seconds: float | None) -> Any:
+    async def execute(self, step_id: str, call: Callable[..., Any], *args: Any, timeout_seconds: float | None) -> Any:
         if inspect.iscoroutinefunction(call) or inspect.iscoroutinefunction(getattr(call, "__call__", None)):  # noqa: B004
-            return await self._in_task(step, call, args, timeout_seconds)
-        return await self._in_thread(step, call, args, timeout_seconds)
+            return await self._in_task(step_id, call, args, timeout_seconds)
+        return await self._in_thread(step_id, call, args, timeout_seconds)
 
     async def _in_task(
-        self, step: Step, call: Callable[..., Any], args: tuple[Any, ...], timeout_seconds: float | None
+        self, step_id: str, call: Callable[..., Any], args: tuple[Any, ...], timeout_seconds: float | None
     ) -> Any:
         async def guarded() -> Any:
             try:
@@ -79,9 +78,9 @@ class LocalExecutor:
             except (Exception, asyncio.CancelledError, KeyboardInterrupt):
                 raise
             except BaseException as left:
-                raise StepExited(step.name, _reason(left)) from left
+                raise StepExited(step_id, _reason(left)) from left
 
-        task = asyncio.create_task(guarded(), name=f"step:{step.name}")
+        task = asyncio.create_task(guarded(), name=f"step:{step_id}")
         try:
             await asyncio.wait([task], timeout=timeout_seconds)
         except asyncio.CancelledError:
@@ -89,9 +88,9 @@ class LocalExecutor:
             raise
         if not task.done():
             stopped = await self._stop(task)
-            raise StepTimeout(step.name, timeout_seconds or 0.0) from (None if stopped else StepAbandoned(step.name))
+            raise StepTimeout(step_id, timeout_seconds or 0.0) from (None if stopped else StepAbandoned(step_id))
         if task.cancelled():
-            raise StepExited(step.name, "it cancelled itself")
+            raise StepExited(step_id, "it cancelled itself")
         return task.result()
 
     async def _stop(self, task: asyncio.Task[Any]) -> bool:
@@ -112,10 +111,10 @@ class LocalExecutor:
             task.exception()
 
     async def _in_thread(
-        self, step: Step, call: Callable[..., Any], args: tuple[Any, ...], timeout_seconds: float | None
+        self, step_id: str, call: Callable[..., Any], args: tuple[Any, ...], timeout_seconds: float | None
     ) -> Any:
         """Threads of its own, not the loop's pool: one that never returns must not keep the process from ending."""
-        await self._take_place(step)
+        await self._take_place(step_id)
         loop, context, place = asyncio.get_running_loop(), contextvars.copy_context(), object()
 
         def work() -> Any:
@@ -124,13 +123,13 @@ class LocalExecutor:
             except BaseException as left:
                 if isinstance(left, Exception) and not isinstance(left, StopIteration):
                     raise
-                raise StepExited(step.name, _reason(left)) from left
+                raise StepExited(step_id, _reason(left)) from left
             finally:
                 with suppress(RuntimeError):  # the loop is closed
                     loop.call_soon_threadsafe(self._leave_place, place)
 
         try:
-            outcome = in_thread(work, f"step:{step.name}")
+            outcome = in_thread(work, f"step:{step_id}")
         except RuntimeError:  # the system has no thread left
             self._leave_place(place)
             raise
@@ -140,20 +139,20 @@ class LocalExecutor:
         except TimeoutError:
             if outcome.done():  # its own TimeoutError, not ours
                 raise
-            self._left_threads[place] = step.name
+            self._left_threads[place] = step_id
             outcome.cancel()
-            raise StepTimeout(step.name, timeout_seconds or 0.0) from StepAbandoned(step.name)
+            raise StepTimeout(step_id, timeout_seconds or 0.0) from StepAbandoned(step_id)
         except asyncio.CancelledError:
             if not outcome.done():
-                self._left_threads[place] = step.name
+                self._left_threads[place] = step_id
             outcome.cancel()
             raise
 
-    async def _take_place(self, step: Step) -> None:
+    async def _take_place(self, step_id: str) -> None:
         """A thread counts until it ends, whether somebody waits for it or not: the limit is one of threads."""
         if self._places.locked() and self._left_threads:
             held = f"{len(self._left_threads)} of {self._threads} threads are held by steps that did not stop"
-            logger.warning("Step %s waits for a thread: %s: %s", step.name, held, self._names())
+            logger.warning("Step %s waits for a thread: %s: %s", step_id, held, self._names())
         await self._places.acquire()
 
     def _leave_place(self, place: object) -> None:

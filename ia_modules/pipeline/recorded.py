@@ -1,8 +1,8 @@
-"""What a journal keeps of a step run, and the step runs that its rows stand for.
+"""Step runs and their rows: what a row keeps of a step run, and the step runs of an execution's rows.
 
-A start keeps whose tokens it took (``input_refs``), an end keeps what follows from it (``routes``): which paths were
-taken and why, that it is tried again, or that it failed for good. So nothing is decided twice, and a resumed execution
-stands exactly where the rows say.
+A start keeps whose tokens it took (``input_refs``). An end keeps what follows (``routes``): the paths with the reasons,
+that it is tried again, or that it failed for good. So nothing is decided twice, and a resumed execution continues
+exactly from its rows.
 """
 
 from collections.abc import Iterable, Mapping
@@ -19,12 +19,12 @@ from ia_modules.pipeline.tokens import GraphState, Route, StepRun, StepRunKey
 
 
 def refs_json(parents: Iterable[StepRunKey], *, is_state: bool) -> dict[str, Any]:
-    """``input_refs`` of an attempt: the step runs it follows from; ``state`` says that what they make is its input."""
+    """``input_refs`` of an attempt: its parents; with ``state`` its input is the state that they make."""
     return {"parents": [list(parent) for parent in parents], "state": is_state}
 
 
 def routes_json(routes: Iterable[Route]) -> dict[str, Any]:
-    """``routes`` of an attempt whose run goes on along paths."""
+    """``routes`` of an attempt whose run leads on along paths."""
     return {"next": "paths", "paths": [route.to_json() for route in routes]}
 
 
@@ -54,14 +54,14 @@ class RecordedRun:
 
     @property
     def result(self) -> dict[str, Any] | None:
-        """What it gave; None while nothing leads on from it."""
+        """Its result; None while nothing leads on from it."""
         return cast("dict[str, Any]", self.last.output_data) if self.run.routes is not None else None
 
     @property
     def retry_delay_seconds(self) -> float:
         """How long to wait before the next attempt; 0 where none is due to a failure."""
-        said = _said(self.last.routes)
-        return float(said["delay_seconds"]) if said.get("next") == "retry" else 0.0
+        routes = _mapping(self.last.routes)
+        return float(routes["delay_seconds"]) if routes.get("next") == "retry" else 0.0
 
     @property
     def is_waiting(self) -> bool:
@@ -120,7 +120,7 @@ def loop_seconds(runs: Iterable[RecordedRun], questions: Iterable[InteractionRec
 
 
 def state_of(graph: Graph, runs: Iterable[RecordedRun]) -> GraphState:
-    """Where the execution stands by its rows.
+    """The tokens of the execution, by its rows.
 
     Raises:
         StepConflict: the rows do not follow from this definition.
@@ -129,32 +129,31 @@ def state_of(graph: Graph, runs: Iterable[RecordedRun]) -> GraphState:
 
 
 def input_of(
-    record: StepExecutionRecord, graph: Graph, given: Mapping[str, Any], records: Iterable[StepExecutionRecord]
+    record: StepExecutionRecord, graph: Graph, input_data: Mapping[str, Any], records: Iterable[StepExecutionRecord]
 ) -> dict[str, Any]:
-    """What an attempt was given: its stored inputs, or the state, rebuilt from the results it was made of.
+    """The input of an attempt: its stored inputs, or the state, rebuilt from the results that it was made of.
 
     Args:
-        given: the input of the execution.
+        input_data: of the execution.
         records: all attempts of the execution, with their payloads.
     """
-    refs = _said(record.input_refs)
+    refs = _mapping(record.input_refs)
     if not refs.get("state"):
         return cast("dict[str, Any]", record.input_data or {})
     runs = recorded_runs(records)
     results = {recorded.run.key: result for recorded in runs if (result := recorded.result) is not None}
-    return dict(scope_before(state_of(graph, runs), _parents(refs), given, results).state)
+    return dict(scope_before(state_of(graph, runs), _parents(refs), input_data, results).state)
 
 
 def _recorded_run(key: StepRunKey, made: list[StepExecutionRecord], *, reopened: bool) -> RecordedRun:
-    last, said = made[-1], _said(made[-1].routes)
-    status = last.status
-    if said.get("next") == "retry" or (reopened and said.get("next") != "paths" and status.is_terminal):
-        status = StepStatus.PENDING
-    routes = tuple(map(Route.from_json, said["paths"])) if said.get("next") == "paths" else None
-    run = StepRun(key, status, _parents(_said(made[0].input_refs)), routes)
-    failures = sum(record.status is StepStatus.FAILED for record in made)
-    if reopened and routes is None:
-        failures = 0  # who asks for it to be run again gives it all its attempts again
+    last, stored = made[-1], _mapping(made[-1].routes)
+    routes = tuple(map(Route.from_json, stored["paths"])) if stored.get("next") == "paths" else None
+    runs_again = reopened and routes is None
+    is_pending = stored.get("next") == "retry" or (runs_again and last.status.is_terminal)
+    run = StepRun(
+        key, StepStatus.PENDING if is_pending else last.status, _parents(_mapping(made[0].input_refs)), routes
+    )
+    failures = 0 if runs_again else sum(record.status is StepStatus.FAILED for record in made)
     return RecordedRun(run, len(made), failures, last)
 
 
@@ -162,5 +161,5 @@ def _parents(refs: Mapping[str, Any]) -> tuple[StepRunKey, ...]:
     return tuple(StepRunKey(step_id, iteration) for step_id, iteration in refs.get("parents", ()))
 
 
-def _said(value: Any) -> Mapping[str, Any]:
+def _mapping(value: Any) -> Mapping[str, Any]:
     return cast("Mapping[str, Any]", value) if isinstance(value, dict) else {}

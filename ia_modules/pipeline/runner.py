@@ -48,7 +48,7 @@ TRACKER_SERVICE = "execution_tracker"
 
 
 class Runner:
-    """Runs pipelines and records them in one journal. One serves any number of executions at the same time."""
+    """Runs pipelines and records them in one journal, any number of executions at the same time."""
 
     def __init__(
         self,
@@ -122,32 +122,30 @@ class Runner:
         )
 
     async def resume(self, pipeline: LoadedPipeline, execution_id: ExecutionId) -> "StartedExecution":
-        """Claim an execution that another process left, or one that failed or was cancelled, to go on from its records.
+        """Claim an execution that another process left, or one that failed or was cancelled, to continue it.
 
         Completed steps are not run again. Steps that had failed for good get all their attempts anew.
 
         Raises:
             ExecutionNotFound: there is no such execution.
             AlreadyFinished: it has completed.
-            StepConflict: its steps do not follow from this definition. It stays as it was, whoever's it is.
+            StepConflict: its steps do not follow from this definition; nothing has changed.
         """
-        record = await self._record_of(execution_id)
+        record = await self._execution(execution_id)
         if record.status is ExecutionStatus.COMPLETED:
             raise AlreadyFinished("execution", execution_id, status=record.status, wanted="resumed")
         reopened = record.status.is_terminal
         steps = await self._journal.get_execution_steps(execution_id)
         state_of(pipeline.graph, recorded_runs(steps, reopened=reopened))
         lease = await self._leased(self._journal.take_over(execution_id, owner=self._journal.owner, reopen=True))
-        given = cast("dict[str, Any]", record.input_data or {})
-        return StartedExecution(self, pipeline, lease, given, reopened=reopened)
+        return StartedExecution(self, pipeline, lease, _input_of(record), reopened=reopened)
 
     def claimed(self, pipeline: LoadedPipeline, record: ExecutionRecord, lease: Lease) -> "StartedExecution":
-        """An execution that a worker has claimed under this lease, to go on from its records.
+        """An execution that a worker has claimed under this lease, to be continued from its records.
 
         When the task that runs it is cancelled, it goes back into the queue.
         """
-        given = cast("dict[str, Any]", record.input_data or {})
-        return StartedExecution(self, pipeline, lease, given, managed=True)
+        return StartedExecution(self, pipeline, lease, _input_of(record), managed=True)
 
     async def to_end(self, started: "StartedExecution") -> ExecutionStatus:
         """Run a started execution as far as it goes here.
@@ -155,7 +153,7 @@ class Runner:
         Raises:
             StepError: a step failed, and with it the execution; its own exception is the cause.
             PipelineOutputError: the steps ran, but the output is not what was promised.
-            ExecutionCancelled: somebody asked for it to be cancelled.
+            ExecutionCancelled: its cancellation was requested.
             StepConflict: its steps do not follow from the definition; it has failed with that.
             LeaseLost: another process has claimed it.
             asyncio.CancelledError: this task was cancelled; so is the execution, on record, unless a worker claimed it.
@@ -170,7 +168,7 @@ class Runner:
             raise
         try:
             status = await coordinator.to_end()
-        except AnsweredInTime:  # somebody did when this had just been found to be too late: nothing has run yet
+        except AnsweredInTime:  # an answer came just before its deadline was written to have passed: nothing has run
             return await self.to_end(started)
         waits = status is ExecutionStatus.WAITING_FOR_HUMAN
         if waits and not started.managed and await self._can_go_on(started.execution_id):
@@ -182,8 +180,8 @@ class Runner:
         return status
 
     async def result(self, execution_id: ExecutionId) -> dict[str, Any]:
-        """What an execution gave, read from the journal: input, step runs in order of completion, output, status."""
-        record = await self._record_of(execution_id)
+        """The result of an execution by its records: input, step runs in order of completion, output, status."""
+        record = await self._execution(execution_id)
         steps = await self._journal.get_execution_steps(execution_id)
         completed = [run.last for run in in_order_of_completion(recorded_runs(steps))]
         result: dict[str, Any] = {
@@ -203,7 +201,7 @@ class Runner:
         }
         if waiting := [step for step in steps if step.status is StepStatus.WAITING]:
             questions = await self._journal.get_interactions(execution_id)
-            ids = {asked.step_execution_id: asked.interaction_id for asked in questions}
+            ids = {question.step_execution_id: question.interaction_id for question in questions}
             result["waiting_step"] = waiting[0].step_id
             result["interaction_id"] = ids.get(waiting[0].step_execution_id)
         return result
@@ -214,7 +212,7 @@ class Runner:
             started.pipeline,
             self._journal,
             started.lease,
-            started.given,
+            started.input_data,
             services=self._services,
             executor=self._executor,
             draw=self._draw,
@@ -253,13 +251,13 @@ class Runner:
         await self._journal.record(Transition(lease=started.lease, writer=self._journal.owner, change=change))
 
     async def _can_go_on(self, execution_id: ExecutionId) -> bool:
-        """Whether somebody answered while other steps still ran here, so that nobody was told."""
+        """Whether a question was answered while other steps still ran here, which wakes no worker."""
         steps = await self._journal.get_execution_steps(execution_id)
         waiting = {step.step_execution_id for step in steps if step.status is StepStatus.WAITING}
         questions = await self._journal.get_interactions(execution_id)
-        return any(asked.status == "answered" and asked.step_execution_id in waiting for asked in questions)
+        return any(each.status == "answered" and each.step_execution_id in waiting for each in questions)
 
-    async def _record_of(self, execution_id: ExecutionId) -> ExecutionRecord:
+    async def _execution(self, execution_id: ExecutionId) -> ExecutionRecord:
         record = await self._journal.get_execution(execution_id)
         if record is None:
             raise ExecutionNotFound(execution_id)
@@ -273,7 +271,7 @@ class StartedExecution:
     runner: Runner
     pipeline: LoadedPipeline
     lease: Lease
-    given: dict[str, Any]
+    input_data: dict[str, Any]
     reopened: bool = False
     managed: bool = False
 
@@ -352,6 +350,10 @@ def create_pipeline_from_json(config: Mapping[str, Any], services: ServiceRegist
     """
     definition = load(config, strict=False).definition
     return Pipeline(load_pipeline(definition, StepModules()), services or ServiceRegistry())
+
+
+def _input_of(record: ExecutionRecord) -> dict[str, Any]:
+    return cast("dict[str, Any]", record.input_data or {})
 
 
 def _text_of(path: Path) -> str:

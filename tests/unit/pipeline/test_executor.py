@@ -57,10 +57,10 @@ async def test_an_abandoned_function_keeps_its_place_among_the_threads_until_it_
 ) -> None:
     local, gate = executor.LocalExecutor(threads=1), threading.Event()
     with pytest.raises(StepTimeout):
-        await local.execute(Step("stuck"), gate.wait, 60, timeout_seconds=0.01)
+        await local.execute("stuck", gate.wait, 60, timeout_seconds=0.01)
     assert local.abandoned == 1
     assert "held by steps that did not stop: stuck" in (local.problem or "")
-    waiting = asyncio.create_task(local.execute(Step("next"), lambda: "ran", timeout_seconds=60))
+    waiting = asyncio.create_task(local.execute("next", lambda: "ran", timeout_seconds=60))
     await asyncio.sleep(0)
     assert "Step next waits for a thread: 1 of 1 threads" in caplog.text
     assert not waiting.done()
@@ -71,15 +71,15 @@ async def test_an_abandoned_function_keeps_its_place_among_the_threads_until_it_
 
 async def test_a_cancelled_wait_for_a_thread_takes_no_place() -> None:
     local, gate = executor.LocalExecutor(threads=1), threading.Event()
-    running = asyncio.create_task(local.execute(Step("runs"), gate.wait, 60, timeout_seconds=60))
+    running = asyncio.create_task(local.execute("runs", gate.wait, 60, timeout_seconds=60))
     await asyncio.sleep(0)
-    waiting = asyncio.create_task(local.execute(Step("waits"), lambda: None, timeout_seconds=60))
+    waiting = asyncio.create_task(local.execute("waits", lambda: None, timeout_seconds=60))
     await asyncio.sleep(0)
     waiting.cancel()
     await asyncio.wait([waiting])
     gate.set()
     assert await running is True
-    assert await local.execute(Step("next"), lambda: "ran", timeout_seconds=60) == "ran"
+    assert await local.execute("next", lambda: "ran", timeout_seconds=60) == "ran"
 
 
 @pytest.mark.parametrize("plain", [False, True])
