@@ -1,0 +1,55 @@
+"""The suite finds a journal that breaks a promise: one that forgets who owns an execution fails it."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[3]
+
+SUITE = """
+import pytest
+from ia_modules.pipeline.memory_journal import MemoryJournal
+from ia_modules.testing import JournalContract
+
+class Broken(MemoryJournal):
+{defect}
+
+class TestBroken(JournalContract):
+    @pytest.fixture
+    def journals(self):
+        return [Broken()]
+"""
+
+DEFECTS = {
+    "writes for anybody": """
+    async def record(self, transition):
+        execution = await self.get_execution(transition.execution_id) if transition.execution_id else None
+        owner = transition.writer if execution is None else execution.owner
+        return await super().record(dataclasses.replace(transition, writer=owner, lease=None))
+""",
+    "forgets log lines": """
+    async def record(self, transition):
+        return await super().record(dataclasses.replace(transition, logs=()))
+""",
+}
+
+
+def run_suite(folder: Path, defect: str) -> str:
+    (folder / "test_broken.py").write_text("import dataclasses\n" + SUITE.format(defect=defect), encoding="utf-8")
+    options = ["-p", "no:cacheprovider", "-o", "asyncio_mode=auto", "--rootdir", str(folder), "-q"]
+    command = [sys.executable, "-m", "pytest", *options, str(folder)]
+    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=100, check=False).stdout
+
+
+@pytest.mark.parametrize("defect", DEFECTS)
+def test_a_journal_that_breaks_a_promise_fails_the_suite(tmp_path: Path, defect: str) -> None:
+    output = run_suite(tmp_path, DEFECTS[defect])
+    assert " failed" in output, output
+
+
+def test_a_journal_that_keeps_all_promises_passes(tmp_path: Path) -> None:
+    output = run_suite(tmp_path, "    pass")
+    assert " passed" in output, output
+    assert " failed" not in output, output
