@@ -30,7 +30,7 @@ _FORMS = "{parameters.NAME}, {pipeline_input}, {pipeline_input.FIELD} or {steps.
 
 
 @dataclass(frozen=True, slots=True)
-class _Text:
+class _FilledText:
     """Literal text with values in it."""
 
     parts: tuple["str | _Meaning", ...]
@@ -48,7 +48,7 @@ class _Constant:
     value: Json
 
 
-_Meaning = Reference | _Text | _FirstOf | _Constant
+_Meaning = Reference | _FilledText | _FirstOf | _Constant
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,7 +143,7 @@ def _read(text: str, notation: Notation) -> _Meaning:
     if notation == "source" and (alternatives := _alternatives(text, pattern)):
         return alternatives
     parts = list(_parts(text, pattern))
-    return _Constant(text) if all(isinstance(part, str) for part in parts) else _Text(tuple(parts))
+    return _Constant(text) if all(isinstance(part, str) for part in parts) else _FilledText(tuple(parts))
 
 
 def _alternatives(text: str, pattern: re.Pattern[str]) -> _FirstOf | None:
@@ -213,7 +213,7 @@ def _spell(meaning: _Meaning, notation: Notation, *, is_inside: bool = False) ->
             return "|".join(_spell(alternative, notation) for alternative in alternatives)
         case _Constant(value):
             return str(value)
-        case _Text(parts):
+        case _FilledText(parts):
             return "".join(part if isinstance(part, str) else _spell(part, notation, is_inside=True) for part in parts)
 
 
@@ -229,7 +229,7 @@ def _resolve(meaning: _Meaning, scope: Scope) -> Any:
             return value
         case _FirstOf(alternatives):
             return _first(alternatives, scope)
-        case _Text(parts):
+        case _FilledText(parts):
             values = [part if isinstance(part, str) else _resolve(part, scope) for part in parts]
             missing = next((value for value in values if isinstance(value, Unresolved)), None)
             return missing or "".join(map(_as_text, values))
@@ -253,7 +253,7 @@ def _references(meaning: _Meaning) -> Iterator[Reference]:
     match meaning:
         case Reference():
             yield meaning
-        case _FirstOf(nodes) | _Text(nodes):
+        case _FirstOf(nodes) | _FilledText(nodes):
             for each in nodes:
                 if not isinstance(each, str):
                     yield from _references(each)
