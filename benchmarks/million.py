@@ -28,7 +28,7 @@ from ia_modules.tracker.lists import ExecutionFilters
 from ia_modules.tracker.metrics import MetricsReader
 from ia_modules.tracker.reader import ExecutionReader
 from ia_modules.tracker.system import SystemReader
-from showcase_app.backend.services.metrics_service import Window
+from showcase_app.backend.schemas.metrics import Window
 from showcase_app.backend.services.pipeline_views import read_overviews
 from tests.postgres import database_on, embedded_server
 from tests.scale import analyze, execution_id, generate

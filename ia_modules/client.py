@@ -1,6 +1,6 @@
 """The front door: every verb of the product, once. API routes, the command line and programs are thin over it.
 
-    async with Client.open("sqlite:///ia_modules.db") as client:
+    async with Client("sqlite:///ia_modules.db") as client:
         result = await client.run(Path("pipelines/nightly.json"), {"day": "2026-11-24"})
         queued = await client.queue("nightly", {"day": "2026-11-25"})
         record = await client.wait(queued.execution_id)
@@ -11,7 +11,7 @@ that is loaded. An execution is named by its id. ``actor`` is who does it, for t
 
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping
-from contextlib import aclosing, asynccontextmanager
+from contextlib import AsyncExitStack, aclosing
 from datetime import datetime
 from pathlib import Path
 from types import TracebackType
@@ -71,7 +71,7 @@ class Client:
 
     def __init__(
         self,
-        database: DatabaseManager,
+        database: DatabaseManager | str,
         *,
         tracker: ExecutionTracker | None = None,
         services: ServiceRegistry | None = None,
@@ -79,57 +79,41 @@ class Client:
         allowed: tuple[str, ...] | None = None,
         actor: str = "program",
     ) -> None:
-        """Work on a database that is open; the caller closes it, after this client.
+        """``async with`` this.
 
         Args:
-            tracker: over the same database; the caller closes it. None: the client has its own, and closes it.
+            database: a URL, whose schema is brought up to date; or a manager, which the caller opens and closes.
+            tracker: over the same database; the caller closes it. None: the client has its own.
             services: what steps find under ``self.services`` when they run here; None: the tracker alone.
             allowed: as from :func:`ia_modules.pipeline.code.allowed_modules`, which is what None means.
             actor: in whose name the audit log keeps what is done where a call names nobody.
         """
-        self._database, self._own_tracker = database, tracker is None
-        self.tracker = ExecutionTracker(database) if tracker is None else tracker
-        self._runner = Runner(
-            self.tracker, services=services or ServiceRegistry({TRACKER_SERVICE: self.tracker}), executor=executor
-        )
+        self._owned = AsyncExitStack()
+        self._own_database, self._own_tracker = isinstance(database, str), tracker is None
+        self._database = DatabaseManager(database) if isinstance(database, str) else database
+        self.tracker = ExecutionTracker(self._database) if tracker is None else tracker
+        services = services or ServiceRegistry({TRACKER_SERVICE: self.tracker})
+        self._runner = Runner(self.tracker, services=services, executor=executor)
         self._allowed = allowed_modules() if allowed is None else allowed
         self._actor = actor
-        self._deletion = Deletion(database, self.tracker.live)
+        self._deletion = Deletion(self._database, self.tracker.live)
 
-    @classmethod
-    @asynccontextmanager
-    async def open(
-        cls,
-        database_url: str,
-        *,
-        services: ServiceRegistry | None = None,
-        executor: StepExecutor | None = None,
-        allowed: tuple[str, ...] | None = None,
-        actor: str = "program",
-    ) -> AsyncGenerator[Self]:
-        """``async with`` this: a client of the database with this URL, whose schema is brought up to date.
+    async def __aenter__(self) -> Self:
+        """Open what the client owns.
 
         Raises:
             DatabaseError: the database cannot be reached, or its schema needs another program.
         """
-        async with (
-            DatabaseManager(database_url) as database,
-            cls(database, services=services, executor=executor, allowed=allowed, actor=actor) as client,
-        ):
-            yield client
-
-    async def __aenter__(self) -> Self:
+        if self._own_database:
+            await self._owned.enter_async_context(self._database)
+        if self._own_tracker:
+            await self._owned.enter_async_context(self.tracker)
         return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        await self.close()
-
-    async def close(self) -> None:
-        """Finish what is being written; a tracker that was passed in stays open."""
-        if self._own_tracker:
-            await self.tracker.close()
+        await self._owned.aclose()
 
     # Pipelines
 

@@ -1,13 +1,11 @@
-"""What a route may ask for: ``tracker: Tracker`` in its signature."""
+"""What a route may ask for: ``client: Door`` in its signature."""
 
-from collections.abc import Awaitable, Callable
-from functools import partial
 from typing import Annotated
 
 from fastapi import Depends
 from starlette.requests import HTTPConnection
 
-from ia_modules.tracker.execution_tracker import ExecutionTracker
+from ia_modules.client import Client
 from showcase_app.backend.services.container import Services as ServiceContainer
 from showcase_app.backend.services.execution_service import ExecutionService
 from showcase_app.backend.services.keyring import Caller, Keyring
@@ -19,8 +17,8 @@ async def services_of(connection: HTTPConnection) -> ServiceContainer:
     return connection.app.state.services
 
 
-async def tracker_of(services: "Services") -> ExecutionTracker:
-    return services.execution_tracker
+async def client_of(services: "Services") -> Client:
+    return services.client
 
 
 async def pipelines_of(services: "Services") -> PipelineService:
@@ -40,22 +38,15 @@ async def actor_of(caller: "CurrentCaller") -> str:
     return caller.actor
 
 
-async def note_of(services: "Services", actor: "Actor") -> "AuditNote":
-    return partial(services.audit.write, actor)
-
-
 async def keyring_of(connection: HTTPConnection) -> Keyring:
     return connection.app.state.keyring
 
 
 Services = Annotated[ServiceContainer, Depends(services_of)]
-Tracker = Annotated[ExecutionTracker, Depends(tracker_of)]
+Door = Annotated[Client, Depends(client_of)]
 Pipelines = Annotated[PipelineService, Depends(pipelines_of)]
 Executions = Annotated[ExecutionService, Depends(executions_of)]
 CurrentCaller = Annotated[Caller, Depends(caller_of)]
 Actor = Annotated[str, Depends(actor_of)]
 """The name under which what the caller does goes on record."""
-AuditNote = Callable[[str, str], Awaitable[None]]
-Note = Annotated[AuditNote, Depends(note_of)]
-"""``await note(action, subject)`` puts on record what the caller has done."""
 Keys = Annotated[Keyring, Depends(keyring_of)]

@@ -55,7 +55,7 @@ from showcase_app.backend.api.problems import document_problems, fields_of, inva
 from showcase_app.backend.api.trust import SECURITY_HEADERS, TrustedCallers, document_trust
 from showcase_app.backend.services.container import open_services
 from showcase_app.backend.services.keyring import Keyring
-from showcase_app.backend.services.refusals import PipelineExists
+from showcase_app.backend.services.pipeline_service import PipelineExists
 from showcase_app.backend.settings import Settings
 
 logger = logging.getLogger("ia_modules.showcase")

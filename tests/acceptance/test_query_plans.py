@@ -18,6 +18,7 @@ import apsw
 import orjson
 import pytest
 
+from ia_modules.client import Client
 from ia_modules.database.driver import Params, Rows, Script, advance
 from ia_modules.database.manager import DatabaseManager
 from ia_modules.models import ExecutionId, ExecutionStatus, LogLevel, PipelineId
@@ -27,7 +28,7 @@ from ia_modules.tracker.lists import ExecutionFilters, LogFilters
 from ia_modules.tracker.metrics import MetricsReader
 from ia_modules.tracker.system import SystemReader
 from ia_modules.transitions import Failure, Recovery
-from showcase_app.backend.services.metrics_service import Window
+from showcase_app.backend.schemas.metrics import Window
 from showcase_app.backend.services.pipeline_service import PipelineService
 from tests.conftest import new_name, postgresql_database
 from tests.scale import analyze, execution_id, generate
@@ -180,7 +181,7 @@ async def _read_one(database: Listening, tracker: ExecutionTracker) -> None:
 
 async def _list_pipelines(database: Listening, tracker: ExecutionTracker) -> None:
     await tracker.list_pipelines()
-    pipelines = PipelineService(database, tracker, allowed=())
+    pipelines = PipelineService(database, Client(database, tracker=tracker))
     page = await pipelines.list_pipelines(search=None, archived=False, cursor=None, limit=50)
     assert page.items
     await pipelines.get(FREQUENT)

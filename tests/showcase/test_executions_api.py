@@ -20,7 +20,7 @@ from ia_modules.models import (
 from ia_modules.tracker.execution_tracker import ExecutionTracker
 from ia_modules.transitions import Failure
 from showcase_app.backend.main import STATUS_OF
-from showcase_app.backend.schemas import ExecutionDetail, ExportOut, LogOut, StepDetail
+from showcase_app.backend.schemas.executions import ExecutionDetail, ExportOut, LogOut, StepDetail
 from showcase_app.backend.services import execution_service
 from tests.showcase.asking import found, queue_some, read, refused, start_many
 from tests.showcase.server import Server, receive
@@ -327,7 +327,7 @@ async def test_changes_say_what_is_newer_than_a_cursor(
     assert (await read(api, path, after=2))["messages"] == []
     status, problem = await refused(api, path, after=3)
     assert status == 422
-    assert "which is at 2" in problem["detail"]
+    assert "at most 2, where the execution is" in problem["detail"]
 
 
 async def test_data_of_a_log_line_beyond_64_kib_is_left_out_of_the_changes(

@@ -36,7 +36,7 @@ async def test_the_openapi_document_says_how_problems_look(api: httpx.AsyncClien
     document = (await api.get("/openapi.json")).json()
     responses = document["paths"]["/api/executions/{execution_id}"]["get"]["responses"]
     assert responses["404"]["content"] == {
-        "application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}
+        "application/problem+json": {"schema": {"$ref": "#/components/schemas/ProblemDetails"}}
     }
     assert set(responses["422"]["content"]) == {"application/problem+json"}
     assert set(responses["200"]["content"]) == {"application/json"}

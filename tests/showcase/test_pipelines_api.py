@@ -1,7 +1,6 @@
 import asyncio
 import json
 from collections.abc import Generator
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +14,6 @@ from ia_modules.models import PipelineId
 from ia_modules.pipeline.code import MODULES_VARIABLE
 from ia_modules.pipeline.loader import load
 from ia_modules.tracker.execution_tracker import ExecutionTracker
-from showcase_app.backend.services.definitions import parsed
 from tests.showcase.server import Server, receive, running
 
 STEPS = "tests.showcase.steps"
@@ -282,16 +280,6 @@ def as_a_browser_writes(document: Definition) -> Any:
         return int(float(text)) if float(text).is_integer() else float(text)
 
     return json.loads(json.dumps(document), parse_float=number)
-
-
-async def test_a_version_is_parsed_once(api: httpx.AsyncClient, tracker: ExecutionTracker) -> None:
-    first = await tracker.get_pipeline_version((await stored(api, greeting()))["id"])
-    assert first is not None
-    await api.put("/api/pipelines/greeting", json={"definition": greeting(description="Another.")})
-    second = await tracker.get_pipeline_version(first.pipeline_id)
-    assert second is not None
-    assert parsed(first) is parsed(replace(first))
-    assert (parsed(first).description, parsed(second).description) == ("Says hello.", "Another.")
 
 
 async def test_the_graph_has_every_step_and_every_way_with_its_place_in_the_file(api: httpx.AsyncClient) -> None:

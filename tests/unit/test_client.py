@@ -85,7 +85,7 @@ async def pin(database: DatabaseManager, execution_id: str) -> None:
 
 
 async def test_a_url_is_enough_to_run_a_file_and_to_look_at_what_ran(database_url: str, file: Path) -> None:
-    async with Client.open(database_url) as client:
+    async with Client(database_url) as client:
         result = await client.run(file, {"n": 21})
         assert (result["status"], result["output"]["n"]) == ("completed", 42)
         record = await client.wait(result["execution_id"])

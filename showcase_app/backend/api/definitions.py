@@ -7,7 +7,8 @@ from fastapi import APIRouter
 from ia_modules.pipeline.document.definition import definition_schema
 from showcase_app.backend.api.problems import told
 from showcase_app.backend.dependencies import Pipelines
-from showcase_app.backend.schemas import JsonObject, ValidationOut, ValidationRequest
+from showcase_app.backend.schemas.base import JsonObject
+from showcase_app.backend.schemas.pipelines import ValidationOut, ValidationRequest
 
 router = APIRouter(prefix="/api/definitions", tags=["pipelines"])
 
@@ -21,4 +22,4 @@ async def get_definition_schema() -> JsonObject:
 @router.post("/validate", summary="Look at a definition", responses=told({404: "There is no such pipeline."}))
 async def validate_definition(pipelines: Pipelines, request: ValidationRequest) -> ValidationOut:
     """Everything that is wrong with it, at once. Nothing is stored."""
-    return ValidationOut.from_record(await pipelines.validate(request.definition, slug_or_id=request.pipeline_id))
+    return await pipelines.validate(request.definition, slug_or_id=request.pipeline_id)

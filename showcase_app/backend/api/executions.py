@@ -1,26 +1,22 @@
 """What ran and what runs: lists, numbers, one execution with its steps, one attempt of a step."""
 
 from http import HTTPStatus
-from typing import Annotated, Any
+from typing import Annotated
 
-import orjson
-from fastapi import APIRouter, HTTPException, Path, Query, Response
+from fastapi import APIRouter, Path, Query, Response
 from fastapi.responses import StreamingResponse
 
-from ia_modules.models import LogLevel, StepExecutionRecord
-from ia_modules.tracker.details import Stored, read_execution, read_payloads, read_step, read_steps
+from ia_modules.models import LogLevel
 from ia_modules.tracker.lists import LogFilters
 from showcase_app.backend.api.problems import told
-from showcase_app.backend.dependencies import Executions, Note, Pipelines, Services, Tracker
-from showcase_app.backend.schemas import (
-    BULK_LIMIT,
-    ID_PATTERN,
-    LARGEST_CURSOR,
+from showcase_app.backend.dependencies import Actor, Door, Executions
+from showcase_app.backend.schemas.base import ID_PATTERN, LARGEST_CURSOR
+from showcase_app.backend.schemas.changes import ChangesOut
+from showcase_app.backend.schemas.executions import (
     PAGE_LIMIT,
     AskedId,
     BulkOut,
     BulkRequest,
-    ChangesOut,
     ExecutionDetail,
     ExecutionOut,
     ExecutionPageOut,
@@ -34,10 +30,6 @@ from showcase_app.backend.schemas import (
     StepDetail,
     StepPageOut,
 )
-from showcase_app.backend.services.execution_service import searched_in
-
-STEPS_IN_DETAIL = 1000
-RERUNS_IN_DETAIL = 20
 
 router = APIRouter(prefix="/api/executions", tags=["executions"])
 
@@ -51,48 +43,36 @@ Id = Annotated[str, Path(pattern=ID_PATTERN)]
 @router.get("", summary="List executions")
 async def list_executions(executions: Executions, query: Annotated[ExecutionQuery, Query()]) -> ExecutionPageOut:
     """Newest first, without payloads. Pages stay put while new executions come in."""
-    filters = query.as_filters(query.status)
-    page = await executions.list_executions(filters, cursor=query.cursor, limit=query.limit)
-    return ExecutionPageOut.of(page, searched=searched_in(filters))
+    return await executions.list_executions(query)
 
 
 @router.get("/statistics", summary="Count executions")
 async def get_statistics(executions: Executions, query: Annotated[ExecutionScope, Query()]) -> StatisticsOut:
     """How many there are of each status, up to 10,000 of each, and how the newest went."""
-    filters = query.as_filters()
-    return StatisticsOut.of(await executions.count(filters), searched=searched_in(filters))
+    return await executions.count(query)
 
 
 @router.post("/bulk", summary="Cancel or re-run many executions")
-async def change_executions(executions: Executions, note: Note, request: BulkRequest) -> BulkOut:
+async def change_executions(client: Door, actor: Actor, request: BulkRequest) -> BulkOut:
     """Each is cancelled or run again by itself: what cannot be is told, and keeps none of the others back."""
     chosen = request.filter
-
-    async def note_one(execution_id: str) -> None:
-        await note(f"execution.{request.action}", execution_id)
-
-    changed = await executions.change_many(
+    result = await client.bulk(
         request.action,
         request.execution_ids,
         filters=None if chosen is None else chosen.as_filters(chosen.status),
-        limit=BULK_LIMIT,
         dry_run=request.dry_run,
-        note=note_one,
+        actor=actor,
     )
-    return BulkOut.from_record(changed)
+    return BulkOut.from_record(result)
 
 
 @router.get("/{execution_id}", summary="Read an execution", response_model=ExecutionDetail, responses=_NOT_FOUND)
-async def get_execution(services: Services, execution_id: Id) -> Response:
+async def get_execution(executions: Executions, execution_id: Id) -> Response:
     """The execution and the first 1,000 attempts of its steps, with their payloads up to 64 KiB each.
 
     Its `sequence` is a cursor for the socket: nothing up to it is missing here, unless there are `more_steps`.
     """
-    found = await read_execution(
-        services.database, execution_id, step_limit=STEPS_IN_DETAIL, rerun_limit=RERUNS_IN_DETAIL
-    )
-    answer = ExecutionDetail.of(found).model_dump(mode="json")
-    return _json(answer | found.execution.payloads | {"steps": _with_payloads(answer["steps"], found.steps.items)})
+    return _json(await executions.detail(execution_id))
 
 
 @router.get(
@@ -101,9 +81,9 @@ async def get_execution(services: Services, execution_id: Id) -> Response:
     response_model=ExecutionPayloadsOut,
     responses=_NOT_FOUND,
 )
-async def get_execution_payloads(services: Services, execution_id: Id) -> Response:
+async def get_execution_payloads(executions: Executions, execution_id: Id) -> Response:
     """Its input, output and metadata as they are stored, however large they are."""
-    return _json({"execution_id": execution_id} | await read_payloads(services.database, execution_id))
+    return _json(await executions.payloads(execution_id))
 
 
 @router.get(
@@ -113,15 +93,13 @@ async def get_execution_payloads(services: Services, execution_id: Id) -> Respon
     responses=_NOT_FOUND,
 )
 async def list_step_executions(
-    services: Services,
+    executions: Executions,
     execution_id: Id,
     limit: Annotated[int, Query(ge=1, le=PAGE_LIMIT, description="At most this many.")] = 50,
     cursor: Annotated[str | None, Query(pattern=ID_PATTERN, description="`next_cursor` of the page before.")] = None,
 ) -> Response:
     """In the order in which they began, with their payloads up to 64 KiB each."""
-    page = await read_steps(services.database, execution_id, cursor=cursor, limit=limit)
-    answer = StepPageOut.of(page).model_dump(mode="json")
-    return _json(answer | {"items": _with_payloads(answer["items"], page.items)})
+    return _json(await executions.steps(execution_id, cursor=cursor, limit=limit))
 
 
 @router.get(
@@ -130,29 +108,24 @@ async def list_step_executions(
     response_model=StepDetail,
     responses=_NOT_FOUND,
 )
-async def get_step_execution(services: Services, execution_id: Id, step_execution_id: Id) -> Response:
+async def get_step_execution(executions: Executions, execution_id: Id, step_execution_id: Id) -> Response:
     """Everything of one attempt, however large its payloads are."""
-    stored = await read_step(services.database, execution_id, step_execution_id)
-    return _json(StepDetail.of(stored).model_dump(mode="json") | stored.payloads)
+    return _json(await executions.step(execution_id, step_execution_id))
 
 
 @router.get("/{execution_id}/changes", summary="Read what is new of an execution", responses=_NOT_FOUND)
 async def get_changes(
-    tracker: Tracker,
+    executions: Executions,
     execution_id: Id,
     after: Annotated[int, Query(ge=0, le=LARGEST_CURSOR, description="`upto` of the last answer.")] = 0,
 ) -> ChangesOut:
     """What the socket `/ws/executions/{execution_id}?after=N` would say now, for clients without sockets."""
-    changes = await tracker.changes(execution_id, after)
-    if after > changes.execution.sequence:
-        detail = f"after={after} is ahead of the execution, which is at {changes.execution.sequence}."
-        raise HTTPException(HTTPStatus.UNPROCESSABLE_ENTITY, detail)
-    return ChangesOut.of(changes)
+    return await executions.changes(execution_id, after)
 
 
 @router.get("/{execution_id}/logs", summary="List the log lines of an execution", responses=_NOT_FOUND)
 async def list_logs(
-    executions: Executions,
+    client: Door,
     execution_id: Id,
     step_execution_id: Annotated[AskedId | None, Query(description="Only of this attempt.")] = None,
     level: Annotated[LogLevel | None, Query(description="Only of this level or more severe.")] = None,
@@ -162,7 +135,7 @@ async def list_logs(
 ) -> LogPageOut:
     """Oldest first."""
     filters = LogFilters(step_execution_id=step_execution_id, level=level, text=q or None)
-    return LogPageOut.of(await executions.list_logs(execution_id, filters, cursor=cursor, limit=limit))
+    return LogPageOut.of(await client.log_page(execution_id, filters, cursor=cursor, limit=limit))
 
 
 @router.post(
@@ -171,11 +144,9 @@ async def list_logs(
     status_code=HTTPStatus.ACCEPTED,
     responses=told({404: "There is none with this id.", 409: "It has ended already."}),
 )
-async def cancel_execution(executions: Executions, note: Note, execution_id: Id) -> ExecutionOut:
+async def cancel_execution(client: Door, actor: Actor, execution_id: Id) -> ExecutionOut:
     """What nobody runs is cancelled at once; what runs is, as soon as its worker has stopped it."""
-    stopped = await executions.cancel(execution_id)
-    await note("execution.cancel", execution_id)
-    return ExecutionOut.from_record(stopped)
+    return ExecutionOut.from_record(await client.cancel(execution_id, actor=actor))
 
 
 @router.post(
@@ -184,12 +155,11 @@ async def cancel_execution(executions: Executions, note: Note, execution_id: Id)
     status_code=HTTPStatus.ACCEPTED,
     responses=told({404: "There is none with this id.", 409: "Workers cannot run its pipeline.", 202: _LOCATION}),
 )
-async def rerun_execution(pipelines: Pipelines, note: Note, execution_id: Id, response: Response) -> ExecutionOut:
+async def rerun_execution(client: Door, actor: Actor, execution_id: Id, response: Response) -> ExecutionOut:
     """A new execution of the same version with the same input."""
-    started = await pipelines.rerun(execution_id)
-    await note("execution.rerun", execution_id)
-    response.headers["Location"] = f"/api/executions/{started.execution_id}"
-    return ExecutionOut.from_record(started)
+    rerun_id = await client.rerun(execution_id, actor=actor)
+    response.headers["Location"] = f"/api/executions/{rerun_id}"
+    return ExecutionOut.from_record(await client.summary(rerun_id))
 
 
 @router.get(
@@ -198,18 +168,14 @@ async def rerun_execution(pipelines: Pipelines, note: Note, execution_id: Id, re
     response_model=ExportOut,
     responses=told({404: "There is none with this id.", 200: _ATTACHMENT}),
 )
-async def export_execution(executions: Executions, execution_id: Id) -> StreamingResponse:
+async def export_execution(client: Door, execution_id: Id) -> StreamingResponse:
     """Everything on record about it in one file, however large."""
-    parts = await executions.export(execution_id)
+    parts = await client.export(execution_id)
     name = f"execution-{execution_id.replace(':', '_')}.json"
     headers = {"Content-Disposition": f'attachment; filename="{name}"'}
     return StreamingResponse(parts, media_type="application/json", headers=headers)
 
 
-def _with_payloads(answers: list[dict[str, Any]], steps: list[Stored[StepExecutionRecord]]) -> list[dict[str, Any]]:
-    return [answer | step.payloads for answer, step in zip(answers, steps, strict=True)]
-
-
-def _json(answer: dict[str, Any]) -> Response:
-    """An answer whose payloads stand in it as they were stored."""
-    return Response(orjson.dumps(answer), media_type="application/json")
+def _json(body: bytes) -> Response:
+    """An answer in which payloads stand as they were stored."""
+    return Response(body, media_type="application/json")

@@ -38,7 +38,8 @@ from ia_modules.errors import DatabaseError, ExecutionNotFound, InvalidArgument
 from ia_modules.live.feed import Feed, Page
 from ia_modules.models import Changes, ExecutionId
 from showcase_app.backend.dependencies import Services
-from showcase_app.backend.schemas import ID_PATTERN, LARGEST_CURSOR, messages_of
+from showcase_app.backend.schemas.base import ID_PATTERN, LARGEST_CURSOR
+from showcase_app.backend.schemas.changes import messages_of
 
 logger = logging.getLogger("ia_modules.showcase")
 

@@ -6,9 +6,8 @@ from fastapi import APIRouter, Query
 
 from showcase_app.backend.api.problems import told
 from showcase_app.backend.dependencies import Services
-from showcase_app.backend.schemas import ID_PATTERN
-from showcase_app.backend.schemas.metrics import MetricsHistoryOut, MetricsReportOut
-from showcase_app.backend.services.metrics_service import Window
+from showcase_app.backend.schemas.base import ID_PATTERN
+from showcase_app.backend.schemas.metrics import MetricsHistoryOut, MetricsReportOut, Window
 
 router = APIRouter(prefix="/api/metrics", tags=["metrics"])
 
@@ -28,7 +27,7 @@ async def get_metrics_report(
     services: Services, window: AskedWindow = Window.DAY, pipeline_id: AskedPipeline = None
 ) -> MetricsReportOut:
     """Success, compensation, plan churn and human intervention against their targets; times, steps, throughput."""
-    return MetricsReportOut.of(await services.metrics_service.report(window, pipeline_id))
+    return await services.metrics_service.report(window, pipeline_id)
 
 
 @router.get("/history", summary="Measure a window over time", responses=_REFUSED)
@@ -36,4 +35,4 @@ async def get_metrics_history(
     services: Services, window: AskedWindow = Window.DAY, pipeline_id: AskedPipeline = None
 ) -> MetricsHistoryOut:
     """The window in equal parts, aligned to the clock, so that the first one may begin a little before it."""
-    return MetricsHistoryOut.of(window, await services.metrics_service.history(window, pipeline_id))
+    return await services.metrics_service.history(window, pipeline_id)

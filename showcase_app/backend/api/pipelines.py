@@ -6,19 +6,16 @@ from typing import Annotated
 from fastapi import APIRouter, Header, Path, Query, Response
 
 from showcase_app.backend.api.problems import told
-from showcase_app.backend.dependencies import Note, Pipelines
-from showcase_app.backend.schemas import (
-    LARGEST_CURSOR,
-    SLUG_PATTERN,
-    ExecutionOut,
+from showcase_app.backend.dependencies import Actor, Door, Pipelines
+from showcase_app.backend.schemas.base import LARGEST_CURSOR, SLUG_PATTERN
+from showcase_app.backend.schemas.executions import ExecutionOut, RunRequest, SearchText
+from showcase_app.backend.schemas.pipelines import (
     GraphOut,
     NewPipelineRequest,
     NewVersionRequest,
     PipelineDetail,
     PipelinePageOut,
     PipelineVersionPageOut,
-    RunRequest,
-    SearchText,
 )
 
 LIST_LIMIT = 200
@@ -50,8 +47,7 @@ async def list_pipelines(
     cursor: Annotated[SearchText | None, Query(description="`next_cursor` of the page before.")] = None,
 ) -> PipelinePageOut:
     """By slug, with how each did lately."""
-    page = await pipelines.list_pipelines(search=q, archived=archived, cursor=cursor, limit=limit)
-    return PipelinePageOut.from_record(page)
+    return await pipelines.list_pipelines(search=q, archived=archived, cursor=cursor, limit=limit)
 
 
 @router.post(
@@ -61,19 +57,18 @@ async def list_pipelines(
     responses=told({409: "Its slug stands for another definition.", 201: _LOCATION}),
 )
 async def create_pipeline(
-    pipelines: Pipelines, note: Note, request: NewPipelineRequest, response: Response
+    pipelines: Pipelines, actor: Actor, request: NewPipelineRequest, response: Response
 ) -> PipelineDetail:
     """Its steps may only use modules that are allowed on this server. The same definition again changes nothing."""
-    stored = await pipelines.create(request.definition)
-    await note("pipeline.create", stored.id)
+    stored = await pipelines.create(request.definition, actor=actor)
     response.headers["Location"] = f"/api/pipelines/{stored.id}"
-    return PipelineDetail.from_record(stored)
+    return stored
 
 
 @router.get("/{pipeline_id}", summary="Read a pipeline", responses=told({404: _NOT_FOUND}))
 async def get_pipeline(pipelines: Pipelines, pipeline_id: Id, version: Version = None) -> PipelineDetail:
     """With its definition, and what a form for a run is drawn from."""
-    return PipelineDetail.from_record(await pipelines.get(pipeline_id, version=version))
+    return await pipelines.get(pipeline_id, version=version)
 
 
 @router.put(
@@ -82,12 +77,10 @@ async def get_pipeline(pipelines: Pipelines, pipeline_id: Id, version: Version =
     responses=told({404: _NOT_FOUND, 409: "`base_version` is not the current one."}),
 )
 async def update_pipeline(
-    pipelines: Pipelines, note: Note, pipeline_id: Id, request: NewVersionRequest
+    pipelines: Pipelines, actor: Actor, pipeline_id: Id, request: NewVersionRequest
 ) -> PipelineDetail:
     """A definition that it has had before becomes the current one again. An archived pipeline is active again."""
-    stored = await pipelines.update(pipeline_id, request.definition, base_version=request.base_version)
-    await note("pipeline.update", stored.id)
-    return PipelineDetail.from_record(stored)
+    return await pipelines.update(pipeline_id, request.definition, base_version=request.base_version, actor=actor)
 
 
 @router.delete(
@@ -97,8 +90,8 @@ async def update_pipeline(
     responses=told({404: _NOT_FOUND, 409: "Executions of it have not ended."}),
 )
 async def delete_pipeline(
-    pipelines: Pipelines,
-    note: Note,
+    client: Door,
+    actor: Actor,
     pipeline_id: Id,
     with_history: Annotated[bool, Query(description="Delete it, and all its executions with it.")] = False,
 ) -> None:
@@ -106,8 +99,10 @@ async def delete_pipeline(
 
     With its history it is archived, then deleted in parts; a request that breaks off is made again, and goes on.
     """
-    gone = await (pipelines.delete(pipeline_id) if with_history else pipelines.archive(pipeline_id))
-    await note("pipeline.delete" if with_history else "pipeline.archive", gone)
+    if with_history:
+        await client.delete_pipeline(pipeline_id, with_history=True, actor=actor)
+    else:
+        await client.archive(pipeline_id, actor=actor)
 
 
 @router.get("/{pipeline_id}/versions", summary="List the versions of a pipeline", responses=told({404: _NOT_FOUND}))
@@ -121,7 +116,7 @@ async def list_pipeline_versions(
 ) -> PipelineVersionPageOut:
     """Newest first, with their definitions."""
     before = None if cursor is None else int(cursor)
-    return PipelineVersionPageOut.from_record(await pipelines.list_versions(pipeline_id, before=before, limit=limit))
+    return await pipelines.list_versions(pipeline_id, before=before, limit=limit)
 
 
 @router.get(
@@ -131,7 +126,7 @@ async def list_pipeline_versions(
 )
 async def get_pipeline_graph(pipelines: Pipelines, pipeline_id: Id, version: Version = None) -> GraphOut:
     """Its steps and the ways between them, in the order of the file."""
-    return GraphOut.from_record(await pipelines.graph(pipeline_id, version=version))
+    return await pipelines.graph(pipeline_id, version=version)
 
 
 @router.post(
@@ -141,17 +136,21 @@ async def get_pipeline_graph(pipelines: Pipelines, pipeline_id: Id, version: Ver
     responses=told({404: _NOT_FOUND, 409: "It is archived, or has no definition to run.", 202: _LOCATION}),
 )
 async def start_execution(
-    pipelines: Pipelines,
-    note: Note,
+    client: Door,
+    actor: Actor,
     pipeline_id: Id,
     request: RunRequest,
     response: Response,
     idempotency_key: Key = None,
 ) -> ExecutionOut:
     """It is pending, and runs as soon as a worker is free."""
-    started = await pipelines.start(
-        pipeline_id, request.input_data, version=request.version, idempotency_key=idempotency_key
+    queued = await client.queue(
+        pipeline_id,
+        request.input_data,
+        version=request.version,
+        trigger="api",
+        idempotency_key=idempotency_key,
+        actor=actor,
     )
-    await note("execution.start", started.execution_id)
-    response.headers["Location"] = f"/api/executions/{started.execution_id}"
-    return ExecutionOut.from_record(started)
+    response.headers["Location"] = f"/api/executions/{queued.execution_id}"
+    return ExecutionOut.from_record(await client.summary(queued.execution_id))

@@ -27,7 +27,7 @@ class InvalidField(BaseModel):
     detail: str
 
 
-class Problem(BaseModel):
+class ProblemDetails(BaseModel):
     """RFC 9457 problem details."""
 
     type: str = Field(examples=["urn:ia-modules:execution-not-found", "about:blank"])
@@ -46,7 +46,7 @@ def problem_response(
     Args:
         kind: class name of the error that it stands for; None = there is no more to it than the HTTP status.
     """
-    problem = Problem(
+    problem = ProblemDetails(
         type="about:blank" if kind is None else f"urn:ia-modules:{_words(kind, '-')}",
         title=HTTPStatus(status).phrase if kind is None else _words(kind, " ").capitalize(),
         status=status,
@@ -95,7 +95,7 @@ def _in_body(name: str, path: str, detail: str) -> InvalidField:
 def told(answers: Mapping[int, str | dict[str, Any]]) -> dict[int | str, dict[str, Any]]:
     """``responses`` of a route: what a problem of each status means, and the headers of other answers."""
     return {
-        status: {"model": Problem, "description": said} if isinstance(said, str) else {"headers": said}
+        status: {"model": ProblemDetails, "description": said} if isinstance(said, str) else {"headers": said}
         for status, said in answers.items()
     }
 
@@ -116,7 +116,7 @@ _WITH_BODY: Mapping[str, str] = {
 
 def document_problems(openapi: dict[str, Any]) -> dict[str, Any]:
     """The OpenAPI document with problems under their own media type, which FastAPI cannot be told, on each route."""
-    problem = {CONTENT_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}}
+    problem = {CONTENT_TYPE: {"schema": {"$ref": "#/components/schemas/ProblemDetails"}}}
     for path in openapi["paths"].values():
         for operation in path.values():
             told_here: dict[str, Any] = operation["responses"]

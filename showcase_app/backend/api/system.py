@@ -7,7 +7,6 @@ from showcase_app.backend.api.problems import told
 from showcase_app.backend.dependencies import Services
 from showcase_app.backend.schemas.system import SystemOut
 from showcase_app.backend.services import prometheus
-from showcase_app.backend.services.system import read_system
 
 router = APIRouter(tags=["system"])
 
@@ -17,11 +16,11 @@ _AWAY = told({503: "The database does not answer."})
 @router.get("/api/system", summary="Look into the machine room", responses=_AWAY)
 async def get_system(services: Services) -> SystemOut:
     """Database, workers, queue and subscribers. Nothing is counted in full: it is quick however much there is."""
-    return SystemOut.of(services, await read_system(services.database))
+    return await services.system_service.state()
 
 
 @router.get("/metrics", summary="Numbers for Prometheus", response_class=PlainTextResponse, responses=_AWAY)
 async def get_prometheus_metrics(services: Services) -> Response:
     """Executions, queue, workers, subscribers and this process, in Prometheus' text format."""
-    numbers = await prometheus.collect(services.database, services.feed)
+    numbers = await services.system_service.prometheus()
     return Response(numbers, media_type=prometheus.CONTENT_TYPE)

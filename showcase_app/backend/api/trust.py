@@ -189,7 +189,7 @@ def document_trust(openapi: dict[str, Any]) -> dict[str, Any]:
 def _documented(description: str) -> dict[str, Any]:
     return {
         "description": description,
-        "content": {CONTENT_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}},
+        "content": {CONTENT_TYPE: {"schema": {"$ref": "#/components/schemas/ProblemDetails"}}},
     }
 
 

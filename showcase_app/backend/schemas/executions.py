@@ -18,13 +18,12 @@ from ia_modules.models import (
     StepExecutionRecord,
     StepStatus,
 )
+from ia_modules.tracker.bulk import BULK_LIMIT
 from ia_modules.tracker.details import INLINE_BYTES, Stored, StoredExecution, StoredSteps
 from ia_modules.tracker.lists import ExecutionFilters, ExecutionPage, ExecutionStatistics, LogPage
 from showcase_app.backend.schemas.base import ID_PATTERN, LARGEST_CURSOR, AskedTime, JsonObject, Out, Time
 
 PAGE_LIMIT = 500
-BULK_LIMIT = 1000
-"""How many executions one request may cancel or re-run."""
 
 
 def _as_schema(**properties: dict[str, Any]) -> dict[str, Any]:

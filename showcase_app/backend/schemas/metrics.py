@@ -1,15 +1,46 @@
 """What the API says of success, retries, times and throughput: the report of a window, and its history."""
 
-from typing import Self
+from datetime import timedelta
+from enum import StrEnum
+from typing import Literal, Self
 
 from pydantic import Field
 
 from ia_modules.models import ExecutionStatus
-from ia_modules.tracker.metrics import History, PipelineMetrics
+from ia_modules.tracker.metrics import History, PipelineMetrics, WindowMetrics
 from showcase_app.backend.schemas.base import Out, Time
-from showcase_app.backend.services.metrics_service import Comparison, MetricKey, Report, Unit, Window
 
 STEPS_SHOWN, PIPELINES_SHOWN = 50, 100
+
+MetricKey = Literal["success_rate", "compensation_rate", "plan_churn", "human_intervention_rate"]
+Comparison = Literal["at_least", "at_most"]
+Unit = Literal["fraction", "per_execution"]
+
+
+class Window(StrEnum):
+    """How far back from now; ``all`` is everything."""
+
+    HOUR = "1h"
+    SIX_HOURS = "6h"
+    DAY = "24h"
+    WEEK = "7d"
+    MONTH = "30d"
+    ALL = "all"
+
+    @property
+    def span(self) -> timedelta | None:
+        """None: everything."""
+        return _SPANS[self]
+
+
+_SPANS: dict[Window, timedelta | None] = {
+    Window.HOUR: timedelta(hours=1),
+    Window.SIX_HOURS: timedelta(hours=6),
+    Window.DAY: timedelta(days=1),
+    Window.WEEK: timedelta(days=7),
+    Window.MONTH: timedelta(days=30),
+    Window.ALL: None,
+}
 
 
 class MetricOut(Out):
@@ -105,17 +136,16 @@ class MetricsReportOut(Out):
     sample_size: int = Field(description="How many executions times and steps were read of.")
 
     @classmethod
-    def of(cls, report: Report) -> Self:
-        measured = report.measured
+    def of(cls, window: Window, pipeline_id: str | None, measured: WindowMetrics, metrics: list[MetricOut]) -> Self:
         slowest = sorted(measured.steps, key=lambda step: step.p95_seconds or 0.0, reverse=True)[:STEPS_SHOWN]
         return cls(
-            window=report.window,
+            window=window,
             since=measured.since,
             until=measured.until,
-            pipeline_id=report.pipeline_id,
+            pipeline_id=pipeline_id,
             executions=measured.executions,
             ended=measured.ended,
-            metrics=[MetricOut.from_record(metric) for metric in report.metrics],
+            metrics=metrics,
             completion=CompletionOut.from_record(measured.times),
             throughput_per_hour=measured.throughput_per_hour,
             retries=measured.retries,

@@ -5,10 +5,7 @@ from typing import Literal, Self
 from pydantic import Field
 
 from ia_modules.tracker.system import WorkerState
-from ia_modules.version import __version__
 from showcase_app.backend.schemas.base import Out, Time
-from showcase_app.backend.services.container import Services
-from showcase_app.backend.services.system import SystemState
 
 
 class TableOut(Out):
@@ -78,26 +75,6 @@ class SystemOut(Out):
     workers: list[WorkerOut] = Field(description="The 100 whose hearts beat last, the newest beat first.")
     queue: QueueOut
     feed: FeedOut
-
-    @classmethod
-    def of(cls, services: Services, state: SystemState) -> Self:
-        """The answer of this server."""
-        own = None if services.worker is None else services.worker.worker_id
-        return cls(
-            version=__version__,
-            started_at=services.started_at,
-            database=DatabaseOut(
-                dialect=services.database.dialect,
-                url=services.database.safe_url,
-                version=state.database.version,
-                size_bytes=state.database.size_bytes,
-                tables=[TableOut.from_record(table) for table in state.database.tables],
-                migrations=[MigrationOut.from_record(migration) for migration in state.migrations],
-            ),
-            workers=[WorkerOut.of(worker, is_this_server=worker.worker_id == own) for worker in state.workers],
-            queue=QueueOut.from_record(state.queue),
-            feed=FeedOut.from_record(services.feed),
-        )
 
 
 class ServicesOut(Out):

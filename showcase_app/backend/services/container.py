@@ -4,18 +4,17 @@ import logging
 from collections.abc import AsyncGenerator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
 from dataclasses import dataclass
-from datetime import UTC, datetime
 
+from ia_modules.client import Client
 from ia_modules.database.manager import DatabaseManager
 from ia_modules.live.feed import Encode, Feed
-from ia_modules.pipeline.code import allowed_modules
 from ia_modules.tracker.execution_tracker import ExecutionTracker
 from ia_modules.worker.folders import register_folders
 from ia_modules.worker.worker import Worker
-from showcase_app.backend.services.audit import AuditLog
 from showcase_app.backend.services.execution_service import ExecutionService
 from showcase_app.backend.services.metrics_service import MetricsService
 from showcase_app.backend.services.pipeline_service import PipelineService
+from showcase_app.backend.services.system import SystemService
 from showcase_app.backend.settings import Settings
 
 logger = logging.getLogger("ia_modules.showcase")
@@ -25,13 +24,13 @@ logger = logging.getLogger("ia_modules.showcase")
 class Services:
     database: DatabaseManager
     execution_tracker: ExecutionTracker
+    client: Client
     pipeline_service: PipelineService
     execution_service: ExecutionService
-    audit: AuditLog
     feed: Feed
     metrics_service: MetricsService
+    system_service: SystemService
     worker: Worker | None
-    started_at: datetime
 
 
 @asynccontextmanager
@@ -51,17 +50,18 @@ async def open_services(settings: Settings, *, encode: Encode) -> AsyncGenerator
     ):
         for wrong in await register_folders(tracker, settings.pipeline_folders):
             logger.warning("Warning: %s", "\n".join([str(wrong), *getattr(wrong, "__notes__", [])]))
-        pipelines = PipelineService(database, tracker, allowed=allowed_modules())
+        client = Client(database, tracker=tracker)
+        feed = Feed(tracker, database, encode)
         yield Services(
             database=database,
             execution_tracker=tracker,
-            pipeline_service=pipelines,
-            execution_service=ExecutionService(database, tracker, pipelines),
-            audit=AuditLog(database),
-            feed=Feed(tracker, database, encode),
+            client=client,
+            pipeline_service=PipelineService(database, client),
+            execution_service=ExecutionService(database, client),
+            feed=feed,
             metrics_service=MetricsService(database, settings.targets),
+            system_service=SystemService(database, feed, worker_id=None if worker is None else worker.worker_id),
             worker=worker,
-            started_at=datetime.now(UTC),
         )
 
 

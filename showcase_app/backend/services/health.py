@@ -1,55 +1,36 @@
 """Whether the services work, asked of the database itself, each time."""
 
 import asyncio
-from dataclasses import dataclass
 
 from ia_modules.database.manager import DatabaseManager
 from ia_modules.database.migrator import refuse_unusable
 from ia_modules.errors import DatabaseError, SchemaError
+from showcase_app.backend.schemas.system import ServicesOut
 from showcase_app.backend.services.container import Services
 
 _PATIENCE_SECONDS = 3.0
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Health:
-    """What is wrong, in words; None = nothing.
+async def check_health(services: Services) -> tuple[ServicesOut, str | None]:
+    """Which services work, and the first thing that is wrong in words; None: nothing. Takes three seconds at most.
 
-    Attributes:
-        database: it does not answer.
-        tracker, pipelines, metrics: it cannot record or read: the database is away, or its schema is not the one this
-            program needs.
-        worker: the worker in this server does not beat; a server without one has none to complain of.
+    Recording and reading need the database and its current schema; the worker must beat where this server has one.
     """
-
-    database: str | None
-    tracker: str | None
-    pipelines: str | None
-    metrics: str | None
-    worker: str | None
-
-    @property
-    def problem(self) -> str | None:
-        """The first thing that is wrong; None = nothing."""
-        return self.database or self.tracker or self.pipelines or self.metrics or self.worker
-
-
-async def check_health(services: Services) -> Health:
-    """Ask the database for an answer and for its schema; takes three seconds at most."""
+    away = schema = worker = None
     try:
         async with asyncio.timeout(_PATIENCE_SECONDS):
             schema = await _schema_problem(services.database)
-            worker = schema or await _worker_problem(services)
+            worker = await _worker_problem(services) if schema is None else None
     except TimeoutError:
         away = f"The database {services.database.safe_url} did not answer within {_PATIENCE_SECONDS:.0f} seconds."
-        return _nothing_works(away)
     except DatabaseError as error:
-        return _nothing_works(str(error))
-    return Health(database=None, tracker=schema, pipelines=schema, metrics=schema, worker=worker)
-
-
-def _nothing_works(why: str) -> Health:
-    return Health(database=why, tracker=why, pipelines=why, metrics=why, worker=why)
+        away = str(error)
+    stored = (away or schema) is None
+    problem = away or schema or worker
+    services_out = ServicesOut(
+        database=away is None, tracker=stored, pipelines=stored, metrics=stored, worker=problem is None
+    )
+    return services_out, problem
 
 
 async def _schema_problem(database: DatabaseManager) -> str | None:

@@ -2,82 +2,21 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import timedelta
-from enum import StrEnum
-from typing import Literal
 from urllib.parse import urlencode
 
 from ia_modules.database.manager import DatabaseManager
 from ia_modules.models import format_time
-from ia_modules.tracker.metrics import History, MetricsReader, WindowMetrics
+from ia_modules.tracker.metrics import MetricsReader, WindowMetrics
+from showcase_app.backend.schemas.metrics import (
+    Comparison,
+    MetricKey,
+    MetricOut,
+    MetricsHistoryOut,
+    MetricsReportOut,
+    Unit,
+    Window,
+)
 from showcase_app.backend.targets import Targets
-
-MetricKey = Literal["success_rate", "compensation_rate", "plan_churn", "human_intervention_rate"]
-Comparison = Literal["at_least", "at_most"]
-Unit = Literal["fraction", "per_execution"]
-
-
-class Window(StrEnum):
-    """How far back from now; ``all`` is everything."""
-
-    HOUR = "1h"
-    SIX_HOURS = "6h"
-    DAY = "24h"
-    WEEK = "7d"
-    MONTH = "30d"
-    ALL = "all"
-
-    @property
-    def span(self) -> timedelta | None:
-        """None: everything."""
-        return _SPANS[self]
-
-
-_SPANS: dict[Window, timedelta | None] = {
-    Window.HOUR: timedelta(hours=1),
-    Window.SIX_HOURS: timedelta(hours=6),
-    Window.DAY: timedelta(days=1),
-    Window.WEEK: timedelta(days=7),
-    Window.MONTH: timedelta(days=30),
-    Window.ALL: None,
-}
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Metric:
-    """One number, ``numerator / denominator``, against its target; ``value`` and ``met`` are None without any.
-
-    Attributes:
-        executions_query: the query string of the list of executions that are behind it, or of all among which they are.
-    """
-
-    key: MetricKey
-    name: str
-    description: str
-    numerator: int
-    denominator: int
-    target: float
-    comparison: Comparison
-    unit: Unit
-    executions_query: str
-
-    @property
-    def value(self) -> float | None:
-        return self.numerator / self.denominator if self.denominator else None
-
-    @property
-    def met(self) -> bool | None:
-        if self.value is None:
-            return None
-        return self.value >= self.target if self.comparison == "at_least" else self.value <= self.target
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Report:
-    window: Window
-    pipeline_id: str | None
-    measured: WindowMetrics
-    metrics: list[Metric]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -145,7 +84,7 @@ class MetricsService:
     def __init__(self, database: DatabaseManager, targets: Targets) -> None:
         self._reader, self._targets = MetricsReader(database), targets
 
-    async def report(self, window: Window, pipeline_id: str | None = None) -> Report:
+    async def report(self, window: Window, pipeline_id: str | None = None) -> MetricsReportOut:
         """The executions that started in a window, against the targets.
 
         Raises:
@@ -153,27 +92,31 @@ class MetricsService:
         """
         measured = await self._reader.measure(window.span, pipeline_id)
         metrics = [self._metric(definition, measured, pipeline_id) for definition in _DEFINITIONS]
-        return Report(window=window, pipeline_id=pipeline_id, measured=measured, metrics=metrics)
+        return MetricsReportOut.of(window, pipeline_id, measured, metrics)
 
-    async def history(self, window: Window, pipeline_id: str | None = None) -> History:
+    async def history(self, window: Window, pipeline_id: str | None = None) -> MetricsHistoryOut:
         """The same over time. Raises ReadTooLong."""
-        return await self._reader.history(window.span, pipeline_id)
+        return MetricsHistoryOut.of(window, await self._reader.history(window.span, pipeline_id))
 
-    def _metric(self, definition: _Definition, measured: WindowMetrics, pipeline_id: str | None) -> Metric:
+    def _metric(self, definition: _Definition, measured: WindowMetrics, pipeline_id: str | None) -> MetricOut:
         numerator, denominator = definition.parts(measured)
-        asked = {
+        value = numerator / denominator if denominator else None
+        target: float = getattr(self._targets, definition.key)
+        query = {
             "status": definition.status,
             "pipeline_id": pipeline_id,
             "started_after": None if measured.since is None else format_time(measured.since),
         }
-        return Metric(
+        return MetricOut(
             key=definition.key,
             name=definition.name,
             description=definition.description,
+            value=value,
+            target=target,
+            comparison=definition.comparison,
+            met=None if value is None else value >= target if definition.comparison == "at_least" else value <= target,
+            unit=definition.unit,
             numerator=numerator,
             denominator=denominator,
-            target=getattr(self._targets, definition.key),
-            comparison=definition.comparison,
-            unit=definition.unit,
-            executions_query=urlencode({name: value for name, value in asked.items() if value is not None}),
+            executions_query=urlencode({name: text for name, text in query.items() if text is not None}),
         )

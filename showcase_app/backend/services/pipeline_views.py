@@ -1,27 +1,32 @@
-"""Pipelines as they are shown: how each did lately, and one with its definition. All of it is read from the rows."""
+"""Pipelines as they are shown: how each did lately, one with its definition, its versions, its graph. Read anew."""
 
 import math
-from dataclasses import dataclass, fields
-from typing import Any, TypeVar
+from typing import Any
 
 import orjson
 
 from ia_modules.database.manager import DatabaseManager, Script, Statement
-from ia_modules.models import (
-    ExecutionId,
-    ExecutionStatus,
-    Json,
-    PipelineId,
-    PipelineRecord,
-    PipelineVersionRecord,
-    Row,
-    parse_time,
-)
+from ia_modules.errors import PipelineDefinitionError
+from ia_modules.models import ExecutionStatus, Json, PipelineRecord, PipelineVersionRecord, Row, parse_time
+from ia_modules.pipeline.document.definition import PipelineDefinition
+from ia_modules.pipeline.document.graph import Graph
+from ia_modules.pipeline.drawing.diagram import edges_of
 from ia_modules.pipeline.inputs import input_schema_of
+from ia_modules.pipeline.versions import definition_of
 from ia_modules.tracker.details import INLINE_BYTES
 from ia_modules.tracker.lists import COUNT_CAP, pattern_of
 from ia_modules.tracker.metrics import success_rate
-from showcase_app.backend.services.definitions import Node, Way, defaults_of, understood
+from showcase_app.backend.schemas.pipelines import (
+    GraphEdge,
+    GraphNode,
+    GraphOut,
+    PipelineDetail,
+    PipelineOut,
+    PipelinePageOut,
+    PipelineVersionOut,
+    PipelineVersionPageOut,
+    RecentExecutionOut,
+)
 
 STRIP = 30
 """Executions in the strip of bars that shows how a pipeline did lately."""
@@ -29,138 +34,60 @@ STRIP = 30
 ENDED = 100
 """Executions that its success rate and its typical times are made of."""
 
-T = TypeVar("T")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RecentExecution:
-    """A bar of the strip."""
-
-    execution_id: ExecutionId
-    status: ExecutionStatus
-    created_at: Any
-    started_at: Any
-    completed_at: Any
-    duration_seconds: float | None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PipelineOverview(PipelineRecord):
-    """A pipeline, and how it did lately.
-
-    Attributes:
-        recent: the newest executions, oldest first.
-        success_rate: completed among the newest that completed or failed; None: there are none.
-        p50_seconds, p95_seconds: of those of them that completed; None: there are none.
-        active: executions that have not ended, counted up to 10,000.
-    """
-
-    runnable: bool
-    step_count: int
-    recent: list[RecentExecution]
-    success_rate: float | None
-    p50_seconds: float | None
-    p95_seconds: float | None
-    active: int
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PipelineView(PipelineOverview):
-    """A pipeline with one of its definitions."""
-
-    version: int | None
-    source_folder_known: bool
-    definition: dict[str, Any] | None
-    input_schema: dict[str, Any] | None
-    default_input: dict[str, Any]
-    last_input: dict[str, Any] | None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PipelinePage:
-    items: list[PipelineOverview]
-    next_cursor: str | None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class VersionView:
-    """One definition; None: it is no object."""
-
-    version: int
-    content_hash: str
-    created_at: Any
-    is_current: bool
-    definition: dict[str, Any] | None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class VersionPage:
-    items: list[VersionView]
-    next_cursor: str | None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class GraphView:
-    pipeline_id: PipelineId
-    version: int
-    start_at: str
-    nodes: list[Node]
-    edges: list[Way]
-
 
 async def read_overviews(
     database: DatabaseManager, *, search: str | None, archived: bool, cursor: str | None, limit: int
-) -> PipelinePage:
+) -> PipelinePageOut:
     """Pipelines by slug, those after ``cursor``."""
-    asked = {
+    params = {
         "is_active": not archived,
         "pattern": pattern_of(search) if search else None,
         "cursor": cursor or "",
         "limit": limit + 1,
     }
 
-    def read() -> Script[PipelinePage]:
-        rows = yield Statement(database.query("list_pipeline_page"), [asked])
+    def read() -> Script[PipelinePageOut]:
+        rows = yield Statement(database.query("list_pipeline_page"), [params])
         pipelines = [PipelineRecord.from_row(row) for row in rows[:limit]]
         items = yield from _overviews(database, pipelines)
-        return PipelinePage(items=items, next_cursor=items[-1].slug if len(rows) > limit else None)
+        return PipelinePageOut(items=items, next_cursor=items[-1].slug if len(rows) > limit else None)
 
     return await database.read(read())
 
 
 async def read_view(
     database: DatabaseManager, pipeline: PipelineRecord, stored: PipelineVersionRecord | None
-) -> PipelineView:
+) -> PipelineDetail:
     """A pipeline with one of its versions, None = it has none."""
 
-    def read() -> Script[tuple[PipelineOverview, Json]]:
+    def read() -> Script[tuple[PipelineOut, Json]]:
         [overview] = yield from _overviews(database, [pipeline])
-        asked = {"pipeline_id": pipeline.id, "inline_bytes": INLINE_BYTES}
-        last = yield Statement(database.query("last_input_of_pipeline"), [asked])
+        params = {"pipeline_id": pipeline.id, "inline_bytes": INLINE_BYTES}
+        last = yield Statement(database.query("last_input_of_pipeline"), [params])
         return overview, orjson.loads(last[0]["input_data"] or "null") if last else None
 
     overview, last_input = await database.read(read())
-    definition = None if stored is None else understood(stored)
-    return PipelineView(
-        **_fields_of(overview),
+    definition = None if stored is None else _understood(stored)
+    return PipelineDetail(
+        **dict(overview),
         version=None if stored is None else stored.version,
         source_folder_known=stored is not None and stored.source_folder is not None,
         definition=None if stored is None else _object(stored.definition),
         input_schema=None if definition is None else input_schema_of(definition),
-        default_input={} if definition is None else defaults_of(definition),
+        default_input={} if definition is None else _defaults_of(definition),
         last_input=_object(last_input),
     )
 
 
 async def read_versions(
     database: DatabaseManager, pipeline: PipelineRecord, *, before: int | None, limit: int
-) -> VersionPage:
+) -> PipelineVersionPageOut:
     """The versions of a pipeline below ``before``, newest first."""
-    asked = {"pipeline_id": pipeline.id, "before": 2**31 - 1 if before is None else before, "limit": limit + 1}
-    rows = await database.fetch_all_async(database.query("list_pipeline_versions"), asked)
+    params = {"pipeline_id": pipeline.id, "before": 2**31 - 1 if before is None else before, "limit": limit + 1}
+    rows = await database.fetch_all_async(database.query("list_pipeline_versions"), params)
     versions = [PipelineVersionRecord.from_row(row) for row in rows[:limit]]
     items = [
-        VersionView(
+        PipelineVersionOut(
             version=each.version,
             content_hash=each.content_hash,
             created_at=each.created_at,
@@ -169,10 +96,79 @@ async def read_versions(
         )
         for each in versions
     ]
-    return VersionPage(items=items, next_cursor=str(items[-1].version) if len(rows) > limit else None)
+    return PipelineVersionPageOut(items=items, next_cursor=str(items[-1].version) if len(rows) > limit else None)
 
 
-def _overviews(database: DatabaseManager, pipelines: list[PipelineRecord]) -> Script[list[PipelineOverview]]:
+def graph_of(stored: PipelineVersionRecord) -> GraphOut:
+    """The steps of a version, and the edges between them.
+
+    Raises:
+        PipelineDefinitionError: what is stored is no definition.
+    """
+    graph = Graph(definition_of(stored))
+    return GraphOut(
+        pipeline_id=stored.pipeline_id,
+        version=stored.version,
+        start_at=graph.definition.flow.start_at,
+        nodes=_nodes_of(graph),
+        edges=_edges_of(graph),
+    )
+
+
+def _nodes_of(graph: Graph) -> list[GraphNode]:
+    """The steps, in the order of the file."""
+    definition = graph.definition
+    nodes: list[GraphNode] = []
+    for step in definition.steps:
+        handling = definition.error_handling_of(step)
+        nodes.append(
+            GraphNode(
+                id=step.id,
+                name=step.name,
+                type=step.type,
+                description=step.description,
+                module=step.module,
+                step_class=step.step_class,
+                max_iterations=definition.loop_config.max_iterations if graph.reaches(step.id, step.id) else 1,
+                retry_max_attempts=handling.retry.max_attempts if handling.retry else 1,
+                timeout_seconds=step.timeout_seconds,
+                has_fallback=bool(handling.enable_fallback),
+                continues_on_error=bool(handling.continue_on_error),
+            )
+        )
+    return nodes
+
+
+def _edges_of(graph: Graph) -> list[GraphEdge]:
+    """The edges that leave each step, in the order of the file."""
+    found: list[GraphEdge] = []
+    for step_id in graph.step_ids:
+        indexes: list[int | None] = [index for index, _ in graph.paths_of(step_id)]
+        edges = edges_of(graph, step_id)
+        for index, edge in zip([*indexes, *[None] * (len(edges) - len(indexes))], edges, strict=True):
+            if index is not None:
+                leads_back = graph.leads_back(index)
+            else:
+                leads_back = graph.place[edge.target] <= graph.place[step_id] and graph.reaches(edge.target, step_id)
+            found.append(
+                GraphEdge(index=index, source=step_id, target=edge.target, label=edge.label, is_back_edge=leads_back)
+            )
+    return found
+
+
+def _understood(stored: PipelineVersionRecord) -> PipelineDefinition | None:
+    """What a stored version says; None when it is no definition, which programs that register their own may store."""
+    try:
+        return definition_of(stored)
+    except PipelineDefinitionError:
+        return None
+
+
+def _defaults_of(definition: PipelineDefinition) -> dict[str, Any]:
+    return {each.name: each.default for each in definition.parameters if each.has_default}
+
+
+def _overviews(database: DatabaseManager, pipelines: list[PipelineRecord]) -> Script[list[PipelineOut]]:
     query = database.query
     ids: list[dict[str, Any]] = [{"pipeline_id": each.id} for each in pipelines]
     versions = [{"pipeline_id": each.id, "version": each.current_version} for each in pipelines if each.current_version]
@@ -183,8 +179,8 @@ def _overviews(database: DatabaseManager, pipelines: list[PipelineRecord]) -> Sc
     step_counts = {row["pipeline_id"]: row["steps"] for row in steps}
     active_counts = {row["pipeline_id"]: row["active"] for row in active}
     return [
-        PipelineOverview(
-            **_fields_of(pipeline),
+        PipelineOut(
+            **pipeline.to_dict(),
             runnable=pipeline.current_version is not None,
             step_count=step_counts.get(pipeline.id, 0),
             recent=[_bar(row) for row in reversed(recent) if row["pipeline_id"] == pipeline.id],
@@ -209,27 +205,14 @@ def _percentile(ordered: list[float], fraction: float) -> float | None:
     return ordered[math.ceil(fraction * len(ordered)) - 1] if ordered else None
 
 
-def _bar(row: Row) -> RecentExecution:
-    times = {
-        name: None if row[name] is None else parse_time(row[name])
-        for name in ("created_at", "started_at", "completed_at")
-    }
-    return RecentExecution(
-        execution_id=row["execution_id"],
-        status=ExecutionStatus(row["status"]),
-        **times,
-        duration_seconds=_seconds(row),
-    )
+def _bar(row: Row) -> RecentExecutionOut:
+    return RecentExecutionOut.model_validate({**row, "duration_seconds": _seconds(row)})
 
 
 def _seconds(row: Row) -> float | None:
     if row["started_at"] is None or row["completed_at"] is None:
         return None
     return max(0.0, (parse_time(row["completed_at"]) - parse_time(row["started_at"])).total_seconds())
-
-
-def _fields_of(record: PipelineRecord) -> dict[str, Any]:
-    return {field.name: getattr(record, field.name) for field in fields(record)}
 
 
 def _object(value: Json) -> dict[str, Any] | None:

@@ -1,6 +1,6 @@
 /** The one place that speaks HTTP. Types come from the server's OpenAPI document; every failure is an ApiError. */
 import createClient from "openapi-fetch";
-import type { Problem, paths } from "./schema.gen";
+import type { ProblemDetails, paths } from "./schema.gen";
 
 export const api = createClient<paths>({ baseUrl: window.location.origin });
 
@@ -38,6 +38,6 @@ function refusal({ status }: Response, body: unknown): ApiError {
   return new ApiError(status, body.detail ?? body.title ?? `The server answered ${status}.`, fields);
 }
 
-function isProblem(body: unknown): body is Problem {
+function isProblem(body: unknown): body is ProblemDetails {
   return typeof body === "object" && body !== null && "status" in body;
 }

@@ -1,6 +1,6 @@
 /** The server behind the one client, in a test: addresses with their answers, and every request that came. */
 import { api } from "@/api/client";
-import type { Problem, SessionOut } from "@/api/schema.gen";
+import type { ProblemDetails, SessionOut } from "@/api/schema.gen";
 
 type Answer = (request: Request) => Response | Promise<Response>;
 
@@ -54,7 +54,7 @@ export function json(status: number, body: unknown): Response {
 
 /** `errors`: the refused fields with the reason for each. */
 export function refusal(status: number, detail: string, errors: Record<string, string> = {}): Response {
-  const problem: Problem = { type: "about:blank", title: "Refused", status, detail, instance: "/" };
+  const problem: ProblemDetails = { type: "about:blank", title: "Refused", status, detail, instance: "/" };
   problem.errors = Object.entries(errors).map(([field, reason]) => ({ location: "body", field, detail: reason }));
   return json(status, problem);
 }
