@@ -26,6 +26,7 @@ from tests.browser.site import CHROMIUM_OPTIONS, chromium
 ROOT = Path(__file__).resolve().parents[1]
 FOLDER = ROOT / "docs" / "screenshots"
 PATIENCE_SECONDS = 60.0
+STILL_MILLISECONDS = 700
 ENDED = ("completed", "failed", "cancelled")
 
 SIZES = {"1440": (1440, 900), "360": (360, 780)}
@@ -128,9 +129,20 @@ def photograph(browser: Browser, url: str, shot: Shot, theme: Theme, size: tuple
     page.goto(shot.path)
     shot.ready(page)
     page.wait_for_load_state("networkidle")
-    page.wait_for_timeout(700)  # charts and graphs draw themselves; nothing tells when they have
-    page.screenshot(path=file)
+    file.write_bytes(still(page))
     context.close()
+
+
+def still(page: Page) -> bytes:
+    """The picture of a page that has stopped changing: charts, graphs and editors draw themselves in their own time."""
+    deadline = time.monotonic() + PATIENCE_SECONDS
+    picture = page.screenshot()
+    while time.monotonic() < deadline:
+        page.wait_for_timeout(STILL_MILLISECONDS)
+        last, picture = picture, page.screenshot()
+        if picture == last:
+            break
+    return picture
 
 
 if __name__ == "__main__":

@@ -13,7 +13,7 @@ PAGES = {
     "pipelines": ("/pipelines", "Code review"),
     "pipeline": ("/pipelines/code-review", "Code review"),
     "definition": ("/pipelines/code-review?tab=definition", "It can be saved"),
-    "versions": ("/pipelines/code-review?tab=versions", "Stored"),
+    "versions": ("/pipelines/code-review?tab=versions", "Saved"),
     "run": ("/pipelines/flaky-service?run=1", "Article"),
     "new pipeline": ("/pipelines/new", "New pipeline"),
     "executions": ("/executions", "Flaky service"),
