@@ -104,7 +104,7 @@ class Live:
     async def close(self) -> None:
         """Announce what is left, and listen no more."""
         self._closing = True
-        if self._announcer is not None:
+        if self._announcer is not None and not self._announcer.done():  # its loop may be closed
             await asyncio.wait([self._announcer])
         await self._stop_listening()
 
