@@ -63,10 +63,10 @@ class DatabaseManager:
             url,
             pool_size=1,
             busy_timeout_seconds=busy_timeout_seconds,
-            statement_timeout_seconds=statement_timeout_seconds,
             synchronous=synchronous,
             now=now,
         )
+        self._statement_timeout_seconds = statement_timeout_seconds
         if parsed.dialect == "postgresql" and now is not None:
             raise ValueError("now= is for SQLite; on PostgreSQL replace the function ia_now() of the test's database")
         self._url = parsed
@@ -106,9 +106,13 @@ class DatabaseManager:
         """Whether it is an SQLite database in memory, which ends with this manager."""
         return self._url.target == MEMORY
 
-    def twin(self) -> "DatabaseManager":
-        """Another manager of the same database, not open yet, with few connections; the caller closes it."""
-        return self._new_twin()
+    def twin(self, *, statement_timeout_seconds: float | None = None) -> "DatabaseManager":
+        """Another manager of the same database, not open yet, with few connections; the caller closes it.
+
+        Args:
+            statement_timeout_seconds: None = as this one's.
+        """
+        return self._new_twin(statement_timeout_seconds=statement_timeout_seconds or self._statement_timeout_seconds)
 
     def query(self, name: str) -> str:
         """A named SQL of ``database/sql``, for this dialect. Raises InvalidQuery for an unknown name."""

@@ -107,9 +107,10 @@ class Heartbeat:
     # In the thread
 
     def _beat_until_stopped(self) -> None:
-        database = self._database.twin()
+        pause_seconds = self.lease_seconds / BEATS_PER_LEASE
+        database = self._database.twin(statement_timeout_seconds=max(1.0, pause_seconds))  # a lost beat stays one
         try:
-            while not self._stopping.wait(self.lease_seconds / BEATS_PER_LEASE):
+            while not self._stopping.wait(pause_seconds):
                 if self._is_loop_alive():
                     with suppress(DatabaseError):  # said again at the next beat
                         database.execute(database.query("beat"), self._row())

@@ -4,6 +4,7 @@ from collections.abc import Callable
 
 import pytest
 
+from ia_modules.database.blocking import LoopThread
 from ia_modules.database.manager import DatabaseManager
 from ia_modules.errors import BlockingCallOnLoop, ConstraintViolated
 from tests.unit.database.test_manager import ADD, IDS, ids
@@ -91,3 +92,23 @@ async def test_a_second_running_loop_may_use_it_too_and_is_closed_with_it(databa
     await database.close()
     loops[0].call_soon_threadsafe(end.set)
     await asyncio.to_thread(thread.join)
+
+
+def test_stopping_ends_what_still_runs_there() -> None:
+    """Such as a connection that is being closed: it must end, and not be forgotten with the loop."""
+    ended = threading.Event()
+
+    async def begin() -> asyncio.Task[None]:
+        return asyncio.create_task(last())
+
+    async def last() -> None:
+        try:
+            await asyncio.sleep(600)
+        finally:
+            ended.set()
+
+    loop = LoopThread()
+    task = loop.call(begin())
+    loop.stop()
+    assert ended.is_set()
+    assert task.cancelled()

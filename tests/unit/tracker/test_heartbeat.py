@@ -5,10 +5,13 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from ia_modules.database.manager import DatabaseManager
 from ia_modules.models import ExecutionId, ExecutionStatus, new_id
 from ia_modules.tracker.execution_tracker import ExecutionTracker
 from ia_modules.transitions import NewExecution, Transition
+from tests.unit.database.proxy import proxy_to
 from tests.unit.worker.queue import until
 
 WORKERS = "SELECT worker_id, slots, note, lease_seconds, heartbeat_at, stopped_at FROM workers"
@@ -129,3 +132,22 @@ def test_a_tracker_that_serves_one_event_loop_after_the_other_gives_signs_of_lif
         asyncio.run(run("first"))
         asyncio.run(run("second"))
         asyncio.run(tracker.close())
+
+
+@pytest.mark.parametrize("dialect", ["postgresql"])
+async def test_a_connection_that_falls_silent_costs_a_beat_and_not_the_lease(
+    database: DatabaseManager, database_url: str
+) -> None:
+    """With the database's own limit of 30 s, it would be silent for twenty leases."""
+    async with (
+        proxy_to(database_url) as proxy,
+        DatabaseManager(proxy.url) as through,
+        ExecutionTracker(through, lease_seconds=1.5) as tracker,
+    ):
+        assert tracker.heartbeat is not None
+        await tracker.heartbeat.begin()
+        (first,) = await workers(database)
+        await until(lambda: workers(database), lambda rows: rows[0]["heartbeat_at"] > first["heartbeat_at"])
+        proxy.go_silent()
+        tracker.heartbeat.note = "heard again"
+        await until(lambda: workers(database), lambda rows: rows[0]["note"] == "heard again")
