@@ -8,7 +8,7 @@ import typer
 
 from ia_modules.cli.options.confirmation import DryRun, Yes, confirm
 from ia_modules.cli.options.database import DEFAULT_DATABASE, Database, client_of, same_database
-from ia_modules.cli.options.execution import After, Before, PipelineOf, Status, Text, filters_of, find_execution
+from ia_modules.cli.options.execution import After, Before, PipelineOf, SearchedText, Status, filters_of, find_execution
 from ia_modules.cli.output.ending import print_queued
 from ia_modules.cli.output.terminal import AsJson, ExitStatus, fail, moment, print_json, warn
 from ia_modules.cli.output.terminal import run as do
@@ -108,7 +108,7 @@ def _command(verb: _Verb) -> Callable[..., None]:
         pipeline: PipelineOf = None,
         after: After = None,
         before: Before = None,
-        text: Text = None,
+        text: SearchedText = None,
         limit: Annotated[int, typer.Option(min=1, max=BULK_LIMIT, help="Of filters: at most this many.")] = BULK_LIMIT,
         dry_run: DryRun = False,
         yes: Yes = False,

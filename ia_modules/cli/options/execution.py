@@ -27,7 +27,7 @@ After = Annotated[
     datetime | None, typer.Option(metavar="TIME", parser=past, help="Only those that started since; 7d = 7 days ago.")
 ]
 Before = Annotated[datetime | None, typer.Option(metavar="TIME", parser=past, help="Only those that started before.")]
-Text = Annotated[
+SearchedText = Annotated[
     str | None, typer.Option("--text", help="Only with this in the pipeline's name, or with --after in the error.")
 ]
 
