@@ -9,7 +9,7 @@ from tests.check.sources import LIBRARY, ROOT, calls_of, place, python_files, tr
 UNIT_TESTS = ROOT / "tests" / "unit"
 
 NEEDS_NO_TEST_FILE = {
-    "cli/__main__.py": "runs the command line, as tests/unit/cli/test_help.py does",
+    "cli/__main__.py": "runs the command line, as tests/unit/cli/test_app.py does",
     "database/apsw_types.py": "types alone",
     "pipeline/journal.py": "a protocol, to which tests/conformance holds every journal",
     "version.py": "one constant",

@@ -8,9 +8,18 @@ import typer
 
 from ia_modules.cli.options.confirmation import DryRun, Yes, confirm
 from ia_modules.cli.options.database import DEFAULT_DATABASE, Database, client_of, same_database
-from ia_modules.cli.options.execution import After, Before, PipelineOf, SearchedText, Status, filters_of, find_execution
+from ia_modules.cli.options.execution import (
+    After,
+    Before,
+    PipelineOf,
+    SearchedText,
+    Status,
+    filters_of,
+    find_execution,
+    liveness_of,
+)
 from ia_modules.cli.output.ending import print_queued
-from ia_modules.cli.output.terminal import AsJson, ExitStatus, fail, moment, print_json, warn
+from ia_modules.cli.output.terminal import AsJson, ExitStatus, fail, last_heard, moment, print_json, warn
 from ia_modules.cli.output.terminal import run as do
 from ia_modules.client import Client
 from ia_modules.errors import AlreadyFinished
@@ -53,6 +62,9 @@ async def _cancel_one(client: Client, execution_id: str, context: typer.Context,
         print_json(summary.to_dict())
     elif summary.status is ExecutionStatus.CANCELLED:
         typer.echo(f"Execution {execution_id} is cancelled.")
+    elif (liveness := await liveness_of(client, summary)) is not None and liveness.is_gone:
+        gone = f"{summary.owner}, which ran it, is gone: it was {last_heard(liveness)}"
+        typer.echo(f"Execution {execution_id} is to be cancelled; {gone}. The next worker ends it.")
     else:
         typer.echo(f"Execution {execution_id} will be cancelled by {summary.owner}, which runs it.")
 

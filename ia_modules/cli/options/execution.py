@@ -9,7 +9,7 @@ from ia_modules.cli.options.time import past
 from ia_modules.cli.output.terminal import fail
 from ia_modules.client import Client
 from ia_modules.errors import ExecutionNotFound
-from ia_modules.models import ExecutionRecord, ExecutionStatus, PipelineId, PipelineVersionRecord
+from ia_modules.models import ExecutionRecord, ExecutionStatus, ExecutionSummary, PipelineId, PipelineVersionRecord
 from ia_modules.tracker.lists import ExecutionFilters
 from ia_modules.tracker.liveness import Liveness
 
@@ -79,7 +79,7 @@ async def version_of(client: Client, execution: ExecutionRecord) -> PipelineVers
     return await client.tracker.get_pipeline_version(execution.pipeline_id, execution.pipeline_version)
 
 
-async def liveness_of(client: Client, execution: ExecutionRecord) -> Liveness | None:
+async def liveness_of(client: Client, execution: ExecutionSummary) -> Liveness | None:
     """Of the process that runs an execution; None when none does, or it has never given a sign of life."""
     if execution.status is not ExecutionStatus.RUNNING or execution.owner is None:
         return None

@@ -31,6 +31,19 @@ def test_cancel_stops_it_in_the_process_that_runs_it(database_url: str, command:
     assert newest(command)["status"] == "cancelled"
 
 
+def test_cancel_says_that_the_process_of_an_execution_is_gone(
+    database_url: str, command: Command, tmp_path: Path
+) -> None:
+    with piped(database_url, "run", write(tmp_path, step("wait", "Forever"))) as process:
+        lines_until(process, lambda line: " wait " in line)
+        process.kill()
+        process.wait()
+    change(database_url, "UPDATE workers SET lease_seconds = 0.01 WHERE stopped_at IS NULL")
+    result = command("executions", "cancel", newest(command)["execution_id"])
+    assert result.exit_code == 0
+    assert "which ran it, is gone: it was last heard of" in result.stdout
+
+
 def test_a_cancel_that_comes_too_late_says_when_and_how_it_ended(command: Command, recorded: Recorded) -> None:
     for execution_id, ended in zip(recorded, ("completed", "failed"), strict=True):
         result = command("executions", "cancel", execution_id)
