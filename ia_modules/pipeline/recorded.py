@@ -7,12 +7,12 @@ exactly from its rows.
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from graphlib import CycleError, TopologicalSorter
-from typing import Any, cast
+from typing import Any, NamedTuple, cast
 
 from ia_modules.errors import StepConflict
-from ia_modules.models import InteractionRecord, StepExecutionRecord, StepStatus
+from ia_modules.models import InteractionRecord, StepExecutionId, StepExecutionRecord, StepStatus
 from ia_modules.pipeline.document.graph import Graph
 from ia_modules.pipeline.results import scope_before
 from ia_modules.pipeline.tokens import GraphState, Route, StepRun, StepRunKey
@@ -37,11 +37,21 @@ STOP_JSON: Mapping[str, Any] = {"next": "stop"}
 """``routes`` of an attempt whose run failed for good or was cancelled: nothing follows."""
 
 
+class Span(NamedTuple):
+    """When an attempt ran, or waited for its delay."""
+
+    attempt: StepExecutionId
+    began_at: datetime
+    ended_at: datetime
+
+
 @dataclass(frozen=True, slots=True)
 class RecordedRun:
     """A step run with the attempts that were made.
 
     Attributes:
+        began_at: when its first attempt was recorded.
+        spans: of the attempts that have ended and were not lost.
         attempts: all of them, the lost ones too.
         failures: those that failed; retries are counted by these.
         last: the newest attempt.
@@ -51,6 +61,8 @@ class RecordedRun:
     attempts: int
     failures: int
     last: StepExecutionRecord
+    began_at: datetime
+    spans: tuple[Span, ...]
 
     @property
     def result(self) -> dict[str, Any] | None:
@@ -98,24 +110,37 @@ def in_order_of_completion(runs: Iterable[RecordedRun]) -> list[RecordedRun]:
 
 
 def loop_seconds(runs: Iterable[RecordedRun], questions: Iterable[InteractionRecord] = ()) -> dict[str, float]:
-    """How long each step's loop has run until its newest iteration, in seconds, by step.
+    """How long each loop has run until its newest iteration began, in seconds, by step; 0 where a step ran once.
 
-    The time while a question was open does not count. Between two iterations, a clock that was set back counts as no
-    time; one that was set forward counts, since nothing tells it from time that passed.
+    Only the time counts in which an attempt ran or waited for its delay: neither the time while its question was open,
+    nor attempts that were lost, nor the time until somebody resumed the execution. A clock that is set back counts as
+    no time; one that is set forward during an attempt counts, since nothing tells it from time that passed.
     """
-    open_times = [(question.created_at, question.completed_at) for question in questions if question.completed_at]
-    seconds: dict[str, float] = {}
+    runs = list(runs)
+    opened_at = {question.step_execution_id: question.created_at for question in questions}
+    spans = sorted(
+        (span.began_at, min(span.ended_at, opened_at.get(span.attempt, span.ended_at)))
+        for run in runs
+        for span in run.spans
+    )
+    first: dict[str, datetime] = {}
     newest: dict[str, datetime] = {}
     for run in runs:
-        step_id, began_at = run.run.key.step_id, run.last.created_at
-        previous_at = newest.get(step_id, began_at)
-        newest[step_id] = began_at
-        waited = sum(
-            max(timedelta(), min(began_at, closed_at) - max(previous_at, opened_at)).total_seconds()
-            for opened_at, closed_at in open_times
-        )
-        passed = (began_at - previous_at).total_seconds() - waited
-        seconds[step_id] = seconds.get(step_id, 0.0) + max(0.0, passed)
+        newest[run.run.key.step_id] = run.began_at
+        first.setdefault(run.run.key.step_id, run.began_at)
+    return {step_id: _covered_seconds(spans, first[step_id], newest[step_id]) for step_id in newest}
+
+
+def _covered_seconds(spans: Iterable[tuple[datetime, datetime]], low: datetime, high: datetime) -> float:
+    """How much of the time between two moments lies in one of the spans, which are in the order of their beginnings."""
+    seconds = 0.0
+    if low >= high:
+        return seconds
+    for began_at, ended_at in spans:
+        began_at, ended_at = max(began_at, low), min(ended_at, high)
+        if ended_at > began_at:
+            seconds += (ended_at - began_at).total_seconds()
+            low = ended_at
     return seconds
 
 
@@ -154,7 +179,12 @@ def _recorded_run(key: StepRunKey, made: list[StepExecutionRecord], *, reopened:
         key, StepStatus.PENDING if is_pending else last.status, _parents(_mapping(made[0].input_refs)), routes
     )
     failures = 0 if runs_again else sum(record.status is StepStatus.FAILED for record in made)
-    return RecordedRun(run, len(made), failures, last)
+    spans = tuple(
+        Span(each.step_execution_id, each.created_at, each.completed_at)
+        for each in made
+        if each.completed_at is not None and each.status is not StepStatus.LOST
+    )
+    return RecordedRun(run, len(made), failures, last, made[0].created_at, spans)
 
 
 def _parents(refs: Mapping[str, Any]) -> tuple[StepRunKey, ...]:

@@ -1,4 +1,4 @@
-"""What steps may ask for by name: connections, clients, models, the tracker."""
+"""Services that steps use by name: connections, clients, models, the tracker."""
 
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -7,7 +7,7 @@ from ia_modules.errors import ServiceNotFound
 
 
 class ServiceRegistry:
-    """Services by name. It owns none of them: who registers one closes it."""
+    """Services by name. It owns none of them: the caller that registers one closes it."""
 
     def __init__(self, services: Mapping[str, Any] | None = None) -> None:
         self._services = dict(services or {})

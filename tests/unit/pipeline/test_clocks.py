@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ia_modules.errors import LoopLimitExceeded
+from ia_modules.errors import LoopLimitExceeded, StepError
 from ia_modules.pipeline.document.graph import Graph
 from ia_modules.pipeline.memory_journal import MemoryJournal
 from ia_modules.pipeline.runner import Runner
@@ -76,6 +76,52 @@ async def test_the_time_that_a_loop_took_in_another_process_counts_for_its_limit
     await journal.answer_interaction(result["interaction_id"], {"again": True}, actor="ann")
     with pytest.raises(LoopLimitExceeded, match="its loop has run for"):
         await (await Runner(journal).resume(run.pipeline, run.execution_id)).to_end()
+
+
+AT_MOST_AN_HOUR = {"max_loop_time_seconds": 3600}
+SIX_TIMES = {"type": "field_less_than", "field": "result.n", "value": 6}
+
+
+async def test_the_time_until_somebody_resumes_does_not_count_for_the_limit_of_a_loop() -> None:
+    clock = Clock()
+    journal = MemoryJournal(now=clock)
+
+    async def work(data: dict[str, Any]) -> dict[str, Any]:
+        clock.at += timedelta(minutes=1)
+        return {"n": data.get("n", 0) + 1}
+
+    run = await started(
+        journal, document("work", paths=[("work", "work", SIX_TIMES)], loop_config=AT_MOST_AN_HOUR), work=work
+    )
+    for _ in range(3):
+        with pytest.raises(ProcessDied):  # an iteration completes, the next one is lost
+            await Runner(DyingJournal(journal, 3, after_commit=False)).to_end(run)  # pyright: ignore[reportArgumentType]
+        clock.at += timedelta(days=1)
+        run = await Runner(journal).resume(run.pipeline, run.execution_id)
+    result = await run.to_end()
+    assert (result["status"], result["output"]["n"]) == ("completed", 6)
+
+
+async def test_nor_does_the_time_after_a_failure() -> None:
+    clock, failures = Clock(), [1, 2, 3]
+    journal = MemoryJournal(now=clock)
+
+    async def work(data: dict[str, Any]) -> dict[str, Any]:
+        clock.at += timedelta(minutes=1)
+        if data.get("n") in failures:
+            failures.remove(data["n"])
+            raise ConnectionError("later")
+        return {"n": data.get("n", 0) + 1}
+
+    run = await started(
+        journal, document("work", paths=[("work", "work", SIX_TIMES)], loop_config=AT_MOST_AN_HOUR), work=work
+    )
+    for _ in range(3):
+        with pytest.raises(StepError, match="later"):
+            await run.to_end()
+        clock.at += timedelta(days=1)
+        run = await Runner(journal).resume(run.pipeline, run.execution_id)
+    assert (await run.to_end())["output"]["n"] == 6
 
 
 @settings(max_examples=60, deadline=None)
