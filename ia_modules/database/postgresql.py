@@ -22,7 +22,7 @@ from ia_modules.database.postgresql_errors import DRIVER_ERRORS, never_sent, tra
 from ia_modules.database.postgresql_listener import CHANNEL, Listener
 from ia_modules.database.postgresql_session import CLEANUP_SECONDS, AsyncpgConnection, PostgresqlSession, only_reads
 from ia_modules.database.url import DatabaseUrl
-from ia_modules.errors import DatabaseBusy, DatabaseClosed, DatabaseUnavailable
+from ia_modules.errors import DatabaseBusy, DatabaseClosed, DatabaseReadOnly, DatabaseUnavailable
 
 T = TypeVar("T")
 
@@ -160,9 +160,10 @@ class PostgresqlDriver:
             try:
                 yield session
                 await session.commit()
-            except BaseException:
+            except BaseException as error:
                 await session.roll_back()
-                await self._renew_when_lost(session)
+                if session.is_lost or isinstance(error, DatabaseReadOnly):  # after a failover, others may write
+                    await self._renew_connections()
                 raise
 
     async def _begun(
@@ -175,7 +176,8 @@ class PostgresqlDriver:
             await session.begin(begin)
         except BaseException as error:
             await session.roll_back()
-            await self._renew_when_lost(session)
+            if session.is_lost:
+                await self._renew_connections()
             if not (again and session.is_lost and isinstance(error, DatabaseUnavailable)):
                 raise
         else:
@@ -206,15 +208,15 @@ class PostgresqlDriver:
             except DatabaseUnavailable as error:
                 if isinstance(error.__cause__, TimeoutError):
                     await session.roll_back()  # drops a connection that is silent, not one that is slow
-                await self._renew_when_lost(session)
+                if session.is_lost:
+                    await self._renew_connections()
                 if not (again and session.is_lost and (repeatable or never_sent(error.__cause__))):
                     raise
         return await self._run_alone(work, repeatable=repeatable, notifies=notifies, again=False)
 
-    async def _renew_when_lost(self, session: PostgresqlSession) -> None:
+    async def _renew_connections(self) -> None:
         """Replace this loop's connections after the loss of one: the others are probably lost, too."""
-        if session.is_lost:
-            pools = await self._pools_here()
+        if pools := self._pools.get(asyncio.get_running_loop()):  # None: closed meanwhile
             await pools.work.expire_connections()
             await pools.notifier.expire_connections()
 

@@ -12,6 +12,7 @@ from ia_modules.database.driver import Rows
 from ia_modules.database.manager import DatabaseManager, Script, Statement
 from ia_modules.errors import (
     DatabaseBusy,
+    DatabaseReadOnly,
     DatabaseUnavailable,
 )
 from tests.conftest import closing_manager
@@ -250,3 +251,15 @@ async def test_the_server_asks_over_tcp_whether_a_silent_host_is_gone(database: 
         "tcp_keepalives_interval",
         "tcp_user_timeout",
     ]
+
+
+async def test_connections_that_could_only_read_are_replaced(database: DatabaseManager, database_url: str) -> None:
+    """As after a failover: the server that could only be read is not the one that new connections lead to."""
+    alter = "DO $$ BEGIN EXECUTE format('ALTER DATABASE %I {}', current_database()); END $$"
+    await database.execute_async(alter.format("SET default_transaction_read_only = on"))
+    async with DatabaseManager(database_url) as standby:
+        await database.execute_async(alter.format("RESET default_transaction_read_only"))
+        with pytest.raises(DatabaseReadOnly):
+            await standby.run(added("1"))
+        await standby.run(added("1"))
+        assert await ids(database) == ["1"]
