@@ -36,7 +36,7 @@ N = TypeVar("N", bound="StepNode")
 
 @dataclass(frozen=True, slots=True)
 class When:
-    """When a path is taken. Stands between two steps: ``score >> when("result.n", ">", 3) >> publish``."""
+    """The condition of a path. It stands between two steps: ``score >> when("result.n", ">", 3) >> publish``."""
 
     condition: Any
 
@@ -67,14 +67,14 @@ def when(source: str | Callable[..., Any], operator: str = "exists", value: Any 
 
 
 otherwise = When("else")
-"""When no other path of the step is taken."""
+"""The path is taken when no other path of its step is."""
 
 
-class _Source:
-    """Something that paths may leave from."""
+class _Origin:
+    """Where paths may begin: a step, or several."""
 
     def ends(self) -> "Sequence[StepNode]":
-        """The steps that the paths leave from."""
+        """The steps that the paths begin at."""
         raise NotImplementedError
 
     @overload
@@ -90,7 +90,7 @@ class _Source:
         return _connect(self.ends(), target, "always")
 
 
-class StepNode(_Source):
+class StepNode(_Origin):
     """A step of a flow."""
 
     def __init__(self, flow: "Flow", step_id: str) -> None:
@@ -119,7 +119,7 @@ class Node(StepNode, Generic[P, R]):
         return self.__wrapped__(*args, **kwargs)
 
 
-class Group(_Source):
+class Group(_Origin):
     """Several steps that run at the same time."""
 
     def __init__(self, nodes: Sequence[StepNode]) -> None:
@@ -131,7 +131,7 @@ class Group(_Source):
 
 @dataclass(frozen=True, slots=True)
 class _Conditional:
-    """Paths that have a condition and look for their target."""
+    """Paths with a condition, whose target comes next."""
 
     sources: Sequence[StepNode]
     condition: Any
@@ -154,7 +154,7 @@ def _connect(sources: Sequence[StepNode], target: StepNode | Sequence[StepNode],
 
 @dataclass
 class Flow:
-    """A pipeline in the making.
+    """A pipeline that is being written.
 
     Attributes:
         parameters, outputs, loop_config, error_handling: as in a pipeline file.
@@ -185,7 +185,7 @@ class Flow:
         return partial(self.add, **keys) if code is None else self.add(code, **keys)
 
     def add(self, code: Callable[P, R], /, **keys: Any) -> Node[P, R]:
-        """As :meth:`step`, for what is not decorated: the same class twice, with other ids and configs."""
+        """As :meth:`step`, without a decorator: for the same class twice, with other ids and configs."""
         handling = dict(keys.pop("error_handling", {}))
         handling |= {key: keys.pop(key) for key in ("retry", "continue_on_error", "enable_fallback") if key in keys}
         step_id = keys.pop("id", None) or code.__name__.replace("_", "-")

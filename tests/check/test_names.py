@@ -13,7 +13,7 @@ NO_NAMES = {"asked", "said", "told", "given"}
 """Names that say what somebody did and not what the thing is."""
 
 STILL_TWICE = {
-    *("Lease", "Ending", "StepRun", "Row", "Source", "Rows", "Problem", "Hints", "Node", "Comparison", "Content"),
+    *("Lease", "Ending", "StepRun", "Row", "Rows", "Problem", "Hints", "Node", "Comparison", "Content"),
     *("Query", "Refused", "Id", "Services"),
 }
 """Being renamed; this list only gets shorter."""
