@@ -598,7 +598,8 @@ class Client:
         """Raise what :meth:`cancel` would, and stop nothing."""
         summary = await self.summary(execution_id)
         if summary.status.is_terminal:
-            raise AlreadyFinished("execution", execution_id, status=summary.status, wanted="cancelled")
+            status, ended_at = summary.status, summary.completed_at
+            raise AlreadyFinished("execution", execution_id, status=status, wanted="cancelled", ended_at=ended_at)
 
 
 async def _loaded(pipeline: Path | Flow | LoadedPipeline) -> LoadedPipeline:

@@ -59,6 +59,7 @@ IAModulesError
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 
 
 class IAModulesError(Exception):
@@ -432,11 +433,15 @@ class AlreadyFinished(TrackerError):
         what: ``execution`` or ``step execution``.
         status: the status that stands.
         wanted: the status that came too late, or what was to be done.
+        ended_at: when it ended; None where that is not known.
     """
 
-    def __init__(self, what: str, identifier: str, *, status: str, wanted: str) -> None:
-        super().__init__(f"The {what} {identifier!r} is already {status}; it cannot become {wanted}.")
-        self.what, self.identifier, self.status, self.wanted = what, identifier, status, wanted
+    def __init__(
+        self, what: str, identifier: str, *, status: str, wanted: str, ended_at: datetime | None = None
+    ) -> None:
+        since = "" if ended_at is None else f", since {ended_at:%Y-%m-%d %H:%M:%S} UTC"
+        super().__init__(f"The {what} {identifier!r} is already {status}{since}; it cannot become {wanted}.")
+        self.what, self.identifier, self.status, self.wanted, self.ended_at = what, identifier, status, wanted, ended_at
 
 
 class InvalidTransition(TrackerError):

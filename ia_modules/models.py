@@ -202,6 +202,11 @@ class ClaimedExecution(LeasedExecution):
     pipeline_version: int | None
     pipeline_name: str
 
+    @property
+    def version_key(self) -> str:
+        """Names its version where a claim leaves versions to others."""
+        return f"{self.pipeline_id}:{self.pipeline_version or 0}"
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StalledExecution(LeasedExecution):

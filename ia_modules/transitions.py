@@ -1,21 +1,25 @@
 """What may change, and what a change does: the state machine of executions and steps, as pure functions.
 
-A :class:`Transition` is the unit of writing: everything that becomes true of one execution at once. :func:`decide` says
-what a transition does to the rows as they are known. It is the only place that knows the rules; the in-memory journal
-and the tracker's committer both apply it, so that they cannot differ.
+A :class:`Transition` is the unit of writing: everything that becomes true of one execution at once. Its owner writes
+what it does; a change of ownership (claim, take over, recover, cancel, wake) and an answer come from anybody.
+:func:`decide` says what a transition does to the rows as they are known. It is the only place that knows the rules; the
+in-memory journal and the tracker's committer both apply it, so that they cannot differ. One SQL sentence repeats a
+rule, for speed: ``claim`` in ``database/sql/<dialect>/ownership.sql``, which the conformance suite holds to ``Claim``.
 """
 
 from asyncio import CancelledError
-from collections.abc import Container, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Container, Iterable, Mapping
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from traceback import format_exception
 from typing import Self
 
 from ia_modules.errors import (
+    AlreadyAnswered,
     AlreadyFinished,
     AnsweredInTime,
     ExecutionNotFound,
+    InteractionNotFound,
     InvalidTransition,
     LeaseLost,
     StepConflict,
@@ -176,16 +180,68 @@ class NewInteraction:
     timeout_seconds: float | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """The writer takes a ``pending`` execution from the queue, and runs it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TakeOver:
+    """The writer becomes the owner of an unfinished execution.
+
+    ``reopen``: it runs from here on, also when it had failed or was cancelled.
+    """
+
+    reopen: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class RequestCancel:
+    """An execution is to be stopped: by its owner when it runs, here and now when nobody runs it."""
+
+
+@dataclass(frozen=True, slots=True)
+class WakeUp:
+    """An execution that waits for people only may be claimed again: the time of a question is over."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Recovery:
+    """What becomes of a stalled execution: ``pending`` for the next worker, or an end with its reason.
+
+    ``counted``: putting it back counts as a recovery; too many of them are a crash loop.
+    """
+
+    status: ExecutionStatus
+    failure: Failure | None = None
+    counted: bool = False
+
+
+OwnershipChange = Claim | TakeOver | RequestCancel | WakeUp | Recovery
+"""Who runs an execution from here on."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answer:
+    """What a person answers; an execution that waits for people only may be claimed again."""
+
+    interaction_id: str
+    actor: str
+    response: JsonText
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Transition:
     """Everything that becomes true of one execution at once, under one sequence number.
 
     Attributes:
-        writer: who writes; must own the execution.
+        writer: who writes; must own the execution, unless ``ownership`` or ``answer`` is all that it writes.
         execution_id: the lease's, when there is one; None when only ``updates`` say which execution is meant.
         lease: what it is written under; None = whichever lease the writer holds.
         updates: applied before ``starts``, so that one transition ends an attempt and begins the next.
         expires: interactions whose time is over.
+        ownership: a change of who runs the execution; comes alone.
+        answer: an answer of a person; comes alone.
     """
 
     writer: str
@@ -198,6 +254,8 @@ class Transition:
     logs: tuple[LogLine, ...] = ()
     asks: tuple[NewInteraction, ...] = ()
     expires: tuple[str, ...] = ()
+    ownership: OwnershipChange | None = None
+    answer: Answer | None = None
 
     def __post_init__(self) -> None:
         if self.lease is not None:
@@ -206,30 +264,39 @@ class Transition:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Recorded:
-    """What became of a transition: the execution's sequence and status after it, and whether it changed anything.
+    """What became of a transition: lease, sequence and status of the execution afterwards, and whether it changed.
 
     ``changed`` False: all of it had been recorded before, by this writer or by a lost answer's first try.
     """
 
-    execution_id: ExecutionId
+    lease: Lease
     sequence: int
     status: ExecutionStatus
     changed: bool
 
+    @property
+    def execution_id(self) -> ExecutionId:
+        return self.lease.execution_id
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ExecutionState(Record):
-    """What a decision needs to know of an execution's row."""
+    """What a decision needs to know of an execution's row.
+
+    ``completed_at`` is also None when it ended in a decision whose time is not on record yet.
+    """
 
     execution_id: ExecutionId
     status: ExecutionStatus
     owner: str | None
     epoch: int
+    recoveries: int
     sequence: int
     cancel_requested: bool
     total_steps: int
     completed_steps: int
     failed_steps: int
+    completed_at: datetime | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -245,6 +312,17 @@ class StepState(Record):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class InteractionState(Record):
+    """What a decision needs to know of a question's row."""
+
+    interaction_id: str
+    execution_id: ExecutionId
+    step_execution_id: StepExecutionId
+    status: str
+    actor: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Known:
     """The rows that a transition is decided on.
 
@@ -252,15 +330,45 @@ class Known:
         execution: its row; None when there is none.
         steps: the rows of the attempts that the transition updates, starts or logs for, where they exist.
         latest: for each step id that the transition starts, the row of its newest attempt, where there is one.
-        beside: of an execution that has ended, those of the transition's log lines and questions that are on record.
-        answered: those of the questions that the transition lets expire that have an answer.
+        interactions: the rows of the questions that the transition asks, answers or lets expire, where they exist. When
+            it brings the execution to rest also those that are answered while their attempts, which ``steps`` has then,
+            still wait.
+        already_recorded: ids of the transition's log lines that are stored. Only filled for an ended execution.
+        is_owner_gone: the owner counts as gone. Only filled for a recovery.
     """
 
     execution: ExecutionState | None
     steps: Mapping[StepExecutionId, StepState]
     latest: Mapping[str, StepState]
-    beside: Container[str] = ()
-    answered: Container[str] = ()
+    interactions: Mapping[str, InteractionState] = field(default_factory=dict[str, InteractionState])
+    already_recorded: Container[str] = ()
+    is_owner_gone: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Closing:
+    """What becomes of the open attempts of an execution that nobody goes on with.
+
+    ``has_ended``: also of those that wait for a person, and of their questions.
+    """
+
+    status: StepStatus
+    failure: Failure
+    has_ended: bool
+
+    def closed(self, step: StepState) -> StepState:
+        """A step as it is afterwards."""
+        is_open = not step.status.is_terminal and (self.has_ended or step.status is not StepStatus.WAITING)
+        return replace(step, status=self.status) if is_open else step
+
+    def closed_question(self, question: InteractionState) -> InteractionState:
+        """A question as it is afterwards."""
+        is_open = self.has_ended and question.status == "pending"
+        return replace(question, status="cancelled") if is_open else question
+
+
+_LOSE = Closing(status=StepStatus.LOST, failure=PROCESS_LOST, has_ended=False)
+_END = Closing(status=StepStatus.CANCELLED, failure=ENDED_EARLY, has_ended=True)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -268,19 +376,32 @@ class Decision:
     """What is to be written: the rows afterwards, and of the transition only what really changes something.
 
     Attributes:
-        execution: its state afterwards.
-        steps: the states of the attempts that changed, as they are afterwards.
-        started: the starts, each with its iteration and attempt settled.
-        closes_open_steps: the execution ends here, so what still runs in it is cancelled.
+        execution: its row afterwards.
+        steps: the rows afterwards of the attempts that are written, closed ones left out.
+        started: the attempts that begin, with iteration and attempt filled in.
+        updated: the updates that say something new.
+        interactions: the rows afterwards of the questions that are asked, answered or expire.
+        closings: what becomes of what is still open, in this order; empty while the execution goes on.
+        failure: why the execution ended badly; None leaves what is on record.
+        reopened: a bad end is left behind, so what is on record of it goes.
         changed: False when everything had been recorded before.
     """
 
     execution: ExecutionState
-    steps: Mapping[StepExecutionId, StepState]
-    started: tuple[StepStart, ...]
-    updated: tuple[StepUpdate, ...]
-    closes_open_steps: bool
-    changed: bool
+    steps: Mapping[StepExecutionId, StepState] = field(default_factory=dict[StepExecutionId, StepState])
+    started: tuple[StepStart, ...] = ()
+    updated: tuple[StepUpdate, ...] = ()
+    interactions: Mapping[str, InteractionState] = field(default_factory=dict[str, InteractionState])
+    closings: tuple[Closing, ...] = ()
+    failure: Failure | None = None
+    reopened: bool = False
+    changed: bool = True
+
+    @property
+    def recorded(self) -> Recorded:
+        after = self.execution
+        lease = Lease(after.execution_id, after.epoch)
+        return Recorded(lease=lease, sequence=after.sequence, status=after.status, changed=self.changed)
 
 
 _AT_REST = (ExecutionStatus.PENDING, ExecutionStatus.WAITING_FOR_HUMAN)
@@ -299,21 +420,28 @@ def decide(transition: Transition, known: Known) -> Decision:
     Raises:
         ExecutionNotFound: there is no such execution.
         StepExecutionNotFound: an updated attempt does not exist in this execution.
-        LeaseLost: the writer does not own the execution, or not under this epoch.
+        InteractionNotFound: an answered question does not exist.
+        LeaseLost: the writer does not own the execution, or not under this lease.
         AlreadyFinished: the execution or the attempt has ended differently.
         InvalidTransition: the status cannot follow the one that stands.
         StepConflict: an attempt with this id is recorded for another step.
+        AlreadyAnswered: the question is not open any more.
         AnsweredInTime: a question that was to expire has been answered.
     """
     if known.execution is None:
-        before = _created(transition)
-    elif transition.new is not None:
+        return _decide_work(transition, known, _created(transition))
+    if transition.new is not None:
         return _nothing_new(known.execution)
-    else:
-        before = known.execution
-        _refuse_strangers(transition, before)
-        _refuse_to_expire_answers(transition, known.answered)
+    if transition.ownership is not None:
+        return _decide_ownership(transition, known, known.execution, transition.ownership)
+    if transition.answer is not None:
+        return _decide_answer(transition.answer, known, known.execution)
+    _refuse_strangers(transition, known.execution)
+    return _decide_work(transition, known, known.execution)
 
+
+def _decide_work(transition: Transition, known: Known, before: ExecutionState) -> Decision:
+    """What the owner writes: attempts that end and begin, questions, lines, and where the execution stands."""
     updated = tuple(update for update in transition.updates if _is_news(update, before, known.steps))
     steps = {
         update.step_execution_id: replace(known.steps[update.step_execution_id], status=update.status)
@@ -327,11 +455,12 @@ def decide(transition: Transition, known: Known) -> Decision:
         if _is_recorded(start, known.steps):
             continue
         previous = newest.get(start.step_id)
-        settled = _settle_attempt(start, previous)
-        if previous is not None and previous.iteration == settled.iteration:
+        numbered = _with_attempt(start, previous)
+        if previous is not None and previous.iteration == numbered.iteration:
             retried += previous.status is StepStatus.FAILED
-        newest[start.step_id] = steps[start.step_execution_id] = _state_of(settled, before.execution_id)
-        started.append(settled)
+        newest[start.step_id] = steps[start.step_execution_id] = _state_of(numbered, before.execution_id)
+        started.append(numbered)
+    interactions = _asked_and_expired(transition, known, before)
 
     ended = [update.status for update in updated]
     after = replace(
@@ -342,21 +471,115 @@ def decide(transition: Transition, known: Known) -> Decision:
     _check_lines(transition, before, known.steps)
     change = transition.change if _changes(transition.change, before) else None
     if change is not None:
-        after = _apply_change(change, after)
-    ids = [line.log_id for line in transition.logs] + [ask.interaction_id for ask in transition.asks]
-    beside = [id_ for id_ in ids if id_ not in known.beside]
-    if not (transition.new or updated or started or change or beside or transition.expires):
+        comes_to_rest = change.status is ExecutionStatus.WAITING_FOR_HUMAN
+        is_answered = comes_to_rest and _has_unheard_answer(before.execution_id, known, steps)
+        after = _apply_change(change, after, is_answered=is_answered)
+    if after.completed_steps > before.completed_steps:  # progress: what comes after it is no crash loop
+        after = replace(after, recoveries=0)
+    lines = [line.log_id for line in transition.logs if line.log_id not in known.already_recorded]
+    if not (transition.new or updated or started or change or lines or interactions):
         return _nothing_new(before)
     if before.status.is_terminal:
         wanted = "changed any more" if transition.change is None else str(transition.change.status)
-        raise AlreadyFinished("execution", before.execution_id, status=before.status, wanted=wanted)
+        raise _already_finished(before, wanted)
     return Decision(
         execution=replace(after, sequence=after.sequence + 1),
         steps=steps,
         started=tuple(started),
         updated=updated,
-        closes_open_steps=after.status.is_terminal,
-        changed=True,
+        interactions=interactions,
+        closings=(_END,) if after.status.is_terminal else (),
+        failure=None if change is None else change.failure,
+    )
+
+
+def _decide_ownership(
+    transition: Transition, known: Known, before: ExecutionState, change: OwnershipChange
+) -> Decision:
+    """Who runs the execution from here on. A new owner raises the epoch, so that older leases write nothing more."""
+    after, closings, failure, reopened = before, (), None, False
+    match change:
+        case Claim():
+            after = _claimed(before, transition.writer)
+        case TakeOver():
+            after = _taken_over(before, transition.writer, reopen=change.reopen)
+            reopened = change.reopen
+        case RequestCancel():
+            after = _to_be_cancelled(before)
+        case WakeUp():
+            after = _woken(before)
+        case Recovery():
+            _refuse_what_is_not_stalled(transition, before, is_owner_gone=known.is_owner_gone)
+            after = _recovered(before, change)
+            closings, failure = (_LOSE,), change.failure
+    if after == before:
+        return _nothing_new(before)
+    return Decision(
+        execution=replace(after, sequence=after.sequence + 1),
+        closings=(*closings, _END) if after.status.is_terminal else closings,
+        failure=failure,
+        reopened=reopened,
+    )
+
+
+def _claimed(before: ExecutionState, writer: str) -> ExecutionState:
+    if before.status is not ExecutionStatus.PENDING:
+        raise _not_allowed(before, ExecutionStatus.RUNNING, _NEXT.get(before.status, ()))
+    return replace(before, status=ExecutionStatus.RUNNING, owner=writer, epoch=before.epoch + 1)
+
+
+def _taken_over(before: ExecutionState, writer: str, *, reopen: bool) -> ExecutionState:
+    if before.status is ExecutionStatus.COMPLETED or (before.status.is_terminal and not reopen):
+        raise _already_finished(before, f"owned by {writer}")
+    taken = replace(before, owner=writer, epoch=before.epoch + 1)
+    if not reopen:
+        return taken
+    running = ExecutionStatus.RUNNING
+    return replace(taken, status=running, cancel_requested=False, recoveries=0, completed_at=None)
+
+
+def _to_be_cancelled(before: ExecutionState) -> ExecutionState:
+    if before.status.is_terminal:
+        raise _already_finished(before, "cancelled")
+    status = ExecutionStatus.CANCELLED if before.status in _AT_REST else before.status
+    return replace(before, status=status, cancel_requested=True)
+
+
+def _woken(before: ExecutionState) -> ExecutionState:
+    waits = before.status is ExecutionStatus.WAITING_FOR_HUMAN
+    return replace(before, status=ExecutionStatus.PENDING) if waits else before
+
+
+def _recovered(before: ExecutionState, recovery: Recovery) -> ExecutionState:
+    status = _rest(recovery.status, before)
+    return replace(
+        before,
+        status=status,
+        owner=before.owner if status.is_terminal else None,
+        epoch=before.epoch + 1,
+        recoveries=before.recoveries + recovery.counted,
+    )
+
+
+def _refuse_what_is_not_stalled(transition: Transition, before: ExecutionState, *, is_owner_gone: bool) -> None:
+    """It has ended, somebody else was faster, or its owner is heard again."""
+    if before.status.is_terminal:
+        raise _already_finished(before, "recovered")
+    is_stalled = before.owner == transition.writer or is_owner_gone
+    if before.status is not ExecutionStatus.RUNNING or not is_stalled or not _is_current(transition.lease, before):
+        raise _lease_lost(transition, before)
+
+
+def _decide_answer(answer: Answer, known: Known, before: ExecutionState) -> Decision:
+    question = known.interactions.get(answer.interaction_id)
+    if question is None:
+        raise InteractionNotFound(answer.interaction_id)
+    if question.status != "pending":
+        raise AlreadyAnswered(answer.interaction_id, status=question.status, actor=question.actor)
+    answered = replace(question, status="answered", actor=answer.actor)
+    return Decision(
+        execution=replace(_woken(before), sequence=before.sequence + 1),
+        interactions={answer.interaction_id: answered},
     )
 
 
@@ -370,28 +593,76 @@ def _created(transition: Transition) -> ExecutionState:
         status=new.status,
         owner=transition.writer if claimed else None,
         epoch=1 if claimed else 0,
+        recoveries=0,
         sequence=0,
         cancel_requested=False,
         total_steps=new.total_steps,
         completed_steps=0,
         failed_steps=0,
+        completed_at=None,
     )
 
 
 def _nothing_new(execution: ExecutionState) -> Decision:
-    return Decision(execution=execution, steps={}, started=(), updated=(), closes_open_steps=False, changed=False)
+    return Decision(execution=execution, changed=False)
+
+
+def _is_current(lease: Lease | None, execution: ExecutionState) -> bool:
+    return lease is None or lease.epoch == execution.epoch
+
+
+def _lease_lost(transition: Transition, execution: ExecutionState) -> LeaseLost:
+    owner, epoch = execution.owner, execution.epoch
+    return LeaseLost(execution.execution_id, owner=owner, epoch=epoch, writer=transition.writer)
+
+
+def _already_finished(execution: ExecutionState, wanted: str) -> AlreadyFinished:
+    status, ended_at = execution.status, execution.completed_at
+    return AlreadyFinished("execution", execution.execution_id, status=status, wanted=wanted, ended_at=ended_at)
+
+
+def _not_allowed(
+    execution: ExecutionState, wanted: ExecutionStatus, allowed: Iterable[ExecutionStatus]
+) -> InvalidTransition:
+    status = execution.status
+    return InvalidTransition("execution", execution.execution_id, status=status, wanted=wanted, allowed=allowed)
 
 
 def _refuse_strangers(transition: Transition, execution: ExecutionState) -> None:
-    is_lease_current = transition.lease is None or transition.lease.epoch == execution.epoch
-    if execution.owner != transition.writer or not is_lease_current:
-        raise LeaseLost(execution.execution_id, owner=execution.owner, epoch=execution.epoch, writer=transition.writer)
+    if execution.owner != transition.writer or not _is_current(transition.lease, execution):
+        raise _lease_lost(transition, execution)
 
 
-def _refuse_to_expire_answers(transition: Transition, answered: Container[str]) -> None:
-    for interaction_id in transition.expires:
-        if interaction_id in answered:
-            raise AnsweredInTime(interaction_id)
+def _asked_and_expired(transition: Transition, known: Known, execution: ExecutionState) -> dict[str, InteractionState]:
+    """The questions that close or begin to be asked, as they are then."""
+    expiring = [known.interactions[id_] for id_ in transition.expires if id_ in known.interactions]
+    for question in expiring:
+        if question.status == "answered":
+            raise AnsweredInTime(question.interaction_id)
+    expired = [replace(question, status="expired") for question in expiring if question.status == "pending"]
+    asked = [
+        InteractionState(
+            interaction_id=ask.interaction_id,
+            execution_id=execution.execution_id,
+            step_execution_id=ask.step_execution_id,
+            status="pending",
+            actor=None,
+        )
+        for ask in transition.asks
+        if ask.interaction_id not in known.interactions
+    ]
+    return {question.interaction_id: question for question in (*expired, *asked)}
+
+
+def _has_unheard_answer(execution_id: ExecutionId, known: Known, steps: Mapping[StepExecutionId, StepState]) -> bool:
+    """Whether an attempt waits for an answer that came while other steps still ran; ``steps``: as they are by now."""
+    answered = [
+        question.step_execution_id
+        for question in known.interactions.values()
+        if question.execution_id == execution_id and question.status == "answered"
+    ]
+    waiting = [steps.get(attempt) or known.steps.get(attempt) for attempt in answered]
+    return any(step is not None and step.status is StepStatus.WAITING for step in waiting)
 
 
 def _is_news(update: StepUpdate, execution: ExecutionState, steps: Mapping[StepExecutionId, StepState]) -> bool:
@@ -428,7 +699,7 @@ def _is_recorded(start: StepStart, steps: Mapping[StepExecutionId, StepState]) -
     return recorded is not None
 
 
-def _settle_attempt(start: StepStart, previous: StepState | None) -> StepStart:
+def _with_attempt(start: StepStart, previous: StepState | None) -> StepStart:
     """The start with iteration and attempt: as given, else what follows the step's newest attempt."""
     if start.iteration is not None:
         return replace(start, attempt=start.attempt or 1)
@@ -439,14 +710,14 @@ def _settle_attempt(start: StepStart, previous: StepState | None) -> StepStart:
     return replace(start, iteration=previous.iteration + 1, attempt=1)
 
 
-def _state_of(settled: StepStart, execution_id: ExecutionId) -> StepState:
+def _state_of(start: StepStart, execution_id: ExecutionId) -> StepState:
     return StepState(
-        step_execution_id=settled.step_execution_id,
+        step_execution_id=start.step_execution_id,
         execution_id=execution_id,
-        step_id=settled.step_id,
-        iteration=settled.iteration or 1,
-        attempt=settled.attempt or 1,
-        status=settled.status,
+        step_id=start.step_id,
+        iteration=start.iteration or 1,
+        attempt=start.attempt or 1,
+        status=start.status,
     )
 
 
@@ -457,61 +728,52 @@ def _changes(change: ExecutionUpdate | None, execution: ExecutionState) -> bool:
     if change.status is None or change.status is execution.status:
         return change != ExecutionUpdate(status=change.status) and not (change.status and execution.status.is_terminal)
     if execution.status.is_terminal:
-        raise AlreadyFinished("execution", execution.execution_id, status=execution.status, wanted=str(change.status))
+        raise _already_finished(execution, str(change.status))
     if change.status not in _NEXT[execution.status]:
-        raise InvalidTransition(
-            "execution",
-            execution.execution_id,
-            status=execution.status,
-            wanted=change.status,
-            allowed=_NEXT[execution.status],
-        )
+        raise _not_allowed(execution, change.status, _NEXT[execution.status])
     return True
 
 
-def _apply_change(change: ExecutionUpdate, execution: ExecutionState) -> ExecutionState:
-    def given(value: int | None, otherwise: int) -> int:
+def _rest(status: ExecutionStatus, execution: ExecutionState) -> ExecutionStatus:
+    """What is to be cancelled does not come to rest: nobody would run it, and so nobody would stop it."""
+    return ExecutionStatus.CANCELLED if execution.cancel_requested and status in _AT_REST else status
+
+
+def _apply_change(change: ExecutionUpdate, execution: ExecutionState, *, is_answered: bool) -> ExecutionState:
+    def new(value: int | None, otherwise: int) -> int:
         return otherwise if value is None else value
 
-    status = change.status or execution.status
-    if execution.cancel_requested and status in _AT_REST:
-        status = ExecutionStatus.CANCELLED  # nobody would run it, and so nobody would stop it
+    status = _rest(change.status or execution.status, execution)
+    if is_answered and status is ExecutionStatus.WAITING_FOR_HUMAN:
+        status = ExecutionStatus.PENDING  # the answer was given while other steps ran: it may be claimed at once
     return replace(
         execution,
         status=status,
         owner=None if change.released else execution.owner,
-        total_steps=given(change.total_steps, execution.total_steps),
-        completed_steps=given(change.completed_steps, execution.completed_steps),
-        failed_steps=given(change.failed_steps, execution.failed_steps),
+        total_steps=new(change.total_steps, execution.total_steps),
+        completed_steps=new(change.completed_steps, execution.completed_steps),
+        failed_steps=new(change.failed_steps, execution.failed_steps),
     )
 
 
-@dataclass(frozen=True, slots=True)
-class Recovery:
-    """What becomes of a stalled execution: ``pending`` for the next worker, or an end with its reason."""
-
-    status: ExecutionStatus
-    failure: Failure | None = None
-
-
-def recovery_of(stalled: StalledExecution, *, recovery_limit: int, died: bool = True) -> Recovery:
-    """What becomes of an execution whose owner is gone.
+def recovery_of(stalled: StalledExecution, *, recovery_limit: int, died: bool) -> Recovery:
+    """What becomes of an execution that nobody runs.
 
     Args:
         recovery_limit: how often one is put back before a step of it has completed.
-        died: False when its owner lives and only could not write: that is no sign of a crash loop.
+        died: its owner was seen to die. False when its owner lives, and only could not go on with it or was never told
+            that it had claimed it: that is no sign of a crash loop.
     """
     if stalled.cancel_requested:
-        return Recovery(ExecutionStatus.CANCELLED)
+        return Recovery(status=ExecutionStatus.CANCELLED)
+    resume = f"ia-modules executions resume {stalled.execution_id}"
     if not stalled.managed:
-        message = (
-            f"The process that ran it ended before it did. Go on: ia-modules executions resume {stalled.execution_id}"
-        )
-        return Recovery(ExecutionStatus.FAILED, Failure(type="ProcessLost", message=message))
+        message = f"The process that ran it ended before it did. Go on: {resume}"
+        return Recovery(status=ExecutionStatus.FAILED, failure=Failure(type="ProcessLost", message=message))
     if died and stalled.recoveries >= recovery_limit:
         message = (
             f"Its worker died {stalled.recoveries + 1} times, and no step completed in between: it may be what kills "
-            f"them. When that is repaired, go on: ia-modules executions resume {stalled.execution_id}"
+            f"them. When that is repaired, go on: {resume}"
         )
-        return Recovery(ExecutionStatus.FAILED, Failure(type="CrashLoop", message=message))
-    return Recovery(ExecutionStatus.PENDING)
+        return Recovery(status=ExecutionStatus.FAILED, failure=Failure(type="CrashLoop", message=message))
+    return Recovery(status=ExecutionStatus.PENDING, counted=died)

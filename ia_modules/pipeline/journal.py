@@ -1,13 +1,15 @@
-"""What a runner needs remembered.
+"""What a runner needs remembered, and what operators need beside it.
 
-The tracker implements :class:`Journal` over the database; :class:`ia_modules.pipeline.memory_journal.MemoryJournal`
-serves a run that asked for no records. ``ia_modules.testing`` holds any journal to the protocol.
+The tracker implements both over the database; :class:`ia_modules.pipeline.memory_journal.MemoryJournal` serves a run
+without records. ``ia_modules.testing`` holds every journal to the protocols.
 """
 
+from collections.abc import Iterable
 from typing import Protocol
 
 from ia_modules.models import (
     Changes,
+    ClaimedExecution,
     ExecutionId,
     ExecutionRecord,
     ExecutionStatus,
@@ -18,13 +20,11 @@ from ia_modules.models import (
     Lease,
     LogRecord,
     RegisteredVersion,
+    StalledExecution,
     StepExecutionRecord,
     StepSummary,
 )
-from ia_modules.transitions import (
-    Recorded,
-    Transition,
-)
+from ia_modules.transitions import Recorded, Recovery, Transition
 
 PAGE_LIMIT = 1000
 """Rows of each kind in one page of changes, unless a single sequence number has more."""
@@ -82,28 +82,8 @@ class Journal(Protocol):
         """
         ...
 
-    async def request_cancel(self, execution_id: ExecutionId) -> ExecutionStatus:
-        """Ask for an execution to be stopped, whoever runs it; what nobody runs is cancelled at once.
-
-        Returns:
-            Its status now: ``cancelled``, or ``running`` until its owner has stopped it.
-
-        Raises:
-            ExecutionNotFound, AlreadyFinished
-        """
-        ...
-
     async def cancellation(self, execution_id: ExecutionId) -> None:
         """Wait until the cancellation of an execution that ``owner`` runs is asked for."""
-        ...
-
-    async def answer_interaction(self, interaction_id: str, response: Json, *, actor: str) -> ExecutionId:
-        """Keep a person's answer; an execution that waited for people only becomes ``pending``.
-
-        Raises:
-            InteractionNotFound
-            AlreadyAnswered: it is not open any more; names who answered.
-        """
         ...
 
     async def get_interactions(self, execution_id: ExecutionId) -> list[InteractionRecord]:
@@ -116,6 +96,54 @@ class Journal(Protocol):
 
     async def get_execution_steps(self, execution_id: ExecutionId) -> list[StepExecutionRecord]:
         """All attempts in the order in which they began; empty also when there is no such execution."""
+        ...
+
+
+class ExecutionQueue(Protocol):
+    """What waits for a worker, what one owner has taken of it, and what is left when an owner is gone."""
+
+    async def claim(self, limit: int, *, unusable: Iterable[str] = ()) -> list[ClaimedExecution]:
+        """Take up to ``limit`` pending executions, the most urgent and oldest first.
+
+        Args:
+            unusable: versions that are left to others, as ``ClaimedExecution.version_key`` names them.
+        """
+        ...
+
+    async def owned(self) -> list[StalledExecution]:
+        """The managed executions that are this owner's to run: stalled, except where it does run them."""
+        ...
+
+    async def recover(self, stalled: StalledExecution, recovery: Recovery) -> bool:
+        """Write what becomes of a stalled execution; False when it is not stalled any more."""
+        ...
+
+
+class OperatorJournal(Journal, Protocol):
+    """What those need who steer and watch executions, whoever runs them."""
+
+    @property
+    def ownership(self) -> ExecutionQueue: ...
+
+    async def request_cancel(self, execution_id: ExecutionId) -> ExecutionStatus:
+        """Ask for an execution to be stopped, whoever runs it; what nobody runs is cancelled at once.
+
+        Returns:
+            Its status now: ``cancelled``, or ``running`` until its owner has stopped it.
+
+        Raises:
+            ExecutionNotFound
+            AlreadyFinished: it has ended; says how and when.
+        """
+        ...
+
+    async def answer_interaction(self, interaction_id: str, response: Json, *, actor: str) -> ExecutionId:
+        """Keep a person's answer; an execution that waited for people only becomes ``pending``.
+
+        Raises:
+            InteractionNotFound
+            AlreadyAnswered: it is not open any more; names who answered.
+        """
         ...
 
     async def changes(self, execution_id: ExecutionId, after: int = 0, *, limit: int = PAGE_LIMIT) -> Changes:

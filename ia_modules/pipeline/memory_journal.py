@@ -4,25 +4,26 @@ It keeps every promise of the protocol but one: what it knows ends with the proc
 """
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from copy import deepcopy
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from typing import Self
 
 import orjson
 
 from ia_modules.errors import (
-    AlreadyAnswered,
-    AlreadyFinished,
     ConstraintViolated,
     ExecutionNotFound,
     InteractionNotFound,
     PipelineConflict,
     PipelineNotFound,
     StepExecutionNotFound,
+    TrackerError,
 )
 from ia_modules.models import (
     Changes,
+    ClaimedExecution,
     ExecutionId,
     ExecutionRecord,
     ExecutionStatus,
@@ -35,6 +36,7 @@ from ia_modules.models import (
     LogRecord,
     PipelineId,
     RegisteredVersion,
+    StalledExecution,
     StepExecutionId,
     StepExecutionRecord,
     StepStatus,
@@ -44,16 +46,22 @@ from ia_modules.models import (
 from ia_modules.payload import content_hash, encode, size_bytes
 from ia_modules.pipeline.journal import PAGE_LIMIT, page_of
 from ia_modules.transitions import (
-    ENDED_EARLY,
+    Answer,
+    Claim,
+    Closing,
     Decision,
     ExecutionState,
+    InteractionState,
     Known,
     NewExecution,
     NewInteraction,
     Recorded,
+    Recovery,
+    RequestCancel,
     StepStart,
     StepState,
     StepUpdate,
+    TakeOver,
     Transition,
     decide,
 )
@@ -121,8 +129,11 @@ class MemoryJournal:
                     for start in transition.starts
                     if (attempts := [step for step in steps.values() if step.step_id == start.step_id])
                 },
-                beside={*self._logs.get(execution_id, ()), *self._interactions},
-                answered={each.interaction_id for each in self._interactions.values() if each.status == "answered"},
+                interactions={
+                    each.interaction_id: each.narrow(InteractionState) for each in self._questions_of(execution_id)
+                },
+                already_recorded=self._logs.get(execution_id, ()),
+                is_owner_gone=before is not None and before.owner != self._owner,  # there are no signs of life here
             ),
         )
         if transition.new is not None and before is None and transition.new.pipeline_id not in self._versions:
@@ -131,68 +142,63 @@ class MemoryJournal:
             self._take_key(transition.new)
         if decision.changed:
             self._apply(transition, decision)
-        after = decision.execution
-        return Recorded(
-            execution_id=execution_id, sequence=after.sequence, status=after.status, changed=decision.changed
-        )
+        return decision.recorded
 
     async def take_over(self, execution_id: ExecutionId, *, owner: str, reopen: bool = False) -> Lease:
-        known = self._known(execution_id)
-        if known.status is ExecutionStatus.COMPLETED or (known.status.is_terminal and not reopen):
-            raise AlreadyFinished("execution", execution_id, status=known.status, wanted=f"owned by {owner}")
-        taken = replace(known, owner=owner, epoch=known.epoch + 1, sequence=known.sequence + 1)
-        if reopen:
-            self._cancel_requested.pop(execution_id, None)
-            taken = replace(
-                taken,
-                status=ExecutionStatus.RUNNING,
-                started_at=known.started_at or self._now(),
-                completed_at=None,
-                cancel_requested=False,
-                error_type=None,
-                error_message=None,
-            )
-        self._executions[execution_id] = taken
-        return Lease(execution_id, taken.epoch)
+        taken = await self.record(
+            Transition(execution_id=execution_id, writer=owner, ownership=TakeOver(reopen=reopen))
+        )
+        return taken.lease
 
     async def request_cancel(self, execution_id: ExecutionId) -> ExecutionStatus:
-        known = self._known(execution_id)
-        if known.status.is_terminal:
-            raise AlreadyFinished("execution", execution_id, status=known.status, wanted="cancelled")
-        stamped = replace(known, cancel_requested=True, sequence=known.sequence + 1)
-        if known.status is not ExecutionStatus.RUNNING:
-            stamped = replace(stamped, status=ExecutionStatus.CANCELLED, completed_at=self._now())
-            self._close_open(execution_id, stamped.sequence)
-        self._executions[execution_id] = stamped
-        self._cancel_requested.setdefault(execution_id, asyncio.Event()).set()
-        return stamped.status
+        requested = await self.record(
+            Transition(execution_id=execution_id, writer=self._owner, ownership=RequestCancel())
+        )
+        self._cancellation_of(execution_id).set()
+        return requested.status
 
     async def cancellation(self, execution_id: ExecutionId) -> None:
-        await self._cancel_requested.setdefault(execution_id, asyncio.Event()).wait()
+        await self._cancellation_of(execution_id).wait()
 
     async def answer_interaction(self, interaction_id: str, response: Json, *, actor: str) -> ExecutionId:
-        asked = self._interactions.get(interaction_id)
-        if asked is None:
+        question = self._interactions.get(interaction_id)
+        if question is None:
             raise InteractionNotFound(interaction_id)
-        if asked.status != "pending":
-            raise AlreadyAnswered(interaction_id, status=asked.status, actor=asked.actor)
-        known = self._known(asked.execution_id)
-        self._interactions[interaction_id] = replace(
-            asked,
-            status="answered",
-            sequence=known.sequence + 1,
-            completed_at=self._now(),
-            actor=actor,
-            response=deepcopy(response),
-        )
-        waited = known.status is ExecutionStatus.WAITING_FOR_HUMAN
-        self._executions[known.execution_id] = replace(
-            known, sequence=known.sequence + 1, status=ExecutionStatus.PENDING if waited else known.status
-        )
-        return asked.execution_id
+        answer = Answer(interaction_id=interaction_id, actor=actor, response=encode(response, "answer"))
+        await self.record(Transition(execution_id=question.execution_id, writer=actor, answer=answer))
+        return question.execution_id
+
+    @property
+    def ownership(self) -> Self:
+        return self
+
+    async def claim(self, limit: int, *, unusable: Iterable[str] = ()) -> list[ClaimedExecution]:
+        versions = set(unusable)
+        queued = [
+            record
+            for record in self._executions.values()
+            if record.status is ExecutionStatus.PENDING
+            and record.managed
+            and record.narrow(ClaimedExecution).version_key not in versions
+            and (record.run_at is None or record.run_at <= self._now())
+        ]
+        queued.sort(key=lambda record: (-record.priority, record.execution_id))
+        for record in queued[:limit]:
+            await self.record(Transition(execution_id=record.execution_id, writer=self._owner, ownership=Claim()))
+        return [self._executions[record.execution_id].narrow(ClaimedExecution) for record in queued[:limit]]
+
+    async def owned(self) -> list[StalledExecution]:
+        owned = [record for record in self._executions.values() if record.managed and record.owner == self._owner]
+        return [record.narrow(StalledExecution) for record in owned if record.status is ExecutionStatus.RUNNING]
+
+    async def recover(self, stalled: StalledExecution, recovery: Recovery) -> bool:
+        try:
+            await self.record(Transition(lease=stalled.lease, writer=self._owner, ownership=recovery))
+        except TrackerError:
+            return False
+        return True
 
     async def get_interactions(self, execution_id: ExecutionId) -> list[InteractionRecord]:
-        questions = [each for each in self._interactions.values() if each.execution_id == execution_id]
         now = self._now()
         return [
             replace(
@@ -201,7 +207,7 @@ class MemoryJournal:
                 and question.deadline_at is not None
                 and question.deadline_at <= now,
             )
-            for question in sorted(questions, key=lambda question: question.interaction_id)
+            for question in sorted(self._questions_of(execution_id), key=lambda question: question.interaction_id)
         ]
 
     async def get_execution(self, execution_id: ExecutionId) -> ExecutionRecord | None:
@@ -220,8 +226,8 @@ class MemoryJournal:
         ]
         interactions = [
             deepcopy(question.narrow(InteractionSummary))
-            for question in self._interactions.values()
-            if question.execution_id == execution_id and question.sequence > after
+            for question in self._questions_of(execution_id)
+            if question.sequence > after
         ]
         logs = [deepcopy(line) for line in self._logs[execution_id].values() if line.sequence > after]
         return page_of(execution.narrow(ExecutionSummary), steps, interactions, logs, after=after, limit=limit)
@@ -246,6 +252,8 @@ class MemoryJournal:
     def _touched(self, transition: Transition) -> list[StepExecutionRecord]:
         items = (*transition.updates, *transition.starts, *transition.logs)
         touched = [item.step_execution_id for item in items if item.step_execution_id is not None]
+        if transition.execution_id is not None and transition.change is not None:
+            touched += [question.step_execution_id for question in self._questions_of(transition.execution_id)]
         return [self._steps[self._home[id_]][id_] for id_ in touched if id_ in self._home]
 
     def _apply(self, transition: Transition, decision: Decision) -> None:
@@ -256,12 +264,18 @@ class MemoryJournal:
             )
             self._steps[state.execution_id], self._logs[state.execution_id] = {}, {}
         known = self._executions[state.execution_id]
-        change, failure = transition.change, transition.change.failure if transition.change else None
+        change, failure = transition.change, decision.failure
+        if decision.reopened:
+            self._cancel_requested.pop(state.execution_id, None)
+            known = replace(known, error_type=None, error_message=None)
         self._executions[state.execution_id] = replace(
             known,
             status=state.status,
             owner=state.owner,
+            epoch=state.epoch,
+            recoveries=state.recoveries,
             sequence=state.sequence,
+            cancel_requested=state.cancel_requested,
             total_steps=state.total_steps,
             completed_steps=state.completed_steps,
             failed_steps=state.failed_steps,
@@ -277,18 +291,15 @@ class MemoryJournal:
             self._home[start.step_execution_id] = state.execution_id
         for update in decision.updated:
             steps[update.step_execution_id] = _updated(steps[update.step_execution_id], update, state.sequence, now)
-        for interaction_id in transition.expires:
-            asked = self._interactions[interaction_id]
-            if asked.status == "pending":
-                expired = replace(asked, status="expired", sequence=state.sequence, completed_at=now)
-                self._interactions[interaction_id] = expired
         for ask in transition.asks:
             self._interactions.setdefault(ask.interaction_id, _asked(ask, state, now))
-        if decision.closes_open_steps:
-            self._close_open(state.execution_id, state.sequence)
-        if state.status is ExecutionStatus.WAITING_FOR_HUMAN and self._is_answered(state.execution_id):
-            waiting = self._executions[state.execution_id]
-            self._executions[state.execution_id] = replace(waiting, status=ExecutionStatus.PENDING)
+        for id_, question in decision.interactions.items():
+            self._interactions[id_] = _with_state(self._interactions[id_], question, state.sequence, now)
+        if (answer := transition.answer) is not None:
+            answered = replace(self._interactions[answer.interaction_id], response=_decoded(answer.response, None))
+            self._interactions[answer.interaction_id] = answered
+        for closing in decision.closings:
+            self._close(state.execution_id, closing, state.sequence)
         for line in transition.logs:
             self._logs[state.execution_id].setdefault(
                 line.log_id,
@@ -304,30 +315,23 @@ class MemoryJournal:
                 ),
             )
 
-    def _is_answered(self, execution_id: ExecutionId) -> bool:
-        """Whether a step waits for an answer that has come."""
-        steps = self._steps[execution_id]
-        asked = [asked for asked in self._interactions.values() if asked.execution_id == execution_id]
-        answered = [steps[each.step_execution_id] for each in asked if each.status == "answered"]
-        return any(step.status is StepStatus.WAITING for step in answered)
+    def _questions_of(self, execution_id: ExecutionId) -> list[InteractionRecord]:
+        return [question for question in self._interactions.values() if question.execution_id == execution_id]
 
-    def _known(self, execution_id: ExecutionId) -> ExecutionRecord:
-        known = self._executions.get(execution_id)
-        if known is None:
-            raise ExecutionNotFound(execution_id)
-        return known
+    def _cancellation_of(self, execution_id: ExecutionId) -> asyncio.Event:
+        return self._cancel_requested.setdefault(execution_id, asyncio.Event())
 
-    def _close_open(self, execution_id: ExecutionId, sequence: int) -> None:
-        """The execution ends: what is open in it is cancelled."""
+    def _close(self, execution_id: ExecutionId, closing: Closing, sequence: int) -> None:
+        """Nobody goes on with what is open."""
         steps, now = self._steps[execution_id], self._now()
-        ended = StepUpdate(step_execution_id=StepExecutionId(""), status=StepStatus.CANCELLED, failure=ENDED_EARLY)
-        for step in [step for step in steps.values() if not step.status.is_terminal]:
-            steps[step.step_execution_id] = _updated(step, ended, sequence, now)
-        for asked in [asked for asked in self._interactions.values() if asked.execution_id == execution_id]:
-            if asked.status == "pending":
-                self._interactions[asked.interaction_id] = replace(
-                    asked, status="cancelled", sequence=sequence, completed_at=now
-                )
+        for id_, step in steps.items():
+            if (closed := closing.closed(step.narrow(StepState)).status) is not step.status:
+                update = StepUpdate(step_execution_id=id_, status=closed, failure=closing.failure)
+                steps[id_] = _updated(step, update, sequence, now)
+        for question in self._questions_of(execution_id):
+            self._interactions[question.interaction_id] = _with_state(
+                question, closing.closed_question(question.narrow(InteractionState)), sequence, now
+            )
 
 
 def _created(new: NewExecution, state: ExecutionState, registered_name: str, now: datetime) -> ExecutionRecord:
@@ -381,6 +385,14 @@ def _asked(ask: NewInteraction, state: ExecutionState, now: datetime) -> Interac
         sequence=state.sequence,
         is_overdue=False,
     )
+
+
+def _with_state(
+    question: InteractionRecord, state: InteractionState, sequence: int, now: datetime
+) -> InteractionRecord:
+    if state.status == question.status:
+        return question
+    return replace(question, status=state.status, actor=state.actor, sequence=sequence, completed_at=now)
 
 
 def _started(start: StepStart, state: ExecutionState, now: datetime) -> StepExecutionRecord:

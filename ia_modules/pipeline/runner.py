@@ -170,8 +170,7 @@ class Runner:
             status = await coordinator.to_end()
         except AnsweredInTime:  # an answer came just before its deadline was written to have passed: nothing has run
             return await self.to_end(started)
-        waits = status is ExecutionStatus.WAITING_FOR_HUMAN
-        if waits and not started.managed and await self._can_go_on(started.execution_id):
+        if status is ExecutionStatus.PENDING and not started.managed:  # an answer came while other steps still ran here
             return await self.to_end(await self.resume(started.pipeline, started.execution_id))
         if status is ExecutionStatus.CANCELLED:
             raise ExecutionCancelled(started.execution_id)
@@ -249,13 +248,6 @@ class Runner:
         )
         change = ExecutionUpdate(status=ExecutionStatus.FAILED, failure=Failure(type="StepConflict", message=message))
         await self._journal.record(Transition(lease=started.lease, writer=self._journal.owner, change=change))
-
-    async def _can_go_on(self, execution_id: ExecutionId) -> bool:
-        """Whether a question was answered while other steps still ran here, which wakes no worker."""
-        steps = await self._journal.get_execution_steps(execution_id)
-        waiting = {step.step_execution_id for step in steps if step.status is StepStatus.WAITING}
-        questions = await self._journal.get_interactions(execution_id)
-        return any(each.status == "answered" and each.step_execution_id in waiting for each in questions)
 
     async def _execution(self, execution_id: ExecutionId) -> ExecutionRecord:
         record = await self._journal.get_execution(execution_id)

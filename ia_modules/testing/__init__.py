@@ -2,7 +2,7 @@
 
     class TestMyJournal(JournalContract):
         @pytest.fixture
-        def journals(self) -> list[Journal]:
+        def journals(self) -> list[OperatorJournal]:
             return [MyJournal()]
 
 Needs pytest, pytest-asyncio and hypothesis.

@@ -1,11 +1,12 @@
 """Random histories of several concurrent writers, and the check that a journal's answers make sense.
 
-What the writers were told is held against :mod:`ia_modules.testing.model`: the sequence numbers of what changed must
-put it in an order in which the model gives the same answers and ends with the same rows; whatever was refused must have
-been refusable at some moment between asking and answering.
+The answers are held against :mod:`ia_modules.testing.model`: the sequence numbers of the changes put them in an order,
+in which the model must give the same answers and end with the same rows. For a refused transition there must be a
+moment, while it was being written, at which the model refuses it too.
 """
 
 import asyncio
+from collections.abc import Sequence
 from copy import deepcopy
 from dataclasses import dataclass
 
@@ -15,8 +16,21 @@ from ia_modules.errors import TrackerError
 from ia_modules.models import ExecutionId, ExecutionStatus, Lease, PipelineId, StepExecutionId, StepStatus, new_id
 from ia_modules.payload import encode
 from ia_modules.pipeline.journal import Journal
-from ia_modules.testing.model import CHANGED, PlainExecution
-from ia_modules.transitions import ExecutionUpdate, LogLine, NewExecution, StepStart, StepUpdate, Transition
+from ia_modules.testing.model import CHANGED, UNCHANGED, PlainExecution
+from ia_modules.transitions import (
+    Claim,
+    ExecutionUpdate,
+    LogLine,
+    NewExecution,
+    OwnershipChange,
+    Recovery,
+    RequestCancel,
+    StepStart,
+    StepUpdate,
+    TakeOver,
+    Transition,
+    WakeUp,
+)
 
 _OWNER, _STRANGER = "ann", "bob"
 _TASKS = 3
@@ -25,13 +39,13 @@ _SLOTS = 4  # attempts that a history may start; updates also name ones that wer
 
 @dataclass(frozen=True)
 class Operation:
-    """What a writer asks for: a transition built from these parts, or a claim when ``takes_over``.
+    """What a writer asks for: a transition built from these parts.
 
     ``start`` and ``update`` are numbers of attempts in the history.
     """
 
     writer: str = _OWNER
-    takes_over: bool = False
+    ownership: OwnershipChange | None = None
     creates: bool = False
     start: int | None = None
     update: int | None = None
@@ -45,6 +59,9 @@ def operations() -> st.SearchStrategy[Operation]:
     slot = st.integers(0, _SLOTS - 1)
     ends = st.sampled_from([StepStatus.COMPLETED, StepStatus.COMPLETED, StepStatus.FAILED, StepStatus.SKIPPED])
     statuses = st.sampled_from([ExecutionStatus.RUNNING, ExecutionStatus.WAITING_FOR_HUMAN, ExecutionStatus.COMPLETED])
+    takings = st.sampled_from([TakeOver(), TakeOver(reopen=True), Claim()])
+    ends_of_recovery = st.sampled_from([ExecutionStatus.PENDING, ExecutionStatus.PENDING, ExecutionStatus.FAILED])
+    recoveries = st.builds(Recovery, status=ends_of_recovery, counted=st.booleans())
     steps = [  # twice: most of a history should be work
         st.builds(Operation, start=slot),
         st.builds(Operation, update=slot, step_status=ends),
@@ -57,7 +74,9 @@ def operations() -> st.SearchStrategy[Operation]:
         st.builds(Operation, creates=st.just(value=True), start=slot),
         st.builds(Operation, start=slot, epoch=st.integers(1, 3)),
         st.builds(Operation, writer=st.just(_STRANGER), update=slot, step_status=ends),
-        st.builds(Operation, writer=st.sampled_from([_OWNER, _STRANGER]), takes_over=st.just(value=True)),
+        st.builds(Operation, writer=st.sampled_from([_OWNER, _STRANGER]), ownership=takings),
+        st.builds(Operation, ownership=recoveries, epoch=st.none() | st.integers(1, 3)),
+        st.builds(Operation, writer=st.just(_STRANGER), ownership=st.just(RequestCancel()) | st.just(WakeUp())),
         st.builds(Operation, status=statuses),
     )
 
@@ -68,50 +87,43 @@ def histories() -> st.SearchStrategy[list[list[Operation]]]:
 
 
 @dataclass(frozen=True)
-class Answer:
-    """What a writer asked and was told; ``low``: the highest sequence that anybody had been told before it asked."""
+class Written:
+    """What became of a transition; ``low``: the highest sequence that anybody had been told before it was written."""
 
-    writer: str
-    asked: Transition | None
+    transition: Transition
     outcome: str
     sequence: int
     low: int
 
 
 async def run_history(
-    journals: list[Journal], pipeline_id: PipelineId, history: list[list[Operation]]
-) -> tuple[ExecutionId, list[Answer]]:
+    journals: Sequence[Journal], pipeline_id: PipelineId, history: list[list[Operation]]
+) -> tuple[ExecutionId, list[Written]]:
     """Create one execution and let the tasks loose on it, each through one of the journals, all at the same time."""
     execution_id = ExecutionId(new_id())
     attempts = [StepExecutionId(new_id()) for _ in range(_SLOTS)]
     new = NewExecution(pipeline_id=pipeline_id, pipeline_name="History")
     creation = Transition(execution_id=execution_id, writer=_OWNER, new=new)
-    answers: list[Answer] = []
+    answers: list[Written] = []
     highest = 0
 
-    async def ask(journal: Journal, writer: str, transition: Transition | None) -> None:
+    async def record(journal: Journal, transition: Transition) -> None:
         nonlocal highest
         low, sequence = highest, 0
         try:
-            if transition is None:
-                await journal.take_over(execution_id, owner=writer)
-                outcome = CHANGED
-            else:
-                recorded = await journal.record(transition)
-                outcome, sequence = (CHANGED if recorded.changed else "unchanged"), recorded.sequence
+            recorded = await journal.record(transition)
+            outcome, sequence = (CHANGED if recorded.changed else UNCHANGED), recorded.sequence
         except TrackerError as refused:
             outcome = type(refused).__name__
         highest = max(highest, sequence)
-        answers.append(Answer(writer, transition, outcome, sequence, low))
+        answers.append(Written(transition, outcome, sequence, low))
 
     async def write(number: int, wanted: list[Operation]) -> None:
         for operation in wanted:
             await asyncio.sleep(0)  # let the others in, also where the journal itself never waits
-            await ask(journals[number % len(journals)], operation.writer, build(operation))
+            await record(journals[number % len(journals)], build(operation))
 
-    def build(operation: Operation) -> Transition | None:
-        if operation.takes_over:
-            return None
+    def build(operation: Operation) -> Transition:
         updates, starts = (), ()
         if operation.update is not None:
             output = encode({"by": operation.update, "as": operation.step_status}, "output")
@@ -129,6 +141,7 @@ async def run_history(
             execution_id=execution_id,
             writer=operation.writer,
             lease=None if operation.epoch is None else Lease(execution_id, operation.epoch),
+            ownership=operation.ownership,
             new=new if operation.creates else None,
             updates=updates,
             starts=starts,
@@ -136,61 +149,32 @@ async def run_history(
             logs=(LogLine(log_id=new_id(), message="line"),) if operation.logs else (),
         )
 
-    await ask(journals[0], _OWNER, creation)
+    await record(journals[0], creation)
     async with asyncio.TaskGroup() as writers:
         for number, wanted in enumerate(history):
             writers.create_task(write(number, wanted))
     return execution_id, answers
 
 
-def explain(answers: list[Answer]) -> list[PlainExecution]:
+def explain(answers: list[Written]) -> list[PlainExecution]:
     """The model's states after each sequence number, when the answers can be explained; an AssertionError otherwise."""
-    in_order = {answer.sequence: answer for answer in answers if answer.outcome == CHANGED and answer.asked}
-    assert len(in_order) == sum(answer.outcome == CHANGED and answer.asked is not None for answer in answers), (
+    changes = {answer.sequence: answer.transition for answer in answers if answer.outcome == CHANGED}
+    assert len(changes) == sum(answer.outcome == CHANGED for answer in answers), (
         f"two changes were given the same sequence number: {answers}"
     )
-    claims = [answer for answer in answers if answer.outcome == CHANGED and answer.asked is None]
-    return _place_claims([PlainExecution()], in_order, claims, len(in_order) + len(claims), answers)
-
-
-def _place_claims(
-    states: list[PlainExecution],
-    in_order: dict[int, Answer],
-    claims: list[Answer],
-    length: int,
-    answers: list[Answer],
-) -> list[PlainExecution]:
-    """Give the numbers that no transition has to the claims, which are not told theirs, in a way that fits."""
-    while len(states) <= length:
-        number = len(states)
+    states = [PlainExecution()]
+    for sequence in range(1, len(changes) + 1):
+        assert sequence in changes, f"nothing explains sequence {sequence}: {answers}"
         state = deepcopy(states[-1])
-        if number in in_order:
-            asked = in_order[number].asked
-            assert asked is not None
-            outcome = state.record(asked)
-            assert outcome == CHANGED, f"sequence {number} was acknowledged, but by the rules it is {outcome}: {asked}"
-            states = [*states, state]
-            continue
-        failures: list[AssertionError] = []
-        for index, claim in enumerate(claims):
-            taken = deepcopy(state)
-            if taken.take_over(claim.writer) != CHANGED:
-                continue
-            try:
-                rest = claims[:index] + claims[index + 1 :]
-                return _place_claims([*states, taken], in_order, rest, length, answers)
-            except AssertionError as no_fit:
-                failures.append(no_fit)
-        raise AssertionError(f"nothing explains sequence {number}: {answers}") from (failures or [None])[0]
+        outcome = state.record(changes[sequence])
+        assert outcome == CHANGED, (
+            f"sequence {sequence} was acknowledged, but by the rules it is {outcome}: {changes[sequence]}"
+        )
+        states.append(state)
     for answer in answers:
         if answer.outcome != CHANGED:
-            moments = states[max(answer.low, 0) :]
-            assert any(_would_be(moment, answer) == answer.outcome for moment in moments), (
+            moments = states[answer.low :]
+            assert any(deepcopy(moment).record(answer.transition) == answer.outcome for moment in moments), (
                 f"nothing explains the answer {answer}"
             )
     return states
-
-
-def _would_be(state: PlainExecution, answer: Answer) -> str:
-    trial = deepcopy(state)
-    return trial.take_over(answer.writer) if answer.asked is None else trial.record(answer.asked)

@@ -31,21 +31,24 @@ from ia_modules.models import (
     JsonText,
     Lease,
     PipelineId,
+    StalledExecution,
     StepExecutionId,
     StepStatus,
     StepSummary,
     new_id,
 )
 from ia_modules.payload import encode
-from ia_modules.pipeline.journal import Journal
+from ia_modules.pipeline.journal import OperatorJournal
 from ia_modules.testing.histories import Operation, explain, histories, run_history
 from ia_modules.transitions import (
+    Claim,
     ExecutionUpdate,
     Failure,
     LogLine,
     NewExecution,
     NewInteraction,
     Recorded,
+    Recovery,
     StepStart,
     StepUpdate,
     Transition,
@@ -61,19 +64,19 @@ class JournalContract:
     """
 
     @pytest.fixture
-    def journals(self) -> list[Journal]:
+    def journals(self) -> list[OperatorJournal]:
         raise NotImplementedError("a subclass provides the journals that are held to the contract")
 
     @pytest.fixture
-    def journal(self, journals: list[Journal]) -> Journal:
+    def journal(self, journals: list[OperatorJournal]) -> OperatorJournal:
         return journals[0]
 
     @pytest.fixture
-    async def pipeline_id(self, journal: Journal) -> PipelineId:
+    async def pipeline_id(self, journal: OperatorJournal) -> PipelineId:
         return (await journal.register_version(f"pipeline-{new_id()}", "A pipeline")).pipeline_id
 
     @pytest.fixture
-    async def execution_id(self, journal: Journal, pipeline_id: PipelineId) -> ExecutionId:
+    async def execution_id(self, journal: OperatorJournal, pipeline_id: PipelineId) -> ExecutionId:
         """A running execution that ``OWNER`` owns."""
         execution_id = ExecutionId(new_id())
         new = NewExecution(pipeline_id=pipeline_id, input_data=encode({"n": 1}, "input"))
@@ -82,7 +85,9 @@ class JournalContract:
 
     # Executions
 
-    async def test_an_execution_that_began_is_on_record(self, journal: Journal, execution_id: ExecutionId) -> None:
+    async def test_an_execution_that_began_is_on_record(
+        self, journal: OperatorJournal, execution_id: ExecutionId
+    ) -> None:
         record = await journal.get_execution(execution_id)
         assert record is not None
         assert (record.status, record.owner, record.epoch, record.sequence) == (ExecutionStatus.RUNNING, OWNER, 1, 1)
@@ -90,13 +95,13 @@ class JournalContract:
         assert record.started_at is not None
         assert record.completed_at is None
 
-    async def test_what_does_not_exist_is_none(self, journal: Journal) -> None:
+    async def test_what_does_not_exist_is_none(self, journal: OperatorJournal) -> None:
         assert await journal.get_execution(ExecutionId("nobody")) is None
         assert await journal.get_execution_steps(ExecutionId("nobody")) == []
         with pytest.raises(ExecutionNotFound, match="nobody"):
             await journal.changes(ExecutionId("nobody"))
 
-    async def test_an_execution_of_an_unknown_pipeline_is_refused_by_name(self, journal: Journal) -> None:
+    async def test_an_execution_of_an_unknown_pipeline_is_refused_by_name(self, journal: OperatorJournal) -> None:
         new = NewExecution(pipeline_id=PipelineId("no-such-pipeline"), pipeline_name="Nothing")
         execution_id = ExecutionId(new_id())
         with pytest.raises(PipelineNotFound, match="no-such-pipeline"):
@@ -104,16 +109,16 @@ class JournalContract:
         assert await journal.get_execution(execution_id) is None
 
     async def test_beginning_again_changes_nothing(
-        self, journal: Journal, execution_id: ExecutionId, pipeline_id: PipelineId
+        self, journal: OperatorJournal, execution_id: ExecutionId, pipeline_id: PipelineId
     ) -> None:
         new = NewExecution(pipeline_id=pipeline_id, pipeline_name="A pipeline")
         again = await journal.record(Transition(execution_id=execution_id, writer=OWNER, new=new))
         status = ExecutionStatus.RUNNING
-        assert again == Recorded(execution_id=execution_id, sequence=1, status=status, changed=False)
+        assert again == Recorded(lease=Lease(execution_id, 1), sequence=1, status=status, changed=False)
 
     @pytest.mark.parametrize("first", [status for status in ExecutionStatus if status.is_terminal])
     async def test_the_first_terminal_status_stands(
-        self, journal: Journal, execution_id: ExecutionId, first: ExecutionStatus
+        self, journal: OperatorJournal, execution_id: ExecutionId, first: ExecutionStatus
     ) -> None:
         assert (await journal.record(_become(execution_id, first))).changed is True
         assert (await journal.record(_become(execution_id, first))).changed is False
@@ -125,7 +130,9 @@ class JournalContract:
         assert record.status is first
         assert record.completed_at is not None
 
-    async def test_an_ended_execution_takes_nothing_new(self, journal: Journal, execution_id: ExecutionId) -> None:
+    async def test_an_ended_execution_takes_nothing_new(
+        self, journal: OperatorJournal, execution_id: ExecutionId
+    ) -> None:
         await journal.record(_become(execution_id, ExecutionStatus.COMPLETED))
         line = LogLine(log_id=new_id(), message="late")
         for late in (_start(execution_id, "late")[0], replace(_become(execution_id, None), change=None, logs=(line,))):
@@ -134,7 +141,7 @@ class JournalContract:
         assert await journal.get_execution_steps(execution_id) == []
 
     async def test_steps_that_are_open_when_an_execution_ends_are_cancelled(
-        self, journal: Journal, execution_id: ExecutionId
+        self, journal: OperatorJournal, execution_id: ExecutionId
     ) -> None:
         started, open_step = _start(execution_id, "open")
         await journal.record(started)
@@ -145,7 +152,7 @@ class JournalContract:
             await journal.record(_end(execution_id, open_step, StepStatus.COMPLETED))
 
     async def test_a_running_execution_cannot_become_what_makes_no_sense(
-        self, journal: Journal, execution_id: ExecutionId, pipeline_id: PipelineId
+        self, journal: OperatorJournal, execution_id: ExecutionId, pipeline_id: PipelineId
     ) -> None:
         pending = ExecutionId(new_id())
         new = NewExecution(pipeline_id=pipeline_id, pipeline_name="A pipeline", status=ExecutionStatus.PENDING)
@@ -156,7 +163,7 @@ class JournalContract:
         assert execution_id != pending
 
     async def test_what_was_asked_for_is_on_record_and_a_key_stands_for_one_execution(
-        self, journal: Journal, execution_id: ExecutionId, pipeline_id: PipelineId
+        self, journal: OperatorJournal, execution_id: ExecutionId, pipeline_id: PipelineId
     ) -> None:
         new = NewExecution(
             pipeline_id=pipeline_id,
@@ -178,7 +185,7 @@ class JournalContract:
             await journal.record(Transition(execution_id=ExecutionId(new_id()), writer=OWNER, new=new))
 
     async def test_what_is_released_is_nobodys_until_it_is_claimed(
-        self, journal: Journal, execution_id: ExecutionId
+        self, journal: OperatorJournal, execution_id: ExecutionId
     ) -> None:
         release = ExecutionUpdate(status=ExecutionStatus.PENDING, released=True)
         await journal.record(replace(_become(execution_id, None), change=release))
@@ -192,7 +199,7 @@ class JournalContract:
     # Steps
 
     async def test_a_step_is_on_record_with_all_that_was_said_of_it(
-        self, journal: Journal, execution_id: ExecutionId
+        self, journal: OperatorJournal, execution_id: ExecutionId
     ) -> None:
         started, step_id = _start(execution_id, "load", input_data=encode({"file": "ü.csv"}, "input"))
         await journal.record(started)
@@ -207,7 +214,7 @@ class JournalContract:
         assert step.completed_at is not None
         assert step.created_at <= step.started_at <= step.completed_at
 
-    async def test_what_is_read_is_a_copy(self, journal: Journal, execution_id: ExecutionId) -> None:
+    async def test_what_is_read_is_a_copy(self, journal: OperatorJournal, execution_id: ExecutionId) -> None:
         started, step_id = _start(execution_id, "load")
         await journal.record(started)
         await journal.record(
@@ -219,7 +226,7 @@ class JournalContract:
         assert (await journal.get_execution_steps(execution_id))[0].output_data == {"rows": [1]}
 
     async def test_after_a_failure_comes_the_next_attempt_and_after_a_success_the_next_iteration(
-        self, journal: Journal, execution_id: ExecutionId
+        self, journal: OperatorJournal, execution_id: ExecutionId
     ) -> None:
         for status in (StepStatus.FAILED, StepStatus.LOST, StepStatus.COMPLETED, StepStatus.COMPLETED):
             started, step_id = _start(execution_id, "flaky")
@@ -232,7 +239,7 @@ class JournalContract:
         assert (record.completed_steps, record.failed_steps) == (2, 0)
 
     async def test_one_transition_ends_an_attempt_and_begins_the_next(
-        self, journal: Journal, execution_id: ExecutionId
+        self, journal: OperatorJournal, execution_id: ExecutionId
     ) -> None:
         started, first = _start(execution_id, "flaky")
         await journal.record(started)
@@ -247,7 +254,7 @@ class JournalContract:
         assert record is not None
         assert record.failed_steps == 0  # counted by the latest attempt, which runs
 
-    async def test_an_attempt_ends_once(self, journal: Journal, execution_id: ExecutionId) -> None:
+    async def test_an_attempt_ends_once(self, journal: OperatorJournal, execution_id: ExecutionId) -> None:
         started, step_id = _start(execution_id, "once")
         await journal.record(started)
         failure = Failure(type="ValueError", message="no", traceback="Traceback …")
@@ -263,7 +270,7 @@ class JournalContract:
         assert (record.completed_steps, record.failed_steps) == (0, 1)
 
     async def test_a_transition_is_found_by_the_attempt_it_updates(
-        self, journal: Journal, execution_id: ExecutionId
+        self, journal: OperatorJournal, execution_id: ExecutionId
     ) -> None:
         started, step_id = _start(execution_id, "load")
         await journal.record(started)
@@ -274,7 +281,7 @@ class JournalContract:
             await journal.record(lost)
 
     async def test_an_attempt_of_another_execution_is_not_found_in_this_one(
-        self, journal: Journal, execution_id: ExecutionId, pipeline_id: PipelineId
+        self, journal: OperatorJournal, execution_id: ExecutionId, pipeline_id: PipelineId
     ) -> None:
         other = ExecutionId(new_id())
         new = NewExecution(pipeline_id=pipeline_id, pipeline_name="A pipeline")
@@ -287,7 +294,7 @@ class JournalContract:
             await journal.record(replace(started, starts=(start,)))
 
     async def test_a_refused_transition_leaves_nothing_behind(
-        self, journal: Journal, execution_id: ExecutionId
+        self, journal: OperatorJournal, execution_id: ExecutionId
     ) -> None:
         started, _ = _start(execution_id, "load")
         unknown = _end(execution_id, StepExecutionId(new_id()), StepStatus.COMPLETED)
@@ -297,7 +304,7 @@ class JournalContract:
         changes = await journal.changes(execution_id)
         assert (changes.steps, changes.logs, changes.upto) == ((), (), 1)
 
-    async def test_progress_after_the_end_is_dropped(self, journal: Journal, execution_id: ExecutionId) -> None:
+    async def test_progress_after_the_end_is_dropped(self, journal: OperatorJournal, execution_id: ExecutionId) -> None:
         started, step_id = _start(execution_id, "slow")
         await journal.record(started)
         half = replace(
@@ -311,7 +318,7 @@ class JournalContract:
     # Ownership
 
     async def test_who_does_not_own_an_execution_writes_nothing(
-        self, journal: Journal, execution_id: ExecutionId
+        self, journal: OperatorJournal, execution_id: ExecutionId
     ) -> None:
         with pytest.raises(LeaseLost, match="'owner'"):
             await journal.record(replace(_become(execution_id, ExecutionStatus.FAILED), writer="stranger"))
@@ -320,7 +327,7 @@ class JournalContract:
         assert (record.status, record.sequence) == (ExecutionStatus.RUNNING, 1)
 
     async def test_taking_over_fences_the_former_owner_and_older_claims(
-        self, journals: list[Journal], execution_id: ExecutionId
+        self, journals: list[OperatorJournal], execution_id: ExecutionId
     ) -> None:
         former, latter = journals[0], journals[-1]
         assert await latter.take_over(execution_id, owner="heir") == Lease(execution_id, 2)
@@ -334,7 +341,7 @@ class JournalContract:
         )
         assert recorded.changed
 
-    async def test_nobody_takes_over_what_is_over(self, journal: Journal, execution_id: ExecutionId) -> None:
+    async def test_nobody_takes_over_what_is_over(self, journal: OperatorJournal, execution_id: ExecutionId) -> None:
         await journal.record(_become(execution_id, ExecutionStatus.COMPLETED))
         with pytest.raises(AlreadyFinished, match="completed"):
             await journal.take_over(execution_id, owner="heir")
@@ -344,7 +351,7 @@ class JournalContract:
     # Pipelines
 
     async def test_the_same_definition_is_the_same_version_and_another_must_be_asked_for(
-        self, journal: Journal
+        self, journal: OperatorJournal
     ) -> None:
         slug = f"versions-{new_id()}"
         first = await journal.register_version(slug, "Versions", {"a": 1, "b": 2})
@@ -356,7 +363,7 @@ class JournalContract:
         assert (second.pipeline_id, second.version) == (first.pipeline_id, 2)
         assert await journal.register_version(slug, "Versions", {"a": 1, "b": 2}) == first
 
-    async def test_a_version_that_is_only_to_be_run_leaves_the_current_one(self, journal: Journal) -> None:
+    async def test_a_version_that_is_only_to_be_run_leaves_the_current_one(self, journal: OperatorJournal) -> None:
         slug = f"versions-{new_id()}"
         register = partial(journal.register_version, slug, "Versions")
         assert (await register(None)).current_version is None
@@ -371,9 +378,134 @@ class JournalContract:
         with pytest.raises(PipelineConflict, match="version 2"):
             await register({"a": 3}, make_current=False)
 
+    # The queue
+
+    async def test_the_most_urgent_and_oldest_that_are_queued_are_claimed(
+        self, journals: list[OperatorJournal], pipeline_id: PipelineId
+    ) -> None:
+        worker, other = journals[0], journals[-1]
+        new = NewExecution(pipeline_id=pipeline_id, status=ExecutionStatus.PENDING, managed=True)
+        first, second, urgent, unmanaged = [ExecutionId(new_id()) for _ in range(4)]
+        for execution_id, queued in (
+            (first, new),
+            (second, new),
+            (urgent, replace(new, priority=1)),
+            (unmanaged, replace(new, managed=False)),
+        ):
+            await worker.record(Transition(execution_id=execution_id, writer=OWNER, new=queued))
+        assert await worker.ownership.claim(2, unusable=[f"{pipeline_id}:0"]) == []
+        claimed = await worker.ownership.claim(2)
+        assert {each.lease for each in claimed} == {Lease(urgent, 1), Lease(first, 1)}
+        record = await other.get_execution(urgent)
+        assert record is not None
+        assert (record.status, record.owner, record.epoch, record.sequence) == (
+            ExecutionStatus.RUNNING,
+            worker.owner,
+            1,
+            2,
+        )
+        assert record.started_at is not None
+        assert [each.execution_id for each in await other.ownership.claim(2)] == [second]
+        assert {each.execution_id for each in await worker.ownership.owned()} >= {urgent, first}
+
+    async def test_a_claim_is_what_the_rules_say_of_it(
+        self, journals: list[OperatorJournal], pipeline_id: PipelineId
+    ) -> None:
+        new = NewExecution(pipeline_id=pipeline_id, status=ExecutionStatus.PENDING, managed=True)
+        records: list[dict[str, object]] = []
+        for is_claimed in (True, False):
+            execution_id = ExecutionId(new_id())
+            await journals[0].record(Transition(execution_id=execution_id, writer=OWNER, new=new))
+            if is_claimed:
+                assert len(await journals[0].ownership.claim(1)) == 1
+            else:
+                claim = Transition(execution_id=execution_id, writer=journals[0].owner, ownership=Claim())
+                await journals[0].record(claim)
+            record = await journals[0].get_execution(execution_id)
+            assert record is not None
+            assert record.started_at is not None
+            records.append(record.to_dict())
+        times_and_ids = ("execution_id", "created_at", "started_at")
+        assert [{name: row[name] for name in row.keys() - times_and_ids} for row in records] == [
+            {name: records[0][name] for name in records[0].keys() - times_and_ids}
+        ] * 2
+
+    @pytest.mark.parametrize("counted", [True, False])
+    async def test_what_is_put_back_is_nobodys_and_what_ran_in_it_is_lost(
+        self, journal: OperatorJournal, pipeline_id: PipelineId, *, counted: bool
+    ) -> None:
+        stalled = await self._stalled(journal, pipeline_id)
+        put_back = Recovery(status=ExecutionStatus.PENDING, counted=counted)
+        assert await journal.ownership.recover(stalled, put_back)
+        assert not await journal.ownership.recover(stalled, put_back)
+        record = await journal.get_execution(stalled.execution_id)
+        assert record is not None
+        assert (record.status, record.owner, record.epoch) == (ExecutionStatus.PENDING, None, stalled.epoch + 1)
+        assert (record.recoveries, record.completed_at, record.error_type) == (int(counted), None, None)
+        running, waiting = await journal.get_execution_steps(stalled.execution_id)
+        assert (running.status, running.error_type, running.sequence) == (
+            StepStatus.LOST,
+            "ProcessLost",
+            record.sequence,
+        )
+        assert waiting.status is StepStatus.WAITING
+        assert [each.status for each in await journal.get_interactions(stalled.execution_id)] == ["pending"]
+
+    async def test_what_cannot_be_put_back_fails_with_the_reason_and_everything_in_it_is_closed(
+        self, journal: OperatorJournal, pipeline_id: PipelineId
+    ) -> None:
+        stalled = await self._stalled(journal, pipeline_id)
+        failure = Failure(type="CrashLoop", message="again and again")
+        assert await journal.ownership.recover(stalled, Recovery(status=ExecutionStatus.FAILED, failure=failure))
+        record = await journal.get_execution(stalled.execution_id)
+        assert record is not None
+        assert (record.status, record.error_type, record.owner) == (ExecutionStatus.FAILED, "CrashLoop", journal.owner)
+        assert record.completed_at is not None
+        steps = await journal.get_execution_steps(stalled.execution_id)
+        assert [step.status for step in steps] == [StepStatus.LOST, StepStatus.CANCELLED]
+        assert [each.status for each in await journal.get_interactions(stalled.execution_id)] == ["cancelled"]
+
+    @pytest.mark.parametrize("ended", [status for status in ExecutionStatus if status.is_terminal])
+    async def test_what_has_ended_is_not_recovered(
+        self, journal: OperatorJournal, pipeline_id: PipelineId, ended: ExecutionStatus
+    ) -> None:
+        stalled = await self._stalled(journal, pipeline_id)
+        await journal.record(replace(_become(stalled.execution_id, ended), writer=journal.owner))
+        before = await journal.get_execution(stalled.execution_id)
+        steps = await journal.get_execution_steps(stalled.execution_id)
+        for status in (ExecutionStatus.PENDING, ExecutionStatus.FAILED):
+            assert not await journal.ownership.recover(stalled, Recovery(status=status, counted=True))
+        assert await journal.get_execution(stalled.execution_id) == before
+        assert await journal.get_execution_steps(stalled.execution_id) == steps
+
+    async def test_a_recovery_under_an_older_lease_changes_nothing(
+        self, journal: OperatorJournal, pipeline_id: PipelineId
+    ) -> None:
+        stalled = await self._stalled(journal, pipeline_id)
+        await journal.take_over(stalled.execution_id, owner=journal.owner)
+        before = await journal.get_execution(stalled.execution_id)
+        assert not await journal.ownership.recover(stalled, Recovery(status=ExecutionStatus.PENDING))
+        assert await journal.get_execution(stalled.execution_id) == before
+
+    async def _stalled(self, journal: OperatorJournal, pipeline_id: PipelineId) -> StalledExecution:
+        """An execution of the queue that nobody runs, with an attempt that ran and one that waits for a person."""
+        execution_id = ExecutionId(new_id())
+        new = NewExecution(pipeline_id=pipeline_id, status=ExecutionStatus.PENDING, managed=True)
+        await journal.record(Transition(execution_id=execution_id, writer=OWNER, new=new))
+        await journal.ownership.claim(1)
+        for step_id in ("work", "ask"):
+            started, attempt = _start(execution_id, step_id)
+            await journal.record(replace(started, writer=journal.owner))
+        waiting = replace(_end(execution_id, attempt, StepStatus.WAITING), asks=(_question(attempt),))
+        await journal.record(replace(waiting, writer=journal.owner))
+        (stalled,) = await journal.ownership.owned()
+        return stalled
+
     # Cancelling and resuming
 
-    async def test_who_runs_an_execution_is_told_that_it_is_to_be_cancelled(self, journals: list[Journal]) -> None:
+    async def test_who_runs_an_execution_is_told_that_it_is_to_be_cancelled(
+        self, journals: list[OperatorJournal]
+    ) -> None:
         runs, asks = journals[0], journals[-1]
         pipeline = await runs.register_version(f"pipeline-{new_id()}", "A pipeline")
         execution_id = ExecutionId(new_id())
@@ -386,12 +518,28 @@ class JournalContract:
         assert record is not None
         assert (record.status, record.cancel_requested, record.sequence) == (ExecutionStatus.RUNNING, True, 2)
         await runs.record(replace(_become(execution_id, ExecutionStatus.CANCELLED), writer=runs.owner))
-        with pytest.raises(AlreadyFinished, match="already cancelled"):
+        with pytest.raises(AlreadyFinished, match="already cancelled, since "):
             await asks.request_cancel(execution_id)
         with pytest.raises(ExecutionNotFound):
             await asks.request_cancel(ExecutionId("nobody"))
 
-    async def test_what_nobody_runs_is_cancelled_at_once(self, journal: Journal, execution_id: ExecutionId) -> None:
+    async def test_a_cancellation_that_came_too_late_is_told_how_and_when_it_ended(
+        self, journal: OperatorJournal, execution_id: ExecutionId
+    ) -> None:
+        assert await journal.request_cancel(execution_id) is ExecutionStatus.RUNNING
+        assert await journal.request_cancel(execution_id) is ExecutionStatus.RUNNING
+        completed = await journal.record(_become(execution_id, ExecutionStatus.COMPLETED))  # it had just ended
+        assert completed.status is ExecutionStatus.COMPLETED
+        with pytest.raises(AlreadyFinished, match="already completed") as late:
+            await journal.request_cancel(execution_id)
+        record = await journal.get_execution(execution_id)
+        assert record is not None
+        assert (late.value.status, late.value.ended_at) == ("completed", record.completed_at)
+        assert f"{record.completed_at:%Y-%m-%d %H:%M:%S}" in str(late.value)
+
+    async def test_what_nobody_runs_is_cancelled_at_once(
+        self, journal: OperatorJournal, execution_id: ExecutionId
+    ) -> None:
         started, attempt = _start(execution_id, "ask")
         await journal.record(started)
         waiting = replace(_end(execution_id, attempt, StepStatus.WAITING), asks=(_question(attempt),))
@@ -404,7 +552,7 @@ class JournalContract:
 
     @pytest.mark.parametrize("rest", [ExecutionStatus.WAITING_FOR_HUMAN, ExecutionStatus.PENDING])
     async def test_what_is_to_be_cancelled_does_not_come_to_rest(
-        self, journal: Journal, execution_id: ExecutionId, rest: ExecutionStatus
+        self, journal: OperatorJournal, execution_id: ExecutionId, rest: ExecutionStatus
     ) -> None:
         started, attempt = _start(execution_id, "ask")
         await journal.record(started)
@@ -421,7 +569,7 @@ class JournalContract:
 
     @pytest.mark.parametrize("ended", [ExecutionStatus.FAILED, ExecutionStatus.CANCELLED])
     async def test_a_bad_end_can_be_left_behind(
-        self, journal: Journal, execution_id: ExecutionId, ended: ExecutionStatus
+        self, journal: OperatorJournal, execution_id: ExecutionId, ended: ExecutionStatus
     ) -> None:
         await journal.record(_become(execution_id, ended))
         assert await journal.take_over(execution_id, owner="heir", reopen=True) == Lease(execution_id, 2)
@@ -434,10 +582,47 @@ class JournalContract:
         with pytest.raises(AlreadyFinished, match="completed"):
             await journal.take_over(execution_id, owner="heir", reopen=True)
 
+    async def test_a_reopened_execution_has_all_its_recoveries_before_it(
+        self, journal: OperatorJournal, pipeline_id: PipelineId
+    ) -> None:
+        stalled = await self._stalled(journal, pipeline_id)
+        await journal.ownership.recover(stalled, Recovery(status=ExecutionStatus.PENDING, counted=True))
+        await journal.ownership.claim(1)
+        (stalled,) = await journal.ownership.owned()
+        assert stalled.recoveries == 1
+        await journal.ownership.recover(stalled, Recovery(status=ExecutionStatus.FAILED))
+        await journal.take_over(stalled.execution_id, owner=journal.owner, reopen=True)
+        (reopened,) = await journal.ownership.owned()
+        assert reopened.recoveries == 0
+
+    @pytest.mark.parametrize("ended", [ExecutionStatus.CANCELLED, ExecutionStatus.FAILED])
+    async def test_the_end_of_a_step_is_answered_alike_alone_and_together_with_the_end_of_its_execution(
+        self, journal: OperatorJournal, pipeline_id: PipelineId, ended: ExecutionStatus
+    ) -> None:
+        answers: list[list[object]] = []
+        for together in (True, False):
+            execution_id = ExecutionId(new_id())
+            new = NewExecution(pipeline_id=pipeline_id)
+            started, attempt = _start(execution_id, "work")
+            await journal.record(replace(started, new=new))
+            ends = [
+                _become(execution_id, ended),
+                _end(execution_id, attempt, StepStatus.CANCELLED),
+                _end(execution_id, attempt, StepStatus.COMPLETED),
+            ]
+            outcomes: list[Recorded | BaseException] = []
+            if together:
+                outcomes = await asyncio.gather(*map(journal.record, ends), return_exceptions=True)
+            else:
+                for end in ends:
+                    outcomes += await asyncio.gather(journal.record(end), return_exceptions=True)
+            answers.append([each.changed if isinstance(each, Recorded) else type(each) for each in outcomes])
+        assert answers[0] == answers[1] == [True, False, AlreadyFinished]
+
     # People
 
     async def test_a_question_is_answered_once_and_the_execution_can_go_on(
-        self, journal: Journal, execution_id: ExecutionId
+        self, journal: OperatorJournal, execution_id: ExecutionId
     ) -> None:
         started, attempt = _start(execution_id, "ask")
         await journal.record(started)
@@ -461,7 +646,7 @@ class JournalContract:
             await journal.answer_interaction("nothing", {}, actor="bob")
 
     async def test_what_was_answered_while_other_steps_ran_does_not_wait(
-        self, journal: Journal, execution_id: ExecutionId
+        self, journal: OperatorJournal, execution_id: ExecutionId
     ) -> None:
         started, attempt = _start(execution_id, "ask")
         await journal.record(started)
@@ -474,7 +659,7 @@ class JournalContract:
         assert (record.status, record.sequence) == (ExecutionStatus.PENDING, 5)
 
     async def test_a_question_that_was_answered_does_not_expire(
-        self, journal: Journal, execution_id: ExecutionId
+        self, journal: OperatorJournal, execution_id: ExecutionId
     ) -> None:
         started, attempt = _start(execution_id, "ask")
         await journal.record(started)
@@ -491,7 +676,7 @@ class JournalContract:
         assert (question.status, question.actor) == ("answered", "ann")
 
     async def test_whether_a_question_is_overdue_is_read_with_it(
-        self, journal: Journal, execution_id: ExecutionId
+        self, journal: OperatorJournal, execution_id: ExecutionId
     ) -> None:
         for timeout_seconds in (0.01, 60, None):
             started, attempt = _start(execution_id, f"ask-{timeout_seconds}")
@@ -507,7 +692,7 @@ class JournalContract:
     # Changes
 
     async def test_changes_have_questions_when_they_are_asked_and_when_they_close(
-        self, journal: Journal, execution_id: ExecutionId
+        self, journal: OperatorJournal, execution_id: ExecutionId
     ) -> None:
         ids: list[str] = []
         for step_id in ("answered", "expired", "cancelled"):
@@ -540,7 +725,9 @@ class JournalContract:
             assert closed == question.narrow(InteractionSummary)
             assert closed.completed_at is not None
 
-    async def test_changes_are_what_is_newer_than_the_cursor(self, journal: Journal, execution_id: ExecutionId) -> None:
+    async def test_changes_are_what_is_newer_than_the_cursor(
+        self, journal: OperatorJournal, execution_id: ExecutionId
+    ) -> None:
         started, step_id = _start(execution_id, "load")
         await journal.record(started)
         line = LogLine(log_id=new_id(), message="half way", step_execution_id=step_id)
@@ -553,7 +740,9 @@ class JournalContract:
         newest = await journal.changes(execution_id, everything.upto)
         assert (newest.steps, newest.logs, newest.upto) == ((), (), 4)
 
-    async def test_a_log_line_that_comes_twice_is_kept_once(self, journal: Journal, execution_id: ExecutionId) -> None:
+    async def test_a_log_line_that_comes_twice_is_kept_once(
+        self, journal: OperatorJournal, execution_id: ExecutionId
+    ) -> None:
         line = LogLine(log_id=new_id(), message="once")
         for _ in range(2):
             await journal.record(Transition(execution_id=execution_id, writer=OWNER, logs=(line,)))
@@ -562,7 +751,7 @@ class JournalContract:
     @settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
     @given(sizes=st.lists(st.integers(1, 5), min_size=1, max_size=6), limit=st.integers(1, 4))
     async def test_pages_of_changes_never_split_a_sequence_number(
-        self, journal: Journal, pipeline_id: PipelineId, sizes: list[int], limit: int
+        self, journal: OperatorJournal, pipeline_id: PipelineId, sizes: list[int], limit: int
     ) -> None:
         execution_id = ExecutionId(new_id())
         new = NewExecution(pipeline_id=pipeline_id, pipeline_name="A pipeline")
@@ -587,7 +776,7 @@ class JournalContract:
     @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
     @given(history=histories(), limit=st.integers(1, 5))
     async def test_concurrent_writers_are_told_what_one_after_the_other_would_be(
-        self, journals: list[Journal], pipeline_id: PipelineId, history: list[list[Operation]], limit: int
+        self, journals: list[OperatorJournal], pipeline_id: PipelineId, history: list[list[Operation]], limit: int
     ) -> None:
         execution_id, answers = await run_history(journals, pipeline_id, history)
         expected = explain(answers)[-1]
@@ -662,7 +851,7 @@ def _question(attempt: StepExecutionId) -> NewInteraction:
     )
 
 
-async def _all_pages(journal: Journal, execution_id: ExecutionId, limit: int) -> list[Changes]:
+async def _all_pages(journal: OperatorJournal, execution_id: ExecutionId, limit: int) -> list[Changes]:
     pages = [await journal.changes(execution_id, limit=limit)]
     while pages[-1].more:
         pages.append(await journal.changes(execution_id, pages[-1].upto, limit=limit))

@@ -7,7 +7,17 @@ from copy import deepcopy
 from dataclasses import dataclass, field
 from typing import Any
 
-from ia_modules.transitions import StepStart, StepUpdate, Transition
+from ia_modules.transitions import (
+    Claim,
+    OwnershipChange,
+    Recovery,
+    RequestCancel,
+    StepStart,
+    StepUpdate,
+    TakeOver,
+    Transition,
+    WakeUp,
+)
 
 ENDED_EXECUTION = ("completed", "failed", "cancelled")
 OPEN_STEP = ("pending", "running", "waiting")
@@ -21,17 +31,6 @@ class PlainExecution:
     row: dict[str, Any] = field(default_factory=dict[str, Any])
     steps: dict[str, dict[str, Any]] = field(default_factory=dict[str, dict[str, Any]])
     logs: list[str] = field(default_factory=list[str])
-
-    def take_over(self, owner: str) -> str:
-        """What becomes of a claim: ``changed`` or the name of the error."""
-        if not self.row:
-            return "ExecutionNotFound"
-        if self.row["status"] in ENDED_EXECUTION:
-            return "AlreadyFinished"
-        self.row["owner"] = owner
-        self.row["epoch"] += 1
-        self.row["sequence"] += 1
-        return CHANGED
 
     def record(self, transition: Transition) -> str:
         """What becomes of a transition: ``changed``, ``unchanged``, or the name of the error (nothing has changed)."""
@@ -53,12 +52,16 @@ class PlainExecution:
                 "status": "running",
                 "owner": transition.writer,
                 "epoch": 1,
+                "recoveries": 0,
                 "sequence": 0,
+                "cancel_requested": False,
                 "completed_steps": 0,
                 "failed_steps": 0,
             }
         if not self.row:
             return "ExecutionNotFound"
+        if transition.ownership is not None:
+            return self._change_ownership(transition, transition.ownership)
         if self.row["owner"] != transition.writer or (
             transition.lease is not None and transition.lease.epoch != self.row["epoch"]
         ):
@@ -89,6 +92,7 @@ class PlainExecution:
         if update.status is not None:
             step["status"] = str(update.status)
             self.row["completed_steps"] += update.status == "completed"
+            self.row["recoveries"] *= update.status != "completed"
             self.row["failed_steps"] += update.status == "failed"
         step["output_data"] = update.output_data or step["output_data"]
         step["touched"] = True
@@ -120,9 +124,72 @@ class PlainExecution:
             return UNCHANGED
         if self.row["status"] in ENDED_EXECUTION:
             return "AlreadyFinished"
+        if self.row["status"] == "pending" and status not in ("running", "failed", "cancelled"):
+            return "InvalidTransition"
+        if self.row["cancel_requested"] and status in ("pending", "waiting_for_human"):
+            status = "cancelled"
         self.row["status"] = status
         if status in ENDED_EXECUTION:
-            for step in self.steps.values():
-                if step["status"] in OPEN_STEP:
-                    step |= {"status": "cancelled", "touched": True}
+            self._close(OPEN_STEP, "cancelled")
+        return CHANGED
+
+    def _close(self, statuses: tuple[str, ...], status: str) -> None:
+        for step in self.steps.values():
+            if step["status"] in statuses:
+                step |= {"status": status, "touched": True}
+
+    def _change_ownership(self, transition: Transition, change: OwnershipChange) -> str:
+        match change:
+            case TakeOver() | Claim():
+                return self._take(transition.writer, change)
+            case RequestCancel():
+                return self._request_cancel()
+            case Recovery():
+                return self._recover(transition, change)
+            case WakeUp():
+                if self.row["status"] != "waiting_for_human":
+                    return UNCHANGED
+                self.row["status"] = "pending"
+                return CHANGED
+
+    def _take(self, writer: str, change: TakeOver | Claim) -> str:
+        status = self.row["status"]
+        if isinstance(change, Claim):
+            if status != "pending":
+                return "InvalidTransition"
+            self.row["status"] = "running"
+        elif status == "completed" or (status in ENDED_EXECUTION and not change.reopen):
+            return "AlreadyFinished"
+        elif change.reopen:
+            self.row |= {"status": "running", "cancel_requested": False, "recoveries": 0}
+        self.row |= {"owner": writer, "epoch": self.row["epoch"] + 1}
+        return CHANGED
+
+    def _request_cancel(self) -> str:
+        if self.row["status"] in ENDED_EXECUTION:
+            return "AlreadyFinished"
+        if self.row["cancel_requested"]:
+            return UNCHANGED
+        self.row["cancel_requested"] = True
+        if self.row["status"] != "running":
+            self.row["status"] = "cancelled"
+            self._close(OPEN_STEP, "cancelled")
+        return CHANGED
+
+    def _recover(self, transition: Transition, recovery: Recovery) -> str:
+        if self.row["status"] in ENDED_EXECUTION:
+            return "AlreadyFinished"
+        is_current = transition.lease is None or transition.lease.epoch == self.row["epoch"]
+        if self.row["status"] != "running" or not is_current:
+            return "LeaseLost"
+        recoveries = self.row["recoveries"] + recovery.counted
+        status = str(recovery.status)
+        if self.row["cancel_requested"] and status == "pending":
+            status = "cancelled"
+        self.row |= {"status": status, "epoch": self.row["epoch"] + 1, "recoveries": recoveries}
+        self._close(("pending", "running"), "lost")
+        if self.row["status"] in ENDED_EXECUTION:
+            self._close(OPEN_STEP, "cancelled")
+        else:
+            self.row["owner"] = None
         return CHANGED

@@ -4,6 +4,7 @@ The write of an execution is a compare-and-swap on its sequence and epoch. What 
 between is not written; its outcome is None, and the committer brings the transition again.
 """
 
+from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
@@ -12,13 +13,16 @@ from ia_modules.database.manager import Script, Statement
 from ia_modules.errors import ExecutionNotFound, PipelineNotFound, StepExecutionNotFound, TrackerError
 from ia_modules.models import ExecutionId, ExecutionStatus, PipelineId, StepExecutionId, StepStatus
 from ia_modules.payload import size_bytes
+from ia_modules.tracker.liveness import Liveness
 from ia_modules.transitions import (
-    ENDED_EARLY,
+    Closing,
     Decision,
     ExecutionState,
+    InteractionState,
     Known,
     NewExecution,
     Recorded,
+    Recovery,
     StepStart,
     StepState,
     StepUpdate,
@@ -39,7 +43,7 @@ def write_batch(query: Query, transitions: Sequence[Transition]) -> Script[list[
     outcomes: list[WriteOutcome] = []
     for transition in transitions:
         try:
-            outcomes.append(_decide_on(rows, writes, transition))
+            outcomes.append(_decide(rows, writes, transition))
         except TrackerError as refused:
             outcomes.append(refused)
     written = yield from _write(query, writes)
@@ -56,9 +60,11 @@ class _KnownRows:
     pipelines: dict[PipelineId, str] = field(default_factory=dict)
     executions: dict[ExecutionId, ExecutionState] = field(default_factory=dict)
     steps: dict[StepExecutionId, StepState] = field(default_factory=dict)
-    latest: dict[tuple[ExecutionId, str], StepState] = field(default_factory=dict)
-    beside: set[str] = field(default_factory=set)
-    answered: set[str] = field(default_factory=set)
+    steps_of: defaultdict[ExecutionId, set[StepExecutionId]] = field(default_factory=lambda: defaultdict(set))
+    latest: defaultdict[ExecutionId, dict[str, StepState]] = field(default_factory=lambda: defaultdict(dict))
+    interactions: dict[str, InteractionState] = field(default_factory=dict)
+    already_recorded: set[str] = field(default_factory=set)
+    gone_owners: set[str] = field(default_factory=set)
 
     def home_of(self, transition: Transition) -> ExecutionId:
         """The execution that a transition is about; an id that nothing has when it cannot be found."""
@@ -79,23 +85,41 @@ class _KnownRows:
         return self.steps[first].execution_id
 
     def known_to(self, transition: Transition, execution_id: ExecutionId) -> Known:
-        latest = {start.step_id: self.latest.get((execution_id, start.step_id)) for start in transition.starts}
         return Known(
             execution=self.executions.get(execution_id),
             steps=self.steps,
-            latest={step_id: step for step_id, step in latest.items() if step is not None},
-            beside=self.beside,
-            answered=self.answered,
+            latest=self.latest[execution_id],
+            interactions=self.interactions,
+            already_recorded=self.already_recorded,
+            is_owner_gone=execution_id in self.executions and self.executions[execution_id].owner in self.gone_owners,
         )
 
+    def add_step(self, step: StepState) -> None:
+        self.steps[step.step_execution_id] = step
+        self.steps_of[step.execution_id].add(step.step_execution_id)
+
+    def add_latest(self, step: StepState) -> None:
+        latest = self.latest[step.execution_id]
+        newest = latest.get(step.step_id)
+        if newest is None or (newest.iteration, newest.attempt) <= (step.iteration, step.attempt):
+            latest[step.step_id] = step
+
     def advance(self, decision: Decision) -> None:
+        """Bring the rows forward, so that a later decision is the same as in a batch of its own."""
         execution_id = decision.execution.execution_id
         self.executions[execution_id] = decision.execution
-        self.steps |= decision.steps
+        self.interactions |= decision.interactions
         for step in decision.steps.values():
-            known = self.latest.get((execution_id, step.step_id))
-            if known is None or (known.iteration, known.attempt) <= (step.iteration, step.attempt):
-                self.latest[execution_id, step.step_id] = step
+            self.add_step(step)
+            self.add_latest(step)
+        for closing in decision.closings:
+            for step in [self.steps[id_] for id_ in self.steps_of[execution_id]]:
+                self.add_step(closing.closed(step))
+            for step_id, step in self.latest[execution_id].items():
+                self.latest[execution_id][step_id] = closing.closed(step)
+            for question in self.interactions.values():
+                if question.execution_id == execution_id:
+                    self.interactions[question.interaction_id] = closing.closed_question(question)
 
 
 @dataclass(slots=True)
@@ -107,10 +131,11 @@ class _Writes:
     starts: list[dict[str, Any]] = field(default_factory=list)
     started: set[StepExecutionId] = field(default_factory=set)
     updates: list[dict[str, Any]] = field(default_factory=list)
-    closes: list[dict[str, Any]] = field(default_factory=list)
+    closings: list[dict[str, Any]] = field(default_factory=list)
     logs: list[dict[str, Any]] = field(default_factory=list)
     asks: list[dict[str, Any]] = field(default_factory=list)
     expires: list[dict[str, Any]] = field(default_factory=list)
+    answers: list[dict[str, Any]] = field(default_factory=list)
 
     def add(
         self,
@@ -124,13 +149,14 @@ class _Writes:
             self.created.add(after.execution_id)
             self.executions[after.execution_id] = _new_execution_row(transition.new, names[transition.new.pipeline_id])
         elif after.execution_id not in self.executions and before is not None:
-            self.executions[after.execution_id] = {"known_sequence": before.sequence, **_NO_RESULT}
-        self.executions[after.execution_id] |= _execution_row(transition, after)
+            known = {"known_sequence": before.sequence, "known_epoch": before.epoch}
+            self.executions[after.execution_id] = {**known, **_NO_RESULT}
+        self.executions[after.execution_id] |= _execution_row(transition, decision)
         stamp = {"execution_id": after.execution_id, "sequence": after.sequence}
         self.starts += [_start_row(start) | stamp for start in decision.started]
         self.started |= {start.step_execution_id for start in decision.started}
         self.updates += [_update_row(update) | stamp for update in decision.updated]
-        self.closes += [stamp | _ENDED_EARLY] if decision.closes_open_steps else []
+        self.closings += [_closing_row(closing) | stamp for closing in decision.closings]
         self.logs += [
             {
                 "log_id": line.log_id,
@@ -145,6 +171,8 @@ class _Writes:
         ]
         self.asks += [asdict(ask) | stamp for ask in transition.asks]
         self.expires += [{"interaction_id": interaction_id} | stamp for interaction_id in transition.expires]
+        if transition.answer is not None:
+            self.answers.append(asdict(transition.answer) | stamp)
 
 
 def _read(query: Query, transitions: Sequence[Transition]) -> Script[_KnownRows]:
@@ -171,37 +199,62 @@ def _read(query: Query, transitions: Sequence[Transition]) -> Script[_KnownRows]
     for row in (yield from _for_each(query("read_pipeline"), ({"pipeline_id": id_} for id_ in pipeline_ids))):
         rows.pipelines[row["id"]] = row["name"]
 
-    step_ids = {update.step_execution_id for transition in transitions for update in transition.updates}
+    yield from _read_interactions(query, rows, transitions)
+    step_ids = {question.step_execution_id for question in rows.interactions.values()}
+    step_ids |= {update.step_execution_id for transition in transitions for update in transition.updates}
     step_ids |= {start.step_execution_id for transition in transitions for start in transition.starts}
     step_ids |= {line.step_execution_id for transition in transitions for line in transition.logs} - {None}
     for row in (yield from _for_each(query("read_step_state"), ({"step_execution_id": id_} for id_ in step_ids))):
-        rows.steps[row["step_execution_id"]] = StepState.from_row(row)
+        rows.add_step(StepState.from_row(row))
 
     started = {(transition.execution_id, start.step_id) for transition in transitions for start in transition.starts}
-    asked = ({"execution_id": execution_id, "step_id": step_id} for execution_id, step_id in started)
-    for row in (yield from _for_each(query("read_latest_attempt"), asked)):
-        rows.latest[row["execution_id"], row["step_id"]] = StepState.from_row(row)
-    rows.beside = yield from _read_beside(query, rows, transitions)
-    expiring = ({"interaction_id": id_} for transition in transitions for id_ in transition.expires)
-    for row in (yield from _for_each(query("read_answered_interaction"), expiring)):
-        rows.answered.add(row["interaction_id"])
+    keys = ({"execution_id": execution_id, "step_id": step_id} for execution_id, step_id in started)
+    for row in (yield from _for_each(query("read_latest_attempt"), keys)):
+        rows.add_latest(StepState.from_row(row))
+    rows.already_recorded = yield from _read_already_recorded(query, rows, transitions)
+    yield from _read_gone_owners(query, rows, transitions)
     return rows
 
 
-def _read_beside(query: Query, rows: _KnownRows, transitions: Sequence[Transition]) -> Script[set[str]]:
-    """Which log lines and questions of executions that have ended are on record: those came before, and come again."""
+def _read_interactions(query: Query, rows: _KnownRows, transitions: Sequence[Transition]) -> Script[None]:
+    """The questions that are asked, answered or expire, and those whose answer an execution at rest has not heard."""
+    ids = {id_ for transition in transitions for id_ in transition.expires}
+    ids |= {ask.interaction_id for transition in transitions for ask in transition.asks}
+    ids |= {transition.answer.interaction_id for transition in transitions if transition.answer is not None}
+    at_rest = {
+        rows.home_of(transition)
+        for transition in transitions
+        if transition.change is not None and transition.change.status is ExecutionStatus.WAITING_FOR_HUMAN
+    }
+    questions = yield from _for_each(query("read_interaction"), ({"interaction_id": id_} for id_ in ids))
+    questions += yield from _for_each(query("read_unheard_answers"), ({"execution_id": id_} for id_ in at_rest))
+    for row in questions:
+        rows.interactions[row["interaction_id"]] = InteractionState.from_row(row)
+
+
+def _read_gone_owners(query: Query, rows: _KnownRows, transitions: Sequence[Transition]) -> Script[None]:
+    """Which owners of executions that are to be recovered count as gone; one without a sign of life does."""
+    recovered = {rows.home_of(each) for each in transitions if isinstance(each.ownership, Recovery)}
+    owners = {state.owner for id_ in recovered if (state := rows.executions.get(id_)) is not None and state.owner}
+    owners |= {each.writer for each in transitions if each.ownership is not None and rows.home_of(each) in recovered}
+    for owner in owners:
+        heartbeats = yield Statement(query("liveness"), [{"owner": owner}])
+        if not heartbeats or Liveness.from_row(heartbeats[0]).is_gone:
+            rows.gone_owners.add(owner)
+
+
+def _read_already_recorded(query: Query, rows: _KnownRows, transitions: Sequence[Transition]) -> Script[set[str]]:
+    """Which log lines of executions that have ended are stored: those came before, and come again."""
     over = [
         transition
         for transition in transitions
         if (state := rows.executions.get(rows.home_of(transition))) is not None and state.status.is_terminal
     ]
     lines = ({"log_id": line.log_id} for transition in over for line in transition.logs)
-    asks = ({"interaction_id": ask.interaction_id} for transition in over for ask in transition.asks)
-    found = {row["log_id"] for row in (yield from _for_each(query("read_log_id"), lines))}
-    return found | {row["interaction_id"] for row in (yield from _for_each(query("read_interaction_id"), asks))}
+    return {row["log_id"] for row in (yield from _for_each(query("read_log_id"), lines))}
 
 
-def _decide_on(rows: _KnownRows, writes: _Writes, transition: Transition) -> WriteOutcome:
+def _decide(rows: _KnownRows, writes: _Writes, transition: Transition) -> WriteOutcome:
     execution_id = rows.execution_of(transition)
     before = rows.executions.get(execution_id)
     decision = decide(transition, rows.known_to(transition, execution_id))
@@ -210,8 +263,7 @@ def _decide_on(rows: _KnownRows, writes: _Writes, transition: Transition) -> Wri
     if decision.changed:
         writes.add(transition, before, decision, rows.pipelines)
         rows.advance(decision)
-    after = decision.execution
-    return Recorded(execution_id=execution_id, sequence=after.sequence, status=after.status, changed=decision.changed)
+    return decision.recorded
 
 
 def _write(query: Query, writes: _Writes) -> Script[set[ExecutionId]]:
@@ -219,7 +271,7 @@ def _write(query: Query, writes: _Writes) -> Script[set[ExecutionId]]:
     inserts = [writes.executions[id_] for id_ in sorted(writes.created)]
     advances = [writes.executions[id_] for id_ in sorted(writes.executions.keys() - writes.created)]
     returned = yield from _for_each(query("insert_execution"), inserts)
-    returned += yield from _for_each(query("advance_execution"), advances)
+    returned += yield from _for_each(query("write_execution"), advances)
     written: set[ExecutionId] = {row["execution_id"] for row in returned}
     # What ended is written before what begins because of it, so that its time is not the later one.
     begun_here = [row["step_execution_id"] in writes.started for row in writes.updates]
@@ -227,15 +279,15 @@ def _write(query: Query, writes: _Writes) -> Script[set[ExecutionId]]:
         ("update_step", [row for row, later in zip(writes.updates, begun_here, strict=True) if not later]),
         ("start_step", writes.starts),
         ("update_step", [row for row, later in zip(writes.updates, begun_here, strict=True) if later]),
-        ("close_open_steps", writes.closes),
+        ("close_steps", writes.closings),
         ("insert_interaction", writes.asks),
         ("expire_interaction", writes.expires),
-        ("close_open_interactions", writes.closes),
+        ("answer_interaction", writes.answers),
+        ("insert_response", writes.answers),
+        ("close_interactions", [row for row in writes.closings if row["has_ended"]]),
         ("insert_log", writes.logs),
     ):
         yield from _for_each(query(name), (row for row in rows if row["execution_id"] in written))
-    at_rest = [row for row in writes.executions.values() if row["status"] == ExecutionStatus.WAITING_FOR_HUMAN]
-    yield from _for_each(query("wake_answered_execution"), (row for row in at_rest if row["execution_id"] in written))
     return written
 
 
@@ -262,18 +314,21 @@ def _new_execution_row(new: NewExecution, registered_name: str) -> dict[str, Any
     }
 
 
-_ENDED_EARLY = {"error_type": ENDED_EARLY.type, "error_message": ENDED_EARLY.message}
-_NO_RESULT: Mapping[str, Any] = {"output_data": None, "error_type": None, "error_message": None, "started": False}
+_NO_ERROR: Mapping[str, Any] = {"error_type": None, "error_message": None}
+_NO_RESULT: Mapping[str, Any] = {"output_data": None, **_NO_ERROR, "started": False, "reopened": False}
 
 
-def _execution_row(transition: Transition, after: ExecutionState) -> dict[str, Any]:
+def _execution_row(transition: Transition, decision: Decision) -> dict[str, Any]:
     """What a transition changes in its execution's row; a later one of the same batch is laid over it."""
+    after, failure = decision.execution, decision.failure
     row: dict[str, Any] = {
         "execution_id": after.execution_id,
         "owner": after.owner,
         "epoch": after.epoch,
+        "recoveries": after.recoveries,
         "sequence": after.sequence,
         "status": after.status.value,
+        "cancel_requested": after.cancel_requested,
         "total_steps": after.total_steps,
         "completed_steps": after.completed_steps,
         "failed_steps": after.failed_steps,
@@ -281,10 +336,22 @@ def _execution_row(transition: Transition, after: ExecutionState) -> dict[str, A
     }
     if after.status is ExecutionStatus.RUNNING:
         row["started"] = True
-    if (change := transition.change) is not None:
-        row |= {"output_data": change.output_data} if change.output_data is not None else {}
-        row |= {"error_type": change.failure.type, "error_message": change.failure.message} if change.failure else {}
+    if decision.reopened:
+        row |= {"reopened": True, **_NO_ERROR}
+    if transition.change is not None and transition.change.output_data is not None:
+        row["output_data"] = transition.change.output_data
+    if failure is not None:
+        row |= {"error_type": failure.type, "error_message": failure.message}
     return row
+
+
+def _closing_row(closing: Closing) -> dict[str, Any]:
+    return {
+        "status": closing.status.value,
+        "error_type": closing.failure.type,
+        "error_message": closing.failure.message,
+        "has_ended": closing.has_ended,
+    }
 
 
 def _start_row(start: StepStart) -> dict[str, Any]:

@@ -13,14 +13,11 @@ from collections.abc import AsyncGenerator
 from types import TracebackType
 from typing import Self
 
-from ia_modules.database.manager import DatabaseManager, Script, Statement
+from ia_modules.database.manager import DatabaseManager
 from ia_modules.errors import (
-    AlreadyAnswered,
-    AlreadyFinished,
     DatabaseBusy,
     DatabaseClosed,
     DatabaseUnavailable,
-    ExecutionNotFound,
     InteractionNotFound,
 )
 from ia_modules.live.wake_up import Live
@@ -32,13 +29,11 @@ from ia_modules.models import (
     Lease,
     PipelineId,
     RegisteredVersion,
-    Row,
 )
 from ia_modules.payload import (
     PAYLOAD_LIMIT_BYTES,
     check_name,
     clean_text,
-    is_storable_id,
 )
 from ia_modules.tasks import set_within
 from ia_modules.tracker.cancellation import Cancellations
@@ -46,9 +41,7 @@ from ia_modules.tracker.ownership import Ownership
 from ia_modules.tracker.recording import RecordedExecution
 from ia_modules.tracker.registration import Registration, register
 from ia_modules.tracker.writer import ExecutionWriter
-from ia_modules.transitions import (
-    ENDED_EARLY,
-)
+from ia_modules.transitions import Answer, RequestCancel, TakeOver, Transition
 
 
 class ExecutionTracker(ExecutionWriter):
@@ -182,18 +175,12 @@ class ExecutionTracker(ExecutionWriter):
             AlreadyFinished: it has ended; with ``reopen``: it has completed.
         """
         self._check_id(execution_id)
-        claim = {"execution_id": execution_id, "owner": check_name(owner or self.owner, "owner")}
-        if claim["owner"] == self.owner:
+        writer = check_name(owner or self.owner, "owner")
+        if writer == self.owner:
             await self._show_life()
-        sql = self._database.query("reopen" if reopen else "take_over")
-        row = await self._database.fetch_one_async(sql, claim)
-        if row is None:
-            summary = await self.get_execution_summary(execution_id)
-            if summary is None:
-                raise ExecutionNotFound(execution_id)
-            raise AlreadyFinished("execution", execution_id, status=summary.status, wanted=f"owned by {claim['owner']}")
-        self._live.committed([execution_id])
-        return Lease(execution_id, row["epoch"])
+        change = TakeOver(reopen=reopen)
+        taken = await self._committer.record(Transition(execution_id=execution_id, writer=writer, ownership=change))
+        return taken.lease
 
     async def request_cancel(self, execution_id: ExecutionId) -> ExecutionStatus:
         """Ask for an execution to be stopped, whoever runs it; what nobody runs is cancelled at once.
@@ -202,28 +189,15 @@ class ExecutionTracker(ExecutionWriter):
             Its status now: ``cancelled``, or ``running`` until its owner has stopped it.
 
         Raises:
-            ExecutionNotFound, AlreadyFinished
+            ExecutionNotFound
+            AlreadyFinished: it has ended; says how and when.
         """
         self._check_id(execution_id)
-        query = self._database.query
-
-        def cancel() -> Script[Row | None]:
-            rows = yield Statement(query("request_cancel"), [{"execution_id": execution_id}])
-            if rows and rows[0]["status"] == ExecutionStatus.CANCELLED:
-                closing = rows[0] | {"error_type": ENDED_EARLY.type, "error_message": ENDED_EARLY.message}
-                yield Statement(query("close_open_steps"), [closing])
-                yield Statement(query("close_open_interactions"), [closing])
-            return rows[0] if rows else None
-
-        row = await self._database.run(cancel())
-        if row is None:
-            summary = await self.get_execution_summary(execution_id)
-            if summary is None:
-                raise ExecutionNotFound(execution_id)
-            raise AlreadyFinished("execution", execution_id, status=summary.status, wanted="cancelled")
+        requested = await self._committer.record(
+            Transition(execution_id=execution_id, writer=self.owner, ownership=RequestCancel())
+        )
         self._cancellations.request(execution_id)
-        self._live.committed([execution_id])
-        return ExecutionStatus(row["status"])
+        return requested.status
 
     async def cancellation(self, execution_id: ExecutionId) -> None:
         """Wait until the cancellation of an execution that this process runs is asked for, by any process."""
@@ -237,27 +211,13 @@ class ExecutionTracker(ExecutionWriter):
             AlreadyAnswered: it is not open any more; names who answered.
             PayloadError: the answer is not JSON.
         """
-        if not is_storable_id(interaction_id):
+        actor = check_name(actor, "name of who answers")
+        answer = Answer(interaction_id=interaction_id, actor=actor, response=self._encode(response, "answer"))
+        rows = await self._rows_of("read_interaction", interaction_id=interaction_id)
+        if not rows:
             raise InteractionNotFound(interaction_id)
-        answer = {
-            "interaction_id": interaction_id,
-            "actor": check_name(actor, "name of who answers"),
-            "response": self._encode(response, "answer"),
-        }
-        query = self._database.query
-
-        def take_answer() -> Script[ExecutionId]:
-            woken = yield Statement(query("wake_waiting_execution"), [answer])
-            if not woken:
-                raise InteractionNotFound(interaction_id)
-            if not (yield Statement(query("answer_interaction"), [answer | {"sequence": woken[0]["sequence"]}])):
-                known = yield Statement(query("get_interaction"), [answer])
-                raise AlreadyAnswered(interaction_id, status=known[0]["status"], actor=known[0]["actor"])
-            yield Statement(query("insert_response"), [answer])
-            return ExecutionId(woken[0]["execution_id"])
-
-        execution_id = await self._database.run(take_answer())
-        self._live.committed([execution_id])
+        execution_id = ExecutionId(rows[0]["execution_id"])
+        await self._committer.record(Transition(execution_id=execution_id, writer=actor, answer=answer))
         return execution_id
 
     def execution(

@@ -5,20 +5,15 @@ queue, so that there is one way only to become an owner.
 """
 
 from collections.abc import Callable, Iterable
-from typing import Any
 
 import orjson
 
 from ia_modules.database.manager import DatabaseManager, Script, Statement
 from ia_modules.models import ClaimedExecution, ExecutionId, StalledExecution
-from ia_modules.transitions import ENDED_EARLY, PROCESS_LOST, Recovery
+from ia_modules.tracker.batch import write_batch
+from ia_modules.transitions import Recorded, Recovery, Transition, WakeUp
 
 _AT_ONCE = 100
-
-
-def version_key(pipeline_id: str, version: int | None) -> str:
-    """How a pipeline's version is named to :meth:`Ownership.claim`."""
-    return f"{pipeline_id}:{version or 0}"
 
 
 class Ownership:
@@ -33,7 +28,7 @@ class Ownership:
         """Take up to ``limit`` pending executions, the most urgent and oldest first.
 
         Args:
-            unusable: versions that are left to others, as :func:`version_key` names them.
+            unusable: versions that are left to others, as ``ClaimedExecution.version_key`` names them.
         """
         params = {"owner": self._owner, "limit": limit, "unusable": orjson.dumps(list(unusable)).decode()}
         query = self._database.query
@@ -58,52 +53,35 @@ class Ownership:
         rows = await self._database.fetch_all_async(self._database.query("stalled_executions"), params)
         return [StalledExecution.from_row(row) for row in rows]
 
-    async def recover(self, stalled: StalledExecution, recovery: Recovery, *, counted: bool = True) -> bool:
-        """Write what becomes of a stalled execution; False when somebody else has, or when it has ended.
-
-        Args:
-            counted: putting it back counts as a recovery.
-        """
-        change = {
-            "execution_id": stalled.execution_id,
-            "epoch": stalled.epoch,
-            "status": recovery.status.value,
-            "error_type": None if recovery.failure is None else recovery.failure.type,
-            "error_message": None if recovery.failure is None else recovery.failure.message,
-            "ended": recovery.status.is_terminal,
-            "recovered": int(counted and not recovery.status.is_terminal),
-            "asker": self._owner,
-        }
-        query = self._database.query
-
-        def write() -> Script[bool]:
-            rows = yield Statement(query("recover_execution"), [change])
-            if not rows:
-                return False
-            lost = {**rows[0], "error_type": PROCESS_LOST.type, "error_message": PROCESS_LOST.message}
-            yield Statement(query("lose_steps"), [lost])
-            if recovery.status.is_terminal:
-                closed: dict[str, Any] = {
-                    **rows[0],
-                    "error_type": ENDED_EARLY.type,
-                    "error_message": ENDED_EARLY.message,
-                }
-                yield Statement(query("close_open_steps"), [closed])
-                yield Statement(query("close_open_interactions"), [closed])
-            return True
-
-        done = await self._database.run(write())
-        if done:
-            self._on_commit([stalled.execution_id])
-        return done
+    async def recover(self, stalled: StalledExecution, recovery: Recovery) -> bool:
+        """Write what becomes of a stalled execution; False when it is not stalled any more, or its row is locked."""
+        return await self._write(Transition(lease=stalled.lease, writer=self._owner, ownership=recovery))
 
     async def wake_overdue(self) -> None:
-        """Let those go on that wait for an answer whose time is over."""
-        query = self._database.query
-        for row in await self._database.fetch_all_async(query("overdue_executions"), {"limit": _AT_ONCE}):
-            if await self._database.execute_async(query("wake_overdue_execution"), row):
-                self._on_commit([row["execution_id"]])
+        """Let those go on that wait for an answer whose time is over, except where the row is locked."""
+        rows = await self._database.fetch_all_async(self._database.query("overdue_executions"), {"limit": _AT_ONCE})
+        for row in rows:
+            execution_id = ExecutionId(row["execution_id"])
+            await self._write(Transition(execution_id=execution_id, writer=self._owner, ownership=WakeUp()))
 
     async def forget_the_dead(self) -> None:
         """Delete the rows of owners that ended days ago."""
         await self._database.execute_async(self._database.query("forget_workers"))
+
+    async def _write(self, transition: Transition) -> bool:
+        """Write a change of ownership; False when it was refused, changes nothing, or somebody else has the row locked.
+
+        A process that was cut off inside a transaction keeps its locks: nobody waits for them here.
+        """
+        query = self._database.query
+
+        def write() -> Script[Recorded | None]:
+            if not (yield Statement(query("lock_execution"), [{"execution_id": transition.execution_id}])):
+                return None
+            (outcome,) = yield from write_batch(query, [transition])
+            return outcome if isinstance(outcome, Recorded) and outcome.changed else None
+
+        recorded = await self._database.run(write())
+        if recorded is not None:
+            self._on_commit([recorded.execution_id])
+        return recorded is not None

@@ -32,7 +32,6 @@ from ia_modules.pipeline.services import ServiceRegistry
 from ia_modules.tasks import background, set_within
 from ia_modules.tracker.execution_tracker import ExecutionTracker
 from ia_modules.tracker.heartbeat import BEATS_PER_LEASE
-from ia_modules.tracker.ownership import version_key
 from ia_modules.transitions import ExecutionUpdate, Failure, LogLine, Transition, recovery_of
 from ia_modules.worker.unusable import UnusableVersions
 
@@ -82,7 +81,7 @@ class Worker:
         self._runner = Runner(tracker, services=services, executor=self._executor)
         self._running: dict[Lease, asyncio.Task[None]] = {}  # a lost one may end while the execution is claimed anew
         self._strange: set[Lease] = set()
-        self._cut_off: set[Lease] = set()  # the database was away while they ran
+        self._crashed: set[Lease] = set()  # the worker itself failed while it ran them
         self._look = asyncio.Event()
         self._spares_others_until = 0.0  # the database was away: who was silent meanwhile may live, and soon says so
         self._one_at_a_time = asyncio.Lock()  # importing modules is not for two at once
@@ -199,16 +198,16 @@ class Worker:
             why = "was left by its process, which has ended or been silent for longer than its lease"
             left += [(stalled, why) for stalled in await ownership.stalled()]
         for stalled, why in left:
-            died = stalled.lease not in self._cut_off
+            died = stalled.lease not in owned or stalled.lease in self._crashed
             recovery = recovery_of(stalled, recovery_limit=self._recovery_limit, died=died)
-            if await ownership.recover(stalled, recovery, counted=died):
-                self._cut_off.discard(stalled.lease)
+            if await ownership.recover(stalled, recovery):
+                self._crashed.discard(stalled.lease)
                 self._tell(f"{stalled.execution_id} {why}: {recovery.status}")
 
     async def _hand_back_the_rest(self) -> None:
         for owned in await self._tracker.ownership.owned():
             recovery = recovery_of(owned, recovery_limit=self._recovery_limit, died=False)
-            await self._tracker.ownership.recover(owned, recovery, counted=False)
+            await self._tracker.ownership.recover(owned, recovery)
 
     def _note_problem(self, problem: str) -> None:
         if problem != self._problem:
@@ -252,14 +251,14 @@ class Worker:
             return None
         async with self._one_at_a_time:
             loaded = await asyncio.to_thread(load_version, stored, allowed=self._allowed)
-        self._unusable.discard(version_key(claim.pipeline_id, claim.pipeline_version))
+        self._unusable.discard(claim.version_key)
         if self._heartbeat.note is not None and not self._unusable:
             self._heartbeat.note = None
         return loaded
 
     async def _leave_to_others(self, claim: ClaimedExecution, reason: str) -> None:
         """Hand an execution back that another worker may be able to run."""
-        self._unusable.add(version_key(claim.pipeline_id, claim.pipeline_version))
+        self._unusable.add(claim.version_key)
         message = f"Worker {self.worker_id} cannot load the code, and leaves it to another: {reason}"
         line = LogLine(log_id=new_id(), message=message, level=LogLevel.WARNING)
         back = ExecutionUpdate(status=ExecutionStatus.PENDING, released=True)
@@ -292,10 +291,9 @@ class Worker:
             case LeaseLost():
                 self._tell(f"{claim.execution_id} {claim.pipeline_name} is not this worker's any more: dropped")
             case TrackerError() | DatabaseError():
-                if isinstance(error, DatabaseError):  # nothing died, so it is no sign of a crash loop
-                    self._cut_off.add(claim.lease)
                 self._tell(f"{claim.execution_id} {claim.pipeline_name} could not go on here: {error}")
             case IAModulesError():
                 self._tell(f"{claim.execution_id} {claim.pipeline_name} failed: {error}")
             case _:
+                self._crashed.add(claim.lease)
                 logger.error("Execution %s failed in the worker itself", claim.execution_id, exc_info=error)

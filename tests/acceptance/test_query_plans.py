@@ -217,8 +217,10 @@ async def _work(database: Listening, tracker: ExecutionTracker) -> None:
     assert claimed
     owned = await ownership.owned()
     assert {execution.execution_id for execution in owned} >= {claim.execution_id for claim in claimed}
-    await ownership.recover(owned[0], Recovery(ExecutionStatus.PENDING))
-    await ownership.recover(owned[1], Recovery(ExecutionStatus.FAILED, Failure(type="Lost", message="lost")))
+    await ownership.recover(owned[0], Recovery(status=ExecutionStatus.PENDING))
+    await ownership.recover(
+        owned[1], Recovery(status=ExecutionStatus.FAILED, failure=Failure(type="Lost", message="lost"))
+    )
     await ownership.stalled()
     await ownership.wake_overdue()
     await ownership.forget_the_dead()

@@ -16,20 +16,36 @@ from ia_modules.errors import (
     StepConflict,
     StepExecutionNotFound,
 )
-from ia_modules.models import ExecutionId, ExecutionStatus, Lease, PipelineId, StepExecutionId, StepStatus
+from ia_modules.models import (
+    ExecutionId,
+    ExecutionStatus,
+    Lease,
+    PipelineId,
+    StalledExecution,
+    StepExecutionId,
+    StepStatus,
+)
 from ia_modules.transitions import (
+    Claim,
     Decision,
     ExecutionState,
     ExecutionUpdate,
     Failure,
+    InteractionState,
     Known,
     LogLine,
     NewExecution,
+    OwnershipChange,
+    Recovery,
+    RequestCancel,
     StepStart,
     StepState,
     StepUpdate,
+    TakeOver,
     Transition,
+    WakeUp,
     decide,
+    recovery_of,
 )
 
 PENDING, RUNNING, WAITING, COMPLETED, FAILED, CANCELLED = ExecutionStatus
@@ -42,13 +58,21 @@ def execution(status: ExecutionStatus = RUNNING, **changes: Any) -> ExecutionSta
         status=status,
         owner="me",
         epoch=1,
+        recoveries=0,
         sequence=7,
         cancel_requested=False,
         total_steps=0,
         completed_steps=0,
         failed_steps=0,
+        completed_at=None,
     )
     return replace(state, **changes)
+
+
+def question(status: str) -> InteractionState:
+    return InteractionState(
+        interaction_id="q", execution_id=EXECUTION, step_execution_id=ATTEMPT, status=status, actor=None
+    )
 
 
 def step(status: StepStatus = StepStatus.RUNNING, **changes: Any) -> StepState:
@@ -96,7 +120,7 @@ def test_an_execution_goes_where_the_table_says_and_nowhere_else(
     if after in EXECUTIONS[before]:
         decision = become(execution(before), after)
         assert (decision.execution.status, decision.execution.sequence, decision.changed) == (after, 8, True)
-        assert decision.closes_open_steps is after.is_terminal
+        assert bool(decision.closings) is after.is_terminal
     elif after is before:
         decision = become(execution(before), after)
         assert (decision.execution, decision.changed) == (execution(before), False), "the same again changes nothing"
@@ -226,13 +250,15 @@ def test_an_ended_execution_takes_nothing_new_and_knows_again_what_it_has(status
     line = write(logs=(LogLine(log_id="l", message="late"),))
     with pytest.raises(AlreadyFinished, match="cannot become changed any more"):
         decide(line, known(execution(status)))
-    assert not decide(line, known(execution(status), beside={"l"})).changed
+    assert not decide(line, known(execution(status), already_recorded={"l"})).changed
 
 
 def test_a_question_that_was_answered_does_not_expire() -> None:
     with pytest.raises(AnsweredInTime):
-        decide(write(expires=("q",)), known(execution(), answered={"q"}))
-    assert decide(write(expires=("q",)), known(execution())).changed
+        decide(write(expires=("q",)), known(execution(), interactions={"q": question("answered")}))
+    for status, changed in (("pending", True), ("expired", False)):
+        decision = decide(write(expires=("q",)), known(execution(), interactions={"q": question(status)}))
+        assert decision.changed is changed
 
 
 def test_released_executions_belong_to_nobody() -> None:
@@ -271,3 +297,79 @@ def test_an_exception_becomes_text_that_both_databases_can_store() -> None:
     assert (failure.type, failure.message) == ("ValueError", "nul \ufffd and \ufffd\ufffd\ufffd")
     assert "ValueError" in (failure.traceback or "")
     assert Failure.of(KeyError()).message == "KeyError", "an error without words has its name"
+
+
+def own(
+    state: ExecutionState, change: OwnershipChange, *, writer: str = "heir", is_owner_gone: bool = True
+) -> Decision:
+    known = Known(execution=state, steps={}, latest={}, is_owner_gone=is_owner_gone)
+    return decide(Transition(lease=Lease(EXECUTION, 1), writer=writer, ownership=change), known)
+
+
+PUT_BACK = Recovery(status=PENDING, counted=True)
+OWNERSHIP: list[tuple[OwnershipChange, dict[ExecutionStatus, ExecutionStatus]]] = [
+    (Claim(), {PENDING: RUNNING}),
+    (TakeOver(), {PENDING: PENDING, RUNNING: RUNNING, WAITING: WAITING}),
+    (TakeOver(reopen=True), dict.fromkeys((PENDING, RUNNING, WAITING, FAILED, CANCELLED), RUNNING)),
+    (RequestCancel(), {PENDING: CANCELLED, RUNNING: RUNNING, WAITING: CANCELLED}),
+    (PUT_BACK, {RUNNING: PENDING}),
+    (Recovery(status=FAILED), {RUNNING: FAILED}),
+]
+
+
+@pytest.mark.parametrize(("change", "table"), OWNERSHIP)
+@pytest.mark.parametrize("before", ExecutionStatus)
+def test_an_execution_changes_hands_where_the_table_says_and_nowhere_else(
+    change: OwnershipChange, table: dict[ExecutionStatus, ExecutionStatus], before: ExecutionStatus
+) -> None:
+    if before in table:
+        decision = own(execution(before), change)
+        assert (decision.execution.status, decision.execution.sequence) == (table[before], 8)
+        raises_epoch = not isinstance(change, RequestCancel)
+        assert decision.execution.epoch == 1 + raises_epoch, "every new owner is fenced from the one before"
+        assert any(closing.has_ended for closing in decision.closings) is decision.execution.status.is_terminal
+    else:
+        with pytest.raises((AlreadyFinished, InvalidTransition, LeaseLost)):
+            own(execution(before), change)
+
+
+@pytest.mark.parametrize("before", ExecutionStatus)
+def test_only_what_waits_for_people_is_woken(before: ExecutionStatus) -> None:
+    decision = own(execution(before), WakeUp())
+    assert (decision.execution.status, decision.changed) == ((PENDING, True) if before is WAITING else (before, False))
+
+
+def test_only_what_nobody_runs_any_more_is_recovered() -> None:
+    with pytest.raises(LeaseLost, match="'me'"):
+        own(execution(), PUT_BACK, is_owner_gone=False)
+    with pytest.raises(LeaseLost, match="epoch 2"):
+        own(execution(epoch=2), PUT_BACK)
+    assert own(execution(), PUT_BACK, writer="me", is_owner_gone=False).execution.owner is None
+
+
+def test_what_is_to_be_cancelled_is_not_put_back() -> None:
+    assert own(execution(cancel_requested=True), PUT_BACK).execution.status is CANCELLED
+
+
+def test_reopening_forgets_recoveries_and_the_wish_to_cancel() -> None:
+    after = own(execution(FAILED, recoveries=5, cancel_requested=True), TakeOver(reopen=True)).execution
+    assert (after.recoveries, after.cancel_requested, after.owner) == (0, False, "heir")
+
+
+@pytest.mark.parametrize(
+    ("changes", "died", "status", "error"),
+    [
+        ({}, True, PENDING, None),
+        ({"recoveries": 5}, True, FAILED, "CrashLoop"),
+        ({"recoveries": 5}, False, PENDING, None),
+        ({"managed": False}, True, FAILED, "ProcessLost"),
+        ({"cancel_requested": True, "managed": False, "recoveries": 9}, True, CANCELLED, None),
+    ],
+)
+def test_what_becomes_of_what_is_stalled(
+    changes: dict[str, Any], died: bool, status: ExecutionStatus, error: str | None
+) -> None:
+    stalled = StalledExecution(execution_id=EXECUTION, epoch=1, managed=True, recoveries=0, cancel_requested=False)
+    recovery = recovery_of(replace(stalled, **changes), recovery_limit=5, died=died)
+    assert (recovery.status, recovery.failure and recovery.failure.type) == (status, error)
+    assert recovery.counted is (died and status is PENDING)

@@ -4,12 +4,14 @@
 SELECT id, name FROM pipelines WHERE id = :pipeline_id;
 
 -- name: read_execution_state
-SELECT execution_id, status, owner, epoch, sequence, cancel_requested, total_steps, completed_steps, failed_steps
+SELECT execution_id, status, owner, epoch, recoveries, sequence, cancel_requested, total_steps, completed_steps,
+       failed_steps, completed_at
   FROM pipeline_executions
  WHERE execution_id = :execution_id;
 
 -- name: read_execution_state_of_step
-SELECT execution_id, status, owner, epoch, sequence, cancel_requested, total_steps, completed_steps, failed_steps
+SELECT execution_id, status, owner, epoch, recoveries, sequence, cancel_requested, total_steps, completed_steps,
+       failed_steps, completed_at
   FROM pipeline_executions
  WHERE execution_id = (SELECT execution_id FROM step_executions WHERE step_execution_id = :step_execution_id);
 
@@ -28,45 +30,57 @@ SELECT step_execution_id, execution_id, step_id, iteration, attempt, status
 -- name: read_log_id
 SELECT log_id FROM execution_logs WHERE log_id = :log_id;
 
--- name: read_interaction_id
-SELECT interaction_id FROM interactions WHERE interaction_id = :interaction_id;
+-- name: read_interaction
+SELECT interactions.interaction_id, execution_id, step_execution_id, status, actor
+  FROM interactions
+  LEFT JOIN interaction_responses ON interaction_responses.interaction_id = interactions.interaction_id
+ WHERE interactions.interaction_id = :interaction_id;
 
--- name: read_answered_interaction
-SELECT interaction_id FROM interactions WHERE interaction_id = :interaction_id AND status = 'answered';
+-- name: read_unheard_answers
+-- Questions that were answered while their attempts, and other steps of the execution, still ran.
+SELECT interactions.interaction_id, interactions.execution_id, interactions.step_execution_id, interactions.status, actor
+  FROM interactions
+  JOIN step_executions ON step_executions.step_execution_id = interactions.step_execution_id
+  LEFT JOIN interaction_responses ON interaction_responses.interaction_id = interactions.interaction_id
+ WHERE interactions.execution_id = :execution_id
+   AND interactions.status = 'answered'
+   AND step_executions.status = 'waiting';
 
 -- name: insert_execution
 -- No row returned = it exists; its state must be read and the transition decided again.
 INSERT INTO pipeline_executions (
     execution_id, pipeline_id, pipeline_name, pipeline_version, status, managed, trigger, priority, run_at, rerun_of,
-    idempotency_key, request_hash, owner, epoch, sequence, total_steps, completed_steps, failed_steps, input_data,
-    metadata, output_data, error_type, error_message, created_at, started_at, completed_at)
+    idempotency_key, request_hash, owner, epoch, recoveries, sequence, cancel_requested, total_steps, completed_steps,
+    failed_steps, input_data, metadata, output_data, error_type, error_message, created_at, started_at, completed_at)
 VALUES (
-    :execution_id, :pipeline_id, :pipeline_name, :pipeline_version, :status, :managed, :trigger, :priority, :run_at, :rerun_of,
-    :idempotency_key, :request_hash, :owner, :epoch, :sequence, :total_steps, :completed_steps, :failed_steps,
+    :execution_id, :pipeline_id, :pipeline_name, :pipeline_version, :status, :managed, :trigger, :priority, :run_at,
+    :rerun_of, :idempotency_key, :request_hash, :owner, :epoch, :recoveries, :sequence, :cancel_requested,
+    :total_steps, :completed_steps, :failed_steps,
     :input_data, :metadata, :output_data, :error_type, :error_message, ia_now(),
     CASE WHEN CAST(:started AS BOOLEAN) THEN ia_now() END, CASE WHEN CAST(:ended AS BOOLEAN) THEN ia_now() END)
 ON CONFLICT (execution_id) DO NOTHING
 RETURNING execution_id;
 
--- name: advance_execution
--- Compare and swap: whoever decided on an older row, or holds an older claim, changes nothing and gets no row back.
--- A step that completed is progress: what comes after it is no crash loop.
+-- name: write_execution
+-- Compare and swap: what was decided on an older row changes nothing, and gets no row back.
 UPDATE pipeline_executions
    SET sequence = :sequence,
        status = :status,
        owner = :owner,
-       recoveries = CASE WHEN :completed_steps > completed_steps THEN 0 ELSE recoveries END,
+       epoch = :epoch,
+       recoveries = :recoveries,
+       cancel_requested = :cancel_requested,
        total_steps = :total_steps,
        completed_steps = :completed_steps,
        failed_steps = :failed_steps,
        output_data = COALESCE(:output_data, output_data),
-       error_type = COALESCE(:error_type, error_type),
-       error_message = COALESCE(:error_message, error_message),
+       error_type = COALESCE(:error_type, CASE WHEN NOT CAST(:reopened AS BOOLEAN) THEN error_type END),
+       error_message = COALESCE(:error_message, CASE WHEN NOT CAST(:reopened AS BOOLEAN) THEN error_message END),
        started_at = CASE WHEN CAST(:started AS BOOLEAN) THEN COALESCE(started_at, ia_now()) ELSE started_at END,
        completed_at = CASE WHEN CAST(:ended AS BOOLEAN) THEN ia_now() END
  WHERE execution_id = :execution_id
    AND sequence = :known_sequence
-   AND epoch = :epoch
+   AND epoch = :known_epoch
 RETURNING execution_id;
 
 -- name: start_step
@@ -95,16 +109,18 @@ UPDATE step_executions
        completed_at = CASE WHEN CAST(:ended AS BOOLEAN) THEN ia_now() ELSE completed_at END
  WHERE step_execution_id = :step_execution_id;
 
--- name: close_open_steps
--- The execution has ended: what still ran in it is cancelled, so that nothing seems to run for ever.
+-- name: close_steps
+-- Nobody goes on with these attempts; waiting ones wait on, unless the execution has ended. An attempt that began later
+-- in the same batch, after the execution was reopened, has a higher number and is left alone.
 UPDATE step_executions
-   SET status = 'cancelled',
+   SET status = :status,
        sequence = :sequence,
        error_type = :error_type,
        error_message = :error_message,
        completed_at = ia_now()
  WHERE execution_id = :execution_id
-   AND status IN ('pending', 'running', 'waiting');
+   AND sequence <= :sequence
+   AND (status IN ('pending', 'running') OR (status = 'waiting' AND CAST(:has_ended AS BOOLEAN)));
 
 -- name: insert_log
 -- A line that a repeated transition brings again is kept once.
@@ -128,40 +144,12 @@ UPDATE interactions
  WHERE interaction_id = :interaction_id
    AND status = 'pending';
 
--- name: close_open_interactions
+-- name: close_interactions
 UPDATE interactions
    SET status = 'cancelled', sequence = :sequence, completed_at = ia_now()
  WHERE execution_id = :execution_id
+   AND sequence <= :sequence
    AND status = 'pending';
-
--- name: take_over
--- A new claim: every write under an older epoch is refused from here on.
-UPDATE pipeline_executions
-   SET owner = :owner, epoch = epoch + 1, sequence = sequence + 1
- WHERE execution_id = :execution_id
-   AND status NOT IN ('completed', 'failed', 'cancelled')
-RETURNING epoch;
-
--- name: reopen
--- A new claim that also leaves a bad end behind. Only what has completed stays as it is.
-UPDATE pipeline_executions
-   SET owner = :owner, epoch = epoch + 1, sequence = sequence + 1, status = 'running',
-       started_at = COALESCE(started_at, ia_now()), completed_at = NULL, cancel_requested = FALSE,
-       error_type = NULL, error_message = NULL
- WHERE execution_id = :execution_id
-   AND status <> 'completed'
-RETURNING epoch;
-
--- name: request_cancel
--- Who runs it stops it; what nobody runs ends here and now.
-UPDATE pipeline_executions
-   SET cancel_requested = TRUE,
-       sequence = sequence + 1,
-       completed_at = CASE WHEN status IN ('pending', 'waiting_for_human') THEN ia_now() END,
-       status = CASE WHEN status IN ('pending', 'waiting_for_human') THEN 'cancelled' ELSE status END
- WHERE execution_id = :execution_id
-   AND status NOT IN ('completed', 'failed', 'cancelled')
-RETURNING execution_id, sequence, status;
 
 -- name: cancel_requests
 -- Of the executions that a process runs, those that are to be stopped.
@@ -175,31 +163,8 @@ SELECT execution_id
 UPDATE interactions
    SET status = 'answered', sequence = :sequence, completed_at = ia_now()
  WHERE interaction_id = :interaction_id
-   AND status = 'pending'
-RETURNING execution_id, step_execution_id;
+   AND status = 'pending';
 
 -- name: insert_response
 INSERT INTO interaction_responses (interaction_id, actor, response, created_at)
 VALUES (:interaction_id, :actor, :response, ia_now());
-
--- name: wake_answered_execution
--- Written as waiting for people only, but somebody answered while other steps still ran: it may be claimed at once.
-UPDATE pipeline_executions
-   SET status = 'pending'
- WHERE execution_id = :execution_id
-   AND status = 'waiting_for_human'
-   AND EXISTS (
-       SELECT 1
-         FROM interactions
-         JOIN step_executions ON step_executions.step_execution_id = interactions.step_execution_id
-        WHERE interactions.execution_id = :execution_id
-          AND interactions.status = 'answered'
-          AND step_executions.status = 'waiting');
-
--- name: wake_waiting_execution
--- An answer comes: what waited for people only may be claimed again. The execution's row is locked before the question's,
--- as everybody does, so that nobody waits for each other.
-UPDATE pipeline_executions
-   SET sequence = sequence + 1, status = CASE WHEN status = 'waiting_for_human' THEN 'pending' ELSE status END
- WHERE execution_id = (SELECT execution_id FROM interactions WHERE interaction_id = :interaction_id)
-RETURNING execution_id, sequence;

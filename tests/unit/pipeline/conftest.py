@@ -5,7 +5,7 @@ from collections.abc import AsyncGenerator
 import pytest
 
 from ia_modules.database.manager import DatabaseManager
-from ia_modules.pipeline.journal import Journal
+from ia_modules.pipeline.journal import OperatorJournal
 from ia_modules.pipeline.memory_journal import MemoryJournal
 from ia_modules.tracker.execution_tracker import ExecutionTracker
 
@@ -23,7 +23,7 @@ def journal_url(dialect: str, request: pytest.FixtureRequest) -> str | None:
 
 
 @pytest.fixture
-async def journal(journal_url: str | None) -> AsyncGenerator[Journal]:
+async def journal(journal_url: str | None) -> AsyncGenerator[OperatorJournal]:
     """A journal in memory, on SQLite or on PostgreSQL."""
     if journal_url is None:
         yield MemoryJournal()

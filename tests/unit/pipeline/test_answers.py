@@ -7,7 +7,7 @@ import pytest
 
 from ia_modules.errors import StepError
 from ia_modules.models import ExecutionId, InteractionRecord
-from ia_modules.pipeline.journal import Journal
+from ia_modules.pipeline.journal import OperatorJournal
 from ia_modules.pipeline.runner import Runner
 from tests.unit.pipeline.factories import document
 from tests.unit.pipeline.programs import nothing, started
@@ -21,13 +21,13 @@ def asking(**config: Any) -> dict[str, Any]:
     )
 
 
-async def overdue(journal: Journal, execution_id: ExecutionId) -> None:
+async def overdue(journal: OperatorJournal, execution_id: ExecutionId) -> None:
     """Wait until the only question of an execution is, by the clock of the records."""
     while not (await journal.get_interactions(execution_id))[0].is_overdue:  # noqa: ASYNC110 - asks the records
         await asyncio.sleep(0.01)
 
 
-async def test_a_question_pauses_the_execution_until_somebody_answers(journal: Journal) -> None:
+async def test_a_question_pauses_the_execution_until_somebody_answers(journal: OperatorJournal) -> None:
     code = dict.fromkeys(("first", "ship", "drop"), nothing)
     run = await started(journal, asking(), **code)
     paused = await run.to_end()
@@ -45,7 +45,7 @@ async def test_a_question_pauses_the_execution_until_somebody_answers(journal: J
     [({"yes": True}, ["first", "ask", "ship"]), ("drop", ["first", "ask", "drop"]), ("fail", None)],
 )
 async def test_a_question_that_nobody_answers_in_time(
-    journal: Journal, on_timeout: Any, expected: list[str] | None
+    journal: OperatorJournal, on_timeout: Any, expected: list[str] | None
 ) -> None:
     code = dict.fromkeys(("first", "ship", "drop"), nothing)
     run = await started(journal, asking(timeout_seconds=0.05, on_timeout=on_timeout), **code)
@@ -62,7 +62,7 @@ async def test_a_question_that_nobody_answers_in_time(
 
 
 async def test_an_answer_that_comes_when_its_time_has_just_been_found_to_be_over_is_taken(
-    journal: Journal, monkeypatch: pytest.MonkeyPatch
+    journal: OperatorJournal, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     code = dict.fromkeys(("first", "ship", "drop"), nothing)
     run = await started(journal, asking(timeout_seconds=0.05, on_timeout="drop"), **code)
@@ -83,7 +83,7 @@ async def test_an_answer_that_comes_when_its_time_has_just_been_found_to_be_over
     assert (question.status, question.actor) == ("answered", "ann")
 
 
-async def test_an_answer_given_while_other_steps_run_is_not_missed(journal: Journal) -> None:
+async def test_an_answer_given_while_other_steps_run_is_not_missed(journal: OperatorJournal) -> None:
     waiting = asyncio.Event()
 
     async def slow(data: dict[str, Any]) -> None:

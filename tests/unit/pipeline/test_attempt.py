@@ -11,7 +11,7 @@ from ia_modules.errors import PayloadError, StepError, StepInputError
 from ia_modules.models import ExecutionStatus, StepStatus
 from ia_modules.pipeline.code import StepModules, factory_of, load_pipeline
 from ia_modules.pipeline.core import ExecutionContext, Step
-from ia_modules.pipeline.journal import Journal
+from ia_modules.pipeline.journal import OperatorJournal
 from ia_modules.pipeline.loader import load
 from ia_modules.pipeline.memory_journal import MemoryJournal
 from ia_modules.pipeline.runner import Runner
@@ -20,7 +20,7 @@ from tests.unit.pipeline.factories import document, task
 from tests.unit.pipeline.programs import attempts_of, misbehaves, nothing, pipeline_of, recorded, started
 
 
-async def test_a_plain_function_runs_beside_the_loop(journal: Journal) -> None:
+async def test_a_plain_function_runs_beside_the_loop(journal: OperatorJournal) -> None:
     threads: list[bool] = []
 
     def work(data: dict[str, Any]) -> dict[str, Any]:
@@ -32,7 +32,7 @@ async def test_a_plain_function_runs_beside_the_loop(journal: Journal) -> None:
     assert threads == [False]
 
 
-async def test_what_a_step_does_to_its_input_stays_with_it(journal: Journal) -> None:
+async def test_what_a_step_does_to_its_input_stays_with_it(journal: OperatorJournal) -> None:
     input_data = {"items": [1, 2]}
 
     async def spoil(data: dict[str, Any]) -> dict[str, Any]:
@@ -51,7 +51,7 @@ async def test_what_a_step_does_to_its_input_stays_with_it(journal: Journal) -> 
     assert input_data == {"items": [1, 2]}
 
 
-async def test_declared_inputs_are_all_that_a_step_gets_and_are_stored(journal: Journal) -> None:
+async def test_declared_inputs_are_all_that_a_step_gets_and_are_stored(journal: OperatorJournal) -> None:
     async def first(data: dict[str, Any]) -> dict[str, Any]:
         return {"a": {"b": [10, 20]}}
 
@@ -67,7 +67,7 @@ async def test_declared_inputs_are_all_that_a_step_gets_and_are_stored(journal: 
     assert steps[1].input_data == {"value": 20, "name": "ann", "text": "is ann"}
 
 
-async def test_services_context_and_config_are_there(journal: Journal) -> None:
+async def test_services_context_and_config_are_there(journal: OperatorJournal) -> None:
     class Ask(Step):
         async def run(self, data: dict[str, Any]) -> dict[str, Any]:
             self.context.log("asking", level="warning", who="me")
@@ -97,7 +97,7 @@ async def test_services_context_and_config_are_there(journal: Journal) -> None:
     assert line.step_execution_id == step.step_execution_id
 
 
-async def test_an_older_class_that_overrides_execute_works(journal: Journal) -> None:
+async def test_an_older_class_that_overrides_execute_works(journal: OperatorJournal) -> None:
     class Old(Step):
         async def execute(self, data: dict[str, Any]) -> dict[str, Any]:
             return {"old": True}
@@ -106,7 +106,7 @@ async def test_an_older_class_that_overrides_execute_works(journal: Journal) -> 
     assert (await run.to_end())["steps"][0]["result"] == {"old": True}
 
 
-async def test_a_fallback_gives_the_result_and_the_failure_stays_on_record(journal: Journal) -> None:
+async def test_a_fallback_gives_the_result_and_the_failure_stays_on_record(journal: OperatorJournal) -> None:
     class Careful(Step):
         async def run(self, data: dict[str, Any]) -> dict[str, Any]:
             raise ConnectionError("gone")
@@ -120,7 +120,7 @@ async def test_a_fallback_gives_the_result_and_the_failure_stays_on_record(journ
     assert (step.status, step.error_type, step.error_message) == (StepStatus.COMPLETED, "ConnectionError", "gone")
 
 
-async def test_a_required_input_that_does_not_resolve_fails_the_step_by_name(journal: Journal) -> None:
+async def test_a_required_input_that_does_not_resolve_fails_the_step_by_name(journal: OperatorJournal) -> None:
     inputs = [{"name": "value", "source": "{steps.first.output.missing}", "required": True}]
     written = document("first", task("second", inputs=inputs), paths=[("first", "second")])
     run = await started(journal, written, first=nothing, second=nothing)
@@ -130,7 +130,7 @@ async def test_a_required_input_that_does_not_resolve_fails_the_step_by_name(jou
     assert attempts_of(steps) == [("first", 1, 1, "completed"), ("second", 1, 1, "failed")]
 
 
-async def test_a_result_that_is_not_json_fails_the_step(journal: Journal) -> None:
+async def test_a_result_that_is_not_json_fails_the_step(journal: OperatorJournal) -> None:
     async def wrong(data: dict[str, Any]) -> dict[str, Any]:
         return {"when": time.gmtime, "n": 1}
 
@@ -138,7 +138,7 @@ async def test_a_result_that_is_not_json_fails_the_step(journal: Journal) -> Non
     assert "$.when" in (step.error_message or "")
 
 
-async def test_a_class_that_cannot_be_made_fails_its_step(journal: Journal) -> None:
+async def test_a_class_that_cannot_be_made_fails_its_step(journal: OperatorJournal) -> None:
     class Broken(Step):
         def __init__(self, name: str, config: dict[str, Any] | None = None) -> None:
             raise KeyError("api_key")
@@ -148,7 +148,7 @@ async def test_a_class_that_cannot_be_made_fails_its_step(journal: Journal) -> N
 
 
 @pytest.mark.parametrize("dialect", ["memory"], indirect=True)
-async def test_a_state_may_be_larger_than_one_payload_and_an_input_may_not(journal: Journal) -> None:
+async def test_a_state_may_be_larger_than_one_payload_and_an_input_may_not(journal: OperatorJournal) -> None:
     async def large(data: dict[str, Any]) -> dict[str, Any]:
         return {f"text{len(data)}": "x" * 9 * 2**20}
 

@@ -8,13 +8,13 @@ import pytest
 from ia_modules.errors import ExecutionCancelled, LeaseLost, LoopLimitExceeded, PipelineOutputError, StepError
 from ia_modules.models import ExecutionStatus, StepStatus
 from ia_modules.pipeline.core import Step
-from ia_modules.pipeline.journal import Journal
+from ia_modules.pipeline.journal import OperatorJournal
 from ia_modules.pipeline.runner import Runner
 from tests.unit.pipeline.factories import document, task
 from tests.unit.pipeline.programs import attempts_of, nothing, recorded, started
 
 
-async def test_branches_really_run_at_the_same_time(journal: Journal) -> None:
+async def test_branches_really_run_at_the_same_time(journal: OperatorJournal) -> None:
     barrier = asyncio.Barrier(8)
 
     async def meet(data: dict[str, Any]) -> dict[str, Any]:
@@ -32,7 +32,7 @@ async def test_branches_really_run_at_the_same_time(journal: Journal) -> None:
     assert result["steps"][-1]["step_name"] == "join"
 
 
-async def test_branches_inside_a_loop_run_at_the_same_time_too(journal: Journal) -> None:
+async def test_branches_inside_a_loop_run_at_the_same_time_too(journal: OperatorJournal) -> None:
     barrier = asyncio.Barrier(2)
 
     async def meet(data: dict[str, Any]) -> dict[str, Any]:
@@ -68,7 +68,7 @@ async def test_branches_inside_a_loop_run_at_the_same_time_too(journal: Journal)
     assert joins == [{"parents": [["left", n], ["right", n]], "state": True} for n in (1, 2, 3)]
 
 
-async def test_a_loop_runs_until_its_condition_no_longer_holds(journal: Journal) -> None:
+async def test_a_loop_runs_until_its_condition_no_longer_holds(journal: OperatorJournal) -> None:
     async def count(data: dict[str, Any]) -> dict[str, Any]:
         return {"n": data["n"] + 1}
 
@@ -90,7 +90,7 @@ async def test_a_loop_runs_until_its_condition_no_longer_holds(journal: Journal)
     }
 
 
-async def test_a_loop_without_a_way_out_ends_at_its_limit(journal: Journal) -> None:
+async def test_a_loop_without_a_way_out_ends_at_its_limit(journal: OperatorJournal) -> None:
     forever = {"type": "field_exists", "field": "result.n"}
 
     async def spin(data: dict[str, Any]) -> dict[str, Any]:
@@ -108,7 +108,7 @@ async def test_a_loop_without_a_way_out_ends_at_its_limit(journal: Journal) -> N
     assert steps[-1].error_type == "LoopLimitExceeded"
 
 
-async def test_a_function_decides_where_to_go(journal: Journal, tmp_path: Any) -> None:
+async def test_a_function_decides_where_to_go(journal: OperatorJournal, tmp_path: Any) -> None:
     (tmp_path / "checks.py").write_text(
         "async def large(context, parameters):\n    return context['n'] > parameters['limit']\n"
         "def broken(context, parameters):\n    raise RuntimeError('no idea')\n"
@@ -131,7 +131,7 @@ async def test_a_function_decides_where_to_go(journal: Journal, tmp_path: Any) -
         await run.to_end()
 
 
-async def test_an_attempt_that_waits_for_its_delay_is_pending_on_record(journal: Journal) -> None:
+async def test_an_attempt_that_waits_for_its_delay_is_pending_on_record(journal: OperatorJournal) -> None:
     failed = asyncio.Event()
 
     async def flaky(data: dict[str, Any]) -> None:
@@ -166,7 +166,7 @@ class Flaky(Step):
         return {"call": Flaky.calls[key]}
 
 
-async def test_a_failure_is_tried_again_where_that_is_declared(journal: Journal) -> None:
+async def test_a_failure_is_tried_again_where_that_is_declared(journal: OperatorJournal) -> None:
     retry = {"max_attempts": 3, "initial_delay": 0.001}
     written = document(task("flaky", config={"failures": 2}, error_handling={"retry": retry}))
     run = await started(journal, written, flaky=Flaky)
@@ -180,7 +180,7 @@ async def test_a_failure_is_tried_again_where_that_is_declared(journal: Journal)
     assert (execution.completed_steps, execution.failed_steps) == (1, 0)
 
 
-async def test_a_failure_for_good_fails_the_execution_and_stops_its_siblings(journal: Journal) -> None:
+async def test_a_failure_for_good_fails_the_execution_and_stops_its_siblings(journal: OperatorJournal) -> None:
     running = asyncio.Event()
 
     async def fail(data: dict[str, Any]) -> dict[str, Any]:
@@ -207,7 +207,7 @@ async def test_a_failure_for_good_fails_the_execution_and_stops_its_siblings(jou
     }
 
 
-async def test_a_failure_may_be_gone_on_from(journal: Journal) -> None:
+async def test_a_failure_may_be_gone_on_from(journal: OperatorJournal) -> None:
     async def fail(data: dict[str, Any]) -> dict[str, Any]:
         raise ValueError("broken")
 
@@ -225,7 +225,7 @@ async def test_a_failure_may_be_gone_on_from(journal: Journal) -> None:
     assert (execution.completed_steps, execution.failed_steps) == (1, 1)
 
 
-async def test_an_output_that_breaks_its_promise_fails_the_execution(journal: Journal) -> None:
+async def test_an_output_that_breaks_its_promise_fails_the_execution(journal: OperatorJournal) -> None:
     written = document("one", output_schema={"type": "object", "required": ["report"]})
     run = await started(journal, written, one=nothing)
     with pytest.raises(PipelineOutputError, match="report"):
@@ -234,7 +234,7 @@ async def test_an_output_that_breaks_its_promise_fails_the_execution(journal: Jo
     assert (execution.status, execution.error_type) == (ExecutionStatus.FAILED, "PipelineOutputError")
 
 
-async def test_a_cancelled_execution_stops_its_steps_and_says_so(journal: Journal) -> None:
+async def test_a_cancelled_execution_stops_its_steps_and_says_so(journal: OperatorJournal) -> None:
     running, stopped = asyncio.Event(), asyncio.Event()
 
     async def wait(data: dict[str, Any]) -> None:
@@ -256,7 +256,7 @@ async def test_a_cancelled_execution_stops_its_steps_and_says_so(journal: Journa
     assert attempts_of(steps) == [("wait", 1, 1, "cancelled")]
 
 
-async def test_who_has_lost_an_execution_stops_and_writes_nothing(journal: Journal) -> None:
+async def test_who_has_lost_an_execution_stops_and_writes_nothing(journal: OperatorJournal) -> None:
     running, go, stopped = asyncio.Event(), asyncio.Event(), asyncio.Event()
 
     async def quick(data: dict[str, Any]) -> None:

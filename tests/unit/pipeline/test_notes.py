@@ -9,7 +9,7 @@ import pytest
 from ia_modules.errors import DatabaseUnavailable
 from ia_modules.models import LogLevel, StepExecutionId
 from ia_modules.pipeline.core import Step
-from ia_modules.pipeline.journal import Journal
+from ia_modules.pipeline.journal import OperatorJournal
 from ia_modules.pipeline.memory_journal import MemoryJournal
 from ia_modules.pipeline.notes import MOST_LINES, Notes
 from ia_modules.transitions import LogLine, Recorded, StepUpdate, Transition
@@ -30,7 +30,7 @@ async def test_a_line_has_the_time_at_which_it_was_logged() -> None:
     assert [(line.message, line.age_seconds) for line in lines] == [("early", 3.0), ("late", 0.5)]
 
 
-async def test_a_line_that_is_written_late_has_its_own_time_on_record(journal: Journal) -> None:
+async def test_a_line_that_is_written_late_has_its_own_time_on_record(journal: OperatorJournal) -> None:
     run = await started(journal, document("step"), step=nothing)
     line = LogLine(log_id="line", message="an hour ago", age_seconds=3600)
     before = datetime.now(UTC)
@@ -39,7 +39,7 @@ async def test_a_line_that_is_written_late_has_its_own_time_on_record(journal: J
     assert before <= stored.logged_at + timedelta(hours=1) <= datetime.now(UTC)
 
 
-async def test_lines_over_the_limit_are_left_out_and_that_is_said(journal: Journal) -> None:
+async def test_lines_over_the_limit_are_left_out_and_that_is_said(journal: OperatorJournal) -> None:
     class Chatty(Step):
         def run(self, data: dict[str, Any]) -> None:
             for number in range(MOST_LINES + 10):

@@ -4,7 +4,7 @@ from typing import Any
 
 from ia_modules.models import ExecutionId, ExecutionStatus, Lease, PipelineId, StepExecutionId, StepStatus
 from ia_modules.testing.model import CHANGED, UNCHANGED, PlainExecution
-from ia_modules.transitions import ExecutionUpdate, NewExecution, StepStart, StepUpdate, Transition
+from ia_modules.transitions import ExecutionUpdate, NewExecution, StepStart, StepUpdate, TakeOver, Transition
 
 EXECUTION = ExecutionId("e")
 CREATE = Transition(writer="ann", execution_id=EXECUTION, new=NewExecution(pipeline_id=PipelineId("p")))
@@ -33,7 +33,7 @@ def test_only_the_owner_under_its_epoch_writes() -> None:
     model = PlainExecution()
     model.record(CREATE)
     assert model.record(write("bob", starts=(start("a"),))) == "LeaseLost"
-    assert model.take_over("bob") == CHANGED
+    assert model.record(write("bob", ownership=TakeOver())) == CHANGED
     assert model.record(write("bob", lease=Lease(EXECUTION, 1), starts=(start("a"),))) == "LeaseLost"
     assert model.record(write("bob", lease=Lease(EXECUTION, 2), starts=(start("a"),))) == CHANGED
 
@@ -64,4 +64,4 @@ def test_the_end_closes_what_is_open_and_stands() -> None:
     assert model.record(write(change=ExecutionUpdate(status=ExecutionStatus.COMPLETED))) == CHANGED
     assert model.steps["a"]["status"] == "cancelled"
     assert model.record(write(starts=(start("b"),))) == "AlreadyFinished"
-    assert model.take_over("bob") == "AlreadyFinished"
+    assert model.record(write("bob", ownership=TakeOver())) == "AlreadyFinished"

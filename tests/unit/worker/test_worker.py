@@ -392,10 +392,13 @@ async def test_who_is_heard_again_before_it_is_taken_over_keeps_what_it_runs(
     )
     async with gone(database_url) as owner:
         await owner.ownership.claim(1)
-        for recovery in (Recovery(PENDING), Recovery(FAILED, Failure(type="CrashLoop", message="it seemed dead"))):
+        for recovery in (
+            Recovery(status=PENDING),
+            Recovery(status=FAILED, failure=Failure(type="CrashLoop", message="it seemed dead")),
+        ):
             assert not await tracker.ownership.recover(found_silent, recovery)
         assert (await until_status(tracker, execution_id, ExecutionStatus.RUNNING)).owner == owner.owner
-    assert await tracker.ownership.recover(found_silent, Recovery(PENDING))
+    assert await tracker.ownership.recover(found_silent, Recovery(status=PENDING))
 
 
 async def test_work_cut_off_by_an_outage_is_no_sign_of_a_crash_loop(

@@ -29,3 +29,7 @@ UPDATE pipeline_executions AS claimed
   FROM next
  WHERE claimed.execution_id = next.execution_id
 RETURNING claimed.execution_id, epoch, pipeline_id, pipeline_version, pipeline_name;
+
+-- name: lock_execution
+-- No row returned = somebody else has it locked, or it is gone.
+SELECT execution_id FROM pipeline_executions WHERE execution_id = :execution_id FOR UPDATE SKIP LOCKED;

@@ -23,3 +23,7 @@ UPDATE pipeline_executions
         ORDER BY priority DESC, execution_id
         LIMIT :limit)
 RETURNING execution_id, epoch, pipeline_id, pipeline_version, pipeline_name;
+
+-- name: lock_execution
+-- The writer's lock keeps everybody else out.
+SELECT execution_id FROM pipeline_executions WHERE execution_id = :execution_id;
