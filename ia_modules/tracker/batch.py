@@ -48,9 +48,8 @@ def write_batch(query: Query, transitions: Sequence[Transition]) -> Script[list[
             outcomes.append(refused)
     written = yield from _write(query, writes)
     stale = writes.executions.keys() - written
-    return [
-        None if isinstance(outcome, Recorded) and outcome.execution_id in stale else outcome for outcome in outcomes
-    ]
+    decided = zip(transitions, outcomes, strict=True)
+    return [None if rows.home_of(transition) in stale else outcome for transition, outcome in decided]
 
 
 @dataclass(slots=True)
