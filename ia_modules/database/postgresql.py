@@ -18,7 +18,7 @@ from ia_modules.database.driver import (
     Statement,
     closed_message,
 )
-from ia_modules.database.postgresql_errors import DRIVER_ERRORS, never_sent, translated
+from ia_modules.database.postgresql_errors import DRIVER_ERRORS, never_sent, translated, was_lost
 from ia_modules.database.postgresql_listener import CHANNEL, Listener
 from ia_modules.database.postgresql_session import CLEANUP_SECONDS, AsyncpgConnection, PostgresqlSession, only_reads
 from ia_modules.database.url import DatabaseUrl
@@ -225,7 +225,7 @@ class PostgresqlDriver:
         limit = asyncio.timeout(self._busy_timeout_seconds + self._connect_seconds)
         try:
             async with limit:
-                connection = await pool.acquire()
+                connection = await self._connected(pool)
         except DRIVER_ERRORS as error:
             if limit.expired():
                 raise DatabaseBusy(
@@ -239,6 +239,15 @@ class PostgresqlDriver:
         finally:
             with suppress(*DRIVER_ERRORS):  # the pool closes a connection that cannot be cleaned
                 await pool.release(connection, timeout=CLEANUP_SECONDS)
+
+    async def _connected(self, pool: _Pool) -> AsyncpgConnection:
+        """A connection; once more when the first was lost before it was ready, as while a server starts again."""
+        try:
+            return await pool.acquire()
+        except DRIVER_ERRORS as error:
+            if not was_lost(error):
+                raise
+        return await pool.acquire()
 
     def _session(
         self, connection: AsyncpgConnection, *, alone: bool, limit_seconds: float | None = None

@@ -11,7 +11,7 @@ class Proxy:
 
     Attributes:
         url: the server's URL, by way of the proxy.
-        refuses: whether new connections are closed at once.
+        refuses: how many new connections will be closed at once.
     """
 
     def __init__(self, server: str) -> None:
@@ -19,14 +19,15 @@ class Proxy:
         self._options = dict(parse_qsl(self._parts.query))
         self._silent: set[asyncio.StreamWriter] = set()
         self._open: set[asyncio.StreamWriter] = set()
-        self.url, self.refuses = "", False
+        self.url, self.refuses = "", 0.0
 
     def go_silent(self) -> None:
         """From now on, today's connections swallow everything and never end; new ones work."""
         self._silent |= self._open
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        if self.refuses:
+        if self.refuses > 0:
+            self.refuses -= 1
             writer.close()
             return
         server_reader, server_writer = await self._server()

@@ -1,4 +1,5 @@
 import asyncio
+import math
 import time
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -189,7 +190,7 @@ async def test_closing_ends_also_when_the_server_has_fallen_silent(
 ) -> None:
     monkeypatch.setattr(postgresql, "CLEANUP_SECONDS", 0.2)
     async with fallen_silent(database_url, statement_timeout_seconds=0.5) as (database, proxy):
-        proxy.refuses = True
+        proxy.refuses = math.inf
         writing = asyncio.create_task(database.execute_async(ADD, {"audit_id": "1"}))
         await asyncio.sleep(0.1)
         async with asyncio.timeout(10):
@@ -263,3 +264,10 @@ async def test_connections_that_could_only_read_are_replaced(database: DatabaseM
             await standby.run(added("1"))
         await standby.run(added("1"))
         assert await ids(database) == ["1"]
+
+
+async def test_a_connection_that_is_lost_before_it_is_ready_is_made_again(database_url: str) -> None:
+    async with proxy_to(database_url) as proxy, DatabaseManager(proxy.url) as database:
+        proxy.refuses = 1
+        await asyncio.gather(*(database.execute_async(ADD, {"audit_id": each}) for each in "12"))
+        assert await ids(database) == ["1", "2"]

@@ -1,6 +1,7 @@
 """While the database cannot write: a transition is tried again until its deadline, then its writer gets the reason."""
 
 import asyncio
+import math
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 
@@ -136,7 +137,7 @@ async def test_closing_ends_while_the_database_is_silent_and_leaves_no_writer_wa
     async with proxy_to(database_url) as proxy, DatabaseManager(proxy.url, statement_timeout_seconds=0.5) as database:
         async with asyncio.timeout(20), ExecutionTracker(database, give_up_seconds=0.5) as tracker:
             pipeline_id = await tracker.register_pipeline("work", "Work")
-            proxy.refuses = True
+            proxy.refuses = math.inf
             proxy.go_silent()
             starting = asyncio.create_task(tracker.start_execution(pipeline_id, "Work"))
             await asyncio.sleep(0)
