@@ -1,0 +1,34 @@
+from pathlib import Path
+
+import pytest
+
+from ia_modules.errors import PipelineDefinitionError
+from ia_modules.pipeline.admission import admit
+from tests.unit.pipeline.factories import document, path, task
+
+
+def test_code_may_lie_beside_the_file_or_be_allowed_by_name(tmp_path: Path) -> None:
+    (tmp_path / "beside.py").write_text("def Named(data):\n    return data\n")
+    written = document(task("a", module="beside", step_class="Named"))
+    assert admit(written, folder=tmp_path, allowed=()).steps[0].module == "beside"
+    with pytest.raises(PipelineDefinitionError, match="it allows none"):
+        admit(written, folder=None, allowed=())
+
+
+def test_every_module_that_is_not_allowed_is_named_and_nothing_is_imported(tmp_path: Path) -> None:
+    (tmp_path / "beside.py").write_text("raise RuntimeError('imported')\n")
+    asks = {"type": "function", "module_path": "elsewhere", "function_name": "f"}
+    written = document(
+        task("a", module="beside", step_class="Named"), task("b", module="os"), paths=[path("a", "b", asks)]
+    )
+    with pytest.raises(PipelineDefinitionError) as refused:
+        admit(written, folder=tmp_path, allowed=("my.*",))
+    assert [(problem.where, problem.found) for problem in refused.value.problems] == [
+        ("$.flow.paths", "the module 'elsewhere' in a condition after step 'a'"),
+        ("$.steps[1].module", "the module 'os'"),
+    ]
+
+
+def test_unknown_keys_are_refused() -> None:
+    with pytest.raises(PipelineDefinitionError):
+        admit(document("a") | {"surprise": 1}, folder=None, allowed=("*",))
