@@ -12,8 +12,6 @@ from ia_modules.tracker.audit import audit_row
 
 _EXECUTIONS_AT_ONCE = 200
 
-Query = Callable[[str], str]
-
 
 @dataclass(frozen=True, slots=True)
 class Deletion:
@@ -107,7 +105,7 @@ def _check_id(execution_id: str) -> None:
         raise ExecutionNotFound(execution_id)
 
 
-def _refuse(query: Query, execution_id: str) -> Script[None]:
+def _refuse(query: Callable[[str], str], execution_id: str) -> Script[None]:
     rows = yield Statement(query("read_deletable"), [{"execution_id": execution_id}])
     if not rows:
         raise ExecutionNotFound(execution_id)

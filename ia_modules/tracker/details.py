@@ -75,18 +75,18 @@ async def read_execution(
     """
 
     def read() -> Script[StoredExecution]:
-        asked = {"execution_id": execution_id, "inline_bytes": INLINE_BYTES}
-        rows = yield Statement(database.query("get_execution_detail"), [asked])
+        params = {"execution_id": execution_id, "inline_bytes": INLINE_BYTES}
+        rows = yield Statement(database.query("get_execution_detail"), [params])
         if not rows:
             raise ExecutionNotFound(execution_id)
         steps = yield from _read_steps(database, execution_id, _FIRST, step_limit)
-        reruns = yield Statement(database.query("list_reruns"), [asked | {"limit": rerun_limit}])
-        asks = yield Statement(database.query("get_interactions"), [asked])
+        reruns = yield Statement(database.query("list_reruns"), [params | {"limit": rerun_limit}])
+        questions = yield Statement(database.query("get_interactions"), [params])
         return StoredExecution(
             execution=_stored(ExecutionRecord, rows[0]),
             steps=steps,
             rerun_ids=[row["execution_id"] for row in reruns],
-            interactions=[InteractionRecord.from_row(row) for row in asks],
+            interactions=[InteractionRecord.from_row(row) for row in questions],
         )
 
     return await database.read(read())
@@ -134,14 +134,14 @@ async def read_step(
 
 
 def _read_steps(database: DatabaseManager, execution_id: str, cursor: str, limit: int) -> Script[StoredSteps]:
-    asked = {
+    params = {
         "execution_id": execution_id,
         "cursor": cursor,
         "limit": limit + 1,
         "inline_bytes": INLINE_BYTES,
         "answer_bytes": ANSWER_BYTES,
     }
-    rows = yield Statement(database.query("list_step_details"), [asked])
+    rows = yield Statement(database.query("list_step_details"), [params])
     return StoredSteps([_stored(StepExecutionRecord, row) for row in rows[:limit]], more=len(rows) > limit)
 
 

@@ -6,26 +6,26 @@ from fastapi import Depends
 from starlette.requests import HTTPConnection
 
 from ia_modules.client import Client
-from showcase_app.backend.services.container import Services as ServiceContainer
+from showcase_app.backend.services.container import Services
 from showcase_app.backend.services.execution_service import ExecutionService
 from showcase_app.backend.services.keyring import Caller, Keyring
 from showcase_app.backend.services.pipeline_service import PipelineService
 
 
-async def services_of(connection: HTTPConnection) -> ServiceContainer:
+async def services_of(connection: HTTPConnection) -> Services:
     """The services of the server that a request or a socket came to."""
     return connection.app.state.services
 
 
-async def client_of(services: "Services") -> Client:
+async def client_of(services: "Container") -> Client:
     return services.client
 
 
-async def pipelines_of(services: "Services") -> PipelineService:
+async def pipelines_of(services: "Container") -> PipelineService:
     return services.pipeline_service
 
 
-async def executions_of(services: "Services") -> ExecutionService:
+async def executions_of(services: "Container") -> ExecutionService:
     return services.execution_service
 
 
@@ -42,7 +42,7 @@ async def keyring_of(connection: HTTPConnection) -> Keyring:
     return connection.app.state.keyring
 
 
-Services = Annotated[ServiceContainer, Depends(services_of)]
+Container = Annotated[Services, Depends(services_of)]
 Door = Annotated[Client, Depends(client_of)]
 Pipelines = Annotated[PipelineService, Depends(pipelines_of)]
 Executions = Annotated[ExecutionService, Depends(executions_of)]

@@ -34,17 +34,17 @@ class Targets:
         Raises:
             InvalidArgument: a name that is none, named twice, or with something that is no such number.
         """
-        given: dict[str, float] = {}
+        values: dict[str, float] = {}
         for part in filter(None, (part.strip() for part in text.split(","))):
             name, _, number = (word.strip() for word in part.partition("="))
-            if name not in _NAMES or name in given:
+            if name not in _NAMES or name in values:
                 expected = f"each of {', '.join(_NAMES)} once at most, such as success_rate=0.99"
                 raise InvalidArgument(VARIABLE, repr(part)[:80], expected)
             try:
-                given[name] = float(number)
+                values[name] = float(number)
             except ValueError:
                 raise InvalidArgument(f"{name} of {VARIABLE}", repr(number)[:80], "a number") from None
-        return replace(cls(), **given)
+        return replace(cls(), **values)
 
 
 _NAMES = tuple(field.name for field in fields(Targets))

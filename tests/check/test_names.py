@@ -13,8 +13,7 @@ NO_NAMES = {"asked", "said", "told", "given"}
 """Names that say what somebody did and not what the thing is."""
 
 STILL_TWICE = {
-    *("Lease", "Ending", "StepRun", "Row", "Rows", "Problem", "Hints", "Node", "Comparison", "Content"),
-    *("Query", "Refused", "Id", "Services"),
+    *("Lease", "Ending", "StepRun", "Row", "Rows", "Hints"),
 }
 """Being renamed; this list only gets shorter."""
 
@@ -25,7 +24,7 @@ STILL_SO = (
         "ia_modules/pipeline/memory_journal.py",
         "ia_modules/testing/",
     ),
-    *("ia_modules/tracker/", "ia_modules/transitions.py", "showcase_app/backend/"),
+    *("ia_modules/tracker/", "ia_modules/transitions.py"),
     "showcase_app/frontend/src/api/live-list.ts",
 )
 """Rooms in which variables are being renamed; this list only gets shorter."""

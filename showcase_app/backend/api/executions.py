@@ -8,13 +8,12 @@ from fastapi.responses import StreamingResponse
 
 from ia_modules.models import LogLevel
 from ia_modules.tracker.lists import LogFilters
-from showcase_app.backend.api.problems import told
+from showcase_app.backend.api.problems import described
 from showcase_app.backend.dependencies import Actor, Door, Executions
 from showcase_app.backend.schemas.base import ID_PATTERN, LARGEST_CURSOR
 from showcase_app.backend.schemas.changes import ChangesOut
 from showcase_app.backend.schemas.executions import (
     PAGE_LIMIT,
-    AskedId,
     BulkOut,
     BulkRequest,
     ExecutionDetail,
@@ -24,6 +23,7 @@ from showcase_app.backend.schemas.executions import (
     ExecutionQuery,
     ExecutionScope,
     ExportOut,
+    IdParameter,
     LogPageOut,
     SearchText,
     StatisticsOut,
@@ -33,11 +33,11 @@ from showcase_app.backend.schemas.executions import (
 
 router = APIRouter(prefix="/api/executions", tags=["executions"])
 
-_NOT_FOUND = told({404: "There is none with this id."})
+_NOT_FOUND = described({404: "There is none with this id."})
 _LOCATION = {"Location": {"description": "Where it can be read.", "schema": {"type": "string"}}}
 _ATTACHMENT = {"Content-Disposition": {"description": "A file name for it.", "schema": {"type": "string"}}}
 
-Id = Annotated[str, Path(pattern=ID_PATTERN)]
+PathId = Annotated[str, Path(pattern=ID_PATTERN)]
 
 
 @router.get("", summary="List executions")
@@ -54,7 +54,7 @@ async def get_statistics(executions: Executions, query: Annotated[ExecutionScope
 
 @router.post("/bulk", summary="Cancel or re-run many executions")
 async def change_executions(client: Door, actor: Actor, request: BulkRequest) -> BulkOut:
-    """Each is cancelled or run again by itself: what cannot be is told, and keeps none of the others back."""
+    """Each is cancelled or run again by itself: what cannot be is described, and keeps none of the others back."""
     chosen = request.filter
     result = await client.bulk(
         request.action,
@@ -67,7 +67,7 @@ async def change_executions(client: Door, actor: Actor, request: BulkRequest) ->
 
 
 @router.get("/{execution_id}", summary="Read an execution", response_model=ExecutionDetail, responses=_NOT_FOUND)
-async def get_execution(executions: Executions, execution_id: Id) -> Response:
+async def get_execution(executions: Executions, execution_id: PathId) -> Response:
     """The execution and the first 1,000 attempts of its steps, with their payloads up to 64 KiB each.
 
     Its `sequence` is a cursor for the socket: nothing up to it is missing here, unless there are `more_steps`.
@@ -81,7 +81,7 @@ async def get_execution(executions: Executions, execution_id: Id) -> Response:
     response_model=ExecutionPayloadsOut,
     responses=_NOT_FOUND,
 )
-async def get_execution_payloads(executions: Executions, execution_id: Id) -> Response:
+async def get_execution_payloads(executions: Executions, execution_id: PathId) -> Response:
     """Its input, output and metadata as they are stored, however large they are."""
     return _json(await executions.payloads(execution_id))
 
@@ -94,7 +94,7 @@ async def get_execution_payloads(executions: Executions, execution_id: Id) -> Re
 )
 async def list_step_executions(
     executions: Executions,
-    execution_id: Id,
+    execution_id: PathId,
     limit: Annotated[int, Query(ge=1, le=PAGE_LIMIT, description="At most this many.")] = 50,
     cursor: Annotated[str | None, Query(pattern=ID_PATTERN, description="`next_cursor` of the page before.")] = None,
 ) -> Response:
@@ -108,7 +108,7 @@ async def list_step_executions(
     response_model=StepDetail,
     responses=_NOT_FOUND,
 )
-async def get_step_execution(executions: Executions, execution_id: Id, step_execution_id: Id) -> Response:
+async def get_step_execution(executions: Executions, execution_id: PathId, step_execution_id: PathId) -> Response:
     """Everything of one attempt, however large its payloads are."""
     return _json(await executions.step(execution_id, step_execution_id))
 
@@ -116,7 +116,7 @@ async def get_step_execution(executions: Executions, execution_id: Id, step_exec
 @router.get("/{execution_id}/changes", summary="Read what is new of an execution", responses=_NOT_FOUND)
 async def get_changes(
     executions: Executions,
-    execution_id: Id,
+    execution_id: PathId,
     after: Annotated[int, Query(ge=0, le=LARGEST_CURSOR, description="`upto` of the last answer.")] = 0,
 ) -> ChangesOut:
     """What the socket `/ws/executions/{execution_id}?after=N` would say now, for clients without sockets."""
@@ -126,12 +126,12 @@ async def get_changes(
 @router.get("/{execution_id}/logs", summary="List the log lines of an execution", responses=_NOT_FOUND)
 async def list_logs(
     client: Door,
-    execution_id: Id,
-    step_execution_id: Annotated[AskedId | None, Query(description="Only of this attempt.")] = None,
+    execution_id: PathId,
+    step_execution_id: Annotated[IdParameter | None, Query(description="Only of this attempt.")] = None,
     level: Annotated[LogLevel | None, Query(description="Only of this level or more severe.")] = None,
     q: Annotated[SearchText | None, Query(description="Only those with this in them.")] = None,
     limit: Annotated[int, Query(ge=1, le=PAGE_LIMIT, description="At most this many.")] = 200,
-    cursor: Annotated[AskedId | None, Query(description="`next_cursor` of the page before.")] = None,
+    cursor: Annotated[IdParameter | None, Query(description="`next_cursor` of the page before.")] = None,
 ) -> LogPageOut:
     """Oldest first."""
     filters = LogFilters(step_execution_id=step_execution_id, level=level, text=q or None)
@@ -142,9 +142,9 @@ async def list_logs(
     "/{execution_id}/cancel",
     summary="Cancel an execution",
     status_code=HTTPStatus.ACCEPTED,
-    responses=told({404: "There is none with this id.", 409: "It has ended already."}),
+    responses=described({404: "There is none with this id.", 409: "It has ended already."}),
 )
-async def cancel_execution(client: Door, actor: Actor, execution_id: Id) -> ExecutionOut:
+async def cancel_execution(client: Door, actor: Actor, execution_id: PathId) -> ExecutionOut:
     """What nobody runs is cancelled at once; what runs is, as soon as its worker has stopped it."""
     return ExecutionOut.from_record(await client.cancel(execution_id, actor=actor))
 
@@ -153,9 +153,9 @@ async def cancel_execution(client: Door, actor: Actor, execution_id: Id) -> Exec
     "/{execution_id}/rerun",
     summary="Run an execution again",
     status_code=HTTPStatus.ACCEPTED,
-    responses=told({404: "There is none with this id.", 409: "Workers cannot run its pipeline.", 202: _LOCATION}),
+    responses=described({404: "There is none with this id.", 409: "Workers cannot run its pipeline.", 202: _LOCATION}),
 )
-async def rerun_execution(client: Door, actor: Actor, execution_id: Id, response: Response) -> ExecutionOut:
+async def rerun_execution(client: Door, actor: Actor, execution_id: PathId, response: Response) -> ExecutionOut:
     """A new execution of the same version with the same input."""
     rerun_id = await client.rerun(execution_id, actor=actor)
     response.headers["Location"] = f"/api/executions/{rerun_id}"
@@ -166,9 +166,9 @@ async def rerun_execution(client: Door, actor: Actor, execution_id: Id, response
     "/{execution_id}/export",
     summary="Export an execution",
     response_model=ExportOut,
-    responses=told({404: "There is none with this id.", 200: _ATTACHMENT}),
+    responses=described({404: "There is none with this id.", 200: _ATTACHMENT}),
 )
-async def export_execution(client: Door, execution_id: Id) -> StreamingResponse:
+async def export_execution(client: Door, execution_id: PathId) -> StreamingResponse:
     """Everything on record about it in one file, however large."""
     parts = await client.export(execution_id)
     name = f"execution-{execution_id.replace(':', '_')}.json"

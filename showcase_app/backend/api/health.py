@@ -6,8 +6,8 @@ from http import HTTPStatus
 from fastapi import APIRouter, Request, Response
 
 from ia_modules.version import __version__
-from showcase_app.backend.api.problems import problem_response, told
-from showcase_app.backend.dependencies import Services
+from showcase_app.backend.api.problems import described, problem_response
+from showcase_app.backend.dependencies import Container
 from showcase_app.backend.schemas.system import HealthOut, ReadyOut
 from showcase_app.backend.services.health import check_health
 
@@ -15,7 +15,7 @@ router = APIRouter(tags=["health"])
 
 
 @router.get("/health", summary="Does the server live")
-async def health(services: Services) -> HealthOut:
+async def health(services: Container) -> HealthOut:
     """Always 200 from a server that lives: starting it again would not mend its database."""
     working, problem = await check_health(services)
     status = "healthy" if problem is None else "degraded"
@@ -26,9 +26,9 @@ async def health(services: Services) -> HealthOut:
     "/health/ready",
     summary="Can the server work",
     response_model=ReadyOut,
-    responses=told({503: "It cannot: what is wrong."}),
+    responses=described({503: "It cannot: what is wrong."}),
 )
-async def ready(request: Request, services: Services) -> ReadyOut | Response:
+async def ready(request: Request, services: Container) -> ReadyOut | Response:
     """The database answers, its schema is the one that this program needs, and the worker in this server beats."""
     _, problem = await check_health(services)
     if problem is None:

@@ -37,7 +37,7 @@ from fastapi import APIRouter, WebSocket, WebSocketDisconnect
 from ia_modules.errors import DatabaseError, ExecutionNotFound, InvalidArgument
 from ia_modules.live.feed import Feed, Page
 from ia_modules.models import Changes, ExecutionId
-from showcase_app.backend.dependencies import Services
+from showcase_app.backend.dependencies import Container
 from showcase_app.backend.schemas.base import ID_PATTERN, LARGEST_CURSOR
 from showcase_app.backend.schemas.changes import messages_of
 
@@ -58,12 +58,12 @@ def encode(changes: Changes) -> Page:
 
 
 @router.websocket("/ws/executions")
-async def watch_executions(websocket: WebSocket, services: Services) -> None:
+async def watch_executions(websocket: WebSocket, services: Container) -> None:
     await _converse(websocket, partial(_send_hints, websocket, services.feed), "socket:lists")
 
 
 @router.websocket("/ws/executions/{execution_id}")
-async def watch_execution(websocket: WebSocket, services: Services, execution_id: str) -> None:
+async def watch_execution(websocket: WebSocket, services: Container, execution_id: str) -> None:
     sending = partial(_send_changes, websocket, services.feed, execution_id)
     await _converse(websocket, sending, f"socket:{execution_id}")
 
@@ -117,10 +117,10 @@ async def _until_disconnected(websocket: WebSocket) -> None:
 
 
 def _cursor_of(websocket: WebSocket) -> int:
-    given = websocket.query_params.get("after", "0")
-    if not (re.fullmatch(r"[0-9]{1,10}", given) and int(given) <= LARGEST_CURSOR):
-        raise InvalidArgument("after", repr(given[:20]), f"a whole number from 0 to {LARGEST_CURSOR}")
-    return int(given)
+    after = websocket.query_params.get("after", "0")
+    if not (re.fullmatch(r"[0-9]{1,10}", after) and int(after) <= LARGEST_CURSOR):
+        raise InvalidArgument("after", repr(after[:20]), f"a whole number from 0 to {LARGEST_CURSOR}")
+    return int(after)
 
 
 async def _close(websocket: WebSocket, code: int, reason: str) -> None:

@@ -4,27 +4,27 @@ from typing import Annotated
 
 from fastapi import APIRouter, Query
 
-from showcase_app.backend.api.problems import told
-from showcase_app.backend.dependencies import Services
+from showcase_app.backend.api.problems import described
+from showcase_app.backend.dependencies import Container
 from showcase_app.backend.schemas.base import ID_PATTERN
 from showcase_app.backend.schemas.metrics import MetricsHistoryOut, MetricsReportOut, Window
 
 router = APIRouter(prefix="/api/metrics", tags=["metrics"])
 
-_REFUSED = told(
+_REFUSED = described(
     {
         422: "A parameter is not understood.",
         503: "There are too many executions to be counted in time, or no database.",
     }
 )
 
-AskedWindow = Annotated[Window, Query(description="The executions that started so long ago, or later.")]
-AskedPipeline = Annotated[str | None, Query(pattern=ID_PATTERN, description="Only those of this pipeline.")]
+WindowParameter = Annotated[Window, Query(description="The executions that started so long ago, or later.")]
+PipelineParameter = Annotated[str | None, Query(pattern=ID_PATTERN, description="Only those of this pipeline.")]
 
 
 @router.get("/report", summary="Measure a window of executions", responses=_REFUSED)
 async def get_metrics_report(
-    services: Services, window: AskedWindow = Window.DAY, pipeline_id: AskedPipeline = None
+    services: Container, window: WindowParameter = Window.DAY, pipeline_id: PipelineParameter = None
 ) -> MetricsReportOut:
     """Success, compensation, plan churn and human intervention against their targets; times, steps, throughput."""
     return await services.metrics_service.report(window, pipeline_id)
@@ -32,7 +32,7 @@ async def get_metrics_report(
 
 @router.get("/history", summary="Measure a window over time", responses=_REFUSED)
 async def get_metrics_history(
-    services: Services, window: AskedWindow = Window.DAY, pipeline_id: AskedPipeline = None
+    services: Container, window: WindowParameter = Window.DAY, pipeline_id: PipelineParameter = None
 ) -> MetricsHistoryOut:
     """The window in equal parts, aligned to the clock, so that the first one may begin a little before it."""
     return await services.metrics_service.history(window, pipeline_id)

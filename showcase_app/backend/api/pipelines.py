@@ -5,7 +5,7 @@ from typing import Annotated
 
 from fastapi import APIRouter, Header, Path, Query, Response
 
-from showcase_app.backend.api.problems import told
+from showcase_app.backend.api.problems import described
 from showcase_app.backend.dependencies import Actor, Door, Pipelines
 from showcase_app.backend.schemas.base import LARGEST_CURSOR, SLUG_PATTERN
 from showcase_app.backend.schemas.executions import ExecutionOut, RunRequest, SearchText
@@ -25,10 +25,10 @@ router = APIRouter(prefix="/api/pipelines", tags=["pipelines"])
 _NOT_FOUND = "There is none with this id or slug."
 _LOCATION = {"Location": {"description": "Where it can be read.", "schema": {"type": "string"}}}
 
-Id = Annotated[str, Path(pattern=SLUG_PATTERN, description="Id or slug.", examples=["code-review"])]
+SlugOrId = Annotated[str, Path(pattern=SLUG_PATTERN, description="Id or slug.", examples=["code-review"])]
 Version = Annotated[int | None, Query(ge=1, le=LARGEST_CURSOR, description="Which version; none: the current one.")]
 Limit = Annotated[int, Query(ge=1, le=LIST_LIMIT, description="At most this many.")]
-Key = Annotated[
+IdempotencyKey = Annotated[
     str | None,
     Header(
         alias="Idempotency-Key",
@@ -54,7 +54,7 @@ async def list_pipelines(
     "",
     summary="Store a pipeline",
     status_code=201,
-    responses=told({409: "Its slug stands for another definition.", 201: _LOCATION}),
+    responses=described({409: "Its slug stands for another definition.", 201: _LOCATION}),
 )
 async def create_pipeline(
     pipelines: Pipelines, actor: Actor, request: NewPipelineRequest, response: Response
@@ -65,8 +65,8 @@ async def create_pipeline(
     return stored
 
 
-@router.get("/{pipeline_id}", summary="Read a pipeline", responses=told({404: _NOT_FOUND}))
-async def get_pipeline(pipelines: Pipelines, pipeline_id: Id, version: Version = None) -> PipelineDetail:
+@router.get("/{pipeline_id}", summary="Read a pipeline", responses=described({404: _NOT_FOUND}))
+async def get_pipeline(pipelines: Pipelines, pipeline_id: SlugOrId, version: Version = None) -> PipelineDetail:
     """With its definition, and what a form for a run is drawn from."""
     return await pipelines.get(pipeline_id, version=version)
 
@@ -74,10 +74,10 @@ async def get_pipeline(pipelines: Pipelines, pipeline_id: Id, version: Version =
 @router.put(
     "/{pipeline_id}",
     summary="Store a new version",
-    responses=told({404: _NOT_FOUND, 409: "`base_version` is not the current one."}),
+    responses=described({404: _NOT_FOUND, 409: "`base_version` is not the current one."}),
 )
 async def update_pipeline(
-    pipelines: Pipelines, actor: Actor, pipeline_id: Id, request: NewVersionRequest
+    pipelines: Pipelines, actor: Actor, pipeline_id: SlugOrId, request: NewVersionRequest
 ) -> PipelineDetail:
     """A definition that it has had before becomes the current one again. An archived pipeline is active again."""
     return await pipelines.update(pipeline_id, request.definition, base_version=request.base_version, actor=actor)
@@ -87,12 +87,12 @@ async def update_pipeline(
     "/{pipeline_id}",
     summary="Archive or delete a pipeline",
     status_code=204,
-    responses=told({404: _NOT_FOUND, 409: "Executions of it have not ended."}),
+    responses=described({404: _NOT_FOUND, 409: "Executions of it have not ended."}),
 )
 async def delete_pipeline(
     client: Door,
     actor: Actor,
-    pipeline_id: Id,
+    pipeline_id: SlugOrId,
     with_history: Annotated[bool, Query(description="Delete it, and all its executions with it.")] = False,
 ) -> None:
     """Archived, it keeps its history but starts no more.
@@ -105,10 +105,12 @@ async def delete_pipeline(
         await client.archive(pipeline_id, actor=actor)
 
 
-@router.get("/{pipeline_id}/versions", summary="List the versions of a pipeline", responses=told({404: _NOT_FOUND}))
+@router.get(
+    "/{pipeline_id}/versions", summary="List the versions of a pipeline", responses=described({404: _NOT_FOUND})
+)
 async def list_pipeline_versions(
     pipelines: Pipelines,
-    pipeline_id: Id,
+    pipeline_id: SlugOrId,
     limit: Limit = 20,
     cursor: Annotated[
         str | None, Query(pattern=r"^[0-9]{1,9}$", description="`next_cursor` of the page before.")
@@ -122,9 +124,9 @@ async def list_pipeline_versions(
 @router.get(
     "/{pipeline_id}/graph",
     summary="Read the graph of a pipeline",
-    responses=told({404: "There is no such pipeline or version, or it has no definition."}),
+    responses=described({404: "There is no such pipeline or version, or it has no definition."}),
 )
-async def get_pipeline_graph(pipelines: Pipelines, pipeline_id: Id, version: Version = None) -> GraphOut:
+async def get_pipeline_graph(pipelines: Pipelines, pipeline_id: SlugOrId, version: Version = None) -> GraphOut:
     """Its steps and the ways between them, in the order of the file."""
     return await pipelines.graph(pipeline_id, version=version)
 
@@ -133,15 +135,15 @@ async def get_pipeline_graph(pipelines: Pipelines, pipeline_id: Id, version: Ver
     "/{pipeline_id}/executions",
     summary="Start an execution",
     status_code=HTTPStatus.ACCEPTED,
-    responses=told({404: _NOT_FOUND, 409: "It is archived, or has no definition to run.", 202: _LOCATION}),
+    responses=described({404: _NOT_FOUND, 409: "It is archived, or has no definition to run.", 202: _LOCATION}),
 )
 async def start_execution(
     client: Door,
     actor: Actor,
-    pipeline_id: Id,
+    pipeline_id: SlugOrId,
     request: RunRequest,
     response: Response,
-    idempotency_key: Key = None,
+    idempotency_key: IdempotencyKey = None,
 ) -> ExecutionOut:
     """It is pending, and runs as soon as a worker is free."""
     queued = await client.queue(

@@ -92,11 +92,11 @@ def _in_body(name: str, path: str, detail: str) -> InvalidField:
     return InvalidField(location="body", field=f"{name}{path.removeprefix('$')}", detail=detail)
 
 
-def told(answers: Mapping[int, str | dict[str, Any]]) -> dict[int | str, dict[str, Any]]:
+def described(answers: Mapping[int, str | dict[str, Any]]) -> dict[int | str, dict[str, Any]]:
     """``responses`` of a route: what a problem of each status means, and the headers of other answers."""
     return {
-        status: {"model": ProblemDetails, "description": said} if isinstance(said, str) else {"headers": said}
-        for status, said in answers.items()
+        status: {"model": ProblemDetails, "description": answer} if isinstance(answer, str) else {"headers": answer}
+        for status, answer in answers.items()
     }
 
 
@@ -119,12 +119,12 @@ def document_problems(openapi: dict[str, Any]) -> dict[str, Any]:
     problem = {CONTENT_TYPE: {"schema": {"$ref": "#/components/schemas/ProblemDetails"}}}
     for path in openapi["paths"].values():
         for operation in path.values():
-            told_here: dict[str, Any] = operation["responses"]
-            if told_here.get("422", {}).get("description") == "Validation Error":  # FastAPI's own words
-                told_here["422"] = {"description": _NOT_UNDERSTOOD}
+            responses: dict[str, Any] = operation["responses"]
+            if responses.get("422", {}).get("description") == "Validation Error":  # FastAPI's own words
+                responses["422"] = {"description": _NOT_UNDERSTOOD}
             common = {**_EVERYWHERE, **(_WITH_BODY if "requestBody" in operation else {})}
-            answers: dict[str, dict[str, Any]] = {status: {"description": said} for status, said in common.items()}
-            answers |= told_here
+            answers: dict[str, dict[str, Any]] = {status: {"description": text} for status, text in common.items()}
+            answers |= responses
             for status, answer in answers.items():
                 if status >= "4":
                     answer["content"] = problem

@@ -8,7 +8,7 @@ from typing import Annotated
 from fastapi import APIRouter, HTTPException, Request, Response
 from pydantic import BaseModel, ConfigDict, Field
 
-from showcase_app.backend.api.problems import told
+from showcase_app.backend.api.problems import described
 from showcase_app.backend.api.trust import SESSION_COOKIE
 from showcase_app.backend.dependencies import CurrentCaller, Keys
 from showcase_app.backend.services.keyring import ANONYMOUS, LOCAL, SESSION_LASTS, Caller, Keyring
@@ -20,7 +20,7 @@ _WRONG_KEY_SECONDS = 0.5  # who guesses does not guess fast
 
 router = APIRouter(prefix="/api/session", tags=["session"])
 
-_WRONG_KEY = told({401: "This key is nobody's.", 422: "The body is not understood."})
+_WRONG_KEY = described({401: "This key is nobody's.", 422: "The body is not understood."})
 
 
 class SessionOut(BaseModel):

@@ -3,24 +3,24 @@
 from fastapi import APIRouter, Response
 from fastapi.responses import PlainTextResponse
 
-from showcase_app.backend.api.problems import told
-from showcase_app.backend.dependencies import Services
+from showcase_app.backend.api.problems import described
+from showcase_app.backend.dependencies import Container
 from showcase_app.backend.schemas.system import SystemOut
 from showcase_app.backend.services import prometheus
 
 router = APIRouter(tags=["system"])
 
-_AWAY = told({503: "The database does not answer."})
+_AWAY = described({503: "The database does not answer."})
 
 
 @router.get("/api/system", summary="Look into the machine room", responses=_AWAY)
-async def get_system(services: Services) -> SystemOut:
+async def get_system(services: Container) -> SystemOut:
     """Database, workers, queue and subscribers. Nothing is counted in full: it is quick however much there is."""
     return await services.system_service.state()
 
 
 @router.get("/metrics", summary="Numbers for Prometheus", response_class=PlainTextResponse, responses=_AWAY)
-async def get_prometheus_metrics(services: Services) -> Response:
+async def get_prometheus_metrics(services: Container) -> Response:
     """Executions, queue, workers, subscribers and this process, in Prometheus' text format."""
     numbers = await services.system_service.prometheus()
     return Response(numbers, media_type=prometheus.CONTENT_TYPE)

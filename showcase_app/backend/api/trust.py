@@ -147,11 +147,13 @@ def refused_caller(caller: Caller | None, headers: Headers, scope: Scope) -> Ref
 
 def refused_body(headers: Headers) -> Refusal | None:
     """A body that is not JSON. No body at all needs no type."""
-    given = headers.get("content-type")
+    content_type = headers.get("content-type")
     sends = headers.get("content-length", "0") != "0" or "transfer-encoding" in headers
-    if (given or "").partition(";")[0].strip().lower() == "application/json" or (given is None and not sends):
+    if (content_type or "").partition(";")[0].strip().lower() == "application/json":
         return None
-    detail = f"The body is {given or 'of no named type'}; expected Content-Type: application/json."
+    if content_type is None and not sends:
+        return None
+    detail = f"The body is {content_type or 'of no named type'}; expected Content-Type: application/json."
     return Refusal(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, detail)
 
 

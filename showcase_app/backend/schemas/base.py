@@ -36,7 +36,7 @@ def _in_utc(moment: datetime) -> datetime:
         ) from None
 
 
-AskedTime = Annotated[AwareDatetime, AfterValidator(_in_utc)]
+TimeParameter = Annotated[AwareDatetime, AfterValidator(_in_utc)]
 """A time that a client names, in UTC; at the ends of the calendar its own zone may name one that UTC cannot."""
 
 

@@ -21,7 +21,7 @@ from ia_modules.models import (
 from ia_modules.tracker.bulk import BULK_LIMIT
 from ia_modules.tracker.details import INLINE_BYTES, Stored, StoredExecution, StoredSteps
 from ia_modules.tracker.lists import ExecutionFilters, ExecutionPage, ExecutionStatistics, LogPage
-from showcase_app.backend.schemas.base import ID_PATTERN, LARGEST_CURSOR, AskedTime, JsonObject, Out, Time
+from showcase_app.backend.schemas.base import ID_PATTERN, LARGEST_CURSOR, JsonObject, Out, Time, TimeParameter
 
 PAGE_LIMIT = 500
 
@@ -317,7 +317,7 @@ def _storable(text: str) -> str:
 
 
 SearchText = Annotated[str, StringConstraints(max_length=200, strip_whitespace=True), AfterValidator(_storable)]
-AskedId = Annotated[str, StringConstraints(pattern=ID_PATTERN)]
+IdParameter = Annotated[str, StringConstraints(pattern=ID_PATTERN)]
 
 
 class ExecutionScope(BaseModel):
@@ -325,13 +325,13 @@ class ExecutionScope(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    pipeline_id: AskedId | None = Field(None, description="Only of this pipeline.")
-    started_after: AskedTime | None = Field(
+    pipeline_id: IdParameter | None = Field(None, description="Only of this pipeline.")
+    started_after: TimeParameter | None = Field(
         None,
         description="Started at or after this time; what has not started counts by its `created_at`.",
         examples=["2026-11-24T03:00:00Z"],
     )
-    started_before: AskedTime | None = Field(None, description="Started before this time; see `started_after`.")
+    started_before: TimeParameter | None = Field(None, description="Started before this time; see `started_after`.")
     q: SearchText | None = Field(
         None,
         description="Only those whose id begins with this, or whose pipeline has it in its name or slug; with "
@@ -359,7 +359,7 @@ class ExecutionQuery(ExecutionFilter):
     """A page of a list."""
 
     limit: int = Field(50, ge=1, le=PAGE_LIMIT, description="At most this many.")
-    cursor: AskedId | None = Field(None, description="`next_cursor` of the page above.")
+    cursor: IdParameter | None = Field(None, description="`next_cursor` of the page above.")
 
 
 class BulkRequest(BaseModel):
@@ -373,7 +373,7 @@ class BulkRequest(BaseModel):
     )
 
     action: Literal["cancel", "rerun"]
-    execution_ids: Annotated[list[AskedId], Field(min_length=1, max_length=BULK_LIMIT)] | None = None
+    execution_ids: Annotated[list[IdParameter], Field(min_length=1, max_length=BULK_LIMIT)] | None = None
     filter: ExecutionFilter | None = Field(
         None,
         description="The newest 1,000 that it finds. Only what has not ended is cancelled, only what has is run again.",

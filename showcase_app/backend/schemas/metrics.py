@@ -13,7 +13,7 @@ from showcase_app.backend.schemas.base import Out, Time
 STEPS_SHOWN, PIPELINES_SHOWN = 50, 100
 
 MetricKey = Literal["success_rate", "compensation_rate", "plan_churn", "human_intervention_rate"]
-Comparison = Literal["at_least", "at_most"]
+Bound = Literal["at_least", "at_most"]
 Unit = Literal["fraction", "per_execution"]
 
 
@@ -53,7 +53,7 @@ class MetricOut(Out):
     )
     value: float | None = Field(description="`numerator` / `denominator`; null when there is nothing to divide by.")
     target: float = Field(examples=[0.95])
-    comparison: Comparison = Field(description="Which side of the target is good.")
+    comparison: Bound = Field(description="Which side of the target is good.")
     met: bool | None = Field(description="Whether the target is met; null when there is no value.")
     unit: Unit
     numerator: int

@@ -50,15 +50,15 @@ class Keyring:
         """Whether a caller must have a key at all."""
         return bool(self._keys)
 
-    def caller_with_key(self, given: str) -> Caller | None:
+    def caller_with_key(self, secret: str) -> Caller | None:
         """Whose key this is; None: nobody's. Takes equally long whichever key comes close."""
-        found = [key for key in self._keys if hmac.compare_digest(key.key.encode(), given.encode())]
+        found = [key for key in self._keys if hmac.compare_digest(key.key.encode(), secret.encode())]
         return _caller(found[0]) if found else None
 
-    def new_session(self, given: str) -> str | None:
+    def new_session(self, secret: str) -> str | None:
         """A session for who has this key; None: it is nobody's."""
         for signer, key in self._signers:
-            if hmac.compare_digest(key.key.encode(), given.encode()):
+            if hmac.compare_digest(key.key.encode(), secret.encode()):
                 return signer.sign(_SUBJECT).decode()
         return None
 

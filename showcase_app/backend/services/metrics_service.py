@@ -8,7 +8,7 @@ from ia_modules.database.manager import DatabaseManager
 from ia_modules.models import format_time
 from ia_modules.tracker.metrics import MetricsReader, WindowMetrics
 from showcase_app.backend.schemas.metrics import (
-    Comparison,
+    Bound,
     MetricKey,
     MetricOut,
     MetricsHistoryOut,
@@ -32,7 +32,7 @@ class _Definition:
     name: str
     description: str
     parts: Callable[[WindowMetrics], tuple[int, int]]
-    comparison: Comparison = "at_most"
+    comparison: Bound = "at_most"
     unit: Unit = "fraction"
     status: str | None = None
 
