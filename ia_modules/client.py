@@ -5,8 +5,8 @@
         queued = await client.queue("nightly", {"day": "2026-11-25"})
         record = await client.wait(queued.execution_id)
 
-What a pipeline *is* in a call is a ``Source``: the slug or id of a registered one, the path of a file, a flow, or one
-that is loaded. An execution is named by its id. ``actor`` is who does it, for the audit log; None: the client's own.
+A pipeline in a call is a ``PipelineSource``: slug or id of a registered one, the path of a file, a flow, or one that
+is loaded. An execution is named by its id. ``actor`` is who does it, for the audit log; None: the client's own.
 """
 
 import asyncio
@@ -50,6 +50,7 @@ from ia_modules.pipeline.executor import StepExecutor
 from ia_modules.pipeline.inputs import input_schema_of, prepare_input
 from ia_modules.pipeline.runner import TRACKER_SERVICE, Runner, StartedExecution, read_pipeline_file
 from ia_modules.pipeline.services import ServiceRegistry
+from ia_modules.pipeline.start import register_loaded
 from ia_modules.pipeline.versions import definition_of
 from ia_modules.tasks import set_within
 from ia_modules.tracker.audit import audit_row
@@ -60,7 +61,7 @@ from ia_modules.tracker.export import every_line, export_execution
 from ia_modules.tracker.lists import ExecutionFilters, ExecutionPage, ExecutionStatistics, LogFilters, LogPage
 from ia_modules.tracker.queue import Queued, enqueue, find_queued
 
-Source = str | Path | Flow | LoadedPipeline
+PipelineSource = str | Path | Flow | LoadedPipeline
 """A pipeline: slug or id of a registered one, the path of a file, or one made in Python."""
 
 _LOOK_EVERY_SECONDS = 1.0  # only a wake-up that got lost needs it
@@ -124,7 +125,6 @@ class Client:
         new_version: bool = False,
         version_of: str | None = None,
         base_version: int | None = None,
-        make_current: bool = True,
         actor: str | None = None,
     ) -> PipelineVersionRecord:
         """Store a definition and make it the current one; an archived pipeline is active again.
@@ -135,7 +135,6 @@ class Client:
             new_version: its slug may stand for another definition; this becomes the next version.
             version_of: slug or id of the pipeline that it is a version of; implies ``new_version``.
             base_version: store nothing unless this is the current version; None: do not look.
-            make_current: False leaves the current version, where there is one.
 
         Raises:
             PipelineDefinitionError: it is wrong, or its code is not there or may not be used; with every problem.
@@ -155,7 +154,6 @@ class Client:
             source_folder=None if folder is None else str(folder),
             new_version=new_version or before is not None,
             base_version=base_version,
-            make_current=make_current,
         )
         await self._deletion.set_active(await self.pipeline(registered.pipeline_id), is_active=True)
         await self._audit(actor, "pipeline.create" if before is None else "pipeline.update", registered.pipeline_id)
@@ -246,7 +244,7 @@ class Client:
 
     async def start(
         self,
-        pipeline: Source,
+        pipeline: PipelineSource,
         input_data: Mapping[str, Any] | None = None,
         context: ExecutionContext | None = None,
         *,
@@ -269,14 +267,12 @@ class Client:
             stored = await self._runnable(pipeline, version)
             return await self._runner.start(await self._load(stored), input_data, context, version=stored)
         loaded = await _loaded(pipeline)
-        known = await self.tracker.get_pipeline(loaded.definition.slug)
-        if known is not None and not known.is_active:
-            raise PipelineArchived(known.slug)
+        await self._refuse_archived(loaded)
         return await self._runner.start(loaded, input_data, context, new_version=new_version)
 
     async def run(
         self,
-        pipeline: Source,
+        pipeline: PipelineSource,
         input_data: Mapping[str, Any] | None = None,
         context: ExecutionContext | None = None,
         *,
@@ -294,7 +290,7 @@ class Client:
 
     async def queue(
         self,
-        pipeline: Source,
+        pipeline: PipelineSource,
         input_data: Mapping[str, Any] | None = None,
         *,
         version: int | None = None,
@@ -318,11 +314,14 @@ class Client:
             PipelineNotFound, PipelineVersionNotFound, PipelineArchived, PipelineNotRunnable
             PipelineInputError: the input is not what the parameters ask for; nothing was recorded.
             IdempotencyConflict: the key stands for another request.
-            IAModulesError: for a file or a flow, as :meth:`register`.
+            PipelineDefinitionError, PipelineConflict: of a file or a flow, as :meth:`register`.
         """
         if not isinstance(pipeline, str):
-            stored = await self.register(pipeline, new_version=new_version, make_current=False, actor=actor)
-            pipeline, version = stored.pipeline_id, stored.version
+            loaded = await _loaded(pipeline)
+            prepare_input(loaded.definition, input_data)
+            await self._refuse_archived(loaded)
+            registered = await register_loaded(self.tracker, loaded, new_version=new_version)
+            pipeline, version = registered.pipeline_id, registered.version
         request_hash: str | None = None
         if idempotency_key is not None:
             record = await self.pipeline(pipeline)
@@ -578,6 +577,11 @@ class Client:
         if pipeline.current_version is None:
             raise PipelineNotRunnable(pipeline.slug)
         return await self._version(pipeline, version)
+
+    async def _refuse_archived(self, loaded: LoadedPipeline) -> None:
+        known = await self.tracker.get_pipeline(loaded.definition.slug)
+        if known is not None and not known.is_active:
+            raise PipelineArchived(known.slug)
 
     async def _load(self, stored: PipelineVersionRecord) -> LoadedPipeline:
         return await asyncio.to_thread(load_version, stored, allowed=self._allowed)

@@ -38,7 +38,7 @@ from ia_modules.pipeline.loader import load, load_text, syntax_of
 from ia_modules.pipeline.memory_journal import MemoryJournal
 from ia_modules.pipeline.recorded import in_order_of_completion, recorded_runs, state_of
 from ia_modules.pipeline.services import ServiceRegistry
-from ia_modules.pipeline.start import record_start
+from ia_modules.pipeline.start import record_start, register_loaded
 from ia_modules.transitions import ExecutionUpdate, Failure, Transition
 
 __all__ = ["Pipeline", "Runner", "create_pipeline_from_json", "read_pipeline_file", "run_pipeline_from_json"]
@@ -77,9 +77,8 @@ class Runner:
         *,
         new_version: bool = False,
         version: RegisteredVersion | PipelineVersionRecord | None = None,
-        queued: bool = False,
     ) -> "StartedExecution":
-        """Record that an execution begins here, or with ``queued`` that a worker takes it.
+        """Record that an execution begins here.
 
         The version that is current for everybody stays so, whatever this runs; the first one becomes it.
 
@@ -93,7 +92,7 @@ class Runner:
         definition, context = pipeline.definition, context or ExecutionContext()
         prepared = prepare_input(definition, input_data)
         text = encode(prepared, f"input of pipeline {definition.name!r}")
-        registered = version or await self._register(pipeline, new_version=new_version)
+        registered = version or await register_loaded(self._journal, pipeline, new_version=new_version)
 
         async def begin() -> Lease:
             execution_id = await record_start(
@@ -101,25 +100,13 @@ class Runner:
                 definition,
                 registered,
                 text,
-                queued=queued,
+                queued=False,
                 trigger=context.trigger,
                 metadata={**context.metadata, **({"user_id": context.user_id} if context.user_id else {})},
             )
             return Lease(execution_id, epoch=1)
 
-        return StartedExecution(self, pipeline, await (begin() if queued else self._leased(begin())), prepared)
-
-    async def _register(self, pipeline: LoadedPipeline, *, new_version: bool) -> RegisteredVersion:
-        definition = pipeline.definition
-        return await self._journal.register_version(
-            definition.slug,
-            definition.name,
-            definition.to_json(),
-            description=definition.description,
-            source_folder=None if pipeline.folder is None else str(pipeline.folder),
-            new_version=new_version,
-            make_current=False,
-        )
+        return StartedExecution(self, pipeline, await self._leased(begin()), prepared)
 
     async def resume(self, pipeline: LoadedPipeline, execution_id: ExecutionId) -> "StartedExecution":
         """Claim an execution that another process left, or one that failed or was cancelled, to continue it.

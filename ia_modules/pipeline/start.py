@@ -13,9 +13,28 @@ from ia_modules.models import (
     new_id,
 )
 from ia_modules.payload import check_count, check_name, encode
+from ia_modules.pipeline.code import LoadedPipeline
 from ia_modules.pipeline.document.definition import PipelineDefinition
 from ia_modules.pipeline.journal import Journal
 from ia_modules.transitions import NewExecution, Transition
+
+
+async def register_loaded(journal: Journal, pipeline: LoadedPipeline, *, new_version: bool) -> RegisteredVersion:
+    """Register a pipeline that is to be run; the version that is current for everybody stays so.
+
+    Raises:
+        PipelineConflict: another definition is registered under this slug; ``new_version`` makes this its next one.
+    """
+    definition = pipeline.definition
+    return await journal.register_version(
+        definition.slug,
+        definition.name,
+        definition.to_json(),
+        description=definition.description,
+        source_folder=None if pipeline.folder is None else str(pipeline.folder),
+        new_version=new_version,
+        make_current=False,
+    )
 
 
 async def record_start(

@@ -13,31 +13,7 @@ from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 
-from ia_modules.errors import (
-    AlreadyFinished,
-    DatabaseBusy,
-    DatabaseUnavailable,
-    ExecutionKept,
-    ExecutionNotFound,
-    IAModulesError,
-    IdempotencyConflict,
-    InvalidArgument,
-    PayloadError,
-    PipelineArchived,
-    PipelineConflict,
-    PipelineDefinitionError,
-    PipelineHasHistory,
-    PipelineInputError,
-    PipelineInUse,
-    PipelineNotFound,
-    PipelineNotRunnable,
-    PipelineVersionNotFound,
-    ReadTooLong,
-    SchemaError,
-    SlugMismatch,
-    StaleVersion,
-    StepExecutionNotFound,
-)
+from ia_modules import errors
 from ia_modules.version import __version__
 from showcase_app.backend.api import (
     definitions,
@@ -60,32 +36,41 @@ from showcase_app.backend.settings import Settings
 
 logger = logging.getLogger("ia_modules.showcase")
 
-STATUS_OF: Mapping[type[Exception], HTTPStatus] = {
-    ExecutionNotFound: HTTPStatus.NOT_FOUND,
-    StepExecutionNotFound: HTTPStatus.NOT_FOUND,
-    PipelineNotFound: HTTPStatus.NOT_FOUND,
-    PipelineVersionNotFound: HTTPStatus.NOT_FOUND,
-    AlreadyFinished: HTTPStatus.CONFLICT,
-    PipelineExists: HTTPStatus.CONFLICT,
-    PipelineConflict: HTTPStatus.CONFLICT,
-    StaleVersion: HTTPStatus.CONFLICT,
-    PipelineArchived: HTTPStatus.CONFLICT,
-    PipelineNotRunnable: HTTPStatus.CONFLICT,
-    PipelineInUse: HTTPStatus.CONFLICT,
-    PipelineHasHistory: HTTPStatus.CONFLICT,
-    ExecutionKept: HTTPStatus.CONFLICT,
-    PipelineDefinitionError: HTTPStatus.UNPROCESSABLE_ENTITY,
-    PipelineInputError: HTTPStatus.UNPROCESSABLE_ENTITY,
-    SlugMismatch: HTTPStatus.UNPROCESSABLE_ENTITY,
-    IdempotencyConflict: HTTPStatus.UNPROCESSABLE_ENTITY,
-    PayloadError: HTTPStatus.UNPROCESSABLE_ENTITY,
-    InvalidArgument: HTTPStatus.UNPROCESSABLE_ENTITY,
-    DatabaseUnavailable: HTTPStatus.SERVICE_UNAVAILABLE,
-    DatabaseBusy: HTTPStatus.SERVICE_UNAVAILABLE,
-    ReadTooLong: HTTPStatus.SERVICE_UNAVAILABLE,
-    SchemaError: HTTPStatus.SERVICE_UNAVAILABLE,
-    IAModulesError: HTTPStatus.INTERNAL_SERVER_ERROR,
+_ERRORS_OF: Mapping[HTTPStatus, tuple[type[Exception], ...]] = {
+    HTTPStatus.NOT_FOUND: (
+        errors.ExecutionNotFound,
+        errors.StepExecutionNotFound,
+        errors.PipelineNotFound,
+        errors.PipelineVersionNotFound,
+    ),
+    HTTPStatus.CONFLICT: (
+        errors.AlreadyFinished,
+        errors.ExecutionKept,
+        errors.PipelineArchived,
+        errors.PipelineConflict,
+        PipelineExists,
+        errors.PipelineHasHistory,
+        errors.PipelineInUse,
+        errors.PipelineNotRunnable,
+        errors.StaleVersion,
+    ),
+    HTTPStatus.UNPROCESSABLE_ENTITY: (
+        errors.IdempotencyConflict,
+        errors.InvalidArgument,
+        errors.PayloadError,
+        errors.PipelineDefinitionError,
+        errors.PipelineInputError,
+        errors.SlugMismatch,
+    ),
+    HTTPStatus.SERVICE_UNAVAILABLE: (
+        errors.DatabaseBusy,
+        errors.DatabaseUnavailable,
+        errors.ReadTooLong,
+        errors.SchemaError,
+    ),
+    HTTPStatus.INTERNAL_SERVER_ERROR: (errors.IAModulesError,),
 }
+STATUS_OF = {kind: status for status, kinds in _ERRORS_OF.items() for kind in kinds}
 """What each error is over HTTP; of several that fit, the one closest to the error's own class."""
 
 
@@ -114,7 +99,7 @@ def create_app(settings: Settings) -> FastAPI:
     app.add_middleware(TrustedCallers, settings=settings, keyring=app.state.keyring)
     app.add_exception_handler(HTTPException, _answer_refusal)
     app.add_exception_handler(RequestValidationError, _answer_invalid_request)
-    app.add_exception_handler(IAModulesError, _answer_error)
+    app.add_exception_handler(errors.IAModulesError, _answer_error)
     app.add_exception_handler(Exception, _answer_unexpected)
     _document_problems_of(app)
     return app

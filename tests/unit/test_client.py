@@ -64,8 +64,8 @@ def file(tmp_path: Path) -> Path:
     return path
 
 
-def change(file: Path) -> None:
-    file.write_text(json.dumps(document() | {"description": "newer"}))
+def change(file: Path, description: str = "newer") -> None:
+    file.write_text(json.dumps(document() | {"description": description}))
 
 
 @pytest.fixture
@@ -117,9 +117,17 @@ async def test_what_is_registered_runs_by_its_slug_with_the_version_that_is_name
     assert [pipeline.slug for pipeline in await client.pipelines()] == ["double"]
     assert (await client.input_schema("double"))["required"] == ["n"]
     with pytest.raises(PipelineVersionNotFound):
-        await client.run("double", {"n": 1}, version=3)
+        await client.run("double", {"n": 1}, version=9)
     with pytest.raises(PipelineNotFound):
         await client.run("nobody", {"n": 1})
+    change(file, "newest")
+    with pytest.raises(PipelineInputError):
+        await client.queue(file, {"n": "one"}, new_version=True)
+    with pytest.raises(PipelineVersionNotFound):
+        await client.version("double", 3)
+    queued = await client.queue(file, {"n": 1}, new_version=True)
+    assert (await client.summary(queued.execution_id)).pipeline_version == 3
+    assert (await client.pipeline("double")).current_version == 2
     with pytest.raises(PipelineInputError):
         await client.run("double", {"n": "one"})
 
@@ -208,6 +216,7 @@ async def test_an_archived_pipeline_starts_nothing_until_a_version_is_stored(
         client.start("double", {"n": 1}),
         client.start(file, {"n": 1}),
         client.queue("double", {"n": 1}),
+        client.queue(file, {"n": 1}),
         client.rerun(ran["execution_id"]),
     ):
         with pytest.raises(PipelineArchived):

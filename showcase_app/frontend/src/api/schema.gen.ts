@@ -279,7 +279,7 @@ export interface paths {
         put?: never;
         /**
          * Cancel or re-run many executions
-         * @description Each is cancelled or run again by itself: what cannot be is told, and keeps none of the others back.
+         * @description Each is cancelled or run again by itself: what cannot be is described, and keeps none of the others back.
          */
         post: operations["change_executions"];
         delete?: never;
