@@ -17,9 +17,9 @@ IAModulesError
 │   ├── ConditionError           the function that a path's condition calls failed
 │   ├── LoopLimitExceeded        a loop ran too often or too long
 │   ├── StepExited               it called ``sys.exit``, or cancelled itself
-│   └── StepAbandoned            it did not stop when told to, and may still run
-├── ExecutionCancelled           somebody asked for the execution to be stopped
-├── ServiceNotFound              a step asked for a service that was not registered
+│   └── StepAbandoned            it did not stop when cancelled, and may still run
+├── ExecutionCancelled           the execution was cancelled
+├── ServiceNotFound              no service of this name is registered
 ├── TrackerError
 │   ├── PipelineNotFound
 │   ├── PipelineConflict         the slug already stands for another definition
@@ -35,7 +35,7 @@ IAModulesError
 │   ├── StepExecutionNotFound
 │   ├── LeaseLost                another process owns the execution now; nothing was written
 │   ├── AlreadyFinished          a terminal status stands and is never rewritten
-│   ├── InvalidTransition        from this status there is no way to that one
+│   ├── InvalidTransition        this status cannot follow the current one
 │   ├── IdempotencyConflict      the key of a request already stands for another one
 │   ├── InteractionNotFound
 │   ├── AlreadyAnswered          somebody else answered first
@@ -47,11 +47,11 @@ IAModulesError
     ├── DatabaseUnavailable      the server or the file cannot be reached; trying again may help
     │   ├── DatabaseRefused      a wrong password, name or folder; waiting does not help, changing it does
     │   └── DatabaseClosed       this manager was closed; trying again never helps
-    ├── DatabaseBusy             others were in the way: a lock, a deadlock, a conflict; trying again may help
-    ├── ReadTooLong              a question about very many rows was given up
+    ├── DatabaseBusy             a lock, a deadlock or a conflict with others; trying again may help
+    ├── ReadTooLong              a read of very many rows exceeded its limit
     ├── DatabaseFull             there is no room on its disk; nothing was written
     ├── DatabaseReadOnly
-    ├── ConstraintViolated       a rule of the schema said no
+    ├── ConstraintViolated       a constraint of the schema was violated
     ├── InvalidQuery             the SQL or its parameters are wrong
     ├── TransactionMisuse        the manager was used where the transaction's handle must be
     └── SchemaError              the schema is missing, changed, or needs a newer program
@@ -83,7 +83,7 @@ class InvalidStatus(IAModulesError, ValueError):
     """A word that does not exist for a status or a level.
 
     Attributes:
-        found: the word that was given.
+        found: the unknown word.
     """
 
     def __init__(self, found: object, expected: Iterable[str], *, what: str = "status") -> None:
@@ -118,7 +118,7 @@ class InvalidValue(IAModulesError, ValueError):
 
     Attributes:
         found, expected, hint: as in :class:`Problem`.
-        inside: keys and indexes from the value that was given down to the culprit.
+        inside: keys and indexes from the value down to the wrong part.
     """
 
     def __init__(self, found: str, expected: str, hint: str = "", *, inside: tuple[str | int, ...] = ()) -> None:
@@ -174,7 +174,7 @@ class PipelineInputError(_Problems, ValueError):  # pyright: ignore[reportUnsafe
     """The input breaks the pipeline's contract; nothing was recorded as started."""
 
     def __init__(self, pipeline: str, problems: Sequence[Problem]) -> None:
-        super().__init__(f"The input of pipeline {pipeline!r} is not what its parameters ask for:", problems)
+        super().__init__(f"The input of pipeline {pipeline!r} does not fit its parameters:", problems)
         self.pipeline = pipeline
 
 
@@ -182,7 +182,7 @@ class PipelineOutputError(_Problems):
     """The steps have run, but the output breaks the pipeline's ``output_schema``."""
 
     def __init__(self, pipeline: str, problems: Sequence[Problem]) -> None:
-        super().__init__(f"The output of pipeline {pipeline!r} is not what its output_schema asks for:", problems)
+        super().__init__(f"The output of pipeline {pipeline!r} does not fit its output_schema:", problems)
         self.pipeline = pipeline
 
 
@@ -206,7 +206,7 @@ class StepOutputError(StepError):
     """The result breaks the step's ``output_schema``."""
 
     def __init__(self, step_id: str, problems: Sequence[Problem]) -> None:
-        super().__init__(step_id, _listed("its result is not what its output_schema asks for:", problems))
+        super().__init__(step_id, _listed("its result does not fit its output_schema:", problems))
         self.problems = tuple(problems)
 
 
@@ -219,7 +219,7 @@ class StepTimeout(StepError, TimeoutError):  # pyright: ignore[reportUnsafeMulti
 
 
 class HumanInputTimeout(StepError):
-    """Nobody answered in time, and ``on_timeout`` says to fail then."""
+    """Nobody answered in time, and ``on_timeout`` is ``fail``."""
 
     def __init__(self, step_id: str, timeout_seconds: float) -> None:
         super().__init__(
@@ -242,7 +242,7 @@ class LoopLimitExceeded(StepError):
     """A loop ran too often or too long.
 
     Attributes:
-        limit: the key of ``loop_config`` that says no.
+        limit: the exceeded key of ``loop_config``.
         allowed: its value.
     """
 
@@ -260,14 +260,16 @@ class StepExited(StepError):
 
 
 class StepAbandoned(StepError):
-    """It did not stop when told to, and may still run; nothing that it does is recorded any more."""
+    """It did not stop when it was cancelled, and may still run; its result is not recorded."""
 
     def __init__(self, step_id: str) -> None:
-        super().__init__(step_id, "it did not stop when it was told to, and was left alone. It may still run.")
+        super().__init__(
+            step_id, "it did not stop when it was cancelled, and may still run; its result does not count."
+        )
 
 
 class ExecutionCancelled(IAModulesError):
-    """Somebody asked for the execution to be stopped; it is on record as cancelled."""
+    """The execution was cancelled; its status is ``cancelled``."""
 
     def __init__(self, execution_id: str) -> None:
         super().__init__(f"Execution {execution_id!r} was cancelled. Go on with it: ia-modules executions resume.")
@@ -275,7 +277,7 @@ class ExecutionCancelled(IAModulesError):
 
 
 class ServiceNotFound(IAModulesError, LookupError):
-    """A step asked for a service that was not registered."""
+    """No service of this name is registered."""
 
     def __init__(self, name: str, known: Sequence[str]) -> None:
         super().__init__(f"No service {name!r} is registered; there are: {', '.join(known) or 'none'}.")
@@ -283,7 +285,7 @@ class ServiceNotFound(IAModulesError, LookupError):
 
 
 class TrackerError(IAModulesError):
-    """The records do not allow what was asked."""
+    """The operation does not fit the recorded state."""
 
 
 class PipelineNotFound(TrackerError):
@@ -291,19 +293,18 @@ class PipelineNotFound(TrackerError):
 
     def __init__(self, pipeline_id: str) -> None:
         super().__init__(
-            f"No pipeline has the id {pipeline_id!r}. Register it first: "
-            "pipeline_id = await tracker.register_pipeline(slug, name)."
+            f"No pipeline has the id {pipeline_id!r}. Register it first; those there are: ia-modules pipelines list."
         )
         self.pipeline_id = pipeline_id
 
 
 class PipelineConflict(TrackerError):
-    """The slug already stands for another definition."""
+    """The slug already stands for another definition; ``new_version=True`` stores this one as its next version."""
 
     def __init__(self, slug: str, current_version: int) -> None:
         super().__init__(
             f"Pipeline {slug!r} exists with another definition (version {current_version}). "
-            "Pass new_version=True to store this one as its next version, or choose another slug."
+            "Store this one as its next version, or choose another slug."
         )
         self.slug, self.current_version = slug, current_version
 
@@ -404,7 +405,7 @@ class StepExecutionNotFound(TrackerError):
 
     def __init__(self, step_execution_id: str) -> None:
         super().__init__(
-            f"No step execution has the id {step_execution_id!r}; expected one that start_step_execution returned."
+            f"No step execution has the id {step_execution_id!r}; expected the id of a step execution that was started."
         )
         self.step_execution_id = step_execution_id
 
@@ -413,7 +414,7 @@ class LeaseLost(TrackerError):
     """Another process owns the execution now, or this one owns it anew; nothing was written.
 
     Attributes:
-        owner: who owns the execution, None when nobody does.
+        owner: the owner of the execution; None: it has none.
         epoch: how often the execution has been claimed.
     """
 
@@ -421,7 +422,7 @@ class LeaseLost(TrackerError):
         holder = f"belongs to {owner!r}" if owner else "belongs to nobody"
         super().__init__(
             f"Execution {execution_id!r} {holder} (epoch {epoch}), not to the writer {writer!r}: nothing was written. "
-            "Stop working on it; take_over() makes it yours if the other process is gone."
+            "Stop working on it. If the other process is gone, take the execution over."
         )
         self.execution_id, self.owner, self.epoch = execution_id, owner, epoch
 
@@ -445,7 +446,7 @@ class AlreadyFinished(TrackerError):
 
 
 class InvalidTransition(TrackerError):
-    """From this status there is no way to that one."""
+    """This status cannot follow the current one."""
 
     def __init__(self, what: str, identifier: str, *, status: str, wanted: str, allowed: Iterable[str]) -> None:
         super().__init__(
@@ -484,7 +485,7 @@ class AlreadyAnswered(TrackerError):
 
     Attributes:
         status: ``answered``, ``expired`` or ``cancelled``.
-        actor: who answered; None when nobody did.
+        actor: the person who answered; None: nobody did.
     """
 
     def __init__(self, interaction_id: str, *, status: str, actor: str | None) -> None:
@@ -521,7 +522,7 @@ class BlockingCallOnLoop(IAModulesError, RuntimeError):
 
 
 class DatabaseError(IAModulesError):
-    """The database did not do what it was asked; ``__cause__`` is the driver's exception, where there is one."""
+    """The database failed; ``__cause__`` is the driver's exception, where there is one."""
 
 
 class InvalidDatabaseUrl(DatabaseError, ValueError):
@@ -541,7 +542,7 @@ class DatabaseClosed(DatabaseUnavailable):
 
 
 class DatabaseBusy(DatabaseError):
-    """Somebody else was in the way, and nothing was written; trying again may help.
+    """Others blocked this one, and nothing was written; trying again may help.
 
     They held a lock or all connections for too long, or two transactions collided (a deadlock, a serialization failure)
     and the server ended this one.
@@ -549,7 +550,7 @@ class DatabaseBusy(DatabaseError):
 
 
 class ReadTooLong(DatabaseError):
-    """A question about very many rows took longer than its limit and was given up; nothing is wrong with the rows."""
+    """A read of very many rows took longer than its limit and was stopped; the rows are intact."""
 
     def __init__(self, what: str, limit_seconds: float, advice: str) -> None:
         super().__init__(f"Reading {what} took longer than its limit of {limit_seconds:g} seconds. {advice}")
@@ -565,10 +566,10 @@ class DatabaseReadOnly(DatabaseError):
 
 
 class ConstraintViolated(DatabaseError):
-    """A rule of the schema said no.
+    """A constraint of the schema was violated.
 
     Attributes:
-        constraint: the rule's name, None where the database does not tell.
+        constraint: its name, None when the database does not name it.
     """
 
     def __init__(self, message: str, *, constraint: str | None = None) -> None:

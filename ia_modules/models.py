@@ -1,6 +1,6 @@
-"""What the rows say: ids, statuses and frozen records, the same on SQLite and PostgreSQL.
+"""Ids, statuses and frozen records of the rows, the same on SQLite and PostgreSQL.
 
-Records are the only typed door to the rows: ``from_row`` accepts the rows of both databases and ``to_dict`` is equal on
+Rows become typed in records only: ``from_row`` accepts the rows of both databases and ``to_dict`` is equal on
 both. A *summary* is a row without its payloads, which is what lists and live updates carry; a *record* adds them.
 """
 
@@ -39,7 +39,7 @@ class _Word(StrEnum):
 
 
 class ExecutionStatus(_Word):
-    """Where an execution stands. ``waiting_for_human``: nothing else of it can run until a person answers."""
+    """Status of an execution. ``waiting_for_human``: nothing of it can run until a person answers."""
 
     PENDING = "pending"
     RUNNING = "running"
@@ -54,7 +54,7 @@ class ExecutionStatus(_Word):
 
 
 class StepStatus(_Word):
-    """Where one attempt of a step stands. ``lost``: the process that ran it died."""
+    """Status of one attempt of a step. ``lost``: the process that ran it died."""
 
     PENDING = "pending"
     RUNNING = "running"
@@ -78,7 +78,7 @@ class LogLevel(_Word):
 
 
 def parse_time(value: datetime | str) -> datetime:
-    """A point in time in UTC, from what either database gives: PostgreSQL a datetime, SQLite ISO 8601 text."""
+    """A time in UTC from a column of either database: PostgreSQL has a datetime, SQLite ISO 8601 text."""
     moment = datetime.fromisoformat(value) if isinstance(value, str) else value
     return moment.astimezone(UTC)
 
@@ -113,7 +113,7 @@ class Record:
 
     @classmethod
     def from_row(cls, row: Row) -> Self:
-        """The record that a row of either database stands for.
+        """The record of a row of either database.
 
         Raises:
             KeyError: the row lacks a column.
@@ -164,7 +164,7 @@ class PipelineSummary(PipelineRecord):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PipelineVersionRecord(Record):
-    """One definition of a pipeline. ``source_folder``: where the modules beside its file lay when it was registered."""
+    """One definition of a pipeline. ``source_folder``: the folder of its file and modules when it was registered."""
 
     pipeline_id: PipelineId
     version: int
@@ -252,7 +252,7 @@ class ExecutionSummary(Record):
 
     @property
     def queue_seconds(self) -> float | None:
-        """From being asked for to the start; None before the start."""
+        """From creation to start; None before the start."""
         return _seconds(self.created_at, self.started_at)
 
     @property
@@ -367,7 +367,7 @@ class InteractionRecord(InteractionSummary):
 class RegisteredVersion(Record):
     """A pipeline, and which of its versions a definition is; None without a definition.
 
-    ``current_version`` is the one that runs where no other is asked for; None where the pipeline has none.
+    ``current_version`` runs when no other version is requested; None when the pipeline has none.
     """
 
     pipeline_id: PipelineId
@@ -379,7 +379,7 @@ class RegisteredVersion(Record):
 class Changes:
     """What is newer than a cursor: every row with ``after < sequence <= upto``, and the execution as it is now.
 
-    Ask for what comes after ``upto`` next. ``more`` says that this already exists.
+    The next cursor is ``upto``. ``more``: newer rows exist already.
     """
 
     execution: ExecutionSummary

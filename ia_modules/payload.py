@@ -1,7 +1,7 @@
 """JSON payloads: what may be stored, checked and encoded once, at the door.
 
-A payload is refused here, before anything half-true is written, when JSON or one of the databases could not carry it
-and give the same value back: NaN and infinities, integers beyond 64 bit, NUL characters, lone surrogates, keys that are
+A payload is refused here, before anything is written, when JSON or one of the databases could not store it and return
+the same value: NaN and infinities, integers beyond 64 bit, NUL characters, lone surrogates, keys that are
 not text, foreign types, and whatever is larger than the limit.
 
 Encoding is not moved to a thread: orjson holds the GIL for the whole call, so the loop would wait all the same.
@@ -24,7 +24,7 @@ PAYLOAD_LIMIT_BYTES = 16 * 2**20
 """The largest payload, encoded, in bytes."""
 
 TEXT_LIMIT_CHARACTERS = 65_536
-"""Messages and tracebacks beyond this are cut, and say so."""
+"""Longer messages and tracebacks are cut, with a note in the text."""
 
 _OPTIONS = orjson.OPT_PASSTHROUGH_DATACLASS | orjson.OPT_PASSTHROUGH_DATETIME
 _INT_MIN, _INT_MAX = -(2**63), 2**64 - 1  # what orjson reads back as the same integer
@@ -58,8 +58,8 @@ def encode(value: object, where: str, *, limit_bytes: int = PAYLOAD_LIMIT_BYTES)
 def clean_text(value: object) -> str:
     """Text for people (messages, tracebacks) as both databases can store it: cut, not refused.
 
-    What is no text is asked for its text, and may even fail to give one. NUL and lone surrogates become U+FFFD; what is
-    beyond the limit is cut in the middle, where a traceback says least.
+    A value that is not text is converted with ``str``, which may fail. NUL and lone surrogates become U+FFFD. Text over
+    the limit is cut in the middle, where a traceback has the least information.
     """
     try:
         text = str(value)

@@ -1,4 +1,4 @@
-"""What a step run follows from: its causal ancestors, in the order in which their results are laid over each other."""
+"""Causal ancestors of a step run, in the order in which their results are merged into the state."""
 
 import heapq
 from collections.abc import Callable, Container, Iterable, Iterator
@@ -7,10 +7,10 @@ from ia_modules.pipeline.tokens import GraphState, StepRunKey
 
 
 def causal_ancestors(state: GraphState, parents: Iterable[StepRunKey]) -> list[StepRunKey]:
-    """The step runs that led to one with these parents, the parents with them, in causal order.
+    """The ancestors of a step run with these parents, the parents included, in causal order.
 
-    An earlier iteration stands before a later one. Where branches join, the whole branch of the path that stands first
-    in the file comes first. What leads to a single parent stands in the order in which that parent saw it.
+    An earlier iteration comes before a later one. Where branches join, the branches come in the order of their paths in
+    the file. The ancestors of a single parent keep the order in which that parent saw them.
     """
     roots = list(parents)
     ancestors = set(_reached(roots, lambda key: state.runs[key].parents))
@@ -19,13 +19,13 @@ def causal_ancestors(state: GraphState, parents: Iterable[StepRunKey]) -> list[S
 
 
 def causal_order(state: GraphState) -> list[StepRunKey]:
-    """All step runs, in causal order; what does not depend on each other in file order."""
+    """All step runs, in causal order; independent ones in file order."""
     before = {key: set(_directly_before(state, key, state.runs)) for key in state.runs}
     waiting = {key: len(earlier) for key, earlier in before.items()}
-    behind: dict[StepRunKey, list[StepRunKey]] = {key: [] for key in state.runs}
+    after: dict[StepRunKey, list[StepRunKey]] = {key: [] for key in state.runs}
     for key, earlier in before.items():
         for each in earlier:
-            behind[each].append(key)
+            after[each].append(key)
     place = state.graph.place
     heap = [(place[key.step_id], key) for key, count in waiting.items() if not count]
     heapq.heapify(heap)
@@ -33,7 +33,7 @@ def causal_order(state: GraphState) -> list[StepRunKey]:
     while heap:
         _, key = heapq.heappop(heap)
         order.append(key)
-        for later in behind[key]:
+        for later in after[key]:
             waiting[later] -= 1
             if not waiting[later]:
                 heapq.heappush(heap, (place[later.step_id], later))
@@ -41,7 +41,7 @@ def causal_order(state: GraphState) -> list[StepRunKey]:
 
 
 def _directly_before(state: GraphState, key: StepRunKey, among: Container[StepRunKey]) -> Iterator[StepRunKey]:
-    """The parents, and the previous iteration, if it is among the others."""
+    """The parents, and the previous iteration where ``among`` has it."""
     yield from state.runs[key].parents
     previous = StepRunKey(key.step_id, key.iteration - 1)
     if previous in among:
@@ -64,7 +64,7 @@ def _reached(
 def _postorder(
     roots: Iterable[StepRunKey], before: Callable[[StepRunKey], Iterator[StepRunKey]]
 ) -> Iterator[StepRunKey]:
-    """Each key once, behind everything that is before it. Not recursive: a chain may be longer than Python's stack."""
+    """Each key once, after its predecessors. Not recursive: a chain may be longer than Python's stack."""
     seen: set[StepRunKey] = set()
     for root in roots:
         if root in seen:

@@ -19,12 +19,12 @@ __all__ = ["ExecutionContext", "PipelineStep", "ServiceRegistry", "Step", "StepC
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ExecutionContext:
-    """What a caller says about an execution that it starts.
+    """Facts about an execution, set by the caller that starts it.
 
     Attributes:
         trigger: what started it, such as ``cli`` or ``schedule``.
-        metadata: kept with the execution; JSON.
-        user_id: who started it; kept in the metadata.
+        metadata: stored with the execution; JSON.
+        user_id: the user who started it; stored in the metadata.
     """
 
     trigger: str = "program"
@@ -33,16 +33,16 @@ class ExecutionContext:
 
 
 def _drop_line(level: LogLevel, message: str, data: dict[str, Any] | None) -> None:
-    """Where there is no run, nobody keeps lines."""
+    """Outside of a run, lines are dropped."""
 
 
 def _drop_progress(fraction: float, message: str | None) -> None:
-    """Where there is no run, nobody keeps progress."""
+    """Outside of a run, progress is dropped."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StepContext:
-    """Where a step runs: one attempt of one iteration in one execution. All of it may be used from any thread."""
+    """The attempt in which a step runs. All of it may be used from any thread."""
 
     execution_id: ExecutionId
     step_id: str
@@ -54,15 +54,15 @@ class StepContext:
 
     @property
     def idempotency_key(self) -> str:
-        """``<execution>/<step>/<iteration>``: the same for every attempt, so that an outside effect is made once."""
+        """``<execution>/<step>/<iteration>``: the same for every attempt, so that an effect outside is made once."""
         return f"{self.execution_id}/{self.step_id}/{self.iteration}"
 
     def log(self, message: str, level: LogLevel | str = LogLevel.INFO, **data: Any) -> None:
-        """Keep a line, and values with it, at this attempt. It is on record at the latest when the step ends."""
+        """Logs a line, with values, for this attempt. It is stored at the latest when the step ends."""
         self.keep_line(LogLevel(level), message, data or None)
 
     def progress(self, fraction: float, message: str | None = None) -> None:
-        """Show how far the step is, from 0 to 1; the latest wins, and not every one is kept."""
+        """Sets the progress of the step, from 0 to 1. The latest is stored, not every one."""
         self.keep_progress(min(1.0, max(0.0, fraction)), message)
 
 
@@ -75,9 +75,9 @@ class Step:
     Attributes:
         name: the step's id in the pipeline.
         config: the step's ``config`` with its placeholders filled in.
-        services: what the runner was given.
+        services: those of the runner.
         context: where this runs.
-        logger: a standard logger of this name; for what is to be on record use ``context.log``.
+        logger: a standard logger of this name; ``context.log`` stores a line with the execution.
     """
 
     services: ServiceRegistry
@@ -99,12 +99,12 @@ class Step:
             data: the resolved inputs, or the state; a copy of this attempt's own.
 
         Returns:
-            A dict; anything else is kept as ``{"result": value}``.
+            A dict; anything else is stored as ``{"result": value}``.
         """
         raise NotImplementedError(f"{type(self).__name__} has no run(); define `async def run(self, data)`")
 
     def execute(self, data: dict[str, Any]) -> Any:
-        """What older steps override instead of :meth:`run`, in the same two ways."""
+        """Older steps override this instead of :meth:`run`, in the same two ways."""
         return self.run(data)
 
 

@@ -1,4 +1,4 @@
-"""What an execution and its steps are given: defaults, placeholders, and the schemas that must hold."""
+"""Inputs of executions and steps: defaults, placeholders filled in, schemas checked."""
 
 import copy
 from collections.abc import Mapping
@@ -14,12 +14,12 @@ from ia_modules.pipeline.document.templates import Template
 
 @dataclass(frozen=True, slots=True)
 class StepInput:
-    """What a step is given.
+    """The input of a step.
 
     Attributes:
         data: the resolved inputs, or the state.
         is_state: True when the step declares no inputs; then the record needs no copy of ``data``.
-        left_out: inputs that are not required and did not resolve, with the reasons.
+        left_out: optional inputs that did not resolve, with the reasons.
     """
 
     data: dict[str, Any]
@@ -28,7 +28,7 @@ class StepInput:
 
 
 def input_schema_of(definition: PipelineDefinition) -> dict[str, Any]:
-    """The JSON Schema of the pipeline's input, made from its parameters; what a form for a run is drawn from."""
+    """The JSON Schema of the pipeline's input, made from its parameters; the run form is drawn from it."""
     parameters = definition.parameters
     return {
         "type": "object",
@@ -38,10 +38,10 @@ def input_schema_of(definition: PipelineDefinition) -> dict[str, Any]:
 
 
 def prepare_input(definition: PipelineDefinition, input_data: Mapping[str, Any] | None) -> dict[str, Any]:
-    """The input of an execution: what was given, with the defaults of the parameters. ``given`` is not changed.
+    """The input of an execution, with the defaults of the parameters. ``input_data`` itself is not changed.
 
     Raises:
-        PipelineInputError: it is not what the parameters and ``input_schema`` ask for.
+        PipelineInputError: it violates the parameters' schemas or ``input_schema``.
     """
     defaults = {each.name: copy.deepcopy(each.default) for each in definition.parameters if each.has_default}
     prepared = {**defaults, **(input_data or {})}
@@ -54,10 +54,10 @@ def prepare_input(definition: PipelineDefinition, input_data: Mapping[str, Any] 
 
 
 def step_input(step: StepDefinition, scope: Scope) -> StepInput:
-    """What the step is given: exactly its inputs, resolved; without any, the state.
+    """The step's input: its declared inputs, resolved; without any, the state.
 
     Raises:
-        StepInputError: a required input does not resolve, or a value is not what a schema asks for.
+        StepInputError: a required input does not resolve, or a value violates a schema.
     """
     if not step.inputs:
         state = dict(scope.state)
@@ -92,10 +92,10 @@ def step_config(step: StepDefinition, scope: Scope) -> dict[str, Any]:
 
 
 def check_result(step: StepDefinition, result: Mapping[str, Any]) -> None:
-    """Hold the result against the step's ``output_schema``.
+    """Checks the result against the step's ``output_schema``.
 
     Raises:
-        StepOutputError: it is not what the schema asks for.
+        StepOutputError: it violates the schema.
     """
     if step.output_schema is not None and (problems := problems_of(dict(result), step.output_schema)):
         raise StepOutputError(step.id, problems)

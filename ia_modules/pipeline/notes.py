@@ -1,7 +1,7 @@
-"""Log lines and progress of running attempts, gathered and written together.
+"""The log buffer of a running attempt: its lines and progress, written together.
 
-A step may write from any thread and as fast as it likes. Lines are kept at most 200 ms in memory, and are on record
-before the step's end is; of progress only the latest counts. What goes over the limits of an attempt is dropped, and a
+A step may log from any thread and at any rate. Lines stay in memory for at most 200 ms, and are stored
+before the step's end is; of progress only the latest is stored. Lines over the limits of an attempt are dropped, and a
 line says so.
 """
 
@@ -19,7 +19,7 @@ from ia_modules.payload import clean_text, encode
 from ia_modules.transitions import LogLine, StepUpdate
 
 FLUSH_SECONDS = 0.2
-"""Also the least time between two writes of progress."""
+"""Seconds between two writes of lines or progress."""
 MOST_LINES = 10_000
 MOST_BYTES = 2**20
 
@@ -44,14 +44,14 @@ class Notes:
         self._loop = asyncio.get_running_loop()
         self._lock = threading.Lock()
         self._lines: list[_Logged] = []
-        self._unwritten: list[_Logged] = []  # on their way, and perhaps on record; there a line that comes twice is one
+        self._unwritten: list[_Logged] = []  # being written; a line written twice is stored once
         self._progress: StepUpdate | None = None
         self._count, self._bytes, self._full = 0, 0, False
         self._flushing: asyncio.Task[None] | None = None
         self._ended = False
 
     def keep_line(self, level: LogLevel, message: str, data: dict[str, Any] | None) -> None:
-        """Take a line, from any thread. Data that is not JSON is kept as text."""
+        """Adds a line, from any thread. Data that is not JSON is stored as text."""
         text = clean_text(message)
         try:
             stored = None if data is None else encode(data, "data of a log line", limit_bytes=MOST_BYTES)
@@ -60,14 +60,14 @@ class Notes:
         self._take(self._line(level, text, stored), len(text) + len(stored or ""))
 
     def keep_progress(self, fraction: float, message: str | None) -> None:
-        """Take how far the attempt is, from any thread."""
+        """Sets the progress, from any thread."""
         text = None if message is None else clean_text(message)
         with self._lock:
             self._progress = StepUpdate(step_execution_id=self._attempt, progress=fraction, progress_message=text)
         self._wake()
 
     def end(self) -> tuple[tuple[LogLine, ...], StepUpdate | None]:
-        """The lines and the progress that are not on record yet, to go with the attempt's end; none is taken after."""
+        """Lines and progress not stored yet, for the transition that ends the attempt; later ones are dropped."""
         self._ended = True
         if self._flushing is not None:
             self._flushing.cancel()
@@ -89,7 +89,7 @@ class Notes:
         self._wake()
 
     def _wake(self) -> None:
-        with suppress(RuntimeError):  # an abandoned thread may speak after the loop has ended: nobody listens any more
+        with suppress(RuntimeError):  # an abandoned thread may log after the loop has ended
             self._loop.call_soon_threadsafe(self._schedule)
 
     def _schedule(self) -> None:
@@ -104,7 +104,7 @@ class Notes:
             if not self._unwritten and progress is None:
                 return
             updates = () if progress is None else (progress,)
-            # Shielded: an attempt that ends meanwhile cancels the waiting, and must not stop what is being written.
+            # Shielded: an attempt that ends meanwhile cancels this task, and must not cancel the write.
             if await asyncio.shield(asyncio.ensure_future(self._write(self._aged(self._unwritten), updates))):
                 self._unwritten = []
             elif progress is not None:

@@ -1,4 +1,4 @@
-"""What steps give, and what an execution gives in the end."""
+"""Results of steps, and the output of an execution."""
 
 from collections.abc import Mapping, Sequence
 from types import MappingProxyType
@@ -10,25 +10,19 @@ from ia_modules.pipeline.causality import causal_ancestors, causal_order
 from ia_modules.pipeline.document.definition import PipelineDefinition
 from ia_modules.pipeline.document.json_schema import problems_of
 from ia_modules.pipeline.document.scope import Scope
-from ia_modules.pipeline.inputs import StepInput
 from ia_modules.pipeline.tokens import GraphState, StepRunKey
 
 Results = Mapping[StepRunKey, Mapping[str, Any]]
-"""What the step runs gave, by their keys: whatever has routes has a result."""
+"""Results of step runs, by their keys; every run with routes has one."""
 
 
 def result_of(value: Any) -> dict[str, Any]:
-    """A step's result as it is kept: a mapping as it is, anything else as ``{"result": value}``."""
+    """A step's result as it is stored: a mapping unchanged, anything else as ``{"result": value}``."""
     return cast(dict[str, Any], value) if isinstance(value, dict) else {"result": value}
 
 
-def condition_result(step_input: StepInput) -> dict[str, Any]:
-    """The result of a ``condition`` step: the inputs that its conditions read; nothing when it was given the state."""
-    return {} if step_input.is_state else step_input.data
-
-
 def step_error_result(error: BaseException) -> dict[str, Any]:
-    """The result of a step that failed and lets the flow go on."""
+    """The result of a failed step after which the flow continues."""
     return {"step_error": True, "error_message": clean_text(error), "error_type": type(error).__name__}
 
 
@@ -37,27 +31,27 @@ def scope_before(
     parents: Sequence[StepRunKey],
     input_data: Mapping[str, Any],
     results: Results,
-    behind: Mapping[StepRunKey, Scope] = MappingProxyType({}),
+    scopes: Mapping[StepRunKey, Scope] = MappingProxyType({}),
 ) -> Scope:
-    """What a step run with these parents sees: the input, and the results of its causal ancestors.
+    """The scope of a step run with these parents: the input, and the results of its causal ancestors.
 
     Args:
-        behind: what is known behind step runs, where the caller still has it (:meth:`Scope.after`). A step with one
-            parent sees just that; without it everything is laid over each other again, which long loops feel.
+        scopes: the scopes after step runs that the caller still has (:meth:`Scope.after`). With the one of its only
+            parent the scope is not built anew, which is slow in long loops.
     """
-    if len(parents) == 1 and parents[0] in behind:
-        return behind[parents[0]].before_next()
+    if len(parents) == 1 and parents[0] in scopes:
+        return scopes[parents[0]].before_next()
     return Scope.of(input_data, ((key.step_id, results[key]) for key in causal_ancestors(state, parents)))
 
 
 def output_of(state: GraphState, input_data: Mapping[str, Any], results: Results) -> dict[str, Any]:
     """The output of an execution that has completed.
 
-    It is ``outputs``, null where one does not resolve; without ``outputs``, the input with all results laid over it, in
-    causal order, then file order, and each step's last result under its id.
+    ``outputs``, null where one does not resolve; without ``outputs``, the input, updated with all results in causal
+    order, then file order, and each step's last result under its id.
 
     Raises:
-        PipelineOutputError: it is not what ``output_schema`` asks for.
+        PipelineOutputError: it violates ``output_schema``.
     """
     definition = state.graph.definition
     scope = Scope.of(input_data, ((key.step_id, results[key]) for key in causal_order(state)))

@@ -22,8 +22,8 @@ def route(graph: Graph, step_id: str, scope: Scope, call: Call) -> tuple[Route, 
     """Every path that leaves the step, taken or not.
 
     Args:
-        scope: what is known after the step, its own result with it (:meth:`Scope.after`).
-        call: gives the answer of a function, for each that :func:`functions_asked` names.
+        scope: after the step, with its own result (:meth:`Scope.after`).
+        call: returns the answer of each function that :func:`functions_asked` names.
     """
     verdicts = {
         index: evaluate(_on_its_own(graph, step_id, path.condition), scope, call)
@@ -49,7 +49,7 @@ def timeout_route(graph: Graph, step_id: str) -> tuple[Route, ...]:
 
 
 def functions_asked(graph: Graph, step_id: str) -> Iterator[FunctionCall]:
-    """The functions that the paths of a step may ask for."""
+    """The functions that the conditions of a step's paths may call."""
     for _, path in graph.paths_of(step_id):
         yield from function_calls(_on_its_own(graph, step_id, path.condition))
 

@@ -1,11 +1,11 @@
-"""Where an execution stands, and what starts next: a pure replay of what is on record.
+"""Which steps of an execution start next, and its status: a pure replay of the recorded step runs.
 
 A taken path puts a token on its target. A step starts when it holds a token and no other token can still reach it; it
 takes all its tokens, and each start is its next iteration. Where tokens only wait for each other, the first in file
 order starts.
 
-Which step runs there are, and what each of them follows from, is the same whatever the timing: nothing that happens
-elsewhere can reach a step that may start, so it stays so, with the same tokens.
+The step runs and their parents do not depend on timing: no other token can reach a step that may start, so it may start
+later too, with the same tokens.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -27,10 +27,10 @@ class StepRunKey(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """What became of one path when its step had run. Recorded with the completion and never computed again.
+    """One path after its step has run: taken or not. Recorded with the completion and never computed again.
 
     Attributes:
-        path: its place in the file; None for the way that ``on_timeout`` names.
+        path: its place in the file; None for the edge of ``on_timeout``.
         why: a clause without its full stop.
     """
 
@@ -49,14 +49,14 @@ class Route:
 
 @dataclass(frozen=True, slots=True)
 class StepRun:
-    """What is on record about one step run.
+    """One step run, as recorded.
 
     Attributes:
         status: of the run: ``pending`` also between two attempts; ``lost`` until the next attempt is recorded.
         parents: the step runs whose tokens it took, in file order of the joining paths; recorded with its start. None
             for the first run of the first step.
-        routes: recorded with its completion, or with a failure that lets the flow go on. None: not finished, or no way
-            leads on from here (failed for good, cancelled).
+        routes: recorded with its completion, or with a failure after which the flow continues. None: not finished, or
+            nothing follows (failed for good, cancelled).
     """
 
     key: StepRunKey
@@ -66,12 +66,12 @@ class StepRun:
 
     @property
     def is_active(self) -> bool:
-        """True while it may still put tokens somewhere."""
+        """True while it may still put tokens on other steps."""
         return self.routes is None and (self.status is StepStatus.LOST or not self.status.is_terminal)
 
     @property
     def has_stopped(self) -> bool:
-        """True when it is over and nothing leads on from it: it failed for good, or was cancelled."""
+        """True when it is over and nothing follows: it failed for good, or was cancelled."""
         return self.routes is None and not self.is_active
 
 
@@ -80,7 +80,7 @@ class Start:
     """A step that may start now.
 
     Attributes:
-        parents: as :class:`StepRun` has them; record them with the start.
+        parents: of its :class:`StepRun`; to be recorded with the start.
         closes_loop: a path that leads back brought it here: ``iteration_delay_seconds`` applies.
     """
 
@@ -97,7 +97,7 @@ class GraphState:
     """
 
     def __init__(self, graph: Graph, runs: Iterable[StepRun] = ()) -> None:
-        """Replay. ``runs``: every run behind its parents, such as in the order of their starts."""
+        """Replays ``runs``, each after its parents, such as in the order of their starts."""
         self.graph = graph
         self.runs: dict[StepRunKey, StepRun] = {}
         self._active: dict[StepRunKey, StepRun] = {}
@@ -108,10 +108,10 @@ class GraphState:
             self.record(run)
 
     def record(self, run: StepRun) -> None:
-        """Take note of a step run that has started or changed.
+        """Adds or updates a step run that has started or changed.
 
         Raises:
-            StepConflict: it does not follow from what is on record: the definition has changed, or the record.
+            StepConflict: it does not follow from the recorded runs: the definition or a record has changed.
         """
         known = self.runs.get(run.key)
         if run.routes is None and run.status in (StepStatus.COMPLETED, StepStatus.SKIPPED):
@@ -130,11 +130,11 @@ class GraphState:
                 group.pop(run.key, None)
 
     def active(self) -> list[StepRun]:
-        """The runs that are not over. After a restart those that do not wait for a person are to be run again."""
+        """Runs that are not over. After a restart, those that do not wait for a person run again."""
         return list(self._active.values())
 
     def stopped(self) -> list[StepRun]:
-        """The runs that failed for good or were cancelled. Nothing starts while there are any."""
+        """Runs that failed for good or were cancelled. While there are any, nothing starts."""
         return list(self._stopped.values())
 
     def holders(self) -> list[str]:
@@ -142,7 +142,7 @@ class GraphState:
         return sorted(self._tokens, key=self.graph.place.__getitem__)
 
     def next_start(self, step_id: str) -> Start:
-        """The start that would take the tokens which the step holds."""
+        """The next start of a step, with the tokens that it holds."""
         held, place = self._tokens[step_id], self.graph.place
         parents = [source for source in held if source is not None]
         parents.sort(key=lambda source: (held[source], place[source.step_id], source.iteration))
@@ -178,7 +178,7 @@ class GraphState:
 
 
 def ready(state: GraphState) -> list[Start]:
-    """What starts now, to be recorded in one transition; nothing once a run has failed for good or was cancelled."""
+    """Steps that start now, in one transition; none once a run has failed for good or was cancelled."""
     if state.stopped():
         return []
     graph = state.graph
@@ -189,7 +189,7 @@ def ready(state: GraphState) -> list[Start]:
 
 
 def verdict(state: GraphState) -> ExecutionStatus:
-    """Where the execution stands. ``failed`` stands while siblings still run: these are to be cancelled."""
+    """The status of the execution. ``failed`` although siblings still run: the caller cancels these."""
     if stopped := {run.status for run in state.stopped()}:
         return ExecutionStatus.FAILED if StepStatus.FAILED in stopped else ExecutionStatus.CANCELLED
     active = state.active()
@@ -199,7 +199,7 @@ def verdict(state: GraphState) -> ExecutionStatus:
 
 
 def loop_limit(limits: LoopConfig, start: Start, *, loop_seconds: float) -> LoopLimitExceeded | None:
-    """The error that keeps a further iteration from starting; None when it may.
+    """The error when a further iteration exceeds a limit; None when it may start.
 
     Args:
         loop_seconds: since the step's first iteration started, without the time spent waiting for people.
@@ -216,10 +216,10 @@ def loop_limit(limits: LoopConfig, start: Start, *, loop_seconds: float) -> Loop
 
 
 def _may_start(graph: Graph, step_id: str, occupied: int, active: int) -> bool:
-    """Whether nothing else can reach the step, or only what in turn waits for it, and that only by closing a loop.
+    """A step may start when no other token can still reach it.
 
-    Whatever reaches something that reaches the step reaches the step: if all that the step waits for waits for it, then
-    nothing from outside can ever come between.
+    Exception, for loops: tokens that only wait for each other. Then the steps start that no other of these tokens can
+    reach without a back edge. No token from outside can come between: what reaches one of them reaches all.
     """
     itself = graph.mask([step_id])
     awaited = graph.before(step_id) & occupied & ~itself

@@ -1,8 +1,8 @@
-"""Numbers about many executions: success, retries, people asked, times, throughput. All of it is read from the rows.
+"""Metrics of many executions: success, retries, questions to people, times, throughput. All are read from the rows.
 
-A window holds the executions that *started* in it, wherever they stand now. Counts are of the whole window; times and
-steps are of its newest ``SAMPLE`` executions, as sorting all of them would take too long. Percentiles are by nearest
-rank: the smallest value that so many of all do not exceed.
+A window has the executions that *started* in it, whatever their status is now. Counts are of the whole window, times
+and steps of its newest ``SAMPLE`` executions, as sorting all of them would take too long. Percentiles are by nearest
+rank: the smallest value that at least so many of all values do not exceed.
 """
 
 import asyncio
@@ -73,7 +73,7 @@ class StepMetrics:
     Attributes:
         runs: step runs that ended: all attempts of one iteration, of which the last one completed or failed.
         failed: of these, whose last attempt failed.
-        made_good: of these, that completed by their fallback, or failed and led on all the same.
+        made_good: of these, completed by their fallback, or failed and continued.
         retries: attempts made again after one that failed.
         p50_seconds, p95_seconds: of the attempt that ended the run.
     """
@@ -91,15 +91,15 @@ class StepMetrics:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WindowMetrics:
-    """What the executions that started in a window came to.
+    """Metrics of the executions that started in a window.
 
     Attributes:
-        since: where it begins; None: everything.
+        since: its start; None: all executions.
         until: the database's time when it was read.
         first_start: when the first of them started; None for none.
-        by_status: for every status, how many stand so.
+        by_status: the number of executions for every status.
         retries: attempts made again after one that failed, in executions that ended.
-        interventions: executions that ended and had asked a person.
+        interventions: executions that ended and had a question to a person.
         times: of those in the sample that completed.
         sample: how many executions times and steps are of; fewer than ``executions`` when there are more than SAMPLE.
     """
@@ -173,22 +173,22 @@ class History:
 
 
 def success_rate(completed: int, failed: int) -> float | None:
-    """Completed / (completed + failed): what was cancelled says nothing; None when there are neither."""
+    """Completed / (completed + failed), without cancelled ones; None when there are neither."""
     return completed / (completed + failed) if completed + failed else None
 
 
 class MetricsReader:
-    """Measures windows of executions. Nothing is kept: asked again, it reads again.
+    """Measures windows of executions. Nothing is cached: every call reads the rows.
 
     Args:
-        patience_seconds: how long one answer may take.
+        patience_seconds: time limit of one call.
     """
 
     def __init__(self, database: DatabaseManager, *, patience_seconds: float = PATIENCE_SECONDS) -> None:
         self._database, self._patience_seconds = database, patience_seconds
 
     async def measure(self, window: timedelta | None = None, pipeline_id: str | None = None) -> WindowMetrics:
-        """The executions that started not longer ago than ``window``; None = all. A pipeline unknown has none.
+        """Metrics of the executions that started within the last ``window``; None = all. An unknown pipeline has none.
 
         Raises:
             InvalidArgument: the pipeline's id is none.
@@ -199,7 +199,7 @@ class MetricsReader:
             return await self._database.read(self._measure(window, pipeline_id))
 
     async def count(self, window: timedelta) -> dict[ExecutionStatus, int]:
-        """How the executions stand that started not longer ago than ``window``. Raises ReadTooLong."""
+        """The number of executions for every status that started within the last ``window``. Raises ReadTooLong."""
 
         def read() -> Script[dict[ExecutionStatus, int]]:
             params = {"since": (yield from self._now()) - window, "pipeline_id": None}
@@ -209,7 +209,7 @@ class MetricsReader:
             return await self._database.read(read())
 
     async def history(self, window: timedelta | None = None, pipeline_id: str | None = None) -> History:
-        """The same executions by the time of their start; its first part may begin a little before the window.
+        """The same executions in equal parts of time by their start; the first part may begin before the window.
 
         Raises:
             InvalidArgument, ReadTooLong

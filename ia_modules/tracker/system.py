@@ -1,4 +1,4 @@
-"""The machine room as the rows have it: how large the database is, what waits, who works. Quick however much it is."""
+"""Size of the database, length of the queue, state of the workers. Fast however large the tables are."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -8,14 +8,14 @@ from ia_modules.models import Record, WorkerId
 from ia_modules.tracker.liveness import Liveness
 
 QUEUE_CAP = 10_000
-"""The queue is counted so far."""
+"""The queue is counted up to this number."""
 
 WORKERS_SHOWN = 100
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TableSize(Record):
-    """``rows`` is an estimate, ``bytes`` has the indexes with it; None where the database does not tell."""
+    """``rows`` is an estimate, ``bytes`` includes indexes; None where the database does not know."""
 
     name: str
     rows: int | None
@@ -45,7 +45,7 @@ class WorkerState(Liveness):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Queue(Record):
-    """What workers may claim (``pending``), what runs and what waits for people; each counted up to QUEUE_CAP."""
+    """Executions that workers may claim (``pending``), that run, and that wait for people, each up to QUEUE_CAP."""
 
     pending: int
     running: int
@@ -55,24 +55,24 @@ class Queue(Record):
 
     @property
     def capped(self) -> bool:
-        """Whether one of them was counted to the end of the cap: there are that many, or more."""
+        """Whether a count has reached QUEUE_CAP: there are that many, or more."""
         return QUEUE_CAP in (self.pending, self.running, self.waiting_for_human)
 
     @property
     def oldest_pending_seconds(self) -> float:
-        """How long the oldest has been waiting; 0 when nothing waits."""
+        """How long the oldest has waited; 0 when nothing waits."""
         waited = None if self.oldest_pending_at is None else self.now - self.oldest_pending_at
         return 0.0 if waited is None else max(0.0, waited.total_seconds())
 
 
 class SystemReader:
-    """Looks into the machine room."""
+    """Reads the state of the system."""
 
     def __init__(self, database: DatabaseManager) -> None:
         self._database = database
 
     async def measure_database(self) -> DatabaseSize:
-        """How large everything is. SQLite tells the bytes of its tables only while the file is small."""
+        """Sizes of the database and its tables. SQLite has the bytes of tables only while the file is small."""
         query = self._database.query
 
         def read() -> Script[DatabaseSize]:
@@ -83,12 +83,12 @@ class SystemReader:
         return await self._database.read(read())
 
     async def measure_queue(self) -> Queue:
-        """What waits and what runs."""
+        """Counts the queue."""
         rows = await self._database.fetch_all_async(self._database.query("measure_queue"), {"cap": QUEUE_CAP})
         return Queue.from_row(rows[0])
 
     async def list_workers(self) -> list[WorkerState]:
-        """The 100 whose hearts beat last, the newest beat first."""
+        """The 100 workers with the newest heartbeats, the newest first."""
         params = {"limit": WORKERS_SHOWN}
         rows = await self._database.fetch_all_async(self._database.query("list_workers"), params)
         return [WorkerState.from_row(row) for row in rows]

@@ -36,7 +36,7 @@ class Document(BaseModel):
     """A mapping of a pipeline file.
 
     A subclass names its keys by its fields. Everything else that may stand in a file is turned into these before the
-    fields are read, so that nothing behind the loader knows of other spellings.
+    fields are read, so no code after the loader sees other spellings.
     """
 
     model_config = ConfigDict(frozen=True, strict=True, extra="forbid", serialize_by_alias=True)
@@ -45,7 +45,7 @@ class Document(BaseModel):
     """Other spelling of a key → the key."""
 
     ignored: ClassVar[frozenset[str]] = frozenset()
-    """Keys that older files carry and that change nothing."""
+    """Keys of older files that have no effect."""
 
     @classmethod
     def spelled_out(cls, data: dict[str, Any]) -> dict[str, Any]:

@@ -29,7 +29,7 @@ class Verdict:
 
 
 Call: TypeAlias = Callable[["FunctionCall"], Verdict]
-"""Gives the answer of a function that has been called, or calls it."""
+"""Returns the answer of a function, which it may call for that."""
 
 
 class _Condition(Document):
@@ -84,7 +84,7 @@ class Comparison(_Condition):
 
 
 class ParameterIsTrue(_Condition):
-    """Holds when the parameter is given and neither false, 0, null nor empty."""
+    """Holds when the input has the parameter and it is not false, 0, null or empty."""
 
     also_spelled: ClassVar = {"name": "parameter"}
 
@@ -93,7 +93,7 @@ class ParameterIsTrue(_Condition):
 
 
 class FunctionCall(_Condition):
-    """Holds when ``function_name`` of ``module_path``, called as ``(context, parameters)``, gives something true."""
+    """Holds when ``function_name`` of ``module_path``, called as ``(context, parameters)``, returns something true."""
 
     type: Literal["function"]
     module_path: Annotated[str, Field(min_length=1)]
@@ -112,7 +112,7 @@ class FunctionCall(_Condition):
         return self.module_path, self.function_name, parameters, self.timeout_seconds
 
     def __eq__(self, other: object) -> bool:
-        """Equal calls have equal answers: answers are kept by the call."""
+        """Answers are stored by the call: equal calls share one."""
         return isinstance(other, FunctionCall) and self._key == other._key
 
     def __hash__(self) -> int:
@@ -162,7 +162,7 @@ _TYPES = (
 
 
 def _spelled_out(raw: Any) -> Any:
-    """A condition in its one spelling: a mapping with the type beside its keys, not above them under ``config``."""
+    """The canonical form of a condition: one mapping of its type and its keys, without ``config``."""
     if isinstance(raw, _Condition):
         return raw
     if isinstance(raw, str):
@@ -183,7 +183,7 @@ def _spelled_out(raw: Any) -> Any:
 
 
 def _flat(raw: dict[str, Any]) -> dict[str, Any]:
-    """What stands under ``config`` stands beside it."""
+    """The mapping with the keys of ``config`` moved out of it."""
     config = raw.get("config")
     if config is None:
         return {key: value for key, value in raw.items() if key != "config"}
@@ -191,7 +191,7 @@ def _flat(raw: dict[str, Any]) -> dict[str, Any]:
         raise InvalidValue(shown(config), "a mapping under config", inside=("config",))
     inner = cast(dict[str, Any], config)
     if twice := [key for key in inner if key in raw and raw[key] != inner[key]]:
-        raise InvalidValue(f"{twice[0]!r} both beside and under config, with two values", "it only once")
+        raise InvalidValue(f"{twice[0]!r} both in the condition and under its config, with two values", "it only once")
     return {**inner, **{key: value for key, value in raw.items() if key != "config"}}
 
 
@@ -270,7 +270,7 @@ def parts(condition: _AnyCondition, at: Where = ()) -> Iterator[tuple[Where, _An
 
 
 def function_calls(condition: _AnyCondition) -> Iterator[FunctionCall]:
-    """The functions that evaluating the condition may ask for."""
+    """The functions that the condition may call."""
     return (part for _, part in parts(condition) if isinstance(part, FunctionCall))
 
 
@@ -302,7 +302,7 @@ def _compared(condition: Comparison, scope: Scope) -> Verdict:
 def _parameter_is_true(name: str, scope: Scope) -> Verdict:
     value = Reference("parameters", (name,)).resolve(scope)
     if isinstance(value, Unresolved):
-        return Verdict(False, f"parameter {name} is not given")
+        return Verdict(False, f"the input has no parameter {name}")
     return Verdict(bool(value), f"parameter {name} is {shown(value)}")
 
 

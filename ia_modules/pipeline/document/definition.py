@@ -53,7 +53,7 @@ class Parameter(Document):
 
 
 class InputDefinition(Document):
-    """One value that a step is given.
+    """One value of a step's input.
 
     Attributes:
         required: the step fails when the source does not resolve; otherwise the name is left out.
@@ -67,7 +67,7 @@ class InputDefinition(Document):
 
 
 class OutputDefinition(Document):
-    """One value that a step's result has. It says so to readers; ``output_schema`` is what is checked."""
+    """One value of a step's result, for readers; only ``output_schema`` is checked."""
 
     name: Name
     json_schema: JsonSchema | None = Field(default=None, alias="schema")
@@ -76,14 +76,14 @@ class OutputDefinition(Document):
 
 
 class ErrorHandling(Document):
-    """What happens when a step fails. None: not said here."""
+    """What happens when a step fails. None: the pipeline's default applies."""
 
     retry: RetryPolicy | None = None
     continue_on_error: bool | None = None
     enable_fallback: bool | None = None
 
     def over(self, defaults: "ErrorHandling") -> "ErrorHandling":
-        """What is said here, and where nothing is, what the defaults say."""
+        """These settings, with the defaults for those that are None."""
         own = {name: getattr(self, name) for name in type(self).model_fields}
         return defaults.model_copy(update={name: value for name, value in own.items() if value is not None})
 
@@ -97,7 +97,7 @@ def _parameters(raw: Any) -> Any:
 
 
 def _listed(raw: Any, key: str) -> Any:
-    """A mapping ``name → value`` as the list of what it names."""
+    """A mapping ``name → value`` as a list of mappings with a name."""
     if not isinstance(raw, dict):
         return raw
     return [{"name": name, key: value} for name, value in cast(dict[str, Any], raw).items()]
@@ -112,7 +112,7 @@ class StepDefinition(Document):
 
     Attributes:
         type: ``task`` runs ``step_class`` of ``module``; ``human_input`` asks a person; ``condition`` only decides.
-        inputs: exactly what the step is given; empty: it is given the state.
+        inputs: the step's whole input; empty: its input is the state.
         conditions: of a ``condition`` step; all must hold for its paths of type ``condition``.
         timeout_seconds: of one attempt.
         resources: for executors on a cluster.
@@ -151,7 +151,7 @@ class StepDefinition(Document):
     @field_validator("config", mode="after")
     @classmethod
     def _question_is_one(cls, config: Template, info: ValidationInfo) -> Template:
-        """A form becomes JSON Schema; what is wrong with the question is found, but for what has placeholders."""
+        """Turns a form into JSON Schema and checks the question, except for values with placeholders."""
         if info.data.get("type") != "human_input":
             return config
         question = {key: config.json[key] for key in QUESTION_KEYS & config.json.keys()}
@@ -192,7 +192,7 @@ def _move_question_into_config(step: dict[str, Any]) -> None:
 
 
 class Path(Document):
-    """An edge: where it leads, and when it is taken."""
+    """An edge, with its condition."""
 
     also_spelled: ClassVar = {"from": "from_step", "to": "to_step"}
 
@@ -236,11 +236,11 @@ class PipelineDefinition(Document):
     """A pipeline.
 
     Attributes:
-        slug: what it is registered under; made from the name when the file has none.
-        version: a label; the numbers of versions are the tracker's.
+        slug: the name it is registered under; made from ``name`` when the file has none.
+        version: a label; the tracker numbers versions by itself.
         parameters: the contract of the input. Without any, ``{parameters.X}`` is any key of the input.
         outputs: the output, by name; empty: the input with all results (:func:`ia_modules.pipeline.results.output_of`).
-        error_handling: what holds for the steps that do not say otherwise.
+        error_handling: the default of its steps.
     """
 
     name: Name
@@ -266,9 +266,9 @@ class PipelineDefinition(Document):
         return data
 
     def to_json(self) -> dict[str, Any]:
-        """The canonical form: one spelling, without what is as it would be anyway. It loads to an equal definition.
+        """The canonical form: one spelling, without defaults. It loads to an equal definition.
 
-        Whole numbers are written without a fraction, as a browser writes them: it must not make another version of it.
+        Whole numbers have no fraction: a browser writes them so, and saving there must not make another version.
         """
         return _one_number(self.model_dump(mode="json", exclude_defaults=True))
 
@@ -279,12 +279,12 @@ class PipelineDefinition(Document):
         return hashlib.sha256(text.encode()).hexdigest()
 
     def error_handling_of(self, step: StepDefinition) -> ErrorHandling:
-        """What holds for this step."""
+        """The settings of this step, with the pipeline's defaults."""
         return step.error_handling.over(self.error_handling)
 
 
 def _one_number(value: Any) -> Any:
-    """The value with 1.0 written as 1, as far as floats are exact: they are equal, and must not differ in a hash."""
+    """The value with 1.0 as 1, as far as floats are exact: equal values must have equal hashes."""
     match value:
         case dict():
             return {key: _one_number(inner) for key, inner in cast(dict[str, Any], value).items()}

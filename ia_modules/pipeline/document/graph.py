@@ -6,7 +6,7 @@ from ia_modules.pipeline.document.definition import Path, PipelineDefinition
 
 
 class Graph:
-    """Steps and paths, with the questions that joins ask answered beforehand.
+    """Steps and paths, with reachability computed once.
 
     Sets of steps are bit masks over their place in the file. A path between steps that do not exist is left out; the
     loader refuses it.
@@ -14,7 +14,7 @@ class Graph:
     Attributes:
         definition: what the graph was made from.
         place: step id → its place in the file.
-        on_timeout: step id → the step that goes on when nobody answers; an edge like a path.
+        on_timeout: step id → the step that follows when nobody answers in time; an edge like a path.
     """
 
     def __init__(self, definition: PipelineDefinition) -> None:
@@ -72,7 +72,7 @@ class Graph:
         return mask
 
     def leads_back(self, path: int) -> bool:
-        """Whether the path closes a loop: its target reaches its start and does not stand behind it in the file."""
+        """Whether the path closes a loop: its target reaches its start and is not later in the file."""
         written = self.definition.flow.paths[path]
         source, target = written.from_step, written.to_step
         return not written.ends and self.place[target] <= self.place[source] and self.reaches(target, source)
@@ -91,7 +91,7 @@ def _reversed(successors: list[list[int]]) -> list[list[int]]:
 
 
 def _without_returns(successors: list[list[int]], start: int) -> list[list[int]]:
-    """The edges that do not return to a step from which the search has come: what is left has no cycle."""
+    """The edges without those that close a cycle in a depth-first search from ``start``."""
     on_the_way: dict[int, bool] = {}
     kept: list[list[int]] = [[] for _ in successors]
     for root in (start, *range(len(successors))):
@@ -112,22 +112,22 @@ def _without_returns(successors: list[list[int]], start: int) -> list[list[int]]
 
 
 def _closure(successors: list[list[int]]) -> list[int]:
-    """For each node, the set of all nodes behind it: told from node to node until nothing is new."""
-    behind = [0] * len(successors)
+    """For each node, the set of all nodes after it, passed on along the edges until no set grows."""
+    after = [0] * len(successors)
     order, grows = _deepest_first(successors), True
     while grows:
         grows = False
         for node in order:
-            grown = behind[node]
+            grown = after[node]
             for target in successors[node]:
-                grown |= behind[target] | 1 << target
-            if grown != behind[node]:
-                behind[node], grows = grown, True
-    return behind
+                grown |= after[target] | 1 << target
+            if grown != after[node]:
+                after[node], grows = grown, True
+    return after
 
 
 def _deepest_first(successors: list[list[int]]) -> list[int]:
-    """All nodes, cycles aside each after those behind it: in this order one look at each, or a few, are enough."""
+    """All nodes, each after its successors where there is no cycle, so that few passes are needed."""
     order: dict[int, None] = {}
     entered: set[int] = set()
     stack = list(range(len(successors)))

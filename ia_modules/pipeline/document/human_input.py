@@ -1,4 +1,4 @@
-"""Asking a person: what is asked, the schema of the answer, and what the answer becomes."""
+"""Questions to people: the question, the schema of its answer, and the result of the step that asked."""
 
 from collections.abc import Mapping
 from typing import Annotated, Any, ClassVar, Self, cast
@@ -94,7 +94,7 @@ class _FormField(Document):
 
 
 class _Form(Document):
-    """The short way to write an answer's schema."""
+    """A form: the short spelling of an answer's schema."""
 
     ignored: ClassVar = frozenset({"type"})
 
@@ -154,28 +154,28 @@ class HumanInput(Document):
 
 
 QUESTION_KEYS = frozenset(HumanInput.model_fields)
-"""What a ``human_input`` step's config, or the result of any step that pauses, says about the question."""
+"""Keys of a question, in the config of a ``human_input`` step or in the result of any step that pauses."""
 
 
 def is_question(result: Mapping[str, Any]) -> bool:
-    """True when a step's result asks for a person."""
+    """True when a step's result is a question to a person."""
     return result.get("status") == HUMAN_INPUT_REQUIRED
 
 
 def question(config: Mapping[str, Any], result: Mapping[str, Any]) -> HumanInput:
-    """What a waiting step asks: what its result says, over what its config says (placeholders filled in).
+    """The question of a waiting step: from its result, else from its config (placeholders filled in).
 
     Raises:
-        pydantic.ValidationError: the step's code asks something that is no question.
+        pydantic.ValidationError: the result of the step's code is not a valid question.
     """
     present = {key: value for source in (config, result) for key, value in source.items() if value is not None}
     return HumanInput.model_validate({key: present[key] for key in QUESTION_KEYS & present.keys()})
 
 
 def answered(result: Mapping[str, Any], answer: Any) -> dict[str, Any]:
-    """What a waiting step gives: what it returned, without the keys of the question, plus ``human_input``.
+    """The result of a waiting step: what its code returned, without the keys of the question, plus ``human_input``.
 
     ``answer`` is None when nobody answered and ``on_timeout`` names a step.
     """
-    kept = {key: value for key, value in result.items() if key not in QUESTION_KEYS and key != "status"}
-    return {**kept, "human_input": answer}
+    result = {key: value for key, value in result.items() if key not in QUESTION_KEYS and key != "status"}
+    return {**result, "human_input": answer}

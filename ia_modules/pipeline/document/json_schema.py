@@ -11,13 +11,13 @@ from ia_modules.errors import InvalidValue, Problem
 from ia_modules.pipeline.document.wording import shown
 
 LONGEST_MESSAGE = 200
-"""Characters of what the validator says that a problem carries."""
+"""Characters of the validator's message in a problem."""
 
 
 def problems_of(value: Any, schema: dict[str, Any] | bool, *, root: str = "$") -> list[Problem]:
-    """Everything in which the value is not what the schema asks for; ``root`` is the JSON path of the value.
+    """Every violation of the schema by the value; ``root`` is the JSON path of the value.
 
-    What is missing is told at its own place.
+    The place of a missing key is the key's own.
     """
     return [
         Problem(root + path_text(_place_of(error)), _cut(error.message), f"what its schema says ({error.kind.name})")

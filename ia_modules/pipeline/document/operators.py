@@ -1,7 +1,7 @@
 """The comparisons that conditions are made of, by their names and all their spellings.
 
-A comparison gives True or False, or None where the two values cannot be compared at all. A missing value counts as null
-for ``equals``, ``not_equals``, ``in`` and ``not_in``; for every other operator there is nothing to compare.
+A comparison is True or False, or None where the two values cannot be compared. A missing value counts as null
+for ``equals``, ``not_equals``, ``in`` and ``not_in``; with every other operator it cannot be compared.
 """
 
 import operator as py
@@ -60,7 +60,7 @@ IN_WORDS: Mapping[Operator, tuple[str, str]] = {
     "endswith": ("ends with", "does not end with"),
     "regex": ("matches", "does not match"),
 }
-"""What stands between the two values when the comparison holds, and when it does not. ``exists`` has only one value."""
+"""The words between the two values when the comparison holds, and when it does not. ``exists`` has only one value."""
 
 _NotAPattern = cast(type[Exception], re2.error)
 
@@ -89,7 +89,7 @@ def compare(operator: Operator, actual: Any, expected: Any) -> bool | None:
 
 
 def check_pattern(pattern: Any) -> None:
-    """Refuse a regular expression that the linear engine does not know.
+    """Refuses a regular expression that RE2 does not support.
 
     Raises:
         InvalidValue: no text, not a regular expression, or one with look-around or back references.
@@ -126,7 +126,7 @@ def _ordered(compare: Callable[[Any, Any], bool]) -> Callable[[Any, Any], bool |
 
 
 def _have_an_order(left: Any, right: Any) -> bool:
-    """Numbers have one among each other, texts too; booleans are no numbers."""
+    """Two numbers have an order, and two texts; booleans are not numbers here."""
     if isinstance(left, bool) or isinstance(right, bool):
         return False
     return (isinstance(left, int | float) and isinstance(right, int | float)) or _are_texts(left, right)

@@ -1,4 +1,4 @@
-"""What the models say is wrong, in our words and at the place where it stands in the file."""
+"""Problems of a document, from pydantic's errors and structural findings, with their place in the file."""
 
 import re
 from collections.abc import Callable, Mapping
@@ -64,7 +64,7 @@ def problem_at(finding: Finding, document: Any) -> Problem:
 
 
 def place_of(at: Where, document: Any) -> Where:
-    """Where something stands in the document as it was written, given where it stands in the canonical form."""
+    """The place in the document as it was written, from a place in the canonical form."""
     place: list[str | int] = []
     here, is_listed_by_name = document, False
     for key, following in zip_longest(at, at[1:]):
@@ -77,7 +77,7 @@ def place_of(at: Where, document: Any) -> Where:
 
 
 def _down(key: str | int, here: Any, following: str | int | None) -> Where:
-    """The keys that lead to what the canonical form has under ``key``; none where the file has no such level."""
+    """The keys in the file for ``key`` of the canonical form; none where the file has no such level."""
     if not isinstance(here, dict):
         return (key,) if isinstance(here, list) else ()
     mapping = cast(dict[str | int, Any], here)
@@ -98,7 +98,7 @@ def _down(key: str | int, here: Any, following: str | int | None) -> Where:
 _LEVELS = frozenset(
     ("always", "else", "success", "condition", "expression", "parameter", "function", "all", "any", "not", "config")
 )
-"""The tags that validation puts into the place of a condition, and the level that a file may leave out."""
+"""Tags that pydantic adds to the place of a condition, and the level that a file may leave out."""
 
 
 def _child(here: Any, key: str | int) -> Any:

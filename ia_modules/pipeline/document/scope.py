@@ -1,4 +1,4 @@
-"""What placeholders and conditions can see: the input, and what the steps that led here gave."""
+"""The values that placeholders and conditions can read: the input, and results of earlier steps."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ Root = Literal["parameters", "pipeline_input", "steps", "result", "state"]
 
 @dataclass(frozen=True, slots=True)
 class Unresolved:
-    """What a placeholder gives that stands for nothing here; None would be a value.
+    """The value of a placeholder that does not resolve; None would be a value.
 
     Attributes:
         why: a clause without its full stop, such as ``the input has no 'topic'``.
@@ -26,14 +26,14 @@ class Unresolved:
 
 @dataclass(frozen=True, slots=True)
 class Scope:
-    """What is known at one place of one execution. Nobody changes what is in it.
+    """The values available at one point of one execution. Never changed once made.
 
     Attributes:
         input: of the execution, with the defaults of its parameters.
-        state: the input with the results of the causal ancestors laid over it, in causal order.
+        state: the input, updated with the results of the causal ancestors, in causal order.
         steps: the last result of each step that led here, by step id.
-        result: what the step has given that has just run; None before a step.
-        succeeded: False after a step that failed and let the flow go on.
+        result: the result of the step that has just run; None before a step.
+        succeeded: False after a step that failed and continues (``continue_on_error``).
     """
 
     input: Mapping[str, Any]
@@ -44,7 +44,7 @@ class Scope:
 
     @classmethod
     def of(cls, input_data: Mapping[str, Any], results: Iterable[tuple[str, Mapping[str, Any]]] = ()) -> Self:
-        """What is known behind these results, as (step id, result) in causal order."""
+        """The scope after these results, as (step id, result) in causal order."""
         state = dict(input_data)
         steps: dict[str, Mapping[str, Any]] = {}
         for step_id, result in results:
@@ -53,12 +53,12 @@ class Scope:
         return cls(input_data, state, steps)
 
     def after(self, step_id: str, result: Mapping[str, Any], *, succeeded: bool = True) -> Self:
-        """What the conditions behind a step see, once it has given its result."""
+        """The scope of the conditions after a step, with its result."""
         state, steps = {**self.state, **result}, {**self.steps, step_id: result}
         return type(self)(self.input, state, steps, result, succeeded)
 
     def before_next(self) -> Self:
-        """What the next step sees, if this is all that led to it."""
+        """The scope of the next step, when this step is its only parent."""
         return type(self)(self.input, self.state, self.steps)
 
 

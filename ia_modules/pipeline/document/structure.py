@@ -1,4 +1,4 @@
-"""What is wrong with a definition as a whole, once each of its parts is right."""
+"""Problems between the parts of a definition whose parts are valid."""
 
 from collections import Counter
 from collections.abc import Iterator, Mapping
@@ -18,7 +18,7 @@ class Finding:
 
     Attributes:
         at: keys and indexes in the canonical form.
-        is_harmless: it changes nothing that runs, so a file may be run with it.
+        is_harmless: it has no effect on a run, so a file may be run with it.
     """
 
     at: Where
@@ -29,7 +29,7 @@ class Finding:
 
 
 def findings(definition: PipelineDefinition) -> Iterator[Finding]:
-    """Everything that is wrong with the structure, in the order of the document."""
+    """All structural problems, in the order of the document."""
     broken = [*_names(definition), *_targets(definition)]
     yield from broken
     graph = Graph(definition)
@@ -79,7 +79,7 @@ def _targets(definition: PipelineDefinition) -> Iterator[Finding]:
 
 
 def _conditions(definition: PipelineDefinition) -> Iterator[Finding]:
-    """``else`` and ``condition`` belong directly to a path, the latter behind a step that has conditions."""
+    """``else`` and ``condition`` stand directly on a path, the latter only after a step that has conditions."""
     types = {step.id: step.type for step in definition.steps}
     for index, step in enumerate(definition.steps):
         for number, condition in enumerate(step.conditions):
@@ -89,8 +89,8 @@ def _conditions(definition: PipelineDefinition) -> Iterator[Finding]:
         if not isinstance(path.condition, Else | StepConditions):
             yield from _misplaced(path.condition, at)
         elif isinstance(path.condition, StepConditions) and types.get(path.from_step, "condition") != "condition":
-            found = f"a condition of type condition behind {path.from_step!r}, a step of type {types[path.from_step]}"
-            yield Finding(at, found, "it behind a step of type condition, whose conditions it means")
+            found = f"a condition of type condition after {path.from_step!r}, a step of type {types[path.from_step]}"
+            yield Finding(at, found, "it after a step of type condition, whose conditions it stands for")
 
 
 def _misplaced(condition: Condition, at: Where) -> Iterator[Finding]:

@@ -28,7 +28,7 @@ LONGEST_LABEL, LONGEST_VALUE = 60, 30
 
 @dataclass(frozen=True, slots=True)
 class Edge:
-    """A way from one step to the next, as it is drawn.
+    """An edge of the drawing, from one step to the next.
 
     Attributes:
         target: the id of a step, or ``end`` or ``end_*``.
@@ -47,7 +47,7 @@ class Edge:
 
 
 def edges_of(graph: Graph, step_id: str) -> list[Edge]:
-    """Every way that leaves a step, in file order, then the one for when nobody answers."""
+    """The edges from a step, in file order, then the one for a question that nobody answers in time."""
     own = graph.definition.steps[graph.place[step_id]].conditions
     edges: list[Edge] = []
     for _, path in graph.paths_of(step_id):
@@ -138,7 +138,7 @@ def _in_words(condition: Condition) -> str:
         case ParameterIsTrue(parameter=name):
             return f"parameter {name}"
         case FunctionCall():
-            return f"{condition} says so"
+            return f"{condition} returns true"
         case AllOf(conditions=conditions):
             return _joined(" and ", conditions)
         case AnyOf(conditions=conditions):
@@ -148,12 +148,12 @@ def _in_words(condition: Condition) -> str:
 
 
 def _source_of(condition: Comparison) -> str:
-    """What is compared; a parameter by its name alone."""
+    """The left side of a comparison; a parameter by its name alone."""
     return _named(condition.path) if condition.path.root == "parameters" else condition.source
 
 
 def _value_of(condition: Comparison) -> str:
-    """What it is compared with: a placeholder by what it names, and everything else as JSON."""
+    """The right side of a comparison: a placeholder by its name, everything else as JSON."""
     named = condition.value.whole_reference
     return _short(repr_of(condition.value.json), LONGEST_VALUE) if named is None else _named(named)
 
@@ -173,9 +173,9 @@ def _short(text: str, longest: int) -> str:
     line = " ".join(text.split())
     if len(line) <= longest:
         return line
-    kept = line[: longest - 1]
-    words = kept if line[longest - 1] == " " else kept.rpartition(" ")[0]
-    return f"{words if len(words) > longest // 2 else kept}…"
+    cut = line[: longest - 1]
+    words = cut if line[longest - 1] == " " else cut.rpartition(" ")[0]
+    return f"{words if len(words) > longest // 2 else cut}…"
 
 
 def _mermaid_text(text: str) -> str:

@@ -33,7 +33,7 @@ def shape(definition: PipelineDefinition) -> list[str]:
 
 @dataclass(slots=True)
 class _Branch:
-    """What is still to be drawn: a chain of steps from ``step_id`` up to ``join``, and before it the ``others``."""
+    """A part not drawn yet: the edges ``others``, then the chain of steps from ``step_id`` up to ``join``."""
 
     prefix: str
     step_id: str | None
@@ -51,7 +51,7 @@ class _Drawing:
         self._joins = _joins(self._graph, self._onward)
 
     def draw(self, start: str) -> None:
-        """Draw everything behind a step. A stack instead of recursion: nobody limits how deep branches nest."""
+        """Draws a step and everything after it. A stack instead of recursion: branches may nest to any depth."""
         stack = [_Branch("", start, None)]
         while stack:
             branch = stack[-1]
@@ -63,7 +63,7 @@ class _Drawing:
                 self._chain_link(branch)
 
     def _chain_link(self, branch: _Branch) -> None:
-        """One step; what leads on from it is put into the branch."""
+        """Draws one step, and puts its edges into the branch."""
         step_id = branch.step_id
         assert step_id is not None
         if step_id in self.drawn:
@@ -77,7 +77,7 @@ class _Drawing:
         ahead = [edge for edge in edges if not edge.ends and edge.target in self._onward[step_id]]
         join = self._joins[step_id]
         if len(edges) == 1 and ahead:
-            if edges[0].label:  # a step may have one way on, and not take it
+            if edges[0].label:  # the only path of a step may have a condition
                 self.lines.append(f"{branch.prefix}│  {_when(edges[0])}")
             branch.step_id = edges[0].target
             return
@@ -85,7 +85,7 @@ class _Drawing:
         branch.step_id = join if ahead else None
 
     def _enter(self, branch: _Branch) -> Iterator[_Branch]:
-        """The next way that leaves the step which was drawn last, with what stands on it up to the join."""
+        """Draws the next edge of the step drawn last; returns the branch on it, up to the join."""
         edge = branch.others.pop(0)
         is_last = not branch.others and branch.step_id in (None, branch.join)
         corner, below = ("└─", "   ") if is_last else ("├─", "│  ")
@@ -114,7 +114,7 @@ def _when(edge: Edge) -> str:
 
 
 def _without_loops(graph: Graph) -> dict[str, list[str]]:
-    """The steps that each step leads on to, without the paths that close a loop: those to a step under way."""
+    """The targets of each step, without paths that close a loop, which lead to a step of the current trail."""
     onward: dict[str, list[str]] = {}
     under_way: set[str] = set()
     stack: list[tuple[str, Iterator[str]]] = []
@@ -141,16 +141,16 @@ def _without_loops(graph: Graph) -> dict[str, list[str]]:
 
 
 def _joins(graph: Graph, onward: dict[str, list[str]]) -> dict[str, str | None]:
-    """For each step, where the ways from it come together again; None where they do not.
+    """For each step, where the branches from it join again; None where they do not.
 
-    That is the nearest step to which at least two of them lead, or the only one that does not just lead back, and which
-    no way passes by: the others end before.
+    The nearest step that at least two branches lead to (one, if the others only lead back), and that no branch passes
+    by: the others end before it.
     """
     order = _in_order(onward)
     rank = {step_id: place for place, step_id in enumerate(order)}
-    reached: dict[str, int] = {}  # masks: the steps that some way from here leads to, itself among them
-    certain: dict[str, int] = {}  # masks: those that every way passes, unless it ends
-    returns: dict[str, bool] = {}  # whether every way from here only leads back
+    reached: dict[str, int] = {}  # masks: steps that some branch from here leads to, itself among them
+    certain: dict[str, int] = {}  # masks: those that every branch passes unless it ends
+    returns: dict[str, bool] = {}  # whether every branch from here only leads back
     joins: dict[str, str | None] = {}
     for step_id in reversed(order):
         targets, itself = onward[step_id], graph.mask([step_id])
@@ -177,7 +177,7 @@ def _joins(graph: Graph, onward: dict[str, list[str]]) -> dict[str, str | None]:
 
 
 def _in_order(onward: dict[str, list[str]]) -> Sequence[str]:
-    """The steps, each before those it leads on to."""
+    """The steps in topological order."""
     waiting = dict.fromkeys(onward, 0)
     for targets in onward.values():
         for target in targets:

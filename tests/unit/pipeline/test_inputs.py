@@ -56,7 +56,7 @@ def test_an_input_that_breaks_the_contract_is_refused_with_all_that_is_wrong() -
     with pytest.raises(PipelineInputError) as refused:
         prepare_input(pipeline, {"limit": "3", "more": []})
     assert str(refused.value) == (
-        "The input of pipeline 'test' is not what its parameters ask for:\n"
+        "The input of pipeline 'test' does not fit its parameters:\n"
         '- $.topic: found "topic" is a required property; expected what its schema says (required).\n'
         '- $.limit: found "3" is not of type "integer"; expected what its schema says (type).\n'
         "- $.more: found [] has less than 1 item; expected what its schema says (minItems)."
@@ -176,6 +176,6 @@ def test_a_result_is_held_against_the_output_schema() -> None:
     with pytest.raises(StepOutputError) as failed:
         check_result(checked, {})
     assert str(failed.value) == (
-        "Step 'b' failed: its result is not what its output_schema asks for:\n"
+        "Step 'b' failed: its result does not fit its output_schema:\n"
         '- $.x: found "x" is a required property; expected what its schema says (required).'
     )

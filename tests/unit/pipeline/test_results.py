@@ -5,8 +5,7 @@ from typing import Any
 import pytest
 
 from ia_modules.errors import PipelineOutputError
-from ia_modules.pipeline.inputs import StepInput
-from ia_modules.pipeline.results import condition_result, output_of, result_of, scope_before, step_error_result
+from ia_modules.pipeline.results import output_of, result_of, scope_before, step_error_result
 from ia_modules.pipeline.tokens import StepRunKey
 from tests.unit.pipeline.factories import graph
 from tests.unit.pipeline.test_tokens import Play
@@ -26,11 +25,6 @@ def test_a_failure_that_lets_the_flow_go_on_is_a_result() -> None:
         "error_message": "no such file",
         "error_type": "ValueError",
     }
-
-
-def test_a_condition_step_gives_the_inputs_that_it_judged() -> None:
-    assert condition_result(StepInput({"status": "go"}, is_state=False)) == {"status": "go"}
-    assert condition_result(StepInput({"whatever": 1}, is_state=True)) == {}
 
 
 def played(**keys: Any) -> tuple[Play, dict[StepRunKey, dict[str, Any]]]:
@@ -77,7 +71,7 @@ def test_the_output_is_held_against_its_schema() -> None:
     with pytest.raises(PipelineOutputError) as refused:
         output_of(play.state, {}, results)
     assert str(refused.value) == (
-        "The output of pipeline 'test' is not what its output_schema asks for:\n"
+        "The output of pipeline 'test' does not fit its output_schema:\n"
         "- $.n: found 2 is greater than the maximum of 1; expected what its schema says (maximum)."
     )
 

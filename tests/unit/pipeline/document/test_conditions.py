@@ -90,15 +90,15 @@ def judge(written: Any, scope: Scope = AFTER) -> Verdict:
         ("parameter:fast", True, "parameter fast is true"),
         ("parameter:limit", True, "parameter limit is 3"),
         ("parameter:empty", False, 'parameter empty is ""'),
-        ("parameter:nope", False, "parameter nope is not given"),
+        ("parameter:nope", False, "the input has no parameter nope"),
         ({"type": "not", "condition": "parameter:fast"}, False, "not: parameter fast is true"),
-        ({"type": "all", "conditions": ["always", "parameter:nope"]}, False, "parameter nope is not given"),
+        ({"type": "all", "conditions": ["always", "parameter:nope"]}, False, "the input has no parameter nope"),
         ({"type": "all", "conditions": ["always", "parameter:fast"]}, True, "always; parameter fast is true"),
         ({"type": "any", "conditions": ["parameter:nope", "parameter:fast"]}, True, "parameter fast is true"),
         (
             {"type": "any", "conditions": ["parameter:nope", "parameter:empty"]},
             False,
-            'parameter nope is not given; parameter empty is ""',
+            'the input has no parameter nope; parameter empty is ""',
         ),
     ],
 )

@@ -156,7 +156,7 @@ PARTS: dict[str, tuple[Any, str]] = {
     "condition with two values": (
         with_condition({"type": "field_equals", "field": "x", "value": 1, "config": {"value": 2}}),
         (
-            "$.flow.paths[0].condition: found 'value' both beside and under config, with two values; "
+            "$.flow.paths[0].condition: found 'value' both in the condition and under its config, with two values; "
             "expected it only once."
         ),
     ),

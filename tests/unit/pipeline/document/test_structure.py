@@ -39,11 +39,11 @@ STRUCTURE: dict[str, tuple[Any, str]] = {
         document("a", paths=[("b", "a")]),
         "$.flow.paths[0].from_step: found 'b', which is no step; expected the id of a step.",
     ),
-    "condition behind a task": (
+    "condition after a task": (
         with_condition("condition"),
         (
-            "$.flow.paths[0].condition: found a condition of type condition behind 'a', a step of type task; "
-            "expected it behind a step of type condition, whose conditions it means."
+            "$.flow.paths[0].condition: found a condition of type condition after 'a', a step of type task; "
+            "expected it after a step of type condition, whose conditions it stands for."
         ),
     ),
     "else inside": (

@@ -46,7 +46,7 @@ PUBLISH = definition(
         (compare("x", "==", "a long sentence that nobody reads"), 'x = "a long sentence that nobody…'),
         (compare("name", "startswith", "a b"), 'name starts with "a b"'),
         ("parameter:fast", "parameter fast"),
-        ({"type": "function", "module_path": "rules", "function_name": "is_ok"}, "rules.is_ok says so"),
+        ({"type": "function", "module_path": "rules", "function_name": "is_ok"}, "rules.is_ok returns true"),
         ({"type": "all", "conditions": [compare("x", "==", 1), "success"]}, "x = 1 and it succeeded"),
         (
             {"type": "any", "conditions": [{"type": "all", "conditions": ["success", "parameter:a"]}, "parameter:b"]},
