@@ -1,10 +1,10 @@
-"""The application: what it is made of, and what each error is over HTTP.
+"""The application: what it is made of.
 
 uvicorn → TrustedCallers → routes (api/) → services (on app.state.services) → the tracker → the database
 """
 
 import logging
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from http import HTTPStatus
 from typing import Any
@@ -13,7 +13,7 @@ from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 
-from ia_modules import errors
+from ia_modules.errors import IAModulesError
 from ia_modules.version import __version__
 from showcase_app.backend.api import (
     definitions,
@@ -27,51 +27,13 @@ from showcase_app.backend.api import (
     session,
     system,
 )
-from showcase_app.backend.api.problems import document_problems, fields_of, invalid_fields, problem_response
+from showcase_app.backend.api.problems import STATUS_OF, document_problems, fields_of, invalid_fields, problem_response
 from showcase_app.backend.api.trust import SECURITY_HEADERS, TrustedCallers, document_trust
 from showcase_app.backend.services.container import open_services
 from showcase_app.backend.services.keyring import Keyring
-from showcase_app.backend.services.pipeline_service import PipelineExists
 from showcase_app.backend.settings import Settings
 
 logger = logging.getLogger("ia_modules.showcase")
-
-_ERRORS_OF: Mapping[HTTPStatus, tuple[type[Exception], ...]] = {
-    HTTPStatus.NOT_FOUND: (
-        errors.ExecutionNotFound,
-        errors.StepExecutionNotFound,
-        errors.PipelineNotFound,
-        errors.PipelineVersionNotFound,
-    ),
-    HTTPStatus.CONFLICT: (
-        errors.AlreadyFinished,
-        errors.ExecutionKept,
-        errors.PipelineArchived,
-        errors.PipelineConflict,
-        PipelineExists,
-        errors.PipelineHasHistory,
-        errors.PipelineInUse,
-        errors.PipelineNotRunnable,
-        errors.StaleVersion,
-    ),
-    HTTPStatus.UNPROCESSABLE_ENTITY: (
-        errors.IdempotencyConflict,
-        errors.InvalidArgument,
-        errors.PayloadError,
-        errors.PipelineDefinitionError,
-        errors.PipelineInputError,
-        errors.SlugMismatch,
-    ),
-    HTTPStatus.SERVICE_UNAVAILABLE: (
-        errors.DatabaseBusy,
-        errors.DatabaseUnavailable,
-        errors.ReadTooLong,
-        errors.SchemaError,
-    ),
-    HTTPStatus.INTERNAL_SERVER_ERROR: (errors.IAModulesError,),
-}
-STATUS_OF = {kind: status for status, kinds in _ERRORS_OF.items() for kind in kinds}
-"""What each error is over HTTP; of several that fit, the one closest to the error's own class."""
 
 
 def create_app(settings: Settings) -> FastAPI:
@@ -99,7 +61,7 @@ def create_app(settings: Settings) -> FastAPI:
     app.add_middleware(TrustedCallers, settings=settings, keyring=app.state.keyring)
     app.add_exception_handler(HTTPException, _answer_refusal)
     app.add_exception_handler(RequestValidationError, _answer_invalid_request)
-    app.add_exception_handler(errors.IAModulesError, _answer_error)
+    app.add_exception_handler(IAModulesError, _answer_error)
     app.add_exception_handler(Exception, _answer_unexpected)
     _document_problems_of(app)
     return app

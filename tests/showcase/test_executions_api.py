@@ -19,7 +19,7 @@ from ia_modules.models import (
 )
 from ia_modules.tracker.execution_tracker import ExecutionTracker
 from ia_modules.transitions import Failure
-from showcase_app.backend.main import STATUS_OF
+from showcase_app.backend.api.problems import STATUS_OF
 from showcase_app.backend.schemas.executions import ExecutionDetail, ExportOut, LogOut, StepDetail
 from showcase_app.backend.services import execution_service
 from tests.showcase.asking import found, queue_some, read, refused, start_many

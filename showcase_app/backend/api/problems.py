@@ -1,4 +1,4 @@
-"""Answers that are not what was asked for: RFC 9457 problem details, everywhere the same.
+"""Refusals and failures over HTTP: the status of each error, and RFC 9457 problem details, everywhere the same.
 
 A problem names what was found and what to do. What is the server's own fault is told in its log, not to the client: no
 stack trace and no SQL leaves the server.
@@ -13,10 +13,49 @@ import orjson
 from fastapi import Response
 from pydantic import BaseModel, Field
 
+from ia_modules import errors
 from ia_modules.errors import PayloadError, PipelineDefinitionError, PipelineInputError, SlugMismatch
 from ia_modules.payload import clean_text
+from showcase_app.backend.services.pipeline_service import PipelineExists
 
 CONTENT_TYPE = "application/problem+json"
+
+_ERRORS_OF: Mapping[HTTPStatus, tuple[type[Exception], ...]] = {
+    HTTPStatus.NOT_FOUND: (
+        errors.ExecutionNotFound,
+        errors.StepExecutionNotFound,
+        errors.PipelineNotFound,
+        errors.PipelineVersionNotFound,
+    ),
+    HTTPStatus.CONFLICT: (
+        errors.AlreadyFinished,
+        errors.ExecutionKept,
+        errors.PipelineArchived,
+        errors.PipelineConflict,
+        PipelineExists,
+        errors.PipelineHasHistory,
+        errors.PipelineInUse,
+        errors.PipelineNotRunnable,
+        errors.StaleVersion,
+    ),
+    HTTPStatus.UNPROCESSABLE_ENTITY: (
+        errors.IdempotencyConflict,
+        errors.InvalidArgument,
+        errors.PayloadError,
+        errors.PipelineDefinitionError,
+        errors.PipelineInputError,
+        errors.SlugMismatch,
+    ),
+    HTTPStatus.SERVICE_UNAVAILABLE: (
+        errors.DatabaseBusy,
+        errors.DatabaseUnavailable,
+        errors.ReadTooLong,
+        errors.SchemaError,
+    ),
+    HTTPStatus.INTERNAL_SERVER_ERROR: (errors.IAModulesError,),
+}
+STATUS_OF = {kind: status for status, kinds in _ERRORS_OF.items() for kind in kinds}
+"""What each error is over HTTP; of several that fit, the one closest to the error's own class."""
 
 
 class InvalidField(BaseModel):
