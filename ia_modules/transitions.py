@@ -149,7 +149,7 @@ class ExecutionUpdate:
 class LogLine:
     """One line to keep; ``step_execution_id`` None = of the execution itself.
 
-    ``age_seconds``: how long ago it was said, when it is written later than that.
+    ``age_seconds``: how long ago it was logged, when it is written later than that.
     """
 
     log_id: str
@@ -460,7 +460,7 @@ def _decide_work(transition: Transition, known: Known, before: ExecutionState) -
             retried += previous.status is StepStatus.FAILED
         newest[start.step_id] = steps[start.step_execution_id] = _state_of(numbered, before.execution_id)
         started.append(numbered)
-    interactions = _asked_and_expired(transition, known, before)
+    interactions = _new_and_expired(transition, known, before)
 
     ended = [update.status for update in updated]
     after = replace(
@@ -633,14 +633,14 @@ def _refuse_strangers(transition: Transition, execution: ExecutionState) -> None
         raise _lease_lost(transition, execution)
 
 
-def _asked_and_expired(transition: Transition, known: Known, execution: ExecutionState) -> dict[str, InteractionState]:
+def _new_and_expired(transition: Transition, known: Known, execution: ExecutionState) -> dict[str, InteractionState]:
     """The questions that close or begin to be asked, as they are then."""
     expiring = [known.interactions[id_] for id_ in transition.expires if id_ in known.interactions]
     for question in expiring:
         if question.status == "answered":
             raise AnsweredInTime(question.interaction_id)
     expired = [replace(question, status="expired") for question in expiring if question.status == "pending"]
-    asked = [
+    new = [
         InteractionState(
             interaction_id=ask.interaction_id,
             execution_id=execution.execution_id,
@@ -651,7 +651,7 @@ def _asked_and_expired(transition: Transition, known: Known, execution: Executio
         for ask in transition.asks
         if ask.interaction_id not in known.interactions
     ]
-    return {question.interaction_id: question for question in (*expired, *asked)}
+    return {question.interaction_id: question for question in (*expired, *new)}
 
 
 def _has_unheard_answer(execution_id: ExecutionId, known: Known, steps: Mapping[StepExecutionId, StepState]) -> bool:

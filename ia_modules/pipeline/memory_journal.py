@@ -1,4 +1,4 @@
-"""A journal that remembers in this process only: what a run uses that asked for no records.
+"""A journal that remembers in this process only: what a run without records uses.
 
 It keeps every promise of the protocol but one: what it knows ends with the process.
 """
@@ -245,8 +245,8 @@ class MemoryJournal:
             return
         request = (new.pipeline_id, new.idempotency_key)
         if request in self._requests:
-            said = f"Pipeline {new.pipeline_id!r} has an execution with the idempotency key {new.idempotency_key!r}."
-            raise ConstraintViolated(said, constraint="execution_idempotent")
+            problem = f"Pipeline {new.pipeline_id!r} has an execution with the idempotency key {new.idempotency_key!r}."
+            raise ConstraintViolated(problem, constraint="execution_idempotent")
         self._requests.add(request)
 
     def _touched(self, transition: Transition) -> list[StepExecutionRecord]:
@@ -292,7 +292,7 @@ class MemoryJournal:
         for update in decision.updated:
             steps[update.step_execution_id] = _updated(steps[update.step_execution_id], update, state.sequence, now)
         for ask in transition.asks:
-            self._interactions.setdefault(ask.interaction_id, _asked(ask, state, now))
+            self._interactions.setdefault(ask.interaction_id, _new_interaction(ask, state, now))
         for id_, question in decision.interactions.items():
             self._interactions[id_] = _with_state(self._interactions[id_], question, state.sequence, now)
         if (answer := transition.answer) is not None:
@@ -365,7 +365,7 @@ def _created(new: NewExecution, state: ExecutionState, registered_name: str, now
     )
 
 
-def _asked(ask: NewInteraction, state: ExecutionState, now: datetime) -> InteractionRecord:
+def _new_interaction(ask: NewInteraction, state: ExecutionState, now: datetime) -> InteractionRecord:
     waits = None if ask.timeout_seconds is None else timedelta(seconds=ask.timeout_seconds)
     return InteractionRecord(
         interaction_id=ask.interaction_id,

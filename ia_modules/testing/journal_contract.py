@@ -511,9 +511,9 @@ class JournalContract:
         execution_id = ExecutionId(new_id())
         new = NewExecution(pipeline_id=pipeline.pipeline_id)
         await runs.record(Transition(execution_id=execution_id, writer=runs.owner, new=new))
-        told = asyncio.create_task(runs.cancellation(execution_id))
+        notified = asyncio.create_task(runs.cancellation(execution_id))
         assert await asks.request_cancel(execution_id) is ExecutionStatus.RUNNING
-        await told
+        await notified
         record = await asks.get_execution(execution_id)
         assert record is not None
         assert (record.status, record.cancel_requested, record.sequence) == (ExecutionStatus.RUNNING, True, 2)
@@ -548,7 +548,7 @@ class JournalContract:
         assert await journal.request_cancel(execution_id) is ExecutionStatus.CANCELLED
         (step,) = await journal.get_execution_steps(execution_id)
         assert step.status is StepStatus.CANCELLED
-        assert [asked.status for asked in await journal.get_interactions(execution_id)] == ["cancelled"]
+        assert [each.status for each in await journal.get_interactions(execution_id)] == ["cancelled"]
 
     @pytest.mark.parametrize("rest", [ExecutionStatus.WAITING_FOR_HUMAN, ExecutionStatus.PENDING])
     async def test_what_is_to_be_cancelled_does_not_come_to_rest(
@@ -557,15 +557,15 @@ class JournalContract:
         started, attempt = _start(execution_id, "ask")
         await journal.record(started)
         assert await journal.request_cancel(execution_id) is ExecutionStatus.RUNNING
-        asked = replace(_end(execution_id, attempt, StepStatus.WAITING), asks=(_question(attempt),))
-        recorded = await journal.record(replace(asked, change=ExecutionUpdate(status=rest)))
+        waiting = replace(_end(execution_id, attempt, StepStatus.WAITING), asks=(_question(attempt),))
+        recorded = await journal.record(replace(waiting, change=ExecutionUpdate(status=rest)))
         record = await journal.get_execution(execution_id)
         assert record is not None
         assert recorded.status is record.status is ExecutionStatus.CANCELLED
         assert record.completed_at is not None
         (step,) = await journal.get_execution_steps(execution_id)
         assert step.status is StepStatus.CANCELLED
-        assert [asked.status for asked in await journal.get_interactions(execution_id)] == ["cancelled"]
+        assert [each.status for each in await journal.get_interactions(execution_id)] == ["cancelled"]
 
     @pytest.mark.parametrize("ended", [ExecutionStatus.FAILED, ExecutionStatus.CANCELLED])
     async def test_a_bad_end_can_be_left_behind(
@@ -626,22 +626,22 @@ class JournalContract:
     ) -> None:
         started, attempt = _start(execution_id, "ask")
         await journal.record(started)
-        asked = _question(attempt)
+        new_question = _question(attempt)
         change = ExecutionUpdate(status=ExecutionStatus.WAITING_FOR_HUMAN)
-        waiting = replace(_end(execution_id, attempt, StepStatus.WAITING), asks=(asked,), change=change)
+        waiting = replace(_end(execution_id, attempt, StepStatus.WAITING), asks=(new_question,), change=change)
         await journal.record(waiting)
         (question,) = await journal.get_interactions(execution_id)
         assert (question.status, question.prompt, question.ui_schema) == ("pending", "Ship it?", {"type": "object"})
         assert question.deadline_at is not None
         assert question.deadline_at > question.created_at
-        assert await journal.answer_interaction(asked.interaction_id, {"yes": True}, actor="ann") == execution_id
+        assert await journal.answer_interaction(new_question.interaction_id, {"yes": True}, actor="ann") == execution_id
         (question,) = await journal.get_interactions(execution_id)
         assert (question.status, question.actor, question.response) == ("answered", "ann", {"yes": True})
         record = await journal.get_execution(execution_id)
         assert record is not None
         assert record.status is ExecutionStatus.PENDING
         with pytest.raises(AlreadyAnswered, match="answered by ann"):
-            await journal.answer_interaction(asked.interaction_id, {"yes": False}, actor="bob")
+            await journal.answer_interaction(new_question.interaction_id, {"yes": False}, actor="bob")
         with pytest.raises(InteractionNotFound, match="nothing"):
             await journal.answer_interaction("nothing", {}, actor="bob")
 
@@ -650,9 +650,9 @@ class JournalContract:
     ) -> None:
         started, attempt = _start(execution_id, "ask")
         await journal.record(started)
-        asked = _question(attempt)
-        await journal.record(replace(_end(execution_id, attempt, StepStatus.WAITING), asks=(asked,)))
-        await journal.answer_interaction(asked.interaction_id, {"yes": True}, actor="ann")
+        new_question = _question(attempt)
+        await journal.record(replace(_end(execution_id, attempt, StepStatus.WAITING), asks=(new_question,)))
+        await journal.answer_interaction(new_question.interaction_id, {"yes": True}, actor="ann")
         await journal.record(_become(execution_id, ExecutionStatus.WAITING_FOR_HUMAN))
         record = await journal.get_execution(execution_id)
         assert record is not None
@@ -663,12 +663,12 @@ class JournalContract:
     ) -> None:
         started, attempt = _start(execution_id, "ask")
         await journal.record(started)
-        asked = _question(attempt)
-        waiting = replace(_end(execution_id, attempt, StepStatus.WAITING), asks=(asked,))
+        new_question = _question(attempt)
+        waiting = replace(_end(execution_id, attempt, StepStatus.WAITING), asks=(new_question,))
         await journal.record(replace(waiting, change=ExecutionUpdate(status=ExecutionStatus.WAITING_FOR_HUMAN)))
-        await journal.answer_interaction(asked.interaction_id, {"yes": True}, actor="ann")
-        late = replace(_end(execution_id, attempt, StepStatus.COMPLETED), expires=(asked.interaction_id,))
-        with pytest.raises(AnsweredInTime, match=asked.interaction_id):
+        await journal.answer_interaction(new_question.interaction_id, {"yes": True}, actor="ann")
+        late = replace(_end(execution_id, attempt, StepStatus.COMPLETED), expires=(new_question.interaction_id,))
+        with pytest.raises(AnsweredInTime, match=new_question.interaction_id):
             await journal.record(late)
         (step,) = await journal.get_execution_steps(execution_id)
         assert step.status is StepStatus.WAITING

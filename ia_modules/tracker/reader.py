@@ -1,4 +1,4 @@
-"""What can be asked about executions. Every answer comes from the rows; lists never load a payload."""
+"""Reads executions and pipelines. Every answer comes from the rows; lists never load a payload."""
 
 from typing import Any
 
@@ -51,14 +51,14 @@ class ExecutionReader:
 
     async def get_pipeline(self, slug_or_id: str) -> PipelineRecord | None:
         """The pipeline with this slug, or else this id; None when there is none."""
-        asked = {"slug_or_id": slug_or_id}
-        row = await self._database.fetch_one_async(self._database.query("get_pipeline"), asked)
+        params = {"slug_or_id": slug_or_id}
+        row = await self._database.fetch_one_async(self._database.query("get_pipeline"), params)
         return None if row is None else PipelineRecord.from_row(row)
 
     async def get_pipeline_version(self, pipeline_id: str, version: int | None = None) -> PipelineVersionRecord | None:
         """One definition of a pipeline, None = the current one; None when there is no such pipeline or version."""
-        asked = {"pipeline_id": pipeline_id, "version": version}
-        row = await self._database.fetch_one_async(self._database.query("get_pipeline_version"), asked)
+        params = {"pipeline_id": pipeline_id, "version": version}
+        row = await self._database.fetch_one_async(self._database.query("get_pipeline_version"), params)
         return None if row is None else PipelineVersionRecord.from_row(row)
 
     async def get_execution(self, execution_id: str) -> ExecutionRecord | None:
@@ -115,15 +115,15 @@ class ExecutionReader:
             InvalidArgument: the limit is out of range, or an id has characters that no id can have.
         """
         check_count(limit, "limit", low=1, high=1000)
-        asked = filters or ExecutionFilters()
-        return await self._database.read(page_script(self._database.query, asked, cursor=cursor, limit=limit))
+        filters = filters or ExecutionFilters()
+        return await self._database.read(page_script(self._database.query, filters, cursor=cursor, limit=limit))
 
     async def get_execution_statistics(
         self, filters: ExecutionFilters | None = None, *, cap: int = COUNT_CAP
     ) -> ExecutionStatistics:
         """How the executions stand, counted up to ``cap`` for each status, and how the newest went."""
-        asked = filters or ExecutionFilters()
-        return await self._database.read(statistics_script(self._database.query, asked, cap=cap))
+        filters = filters or ExecutionFilters()
+        return await self._database.read(statistics_script(self._database.query, filters, cap=cap))
 
     async def list_logs(
         self, execution_id: str, filters: LogFilters | None = None, cursor: str | None = None, limit: int = 200
@@ -137,8 +137,8 @@ class ExecutionReader:
             InvalidArgument: the cursor is none.
         """
         check_count(limit, "limit", low=1, high=1000)
-        asked = log_params(execution_id, filters or LogFilters(), cursor=cursor) | {"limit": limit + 1}
-        rows = await self._rows_of("list_logs", **asked)
+        params = log_params(execution_id, filters or LogFilters(), cursor=cursor) | {"limit": limit + 1}
+        rows = await self._rows_of("list_logs", **params)
         return log_page(rows, limit=limit)
 
     async def liveness(self, owner: str) -> Liveness | None:
