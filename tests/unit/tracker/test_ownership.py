@@ -1,0 +1,83 @@
+"""What one owner claims and recovers while others keep rows locked. The rules are in the suite of all journals."""
+
+import asyncio
+
+import pytest
+
+from ia_modules.database.manager import DatabaseManager
+from ia_modules.models import (
+    ExecutionId,
+    ExecutionStatus,
+    PipelineId,
+    StalledExecution,
+    StepExecutionId,
+    StepStatus,
+    new_id,
+)
+from ia_modules.payload import encode
+from ia_modules.tracker.execution_tracker import ExecutionTracker
+from ia_modules.transitions import (
+    ExecutionUpdate,
+    NewExecution,
+    NewInteraction,
+    Recovery,
+    StepStart,
+    StepUpdate,
+    Transition,
+)
+
+PUT_BACK = Recovery(status=ExecutionStatus.PENDING)
+
+
+async def two_stalled(tracker: ExecutionTracker, pipeline_id: PipelineId) -> list[StalledExecution]:
+    new = NewExecution(pipeline_id=pipeline_id, status=ExecutionStatus.PENDING, managed=True)
+    for _ in range(2):
+        await tracker.record(Transition(execution_id=ExecutionId(new_id()), writer=tracker.owner, new=new))
+    await tracker.ownership.claim(2)
+    return await tracker.ownership.owned()
+
+
+@pytest.mark.parametrize("dialect", ["postgresql"])
+async def test_a_row_that_a_lost_process_keeps_locked_holds_up_no_recovery_of_others(
+    tracker: ExecutionTracker, pipeline_id: PipelineId, database_url: str
+) -> None:
+    locked, free = await two_stalled(tracker, pipeline_id)
+    async with DatabaseManager(database_url) as lost, lost.transaction() as transaction:
+        lock = "UPDATE pipeline_executions SET sequence = sequence WHERE execution_id = :id"
+        await transaction.execute(lock, {"id": locked.execution_id})
+        assert [await tracker.ownership.recover(each, PUT_BACK) for each in (locked, free)] == [False, True]
+    assert await tracker.ownership.recover(locked, PUT_BACK)
+
+
+@pytest.mark.parametrize("dialect", ["postgresql"])
+async def test_a_row_that_a_lost_process_keeps_locked_holds_up_no_question_of_others(
+    tracker: ExecutionTracker, pipeline_id: PipelineId, database_url: str
+) -> None:
+    stalled = await two_stalled(tracker, pipeline_id)
+    for execution in stalled:
+        attempt = StepExecutionId(new_id())
+        start = StepStart(step_execution_id=attempt, step_id="ask", step_name="Ask", step_type="human_input")
+        update = StepUpdate(step_execution_id=attempt, status=StepStatus.WAITING)
+        question = NewInteraction(
+            interaction_id=new_id(), step_execution_id=attempt, ui_schema=encode({}, "schema"), timeout_seconds=0.01
+        )
+        rest = ExecutionUpdate(status=ExecutionStatus.WAITING_FOR_HUMAN)
+        writer, lease = tracker.owner, execution.lease
+        await tracker.record(Transition(writer=writer, lease=lease, starts=(start,)))
+        await tracker.record(Transition(writer=writer, lease=lease, updates=(update,), asks=(question,), change=rest))
+    locked, free = [execution.execution_id for execution in stalled]
+    while not all([(await tracker.get_interactions(id_))[0].is_overdue for id_ in (locked, free)]):  # noqa: ASYNC110 - asks the records
+        await asyncio.sleep(0.01)
+    async with DatabaseManager(database_url) as lost, lost.transaction() as transaction:
+        lock = "UPDATE pipeline_executions SET sequence = sequence WHERE execution_id = :id"
+        await transaction.execute(lock, {"id": locked})
+        await tracker.ownership.wake_overdue()
+        statuses = [(await tracker.get_execution(id_)) for id_ in (locked, free)]
+        assert [each and each.status for each in statuses] == [
+            ExecutionStatus.WAITING_FOR_HUMAN,
+            ExecutionStatus.PENDING,
+        ]
+    await tracker.ownership.wake_overdue()
+    woken = await tracker.get_execution(locked)
+    assert woken is not None
+    assert woken.status is ExecutionStatus.PENDING
