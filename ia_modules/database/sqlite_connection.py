@@ -14,6 +14,7 @@ from ia_modules.database.driver import Params, Rows, Script, Statement, abandon,
 from ia_modules.database.parameters import has_nul, impossible_text
 from ia_modules.database.sqlite_errors import DRIVER_ERRORS, translated
 from ia_modules.database.sqlite_file import DatabaseFile
+from ia_modules.database.url import MEMORY
 from ia_modules.errors import DatabaseError, InvalidQuery
 from ia_modules.models import format_time
 
@@ -55,6 +56,10 @@ class SqliteConnection:
         except DRIVER_ERRORS as error:
             raise self._translated(error) from error
         settings.file.remember()
+
+    @property
+    def is_in_memory(self) -> bool:
+        return self._settings.file.path == MEMORY
 
     def close(self) -> None:
         if self._in_use:

@@ -113,7 +113,9 @@ class SqliteThread:
             connection.begin_use()
             return value
         except DatabaseReadOnly:
-            if self._writes:  # it stays so, even when the file may be written again: open it anew next time
+            if (
+                self._writes and not connection.is_in_memory
+            ):  # it stays so, even when the file may be written again: open it anew next time
                 self._connection = None
                 connection.close()
             raise
