@@ -59,7 +59,11 @@ class ExecutionWriter(ExecutionReader):
     ) -> None:
         super().__init__(database)
         self.owner = WorkerId(f"{socket.gethostname()}:{os.getpid()}:{secrets.token_hex(4)}")
-        self.heartbeat = None if lease_seconds is None else Heartbeat(database, self.owner, lease_seconds=lease_seconds)
+        self.heartbeat = (
+            None
+            if lease_seconds is None
+            else Heartbeat(database, self.owner, lease_seconds=lease_seconds, give_up_seconds=give_up_seconds)
+        )
         self._payload_limit_bytes = payload_limit_bytes
         self._live = Live(database)
         self._committer = Committer(database, on_commit=self._live.committed, give_up_seconds=give_up_seconds)

@@ -1,6 +1,5 @@
 import asyncio
 import threading
-import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -8,11 +7,12 @@ from typing import Any
 import pytest
 
 from ia_modules.database.manager import DatabaseManager
+from ia_modules.errors import DatabaseError
 from ia_modules.models import ExecutionId, ExecutionStatus, new_id
 from ia_modules.tracker.execution_tracker import ExecutionTracker
 from ia_modules.transitions import NewExecution, Transition
 from tests.unit.database.proxy import proxy_to
-from tests.unit.worker.queue import until
+from tests.unit.worker.queue import PATIENCE_SECONDS, until
 
 WORKERS = "SELECT worker_id, slots, note, lease_seconds, heartbeat_at, stopped_at FROM workers"
 
@@ -55,7 +55,9 @@ async def test_a_program_that_closes_only_its_database_leaves_no_worker_that_nev
     assert "heartbeat" not in [thread.name for thread in threading.enumerate()]
 
 
-def test_a_program_without_a_loop_of_its_own_at_the_end_leaves_none_either(database_url: str) -> None:
+def test_a_program_without_a_loop_of_its_own_at_the_end_leaves_none_either(tmp_path: Path) -> None:
+    """On SQLite: connections to PostgreSQL belong to the loop that made them, and must be closed in it."""
+    database_url = f"sqlite:///{tmp_path / 'ia.db'}"
     database = DatabaseManager(database_url)
 
     async def record() -> None:
@@ -91,24 +93,60 @@ def note_on_record(database_url: str) -> str:
         return thread.submit(ask).result()
 
 
-async def test_it_beats_while_the_event_loop_answers_and_not_while_it_hangs(
+async def test_it_beats_while_the_event_loop_hangs_and_tells_its_watch_for_how_long(
     database: DatabaseManager, database_url: str
 ) -> None:
-    async with ExecutionTracker(database, lease_seconds=0.5) as tracker:
-        assert tracker.heartbeat is not None
-        await tracker.heartbeat.begin()
-        (first,) = await workers(database)
-        tracker.heartbeat.note = "about to hang"
-        (row,) = await until(lambda: workers(database), lambda rows: rows[0]["note"] == "about to hang")
-        assert row["heartbeat_at"] > first["heartbeat_at"]
+    heard: list[float] = []
+    over_the_lease = threading.Event()
 
-        # The loop hangs for three leases. The thread may beat during the first one only. Nothing can be waited for: the
-        # hanging is what is tried, and a beat that must not come needs time in which it would have come.
-        time.sleep(1.0)  # noqa: ASYNC251 - the loop hangs
-        tracker.heartbeat.note = "for too long"
-        time.sleep(0.5)  # noqa: ASYNC251 - five times as long as the pause between two beats
-        assert note_on_record(database_url) == "about to hang"
-        await until(lambda: workers(database), lambda rows: rows[0]["note"] == "for too long")
+    async def watch(database: DatabaseManager, blocked_seconds: float) -> None:
+        heard.append(blocked_seconds)
+        if blocked_seconds > lease_seconds:
+            over_the_lease.set()
+
+    lease_seconds = 0.5
+    async with ExecutionTracker(database, lease_seconds=lease_seconds) as tracker:
+        assert tracker.heartbeat is not None
+        tracker.heartbeat.watch = watch
+        await tracker.heartbeat.begin()
+        assert over_the_lease.wait(PATIENCE_SECONDS)  # the loop hangs
+        tracker.heartbeat.note = "it lives"
+        while note_on_record(database_url) != "it lives":
+            assert heard[-1] < PATIENCE_SECONDS
+
+        async def latest() -> float:
+            return heard[-1]
+
+        await until(latest, lambda seconds: seconds == 0)
+
+
+async def test_who_cannot_be_put_on_record_as_alive_owns_nothing(database: DatabaseManager) -> None:
+    async with ExecutionTracker(database) as tracker:
+        pipeline_id = await tracker.register_pipeline("program", "A program")
+        await database.execute_async("ALTER TABLE workers RENAME TO elsewhere")
+        with pytest.raises(DatabaseError, match="workers"):
+            await tracker.start_execution(pipeline_id)
+        await database.execute_async("ALTER TABLE elsewhere RENAME TO workers")
+        assert (await tracker.list_executions()).items == []
+        execution_id = await tracker.start_execution(pipeline_id)
+        assert [row["worker_id"] for row in await workers(database)] == [tracker.owner]
+        await tracker.update_execution_status(execution_id, "completed")
+
+
+async def test_the_first_beat_is_tried_again_while_the_database_is_busy(
+    database: DatabaseManager, database_url: str
+) -> None:
+    async with (
+        DatabaseManager(database_url, busy_timeout_seconds=0.1) as impatient,
+        ExecutionTracker(impatient) as tracker,
+    ):
+        pipeline_id = await tracker.register_pipeline("program", "A program")
+        async with database.transaction() as handle:
+            lock = "UPDATE pipelines SET name = name" if database.dialect == "sqlite" else "LOCK TABLE workers"
+            await handle.execute(lock)
+            starting = asyncio.create_task(tracker.start_execution(pipeline_id))
+            await asyncio.sleep(0.3)  # longer than one try
+        await tracker.update_execution_status(await starting, "completed")
 
 
 async def test_a_database_in_memory_has_nobody_to_tell() -> None:
