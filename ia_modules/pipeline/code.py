@@ -16,6 +16,7 @@ import importlib.util
 import inspect
 import os
 import sys
+import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
@@ -31,6 +32,7 @@ from ia_modules.pipeline.core import Step
 from ia_modules.pipeline.document.conditions import FunctionCall
 from ia_modules.pipeline.document.definition import PipelineDefinition, StepDefinition
 from ia_modules.pipeline.document.graph import Graph
+from ia_modules.pipeline.module_locks import ModuleLocks
 from ia_modules.pipeline.routing import functions_asked
 from ia_modules.pipeline.versions import definition_of
 
@@ -39,6 +41,8 @@ MODULES_VARIABLE = "IA_MODULES_STEP_MODULES"
 
 ENTRY_POINT_GROUP = "ia_modules.steps"
 """Packages that offer steps declare their modules as entry points of this group."""
+
+_MODULE_LOCKS = ModuleLocks()
 
 StepFactory = Callable[[str, dict[str, Any]], Step]
 
@@ -95,9 +99,16 @@ class StepModules:
         except ImportError as error:
             beside = f" Nor is there a {module.replace('.', '/')}.py in {self._folder}." if self._folder else ""
             raise LookupError(f"module {module!r} cannot be imported: {error}.{beside}") from error
-        except (Exception, SystemExit) as error:  # user code: whatever it raises, it cannot be used
+        except BaseException as error:  # user code: whatever it raises, it cannot be used
+            if _is_ctrl_c(error):
+                raise
             found = f"module {module!r} cannot be loaded: {type(error).__name__}: {error}"
             raise LookupError(found) from error
+
+
+def _is_ctrl_c(error: BaseException) -> bool:
+    """Whether somebody wants the process to end; in any thread but the main one, the code itself has raised it."""
+    return isinstance(error, KeyboardInterrupt) and threading.current_thread() is threading.main_thread()
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,9 +141,10 @@ class LoadedPipeline:
             return None
         try:
             return factory(step.id, config)
-        except (Exception, SystemExit) as error:
-            said = f"{type(error).__name__}: {clean_text(error)}"
-            raise StepError(step.id, f"it could not be made: {said}") from error
+        except BaseException as error:
+            if _is_ctrl_c(error):
+                raise
+            raise StepError(step.id, f"it could not be made: {type(error).__name__}: {clean_text(error)}") from error
 
 
 def load_pipeline(
@@ -231,7 +243,7 @@ def _root_of(folder: Path) -> str:
     if root not in sys.modules:
         package = ModuleType(root)
         package.__path__ = []  # nothing is found in it but by the importer here
-        sys.modules[root] = package
+        sys.modules.setdefault(root, package)  # another thread may have been faster
     return root
 
 
@@ -242,9 +254,15 @@ def _load(folder: Path, module: str, path: Path) -> ModuleType:
     parent = sys.modules[root] if not around else _load(folder, around, _existing(folder, around))
     name = f"{root}.{module}"
     stamp = (path.stat().st_mtime_ns, path.stat().st_size)
-    known = sys.modules.get(name)
-    if known is not None and getattr(known, "__ia_stamp__", None) == stamp:
-        return known
+    with _MODULE_LOCKS.holding(name):
+        known = sys.modules.get(name)
+        if known is None or getattr(known, "__ia_stamp__", None) != stamp:
+            known = _execute(folder, module, path, name, stamp)
+            setattr(parent, own, known)
+    return known
+
+
+def _execute(folder: Path, module: str, path: Path, name: str, stamp: tuple[int, int]) -> ModuleType:
     inside = [str(path.parent)] if path.name == "__init__.py" else None
     spec = importlib.util.spec_from_file_location(name, path, submodule_search_locations=inside)
     if spec is None or spec.loader is None:
@@ -257,11 +275,10 @@ def _load(folder: Path, module: str, path: Path) -> ModuleType:
         spec.loader.exec_module(loaded)
     except BaseException as error:
         del sys.modules[name]
-        if isinstance(error, Exception | SystemExit):
-            found = f"module {module!r} ({path.name}) cannot be loaded: {type(error).__name__}: {error}"
-            raise LookupError(found) from error
-        raise
-    setattr(parent, own, loaded)
+        if _is_ctrl_c(error):
+            raise
+        found = f"module {module!r} ({path.name}) cannot be loaded: {type(error).__name__}: {error}"
+        raise LookupError(found) from error
     return loaded
 
 
