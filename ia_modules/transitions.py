@@ -60,7 +60,10 @@ class Failure:
 ENDED_EARLY = Failure(type="ExecutionEnded", message="The execution ended before this step did.")
 """Stands at a step that was still open when its execution ended; such a step is cancelled."""
 
-PROCESS_LOST = Failure(type="ProcessLost", message="The process that ran this attempt ended before it did.")
+PROCESS_LOST = Failure(
+    type="ProcessLost",
+    message="The process that ran this attempt is gone: it has ended, or was silent for longer than its lease.",
+)
 """Stands at an attempt that nobody runs any more; such a step is lost, and made again."""
 
 
@@ -209,12 +212,15 @@ class WakeUp:
 class Recovery:
     """What becomes of a stalled execution: ``pending`` for the next worker, or an end with its reason.
 
-    ``counted``: putting it back counts as a recovery; too many of them are a crash loop.
+    Attributes:
+        counted: putting it back counts as a recovery; too many of them are a crash loop.
+        lost: stands at the attempts that were still open.
     """
 
     status: ExecutionStatus
     failure: Failure | None = None
     counted: bool = False
+    lost: Failure = PROCESS_LOST
 
 
 OwnershipChange = Claim | TakeOver | RequestCancel | WakeUp | Recovery
@@ -367,7 +373,6 @@ class Closing:
         return replace(question, status="cancelled") if is_open else question
 
 
-_LOSE = Closing(status=StepStatus.LOST, failure=PROCESS_LOST, has_ended=False)
 _END = Closing(status=StepStatus.CANCELLED, failure=ENDED_EARLY, has_ended=True)
 
 
@@ -511,7 +516,8 @@ def _decide_ownership(
         case Recovery():
             _refuse_what_is_not_stalled(transition, before, is_owner_gone=known.is_owner_gone)
             after = _recovered(before, change)
-            closings, failure = (_LOSE,), change.failure
+            lost = Closing(status=StepStatus.LOST, failure=change.lost, has_ended=False)
+            closings, failure = (lost,), change.failure
     if after == before:
         return _nothing_new(before)
     return Decision(
@@ -768,7 +774,9 @@ def recovery_of(stalled: StalledExecution, *, recovery_limit: int, died: bool) -
         return Recovery(status=ExecutionStatus.CANCELLED)
     resume = f"ia-modules executions resume {stalled.execution_id}"
     if not stalled.managed:
-        message = f"The process that ran it ended before it did. Go on: {resume}"
+        message = (
+            f"The process that ran it is gone: it has ended, or was silent for longer than its lease. Go on: {resume}"
+        )
         return Recovery(status=ExecutionStatus.FAILED, failure=Failure(type="ProcessLost", message=message))
     if died and stalled.recoveries >= recovery_limit:
         message = (
@@ -777,3 +785,30 @@ def recovery_of(stalled: StalledExecution, *, recovery_limit: int, died: bool) -
         )
         return Recovery(status=ExecutionStatus.FAILED, failure=Failure(type="CrashLoop", message=message))
     return Recovery(status=ExecutionStatus.PENDING, counted=died)
+
+
+def recovery_from_blocked_loop(
+    stalled: StalledExecution, *, step_id: str | None, is_suspect: bool, blocked_seconds: float, recovery_limit: int
+) -> Recovery:
+    """What becomes of an execution whose worker lives, while the worker's event loop does not answer.
+
+    Args:
+        step_id: the step that blocks the loop; None: not known.
+        is_suspect: that step is, or may be, one of this execution; others only ran beside it.
+        recovery_limit: how often a suspect is put back before a step of it has completed.
+    """
+    why = f"The event loop of its worker did not answer for {blocked_seconds:.0f} s"
+    who = "which step blocked it is not known" if step_id is None else f"step {step_id!r} blocked it"
+    lost = Failure(type="EventLoopBlocked", message=f"{why}: {who}.")
+    if stalled.cancel_requested:
+        return Recovery(status=ExecutionStatus.CANCELLED, lost=lost)
+    if is_suspect and stalled.recoveries >= recovery_limit:
+        message = (
+            f"{why}: {who}. It was taken over {stalled.recoveries + 1} times, and no step completed in between. "
+            "A plain def runs in a thread of its own and blocks nothing. When that is repaired, go on: "
+            f"ia-modules executions resume {stalled.execution_id}"
+        )
+        return Recovery(
+            status=ExecutionStatus.FAILED, failure=Failure(type="EventLoopBlocked", message=message), lost=lost
+        )
+    return Recovery(status=ExecutionStatus.PENDING, counted=is_suspect, lost=lost)

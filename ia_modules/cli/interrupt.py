@@ -4,6 +4,7 @@ import asyncio
 import os
 import signal
 import sys
+import threading
 import time
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
@@ -21,8 +22,12 @@ _saved: list[Any] | None = None
 
 
 @contextmanager
-def interrupted_by(stop: Callable[[], object]) -> Generator[None]:
-    """Call this on Ctrl-C or SIGTERM, in the loop; the second time the process ends, whatever the loop does."""
+def interrupted_by(stop: Callable[[], object], *, ends_within_seconds: float | None = None) -> Generator[None]:
+    """Call this on Ctrl-C or SIGTERM, in the loop; the second time the process ends, whatever the loop does.
+
+    Args:
+        ends_within_seconds: the process also ends so long after the first time, should it still be there.
+    """
     loop = asyncio.get_running_loop()
     first: float | None = None
 
@@ -32,6 +37,10 @@ def interrupted_by(stop: Callable[[], object]) -> Generator[None]:
         if first is None:
             first = time.monotonic()
             loop.call_soon_threadsafe(stop)
+            if ends_within_seconds is not None:
+                limit = threading.Timer(ends_within_seconds, end_at_once, (1,))
+                limit.daemon = True
+                limit.start()
         elif time.monotonic() - first > _SAME_SIGNAL_SECONDS:
             end_at_once(1)
 

@@ -16,7 +16,7 @@ from ia_modules.pipeline.document.definition import ErrorHandling, StepDefinitio
 from ia_modules.pipeline.document.human_input import HUMAN_INPUT_REQUIRED, HumanInput, is_question, question
 from ia_modules.pipeline.document.retry import retry_delay, should_retry
 from ia_modules.pipeline.document.scope import Scope
-from ia_modules.pipeline.executor import StepExecutor
+from ia_modules.pipeline.executor import StepExecutor, current_step
 from ia_modules.pipeline.inputs import StepInput, check_result, step_config, step_input
 from ia_modules.pipeline.results import result_of, step_error_result
 from ia_modules.pipeline.routing import functions_asked
@@ -107,6 +107,7 @@ async def make_attempt(work: Work, pipeline: LoadedPipeline, executor: StepExecu
     Raises:
         asyncio.CancelledError: the attempt was stopped; everything else is an outcome.
     """
+    current_step.set(work.step)
     outcome = await _run(work, executor, draw=draw)
     if outcome.result is None or outcome.question is not None:
         return outcome

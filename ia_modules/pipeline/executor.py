@@ -10,9 +10,11 @@ import inspect
 import logging
 from collections.abc import Callable
 from contextlib import suppress
+from contextvars import ContextVar
 from typing import Any, Protocol
 
 from ia_modules.errors import StepAbandoned, StepExited, StepTimeout
+from ia_modules.pipeline.core import Step
 from ia_modules.tasks import in_thread
 
 logger = logging.getLogger("ia_modules.pipeline")
@@ -21,12 +23,20 @@ STOP_SECONDS = 2.0
 """How long a cancelled step may take to tidy up; then it is abandoned: it is never waited for again."""
 
 
+current_step: ContextVar[Step | None] = ContextVar("current_step", default=None)
+"""The step whose attempt is made in this context."""
+
+
 class StepExecutor(Protocol):
     """Where attempts run: in this process, or some day on a cluster."""
 
     @property
     def problem(self) -> str | None:
         """What keeps it from running attempts at the moment, in words; None = nothing."""
+        ...
+
+    def running_on(self, loop: asyncio.AbstractEventLoop) -> Step | None:
+        """The step whose code an event loop runs at this moment; None: none, or it is not known. From any thread."""
         ...
 
     async def execute(self, step_id: str, call: Callable[..., Any], *args: Any, timeout_seconds: float | None) -> Any:
@@ -48,6 +58,7 @@ class LocalExecutor:
     def __init__(self, *, threads: int = 64) -> None:
         """``threads``: how many plain functions run at the same time, abandoned ones included; further ones wait."""
         self._threads, self._places = threads, asyncio.Semaphore(threads)
+        self._steps: dict[asyncio.Task[Any], Step | None] = {}
         self._left_tasks: set[asyncio.Task[Any]] = set()
         self._left_threads: dict[object, str] = {}
 
@@ -63,6 +74,10 @@ class LocalExecutor:
             return None
         held = f"All {self._threads} threads for plain functions are held by steps that did not stop"
         return f"{held}: {self._names()}. Others wait until one of them ends; start this process anew."
+
+    def running_on(self, loop: asyncio.AbstractEventLoop) -> Step | None:
+        task = asyncio.current_task(loop)
+        return None if task is None else self._steps.get(task)
 
     async def execute(self, step_id: str, call: Callable[..., Any], *args: Any, timeout_seconds: float | None) -> Any:
         if inspect.iscoroutinefunction(call) or inspect.iscoroutinefunction(getattr(call, "__call__", None)):  # noqa: B004
@@ -81,6 +96,8 @@ class LocalExecutor:
                 raise StepExited(step_id, _reason(left)) from left
 
         task = asyncio.create_task(guarded(), name=f"step:{step_id}")
+        self._steps[task] = current_step.get()
+        task.add_done_callback(self._steps.pop)
         try:
             await asyncio.wait([task], timeout=timeout_seconds)
         except asyncio.CancelledError:

@@ -8,6 +8,7 @@ there; nothing of an execution is kept in memory. It is the journal of the runne
             step.output = {"rows": 3}
 """
 
+import asyncio
 import os
 from collections.abc import AsyncGenerator
 from types import TracebackType
@@ -43,6 +44,8 @@ from ia_modules.tracker.registration import Registration, register
 from ia_modules.tracker.writer import ExecutionWriter
 from ia_modules.transitions import Answer, RequestCancel, TakeOver, Transition
 
+_CLOSE_SECONDS = 2.0  # for the last answers to arrive
+
 
 class ExecutionTracker(ExecutionWriter):
     """Every execution and step on record. One per process is enough; use it from the tasks of one event loop."""
@@ -70,6 +73,7 @@ class ExecutionTracker(ExecutionWriter):
             give_up_seconds=give_up_seconds,
             lease_seconds=lease_seconds,
         )
+        self._give_up_seconds = give_up_seconds
         self.ownership = Ownership(database, self.owner, on_commit=self._live.committed)
         self._cancellations = Cancellations(database, self.owner)
 
@@ -82,8 +86,15 @@ class ExecutionTracker(ExecutionWriter):
         await self.close()
 
     async def close(self) -> None:
-        """Finish what is being written; tell other processes of it."""
-        await self._committer.close()
+        """Finish what is being written; tell other processes of it.
+
+        What a database that does not answer has not taken when its writers give up is left.
+        """
+        writing = asyncio.create_task(self._committer.close())
+        await asyncio.wait([writing], timeout=self._give_up_seconds + _CLOSE_SECONDS)
+        if writing.done():
+            writing.result()
+        writing.cancel()
         await self._cancellations.close()
         if self.heartbeat is not None:
             await self.heartbeat.end()
@@ -180,6 +191,8 @@ class ExecutionTracker(ExecutionWriter):
             await self._show_life()
         change = TakeOver(reopen=reopen)
         taken = await self._committer.record(Transition(execution_id=execution_id, writer=writer, ownership=change))
+        if writer == self.owner:
+            self.ownership.held.add(taken.lease)
         return taken.lease
 
     async def request_cancel(self, execution_id: ExecutionId) -> ExecutionStatus:

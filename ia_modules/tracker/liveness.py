@@ -1,10 +1,15 @@
-"""Whether a process that owns executions still lives: judged from its heartbeat row alone, by the database's clock."""
+"""Whether a process that owns executions still lives: judged from its heartbeat row alone.
 
+By the database's clock it is gone when its last heartbeat is older than its lease. That clock may be set back, and then
+a dead process would live for as long: so whoever looks again and again also goes by a clock of its own.
+"""
+
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
 
-from ia_modules.models import Record
+from ia_modules.models import Record, WorkerId
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,3 +46,33 @@ class Liveness(Record):
         if self.stopped_at is not None:
             return "stopped"
         return "alive" if self.last_heard_seconds <= self.lease_seconds else "silent"
+
+
+@dataclass(frozen=True, slots=True)
+class Beat:
+    """The last heartbeat of a process; ``heartbeat_at`` as the database gave it, only to be compared."""
+
+    worker_id: WorkerId
+    heartbeat_at: object
+    lease_seconds: float
+
+
+class BeatWatch:
+    """Remembers heartbeats, and since when they have not moved on a clock that only rises."""
+
+    def __init__(self) -> None:
+        self._seen: dict[Beat, float] = {}
+
+    def look(self, beats: Iterable[Beat], *, now: float) -> list[Beat]:
+        """Those that have not moved for longer than their lease and a fifth of it.
+
+        Args:
+            beats: of all processes that are of interest; others are forgotten.
+            now: seconds on the rising clock.
+        """
+        self._seen = {beat: self._seen.get(beat, now) for beat in beats}
+        return [beat for beat, since in self._seen.items() if now - since > 1.2 * beat.lease_seconds]
+
+    def forget(self) -> None:
+        """Begin anew: nobody could write for a while."""
+        self._seen.clear()

@@ -9,20 +9,27 @@ from collections.abc import Callable, Iterable
 import orjson
 
 from ia_modules.database.manager import DatabaseManager, Script, Statement
-from ia_modules.models import ClaimedExecution, ExecutionId, StalledExecution
+from ia_modules.models import ClaimedExecution, ExecutionId, Lease, StalledExecution
 from ia_modules.tracker.batch import write_batch
+from ia_modules.tracker.liveness import Beat
 from ia_modules.transitions import Recorded, Recovery, Transition, WakeUp
 
 _AT_ONCE = 100
 
 
 class Ownership:
-    """What one owner claims and recovers. Every method is a transaction or a few; any may raise DatabaseError."""
+    """What one owner claims and recovers. Every method is a transaction or a few; any may raise DatabaseError.
+
+    Attributes:
+        held: leases that something in this process runs under: what was claimed and what was taken over. Who runs a
+            claim takes it out at the end; what is this owner's on record and not in here was left behind.
+    """
 
     def __init__(
         self, database: DatabaseManager, owner: str, *, on_commit: Callable[[Iterable[ExecutionId]], None]
     ) -> None:
         self._database, self._owner, self._on_commit = database, owner, on_commit
+        self.held: set[Lease] = set()
 
     async def claim(self, limit: int, *, unusable: Iterable[str] = ()) -> list[ClaimedExecution]:
         """Take up to ``limit`` pending executions, the most urgent and oldest first.
@@ -39,6 +46,7 @@ class Ownership:
             return [ClaimedExecution.from_row(row) for row in (yield Statement(query("claim"), [params]))]
 
         claimed = await self._database.run(take())
+        self.held.update(claim.lease for claim in claimed)
         self._on_commit(claim.execution_id for claim in claimed)
         return claimed
 
@@ -63,6 +71,16 @@ class Ownership:
         for row in rows:
             execution_id = ExecutionId(row["execution_id"])
             await self._write(Transition(execution_id=execution_id, writer=self._owner, ownership=WakeUp()))
+
+    async def beats(self) -> list[Beat]:
+        """The last heartbeats of the other owners that live by the database's clock."""
+        rows = await self._database.fetch_all_async(self._database.query("beats"), {"asker": self._owner})
+        return [Beat(row["worker_id"], row["heartbeat_at"], row["lease_seconds"]) for row in rows]
+
+    async def declare_gone(self, beat: Beat) -> bool:
+        """Put an owner on record as gone unless it was heard since; False when it was. A beat of its own undoes it."""
+        params = {"worker_id": beat.worker_id, "heartbeat_at": beat.heartbeat_at}
+        return await self._database.execute_async(self._database.query("declare_gone"), params) > 0
 
     async def forget_the_dead(self) -> None:
         """Delete the rows of owners that ended days ago."""

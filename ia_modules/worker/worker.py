@@ -10,6 +10,7 @@ import asyncio
 import logging
 from collections.abc import Callable
 from contextlib import aclosing, suppress
+from functools import partial
 from types import TracebackType
 from typing import Self
 
@@ -25,20 +26,25 @@ from ia_modules.errors import (
 )
 from ia_modules.models import ClaimedExecution, ExecutionRecord, ExecutionStatus, Lease, LogLevel, new_id
 from ia_modules.payload import clean_text
-from ia_modules.pipeline.code import LoadedPipeline, allowed_modules, load_version
+from ia_modules.pipeline.code import LoadedPipeline, allowed_modules
 from ia_modules.pipeline.executor import LocalExecutor, StepExecutor
 from ia_modules.pipeline.runner import TRACKER_SERVICE, Runner
 from ia_modules.pipeline.services import ServiceRegistry
 from ia_modules.tasks import background, set_within
 from ia_modules.tracker.execution_tracker import ExecutionTracker
 from ia_modules.tracker.heartbeat import BEATS_PER_LEASE
+from ia_modules.tracker.liveness import BeatWatch
 from ia_modules.transitions import ExecutionUpdate, Failure, LogLine, Transition, recovery_of
+from ia_modules.worker.blocked_loop import BlockedLoop
+from ia_modules.worker.loading import VersionLoader
 from ia_modules.worker.unusable import UnusableVersions
 
 logger = logging.getLogger("ia_modules.worker")
 
 _LOOK_AT_MOST_EVERY_SECONDS = 0.02
 _FORGET_EVERY_SECONDS = 3600.0
+_BLOCKED_LIMIT_LEASES = 10
+_STOP_SECONDS = 5.0  # for each step of draining beyond the grace period
 
 
 class Worker:
@@ -56,6 +62,8 @@ class Worker:
         grace_seconds: float = 10.0,
         poll_seconds: float = 1.0,
         recovery_limit: int = 5,
+        blocked_limit_seconds: float | None = None,
+        load_limit_seconds: float = 60.0,
         tell: Callable[[str], None] = logger.info,
     ) -> None:
         """Work for the queue of a database.
@@ -68,23 +76,30 @@ class Worker:
             grace_seconds: how long what runs may go on when the worker is stopped.
             poll_seconds: how often to look without being told; only a wake-up that got lost needs it.
             recovery_limit: how often an execution may lose its worker before a step of it has completed.
-            tell: is given a line for people when an execution begins or ends here.
+            blocked_limit_seconds: how long a step may block the event loop before what runs here is given to others;
+                None = ten leases.
+            load_limit_seconds: how long the code of a version may take to load before it is left to others.
+            tell: is given a line for people when an execution begins or ends here; called from any thread.
         """
         assert tracker.heartbeat is not None, "a worker without signs of life could never be taken over"
         self._problem: str | None = None
         self._database, self._tracker, self._heartbeat = database, tracker, tracker.heartbeat
         self._slots, self._grace_seconds, self._poll_seconds = slots, grace_seconds, poll_seconds
         self._recovery_limit, self._tell = recovery_limit, tell
-        self._allowed = allowed_modules() if allowed is None else allowed
+        self._blocked_limit_seconds = blocked_limit_seconds or _BLOCKED_LIMIT_LEASES * self._heartbeat.lease_seconds
+        self._loader = VersionLoader(
+            allowed=allowed_modules() if allowed is None else allowed, limit_seconds=load_limit_seconds
+        )
         self._executor = executor or LocalExecutor()
         services = services or ServiceRegistry({TRACKER_SERVICE: tracker})
         self._runner = Runner(tracker, services=services, executor=self._executor)
         self._running: dict[Lease, asyncio.Task[None]] = {}  # a lost one may end while the execution is claimed anew
         self._strange: set[Lease] = set()
+        self._left: set[Lease] = set()
         self._crashed: set[Lease] = set()  # the worker itself failed while it ran them
         self._look = asyncio.Event()
         self._spares_others_until = 0.0  # the database was away: who was silent meanwhile may live, and soon says so
-        self._one_at_a_time = asyncio.Lock()  # importing modules is not for two at once
+        self._beats = BeatWatch()
         self._unusable = UnusableVersions(clock=lambda: asyncio.get_running_loop().time())
         self._working: asyncio.Task[None] | None = None
 
@@ -100,14 +115,24 @@ class Worker:
     @property
     def problem(self) -> str | None:
         """What keeps it from working at the moment, in words; None = nothing."""
-        if self._working is None or self._working.done():
+        if self._working is None:
             return "The worker is stopped."
-        return self._problem
+        return self._problem or self._heartbeat.problem or self._executor.problem
 
     async def __aenter__(self) -> Self:
         self._heartbeat.slots = self._slots
-        await self._heartbeat.begin()
-        self._working = background(self._work(), "worker")
+        self._heartbeat.start()
+        self._heartbeat.watch = BlockedLoop(
+            self.worker_id,
+            self._executor,
+            lambda: list(self._running),
+            loop=asyncio.get_running_loop(),
+            warn_seconds=self._heartbeat.lease_seconds,
+            limit_seconds=self._blocked_limit_seconds,
+            recovery_limit=self._recovery_limit,
+            tell=self._tell,
+        ).watch
+        self._begin_work()
         return self
 
     async def __aexit__(
@@ -116,12 +141,16 @@ class Worker:
         await self.drain()
 
     async def drain(self) -> None:
-        """Claim nothing more, let what runs end within the grace period, and hand the rest back."""
-        if self._working is None:
+        """Claim nothing more, let what runs end within the grace period, and hand the rest back.
+
+        Nothing here waits for ever: what does not stop in time, or cannot be handed back because the database does not
+        answer, is left, and is taken over when this worker has been silent for its lease.
+        """
+        working, self._working = self._working, None
+        if working is None:
             return
-        self._working.cancel()
-        await asyncio.gather(self._working, return_exceptions=True)
-        self._working = None
+        working.cancel()
+        await asyncio.wait([working], timeout=_STOP_SECONDS)
         left = list(self._running.values())
         try:
             if left:
@@ -130,11 +159,26 @@ class Worker:
             for task in left:
                 task.cancel()
             if left:
-                await asyncio.wait(left)
-        with suppress(DatabaseError):  # then it is silent, and is taken over a little later
-            await self._hand_back_the_rest()
+                await asyncio.wait(left, timeout=_STOP_SECONDS)
+            self._heartbeat.watch = None
+        with suppress(DatabaseError, TimeoutError):
+            async with asyncio.timeout(_STOP_SECONDS):
+                await self._hand_back_the_rest()
 
     # The loop
+
+    def _begin_work(self) -> None:
+        self._working = background(self._work(), "worker", on_failure=self._work_again_later)
+
+    def _work_again_later(self, error: BaseException) -> None:
+        """A mistake in here must not leave a process that seems to work."""
+        self._note_problem(f"Its loop failed, and begins anew: {error!r}")
+
+        def begin() -> None:
+            if self._working is not None:
+                self._begin_work()
+
+        asyncio.get_running_loop().call_later(self._poll_seconds, begin)
 
     async def _work(self) -> None:
         listening = background(self._listen(), "worker:listener")
@@ -162,8 +206,11 @@ class Worker:
                     self._note_problem(str(error))
                     is_on_record = False
                     self._spares_others_until = asyncio.get_running_loop().time() + self._heartbeat.lease_seconds
+                    self._beats.forget()
                 await asyncio.sleep(_LOOK_AT_MOST_EVERY_SECONDS)
                 await set_within(every_seconds, self._look)
+                if listening.done():
+                    listening = background(self._listen(), "worker:listener")
         finally:
             listening.cancel()
             await asyncio.gather(listening, return_exceptions=True)
@@ -181,9 +228,10 @@ class Worker:
             for lease, running in self._running.items():
                 if lease.execution_id == claim.execution_id:  # it was lost, and comes back before that was noticed
                     running.cancel()
-            task = background(self._run(claim), f"run:{claim.execution_id}")
+            crashed = partial(self._note_crash, claim.lease)
+            task = background(self._run(claim), f"run:{claim.execution_id}", on_failure=crashed)
             self._running[claim.lease] = task
-            task.add_done_callback(lambda task, claim=claim: self._ended(claim, task))
+            task.add_done_callback(lambda task, lease=claim.lease: self._ended(lease))
 
     async def _recover(self) -> None:
         """Put back what nobody runs any more, here or elsewhere; drop what somebody else has taken."""
@@ -193,21 +241,34 @@ class Worker:
         for lease in strange & self._strange:  # the first time it may just be ending
             self._running[lease].cancel()
         self._strange = strange
-        left = [(owned[lease], "was left by this process") for lease in owned.keys() - self._running.keys()]
+        left = owned.keys() - ownership.held
+        abandoned = [(owned[lease], "was left by this process") for lease in left & self._left]  # or just beginning
+        self._left = left
         if asyncio.get_running_loop().time() >= self._spares_others_until:
+            await self._declare_gone_who_does_not_beat()
             why = "was left by its process, which has ended or been silent for longer than its lease"
-            left += [(stalled, why) for stalled in await ownership.stalled()]
-        for stalled, why in left:
+            abandoned += [(stalled, why) for stalled in await ownership.stalled()]
+        for stalled, why in abandoned:
             died = stalled.lease not in owned or stalled.lease in self._crashed
             recovery = recovery_of(stalled, recovery_limit=self._recovery_limit, died=died)
             if await ownership.recover(stalled, recovery):
                 self._crashed.discard(stalled.lease)
                 self._tell(f"{stalled.execution_id} {why}: {recovery.status}")
 
+    async def _declare_gone_who_does_not_beat(self) -> None:
+        """By the database's clock they live: their last heartbeat lies ahead of it, or was written by hand."""
+        beats = await self._tracker.ownership.beats()
+        for beat in self._beats.look(beats, now=asyncio.get_running_loop().time()):
+            if await self._tracker.ownership.declare_gone(beat):
+                self._tell(f"{beat.worker_id} has not been heard for longer than its lease: it counts as gone")
+
     async def _hand_back_the_rest(self) -> None:
-        for owned in await self._tracker.ownership.owned():
-            recovery = recovery_of(owned, recovery_limit=self._recovery_limit, died=False)
-            await self._tracker.ownership.recover(owned, recovery)
+        """What this worker still runs, and what nobody in this process does."""
+        ownership = self._tracker.ownership
+        for owned in await ownership.owned():
+            if owned.lease in self._running or owned.lease not in ownership.held:
+                recovery = recovery_of(owned, recovery_limit=self._recovery_limit, died=False)
+                await ownership.recover(owned, recovery)
 
     def _note_problem(self, problem: str) -> None:
         if problem != self._problem:
@@ -217,11 +278,30 @@ class Worker:
     # One execution
 
     async def _run(self, claim: ClaimedExecution) -> None:
+        """Bring it to its end, and say how that went. What did not end well is on record, or goes to another worker."""
+        named = f"{claim.execution_id} {claim.pipeline_name}"
+        try:
+            await self._load_and_run(claim)
+        except asyncio.CancelledError:
+            self._tell(f"{named} stops here: whoever claims it goes on")
+            raise
+        except ExecutionCancelled:
+            self._tell(f"{named}: cancelled")
+        except LeaseLost:
+            self._tell(f"{named} is not this worker's any more: dropped")
+        except StepConflict as error:
+            self._tell(f"{named} failed: {error}")
+        except (TrackerError, DatabaseError) as error:
+            self._tell(f"{named} could not go on here: {error}")
+        except IAModulesError as error:
+            self._tell(f"{named} failed: {error}")
+
+    async def _load_and_run(self, claim: ClaimedExecution) -> None:
         record = await self._tracker.get_execution(claim.execution_id)
         if record is None:
             return  # deleted meanwhile
         try:
-            pipeline = await self._load(claim)
+            pipeline = await self._load_unless_cancelled(claim)
         except PipelineDefinitionError as wrong:
             await self._leave_to_others(claim, clean_text(wrong))
             return
@@ -231,6 +311,24 @@ class Worker:
             return
         self._tell(f"{claim.execution_id} {claim.pipeline_name} begins")
         await self._to_end(pipeline, record, claim)
+
+    async def _load_unless_cancelled(self, claim: ClaimedExecution) -> LoadedPipeline | None:
+        """As :meth:`_load`.
+
+        Raises:
+            ExecutionCancelled: somebody asked for that meanwhile; it is on record.
+        """
+        loading = asyncio.create_task(self._load(claim))
+        cancellation = asyncio.create_task(self._tracker.cancellation(claim.execution_id))
+        try:
+            await asyncio.wait([loading, cancellation], return_when=asyncio.FIRST_COMPLETED)
+            if loading.done():
+                return loading.result()
+        finally:
+            loading.cancel()
+            cancellation.cancel()
+        await self._record(claim, ExecutionUpdate(status=ExecutionStatus.CANCELLED))
+        raise ExecutionCancelled(claim.execution_id)
 
     async def _to_end(self, pipeline: LoadedPipeline, record: ExecutionRecord, claim: ClaimedExecution) -> None:
         began = asyncio.get_running_loop().time()
@@ -249,8 +347,7 @@ class Worker:
             stored = await self._tracker.get_pipeline_version(claim.pipeline_id, claim.pipeline_version)
         if stored is None:
             return None
-        async with self._one_at_a_time:
-            loaded = await asyncio.to_thread(load_version, stored, allowed=self._allowed)
+        loaded = await self._loader.load(stored)
         self._unusable.discard(claim.version_key)
         if self._heartbeat.note is not None and not self._unusable:
             self._heartbeat.note = None
@@ -274,26 +371,10 @@ class Worker:
     async def _record(self, claim: ClaimedExecution, change: ExecutionUpdate, *logs: LogLine) -> None:
         await self._tracker.record(Transition(lease=claim.lease, writer=self.worker_id, change=change, logs=logs))
 
-    def _ended(self, claim: ClaimedExecution, task: asyncio.Task[None]) -> None:
-        """Say how a task ended that did not end well. The records have it, or another worker will."""
-        self._running.pop(claim.lease, None)
+    def _note_crash(self, lease: Lease, error: BaseException) -> None:
+        self._crashed.add(lease)
+
+    def _ended(self, lease: Lease) -> None:
+        self._running.pop(lease, None)
+        self._tracker.ownership.held.discard(lease)
         self._look.set()
-        error = None if task.cancelled() else task.exception()
-        match error:
-            case None if task.cancelled():
-                self._tell(f"{claim.execution_id} {claim.pipeline_name} stops here: whoever claims it goes on")
-            case None:
-                pass  # said already
-            case StepConflict():
-                self._tell(f"{claim.execution_id} {claim.pipeline_name} failed: {error}")
-            case ExecutionCancelled():
-                self._tell(f"{claim.execution_id} {claim.pipeline_name}: cancelled")
-            case LeaseLost():
-                self._tell(f"{claim.execution_id} {claim.pipeline_name} is not this worker's any more: dropped")
-            case TrackerError() | DatabaseError():
-                self._tell(f"{claim.execution_id} {claim.pipeline_name} could not go on here: {error}")
-            case IAModulesError():
-                self._tell(f"{claim.execution_id} {claim.pipeline_name} failed: {error}")
-            case _:
-                self._crashed.add(claim.lease)
-                logger.error("Execution %s failed in the worker itself", claim.execution_id, exc_info=error)

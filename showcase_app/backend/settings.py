@@ -68,6 +68,9 @@ class Settings:
         slots: how many executions the server itself runs at once; 0 = other workers run them.
         lease_seconds: how long the server may be silent before what it runs is taken over.
         grace_seconds: how long what runs may go on when the server stops; then it is handed back.
+        blocked_limit_seconds: how long a step may block the event loop before what runs is given to others; None = ten
+            leases.
+        load_limit_seconds: how long the code of a pipeline may take to load before it is left to others.
         pipeline_folders: their pipeline files are registered when the server starts.
 
     Raises:
@@ -83,6 +86,8 @@ class Settings:
     slots: int = 4
     lease_seconds: float = 15.0
     grace_seconds: float = 10.0
+    blocked_limit_seconds: float | None = None
+    load_limit_seconds: float = 60.0
     pipeline_folders: tuple[Path, ...] = ()
 
     def __post_init__(self) -> None:

@@ -162,19 +162,41 @@ async def test_a_frozen_worker_loses_what_it_ran_and_writes_nothing_when_it_wake
     ]
 
 
-async def test_a_worker_whose_event_loop_hangs_loses_what_it_ran(
+async def test_a_worker_whose_event_loop_hangs_says_so_on_record_and_loses_what_it_ran_only_after_a_limit(
+    database_url: str, tracker: ExecutionTracker, tmp_path: Path
+) -> None:
+    place = Place(tmp_path, {"id": "one", "class": "Hang", "module": "steps"})
+    (execution_id,) = await queue(tracker, place, 1)
+    with worker(database_url, "--blocked-limit-seconds", "4") as hung:
+        lines_until(hung, lambda line: "begins" in line)
+        with worker(database_url, "--blocked-limit-seconds", "1000") as heir:
+            lines_until(hung, lambda line: f"{execution_id} is taken from here" in line)
+            lines_until(heir, lambda line: "begins" in line)
+            place.open()
+            record = await until_status(tracker, execution_id, COMPLETED)
+            stop(heir)
+        stop(hung)
+    lost, completed = await tracker.get_execution_steps(execution_id)
+    assert (lost.status, lost.error_type, completed.worker) == (StepStatus.LOST, "EventLoopBlocked", record.owner)
+    line = (await tracker.changes(execution_id)).logs[0]
+    assert line.message.startswith("Step 'one' blocks the event loop of its worker")
+    assert line.step_execution_id == lost.step_execution_id
+
+
+async def test_a_worker_whose_event_loop_hangs_keeps_its_result_within_the_limit(
     database_url: str, tracker: ExecutionTracker, tmp_path: Path
 ) -> None:
     place = Place(tmp_path, {"id": "one", "class": "Hang", "module": "steps"})
     (execution_id,) = await queue(tracker, place, 1)
     with worker(database_url) as hung:
         lines_until(hung, lambda line: "begins" in line)
-        with worker(database_url) as heir:
-            lines_until(heir, lambda line: "silent for longer than its lease: pending" in line)
+        with worker(database_url) as other:
+            lines_until(hung, lambda line: "blocks the event loop of its worker" in line)  # for longer than its lease
             place.open()
-            await until_status(tracker, execution_id, COMPLETED)
-            stop(heir)
+            record = await until_status(tracker, execution_id, COMPLETED)
+            stop(other)
         stop(hung)
+    assert (record.epoch, record.recoveries) == (1, 0)
 
 
 async def test_a_program_that_is_killed_is_found_to_be_lost(

@@ -11,7 +11,15 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from ia_modules.cli.commands.worker import DEFAULT_GRACE_SECONDS, DEFAULT_LEASE_SECONDS, Grace, Lease
+from ia_modules.cli.commands.worker import (
+    DEFAULT_GRACE_SECONDS,
+    DEFAULT_LEASE_SECONDS,
+    DEFAULT_LOAD_LIMIT_SECONDS,
+    BlockedLimit,
+    Grace,
+    Lease,
+    LoadLimit,
+)
 from ia_modules.cli.options.database import DEFAULT_DATABASE, Database
 from ia_modules.cli.output.terminal import fail, run
 from ia_modules.database.manager import DatabaseManager
@@ -34,6 +42,8 @@ def serve(
     ] = 4,
     lease_seconds: Lease = DEFAULT_LEASE_SECONDS,
     grace_seconds: Grace = DEFAULT_GRACE_SECONDS,
+    blocked_limit_seconds: BlockedLimit = None,
+    load_limit_seconds: LoadLimit = DEFAULT_LOAD_LIMIT_SECONDS,
     pipelines: Annotated[
         list[Path] | None,
         typer.Option(metavar="FOLDER", help="Register the pipeline files in it and one level below; may be repeated."),
@@ -64,6 +74,8 @@ def serve(
             slots=slots,
             lease_seconds=lease_seconds,
             grace_seconds=grace_seconds,
+            blocked_limit_seconds=blocked_limit_seconds,
+            load_limit_seconds=load_limit_seconds,
             pipeline_folders=tuple(pipelines or ()),
             keys=parse_keys(os.environ.get("IA_MODULES_API_KEYS", "")),
             hosts=parse_hosts(os.environ.get("IA_MODULES_HOSTS", "")),

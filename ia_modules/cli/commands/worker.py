@@ -1,7 +1,7 @@
 """``ia-modules worker``: runs queued executions, without a server."""
 
 import asyncio
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -11,15 +11,28 @@ from ia_modules.cli.output.terminal import one_line, run
 from ia_modules.database.manager import DatabaseManager
 from ia_modules.pipeline.executor import LocalExecutor
 from ia_modules.tracker.execution_tracker import ExecutionTracker
+from ia_modules.worker.opening import open_when_reachable
 from ia_modules.worker.worker import Worker
 
-DEFAULT_LEASE_SECONDS, DEFAULT_GRACE_SECONDS = 15.0, 10.0
+DEFAULT_LEASE_SECONDS, DEFAULT_GRACE_SECONDS, DEFAULT_LOAD_LIMIT_SECONDS = 15.0, 10.0, 60.0
+_END_SECONDS = 15.0  # after the grace period, whatever the database and the steps do
 
 Lease = Annotated[
     float,
     typer.Option(min=0.5, help="After so long without a heartbeat it counts as dead, and others take over."),
 ]
 Grace = Annotated[float, typer.Option(min=0, help="How long running executions may go on after a stop signal.")]
+BlockedLimit = Annotated[
+    float | None,
+    typer.Option(
+        min=0.5,
+        show_default="ten leases",
+        help="How long a step may block the event loop before running executions go to other workers.",
+    ),
+]
+LoadLimit = Annotated[
+    float, typer.Option(min=0.5, help="How long the code of a pipeline may take to load before it is left to others.")
+]
 
 EXAMPLE = "Example: ia-modules worker --slots 8 --db postgresql://me@localhost/ia"
 
@@ -28,6 +41,8 @@ def worker(
     slots: Annotated[int, typer.Option(min=1, max=1000, help="How many executions run at once.")] = 4,
     lease_seconds: Lease = DEFAULT_LEASE_SECONDS,
     grace_seconds: Grace = DEFAULT_GRACE_SECONDS,
+    blocked_limit_seconds: BlockedLimit = None,
+    load_limit_seconds: LoadLimit = DEFAULT_LOAD_LIMIT_SECONDS,
     database_url: Database = DEFAULT_DATABASE,
 ) -> None:
     """Run queued executions until Ctrl-C or SIGTERM; those that have not ended by then are handed to other workers.
@@ -35,29 +50,53 @@ def worker(
     A second Ctrl-C ends it at once; others take over what it leaves when its lease is over.
     """
     executor = LocalExecutor()
-    run(_work(database_url, executor, slots=slots, lease_seconds=lease_seconds, grace_seconds=grace_seconds))
+    options: dict[str, Any] = {
+        "slots": slots,
+        "grace_seconds": grace_seconds,
+        "blocked_limit_seconds": blocked_limit_seconds,
+        "load_limit_seconds": load_limit_seconds,
+    }
+    run(_work(database_url, executor, lease_seconds=lease_seconds, grace_seconds=grace_seconds, options=options))
 
 
 async def _work(
-    database_url: str, executor: LocalExecutor, *, slots: int, lease_seconds: float, grace_seconds: float
+    database_url: str, executor: LocalExecutor, *, lease_seconds: float, grace_seconds: float, options: dict[str, Any]
 ) -> None:
-    async with (
-        DatabaseManager(database_url) as database,
-        ExecutionTracker(database, lease_seconds=lease_seconds) as tracker,
-    ):
-        stop = asyncio.Event()
+    stop = asyncio.Event()
 
-        def stopped() -> None:
-            _tell(f"Stopping: executions may end within {grace_seconds:g} s. Once more ends this process at once.")
-            stop.set()
+    def stopped() -> None:
+        _tell(f"Stopping: executions may end within {grace_seconds:g} s. Once more ends this process at once.")
+        stop.set()
 
-        working = Worker(database, tracker, slots=slots, executor=executor, grace_seconds=grace_seconds, tell=_tell)
-        with interrupted_by(stopped):
-            async with working:
-                _tell(f"Worker {working.worker_id} on {database.safe_url}, {slots} slots  (Ctrl-C stops it)")
-                await stop.wait()
+    database = DatabaseManager(database_url)
+    with interrupted_by(stopped, ends_within_seconds=grace_seconds + _END_SECONDS):
+        try:
+            if await _opened(database, stop):
+                async with ExecutionTracker(database, lease_seconds=lease_seconds) as tracker:
+                    working = Worker(database, tracker, executor=executor, tell=_tell, **options)
+                    async with working:
+                        shown = f"Worker {working.worker_id} on {database.safe_url}, {options['slots']} slots"
+                        _tell(f"{shown}  (Ctrl-C stops it)")
+                        await stop.wait()
+        finally:
+            await database.close()
     if executor.abandoned:  # the loop would wait for steps that do not stop
         end_at_once(0)
+
+
+async def _opened(database: DatabaseManager, stop: asyncio.Event) -> bool:
+    """Open the database, however long it is away; False when this was stopped first."""
+    opening = asyncio.create_task(open_when_reachable(database, _tell))
+    stopping = asyncio.create_task(stop.wait())
+    try:
+        await asyncio.wait([opening, stopping], return_when=asyncio.FIRST_COMPLETED)
+        if opening.done():
+            opening.result()
+        return opening.done()
+    finally:
+        opening.cancel()
+        stopping.cancel()
+        await asyncio.gather(opening, stopping, return_exceptions=True)
 
 
 def _tell(line: str) -> None:

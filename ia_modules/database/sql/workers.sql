@@ -11,6 +11,17 @@ ON CONFLICT (worker_id) DO UPDATE
 -- The heartbeat row of one process. No row = it has never given a sign of life.
 SELECT lease_seconds, heartbeat_at, stopped_at, ia_now() AS now FROM workers WHERE worker_id = :owner;
 
+-- name: beats
+-- Of the other processes that live by this clock. One whose last beat lies ahead of it would do so for too long.
+SELECT worker_id, heartbeat_at, lease_seconds
+  FROM workers
+ WHERE worker_id <> :asker AND stopped_at IS NULL AND heartbeat_at >= ia_now(-lease_seconds);
+
+-- name: declare_gone
+UPDATE workers
+   SET stopped_at = ia_now()
+ WHERE worker_id = :worker_id AND heartbeat_at = :heartbeat_at AND stopped_at IS NULL;
+
 -- name: stop_worker
 UPDATE workers SET stopped_at = ia_now(), heartbeat_at = ia_now() WHERE worker_id = :worker_id;
 

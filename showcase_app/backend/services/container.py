@@ -71,4 +71,11 @@ def _working(
     """The embedded worker, at work until the server stops; None when it shall have none."""
     if not settings.slots:
         return nullcontext()
-    return Worker(database, tracker, slots=settings.slots, grace_seconds=settings.grace_seconds)
+    return Worker(
+        database,
+        tracker,
+        slots=settings.slots,
+        grace_seconds=settings.grace_seconds,
+        blocked_limit_seconds=settings.blocked_limit_seconds,
+        load_limit_seconds=settings.load_limit_seconds,
+    )

@@ -3,8 +3,9 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from ia_modules.database.manager import DatabaseManager
+from ia_modules.models import WorkerId
 from ia_modules.tracker.execution_tracker import ExecutionTracker
-from ia_modules.tracker.liveness import Liveness
+from ia_modules.tracker.liveness import Beat, BeatWatch, Liveness
 from ia_modules.tracker.reader import ExecutionReader
 
 NOW = datetime(2026, 11, 28, 12, tzinfo=UTC)
@@ -43,3 +44,32 @@ async def test_the_rows_say_who_lives_who_has_stopped_and_who_was_never_heard(da
     stopped = await reader.liveness(tracker.owner)
     assert stopped is not None
     assert stopped.state == "stopped"
+
+
+def test_a_heartbeat_that_does_not_move_for_a_lease_is_a_dead_process_whatever_its_time() -> None:
+    watch = BeatWatch()
+    dead, alive = Beat(WorkerId("dead"), "tomorrow", 10), Beat(WorkerId("alive"), "tomorrow", 10)
+    moved = Beat(alive.worker_id, "later", 10)
+    assert watch.look([dead, alive], now=0) == []
+    assert watch.look([dead, moved], now=11) == []
+    assert watch.look([dead, moved], now=13) == [dead]
+    watch.forget()
+    assert watch.look([dead, moved], now=14) == []
+
+
+async def test_who_is_declared_gone_has_stopped_until_it_is_heard_again(database: DatabaseManager) -> None:
+    async with ExecutionTracker(database) as tracker, ExecutionTracker(database) as other:
+        assert other.heartbeat is not None
+        await other.heartbeat.begin()
+        await database.execute_async("UPDATE workers SET heartbeat_at = ia_now(3600)")  # its clock was set back since
+        (beat,) = await tracker.ownership.beats()
+        assert await other.ownership.beats() == []
+        assert await tracker.ownership.declare_gone(beat)
+        liveness = await tracker.liveness(other.owner)
+        assert liveness is not None
+        assert liveness.is_gone
+        await other.heartbeat.beat()
+        assert not await tracker.ownership.declare_gone(beat)
+        liveness = await tracker.liveness(other.owner)
+        assert liveness is not None
+        assert not liveness.is_gone

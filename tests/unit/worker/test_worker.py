@@ -6,11 +6,13 @@ from typing import Any
 
 import pytest
 
-from ia_modules.database.manager import DatabaseManager
+from ia_modules.database.driver import Params, Rows
+from ia_modules.database.manager import DatabaseManager, Script
 from ia_modules.models import ExecutionId, ExecutionStatus, PipelineId, StalledExecution, StepStatus, new_id
 from ia_modules.pipeline.runner import Runner, read_pipeline_file
 from ia_modules.tracker.execution_tracker import ExecutionTracker
 from ia_modules.transitions import Failure, NewExecution, Recovery, Transition
+from ia_modules.worker import worker
 from ia_modules.worker.worker import Worker
 from tests.unit.worker.queue import Place, until, until_begun, until_status
 
@@ -355,7 +357,11 @@ async def test_who_was_silent_because_the_database_was_away_keeps_what_it_runs(
         await until(lambda: silent("workers"), lambda found: found == 0)
         place.open()
         record = await until_status(tracker, execution_id, COMPLETED)
-        assert other.problem is None
+
+        async def problem() -> str | None:
+            return other.problem
+
+        await until(problem, lambda problem: problem is None)
     assert (record.epoch, record.recoveries, place.times()[execution_id, "one"]) == (1, 0, 1)
 
 
@@ -417,3 +423,180 @@ async def test_work_cut_off_by_an_outage_is_no_sign_of_a_crash_loop(
         await database.execute_async("ALTER TABLE elsewhere RENAME TO step_executions")
         record = await until_status(tracker, execution_id, COMPLETED)
     assert record.error_type is None
+
+
+async def test_a_worker_and_a_resume_in_one_process_leave_each_other_alone(
+    database: DatabaseManager, database_url: str, tracker: ExecutionTracker, place: Place
+) -> None:
+    execution_id, other = await place.enqueue(tracker), await place.enqueue(tracker)
+    async with working(database_url, slots=1) as first:
+        await until_begun(place, execution_id, "one")
+        await tracker.request_cancel(execution_id)
+        await until_status(tracker, execution_id, ExecutionStatus.CANCELLED)
+        assert first.problem is None
+    async with ExecutionTracker(database, lease_seconds=LEASE_SECONDS) as both:
+        pipeline = await read_pipeline_file(place.folder / "pipeline.json")
+        resumed = await Runner(both).resume(pipeline, execution_id)
+        running = asyncio.create_task(resumed.to_end())
+        async with Worker(database, both, slots=1, poll_seconds=0.01) as worker:
+            await until_begun(place, other, "one")
+            looks = 0
+
+            async def looked_often() -> int:
+                nonlocal looks
+                looks += 1
+                return looks
+
+            await until(looked_often, lambda looks: looks > 100)
+            assert worker.running == 1
+            place.open()
+            await running
+            await until_status(tracker, other, COMPLETED)
+    record = await tracker.get_execution(execution_id)
+    assert record is not None
+    assert (record.status, record.epoch, record.recoveries) == (COMPLETED, resumed.lease.epoch, 0)
+
+
+async def test_a_claim_whose_answer_was_lost_is_put_back(
+    database: DatabaseManager, tracker: ExecutionTracker, place: Place
+) -> None:
+    place.open()
+    execution_id = await place.enqueue(tracker)
+    async with ExecutionTracker(database, lease_seconds=LEASE_SECONDS) as owner:
+        await owner.ownership.claim(1)
+        owner.ownership.held.clear()  # the claim is on record, and nobody here knows of it
+        async with Worker(database, owner, poll_seconds=0.1):
+            await until_status(tracker, execution_id, COMPLETED)
+
+
+async def test_a_dead_worker_whose_last_heartbeat_lies_ahead_of_the_clock_is_found(
+    database_url: str, database: DatabaseManager, tracker: ExecutionTracker, place: Place
+) -> None:
+    """As if the database's clock had been set back since."""
+    place.open()
+    execution_id = await place.enqueue(tracker)
+    async with gone(database_url) as dead:
+        await dead.ownership.claim(1)
+    await database.execute_async(
+        "UPDATE workers SET heartbeat_at = ia_now(3600), stopped_at = NULL, lease_seconds = 0.2 WHERE worker_id = :id",
+        {"id": dead.owner},
+    )
+    async with working(database_url):
+        await until_status(tracker, execution_id, COMPLETED)
+
+
+HANGS_AT_IMPORT = """
+import time
+from pathlib import Path
+while not (Path(__file__).parent / "gates" / "import").exists():
+    time.sleep(0.01)
+"""
+
+
+async def test_an_import_that_hangs_stops_nothing_else_is_left_to_others_and_can_be_cancelled(
+    database_url: str, tracker: ExecutionTracker, place: Place, tmp_path: Path
+) -> None:
+    (tmp_path / "hanging").mkdir()
+    hanging = Place(tmp_path / "hanging", {"id": "one", "class": "Work", "module": "steps"})
+    place.open()
+    left, cancelled = await hanging.enqueue(tracker), await hanging.enqueue(tracker)
+    (hanging.folder / "steps.py").write_text(HANGS_AT_IMPORT)
+    async with working(database_url, load_limit_seconds=60) as worker:
+        await until_status(tracker, cancelled, ExecutionStatus.RUNNING)
+        await tracker.request_cancel(cancelled)
+        await until_status(tracker, cancelled, ExecutionStatus.CANCELLED)
+        good = await place.enqueue(tracker)
+        await until_status(tracker, good, COMPLETED)
+        assert worker.running == 1
+    assert (await until_status(tracker, left, PENDING)).recoveries == 0
+    async with working(database_url, load_limit_seconds=0.05):
+
+        async def lines() -> list[str]:
+            return [line.message for line in (await tracker.changes(left)).logs]
+
+        (line,) = await until(lines, bool)
+        assert "an import that has not ended after 0.05 s" in line
+    hanging.open("import")
+
+
+async def test_whatever_a_module_raises_when_it_is_loaded_the_worker_lives(
+    database_url: str, tracker: ExecutionTracker, place: Place, tmp_path: Path
+) -> None:
+    (tmp_path / "raising").mkdir()
+    raising = Place(tmp_path / "raising", {"id": "one", "class": "Work", "module": "steps"})
+    place.open()
+    bad = await raising.enqueue(tracker)
+    (raising.folder / "steps.py").write_text("raise KeyboardInterrupt\n")
+    async with working(database_url):
+
+        async def lines() -> list[str]:
+            return [line.message for line in (await tracker.changes(bad)).logs]
+
+        (line,) = await until(lines, bool)
+        assert "cannot be loaded: KeyboardInterrupt" in line
+        await until_status(tracker, await place.enqueue(tracker), COMPLETED)
+
+
+class SilentDatabase(DatabaseManager):
+    """Answers nothing any more while ``silent`` is set."""
+
+    silent = False
+
+    async def run(self, script: Script[Any], *, lock_timeout_seconds: float | None = None) -> Any:
+        if self.silent:
+            await asyncio.Event().wait()
+        return await super().run(script, lock_timeout_seconds=lock_timeout_seconds)
+
+    async def fetch_all_async(self, sql: str, params: Params | None = None) -> Rows:
+        if self.silent:
+            await asyncio.Event().wait()
+        return await super().fetch_all_async(sql, params)
+
+
+async def test_a_worker_whose_database_never_answers_again_can_be_stopped(
+    database_url: str, tracker: ExecutionTracker, place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(worker, "_STOP_SECONDS", 0.1)
+    execution_id = await place.enqueue(tracker)
+    async with (
+        SilentDatabase(database_url) as silent,
+        ExecutionTracker(silent, lease_seconds=LEASE_SECONDS, give_up_seconds=0.1) as owner,
+    ):
+        stopped = await Worker(silent, owner, grace_seconds=0.1).__aenter__()
+        await until_begun(place, execution_id, "one")
+        silent.silent = True
+        async with asyncio.timeout(60):
+            await stopped.drain()
+        assert stopped.problem == "The worker is stopped."
+        await owner.close()
+
+
+class BreakingDatabase(DatabaseManager):
+    """Fails with what nobody expects while ``broken`` is set."""
+
+    broken = False
+
+    async def fetch_all_async(self, sql: str, params: Params | None = None) -> Rows:
+        if self.broken:
+            raise ZeroDivisionError("broken")
+        return await super().fetch_all_async(sql, params)
+
+
+async def test_a_mistake_in_the_workers_loop_is_a_problem_and_the_loop_begins_anew(
+    database_url: str, tracker: ExecutionTracker, place: Place
+) -> None:
+    place.open()
+    async with (
+        BreakingDatabase(database_url) as breaking,
+        ExecutionTracker(breaking, lease_seconds=LEASE_SECONDS) as owner,
+        Worker(breaking, owner, poll_seconds=0.1) as broken,
+    ):
+        breaking.broken = True
+
+        async def problem() -> str | None:
+            return broken.problem
+
+        assert "ZeroDivisionError" in str(await until(problem, lambda problem: problem is not None))
+        breaking.broken = False
+        await until_status(tracker, await place.enqueue(tracker), COMPLETED)
+        await until(problem, lambda problem: problem is None)
