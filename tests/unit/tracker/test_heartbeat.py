@@ -59,6 +59,7 @@ def test_a_program_without_a_loop_of_its_own_at_the_end_leaves_none_either(tmp_p
     """On SQLite: connections to PostgreSQL belong to the loop that made them, and must be closed in it."""
     database_url = f"sqlite:///{tmp_path / 'ia.db'}"
     database = DatabaseManager(database_url)
+    database.initialize_sync()
 
     async def record() -> None:
         tracker = ExecutionTracker(database)

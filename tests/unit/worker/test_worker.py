@@ -542,10 +542,10 @@ class SilentDatabase(DatabaseManager):
 
     silent = False
 
-    async def run(self, script: Script[Any], *, lock_timeout_seconds: float | None = None) -> Any:
+    async def run(self, script: Script[Any], **options: float | None) -> Any:
         if self.silent:
             await asyncio.Event().wait()
-        return await super().run(script, lock_timeout_seconds=lock_timeout_seconds)
+        return await super().run(script, **options)
 
     async def fetch_all_async(self, sql: str, params: Params | None = None) -> Rows:
         if self.silent:
