@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Callable
 
 from ia_modules.database.manager import DatabaseManager
-from ia_modules.errors import DatabaseUnavailable
+from ia_modules.errors import DatabaseRefused, DatabaseUnavailable
 
 _FIRST_PAUSE_SECONDS, _LONGEST_PAUSE_SECONDS = 0.25, 5.0
 
@@ -16,13 +16,16 @@ async def open_when_reachable(database: DatabaseManager, tell: Callable[[str], N
         tell: is given a line for people whenever the reason for waiting is another one, and when the waiting is over.
 
     Raises:
-        DatabaseUnavailable: an SQLite file cannot be opened, which waiting does not mend.
+        DatabaseRefused: a wrong password, name or folder, which waiting does not mend.
+        DatabaseUnavailable: a SQLite file cannot be opened, which waiting does not mend either.
         DatabaseError: it can be reached, but not be used.
     """
     waits_for, pause_seconds = "", _FIRST_PAUSE_SECONDS
     while True:
         try:
             await database.initialize()
+        except DatabaseRefused:
+            raise
         except DatabaseUnavailable as error:
             if database.dialect == "sqlite":
                 raise

@@ -1,5 +1,6 @@
 """``ia-modules serve``: the API over a database, on this machine."""
 
+import asyncio
 import os
 import signal
 import socket
@@ -20,7 +21,8 @@ from ia_modules.cli.commands.worker import (
     Lease,
     LoadLimit,
 )
-from ia_modules.cli.options.database import DEFAULT_DATABASE, Database
+from ia_modules.cli.interrupt import interrupted_by
+from ia_modules.cli.options.database import DEFAULT_DATABASE, Database, open_unless_stopped
 from ia_modules.cli.output.terminal import fail, run
 from ia_modules.database.manager import DatabaseManager
 from ia_modules.errors import IAModulesError
@@ -82,12 +84,14 @@ def serve(
             targets=Targets.parse(os.environ.get("IA_MODULES_TARGETS", "")),
         )
         shown = run(_prepare(database_url))
+        if shown is None:
+            return
         listener = listen(host, port)
     except (IAModulesError, OSError) as error:
         raise fail(str(error)) from None
+    signal.signal(signal.SIGTERM, _end_well)
     typer.echo(f"ia_modules serves {shown} at {address_of(listener)}  (Ctrl-C ends it)")
     server = uvicorn.Server(server_config(create_app(settings)))
-    signal.signal(signal.SIGTERM, _end_well)
     with suppress(KeyboardInterrupt):
         server.run(sockets=[listener])
 
@@ -97,10 +101,17 @@ def _end_well(number: int, frame: FrameType | None) -> None:
     sys.exit(0)
 
 
-async def _prepare(database_url: str) -> str:
-    """Open the database before anything listens, so that its errors come first; returns its URL without a password."""
-    async with DatabaseManager(database_url) as database:
-        return database.safe_url
+async def _prepare(database_url: str) -> str | None:
+    """Open the database before anything listens, so that its errors come first; waits for it while it is away.
+
+    Returns its URL without a password; None when this was told to stop meanwhile.
+    """
+    database, stop = DatabaseManager(database_url), asyncio.Event()
+    try:
+        with interrupted_by(stop.set):
+            return database.safe_url if await open_unless_stopped(database, stop) else None
+    finally:
+        await database.close()
 
 
 def listen(host: str, port: int) -> socket.socket:

@@ -6,12 +6,11 @@ from typing import Annotated, Any
 import typer
 
 from ia_modules.cli.interrupt import end_at_once, interrupted_by
-from ia_modules.cli.options.database import DEFAULT_DATABASE, Database
+from ia_modules.cli.options.database import DEFAULT_DATABASE, Database, open_unless_stopped
 from ia_modules.cli.output.terminal import one_line, run
 from ia_modules.database.manager import DatabaseManager
 from ia_modules.pipeline.executor import LocalExecutor
 from ia_modules.tracker.execution_tracker import ExecutionTracker
-from ia_modules.worker.opening import open_when_reachable
 from ia_modules.worker.worker import Worker
 
 DEFAULT_LEASE_SECONDS, DEFAULT_GRACE_SECONDS, DEFAULT_LOAD_LIMIT_SECONDS = 15.0, 10.0, 60.0
@@ -71,7 +70,7 @@ async def _work(
     database = DatabaseManager(database_url)
     with interrupted_by(stopped, ends_within_seconds=grace_seconds + _END_SECONDS):
         try:
-            if await _opened(database, stop):
+            if await open_unless_stopped(database, stop):
                 async with ExecutionTracker(database, lease_seconds=lease_seconds) as tracker:
                     working = Worker(database, tracker, executor=executor, tell=_tell, **options)
                     async with working:
@@ -82,21 +81,6 @@ async def _work(
             await database.close()
     if executor.abandoned:  # the loop would wait for steps that do not stop
         end_at_once(0)
-
-
-async def _opened(database: DatabaseManager, stop: asyncio.Event) -> bool:
-    """Open the database, however long it is away; False when this was stopped first."""
-    opening = asyncio.create_task(open_when_reachable(database, _tell))
-    stopping = asyncio.create_task(stop.wait())
-    try:
-        await asyncio.wait([opening, stopping], return_when=asyncio.FIRST_COMPLETED)
-        if opening.done():
-            opening.result()
-        return opening.done()
-    finally:
-        opening.cancel()
-        stopping.cancel()
-        await asyncio.gather(opening, stopping, return_exceptions=True)
 
 
 def _tell(line: str) -> None:

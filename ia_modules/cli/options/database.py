@@ -1,5 +1,6 @@
 """``--db``: which database a command works on, and how it is opened."""
 
+import asyncio
 import os
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import asynccontextmanager
@@ -9,12 +10,14 @@ from typing import Annotated
 
 import typer
 
+from ia_modules.cli.output.terminal import warn
 from ia_modules.client import Client
 from ia_modules.database.manager import DatabaseManager
 from ia_modules.database.migrator import MigrationStatus, refuse_unusable
 from ia_modules.database.url import parse_url
 from ia_modules.errors import SchemaError
 from ia_modules.pipeline.executor import LocalExecutor
+from ia_modules.worker.opening import open_when_reachable
 
 DEFAULT_DATABASE = "sqlite:///ia_modules.db"
 
@@ -65,6 +68,21 @@ def _user() -> str:
         return getuser()
     except (KeyError, OSError):  # a number without a name, as in containers
         return str(os.getuid())
+
+
+async def open_unless_stopped(database: DatabaseManager, stop: asyncio.Event) -> bool:
+    """Open a database, however long it is away; False when ``stop`` was set first."""
+    opening = asyncio.create_task(open_when_reachable(database, warn), name="open the database")
+    stopping = asyncio.create_task(stop.wait(), name="told to stop")
+    try:
+        await asyncio.wait([opening, stopping], return_when=asyncio.FIRST_COMPLETED)
+        if opening.done():
+            opening.result()
+        return opening.done()
+    finally:
+        opening.cancel()
+        stopping.cancel()
+        await asyncio.gather(opening, stopping, return_exceptions=True)
 
 
 def same_database(context: typer.Context) -> str:

@@ -1,3 +1,4 @@
+import asyncio
 import os
 import signal
 import socket
@@ -9,6 +10,8 @@ from pathlib import Path
 import pytest
 
 from tests.unit.cli.conftest import command_on
+from tests.unit.cli.programs import lines_until, piped
+from tests.unit.database.proxy import proxy_to
 
 
 def serve(database_url: str) -> subprocess.Popen[str]:
@@ -46,13 +49,12 @@ def test_serve_refuses_what_it_cannot_do_in_one_line(tmp_path: Path, monkeypatch
         for arguments, message in (
             (("--port", port), f"Cannot listen at 127.0.0.1 port {port}"),
             (("--host", "0.0.0.0"), "is not this machine's loopback"),  # noqa: S104
-            (("--db", "postgresql://me:hunter2@127.0.0.1:1/ia"), "127.0.0.1:1"),
+            (("--db", "sqlite:////nowhere/at/all/ia.db"), "/nowhere/at/all"),
         ):
             result = command("serve", *arguments)
             assert (result.exit_code, result.stdout) == (1, "")
             assert message in result.stderr
             assert len(result.stderr.splitlines()) == 1
-            assert "hunter2" not in result.stderr
 
 
 def test_a_host_that_nobody_knows_is_refused_by_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -73,3 +75,30 @@ def test_serve_without_its_extra_says_what_to_install(tmp_path: Path) -> None:
     assert "fastapi is not installed" in done.stderr
     assert "pip install 'ia_modules[showcase]'" in done.stderr
     assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize("dialect", ["postgresql"])
+async def test_serve_that_starts_while_the_database_is_away_waits_for_it_and_says_so(empty_database_url: str) -> None:
+    async with proxy_to(empty_database_url) as proxy:
+        proxy.refuses = True
+        with piped(proxy.url, "serve", "--port", "0") as server:
+            assert server.stderr is not None
+            line = await asyncio.to_thread(server.stderr.readline)
+            assert line.startswith("Waiting for the database: ")
+            proxy.refuses = False
+            [line] = await asyncio.to_thread(lines_until, server, lambda line: True)
+            assert line.startswith("ia_modules serves postgresql")
+            server.send_signal(signal.SIGTERM)
+            await asyncio.to_thread(server.communicate, timeout=60)
+    assert server.returncode == 0
+
+
+def test_serve_that_waits_for_its_database_ends_when_told_to_and_shows_no_password() -> None:
+    with piped("postgresql://me:hunter2@127.0.0.1:1/ia", "serve", "--port", "0") as server:
+        assert server.stderr is not None
+        line = server.stderr.readline()
+        server.send_signal(signal.SIGTERM)
+        out, err = server.communicate(timeout=60)
+    assert (server.returncode, out) == (0, "")
+    assert "127.0.0.1:1" in line
+    assert "hunter2" not in line + err

@@ -1,7 +1,11 @@
+import asyncio
 import signal
+
+import pytest
 
 from tests.unit.cli.conftest import Command
 from tests.unit.cli.programs import lines_until, piped
+from tests.unit.database.proxy import proxy_to
 
 
 def test_a_worker_says_what_it_works_on_and_ends_well_when_told_to(empty_database_url: str) -> None:
@@ -16,9 +20,37 @@ def test_a_worker_says_what_it_works_on_and_ends_well_when_told_to(empty_databas
     assert out.startswith("Stopping: ")
 
 
-def test_a_database_that_cannot_be_reached_is_told_in_one_line(command: Command) -> None:
-    result = command("worker", "--db", "postgresql://me:hunter2@127.0.0.1:1/ia")
+@pytest.mark.parametrize("dialect", ["postgresql"])
+async def test_a_worker_that_starts_while_the_database_is_away_waits_for_it_and_says_so(
+    empty_database_url: str,
+) -> None:
+    async with proxy_to(empty_database_url) as proxy:
+        proxy.refuses = True
+        with piped(proxy.url, "worker") as process:
+            assert process.stderr is not None
+            line = await asyncio.to_thread(process.stderr.readline)
+            assert line.startswith("Waiting for the database: ")
+            proxy.refuses = False
+            [line] = await asyncio.to_thread(lines_until, process, lambda line: True)
+            assert line.startswith("Worker ")
+            process.send_signal(signal.SIGTERM)
+            await asyncio.to_thread(process.communicate, timeout=60)
+    assert process.returncode == 0
+
+
+def test_a_worker_that_waits_for_its_database_ends_when_told_to_and_shows_no_password() -> None:
+    with piped("postgresql://me:hunter2@127.0.0.1:1/ia", "worker") as process:
+        assert process.stderr is not None
+        line = process.stderr.readline()
+        process.send_signal(signal.SIGTERM)
+        _, err = process.communicate(timeout=60)
+    assert process.returncode == 0
+    assert "127.0.0.1:1" in line
+    assert "hunter2" not in line + err
+
+
+def test_a_file_that_cannot_be_opened_is_said_in_one_line(command: Command) -> None:
+    result = command("worker", "--db", "sqlite:////nowhere/at/all/ia.db")
     assert (result.exit_code, result.stdout) == (1, "")
     assert len(result.stderr.splitlines()) == 1
-    assert "127.0.0.1:1" in result.stderr
-    assert "hunter2" not in result.stderr
+    assert "/nowhere/at/all" in result.stderr
