@@ -357,7 +357,7 @@ class JournalContract:
         first = await journal.register_version(slug, "Versions", {"a": 1, "b": 2})
         assert first.version == 1
         assert await journal.register_version(slug, "Versions", {"b": 2, "a": 1}) == first
-        with pytest.raises(PipelineConflict, match="new_version=True"):
+        with pytest.raises(PipelineConflict, match="Store this one as its next version"):
             await journal.register_version(slug, "Versions", {"a": 2})
         second = await journal.register_version(slug, "Versions", {"a": 2}, new_version=True)
         assert (second.pipeline_id, second.version) == (first.pipeline_id, 2)
