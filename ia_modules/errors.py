@@ -289,7 +289,7 @@ class TrackerError(IAModulesError):
 
 
 class PipelineNotFound(TrackerError):
-    """No pipeline has this id."""
+    """No pipeline has this id, or this slug."""
 
     def __init__(self, pipeline_id: str) -> None:
         super().__init__(

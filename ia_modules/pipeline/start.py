@@ -20,7 +20,7 @@ from ia_modules.transitions import NewExecution, Transition
 
 
 async def register_loaded(journal: Journal, pipeline: LoadedPipeline, *, new_version: bool) -> RegisteredVersion:
-    """Register a pipeline that is to be run; the version that is current for everybody stays so.
+    """Register a pipeline before it runs; the current version stays current.
 
     Raises:
         PipelineConflict: another definition is registered under this slug; ``new_version`` makes this its next one.

@@ -13,7 +13,7 @@ def audit_row(query: Callable[[str], str], actor: str, action: str, subject: str
     Args:
         action: object and verb, such as ``execution.cancel``; of many at once ``executions.cancel``.
         subject: an id; of many at once what they have in common.
-        detail: what else is to be known, such as a count; JSON.
+        detail: further facts, such as a count; JSON.
 
     Raises:
         PayloadError: the actor's name is empty or cannot be stored.

@@ -78,7 +78,7 @@ async def _answer_error(request: Request, error: Exception) -> Response:
 
 
 async def _answer_unexpected(request: Request, error: Exception) -> Response:
-    """Say nothing of the error; uvicorn writes what nobody expected to the log."""
+    """Answer 500 without details; uvicorn writes the unexpected error to the log."""
     detail = "Something went wrong in the server; its log says what."
     answer = problem_response(HTTPStatus.INTERNAL_SERVER_ERROR, detail, instance=request.url.path)
     answer.headers.update(SECURITY_HEADERS)  # it is made outside of TrustedCallers, which sees to all others

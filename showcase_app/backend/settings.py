@@ -1,4 +1,4 @@
-"""What the server is told when it starts, checked before anything is opened."""
+"""The server's settings, checked before anything is opened."""
 
 import ipaddress
 import re
@@ -20,7 +20,7 @@ class Role(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ApiKey:
-    """A secret that says who calls. Its own text never stands in what is printed of it."""
+    """A secret that identifies a caller. Its ``repr`` never contains the secret."""
 
     name: str
     role: Role
@@ -59,7 +59,7 @@ class UnsafeBind(IAModulesError, ValueError):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
-    """How to serve which database to whom.
+    """How a server runs: its database, its address, its keys, its worker.
 
     Attributes:
         keys: who may use the server; none = everybody who reaches it, which is only this machine.

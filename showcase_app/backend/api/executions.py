@@ -54,7 +54,7 @@ async def get_statistics(executions: Executions, query: Annotated[ExecutionScope
 
 @router.post("/bulk", summary="Cancel or re-run many executions")
 async def change_executions(client: Door, actor: Actor, request: BulkRequest) -> BulkOut:
-    """Each is cancelled or run again by itself: what cannot be is described, and keeps none of the others back."""
+    """Cancels or re-runs each execution by itself. A refusal is listed and does not stop the others."""
     chosen = request.filter
     result = await client.bulk(
         request.action,
@@ -145,7 +145,7 @@ async def list_logs(
     responses=described({404: "There is none with this id.", 409: "It has ended already."}),
 )
 async def cancel_execution(client: Door, actor: Actor, execution_id: PathId) -> ExecutionOut:
-    """What nobody runs is cancelled at once; what runs is, as soon as its worker has stopped it."""
+    """A pending or waiting execution is cancelled at once, a running one as soon as its worker has stopped it."""
     return ExecutionOut.from_record(await client.cancel(execution_id, actor=actor))
 
 
@@ -177,5 +177,5 @@ async def export_execution(client: Door, execution_id: PathId) -> StreamingRespo
 
 
 def _json(body: bytes) -> Response:
-    """An answer in which payloads stand as they were stored."""
+    """An answer whose payloads are passed through as stored."""
     return Response(body, media_type="application/json")

@@ -52,7 +52,7 @@ _CLOSE_SECONDS = 5.0
 
 
 def encode(changes: Changes) -> Page:
-    """A page as clients are told it, made once for all of them."""
+    """A page of changes as JSON, encoded once for all its clients."""
     *rows, execution = (message.model_dump_json() for message in messages_of(changes))
     return Page(changes.after, changes.upto, changes.more, ",".join(rows), execution)
 

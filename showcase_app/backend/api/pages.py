@@ -1,4 +1,4 @@
-"""``/docs``: what the API can be asked, for people.
+"""``/docs``: the API's documentation for people.
 
 It is plain HTML made here, so that it works without the internet; FastAPI's own documentation would load its scripts
 from another site.

@@ -127,7 +127,7 @@ async def list_pipeline_versions(
     responses=described({404: "There is no such pipeline or version, or it has no definition."}),
 )
 async def get_pipeline_graph(pipelines: Pipelines, pipeline_id: SlugOrId, version: Version = None) -> GraphOut:
-    """Its steps and the ways between them, in the order of the file."""
+    """Its steps and the paths between them, in the order of the file."""
     return await pipelines.graph(pipeline_id, version=version)
 
 

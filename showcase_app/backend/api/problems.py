@@ -1,6 +1,6 @@
 """Refusals and failures over HTTP: the status of each error, and RFC 9457 problem details, everywhere the same.
 
-A problem names what was found and what to do. What is the server's own fault is told in its log, not to the client: no
+A problem says what was found and what to do. The server's own faults go to its log, not to the client: no
 stack trace and no SQL leaves the server.
 """
 
@@ -111,7 +111,7 @@ def invalid_fields(found: Sequence[Any]) -> list[InvalidField]:
 
 
 def fields_of(error: Exception) -> list[InvalidField] | None:
-    """What is wrong with the body that an error is about; None for errors that are about something else."""
+    """The invalid parts of the request body; None for errors that are not about the body."""
     match error:
         case PipelineDefinitionError():
             return [
@@ -154,7 +154,7 @@ _WITH_BODY: Mapping[str, str] = {
 
 
 def document_problems(openapi: dict[str, Any]) -> dict[str, Any]:
-    """The OpenAPI document with problems under their own media type, which FastAPI cannot be told, on each route."""
+    """The OpenAPI document with problem details on each route, under a media type that FastAPI cannot declare."""
     problem = {CONTENT_TYPE: {"schema": {"$ref": "#/components/schemas/ProblemDetails"}}}
     for path in openapi["paths"].values():
         for operation in path.values():

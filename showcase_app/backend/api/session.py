@@ -53,7 +53,7 @@ class SignIn(BaseModel):
 
 @router.get("", summary="Who am I")
 async def get_session(caller: CurrentCaller, keyring: Keys) -> SessionOut:
-    """Answers everybody: who has given no key is `anonymous`, and not signed in."""
+    """Open to everybody. A caller without a key is `anonymous` and not signed in."""
     return SessionOut.of(caller, keyring)
 
 

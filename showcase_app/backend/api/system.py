@@ -1,4 +1,4 @@
-"""The machine room, for people (``/api/system``) and for Prometheus (``/metrics``)."""
+"""The state of the system, for people (``/api/system``) and for Prometheus (``/metrics``)."""
 
 from fastapi import APIRouter, Response
 from fastapi.responses import PlainTextResponse
@@ -15,7 +15,7 @@ _AWAY = described({503: "The database does not answer."})
 
 @router.get("/api/system", summary="Look into the machine room", responses=_AWAY)
 async def get_system(services: Container) -> SystemOut:
-    """Database, workers, queue and subscribers. Nothing is counted in full: it is quick however much there is."""
+    """Database, workers, queue and subscribers. Counts are capped, so the answer is quick at any size."""
     return await services.system_service.state()
 
 

@@ -1,4 +1,4 @@
-"""Who may talk to the server at all, and what: decided once, before any route.
+"""Which requests the server accepts, decided once, before any route.
 
 A page of another site can make a browser on this machine send requests here. Under a name of its own (DNS rebinding) it
 is refused by the ``Host`` header. A socket, which browsers let any page open, and a write are refused by their
@@ -6,7 +6,7 @@ is refused by the ``Host`` header. A socket, which browsers let any page open, a
 asking, is not JSON.
 
 With keys, whatever is not open needs one (``Authorization: Bearer``), or a session begun with one; viewers only look.
-Of whomever, a body is read only up to a size, whatever it says of its own.
+A request body is read up to a limit, whatever length it announces.
 """
 
 from collections.abc import Mapping
@@ -66,7 +66,7 @@ class Refusal:
 
 
 class TrustedCallers:
-    """Answers in the application's place when a caller is refused; routes find who calls in ``state.caller``.
+    """Answers instead of the application when a request is refused; routes find the caller in ``state.caller``.
 
     421 for the name, 403 for the page or the role, 401 without a key (a socket opens and closes with 4401, which is all
     that a page can see), 415 for a write that is not JSON.
@@ -97,7 +97,7 @@ class TrustedCallers:
             await _answer(refusal, scope["path"])(scope, receive, send)
 
     def _refused_name(self, headers: Headers) -> Refusal | None:
-        """The name by which the server was asked for is not one of its own."""
+        """The refusal of a ``Host`` that is none of the server's names."""
         named = headers.getlist("host")
         host = named[0] if len(named) == 1 else ""
         name = _name_of(host)
@@ -108,7 +108,7 @@ class TrustedCallers:
         return Refusal(HTTPStatus.MISDIRECTED_REQUEST, detail)
 
     def _caller(self, headers: Headers) -> Caller | None:
-        """Who calls; None: nobody whom a key or a session makes known. A key that is given must be right."""
+        """The caller; None: neither a key nor a session identifies one. A wrong key is never ignored."""
         if not self._keyring.required:
             return LOCAL
         scheme, _, key = headers.get("authorization", "").partition(" ")
@@ -118,7 +118,7 @@ class TrustedCallers:
 
 
 def refused_page(headers: Headers, scope: Scope) -> Refusal | None:
-    """The request comes from a page that this server has not served; programs send no ``Origin``."""
+    """The refusal of a request from a page of another server; programs send no ``Origin``."""
     origin, host = headers.get("origin"), headers.get("host", "")
     if origin is None:
         return None
@@ -133,7 +133,7 @@ def refused_page(headers: Headers, scope: Scope) -> Refusal | None:
 
 
 def refused_caller(caller: Caller | None, headers: Headers, scope: Scope) -> Refusal | None:
-    """The caller is not known where that is needed, may not write, or writes what is not JSON."""
+    """The refusal of an unknown caller, of a viewer that writes, or of a body that is not JSON."""
     path, writes = scope["path"], scope["type"] == "http" and scope["method"] not in _READS
     if path != _SESSION:
         if caller is None and (writes or needs_key(path)):
@@ -146,7 +146,7 @@ def refused_caller(caller: Caller | None, headers: Headers, scope: Scope) -> Ref
 
 
 def refused_body(headers: Headers) -> Refusal | None:
-    """A body that is not JSON. No body at all needs no type."""
+    """The refusal of a body that is not JSON. A request without a body needs no type."""
     content_type = headers.get("content-type")
     sends = headers.get("content-length", "0") != "0" or "transfer-encoding" in headers
     if (content_type or "").partition(";")[0].strip().lower() == "application/json":
@@ -158,19 +158,19 @@ def refused_body(headers: Headers) -> Refusal | None:
 
 
 def needs_key(path: str) -> bool:
-    """Whether a path is asked for with a key, where there are keys; the pages themselves and ``/health`` stand open."""
+    """Whether a path needs a key on a server with keys; the pages themselves and ``/health`` are open."""
     return any(path == guarded or path.startswith(f"{guarded}/") for guarded in _NEEDS_KEY)
 
 
 def document_trust(openapi: dict[str, Any]) -> dict[str, Any]:
-    """The OpenAPI document with what the routes do not know of: keys, and the answers to those who are refused."""
+    """The OpenAPI document with what routes do not declare: keys, and the answers to refused requests."""
     openapi["components"]["securitySchemes"] = {
         "key": {"type": "http", "scheme": "bearer", "description": "For programs: one of IA_MODULES_API_KEYS."},
         "session": {
             "type": "apiKey",
             "in": "cookie",
             "name": SESSION_COOKIE,
-            "description": "For the page: `POST /api/session` gives it to who has a key.",
+            "description": "For the page: `POST /api/session` trades a key for it.",
         },
     }
     for path, operations in openapi["paths"].items():
@@ -203,7 +203,7 @@ def _answer(refusal: Refusal, path: str) -> Response:
 
 
 def _with_limit(receive: Receive, headers: Headers) -> Receive:
-    """Receive a body while it is not too large; of one that is, nothing is kept that comes after."""
+    """Receive a body up to the limit; the rest of a larger one is dropped."""
     announced_bytes = int(headers.get("content-length", "0"))
     received_bytes = 0
 

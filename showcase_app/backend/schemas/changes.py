@@ -41,7 +41,7 @@ Message = Annotated[RowMessage | ExecutionMessage, Field(discriminator="type")]
 def messages_of(changes: Changes) -> list[RowMessage | ExecutionMessage]:
     """The messages of a page in the order of their numbers: a step before its question and lines, the execution last.
 
-    Nothing new is told with no message at all.
+    Without changes there is no message.
     """
     if changes.upto == changes.after:
         return []

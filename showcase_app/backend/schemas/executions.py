@@ -363,7 +363,7 @@ class ExecutionQuery(ExecutionFilter):
 
 
 class BulkRequest(BaseModel):
-    """What is to be done, and to which executions: those named, or those that a filter finds."""
+    """An action on many executions: on those named, or on those that a filter finds."""
 
     model_config = ConfigDict(
         extra="forbid",

@@ -138,7 +138,7 @@ class NewVersionRequest(NewPipelineRequest):
 class ValidationRequest(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
-    definition: Any = Field(description="What is to be looked at: anything at all.", examples=[_EXAMPLE])
+    definition: Any = Field(description="The document to check: any JSON.", examples=[_EXAMPLE])
     pipeline_id: str | None = Field(
         None,
         pattern=SLUG_PATTERN,

@@ -68,7 +68,7 @@ async def open_services(settings: Settings, *, encode: Encode) -> AsyncGenerator
 def _working(
     settings: Settings, database: DatabaseManager, tracker: ExecutionTracker
 ) -> AbstractAsyncContextManager[Worker | None]:
-    """The embedded worker, at work until the server stops; None when it shall have none."""
+    """The embedded worker, which runs until the server stops; None without slots."""
     if not settings.slots:
         return nullcontext()
     return Worker(

@@ -1,4 +1,4 @@
-"""Whether the services work, asked of the database itself, each time."""
+"""Whether the services work, read from the database each time."""
 
 import asyncio
 

@@ -1,4 +1,4 @@
-"""Who calls: told by a key, or by a session that was begun with one. Pure: nothing of a session is kept anywhere.
+"""Identifies callers by a key, or by a session that was started with one. Pure: no session is stored.
 
 A session is a signed text. What signs it is made from the key it was begun with, so it holds on every server that knows
 that key, and ends when the key is taken away.
@@ -21,7 +21,7 @@ _SUBJECT = "session"
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """Who calls, under which name what they do goes on record, and what they may."""
+    """A caller: the name for the audit log, and the role."""
 
     actor: str
     role: Role
@@ -56,7 +56,7 @@ class Keyring:
         return _caller(found[0]) if found else None
 
     def new_session(self, secret: str) -> str | None:
-        """A session for who has this key; None: it is nobody's."""
+        """A session for the owner of this key; None: it is nobody's."""
         for signer, key in self._signers:
             if hmac.compare_digest(key.key.encode(), secret.encode()):
                 return signer.sign(_SUBJECT).decode()
@@ -79,5 +79,5 @@ def _caller(key: ApiKey) -> Caller:
 
 
 def _signer(key: ApiKey) -> TimestampSigner:
-    """Signs for one key. Who has that key could make such a signature, but only into a session of their own."""
+    """The signer of one key's sessions. The key's owner could sign too, but only sessions of their own."""
     return TimestampSigner(key.key, salt="ia_modules.session", key_derivation="hmac", digest_method=hashlib.sha256)

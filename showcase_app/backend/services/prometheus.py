@@ -1,4 +1,4 @@
-"""What Prometheus collects: cheap however many executions there are; only the last hour is counted whole."""
+"""The numbers for Prometheus. Counts are capped, except those of the last hour, so collecting is cheap at any size."""
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -23,7 +23,7 @@ _STATES = ("alive", "silent", "stopped")
 
 
 async def collect(database: DatabaseManager, feed: Feed) -> bytes:
-    """Everything as Prometheus reads it.
+    """All numbers in Prometheus' text format.
 
     Raises:
         DatabaseError: the database does not answer, or not in time.

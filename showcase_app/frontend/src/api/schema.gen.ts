@@ -53,7 +53,7 @@ export interface paths {
         };
         /**
          * Who am I
-         * @description Answers everybody: who has given no key is `anonymous`, and not signed in.
+         * @description Open to everybody. A caller without a key is `anonymous` and not signed in.
          */
         get: operations["get_session"];
         put?: never;
@@ -157,7 +157,7 @@ export interface paths {
         };
         /**
          * Read the graph of a pipeline
-         * @description Its steps and the ways between them, in the order of the file.
+         * @description Its steps and the paths between them, in the order of the file.
          */
         get: operations["get_pipeline_graph"];
         put?: never;
@@ -279,7 +279,7 @@ export interface paths {
         put?: never;
         /**
          * Cancel or re-run many executions
-         * @description Each is cancelled or run again by itself: what cannot be is described, and keeps none of the others back.
+         * @description Cancels or re-runs each execution by itself. A refusal is listed and does not stop the others.
          */
         post: operations["change_executions"];
         delete?: never;
@@ -421,7 +421,7 @@ export interface paths {
         put?: never;
         /**
          * Cancel an execution
-         * @description What nobody runs is cancelled at once; what runs is, as soon as its worker has stopped it.
+         * @description A pending or waiting execution is cancelled at once, a running one as soon as its worker has stopped it.
          */
         post: operations["cancel_execution"];
         delete?: never;
@@ -519,7 +519,7 @@ export interface paths {
         };
         /**
          * Look into the machine room
-         * @description Database, workers, queue and subscribers. Nothing is counted in full: it is quick however much there is.
+         * @description Database, workers, queue and subscribers. Counts are capped, so the answer is quick at any size.
          */
         get: operations["get_system"];
         put?: never;
@@ -619,7 +619,7 @@ export interface components {
         };
         /**
          * BulkRequest
-         * @description What is to be done, and to which executions: those named, or those that a filter finds.
+         * @description An action on many executions: on those named, or on those that a filter finds.
          * @example {
          *       "action": "cancel",
          *       "dry_run": true,
@@ -1019,7 +1019,7 @@ export interface components {
         };
         /**
          * ExecutionStatus
-         * @description Where an execution stands. ``waiting_for_human``: nothing else of it can run until a person answers.
+         * @description Status of an execution. ``waiting_for_human``: nothing of it can run until a person answers.
          * @enum {string}
          */
         ExecutionStatus: "pending" | "running" | "waiting_for_human" | "completed" | "failed" | "cancelled";
@@ -2459,7 +2459,7 @@ export interface components {
         };
         /**
          * StepStatus
-         * @description Where one attempt of a step stands. ``lost``: the process that ran it died.
+         * @description Status of one attempt of a step. ``lost``: the process that ran it died.
          * @enum {string}
          */
         StepStatus: "pending" | "running" | "waiting" | "completed" | "failed" | "skipped" | "cancelled" | "lost";
@@ -2516,7 +2516,7 @@ export interface components {
         ValidationRequest: {
             /**
              * Definition
-             * @description What is to be looked at: anything at all.
+             * @description The document to check: any JSON.
              * @example {
              *       "flow": {
              *         "start_at": "greet"
