@@ -149,10 +149,10 @@ retried AS (
      WHERE bucket.status NOT IN ('pending', 'running', 'waiting_for_human')
        AND again.execution_id = bucket.execution_id
        AND (again.attempt > 1 OR again.retry_count > 0)),
-asked AS (
+questions AS (
     SELECT COUNT(*) AS human_interventions
       FROM bucket
      WHERE status NOT IN ('pending', 'running', 'waiting_for_human')
        AND EXISTS (SELECT 1 FROM interactions WHERE interactions.execution_id = bucket.execution_id))
 SELECT started, completed, failed, cancelled, p50_seconds, p95_seconds, retries, human_interventions
-  FROM counted, timed, retried, asked;
+  FROM counted, timed, retried, questions;

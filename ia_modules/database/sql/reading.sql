@@ -71,14 +71,6 @@ SELECT interactions.interaction_id, execution_id, step_execution_id, status, pro
  WHERE execution_id = :execution_id
  ORDER BY interactions.interaction_id;
 
--- name: get_interaction
-SELECT interactions.interaction_id, execution_id, step_execution_id, status, prompt, ui_schema, data, assigned_users,
-       on_timeout, deadline_at, interactions.created_at, completed_at, sequence, actor, response,
-       COALESCE(status = 'pending' AND deadline_at <= ia_now(), FALSE) AS is_overdue
-  FROM interactions
-  LEFT JOIN interaction_responses ON interaction_responses.interaction_id = interactions.interaction_id
- WHERE interactions.interaction_id = :interaction_id;
-
 -- name: list_pipelines
 -- The newest execution of a pipeline is the one with the highest id: one look into the index for each.
 SELECT pipelines.id, slug, name, description, current_version, is_active, pipelines.created_at, updated_at,
