@@ -108,7 +108,7 @@ def small_page(changes: Changes, encode: Encode) -> tuple[Page, int]:
     return page, len(changes.rows)
 
 
-class Rows(Protocol):
+class FeedRows(Protocol):
     """Where the truth is: the tracker."""
 
     @property
@@ -120,7 +120,7 @@ class Rows(Protocol):
 class Reading:
     """Reads one execution page by page; as many rows at once as, going by the last page, one frame shall hold."""
 
-    def __init__(self, rows: Rows, encode: Encode, execution_id: ExecutionId) -> None:
+    def __init__(self, rows: FeedRows, encode: Encode, execution_id: ExecutionId) -> None:
         self._rows, self._encode, self._execution_id = rows, encode, execution_id
         self._limit = _ROWS_PER_PAGE
 
@@ -139,10 +139,10 @@ class Reading:
 class Feed:
     """All followers in this process, of single executions and of lists."""
 
-    def __init__(self, rows: Rows, database: DatabaseManager, encode: Encode) -> None:
+    def __init__(self, rows: FeedRows, database: DatabaseManager, encode: Encode) -> None:
         self._rows, self._encode = rows, encode
         self._channels: dict[ExecutionId, _Channel] = {}
-        self._hints = _Hints(database, rows.live)
+        self._hints = _HintReader(database, rows.live)
 
     @property
     def execution_subscribers(self) -> int:
@@ -359,7 +359,7 @@ class ListFollower:
         self._wake.set()
 
 
-class _Hints:
+class _HintReader:
     """Reads where the executions stand that changed, once for all who follow lists; works while somebody does."""
 
     def __init__(self, database: DatabaseManager, live: Live) -> None:
@@ -402,9 +402,9 @@ class _Hints:
         """Where these executions stand, and whether some could not be found, or not be read."""
         if not ids:
             return Hints({}), False
-        asked = {"ids": orjson.dumps(sorted(ids)).decode()}
+        params = {"ids": orjson.dumps(sorted(ids)).decode()}
         try:
-            rows = await self._database.fetch_all_async(self._database.query("hints"), asked)
+            rows = await self._database.fetch_all_async(self._database.query("hints"), params)
         except DatabaseError:
             return Hints({}), True
         return Hints({row["execution_id"]: orjson.dumps(row).decode() for row in rows}), len(rows) < len(ids)

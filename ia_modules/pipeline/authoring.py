@@ -236,7 +236,7 @@ class Flow:
     def load(self) -> LoadedPipeline:
         """The definition with its code."""
         factories: dict[str, StepFactory] = {step_id: factory_of(code) for step_id, code in self._code.items()}
-        return load_pipeline(self.definition, StepModules(), given=factories)
+        return load_pipeline(self.definition, StepModules(), prepared=factories)
 
     async def run(
         self,

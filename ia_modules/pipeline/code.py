@@ -152,18 +152,18 @@ def load_pipeline(
     modules: StepModules,
     *,
     folder: Path | None = None,
-    given: Mapping[str, StepFactory] | None = None,
+    prepared: Mapping[str, StepFactory] | None = None,
 ) -> LoadedPipeline:
     """The definition with the code of its steps and conditions, all of it imported now.
 
     Args:
-        given: code that needs no import, by step id.
+        prepared: code that needs no import, by step id.
 
     Raises:
         PipelineDefinitionError: code cannot be found or may not be used; has every problem.
     """
     problems: list[Problem] = []
-    factories: dict[str, StepFactory] = dict(given or {})
+    factories: dict[str, StepFactory] = dict(prepared or {})
     functions: dict[FunctionCall, Callable[..., Any]] = {}
     graph = Graph(definition)
     for index, step in enumerate(definition.steps):
@@ -174,11 +174,11 @@ def load_pipeline(
                 problems.append(
                     Problem(f"$.steps[{index}]", str(error.args[0]), "a class with run(data), or a function")
                 )
-        for asked in functions_asked(graph, step.id):
+        for call in functions_asked(graph, step.id):
             try:
-                functions[asked] = modules.attribute(asked.module_path, asked.function_name)
+                functions[call] = modules.attribute(call.module_path, call.function_name)
             except LookupError as error:
-                found = f"the condition {asked} after step {step.id!r}: {error.args[0]}"
+                found = f"the condition {call} after step {step.id!r}: {error.args[0]}"
                 problems.append(Problem("$.flow.paths", found, "a function (context, parameters) -> bool"))
     if problems:
         raise PipelineDefinitionError(problems)
@@ -187,9 +187,9 @@ def load_pipeline(
 
 def allowed_modules(environ: Mapping[str, str] = os.environ) -> tuple[str, ...]:
     """Patterns of the module names that a stored definition may use beside its own folder; none by default."""
-    said = [pattern.strip() for pattern in environ.get(MODULES_VARIABLE, "").split(",")]
+    entries = [pattern.strip() for pattern in environ.get(MODULES_VARIABLE, "").split(",")]
     offered = [point.value.partition(":")[0].strip() for point in entry_points(group=ENTRY_POINT_GROUP)]
-    patterns = [pattern for pattern in said if pattern]
+    patterns = [pattern for pattern in entries if pattern]
     return tuple(dict.fromkeys([*patterns, *(each for name in offered for each in (name, f"{name}.*"))]))
 
 

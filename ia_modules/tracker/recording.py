@@ -16,8 +16,8 @@ from ia_modules.payload import clean_text
 from ia_modules.tracker.writer import ExecutionWriter
 from ia_modules.transitions import Failure, StepUpdate, Transition
 
-Ending = Coroutine[None, None, bool]
-Id = TypeVar("Id", ExecutionId, StepExecutionId)
+EndWrite = Coroutine[None, None, bool]
+RecordedId = TypeVar("RecordedId", ExecutionId, StepExecutionId)
 
 
 class RecordedExecution:
@@ -78,7 +78,7 @@ class RecordedExecution:
         self.id = await _begin(starting, self._end)
         return self
 
-    def _end(self, execution_id: ExecutionId, status: str, output: Json, failure: Failure | None) -> Ending:
+    def _end(self, execution_id: ExecutionId, status: str, output: Json, failure: Failure | None) -> EndWrite:
         return self._tracker.update_execution_status(execution_id, status, output_data=output, failure=failure)
 
     async def __aexit__(
@@ -124,8 +124,8 @@ class RecordedStep:
         """Show how far the step is: ``fraction`` from 0 to 1; the latest wins."""
         if not 0 <= fraction <= 1:  # also what is no number
             raise InvalidArgument(f"progress of step {self._step_id!r}", str(fraction), "0 to 1")
-        said = None if message is None else clean_text(message)
-        update = StepUpdate(step_execution_id=self.id, progress=fraction, progress_message=said)
+        text = None if message is None else clean_text(message)
+        update = StepUpdate(step_execution_id=self.id, progress=fraction, progress_message=text)
         await self._tracker.record(
             Transition(execution_id=self._execution_id, writer=self._tracker.owner, updates=(update,))
         )
@@ -137,7 +137,7 @@ class RecordedStep:
         self.id = await _begin(starting, self._end)
         return self
 
-    def _end(self, attempt: StepExecutionId, status: str, output: Json, failure: Failure | None) -> Ending:
+    def _end(self, attempt: StepExecutionId, status: str, output: Json, failure: Failure | None) -> EndWrite:
         return self._tracker.complete_step_execution(attempt, status, output, failure=failure)
 
     async def __aexit__(
@@ -146,7 +146,9 @@ class RecordedStep:
         await _record_end(partial(self._end, self.id), self.output, error)
 
 
-async def _begin(starting: Coroutine[None, None, Id], end: Callable[[Id, str, Json, Failure | None], Ending]) -> Id:
+async def _begin(
+    starting: Coroutine[None, None, RecordedId], end: Callable[[RecordedId, str, Json, Failure | None], EndWrite]
+) -> RecordedId:
     """The id of what begins. Who is cancelled meanwhile leaves nothing behind that seems to run for ever."""
     task = asyncio.create_task(starting)
     try:
@@ -159,7 +161,7 @@ async def _begin(starting: Coroutine[None, None, Id], end: Callable[[Id, str, Js
 
 
 async def _record_end(
-    end: Callable[[str, Json, Failure | None], Ending], output: Json, error: BaseException | None
+    end: Callable[[str, Json, Failure | None], EndWrite], output: Json, error: BaseException | None
 ) -> None:
     """Record how a block ended, even if cancelled meanwhile.
 
@@ -179,7 +181,7 @@ async def _record_end(
         error.add_note(f"The tracker could not record this: {failure}")
 
 
-async def _finish(recording: Ending) -> None:
+async def _finish(recording: EndWrite) -> None:
     """Await something to its end, also when this task is cancelled meanwhile."""
     saving = asyncio.create_task(recording)
     try:

@@ -18,7 +18,7 @@ from ia_modules.cli.commands.worker import (
     DEFAULT_LOAD_LIMIT_SECONDS,
     BlockedLimit,
     Grace,
-    Lease,
+    LeaseSeconds,
     LoadLimit,
 )
 from ia_modules.cli.interrupt import interrupted_by
@@ -42,7 +42,7 @@ def serve(
     slots: Annotated[
         int, typer.Option(min=0, max=1000, help="How many executions the server runs at once; 0 = only workers do.")
     ] = 4,
-    lease_seconds: Lease = DEFAULT_LEASE_SECONDS,
+    lease_seconds: LeaseSeconds = DEFAULT_LEASE_SECONDS,
     grace_seconds: Grace = DEFAULT_GRACE_SECONDS,
     blocked_limit_seconds: BlockedLimit = None,
     load_limit_seconds: LoadLimit = DEFAULT_LOAD_LIMIT_SECONDS,

@@ -16,7 +16,7 @@ from ia_modules.worker.worker import Worker
 DEFAULT_LEASE_SECONDS, DEFAULT_GRACE_SECONDS, DEFAULT_LOAD_LIMIT_SECONDS = 15.0, 10.0, 60.0
 _END_SECONDS = 15.0  # after the grace period, whatever the database and the steps do
 
-Lease = Annotated[
+LeaseSeconds = Annotated[
     float,
     typer.Option(min=0.5, help="After so long without a heartbeat it counts as dead, and others take over."),
 ]
@@ -38,7 +38,7 @@ EXAMPLE = "Example: ia-modules worker --slots 8 --db postgresql://me@localhost/i
 
 def worker(
     slots: Annotated[int, typer.Option(min=1, max=1000, help="How many executions run at once.")] = 4,
-    lease_seconds: Lease = DEFAULT_LEASE_SECONDS,
+    lease_seconds: LeaseSeconds = DEFAULT_LEASE_SECONDS,
     grace_seconds: Grace = DEFAULT_GRACE_SECONDS,
     blocked_limit_seconds: BlockedLimit = None,
     load_limit_seconds: LoadLimit = DEFAULT_LOAD_LIMIT_SECONDS,

@@ -8,7 +8,7 @@ from typing import Any
 from rich.text import Text
 
 from ia_modules.cli.output.ending import prompt_of
-from ia_modules.cli.output.step_runs import OmittedRuns, StepRun, never_run, step_runs
+from ia_modules.cli.output.step_runs import OmittedRuns, ReportedRun, never_run, step_runs
 from ia_modules.cli.output.terminal import (
     clock,
     elapsed,
@@ -77,7 +77,7 @@ def print_report(report: ExecutionReport, same_database: str = "") -> None:
         for name, why in missed:
             print_line(f"  {_padded(one_line(name))}", (one_line(why), "dim"))
     for run in runs:
-        if isinstance(run, StepRun) and run.failed_for_good:
+        if isinstance(run, ReportedRun) and run.failed_for_good:
             _print_failure(run.attempts[-1])
     if report.logs:
         limit = len(report.logs) if report.everything else _LOG_LINES
@@ -117,7 +117,7 @@ def _heading(text: str, style: str = "bold") -> None:
     print_line((text, style))
 
 
-def _print_run(run: StepRun) -> None:
+def _print_run(run: ReportedRun) -> None:
     last = run.attempts[-1]
     took = elapsed(run.attempts[0].started_at, last.completed_at)
     how = f" {'in' if last.status.is_terminal else 'for'} {took}" if last.started_at else ""

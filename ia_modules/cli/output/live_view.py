@@ -7,7 +7,7 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-from ia_modules.cli.output.step_table import Row, StepTable, visible
+from ia_modules.cli.output.step_table import StepRow, StepTable, visible
 from ia_modules.cli.output.terminal import elapsed, one_line, status_text
 from ia_modules.models import Changes, ExecutionRecord
 
@@ -58,7 +58,7 @@ class LiveView:
         table.add_column(no_wrap=True, overflow="ellipsis", ratio=1)
         shown = visible(rows, height)
         for row in shown:
-            if isinstance(row, Row):
+            if isinstance(row, StepRow):
                 table.add_row(*_cells(row))
         left_out = [Text(row, style="dim") for row in shown if isinstance(row, str)]
         return Group(_head(steps), table, *left_out)
@@ -73,7 +73,7 @@ def _head(steps: StepTable) -> Text:
     return Text.assemble(name, status_text(execution.status), f"  {took}  ", (execution.execution_id, "dim"))
 
 
-def _cells(row: Row) -> list[RenderableType]:
+def _cells(row: StepRow) -> list[RenderableType]:
     mark, style = _MARKS.get(row.word, ("·", ""))
     took = "" if row.step is None else elapsed(row.step.started_at, row.step.completed_at)
     quiet = "dim" if row.step is None else ""

@@ -24,7 +24,7 @@ _MOST_REBUILT = 200  # attempts; with more, no state is rebuilt to be shown
 
 
 @dataclass(slots=True)
-class StepRun:
+class ReportedRun:
     """One iteration of one step, with all its attempts.
 
     Attributes:
@@ -84,17 +84,17 @@ def step_runs(
     version: PipelineVersionRecord | None,
     *,
     everything: bool,
-) -> list[StepRun | OmittedRuns]:
+) -> list[ReportedRun | OmittedRuns]:
     """The step runs in the order in which they began; the middle of a long loop is left out."""
     attempts_of: dict[tuple[str, int], list[StepExecutionRecord]] = {}
     for step in steps:
         attempts_of.setdefault((step.step_id, step.iteration), []).append(step)
-    runs = [StepRun(number, attempts) for number, attempts in enumerate(attempts_of.values(), start=1)]
+    runs = [ReportedRun(number, attempts) for number, attempts in enumerate(attempts_of.values(), start=1)]
     _note_concurrent_steps(runs)
     shown = runs if everything else _without_usual_middles(runs)
     graph = None if version is None else graph_of(version)
     for run in shown:
-        if isinstance(run, StepRun):
+        if isinstance(run, ReportedRun):
             run.input_text = _input_text(run.attempts[0], execution, graph, steps)
     return list(shown)
 
@@ -112,8 +112,8 @@ def never_run(
     return [(row.name, row.note or missed[row.word]) for row in rows]
 
 
-def _note_concurrent_steps(runs: Sequence[StepRun]) -> None:
-    under_way: list[StepRun] = []
+def _note_concurrent_steps(runs: Sequence[ReportedRun]) -> None:
+    under_way: list[ReportedRun] = []
     for run in runs:
         began = run.attempts[0].started_at
         if began is None:
@@ -124,17 +124,17 @@ def _note_concurrent_steps(runs: Sequence[StepRun]) -> None:
         under_way.append(run)
 
 
-def _ends_after(run: StepRun, time: datetime) -> bool:
+def _ends_after(run: ReportedRun, time: datetime) -> bool:
     ended = run.attempts[-1].completed_at
     return ended is None or ended > time
 
 
-def _without_usual_middles(runs: Sequence[StepRun]) -> list[StepRun | OmittedRuns]:
+def _without_usual_middles(runs: Sequence[ReportedRun]) -> list[ReportedRun | OmittedRuns]:
     last: dict[str, int] = {}
     for run in runs:
         last[run.attempts[0].step_id] = run.attempts[0].iteration
-    shown: list[StepRun | OmittedRuns] = []
-    middle: list[StepRun] = []
+    shown: list[ReportedRun | OmittedRuns] = []
+    middle: list[ReportedRun] = []
     for run in runs:
         step = run.attempts[0]
         is_middle = _FIRST_AND_LAST < step.iteration <= last[step.step_id] - _FIRST_AND_LAST
@@ -147,7 +147,7 @@ def _without_usual_middles(runs: Sequence[StepRun]) -> list[StepRun | OmittedRun
     return shown + _left_out(middle)
 
 
-def _left_out(middle: Sequence[StepRun]) -> list[StepRun | OmittedRuns]:
+def _left_out(middle: Sequence[ReportedRun]) -> list[ReportedRun | OmittedRuns]:
     if len(middle) < 2:
         return list(middle)
     names = ", ".join(dict.fromkeys(run.attempts[0].step_name for run in middle))

@@ -15,7 +15,7 @@ _PATH_BY_NUMBER = re.compile(r"path [\d, ]+ was taken")
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
+class StepRow:
     """A step in the table.
 
     Attributes:
@@ -65,20 +65,20 @@ class StepTable:
     def status(self) -> ExecutionStatus:
         return ExecutionStatus.PENDING if self.execution is None else self.execution.status
 
-    def rows(self) -> list[Row]:
+    def rows(self) -> list[StepRow]:
         """All steps: in file order where there is a definition, otherwise as they came."""
         planned = {} if self.graph is None else {step.id: step.name for step in self.graph.definition.steps}
         names = planned | {step_id: step.step_name for step_id, step in self.latest.items() if step_id not in planned}
         return [self._row(step_id, shown_name(step_id, name)) for step_id, name in names.items()]
 
-    def _row(self, step_id: str, name: str) -> Row:
+    def _row(self, step_id: str, name: str) -> StepRow:
         step = self.latest.get(step_id)
         if step is None:
             word = self._not_begun(step_id)
-            return Row(name, word, self.why_not.get(step_id, "") if word == "skipped" else "", None)
+            return StepRow(name, word, self.why_not.get(step_id, "") if word == "skipped" else "", None)
         if self.status.is_terminal:  # what was to be tried again no longer is
-            return Row(name, step.status.value, note_of(step, is_over=True), step)
-        return Row(name, _word(step), note_of(step), step)
+            return StepRow(name, step.status.value, note_of(step, is_over=True), step)
+        return StepRow(name, _word(step), note_of(step), step)
 
     def _not_begun(self, step_id: str) -> str:
         if self.status is ExecutionStatus.COMPLETED:
@@ -137,7 +137,7 @@ def _why(step: StepSummary, *, is_over: bool) -> str:
     return f"{error}; the flow goes on" if follows.get("next") == "paths" else error
 
 
-def visible(rows: Sequence[Row], height: int) -> list[Row | str]:
+def visible(rows: Sequence[StepRow], height: int) -> list[StepRow | str]:
     """As many rows as fit, active and failed ones first; one line counts those that are left out."""
     if len(rows) <= height:
         return list(rows)
@@ -148,7 +148,7 @@ def visible(rows: Sequence[Row], height: int) -> list[Row | str]:
     return [*(rows[place] for place in sorted(chosen)), f"… and {counts}"]
 
 
-def _weight(rows: Sequence[Row], place: int) -> int:
+def _weight(rows: Sequence[StepRow], place: int) -> int:
     """The smallest is shown first: active, failed, then by the distance to an active one."""
     if rows[place].is_active:
         return 0

@@ -58,7 +58,7 @@ class StepConditions(_Condition):
     type: Literal["condition"]
 
 
-class Comparison(_Condition):
+class Expression(_Condition):
     """One value of the scope against another.
 
     Attributes:
@@ -135,7 +135,7 @@ class Not(_Condition):
 
 
 _AnyCondition: TypeAlias = (
-    Always | Else | Success | StepConditions | Comparison | ParameterIsTrue | FunctionCall | AllOf | AnyOf | Not
+    Always | Else | Success | StepConditions | Expression | ParameterIsTrue | FunctionCall | AllOf | AnyOf | Not
 )
 
 _COMPARISON_TYPES = {
@@ -239,7 +239,7 @@ def evaluate(condition: _AnyCondition, scope: Scope, call: Call) -> Verdict:
             return Verdict(True, "always")
         case Success():
             return Verdict(scope.succeeded, "the step succeeded" if scope.succeeded else "the step failed")
-        case Comparison():
+        case Expression():
             return _compared(condition, scope)
         case ParameterIsTrue(parameter=name):
             return _parameter_is_true(name, scope)
@@ -277,14 +277,14 @@ def function_calls(condition: _AnyCondition) -> Iterator[FunctionCall]:
 def references(condition: _AnyCondition) -> Iterator[tuple[Where, Reference]]:
     """Every path that the condition reads, with its place inside the condition."""
     for at, part in parts(condition):
-        if isinstance(part, Comparison):
+        if isinstance(part, Expression):
             yield (*at, "source"), part.path
             yield from (((*at, "value", *where), reference) for where, reference in part.value.references())
         elif isinstance(part, ParameterIsTrue):
             yield (*at, "parameter"), Reference("parameters", (part.parameter,))
 
 
-def _compared(condition: Comparison, scope: Scope) -> Verdict:
+def _compared(condition: Expression, scope: Scope) -> Verdict:
     actual, expected = condition.path.resolve(scope), condition.value.resolve(scope)
     if isinstance(expected, Unresolved):
         return Verdict(False, f"there is nothing to compare {condition.path} with: {expected}")

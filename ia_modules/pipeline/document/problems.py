@@ -8,7 +8,7 @@ from typing import Any, cast
 from pydantic_core import ErrorDetails
 
 from ia_modules.errors import InvalidValue, Problem
-from ia_modules.pipeline.document.conditions import Comparison, ParameterIsTrue
+from ia_modules.pipeline.document.conditions import Expression, ParameterIsTrue
 from ia_modules.pipeline.document.definition import FlowDefinition, Path, StepDefinition
 from ia_modules.pipeline.document.json_schema import path_text
 from ia_modules.pipeline.document.structure import Finding
@@ -17,7 +17,7 @@ from ia_modules.pipeline.document.wording import did_you_mean, shown
 
 _OTHER_SPELLINGS: Mapping[str, str] = {
     key: other
-    for model in (StepDefinition, FlowDefinition, Path, Comparison, ParameterIsTrue)
+    for model in (StepDefinition, FlowDefinition, Path, Expression, ParameterIsTrue)
     for other, key in model.also_spelled.items()
 }
 

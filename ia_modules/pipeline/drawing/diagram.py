@@ -8,9 +8,9 @@ from ia_modules.pipeline.document.conditions import (
     AllOf,
     Always,
     AnyOf,
-    Comparison,
     Condition,
     Else,
+    Expression,
     FunctionCall,
     Not,
     ParameterIsTrue,
@@ -131,9 +131,9 @@ def _in_words(condition: Condition) -> str:
             return "it succeeded"
         case StepConditions():
             return "its conditions hold"
-        case Comparison(operator="exists"):
+        case Expression(operator="exists"):
             return f"{_source_of(condition)} {'is missing' if condition.value.json is False else 'exists'}"
-        case Comparison():
+        case Expression():
             return f"{_source_of(condition)} {IN_WORDS[condition.operator][0]} {_value_of(condition)}"
         case ParameterIsTrue(parameter=name):
             return f"parameter {name}"
@@ -147,12 +147,12 @@ def _in_words(condition: Condition) -> str:
             return f"not ({_in_words(inner) or 'always'})"
 
 
-def _source_of(condition: Comparison) -> str:
+def _source_of(condition: Expression) -> str:
     """The left side of a comparison; a parameter by its name alone."""
     return _named(condition.path) if condition.path.root == "parameters" else condition.source
 
 
-def _value_of(condition: Comparison) -> str:
+def _value_of(condition: Expression) -> str:
     """The right side of a comparison: a placeholder by its name, everything else as JSON."""
     named = condition.value.whole_reference
     return _short(repr_of(condition.value.json), LONGEST_VALUE) if named is None else _named(named)

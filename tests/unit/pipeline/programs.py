@@ -20,7 +20,9 @@ Code = Callable[..., Any] | type[Step]
 def pipeline_of(document: Mapping[str, Any], code: Mapping[str, Code]) -> LoadedPipeline:
     """A document with the code of its steps, by step id."""
     definition = load(document, strict=False).definition
-    return load_pipeline(definition, StepModules(), given={step_id: factory_of(each) for step_id, each in code.items()})
+    return load_pipeline(
+        definition, StepModules(), prepared={step_id: factory_of(each) for step_id, each in code.items()}
+    )
 
 
 async def started(

@@ -194,7 +194,7 @@ async def test_a_function_is_called_anew_for_each_parameter_that_json_tells_apar
     paths = [("first", target, condition) for target, condition in zip(steps[1:], conditions, strict=True)]
     code = dict(zip(steps, itertools.repeat(factory_of(nothing))))
     modules = StepModules(tmp_path)
-    loaded = load_pipeline(load(document(*steps, paths=paths)).definition, modules, given=code)
+    loaded = load_pipeline(load(document(*steps, paths=paths)).definition, modules, prepared=code)
     run = await Runner(MemoryJournal()).start(loaded)
     ran = [step["step_name"] for step in (await run.to_end())["steps"]]
     assert sorted(ran) == ["first", "to-1", "to-9"]

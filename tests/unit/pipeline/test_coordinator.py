@@ -122,10 +122,10 @@ async def test_a_function_decides_where_to_go(journal: OperatorJournal, tmp_path
 
     code = {step_id: factory_of(nothing) for step_id in ("first", "large", "small")}
     for n, expected in ((5, "large"), (1, "small")):
-        loaded = load_pipeline(load(written("large")).definition, StepModules(tmp_path), given=code)
+        loaded = load_pipeline(load(written("large")).definition, StepModules(tmp_path), prepared=code)
         run = await Runner(journal).start(loaded, {"n": n})
         assert [step["step_name"] for step in (await run.to_end())["steps"]] == ["first", expected]
-    loaded = load_pipeline(load(written("broken")).definition, StepModules(tmp_path), given=code)
+    loaded = load_pipeline(load(written("broken")).definition, StepModules(tmp_path), prepared=code)
     run = await Runner(journal).start(loaded, {"n": 1}, new_version=True)
     with pytest.raises(StepError, match="checks.broken.*no idea"):
         await run.to_end()

@@ -2,7 +2,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from ia_modules.cli.output.step_table import Row, StepTable, visible
+from ia_modules.cli.output.step_table import StepRow, StepTable, visible
 from ia_modules.models import (
     Changes,
     ExecutionId,
@@ -129,11 +129,11 @@ def test_a_program_without_a_definition_is_shown_as_it_comes() -> None:
 
 
 def test_too_many_rows_leave_out_what_matters_least() -> None:
-    rows = [Row(str(number), "completed", "", None) for number in range(30)]
-    rows[20] = Row("20", "running", "", None)
-    rows[3] = Row("3", "failed", "", None)
+    rows = [StepRow(str(number), "completed", "", None) for number in range(30)]
+    rows[20] = StepRow("20", "running", "", None)
+    rows[3] = StepRow("3", "failed", "", None)
     shown = visible(rows, 6)
-    names = [row.name for row in shown if isinstance(row, Row)]
+    names = [row.name for row in shown if isinstance(row, StepRow)]
     assert names == ["3", "18", "19", "20", "21"]
     assert shown[-1] == "… and 25 completed"
     assert visible(rows, 30) == rows
