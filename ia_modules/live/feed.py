@@ -1,9 +1,9 @@
-"""What followers are told: each change is read and encoded once, for all of them in this process.
+"""Live changes for followers: each change is read and encoded once for all followers in this process.
 
     an execution changes → its channel reads the rows → one page, encoded → the queue of each follower → frames
 
-A follower that comes late, or whose queue was full, is behind its channel: it reads what it lacks from the rows, alone,
-and is then told the pages that came meanwhile. Nobody waits for a follower, and what is kept for it is bounded.
+A follower that comes late, or whose queue was full, is behind its channel: it reads the missing pages from the rows by
+itself, then takes the pages that came meanwhile. Nobody waits for a follower, and its queue is bounded.
 
 A frame is one JSON text as a socket carries it: ``changes`` of one execution, ``hints`` at those that changed, or
 ``resync``.
@@ -63,7 +63,7 @@ class Page:
 
     @cached_property
     def frame(self) -> str:
-        """One text for all who are told this page alone."""
+        """The text of this page alone, encoded once."""
         messages = ",".join(filter(None, (self.rows, self.execution)))
         more = "true" if self.more else "false"
         return f'{{"type":"changes","after":{self.after},"upto":{self.upto},"more":{more},"messages":[{messages}]}}'
@@ -156,7 +156,7 @@ class Feed:
 
     @asynccontextmanager
     async def follow(self, execution_id: ExecutionId, after: int) -> AsyncGenerator["Follower"]:
-        """Be told what came after a cursor, then what comes.
+        """Follow an execution: first the changes after a cursor, then new ones.
 
         Raises:
             ExecutionNotFound
@@ -185,20 +185,20 @@ class Feed:
 
     @asynccontextmanager
     async def follow_all(self) -> AsyncGenerator["ListFollower"]:
-        """Be told which executions change, from now on."""
+        """Follow all executions from now on."""
         async with self._hints.following() as follower:
             yield follower
 
 
 class Follower:
-    """One who is told of an execution: numbers strictly rise, nothing is missing, at rest it is what the rows say."""
+    """Receives the changes of one execution: numbers strictly rise, none is missing, at rest they equal the rows."""
 
     def __init__(self, channel: "_Channel", reading: Reading, after: int) -> None:
-        self._channel, self._alone = channel, reading
-        self._told = after  # the cursor of who is told
-        self._kept: deque[Page] = deque()
-        self._kept_from = max(after, channel.cursor)  # where what is kept begins: until there it reads by itself
-        self._kept_upto = self._kept_from
+        self._channel, self._own_reading = channel, reading
+        self._cursor = after  # up to here it has been given frames
+        self._buffered: deque[Page] = deque()
+        self._buffered_from = max(after, channel.cursor)  # where what is kept begins: until there it reads by itself
+        self._buffered_upto = self._buffered_from
         self._resync = False
         self._greeted = False
         self.wake = asyncio.Event()
@@ -219,38 +219,41 @@ class Follower:
                 raise self._channel.failure
             if self._resync:
                 self._resync = False
-                return f'{{"type":"resync","after":{self._told}}}'
-            if self._told < self._kept_from:
-                upto = self._kept_from  # which may move on while it reads
-                page = await self._alone.read(self._told, upto=upto)
-                self._told = upto if page is None else page.upto
+                return f'{{"type":"resync","after":{self._cursor}}}'
+            if self._cursor < self._buffered_from:
+                upto = self._buffered_from  # which may move on while it reads
+                page = await self._own_reading.read(self._cursor, upto=upto)
+                self._cursor = upto if page is None else page.upto
                 if page is not None:
                     self._greeted = True
                     return page.frame
-            elif self._kept:
-                page = merged(list(self._kept))
-                self._kept.clear()
-                self._told = self._kept_from = page.upto
+            elif self._buffered:
+                page = merged(list(self._buffered))
+                self._buffered.clear()
+                self._cursor = self._buffered_from = page.upto
                 self._greeted = True
                 return page.frame
             elif not self._greeted:
                 self._greeted = True
-                return Page(self._told, self._told, False, "", "").frame
+                return Page(self._cursor, self._cursor, False, "", "").frame
             elif not await set_within(patience_seconds, self.wake):
                 return None
 
     def offer(self, page: Page) -> None:
         """Keep a page until it is taken. When there is no room, drop what is kept: the rows have it."""
-        if page.upto <= self._kept_upto:
+        if page.upto <= self._buffered_upto:
             return  # it came with a cursor that the channel had not reached yet
-        fits = len(self._kept) < _PAGES_KEPT and sum(kept.size for kept in self._kept) + page.size <= _CHARACTERS_KEPT
-        if page.after == self._kept_upto and (fits or not self._kept):
-            self._kept.append(page)
+        fits = (
+            len(self._buffered) < _PAGES_KEPT
+            and sum(kept.size for kept in self._buffered) + page.size <= _CHARACTERS_KEPT
+        )
+        if page.after == self._buffered_upto and (fits or not self._buffered):
+            self._buffered.append(page)
         else:
-            self._resync = self._resync or bool(self._kept)
-            self._kept.clear()
-            self._kept_from = page.upto
-        self._kept_upto = page.upto
+            self._resync = self._resync or bool(self._buffered)
+            self._buffered.clear()
+            self._buffered_from = page.upto
+        self._buffered_upto = page.upto
         self.wake.set()
 
 
@@ -282,13 +285,13 @@ class _Channel:
             self._end(error)
 
     def _end(self, failure: BaseException) -> None:
-        """Let nobody wait for what does not come any more."""
+        """Give every follower the failure; nothing more follows."""
         self.failure = failure
         for follower in self.followers:
             follower.wake.set()
 
     def _pause_seconds(self) -> float:
-        """From a page to the next: the more are told, the longer, so that telling leaves time for writing."""
+        """Between two pages: longer with more followers, so that sending leaves time for writing."""
         return max(_PAGES_APART_SECONDS, _FOR_EACH_FOLLOWER_SECONDS * len(self.followers))
 
     async def _tell(self) -> Page | None:
@@ -319,10 +322,10 @@ class Hints:
 
 
 class ListFollower:
-    """One who is told which executions change, the last word on each. First of all: look at everything."""
+    """Receives which executions change, the latest of each. The first frame is a resync: read everything."""
 
     def __init__(self) -> None:
-        self._kept: list[Hints] = []
+        self._buffered: list[Hints] = []
         self._resync = True
         self._failure: BaseException | None = None
         self._wake = asyncio.Event()
@@ -331,30 +334,30 @@ class ListFollower:
         """The next frame; everything that waits is in it. None: nothing happened for so long.
 
         Raises:
-            Exception: nothing more will be told.
+            Exception: nothing more follows.
         """
         self._wake.clear()
-        if not (self._resync or self._kept or self._failure or await set_within(patience_seconds, self._wake)):
+        if not (self._resync or self._buffered or self._failure or await set_within(patience_seconds, self._wake)):
             return None
         if self._failure is not None:
             raise self._failure
         if self._resync:
             self._resync = False
             return RESYNC_LISTS
-        kept, self._kept = self._kept, []
+        kept, self._buffered = self._buffered, []
         return (kept[0] if len(kept) == 1 else _united(kept)).frame
 
     def offer(self, hints: Hints | None) -> None:
         """Keep hints until they are taken, or a resync (None), which stands for all that were kept."""
-        if hints is not None and sum(len(kept.items) for kept in (*self._kept, hints)) <= _HINTS_KEPT:
-            self._kept.append(hints)
+        if hints is not None and sum(len(kept.items) for kept in (*self._buffered, hints)) <= _HINTS_KEPT:
+            self._buffered.append(hints)
         else:
             self._resync = True
-            self._kept.clear()
+            self._buffered.clear()
         self._wake.set()
 
     def end(self, failure: BaseException) -> None:
-        """Nothing more is told: let it not wait."""
+        """Nothing more follows: its reader gets the failure."""
         self._failure = failure
         self._wake.set()
 
