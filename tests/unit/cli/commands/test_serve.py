@@ -5,6 +5,7 @@ import socket
 import subprocess
 import sys
 import urllib.request
+from math import inf
 from pathlib import Path
 
 import pytest
@@ -80,12 +81,12 @@ def test_serve_without_its_extra_says_what_to_install(tmp_path: Path) -> None:
 @pytest.mark.parametrize("dialect", ["postgresql"])
 async def test_serve_that_starts_while_the_database_is_away_waits_for_it_and_says_so(empty_database_url: str) -> None:
     async with proxy_to(empty_database_url) as proxy:
-        proxy.refuses = True
+        proxy.refuses = inf
         with piped(proxy.url, "serve", "--port", "0") as server:
             assert server.stderr is not None
             line = await asyncio.to_thread(server.stderr.readline)
             assert line.startswith("Waiting for the database: ")
-            proxy.refuses = False
+            proxy.refuses = 0
             [line] = await asyncio.to_thread(lines_until, server, lambda line: True)
             assert line.startswith("ia_modules serves postgresql")
             server.send_signal(signal.SIGTERM)

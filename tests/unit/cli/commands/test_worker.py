@@ -1,5 +1,6 @@
 import asyncio
 import signal
+from math import inf
 
 import pytest
 
@@ -25,12 +26,12 @@ async def test_a_worker_that_starts_while_the_database_is_away_waits_for_it_and_
     empty_database_url: str,
 ) -> None:
     async with proxy_to(empty_database_url) as proxy:
-        proxy.refuses = True
+        proxy.refuses = inf
         with piped(proxy.url, "worker") as process:
             assert process.stderr is not None
             line = await asyncio.to_thread(process.stderr.readline)
             assert line.startswith("Waiting for the database: ")
-            proxy.refuses = False
+            proxy.refuses = 0
             [line] = await asyncio.to_thread(lines_until, process, lambda line: True)
             assert line.startswith("Worker ")
             process.send_signal(signal.SIGTERM)
