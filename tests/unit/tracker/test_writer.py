@@ -65,7 +65,7 @@ async def test_given_counts_replace_what_was_counted(tracker: ExecutionTracker, 
 
 
 async def test_what_is_wrong_is_refused_and_named(tracker: ExecutionTracker, pipeline_id: PipelineId) -> None:
-    with pytest.raises(PipelineNotFound, match="'no-such'.*register_pipeline"):
+    with pytest.raises(PipelineNotFound, match="'no-such'.*Register it first"):
         await tracker.start_execution("no-such", "Nothing")
     with pytest.raises(PayloadError, match="input of pipeline .*nan"):
         await tracker.start_execution(pipeline_id, "Nightly", float("nan"))
