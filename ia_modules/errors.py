@@ -565,6 +565,10 @@ class DatabaseReadOnly(DatabaseError):
     """The database may be read but not written."""
 
 
+PASSING_DATABASE_ERRORS = (DatabaseUnavailable, DatabaseBusy, DatabaseFull, DatabaseReadOnly)
+"""What a write may meet and what may end by itself: it is tried again for a limited time."""
+
+
 class ConstraintViolated(DatabaseError):
     """A constraint of the schema was violated.
 

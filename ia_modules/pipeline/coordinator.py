@@ -12,9 +12,8 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from ia_modules.errors import (
-    DatabaseBusy,
+    PASSING_DATABASE_ERRORS,
     DatabaseError,
-    DatabaseUnavailable,
     IAModulesError,
     PayloadError,
     PipelineOutputError,
@@ -416,7 +415,7 @@ class Coordinator:
             await self._journal.record(transition)
         except TrackerError:
             return True  # ended, or another process's: the coordinator's own next write finds out
-        except (DatabaseUnavailable, DatabaseBusy):
+        except PASSING_DATABASE_ERRORS:
             return False
         return True
 

@@ -19,7 +19,12 @@ from functools import partial
 from typing import Any
 
 from ia_modules.database.manager import DatabaseManager
-from ia_modules.errors import DatabaseBusy, DatabaseClosed, DatabaseError, DatabaseUnavailable, OtherEventLoop
+from ia_modules.errors import (
+    PASSING_DATABASE_ERRORS,
+    DatabaseClosed,
+    DatabaseError,
+    OtherEventLoop,
+)
 from ia_modules.models import WorkerId
 from ia_modules.tasks import background, in_thread, set_within
 from ia_modules.version import __version__
@@ -115,7 +120,7 @@ class Heartbeat:
             try:
                 await self.beat()
                 return
-            except (DatabaseUnavailable, DatabaseBusy) as error:
+            except PASSING_DATABASE_ERRORS as error:
                 if isinstance(error, DatabaseClosed) or clock() >= give_up_at:
                     raise
             await asyncio.sleep(pause_seconds)
