@@ -22,11 +22,11 @@ from ia_modules.cli.output.terminal import AsJson, ExitStatus, last_heard, not_s
 from ia_modules.cli.output.terminal import run as do
 from ia_modules.cli.output.view import view_of
 from ia_modules.client import Client
-from ia_modules.models import ExecutionRecord, ExecutionStatus, PipelineVersionRecord
+from ia_modules.models import ExecutionRecord, ExecutionStatus, PipelineVersionRecord, WorkerId
 from ia_modules.pipeline.code import LoadedPipeline
 from ia_modules.pipeline.document.graph import Graph
 from ia_modules.pipeline.executor import LocalExecutor
-from ia_modules.tracker.liveness import Liveness
+from ia_modules.tracker.liveness import Beat, BeatWatch, Liveness
 
 _LOOK_EVERY_SECONDS = 0.5
 
@@ -122,6 +122,7 @@ async def _resumable(client: Client, wanted: str, *, take_over: bool, wait: bool
         Exit: it has completed, or another process runs it.
     """
     first: Liveness | None = None
+    beats, clock = BeatWatch(), asyncio.get_running_loop().time
     while True:
         record = await find_execution(client, wanted)
         if record.status is ExecutionStatus.COMPLETED:
@@ -132,7 +133,8 @@ async def _resumable(client: Client, wanted: str, *, take_over: bool, wait: bool
         liveness = await liveness_of(client, record)
         if liveness is None:
             raise not_started(f"{runs}, which gives no sign of life. If it is gone, or is to stop: --take-over.")
-        if liveness.is_gone:
+        beat = Beat(WorkerId(record.owner or ""), liveness.heartbeat_at, liveness.lease_seconds)
+        if liveness.is_gone or beats.look([beat], now=clock()):
             return record
         if not wait:
             raise not_started(f"{runs}, {last_heard(liveness)}. Wait for that, or stop that process: --take-over.")

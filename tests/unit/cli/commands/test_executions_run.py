@@ -93,6 +93,23 @@ def test_resume_waits_until_a_killed_process_counts_as_gone_and_then_goes_on(
     assert statuses(newest(command)) == [("increase", 1, "completed"), ("wait", 1, "lost"), ("wait", 2, "completed")]
 
 
+def test_resume_goes_on_when_a_dead_process_was_last_heard_of_in_the_future(
+    database_url: str, command: Command, tmp_path: Path
+) -> None:
+    """The database's clock was set back after it died."""
+    release = tmp_path / "release"
+    file = write(tmp_path, step("wait", "UntilReleased", config={"file": str(release)}))
+    with piped(database_url, "run", file, "--json") as process:
+        lines_until(process, is_running("wait"))
+        process.kill()
+        process.wait()
+    release.touch()
+    give_lease(database_url, 0.2)
+    change(database_url, "UPDATE workers SET heartbeat_at = ia_now(3600)")
+    assert command("executions", "resume", newest(command)["execution_id"]).exit_code == 0
+    assert statuses(newest(command)) == [("wait", 1, "lost"), ("wait", 2, "completed")]
+
+
 def test_resume_takes_nothing_from_a_process_that_is_heard_of_again(
     database_url: str, command: Command, tmp_path: Path
 ) -> None:
