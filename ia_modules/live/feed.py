@@ -97,7 +97,7 @@ def until(changes: Changes, upto: int) -> Changes:
 
 
 def small_page(changes: Changes, encode: Encode) -> tuple[Page, int]:
-    """As much of changes as one frame shall hold, and how many rows; one number is never split, whatever it has."""
+    """The first changes that fit into one frame, and how many rows they are. One number is never split."""
     page = encode(changes)
     while page.size > _CHARACTERS_PER_PAGE:
         sequences = sorted({row.sequence for row in changes.rows})
@@ -118,7 +118,7 @@ class FeedRows(Protocol):
 
 
 class Reading:
-    """Reads one execution page by page; as many rows at once as, going by the last page, one frame shall hold."""
+    """Reads one execution page by page, as many rows at once as fit into one frame by the size of the last page."""
 
     def __init__(self, rows: FeedRows, encode: Encode, execution_id: ExecutionId) -> None:
         self._rows, self._encode, self._execution_id = rows, encode, execution_id

@@ -1,10 +1,10 @@
-"""Who waits for changes of which execution, and what wakes them.
+"""Subscribers to changes of executions, and the notifications that wake them.
 
-A wake-up only says *look*; what there is to see comes from the rows. So nothing is queued here, and a slow reader holds
-nothing up: it finds everything, merged, when it looks next. A wake-up that is lost costs a poll.
+A notification only says *look*; the rows say what changed. So nothing is queued here, and a slow reader delays nobody:
+it reads everything, merged, when it looks next. A lost notification costs a poll.
 
     commit in this process ──────────────────────────────┐
-    commit elsewhere → the database's signals → listener ─┴→ the events of those who watch that execution, or all
+    commit elsewhere → the database's signals → listener ─┴→ the events of subscribers to that execution, or to all
 """
 
 import asyncio
@@ -27,11 +27,11 @@ _LISTEN_AGAIN_SECONDS = 1.0
 
 @dataclass(slots=True)
 class Heard:
-    """What has changed, for who watches all executions. Wait for ``look``, then take it.
+    """What has changed, for a subscriber to all executions. Wait for ``look``, then take it.
 
     Attributes:
         look: set when there is something to take.
-        unnamed: something changed of which nobody said what it is, or more than was kept.
+        unnamed: something changed whose id is not known, or more ids than are kept.
     """
 
     look: asyncio.Event = field(default_factory=asyncio.Event)
@@ -39,14 +39,14 @@ class Heard:
     unnamed: bool = False
 
     def take(self) -> tuple[set[ExecutionId], bool]:
-        """What was heard since the last time: ids, and whether there was more than these."""
+        """The ids since the last call, and whether anything else changed."""
         taken = self.ids, self.unnamed
         self.ids, self.unnamed = set(), False
         self.look.clear()
         return taken
 
     def hear(self, ids: set[ExecutionId] | None) -> None:
-        """Keep what changed; None: something."""
+        """Adds ids; None: something changed whose id is not known."""
         if ids is None or len(self.ids) + len(ids) > _IDS_HEARD:
             self.unnamed = True
         else:
@@ -55,13 +55,13 @@ class Heard:
 
 
 class Live:
-    """Wakes those who watch executions, in this process and, through the database, in others."""
+    """Notifies subscribers of executions, in this process and, through the database, in others."""
 
     def __init__(self, database: DatabaseManager) -> None:
         self._database = database
         self._watchers: defaultdict[ExecutionId, set[asyncio.Event]] = defaultdict(set)
         self._hearers: list[Heard] = []
-        self._name = secrets.token_hex(4)  # by which its own announcements are known when they come back
+        self._name = secrets.token_hex(4)  # tells its own announcements when they come back
         self._listener: asyncio.Task[None] | None = None
         self._unannounced: set[ExecutionId] = set()
         self._announcer: asyncio.Task[None] | None = None
@@ -79,11 +79,11 @@ class Live:
             self._watchers[execution_id].discard(event)
             if not self._watchers[execution_id]:
                 del self._watchers[execution_id]
-            await self._stop_listening_for_nobody()
+            await self._stop_listening_if_unsubscribed()
 
     @asynccontextmanager
     async def watching_all(self) -> AsyncGenerator[Heard]:
-        """What changes of whatever execution, from now on; what changes while listening begins is unnamed."""
+        """Changes of all executions from now on. Those made while listening begins are unnamed."""
         heard = Heard()
         self._hearers.append(heard)
         self._start_listening()
@@ -91,25 +91,27 @@ class Live:
             yield heard
         finally:
             self._hearers = [other for other in self._hearers if other is not heard]
-            await self._stop_listening_for_nobody()
+            await self._stop_listening_if_unsubscribed()
 
     def committed(self, execution_ids: Iterable[ExecutionId]) -> None:
-        """Wake who watches these executions here, and soon in other processes."""
+        """Notifies subscribers of these executions here, and soon in other processes."""
         ids = set(execution_ids)
-        self._tell(ids)
+        self._notify(ids)
         self._unannounced |= ids
         if self._announcer is None or self._announcer.done():
-            self._announcer = background(self._announce(), "live:announcer")  # when it fails, the next commit begins it
+            self._announcer = background(
+                self._announce(), "live:announcer"
+            )  # after a failure the next commit starts it
 
     async def close(self) -> None:
-        """Announce what is left, and listen no more."""
+        """Announces what is left, then stops listening."""
         self._closing = True
         if self._announcer is not None and not self._announcer.done():  # its loop may be closed
             await asyncio.wait([self._announcer])
         await self._stop_listening()
 
-    def _tell(self, ids: set[ExecutionId] | None) -> None:
-        """Wake who watches these executions; None: everybody."""
+    def _notify(self, ids: set[ExecutionId] | None) -> None:
+        """Sets the events of subscribers to these executions; None: of all."""
         for execution_id in list(self._watchers) if ids is None else ids:
             for event in self._watchers.get(execution_id, ()):
                 event.set()
@@ -117,7 +119,7 @@ class Live:
             heard.hear(ids)
 
     async def _announce(self) -> None:
-        """Tell the other processes which executions changed: at most one message in 10 ms, outside any transaction."""
+        """Sends the ids of changed executions to other processes, one message in 10 ms at most, in no transaction."""
         while self._unannounced:
             ids = [self._unannounced.pop() for _ in range(min(len(self._unannounced), _IDS_PER_ANNOUNCEMENT))]
             try:
@@ -131,24 +133,24 @@ class Live:
         async with aclosing(self._database.signals()) as signals:
             async for payload in signals:
                 name, _, ids = (payload or "").partition(" ")
-                if name != self._name:  # what was committed here has been told already
-                    self._tell({ExecutionId(id_) for id_ in ids.split(",")} if ids else None)
+                if name != self._name:  # commits of this process were announced here already
+                    self._notify({ExecutionId(id_) for id_ in ids.split(",")} if ids else None)
 
     def _start_listening(self) -> None:
         if self._listener is None or self._listener.done():
             self._listener = background(self._listen(), "live:listener", on_failure=self._listen_again_later)
 
     def _listen_again_later(self, error: BaseException) -> None:
-        """What was signalled since is unknown: everybody looks. Who watches all executions has no poll besides."""
-        self._tell(None)
-        asyncio.get_running_loop().call_later(_LISTEN_AGAIN_SECONDS, self._listen_for_somebody)
+        """Wakes everybody: signals since then are lost, and subscribers to all executions have no poll."""
+        self._notify(None)
+        asyncio.get_running_loop().call_later(_LISTEN_AGAIN_SECONDS, self._listen_if_subscribed)
 
-    def _listen_for_somebody(self) -> None:
+    def _listen_if_subscribed(self) -> None:
         if (self._watchers or self._hearers) and not self._closing:
             self._start_listening()
-            self._tell(None)
+            self._notify(None)
 
-    async def _stop_listening_for_nobody(self) -> None:
+    async def _stop_listening_if_unsubscribed(self) -> None:
         if not self._watchers and not self._hearers:
             await self._stop_listening()
 

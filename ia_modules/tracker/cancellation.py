@@ -1,6 +1,6 @@
-"""How a process learns that executions it runs are to be cancelled: one question to the database for all of them.
+"""Requests to cancel executions that this process runs: one query for all of them.
 
-It is asked twice a second, only while somebody waits, and is answered from an index of what the process owns.
+It runs twice a second, only while something waits for it, over an index of what the process owns.
 """
 
 import asyncio
@@ -11,23 +11,23 @@ from ia_modules.errors import DatabaseError
 from ia_modules.models import ExecutionId
 from ia_modules.tasks import background
 
-_ASK_EVERY_SECONDS = 0.5
+_QUERY_EVERY_SECONDS = 0.5
 
 
 class Cancellations:
-    """Wakes those who run executions that somebody, in whatever process, asked to cancel."""
+    """Wakes the tasks whose executions are to be cancelled, whichever process asked for it."""
 
     def __init__(self, database: DatabaseManager, owner: str) -> None:
         self._database, self._owner = database, owner
         self._waiting: defaultdict[ExecutionId, set[asyncio.Event]] = defaultdict(set)
-        self._asking: asyncio.Task[None] | None = None
+        self._querying: asyncio.Task[None] | None = None
 
     async def requested(self, execution_id: ExecutionId) -> None:
-        """Wait until the cancellation of an execution that this process runs is asked for."""
+        """Waits until somebody asks to cancel an execution that this process runs."""
         event = asyncio.Event()
         self._waiting[execution_id].add(event)
-        if self._asking is None or self._asking.done():
-            self._begin_asking()
+        if self._querying is None or self._querying.done():
+            self._begin_query()
         try:
             await event.wait()
         finally:
@@ -36,28 +36,28 @@ class Cancellations:
                 del self._waiting[execution_id]
 
     def request(self, execution_id: ExecutionId) -> None:
-        """Wake at once who waits in this process."""
+        """Wakes the tasks of this process that wait for it, at once."""
         for event in self._waiting.get(execution_id, ()):
             event.set()
 
     async def close(self) -> None:
-        """Ask no more."""
-        if self._asking is not None:
-            self._asking.cancel()
-            await asyncio.gather(self._asking, return_exceptions=True)
+        """Stops the query."""
+        if self._querying is not None:
+            self._querying.cancel()
+            await asyncio.gather(self._querying, return_exceptions=True)
 
-    def _begin_asking(self, failed: BaseException | None = None) -> None:
-        """``failed``: why the asking before ended; it pauses before its first question, so this is no tight loop."""
-        self._asking = background(self._ask(), "cancellations", on_failure=self._begin_asking)
+    def _begin_query(self, failed: BaseException | None = None) -> None:
+        """``failed``: why the last task ended. Each pauses before its first query, so this is no tight loop."""
+        self._querying = background(self._query(), "cancellations", on_failure=self._begin_query)
 
-    async def _ask(self) -> None:
+    async def _query(self) -> None:
         while self._waiting:
-            await asyncio.sleep(_ASK_EVERY_SECONDS)
+            await asyncio.sleep(_QUERY_EVERY_SECONDS)
             try:
                 rows = await self._database.fetch_all_async(
                     self._database.query("cancel_requests"), {"owner": self._owner}
                 )
             except DatabaseError:
-                continue  # the request is on record: ask again
+                continue  # the request is on record: the next query finds it
             for row in rows:
                 self.request(row["execution_id"])

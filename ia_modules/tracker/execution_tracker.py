@@ -117,7 +117,7 @@ class ExecutionTracker(ExecutionWriter):
         source_folder: str | None = None,
         new_version: bool = False,
     ) -> PipelineId:
-        """The id of the pipeline with this slug; as :meth:`register_version`, for who needs no version."""
+        """The id of the pipeline with this slug; as :meth:`register_version`, for callers that need no version."""
         registered = await self.register_version(
             slug, name, definition, description=description, source_folder=source_folder, new_version=new_version
         )

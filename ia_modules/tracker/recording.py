@@ -149,7 +149,7 @@ class RecordedStep:
 async def _begin(
     starting: Coroutine[None, None, RecordedId], end: Callable[[RecordedId, str, Json, Failure | None], EndWrite]
 ) -> RecordedId:
-    """The id of what begins. Who is cancelled meanwhile leaves nothing behind that seems to run for ever."""
+    """The id of what begins. If the caller is cancelled meanwhile, the end is recorded too."""
     task = asyncio.create_task(starting)
     try:
         return await asyncio.shield(task)

@@ -1,4 +1,4 @@
-"""Versions whose code this process cannot load, and when it tries them again; meanwhile others may claim them."""
+"""Versions whose code this process cannot load, and when it tries them again. Meanwhile other workers claim them."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -14,10 +14,10 @@ class _Wait:
 
 
 class UnusableVersions:
-    """What to leave to others for a while: each failure doubles the time, up to five minutes."""
+    """Versions that are left to other workers for a while. Each failure doubles the time, up to five minutes."""
 
     def __init__(self, *, clock: Callable[[], float]) -> None:
-        """``clock``: seconds, rising."""
+        """``clock``: monotonic seconds."""
         self._clock = clock
         self._waits: dict[str, _Wait] = {}
 
@@ -25,7 +25,7 @@ class UnusableVersions:
         return len(self._waits)
 
     def now(self) -> list[str]:
-        """Those that are not to be tried now."""
+        """Versions that must not be tried now."""
         moment = self._clock()
         return [key for key, wait in self._waits.items() if wait.until > moment]
 

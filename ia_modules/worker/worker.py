@@ -1,9 +1,9 @@
 """The worker: takes executions from the queue and brings them to their ends, a few at a time.
 
-    take back what is left → wake what waited too long → claim → load → run → on record
+    recover stalled executions → wake overdue questions → claim → load → run → write the end
 
-The queue is the rows. What a worker holds in memory are the tasks that run; who owns what, and under which claim, is
-asked of the database. It may be killed at any moment: another one goes on with what it left.
+The queue is the rows. A worker keeps only its running tasks in memory; owners and leases are read from the database. It
+may be killed at any moment: another worker goes on from the rows.
 """
 
 import asyncio
@@ -48,7 +48,7 @@ _STOP_SECONDS = 5.0  # for each step of draining beyond the grace period
 
 
 class Worker:
-    """``async with`` this for as long as it shall work. Leaving the block drains it."""
+    """Runs queued executions inside ``async with``. Leaving the block drains it."""
 
     def __init__(
         self,
@@ -66,7 +66,7 @@ class Worker:
         load_limit_seconds: float = 60.0,
         tell: Callable[[str], None] = logger.info,
     ) -> None:
-        """Work for the queue of a database.
+        """Take executions from the queue of a database.
 
         Args:
             tracker: over the same database; what is claimed belongs to its owner. Must give signs of life.
@@ -93,12 +93,14 @@ class Worker:
         self._executor = executor or LocalExecutor()
         services = services or ServiceRegistry({TRACKER_SERVICE: tracker})
         self._runner = Runner(tracker, services=services, executor=self._executor)
-        self._running: dict[Lease, asyncio.Task[None]] = {}  # a lost one may end while the execution is claimed anew
+        self._running: dict[
+            Lease, asyncio.Task[None]
+        ] = {}  # a lost lease may still end while its execution is claimed anew
         self._strange: set[Lease] = set()
         self._left: set[Lease] = set()
-        self._crashed: set[Lease] = set()  # the worker itself failed while it ran them
+        self._crashed: set[Lease] = set()  # leases during which the worker itself failed
         self._look = asyncio.Event()
-        self._spares_others_until = 0.0  # the database was away: who was silent meanwhile may live, and soon says so
+        self._spares_others_until = 0.0  # the database was away: silent processes may live, and soon beat again
         self._beats = BeatWatch()
         self._unusable = UnusableVersions(clock=lambda: asyncio.get_running_loop().time())
         self._working: asyncio.Task[None] | None = None
@@ -114,7 +116,7 @@ class Worker:
 
     @property
     def problem(self) -> str | None:
-        """What keeps it from working at the moment, in words; None = nothing."""
+        """Why it cannot work at the moment, in words; None = it can."""
         if self._working is None:
             return "The worker is stopped."
         return self._problem or self._heartbeat.problem or self._executor.problem
@@ -141,10 +143,10 @@ class Worker:
         await self.drain()
 
     async def drain(self) -> None:
-        """Claim nothing more, let what runs end within the grace period, and hand the rest back.
+        """Stop claiming, let running executions end within the grace period, and hand the rest back.
 
-        Nothing here waits for ever: what does not stop in time, or cannot be handed back because the database does not
-        answer, is left, and is taken over when this worker has been silent for its lease.
+        Every wait has a limit. What does not stop in time, or cannot be handed back because the database does not
+        answer, is recovered by another worker after the lease.
         """
         working, self._working = self._working, None
         if working is None:
@@ -155,7 +157,7 @@ class Worker:
         try:
             if left:
                 await asyncio.wait(left, timeout=self._grace_seconds)
-        finally:  # also when nobody waits for the grace period
+        finally:  # also when the wait is cancelled
             for task in left:
                 task.cancel()
             if left:
@@ -171,7 +173,7 @@ class Worker:
         self._working = background(self._work(), "worker", on_failure=self._work_again_later)
 
     def _work_again_later(self, error: BaseException) -> None:
-        """A mistake in here must not leave a process that seems to work."""
+        """Starts the loop again: after a defect in it the process must not seem to work."""
         self._note_problem(f"Its loop failed, and begins anew: {error!r}")
 
         def begin() -> None:
@@ -190,7 +192,7 @@ class Worker:
                 self._look.clear()
                 now = asyncio.get_running_loop().time()
                 try:
-                    if not is_on_record:  # whoever claims while it counts as dead loses it at once, again and again
+                    if not is_on_record:  # a claim of a worker that counts as dead is lost at once
                         await self._heartbeat.beat()
                         is_on_record = True
                     if now >= forget_at:
@@ -226,7 +228,9 @@ class Worker:
             return
         for claim in await self._tracker.ownership.claim(free, unusable=self._unusable.now()):
             for lease, running in self._running.items():
-                if lease.execution_id == claim.execution_id:  # it was lost, and comes back before that was noticed
+                if (
+                    lease.execution_id == claim.execution_id
+                ):  # its lease was lost, and it is claimed again before that was noticed
                     running.cancel()
             crashed = partial(self._note_crash, claim.lease)
             task = background(self._run(claim), f"run:{claim.execution_id}", on_failure=crashed)
@@ -234,15 +238,17 @@ class Worker:
             task.add_done_callback(lambda task, lease=claim.lease: self._ended(lease))
 
     async def _recover(self) -> None:
-        """Put back what nobody runs any more, here or elsewhere; drop what somebody else has taken."""
+        """Recovers stalled executions of this and other processes; stops those that another process has taken."""
         ownership = self._tracker.ownership
         owned = {execution.lease: execution for execution in await ownership.owned()}
         strange = self._running.keys() - owned.keys()
-        for lease in strange & self._strange:  # the first time it may just be ending
+        for lease in strange & self._strange:  # seen once: it may just be ending
             self._running[lease].cancel()
         self._strange = strange
         left = owned.keys() - ownership.held
-        abandoned = [(owned[lease], "was left by this process") for lease in left & self._left]  # or just beginning
+        abandoned = [
+            (owned[lease], "was left by this process") for lease in left & self._left
+        ]  # seen twice: it is not just beginning
         self._left = left
         if asyncio.get_running_loop().time() >= self._spares_others_until:
             await self._declare_gone_who_does_not_beat()
@@ -256,14 +262,14 @@ class Worker:
                 self._tell(f"{stalled.execution_id} {why}: {recovery.status}")
 
     async def _declare_gone_who_does_not_beat(self) -> None:
-        """By the database's clock they live: their last heartbeat lies ahead of it, or was written by hand."""
+        """Those whose heartbeat does not move, though it is young by the database's clock, which was set back."""
         beats = await self._tracker.ownership.beats()
         for beat in self._beats.look(beats, now=asyncio.get_running_loop().time()):
             if await self._tracker.ownership.declare_gone(beat):
                 self._tell(f"{beat.worker_id} has not been heard for longer than its lease: it counts as gone")
 
     async def _hand_back_the_rest(self) -> None:
-        """What this worker still runs, and what nobody in this process does."""
+        """Hands back what this worker still runs, and what no task of this process runs."""
         ownership = self._tracker.ownership
         for owned in await ownership.owned():
             if owned.lease in self._running or owned.lease not in ownership.held:
@@ -278,12 +284,12 @@ class Worker:
     # One execution
 
     async def _run(self, claim: ClaimedExecution) -> None:
-        """Bring it to its end, and say how that went. What did not end well is on record, or goes to another worker."""
+        """Runs an execution and says how it ended. A bad end is on record, or another worker goes on."""
         named = f"{claim.execution_id} {claim.pipeline_name}"
         try:
             await self._load_and_run(claim)
         except asyncio.CancelledError:
-            self._tell(f"{named} stops here: whoever claims it goes on")
+            self._tell(f"{named} stops here; another worker goes on")
             raise
         except ExecutionCancelled:
             self._tell(f"{named}: cancelled")
@@ -316,7 +322,7 @@ class Worker:
         """As :meth:`_load`.
 
         Raises:
-            ExecutionCancelled: somebody asked for that meanwhile; it is on record.
+            ExecutionCancelled: it was cancelled while its code was loaded; that is on record.
         """
         loading = asyncio.create_task(self._load(claim))
         cancellation = asyncio.create_task(self._tracker.cancellation(claim.execution_id))
@@ -340,7 +346,7 @@ class Worker:
         """The pipeline with its code; None when none is stored.
 
         Raises:
-            PipelineDefinitionError: its code is not to be had here.
+            PipelineDefinitionError: its code is not available here.
         """
         stored = None
         if claim.pipeline_version is not None:
@@ -354,7 +360,7 @@ class Worker:
         return loaded
 
     async def _leave_to_others(self, claim: ClaimedExecution, reason: str) -> None:
-        """Hand an execution back that another worker may be able to run."""
+        """Hands back an execution whose code only other workers may be able to load."""
         self._unusable.add(claim.version_key)
         message = f"Worker {self.worker_id} cannot load the code, and leaves it to another: {reason}"
         line = LogLine(log_id=new_id(), message=message, level=LogLevel.WARNING)

@@ -12,7 +12,7 @@ PATIENCE_SECONDS = 20.0
 
 
 class BreakingOnce(DatabaseManager):
-    """Its first question for requests ends with what nobody expects."""
+    """Its first query for requests raises what nobody expects."""
 
     breaks = 1
 
@@ -23,10 +23,10 @@ class BreakingOnce(DatabaseManager):
         return await super().fetch_all_async(sql, params)
 
 
-async def test_who_waits_for_a_cancellation_hears_it_also_after_the_asking_has_failed(
+async def test_a_cancellation_is_noticed_also_after_the_query_has_failed(
     database: DatabaseManager, database_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(cancellation, "_ASK_EVERY_SECONDS", 0.01)
+    monkeypatch.setattr(cancellation, "_QUERY_EVERY_SECONDS", 0.01)
     async with (
         BreakingOnce(database_url) as breaking,
         ExecutionTracker(breaking) as owner,
