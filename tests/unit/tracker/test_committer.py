@@ -97,12 +97,12 @@ async def test_writers_that_wait_for_locks_are_all_told_when_their_time_is_over(
 async def test_what_is_under_way_when_connections_fall_silent_is_written_once(
     database: DatabaseManager, database_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(committer, "_STATEMENT_SECONDS", 0.3)
-    monkeypatch.setattr(postgresql_session, "_BEGIN_SECONDS", 0.3)
+    monkeypatch.setattr(committer, "_STATEMENT_SECONDS", 1.0)  # a busy machine must not look silent
+    monkeypatch.setattr(postgresql_session, "_BEGIN_SECONDS", 1.0)
     async with (
         proxy_to(database_url) as proxy,
         DatabaseManager(proxy.url) as through,
-        ExecutionTracker(through) as tracker,
+        ExecutionTracker(through, give_up_seconds=60) as tracker,
     ):
         pipeline_id = await tracker.register_pipeline("work", "Work")
         started: set[str] = set()

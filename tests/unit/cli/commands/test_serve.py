@@ -4,7 +4,10 @@ import signal
 import socket
 import subprocess
 import sys
+import time
+import urllib.error
 import urllib.request
+from http import HTTPStatus
 from math import inf
 from pathlib import Path
 
@@ -25,6 +28,20 @@ def serve(database_url: str) -> subprocess.Popen[str]:
     )
 
 
+def wait_until_ready(url: str) -> None:
+    """It answers before its worker's first heartbeat is on record, and says 503 until then."""
+    while True:
+        try:
+            with urllib.request.urlopen(f"{url}/health/ready", timeout=20) as answer:  # noqa: S310 (our own address)
+                assert answer.status == 200
+                return
+        except urllib.error.HTTPError as refused:
+            refused.close()
+            if refused.code != HTTPStatus.SERVICE_UNAVAILABLE:
+                raise
+        time.sleep(0.05)
+
+
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_serve_says_where_it_is_and_ends_cleanly_when_asked_to(empty_database_url: str, number: signal.Signals) -> None:
     server = serve(empty_database_url)
@@ -33,13 +50,12 @@ def test_serve_says_where_it_is_and_ends_cleanly_when_asked_to(empty_database_ur
         line = server.stdout.readline()
         url = line.split(" at ")[1].split()[0]
         assert line.startswith(f"ia_modules serves {empty_database_url.partition(':')[0]}")
-        with urllib.request.urlopen(f"{url}/health/ready", timeout=20) as answer:  # noqa: S310 (our own address)
-            assert answer.status == 200
+        wait_until_ready(url)
         server.send_signal(number)
-        stdout, stderr = server.communicate(timeout=20)
+        stdout, stderr = server.communicate(timeout=60)
     finally:
         server.kill()
-        server.wait()
+        server.communicate()
     assert (server.returncode, stdout, stderr) == (0, "", "")
 
 
