@@ -5,7 +5,6 @@ import os
 import signal
 import socket
 import sys
-from contextlib import suppress
 from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING, Annotated, Any
@@ -89,16 +88,16 @@ def serve(
         listener = listen(host, port)
     except (IAModulesError, OSError) as error:
         raise fail(str(error)) from None
-    signal.signal(signal.SIGTERM, _end_well)
-    typer.echo(f"ia_modules serves {shown} at {address_of(listener)}  (Ctrl-C ends it)")
     server = uvicorn.Server(server_config(create_app(settings)))
-    with suppress(KeyboardInterrupt):
-        server.run(sockets=[listener])
 
+    def end_well(number: int, frame: FrameType | None) -> None:
+        """Before uvicorn handles signals, and when it raises them again at its end: being stopped is no failure."""
+        server.should_exit = True
 
-def _end_well(number: int, frame: FrameType | None) -> None:
-    """SIGTERM is no failure: uvicorn raises the signal again once it has ended."""
-    sys.exit(0)
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, end_well)
+    typer.echo(f"ia_modules serves {shown} at {address_of(listener)}  (Ctrl-C ends it)")
+    server.run(sockets=[listener])
 
 
 async def _prepare(database_url: str) -> str | None:
