@@ -5,6 +5,8 @@ from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager, suppress
 from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 
+_KEEPALIVE_SECONDS = 10.0
+
 
 class Proxy:
     """Passes on what client and server send each other.
@@ -19,10 +21,18 @@ class Proxy:
         self._options = dict(parse_qsl(self._parts.query))
         self._silent: set[asyncio.StreamWriter] = set()
         self._open: set[asyncio.StreamWriter] = set()
+        self._of_server: set[asyncio.StreamWriter] = set()
         self.url, self.refuses = "", 0.0
 
     def go_silent(self) -> None:
-        """From now on, today's connections swallow everything and never end; new ones work."""
+        """From now on, today's connections swallow everything; new ones work.
+
+        The client never sees an end. The server sees one after a while, as by its TCP keepalive: a session cut off
+        inside a message counts as busy, and no other limit of the server ends it and its locks.
+        """
+        for writer in self._open - self._silent:
+            if writer in self._of_server:
+                asyncio.get_running_loop().call_later(_KEEPALIVE_SECONDS, writer.transport.abort)
         self._silent |= self._open
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -32,6 +42,7 @@ class Proxy:
             return
         server_reader, server_writer = await self._server()
         self._open |= {writer, server_writer}
+        self._of_server.add(server_writer)
         await asyncio.gather(self._pump(reader, server_writer), self._pump(server_reader, writer))
 
     async def _pump(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

@@ -97,8 +97,8 @@ async def test_writers_that_wait_for_locks_are_all_told_when_their_time_is_over(
 async def test_what_is_under_way_when_connections_fall_silent_is_written_once(
     database: DatabaseManager, database_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(committer, "_STATEMENT_SECONDS", 1.0)  # a busy machine must not look silent
-    monkeypatch.setattr(postgresql_session, "_BEGIN_SECONDS", 1.0)
+    monkeypatch.setattr(committer, "_STATEMENT_SECONDS", 3.0)  # a lock of the silent must be met as one: 1 s
+    monkeypatch.setattr(postgresql_session, "_BEGIN_SECONDS", 3.0)
     async with (
         proxy_to(database_url) as proxy,
         DatabaseManager(proxy.url) as through,
