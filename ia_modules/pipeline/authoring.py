@@ -176,7 +176,7 @@ class Flow:
     @overload
     def step(self, /, **keys: Any) -> Callable[[Callable[P, R]], Node[P, R]]: ...
     def step(self, code: Callable[..., Any] | None = None, /, **keys: Any) -> Any:
-        """Make a function, or a class derived from ``Step``, a step of this flow; its id is its name.
+        """Make a function, or a class derived from ``Step``, a step of this flow; its id is its name, as it stands.
 
         Args:
             keys: ``id``, ``name``, ``inputs``, ``config``, ``timeout_seconds``, ``error_handling``, … as in a file;
@@ -188,7 +188,7 @@ class Flow:
         """As :meth:`step`, without a decorator: for the same class twice, with other ids and configs."""
         handling = dict(keys.pop("error_handling", {}))
         handling |= {key: keys.pop(key) for key in ("retry", "continue_on_error", "enable_fallback") if key in keys}
-        step_id = keys.pop("id", None) or code.__name__.replace("_", "-")
+        step_id = keys.pop("id", None) or code.__name__
         module, name = _place_of(code)
         written = {"id": step_id, "step_class": name, "module": module, **keys}
         self._steps.append(written | ({"error_handling": handling} if handling else {}))

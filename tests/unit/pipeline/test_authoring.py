@@ -117,6 +117,22 @@ def test_code_without_a_name_of_its_own_runs_but_is_not_exported() -> None:
         flow.to_json()
 
 
+async def test_the_id_of_a_step_is_the_name_of_its_function_as_it_stands() -> None:
+    flow = Flow("Names")
+
+    @flow.step
+    def load_data(data: dict[str, Any]) -> dict[str, Any]:
+        return {"rows": 5}
+
+    @flow.step
+    def keep_it(data: dict[str, Any]) -> dict[str, Any]:
+        return {"kept": True}
+
+    load_data >> when("load_data.rows", ">", 3) >> keep_it
+    result = await flow.run({})
+    assert [step["step_name"] for step in result["steps"]] == ["load_data", "keep_it"]
+
+
 async def test_a_person_may_be_asked() -> None:
     flow = Flow("Ask")
 
