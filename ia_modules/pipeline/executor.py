@@ -8,12 +8,13 @@ import asyncio
 import contextvars
 import inspect
 import logging
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from contextvars import ContextVar
+from functools import partial
 from typing import Any, Protocol
 
-from ia_modules.errors import StepAbandoned, StepExited, StepTimeout
+from ia_modules.errors import StepAbandoned, StepError, StepExited, StepTimeout
 from ia_modules.pipeline.core import Step
 from ia_modules.tasks import in_thread
 
@@ -22,6 +23,10 @@ logger = logging.getLogger("ia_modules.pipeline")
 STOP_SECONDS = 2.0
 """How long a cancelled step may take to tidy up; then it is abandoned: it is never waited for again."""
 
+ASYNC_GENERATOR = (
+    "it gives an async generator (a function with `async def` and `yield`), which means nothing for a step yet. "
+    'Return one result: collect what it yields, as in `return {"items": [each async for each in …]}`.'
+)
 
 current_step: ContextVar[Step | None] = ContextVar("current_step", default=None)
 """The step whose attempt is made in this context."""
@@ -42,11 +47,14 @@ class StepExecutor(Protocol):
     async def execute(self, step_id: str, call: Callable[..., Any], *args: Any, timeout_seconds: float | None) -> Any:
         """What ``call(*args)`` gives: awaited when it is async, in a thread of its own when it is not.
 
+        What a plain function gives is awaited too where it can be, in the rest of its time.
+
         ``step_id`` names it in errors. When this coroutine is cancelled the step is stopped, and CancelledError raised.
 
         Raises:
             StepTimeout: it took too long.
             StepExited: it called ``sys.exit``.
+            StepError: it gave an async generator.
             Exception: what the step raised.
         """
         ...
@@ -80,26 +88,46 @@ class LocalExecutor:
         return None if task is None else self._steps.get(task)
 
     async def execute(self, step_id: str, call: Callable[..., Any], *args: Any, timeout_seconds: float | None) -> Any:
-        if inspect.iscoroutinefunction(call) or inspect.iscoroutinefunction(getattr(call, "__call__", None)):  # noqa: B004
-            return await self._in_task(step_id, call, args, timeout_seconds)
-        return await self._in_thread(step_id, call, args, timeout_seconds)
+        context, clock = contextvars.copy_context(), asyncio.get_running_loop().time
+        work = partial(call, *args)
+        if _is_async(call):
+            began = clock()
+            value = await self._in_task(step_id, work, timeout_seconds, context, left_seconds=timeout_seconds)
+        else:
+            await self._take_place(step_id)
+            began = clock()
+            value = await self._in_thread(step_id, work, timeout_seconds, context)
+        while inspect.isawaitable(value):  # a plain function may give what an async one gave it
+            left = None if timeout_seconds is None else max(0.0, began + timeout_seconds - clock())
+            value = await self._in_task(step_id, partial(_as_it_is, value), timeout_seconds, context, left_seconds=left)
+        if inspect.isasyncgen(value):
+            raise StepError(step_id, ASYNC_GENERATOR)
+        return value
 
     async def _in_task(
-        self, step_id: str, call: Callable[..., Any], args: tuple[Any, ...], timeout_seconds: float | None
+        self,
+        step_id: str,
+        work: Callable[[], Awaitable[Any]],
+        timeout_seconds: float | None,
+        context: contextvars.Context,
+        *,
+        left_seconds: float | None,
     ) -> Any:
+        """``left_seconds``: what is left of ``timeout_seconds``."""
+
         async def guarded() -> Any:
             try:
-                return await call(*args)
+                return await work()
             except (Exception, asyncio.CancelledError, KeyboardInterrupt):
                 raise
             except BaseException as left:
                 raise StepExited(step_id, _reason(left)) from left
 
-        task = asyncio.create_task(guarded(), name=f"step:{step_id}")
+        task = asyncio.create_task(guarded(), name=f"step:{step_id}", context=context)
         self._steps[task] = current_step.get()
         task.add_done_callback(self._steps.pop)
         try:
-            await asyncio.wait([task], timeout=timeout_seconds)
+            await asyncio.wait([task], timeout=left_seconds)
         except asyncio.CancelledError:
             await self._stop(task)
             raise
@@ -128,15 +156,14 @@ class LocalExecutor:
             task.exception()
 
     async def _in_thread(
-        self, step_id: str, call: Callable[..., Any], args: tuple[Any, ...], timeout_seconds: float | None
+        self, step_id: str, work: Callable[[], Any], timeout_seconds: float | None, context: contextvars.Context
     ) -> Any:
         """Threads of its own, not the loop's pool: one that never returns must not keep the process from ending."""
-        await self._take_place(step_id)
-        loop, context, place = asyncio.get_running_loop(), contextvars.copy_context(), object()
+        loop, place = asyncio.get_running_loop(), object()
 
-        def work() -> Any:
+        def guarded() -> Any:
             try:
-                return context.run(call, *args)
+                return context.run(work)
             except BaseException as left:
                 if isinstance(left, Exception) and not isinstance(left, StopIteration):
                     raise
@@ -146,7 +173,7 @@ class LocalExecutor:
                     loop.call_soon_threadsafe(self._leave_place, place)
 
         try:
-            outcome = in_thread(work, f"step:{step_id}")
+            outcome = in_thread(guarded, f"step:{step_id}")
         except RuntimeError:  # the system has no thread left
             self._leave_place(place)
             raise
@@ -178,6 +205,14 @@ class LocalExecutor:
 
     def _names(self) -> str:
         return ", ".join(sorted(set(self._left_threads.values())))
+
+
+def _is_async(call: Callable[..., Any]) -> bool:
+    return inspect.iscoroutinefunction(call) or inspect.iscoroutinefunction(getattr(call, "__call__", None))  # noqa: B004
+
+
+def _as_it_is(value: Awaitable[Any]) -> Awaitable[Any]:
+    return value
 
 
 def _reason(left: BaseException) -> object:

@@ -1,8 +1,10 @@
 """Steps that misbehave, on every journal: each fails its step, and the process lives."""
 
 import asyncio
+import functools
 import sys
 import threading
+from contextvars import ContextVar
 from typing import Any
 
 import pytest
@@ -11,7 +13,8 @@ from ia_modules.errors import StepAbandoned, StepError, StepExited, StepTimeout
 from ia_modules.pipeline import executor
 from ia_modules.pipeline.core import Step
 from ia_modules.pipeline.journal import Journal
-from tests.unit.pipeline.programs import misbehaves
+from tests.unit.pipeline.factories import document, task
+from tests.unit.pipeline.programs import misbehaves, started
 
 
 async def test_a_step_that_hangs_is_ended_by_its_timeout(journal: Journal) -> None:
@@ -132,3 +135,87 @@ class ExitsAtOnce(Step):
 )
 async def test_whatever_a_step_raises_ends_the_execution_on_record(journal: Journal, code: Any) -> None:
     await misbehaves(journal, code, StepError)
+
+
+async def answer(data: dict[str, Any]) -> dict[str, Any]:
+    await asyncio.sleep(0)
+    return {"answer": 42}
+
+
+class Company(Step):
+    def execute(self, data: dict[str, Any]) -> Any:
+        return self.run(data)
+
+
+class OfTheCompany(Company):
+    async def run(self, data: dict[str, Any]) -> dict[str, Any]:
+        return await answer(data)
+
+
+class PlainObject:
+    def __call__(self, data: dict[str, Any]) -> Any:
+        return answer(data)
+
+
+async def gives_a_coroutine(data: dict[str, Any]) -> Any:
+    return answer(data)
+
+
+ASYNC_IN_THE_END: dict[str, Any] = {
+    "a plain function": lambda data: answer(data),
+    "a decorated one": functools.wraps(answer)(lambda data: answer(data)),
+    "a partial": functools.partial(lambda more, data: answer(data), 1),
+    "a callable object": PlainObject(),
+    "a class whose base is plain": OfTheCompany,
+    "an async function that forgot to await": gives_a_coroutine,
+}
+
+
+@pytest.mark.parametrize("code", ASYNC_IN_THE_END.values(), ids=ASYNC_IN_THE_END.keys())
+async def test_what_a_plain_callable_gives_is_awaited(journal: Journal, code: Any) -> None:
+    result = await (await started(journal, document(task("s")), s=code)).to_end()
+    assert result["output"]["answer"] == 42
+
+
+async def test_a_fallback_that_gives_a_coroutine_is_awaited(journal: Journal) -> None:
+    class Falls(Step):
+        def run(self, data: dict[str, Any]) -> Any:
+            raise ValueError("no")
+
+        def fallback(self, data: dict[str, Any], error: Exception) -> Any:
+            return answer(data)
+
+    run = await started(journal, document(task("s", error_handling={"enable_fallback": True})), s=Falls)
+    assert (await run.to_end())["output"]["answer"] == 42
+
+
+async def test_a_coroutine_runs_in_the_context_in_which_it_was_made() -> None:
+    tenant: ContextVar[str] = ContextVar("tenant", default="nobody")
+
+    async def who() -> str:
+        return tenant.get()
+
+    def traced() -> Any:
+        tenant.set("somebody")
+        return who()
+
+    assert await executor.LocalExecutor().execute("s", traced, timeout_seconds=None) == "somebody"
+    assert tenant.get() == "nobody"
+
+
+async def test_a_coroutine_of_a_plain_function_has_the_rest_of_its_time(journal: Journal) -> None:
+    await misbehaves(journal, lambda data: asyncio.Event().wait(), StepTimeout, timeout_seconds=0.05)
+
+
+class Streams(Step):
+    async def run(self, data: dict[str, Any]) -> Any:
+        yield 1
+
+
+async def test_an_async_generator_is_refused_with_words(journal: Journal) -> None:
+    async def numbers() -> Any:
+        yield 1
+
+    for code in (lambda data: numbers(), Streams):
+        step = await misbehaves(journal, code, StepError)
+        assert "Step 'bad' failed: it gives an async generator" in (step.error_message or "")
