@@ -19,6 +19,7 @@ import orjson
 
 from ia_modules.errors import InvalidArgument, PayloadError
 from ia_modules.models import JsonText
+from ia_modules.tasks import is_ctrl_c
 
 PAYLOAD_LIMIT_BYTES = 16 * 2**20
 """The largest payload, encoded, in bytes."""
@@ -51,7 +52,7 @@ def encode(value: object, where: str, *, limit_bytes: int = PAYLOAD_LIMIT_BYTES)
     # orjson writes NaN as null and NUL as \u0000 without a word: where either stands, look at the value itself.
     if b"null" in encoded or b"\\u0000" in encoded:
         for path, found, expected in _problems(value):
-            raise PayloadError(where, path, found, expected)
+            raise PayloadError(where, _cut(path), found, expected)
     return JsonText(encoded.decode())
 
 
@@ -63,7 +64,9 @@ def clean_text(value: object) -> str:
     """
     try:
         text = str(value)
-    except Exception as error:  # noqa: BLE001 - user code: an exception's own __str__ may fail
+    except BaseException as error:  # user code: an exception's own __str__ may fail
+        if is_ctrl_c(error):
+            raise
         text = f"<{type(value).__name__} that cannot be shown: {type(error).__name__}>"
     storable = text.replace("\0", "\ufffd").encode("utf-8", "surrogatepass").decode("utf-8", "replace")
     if len(storable) <= TEXT_LIMIT_CHARACTERS:
@@ -107,7 +110,7 @@ def is_storable_id(value: object) -> bool:
 
 def _first_problem(value: object, where: str, *, fallback: str) -> PayloadError:
     for path, found, expected in _problems(value):
-        return PayloadError(where, path if len(path) <= 200 else f"{path[:200]}…", found, expected)
+        return PayloadError(where, _cut(path), found, expected)
     return PayloadError(where, "$", fallback, "a JSON value")
 
 
@@ -133,12 +136,21 @@ def _problems(root: object) -> Iterator[tuple[str, str, str]]:
 
 
 def _below(path: str, key: object) -> str:
-    return f"{path}.{key}" if isinstance(key, str) and key.isidentifier() else f"{path}[{key!r}]"
+    return f"{path}.{key}" if isinstance(key, str) and key.isidentifier() else f"{path}[{_shown(key)}]"
+
+
+def _cut(text: str) -> str:
+    return text if len(text) <= 200 else f"{text[:200]}…"
+
+
+def _shown(key: object) -> str:
+    """A key of any type; what is no text may fail to show itself."""
+    return _cut(repr(key) if isinstance(key, str) else clean_text(key))
 
 
 def _key_problem(key: object) -> tuple[str, str] | None:
     if not isinstance(key, str):
-        return f"the key {key!r} of type {type(key).__name__}", "text keys"
+        return f"the key {_shown(key)} of type {type(key).__name__}", "text keys"
     bad = _text_problem(key)
     return None if bad is None else (f"a key with {bad}", "keys without it")
 

@@ -3,6 +3,7 @@
 import asyncio
 import contextvars
 import logging
+import signal
 import threading
 from collections.abc import Callable, Coroutine
 from contextlib import suppress
@@ -96,3 +97,14 @@ async def set_within(seconds: float | None, event: asyncio.Event) -> bool:
         async with asyncio.timeout(seconds):
             return await event.wait()
     return False
+
+
+def is_ctrl_c(error: BaseException) -> bool:
+    """Whether a KeyboardInterrupt may come from the keyboard, and so must end the process.
+
+    Python raises one for a signal only in the main thread, and only where nobody else handles SIGINT. ``asyncio.run``
+    and every command do: there, code has raised it itself.
+    """
+    is_main = threading.current_thread() is threading.main_thread()
+    by_python = signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    return isinstance(error, KeyboardInterrupt) and is_main and by_python

@@ -6,7 +6,7 @@ from typing import Any, cast
 
 import orjson
 
-from ia_modules.errors import ConditionError, PayloadError, StepError
+from ia_modules.errors import ConditionError, PayloadError, StepError, StepOutputError
 from ia_modules.models import JsonText
 from ia_modules.payload import PAYLOAD_LIMIT_BYTES, clean_text, encode
 from ia_modules.pipeline.code import LoadedPipeline
@@ -16,7 +16,7 @@ from ia_modules.pipeline.document.definition import ErrorHandling, StepDefinitio
 from ia_modules.pipeline.document.human_input import HUMAN_INPUT_REQUIRED, HumanInput, is_question, question
 from ia_modules.pipeline.document.retry import retry_delay, should_retry
 from ia_modules.pipeline.document.scope import Scope
-from ia_modules.pipeline.executor import StepExecutor, current_step
+from ia_modules.pipeline.executor import StepExecutor, contained, current_step
 from ia_modules.pipeline.inputs import StepInput, check_result, step_config, step_input
 from ia_modules.pipeline.results import result_of, step_error_result
 from ia_modules.pipeline.routing import functions_asked
@@ -145,12 +145,17 @@ async def call_functions(
 
 
 async def _run(work: Work, executor: StepExecutor, *, draw: float) -> Outcome:
+    may_retry = work.refused is None
     try:
         if work.refused is not None:
             raise work.refused
-        return _decoded(await _call(work, executor), work)
+        with contained(work.definition.id):
+            value = await _call(work, executor)
+            may_retry = False  # it has had its effect
+            return _decoded(value, work)
     except Exception as error:  # noqa: BLE001 - user code: whatever it raises is the step's failure
-        return await _failed(error, work, executor, draw=draw)
+        may_retry = may_retry or isinstance(error, StepOutputError)  # the author's own contract, with a retry declared
+        return await _failed(error, work, executor, draw=draw if may_retry else None)
 
 
 async def _call(work: Work, executor: StepExecutor) -> Any:
@@ -169,9 +174,10 @@ async def _call(work: Work, executor: StepExecutor) -> Any:
             )
 
 
-async def _failed(error: Exception, work: Work, executor: StepExecutor, *, draw: float) -> Outcome:
+async def _failed(error: Exception, work: Work, executor: StepExecutor, *, draw: float | None) -> Outcome:
+    """What follows a failure; ``draw`` None: no retry."""
     handling, refused = work.handling, work.refused is not None
-    if not refused and handling.retry is not None and should_retry(handling.retry, work.failures + 1, error):
+    if draw is not None and handling.retry is not None and should_retry(handling.retry, work.failures + 1, error):
         return Outcome(error=error, retry_seconds=retry_delay(handling.retry, work.failures + 1, draw=draw))
     fallback = getattr(work.step, "fallback", None)
     if not refused and handling.enable_fallback and work.step is not None and fallback is not None:

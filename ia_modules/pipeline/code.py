@@ -16,7 +16,6 @@ import importlib.util
 import inspect
 import os
 import sys
-import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
@@ -35,6 +34,7 @@ from ia_modules.pipeline.document.graph import Graph
 from ia_modules.pipeline.module_locks import ModuleLocks
 from ia_modules.pipeline.routing import functions_asked
 from ia_modules.pipeline.versions import definition_of
+from ia_modules.tasks import is_ctrl_c
 
 MODULES_VARIABLE = "IA_MODULES_STEP_MODULES"
 """Environment variable: patterns of module names, such as ``my_company.steps.*``, with commas between them."""
@@ -100,15 +100,10 @@ class StepModules:
             beside = f" Nor is there a {module.replace('.', '/')}.py in {self._folder}." if self._folder else ""
             raise LookupError(f"module {module!r} cannot be imported: {error}.{beside}") from error
         except BaseException as error:  # user code: whatever it raises, it cannot be used
-            if _is_ctrl_c(error):
+            if is_ctrl_c(error):
                 raise
             found = f"module {module!r} cannot be loaded: {type(error).__name__}: {error}"
             raise LookupError(found) from error
-
-
-def _is_ctrl_c(error: BaseException) -> bool:
-    """Whether somebody wants the process to end; in any thread but the main one, the code itself has raised it."""
-    return isinstance(error, KeyboardInterrupt) and threading.current_thread() is threading.main_thread()
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,7 +137,7 @@ class LoadedPipeline:
         try:
             return factory(step.id, config)
         except BaseException as error:
-            if _is_ctrl_c(error):
+            if is_ctrl_c(error):
                 raise
             raise StepError(step.id, f"it could not be made: {type(error).__name__}: {clean_text(error)}") from error
 
@@ -275,7 +270,7 @@ def _execute(folder: Path, module: str, path: Path, name: str, stamp: tuple[int,
         spec.loader.exec_module(loaded)
     except BaseException as error:
         del sys.modules[name]
-        if _is_ctrl_c(error):
+        if is_ctrl_c(error):
             raise
         found = f"module {module!r} ({path.name}) cannot be loaded: {type(error).__name__}: {error}"
         raise LookupError(found) from error

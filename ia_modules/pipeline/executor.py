@@ -8,15 +8,15 @@ import asyncio
 import contextvars
 import inspect
 import logging
-from collections.abc import Awaitable, Callable
-from contextlib import suppress
+from collections.abc import Awaitable, Callable, Coroutine, Generator
+from contextlib import contextmanager, suppress
 from contextvars import ContextVar
 from functools import partial
 from typing import Any, Protocol
 
 from ia_modules.errors import StepAbandoned, StepError, StepExited, StepTimeout
 from ia_modules.pipeline.core import Step
-from ia_modules.tasks import in_thread
+from ia_modules.tasks import in_thread, is_ctrl_c
 
 logger = logging.getLogger("ia_modules.pipeline")
 
@@ -30,6 +30,23 @@ ASYNC_GENERATOR = (
 
 current_step: ContextVar[Step | None] = ContextVar("current_step", default=None)
 """The step whose attempt is made in this context."""
+
+
+@contextmanager
+def contained(step_id: str) -> Generator[None]:
+    """Whatever user code raises in here is an Exception afterwards, except a cancellation and a real Ctrl-C.
+
+    Raises:
+        StepExited: it called ``sys.exit``, or raised what would end the process.
+    """
+    try:
+        yield
+    except (Exception, asyncio.CancelledError):
+        raise
+    except BaseException as left:
+        if is_ctrl_c(left):
+            raise
+        raise StepExited(step_id, _reason(left)) from left
 
 
 class StepExecutor(Protocol):
@@ -116,13 +133,11 @@ class LocalExecutor:
         """``left_seconds``: what is left of ``timeout_seconds``."""
 
         async def guarded() -> Any:
-            try:
+            _step_of_task.set(step_id)
+            with contained(step_id):
                 return await work()
-            except (Exception, asyncio.CancelledError, KeyboardInterrupt):
-                raise
-            except BaseException as left:
-                raise StepExited(step_id, _reason(left)) from left
 
+        _contain_tasks(asyncio.get_running_loop())
         task = asyncio.create_task(guarded(), name=f"step:{step_id}", context=context)
         self._steps[task] = current_step.get()
         task.add_done_callback(self._steps.pop)
@@ -217,3 +232,57 @@ def _as_it_is(value: Awaitable[Any]) -> Awaitable[Any]:
 
 def _reason(left: BaseException) -> object:
     return left.code if isinstance(left, SystemExit) else type(left).__name__
+
+
+_step_of_task: ContextVar[str | None] = ContextVar("step_of_task", default=None)
+"""The id of the step whose code runs in this task, or made it."""
+
+
+class _ContainedCoroutine(Coroutine[Any, Any, Any]):
+    """A coroutine of a task that step code made: what would end the event loop from there fails the task instead."""
+
+    def __init__(self, step_id: str, coroutine: Coroutine[Any, Any, Any]) -> None:
+        self._step_id, self._coroutine = step_id, coroutine
+
+    def send(self, value: Any, /) -> Any:
+        with contained(self._step_id):
+            return self._coroutine.send(value)
+
+    def throw(self, *error: Any) -> Any:
+        with contained(self._step_id):
+            return self._coroutine.throw(*error)
+
+    def close(self) -> None:
+        self._coroutine.close()
+
+    def __await__(self) -> Generator[Any, Any, Any]:
+        return self._coroutine.__await__()
+
+    def __getattr__(self, name: str) -> Any:  # its frame and its name, for those who print a task
+        return getattr(self._coroutine, name)
+
+
+class _ContainedTasks:
+    """Makes the tasks of a loop, those of step code contained.
+
+    A task hands ``SystemExit`` and ``KeyboardInterrupt`` on to its loop, which ends: a step that calls ``sys.exit`` in
+    ``gather`` or in a ``TaskGroup`` would end the process.
+    """
+
+    def __init__(self, make: Callable[..., Any] | None) -> None:
+        """``make``: the factory that the loop had before."""
+        self._make = make
+
+    def __call__(self, loop: asyncio.AbstractEventLoop, coroutine: Any, **options: Any) -> Any:
+        step_id = _step_of_task.get()
+        if step_id is not None and asyncio.iscoroutine(coroutine):
+            coroutine = _ContainedCoroutine(step_id, coroutine)
+        if self._make is not None:
+            return self._make(loop, coroutine, **options)
+        return asyncio.Task(coroutine, loop=loop, **options)
+
+
+def _contain_tasks(loop: asyncio.AbstractEventLoop) -> None:
+    make: Any = loop.get_task_factory()
+    if not isinstance(make, _ContainedTasks):
+        loop.set_task_factory(_ContainedTasks(make))

@@ -10,6 +10,8 @@ from ia_modules.pipeline.document.base import Document, Many
 class RetryPolicy(Document):
     """How often, and for what.
 
+    A step whose code has returned is made again only for a result that its ``output_schema`` refuses.
+
     Attributes:
         max_attempts: with the first one; attempts that were lost with their process do not count.
         initial_delay: seconds before the second attempt; multiplied by ``exponential_base`` for each further one.

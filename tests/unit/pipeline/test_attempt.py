@@ -3,12 +3,15 @@
 import itertools
 import threading
 import time
+from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from ia_modules.errors import PayloadError, StepError, StepInputError
 from ia_modules.models import ExecutionStatus, StepStatus
+from ia_modules.payload import PAYLOAD_LIMIT_BYTES
 from ia_modules.pipeline.code import StepModules, factory_of, load_pipeline
 from ia_modules.pipeline.core import ExecutionContext, Step
 from ia_modules.pipeline.journal import OperatorJournal
@@ -130,12 +133,150 @@ async def test_a_required_input_that_does_not_resolve_fails_the_step_by_name(jou
     assert attempts_of(steps) == [("first", 1, 1, "completed"), ("second", 1, 1, "failed")]
 
 
-async def test_a_result_that_is_not_json_fails_the_step(journal: OperatorJournal) -> None:
-    async def wrong(data: dict[str, Any]) -> dict[str, Any]:
-        return {"when": time.gmtime, "n": 1}
+class Unspeakable:
+    """What fails when it is printed."""
 
-    step = await misbehaves(journal, wrong, PayloadError)
-    assert "$.when" in (step.error_message or "")
+    def __repr__(self) -> str:
+        raise ValueError("no words")
+
+    def __hash__(self) -> int:
+        return 1
+
+
+def nested(levels: int) -> Any:
+    return [] if levels == 0 else [nested(levels - 1)]
+
+
+def within_itself() -> Any:
+    value: list[Any] = []
+    value.append(value)
+    return value
+
+
+UNSTORABLE: dict[str, tuple[Any, str]] = {
+    "a function": (time.gmtime, "$.rows[1].value found"),
+    "a time": (datetime(2026, 1, 1, tzinfo=UTC), "$.rows[1].value found a value of type datetime"),
+    "not a number": (float("nan"), "$.rows[1].value found nan"),
+    "infinite": (float("-inf"), "$.rows[1].value found -inf"),
+    "a set": ({1}, "$.rows[1].value found a value of type set"),
+    "a large integer": (2**64, "$.rows[1].value found an integer of 65 bits"),
+    "a lone surrogate": ("a\ud800", "$.rows[1].value found a lone surrogate at position 1"),
+    "a NUL": ("\0", "$.rows[1].value found a NUL character at position 0"),
+    "a key of another type": ({1: 2}, "$.rows[1].value found the key 1 of type int"),
+    "a key that cannot be printed": ({Unspeakable(): 2}, "of type Unspeakable"),
+    "too deep": (nested(300), "found more than 200 levels"),
+    "itself": (within_itself(), "found more than 200 levels"),
+    "bytes": (b"x", "$.rows[1].value found a value of type bytes"),
+    "too large": ("x" * PAYLOAD_LIMIT_BYTES, "at $ found 16,777,"),
+}
+
+
+@pytest.mark.parametrize("name", UNSTORABLE)
+async def test_a_step_whose_result_cannot_be_stored_is_not_run_again(name: str) -> None:
+    value, expected = UNSTORABLE[name]
+    effects: list[int] = []
+
+    async def charge(data: dict[str, Any]) -> Any:
+        effects.append(1)
+        return {"rows": [0, {"value": value}]}
+
+    retry = {"max_attempts": 3, "initial_delay": 0, "retry_on": ["PayloadError", "Exception"]}
+    step = await misbehaves(MemoryJournal(), charge, PayloadError, error_handling={"retry": retry})
+    assert (len(effects), step.attempt) == (1, 1)
+    assert expected in (step.error_message or "")
+
+
+async def test_an_unstorable_result_is_a_failure_for_good_on_every_journal(journal: OperatorJournal) -> None:
+    def charge(data: dict[str, Any]) -> Any:
+        return {"at": datetime(2026, 1, 1, tzinfo=UTC)}
+
+    step = await misbehaves(journal, charge, PayloadError, error_handling={"retry": {"initial_delay": 0}})
+    assert (step.attempt, step.error_type) == (1, "PayloadError")
+
+
+async def test_a_question_that_is_none_fails_its_step_once(journal: OperatorJournal) -> None:
+    async def ask(data: dict[str, Any]) -> dict[str, Any]:
+        return {"status": "human_input_required", "ui_schema": {"type": "no such type"}}
+
+    step = await misbehaves(journal, ask, Exception, error_handling={"retry": {"initial_delay": 0}})
+    assert step.attempt == 1
+
+
+async def test_what_the_author_wants_after_a_failure_holds_for_a_result_that_cannot_be_stored(
+    journal: OperatorJournal,
+) -> None:
+    class Charge(Step):
+        async def run(self, data: dict[str, Any]) -> Any:
+            return {"at": {1}}
+
+        async def fallback(self, data: dict[str, Any], error: Exception) -> Any:
+            return {"fell back": type(error).__name__}
+
+    def charge(data: dict[str, Any]) -> Any:
+        return {"at": {1}}
+
+    retry = {"max_attempts": 3, "initial_delay": 0}
+    written = document(
+        task("falls-back", error_handling={"retry": retry, "enable_fallback": True}),
+        task("goes-on", error_handling={"retry": retry, "continue_on_error": True}),
+        paths=[("falls-back", "goes-on")],
+    )
+    run = await started(journal, written, **{"falls-back": Charge, "goes-on": charge})
+    results = [step["result"] for step in (await run.to_end())["steps"]]
+    assert results[0] == {"fell back": "PayloadError"}
+    assert (results[1]["step_error"], results[1]["error_type"]) == (True, "PayloadError")
+    _, steps = await recorded(journal, run.execution_id)
+    assert attempts_of(steps) == [("falls-back", 1, 1, "completed"), ("goes-on", 1, 1, "failed")]
+
+
+async def test_a_result_that_its_own_output_schema_refuses_is_made_again_where_a_retry_is_declared(
+    journal: OperatorJournal,
+) -> None:
+    answers = iter([{"score": "high"}, {"score": 7}])
+
+    async def score(data: dict[str, Any]) -> dict[str, Any]:
+        return next(answers)
+
+    schema = {"properties": {"score": {"type": "integer"}}}
+    written = document(task("score", output_schema=schema, error_handling={"retry": {"initial_delay": 0}}))
+    run = await started(journal, written, score=score)
+    assert (await run.to_end())["steps"][0]["result"] == {"score": 7}
+
+
+@pytest.mark.parametrize("ending", ["KeyboardInterrupt", "SystemExit(3)", "ValueError(1)"])
+async def test_a_condition_that_fails_after_a_step_ends_neither_the_process_nor_makes_the_step_again(
+    journal: OperatorJournal, tmp_path: Path, ending: str
+) -> None:
+    (tmp_path / "ends.py").write_text(f"async def holds(context, parameters):\n    raise {ending}\n")
+    effects: list[int] = []
+
+    async def charge(data: dict[str, Any]) -> dict[str, Any]:
+        effects.append(1)
+        return {}
+
+    condition = {"type": "function", "module_path": "ends", "function_name": "holds"}
+    retry = {"retry": {"max_attempts": 3, "initial_delay": 0}}
+    written = document(task("first", error_handling=retry), "second", paths=[("first", "second", condition)])
+    code = {"first": factory_of(charge), "second": factory_of(nothing)}
+    loaded = load_pipeline(load(written).definition, StepModules(tmp_path), prepared=code)
+    run = await Runner(journal).start(loaded)
+    with pytest.raises(StepError, match="the condition ends.holds"):
+        await run.to_end()
+    assert len(effects) == 1
+
+
+@pytest.mark.parametrize("ending", [KeyboardInterrupt, SystemExit])
+async def test_a_fallback_that_would_end_the_process_fails_the_step(
+    journal: OperatorJournal, ending: type[BaseException]
+) -> None:
+    class Careless(Step):
+        async def run(self, data: dict[str, Any]) -> None:
+            raise ValueError("first")
+
+        async def fallback(self, data: dict[str, Any], error: Exception) -> None:
+            raise ending
+
+    await misbehaves(journal, Careless, StepError, error_handling={"enable_fallback": True})
 
 
 async def test_a_class_that_cannot_be_made_fails_its_step(journal: OperatorJournal) -> None:

@@ -13,6 +13,7 @@ from ia_modules.errors import StepAbandoned, StepError, StepExited, StepTimeout
 from ia_modules.pipeline import executor
 from ia_modules.pipeline.core import Step
 from ia_modules.pipeline.journal import Journal
+from ia_modules.pipeline.memory_journal import MemoryJournal
 from tests.unit.pipeline.factories import document, task
 from tests.unit.pipeline.programs import misbehaves, started
 
@@ -109,6 +110,15 @@ class Unspeakable(Exception):
         raise ValueError("no words")
 
 
+class EndsThePrinter(Exception):
+    def __str__(self) -> str:
+        raise SystemExit(3)
+
+
+async def raises_what_ends_its_printer(data: dict[str, Any]) -> None:
+    raise EndsThePrinter
+
+
 async def raises_generator_exit(data: dict[str, Any]) -> None:
     raise GeneratorExit
 
@@ -130,8 +140,38 @@ class ExitsAtOnce(Step):
         sys.exit(3)
 
 
+class InterruptsAtOnce(Step):
+    def __init__(self, name: str, config: dict[str, Any] | None = None) -> None:
+        raise KeyboardInterrupt
+
+
+class HasNoMethod(Step):
+    @property
+    def run(self) -> Any:  # pyright: ignore[reportIncompatibleMethodOverride]
+        raise KeyboardInterrupt
+
+
+class Own(BaseException):
+    """What derives from no exception that anybody catches."""
+
+
+async def raises_its_own(data: dict[str, Any]) -> None:
+    raise Own
+
+
 @pytest.mark.parametrize(
-    "code", [raises_generator_exit, raises_a_group, raises_stop_iteration, raises_what_cannot_be_said, ExitsAtOnce]
+    "code",
+    [
+        raises_generator_exit,
+        raises_its_own,
+        raises_a_group,
+        raises_stop_iteration,
+        raises_what_cannot_be_said,
+        raises_what_ends_its_printer,
+        ExitsAtOnce,
+        InterruptsAtOnce,
+        HasNoMethod,
+    ],
 )
 async def test_whatever_a_step_raises_ends_the_execution_on_record(journal: Journal, code: Any) -> None:
     await misbehaves(journal, code, StepError)
@@ -219,3 +259,99 @@ async def test_an_async_generator_is_refused_with_words(journal: Journal) -> Non
     for code in (lambda data: numbers(), Streams):
         step = await misbehaves(journal, code, StepError)
         assert "Step 'bad' failed: it gives an async generator" in (step.error_message or "")
+
+
+ENDS_PROCESSES = [KeyboardInterrupt, SystemExit]
+
+
+@pytest.mark.parametrize("ending", ENDS_PROCESSES)
+@pytest.mark.parametrize("plain", [False, True])
+async def test_what_would_end_the_process_fails_the_step(
+    journal: Journal, ending: type[BaseException], *, plain: bool
+) -> None:
+    async def end(data: dict[str, Any]) -> None:
+        raise ending
+
+    def end_plainly(data: dict[str, Any]) -> None:
+        raise ending
+
+    step = await misbehaves(journal, end_plainly if plain else end, StepExited)
+    assert "it ended itself" in (step.error_message or "")
+
+
+async def ends(ending: type[BaseException]) -> None:
+    await asyncio.sleep(0)
+    raise ending
+
+
+async def gathers(ending: type[BaseException]) -> None:
+    await asyncio.gather(ends(ending), asyncio.sleep(0))
+
+
+async def groups(ending: type[BaseException]) -> None:
+    async with asyncio.TaskGroup() as group:
+        group.create_task(ends(ending))
+
+
+async def awaits_a_task_of_a_task(ending: type[BaseException]) -> None:
+    await asyncio.create_task(gathers(ending))
+
+
+@pytest.mark.parametrize("ending", ENDS_PROCESSES)
+@pytest.mark.parametrize("way", [gathers, groups, awaits_a_task_of_a_task])
+async def test_what_would_end_the_process_from_a_task_of_a_step_fails_the_step(ending: Any, way: Any) -> None:
+    async def end(data: dict[str, Any]) -> None:
+        await way(ending)
+
+    await misbehaves(MemoryJournal(), end, StepError)
+
+
+async def test_a_task_that_a_step_leaves_behind_ends_nothing_but_itself() -> None:
+    left: list[asyncio.Task[None]] = []
+
+    async def leave(data: dict[str, Any]) -> dict[str, Any]:
+        left.append(asyncio.create_task(ends(SystemExit)))
+        return {"left": True}
+
+    assert await executor.LocalExecutor().execute("leaves", leave, {}, timeout_seconds=5) == {"left": True}
+    await asyncio.wait(left)
+    assert isinstance(left[0].exception(), StepExited)
+
+
+async def test_a_task_of_a_step_that_is_cancelled_before_it_began_is_closed_without_a_warning() -> None:
+    async def cancel() -> bool:
+        task = asyncio.create_task(ends(SystemExit), name="never begins")
+        assert "ends" in repr(task)
+        task.cancel()
+        await asyncio.wait([task])
+        return task.cancelled()
+
+    assert await executor.LocalExecutor().execute("cancels", cancel, timeout_seconds=5)
+
+
+async def test_a_task_factory_of_the_programs_own_makes_the_tasks_of_steps_too() -> None:
+    made: list[str] = []
+    loop = asyncio.get_running_loop()
+
+    def make(loop: asyncio.AbstractEventLoop, coroutine: Any, **options: Any) -> Any:
+        made.append(coroutine.__qualname__)
+        return asyncio.Task(coroutine, loop=loop, **options)
+
+    async def gather() -> None:
+        await asyncio.gather(asyncio.sleep(0))
+
+    loop.set_task_factory(make)
+    await executor.LocalExecutor().execute("gathers", gather, timeout_seconds=5)
+    assert "sleep" in made
+
+
+async def test_tasks_of_the_program_itself_stay_as_they_are() -> None:
+    await executor.LocalExecutor().execute("first", ends_well, timeout_seconds=5)
+    coroutine = ends_well()
+    task = asyncio.create_task(coroutine)
+    assert task.get_coro() is coroutine
+    await task
+
+
+async def ends_well() -> None:
+    """Do nothing."""
