@@ -11,7 +11,7 @@ from ia_modules.version import __version__
 if TYPE_CHECKING:
     from ia_modules.client import Client
     from ia_modules.database.manager import DatabaseManager
-    from ia_modules.errors import IAModulesError
+    from ia_modules.errors import IAModulesError, PipelineError
     from ia_modules.pipeline.authoring import Flow, otherwise, when
     from ia_modules.pipeline.core import ExecutionContext, Step, StepContext
     from ia_modules.pipeline.runner import Runner
@@ -26,6 +26,7 @@ __all__ = [
     "ExecutionTracker",
     "Flow",
     "IAModulesError",
+    "PipelineError",
     "Runner",
     "ServiceRegistry",
     "Step",
@@ -43,6 +44,7 @@ _HOMES = {
     "ExecutionTracker": "tracker.execution_tracker",
     "Flow": "pipeline.authoring",
     "IAModulesError": "errors",
+    "PipelineError": "errors",
     "Runner": "pipeline.runner",
     "ServiceRegistry": "pipeline.services",
     "Step": "pipeline.core",

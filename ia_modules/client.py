@@ -391,6 +391,10 @@ class Client:
             raise ExecutionNotFound(execution_id)
         return record
 
+    async def result(self, execution_id: str) -> dict[str, Any]:
+        """What :meth:`run` returns of it, as far as it has come. Raises ExecutionNotFound."""
+        return await self._runner.result((await self.summary(execution_id)).execution_id)
+
     async def summary(self, execution_id: str) -> ExecutionSummary:
         """The same without payloads. Raises ExecutionNotFound."""
         summary = await self.tracker.get_execution_summary(execution_id)

@@ -6,19 +6,20 @@ IAModulesError
 ├── InvalidArgument              a number or a text that cannot be right
 ├── OtherEventLoop               a tracker is at work on another event loop
 ├── InvalidValue                 one value of a document is wrong; the loader adds where it stands
-├── PipelineDefinitionError      the definition is wrong; nothing has run
-├── PipelineInputError           the input breaks the pipeline's contract; nothing was recorded as started
-├── PipelineOutputError          the steps have run, but the output breaks the pipeline's ``output_schema``
-├── StepError                    a step failed; __cause__ is its own exception, where there is one
-│   ├── StepInputError           an input does not resolve or breaks its schema; the step did not run
-│   ├── StepOutputError          the result breaks the step's ``output_schema``
-│   ├── StepTimeout              also a TimeoutError
-│   ├── HumanInputTimeout        nobody answered in time
-│   ├── ConditionError           the function that a path's condition calls failed
-│   ├── LoopLimitExceeded        a loop ran too often or too long
-│   ├── StepExited               it called ``sys.exit``, or cancelled itself
-│   └── StepAbandoned            it did not stop when cancelled, and may still run
-├── ExecutionCancelled           the execution was cancelled
+├── PipelineError                a pipeline cannot be run, or a run of it failed; names the step
+│   ├── PipelineDefinitionError  the definition is wrong; nothing has run
+│   ├── PipelineInputError       the input breaks the pipeline's contract; nothing was recorded as started
+│   ├── PipelineOutputError      the steps have run, but the output cannot be kept or breaks ``output_schema``
+│   ├── StepError                a step failed; __cause__ is its own exception, where there is one
+│   │   ├── StepInputError       an input does not resolve or breaks its schema; the step did not run
+│   │   ├── StepOutputError      the result breaks the step's ``output_schema``
+│   │   ├── StepTimeout          also a TimeoutError
+│   │   ├── HumanInputTimeout    nobody answered in time
+│   │   ├── ConditionError       the function that a path's condition calls failed
+│   │   ├── LoopLimitExceeded    a loop ran too often or too long
+│   │   ├── StepExited           it called ``sys.exit``, or cancelled itself
+│   │   └── StepAbandoned        it did not stop when cancelled, and may still run
+│   └── ExecutionCancelled       the execution was cancelled
 ├── ServiceNotFound              no service of this name is registered
 ├── TrackerError
 │   ├── PipelineNotFound
@@ -40,7 +41,7 @@ IAModulesError
 │   ├── InteractionNotFound
 │   ├── AlreadyAnswered          somebody else answered first
 │   ├── AnsweredInTime           the question that was to expire has been answered; nothing was written
-│   └── StepConflict             the recorded step is not the one being recorded now
+│   └── StepConflict             the recorded step is not the one being recorded now; also a PipelineError
 ├── BlockingCallOnLoop           a synchronous call where it would block an event loop
 └── DatabaseError                __cause__ is the driver's exception, where there is one
     ├── InvalidDatabaseUrl
@@ -72,11 +73,12 @@ class PayloadError(IAModulesError):
     Attributes:
         where: what the value was meant for, such as ``output of step 'score'``.
         path: JSON path of the culprit inside the value, ``$`` for the value itself.
+        found, expected: as in :class:`Problem`.
     """
 
     def __init__(self, where: str, path: str, found: str, expected: str) -> None:
         super().__init__(f"The {where} cannot be stored: at {path} found {found}; expected {expected}.")
-        self.where, self.path = where, path
+        self.where, self.path, self.found, self.expected = where, path, found, expected
 
 
 class InvalidStatus(IAModulesError, ValueError):
@@ -148,7 +150,17 @@ def _listed(headline: str, problems: Sequence[Problem]) -> str:
     return "\n- ".join([headline, *map(str, problems)])
 
 
-class _Problems(IAModulesError):
+class PipelineError(IAModulesError):
+    """A pipeline cannot be run, or a run of it failed.
+
+    Attributes:
+        step_id: the step that is to blame; None where none is.
+    """
+
+    step_id: str | None = None
+
+
+class _Problems(PipelineError):
     """Everything that is wrong, at once.
 
     Attributes:
@@ -179,14 +191,14 @@ class PipelineInputError(_Problems, ValueError):  # pyright: ignore[reportUnsafe
 
 
 class PipelineOutputError(_Problems):
-    """The steps have run, but the output breaks the pipeline's ``output_schema``."""
+    """The steps have run, but the output cannot be kept, or breaks the pipeline's ``output_schema``."""
 
     def __init__(self, pipeline: str, problems: Sequence[Problem]) -> None:
-        super().__init__(f"The output of pipeline {pipeline!r} does not fit its output_schema:", problems)
+        super().__init__(f"The output of pipeline {pipeline!r} is not what it must be:", problems)
         self.pipeline = pipeline
 
 
-class StepError(IAModulesError):
+class StepError(PipelineError):
     """A step failed; ``__cause__`` is its own exception, where there is one."""
 
     def __init__(self, step_id: str, what: str) -> None:
@@ -268,7 +280,7 @@ class StepAbandoned(StepError):
         )
 
 
-class ExecutionCancelled(IAModulesError):
+class ExecutionCancelled(PipelineError):
     """The execution was cancelled; its status is ``cancelled``."""
 
     def __init__(self, execution_id: str) -> None:
@@ -502,7 +514,7 @@ class AnsweredInTime(TrackerError):
         self.interaction_id = interaction_id
 
 
-class StepConflict(TrackerError):
+class StepConflict(TrackerError, PipelineError):
     """The recorded step is not the one being recorded now."""
 
     def __init__(self, step_id: str, *, recorded: str, replayed: str) -> None:

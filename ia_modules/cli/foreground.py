@@ -2,6 +2,7 @@
 
 import asyncio
 from contextlib import aclosing
+from dataclasses import replace
 
 import typer
 
@@ -11,7 +12,7 @@ from ia_modules.cli.output.terminal import ExitStatus, fail
 from ia_modules.cli.output.view import View, view_of
 from ia_modules.client import Client, is_at_rest
 from ia_modules.errors import DatabaseError, ExecutionCancelled, IAModulesError, LeaseLost
-from ia_modules.models import ExecutionId, ExecutionStatus
+from ia_modules.models import ExecutionId, ExecutionStatus, InteractionRecord
 from ia_modules.pipeline.executor import LocalExecutor
 from ia_modules.pipeline.runner import StartedExecution
 
@@ -73,8 +74,10 @@ async def _watch_while_running(client: Client, execution_id: ExecutionId, view: 
 
 async def _ending(client: Client, execution_id: ExecutionId, error: IAModulesError | None) -> Ending:
     record = await client.execution(execution_id)
-    waits = record.status is ExecutionStatus.WAITING_FOR_HUMAN
-    questions = await client.tracker.get_interactions(execution_id) if waits else []
+    questions: list[InteractionRecord] = []
+    if record.status is ExecutionStatus.WAITING_FOR_HUMAN:
+        questions = await client.tracker.get_interactions(execution_id)
+        record = replace(record, output_data=(await client.result(execution_id))["output"])
     pending = [each for each in questions if each.status == "pending"]
     stands = is_at_rest(record.status) and not isinstance(error, LeaseLost)  # then it is not this process's ending
     return Ending(record, pending, None if stands else error)

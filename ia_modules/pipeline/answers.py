@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any, cast
 
 from ia_modules.errors import HumanInputTimeout
-from ia_modules.models import InteractionRecord, StepExecutionId, new_id
+from ia_modules.models import InteractionRecord, StepExecutionId, StepExecutionRecord, new_id
 from ia_modules.payload import encode
 from ia_modules.pipeline.attempt import Outcome
 from ia_modules.pipeline.document.graph import Graph
@@ -29,6 +29,12 @@ def new_interaction(question: HumanInput, attempt: StepExecutionId, result: Mapp
         on_timeout=encode(question.on_timeout, "on_timeout"),
         timeout_seconds=question.timeout_seconds,
     )
+
+
+def returned_question(waiting: StepExecutionRecord, question: InteractionRecord) -> dict[str, Any]:
+    """What a waiting step returned, with the prompt and the schema of the answer where its config has them."""
+    returned = cast("dict[str, Any]", waiting.output_data or {})
+    return {"prompt": question.prompt, "ui_schema": question.ui_schema, **returned}
 
 
 def answer_outcome(run: RecordedRun, question: InteractionRecord, graph: Graph) -> Outcome | None:

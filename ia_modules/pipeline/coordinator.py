@@ -15,7 +15,6 @@ from ia_modules.errors import (
     PASSING_DATABASE_ERRORS,
     DatabaseError,
     IAModulesError,
-    PayloadError,
     PipelineOutputError,
     StepError,
     TrackerError,
@@ -46,7 +45,7 @@ from ia_modules.pipeline.recorded import (
     routes_json,
     state_of,
 )
-from ia_modules.pipeline.results import output_of, scope_before
+from ia_modules.pipeline.results import output_of, scope_before, stored_output
 from ia_modules.pipeline.routing import route
 from ia_modules.pipeline.services import ServiceRegistry
 from ia_modules.pipeline.tokens import Start, StepRun, StepRunKey, loop_limit, ready, verdict
@@ -254,8 +253,9 @@ class Coordinator:
             case ExecutionStatus.COMPLETED:
                 try:
                     output = output_of(self._state, self._input_data, self._results)
-                    return ExecutionUpdate(status=status, output_data=encode(output, "output of the execution"))
-                except (PipelineOutputError, PayloadError) as error:
+                    stored = stored_output(self._pipeline.definition, output)
+                    return ExecutionUpdate(status=status, output_data=stored)
+                except PipelineOutputError as error:
                     self.error = error
                     return ExecutionUpdate(status=ExecutionStatus.FAILED, failure=Failure.of(error))
             case ExecutionStatus.FAILED:
@@ -482,8 +482,8 @@ _HANDED_BACK = Failure(type="WorkerStopped", message="The worker that ran this a
 
 
 def _step_error(step_id: str, error: Exception | None) -> Exception:
-    """The error that names the step; the step's own exception is its cause."""
-    if isinstance(error, StepError):
+    """The error that names the step; the step's own exception is its cause, be it the failure of another pipeline."""
+    if isinstance(error, StepError) and error.step_id == step_id:
         return error
     failed = StepError(
         step_id, f"{type(error).__name__}: {clean_text(error)}" if not isinstance(error, IAModulesError) else str(error)

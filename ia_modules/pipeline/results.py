@@ -4,8 +4,9 @@ from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 from typing import Any, cast
 
-from ia_modules.errors import PipelineOutputError
-from ia_modules.payload import clean_text
+from ia_modules.errors import PayloadError, PipelineOutputError, Problem
+from ia_modules.models import JsonText
+from ia_modules.payload import clean_text, encode
 from ia_modules.pipeline.causality import causal_ancestors, causal_order
 from ia_modules.pipeline.document.definition import PipelineDefinition
 from ia_modules.pipeline.document.json_schema import problems_of
@@ -61,6 +62,18 @@ def output_of(state: GraphState, input_data: Mapping[str, Any], results: Results
         output = {**scope.state, **scope.steps}
     _check(definition, output)
     return output
+
+
+def stored_output(definition: PipelineDefinition, output: dict[str, Any]) -> JsonText:
+    """The output as it is stored.
+
+    Raises:
+        PipelineOutputError: it cannot be, being too large.
+    """
+    try:
+        return encode(output, "output of the execution")
+    except PayloadError as wrong:
+        raise PipelineOutputError(definition.name, [Problem(wrong.path, wrong.found, wrong.expected)]) from wrong
 
 
 def _check(definition: PipelineDefinition, output: dict[str, Any]) -> None:

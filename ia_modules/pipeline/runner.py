@@ -28,6 +28,7 @@ from ia_modules.models import (
     StepStatus,
 )
 from ia_modules.payload import encode
+from ia_modules.pipeline.answers import returned_question
 from ia_modules.pipeline.code import LoadedPipeline, StepModules, load_pipeline
 from ia_modules.pipeline.coordinator import Coordinator, record_before
 from ia_modules.pipeline.core import ExecutionContext
@@ -166,7 +167,13 @@ class Runner:
         return status
 
     async def result(self, execution_id: ExecutionId) -> dict[str, Any]:
-        """The result of an execution by its records: input, step runs in order of completion, output, status."""
+        """The result of an execution by its records: input, step runs in order of completion, output, status.
+
+        While it waits for a person, the output is what the waiting step returned, the question included.
+
+        Raises:
+            ExecutionNotFound
+        """
         record = await self._execution(execution_id)
         steps = await self._journal.get_execution_steps(execution_id)
         completed = [run.last for run in in_order_of_completion(recorded_runs(steps))]
@@ -185,11 +192,14 @@ class Runner:
             "execution_id": execution_id,
             "status": record.status.value,
         }
-        if waiting := [step for step in steps if step.status is StepStatus.WAITING]:
+        waiting = next((step for step in steps if step.status is StepStatus.WAITING), None)
+        if waiting is not None:
             questions = await self._journal.get_interactions(execution_id)
-            ids = {question.step_execution_id: question.interaction_id for question in questions}
-            result["waiting_step"] = waiting[0].step_id
-            result["interaction_id"] = ids.get(waiting[0].step_execution_id)
+            question = next((each for each in questions if each.step_execution_id == waiting.step_execution_id), None)
+            result["waiting_step"] = waiting.step_id
+            result["interaction_id"] = question and question.interaction_id
+            if record.status is ExecutionStatus.WAITING_FOR_HUMAN and question is not None:
+                result["output"] = returned_question(waiting, question)
         return result
 
     async def _coordinator_of(self, started: "StartedExecution") -> Coordinator:

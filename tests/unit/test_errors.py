@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from ia_modules import errors
+from ia_modules import PipelineError, errors
 from ia_modules.errors import IAModulesError, InvalidValue, PipelineDefinitionError, Problem, StepInputError
 
 BRANCH = re.compile(r"^(?P<indent>[│ ]*)[├└]── (?P<name>\w+)")
@@ -52,6 +52,22 @@ def test_an_error_of_many_problems_lists_each_on_its_line(make: Any) -> None:
     error = make(problems)
     assert str(error).splitlines()[1:] == [f"- {problem}" for problem in problems]
     assert error.problems == tuple(problems)
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        errors.PipelineInputError("p", [Problem("$", "1", "2")]),
+        errors.PipelineOutputError("p", [Problem("$", "1", "2")]),
+        errors.ExecutionCancelled("e"),
+        errors.StepError("s", "so"),
+        errors.StepTimeout("s", 1.0),
+        errors.StepConflict("s", recorded="one", replayed="another"),
+    ],
+)
+def test_an_error_of_a_run_is_one_kind_and_names_the_step_where_one_is_to_blame(error: errors.PipelineError) -> None:
+    assert isinstance(error, PipelineError)
+    assert error.step_id == ("s" if "Step 's'" in str(error) else None)
 
 
 def test_the_first_problem_stands_for_all() -> None:

@@ -289,14 +289,20 @@ def _compared(condition: Expression, scope: Scope) -> Verdict:
     if isinstance(expected, Unresolved):
         return Verdict(False, f"there is nothing to compare {condition.path} with: {expected}")
     holds = compare(condition.operator, actual, expected)
-    what = f"missing ({actual.why})" if isinstance(actual, Unresolved) else shown(actual)
-    found = f"{condition.path} is {what}"
+    found = (
+        f"{condition.path} is {_missing(condition.path, actual) if isinstance(actual, Unresolved) else shown(actual)}"
+    )
     if condition.operator == "exists":
         return Verdict(holds is True, found)
     if holds is None:
         return Verdict(False, f"{found}, which cannot be compared with {shown(expected)}")
     words = IN_WORDS[condition.operator][0 if holds else 1]
     return Verdict(holds, f"{found}{', which' if words[0].isalpha() else ''} {words} {shown(expected)}")
+
+
+def _missing(path: Reference, value: Unresolved) -> str:
+    is_bare = path.root in ("state", "result")
+    return f"missing: there is no such field ({value.why})" if is_bare else f"missing ({value.why})"
 
 
 def _parameter_is_true(name: str, scope: Scope) -> Verdict:

@@ -62,7 +62,7 @@ class InputDefinition(Document):
     name: Name
     source: SourceTemplate
     json_schema: JsonSchema | None = Field(default=None, alias="schema")
-    required: bool = False
+    required: bool = True
     description: str | None = None
 
 

@@ -143,6 +143,7 @@ async def test_a_person_may_be_asked() -> None:
     draft >> flow.ask("approve", prompt="Publish?")
     result = await flow.run()
     assert (result["status"], result["waiting_step"]) == ("waiting_for_human", "approve")
+    assert result["output"]["prompt"] == "Publish?"
 
 
 def test_a_flow_with_a_mistake_says_where() -> None:

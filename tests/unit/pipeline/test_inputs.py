@@ -91,8 +91,9 @@ def test_a_step_with_inputs_is_given_exactly_these() -> None:
     assert (prepared.is_state, prepared.left_out) == (False, ())
 
 
-def test_an_input_that_does_not_resolve_is_left_out_and_named() -> None:
-    prepared = step_input(step(inputs={"x": "{{ a.nope }}", "n": "{{ a.n }}"}), SCOPE)
+def test_an_optional_input_that_does_not_resolve_is_left_out_and_named() -> None:
+    inputs = [{"name": "x", "source": "{{ a.nope }}", "required": False}, {"name": "n", "source": "{{ a.n }}"}]
+    prepared = step_input(step(inputs=inputs), SCOPE)
     assert prepared.data == {"n": 1}
     assert [str(problem) for problem in prepared.left_out] == [
         (
@@ -102,11 +103,12 @@ def test_an_input_that_does_not_resolve_is_left_out_and_named() -> None:
     ]
 
 
-def test_a_required_input_that_does_not_resolve_fails_the_step() -> None:
+def test_an_input_whose_sources_all_resolve_to_nothing_fails_the_step() -> None:
     inputs = [
-        {"name": "x", "source": "{steps.a.output.nope}", "required": True},
+        {"name": "x", "source": "{steps.a.output.nope}"},
         {"name": "y", "source": "{parameters.note}", "required": True},
-        {"name": "z", "source": "{parameters.note}"},
+        {"name": "z", "source": "{parameters.note}", "required": False},
+        {"name": "w", "source": "{steps.a.output.nope}|{parameters.note}|few"},
     ]
     with pytest.raises(StepInputError) as failed:
         step_input(step(inputs=inputs), SCOPE)

@@ -71,7 +71,7 @@ def test_the_output_is_held_against_its_schema() -> None:
     with pytest.raises(PipelineOutputError) as refused:
         output_of(play.state, {}, results)
     assert str(refused.value) == (
-        "The output of pipeline 'test' does not fit its output_schema:\n"
+        "The output of pipeline 'test' is not what it must be:\n"
         "- $.n: found 2 is greater than the maximum of 1; expected what its schema says (maximum)."
     )
 

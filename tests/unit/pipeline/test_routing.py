@@ -51,7 +51,7 @@ def test_every_path_is_on_record_with_its_reason() -> None:
     routes = route(written, "a", Scope.of({}).after("a", {"score": 5}), no_function)
     assert routes == (
         Route(1, "b", True, "score is 5 > 3"),
-        Route(2, "end", False, "good is missing (the state has no 'good') ≠ true"),
+        Route(2, "end", False, "good is missing: there is no such field (the state has no 'good') ≠ true"),
         Route(3, "c", False, "another path was taken: to b"),
     )
     otherwise = route(written, "a", Scope.of({}).after("a", {"score": 1}), no_function)

@@ -6,12 +6,20 @@ from typing import Any
 
 import pytest
 
-from ia_modules.errors import PipelineInputError, StepConflict, StepError
+from ia_modules.errors import (
+    PayloadError,
+    PipelineError,
+    PipelineInputError,
+    PipelineOutputError,
+    StepConflict,
+    StepError,
+    StepInputError,
+)
 from ia_modules.models import ExecutionStatus, StepStatus
 from ia_modules.pipeline.journal import Journal
 from ia_modules.pipeline.recorded import input_of
 from ia_modules.pipeline.runner import Runner
-from tests.unit.pipeline.factories import document
+from tests.unit.pipeline.factories import document, task
 from tests.unit.pipeline.programs import attempts_of, nothing, pipeline_of, recorded, started
 
 
@@ -169,3 +177,61 @@ async def test_what_a_worker_has_claimed_fails_where_its_definition_does_not_fit
     assert "do not follow from the definition" in execution.error_message
     assert f"ia-modules executions rerun {run.execution_id}" in execution.error_message
     assert [step.status for step in steps] == [StepStatus.COMPLETED, StepStatus.CANCELLED]
+
+
+@pytest.mark.parametrize("fails_in", ["a step", "a pipeline that a step runs"])
+async def test_the_error_of_a_run_names_its_step_and_has_the_own_exception_of_the_step_as_its_cause(
+    journal: Journal, fails_in: str
+) -> None:
+    def broken(data: dict[str, Any]) -> None:
+        raise KeyError("total")
+
+    async def outer(data: dict[str, Any]) -> Any:
+        inner = await started(journal, document("inner"), inner=broken)
+        return await inner.to_end()
+
+    run = await started(journal, document("outer", slug="outer"), outer=broken if fails_in == "a step" else outer)
+    with pytest.raises(PipelineError) as failed:
+        await run.to_end()
+    assert failed.value.step_id == "outer"
+    cause = failed.value.__cause__
+    if fails_in == "a step":
+        assert isinstance(cause, KeyError)
+    else:
+        assert isinstance(cause, StepError)
+        assert (cause.step_id, type(cause.__cause__)) == ("inner", KeyError)
+
+
+async def test_the_output_of_a_run_that_waits_is_what_the_waiting_step_returned(journal: Journal) -> None:
+    schema = {"type": "object", "properties": {"yes": {"type": "boolean"}}}
+
+    async def draft(data: dict[str, Any]) -> dict[str, Any]:
+        return {"status": "human_input_required", "prompt": "Ship it?", "ui_schema": schema, "draft": "…"}
+
+    run = await started(journal, document("draft"), draft=draft)
+    result = await run.to_end()
+    assert result["output"] == result["output"] | {"prompt": "Ship it?", "ui_schema": schema, "draft": "…"}
+    form = {"title": "Ship?", "fields": [{"name": "yes", "type": "boolean"}]}
+    ask = {"id": "ask", "type": "human_input", "config": {"prompt": "Ship?", "ui_schema": form}}
+    run = await started(journal, document(ask, slug="ask"))
+    result = await run.to_end()
+    assert (result["status"], result["output"]["prompt"]) == ("waiting_for_human", "Ship?")
+    assert result["output"]["ui_schema"]["properties"] == {"yes": {"type": "boolean"}}
+
+
+async def test_an_output_that_is_too_large_to_be_kept_fails_the_run_as_any_other(journal: Journal) -> None:
+    async def large(data: dict[str, Any]) -> dict[str, Any]:
+        return {"text": "x" * 9_000_000}
+
+    run = await started(journal, document("one"), one=large)
+    with pytest.raises(PipelineOutputError) as failed:
+        await run.to_end()
+    assert isinstance(failed.value.__cause__, PayloadError)
+
+
+async def test_an_input_that_resolves_to_nothing_fails_its_step_and_names_source_and_step(journal: Journal) -> None:
+    last = task("last", inputs={"n": "{steps.first.output.n}|{pipeline_input.n}"})
+    run = await started(journal, document("first", last, paths=[("first", "last")]), first=nothing, last=nothing)
+    with pytest.raises(StepInputError, match=r"'last'.*\n.*steps\.first\.output\.n \| pipeline_input\.n") as failed:
+        await run.to_end()
+    assert failed.value.step_id == "last"

@@ -1,3 +1,4 @@
+import json
 from pathlib import Path
 
 from tests.unit.cli.conftest import Command, newest
@@ -28,3 +29,9 @@ def test_a_question_to_a_person_ends_the_run_with_3(command: Command, tmp_path: 
     report = command("executions", "show").stdout
     assert "May it be published?" in report
     assert "human_input_required" not in report
+
+
+def test_the_json_result_of_a_run_that_waits_has_the_question_in_its_output(command: Command, tmp_path: Path) -> None:
+    ask = {"id": "ask", "type": "human_input", "prompt": "May it be published?"}
+    lines = command("run", write(tmp_path, ask), "--json").stdout.splitlines()
+    assert json.loads(lines[-1])["data"]["output_data"]["prompt"] == "May it be published?"

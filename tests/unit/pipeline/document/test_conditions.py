@@ -55,7 +55,7 @@ def judge(written: Any, scope: Scope = AFTER) -> Verdict:
         (
             {"type": "field_less_than", "field": "nope", "value": 3},
             False,
-            "nope is missing (the state has no 'nope'), which cannot be compared with 3",
+            "nope is missing: there is no such field (the state has no 'nope'), which cannot be compared with 3",
         ),
         (
             {"type": "field_less_than", "field": "text", "value": 3},
@@ -75,12 +75,12 @@ def judge(written: Any, scope: Scope = AFTER) -> Verdict:
         (
             {"type": "field_equals", "field": "nope", "value": None},
             True,
-            "nope is missing (the state has no 'nope') = null",
+            "nope is missing: there is no such field (the state has no 'nope') = null",
         ),
         (
             {"type": "field_exists", "field": "nope"},
             False,
-            "nope is missing (the state has no 'nope')",
+            "nope is missing: there is no such field (the state has no 'nope')",
         ),
         (
             {"type": "field_equals", "field": "score", "value": "{parameters.nope}"},
