@@ -211,12 +211,11 @@ def _rows(cursor: ApswCursor) -> Rows:
 
 
 def _open(settings: SqliteSettings, *, writes: bool) -> ApswConnection:
-    create = apsw.SQLITE_OPEN_CREATE if writes and settings.file.may_be_created else 0
+    if writes:
+        settings.file.create()
     connection = cast(
         "ApswConnection",
-        apsw.Connection(
-            settings.file.path, flags=apsw.SQLITE_OPEN_READWRITE | create, statementcachesize=_CACHED_STATEMENTS
-        ),
+        apsw.Connection(settings.file.path, flags=apsw.SQLITE_OPEN_READWRITE, statementcachesize=_CACHED_STATEMENTS),
     )
     try:
         connection.set_busy_timeout(round(settings.busy_timeout_seconds * 1000))

@@ -1,12 +1,15 @@
 """The identity of a SQLite file: whether its path still leads to the file that was opened."""
 
 import os
+from contextlib import suppress
 from threading import Lock
 
 from ia_modules.database.url import MEMORY
 from ia_modules.errors import DatabaseUnavailable
 
 Identity = tuple[int, int]
+
+_FOR_ITS_OWNER = 0o600  # what is on record may be anybody's secret
 
 
 class DatabaseFile:
@@ -23,10 +26,15 @@ class DatabaseFile:
         self._users = 0
         self._changing = Lock()
 
-    @property
-    def may_be_created(self) -> bool:
-        """Whether no file was opened yet; only then a missing file is created."""
-        return self._opened is None
+    def create(self) -> None:
+        """Create a missing file, empty and for its owner alone; SQLite gives its companions the same mode.
+
+        Only before the first one was opened. A file that exists stays as it is; SQLite reports what keeps one from
+        being created.
+        """
+        if self._opened is None and self.path != MEMORY:
+            with suppress(OSError):
+                os.close(os.open(os.path.realpath(self.path), os.O_RDWR | os.O_CREAT | os.O_EXCL, _FOR_ITS_OWNER))
 
     def remember(self) -> None:
         """Store the identity of the opened file. Only the first call counts."""

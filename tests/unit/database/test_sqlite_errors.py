@@ -71,6 +71,7 @@ async def test_a_read_only_file_can_be_read_and_says_why_it_is_not_written(
     sqlite_template: Path, open_folder: Path
 ) -> None:
     path = Path(shutil.copy(sqlite_template, open_folder / "ia.db"))
+    path.chmod(0o644)  # noqa: ASYNC240 - its companions get the same mode
     async with DatabaseManager(f"sqlite:///{path}") as writer:
         await writer.execute_async(ADD, {"audit_id": "1"})
         output = await asyncio.to_thread(as_reader, path)

@@ -1,6 +1,8 @@
 """A file that is moved, deleted or replaced while it is open."""
 
+import os
 import shutil
+import stat
 from collections.abc import Callable
 from pathlib import Path
 
@@ -113,3 +115,35 @@ async def test_a_wal_that_sqlite_itself_makes_anew_is_no_loss(tmp_path: Path) ->
             await database.fetch_all_async("PRAGMA wal_checkpoint(TRUNCATE)")
             await other.execute_async(ADD, {"audit_id": f"{number}b"})
             assert len(await ids(database)) == len(await ids(other)) == 2 * number + 2
+
+
+def modes_in(folder: Path) -> dict[str, int]:
+    return {path.name: stat.S_IMODE(path.stat().st_mode) for path in folder.iterdir()}
+
+
+@pytest.mark.parametrize("umask", [0o022, 0o000, 0o077])
+async def test_a_new_file_and_its_companions_are_for_their_owner_alone(tmp_path: Path, umask: int) -> None:
+    before = os.umask(umask)
+    try:
+        database = DatabaseManager(f"sqlite:///{tmp_path / 'ia.db'}")
+        await database.initialize()
+        modes = modes_in(tmp_path)
+        await database.close()
+    finally:
+        os.umask(before)
+    assert modes == dict.fromkeys(("ia.db", "ia.db-wal", "ia.db-shm"), 0o600)
+
+
+async def test_a_file_that_a_link_leads_to_is_made_for_its_owner_alone(tmp_path: Path) -> None:
+    (tmp_path / "ia.db").symlink_to("disk.db")  # noqa: ASYNC240 - a file of this test
+    async with DatabaseManager(f"sqlite:///{tmp_path / 'ia.db'}") as database:
+        await database.initialize()
+    assert modes_in(tmp_path)["disk.db"] == 0o600
+
+
+async def test_a_file_that_exists_keeps_its_mode(tmp_path: Path, sqlite_template: Path) -> None:
+    path = Path(shutil.copy(sqlite_template, tmp_path / "ia.db"))
+    path.chmod(0o640)  # noqa: ASYNC240 - a file of this test
+    async with DatabaseManager(f"sqlite:///{path}") as database:
+        await database.execute_async(ADD, {"audit_id": "1"})
+        assert set(modes_in(tmp_path).values()) == {0o640}
