@@ -1,13 +1,13 @@
 """Inputs of executions and steps: defaults, placeholders filled in, schemas checked."""
 
 import copy
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, cast
 
 from ia_modules.errors import PipelineInputError, Problem, StepInputError, StepOutputError
-from ia_modules.pipeline.document.definition import InputDefinition, PipelineDefinition, StepDefinition
-from ia_modules.pipeline.document.json_schema import path_text, problems_of
+from ia_modules.pipeline.document.definition import InputDefinition, Parameter, PipelineDefinition, StepDefinition
+from ia_modules.pipeline.document.json_schema import as_property, path_text, problems_of
 from ia_modules.pipeline.document.scope import Scope, Unresolved
 from ia_modules.pipeline.document.templates import Template
 
@@ -32,8 +32,10 @@ def input_schema_of(definition: PipelineDefinition) -> dict[str, Any]:
     parameters = definition.parameters
     return {
         "type": "object",
-        "properties": {each.name: _described(each.json_schema, each.description) for each in parameters},
-        "required": [each.name for each in parameters if each.required and not each.has_default],
+        "properties": {
+            each.name: as_property(each.name, _described(each.json_schema, each.description)) for each in parameters
+        },
+        "required": _required(parameters),
     }
 
 
@@ -45,12 +47,19 @@ def prepare_input(definition: PipelineDefinition, input_data: Mapping[str, Any] 
     """
     defaults = {each.name: copy.deepcopy(each.default) for each in definition.parameters if each.has_default}
     prepared = {**defaults, **(input_data or {})}
-    problems = problems_of(prepared, input_schema_of(definition))
+    problems = problems_of(prepared, {"type": "object", "required": _required(definition.parameters)})
+    for each in definition.parameters:  # each by its own schema: what that refers to stands in it
+        if each.json_schema is not None and each.name in prepared:
+            problems += problems_of(prepared[each.name], each.json_schema, root=f"${path_text([each.name])}")
     if definition.input_schema is not None:
         problems += problems_of(prepared, definition.input_schema)
     if problems:
         raise PipelineInputError(definition.name, problems)
     return prepared
+
+
+def _required(parameters: Iterable[Parameter]) -> list[str]:
+    return [each.name for each in parameters if each.required and not each.has_default]
 
 
 def step_input(step: StepDefinition, scope: Scope) -> StepInput:

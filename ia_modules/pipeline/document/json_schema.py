@@ -3,6 +3,7 @@
 import json
 from collections.abc import Sequence
 from typing import Annotated, Any, cast
+from urllib.parse import quote
 
 import jsonschema_rs
 from pydantic import PlainValidator, WithJsonSchema
@@ -51,6 +52,39 @@ def checked_schema(schema: Any) -> dict[str, Any] | bool:
         raise InvalidValue(_cut(wrong.message), "a JSON Schema that stands alone", inside=where) from None
     return checked
 
+
+def as_property(name: str, schema: dict[str, Any] | bool) -> dict[str, Any] | bool:
+    """The schema as it stands under ``properties`` of another one: what refers to its root refers to its new place."""
+    pointer = quote(name.replace("~", "~0").replace("/", "~1"), safe="~")
+    return cast(dict[str, Any] | bool, _moved(schema, f"#/properties/{pointer}"))
+
+
+def _moved(schema: Any, root: str) -> Any:
+    """The schema with its pointers under another root; data, and schemas with a root of their own, stay."""
+    match schema:
+        case {"$id": str()}:
+            return schema
+        case dict():
+            return {key: _moved_keyword(key, value, root) for key, value in cast(dict[str, Any], schema).items()}
+        case list():
+            return [_moved(each, root) for each in cast(list[Any], schema)]
+        case _:
+            return schema
+
+
+def _moved_keyword(keyword: str, value: Any, root: str) -> Any:
+    if keyword in _POINTERS and isinstance(value, str):
+        return root + value[1:] if value == "#" or value.startswith("#/") else value
+    if keyword in _SCHEMAS_BY_NAME and isinstance(value, dict):
+        return {name: _moved(each, root) for name, each in cast(dict[str, Any], value).items()}
+    return value if keyword in _DATA else _moved(value, root)
+
+
+_POINTERS = frozenset({"$ref", "$dynamicRef", "$recursiveRef"})
+_SCHEMAS_BY_NAME = frozenset(
+    {"$defs", "definitions", "dependencies", "dependentSchemas", "patternProperties", "properties"}
+)
+_DATA = frozenset({"const", "default", "enum", "examples"})
 
 JsonSchema = Annotated[
     dict[str, Any] | bool, PlainValidator(checked_schema), WithJsonSchema({"type": ["object", "boolean"]})

@@ -6,6 +6,7 @@ import pytest
 
 from ia_modules.errors import PipelineInputError, StepInputError, StepOutputError
 from ia_modules.pipeline.document.definition import StepDefinition
+from ia_modules.pipeline.document.json_schema import problems_of
 from ia_modules.pipeline.document.scope import Scope
 from ia_modules.pipeline.inputs import check_result, input_schema_of, prepare_input, step_config, step_input
 from tests.unit.pipeline.factories import definition, task
@@ -181,3 +182,14 @@ def test_a_result_is_held_against_the_output_schema() -> None:
         "Step 'b' failed: its result does not fit its output_schema:\n"
         '- $.x: found "x" is a required property; expected what its schema says (required).'
     )
+
+
+@pytest.mark.parametrize("description", [None, "How many"])
+def test_the_schema_of_a_parameter_may_refer_to_itself(description: str | None) -> None:
+    schema = {"$ref": "#/$defs/count", "$defs": {"count": {"type": "integer"}}}
+    pipeline = definition("a", parameters=[{"name": "n", "schema": schema, "description": description}])
+    assert prepare_input(pipeline, {"n": 3}) == {"n": 3}
+    with pytest.raises(PipelineInputError, match=r"\$\.n: found \"3\" is not of type"):
+        prepare_input(pipeline, {"n": "3"})
+    assert problems_of({"n": 3}, input_schema_of(pipeline)) == []
+    assert [problem.where for problem in problems_of({"n": "3"}, input_schema_of(pipeline))] == ["$.n"]

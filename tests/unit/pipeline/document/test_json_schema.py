@@ -5,7 +5,13 @@ from typing import Any
 import pytest
 
 from ia_modules.errors import InvalidValue
-from ia_modules.pipeline.document.json_schema import LONGEST_MESSAGE, checked_schema, path_text, problems_of
+from ia_modules.pipeline.document.json_schema import (
+    LONGEST_MESSAGE,
+    as_property,
+    checked_schema,
+    path_text,
+    problems_of,
+)
 
 PERSON: dict[str, Any] = {
     "type": "object",
@@ -56,3 +62,38 @@ def test_a_pattern_cannot_run_away() -> None:
 
 def test_a_path_names_plain_keys_bare_and_others_in_quotes() -> None:
     assert path_text(["steps", 2, "id", "a b", 'say "hi"', "größe"]) == '.steps[2].id["a b"]["say \\"hi\\""].größe'
+
+
+@pytest.mark.parametrize("name", ["x", "a/b", "a~b", "größe", "a%b c", "$ref", "default"])
+@pytest.mark.parametrize(
+    "schema",
+    [
+        {"$ref": "#/$defs/n", "$defs": {"n": {"type": "integer"}}},
+        {"$ref": "#/$defs/$ref", "$defs": {"$ref": {"$ref": "#/$defs/default"}, "default": {"type": "integer"}}},
+        {"anyOf": [{"$ref": "#/properties/default"}], "properties": {"default": {"type": "integer"}}},
+        {"anyOf": [{"type": "integer"}, {"type": "array", "minItems": 1, "items": {"$ref": "#"}}]},
+        {"$id": "urn:other", "$ref": "#/$defs/n", "$defs": {"n": {"type": "integer"}}},
+        {
+            "$anchor": "here",
+            "anyOf": [{"type": "integer"}, {"type": "array", "minItems": 1, "items": {"$ref": "#here"}}],
+        },
+    ],
+)
+def test_a_schema_that_refers_to_itself_means_the_same_as_a_property_of_another(name: str, schema: Any) -> None:
+    embedded = {"properties": {name: as_property(name, schema)}}
+    checked_schema(embedded)
+    for value in (1, "one", [1], [[]], [["one"]]):
+        assert bool(problems_of({name: value}, embedded)) == bool(problems_of(value, schema)), value
+
+
+def test_data_in_a_schema_is_no_reference() -> None:
+    data = {"$ref": "#/x"}
+    schema: dict[str, Any] = {
+        "default": data,
+        "const": data,
+        "enum": [data],
+        "examples": [data],
+        "$ref": "https://a/#/b",
+    }
+    assert as_property("x", schema) == schema
+    assert as_property("x", True) is True
