@@ -7,6 +7,7 @@ import json
 import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any, Literal, cast
 
 import yaml
@@ -29,6 +30,9 @@ DEEPEST = 100
 
 MOST_VALUES = 200_000
 """Values that a definition may have, each alias of a YAML file counted as often as it is used."""
+
+MOST_PROBLEMS = 100
+"""Problems of one kind that are reported at once: finding the place and the likely meaning of each takes time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,9 +117,12 @@ def examine(document: Any, *, strict: bool = True) -> Examination:
     try:
         definition = PipelineDefinition.model_validate(written)
     except ValidationError as wrong:
-        problems = tuple(problem_of(error, written) for error in wrong.errors())
-        pruned = _without(written, [place_of(error["loc"], written) for error in wrong.errors() if _is_harmless(error)])
-        if strict or not all(map(_is_harmless, wrong.errors())) or pruned == written:
+        errors = wrong.errors()
+        problems = tuple(problem_of(error, written) for error in errors[:MOST_PROBLEMS])
+        if strict or not all(map(_is_harmless, errors)):
+            return Examination(None, problems)
+        pruned = _without(written, [place_of(error["loc"], written) for error in errors])
+        if pruned == written:
             return Examination(None, problems)
         inner = examine(pruned, strict=False)
         return Examination(inner.definition, inner.errors, (*problems, *inner.warnings))
@@ -127,7 +134,8 @@ def _is_harmless(error: ErrorDetails) -> bool:
 
 
 def _structured(definition: PipelineDefinition, written: Any, *, strict: bool) -> Examination:
-    found = [(problem_at(finding, written), finding.is_harmless) for finding in findings(definition)]
+    looked_at = islice(findings(definition), MOST_PROBLEMS if strict else None)  # strictly, the first is an error too
+    found = [(problem_at(finding, written), finding.is_harmless) for finding in looked_at]
     errors = tuple(problem for problem, is_harmless in found if strict or not is_harmless)
     warnings = () if strict else tuple(problem for problem, is_harmless in found if is_harmless)
     return Examination(None if errors else definition, errors, warnings)

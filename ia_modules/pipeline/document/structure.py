@@ -1,8 +1,9 @@
 """Problems between the parts of a definition whose parts are valid."""
 
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
+from itertools import chain, islice
 
 from ia_modules.pipeline.document.conditions import Always, Condition, Else, StepConditions, Success, parts, references
 from ia_modules.pipeline.document.definition import PipelineDefinition, StepDefinition, is_end
@@ -10,6 +11,9 @@ from ia_modules.pipeline.document.graph import Graph
 from ia_modules.pipeline.document.scope import Reference
 from ia_modules.pipeline.document.templates import ROOTS, Where
 from ia_modules.pipeline.document.wording import did_you_mean
+
+_MOST_LISTED = 50
+"""Names that a message lists."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,8 +34,10 @@ class Finding:
 
 def findings(definition: PipelineDefinition) -> Iterator[Finding]:
     """All structural problems, in the order of the document."""
-    broken = [*_names(definition), *_targets(definition)]
-    yield from broken
+    broken = False
+    for finding in chain(_names(definition), _targets(definition)):
+        broken = True
+        yield finding
     graph = Graph(definition)
     yield from _conditions(definition)
     yield from _placeholders(definition, graph)
@@ -100,9 +106,10 @@ def _misplaced(condition: Condition, at: Where) -> Iterator[Finding]:
 
 
 def _placeholders(definition: PipelineDefinition, graph: Graph) -> Iterator[Finding]:
+    parameters = {parameter.name: None for parameter in definition.parameters}
     for at, reference, step in _all_references(definition):
         if reference.root == "parameters":
-            yield from _unknown_parameter(at, reference, definition)
+            yield from _unknown_parameter(at, reference, parameters)
         elif reference.root == "steps":
             yield from _unknown_step(at, reference, step, graph)
 
@@ -127,12 +134,12 @@ def _references_of(step: StepDefinition) -> Iterator[tuple[Where, Reference]]:
         yield from ((("conditions", number, *at), reference) for at, reference in references(condition))
 
 
-def _unknown_parameter(at: Where, reference: Reference, definition: PipelineDefinition) -> Iterator[Finding]:
-    names = [parameter.name for parameter in definition.parameters]
+def _unknown_parameter(at: Where, reference: Reference, names: Collection[str]) -> Iterator[Finding]:
     name = reference.path[0]
     if names and name not in names:
+        listed = ", ".join(islice(names, _MOST_LISTED)) + (", …" if len(names) > _MOST_LISTED else "")
         hint = did_you_mean(name, names)
-        yield Finding(at, f"the unknown parameter {name!r}", f"one of the parameters {', '.join(names)}", hint)
+        yield Finding(at, f"the unknown parameter {name!r}", f"one of the parameters {listed}", hint)
 
 
 def _unknown_step(at: Where, reference: Reference, reader: str | None, graph: Graph) -> Iterator[Finding]:

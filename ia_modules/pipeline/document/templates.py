@@ -25,6 +25,8 @@ Where = tuple[str | int, ...]
 _DOUBLE = r"\{\{([^{}\"':\n]*)\}\}"
 _SINGLE = r"(?<!\{)\{([^{}\"':\n]*)\}(?!\})"
 _PLACEHOLDER = {"source": re.compile(f"{_DOUBLE}|{_SINGLE}"), "config": re.compile(_DOUBLE)}
+_BAR = re.compile(r"\|\|?")
+_UP_TO_A_BRACE = re.compile(r"[^{}]*([{}]?)")
 ROOTS = ("parameters", "pipeline_input", "steps")
 _FORMS = "{parameters.NAME}, {pipeline_input}, {pipeline_input.FIELD} or {steps.STEP.output.FIELD}"
 
@@ -148,12 +150,24 @@ def _read(text: str, notation: Notation) -> _Meaning:
 
 def _alternatives(text: str, pattern: re.Pattern[str]) -> _FirstOf | None:
     """``{a}|{b}|literal``; None when the text is something else."""
-    *first, last = (part.strip() for part in re.split(r"\|\|?(?![^{}]*\})", text))
+    *first, last = (part.strip() for part in split_at_bars(text))
     wholes = [pattern.fullmatch(part) for part in first]
     nodes = [_placeholder(whole, is_whole=True) if whole else None for whole in wholes]
     if not nodes or not all(nodes):
         return None
     return _FirstOf((*(meaning for meaning in nodes if meaning), _read(last, "source")))
+
+
+def split_at_bars(text: str) -> Iterator[str]:
+    """The text between the bars; a bar counts where the next brace, if there is one, does not close. In linear time."""
+    begin = 0
+    for stretch in _UP_TO_A_BRACE.finditer(text):
+        if stretch[1] == "}":
+            continue
+        for bar in _BAR.finditer(text, stretch.start(), stretch.end()):
+            yield text[begin : bar.start()]
+            begin = bar.end()
+    yield text[begin:]
 
 
 def _parts(text: str, pattern: re.Pattern[str]) -> Iterator[str | _Meaning]:
@@ -175,7 +189,7 @@ def _placeholder(match: re.Match[str], *, is_whole: bool) -> Reference | _FirstO
     content = match[1] if is_double else match[2]
     if not content.strip() or (not is_double and not is_whole and content.split(".")[0].strip() not in ROOTS):
         return None
-    options = [_reference(option.strip(), match[0], is_double=is_double) for option in re.split(r"\|\|?", content)]
+    options = [_reference(option.strip(), match[0], is_double=is_double) for option in _BAR.split(content)]
     return options[0] if len(options) == 1 else _FirstOf(tuple(options))
 
 

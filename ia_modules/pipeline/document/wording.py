@@ -3,10 +3,13 @@
 import json
 from collections.abc import Iterable, Sized
 from difflib import get_close_matches
+from itertools import islice
 from typing import Any, cast
 
 LONGEST = 80
 """Characters of a value that a message shows."""
+
+_LONGEST_WORD, _MOST_KNOWN = 100, 500
 
 
 def shown(value: Any) -> str:
@@ -47,6 +50,10 @@ def kind_of(value: Any) -> str:
 
 
 def did_you_mean(word: object, known: Iterable[str]) -> str:
-    """A sentence that names the nearest known word; empty when none is near."""
-    near = get_close_matches(str(word), list(known), n=1, cutoff=0.6)
+    """A sentence that names the nearest known word; empty when none is near.
+
+    Comparing takes time: only the first 500 known words are looked at, and a long word is like none.
+    """
+    text = str(word)
+    near = get_close_matches(text, list(islice(known, _MOST_KNOWN)), n=1) if len(text) <= _LONGEST_WORD else ()
     return f"Did you mean {near[0]!r}?" if near else ""

@@ -135,7 +135,7 @@ async def test_a_new_file_and_its_companions_are_for_their_owner_alone(tmp_path:
 
 
 async def test_a_file_that_a_link_leads_to_is_made_for_its_owner_alone(tmp_path: Path) -> None:
-    (tmp_path / "ia.db").symlink_to("disk.db")  # noqa: ASYNC240 - a file of this test
+    (tmp_path / "ia.db").symlink_to("disk.db")
     async with DatabaseManager(f"sqlite:///{tmp_path / 'ia.db'}") as database:
         await database.initialize()
     assert modes_in(tmp_path)["disk.db"] == 0o600

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from ia_modules.errors import PipelineDefinitionError
-from ia_modules.pipeline.loader import MOST_VALUES, document_of, examine, load, load_text, syntax_of
+from ia_modules.pipeline.loader import MOST_PROBLEMS, MOST_VALUES, document_of, examine, load, load_text, syntax_of
 from tests.unit.pipeline.factories import document, task
 
 
@@ -113,3 +113,22 @@ def test_the_syntax_follows_from_the_name(name: str, syntax: str) -> None:
 
 def test_a_byte_order_mark_is_no_problem() -> None:
     assert load_text("\ufeff" + json.dumps(document("a"))).definition.name == "test"
+
+
+@pytest.mark.parametrize(
+    "keys",
+    [
+        {f"key{number}": 1 for number in range(20_000)},
+        {"paths": [("a", f"b{number}") for number in range(20_000)]},
+        {
+            "parameters": [{"name": f"p{number}"} for number in range(20_000)],
+            "outputs": {f"o{number}": f"{{parameters.q{number}}}" for number in range(20_000)},
+        },
+    ],
+    ids=["keys", "targets", "parameters"],
+)
+def test_a_document_with_more_problems_than_anybody_reads_is_refused_with_the_first_of_them(keys: Any) -> None:
+    """To look for what each of them may mean would take longer than a test may."""
+    errors = examine(document("a", **keys)).errors
+    assert len(errors) == MOST_PROBLEMS
+    assert max(len(str(problem)) for problem in errors) < 1000

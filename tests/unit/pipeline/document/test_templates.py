@@ -1,7 +1,10 @@
 """Placeholders: what they mean, what they keep, and what they are not."""
 
 import json
+import re
+from contextlib import suppress
 from dataclasses import replace
+from itertools import product
 from typing import Any
 
 import pytest
@@ -10,7 +13,7 @@ from hypothesis import strategies as st
 
 from ia_modules.errors import InvalidValue
 from ia_modules.pipeline.document.scope import Scope, Unresolved
-from ia_modules.pipeline.document.templates import Notation, parse, read_path
+from ia_modules.pipeline.document.templates import Notation, parse, read_path, split_at_bars
 
 SCOPE = Scope.of(
     {"topic": "bees", "limit": 3, "tags": ["a", "b"], "none": None, "deep": {"x": [{"y": True}]}},
@@ -179,3 +182,19 @@ def test_any_json_is_either_refused_or_has_one_stable_spelling(value: Any, notat
     assert again.json == template.json
     if template.is_literal:
         assert template.resolve(Scope.of({})) == value
+
+
+def test_alternatives_are_parted_at_bars_that_stand_in_no_braces() -> None:
+    """As an expression says it that looks ahead from each bar: right, and far too slow for a long text."""
+    for length in range(8):
+        for text in map("".join, product("{}| a", repeat=length)):
+            assert list(split_at_bars(text)) == re.split(r"\|\|?(?![^{}]*\})", text), text
+
+
+@pytest.mark.parametrize("text", ["|", "||{", "{{a|", "{", "a}", "{parameters.limit}|", "{a|b}{", "{{", "| "])
+@pytest.mark.parametrize("notation", ["source", "config"])
+def test_a_text_of_any_length_is_read_in_one_pass(text: str, notation: Notation) -> None:
+    """What looks ahead from each sign would need days for these, and the limit of a test is two minutes."""
+    long = text * (500_000 // len(text))
+    with suppress(InvalidValue):  # an answer as well
+        parse(long, notation)

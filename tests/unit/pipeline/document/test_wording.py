@@ -1,5 +1,6 @@
 """How messages name values."""
 
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -47,3 +48,16 @@ def test_the_nearest_word_is_meant_and_a_far_one_is_not() -> None:
     assert did_you_mean("expresion", ["expression", "always"]) == "Did you mean 'expression'?"
     assert did_you_mean("zzz", ["expression", "always"]) == ""
     assert did_you_mean(None, ["expression"]) == ""
+
+
+def test_a_long_word_is_like_none_and_only_so_many_known_ones_are_looked_at() -> None:
+    assert did_you_mean("a" * 101, ["a" * 101]) == ""
+    looked_at: list[int] = []
+
+    def known() -> Iterator[str]:
+        for number in range(100_000):
+            looked_at.append(number)
+            yield f"step-{number}"
+
+    assert did_you_mean("step", known()) == "Did you mean 'step-9'?"
+    assert len(looked_at) == 500
