@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from ia_modules.database.manager import DatabaseManager
+from tests.pooler import Pooler, pooler_before
 from tests.postgres import database_on, embedded_server
 
 _numbers = itertools.count(1)
@@ -31,10 +32,14 @@ def postgresql_server(request: pytest.FixtureRequest) -> str:
 @pytest.fixture(scope="session")
 def postgresql_template(postgresql_server: str) -> Generator[str]:
     """The name of a database with the current schema, to be copied."""
-    name = f"ia_template_{os.getpid()}"
-    with postgresql_database(postgresql_server, name) as url:
-        with DatabaseManager(url):
-            pass
+    with template_on(postgresql_server) as name:
+        yield name
+
+
+@pytest.fixture(scope="session")
+def embedded_template(embedded_postgresql: str) -> Generator[str]:
+    """The same on the server of our own."""
+    with template_on(embedded_postgresql) as name:
         yield name
 
 
@@ -76,6 +81,20 @@ def empty_database_url(dialect: str, request: pytest.FixtureRequest, tmp_path: P
 
 
 @pytest.fixture
+def direct_url(embedded_postgresql: str, embedded_template: str) -> Generator[str]:
+    """A clean database with the current schema, on a server that trusts a pooler."""
+    with postgresql_database(embedded_postgresql, new_name(), template=embedded_template) as url:
+        yield url
+
+
+@pytest.fixture
+def pooler(direct_url: str) -> Generator[Pooler]:
+    """A pooler in transaction mode before it, with three sessions."""
+    with pooler_before(direct_url) as pooler:
+        yield pooler
+
+
+@pytest.fixture
 async def database(database_url: str) -> AsyncGenerator[DatabaseManager]:
     """An initialized manager of this test's own database."""
     async with DatabaseManager(database_url) as manager:
@@ -84,6 +103,16 @@ async def database(database_url: str) -> AsyncGenerator[DatabaseManager]:
 
 def new_name() -> str:
     return f"ia_test_{os.getpid()}_{next(_numbers)}"
+
+
+@contextmanager
+def template_on(server: str) -> Generator[str]:
+    """The name of a database with the current schema, to be copied."""
+    name = new_name()
+    with postgresql_database(server, name) as url:
+        with DatabaseManager(url):
+            pass
+        yield name
 
 
 @contextmanager

@@ -33,13 +33,13 @@ class DatabaseManager:
 
     Args:
         url: ``sqlite:///file.db``, ``sqlite:////absolute/file.db``, ``sqlite:///:memory:``, or ``postgresql://…`` in
-            every form of libpq.
+            every form of libpq; with ``?pooler=transaction`` or ``?pooler=session`` a pooler's mode is not found out.
         pool_size: connections to PostgreSQL for each event loop.
         busy_timeout_seconds: how long a statement waits for a lock of another connection, or for a free connection.
         statement_timeout_seconds: PostgreSQL; how long to wait for the answer to a statement. After that it is
             cancelled, DatabaseUnavailable is raised, and a connection that has fallen silent is replaced.
         synchronous: SQLite; FULL flushes at every commit, NORMAL may lose the last commits when the power fails.
-        poll_seconds: SQLite; how often :meth:`signals` looks for other connections' commits.
+        poll_seconds: SQLite, and PostgreSQL behind a pooler; how often :meth:`signals` looks for others' commits.
         now: SQLite; the clock behind ``ia_now()``, for tests. On PostgreSQL replace the function itself.
 
     Raises:
@@ -86,6 +86,7 @@ class DatabaseManager:
                 pool_size=pool_size,
                 busy_timeout_seconds=busy_timeout_seconds,
                 statement_timeout_seconds=statement_timeout_seconds,
+                poll_seconds=poll_seconds,
             )
         )
 
@@ -253,7 +254,8 @@ class DatabaseManager:
         """Payloads of :meth:`notify`, and None for "something may have changed: read again".
 
         The first item is None, as soon as it listens: later changes are not missed, earlier ones are the caller's to
-        read. PostgreSQL: None also after a reconnect. SQLite: only None, after a commit.
+        read. PostgreSQL: None also after a reconnect. SQLite, and PostgreSQL behind a pooler: only None, after
+        a commit.
         Ends when the manager is closed. Close it with ``contextlib.aclosing`` when you leave early.
         """
         return self._driver.signals()

@@ -1,4 +1,9 @@
-"""PostgreSQL through asyncpg: a pool for each event loop, and notifications."""
+"""PostgreSQL through asyncpg: a pool for each event loop, and notifications.
+
+Between us and the server a pooler may stand that gives each transaction another session (PgBouncer, Supavisor). It is
+noticed at the first connection. From then on nothing is left on a session: each statement has a transaction, each
+transaction its settings, no statement is prepared by name, and commits are looked for instead of listened to.
+"""
 
 import asyncio
 from asyncio import AbstractEventLoop
@@ -59,6 +64,10 @@ class _Pools:
     work: _Pool
     notifier: _Pool
 
+    async def acquire(self, *, notifies: bool) -> tuple[_Pool, AsyncpgConnection]:
+        pool = self.notifier if notifies else self.work
+        return pool, await pool.acquire()
+
     async def close(self) -> None:
         try:
             await self.work.close()
@@ -70,6 +79,10 @@ class _Pools:
     def terminate(self) -> None:
         self.work.terminate()
         self.notifier.terminate()
+
+
+class _PoolerFound(Exception):
+    """A connection turned out to lead to a pooler."""
 
 
 class _Connection(asyncpg.Connection):
@@ -84,11 +97,19 @@ class PostgresqlDriver:
     """One PostgreSQL database. Connections of asyncpg belong to an event loop, so each loop has its own pool."""
 
     def __init__(
-        self, url: DatabaseUrl, *, pool_size: int, busy_timeout_seconds: float, statement_timeout_seconds: float
+        self,
+        url: DatabaseUrl,
+        *,
+        pool_size: int,
+        busy_timeout_seconds: float,
+        statement_timeout_seconds: float,
+        poll_seconds: float,
     ) -> None:
         self._url, self._pool_size, self._busy_timeout_seconds = url, pool_size, busy_timeout_seconds
         self._statement_timeout_seconds = statement_timeout_seconds
         self._connect_seconds = url.connect_timeout_seconds or _CONNECT_SECONDS
+        self._poll_seconds = poll_seconds
+        self._is_pooled = None if url.pooler is None else url.pooler == "transaction"
         self._pools: dict[AbstractEventLoop, _Pools] = {}
         self._listeners: WeakSet[Listener] = WeakSet()
         self._changed_sessions: set[int] = set()
@@ -120,8 +141,8 @@ class PostgresqlDriver:
         lock_timeout_seconds: float | None = None,
         statement_timeout_seconds: float | None = None,
     ) -> T:
-        begin = "BEGIN" if lock_timeout_seconds is None else f"BEGIN; SET LOCAL {_lock_timeout(lock_timeout_seconds)}"
-        async with self._transaction(begin, statement_timeout_seconds) as session:
+        settings = () if lock_timeout_seconds is None else (_lock_timeout(lock_timeout_seconds),)
+        async with self._transaction("BEGIN", *settings, limit_seconds=statement_timeout_seconds) as session:
             return await session.drive(script)
 
     async def read(self, script: Script[T]) -> T:
@@ -137,10 +158,7 @@ class PostgresqlDriver:
     @asynccontextmanager
     async def transaction(self, timeout_seconds: float) -> AsyncGenerator[Session]:
         # The server's limit holds even while the user's code blocks the loop; ours comes a second earlier.
-        milliseconds = round((timeout_seconds + 1) * 1000)
-        async with self._transaction(
-            f"BEGIN; SET LOCAL idle_in_transaction_session_timeout = {milliseconds}"
-        ) as session:
+        async with self._transaction("BEGIN", _idle_timeout(timeout_seconds + 1)) as session:
             yield session
 
     async def notify(self, payload: str) -> None:
@@ -149,14 +167,16 @@ class PostgresqlDriver:
 
     def signals(self) -> AsyncGenerator[str | None]:
         self._refuse_when_closed()
-        listener = Listener(self._connect, self._url.place)
+        listener = Listener(self._connect, self._leads_to_pooler, self._url.place, self._poll_seconds)
         self._listeners.add(listener)
         return listener.signals()
 
     @asynccontextmanager
-    async def _transaction(self, begin: str, limit_seconds: float | None = None) -> AsyncGenerator[PostgresqlSession]:
+    async def _transaction(
+        self, begin: str, *settings: str, limit_seconds: float | None = None
+    ) -> AsyncGenerator[PostgresqlSession]:
         async with AsyncExitStack() as stack:
-            session = await self._begun(stack, begin, limit_seconds)
+            session = await self._begun(stack, begin, settings, limit_seconds)
             try:
                 yield session
                 await session.commit()
@@ -167,13 +187,19 @@ class PostgresqlDriver:
                 raise
 
     async def _begun(
-        self, stack: AsyncExitStack, begin: str, limit_seconds: float | None, *, again: bool = True
+        self,
+        stack: AsyncExitStack,
+        begin: str,
+        settings: tuple[str, ...],
+        limit_seconds: float | None,
+        *,
+        again: bool = True,
     ) -> PostgresqlSession:
         """A connection inside a transaction; the stack releases it. ``again``: once more when only BEGIN was lost."""
-        connection = await stack.enter_async_context(self._acquired((await self._pools_here()).work))
+        connection = await stack.enter_async_context(self._acquired())
         session = self._session(connection, alone=False, limit_seconds=limit_seconds)
         try:
-            await session.begin(begin)
+            await session.begin(self._beginning(begin, *settings))
         except BaseException as error:
             await session.roll_back()
             if session.is_lost:
@@ -183,7 +209,21 @@ class PostgresqlDriver:
         else:
             return session
         await stack.aclose()
-        return await self._begun(stack, begin, limit_seconds, again=False)
+        return await self._begun(stack, begin, settings, limit_seconds, again=False)
+
+    def _beginning(self, begin: str, *settings: str) -> str:
+        """BEGIN with its settings; behind a pooler, which may give it any session, with those of a session, too."""
+        local = [f"SET LOCAL {setting}" for setting in settings]
+        return "; ".join((begin, *(self._session_settings(is_local=True) if self._is_pooled else ()), *local))
+
+    def _session_settings(self, *, is_local: bool) -> list[str]:
+        """The one place for settings of a session, as SQL; what holds for one transaction only is in its BEGIN."""
+        of_url = ", ".join(
+            f"set_config({_literal(name)}, {_literal(value)}, {is_local})" for name, value in self._url.settings.items()
+        )
+        ours = (_lock_timeout(self._busy_timeout_seconds), _idle_timeout(_IDLE_IN_TRANSACTION_SECONDS))
+        sets = "SET LOCAL" if is_local else "SET"
+        return [*([f"SELECT {of_url}"] if of_url else []), *(f"{sets} {setting}" for setting in ours)]
 
     async def _run_alone(
         self,
@@ -200,18 +240,24 @@ class PostgresqlDriver:
             notifies: use the connection for notifications.
             again: it is the first time.
         """
-        pools = await self._pools_here()
-        async with self._acquired(pools.notifier if notifies else pools.work) as connection:
-            session = self._session(connection, alone=True)
+        async with self._acquired(notifies=notifies) as connection:
+            session = self._session(connection, alone=not self._is_pooled)
             try:
-                return await work(session)
-            except DatabaseUnavailable as error:
-                if isinstance(error.__cause__, TimeoutError):
+                if not self._is_pooled:
+                    return await work(session)
+                await session.begin(self._beginning("BEGIN"))
+                result = await work(session)
+                await session.commit()
+            except BaseException as error:
+                if self._is_pooled or isinstance(error.__cause__, TimeoutError):
                     await session.roll_back()  # drops a connection that is silent, not one that is slow
                 if session.is_lost:
                     await self._renew_connections()
-                if not (again and session.is_lost and (repeatable or never_sent(error.__cause__))):
+                is_safe = isinstance(error, DatabaseUnavailable) and (repeatable or never_sent(error.__cause__))
+                if not (again and session.is_lost and is_safe):
                     raise
+            else:
+                return result
         return await self._run_alone(work, repeatable=repeatable, notifies=notifies, again=False)
 
     async def _renew_connections(self) -> None:
@@ -221,11 +267,11 @@ class PostgresqlDriver:
             await pools.notifier.expire_connections()
 
     @asynccontextmanager
-    async def _acquired(self, pool: _Pool) -> AsyncGenerator[AsyncpgConnection]:
+    async def _acquired(self, *, notifies: bool = False) -> AsyncGenerator[AsyncpgConnection]:
         limit = asyncio.timeout(self._busy_timeout_seconds + self._connect_seconds)
         try:
             async with limit:
-                connection = await self._connected(pool)
+                pool, connection = await self._connected(notifies=notifies)
         except DRIVER_ERRORS as error:
             if limit.expired():
                 raise DatabaseBusy(
@@ -240,20 +286,31 @@ class PostgresqlDriver:
             with suppress(*DRIVER_ERRORS):  # the pool closes a connection that cannot be cleaned
                 await pool.release(connection, timeout=CLEANUP_SECONDS)
 
-    async def _connected(self, pool: _Pool) -> AsyncpgConnection:
-        """A connection; once more when the first was lost before it was ready, as while a server starts again."""
+    async def _connected(self, *, notifies: bool) -> tuple[_Pool, AsyncpgConnection]:
+        """A connection and its pool; another when the first was lost before it was ready, or showed a pooler."""
+        pools = await self._pools_here()
         try:
-            return await pool.acquire()
+            return await pools.acquire(notifies=notifies)
+        except _PoolerFound:  # these pools have no connection, and never will
+            here = asyncio.get_running_loop()
+            if self._pools.get(here) is pools:
+                del self._pools[here]
         except DRIVER_ERRORS as error:
             if not was_lost(error):
                 raise
-        return await pool.acquire()
+        return await (await self._pools_here()).acquire(notifies=notifies)
 
     def _session(
         self, connection: AsyncpgConnection, *, alone: bool, limit_seconds: float | None = None
     ) -> PostgresqlSession:
-        place, changed = self._url.place, self._changed_sessions
-        return PostgresqlSession(connection, place, changed, alone=alone, limit_seconds=limit_seconds)
+        return PostgresqlSession(
+            connection,
+            self._url.place,
+            self._changed_sessions,
+            alone=alone,
+            pooled=bool(self._is_pooled),
+            limit_seconds=limit_seconds,
+        )
 
     async def _pools_here(self) -> _Pools:
         """The running loop's pools. Creating them awaits nothing, so that two tasks never create them twice."""
@@ -269,9 +326,19 @@ class PostgresqlDriver:
 
     async def _connect(self) -> AsyncpgConnection:
         connection: Any = await asyncpg.connect(
-            self._url.target, timeout=self._connect_seconds, command_timeout=self._statement_timeout_seconds
+            self._url.target,
+            timeout=self._connect_seconds,
+            command_timeout=self._statement_timeout_seconds,
+            statement_cache_size=0,  # 0: none has a name
         )
         return connection
+
+    async def _leads_to_pooler(self, connection: AsyncpgConnection) -> bool:
+        """Whether a session lasts for a transaction only. At connect, a pooler names a process of its own."""
+        if self._is_pooled is None:
+            process = await connection.prepare("SELECT pg_backend_pid()", name="")
+            self._is_pooled = await process.fetchval() != connection.get_server_pid()
+        return self._is_pooled
 
     async def _new_pool(self, size: int) -> _Pool:
         pool: Any = asyncpg.create_pool(
@@ -281,19 +348,20 @@ class PostgresqlDriver:
             timeout=self._connect_seconds,
             command_timeout=self._statement_timeout_seconds,
             connection_class=_Connection,
-            statement_cache_size=_CACHED_STATEMENTS,
+            statement_cache_size=0 if self._is_pooled else _CACHED_STATEMENTS,  # 0: none has a name
             max_cached_statement_lifetime=0,  # 0: for as long as the connection lives
             max_cacheable_statement_size=0,  # 0: of any size
-            init=self._set_up,
+            init=None if self._is_pooled else self._set_up,
             reset=self._clean,
         )
         return await pool
 
     async def _set_up(self, connection: AsyncpgConnection) -> None:
-        """The one place for settings of a session; what holds for one transaction only is in its BEGIN."""
-        idle = f"idle_in_transaction_session_timeout = {round(_IDLE_IN_TRANSACTION_SECONDS * 1000)}"
-        settings = (_lock_timeout(self._busy_timeout_seconds), idle, *_TCP_SETTINGS)
-        await connection.execute("; ".join(f"SET {setting}" for setting in settings))
+        """Make a session ready. Behind a pooler none is: it has other sessions, and its own TCP settings for them."""
+        if await self._leads_to_pooler(connection):
+            raise _PoolerFound
+        tcp = [f"SET {setting}" for setting in _TCP_SETTINGS]
+        await connection.execute("; ".join((*self._session_settings(is_local=False), *tcp)))
 
     async def _clean(self, connection: AsyncpgConnection) -> None:
         """Clean a connection before its release; only a changed session costs the round trip."""
@@ -309,3 +377,13 @@ class PostgresqlDriver:
 
 def _lock_timeout(seconds: float) -> str:
     return f"lock_timeout = {max(1, round(seconds * 1000))}"  # 0 would mean for ever
+
+
+def _idle_timeout(seconds: float) -> str:
+    return f"idle_in_transaction_session_timeout = {round(seconds * 1000)}"
+
+
+def _literal(text: str) -> str:
+    """A string of SQL, whatever ``standard_conforming_strings`` is; for BEGIN, which takes no parameters."""
+    quoted = text.replace("\\", "\\\\").replace("'", "''")
+    return f"E'{quoted}'"

@@ -79,6 +79,18 @@ def translated(error: Exception, place: str, sql: str | None = None) -> Database
             return DatabaseBusy(f"The schema at {place} changed meanwhile; try again.{what}")
         case asyncpg.ClientConfigurationError():
             return InvalidDatabaseUrl(f"The URL of PostgreSQL at {place} cannot be used: {error}.")
+        case asyncpg.ProtocolViolationError() if "startup parameter" in str(error):
+            return DatabaseRefused(
+                f"The pooler at {place} refuses: {error}. Move the setting from the URL's options= or the service file "
+                "into an option of its own, as ?search_path=flows, which is set in each transaction."
+            )
+        case asyncpg.InvalidSQLStatementNameError() | asyncpg.DuplicatePreparedStatementError() if "__asyncpg_" in str(
+            error
+        ):
+            return DatabaseRefused(
+                f"What was prepared on a connection to PostgreSQL at {place} is not there ({error}): a pooler gives "
+                f"each transaction another session. Add pooler=transaction to the options of the URL.{what}"
+            )
         case _ if was_lost(error):
             return DatabaseUnavailable(
                 f"The connection to PostgreSQL at {place} was lost ({error}). Was the server stopped or started again?"

@@ -1,10 +1,10 @@
-"""LISTEN on its own connection, renewed when it is lost."""
+"""LISTEN on its own connection, renewed when it is lost. Behind a pooler it is a look at what was committed."""
 
 import asyncio
 import logging
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
-from typing import Literal
+from typing import Literal, NoReturn
 
 from ia_modules.database.postgresql_errors import DRIVER_ERRORS, translated
 from ia_modules.database.postgresql_session import CLEANUP_SECONDS, AsyncpgConnection
@@ -17,6 +17,9 @@ _RECONNECT_SECONDS = (0.1, 10.0)
 _CHECK_SECONDS = 30.0
 _ANSWER_SECONDS = 10.0
 
+_COMMITTED = "SELECT pg_current_snapshot()::text"
+"""A text that changes when a transaction that wrote has ended, in any database of the server."""
+
 logger = logging.getLogger(__name__)
 
 
@@ -26,8 +29,23 @@ class Listener:
     Signals are queued; when too many are, one None ("something may have changed") replaces all of them.
     """
 
-    def __init__(self, connect: Callable[[], Awaitable[AsyncpgConnection]], place: str) -> None:
-        self._connect, self._place = connect, place
+    def __init__(
+        self,
+        connect: Callable[[], Awaitable[AsyncpgConnection]],
+        is_pooled: Callable[[AsyncpgConnection], Awaitable[bool]],
+        place: str,
+        poll_seconds: float,
+    ) -> None:
+        """Make one that does not listen yet.
+
+        Args:
+            connect: gives a connection that prepares no statement by name.
+            is_pooled: whether a session behind it is its own only until a transaction ends, so that it cannot listen.
+            place: host and port.
+            poll_seconds: how often to look where it cannot listen.
+        """
+        self._connect, self._is_pooled = connect, is_pooled
+        self._place, self._poll_seconds = place, poll_seconds
         self._loop: asyncio.AbstractEventLoop | None = None
         self._inbox: asyncio.Queue[str | Literal[False] | None] = asyncio.Queue()
 
@@ -68,7 +86,11 @@ class Listener:
         wait, longest = _RECONNECT_SECONDS
         while True:
             try:
-                async with self._listening() as (connection, lost):
+                async with self._connected() as (connection, lost):
+                    if await self._is_pooled(connection):
+                        wait, _ = _RECONNECT_SECONDS
+                        await self._look(connection)
+                    await connection.add_listener(CHANNEL, self._on_notification)
                     wait, _ = _RECONNECT_SECONDS
                     self._put(None)
                     await _until(lost, connection)
@@ -78,21 +100,30 @@ class Listener:
             await asyncio.sleep(wait)
             wait = min(2 * wait, longest)
 
+    def _on_notification(self, _connection: object, _pid: int, _channel: str, payload: str) -> None:
+        self._put(payload)
+
+    async def _look(self, connection: AsyncpgConnection) -> NoReturn:
+        """Put None whenever something was committed, until the connection is lost."""
+        before = None
+        while True:
+            now = await connection.fetchval(_COMMITTED, timeout=_ANSWER_SECONDS)
+            if now != before:
+                self._put(None)
+            before = now
+            await asyncio.sleep(self._poll_seconds)
+
     @asynccontextmanager
-    async def _listening(self) -> AsyncGenerator[tuple[AsyncpgConnection, asyncio.Event]]:
-        """A connection that listens, and the event of its loss."""
+    async def _connected(self) -> AsyncGenerator[tuple[AsyncpgConnection, asyncio.Event]]:
+        """A connection, and the event of its loss."""
         lost = asyncio.Event()
 
         def on_loss(_connection: object) -> None:
             lost.set()
 
-        def on_notification(_connection: object, _pid: int, _channel: str, payload: str) -> None:
-            self._put(payload)
-
         connection = await self._connect()
         try:
             connection.add_termination_listener(on_loss)
-            await connection.add_listener(CHANNEL, on_notification)
             yield connection, lost
         finally:
             with suppress(*DRIVER_ERRORS):

@@ -76,6 +76,8 @@ class AsyncpgConnection(Protocol):
     async def fetchmany(
         self, query: str, args: Sequence[Sequence[Any]], *, timeout: float | None = None
     ) -> list[Any]: ...
+    async def fetchval(self, query: str, *args: Any, timeout: float | None = None) -> Any: ...
+    async def prepare(self, query: str, *, name: str, timeout: float | None = None) -> "AsyncpgStatement": ...
     async def add_listener(self, channel: str, callback: Callable[..., None]) -> None: ...
     def add_termination_listener(self, callback: Callable[..., None]) -> None: ...
     async def close(self, *, timeout: float | None = None) -> None: ...
@@ -83,6 +85,12 @@ class AsyncpgConnection(Protocol):
     def is_in_transaction(self) -> bool: ...
     def get_server_pid(self) -> int: ...
     def get_reset_query(self) -> str: ...
+
+
+class AsyncpgStatement(Protocol):
+    """Types for the part of a prepared statement in use."""
+
+    async def fetchval(self, *args: Any, timeout: float | None = None) -> Any: ...
 
 
 class PostgresqlSession:
@@ -99,16 +107,19 @@ class PostgresqlSession:
         changed_sessions: set[int],
         *,
         alone: bool,
+        pooled: bool,
         limit_seconds: float | None = None,
     ) -> None:
         """Use a connection.
 
         Args:
             alone: each statement is its own transaction.
+            pooled: the session is this connection's until the transaction ends, and must be left clean by then.
             limit_seconds: of each statement; None = the connection's own limit.
         """
         self._connection, self._place, self._alone = connection, place, alone
         self._changed_sessions, self._limit_seconds = changed_sessions, limit_seconds
+        self._pooled, self._has_changed_session = pooled, False
         self._rollback_seconds = CLEANUP_SECONDS
         self.is_lost = False
 
@@ -164,6 +175,8 @@ class PostgresqlSession:
 
     async def commit(self) -> None:
         """End the transaction with its effects."""
+        if self._pooled and self._has_changed_session:
+            await self._control(self._connection.get_reset_query(), self._limit_seconds)
         status = await self._control("COMMIT", self._limit_seconds)
         if status != "COMMIT":  # a statement had failed before
             raise TransactionMisuse(
@@ -185,8 +198,11 @@ class PostgresqlSession:
             raise
 
     async def _rolled_back(self) -> None:
+        left_locked = self._pooled and self._has_changed_session  # settings and listeners are rolled back, too
         try:
-            await self._control("ROLLBACK", self._rollback_seconds)
+            await self._control(
+                "ROLLBACK; SELECT pg_advisory_unlock_all()" if left_locked else "ROLLBACK", self._rollback_seconds
+            )
         except DatabaseError:
             self._drop()
 
@@ -211,7 +227,9 @@ class PostgresqlSession:
 
     def _prepared(self, sql: str) -> tuple[str, tuple[str, ...]]:
         if changes_session(sql):
-            self._changed_sessions.add(self._connection.get_server_pid())
+            self._has_changed_session = True
+            if not self._pooled:
+                self._changed_sessions.add(self._connection.get_server_pid())
         try:
             return to_positional(sql)
         except ValueError as error:

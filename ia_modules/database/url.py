@@ -1,8 +1,10 @@
 """Database URLs: parsed, and shown without a password."""
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Literal
 from urllib.parse import parse_qsl, quote, unquote, urlencode, urlsplit
 
 from ia_modules.database.driver import Dialect
@@ -28,6 +30,32 @@ _ONLY_LIBPQ = {
 }
 """Options of libpq's own sockets. asyncpg does not know them and would send them to the server, which refuses."""
 
+_OF_CONNECTION = {
+    "application_name",
+    "client_encoding",
+    "database",
+    "dbname",
+    "gsslib",
+    "host",
+    "krbsrvname",
+    "options",
+    "passfile",
+    "password",
+    "port",
+    "service",
+    "servicefile",
+    "sslnegotiation",
+    "target_session_attrs",
+    "user",
+}
+"""Options for asyncpg, besides all that begin with ssl; every other one is a setting of the server."""
+
+_SETTING_IN_OPTIONS = r"\s*(?:-c\s*|--)([\w.-]+)=((?:\\.|[^\\\s])*)"
+_SETTINGS_IN_OPTIONS = re.compile(rf"(?:{_SETTING_IN_OPTIONS})+\s*", re.DOTALL)
+
+Pooler = Literal["transaction", "session"]
+"""The mode of a pooler between this program and PostgreSQL: what a session belongs to one client for."""
+
 
 @dataclass(frozen=True)
 class DatabaseUrl:
@@ -38,6 +66,8 @@ class DatabaseUrl:
         safe: the URL without its secrets.
         place: a path, or host and port, for messages.
         connect_timeout_seconds: from ``?connect_timeout=``; None when absent.
+        settings: PostgreSQL; of the server, for each session, as ``?search_path=flows``.
+        pooler: from ``?pooler=``; None: it is found out.
     """
 
     dialect: Dialect
@@ -45,6 +75,8 @@ class DatabaseUrl:
     safe: str
     place: str
     connect_timeout_seconds: float | None = None
+    settings: Mapping[str, str] = field(default_factory=dict[str, str])
+    pooler: Pooler | None = None
 
 
 def parse_url(url: str) -> DatabaseUrl:
@@ -110,15 +142,27 @@ def _postgresql(url: str) -> DatabaseUrl:
         options.setdefault("application_name", fallback)
     for option in _ONLY_LIBPQ:
         options.pop(option, None)
+    pooler = _pooler(options.get("pooler"))
+    settings = {
+        key: value
+        for key, value in options.items()
+        if key != "pooler" and key not in _OF_CONNECTION and not key.startswith("ssl") and not _SECRET.search(key)
+    }
+    connecting = {key: value for key, value in options.items() if key != "pooler" and key not in settings}
+    if _SETTINGS_IN_OPTIONS.fullmatch(connecting.get("options", "")):
+        for name, value in re.findall(_SETTING_IN_OPTIONS, connecting.pop("options"), re.DOTALL):
+            settings[name.replace("-", "_")] = re.sub(r"\\(.)", r"\1", value, flags=re.DOTALL)
     user, colon, _ = credentials.partition(":")
     shown = {key: _HIDDEN if _SECRET.search(key) else value for key, value in options.items()}
     safe_netloc = f"{user}{colon}{_HIDDEN if colon else ''}{at}{hosts}"
     return DatabaseUrl(
         "postgresql",
-        _rebuilt(parts.netloc, parts.path, {"application_name": "ia_modules", **options}),
+        _rebuilt(parts.netloc, parts.path, {"application_name": "ia_modules", **connecting}),
         _rebuilt(safe_netloc, parts.path, shown),
         place,
         timeout,
+        settings,
+        pooler,
     )
 
 
@@ -151,6 +195,14 @@ def _place(hosts: str, ports: str | None) -> str:
             )
         shown.append(f"{name}:{port}")
     return ", ".join(shown)
+
+
+def _pooler(text: str | None) -> Pooler | None:
+    if text not in (None, "transaction", "session"):
+        raise InvalidDatabaseUrl(
+            f"The PostgreSQL URL has pooler={text!r}; expected transaction or session, the mode of the pooler."
+        )
+    return text
 
 
 def _connect_timeout(text: str | None) -> float | None:

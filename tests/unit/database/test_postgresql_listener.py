@@ -62,10 +62,10 @@ async def test_notifying_works_while_every_connection_is_in_use(database_url: st
 
 
 async def test_a_listener_that_fails_is_logged_and_its_reader_told(caplog: pytest.LogCaptureFixture) -> None:
-    async def connect() -> Any:
+    async def connect(*_nothing: object) -> Any:
         raise RuntimeError("a defect, not a lost connection")
 
-    async with aclosing(Listener(connect, "here").signals()) as signals:
+    async with aclosing(Listener(connect, connect, "here", 1.0).signals()) as signals:
         with pytest.raises(RuntimeError, match="a defect"):
             await soon(signals)
     assert "'ia-modules:listen' failed" in caplog.text

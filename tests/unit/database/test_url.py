@@ -1,4 +1,5 @@
 from pathlib import Path
+from urllib.parse import quote
 
 import pytest
 
@@ -64,6 +65,37 @@ def test_what_libpq_calls_otherwise_is_translated_for_asyncpg() -> None:
     assert parse_url("postgresql://h/ia").connect_timeout_seconds is None
 
 
+def test_settings_of_the_server_are_apart_from_what_a_connection_needs() -> None:
+    parsed = parse_url("postgresql://h/ia?search_path=a,b&sslmode=disable&user=me&geqo=off&target_session_attrs=any")
+    assert parsed.settings == {"search_path": "a,b", "geqo": "off"}
+    expected = "application_name=ia_modules&sslmode=disable&user=me&target_session_attrs=any"
+    assert parsed.target == f"postgresql://h/ia?{expected}"
+
+
+@pytest.mark.parametrize(
+    ("options", "settings", "stays"),
+    [
+        ("-c search_path=a,b", {"search_path": "a,b"}, False),
+        (" -csearch_path=a  --work-mem=5MB ", {"search_path": "a", "work_mem": "5MB"}, False),
+        (r"-c search_path=a\ b\\c -c x.y=", {"search_path": r"a b\c", "x.y": ""}, False),
+        ("reference=tenant", {}, True),
+        ("-c search_path=a endpoint=b", {}, True),
+    ],
+)
+def test_options_are_settings_where_all_of_them_are(options: str, settings: dict[str, str], *, stays: bool) -> None:
+    parsed = parse_url(f"postgresql://h/ia?options={quote(options)}")
+    assert parsed.settings == settings
+    assert ("options=" in parsed.target) == stays
+
+
+def test_the_mode_of_a_pooler_may_be_named() -> None:
+    assert parse_url("postgresql://h/ia").pooler is None
+    named = parse_url("postgresql://h/ia?pooler=transaction")
+    assert (named.pooler, named.safe) == ("transaction", "postgresql://h/ia?pooler=transaction")
+    assert "pooler" not in named.target
+    assert named.settings == {}
+
+
 @pytest.mark.parametrize(
     ("url", "message"),
     [
@@ -93,6 +125,7 @@ def test_what_libpq_calls_otherwise_is_translated_for_asyncpg() -> None:
         ("postgresql://u:secret@[::1/ia", "cannot be parsed"),
         ("postgresql://h/ia?secret", "cannot be parsed"),
         ("postgresql://h/ia?connect_timeout=soon", "connect_timeout='soon'; expected whole seconds"),
+        ("postgresql://h/ia?pooler=statement", "pooler='statement'; expected transaction or session"),
         ("postgresql://h/ia?channel_binding=require", "channel_binding=require, which asyncpg cannot"),
     ],
 )
