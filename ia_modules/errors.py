@@ -135,15 +135,29 @@ class Problem:
     Attributes:
         where: JSON path, such as ``$.steps[2].inputs``; ``line 3, column 7`` where the text is not even JSON or YAML.
         hint: what to do, a whole sentence; empty when ``expected`` says it.
+        line, column: in the file, counting from 1; None when it came from no file.
     """
 
     where: str
     found: str
     expected: str
     hint: str = ""
+    line: int | None = None
+    column: int | None = None
 
     def __str__(self) -> str:
-        return f"{self.where}: found {self.found}; expected {self.expected}.{' ' if self.hint else ''}{self.hint}"
+        return f"{self.place}: {self.text}"
+
+    @property
+    def place(self) -> str:
+        """``where``, with line and column where there are any."""
+        is_path = self.line is not None and self.where.startswith("$")
+        return f"{self.where}, line {self.line}, column {self.column}" if is_path else self.where
+
+    @property
+    def text(self) -> str:
+        """What was found and expected, and the hint, without the place."""
+        return f"found {self.found}; expected {self.expected}.{' ' if self.hint else ''}{self.hint}"
 
 
 def _listed(headline: str, problems: Sequence[Problem]) -> str:

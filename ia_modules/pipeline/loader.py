@@ -3,33 +3,27 @@
 Nothing here reads a file: the caller passes what is in it.
 """
 
-import json
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import islice
 from typing import Any, Literal, cast
 
-import yaml
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
 from ia_modules.errors import PipelineDefinitionError, Problem
 from ia_modules.pipeline.document.definition import PipelineDefinition
 from ia_modules.pipeline.document.json_schema import path_text
+from ia_modules.pipeline.document.json_text import mark_json, read_json
+from ia_modules.pipeline.document.marks import DEEPEST, MOST_VALUES, marked
 from ia_modules.pipeline.document.problems import place_of, problem_at, problem_of
 from ia_modules.pipeline.document.structure import findings
 from ia_modules.pipeline.document.templates import Where
 from ia_modules.pipeline.document.wording import kind_of, shown
-from ia_modules.pipeline.document.yaml_core import CoreLoader
+from ia_modules.pipeline.document.yaml_core import read_yaml
 
 Syntax = Literal["json", "yaml"]
-
-DEEPEST = 100
-"""Levels that a definition may nest."""
-
-MOST_VALUES = 200_000
-"""Values that a definition may have, each alias of a YAML file counted as often as it is used."""
 
 MOST_PROBLEMS = 100
 """Problems of one kind that are reported at once: finding the place and the likely meaning of each takes time."""
@@ -75,9 +69,12 @@ def load_text(text: str, syntax: Syntax = "json", *, strict: bool = True) -> Loa
     """The same from the text of a file.
 
     Raises:
-        PipelineDefinitionError: with everything that is wrong; the line and column where it is not even JSON or YAML.
+        PipelineDefinitionError: with everything that is wrong, and its line and column.
     """
-    return load(document_of(text, syntax), strict=strict)
+    try:
+        return load(document_of(text, syntax), strict=strict)
+    except PipelineDefinitionError as wrong:
+        raise PipelineDefinitionError(located(wrong.problems, text, syntax)) from None
 
 
 def syntax_of(file_name: str) -> Syntax:
@@ -88,25 +85,18 @@ def document_of(text: str, syntax: Syntax = "json") -> Any:
     """The JSON value that a text means.
 
     Raises:
-        PipelineDefinitionError: the text is not JSON or YAML, or has a key twice in one mapping.
+        PipelineDefinitionError: the text is not JSON or YAML, or has a key twice in one mapping; with the place.
     """
-    try:
-        if syntax == "json":
-            return json.loads(text.removeprefix("\ufeff"), object_pairs_hook=_no_key_twice)
-        return yaml.load(text, CoreLoader)  # noqa: S506 - a SafeLoader without the surprises of YAML 1.1
-    except json.JSONDecodeError as wrong:
-        problem = Problem(f"line {wrong.lineno}, column {wrong.colno}", f"what is not JSON ({wrong.msg})", "JSON")
-    except yaml.MarkedYAMLError as wrong:
-        mark = wrong.problem_mark
-        where = f"line {mark.line + 1}, column {mark.column + 1}" if mark else "the text"
-        problem = Problem(where, f"what is not YAML ({wrong.problem})", "YAML")
-    except yaml.YAMLError as wrong:
-        problem = Problem("the text", f"what is not YAML ({wrong})", "YAML")
-    except RecursionError:
-        problem = Problem("the text", "too many levels", f"at most {DEEPEST}")
-    except ValueError as wrong:  # such as a number of more digits than Python reads
-        problem = Problem("the text", str(wrong), "JSON or YAML")
-    raise PipelineDefinitionError([problem])
+    return read_json(text) if syntax == "json" else read_yaml(text)[0]
+
+
+def located(problems: Iterable[Problem], text: str, syntax: Syntax) -> tuple[Problem, ...]:
+    """Problems of the document that a text means, with the line and column of each.
+
+    The text is read anew for it, which only happens when there are problems.
+    """
+    wrong = tuple(problems)
+    return marked(wrong, mark_json(text) if syntax == "json" else read_yaml(text)[1]) if wrong else ()
 
 
 def examine(document: Any, *, strict: bool = True) -> Examination:
@@ -156,16 +146,6 @@ def _without(document: Any, places: list[Where]) -> Any:
 
 def _below(key: str | int, places: list[Where]) -> list[Where]:
     return [place[1:] for place in places if len(place) > 1 and place[0] == key]
-
-
-def _no_key_twice(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    mapping: dict[str, Any] = {}
-    for key, value in pairs:
-        if key in mapping:
-            problem = Problem("the text", f"the key {key!r} twice in one mapping", "each key once")
-            raise PipelineDefinitionError([problem])
-        mapping[key] = value
-    return mapping
 
 
 def _not_json(document: Any) -> Iterator[Problem]:

@@ -13,8 +13,6 @@ from ia_modules.errors import (
     AnsweredInTime,
     ExecutionCancelled,
     ExecutionNotFound,
-    PipelineDefinitionError,
-    Problem,
     StepConflict,
     StepError,
 )
@@ -35,8 +33,9 @@ from ia_modules.pipeline.core import ExecutionContext
 from ia_modules.pipeline.executor import LocalExecutor, StepExecutor
 from ia_modules.pipeline.inputs import prepare_input
 from ia_modules.pipeline.journal import Journal
-from ia_modules.pipeline.loader import load, load_text, syntax_of
+from ia_modules.pipeline.loader import load
 from ia_modules.pipeline.memory_journal import MemoryJournal
+from ia_modules.pipeline.pipeline_file import read_file
 from ia_modules.pipeline.recorded import in_order_of_completion, recorded_runs, state_of
 from ia_modules.pipeline.services import ServiceRegistry
 from ia_modules.pipeline.start import record_start, register_loaded
@@ -309,11 +308,11 @@ async def read_pipeline_file(
     Raises:
         PipelineDefinitionError: the file cannot be read or is wrong; with every problem and where it is.
     """
-    path = Path(pipeline_file)
-    text = await asyncio.to_thread(_text_of, path)
-    definition = load_text(text, syntax_of(path.name), strict=False).definition
-    folder = Path(os.path.abspath(working_directory or path.parent))  # noqa: ASYNC240, PTH100 - touches no disk
-    return load_pipeline(definition, StepModules(folder, allowed=allowed), folder=folder)
+    file = await asyncio.to_thread(read_file, Path(pipeline_file))
+    folder = Path(os.path.abspath(working_directory or file.path.parent))  # noqa: ASYNC240, PTH100 - touches no disk
+    with file.locating():
+        definition = load(file.document, strict=False).definition
+        return load_pipeline(definition, StepModules(folder, allowed=allowed), folder=folder)
 
 
 async def run_pipeline_from_json(
@@ -343,11 +342,3 @@ def create_pipeline_from_json(config: Mapping[str, Any], services: ServiceRegist
 
 def _input_of(record: ExecutionRecord) -> dict[str, Any]:
     return cast("dict[str, Any]", record.input_data or {})
-
-
-def _text_of(path: Path) -> str:
-    try:
-        return path.read_text(encoding="utf-8-sig")
-    except (OSError, UnicodeDecodeError) as error:
-        problem = Problem(str(path), f"{type(error).__name__}: {error}", "a readable file in UTF-8")
-        raise PipelineDefinitionError([problem]) from error

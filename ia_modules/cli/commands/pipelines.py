@@ -1,5 +1,6 @@
 """``ia-modules pipelines``: registered pipelines, and pipeline files."""
 
+import dataclasses
 from enum import StrEnum
 from typing import Annotated, Any
 
@@ -247,5 +248,6 @@ def _as_json(check: FileCheck) -> dict[str, Any]:
     }
 
 
-def _problem(problem: Problem) -> dict[str, str]:
-    return {"where": problem.where, "found": problem.found, "expected": problem.expected, "hint": problem.hint}
+def _problem(problem: Problem) -> dict[str, Any]:
+    """``line`` and ``column`` count from 1; null where the file could not be read."""
+    return dataclasses.asdict(problem)

@@ -21,7 +21,8 @@ from ia_modules.errors import (
 )
 from ia_modules.pipeline.code import LoadedPipeline, StepModules, load_pipeline
 from ia_modules.pipeline.document.definition import PipelineDefinition
-from ia_modules.pipeline.loader import Examination, document_of, examine, syntax_of
+from ia_modules.pipeline.loader import Examination
+from ia_modules.pipeline.pipeline_file import PipelineFile, read_file
 
 FileOrSlug = Annotated[
     str, typer.Argument(metavar="FILE|SLUG", help="A pipeline file, or the slug of a registered pipeline.")
@@ -60,14 +61,14 @@ def check_file(path: str, *, strict: bool) -> FileCheck:
         strict: unknown keys and unreachable steps are errors; for files that are stored or validated.
     """
     try:
-        document = document_of(_text_of(path), syntax_of(path))
+        file = read_file(Path(path))
     except PipelineDefinitionError as wrong:
         return FileCheck(path, None, wrong.problems)
-    examined = examine(document, strict=strict)
-    runnable = examine(document, strict=False) if strict else examined
+    examined = file.examine(strict=strict)
+    runnable = file.examine(strict=False) if strict else examined
     if runnable.definition is None:
         return FileCheck(path, None, examined.errors, examined.warnings)
-    loaded, missing = _with_code(path, runnable)
+    loaded, missing = _with_code(file, runnable)
     errors = (*examined.errors, *missing)
     return FileCheck(path, None if errors else loaded, errors, examined.warnings)
 
@@ -92,7 +93,7 @@ def definition_of_file(path: str) -> PipelineDefinition:
     Raises:
         PipelineDefinitionError: with everything that is wrong with it.
     """
-    examined = examine(document_of(_text_of(path), syntax_of(path)), strict=False)
+    examined = read_file(Path(path)).examine(strict=False)
     if examined.definition is None:
         raise PipelineDefinitionError(examined.errors)
     return examined.definition
@@ -136,20 +137,11 @@ def listed(problems: Iterable[Problem]) -> list[str]:
     return [f"- {problem}" for problem in problems]
 
 
-def _with_code(path: str, examined: Examination) -> tuple[LoadedPipeline | None, tuple[Problem, ...]]:
+def _with_code(file: PipelineFile, examined: Examination) -> tuple[LoadedPipeline | None, tuple[Problem, ...]]:
     assert examined.definition is not None
-    folder = Path(path).absolute().parent
+    folder = file.path.absolute().parent
     try:
-        return load_pipeline(examined.definition, StepModules(folder), folder=folder), ()
+        with file.locating():
+            return load_pipeline(examined.definition, StepModules(folder), folder=folder), ()
     except PipelineDefinitionError as wrong:
         return None, wrong.problems
-
-
-def _text_of(path: str) -> str:
-    try:
-        return Path(path).read_text(encoding="utf-8-sig")
-    except OSError as error:
-        found, expected = f"{error.strerror or error}", "a file that can be read"
-    except UnicodeDecodeError as error:
-        found, expected = f"what is not UTF-8 at byte {error.start}", "text in UTF-8"
-    raise PipelineDefinitionError([Problem("the file", found, expected)])

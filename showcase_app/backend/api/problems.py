@@ -114,9 +114,7 @@ def fields_of(error: Exception) -> list[InvalidField] | None:
     """The invalid parts of the request body; None for errors that are not about the body."""
     match error:
         case PipelineDefinitionError():
-            return [
-                _in_body("definition", each.where, str(each).removeprefix(f"{each.where}: ")) for each in error.problems
-            ]
+            return [_in_body("definition", each.where, each.text) for each in error.problems]
         case PipelineInputError():
             return [_in_body("input_data", each.where, each.found) for each in error.problems]
         case SlugMismatch():

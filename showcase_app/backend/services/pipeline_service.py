@@ -91,9 +91,6 @@ class PipelineService:
         try:
             await self._client.check(document, version_of=slug_or_id)
         except PipelineDefinitionError as wrong:
-            problems = [
-                DefinitionProblem(path=each.where, detail=str(each).removeprefix(f"{each.where}: "))
-                for each in wrong.problems
-            ]
+            problems = [DefinitionProblem(path=each.where, detail=each.text) for each in wrong.problems]
             return ValidationOut(valid=False, problems=problems, warnings=[])
         return ValidationOut(valid=True, problems=[], warnings=[])

@@ -128,8 +128,8 @@ def test_validate_and_import_refuse_it_too(nowhere: Command, tmp_path: Path, cas
     ("text", "where"),
     [
         ('{"name": "x",\n "steps": [}', "line 2, column 12"),
-        ("[]", "$"),
-        ('{"name": "a", "name": "b"}', "the text"),
+        ("[]", "$, line 1, column 1"),
+        ('{"name": "a", "name": "b"}', "line 1, column 15"),
     ],
 )
 def test_what_is_not_even_json_is_told_with_its_line(nowhere: Command, tmp_path: Path, text: str, where: str) -> None:
