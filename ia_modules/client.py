@@ -6,7 +6,8 @@
         record = await client.wait(queued.execution_id)
 
 A pipeline in a call is a ``PipelineSource``: slug or id of a registered one, the path of a file, a flow, or one that
-is loaded. An execution is named by its id. ``actor`` is who does it, for the audit log; None: the client's own.
+is loaded. An execution is named by its id, or by the one that its caller gave it (``alias``). ``actor`` is who does it,
+for the audit log; None: the client's own.
 """
 
 import asyncio
@@ -15,7 +16,7 @@ from contextlib import AsyncExitStack, aclosing
 from datetime import datetime
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Self, cast
 
 from ia_modules.database.manager import DatabaseManager
 from ia_modules.errors import (
@@ -52,7 +53,6 @@ from ia_modules.pipeline.runner import TRACKER_SERVICE, Runner, StartedExecution
 from ia_modules.pipeline.services import ServiceRegistry
 from ia_modules.pipeline.start import register_loaded
 from ia_modules.pipeline.versions import definition_of
-from ia_modules.tasks import set_within
 from ia_modules.tracker.audit import audit_row
 from ia_modules.tracker.bulk import BULK_LIMIT, BulkAction, BulkResult, change_each, find_suited
 from ia_modules.tracker.deletion import Deletion
@@ -63,8 +63,6 @@ from ia_modules.tracker.queue import Queued, enqueue, find_queued
 
 PipelineSource = str | Path | Flow | LoadedPipeline
 """A pipeline: slug or id of a registered one, the path of a file, or one made in Python."""
-
-_LOOK_EVERY_SECONDS = 1.0  # only a wake-up that got lost needs it
 
 
 class Client:
@@ -250,25 +248,28 @@ class Client:
         *,
         version: int | None = None,
         new_version: bool = False,
+        resume: bool = False,
     ) -> StartedExecution:
         """Record that an execution begins in this process; ``await started.to_end()`` runs it.
 
         Args:
             version: of a registered pipeline; None: the current one.
             new_version: of a file or a flow: its slug may stand for another definition.
+            resume: where the context's ``execution_id`` stands for an execution that failed, was cancelled, or was left
+                behind by a process whose lease has passed: go on with that one.
 
         Raises:
             PipelineNotFound, PipelineVersionNotFound, PipelineArchived, PipelineNotRunnable
             PipelineDefinitionError: it is wrong, or its code is not there or may not be used.
             PipelineInputError: the input is not what the pipeline asks for; nothing was recorded.
             PipelineConflict: another definition is registered under this slug.
+            ExecutionIdConflict: the context's ``execution_id`` stands for another pipeline, input or version.
+            AlreadyStarted: it stands for an execution that is not to be gone on with here.
         """
-        if isinstance(pipeline, str):
-            stored = await self._runnable(pipeline, version)
-            return await self._runner.start(await self._load(stored), input_data, context, version=stored)
-        loaded = await _loaded(pipeline)
-        await self._refuse_archived(loaded)
-        return await self._runner.start(loaded, input_data, context, new_version=new_version)
+        loaded, stored = await self._to_start(pipeline, version)
+        return await self._runner.start(
+            loaded, input_data, context, version=stored, new_version=new_version, resume=resume
+        )
 
     async def run(
         self,
@@ -278,15 +279,24 @@ class Client:
         *,
         version: int | None = None,
         new_version: bool = False,
+        resume: bool = False,
     ) -> dict[str, Any]:
         """Run a pipeline here to its end; returns ``{input, steps, output, execution_id, status}``.
 
+        Where the context's ``execution_id`` stands for an execution already, it waits for that one, whoever runs it.
+
+        Args:
+            version, new_version, resume: as in :meth:`start`.
+
         Raises:
             StepError: a step failed; its own exception is the cause.
+            ExecutionFailed, ExecutionCancelled: the one that it waited for did not complete.
             IAModulesError: as :meth:`start`, and :meth:`ia_modules.pipeline.runner.Runner.to_end`.
         """
-        started = await self.start(pipeline, input_data, context, version=version, new_version=new_version)
-        return await started.to_end()
+        loaded, stored = await self._to_start(pipeline, version)
+        return await self._runner.run(
+            loaded, input_data, context, version=stored, new_version=new_version, resume=resume
+        )
 
     async def queue(
         self,
@@ -295,6 +305,7 @@ class Client:
         *,
         version: int | None = None,
         new_version: bool = False,
+        execution_id: str | None = None,
         trigger: str = "program",
         metadata: Json = None,
         priority: int = 0,
@@ -305,6 +316,8 @@ class Client:
         """Record an execution as pending; a worker runs it. A file or a flow is registered first.
 
         Args:
+            execution_id: the caller's own id of it, as in :class:`ExecutionContext`: where it stands for an execution
+                with the same input already, that one is returned, however it stands.
             priority: the highest is taken first; may be negative.
             run_at: no worker takes it before this time, which has its zone; None: at once.
             idempotency_key: names the request: the same request sent twice with one key is queued once, whatever has
@@ -313,6 +326,7 @@ class Client:
         Raises:
             PipelineNotFound, PipelineVersionNotFound, PipelineArchived, PipelineNotRunnable
             PipelineInputError: the input is not what the parameters ask for; nothing was recorded.
+            ExecutionIdConflict: the ``execution_id`` stands for another pipeline or input.
             IdempotencyConflict: the key stands for another request.
             PipelineDefinitionError, PipelineConflict: of a file or a flow, as :meth:`register`.
         """
@@ -334,6 +348,7 @@ class Client:
             self.tracker,
             await self._runnable(pipeline, version),
             input_data,
+            alias=execution_id,
             trigger=trigger,
             metadata=metadata,
             priority=priority,
@@ -353,9 +368,10 @@ class Client:
             PipelineNotRunnable: no definition of it is on record.
             PipelineInputError: its input is not what the parameters ask for.
         """
-        stored, input_data = await self._to_rerun(execution_id)
-        queued = await enqueue(self.tracker, stored, input_data, trigger="rerun", rerun_of=ExecutionId(execution_id))
-        await self._audit(actor, "execution.rerun", execution_id)
+        record, stored = await self._to_rerun(execution_id)
+        input_data = _input_of(record)
+        queued = await enqueue(self.tracker, stored, input_data, trigger="rerun", rerun_of=record.execution_id)
+        await self._audit(actor, "execution.rerun", record.execution_id)
         return queued.execution_id
 
     async def resume(
@@ -414,21 +430,21 @@ class Client:
 
     async def steps(self, execution_id: str) -> list[StepExecutionRecord]:
         """All attempts of an execution's steps, in the order in which they began. Raises ExecutionNotFound."""
-        await self.summary(execution_id)
-        return await self.tracker.get_execution_steps(execution_id)
+        summary = await self.summary(execution_id)
+        return await self.tracker.get_execution_steps(summary.execution_id)
 
     async def logs(self, execution_id: str, filters: LogFilters | None = None) -> AsyncGenerator[LogRecord]:
         """All log lines that there are now, oldest first. Raises ExecutionNotFound."""
-        await self.summary(execution_id)
-        async for line in every_line(self.tracker, execution_id, filters):
+        summary = await self.summary(execution_id)
+        async for line in every_line(self.tracker, summary.execution_id, filters):
             yield line
 
     async def log_page(
         self, execution_id: str, filters: LogFilters | None = None, *, cursor: str | None = None, limit: int = 200
     ) -> LogPage:
         """A page of log lines, oldest first; ``cursor`` is a page's ``next_cursor``. Raises ExecutionNotFound."""
-        await self.summary(execution_id)
-        return await self.tracker.list_logs(execution_id, filters, cursor, limit)
+        summary = await self.summary(execution_id)
+        return await self.tracker.list_logs(summary.execution_id, filters, cursor, limit)
 
     async def export(self, execution_id: str) -> AsyncIterator[bytes]:
         """Everything on record about an execution as one JSON document, in parts.
@@ -436,8 +452,8 @@ class Client:
         Raises:
             ExecutionNotFound: at once, before the first part is asked for.
         """
-        await self.summary(execution_id)
-        return export_execution(self._database, execution_id)
+        summary = await self.summary(execution_id)
+        return export_execution(self._database, summary.execution_id)
 
     async def follow(self, execution_id: str, after: int = 0, *, to_rest: bool = False) -> AsyncGenerator[Changes]:
         """What came after a sequence, then what comes, until the execution has ended.
@@ -449,13 +465,12 @@ class Client:
             ExecutionNotFound
         """
         summary = await self.summary(execution_id)
-        is_over = is_at_rest if to_rest else _has_ended
-        if is_over(summary.status) and summary.sequence <= after:
+        if _is_over(summary.status, to_rest=to_rest) and summary.sequence <= after:
             return
-        async with aclosing(self.tracker.subscribe(execution_id, after)) as pages:
+        async with aclosing(self.tracker.subscribe(summary.execution_id, after)) as pages:
             async for changes in pages:
                 yield changes
-                if is_over(changes.execution.status) and not changes.more:
+                if _is_over(changes.execution.status, to_rest=to_rest) and not changes.more:
                     return
 
     async def wait(self, execution_id: str, *, timeout_seconds: float | None = None) -> ExecutionRecord:
@@ -465,15 +480,8 @@ class Client:
             ExecutionNotFound
             TimeoutError: it took longer; it goes on.
         """
-        async with (
-            asyncio.timeout(timeout_seconds),
-            self.tracker.live.watching(ExecutionId(execution_id)) as look,
-        ):
-            while True:
-                look.clear()
-                if is_at_rest((await self.summary(execution_id)).status):
-                    return await self.execution(execution_id)
-                await set_within(_LOOK_EVERY_SECONDS, look)
+        async with asyncio.timeout(timeout_seconds):
+            return await self.tracker.wait(execution_id)
 
     # Executions: change
 
@@ -483,9 +491,10 @@ class Client:
         Raises:
             ExecutionNotFound, AlreadyFinished
         """
-        await self.tracker.request_cancel(ExecutionId(execution_id))
-        await self._audit(actor, "execution.cancel", execution_id)
-        return await self.summary(execution_id)
+        summary = await self.summary(execution_id)
+        await self.tracker.request_cancel(summary.execution_id)
+        await self._audit(actor, "execution.cancel", summary.execution_id)
+        return await self.summary(summary.execution_id)
 
     async def answer(self, interaction_id: str, response: Json, *, actor: str | None = None) -> ExecutionId:
         """Keep a person's answer; an execution that waited for people only goes on. Returns its id.
@@ -582,6 +591,17 @@ class Client:
             raise PipelineNotRunnable(pipeline.slug)
         return await self._version(pipeline, version)
 
+    async def _to_start(
+        self, pipeline: PipelineSource, version: int | None
+    ) -> tuple[LoadedPipeline, PipelineVersionRecord | None]:
+        """What a source runs, and the version that it is on record as; None: it is to be registered."""
+        if isinstance(pipeline, str):
+            stored = await self._runnable(pipeline, version)
+            return await self._load(stored), stored
+        loaded = await _loaded(pipeline)
+        await self._refuse_archived(loaded)
+        return loaded, None
+
     async def _refuse_archived(self, loaded: LoadedPipeline) -> None:
         known = await self.tracker.get_pipeline(loaded.definition.slug)
         if known is not None and not known.is_active:
@@ -590,38 +610,39 @@ class Client:
     async def _load(self, stored: PipelineVersionRecord) -> LoadedPipeline:
         return await asyncio.to_thread(load_version, stored, allowed=self._allowed)
 
-    async def _to_rerun(self, execution_id: str) -> tuple[PipelineVersionRecord, dict[str, Any] | None]:
-        """The version and the input of an execution."""
+    async def _to_rerun(self, execution_id: str) -> tuple[ExecutionRecord, PipelineVersionRecord]:
+        """An execution, and the version that it ran."""
         record = await self.execution(execution_id)
         if record.pipeline_version is None or not isinstance(record.input_data, dict | None):
             raise PipelineNotRunnable(record.pipeline_name)
-        return await self._runnable(record.pipeline_id, record.pipeline_version), record.input_data
+        return record, await self._runnable(record.pipeline_id, record.pipeline_version)
 
     async def _check_rerun(self, execution_id: str) -> None:
         """Raise what :meth:`rerun` would, and queue nothing."""
-        stored, input_data = await self._to_rerun(execution_id)
-        prepare_input(definition_of(stored), input_data)
+        record, stored = await self._to_rerun(execution_id)
+        prepare_input(definition_of(stored), _input_of(record))
 
     async def _check_cancel(self, execution_id: str) -> None:
         """Raise what :meth:`cancel` would, and stop nothing."""
         summary = await self.summary(execution_id)
         if summary.status.is_terminal:
             status, ended_at = summary.status, summary.completed_at
-            raise AlreadyFinished("execution", execution_id, status=status, wanted="cancelled", ended_at=ended_at)
+            raise AlreadyFinished(
+                "execution", summary.execution_id, status=status, wanted="cancelled", ended_at=ended_at
+            )
 
 
 async def _loaded(pipeline: Path | Flow | LoadedPipeline) -> LoadedPipeline:
     return await read_pipeline_file(pipeline) if isinstance(pipeline, Path) else _with_code(pipeline)
 
 
+def _input_of(record: ExecutionRecord) -> dict[str, Any] | None:
+    return cast("dict[str, Any] | None", record.input_data)
+
+
 def _with_code(pipeline: Flow | LoadedPipeline) -> LoadedPipeline:
     return pipeline.load() if isinstance(pipeline, Flow) else pipeline
 
 
-def is_at_rest(status: ExecutionStatus) -> bool:
-    """Whether nothing runs until somebody does something: it has ended, or waits for a person."""
-    return status.is_terminal or status is ExecutionStatus.WAITING_FOR_HUMAN
-
-
-def _has_ended(status: ExecutionStatus) -> bool:
-    return status.is_terminal
+def _is_over(status: ExecutionStatus, *, to_rest: bool) -> bool:
+    return status.is_at_rest if to_rest else status.is_terminal

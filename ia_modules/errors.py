@@ -19,7 +19,8 @@ IAModulesError
 │   │   ├── LoopLimitExceeded    a loop ran too often or too long
 │   │   ├── StepExited           it called ``sys.exit``, or cancelled itself
 │   │   └── StepAbandoned        it did not stop when cancelled, and may still run
-│   └── ExecutionCancelled       the execution was cancelled
+│   ├── ExecutionCancelled       the execution was cancelled
+│   └── ExecutionFailed          the execution that a caller's id stands for failed; its error as it is on record
 ├── ServiceNotFound              no service of this name is registered
 ├── TrackerError
 │   ├── PipelineNotFound
@@ -32,6 +33,8 @@ IAModulesError
 │   ├── PipelineInUse            executions of it have not ended, or are pinned; it is not deleted
 │   ├── PipelineHasHistory       it has executions, and its history was not to be deleted
 │   ├── ExecutionNotFound
+│   ├── ExecutionIdConflict      a caller's id of an execution stands for another request; also a PipelineError
+│   ├── AlreadyStarted           a caller's id stands for an execution that was started before
 │   ├── ExecutionKept            it has not ended, or is pinned; it is not deleted
 │   ├── StepExecutionNotFound
 │   ├── LeaseLost                another process owns the execution now; nothing was written
@@ -302,6 +305,27 @@ class ExecutionCancelled(PipelineError):
         self.execution_id = execution_id
 
 
+class ExecutionFailed(PipelineError):
+    """The execution that a caller's id stands for failed, before or in another process.
+
+    Attributes:
+        error_type: class name of the error on record; None: there was no exception.
+        error_message: as it is on record.
+        step_id: the step that failed last; None: none did.
+    """
+
+    def __init__(
+        self, execution_id: str, *, error_type: str | None, error_message: str | None, step_id: str | None
+    ) -> None:
+        kind = "" if error_type is None else f"{error_type}: "
+        super().__init__(
+            f"Execution {execution_id!r} failed: {kind}{error_message or 'it has no message.'}\n"
+            f"Go on with it: resume=True, or ia-modules executions resume {execution_id}"
+        )
+        self.execution_id, self.step_id = execution_id, step_id
+        self.error_type, self.error_message = error_type, error_message
+
+
 class ServiceNotFound(IAModulesError, LookupError):
     """No service of this name is registered."""
 
@@ -415,6 +439,36 @@ class ExecutionNotFound(TrackerError):
     def __init__(self, execution_id: str) -> None:
         super().__init__(f"No execution has the id {execution_id!r}. List what there is: ia-modules executions list.")
         self.execution_id = execution_id
+
+
+class ExecutionIdConflict(TrackerError, PipelineError):
+    """A caller's id of an execution stands for another request; nothing was started.
+
+    Attributes:
+        alias: the caller's id.
+        execution_id: the execution that has it.
+    """
+
+    def __init__(self, alias: str, *, execution_id: str, found: str, advice: str) -> None:
+        super().__init__(f"The execution id {alias!r} {found}. {advice}")
+        self.alias, self.execution_id = alias, execution_id
+
+
+class AlreadyStarted(TrackerError):
+    """A caller's id stands for an execution that was started before, with the same input; no second one was.
+
+    Attributes:
+        alias: the caller's id.
+        execution_id: the execution that has it.
+        status: as it stood.
+    """
+
+    def __init__(self, alias: str, *, execution_id: str, status: str) -> None:
+        super().__init__(
+            f"The execution id {alias!r} stands for execution {execution_id!r}, which is {status}. "
+            "Wait for that one, or run() it, which does; resume=True goes on with one that failed or was cancelled."
+        )
+        self.alias, self.execution_id, self.status = alias, execution_id, status
 
 
 class ExecutionKept(TrackerError):

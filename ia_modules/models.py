@@ -52,6 +52,11 @@ class ExecutionStatus(_Word):
     def is_terminal(self) -> bool:
         return self in (ExecutionStatus.COMPLETED, ExecutionStatus.FAILED, ExecutionStatus.CANCELLED)
 
+    @property
+    def is_at_rest(self) -> bool:
+        """Whether nothing runs until somebody does something: it has ended, or waits for a person."""
+        return self.is_terminal or self is ExecutionStatus.WAITING_FOR_HUMAN
+
 
 class StepStatus(_Word):
     """Status of one attempt of a step. ``lost``: the process that ran it died."""
@@ -223,10 +228,11 @@ class ExecutionSummary(Record):
 
     ``sequence`` rises with every change. ``completed_steps`` and ``failed_steps`` count step runs (iterations) by their
     latest attempt; ``total_steps`` is what the program announced, 0 for not known. ``owner`` is the process that may
-    write, ``epoch`` how often ownership has changed.
+    write, ``epoch`` how often ownership has changed. ``alias`` is the caller's own id of it, None without one.
     """
 
     execution_id: ExecutionId
+    alias: str | None
     pipeline_id: PipelineId
     pipeline_name: str
     pipeline_version: int | None

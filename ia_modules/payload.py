@@ -75,16 +75,16 @@ def clean_text(value: object) -> str:
     return f"{storable[:half]}\n… {len(storable) - 2 * half:,} characters left out …\n{storable[-half:]}"
 
 
-def check_name(text: str, where: str) -> str:
-    """An identifier or a name as it is stored: not empty, no NUL, no lone surrogate, at most 500 characters.
+def check_name(text: str, where: str, *, most: int = 500) -> str:
+    """An identifier or a name as it is stored: not empty, no NUL, no lone surrogate, at most ``most`` characters.
 
     Raises:
         PayloadError: it is none.
     """
     if not isinstance(cast("object", text), str):
         raise PayloadError(where, "$", f"a {type(text).__name__}", "text")
-    if not 0 < len(text) <= 500:
-        raise PayloadError(where, "$", f"{len(text)} characters", "1 to 500")
+    if not 0 < len(text) <= most:
+        raise PayloadError(where, "$", f"{len(text)} characters", f"1 to {most}")
     if (found := _text_problem(text)) is not None:
         raise PayloadError(where, "$", found, "text without it")
     return text

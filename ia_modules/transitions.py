@@ -72,6 +72,7 @@ class NewExecution:
     """An execution that begins to exist: ``running``, owned by the writer, or ``pending`` until somebody claims it.
 
     Attributes:
+        alias: the caller's own id of it; no two executions have the same.
         pipeline_name: None = the name that the pipeline is registered under.
         managed: workers run it; otherwise it is somebody's own program.
         priority: of what waits for a worker, the highest is taken first.
@@ -82,6 +83,7 @@ class NewExecution:
     """
 
     pipeline_id: PipelineId
+    alias: str | None = None
     pipeline_name: str | None = None
     pipeline_version: int | None = None
     status: ExecutionStatus = ExecutionStatus.RUNNING
@@ -507,6 +509,8 @@ def _decide_ownership(
         case Claim():
             after = _claimed(before, transition.writer)
         case TakeOver():
+            if not _is_current(transition.lease, before):
+                raise _lease_lost(transition, before)
             after = _taken_over(before, transition.writer, reopen=change.reopen)
             reopened = change.reopen
         case RequestCancel():

@@ -10,7 +10,7 @@ from ia_modules.cli.interrupt import end_at_once, interrupted_by
 from ia_modules.cli.output.ending import Ending, print_ending
 from ia_modules.cli.output.terminal import ExitStatus, fail
 from ia_modules.cli.output.view import View, view_of
-from ia_modules.client import Client, is_at_rest
+from ia_modules.client import Client
 from ia_modules.errors import DatabaseError, ExecutionCancelled, IAModulesError, LeaseLost
 from ia_modules.models import ExecutionId, ExecutionStatus, InteractionRecord
 from ia_modules.pipeline.executor import LocalExecutor
@@ -79,7 +79,7 @@ async def _ending(client: Client, execution_id: ExecutionId, error: IAModulesErr
         questions = await client.tracker.get_interactions(execution_id)
         record = replace(record, output_data=(await client.result(execution_id))["output"])
     pending = [each for each in questions if each.status == "pending"]
-    stands = is_at_rest(record.status) and not isinstance(error, LeaseLost)  # then it is not this process's ending
+    stands = record.status.is_at_rest and not isinstance(error, LeaseLost)  # then it is not this process's ending
     return Ending(record, pending, None if stands else error)
 
 

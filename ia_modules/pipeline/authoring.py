@@ -245,10 +245,11 @@ class Flow:
         execution_context: ExecutionContext | None = None,
         *,
         new_version: bool = False,
+        resume: bool = False,
     ) -> dict[str, Any]:
         """Run it to its end; as :meth:`ia_modules.pipeline.runner.Pipeline.run`."""
         pipeline = Pipeline(self.load(), services or ServiceRegistry())
-        return await pipeline.run(input_data, execution_context, new_version=new_version)
+        return await pipeline.run(input_data, execution_context, new_version=new_version, resume=resume)
 
     def _document(self) -> dict[str, Any]:
         keys = {

@@ -22,14 +22,26 @@ class ExecutionContext:
     """Facts about an execution, set by the caller that starts it.
 
     Attributes:
+        execution_id: the caller's own id of it, any text of at most 200 characters: stored as its ``alias``, unique,
+            and taken wherever an execution is named. With the same pipeline and input it stands for the execution that
+            it began; with others it is refused. The row's own id stays a UUID.
+        pipeline_id: the caller's own id of the pipeline; stored in the metadata.
         trigger: what started it, such as ``cli`` or ``schedule``.
         metadata: stored with the execution; JSON.
         user_id: the user who started it; stored in the metadata.
     """
 
+    execution_id: str | None = None
+    pipeline_id: str | None = None
     trigger: str = "program"
     user_id: str | None = None
     metadata: Mapping[str, Any] = field(default_factory=dict[str, Any])
+
+    @property
+    def stored_metadata(self) -> dict[str, Any]:
+        """The metadata as it is stored: with ``pipeline_id`` and ``user_id``, where they are set."""
+        facts = {"pipeline_id": self.pipeline_id, "user_id": self.user_id}
+        return {**self.metadata, **{name: value for name, value in facts.items() if value}}
 
 
 def _drop_line(level: LogLevel, message: str, data: dict[str, Any] | None) -> None:

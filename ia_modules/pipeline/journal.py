@@ -31,7 +31,10 @@ PAGE_LIMIT = 1000
 
 
 class Journal(Protocol):
-    """What a runner needs remembered. Every method returns only when what it says is durable, or read from what is."""
+    """What a runner needs remembered. Every method returns only when what it says is durable, or read from what is.
+
+    Where an ``execution_id`` names an execution that exists, its own id is looked for first, then its caller's (alias).
+    """
 
     @property
     def owner(self) -> str:
@@ -70,15 +73,35 @@ class Journal(Protocol):
         """
         ...
 
-    async def take_over(self, execution_id: ExecutionId, *, owner: str, reopen: bool = False) -> Lease:
+    async def take_over(
+        self, execution_id: str, *, owner: str, reopen: bool = False, epoch: int | None = None
+    ) -> Lease:
         """Make ``owner`` the owner of an unfinished execution; returns its lease. Older ones can write no more.
 
         Args:
             reopen: it runs from here on, also when it had failed or was cancelled.
+            epoch: take it only while this is its epoch; None: whatever that is.
 
         Raises:
             ExecutionNotFound
+            LeaseLost: somebody else has taken it since that epoch.
             AlreadyFinished: it has ended; with ``reopen``: it has completed.
+        """
+        ...
+
+    async def wait(self, execution_id: str) -> ExecutionRecord:
+        """Wait until an execution has ended or waits for a person, whoever runs it; as it stands then.
+
+        Raises:
+            ExecutionNotFound: there is none, or it was deleted meanwhile.
+        """
+        ...
+
+    async def end_if_lost(self, execution: ExecutionRecord) -> bool:
+        """End an execution that no worker runs, as ``ProcessLost``, where the process that ran it counts as gone.
+
+        Returns:
+            False: it lives as far as anybody knows, workers run it, or somebody else has written it since.
         """
         ...
 
@@ -86,15 +109,15 @@ class Journal(Protocol):
         """Wait until the cancellation of an execution that ``owner`` runs is asked for."""
         ...
 
-    async def get_interactions(self, execution_id: ExecutionId) -> list[InteractionRecord]:
+    async def get_interactions(self, execution_id: str) -> list[InteractionRecord]:
         """The questions of an execution, with their answers, in the order in which they were asked."""
         ...
 
-    async def get_execution(self, execution_id: ExecutionId) -> ExecutionRecord | None:
+    async def get_execution(self, execution_id: str) -> ExecutionRecord | None:
         """The execution; None when there is none."""
         ...
 
-    async def get_execution_steps(self, execution_id: ExecutionId) -> list[StepExecutionRecord]:
+    async def get_execution_steps(self, execution_id: str) -> list[StepExecutionRecord]:
         """All attempts in the order in which they began; empty also when there is no such execution."""
         ...
 
@@ -125,7 +148,7 @@ class OperatorJournal(Journal, Protocol):
     @property
     def ownership(self) -> ExecutionQueue: ...
 
-    async def request_cancel(self, execution_id: ExecutionId) -> ExecutionStatus:
+    async def request_cancel(self, execution_id: str) -> ExecutionStatus:
         """Ask for an execution to be stopped, whoever runs it; what nobody runs is cancelled at once.
 
         Returns:
@@ -146,7 +169,7 @@ class OperatorJournal(Journal, Protocol):
         """
         ...
 
-    async def changes(self, execution_id: ExecutionId, after: int = 0, *, limit: int = PAGE_LIMIT) -> Changes:
+    async def changes(self, execution_id: str, after: int = 0, *, limit: int = PAGE_LIMIT) -> Changes:
         """What is newer than a cursor, of one moment; a page never splits one sequence number.
 
         Raises:

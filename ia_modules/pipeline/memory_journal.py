@@ -83,6 +83,8 @@ class MemoryJournal:
         self._logs: dict[ExecutionId, dict[str, LogRecord]] = {}
         self._home: dict[StepExecutionId, ExecutionId] = {}
         self._requests: set[tuple[PipelineId, str]] = set()
+        self._aliases: dict[str, ExecutionId] = {}
+        self._changed = asyncio.Event()  # a new one after every change
 
     @property
     def owner(self) -> str:
@@ -140,17 +142,38 @@ class MemoryJournal:
             raise PipelineNotFound(transition.new.pipeline_id)
         if transition.new is not None and before is None:
             self._take_key(transition.new)
+            self._take_alias(execution_id, transition.new.alias)
         if decision.changed:
             self._apply(transition, decision)
+            self._changed.set()
+            self._changed = asyncio.Event()
         return decision.recorded
 
-    async def take_over(self, execution_id: ExecutionId, *, owner: str, reopen: bool = False) -> Lease:
+    async def take_over(
+        self, execution_id: str, *, owner: str, reopen: bool = False, epoch: int | None = None
+    ) -> Lease:
+        known = self._row_id(execution_id)
+        lease = None if epoch is None else Lease(known, epoch)
         taken = await self.record(
-            Transition(execution_id=execution_id, writer=owner, ownership=TakeOver(reopen=reopen))
+            Transition(execution_id=known, lease=lease, writer=owner, ownership=TakeOver(reopen=reopen))
         )
         return taken.lease
 
-    async def request_cancel(self, execution_id: ExecutionId) -> ExecutionStatus:
+    async def wait(self, execution_id: str) -> ExecutionRecord:
+        while True:
+            record = await self.get_execution(execution_id)
+            if record is None:
+                raise ExecutionNotFound(execution_id)
+            if record.status.is_at_rest:
+                return record
+            await self._changed.wait()
+
+    async def end_if_lost(self, execution: ExecutionRecord) -> bool:
+        del execution  # there are no signs of life here: what this process knows, it runs
+        return False
+
+    async def request_cancel(self, execution_id: str) -> ExecutionStatus:
+        execution_id = self._row_id(execution_id)
         requested = await self.record(
             Transition(execution_id=execution_id, writer=self._owner, ownership=RequestCancel())
         )
@@ -198,7 +221,7 @@ class MemoryJournal:
             return False
         return True
 
-    async def get_interactions(self, execution_id: ExecutionId) -> list[InteractionRecord]:
+    async def get_interactions(self, execution_id: str) -> list[InteractionRecord]:
         now = self._now()
         return [
             replace(
@@ -207,17 +230,20 @@ class MemoryJournal:
                 and question.deadline_at is not None
                 and question.deadline_at <= now,
             )
-            for question in sorted(self._questions_of(execution_id), key=lambda question: question.interaction_id)
+            for question in sorted(
+                self._questions_of(self._row_id(execution_id)), key=lambda question: question.interaction_id
+            )
         ]
 
-    async def get_execution(self, execution_id: ExecutionId) -> ExecutionRecord | None:
-        return deepcopy(self._executions.get(execution_id))  # a copy, as a database gives one
+    async def get_execution(self, execution_id: str) -> ExecutionRecord | None:
+        return deepcopy(self._executions.get(self._row_id(execution_id)))  # a copy, as a database gives one
 
-    async def get_execution_steps(self, execution_id: ExecutionId) -> list[StepExecutionRecord]:
-        steps = deepcopy(list(self._steps.get(execution_id, {}).values()))
+    async def get_execution_steps(self, execution_id: str) -> list[StepExecutionRecord]:
+        steps = deepcopy(list(self._steps.get(self._row_id(execution_id), {}).values()))
         return sorted(steps, key=lambda step: step.step_execution_id)
 
-    async def changes(self, execution_id: ExecutionId, after: int = 0, *, limit: int = PAGE_LIMIT) -> Changes:
+    async def changes(self, execution_id: str, after: int = 0, *, limit: int = PAGE_LIMIT) -> Changes:
+        execution_id = self._row_id(execution_id)
         execution = self._executions.get(execution_id)
         if execution is None:
             raise ExecutionNotFound(execution_id)
@@ -231,6 +257,19 @@ class MemoryJournal:
         ]
         logs = [deepcopy(line) for line in self._logs[execution_id].values() if line.sequence > after]
         return page_of(execution.narrow(ExecutionSummary), steps, interactions, logs, after=after, limit=limit)
+
+    def _row_id(self, id_or_alias: str) -> ExecutionId:
+        """The id of the execution that a text names; nothing has it where there is none."""
+        known = id_or_alias in self._executions
+        return ExecutionId(id_or_alias) if known else self._aliases.get(id_or_alias, ExecutionId(id_or_alias))
+
+    def _take_alias(self, execution_id: ExecutionId, alias: str | None) -> None:
+        if alias is None:
+            return
+        if alias in self._aliases:
+            problem = f"Execution {self._aliases[alias]!r} has the alias {alias!r}."
+            raise ConstraintViolated(problem, constraint="executions_by_alias")
+        self._aliases[alias] = execution_id
 
     def _home_of(self, transition: Transition) -> ExecutionId:
         if not transition.updates:
@@ -337,6 +376,7 @@ class MemoryJournal:
 def _created(new: NewExecution, state: ExecutionState, registered_name: str, now: datetime) -> ExecutionRecord:
     return ExecutionRecord(
         execution_id=state.execution_id,
+        alias=new.alias,
         pipeline_id=new.pipeline_id,
         pipeline_name=new.pipeline_name or registered_name,
         pipeline_version=new.pipeline_version,

@@ -10,9 +10,14 @@ from typing import Any, cast
 
 from ia_modules.errors import (
     AlreadyFinished,
+    AlreadyStarted,
     AnsweredInTime,
+    ConstraintViolated,
     ExecutionCancelled,
+    ExecutionFailed,
+    ExecutionIdConflict,
     ExecutionNotFound,
+    LeaseLost,
     StepConflict,
     StepError,
 )
@@ -38,13 +43,15 @@ from ia_modules.pipeline.memory_journal import MemoryJournal
 from ia_modules.pipeline.pipeline_file import read_file
 from ia_modules.pipeline.recorded import in_order_of_completion, recorded_runs, state_of
 from ia_modules.pipeline.services import ServiceRegistry
-from ia_modules.pipeline.start import record_start, register_loaded
-from ia_modules.transitions import ExecutionUpdate, Failure, Transition
+from ia_modules.pipeline.start import find_started, record_start, register_loaded
+from ia_modules.transitions import PROCESS_LOST, ExecutionUpdate, Failure, Transition
 
 __all__ = ["Pipeline", "Runner", "create_pipeline_from_json", "read_pipeline_file", "run_pipeline_from_json"]
 
 TRACKER_SERVICE = "execution_tracker"
 """The service that, when it is there, keeps the records of a run."""
+
+_LOOK_AGAIN_SECONDS = 1.0  # whether the process that runs it counts as gone by now
 
 
 class Runner:
@@ -77,6 +84,7 @@ class Runner:
         *,
         new_version: bool = False,
         version: RegisteredVersion | PipelineVersionRecord | None = None,
+        resume: bool = False,
     ) -> "StartedExecution":
         """Record that an execution begins here.
 
@@ -84,15 +92,21 @@ class Runner:
 
         Args:
             version: the registered version that ``pipeline`` is; None: it is registered first.
+            resume: where the context's ``execution_id`` stands for an execution that failed, was cancelled, or was left
+                behind by a process whose lease has passed: go on with that one.
 
         Raises:
             PipelineInputError: the input is not what the pipeline asks for; nothing was recorded.
             PipelineConflict: another definition is registered under this slug; ``new_version`` makes this its next one.
+            ExecutionIdConflict: the context's ``execution_id`` stands for another pipeline, input or version.
+            AlreadyStarted: it stands for an execution that is not to be gone on with here.
         """
         definition, context = pipeline.definition, context or ExecutionContext()
         prepared = prepare_input(definition, input_data)
         text = encode(prepared, f"input of pipeline {definition.name!r}")
         registered = version or await register_loaded(self._journal, pipeline, new_version=new_version)
+        if (known := await find_started(self._journal, context.execution_id, registered, text)) is not None:
+            return await self._go_on_with(known, pipeline, registered, resume=resume)
 
         async def begin() -> Lease:
             execution_id = await record_start(
@@ -101,21 +115,65 @@ class Runner:
                 registered,
                 text,
                 queued=False,
+                alias=context.execution_id,
                 trigger=context.trigger,
-                metadata={**context.metadata, **({"user_id": context.user_id} if context.user_id else {})},
+                metadata=context.stored_metadata,
             )
             return Lease(execution_id, epoch=1)
 
-        return StartedExecution(self, pipeline, await self._leased(begin()), prepared)
+        try:
+            lease = await self._leased(begin())
+        except ConstraintViolated:  # another process began it a moment ago
+            known = await find_started(self._journal, context.execution_id, registered, text)
+            if known is None:
+                raise
+            return await self._go_on_with(known, pipeline, registered, resume=resume)
+        return StartedExecution(self, pipeline, lease, prepared)
 
-    async def resume(self, pipeline: LoadedPipeline, execution_id: ExecutionId) -> "StartedExecution":
+    async def run(
+        self,
+        pipeline: LoadedPipeline,
+        input_data: Mapping[str, Any] | None = None,
+        context: ExecutionContext | None = None,
+        *,
+        new_version: bool = False,
+        version: RegisteredVersion | PipelineVersionRecord | None = None,
+        resume: bool = False,
+    ) -> dict[str, Any]:
+        """Run a pipeline here as far as it goes; returns its result.
+
+        Where the context's ``execution_id`` stands for an execution already, it waits for that one, whoever runs it.
+
+        Raises:
+            ExecutionFailed, ExecutionCancelled: that one did not complete, and was not to be gone on with.
+            IAModulesError: as :meth:`start` and :meth:`to_end`.
+        """
+        while True:
+            try:
+                started = await self.start(
+                    pipeline, input_data, context, new_version=new_version, version=version, resume=resume
+                )
+            except AlreadyStarted as before:
+                record = await self._at_rest(ExecutionId(before.execution_id), look_again=resume)
+                if record is not None and not (resume and _lost_its_process(record)):
+                    return await self._recorded_end(record)
+            else:
+                return await started.to_end()
+
+    async def resume(
+        self, pipeline: LoadedPipeline, execution_id: ExecutionId, *, epoch: int | None = None
+    ) -> "StartedExecution":
         """Claim an execution that another process left, or one that failed or was cancelled, to continue it.
 
         Completed steps are not run again. Steps that had failed for good get all their attempts anew.
 
+        Args:
+            epoch: claim it only while this is its epoch; None: whatever that is.
+
         Raises:
             ExecutionNotFound: there is no such execution.
             AlreadyFinished: it has completed.
+            LeaseLost: somebody else has taken it since that epoch.
             StepConflict: its steps do not follow from this definition; nothing has changed.
         """
         record = await self._execution(execution_id)
@@ -124,7 +182,8 @@ class Runner:
         reopened = record.status.is_terminal
         steps = await self._journal.get_execution_steps(execution_id)
         state_of(pipeline.graph, recorded_runs(steps, reopened=reopened))
-        lease = await self._leased(self._journal.take_over(execution_id, owner=self._journal.owner, reopen=True))
+        owner = self._journal.owner
+        lease = await self._leased(self._journal.take_over(execution_id, owner=owner, reopen=True, epoch=epoch))
         return StartedExecution(self, pipeline, lease, _input_of(record), reopened=reopened)
 
     def claimed(self, pipeline: LoadedPipeline, record: ExecutionRecord, lease: Lease) -> "StartedExecution":
@@ -200,6 +259,62 @@ class Runner:
             if record.status is ExecutionStatus.WAITING_FOR_HUMAN and question is not None:
                 result["output"] = returned_question(waiting, question)
         return result
+
+    async def _go_on_with(
+        self,
+        known: ExecutionRecord,
+        pipeline: LoadedPipeline,
+        version: RegisteredVersion | PipelineVersionRecord,
+        *,
+        resume: bool,
+    ) -> "StartedExecution":
+        """Take an execution that was begun before, where nobody runs it and it is to be gone on with.
+
+        Raises:
+            AlreadyStarted: it is somebody's, waits for a person, or has ended and stays so.
+            ExecutionIdConflict: it began with another version than this one.
+        """
+        execution_id, alias = known.execution_id, known.alias or known.execution_id
+        already_started = AlreadyStarted(alias, execution_id=execution_id, status=known.status)
+        if resume and await self._journal.end_if_lost(known):
+            known = await self._execution(execution_id)
+        is_answered = known.status is ExecutionStatus.PENDING and not known.managed
+        is_left = known.status in (ExecutionStatus.FAILED, ExecutionStatus.CANCELLED)
+        if not (is_answered or (resume and is_left)):
+            raise already_started
+        if known.pipeline_version != version.version:
+            found = (
+                f"stands for an execution of version {known.pipeline_version}, and this is version {version.version}"
+            )
+            advice = f"Go on with the version that it began with, or: ia-modules executions resume {execution_id}"
+            raise ExecutionIdConflict(alias, execution_id=execution_id, found=found, advice=advice)
+        try:
+            return await self.resume(pipeline, execution_id, epoch=known.epoch)
+        except LeaseLost:  # another process was faster
+            raise already_started from None
+
+    async def _at_rest(self, execution_id: ExecutionId, *, look_again: bool) -> ExecutionRecord | None:
+        """An execution once it has ended or waits for a person; None: not yet, with ``look_again``."""
+        try:
+            async with asyncio.timeout(_LOOK_AGAIN_SECONDS if look_again else None):
+                return await self._journal.wait(execution_id)
+        except TimeoutError:
+            return None
+
+    async def _recorded_end(self, record: ExecutionRecord) -> dict[str, Any]:
+        """The result of an execution that is at rest, or its error."""
+        if record.status is ExecutionStatus.CANCELLED:
+            raise ExecutionCancelled(record.execution_id)
+        if record.status is ExecutionStatus.FAILED:
+            steps = await self._journal.get_execution_steps(record.execution_id)
+            failed = [step.step_id for step in steps if step.status is StepStatus.FAILED]
+            raise ExecutionFailed(
+                record.execution_id,
+                error_type=record.error_type,
+                error_message=record.error_message,
+                step_id=failed[-1] if failed else None,
+            )
+        return await self.result(record.execution_id)
 
     async def _coordinator_of(self, started: "StartedExecution") -> Coordinator:
         records = await self._journal.get_execution_steps(started.execution_id)
@@ -286,18 +401,22 @@ class Pipeline:
         execution_context: ExecutionContext | None = None,
         *,
         new_version: bool = False,
+        resume: bool = False,
     ) -> dict[str, Any]:
         """Run it to its end; returns ``{input, steps, output, execution_id, status}``.
 
         Recorded by the service ``execution_tracker`` where there is one, otherwise in memory.
 
+        Args:
+            resume: as in :meth:`Runner.start`.
+
         Raises:
             PipelineInputError: the input is not what the pipeline asks for; nothing was recorded.
             StepError: a step failed; its own exception is the cause.
+            IAModulesError: of an ``execution_id`` of the caller's, as :meth:`Runner.run`.
         """
         runner = Runner(self.services.get(TRACKER_SERVICE) or MemoryJournal(), services=self.services)
-        started = await runner.start(self.loaded, input_data, execution_context, new_version=new_version)
-        return await started.to_end()
+        return await runner.run(self.loaded, input_data, execution_context, new_version=new_version, resume=resume)
 
 
 async def read_pipeline_file(
@@ -323,11 +442,12 @@ async def run_pipeline_from_json(
     execution_context: ExecutionContext | None = None,
     *,
     new_version: bool = False,
+    resume: bool = False,
 ) -> dict[str, Any]:
     """Run a pipeline file to its end; as :meth:`Pipeline.run`, with errors as :func:`read_pipeline_file`."""
     loaded = await read_pipeline_file(pipeline_file, working_directory=working_directory)
     pipeline = Pipeline(loaded, services or ServiceRegistry())
-    return await pipeline.run(input_data, execution_context, new_version=new_version)
+    return await pipeline.run(input_data, execution_context, new_version=new_version, resume=resume)
 
 
 def create_pipeline_from_json(config: Mapping[str, Any], services: ServiceRegistry | None = None) -> Pipeline:
@@ -338,6 +458,10 @@ def create_pipeline_from_json(config: Mapping[str, Any], services: ServiceRegist
     """
     definition = load(config, strict=False).definition
     return Pipeline(load_pipeline(definition, StepModules()), services or ServiceRegistry())
+
+
+def _lost_its_process(record: ExecutionRecord) -> bool:
+    return record.status is ExecutionStatus.FAILED and record.error_type == PROCESS_LOST.type
 
 
 def _input_of(record: ExecutionRecord) -> dict[str, Any]:

@@ -1,10 +1,12 @@
 """The first row of an execution of a pipeline with a definition: begun here, queued, or run again."""
 
 from datetime import datetime
+from functools import partial
 
-from ia_modules.errors import InvalidArgument
+from ia_modules.errors import ExecutionIdConflict, InvalidArgument
 from ia_modules.models import (
     ExecutionId,
+    ExecutionRecord,
     ExecutionStatus,
     Json,
     JsonText,
@@ -12,11 +14,14 @@ from ia_modules.models import (
     RegisteredVersion,
     new_id,
 )
-from ia_modules.payload import check_count, check_name, encode
+from ia_modules.payload import check_count, check_name, content_hash, encode
 from ia_modules.pipeline.code import LoadedPipeline
 from ia_modules.pipeline.document.definition import PipelineDefinition
 from ia_modules.pipeline.journal import Journal
 from ia_modules.transitions import NewExecution, Transition
+
+ALIAS_LIMIT = 200
+"""The longest id of an execution that a caller may give, in characters."""
 
 
 async def register_loaded(journal: Journal, pipeline: LoadedPipeline, *, new_version: bool) -> RegisteredVersion:
@@ -37,6 +42,42 @@ async def register_loaded(journal: Journal, pipeline: LoadedPipeline, *, new_ver
     )
 
 
+async def find_started(
+    journal: Journal,
+    alias: str | None,
+    version: RegisteredVersion | PipelineVersionRecord,
+    input_data: JsonText,
+) -> ExecutionRecord | None:
+    """The execution that a caller's id stands for; None: there is none.
+
+    It is one of the same pipeline, whatever its version, and of the same input.
+
+    Args:
+        alias: the caller's id; None: there is none.
+        input_data: prepared, as for :func:`record_start`.
+
+    Raises:
+        ExecutionIdConflict: it is the id of a row, or stands for another pipeline or another input.
+        PayloadError: it is empty, longer than 200 characters, or cannot be stored.
+    """
+    if alias is None:
+        return None
+    known = await journal.get_execution(check_name(alias, "execution id", most=ALIAS_LIMIT))
+    if known is None:
+        return None
+    conflict = partial(ExecutionIdConflict, alias, execution_id=known.execution_id)
+    other = "Give this one an id of its own."
+    if known.execution_id == alias:
+        raise conflict(found="is the id that an execution was given here", advice=other)
+    if known.pipeline_id != version.pipeline_id:
+        found = f"stands for an execution of another pipeline, {known.pipeline_name!r} ({known.execution_id})"
+        raise conflict(found=found, advice=other)
+    if content_hash(encode(known.input_data, "input")) != content_hash(input_data):
+        found = f"stands for an execution with another input ({known.execution_id})"
+        raise conflict(found=found, advice=f"Send the same input again. {other}")
+    return known
+
+
 async def record_start(
     journal: Journal,
     definition: PipelineDefinition,
@@ -45,6 +86,7 @@ async def record_start(
     *,
     queued: bool,
     trigger: str,
+    alias: str | None = None,
     metadata: Json = None,
     priority: int = 0,
     run_at: datetime | None = None,
@@ -57,6 +99,7 @@ async def record_start(
     Args:
         input_data: prepared by :func:`ia_modules.pipeline.inputs.prepare_input`.
         version: the registered version of ``definition``.
+        alias: the caller's own id of it, which no other execution has.
         priority: of what waits for a worker, the highest is taken first; may be negative.
         run_at: no worker takes it before this time; None: at once.
         rerun_of: the execution that this one repeats; must exist.
@@ -65,7 +108,7 @@ async def record_start(
 
     Raises:
         InvalidArgument: ``run_at`` has no time zone.
-        ConstraintViolated: the key stands for another execution.
+        ConstraintViolated: the alias or the key stands for another execution.
         PayloadError: metadata, trigger or key cannot be stored.
     """
     if run_at is not None and run_at.tzinfo is None:
@@ -73,6 +116,7 @@ async def record_start(
     execution_id = ExecutionId(new_id())
     new = NewExecution(
         pipeline_id=version.pipeline_id,
+        alias=alias,
         pipeline_name=definition.name,
         pipeline_version=version.version,
         status=ExecutionStatus.PENDING if queued else ExecutionStatus.RUNNING,

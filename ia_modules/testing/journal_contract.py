@@ -184,6 +184,76 @@ class JournalContract:
         with pytest.raises(ConstraintViolated):
             await journal.record(Transition(execution_id=ExecutionId(new_id()), writer=OWNER, new=new))
 
+    async def test_an_alias_names_its_execution_wherever_an_id_is_taken(
+        self, journal: OperatorJournal, pipeline_id: PipelineId
+    ) -> None:
+        execution_id, alias = await self._with_alias(journal, pipeline_id, "order 17/ü?%")
+        started, attempt = _start(execution_id, "ask")
+        await journal.record(replace(started, asks=(_question(attempt),)))
+        record = await journal.get_execution(alias)
+        assert record is not None
+        assert (record.execution_id, record.alias) == (execution_id, alias)
+        assert record == await journal.get_execution(execution_id)
+        assert [step.step_id for step in await journal.get_execution_steps(alias)] == ["ask"]
+        assert len(await journal.get_interactions(alias)) == 1
+        assert (await journal.changes(alias)).execution.execution_id == execution_id
+        assert await journal.take_over(alias, owner="heir") == Lease(execution_id, 2)
+        assert await journal.request_cancel(alias) is ExecutionStatus.RUNNING
+
+    async def test_an_alias_stands_for_one_execution(self, journals: list[OperatorJournal]) -> None:
+        registered = await journals[0].register_version(f"pipeline-{new_id()}", "A pipeline")
+        new = NewExecution(pipeline_id=registered.pipeline_id, alias="order-17")
+        ids = [ExecutionId(new_id()) for _ in range(6)]
+        outcomes = await asyncio.gather(
+            *(
+                journals[number % len(journals)].record(Transition(execution_id=id_, writer=OWNER, new=new))
+                for number, id_ in enumerate(ids)
+            ),
+            return_exceptions=True,
+        )
+        begun = [outcome.execution_id for outcome in outcomes if isinstance(outcome, Recorded)]
+        assert [type(each) for each in outcomes if not isinstance(each, Recorded)] == [ConstraintViolated] * 5
+        record = await journals[-1].get_execution("order-17")
+        assert record is not None
+        assert begun == [record.execution_id]
+
+    async def test_the_id_of_a_row_is_looked_for_before_an_alias(
+        self, journal: OperatorJournal, execution_id: ExecutionId, pipeline_id: PipelineId
+    ) -> None:
+        await self._with_alias(journal, pipeline_id, execution_id)
+        record = await journal.get_execution(execution_id)
+        assert record is not None
+        assert (record.execution_id, record.alias) == (execution_id, None)
+
+    async def test_waiting_ends_when_an_execution_comes_to_rest(
+        self, journals: list[OperatorJournal], pipeline_id: PipelineId
+    ) -> None:
+        execution_id, alias = await self._with_alias(journals[0], pipeline_id, "awaited")
+        waiting = asyncio.create_task(journals[-1].wait(alias))
+        done, _ = await asyncio.wait([waiting], timeout=0.05)
+        assert not done
+        await journals[0].record(_become(execution_id, ExecutionStatus.COMPLETED))
+        record = await waiting
+        assert (record.execution_id, record.status) == (execution_id, ExecutionStatus.COMPLETED)
+        assert await journals[0].wait(execution_id) == record
+        with pytest.raises(ExecutionNotFound, match="nobody"):
+            await journals[0].wait("nobody")
+
+    async def test_what_somebody_took_meanwhile_is_not_taken(
+        self, journal: OperatorJournal, execution_id: ExecutionId
+    ) -> None:
+        assert await journal.take_over(execution_id, owner="heir", epoch=1) == Lease(execution_id, 2)
+        with pytest.raises(LeaseLost, match="'heir'"):
+            await journal.take_over(execution_id, owner="late", epoch=1)
+
+    async def test_an_execution_whose_process_lives_as_far_as_anybody_knows_is_not_lost(
+        self, journal: OperatorJournal, execution_id: ExecutionId
+    ) -> None:
+        record = await journal.get_execution(execution_id)
+        assert record is not None
+        assert await journal.end_if_lost(record) is False
+        assert await journal.get_execution(execution_id) == record
+
     async def test_what_is_released_is_nobodys_until_it_is_claimed(
         self, journal: OperatorJournal, execution_id: ExecutionId
     ) -> None:
@@ -486,6 +556,15 @@ class JournalContract:
         before = await journal.get_execution(stalled.execution_id)
         assert not await journal.ownership.recover(stalled, Recovery(status=ExecutionStatus.PENDING))
         assert await journal.get_execution(stalled.execution_id) == before
+
+    async def _with_alias(
+        self, journal: OperatorJournal, pipeline_id: PipelineId, alias: str
+    ) -> tuple[ExecutionId, str]:
+        """A running execution that ``OWNER`` owns, with its alias."""
+        execution_id = ExecutionId(new_id())
+        new = NewExecution(pipeline_id=pipeline_id, alias=alias)
+        await journal.record(Transition(execution_id=execution_id, writer=OWNER, new=new))
+        return execution_id, alias
 
     async def _stalled(self, journal: OperatorJournal, pipeline_id: PipelineId) -> StalledExecution:
         """An execution of the queue that nobody runs, with an attempt that ran and one that waits for a person."""

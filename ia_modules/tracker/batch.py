@@ -297,6 +297,7 @@ def _for_each(sql: str, rows: Iterable[Mapping[str, Any]]) -> Script[list[dict[s
 
 def _new_execution_row(new: NewExecution, registered_name: str) -> dict[str, Any]:
     return {
+        "alias": new.alias,
         "pipeline_id": new.pipeline_id,
         "pipeline_name": new.pipeline_name or registered_name,
         "pipeline_version": new.pipeline_version,

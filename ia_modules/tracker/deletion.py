@@ -8,6 +8,7 @@ from ia_modules.errors import ConstraintViolated, ExecutionKept, ExecutionNotFou
 from ia_modules.live.wake_up import Live
 from ia_modules.models import ExecutionId, PipelineRecord
 from ia_modules.payload import is_storable_id
+from ia_modules.tracker.alias import row_id, rows_of
 from ia_modules.tracker.audit import audit_row
 
 _EXECUTIONS_AT_ONCE = 200
@@ -29,15 +30,16 @@ class Deletion:
         """
         query = self.database.query
 
-        def delete() -> Script[None]:
-            if not (yield Statement(query("delete_execution"), [{"execution_id": execution_id}])):
-                yield from _refuse(query, execution_id)
+        def delete() -> Script[ExecutionId]:
+            found = yield from row_id(query, execution_id)
+            if not (yield Statement(query("delete_execution"), [{"execution_id": found}])):
+                yield from _refuse(query, found)
                 raise ExecutionNotFound(execution_id)
-            yield audit_row(query, actor, "execution.delete", execution_id)
+            yield audit_row(query, actor, "execution.delete", found)
+            return found
 
         _check_id(execution_id)
-        await self.database.run(delete())
-        self.live.committed([ExecutionId(execution_id)])
+        self.live.committed([await self.database.run(delete())])
 
     async def check_execution(self, execution_id: str) -> None:
         """Raise what :meth:`delete_execution` would, and delete nothing."""
@@ -106,7 +108,7 @@ def _check_id(execution_id: str) -> None:
 
 
 def _refuse(query: Callable[[str], str], execution_id: str) -> Script[None]:
-    rows = yield Statement(query("read_deletable"), [{"execution_id": execution_id}])
+    rows = yield from rows_of(query, "read_deletable", {"execution_id": execution_id})
     if not rows:
         raise ExecutionNotFound(execution_id)
     [row] = rows

@@ -5,14 +5,15 @@ execution may have many attempts: what is read of them at once is bounded, by nu
 """
 
 from dataclasses import dataclass
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 import orjson
 
 from ia_modules.database.manager import DatabaseManager, Script, Statement
 from ia_modules.errors import ExecutionNotFound, StepExecutionNotFound
-from ia_modules.models import ExecutionRecord, InteractionRecord, Row, StepExecutionRecord
+from ia_modules.models import ExecutionId, ExecutionRecord, InteractionRecord, Row, StepExecutionRecord
 from ia_modules.payload import size_bytes
+from ia_modules.tracker.alias import row_id, rows_of
 
 INLINE_BYTES = 65_536
 """Payloads up to this size come with an execution and with its steps; larger ones are asked for alone."""
@@ -75,11 +76,12 @@ async def read_execution(
     """
 
     def read() -> Script[StoredExecution]:
-        params = {"execution_id": execution_id, "inline_bytes": INLINE_BYTES}
-        rows = yield Statement(database.query("get_execution_detail"), [params])
+        params: dict[str, str | int] = {"execution_id": execution_id, "inline_bytes": INLINE_BYTES}
+        rows = yield from rows_of(database.query, "get_execution_detail", params)
         if not rows:
             raise ExecutionNotFound(execution_id)
-        steps = yield from _read_steps(database, execution_id, _FIRST, step_limit)
+        params["execution_id"] = rows[0]["execution_id"]
+        steps = yield from _read_steps(database, rows[0]["execution_id"], _FIRST, step_limit)
         reruns = yield Statement(database.query("list_reruns"), [params | {"limit": rerun_limit}])
         questions = yield Statement(database.query("get_interactions"), [params])
         return StoredExecution(
@@ -100,23 +102,22 @@ async def read_steps(database: DatabaseManager, execution_id: str, *, cursor: st
     """
 
     def read() -> Script[StoredSteps]:
-        if not (yield Statement(database.query("get_execution_summary"), [{"execution_id": execution_id}])):
-            raise ExecutionNotFound(execution_id)
-        return (yield from _read_steps(database, execution_id, cursor or _FIRST, limit))
+        found = yield from row_id(database.query, execution_id)
+        return (yield from _read_steps(database, found, cursor or _FIRST, limit))
 
     return await database.read(read())
 
 
-async def read_payloads(database: DatabaseManager, execution_id: str) -> dict[str, orjson.Fragment]:
-    """The payloads of an execution, however large.
+async def read_payloads(database: DatabaseManager, execution_id: str) -> tuple[ExecutionId, dict[str, orjson.Fragment]]:
+    """The id of an execution, and its payloads, however large.
 
     Raises:
         ExecutionNotFound
     """
-    row = await database.fetch_one_async(database.query("get_execution_payloads"), {"execution_id": execution_id})
-    if row is None:
+    rows = await database.read(rows_of(database.query, "get_execution_payloads", {"execution_id": execution_id}))
+    if not rows:
         raise ExecutionNotFound(execution_id)
-    return _fragments(row)
+    return rows[0]["execution_id"], _fragments(rows[0])
 
 
 async def read_step(
@@ -125,11 +126,18 @@ async def read_step(
     """One attempt, all of it, however large.
 
     Raises:
+        ExecutionNotFound
         StepExecutionNotFound: also when it is one of another execution.
     """
-    row = await database.fetch_one_async(database.query("get_step"), {"step_execution_id": step_execution_id})
-    if row is None or row["execution_id"] != execution_id:
-        raise StepExecutionNotFound(step_execution_id)
+    query = database.query
+
+    def read() -> Script[dict[str, Any]]:
+        rows = yield Statement(query("get_step"), [{"step_execution_id": step_execution_id}])
+        if not rows or rows[0]["execution_id"] != (yield from row_id(query, execution_id)):
+            raise StepExecutionNotFound(step_execution_id)
+        return rows[0]
+
+    row = await database.read(read())
     return _stored(StepExecutionRecord, {_SIZES[name]: size_bytes(row[name]) for name in _SIZES} | row)
 
 

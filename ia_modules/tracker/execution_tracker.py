@@ -19,17 +19,20 @@ from ia_modules.errors import (
     DatabaseBusy,
     DatabaseClosed,
     DatabaseUnavailable,
+    ExecutionNotFound,
     InteractionNotFound,
 )
 from ia_modules.live.wake_up import Live
 from ia_modules.models import (
     Changes,
     ExecutionId,
+    ExecutionRecord,
     ExecutionStatus,
     Json,
     Lease,
     PipelineId,
     RegisteredVersion,
+    StalledExecution,
 )
 from ia_modules.payload import (
     PAYLOAD_LIMIT_BYTES,
@@ -42,9 +45,10 @@ from ia_modules.tracker.ownership import Ownership
 from ia_modules.tracker.recording import RecordedExecution
 from ia_modules.tracker.registration import Registration, register
 from ia_modules.tracker.writer import ExecutionWriter
-from ia_modules.transitions import Answer, RequestCancel, TakeOver, Transition
+from ia_modules.transitions import Answer, RequestCancel, TakeOver, Transition, recovery_of
 
 _CLOSE_SECONDS = 2.0  # for the last answers to arrive
+_LOOK_EVERY_SECONDS = 1.0  # only a wake-up that got lost needs it
 
 
 class ExecutionTracker(ExecutionWriter):
@@ -173,29 +177,54 @@ class ExecutionTracker(ExecutionWriter):
         )
         return await self._database.run(script)
 
-    async def take_over(self, execution_id: ExecutionId, *, owner: str | None = None, reopen: bool = False) -> Lease:
+    async def take_over(
+        self, execution_id: str, *, owner: str | None = None, reopen: bool = False, epoch: int | None = None
+    ) -> Lease:
         """Make this process (or ``owner``) the one that may write an unfinished execution; returns its lease.
 
         From here on, writes under an older lease raise ``LeaseLost``.
 
         Args:
             reopen: it runs from here on, also when it had failed or was cancelled.
+            epoch: take it only while this is its epoch; None: whatever that is.
 
         Raises:
             ExecutionNotFound
+            LeaseLost: somebody else has taken it since that epoch.
             AlreadyFinished: it has ended; with ``reopen``: it has completed.
         """
-        self._check_id(execution_id)
+        taken_id = await self._row_id(execution_id)
         writer = check_name(owner or self.owner, "owner")
         if writer == self.owner:
             await self._show_life()
-        change = TakeOver(reopen=reopen)
-        taken = await self._committer.record(Transition(execution_id=execution_id, writer=writer, ownership=change))
+        change, lease = TakeOver(reopen=reopen), None if epoch is None else Lease(taken_id, epoch)
+        transition = Transition(execution_id=taken_id, lease=lease, writer=writer, ownership=change)
+        taken = await self._committer.record(transition)
         if writer == self.owner:
             self.ownership.held.add(taken.lease)
         return taken.lease
 
-    async def request_cancel(self, execution_id: ExecutionId) -> ExecutionStatus:
+    async def end_if_lost(self, execution: ExecutionRecord) -> bool:
+        """End an execution that no worker runs, as ``ProcessLost``, where the process that ran it counts as gone.
+
+        What was to be cancelled becomes ``cancelled``.
+
+        Returns:
+            False: it lives as far as anybody knows, workers run it, or somebody else has written it since.
+        """
+        if (
+            execution.managed
+            or execution.status is not ExecutionStatus.RUNNING
+            or execution.owner in (None, self.owner)
+        ):
+            return False
+        liveness = await self.liveness(execution.owner)
+        if liveness is None or not liveness.is_gone:
+            return False
+        stalled = execution.narrow(StalledExecution)
+        return await self.ownership.recover(stalled, recovery_of(stalled, recovery_limit=0, died=True))
+
+    async def request_cancel(self, execution_id: str) -> ExecutionStatus:
         """Ask for an execution to be stopped, whoever runs it; what nobody runs is cancelled at once.
 
         Returns:
@@ -205,11 +234,11 @@ class ExecutionTracker(ExecutionWriter):
             ExecutionNotFound
             AlreadyFinished: it has ended; says how and when.
         """
-        self._check_id(execution_id)
+        cancelled_id = await self._row_id(execution_id)
         requested = await self._committer.record(
-            Transition(execution_id=execution_id, writer=self.owner, ownership=RequestCancel())
+            Transition(execution_id=cancelled_id, writer=self.owner, ownership=RequestCancel())
         )
-        self._cancellations.request(execution_id)
+        self._cancellations.request(cancelled_id)
         return requested.status
 
     async def cancellation(self, execution_id: ExecutionId) -> None:
@@ -232,6 +261,23 @@ class ExecutionTracker(ExecutionWriter):
         execution_id = ExecutionId(rows[0]["execution_id"])
         await self._committer.record(Transition(execution_id=execution_id, writer=actor, answer=answer))
         return execution_id
+
+    async def wait(self, execution_id: str) -> ExecutionRecord:
+        """Wait until an execution has ended or waits for a person, whoever runs it; as it stands then.
+
+        Raises:
+            ExecutionNotFound
+        """
+        awaited_id = await self._row_id(execution_id)
+        async with self._live.watching(awaited_id) as look:
+            while True:
+                look.clear()
+                summary = await self.get_execution_summary(awaited_id)
+                if summary is None:
+                    raise ExecutionNotFound(execution_id)
+                if summary.status.is_at_rest and (record := await self.get_execution(awaited_id)) is not None:
+                    return record
+                await set_within(_LOOK_EVERY_SECONDS, look)
 
     def execution(
         self,
@@ -269,11 +315,12 @@ class ExecutionTracker(ExecutionWriter):
             DatabaseUnavailable: the database cannot be reached at the beginning, or was closed in this process.
         """
         shown: Changes | None = None
-        async with self._live.watching(ExecutionId(execution_id)) as look:
+        followed_id = await self._row_id(execution_id)
+        async with self._live.watching(followed_id) as look:
             while True:
                 look.clear()
                 try:
-                    changes = await self.changes(execution_id, after)
+                    changes = await self.changes(followed_id, after)
                 except (DatabaseUnavailable, DatabaseBusy) as error:
                     if shown is None or isinstance(error, DatabaseClosed):
                         raise

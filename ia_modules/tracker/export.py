@@ -26,10 +26,11 @@ async def export_execution(database: DatabaseManager, execution_id: str) -> Asyn
     record = await reader.get_execution(execution_id)
     if record is None:
         raise ExecutionNotFound(execution_id)
+    execution_id, payloads = await read_payloads(database, record.execution_id)
     execution = record.to_dict() | {
         "queue_seconds": record.queue_seconds,
         "duration_seconds": record.duration_seconds,
-        **await read_payloads(database, execution_id),
+        **payloads,
     }
     yield b'{"execution":' + orjson.dumps(execution)
     yield b',"definition":' + await _definition(database, record)

@@ -8,7 +8,7 @@ from ia_modules.errors import ConstraintViolated, IdempotencyConflict
 from ia_modules.models import ExecutionId, Json, PipelineId, PipelineVersionRecord
 from ia_modules.payload import check_name, content_hash, encode
 from ia_modules.pipeline.inputs import prepare_input
-from ia_modules.pipeline.start import record_start
+from ia_modules.pipeline.start import find_started, record_start
 from ia_modules.pipeline.versions import definition_of
 from ia_modules.tracker.execution_tracker import ExecutionTracker
 
@@ -26,6 +26,7 @@ async def enqueue(
     input_data: Mapping[str, Any] | None,
     *,
     trigger: str,
+    alias: str | None = None,
     priority: int = 0,
     run_at: datetime | None = None,
     rerun_of: ExecutionId | None = None,
@@ -37,6 +38,7 @@ async def enqueue(
 
     Args:
         trigger: what it was started by, such as ``api``.
+        alias: the caller's own id of it; where it stands for an execution, that one is returned.
         priority: the highest is taken first; may be negative.
         run_at: no worker takes it before this time; None: at once.
         rerun_of: the execution that this one repeats; must exist.
@@ -46,6 +48,7 @@ async def enqueue(
     Raises:
         PipelineDefinitionError: the stored definition cannot be understood (any more).
         PipelineInputError: the input is not what the parameters ask for; nothing was recorded.
+        ExecutionIdConflict: the alias stands for another pipeline or input.
         IdempotencyConflict: the key stands for another request.
         PayloadError: input, metadata or key cannot be stored.
     """
@@ -56,6 +59,8 @@ async def enqueue(
         request_hash = request_hash or content_hash(encode([stored.version, prepared], "request"))
         if (known := await find_queued(tracker, stored.pipeline_id, idempotency_key, request_hash)) is not None:
             return known
+    if (started := await find_started(tracker, alias, stored, text)) is not None:
+        return Queued(started.execution_id, created=False)
     try:
         execution_id = await record_start(
             tracker,
@@ -63,6 +68,7 @@ async def enqueue(
             stored,
             text,
             queued=True,
+            alias=alias,
             trigger=trigger,
             metadata=metadata,
             priority=priority,
@@ -72,6 +78,8 @@ async def enqueue(
             request_hash=request_hash,
         )
     except ConstraintViolated:
+        if (started := await find_started(tracker, alias, stored, text)) is not None:
+            return Queued(started.execution_id, created=False)
         if idempotency_key is None or request_hash is None:
             raise
         known = await find_queued(tracker, stored.pipeline_id, idempotency_key, request_hash)

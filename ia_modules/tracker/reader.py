@@ -21,6 +21,7 @@ from ia_modules.models import (
 )
 from ia_modules.payload import check_count, is_storable_id
 from ia_modules.pipeline.journal import PAGE_LIMIT, page_of
+from ia_modules.tracker.alias import row_id, rows_of
 from ia_modules.tracker.lists import (
     COUNT_CAP,
     ExecutionFilters,
@@ -39,7 +40,10 @@ _EVERY_SIZE = 2**31 - 1
 
 
 class ExecutionReader:
-    """Reads executions; needs no process of its own, and any number may read beside those who write."""
+    """Reads executions; needs no process of its own, and any number may read beside those who write.
+
+    An ``execution_id`` may be the execution's own or its caller's (``alias``); its own is looked for first.
+    """
 
     def __init__(self, database: DatabaseManager) -> None:
         self._database = database
@@ -162,11 +166,16 @@ class ExecutionReader:
         query = self._database.query
 
         def read() -> Script[Changes]:
-            rows = yield Statement(query("get_execution_summary"), [{"execution_id": execution_id}])
+            rows = yield from rows_of(query, "get_execution_summary", {"execution_id": execution_id})
             if not rows:
                 raise ExecutionNotFound(execution_id)
             execution = ExecutionSummary.from_row(rows[0])
-            window = {"execution_id": execution_id, "after": after, "upto": execution.sequence, "limit": limit + 1}
+            window = {
+                "execution_id": execution.execution_id,
+                "after": after,
+                "upto": execution.sequence,
+                "limit": limit + 1,
+            }
             found: list[list[dict[str, Any]]] = []
             for name in ("changed_steps", "changed_interactions", "changed_logs"):
                 rows = yield Statement(query(name), [window])
@@ -187,4 +196,12 @@ class ExecutionReader:
         ids = [value for key, value in params.items() if key.endswith("_id") and value is not None]
         if not all(map(is_storable_id, ids)):
             return []
+        if "execution_id" in params:
+            return await self._database.read(rows_of(self._database.query, name, params))
         return await self._database.fetch_all_async(self._database.query(name), params)
+
+    async def _row_id(self, id_or_alias: str) -> ExecutionId:
+        """The id of the execution that a text names. Raises ExecutionNotFound."""
+        if not is_storable_id(id_or_alias):
+            raise ExecutionNotFound(id_or_alias)
+        return await self._database.read(row_id(self._database.query, id_or_alias))

@@ -92,4 +92,4 @@ async def test_migration_creates_all_tables(empty_database_url: str) -> None:
     async with DatabaseManager(empty_database_url) as database:
         for table in TABLES:
             counted = await database.fetch_one_async(f"SELECT COUNT(*) AS n FROM {table}")
-            assert counted == {"n": 1 if table == "ia_migrations" else 0}
+            assert counted == {"n": 2 if table == "ia_migrations" else 0}

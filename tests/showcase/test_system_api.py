@@ -32,7 +32,7 @@ async def test_the_machine_room_shows_database_and_server(
     assert {"pipelines", "pipeline_executions", "step_executions", "workers", "ia_migrations"} <= tables.keys()
     assert all(table["bytes"] > 0 for table in tables.values())
     assert all(table["rows"] is not None for table in tables.values())
-    assert [(one["version"], one["state"]) for one in shown["migrations"]] == [(1, "applied")]
+    assert [(one["version"], one["state"]) for one in shown["migrations"]] == [(1, "applied"), (2, "applied")]
 
 
 async def test_rows_are_estimated_for_every_table(api: httpx.AsyncClient, database: DatabaseManager) -> None:

@@ -3,9 +3,9 @@
 
 -- name: list_executions
 -- An error's message is shortened: a list shows its first line.
-SELECT execution_id, pipeline_id, pipeline_name, pipeline_version, status, managed, trigger, priority, run_at, owner,
-       epoch, recoveries, sequence, cancel_requested, rerun_of, total_steps, completed_steps, failed_steps, error_type,
-       substr(error_message, 1, 500) AS error_message, created_at, started_at, completed_at
+SELECT execution_id, alias, pipeline_id, pipeline_name, pipeline_version, status, managed, trigger, priority, run_at,
+       owner, epoch, recoveries, sequence, cancel_requested, rerun_of, total_steps, completed_steps, failed_steps,
+       error_type, substr(error_message, 1, 500) AS error_message, created_at, started_at, completed_at
   FROM pipeline_executions
  WHERE {conditions}
  ORDER BY execution_id DESC

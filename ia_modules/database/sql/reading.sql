@@ -1,18 +1,24 @@
 -- What is asked about one execution, and about pipelines. Lists stand in lists.sql.
 
 -- name: get_execution
-SELECT execution_id, pipeline_id, pipeline_name, pipeline_version, status, managed, trigger, priority, run_at, owner,
-       epoch, recoveries, sequence, cancel_requested, rerun_of, total_steps, completed_steps, failed_steps, error_type,
-       error_message, created_at, started_at, completed_at, input_data, output_data, metadata
+SELECT execution_id, alias, pipeline_id, pipeline_name, pipeline_version, status, managed, trigger, priority, run_at,
+       owner, epoch, recoveries, sequence, cancel_requested, rerun_of, total_steps, completed_steps, failed_steps,
+       error_type, error_message, created_at, started_at, completed_at, input_data, output_data, metadata
   FROM pipeline_executions
  WHERE execution_id = :execution_id;
 
 -- name: get_execution_summary
-SELECT execution_id, pipeline_id, pipeline_name, pipeline_version, status, managed, trigger, priority, run_at, owner,
-       epoch, recoveries, sequence, cancel_requested, rerun_of, total_steps, completed_steps, failed_steps, error_type,
-       error_message, created_at, started_at, completed_at
+SELECT execution_id, alias, pipeline_id, pipeline_name, pipeline_version, status, managed, trigger, priority, run_at,
+       owner, epoch, recoveries, sequence, cancel_requested, rerun_of, total_steps, completed_steps, failed_steps,
+       error_type, error_message, created_at, started_at, completed_at
   FROM pipeline_executions
  WHERE execution_id = :execution_id;
+
+-- name: find_execution
+SELECT execution_id FROM pipeline_executions WHERE execution_id = :execution_id;
+
+-- name: find_alias
+SELECT execution_id FROM pipeline_executions WHERE alias = :alias;
 
 -- name: find_request
 SELECT execution_id, request_hash

@@ -49,11 +49,11 @@ SELECT interactions.interaction_id, interactions.execution_id, interactions.step
 -- name: insert_execution
 -- No row returned = it exists; its state must be read and the transition decided again.
 INSERT INTO pipeline_executions (
-    execution_id, pipeline_id, pipeline_name, pipeline_version, status, managed, trigger, priority, run_at, rerun_of,
+    execution_id, alias, pipeline_id, pipeline_name, pipeline_version, status, managed, trigger, priority, run_at, rerun_of,
     idempotency_key, request_hash, owner, epoch, recoveries, sequence, cancel_requested, total_steps, completed_steps,
     failed_steps, input_data, metadata, output_data, error_type, error_message, created_at, started_at, completed_at)
 VALUES (
-    :execution_id, :pipeline_id, :pipeline_name, :pipeline_version, :status, :managed, :trigger, :priority, :run_at,
+    :execution_id, :alias, :pipeline_id, :pipeline_name, :pipeline_version, :status, :managed, :trigger, :priority, :run_at,
     :rerun_of, :idempotency_key, :request_hash, :owner, :epoch, :recoveries, :sequence, :cancel_requested,
     :total_steps, :completed_steps, :failed_steps,
     :input_data, :metadata, :output_data, :error_type, :error_message, ia_now(),

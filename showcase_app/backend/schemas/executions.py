@@ -85,6 +85,7 @@ class ExecutionOut(Out):
     """An execution without its payloads."""
 
     execution_id: str = Field(examples=["0199c3f2-7b1e-7c41-9d0e-3f5a6b7c8d9e"])
+    alias: str | None = Field(description="The caller's own id of it; null: it has none.", examples=["order-17"])
     pipeline_id: str
     pipeline_name: str = Field(examples=["Code review"])
     pipeline_version: int | None

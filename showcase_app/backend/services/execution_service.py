@@ -57,7 +57,8 @@ class ExecutionService:
 
     async def payloads(self, execution_id: str) -> bytes:
         """Its payloads as JSON, however large. Raises ExecutionNotFound."""
-        return orjson.dumps({"execution_id": execution_id} | await read_payloads(self._database, execution_id))
+        row_id, payloads = await read_payloads(self._database, execution_id)
+        return orjson.dumps({"execution_id": row_id} | payloads)
 
     async def steps(self, execution_id: str, *, cursor: str | None, limit: int) -> bytes:
         """A :class:`StepPageOut` as JSON. Raises ExecutionNotFound."""

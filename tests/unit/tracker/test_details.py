@@ -21,7 +21,8 @@ async def test_a_large_payload_is_left_out_named_and_there_when_it_is_read_alone
     assert ([step.omitted for step in rest.items], rest.more) == ([["input_data"]], False)
     whole = await read_step(database, execution_id, second)
     assert (orjson.loads(orjson.dumps(whole.payloads))["input_data"], whole.omitted) == (large, [])
-    assert orjson.loads(orjson.dumps(await read_payloads(database, execution_id)))["input_data"] == large
+    row_id, payloads = await read_payloads(database, execution_id)
+    assert (row_id, orjson.loads(orjson.dumps(payloads))["input_data"]) == (execution_id, large)
 
 
 async def test_what_is_not_there_is_not_found(database: DatabaseManager) -> None:

@@ -732,6 +732,12 @@ export interface components {
              * @example 0199c3f2-7b1e-7c41-9d0e-3f5a6b7c8d9e
              */
             execution_id: string;
+            /**
+             * Alias
+             * @description The caller's own id of it; null: it has none.
+             * @example order-17
+             */
+            alias: string | null;
             /** Pipeline Id */
             pipeline_id: string;
             /**
@@ -903,6 +909,12 @@ export interface components {
              * @example 0199c3f2-7b1e-7c41-9d0e-3f5a6b7c8d9e
              */
             execution_id: string;
+            /**
+             * Alias
+             * @description The caller's own id of it; null: it has none.
+             * @example order-17
+             */
+            alias: string | null;
             /** Pipeline Id */
             pipeline_id: string;
             /**
@@ -1056,6 +1068,12 @@ export interface components {
              * @example 0199c3f2-7b1e-7c41-9d0e-3f5a6b7c8d9e
              */
             execution_id: string;
+            /**
+             * Alias
+             * @description The caller's own id of it; null: it has none.
+             * @example order-17
+             */
+            alias: string | null;
             /** Pipeline Id */
             pipeline_id: string;
             /**

@@ -11,6 +11,7 @@ export function at(milliseconds: number): string {
 export function createExecutionRow(row: Partial<ExecutionOut> = {}): ExecutionOut {
   return {
     execution_id: "execution",
+    alias: null,
     pipeline_id: "pipeline",
     pipeline_name: "Pipeline",
     pipeline_version: 1,

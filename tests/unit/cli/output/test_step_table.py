@@ -34,6 +34,7 @@ def execution(status: str = "running") -> ExecutionSummary:
         recoveries=0,
         sequence=1,
         cancel_requested=False,
+        alias=None,
         rerun_of=None,
         total_steps=0,
         completed_steps=0,
