@@ -132,7 +132,7 @@ async def call_functions(
             answer = await executor.execute(
                 step_id,
                 pipeline.functions[call],
-                dict(after.state),
+                after.state.to_dict(),
                 dict(call.parameters),
                 timeout_seconds=call.timeout_seconds,
             )

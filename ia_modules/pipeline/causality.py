@@ -6,15 +6,19 @@ from collections.abc import Callable, Container, Iterable, Iterator
 from ia_modules.pipeline.tokens import GraphState, StepRunKey
 
 
-def causal_ancestors(state: GraphState, parents: Iterable[StepRunKey]) -> list[StepRunKey]:
+def causal_ancestors(
+    state: GraphState, parents: Iterable[StepRunKey], *, beyond: Container[StepRunKey] = ()
+) -> list[StepRunKey]:
     """The ancestors of a step run with these parents, the parents included, in causal order.
 
     An earlier iteration comes before a later one. Where branches join, the branches come in the order of their paths in
     the file. The ancestors of a single parent keep the order in which that parent saw them.
-    """
-    roots = list(parents)
-    ancestors = set(_reached(roots, lambda key: state.runs[key].parents))
 
+    Args:
+        beyond: step runs that are left out, with all their ancestors.
+    """
+    roots = [parent for parent in parents if parent not in beyond]
+    ancestors = set(_reached(roots, lambda key: (each for each in state.runs[key].parents if each not in beyond)))
     return list(_postorder(roots, lambda key: _directly_before(state, key, ancestors)))
 
 
@@ -41,11 +45,9 @@ def causal_order(state: GraphState) -> list[StepRunKey]:
 
 
 def _directly_before(state: GraphState, key: StepRunKey, among: Container[StepRunKey]) -> Iterator[StepRunKey]:
-    """The parents, and the previous iteration where ``among`` has it."""
-    yield from state.runs[key].parents
-    previous = StepRunKey(key.step_id, key.iteration - 1)
-    if previous in among:
-        yield previous
+    """The parents and the previous iteration, where ``among`` has them."""
+    before = (*state.runs[key].parents, StepRunKey(key.step_id, key.iteration - 1))
+    return (each for each in before if each in among)
 
 
 def _reached(

@@ -45,7 +45,7 @@ from ia_modules.pipeline.recorded import (
     routes_json,
     state_of,
 )
-from ia_modules.pipeline.results import output_of, scope_before, stored_output
+from ia_modules.pipeline.results import Scopes, output_of, stored_output
 from ia_modules.pipeline.routing import route
 from ia_modules.pipeline.services import ServiceRegistry
 from ia_modules.pipeline.tokens import Start, StepRun, StepRunKey, loop_limit, ready, verdict
@@ -138,7 +138,7 @@ class Coordinator:
         self._runs = list(runs)
         self._state = state_of(pipeline.graph, self._runs)
         self._results = {run.run.key: result for run in self._runs if (result := run.result) is not None}
-        self._scopes_after: dict[StepRunKey, Scope] = {}
+        self._scopes = Scopes(self._state, input_data, self._results)
         self._attempts = {run.run.key: _Attempts(run.attempts, run.failures) for run in self._runs}
         self._loop_began: dict[str, float] = {}
         self._tasks: set[asyncio.Task[_Due | _Ended]] = set()
@@ -239,7 +239,7 @@ class Coordinator:
         status = StepStatus.COMPLETED if outcome.succeeded else StepStatus.FAILED
         scope = ended.scope.after(key.step_id, outcome.result, succeeded=outcome.succeeded)
         routes = outcome.routes or route(self._pipeline.graph, key.step_id, scope, outcome.verdicts.__getitem__)
-        self._results[key], self._scopes_after[key] = outcome.result, scope
+        self._results[key] = outcome.result
         self._state.record(replace(self._state.runs[key], status=status, routes=routes))
         stored_routes = encode(routes_json(routes), "routes")
         return replace(update, status=status, output_data=outcome.stored, routes=stored_routes, failure=failure)
@@ -319,7 +319,7 @@ class Coordinator:
             return
         if question.status != "answered":
             batch.expires.append(question.interaction_id)
-        scope = self._scope_before(run.run.parents)
+        scope = self._scopes.before(run.run.parents)
 
         async def go_on() -> _Due | _Ended:
             is_routed = outcome.result is None or outcome.routes is not None
@@ -349,7 +349,7 @@ class Coordinator:
         run, definition = self._state.runs[key], self._pipeline.step(key.step_id)
         attempts = self._attempts.setdefault(key, _Attempts())
         attempts.made += 1
-        scope = self._scope_before(run.parents)
+        scope = self._scopes.before(run.parents)
         work = prepare(self._pipeline, definition, scope, failures=attempts.failures, refused=refused)
         left_out = (f"Input left out: {problem}" for problem in work.input.left_out)
         batch.logs += [LogLine(log_id=new_id(), message=message) for message in left_out]
@@ -377,9 +377,6 @@ class Coordinator:
             return _Due(key, start, work)
 
         batch.launches.append(lambda: self._tasks.add(asyncio.create_task(wait(), name=f"delay:{key.step_id}")))
-
-    def _scope_before(self, parents: Sequence[StepRunKey]) -> Scope:
-        return scope_before(self._state, parents, self._input_data, self._results, self._scopes_after)
 
     def _launch(self, key: StepRunKey, start: StepStart, work: Work) -> None:
         notes = Notes(start.step_execution_id, self._write_notes)

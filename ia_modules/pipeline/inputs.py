@@ -69,7 +69,7 @@ def step_input(step: StepDefinition, scope: Scope) -> StepInput:
         StepInputError: a required input does not resolve, or a value violates a schema.
     """
     if not step.inputs:
-        state = dict(scope.state)
+        state = scope.state.to_dict()
         _check_input(step, state)
         return StepInput(state, is_state=True)
     resolved = {each.name: each.source.resolve(scope) for each in step.inputs}

@@ -80,6 +80,7 @@ class MemoryJournal:
         self._current: dict[PipelineId, int] = {}
         self._executions: dict[ExecutionId, ExecutionRecord] = {}
         self._steps: dict[ExecutionId, dict[StepExecutionId, StepExecutionRecord]] = {}
+        self._latest: dict[tuple[ExecutionId, str], StepExecutionId] = {}
         self._logs: dict[ExecutionId, dict[str, LogRecord]] = {}
         self._home: dict[StepExecutionId, ExecutionId] = {}
         self._requests: set[tuple[PipelineId, str]] = set()
@@ -127,9 +128,9 @@ class MemoryJournal:
                 execution=None if before is None else before.narrow(ExecutionState),
                 steps={step.step_execution_id: step.narrow(StepState) for step in self._touched(transition)},
                 latest={
-                    start.step_id: max(attempts, key=lambda step: (step.iteration, step.attempt)).narrow(StepState)
+                    start.step_id: steps[newest].narrow(StepState)
                     for start in transition.starts
-                    if (attempts := [step for step in steps.values() if step.step_id == start.step_id])
+                    if (newest := self._latest.get((execution_id, start.step_id))) is not None
                 },
                 interactions={
                     each.interaction_id: each.narrow(InteractionState) for each in self._questions_of(execution_id)
@@ -326,8 +327,11 @@ class MemoryJournal:
         )
         steps = self._steps[state.execution_id]
         for start in decision.started:
-            steps[start.step_execution_id] = _started(start, state, now)
+            started = steps[start.step_execution_id] = _started(start, state, now)
             self._home[start.step_execution_id] = state.execution_id
+            newest = steps[self._latest.setdefault((state.execution_id, start.step_id), start.step_execution_id)]
+            if (newest.iteration, newest.attempt) < (started.iteration, started.attempt):
+                self._latest[state.execution_id, start.step_id] = start.step_execution_id
         for update in decision.updated:
             steps[update.step_execution_id] = _updated(steps[update.step_execution_id], update, state.sequence, now)
         for ask in transition.asks:

@@ -167,7 +167,7 @@ def input_of(
         return cast("dict[str, Any]", record.input_data or {})
     runs = recorded_runs(records)
     results = {recorded.run.key: result for recorded in runs if (result := recorded.result) is not None}
-    return dict(scope_before(state_of(graph, runs), _parents(refs), input_data, results).state)
+    return scope_before(state_of(graph, runs), _parents(refs), input_data, results).state.to_dict()
 
 
 def _recorded_run(key: StepRunKey, made: list[StepExecutionRecord], *, reopened: bool) -> RecordedRun:

@@ -1,7 +1,7 @@
 """Results of steps, and the output of an execution."""
 
 from collections.abc import Mapping, Sequence
-from types import MappingProxyType
+from dataclasses import dataclass
 from typing import Any, cast
 
 from ia_modules.errors import PayloadError, PipelineOutputError, Problem
@@ -10,6 +10,7 @@ from ia_modules.payload import clean_text, encode
 from ia_modules.pipeline.causality import causal_ancestors, causal_order
 from ia_modules.pipeline.document.definition import PipelineDefinition
 from ia_modules.pipeline.document.json_schema import problems_of
+from ia_modules.pipeline.document.layers import Layers
 from ia_modules.pipeline.document.scope import Scope
 from ia_modules.pipeline.tokens import GraphState, StepRunKey
 
@@ -28,21 +29,63 @@ def step_error_result(error: BaseException) -> dict[str, Any]:
 
 
 def scope_before(
-    state: GraphState,
-    parents: Sequence[StepRunKey],
-    input_data: Mapping[str, Any],
-    results: Results,
-    scopes: Mapping[StepRunKey, Scope] = MappingProxyType({}),
+    state: GraphState, parents: Sequence[StepRunKey], input_data: Mapping[str, Any], results: Results
 ) -> Scope:
-    """The scope of a step run with these parents: the input, and the results of its causal ancestors.
-
-    Args:
-        scopes: the scopes after step runs that the caller still has (:meth:`Scope.after`). With the one of its only
-            parent the scope is not built anew, which is slow in long loops.
-    """
-    if len(parents) == 1 and parents[0] in scopes:
-        return scopes[parents[0]].before_next()
+    """The scope of a step run with these parents: the input, and the results of its causal ancestors."""
     return Scope.of(input_data, ((key.step_id, results[key]) for key in causal_ancestors(state, parents)))
+
+
+@dataclass(frozen=True, slots=True)
+class _Lineage:
+    """What a step run leaves behind: the scope of what follows from it alone, and whose results that has."""
+
+    scope: Scope
+    ancestors: Layers[StepRunKey, None]
+
+    def with_results(self, keys: Sequence[StepRunKey], results: Results) -> "_Lineage":
+        scope = self.scope.with_results((key.step_id, results[key]) for key in keys)
+        return _Lineage(scope, self.ancestors.with_top(dict.fromkeys(keys)))
+
+
+class Scopes:
+    """The scopes of all step runs of an execution, each laid over that of its first parent.
+
+    They are those of :func:`scope_before`, and together take memory with the number of results, not with its square.
+    """
+
+    def __init__(self, state: GraphState, input_data: Mapping[str, Any], results: Results) -> None:
+        """``state`` and ``results`` may grow; a run's result is there before it is a parent."""
+        self._state, self._results = state, results
+        self._first = _Lineage(Scope.of(input_data), Layers({}))
+        self._after: dict[StepRunKey, _Lineage] = {}
+
+    def before(self, parents: Sequence[StepRunKey]) -> Scope:
+        """The scope of a step run with these parents."""
+        return self._before(parents).scope
+
+    def _before(self, parents: Sequence[StepRunKey]) -> _Lineage:
+        if not parents:
+            return self._first
+        known, others = self._after_run(parents[0]), parents[1:]
+        if not others:
+            return known
+        added = causal_ancestors(self._state, others, beyond=known.ancestors)
+        if any(key._replace(iteration=key.iteration + 1) in known.ancestors for key in added):
+            # an earlier iteration that only the others bring lies below what the first parent knows
+            known, added = self._first, causal_ancestors(self._state, parents)
+        return known.with_results(added, self._results)
+
+    def _after_run(self, key: StepRunKey) -> _Lineage:
+        unknown: list[StepRunKey] = []  # not recursive: a chain may be longer than Python's stack
+        while key not in self._after:
+            unknown.append(key)
+            parents = self._state.runs[key].parents
+            if not parents:
+                break
+            key = parents[0]
+        for each in reversed(unknown):
+            self._after[each] = self._before(self._state.runs[each].parents).with_results([each], self._results)
+        return self._after[unknown[0] if unknown else key]
 
 
 def output_of(state: GraphState, input_data: Mapping[str, Any], results: Results) -> dict[str, Any]:
@@ -59,7 +102,7 @@ def output_of(state: GraphState, input_data: Mapping[str, Any], results: Results
     if definition.outputs:
         output = {name: template.resolve_or_null(scope) for name, template in definition.outputs.items()}
     else:
-        output = {**scope.state, **scope.steps}
+        output = scope.state.to_dict() | scope.steps.to_dict()
     _check(definition, output)
     return output
 

@@ -1,9 +1,10 @@
 """The values that placeholders and conditions can read: the input, and results of earlier steps."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal, Self, cast
 
+from ia_modules.pipeline.document.layers import Layers
 from ia_modules.pipeline.document.wording import kind_of
 
 Root = Literal["parameters", "pipeline_input", "steps", "result", "state"]
@@ -26,7 +27,7 @@ class Unresolved:
 
 @dataclass(frozen=True, slots=True)
 class Scope:
-    """The values available at one point of one execution. Never changed once made.
+    """The values available at one point of one execution. Never changed once made; shares memory with those before it.
 
     Attributes:
         input: of the execution, with the defaults of its parameters.
@@ -37,29 +38,28 @@ class Scope:
     """
 
     input: Mapping[str, Any]
-    state: Mapping[str, Any]
-    steps: Mapping[str, Mapping[str, Any]]
+    state: Layers[str, Any]
+    steps: Layers[str, Mapping[str, Any]]
     result: Mapping[str, Any] | None = None
     succeeded: bool = True
 
     @classmethod
     def of(cls, input_data: Mapping[str, Any], results: Iterable[tuple[str, Mapping[str, Any]]] = ()) -> Self:
         """The scope after these results, as (step id, result) in causal order."""
-        state = dict(input_data)
+        return cls(input_data, Layers(input_data), Layers({})).with_results(results)
+
+    def with_results(self, results: Iterable[tuple[str, Mapping[str, Any]]]) -> Self:
+        """This scope with these results laid over it, as (step id, result) in causal order."""
+        state: dict[str, Any] = {}
         steps: dict[str, Mapping[str, Any]] = {}
         for step_id, result in results:
             state.update(result)
             steps[step_id] = result
-        return cls(input_data, state, steps)
+        return type(self)(self.input, self.state.with_top(state), self.steps.with_top(steps))
 
     def after(self, step_id: str, result: Mapping[str, Any], *, succeeded: bool = True) -> Self:
         """The scope of the conditions after a step, with its result."""
-        state, steps = {**self.state, **result}, {**self.steps, step_id: result}
-        return type(self)(self.input, state, steps, result, succeeded)
-
-    def before_next(self) -> Self:
-        """The scope of the next step, when this step is its only parent."""
-        return type(self)(self.input, self.state, self.steps)
+        return replace(self.with_results([(step_id, result)]), result=result, succeeded=succeeded)
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,8 +12,7 @@ from typing import Any
 from ia_modules.models import StepStatus
 from ia_modules.pipeline.document.conditions import FunctionCall, Verdict
 from ia_modules.pipeline.document.graph import Graph
-from ia_modules.pipeline.document.scope import Scope
-from ia_modules.pipeline.results import output_of, scope_before
+from ia_modules.pipeline.results import Scopes, output_of, scope_before
 from ia_modules.pipeline.routing import route
 from ia_modules.pipeline.tokens import GraphState, Start, StepRun, StepRunKey, ready
 
@@ -28,11 +27,11 @@ class Simulation:
     seed: int = 0
     state: GraphState = field(init=False)
     results: dict[StepRunKey, dict[str, Any]] = field(default_factory=dict)
-    behind: dict[StepRunKey, Scope] = field(default_factory=dict)
+    scopes: Scopes = field(init=False)
     started: list[Start] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        self.state = GraphState(self.graph)
+        self._remember([])
 
     def start(self, start: Start) -> None:
         self.started.append(start)
@@ -46,14 +45,16 @@ class Simulation:
             self.finish(run)
 
     def finish(self, run: StepRun) -> None:
-        scope = scope_before(self.state, run.parents, self.input_data, self.results, self.behind)
-        assert scope == scope_before(self.state, run.parents, self.input_data, self.results), "a kept scope is the same"
+        scope = self.scopes.before(run.parents)
+        plain = scope_before(self.state, run.parents, self.input_data, self.results)
+        assert scope == plain, "the scope laid over that of the first parent is the one computed from the records"
+        assert (list(scope.state), list(scope.steps)) == (list(plain.state), list(plain.steps))
         fails = self._draw(run.key, "fails") % 7 == 0
         result = {"coin": self._draw(run.key, "coin") % 3, "iteration": run.key.iteration, "by": run.key.step_id}
         result[run.key.step_id] = _digest(json.dumps([dict(scope.state), dict(scope.steps)], sort_keys=True))
         self.results[run.key] = result
-        self.behind[run.key] = scope.after(run.key.step_id, result, succeeded=not fails)
-        routes = route(self.graph, run.key.step_id, self.behind[run.key], _no_function)
+        after = scope.after(run.key.step_id, result, succeeded=not fails)
+        routes = route(self.graph, run.key.step_id, after, _no_function)
         status = StepStatus.FAILED if fails else StepStatus.COMPLETED
         self.state.record(replace(run, status=status, routes=routes))
 
@@ -63,7 +64,7 @@ class Simulation:
             replace(run, status=StepStatus.LOST) if run.status is StepStatus.RUNNING else run
             for run in self.state.runs.values()
         ]
-        self.state, self.behind = GraphState(self.graph, runs), {}
+        self._remember(runs)
         for run in self.state.active():
             if run.status is StepStatus.LOST:
                 self.state.record(replace(run, status=StepStatus.RUNNING))
@@ -90,6 +91,10 @@ class Simulation:
     def outcome(self) -> tuple[dict[StepRunKey, StepRun], dict[StepRunKey, dict[str, Any]], dict[str, Any]]:
         """All that must not depend on timing: the step runs with parents and routes, their results, and the output."""
         return self.state.runs, self.results, output_of(self.state, self.input_data, self.results)
+
+    def _remember(self, runs: list[StepRun]) -> None:
+        self.state = GraphState(self.graph, runs)
+        self.scopes = Scopes(self.state, self.input_data, self.results)
 
     def _draw(self, key: StepRunKey, what: str) -> int:
         return int(_digest(f"{self.seed}/{what}/{key}"), 16)

@@ -50,7 +50,7 @@ def test_what_leads_nowhere_says_why(reference: Reference, why: str) -> None:
 def test_after_a_step_its_result_is_known_and_before_the_next_one_it_is_part_of_the_state() -> None:
     after = SCOPE.after("c", {"n": 4}, succeeded=False)
     assert (after.result, after.succeeded, after.state["n"]) == ({"n": 4}, False, 4)
-    following = after.before_next()
+    following = SCOPE.with_results([("c", {"n": 4})])
     assert (following.result, following.succeeded, following.state["n"], following.steps["c"]) == (
         None,
         True,
@@ -66,6 +66,6 @@ def test_a_scope_built_step_by_step_is_the_scope_built_at_once(
 ) -> None:
     scope = Scope.of(input_data)
     for step_id, result in results:
-        scope = scope.after(step_id, result).before_next()
+        scope = scope.with_results([(step_id, result)])
     assert scope == Scope.of(input_data, results)
     assert scope.input == input_data

@@ -1,0 +1,88 @@
+# pyright: reportUnusedExpression=false
+"""What an execution takes grows with its step runs, not with their square: in memory, and in the database."""
+
+import gc
+import tracemalloc
+from itertools import pairwise
+from typing import Any
+
+import pytest
+
+from ia_modules.database.manager import DatabaseManager
+from ia_modules.pipeline.authoring import Flow, when
+from ia_modules.pipeline.services import ServiceRegistry
+from ia_modules.tracker.execution_tracker import ExecutionTracker
+
+FEW, MANY, MORE_BY_STEP = 100, 500, 1.3
+
+STORED = {
+    "sqlite": "SELECT page_count * page_size AS bytes FROM pragma_page_count, pragma_page_size",
+    "postgresql": "SELECT sum(pg_column_size(row.*)) AS bytes FROM step_executions row",
+}
+
+
+def flow_of(shape: str, count: int) -> Flow:
+    """About so many step runs, each with a result key of its own."""
+    flow, runs = Flow(f"{shape} of {count}", loop_config={"max_iterations": count}), iter(range(2 * count))
+
+    async def work(data: dict[str, Any]) -> dict[str, Any]:
+        del data
+        number = next(runs)
+        return {f"key{number}": number, "number": number}
+
+    match shape:
+        case "loop":
+            begin, again = flow.add(work, id="begin"), flow.add(work, id="again")
+            begin >> again >> when("result.number", "<", count - 2) >> begin
+        case "fan":
+            first, last = flow.add(work, id="first"), flow.add(work, id="last")
+            first >> [flow.add(work, id=f"step{number}", inputs={"x": 1}) for number in range(count)] >> last
+        case "branches that join again and again":
+            joins = [flow.add(work, id=f"join{number}") for number in range(count // 3)]
+            for number, (join, following) in enumerate(pairwise(joins)):
+                join >> [flow.add(work, id=f"{side}{number}") for side in ("left", "right")] >> following
+        case _:
+            inputs = {"inputs": {"seen": "{steps.step0.output.number} | 0"}} if shape == "chain with inputs" else {}
+            steps = [flow.add(work, id=f"step{number}", **(inputs if number else {})) for number in range(count)]
+            for step, following in pairwise(steps):
+                step >> following
+    return flow
+
+
+async def memory_by_step(flow: Flow, services: ServiceRegistry | None = None) -> float:
+    """The most bytes that a run took, by step run."""
+    flow.load()
+    gc.collect()
+    tracemalloc.start()
+    try:
+        result = await flow.run({}, services)
+        return tracemalloc.get_traced_memory()[1] / len(result["steps"])
+    finally:
+        tracemalloc.stop()
+
+
+@pytest.mark.parametrize("shape", ["chain", "chain with inputs", "fan", "loop", "branches that join again and again"])
+async def test_memory_grows_with_the_steps_and_not_with_their_square(shape: str) -> None:
+    await flow_of(shape, 10).run({})  # what the first run imports is of no interest
+    few, many = await memory_by_step(flow_of(shape, FEW)), await memory_by_step(flow_of(shape, MANY))
+    assert many < MORE_BY_STEP * few, f"{few:.0f} bytes a step of {FEW}, {many:.0f} a step of {MANY}"
+
+
+async def test_what_is_stored_grows_with_the_steps_and_not_with_their_square(database: DatabaseManager) -> None:
+    async with ExecutionTracker(database) as tracker:
+
+        async def stored_bytes() -> int:
+            if database.dialect == "sqlite":
+                await database.fetch_all_async("PRAGMA wal_checkpoint(TRUNCATE)")
+            row = await database.fetch_one_async(STORED[database.dialect])
+            return int((row or {})["bytes"] or 0)
+
+        async def by_step(count: int) -> tuple[float, float]:
+            before, services = await stored_bytes(), ServiceRegistry({"execution_tracker": tracker})
+            memory = await memory_by_step(flow_of("chain", count), services)
+            return memory, (await stored_bytes() - before) / count
+
+        await by_step(10)
+        (few, few_stored), (many, many_stored) = await by_step(FEW), await by_step(MANY)
+    assert many < MORE_BY_STEP * few, f"{few:.0f} bytes a step of {FEW}, {many:.0f} a step of {MANY}"
+    assert many_stored < MORE_BY_STEP * few_stored, f"{few_stored:.0f} and {many_stored:.0f} bytes stored by step"
