@@ -254,7 +254,7 @@ class Client:
 
         Args:
             version: of a registered pipeline; None: the current one.
-            new_version: of a file or a flow: its slug may stand for another definition.
+            new_version: of a file: its slug may stand for another definition, as that of a flow always may.
             resume: where the context's ``execution_id`` stands for an execution that failed, was cancelled, or was left
                 behind by a process whose lease has passed: go on with that one.
 
@@ -268,7 +268,12 @@ class Client:
         """
         loaded, stored = await self._to_start(pipeline, version)
         return await self._runner.start(
-            loaded, input_data, context, version=stored, new_version=new_version, resume=resume
+            loaded,
+            input_data,
+            context,
+            version=stored,
+            new_version=new_version or isinstance(pipeline, Flow),
+            resume=resume,
         )
 
     async def run(
@@ -295,7 +300,12 @@ class Client:
         """
         loaded, stored = await self._to_start(pipeline, version)
         return await self._runner.run(
-            loaded, input_data, context, version=stored, new_version=new_version, resume=resume
+            loaded,
+            input_data,
+            context,
+            version=stored,
+            new_version=new_version or isinstance(pipeline, Flow),
+            resume=resume,
         )
 
     async def queue(

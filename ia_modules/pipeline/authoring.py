@@ -16,9 +16,11 @@ result = await flow.run({"folder": "lib"})
 """
 
 import inspect
+import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
+from pathlib import Path
 from typing import Any, Generic, ParamSpec, Self, TypeVar, overload
 
 from ia_modules.errors import PipelineDefinitionError, Problem
@@ -191,18 +193,20 @@ class Flow:
         step_id = keys.pop("id", None) or code.__name__
         module, name = _place_of(code)
         written = {"id": step_id, "step_class": name, "module": module, **keys}
-        self._steps.append(written | ({"error_handling": handling} if handling else {}))
+        self._put(written | ({"error_handling": handling} if handling else {}), code)
         self._code[step_id] = code
         return Node(self, step_id, code)
 
     def ask(self, step_id: str, **config: Any) -> StepNode:
         """A step that asks a person. ``config``: ``prompt``, ``ui_schema``, ``timeout_seconds``, ``on_timeout``."""
-        self._steps.append({"id": step_id, "type": "human_input", "config": config})
+        self._put({"id": step_id, "type": "human_input", "config": config}, None)
         return StepNode(self, step_id)
 
     def connect(self, from_step: str, to_step: str, condition: Any = "always") -> None:
-        """A path, by the ids of its steps; ``to_step`` may be ``end``."""
-        self._paths.append({"from_step": from_step, "to_step": to_step, "condition": condition})
+        """A path, by the ids of its steps; ``to_step`` may be ``end``. The same path twice is one."""
+        path = {"from_step": from_step, "to_step": to_step, "condition": condition}
+        if path not in self._paths:
+            self._paths.append(path)
 
     @property
     def definition(self) -> PipelineDefinition:
@@ -244,12 +248,20 @@ class Flow:
         services: ServiceRegistry | None = None,
         execution_context: ExecutionContext | None = None,
         *,
-        new_version: bool = False,
+        new_version: bool = True,
         resume: bool = False,
     ) -> dict[str, Any]:
         """Run it to its end; as :meth:`ia_modules.pipeline.runner.Pipeline.run`."""
         pipeline = Pipeline(self.load(), services or ServiceRegistry())
         return await pipeline.run(input_data, execution_context, new_version=new_version, resume=resume)
+
+    def _put(self, step: dict[str, Any], code: Callable[..., Any] | None) -> None:
+        """Add a step, or put it where the same one stands."""
+        for index, known in enumerate(self._steps):
+            if known["id"] == step["id"] and _is_same(known, self._code.get(step["id"]), step, code):
+                self._steps[index] = step
+                return
+        self._steps.append(step)
 
     def _document(self) -> dict[str, Any]:
         keys = {
@@ -275,6 +287,37 @@ def _place_of(code: Callable[..., Any]) -> tuple[str, str]:
     """Module and qualified name, as a file names code."""
     plain = inspect.unwrap(code)
     return plain.__module__, getattr(plain, "__qualname__", type(plain).__qualname__)
+
+
+def _is_same(
+    known: Mapping[str, Any],
+    known_code: Callable[..., Any] | None,
+    step: Mapping[str, Any],
+    code: Callable[..., Any] | None,
+) -> bool:
+    """Whether a step is written once more: where it stands in a file; by its name, where there is no file."""
+    if known_code is None or code is None:
+        return known_code is code and (known == step or _is_interactive())
+    named = [(each["module"], each["step_class"]) for each in (known, step)]
+    if named[0] != named[1]:
+        return False
+    place = _source_of(code)
+    return (known == step and _source_of(known_code) == place) or place is None
+
+
+def _source_of(code: Callable[..., Any]) -> tuple[str, int] | None:
+    """The file and line of a function, or of a class's first method; None in a notebook, where there is no file."""
+    plain = inspect.unwrap(code)
+    methods = vars(plain).values() if isinstance(plain, type) else [plain]
+    written = next((each.__code__ for each in methods if inspect.isfunction(each)), None)
+    if written is None or not Path(written.co_filename).is_file():
+        return None
+    return written.co_filename, written.co_firstlineno
+
+
+def _is_interactive() -> bool:
+    """Whether this is a notebook or a prompt: its code lies in no file."""
+    return not hasattr(sys.modules["__main__"], "__file__")
 
 
 __all__ = ["Flow", "Group", "Node", "StepNode", "When", "otherwise", "when"]

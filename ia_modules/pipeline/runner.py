@@ -40,7 +40,7 @@ from ia_modules.pipeline.inputs import prepare_input
 from ia_modules.pipeline.journal import Journal
 from ia_modules.pipeline.loader import load
 from ia_modules.pipeline.memory_journal import MemoryJournal
-from ia_modules.pipeline.pipeline_file import read_file
+from ia_modules.pipeline.pipeline_file import PipelineFile, read_file
 from ia_modules.pipeline.recorded import in_order_of_completion, recorded_runs, state_of
 from ia_modules.pipeline.services import ServiceRegistry
 from ia_modules.pipeline.start import find_started, record_start, register_loaded
@@ -400,17 +400,20 @@ class Pipeline:
         input_data: Mapping[str, Any] | None = None,
         execution_context: ExecutionContext | None = None,
         *,
-        new_version: bool = False,
+        new_version: bool = True,
         resume: bool = False,
     ) -> dict[str, Any]:
         """Run it to its end; returns ``{input, steps, output, execution_id, status}``.
 
-        Recorded by the service ``execution_tracker`` where there is one, otherwise in memory.
+        Recorded by the service ``execution_tracker`` where there is one, otherwise in memory. What has changed since it
+        last ran is recorded as a new version; the one that is current for everybody else stays so.
 
         Args:
+            new_version: False refuses to run what is another definition than its slug stands for.
             resume: as in :meth:`Runner.start`.
 
         Raises:
+            PipelineConflict: without ``new_version``, another definition is registered under this slug.
             PipelineInputError: the input is not what the pipeline asks for; nothing was recorded.
             StepError: a step failed; its own exception is the cause.
             IAModulesError: of an ``execution_id`` of the caller's, as :meth:`Runner.run`.
@@ -428,7 +431,14 @@ async def read_pipeline_file(
         PipelineDefinitionError: the file cannot be read or is wrong; with every problem and where it is.
     """
     file = await asyncio.to_thread(read_file, Path(pipeline_file))
-    folder = Path(os.path.abspath(working_directory or file.path.parent))  # noqa: ASYNC240, PTH100 - touches no disk
+    return load_file(file, working_directory=working_directory, allowed=allowed)
+
+
+def load_file(
+    file: PipelineFile, *, working_directory: str | Path | None = None, allowed: tuple[str, ...] | None = None
+) -> LoadedPipeline:
+    """The same from a file that was read."""
+    folder = Path(os.path.abspath(working_directory or file.path.parent))  # noqa: PTH100 - links stay as they are
     with file.locating():
         definition = load(file.document, strict=False).definition
         return load_pipeline(definition, StepModules(folder, allowed=allowed), folder=folder)
@@ -441,7 +451,7 @@ async def run_pipeline_from_json(
     working_directory: str | Path | None = None,
     execution_context: ExecutionContext | None = None,
     *,
-    new_version: bool = False,
+    new_version: bool = True,
     resume: bool = False,
 ) -> dict[str, Any]:
     """Run a pipeline file to its end; as :meth:`Pipeline.run`, with errors as :func:`read_pipeline_file`."""

@@ -146,6 +146,7 @@ class ExecutionTracker(ExecutionWriter):
 
         Args:
             description: None leaves the one that stands; an empty one takes it away.
+            source_folder: where its modules lie; a version that has none yet learns it.
             make_current: False leaves the current version, where there is one.
             base_version: store nothing unless this is the current version; None: do not look.
             file: the path of the pipeline file that the definition stands in. Then it becomes the current version when

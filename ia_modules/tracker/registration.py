@@ -63,6 +63,8 @@ def register(
         "source_folder": new.source_folder,
     }
     known = yield Statement(query("read_pipeline_version"), [version])
+    if known and new.source_folder is not None:
+        yield Statement(query("learn_source_folder"), [version])
     if not known and current is not None and not new_version:
         raise PipelineConflict(new.slug, current)
     if new.file is not None:

@@ -32,7 +32,7 @@ from ia_modules.cli.output.terminal import (
 )
 from ia_modules.errors import PipelineDefinitionError, Problem
 from ia_modules.models import PipelineSummary, RegisteredVersion
-from ia_modules.pipeline.document.definition import PipelineDefinition
+from ia_modules.pipeline.document.definition import PipelineDefinition, definition_schema
 from ia_modules.pipeline.drawing.diagram import dot, mermaid
 from ia_modules.pipeline.drawing.shape import shape
 from ia_modules.pipeline.inputs import input_schema_of
@@ -154,16 +154,21 @@ def _last(pipeline: PipelineSummary) -> str | Text:
     return "-" if pipeline.last_status is None else status_text(pipeline.last_status)
 
 
-@app.command(epilog="Example: ia-modules pipelines schema nightly > nightly-input.json")
+@app.command(epilog="Example: ia-modules pipelines schema > pipeline.schema.json")
 def schema(
-    source: FileOrSlug,
+    source: Annotated[
+        str | None, typer.Argument(metavar="[FILE|SLUG]", help="Whose input; without: the format of pipeline files.")
+    ] = None,
     database_url: Database = DEFAULT_DATABASE,
 ) -> None:
-    """Print the JSON Schema of a pipeline's input, for forms, editors and other programs. No code is imported.
+    """Print the JSON Schema of pipeline files, or of a pipeline's input, for editors, forms and other programs.
 
-    Exit status: 0 printed, 2 no such pipeline, or a file that is none.
+    No code is imported. Exit status: 0 printed, 2 no such pipeline, or a file that is none.
     """
-    print_json(input_schema_of(run(_definition(source, database_url), status=ExitStatus.NOT_STARTED)))
+    if source is None:
+        print_json(dict(definition_schema()))
+    else:
+        print_json(input_schema_of(run(_definition(source, database_url), status=ExitStatus.NOT_STARTED)))
 
 
 @app.command(epilog="Example: ia-modules pipelines archive nightly")

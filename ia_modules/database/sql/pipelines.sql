@@ -17,6 +17,12 @@ UPDATE pipelines
 -- name: read_pipeline_version
 SELECT version FROM pipeline_versions WHERE pipeline_id = :pipeline_id AND content_hash = :content_hash;
 
+-- name: learn_source_folder
+-- A program registered it without one; a file with the same content tells where its modules lie.
+UPDATE pipeline_versions
+   SET source_folder = :source_folder
+ WHERE pipeline_id = :pipeline_id AND content_hash = :content_hash AND source_folder IS NULL;
+
 -- name: insert_pipeline_version
 INSERT INTO pipeline_versions (pipeline_id, version, definition, content_hash, source_folder, created_at)
 VALUES (

@@ -241,7 +241,11 @@ class PipelineDefinition(Document):
         parameters: the contract of the input. Without any, ``{parameters.X}`` is any key of the input.
         outputs: the output, by name; empty: the input with all results (:func:`ia_modules.pipeline.results.output_of`).
         error_handling: the default of its steps.
+
+    A file's ``$schema`` tells editors what to check; it is no content, and so no part of the model or its hash.
     """
+
+    ignored: ClassVar = frozenset({"$schema"})
 
     name: Name
     slug: Annotated[str, Field(pattern=r"^[^\s/]+$")]
@@ -303,5 +307,9 @@ def slug_of(name: str) -> str:
 
 
 def definition_schema() -> Mapping[str, Any]:
-    """The JSON Schema of the canonical form, as ``to_json`` writes it."""
-    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **PipelineDefinition.model_json_schema()}
+    """The JSON Schema of pipeline files in the first spelling of each key, which is what ``to_json`` writes."""
+    schema = PipelineDefinition.model_json_schema()
+    schema["properties"]["$schema"] = {"type": "string"}
+    schema["required"].remove("slug")
+    schema["$defs"]["StepDefinition"]["required"].remove("name")
+    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **schema}

@@ -151,3 +151,53 @@ def test_a_flow_with_a_mistake_says_where() -> None:
     flow.connect("here", "there")
     with pytest.raises(PipelineDefinitionError, match=r"\$\.steps"):
         _ = flow.definition
+
+
+CELLS = [
+    "flow = Flow('Notes')",
+    "@flow.step\ndef load(data):\n    return {'rows': 1}",
+    "@flow.step(timeout_seconds=5)\ndef store(data):\n    return {'stored': data['rows']}\n\nload >> store",
+]
+
+
+def run_cell(names: dict[str, Any], text: str, number: int) -> None:
+    """As a notebook does: the code of a cell lies in no file."""
+    exec(compile(text, f"<ipython-input-{number}>", "exec"), names)  # noqa: S102
+
+
+async def test_a_cell_that_is_run_again_replaces_its_step_and_keeps_the_paths() -> None:
+    names: dict[str, Any] = {"__name__": "__main__", "Flow": Flow}
+    for number, cell in enumerate([*CELLS, *CELLS[1:], CELLS[1].replace("1", "7")]):
+        run_cell(names, cell, number)
+    flow: Flow = names["flow"]
+    written = flow.definition.to_json()
+    assert [step["id"] for step in written["steps"]] == ["load", "store"]
+    assert written["flow"] == {"start_at": "load", "paths": [{"from_step": "load", "to_step": "store"}]}
+    assert (await flow.run())["output"]["stored"] == 7
+
+
+def test_a_step_in_a_file_is_the_same_only_at_its_own_line(tmp_path: Path) -> None:
+    again = """
+for _ in range(2):
+    @flow.step
+    def once_more(data):
+        return {}
+    say >> once_more >> flow.ask("ok")
+"""
+    flow: Flow = module_with(FLOW + again, tmp_path)["flow"]
+    assert [step.id for step in flow.definition.steps][-3:] == ["say", "once_more", "ok"]
+    other = "\n@flow.step\ndef count(data):\n    return {}\n"
+    config = "\nflow.add(Say, id='say', config={'word': 'other'})\n"
+    question = "\nflow.ask('split')\n"
+    for text in (other, config, question):
+        with pytest.raises(PipelineDefinitionError, match="a second step"):
+            _ = module_with(FLOW + text, tmp_path)["flow"].definition
+
+
+def test_a_path_that_is_added_twice_is_one() -> None:
+    flow = Flow("Twice")
+    first, second = flow.ask("first"), flow.ask("second")
+    _ = first >> second
+    _ = first >> second
+    _ = first >> when("n", ">", 1) >> second
+    assert len(flow.definition.flow.paths) == 2

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from ia_modules.database.manager import DatabaseManager
-from ia_modules.errors import StepError
+from ia_modules.errors import PipelineConflict, StepError
 from ia_modules.models import PipelineRecord
 from ia_modules.pipeline.authoring import Flow
 from ia_modules.pipeline.runner import TRACKER_SERVICE, Runner
@@ -90,3 +90,25 @@ def test_what_a_file_gave_last_is_its_own_hosts_and_only_for_a_new_host_anothers
     assert last_hash(newest_first, {"host": "a", "path": "/f"}) == "2"
     assert last_hash(newest_first, {"host": "c", "path": "/f"}) == "4"
     assert last_hash(newest_first, {"host": "c", "path": "/h"}) is None
+
+
+async def test_a_flow_that_was_edited_runs_as_a_new_version_and_moves_nothing(database: DatabaseManager) -> None:
+    async with ExecutionTracker(database) as tracker:
+        services = ServiceRegistry({TRACKER_SERVICE: tracker})
+        for description, version in (("first", 1), ("second", 2), ("first", 1), ("third", 3)):
+            result = await flow(description).run(services=services)
+            execution = await tracker.get_execution(result["execution_id"])
+            assert execution is not None
+            assert execution.pipeline_version == version
+        assert (await pipeline_of(tracker, "nightly")).current_version == 1
+        with pytest.raises(PipelineConflict):
+            await flow("fourth").run(services=services, new_version=False)
+
+
+async def test_a_version_without_a_folder_learns_it_from_a_file_and_keeps_it(database: DatabaseManager) -> None:
+    async with ExecutionTracker(database) as tracker:
+        for folder, expected in ((None, None), ("/a", "/a"), (None, "/a"), ("/b", "/a")):
+            registered = await tracker.register_version("p", "P", {"a": 1}, source_folder=folder, file="/a/p.json")
+            stored = await tracker.get_pipeline_version(registered.pipeline_id)
+            assert stored is not None
+            assert (stored.version, stored.source_folder) == (1, expected)

@@ -1,12 +1,14 @@
 import json
+import os
 import socket
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from ia_modules.errors import PipelineDefinitionError
 from ia_modules.tracker.execution_tracker import ExecutionTracker
-from ia_modules.worker.folders import pipeline_files, register_folders
+from ia_modules.worker.folders import is_pipeline, pipeline_files, register_folders
 from tests.unit.worker.queue import Place
 
 
@@ -21,17 +23,80 @@ def folder(tmp_path: Path) -> Path:
 
 
 def test_files_in_a_folder_and_one_level_below_are_found(folder: Path) -> None:
-    (folder / "pipeline.yaml").touch()
-    assert pipeline_files(folder) == [folder / "nightly" / "pipeline.json", folder / "pipeline.yaml"]
+    for name in ("pipeline.yaml", "nightly/more.YML", "nightly/notes.txt", ".hidden.json", "nightly/.hidden.yaml"):
+        (folder / name).touch()
+    (folder / ".git").mkdir()
+    (folder / ".git" / "pipeline.json").touch()
+    (folder / "named.json").mkdir()
+    (folder / "named.json" / "pipeline.json").touch()
+    (folder / "nightly" / "link.json").symlink_to(folder / "nowhere.json")
+    os.mkfifo(folder / "pipe.json")
+    found = [path.relative_to(folder).as_posix() for path in pipeline_files(folder)]
+    assert found == ["named.json/pipeline.json", "nightly/more.YML", "nightly/pipeline.json", "pipeline.yaml"]
     with pytest.raises(PipelineDefinitionError, match="no such folder"):
         pipeline_files(folder / "nothing")
+
+
+@pytest.mark.parametrize(
+    ("document", "is_one"),
+    [
+        ({"steps": 1, "flow": None}, True),
+        ({"steps": []}, False),
+        ({"name": "left-pad", "version": "1"}, False),
+        ([], False),
+        (None, False),
+        ("steps flow", False),
+    ],
+)
+def test_a_pipeline_has_steps_and_flow_at_its_top(document: Any, is_one: bool) -> None:
+    assert is_pipeline(document) is is_one
+
+
+BROKEN = {
+    "keys.yaml": b"name: {{ parameters.x }}",
+    "utf8.json": b'{"steps": "\xff"}',
+    "tag.yml": b"steps: !!python/object:os.system {}",
+    "self.yaml": b"a: &a [*a]",
+    "deep.json": b"[" * 5000,
+    "two.yaml": b"a: 1\n---\nb: 2",
+    "model.json": b'{"name": "x", "steps": {"a": 1}, "flow": []}',
+}
+
+
+async def test_whatever_is_wrong_with_a_file_keeps_no_other_from_being_registered(
+    tracker: ExecutionTracker, folder: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    for name, content in BROKEN.items():
+        (folder / name).write_bytes(content)
+    (folder / "package.json").write_text('{"name": "left-pad"}')
+    (folder / "list.yaml").write_text("- steps\n- flow\n")
+    wrong = await register_folders(tracker, [folder])
+    assert sorted(error.__notes__[0] for error in wrong) == sorted(f"The file is {folder / name}." for name in BROKEN)
+    assert all("line " in str(error) for error in wrong)
+    assert [pipeline.slug for pipeline in await tracker.list_pipelines()] == ["rows"]
+    left_out = "is left out: it has no steps and flow at its top, so it is no pipeline."
+    assert caplog.messages == [f"{folder / name} {left_out}" for name in ("list.yaml", "package.json")]
+
+
+async def test_of_two_files_with_one_slug_the_first_counts_always(tracker: ExecutionTracker, folder: Path) -> None:
+    file = folder / "nightly" / "pipeline.json"
+    other = folder / "second.json"
+    other.write_text(json.dumps({**json.loads(file.read_text()), "description": "the other", "slug": "rows"}))
+    for _ in range(2):
+        (wrong,) = await register_folders(tracker, [folder, folder / "nightly", folder])
+        assert f"found the slug 'rows', which {file} has too; expected a slug of its own." in str(wrong)
+        assert wrong.__notes__ == [f"The file is {other}."]
+        assert await current_version(tracker) == 1
+    file.write_text(file.read_text().replace('"Work"', '"Nothing"'))
+    assert len(await register_folders(tracker, [folder])) == 2, "a broken first one does not let the other in"
+    assert await current_version(tracker) == 1
 
 
 async def test_files_are_registered_with_their_folder_and_wrong_ones_are_told(
     tracker: ExecutionTracker, folder: Path
 ) -> None:
     (folder / "broken").mkdir()
-    (folder / "broken" / "pipeline.json").write_text('{"name": "Broken", "steps": [{"id": "a", "class": "No"}]}')
+    (folder / "broken" / "pipeline.json").write_text('{"name": "Broken", "steps": [{"id": "a"}], "flow": {}}')
     wrong = await register_folders(tracker, [folder / "nothing", folder])
     assert [str(error).splitlines()[0] for error in wrong] == ["The pipeline definition is wrong:"] * 2
     assert wrong[1].__notes__ == [f"The file is {folder / 'broken' / 'pipeline.json'}."]

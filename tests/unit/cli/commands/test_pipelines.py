@@ -102,6 +102,12 @@ def test_a_program_that_only_records_itself_cannot_be_run_from_here(command: Com
     assert "registered without a definition" in refused.stderr
 
 
+def test_schema_without_a_pipeline_is_that_of_pipeline_files(nowhere: Command) -> None:
+    schema = json.loads(nowhere("pipelines", "schema").stdout)
+    assert schema["required"] == ["name", "steps", "flow"]
+    assert "$schema" in schema["properties"]
+
+
 def test_schema_is_the_json_schema_of_the_input_of_files_and_registered_pipelines(
     command: Command, tmp_path: Path
 ) -> None:

@@ -180,3 +180,20 @@ def test_what_a_pipeline_does_by_default_is_what_its_steps_do_unless_they_say_ot
     assert first.retry is not None
     assert first.retry.max_attempts == 2
     assert load(definition.to_json()).definition == definition
+
+
+@pytest.mark.parametrize("address", ["https://ia.example/schema.json", "../pipeline.schema.json", ""])
+def test_a_schema_for_editors_changes_nothing(address: str) -> None:
+    written = read(FIXTURES / "json_and_yaml" / "pipeline.json").to_json()
+    pointed = load({"$schema": address, **written}).definition
+    assert pointed == load(written).definition
+    assert pointed.content_hash == load(written).definition.content_hash
+    inside = {**written, "flow": {"$schema": address, **written["flow"]}}
+    assert [problem.where for problem in examine(inside).errors] == ['$.flow["$schema"]']
+
+
+def test_the_json_schema_accepts_what_a_person_writes() -> None:
+    step = {"id": "a", "module": "steps", "step_class": "go"}
+    written = {"$schema": "x", "name": "A", "steps": [step], "flow": {"start_at": "a"}}
+    jsonschema_rs.validate(dict(definition_schema()), written)
+    assert examine(written).definition is not None
