@@ -30,6 +30,13 @@ class ApswConnection(Protocol):
         *,
         id: object = None,  # noqa: A002
     ) -> None: ...
-    def create_scalar_function(self, name: str, callable: Callable[..., Any], numargs: int = -1) -> None: ...  # noqa: A002
+    def create_scalar_function(
+        self,
+        name: str,
+        callable: Callable[..., Any],  # noqa: A002
+        numargs: int = -1,
+        *,
+        deterministic: bool = False,
+    ) -> None: ...
     def config(self, op: int, *args: int) -> int: ...
     def close(self, force: bool = False) -> None: ...

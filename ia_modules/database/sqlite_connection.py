@@ -223,6 +223,7 @@ def _open(settings: SqliteSettings, *, writes: bool) -> ApswConnection:
         connection.config(apsw.SQLITE_DBCONFIG_DQS_DDL, 0)
         connection.convert_binding = _bind
         _register_clock(connection, settings.now)
+        connection.create_scalar_function("ia_fold", _fold, 1, deterministic=True)
         connection.pragma("foreign_keys", 1)
         if writes:
             _use_wal(connection, settings.busy_timeout_seconds)
@@ -259,6 +260,14 @@ def _register_clock(connection: ApswConnection, now: Callable[[], datetime]) -> 
 
     connection.create_scalar_function("ia_now", ia_now, 0)
     connection.create_scalar_function("ia_now", ia_now, 1)
+
+
+def _fold(text: str | None) -> str | None:
+    """``ia_fold(text)``, what a search compares: no difference of upper and lower case, in every script.
+
+    For queries only: in an index or a constraint, a program without this function could not write to the table.
+    """
+    return None if text is None else text.lower().replace("i\u0307", "i").upper()  # the dot that İ leaves
 
 
 def _bind(_cursor: ApswCursor, _number: int, value: Any) -> str:

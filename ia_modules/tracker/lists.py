@@ -76,7 +76,8 @@ _ID_BEGINS = "execution_id >= :text AND execution_id < :text_end AND substr(exec
 _IN_BOUNDS = "execution_id >= :first_id AND execution_id <= :last_id"
 _OF_PIPELINE = "{{pipeline_id}} = :found_pipeline_{number}"
 _ERROR_HAS = """{status} IN ('failed', 'cancelled')
-   AND (lower(error_message) LIKE lower(:pattern) ESCAPE '!' OR lower(error_type) LIKE lower(:pattern) ESCAPE '!')"""
+   AND (ia_fold(error_message) LIKE ia_fold(:pattern) ESCAPE '!'
+        OR ia_fold(error_type) LIKE ia_fold(:pattern) ESCAPE '!')"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

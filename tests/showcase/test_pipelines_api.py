@@ -210,6 +210,8 @@ async def test_pipelines_are_listed_by_slug_in_pages_and_found_by_text(api: http
     assert await slugs(q="_") == ["b_1"]
     assert await slugs(q="SAYS HELLO") == listed
     assert await slugs(q="!") == []
+    await stored(api, greeting(slug="d", name="Ärger mit Σίσυφος"))
+    assert await slugs(q="äRGER MIT ΣΊΣΥΦΟΣ") == ["d"]
 
 
 async def test_an_archived_pipeline_starts_nothing_until_a_version_is_stored(api: httpx.AsyncClient) -> None:

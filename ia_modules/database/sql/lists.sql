@@ -38,7 +38,7 @@ SELECT COUNT(*) AS executions, MIN(execution_id) AS first_id, MAX(execution_id) 
 -- name: find_pipelines
 SELECT id
   FROM pipelines
- WHERE lower(slug) LIKE lower(:pattern) ESCAPE '!' OR lower(name) LIKE lower(:pattern) ESCAPE '!'
+ WHERE ia_fold(slug) LIKE ia_fold(:pattern) ESCAPE '!' OR ia_fold(name) LIKE ia_fold(:pattern) ESCAPE '!'
  ORDER BY id DESC
  LIMIT :limit;
 
@@ -51,6 +51,6 @@ SELECT log_id, execution_id, step_execution_id, level, message, data, logged_at,
    AND (sequence > :cursor_sequence OR log_id > :cursor_id)
    AND (CAST(:step_execution_id AS TEXT) IS NULL OR step_execution_id = :step_execution_id)
    AND CASE level WHEN 'debug' THEN 0 WHEN 'info' THEN 1 WHEN 'warning' THEN 2 ELSE 3 END >= :severity
-   AND (CAST(:pattern AS TEXT) IS NULL OR lower(message) LIKE lower(:pattern) ESCAPE '!')
+   AND (CAST(:pattern AS TEXT) IS NULL OR ia_fold(message) LIKE ia_fold(:pattern) ESCAPE '!')
  ORDER BY sequence, log_id
  LIMIT :limit;

@@ -37,9 +37,9 @@ SELECT id, slug, name, description, current_version, is_active, created_at, upda
  WHERE is_active = :is_active
    AND slug > :cursor
    AND (CAST(:pattern AS TEXT) IS NULL
-        OR lower(slug) LIKE lower(:pattern) ESCAPE '!'
-        OR lower(name) LIKE lower(:pattern) ESCAPE '!'
-        OR lower(COALESCE(description, '')) LIKE lower(:pattern) ESCAPE '!')
+        OR ia_fold(slug) LIKE ia_fold(:pattern) ESCAPE '!'
+        OR ia_fold(name) LIKE ia_fold(:pattern) ESCAPE '!'
+        OR ia_fold(COALESCE(description, '')) LIKE ia_fold(:pattern) ESCAPE '!')
  ORDER BY slug
  LIMIT :limit;
 

@@ -10,11 +10,13 @@ import pytest
 
 from ia_modules.database.driver import Dialect
 from ia_modules.database.manager import DatabaseManager
-from ia_modules.database.migrator import find_migrations, migrate, migration_status, refuse_unusable
+from ia_modules.database.migrator import MIGRATIONS_FOLDER, find_migrations, migrate, migration_status, refuse_unusable
 from ia_modules.errors import InvalidQuery, SchemaError
 
 FIRST = "-- requires-program: 0.0.1\nCREATE TABLE one (a TEXT);\nINSERT INTO one VALUES ('a;b');\n"
 SECOND = "-- requires-program: 0.1.0\nCREATE TABLE two (b TEXT);\nCREATE INDEX two_by_b ON two (b);\n"
+
+COUNT = len(find_migrations(MIGRATIONS_FOLDER / "sqlite"))
 
 INITIALIZE = """
 import asyncio, sys
@@ -124,10 +126,9 @@ async def test_a_newer_schema_is_used_only_if_it_allows_this_program(
             SchemaError, match=rf"V099__from_the_future, which needs ia_modules {needed} or newer; this is"
         ):
             await other.initialize()
-    assert [(status.version, status.state) for status in await other.migration_status()] == [
-        (1, "applied"),
-        (99, "unknown" if fine else "too_new"),
-    ]
+    *ours, last = await other.migration_status()
+    assert {status.state for status in ours} == {"applied"}
+    assert (last.version, last.state) == (99, "unknown" if fine else "too_new")
     await other.close()
 
 
@@ -158,7 +159,7 @@ async def test_a_schema_that_is_still_to_come_is_not_unusable(empty_database_url
 
 async def test_the_status_creates_nothing(empty_database_url: str, dialect: Dialect, tmp_path: Path) -> None:
     async with opened(empty_database_url) as database:
-        (status,) = await database.migration_status()
+        status, *_ = await database.migration_status()
         assert (status.version, status.name, status.applied_at, status.state) == (1, "complete_schema", None, "pending")
         if dialect == "sqlite":
             assert os.listdir(tmp_path) == []  # noqa: PTH208 - nothing here is slow
@@ -166,9 +167,9 @@ async def test_the_status_creates_nothing(empty_database_url: str, dialect: Dial
             tables = "SELECT relname FROM pg_class WHERE relnamespace = 'public'::regnamespace"
             assert await database.fetch_all_async(tables) == []
         await database.initialize()
-        (status,) = await database.migration_status()
-        assert status.state == "applied"
-        assert status.applied_at is not None
+        for status in await database.migration_status():
+            assert status.state == "applied"
+            assert status.applied_at is not None
 
 
 async def test_several_processes_may_start_at_once(empty_database_url: str) -> None:
@@ -186,14 +187,14 @@ async def test_several_processes_may_start_at_once(empty_database_url: str) -> N
         process.stdin.flush()
     outputs = [process.communicate(timeout=30)[0] for process in processes]
     assert [(process.returncode, text.strip()) for process, text in zip(processes, outputs, strict=True)] == [
-        (0, "1")
+        (0, str(COUNT))
     ] * 2
 
 
 async def test_many_managers_may_start_at_once(empty_database_url: str) -> None:
     managers = [DatabaseManager(empty_database_url, pool_size=2) for _ in range(8)]
     await asyncio.gather(*(manager.initialize() for manager in managers))
-    assert len(await managers[0].fetch_all_async("SELECT version FROM ia_migrations")) == 1
+    assert len(await managers[0].fetch_all_async("SELECT version FROM ia_migrations")) == COUNT
     await asyncio.gather(*(manager.close() for manager in managers))
 
 

@@ -54,6 +54,37 @@ async def test_counting_with_a_text_counts_nothing_twice(database: DatabaseManag
         assert [item.execution_id for item in (await tracker.list_executions(filters)).items] == ids[::-1]
 
 
+@pytest.mark.parametrize(
+    ("stands", "text"),
+    [
+        ("Großer Ärger", "ärger"),
+        ("Großer Ärger", "GROSSER Ä"),
+        ("Σίσυφος", "ΣΊΣ"),
+        ("ΣΊΣΥΦΟΣ", "σίσυφος"),
+        ("Ёлка", "ёЛКА"),
+        ("İstanbul", "istanbul"),
+    ],
+)
+async def test_a_text_is_found_in_every_script_whatever_its_case(
+    database: DatabaseManager, stands: str, text: str
+) -> None:
+    async with ExecutionTracker(database) as tracker:
+        execution_id = await tracker.start_execution(await tracker.register_pipeline("nightly", stands))
+        await tracker.log(execution_id, f"a {stands}")
+        assert [line.message for line in (await tracker.list_logs(execution_id, LogFilters(text=text))).items]
+        await tracker.update_execution_status(execution_id, "failed", error_message=stands)
+        other = await tracker.start_execution(await tracker.register_pipeline("weekly", "Another"))
+        await tracker.update_execution_status(other, "failed", error_message=stands)
+
+        async def found(text: str, since: datetime | None = None) -> list[str]:
+            page = await tracker.list_executions(ExecutionFilters(text=text, started_after=since))
+            return [item.execution_id for item in page.items]
+
+        assert await found(text) == [execution_id]
+        assert await found(text, datetime(2000, 1, 1, tzinfo=UTC)) == [other, execution_id]
+        assert await found(f"{text}%") == []
+
+
 @pytest.mark.parametrize("narrow", [1, 3, 100])
 async def test_a_time_window_finds_the_same_whether_it_is_narrow_or_wide(
     database: DatabaseManager, monkeypatch: pytest.MonkeyPatch, narrow: int

@@ -1,5 +1,7 @@
 /** A JSON value as the rows of a tree, its paths and what is found in it: pure. */
 
+import { folded } from "./folded";
+
 export type Json = null | boolean | number | string | readonly Json[] | { readonly [key: string]: Json };
 
 /** Where a value lies: keys and places from the root. */
@@ -91,10 +93,10 @@ export type Match = { id: string /** What has to be open to see it. */; above: r
 
 /** Keys and values with the text in them, in the order of the tree, at most so many. */
 export function found(root: Json, text: string, most = 1000): Match[] {
-  const wanted = text.toLowerCase();
+  const wanted = folded(text);
   const matches: Match[] = [];
   if (wanted === "") return matches;
-  const has = (value: unknown) => String(value).toLowerCase().includes(wanted);
+  const has = (value: unknown) => folded(String(value)).includes(wanted);
   const visit = (id: string, key: string | number | null, value: Json, above: readonly string[]) => {
     if (matches.length >= most) return;
     const isLeaf = typeof value !== "object" || value === null;

@@ -1,5 +1,6 @@
 /** Log lines from pages and from the socket, as one list: pure. */
 import type { LogLevel, LogOut } from "@/api/schema.gen";
+import { folded } from "./folded";
 
 export const LEVELS: readonly LogLevel[] = ["debug", "info", "warning", "error"];
 
@@ -54,7 +55,7 @@ function compared(one: LogOut, other: LogOut): number {
 function isWanted(line: LogOut, { step_execution_id, level, q }: LineFilters): boolean {
   if (step_execution_id !== undefined && line.step_execution_id !== step_execution_id) return false;
   if (level !== undefined && LEVELS.indexOf(line.level) < LEVELS.indexOf(level)) return false;
-  return q === undefined || line.message.toLowerCase().includes(q.toLowerCase());
+  return q === undefined || folded(line.message).includes(folded(q));
 }
 
 /** A line as it is copied. */

@@ -22,8 +22,5 @@ def test_migrate_creates_the_schema_once_and_status_tells(
 
     after = json.loads(command("db", "status", "--json").stdout)
     assert after["current"] is True
-    assert [(step["version"], step["state"]) for step in after["migrations"]] == [
-        (1, "applied"),
-        (2, "applied"),
-    ]
+    assert {step["state"] for step in after["migrations"]} == {"applied"}
     assert command("db", "status").stdout.endswith("is current.\n")
