@@ -14,6 +14,6 @@ RUN pip install --no-cache-dir --constraint /tmp/constraints.txt "$(echo /tmp/*.
 COPY --chown=ia examples /pipelines
 USER ia
 WORKDIR /home/ia
-ENV PYTHONUNBUFFERED=1
+ENV PYTHONUNBUFFERED=1 IA_MODULES_PIPELINES=/pipelines
 ENTRYPOINT ["ia-modules"]
-CMD ["serve", "--host", "0.0.0.0", "--pipelines", "/pipelines"]
+CMD ["serve", "--host", "0.0.0.0"]

@@ -19,10 +19,13 @@ import time
 from collections.abc import Awaitable, Callable, Generator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from ia_modules.database.manager import DatabaseManager
 from ia_modules.models import ExecutionStatus, PipelineId
+from ia_modules.pipeline.admission import is_usable
+from ia_modules.pipeline.allowed_code import AllowedCode
 from ia_modules.tracker.details import read_execution
 from ia_modules.tracker.lists import ExecutionFilters
 from ia_modules.tracker.metrics import MetricsReader
@@ -82,7 +85,8 @@ def metrics(subject: Subject) -> MetricsReader:
 
 
 async def pipelines(subject: Subject) -> None:
-    page = await read_overviews(subject.database, search=None, archived=False, cursor=None, limit=20)
+    usable = partial(is_usable, allowed=AllowedCode())
+    page = await read_overviews(subject.database, usable, search=None, archived=False, cursor=None, limit=20)
     assert len(page.items) == 20
 
 

@@ -42,9 +42,10 @@ from ia_modules.models import (
     StepExecutionRecord,
 )
 from ia_modules.payload import content_hash, encode
-from ia_modules.pipeline.admission import admit
+from ia_modules.pipeline.admission import admit, is_usable
+from ia_modules.pipeline.allowed_code import AllowedCode, allowed_code
 from ia_modules.pipeline.authoring import Flow
-from ia_modules.pipeline.code import LoadedPipeline, allowed_modules, load_version
+from ia_modules.pipeline.code import LoadedPipeline, load_version
 from ia_modules.pipeline.core import ExecutionContext
 from ia_modules.pipeline.document.definition import PipelineDefinition
 from ia_modules.pipeline.executor import StepExecutor
@@ -75,7 +76,7 @@ class Client:
         tracker: ExecutionTracker | None = None,
         services: ServiceRegistry | None = None,
         executor: StepExecutor | None = None,
-        allowed: tuple[str, ...] | None = None,
+        allowed: AllowedCode | None = None,
         actor: str = "program",
     ) -> None:
         """``async with`` this.
@@ -84,7 +85,8 @@ class Client:
             database: a URL, whose schema is brought up to date; or a manager, which the caller opens and closes.
             tracker: over the same database; the caller closes it. None: the client has its own.
             services: what steps find under ``self.services`` when they run here; None: the tracker alone.
-            allowed: as from :func:`ia_modules.pipeline.code.allowed_modules`, which is what None means.
+            allowed: the code that stored versions may use; None: what
+                :func:`ia_modules.pipeline.allowed_code.allowed_code` finds in the environment.
             actor: in whose name the audit log keeps what is done where a call names nobody.
         """
         self._owned = AsyncExitStack()
@@ -93,7 +95,7 @@ class Client:
         self.tracker = ExecutionTracker(self._database) if tracker is None else tracker
         services = services or ServiceRegistry({TRACKER_SERVICE: self.tracker})
         self._runner = Runner(self.tracker, services=services, executor=executor)
-        self._allowed = allowed_modules() if allowed is None else allowed
+        self._allowed = allowed_code() if allowed is None else allowed
         self._actor = actor
         self._deletion = Deletion(self._database, self.tracker.live)
 
@@ -228,6 +230,10 @@ class Client:
             PipelineNotFound, PipelineVersionNotFound
         """
         return await self._version(await self.pipeline(slug_or_id), version)
+
+    def is_usable(self, stored: PipelineVersionRecord) -> bool:
+        """Whether a process that may use the same code as this client finds the version's. Nothing is imported."""
+        return is_usable(stored, self._allowed)
 
     async def input_schema(self, slug_or_id: str, version: int | None = None) -> dict[str, Any]:
         """The JSON Schema of a version's input; None: of the current one.
@@ -583,8 +589,8 @@ class Client:
     async def _admitted(self, document: Any, before: PipelineRecord | None) -> tuple[PipelineDefinition, Path | None]:
         """The definition, and the folder whose modules it may use: that of the version before."""
         current = None if before is None else await self.tracker.get_pipeline_version(before.id)
-        folder = None if current is None or current.source_folder is None else Path(current.source_folder)
-        return await asyncio.to_thread(admit, document, folder=folder, allowed=self._allowed), folder
+        folder = None if current is None else self._allowed.folder_of(current)
+        return await asyncio.to_thread(admit, document, folder=folder, allowed=self._allowed.modules), folder
 
     async def _version(self, pipeline: PipelineRecord, version: int | None) -> PipelineVersionRecord:
         stored = await self.tracker.get_pipeline_version(pipeline.id, version)

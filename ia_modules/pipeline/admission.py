@@ -5,11 +5,14 @@ from pathlib import Path
 from typing import Any
 
 from ia_modules.errors import PipelineDefinitionError, Problem
-from ia_modules.pipeline.code import MODULES_VARIABLE, StepModules, load_pipeline
+from ia_modules.models import PipelineVersionRecord
+from ia_modules.pipeline.allowed_code import MODULES_VARIABLE, AllowedCode
+from ia_modules.pipeline.code import StepModules, load_pipeline
 from ia_modules.pipeline.document.definition import PipelineDefinition
 from ia_modules.pipeline.document.graph import Graph
 from ia_modules.pipeline.loader import examine
 from ia_modules.pipeline.routing import functions_asked
+from ia_modules.pipeline.versions import definition_of
 
 
 def admit(document: Any, *, folder: Path | None, allowed: tuple[str, ...]) -> PipelineDefinition:
@@ -32,6 +35,16 @@ def admit(document: Any, *, folder: Path | None, allowed: tuple[str, ...]) -> Pi
         raise PipelineDefinitionError(problems)
     load_pipeline(examined.definition, modules, folder=folder)
     return examined.definition
+
+
+def is_usable(stored: PipelineVersionRecord, allowed: AllowedCode) -> bool:
+    """Whether a process that may use this code would find that of a stored version. Nothing is imported."""
+    try:
+        definition, folder = definition_of(stored), allowed.folder_of(stored)
+    except PipelineDefinitionError:
+        return False
+    modules = StepModules(folder, allowed=allowed.modules)
+    return next(_refused_modules(definition, modules, allowed.modules), None) is None
 
 
 def _refused_modules(

@@ -14,12 +14,10 @@ import hashlib
 import importlib
 import importlib.util
 import inspect
-import os
 import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
-from importlib.metadata import entry_points
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -27,6 +25,7 @@ from typing import Any
 from ia_modules.errors import PipelineDefinitionError, Problem, StepError
 from ia_modules.models import PipelineVersionRecord
 from ia_modules.payload import clean_text
+from ia_modules.pipeline.allowed_code import AllowedCode
 from ia_modules.pipeline.core import Step
 from ia_modules.pipeline.document.conditions import FunctionCall
 from ia_modules.pipeline.document.definition import PipelineDefinition, StepDefinition
@@ -35,12 +34,6 @@ from ia_modules.pipeline.module_locks import ModuleLocks
 from ia_modules.pipeline.routing import functions_asked
 from ia_modules.pipeline.versions import definition_of
 from ia_modules.tasks import is_ctrl_c
-
-MODULES_VARIABLE = "IA_MODULES_STEP_MODULES"
-"""Environment variable: patterns of module names, such as ``my_company.steps.*``, with commas between them."""
-
-ENTRY_POINT_GROUP = "ia_modules.steps"
-"""Packages that offer steps declare their modules as entry points of this group."""
 
 _MODULE_LOCKS = ModuleLocks()
 
@@ -180,26 +173,18 @@ def load_pipeline(
     return LoadedPipeline(definition, graph, factories, functions, folder)
 
 
-def allowed_modules(environ: Mapping[str, str] = os.environ) -> tuple[str, ...]:
-    """Patterns of the module names that a stored definition may use beside its own folder; none by default."""
-    entries = [pattern.strip() for pattern in environ.get(MODULES_VARIABLE, "").split(",")]
-    offered = [point.value.partition(":")[0].strip() for point in entry_points(group=ENTRY_POINT_GROUP)]
-    patterns = [pattern for pattern in entries if pattern]
-    return tuple(dict.fromkeys([*patterns, *(each for name in offered for each in (name, f"{name}.*"))]))
-
-
-def load_version(stored: PipelineVersionRecord, *, allowed: tuple[str, ...]) -> LoadedPipeline:
+def load_version(stored: PipelineVersionRecord, *, allowed: AllowedCode) -> LoadedPipeline:
     """A stored definition with its code.
 
     Args:
-        allowed: as from :func:`allowed_modules`.
+        allowed: as from :func:`ia_modules.pipeline.allowed_code.allowed_code`.
 
     Raises:
         PipelineDefinitionError: its code cannot be found any more, or may not be used; with every problem.
     """
     definition = definition_of(stored)
-    folder = None if stored.source_folder is None else Path(stored.source_folder)
-    return load_pipeline(definition, StepModules(folder, allowed=allowed), folder=folder)
+    folder = allowed.folder_of(stored)
+    return load_pipeline(definition, StepModules(folder, allowed=allowed.modules), folder=folder)
 
 
 def factory_of(code: Any) -> StepFactory:

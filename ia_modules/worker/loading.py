@@ -5,6 +5,7 @@ from functools import partial
 
 from ia_modules.errors import PipelineDefinitionError, Problem
 from ia_modules.models import PipelineVersionRecord
+from ia_modules.pipeline.allowed_code import AllowedCode
 from ia_modules.pipeline.code import LoadedPipeline, load_version
 from ia_modules.tasks import in_thread
 
@@ -12,11 +13,11 @@ from ia_modules.tasks import in_thread
 class VersionLoader:
     """Loads versions beside each other, each in a thread of its own, and one that is being loaded not once more."""
 
-    def __init__(self, *, allowed: tuple[str, ...], limit_seconds: float) -> None:
+    def __init__(self, *, allowed: AllowedCode, limit_seconds: float) -> None:
         """Load code.
 
         Args:
-            allowed: as from :func:`ia_modules.pipeline.code.allowed_modules`.
+            allowed: as from :func:`ia_modules.pipeline.allowed_code.allowed_code`.
             limit_seconds: how long to wait for a version.
         """
         self._allowed, self._limit_seconds = allowed, limit_seconds

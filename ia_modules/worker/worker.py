@@ -26,7 +26,8 @@ from ia_modules.errors import (
 )
 from ia_modules.models import ClaimedExecution, ExecutionRecord, ExecutionStatus, Lease, LogLevel, new_id
 from ia_modules.payload import clean_text
-from ia_modules.pipeline.code import LoadedPipeline, allowed_modules
+from ia_modules.pipeline.allowed_code import AllowedCode, allowed_code
+from ia_modules.pipeline.code import LoadedPipeline
 from ia_modules.pipeline.executor import LocalExecutor, StepExecutor
 from ia_modules.pipeline.runner import TRACKER_SERVICE, Runner
 from ia_modules.pipeline.services import ServiceRegistry
@@ -58,7 +59,7 @@ class Worker:
         slots: int = 4,
         services: ServiceRegistry | None = None,
         executor: StepExecutor | None = None,
-        allowed: tuple[str, ...] | None = None,
+        allowed: AllowedCode | None = None,
         grace_seconds: float = 10.0,
         poll_seconds: float = 1.0,
         recovery_limit: int = 5,
@@ -72,7 +73,8 @@ class Worker:
             tracker: over the same database; what is claimed belongs to its owner. Must give signs of life.
             slots: how many executions run at once.
             services: what steps find under ``self.services``; None = the tracker alone.
-            allowed: as from :func:`ia_modules.pipeline.code.allowed_modules`, which is what None means.
+            allowed: the code that stored versions may use; None: what
+                :func:`ia_modules.pipeline.allowed_code.allowed_code` finds in the environment.
             grace_seconds: how long what runs may go on when the worker is stopped.
             poll_seconds: how often to look without being told; only a wake-up that got lost needs it.
             recovery_limit: how often an execution may lose its worker before a step of it has completed.
@@ -88,7 +90,7 @@ class Worker:
         self._recovery_limit, self._tell = recovery_limit, tell
         self._blocked_limit_seconds = blocked_limit_seconds or _BLOCKED_LIMIT_LEASES * self._heartbeat.lease_seconds
         self._loader = VersionLoader(
-            allowed=allowed_modules() if allowed is None else allowed, limit_seconds=load_limit_seconds
+            allowed=allowed_code() if allowed is None else allowed, limit_seconds=load_limit_seconds
         )
         self._executor = executor or LocalExecutor()
         services = services or ServiceRegistry({TRACKER_SERVICE: tracker})

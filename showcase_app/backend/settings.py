@@ -8,6 +8,7 @@ from enum import StrEnum
 from pathlib import Path
 
 from ia_modules.errors import IAModulesError
+from ia_modules.pipeline.allowed_code import AllowedCode
 from showcase_app.backend.targets import Targets
 
 
@@ -72,6 +73,7 @@ class Settings:
             leases.
         load_limit_seconds: how long the code of a pipeline may take to load before it is left to others.
         pipeline_folders: their pipeline files are registered when the server starts.
+        allowed: the code that stored pipelines may use; None = what the environment says.
 
     Raises:
         UnsafeBind: other machines can reach it, and there are no keys.
@@ -89,6 +91,7 @@ class Settings:
     blocked_limit_seconds: float | None = None
     load_limit_seconds: float = 60.0
     pipeline_folders: tuple[Path, ...] = ()
+    allowed: AllowedCode | None = None
 
     def __post_init__(self) -> None:
         for host in (self.host, *sorted(self.hosts)):

@@ -11,6 +11,7 @@ import pytest
 
 from ia_modules.database.manager import DatabaseManager
 from ia_modules.models import ExecutionId, ExecutionStatus, StepStatus
+from ia_modules.pipeline.allowed_code import FOLDERS_VARIABLE
 from ia_modules.tracker.execution_tracker import ExecutionTracker
 from ia_modules.worker.queue import enqueue
 from tests.unit.cli.programs import lines_until, piped
@@ -21,7 +22,8 @@ LEASE = ("--lease-seconds", "2")
 
 
 @pytest.fixture
-def place(tmp_path: Path) -> Place:
+def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Place:
+    monkeypatch.setenv(FOLDERS_VARIABLE, str(tmp_path))
     (tmp_path / "rows").mkdir()
     return Place(tmp_path / "rows")
 

@@ -20,7 +20,7 @@ from schemathesis.specs.openapi.checks import (
 )
 
 from ia_modules.database.manager import DatabaseManager
-from ia_modules.pipeline.code import MODULES_VARIABLE
+from ia_modules.pipeline.allowed_code import MODULES_VARIABLE
 from ia_modules.tracker.execution_tracker import ExecutionTracker
 from tests.showcase.server import Server, running
 

@@ -11,7 +11,7 @@ from websockets.exceptions import ConnectionClosed
 
 from ia_modules.database.manager import DatabaseManager
 from ia_modules.models import PipelineId
-from ia_modules.pipeline.code import MODULES_VARIABLE
+from ia_modules.pipeline.allowed_code import MODULES_VARIABLE
 from ia_modules.pipeline.loader import load
 from ia_modules.tracker.execution_tracker import ExecutionTracker
 from tests.showcase.server import Server, receive, running
@@ -382,6 +382,19 @@ async def test_a_program_that_only_records_cannot_be_started_here(
     )
     assert refusal(await started(api, {}, slug="nightly")) == (409, "pipeline-not-runnable")
     assert refusal(await api.get("/api/pipelines/nightly/graph")) == (404, "pipeline-version-not-found")
+
+
+async def test_a_pipeline_is_runnable_once_its_folder_is_known(
+    api: httpx.AsyncClient, tracker: ExecutionTracker, tmp_path: Path
+) -> None:
+    (tmp_path / "own_steps.py").write_text("def greet(data):\n    return {}\n")
+    definition = greeting(steps=[{"id": "greet", "module": "own_steps", "step_class": "greet"}])
+    await tracker.register_version("greeting", "Greeting", definition)
+    for folder, runnable in ((None, False), (str(tmp_path), True)):
+        await tracker.register_version("greeting", "Greeting", definition, source_folder=folder)
+        assert (await api.get("/api/pipelines/greeting")).json()["runnable"] is runnable
+        (listed,) = (await api.get("/api/pipelines")).json()["items"]
+        assert listed["runnable"] is runnable
 
 
 async def test_a_definition_that_is_none_is_shown_but_not_drawn(

@@ -28,6 +28,7 @@ from ia_modules.errors import (
     StaleVersion,
 )
 from ia_modules.models import ExecutionStatus, LogLevel
+from ia_modules.pipeline.allowed_code import AllowedCode
 from ia_modules.pipeline.authoring import Flow
 from ia_modules.tracker.lists import ExecutionFilters, LogFilters
 
@@ -70,7 +71,7 @@ def change(file: Path, description: str = "newer") -> None:
 
 @pytest.fixture
 async def client(database: DatabaseManager) -> AsyncGenerator[Client]:
-    async with Client(database, allowed=(), actor="ann") as client:
+    async with Client(database, allowed=AllowedCode(), actor="ann") as client:
         yield client
 
 

@@ -16,6 +16,7 @@ from ia_modules.cli.options.execution import (
     version_of,
 )
 from ia_modules.cli.options.pipeline import pipeline_of_file, refusals
+from ia_modules.cli.options.pipeline_folders import PipelineFolders, allowed_below
 from ia_modules.cli.output.ending import print_ending
 from ia_modules.cli.output.step_table import graph_of
 from ia_modules.cli.output.terminal import AsJson, ExitStatus, last_heard, not_started, warn
@@ -72,6 +73,7 @@ def resume(
     wait: Annotated[
         bool, typer.Option("--wait/--no-wait", help="Whether to wait until a silent process counts as gone.")
     ] = True,
+    pipelines: PipelineFolders = None,
     database_url: Database = DEFAULT_DATABASE,
     as_json: AsJson = False,
 ) -> None:
@@ -86,7 +88,7 @@ def resume(
     executor = LocalExecutor()
 
     async def work() -> None:
-        async with client_of(database_url, executor=executor) as client:
+        async with client_of(database_url, executor=executor, allowed=allowed_below(pipelines)) as client:
             record = await _resumable(client, execution_id, take_over=take_over, wait=wait)
             stored = await version_of(client, record)
             if stored is None:

@@ -9,6 +9,7 @@ from ia_modules.cli.foreground import leave, run_in_view
 from ia_modules.cli.options.database import DEFAULT_DATABASE, Database, client_of, same_database
 from ia_modules.cli.options.input import Input, read_input
 from ia_modules.cli.options.pipeline import FileOrSlug, NewVersion, is_file, pipeline_of_file, refusals
+from ia_modules.cli.options.pipeline_folders import PipelineFolders, allowed_below
 from ia_modules.cli.options.time import future
 from ia_modules.cli.output.ending import print_queued
 from ia_modules.cli.output.terminal import AsJson, ExitStatus, warn
@@ -39,6 +40,7 @@ def run(
         str | None, typer.Option(metavar="KEY", help="With --detach: the same request with this key is queued once.")
     ] = None,
     new_version: NewVersion = False,
+    pipelines: PipelineFolders = None,
     database_url: Database = DEFAULT_DATABASE,
     as_json: AsJson = False,
 ) -> None:
@@ -59,7 +61,12 @@ def run(
         if isinstance(source, LoadedPipeline):
             prepare_input(source.definition, input_data)  # before there is anything, even a database
         async with (
-            client_of(database_url, may_create=isinstance(source, LoadedPipeline), executor=executor) as client,
+            client_of(
+                database_url,
+                may_create=isinstance(source, LoadedPipeline),
+                executor=executor,
+                allowed=allowed_below(pipelines),
+            ) as client,
             refusals(client, pipeline if isinstance(source, str) else source.definition.slug),
         ):
             if detach:

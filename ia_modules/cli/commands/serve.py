@@ -22,9 +22,11 @@ from ia_modules.cli.commands.worker import (
 )
 from ia_modules.cli.interrupt import interrupted_by
 from ia_modules.cli.options.database import DEFAULT_DATABASE, Database, open_unless_stopped
+from ia_modules.cli.options.pipeline_folders import allowed_below
 from ia_modules.cli.output.terminal import fail, run
 from ia_modules.database.manager import DatabaseManager
 from ia_modules.errors import IAModulesError
+from ia_modules.pipeline.allowed_code import FOLDERS_VARIABLE
 
 if TYPE_CHECKING:
     from uvicorn import Config
@@ -47,7 +49,12 @@ def serve(
     load_limit_seconds: LoadLimit = DEFAULT_LOAD_LIMIT_SECONDS,
     pipelines: Annotated[
         list[Path] | None,
-        typer.Option(metavar="FOLDER", help="Register the pipeline files in it and one level below; may be repeated."),
+        typer.Option(
+            metavar="FOLDER",
+            envvar=FOLDERS_VARIABLE,
+            help="Register the pipeline files in it and one level below. Code of registered pipelines is only used in "
+            "and below these folders; without any, in and below the current one. May be repeated.",
+        ),
     ] = None,
     database_url: Database = DEFAULT_DATABASE,
 ) -> None:
@@ -78,6 +85,7 @@ def serve(
             blocked_limit_seconds=blocked_limit_seconds,
             load_limit_seconds=load_limit_seconds,
             pipeline_folders=tuple(pipelines or ()),
+            allowed=allowed_below(pipelines),
             keys=parse_keys(os.environ.get("IA_MODULES_API_KEYS", "")),
             hosts=parse_hosts(os.environ.get("IA_MODULES_HOSTS", "")),
             targets=Targets.parse(os.environ.get("IA_MODULES_TARGETS", "")),

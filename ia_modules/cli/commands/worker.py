@@ -7,6 +7,7 @@ import typer
 
 from ia_modules.cli.interrupt import end_at_once, interrupted_by
 from ia_modules.cli.options.database import DEFAULT_DATABASE, Database, open_unless_stopped
+from ia_modules.cli.options.pipeline_folders import PipelineFolders, allowed_below
 from ia_modules.cli.output.terminal import one_line, run
 from ia_modules.database.manager import DatabaseManager
 from ia_modules.pipeline.executor import LocalExecutor
@@ -42,6 +43,7 @@ def worker(
     grace_seconds: Grace = DEFAULT_GRACE_SECONDS,
     blocked_limit_seconds: BlockedLimit = None,
     load_limit_seconds: LoadLimit = DEFAULT_LOAD_LIMIT_SECONDS,
+    pipelines: PipelineFolders = None,
     database_url: Database = DEFAULT_DATABASE,
 ) -> None:
     """Run queued executions until Ctrl-C or SIGTERM; those that have not ended by then are handed to other workers.
@@ -54,6 +56,7 @@ def worker(
         "grace_seconds": grace_seconds,
         "blocked_limit_seconds": blocked_limit_seconds,
         "load_limit_seconds": load_limit_seconds,
+        "allowed": allowed_below(pipelines),
     }
     run(_work(database_url, executor, lease_seconds=lease_seconds, grace_seconds=grace_seconds, options=options))
 

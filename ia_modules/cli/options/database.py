@@ -16,6 +16,7 @@ from ia_modules.database.manager import DatabaseManager
 from ia_modules.database.migrator import MigrationStatus, refuse_unusable
 from ia_modules.database.url import parse_url
 from ia_modules.errors import SchemaError
+from ia_modules.pipeline.allowed_code import AllowedCode
 from ia_modules.pipeline.executor import LocalExecutor
 from ia_modules.worker.opening import open_when_reachable
 
@@ -31,13 +32,18 @@ Database = Annotated[
 
 @asynccontextmanager
 async def client_of(
-    database_url: str, *, may_create: bool = False, executor: LocalExecutor | None = None
+    database_url: str,
+    *,
+    may_create: bool = False,
+    executor: LocalExecutor | None = None,
+    allowed: AllowedCode | None = None,
 ) -> AsyncGenerator[Client]:
     """A client of a database; the audit log keeps what it does under the user's name.
 
     Args:
         may_create: make the schema current first, and a SQLite file when there is none. Otherwise nothing is created.
         executor: of the steps that run here.
+        allowed: the code that stored versions may use; only for commands that load it.
 
     Raises:
         SchemaError: the schema was changed, or needs a newer program; without ``may_create``, is not there or current.
@@ -48,7 +54,7 @@ async def client_of(
             await database.initialize()
         else:
             refuse_outdated(database.safe_url, await database.migration_status())
-        async with Client(database, executor=executor, actor=f"cli:{_user()}") as client:
+        async with Client(database, executor=executor, allowed=allowed, actor=f"cli:{_user()}") as client:
             yield client
     finally:
         await database.close()

@@ -36,7 +36,9 @@ class PipelineOut(Out):
     description: str | None
     current_version: int | None
     is_active: bool = Field(description="False: archived.")
-    runnable: bool = Field(description="Whether it has a definition; if not, only other programs record under it.")
+    runnable: bool = Field(
+        description="Whether it has a definition whose code may be used and is found here, as a worker would find it."
+    )
     step_count: int = Field(description="Steps of the current definition; 0 without one.")
     created_at: Time
     updated_at: Time

@@ -50,7 +50,7 @@ async def open_services(settings: Settings, *, encode: Encode) -> AsyncGenerator
     ):
         for wrong in await register_folders(tracker, settings.pipeline_folders):
             logger.warning("Warning: %s", "\n".join([str(wrong), *getattr(wrong, "__notes__", [])]))
-        client = Client(database, tracker=tracker)
+        client = Client(database, tracker=tracker, allowed=settings.allowed)
         feed = Feed(tracker, database, encode)
         yield Services(
             database=database,
@@ -75,6 +75,7 @@ def _working(
         database,
         tracker,
         slots=settings.slots,
+        allowed=settings.allowed,
         grace_seconds=settings.grace_seconds,
         blocked_limit_seconds=settings.blocked_limit_seconds,
         load_limit_seconds=settings.load_limit_seconds,

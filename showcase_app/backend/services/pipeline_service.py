@@ -35,7 +35,9 @@ class PipelineService:
         self, *, search: str | None, archived: bool, cursor: str | None, limit: int
     ) -> PipelinePageOut:
         """Pipelines by slug, with how each did lately."""
-        return await read_overviews(self._database, search=search, archived=archived, cursor=cursor, limit=limit)
+        return await read_overviews(
+            self._database, self._client.is_usable, search=search, archived=archived, cursor=cursor, limit=limit
+        )
 
     async def get(self, slug_or_id: str, *, version: int | None = None) -> PipelineDetail:
         """A pipeline with one of its definitions, None = the current one if there is one.
@@ -46,7 +48,7 @@ class PipelineService:
         pipeline = await self._client.pipeline(slug_or_id)
         has_version = version is not None or pipeline.current_version is not None
         stored = await self._client.version(pipeline.id, version) if has_version else None
-        return await read_view(self._database, pipeline, stored)
+        return await read_view(self._database, self._client.is_usable, pipeline, stored)
 
     async def create(self, document: dict[str, Any], *, actor: str) -> PipelineDetail:
         """Store a pipeline; the definition that it has already changes nothing.

@@ -1,6 +1,7 @@
 """Pipelines as they are shown: how each did lately, one with its definition, its versions, its graph. Read anew."""
 
 import math
+from collections.abc import Callable
 from typing import Any
 
 import orjson
@@ -35,8 +36,18 @@ ENDED = 100
 """Executions that its success rate and its typical times are made of."""
 
 
+IsUsable = Callable[[PipelineVersionRecord], bool]
+"""Whether the code of a version is found."""
+
+
 async def read_overviews(
-    database: DatabaseManager, *, search: str | None, archived: bool, cursor: str | None, limit: int
+    database: DatabaseManager,
+    is_usable: IsUsable,
+    *,
+    search: str | None,
+    archived: bool,
+    cursor: str | None,
+    limit: int,
 ) -> PipelinePageOut:
     """Pipelines by slug, those after ``cursor``."""
     params = {
@@ -49,19 +60,19 @@ async def read_overviews(
     def read() -> Script[PipelinePageOut]:
         rows = yield Statement(database.query("list_pipeline_page"), [params])
         pipelines = [PipelineRecord.from_row(row) for row in rows[:limit]]
-        items = yield from _overviews(database, pipelines)
+        items = yield from _overviews(database, pipelines, is_usable)
         return PipelinePageOut(items=items, next_cursor=items[-1].slug if len(rows) > limit else None)
 
     return await database.read(read())
 
 
 async def read_view(
-    database: DatabaseManager, pipeline: PipelineRecord, stored: PipelineVersionRecord | None
+    database: DatabaseManager, is_usable: IsUsable, pipeline: PipelineRecord, stored: PipelineVersionRecord | None
 ) -> PipelineDetail:
     """A pipeline with one of its versions, None = it has none."""
 
     def read() -> Script[tuple[PipelineOut, Json]]:
-        [overview] = yield from _overviews(database, [pipeline])
+        [overview] = yield from _overviews(database, [pipeline], is_usable)
         params = {"pipeline_id": pipeline.id, "inline_bytes": INLINE_BYTES}
         last = yield Statement(database.query("last_input_of_pipeline"), [params])
         return overview, orjson.loads(last[0]["input_data"] or "null") if last else None
@@ -168,20 +179,25 @@ def _defaults_of(definition: PipelineDefinition) -> dict[str, Any]:
     return {each.name: each.default for each in definition.parameters if each.has_default}
 
 
-def _overviews(database: DatabaseManager, pipelines: list[PipelineRecord]) -> Script[list[PipelineOut]]:
+def _overviews(
+    database: DatabaseManager, pipelines: list[PipelineRecord], is_usable: IsUsable
+) -> Script[list[PipelineOut]]:
     query = database.query
     ids: list[dict[str, Any]] = [{"pipeline_id": each.id} for each in pipelines]
     versions = [{"pipeline_id": each.id, "version": each.current_version} for each in pipelines if each.current_version]
     steps = yield Statement(query("count_pipeline_steps"), versions)
+    stored = yield Statement(query("get_pipeline_version"), versions)
     recent = yield Statement(query("recent_executions_of_pipeline"), [each | {"limit": STRIP} for each in ids])
     ended = yield Statement(query("recent_ends_of_pipeline"), [each | {"limit": ENDED} for each in ids])
     active = yield Statement(query("count_active_of_pipeline"), [each | {"limit": COUNT_CAP} for each in ids])
     step_counts = {row["pipeline_id"]: row["steps"] for row in steps}
     active_counts = {row["pipeline_id"]: row["active"] for row in active}
+    current = [PipelineVersionRecord.from_row(row) for row in stored]
+    usable = {version.pipeline_id for version in current if is_usable(version)}
     return [
         PipelineOut(
             **pipeline.to_dict(),
-            runnable=pipeline.current_version is not None,
+            runnable=pipeline.id in usable,
             step_count=step_counts.get(pipeline.id, 0),
             recent=[_bar(row) for row in reversed(recent) if row["pipeline_id"] == pipeline.id],
             **_outcome([row for row in ended if row["pipeline_id"] == pipeline.id]),

@@ -12,6 +12,7 @@ from typer.testing import CliRunner, Result
 from ia_modules.cli.app import app
 from ia_modules.database.manager import DatabaseManager
 from ia_modules.models import ExecutionId
+from ia_modules.pipeline.allowed_code import FOLDERS_VARIABLE
 from ia_modules.tracker.execution_tracker import ExecutionTracker
 
 Command = Callable[..., Result]
@@ -19,8 +20,9 @@ Recorded = tuple[ExecutionId, ExecutionId]
 
 
 @pytest.fixture
-def command(database_url: str, monkeypatch: pytest.MonkeyPatch) -> Command:
-    """Run a command on this test's database."""
+def command(database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Command:
+    """Run a command on this test's database; it may use the code in the test's folder."""
+    monkeypatch.setenv(FOLDERS_VARIABLE, str(tmp_path))
     return command_on(database_url, monkeypatch)
 
 

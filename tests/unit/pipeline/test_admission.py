@@ -3,8 +3,10 @@ from pathlib import Path
 import pytest
 
 from ia_modules.errors import PipelineDefinitionError
-from ia_modules.pipeline.admission import admit
+from ia_modules.pipeline.admission import admit, is_usable
+from ia_modules.pipeline.allowed_code import AllowedCode
 from tests.unit.pipeline.factories import document, path, task
+from tests.unit.pipeline.test_code import stored
 
 
 def test_code_may_lie_beside_the_file_or_be_allowed_by_name(tmp_path: Path) -> None:
@@ -32,3 +34,18 @@ def test_every_module_that_is_not_allowed_is_named_and_nothing_is_imported(tmp_p
 def test_unknown_keys_are_refused() -> None:
     with pytest.raises(PipelineDefinitionError):
         admit(document("a") | {"surprise": 1}, folder=None, allowed=("*",))
+
+
+def test_a_version_is_usable_where_its_folder_and_modules_are_and_may_be_used(tmp_path: Path) -> None:
+    inside, outside = tmp_path / "inside", tmp_path / "outside"
+    for folder in (inside, outside):
+        folder.mkdir()
+        (folder / "beside.py").write_text("raise RuntimeError('imported')\n")
+    allowed = AllowedCode(("far.*",), roots=(inside,))
+    assert is_usable(stored("beside", inside), allowed)
+    assert is_usable(stored("far.steps", None), allowed)
+    assert not is_usable(stored("beside", outside), allowed)
+    assert not is_usable(stored("beside", None), allowed)
+    assert not is_usable(stored("far.steps", outside), allowed), "a worker would hand it back"
+    (inside / "beside.py").unlink()
+    assert not is_usable(stored("beside", inside), allowed)

@@ -8,7 +8,8 @@ import pytest
 from ia_modules.errors import PipelineDefinitionError
 from ia_modules.models import PipelineId, PipelineVersionRecord
 from ia_modules.payload import content_hash, encode
-from ia_modules.pipeline.code import LoadedPipeline, StepModules, allowed_modules, load_pipeline, load_version
+from ia_modules.pipeline.allowed_code import AllowedCode
+from ia_modules.pipeline.code import LoadedPipeline, StepModules, load_pipeline, load_version
 from ia_modules.pipeline.loader import load
 from ia_modules.pipeline.runner import run_pipeline_from_json
 from tests.unit.pipeline.factories import document, task
@@ -110,23 +111,9 @@ def stored(module: str, folder: Path | None) -> PipelineVersionRecord:
     )
 
 
-def test_nothing_is_allowed_until_it_is_said() -> None:
-    assert allowed_modules({}) == ()
-    assert allowed_modules({"IA_MODULES_STEP_MODULES": " my.steps.* ,, other "}) == ("my.steps.*", "other")
-
-
-def test_installed_packages_that_offer_steps_are_allowed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    offered = tmp_path / "offered_steps-1.0.dist-info"
-    offered.mkdir()
-    (offered / "METADATA").write_text("Metadata-Version: 2.1\nName: offered-steps\nVersion: 1.0\n")
-    (offered / "entry_points.txt").write_text("[ia_modules.steps]\nall = offered.steps\n")
-    monkeypatch.setattr(sys, "path", [str(tmp_path), *sys.path])
-    assert allowed_modules({"IA_MODULES_STEP_MODULES": "mine"}) == ("mine", "offered.steps", "offered.steps.*")
-
-
 def test_the_folder_of_a_stored_definition_is_its_own(tmp_path: Path) -> None:
     (tmp_path / "beside.py").write_text("def Named(data):\n    return data\n")
-    loaded = load_version(stored("beside", tmp_path), allowed=())
+    loaded = load_version(stored("beside", tmp_path), allowed=AllowedCode())
     assert loaded.folder == tmp_path
     assert list(loaded.factories) == ["a"]
 
@@ -138,18 +125,18 @@ def test_the_folder_of_a_stored_definition_is_its_own(tmp_path: Path) -> None:
 def test_a_module_does_not_give_away_what_it_imported(tmp_path: Path, line: str, home: str) -> None:
     (tmp_path / "beside.py").write_text(f"{line}\n")
     with pytest.raises(PipelineDefinitionError, match=f"code of '{home}', which may not be used here"):
-        load_version(stored("beside", tmp_path), allowed=("my.steps.*",))
+        load_version(stored("beside", tmp_path), allowed=AllowedCode(("my.steps.*",)))
 
 
 def test_a_module_may_offer_what_lies_beside_it_or_is_allowed(tmp_path: Path) -> None:
     (tmp_path / "other.py").write_text("def Named(data):\n    return data\n")
     (tmp_path / "beside.py").write_text("from other import Named\n")
-    assert list(load_version(stored("beside", tmp_path), allowed=()).factories) == ["a"]
+    assert list(load_version(stored("beside", tmp_path), allowed=AllowedCode()).factories) == ["a"]
     (tmp_path / "beside.py").write_text("from subprocess import run as Named  # allowed by name\n")
-    assert list(load_version(stored("beside", tmp_path), allowed=("subprocess",)).factories) == ["a"]
+    assert list(load_version(stored("beside", tmp_path), allowed=AllowedCode(("subprocess",))).factories) == ["a"]
 
 
 @pytest.mark.parametrize("folder", [True, False])
 def test_other_modules_are_refused_even_if_they_could_be_imported(tmp_path: Path, folder: bool) -> None:
     with pytest.raises(PipelineDefinitionError, match="'os' is not among the modules that may be used here"):
-        load_version(stored("os", tmp_path if folder else None), allowed=("os.*", "posix"))
+        load_version(stored("os", tmp_path if folder else None), allowed=AllowedCode(("os.*", "posix")))

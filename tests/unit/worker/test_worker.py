@@ -9,6 +9,7 @@ import pytest
 from ia_modules.database.driver import Params, Rows
 from ia_modules.database.manager import DatabaseManager, Script
 from ia_modules.models import ExecutionId, ExecutionStatus, PipelineId, StalledExecution, StepStatus, new_id
+from ia_modules.pipeline.allowed_code import allowed_code
 from ia_modules.pipeline.runner import Runner, read_pipeline_file
 from ia_modules.tracker.execution_tracker import ExecutionTracker
 from ia_modules.transitions import Failure, NewExecution, Recovery, Transition
@@ -228,6 +229,26 @@ async def test_code_that_is_missing_here_is_left_to_another_worker_with_the_reas
         async with working(database_url):
             record = await until_status(tracker, execution_id, COMPLETED)
     assert record.epoch == 2  # the first worker has left it alone since
+
+
+async def test_code_in_a_folder_below_no_root_is_left_to_another_worker_with_folder_and_option(
+    database_url: str, tracker: ExecutionTracker, place: Place, tmp_path: Path
+) -> None:
+    place.open()
+    execution_id = await place.enqueue(tracker)
+    (tmp_path / "elsewhere").mkdir()
+    async with working(database_url, allowed=allowed_code([tmp_path / "elsewhere"])):
+
+        async def lines() -> list[str]:
+            return [line.message for line in (await tracker.changes(execution_id)).logs]
+
+        (message,) = await until(lines, lambda lines: len(lines) > 0)
+        assert f"the folder {place.folder}, whose code may not be used here" in message
+        assert "--pipelines FOLDER, or IA_MODULES_PIPELINES" in message
+        assert (await until_status(tracker, execution_id, PENDING)).owner is None
+        assert place.ran() == []
+        async with working(database_url, allowed=allowed_code([tmp_path])):
+            await until_status(tracker, execution_id, COMPLETED)
 
 
 async def test_a_worker_drops_what_somebody_else_has_taken(

@@ -1811,7 +1811,7 @@ export interface components {
             is_active: boolean;
             /**
              * Runnable
-             * @description Whether it has a definition; if not, only other programs record under it.
+             * @description Whether it has a definition whose code may be used and is found here, as a worker would find it.
              */
             runnable: boolean;
             /**
@@ -1936,7 +1936,7 @@ export interface components {
             is_active: boolean;
             /**
              * Runnable
-             * @description Whether it has a definition; if not, only other programs record under it.
+             * @description Whether it has a definition whose code may be used and is found here, as a worker would find it.
              */
             runnable: boolean;
             /**

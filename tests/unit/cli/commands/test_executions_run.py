@@ -7,8 +7,11 @@ import re
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from ia_modules.database.manager import DatabaseManager
 from ia_modules.models import ExecutionId
+from ia_modules.pipeline.allowed_code import FOLDERS_VARIABLE
 from ia_modules.tracker.execution_tracker import ExecutionTracker
 from tests.unit.cli.conftest import Command, Recorded, change, newest
 from tests.unit.cli.pipeline_files import nightly, step, write
@@ -42,6 +45,29 @@ def test_resume_runs_only_what_has_not_completed(command: Command, tmp_path: Pat
     again = command("executions", "resume", execution_id)
     assert (again.exit_code, again.stdout) == (2, "")
     assert "has completed" in again.stderr
+
+
+def test_resume_uses_code_below_the_folders_that_are_named_or_the_current_one(
+    command: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder, other = tmp_path / "project", tmp_path / "other"
+    folder.mkdir()
+    other.mkdir()
+    assert command("run", failing(folder)).exit_code == 1
+    execution_id = newest(command)["execution_id"]
+    monkeypatch.delenv(FOLDERS_VARIABLE)
+    monkeypatch.chdir(other)
+    for words in (["executions", "resume", execution_id], ["run", "nightly"]):
+        refused = command(*words)
+        assert (refused.exit_code, refused.stdout) == (2, "")
+        assert f"the folder {folder}, whose code may not be used here" in refused.stderr
+        assert f"in or below {other}" in refused.stderr
+        assert "--pipelines FOLDER" in refused.stderr
+    assert newest(command)["status"] == "failed"
+    (tmp_path / "link").symlink_to(folder)
+    assert command("executions", "resume", execution_id, "--pipelines", "../link", "--pipelines", ".").exit_code == 0
+    monkeypatch.chdir(folder)
+    assert command("run", "nightly").exit_code == 1
 
 
 def test_resume_uses_the_version_that_began_and_a_file_only_if_it_is_the_same(command: Command, tmp_path: Path) -> None:

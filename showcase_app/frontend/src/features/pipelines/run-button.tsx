@@ -6,7 +6,7 @@ import type { PipelineOut } from "@/api/schema.gen";
 import { useWhyReadOnly } from "@/api/session";
 
 type RunButtonProps = {
-  pipeline: Pick<PipelineOut, "name" | "is_active" | "runnable">;
+  pipeline: Pick<PipelineOut, "name" | "is_active" | "runnable" | "current_version">;
   to: string;
   variant?: "filled" | "light";
 };
@@ -31,7 +31,8 @@ export function RunButton({ pipeline, to, variant = "filled" }: RunButtonProps) 
   );
 }
 
-function whyNot({ is_active, runnable }: Pick<PipelineOut, "is_active" | "runnable">): string | null {
-  if (!runnable) return "It has no definition: another program runs it and records its executions here.";
+function whyNot({ is_active, runnable, current_version }: RunButtonProps["pipeline"]): string | null {
+  if (current_version === null) return "It has no definition: another program runs it and records its executions here.";
+  if (!runnable) return "Its code is not found here, or may not be used: see --pipelines and IA_MODULES_STEP_MODULES.";
   return is_active ? null : "It is archived. A new version brings it back.";
 }
