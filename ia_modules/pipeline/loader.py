@@ -71,8 +71,9 @@ def load_text(text: str, syntax: Syntax = "json", *, strict: bool = True) -> Loa
     Raises:
         PipelineDefinitionError: with everything that is wrong, and its line and column.
     """
+    document = document_of(text, syntax)
     try:
-        return load(document_of(text, syntax), strict=strict)
+        return load(document, strict=strict)
     except PipelineDefinitionError as wrong:
         raise PipelineDefinitionError(located(wrong.problems, text, syntax)) from None
 

@@ -98,9 +98,10 @@ def test_a_definition_has_limits() -> None:
     ],
 )
 def test_a_text_that_is_no_document_is_refused_with_its_place(syntax: Any, text: str, message: str) -> None:
-    with pytest.raises(PipelineDefinitionError) as wrong:
-        document_of(text, syntax)
-    assert str(wrong.value) == f"The pipeline definition is wrong:\n- {message}"
+    for read in (document_of, load_text):
+        with pytest.raises(PipelineDefinitionError) as wrong:
+            read(text, syntax)
+        assert str(wrong.value) == f"The pipeline definition is wrong:\n- {message}"
 
 
 @pytest.mark.parametrize(("name", "syntax"), [("a.json", "json"), ("a.YAML", "yaml"), ("a.yml", "yaml"), ("a", "json")])
