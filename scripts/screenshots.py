@@ -90,15 +90,15 @@ def shots_of(api: httpx.Client) -> Iterator[Shot]:
     reviewed = run(api, review, {})
 
     yield Shot("pipelines", "/pipelines", seen("Code review"))
-    yield Shot("pipeline", f"/pipelines/{review}", seen("Code review"))
+    yield Shot("pipeline", f"/pipelines/{review}", drawn("Code review"))
     yield Shot("pipeline-definition", f"/pipelines/{quality}?tab=definition", seen("Data quality"))
-    yield Shot("run", f"/pipelines/{flaky}?run=1", seen("Article"))
+    yield Shot("run", f"/pipelines/{flaky}?run=1", drawn("Article"))
     yield Shot("new-pipeline", "/pipelines/new", seen("New pipeline"))
     yield Shot("executions", "/executions", seen("Code review"))
-    yield Shot("execution", f"/executions/{reviewed}", seen("Completed"))
-    yield Shot("execution-loop", f"/executions/{looped}", seen("Completed"))
-    yield Shot("execution-retries", f"/executions/{wobbly}?step=stock", seen("Completed"))
-    yield Shot("execution-failed", f"/executions/{failed}", seen("Failed"))
+    yield Shot("execution", f"/executions/{reviewed}", drawn("Completed"))
+    yield Shot("execution-loop", f"/executions/{looped}", drawn("Completed"))
+    yield Shot("execution-retries", f"/executions/{wobbly}?step=stock", drawn("Completed"))
+    yield Shot("execution-failed", f"/executions/{failed}", drawn("Failed"))
     yield Shot("metrics", "/insights", seen("Success rate"))
     yield Shot("system", "/system", seen("Workers"))
 
@@ -118,6 +118,16 @@ def run(api: httpx.Client, pipeline_id: str, input_data: dict[str, Any]) -> str:
 def seen(text: str) -> Callable[[Page], None]:
     """Wait until a text is on the page."""
     return lambda page: page.get_by_text(text).first.wait_for()
+
+
+def drawn(text: str) -> Callable[[Page], None]:
+    """Wait until a text is on the page and its graph is drawn."""
+
+    def ready(page: Page) -> None:
+        seen(text)(page)
+        page.locator(".react-flow__node").first.wait_for()
+
+    return ready
 
 
 def photograph(browser: Browser, url: str, shot: Shot, theme: Theme, size: tuple[int, int], file: Path) -> None:

@@ -70,8 +70,7 @@ class _Pools:
 
     async def close(self) -> None:
         try:
-            await self.work.close()
-            await self.notifier.close()
+            await asyncio.gather(self.work.close(), self.notifier.close())
         except BaseException:  # also cancelled: leave none open
             self.terminate()
             raise

@@ -23,6 +23,7 @@ _ANNOUNCE_EVERY_SECONDS = 0.01
 _IDS_PER_ANNOUNCEMENT = 200  # 36 characters and a comma each: below PostgreSQL's limit of 8000 bytes
 _IDS_HEARD = 10_000
 _LISTEN_AGAIN_SECONDS = 1.0
+_CLOSE_SECONDS = 2.0  # what a silent database does not pass on until then costs others a poll
 
 
 @dataclass(slots=True)
@@ -107,7 +108,8 @@ class Live:
         """Announces what is left, then stops listening."""
         self._closing = True
         if self._announcer is not None and not self._announcer.done():  # its loop may be closed
-            await asyncio.wait([self._announcer])
+            await asyncio.wait([self._announcer], timeout=_CLOSE_SECONDS)
+            self._announcer.cancel()
         await self._stop_listening()
 
     def _notify(self, ids: set[ExecutionId] | None) -> None:

@@ -148,9 +148,13 @@ class Heartbeat:
         with suppress(RuntimeError):  # it has ended
             self._stop()
         await asyncio.wait([in_thread(thread.join, "heartbeat:join")], timeout=_STOP_SECONDS)
-        with suppress(DatabaseError, TimeoutError):
-            async with asyncio.timeout(_STOP_SECONDS):
-                await self._database.execute_async(self._database.query("stop_worker"), {"worker_id": self._owner})
+        stopping = background(self._be_stopped(), "heartbeat:stop")
+        await asyncio.wait([stopping], timeout=_STOP_SECONDS)
+        stopping.cancel()  # not waited for: cleaning up after a silent connection takes as long again
+
+    async def _be_stopped(self) -> None:
+        with suppress(DatabaseError):
+            await self._database.execute_async(self._database.query("stop_worker"), {"worker_id": self._owner})
 
     def _row(self) -> dict[str, Any]:
         return {

@@ -5,16 +5,20 @@ from contextlib import aclosing
 
 import pytest
 
+from ia_modules.database import postgresql, postgresql_session
 from ia_modules.database.manager import DatabaseManager
 from ia_modules.errors import (
     ConstraintViolated,
     DatabaseError,
     ExecutionNotFound,
 )
+from ia_modules.live import wake_up
 from ia_modules.models import ExecutionStatus, PipelineId, StepStatus, new_id
 from ia_modules.payload import encode
+from ia_modules.tracker import heartbeat
 from ia_modules.tracker.execution_tracker import ExecutionTracker
 from ia_modules.transitions import ExecutionUpdate, NewInteraction, Transition
+from tests.unit.database.proxy import proxy_to
 
 
 async def test_everybody_who_waits_for_a_cancellation_is_told(
@@ -99,3 +103,20 @@ async def test_a_subscriber_of_nothing_is_told(tracker: ExecutionTracker) -> Non
     with pytest.raises(ExecutionNotFound, match="'nobody'"):
         async with aclosing(tracker.subscribe("nobody")) as stream:
             await anext(stream)
+
+
+@pytest.mark.parametrize("dialect", ["postgresql"])
+async def test_closing_waits_at_each_stage_no_longer_than_its_limit_for_connections_that_are_silent(
+    database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What was just committed is still to be announced, the end of the process to be written: 31 s without limits."""
+    monkeypatch.setattr(heartbeat, "_STOP_SECONDS", 0.1)
+    monkeypatch.setattr(wake_up, "_CLOSE_SECONDS", 0.1)
+    for module in (postgresql, postgresql_session):
+        monkeypatch.setattr(module, "CLEANUP_SECONDS", 0.1)
+    async with proxy_to(database_url) as proxy, DatabaseManager(proxy.url) as through:
+        tracker = ExecutionTracker(through)
+        await tracker.start_execution(await tracker.register_pipeline("work", "Work"))
+        proxy.go_silent()
+        async with asyncio.timeout(10):
+            await tracker.close()
