@@ -19,12 +19,24 @@ import inspect
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import partial
+from functools import partial, reduce, update_wrapper
+from itertools import count
 from pathlib import Path
-from typing import Any, Generic, ParamSpec, Self, TypeVar, overload
+from typing import Any, Generic, ParamSpec, Self, TypeVar, cast, overload
 
 from ia_modules.errors import PipelineDefinitionError, Problem
-from ia_modules.pipeline.code import LoadedPipeline, StepFactory, StepModules, factory_of, load_pipeline
+from ia_modules.pipeline.beside import name_beside
+from ia_modules.pipeline.code import (
+    CodeName,
+    LoadedPipeline,
+    StandIn,
+    StepFactory,
+    StepModules,
+    factory_of,
+    load_pipeline,
+    misspelled,
+    plain,
+)
 from ia_modules.pipeline.core import ExecutionContext
 from ia_modules.pipeline.document.definition import PipelineDefinition
 from ia_modules.pipeline.loader import load
@@ -58,13 +70,12 @@ def when(source: str | Callable[..., Any], operator: str = "exists", value: Any 
 
     Args:
         source: ``result.FIELD`` of the step just run, ``STEP.FIELD``, a field of the state, ``{parameters.X}``; or a
-            function ``(context, parameters) -> bool`` of a module, which is given ``parameters``.
+            function ``(context, parameters) -> bool``, which is given ``parameters``.
         operator: any of the format's: ``==``, ``>=``, ``in``, ``contains``, ``regex``, …
         value: what to compare with; a text may be a template.
     """
     if callable(source):
-        module, name = _place_of(source)
-        return When({"type": "function", "module_path": module, "function_name": name, "parameters": parameters})
+        return When({"type": "function", "code": source, "parameters": parameters})
     return When({"type": "expression", "config": {"source": source, "operator": operator, "value": value}})
 
 
@@ -110,12 +121,13 @@ class StepNode(_Origin):
         return [self]
 
 
-class Node(StepNode, Generic[P, R]):
+class Node(StepNode, StandIn, Generic[P, R]):
     """A step with code. Called, it is the function that it was made of."""
 
     def __init__(self, flow: "Flow", step_id: str, code: Callable[P, R]) -> None:
         super().__init__(flow, step_id)
         self.__wrapped__ = code
+        update_wrapper(self, code, updated=())
 
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R:
         return self.__wrapped__(*args, **kwargs)
@@ -190,7 +202,7 @@ class Flow:
         """As :meth:`step`, without a decorator: for the same class twice, with other ids and configs."""
         handling = dict(keys.pop("error_handling", {}))
         handling |= {key: keys.pop(key) for key in ("retry", "continue_on_error", "enable_fallback") if key in keys}
-        step_id = keys.pop("id", None) or code.__name__
+        step_id = keys.pop("id", None) or getattr(code, "__name__", type(code).__name__)
         module, name = _place_of(code)
         written = {"id": step_id, "step_class": name, "module": module, **keys}
         self._put(written | ({"error_handling": handling} if handling else {}), code)
@@ -215,7 +227,7 @@ class Flow:
         Raises:
             PipelineDefinitionError: it is wrong; has every problem.
         """
-        return load(self._document()).definition
+        return load(self._document({})).definition
 
     def to_json(self) -> dict[str, Any]:
         """The content of a pipeline file that runs the same code.
@@ -223,24 +235,30 @@ class Flow:
         Raises:
             PipelineDefinitionError: it is wrong, or a step's code cannot be imported by its name.
         """
-        definition = self.definition
-        unnamed = [
-            Problem(
-                f"$.steps[{index}]",
-                f"{step['step_class']!r}, which has no name of its own in its module",
-                "a function or class at the top level of a module",
-            )
+        functions: dict[CodeName, Callable[..., Any]] = {}
+        definition = load(self._document(functions)).definition
+        steps = [
+            (f"$.steps[{index}]", (step["module"], step["step_class"]), self._code[step["id"]])
             for index, step in enumerate(self._steps)
-            if "<" in step.get("step_class", "") or "." in step.get("step_class", "")
+            if "step_class" in step
+        ]
+        code = [*steps, *(("$.flow.paths", place, function) for place, function in functions.items())]
+        expected = "a function or class at the top level of a module"
+        unnamed = [
+            Problem(where, f"{place[1]!r} of {place[0]!r}, {wrong}", expected)
+            for where, place, each in code
+            if (wrong := _unnamed(place, each))
         ]
         if unnamed:
             raise PipelineDefinitionError(unnamed)
         return definition.to_json()
 
     def load(self) -> LoadedPipeline:
-        """The definition with its code."""
+        """The definition with its code: the functions and classes themselves, whatever their names give."""
         factories: dict[str, StepFactory] = {step_id: factory_of(code) for step_id, code in self._code.items()}
-        return load_pipeline(self.definition, StepModules(), prepared=factories)
+        functions: dict[CodeName, Callable[..., Any]] = {}
+        definition = load(self._document(functions)).definition
+        return load_pipeline(definition, StepModules(), prepared=factories, functions=functions)
 
     async def run(
         self,
@@ -263,7 +281,8 @@ class Flow:
                 return
         self._steps.append(step)
 
-    def _document(self) -> dict[str, Any]:
+    def _document(self, functions: dict[CodeName, Callable[..., Any]]) -> dict[str, Any]:
+        """The content of a file; ``functions`` learns which function of a condition a name stands for."""
         keys = {
             "slug": self.slug,
             "description": self.description,
@@ -279,14 +298,40 @@ class Flow:
             "name": self.name,
             **{key: value for key, value in keys.items() if value is not None},
             "steps": self._steps,
-            "flow": {"start_at": start, "paths": self._paths},
+            "flow": {"start_at": start, "paths": [_written(path, functions) for path in self._paths]},
         }
 
 
-def _place_of(code: Callable[..., Any]) -> tuple[str, str]:
+def _written(part: Any, functions: dict[CodeName, Callable[..., Any]]) -> Any:
+    """A path or condition with the names of its functions in their places: each has another."""
+    if isinstance(part, list):
+        return [_written(each, functions) for each in cast(list[Any], part)]
+    if not isinstance(part, dict):
+        return part
+    mapping = cast(dict[str, Any], part)
+    code = mapping.get("code")
+    if not callable(code):
+        return {key: _written(value, functions) for key, value in mapping.items()}
+    module, name = _place_of(code)
+    names = (name if number == 1 else f"{name}#{number}" for number in count(1))
+    own = next(each for each in names if functions.setdefault((module, each), code) is code)
+    return {key: mapping[key] for key in mapping if key != "code"} | {"module_path": module, "function_name": own}
+
+
+def _place_of(code: Callable[..., Any]) -> CodeName:
     """Module and qualified name, as a file names code."""
-    plain = inspect.unwrap(code)
-    return plain.__module__, getattr(plain, "__qualname__", type(plain).__qualname__)
+    own = plain(code)
+    module = getattr(own, "__module__", None) or type(own).__module__
+    return name_beside(module), getattr(own, "__qualname__", type(own).__qualname__)
+
+
+def _unnamed(place: CodeName, code: Callable[..., Any]) -> str | None:
+    """Why a file cannot name this code so; None: it can."""
+    if wrong := misspelled(place[0]) or misspelled(place[1]):
+        return wrong
+    module = sys.modules.get(getattr(plain(code), "__module__", None) or "") or sys.modules.get(place[0])
+    found = reduce(lambda inside, name: getattr(inside, name, None), place[1].split("."), module)
+    return None if module is None or plain(found) is plain(code) else "which is not the code that runs here"
 
 
 def _is_same(
@@ -307,8 +352,8 @@ def _is_same(
 
 def _source_of(code: Callable[..., Any]) -> tuple[str, int] | None:
     """The file and line of a function, or of a class's first method; None in a notebook, where there is no file."""
-    plain = inspect.unwrap(code)
-    methods = vars(plain).values() if isinstance(plain, type) else [plain]
+    own = inspect.unwrap(code)
+    methods = vars(own).values() if isinstance(own, type) else [own]
     written = next((each.__code__ for each in methods if inspect.isfunction(each)), None)
     if written is None or not Path(written.co_filename).is_file():
         return None

@@ -1,43 +1,52 @@
 """From a definition to code: the classes of its steps and the functions of its conditions, and which code may run.
 
-Modules beside a pipeline file belong to its folder alone: they are loaded under a name of that folder, so that two
-folders may both have a ``steps.py``, and ``sys.path`` stays as it is. What such a module imports is looked for
-beside it first.
-
 Whoever may store a definition may run code. So the modules of a definition from the database or the API come from the
 folder it was registered from, or are allowed by name: in ``IA_MODULES_STEP_MODULES``, or by an installed package that
 offers steps.
 """
 
-import builtins
-import hashlib
+import functools
 import importlib
-import importlib.util
 import inspect
 import sys
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+import sysconfig
+from collections.abc import Callable, Collection, Iterator, Mapping
+from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 from pathlib import Path
 from types import ModuleType
-from typing import Any
+from typing import Any, cast
 
 from ia_modules.errors import PipelineDefinitionError, Problem, StepError
 from ia_modules.models import PipelineVersionRecord
 from ia_modules.payload import clean_text
-from ia_modules.pipeline.allowed_code import AllowedCode
+from ia_modules.pipeline import beside
+from ia_modules.pipeline.allowed_code import MODULES_VARIABLE, AllowedCode
 from ia_modules.pipeline.core import Step
 from ia_modules.pipeline.document.conditions import FunctionCall
 from ia_modules.pipeline.document.definition import PipelineDefinition, StepDefinition
 from ia_modules.pipeline.document.graph import Graph
-from ia_modules.pipeline.module_locks import ModuleLocks
+from ia_modules.pipeline.document.wording import shown
 from ia_modules.pipeline.routing import functions_asked
 from ia_modules.pipeline.versions import definition_of
 from ia_modules.tasks import is_ctrl_c
 
-_MODULE_LOCKS = ModuleLocks()
+NAME_LIMIT_CHARACTERS = 200
+"""The longest name of a module, or of code in it, that a definition may give."""
 
-StepFactory = Callable[[str, dict[str, Any]], Step]
+NAMES = f"names of Python with dots between them, at most {NAME_LIMIT_CHARACTERS} characters"
+
+CodeName = tuple[str, str]
+"""A module, and the name of a class or function in it."""
+
+StepFactory = Callable[[str, dict[str, Any]], Any]
+"""A class derived from Step, or what was made of one: called with a step's id and config, it gives a Step."""
+
+
+class StandIn:
+    """What a module has in place of code, and means that code: the node of a flow."""
+
+    __wrapped__: Callable[..., Any]
 
 
 class StepModules:
@@ -51,52 +60,113 @@ class StepModules:
             allowed: patterns of module names that may be imported from elsewhere, such as ``my_company.steps.*``; None:
                 every module, for files that local code passes in.
         """
-        self._folder = None if folder is None else folder.resolve()
+        self._generation = None if folder is None else beside.generation_of(folder.resolve())
         self._allowed = allowed
 
-    def attribute(self, module: str, name: str) -> Any:
-        """``name`` of a module.
+    @property
+    def generation(self) -> beside.Generation | None:
+        """What is loaded of the folder; whoever runs its code holds this, so that its modules stay."""
+        return self._generation
+
+    def code(self, module: str, name: str) -> Callable[..., Any]:
+        """The class or function that a definition names.
 
         Raises:
-            LookupError: it is not there, or may not be imported; the message says why.
+            LookupError: it is not there, is neither, or may not be used; the message says why.
         """
-        found = self._module(module)
-        try:
-            code = getattr(found, name)
-        except AttributeError:
-            there = ", ".join(sorted(each for each in vars(found) if not each.startswith("_"))) or "nothing"
-            raise LookupError(f"module {module!r} has no {name!r}; it has {there}") from None
-        home = str(getattr(code, "__module__", None) or found.__name__)
+        if refused := self.refused(module, name):
+            raise LookupError(f"{refused.found}; expected {refused.expected}")
+        code = plain(self.attribute(module, name))
+        if not callable(code):  # its value may be a secret, and definitions come from the API
+            raise LookupError(f"a value of type {type(code).__name__}, which is neither a class nor a function")
+        home = _home_of(code)
         if self._allowed is not None and not self._is_home(home):
             raise LookupError(f"{name!r} of module {module!r} is code of {home!r}, which may not be used here")
         return code
 
-    def allows(self, module: str) -> bool:
-        """Whether a module may be used: it lies in the folder, or is allowed by name. Nothing is imported."""
-        beside = self._folder is not None and _file_of(self._folder, module) is not None
-        return beside or self._allowed is None or any(fnmatchcase(module, pattern) for pattern in self._allowed)
+    def attribute(self, module: str, name: str) -> Any:
+        """Whatever ``name`` stands for in a module.
+
+        Raises:
+            LookupError: it is not there, or the module cannot be imported; the message says why.
+        """
+        found: Any = self._module(module)
+        for each in name.split("."):
+            try:
+                found = getattr(found, each)
+            except AttributeError:
+                there = ", ".join(sorted(each for each in dir(found) if not each.startswith("_"))) or "nothing"
+                raise LookupError(f"module {module!r} has no {name!r}; it has {there}") from None
+        return found
+
+    def refused(self, module: str, name: str) -> Problem | None:
+        """Why such code may not be used, by its names alone; None: it may, if it is there. Nothing is imported.
+
+        ``where`` of the problem is the key of a step that is wrong, ``module`` or ``step_class``.
+        """
+        for key, text in (("module", module), ("step_class", name)):
+            if wrong := misspelled(text):
+                return Problem(key, f"{shown(text)}, {wrong}", NAMES)
+        if self._allows(module):
+            return None
+        found = f"the module {module!r}, which is not among the modules that may be used here"
+        allowed = ", ".join(self._allowed or ()) or "it allows none"
+        hint = f"Allow it where the program is started, with {MODULES_VARIABLE}, or lay it beside the pipeline's file."
+        return Problem(
+            "module", found, f"one beside the pipeline's file ({self._beside()}) or an allowed one: {allowed}", hint
+        )
+
+    def _allows(self, module: str) -> bool:
+        """Whether a module lies in the folder, or is allowed by name."""
+        lies_beside = self._generation is not None and self._generation.has(module)
+        return lies_beside or self._allowed is None or any(fnmatchcase(module, pattern) for pattern in self._allowed)
 
     def _is_home(self, home: str) -> bool:
         """Whether code may come from a module, by its loaded name; what a module imported is not its to give away."""
-        beside = self._folder is not None and f"{home}.".startswith(f"{_root_of(self._folder)}.")
-        return beside or any(fnmatchcase(home, pattern) for pattern in self._allowed or ())
+        if (folder := beside.folder_of(home)) is not None:
+            return self._generation is not None and folder == self._generation.folder
+        return any(fnmatchcase(home, pattern) for pattern in self._allowed or ())
 
     def _module(self, module: str) -> ModuleType:
-        if self._folder is not None and (path := _file_of(self._folder, module)) is not None:
-            return _load(self._folder, module, path)
-        if self._allowed is not None and not self.allows(module):
-            allowed = ", ".join(self._allowed) or "none"
-            raise LookupError(f"module {module!r} is not among the modules that may be used here: {allowed}")
+        here = self._generation is not None and self._generation.has(module)
         try:
+            if here and self._generation is not None:
+                return self._generation.load(module)
             return importlib.import_module(module)
-        except ImportError as error:
-            beside = f" Nor is there a {module.replace('.', '/')}.py in {self._folder}." if self._folder else ""
-            raise LookupError(f"module {module!r} cannot be imported: {error}.{beside}") from error
         except BaseException as error:  # user code: whatever it raises, it cannot be used
             if is_ctrl_c(error):
                 raise
-            found = f"module {module!r} cannot be loaded: {type(error).__name__}: {error}"
+            absent = isinstance(error, ModuleNotFoundError) and f"{module}.".startswith(
+                f"{beside.name_beside(error.name or '')}."
+            )
+            failed = "cannot be imported" if absent else "cannot be loaded"
+            looked = f" ({self._looked_at()})" if isinstance(error, ImportError) else ""
+            found = f"module {module!r} {failed}: {type(error).__name__}: {clean_text(error)}{looked}"
             raise LookupError(found) from error
+
+    def _looked_at(self) -> str:
+        """Where modules were looked for, for people."""
+        paths = sysconfig.get_paths()
+        installed = tuple(paths[name] for name in ("stdlib", "platstdlib", "purelib", "platlib", "scripts"))
+        elsewhere = [each for each in sys.path if each and not each.startswith(installed) and Path(each).is_dir()]
+        return f"looked for in {'; '.join(dict.fromkeys([self._beside(), *elsewhere, 'installed packages']))}"
+
+    def _beside(self) -> str:
+        """The folder and what is in it, for people."""
+        if self._generation is None:
+            return "no folder of its own"
+        folder = self._generation.folder
+        return f"{folder}, which has {_modules_in(folder)}"
+
+
+def _modules_in(folder: Path) -> str:
+    """The Python files and folders of a folder, for people: the first of them."""
+    try:
+        names = sorted(each.name for each in folder.iterdir() if each.suffix == ".py" or each.is_dir())
+    except OSError as error:
+        return f"nothing that can be read ({error.strerror})"
+    names = [name for name in names if not name.startswith((".", "__"))]
+    return f"{', '.join(names[:20])}{', …' if len(names) > 20 else ''}" or "no modules"
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,6 +177,7 @@ class LoadedPipeline:
         factories: for each step that has code, what makes an object of it.
         functions: the functions that its conditions call.
         folder: where its modules lie; None when they are installed.
+        generation: what is loaded of that folder; held here, so that it stays loaded while the pipeline is in use.
     """
 
     definition: PipelineDefinition
@@ -114,6 +185,7 @@ class LoadedPipeline:
     factories: Mapping[str, StepFactory]
     functions: Mapping[FunctionCall, Callable[..., Any]]
     folder: Path | None
+    generation: beside.Generation | None = None
 
     def step(self, step_id: str) -> StepDefinition:
         return self.definition.steps[self.graph.place[step_id]]
@@ -128,11 +200,14 @@ class LoadedPipeline:
         if factory is None:
             return None
         try:
-            return factory(step.id, config)
+            made = factory(step.id, config)
         except BaseException as error:
             if is_ctrl_c(error):
                 raise
             raise StepError(step.id, f"it could not be made: {type(error).__name__}: {clean_text(error)}") from error
+        if not isinstance(made, Step):
+            raise StepError(step.id, f"its class gave an object of type {type(made).__name__}, which is no Step.")
+        return made
 
 
 def load_pipeline(
@@ -141,36 +216,70 @@ def load_pipeline(
     *,
     folder: Path | None = None,
     prepared: Mapping[str, StepFactory] | None = None,
+    functions: Mapping[CodeName, Callable[..., Any]] | None = None,
 ) -> LoadedPipeline:
-    """The definition with the code of its steps and conditions, all of it imported now.
+    """The definition with the code of its steps and conditions, all of it imported now, and none before all of it may.
 
     Args:
         prepared: code that needs no import, by step id.
+        functions: functions of conditions that need no import.
 
     Raises:
         PipelineDefinitionError: code cannot be found or may not be used; has every problem.
     """
-    problems: list[Problem] = []
-    factories: dict[str, StepFactory] = dict(prepared or {})
-    functions: dict[FunctionCall, Callable[..., Any]] = {}
-    graph = Graph(definition)
-    for index, step in enumerate(definition.steps):
-        if step.step_class is not None and step.module is not None and step.id not in factories:
-            try:
-                factories[step.id] = factory_of(modules.attribute(step.module, step.step_class))
-            except (LookupError, TypeError) as error:
-                problems.append(
-                    Problem(f"$.steps[{index}]", str(error.args[0]), "a class with run(data), or a function")
-                )
-        for call in functions_asked(graph, step.id):
-            try:
-                functions[call] = modules.attribute(call.module_path, call.function_name)
-            except LookupError as error:
-                found = f"the condition {call} after step {step.id!r}: {error.args[0]}"
-                problems.append(Problem("$.flow.paths", found, "a function (context, parameters) -> bool"))
+    factories, known = dict(prepared or {}), functions or {}
+    problems = [*refused_names(definition, modules, prepared=factories, functions=known)]
     if problems:
         raise PipelineDefinitionError(problems)
-    return LoadedPipeline(definition, graph, factories, functions, folder)
+    graph = Graph(definition)
+    answers: dict[FunctionCall, Callable[..., Any]] = {}
+    for index, (module, name) in _code_of(definition, factories).items():
+        try:
+            factories[definition.steps[index].id] = factory_of(modules.code(module, name))
+        except (LookupError, TypeError) as error:
+            problems.append(Problem(f"$.steps[{index}]", str(error.args[0]), "a class with run(data), or a function"))
+    for call, step_id in _calls_of(definition).items():
+        place = (call.module_path, call.function_name)
+        try:
+            answers[call] = known[place] if place in known else _condition_of(modules.code(*place))
+        except (LookupError, TypeError) as error:
+            found = f"the condition {call} after step {step_id!r}: {error.args[0]}"
+            problems.append(Problem("$.flow.paths", found, "a function (context, parameters) -> bool"))
+    if problems:
+        raise PipelineDefinitionError(problems)
+    return LoadedPipeline(definition, graph, factories, answers, folder, modules.generation)
+
+
+def refused_names(
+    definition: PipelineDefinition,
+    modules: StepModules,
+    *,
+    prepared: Collection[str] = (),
+    functions: Collection[CodeName] = (),
+) -> Iterator[Problem]:
+    """What may not be used by its names alone; nothing is imported. Without what is ``prepared``, as above."""
+    for index, (module, name) in _code_of(definition, prepared).items():
+        if wrong := modules.refused(module, name):
+            yield replace(wrong, where=f"$.steps[{index}].{wrong.where}")
+    for call, step_id in _calls_of(definition).items():
+        place = (call.module_path, call.function_name)
+        if place not in functions and (wrong := modules.refused(*place)):
+            yield replace(wrong, where="$.flow.paths", found=f"{wrong.found} (in a condition after step {step_id!r})")
+
+
+def _code_of(definition: PipelineDefinition, prepared: Collection[str]) -> dict[int, CodeName]:
+    """The code of steps, by their indexes."""
+    return {
+        index: (step.module, step.step_class)
+        for index, step in enumerate(definition.steps)
+        if step.module is not None and step.step_class is not None and step.id not in prepared
+    }
+
+
+def _calls_of(definition: PipelineDefinition) -> dict[FunctionCall, str]:
+    """The functions of conditions, each with a step before it."""
+    graph = Graph(definition)
+    return {call: step.id for step in definition.steps for call in functions_asked(graph, step.id)}
 
 
 def load_version(stored: PipelineVersionRecord, *, allowed: AllowedCode) -> LoadedPipeline:
@@ -188,18 +297,21 @@ def load_version(stored: PipelineVersionRecord, *, allowed: AllowedCode) -> Load
 
 
 def factory_of(code: Any) -> StepFactory:
-    """What makes a step of a class, or of a function that takes the data.
+    """What makes a step of a class, or of a function that takes the data; decorators of either are in force.
 
     Raises:
         TypeError: it is neither.
     """
-    code = inspect.unwrap(code) if callable(code) else code  # a decorated function is what it was
-    if isinstance(code, type):
-        if not issubclass(code, Step):
-            raise TypeError(f"class {code.__qualname__}, which does not derive from ia_modules.pipeline.core.Step")
+    code = plain(code)
+    made = code if isinstance(code, type) else _decorated(code)
+    if isinstance(made, type):
+        if not issubclass(made, Step):
+            raise TypeError(f"class {made.__qualname__}, which does not derive from ia_modules.pipeline.core.Step")
         return code
-    if not callable(code):  # its value may be a secret, and definitions come from the API
+    if not callable(code):
         raise TypeError(f"a value of type {type(code).__name__}, which is neither a class nor a function")
+    if inspect.isasyncgenfunction(code):
+        raise TypeError("a function with `async def` and `yield`, which means nothing for a step yet")
 
     def make(name: str, config: dict[str, Any]) -> Step:
         step = Step(name, config)
@@ -209,93 +321,49 @@ def factory_of(code: Any) -> StepFactory:
     return make
 
 
-def _file_of(folder: Path, module: str) -> Path | None:
-    place = folder.joinpath(*module.split("."))
-    for candidate in (place.with_name(f"{place.name}.py"), place / "__init__.py"):
-        if candidate.is_file() and candidate.resolve().is_relative_to(folder):
-            return candidate
-    return None
+def _condition_of(code: Callable[..., Any]) -> Callable[..., Any]:
+    if isinstance(code, type):
+        raise TypeError(f"class {code.__qualname__}, whose objects would always hold")
+    return code
 
 
-def _root_of(folder: Path) -> str:
-    """The package, of this process alone, that a folder's modules are loaded under."""
-    root = f"ia_modules_steps_{hashlib.sha256(str(folder).encode()).hexdigest()[:12]}"
-    if root not in sys.modules:
-        package = ModuleType(root)
-        package.__path__ = []  # nothing is found in it but by the importer here
-        sys.modules.setdefault(root, package)  # another thread may have been faster
-    return root
+def plain(code: Any) -> Any:
+    """The code itself where a stand-in is named; nobody else's wrapper is looked through: it is there to run."""
+    while isinstance(code, StandIn):
+        code = code.__wrapped__
+    return code
 
 
-def _load(folder: Path, module: str, path: Path) -> ModuleType:
-    """The module in this folder, and the packages around it, once for every state of its file."""
-    root = _root_of(folder)
-    around, _, own = module.rpartition(".")
-    parent = sys.modules[root] if not around else _load(folder, around, _existing(folder, around))
-    name = f"{root}.{module}"
-    stamp = (path.stat().st_mtime_ns, path.stat().st_size)
-    with _MODULE_LOCKS.holding(name):
-        known = sys.modules.get(name)
-        if known is None or getattr(known, "__ia_stamp__", None) != stamp:
-            known = _execute(folder, module, path, name, stamp)
-            setattr(parent, own, known)
-    return known
-
-
-def _execute(folder: Path, module: str, path: Path, name: str, stamp: tuple[int, int]) -> ModuleType:
-    inside = [str(path.parent)] if path.name == "__init__.py" else None
-    spec = importlib.util.spec_from_file_location(name, path, submodule_search_locations=inside)
-    if spec is None or spec.loader is None:
-        raise LookupError(f"{path} cannot be loaded as a module")
-    loaded = importlib.util.module_from_spec(spec)
-    loaded.__dict__["__ia_stamp__"] = stamp
-    loaded.__dict__["__builtins__"] = {**vars(builtins), "__import__": _importer(folder)}
-    sys.modules[name] = loaded  # before it runs: dataclasses and pickling look their module up
+def _decorated(code: Any) -> Any:
+    """What a user's decorator stands around, to see what it makes; None where there is none."""
     try:
-        spec.loader.exec_module(loaded)
-    except BaseException as error:
-        del sys.modules[name]
-        if is_ctrl_c(error):
-            raise
-        found = f"module {module!r} ({path.name}) cannot be loaded: {type(error).__name__}: {error}"
-        raise LookupError(found) from error
-    return loaded
+        return inspect.unwrap(code)
+    except ValueError:  # it wraps itself
+        return None
 
 
-def _importer(folder: Path) -> Callable[..., Any]:
-    """``import`` as it works in a folder's modules: what lies beside them comes first."""
-    root = _root_of(folder)
+def _home_of(code: Any) -> str:
+    """The module that code is of, by what it says itself.
 
-    def import_(
-        name: str,
-        globals_: Mapping[str, Any] | None = None,
-        locals_: Mapping[str, Any] | None = None,
-        fromlist: tuple[str, ...] | None = (),
-        level: int = 0,
-    ) -> Any:
-        package = str((globals_ or {}).get("__package__") or "")
-        absolute = importlib.util.resolve_name("." * level + name, package) if level else f"{root}.{name}"
-        wanted = absolute.removeprefix(root).removeprefix(".")
-        if level and not f"{absolute}.".startswith(f"{root}."):
-            return builtins.__import__(name, globals_, locals_, fromlist or (), level)
-        beside = _file_of(folder, wanted) if wanted else None
-        if wanted and beside is None:
-            return builtins.__import__(name, globals_, locals_, fromlist or (), level)
-        module = _load(folder, wanted, beside) if beside else sys.modules[root]
-        for each in fromlist or ():
-            inner = f"{wanted}.{each}" if wanted else each
-            if not hasattr(module, each) and (path := _file_of(folder, inner)) is not None:
-                _load(folder, inner, path)
-        if fromlist or level:
-            return module
-        top = wanted.partition(".")[0]
-        return _load(folder, top, _existing(folder, top))
-
-    return import_
+    A decorated function is of the module that it was written in when its decorator uses ``functools.wraps``; an object
+    is of that of its class, and a partial of that of its function.
+    """
+    while isinstance(code, functools.partial):
+        code = plain(cast("functools.partial[Any]", code).func)
+    return str(getattr(code, "__module__", None) or "")
 
 
-def _existing(folder: Path, module: str) -> Path:
-    path = _file_of(folder, module)
-    if path is None:
-        raise LookupError(f"there is no module {module!r} in {folder}")
-    return path
+def misspelled(name: str) -> str | None:
+    """What keeps a text from being the name of a module, or of code in one; None: nothing."""
+    if len(name) > NAME_LIMIT_CHARACTERS:
+        return f"a name of {len(name)} characters"
+    parts = name.split(".")
+    if "__main__" in parts:
+        return "the program itself, which nobody else can import"
+    if any(each.startswith("__") and each.endswith("__") for each in parts):
+        return "which is Python's own and no code of a step"
+    if name.startswith(f"{beside.PACKAGE}."):
+        return "the name of a module in this process alone"
+    if not all(map(str.isidentifier, parts)):
+        return "which is no name that Python code can have" if "<" not in name else "which has no name of its own"
+    return None

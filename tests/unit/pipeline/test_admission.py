@@ -25,9 +25,10 @@ def test_every_module_that_is_not_allowed_is_named_and_nothing_is_imported(tmp_p
     )
     with pytest.raises(PipelineDefinitionError) as refused:
         admit(written, folder=tmp_path, allowed=("my.*",))
+    refusal = "which is not among the modules that may be used here"
     assert [(problem.where, problem.found) for problem in refused.value.problems] == [
-        ("$.flow.paths", "the module 'elsewhere' in a condition after step 'a'"),
-        ("$.steps[1].module", "the module 'os'"),
+        ("$.steps[1].module", f"the module 'os', {refusal}"),
+        ("$.flow.paths", f"the module 'elsewhere', {refusal} (in a condition after step 'a')"),
     ]
 
 
@@ -49,3 +50,9 @@ def test_a_version_is_usable_where_its_folder_and_modules_are_and_may_be_used(tm
     assert not is_usable(stored("far.steps", outside), allowed), "a worker would hand it back"
     (inside / "beside.py").unlink()
     assert not is_usable(stored("beside", inside), allowed)
+
+
+@pytest.mark.parametrize("module", ["m" * 300, "a.../etc", "a\u0000b", "__main__", "os.__dict__"])
+def test_a_module_that_cannot_be_one_is_a_problem(tmp_path: Path, module: str) -> None:
+    with pytest.raises(PipelineDefinitionError):
+        admit(document(task("a", module=module)), folder=tmp_path, allowed=("*",))

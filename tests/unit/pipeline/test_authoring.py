@@ -1,12 +1,16 @@
 # pyright: reportUnusedExpression=false
+import functools
 import json
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from ia_modules.client import Client
+from ia_modules.database.manager import DatabaseManager
 from ia_modules.errors import PipelineDefinitionError
 from ia_modules.pipeline.authoring import Flow, otherwise, when
+from ia_modules.pipeline.code import StepModules
 from ia_modules.pipeline.core import Step
 from ia_modules.pipeline.loader import load
 from ia_modules.pipeline.runner import run_pipeline_from_json
@@ -201,3 +205,70 @@ def test_a_path_that_is_added_twice_is_one() -> None:
     _ = first >> second
     _ = first >> when("n", ">", 1) >> second
     assert len(flow.definition.flow.paths) == 2
+
+
+async def test_the_functions_of_conditions_run_as_the_objects_they_are() -> None:
+    flow = Flow("Choose")
+    start, less, more = (flow.add(lambda data: {}, id=name) for name in ("start", "less", "more"))
+    start >> when(lambda context, parameters: context["n"] < parameters["limit"], limit=3) >> less
+    start >> (when(lambda context, parameters: context["n"] >= 3) & when("n")) >> more
+    for number, taken in ((1, "less"), (5, "more")):
+        result = await flow.run({"n": number})
+        assert [step["step_name"] for step in result["steps"]] == ["start", taken]
+    with pytest.raises(PipelineDefinitionError, match=r"\$\.flow\.paths: found .*<lambda>#2"):
+        flow.to_json()
+
+
+def decorated(code: Any) -> Any:
+    @functools.wraps(code)
+    def inner(data: Any) -> Any:
+        return {"text": code(data)["text"].upper()}
+
+    return inner
+
+
+@decorated
+def shout(data: dict[str, Any]) -> dict[str, Any]:
+    return {"text": "quiet"}
+
+
+def plain_shout(data: dict[str, Any]) -> dict[str, Any]:
+    return {"text": "plain"}
+
+
+around = decorated(plain_shout)
+
+
+async def test_a_decorator_is_in_force_in_a_flow() -> None:
+    flow = Flow("Loud")
+    flow.add(shout)
+    assert (await flow.run())["output"]["text"] == "QUIET"
+    assert flow.to_json()["steps"][0]["step_class"] == "shout"
+
+
+@pytest.mark.parametrize(
+    "code",
+    [around, functools.partial(plain_shout), [].append, decorated(lambda data: data)],
+    ids=["a name of other code", "a partial", "a method", "a lambda inside"],
+)
+def test_a_name_that_would_give_other_code_is_not_exported(code: Any) -> None:
+    flow = Flow("Other")
+    flow.add(code, id="other")
+    with pytest.raises(PipelineDefinitionError, match=r"\$\.steps\[0\]"):
+        flow.to_json()
+
+
+async def test_a_flow_that_was_written_down_is_queued_and_resumed_by_its_id(
+    database: DatabaseManager, tmp_path: Path
+) -> None:
+    (tmp_path / "words.py").write_text(FLOW)
+    flow: Flow = StepModules(tmp_path).attribute("words", "flow")
+    written = flow.to_json()
+    assert {step["module"] for step in written["steps"]} == {"words"}
+    (tmp_path / "pipeline.json").write_text(json.dumps(written))
+    async with Client(database) as client:
+        queued = await client.queue(tmp_path / "pipeline.json", {"text": "one three"})
+        execution_id = queued.execution_id
+        await client.cancel(execution_id)
+        result = await (await client.resume(execution_id)).to_end()
+    assert result["output"] == {"verdict": "many: 2, longest three"}

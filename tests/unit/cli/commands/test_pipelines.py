@@ -77,7 +77,7 @@ def test_stored_code_from_elsewhere_runs_only_when_it_is_allowed(
     assert command("pipelines", "import", file).exit_code == 0
     refused = command("run", "nightly")
     assert (refused.exit_code, refused.stdout) == (2, "")
-    assert "'far_steps' is not among the modules that may be used here" in refused.stderr
+    assert "'far_steps', which is not among the modules that may be used here" in refused.stderr
     assert "IA_MODULES_STEP_MODULES" in refused.stderr
     assert json.loads(command("executions", "list", "--json").stdout)["items"] == []
     monkeypatch.setenv("IA_MODULES_STEP_MODULES", "other.*, far_*")
