@@ -21,7 +21,7 @@ import threading
 import time
 import weakref
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from importlib.abc import Loader, MetaPathFinder
 from importlib.machinery import (
     BYTECODE_SUFFIXES,
@@ -183,9 +183,12 @@ class _SourceLoader(SourceFileLoader):
         source = self.get_data(path)
         package = sys.modules.get(_root_of(fullname))
         if isinstance(package, _Folder) and fullname in package.__seen__ and stamp is not None:
-            settled = max(stamp[:2]) < now - _SETTLED_NANOSECONDS
-            before = package.__seen__[fullname]
-            package.__seen__[fullname] = _Seen(before.path, before.origin, stamp, _digest(source), settled)
+            package.__seen__[fullname] = replace(
+                package.__seen__[fullname],
+                stamp=stamp,
+                digest=_digest(source),
+                is_settled=_is_settled(stamp, now),
+            )
         return self.source_to_code(source, path)
 
     def exec_module(self, module: ModuleType) -> None:
@@ -217,8 +220,9 @@ def _found(name: str, path: Iterable[str], finders: dict[str, FileFinder] | None
     finders = {} if finders is None else finders
     folders: list[str] = []
     for entry in path:
-        finder = finders.setdefault(entry, FileFinder(entry, *_KINDS))
-        spec = finder.find_spec(name)
+        if entry not in finders:
+            finders[entry] = FileFinder(entry, *_KINDS)
+        spec = finders[entry].find_spec(name)
         if spec is not None and spec.loader is not None:
             return spec
         folders += (spec and spec.submodule_search_locations) or ()
@@ -259,23 +263,36 @@ def _digest(source: bytes) -> bytes:
 def _is_current(generation: Generation) -> bool:
     """Whether every module that was looked for in the folder is where, and what, it was."""
     package = sys.modules.get(generation.root)
+    if not isinstance(package, _Folder):
+        return True
     finders: dict[str, FileFinder] = {}
-    seen = list(package.__seen__.items()) if isinstance(package, _Folder) else []
-    return all(_is_as_seen(name, each, finders) for name, each in seen)
+    for name, seen in list(package.__seen__.items()):
+        again = _seen_again(name, seen, finders)
+        if again is None:
+            return False
+        package.__seen__[name] = again
+    return True
 
 
-def _is_as_seen(name: str, seen: _Seen, finders: dict[str, FileFinder]) -> bool:
+def _seen_again(name: str, seen: _Seen, finders: dict[str, FileFinder]) -> _Seen | None:
+    """What is known of a module that is still the same; None when it is not."""
     spec = _found(name, seen.path, finders)
     if _origin_of(spec) != seen.origin:
-        return False
+        return None
     if spec is None or spec.origin is None:
-        return True
-    if seen.digest is None or (seen.is_settled and _stamp_of(spec.origin) == seen.stamp):
-        return _stamp_of(spec.origin) == seen.stamp
+        return seen
+    now, stamp = time.time_ns(), _stamp_of(spec.origin)
+    if seen.digest is None or (seen.is_settled and stamp == seen.stamp):
+        return seen if stamp == seen.stamp else None
     try:
-        return _digest(Path(spec.origin).read_bytes()) == seen.digest
+        same = _digest(Path(spec.origin).read_bytes()) == seen.digest
     except OSError:
-        return False
+        return None
+    return replace(seen, stamp=stamp, is_settled=_is_settled(stamp, now)) if same else None
+
+
+def _is_settled(stamp: tuple[int, ...] | None, now: int) -> bool:
+    return stamp is not None and max(stamp[:2]) < now - _SETTLED_NANOSECONDS
 
 
 def _is_beside(root: str, name: str) -> bool:

@@ -17,6 +17,7 @@ from ia_modules.cli.options.execution import (
 )
 from ia_modules.cli.options.pipeline import pipeline_of_file, refusals
 from ia_modules.cli.options.pipeline_folders import PipelineFolders, allowed_below
+from ia_modules.cli.options.project import Project, use_project
 from ia_modules.cli.output.ending import print_ending
 from ia_modules.cli.output.step_table import graph_of
 from ia_modules.cli.output.terminal import AsJson, ExitStatus, last_heard, not_started, warn
@@ -74,6 +75,7 @@ def resume(
         bool, typer.Option("--wait/--no-wait", help="Whether to wait until a silent process counts as gone.")
     ] = True,
     pipelines: PipelineFolders = None,
+    project: Project = None,
     database_url: Database = DEFAULT_DATABASE,
     as_json: AsJson = False,
 ) -> None:
@@ -85,6 +87,7 @@ def resume(
 
     Exit status: 0 completed, 1 failed or cancelled, 2 could not start (nothing is recorded), 3 waits for a person.
     """
+    use_project(project)
     executor = LocalExecutor()
 
     async def work() -> None:

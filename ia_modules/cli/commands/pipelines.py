@@ -19,6 +19,7 @@ from ia_modules.cli.options.pipeline import (
     listed,
     refusals,
 )
+from ia_modules.cli.options.project import Project, use_project
 from ia_modules.cli.output.terminal import (
     AsJson,
     ExitStatus,
@@ -78,6 +79,7 @@ def list_pipelines(database_url: Database = DEFAULT_DATABASE, as_json: AsJson = 
 def import_pipeline(
     file: Annotated[str, typer.Argument(metavar="FILE", help="A pipeline file, JSON or YAML.")],
     new_version: NewVersion = False,
+    project: Project = None,
     database_url: Database = DEFAULT_DATABASE,
     as_json: AsJson = False,
 ) -> None:
@@ -86,6 +88,7 @@ def import_pipeline(
     It becomes the current version when the file has changed since it was last imported; a version that was chosen
     since then is kept. An archived pipeline is active again. Its step modules stay where they are, beside the file.
     """
+    use_project(project)
     check = check_file(file, strict=True)
     if check.pipeline is None:
         raise not_started("\n".join([f"{file} cannot be registered:", *listed(check.errors)]))
@@ -111,12 +114,14 @@ def import_pipeline(
 @app.command(epilog="Example: ia-modules pipelines validate pipelines/*.json")
 def validate(
     files: Annotated[list[str], typer.Argument(metavar="FILE...", help="Pipeline files, JSON or YAML.")],
+    project: Project = None,
     as_json: AsJson = False,
 ) -> None:
     """Check pipeline files, and print every problem with its place. Step modules are imported; nothing is run.
 
     Exit status: 0 all are right, 2 something is wrong.
     """
+    use_project(project)
     checks = [check_file(file, strict=True) for file in files]
     wrong = [check for check in checks if check.pipeline is None]
     if as_json:

@@ -10,6 +10,7 @@ from ia_modules.cli.options.database import DEFAULT_DATABASE, Database, client_o
 from ia_modules.cli.options.input import Input, read_input
 from ia_modules.cli.options.pipeline import FileOrSlug, NewVersion, is_file, pipeline_of_file, refusals
 from ia_modules.cli.options.pipeline_folders import PipelineFolders, allowed_below
+from ia_modules.cli.options.project import Project, use_project
 from ia_modules.cli.options.time import future
 from ia_modules.cli.output.ending import print_queued
 from ia_modules.cli.output.terminal import AsJson, ExitStatus, warn
@@ -41,6 +42,7 @@ def run(
     ] = None,
     new_version: NewVersion = False,
     pipelines: PipelineFolders = None,
+    project: Project = None,
     database_url: Database = DEFAULT_DATABASE,
     as_json: AsJson = False,
 ) -> None:
@@ -51,6 +53,7 @@ def run(
 
     Exit status: 0 completed, 1 failed or cancelled, 2 could not start (nothing is recorded), 3 waits for a person.
     """
+    use_project(project)
     input_data = read_input(input_text)
     if not detach and (priority or run_at is not None or idempotency_key is not None):
         raise typer.BadParameter("--priority, --run-at and --idempotency-key are for the queue; expected --detach too.")

@@ -23,6 +23,7 @@ from ia_modules.cli.commands.worker import (
 from ia_modules.cli.interrupt import interrupted_by
 from ia_modules.cli.options.database import DEFAULT_DATABASE, Database, open_unless_stopped
 from ia_modules.cli.options.pipeline_folders import allowed_below
+from ia_modules.cli.options.project import Project, use_project
 from ia_modules.cli.output.terminal import fail, run
 from ia_modules.database.manager import DatabaseManager
 from ia_modules.errors import IAModulesError
@@ -56,6 +57,7 @@ def serve(
             "and below these folders; without any, in and below the current one. May be repeated.",
         ),
     ] = None,
+    project: Project = None,
     database_url: Database = DEFAULT_DATABASE,
 ) -> None:
     """Serve the API until Ctrl-C: executions, their steps, and what happens, live. Makes the schema current first.
@@ -64,6 +66,7 @@ def serve(
     IA_MODULES_HOSTS=name,... are further host names under which it answers.
     IA_MODULES_TARGETS=success_rate=0.99,plan_churn=1 sets what the metrics should be.
     """
+    use_project(project)
     try:
         import uvicorn
 

@@ -8,6 +8,7 @@ import typer
 from ia_modules.cli.interrupt import end_at_once, interrupted_by
 from ia_modules.cli.options.database import DEFAULT_DATABASE, Database, open_unless_stopped
 from ia_modules.cli.options.pipeline_folders import PipelineFolders, allowed_below
+from ia_modules.cli.options.project import Project, use_project
 from ia_modules.cli.output.terminal import one_line, run
 from ia_modules.database.manager import DatabaseManager
 from ia_modules.pipeline.executor import LocalExecutor
@@ -44,12 +45,14 @@ def worker(
     blocked_limit_seconds: BlockedLimit = None,
     load_limit_seconds: LoadLimit = DEFAULT_LOAD_LIMIT_SECONDS,
     pipelines: PipelineFolders = None,
+    project: Project = None,
     database_url: Database = DEFAULT_DATABASE,
 ) -> None:
     """Run queued executions until Ctrl-C or SIGTERM; those that have not ended by then are handed to other workers.
 
     A second Ctrl-C ends it at once; others take over what it leaves when its lease is over.
     """
+    use_project(project)
     executor = LocalExecutor()
     options: dict[str, Any] = {
         "slots": slots,

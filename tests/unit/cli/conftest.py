@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -28,6 +29,7 @@ def command(database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
 
 def command_on(database_url: str, monkeypatch: pytest.MonkeyPatch) -> Command:
     monkeypatch.setenv("DATABASE_URL", database_url)
+    monkeypatch.setattr(sys, "path", [*sys.path])  # commands append the current folder
 
     def run(*arguments: str, stdin: str | None = None) -> Result:
         return CliRunner().invoke(app, arguments, input=stdin)

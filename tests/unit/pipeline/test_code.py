@@ -12,7 +12,6 @@ from ia_modules.errors import PipelineDefinitionError, StepError
 from ia_modules.models import PipelineId, PipelineVersionRecord
 from ia_modules.payload import content_hash, encode
 from ia_modules.pipeline.allowed_code import AllowedCode
-from ia_modules.pipeline.code import LoadedPipeline, StepModules, load_pipeline, load_version
 from ia_modules.pipeline.code import (
     LoadedPipeline,
     StepModules,
@@ -276,7 +275,12 @@ WRONG_PARTS = st.one_of(
     st.just("__main__"),
     st.from_regex(r"__[a-z]{0,9}__", fullmatch=True),
     st.sampled_from(["", " ", "a/b", "..", "a b", "a-b", "<lambda>", "a\n", "1a", "a:b", "a\\b", "%2e"]),
-    st.text(alphabet=st.characters(blacklist_categories=["Cs", "L", "Nd", "Nl", "Mn", "Mc", "Pc"]), max_size=4),
+    st.text(
+        alphabet=st.characters(
+            blacklist_characters="\0", blacklist_categories=["Cs", "L", "Nd", "Nl", "Mn", "Mc", "Pc"]
+        ),
+        max_size=4,
+    ),
     st.from_regex(r"[a-z]{201,300}", fullmatch=True),
 )
 

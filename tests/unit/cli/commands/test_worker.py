@@ -1,11 +1,17 @@
 import asyncio
+import json
 import signal
 from math import inf
+from pathlib import Path
+from typing import Any
 
 import pytest
 
+from ia_modules.client import Client
+from ia_modules.database.manager import DatabaseManager
+from ia_modules.models import ExecutionStatus
 from tests.unit.cli.conftest import Command
-from tests.unit.cli.programs import lines_until, piped
+from tests.unit.cli.programs import PATIENCE_SECONDS, lines_until, piped
 from tests.unit.database.proxy import proxy_to
 
 
@@ -55,3 +61,36 @@ def test_a_file_that_cannot_be_opened_is_said_in_one_line(command: Command) -> N
     assert (result.exit_code, result.stdout) == (1, "")
     assert len(result.stderr.splitlines()) == 1
     assert "/nowhere/at/all" in result.stderr
+
+
+POOL = """
+import multiprocessing
+from concurrent.futures import ProcessPoolExecutor
+from part import double
+
+def go(data):
+    found = []
+    for method in ("spawn", "forkserver"):
+        with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context(method)) as pool:
+            found += pool.map(double, [1, 2])
+    return {"found": found}
+"""
+
+
+async def test_processes_that_a_step_of_a_worker_starts_find_its_modules(
+    database: DatabaseManager, database_url: str, tmp_path: Path
+) -> None:
+    (tmp_path / "steps.py").write_text(POOL)
+    (tmp_path / "part.py").write_text("def double(number):\n    return 2 * number\n")
+    written = {
+        "name": "Pool",
+        "steps": [{"id": "go", "module": "steps", "step_class": "go"}],
+        "flow": {"start_at": "go"},
+    }
+    (tmp_path / "pipeline.json").write_text(json.dumps(written))
+    async with Client(database) as client:
+        queued = await client.queue(tmp_path / "pipeline.json")
+        with piped(database_url, "worker", cwd=tmp_path):
+            ended = await client.wait(queued.execution_id, timeout_seconds=PATIENCE_SECONDS)
+    output: Any = ended.output_data
+    assert (ended.status, output["found"]) == (ExecutionStatus.COMPLETED, [2, 4, 2, 4])
