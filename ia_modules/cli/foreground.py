@@ -44,9 +44,14 @@ async def carry_out(client: Client, started: StartedExecution, view: View, *, af
     return ending
 
 
-async def watch(client: Client, execution_id: ExecutionId, view: View) -> Ending | None:
-    """Show an execution until it ends, whichever process runs it; None when Ctrl-C ended the watching first."""
-    watching = asyncio.create_task(_show_until_ended(client, execution_id, view), name=f"view:{execution_id}")
+async def watch(client: Client, execution_id: ExecutionId, view: View, *, to_rest: bool = False) -> Ending | None:
+    """Show an execution until it ends, whichever process runs it; None when Ctrl-C ended the watching first.
+
+    Args:
+        to_rest: ends also when it waits for a person.
+    """
+    showing = _show_until_ended(client, execution_id, view, to_rest=to_rest)
+    watching = asyncio.create_task(showing, name=f"view:{execution_id}")
     with interrupted_by(watching.cancel):
         await asyncio.wait([watching])
     if watching.cancelled():
@@ -57,8 +62,8 @@ async def watch(client: Client, execution_id: ExecutionId, view: View) -> Ending
     return ending
 
 
-async def _show_until_ended(client: Client, execution_id: ExecutionId, view: View) -> None:
-    async with aclosing(client.follow(execution_id)) as pages:
+async def _show_until_ended(client: Client, execution_id: ExecutionId, view: View, *, to_rest: bool) -> None:
+    async with aclosing(client.follow(execution_id, to_rest=to_rest)) as pages:
         async for changes in pages:
             view.show(changes)
 

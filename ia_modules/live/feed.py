@@ -155,7 +155,7 @@ class Feed:
         return len(self._hints.followers)
 
     @asynccontextmanager
-    async def follow(self, execution_id: ExecutionId, after: int) -> AsyncGenerator["Follower"]:
+    async def follow(self, execution_id: str, after: int) -> AsyncGenerator["Follower"]:
         """Follow an execution: first the changes after a cursor, then new ones.
 
         Raises:
@@ -168,19 +168,20 @@ class Feed:
             raise ExecutionNotFound(execution_id)
         if after > standing.sequence:
             raise InvalidArgument("after", str(after), f"at most {standing.sequence}, where the execution is")
-        channel = self._channels.get(execution_id)
+        row_id = standing.execution_id
+        channel = self._channels.get(row_id)
         if channel is None or channel.failure is not None:
-            reading = Reading(self._rows, self._encode, execution_id)
-            channel = self._channels[execution_id] = _Channel(self._rows.live, reading, standing)
-        follower = Follower(channel, Reading(self._rows, self._encode, execution_id), after)
+            reading = Reading(self._rows, self._encode, row_id)
+            channel = self._channels[row_id] = _Channel(self._rows.live, reading, standing)
+        follower = Follower(channel, Reading(self._rows, self._encode, row_id), after)
         channel.followers.append(follower)
         try:
             yield follower
         finally:
             channel.followers.remove(follower)
             if not channel.followers:
-                if self._channels.get(execution_id) is channel:
-                    del self._channels[execution_id]
+                if self._channels.get(row_id) is channel:
+                    del self._channels[row_id]
                 await channel.close()
 
     @asynccontextmanager

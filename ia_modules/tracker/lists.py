@@ -25,6 +25,9 @@ RECENT = 1_000
 MOST_PIPELINES = 20
 """A text is searched in the executions of so many pipelines whose name has it, the newest."""
 
+MOST_OF_ALIAS = 1_000
+"""Of the executions whose alias begins with a text, so many are found, in the order of their aliases."""
+
 NARROW_WINDOW = 20_000
 """The range of ids of a time window is read when it has fewer executions than this."""
 
@@ -41,8 +44,8 @@ class ExecutionFilters:
     The time window is of the start; for an execution that has not started, of its creation.
 
     Attributes:
-        text: found at the beginning of the id, in name or slug of the pipeline, or, with ``started_after``, in the
-            error; see :attr:`searches_errors`.
+        text: found at the beginning of the id or of the alias (as it is written), in name or slug of the pipeline, or,
+            with ``started_after``, in the error; see :attr:`searches_errors`.
     """
 
     status: ExecutionStatus | None = None
@@ -73,6 +76,9 @@ _STARTED = {"status": "status", "pipeline_id": "pipeline_id", "begin": "started_
 _NOT_STARTED = {"status": "status || ''", "pipeline_id": "pipeline_id || ''", "begin": "created_at"}
 _MAY_NOT_HAVE_STARTED = (None, ExecutionStatus.PENDING, ExecutionStatus.FAILED, ExecutionStatus.CANCELLED)
 _ID_BEGINS = "execution_id >= :text AND execution_id < :text_end AND substr(execution_id, 1, length(:text)) = :text"
+# Aliases are compared by their bytes on both databases: what begins with the text is a range. It is found first.
+_ALIAS_BEGINS = """execution_id IN (SELECT execution_id FROM pipeline_executions
+   WHERE alias >= :alias AND alias < :alias_end ORDER BY alias LIMIT :most_of_alias)"""
 _IN_BOUNDS = "execution_id >= :first_id AND execution_id <= :last_id"
 _OF_PIPELINE = "{{pipeline_id}} = :found_pipeline_{number}"
 _ERROR_HAS = """{status} IN ('failed', 'cancelled')
@@ -277,6 +283,9 @@ def _text_searches(sentence: Sentence, filters: ExecutionFilters) -> Script[list
     if re.fullmatch("[0-9a-f-]{1,36}", prefix):
         # Ids are hexadecimal: whatever begins with the text comes before the text with a z, in every collation.
         searches.append(_Search(_ID_BEGINS, {"text": prefix, "text_end": f"{prefix}z"}))
+    if is_storable_id(filters.text):
+        bounds = {"alias": filters.text, "alias_end": f"{filters.text}\U0010ffff", "most_of_alias": MOST_OF_ALIAS}
+        searches.append(_Search(_ALIAS_BEGINS, bounds))
     if filters.searches_errors:
         searches.append(_Search(_ERROR_HAS, {"pattern": pattern}))
     return searches or [_NOTHING]

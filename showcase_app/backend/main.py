@@ -1,6 +1,7 @@
 """The application: what it is made of.
 
-uvicorn → TrustedCallers → routes (api/) → services (on app.state.services) → the tracker → the database
+uvicorn → TrustedCallers → NamedExecutions → routes (api/) → services (on app.state.services) → the tracker
+→ the database
 """
 
 import logging
@@ -27,6 +28,7 @@ from showcase_app.backend.api import (
     session,
     system,
 )
+from showcase_app.backend.api.addresses import NamedExecutions
 from showcase_app.backend.api.problems import STATUS_OF, document_problems, fields_of, invalid_fields, problem_response
 from showcase_app.backend.api.trust import SECURITY_HEADERS, TrustedCallers, document_trust
 from showcase_app.backend.services.container import open_services
@@ -58,6 +60,7 @@ def create_app(settings: Settings) -> FastAPI:
     for subject in (health, session, pipelines, definitions, executions, live, metrics, system, pages, frontend):
         app.include_router(subject.router)
     app.state.keyring = Keyring(settings.keys)
+    app.add_middleware(NamedExecutions)
     app.add_middleware(TrustedCallers, settings=settings, keyring=app.state.keyring)
     app.add_exception_handler(HTTPException, _answer_refusal)
     app.add_exception_handler(RequestValidationError, _answer_invalid_request)

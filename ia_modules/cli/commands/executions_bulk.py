@@ -26,7 +26,9 @@ from ia_modules.errors import AlreadyFinished
 from ia_modules.models import ExecutionStatus
 from ia_modules.tracker.bulk import BULK_LIMIT, BulkAction, BulkResult
 
-Ids = Annotated[list[str] | None, typer.Argument(metavar="ID", help="Their ids, or how these begin.")]
+Ids = Annotated[
+    list[str] | None, typer.Argument(metavar="ID", help="Their ids, how these begin, or the ids that you gave them.")
+]
 
 _ChangeOne = Callable[[Client, str, typer.Context, bool], Awaitable[None]]
 

@@ -49,16 +49,27 @@ def watch(
     async def work() -> ExitStatus:
         async with client_of(database_url) as client:
             record = await find_execution(client, execution_id)
-            with view_of(await _graph_of(client, record), as_json=as_json) as view:
-                ending = await follow(client, record.execution_id, view)
-        if ending is None:
-            warn(f"No longer watched; execution {record.execution_id} goes on.")
-            return ExitStatus.INTERRUPTED
-        if not as_json:
-            print_ending(ending, same_database(context))
-        return ending.exit_status
+            return await watch_in_view(client, record, same_database(context), as_json=as_json)
 
     raise typer.Exit(do(work()))
+
+
+async def watch_in_view(
+    client: Client, record: ExecutionRecord, same_database: str, *, as_json: bool, to_rest: bool = False
+) -> ExitStatus:
+    """Show an execution until it ends, whichever process runs it, and print how it ended.
+
+    Args:
+        to_rest: ends also when it waits for a person.
+    """
+    with view_of(await _graph_of(client, record), as_json=as_json) as view:
+        ending = await follow(client, record.execution_id, view, to_rest=to_rest)
+    if ending is None:
+        warn(f"No longer watched; execution {record.execution_id} goes on.")
+        return ExitStatus.INTERRUPTED
+    if not as_json:
+        print_ending(ending, same_database)
+    return ending.exit_status
 
 
 def resume(

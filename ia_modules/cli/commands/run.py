@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+from ia_modules.cli.commands.executions_run import watch_in_view
 from ia_modules.cli.foreground import leave, run_in_view
 from ia_modules.cli.options.database import DEFAULT_DATABASE, Database, client_of, same_database
 from ia_modules.cli.options.input import Input, read_input
@@ -16,6 +17,7 @@ from ia_modules.cli.output.ending import print_queued
 from ia_modules.cli.output.terminal import AsJson, ExitStatus, warn
 from ia_modules.cli.output.terminal import run as do
 from ia_modules.client import Client
+from ia_modules.errors import AlreadyStarted
 from ia_modules.models import ExecutionId, ExecutionSummary
 from ia_modules.pipeline.code import LoadedPipeline
 from ia_modules.pipeline.core import ExecutionContext
@@ -40,6 +42,14 @@ def run(
     idempotency_key: Annotated[
         str | None, typer.Option(metavar="KEY", help="With --detach: the same request with this key is queued once.")
     ] = None,
+    execution_id: Annotated[
+        str | None,
+        typer.Option(metavar="TEXT", help="An id of your own: with it, the same input begins no second execution."),
+    ] = None,
+    resume: Annotated[
+        bool,
+        typer.Option("--resume", help="With --execution-id: go on with one that failed, was cancelled or left behind."),
+    ] = False,
     new_version: NewVersion = False,
     pipelines: PipelineFolders = None,
     project: Project = None,
@@ -57,6 +67,8 @@ def run(
     input_data = read_input(input_text)
     if not detach and (priority or run_at is not None or idempotency_key is not None):
         raise typer.BadParameter("--priority, --run-at and --idempotency-key are for the queue; expected --detach too.")
+    if resume and (detach or execution_id is None):
+        raise typer.BadParameter("--resume is for --execution-id without --detach; expected that.")
     source = pipeline_of_file(pipeline) if is_file(pipeline) else pipeline
     executor = LocalExecutor()
 
@@ -77,6 +89,7 @@ def run(
                     source,
                     input_data,
                     new_version=new_version,
+                    execution_id=execution_id,
                     trigger="cli",
                     priority=priority,
                     run_at=run_at,
@@ -85,7 +98,15 @@ def run(
                 summary = await _summary(client, queued.execution_id)
                 print_queued(summary, same_database(context), as_json=as_json, created=queued.created)
                 return
-            started = await client.start(source, input_data, ExecutionContext(trigger="cli"), new_version=new_version)
+            own = ExecutionContext(trigger="cli", execution_id=execution_id)
+            try:
+                started = await client.start(source, input_data, own, new_version=new_version, resume=resume)
+            except AlreadyStarted as before:
+                warn(f"Execution {before.execution_id} has this id and this input. No second one is begun.")
+                record = await client.execution(before.execution_id)
+                raise typer.Exit(
+                    await watch_in_view(client, record, same_database(context), as_json=as_json, to_rest=True)
+                ) from None
             await _summary(client, started.execution_id)
             status = await run_in_view(client, started, same_database(context), as_json=as_json)
         leave(status, executor)

@@ -13,9 +13,12 @@ from ia_modules.models import ExecutionRecord, ExecutionStatus, ExecutionSummary
 from ia_modules.tracker.lists import ExecutionFilters
 from ia_modules.tracker.liveness import Liveness
 
-OneExecution = Annotated[str, typer.Argument(metavar="ID", help="Its id, or how that begins.")]
+OneExecution = Annotated[str, typer.Argument(metavar="ID", help="Its id, how that begins, or the id that you gave it.")]
 OneOrNewest = Annotated[
-    str | None, typer.Argument(metavar="[ID]", help="Its id, or how that begins; the newest when left out.")
+    str | None,
+    typer.Argument(
+        metavar="[ID]", help="Its id, how that begins, or the id that you gave it; the newest when left out."
+    ),
 ]
 Status = Annotated[
     ExecutionStatus | None, typer.Option(metavar="STATUS", help=f"Only these: {', '.join(ExecutionStatus)}.")
@@ -33,7 +36,7 @@ SearchedText = Annotated[
 
 
 async def find_execution(client: Client, wanted: str | None) -> ExecutionRecord:
-    """The execution with this id, or the only one whose id begins so; None = the newest.
+    """The execution with this id (its own or its caller's), or the only one whose id begins so; None = the newest.
 
     Raises:
         ExecutionNotFound

@@ -87,6 +87,8 @@ def print_report(report: ExecutionReport, same_database: str = "") -> None:
 
 def _facts(execution: ExecutionRecord) -> Iterator[tuple[str, str | Text]]:
     version = "" if execution.pipeline_version is None else f", version {execution.pipeline_version}"
+    if execution.alias is not None:
+        yield "alias", one_line(execution.alias)
     yield "pipeline", f"{one_line(execution.pipeline_name)}{version} (id {execution.pipeline_id})"
     yield "status", status_text(execution.status)
     if execution.error_message:

@@ -1,10 +1,13 @@
 """What ran and what runs: lists, numbers, one execution with its steps, one attempt of a step."""
 
+from functools import partial
 from http import HTTPStatus
 from typing import Annotated
+from urllib.parse import unquote
 
 from fastapi import APIRouter, Path, Query, Response
 from fastapi.responses import StreamingResponse
+from pydantic import BeforeValidator
 
 from ia_modules.models import LogLevel
 from ia_modules.tracker.lists import LogFilters
@@ -17,6 +20,7 @@ from showcase_app.backend.schemas.executions import (
     BulkOut,
     BulkRequest,
     ExecutionDetail,
+    ExecutionName,
     ExecutionOut,
     ExecutionPageOut,
     ExecutionPayloadsOut,
@@ -38,6 +42,11 @@ _LOCATION = {"Location": {"description": "Where it can be read.", "schema": {"ty
 _ATTACHMENT = {"Content-Disposition": {"description": "A file name for it.", "schema": {"type": "string"}}}
 
 PathId = Annotated[str, Path(pattern=ID_PATTERN)]
+PathName = Annotated[
+    ExecutionName,
+    BeforeValidator(partial(unquote, errors="strict")),  # it comes as it was sent, see addresses.py
+    Path(description="Its own id, or the one that its caller gave it (`alias`), percent-encoded."),
+]
 
 
 @router.get("", summary="List executions")
@@ -67,7 +76,7 @@ async def change_executions(client: Door, actor: Actor, request: BulkRequest) ->
 
 
 @router.get("/{execution_id}", summary="Read an execution", response_model=ExecutionDetail, responses=_NOT_FOUND)
-async def get_execution(executions: Executions, execution_id: PathId) -> Response:
+async def get_execution(executions: Executions, execution_id: PathName) -> Response:
     """The execution and the first 1,000 attempts of its steps, with their payloads up to 64 KiB each.
 
     Its `sequence` is a cursor for the socket: nothing up to it is missing here, unless there are `more_steps`.
@@ -81,7 +90,7 @@ async def get_execution(executions: Executions, execution_id: PathId) -> Respons
     response_model=ExecutionPayloadsOut,
     responses=_NOT_FOUND,
 )
-async def get_execution_payloads(executions: Executions, execution_id: PathId) -> Response:
+async def get_execution_payloads(executions: Executions, execution_id: PathName) -> Response:
     """Its input, output and metadata as they are stored, however large they are."""
     return _json(await executions.payloads(execution_id))
 
@@ -94,7 +103,7 @@ async def get_execution_payloads(executions: Executions, execution_id: PathId) -
 )
 async def list_step_executions(
     executions: Executions,
-    execution_id: PathId,
+    execution_id: PathName,
     limit: Annotated[int, Query(ge=1, le=PAGE_LIMIT, description="At most this many.")] = 50,
     cursor: Annotated[str | None, Query(pattern=ID_PATTERN, description="`next_cursor` of the page before.")] = None,
 ) -> Response:
@@ -108,7 +117,7 @@ async def list_step_executions(
     response_model=StepDetail,
     responses=_NOT_FOUND,
 )
-async def get_step_execution(executions: Executions, execution_id: PathId, step_execution_id: PathId) -> Response:
+async def get_step_execution(executions: Executions, execution_id: PathName, step_execution_id: PathId) -> Response:
     """Everything of one attempt, however large its payloads are."""
     return _json(await executions.step(execution_id, step_execution_id))
 
@@ -116,7 +125,7 @@ async def get_step_execution(executions: Executions, execution_id: PathId, step_
 @router.get("/{execution_id}/changes", summary="Read what is new of an execution", responses=_NOT_FOUND)
 async def get_changes(
     executions: Executions,
-    execution_id: PathId,
+    execution_id: PathName,
     after: Annotated[int, Query(ge=0, le=LARGEST_CURSOR, description="`upto` of the last answer.")] = 0,
 ) -> ChangesOut:
     """What the socket `/ws/executions/{execution_id}?after=N` would say now, for clients without sockets."""
@@ -126,7 +135,7 @@ async def get_changes(
 @router.get("/{execution_id}/logs", summary="List the log lines of an execution", responses=_NOT_FOUND)
 async def list_logs(
     client: Door,
-    execution_id: PathId,
+    execution_id: PathName,
     step_execution_id: Annotated[IdParameter | None, Query(description="Only of this attempt.")] = None,
     level: Annotated[LogLevel | None, Query(description="Only of this level or more severe.")] = None,
     q: Annotated[SearchText | None, Query(description="Only those with this in them.")] = None,
@@ -144,7 +153,7 @@ async def list_logs(
     status_code=HTTPStatus.ACCEPTED,
     responses=described({404: "There is none with this id.", 409: "It has ended already."}),
 )
-async def cancel_execution(client: Door, actor: Actor, execution_id: PathId) -> ExecutionOut:
+async def cancel_execution(client: Door, actor: Actor, execution_id: PathName) -> ExecutionOut:
     """A pending or waiting execution is cancelled at once, a running one as soon as its worker has stopped it."""
     return ExecutionOut.from_record(await client.cancel(execution_id, actor=actor))
 
@@ -155,7 +164,7 @@ async def cancel_execution(client: Door, actor: Actor, execution_id: PathId) -> 
     status_code=HTTPStatus.ACCEPTED,
     responses=described({404: "There is none with this id.", 409: "Workers cannot run its pipeline.", 202: _LOCATION}),
 )
-async def rerun_execution(client: Door, actor: Actor, execution_id: PathId, response: Response) -> ExecutionOut:
+async def rerun_execution(client: Door, actor: Actor, execution_id: PathName, response: Response) -> ExecutionOut:
     """A new execution of the same version with the same input."""
     rerun_id = await client.rerun(execution_id, actor=actor)
     response.headers["Location"] = f"/api/executions/{rerun_id}"
@@ -168,10 +177,11 @@ async def rerun_execution(client: Door, actor: Actor, execution_id: PathId, resp
     response_model=ExportOut,
     responses=described({404: "There is none with this id.", 200: _ATTACHMENT}),
 )
-async def export_execution(client: Door, execution_id: PathId) -> StreamingResponse:
+async def export_execution(client: Door, execution_id: PathName) -> StreamingResponse:
     """Everything on record about it in one file, however large."""
-    parts = await client.export(execution_id)
-    name = f"execution-{execution_id.replace(':', '_')}.json"
+    row_id = (await client.summary(execution_id)).execution_id
+    parts = await client.export(row_id)
+    name = f"execution-{row_id.replace(':', '_')}.json"
     headers = {"Content-Disposition": f'attachment; filename="{name}"'}
     return StreamingResponse(parts, media_type="application/json", headers=headers)
 

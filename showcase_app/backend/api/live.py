@@ -1,6 +1,6 @@
 """The sockets: what is new of an execution, and which executions change. Every frame is one JSON object.
 
-``WS /ws/executions/{execution_id}?after=N``
+``WS /ws/executions/{execution_id}?after=N``, its own id or its caller's (`alias`), percent-encoded
 
     {"type": "changes", "after", "upto", "more", "messages"}   what GET …/changes?after=N would say
     {"type": "resync", "after": N}                             too slow: what was kept is dropped, and read again
@@ -31,14 +31,15 @@ import re
 from collections.abc import Awaitable, Callable, Coroutine
 from contextlib import suppress
 from functools import partial
+from urllib.parse import unquote
 
 from fastapi import APIRouter, WebSocket, WebSocketDisconnect
 
 from ia_modules.errors import DatabaseError, ExecutionNotFound, InvalidArgument
 from ia_modules.live.feed import Feed, Page
-from ia_modules.models import Changes, ExecutionId
+from ia_modules.models import Changes
 from showcase_app.backend.dependencies import Container
-from showcase_app.backend.schemas.base import ID_PATTERN, LARGEST_CURSOR
+from showcase_app.backend.schemas.base import LARGEST_CURSOR
 from showcase_app.backend.schemas.changes import messages_of
 
 logger = logging.getLogger("ia_modules.showcase")
@@ -64,6 +65,7 @@ async def watch_executions(websocket: WebSocket, services: Container) -> None:
 
 @router.websocket("/ws/executions/{execution_id}")
 async def watch_execution(websocket: WebSocket, services: Container, execution_id: str) -> None:
+    execution_id = unquote(execution_id)  # it comes as it was sent, see addresses.py
     sending = partial(_send_changes, websocket, services.feed, execution_id)
     await _converse(websocket, sending, f"socket:{execution_id}")
 
@@ -74,9 +76,7 @@ async def _send_hints(websocket: WebSocket, feed: Feed) -> None:
 
 
 async def _send_changes(websocket: WebSocket, feed: Feed, execution_id: str) -> None:
-    if not re.fullmatch(ID_PATTERN, execution_id):
-        raise ExecutionNotFound(execution_id)
-    async with feed.follow(ExecutionId(execution_id), _cursor_of(websocket)) as follower:
+    async with feed.follow(execution_id, _cursor_of(websocket)) as follower:
         await _send(websocket, follower.next)
 
 

@@ -135,7 +135,13 @@ async def get_pipeline_graph(pipelines: Pipelines, pipeline_id: SlugOrId, versio
     "/{pipeline_id}/executions",
     summary="Start an execution",
     status_code=HTTPStatus.ACCEPTED,
-    responses=described({404: _NOT_FOUND, 409: "It is archived, or has no definition to run.", 202: _LOCATION}),
+    responses=described(
+        {
+            404: _NOT_FOUND,
+            409: "It is archived, has no definition to run, or the id stands for another.",
+            202: _LOCATION,
+        }
+    ),
 )
 async def start_execution(
     client: Door,
@@ -150,6 +156,7 @@ async def start_execution(
         pipeline_id,
         request.input_data,
         version=request.version,
+        execution_id=request.execution_id,
         trigger="api",
         idempotency_key=idempotency_key,
         actor=actor,

@@ -29,6 +29,8 @@ _ERRORS_OF: Mapping[HTTPStatus, tuple[type[Exception], ...]] = {
     ),
     HTTPStatus.CONFLICT: (
         errors.AlreadyFinished,
+        errors.AlreadyStarted,
+        errors.ExecutionIdConflict,
         errors.ExecutionKept,
         errors.PipelineArchived,
         errors.PipelineConflict,

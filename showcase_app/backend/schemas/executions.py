@@ -18,6 +18,7 @@ from ia_modules.models import (
     StepExecutionRecord,
     StepStatus,
 )
+from ia_modules.pipeline.start import ALIAS_LIMIT
 from ia_modules.tracker.bulk import BULK_LIMIT
 from ia_modules.tracker.details import INLINE_BYTES, Stored, StoredExecution, StoredSteps
 from ia_modules.tracker.lists import ExecutionFilters, ExecutionPage, ExecutionStatistics, LogPage
@@ -319,6 +320,8 @@ def _storable(text: str) -> str:
 
 SearchText = Annotated[str, StringConstraints(max_length=200, strip_whitespace=True), AfterValidator(_storable)]
 IdParameter = Annotated[str, StringConstraints(pattern=ID_PATTERN)]
+ExecutionName = Annotated[str, StringConstraints(min_length=1, max_length=ALIAS_LIMIT), AfterValidator(_storable)]
+"""What may name an execution: its own id, or its caller's."""
 
 
 class ExecutionScope(BaseModel):
@@ -335,8 +338,8 @@ class ExecutionScope(BaseModel):
     started_before: TimeParameter | None = Field(None, description="Started before this time; see `started_after`.")
     q: SearchText | None = Field(
         None,
-        description="Only those whose id begins with this, or whose pipeline has it in its name or slug; with "
-        "`started_after` also those with it in their error.",
+        description="Only those whose id or `alias` begins with this, or whose pipeline has it in its name or slug; "
+        "with `started_after` also those with it in their error.",
     )
 
     def as_filters(self, status: ExecutionStatus | None = None) -> ExecutionFilters:
@@ -374,7 +377,7 @@ class BulkRequest(BaseModel):
     )
 
     action: Literal["cancel", "rerun"]
-    execution_ids: Annotated[list[IdParameter], Field(min_length=1, max_length=BULK_LIMIT)] | None = None
+    execution_ids: Annotated[list[ExecutionName], Field(min_length=1, max_length=BULK_LIMIT)] | None = None
     filter: ExecutionFilter | None = Field(
         None,
         description="The newest 1,000 that it finds. Only what has not ended is cancelled, only what has is run again.",
@@ -413,6 +416,11 @@ class RunRequest(BaseModel):
         examples=[{"folder": "examples", "fail_on": "error"}],
     )
     version: int | None = Field(None, ge=1, le=LARGEST_CURSOR, description="null: the current one.")
+    execution_id: ExecutionName | None = Field(
+        None,
+        description="An id of your own, kept as `alias`: with the same input it starts nothing twice.",
+        examples=["order-17"],
+    )
 
 
 class ExportedExecution(ExecutionOut):

@@ -28,6 +28,8 @@ PATIENCE_SECONDS = 15.0
 
 STEPS_IN_DETAIL, RERUNS_IN_DETAIL = 1000, 20
 
+_SEARCHED = "The beginning of the id and of the caller's id, name and slug of the pipeline"
+
 T = TypeVar("T")
 
 
@@ -89,8 +91,8 @@ def searched_in(filters: ExecutionFilters) -> str | None:
     if not filters.text:
         return None
     if filters.searches_errors:
-        return "The beginning of the id, name and slug of the pipeline, and errors inside the time window."
-    return "The beginning of the id, and name and slug of the pipeline. Errors are searched only inside a time window."
+        return f"{_SEARCHED}, and errors inside the time window."
+    return f"{_SEARCHED}. Errors are searched only inside a time window."
 
 
 async def _in_time(answer: Awaitable[T]) -> T:

@@ -1,5 +1,6 @@
 import asyncio
 from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -12,6 +13,7 @@ from ia_modules.tracker.alias import row_id
 from ia_modules.tracker.deletion import Deletion
 from ia_modules.tracker.details import read_execution, read_payloads, read_step, read_steps
 from ia_modules.tracker.execution_tracker import ExecutionTracker
+from ia_modules.tracker.lists import ExecutionFilters
 from ia_modules.transitions import NewExecution, Transition
 
 ALIAS = "Auftrag 17/ü?%2F"
@@ -94,6 +96,28 @@ async def test_aliases_are_told_apart_by_every_character(tracker: ExecutionTrack
     assert [await tracker.get_execution_summary(alias) for alias in aliases] == [
         await tracker.get_execution_summary(id_) for id_ in ids
     ]
+
+
+@pytest.mark.parametrize("windowed", [False, True])
+async def test_an_alias_is_found_by_how_it_begins(
+    tracker: ExecutionTracker, pipeline_id: PipelineId, windowed: bool
+) -> None:
+    aliases = ["Order 17/ü", "Order 171", "order 17", "%", "a_b", "\N{PILE OF POO}x"]
+    ids = {alias: await begin(tracker, pipeline_id, alias) for alias in aliases}
+    since = datetime(2000, 1, 1, tzinfo=UTC) if windowed else None
+    for text, expected in (
+        ("Order 17", ["Order 171", "Order 17/ü"]),
+        ("Order 17/ü", ["Order 17/ü"]),
+        ("order", ["order 17"]),
+        ("%", ["%"]),
+        ("a_", ["a_b"]),
+        ("axb", []),
+        ("\N{PILE OF POO}", ["\N{PILE OF POO}x"]),
+    ):
+        filters = ExecutionFilters(text=text, started_after=since)
+        page = await tracker.list_executions(filters)
+        assert [item.execution_id for item in page.items] == [ids[alias] for alias in expected], text
+        assert (await tracker.get_execution_statistics(filters)).total == len(expected)
 
 
 async def test_an_id_that_nobody_has_is_not_found(database: DatabaseManager) -> None:

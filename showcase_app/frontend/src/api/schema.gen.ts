@@ -879,7 +879,7 @@ export interface components {
             started_before?: string | null;
             /**
              * Q
-             * @description Only those whose id begins with this, or whose pipeline has it in its name or slug; with `started_after` also those with it in their error.
+             * @description Only those whose id or `alias` begins with this, or whose pipeline has it in its name or slug; with `started_after` also those with it in their error.
              */
             q?: string | null;
             /** @description Only these. */
@@ -2131,6 +2131,12 @@ export interface components {
              * @description null: the current one.
              */
             version?: number | null;
+            /**
+             * Execution Id
+             * @description An id of your own, kept as `alias`: with the same input it starts nothing twice.
+             * @example order-17
+             */
+            execution_id?: string | null;
         };
         /**
          * ServicesOut
@@ -3686,7 +3692,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemDetails"];
                 };
             };
-            /** @description It is archived, or has no definition to run. */
+            /** @description It is archived, has no definition to run, or the id stands for another. */
             409: {
                 headers: {
                     [name: string]: unknown;
@@ -3914,7 +3920,7 @@ export interface operations {
                 started_after?: string | null;
                 /** @description Started before this time; see `started_after`. */
                 started_before?: string | null;
-                /** @description Only those whose id begins with this, or whose pipeline has it in its name or slug; with `started_after` also those with it in their error. */
+                /** @description Only those whose id or `alias` begins with this, or whose pipeline has it in its name or slug; with `started_after` also those with it in their error. */
                 q?: string | null;
                 /** @description Only these. */
                 status?: components["schemas"]["ExecutionStatus"] | null;
@@ -3994,7 +4000,7 @@ export interface operations {
                 started_after?: string | null;
                 /** @description Started before this time; see `started_after`. */
                 started_before?: string | null;
-                /** @description Only those whose id begins with this, or whose pipeline has it in its name or slug; with `started_after` also those with it in their error. */
+                /** @description Only those whose id or `alias` begins with this, or whose pipeline has it in its name or slug; with `started_after` also those with it in their error. */
                 q?: string | null;
             };
             header?: never;
@@ -4160,6 +4166,7 @@ export interface operations {
             query?: never;
             header?: never;
             path: {
+                /** @description Its own id, or the one that its caller gave it (`alias`), percent-encoded. */
                 execution_id: string;
             };
             cookie?: never;
@@ -4236,6 +4243,7 @@ export interface operations {
             query?: never;
             header?: never;
             path: {
+                /** @description Its own id, or the one that its caller gave it (`alias`), percent-encoded. */
                 execution_id: string;
             };
             cookie?: never;
@@ -4317,6 +4325,7 @@ export interface operations {
             };
             header?: never;
             path: {
+                /** @description Its own id, or the one that its caller gave it (`alias`), percent-encoded. */
                 execution_id: string;
             };
             cookie?: never;
@@ -4393,6 +4402,7 @@ export interface operations {
             query?: never;
             header?: never;
             path: {
+                /** @description Its own id, or the one that its caller gave it (`alias`), percent-encoded. */
                 execution_id: string;
                 step_execution_id: string;
             };
@@ -4473,6 +4483,7 @@ export interface operations {
             };
             header?: never;
             path: {
+                /** @description Its own id, or the one that its caller gave it (`alias`), percent-encoded. */
                 execution_id: string;
             };
             cookie?: never;
@@ -4560,6 +4571,7 @@ export interface operations {
             };
             header?: never;
             path: {
+                /** @description Its own id, or the one that its caller gave it (`alias`), percent-encoded. */
                 execution_id: string;
             };
             cookie?: never;
@@ -4636,6 +4648,7 @@ export interface operations {
             query?: never;
             header?: never;
             path: {
+                /** @description Its own id, or the one that its caller gave it (`alias`), percent-encoded. */
                 execution_id: string;
             };
             cookie?: never;
@@ -4730,6 +4743,7 @@ export interface operations {
             query?: never;
             header?: never;
             path: {
+                /** @description Its own id, or the one that its caller gave it (`alias`), percent-encoded. */
                 execution_id: string;
             };
             cookie?: never;
@@ -4826,6 +4840,7 @@ export interface operations {
             query?: never;
             header?: never;
             path: {
+                /** @description Its own id, or the one that its caller gave it (`alias`), percent-encoded. */
                 execution_id: string;
             };
             cookie?: never;

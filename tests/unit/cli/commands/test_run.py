@@ -86,3 +86,28 @@ def test_options_of_the_queue_need_detach(command: Command, tmp_path: Path) -> N
         refused = command("run", nightly(tmp_path), *option)
         assert (refused.exit_code, refused.stdout) == (2, "")
         assert "--detach" in refused.stderr
+
+
+def test_an_id_of_ones_own_begins_one_execution_and_names_it_everywhere(command: Command, tmp_path: Path) -> None:
+    file, own = nightly(tmp_path), ("--execution-id", "order 17/ü")
+    assert command("run", file, *own).exit_code == 0
+    first = newest(command)
+    assert first["alias"] == "order 17/ü"
+    again = command("run", file, *own)
+    assert (again.exit_code, newest(command)["execution_id"]) == (0, first["execution_id"])
+    assert f"Execution {first['execution_id']} has this id and this input" in again.stderr
+    assert '"score": 7' in again.stdout
+    queued = command("run", file, *own, "--detach")
+    assert f"Queued before by the same request: {first['execution_id']}" in queued.stdout
+    for words in (["show"], ["logs"], ["export"], ["watch"]):
+        assert command("executions", *words, "order 17/ü").exit_code == 0, words
+    assert "alias order 17/ü" in " ".join(command("executions", "show", "order 17/ü").stdout.split())
+    other = command("run", file, *own, "--input", '{"day": 3}')
+    assert (other.exit_code, "stands for an execution with another input" in other.stderr) == (2, True)
+    assert command("executions", "delete", "order 17/ü", "--yes").exit_code == 0
+    assert command("run", file, *own, "--input", '{"day": 3}').exit_code == 0
+
+
+def test_resume_is_for_an_id_of_ones_own(command: Command, tmp_path: Path) -> None:
+    refused = command("run", nightly(tmp_path), "--resume")
+    assert (refused.exit_code, "--execution-id" in refused.stderr) == (2, True)

@@ -35,6 +35,7 @@ export function ExecutionHeader({ execution, live }: { execution: ExecutionDetai
         <Fact name="Execution">
           <CopiedId id={execution.execution_id} />
         </Fact>
+        {execution.alias === null ? null : <Fact name="Caller's id">{execution.alias}</Fact>}
         <Fact name="Version">
           {execution.pipeline_version === null ? (
             <span className="quiet">no definition</span>

@@ -2,7 +2,7 @@
 import { Anchor, SegmentedControl, Skeleton, Stack, Text, Title } from "@mantine/core";
 import { useQuery } from "@tanstack/react-query";
 import { useCallback, useMemo, useRef } from "react";
-import { Link, useParams, useSearchParams } from "react-router";
+import { Link, Navigate, useLocation, useParams, useSearchParams } from "react-router";
 import { ApiError } from "@/api/client";
 import { executionQuery } from "@/api/executions";
 import { type LiveExecution, useLiveExecution } from "@/api/live-execution";
@@ -28,7 +28,13 @@ const SEEN_PIXELS = 220;
 export function Component() {
   const { executionId = "" } = useParams();
   const { data: execution, error, refetch } = useQuery(executionQuery(executionId));
-  const live = useLiveExecution(executionId, execution !== undefined);
+  const isItsOwn = execution !== undefined && execution.execution_id === executionId;
+  const live = useLiveExecution(executionId, isItsOwn);
+  const { search } = useLocation();
+  if (execution !== undefined && !isItsOwn) {
+    // The address has the caller's id: the page of the execution is at its own.
+    return <Navigate to={{ pathname: `/executions/${encodeURIComponent(execution.execution_id)}`, search }} replace />;
+  }
   if (execution !== undefined) return <Execution key={executionId} execution={execution} live={live} />;
   if (error === null) return <Loading />;
   if (error instanceof ApiError && error.status === 404) {

@@ -1,0 +1,34 @@
+import { cleanup, screen, waitFor } from "@testing-library/react";
+import { afterEach, beforeEach, expect, it, vi } from "vitest";
+import { createExecution } from "@/mocks/create-execution";
+import { FakeServer, json } from "@/mocks/fake-server";
+import { FakeSocket } from "@/mocks/fake-socket";
+import { renderAt } from "@/mocks/render-at";
+import { Component } from "./execution-page";
+
+const server = new FakeServer();
+
+beforeEach(() => {
+  server.install();
+  FakeSocket.install();
+});
+
+afterEach(() => {
+  cleanup();
+  server.remove();
+  vi.unstubAllGlobals();
+});
+
+it("goes from the address with the caller's id to the execution's own", async () => {
+  const row = createExecution({ execution_id: "0199", alias: "order 17/ü?", pipeline_version: null });
+  server.on("GET /api/executions/order%2017%2F%C3%BC%3F", () => json(200, row));
+  server.on("GET /api/executions/0199", () => json(200, row));
+  const { router } = renderAt("/executions/order%2017%2F%C3%BC%3F?tab=input", [
+    { path: "/executions/:executionId", element: <Component /> },
+  ]);
+  await waitFor(() => expect(router.state.location.pathname).toBe("/executions/0199"));
+  expect(router.state.location.search).toBe("?tab=input");
+  await screen.findByText("order 17/ü?");
+  screen.getByText("Caller's id");
+  expect(FakeSocket.opened.map((socket) => new URL(socket.url).pathname)).toEqual(["/ws/executions/0199"]);
+});
