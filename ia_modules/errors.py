@@ -163,6 +163,11 @@ class Problem:
         return f"found {self.found}; expected {self.expected}.{' ' if self.hint else ''}{self.hint}"
 
 
+_MAY_BE_OLDER = "if this file was written for 0.2, run it with --format 0.2"
+FORMAT_HINT = f"I{_MAY_BE_OLDER[1:]}."
+"""What to do about a problem that a file of the 0.2 format would not have."""
+
+
 def _listed(headline: str, problems: Sequence[Problem]) -> str:
     return "\n- ".join([headline, *map(str, problems)])
 
@@ -203,7 +208,8 @@ class PipelineInputError(_Problems, ValueError):  # pyright: ignore[reportUnsafe
     """The input breaks the pipeline's contract; nothing was recorded as started."""
 
     def __init__(self, pipeline: str, problems: Sequence[Problem]) -> None:
-        super().__init__(f"The input of pipeline {pipeline!r} does not fit its parameters:", problems)
+        headline = f"The input of pipeline {pipeline!r} does not fit its parameters"
+        super().__init__(f"{headline} ({_MAY_BE_OLDER}):", problems)
         self.pipeline = pipeline
 
 
@@ -211,7 +217,7 @@ class PipelineOutputError(_Problems):
     """The steps have run, but the output cannot be kept, or breaks the pipeline's ``output_schema``."""
 
     def __init__(self, pipeline: str, problems: Sequence[Problem]) -> None:
-        super().__init__(f"The output of pipeline {pipeline!r} is not what it must be:", problems)
+        super().__init__(f"The output of pipeline {pipeline!r} is not what it must be ({_MAY_BE_OLDER}):", problems)
         self.pipeline = pipeline
 
 
@@ -227,7 +233,7 @@ class StepInputError(StepError):
     """An input does not resolve or breaks its schema; the step did not run."""
 
     def __init__(self, step_id: str, problems: Sequence[Problem]) -> None:
-        super().__init__(step_id, _listed("its inputs cannot be put together:", problems))
+        super().__init__(step_id, _listed(f"its inputs cannot be put together ({_MAY_BE_OLDER}):", problems))
         self.problems = tuple(problems)
 
 
@@ -235,7 +241,7 @@ class StepOutputError(StepError):
     """The result breaks the step's ``output_schema``."""
 
     def __init__(self, step_id: str, problems: Sequence[Problem]) -> None:
-        super().__init__(step_id, _listed("its result does not fit its output_schema:", problems))
+        super().__init__(step_id, _listed(f"its result does not fit its output_schema ({_MAY_BE_OLDER}):", problems))
         self.problems = tuple(problems)
 
 

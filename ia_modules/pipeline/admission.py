@@ -27,7 +27,8 @@ def admit(document: Any, *, folder: Path | None, allowed: tuple[str, ...]) -> Pi
     examined = examine(document, strict=True)
     if examined.definition is None:
         raise PipelineDefinitionError(examined.errors)
-    load_pipeline(examined.definition, StepModules(folder, allowed=allowed), folder=folder)
+    modules = StepModules(folder, allowed=allowed)
+    load_pipeline(examined.definition, modules, folder=folder, document=document, strict=True)
     return examined.definition
 
 

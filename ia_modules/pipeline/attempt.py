@@ -6,7 +6,7 @@ from typing import Any, cast
 
 import orjson
 
-from ia_modules.errors import ConditionError, PayloadError, StepError, StepOutputError
+from ia_modules.errors import ConditionError, PayloadError, Problem, StepError, StepOutputError
 from ia_modules.models import JsonText
 from ia_modules.payload import PAYLOAD_LIMIT_BYTES, clean_text, encode
 from ia_modules.pipeline.code import LoadedPipeline
@@ -30,8 +30,10 @@ class Work:
     Attributes:
         step: the object that runs; None where the step has no code of its own.
         data: its input, encoded: each attempt gets a fresh copy.
+        stored: its declared inputs, as the record keeps them; None when it declares none.
         input: its input, as the record needs it.
         scope: what is known before it.
+        is_lenient: schemas only warn.
         failures: attempts of this step run that have failed so far.
         refused: why it cannot even begin.
     """
@@ -41,8 +43,10 @@ class Work:
     step: Step | None
     config: Mapping[str, Any]
     data: JsonText
+    stored: JsonText | None
     input: StepInput
     scope: Scope
+    is_lenient: bool
     failures: int
     refused: StepError | None = None
 
@@ -60,6 +64,7 @@ class Outcome:
         question: what a person is asked before it goes on.
         verdicts: what the functions on its paths said.
         routes: where it leads, when that does not depend on the paths' conditions.
+        mismatches: what the schema of its result says against it, where schemas only warn.
     """
 
     result: dict[str, Any] | None = None
@@ -70,6 +75,7 @@ class Outcome:
     question: HumanInput | None = None
     verdicts: Mapping[FunctionCall, Verdict] = field(default_factory=dict[FunctionCall, Verdict])
     routes: tuple[Route, ...] | None = None
+    mismatches: tuple[Problem, ...] = ()
 
 
 def prepare(
@@ -83,19 +89,22 @@ def prepare(
     config: dict[str, Any] = {}
     step: Step | None = None
     step_data, data = StepInput({}, is_state=not definition.inputs), NO_INPUT
+    stored = NO_INPUT if definition.inputs else None
+    is_lenient, where = pipeline.definition.is_lenient, f"input of step {definition.id!r}"
     try:
-        config = step_config(definition, scope)
-        step_data = step_input(definition, scope)
-        # only declared inputs are stored, so only they have a limit
-        limit_bytes = _ANY_SIZE if step_data.is_state else PAYLOAD_LIMIT_BYTES
-        data = encode(step_data.data, f"input of step {definition.id!r}", limit_bytes=limit_bytes)
+        config, left_out = step_config(definition, scope, is_lenient=is_lenient)
+        step_data = step_input(definition, scope, is_lenient=is_lenient)
+        step_data = replace(step_data, left_out=(*left_out, *step_data.left_out))
+        if step_data.resolved is not None:  # only what is stored has a limit
+            stored = encode(step_data.resolved, where, limit_bytes=PAYLOAD_LIMIT_BYTES)
+        data = encode(step_data.data, where, limit_bytes=_ANY_SIZE) if step_data.is_state else stored or NO_INPUT
         step = pipeline.new_step(definition, config)
     except StepError as error:
         refused = refused or error
     except PayloadError as error:
         refused = refused or StepError(definition.id, str(error))
     handling = pipeline.definition.error_handling_of(definition)
-    return Work(definition, handling, step, config, data, step_data, scope, failures, refused)
+    return Work(definition, handling, step, config, data, stored, step_data, scope, is_lenient, failures, refused)
 
 
 async def make_attempt(work: Work, pipeline: LoadedPipeline, executor: StepExecutor, *, draw: float) -> Outcome:
@@ -210,8 +219,8 @@ def _decoded(value: Any, work: Work) -> Outcome:
     result = cast("dict[str, Any]", orjson.loads(stored))
     if is_question(result):
         return Outcome(result, stored, question=question(work.config, result))
-    check_result(work.definition, result)
-    return Outcome(result, stored)
+    mismatches = check_result(work.definition, result, is_lenient=work.is_lenient)
+    return Outcome(result, stored, mismatches=tuple(mismatches))
 
 
 def entry_of(step: Step) -> Any:

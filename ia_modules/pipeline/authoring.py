@@ -257,8 +257,11 @@ class Flow:
         """The definition with its code: the functions and classes themselves, whatever their names give."""
         factories: dict[str, StepFactory] = {step_id: factory_of(code) for step_id, code in self._code.items()}
         functions: dict[CodeName, Callable[..., Any]] = {}
-        definition = load(self._document(functions)).definition
-        return load_pipeline(definition, StepModules(), prepared=factories, functions=functions)
+        document = self._document(functions)
+        definition = load(document).definition
+        return load_pipeline(
+            definition, StepModules(), prepared=factories, functions=functions, document=document, strict=True
+        )
 
     async def run(
         self,

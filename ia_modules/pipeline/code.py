@@ -13,6 +13,7 @@ import sysconfig
 from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
+from itertools import islice
 from pathlib import Path
 from types import ModuleType
 from typing import Any, cast
@@ -26,6 +27,10 @@ from ia_modules.pipeline.core import Step
 from ia_modules.pipeline.document.conditions import FunctionCall
 from ia_modules.pipeline.document.definition import PipelineDefinition, StepDefinition
 from ia_modules.pipeline.document.graph import Graph
+from ia_modules.pipeline.document.known_fields import Shape, returned_by
+from ia_modules.pipeline.document.problems import weighed
+from ia_modules.pipeline.document.references import field_findings
+from ia_modules.pipeline.document.structure import findings
 from ia_modules.pipeline.document.wording import shown
 from ia_modules.pipeline.routing import functions_asked
 from ia_modules.pipeline.versions import definition_of
@@ -33,6 +38,9 @@ from ia_modules.tasks import is_ctrl_c
 
 NAME_LIMIT_CHARACTERS = 200
 """The longest name of a module, or of code in it, that a definition may give."""
+
+MOST_FOUND = 100
+"""Fields that are reported at once when nothing has them."""
 
 NAMES = f"names of Python with dots between them, at most {NAME_LIMIT_CHARACTERS} characters"
 
@@ -178,6 +186,7 @@ class LoadedPipeline:
         functions: the functions that its conditions call.
         folder: where its modules lie; None when they are installed.
         generation: what is loaded of that folder; held here, so that it stays loaded while the pipeline is in use.
+        warnings: what was wrong when it was read, and does not keep it from being run.
     """
 
     definition: PipelineDefinition
@@ -186,6 +195,7 @@ class LoadedPipeline:
     functions: Mapping[FunctionCall, Callable[..., Any]]
     folder: Path | None
     generation: beside.Generation | None = None
+    warnings: tuple[Problem, ...] = ()
 
     def step(self, step_id: str) -> StepDefinition:
         return self.definition.steps[self.graph.place[step_id]]
@@ -217,12 +227,18 @@ def load_pipeline(
     folder: Path | None = None,
     prepared: Mapping[str, StepFactory] | None = None,
     functions: Mapping[CodeName, Callable[..., Any]] | None = None,
+    document: Any = None,
+    warnings: tuple[Problem, ...] = (),
+    strict: bool = False,
 ) -> LoadedPipeline:
     """The definition with the code of its steps and conditions, all of it imported now, and none before all of it may.
 
     Args:
         prepared: code that needs no import, by step id.
         functions: functions of conditions that need no import.
+        document: what the definition was read from, for the places of problems; None: its canonical form.
+        warnings: what was found when the definition was read, and does not keep it from being run.
+        strict: a field that a closed result does not have is an error, not a warning.
 
     Raises:
         PipelineDefinitionError: code cannot be found or may not be used; has every problem.
@@ -247,7 +263,15 @@ def load_pipeline(
             problems.append(Problem("$.flow.paths", found, "a function (context, parameters) -> bool"))
     if problems:
         raise PipelineDefinitionError(problems)
-    return LoadedPipeline(definition, graph, factories, answers, folder, modules.generation)
+    errors, more = weighed(
+        islice(field_findings(definition, {each: _returned_by(made) for each, made in factories.items()}), MOST_FOUND),
+        definition,
+        definition.to_json() if document is None else document,
+        strict=strict,
+    )
+    if errors:
+        raise PipelineDefinitionError(errors)
+    return LoadedPipeline(definition, graph, factories, answers, folder, modules.generation, (*warnings, *more))
 
 
 def refused_names(
@@ -293,7 +317,9 @@ def load_version(stored: PipelineVersionRecord, *, allowed: AllowedCode) -> Load
     """
     definition = definition_of(stored)
     folder = allowed.folder_of(stored)
-    return load_pipeline(definition, StepModules(folder, allowed=allowed.modules), folder=folder)
+    _, warnings = weighed(findings(definition), definition, stored.definition, strict=False)
+    modules = StepModules(folder, allowed=allowed.modules)
+    return load_pipeline(definition, modules, folder=folder, warnings=warnings)
 
 
 def factory_of(code: Any) -> StepFactory:
@@ -318,6 +344,7 @@ def factory_of(code: Any) -> StepFactory:
         setattr(step, "run", code)  # noqa: B010 - its own, called with the data alone; a plain function is as good
         return step
 
+    setattr(make, "code", code)  # noqa: B010 - for its return type
     return make
 
 
@@ -325,6 +352,15 @@ def _condition_of(code: Callable[..., Any]) -> Callable[..., Any]:
     if isinstance(code, type):
         raise TypeError(f"class {code.__qualname__}, whose objects would always hold")
     return code
+
+
+def _returned_by(factory: StepFactory) -> Shape:
+    """What is known of the result of the steps that a factory makes."""
+    code: Any = getattr(factory, "code", factory)
+    if isinstance(code, type):
+        code = cast("type[Step]", code)
+        code = code.run if code.execute is Step.execute else code.execute
+    return returned_by(code)
 
 
 def plain(code: Any) -> Any:

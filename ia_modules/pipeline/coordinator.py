@@ -16,6 +16,7 @@ from ia_modules.errors import (
     DatabaseError,
     IAModulesError,
     PipelineOutputError,
+    Problem,
     StepError,
     TrackerError,
 )
@@ -23,6 +24,7 @@ from ia_modules.models import (
     ExecutionStatus,
     InteractionRecord,
     Lease,
+    LogLevel,
     StepExecutionId,
     StepStatus,
     new_id,
@@ -34,6 +36,7 @@ from ia_modules.pipeline.code import LoadedPipeline
 from ia_modules.pipeline.core import StepContext
 from ia_modules.pipeline.document.scope import Scope
 from ia_modules.pipeline.executor import StepExecutor
+from ia_modules.pipeline.inputs import input_problems
 from ia_modules.pipeline.journal import Journal
 from ia_modules.pipeline.notes import Notes
 from ia_modules.pipeline.recorded import (
@@ -196,7 +199,7 @@ class Coordinator:
             for start in ready(self._state):
                 self._begin_run(start, batch)
         status = verdict(self._state)
-        change = self._change(status)
+        change = self._change(status, batch)
         recorded = await self._write(batch, change)
         for launch in batch.launches:
             launch()
@@ -237,6 +240,7 @@ class Coordinator:
             batch.asks.append(new_interaction(outcome.question, ended.attempt, outcome.result))
             return replace(update, status=StepStatus.WAITING, output_data=outcome.stored, failure=failure)
         status = StepStatus.COMPLETED if outcome.succeeded else StepStatus.FAILED
+        batch.logs += _warnings("Result that its schema refuses", outcome.mismatches, ended.attempt)
         scope = ended.scope.after(key.step_id, outcome.result, succeeded=outcome.succeeded)
         routes = outcome.routes or route(self._pipeline.graph, key.step_id, scope, outcome.verdicts.__getitem__)
         self._results[key] = outcome.result
@@ -247,12 +251,13 @@ class Coordinator:
     def _note(self, key: StepRunKey, status: StepStatus) -> None:
         self._state.record(replace(self._state.runs[key], status=status))
 
-    def _change(self, status: ExecutionStatus) -> ExecutionUpdate | None:
+    def _change(self, status: ExecutionStatus, batch: _Batch) -> ExecutionUpdate | None:
         """The update of the execution itself; None while it goes on."""
         match status:
             case ExecutionStatus.COMPLETED:
                 try:
-                    output = output_of(self._state, self._input_data, self._results)
+                    output, mismatches = output_of(self._state, self._input_data, self._results)
+                    batch.logs += _warnings("Output that its schema refuses", mismatches)
                     stored = stored_output(self._pipeline.definition, output)
                     return ExecutionUpdate(status=status, output_data=stored)
                 except PipelineOutputError as error:
@@ -295,6 +300,11 @@ class Coordinator:
 
     def _resume(self, batch: _Batch, questions: Sequence[InteractionRecord]) -> None:
         """Continue from the records: another process's open attempts are lost and made again; answers are taken."""
+        if not self._runs:
+            batch.logs += _warnings("Warning", self._pipeline.warnings)
+            if self._pipeline.definition.is_lenient:
+                problems = input_problems(self._pipeline.definition, dict(self._input_data))
+                batch.logs += _warnings("Input that its schema refuses", problems)
         questions_of = {question.step_execution_id: question for question in questions}
         now = asyncio.get_running_loop().time()
         seconds = loop_seconds(self._runs, questions)
@@ -351,11 +361,12 @@ class Coordinator:
         attempts.made += 1
         scope = self._scopes.before(run.parents)
         work = prepare(self._pipeline, definition, scope, failures=attempts.failures, refused=refused)
+        attempt = StepExecutionId(new_id())
         left_out = (f"Input left out: {problem}" for problem in work.input.left_out)
-        batch.logs += [LogLine(log_id=new_id(), message=message) for message in left_out]
-        is_state = work.input.is_state
+        batch.logs += [LogLine(log_id=new_id(), message=message, step_execution_id=attempt) for message in left_out]
+        batch.logs += _warnings("Input that its schema refuses", work.input.mismatches, attempt)
         start = StepStart(
-            step_execution_id=StepExecutionId(new_id()),
+            step_execution_id=attempt,
             step_id=key.step_id,
             step_name=definition.name,
             step_type=definition.type,
@@ -363,8 +374,8 @@ class Coordinator:
             attempt=attempts.made,
             status=StepStatus.PENDING if delay_seconds > 0 else StepStatus.RUNNING,
             worker=self._journal.owner,
-            input_data=None if is_state else work.data,
-            input_refs=encode(refs_json(run.parents, is_state=is_state), "parents"),
+            input_data=work.stored,
+            input_refs=encode(refs_json(run.parents, is_state=work.input.is_state), "parents"),
         )
         batch.starts.append(start)
         self._note(key, start.status)
@@ -472,6 +483,16 @@ async def record_before(interrupted: asyncio.CancelledError, ending: Coroutine[N
         await uninterrupted(ending, "end")
     except (TrackerError, DatabaseError) as error:
         interrupted.add_note(f"The end of the execution could not be recorded: {error}")
+
+
+def _warnings(what: str, problems: Iterable[Problem], attempt: StepExecutionId | None = None) -> list[LogLine]:
+    """Lines for what is wrong and keeps nothing from running; ``attempt`` None: of the execution itself."""
+    return [
+        LogLine(
+            log_id=new_id(), message=clean_text(f"{what}: {each}"), level=LogLevel.WARNING, step_execution_id=attempt
+        )
+        for each in problems
+    ]
 
 
 _STOPPED = Failure(type="CancelledError", message="The step was stopped with its execution.")

@@ -17,14 +17,18 @@ class StepInput:
     """The input of a step.
 
     Attributes:
-        data: the resolved inputs, or the state.
-        is_state: True when the step declares no inputs; then the record needs no copy of ``data``.
-        left_out: optional inputs that did not resolve, with the reasons.
+        data: the resolved inputs, or the state, or the ones over the other.
+        is_state: True when the state is in ``data``: the record rebuilds it.
+        resolved: the declared inputs, which the record keeps; None when the step declares none.
+        left_out: inputs that did not resolve and need not, with the reasons.
+        mismatches: what schemas say against ``data``, where they only warn.
     """
 
     data: dict[str, Any]
     is_state: bool
+    resolved: dict[str, Any] | None = None
     left_out: tuple[Problem, ...] = ()
+    mismatches: tuple[Problem, ...] = ()
 
 
 def input_schema_of(definition: PipelineDefinition) -> dict[str, Any]:
@@ -43,76 +47,85 @@ def prepare_input(definition: PipelineDefinition, input_data: Mapping[str, Any] 
     """The input of an execution, with the defaults of the parameters. ``input_data`` itself is not changed.
 
     Raises:
-        PipelineInputError: it violates the parameters' schemas or ``input_schema``.
+        PipelineInputError: it violates the parameters' schemas or ``input_schema``, and these do not only warn.
     """
     defaults = {each.name: copy.deepcopy(each.default) for each in definition.parameters if each.has_default}
     prepared = {**defaults, **(input_data or {})}
+    problems = input_problems(definition, prepared)
+    if problems and not definition.is_lenient:
+        raise PipelineInputError(definition.name, problems)
+    return prepared
+
+
+def input_problems(definition: PipelineDefinition, prepared: dict[str, Any]) -> list[Problem]:
+    """What the parameters' schemas and ``input_schema`` say against an input that has its defaults."""
     problems = problems_of(prepared, {"type": "object", "required": _required(definition.parameters)})
     for each in definition.parameters:  # each by its own schema: what that refers to stands in it
         if each.json_schema is not None and each.name in prepared:
             problems += problems_of(prepared[each.name], each.json_schema, root=f"${path_text([each.name])}")
     if definition.input_schema is not None:
         problems += problems_of(prepared, definition.input_schema)
-    if problems:
-        raise PipelineInputError(definition.name, problems)
-    return prepared
+    return problems
 
 
 def _required(parameters: Iterable[Parameter]) -> list[str]:
     return [each.name for each in parameters if each.required and not each.has_default]
 
 
-def step_input(step: StepDefinition, scope: Scope) -> StepInput:
+def step_input(step: StepDefinition, scope: Scope, *, is_lenient: bool = False) -> StepInput:
     """The step's input: its declared inputs, resolved; without any, the state.
+
+    Args:
+        is_lenient: schemas only warn, the inputs lie over the state, and none of them is required.
 
     Raises:
         StepInputError: a required input does not resolve, or a value violates a schema.
     """
-    if not step.inputs:
-        state = scope.state.to_dict()
-        _check_input(step, state)
-        return StepInput(state, is_state=True)
     resolved = {each.name: each.source.resolve(scope) for each in step.inputs}
-    data = {name: value for name, value in resolved.items() if not isinstance(value, Unresolved)}
-    missing = [each for each in step.inputs if each.name not in data]
-    if problems := [
-        *(_unresolved(each, resolved[each.name]) for each in missing if each.required),
-        *(problem for each in step.inputs if each.name in data for problem in _mismatches(each, data[each.name])),
-    ]:
-        raise StepInputError(step.id, problems)
-    _check_input(step, data)
+    own = {name: value for name, value in resolved.items() if not isinstance(value, Unresolved)}
+    is_state = is_lenient or not step.inputs
+    data = scope.state.to_dict() | own if is_state else own
+    missing = [each for each in step.inputs if each.name not in own]
+    required = [_unresolved(each, resolved[each.name]) for each in missing if each.required and not is_lenient]
+    wrong = [problem for each in step.inputs if each.name in own for problem in _mismatches(each, own[each.name])]
+    if not required and not wrong and step.input_schema is not None:
+        wrong = problems_of(data, step.input_schema, root="input")
+    if required or (wrong and not is_lenient):
+        raise StepInputError(step.id, [*required, *wrong])
     left_out = tuple(_unresolved(each, resolved[each.name]) for each in missing)
-    return StepInput(data, is_state=False, left_out=left_out)
+    return StepInput(data, is_state, own if step.inputs else None, left_out, tuple(wrong))
 
 
-def step_config(step: StepDefinition, scope: Scope) -> dict[str, Any]:
-    """The step's config with its placeholders filled in.
+def step_config(
+    step: StepDefinition, scope: Scope, *, is_lenient: bool = False
+) -> tuple[dict[str, Any], list[Problem]]:
+    """The step's config with its placeholders filled in, and what was left out.
+
+    Args:
+        is_lenient: what does not resolve is left out.
 
     Raises:
         StepInputError: a placeholder does not resolve.
     """
     config = {key: Template(value, step.config.strings).resolve(scope) for key, value in step.config.json.items()}
     missing = {key: value for key, value in config.items() if isinstance(value, Unresolved)}
-    if missing:
-        hint = "Give the parameter a default, or pass it in the input."
-        problems = [_not_resolved(f"config{path_text([key])}", value, hint) for key, value in missing.items()]
+    hint = "Give the parameter a default, or pass it in the input."
+    problems = [_not_resolved(f"config{path_text([key])}", value, hint) for key, value in missing.items()]
+    if problems and not is_lenient:
         raise StepInputError(step.id, problems)
-    return config
+    return {key: value for key, value in config.items() if key not in missing}, problems
 
 
-def check_result(step: StepDefinition, result: Mapping[str, Any]) -> None:
-    """Checks the result against the step's ``output_schema``.
+def check_result(step: StepDefinition, result: Mapping[str, Any], *, is_lenient: bool = False) -> list[Problem]:
+    """What the step's ``output_schema`` says against its result.
 
     Raises:
-        StepOutputError: it violates the schema.
+        StepOutputError: there is something, and schemas do not only warn.
     """
-    if step.output_schema is not None and (problems := problems_of(dict(result), step.output_schema)):
+    problems = [] if step.output_schema is None else problems_of(dict(result), step.output_schema)
+    if problems and not is_lenient:
         raise StepOutputError(step.id, problems)
-
-
-def _check_input(step: StepDefinition, data: dict[str, Any]) -> None:
-    if step.input_schema is not None and (problems := problems_of(data, step.input_schema, root="input")):
-        raise StepInputError(step.id, problems)
+    return problems
 
 
 def _mismatches(declared: InputDefinition, value: Any) -> list[Problem]:

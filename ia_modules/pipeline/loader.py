@@ -17,7 +17,7 @@ from ia_modules.pipeline.document.definition import PipelineDefinition
 from ia_modules.pipeline.document.json_schema import path_text
 from ia_modules.pipeline.document.json_text import mark_json, read_json
 from ia_modules.pipeline.document.marks import DEEPEST, MOST_VALUES, marked
-from ia_modules.pipeline.document.problems import place_of, problem_at, problem_of
+from ia_modules.pipeline.document.problems import place_of, problem_of, weighed, with_format_hint
 from ia_modules.pipeline.document.structure import findings
 from ia_modules.pipeline.document.templates import Where
 from ia_modules.pipeline.document.wording import kind_of, shown
@@ -100,6 +100,13 @@ def located(problems: Iterable[Problem], text: str, syntax: Syntax) -> tuple[Pro
     return marked(wrong, mark_json(text) if syntax == "json" else read_yaml(text)[1]) if wrong else ()
 
 
+def in_format(document: Any, file_format: str | None) -> Any:
+    """The document with this ``format``, whatever it says itself; None: as it is."""
+    if file_format is None or not isinstance(document, Mapping):
+        return document
+    return {**cast("Mapping[str, Any]", document), "format": file_format}
+
+
 def examine(document: Any, *, strict: bool = True) -> Examination:
     """Everything that is wrong with a document, without raising; ``strict`` as for :func:`load`."""
     if broken := tuple(_not_json(document)):
@@ -108,27 +115,45 @@ def examine(document: Any, *, strict: bool = True) -> Examination:
     try:
         definition = PipelineDefinition.model_validate(written)
     except ValidationError as wrong:
-        errors = wrong.errors()
+        errors, is_lenient = wrong.errors(), _is_lenient(written)
+        harmless = [error for error in errors if _is_harmless(error, is_lenient=is_lenient)]
         problems = tuple(problem_of(error, written) for error in errors[:MOST_PROBLEMS])
-        if strict or not all(map(_is_harmless, errors)):
-            return Examination(None, problems)
+        refused = Examination(None, problems if is_lenient else tuple(_hinted(problems, errors)))
+        if (strict and not is_lenient) or len(harmless) < len(errors):
+            return refused
         pruned = _without(written, [place_of(error["loc"], written) for error in errors])
         if pruned == written:
-            return Examination(None, problems)
-        inner = examine(pruned, strict=False)
+            return refused
+        inner = examine(pruned, strict=strict)
         return Examination(inner.definition, inner.errors, (*problems, *inner.warnings))
     return _structured(definition, written, strict=strict)
 
 
-def _is_harmless(error: ErrorDetails) -> bool:
-    return error["type"] == "unknown_key"
+def _is_harmless(error: ErrorDetails, *, is_lenient: bool) -> bool:
+    """Whether a file may be run without the key; a lenient one also without a schema that is none."""
+    return error["type"] == "unknown_key" or (is_lenient and error["loc"][-1:] in _SCHEMA_KEYS)
+
+
+_SCHEMA_KEYS = (("schema",), ("input_schema",), ("output_schema",))
+
+
+def _is_lenient(document: Any) -> bool:
+    return isinstance(document, dict) and cast("dict[str, Any]", document).get("format") in ("0.2", 0.2)
+
+
+def _hinted(problems: Iterable[Problem], errors: Iterable[ErrorDetails]) -> Iterator[Problem]:
+    """The problems; the first that a file of the 0.2 format would not have says so."""
+    is_first = True
+    for problem, error in zip(problems, errors, strict=False):
+        hinted = is_first and _is_harmless(error, is_lenient=True)
+        yield with_format_hint(problem) if hinted else problem
+        is_first &= not hinted
 
 
 def _structured(definition: PipelineDefinition, written: Any, *, strict: bool) -> Examination:
-    looked_at = islice(findings(definition), MOST_PROBLEMS if strict else None)  # strictly, the first is an error too
-    found = [(problem_at(finding, written), finding.is_harmless) for finding in looked_at]
-    errors = tuple(problem for problem, is_harmless in found if strict or not is_harmless)
-    warnings = () if strict else tuple(problem for problem, is_harmless in found if is_harmless)
+    is_refused = strict and not definition.is_lenient  # then the first of them is an error too
+    looked_at = islice(findings(definition), MOST_PROBLEMS if is_refused else None)
+    errors, warnings = weighed(looked_at, definition, written, strict=strict)
     return Examination(None if errors else definition, errors, warnings)
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from ia_modules.errors import PipelineDefinitionError, Problem
 from ia_modules.pipeline.document.marks import TextLines, wrong_text
-from ia_modules.pipeline.loader import Examination, document_of, examine, located, syntax_of
+from ia_modules.pipeline.loader import Examination, document_of, examine, in_format, located, syntax_of
 
 MOST_BYTES = 16 * 1024 * 1024
 """What a pipeline file may hold; as much as a definition that is stored."""
@@ -39,14 +39,17 @@ class PipelineFile:
         return located(problems, self.text, syntax_of(self.path.name))
 
 
-def read_file(path: Path) -> PipelineFile:
+def read_file(path: Path, *, file_format: str | None = None) -> PipelineFile:
     """Read a pipeline file, JSON or YAML by its name.
+
+    Args:
+        file_format: as which it is read, such as ``0.2``; None: as it says.
 
     Raises:
         PipelineDefinitionError: it cannot be read, or is not JSON or YAML; with the place in it.
     """
     text = _text_of(path)
-    return PipelineFile(path, text, document_of(text, syntax_of(path.name)))
+    return PipelineFile(path, text, in_format(document_of(text, syntax_of(path.name)), file_format))
 
 
 def _text_of(path: Path) -> str:

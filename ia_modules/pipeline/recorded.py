@@ -156,7 +156,7 @@ def state_of(graph: Graph, runs: Iterable[RecordedRun]) -> GraphState:
 def input_of(
     record: StepExecutionRecord, graph: Graph, input_data: Mapping[str, Any], records: Iterable[StepExecutionRecord]
 ) -> dict[str, Any]:
-    """The input of an attempt: its stored inputs, or the state, rebuilt from the results that it was made of.
+    """The input of an attempt: its stored inputs, over the state where that is rebuilt from the results it is made of.
 
     Args:
         input_data: of the execution.
@@ -167,7 +167,8 @@ def input_of(
         return cast("dict[str, Any]", record.input_data or {})
     runs = recorded_runs(records)
     results = {recorded.run.key: result for recorded in runs if (result := recorded.result) is not None}
-    return scope_before(state_of(graph, runs), _parents(refs), input_data, results).state.to_dict()
+    state = scope_before(state_of(graph, runs), _parents(refs), input_data, results).state
+    return state.to_dict() | {**_mapping(record.input_data)}
 
 
 def _recorded_run(key: StepRunKey, made: list[StepExecutionRecord], *, reopened: bool) -> RecordedRun:

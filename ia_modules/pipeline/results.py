@@ -88,8 +88,10 @@ class Scopes:
         return self._after[unknown[0] if unknown else key]
 
 
-def output_of(state: GraphState, input_data: Mapping[str, Any], results: Results) -> dict[str, Any]:
-    """The output of an execution that has completed.
+def output_of(
+    state: GraphState, input_data: Mapping[str, Any], results: Results
+) -> tuple[dict[str, Any], list[Problem]]:
+    """The output of an execution that has completed, and what ``output_schema`` says against it where it only warns.
 
     ``outputs``, null where one does not resolve; without ``outputs``, the input, updated with all results in causal
     order, then file order, and each step's last result under its id.
@@ -103,8 +105,10 @@ def output_of(state: GraphState, input_data: Mapping[str, Any], results: Results
         output = {name: template.resolve_or_null(scope) for name, template in definition.outputs.items()}
     else:
         output = scope.state.to_dict() | scope.steps.to_dict()
-    _check(definition, output)
-    return output
+    problems = [] if definition.output_schema is None else problems_of(output, definition.output_schema)
+    if problems and not definition.is_lenient:
+        raise PipelineOutputError(definition.name, problems)
+    return output, problems
 
 
 def stored_output(definition: PipelineDefinition, output: dict[str, Any]) -> JsonText:
@@ -117,8 +121,3 @@ def stored_output(definition: PipelineDefinition, output: dict[str, Any]) -> Jso
         return encode(output, "output of the execution")
     except PayloadError as wrong:
         raise PipelineOutputError(definition.name, [Problem(wrong.path, wrong.found, wrong.expected)]) from wrong
-
-
-def _check(definition: PipelineDefinition, output: dict[str, Any]) -> None:
-    if definition.output_schema is not None and (problems := problems_of(output, definition.output_schema)):
-        raise PipelineOutputError(definition.name, problems)

@@ -38,7 +38,7 @@ from ia_modules.pipeline.core import ExecutionContext
 from ia_modules.pipeline.executor import LocalExecutor, StepExecutor
 from ia_modules.pipeline.inputs import prepare_input
 from ia_modules.pipeline.journal import Journal
-from ia_modules.pipeline.loader import load
+from ia_modules.pipeline.loader import in_format, load
 from ia_modules.pipeline.memory_journal import MemoryJournal
 from ia_modules.pipeline.pipeline_file import PipelineFile, read_file
 from ia_modules.pipeline.recorded import in_order_of_completion, recorded_runs, state_of
@@ -423,14 +423,21 @@ class Pipeline:
 
 
 async def read_pipeline_file(
-    pipeline_file: str | Path, *, working_directory: str | Path | None = None, allowed: tuple[str, ...] | None = None
+    pipeline_file: str | Path,
+    *,
+    working_directory: str | Path | None = None,
+    allowed: tuple[str, ...] | None = None,
+    format: str | None = None,  # noqa: A002 - the key's own name
 ) -> LoadedPipeline:
     """A pipeline file (JSON or YAML) with its code; modules beside it, or in ``working_directory``, come first.
+
+    Args:
+        format: ``0.2`` for a file of those releases that does not say so itself; None: as it says.
 
     Raises:
         PipelineDefinitionError: the file cannot be read or is wrong; with every problem and where it is.
     """
-    file = await asyncio.to_thread(read_file, Path(pipeline_file))
+    file = await asyncio.to_thread(read_file, Path(pipeline_file), file_format=format)
     return load_file(file, working_directory=working_directory, allowed=allowed)
 
 
@@ -440,8 +447,9 @@ def load_file(
     """The same from a file that was read."""
     folder = Path(os.path.abspath(working_directory or file.path.parent))  # noqa: PTH100 - links stay as they are
     with file.locating():
-        definition = load(file.document, strict=False).definition
-        return load_pipeline(definition, StepModules(folder, allowed=allowed), folder=folder)
+        read = load(file.document, strict=False)
+        modules = StepModules(folder, allowed=allowed)
+        return load_pipeline(read.definition, modules, folder=folder, document=file.document, warnings=read.warnings)
 
 
 async def run_pipeline_from_json(
@@ -453,21 +461,29 @@ async def run_pipeline_from_json(
     *,
     new_version: bool = True,
     resume: bool = False,
+    format: str | None = None,  # noqa: A002 - the key's own name
 ) -> dict[str, Any]:
-    """Run a pipeline file to its end; as :meth:`Pipeline.run`, with errors as :func:`read_pipeline_file`."""
-    loaded = await read_pipeline_file(pipeline_file, working_directory=working_directory)
+    """Run a pipeline file to its end; as :meth:`Pipeline.run`; ``format`` and errors as :func:`read_pipeline_file`."""
+    loaded = await read_pipeline_file(pipeline_file, working_directory=working_directory, format=format)
     pipeline = Pipeline(loaded, services or ServiceRegistry())
     return await pipeline.run(input_data, execution_context, new_version=new_version, resume=resume)
 
 
-def create_pipeline_from_json(config: Mapping[str, Any], services: ServiceRegistry | None = None) -> Pipeline:
-    """A pipeline from a dict; its modules must be importable.
+def create_pipeline_from_json(
+    config: Mapping[str, Any],
+    services: ServiceRegistry | None = None,
+    *,
+    format: str | None = None,  # noqa: A002 - the key's own name
+) -> Pipeline:
+    """A pipeline from a dict; its modules must be importable. ``format`` as for :func:`read_pipeline_file`.
 
     Raises:
         PipelineDefinitionError: the definition is wrong, or its code cannot be found; with every problem.
     """
-    definition = load(config, strict=False).definition
-    return Pipeline(load_pipeline(definition, StepModules()), services or ServiceRegistry())
+    document = in_format(config, format)
+    read = load(document, strict=False)
+    loaded = load_pipeline(read.definition, StepModules(), document=document, warnings=read.warnings)
+    return Pipeline(loaded, services or ServiceRegistry())
 
 
 def _lost_its_process(record: ExecutionRecord) -> bool:

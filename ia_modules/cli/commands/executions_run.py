@@ -124,7 +124,8 @@ async def _graph_of(client: Client, record: ExecutionRecord) -> Graph | None:
 
 
 def _same_pipeline(stored: PipelineVersionRecord, file: str) -> LoadedPipeline:
-    loaded, began_with = pipeline_of_file(file), graph_of(stored)
+    began_with = graph_of(stored)
+    loaded = pipeline_of_file(file, file_format=began_with and began_with.definition.format)
     if began_with is None or loaded.definition.content_hash != began_with.definition.content_hash:
         found = f"{file} is not what the execution began with, version {stored.version}"
         raise not_started(f"{found}: it would not fit what is on record. Run it anew instead.")

@@ -11,6 +11,7 @@ from ia_modules.cli.options.confirmation import DryRun, Yes, confirm
 from ia_modules.cli.options.database import DEFAULT_DATABASE, Database, client_of
 from ia_modules.cli.options.pipeline import (
     FileCheck,
+    FileFormat,
     FileOrSlug,
     NewVersion,
     check_file,
@@ -30,6 +31,7 @@ from ia_modules.cli.output.terminal import (
     print_table,
     run,
     status_text,
+    warn,
 )
 from ia_modules.errors import PipelineDefinitionError, Problem
 from ia_modules.models import PipelineSummary, RegisteredVersion
@@ -80,6 +82,7 @@ def import_pipeline(
     file: Annotated[str, typer.Argument(metavar="FILE", help="A pipeline file, JSON or YAML.")],
     new_version: NewVersion = False,
     project: Project = None,
+    file_format: FileFormat = None,
     database_url: Database = DEFAULT_DATABASE,
     as_json: AsJson = False,
 ) -> None:
@@ -89,11 +92,13 @@ def import_pipeline(
     since then is kept. An archived pipeline is active again. Its step modules stay where they are, beside the file.
     """
     use_project(project)
-    check = check_file(file, strict=True)
+    check = check_file(file, strict=True, file_format=file_format)
     if check.pipeline is None:
         raise not_started("\n".join([f"{file} cannot be registered:", *listed(check.errors)]))
     loaded = check.pipeline
     slug = loaded.definition.slug
+    for problem in check.warnings:
+        warn(f"Warning: {file}: {problem}")
 
     async def work() -> RegisteredVersion:
         async with client_of(database_url, may_create=True) as client, refusals(client, slug):
@@ -115,6 +120,7 @@ def import_pipeline(
 def validate(
     files: Annotated[list[str], typer.Argument(metavar="FILE...", help="Pipeline files, JSON or YAML.")],
     project: Project = None,
+    file_format: FileFormat = None,
     as_json: AsJson = False,
 ) -> None:
     """Check pipeline files, and print every problem with its place. Step modules are imported; nothing is run.
@@ -122,7 +128,7 @@ def validate(
     Exit status: 0 all are right, 2 something is wrong.
     """
     use_project(project)
-    checks = [check_file(file, strict=True) for file in files]
+    checks = [check_file(file, strict=True, file_format=file_format) for file in files]
     wrong = [check for check in checks if check.pipeline is None]
     if as_json:
         print_json({"valid": not wrong, "files": [_as_json(check) for check in checks]})
@@ -240,6 +246,8 @@ def _print_check(check: FileCheck) -> None:
         definition = check.pipeline.definition
         steps = f"{len(definition.steps)} step{'s' if len(definition.steps) > 1 else ''}"
         typer.echo(plain(f"{check.path}: ok ({definition.slug}, {steps})"))
+        for problem in check.warnings:
+            warn(f"Warning: {check.path}: {problem}")
         return
     count = len(check.errors)
     typer.echo(plain(f"{check.path}: {count} problem{'s' if count > 1 else ''}"))
@@ -255,6 +263,7 @@ def _as_json(check: FileCheck) -> dict[str, Any]:
         "slug": None if definition is None else definition.slug,
         "steps": None if definition is None else [step.id for step in definition.steps],
         "problems": [_problem(problem) for problem in check.errors],
+        "warnings": [_problem(problem) for problem in check.warnings],
     }
 
 

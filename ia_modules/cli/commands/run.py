@@ -9,7 +9,7 @@ from ia_modules.cli.commands.executions_run import watch_in_view
 from ia_modules.cli.foreground import leave, run_in_view
 from ia_modules.cli.options.database import DEFAULT_DATABASE, Database, client_of, same_database
 from ia_modules.cli.options.input import Input, read_input
-from ia_modules.cli.options.pipeline import FileOrSlug, NewVersion, is_file, pipeline_of_file, refusals
+from ia_modules.cli.options.pipeline import FileFormat, FileOrSlug, NewVersion, is_file, pipeline_of_file, refusals
 from ia_modules.cli.options.pipeline_folders import PipelineFolders, allowed_below
 from ia_modules.cli.options.project import Project, use_project
 from ia_modules.cli.options.time import future
@@ -53,6 +53,7 @@ def run(
     new_version: NewVersion = False,
     pipelines: PipelineFolders = None,
     project: Project = None,
+    file_format: FileFormat = None,
     database_url: Database = DEFAULT_DATABASE,
     as_json: AsJson = False,
 ) -> None:
@@ -69,7 +70,9 @@ def run(
         raise typer.BadParameter("--priority, --run-at and --idempotency-key are for the queue; expected --detach too.")
     if resume and (detach or execution_id is None):
         raise typer.BadParameter("--resume is for --execution-id without --detach; expected that.")
-    source = pipeline_of_file(pipeline) if is_file(pipeline) else pipeline
+    if file_format is not None and not is_file(pipeline):
+        raise typer.BadParameter("--format is how a file is read; expected a file, or a slug without it.")
+    source = pipeline_of_file(pipeline, file_format=file_format) if is_file(pipeline) else pipeline
     executor = LocalExecutor()
 
     async def work() -> None:

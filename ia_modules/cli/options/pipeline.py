@@ -31,6 +31,11 @@ NewVersion = Annotated[
     bool, typer.Option("--new-version", help="The slug stands for another definition: store this as its next version.")
 ]
 
+FileFormat = Annotated[
+    str | None,
+    typer.Option("--format", metavar="FORMAT", help="0.2: read it as a file of the 0.2 releases. Default: as it says."),
+]
+
 _SUFFIXES = (".json", ".yaml", ".yml")
 
 
@@ -54,32 +59,37 @@ def is_file(source: str) -> bool:
     return source.endswith(_SUFFIXES) or "/" in source or Path(source).is_file()
 
 
-def check_file(path: str, *, strict: bool) -> FileCheck:
+def check_file(path: str, *, strict: bool, file_format: str | None = None) -> FileCheck:
     """Read a pipeline file and import its code; modules in its folder come first.
 
     Args:
         strict: unknown keys and unreachable steps are errors; for files that are stored or validated.
     """
     try:
-        file = read_file(Path(path))
+        file = read_file(Path(path), file_format=file_format)
     except PipelineDefinitionError as wrong:
         return FileCheck(path, None, wrong.problems)
     examined = file.examine(strict=strict)
     runnable = file.examine(strict=False) if strict else examined
     if runnable.definition is None:
         return FileCheck(path, None, examined.errors, examined.warnings)
-    loaded, missing = _with_code(file, runnable)
+    loaded, missing = _with_code(file, runnable, strict=strict)
     errors = (*examined.errors, *missing)
-    return FileCheck(path, None if errors else loaded, errors, examined.warnings)
+    if loaded is None or errors:
+        return FileCheck(path, None, errors, examined.warnings)
+    return FileCheck(path, loaded, warnings=loaded.warnings)
 
 
-def pipeline_of_file(path: str) -> LoadedPipeline:
+def pipeline_of_file(path: str, *, file_format: str | None = None) -> LoadedPipeline:
     """A pipeline file to be run; its warnings are printed.
+
+    Args:
+        file_format: as which it is read; None: as it says.
 
     Raises:
         Exit: it cannot be run; all its problems have been printed.
     """
-    check = check_file(path, strict=False)
+    check = check_file(path, strict=False, file_format=file_format)
     if check.pipeline is None:
         raise not_started("\n".join([f"{path} is not a pipeline that can be run:", *listed(check.errors)]))
     for problem in check.warnings:
@@ -137,11 +147,21 @@ def listed(problems: Iterable[Problem]) -> list[str]:
     return [f"- {problem}" for problem in problems]
 
 
-def _with_code(file: PipelineFile, examined: Examination) -> tuple[LoadedPipeline | None, tuple[Problem, ...]]:
+def _with_code(
+    file: PipelineFile, examined: Examination, *, strict: bool
+) -> tuple[LoadedPipeline | None, tuple[Problem, ...]]:
     assert examined.definition is not None
     folder = file.path.absolute().parent
     try:
         with file.locating():
-            return load_pipeline(examined.definition, StepModules(folder), folder=folder), ()
+            loaded = load_pipeline(
+                examined.definition,
+                StepModules(folder),
+                folder=folder,
+                document=file.document,
+                warnings=examined.warnings,
+                strict=strict,
+            )
+            return loaded, ()
     except PipelineDefinitionError as wrong:
         return None, wrong.problems

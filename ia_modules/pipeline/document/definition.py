@@ -236,6 +236,7 @@ class PipelineDefinition(Document):
     """A pipeline.
 
     Attributes:
+        format: ``0.2`` for files of those releases; None for all others.
         slug: the name it is registered under; made from ``name`` when the file has none.
         version: a label; the tracker numbers versions by itself.
         parameters: the contract of the input. Without any, ``{parameters.X}`` is any key of the input.
@@ -249,6 +250,7 @@ class PipelineDefinition(Document):
 
     name: Name
     slug: Annotated[str, Field(pattern=r"^[^\s/]+$")]
+    format: Literal["0.2"] | None = None
     description: str | None = None
     version: str | None = None
     metadata: dict[str, Any] = Field(default_factory=dict)
@@ -265,9 +267,15 @@ class PipelineDefinition(Document):
     def spelled_out(cls, data: dict[str, Any]) -> dict[str, Any]:
         name = data.get("name")
         data.setdefault("slug", slug_of(name if isinstance(name, str) else ""))
-        if isinstance(data.get("version"), int | float):
-            data["version"] = str(data["version"])
+        for key in ("version", "format"):
+            if isinstance(data.get(key), int | float):
+                data[key] = str(data[key])
         return data
+
+    @property
+    def is_lenient(self) -> bool:
+        """Whether declared schemas only warn, and the inputs of a step lie over the state."""
+        return self.format == "0.2"
 
     def to_json(self) -> dict[str, Any]:
         """The canonical form: one spelling, without defaults. It loads to an equal definition.

@@ -1,17 +1,18 @@
 """Problems of a document, from pydantic's errors and structural findings, with their place in the file."""
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
 from itertools import zip_longest
 from typing import Any, cast
 
 from pydantic_core import ErrorDetails
 
-from ia_modules.errors import InvalidValue, Problem
+from ia_modules.errors import FORMAT_HINT, InvalidValue, Problem
 from ia_modules.pipeline.document.conditions import Expression, ParameterIsTrue
-from ia_modules.pipeline.document.definition import FlowDefinition, Path, StepDefinition
+from ia_modules.pipeline.document.definition import FlowDefinition, Path, PipelineDefinition, StepDefinition
 from ia_modules.pipeline.document.json_schema import path_text
-from ia_modules.pipeline.document.structure import Finding
+from ia_modules.pipeline.document.references import Finding
 from ia_modules.pipeline.document.templates import Where
 from ia_modules.pipeline.document.wording import did_you_mean, shown
 
@@ -61,6 +62,32 @@ def problem_of(error: ErrorDetails, document: Any) -> Problem:
 def problem_at(finding: Finding, document: Any) -> Problem:
     """A structural finding as a problem of the document that was read."""
     return Problem(_path(place_of(finding.at, document)), finding.found, finding.expected, finding.hint)
+
+
+def weighed(
+    found: Iterable[Finding], definition: PipelineDefinition, document: Any, *, strict: bool
+) -> tuple[tuple[Problem, ...], tuple[Problem, ...]]:
+    """The findings as errors and as warnings.
+
+    Args:
+        strict: what has no effect on a run is an error.
+    """
+    errors: list[Problem] = []
+    warnings: list[Problem] = []
+    may_be_older = definition.format is None  # the hint once: it is the same for all
+    for finding in found:
+        problem, is_met_in_0_2 = problem_at(finding, document), not finding.is_reference
+        if (finding.is_harmless and not strict) or (definition.is_lenient and not is_met_in_0_2):
+            warnings.append(problem)
+            continue
+        errors.append(with_format_hint(problem) if may_be_older and not is_met_in_0_2 else problem)
+        may_be_older &= is_met_in_0_2
+    return tuple(errors), tuple(warnings)
+
+
+def with_format_hint(problem: Problem) -> Problem:
+    """A problem that a file of the 0.2 format would not have."""
+    return replace(problem, hint=f"{problem.hint} {FORMAT_HINT}".strip())
 
 
 def place_of(at: Where, document: Any) -> Where:

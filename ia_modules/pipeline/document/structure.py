@@ -1,35 +1,15 @@
 """Problems between the parts of a definition whose parts are valid."""
 
 from collections import Counter
-from collections.abc import Collection, Iterator, Mapping
-from dataclasses import dataclass
-from itertools import chain, islice
+from collections.abc import Iterator, Mapping
+from itertools import chain
 
-from ia_modules.pipeline.document.conditions import Always, Condition, Else, StepConditions, Success, parts, references
-from ia_modules.pipeline.document.definition import PipelineDefinition, StepDefinition, is_end
+from ia_modules.pipeline.document.conditions import Always, Condition, Else, StepConditions, Success, parts
+from ia_modules.pipeline.document.definition import PipelineDefinition, is_end
 from ia_modules.pipeline.document.graph import Graph
-from ia_modules.pipeline.document.scope import Reference
-from ia_modules.pipeline.document.templates import ROOTS, Where
+from ia_modules.pipeline.document.references import Finding, reference_findings
+from ia_modules.pipeline.document.templates import Where
 from ia_modules.pipeline.document.wording import did_you_mean
-
-_MOST_LISTED = 50
-"""Names that a message lists."""
-
-
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """One thing that is wrong.
-
-    Attributes:
-        at: keys and indexes in the canonical form.
-        is_harmless: it has no effect on a run, so a file may be run with it.
-    """
-
-    at: Where
-    found: str
-    expected: str
-    hint: str = ""
-    is_harmless: bool = False
 
 
 def findings(definition: PipelineDefinition) -> Iterator[Finding]:
@@ -40,7 +20,7 @@ def findings(definition: PipelineDefinition) -> Iterator[Finding]:
         yield finding
     graph = Graph(definition)
     yield from _conditions(definition)
-    yield from _placeholders(definition, graph)
+    yield from reference_findings(definition, graph)
     if not broken:
         yield from _unreachable(definition, graph)
         yield from _endless(definition, graph)
@@ -103,53 +83,6 @@ def _misplaced(condition: Condition, at: Where) -> Iterator[Finding]:
     for place, part in parts(condition, at):
         if isinstance(part, Else | StepConditions):
             yield Finding(place, f"a condition of type {part.type} here", "it directly on a path")
-
-
-def _placeholders(definition: PipelineDefinition, graph: Graph) -> Iterator[Finding]:
-    parameters = {parameter.name: None for parameter in definition.parameters}
-    for at, reference, step in _all_references(definition):
-        if reference.root == "parameters":
-            yield from _unknown_parameter(at, reference, parameters)
-        elif reference.root == "steps":
-            yield from _unknown_step(at, reference, step, graph)
-
-
-def _all_references(definition: PipelineDefinition) -> Iterator[tuple[Where, Reference, str | None]]:
-    """Every path with its place, and the step at which it is read: it itself counts when its result is known there."""
-    for index, step in enumerate(definition.steps):
-        yield from ((("steps", index, *at), reference, step.id) for at, reference in _references_of(step))
-    for index, path in enumerate(definition.flow.paths):
-        for at, reference in references(path.condition):
-            own = reference.step == path.from_step
-            yield ("flow", "paths", index, "condition", *at), reference, None if own else path.from_step
-    for name, template in definition.outputs.items():
-        yield from ((("outputs", name, *at), reference, None) for at, reference in template.references())
-
-
-def _references_of(step: StepDefinition) -> Iterator[tuple[Where, Reference]]:
-    yield from ((("config", *at), reference) for at, reference in step.config.references())
-    for number, each in enumerate(step.inputs):
-        yield from ((("inputs", number, "source", *at), reference) for at, reference in each.source.references())
-    for number, condition in enumerate(step.conditions):
-        yield from ((("conditions", number, *at), reference) for at, reference in references(condition))
-
-
-def _unknown_parameter(at: Where, reference: Reference, names: Collection[str]) -> Iterator[Finding]:
-    name = reference.path[0]
-    if names and name not in names:
-        listed = ", ".join(islice(names, _MOST_LISTED)) + (", …" if len(names) > _MOST_LISTED else "")
-        hint = did_you_mean(name, names)
-        yield Finding(at, f"the unknown parameter {name!r}", f"one of the parameters {listed}", hint)
-
-
-def _unknown_step(at: Where, reference: Reference, reader: str | None, graph: Graph) -> Iterator[Finding]:
-    step = reference.step
-    if step not in graph.place:
-        hint = did_you_mean(step, [*graph.place, *ROOTS])
-        yield Finding(at, f"a placeholder for the step {step!r}, which does not exist", "the id of a step", hint)
-    elif reader in graph.place and not graph.reaches(step, reader):
-        found = f"a placeholder for the step {step!r}, from which no path leads to {reader!r}"
-        yield Finding(at, found, "a step that runs before", "It never resolves.", is_harmless=True)
 
 
 def _unreachable(definition: PipelineDefinition, graph: Graph) -> Iterator[Finding]:

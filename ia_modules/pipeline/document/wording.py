@@ -50,10 +50,22 @@ def kind_of(value: Any) -> str:
 
 
 def did_you_mean(word: object, known: Iterable[str]) -> str:
-    """A sentence that names the nearest known word; empty when none is near.
+    """A sentence that names the nearest known word; empty when none is near."""
+    near = nearest(str(word), known)
+    return "" if near is None else f"Did you mean {near!r}?"
+
+
+def nearest(word: str, known: Iterable[str]) -> str | None:
+    """The known word that is most like a word, ``-``, ``_`` and case aside; None when none is near.
 
     Comparing takes time: only the first 500 known words are looked at, and a long word is like none.
     """
-    text = str(word)
-    near = get_close_matches(text, list(islice(known, _MOST_KNOWN)), n=1) if len(text) <= _LONGEST_WORD else ()
-    return f"Did you mean {near[0]!r}?" if near else ""
+    if len(word) > _LONGEST_WORD:
+        return None
+    alike = {_without_style(each): each for each in islice(known, _MOST_KNOWN)}
+    near = get_close_matches(_without_style(word), list(alike), n=1)
+    return alike[near[0]] if near else None
+
+
+def _without_style(word: str) -> str:
+    return word.casefold().replace("-", "_")

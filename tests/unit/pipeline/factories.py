@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from ia_modules.errors import FORMAT_HINT, Problem
 from ia_modules.pipeline.document.definition import PipelineDefinition
 from ia_modules.pipeline.document.graph import Graph
 from ia_modules.pipeline.loader import load
@@ -33,6 +34,11 @@ def graph(*steps: str | dict[str, Any], paths: list[Any] | None = None, **keys: 
 
 def ask(**config: Any) -> dict[str, Any]:
     return {"id": "ask", "type": "human_input", "config": config}
+
+
+def without_format_hint(problem: Problem) -> str:
+    """A problem in words; the advice about older files stands on one of a document's problems and is the same."""
+    return str(problem).removesuffix(FORMAT_HINT).rstrip()
 
 
 def with_condition(condition: Any, **keys: Any) -> dict[str, Any]:

@@ -90,7 +90,7 @@ class Simulation:
     @property
     def outcome(self) -> tuple[dict[StepRunKey, StepRun], dict[StepRunKey, dict[str, Any]], dict[str, Any]]:
         """All that must not depend on timing: the step runs with parents and routes, their results, and the output."""
-        return self.state.runs, self.results, output_of(self.state, self.input_data, self.results)
+        return self.state.runs, self.results, output_of(self.state, self.input_data, self.results)[0]
 
     def _remember(self, runs: list[StepRun]) -> None:
         self.state = GraphState(self.graph, runs)

@@ -57,7 +57,8 @@ def test_an_input_that_breaks_the_contract_is_refused_with_all_that_is_wrong() -
     with pytest.raises(PipelineInputError) as refused:
         prepare_input(pipeline, {"limit": "3", "more": []})
     assert str(refused.value) == (
-        "The input of pipeline 'test' does not fit its parameters:\n"
+        "The input of pipeline 'test' does not fit its parameters"
+        " (if this file was written for 0.2, run it with --format 0.2):\n"
         '- $.topic: found "topic" is a required property; expected what its schema says (required).\n'
         '- $.limit: found "3" is not of type "integer"; expected what its schema says (type).\n'
         "- $.more: found [] has less than 1 item; expected what its schema says (minItems)."
@@ -114,7 +115,8 @@ def test_an_input_whose_sources_all_resolve_to_nothing_fails_the_step() -> None:
     with pytest.raises(StepInputError) as failed:
         step_input(step(inputs=inputs), SCOPE)
     assert str(failed.value) == (
-        "Step 'b' failed: its inputs cannot be put together:\n"
+        "Step 'b' failed: its inputs cannot be put together"
+        " (if this file was written for 0.2, run it with --format 0.2):\n"
         "- inputs.x: found steps.a.output.nope, but the output of step 'a' has no 'nope'; "
         "expected a placeholder that resolves.\n"
         "- inputs.y: found parameters.note, but the input has no 'note'; expected a placeholder that resolves."
@@ -158,7 +160,7 @@ def test_inputs_are_held_against_their_schemas(keys: dict[str, Any], message: st
 
 def test_config_has_its_placeholders_filled_in() -> None:
     config = {"prompt": "About {{ parameters.topic }}: {text}", "n": "{{ parameters.limit }}", "x": [{"y": 1}]}
-    assert step_config(step(config=config), SCOPE) == {"prompt": "About bees: {text}", "n": 3, "x": [{"y": 1}]}
+    assert step_config(step(config=config), SCOPE) == ({"prompt": "About bees: {text}", "n": 3, "x": [{"y": 1}]}, [])
 
 
 def test_config_that_does_not_resolve_fails_the_step() -> None:
@@ -179,7 +181,8 @@ def test_a_result_is_held_against_the_output_schema() -> None:
     with pytest.raises(StepOutputError) as failed:
         check_result(checked, {})
     assert str(failed.value) == (
-        "Step 'b' failed: its result does not fit its output_schema:\n"
+        "Step 'b' failed: its result does not fit its output_schema"
+        " (if this file was written for 0.2, run it with --format 0.2):\n"
         '- $.x: found "x" is a required property; expected what its schema says (required).'
     )
 

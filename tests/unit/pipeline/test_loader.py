@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from ia_modules.errors import PipelineDefinitionError
+from ia_modules.errors import FORMAT_HINT, PipelineDefinitionError
 from ia_modules.pipeline.document.marks import MOST_VALUES
 from ia_modules.pipeline.loader import MOST_PROBLEMS, document_of, examine, load, load_text, syntax_of
 from tests.unit.pipeline.factories import document, task
@@ -29,7 +29,7 @@ def test_the_error_carries_its_facts() -> None:
         load(document("a", "a", stepz=1))
     assert str(wrong.value).startswith("The pipeline definition is wrong:\n- $.stepz: found the unknown key")
     assert wrong.value.where == "$.stepz"
-    assert wrong.value.hint == "Did you mean 'steps'?"
+    assert wrong.value.hint == f"Did you mean 'steps'? {FORMAT_HINT}"
     assert [problem.where for problem in wrong.value.problems] == ["$.stepz"]
 
 

@@ -5,14 +5,15 @@ from typing import Any
 import pytest
 
 from ia_modules.pipeline.loader import examine, load
-from tests.unit.pipeline.factories import ask, document, task, with_condition
+from tests.unit.pipeline.factories import ask, document, task, with_condition, without_format_hint
 
 UNKNOWN: dict[str, tuple[Any, str]] = {
     "unknown key": (
         document("a", stepz=1),
         (
             "$.stepz: found the unknown key 'stepz'; expected one of the keys description, error_handling, flow, "
-            "input_schema, loop_config, metadata, name, output_schema, outputs, parameters, slug, steps, version. "
+            "format, input_schema, loop_config, metadata, name, output_schema, outputs, parameters, slug, steps, "
+            "version. "
             "Did you mean 'steps'?"
         ),
     ),
@@ -61,10 +62,10 @@ UNKNOWN: dict[str, tuple[Any, str]] = {
 def test_an_unknown_key_is_an_error_when_validated_and_a_warning_when_run(case: str) -> None:
     written, message = UNKNOWN[case]
     strict, lenient = examine(written), examine(written, strict=False)
-    assert [str(problem) for problem in strict.errors] == [message]
+    assert [without_format_hint(problem) for problem in strict.errors] == [message]
     assert strict.definition is None
     assert lenient.errors == ()
-    assert [str(problem) for problem in lenient.warnings] == [message]
+    assert [without_format_hint(problem) for problem in lenient.warnings] == [message]
     assert lenient.definition is not None
 
 

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from ia_modules.pipeline.loader import examine
-from tests.unit.pipeline.factories import ask, document, task, with_condition, with_inputs
+from tests.unit.pipeline.factories import ask, document, task, with_condition, with_inputs, without_format_hint
 
 CONDITION_TYPES = (
     "one of the condition types always, default, else, success, condition, expression, threshold_condition, "
@@ -269,5 +269,5 @@ PARTS: dict[str, tuple[Any, str]] = {
 def test_what_is_wrong_is_always_an_error(case: str, *, strict: bool) -> None:
     written, message = PARTS[case]
     examined = examine(written, strict=strict)
-    assert [str(problem) for problem in examined.errors] == [message]
+    assert [without_format_hint(problem) for problem in examined.errors] == [message]
     assert examined.definition is None

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from ia_modules.pipeline.loader import examine, load
-from tests.unit.pipeline.factories import ask, document, task, with_condition, with_inputs
+from tests.unit.pipeline.factories import ask, document, task, with_condition, with_inputs, without_format_hint
 
 STRUCTURE: dict[str, tuple[Any, str]] = {
     "unknown start": (
@@ -147,7 +147,7 @@ HARMLESS: dict[str, tuple[Any, str]] = {
 def test_what_does_not_fit_together_is_always_an_error(case: str, *, strict: bool) -> None:
     written, message = STRUCTURE[case]
     examined = examine(written, strict=strict)
-    assert [str(problem) for problem in examined.errors] == [message]
+    assert [without_format_hint(problem) for problem in examined.errors] == [message]
     assert examined.definition is None
 
 
@@ -155,10 +155,10 @@ def test_what_does_not_fit_together_is_always_an_error(case: str, *, strict: boo
 def test_what_changes_nothing_is_an_error_when_validated_and_a_warning_when_run(case: str) -> None:
     written, message = HARMLESS[case]
     strict, lenient = examine(written), examine(written, strict=False)
-    assert [str(problem) for problem in strict.errors] == [message]
+    assert [without_format_hint(problem) for problem in strict.errors] == [message]
     assert strict.definition is None
     assert lenient.errors == ()
-    assert [str(problem) for problem in lenient.warnings] == [message]
+    assert [without_format_hint(problem) for problem in lenient.warnings] == [message]
     assert lenient.definition is not None
 
 

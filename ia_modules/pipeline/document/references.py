@@ -1,0 +1,183 @@
+"""References of a definition that lead nowhere: to steps, parameters and fields that do not exist.
+
+Placeholders for steps and parameters name what must be declared. A bare path of a condition may name any field of the
+state; it is only wrong where it is nearly the name of something and nothing is known to have that name.
+"""
+
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass
+from itertools import islice
+
+from ia_modules.pipeline.document.conditions import references
+from ia_modules.pipeline.document.definition import PipelineDefinition, StepDefinition
+from ia_modules.pipeline.document.graph import Graph
+from ia_modules.pipeline.document.known_fields import Anything, BySchema, Closed, Shape, absent
+from ia_modules.pipeline.document.scope import Reference
+from ia_modules.pipeline.document.templates import ROOTS, Where
+from ia_modules.pipeline.document.wording import did_you_mean, nearest
+
+_MOST_LISTED = 50
+"""Names that a message lists."""
+
+_MOST_COMPARED = 200
+"""Names that are compared with what there is, which takes time."""
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing that is wrong.
+
+    Attributes:
+        at: keys and indexes in the canonical form.
+        is_harmless: it has no effect on a run, so a file may be run with it.
+        is_reference: it names what is not there, which files of the 0.2 format may do.
+    """
+
+    at: Where
+    found: str
+    expected: str
+    hint: str = ""
+    is_harmless: bool = False
+    is_reference: bool = False
+
+
+def reference_findings(definition: PipelineDefinition, graph: Graph) -> Iterator[Finding]:
+    """Placeholders for steps and parameters that do not exist, or that never resolve where they stand."""
+    parameters = {parameter.name: None for parameter in definition.parameters}
+    for at, reference, reader in _all_references(definition):
+        if reference.root == "parameters":
+            yield from _unknown_parameter(at, reference, parameters)
+        elif reference.root == "steps":
+            yield from _unknown_step(at, reference, reader, graph)
+
+
+def field_findings(definition: PipelineDefinition, returned: Mapping[str, Shape]) -> Iterator[Finding]:
+    """Fields that a closed result does not have, and bare paths that are nearly the name of something.
+
+    Args:
+        returned: what the code of each step is known to return, by step id.
+    """
+    shapes = {step.id: _shape_of(step, definition, returned.get(step.id, Anything())) for step in definition.steps}
+    declared = _declared(definition, shapes)
+    parameters = {each.name for each in definition.parameters}
+    compared: set[str] = set()
+    own, known = shapes.keys() - declared, declared | shapes.keys()
+    roots = {True: parameters | shapes.keys(), False: parameters}
+    before = {str(index): path.from_step for index, path in enumerate(definition.flow.paths)}
+    for at, reference, _ in _all_references(definition):
+        last = before.get(str(at[2])) if at[0] == "flow" else None
+        read = _field_of_step(reference, last, own)
+        if read is not None and read[0] in shapes:
+            yield from _absent_field(at, *read, shapes[read[0]])
+        elif reference.root == "state" and (root := reference.path[0]) not in known:
+            compared.add(root)
+            if len(compared) <= _MOST_COMPARED:
+                yield from _near_miss(at, reference, root, roots[len(reference.path) > 1])
+
+
+def _all_references(definition: PipelineDefinition) -> Iterator[tuple[Where, Reference, str | None]]:
+    """Every path with its place, and the step at which it is read: it itself counts when its result is known there."""
+    for index, step in enumerate(definition.steps):
+        yield from ((("steps", index, *at), reference, step.id) for at, reference in _references_of(step))
+    for index, path in enumerate(definition.flow.paths):
+        for at, reference in references(path.condition):
+            own = reference.step == path.from_step
+            yield ("flow", "paths", index, "condition", *at), reference, None if own else path.from_step
+    for name, template in definition.outputs.items():
+        yield from ((("outputs", name, *at), reference, None) for at, reference in template.references())
+
+
+def _references_of(step: StepDefinition) -> Iterator[tuple[Where, Reference]]:
+    yield from ((("config", *at), reference) for at, reference in step.config.references())
+    for number, each in enumerate(step.inputs):
+        yield from ((("inputs", number, "source", *at), reference) for at, reference in each.source.references())
+    for number, condition in enumerate(step.conditions):
+        yield from ((("conditions", number, *at), reference) for at, reference in references(condition))
+
+
+def _unknown_parameter(at: Where, reference: Reference, names: Collection[str]) -> Iterator[Finding]:
+    name = reference.path[0]
+    if names and name not in names:
+        expected = f"one of the parameters {_listed(names)}"
+        yield Finding(at, f"the unknown parameter {name!r}", expected, did_you_mean(name, names), is_reference=True)
+
+
+def _unknown_step(at: Where, reference: Reference, reader: str | None, graph: Graph) -> Iterator[Finding]:
+    step = reference.step
+    if step not in graph.place:
+        found = f"a placeholder for the step {step!r}, which does not exist"
+        yield Finding(at, found, "the id of a step", did_you_mean(step, [*graph.place, *ROOTS]), is_reference=True)
+    elif reader in graph.place and not graph.reaches(step, reader):
+        found = f"a placeholder for the step {step!r}, from which no path leads to {reader!r}"
+        hint = "It never resolves."
+        yield Finding(at, found, "a step that runs before", hint, is_harmless=True, is_reference=True)
+
+
+def _listed(names: Collection[str]) -> str:
+    return ", ".join(islice(names, _MOST_LISTED)) + (", …" if len(names) > _MOST_LISTED else "")
+
+
+def _near_miss(at: Where, reference: Reference, root: str, known: set[str]) -> Iterator[Finding]:
+    """``known``: a path of one name is a field of the state; only longer ones may mean a step."""
+    if nearest(root, known) is not None:
+        found = f"the path {str(reference)!r}, and nothing is known to have a {root!r}"
+        expected = "the id of a step, a parameter, or a declared field"
+        yield Finding(at, found, expected, did_you_mean(root, known), is_reference=True)
+
+
+def _absent_field(at: Where, step_id: str, path: tuple[str, ...], shape: Shape) -> Iterator[Finding]:
+    place = absent(shape, path)
+    if place is None:
+        return
+    found = f"the field {'.'.join(path[: place + 1])!r}, which the result of step {step_id!r} never has"
+    for key in path[:place]:
+        names, _ = shape.fields()
+        shape = names[key] if key in names else shape.items()
+    names = sorted(shape.fields()[0])
+    expected = f"one of its fields {_listed(names)}" if names else "a field of it, and it has none"
+    yield Finding(at, found, expected, did_you_mean(path[place], names), is_harmless=True, is_reference=True)
+
+
+def _field_of_step(reference: Reference, before: str | None, steps: set[str]) -> tuple[str, tuple[str, ...]] | None:
+    """The step whose result a path reads for certain, and the path in it; None for any other path.
+
+    Args:
+        before: the step that has just run.
+        steps: those whose id nothing else has for its name.
+    """
+    match reference.root:
+        case "steps":
+            return reference.step, reference.path
+        case "result" if before is not None:
+            return before, reference.path
+        case "state" if len(reference.path) > 1 and reference.path[0] in steps:
+            return reference.path[0], reference.path[1:]
+        case _:
+            return None
+
+
+_ERROR_FIELDS: Mapping[str, Shape] = {name: Anything() for name in ("step_error", "error_message", "error_type")}
+_ANSWER: Mapping[str, Shape] = {"human_input": Anything()}
+
+
+def _shape_of(step: StepDefinition, definition: PipelineDefinition, returned: Shape) -> Shape:
+    """What is known of the result of a step, whatever becomes of it: a failure, a question, its fallback."""
+    handling = definition.error_handling_of(step)
+    errors: Mapping[str, Shape] = _ERROR_FIELDS if handling.continue_on_error else {}
+    if step.type == "human_input":
+        schema = step.config.json.get("ui_schema")
+        return Closed({**errors, "human_input": BySchema(schema, schema)})
+    if step.type == "condition":
+        return Anything()
+    if step.output_schema is not None:
+        return Closed({**errors, **_ANSWER}, BySchema(step.output_schema, step.output_schema))
+    return Anything() if handling.enable_fallback else Closed({**errors, **_ANSWER}, returned)
+
+
+def _declared(definition: PipelineDefinition, shapes: Mapping[str, Shape]) -> set[str]:
+    """Names that a field of the state may have: parameters, properties of schemas of the state, fields of results."""
+    schemas = [definition.input_schema, *(step.input_schema for step in definition.steps)]
+    names = {name for shape in shapes.values() for name in shape.fields()[0]}
+    names |= {name for schema in schemas for name in BySchema(schema, schema).fields()[0]}
+    names |= {each.name for step in definition.steps for each in step.outputs}
+    return names | {each.name for each in definition.parameters} | {"result", *_ERROR_FIELDS, *_ANSWER}
