@@ -33,6 +33,7 @@ from showcase_app.backend.api.problems import STATUS_OF, document_problems, fiel
 from showcase_app.backend.api.trust import SECURITY_HEADERS, TrustedCallers, document_trust
 from showcase_app.backend.services.container import open_services
 from showcase_app.backend.services.keyring import Keyring
+from showcase_app.backend.services.wrong_keys import WrongKeys
 from showcase_app.backend.settings import Settings
 
 logger = logging.getLogger("ia_modules.showcase")
@@ -40,10 +41,11 @@ logger = logging.getLogger("ia_modules.showcase")
 
 def create_app(settings: Settings) -> FastAPI:
     """The application over one database. Its services are opened when it starts and closed when it stops."""
+    keyring, wrong_keys = Keyring(settings.keys), WrongKeys()
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncGenerator[None]:
-        async with open_services(settings, encode=live.encode) as services:
+        async with open_services(settings, encode=live.encode, wrong_keys=wrong_keys) as services:
             app.state.services = services
             yield
 
@@ -57,11 +59,18 @@ def create_app(settings: Settings) -> FastAPI:
         generate_unique_id_function=lambda route: route.name,
     )
     # frontend stands last: it answers whatever is no part of the API.
-    for subject in (health, session, pipelines, definitions, executions, live, metrics, system, pages, frontend):
+    subjects = (health, session, pipelines, definitions, executions, live, metrics, system, pages, frontend)
+    for subject in subjects:
         app.include_router(subject.router)
-    app.state.keyring = Keyring(settings.keys)
     app.add_middleware(NamedExecutions)
-    app.add_middleware(TrustedCallers, settings=settings, keyring=app.state.keyring)
+    app.state.keyring = keyring
+    app.add_middleware(
+        TrustedCallers,
+        settings=settings,
+        keyring=keyring,
+        wrong_keys=wrong_keys,
+        routes=[route for subject in subjects for route in subject.router.routes],
+    )
     app.add_exception_handler(HTTPException, _answer_refusal)
     app.add_exception_handler(RequestValidationError, _answer_invalid_request)
     app.add_exception_handler(IAModulesError, _answer_error)

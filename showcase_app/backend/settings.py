@@ -101,11 +101,11 @@ class Settings:
 
 _ROLES = "roles: " + ", ".join(Role)
 _NAME = re.compile(r"[\w.@+-]{1,100}")
-_KEY = re.compile(r"[!-~]+")  # what a header can carry: printable ASCII without spaces
+_KEY = re.compile(r"[!-~]{16,1000}")  # what a header can carry: printable ASCII without spaces; too long to be guessed
 
 
 def parse_keys(text: str) -> tuple[ApiKey, ...]:
-    """The keys in ``name[:role]=key,…``; a key that names no role is an operator's.
+    """The keys in ``name[:role]=key,…``, of 16 characters at least; a key that names no role is an operator's.
 
     One name may have several keys, so that a new one can be handed out before the old one is taken away.
 
@@ -121,7 +121,8 @@ def parse_keys(text: str) -> tuple[ApiKey, ...]:
         if colon and role not in tuple(Role):
             raise InvalidKeys(position, f"gives {name!r} a role that does not exist")
         if not _KEY.fullmatch(key):
-            raise InvalidKeys(position, f"gives {name!r} a key that is empty or not printable ASCII")
+            expected = "16 to 1,000 printable ASCII characters without spaces, such as openssl rand -hex 16 prints"
+            raise InvalidKeys(position, f"gives {name!r} a key that is not {expected}")
         if any(key == other.key for other in keys):
             raise InvalidKeys(position, f"gives {name!r} a key that another entry has")
         keys.append(ApiKey(name=name, role=Role(role) if colon else Role.OPERATOR, key=key))

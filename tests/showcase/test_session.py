@@ -68,7 +68,7 @@ async def test_a_sign_in_that_fails_goes_to_the_log_without_its_key(
     api: httpx.AsyncClient, caplog: pytest.LogCaptureFixture
 ) -> None:
     assert (await api.post("/api/session", json={"key": "guessed-0123456789"})).status_code == 401
-    assert caplog.messages == ["A sign-in from 127.0.0.1 failed: its key is nobody's."]
+    assert caplog.messages == ["Refused a wrong key from 127.0.0.1; 1 since the server started."]
     assert "guessed" not in caplog.text
 
 

@@ -32,6 +32,8 @@ from ia_modules.pipeline.allowed_code import FOLDERS_VARIABLE
 if TYPE_CHECKING:
     from uvicorn import Config
 
+    from showcase_app.backend.api.connection import LimitedConnection
+
 EXAMPLE = "Example: ia-modules serve --port 8080 --db postgresql://me@localhost/ia"
 
 _PATIENCE_SECONDS = 3  # for requests that run when the server stops
@@ -157,12 +159,15 @@ def server_config(app: Any) -> "Config":
     """
     from uvicorn import Config
 
+    from showcase_app.backend.api.connection import LimitedConnection
+
     return Config(
         app,
         lifespan="on",
         log_level="warning",
         access_log=False,
         server_header=False,
+        http=LimitedConnection,
         ws="websockets-sansio",
         ws_per_message_deflate=False,
         ws_max_size=4096,

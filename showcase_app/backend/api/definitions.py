@@ -5,6 +5,7 @@ from typing import Any
 from fastapi import APIRouter
 
 from ia_modules.pipeline.document.definition import definition_schema
+from showcase_app.backend.api.bodies import MOST_BODY_BYTES, takes
 from showcase_app.backend.api.problems import described
 from showcase_app.backend.dependencies import Pipelines
 from showcase_app.backend.schemas.base import JsonObject
@@ -19,7 +20,12 @@ async def get_definition_schema() -> JsonObject:
     return dict[str, Any](definition_schema())
 
 
-@router.post("/validate", summary="Look at a definition", responses=described({404: "There is no such pipeline."}))
+@router.post(
+    "/validate",
+    summary="Look at a definition",
+    responses=described({404: "There is no such pipeline."}),
+    openapi_extra=takes(MOST_BODY_BYTES),
+)
 async def validate_definition(pipelines: Pipelines, request: ValidationRequest) -> ValidationOut:
     """Everything that is wrong with it, at once. Nothing is stored."""
     return await pipelines.validate(request.definition, slug_or_id=request.pipeline_id)

@@ -11,6 +11,7 @@ from pydantic import BeforeValidator
 
 from ia_modules.models import LogLevel
 from ia_modules.tracker.lists import LogFilters
+from showcase_app.backend.api.bodies import takes
 from showcase_app.backend.api.problems import described
 from showcase_app.backend.dependencies import Actor, Door, Executions
 from showcase_app.backend.schemas.base import ID_PATTERN, LARGEST_CURSOR
@@ -61,7 +62,7 @@ async def get_statistics(executions: Executions, query: Annotated[ExecutionScope
     return await executions.count(query)
 
 
-@router.post("/bulk", summary="Cancel or re-run many executions")
+@router.post("/bulk", summary="Cancel or re-run many executions", openapi_extra=takes(2**20))
 async def change_executions(client: Door, actor: Actor, request: BulkRequest) -> BulkOut:
     """Cancels or re-runs each execution by itself. A refusal is listed and does not stop the others."""
     chosen = request.filter

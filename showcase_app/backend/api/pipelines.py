@@ -5,6 +5,7 @@ from typing import Annotated
 
 from fastapi import APIRouter, Header, Path, Query, Response
 
+from showcase_app.backend.api.bodies import MOST_BODY_BYTES, takes
 from showcase_app.backend.api.problems import described
 from showcase_app.backend.dependencies import Actor, Door, Pipelines
 from showcase_app.backend.schemas.base import LARGEST_CURSOR, SLUG_PATTERN
@@ -55,6 +56,7 @@ async def list_pipelines(
     summary="Store a pipeline",
     status_code=201,
     responses=described({409: "Its slug stands for another definition.", 201: _LOCATION}),
+    openapi_extra=takes(MOST_BODY_BYTES),
 )
 async def create_pipeline(
     pipelines: Pipelines, actor: Actor, request: NewPipelineRequest, response: Response
@@ -75,6 +77,7 @@ async def get_pipeline(pipelines: Pipelines, pipeline_id: SlugOrId, version: Ver
     "/{pipeline_id}",
     summary="Store a new version",
     responses=described({404: _NOT_FOUND, 409: "`base_version` is not the current one."}),
+    openapi_extra=takes(MOST_BODY_BYTES),
 )
 async def update_pipeline(
     pipelines: Pipelines, actor: Actor, pipeline_id: SlugOrId, request: NewVersionRequest
@@ -142,6 +145,7 @@ async def get_pipeline_graph(pipelines: Pipelines, pipeline_id: SlugOrId, versio
             202: _LOCATION,
         }
     ),
+    openapi_extra=takes(MOST_BODY_BYTES),
 )
 async def start_execution(
     client: Door,

@@ -16,6 +16,7 @@ from pydantic import BaseModel, Field
 from ia_modules import errors
 from ia_modules.errors import PayloadError, PipelineDefinitionError, PipelineInputError, SlugMismatch
 from ia_modules.payload import clean_text
+from showcase_app.backend.api.bodies import limit_in
 from showcase_app.backend.services.pipeline_service import PipelineExists
 
 CONTENT_TYPE = "application/problem+json"
@@ -142,6 +143,7 @@ def described(answers: Mapping[int, str | dict[str, Any]]) -> dict[int | str, di
 _EVERYWHERE: Mapping[str, str] = {
     "403": "The caller may not do this.",
     "421": "The server does not answer to this host name.",
+    "431": "The head of the request is too large.",
     "503": "The database is away, or something is in the way: try again later.",
 }
 """What any request to the API may be answered."""
@@ -149,7 +151,7 @@ _EVERYWHERE: Mapping[str, str] = {
 _NOT_UNDERSTOOD = "The request is not understood, or its values cannot be used: `errors` says which."
 _WITH_BODY: Mapping[str, str] = {
     "400": "The body is no text in UTF-8.",
-    "413": "The body has more than 17 MiB.",
+    "408": "The body stopped coming.",
 }
 
 
@@ -162,6 +164,8 @@ def document_problems(openapi: dict[str, Any]) -> dict[str, Any]:
             if responses.get("422", {}).get("description") == "Validation Error":  # FastAPI's own words
                 responses["422"] = {"description": _NOT_UNDERSTOOD}
             common = {**_EVERYWHERE, **(_WITH_BODY if "requestBody" in operation else {})}
+            if "requestBody" in operation:
+                common["413"] = f"The body has more than {limit_in(operation):,} bytes."
             answers: dict[str, dict[str, Any]] = {status: {"description": text} for status, text in common.items()}
             answers |= responses
             for status, answer in answers.items():

@@ -1,7 +1,6 @@
 """Who the caller is, and how a page signs in: a key once, then a cookie that scripts cannot read."""
 
 import asyncio
-import logging
 from http import HTTPStatus
 from typing import Annotated
 
@@ -9,12 +8,10 @@ from fastapi import APIRouter, HTTPException, Request, Response
 from pydantic import BaseModel, ConfigDict, Field
 
 from showcase_app.backend.api.problems import described
-from showcase_app.backend.api.trust import SESSION_COOKIE
-from showcase_app.backend.dependencies import CurrentCaller, Keys
+from showcase_app.backend.api.trust import SESSION_COOKIE, client_address
+from showcase_app.backend.dependencies import Container, CurrentCaller, Keys
 from showcase_app.backend.services.keyring import ANONYMOUS, LOCAL, SESSION_LASTS, Caller, Keyring
 from showcase_app.backend.settings import Role
-
-logger = logging.getLogger("ia_modules.showcase")
 
 _WRONG_KEY_SECONDS = 0.5  # who guesses does not guess fast
 
@@ -58,16 +55,16 @@ async def get_session(caller: CurrentCaller, keyring: Keys) -> SessionOut:
 
 
 @router.post("", summary="Sign in", responses=_WRONG_KEY)
-async def sign_in(request: Request, response: Response, body: SignIn, keyring: Keys) -> SessionOut:
+async def sign_in(request: Request, response: Response, body: SignIn, keyring: Keys, services: Container) -> SessionOut:
     """Begin a session with a key: a cookie for 30 days that no script can read. A key taken away ends its sessions.
 
-    A key that is nobody's is answered half a second later, and goes to the log with the address that it came from.
+    A key that is nobody's is answered half a second later and counted; the log has the address that it came from.
     """
     if not keyring.required:
         return SessionOut.of(LOCAL, keyring)
     caller, session = keyring.caller_with_key(body.key), keyring.new_session(body.key)
     if caller is None or session is None:
-        logger.warning("A sign-in from %s failed: its key is nobody's.", request.client.host if request.client else "?")
+        services.wrong_keys.count(client_address(request.scope))
         await asyncio.sleep(_WRONG_KEY_SECONDS)
         raise HTTPException(HTTPStatus.UNAUTHORIZED, "This key is nobody's.", {"WWW-Authenticate": "Bearer"})
     response.set_cookie(

@@ -6,23 +6,25 @@ is refused by the ``Host`` header. A socket, which browsers let any page open, a
 asking, is not JSON.
 
 With keys, whatever is not open needs one (``Authorization: Bearer``), or a session begun with one; viewers only look.
-A request body is read up to a limit, whatever length it announces.
+The head of a request has a limit before anything in it is read, and its body one of its route's (``bodies``). Cookies
+are read here and nowhere after: ``http.cookies``, which FastAPI asks for every request, takes quadratic time for some.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from http import HTTPStatus
-from http.cookies import CookieError, SimpleCookie
 from typing import Any
 from urllib.parse import urlsplit
 
 from fastapi import Response
 from starlette.datastructures import Headers, MutableHeaders
-from starlette.exceptions import HTTPException
+from starlette.routing import BaseRoute
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from showcase_app.backend.api.bodies import limit_of, limited
 from showcase_app.backend.api.problems import CONTENT_TYPE, problem_response
 from showcase_app.backend.services.keyring import ANONYMOUS, LOCAL, Caller, Keyring
+from showcase_app.backend.services.wrong_keys import WrongKeys
 from showcase_app.backend.settings import Settings, is_loopback
 
 SESSION_COOKIE = "ia_session"
@@ -48,10 +50,11 @@ SECURITY_HEADERS: Mapping[str, str] = {
 }
 """On every answer."""
 
-MOST_BODY_BYTES = 17 * 2**20
-"""The largest payload, and room for what stands around it. More is answered with 413."""
-
-_HEARD_OUT_BYTES = 4 * MOST_BODY_BYTES  # and thrown away: who is cut off while it sends does not see the answer
+MOST_HEAD_BYTES, MOST_HEADERS = 32 * 2**10, 100
+TOO_LARGE_HEAD = (
+    f"The head of the request has more than {MOST_HEAD_BYTES:,} bytes or {MOST_HEADERS} headers, the most that this "
+    "server takes. A browser sends the cookies of every program on this host: clear those."
+)
 
 _NEEDS_KEY = ("/api", "/ws", "/metrics", "/docs", "/openapi.json")
 _SESSION = "/api/session"
@@ -68,12 +71,20 @@ class Refusal:
 class TrustedCallers:
     """Answers instead of the application when a request is refused; routes find the caller in ``state.caller``.
 
-    421 for the name, 403 for the page or the role, 401 without a key (a socket opens and closes with 4401, which is all
-    that a page can see), 415 for a write that is not JSON.
+    431 for the size of its head, 421 for the name, 403 for the page or the role, 401 without a key (a socket opens and
+    closes with 4401, which is all that a page can see), 415 for a write that is not JSON.
     """
 
-    def __init__(self, app: ASGIApp, settings: Settings, keyring: Keyring) -> None:
-        self._app, self._keyring = app, keyring
+    def __init__(
+        self,
+        app: ASGIApp,
+        *,
+        settings: Settings,
+        keyring: Keyring,
+        wrong_keys: WrongKeys,
+        routes: Sequence[BaseRoute],
+    ) -> None:
+        self._app, self._keyring, self._wrong_keys, self._routes = app, keyring, wrong_keys, routes
         self._hosts = settings.hosts | {settings.host.lower()}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -82,12 +93,15 @@ class TrustedCallers:
             return
         headers = Headers(scope=scope)
         send = _with_security_headers(send, scope["path"])
-        caller = self._caller(headers)
-        refusal = self._refused_name(headers) or refused_page(headers, scope) or refused_caller(caller, headers, scope)
+        refusal = refused_head(headers) or self._refused_name(headers) or refused_page(headers, scope)
+        caller = None if refusal else self._caller(headers, scope)
+        refusal = refusal or refused_caller(caller, headers, scope)
         if refusal is None:
             scope.setdefault("state", {})["caller"] = caller or ANONYMOUS
+            scope["headers"] = [(name, value) for name, value in scope["headers"] if name != b"cookie"]
             if scope["type"] == "http" and scope["method"] not in _READS:
-                receive = _with_limit(receive, headers)
+                announced_bytes = int(headers.get("content-length", "0"))
+                receive = limited(receive, limit_of(scope, self._routes), announced_bytes=announced_bytes)
             await self._app(scope, receive, send)
         elif refusal.status is HTTPStatus.UNAUTHORIZED and scope["type"] == "websocket":
             await receive()
@@ -107,14 +121,25 @@ class TrustedCallers:
         detail = f"This server answers to {known}, not to {host!r}. IA_MODULES_HOSTS gives it other names."
         return Refusal(HTTPStatus.MISDIRECTED_REQUEST, detail)
 
-    def _caller(self, headers: Headers) -> Caller | None:
+    def _caller(self, headers: Headers, scope: Scope) -> Caller | None:
         """The caller; None: neither a key nor a session identifies one. A wrong key is never ignored."""
         if not self._keyring.required:
             return LOCAL
         scheme, _, key = headers.get("authorization", "").partition(" ")
-        if scheme.lower() == "bearer":
-            return self._keyring.caller_with_key(key.strip())
-        return self._keyring.caller_of_session(_session_of(headers))
+        if scheme.lower() != "bearer":
+            return self._keyring.caller_of_session(_session_of(headers))
+        caller = self._keyring.caller_with_key(key.strip())
+        if caller is None:
+            self._wrong_keys.count(client_address(scope))
+        return caller
+
+
+def refused_head(headers: Headers) -> Refusal | None:
+    """The refusal of more headers, or longer ones, than are read."""
+    size_bytes = sum(len(name) + len(value) + 4 for name, value in headers.raw)
+    if size_bytes <= MOST_HEAD_BYTES and len(headers.raw) <= MOST_HEADERS:
+        return None
+    return Refusal(HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE, TOO_LARGE_HEAD)
 
 
 def refused_page(headers: Headers, scope: Scope) -> Refusal | None:
@@ -155,6 +180,12 @@ def refused_body(headers: Headers) -> Refusal | None:
         return None
     detail = f"The body is {content_type or 'of no named type'}; expected Content-Type: application/json."
     return Refusal(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, detail)
+
+
+def client_address(scope: Scope) -> str:
+    """The client's address, for the log."""
+    client = scope.get("client")
+    return client[0] if client else "an unknown address"
 
 
 def needs_key(path: str) -> bool:
@@ -202,26 +233,6 @@ def _answer(refusal: Refusal, path: str) -> Response:
     return answer
 
 
-def _with_limit(receive: Receive, headers: Headers) -> Receive:
-    """Receive a body up to the limit; the rest of a larger one is dropped."""
-    announced_bytes = int(headers.get("content-length", "0"))
-    received_bytes = 0
-
-    async def receiving() -> Message:
-        nonlocal received_bytes
-        message = await receive()
-        received_bytes += len(message.get("body", b""))
-        if max(announced_bytes, received_bytes) <= MOST_BODY_BYTES:
-            return message
-        while message.get("more_body") and received_bytes <= _HEARD_OUT_BYTES:
-            message = await receive()
-            received_bytes += len(message.get("body", b""))
-        detail = f"The body has more than {MOST_BODY_BYTES:,} bytes, the most that this server takes."
-        raise HTTPException(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, detail)
-
-    return receiving
-
-
 def _with_security_headers(send: Send, path: str) -> Send:
     async def sending(message: Message) -> None:
         if message["type"] in ("http.response.start", "websocket.http.response.start"):
@@ -237,11 +248,8 @@ def _with_security_headers(send: Send, path: str) -> Send:
 
 def _session_of(headers: Headers) -> str:
     """The session cookie of a request; empty when it has none."""
-    try:
-        found = SimpleCookie(headers.get("cookie", "")).get(SESSION_COOKIE)
-    except CookieError:
-        return ""
-    return "" if found is None else found.value
+    cookies = (cookie.partition("=") for cookie in headers.get("cookie", "").split(";"))
+    return next((value.strip() for name, _, value in cookies if name.strip() == SESSION_COOKIE), "")
 
 
 def _name_of(host: str) -> str:

@@ -15,6 +15,7 @@ from showcase_app.backend.services.execution_service import ExecutionService
 from showcase_app.backend.services.metrics_service import MetricsService
 from showcase_app.backend.services.pipeline_service import PipelineService
 from showcase_app.backend.services.system import SystemService
+from showcase_app.backend.services.wrong_keys import WrongKeys
 from showcase_app.backend.settings import Settings
 
 logger = logging.getLogger("ia_modules.showcase")
@@ -30,15 +31,17 @@ class Services:
     feed: Feed
     metrics_service: MetricsService
     system_service: SystemService
+    wrong_keys: WrongKeys
     worker: Worker | None
 
 
 @asynccontextmanager
-async def open_services(settings: Settings, *, encode: Encode) -> AsyncGenerator[Services]:
+async def open_services(settings: Settings, *, encode: Encode, wrong_keys: WrongKeys) -> AsyncGenerator[Services]:
     """The services over the database of the settings, whose schema is brought up to date.
 
     Args:
         encode: how the feed tells changes.
+        wrong_keys: those that the server has refused.
 
     Raises:
         DatabaseError: the database cannot be reached, or its schema needs another program.
@@ -60,7 +63,10 @@ async def open_services(settings: Settings, *, encode: Encode) -> AsyncGenerator
             execution_service=ExecutionService(database, client),
             feed=feed,
             metrics_service=MetricsService(database, settings.targets),
-            system_service=SystemService(database, feed, worker_id=None if worker is None else worker.worker_id),
+            system_service=SystemService(
+                database, feed, wrong_keys, worker_id=None if worker is None else worker.worker_id
+            ),
+            wrong_keys=wrong_keys,
             worker=worker,
         )
 

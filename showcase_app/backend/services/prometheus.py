@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from prometheus_client import CollectorRegistry, ProcessCollector
-from prometheus_client.core import GaugeMetricFamily, InfoMetricFamily
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, InfoMetricFamily
 from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
 from prometheus_client.registry import Collector
 
@@ -22,8 +22,11 @@ _HOUR = timedelta(hours=1)
 _STATES = ("alive", "silent", "stopped")
 
 
-async def collect(database: DatabaseManager, feed: Feed) -> bytes:
+async def collect(database: DatabaseManager, feed: Feed, wrong_keys: int) -> bytes:
     """All numbers in Prometheus' text format.
+
+    Args:
+        wrong_keys: how many this server has refused since it started.
 
     Raises:
         DatabaseError: the database does not answer, or not in time.
@@ -34,6 +37,7 @@ async def collect(database: DatabaseManager, feed: Feed) -> bytes:
         last_hour=await MetricsReader(database).count(_HOUR),
         workers=await system.list_workers(),
         feed=feed,
+        wrong_keys=wrong_keys,
     )
     registry = CollectorRegistry()
     registry.register(numbers)
@@ -49,8 +53,9 @@ class _Numbers(Collector):
     last_hour: Mapping[ExecutionStatus, int]
     workers: list[WorkerState]
     feed: Feed
+    wrong_keys: int
 
-    def collect(self) -> Iterator[GaugeMetricFamily | InfoMetricFamily]:
+    def collect(self) -> Iterator[CounterMetricFamily | GaugeMetricFamily | InfoMetricFamily]:
         yield InfoMetricFamily("ia_modules", "The program.", {"version": __version__})
         standing = {"pending": self.queue.pending, "running": self.queue.running}
         standing["waiting_for_human"] = self.queue.waiting_for_human
@@ -74,6 +79,9 @@ class _Numbers(Collector):
             "list": self.feed.list_subscribers,
         }
         yield _by("feed", "ia_subscribers", "Sockets of this server, by what they follow.", sockets.items())
+        yield CounterMetricFamily(
+            "ia_wrong_keys", "Keys that were nobody's, since this server started.", self.wrong_keys
+        )
 
 
 def _by(label: str, name: str, documentation: str, values: Iterable[tuple[str, int]]) -> GaugeMetricFamily:

@@ -16,16 +16,17 @@ from showcase_app.backend.schemas.system import (
     WorkerOut,
 )
 from showcase_app.backend.services import prometheus
+from showcase_app.backend.services.wrong_keys import WrongKeys
 
 
 class SystemService:
-    def __init__(self, database: DatabaseManager, feed: Feed, *, worker_id: str | None) -> None:
+    def __init__(self, database: DatabaseManager, feed: Feed, wrong_keys: WrongKeys, *, worker_id: str | None) -> None:
         """Read a database.
 
         Args:
             worker_id: of the worker in this server; None: it has none.
         """
-        self._database, self._feed, self._worker_id = database, feed, worker_id
+        self._database, self._feed, self._wrong_keys, self._worker_id = database, feed, wrong_keys, worker_id
         self._reader, self._started_at = SystemReader(database), datetime.now(UTC)
 
     async def state(self) -> SystemOut:
@@ -51,4 +52,4 @@ class SystemService:
 
     async def prometheus(self) -> bytes:
         """The numbers that Prometheus collects."""
-        return await prometheus.collect(self._database, self._feed)
+        return await prometheus.collect(self._database, self._feed, self._wrong_keys.total)

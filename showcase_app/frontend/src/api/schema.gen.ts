@@ -61,7 +61,7 @@ export interface paths {
          * Sign in
          * @description Begin a session with a key: a cookie for 30 days that no script can read. A key taken away ends its sessions.
          *
-         *     A key that is nobody's is answered half a second later, and goes to the log with the address that it came from.
+         *     A key that is nobody's is answered half a second later and counted; the log has the address that it came from.
          */
         post: operations["sign_in"];
         /**
@@ -2735,6 +2735,15 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemDetails"];
                 };
             };
+            /** @description The head of the request is too large. */
+            431: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
             /** @description The database is away, or something is in the way: try again later. */
             503: {
                 headers: {
@@ -2782,6 +2791,15 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemDetails"];
                 };
             };
+            /** @description The head of the request is too large. */
+            431: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
             /** @description It cannot: what is wrong. */
             503: {
                 headers: {
@@ -2822,6 +2840,15 @@ export interface operations {
             };
             /** @description The server does not answer to this host name. */
             421: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description The head of the request is too large. */
+            431: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -2889,7 +2916,16 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemDetails"];
                 };
             };
-            /** @description The body has more than 17 MiB. */
+            /** @description The body stopped coming. */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description The body has more than 16,384 bytes. */
             413: {
                 headers: {
                     [name: string]: unknown;
@@ -2918,6 +2954,15 @@ export interface operations {
             };
             /** @description The body is not understood. */
             422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description The head of the request is too large. */
+            431: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -2972,6 +3017,15 @@ export interface operations {
             };
             /** @description The server does not answer to this host name. */
             421: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description The head of the request is too large. */
+            431: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -3053,6 +3107,15 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemDetails"];
                 };
             };
+            /** @description The head of the request is too large. */
+            431: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
             /** @description The database is away, or something is in the way: try again later. */
             503: {
                 headers: {
@@ -3115,6 +3178,15 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemDetails"];
                 };
             };
+            /** @description The body stopped coming. */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
             /** @description Its slug stands for another definition. */
             409: {
                 headers: {
@@ -3124,7 +3196,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemDetails"];
                 };
             };
-            /** @description The body has more than 17 MiB. */
+            /** @description The body has more than 17,825,792 bytes. */
             413: {
                 headers: {
                     [name: string]: unknown;
@@ -3153,6 +3225,15 @@ export interface operations {
             };
             /** @description The request is not understood, or its values cannot be used: `errors` says which. */
             422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description The head of the request is too large. */
+            431: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -3240,6 +3321,15 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemDetails"];
                 };
             };
+            /** @description The head of the request is too large. */
+            431: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
             /** @description The database is away, or something is in the way: try again later. */
             503: {
                 headers: {
@@ -3312,6 +3402,15 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemDetails"];
                 };
             };
+            /** @description The body stopped coming. */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
             /** @description `base_version` is not the current one. */
             409: {
                 headers: {
@@ -3321,7 +3420,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemDetails"];
                 };
             };
-            /** @description The body has more than 17 MiB. */
+            /** @description The body has more than 17,825,792 bytes. */
             413: {
                 headers: {
                     [name: string]: unknown;
@@ -3350,6 +3449,15 @@ export interface operations {
             };
             /** @description The request is not understood, or its values cannot be used: `errors` says which. */
             422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description The head of the request is too large. */
+            431: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -3453,6 +3561,15 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemDetails"];
                 };
             };
+            /** @description The head of the request is too large. */
+            431: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
             /** @description The database is away, or something is in the way: try again later. */
             503: {
                 headers: {
@@ -3528,6 +3645,15 @@ export interface operations {
             };
             /** @description The request is not understood, or its values cannot be used: `errors` says which. */
             422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description The head of the request is too large. */
+            431: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -3615,6 +3741,15 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemDetails"];
                 };
             };
+            /** @description The head of the request is too large. */
+            431: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
             /** @description The database is away, or something is in the way: try again later. */
             503: {
                 headers: {
@@ -3692,6 +3827,15 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemDetails"];
                 };
             };
+            /** @description The body stopped coming. */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
             /** @description It is archived, has no definition to run, or the id stands for another. */
             409: {
                 headers: {
@@ -3701,7 +3845,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemDetails"];
                 };
             };
-            /** @description The body has more than 17 MiB. */
+            /** @description The body has more than 17,825,792 bytes. */
             413: {
                 headers: {
                     [name: string]: unknown;
@@ -3730,6 +3874,15 @@ export interface operations {
             };
             /** @description The request is not understood, or its values cannot be used: `errors` says which. */
             422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description The head of the request is too large. */
+            431: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -3788,6 +3941,15 @@ export interface operations {
             };
             /** @description The server does not answer to this host name. */
             421: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description The head of the request is too large. */
+            431: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -3864,7 +4026,16 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemDetails"];
                 };
             };
-            /** @description The body has more than 17 MiB. */
+            /** @description The body stopped coming. */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description The body has more than 17,825,792 bytes. */
             413: {
                 headers: {
                     [name: string]: unknown;
@@ -3893,6 +4064,15 @@ export interface operations {
             };
             /** @description The request is not understood, or its values cannot be used: `errors` says which. */
             422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description The head of the request is too large. */
+            431: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -3980,6 +4160,15 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemDetails"];
                 };
             };
+            /** @description The head of the request is too large. */
+            431: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
             /** @description The database is away, or something is in the way: try again later. */
             503: {
                 headers: {
@@ -4054,6 +4243,15 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemDetails"];
                 };
             };
+            /** @description The head of the request is too large. */
+            431: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
             /** @description The database is away, or something is in the way: try again later. */
             503: {
                 headers: {
@@ -4114,7 +4312,16 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemDetails"];
                 };
             };
-            /** @description The body has more than 17 MiB. */
+            /** @description The body stopped coming. */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description The body has more than 1,048,576 bytes. */
             413: {
                 headers: {
                     [name: string]: unknown;
@@ -4143,6 +4350,15 @@ export interface operations {
             };
             /** @description The request is not understood, or its values cannot be used: `errors` says which. */
             422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description The head of the request is too large. */
+            431: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -4227,6 +4443,15 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemDetails"];
                 };
             };
+            /** @description The head of the request is too large. */
+            431: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
             /** @description The database is away, or something is in the way: try again later. */
             503: {
                 headers: {
@@ -4297,6 +4522,15 @@ export interface operations {
             };
             /** @description The request is not understood, or its values cannot be used: `errors` says which. */
             422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description The head of the request is too large. */
+            431: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -4386,6 +4620,15 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemDetails"];
                 };
             };
+            /** @description The head of the request is too large. */
+            431: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
             /** @description The database is away, or something is in the way: try again later. */
             503: {
                 headers: {
@@ -4457,6 +4700,15 @@ export interface operations {
             };
             /** @description The request is not understood, or its values cannot be used: `errors` says which. */
             422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description The head of the request is too large. */
+            431: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -4537,6 +4789,15 @@ export interface operations {
             };
             /** @description The request is not understood, or its values cannot be used: `errors` says which. */
             422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description The head of the request is too large. */
+            431: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -4632,6 +4893,15 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemDetails"];
                 };
             };
+            /** @description The head of the request is too large. */
+            431: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
             /** @description The database is away, or something is in the way: try again later. */
             503: {
                 headers: {
@@ -4720,6 +4990,15 @@ export interface operations {
             };
             /** @description The request is not understood, or its values cannot be used: `errors` says which. */
             422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description The head of the request is too large. */
+            431: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -4824,6 +5103,15 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemDetails"];
                 };
             };
+            /** @description The head of the request is too large. */
+            431: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
             /** @description The database is away, or something is in the way: try again later. */
             503: {
                 headers: {
@@ -4903,6 +5191,15 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemDetails"];
                 };
             };
+            /** @description The head of the request is too large. */
+            431: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
             /** @description The database is away, or something is in the way: try again later. */
             503: {
                 headers: {
@@ -4966,6 +5263,15 @@ export interface operations {
             };
             /** @description A parameter is not understood. */
             422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description The head of the request is too large. */
+            431: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -5043,6 +5349,15 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemDetails"];
                 };
             };
+            /** @description The head of the request is too large. */
+            431: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
             /** @description There are too many executions to be counted in time, or no database. */
             503: {
                 headers: {
@@ -5099,6 +5414,15 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemDetails"];
                 };
             };
+            /** @description The head of the request is too large. */
+            431: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
             /** @description The database does not answer. */
             503: {
                 headers: {
@@ -5148,6 +5472,15 @@ export interface operations {
             };
             /** @description The server does not answer to this host name. */
             421: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description The head of the request is too large. */
+            431: {
                 headers: {
                     [name: string]: unknown;
                 };

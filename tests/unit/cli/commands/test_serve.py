@@ -75,7 +75,7 @@ def test_serve_refuses_what_it_cannot_do_in_one_line(tmp_path: Path, monkeypatch
 
 
 def test_a_host_that_nobody_knows_is_refused_by_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("IA_MODULES_API_KEYS", "me=secret")
+    monkeypatch.setenv("IA_MODULES_API_KEYS", "me=secret-0123456789")
     result = command_on(f"sqlite:///{tmp_path / 'ia.db'}", monkeypatch)("serve", "--host", "nobody.invalid")
     assert (result.exit_code, result.stdout) == (1, "")
     assert result.stderr.startswith("Error: Cannot listen at nobody.invalid: ")
