@@ -98,6 +98,35 @@ def parse_url(url: str) -> DatabaseUrl:
     return _sqlite(url) if name == "sqlite" else _postgresql(url)
 
 
+def without_secrets(url: str) -> str:
+    """The URL without its password and other secrets, for where everybody may read it; any other text as it is."""
+    if not _names_postgresql(url):
+        return url
+    beginning, mark, query = url.partition("?")
+    scheme, slashes, rest = beginning.partition("://")
+    netloc, slash, path = rest.partition("/")
+    credentials, at, hosts = netloc.rpartition("@")
+    options = [option for option in query.split("&") if not _SECRET.search(unquote(option.partition("=")[0]))]
+    shown = f"{scheme}{slashes}{credentials.partition(':')[0]}{at}{hosts}{slash}{path}"
+    return f"{shown}{mark if options else ''}{'&'.join(options)}"
+
+
+def with_password(url: str, password: str | None) -> str:
+    """The URL with a password; one that has a password, and one of SQLite, as it is.
+
+    Args:
+        password: None or empty: there is none.
+    """
+    has_one = without_secrets(url) != url
+    if not password or has_one or not _names_postgresql(url):
+        return url
+    return f"{url}{'&' if '?' in url else '?'}password={quote(password, safe='')}"
+
+
+def _names_postgresql(url: str) -> bool:
+    return url.partition("://")[0].lower() in ("postgresql", "postgres")
+
+
 def _sqlite(url: str) -> DatabaseUrl:
     _refuse_impossible_text(url)
     _, _, rest = url.partition("://")

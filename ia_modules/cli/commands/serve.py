@@ -24,6 +24,7 @@ from ia_modules.cli.interrupt import interrupted_by
 from ia_modules.cli.options.database import DEFAULT_DATABASE, Database, open_unless_stopped
 from ia_modules.cli.options.pipeline_folders import allowed_below
 from ia_modules.cli.options.project import Project, use_project
+from ia_modules.cli.options.secrets import secrets_of
 from ia_modules.cli.output.terminal import fail, run
 from ia_modules.database.manager import DatabaseManager
 from ia_modules.errors import IAModulesError
@@ -32,8 +33,6 @@ from ia_modules.pipeline.allowed_code import FOLDERS_VARIABLE
 if TYPE_CHECKING:
     from uvicorn import Config
 
-    from showcase_app.backend.api.connection import LimitedConnection
-
 EXAMPLE = "Example: ia-modules serve --port 8080 --db postgresql://me@localhost/ia"
 
 _PATIENCE_SECONDS = 3  # for requests that run when the server stops
@@ -41,6 +40,7 @@ _TAKES_NOTHING_SECONDS = 60
 
 
 def serve(
+    context: typer.Context,
     host: Annotated[str, typer.Option(help="The address to listen at; without keys this machine's own.")] = "127.0.0.1",
     port: Annotated[int, typer.Option(min=0, max=65535, help="0 = any free one.")] = 5555,
     slots: Annotated[
@@ -64,7 +64,8 @@ def serve(
 ) -> None:
     """Serve the API until Ctrl-C: executions, their steps, and what happens, live. Makes the schema current first.
 
-    IA_MODULES_API_KEYS=name[:role]=key,... says who may use it (roles: viewer, operator); without, only this machine.
+    IA_MODULES_API_KEYS=name[:role]=key,... says who may use it (roles: viewer, operator; keys of 16 characters at
+    least); without, only this machine. It and the database's password are kept from the code of steps.
     IA_MODULES_HOSTS=name,... are further host names under which it answers.
     IA_MODULES_TARGETS=success_rate=0.99,plan_churn=1 sets what the metrics should be.
     """
@@ -79,6 +80,8 @@ def serve(
         raise fail(
             f"{missing.name} is not installed, which serving needs. Install: pip install 'ia_modules[showcase]'"
         ) from None
+    secrets = secrets_of(context)
+    database_url = secrets.full_url(database_url)
     try:
         settings = Settings(
             database_url=database_url,
@@ -91,7 +94,7 @@ def serve(
             load_limit_seconds=load_limit_seconds,
             pipeline_folders=tuple(pipelines or ()),
             allowed=allowed_below(pipelines),
-            keys=parse_keys(os.environ.get("IA_MODULES_API_KEYS", "")),
+            keys=parse_keys(secrets.api_keys),
             hosts=parse_hosts(os.environ.get("IA_MODULES_HOSTS", "")),
             targets=Targets.parse(os.environ.get("IA_MODULES_TARGETS", "")),
         )

@@ -9,6 +9,7 @@ from ia_modules.cli.interrupt import end_at_once, interrupted_by
 from ia_modules.cli.options.database import DEFAULT_DATABASE, Database, open_unless_stopped
 from ia_modules.cli.options.pipeline_folders import PipelineFolders, allowed_below
 from ia_modules.cli.options.project import Project, use_project
+from ia_modules.cli.options.secrets import secrets_of
 from ia_modules.cli.output.terminal import one_line, run
 from ia_modules.database.manager import DatabaseManager
 from ia_modules.pipeline.executor import LocalExecutor
@@ -39,6 +40,7 @@ EXAMPLE = "Example: ia-modules worker --slots 8 --db postgresql://me@localhost/i
 
 
 def worker(
+    context: typer.Context,
     slots: Annotated[int, typer.Option(min=1, max=1000, help="How many executions run at once.")] = 4,
     lease_seconds: LeaseSeconds = DEFAULT_LEASE_SECONDS,
     grace_seconds: Grace = DEFAULT_GRACE_SECONDS,
@@ -50,9 +52,11 @@ def worker(
 ) -> None:
     """Run queued executions until Ctrl-C or SIGTERM; those that have not ended by then are handed to other workers.
 
-    A second Ctrl-C ends it at once; others take over what it leaves when its lease is over.
+    The database's password and IA_MODULES_API_KEYS are kept from the code of steps. A second Ctrl-C ends it at once;
+    others take over what it leaves when its lease is over.
     """
     use_project(project)
+    database_url = secrets_of(context).full_url(database_url)
     executor = LocalExecutor()
     options: dict[str, Any] = {
         "slots": slots,

@@ -1,10 +1,10 @@
 from pathlib import Path
-from urllib.parse import quote
+from urllib.parse import parse_qs, quote
 
 import pytest
 
 from ia_modules.database.manager import DatabaseManager
-from ia_modules.database.url import parse_url
+from ia_modules.database.url import parse_url, with_password, without_secrets
 from ia_modules.errors import InvalidDatabaseUrl
 
 
@@ -142,3 +142,35 @@ def test_the_clock_of_postgresql_cannot_be_handed_in() -> None:
 
     with pytest.raises(ValueError, match=r"replace the function ia_now\(\)"):
         DatabaseManager("postgresql://h/ia", now=lambda: datetime.now(UTC))
+
+
+@pytest.mark.parametrize(
+    ("url", "shown"),
+    [
+        ("postgresql://u:secret@h:1,i/ia?sslmode=disable", "postgresql://u@h:1,i/ia?sslmode=disable"),
+        ("postgres://u:@h/ia", "postgres://u@h/ia"),
+        ("PostgreSQL://:secret@/ia", "PostgreSQL://@/ia"),
+        ("postgresql:///ia?password=secret&host=/run", "postgresql:///ia?host=/run"),
+        ("postgresql:///ia?pass%77ord=secret", "postgresql:///ia"),
+        ("postgresql://u:s%2Fecret@h/ia?sslpassword=secret&passfile=/f", "postgresql://u@h/ia?passfile=/f"),
+    ],
+)
+def test_a_url_without_its_secrets_is_the_same_in_all_else(url: str, shown: str) -> None:
+    assert without_secrets(url) == shown
+    assert without_secrets(shown) == shown
+    assert with_password(url, "other") == url
+
+
+@pytest.mark.parametrize("url", ["postgresql://u@h/ia", "postgresql:///ia?host=/run", "postgres://h/ia"])
+def test_a_password_is_added_to_a_url_that_has_none(url: str) -> None:
+    full = with_password(url, "s&=/@:#é%41")
+    assert without_secrets(full) == url
+    [password] = parse_qs(full.partition("?")[2])["password"]
+    assert password == "s&=/@:#é%41"
+    assert "41" not in parse_url(full).safe
+    assert with_password(url, None) == with_password(url, "") == url
+
+
+@pytest.mark.parametrize("text", ["sqlite:///a:b@c?password=x", "", "u:secret@h", "mysql://u:secret@h/ia"])
+def test_what_names_no_postgresql_is_left_alone(text: str) -> None:
+    assert without_secrets(text) == with_password(text, "secret") == text
