@@ -39,12 +39,14 @@ class LimitedConnection(HttpToolsProtocol):
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
-        if self._is_refused:
-            return
-        self._held_back_bytes += len(data)
-        super().data_received(data)
-        if self._held_back_bytes > MOST_HEAD_BYTES and not self.transport.is_closing():
-            self._refuse()
+        for begin in range(0, len(data), MOST_HEAD_BYTES):  # so that no more of a long head is parsed either
+            if self._is_refused or self.transport.is_closing() or self.transport.get_protocol() is not self:
+                return
+            part = data[begin : begin + MOST_HEAD_BYTES]
+            self._held_back_bytes += len(part)
+            super().data_received(part)
+            if self._held_back_bytes > MOST_HEAD_BYTES and not self.transport.is_closing():
+                self._refuse()
 
     def on_message_begin(self) -> None:
         super().on_message_begin()
