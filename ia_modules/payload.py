@@ -27,6 +27,12 @@ PAYLOAD_LIMIT_BYTES = 16 * 2**20
 TEXT_LIMIT_CHARACTERS = 65_536
 """Longer messages and tracebacks are cut, with a note in the text."""
 
+ID_LIMIT_CHARACTERS = 200
+"""The longest id, slug or key: PostgreSQL has no index for texts of any length, so both databases have this limit."""
+
+NAME_LIMIT_CHARACTERS = 500
+"""The longest name that lists show."""
+
 _OPTIONS = orjson.OPT_PASSTHROUGH_DATACLASS | orjson.OPT_PASSTHROUGH_DATETIME
 _INT_MIN, _INT_MAX = -(2**63), 2**64 - 1  # what orjson reads back as the same integer
 _DEPTH_LIMIT = 200  # below orjson's own limit of 254, with room for what wraps a payload
@@ -75,17 +81,30 @@ def clean_text(value: object) -> str:
     return f"{storable[:half]}\n… {len(storable) - 2 * half:,} characters left out …\n{storable[-half:]}"
 
 
-def check_name(text: str, where: str, *, most: int = 500) -> str:
-    """An identifier or a name as it is stored: not empty, no NUL, no lone surrogate, at most ``most`` characters.
+def check_id(text: str, where: str) -> str:
+    """An identifier as it is stored: not empty, no NUL, no lone surrogate, at most :data:`ID_LIMIT_CHARACTERS`.
 
     Raises:
         PayloadError: it is none.
     """
+    return _check_text(text, where, ID_LIMIT_CHARACTERS)
+
+
+def check_name(text: str, where: str) -> str:
+    """A name as it is stored: as an identifier, with at most :data:`NAME_LIMIT_CHARACTERS`.
+
+    Raises:
+        PayloadError: it is none.
+    """
+    return _check_text(text, where, NAME_LIMIT_CHARACTERS)
+
+
+def _check_text(text: str, where: str, limit: int) -> str:
     if not isinstance(cast("object", text), str):
         raise PayloadError(where, "$", f"a {type(text).__name__}", "text")
-    if not 0 < len(text) <= most:
-        raise PayloadError(where, "$", f"{len(text)} characters", f"1 to {most}")
-    if (found := _text_problem(text)) is not None:
+    if not 0 < len(text) <= limit:
+        raise PayloadError(where, "$", f"{len(text):,} characters", f"1 to {limit}")
+    if (found := text_problem(text)) is not None:
         raise PayloadError(where, "$", found, "text without it")
     return text
 
@@ -105,7 +124,7 @@ def check_count(value: int, where: str, *, low: int = 0, high: int = 2**31 - 1) 
 
 def is_storable_id(value: object) -> bool:
     """Whether an id can be in the database at all; nothing has one that cannot."""
-    return isinstance(value, str) and len(value) <= 500 and _text_problem(value) is None
+    return isinstance(value, str) and len(value) <= NAME_LIMIT_CHARACTERS and text_problem(value) is None
 
 
 def _first_problem(value: object, where: str, *, fallback: str) -> PayloadError:
@@ -151,7 +170,7 @@ def _shown(key: object) -> str:
 def _key_problem(key: object) -> tuple[str, str] | None:
     if not isinstance(key, str):
         return f"the key {_shown(key)} of type {type(key).__name__}", "text keys"
-    bad = _text_problem(key)
+    bad = text_problem(key)
     return None if bad is None else (f"a key with {bad}", "keys without it")
 
 
@@ -164,7 +183,7 @@ def _leaf_problem(value: object) -> tuple[str, str] | None:
         case Enum():  # written as its value
             return _leaf_problem(value.value)
         case str():
-            bad = _text_problem(value)
+            bad = text_problem(value)
             return None if bad is None else (bad, "text without it")
         case int() if not _INT_MIN <= value <= _INT_MAX:
             return f"an integer of {value.bit_length()} bits", "at most 64 bits; store it as text"
@@ -178,7 +197,8 @@ def _leaf_problem(value: object) -> tuple[str, str] | None:
             return None if _orjson_knows(value) else (f"a value of type {kind}", "a JSON value")
 
 
-def _text_problem(text: str) -> str | None:
+def text_problem(text: str) -> str | None:
+    """What keeps a text from being stored, in words; None = nothing."""
     if "\0" in text:
         return f"a NUL character at position {text.index(chr(0))}"
     try:

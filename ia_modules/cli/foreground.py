@@ -22,7 +22,7 @@ _LAST_LOOK_SECONDS = 10.0  # for the view to catch up with what is on record
 async def carry_out(client: Client, started: StartedExecution, view: View, *, after: int = 0) -> Ending:
     """Run an execution as far as it goes, and show its changes after a sequence.
 
-    Ctrl-C and SIGTERM cancel it, on record; a second one ends the process at once, and changes nothing on record.
+    Ctrl-C, SIGTERM and SIGHUP cancel it, on record; a second one ends the process at once and changes no record.
     """
     execution_id = started.execution_id
     running = asyncio.create_task(started.to_end(), name=f"run:{execution_id}")
@@ -30,8 +30,8 @@ async def carry_out(client: Client, started: StartedExecution, view: View, *, af
     watching = asyncio.create_task(looking, name=f"view:{execution_id}")
 
     def stop() -> None:
+        running.cancel()  # first: the terminal may be gone
         view.say("Stopping: what runs is cancelled, on record. Once more ends this process at once.")
-        running.cancel()
 
     with interrupted_by(stop):
         await asyncio.wait([running])

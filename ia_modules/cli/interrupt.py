@@ -1,4 +1,4 @@
-"""Ctrl-C and SIGTERM: the first asks a command to stop, a second ends the process at once. A terminal stays clean."""
+"""Ctrl-C, SIGTERM, SIGHUP: the first asks a command to stop, a second ends the process. A terminal stays clean."""
 
 import asyncio
 import os
@@ -7,7 +7,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Generator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from types import FrameType
 from typing import Any
 
@@ -21,9 +21,16 @@ _SAME_SIGNAL_SECONDS = 0.3  # a shell and what it started may both pass one Ctrl
 _saved: list[Any] | None = None
 
 
+def stop_signals() -> tuple[signal.Signals, ...]:
+    """The signals that ask a command to stop. SIGHUP, which a closed terminal sends, is none under ``nohup``."""
+    hang_up = getattr(signal, "SIGHUP", None)  # Windows has none
+    is_heard = hang_up is not None and signal.getsignal(hang_up) is not signal.SIG_IGN
+    return (signal.SIGINT, signal.SIGTERM, *([hang_up] if is_heard else []))
+
+
 @contextmanager
 def interrupted_by(stop: Callable[[], object], *, ends_within_seconds: float | None = None) -> Generator[None]:
-    """Call this on Ctrl-C or SIGTERM, in the loop; the second time the process ends, whatever the loop does.
+    """Call this on a stop signal, in the loop; the second time the process ends, whatever the loop does.
 
     Args:
         ends_within_seconds: the process also ends so long after the first time, should it still be there.
@@ -44,7 +51,7 @@ def interrupted_by(stop: Callable[[], object], *, ends_within_seconds: float | N
         elif time.monotonic() - first > _SAME_SIGNAL_SECONDS:
             end_at_once(1)
 
-    before = {number: signal.signal(number, on_signal) for number in (signal.SIGINT, signal.SIGTERM)}
+    before = {number: signal.signal(number, on_signal) for number in stop_signals()}
     try:
         yield
     finally:
@@ -54,11 +61,12 @@ def interrupted_by(stop: Callable[[], object], *, ends_within_seconds: float | N
 
 def end_at_once(status: int) -> None:
     """End the process without waiting for what still runs in it; a terminal gets its cursor back."""
-    for stream in (sys.stdout, sys.stderr):
-        stream.flush()
-    _restore_keyboard()
-    if os.isatty(1):
-        os.write(1, b"\x1b[?25h\n")  # not through sys.stdout, which a live view may have taken over
+    with suppress(OSError):  # the terminal may be gone
+        for stream in (sys.stdout, sys.stderr):
+            stream.flush()
+        _restore_keyboard()
+        if os.isatty(1):
+            os.write(1, b"\x1b[?25h\n")  # not through sys.stdout, which a live view may have taken over
     os._exit(status)
 
 

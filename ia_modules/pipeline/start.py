@@ -14,14 +14,11 @@ from ia_modules.models import (
     RegisteredVersion,
     new_id,
 )
-from ia_modules.payload import check_count, check_name, content_hash, encode
+from ia_modules.payload import check_count, check_id, check_name, content_hash, encode
 from ia_modules.pipeline.code import LoadedPipeline
 from ia_modules.pipeline.document.definition import PipelineDefinition
 from ia_modules.pipeline.journal import Journal
 from ia_modules.transitions import NewExecution, Transition
-
-ALIAS_LIMIT = 200
-"""The longest id of an execution that a caller may give, in characters."""
 
 
 async def register_loaded(journal: Journal, pipeline: LoadedPipeline, *, new_version: bool) -> RegisteredVersion:
@@ -62,7 +59,7 @@ async def find_started(
     """
     if alias is None:
         return None
-    known = await journal.get_execution(check_name(alias, "execution id", most=ALIAS_LIMIT))
+    known = await journal.get_execution(check_id(alias, "execution id"))
     if known is None:
         return None
     conflict = partial(ExecutionIdConflict, alias, execution_id=known.execution_id)
@@ -125,7 +122,7 @@ async def record_start(
         priority=check_count(priority, "priority", low=-(2**31)),
         run_at=run_at,
         rerun_of=rerun_of,
-        idempotency_key=None if idempotency_key is None else check_name(idempotency_key, "idempotency key"),
+        idempotency_key=None if idempotency_key is None else check_id(idempotency_key, "idempotency key"),
         request_hash=request_hash,
         total_steps=len(definition.steps),
         input_data=input_data,

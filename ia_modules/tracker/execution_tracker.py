@@ -36,6 +36,7 @@ from ia_modules.models import (
 )
 from ia_modules.payload import (
     PAYLOAD_LIMIT_BYTES,
+    check_id,
     check_name,
     clean_text,
 )
@@ -161,7 +162,7 @@ class ExecutionTracker(ExecutionWriter):
             PayloadError: the definition is not JSON.
         """
         registration = Registration(
-            slug=check_name(slug, "slug of the pipeline"),
+            slug=check_id(slug, "slug of the pipeline"),
             name=check_name(name, f"name of pipeline {slug!r}"),
             description=None if description is None else clean_text(description),
             definition=None if definition is None else self._encode(definition, f"definition of pipeline {slug!r}"),
@@ -195,7 +196,7 @@ class ExecutionTracker(ExecutionWriter):
             AlreadyFinished: it has ended; with ``reopen``: it has completed.
         """
         taken_id = await self._row_id(execution_id)
-        writer = check_name(owner or self.owner, "owner")
+        writer = check_id(owner or self.owner, "owner")
         if writer == self.owner:
             await self._show_life()
         change, lease = TakeOver(reopen=reopen), None if epoch is None else Lease(taken_id, epoch)

@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 from ia_modules.errors import ConstraintViolated, IdempotencyConflict
 from ia_modules.models import ExecutionId, Json, PipelineId, PipelineVersionRecord
-from ia_modules.payload import check_name, content_hash, encode
+from ia_modules.payload import check_id, content_hash, encode
 from ia_modules.pipeline.inputs import prepare_input
 from ia_modules.pipeline.start import find_started, record_start
 from ia_modules.pipeline.versions import definition_of
@@ -98,7 +98,7 @@ async def find_queued(
         IdempotencyConflict: the key stands for another request.
         PayloadError: the key cannot be stored.
     """
-    known = await tracker.find_request(pipeline_id, check_name(idempotency_key, "idempotency key"))
+    known = await tracker.find_request(pipeline_id, check_id(idempotency_key, "idempotency key"))
     if known is None:
         return None
     execution_id, known_hash = known

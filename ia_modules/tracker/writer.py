@@ -26,6 +26,7 @@ from ia_modules.models import (
 )
 from ia_modules.payload import (
     check_count,
+    check_id,
     check_name,
     clean_text,
     encode,
@@ -142,7 +143,7 @@ class ExecutionWriter(ExecutionReader):
         step_execution_id = StepExecutionId(new_id())
         start = StepStart(
             step_execution_id=step_execution_id,
-            step_id=check_name(step_id, "id of the step"),
+            step_id=check_id(step_id, "id of the step"),
             step_name=check_name(step_name, f"name of step {step_id!r}"),
             step_type=check_name(step_type, f"type of step {step_id!r}"),
             worker=self.owner,

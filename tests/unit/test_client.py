@@ -15,6 +15,7 @@ from ia_modules.errors import (
     ExecutionKept,
     ExecutionNotFound,
     IdempotencyConflict,
+    PayloadError,
     PipelineArchived,
     PipelineConflict,
     PipelineDefinitionError,
@@ -409,3 +410,22 @@ async def test_many_are_changed_each_by_itself_and_what_cannot_be_is_told(
     assert (deleted.matched, deleted.done) == (2, 1)
     assert (await audit(database))[-1] == ("bob", "executions.delete", "by filter", {"matched": 2, "done": 1})
     assert len((await client.executions()).items) == 5
+
+
+async def test_ids_of_200_characters_run_and_longer_ones_are_refused_before_anything_is_recorded(
+    client: Client,
+) -> None:
+    longest = "\U0001f600" * 200
+    flow = Flow("Long", slug=longest)
+
+    def copy(data: dict[str, Any]) -> dict[str, Any]:
+        return data
+
+    flow.add(copy, id=longest)
+    assert (await client.run(flow, {"n": 1}))["steps"][0]["step_name"] == longest
+    flow.add(copy, id="x" * 3000)
+    with pytest.raises(PipelineDefinitionError, match="a text of 3,000 characters; expected at most 200"):
+        await client.run(flow)
+    with pytest.raises(PayloadError, match="201 characters; expected 1 to 200"):
+        await client.queue(longest, idempotency_key="x" * 201)
+    assert len((await client.executions()).items) == 1

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ia_modules.errors import PayloadError
-from ia_modules.payload import TEXT_LIMIT_CHARACTERS, check_name, clean_text, content_hash, encode, size_bytes
+from ia_modules.payload import TEXT_LIMIT_CHARACTERS, check_id, check_name, clean_text, content_hash, encode, size_bytes
 
 storable_text = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"))
 json_values = st.recursive(
@@ -103,6 +103,12 @@ def test_long_text_is_cut_in_the_middle() -> None:
 def test_a_name_that_cannot_be_stored_is_refused(name: Any) -> None:
     with pytest.raises(PayloadError, match="id of the step"):
         check_name(name, "id of the step")
+
+
+@pytest.mark.parametrize("text", ["", "x" * 201, "a\0", "\udfff", 7])
+def test_an_id_that_cannot_be_stored_is_refused(text: Any) -> None:
+    with pytest.raises(PayloadError, match="slug"):
+        check_id(text, "slug")
 
 
 def test_the_hash_is_of_what_is_said_not_of_how() -> None:

@@ -20,7 +20,7 @@ from ia_modules.cli.commands.worker import (
     LeaseSeconds,
     LoadLimit,
 )
-from ia_modules.cli.interrupt import interrupted_by
+from ia_modules.cli.interrupt import interrupted_by, stop_signals
 from ia_modules.cli.options.database import DEFAULT_DATABASE, Database, open_unless_stopped
 from ia_modules.cli.options.pipeline_folders import allowed_below
 from ia_modules.cli.options.project import Project, use_project
@@ -110,7 +110,7 @@ def serve(
         """Before uvicorn handles signals, and when it raises them again at its end: being stopped is no failure."""
         server.should_exit = True
 
-    for number in (signal.SIGINT, signal.SIGTERM):
+    for number in stop_signals():
         signal.signal(number, end_well)
     typer.echo(f"ia_modules serves {shown} at {address_of(listener)}  (Ctrl-C ends it)")
     server.run(sockets=[listener])

@@ -1,6 +1,7 @@
 """``ia-modules worker``: runs queued executions, without a server."""
 
 import asyncio
+from contextlib import suppress
 from typing import Annotated, Any
 
 import typer
@@ -50,7 +51,7 @@ def worker(
     project: Project = None,
     database_url: Database = DEFAULT_DATABASE,
 ) -> None:
-    """Run queued executions until Ctrl-C or SIGTERM; those that have not ended by then are handed to other workers.
+    """Run queued executions until Ctrl-C, SIGTERM or SIGHUP; what has not ended by then is handed to other workers.
 
     The database's password and IA_MODULES_API_KEYS are kept from the code of steps. A second Ctrl-C ends it at once;
     others take over what it leaves when its lease is over.
@@ -74,8 +75,8 @@ async def _work(
     stop = asyncio.Event()
 
     def stopped() -> None:
-        _tell(f"Stopping: executions may end within {grace_seconds:g} s. Once more ends this process at once.")
         stop.set()
+        _tell(f"Stopping: executions may end within {grace_seconds:g} s. Once more ends this process at once.")
 
     database = DatabaseManager(database_url)
     with interrupted_by(stopped, ends_within_seconds=grace_seconds + _END_SECONDS):
@@ -94,4 +95,5 @@ async def _work(
 
 
 def _tell(line: str) -> None:
-    typer.echo(one_line(line))
+    with suppress(OSError):  # the terminal, or who reads the pipe, may be gone
+        typer.echo(one_line(line))

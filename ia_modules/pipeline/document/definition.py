@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from typing import Annotated, Any, ClassVar, Literal, Self, cast
 
 from pydantic import (
+    AfterValidator,
     BeforeValidator,
     Field,
     SerializerFunctionWrapHandler,
@@ -18,6 +19,7 @@ from pydantic import (
 )
 
 from ia_modules.errors import InvalidValue
+from ia_modules.payload import ID_LIMIT_CHARACTERS, NAME_LIMIT_CHARACTERS, text_problem
 from ia_modules.pipeline.document.base import Document, Many, Some
 from ia_modules.pipeline.document.conditions import Always, Condition, StepCondition
 from ia_modules.pipeline.document.fields import ConfigTemplate, SourceTemplate
@@ -26,7 +28,16 @@ from ia_modules.pipeline.document.json_schema import JsonSchema
 from ia_modules.pipeline.document.retry import RetryPolicy
 from ia_modules.pipeline.document.templates import Template, parse
 
+
+def _storable(text: str) -> str:
+    if (found := text_problem(text)) is not None:
+        raise InvalidValue(found, "a text without it")
+    return text
+
+
 Name = Annotated[str, Field(min_length=1)]
+Id = Annotated[str, Field(min_length=1, max_length=ID_LIMIT_CHARACTERS), AfterValidator(_storable)]
+Title = Annotated[str, Field(min_length=1, max_length=NAME_LIMIT_CHARACTERS), AfterValidator(_storable)]
 Seconds = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 
 
@@ -121,8 +132,8 @@ class StepDefinition(Document):
     also_spelled: ClassVar = {"class": "step_class"}
     ignored: ClassVar = frozenset({"parallel"})
 
-    id: Name
-    name: Name
+    id: Id
+    name: Title
     type: Literal["task", "human_input", "condition"] = "task"
     description: str | None = None
     step_class: Name | None = None
@@ -140,7 +151,8 @@ class StepDefinition(Document):
     @classmethod
     def spelled_out(cls, data: dict[str, Any]) -> dict[str, Any]:
         step_id = data.get("id")
-        data.setdefault("name", step_id if isinstance(step_id, str) and step_id else "unnamed")
+        name = step_id if isinstance(step_id, str) and step_id else "unnamed"
+        data.setdefault("name", name[:NAME_LIMIT_CHARACTERS])
         config = data.get("config")
         if isinstance(config, dict):
             data["config"] = _take_error_handling(data, cast(dict[str, Any], config))
@@ -248,8 +260,8 @@ class PipelineDefinition(Document):
 
     ignored: ClassVar = frozenset({"$schema"})
 
-    name: Name
-    slug: Annotated[str, Field(pattern=r"^[^\s/]+$")]
+    name: Title
+    slug: Annotated[Id, Field(pattern=r"^[^\s/]+$")]
     format: Literal["0.2"] | None = None
     description: str | None = None
     version: str | None = None
@@ -309,9 +321,10 @@ def _one_number(value: Any) -> Any:
 
 
 def slug_of(name: str) -> str:
-    """The name in lower case, without accents, with one ``-`` for whatever is neither letter nor digit."""
+    """The name in lower case, without accents, one ``-`` for whatever is neither letter nor digit; cut to an id."""
     plain = "".join(c for c in unicodedata.normalize("NFKD", name) if not unicodedata.combining(c))
-    return re.sub(r"[\W_]+", "-", plain.lower()).strip("-") or "pipeline"
+    slug = re.sub(r"[\W_]+", "-", plain.lower()).strip("-")[:ID_LIMIT_CHARACTERS]
+    return slug.strip("-") or "pipeline"
 
 
 def definition_schema() -> Mapping[str, Any]:

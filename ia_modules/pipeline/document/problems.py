@@ -53,6 +53,9 @@ def problem_of(error: ErrorDetails, document: Any) -> Problem:
         case _, InvalidValue() as wrong:
             inside = place_of((*error["loc"], *wrong.inside), document)
             return Problem(_path(inside), wrong.found, wrong.expected, wrong.hint)
+        case "string_too_long", _:
+            found = f"a text of {len(cast(str, error['input'])):,} characters"
+            return Problem(_path(place), found, f"at most {context['max_length']}")
         case kind, _:
             expected = _EXPECTED[kind](context) if kind in _EXPECTED else error["msg"]
             words = re.findall(r"'(\w+)'", expected) if kind == "literal_error" else ()

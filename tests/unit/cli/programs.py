@@ -1,13 +1,16 @@
 """The command line as a program of its own, in a pipe or on a terminal."""
 
+import fcntl
 import json
 import os
 import pty
 import select
 import subprocess
 import sys
+import termios
 from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from time import monotonic
 from typing import Any
 
@@ -85,6 +88,7 @@ class Terminal:
             stdout=slave,
             stderr=slave,
             start_new_session=True,
+            preexec_fn=partial(fcntl.ioctl, slave, termios.TIOCSCTTY, 0),  # it is hung up when the terminal is
         )
         os.close(slave)
 
@@ -102,10 +106,16 @@ class Terminal:
             pass
         return self.process.wait(PATIENCE_SECONDS)
 
+    def hang_up(self) -> None:
+        """Close the terminal under the command."""
+        os.close(self._master)
+        self._master = -1
+
     def close(self) -> None:
         self.process.kill()
         self.process.wait()
-        os.close(self._master)
+        if self._master >= 0:
+            self.hang_up()
 
     def _read(self) -> bool:
         deadline = monotonic() + PATIENCE_SECONDS

@@ -8,10 +8,10 @@ import pytest
 
 from tests.unit.cli.conftest import Command, newest
 from tests.unit.cli.pipeline_files import step, write
-from tests.unit.cli.programs import is_running, lines_until, on_terminal, piped
+from tests.unit.cli.programs import PATIENCE_SECONDS, is_running, lines_until, on_terminal, piped
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_a_signal_cancels_it_on_record(database_url: str, command: Command, tmp_path: Path, number: int) -> None:
     file = write(tmp_path, step("count", "Count"), step("wait", "Forever"), paths=[("count", "wait")])
     with piped(database_url, "run", file, "--json") as process:
@@ -64,3 +64,36 @@ def test_ctrl_c_a_second_time_ends_the_process_at_once(database_url: str, tmp_pa
                 terminal.process.wait(0.1)
         assert terminal.to_end() == 1
     assert terminal.text.rstrip().endswith("\x1b[?25h") or "Cancelled after" in terminal.text
+
+
+def test_a_terminal_that_is_closed_cancels_it_on_record(database_url: str, command: Command, tmp_path: Path) -> None:
+    file = write(tmp_path, step("wait", "Forever"))
+    with on_terminal(database_url, "run", file) as terminal:
+        terminal.until("running")
+        terminal.hang_up()
+        terminal.process.wait(PATIENCE_SECONDS)
+    assert newest(command)["status"] == "cancelled"
+
+
+def test_a_worker_ends_well_when_its_terminal_is_closed(empty_database_url: str) -> None:
+    with on_terminal(empty_database_url, "worker") as terminal:
+        terminal.until("Worker ")
+        terminal.hang_up()
+        assert terminal.process.wait(PATIENCE_SECONDS) == 0
+
+
+def test_what_nohup_started_goes_on_when_the_terminal_is_closed(
+    database_url: str, command: Command, tmp_path: Path
+) -> None:
+    release = tmp_path / "release"
+    file = write(tmp_path, step("wait", "UntilReleased", config={"file": str(release)}))
+
+    def ignore() -> None:
+        signal.signal(signal.SIGHUP, signal.SIG_IGN)
+
+    with piped(database_url, "run", file, "--json", preexec_fn=ignore) as process:
+        lines_until(process, is_running("wait"))
+        process.send_signal(signal.SIGHUP)
+        release.touch()
+        process.communicate(timeout=60)
+    assert newest(command)["status"] == "completed"

@@ -169,3 +169,27 @@ async def test_tracking_inside_the_callers_transaction_is_refused(
         with pytest.raises(TransactionMisuse):
             await tracker.start_execution(pipeline_id, "Nightly")
     assert await tracker.start_execution(pipeline_id, "Nightly")
+
+
+WIDEST = "\U0001f600"
+"""A character of four bytes."""
+
+
+async def test_ids_of_200_characters_are_stored_and_longer_ones_are_refused_with_words(
+    tracker: ExecutionTracker,
+) -> None:
+    longest = WIDEST * 200
+    pipeline_id = await tracker.register_pipeline(longest, WIDEST * 500)
+    execution_id = await tracker.start_execution(pipeline_id, trigger=WIDEST * 500)
+    for _ in range(2):
+        step = await tracker.start_step_execution(execution_id, longest, WIDEST * 500, "task")
+        await tracker.complete_step_execution(step, "completed")
+    assert {step.step_id for step in await tracker.get_execution_steps(execution_id)} == {longest}
+    with pytest.raises(PayloadError, match=r"slug of the pipeline .* 201 characters; expected 1 to 200"):
+        await tracker.register_pipeline("x" * 201, "x")
+    with pytest.raises(PayloadError, match=r"id of the step .* 3,000 characters; expected 1 to 200"):
+        await tracker.start_step_execution(execution_id, "x" * 3000, "x", "task")
+    with pytest.raises(PayloadError, match=r"owner .* 201 characters; expected 1 to 200"):
+        await tracker.take_over(execution_id, owner="x" * 201)
+    with pytest.raises(PipelineNotFound):
+        await tracker.start_execution("x" * 3000)

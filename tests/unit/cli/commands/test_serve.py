@@ -42,7 +42,7 @@ def wait_until_ready(url: str) -> None:
         time.sleep(0.05)
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_serve_says_where_it_is_and_ends_cleanly_when_asked_to(empty_database_url: str, number: signal.Signals) -> None:
     server = serve(empty_database_url)
     try:

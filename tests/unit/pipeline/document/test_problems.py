@@ -32,6 +32,20 @@ PARTS: dict[str, tuple[Any, str]] = {
     "empty steps": ({**document("a"), "steps": []}, "$.steps: found an empty list; expected at least one entry."),
     "empty name": ({**document("a"), "name": ""}, '$.name: found ""; expected a text that is not empty.'),
     "slug": (document("a", slug="a b"), '$.slug: found "a b"; expected a text of the form ^[^\\s/]+$.'),
+    "a long step id": (document("a" * 3000), "$.steps[0].id: found a text of 3,000 characters; expected at most 200."),
+    "a step id with NUL": (
+        document(task("a\0b", name="a")),
+        "$.steps[0].id: found a NUL character at position 1; expected a text without it.",
+    ),
+    "a long slug": (document("a", slug="a" * 201), "$.slug: found a text of 201 characters; expected at most 200."),
+    "a long step name": (
+        document(task("a", name="a" * 501)),
+        "$.steps[0].name: found a text of 501 characters; expected at most 500.",
+    ),
+    "a long name": (
+        {**document("a"), "name": "a" * 501},
+        "$.name: found a text of 501 characters; expected at most 500.",
+    ),
     "text": (document("a", description=5), "$.description: found 5; expected a text."),
     "no start": ({**document("a"), "flow": {}}, "$.flow: found no 'start_at'; expected one."),
     "no target": (
