@@ -223,6 +223,24 @@ class StalledExecution(LeasedExecution):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class LeftExecution:
+    """An execution of a program of its own that has lost its process, by the records: running, or failed for that.
+
+    Attributes:
+        lease: under which it was owned last.
+        content_hash: of the definition that it began with; None: it has none.
+        cancel_requested: it was to be stopped.
+        is_alive: its process was heard of again.
+    """
+
+    lease: Lease
+    owner: str | None
+    content_hash: str | None
+    cancel_requested: bool
+    is_alive: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ExecutionSummary(Record):
     """One run, without its payloads.
 

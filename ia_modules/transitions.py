@@ -194,7 +194,8 @@ class Claim:
 class TakeOver:
     """The writer becomes the owner of an unfinished execution.
 
-    ``reopen``: it runs from here on, also when it had failed or was cancelled.
+    ``reopen``: it runs from here on, also when it had failed or was cancelled. Under a lease, only while that is the
+    newest one.
     """
 
     reopen: bool = False
@@ -779,7 +780,8 @@ def recovery_of(stalled: StalledExecution, *, recovery_limit: int, died: bool) -
     resume = f"ia-modules executions resume {stalled.execution_id}"
     if not stalled.managed:
         message = (
-            f"The process that ran it is gone: it has ended, or was silent for longer than its lease. Go on: {resume}"
+            "The process that ran it is gone: it has ended, or was silent for longer than its lease. Go on: "
+            f"{resume}, or start its program again with recover=True"
         )
         return Recovery(status=ExecutionStatus.FAILED, failure=Failure(type="ProcessLost", message=message))
     if died and stalled.recoveries >= recovery_limit:

@@ -23,9 +23,10 @@ _saved: list[Any] | None = None
 
 def stop_signals() -> tuple[signal.Signals, ...]:
     """The signals that ask a command to stop. SIGHUP, which a closed terminal sends, is none under ``nohup``."""
-    hang_up = getattr(signal, "SIGHUP", None)  # Windows has none
-    is_heard = hang_up is not None and signal.getsignal(hang_up) is not signal.SIG_IGN
-    return (signal.SIGINT, signal.SIGTERM, *([hang_up] if is_heard else []))
+    hang_up: signal.Signals | None = getattr(signal, "SIGHUP", None)  # Windows has none
+    if hang_up is None or signal.getsignal(hang_up) is signal.SIG_IGN:
+        return (signal.SIGINT, signal.SIGTERM)
+    return (signal.SIGINT, signal.SIGTERM, hang_up)
 
 
 @contextmanager

@@ -40,6 +40,7 @@ from ia_modules.pipeline.code import (
 from ia_modules.pipeline.core import ExecutionContext
 from ia_modules.pipeline.document.definition import PipelineDefinition
 from ia_modules.pipeline.loader import load
+from ia_modules.pipeline.recovery import Recovered
 from ia_modules.pipeline.runner import Pipeline
 from ia_modules.pipeline.services import ServiceRegistry
 
@@ -271,10 +272,17 @@ class Flow:
         *,
         new_version: bool = True,
         resume: bool = False,
+        recover: bool = False,
     ) -> dict[str, Any]:
         """Run it to its end; as :meth:`ia_modules.pipeline.runner.Pipeline.run`."""
         pipeline = Pipeline(self.load(), services or ServiceRegistry())
-        return await pipeline.run(input_data, execution_context, new_version=new_version, resume=resume)
+        return await pipeline.run(
+            input_data, execution_context, new_version=new_version, resume=resume, recover=recover
+        )
+
+    async def recover(self, services: ServiceRegistry | None = None) -> Recovered:
+        """Go on with what died of it with its process; as :meth:`ia_modules.pipeline.runner.Pipeline.recover`."""
+        return await Pipeline(self.load(), services or ServiceRegistry()).recover()
 
     def _put(self, step: dict[str, Any], code: Callable[..., Any] | None) -> None:
         """Add a step, or put it where the same one stands."""

@@ -4,7 +4,7 @@ The tracker implements both over the database; :class:`ia_modules.pipeline.memor
 without records. ``ia_modules.testing`` holds every journal to the protocols.
 """
 
-from collections.abc import Iterable
+from collections.abc import AsyncIterator, Iterable
 from typing import Protocol
 
 from ia_modules.models import (
@@ -18,6 +18,7 @@ from ia_modules.models import (
     InteractionSummary,
     Json,
     Lease,
+    LeftExecution,
     LogRecord,
     RegisteredVersion,
     StalledExecution,
@@ -119,6 +120,18 @@ class Journal(Protocol):
 
     async def get_execution_steps(self, execution_id: str) -> list[StepExecutionRecord]:
         """All attempts in the order in which they began; empty also when there is no such execution."""
+        ...
+
+
+class LastingJournal(Journal, Protocol):
+    """A journal that outlives its process, so that another can go on with what it left."""
+
+    def left_behind(self, slug: str) -> AsyncIterator[LeftExecution]:
+        """What programs of their own have left of a pipeline: running without a process, or ended as ``ProcessLost``.
+
+        The oldest first, each as soon as it is certain. What a process runs that is silent, but not yet for its lease,
+        comes when the lease is over, or as alive when it is heard of again.
+        """
         ...
 
 

@@ -109,6 +109,20 @@ def in_order_of_completion(runs: Iterable[RecordedRun]) -> list[RecordedRun]:
     return sorted((run for run in runs if run.result is not None), key=lambda run: run.last.sequence)
 
 
+def deaths_in_a_row(records: Iterable[StepExecutionRecord]) -> tuple[str, int]:
+    """The step whose newest attempts were cut off most often by the death of their process, and how often in a row.
+
+    An attempt that is running counts: its process is gone, too. ``("", 0)`` where none was cut off.
+    """
+    counts: dict[StepRunKey, int] = {}
+    for record in sorted(records, key=lambda record: (record.step_id, record.iteration, record.attempt)):
+        key = StepRunKey(record.step_id, record.iteration)
+        died = record.status in (StepStatus.LOST, StepStatus.RUNNING)
+        counts[key] = counts.get(key, 0) + 1 if died else 0
+    worst = max(counts, key=counts.__getitem__, default=StepRunKey("", 1))
+    return worst.step_id, counts.get(worst, 0)
+
+
 def loop_seconds(runs: Iterable[RecordedRun], questions: Iterable[InteractionRecord] = ()) -> dict[str, float]:
     """How long each loop has run until its newest iteration began, in seconds, by step; 0 where a step ran once.
 

@@ -17,6 +17,7 @@ from ia_modules.errors import (
     ExecutionFailed,
     ExecutionIdConflict,
     ExecutionNotFound,
+    InvalidArgument,
     LeaseLost,
     StepConflict,
     StepError,
@@ -26,6 +27,7 @@ from ia_modules.models import (
     ExecutionRecord,
     ExecutionStatus,
     Lease,
+    LeftExecution,
     PipelineVersionRecord,
     RegisteredVersion,
     StepStatus,
@@ -37,11 +39,12 @@ from ia_modules.pipeline.coordinator import Coordinator, record_before
 from ia_modules.pipeline.core import ExecutionContext
 from ia_modules.pipeline.executor import LocalExecutor, StepExecutor
 from ia_modules.pipeline.inputs import prepare_input
-from ia_modules.pipeline.journal import Journal
+from ia_modules.pipeline.journal import Journal, LastingJournal
 from ia_modules.pipeline.loader import in_format, load
 from ia_modules.pipeline.memory_journal import MemoryJournal
 from ia_modules.pipeline.pipeline_file import PipelineFile, read_file
 from ia_modules.pipeline.recorded import in_order_of_completion, recorded_runs, state_of
+from ia_modules.pipeline.recovery import Recovered, recover
 from ia_modules.pipeline.services import ServiceRegistry
 from ia_modules.pipeline.start import find_started, record_start, register_loaded
 from ia_modules.transitions import PROCESS_LOST, ExecutionUpdate, Failure, Transition
@@ -402,6 +405,7 @@ class Pipeline:
         *,
         new_version: bool = True,
         resume: bool = False,
+        recover: bool = False,
     ) -> dict[str, Any]:
         """Run it to its end; returns ``{input, steps, output, execution_id, status}``.
 
@@ -411,6 +415,7 @@ class Pipeline:
         Args:
             new_version: False refuses to run what is another definition than its slug stands for.
             resume: as in :meth:`Runner.start`.
+            recover: first do what :meth:`recover` does; what becomes of that is logged.
 
         Raises:
             PipelineConflict: without ``new_version``, another definition is registered under this slug.
@@ -418,8 +423,33 @@ class Pipeline:
             StepError: a step failed; its own exception is the cause.
             IAModulesError: of an ``execution_id`` of the caller's, as :meth:`Runner.run`.
         """
+        if recover:
+            await self.recover()
         runner = Runner(self.services.get(TRACKER_SERVICE) or MemoryJournal(), services=self.services)
         return await runner.run(self.loaded, input_data, execution_context, new_version=new_version, resume=resume)
+
+    async def recover(self) -> Recovered:
+        """Go on with what died of this pipeline, with this very definition, when the program that ran it did.
+
+        Executions that programs of their own run, and whose process is gone for its lease or that ended as
+        ``ProcessLost``, run to their end here, one after the other, the oldest first. No completed step runs twice; a
+        step that was running does, with the same ``idempotency_key``. A process that is silent and not yet gone is
+        waited for, at most for its lease. What fails again is in ``errors``, what was not touched in ``left``.
+
+        Raises:
+            InvalidArgument: there is no service ``execution_tracker``: without records nothing is left.
+            DatabaseError: the database went away.
+        """
+        journal: LastingJournal | None = self.services.get(TRACKER_SERVICE)
+        if journal is None:
+            found = f"no service {TRACKER_SERVICE!r}"
+            raise InvalidArgument("recovery", found, "one: without records, nothing is left of a process that died")
+        runner = Runner(journal, services=self.services)
+
+        async def go_on(left: LeftExecution) -> dict[str, Any]:
+            return await (await runner.resume(self.loaded, left.lease.execution_id, epoch=left.lease.epoch)).to_end()
+
+        return await recover(journal, self.loaded, go_on)
 
 
 async def read_pipeline_file(
@@ -461,12 +491,13 @@ async def run_pipeline_from_json(
     *,
     new_version: bool = True,
     resume: bool = False,
+    recover: bool = False,
     format: str | None = None,  # noqa: A002 - the key's own name
 ) -> dict[str, Any]:
     """Run a pipeline file to its end; as :meth:`Pipeline.run`; ``format`` and errors as :func:`read_pipeline_file`."""
     loaded = await read_pipeline_file(pipeline_file, working_directory=working_directory, format=format)
     pipeline = Pipeline(loaded, services or ServiceRegistry())
-    return await pipeline.run(input_data, execution_context, new_version=new_version, resume=resume)
+    return await pipeline.run(input_data, execution_context, new_version=new_version, resume=resume, recover=recover)
 
 
 def create_pipeline_from_json(

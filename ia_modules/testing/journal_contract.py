@@ -404,6 +404,8 @@ class JournalContract:
         with pytest.raises(LeaseLost, match="'heir'"):
             await former.record(_start(execution_id, "late")[0])
         assert await latter.take_over(execution_id, owner="heir") == Lease(execution_id, 3)
+        with pytest.raises(LeaseLost):
+            await latter.take_over(execution_id, owner="late", epoch=2)
         with pytest.raises(LeaseLost, match="epoch 3"):
             await latter.record(replace(_start(execution_id, "late")[0], writer="heir", lease=Lease(execution_id, 2)))
         recorded = await latter.record(

@@ -10,7 +10,7 @@ there; nothing of an execution is kept in memory. It is the journal of the runne
 
 import asyncio
 import os
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, AsyncIterator
 from types import TracebackType
 from typing import Self
 
@@ -30,6 +30,7 @@ from ia_modules.models import (
     ExecutionStatus,
     Json,
     Lease,
+    LeftExecution,
     PipelineId,
     RegisteredVersion,
     StalledExecution,
@@ -42,6 +43,7 @@ from ia_modules.payload import (
 )
 from ia_modules.tasks import set_within
 from ia_modules.tracker.cancellation import Cancellations
+from ia_modules.tracker.left_behind import left_behind
 from ia_modules.tracker.ownership import Ownership
 from ia_modules.tracker.recording import RecordedExecution
 from ia_modules.tracker.registration import Registration, register
@@ -225,6 +227,10 @@ class ExecutionTracker(ExecutionWriter):
             return False
         stalled = execution.narrow(StalledExecution)
         return await self.ownership.recover(stalled, recovery_of(stalled, recovery_limit=0, died=True))
+
+    def left_behind(self, slug: str) -> AsyncIterator[LeftExecution]:
+        """What programs of their own have left of a pipeline; as :func:`ia_modules.tracker.left_behind.left_behind`."""
+        return left_behind(self._database, self.owner, slug)
 
     async def request_cancel(self, execution_id: str) -> ExecutionStatus:
         """Ask for an execution to be stopped, whoever runs it; what nobody runs is cancelled at once.

@@ -1,7 +1,7 @@
 """``ia-modules executions watch|resume``: follow an execution, or go on with it."""
 
 import asyncio
-from typing import Annotated
+from typing import Annotated, Any, cast
 
 import typer
 
@@ -15,7 +15,7 @@ from ia_modules.cli.options.execution import (
     liveness_of,
     version_of,
 )
-from ia_modules.cli.options.pipeline import pipeline_of_file, refusals
+from ia_modules.cli.options.pipeline import flow_of, listed, pipeline_of_file, refusals
 from ia_modules.cli.options.pipeline_folders import PipelineFolders, allowed_below
 from ia_modules.cli.options.project import Project, use_project
 from ia_modules.cli.output.ending import print_ending
@@ -24,6 +24,7 @@ from ia_modules.cli.output.terminal import AsJson, ExitStatus, last_heard, not_s
 from ia_modules.cli.output.terminal import run as do
 from ia_modules.cli.output.view import view_of
 from ia_modules.client import Client
+from ia_modules.errors import PipelineDefinitionError
 from ia_modules.models import ExecutionRecord, ExecutionStatus, PipelineVersionRecord, WorkerId
 from ia_modules.pipeline.code import LoadedPipeline
 from ia_modules.pipeline.document.graph import Graph
@@ -79,6 +80,12 @@ def resume(
         str | None,
         typer.Option("--file", metavar="FILE", help="Where the file is now; with the same definition."),
     ] = None,
+    code: Annotated[
+        str | None,
+        typer.Option(
+            "--code", metavar="MODULE:FLOW", help="The flow in a program, such as app:flow; with the same definition."
+        ),
+    ] = None,
     take_over: Annotated[
         bool, typer.Option("--take-over", help="Take it from a process that runs it: that one stops.")
     ] = False,
@@ -98,6 +105,8 @@ def resume(
 
     Exit status: 0 completed, 1 failed or cancelled, 2 could not start (nothing is recorded), 3 waits for a person.
     """
+    if file is not None and code is not None:
+        raise typer.BadParameter("--file and --code both say where its code is; expected one of them.")
     use_project(project)
     executor = LocalExecutor()
 
@@ -109,6 +118,7 @@ def resume(
                 found = f"Execution {record.execution_id} was recorded by a program of its own"
                 raise not_started(f"{found}, which alone can go on with it: there is no pipeline definition.")
             loaded = None if file is None else _same_pipeline(stored, file)
+            loaded = loaded if code is None else _same_flow(stored, code)
             async with refusals(client, record.pipeline_id, stored.version):
                 started = await client.resume(record.execution_id, pipeline=loaded)
             seen = record.sequence
@@ -130,6 +140,33 @@ def _same_pipeline(stored: PipelineVersionRecord, file: str) -> LoadedPipeline:
         found = f"{file} is not what the execution began with, version {stored.version}"
         raise not_started(f"{found}: it would not fit what is on record. Run it anew instead.")
     return loaded
+
+
+def _same_flow(stored: PipelineVersionRecord, code: str) -> LoadedPipeline:
+    """The flow that ``--code`` names, where it is the definition that is stored; ``__main__`` may have a name now."""
+    try:
+        loaded = flow_of(code).load()
+    except PipelineDefinitionError as wrong:
+        raise not_started("\n".join([f"{code} cannot be run:", *listed(wrong.problems)])) from None
+    began_with, module = graph_of(stored), code.partition(":")[0]
+    known = None if began_with is None else began_with.definition.to_json()
+    now = loaded.definition.to_json()
+    if known not in (now, _as_main(now, module)):
+        found = f"{code} is not what the execution began with, version {stored.version} of {loaded.definition.slug}"
+        raise not_started(
+            f"{found}: it would not fit what is on record. Name the code as it was then, or run it anew instead."
+        )
+    return loaded
+
+
+def _as_main(value: Any, module: str) -> Any:
+    """A definition whose code in a module was in ``__main__`` when it was written down."""
+    if isinstance(value, dict):
+        return {
+            key: "__main__" if key in ("module", "module_path") and inner == module else _as_main(inner, module)
+            for key, inner in cast("dict[str, Any]", value).items()
+        }
+    return [_as_main(inner, module) for inner in cast("list[Any]", value)] if isinstance(value, list) else value
 
 
 async def _resumable(client: Client, wanted: str, *, take_over: bool, wait: bool) -> ExecutionRecord:

@@ -19,6 +19,7 @@ from ia_modules.errors import (
     PipelineNotRunnable,
     Problem,
 )
+from ia_modules.pipeline.authoring import Flow
 from ia_modules.pipeline.code import LoadedPipeline, StepModules, load_pipeline
 from ia_modules.pipeline.document.definition import PipelineDefinition
 from ia_modules.pipeline.loader import Examination
@@ -97,6 +98,22 @@ def pipeline_of_file(path: str, *, file_format: str | None = None) -> LoadedPipe
     return check.pipeline
 
 
+def flow_of(code: str) -> Flow:
+    """The flow that MODULE:NAME names.
+
+    Raises:
+        Exit: there is none.
+    """
+    module, _, name = code.partition(":")
+    try:
+        flow = StepModules().attribute(module, name)
+    except (LookupError, ValueError) as error:
+        raise not_started(f"{code} cannot be used: {error.args[0]}. Expected MODULE:NAME, such as app:flow.") from None
+    if not isinstance(flow, Flow):
+        raise not_started(f"{code} is of type {type(flow).__name__}. Expected the name of a Flow, such as app:flow.")
+    return flow
+
+
 def definition_of_file(path: str) -> PipelineDefinition:
     """The definition in a file alone; its code is not imported.
 
@@ -140,6 +157,11 @@ async def refusals(client: Client, slug: str, version: int | None = None) -> Asy
         folder = f"its folder, {stored.source_folder}" if stored.source_folder else "no folder of its own"
         lines = [f"The code of version {stored.version} cannot be used (it has {folder}):", *listed(wrong.problems)]
         hint = "Run its file, or name the modules that may be used: IA_MODULES_STEP_MODULES='my_company.steps.*'."
+        if any("'__main__'" in str(problem) for problem in wrong.problems):
+            hint = (
+                "__main__ is the program that was started then. Start it again with flow.run(..., recover=True) or "
+                "flow.recover(), or go on by hand: ia-modules executions resume ID --code MODULE:FLOW."
+            )
         raise not_started("\n".join([*lines, hint])) from None
 
 

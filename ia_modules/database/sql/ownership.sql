@@ -37,3 +37,24 @@ SELECT DISTINCT execution_id
  WHERE status = 'waiting_for_human' AND managed
  ORDER BY execution_id
  LIMIT :limit;
+
+-- name: left_executions
+-- What programs of their own run of a pipeline, with the heartbeats of their processes; and what ended since its process
+-- was lost, with none. What was never heard of is left out, as nothing would ever tell that it is gone.
+SELECT execution_id, epoch, owner, content_hash, cancel_requested,
+       CASE WHEN status = 'running' THEN lease_seconds END AS lease_seconds,
+       CASE WHEN status = 'running' THEN heartbeat_at END AS heartbeat_at,
+       CASE WHEN status = 'running' THEN stopped_at END AS stopped_at,
+       ia_now() AS now
+  FROM pipeline_executions
+  LEFT JOIN workers ON worker_id = owner
+  LEFT JOIN pipeline_versions
+         ON pipeline_versions.pipeline_id = pipeline_executions.pipeline_id
+        AND pipeline_versions.version = pipeline_version
+ WHERE pipeline_executions.pipeline_id = (SELECT id FROM pipelines WHERE slug = :slug)
+   AND status IN ('running', 'failed')
+   AND NOT managed
+   AND (status = 'failed' AND error_type = 'ProcessLost'
+        OR status = 'running' AND owner <> :asker AND worker_id IS NOT NULL)
+ ORDER BY execution_id
+ LIMIT :limit;

@@ -13,6 +13,7 @@ from ia_modules.models import ExecutionId, StepExecutionId, StepExecutionRecord,
 from ia_modules.pipeline.document.graph import Graph
 from ia_modules.pipeline.recorded import (
     STOP_JSON,
+    deaths_in_a_row,
     in_order_of_completion,
     input_of,
     recorded_runs,
@@ -171,3 +172,16 @@ def test_the_state_that_an_attempt_was_given_is_rebuilt_and_declared_inputs_are_
     assert input_of(second, chain, {"n": 1, "m": 0}, [second, first]) == {"n": 2, "m": 0}
     declared = row(StepRunKey("b", 1), input_refs=refs_json(parents, is_state=False), input_data={"x": 1})
     assert input_of(declared, chain, {"n": 1}, [declared, first]) == {"x": 1}
+
+
+def test_the_deaths_of_processes_are_counted_by_step_run_and_only_in_a_row() -> None:
+    lost, failed, running = StepStatus.LOST, StepStatus.FAILED, StepStatus.RUNNING
+
+    def rows(step_id: str, *statuses: StepStatus) -> list[StepExecutionRecord]:
+        key = StepRunKey(step_id, 1)
+        return [row(key, attempt=attempt, status=status) for attempt, status in enumerate(statuses, 1)]
+
+    assert deaths_in_a_row([]) == ("", 0)
+    assert deaths_in_a_row(rows("a", StepStatus.COMPLETED))[1] == 0
+    assert deaths_in_a_row([*rows("a", lost, running), *rows("b", lost, failed, lost)]) == ("a", 2)
+    assert deaths_in_a_row([*rows("a", lost, lost, StepStatus.COMPLETED), *rows("b", running)]) == ("b", 1)

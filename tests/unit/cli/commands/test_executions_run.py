@@ -4,6 +4,8 @@ import asyncio
 import json
 import os
 import re
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -206,3 +208,70 @@ async def answer(database_url: str, execution_id: str) -> None:
     async with DatabaseManager(database_url) as database, ExecutionTracker(database) as tracker:
         [question] = await tracker.get_interactions(ExecutionId(execution_id))
         await tracker.answer_interaction(question.interaction_id, {"yes": True}, actor=f"test {os.getpid()}")
+
+
+PROGRAM = """
+import asyncio, os, sys
+from pathlib import Path
+from ia_modules import DatabaseManager, ExecutionTracker, Flow, ServiceRegistry
+
+flow = Flow("Embedded")
+
+@flow.step
+def count(data):
+    with Path("effects.txt").open("a") as effects:
+        effects.write("count ")
+    return {"count": 1}
+
+@flow.step
+def score(data):
+    if not Path("repaired").exists():
+        raise ValueError("not yet")
+    return {"score": 7}
+
+count >> score
+other = Flow("Other", slug="embedded")
+other.add(count, id="count")
+
+async def main():
+    async with DatabaseManager(os.environ["DATABASE_URL"]) as database, ExecutionTracker(database) as tracker:
+        await flow.run({}, ServiceRegistry({"execution_tracker": tracker}))
+
+if __name__ == "__main__":
+    asyncio.run(main())
+"""
+
+
+def test_resume_goes_on_with_the_flow_of_a_program_that_was_main(
+    database_url: str, command: Command, tmp_path: Path
+) -> None:
+    (tmp_path / "embedded_app.py").write_text(PROGRAM)
+    main = [sys.executable, "embedded_app.py"]
+    environment = {**os.environ, "DATABASE_URL": database_url, "PYTHONPATH": str(Path.cwd())}
+    assert subprocess.run(main, cwd=tmp_path, env=environment, capture_output=True, timeout=60).returncode == 1
+    execution_id = newest(command)["execution_id"]
+
+    def resume(*options: str) -> tuple[int, str]:
+        with piped(database_url, "executions", "resume", execution_id, *options, cwd=tmp_path) as process:
+            _, err = process.communicate(timeout=60)
+        return process.returncode, err
+
+    status, advice = resume()
+    assert status == 2
+    assert "__main__ is the program that was started then" in advice
+    assert "recover=True" in advice
+    assert "--code MODULE:FLOW" in advice
+    for code, expected in {
+        "embedded_app:other": "is not what the execution began with, version 1",
+        "embedded_app:main": "is of type function",
+        "embedded_app:nothing": "has no 'nothing'",
+        "no_such_app:flow": "'no_such_app' cannot be imported",
+        "embedded_app": "Expected MODULE:NAME",
+    }.items():
+        status, refusal = resume("--code", code)
+        assert (status, expected in refusal) == (2, True), refusal
+    assert newest(command)["status"] == "failed"
+    (tmp_path / "repaired").touch()
+    assert resume("--code", "embedded_app:flow")[0] == 0
+    assert newest(command)["status"] == "completed"
+    assert (tmp_path / "effects.txt").read_text() == "count "
