@@ -104,7 +104,7 @@ def _check_text(text: str, where: str, limit: int) -> str:
         raise PayloadError(where, "$", f"a {type(text).__name__}", "text")
     if not 0 < len(text) <= limit:
         raise PayloadError(where, "$", f"{len(text):,} characters", f"1 to {limit}")
-    if (found := text_problem(text)) is not None:
+    if (found := _text_problem(text)) is not None:
         raise PayloadError(where, "$", found, "text without it")
     return text
 
@@ -124,7 +124,7 @@ def check_count(value: int, where: str, *, low: int = 0, high: int = 2**31 - 1) 
 
 def is_storable_id(value: object) -> bool:
     """Whether an id can be in the database at all; nothing has one that cannot."""
-    return isinstance(value, str) and len(value) <= NAME_LIMIT_CHARACTERS and text_problem(value) is None
+    return isinstance(value, str) and len(value) <= NAME_LIMIT_CHARACTERS and _text_problem(value) is None
 
 
 def _first_problem(value: object, where: str, *, fallback: str) -> PayloadError:
@@ -170,7 +170,7 @@ def _shown(key: object) -> str:
 def _key_problem(key: object) -> tuple[str, str] | None:
     if not isinstance(key, str):
         return f"the key {_shown(key)} of type {type(key).__name__}", "text keys"
-    bad = text_problem(key)
+    bad = _text_problem(key)
     return None if bad is None else (f"a key with {bad}", "keys without it")
 
 
@@ -183,7 +183,7 @@ def _leaf_problem(value: object) -> tuple[str, str] | None:
         case Enum():  # written as its value
             return _leaf_problem(value.value)
         case str():
-            bad = text_problem(value)
+            bad = _text_problem(value)
             return None if bad is None else (bad, "text without it")
         case int() if not _INT_MIN <= value <= _INT_MAX:
             return f"an integer of {value.bit_length()} bits", "at most 64 bits; store it as text"
@@ -197,7 +197,7 @@ def _leaf_problem(value: object) -> tuple[str, str] | None:
             return None if _orjson_knows(value) else (f"a value of type {kind}", "a JSON value")
 
 
-def text_problem(text: str) -> str | None:
+def _text_problem(text: str) -> str | None:
     """What keeps a text from being stored, in words; None = nothing."""
     if "\0" in text:
         return f"a NUL character at position {text.index(chr(0))}"

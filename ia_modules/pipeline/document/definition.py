@@ -8,7 +8,6 @@ from collections.abc import Mapping
 from typing import Annotated, Any, ClassVar, Literal, Self, cast
 
 from pydantic import (
-    AfterValidator,
     BeforeValidator,
     Field,
     SerializerFunctionWrapHandler,
@@ -19,7 +18,7 @@ from pydantic import (
 )
 
 from ia_modules.errors import InvalidValue
-from ia_modules.payload import ID_LIMIT_CHARACTERS, NAME_LIMIT_CHARACTERS, text_problem
+from ia_modules.payload import ID_LIMIT_CHARACTERS, NAME_LIMIT_CHARACTERS
 from ia_modules.pipeline.document.base import Document, Many, Some
 from ia_modules.pipeline.document.conditions import Always, Condition, StepCondition
 from ia_modules.pipeline.document.fields import ConfigTemplate, SourceTemplate
@@ -28,16 +27,9 @@ from ia_modules.pipeline.document.json_schema import JsonSchema
 from ia_modules.pipeline.document.retry import RetryPolicy
 from ia_modules.pipeline.document.templates import Template, parse
 
-
-def _storable(text: str) -> str:
-    if (found := text_problem(text)) is not None:
-        raise InvalidValue(found, "a text without it")
-    return text
-
-
 Name = Annotated[str, Field(min_length=1)]
-Id = Annotated[str, Field(min_length=1, max_length=ID_LIMIT_CHARACTERS), AfterValidator(_storable)]
-Title = Annotated[str, Field(min_length=1, max_length=NAME_LIMIT_CHARACTERS), AfterValidator(_storable)]
+Id = Annotated[str, Field(min_length=1, max_length=ID_LIMIT_CHARACTERS)]
+Title = Annotated[str, Field(min_length=1, max_length=NAME_LIMIT_CHARACTERS)]
 Seconds = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 
 
