@@ -62,7 +62,9 @@ async def left_behind(database: DatabaseManager, owner: str, slug: str) -> Async
     params = {"slug": slug, "asker": owner, "limit": _AT_ONCE}
     first: dict[ExecutionId, Beat | None] | None = None
     while first is None or first:
-        rows = [_Owned.from_row(row) for row in await database.fetch_all_async(database.query("left_executions"), params)]
+        rows = [
+            _Owned.from_row(row) for row in await database.fetch_all_async(database.query("left_executions"), params)
+        ]
         if first is None:
             first = {row.execution_id: row.beat for row in rows}
         rows = [row for row in rows if row.execution_id in first]

@@ -157,7 +157,7 @@ async def refusals(client: Client, slug: str, version: int | None = None) -> Asy
         folder = f"its folder, {stored.source_folder}" if stored.source_folder else "no folder of its own"
         lines = [f"The code of version {stored.version} cannot be used (it has {folder}):", *listed(wrong.problems)]
         hint = "Run its file, or name the modules that may be used: IA_MODULES_STEP_MODULES='my_company.steps.*'."
-        if any("'__main__'" in str(problem) for problem in wrong.problems):
+        if any("__main__" in problem.found for problem in wrong.problems):
             hint = (
                 "__main__ is the program that was started then. Start it again with flow.run(..., recover=True) or "
                 "flow.recover(), or go on by hand: ia-modules executions resume ID --code MODULE:FLOW."
