@@ -18,7 +18,7 @@ from ia_modules.models import (
     StepExecutionRecord,
     StepStatus,
 )
-from ia_modules.pipeline.start import ALIAS_LIMIT
+from ia_modules.payload import ID_LIMIT_CHARACTERS
 from ia_modules.tracker.bulk import BULK_LIMIT
 from ia_modules.tracker.details import INLINE_BYTES, Stored, StoredExecution, StoredSteps
 from ia_modules.tracker.lists import ExecutionFilters, ExecutionPage, ExecutionStatistics, LogPage
@@ -320,7 +320,9 @@ def _storable(text: str) -> str:
 
 SearchText = Annotated[str, StringConstraints(max_length=200, strip_whitespace=True), AfterValidator(_storable)]
 IdParameter = Annotated[str, StringConstraints(pattern=ID_PATTERN)]
-ExecutionName = Annotated[str, StringConstraints(min_length=1, max_length=ALIAS_LIMIT), AfterValidator(_storable)]
+ExecutionName = Annotated[
+    str, StringConstraints(min_length=1, max_length=ID_LIMIT_CHARACTERS), AfterValidator(_storable)
+]
 """What may name an execution: its own id, or its caller's."""
 
 
