@@ -11,8 +11,8 @@ UNKNOWN: dict[str, tuple[Any, str]] = {
     "unknown key": (
         document("a", stepz=1),
         (
-            "$.stepz: found the unknown key 'stepz'; expected one of the keys $schema, description, error_handling, flow, "
-            "format, input_schema, loop_config, metadata, name, output_schema, outputs, parameters, slug, steps, "
+            "$.stepz: found the unknown key 'stepz'; expected one of the keys $schema, description, error_handling, "
+            "flow, format, input_schema, loop_config, metadata, name, output_schema, outputs, parameters, slug, steps, "
             "version. "
             "Did you mean 'steps'?"
         ),
