@@ -145,7 +145,8 @@ class Runner:
     ) -> dict[str, Any]:
         """Run a pipeline here as far as it goes; returns its result.
 
-        Where the context's ``execution_id`` stands for an execution already, it waits for that one, whoever runs it.
+        Where the context's ``execution_id`` stands for an execution already, it waits for that one, whoever runs it;
+        one whose process is gone for its lease has failed as ``ProcessLost``.
 
         Raises:
             ExecutionFailed, ExecutionCancelled: that one did not complete, and was not to be gone on with.
@@ -157,7 +158,7 @@ class Runner:
                     pipeline, input_data, context, new_version=new_version, version=version, resume=resume
                 )
             except AlreadyStarted as before:
-                record = await self._at_rest(ExecutionId(before.execution_id), look_again=resume)
+                record = await self._at_rest(ExecutionId(before.execution_id))
                 if record is not None and not (resume and _lost_its_process(record)):
                     return await self._recorded_end(record)
             else:
@@ -278,9 +279,9 @@ class Runner:
             ExecutionIdConflict: it began with another version than this one.
         """
         execution_id, alias = known.execution_id, known.alias or known.execution_id
-        already_started = AlreadyStarted(alias, execution_id=execution_id, status=known.status)
-        if resume and await self._journal.end_if_lost(known):
+        if await self._journal.end_if_lost(known):
             known = await self._execution(execution_id)
+        already_started = AlreadyStarted(alias, execution_id=execution_id, status=known.status)
         is_answered = known.status is ExecutionStatus.PENDING and not known.managed
         is_left = known.status in (ExecutionStatus.FAILED, ExecutionStatus.CANCELLED)
         if not (is_answered or (resume and is_left)):
@@ -296,10 +297,10 @@ class Runner:
         except LeaseLost:  # another process was faster
             raise already_started from None
 
-    async def _at_rest(self, execution_id: ExecutionId, *, look_again: bool) -> ExecutionRecord | None:
-        """An execution once it has ended or waits for a person; None: not yet, with ``look_again``."""
+    async def _at_rest(self, execution_id: ExecutionId) -> ExecutionRecord | None:
+        """An execution once it has ended or waits for a person; None: not yet, and its process may be gone by now."""
         try:
-            async with asyncio.timeout(_LOOK_AGAIN_SECONDS if look_again else None):
+            async with asyncio.timeout(_LOOK_AGAIN_SECONDS):
                 return await self._journal.wait(execution_id)
         except TimeoutError:
             return None
