@@ -14,7 +14,7 @@ from ia_modules.pipeline.document.graph import Graph
 from ia_modules.pipeline.document.known_fields import Anything, BySchema, Closed, Shape, absent
 from ia_modules.pipeline.document.scope import Reference
 from ia_modules.pipeline.document.templates import ROOTS, Where
-from ia_modules.pipeline.document.wording import did_you_mean, nearest
+from ia_modules.pipeline.document.wording import did_you_mean, misspelled
 
 _MOST_LISTED = 50
 """Names that a message lists."""
@@ -119,10 +119,10 @@ def _listed(names: Collection[str]) -> str:
 
 def _near_miss(at: Where, reference: Reference, root: str, known: set[str]) -> Iterator[Finding]:
     """``known``: a path of one name is a field of the state; only longer ones may mean a step."""
-    if nearest(root, known) is not None:
+    if (meant := misspelled(root, known)) is not None:
         found = f"the path {str(reference)!r}, and nothing is known to have a {root!r}"
         expected = "the id of a step, a parameter, or a declared field"
-        yield Finding(at, found, expected, did_you_mean(root, known), is_reference=True)
+        yield Finding(at, found, expected, f"Did you mean {meant!r}?", is_reference=True)
 
 
 def _absent_field(at: Where, step_id: str, path: tuple[str, ...], shape: Shape) -> Iterator[Finding]:

@@ -4,12 +4,13 @@ import json
 from collections.abc import Iterable, Sized
 from difflib import get_close_matches
 from itertools import islice
+from posixpath import commonprefix
 from typing import Any, cast
 
 LONGEST = 80
 """Characters of a value that a message shows."""
 
-_LONGEST_WORD, _MOST_KNOWN = 100, 500
+_LONGEST_WORD, _MOST_KNOWN, _SHORTEST_SLIP = 100, 500, 5
 
 
 def shown(value: Any) -> str:
@@ -65,6 +66,32 @@ def nearest(word: str, known: Iterable[str]) -> str | None:
     alike = {_without_style(each): each for each in islice(known, _MOST_KNOWN)}
     near = get_close_matches(_without_style(word), list(alike), n=1)
     return alike[near[0]] if near else None
+
+
+def misspelled(word: str, known: Iterable[str]) -> str | None:
+    """The known word that a word is a slip of the pen for; None when it may well be a word of its own.
+
+    Stricter than :func:`nearest`: ``-``, ``_`` and case aside, or one letter inside is missing, too many or another, or
+    two neighbours changed places. Words that differ at an end, or in a number, are often both meant: ``topic`` and
+    ``topics``, ``validate`` and ``validation``, ``page_1`` and ``page_2``.
+    """
+    if len(word) > _LONGEST_WORD:
+        return None
+    plain, alike = _without_style(word), {_without_style(each): each for each in islice(known, _MOST_KNOWN)}
+    near = plain if plain in alike else next((each for each in alike if _is_slip(plain, each)), None)
+    return None if near is None else alike[near]
+
+
+def _is_slip(word: str, right: str) -> bool:
+    before = len(commonprefix([word, right]))
+    after = len(commonprefix([word[before:][::-1], right[before:][::-1]]))
+    one, other = word[before : len(word) - after], right[before : len(right) - after]
+    length = max(len(word), len(right))
+    if not before or not after or length < _SHORTEST_SLIP or any(map(str.isdigit, one + other)):
+        return False
+    if len(one) == len(other) == 1:
+        return length > _SHORTEST_SLIP  # short words with one other letter are often words: score, scope
+    return len(one) + len(other) == 1 or (len(one) == 2 and one == other[::-1])
 
 
 def _without_style(word: str) -> str:

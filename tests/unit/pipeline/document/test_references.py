@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from ia_modules.pipeline.document.known_fields import Shape, returned_by
 from ia_modules.pipeline.document.references import field_findings
-from ia_modules.pipeline.document.wording import nearest
+from ia_modules.pipeline.document.wording import misspelled, nearest
 from ia_modules.pipeline.loader import examine
 from tests.unit.pipeline.document.test_known_fields import plain
 from tests.unit.pipeline.factories import ask, definition, document, task
@@ -40,7 +40,7 @@ def test_a_bare_path_that_is_nearly_a_name_is_refused(field: str) -> None:
     assert "Did you mean 'l" in wrong
 
 
-@pytest.mark.parametrize("field", ["load_data.rows", "limit", "rows", "amount", "loads", "result.x", "customer.name"])
+@pytest.mark.parametrize("field", ["load_data.rows", "limit", "rows", "limits", "loads", "result.x", "data.rows"])
 def test_a_bare_path_that_may_be_right_is_not(field: str) -> None:
     assert found(task("load_data"), after=compares(field), parameters={"limit": 1}) == []
 
@@ -48,16 +48,16 @@ def test_a_bare_path_that_may_be_right_is_not(field: str) -> None:
 @pytest.mark.parametrize(
     "keys",
     [
-        {"input_schema": {"properties": {"limits": {}}}},
-        {"first": task("load_data", output_schema={"properties": {"limits": {}}})},
-        {"first": task("load_data", outputs=["limits"])},
-        {"second": task("last", input_schema={"properties": {"limits": {}}})},
+        {"input_schema": {"properties": {"limmit": {}}}},
+        {"first": task("load_data", output_schema={"properties": {"limmit": {}}})},
+        {"first": task("load_data", outputs=["limmit"])},
+        {"second": task("last", input_schema={"properties": {"limmit": {}}})},
     ],
 )
 def test_what_is_declared_anywhere_is_no_near_miss(keys: dict[str, Any]) -> None:
     first = keys.pop("first", task("load_data"))
-    assert found(first, after=compares("limits"), parameters={"limit": 1}, **keys) == []
-    assert found(task("load_data"), after=compares("limits"), parameters={"limit": 1}) != []
+    assert found(first, after=compares("limmit"), parameters={"limit": 1}, **keys) == []
+    assert found(task("load_data"), after=compares("limmit"), parameters={"limit": 1}) != []
 
 
 @pytest.mark.parametrize(
@@ -163,4 +163,34 @@ def test_a_step_that_does_not_exist_is_always_refused(ids: list[str], wrong: str
 
 @given(NAMES, st.sampled_from([str.upper, str.lower, lambda name: name.replace("_", "-")]))
 def test_another_style_of_a_name_is_near_it(name: str, restyle: Any) -> None:
-    assert nearest(restyle(name), [name]) is not None
+    assert nearest(restyle(name), [name]) == misspelled(restyle(name), [name]) == name
+
+
+@pytest.mark.parametrize(
+    ("step", "field"),
+    [
+        ("analyze", "analysis.score"),
+        ("summarize", "summary.length"),
+        ("validate", "validation.ok"),
+        ("load_data", "data.rows"),
+        ("orders", "order.id"),
+        ("scorer", "score.value"),
+    ],
+)
+def test_a_field_that_a_step_is_called_after_may_be_read(step: str, field: str) -> None:
+    assert found(task(step), after=compares(field)) == []
+
+
+@pytest.mark.parametrize(
+    ("parameter", "field"),
+    [
+        ("quality_threshold", "quality_score"),
+        ("topic", "topics"),
+        ("max_score", "score"),
+        ("scope", "score"),
+        ("approver", "approved"),
+        ("page_1_text", "page_2_text"),
+    ],
+)
+def test_a_field_that_only_resembles_a_parameter_may_be_read(parameter: str, field: str) -> None:
+    assert found(task("first"), after=compares(field), parameters={parameter: 1}) == []

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ia_modules.pipeline.document.wording import LONGEST, did_you_mean, kind_of, shown
+from ia_modules.pipeline.document.wording import LONGEST, did_you_mean, kind_of, misspelled, shown
 
 
 @pytest.mark.parametrize(
@@ -61,3 +61,13 @@ def test_a_long_word_is_like_none_and_only_so_many_known_ones_are_looked_at() ->
 
     assert did_you_mean("step", known()) == "Did you mean 'step-9'?"
     assert len(looked_at) == 500
+
+
+@pytest.mark.parametrize("word", ["laod_data", "lod_data", "load_datta", "lood_data", "LOAD-DATA", "loaddata"])
+def test_a_slip_of_the_pen_is_noticed(word: str) -> None:
+    assert misspelled(word, ["other", "load_data"]) == "load_data"
+
+
+@pytest.mark.parametrize("word", ["load", "data", "load_data_2", "loaded_data", "reload_data", "x" * 1000])
+def test_a_word_of_its_own_is_no_slip(word: str) -> None:
+    assert misspelled(word, ["other", "load_data"]) is None
