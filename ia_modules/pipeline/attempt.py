@@ -138,14 +138,15 @@ async def call_functions(
         if call in verdicts:
             continue
         try:
-            answer = await executor.execute(
-                step_id,
-                pipeline.functions[call],
-                after.state.to_dict(),
-                dict(call.parameters),
-                timeout_seconds=call.timeout_seconds,
-            )
-            verdicts[call] = Verdict(bool(answer), f"{call} said {clean_text(answer)[:100]}")
+            with contained(step_id):
+                answer = await executor.execute(
+                    step_id,
+                    pipeline.functions[call],
+                    after.state.to_dict(),
+                    dict(call.parameters),
+                    timeout_seconds=call.timeout_seconds,
+                )
+                verdicts[call] = Verdict(bool(answer), f"{call} said {clean_text(answer)[:100]}")
         except Exception as error:  # noqa: BLE001 - user code: whatever it raises is the step's failure
             failed = ConditionError(step_id, str(call), f"failed: {type(error).__name__}: {clean_text(error)}")
             failed.__cause__ = error
@@ -188,17 +189,19 @@ async def _failed(error: Exception, work: Work, executor: StepExecutor, *, draw:
     handling, refused = work.handling, work.refused is not None
     if draw is not None and handling.retry is not None and should_retry(handling.retry, work.failures + 1, error):
         return Outcome(error=error, retry_seconds=retry_delay(handling.retry, work.failures + 1, draw=draw))
-    fallback = getattr(work.step, "fallback", None)
-    if not refused and handling.enable_fallback and work.step is not None and fallback is not None:
+    if not refused and handling.enable_fallback and work.step is not None:
         try:
-            value = await executor.execute(
-                work.definition.id,
-                fallback,
-                orjson.loads(work.data),
-                error,
-                timeout_seconds=work.definition.timeout_seconds,
-            )
-            return replace(_decoded(value, work), error=error)
+            with contained(work.definition.id):
+                fallback = getattr(work.step, "fallback", None)
+                if fallback is not None:
+                    value = await executor.execute(
+                        work.definition.id,
+                        fallback,
+                        orjson.loads(work.data),
+                        error,
+                        timeout_seconds=work.definition.timeout_seconds,
+                    )
+                    return replace(_decoded(value, work), error=error)
         except Exception as second:  # noqa: BLE001 - user code again
             second.__context__ = error
             error = second

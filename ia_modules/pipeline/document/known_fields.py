@@ -69,7 +69,10 @@ class BySchema:
         return names, is_closed
 
     def items(self) -> Shape:
-        return next((BySchema(part["items"], self.root) for part in self._parts() if "items" in part), Anything())
+        parts = self._parts()
+        if any("prefixItems" in part for part in parts):  # then ``items`` is about the others
+            return Anything()
+        return next((BySchema(part["items"], self.root) for part in parts if "items" in part), Anything())
 
     def _parts(self) -> list[dict[str, Any]]:
         """The schemas that all hold for the value."""
@@ -129,7 +132,7 @@ def absent(shape: Shape, path: Sequence[str]) -> int | None:
 
 def _referenced(reference: Any, root: Any) -> Any:
     """The schema that a local reference means; None for any other."""
-    if not isinstance(reference, str) or not reference.startswith("#"):
+    if not isinstance(reference, str) or f"{reference}/"[:2] != "#/":
         return None
     here = root
     for key in reference[1:].split("/")[1:]:

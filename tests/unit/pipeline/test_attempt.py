@@ -243,11 +243,24 @@ async def test_a_result_that_its_own_output_schema_refuses_is_made_again_where_a
     assert (await run.to_end())["steps"][0]["result"] == {"score": 7}
 
 
-@pytest.mark.parametrize("ending", ["KeyboardInterrupt", "SystemExit(3)", "ValueError(1)"])
+ENDINGS = ["KeyboardInterrupt", "SystemExit(3)", "ValueError(1)"]
+AT_ONCE = "async def holds(context, parameters):\n    raise {ending}\n"
+AS_A_TRUTH = """
+class Answer:
+    def __bool__(self):
+        raise {ending}
+
+def holds(context, parameters):
+    return Answer()
+"""
+
+
+@pytest.mark.parametrize("ending", ENDINGS)
+@pytest.mark.parametrize("code", [AT_ONCE, AS_A_TRUTH])
 async def test_a_condition_that_fails_after_a_step_ends_neither_the_process_nor_makes_the_step_again(
-    journal: OperatorJournal, tmp_path: Path, ending: str
+    journal: OperatorJournal, tmp_path: Path, ending: str, code: str
 ) -> None:
-    (tmp_path / "ends.py").write_text(f"async def holds(context, parameters):\n    raise {ending}\n")
+    (tmp_path / "ends.py").write_text(code.format(ending=ending))
     effects: list[int] = []
 
     async def charge(data: dict[str, Any]) -> dict[str, Any]:
@@ -257,8 +270,8 @@ async def test_a_condition_that_fails_after_a_step_ends_neither_the_process_nor_
     condition = {"type": "function", "module_path": "ends", "function_name": "holds"}
     retry = {"retry": {"max_attempts": 3, "initial_delay": 0}}
     written = document(task("first", error_handling=retry), "second", paths=[("first", "second", condition)])
-    code = {"first": factory_of(charge), "second": factory_of(nothing)}
-    loaded = load_pipeline(load(written).definition, StepModules(tmp_path), prepared=code)
+    prepared = {"first": factory_of(charge), "second": factory_of(nothing)}
+    loaded = load_pipeline(load(written).definition, StepModules(tmp_path), prepared=prepared)
     run = await Runner(journal).start(loaded)
     with pytest.raises(StepError, match="the condition ends.holds"):
         await run.to_end()
@@ -274,6 +287,21 @@ async def test_a_fallback_that_would_end_the_process_fails_the_step(
             raise ValueError("first")
 
         async def fallback(self, data: dict[str, Any], error: Exception) -> None:
+            raise ending
+
+    await misbehaves(journal, Careless, StepError, error_handling={"enable_fallback": True})
+
+
+@pytest.mark.parametrize("ending", [KeyboardInterrupt, SystemExit, ValueError])
+async def test_a_fallback_that_cannot_be_had_fails_the_step(
+    journal: OperatorJournal, ending: type[BaseException]
+) -> None:
+    class Careless(Step):
+        async def run(self, data: dict[str, Any]) -> None:
+            raise TypeError("first")
+
+        @property
+        def fallback(self) -> None:
             raise ending
 
     await misbehaves(journal, Careless, StepError, error_handling={"enable_fallback": True})
