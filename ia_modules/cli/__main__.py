@@ -2,9 +2,11 @@
 
 import os
 import sys
+from contextlib import suppress
 
-if not sys.flags.safe_path and sys.path[0] == os.getcwd():  # noqa: PTH109 - as Python has put it there
-    del sys.path[0]  # the script has it not either: --project says what may be imported from where
+with suppress(FileNotFoundError):  # the current folder was deleted
+    if not sys.flags.safe_path and sys.path[0] == os.getcwd():  # noqa: PTH109 - as Python has put it there
+        del sys.path[0]  # the script has it not either: --project says what may be imported from where
 
 from ia_modules.cli.options.secrets import take_secrets
 

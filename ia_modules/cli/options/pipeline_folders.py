@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+from ia_modules.cli.output.terminal import not_started
 from ia_modules.pipeline.allowed_code import FOLDERS_VARIABLE, AllowedCode, allowed_code
 
 PipelineFolders = Annotated[
@@ -21,4 +22,7 @@ PipelineFolders = Annotated[
 
 def allowed_below(folders: list[Path] | None) -> AllowedCode:
     """What stored versions may use; without the option, what lies in and below the current folder."""
-    return allowed_code(folders or [Path.cwd()])
+    try:
+        return allowed_code(folders or [Path.cwd()])
+    except FileNotFoundError:
+        raise not_started("The current folder was deleted. Start this in another one.") from None

@@ -79,7 +79,7 @@ def _composed(text: str) -> yaml.Node | None:
         is_unquoted = _UNQUOTED.search("".join(text.splitlines()[line - 1 : line]))
         hint = "Quote a text that begins with a brace." if is_unquoted else ""
         raise wrong_text(line, column, f"what is not YAML ({wrong.problem})", "YAML", hint) from None
-    except ValueError as wrong:  # an escape beyond Unicode
+    except (ValueError, OverflowError) as wrong:  # an escape beyond Unicode; far beyond it
         mark = cast(object, composer.get_mark())  # pyright: ignore[reportUnknownMemberType]
         raise wrong_text(*_place(mark), f"what is not YAML ({wrong})", "YAML") from None
 

@@ -1,4 +1,5 @@
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -63,3 +64,20 @@ def test_a_folder_is_appended_once(monkeypatch: pytest.MonkeyPatch, tmp_path: Pa
     tmp_path.rmdir()
     use_project(None)  # nothing to append
     assert sys.path == ["installed", str(tmp_path)]
+
+
+@pytest.mark.parametrize(("command", "status"), [("pipelines validate", 0), ("run", 2), ("worker", 2), ("serve", 2)])
+def test_a_current_folder_that_was_deleted_is_no_traceback(place: Path, command: str, status: int) -> None:
+    (place / "jobs" / "own.py").write_text("VALUE = 'jobs'\n")
+    file = [] if command in ("worker", "serve") else [str(place / "jobs" / "pipeline.json")]
+    gone = place / "gone"
+    script = [sys.executable, *SPELLINGS["python -m"], *command.split(), *file]
+    done = subprocess.run(
+        ["sh", "-c", 'mkdir "$0" && cd "$0" && rmdir "$0" && exec "$@"', str(gone), *script],
+        env={"PATH": os.environ["PATH"], "PYTHONPATH": str(Path.cwd())},
+        capture_output=True,
+        text=True,
+        timeout=100,
+    )
+    assert (done.returncode, "Traceback" in done.stderr) == (status, False), done.stderr
+    assert status == 0 or "The current folder was deleted. Start this in another one." in done.stderr

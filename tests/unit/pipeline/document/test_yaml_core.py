@@ -97,6 +97,7 @@ def test_an_empty_text_is_null(text: str) -> None:
         ("a: b\0", 'line 1, column 5: found the character "\\u0000"; expected text that YAML can hold.'),
         ("a: 1\nb: \ud800", "line 2, column 4: found the character"),
         ('a: "\\U00110000"', "line 1, column 7: found what is not YAML"),
+        ('a: "\\UFFFFFFFF"', "line 1, column 7: found what is not YAML"),
         ("[" * 2000, "line 1, column 102: found too many levels; expected at most 100."),
         ("%YAML 2.0\n---\na", "line 1, column 1: found what is not YAML (found incompatible YAML document"),
     ],
