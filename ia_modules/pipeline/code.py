@@ -105,6 +105,11 @@ class StepModules:
             except AttributeError:
                 there = ", ".join(sorted(each for each in dir(found) if not each.startswith("_"))) or "nothing"
                 raise LookupError(f"module {module!r} has no {name!r}; it has {there}") from None
+            except BaseException as error:  # user code: a module may load what it has only when it is looked for
+                if is_ctrl_c(error):
+                    raise
+                failed = f"{name!r} of module {module!r} cannot be loaded"
+                raise LookupError(f"{failed}: {type(error).__name__}: {clean_text(error)}") from error
         return found
 
     def refused(self, module: str, name: str) -> Problem | None:

@@ -92,6 +92,14 @@ def test_code_that_cannot_be_used_is_named_with_its_place(tmp_path: Path) -> Non
             loaded(tmp_path, **step)
 
 
+@pytest.mark.parametrize("error", ["ImportError('no torch')", "SystemExit(3)", "KeyError('Late')"])
+def test_a_module_that_fails_when_it_is_looked_into_is_a_problem(tmp_path: Path, error: str) -> None:
+    (tmp_path / "lazy.py").write_text(f"def __getattr__(name):\n    raise {error}\n")
+    with pytest.raises(PipelineDefinitionError) as refused:
+        loaded(tmp_path, module="lazy", step_class="Late")
+    assert f"'Late' of module 'lazy' cannot be loaded: {error.partition('(')[0]}: " in str(refused.value)
+
+
 def test_modules_from_elsewhere_must_be_allowed_where_there_is_a_list(tmp_path: Path) -> None:
     for module in ("os", "subprocess"):
         with pytest.raises(
