@@ -46,10 +46,7 @@ class AllowedCode:
         folder = Path(stored.source_folder)
         if self.roots is None:
             return folder
-        try:
-            real = folder.resolve()
-        except (OSError, ValueError, RuntimeError):  # a loop of links, NUL
-            real = None
+        real = _real(folder)
         if real is not None and any(real.is_relative_to(root) for root in self.roots):
             return real
         found = f"the folder {stored.source_folder}, whose code may not be used here"
@@ -66,7 +63,8 @@ def allowed_code(folders: Iterable[Path] | None = None, environ: Mapping[str, st
     """
     if folders is None and environ.get(FOLDERS_VARIABLE):
         folders = [Path(folder) for folder in environ[FOLDERS_VARIABLE].split(os.pathsep) if folder]
-    return AllowedCode(allowed_modules(environ), None if folders is None else tuple(each.resolve() for each in folders))
+    roots = None if folders is None else tuple(real for each in folders if (real := _real(each)) is not None)
+    return AllowedCode(allowed_modules(environ), roots)
 
 
 def allowed_modules(environ: Mapping[str, str] = os.environ) -> tuple[str, ...]:
@@ -75,3 +73,11 @@ def allowed_modules(environ: Mapping[str, str] = os.environ) -> tuple[str, ...]:
     offered = [point.value.partition(":")[0].strip() for point in entry_points(group=ENTRY_POINT_GROUP)]
     patterns = [pattern for pattern in entries if pattern]
     return tuple(dict.fromkeys([*patterns, *(each for name in offered for each in (name, f"{name}.*"))]))
+
+
+def _real(folder: Path) -> Path | None:
+    """Where a folder really is; None: it cannot be, as with a loop of links or NUL in its name."""
+    try:
+        return folder.resolve()
+    except (OSError, ValueError, RuntimeError):
+        return None

@@ -46,7 +46,9 @@ async def register_folders(tracker: ExecutionTracker, folders: Iterable[Path]) -
     for folder in folders:
         try:
             for path in await asyncio.to_thread(pipeline_files, folder):
-                files.setdefault(path.resolve(), path)
+                real = path.resolve()
+                if real not in files or files[real].is_symlink():  # its modules lie beside the file itself
+                    files[real] = path
         except PipelineDefinitionError as error:
             wrong.append(error)
     slugs: dict[str, Path] = {}

@@ -69,6 +69,11 @@ def test_a_folder_elsewhere_is_refused_with_its_name_and_the_option(root: Path, 
     assert "--pipelines FOLDER, or IA_MODULES_PIPELINES" in message
 
 
+def test_a_root_that_is_no_folder_allows_nothing(root: Path) -> None:
+    assert allowed_code([root.parent / "loop", Path("nul\0"), root]).roots == (root,)
+    assert allowed_code([root.parent / "loop"]).roots == ()
+
+
 def test_a_relative_folder_in_the_database_is_below_the_current_one(
     root: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -92,6 +92,16 @@ async def test_of_two_files_with_one_slug_the_first_counts_always(tracker: Execu
     assert await current_version(tracker) == 1
 
 
+async def test_a_link_to_a_file_does_not_stand_for_it_where_both_are(tracker: ExecutionTracker, folder: Path) -> None:
+    (folder / "a").mkdir()
+    (folder / "a" / "link.json").symlink_to(folder / "nightly" / "pipeline.json")
+    assert await register_folders(tracker, [folder]) == []
+    (pipeline,) = await tracker.list_pipelines()
+    version = await tracker.get_pipeline_version(pipeline.id)
+    assert version is not None
+    assert version.source_folder == str(folder / "nightly")
+
+
 async def test_files_are_registered_with_their_folder_and_wrong_ones_are_told(
     tracker: ExecutionTracker, folder: Path
 ) -> None:
