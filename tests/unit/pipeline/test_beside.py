@@ -93,6 +93,12 @@ async def test_every_way_to_import_finds_what_lies_beside(tmp_path: Path, way: s
     assert await result_in(tmp_path) == 7
 
 
+async def test_a_module_that_puts_an_object_in_its_place_is_imported_as_that(tmp_path: Path) -> None:
+    replaced = "import sys\nclass Settings:\n    WORD = 'mine'\nsys.modules[__name__] = Settings()\n"
+    steps = "import replaced\nfrom replaced import WORD\ndef go(data):\n    return [replaced.WORD, WORD]\n"
+    assert await result_in(write(tmp_path, replaced=replaced, steps=steps)) == ["mine", "mine"]
+
+
 def test_a_relative_import_does_not_leave_the_folder(tmp_path: Path) -> None:
     write(tmp_path, steps="from .. import beside\n")
     with pytest.raises(PipelineDefinitionError, match="attempted relative import beyond top-level package"):
