@@ -21,9 +21,13 @@ COMPLETED = ExecutionStatus.COMPLETED
 LEASE = ("--lease-seconds", "2")
 
 
-@pytest.fixture
-def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Place:
+@pytest.fixture(autouse=True)
+def used_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(FOLDERS_VARIABLE, str(tmp_path))
+
+
+@pytest.fixture
+def place(tmp_path: Path) -> Place:
     (tmp_path / "rows").mkdir()
     return Place(tmp_path / "rows")
 

@@ -10,6 +10,7 @@ import httpx
 from websockets.asyncio.client import connect
 
 from ia_modules.database.manager import DatabaseManager
+from ia_modules.database.migrator import MIGRATIONS_FOLDER, find_migrations
 from ia_modules.models import ExecutionId, ExecutionStatus, PipelineId
 from ia_modules.tracker.execution_tracker import ExecutionTracker
 from tests.showcase.server import Server
@@ -92,4 +93,5 @@ async def test_migration_creates_all_tables(empty_database_url: str) -> None:
     async with DatabaseManager(empty_database_url) as database:
         for table in TABLES:
             counted = await database.fetch_one_async(f"SELECT COUNT(*) AS n FROM {table}")
-            assert counted == {"n": 2 if table == "ia_migrations" else 0}
+            migrations = len(find_migrations(MIGRATIONS_FOLDER / database.dialect))
+            assert counted == {"n": migrations if table == "ia_migrations" else 0}

@@ -41,7 +41,7 @@ async def test_the_openapi_document_says_how_problems_look(api: httpx.AsyncClien
     assert set(responses["422"]["content"]) == {"application/problem+json"}
     assert set(responses["200"]["content"]) == {"application/json"}
     statuses = set(document["paths"]["/api/executions/{execution_id}/steps"]["get"]["responses"])
-    assert statuses == {"200", "401", "403", "404", "421", "422", "503"}
+    assert statuses == {"200", "401", "403", "404", "421", "422", "431", "503"}
     for name in ("ExecutionDetail", "StepDetail"):
         assert "65,536 bytes" in document["components"]["schemas"][name]["description"]
         assert "omitted" in document["components"]["schemas"][name]["required"]
