@@ -216,8 +216,10 @@ class PipelineInputError(_Problems, ValueError):  # pyright: ignore[reportUnsafe
 class PipelineOutputError(_Problems):
     """The steps have run, but the output cannot be kept, or breaks the pipeline's ``output_schema``."""
 
-    def __init__(self, pipeline: str, problems: Sequence[Problem]) -> None:
-        super().__init__(f"The output of pipeline {pipeline!r} is not what it must be ({_MAY_BE_OLDER}):", problems)
+    def __init__(self, pipeline: str, problems: Sequence[Problem], *, by_schema: bool = True) -> None:
+        """``by_schema``: it breaks the schema, which a file of the 0.2 format may do."""
+        hint = f" ({_MAY_BE_OLDER})" if by_schema else ""
+        super().__init__(f"The output of pipeline {pipeline!r} is not what it must be{hint}:", problems)
         self.pipeline = pipeline
 
 

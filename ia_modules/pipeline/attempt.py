@@ -10,7 +10,7 @@ from ia_modules.errors import ConditionError, PayloadError, Problem, StepError, 
 from ia_modules.models import JsonText
 from ia_modules.payload import PAYLOAD_LIMIT_BYTES, clean_text, encode
 from ia_modules.pipeline.code import LoadedPipeline
-from ia_modules.pipeline.core import Step
+from ia_modules.pipeline.core import Step, StepContext
 from ia_modules.pipeline.document.conditions import FunctionCall, Verdict
 from ia_modules.pipeline.document.definition import ErrorHandling, StepDefinition
 from ia_modules.pipeline.document.human_input import HUMAN_INPUT_REQUIRED, HumanInput, is_question, question
@@ -20,6 +20,7 @@ from ia_modules.pipeline.executor import StepExecutor, contained, current_step
 from ia_modules.pipeline.inputs import StepInput, check_result, step_config, step_input
 from ia_modules.pipeline.results import result_of, step_error_result
 from ia_modules.pipeline.routing import functions_asked
+from ia_modules.pipeline.services import ServiceRegistry
 from ia_modules.pipeline.tokens import Route
 
 
@@ -105,6 +106,21 @@ def prepare(
         refused = refused or StepError(definition.id, str(error))
     handling = pipeline.definition.error_handling_of(definition)
     return Work(definition, handling, step, config, data, stored, step_data, scope, is_lenient, failures, refused)
+
+
+def placed(work: Work, context: StepContext, services: ServiceRegistry) -> Work:
+    """The attempt whose object knows where it runs; an object that takes nothing is refused."""
+    if work.step is None:
+        return work
+    try:
+        with contained(work.definition.id):
+            work.step.services, work.step.context = services, context
+    except Exception as error:  # noqa: BLE001 - user code: a frozen class, a property
+        what = f"it takes no services or context: {type(error).__name__}: {clean_text(error)}"
+        refused = StepError(work.definition.id, what)
+        refused.__cause__ = error
+        return replace(work, refused=work.refused or refused)
+    return work
 
 
 async def make_attempt(work: Work, pipeline: LoadedPipeline, executor: StepExecutor, *, draw: float) -> Outcome:

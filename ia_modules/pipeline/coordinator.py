@@ -31,7 +31,7 @@ from ia_modules.models import (
 )
 from ia_modules.payload import clean_text, encode
 from ia_modules.pipeline.answers import answer_outcome, new_interaction
-from ia_modules.pipeline.attempt import Outcome, Work, call_functions, make_attempt, prepare
+from ia_modules.pipeline.attempt import Outcome, Work, call_functions, make_attempt, placed, prepare
 from ia_modules.pipeline.code import LoadedPipeline
 from ia_modules.pipeline.core import StepContext
 from ia_modules.pipeline.document.scope import Scope
@@ -391,17 +391,16 @@ class Coordinator:
 
     def _launch(self, key: StepRunKey, start: StepStart, work: Work) -> None:
         notes = Notes(start.step_execution_id, self._write_notes)
-        if work.step is not None:
-            work.step.services = self._services
-            work.step.context = StepContext(
-                execution_id=self._lease.execution_id,
-                step_id=key.step_id,
-                step_execution_id=start.step_execution_id,
-                iteration=key.iteration,
-                attempt=start.attempt or 1,
-                keep_line=notes.keep_line,
-                keep_progress=notes.keep_progress,
-            )
+        context = StepContext(
+            execution_id=self._lease.execution_id,
+            step_id=key.step_id,
+            step_execution_id=start.step_execution_id,
+            iteration=key.iteration,
+            attempt=start.attempt or 1,
+            keep_line=notes.keep_line,
+            keep_progress=notes.keep_progress,
+        )
+        work = placed(work, context, self._services)
 
         async def attempt() -> _Due | _Ended:
             try:

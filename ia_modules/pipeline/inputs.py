@@ -6,10 +6,12 @@ from dataclasses import dataclass
 from typing import Any, cast
 
 from ia_modules.errors import PipelineInputError, Problem, StepInputError, StepOutputError
+from ia_modules.payload import encode
 from ia_modules.pipeline.document.definition import InputDefinition, Parameter, PipelineDefinition, StepDefinition
 from ia_modules.pipeline.document.json_schema import as_property, path_text, problems_of
 from ia_modules.pipeline.document.scope import Scope, Unresolved
 from ia_modules.pipeline.document.templates import Template
+from ia_modules.pipeline.document.wording import kind_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,11 +49,19 @@ def prepare_input(definition: PipelineDefinition, input_data: Mapping[str, Any] 
     """The input of an execution, with the defaults of the parameters. ``input_data`` itself is not changed.
 
     Raises:
-        PipelineInputError: it violates the parameters' schemas or ``input_schema``, and these do not only warn.
+        PipelineInputError: it is no mapping, or violates the parameters' schemas or ``input_schema``, and these do not
+            only warn.
+        PayloadError: it is not JSON.
     """
+    if not isinstance(cast(Any, input_data), Mapping | None):
+        raise PipelineInputError(definition.name, [Problem("$", kind_of(input_data), "a mapping")])
     defaults = {each.name: copy.deepcopy(each.default) for each in definition.parameters if each.has_default}
     prepared = {**defaults, **(input_data or {})}
-    problems = input_problems(definition, prepared)
+    try:
+        problems = input_problems(definition, prepared)
+    except ValueError:  # no schema can be held to what is not JSON
+        encode(prepared, f"input of pipeline {definition.name!r}")
+        raise
     if problems and not definition.is_lenient:
         raise PipelineInputError(definition.name, problems)
     return prepared

@@ -120,4 +120,5 @@ def stored_output(definition: PipelineDefinition, output: dict[str, Any]) -> Jso
     try:
         return encode(output, "output of the execution")
     except PayloadError as wrong:
-        raise PipelineOutputError(definition.name, [Problem(wrong.path, wrong.found, wrong.expected)]) from wrong
+        problem = Problem(wrong.path, wrong.found, wrong.expected)
+        raise PipelineOutputError(definition.name, [problem], by_schema=False) from wrong

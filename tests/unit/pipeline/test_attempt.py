@@ -307,6 +307,16 @@ async def test_a_fallback_that_cannot_be_had_fails_the_step(
     await misbehaves(journal, Careless, StepError, error_handling={"enable_fallback": True})
 
 
+async def test_an_object_that_takes_no_context_fails_its_step(journal: OperatorJournal) -> None:
+    class Frozen(Step):
+        def __setattr__(self, name: str, value: Any) -> None:
+            if "context" in self.__dict__:
+                raise AttributeError("frozen")
+            super().__setattr__(name, value)
+
+    await misbehaves(journal, Frozen, StepError)
+
+
 async def test_a_class_that_cannot_be_made_fails_its_step(journal: OperatorJournal) -> None:
     class Broken(Step):
         def __init__(self, name: str, config: dict[str, Any] | None = None) -> None:

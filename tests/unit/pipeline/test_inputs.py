@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from ia_modules.errors import PipelineInputError, StepInputError, StepOutputError
+from ia_modules.errors import PayloadError, PipelineInputError, StepInputError, StepOutputError
 from ia_modules.pipeline.document.definition import StepDefinition
 from ia_modules.pipeline.document.json_schema import problems_of
 from ia_modules.pipeline.document.scope import Scope
@@ -35,6 +35,14 @@ def test_defaults_are_applied_and_the_rest_is_kept() -> None:
         "more": [1],
     }
     assert input_data == {"topic": "bees", "more": [1]}
+
+
+@pytest.mark.parametrize(
+    ("input_data", "expected"), [([1], PipelineInputError), ("topic", PipelineInputError), ({1: 2}, PayloadError)]
+)
+def test_what_is_no_mapping_of_names_is_refused_in_words(input_data: Any, expected: type[Exception]) -> None:
+    with pytest.raises(expected, match="expected"):
+        prepare_input(definition("a"), input_data)
 
 
 def test_a_default_is_nobodys_to_change() -> None:
