@@ -154,7 +154,9 @@ async def test_a_socket_without_a_key_is_told_so_before_anything_else(server: Se
 
 async def test_a_socket_opens_for_a_key_and_for_a_session(server: Server, page: httpx.AsyncClient) -> None:
     session = (await sign_in(page, BOB)).cookies["ia_session"]
-    for headers in (bearer(BOB), {"Cookie": f"ia_session={session}", "Origin": server.url}):
+    others = "; ".join(f"app{number}={'v' * 1000}" for number in range(20))
+    cookies = (f"ia_session={session}", f"{others}; ia_session={session}; last=1")
+    for headers in (bearer(BOB), *({"Cookie": each, "Origin": server.url} for each in cookies)):
         async with connect(f"ws://{server.host}/ws/executions/nobody", additional_headers=headers) as client:
             with pytest.raises(ConnectionClosed) as closed:
                 await client.recv()

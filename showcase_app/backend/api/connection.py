@@ -8,7 +8,7 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 
 from showcase_app.backend.api.problems import CONTENT_TYPE, problem_response
-from showcase_app.backend.api.trust import MOST_HEAD_BYTES, TOO_LARGE_HEAD
+from showcase_app.backend.api.trust import MOST_HEAD_BYTES, SESSION_COOKIE, TOO_LARGE_HEAD, session_in
 
 _HEAD_SECONDS = 20.0  # from the first byte, or from the connection, to the end of the head
 _HEARD_OUT_SECONDS = 1.0  # before the connection is closed: who is cut off while it sends does not see the answer
@@ -66,7 +66,13 @@ class LimitedConnection(HttpToolsProtocol):
         super().on_body(body)
 
     def handle_websocket_upgrade(self) -> None:
-        """As uvicorn does it; but there a handshake that websockets cannot read stays open, and breaks the shutdown."""
+        """As uvicorn does it; but there a handshake that websockets cannot read stays open, and breaks the shutdown.
+
+        The cookies of other programs are left out: websockets takes no more than 8,192 bytes of a header.
+        """
+        self.scope["headers"] = [
+            (name, _session_alone(value) if name == b"cookie" else value) for name, value in self.scope["headers"]
+        ]
         super().handle_websocket_upgrade()
         socket = cast(WebSocketsSansIOProtocol, self.transport.get_protocol())
         if socket.conn.handshake_exc is not None and not self.transport.is_closing():
@@ -94,3 +100,7 @@ class LimitedConnection(HttpToolsProtocol):
             f"content-length: {len(body)}\r\nconnection: close\r\n\r\n"
         )
         self.transport.write(head.encode() + body)
+
+
+def _session_alone(cookies: bytes) -> bytes:
+    return f"{SESSION_COOKIE}={session_in(cookies.decode('latin-1'))}".encode("latin-1")

@@ -127,7 +127,7 @@ class TrustedCallers:
             return LOCAL
         scheme, _, key = headers.get("authorization", "").partition(" ")
         if scheme.lower() != "bearer":
-            return self._keyring.caller_of_session(_session_of(headers))
+            return self._keyring.caller_of_session(session_in(headers.get("cookie", "")))
         caller = self._keyring.caller_with_key(key.strip())
         if caller is None:
             self._wrong_keys.count(client_address(scope))
@@ -180,6 +180,12 @@ def refused_body(headers: Headers) -> Refusal | None:
         return None
     detail = f"The body is {content_type or 'of no named type'}; expected Content-Type: application/json."
     return Refusal(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, detail)
+
+
+def session_in(cookies: str) -> str:
+    """The session in a ``Cookie`` header; empty when it has none."""
+    named = (cookie.partition("=") for cookie in cookies.split(";"))
+    return next((value.strip() for name, _, value in named if name.strip() == SESSION_COOKIE), "")
 
 
 def client_address(scope: Scope) -> str:
@@ -244,12 +250,6 @@ def _with_security_headers(send: Send, path: str) -> Send:
         await send(message)
 
     return sending
-
-
-def _session_of(headers: Headers) -> str:
-    """The session cookie of a request; empty when it has none."""
-    cookies = (cookie.partition("=") for cookie in headers.get("cookie", "").split(";"))
-    return next((value.strip() for name, _, value in cookies if name.strip() == SESSION_COOKIE), "")
 
 
 def _name_of(host: str) -> str:
