@@ -103,7 +103,7 @@ def is_ctrl_c(error: BaseException) -> bool:
     """Whether a KeyboardInterrupt may come from the keyboard, and so must end the process.
 
     Python raises one for a signal only in the main thread, and only where nobody else handles SIGINT. ``asyncio.run``
-    and every command do: there, code has raised it itself.
+    and every command do: there, code has raised it itself, or a first Ctrl-C has cancelled the program's task before.
     """
     is_main = threading.current_thread() is threading.main_thread()
     by_python = signal.getsignal(signal.SIGINT) is signal.default_int_handler
