@@ -70,6 +70,7 @@ class StepModules:
         """
         self._generation = None if folder is None else beside.generation_of(folder.resolve())
         self._allowed = allowed
+        self._here: dict[str, bool] = {}  # by module: the folder may have many files, and the pipeline many steps
 
     @property
     def generation(self) -> beside.Generation | None:
@@ -131,8 +132,14 @@ class StepModules:
 
     def _allows(self, module: str) -> bool:
         """Whether a module lies in the folder, or is allowed by name."""
-        lies_beside = self._generation is not None and self._generation.has(module)
-        return lies_beside or self._allowed is None or any(fnmatchcase(module, pattern) for pattern in self._allowed)
+        if self._allowed is None or self._lies_beside(module):
+            return True
+        return any(fnmatchcase(module, pattern) for pattern in self._allowed)
+
+    def _lies_beside(self, module: str) -> bool:
+        if module not in self._here:
+            self._here[module] = self._generation is not None and self._generation.has(module)
+        return self._here[module]
 
     def _is_home(self, home: str) -> bool:
         """Whether code may come from a module, by its loaded name; what a module imported is not its to give away."""
@@ -141,9 +148,8 @@ class StepModules:
         return any(fnmatchcase(home, pattern) for pattern in self._allowed or ())
 
     def _module(self, module: str) -> ModuleType:
-        here = self._generation is not None and self._generation.has(module)
         try:
-            if here and self._generation is not None:
+            if self._generation is not None and self._lies_beside(module):
                 return self._generation.load(module)
             return importlib.import_module(module)
         except BaseException as error:  # user code: whatever it raises, it cannot be used

@@ -12,6 +12,7 @@ from ia_modules.errors import PipelineDefinitionError, StepError
 from ia_modules.models import PipelineId, PipelineVersionRecord
 from ia_modules.payload import content_hash, encode
 from ia_modules.pipeline.allowed_code import AllowedCode
+from ia_modules.pipeline.beside import Generation
 from ia_modules.pipeline.code import (
     LoadedPipeline,
     StepModules,
@@ -98,6 +99,19 @@ def test_a_module_that_fails_when_it_is_looked_into_is_a_problem(tmp_path: Path,
     with pytest.raises(PipelineDefinitionError) as refused:
         loaded(tmp_path, module="lazy", step_class="Late")
     assert f"'Late' of module 'lazy' cannot be loaded: {error.partition('(')[0]}: " in str(refused.value)
+
+
+def test_the_folder_is_searched_once_for_a_module_of_many_steps(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    searched: list[str] = []
+    has = Generation.has
+    monkeypatch.setattr(Generation, "has", lambda self, module: [searched.append(module), has(self, module)][1])
+    (tmp_path / "steps.py").write_text("def go(data):\n    return {}\n")
+    steps = [task(name, module="steps", step_class="go") for name in "abc"]
+    definition = load(document(*steps, paths=[("a", "b"), ("b", "c")])).definition
+    assert len(load_pipeline(definition, StepModules(tmp_path, allowed=())).factories) == 3
+    assert searched == ["steps"]
 
 
 def test_modules_from_elsewhere_must_be_allowed_where_there_is_a_list(tmp_path: Path) -> None:
