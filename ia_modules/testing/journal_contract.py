@@ -57,6 +57,10 @@ from ia_modules.transitions import (
 OWNER = "owner"
 
 
+_MADE_TO_BE_INHERITED = [HealthCheck.function_scoped_fixture, HealthCheck.differing_executors]
+"""Each journal has a class of its own, and they run in one process; every example makes executions of its own."""
+
+
 class JournalContract:
     """The promises of a journal.
 
@@ -829,7 +833,7 @@ class JournalContract:
             await journal.record(Transition(execution_id=execution_id, writer=OWNER, logs=(line,)))
         assert [found.message for found in (await journal.changes(execution_id)).logs] == ["once"]
 
-    @settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+    @settings(max_examples=20, deadline=None, suppress_health_check=_MADE_TO_BE_INHERITED)
     @given(sizes=st.lists(st.integers(1, 5), min_size=1, max_size=6), limit=st.integers(1, 4))
     async def test_pages_of_changes_never_split_a_sequence_number(
         self, journal: OperatorJournal, pipeline_id: PipelineId, sizes: list[int], limit: int
@@ -854,7 +858,7 @@ class JournalContract:
 
     # Everything at once
 
-    @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+    @settings(max_examples=60, deadline=None, suppress_health_check=_MADE_TO_BE_INHERITED)
     @given(history=histories(), limit=st.integers(1, 5))
     async def test_concurrent_writers_are_told_what_one_after_the_other_would_be(
         self, journals: list[OperatorJournal], pipeline_id: PipelineId, history: list[list[Operation]], limit: int
