@@ -38,19 +38,17 @@ def version_in(folder: Path | str | None) -> PipelineVersionRecord:
 @pytest.fixture
 def root(tmp_path: Path) -> Path:
     """A root with a folder below it, one of a similar name beside it, and links that lead in and out."""
-    for name in ("root/below/deep", "root2", "outside"):
+    for name in ("top/below/deep", "top2", "outside"):
         (tmp_path / name).mkdir(parents=True)
-    (tmp_path / "root" / "out").symlink_to(tmp_path / "outside")
-    (tmp_path / "in").symlink_to(tmp_path / "root" / "below")
+    (tmp_path / "top" / "out").symlink_to(tmp_path / "outside")
+    (tmp_path / "in").symlink_to(tmp_path / "top" / "below")
     (tmp_path / "loop").symlink_to(tmp_path / "loop")
-    (tmp_path / "linked_root").symlink_to(tmp_path / "root")
-    return tmp_path / "root"
+    (tmp_path / "linked_top").symlink_to(tmp_path / "top")
+    return tmp_path / "top"
 
 
-@pytest.mark.parametrize(
-    "folder", ["root", "root/below", "root/below/deep", "root/../root/below", "in", "root/nothing"]
-)
-@pytest.mark.parametrize("named", ["root", "root/../root", "linked_root"])
+@pytest.mark.parametrize("folder", ["top", "top/below", "top/below/deep", "top/../top/below", "in", "top/nothing"])
+@pytest.mark.parametrize("named", ["top", "top/../top", "linked_top"])
 def test_a_folder_in_or_below_a_root_is_used_as_it_really_is(root: Path, folder: str, named: str) -> None:
     allowed = allowed_code([root.parent / named])
     place = root.parent / folder
@@ -58,7 +56,7 @@ def test_a_folder_in_or_below_a_root_is_used_as_it_really_is(root: Path, folder:
 
 
 @pytest.mark.parametrize(
-    "folder", ["", "root2", "outside", "root/out", "root/../outside", "root/below/../..", "loop", "nul\0", "/"]
+    "folder", ["", "top2", "outside", "top/out", "top/../outside", "top/below/../..", "loop", "nul\0", "/"]
 )
 def test_a_folder_elsewhere_is_refused_with_its_name_and_the_option(root: Path, folder: str) -> None:
     place = f"{root.parent}/{folder}"

@@ -39,7 +39,7 @@ def wait_until_ready(url: str) -> None:
             refused.close()
             if refused.code != HTTPStatus.SERVICE_UNAVAILABLE:
                 raise
-        time.sleep(0.05)
+        time.sleep(0.05)  # between two looks: another process has no event to wait for
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
