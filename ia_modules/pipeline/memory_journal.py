@@ -12,6 +12,8 @@ from typing import Self
 
 import orjson
 
+from ia_modules.closing import Closing
+from ia_modules.deciding import Decision, decide
 from ia_modules.errors import (
     ConstraintViolated,
     ExecutionNotFound,
@@ -45,25 +47,19 @@ from ia_modules.models import (
 )
 from ia_modules.payload import content_hash, encode, size_bytes
 from ia_modules.pipeline.journal import PAGE_LIMIT, page_of
+from ia_modules.states import ExecutionState, InteractionState, Known, StepState
 from ia_modules.transitions import (
     Answer,
     Claim,
-    Closing,
-    Decision,
-    ExecutionState,
-    InteractionState,
-    Known,
     NewExecution,
     NewInteraction,
     Recorded,
     Recovery,
     RequestCancel,
     StepStart,
-    StepState,
     StepUpdate,
     TakeOver,
     Transition,
-    decide,
 )
 
 

@@ -1,6 +1,6 @@
 """A journal's rules once more, as plainly as they can be written: what any journal is compared with.
 
-It shares no code with ``ia_modules.transitions``: one dict per row, one operation after the other, nothing concurrent.
+It shares no code with ``ia_modules.deciding``: one dict per row, one operation after the other, nothing concurrent.
 """
 
 from copy import deepcopy

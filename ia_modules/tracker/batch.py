@@ -9,26 +9,15 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
+from ia_modules.closing import Closing
 from ia_modules.database.manager import Script, Statement
+from ia_modules.deciding import Decision, decide
 from ia_modules.errors import ExecutionNotFound, PipelineNotFound, StepExecutionNotFound, TrackerError
 from ia_modules.models import ExecutionId, ExecutionStatus, PipelineId, StepExecutionId, StepStatus
 from ia_modules.payload import size_bytes
+from ia_modules.states import ExecutionState, InteractionState, Known, StepState
 from ia_modules.tracker.liveness import Liveness
-from ia_modules.transitions import (
-    Closing,
-    Decision,
-    ExecutionState,
-    InteractionState,
-    Known,
-    NewExecution,
-    Recorded,
-    Recovery,
-    StepStart,
-    StepState,
-    StepUpdate,
-    Transition,
-    decide,
-)
+from ia_modules.transitions import NewExecution, Recorded, Recovery, StepStart, StepUpdate, Transition
 
 WriteOutcome = Recorded | TrackerError | None
 """What became of a transition; None = somebody changed the execution meanwhile, it must be decided again."""

@@ -35,6 +35,7 @@ from ia_modules.models import (
     RegisteredVersion,
     StalledExecution,
 )
+from ia_modules.ownership import recovery_of
 from ia_modules.payload import (
     PAYLOAD_LIMIT_BYTES,
     check_id,
@@ -48,7 +49,7 @@ from ia_modules.tracker.ownership import Ownership
 from ia_modules.tracker.recording import RecordedExecution
 from ia_modules.tracker.registration import Registration, register
 from ia_modules.tracker.writer import ExecutionWriter
-from ia_modules.transitions import Answer, RequestCancel, TakeOver, Transition, recovery_of
+from ia_modules.transitions import Answer, RequestCancel, TakeOver, Transition
 
 _CLOSE_SECONDS = 2.0  # for the last answers to arrive
 _LOOK_EVERY_SECONDS = 1.0  # only a wake-up that got lost needs it

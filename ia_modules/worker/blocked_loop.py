@@ -9,11 +9,12 @@ from collections.abc import Callable, Iterable
 
 from ia_modules.database.manager import DatabaseManager
 from ia_modules.models import Lease, LogLevel, StalledExecution, new_id
+from ia_modules.ownership import recovery_from_blocked_loop
 from ia_modules.pipeline.core import Step
 from ia_modules.pipeline.executor import StepExecutor
 from ia_modules.tracker.batch import write_batch
 from ia_modules.tracker.ownership import Ownership
-from ia_modules.transitions import LogLine, Transition, recovery_from_blocked_loop
+from ia_modules.transitions import LogLine, Transition
 
 
 class BlockedLoop:

@@ -25,6 +25,7 @@ from ia_modules.errors import (
     TrackerError,
 )
 from ia_modules.models import ClaimedExecution, ExecutionRecord, ExecutionStatus, Lease, LogLevel, new_id
+from ia_modules.ownership import recovery_of
 from ia_modules.payload import clean_text
 from ia_modules.pipeline.allowed_code import AllowedCode, allowed_code
 from ia_modules.pipeline.code import LoadedPipeline
@@ -35,7 +36,7 @@ from ia_modules.tasks import background, set_within
 from ia_modules.tracker.execution_tracker import ExecutionTracker
 from ia_modules.tracker.heartbeat import BEATS_PER_LEASE
 from ia_modules.tracker.liveness import BeatWatch
-from ia_modules.transitions import ExecutionUpdate, Failure, LogLine, Transition, recovery_of
+from ia_modules.transitions import ExecutionUpdate, Failure, LogLine, Transition
 from ia_modules.worker.blocked_loop import BlockedLoop
 from ia_modules.worker.loading import VersionLoader
 from ia_modules.worker.unusable import UnusableVersions

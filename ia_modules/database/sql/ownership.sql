@@ -1,4 +1,4 @@
--- Which executions change hands. What becomes of them is decided in transitions.py, and written as everything is; only
+-- Which executions change hands. What becomes of them is decided in ownership.py, and written as everything is; only
 -- `claim`, in the folder of each dialect, is a decision and a write in one.
 
 -- name: owned_executions

@@ -1,0 +1,337 @@
+"""What a change does: the state machine of executions and steps, as pure functions.
+
+:func:`decide` says what a transition does to the rows as they are known. It is the only place that knows the rules; the
+in-memory journal and the tracker's committer both apply it, so that they cannot differ. One SQL sentence repeats a
+rule, for speed: ``claim`` in ``database/sql/<dialect>/ownership.sql``, which the conformance suite holds to ``Claim``.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+
+from ia_modules.closing import END, Closing
+from ia_modules.errors import (
+    AlreadyAnswered,
+    AlreadyFinished,
+    AnsweredInTime,
+    ExecutionNotFound,
+    InteractionNotFound,
+    InvalidTransition,
+    StepConflict,
+    StepExecutionNotFound,
+)
+from ia_modules.models import ExecutionId, ExecutionStatus, Lease, StepExecutionId, StepStatus
+from ia_modules.ownership import handed_over, woken
+from ia_modules.states import (
+    NEXT,
+    ExecutionState,
+    InteractionState,
+    Known,
+    StepState,
+    already_finished,
+    at_rest,
+    is_current,
+    lease_lost,
+    not_allowed,
+)
+from ia_modules.transitions import (
+    Answer,
+    ExecutionUpdate,
+    Failure,
+    OwnershipChange,
+    Recorded,
+    Recovery,
+    StepStart,
+    StepUpdate,
+    TakeOver,
+    Transition,
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Decision:
+    """What is to be written: the rows afterwards, and of the transition only what really changes something.
+
+    Attributes:
+        execution: its row afterwards.
+        steps: the rows afterwards of the attempts that are written, closed ones left out.
+        started: the attempts that begin, with iteration and attempt filled in.
+        updated: the updates that say something new.
+        interactions: the rows afterwards of the questions that are asked, answered or expire.
+        closings: what becomes of what is still open, in this order; empty while the execution goes on.
+        failure: why the execution ended badly; None leaves what is on record.
+        reopened: a bad end is left behind, so what is on record of it goes.
+        changed: False when everything had been recorded before.
+    """
+
+    execution: ExecutionState
+    steps: Mapping[StepExecutionId, StepState] = field(default_factory=dict[StepExecutionId, StepState])
+    started: tuple[StepStart, ...] = ()
+    updated: tuple[StepUpdate, ...] = ()
+    interactions: Mapping[str, InteractionState] = field(default_factory=dict[str, InteractionState])
+    closings: tuple[Closing, ...] = ()
+    failure: Failure | None = None
+    reopened: bool = False
+    changed: bool = True
+
+    @property
+    def recorded(self) -> Recorded:
+        after = self.execution
+        lease = Lease(after.execution_id, after.epoch)
+        return Recorded(lease=lease, sequence=after.sequence, status=after.status, changed=self.changed)
+
+
+def decide(transition: Transition, known: Known) -> Decision:
+    """What a transition does to the rows as they are known.
+
+    Raises:
+        ExecutionNotFound: there is no such execution.
+        StepExecutionNotFound: an updated attempt does not exist in this execution.
+        InteractionNotFound: an answered question does not exist.
+        LeaseLost: the writer does not own the execution, or not under this lease.
+        AlreadyFinished: the execution or the attempt has ended differently.
+        InvalidTransition: the status cannot follow the one that stands.
+        StepConflict: an attempt with this id is recorded for another step.
+        AlreadyAnswered: the question is not open any more.
+        AnsweredInTime: a question that was to expire has been answered.
+    """
+    if known.execution is None:
+        return _decide_work(transition, known, _created(transition))
+    if transition.new is not None:
+        return _nothing_new(known.execution)
+    if transition.ownership is not None:
+        return _decide_ownership(transition, known, known.execution, transition.ownership)
+    if transition.answer is not None:
+        return _decide_answer(transition.answer, known, known.execution)
+    _refuse_strangers(transition, known.execution)
+    return _decide_work(transition, known, known.execution)
+
+
+def _decide_work(transition: Transition, known: Known, before: ExecutionState) -> Decision:
+    """What the owner writes: attempts that end and begin, questions, lines, and where the execution stands."""
+    updated = tuple(update for update in transition.updates if _is_news(update, before, known.steps))
+    steps = {
+        update.step_execution_id: replace(known.steps[update.step_execution_id], status=update.status)
+        for update in updated
+        if update.status is not None
+    }
+    newest = {step_id: steps.get(step.step_execution_id, step) for step_id, step in known.latest.items()}
+    retried = 0
+    started: list[StepStart] = []
+    for start in transition.starts:
+        if _is_recorded(start, known.steps):
+            continue
+        previous = newest.get(start.step_id)
+        numbered = _with_attempt(start, previous)
+        if previous is not None and previous.iteration == numbered.iteration:
+            retried += previous.status is StepStatus.FAILED
+        newest[start.step_id] = steps[start.step_execution_id] = _state_of(numbered, before.execution_id)
+        started.append(numbered)
+    interactions = _new_and_expired(transition, known, before)
+
+    ended = [update.status for update in updated]
+    after = replace(
+        before,
+        completed_steps=before.completed_steps + ended.count(StepStatus.COMPLETED),
+        failed_steps=max(0, before.failed_steps + ended.count(StepStatus.FAILED) - retried),
+    )
+    _check_lines(transition, before, known.steps)
+    change = transition.change if _changes(transition.change, before) else None
+    if change is not None:
+        comes_to_rest = change.status is ExecutionStatus.WAITING_FOR_HUMAN
+        is_answered = comes_to_rest and _has_unheard_answer(before.execution_id, known, steps)
+        after = _apply_change(change, after, is_answered=is_answered)
+    if after.completed_steps > before.completed_steps:  # progress: what comes after it is no crash loop
+        after = replace(after, recoveries=0)
+    lines = [line.log_id for line in transition.logs if line.log_id not in known.already_recorded]
+    if not (transition.new or updated or started or change or lines or interactions):
+        return _nothing_new(before)
+    if before.status.is_terminal:
+        wanted = "changed any more" if transition.change is None else str(transition.change.status)
+        raise already_finished(before, wanted)
+    return Decision(
+        execution=replace(after, sequence=after.sequence + 1),
+        steps=steps,
+        started=tuple(started),
+        updated=updated,
+        interactions=interactions,
+        closings=(END,) if after.status.is_terminal else (),
+        failure=None if change is None else change.failure,
+    )
+
+
+def _decide_ownership(
+    transition: Transition, known: Known, before: ExecutionState, change: OwnershipChange
+) -> Decision:
+    """Who runs the execution from here on."""
+    after = handed_over(transition, change, before, is_owner_gone=known.is_owner_gone)
+    if after == before:
+        return _nothing_new(before)
+    closings, failure = (), None
+    if isinstance(change, Recovery):
+        closings, failure = (Closing(status=StepStatus.LOST, failure=change.lost, has_ended=False),), change.failure
+    return Decision(
+        execution=replace(after, sequence=after.sequence + 1),
+        closings=(*closings, END) if after.status.is_terminal else closings,
+        failure=failure,
+        reopened=isinstance(change, TakeOver) and change.reopen,
+    )
+
+
+def _decide_answer(answer: Answer, known: Known, before: ExecutionState) -> Decision:
+    question = known.interactions.get(answer.interaction_id)
+    if question is None:
+        raise InteractionNotFound(answer.interaction_id)
+    if question.status != "pending":
+        raise AlreadyAnswered(answer.interaction_id, status=question.status, actor=question.actor)
+    answered = replace(question, status="answered", actor=answer.actor)
+    return Decision(
+        execution=replace(woken(before), sequence=before.sequence + 1),
+        interactions={answer.interaction_id: answered},
+    )
+
+
+def _created(transition: Transition) -> ExecutionState:
+    new = transition.new
+    if new is None or transition.execution_id is None:
+        raise ExecutionNotFound(transition.execution_id or "")
+    claimed = new.status is not ExecutionStatus.PENDING
+    return ExecutionState(
+        execution_id=transition.execution_id,
+        status=new.status,
+        owner=transition.writer if claimed else None,
+        epoch=1 if claimed else 0,
+        recoveries=0,
+        sequence=0,
+        cancel_requested=False,
+        total_steps=new.total_steps,
+        completed_steps=0,
+        failed_steps=0,
+        completed_at=None,
+    )
+
+
+def _nothing_new(execution: ExecutionState) -> Decision:
+    return Decision(execution=execution, changed=False)
+
+
+def _refuse_strangers(transition: Transition, execution: ExecutionState) -> None:
+    if execution.owner != transition.writer or not is_current(transition.lease, execution):
+        raise lease_lost(transition, execution)
+
+
+def _new_and_expired(transition: Transition, known: Known, execution: ExecutionState) -> dict[str, InteractionState]:
+    """The questions that close or begin to be asked, as they are then."""
+    expiring = [known.interactions[id_] for id_ in transition.expires if id_ in known.interactions]
+    for question in expiring:
+        if question.status == "answered":
+            raise AnsweredInTime(question.interaction_id)
+    expired = [replace(question, status="expired") for question in expiring if question.status == "pending"]
+    new = [
+        InteractionState(
+            interaction_id=ask.interaction_id,
+            execution_id=execution.execution_id,
+            step_execution_id=ask.step_execution_id,
+            status="pending",
+            actor=None,
+        )
+        for ask in transition.asks
+        if ask.interaction_id not in known.interactions
+    ]
+    return {question.interaction_id: question for question in (*expired, *new)}
+
+
+def _has_unheard_answer(execution_id: ExecutionId, known: Known, steps: Mapping[StepExecutionId, StepState]) -> bool:
+    """Whether an attempt waits for an answer that came while other steps still ran; ``steps``: as they are by now."""
+    answered = [
+        question.step_execution_id
+        for question in known.interactions.values()
+        if question.execution_id == execution_id and question.status == "answered"
+    ]
+    waiting = [steps.get(attempt) or known.steps.get(attempt) for attempt in answered]
+    return any(step is not None and step.status is StepStatus.WAITING for step in waiting)
+
+
+def _is_news(update: StepUpdate, execution: ExecutionState, steps: Mapping[StepExecutionId, StepState]) -> bool:
+    """Whether an update says anything that the attempt's row does not say already."""
+    step = steps.get(update.step_execution_id)
+    if step is None or step.execution_id != execution.execution_id:
+        raise StepExecutionNotFound(update.step_execution_id)
+    if step.status.is_terminal:
+        if update.status in (None, step.status):
+            return False
+        raise AlreadyFinished("step execution", step.step_execution_id, status=step.status, wanted=str(update.status))
+    if update.status is StepStatus.PENDING and step.status is not StepStatus.PENDING:
+        allowed = [status for status in StepStatus if status is not StepStatus.PENDING]
+        raise InvalidTransition(
+            "step execution", step.step_execution_id, status=step.status, wanted=update.status, allowed=allowed
+        )
+    return True
+
+
+def _check_lines(transition: Transition, execution: ExecutionState, steps: Mapping[StepExecutionId, StepState]) -> None:
+    """A line may only stand at an attempt of its own execution."""
+    begins = {start.step_execution_id for start in transition.starts}
+    attempts = {line.step_execution_id for line in transition.logs if line.step_execution_id is not None}
+    for attempt in attempts - begins:
+        step = steps.get(attempt)
+        if step is None or step.execution_id != execution.execution_id:
+            raise StepExecutionNotFound(attempt)
+
+
+def _is_recorded(start: StepStart, steps: Mapping[StepExecutionId, StepState]) -> bool:
+    recorded = steps.get(start.step_execution_id)
+    if recorded is not None and recorded.step_id != start.step_id:
+        raise StepConflict(start.step_execution_id, recorded=recorded.step_id, replayed=start.step_id)
+    return recorded is not None
+
+
+def _with_attempt(start: StepStart, previous: StepState | None) -> StepStart:
+    """The start with iteration and attempt: as given, else what follows the step's newest attempt."""
+    if start.iteration is not None:
+        return replace(start, attempt=start.attempt or 1)
+    if previous is None:
+        return replace(start, iteration=1, attempt=1)
+    if previous.status in (StepStatus.FAILED, StepStatus.LOST):
+        return replace(start, iteration=previous.iteration, attempt=previous.attempt + 1)
+    return replace(start, iteration=previous.iteration + 1, attempt=1)
+
+
+def _state_of(start: StepStart, execution_id: ExecutionId) -> StepState:
+    return StepState(
+        step_execution_id=start.step_execution_id,
+        execution_id=execution_id,
+        step_id=start.step_id,
+        iteration=start.iteration or 1,
+        attempt=start.attempt or 1,
+        status=start.status,
+    )
+
+
+def _changes(change: ExecutionUpdate | None, execution: ExecutionState) -> bool:
+    """Whether a change says anything new. An ended execution that is ended the same way again has nothing new."""
+    if change is None:
+        return False
+    if change.status is None or change.status is execution.status:
+        return change != ExecutionUpdate(status=change.status) and not (change.status and execution.status.is_terminal)
+    if execution.status.is_terminal:
+        raise already_finished(execution, str(change.status))
+    if change.status not in NEXT[execution.status]:
+        raise not_allowed(execution, change.status, NEXT[execution.status])
+    return True
+
+
+def _apply_change(change: ExecutionUpdate, execution: ExecutionState, *, is_answered: bool) -> ExecutionState:
+    def new(value: int | None, otherwise: int) -> int:
+        return otherwise if value is None else value
+
+    status = at_rest(change.status or execution.status, execution)
+    if is_answered and status is ExecutionStatus.WAITING_FOR_HUMAN:
+        status = ExecutionStatus.PENDING  # the answer was given while other steps ran: it may be claimed at once
+    return replace(
+        execution,
+        status=status,
+        owner=None if change.released else execution.owner,
+        total_steps=new(change.total_steps, execution.total_steps),
+        completed_steps=new(change.completed_steps, execution.completed_steps),
+        failed_steps=new(change.failed_steps, execution.failed_steps),
+    )

@@ -1,0 +1,111 @@
+"""The rows that a change is decided on, which status may follow which, and the refusals that this leads to."""
+
+from collections.abc import Container, Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from ia_modules.errors import AlreadyFinished, InvalidTransition, LeaseLost
+from ia_modules.models import ExecutionId, ExecutionStatus, Lease, Record, StepExecutionId, StepStatus
+from ia_modules.transitions import Transition
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExecutionState(Record):
+    """What a decision needs to know of an execution's row.
+
+    ``completed_at`` is also None when it ended in a decision whose time is not on record yet.
+    """
+
+    execution_id: ExecutionId
+    status: ExecutionStatus
+    owner: str | None
+    epoch: int
+    recoveries: int
+    sequence: int
+    cancel_requested: bool
+    total_steps: int
+    completed_steps: int
+    failed_steps: int
+    completed_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StepState(Record):
+    """What a decision needs to know of a step execution's row."""
+
+    step_execution_id: StepExecutionId
+    execution_id: ExecutionId
+    step_id: str
+    iteration: int
+    attempt: int
+    status: StepStatus
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class InteractionState(Record):
+    """What a decision needs to know of a question's row."""
+
+    interaction_id: str
+    execution_id: ExecutionId
+    step_execution_id: StepExecutionId
+    status: str
+    actor: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Known:
+    """The rows that a transition is decided on.
+
+    Attributes:
+        execution: its row; None when there is none.
+        steps: the rows of the attempts that the transition updates, starts or logs for, where they exist.
+        latest: for each step id that the transition starts, the row of its newest attempt, where there is one.
+        interactions: the rows of the questions that the transition asks, answers or lets expire, where they exist. When
+            it brings the execution to rest also those that are answered while their attempts, which ``steps`` has then,
+            still wait.
+        already_recorded: ids of the transition's log lines that are stored. Only filled for an ended execution.
+        is_owner_gone: the owner counts as gone. Only filled for a recovery.
+    """
+
+    execution: ExecutionState | None
+    steps: Mapping[StepExecutionId, StepState]
+    latest: Mapping[str, StepState]
+    interactions: Mapping[str, InteractionState] = field(default_factory=dict[str, InteractionState])
+    already_recorded: Container[str] = ()
+    is_owner_gone: bool = False
+
+
+AT_REST = (ExecutionStatus.PENDING, ExecutionStatus.WAITING_FOR_HUMAN)
+NEXT: Mapping[ExecutionStatus, tuple[ExecutionStatus, ...]] = {
+    ExecutionStatus.PENDING: (ExecutionStatus.RUNNING, ExecutionStatus.FAILED, ExecutionStatus.CANCELLED),
+    ExecutionStatus.RUNNING: tuple(status for status in ExecutionStatus if status is not ExecutionStatus.RUNNING),
+    ExecutionStatus.WAITING_FOR_HUMAN: tuple(
+        status for status in ExecutionStatus if status is not ExecutionStatus.WAITING_FOR_HUMAN
+    ),
+}
+
+
+def is_current(lease: Lease | None, execution: ExecutionState) -> bool:
+    return lease is None or lease.epoch == execution.epoch
+
+
+def lease_lost(transition: Transition, execution: ExecutionState) -> LeaseLost:
+    owner, epoch = execution.owner, execution.epoch
+    return LeaseLost(execution.execution_id, owner=owner, epoch=epoch, writer=transition.writer)
+
+
+def already_finished(execution: ExecutionState, wanted: str) -> AlreadyFinished:
+    status, ended_at = execution.status, execution.completed_at
+    return AlreadyFinished("execution", execution.execution_id, status=status, wanted=wanted, ended_at=ended_at)
+
+
+def not_allowed(
+    execution: ExecutionState, wanted: ExecutionStatus, allowed: Iterable[ExecutionStatus]
+) -> InvalidTransition:
+    status = execution.status
+    return InvalidTransition("execution", execution.execution_id, status=status, wanted=wanted, allowed=allowed)
+
+
+def at_rest(status: ExecutionStatus, execution: ExecutionState) -> ExecutionStatus:
+    """What is to be cancelled does not come to rest: nobody would run it, and so nobody would stop it."""
+    return ExecutionStatus.CANCELLED if execution.cancel_requested and status in AT_REST else status
