@@ -23,6 +23,7 @@ from ia_modules.models import ExecutionId, ExecutionStatus, Lease, StepExecution
 from ia_modules.ownership import handed_over, woken
 from ia_modules.states import (
     NEXT,
+    WAITING,
     ExecutionState,
     InteractionState,
     Known,
@@ -137,7 +138,7 @@ def _decide_work(transition: Transition, known: Known, before: ExecutionState) -
     _check_lines(transition, before, known.steps)
     change = transition.change if _changes(transition.change, before) else None
     if change is not None:
-        comes_to_rest = change.status is ExecutionStatus.WAITING_FOR_HUMAN
+        comes_to_rest = change.status in WAITING
         is_answered = comes_to_rest and _has_unheard_answer(before.execution_id, known, steps)
         after = _apply_change(change, after, is_answered=is_answered)
     if after.completed_steps > before.completed_steps:  # progress: what comes after it is no crash loop
@@ -194,7 +195,7 @@ def _created(transition: Transition) -> ExecutionState:
     new = transition.new
     if new is None or transition.execution_id is None:
         raise ExecutionNotFound(transition.execution_id or "")
-    claimed = new.status is not ExecutionStatus.PENDING
+    claimed = new.status is ExecutionStatus.RUNNING
     return ExecutionState(
         execution_id=transition.execution_id,
         status=new.status,
@@ -325,7 +326,7 @@ def _apply_change(change: ExecutionUpdate, execution: ExecutionState, *, is_answ
         return otherwise if value is None else value
 
     status = at_rest(change.status or execution.status, execution)
-    if is_answered and status is ExecutionStatus.WAITING_FOR_HUMAN:
+    if is_answered and status in WAITING:
         status = ExecutionStatus.PENDING  # the answer was given while other steps ran: it may be claimed at once
     return replace(
         execution,

@@ -39,10 +39,15 @@ class _Word(StrEnum):
 
 
 class ExecutionStatus(_Word):
-    """Status of an execution. ``waiting_for_human``: nothing of it can run until a person answers."""
+    """Status of an execution.
+
+    ``waiting``: nobody runs it until its time has come. ``waiting_for_human``: nothing of it can run until a person
+    answers, or the time for that is over.
+    """
 
     PENDING = "pending"
     RUNNING = "running"
+    WAITING = "waiting"
     WAITING_FOR_HUMAN = "waiting_for_human"
     COMPLETED = "completed"
     FAILED = "failed"

@@ -6,6 +6,7 @@ from ia_modules.models import ExecutionStatus, StalledExecution
 from ia_modules.states import (
     AT_REST,
     NEXT,
+    WAITING,
     ExecutionState,
     already_finished,
     at_rest,
@@ -75,9 +76,8 @@ def _to_be_cancelled(before: ExecutionState) -> ExecutionState:
 
 
 def woken(before: ExecutionState) -> ExecutionState:
-    """What waits for people only may be claimed again."""
-    waits = before.status is ExecutionStatus.WAITING_FOR_HUMAN
-    return replace(before, status=ExecutionStatus.PENDING) if waits else before
+    """What waits may be claimed again."""
+    return replace(before, status=ExecutionStatus.PENDING) if before.status in WAITING else before
 
 
 def _recovered(before: ExecutionState, recovery: Recovery) -> ExecutionState:

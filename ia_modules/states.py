@@ -75,10 +75,14 @@ class Known:
     is_owner_gone: bool = False
 
 
-AT_REST = (ExecutionStatus.PENDING, ExecutionStatus.WAITING_FOR_HUMAN)
+WAITING = (ExecutionStatus.WAITING, ExecutionStatus.WAITING_FOR_HUMAN)
+AT_REST = (ExecutionStatus.PENDING, *WAITING)
 NEXT: Mapping[ExecutionStatus, tuple[ExecutionStatus, ...]] = {
     ExecutionStatus.PENDING: (ExecutionStatus.RUNNING, ExecutionStatus.FAILED, ExecutionStatus.CANCELLED),
     ExecutionStatus.RUNNING: tuple(status for status in ExecutionStatus if status is not ExecutionStatus.RUNNING),
+    ExecutionStatus.WAITING: tuple(
+        status for status in ExecutionStatus if status not in (ExecutionStatus.WAITING, ExecutionStatus.COMPLETED)
+    ),
     ExecutionStatus.WAITING_FOR_HUMAN: tuple(
         status for status in ExecutionStatus if status is not ExecutionStatus.WAITING_FOR_HUMAN
     ),

@@ -191,7 +191,7 @@ class RequestCancel:
 
 @dataclass(frozen=True, slots=True)
 class WakeUp:
-    """An execution that waits for people only may be claimed again: the time of a question is over."""
+    """An execution that waits may be claimed again: its time has come."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

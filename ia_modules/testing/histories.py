@@ -58,7 +58,7 @@ class Operation:
 def operations() -> st.SearchStrategy[Operation]:
     slot = st.integers(0, _SLOTS - 1)
     ends = st.sampled_from([StepStatus.COMPLETED, StepStatus.COMPLETED, StepStatus.FAILED, StepStatus.SKIPPED])
-    statuses = st.sampled_from([ExecutionStatus.RUNNING, ExecutionStatus.WAITING_FOR_HUMAN, ExecutionStatus.COMPLETED])
+    statuses = st.sampled_from([status for status in ExecutionStatus if status is not ExecutionStatus.PENDING])
     takings = st.sampled_from([TakeOver(), TakeOver(reopen=True), Claim()])
     ends_of_recovery = st.sampled_from([ExecutionStatus.PENDING, ExecutionStatus.PENDING, ExecutionStatus.FAILED])
     recoveries = st.builds(Recovery, status=ends_of_recovery, counted=st.booleans())

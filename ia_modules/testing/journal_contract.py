@@ -635,7 +635,9 @@ class JournalContract:
         assert step.status is StepStatus.CANCELLED
         assert [each.status for each in await journal.get_interactions(execution_id)] == ["cancelled"]
 
-    @pytest.mark.parametrize("rest", [ExecutionStatus.WAITING_FOR_HUMAN, ExecutionStatus.PENDING])
+    @pytest.mark.parametrize(
+        "rest", [ExecutionStatus.WAITING, ExecutionStatus.WAITING_FOR_HUMAN, ExecutionStatus.PENDING]
+    )
     async def test_what_is_to_be_cancelled_does_not_come_to_rest(
         self, journal: OperatorJournal, execution_id: ExecutionId, rest: ExecutionStatus
     ) -> None:

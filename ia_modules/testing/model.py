@@ -126,7 +126,9 @@ class PlainExecution:
             return "AlreadyFinished"
         if self.row["status"] == "pending" and status not in ("running", "failed", "cancelled"):
             return "InvalidTransition"
-        if self.row["cancel_requested"] and status in ("pending", "waiting_for_human"):
+        if self.row["status"] == "waiting" and status == "completed":
+            return "InvalidTransition"
+        if self.row["cancel_requested"] and status in ("pending", "waiting", "waiting_for_human"):
             status = "cancelled"
         self.row["status"] = status
         if status in ENDED_EXECUTION:
@@ -147,7 +149,7 @@ class PlainExecution:
             case Recovery():
                 return self._recover(transition, change)
             case WakeUp():
-                if self.row["status"] != "waiting_for_human":
+                if self.row["status"] not in ("waiting", "waiting_for_human"):
                     return UNCHANGED
                 self.row["status"] = "pending"
                 return CHANGED

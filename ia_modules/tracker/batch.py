@@ -212,7 +212,8 @@ def _read_interactions(query: Query, rows: _KnownRows, transitions: Sequence[Tra
     at_rest = {
         rows.home_of(transition)
         for transition in transitions
-        if transition.change is not None and transition.change.status is ExecutionStatus.WAITING_FOR_HUMAN
+        if transition.change is not None
+        and transition.change.status in (ExecutionStatus.WAITING, ExecutionStatus.WAITING_FOR_HUMAN)
     }
     questions = yield from _for_each(query("read_interaction"), ({"interaction_id": id_} for id_ in ids))
     questions += yield from _for_each(query("read_unheard_answers"), ({"execution_id": id_} for id_ in at_rest))

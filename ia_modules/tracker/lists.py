@@ -74,7 +74,13 @@ _CONDITIONS: Mapping[str, str] = {
 _STARTED = {"status": "status", "pipeline_id": "pipeline_id", "begin": "started_at"}
 # An expression takes no index of its column; the index of the start is left: it has those without one, newest first.
 _NOT_STARTED = {"status": "status || ''", "pipeline_id": "pipeline_id || ''", "begin": "created_at"}
-_MAY_NOT_HAVE_STARTED = (None, ExecutionStatus.PENDING, ExecutionStatus.FAILED, ExecutionStatus.CANCELLED)
+_MAY_NOT_HAVE_STARTED = (
+    None,
+    ExecutionStatus.PENDING,
+    ExecutionStatus.WAITING,
+    ExecutionStatus.FAILED,
+    ExecutionStatus.CANCELLED,
+)
 _ID_BEGINS = "execution_id >= :text AND execution_id < :text_end AND substr(execution_id, 1, length(:text)) = :text"
 # Aliases are compared by their bytes on both databases: what begins with the text is a range. It is found first.
 _ALIAS_BEGINS = """execution_id IN (SELECT execution_id FROM pipeline_executions

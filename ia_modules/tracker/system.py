@@ -45,10 +45,11 @@ class WorkerState(Liveness):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Queue(Record):
-    """Executions that workers may claim (``pending``), that run, and that wait for people, each up to QUEUE_CAP."""
+    """Executions that workers may claim (``pending``), that run, and that wait for a time or a person, to QUEUE_CAP."""
 
     pending: int
     running: int
+    waiting: int
     waiting_for_human: int
     oldest_pending_at: datetime | None
     now: datetime
@@ -56,7 +57,7 @@ class Queue(Record):
     @property
     def capped(self) -> bool:
         """Whether a count has reached QUEUE_CAP: there are that many, or more."""
-        return QUEUE_CAP in (self.pending, self.running, self.waiting_for_human)
+        return QUEUE_CAP in (self.pending, self.running, self.waiting, self.waiting_for_human)
 
     @property
     def oldest_pending_seconds(self) -> float:

@@ -77,7 +77,7 @@ class ExecutionWriter(ExecutionReader):
             DatabaseError: it could not be written.
         """
         new = transition.new
-        if new is not None and new.status is not ExecutionStatus.PENDING and transition.writer == self.owner:
+        if new is not None and new.status is ExecutionStatus.RUNNING and transition.writer == self.owner:
             await self._show_life()
         return await self._committer.record(transition)
 

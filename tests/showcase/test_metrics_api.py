@@ -39,6 +39,7 @@ async def test_a_report_holds_each_metric_against_its_target(
     assert report["by_status"] == {
         "pending": 0,
         "running": 1,
+        "waiting": 0,
         "waiting_for_human": 0,
         "completed": 7,
         "failed": 1,

@@ -17,7 +17,7 @@ from ia_modules.transitions import (
     Transition,
 )
 
-PENDING, RUNNING, WAITING, COMPLETED, FAILED, CANCELLED = ExecutionStatus
+PENDING, RUNNING, RESTING, WAITING, COMPLETED, FAILED, CANCELLED = ExecutionStatus
 EXECUTION, ATTEMPT = ExecutionId("e"), StepExecutionId("a")
 
 

@@ -30,6 +30,7 @@ from tests.unit.rows import (
     EXECUTION,
     FAILED,
     PENDING,
+    RESTING,
     RUNNING,
     WAITING,
     become,
@@ -151,7 +152,7 @@ def test_ending_an_attempt_and_beginning_the_next_is_one_transition() -> None:
     assert [(each.iteration, each.attempt) for each in decision.started] == [(1, 2)]
 
 
-@pytest.mark.parametrize("at_rest", [PENDING, WAITING])
+@pytest.mark.parametrize("at_rest", [PENDING, RESTING, WAITING])
 def test_a_cancelled_execution_does_not_come_to_rest(at_rest: ExecutionStatus) -> None:
     """Nobody runs what rests, so nobody would stop it."""
     assert become(execution(cancel_requested=True), at_rest).execution.status is CANCELLED

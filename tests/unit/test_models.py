@@ -15,7 +15,7 @@ moments = st.datetimes(
 
 
 def test_an_unknown_status_says_which_there_are() -> None:
-    with pytest.raises(InvalidStatus, match=r"'done'.*pending, running, waiting_for_human, completed"):
+    with pytest.raises(InvalidStatus, match=r"'done'.*pending, running, waiting, waiting_for_human, completed"):
         ExecutionStatus("done")
     with pytest.raises(InvalidStatus, match="skipped"):
         StepStatus("COMPLETED")

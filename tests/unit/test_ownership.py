@@ -32,6 +32,7 @@ from tests.unit.rows import (
     EXECUTION,
     FAILED,
     PENDING,
+    RESTING,
     RUNNING,
     WAITING,
     execution,
@@ -48,9 +49,9 @@ def own(
 PUT_BACK = Recovery(status=PENDING, counted=True)
 OWNERSHIP: list[tuple[OwnershipChange, dict[ExecutionStatus, ExecutionStatus]]] = [
     (Claim(), {PENDING: RUNNING}),
-    (TakeOver(), {PENDING: PENDING, RUNNING: RUNNING, WAITING: WAITING}),
-    (TakeOver(reopen=True), dict.fromkeys((PENDING, RUNNING, WAITING, FAILED, CANCELLED), RUNNING)),
-    (RequestCancel(), {PENDING: CANCELLED, RUNNING: RUNNING, WAITING: CANCELLED}),
+    (TakeOver(), {PENDING: PENDING, RUNNING: RUNNING, RESTING: RESTING, WAITING: WAITING}),
+    (TakeOver(reopen=True), dict.fromkeys((PENDING, RUNNING, RESTING, WAITING, FAILED, CANCELLED), RUNNING)),
+    (RequestCancel(), {PENDING: CANCELLED, RUNNING: RUNNING, RESTING: CANCELLED, WAITING: CANCELLED}),
     (PUT_BACK, {RUNNING: PENDING}),
     (Recovery(status=FAILED), {RUNNING: FAILED}),
 ]
@@ -73,9 +74,11 @@ def test_an_execution_changes_hands_where_the_table_says_and_nowhere_else(
 
 
 @pytest.mark.parametrize("before", ExecutionStatus)
-def test_only_what_waits_for_people_is_woken(before: ExecutionStatus) -> None:
+def test_only_what_waits_is_woken(before: ExecutionStatus) -> None:
     decision = own(execution(before), WakeUp())
-    assert (decision.execution.status, decision.changed) == ((PENDING, True) if before is WAITING else (before, False))
+    assert (decision.execution.status, decision.changed) == (
+        (PENDING, True) if before in (RESTING, WAITING) else (before, False)
+    )
 
 
 def test_only_what_nobody_runs_any_more_is_recovered() -> None:

@@ -9,12 +9,13 @@ from ia_modules.errors import (
 from ia_modules.models import (
     ExecutionStatus,
 )
-from tests.unit.rows import CANCELLED, COMPLETED, FAILED, PENDING, RUNNING, WAITING, become, execution
+from tests.unit.rows import CANCELLED, COMPLETED, FAILED, PENDING, RESTING, RUNNING, WAITING, become, execution
 
 EXECUTIONS: dict[ExecutionStatus, set[ExecutionStatus]] = {
     PENDING: {RUNNING, FAILED, CANCELLED},
-    RUNNING: {PENDING, WAITING, COMPLETED, FAILED, CANCELLED},
-    WAITING: {PENDING, RUNNING, COMPLETED, FAILED, CANCELLED},
+    RUNNING: {PENDING, RESTING, WAITING, COMPLETED, FAILED, CANCELLED},
+    RESTING: {PENDING, RUNNING, WAITING, FAILED, CANCELLED},
+    WAITING: {PENDING, RUNNING, RESTING, COMPLETED, FAILED, CANCELLED},
     COMPLETED: set(),
     FAILED: set(),
     CANCELLED: set(),

@@ -53,6 +53,10 @@ def print_ending(ending: Ending, same_database: str) -> None:
             typer.echo(f"\nIt waits for a person, and nothing runs meanwhile.{_questions(ending.questions)}")
             typer.echo(f"\nAll details:            {look}")
             typer.echo(f"Once that is answered:    {resume}")
+        case ExecutionStatus.WAITING:
+            until = "its time has come" if record.run_at is None else moment(record.run_at)
+            typer.echo(f"\nIt waits until {until}; a worker goes on then.")
+            typer.echo(f"\nAll details: {look}")
         case ExecutionStatus.CANCELLED:
             warn(f"\nCancelled{took}. What had completed stays on record.")
             _print_hints(("Go on with it", resume), ("All details", look))

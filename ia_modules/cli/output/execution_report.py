@@ -192,5 +192,9 @@ def _next_commands(report: ExecutionReport, same_database: str) -> Iterator[str]
             yield f"{command.format('cancel')}  (stops it)"
         case ExecutionStatus.PENDING:
             yield f"{command.format('watch')}  (a worker will run it)"
+        case ExecutionStatus.WAITING:
+            when = "when its time has come" if execution.run_at is None else f"at {moment(execution.run_at)}"
+            yield f"{command.format('watch')}  (a worker goes on {when})"
+            yield f"{command.format('cancel')}  (stops it)"
         case _:
             return

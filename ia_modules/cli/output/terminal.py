@@ -53,7 +53,7 @@ class ExitStatus(IntEnum):
     COMPLETED = 0
     FAILED = 1  # or cancelled
     NOT_STARTED = 2  # nothing was recorded
-    WAITING = 3  # for a person
+    WAITING = 3  # for a person, or for its time
     INTERRUPTED = 130  # Ctrl-C while only watching, as shells say it
 
     @classmethod
@@ -61,7 +61,7 @@ class ExitStatus(IntEnum):
         match status:
             case ExecutionStatus.COMPLETED:
                 return cls.COMPLETED
-            case ExecutionStatus.WAITING_FOR_HUMAN:
+            case ExecutionStatus.WAITING | ExecutionStatus.WAITING_FOR_HUMAN:
                 return cls.WAITING
             case _:
                 return cls.FAILED

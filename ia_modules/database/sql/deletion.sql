@@ -13,7 +13,7 @@ RETURNING execution_id;
 
 -- name: count_history_of_pipeline
 SELECT COUNT(*) AS executions,
-       COUNT(CASE WHEN status IN ('pending', 'running', 'waiting_for_human') THEN 1 END) AS active,
+       COUNT(CASE WHEN status IN ('pending', 'running', 'waiting', 'waiting_for_human') THEN 1 END) AS active,
        COUNT(CASE WHEN pinned THEN 1 END) AS pinned
   FROM pipeline_executions
  WHERE pipeline_id = :pipeline_id;

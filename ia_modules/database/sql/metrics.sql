@@ -36,7 +36,7 @@ SELECT COALESCE(SUM(again.retry_count + CASE WHEN (
        CROSS JOIN step_executions AS again
  WHERE execution.started_at >= :since
    AND (CAST(:pipeline_id AS TEXT) IS NULL OR execution.pipeline_id = :pipeline_id)
-   AND execution.status NOT IN ('pending', 'running', 'waiting_for_human')
+   AND execution.status NOT IN ('pending', 'running', 'waiting', 'waiting_for_human')
    AND again.execution_id = execution.execution_id
    AND (again.attempt > 1 OR again.retry_count > 0);
 
@@ -45,7 +45,7 @@ SELECT COUNT(*) AS interventions
   FROM pipeline_executions AS execution
  WHERE started_at >= :since
    AND (CAST(:pipeline_id AS TEXT) IS NULL OR pipeline_id = :pipeline_id)
-   AND status NOT IN ('pending', 'running', 'waiting_for_human')
+   AND status NOT IN ('pending', 'running', 'waiting', 'waiting_for_human')
    AND EXISTS (SELECT 1 FROM interactions WHERE interactions.execution_id = execution.execution_id);
 
 -- name: time_window
@@ -146,13 +146,13 @@ retried AS (
                THEN 1 ELSE 0 END), 0) AS retries
       FROM bucket
            CROSS JOIN step_executions AS again
-     WHERE bucket.status NOT IN ('pending', 'running', 'waiting_for_human')
+     WHERE bucket.status NOT IN ('pending', 'running', 'waiting', 'waiting_for_human')
        AND again.execution_id = bucket.execution_id
        AND (again.attempt > 1 OR again.retry_count > 0)),
 questions AS (
     SELECT COUNT(*) AS human_interventions
       FROM bucket
-     WHERE status NOT IN ('pending', 'running', 'waiting_for_human')
+     WHERE status NOT IN ('pending', 'running', 'waiting', 'waiting_for_human')
        AND EXISTS (SELECT 1 FROM interactions WHERE interactions.execution_id = bucket.execution_id))
 SELECT started, completed, failed, cancelled, p50_seconds, p95_seconds, retries, human_interventions
   FROM counted, timed, retried, questions;

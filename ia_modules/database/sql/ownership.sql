@@ -6,7 +6,6 @@
 SELECT execution_id, epoch, managed, recoveries, cancel_requested
   FROM pipeline_executions
  WHERE owner = :owner
-   AND status IN ('running', 'waiting_for_human')
    AND status = 'running'
    AND managed;
 

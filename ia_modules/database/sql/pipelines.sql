@@ -73,7 +73,7 @@ SELECT pipeline_id, execution_id, status, created_at, started_at, completed_at
 SELECT CAST(:pipeline_id AS TEXT) AS pipeline_id, COUNT(*) AS active
   FROM (SELECT execution_id
           FROM pipeline_executions
-         WHERE pipeline_id = :pipeline_id AND status IN ('pending', 'running', 'waiting_for_human')
+         WHERE pipeline_id = :pipeline_id AND status IN ('pending', 'running', 'waiting', 'waiting_for_human')
          LIMIT :limit) AS active;
 
 -- name: last_input_of_pipeline

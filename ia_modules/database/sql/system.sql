@@ -7,6 +7,8 @@ SELECT (SELECT COUNT(*)
        (SELECT COUNT(*)
           FROM (SELECT 1 FROM pipeline_executions WHERE status = 'running' LIMIT :cap) AS found) AS running,
        (SELECT COUNT(*)
+          FROM (SELECT 1 FROM pipeline_executions WHERE status = 'waiting' LIMIT :cap) AS found) AS waiting,
+       (SELECT COUNT(*)
           FROM (SELECT 1 FROM pipeline_executions WHERE status = 'waiting_for_human' LIMIT :cap) AS found)
            AS waiting_for_human,
        (SELECT created_at
@@ -21,7 +23,7 @@ SELECT (SELECT COUNT(*)
 SELECT worker_id, host, pid, version, slots, note, lease_seconds, started_at, heartbeat_at, stopped_at, ia_now() AS now,
        (SELECT COUNT(*)
           FROM pipeline_executions
-         WHERE owner = worker_id AND status IN ('running', 'waiting_for_human') AND status = 'running') AS running
+         WHERE owner = worker_id AND status = 'running') AS running
   FROM workers
  ORDER BY heartbeat_at DESC, worker_id DESC
  LIMIT :limit;

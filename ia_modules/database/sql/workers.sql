@@ -32,4 +32,4 @@ DELETE FROM workers
    AND NOT EXISTS (
        SELECT 1
          FROM pipeline_executions
-        WHERE owner = worker_id AND status IN ('running', 'waiting_for_human') AND status = 'running');
+        WHERE owner = worker_id AND status = 'running');

@@ -156,7 +156,7 @@ UPDATE interactions
 SELECT execution_id
   FROM pipeline_executions
  WHERE owner = :owner
-   AND status IN ('running', 'waiting_for_human')
+   AND status = 'running'
    AND cancel_requested;
 
 -- name: answer_interaction

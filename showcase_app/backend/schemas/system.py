@@ -55,9 +55,10 @@ class WorkerOut(Out):
 
 class QueueOut(Out):
     pending: int = Field(description="Executions that wait for a worker.")
-    capped: bool = Field(description="One of the three numbers is 10,000 or more: that is as far as is counted.")
+    capped: bool = Field(description="One of the four numbers is 10,000 or more: that is as far as is counted.")
     oldest_pending_at: Time | None
     running: int
+    waiting: int = Field(description="Executions that go on when their time has come.")
     waiting_for_human: int
 
 

@@ -57,8 +57,8 @@ class _Numbers(Collector):
 
     def collect(self) -> Iterator[CounterMetricFamily | GaugeMetricFamily | InfoMetricFamily]:
         yield InfoMetricFamily("ia_modules", "The program.", {"version": __version__})
-        standing = {"pending": self.queue.pending, "running": self.queue.running}
-        standing["waiting_for_human"] = self.queue.waiting_for_human
+        active = [status.value for status in ExecutionStatus if not status.is_terminal]
+        standing = {status: getattr(self.queue, status) for status in active}
         yield _by(
             "status", "ia_executions_active", "Executions that have not ended, counted up to 10000.", standing.items()
         )

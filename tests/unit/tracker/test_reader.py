@@ -121,6 +121,7 @@ async def test_statistics_count_every_status(tracker: ExecutionTracker, pipeline
     assert some.by_status == {
         "pending": 0,
         "running": 1,
+        "waiting": 0,
         "waiting_for_human": 0,
         "completed": 3,
         "failed": 1,

@@ -71,10 +71,10 @@ CREATE TABLE pipeline_executions (
     CONSTRAINT execution_idempotent UNIQUE (pipeline_id, idempotency_key),
     CONSTRAINT execution_pipeline_name_present CHECK (length(pipeline_name) > 0),
     CONSTRAINT execution_status_valid
-        CHECK (status IN ('pending', 'running', 'waiting_for_human', 'completed', 'failed', 'cancelled')),
+        CHECK (status IN ('pending', 'running', 'waiting', 'waiting_for_human', 'completed', 'failed', 'cancelled')),
     CONSTRAINT execution_completed_iff_terminal
         CHECK ((completed_at IS NOT NULL) = (status IN ('completed', 'failed', 'cancelled'))),
-    CONSTRAINT execution_started_when_running CHECK (started_at IS NOT NULL OR status IN ('pending', 'cancelled', 'failed')),
+    CONSTRAINT execution_started_when_running CHECK (started_at IS NOT NULL OR status IN ('pending', 'waiting', 'cancelled', 'failed')),
     CONSTRAINT execution_sequence_positive CHECK (sequence >= 1),
     CONSTRAINT execution_counts_not_negative CHECK (
         epoch >= 0 AND recoveries >= 0 AND total_steps >= 0 AND completed_steps >= 0 AND failed_steps >= 0)
@@ -89,7 +89,7 @@ CREATE INDEX executions_by_rerun_of ON pipeline_executions (rerun_of) WHERE reru
 CREATE INDEX executions_claimable ON pipeline_executions (priority DESC, execution_id)
     WHERE status = 'pending' AND managed;
 CREATE INDEX executions_owned ON pipeline_executions (owner, execution_id)
-    WHERE status IN ('running', 'waiting_for_human');
+    WHERE status = 'running';
 
 CREATE TABLE step_executions (
     step_execution_id TEXT NOT NULL PRIMARY KEY,

@@ -1031,10 +1031,13 @@ export interface components {
         };
         /**
          * ExecutionStatus
-         * @description Status of an execution. ``waiting_for_human``: nothing of it can run until a person answers.
+         * @description Status of an execution.
+         *
+         *     ``waiting``: nobody runs it until its time has come. ``waiting_for_human``: nothing of it can run until a person
+         *     answers, or the time for that is over.
          * @enum {string}
          */
-        ExecutionStatus: "pending" | "running" | "waiting_for_human" | "completed" | "failed" | "cancelled";
+        ExecutionStatus: "pending" | "running" | "waiting" | "waiting_for_human" | "completed" | "failed" | "cancelled";
         /**
          * ExportOut
          * @description Everything on record about an execution, in one file.
@@ -2055,13 +2058,18 @@ export interface components {
             pending: number;
             /**
              * Capped
-             * @description One of the three numbers is 10,000 or more: that is as far as is counted.
+             * @description One of the four numbers is 10,000 or more: that is as far as is counted.
              */
             capped: boolean;
             /** Oldest Pending At */
             oldest_pending_at: string | null;
             /** Running */
             running: number;
+            /**
+             * Waiting
+             * @description Executions that go on when their time has come.
+             */
+            waiting: number;
             /** Waiting For Human */
             waiting_for_human: number;
         };

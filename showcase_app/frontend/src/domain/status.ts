@@ -3,20 +3,26 @@ import type { ExecutionStatus, StepStatus } from "@/api/schema.gen";
 
 export type Status = ExecutionStatus | StepStatus;
 
-export const EXECUTION_STATUSES: readonly ExecutionStatus[] = [
-  "running",
-  "pending",
-  "waiting_for_human",
-  "completed",
-  "failed",
-  "cancelled",
-];
+/** Of every execution status, its place in lists. */
+const PLACE: Readonly<Record<ExecutionStatus, number>> = {
+  running: 0,
+  pending: 1,
+  waiting: 2,
+  waiting_for_human: 3,
+  completed: 4,
+  failed: 5,
+  cancelled: 6,
+};
+
+export const EXECUTION_STATUSES: readonly ExecutionStatus[] = (Object.keys(PLACE) as ExecutionStatus[]).sort(
+  (one, other) => PLACE[one] - PLACE[other],
+);
 
 const WORDS: Readonly<Record<Status, string>> = {
   pending: "Queued",
   running: "Running",
   waiting_for_human: "Waiting for a person",
-  waiting: "Waiting for a person",
+  waiting: "Waiting",
   completed: "Completed",
   failed: "Failed",
   cancelled: "Cancelled",
@@ -47,6 +53,18 @@ export function statusFill(status: Status): string {
   return `var(--ia-status-${status.replaceAll("_", "-")})`;
 }
 
+const ENDED: Readonly<Record<Status, boolean>> = {
+  pending: false,
+  running: false,
+  waiting: false,
+  waiting_for_human: false,
+  completed: true,
+  failed: true,
+  cancelled: true,
+  skipped: true,
+  lost: true,
+};
+
 export function hasEnded(status: Status): boolean {
-  return !["pending", "running", "waiting", "waiting_for_human"].includes(status);
+  return ENDED[status];
 }

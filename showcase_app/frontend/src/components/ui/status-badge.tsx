@@ -5,6 +5,7 @@ import {
   IconBan,
   IconCheck,
   IconClock,
+  IconHourglass,
   IconPlayerPlay,
   IconPlayerSkipForward,
   IconUser,
@@ -15,7 +16,7 @@ import { STATUS_COLOR, type Status, statusFill, statusWord } from "@/domain/stat
 const ICONS: Readonly<Record<Status, typeof IconCheck>> = {
   pending: IconClock,
   running: IconPlayerPlay,
-  waiting: IconUser,
+  waiting: IconHourglass,
   waiting_for_human: IconUser,
   completed: IconCheck,
   failed: IconX,

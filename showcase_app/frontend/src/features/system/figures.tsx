@@ -2,7 +2,7 @@
 import { Anchor, SimpleGrid, Text } from "@mantine/core";
 import type { ReactNode } from "react";
 import { Link } from "react-router";
-import type { SystemOut } from "@/api/schema.gen";
+import type { ExecutionStatus, SystemOut } from "@/api/schema.gen";
 import { Ago } from "@/components/ui/moments";
 import { countText } from "@/domain/execution-filters";
 import classes from "./system.module.css";
@@ -30,12 +30,14 @@ export function Figures({ system: { queue, workers, feed } }: { system: SystemOu
         name="Running"
         value={<Count status="running" count={queue.running} capped={queue.capped} />}
         note={
-          queue.waiting_for_human === 0 ? (
+          queue.waiting_for_human + queue.waiting === 0 ? (
             "None waits for a person"
           ) : (
-            <Anchor component={Link} to="/executions?status=waiting_for_human" inherit>
-              {countText(queue.waiting_for_human, queue.capped && queue.waiting_for_human >= CAP)} wait for a person
-            </Anchor>
+            <>
+              <Waiting status="waiting_for_human" count={queue.waiting_for_human} what="wait for a person" />
+              {queue.waiting_for_human > 0 && queue.waiting > 0 ? ", " : null}
+              <Waiting status="waiting" count={queue.waiting} what="wait for their time" />
+            </>
           )
         }
       />
@@ -79,5 +81,13 @@ function Figure({ name, value, note }: { name: string; value: ReactNode; note: R
         {note}
       </Text>
     </section>
+  );
+}
+
+function Waiting({ status, count, what }: { status: ExecutionStatus; count: number; what: string }) {
+  return count === 0 ? null : (
+    <Anchor component={Link} to={`/executions?status=${status}`} inherit>
+      {countText(count, count >= CAP)} {what}
+    </Anchor>
   );
 }
