@@ -265,7 +265,7 @@ class MemoryJournal:
             return
         if alias in self._aliases:
             problem = f"Execution {self._aliases[alias]!r} has the alias {alias!r}."
-            raise ConstraintViolated(problem, constraint="executions_by_alias")
+            raise ConstraintViolated(problem, constraint="execution_aliases_pkey")
         self._aliases[alias] = execution_id
 
     def _home_of(self, transition: Transition) -> ExecutionId:
@@ -282,7 +282,7 @@ class MemoryJournal:
         request = (new.pipeline_id, new.idempotency_key)
         if request in self._requests:
             problem = f"Pipeline {new.pipeline_id!r} has an execution with the idempotency key {new.idempotency_key!r}."
-            raise ConstraintViolated(problem, constraint="execution_idempotent")
+            raise ConstraintViolated(problem, constraint="execution_requests_pkey")
         self._requests.add(request)
 
     def _touched(self, transition: Transition) -> list[StepExecutionRecord]:
@@ -307,6 +307,7 @@ class MemoryJournal:
         self._executions[state.execution_id] = replace(
             known,
             status=state.status,
+            run_at=known.run_at if state.status is ExecutionStatus.PENDING else None,
             owner=state.owner,
             epoch=state.epoch,
             recoveries=state.recoveries,

@@ -116,6 +116,8 @@ class _Writes:
 
     executions: dict[ExecutionId, dict[str, Any]] = field(default_factory=dict)
     created: set[ExecutionId] = field(default_factory=set)
+    aliases: list[dict[str, Any]] = field(default_factory=list)
+    requests: list[dict[str, Any]] = field(default_factory=list)
     starts: list[dict[str, Any]] = field(default_factory=list)
     started: set[StepExecutionId] = field(default_factory=set)
     updates: list[dict[str, Any]] = field(default_factory=list)
@@ -136,6 +138,7 @@ class _Writes:
         if transition.new is not None:
             self.created.add(after.execution_id)
             self.executions[after.execution_id] = _new_execution_row(transition.new, names[transition.new.pipeline_id])
+            self._add_names(transition.new, after.execution_id)
         elif after.execution_id not in self.executions and before is not None:
             known = {"known_sequence": before.sequence, "known_epoch": before.epoch}
             self.executions[after.execution_id] = {**known, **_NO_RESULT}
@@ -161,6 +164,20 @@ class _Writes:
         self.expires += [{"interaction_id": interaction_id} | stamp for interaction_id in transition.expires]
         if transition.answer is not None:
             self.answers.append(asdict(transition.answer) | stamp)
+
+    def _add_names(self, new: NewExecution, execution_id: ExecutionId) -> None:
+        """What a new execution is found by, beside its id."""
+        if new.alias is not None:
+            self.aliases.append({"alias": new.alias, "execution_id": execution_id})
+        if new.idempotency_key is not None:
+            self.requests.append(
+                {
+                    "pipeline_id": new.pipeline_id,
+                    "idempotency_key": new.idempotency_key,
+                    "execution_id": execution_id,
+                    "request_hash": new.request_hash,
+                }
+            )
 
 
 def _read(query: Query, transitions: Sequence[Transition]) -> Script[_KnownRows]:
@@ -265,6 +282,8 @@ def _write(query: Query, writes: _Writes) -> Script[set[ExecutionId]]:
     # What ended is written before what begins because of it, so that its time is not the later one.
     begun_here = [row["step_execution_id"] in writes.started for row in writes.updates]
     for name, rows in (
+        ("insert_alias", writes.aliases),
+        ("insert_request", writes.requests),
         ("update_step", [row for row, later in zip(writes.updates, begun_here, strict=True) if not later]),
         ("start_step", writes.starts),
         ("update_step", [row for row, later in zip(writes.updates, begun_here, strict=True) if later]),
@@ -287,7 +306,6 @@ def _for_each(sql: str, rows: Iterable[Mapping[str, Any]]) -> Script[list[dict[s
 
 def _new_execution_row(new: NewExecution, registered_name: str) -> dict[str, Any]:
     return {
-        "alias": new.alias,
         "pipeline_id": new.pipeline_id,
         "pipeline_name": new.pipeline_name or registered_name,
         "pipeline_version": new.pipeline_version,
@@ -296,8 +314,6 @@ def _new_execution_row(new: NewExecution, registered_name: str) -> dict[str, Any
         "priority": new.priority,
         "run_at": new.run_at,
         "rerun_of": new.rerun_of,
-        "idempotency_key": new.idempotency_key,
-        "request_hash": new.request_hash,
         "input_data": new.input_data,
         "metadata": new.metadata,
         **_NO_RESULT,

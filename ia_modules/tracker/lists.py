@@ -83,7 +83,7 @@ _MAY_NOT_HAVE_STARTED = (
 )
 _ID_BEGINS = "execution_id >= :text AND execution_id < :text_end AND substr(execution_id, 1, length(:text)) = :text"
 # Aliases are compared by their bytes on both databases: what begins with the text is a range. It is found first.
-_ALIAS_BEGINS = """execution_id IN (SELECT execution_id FROM pipeline_executions
+_ALIAS_BEGINS = """execution_id IN (SELECT execution_id FROM execution_aliases
    WHERE alias >= :alias AND alias < :alias_end ORDER BY alias LIMIT :most_of_alias)"""
 _IN_BOUNDS = "execution_id >= :first_id AND execution_id <= :last_id"
 _OF_PIPELINE = "{{pipeline_id}} = :found_pipeline_{number}"

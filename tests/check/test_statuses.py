@@ -26,6 +26,9 @@ MEANT = {
     "executions that may end or wait before they have begun": words(
         [ExecutionStatus.PENDING, ExecutionStatus.WAITING, ExecutionStatus.CANCELLED, ExecutionStatus.FAILED]
     ),
+    "executions that may have a time at which they go on": words(
+        [ExecutionStatus.PENDING, ExecutionStatus.WAITING, ExecutionStatus.WAITING_FOR_HUMAN]
+    ),
     "executions that a process has lost": frozenset({"running", "failed"}),
     "steps": words(StepStatus),
     "steps that have ended": words(each for each in StepStatus if each.is_terminal),

@@ -72,7 +72,7 @@ SELECT attname, format_type(atttypid, NULL) AS type, attnotnull, pg_get_expr(adb
  ORDER BY attnum
 """
 POSTGRESQL_CONSTRAINTS = """
-SELECT conname, contype, confrelid::regclass::text AS parent,
+SELECT conname, contype, pg_get_constraintdef(oid) AS text, confrelid::regclass::text AS parent,
        CASE confdeltype WHEN 'c' THEN 'CASCADE' WHEN 'r' THEN 'RESTRICT' WHEN 'n' THEN 'SET NULL' ELSE 'NO ACTION' END
            AS on_delete,
        (SELECT string_agg(attname, ',' ORDER BY place) FROM unnest(conkey) WITH ORDINALITY AS key (number, place)
@@ -107,7 +107,7 @@ async def postgresql_schema(database: DatabaseManager) -> dict[str, Table]:
         for rule in await database.fetch_all_async(POSTGRESQL_CONSTRAINTS, name):
             match rule["contype"]:
                 case b"c":
-                    table.checks.add(rule["conname"])
+                    table.checks |= set(re.findall(r"THEN '(\w+)'", rule["text"])) or {rule["conname"]}
                 case b"u":
                     table.unique[rule["conname"]] = rule["ours"]
                 case b"p":
@@ -142,7 +142,10 @@ async def test_both_databases_have_the_same_schema(
             f"{name.removesuffix('s').rpartition('_')[2]}_{column}" for column in booleans
         }, name
         assert other.checks <= one.checks, name
-        fallbacks = {column: {"true": "1", "false": "0"}.get(value, value) for column, value in other.defaults.items()}
+        fallbacks = {
+            column: {"true": "1", "false": "0"}.get(value, value.removesuffix("::text"))
+            for column, value in other.defaults.items()
+        }
         assert one.defaults == fallbacks, name
         assert one.not_null == other.not_null, name
         assert one.primary_key == other.primary_key, name
@@ -154,14 +157,19 @@ async def test_both_databases_have_the_same_schema(
 
 
 def rules(dialect: Dialect) -> dict[str, str]:
-    """The text of every named check and every index in the dialect's migrations, whatever its line breaks."""
+    """The text of every rule and every index in the dialect's migrations, whatever its line breaks."""
     found: dict[str, str] = {}
     for path in sorted((MIGRATIONS_FOLDER / dialect).glob("*.sql")):
         sql = re.sub(r"\s+", " ", re.sub(r"--[^\n]*", "", path.read_text()))
         for name, text in re.findall(r"CREATE (?:UNIQUE )?INDEX (\w+) (ON [^;]*);", sql):
             found[name] = text
-        for constraint in re.finditer(r"CONSTRAINT (\w+) CHECK \(", sql):
+        for constraint in re.finditer(r"CONSTRAINT (\w+) CHECK \((?!ia_refuse)", sql):
             found[constraint[1]] = in_parentheses(sql[constraint.end() - 1 :])
+        for rule in re.finditer(r"WHEN NOT \(", sql):
+            text = in_parentheses(sql[rule.end() - 1 :])
+            named = re.match(r" THEN '(\w+)'", sql[rule.end() - 1 + len(text) :])
+            assert named is not None, text
+            found[named[1]] = text
     return found
 
 

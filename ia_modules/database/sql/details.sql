@@ -10,8 +10,9 @@ WITH sized AS (
       FROM pipeline_executions
      WHERE execution_id = :execution_id
 )
-SELECT execution_id, alias, pipeline_id, pipeline_name, pipeline_version, status, managed, trigger, priority, run_at,
-       owner, epoch, recoveries, sequence, cancel_requested, rerun_of, total_steps, completed_steps, failed_steps,
+SELECT execution_id, pipeline_id, pipeline_name, pipeline_version, status, managed, trigger, priority, run_at, owner,
+       (SELECT alias FROM execution_aliases AS named WHERE named.execution_id = pipeline_executions.execution_id) AS alias,
+       epoch, recoveries, sequence, cancel_requested, rerun_of, total_steps, completed_steps, failed_steps,
        error_type, error_message, created_at, started_at, completed_at, input_bytes, output_bytes, metadata_bytes,
        CASE WHEN input_bytes <= :inline_bytes THEN input_data END AS input_data,
        CASE WHEN output_bytes <= :inline_bytes THEN output_data END AS output_data,
@@ -35,7 +36,7 @@ WITH page AS (
            COALESCE(octet_length(CAST(metadata AS TEXT)), 0) AS metadata_bytes,
            COALESCE(octet_length(traceback), 0) AS traceback_bytes
       FROM step_executions
-     WHERE execution_id = :execution_id AND step_execution_id > :cursor
+     WHERE execution_id = :execution_id AND within = '' AND step_execution_id > :cursor
      ORDER BY step_execution_id
      LIMIT :limit
 ), summed AS (

@@ -3,8 +3,9 @@
 
 -- name: list_executions
 -- An error's message is shortened: a list shows its first line.
-SELECT execution_id, alias, pipeline_id, pipeline_name, pipeline_version, status, managed, trigger, priority, run_at,
-       owner, epoch, recoveries, sequence, cancel_requested, rerun_of, total_steps, completed_steps, failed_steps,
+SELECT execution_id, pipeline_id, pipeline_name, pipeline_version, status, managed, trigger, priority, run_at, owner,
+       (SELECT alias FROM execution_aliases AS named WHERE named.execution_id = pipeline_executions.execution_id) AS alias,
+       epoch, recoveries, sequence, cancel_requested, rerun_of, total_steps, completed_steps, failed_steps,
        error_type, substr(error_message, 1, 500) AS error_message, created_at, started_at, completed_at
   FROM pipeline_executions
  WHERE {conditions}
@@ -47,6 +48,7 @@ SELECT id
 SELECT log_id, execution_id, step_execution_id, level, message, data, logged_at, sequence
   FROM execution_logs
  WHERE execution_id = :execution_id
+   AND within = ''
    AND sequence >= :cursor_sequence
    AND (sequence > :cursor_sequence OR log_id > :cursor_id)
    AND (CAST(:step_execution_id AS TEXT) IS NULL OR step_execution_id = :step_execution_id)

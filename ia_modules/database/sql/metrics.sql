@@ -29,7 +29,7 @@ SELECT id AS pipeline_id, name AS pipeline_name, status, executions
 SELECT COALESCE(SUM(again.retry_count + CASE WHEN (
            SELECT before.status
              FROM step_executions AS before
-            WHERE before.execution_id = again.execution_id AND before.step_id = again.step_id
+            WHERE before.execution_id = again.execution_id AND before.within = '' AND before.step_id = again.step_id
               AND before.iteration = again.iteration AND before.attempt = again.attempt - 1) = 'failed'
            THEN 1 ELSE 0 END), 0) AS retries
   FROM pipeline_executions AS execution
@@ -38,6 +38,7 @@ SELECT COALESCE(SUM(again.retry_count + CASE WHEN (
    AND (CAST(:pipeline_id AS TEXT) IS NULL OR execution.pipeline_id = :pipeline_id)
    AND execution.status NOT IN ('pending', 'running', 'waiting', 'waiting_for_human')
    AND again.execution_id = execution.execution_id
+   AND again.within = ''
    AND (again.attempt > 1 OR again.retry_count > 0);
 
 -- name: count_window_interventions
@@ -141,13 +142,14 @@ retried AS (
     SELECT COALESCE(SUM(again.retry_count + CASE WHEN (
                SELECT before.status
                  FROM step_executions AS before
-                WHERE before.execution_id = again.execution_id AND before.step_id = again.step_id
+                WHERE before.execution_id = again.execution_id AND before.within = '' AND before.step_id = again.step_id
                   AND before.iteration = again.iteration AND before.attempt = again.attempt - 1) = 'failed'
                THEN 1 ELSE 0 END), 0) AS retries
       FROM bucket
            CROSS JOIN step_executions AS again
      WHERE bucket.status NOT IN ('pending', 'running', 'waiting', 'waiting_for_human')
        AND again.execution_id = bucket.execution_id
+       AND again.within = ''
        AND (again.attempt > 1 OR again.retry_count > 0)),
 questions AS (
     SELECT COUNT(*) AS human_interventions

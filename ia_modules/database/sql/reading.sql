@@ -1,15 +1,17 @@
 -- What is asked about one execution, and about pipelines. Lists stand in lists.sql.
 
 -- name: get_execution
-SELECT execution_id, alias, pipeline_id, pipeline_name, pipeline_version, status, managed, trigger, priority, run_at,
-       owner, epoch, recoveries, sequence, cancel_requested, rerun_of, total_steps, completed_steps, failed_steps,
+SELECT execution_id, pipeline_id, pipeline_name, pipeline_version, status, managed, trigger, priority, run_at, owner,
+       (SELECT alias FROM execution_aliases AS named WHERE named.execution_id = pipeline_executions.execution_id) AS alias,
+       epoch, recoveries, sequence, cancel_requested, rerun_of, total_steps, completed_steps, failed_steps,
        error_type, error_message, created_at, started_at, completed_at, input_data, output_data, metadata
   FROM pipeline_executions
  WHERE execution_id = :execution_id;
 
 -- name: get_execution_summary
-SELECT execution_id, alias, pipeline_id, pipeline_name, pipeline_version, status, managed, trigger, priority, run_at,
-       owner, epoch, recoveries, sequence, cancel_requested, rerun_of, total_steps, completed_steps, failed_steps,
+SELECT execution_id, pipeline_id, pipeline_name, pipeline_version, status, managed, trigger, priority, run_at, owner,
+       (SELECT alias FROM execution_aliases AS named WHERE named.execution_id = pipeline_executions.execution_id) AS alias,
+       epoch, recoveries, sequence, cancel_requested, rerun_of, total_steps, completed_steps, failed_steps,
        error_type, error_message, created_at, started_at, completed_at
   FROM pipeline_executions
  WHERE execution_id = :execution_id;
@@ -18,11 +20,11 @@ SELECT execution_id, alias, pipeline_id, pipeline_name, pipeline_version, status
 SELECT execution_id FROM pipeline_executions WHERE execution_id = :execution_id;
 
 -- name: find_alias
-SELECT execution_id FROM pipeline_executions WHERE alias = :alias;
+SELECT execution_id FROM execution_aliases WHERE alias = :alias;
 
 -- name: find_request
 SELECT execution_id, request_hash
-  FROM pipeline_executions
+  FROM execution_requests
  WHERE pipeline_id = :pipeline_id AND idempotency_key = :idempotency_key;
 
 -- name: list_steps
@@ -33,7 +35,7 @@ SELECT step_execution_id, execution_id, step_id, step_name, step_type, iteration
        CASE WHEN input_bytes <= :inline_bytes THEN input_data END AS input_data,
        CASE WHEN output_bytes <= :inline_bytes THEN output_data END AS output_data
   FROM step_executions
- WHERE execution_id = :execution_id
+ WHERE execution_id = :execution_id AND within = ''
  ORDER BY step_execution_id;
 
 -- name: get_step
@@ -48,14 +50,14 @@ SELECT step_execution_id, execution_id, step_id, step_name, step_type, iteration
        routes, error_type, error_message, progress, progress_message, copied_from, input_bytes, output_bytes, sequence,
        created_at, started_at, completed_at
   FROM step_executions
- WHERE execution_id = :execution_id AND sequence > :after AND sequence <= :upto
+ WHERE execution_id = :execution_id AND within = '' AND sequence > :after AND sequence <= :upto
  ORDER BY sequence, step_execution_id
  LIMIT :limit;
 
 -- name: changed_logs
 SELECT log_id, execution_id, step_execution_id, level, message, data, logged_at, sequence
   FROM execution_logs
- WHERE execution_id = :execution_id AND sequence > :after AND sequence <= :upto
+ WHERE execution_id = :execution_id AND within = '' AND sequence > :after AND sequence <= :upto
  ORDER BY sequence, log_id
  LIMIT :limit;
 

@@ -26,10 +26,7 @@ UPDATE workers
 UPDATE workers SET stopped_at = ia_now(), heartbeat_at = ia_now() WHERE worker_id = :worker_id;
 
 -- name: forget_workers
--- Those that ended days ago and have left nothing behind.
+-- Those that ended days ago and have left nothing behind, looked for one by one.
 DELETE FROM workers
  WHERE heartbeat_at < (SELECT ia_now(-259200))
-   AND NOT EXISTS (
-       SELECT 1
-         FROM pipeline_executions
-        WHERE owner = worker_id AND status = 'running');
+   AND (SELECT execution_id FROM pipeline_executions WHERE owner = worker_id AND status = 'running' LIMIT 1) IS NULL;

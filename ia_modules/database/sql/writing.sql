@@ -23,7 +23,7 @@ SELECT step_execution_id, execution_id, step_id, iteration, attempt, status
 -- name: read_latest_attempt
 SELECT step_execution_id, execution_id, step_id, iteration, attempt, status
   FROM step_executions
- WHERE execution_id = :execution_id AND step_id = :step_id
+ WHERE execution_id = :execution_id AND within = '' AND step_id = :step_id
  ORDER BY iteration DESC, attempt DESC
  LIMIT 1;
 
@@ -49,23 +49,30 @@ SELECT interactions.interaction_id, interactions.execution_id, interactions.step
 -- name: insert_execution
 -- No row returned = it exists; its state must be read and the transition decided again.
 INSERT INTO pipeline_executions (
-    execution_id, alias, pipeline_id, pipeline_name, pipeline_version, status, managed, trigger, priority, run_at, rerun_of,
-    idempotency_key, request_hash, owner, epoch, recoveries, sequence, cancel_requested, total_steps, completed_steps,
-    failed_steps, input_data, metadata, output_data, error_type, error_message, created_at, started_at, completed_at)
+    execution_id, pipeline_id, pipeline_name, pipeline_version, status, managed, trigger, priority, run_at, rerun_of,
+    owner, epoch, recoveries, sequence, cancel_requested, total_steps, completed_steps, failed_steps, input_data,
+    metadata, output_data, error_type, error_message, created_at, started_at, completed_at)
 VALUES (
-    :execution_id, :alias, :pipeline_id, :pipeline_name, :pipeline_version, :status, :managed, :trigger, :priority, :run_at,
-    :rerun_of, :idempotency_key, :request_hash, :owner, :epoch, :recoveries, :sequence, :cancel_requested,
-    :total_steps, :completed_steps, :failed_steps,
+    :execution_id, :pipeline_id, :pipeline_name, :pipeline_version, :status, :managed, :trigger, :priority, :run_at,
+    :rerun_of, :owner, :epoch, :recoveries, :sequence, :cancel_requested, :total_steps, :completed_steps, :failed_steps,
     :input_data, :metadata, :output_data, :error_type, :error_message, ia_now(),
     CASE WHEN CAST(:started AS BOOLEAN) THEN ia_now() END, CASE WHEN CAST(:ended AS BOOLEAN) THEN ia_now() END)
 ON CONFLICT (execution_id) DO NOTHING
 RETURNING execution_id;
+
+-- name: insert_alias
+INSERT INTO execution_aliases (alias, execution_id) VALUES (:alias, :execution_id);
+
+-- name: insert_request
+INSERT INTO execution_requests (pipeline_id, idempotency_key, execution_id, request_hash)
+VALUES (:pipeline_id, :idempotency_key, :execution_id, :request_hash);
 
 -- name: write_execution
 -- Compare and swap: what was decided on an older row changes nothing, and gets no row back.
 UPDATE pipeline_executions
    SET sequence = :sequence,
        status = :status,
+       run_at = CASE WHEN :status IN ('pending', 'waiting', 'waiting_for_human') THEN run_at END,
        owner = :owner,
        epoch = :epoch,
        recoveries = :recoveries,

@@ -3,6 +3,7 @@ SELECT 1 AS found
   FROM pipeline_executions
  WHERE status = 'pending'
    AND managed
+   AND queue_key = ''
    AND (run_at IS NULL OR run_at <= ia_now())
    AND pipeline_id || ':' || COALESCE(pipeline_version, 0)
        NOT IN (SELECT json_array_elements_text(CAST(:unusable AS JSON)))
@@ -16,6 +17,7 @@ WITH next AS (
       FROM pipeline_executions
      WHERE status = 'pending'
        AND managed
+       AND queue_key = ''
        AND (run_at IS NULL OR run_at <= ia_now())
        AND pipeline_id || ':' || COALESCE(pipeline_version, 0)
            NOT IN (SELECT json_array_elements_text(CAST(:unusable AS JSON)))
@@ -24,7 +26,7 @@ WITH next AS (
        FOR UPDATE SKIP LOCKED
 )
 UPDATE pipeline_executions AS claimed
-   SET status = 'running', owner = :owner, epoch = epoch + 1, sequence = sequence + 1,
+   SET status = 'running', run_at = NULL, owner = :owner, epoch = epoch + 1, sequence = sequence + 1,
        started_at = COALESCE(started_at, ia_now())
   FROM next
  WHERE claimed.execution_id = next.execution_id

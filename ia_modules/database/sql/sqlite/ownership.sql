@@ -3,6 +3,7 @@ SELECT 1 AS found
   FROM pipeline_executions INDEXED BY executions_claimable
  WHERE status = 'pending'
    AND managed
+   AND queue_key = ''
    AND (run_at IS NULL OR run_at <= ia_now())
    AND pipeline_id || ':' || COALESCE(pipeline_version, 0) NOT IN (SELECT value FROM json_each(:unusable))
  ORDER BY priority DESC, execution_id
@@ -11,13 +12,14 @@ SELECT 1 AS found
 -- name: claim
 -- The writer's lock keeps everybody else out.
 UPDATE pipeline_executions
-   SET status = 'running', owner = :owner, epoch = epoch + 1, sequence = sequence + 1,
+   SET status = 'running', run_at = NULL, owner = :owner, epoch = epoch + 1, sequence = sequence + 1,
        started_at = COALESCE(started_at, ia_now())
  WHERE execution_id IN (
        SELECT execution_id
          FROM pipeline_executions INDEXED BY executions_claimable
         WHERE status = 'pending'
           AND managed
+          AND queue_key = ''
           AND (run_at IS NULL OR run_at <= ia_now())
           AND pipeline_id || ':' || COALESCE(pipeline_version, 0) NOT IN (SELECT value FROM json_each(:unusable))
         ORDER BY priority DESC, execution_id

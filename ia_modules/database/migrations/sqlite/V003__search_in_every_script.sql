@@ -1,2 +1,0 @@
--- requires-program: 0.1.0
--- Nothing to do: on SQLite the connection brings ia_fold(), as it brings ia_now().
