@@ -46,8 +46,9 @@ test: $(INSTALLED) $(BUILT) chromium test-pages  ## run every test, on SQLite an
 test-pages: $(PACKAGES)  ## run the pages' own tests alone
 	@$(NPM) run --silent test
 
-bench: $(INSTALLED)  ## what tracking and watching cost on this machine, as rates and ratios
+bench: $(INSTALLED)  ## what tracking and watching cost on this machine, as rates, ratios and bytes
 	@$(BIN)/python -m benchmarks.tracking
+	@$(BIN)/python -m benchmarks.writes
 	@$(BIN)/python -m benchmarks.sockets
 
 bench-million: $(INSTALLED)  ## how long lists and details take with 1,000,000 executions, against 1,000
