@@ -1,0 +1,165 @@
+"""What follows in the graph from attempts that have ended: what is recorded of them, what starts, and how all ends."""
+
+from collections.abc import Iterable
+from dataclasses import replace
+
+from ia_modules.errors import IAModulesError, PipelineOutputError, StepError
+from ia_modules.models import ExecutionStatus, StepStatus
+from ia_modules.payload import clean_text, encode
+from ia_modules.pipeline.answers import new_interaction
+from ia_modules.pipeline.inputs import input_problems
+from ia_modules.pipeline.recorded import STOP_JSON, retry_json, routes_json
+from ia_modules.pipeline.results import output_of, stored_output
+from ia_modules.pipeline.routing import route
+from ia_modules.pipeline.tokens import Start, StepRun, loop_limit, ready, verdict
+from ia_modules.pipeline.turn import Batch, Begin, Course, Ended, warnings
+from ia_modules.transitions import ExecutionUpdate, Failure, LogLine, StepUpdate
+
+
+def first_turn(course: Course) -> Batch:
+    """What is recorded before anything starts, of an execution that has no step runs yet: what its file warns of."""
+    pipeline, batch = course.pipeline, Batch()
+    batch.logs += warnings("Warning", pipeline.warnings)
+    if pipeline.definition.is_lenient:
+        problems = input_problems(pipeline.definition, dict(course.input_data))
+        batch.logs += warnings("Input that its schema refuses", problems)
+    return batch
+
+
+def graph_turn(course: Course, ended: Iterable[Ended], *, now: float) -> Batch:
+    """Take in the attempts that have ended, and start what may start now; nothing does once a run has failed for good.
+
+    Args:
+        now: seconds on the clock of ``course.loop_began``.
+    """
+    batch = _taken_in(course, ended)
+    batch.begins += [_start(course, start, now) for start in ready(course.tokens)]
+    return batch
+
+
+def stopped_turn(course: Course, ended: Iterable[Ended]) -> Batch:
+    """Take in what has ended while everything was stopped, as the execution ends; nothing goes on."""
+    batch = _taken_in(course, map(_stopped_instead, ended)).without_beginnings()
+    for run in course.tokens.active():
+        course.note(run.key, StepStatus.CANCELLED)
+    return batch
+
+
+def handed_back_turn(course: Course, ended: Iterable[Ended]) -> Batch:
+    """Take in what had ended when everything was stopped for another process to go on; the rest is lost here."""
+    batch = Batch()
+    for each in ended:
+        if each.outcome is None:
+            batch.logs += each.lines
+            lost = StepUpdate(step_execution_id=each.attempt, status=StepStatus.LOST, failure=_HANDED_BACK)
+            batch.updates.append(lost)
+        else:
+            _take_in(course, each, batch)
+    return batch.without_beginnings()  # the next owner begins them
+
+
+def change_of(course: Course) -> tuple[ExecutionUpdate | None, list[LogLine]]:
+    """The update of the execution itself, and lines to it; None while it goes on."""
+    status = verdict(course.tokens)
+    match status:
+        case ExecutionStatus.COMPLETED:
+            try:
+                output, mismatches = output_of(course.tokens, course.input_data, course.results)
+                stored = stored_output(course.pipeline.definition, output)
+            except PipelineOutputError as error:
+                course.error = error
+                return ExecutionUpdate(status=ExecutionStatus.FAILED, failure=Failure.of(error)), []
+            lines = warnings("Output that its schema refuses", mismatches)
+            return ExecutionUpdate(status=status, output_data=stored), lines
+        case ExecutionStatus.FAILED:
+            failure = Failure.of(course.error) if course.error else _recorded_failure(course)
+            return ExecutionUpdate(status=status, failure=replace(failure, traceback=None)), []
+        case ExecutionStatus.CANCELLED | ExecutionStatus.WAITING_FOR_HUMAN:
+            return ExecutionUpdate(status=status), []
+        case _:
+            return None, []
+
+
+def _taken_in(course: Course, ended: Iterable[Ended]) -> Batch:
+    batch = Batch()
+    for each in ended:
+        _take_in(course, each, batch)
+    return batch
+
+
+def _take_in(course: Course, ended: Ended, batch: Batch) -> None:
+    batch.logs += ended.lines
+    update = _update_of(course, ended, batch)
+    if ended.progress is not None:
+        progress, message = ended.progress.progress, ended.progress.progress_message
+        update = replace(update, progress=progress, progress_message=message)
+    batch.updates.append(update)
+
+
+def _update_of(course: Course, ended: Ended, batch: Batch) -> StepUpdate:
+    """The update to write for an attempt that has ended; the course has it from here on."""
+    key, outcome, update = ended.key, ended.outcome, StepUpdate(step_execution_id=ended.attempt)
+    if outcome is None:
+        course.note(key, StepStatus.CANCELLED)
+        return replace(update, status=StepStatus.CANCELLED, routes=encode(STOP_JSON, "routes"), failure=_STOPPED)
+    failure = None if outcome.error is None else Failure.of(outcome.error)
+    if outcome.retry_seconds is not None:
+        batch.begins.append(course.begin_again(key, delay_seconds=outcome.retry_seconds))
+        retry = encode(retry_json(outcome.retry_seconds), "routes")
+        return replace(update, status=StepStatus.FAILED, routes=retry, failure=failure)
+    if outcome.result is None:
+        course.note(key, StepStatus.FAILED)
+        course.error = course.error or _step_error(key.step_id, outcome.error)
+        return replace(update, status=StepStatus.FAILED, routes=encode(STOP_JSON, "routes"), failure=failure)
+    if outcome.question is not None:
+        course.note(key, StepStatus.WAITING)
+        batch.asks.append(new_interaction(outcome.question, ended.attempt, outcome.result))
+        return replace(update, status=StepStatus.WAITING, output_data=outcome.stored, failure=failure)
+    status = StepStatus.COMPLETED if outcome.succeeded else StepStatus.FAILED
+    batch.logs += warnings("Result that its schema refuses", outcome.mismatches, ended.attempt)
+    scope = ended.scope.after(key.step_id, outcome.result, succeeded=outcome.succeeded)
+    routes = outcome.routes or route(course.pipeline.graph, key.step_id, scope, outcome.verdicts.__getitem__)
+    course.end(key, status, outcome.result, routes)
+    stored_routes = encode(routes_json(routes), "routes")
+    return replace(update, status=status, output_data=outcome.stored, routes=stored_routes, failure=failure)
+
+
+def _start(course: Course, start: Start, now: float) -> Begin:
+    loop_config = course.pipeline.definition.loop_config
+    seconds = now - course.loop_began.setdefault(start.key.step_id, now)
+    refused = loop_limit(loop_config, start, loop_seconds=seconds)
+    course.tokens.record(StepRun(start.key, StepStatus.PENDING, start.parents))
+    delay_seconds = loop_config.iteration_delay_seconds if start.closes_loop and refused is None else 0.0
+    return course.begin(start.key, refused=refused, delay_seconds=delay_seconds)
+
+
+def _stopped_instead(ended: Ended) -> Ended:
+    """What wants another attempt or an answer counts as stopped: nothing goes on."""
+    outcome = ended.outcome
+    goes_on = outcome is not None and (outcome.retry_seconds is not None or outcome.question is not None)
+    return replace(ended, outcome=None) if goes_on else ended
+
+
+def _recorded_failure(course: Course) -> Failure:
+    """Why it failed, where that happened in another process: the first failure on record."""
+    failed = (run.last for run in course.runs if run.last.status is StepStatus.FAILED and run.run.has_stopped)
+    first = min(failed, key=lambda attempt: attempt.sequence, default=None)
+    if first is None:
+        return Failure(type=None, message="A step failed.")
+    course.error = StepError(first.step_id, f"{first.error_type}: {first.error_message}")
+    return Failure.of(course.error)
+
+
+_STOPPED = Failure(type="CancelledError", message="The step was stopped with its execution.")
+_HANDED_BACK = Failure(type="WorkerStopped", message="The worker that ran this attempt was stopped; another goes on.")
+
+
+def _step_error(step_id: str, error: Exception | None) -> Exception:
+    """The error that names the step; the step's own exception is its cause, be it the failure of another pipeline."""
+    if isinstance(error, StepError) and error.step_id == step_id:
+        return error
+    failed = StepError(
+        step_id, f"{type(error).__name__}: {clean_text(error)}" if not isinstance(error, IAModulesError) else str(error)
+    )
+    failed.__cause__ = error
+    return failed

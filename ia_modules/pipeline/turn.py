@@ -1,0 +1,226 @@
+"""One turn of an execution, as values: what has happened, what that makes true, and the attempts that begin then.
+
+    what happened → graph_turn, waits_turn (pure) → one Batch → on record → what begins
+
+The course of the execution is changed by these deciders alone; what they decide beside that, they return.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any, Self
+
+from ia_modules.errors import Problem, StepError
+from ia_modules.models import LogLevel, StepExecutionId, StepStatus, new_id
+from ia_modules.payload import clean_text, encode
+from ia_modules.pipeline.attempt import Outcome, Work, prepare
+from ia_modules.pipeline.code import LoadedPipeline
+from ia_modules.pipeline.document.scope import Scope
+from ia_modules.pipeline.recorded import RecordedRun, refs_json, state_of
+from ia_modules.pipeline.results import Scopes
+from ia_modules.pipeline.tokens import Route, StepRunKey
+from ia_modules.transitions import LogLine, NewInteraction, StepStart, StepUpdate
+
+
+@dataclass(frozen=True, slots=True)
+class Begin:
+    """A step run whose next attempt begins.
+
+    Attributes:
+        refused: why it cannot even begin; it is on record, and fails with that.
+        delay_seconds: it begins so long after it is on record.
+    """
+
+    key: StepRunKey
+    refused: StepError | None = None
+    delay_seconds: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """An attempt that is to be recorded and made.
+
+    Attributes:
+        lines: what is wrong with its input and keeps it from nothing.
+    """
+
+    key: StepRunKey
+    start: StepStart
+    work: Work
+    lines: tuple[LogLine, ...]
+    delay_seconds: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Answered:
+    """A waiting attempt whose question is over: the functions on its paths are asked, and then it has ended.
+
+    Attributes:
+        scope: what was known before it.
+    """
+
+    key: StepRunKey
+    attempt: StepExecutionId
+    scope: Scope
+    outcome: Outcome
+
+
+@dataclass(frozen=True, slots=True)
+class Due:
+    """It has happened that the delay of an attempt is over."""
+
+    attempt: Attempt
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """It has happened that an attempt is over.
+
+    Attributes:
+        scope: what was known before it.
+        outcome: what came of it; None: it was stopped.
+        lines: what it logged that is not on record yet.
+        progress: the same of its progress.
+    """
+
+    key: StepRunKey
+    attempt: StepExecutionId
+    scope: Scope
+    outcome: Outcome | None
+    lines: tuple[LogLine, ...] = ()
+    progress: StepUpdate | None = None
+
+
+@dataclass(slots=True)
+class Batch:
+    """What becomes true at once, and what begins when it is on record.
+
+    Attributes:
+        begins: the step runs whose next attempt is recorded, and made.
+        due: recorded attempts that begin now.
+        answered: waiting attempts that go on.
+    """
+
+    updates: list[StepUpdate] = field(default_factory=list[StepUpdate])
+    logs: list[LogLine] = field(default_factory=list[LogLine])
+    asks: list[NewInteraction] = field(default_factory=list[NewInteraction])
+    expires: list[str] = field(default_factory=list[str])
+    begins: list[Begin] = field(default_factory=list[Begin])
+    due: list[Attempt] = field(default_factory=list[Attempt])
+    answered: list[Answered] = field(default_factory=list[Answered])
+
+    @classmethod
+    def of(cls, parts: Iterable["Batch"]) -> Self:
+        """All of them as one."""
+        whole = cls()
+        for part in parts:
+            whole.updates += part.updates
+            whole.logs += part.logs
+            whole.asks += part.asks
+            whole.expires += part.expires
+            whole.begins += part.begins
+            whole.due += part.due
+            whole.answered += part.answered
+        return whole
+
+    def without_beginnings(self) -> "Batch":
+        """The same, of which nothing begins."""
+        return Batch(self.updates, self.logs, self.asks, self.expires)
+
+
+@dataclass(slots=True)
+class _Attempts:
+    """The attempts of a step run so far. ``failures`` leaves out those that were lost with their process."""
+
+    made: int = 0
+    failures: int = 0
+
+
+class Course:
+    """What is known of one running execution: its records, and what came since.
+
+    Attributes:
+        runs: the step runs that were on record when it was taken up.
+        tokens: where it stands in the graph.
+        results: of the step runs that have one.
+        error: why it failed; None unless it did so here.
+        loop_began: when each loop began, by step, on the clock of ``now``; what does not count lies before it.
+    """
+
+    def __init__(
+        self, pipeline: LoadedPipeline, input_data: Mapping[str, Any], runs: Iterable[RecordedRun] = ()
+    ) -> None:
+        """Take up an execution.
+
+        Args:
+            input_data: its input, with the defaults of the parameters.
+
+        Raises:
+            StepConflict: the step runs do not follow from this definition.
+        """
+        self.pipeline, self.input_data, self.runs = pipeline, input_data, list(runs)
+        self.tokens = state_of(pipeline.graph, self.runs)
+        self.results = {run.run.key: result for run in self.runs if (result := run.result) is not None}
+        self.error: Exception | None = None
+        self.loop_began: dict[str, float] = {}
+        self._scopes = Scopes(self.tokens, input_data, self.results)
+        self._attempts = {run.run.key: _Attempts(run.attempts, run.failures) for run in self.runs}
+
+    def scope(self, key: StepRunKey) -> Scope:
+        """What is known before a step run."""
+        return self._scopes.before(self.tokens.runs[key].parents)
+
+    def note(self, key: StepRunKey, status: StepStatus) -> None:
+        """A step run has another status; nothing leads on from it yet."""
+        self.tokens.record(replace(self.tokens.runs[key], status=status))
+
+    def end(self, key: StepRunKey, status: StepStatus, result: dict[str, Any], routes: tuple[Route, ...]) -> None:
+        """A step run has a result, and leads on."""
+        self.results[key] = result
+        self.tokens.record(replace(self.tokens.runs[key], status=status, routes=routes))
+
+    def begin(self, key: StepRunKey, *, refused: StepError | None = None, delay_seconds: float = 0.0) -> Begin:
+        """The next attempt of a step run, at once or after a delay."""
+        self.note(key, StepStatus.PENDING if delay_seconds > 0 else StepStatus.RUNNING)
+        return Begin(key, refused, delay_seconds)
+
+    def begin_again(self, key: StepRunKey, *, delay_seconds: float) -> Begin:
+        """The same after a failure, which counts."""
+        self._attempts[key].failures += 1
+        return self.begin(key, delay_seconds=delay_seconds)
+
+    def attempt(self, begin: Begin, *, worker: str) -> Attempt:
+        """The attempt that begins, as it is recorded and made; makes the step's object."""
+        run, definition = self.tokens.runs[begin.key], self.pipeline.step(begin.key.step_id)
+        attempts = self._attempts.setdefault(begin.key, _Attempts())
+        attempts.made += 1
+        scope = self.scope(begin.key)
+        work = prepare(self.pipeline, definition, scope, failures=attempts.failures, refused=begin.refused)
+        attempt = StepExecutionId(new_id())
+        left_out = (f"Input left out: {problem}" for problem in work.input.left_out)
+        start = StepStart(
+            step_execution_id=attempt,
+            step_id=definition.id,
+            step_name=definition.name,
+            step_type=definition.type,
+            iteration=begin.key.iteration,
+            attempt=attempts.made,
+            status=StepStatus.PENDING if begin.delay_seconds > 0 else StepStatus.RUNNING,
+            worker=worker,
+            input_data=work.stored,
+            input_refs=encode(refs_json(run.parents, is_state=work.input.is_state), "parents"),
+        )
+        lines = [
+            *(LogLine(log_id=new_id(), message=message, step_execution_id=attempt) for message in left_out),
+            *warnings("Input that its schema refuses", work.input.mismatches, attempt),
+        ]
+        return Attempt(begin.key, start, work, tuple(lines), begin.delay_seconds)
+
+
+def warnings(what: str, problems: Iterable[Problem], attempt: StepExecutionId | None = None) -> list[LogLine]:
+    """Lines for what is wrong and keeps nothing from running; ``attempt`` None: of the execution itself."""
+    return [
+        LogLine(
+            log_id=new_id(), message=clean_text(f"{what}: {each}"), level=LogLevel.WARNING, step_execution_id=attempt
+        )
+        for each in problems
+    ]

@@ -1,0 +1,154 @@
+"""What follows in the graph: decided from values alone, whatever ended first."""
+
+from itertools import permutations
+from typing import Any, Literal
+
+import pytest
+
+from ia_modules.errors import LoopLimitExceeded, PipelineOutputError, StepError
+from ia_modules.models import ExecutionStatus, LogLevel, StepStatus
+from ia_modules.pipeline.attempt import Outcome
+from ia_modules.pipeline.document.human_input import question
+from ia_modules.pipeline.graph_turn import change_of, first_turn, graph_turn, handed_back_turn, stopped_turn
+from ia_modules.pipeline.recorded import STOP_JSON
+from ia_modules.pipeline.tokens import StepRunKey
+from ia_modules.pipeline.turn import Attempt, Course, Ended
+from ia_modules.transitions import LogLine, StepUpdate
+from tests.unit.pipeline.factories import ask, document
+from tests.unit.pipeline.test_recorded import row
+from tests.unit.pipeline.turns import attempts, came, course_of, gave, named
+
+DIAMOND: list[Any] = [("a", "b"), ("a", "c"), ("b", "d"), ("c", "d")]
+
+
+def begun(course: Course, *ended: Ended, now: float = 0.0) -> list[Attempt]:
+    return attempts(course, graph_turn(course, ended, now=now))
+
+
+def test_what_starts_does_not_depend_on_what_ended_first() -> None:
+    joined: list[Any] = []
+    for order in permutations(["b", "c"]):
+        course = course_of(document("a", "b", "c", "d", paths=DIAMOND))
+        (first,) = begun(course)
+        branches = {each.key.step_id: each for each in begun(course, gave(first))}
+        one, other = (gave(branches[step_id], of=step_id) for step_id in order)
+        assert begun(course, one) == []
+        (join,) = begun(course, other)
+        joined.append((join.start.input_refs, join.work.data))
+    assert joined[0] == joined[1]
+
+
+def test_an_end_is_recorded_with_its_result_its_routes_and_its_last_lines() -> None:
+    course = course_of(document("a", "b", paths=[("a", "b", {"type": "field_exists", "field": "result.x"})]))
+    (first,) = begun(course)
+    id_ = first.start.step_execution_id
+    line = LogLine(log_id="1", message="done", step_execution_id=id_)
+    progress = StepUpdate(step_execution_id=id_, progress=1.0, progress_message="all")
+    ended = gave(first, x=1)
+    batch = graph_turn(
+        course, [Ended(ended.key, ended.attempt, ended.scope, ended.outcome, (line,), progress)], now=0.0
+    )
+    (update,) = batch.updates
+    assert (update.status, update.output_data, update.progress) == (StepStatus.COMPLETED, '{"x":1}', 1.0)
+    assert '"to_step":"b","taken":true' in (update.routes or "")
+    assert batch.logs == [line]
+    assert named(attempts(course, batch)) == [("b", 1, 1, "running")]
+
+
+def test_a_failure_that_is_tried_again_begins_its_next_attempt_after_its_delay() -> None:
+    course = course_of(document("a"))
+    (first,) = begun(course)
+    batch = graph_turn(course, [came(first, Outcome(error=OSError("away"), retry_seconds=1.5))], now=0.0)
+    (again,) = attempts(course, batch)
+    assert (named([again]), again.delay_seconds, again.work.failures) == ([("a", 1, 2, "pending")], 1.5, 1)
+    assert batch.updates[0].routes == '{"next":"retry","delay_seconds":1.5}'
+    assert change_of(course) == (None, [])
+
+
+def test_a_failure_for_good_starts_nothing_and_is_why_all_failed() -> None:
+    course = course_of(document("a", "b", "c", "d", paths=DIAMOND))
+    (first,) = begun(course)
+    left, right = begun(course, gave(first))
+    assert begun(course, came(left, Outcome(error=ValueError("broken"))), gave(right)) == []
+    change, _ = change_of(course)
+    assert change is not None
+    assert (change.status, change.failure and change.failure.message) == (
+        ExecutionStatus.FAILED,
+        "Step 'b' failed: ValueError: broken",
+    )
+    assert isinstance(course.error, StepError)
+    assert isinstance(course.error.__cause__, ValueError)
+
+
+def test_a_question_waits_and_so_does_the_execution() -> None:
+    course = course_of(document(ask(prompt="Ship?"), "b", paths=[("ask", "b")]))
+    (asking,) = begun(course)
+    waits = Outcome({}, None, question=question({"prompt": "Ship?"}, {}))
+    batch = graph_turn(course, [came(asking, waits)], now=0.0)
+    assert [each.prompt for each in batch.asks] == ["Ship?"]
+    assert batch.updates[0].status is StepStatus.WAITING
+    change, _ = change_of(course)
+    assert change is not None
+    assert change.status is ExecutionStatus.WAITING_FOR_HUMAN
+
+
+def test_a_loop_goes_on_after_its_delay_until_its_limit_in_time_is_over() -> None:
+    again = {"type": "field_exists", "field": "result.x"}
+    limits = {"max_loop_time_seconds": 10, "iteration_delay_seconds": 3}
+    course = course_of(document("a", paths=[("a", "a", again), ("a", "end", "else")], loop_config=limits))
+    (first,) = begun(course, now=100.0)
+    (second,) = begun(course, gave(first, x=1), now=109.0)
+    (third,) = begun(course, gave(second, x=1), now=111.0)
+    assert [(each.delay_seconds, each.start.iteration) for each in (second, third)] == [(3.0, 2), (0.0, 3)]
+    assert (second.work.refused, type(third.work.refused)) == (None, LoopLimitExceeded)
+
+
+def test_an_execution_completes_with_its_output_or_fails_for_what_it_promised() -> None:
+    for schema, status in (({}, ExecutionStatus.COMPLETED), ({"required": ["y"]}, ExecutionStatus.FAILED)):
+        course = course_of(document("a", outputs={"x": "{{ a.x }}"}, output_schema=schema))
+        (first,) = begun(course)
+        assert begun(course, gave(first, x=1)) == []
+        change, lines = change_of(course)
+        assert change is not None
+        assert (change.status, lines) == (status, [])
+        assert (change.output_data == '{"x":1}') is not isinstance(course.error, PipelineOutputError)
+
+
+@pytest.mark.parametrize("outcome", ["stopped", "retry"])
+def test_what_is_stopped_with_its_execution_is_cancelled(outcome: Literal["stopped", "retry"]) -> None:
+    course = course_of(document("a", "b", "c", "d", paths=DIAMOND))
+    (first,) = begun(course)
+    left, right = begun(course, gave(first))
+    retry = Outcome(error=OSError(), retry_seconds=1.0)
+    batch = stopped_turn(course, [gave(left, x=1), came(right, None if outcome == "stopped" else retry)])
+    assert [update.status for update in batch.updates] == [StepStatus.COMPLETED, StepStatus.CANCELLED]
+    assert batch.begins == []
+    change, _ = change_of(course)
+    assert change is not None
+    assert change.status is ExecutionStatus.CANCELLED
+
+
+def test_what_is_handed_back_had_ended_or_is_lost() -> None:
+    course = course_of(document("a", "b", "c", "d", paths=DIAMOND))
+    (first,) = begun(course)
+    left, right = begun(course, gave(first))
+    batch = handed_back_turn(course, [gave(left, x=1), came(right, None)])
+    assert [update.status for update in batch.updates] == [StepStatus.COMPLETED, StepStatus.LOST]
+    assert batch.begins == []
+
+
+def test_a_failure_on_record_is_why_all_failed_also_in_another_process() -> None:
+    columns: dict[str, Any] = {"status": StepStatus.FAILED, "routes": STOP_JSON, "error_type": "ValueError"}
+    failed = row(StepRunKey("a", 1), **columns, error_message="broken")
+    change, _ = change_of(course_of(document("a"), failed))
+    assert change is not None
+    assert change.failure is not None
+    assert change.failure.message == "Step 'a' failed: ValueError: broken"
+
+
+def test_a_first_turn_says_what_a_file_and_an_input_are_warned_of() -> None:
+    course = course_of(document("a", input_schema={"required": ["n"]}) | {"format": "0.2"})
+    lines = first_turn(course).logs
+    assert [(line.level, line.step_execution_id) for line in lines] == [(LogLevel.WARNING, None)] * len(lines)
+    assert any(line.message.startswith("Input that its schema refuses") for line in lines)
+    assert first_turn(course_of(document("a"))).logs == []
