@@ -155,9 +155,14 @@ def _decide_work(transition: Transition, known: Known, before: ExecutionState) -
         started=tuple(started),
         updated=updated,
         interactions=interactions,
-        closings=(END,) if after.status.is_terminal else (),
+        closings=(_end(change),) if after.status.is_terminal else (),
         failure=None if change is None else change.failure,
     )
+
+
+def _end(change: ExecutionUpdate | None) -> Closing:
+    """What becomes of what is open at the end, with the reason of the end where it gives one."""
+    return END if change is None or change.open_steps is None else replace(END, failure=change.open_steps)
 
 
 def _decide_ownership(

@@ -279,13 +279,13 @@ class LoopLimitExceeded(StepError):
     """A loop ran too often or too long.
 
     Attributes:
-        limit: the exceeded key of ``loop_config``.
+        limit: the exceeded key of ``loop_config``, or of the step itself.
         allowed: its value.
     """
 
-    def __init__(self, step_id: str, *, limit: str, allowed: float, found: str) -> None:
-        hint = "Give the loop a way out, or raise the limit."
-        super().__init__(step_id, f"{found}, and loop_config.{limit} allows {allowed:g}. {hint}")
+    def __init__(self, step_id: str, *, limit: str, allowed: float, found: str, is_own: bool = False) -> None:
+        hint, whose = "Give the loop a way out, or raise the limit.", "its " if is_own else "loop_config."
+        super().__init__(step_id, f"{found}, and {whose}{limit} allows {allowed:g}. {hint}")
         self.limit, self.allowed = limit, allowed
 
 

@@ -121,7 +121,8 @@ class StepUpdate:
 class ExecutionUpdate:
     """News of the execution itself. None leaves a field as it is; given counts replace what was counted.
 
-    ``released``: nobody owns it from here on, so that whoever claims it goes on with it.
+    ``released``: nobody owns it from here on, so that whoever claims it goes on with it. ``open_steps``: stands at the
+    steps that are still open when it ends; None: :data:`ENDED_EARLY`.
     """
 
     status: ExecutionStatus | None = None
@@ -131,6 +132,7 @@ class ExecutionUpdate:
     output_data: JsonText | None = None
     failure: Failure | None = None
     released: bool = False
+    open_steps: Failure | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -19,7 +19,7 @@ from ia_modules.pipeline.document.scope import Scope
 from ia_modules.pipeline.executor import StepExecutor, contained, current_step
 from ia_modules.pipeline.inputs import StepInput, check_result, step_config, step_input
 from ia_modules.pipeline.results import result_of, step_error_result
-from ia_modules.pipeline.routing import functions_asked
+from ia_modules.pipeline.routing import next_function
 from ia_modules.pipeline.services import ServiceRegistry
 from ia_modules.pipeline.tokens import Route
 
@@ -150,9 +150,7 @@ async def call_functions(
     assert outcome.result is not None
     after = scope.after(step_id, outcome.result, succeeded=outcome.succeeded)
     verdicts: dict[FunctionCall, Verdict] = {}
-    for call in functions_asked(pipeline.graph, step_id):
-        if call in verdicts:
-            continue
+    while (call := next_function(pipeline.graph, step_id, after, verdicts)) is not None:
         try:
             with contained(step_id):
                 answer = await executor.execute(

@@ -209,7 +209,7 @@ class LoadedPipeline:
     warnings: tuple[Problem, ...] = ()
 
     def step(self, step_id: str) -> StepDefinition:
-        return self.definition.steps[self.graph.place[step_id]]
+        return self.graph.step(step_id)
 
     def new_step(self, step: StepDefinition, config: dict[str, Any]) -> Step | None:
         """An object of the step's class for one attempt; None where the step has no code of its own.

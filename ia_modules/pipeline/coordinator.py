@@ -56,7 +56,7 @@ class Coordinator:
         Raises:
             StepConflict: the step runs do not follow from this definition.
         """
-        self._course = Course(pipeline, input_data, runs)
+        self._course = Course(pipeline, input_data, runs, execution_id=lease.execution_id)
         self._pipeline, self._journal, self._lease = pipeline, journal, lease
         self._services, self._executor, self._draw = services, executor, draw
         self._managed = managed
@@ -115,7 +115,7 @@ class Coordinator:
         ended = (event for event in events if isinstance(event, Ended))
         graph = graph_turn(course, ended, now=asyncio.get_running_loop().time())
         batch = Batch.of([before, waits, graph])
-        if course.tokens.stopped():
+        if course.tokens.is_over:
             batch = Batch.of([batch.without_beginnings(), stopped_turn(course, await self._stop())])
         change, lines = change_of(course)
         batch.logs += lines

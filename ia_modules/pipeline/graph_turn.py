@@ -7,11 +7,13 @@ from ia_modules.errors import IAModulesError, PipelineOutputError, StepError
 from ia_modules.models import ExecutionStatus, StepStatus
 from ia_modules.payload import clean_text, encode
 from ia_modules.pipeline.answers import new_interaction
+from ia_modules.pipeline.attempt import Outcome
+from ia_modules.pipeline.document.scope import Scope
 from ia_modules.pipeline.inputs import input_problems
 from ia_modules.pipeline.recorded import STOP_JSON, retry_json, routes_json
 from ia_modules.pipeline.results import output_of, stored_output
-from ia_modules.pipeline.routing import route
-from ia_modules.pipeline.tokens import Start, StepRun, loop_limit, ready, verdict
+from ia_modules.pipeline.routing import ended_by, route, untaken
+from ia_modules.pipeline.tokens import Route, Start, StepRun, loop_limit, ready, verdict
 from ia_modules.pipeline.turn import Batch, Begin, Course, Ended, warnings
 from ia_modules.transitions import ExecutionUpdate, Failure, LogLine, StepUpdate
 
@@ -27,7 +29,7 @@ def first_turn(course: Course) -> Batch:
 
 
 def graph_turn(course: Course, ended: Iterable[Ended], *, now: float) -> Batch:
-    """Take in the attempts that have ended, and start what may start now; nothing does once a run has failed for good.
+    """Take in the attempts that have ended, and start what may start now; nothing does once all of it is over.
 
     Args:
         now: seconds on the clock of ``course.loop_began``.
@@ -70,7 +72,7 @@ def change_of(course: Course) -> tuple[ExecutionUpdate | None, list[LogLine]]:
                 course.error = error
                 return ExecutionUpdate(status=ExecutionStatus.FAILED, failure=Failure.of(error)), []
             lines = warnings("Output that its schema refuses", mismatches)
-            return ExecutionUpdate(status=status, output_data=stored), lines
+            return ExecutionUpdate(status=status, output_data=stored, open_steps=_ended(course)), lines
         case ExecutionStatus.FAILED:
             failure = Failure.of(course.error) if course.error else _recorded_failure(course)
             return ExecutionUpdate(status=status, failure=replace(failure, traceback=None)), []
@@ -83,7 +85,7 @@ def change_of(course: Course) -> tuple[ExecutionUpdate | None, list[LogLine]]:
 def _taken_in(course: Course, ended: Iterable[Ended]) -> Batch:
     batch = Batch()
     for each in ended:
-        _take_in(course, each, batch)
+        _take_in(course, each if course.tokens.ended is None else _stopped_instead(each), batch)
     return batch
 
 
@@ -101,7 +103,8 @@ def _update_of(course: Course, ended: Ended, batch: Batch) -> StepUpdate:
     key, outcome, update = ended.key, ended.outcome, StepUpdate(step_execution_id=ended.attempt)
     if outcome is None:
         course.note(key, StepStatus.CANCELLED)
-        return replace(update, status=StepStatus.CANCELLED, routes=encode(STOP_JSON, "routes"), failure=_STOPPED)
+        stopped, stop = _ended(course) or _STOPPED, encode(STOP_JSON, "routes")
+        return replace(update, status=StepStatus.CANCELLED, routes=stop, failure=stopped)
     failure = None if outcome.error is None else Failure.of(outcome.error)
     if outcome.retry_seconds is not None:
         batch.begins.append(course.begin_again(key, delay_seconds=outcome.retry_seconds))
@@ -118,16 +121,32 @@ def _update_of(course: Course, ended: Ended, batch: Batch) -> StepUpdate:
     status = StepStatus.COMPLETED if outcome.succeeded else StepStatus.FAILED
     batch.logs += warnings("Result that its schema refuses", outcome.mismatches, ended.attempt)
     scope = ended.scope.after(key.step_id, outcome.result, succeeded=outcome.succeeded)
-    routes = outcome.routes or route(course.pipeline.graph, key.step_id, scope, outcome.verdicts.__getitem__)
+    routes = _routes_of(course, key.step_id, outcome, scope)
     course.end(key, status, outcome.result, routes)
     stored_routes = encode(routes_json(routes), "routes")
     return replace(update, status=status, output_data=outcome.stored, routes=stored_routes, failure=failure)
 
 
+def _routes_of(course: Course, step_id: str, outcome: Outcome, after: Scope) -> tuple[Route, ...]:
+    """Where a step run leads; nowhere when another has ended the execution: the first on record does."""
+    graph = course.pipeline.graph
+    if course.tokens.ended is not None:
+        return untaken(graph, step_id, f"the execution was {ended_by(graph, course.tokens.runs[course.tokens.ended])}")
+    return outcome.routes or route(graph, step_id, after, outcome.verdicts.__getitem__)
+
+
+def _ended(course: Course) -> Failure | None:
+    """What stands at the steps that a path of another one ended; None: no path has."""
+    if (key := course.tokens.ended) is None:
+        return None
+    by = ended_by(course.pipeline.graph, course.tokens.runs[key])
+    return Failure(type="ExecutionEnded", message=f"{by[0].upper()}{by[1:]}.")
+
+
 def _start(course: Course, start: Start, now: float) -> Begin:
     loop_config = course.pipeline.definition.loop_config
     seconds = now - course.loop_began.setdefault(start.key.step_id, now)
-    refused = loop_limit(loop_config, start, loop_seconds=seconds)
+    refused = loop_limit(course.pipeline.graph, start, loop_seconds=seconds)
     course.tokens.record(StepRun(start.key, StepStatus.PENDING, start.parents))
     delay_seconds = loop_config.iteration_delay_seconds if start.closes_loop and refused is None else 0.0
     return course.begin(start.key, refused=refused, delay_seconds=delay_seconds)

@@ -94,13 +94,15 @@ def output_of(
     """The output of an execution that has completed, and what ``output_schema`` says against it where it only warns.
 
     ``outputs``, null where one does not resolve; without ``outputs``, the input, updated with all results in causal
-    order, then file order, and each step's last result under its id.
+    order, then file order, and each step's last result under its id. Where a step run ended the execution, only what
+    led to it and its own result count: nothing of what ran beside it.
 
     Raises:
         PipelineOutputError: it violates ``output_schema``.
     """
     definition = state.graph.definition
-    scope = Scope.of(input_data, ((key.step_id, results[key]) for key in causal_order(state)))
+    counted = causal_order(state) if state.ended is None else causal_ancestors(state, [state.ended])
+    scope = Scope.of(input_data, ((key.step_id, results[key]) for key in counted))
     if definition.outputs:
         output = {name: template.resolve_or_null(scope) for name, template in definition.outputs.items()}
     else:

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple, Self
 
 from ia_modules.errors import LoopLimitExceeded, StepConflict
 from ia_modules.models import ExecutionStatus, StepStatus
-from ia_modules.pipeline.document.definition import LoopConfig, is_end
+from ia_modules.pipeline.document.definition import is_end
 from ia_modules.pipeline.document.graph import Graph
 
 
@@ -94,12 +94,15 @@ class GraphState:
 
     Attributes:
         runs: the step runs so far, each as last recorded, in the order of their starts.
+        ended: the first on record that took a path with ``ends: execution``. Nothing starts after it, whatever tokens
+            there are; None: none has.
     """
 
     def __init__(self, graph: Graph, runs: Iterable[StepRun] = ()) -> None:
         """Replays ``runs``, each after its parents, such as in the order of their starts."""
         self.graph = graph
         self.runs: dict[StepRunKey, StepRun] = {}
+        self.ended: StepRunKey | None = None
         self._active: dict[StepRunKey, StepRun] = {}
         self._stopped: dict[StepRunKey, StepRun] = {}
         self._iterations: dict[str, int] = {}
@@ -134,8 +137,13 @@ class GraphState:
         return list(self._active.values())
 
     def stopped(self) -> list[StepRun]:
-        """Runs that failed for good or were cancelled. While there are any, nothing starts."""
+        """Runs that failed for good or were cancelled."""
         return list(self._stopped.values())
+
+    @property
+    def is_over(self) -> bool:
+        """True when nothing starts any more: a run ended the execution, failed for good, or was cancelled."""
+        return self.ended is not None or bool(self._stopped)
 
     def holders(self) -> list[str]:
         """The steps that hold a token, in file order."""
@@ -168,18 +176,21 @@ class GraphState:
     def _put_tokens(self, source: StepRunKey, routes: Sequence[Route]) -> None:
         targets: dict[int | None, str | None] = {i: path.to_step for i, path in self.graph.paths_of(source.step_id)}
         targets[None] = self.graph.on_timeout.get(source.step_id)
+        ends = {index for index, path in self.graph.paths_of(source.step_id) if path.ends_execution}
         for route in routes:
             if targets.get(route.path) != route.to_step:
                 found, expected = f"leading to {route.to_step!r}", f"leading to {targets.get(route.path)!r}"
                 raise StepConflict(source.step_id, recorded=found, replayed=expected)
+            if route.taken and route.path in ends:
+                self.ended = self.ended or source
             if route.taken and not is_end(route.to_step):
                 order = len(self.graph.definition.flow.paths) if route.path is None else route.path
                 self._tokens.setdefault(route.to_step, {}).setdefault(source, order)
 
 
 def ready(state: GraphState) -> list[Start]:
-    """Steps that start now, in one transition; none once a run has failed for good or was cancelled."""
-    if state.stopped():
+    """Steps that start now, in one transition; none when it is over."""
+    if state.is_over:
         return []
     graph = state.graph
     active = graph.mask(run.key.step_id for run in state.active())
@@ -189,7 +200,9 @@ def ready(state: GraphState) -> list[Start]:
 
 
 def verdict(state: GraphState) -> ExecutionStatus:
-    """The status of the execution. ``failed`` although siblings still run: the caller cancels these."""
+    """The status of the execution. Ended although siblings still run: the caller cancels these."""
+    if state.ended is not None:
+        return ExecutionStatus.COMPLETED
     if stopped := {run.status for run in state.stopped()}:
         return ExecutionStatus.FAILED if StepStatus.FAILED in stopped else ExecutionStatus.CANCELLED
     active = state.active()
@@ -198,16 +211,18 @@ def verdict(state: GraphState) -> ExecutionStatus:
     return ExecutionStatus.WAITING_FOR_HUMAN if active else ExecutionStatus.COMPLETED
 
 
-def loop_limit(limits: LoopConfig, start: Start, *, loop_seconds: float) -> LoopLimitExceeded | None:
+def loop_limit(graph: Graph, start: Start, *, loop_seconds: float) -> LoopLimitExceeded | None:
     """The error when a further iteration exceeds a limit; None when it may start.
 
     Args:
         loop_seconds: since the step's first iteration started, without the time spent waiting for people.
     """
     step_id, iteration = start.key
-    if iteration > limits.max_iterations:
+    limits, step = graph.definition.loop_config, graph.step(step_id)
+    if iteration > (allowed := graph.definition.max_iterations_of(step)):
         found = f"it has run {iteration - 1} times"
-        return LoopLimitExceeded(step_id, limit="max_iterations", allowed=limits.max_iterations, found=found)
+        is_own = step.max_iterations is not None
+        return LoopLimitExceeded(step_id, limit="max_iterations", allowed=allowed, found=found, is_own=is_own)
     if iteration > 1 and loop_seconds > limits.max_loop_time_seconds:
         found = f"its loop has run for {loop_seconds:g} seconds"
         allowed = limits.max_loop_time_seconds

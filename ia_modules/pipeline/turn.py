@@ -10,11 +10,11 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Self
 
 from ia_modules.errors import Problem, StepError
-from ia_modules.models import LogLevel, StepExecutionId, StepStatus, new_id
+from ia_modules.models import ExecutionId, LogLevel, StepExecutionId, StepStatus, new_id
 from ia_modules.payload import clean_text, encode
 from ia_modules.pipeline.attempt import Outcome, Work, prepare
 from ia_modules.pipeline.code import LoadedPipeline
-from ia_modules.pipeline.document.scope import Scope
+from ia_modules.pipeline.document.scope import RunFacts, Scope
 from ia_modules.pipeline.recorded import RecordedRun, refs_json, state_of
 from ia_modules.pipeline.results import Scopes
 from ia_modules.pipeline.tokens import Route, StepRunKey
@@ -147,7 +147,12 @@ class Course:
     """
 
     def __init__(
-        self, pipeline: LoadedPipeline, input_data: Mapping[str, Any], runs: Iterable[RecordedRun] = ()
+        self,
+        pipeline: LoadedPipeline,
+        input_data: Mapping[str, Any],
+        runs: Iterable[RecordedRun] = (),
+        *,
+        execution_id: ExecutionId,
     ) -> None:
         """Take up an execution.
 
@@ -158,6 +163,7 @@ class Course:
             StepConflict: the step runs do not follow from this definition.
         """
         self.pipeline, self.input_data, self.runs = pipeline, input_data, list(runs)
+        self._execution_id, self._has_own_run = execution_id, pipeline.definition.has_own_run
         self.tokens = state_of(pipeline.graph, self.runs)
         self.results = {run.run.key: result for run in self.runs if (result := run.result) is not None}
         self.error: Exception | None = None
@@ -166,8 +172,9 @@ class Course:
         self._attempts = {run.run.key: _Attempts(run.attempts, run.failures) for run in self.runs}
 
     def scope(self, key: StepRunKey) -> Scope:
-        """What is known before a step run."""
-        return self._scopes.before(self.tokens.runs[key].parents)
+        """What is known before a step run, its newest attempt included."""
+        facts = RunFacts(key.iteration, self._attempts[key].made, self._execution_id, is_bare=not self._has_own_run)
+        return replace(self._scopes.before(self.tokens.runs[key].parents), run=facts)
 
     def note(self, key: StepRunKey, status: StepStatus) -> None:
         """A step run has another status; nothing leads on from it yet."""

@@ -5,7 +5,7 @@ Every condition says whether it holds *and why*; the reason is recorded with the
 """
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Container, Iterator
 from dataclasses import dataclass
 from typing import Annotated, Any, ClassVar, Literal, Self, TypeAlias, cast
 
@@ -14,7 +14,14 @@ from pydantic import BeforeValidator, Field, model_validator
 from ia_modules.errors import InvalidValue
 from ia_modules.pipeline.document.base import Document, Some
 from ia_modules.pipeline.document.fields import PathText, SourceTemplate
-from ia_modules.pipeline.document.operators import IN_WORDS, Operator, check_pattern, compare, operator_named
+from ia_modules.pipeline.document.operators import (
+    IN_WORDS,
+    Operator,
+    check_pattern,
+    compare,
+    json_equal,
+    operator_named,
+)
 from ia_modules.pipeline.document.scope import Reference, Scope, Unresolved
 from ia_modules.pipeline.document.templates import Where, read_path
 from ia_modules.pipeline.document.wording import did_you_mean, shown
@@ -267,6 +274,62 @@ def parts(condition: _AnyCondition, at: Where = ()) -> Iterator[tuple[Where, _An
             yield from parts(inner, (*at, "condition"))
         case _:
             return
+
+
+def exclusive(one: _AnyCondition, other: _AnyCondition) -> bool:
+    """Whether the two can be seen never to hold at once; False where only the values of a run tell."""
+    match one, other:
+        case (Not(condition=inner), against) | (against, Not(condition=inner)) if _is_same(inner, against):
+            return True
+        case (AllOf(conditions=conditions), against) | (against, AllOf(conditions=conditions)):
+            return any(exclusive(each, against) for each in conditions)
+        case (AnyOf(conditions=conditions), against) | (against, AnyOf(conditions=conditions)):
+            return all(exclusive(each, against) for each in conditions)
+        case Expression(), Expression() if one.path == other.path:
+            return _disjoint(one, other)
+        case _:
+            return False
+
+
+def _is_same(one: _AnyCondition, other: _AnyCondition) -> bool:
+    return json_equal(one.model_dump(mode="json"), other.model_dump(mode="json"))
+
+
+_OPPOSITES: Container[frozenset[Operator]] = [
+    frozenset(("equals", "not_equals")),
+    frozenset(("in", "not_in")),
+    frozenset(("greater_than", "less_than")),
+    frozenset(("greater_than", "less_than_or_equals")),
+    frozenset(("less_than", "greater_than_or_equals")),
+]
+
+
+def _disjoint(one: Expression, other: Expression) -> bool:
+    """Whether no value satisfies two comparisons of one path."""
+    if frozenset((one.operator, other.operator)) in _OPPOSITES and json_equal(one.value.json, other.value.json):
+        return True
+    if not (one.value.is_literal and other.value.is_literal):
+        return False
+    for fixed, against in ((one, other), (other, one)):
+        if values := _only_values_of(fixed):
+            return not any(compare(against.operator, each, against.value.json) for each in values)
+    low, high = sorted((one, other), key=lambda each: each.operator.startswith("less"))
+    if not (low.operator.startswith("greater") and high.operator.startswith("less")):
+        return False
+    overlap: Operator = "less_than_or_equals" if "equals" in low.operator and "equals" in high.operator else "less_than"
+    return compare(overlap, low.value.json, high.value.json) is False
+
+
+def _only_values_of(condition: Expression) -> list[Any]:
+    """The values that a comparison with a literal holds for; none where there are many."""
+    missing, value = Unresolved(condition.source, "it is missing"), condition.value.json
+    match condition.operator:
+        case "equals":
+            return [value] if value is not None else [value, missing]
+        case "exists" if value is False:
+            return [missing]
+        case _:
+            return []
 
 
 def function_calls(condition: _AnyCondition) -> Iterator[FunctionCall]:

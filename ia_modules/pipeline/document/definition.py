@@ -24,6 +24,7 @@ from ia_modules.pipeline.document.conditions import Always, Condition, StepCondi
 from ia_modules.pipeline.document.fields import ConfigTemplate, SourceTemplate
 from ia_modules.pipeline.document.human_input import QUESTION_KEYS, HumanInput
 from ia_modules.pipeline.document.json_schema import JsonSchema
+from ia_modules.pipeline.document.known_fields import BySchema
 from ia_modules.pipeline.document.retry import RetryPolicy
 from ia_modules.pipeline.document.templates import Template, parse
 
@@ -31,6 +32,10 @@ Name = Annotated[str, Field(min_length=1)]
 Id = Annotated[str, Field(min_length=1, max_length=ID_LIMIT_CHARACTERS)]
 Title = Annotated[str, Field(min_length=1, max_length=NAME_LIMIT_CHARACTERS)]
 Seconds = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+Iterations = Annotated[int, Field(ge=1)]
+
+RouteRule = Literal["all", "first"]
+"""Of a step's paths: ``all`` whose condition holds are taken, or the ``first`` one in file order."""
 
 
 class Parameter(Document):
@@ -117,6 +122,8 @@ class StepDefinition(Document):
         type: ``task`` runs ``step_class`` of ``module``; ``human_input`` asks a person; ``condition`` only decides.
         inputs: the step's whole input; empty: its input is the state.
         conditions: of a ``condition`` step; all must hold for its paths of type ``condition``.
+        route: how many of its paths are taken; None: as many as the flow says.
+        max_iterations: how often it runs in one execution at most; None: as often as ``loop_config`` says.
         timeout_seconds: of one attempt.
         resources: for executors on a cluster.
     """
@@ -134,6 +141,8 @@ class StepDefinition(Document):
     inputs: Annotated[Many[InputDefinition], BeforeValidator(_inputs)] = ()
     outputs: Many[Annotated[OutputDefinition, BeforeValidator(_named)]] = ()
     conditions: Many[StepCondition] = ()
+    route: RouteRule | None = None
+    max_iterations: Iterations | None = None
     input_schema: JsonSchema | None = None
     output_schema: JsonSchema | None = None
     timeout_seconds: Seconds | None = None
@@ -196,19 +205,29 @@ def _move_question_into_config(step: dict[str, Any]) -> None:
 
 
 class Path(Document):
-    """An edge, with its condition."""
+    """An edge, with its condition.
+
+    Attributes:
+        ends: ``execution``: taken, it completes the execution; None: it ends its branch alone, if it leads out.
+    """
 
     also_spelled: ClassVar = {"from": "from_step", "to": "to_step"}
 
     from_step: Name
     to_step: Name
     condition: Condition = Always(type="always")
+    ends: Literal["execution"] | None = None
     description: str | None = None
 
     @property
-    def ends(self) -> bool:
+    def leads_out(self) -> bool:
         """True when it leads out of the pipeline, to ``end`` or ``end_*``."""
         return is_end(self.to_step)
+
+    @property
+    def ends_execution(self) -> bool:
+        """True when the execution is completed as soon as it is taken, whatever else still runs."""
+        return self.ends is not None
 
 
 def is_end(target: str) -> bool:
@@ -216,9 +235,16 @@ def is_end(target: str) -> bool:
 
 
 class FlowDefinition(Document):
+    """The edges.
+
+    Attributes:
+        route: how many paths of a step are taken, unless the step says otherwise.
+    """
+
     also_spelled: ClassVar = {"transitions": "paths"}
 
     start_at: Name
+    route: RouteRule = "all"
     paths: Many[Path] = ()
 
 
@@ -226,12 +252,12 @@ class LoopConfig(Document):
     """How often and how long a loop may run.
 
     Attributes:
-        max_iterations: of one step.
+        max_iterations: of one step, unless it has its own.
         max_loop_time_seconds: from a step's first iteration to the start of its last one.
         iteration_delay_seconds: before a step that a path leads back to starts again.
     """
 
-    max_iterations: Annotated[int, Field(ge=1)] = 100
+    max_iterations: Iterations = 100
     max_loop_time_seconds: Seconds = 3600.0
     iteration_delay_seconds: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 0.0
 
@@ -281,6 +307,19 @@ class PipelineDefinition(Document):
         """Whether declared schemas only warn, and the inputs of a step lie over the state."""
         return self.format == "0.2"
 
+    @property
+    def has_own_run(self) -> bool:
+        """Whether a step, a parameter or a declared field is called ``run``: a bare ``run.iteration`` is of that then.
+
+        ``{run.iteration}`` is that of the step run all the same.
+        """
+        names = {step.id for step in self.steps} | {each.name for each in self.parameters}
+        names |= {each.name for step in self.steps for each in step.outputs}
+        schemas = [schema for step in self.steps for schema in (step.input_schema, step.output_schema)]
+        return "run" in names or any(
+            "run" in BySchema(each, each).fields()[0] for each in (self.input_schema, *schemas)
+        )
+
     def to_json(self) -> dict[str, Any]:
         """The canonical form: one spelling, without defaults. It loads to an equal definition.
 
@@ -297,6 +336,14 @@ class PipelineDefinition(Document):
     def error_handling_of(self, step: StepDefinition) -> ErrorHandling:
         """The settings of this step, with the pipeline's defaults."""
         return step.error_handling.over(self.error_handling)
+
+    def route_of(self, step: StepDefinition) -> RouteRule:
+        """How many paths of this step are taken."""
+        return step.route or self.flow.route
+
+    def max_iterations_of(self, step: StepDefinition) -> int:
+        """How often this step runs in one execution at most."""
+        return step.max_iterations or self.loop_config.max_iterations
 
 
 def _one_number(value: Any) -> Any:

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 
-from ia_modules.pipeline.document.definition import Path, PipelineDefinition
+from ia_modules.pipeline.document.definition import Path, PipelineDefinition, StepDefinition
 
 
 class Graph:
@@ -36,9 +36,16 @@ class Graph:
         forward = _without_returns(self._next, self.place.get(definition.flow.start_at, 0))
         self._before_forward = _closure(_reversed(forward))
 
+    def step(self, step_id: str) -> StepDefinition:
+        return self.definition.steps[self.place[step_id]]
+
     def paths_of(self, step_id: str) -> Sequence[tuple[int, Path]]:
         """The paths that leave a step, in file order, with their places in the file."""
         return self._paths[step_id]
+
+    def takes_first(self, step_id: str) -> bool:
+        """Whether one path of the step is taken, the first that holds, and not all that hold."""
+        return self.definition.route_of(self.step(step_id)) == "first"
 
     def targets_of(self, step_id: str) -> list[str]:
         """The steps that a step may hand a token to, in file order."""
@@ -75,10 +82,10 @@ class Graph:
         """Whether the path closes a loop: its target reaches its start and is not later in the file."""
         written = self.definition.flow.paths[path]
         source, target = written.from_step, written.to_step
-        return not written.ends and self.place[target] <= self.place[source] and self.reaches(target, source)
+        return not written.leads_out and self.place[target] <= self.place[source] and self.reaches(target, source)
 
     def _targets_of(self, step_id: str) -> set[int]:
-        targets = {path.to_step for _, path in self._paths[step_id] if not path.ends}
+        targets = {path.to_step for _, path in self._paths[step_id] if not path.leads_out}
         return {self.place[target] for target in targets | {self.on_timeout.get(step_id)} if target in self.place}
 
 

@@ -80,7 +80,7 @@ def weighed(
     may_be_older = definition.format is None  # the hint once: it is the same for all
     for finding in found:
         problem, is_met_in_0_2 = problem_at(finding, document), not finding.is_reference
-        if (finding.is_harmless and not strict) or (definition.is_lenient and not is_met_in_0_2):
+        if finding.is_advice or (finding.is_harmless and not strict) or (definition.is_lenient and not is_met_in_0_2):
             warnings.append(problem)
             continue
         errors.append(with_format_hint(problem) if may_be_older and not is_met_in_0_2 else problem)

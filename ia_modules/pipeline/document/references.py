@@ -12,7 +12,7 @@ from ia_modules.pipeline.document.conditions import references
 from ia_modules.pipeline.document.definition import PipelineDefinition, StepDefinition
 from ia_modules.pipeline.document.graph import Graph
 from ia_modules.pipeline.document.known_fields import Anything, BySchema, Closed, Shape, absent
-from ia_modules.pipeline.document.scope import Reference
+from ia_modules.pipeline.document.scope import RUN_FIELDS, Reference
 from ia_modules.pipeline.document.templates import ROOTS, Where
 from ia_modules.pipeline.document.wording import did_you_mean, misspelled
 
@@ -31,6 +31,7 @@ class Finding:
         at: keys and indexes in the canonical form.
         is_harmless: it has no effect on a run, so a file may be run with it.
         is_reference: it names what is not there, which files of the 0.2 format may do.
+        is_advice: it is right as it stands, and often not what is meant: only ever a warning.
     """
 
     at: Where
@@ -39,6 +40,7 @@ class Finding:
     hint: str = ""
     is_harmless: bool = False
     is_reference: bool = False
+    is_advice: bool = False
 
 
 def reference_findings(definition: PipelineDefinition, graph: Graph) -> Iterator[Finding]:
@@ -49,6 +51,8 @@ def reference_findings(definition: PipelineDefinition, graph: Graph) -> Iterator
             yield from _unknown_parameter(at, reference, parameters)
         elif reference.root == "steps":
             yield from _unknown_step(at, reference, reader, graph)
+        elif reference.root == "run" and at[0] != "flow" and at[2:3] != ("conditions",):
+            yield Finding(at, f"the placeholder {{{reference}}} here", "it in a condition, which follows a step run")
 
 
 def field_findings(definition: PipelineDefinition, returned: Mapping[str, Shape]) -> Iterator[Finding]:
@@ -62,6 +66,7 @@ def field_findings(definition: PipelineDefinition, returned: Mapping[str, Shape]
     parameters = {each.name for each in definition.parameters}
     compared: set[str] = set()
     own, known = shapes.keys() - declared, declared | shapes.keys()
+    has_own_run = definition.has_own_run or "run" in known
     roots = {True: parameters | shapes.keys(), False: parameters}
     before = {str(index): path.from_step for index, path in enumerate(definition.flow.paths)}
     for at, reference, _ in _all_references(definition):
@@ -69,6 +74,8 @@ def field_findings(definition: PipelineDefinition, returned: Mapping[str, Shape]
         read = _field_of_step(reference, last, own)
         if read is not None and read[0] in shapes:
             yield from _absent_field(at, *read, shapes[read[0]])
+        elif reference.root == "state" and reference.path[0] == "run" and not has_own_run:
+            yield from _unknown_of_run(at, reference)
         elif reference.root == "state" and (root := reference.path[0]) not in known:
             compared.add(root)
             if len(compared) <= _MOST_COMPARED:
@@ -123,6 +130,14 @@ def _near_miss(at: Where, reference: Reference, root: str, known: set[str]) -> I
         found = f"the path {str(reference)!r}, and nothing is known to have a {root!r}"
         expected = "the id of a step, a parameter, or a declared field"
         yield Finding(at, found, expected, f"Did you mean {meant!r}?", is_reference=True)
+
+
+def _unknown_of_run(at: Where, reference: Reference) -> Iterator[Finding]:
+    """A bare path that is nearly one of the step run; any other may be a field of the state that nobody declared."""
+    if len(reference.path) == 2 and not reference.may_be_run and (hint := did_you_mean(reference.path[1], RUN_FIELDS)):
+        found = f"the path {str(reference)!r}, and nothing is known to have a 'run'"
+        expected = f"one of {', '.join(f'run.{name}' for name in RUN_FIELDS)}"
+        yield Finding(at, found, expected, hint, is_harmless=True, is_reference=True)
 
 
 def _absent_field(at: Where, step_id: str, path: tuple[str, ...], shape: Shape) -> Iterator[Finding]:

@@ -2,14 +2,17 @@
 
 from collections import Counter
 from collections.abc import Iterator, Mapping
-from itertools import chain
+from itertools import chain, islice
 
+from ia_modules.pipeline.document.advice import advice
 from ia_modules.pipeline.document.conditions import Always, Condition, Else, StepConditions, Success, parts
 from ia_modules.pipeline.document.definition import PipelineDefinition, is_end
 from ia_modules.pipeline.document.graph import Graph
 from ia_modules.pipeline.document.references import Finding, reference_findings
 from ia_modules.pipeline.document.templates import Where
 from ia_modules.pipeline.document.wording import did_you_mean
+
+_MOST_ADVICE = 20
 
 
 def findings(definition: PipelineDefinition) -> Iterator[Finding]:
@@ -24,6 +27,7 @@ def findings(definition: PipelineDefinition) -> Iterator[Finding]:
     if not broken:
         yield from _unreachable(definition, graph)
         yield from _endless(definition, graph)
+        yield from islice(advice(graph), _MOST_ADVICE)
 
 
 def _names(definition: PipelineDefinition) -> Iterator[Finding]:
@@ -60,18 +64,30 @@ def _targets(definition: PipelineDefinition) -> Iterator[Finding]:
     for index, path in enumerate(definition.flow.paths):
         if path.from_step not in ids:
             yield unknown(("flow", "paths", index, "from_step"), path.from_step, "the id of a step")
-        if path.to_step not in ids and not path.ends:
+        if path.to_step not in ids and not path.leads_out:
             yield unknown(("flow", "paths", index, "to_step"), path.to_step, "the id of a step, end or end_*")
+        elif path.ends_execution and not path.leads_out:
+            found = f"ends: execution on the path from {path.from_step!r} to the step {path.to_step!r}"
+            hint = "A step after it would never run: lead it to end, or leave ends out."
+            yield Finding(("flow", "paths", index, "ends"), found, "it on a path to end or end_*", hint)
 
 
 def _conditions(definition: PipelineDefinition) -> Iterator[Finding]:
     """``else`` and ``condition`` stand directly on a path, the latter only after a step that has conditions."""
     types = {step.id: step.type for step in definition.steps}
+    routes = {step.id: definition.route_of(step) for step in definition.steps}
+    with_else: set[str] = set()
     for index, step in enumerate(definition.steps):
         for number, condition in enumerate(step.conditions):
             yield from _misplaced(condition, ("steps", index, "conditions", number))
     for index, path in enumerate(definition.flow.paths):
         at = ("flow", "paths", index, "condition")
+        if isinstance(path.condition, Else) and path.from_step in with_else:
+            found = f"a second else after {path.from_step!r}"
+            takes_both = routes.get(path.from_step) == "all"  # as files of before have it, which still run
+            yield Finding(at, found, "one else among the paths of a step", is_harmless=takes_both)
+        elif isinstance(path.condition, Else):
+            with_else.add(path.from_step)
         if not isinstance(path.condition, Else | StepConditions):
             yield from _misplaced(path.condition, at)
         elif isinstance(path.condition, StepConditions) and types.get(path.from_step, "condition") != "condition":
@@ -120,7 +136,13 @@ def _stays(graph: Graph, step_id: str, steps: Mapping[str, bool | None]) -> bool
     """
     paths = [path for _, path in graph.paths_of(step_id)]
     sure = Always if steps[step_id] else Always | Success
-    if any(isinstance(path.condition, sure) and path.to_step in steps for path in paths):
+    if graph.takes_first(step_id):
+        first = next((index for index, path in enumerate(paths) if isinstance(path.condition, sure)), None)
+        if first is not None:
+            return all(path.to_step in steps for path in paths[: first + 1] if not isinstance(path.condition, Else))
+    elif any(path.ends_execution for path in paths):
+        return False
+    elif any(isinstance(path.condition, sure) and path.to_step in steps for path in paths):
         return True
     has_else = any(isinstance(path.condition, Else) for path in paths)
     return has_else and all(path.to_step in steps for path in paths)

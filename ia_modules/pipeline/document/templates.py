@@ -2,7 +2,8 @@
 
 A *source* (inputs, outputs, the value of a condition) knows ``{parameters.X}``, ``{pipeline_input}``,
 ``{pipeline_input.X}``, ``{steps.<id>.output.<field>}``, the same in double braces, ``{{ <step id>.<field> }}`` and
-alternatives joined by ``|``. A *config* knows double braces only, so that a prompt may contain ``{text}``.
+alternatives joined by ``|``; in a condition also ``{run.iteration}``, as a whole string. A *config* knows double braces
+only, so that a prompt may contain ``{text}``.
 
 A placeholder that is the whole string keeps the type of its value; inside other text it is inserted as text. What has
 no placeholder is a literal. Placeholders are paths, never expressions.
@@ -16,7 +17,7 @@ from typing import Any, Literal, cast
 
 from ia_modules.errors import InvalidValue
 from ia_modules.models import Json
-from ia_modules.pipeline.document.scope import Reference, Scope, Unresolved
+from ia_modules.pipeline.document.scope import RUN_FIELDS, Reference, Scope, Unresolved
 from ia_modules.pipeline.document.wording import did_you_mean, kind_of
 
 Notation = Literal["source", "config"]
@@ -202,6 +203,11 @@ def _reference(content: str, whole: str, *, is_double: bool) -> Reference:
         return Reference("steps", tuple(path[end + 1 :]), step=".".join(path[:end]))
     if is_double and root not in ROOTS:
         return Reference("steps", tuple(path), step=root)
+    if root == "run" and not is_double and len(path) == 1:
+        if path[0] in RUN_FIELDS:
+            return Reference("run", (path[0],))
+        expected = f"one of {', '.join(f'{{run.{name}}}' for name in RUN_FIELDS)}"
+        raise InvalidValue(f"the placeholder {whole}", expected, did_you_mean(path[0], RUN_FIELDS))
     hint = ""
     if root not in ROOTS:
         hint = did_you_mean(root, ROOTS) or (f"A step's output is {{steps.{root}.output.FIELD}}." if path else "")

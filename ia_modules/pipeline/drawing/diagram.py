@@ -42,13 +42,13 @@ class Edge:
     otherwise: bool = False
 
     @property
-    def ends(self) -> bool:
+    def leads_out(self) -> bool:
         return is_end(self.target)
 
 
 def edges_of(graph: Graph, step_id: str) -> list[Edge]:
     """The edges from a step, in file order, then the one for a question that nobody answers in time."""
-    own = graph.definition.steps[graph.place[step_id]].conditions
+    own = graph.step(step_id).conditions
     edges: list[Edge] = []
     for _, path in graph.paths_of(step_id):
         condition = AllOf(type="all", conditions=own) if isinstance(path.condition, StepConditions) else path.condition
@@ -112,7 +112,7 @@ def _all_edges(graph: Graph) -> Iterator[Edge]:
 
 def _ends(definition: PipelineDefinition) -> list[str]:
     """The targets that leave the pipeline, each once, in file order."""
-    return list(dict.fromkeys(path.to_step for path in definition.flow.paths if path.ends))
+    return list(dict.fromkeys(path.to_step for path in definition.flow.paths if path.leads_out))
 
 
 def _node_names(definition: PipelineDefinition) -> dict[str, str]:

@@ -71,10 +71,10 @@ class _Drawing:
             branch.step_id = None
             return
         self.drawn.add(step_id)
-        step = self._definition.steps[self._graph.place[step_id]]
+        step = self._graph.step(step_id)
         self.lines.append(f"{branch.prefix}{_MARKS[step.type]} {self._name(step_id)}{_TYPES[step.type]}")
         edges = edges_of(self._graph, step_id)
-        ahead = [edge for edge in edges if not edge.ends and edge.target in self._onward[step_id]]
+        ahead = [edge for edge in edges if not edge.leads_out and edge.target in self._onward[step_id]]
         join = self._joins[step_id]
         if len(edges) == 1 and ahead:
             if edges[0].label:  # the only path of a step may have a condition
@@ -90,7 +90,7 @@ class _Drawing:
         is_last = not branch.others and branch.step_id in (None, branch.join)
         corner, below = ("└─", "   ") if is_last else ("├─", "│  ")
         target, line = edge.target, f"{branch.prefix}{corner} {_when(edge)}"
-        if edge.ends:
+        if edge.leads_out:
             self.lines.append(f"{line} → {target}")
         elif target not in self._onward[edge.source]:
             self.lines.append(f"{line} ↺ back to {self._name(target)}")
@@ -101,12 +101,12 @@ class _Drawing:
             yield _Branch(branch.prefix + below, target, branch.step_id or branch.join)
 
     def _name(self, step_id: str) -> str:
-        name = self._definition.steps[self._graph.place[step_id]].name
+        name = self._graph.step(step_id).name
         return step_id if name == step_id else f"{step_id}: {' '.join(name.split())}"
 
 
 def _is_plain_end(edge: Edge) -> bool:
-    return edge.ends and edge.target == "end" and not edge.label
+    return edge.leads_out and edge.target == "end" and not edge.label
 
 
 def _when(edge: Edge) -> str:
@@ -155,7 +155,7 @@ def _joins(graph: Graph, onward: dict[str, list[str]]) -> dict[str, str | None]:
     for step_id in reversed(order):
         targets, itself = onward[step_id], graph.mask([step_id])
         leads_back = len(targets) < len(graph.targets_of(step_id))
-        ends = any(path.ends for _, path in graph.paths_of(step_id))
+        ends = any(path.leads_out for _, path in graph.paths_of(step_id))
         returns[step_id] = not ends and all(returns[target] for target in targets) and (leads_back or bool(targets))
         wanted = min(2, sum(not returns[target] for target in targets))
         reached[step_id] = itself

@@ -1,6 +1,7 @@
 """Whatever the timing: no step is lost, none starts too early, and the outcome is the same."""
 
 import random
+from collections.abc import Iterator
 from typing import Any
 
 from hypothesis import given, settings
@@ -30,6 +31,15 @@ def at_most_twice(condition: Any) -> dict[str, Any]:
     return {"type": "all", "conditions": ["always" if condition == "else" else condition, again]}
 
 
+def _with_one_else(paths: list[tuple[str, str, Any]], routes: dict[str, str]) -> Iterator[tuple[str, str, Any]]:
+    """The paths; where the first is taken, a second ``else`` is refused."""
+    seen: set[str] = set()
+    for source, target, condition in paths:
+        is_second = condition == "else" and source in seen and routes[source] == "first"
+        yield source, target, "always" if is_second else condition
+        seen |= {source} if condition == "else" else set()
+
+
 @st.composite
 def graphs(draw: st.DrawFn) -> Graph:
     """Up to eight steps, all within reach, with branches, joins, loops and conditions, in no helpful order."""
@@ -44,7 +54,9 @@ def graphs(draw: st.DrawFn) -> Graph:
     paths += [
         (step_id, "end_here", draw(st.sampled_from(CONDITIONS))) for step_id in draw(st.sets(st.sampled_from(levels)))
     ]
-    written = document(*(task(step_id) for step_id in sorted(levels)), paths=paths)
+    routes = {step_id: draw(st.sampled_from(["all", "all", "first"])) for step_id in sorted(levels)}
+    steps = [task(step_id, route=route) for step_id, route in routes.items()]
+    written = document(*steps, paths=list(_with_one_else(paths, routes)))
     written["flow"]["start_at"] = levels[0]
     return Graph(load(written, strict=False).definition)
 

@@ -11,11 +11,10 @@ import pytest
 
 from ia_modules.errors import StepConflict
 from ia_modules.models import ExecutionStatus, StepStatus
-from ia_modules.pipeline.document.definition import LoopConfig
 from ia_modules.pipeline.document.graph import Graph
 from ia_modules.pipeline.routing import timeout_route
 from ia_modules.pipeline.tokens import GraphState, Route, Start, StepRun, StepRunKey, loop_limit, ready, verdict
-from tests.unit.pipeline.factories import graph
+from tests.unit.pipeline.factories import graph, task
 
 COMPLETED, FAILED, RUNNING = StepStatus.COMPLETED, StepStatus.FAILED, StepStatus.RUNNING
 
@@ -292,18 +291,61 @@ def test_a_route_survives_its_record() -> None:
     [(1, 1e9, None), (3, 10.0, None), (4, 0.0, "max_iterations"), (2, 10.5, "max_loop_time_seconds")],
 )
 def test_a_loop_ends_at_its_limits(iteration: int, seconds: float, limit: str | None) -> None:
-    limits = LoopConfig(max_iterations=3, max_loop_time_seconds=10.0)
+    limited = graph("a", "b", loop_config={"max_iterations": 3, "max_loop_time_seconds": 10})
     start = Start(StepRunKey("a", iteration), (), closes_loop=True)
-    error = loop_limit(limits, start, loop_seconds=seconds)
+    error = loop_limit(limited, start, loop_seconds=seconds)
     assert (error and error.limit) == limit
 
 
-def test_the_error_of_a_loop_limit_names_step_and_limit() -> None:
-    error = loop_limit(LoopConfig(max_iterations=3), Start(StepRunKey("a", 4), (), closes_loop=True), loop_seconds=0)
-    assert str(error) == (
-        "Step 'a' failed: it has run 3 times, and loop_config.max_iterations allows 3. "
-        "Give the loop a way out, or raise the limit."
-    )
+def test_the_limit_of_a_step_stands_in_place_of_that_of_all() -> None:
+    limited = graph(task("a", max_iterations=5), "b", loop_config={"max_iterations": 3})
+    starts = {(step, n): Start(StepRunKey(step, n), (), closes_loop=True) for step, n in (("a", 5), ("a", 6), ("b", 4))}
+    errors = {place: loop_limit(limited, start, loop_seconds=0) for place, start in starts.items()}
+    assert {place: str(error) for place, error in errors.items() if error is not None} == {
+        ("a", 6): "Step 'a' failed: it has run 5 times, and its max_iterations allows 5. "
+        "Give the loop a way out, or raise the limit.",
+        ("b", 4): "Step 'b' failed: it has run 3 times, and loop_config.max_iterations allows 3. "
+        "Give the loop a way out, or raise the limit.",
+    }
+
+
+ENDS: list[Any] = [
+    ("a", "b"),
+    ("a", "c"),
+    {"from": "b", "to": "end", "ends": "execution"},
+    ("b", "d"),
+    ("c", "d"),
+]
+
+
+def test_a_path_that_ends_the_execution_leaves_nothing_to_start_and_nothing_to_wait_for() -> None:
+    play = Play(graph("a", "b", "c", "d", paths=ENDS))
+    play.does("a", to="b c")
+    waiting = play.starts("c", StepStatus.WAITING)
+    play.does("b", to="end d")
+    assert play.state.ended == StepRunKey("b", 1)
+    assert (play.ready(), verdict(play.state)) == ([], ExecutionStatus.COMPLETED)
+    assert [run.key.step_id for run in play.state.active()] == ["c"]
+    play.state.record(replace(waiting, status=StepStatus.CANCELLED))
+    assert verdict(play.state) is ExecutionStatus.COMPLETED, "what was stopped beside it does not make it fail"
+
+
+def test_a_plain_end_ends_its_branch_alone() -> None:
+    play = Play(graph("a", "b", "c", "d", paths=ENDS))
+    play.does("a", to="b c")
+    play.does("b", to="d")
+    assert (play.state.ended, verdict(play.state)) == (None, ExecutionStatus.RUNNING)
+
+
+def test_the_first_that_ended_it_stands_also_when_all_is_replayed_in_another_order() -> None:
+    written = graph("a", "b", "c", paths=[("a", "b"), ("a", "c"), {"from": "c", "to": "end", "ends": "execution"}])
+    play = Play(written)
+    play.does("a", to="b c")
+    play.starts("b")
+    play.does("c", to="end")
+    a, b, c = (play.state.runs[StepRunKey(step_id, 1)] for step_id in "abc")
+    replayed = GraphState(written, [a, c, b])
+    assert (replayed.ended, verdict(replayed)) == (StepRunKey("c", 1), ExecutionStatus.COMPLETED)
 
 
 def run_through(shape: str, count: int) -> None:

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from ia_modules.models import StepExecutionRecord
+from ia_modules.models import ExecutionId, StepExecutionRecord
 from ia_modules.payload import encode
 from ia_modules.pipeline.attempt import Outcome
 from ia_modules.pipeline.recorded import recorded_runs
@@ -13,7 +13,7 @@ from tests.unit.pipeline.programs import nothing, pipeline_of
 def course_of(document: dict[str, Any], *rows: StepExecutionRecord, **input_data: Any) -> Course:
     """An execution of these rows; steps have code that is not run."""
     code = {step["id"]: nothing for step in document["steps"] if step.get("type", "task") == "task"}
-    return Course(pipeline_of(document, code), input_data, recorded_runs(rows))
+    return Course(pipeline_of(document, code), input_data, recorded_runs(rows), execution_id=ExecutionId("e"))
 
 
 def attempts(course: Course, batch: Batch) -> list[Attempt]:

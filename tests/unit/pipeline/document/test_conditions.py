@@ -1,12 +1,23 @@
 """Every condition type: when it holds, and the reason that goes on record."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from pydantic import TypeAdapter
 
-from ia_modules.pipeline.document.conditions import Condition, FunctionCall, Verdict, evaluate, function_calls
-from ia_modules.pipeline.document.scope import Scope
+from ia_modules.pipeline.document.conditions import (
+    Condition,
+    FunctionCall,
+    Verdict,
+    evaluate,
+    exclusive,
+    function_calls,
+)
+from ia_modules.pipeline.document.operators import SPELLINGS
+from ia_modules.pipeline.document.scope import RunFacts, Scope
 
 CONDITIONS: TypeAdapter[Any] = TypeAdapter(Condition)
 
@@ -129,3 +140,63 @@ def test_functions_are_asked_of_the_caller() -> None:
 def test_what_only_all_paths_together_decide_is_not_evaluated_alone(word: str) -> None:
     with pytest.raises(ValueError, match="decided by the paths of a step together"):
         judge(word)
+
+
+RUN = replace(AFTER, run=RunFacts(iteration=5, attempt=2, execution_id="e1"))
+
+
+@pytest.mark.parametrize(
+    ("source", "operator", "value", "why"),
+    [
+        ("run.iteration", ">=", 5, "run.iteration is 5 ≥ 5"),
+        ("{run.attempt}", "==", 2, "run.attempt is 2 = 2"),
+        ("run.execution_id", "==", "e1", 'run.execution_id is "e1" = "e1"'),
+        ("score", "==", "{run.iteration}", "score is 5 = 5"),
+        ("a.score", "!=", "{parameters.nothing}|{run.iteration}", "a.score is 1 ≠ 5"),
+    ],
+)
+def test_a_condition_reads_the_step_run_in_front_of_it(source: str, operator: str, value: Any, why: str) -> None:
+    written = {"type": "expression", "source": source, "operator": operator, "value": value}
+    assert judge(written, RUN) == Verdict(True, why)
+
+
+@st.composite
+def compared(draw: st.DrawFn) -> dict[str, Any]:
+    operator = draw(st.sampled_from(sorted(SPELLINGS)))
+    values = [None, True, False, 0, 1, 1.5, 2, "a", "ab", [1, "a"], "{parameters.limit}"]
+    value = "a.?" if operator == "regex" else draw(st.sampled_from(values))
+    written = {"type": "expression", "source": "result.x", "operator": operator, "value": value}
+    wrap: Any = draw(st.sampled_from([None, None, "not", "all", "any"]))
+    if wrap == "not":
+        return {"type": "not", "condition": written}
+    return written if wrap is None else {"type": wrap, "conditions": [written, draw(compared())]}
+
+
+@given(compared(), compared(), st.sampled_from([{}, *({"x": x} for x in (None, True, False, 0, 1, 1.5, 2, "a", "ab"))]))
+def test_conditions_that_exclude_each_other_never_hold_at_once(
+    one: dict[str, Any], other: dict[str, Any], result: dict[str, Any]
+) -> None:
+    scope = Scope.of({"limit": 1}).after("a", result)
+    parsed = [CONDITIONS.validate_python(each) for each in (one, other)]
+    if exclusive(*parsed):
+        assert not all(evaluate(each, scope, no_function).holds for each in parsed)
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ((">", "{parameters.n}"), ("<=", "{parameters.n}")),
+        (("==", "stop"), ("==", "act")),
+        (("==", 3), (">", 3)),
+        ((">=", 0.8), ("<", 0.5)),
+        (("in", ["a"]), ("not_in", ["a"])),
+        (("exists", False), ("==", 1)),
+    ],
+)
+def test_comparisons_that_no_value_satisfies_exclude_each_other(one: Any, other: Any) -> None:
+    both = [{"type": "expression", "source": "x", "operator": word, "value": value} for word, value in (one, other)]
+    first, second = map(CONDITIONS.validate_python, both)
+    assert exclusive(first, second)
+    assert exclusive(second, first)
+    assert not exclusive(first, CONDITIONS.validate_python({**both[1], "source": "y"}))
+    assert exclusive(first, CONDITIONS.validate_python({"type": "not", "condition": both[0]}))

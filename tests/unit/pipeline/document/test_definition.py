@@ -197,3 +197,89 @@ def test_the_json_schema_accepts_what_a_person_writes() -> None:
     written = {"$schema": "x", "name": "A", "steps": [step], "flow": {"start_at": "a"}}
     jsonschema_rs.validate(dict(definition_schema()), written)
     assert examine(written).definition is not None
+
+
+OLDER: dict[str, Any] = {
+    "name": "Old",
+    "steps": [{"id": "run", "class": "S", "module": "m"}, {"id": "b", "class": "S", "module": "m"}],
+    "flow": {
+        "start_at": "run",
+        "transitions": [
+            {
+                "from": "run",
+                "to": "b",
+                "condition": {"type": "field_equals", "field": "run.iteration", "value": "{{ run.iteration }}"},
+            },
+            {"from": "b", "to": "end"},
+        ],
+    },
+    "loop_config": {"max_iterations": 7},
+}
+
+
+def test_a_file_without_the_keys_of_routing_is_the_version_that_it_was() -> None:
+    definition = load(OLDER).definition
+    assert definition.content_hash == "03e2443cc96ef307387d4af1b91d577ab0417c6df4e788a6b8719a0f6dfacbf5"
+    assert [definition.route_of(step) for step in definition.steps] == ["all", "all"]
+    assert [definition.max_iterations_of(step) for step in definition.steps] == [7, 7]
+
+
+def test_the_keys_of_routing_are_part_of_a_file_in_both_formats() -> None:
+    written = copy.deepcopy(OLDER)
+    written["flow"]["route"] = "first"
+    written["flow"]["transitions"][1]["ends"] = "execution"
+    written["steps"][1] |= {"route": "all", "max_iterations": 3}
+    for text in (written, {**written, "format": "0.2"}):
+        definition = load(text).definition
+        assert [definition.route_of(step) for step in definition.steps] == ["first", "all"]
+        assert [definition.max_iterations_of(step) for step in definition.steps] == [7, 3]
+        assert [path.ends_execution for path in definition.flow.paths] == [False, True]
+        assert load(definition.to_json()).definition == definition
+        jsonschema_rs.validate(dict(definition_schema()), definition.to_json())
+
+
+A_STEP = OLDER["steps"][0]
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"steps": [{**A_STEP, "route": "frist"}]}, '$.steps[0].route: found "frist"; expected one of'),
+        (
+            {"steps": [{**OLDER["steps"][0], "max_iterations": 0}]},
+            "$.steps[0].max_iterations: found 0; expected at least 1.",
+        ),
+        (
+            {"flow": {"start_at": "run", "route": "one"}},
+            "$.flow.route: found \"one\"; expected one of 'all' or 'first'.",
+        ),
+        (
+            {"flow": {"start_at": "run", "paths": [{"from": "run", "to": "end", "ends": "all"}]}},
+            "$.flow.paths[0].ends: found \"all\"; expected one of 'execution'.",
+        ),
+    ],
+)
+def test_a_wrong_word_of_routing_is_always_an_error(change: dict[str, Any], message: str) -> None:
+    for strict in (True, False):
+        assert any(str(problem).startswith(message) for problem in examine(OLDER | change, strict=strict).errors)
+
+
+RUN: dict[str, Any] = {"type": "object", "properties": {"run": {}}}
+
+
+@pytest.mark.parametrize(
+    ("change", "has_own_run"),
+    [
+        ({}, False),
+        ({"parameters": {"run": None}}, True),
+        ({"input_schema": RUN}, True),
+        ({"steps": [{"id": "a", "class": "S", "module": "m", "output_schema": RUN}]}, True),
+        ({"steps": [{"id": "a", "class": "S", "module": "m", "outputs": ["run"]}]}, True),
+        ({"steps": [{"id": "run", "class": "S", "module": "m"}], "flow": {"start_at": "run"}}, True),
+    ],
+)
+def test_a_file_may_have_a_run_of_its_own(change: dict[str, Any], has_own_run: bool) -> None:
+    step = {"id": "a", "class": "S", "module": "m"}
+    assert (
+        load({"name": "A", "steps": [step], "flow": {"start_at": "a"}, **change}).definition.has_own_run is has_own_run
+    )

@@ -194,3 +194,25 @@ def test_a_field_that_a_step_is_called_after_may_be_read(step: str, field: str) 
 )
 def test_a_field_that_only_resembles_a_parameter_may_be_read(parameter: str, field: str) -> None:
     assert found(task("first"), after=compares(field), parameters={parameter: 1}) == []
+
+
+@pytest.mark.parametrize(
+    ("field", "hint"),
+    [("run.iterations", "iteration"), ("run.attemt", "attempt"), ("run.executionid", "execution_id")],
+)
+def test_a_path_that_is_nearly_one_of_the_step_run_is_refused_and_a_warning_when_run(field: str, hint: str) -> None:
+    [wrong] = found(task("load"), after=compares(field))
+    assert wrong == f"the path '{field}', and nothing is known to have a 'run' Did you mean '{hint}'?"
+
+
+@pytest.mark.parametrize("field", ["run.iteration", "run.attempt", "run.mode", "run", "run.iterations.n"])
+def test_what_may_be_of_the_step_run_or_of_the_state_is_left_alone(field: str) -> None:
+    assert found(task("load"), after=compares(field), second="runs") == []
+
+
+@pytest.mark.parametrize(
+    "keys", [{"parameters": {"run": 1}}, {"second": "run"}, {"returned": {"load": returned_by(lambda: None)}}]
+)
+def test_a_run_of_its_own_has_whatever_fields_it_has(keys: dict[str, Any]) -> None:
+    first = task("load", outputs=["run"]) if "returned" in keys else task("load")
+    assert found(first, after=compares("run.iterations"), **keys) == []

@@ -1,12 +1,13 @@
 """What a placeholder finds in a scope, and why it finds nothing."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ia_modules.pipeline.document.scope import Reference, Scope, Unresolved
+from ia_modules.pipeline.document.scope import Reference, RunFacts, Scope, Unresolved
 
 SCOPE = Scope.of({"topic": "bees", "n": 1}, (("a", {"n": 2, "rows": [{"x": True}]}), ("b", {"n": 3})))
 NAMES = st.text("abcxyz", min_size=1, max_size=3)
@@ -69,3 +70,36 @@ def test_a_scope_built_step_by_step_is_the_scope_built_at_once(
         scope = scope.with_results([(step_id, result)])
     assert scope == Scope.of(input_data, results)
     assert scope.input == input_data
+
+
+FACTS = RunFacts(iteration=3, attempt=2, execution_id="e1")
+BARE = Reference("state", ("run", "iteration"))
+
+
+@pytest.mark.parametrize(("field", "value"), [("iteration", 3), ("attempt", 2), ("execution_id", "e1")])
+def test_the_step_run_is_read_with_braces_and_without(field: str, value: Any) -> None:
+    after = replace(Scope.of({}), run=FACTS).after("think", {})
+    assert Reference("run", (field,)).resolve(after) == Reference("state", ("run", field)).resolve(after) == value
+
+
+@pytest.mark.parametrize(
+    ("scope", "bare"),
+    [
+        (replace(Scope.of({"run": {"iteration": 7}}), run=FACTS), 7),
+        (replace(Scope.of({}, [("think", {"run": {"iteration": 8}})]), run=FACTS), 8),
+        (replace(Scope.of({}, [("run", {"iteration": 9})]), run=FACTS), 9),
+        (replace(Scope.of({"run": 5}), run=FACTS), "the state has no 'run.iteration' ('iteration' of a number)"),
+        (replace(Scope.of({}), run=replace(FACTS, is_bare=False)), "the state has no 'run'"),
+        (Scope.of({}), "the state has no 'run'"),
+    ],
+)
+def test_whatever_else_is_called_run_keeps_its_name_and_braces_mean_the_step_run(scope: Scope, bare: Any) -> None:
+    found = BARE.resolve(scope)
+    assert (found.why if isinstance(found, Unresolved) else found) == bare
+    braced = Reference("run", ("iteration",)).resolve(scope)
+    assert isinstance(braced, Unresolved) if scope.run is None else braced == 3
+
+
+def test_the_step_run_is_not_part_of_the_scope_of_what_follows() -> None:
+    after = replace(Scope.of({}), run=FACTS).after("think", {})
+    assert after.with_results([]).run is None

@@ -121,6 +121,45 @@ STRUCTURE: dict[str, tuple[Any, str]] = {
             "Put a condition on the path that leads back."
         ),
     ),
+    "ends before a step": (
+        document("a", "b", paths=[{"from": "a", "to": "b", "ends": "execution"}]),
+        (
+            "$.flow.paths[0].ends: found ends: execution on the path from 'a' to the step 'b'; expected it on a path "
+            "to end or end_*. A step after it would never run: lead it to end, or leave ends out."
+        ),
+    ),
+    "else twice where the first is taken": (
+        document(task("a", route="first"), "b", paths=[("a", "b", "else"), ("a", "end", "default")]),
+        "$.flow.paths[1].condition: found a second else after 'a'; expected one else among the paths of a step.",
+    ),
+    "loop that the first path closes": (
+        document(task("a", route="first"), "b", paths=[("a", "a", "parameter:x"), ("a", "a"), ("a", "b")]),
+        (
+            "$.flow.paths[0]: found a loop without a way out: a; expected a loop in which some step may end it. "
+            "Put a condition on the path that leads back."
+        ),
+    ),
+    "run in an input": (
+        with_inputs({"x": "{run.iteration}"}),
+        (
+            "$.steps[0].inputs.x: found the placeholder {run.iteration} here; "
+            "expected it in a condition, which follows a step run."
+        ),
+    ),
+    "run in an output": (
+        document("a", outputs={"conditions": ["{run.attempt}"]}),
+        (
+            "$.outputs.conditions[0]: found the placeholder {run.attempt} here; "
+            "expected it in a condition, which follows a step run."
+        ),
+    ),
+    "misspelt run": (
+        with_condition({"type": "field_equals", "field": "x", "value": "{run.iterations}"}),
+        (
+            "$.flow.paths[0].condition.value: found the placeholder {run.iterations}; expected one of {run.iteration}, "
+            "{run.attempt}, {run.execution_id}. Did you mean 'iteration'?"
+        ),
+    ),
 }
 
 
@@ -138,6 +177,10 @@ HARMLESS: dict[str, tuple[Any, str]] = {
             "$.steps[1].inputs.x: found a placeholder for the step 'c', from which no path leads to 'b'; "
             "expected a step that runs before. It never resolves."
         ),
+    ),
+    "else twice": (
+        document("a", "b", paths=[("a", "b", "else"), ("a", "end", "default")]),
+        "$.flow.paths[1].condition: found a second else after 'a'; expected one else among the paths of a step.",
     ),
 }
 
@@ -179,10 +222,16 @@ def test_every_structural_problem_is_reported() -> None:
         [("a", "b"), ("b", "a", "parameter:x"), ("b", "end", "else")],
         [("a", "b", "parameter:x"), ("b", "a")],
         [("a", "b"), ("b", "a", "parameter:x"), ("b", "a", "parameter:y")],
+        [("a", "b"), ("b", "a"), {"from": "b", "to": "end", "condition": "parameter:x", "ends": "execution"}],
     ],
 )
 def test_a_loop_that_may_end_is_fine(edges: list[Any]) -> None:
     assert load(document("a", "b", paths=edges)).warnings == ()
+
+
+def test_a_loop_that_an_earlier_path_may_leave_is_fine_where_the_first_is_taken() -> None:
+    edges = [("a", "b", "parameter:x"), ("a", "a")]
+    assert load(document(task("a", route="first"), "b", paths=edges)).warnings == ()
 
 
 def test_a_loop_of_success_paths_ends_with_the_failure_that_lets_the_flow_go_on() -> None:

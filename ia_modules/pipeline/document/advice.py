@@ -1,0 +1,104 @@
+"""What is right in a definition as it stands, and often not what is meant: warnings that keep nothing from running."""
+
+from collections.abc import Container, Iterator, Sequence
+from itertools import combinations, islice
+
+from ia_modules.pipeline.document.conditions import Else, exclusive
+from ia_modules.pipeline.document.definition import Path
+from ia_modules.pipeline.document.graph import Graph
+from ia_modules.pipeline.document.references import Finding
+
+_MOST_COMPARED, _MOST_FORKS = 50, 200
+"""Paths of a step, and pairs of paths, that are looked at, which takes time."""
+
+
+def advice(graph: Graph) -> Iterator[Finding]:
+    """The warnings, in file order."""
+    for step_id in graph.step_ids:
+        yield from _loop_goes_on(graph, step_id)
+    yield from _two_ends(graph)
+
+
+def _loop_goes_on(graph: Graph, step_id: str) -> Iterator[Finding]:
+    """A step of a loop that may go on and leave the loop at once."""
+    if not graph.reaches(step_id, step_id):
+        return
+    for (index, one), (_, other) in _together(graph, step_id):
+        leaving = [path for path in (one, other) if not _stays(graph, path)]
+        if len(leaving) != 1 or leaving[0].ends_execution:
+            continue
+        both = f"{one.to_step!r} and {other.to_step!r}"
+        found = f"paths of {step_id!r} to {both} can both hold: the loop then goes on beside the way out"
+        at = ("flow", "paths", index)
+        yield Finding(at, found, "one of them at a time", "Say route: first, or ends: execution.", is_advice=True)
+        return
+
+
+def _stays(graph: Graph, path: Path) -> bool:
+    """Whether a path keeps to a loop of the step that it leaves."""
+    target = path.to_step
+    return not path.leads_out and (target == path.from_step or graph.reaches(target, path.from_step))
+
+
+def _together(graph: Graph, step_id: str) -> Iterator[tuple[tuple[int, Path], tuple[int, Path]]]:
+    """The pairs of a step's paths that may be taken at once."""
+    if graph.takes_first(step_id):
+        return
+    paths = [(index, path) for index, path in graph.paths_of(step_id) if not isinstance(path.condition, Else)]
+    for one, other in combinations(paths[:_MOST_COMPARED], 2):
+        if not exclusive(one[1].condition, other[1].condition):
+            yield one, other
+
+
+def _two_ends(graph: Graph) -> Iterator[Finding]:
+    """Two branches that run at the same time and may each end the execution: timing decides which one does."""
+    ends = {path.from_step: index for index, path in enumerate(graph.definition.flow.paths) if path.ends_execution}
+    if len(ends) < 2:
+        return
+    forks = ((step_id, pair) for step_id in graph.step_ids for pair in _together(graph, step_id))
+    for step_id, ((_, one), (_, other)) in islice(forks, _MOST_FORKS):
+        branches = [path.to_step for path in (one, other) if not path.leads_out]
+        if (apart := _apart(graph, step_id, branches, ends)) is not None:
+            first, second = sorted(apart, key=graph.place.__getitem__)
+            found = f"{first!r} and {second!r} can both end the execution, on branches that part at {step_id!r}"
+            hint = "The first on record does. Let the branches join, and one step after them end it."
+            yield Finding(("flow", "paths", ends[second]), found, "one branch that can", hint, is_advice=True)
+            return
+
+
+def _apart(graph: Graph, fork: str, branches: Sequence[str], ends: Container[str]) -> tuple[str, str] | None:
+    """Two of ``ends`` that two branches of ``fork`` reach without a step in common; None: there are none.
+
+    The second way is an augmenting path to the first one, where each step lets one way pass.
+    """
+    first = _way(graph, fork, branches, ends)
+    passed, before = set(first), dict(zip(first[1:], first, strict=False))
+    seen: set[tuple[str, bool]] = {(fork, False), (fork, True)}
+    stack = [(branch, False) for branch in branches if branch != first[0]] if first else []
+    while stack:
+        step_id, is_left = place = stack.pop()
+        if place in seen:
+            continue
+        seen.add(place)
+        if step_id in before:  # back along the first way, which then goes on from there
+            stack.append((before[step_id], True))
+        if step_id not in passed and step_id in ends:
+            return first[-1], step_id
+        if step_id not in passed or is_left:
+            stack += [(target, False) for target in graph.targets_of(step_id)]
+    return None
+
+
+def _way(graph: Graph, fork: str, branches: Sequence[str], ends: Container[str]) -> list[str]:
+    """The shortest way from one of the branches to one of the ends, not through the fork; empty: there is none."""
+    came_from: dict[str, str | None] = dict.fromkeys((branch for branch in branches if branch != fork), None)
+    for step_id in (queue := list(came_from)):  # grows while it is read
+        if step_id in ends:
+            way = [step_id]
+            while (earlier := came_from[way[-1]]) is not None:
+                way.append(earlier)
+            return way[::-1]
+        fresh = [target for target in graph.targets_of(step_id) if target != fork and target not in came_from]
+        came_from |= dict.fromkeys(fresh, step_id)
+        queue += fresh
+    return []
