@@ -1,6 +1,7 @@
 """How one execution goes on, on every journal: branches, loops, retries, failures, and its end."""
 
 import asyncio
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -281,3 +282,94 @@ async def test_who_has_lost_an_execution_stops_and_writes_nothing(journal: Opera
     execution, steps = await recorded(journal, run.execution_id)
     assert (execution.status, execution.owner) == (ExecutionStatus.RUNNING, "somebody else")
     assert [step.status for step in steps] == [StepStatus.COMPLETED, StepStatus.RUNNING, StepStatus.RUNNING]
+
+
+async def test_a_path_that_ends_the_execution_stops_and_closes_all_that_is_open(journal: OperatorJournal) -> None:
+    stopped = asyncio.Event()
+
+    async def think(data: dict[str, Any]) -> dict[str, Any]:
+        return {"answer": 42, "by": "think"}
+
+    async def slow(data: dict[str, Any]) -> dict[str, Any]:
+        try:
+            await asyncio.sleep(60)
+        finally:
+            stopped.set()
+        return {"by": "slow"}
+
+    async def asks(data: dict[str, Any]) -> dict[str, Any]:
+        return {"status": "human_input_required", "prompt": "Go on?"}
+
+    async def quick(data: dict[str, Any]) -> dict[str, Any]:
+        return {"by": "quick"}
+
+    answered = {"type": "field_exists", "field": "answer"}
+    done = {"from": "think", "to": "end_done", "ends": "execution", "condition": answered}
+    fan, turns = ["slow", "asks", "quick"], ["one", "two", "three", "think"]  # by the last turn the question is open
+    paths = [
+        *(("fan", step_id) for step_id in (*fan, "one")),
+        *pairwise(turns),
+        done,
+        *((each, "late") for each in fan),
+    ]
+    code = {"think": think, "slow": slow, "asks": asks, "quick": quick} | dict.fromkeys(["fan", *turns[:-1]], nothing)
+    run = await started(journal, document("fan", *fan, *turns, "late", paths=paths), late=nothing, **code)
+    result = await run.to_end()
+    assert stopped.is_set()
+    assert (result["status"], result["output"]) == (
+        "completed",
+        {
+            "answer": 42,
+            "by": "think",
+            "fan": {},
+            "one": {},
+            "two": {},
+            "three": {},
+            "think": {"answer": 42, "by": "think"},
+        },
+    )
+    execution, steps = await recorded(journal, run.execution_id)
+    assert execution.status is ExecutionStatus.COMPLETED
+    assert {step.step_id: step.status.value for step in steps} == {
+        **dict.fromkeys(["fan", "quick", *turns], "completed"),
+        **dict.fromkeys(["slow", "asks"], "cancelled"),
+    }
+    reasons = {step.step_id: step.error_message for step in steps if step.status is StepStatus.CANCELLED}
+    assert reasons == dict.fromkeys(["slow", "asks"], "Ended by path think → end_done.")
+    assert [question.status for question in await journal.get_interactions(run.execution_id)] == ["cancelled"]
+
+
+async def test_an_agent_stops_within_its_budget_where_the_first_path_is_taken(journal: OperatorJournal) -> None:
+    spent: list[int] = []
+
+    async def think(data: dict[str, Any]) -> dict[str, Any]:
+        spent.append(100)
+        return {"used": sum(spent), "more": True}
+
+    over = {"type": "field_greater_than", "field": "result.used", "value": 500}
+    more = {"type": "field_equals", "field": "result.more", "value": True}
+    paths = [("think", "stop", over), ("think", "act", more), ("think", "end", "else"), ("act", "think")]
+    written = document(task("think", route="first"), "act", "stop", paths=paths)
+    run = await started(journal, written, think=think, act=nothing, stop=nothing)
+    assert (await run.to_end())["status"] == "completed"
+    assert sum(spent) == 600
+    _, steps = await recorded(journal, run.execution_id)
+    (last,) = [step for step in steps if step.step_id == "think" and step.iteration == 6]
+    assert "an earlier path was taken: to stop" in str(last.routes)
+
+
+async def test_a_bound_on_iterations_is_a_path_with_a_way_out(journal: OperatorJournal) -> None:
+    bound = {"type": "expression", "source": "run.iteration", "operator": ">=", "value": 3}
+    paths = [("think", "give_up", bound), ("think", "think", "else")]
+    run = await started(journal, document("think", "give_up", paths=paths), think=nothing, give_up=nothing)
+    await run.to_end()
+    _, steps = await recorded(journal, run.execution_id)
+    assert [(step.step_id, step.iteration) for step in steps][-2:] == [("think", 3), ("give_up", 1)]
+
+
+async def test_a_step_has_a_limit_of_its_own(journal: OperatorJournal) -> None:
+    paths = [("spin", "spin", {"type": "field_exists", "field": "x", "value": False}), ("spin", "end", "else")]
+    written = document(task("spin", max_iterations=2), paths=paths, loop_config={"max_iterations": 50})
+    run = await started(journal, written, spin=nothing)
+    with pytest.raises(LoopLimitExceeded, match="it has run 2 times, and its max_iterations allows 2"):
+        await run.to_end()

@@ -152,3 +152,67 @@ def test_a_first_turn_says_what_a_file_and_an_input_are_warned_of() -> None:
     assert [(line.level, line.step_execution_id) for line in lines] == [(LogLevel.WARNING, None)] * len(lines)
     assert any(line.message.startswith("Input that its schema refuses") for line in lines)
     assert first_turn(course_of(document("a"))).logs == []
+
+
+ENDS: list[Any] = [("a", "b"), ("a", "c"), {"from": "b", "to": "end", "ends": "execution"}, ("c", "d")]
+BOTH_END: list[Any] = [*ENDS[:3], {"from": "c", "to": "end", "ends": "execution"}]
+
+
+def branches_of(course: Course) -> list[Attempt]:
+    (first,) = begun(course)
+    return begun(course, gave(first))
+
+
+def test_a_path_that_ends_the_execution_completes_it_with_what_led_there_alone() -> None:
+    course = course_of(document("a", "b", "c", "d", paths=ENDS))
+    one, other = branches_of(course)
+    batch = graph_turn(course, [gave(other, of="c"), gave(one, of="b")], now=0.0)
+    assert batch.begins == []
+    change, _ = change_of(course)
+    assert change is not None
+    assert (change.status, change.output_data) == (ExecutionStatus.COMPLETED, '{"of":"b","a":{},"b":{"of":"b"}}')
+
+
+@pytest.mark.parametrize("place", [0, 1])
+def test_of_two_that_end_the_execution_the_first_on_record_does_and_the_other_leads_nowhere(place: int) -> None:
+    course = course_of(document("a", "b", "c", paths=BOTH_END))
+    one, other = branches_of(course)
+    (first, second) = [one, other] if place == 0 else [other, one]
+    batch = graph_turn(course, [gave(first, of=first.key.step_id), gave(second, of=second.key.step_id)], now=0.0)
+    why = f"the execution was ended by path {first.key.step_id} → end"
+    assert [update.status for update in batch.updates] == [StepStatus.COMPLETED, StepStatus.COMPLETED]
+    assert f'"taken":false,"why":"{why}"' in (batch.updates[1].routes or "")
+    assert course.tokens.ended == first.key
+    change, _ = change_of(course)
+    assert f'"of":"{first.key.step_id}"' in str(change and change.output_data)
+
+
+def test_what_still_runs_when_the_execution_is_ended_is_stopped_by_the_name_of_the_path() -> None:
+    course = course_of(document("a", "b", "c", "d", paths=ENDS))
+    one, other = branches_of(course)
+    graph_turn(course, [gave(one)], now=0.0)
+    batch = stopped_turn(course, [came(other, None)])
+    (update,) = batch.updates
+    assert update.failure is not None
+    assert (update.status, update.failure.message) == (StepStatus.CANCELLED, "Ended by path b → end.")
+    change, _ = change_of(course)
+    assert change is not None
+    assert (change.status, change.open_steps) == (ExecutionStatus.COMPLETED, update.failure)
+
+
+def test_a_failure_in_the_same_turn_does_not_stand_against_the_end() -> None:
+    course = course_of(document("a", "b", "c", "d", paths=ENDS))
+    one, other = branches_of(course)
+    graph_turn(course, [came(other, Outcome(error=ValueError("no"))), gave(one)], now=0.0)
+    change, _ = change_of(course)
+    assert change is not None
+    assert (change.status, change.failure) == (ExecutionStatus.COMPLETED, None)
+
+
+def test_conditions_read_the_run_in_front_of_them() -> None:
+    again = {"type": "field_less_than", "field": "run.iteration", "value": 3}
+    course = course_of(document("a", paths=[("a", "a", again), ("a", "end", "else")]))
+    (attempt,), iterations = begun(course), 1
+    while following := begun(course, gave(attempt)):
+        (attempt,), iterations = following, iterations + 1
+    assert iterations == 3
