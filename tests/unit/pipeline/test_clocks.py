@@ -10,13 +10,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ia_modules.errors import LoopLimitExceeded, StepError
-from ia_modules.pipeline.document.graph import Graph
 from ia_modules.pipeline.memory_journal import MemoryJournal
 from ia_modules.pipeline.runner import Runner
+from tests.unit.pipeline.deaths import ProcessDied, dying
 from tests.unit.pipeline.factories import document
 from tests.unit.pipeline.programs import started
-from tests.unit.pipeline.test_runner_properties import DyingJournal, ProcessDied, World, outcome_of, pipeline_in
-from tests.unit.pipeline.test_timing import graphs
+from tests.unit.pipeline.random_files import files
+from tests.unit.pipeline.test_runner_properties import DEATHS, FOREVER, assert_as_expected, dies
+from tests.unit.pipeline.world import INPUT, World, expected_of, pipeline_in
 
 
 @dataclass
@@ -95,7 +96,8 @@ async def test_the_time_until_somebody_resumes_does_not_count_for_the_limit_of_a
     )
     for _ in range(3):
         with pytest.raises(ProcessDied):  # an iteration completes, the next one is lost
-            await Runner(DyingJournal(journal, 3, after_commit=False)).to_end(run)  # pyright: ignore[reportArgumentType]
+            async with dying(journal, 12) as mortal:
+                await Runner(mortal).to_end(run)
         clock.at += timedelta(days=1)
         run = await Runner(journal).resume(run.pipeline, run.execution_id)
     result = await run.to_end()
@@ -125,36 +127,18 @@ async def test_nor_does_the_time_after_a_failure() -> None:
 
 
 @settings(max_examples=60, deadline=None)
-@given(
-    graph=graphs(),
-    seed=st.integers(0, 10_000),
-    timing=st.integers(0, 2**32),
-    deaths=st.lists(st.tuples(st.integers(1, 12), st.booleans()), min_size=1, max_size=3),
-)
+@given(files(), st.integers(0, 10_000), st.integers(0, 2**32), DEATHS)
 async def test_an_execution_is_resumed_to_the_same_end_whatever_the_clock_does(
-    graph: Graph, seed: int, timing: int, deaths: list[tuple[int, bool]]
+    file: dict[str, Any], seed: int, timing: int, deaths: list[int]
 ) -> None:
-    calm = MemoryJournal()
-    expected = await Runner(calm).start(pipeline_in(World(seed, random.Random(0)), graph), {"input": 1})
-    await expected.to_end()
-
     chance = random.Random(timing)
     journal = MemoryJournal(
         now=lambda: datetime(2026, 1, 1, tzinfo=UTC) + chance.uniform(-60, 60) * timedelta(seconds=1)
     )
-    pipeline = pipeline_in(World(seed, chance), graph)
-    run = await Runner(journal).start(pipeline, {"input": 1})
-    for dies_at, after_commit in deaths:
-        try:
-            await Runner(DyingJournal(journal, dies_at, after_commit)).to_end(run)  # pyright: ignore[reportArgumentType]
-        except ProcessDied:
-            execution = await journal.get_execution(run.execution_id)
-            assert execution is not None
-            if execution.status.is_terminal:
-                break
-            run = await Runner(journal).resume(pipeline, run.execution_id)
-        else:
+    world = World(seed, chance)
+    pipeline = pipeline_in(world, file)
+    run = await Runner(journal).start(pipeline, INPUT)
+    for moments in (*deaths, FOREVER):
+        if not await dies(journal, pipeline, run.execution_id, moments):
             break
-    else:
-        await run.to_end()
-    assert await outcome_of(journal, run.execution_id) == await outcome_of(calm, expected.execution_id)
+    await assert_as_expected(journal, run.execution_id, expected_of(world, file), deaths=len(deaths))

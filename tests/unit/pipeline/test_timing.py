@@ -1,8 +1,6 @@
 """Whatever the timing: no step is lost, none starts too early, and the outcome is the same."""
 
 import random
-from collections.abc import Iterator
-from typing import Any
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -10,55 +8,9 @@ from hypothesis import strategies as st
 from ia_modules.models import ExecutionStatus, StepStatus
 from ia_modules.pipeline.document.definition import is_end
 from ia_modules.pipeline.document.graph import Graph
-from ia_modules.pipeline.loader import load
 from ia_modules.pipeline.tokens import GraphState, Start, ready, verdict
-from tests.unit.pipeline.factories import document, task
+from tests.unit.pipeline.random_files import graphs
 from tests.unit.pipeline.simulation import Choose, Simulation
-
-CONDITIONS: list[Any] = [
-    *("always",) * 5,
-    "success",
-    "else",
-    *({"type": "field_equals", "field": "result.coin", "value": value} for value in range(2)),
-    {"type": "not", "condition": {"type": "field_equals", "field": "coin", "value": 0}},
-    {"type": "threshold_condition", "field": "step0.coin", "operator": ">", "value": 0},
-]
-
-
-def at_most_twice(condition: Any) -> dict[str, Any]:
-    """Keeps loops finite: every cycle has a path that leads up, and such a path is taken at most twice."""
-    again = {"type": "field_less_than", "field": "result.iteration", "value": 3}
-    return {"type": "all", "conditions": ["always" if condition == "else" else condition, again]}
-
-
-def _with_one_else(paths: list[tuple[str, str, Any]], routes: dict[str, str]) -> Iterator[tuple[str, str, Any]]:
-    """The paths; where the first is taken, a second ``else`` is refused."""
-    seen: set[str] = set()
-    for source, target, condition in paths:
-        is_second = condition == "else" and source in seen and routes[source] == "first"
-        yield source, target, "always" if is_second else condition
-        seen |= {source} if condition == "else" else set()
-
-
-@st.composite
-def graphs(draw: st.DrawFn) -> Graph:
-    """Up to eight steps, all within reach, with branches, joins, loops and conditions, in no helpful order."""
-    levels = draw(st.permutations([f"step{number}" for number in range(draw(st.integers(2, 8)))]))
-    tree = [(draw(st.integers(0, level - 1)), level) for level in range(1, len(levels))]
-    place = st.integers(0, len(levels) - 1)
-    more = draw(st.lists(st.tuples(place, place), min_size=len(levels) // 2, max_size=2 * len(levels)))
-    paths: list[tuple[str, str, Any]] = []
-    for source, target in draw(st.permutations(tree + more)):
-        condition = draw(st.sampled_from(CONDITIONS))
-        paths.append((levels[source], levels[target], condition if target > source else at_most_twice(condition)))
-    paths += [
-        (step_id, "end_here", draw(st.sampled_from(CONDITIONS))) for step_id in draw(st.sets(st.sampled_from(levels)))
-    ]
-    routes = {step_id: draw(st.sampled_from(["all", "all", "first"])) for step_id in sorted(levels)}
-    steps = [task(step_id, route=route) for step_id, route in routes.items()]
-    written = document(*steps, paths=list(_with_one_else(paths, routes)))
-    written["flow"]["start_at"] = levels[0]
-    return Graph(load(written, strict=False).definition)
 
 
 @st.composite

@@ -1,0 +1,113 @@
+"""Processes that die: at a write, between any two statements of a transaction, before or after a commit."""
+
+from collections.abc import AsyncGenerator, Callable
+from contextlib import asynccontextmanager
+from copy import copy
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+from ia_modules.database.driver import Params, Rows, Script, Statement, advance
+from ia_modules.pipeline.journal import Journal
+from ia_modules.pipeline.memory_journal import MemoryJournal
+from ia_modules.tracker.execution_tracker import ExecutionTracker
+from ia_modules.transitions import Recorded, Transition
+
+T = TypeVar("T")
+
+
+class ProcessDied(Exception):
+    """Stands for the end of the process: whoever ran there is gone, only the records are left."""
+
+
+@dataclass
+class Life:
+    """A process that lives for so many moments; each statement, commit and answer is one."""
+
+    moments: int
+
+    def go_on(self) -> None:
+        self.moments -= 1
+        if self.moments < 0:
+            raise ProcessDied
+
+
+@dataclass
+class DyingJournal:
+    """A journal whose process dies at one of its writes: before the commit, or after it and before the answer."""
+
+    journal: Journal
+    life: Life
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.journal, name)
+
+    async def record(self, transition: Transition) -> Recorded:
+        self.life.go_on()
+        recorded = await self.journal.record(transition)
+        self.life.go_on()
+        return recorded
+
+
+@dataclass
+class DyingDriver:
+    """A driver whose process dies before a statement, before a commit, or after it and before the answer.
+
+    What it had begun is rolled back, as the database does when a connection ends.
+    """
+
+    driver: Any
+    life: Life
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.driver, name)
+
+    async def run(self, script: Script[T], *limits: float | None) -> T:
+        return await self._alive(lambda: self.driver.run(self._mortal(script), *limits))
+
+    async def read(self, script: Script[T]) -> T:
+        return await self._alive(lambda: self.driver.read(script))
+
+    async def execute(self, sql: str, params: Params) -> int:
+        return await self._alive(lambda: self.driver.execute(sql, params))
+
+    async def perform(self, statement: Statement) -> Rows:
+        return await self._alive(lambda: self.driver.perform(statement))
+
+    async def _alive(self, work: Callable[[], Any]) -> Any:
+        self.life.go_on()
+        result = await work()
+        self.life.go_on()
+        return result
+
+    def _mortal(self, script: Script[T]) -> Script[T]:
+        rows: Rows | None = None
+        while True:
+            try:
+                statement = advance(script, rows)
+            except StopIteration as returned:
+                self.life.go_on()
+                return returned.value
+            self.life.go_on()
+            try:
+                rows = yield statement
+            except Exception as error:
+                script.throw(error)
+                raise
+
+
+@asynccontextmanager
+async def dying(journal: Any, moments: int) -> AsyncGenerator[Journal]:
+    """The journal as another process has it, which dies after so many moments.
+
+    In memory, a moment is a write or its answer; in a database each statement and each commit is one, too.
+    """
+    if isinstance(journal, MemoryJournal):
+        yield DyingJournal(journal, Life(moments // 3))  # pyright: ignore[reportReturnType] - the rest is the journal's
+        return
+    database = copy(journal._database)
+    database._driver = DyingDriver(database._driver, Life(moments))
+    tracker = ExecutionTracker(database, lease_seconds=None)
+    try:
+        yield tracker
+    finally:
+        await tracker.close()
