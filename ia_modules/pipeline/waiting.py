@@ -5,6 +5,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from ia_modules.models import InteractionRecord, StepExecutionId, StepStatus
 from ia_modules.pipeline.answers import answer_outcome
 from ia_modules.pipeline.recorded import RecordedRun, loop_seconds
+from ia_modules.pipeline.tokens import Start, loop_limit
 from ia_modules.pipeline.turn import Answered, Batch, Course, Due
 from ia_modules.transitions import PROCESS_LOST, StepUpdate
 
@@ -41,7 +42,9 @@ def resumed_turn(course: Course, questions: Sequence[InteractionRecord], *, now:
             attempt = run.last.step_execution_id
             lost = StepUpdate(step_execution_id=attempt, status=StepStatus.LOST, failure=PROCESS_LOST)
             batch.updates.append(lost)
-        batch.begins.append(course.begin(run.run.key, delay_seconds=run.retry_delay_seconds))
+        begun = Start(run.run.key, run.run.parents, closes_loop=False)
+        refused = loop_limit(course.pipeline.graph, begun, loop_seconds=0.0)  # an iteration too many stays one
+        batch.begins.append(course.begin(run.run.key, refused=refused, delay_seconds=run.retry_delay_seconds))
     return batch
 
 

@@ -6,7 +6,12 @@ from hypothesis import strategies as st
 
 from ia_modules.pipeline.document.graph import Graph
 from ia_modules.pipeline.loader import load
-from tests.unit.pipeline.factories import document, task
+from tests.unit.pipeline.factories import task
+
+AGAIN_CONDITIONS: list[Any] = [
+    {"type": "field_less_than", "field": "result.iteration", "value": 3},
+    {"type": "field_less_than", "field": "run.iteration", "value": 3},
+]
 
 CONDITIONS: list[Any] = [
     *("always",) * 5,
@@ -15,6 +20,7 @@ CONDITIONS: list[Any] = [
     *({"type": "field_equals", "field": "result.coin", "value": value} for value in range(2)),
     {"type": "not", "condition": {"type": "field_equals", "field": "coin", "value": 0}},
     {"type": "threshold_condition", "field": "step0.coin", "operator": ">", "value": 0},
+    {"type": "threshold_condition", "field": "run.iteration", "operator": ">=", "value": 2},
 ]
 
 HANDLING = {
@@ -24,33 +30,49 @@ HANDLING = {
 
 
 @st.composite
-def files(draw: st.DrawFn) -> dict[str, Any]:
-    """Up to eight steps, all within reach, with branches, joins, loops and conditions, in no helpful order."""
+def files(draw: st.DrawFn, *, may_end: bool = False) -> dict[str, Any]:
+    """Up to eight steps, all within reach, with branches, joins, loops and conditions, in no helpful order.
+
+    Args:
+        may_end: paths may end the execution.
+    """
     levels = draw(st.permutations([f"step{number}" for number in range(draw(st.integers(2, 8)))]))
+    routes, limits = st.sampled_from([None, None, "all", "first"]), st.sampled_from([None] * 6 + [1, 2])
+    steps = [task(step_id, **_written(route=draw(routes), max_iterations=draw(limits))) for step_id in sorted(levels)]
+    flow = {"start_at": levels[0], "paths": draw(_paths(levels, may_end=may_end))} | _written(route=draw(routes))
+    loops = _written(max_iterations=draw(limits), iteration_delay_seconds=draw(st.sampled_from([None, 0.0005])))
+    return {"name": "random", "steps": steps, "flow": flow, "error_handling": HANDLING, "loop_config": loops}
+
+
+@st.composite
+def _paths(draw: st.DrawFn, levels: list[str], *, may_end: bool) -> list[dict[str, Any]]:
+    """Paths that reach every step from the first one, one ``else`` for each step at most."""
     tree = [(draw(st.integers(0, level - 1)), level) for level in range(1, len(levels))]
     place = st.integers(0, len(levels) - 1)
     more = draw(st.lists(st.tuples(place, place), min_size=len(levels) // 2, max_size=2 * len(levels)))
-    paths: list[Any] = []
-    for source, target in draw(st.permutations(tree + more)):
+    ends = [(source, None) for source in draw(st.sets(place))]
+    paths: list[dict[str, Any]] = []
+    with_else: set[int] = set()
+    for source, target in draw(st.permutations(tree + more + ends)):
         condition = draw(st.sampled_from(CONDITIONS))
-        if target <= source:
-            condition = _at_most_twice(condition)
-        paths.append({"from_step": levels[source], "to_step": levels[target], "condition": condition})
-    for step_id in draw(st.sets(st.sampled_from(levels))):
-        out = {"from_step": step_id, "to_step": "end_here", "condition": draw(st.sampled_from(CONDITIONS))}
-        paths.insert(draw(st.integers(0, len(paths))), out)
-    delay = draw(st.sampled_from([0.0, 0.0005]))
-    steps = [task(step_id) for step_id in sorted(levels)]
-    loops = {"iteration_delay_seconds": delay}
-    file = document(*steps, paths=paths, error_handling=HANDLING, loop_config=loops)
-    file["flow"]["start_at"] = levels[0]
-    return file
+        if condition == "else" and (source in with_else or (target is not None and target <= source)):
+            condition = "always"
+        with_else |= {source} if condition == "else" else set()
+        if target is not None and target <= source:
+            condition = _at_most_twice(condition, draw(st.sampled_from(AGAIN_CONDITIONS)))
+        to_step = "end_here" if target is None else levels[target]
+        ending = {"ends": "execution"} if target is None and may_end and draw(st.booleans()) else {}
+        paths.append({"from_step": levels[source], "to_step": to_step, "condition": condition, **ending})
+    return paths
 
 
-def _at_most_twice(condition: Any) -> dict[str, Any]:
+def _at_most_twice(condition: Any, again: Any) -> dict[str, Any]:
     """Keeps loops finite: every cycle has a path that leads up, and such a path is taken at most twice."""
-    again = {"type": "field_less_than", "field": "result.iteration", "value": 3}
-    return {"type": "all", "conditions": ["always" if condition == "else" else condition, again]}
+    return {"type": "all", "conditions": [condition, again]}
+
+
+def _written(**keys: Any) -> dict[str, Any]:
+    return {key: value for key, value in keys.items() if value is not None}
 
 
 def graph_of(file: dict[str, Any]) -> Graph:
@@ -58,5 +80,5 @@ def graph_of(file: dict[str, Any]) -> Graph:
 
 
 def graphs() -> st.SearchStrategy[Graph]:
-    """The graphs of such files."""
+    """The graphs of such files, without a way to end the execution."""
     return files().map(graph_of)

@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from ia_modules.errors import LoopLimitExceeded
 from ia_modules.models import ExecutionId, InteractionRecord, StepExecutionId, StepExecutionRecord, StepStatus
 from ia_modules.pipeline.graph_turn import graph_turn
 from ia_modules.pipeline.recorded import refs_json, retry_json, routes_json
@@ -67,6 +68,17 @@ def test_what_a_dead_process_left_is_made_again(columns: dict[str, Any], lost: i
     assert [update.status for update in batch.updates] == [StepStatus.LOST] * lost
     (again,) = attempts(course, batch)
     assert (again.start.attempt, again.delay_seconds) == (2, delay_seconds)
+
+
+def test_an_iteration_too_many_that_a_dead_process_left_is_refused_again() -> None:
+    first = row(StepRunKey("a", 1), routes=routes_json([Route(0, "a", taken=True, why="always")]), output_data={})
+    refs = refs_json((StepRunKey("a", 1),), is_state=True)
+    second = row(StepRunKey("a", 2), input_refs=refs, status=StepStatus.RUNNING)
+    course = course_of(
+        document("a", paths=[("a", "a", "parameter:go")], loop_config={"max_iterations": 1}), first, second
+    )
+    (again,) = attempts(course, resumed_turn(course, [], now=0.0))
+    assert isinstance(again.work.refused, LoopLimitExceeded)
 
 
 @pytest.mark.parametrize(
