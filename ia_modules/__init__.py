@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from ia_modules.client import Client
     from ia_modules.database.manager import DatabaseManager
     from ia_modules.errors import IAModulesError, PipelineError
-    from ia_modules.pipeline.authoring import Flow, otherwise, when
+    from ia_modules.pipeline.authoring import Flow, end, finish, first, otherwise, when
     from ia_modules.pipeline.core import ExecutionContext, Step, StepContext
     from ia_modules.pipeline.runner import Runner
     from ia_modules.pipeline.services import ServiceRegistry
@@ -33,6 +33,9 @@ __all__ = [
     "StepContext",
     "Worker",
     "__version__",
+    "end",
+    "finish",
+    "first",
     "otherwise",
     "when",
 ]
@@ -50,6 +53,9 @@ _HOMES = {
     "Step": "pipeline.core",
     "StepContext": "pipeline.core",
     "Worker": "worker.worker",
+    "end": "pipeline.authoring",
+    "finish": "pipeline.authoring",
+    "first": "pipeline.authoring",
     "otherwise": "pipeline.authoring",
     "when": "pipeline.authoring",
 }

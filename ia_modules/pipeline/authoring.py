@@ -9,8 +9,8 @@ async def load(data): ...
 def check(data): ...
 
 load >> [check, count] >> report
-report >> when("result.score", ">=", 0.8) >> publish
-report >> otherwise >> hold_back
+report >> first(when("result.score", ">=", 0.8) >> publish, otherwise >> hold_back)
+publish >> finish
 
 result = await flow.run({"folder": "lib"})
 """
@@ -22,9 +22,9 @@ from dataclasses import dataclass, field
 from functools import partial, reduce, update_wrapper
 from itertools import count
 from pathlib import Path
-from typing import Any, Generic, ParamSpec, Self, TypeVar, cast, overload
+from typing import Any, Generic, Literal, ParamSpec, Self, TypeAlias, TypeVar, cast, overload
 
-from ia_modules.errors import PipelineDefinitionError, Problem
+from ia_modules.errors import InvalidArgument, PipelineDefinitionError, Problem
 from ia_modules.pipeline.beside import name_beside
 from ia_modules.pipeline.code import (
     CodeName,
@@ -38,7 +38,7 @@ from ia_modules.pipeline.code import (
     plain,
 )
 from ia_modules.pipeline.core import ExecutionContext
-from ia_modules.pipeline.document.definition import PipelineDefinition
+from ia_modules.pipeline.document.definition import PipelineDefinition, RouteRule
 from ia_modules.pipeline.loader import load
 from ia_modules.pipeline.recovery import Recovered
 from ia_modules.pipeline.runner import Pipeline
@@ -46,32 +46,47 @@ from ia_modules.pipeline.services import ServiceRegistry
 
 P = ParamSpec("P")
 R = TypeVar("R")
-N = TypeVar("N", bound="StepNode")
+N = TypeVar("N", bound="StepNode | End")
 
 
 @dataclass(frozen=True, slots=True)
 class When:
-    """The condition of a path. It stands between two steps: ``score >> when("result.n", ">", 3) >> publish``."""
+    """The condition of a path. It stands between two steps: ``score >> when("result.n", ">", 3) >> publish``.
+
+    Without a step before it, it makes a branch for :func:`first`.
+    """
 
     condition: Any
+
+    def __rshift__(self, target: "StepNode | End") -> "Branch":
+        if not isinstance(cast(Any, target), StepNode | End):
+            raise InvalidArgument("target of a branch", repr(target), "one step, end or finish after its condition")
+        return Branch(self, target)
 
     def __invert__(self) -> "When":
         """``~when(...)``: it does not hold."""
         return When({"type": "not", "condition": self.condition})
 
     def __and__(self, other: "When") -> "When":
-        return When({"type": "all", "conditions": [self.condition, other.condition]})
+        return When({"type": "all", "conditions": [self.condition, _condition_of(other)]})
 
     def __or__(self, other: "When") -> "When":
-        return When({"type": "any", "conditions": [self.condition, other.condition]})
+        return When({"type": "any", "conditions": [self.condition, _condition_of(other)]})
+
+
+def _condition_of(other: Any) -> Any:
+    if not isinstance(other, When):  # >> binds before & and |
+        raise InvalidArgument("condition", repr(other), "when(...); write (when(...) & when(...)) >> step")
+    return other.condition
 
 
 def when(source: str | Callable[..., Any], operator: str = "exists", value: Any = True, /, **parameters: Any) -> When:
     """A condition on a path.
 
     Args:
-        source: ``result.FIELD`` of the step just run, ``STEP.FIELD``, a field of the state, ``{parameters.X}``; or a
-            function ``(context, parameters) -> bool``, which is given ``parameters``.
+        source: ``result.FIELD`` of the step just run, ``STEP.FIELD``, a field of the state, ``{parameters.X}``,
+            ``run.iteration`` of the step just run; or a function ``(context, parameters) -> bool``, which is given
+            ``parameters``.
         operator: any of the format's: ``==``, ``>=``, ``in``, ``contains``, ``regex``, …
         value: what to compare with; a text may be a template.
     """
@@ -84,6 +99,58 @@ otherwise = When("else")
 """The path is taken when no other path of its step is."""
 
 
+@dataclass(frozen=True, slots=True)
+class End:
+    """Where a path leads out of the pipeline. ``ends="execution"``: it completes it, whatever else still runs."""
+
+    name: str = "end"
+    ends: Literal["execution"] | None = None
+
+    def __rrshift__(self, sources: "Sequence[StepNode]") -> Self:
+        """``[a, b] >> finish``."""
+        _connect(sources, self, "always")
+        return self
+
+
+end = End()
+"""The branch ends here; others go on."""
+
+finish = End(ends="execution")
+"""The execution is completed here: what still runs is stopped, and the output is made of what led here."""
+
+
+@dataclass(frozen=True, slots=True)
+class Branch:
+    """A condition with what it leads to, one of those that :func:`first` chooses from."""
+
+    when: When
+    target: "StepNode | End"
+
+
+@dataclass(frozen=True, slots=True)
+class First:
+    """The branches after a step of which the first that holds is taken."""
+
+    branches: tuple[Branch, ...]
+
+
+def first(*branches: Branch) -> First:
+    """Branches of which one is taken, the first that holds.
+
+    ``think >> first(when("result.done") >> stop, otherwise >> act)``. The conditions after it are not evaluated, and their functions not called.
+
+    Raises:
+        InvalidArgument: there is no branch, or something that is none.
+    """
+    expected = "branches such as when(...) >> step, otherwise >> step"
+    if not branches:
+        raise InvalidArgument("branches of first", "nothing", expected)
+    for each in branches:
+        if not isinstance(cast(Any, each), Branch):
+            raise InvalidArgument("branches of first", repr(each), expected)
+    return First(branches)
+
+
 class _Origin:
     """Where paths may begin: a step, or several."""
 
@@ -94,13 +161,17 @@ class _Origin:
     @overload
     def __rshift__(self, target: When) -> "_Conditional": ...
     @overload
+    def __rshift__(self, target: First) -> "Group": ...
+    @overload
     def __rshift__(self, target: N) -> N: ...
     @overload
-    def __rshift__(self, target: "Sequence[StepNode]") -> "Group": ...
-    def __rshift__(self, target: "When | StepNode | Sequence[StepNode]") -> "_Conditional | StepNode | Group":
-        """A path to a step, paths to several that then run at the same time, or a condition on what follows."""
+    def __rshift__(self, target: "Sequence[_Target]") -> "Group": ...
+    def __rshift__(self, target: "When | First | _Target | Sequence[_Target]") -> "_Conditional | _Target | Group":
+        """A path to a step or an end, paths to several at the same time, or a condition on what follows."""
         if isinstance(target, When):
             return _Conditional(self.ends(), target.condition)
+        if isinstance(target, First):
+            return _connect_first(self.ends(), target)
         return _connect(self.ends(), target, "always")
 
 
@@ -115,6 +186,8 @@ class StepNode(_Origin):
 
     def __rrshift__(self, sources: "Sequence[StepNode]") -> Self:
         """``[a, b] >> join``."""
+        if not isinstance(cast(Any, sources), Sequence):
+            raise InvalidArgument("source of a path", repr(sources), f"a step, or several, before {self.id!r}")
         _connect(sources, self, "always")
         return self
 
@@ -154,17 +227,35 @@ class _Conditional:
     @overload
     def __rshift__(self, target: N) -> N: ...
     @overload
-    def __rshift__(self, target: Sequence[StepNode]) -> Group: ...
-    def __rshift__(self, target: StepNode | Sequence[StepNode]) -> StepNode | Group:
+    def __rshift__(self, target: "Sequence[_Target]") -> Group: ...
+    def __rshift__(self, target: "_Target | Sequence[_Target]") -> "_Target | Group":
         return _connect(self.sources, target, self.condition)
 
 
-def _connect(sources: Sequence[StepNode], target: StepNode | Sequence[StepNode], condition: Any) -> StepNode | Group:
-    targets = [target] if isinstance(target, StepNode) else target
+_Target: TypeAlias = StepNode | End
+
+
+def _connect(sources: Sequence[StepNode], target: _Target | Sequence[_Target], condition: Any) -> _Target | Group:
+    targets = [target] if isinstance(target, _Target) else target
     for source in sources:
         for each in targets:
-            source.flow.connect(source.id, each.id, condition)
-    return target if isinstance(target, StepNode) else Group(target)
+            if isinstance(each, StepNode):
+                source.flow.connect(source.id, each.id, condition)
+            else:
+                source.flow.connect(source.id, each.name, condition, ends=each.ends)
+    return target if isinstance(target, _Target) else _steps_of(targets)
+
+
+def _connect_first(sources: Sequence[StepNode], target: First) -> Group:
+    for source in sources:
+        source.flow.take_first(source.id)
+        for branch in target.branches:
+            _connect([source], branch.target, branch.when.condition)
+    return _steps_of([branch.target for branch in target.branches])
+
+
+def _steps_of(targets: Sequence[_Target]) -> Group:
+    return Group([each for each in targets if isinstance(each, StepNode)])
 
 
 @dataclass
@@ -173,6 +264,7 @@ class Flow:
 
     Attributes:
         parameters, outputs, loop_config, error_handling: as in a pipeline file.
+        route: how many paths of a step are taken: ``all`` that hold, or the ``first``; None: all.
     """
 
     name: str
@@ -182,9 +274,11 @@ class Flow:
     outputs: Mapping[str, Any] | None = None
     loop_config: Mapping[str, Any] | None = None
     error_handling: Mapping[str, Any] | None = None
+    route: RouteRule | None = None
     _steps: list[dict[str, Any]] = field(default_factory=list[dict[str, Any]], init=False)
     _paths: list[dict[str, Any]] = field(default_factory=list[dict[str, Any]], init=False)
     _code: dict[str, Callable[..., Any]] = field(default_factory=dict[str, Callable[..., Any]], init=False)
+    _first: set[str] = field(default_factory=set[str], init=False)
 
     @overload
     def step(self, code: Callable[P, R], /) -> Node[P, R]: ...
@@ -194,7 +288,7 @@ class Flow:
         """Make a function, or a class derived from ``Step``, a step of this flow; its id is its name, as it stands.
 
         Args:
-            keys: ``id``, ``name``, ``inputs``, ``config``, ``timeout_seconds``, ``error_handling``, … as in a file;
+            keys: ``id``, ``name``, ``inputs``, ``config``, ``timeout_seconds``, ``max_iterations``, … as in a file;
                 ``retry``, ``continue_on_error`` and ``enable_fallback`` are short for ``error_handling``.
         """
         return partial(self.add, **keys) if code is None else self.add(code, **keys)
@@ -215,11 +309,23 @@ class Flow:
         self._put({"id": step_id, "type": "human_input", "config": config}, None)
         return StepNode(self, step_id)
 
-    def connect(self, from_step: str, to_step: str, condition: Any = "always") -> None:
+    def connect(
+        self, from_step: str, to_step: str, condition: Any = "always", *, ends: Literal["execution"] | None = None
+    ) -> None:
         """A path, by the ids of its steps; ``to_step`` may be ``end``. The same path twice is one."""
-        path = {"from_step": from_step, "to_step": to_step, "condition": condition}
+        path = {"from_step": from_step, "to_step": to_step, "condition": condition} | ({"ends": ends} if ends else {})
         if path not in self._paths:
             self._paths.append(path)
+
+    def take_first(self, step_id: str) -> None:
+        """Of the paths of a step, the first that holds is taken; as ``route="first"`` on the step, and ``first(...)``.
+
+        Raises:
+            InvalidArgument: the step itself says that all are.
+        """
+        if any(step["id"] == step_id and step.get("route") == "all" for step in self._steps):
+            raise InvalidArgument("route", f"first(...) after step {step_id!r}, which has route='all'", "one of them")
+        self._first.add(step_id)
 
     @property
     def definition(self) -> PipelineDefinition:
@@ -259,9 +365,15 @@ class Flow:
         factories: dict[str, StepFactory] = {step_id: factory_of(code) for step_id, code in self._code.items()}
         functions: dict[CodeName, Callable[..., Any]] = {}
         document = self._document(functions)
-        definition = load(document).definition
+        loaded = load(document)
         return load_pipeline(
-            definition, StepModules(), prepared=factories, functions=functions, document=document, strict=True
+            loaded.definition,
+            StepModules(),
+            prepared=factories,
+            functions=functions,
+            document=document,
+            warnings=loaded.warnings,
+            strict=True,
         )
 
     async def run(
@@ -308,8 +420,12 @@ class Flow:
         return {
             "name": self.name,
             **{key: value for key, value in keys.items() if value is not None},
-            "steps": self._steps,
-            "flow": {"start_at": start, "paths": [_written(path, functions) for path in self._paths]},
+            "steps": [{**step, "route": "first"} if step["id"] in self._first else step for step in self._steps],
+            "flow": {
+                "start_at": start,
+                **({"route": self.route} if self.route else {}),
+                "paths": [_written(path, functions) for path in self._paths],
+            },
         }
 
 
