@@ -50,6 +50,7 @@ from ia_modules.pipeline.core import ExecutionContext
 from ia_modules.pipeline.document.definition import PipelineDefinition
 from ia_modules.pipeline.executor import StepExecutor
 from ia_modules.pipeline.inputs import input_schema_of, prepare_input
+from ia_modules.pipeline.loader import Loaded
 from ia_modules.pipeline.runner import TRACKER_SERVICE, Runner, StartedExecution, read_pipeline_file
 from ia_modules.pipeline.services import ServiceRegistry
 from ia_modules.pipeline.start import register_loaded
@@ -159,8 +160,8 @@ class Client:
         await self._audit(actor, "pipeline.create" if before is None else "pipeline.update", registered.pipeline_id)
         return await self.version(registered.pipeline_id, registered.version)
 
-    async def check(self, document: Any, *, version_of: str | None = None) -> PipelineDefinition:
-        """What a document from outside means; its steps may only use allowed modules.
+    async def check(self, document: Any, *, version_of: str | None = None) -> Loaded:
+        """What a document from outside means, and what it is warned of; its steps may only use allowed modules.
 
         Args:
             version_of: slug or id of a pipeline; modules beside the file of its current version may be used too.
@@ -582,11 +583,13 @@ class Client:
     ) -> tuple[PipelineDefinition, Path | None]:
         if isinstance(pipeline, Mapping):
             document = dict(pipeline)
-            return await self._admitted(document if before is None else {"slug": before.slug, **document}, before)
+            named = document if before is None else {"slug": before.slug, **document}
+            admitted, folder = await self._admitted(named, before)
+            return admitted.definition, folder
         loaded = await _loaded(pipeline)
         return loaded.definition, loaded.folder
 
-    async def _admitted(self, document: Any, before: PipelineRecord | None) -> tuple[PipelineDefinition, Path | None]:
+    async def _admitted(self, document: Any, before: PipelineRecord | None) -> tuple[Loaded, Path | None]:
         """The definition, and the folder whose modules it may use: that of the version before."""
         current = None if before is None else await self.tracker.get_pipeline_version(before.id)
         folder = None if current is None else self._allowed.folder_of(current)

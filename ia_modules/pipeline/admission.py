@@ -7,12 +7,11 @@ from ia_modules.errors import PipelineDefinitionError
 from ia_modules.models import PipelineVersionRecord
 from ia_modules.pipeline.allowed_code import AllowedCode
 from ia_modules.pipeline.code import StepModules, load_pipeline, refused_names
-from ia_modules.pipeline.document.definition import PipelineDefinition
-from ia_modules.pipeline.loader import examine
+from ia_modules.pipeline.loader import Loaded, examine
 from ia_modules.pipeline.versions import definition_of
 
 
-def admit(document: Any, *, folder: Path | None, allowed: tuple[str, ...]) -> PipelineDefinition:
+def admit(document: Any, *, folder: Path | None, allowed: tuple[str, ...]) -> Loaded:
     """The definition that a document from outside means. Its code is imported only when all of it may be used.
 
     This may take a while: call it in a thread.
@@ -28,8 +27,11 @@ def admit(document: Any, *, folder: Path | None, allowed: tuple[str, ...]) -> Pi
     if examined.definition is None:
         raise PipelineDefinitionError(examined.errors)
     modules = StepModules(folder, allowed=allowed)
-    load_pipeline(examined.definition, modules, folder=folder, document=document, strict=True)
-    return examined.definition
+    warnings = examined.warnings
+    loaded = load_pipeline(
+        examined.definition, modules, folder=folder, document=document, warnings=warnings, strict=True
+    )
+    return Loaded(loaded.definition, loaded.warnings)
 
 
 def is_usable(stored: PipelineVersionRecord, allowed: AllowedCode) -> bool:

@@ -135,9 +135,9 @@ class First:
 
 
 def first(*branches: Branch) -> First:
-    """Branches of which one is taken, the first that holds.
+    """Branches of which one is taken, the first that holds, as in ``first(when("result.n") >> a, otherwise >> b)``.
 
-    ``think >> first(when("result.done") >> stop, otherwise >> act)``. The conditions after it are not evaluated, and their functions not called.
+    The conditions after it are not evaluated, and their functions not called.
 
     Raises:
         InvalidArgument: there is no branch, or something that is none.

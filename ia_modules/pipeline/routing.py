@@ -39,9 +39,10 @@ def route(graph: Graph, step_id: str, scope: Scope, call: Call) -> tuple[Route, 
         not taken, f"another path was taken: to {', '.join(taken)}" if taken else "no other path was taken"
     )
     return tuple(
-        Route(index, path.to_step, verdict.holds, verdict.why)
+        Route(index, path.to_step, verdict.holds, f"{verdict.why}{ends if verdict.holds else ''}")
         for index, path in graph.paths_of(step_id)
         for verdict in [verdicts.get(index, otherwise)]
+        for ends in ["; this ends the execution" if path.ends_execution else ""]
     )
 
 

@@ -111,6 +111,15 @@ async def test_everything_that_is_wrong_with_a_definition_is_told_at_its_place(a
         assert looked_at["problems"]
     right = (await api.post("/api/definitions/validate", json={"definition": greeting()})).json()
     assert right == {"valid": True, "problems": [], "warnings": []}
+
+    more = {"type": "field_exists", "field": "result.more"}
+    ways = [{"from": "greet", "to": to, "condition": more} for to in ("greet", "end")]
+    goes_on = greeting() | {"flow": {"start_at": "greet", "paths": ways}}
+    looked_at = (await api.post("/api/definitions/validate", json={"definition": goes_on})).json()
+    assert (looked_at["valid"], looked_at["problems"]) == (True, [])
+    [warning] = looked_at["warnings"]
+    assert warning["path"] == "$.flow.paths[0]"
+    assert "paths of 'greet' to 'greet' and 'end' can both hold" in warning["detail"]
     assert (await api.get("/api/pipelines")).json()["items"] == []
 
 

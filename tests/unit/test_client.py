@@ -143,7 +143,7 @@ async def test_a_document_may_use_what_is_allowed_and_what_lies_beside_the_versi
     newer = document("Doubled") | {"slug": "double"}
     with pytest.raises(PipelineDefinitionError, match="it allows none"):
         await client.check(newer)
-    assert (await client.check(newer, version_of="double")).name == "Doubled"
+    assert (await client.check(newer, version_of="double")).definition.name == "Doubled"
     with pytest.raises(StaleVersion):
         await client.register(newer, version_of="double", base_version=7)
     stored = await client.register(newer, version_of="double", base_version=1, actor="bob")

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import count, repeat
 
 from ia_modules.pipeline.document.conditions import (
     AllOf,
@@ -34,25 +35,38 @@ class Edge:
         target: the id of a step, or ``end`` or ``end_*``.
         label: when it is taken, in words; empty for always.
         otherwise: it is taken when none of its siblings is.
+        order: its place among those of which the first is taken, from 1; None where all are, and for ``otherwise``.
+        ends_execution: taken, it completes the execution.
     """
 
     source: str
     target: str
     label: str = ""
     otherwise: bool = False
+    order: int | None = None
+    ends_execution: bool = False
 
     @property
     def leads_out(self) -> bool:
         return is_end(self.target)
+
+    @property
+    def text(self) -> str:
+        """What stands at it, all told; empty for an edge that is always taken."""
+        label = self.label if self.order is None else f"{self.order}. {self.label or 'always'}"
+        return ", ".join(filter(None, (label, "ends the execution" if self.ends_execution else "")))
 
 
 def edges_of(graph: Graph, step_id: str) -> list[Edge]:
     """The edges from a step, in file order, then the one for a question that nobody answers in time."""
     own = graph.step(step_id).conditions
     edges: list[Edge] = []
+    places = count(1) if graph.takes_first(step_id) and len(graph.paths_of(step_id)) > 1 else repeat(None)
     for _, path in graph.paths_of(step_id):
         condition = AllOf(type="all", conditions=own) if isinstance(path.condition, StepConditions) else path.condition
-        edges.append(Edge(step_id, path.to_step, condition_in_words(condition), isinstance(condition, Else)))
+        otherwise = isinstance(condition, Else)
+        words, order = condition_in_words(condition), None if otherwise else next(places)
+        edges.append(Edge(step_id, path.to_step, words, otherwise, order, path.ends_execution))
     if step_id in graph.on_timeout:
         edges.append(Edge(step_id, graph.on_timeout[step_id], "nobody answers in time"))
     return edges
@@ -75,7 +89,7 @@ def mermaid(definition: PipelineDefinition) -> str:
     lines.append(f"    start --> {nodes[definition.flow.start_at]}")
     for edge in _all_edges(graph):
         arrow = "-.->" if edge.otherwise else "-->"
-        label = f"|{_mermaid_text(edge.label)}|" if edge.label else ""
+        label = f"|{_mermaid_text(edge.text)}|" if edge.text else ""
         lines.append(f"    {nodes[edge.source]} {arrow}{label} {nodes[edge.target]}")
     return "\n".join(lines) + "\n"
 
@@ -98,7 +112,7 @@ def dot(definition: PipelineDefinition) -> str:
     lines += [f"    {nodes[end]} [label={_dot_text(end)}, shape=oval];" for end in _ends(definition)]
     lines.append(f"    start -> {nodes[definition.flow.start_at]};")
     for edge in _all_edges(graph):
-        attributes = [f"label={_dot_text(edge.label)}"] if edge.label else []
+        attributes = [f"label={_dot_text(edge.text)}"] if edge.text else []
         attributes += ["style=dashed"] if edge.otherwise else []
         look = f" [{', '.join(attributes)}]" if attributes else ""
         lines.append(f"    {nodes[edge.source]} -> {nodes[edge.target]}{look};")
@@ -149,7 +163,7 @@ def _in_words(condition: Condition) -> str:
 
 def _source_of(condition: Expression) -> str:
     """The left side of a comparison; a parameter by its name alone."""
-    return _named(condition.path) if condition.path.root == "parameters" else condition.source
+    return _named(condition.path) if condition.path.root in ("parameters", "run") else condition.source
 
 
 def _value_of(condition: Expression) -> str:

@@ -91,7 +91,7 @@ class _Drawing:
         corner, below = ("└─", "   ") if is_last else ("├─", "│  ")
         target, line = edge.target, f"{branch.prefix}{corner} {_when(edge)}"
         if edge.leads_out:
-            self.lines.append(f"{line} → {target}")
+            self.lines.append(f"{line} → {target}{' (ends the execution)' if edge.ends_execution else ''}")
         elif target not in self._onward[edge.source]:
             self.lines.append(f"{line} ↺ back to {self._name(target)}")
         elif target in (branch.step_id, branch.join) or target in self.drawn:
@@ -106,11 +106,12 @@ class _Drawing:
 
 
 def _is_plain_end(edge: Edge) -> bool:
-    return edge.leads_out and edge.target == "end" and not edge.label
+    return edge.leads_out and edge.target == "end" and not edge.text
 
 
 def _when(edge: Edge) -> str:
-    return (edge.label or "always") if edge.otherwise or not edge.label else f"when {edge.label}"
+    words = (edge.label or "always") if edge.otherwise or not edge.label else f"when {edge.label}"
+    return words if edge.order is None else f"{edge.order}. {words}"
 
 
 def _without_loops(graph: Graph) -> dict[str, list[str]]:

@@ -111,6 +111,11 @@ class GraphEdge(Out):
     source: str
     target: str = Field(description="The id of a step, or `end` or `end_…`.")
     label: str = Field(description="When it is taken, in words; empty for always.", examples=["score > 0.5"])
+    order: int | None = Field(
+        description="Where the first that holds is taken, its place among those, from 1; null: all that hold are, or "
+        "it is taken when no other is."
+    )
+    ends_execution: bool = Field(description="Whether the execution is completed as soon as it is taken.")
     is_back_edge: bool = Field(description="Whether it closes a loop.")
 
 

@@ -1,10 +1,11 @@
 """Pipelines over HTTP: what the pages show of them, and storing what comes from outside."""
 
+from collections.abc import Iterable
 from typing import Any
 
 from ia_modules.client import Client
 from ia_modules.database.manager import DatabaseManager
-from ia_modules.errors import IAModulesError, PipelineConflict, PipelineDefinitionError
+from ia_modules.errors import IAModulesError, PipelineConflict, PipelineDefinitionError, Problem
 from showcase_app.backend.schemas.pipelines import (
     DefinitionProblem,
     GraphOut,
@@ -91,8 +92,11 @@ class PipelineService:
             PipelineNotFound
         """
         try:
-            await self._client.check(document, version_of=slug_or_id)
+            checked = await self._client.check(document, version_of=slug_or_id)
         except PipelineDefinitionError as wrong:
-            problems = [DefinitionProblem(path=each.where, detail=each.text) for each in wrong.problems]
-            return ValidationOut(valid=False, problems=problems, warnings=[])
-        return ValidationOut(valid=True, problems=[], warnings=[])
+            return ValidationOut(valid=False, problems=_problems(wrong.problems), warnings=[])
+        return ValidationOut(valid=True, problems=[], warnings=_problems(checked.warnings))
+
+
+def _problems(problems: Iterable[Problem]) -> list[DefinitionProblem]:
+    return [DefinitionProblem(path=each.where, detail=each.text) for each in problems]

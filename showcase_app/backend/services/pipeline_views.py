@@ -140,7 +140,7 @@ def _nodes_of(graph: Graph) -> list[GraphNode]:
                 description=step.description,
                 module=step.module,
                 step_class=step.step_class,
-                max_iterations=definition.loop_config.max_iterations if graph.reaches(step.id, step.id) else 1,
+                max_iterations=definition.max_iterations_of(step) if graph.reaches(step.id, step.id) else 1,
                 retry_max_attempts=handling.retry.max_attempts if handling.retry else 1,
                 timeout_seconds=step.timeout_seconds,
                 has_fallback=bool(handling.enable_fallback),
@@ -162,7 +162,15 @@ def _edges_of(graph: Graph) -> list[GraphEdge]:
             else:
                 leads_back = graph.place[edge.target] <= graph.place[step_id] and graph.reaches(edge.target, step_id)
             found.append(
-                GraphEdge(index=index, source=step_id, target=edge.target, label=edge.label, is_back_edge=leads_back)
+                GraphEdge(
+                    index=index,
+                    source=step_id,
+                    target=edge.target,
+                    label=edge.label,
+                    order=edge.order,
+                    ends_execution=edge.ends_execution,
+                    is_back_edge=leads_back,
+                )
             )
     return found
 

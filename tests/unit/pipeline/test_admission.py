@@ -12,7 +12,7 @@ from tests.unit.pipeline.test_code import stored
 def test_code_may_lie_beside_the_file_or_be_allowed_by_name(tmp_path: Path) -> None:
     (tmp_path / "beside.py").write_text("def Named(data):\n    return data\n")
     written = document(task("a", module="beside", step_class="Named"))
-    assert admit(written, folder=tmp_path, allowed=()).steps[0].module == "beside"
+    assert admit(written, folder=tmp_path, allowed=()).definition.steps[0].module == "beside"
     with pytest.raises(PipelineDefinitionError, match="it allows none"):
         admit(written, folder=None, allowed=())
 

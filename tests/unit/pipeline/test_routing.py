@@ -181,3 +181,10 @@ def test_first_is_all_with_each_condition_made_exclusive(
     taken = [[each.to_step for each in route(form, "a", scope, no_function) if each.taken] for form in (first, every)]
     assert taken[0] == taken[1]
     assert len(taken[0]) <= 1
+
+
+def test_the_reason_of_a_path_that_ends_the_execution_says_so() -> None:
+    ends: dict[str, Any] = {"from": "a", "to": "end", "condition": SCORE, "ends": "execution"}
+    for score, why in ((5, "score is 5 > 3; this ends the execution"), (1, "score is 1 ≤ 3")):
+        [found] = route(graph("a", paths=[ends]), "a", Scope.of({}).after("a", {"score": score}), no_function)
+        assert found.why == why

@@ -1356,6 +1356,16 @@ export interface components {
              */
             label: string;
             /**
+             * Order
+             * @description Where the first that holds is taken, its place among those, from 1; null: all that hold are, or it is taken when no other is.
+             */
+            order: number | null;
+            /**
+             * Ends Execution
+             * @description Whether the execution is completed as soon as it is taken.
+             */
+            ends_execution: boolean;
+            /**
              * Is Back Edge
              * @description Whether it closes a loop.
              */

@@ -41,10 +41,22 @@ function graphOf(edges: [source: string, target: string, label?: string, isBack?
       source,
       target,
       label,
+      order: null,
+      ends_execution: false,
       is_back_edge,
     })),
   };
 }
+
+const EDGE: GraphEdge = {
+  index: 0,
+  source: "a",
+  target: "b",
+  label: "",
+  order: null,
+  ends_execution: false,
+  is_back_edge: false,
+};
 
 const LOOP = graphOf([
   ["ingest", "validate"],
@@ -208,8 +220,19 @@ it("a step is one sentence for those who do not see it", () => {
 
 it("a condition is drawn with the names of its parameters", () => {
   const label = 'result.score ≥ "{parameters.pass_score}" and x < {parameters.limit.low}';
-  expect(shortLabel({ index: 0, source: "a", target: "b", is_back_edge: false, label })).toBe(
-    "result.score ≥ pass_score and x < limit.low",
+  expect(shortLabel({ ...EDGE, label })).toBe("result.score ≥ pass_score and x < limit.low");
+});
+
+it("where the first path is taken, each says its place, and one that ends the execution says so", () => {
+  const [first, second] = [
+    { ...EDGE, label: "score < 1", order: 1 },
+    { ...EDGE, target: "end", order: 2, ends_execution: true },
+  ];
+  expect(shortLabel(first)).toBe("1. score < 1");
+  expect(shortLabel(second)).toBe("2. always, ends the execution");
+  expect(shortLabel(EDGE)).toBe("");
+  expect(edgeSentence(new Map([["a", "A"]]), second, "taken")).toBe(
+    "From A to the end, choice 2, ends the execution, taken",
   );
 });
 

@@ -1,7 +1,7 @@
 /** Where steps and edges are drawn: the request to ELK, and its answer as positions and paths. Statuses play no part. */
 import type { ElkExtendedEdge, ElkNode, ElkPoint } from "elkjs/lib/elk-api";
 import type { GraphEdge, GraphOut } from "@/api/schema.gen";
-import { endsOf, START, shortLabel } from "./graph";
+import { edgeText, endsOf, START, shortLabel } from "./graph";
 
 export type Orientation = "right" | "down";
 export type Box = { id: string; x: number; y: number; width: number; height: number };
@@ -59,7 +59,10 @@ export function layoutQuestion(graph: GraphOut, orientation: Orientation): ElkNo
         id: String(place),
         sources: [edge.source],
         targets: [edge.target],
-        labels: edge.label === "" ? [] : [{ text: edge.label, ...labelSize(shortLabel(edge)), layoutOptions: INLINE }],
+        labels:
+          edgeText(edge) === ""
+            ? []
+            : [{ text: edgeText(edge), ...labelSize(shortLabel(edge)), layoutOptions: INLINE }],
         layoutOptions: { "elk.layered.priority.direction": edge.is_back_edge ? "0" : "10" },
       })),
     ],

@@ -52,9 +52,15 @@ export function nodeSentence(node: GraphNode, run: NodeRun | undefined): string 
   return parts.join(", ");
 }
 
-/** A condition as it is drawn: parameters by their names alone. */
-export function shortLabel({ label }: GraphEdge): string {
-  return label.replace(/"?\{parameters\.([\w.-]+)\}"?/g, "$1");
+/** What stands at an edge: when it is taken, its place where the first is, and whether all ends with it. */
+export function edgeText({ label, order, ends_execution }: GraphEdge): string {
+  const numbered = order === null ? label : `${order}. ${label === "" ? "always" : label}`;
+  return [numbered, ends_execution ? "ends the execution" : ""].filter((part) => part !== "").join(", ");
+}
+
+/** The same as it is drawn: parameters by their names alone. */
+export function shortLabel(edge: GraphEdge): string {
+  return edgeText(edge).replace(/"?\{parameters\.([\w.-]+)\}"?/g, "$1");
 }
 
 /** An edge in one sentence; null: the one from the start. `names` are those of the steps, by id. */
@@ -65,7 +71,9 @@ export function edgeSentence(
 ): string {
   if (edge === null) return "From the start";
   const name = (id: string) => names.get(id) ?? "the end";
+  const place = edge.order === null ? "" : `, choice ${edge.order}`;
   const condition = edge.label === "" ? "" : `, if ${edge.label}`;
+  const ending = edge.ends_execution ? ", ends the execution" : "";
   const standing = state === "taken" ? ", taken" : state === "not_taken" ? ", not taken" : "";
-  return `From ${name(edge.source)} to ${name(edge.target)}${condition}${standing}`;
+  return `From ${name(edge.source)} to ${name(edge.target)}${place}${condition}${ending}${standing}`;
 }

@@ -22,7 +22,15 @@ function graphOf(edges: [string, string][], looping: string[] = []): GraphOut {
       has_fallback: false,
       continues_on_error: false,
     })),
-    edges: edges.map(([source, target], index) => ({ index, source, target, label: "", is_back_edge: false })),
+    edges: edges.map(([source, target], index) => ({
+      index,
+      source,
+      target,
+      label: "",
+      order: null,
+      ends_execution: false,
+      is_back_edge: false,
+    })),
   };
 }
 

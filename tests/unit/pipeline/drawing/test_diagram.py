@@ -112,3 +112,31 @@ def test_dot_has_every_step_and_every_path() -> None:
 def test_dot_quotes_names() -> None:
     drawn = dot(definition(task("a", name=HARD)))
     assert '[label="say \\"hi\\" <b> #1 & `x` | \\\\ {{y}}"]' in drawn
+
+
+AGENT = definition(
+    task("think", route="first"),
+    "act",
+    "stop",
+    paths=[
+        {"from": "think", "to": "stop", "condition": compare("{run.iteration}", ">=", 5)},
+        {"from": "think", "to": "act", "condition": compare("result.more", "==", True)},
+        {"from": "think", "to": "end", "condition": "else"},
+        {"from": "act", "to": "think"},
+        {"from": "stop", "to": "end", "ends": "execution"},
+    ],
+)
+
+
+def test_where_the_first_path_is_taken_the_edges_have_their_places_and_one_that_ends_all_says_so() -> None:
+    drawn = mermaid(AGENT)
+    for line in (
+        's1 -->|"1. run.iteration ≥ 5"| s3',
+        's1 -->|"2. result.more = true"| s2',
+        's1 -.->|"otherwise"| e1',
+        "s2 --> s1",
+        's3 -->|"ends the execution"| e1',
+    ):
+        assert f"    {line}\n" in drawn
+    assert 's1 -> s3 [label="1. run.iteration ≥ 5"];' in dot(AGENT)
+    assert 's3 -> e1 [label="ends the execution"];' in dot(AGENT)

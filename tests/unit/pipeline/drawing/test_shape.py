@@ -3,7 +3,7 @@
 from itertools import pairwise
 
 from ia_modules.pipeline.drawing.shape import shape
-from tests.unit.pipeline.drawing.test_diagram import PUBLISH, compare
+from tests.unit.pipeline.drawing.test_diagram import AGENT, PUBLISH, compare
 from tests.unit.pipeline.factories import definition, graph
 
 
@@ -74,3 +74,16 @@ def test_a_large_pipeline_is_drawn_without_recursion() -> None:
     deep = [(step, "end_early", compare("x", "==", 1)) for step in steps]
     drawn = shape(definition(*steps, paths=[*paths, *deep]))
     assert sum("● s" in line for line in drawn) == 2000
+
+
+def test_places_of_paths_and_what_ends_the_execution_stand_in_the_shape() -> None:
+    assert shape(AGENT) == [
+        "● think",
+        "├─ 1. when run.iteration ≥ 5",
+        "│  ● stop",
+        "│  └─ always → end (ends the execution)",
+        "├─ 2. when result.more = true → act",
+        "├─ otherwise → end",
+        "● act",
+        "└─ always ↺ back to think",
+    ]

@@ -1,7 +1,7 @@
 /** An edge between two steps, along ELK's route, with its condition. */
 import { BaseEdge, type Edge, EdgeLabelRenderer, type EdgeProps } from "@xyflow/react";
 import { memo } from "react";
-import { type EdgeState, shortLabel } from "@/domain/graph";
+import { type EdgeState, edgeText, shortLabel } from "@/domain/graph";
 import { type EdgeLine, LABEL_WIDTH, roundedPath } from "@/domain/graph-layout";
 import classes from "./graph.module.css";
 
@@ -20,6 +20,7 @@ export const LineEdgeView = memo(function LineEdgeView({ id, data, markerEnd }: 
         className={classes.edge}
         data-state={state}
         data-back={line.edge?.is_back_edge ?? false}
+        data-ends={line.edge?.ends_execution ?? false}
         data-moving={moving}
         interactionWidth={0}
       />
@@ -28,7 +29,7 @@ export const LineEdgeView = memo(function LineEdgeView({ id, data, markerEnd }: 
           <div
             className={classes.label}
             data-state={state}
-            title={line.edge.label}
+            title={edgeText(line.edge)}
             style={{
               maxWidth: LABEL_WIDTH,
               transform: `translate(-50%, -50%) translate(${line.labelAt.x}px, ${line.labelAt.y}px)`,
