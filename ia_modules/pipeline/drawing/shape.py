@@ -32,7 +32,7 @@ def shape(definition: PipelineDefinition) -> list[str]:
 
 
 @dataclass(slots=True)
-class _Branch:
+class _Undrawn:
     """A part not drawn yet: the edges ``others``, then the chain of steps from ``step_id`` up to ``join``."""
 
     prefix: str
@@ -52,7 +52,7 @@ class _Drawing:
 
     def draw(self, start: str) -> None:
         """Draws a step and everything after it. A stack instead of recursion: branches may nest to any depth."""
-        stack = [_Branch("", start, None)]
+        stack = [_Undrawn("", start, None)]
         while stack:
             branch = stack[-1]
             if branch.others:
@@ -62,7 +62,7 @@ class _Drawing:
             else:
                 self._chain_link(branch)
 
-    def _chain_link(self, branch: _Branch) -> None:
+    def _chain_link(self, branch: _Undrawn) -> None:
         """Draws one step, and puts its edges into the branch."""
         step_id = branch.step_id
         assert step_id is not None
@@ -84,7 +84,7 @@ class _Drawing:
         branch.others = [] if len(edges) == 1 and _is_plain_end(edges[0]) else edges
         branch.step_id = join if ahead else None
 
-    def _enter(self, branch: _Branch) -> Iterator[_Branch]:
+    def _enter(self, branch: _Undrawn) -> Iterator[_Undrawn]:
         """Draws the next edge of the step drawn last; returns the branch on it, up to the join."""
         edge = branch.others.pop(0)
         is_last = not branch.others and branch.step_id in (None, branch.join)
@@ -98,7 +98,7 @@ class _Drawing:
             self.lines.append(f"{line} → {self._name(target)}")
         else:
             self.lines.append(line)
-            yield _Branch(branch.prefix + below, target, branch.step_id or branch.join)
+            yield _Undrawn(branch.prefix + below, target, branch.step_id or branch.join)
 
     def _name(self, step_id: str) -> str:
         name = self._graph.step(step_id).name
