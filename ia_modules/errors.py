@@ -12,7 +12,8 @@ IAModulesError
 │   ├── PipelineOutputError      the steps have run, but the output cannot be kept or breaks ``output_schema``
 │   ├── StepError                a step failed; __cause__ is its own exception, where there is one
 │   │   ├── StepInputError       an input does not resolve or breaks its schema; the step did not run
-│   │   ├── StepOutputError      the result breaks the step's ``output_schema``
+│   │   │   └── LostUpdate       branches that join have written one key, and ``merge`` says ``error`` for it
+│   │   ├── StepOutputError      the result breaks the step's ``output_schema``, or cannot be merged into the state
 │   │   ├── StepTimeout          also a TimeoutError
 │   │   ├── HumanInputTimeout    nobody answered in time
 │   │   ├── ConditionError       the function that a path's condition calls failed
@@ -234,16 +235,46 @@ class StepError(PipelineError):
 class StepInputError(StepError):
     """An input does not resolve or breaks its schema; the step did not run."""
 
-    def __init__(self, step_id: str, problems: Sequence[Problem]) -> None:
-        super().__init__(step_id, _listed(f"its inputs cannot be put together ({_MAY_BE_OLDER}):", problems))
+    def __init__(self, step_id: str, problems: Sequence[Problem], *, what: str | None = None) -> None:
+        """``what``: the sentence of an error that is of another kind."""
+        inputs = f"its inputs cannot be put together ({_MAY_BE_OLDER}):"
+        super().__init__(step_id, what or _listed(inputs, problems))
         self.problems = tuple(problems)
 
 
-class StepOutputError(StepError):
-    """The result breaks the step's ``output_schema``."""
+class LostUpdate(StepInputError):
+    """Branches that join in the step have written one key of the state, and ``merge`` says ``error`` for it.
 
-    def __init__(self, step_id: str, problems: Sequence[Problem]) -> None:
-        super().__init__(step_id, _listed(f"its result does not fit its output_schema ({_MAY_BE_OLDER}):", problems))
+    Attributes:
+        runs: two runs that wrote it, neither before the other, as (step id, iteration).
+    """
+
+    def __init__(self, step_id: str, key: str, runs: tuple[tuple[str, int], tuple[str, int]]) -> None:
+        found = both_wrote(key, runs)
+        super().__init__(
+            step_id, [Problem(f"state.{key}", found, "one of them", KEEP_BOTH)], what=f"{found}. {KEEP_BOTH}"
+        )
+        self.key, self.runs = key, runs
+
+
+KEEP_BOTH = (
+    "Let one of them write another key, or give merge a rule for it that keeps both: append, extend, sum or update."
+)
+
+
+def both_wrote(key: str, runs: tuple[tuple[str, int], tuple[str, int]]) -> str:
+    """What has happened to a key of the state, as a clause without its full stop."""
+    one, other = (f"{step_id!r}" if number == 1 else f"{step_id!r} (iteration {number})" for step_id, number in runs)
+    return f"the steps {one} and {other} ran at the same time, and both wrote {key!r}"
+
+
+class StepOutputError(StepError):
+    """The result breaks the step's ``output_schema``, or cannot be merged into the state."""
+
+    def __init__(self, step_id: str, problems: Sequence[Problem], *, by_schema: bool = True) -> None:
+        """``by_schema``: it breaks the schema, which a file of the 0.2 format may do."""
+        what = f"does not fit its output_schema ({_MAY_BE_OLDER})" if by_schema else "cannot be merged into the state"
+        super().__init__(step_id, _listed(f"its result {what}:", problems))
         self.problems = tuple(problems)
 
 

@@ -33,8 +33,10 @@ ID_LIMIT_CHARACTERS = 200
 NAME_LIMIT_CHARACTERS = 500
 """The longest name that lists show."""
 
+INT_MIN, INT_MAX = -(2**63), 2**64 - 1
+"""The integers that are read back as the same."""
+
 _OPTIONS = orjson.OPT_PASSTHROUGH_DATACLASS | orjson.OPT_PASSTHROUGH_DATETIME
-_INT_MIN, _INT_MAX = -(2**63), 2**64 - 1  # what orjson reads back as the same integer
 _DEPTH_LIMIT = 200  # below orjson's own limit of 254, with room for what wraps a payload
 
 
@@ -185,7 +187,7 @@ def _leaf_problem(value: object) -> tuple[str, str] | None:
         case str():
             bad = _text_problem(value)
             return None if bad is None else (bad, "text without it")
-        case int() if not _INT_MIN <= value <= _INT_MAX:
+        case int() if not INT_MIN <= value <= INT_MAX:
             return f"an integer of {value.bit_length()} bits", "at most 64 bits; store it as text"
         case float() if not math.isfinite(value):
             return str(value), "a finite number or None"

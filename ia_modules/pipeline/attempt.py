@@ -13,11 +13,12 @@ from ia_modules.pipeline.code import LoadedPipeline
 from ia_modules.pipeline.core import Step, StepContext
 from ia_modules.pipeline.document.conditions import FunctionCall, Verdict
 from ia_modules.pipeline.document.definition import ErrorHandling, StepDefinition
-from ia_modules.pipeline.document.human_input import HUMAN_INPUT_REQUIRED, HumanInput, is_question, question
+from ia_modules.pipeline.document.human_input import HUMAN_INPUT_REQUIRED, HumanInput, answered, is_question, question
+from ia_modules.pipeline.document.merge import FoldingRules
 from ia_modules.pipeline.document.retry import retry_delay, should_retry
 from ia_modules.pipeline.document.scope import Scope
 from ia_modules.pipeline.executor import StepExecutor, contained, current_step
-from ia_modules.pipeline.inputs import StepInput, check_result, step_config, step_input
+from ia_modules.pipeline.inputs import StepInput, check_contributions, check_result, step_config, step_input
 from ia_modules.pipeline.results import result_of, step_error_result
 from ia_modules.pipeline.routing import next_function
 from ia_modules.pipeline.services import ServiceRegistry
@@ -34,6 +35,7 @@ class Work:
         stored: its declared inputs, as the record keeps them; None when it declares none.
         input: its input, as the record needs it.
         scope: what is known before it.
+        merge: rules that its result has to fit.
         is_lenient: schemas only warn.
         failures: attempts of this step run that have failed so far.
         refused: why it cannot even begin.
@@ -47,6 +49,7 @@ class Work:
     stored: JsonText | None
     input: StepInput
     scope: Scope
+    merge: FoldingRules
     is_lenient: bool
     failures: int
     refused: StepError | None = None
@@ -104,8 +107,20 @@ def prepare(
         refused = refused or error
     except PayloadError as error:
         refused = refused or StepError(definition.id, str(error))
-    handling = pipeline.definition.error_handling_of(definition)
-    return Work(definition, handling, step, config, data, stored, step_data, scope, is_lenient, failures, refused)
+    return Work(
+        definition,
+        pipeline.definition.error_handling_of(definition),
+        step,
+        config,
+        data,
+        stored,
+        step_data,
+        scope,
+        pipeline.definition.folding_rules,
+        is_lenient,
+        failures,
+        refused,
+    )
 
 
 def placed(work: Work, context: StepContext, services: ServiceRegistry) -> Work:
@@ -235,7 +250,9 @@ def _decoded(value: Any, work: Work) -> Outcome:
     stored = encode(result_of(value), where, limit_bytes=PAYLOAD_LIMIT_BYTES)
     result = cast("dict[str, Any]", orjson.loads(stored))
     if is_question(result):
+        check_contributions(work.definition, answered(result, None), work.merge)
         return Outcome(result, stored, question=question(work.config, result))
+    check_contributions(work.definition, result, work.merge)
     mismatches = check_result(work.definition, result, is_lenient=work.is_lenient)
     return Outcome(result, stored, mismatches=tuple(mismatches))
 

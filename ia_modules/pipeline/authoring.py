@@ -39,6 +39,7 @@ from ia_modules.pipeline.code import (
 )
 from ia_modules.pipeline.core import ExecutionContext
 from ia_modules.pipeline.document.definition import PipelineDefinition, RouteRule
+from ia_modules.pipeline.document.merge import MergeRule
 from ia_modules.pipeline.loader import load
 from ia_modules.pipeline.recovery import Recovered
 from ia_modules.pipeline.runner import Pipeline
@@ -263,7 +264,7 @@ class Flow:
     """A pipeline that is being written.
 
     Attributes:
-        parameters, outputs, loop_config, error_handling: as in a pipeline file.
+        parameters, outputs, merge, loop_config, error_handling: as in a pipeline file.
         route: how many paths of a step are taken: ``all`` that hold, or the ``first``; None: all.
     """
 
@@ -272,6 +273,7 @@ class Flow:
     description: str | None = None
     parameters: Any = None
     outputs: Mapping[str, Any] | None = None
+    merge: Mapping[str, MergeRule] | None = None
     loop_config: Mapping[str, Any] | None = None
     error_handling: Mapping[str, Any] | None = None
     route: RouteRule | None = None
@@ -411,6 +413,7 @@ class Flow:
             "description": self.description,
             "parameters": self.parameters,
             "outputs": self.outputs,
+            "merge": self.merge,
             "loop_config": self.loop_config,
             "error_handling": self.error_handling,
         }

@@ -9,6 +9,7 @@ from ia_modules.errors import PipelineInputError, Problem, StepInputError, StepO
 from ia_modules.payload import encode
 from ia_modules.pipeline.document.definition import InputDefinition, Parameter, PipelineDefinition, StepDefinition
 from ia_modules.pipeline.document.json_schema import as_property, path_text, problems_of
+from ia_modules.pipeline.document.merge import FoldingRules, contribution_problems, state_problems
 from ia_modules.pipeline.document.scope import Scope, Unresolved
 from ia_modules.pipeline.document.templates import Template
 from ia_modules.pipeline.document.wording import kind_of
@@ -50,7 +51,7 @@ def prepare_input(definition: PipelineDefinition, input_data: Mapping[str, Any] 
 
     Raises:
         PipelineInputError: it is no mapping, or violates the parameters' schemas or ``input_schema``, and these do not
-            only warn.
+            only warn; or one of its values cannot be merged into, as ``merge`` says.
         PayloadError: it is not JSON.
     """
     if not isinstance(cast(Any, input_data), Mapping | None):
@@ -62,8 +63,9 @@ def prepare_input(definition: PipelineDefinition, input_data: Mapping[str, Any] 
     except ValueError:  # no schema can be held to what is not JSON
         encode(prepared, f"input of pipeline {definition.name!r}")
         raise
-    if problems and not definition.is_lenient:
-        raise PipelineInputError(definition.name, problems)
+    unmergeable = state_problems(definition.folding_rules, prepared, "$")
+    if unmergeable or (problems and not definition.is_lenient):
+        raise PipelineInputError(definition.name, [*problems, *unmergeable])
     return prepared
 
 
@@ -124,6 +126,16 @@ def step_config(
     if problems and not is_lenient:
         raise StepInputError(step.id, problems)
     return {key: value for key, value in config.items() if key not in missing}, problems
+
+
+def check_contributions(step: StepDefinition, result: Mapping[str, Any], rules: FoldingRules) -> None:
+    """Refuse a result that cannot be merged into the state.
+
+    Raises:
+        StepOutputError: it cannot.
+    """
+    if problems := contribution_problems(rules, result):
+        raise StepOutputError(step.id, problems, by_schema=False)
 
 
 def check_result(step: StepDefinition, result: Mapping[str, Any], *, is_lenient: bool = False) -> list[Problem]:

@@ -1,6 +1,6 @@
 """Results of steps, and the output of an execution."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, cast
 
@@ -32,7 +32,15 @@ def scope_before(
     state: GraphState, parents: Sequence[StepRunKey], input_data: Mapping[str, Any], results: Results
 ) -> Scope:
     """The scope of a step run with these parents: the input, and the results of its causal ancestors."""
-    return Scope.of(input_data, ((key.step_id, results[key]) for key in causal_ancestors(state, parents)))
+    ancestors = causal_ancestors(state, parents)
+    return _scope_after(state, ancestors, input_data, results)
+
+
+def _scope_after(
+    state: GraphState, keys: Iterable[StepRunKey], input_data: Mapping[str, Any], results: Results
+) -> Scope:
+    rules = state.graph.definition.folding_rules
+    return Scope.of(input_data, ((key.step_id, results[key]) for key in keys), rules)
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +64,7 @@ class Scopes:
     def __init__(self, state: GraphState, input_data: Mapping[str, Any], results: Results) -> None:
         """``state`` and ``results`` may grow; a run's result is there before it is a parent."""
         self._state, self._results = state, results
-        self._first = _Lineage(Scope.of(input_data), Layers({}))
+        self._first = _Lineage(_scope_after(state, [], input_data, results), Layers({}))
         self._after: dict[StepRunKey, _Lineage] = {}
 
     def before(self, parents: Sequence[StepRunKey]) -> Scope:
@@ -102,7 +110,7 @@ def output_of(
     """
     definition = state.graph.definition
     counted = causal_order(state) if state.ended is None else causal_ancestors(state, [state.ended])
-    scope = Scope.of(input_data, ((key.step_id, results[key]) for key in counted))
+    scope = _scope_after(state, counted, input_data, results)
     if definition.outputs:
         output = {name: template.resolve_or_null(scope) for name, template in definition.outputs.items()}
     else:

@@ -96,6 +96,7 @@ class GraphState:
         runs: the step runs so far, each as last recorded, in the order of their starts.
         ended: the first on record that took a path with ``ends: execution``. Nothing starts after it, whatever tokens
             there are; None: none has.
+        started: how many started before each of them.
     """
 
     def __init__(self, graph: Graph, runs: Iterable[StepRun] = ()) -> None:
@@ -103,6 +104,7 @@ class GraphState:
         self.graph = graph
         self.runs: dict[StepRunKey, StepRun] = {}
         self.ended: StepRunKey | None = None
+        self.started: dict[StepRunKey, int] = {}
         self._active: dict[StepRunKey, StepRun] = {}
         self._stopped: dict[StepRunKey, StepRun] = {}
         self._iterations: dict[str, int] = {}
@@ -125,6 +127,7 @@ class GraphState:
             raise StepConflict(run.key.step_id, recorded=str(known), replayed=str(run))
         if run.routes is not None and (known is None or known.routes is None):
             self._put_tokens(run.key, run.routes)
+        self.started.setdefault(run.key, len(self.runs))
         self.runs[run.key] = run
         for group, belongs in ((self._active, run.is_active), (self._stopped, run.has_stopped)):
             if belongs:

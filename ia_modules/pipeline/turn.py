@@ -15,6 +15,7 @@ from ia_modules.payload import clean_text, encode
 from ia_modules.pipeline.attempt import Outcome, Work, prepare
 from ia_modules.pipeline.code import LoadedPipeline
 from ia_modules.pipeline.document.scope import RunFacts, Scope
+from ia_modules.pipeline.merging import conflicts, lost_update, overwritten
 from ia_modules.pipeline.recorded import RecordedRun, refs_json, state_of
 from ia_modules.pipeline.results import Scopes
 from ia_modules.pipeline.tokens import Route, StepRunKey
@@ -201,7 +202,9 @@ class Course:
         attempts = self._attempts.setdefault(begin.key, _Attempts())
         attempts.made += 1
         scope = self.scope(begin.key)
-        work = prepare(self.pipeline, definition, scope, failures=attempts.failures, refused=begin.refused)
+        meeting = conflicts(self.tokens, run.parents, self.results.__getitem__)
+        refused = begin.refused or lost_update(definition.id, meeting)
+        work = prepare(self.pipeline, definition, scope, failures=attempts.failures, refused=refused)
         attempt = StepExecutionId(new_id())
         left_out = (f"Input left out: {problem}" for problem in work.input.left_out)
         start = StepStart(
@@ -219,11 +222,12 @@ class Course:
         lines = [
             *(LogLine(log_id=new_id(), message=message, step_execution_id=attempt) for message in left_out),
             *warnings("Input that its schema refuses", work.input.mismatches, attempt),
+            *warnings("Overwritten", overwritten(meeting) if attempts.made == 1 else (), attempt),
         ]
         return Attempt(begin.key, start, work, tuple(lines), begin.delay_seconds)
 
 
-def warnings(what: str, problems: Iterable[Problem], attempt: StepExecutionId | None = None) -> list[LogLine]:
+def warnings(what: str, problems: Iterable[Problem | str], attempt: StepExecutionId | None = None) -> list[LogLine]:
     """Lines for what is wrong and keeps nothing from running; ``attempt`` None: of the execution itself."""
     return [
         LogLine(

@@ -25,6 +25,7 @@ from ia_modules.pipeline.document.fields import ConfigTemplate, SourceTemplate
 from ia_modules.pipeline.document.human_input import QUESTION_KEYS, HumanInput
 from ia_modules.pipeline.document.json_schema import JsonSchema
 from ia_modules.pipeline.document.known_fields import BySchema
+from ia_modules.pipeline.document.merge import EVERY_OTHER, FoldingRules, MergeRule, is_folding
 from ia_modules.pipeline.document.retry import RetryPolicy
 from ia_modules.pipeline.document.templates import Template, parse
 
@@ -271,6 +272,7 @@ class PipelineDefinition(Document):
         version: a label; the tracker numbers versions by itself.
         parameters: the contract of the input. Without any, ``{parameters.X}`` is any key of the input.
         outputs: the output, by name; empty: the input with all results (:func:`ia_modules.pipeline.results.output_of`).
+        merge: what the state has for a key that several results have, by key; ``*`` for every other key.
         error_handling: the default of its steps.
 
     A file's ``$schema`` tells editors what to check; it is no content, and so no part of the model or its hash.
@@ -288,6 +290,7 @@ class PipelineDefinition(Document):
     steps: Some[StepDefinition]
     flow: FlowDefinition
     outputs: dict[str, SourceTemplate] = Field(default_factory=dict)
+    merge: dict[str, MergeRule] = Field(default_factory=dict)
     loop_config: LoopConfig = LoopConfig()
     error_handling: ErrorHandling = ErrorHandling()
     input_schema: JsonSchema | None = None
@@ -332,6 +335,14 @@ class PipelineDefinition(Document):
         """SHA-256 of the canonical form, in hexadecimal: equal for every spelling of the same pipeline."""
         text = json.dumps(self.to_json(), sort_keys=True, separators=(",", ":"))
         return hashlib.sha256(text.encode()).hexdigest()
+
+    @property
+    def folding_rules(self) -> FoldingRules:
+        """The keys of the state that several results make together."""
+        return {key: rule for key, rule in self.merge.items() if is_folding(rule)}
+
+    def merge_rule_of(self, key: str) -> MergeRule:
+        return self.merge.get(key) or self.merge.get(EVERY_OTHER, "last")
 
     def error_handling_of(self, step: StepDefinition) -> ErrorHandling:
         """The settings of this step, with the pipeline's defaults."""

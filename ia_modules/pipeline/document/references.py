@@ -171,14 +171,16 @@ def _field_of_step(reference: Reference, before: str | None, steps: set[str]) ->
             return None
 
 
-_ERROR_FIELDS: Mapping[str, Shape] = {name: Anything() for name in ("step_error", "error_message", "error_type")}
+ERROR_FIELDS: Mapping[str, Shape] = {name: Anything() for name in ("step_error", "error_message", "error_type")}
+"""What a failed step leaves where the flow goes on."""
+
 _ANSWER: Mapping[str, Shape] = {"human_input": Anything()}
 
 
 def _shape_of(step: StepDefinition, definition: PipelineDefinition, returned: Shape) -> Shape:
     """What is known of the result of a step, whatever becomes of it: a failure, a question, its fallback."""
     handling = definition.error_handling_of(step)
-    errors: Mapping[str, Shape] = _ERROR_FIELDS if handling.continue_on_error else {}
+    errors: Mapping[str, Shape] = ERROR_FIELDS if handling.continue_on_error else {}
     if step.type == "human_input":
         schema = step.config.json.get("ui_schema")
         return Closed({**errors, "human_input": BySchema(schema, schema)})
@@ -195,4 +197,6 @@ def _declared(definition: PipelineDefinition, shapes: Mapping[str, Shape]) -> se
     names = {name for shape in shapes.values() for name in shape.fields()[0]}
     names |= {name for schema in schemas for name in BySchema(schema, schema).fields()[0]}
     names |= {each.name for step in definition.steps for each in step.outputs}
-    return names | {each.name for each in definition.parameters} | {"result", *_ERROR_FIELDS, *_ANSWER}
+    return (
+        names | {each.name for each in definition.parameters} | {*definition.merge, "result", *ERROR_FIELDS, *_ANSWER}
+    )

@@ -1,10 +1,11 @@
 """The values that placeholders and conditions can read: the input, and results of earlier steps."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal, Self, cast
 
 from ia_modules.pipeline.document.layers import Layers
+from ia_modules.pipeline.document.merge import Fold, FoldingRules, contributed, first_fold
 from ia_modules.pipeline.document.wording import kind_of
 
 Root = Literal["parameters", "pipeline_input", "steps", "result", "run", "state"]
@@ -26,6 +27,51 @@ class Unresolved:
 
     def __str__(self) -> str:
         return f"{self.placeholder} does not resolve: {self.why}"
+
+
+class MergedState(Mapping[str, Any]):
+    """Fields of the state: values, and for the keys that are folded, what was contributed so far.
+
+    Never changed once made. Reading a folded list or mapping makes it, and nothing keeps it.
+    """
+
+    __slots__ = ("_fields", "_rules")
+
+    def __init__(self, fields: Layers[str, Any], rules: FoldingRules) -> None:
+        self._fields, self._rules = fields, rules
+
+    def with_results(self, results: Iterable[Mapping[str, Any]]) -> "MergedState":
+        """This state with these results, in causal order."""
+        fields: dict[str, Any] = {}
+        for result in results:
+            for key, value in result.items():
+                fields[key] = self._fold(key, value, fields) if key in self._rules else value
+        return MergedState(self._fields.with_top(fields), self._rules)
+
+    def _fold(self, key: str, contribution: Any, over: Mapping[str, Any]) -> Fold:
+        rule, known = self._rules[key], over[key] if key in over else self._fields.get(key)
+        return contributed(known if isinstance(known, Fold) else first_fold(rule, known), contribution, rule)
+
+    def to_dict(self) -> dict[str, Any]:
+        """A copy of its own."""
+        fields = self._fields.to_dict()
+        return fields | {key: _value_of(fields[key]) for key in self._rules if key in fields}
+
+    def __getitem__(self, key: str) -> Any:
+        return _value_of(self._fields[key])
+
+    def __contains__(self, key: object) -> bool:
+        return key in self._fields
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._fields)
+
+    def __len__(self) -> int:
+        return len(self._fields)
+
+
+def _value_of(known: Any) -> Any:
+    return known.value() if isinstance(known, Fold) else known
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +97,8 @@ class Scope:
 
     Attributes:
         input: of the execution, with the defaults of its parameters.
-        state: the input, updated with the results of the causal ancestors, in causal order.
+        state: the input with the results of the causal ancestors, in causal order: each laid over what was there, or
+            folded into it, as ``merge`` says.
         steps: the last result of each step that led here, by step id.
         result: the result of the step that has just run; None before a step.
         succeeded: False after a step that failed and continues (``continue_on_error``).
@@ -59,25 +106,27 @@ class Scope:
     """
 
     input: Mapping[str, Any]
-    state: Layers[str, Any]
+    state: MergedState
     steps: Layers[str, Mapping[str, Any]]
     result: Mapping[str, Any] | None = None
     succeeded: bool = True
     run: RunFacts | None = None
 
     @classmethod
-    def of(cls, input_data: Mapping[str, Any], results: Iterable[tuple[str, Mapping[str, Any]]] = ()) -> Self:
+    def of(
+        cls,
+        input_data: Mapping[str, Any],
+        results: Iterable[tuple[str, Mapping[str, Any]]] = (),
+        rules: FoldingRules | None = None,
+    ) -> Self:
         """The scope after these results, as (step id, result) in causal order."""
-        return cls(input_data, Layers(input_data), Layers({})).with_results(results)
+        return cls(input_data, MergedState(Layers(input_data), rules or {}), Layers({})).with_results(results)
 
     def with_results(self, results: Iterable[tuple[str, Mapping[str, Any]]]) -> Self:
-        """This scope with these results laid over it, as (step id, result) in causal order."""
-        state: dict[str, Any] = {}
-        steps: dict[str, Mapping[str, Any]] = {}
-        for step_id, result in results:
-            state.update(result)
-            steps[step_id] = result
-        return type(self)(self.input, self.state.with_top(state), self.steps.with_top(steps))
+        """This scope with these results, as (step id, result) in causal order."""
+        results = list(results)
+        state = self.state.with_results(result for _, result in results)
+        return type(self)(self.input, state, self.steps.with_top(dict(results)))
 
     def after(self, step_id: str, result: Mapping[str, Any], *, succeeded: bool = True) -> Self:
         """The scope of the conditions after a step, with its result."""

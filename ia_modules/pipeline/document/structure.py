@@ -8,7 +8,8 @@ from ia_modules.pipeline.document.advice import advice
 from ia_modules.pipeline.document.conditions import Always, Condition, Else, StepConditions, Success, parts
 from ia_modules.pipeline.document.definition import PipelineDefinition, is_end
 from ia_modules.pipeline.document.graph import Graph
-from ia_modules.pipeline.document.references import Finding, reference_findings
+from ia_modules.pipeline.document.merge import EVERY_OTHER, MergeRule, state_problems
+from ia_modules.pipeline.document.references import ERROR_FIELDS, Finding, reference_findings
 from ia_modules.pipeline.document.templates import Where
 from ia_modules.pipeline.document.wording import did_you_mean
 
@@ -23,6 +24,7 @@ def findings(definition: PipelineDefinition) -> Iterator[Finding]:
         yield finding
     graph = Graph(definition)
     yield from _conditions(definition)
+    yield from _merge(definition)
     yield from reference_findings(definition, graph)
     if not broken:
         yield from _unreachable(definition, graph)
@@ -99,6 +101,33 @@ def _misplaced(condition: Condition, at: Where) -> Iterator[Finding]:
     for place, part in parts(condition, at):
         if isinstance(part, Else | StepConditions):
             yield Finding(place, f"a condition of type {part.type} here", "it directly on a path")
+
+
+_RULES_OF: Mapping[str, tuple[tuple[MergeRule, ...], str]] = {
+    EVERY_OTHER: (("last", "error"), "Give each key whose values are put together a rule of its own."),
+    "human_input": (("append", "last", "error"), "Answers of people are of any kind, and null where nobody answers."),
+    **dict.fromkeys(ERROR_FIELDS, (("last", "error"), "A failed step has it where the flow goes on.")),
+}
+"""Keys that cannot have every rule: those that they may have, and why."""
+
+
+def _merge(definition: PipelineDefinition) -> Iterator[Finding]:
+    """Rules that could not be kept, and values of the file that do not fit theirs."""
+    rules = definition.folding_rules
+    for key, rule in rules.items():
+        if key in _RULES_OF and rule not in _RULES_OF[key][0]:
+            rules_of, why = _RULES_OF[key]
+            yield Finding(("merge", key), f"the rule {rule!r} for {key!r}", " or ".join(rules_of), why)
+    for index, each in enumerate(definition.parameters):
+        if each.has_default:
+            for problem in state_problems(rules, {each.name: each.default}, "$"):
+                yield Finding(("parameters", index, "default"), problem.found, problem.expected)
+    for index, step in enumerate(definition.steps):
+        for number, name in enumerate(each.name for each in step.inputs):
+            if step.type == "condition" and name in rules:
+                found = f"an input {name!r} of a step of type condition, whose result is its inputs"
+                expected = f"another name: merge.{name} is {rules[name]}, and so its value would be added to the state"
+                yield Finding(("steps", index, "inputs", number, "name"), found, expected)
 
 
 def _unreachable(definition: PipelineDefinition, graph: Graph) -> Iterator[Finding]:

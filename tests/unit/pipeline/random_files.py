@@ -28,6 +28,8 @@ HANDLING = {
     "continue_on_error": True,
 }
 
+MERGE = {"log": "append", "names": "extend", "cost": "sum", "facts": "update"}
+
 
 @st.composite
 def files(draw: st.DrawFn, *, may_end: bool = False) -> dict[str, Any]:
@@ -41,7 +43,8 @@ def files(draw: st.DrawFn, *, may_end: bool = False) -> dict[str, Any]:
     steps = [task(step_id, **_written(route=draw(routes), max_iterations=draw(limits))) for step_id in sorted(levels)]
     flow = {"start_at": levels[0], "paths": draw(_paths(levels, may_end=may_end))} | _written(route=draw(routes))
     loops = _written(max_iterations=draw(limits), iteration_delay_seconds=draw(st.sampled_from([None, 0.0005])))
-    return {"name": "random", "steps": steps, "flow": flow, "error_handling": HANDLING, "loop_config": loops}
+    keys = _written(merge=draw(st.sampled_from([None, MERGE])))
+    return {"name": "random", "steps": steps, "flow": flow, "error_handling": HANDLING, "loop_config": loops, **keys}
 
 
 @st.composite

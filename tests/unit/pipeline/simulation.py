@@ -10,8 +10,10 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from ia_modules.models import StepStatus
+from ia_modules.pipeline.causality import causal_ancestors
 from ia_modules.pipeline.document.conditions import FunctionCall, Verdict
 from ia_modules.pipeline.document.graph import Graph
+from ia_modules.pipeline.document.scope import Scope
 from ia_modules.pipeline.results import Scopes, output_of, scope_before
 from ia_modules.pipeline.routing import route
 from ia_modules.pipeline.tokens import GraphState, Start, StepRun, StepRunKey, ready
@@ -52,11 +54,25 @@ class Simulation:
         fails = self._draw(run.key, "fails") % 7 == 0
         result = {"coin": self._draw(run.key, "coin") % 3, "iteration": run.key.iteration, "by": run.key.step_id}
         result[run.key.step_id] = _digest(json.dumps([dict(scope.state), dict(scope.steps)], sort_keys=True))
+        if self.graph.definition.merge:
+            ancestors = causal_ancestors(self.state, run.parents)
+            self._check_folds(scope, ancestors)
+            name = f"{run.key.step_id}#{run.key.iteration}"
+            result |= {"log": name, "names": [name, "."], "cost": self._draw(run.key, "cost"), "facts": {name: 1}}
         self.results[run.key] = result
         after = scope.after(run.key.step_id, result, succeeded=not fails)
         routes = route(self.graph, run.key.step_id, after, _no_function)
         status = StepStatus.FAILED if fails else StepStatus.COMPLETED
         self.state.record(replace(run, status=status, routes=routes))
+
+    def _check_folds(self, scope: Scope, ancestors: list[StepRunKey]) -> None:
+        """Each ancestor has contributed once, in causal order, however many branches bring it."""
+        assert set(ancestors) == _reached(self.state, ancestors)
+        names = [f"{key.step_id}#{key.iteration}" for key in ancestors]
+        assert scope.state.get("log", []) == names
+        assert scope.state.get("names", []) == [part for name in names for part in (name, ".")]
+        assert scope.state.get("cost", 0) == sum(self._draw(key, "cost") for key in ancestors)
+        assert list(scope.state.get("facts", {})) == names
 
     def crash(self) -> None:
         """The process dies: nothing but the record is left, and what ran is started again."""
@@ -98,6 +114,11 @@ class Simulation:
 
     def _draw(self, key: StepRunKey, what: str) -> int:
         return int(_digest(f"{self.seed}/{what}/{key}"), 16)
+
+
+def _reached(state: GraphState, runs: list[StepRunKey]) -> set[StepRunKey]:
+    """These runs and all that led to them."""
+    return set(runs).union(*(state.runs[key].parents for key in runs))
 
 
 def _digest(text: str) -> str:

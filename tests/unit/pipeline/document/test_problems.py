@@ -104,6 +104,53 @@ PARTS: dict[str, tuple[Any, str]] = {
         document("a", loop_config={"max_iterations": 0}),
         "$.loop_config.max_iterations: found 0; expected at least 1.",
     ),
+    "unknown rule": (
+        document("a", merge={"messages": "extends"}),
+        (
+            "$.merge.messages: found \"extends\"; expected one of 'append', 'extend', 'sum', 'update', 'error' or "
+            "'last'. Did you mean 'extend'?"
+        ),
+    ),
+    "folding every key": (
+        document("a", merge={"*": "sum"}),
+        (
+            "$.merge[\"*\"]: found the rule 'sum' for '*'; expected last or error. "
+            "Give each key whose values are put together a rule of its own."
+        ),
+    ),
+    "folding errors": (
+        document("a", merge={"error_message": "append"}),
+        (
+            "$.merge.error_message: found the rule 'append' for 'error_message'; expected last or error. "
+            "A failed step has it where the flow goes on."
+        ),
+    ),
+    "summing answers": (
+        document("a", merge={"human_input": "sum"}),
+        (
+            "$.merge.human_input: found the rule 'sum' for 'human_input'; expected append or last or error. "
+            "Answers of people are of any kind, and null where nobody answers."
+        ),
+    ),
+    "default that cannot be merged": (
+        document("a", merge={"messages": "extend"}, parameters={"messages": None}),
+        "$.parameters.messages: found null; expected a list: merge.messages is extend.",
+    ),
+    "condition that adds its input again": (
+        document(
+            {
+                "id": "a",
+                "type": "condition",
+                "conditions": [{"field": "cost", "operator": ">", "value": 1}],
+                "inputs": {"cost": "{pipeline_input.cost}"},
+            },
+            merge={"cost": "sum"},
+        ),
+        (
+            "$.steps[0].inputs.cost: found an input 'cost' of a step of type condition, whose result is its inputs; "
+            "expected another name: merge.cost is sum, and so its value would be added to the state."
+        ),
+    ),
     "config as list": (document(task("a", config=[])), "$.steps[0].config: found []; expected a mapping."),
     "inputs as number": (with_inputs(5), "$.steps[0].inputs: found 5; expected a list."),
     "input without source": (with_inputs([{"name": "x"}]), "$.steps[0].inputs[0]: found no 'source'; expected one."),

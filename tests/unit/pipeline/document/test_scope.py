@@ -103,3 +103,14 @@ def test_whatever_else_is_called_run_keeps_its_name_and_braces_mean_the_step_run
 def test_the_step_run_is_not_part_of_the_scope_of_what_follows() -> None:
     after = replace(Scope.of({}), run=FACTS).after("think", {})
     assert after.with_results([]).run is None
+
+
+def test_a_folded_field_is_read_as_any_other_and_the_result_of_a_step_stays_its_own() -> None:
+    scope = Scope.of(
+        {"cost": 1}, [("a", {"cost": 2, "log": ["x"]}), ("b", {"log": ["y"]})], {"cost": "sum", "log": "extend"}
+    )
+    references = [Reference("state", ("cost",)), Reference("state", ("log", "1")), Reference("steps", ("log",), "b")]
+    assert [each.resolve(scope) for each in references] == [3, "y", ["y"]]
+    assert Reference("state", ("a", "cost")).resolve(scope) == 2
+    assert scope.after("c", {"cost": 4}).state["cost"] == 7
+    assert (scope.state["cost"], "log" in scope.state, len(scope.state)) == (3, True, 2)
