@@ -23,7 +23,7 @@ from functools import partial
 from pathlib import Path
 
 from ia_modules.database.manager import DatabaseManager
-from ia_modules.models import ExecutionStatus, PipelineId
+from ia_modules.models import ExecutionStatus
 from ia_modules.pipeline.admission import is_usable
 from ia_modules.pipeline.allowed_code import AllowedCode
 from ia_modules.tracker.details import read_execution
@@ -34,13 +34,13 @@ from ia_modules.tracker.system import SystemReader
 from showcase_app.backend.schemas.metrics import Window
 from showcase_app.backend.services.pipeline_views import read_overviews
 from tests.postgres import database_on, embedded_server
-from tests.scale import analyze, execution_id, generate
+from tests.scale import analyze, execution_id, generate, pipeline_id
 
 ANY = ExecutionFilters()
 COMPLETED = ExecutionFilters(status=ExecutionStatus.COMPLETED)
 RUNNING = ExecutionFilters(status=ExecutionStatus.RUNNING)
 FAILED = ExecutionFilters(status=ExecutionStatus.FAILED)
-FREQUENT = PipelineId("pipeline-20")
+FREQUENT = pipeline_id(20)
 OF_FREQUENT_FAILED = ExecutionFilters(status=ExecutionStatus.FAILED, pipeline_id=FREQUENT)
 SMALL, PAGE, WITH_STEPS = 1_000, 50, 20_000
 MOST_ROUNDS, MOST_SECONDS = 200, 8.0

@@ -10,6 +10,7 @@ from typing import Any
 
 from ia_modules.database.driver import Dialect
 from ia_modules.database.manager import DatabaseManager
+from ia_modules.models import PipelineId
 
 PIPELINES = 20
 DAYS = 90
@@ -30,15 +31,15 @@ _TIME: dict[Dialect, str] = {
 }
 _ID: dict[Dialect, str] = {
     "sqlite": "printf('%08x-%04x-7%03x-8%03x-%012x', ({0}) / 65536, ({0}) % 65536, ({1}) % 4096, ({2}) % 4096, {1})",
-    "postgresql": "lpad(to_hex(({0}) / 65536), 8, '0') || '-' || lpad(to_hex(({0}) % 65536), 4, '0')"
+    "postgresql": "CAST(lpad(to_hex(({0}) / 65536), 8, '0') || '-' || lpad(to_hex(({0}) % 65536), 4, '0')"
     " || '-7' || lpad(to_hex(({1}) % 4096), 3, '0') || '-8' || lpad(to_hex(({2}) % 4096), 3, '0')"
-    " || '-' || lpad(to_hex({1}), 12, '0')",
+    " || '-' || lpad(to_hex({1}), 12, '0') AS UUID)",
 }
 
 _INSERT_PIPELINES = """
 WITH RECURSIVE {numbers}
 INSERT INTO pipelines (id, slug, name, created_at, updated_at)
-SELECT 'pipeline-' || n, 'pipeline-' || n, 'Pipeline ' || n, ia_now(), ia_now() FROM numbers"""
+SELECT {pipeline_id}, 'pipeline-' || n, 'Pipeline ' || n, ia_now(), ia_now() FROM numbers"""
 
 # A number's square, so that a few pipelines have most: what is below 20 from 400 numbers.
 _INSERT_EXECUTIONS = """
@@ -63,7 +64,7 @@ standing AS (
 INSERT INTO pipeline_executions (
     execution_id, pipeline_id, pipeline_name, status, managed, trigger, owner, epoch, sequence, total_steps,
     completed_steps, input_data, output_data, error_type, error_message, created_at, started_at, completed_at)
-SELECT {execution_id}, 'pipeline-' || {pipeline}, 'Pipeline ' || {pipeline}, status, {true}, 'api',
+SELECT {execution_id}, {pipeline_id}, 'Pipeline ' || {pipeline}, status, {true}, 'api',
        CASE WHEN status = 'running' THEN 'worker-' || (n % 3) END, 1, 12, 5, 5, {payload},
        CASE WHEN status = 'completed' THEN {payload} END,
        CASE WHEN status = 'failed' THEN 'StepError' END,
@@ -110,7 +111,7 @@ _INSERT_INTERACTIONS = """
 INSERT INTO interactions (
     interaction_id, execution_id, step_execution_id, status, prompt, ui_schema, deadline_at, sequence, created_at,
     completed_at)
-SELECT 'question-' || step_execution_id, step.execution_id, step_execution_id,
+SELECT step_execution_id, step.execution_id, step_execution_id,
        CASE WHEN execution.status = 'waiting_for_human' THEN 'pending' ELSE 'answered' END, 'Is it good?', '{{}}',
        CASE WHEN execution.status = 'waiting_for_human' THEN ia_now(60) END, 4, step.created_at,
        CASE WHEN execution.status <> 'waiting_for_human' THEN step.completed_at END
@@ -153,6 +154,11 @@ def execution_id(number: int, executions: int, *, until_ms: int) -> str:
     return f"{ms >> 16:08x}-{ms & 65535:04x}-7{number % 4096:03x}-8{number * 31 % 4096:03x}-{number:012x}"
 
 
+def pipeline_id(number: int) -> PipelineId:
+    """The id of the pipeline with a number; its slug is ``pipeline-<number>``."""
+    return PipelineId(f"{0:08x}-0000-7{number:03x}-8{number:03x}-{number:012x}")
+
+
 def _sentences(dialect: Dialect) -> dict[str, str]:
     time, new_id = _TIME[dialect], _ID[dialect]
     parts = {
@@ -170,8 +176,10 @@ def _sentences(dialect: Dialect) -> dict[str, str]:
         "true": "TRUE",
     }
     return {
-        "pipelines": _INSERT_PIPELINES.format(**parts),
-        "executions": _INSERT_EXECUTIONS.format(**parts),
+        "pipelines": _INSERT_PIPELINES.format(**parts, pipeline_id=new_id.format("0", "n", "n")),
+        "executions": _INSERT_EXECUTIONS.format(
+            **parts, pipeline_id=new_id.format("0", parts["pipeline"], parts["pipeline"])
+        ),
         "steps": _INSERT_STEPS.format(**parts),
         "logs": _INSERT_LOGS.format(**parts),
         "interactions": _INSERT_INTERACTIONS.format(**parts),

@@ -130,7 +130,7 @@ class DatabaseManager:
         """
         self.refuse_inside_transaction("initialize()")
         await self._driver.open()
-        await migrate(self._driver, self.dialect)
+        await migrate(self._driver, self.dialect, self.safe_url)
 
     async def close(self) -> None:
         """Wait for running statements, then close every connection and end every thread. Every later call is refused.

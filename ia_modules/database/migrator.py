@@ -58,28 +58,32 @@ class MigrationStatus:
     requires_program: str
 
 
-async def migrate(driver: Driver, dialect: Dialect, *, folder: Path = MIGRATIONS_FOLDER) -> list[int]:
+async def migrate(driver: Driver, dialect: Dialect, safe_url: str, *, folder: Path = MIGRATIONS_FOLDER) -> list[int]:
     """Apply pending migrations; returns their versions, none when the schema is current.
 
     A current schema is only read: that needs no lock and no permission to write. Pending migrations are applied in one
     transaction, while other migrators wait.
 
+    Args:
+        safe_url: what errors call the database.
+
     Raises:
-        SchemaError: an applied file has changed, or the schema needs a newer program.
+        SchemaError: an applied file has changed, or the schema needs a newer program; the database is as it was.
     """
     migrations = find_migrations(folder / dialect)
     queries = load_queries(dialect)
-    if not _missing(migrations, await driver.read(_recorded(queries))):
+    if not _missing(safe_url, migrations, await driver.read(_recorded(queries))):
         return []
-    return await driver.run(_apply(migrations, queries))
+    return await driver.run(_apply(safe_url, migrations, queries))
 
 
-def refuse_unusable(statuses: Sequence[MigrationStatus]) -> None:
+def refuse_unusable(safe_url: str, statuses: Sequence[MigrationStatus]) -> None:
     """Raise when this program must not work with the schema, and cannot migrate it either.
 
     ``pending`` is not refused, as ``initialize()`` applies it; nor is ``unknown``, which allows this program.
 
     Args:
+        safe_url: what errors call the database.
         statuses: all of them, as :func:`migration_status` returns them.
 
     Raises:
@@ -88,15 +92,17 @@ def refuse_unusable(statuses: Sequence[MigrationStatus]) -> None:
     for status in statuses:
         if status.state == "too_new":
             raise SchemaError(
-                f"The schema has migration V{status.version:03}__{status.name}, which needs ia_modules "
+                f"{safe_url} has the migration V{status.version:03}__{status.name}, which needs ia_modules "
                 f"{status.requires_program} or newer; this is {__version__}. Upgrade the program."
             )
     for status in statuses:
         if status.state == "changed":
             raise SchemaError(
-                f"The migration V{status.version:03}__{status.name}.sql was applied to this database with another "
-                f"text. Put the old text back and make a V{statuses[-1].version + 1:03}__….sql for the change; during "
-                "development, start with a new database."
+                f"{safe_url} was made by another state of ia_modules, and is left as it is: its migration "
+                f"V{status.version:03}__{status.name} has another text than this program's. The program that made it "
+                "still opens it. Go on with that one, or export with it what you want to keep (ia-modules executions "
+                "export ID > FILE), and give this one a new database, such as --db sqlite:///new.db. Who changed the "
+                f"schema: put the old text back, and make a V{statuses[-1].version + 1:03}__….sql."
             )
 
 
@@ -153,20 +159,20 @@ def _recorded(queries: Mapping[str, str]) -> Script[Rows]:
     return (yield Statement(queries["applied_migrations"]))
 
 
-def _apply(migrations: Sequence[Migration], queries: Mapping[str, str]) -> Script[list[int]]:
+def _apply(safe_url: str, migrations: Sequence[Migration], queries: Mapping[str, str]) -> Script[list[int]]:
     yield Statement(queries["lock_migrations"])
     yield Statement(queries["create_migrations_table"])
-    missing = _missing(migrations, (yield Statement(queries["applied_migrations"])))
+    missing = _missing(safe_url, migrations, (yield Statement(queries["applied_migrations"])))
     for migration in missing:
         yield Statement(migration.sql, whole_file=True)
         yield Statement(queries["record_migration"], (asdict(migration),))
     return [migration.version for migration in missing]
 
 
-def _missing(migrations: Sequence[Migration], recorded: Rows) -> list[Migration]:
+def _missing(safe_url: str, migrations: Sequence[Migration], recorded: Rows) -> list[Migration]:
     """The pending migrations. Raises SchemaError as :func:`refuse_unusable` does."""
     statuses = _statuses(migrations, recorded)
-    refuse_unusable(statuses)
+    refuse_unusable(safe_url, statuses)
     pending = {status.version for status in statuses if status.state == "pending"}
     return [migration for migration in migrations if migration.version in pending]
 

@@ -350,7 +350,7 @@ class PostgresqlDriver:
             statement_cache_size=0 if self._is_pooled else _CACHED_STATEMENTS,  # 0: none has a name
             max_cached_statement_lifetime=0,  # 0: for as long as the connection lives
             max_cacheable_statement_size=0,  # 0: of any size
-            init=None if self._is_pooled else self._set_up,
+            init=_keep_ids_as_text if self._is_pooled else self._set_up,
             reset=self._clean,
         )
         return await pool
@@ -361,6 +361,7 @@ class PostgresqlDriver:
             raise _PoolerFound
         tcp = [f"SET {setting}" for setting in _TCP_SETTINGS]
         await connection.execute("; ".join((*self._session_settings(is_local=False), *tcp)))
+        await _keep_ids_as_text(connection)
 
     async def _clean(self, connection: AsyncpgConnection) -> None:
         """Clean a connection before its release; only a changed session costs the round trip."""
@@ -372,6 +373,12 @@ class PostgresqlDriver:
     def _refuse_when_closed(self) -> None:
         if self._closed:
             raise DatabaseClosed(closed_message(self._url.safe))
+
+
+async def _keep_ids_as_text(connection: AsyncpgConnection) -> None:
+    """Let a UUID be text in both directions. What asyncpg asks the server for that, it asks of one session."""
+    async with connection.transaction():
+        await connection.set_type_codec("uuid", schema="pg_catalog", encoder=str, decoder=str)
 
 
 def _lock_timeout(seconds: float) -> str:

@@ -30,7 +30,7 @@ from ia_modules.errors import (
     InvalidArgument,
 )
 from ia_modules.live.wake_up import Live
-from ia_modules.models import Changes, ExecutionId, ExecutionSummary
+from ia_modules.models import Changes, ExecutionId, ExecutionSummary, is_id
 from ia_modules.tasks import background, set_within
 
 RESYNC_LISTS = '{"type":"resync"}'
@@ -406,7 +406,7 @@ class _HintReader:
         """Where these executions stand, and whether some could not be found, or not be read."""
         if not ids:
             return Hints({}), False
-        params = {"ids": orjson.dumps(sorted(ids)).decode()}
+        params = {"ids": orjson.dumps(sorted(filter(is_id, ids))).decode()}
         try:
             rows = await self._database.fetch_all_async(self._database.query("hints"), params)
         except DatabaseError:

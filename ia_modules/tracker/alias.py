@@ -5,15 +5,18 @@ from typing import Any
 
 from ia_modules.database.manager import Script, Statement
 from ia_modules.errors import ExecutionNotFound
-from ia_modules.models import ExecutionId
+from ia_modules.models import ExecutionId, is_id
+from ia_modules.payload import is_storable_id
 from ia_modules.tracker.batch import Query
 
 
 def rows_of(query: Query, name: str, params: Mapping[str, Any]) -> Script[list[dict[str, Any]]]:
     """The rows of a named query about ``execution_id``; where that finds none, of the execution with this alias."""
-    rows = yield Statement(query(name), [params])
-    if rows or (execution_id := (yield from _of_alias(query, params["execution_id"]))) is None:
+    named = params["execution_id"]
+    if is_id(named) and (rows := (yield Statement(query(name), [params]))):
         return rows
+    if (execution_id := (yield from _of_alias(query, named))) is None:
+        return []
     return (yield Statement(query(name), [{**params, "execution_id": execution_id}]))
 
 
@@ -30,5 +33,7 @@ def row_id(query: Query, id_or_alias: str) -> Script[ExecutionId]:
 
 
 def _of_alias(query: Query, alias: str) -> Script[ExecutionId | None]:
+    if not is_storable_id(alias):
+        return None
     rows = yield Statement(query("find_alias"), [{"alias": alias}])
     return rows[0]["execution_id"] if rows else None

@@ -13,7 +13,7 @@ from ia_modules.closing import Closing
 from ia_modules.database.manager import Script, Statement
 from ia_modules.deciding import Decision, decide
 from ia_modules.errors import ExecutionNotFound, PipelineNotFound, StepExecutionNotFound, TrackerError
-from ia_modules.models import ExecutionId, ExecutionStatus, PipelineId, StepExecutionId, StepStatus
+from ia_modules.models import ExecutionId, ExecutionStatus, PipelineId, StepExecutionId, StepStatus, is_id, sought_id
 from ia_modules.payload import size_bytes
 from ia_modules.states import ExecutionState, InteractionState, Known, StepState
 from ia_modules.tracker.liveness import Liveness
@@ -193,15 +193,13 @@ def _read(query: Query, transitions: Sequence[Transition]) -> Script[_KnownRows]
         for transition in transitions
         if transition.execution_id is None and transition.updates
     }
-    found = yield from _for_each(query("read_execution_state"), ({"execution_id": id_} for id_ in execution_ids))
-    found += yield from _for_each(
-        query("read_execution_state_of_step"), ({"step_execution_id": id_} for id_ in homeless)
-    )
+    found = yield from _with_ids(query("read_execution_state"), "execution_id", execution_ids)
+    found += yield from _with_ids(query("read_execution_state_of_step"), "step_execution_id", homeless)
     for row in found:
         rows.executions[row["execution_id"]] = ExecutionState.from_row(row)
 
     pipeline_ids = {transition.new.pipeline_id for transition in transitions if transition.new is not None}
-    for row in (yield from _for_each(query("read_pipeline"), ({"pipeline_id": id_} for id_ in pipeline_ids))):
+    for row in (yield from _with_ids(query("read_pipeline"), "pipeline_id", pipeline_ids)):
         rows.pipelines[row["id"]] = row["name"]
 
     yield from _read_interactions(query, rows, transitions)
@@ -209,11 +207,11 @@ def _read(query: Query, transitions: Sequence[Transition]) -> Script[_KnownRows]
     step_ids |= {update.step_execution_id for transition in transitions for update in transition.updates}
     step_ids |= {start.step_execution_id for transition in transitions for start in transition.starts}
     step_ids |= {line.step_execution_id for transition in transitions for line in transition.logs} - {None}
-    for row in (yield from _for_each(query("read_step_state"), ({"step_execution_id": id_} for id_ in step_ids))):
+    for row in (yield from _with_ids(query("read_step_state"), "step_execution_id", step_ids)):
         rows.add_step(StepState.from_row(row))
 
     started = {(transition.execution_id, start.step_id) for transition in transitions for start in transition.starts}
-    keys = ({"execution_id": execution_id, "step_id": step_id} for execution_id, step_id in started)
+    keys = ({"execution_id": id_, "step_id": step_id} for id_, step_id in started if is_id(id_))
     for row in (yield from _for_each(query("read_latest_attempt"), keys)):
         rows.add_latest(StepState.from_row(row))
     rows.already_recorded = yield from _read_already_recorded(query, rows, transitions)
@@ -232,8 +230,8 @@ def _read_interactions(query: Query, rows: _KnownRows, transitions: Sequence[Tra
         if transition.change is not None
         and transition.change.status in (ExecutionStatus.WAITING, ExecutionStatus.WAITING_FOR_HUMAN)
     }
-    questions = yield from _for_each(query("read_interaction"), ({"interaction_id": id_} for id_ in ids))
-    questions += yield from _for_each(query("read_unheard_answers"), ({"execution_id": id_} for id_ in at_rest))
+    questions = yield from _with_ids(query("read_interaction"), "interaction_id", ids)
+    questions += yield from _with_ids(query("read_unheard_answers"), "execution_id", at_rest)
     for row in questions:
         rows.interactions[row["interaction_id"]] = InteractionState.from_row(row)
 
@@ -256,8 +254,8 @@ def _read_already_recorded(query: Query, rows: _KnownRows, transitions: Sequence
         for transition in transitions
         if (state := rows.executions.get(rows.home_of(transition))) is not None and state.status.is_terminal
     ]
-    lines = ({"log_id": line.log_id} for transition in over for line in transition.logs)
-    return {row["log_id"] for row in (yield from _for_each(query("read_log_id"), lines))}
+    lines = {line.log_id for transition in over for line in transition.logs}
+    return {row["log_id"] for row in (yield from _with_ids(query("read_log_id"), "log_id", lines))}
 
 
 def _decide(rows: _KnownRows, writes: _Writes, transition: Transition) -> WriteOutcome:
@@ -299,6 +297,11 @@ def _write(query: Query, writes: _Writes) -> Script[set[ExecutionId]]:
     return written
 
 
+def _with_ids(sql: str, column: str, ids: Iterable[str | None]) -> Script[list[dict[str, Any]]]:
+    """The rows that have these ids, which come from outside: a text that is no id is the id of none."""
+    return (yield from _for_each(sql, ({column: id_} for id_ in ids if is_id(id_))))
+
+
 def _for_each(sql: str, rows: Iterable[Mapping[str, Any]]) -> Script[list[dict[str, Any]]]:
     rows = list(rows)
     return (yield Statement(sql, rows)) if rows else []
@@ -313,7 +316,7 @@ def _new_execution_row(new: NewExecution, registered_name: str) -> dict[str, Any
         "trigger": new.trigger,
         "priority": new.priority,
         "run_at": new.run_at,
-        "rerun_of": new.rerun_of,
+        "rerun_of": sought_id(new.rerun_of),
         "input_data": new.input_data,
         "metadata": new.metadata,
         **_NO_RESULT,

@@ -7,7 +7,6 @@ from ia_modules.database.manager import DatabaseManager, Script, Statement
 from ia_modules.errors import ConstraintViolated, ExecutionKept, ExecutionNotFound, PipelineHasHistory, PipelineInUse
 from ia_modules.live.wake_up import Live
 from ia_modules.models import ExecutionId, PipelineRecord
-from ia_modules.payload import is_storable_id
 from ia_modules.tracker.alias import row_id, rows_of
 from ia_modules.tracker.audit import audit_row
 
@@ -38,12 +37,10 @@ class Deletion:
             yield audit_row(query, actor, "execution.delete", found)
             return found
 
-        _check_id(execution_id)
         self.live.committed([await self.database.run(delete())])
 
     async def check_execution(self, execution_id: str) -> None:
         """Raise what :meth:`delete_execution` would, and delete nothing."""
-        _check_id(execution_id)
         await self.database.read(_refuse(self.database.query, execution_id))
 
     async def check_pipeline(self, pipeline: PipelineRecord, *, with_history: bool) -> int:
@@ -100,11 +97,6 @@ class Deletion:
         """Archive a pipeline, or make it active again."""
         params = {"pipeline_id": pipeline.id, "is_active": is_active}
         await self.database.execute_async(self.database.query("set_pipeline_active"), params)
-
-
-def _check_id(execution_id: str) -> None:
-    if not is_storable_id(execution_id):
-        raise ExecutionNotFound(execution_id)
 
 
 def _refuse(query: Callable[[str], str], execution_id: str) -> Script[None]:

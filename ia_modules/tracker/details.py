@@ -10,8 +10,17 @@ from typing import Any, Generic, TypeVar
 import orjson
 
 from ia_modules.database.manager import DatabaseManager, Script, Statement
-from ia_modules.errors import ExecutionNotFound, StepExecutionNotFound
-from ia_modules.models import ExecutionId, ExecutionRecord, InteractionRecord, Row, StepExecutionRecord
+from ia_modules.errors import ExecutionNotFound, InvalidArgument, StepExecutionNotFound
+from ia_modules.models import (
+    NO_ID,
+    ExecutionId,
+    ExecutionRecord,
+    InteractionRecord,
+    Row,
+    StepExecutionRecord,
+    is_id,
+    sought_id,
+)
 from ia_modules.payload import size_bytes
 from ia_modules.tracker.alias import row_id, rows_of
 
@@ -30,7 +39,6 @@ _SIZES = {
     "input_refs": "input_refs_bytes",
     "traceback": "traceback_bytes",
 }
-_FIRST = ""  # the cursor before every id
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +89,7 @@ async def read_execution(
         if not rows:
             raise ExecutionNotFound(execution_id)
         params["execution_id"] = rows[0]["execution_id"]
-        steps = yield from _read_steps(database, rows[0]["execution_id"], _FIRST, step_limit)
+        steps = yield from _read_steps(database, rows[0]["execution_id"], NO_ID, step_limit)
         reruns = yield Statement(database.query("list_reruns"), [params | {"limit": rerun_limit}])
         questions = yield Statement(database.query("get_interactions"), [params])
         return StoredExecution(
@@ -99,11 +107,15 @@ async def read_steps(database: DatabaseManager, execution_id: str, *, cursor: st
 
     Raises:
         ExecutionNotFound
+        InvalidArgument: the cursor is none.
     """
+    after = NO_ID if cursor is None else cursor
+    if not is_id(after):
+        raise InvalidArgument("cursor", repr(cursor)[:80], "next_cursor of a page of steps")
 
     def read() -> Script[StoredSteps]:
         found = yield from row_id(database.query, execution_id)
-        return (yield from _read_steps(database, found, cursor or _FIRST, limit))
+        return (yield from _read_steps(database, found, after, limit))
 
     return await database.read(read())
 
@@ -132,7 +144,7 @@ async def read_step(
     query = database.query
 
     def read() -> Script[dict[str, Any]]:
-        rows = yield Statement(query("get_step"), [{"step_execution_id": step_execution_id}])
+        rows = yield Statement(query("get_step"), [{"step_execution_id": sought_id(step_execution_id)}])
         if not rows or rows[0]["execution_id"] != (yield from row_id(query, execution_id)):
             raise StepExecutionNotFound(step_execution_id)
         return rows[0]

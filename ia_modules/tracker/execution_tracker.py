@@ -34,6 +34,7 @@ from ia_modules.models import (
     PipelineId,
     RegisteredVersion,
     StalledExecution,
+    sought_id,
 )
 from ia_modules.ownership import recovery_of
 from ia_modules.payload import (
@@ -264,7 +265,7 @@ class ExecutionTracker(ExecutionWriter):
         """
         actor = check_name(actor, "name of who answers")
         answer = Answer(interaction_id=interaction_id, actor=actor, response=self._encode(response, "answer"))
-        rows = await self._rows_of("read_interaction", interaction_id=interaction_id)
+        rows = await self._rows_of("read_interaction", interaction_id=sought_id(interaction_id))
         if not rows:
             raise InteractionNotFound(interaction_id)
         execution_id = ExecutionId(rows[0]["execution_id"])

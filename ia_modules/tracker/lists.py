@@ -13,7 +13,19 @@ from typing import Any
 
 from ia_modules.database.manager import Script, Statement
 from ia_modules.errors import InvalidArgument
-from ia_modules.models import ExecutionStatus, ExecutionSummary, LogLevel, LogRecord, PipelineId, Row, parse_time
+from ia_modules.models import (
+    NO_ID,
+    ExecutionStatus,
+    ExecutionSummary,
+    LogLevel,
+    LogRecord,
+    PipelineId,
+    Row,
+    ids_beginning,
+    is_id,
+    parse_time,
+    sought_id,
+)
 from ia_modules.payload import is_storable_id
 
 COUNT_CAP = 10_000
@@ -73,7 +85,11 @@ _CONDITIONS: Mapping[str, str] = {
 }
 _STARTED = {"status": "status", "pipeline_id": "pipeline_id", "begin": "started_at"}
 # An expression takes no index of its column; the index of the start is left: it has those without one, newest first.
-_NOT_STARTED = {"status": "status || ''", "pipeline_id": "pipeline_id || ''", "begin": "created_at"}
+_NOT_STARTED = {
+    "status": "status || ''",
+    "pipeline_id": "CASE WHEN started_at IS NULL THEN pipeline_id END",
+    "begin": "created_at",
+}
 _MAY_NOT_HAVE_STARTED = (
     None,
     ExecutionStatus.PENDING,
@@ -81,7 +97,7 @@ _MAY_NOT_HAVE_STARTED = (
     ExecutionStatus.FAILED,
     ExecutionStatus.CANCELLED,
 )
-_ID_BEGINS = "execution_id >= :text AND execution_id < :text_end AND substr(execution_id, 1, length(:text)) = :text"
+_ID_BEGINS = "execution_id >= :lowest_id AND execution_id <= :highest_id"
 # Aliases are compared by their bytes on both databases: what begins with the text is a range. It is found first.
 _ALIAS_BEGINS = """execution_id IN (SELECT execution_id FROM execution_aliases
    WHERE alias >= :alias AND alias < :alias_end ORDER BY alias LIMIT :most_of_alias)"""
@@ -187,7 +203,7 @@ def page_script(
     """Reads one page of executions; ``sentence`` returns the SQL of a name.
 
     Raises:
-        InvalidArgument: an id has characters that no id can have.
+        InvalidArgument: the cursor is none.
     """
     bounds = yield from _bounds(sentence, filters, cursor)
     texts = yield from _text_searches(sentence, filters)
@@ -232,12 +248,12 @@ def log_params(execution_id: str, filters: LogFilters, *, cursor: str | None) ->
     Raises:
         InvalidArgument: the cursor is none.
     """
-    position = re.fullmatch(r"([0-9]{1,18}):([\w.:-]{1,200})", cursor or "0:-")
-    if position is None:
+    position = re.fullmatch(r"([0-9]{1,18}):(.*)", cursor or f"0:{NO_ID}")
+    if position is None or not is_id(position[2]):
         raise InvalidArgument("cursor", repr(cursor)[:80], "next_cursor of a page of log lines")
     return {
         "execution_id": execution_id,
-        "step_execution_id": filters.step_execution_id,
+        "step_execution_id": sought_id(filters.step_execution_id),
         "severity": 0 if filters.level is None else list(LogLevel).index(filters.level),
         "pattern": None if filters.text is None else pattern_of(filters.text),
         "cursor_sequence": int(position[1]),
@@ -285,10 +301,8 @@ def _text_searches(sentence: Sentence, filters: ExecutionFilters) -> Script[list
         _Search(_OF_PIPELINE.format(number=number), {f"found_pipeline_{number}": row["id"]})
         for number, row in enumerate(pipelines)
     ]
-    prefix = filters.text.lower()
-    if re.fullmatch("[0-9a-f-]{1,36}", prefix):
-        # Ids are hexadecimal: whatever begins with the text comes before the text with a z, in every collation.
-        searches.append(_Search(_ID_BEGINS, {"text": prefix, "text_end": f"{prefix}z"}))
+    if (found := ids_beginning(filters.text.lower())) is not None:
+        searches.append(_Search(_ID_BEGINS, {"lowest_id": found[0], "highest_id": found[1]}))
     if is_storable_id(filters.text):
         bounds = {"alias": filters.text, "alias_end": f"{filters.text}\U0010ffff", "most_of_alias": MOST_OF_ALIAS}
         searches.append(_Search(_ALIAS_BEGINS, bounds))
@@ -312,15 +326,14 @@ def _searches(
 def _filtered(filters: ExecutionFilters, cursor: str | None = None) -> _Search:
     values = {
         "status": filters.status,
-        "pipeline_id": filters.pipeline_id,
+        "pipeline_id": sought_id(filters.pipeline_id),
         "started_after": filters.started_after,
         "started_before": filters.started_before,
         "cursor": cursor,
     }
+    if cursor is not None and not is_id(cursor):
+        raise InvalidArgument("cursor", repr(cursor)[:80], "next_cursor of a page of executions")
     params = {name: value for name, value in values.items() if value is not None}
-    for name in params.keys() & {"pipeline_id", "cursor"}:
-        if not is_storable_id(params[name]):
-            raise InvalidArgument(name, repr(params[name])[:80], "an id")
     return _Search(" AND ".join(_CONDITIONS[name] for name in params) or "TRUE", params)
 
 

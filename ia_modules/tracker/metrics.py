@@ -16,9 +16,8 @@ from typing import Any
 
 from ia_modules.database.driver import Params
 from ia_modules.database.manager import DatabaseManager, Script, Statement
-from ia_modules.errors import InvalidArgument, ReadTooLong
-from ia_modules.models import ExecutionStatus, PipelineId, Row, parse_time
-from ia_modules.payload import is_storable_id
+from ia_modules.errors import ReadTooLong
+from ia_modules.models import ExecutionStatus, PipelineId, Row, parse_time, sought_id
 
 SAMPLE = 2_000
 """Times and steps are of so many executions at most."""
@@ -191,12 +190,10 @@ class MetricsReader:
         """Metrics of the executions that started within the last ``window``; None = all. An unknown pipeline has none.
 
         Raises:
-            InvalidArgument: the pipeline's id is none.
             ReadTooLong: there are too many to be counted in time.
         """
-        _check_id(pipeline_id)
         async with self._in_time():
-            return await self._database.read(self._measure(window, pipeline_id))
+            return await self._database.read(self._measure(window, sought_id(pipeline_id)))
 
     async def count(self, window: timedelta) -> dict[ExecutionStatus, int]:
         """The number of executions for every status that started within the last ``window``. Raises ReadTooLong."""
@@ -212,11 +209,10 @@ class MetricsReader:
         """The same executions in equal parts of time by their start; the first part may begin before the window.
 
         Raises:
-            InvalidArgument, ReadTooLong
+            ReadTooLong
         """
-        _check_id(pipeline_id)
         async with self._in_time():
-            return await self._database.read(self._history(window, pipeline_id))
+            return await self._database.read(self._history(window, sought_id(pipeline_id)))
 
     def _measure(self, window: timedelta | None, pipeline_id: str | None) -> Script[WindowMetrics]:
         query = self._database.query
@@ -294,11 +290,6 @@ def bucket_edges(since: datetime, until: datetime, seconds: int) -> list[datetim
     """
     first, last = int(since.timestamp() // seconds), int(until.timestamp() // seconds) + 1
     return [datetime.fromtimestamp(number * seconds, UTC) for number in range(first, last + 1)]
-
-
-def _check_id(pipeline_id: str | None) -> None:
-    if pipeline_id is not None and not is_storable_id(pipeline_id):
-        raise InvalidArgument("pipeline_id", repr(pipeline_id)[:80], "an id")
 
 
 def _by_status(counted: Sequence[Row]) -> dict[ExecutionStatus, int]:

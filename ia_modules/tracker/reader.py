@@ -18,6 +18,7 @@ from ia_modules.models import (
     PipelineVersionRecord,
     StepExecutionRecord,
     StepSummary,
+    sought_id,
 )
 from ia_modules.payload import check_count, is_storable_id
 from ia_modules.pipeline.journal import PAGE_LIMIT, page_of
@@ -55,13 +56,15 @@ class ExecutionReader:
 
     async def get_pipeline(self, slug_or_id: str) -> PipelineRecord | None:
         """The pipeline with this slug, or else this id; None when there is none."""
-        params = {"slug_or_id": slug_or_id}
+        if not is_storable_id(slug_or_id):
+            return None
+        params = {"slug": slug_or_id, "id": sought_id(slug_or_id)}
         row = await self._database.fetch_one_async(self._database.query("get_pipeline"), params)
         return None if row is None else PipelineRecord.from_row(row)
 
     async def get_pipeline_version(self, pipeline_id: str, version: int | None = None) -> PipelineVersionRecord | None:
         """One definition of a pipeline, None = the current one; None when there is no such pipeline or version."""
-        params = {"pipeline_id": pipeline_id, "version": version}
+        params = {"pipeline_id": sought_id(pipeline_id), "version": version}
         row = await self._database.fetch_one_async(self._database.query("get_pipeline_version"), params)
         return None if row is None else PipelineVersionRecord.from_row(row)
 
@@ -88,7 +91,7 @@ class ExecutionReader:
 
     async def get_step_execution(self, step_execution_id: str) -> StepExecutionRecord | None:
         """One attempt with all its payloads; None when there is none."""
-        rows = await self._rows_of("get_step", step_execution_id=step_execution_id)
+        rows = await self._rows_of("get_step", step_execution_id=sought_id(step_execution_id))
         return StepExecutionRecord.from_row(rows[0]) if rows else None
 
     async def get_interactions(self, execution_id: str) -> list[InteractionRecord]:
@@ -98,7 +101,7 @@ class ExecutionReader:
 
     async def find_request(self, pipeline_id: str, idempotency_key: str) -> tuple[ExecutionId, str | None] | None:
         """The execution that a request of this key queued, and the request's hash; None when there was none."""
-        rows = await self._rows_of("find_request", pipeline_id=pipeline_id, idempotency_key=idempotency_key)
+        rows = await self._rows_of("find_request", pipeline_id=sought_id(pipeline_id), idempotency_key=idempotency_key)
         return (ExecutionId(rows[0]["execution_id"]), rows[0]["request_hash"]) if rows else None
 
     async def get_recent_executions(self, limit: int = 50, pipeline_id: str | None = None) -> list[ExecutionSummary]:
@@ -116,7 +119,7 @@ class ExecutionReader:
             limit: 1 to 1,000.
 
         Raises:
-            InvalidArgument: the limit is out of range, or an id has characters that no id can have.
+            InvalidArgument: the limit is out of range, or the cursor is none.
         """
         check_count(limit, "limit", low=1, high=1000)
         filters = filters or ExecutionFilters()
@@ -159,8 +162,6 @@ class ExecutionReader:
         Raises:
             ExecutionNotFound
         """
-        if not is_storable_id(execution_id):
-            raise ExecutionNotFound(execution_id)
         check_count(after, "cursor", high=2**63 - 1)
         check_count(limit, "limit", low=1, high=_EVERY_SIZE - 1)
         query = self._database.query
@@ -192,16 +193,11 @@ class ExecutionReader:
         return await self._database.read(read())
 
     async def _rows_of(self, name: str, **params: str | int | None) -> list[dict[str, Any]]:
-        """The rows of a named query; nothing has an id that cannot be stored."""
-        ids = [value for key, value in params.items() if key.endswith("_id") and value is not None]
-        if not all(map(is_storable_id, ids)):
-            return []
+        """The rows of a named query, whose ids come from outside; an execution may be named by its alias."""
         if "execution_id" in params:
             return await self._database.read(rows_of(self._database.query, name, params))
         return await self._database.fetch_all_async(self._database.query(name), params)
 
     async def _row_id(self, id_or_alias: str) -> ExecutionId:
         """The id of the execution that a text names. Raises ExecutionNotFound."""
-        if not is_storable_id(id_or_alias):
-            raise ExecutionNotFound(id_or_alias)
         return await self._database.read(row_id(self._database.query, id_or_alias))

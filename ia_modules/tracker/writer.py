@@ -5,12 +5,7 @@ import secrets
 import socket
 
 from ia_modules.database.manager import DatabaseManager
-from ia_modules.errors import (
-    ExecutionNotFound,
-    InvalidStatus,
-    PipelineNotFound,
-    StepExecutionNotFound,
-)
+from ia_modules.errors import InvalidArgument, InvalidStatus
 from ia_modules.live.wake_up import Live
 from ia_modules.models import (
     ExecutionId,
@@ -22,6 +17,7 @@ from ia_modules.models import (
     StepExecutionId,
     StepStatus,
     WorkerId,
+    is_id,
     new_id,
 )
 from ia_modules.payload import (
@@ -30,7 +26,6 @@ from ia_modules.payload import (
     check_name,
     clean_text,
     encode,
-    is_storable_id,
 )
 from ia_modules.tracker.committer import Committer
 from ia_modules.tracker.heartbeat import Heartbeat
@@ -75,7 +70,9 @@ class ExecutionWriter(ExecutionReader):
         Raises:
             TrackerError: the records do not allow it (see :func:`ia_modules.transitions.decide`); nothing was written.
             DatabaseError: it could not be written.
+            InvalidArgument: what begins here has another id than :func:`ia_modules.models.new_id` makes.
         """
+        _check_new_ids(transition)
         new = transition.new
         if new is not None and new.status is ExecutionStatus.RUNNING and transition.writer == self.owner:
             await self._show_life()
@@ -107,8 +104,6 @@ class ExecutionWriter(ExecutionReader):
             PipelineNotFound: no pipeline has this id; ``register_pipeline`` makes one.
             PayloadError: the input or the metadata is not JSON.
         """
-        if not is_storable_id(pipeline_id):
-            raise PipelineNotFound(pipeline_id)
         execution_id = ExecutionId(new_id())
         new = NewExecution(
             pipeline_id=PipelineId(pipeline_id),
@@ -139,7 +134,6 @@ class ExecutionWriter(ExecutionReader):
             ExecutionNotFound, AlreadyFinished, LeaseLost: the execution takes no steps, or not from this process.
             PayloadError: the input or the metadata is not JSON.
         """
-        self._check_id(execution_id)
         step_execution_id = StepExecutionId(new_id())
         start = StepStart(
             step_execution_id=step_execution_id,
@@ -175,8 +169,6 @@ class ExecutionWriter(ExecutionReader):
             AlreadyFinished: the attempt ended differently.
             PayloadError: the output is not JSON.
         """
-        if not is_storable_id(step_execution_id):
-            raise StepExecutionNotFound(step_execution_id)
         ended = StepStatus(status)
         if not ended.is_terminal:
             raise InvalidStatus(status, expected=[status for status in StepStatus if status.is_terminal])
@@ -213,7 +205,6 @@ class ExecutionWriter(ExecutionReader):
             InvalidTransition: this status cannot follow the one that stands.
             PayloadError: the output is not JSON.
         """
-        self._check_id(execution_id)
         change = ExecutionUpdate(
             status=ExecutionStatus(status),
             completed_steps=None if completed_steps is None else check_count(completed_steps, "completed_steps"),
@@ -236,9 +227,6 @@ class ExecutionWriter(ExecutionReader):
         data: Json = None,
     ) -> None:
         """Keep a line of text, and ``data`` with it, at an execution or at one of its steps."""
-        self._check_id(execution_id)
-        if step_execution_id is not None and not is_storable_id(step_execution_id):
-            raise StepExecutionNotFound(step_execution_id)
         line = LogLine(
             log_id=new_id(),
             message=clean_text(message),
@@ -248,15 +236,22 @@ class ExecutionWriter(ExecutionReader):
         )
         await self.record(Transition(execution_id=ExecutionId(execution_id), writer=self.owner, logs=(line,)))
 
-    def _check_id(self, execution_id: str) -> None:
-        if not is_storable_id(execution_id):
-            raise ExecutionNotFound(execution_id)
-
     def _encode(self, value: Json, where: str) -> JsonText:
         return encode(value, where, limit_bytes=self._payload_limit_bytes)
 
     def _encode_some(self, value: Json, where: str) -> JsonText | None:
         return None if value is None else self._encode(value, where)
+
+
+def _check_new_ids(transition: Transition) -> None:
+    new = [("execution_id", transition.execution_id)] if transition.new is not None else []
+    new += [("step_execution_id", start.step_execution_id) for start in transition.starts]
+    new += [("log_id", line.log_id) for line in transition.logs]
+    new += [("interaction_id", ask.interaction_id) for ask in transition.asks]
+    new += [("step_execution_id", ask.step_execution_id) for ask in transition.asks]
+    for name, id_ in new:
+        if not is_id(id_):
+            raise InvalidArgument(name, repr(id_)[:80], "a UUID in small letters, as new_id() makes it")
 
 
 def _failure(failure: Failure | None, error_message: str | None) -> Failure | None:

@@ -21,7 +21,7 @@ import pytest
 from ia_modules.client import Client
 from ia_modules.database.driver import Params, Rows, Script, advance
 from ia_modules.database.manager import DatabaseManager
-from ia_modules.models import ExecutionId, ExecutionStatus, LogLevel, PipelineId
+from ia_modules.models import ExecutionId, ExecutionStatus, LogLevel
 from ia_modules.tracker.details import read_execution, read_payloads, read_step, read_steps
 from ia_modules.tracker.execution_tracker import ExecutionTracker
 from ia_modules.tracker.lists import ExecutionFilters, LogFilters
@@ -31,7 +31,7 @@ from ia_modules.transitions import Failure, Recovery
 from showcase_app.backend.schemas.metrics import Window
 from showcase_app.backend.services.pipeline_service import PipelineService
 from tests.conftest import new_name, postgresql_database
-from tests.scale import analyze, execution_id, generate
+from tests.scale import analyze, execution_id, generate, pipeline_id
 
 EXECUTIONS, WITH_STEPS = 20_000, 4_000
 KNOWN = "known.db"  # beside a SQLite database: the one of which it knows how much there is of what, instead of itself
@@ -119,7 +119,7 @@ def id_of(number: int) -> ExecutionId:
 
 NEWEST, SOME = id_of(EXECUTIONS - 81), id_of(EXECUTIONS // 2)
 NOW = datetime.fromtimestamp(UNTIL_MS / 1000, UTC)
-DAY, RARE, FREQUENT = NOW - timedelta(days=1), PipelineId("pipeline-1"), PipelineId("pipeline-20")
+DAY, RARE, FREQUENT = NOW - timedelta(days=1), pipeline_id(1), pipeline_id(20)
 
 FILTERS = {
     "all": ExecutionFilters(),
@@ -189,9 +189,9 @@ async def _list_pipelines(database: Listening, tracker: ExecutionTracker) -> Non
 
 async def _measure(database: Listening, tracker: ExecutionTracker) -> None:
     reader = MetricsReader(database)
-    for pipeline_id in (None, FREQUENT):
-        await reader.measure(Window.DAY.span, pipeline_id)
-        await reader.history(Window.DAY.span, pipeline_id)
+    for of_pipeline in (None, FREQUENT):
+        await reader.measure(Window.DAY.span, of_pipeline)
+        await reader.history(Window.DAY.span, of_pipeline)
     await reader.count(Window.HOUR.span or timedelta())
     system = SystemReader(database)
     await system.measure_queue()
@@ -213,7 +213,7 @@ async def _record(database: Listening, tracker: ExecutionTracker) -> None:
 
 async def _work(database: Listening, tracker: ExecutionTracker) -> None:
     ownership = tracker.ownership
-    claimed = await ownership.claim(4, unusable=["pipeline-1:0"])
+    claimed = await ownership.claim(4, unusable=[f"{RARE}:0"])
     assert claimed
     owned = await ownership.owned()
     assert {execution.execution_id for execution in owned} >= {claim.execution_id for claim in claimed}
@@ -250,12 +250,12 @@ async def test_nothing_that_is_asked_reads_a_whole_table(large: Listening, subje
     assert not found, "\n\n".join(f"{sql}\n→ {'; '.join(scans)}" for sql, scans in found.items())
 
 
-@pytest.mark.parametrize("pipeline_id", [None, FREQUENT])
-async def test_a_window_is_found_by_its_start_and_by_nothing_else(large: Listening, pipeline_id: str | None) -> None:
+@pytest.mark.parametrize("of_pipeline", [None, FREQUENT])
+async def test_a_window_is_found_by_its_start_and_by_nothing_else(large: Listening, of_pipeline: str | None) -> None:
     reader = MetricsReader(large)
     large.statements.clear()
-    await reader.measure(Window.DAY.span, pipeline_id)
-    await reader.history(Window.DAY.span, pipeline_id)
+    await reader.measure(Window.DAY.span, of_pipeline)
+    await reader.history(Window.DAY.span, of_pipeline)
     executed = {
         sql: params for sql, params in large.statements if "pipeline_executions" in sql or "execution_times" in sql
     }

@@ -12,7 +12,7 @@ from ia_modules.database.migrator import MIGRATIONS_FOLDER
 from tests.postgres import database_on
 
 SAME_TYPES = {
-    "TEXT": {"text", "json", "timestamp with time zone"},
+    "TEXT": {"text", "uuid", "json", "timestamp with time zone"},
     "INTEGER": {"integer", "bigint", "boolean"},
     "REAL": {"double precision"},
 }

@@ -47,7 +47,7 @@ async def test_a_server_whose_schema_is_missing_lives_but_is_not_ready(
     ("change", "found"),
     [
         (RECORD_NEWER, "needs ia_modules 99.9"),
-        ("UPDATE ia_migrations SET checksum = 'x' WHERE version = 1", "applied to this database with another text"),
+        ("UPDATE ia_migrations SET checksum = 'x' WHERE version = 1", "V001__complete_schema has another text"),
     ],
 )
 async def test_a_server_under_which_the_schema_became_another_lives_but_is_not_ready(

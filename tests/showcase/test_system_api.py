@@ -7,7 +7,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from ia_modules import __version__
 from ia_modules.database.manager import DatabaseManager
 from ia_modules.database.migrator import MIGRATIONS_FOLDER, find_migrations
-from ia_modules.models import ExecutionId, ExecutionStatus, PipelineId
+from ia_modules.models import ExecutionStatus, PipelineId, new_id
 from ia_modules.tracker.execution_tracker import ExecutionTracker
 from tests.showcase.server import PATIENCE_SECONDS, Server, running
 
@@ -38,11 +38,11 @@ async def test_the_machine_room_shows_database_and_server(
 
 
 async def test_rows_are_estimated_for_every_table(api: httpx.AsyncClient, database: DatabaseManager) -> None:
-    for number in range(300):
+    for _ in range(300):
         await database.execute_async(
             "INSERT INTO audit_log (audit_id, actor, action, subject, created_at)"
             " VALUES (:id, 'somebody', 'looked', 'nothing', ia_now())",
-            {"id": f"{number:04}"},
+            {"id": new_id()},
         )
     if database.dialect == "postgresql":
         await database.execute_async("ANALYZE")  # which the server does by itself after a while
@@ -77,7 +77,8 @@ async def test_workers_are_alive_silent_or_stopped_by_the_databases_clock(
 async def test_the_queue_is_what_workers_may_claim(
     database_url: str, database: DatabaseManager, tracker: ExecutionTracker, pipeline_id: PipelineId
 ) -> None:
-    for execution_id in ("a", "b"):
+    oldest, newest = new_id(), new_id()
+    for execution_id in (oldest, newest):
         await database.execute_async(QUEUE_ONE, {"execution_id": execution_id, "pipeline_id": pipeline_id})
     await tracker.start_execution(pipeline_id)
 
@@ -87,7 +88,7 @@ async def test_the_queue_is_what_workers_may_claim(
             numbers = _numbers((await api.get("/metrics")).text)
 
     assert (queue["pending"], queue["running"], queue["waiting_for_human"], queue["capped"]) == (2, 1, 0, False)
-    first = await tracker.get_execution(ExecutionId("a"))
+    first = await tracker.get_execution(oldest)
     assert first is not None
     assert datetime.fromisoformat(queue["oldest_pending_at"]) == first.created_at
     assert numbers["ia_executions_active", "pending"] == 2

@@ -56,9 +56,9 @@ async def _status(database_url: str, *, as_json: bool) -> None:
             for step in steps
         ]
         print_json({"database": database.safe_url, "current": current, "migrations": found})
-        refuse_unusable(steps)
+        refuse_unusable(database.safe_url, steps)
         return
     rows = ((f"V{step.version:03}", status_text(step.state), moment(step.applied_at), step.name) for step in steps)
     print_table(("VERSION", "STATE", "APPLIED", "NAME"), rows)
-    refuse_unusable(steps)
+    refuse_unusable(database.safe_url, steps)
     typer.echo(f"{database.safe_url} {'is current.' if current else 'is not current: ia-modules db migrate'}")

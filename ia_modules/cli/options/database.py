@@ -62,7 +62,7 @@ async def client_of(
 
 def refuse_outdated(safe_url: str, steps: Sequence[MigrationStatus]) -> None:
     """Raises SchemaError: the schema is not there or not current, was changed, or needs a newer program."""
-    refuse_unusable(steps)
+    refuse_unusable(safe_url, steps)
     states = {step.state for step in steps}
     if "pending" in states:
         found = "an older schema" if "applied" in states else "no schema yet, so nothing is on record there"

@@ -2,6 +2,7 @@
 
 from datetime import datetime
 from typing import Annotated
+from uuid import UUID
 
 import typer
 
@@ -9,7 +10,15 @@ from ia_modules.cli.options.time import past
 from ia_modules.cli.output.terminal import fail
 from ia_modules.client import Client
 from ia_modules.errors import ExecutionNotFound
-from ia_modules.models import ExecutionRecord, ExecutionStatus, ExecutionSummary, PipelineId, PipelineVersionRecord
+from ia_modules.models import (
+    ExecutionId,
+    ExecutionRecord,
+    ExecutionStatus,
+    ExecutionSummary,
+    PipelineId,
+    PipelineVersionRecord,
+    ids_beginning,
+)
 from ia_modules.tracker.lists import ExecutionFilters
 from ia_modules.tracker.liveness import Liveness
 
@@ -45,16 +54,27 @@ async def find_execution(client: Client, wanted: str | None) -> ExecutionRecord:
     """
     if wanted is not None and (execution := await client.tracker.get_execution(wanted)):
         return execution
-    # Ids are hexadecimal: those that begin with `wanted` are the first ones below `wanted` + "g".
-    below = None if wanted is None else f"{wanted}g"
-    page = await client.executions(cursor=below, limit=2 if wanted else 1)
-    found = [item.execution_id for item in page.items if item.execution_id.startswith(wanted or "")]
+    found = await (_newest(client) if wanted is None else _beginning(client, wanted))
     if len(found) > 1:
         raise typer.BadParameter(f"Several ids begin with {wanted!r}, such as {found[0]} and {found[1]}.")
     execution = await client.tracker.get_execution(found[0]) if found else None
     if execution is None:
         raise fail("There are no executions yet.") if wanted is None else ExecutionNotFound(wanted)
     return execution
+
+
+async def _newest(client: Client) -> list[ExecutionId]:
+    return [item.execution_id for item in (await client.executions(limit=1)).items]
+
+
+async def _beginning(client: Client, wanted: str) -> list[ExecutionId]:
+    """The two newest executions whose ids begin so."""
+    if (ids := ids_beginning(wanted)) is None:
+        return []
+    lowest, highest = ids
+    after = UUID(int=min(UUID(highest).int + 1, 2**128 - 1))
+    page = await client.executions(cursor=str(after), limit=2)
+    return [item.execution_id for item in page.items if item.execution_id >= lowest]
 
 
 async def filters_of(

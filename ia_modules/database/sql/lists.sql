@@ -33,7 +33,8 @@ SELECT execution_id, status, started_at, completed_at
 
 -- name: window_bounds
 -- The first and the last id of the executions that started in a time window; of no use when there are :most of them.
-SELECT COUNT(*) AS executions, MIN(execution_id) AS first_id, MAX(execution_id) AS last_id
+SELECT COUNT(*) AS executions,
+       MIN(CAST(execution_id AS TEXT)) AS first_id, MAX(CAST(execution_id AS TEXT)) AS last_id
   FROM (SELECT execution_id FROM pipeline_executions WHERE {conditions} ORDER BY started_at LIMIT :most) AS started;
 
 -- name: find_pipelines
@@ -51,7 +52,7 @@ SELECT log_id, execution_id, step_execution_id, level, message, data, logged_at,
    AND within = ''
    AND sequence >= :cursor_sequence
    AND (sequence > :cursor_sequence OR log_id > :cursor_id)
-   AND (CAST(:step_execution_id AS TEXT) IS NULL OR step_execution_id = :step_execution_id)
+   AND (step_execution_id = :step_execution_id OR :step_execution_id IS NULL)
    AND CASE level WHEN 'debug' THEN 0 WHEN 'info' THEN 1 WHEN 'warning' THEN 2 ELSE 3 END >= :severity
    AND (CAST(:pattern AS TEXT) IS NULL OR ia_fold(message) LIKE ia_fold(:pattern) ESCAPE '!')
  ORDER BY sequence, log_id

@@ -2,7 +2,8 @@
 -- index executions_by_start, which has all that counting asks for. So that SQLite, which often knows nothing of how much
 -- there is of what, does not begin elsewhere, that an execution has ended is said as NOT IN, and what belongs to it is
 -- joined by CROSS JOIN, whose order SQLite keeps; to PostgreSQL that is all the same. Percentiles are by nearest rank:
--- the smallest value that so many of all do not exceed.
+-- the smallest value that so many of all do not exceed. A parameter that may be NULL is compared before it is asked for NULL:
+-- so PostgreSQL knows its type.
 
 -- name: read_now
 SELECT ia_now() AS now;
@@ -11,15 +12,15 @@ SELECT ia_now() AS now;
 SELECT MIN(started_at) AS first_start
   FROM pipeline_executions
  WHERE started_at >= :since
-   AND (CAST(:pipeline_id AS TEXT) IS NULL OR pipeline_id = :pipeline_id);
+   AND (pipeline_id = :pipeline_id OR :pipeline_id IS NULL);
 
 -- name: count_window
--- With something put to the id, SQLite does not prefer an index that has the groups in order, and every row to be read.
+-- With COALESCE around the id, SQLite does not prefer an index that has the groups in order, and every row to be read.
 SELECT id AS pipeline_id, name AS pipeline_name, status, executions
-  FROM (SELECT pipeline_id || '' AS counted_id, status, COUNT(*) AS executions
+  FROM (SELECT COALESCE(pipeline_id, NULL) AS counted_id, status, COUNT(*) AS executions
           FROM pipeline_executions
          WHERE started_at >= :since
-           AND (CAST(:pipeline_id AS TEXT) IS NULL OR pipeline_id = :pipeline_id)
+           AND (pipeline_id = :pipeline_id OR :pipeline_id IS NULL)
          GROUP BY counted_id, status) AS counted
   JOIN pipelines ON id = counted_id;
 
@@ -35,7 +36,7 @@ SELECT COALESCE(SUM(again.retry_count + CASE WHEN (
   FROM pipeline_executions AS execution
        CROSS JOIN step_executions AS again
  WHERE execution.started_at >= :since
-   AND (CAST(:pipeline_id AS TEXT) IS NULL OR execution.pipeline_id = :pipeline_id)
+   AND (execution.pipeline_id = :pipeline_id OR :pipeline_id IS NULL)
    AND execution.status NOT IN ('pending', 'running', 'waiting', 'waiting_for_human')
    AND again.execution_id = execution.execution_id
    AND again.within = ''
@@ -45,7 +46,7 @@ SELECT COALESCE(SUM(again.retry_count + CASE WHEN (
 SELECT COUNT(*) AS interventions
   FROM pipeline_executions AS execution
  WHERE started_at >= :since
-   AND (CAST(:pipeline_id AS TEXT) IS NULL OR pipeline_id = :pipeline_id)
+   AND (pipeline_id = :pipeline_id OR :pipeline_id IS NULL)
    AND status NOT IN ('pending', 'running', 'waiting', 'waiting_for_human')
    AND EXISTS (SELECT 1 FROM interactions WHERE interactions.execution_id = execution.execution_id);
 
@@ -55,7 +56,7 @@ WITH newest AS (
     SELECT pipeline_id, status, seconds
       FROM execution_times
      WHERE started_at >= :since
-       AND (CAST(:pipeline_id AS TEXT) IS NULL OR pipeline_id = :pipeline_id)
+       AND (pipeline_id = :pipeline_id OR :pipeline_id IS NULL)
      ORDER BY started_at DESC, execution_id DESC
      LIMIT :limit),
 shown AS (
@@ -81,7 +82,7 @@ WITH newest AS (
     SELECT execution_id, pipeline_id
       FROM pipeline_executions
      WHERE started_at >= :since
-       AND (CAST(:pipeline_id AS TEXT) IS NULL OR pipeline_id = :pipeline_id)
+       AND (pipeline_id = :pipeline_id OR :pipeline_id IS NULL)
      ORDER BY started_at DESC, execution_id DESC
      LIMIT :limit),
 attempts AS (
@@ -116,7 +117,7 @@ WITH bucket AS (
     SELECT execution_id, status
       FROM pipeline_executions
      WHERE started_at >= :start AND started_at < :end
-       AND (CAST(:pipeline_id AS TEXT) IS NULL OR pipeline_id = :pipeline_id)),
+       AND (pipeline_id = :pipeline_id OR :pipeline_id IS NULL)),
 counted AS (
     SELECT COUNT(*) AS started,
            COUNT(*) FILTER (WHERE status = 'completed') AS completed,
@@ -127,7 +128,7 @@ newest AS (
     SELECT status, seconds
       FROM execution_times
      WHERE started_at >= :start AND started_at < :end
-       AND (CAST(:pipeline_id AS TEXT) IS NULL OR pipeline_id = :pipeline_id)
+       AND (pipeline_id = :pipeline_id OR :pipeline_id IS NULL)
      ORDER BY started_at DESC, execution_id DESC
      LIMIT :limit),
 placed AS (

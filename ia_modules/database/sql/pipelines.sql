@@ -70,17 +70,22 @@ SELECT pipeline_id, execution_id, status, created_at, started_at, completed_at
  LIMIT :limit;
 
 -- name: count_active_of_pipeline
-SELECT CAST(:pipeline_id AS TEXT) AS pipeline_id, COUNT(*) AS active
-  FROM (SELECT execution_id
-          FROM pipeline_executions
-         WHERE pipeline_id = :pipeline_id AND status IN ('pending', 'running', 'waiting', 'waiting_for_human')
-         LIMIT :limit) AS active;
+SELECT id AS pipeline_id,
+       (SELECT COUNT(*)
+          FROM (SELECT execution_id
+                  FROM pipeline_executions
+                 WHERE pipeline_id = :pipeline_id AND status IN ('pending', 'running', 'waiting', 'waiting_for_human')
+                 LIMIT :limit) AS active) AS active
+  FROM pipelines
+ WHERE id = :pipeline_id;
 
 -- name: last_input_of_pipeline
 -- What the newest execution was given, up to :inline_bytes.
 SELECT CASE WHEN octet_length(CAST(input_data AS TEXT)) <= :inline_bytes THEN input_data END AS input_data
   FROM pipeline_executions
- WHERE execution_id = (SELECT MAX(execution_id) FROM pipeline_executions WHERE pipeline_id = :pipeline_id);
+ WHERE pipeline_id = :pipeline_id
+ ORDER BY execution_id DESC
+ LIMIT 1;
 
 -- name: list_pipeline_versions
 SELECT pipeline_id, version, definition, content_hash, source_folder, created_at

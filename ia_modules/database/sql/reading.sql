@@ -85,14 +85,18 @@ SELECT pipelines.id, slug, name, description, current_version, is_active, pipeli
        execution_id AS last_execution_id, status AS last_status, pipeline_executions.created_at AS last_created_at
   FROM pipelines
   LEFT JOIN pipeline_executions
-    ON execution_id = (SELECT MAX(execution_id) FROM pipeline_executions WHERE pipeline_id = pipelines.id)
+    ON execution_id = (SELECT execution_id
+                         FROM pipeline_executions
+                        WHERE pipeline_id = pipelines.id
+                        ORDER BY execution_id DESC
+                        LIMIT 1)
  ORDER BY slug;
 
 -- name: get_pipeline
 SELECT id, slug, name, description, current_version, is_active, created_at, updated_at
   FROM pipelines
- WHERE slug = :slug_or_id OR id = :slug_or_id
- ORDER BY CASE WHEN slug = :slug_or_id THEN 0 ELSE 1 END
+ WHERE slug = :slug OR id = :id
+ ORDER BY CASE WHEN slug = :slug THEN 0 ELSE 1 END
  LIMIT 1;
 
 -- name: get_pipeline_version

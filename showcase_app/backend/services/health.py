@@ -36,7 +36,7 @@ async def check_health(services: Services) -> tuple[ServicesOut, str | None]:
 async def _schema_problem(database: DatabaseManager) -> str | None:
     statuses = await database.migration_status()
     try:
-        refuse_unusable(statuses)
+        refuse_unusable(database.safe_url, statuses)
     except SchemaError as error:
         return str(error)
     pending = [f"V{status.version:03}__{status.name}" for status in statuses if status.state == "pending"]

@@ -15,7 +15,7 @@ url = sys.argv[1]
 async def on_postgresql():
     connection = await asyncpg.connect(url)
     async with connection.transaction():
-        await connection.execute("LOCK TABLE audit_log IN ACCESS EXCLUSIVE MODE")
+        await connection.execute("LOCK TABLE events IN ACCESS EXCLUSIVE MODE")
         print("locked", flush=True)
         sys.stdin.read()
     await connection.close()
@@ -52,6 +52,6 @@ def other_process(program: str, *arguments: str) -> Generator[tuple[IO[str], IO[
 
 @contextmanager
 def lock_held_elsewhere(url: str) -> Generator[None]:
-    """Another process holds the lock that a write of ``audit_log`` needs, until the block ends."""
+    """Another process holds the lock that a write of ``events`` needs, until the block ends."""
     with other_process(_HOLD_LOCK, url):
         yield

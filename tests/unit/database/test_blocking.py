@@ -12,11 +12,11 @@ from tests.unit.database.test_manager import ADD, IDS, ids
 
 def test_code_without_a_loop_has_the_same_verbs(empty_database_url: str) -> None:
     with DatabaseManager(empty_database_url) as database:
-        assert database.execute(ADD, {"audit_id": "1"}) == 1
-        assert database.fetch_one(IDS) == {"audit_id": "1"}
-        assert database.fetch_all(IDS) == [{"audit_id": "1"}]
+        assert database.execute(ADD, {"event_id": "1"}) == 1
+        assert database.fetch_one(IDS) == {"event_id": "1"}
+        assert database.fetch_all(IDS) == [{"event_id": "1"}]
         with pytest.raises(ConstraintViolated):
-            database.execute(ADD, {"audit_id": "1"})
+            database.execute(ADD, {"event_id": "1"})
 
 
 def test_it_opens_at_first_use_and_closes_every_thread(database_url: str) -> None:
@@ -50,11 +50,11 @@ async def test_a_thread_beside_the_loop_may_use_them(database: DatabaseManager) 
 
     def beat(name: str) -> None:
         for number in range(10):
-            database.execute(ADD, {"audit_id": f"{name}{number}"})
+            database.execute(ADD, {"event_id": f"{name}{number}"})
 
     await asyncio.gather(
         *(asyncio.to_thread(beat, name) for name in "abc"),
-        *(database.execute_async(ADD, {"audit_id": str(number)}) for number in range(10)),
+        *(database.execute_async(ADD, {"event_id": str(number)}) for number in range(10)),
     )
     assert len(await ids(database)) == 40
 
@@ -62,8 +62,8 @@ async def test_a_thread_beside_the_loop_may_use_them(database: DatabaseManager) 
 def test_one_loop_after_the_other_may_use_one_manager(database_url: str) -> None:
     database = DatabaseManager(database_url)
 
-    async def add(audit_id: str) -> None:
-        await database.execute_async(ADD, {"audit_id": audit_id})
+    async def add(event_id: str) -> None:
+        await database.execute_async(ADD, {"event_id": event_id})
 
     with asyncio.Runner() as first, asyncio.Runner() as second:
         first.run(add("1"))
@@ -81,7 +81,7 @@ async def test_a_second_running_loop_may_use_it_too_and_is_closed_with_it(databa
 
     async def elsewhere() -> None:
         loops.append(asyncio.get_running_loop())
-        await database.execute_async(ADD, {"audit_id": "1"})
+        await database.execute_async(ADD, {"event_id": "1"})
         added.set()
         await end.wait()
 

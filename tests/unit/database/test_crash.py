@@ -15,7 +15,7 @@ WRITE = """
 import asyncio, sys
 from ia_modules.database.manager import DatabaseManager, Statement
 
-ADD = "INSERT INTO audit_log (audit_id, actor, action, subject, created_at) VALUES (:id, 'a', 'b', 'c', ia_now())"
+ADD = "INSERT INTO events (event_id, actor, address, created_at) VALUES (:id, 'a', 'b', ia_now())"
 
 def write(numbers):
     yield Statement(ADD, [{"id": number} for number in numbers])

@@ -15,19 +15,19 @@ SLOW = {
 """What runs for longer than any test."""
 
 
-def added(*audit_ids: str) -> Script[int]:
-    rows = yield Statement(f"{ADD} RETURNING audit_id", [{"audit_id": audit_id} for audit_id in audit_ids])
+def added(*event_ids: str) -> Script[int]:
+    rows = yield Statement(f"{ADD} RETURNING event_id", [{"event_id": event_id} for event_id in event_ids])
     return len(rows)
 
 
 async def test_a_script_sees_its_own_writes_and_returns_what_it_found_out(database: DatabaseManager) -> None:
     def script() -> Script[list[str]]:
-        added_rows = yield Statement(f"{ADD} RETURNING audit_id", [{"audit_id": "1"}, {"audit_id": "2"}])
+        added_rows = yield Statement(f"{ADD} RETURNING event_id", [{"event_id": "1"}, {"event_id": "2"}])
         found = yield Statement(IDS)
         assert added_rows == found
         nothing = yield Statement("SELECT 1 AS one WHERE 1 = 0")
         assert nothing == []
-        return [row["audit_id"] for row in found]
+        return [row["event_id"] for row in found]
 
     assert await database.run(script()) == ["1", "2"]
     assert await ids(database) == ["1", "2"]
@@ -37,9 +37,9 @@ async def test_the_rows_of_many_runs_come_in_the_order_of_their_parameters(datab
     wanted = [str(number) for number in range(500)]
     await database.run(added(*wanted))
 
-    def script(audit_ids: list[str]) -> Script[list[str]]:
-        sql = "SELECT audit_id FROM audit_log WHERE audit_id = :audit_id"
-        return [row["audit_id"] for row in (yield Statement(sql, [{"audit_id": audit_id} for audit_id in audit_ids]))]
+    def script(event_ids: list[str]) -> Script[list[str]]:
+        sql = "SELECT event_id FROM events WHERE event_id = :event_id"
+        return [row["event_id"] for row in (yield Statement(sql, [{"event_id": event_id} for event_id in event_ids]))]
 
     backwards = list(reversed(wanted))
     assert await database.read(script(backwards)) == backwards
@@ -111,7 +111,7 @@ async def test_a_read_is_one_snapshot(database: DatabaseManager, database_url: s
     async with DatabaseManager(database_url) as other:
         reading = asyncio.create_task(database.read(script()))
         await between.wait()
-        await other.execute_async(ADD, {"audit_id": "1"})
+        await other.execute_async(ADD, {"event_id": "1"})
         written.set()
         assert await reading == (0, 0)
     assert await ids(database) == ["1"]
@@ -157,7 +157,7 @@ async def test_a_cancelled_run_is_whole_or_nothing_and_the_database_stays_usable
         with suppress(asyncio.CancelledError):
             await running
     found = await ids(database)
-    assert [audit_id[:2] for audit_id in found[::2]] == [audit_id[:2] for audit_id in found[1::2]]
+    assert [event_id[:2] for event_id in found[::2]] == [event_id[:2] for event_id in found[1::2]]
     assert await database.run(added("z")) == 1
 
 

@@ -12,7 +12,7 @@ from tests.unit.database.test_manager import ADD, ids
 
 
 async def write_alone(database: DatabaseManager) -> None:
-    await database.execute_async(ADD, {"audit_id": "1"})
+    await database.execute_async(ADD, {"event_id": "1"})
 
 
 async def write_in_a_script(database: DatabaseManager) -> None:
@@ -21,7 +21,7 @@ async def write_in_a_script(database: DatabaseManager) -> None:
 
 async def write_in_a_transaction(database: DatabaseManager) -> None:
     async with database.transaction() as handle:
-        await handle.execute(ADD, {"audit_id": "3"})
+        await handle.execute(ADD, {"event_id": "3"})
 
 
 WRITES = (write_alone, write_in_a_script, write_in_a_transaction)
@@ -91,15 +91,15 @@ async def test_when_every_connection_is_in_use_for_too_long_it_says_so(database_
 
 @pytest.mark.parametrize("dialect", ["postgresql"])
 async def test_two_transactions_that_wait_for_each_other_are_told_apart(database: DatabaseManager) -> None:
-    await database.execute_many_async(ADD, [{"audit_id": "1"}, {"audit_id": "2"}])
+    await database.execute_many_async(ADD, [{"event_id": "1"}, {"event_id": "2"}])
     met = asyncio.Barrier(2)
 
     async def change(first: str, second: str) -> None:
         async with database.transaction() as handle:
-            sql = "UPDATE audit_log SET actor = :by WHERE audit_id = :audit_id"
-            await handle.execute(sql, {"by": first, "audit_id": first})
+            sql = "UPDATE events SET actor = :by WHERE event_id = :event_id"
+            await handle.execute(sql, {"by": first, "event_id": first})
             await met.wait()
-            await handle.execute(sql, {"by": first, "audit_id": second})
+            await handle.execute(sql, {"by": first, "event_id": second})
 
     results = await asyncio.gather(change("1", "2"), change("2", "1"), return_exceptions=True)
     (loser,) = [result for result in results if result]

@@ -16,13 +16,13 @@ from ia_modules.errors import (
     DatabaseUnavailable,
     InvalidQuery,
 )
-from ia_modules.models import parse_time
+from ia_modules.models import NO_ID, new_id, parse_time
 
 ADD = """
-INSERT INTO audit_log (audit_id, actor, action, subject, created_at)
-VALUES (:audit_id, 'ada', 'test', 'it', ia_now())
+INSERT INTO events (event_id, actor, address, created_at)
+VALUES (:event_id, 'ada', 'it', ia_now())
 """
-IDS = "SELECT audit_id FROM audit_log ORDER BY audit_id"
+IDS = "SELECT event_id FROM events ORDER BY event_id"
 TYPES = {
     "sqlite": "t TEXT, i INTEGER, f REAL, b INTEGER, at TEXT, j TEXT",
     "postgresql": "t TEXT, i BIGINT, f DOUBLE PRECISION, b BOOLEAN, at TIMESTAMPTZ, j JSON",
@@ -34,32 +34,32 @@ class Colour(StrEnum):
 
 
 async def ids(database: DatabaseManager) -> list[str]:
-    return [row["audit_id"] for row in await database.fetch_all_async(IDS)]
+    return [row["event_id"] for row in await database.fetch_all_async(IDS)]
 
 
 async def test_rows_affected_are_counted(database: DatabaseManager) -> None:
-    assert await database.execute_async(ADD, {"audit_id": "1"}) == 1
-    await database.execute_many_async(ADD, [{"audit_id": str(number)} for number in range(2, 6)])
-    change = "UPDATE audit_log SET actor = 'eve' WHERE audit_id > :least"
+    assert await database.execute_async(ADD, {"event_id": "1"}) == 1
+    await database.execute_many_async(ADD, [{"event_id": str(number)} for number in range(2, 6)])
+    change = "UPDATE events SET actor = 'eve' WHERE event_id > :least"
     assert await database.execute_async(change, {"least": "2"}) == 3
     assert await database.execute_async(change, {"least": "none"}) == 0
-    assert await database.execute_async("SELECT audit_id FROM audit_log") == 0
+    assert await database.execute_async("SELECT event_id FROM events") == 0
     assert await database.execute_async("CREATE TABLE t (a TEXT)") == 0
-    assert await database.execute_async("DELETE FROM audit_log") == 5
+    assert await database.execute_async("DELETE FROM events") == 5
 
 
 async def test_rows_are_dicts_and_no_row_is_none_or_empty(database: DatabaseManager) -> None:
     assert await database.fetch_one_async(IDS) is None
     assert await database.fetch_all_async(IDS) == []
-    await database.execute_async(ADD, {"audit_id": "1"})
-    await database.execute_async(ADD, {"audit_id": "2"})
-    assert await database.fetch_one_async(IDS) == {"audit_id": "1"}
-    assert await database.fetch_all_async(IDS) == [{"audit_id": "1"}, {"audit_id": "2"}]
+    await database.execute_async(ADD, {"event_id": "1"})
+    await database.execute_async(ADD, {"event_id": "2"})
+    assert await database.fetch_one_async(IDS) == {"event_id": "1"}
+    assert await database.fetch_all_async(IDS) == [{"event_id": "1"}, {"event_id": "2"}]
 
 
 async def test_a_fetch_may_write_and_is_committed(database: DatabaseManager) -> None:
-    rows = await database.fetch_all_async(f"{ADD} RETURNING audit_id, actor", {"audit_id": "1"})
-    assert rows == [{"audit_id": "1", "actor": "ada"}]
+    rows = await database.fetch_all_async(f"{ADD} RETURNING event_id, actor", {"event_id": "1"})
+    assert rows == [{"event_id": "1", "actor": "ada"}]
     assert await ids(database) == ["1"]
 
 
@@ -83,33 +83,34 @@ async def test_values_come_back_as_they_were(database: DatabaseManager, dialect:
 
 
 async def test_a_name_may_be_used_twice_and_others_are_ignored(database: DatabaseManager) -> None:
-    params = {"audit_id": "1", "unused": object()}
+    params = {"event_id": "1", "unused": object()}
     await database.execute_async(ADD, params)
-    sql = "SELECT audit_id FROM audit_log WHERE audit_id = :audit_id OR actor = :audit_id"
-    assert await database.fetch_all_async(sql, params) == [{"audit_id": "1"}]
+    sql = "SELECT event_id FROM events WHERE event_id = :event_id OR actor = :event_id"
+    assert await database.fetch_all_async(sql, params) == [{"event_id": "1"}]
 
 
 async def test_what_is_not_used_may_be_anything(database: DatabaseManager) -> None:
-    await database.execute_async(ADD, {"audit_id": "1", "unused": "\0\ud800"})
+    await database.execute_async(ADD, {"event_id": "1", "unused": "\0\ud800"})
     assert await ids(database) == ["1"]
 
 
 async def test_an_optional_filter_needs_no_second_query(database: DatabaseManager) -> None:
-    await database.execute_async(ADD, {"audit_id": "1"})
-    sql = "SELECT audit_id FROM audit_log WHERE (CAST(:actor AS TEXT) IS NULL OR actor = :actor)"
+    await database.execute_async(ADD, {"event_id": "1"})
+    sql = "SELECT event_id FROM events WHERE (CAST(:actor AS TEXT) IS NULL OR actor = :actor)"
     assert len(await database.fetch_all_async(sql, {"actor": None})) == 1
     assert len(await database.fetch_all_async(sql, {"actor": "eve"})) == 0
 
 
 async def test_many_rows_are_written_all_or_none(database: DatabaseManager) -> None:
-    await database.execute_async(ADD, {"audit_id": "3"})
+    await database.execute_async(ADD, {"event_id": "3"})
     with pytest.raises(ConstraintViolated):
-        await database.execute_many_async(ADD, [{"audit_id": str(number)} for number in range(1, 5)])
+        await database.execute_many_async(ADD, [{"event_id": str(number)} for number in range(1, 5)])
     assert await ids(database) == ["3"]
     await database.execute_many_async(ADD, [])
     assert await ids(database) == ["3"]
 
 
+ID = new_id()
 PIPELINE = """
 INSERT INTO pipelines (id, slug, name, created_at, updated_at) VALUES (:id, :slug, :name, ia_now(), ia_now())
 """
@@ -122,20 +123,21 @@ VALUES (:pipeline_id, :version, '{}', :content_hash, ia_now())
 @pytest.mark.parametrize(
     ("sql", "params", "constraint"),
     [
-        (PIPELINE, {"id": "2", "slug": "s", "name": "n"}, "pipeline_slug_unique"),
-        (PIPELINE, {"id": "1", "slug": "t", "name": "n"}, "pipelines_pkey"),
-        (PIPELINE, {"id": "2", "slug": "t", "name": ""}, "pipeline_name_present"),
-        (PIPELINE, {"id": "2", "slug": "t", "name": None}, None),
-        (VERSION, {"pipeline_id": "1", "version": 1, "content_hash": "y"}, "pipeline_versions_pkey"),
-        (VERSION, {"pipeline_id": "1", "version": 2, "content_hash": "x"}, "version_content_unique"),
-        (VERSION, {"pipeline_id": "1", "version": 0, "content_hash": "y"}, "version_counts_from_one"),
+        (PIPELINE, {"id": NO_ID, "slug": "s", "name": "n"}, "pipeline_slug_unique"),
+        (PIPELINE, {"id": ID, "slug": "t", "name": "n"}, "pipelines_pkey"),
+        (PIPELINE, {"id": NO_ID, "slug": "t", "name": ""}, "pipeline_name_present"),
+        (PIPELINE, {"id": NO_ID, "slug": "", "name": "n"}, "pipeline_slug_present"),
+        (PIPELINE, {"id": NO_ID, "slug": "t", "name": None}, None),
+        (VERSION, {"pipeline_id": ID, "version": 1, "content_hash": "y"}, "pipeline_versions_pkey"),
+        (VERSION, {"pipeline_id": ID, "version": 2, "content_hash": "x"}, "version_content_unique"),
+        (VERSION, {"pipeline_id": ID, "version": 0, "content_hash": "y"}, "version_counts_from_one"),
     ],
 )
 async def test_a_violated_constraint_is_named(
     database: DatabaseManager, sql: str, params: dict[str, Any], constraint: str | None
 ) -> None:
-    await database.execute_async(PIPELINE, {"id": "1", "slug": "s", "name": "n"})
-    await database.execute_async(VERSION, {"pipeline_id": "1", "version": 1, "content_hash": "x"})
+    await database.execute_async(PIPELINE, {"id": ID, "slug": "s", "name": "n"})
+    await database.execute_async(VERSION, {"pipeline_id": ID, "version": 1, "content_hash": "x"})
     with pytest.raises(ConstraintViolated) as caught:
         await database.execute_async(sql, params)
     assert caught.value.constraint == constraint
@@ -144,7 +146,7 @@ async def test_a_violated_constraint_is_named(
 
 async def test_a_missing_parent_is_refused(database: DatabaseManager, dialect: Dialect) -> None:
     with pytest.raises(ConstraintViolated) as caught:
-        await database.execute_async(VERSION, {"pipeline_id": "none", "version": 1, "content_hash": "x"})
+        await database.execute_async(VERSION, {"pipeline_id": NO_ID, "version": 1, "content_hash": "x"})
     assert caught.value.constraint == (None if dialect == "sqlite" else "pipeline_versions_pipeline_id_fkey")
 
 
@@ -153,18 +155,18 @@ async def test_a_missing_parent_is_refused(database: DatabaseManager, dialect: D
     [
         ("SELEC 1", {}, "syntax error"),
         ("SELECT * FROM nothing_there", {}, r"nothing_there.*Was the schema created\? await database.initialize\(\)"),
-        ("SELECT nothing_there FROM audit_log", {}, "nothing_there"),
-        ('SELECT "nothing there" FROM audit_log', {}, "nothing there"),
-        (ADD, {"id": "1"}, "The parameter :audit_id is missing; expected a value for every name"),
-        (ADD, {}, "The parameter :audit_id is missing"),
-        (ADD, {"audit_id": object()}, "object"),
+        ("SELECT nothing_there FROM events", {}, "nothing_there"),
+        ('SELECT "nothing there" FROM events', {}, "nothing there"),
+        (ADD, {"id": "1"}, "The parameter :event_id is missing; expected a value for every name"),
+        (ADD, {}, "The parameter :event_id is missing"),
+        (ADD, {"event_id": object()}, "object"),
         (
             ADD,
-            {"audit_id": "1\ud800"},
-            r"parameter :audit_id .* lone surrogate \(U\+D800\) at position 1 of 2; expected",
+            {"event_id": "1\ud800"},
+            r"parameter :event_id .* lone surrogate \(U\+D800\) at position 1 of 2; expected",
         ),
-        (ADD, {"audit_id": "1\0"}, r"parameter :audit_id .* NUL character \(U\+0000\) at position 1 of 2; expected"),
-        ("SELECT audit_id FROM audit_log LIMIT :n", {"n": 2**70}, "The SQL: SELECT audit_id"),
+        (ADD, {"event_id": "1\0"}, r"parameter :event_id .* NUL character \(U\+0000\) at position 1 of 2; expected"),
+        ("SELECT event_id FROM events LIMIT :n", {"n": 2**70}, "The SQL: SELECT event_id"),
     ],
 )
 async def test_wrong_sql_and_wrong_parameters_are_errors_never_empty_lists(
@@ -179,7 +181,7 @@ async def test_wrong_sql_and_wrong_parameters_are_errors_never_empty_lists(
 
 async def test_a_long_sql_is_shortened_in_messages(database: DatabaseManager) -> None:
     with pytest.raises(InvalidQuery) as caught:
-        await database.fetch_all_async("SELECT\n   nothing_there," + "1," * 1000 + " 1 FROM audit_log")
+        await database.fetch_all_async("SELECT\n   nothing_there," + "1," * 1000 + " 1 FROM events")
     assert len(str(caught.value)) < 400
 
 
@@ -189,7 +191,7 @@ async def test_a_transaction_by_hand_is_refused_and_leaves_nothing_open(database
         await database.execute_async(sql)
     with pytest.raises(InvalidQuery, match="begins or ends a transaction"):
         await database.fetch_all_async(sql)
-    await database.execute_async(ADD, {"audit_id": "1"})
+    await database.execute_async(ADD, {"event_id": "1"})
     assert await ids(database) == ["1"]
 
 
@@ -203,7 +205,7 @@ async def test_it_opens_at_first_use_without_migrating(empty_database_url: str) 
 
 async def test_many_first_uses_at_once_open_it_once(database_url: str) -> None:
     database = DatabaseManager(database_url)
-    await asyncio.gather(*(database.execute_async(ADD, {"audit_id": str(number)}) for number in range(30)))
+    await asyncio.gather(*(database.execute_async(ADD, {"event_id": str(number)}) for number in range(30)))
     assert len(await ids(database)) == 30
     await database.close()
 
@@ -213,14 +215,14 @@ async def test_after_close_nothing_can_be_done(database_url: str) -> None:
     await database.initialize()
     await database.close()
     await database.close()
-    for attempt in (ids(database), database.execute_async(ADD, {"audit_id": "1"}), database.initialize()):
+    for attempt in (ids(database), database.execute_async(ADD, {"event_id": "1"}), database.initialize()):
         with pytest.raises(DatabaseClosed, match="was closed here; make a new DatabaseManager"):
             await attempt
 
 
 async def test_two_managers_in_memory_are_two_databases() -> None:
     async with DatabaseManager("sqlite:///:memory:") as one, DatabaseManager("sqlite:///:memory:") as other:
-        await one.execute_async(ADD, {"audit_id": "1"})
+        await one.execute_async(ADD, {"event_id": "1"})
         assert (await ids(one), await ids(other)) == (["1"], [])
 
 
@@ -253,6 +255,7 @@ async def test_every_error_has_the_drivers_as_its_cause(database: DatabaseManage
     assert type(caught.value.__cause__).__module__.split(".")[0] in ("apsw", "asyncpg")
 
 
+LIMIT = "INSERT INTO limits (name, rule, updated_at) VALUES (:name, '{}', ia_now())"
 FULL = {
     "sqlite": "PRAGMA max_page_count = 1",  # SQLite takes what the file has already for the least possible
     "postgresql": "DO $$ BEGIN RAISE 'could not extend file' USING ERRCODE = '53100'; END $$",
@@ -263,6 +266,6 @@ async def test_a_full_disk_is_neither_busy_nor_away(database: DatabaseManager, d
     with pytest.raises(DatabaseFull, match=r"[Mm]ake room") as caught:
         async with database.transaction() as handle:
             await handle.execute(FULL[dialect])
-            await handle.execute(ADD, {"audit_id": "x" * 100_000})
+            await handle.execute(LIMIT, {"name": "x" * 100_000})
     assert not isinstance(caught.value, DatabaseBusy | DatabaseUnavailable)
     assert await ids(database) == []

@@ -58,11 +58,11 @@ async def test_every_migration_is_applied_once_in_order(
     empty_database_url: str, folder: Path, dialect: Dialect
 ) -> None:
     async with opened(empty_database_url) as database:
-        assert await migrate(database._driver, dialect, folder=folder) == [1]
+        assert await migrate(database._driver, dialect, "here", folder=folder) == [1]
         write(folder, dialect, "V002__second.sql", SECOND)
         write(folder, dialect, "V010__tenth.sql", SECOND.replace("two", "ten"))
-        assert await migrate(database._driver, dialect, folder=folder) == [2, 10]
-        assert await migrate(database._driver, dialect, folder=folder) == []
+        assert await migrate(database._driver, dialect, "here", folder=folder) == [2, 10]
+        assert await migrate(database._driver, dialect, "here", folder=folder) == []
         assert await database.fetch_all_async("SELECT a FROM one") == [{"a": "a;b"}]
         rows = await database.fetch_all_async(
             "SELECT version, name, requires_program FROM ia_migrations ORDER BY version"
@@ -78,7 +78,7 @@ async def test_what_fails_leaves_nothing_behind(empty_database_url: str, folder:
     write(folder, dialect, "V002__second.sql", SECOND + "CREATE TABLE two (again TEXT);")
     async with opened(empty_database_url) as database:
         with pytest.raises(InvalidQuery, match="already exists"):
-            await migrate(database._driver, dialect, folder=folder)
+            await migrate(database._driver, dialect, "here", folder=folder)
         first, second = await migration_status(database._driver, dialect, folder=folder)
         assert first.state == second.state == "pending"
         with pytest.raises(InvalidQuery):
@@ -91,22 +91,22 @@ async def test_a_migration_may_not_end_the_transaction_it_is_applied_in(
     write(folder, dialect, "V002__second.sql", SECOND + "COMMIT;")
     async with opened(empty_database_url) as database:
         with pytest.raises(InvalidQuery, match="begins or ends a transaction"):
-            await migrate(database._driver, dialect, folder=folder)
+            await migrate(database._driver, dialect, "here", folder=folder)
 
 
 async def test_a_changed_file_stops_with_what_to_do(empty_database_url: str, folder: Path, dialect: Dialect) -> None:
     async with opened(empty_database_url) as database:
-        await migrate(database._driver, dialect, folder=folder)
+        await migrate(database._driver, dialect, "here", folder=folder)
         path = folder / dialect / "V001__first.sql"
         original = path.read_text()
         path.write_text(original + "-- a new thought\n")
-        with pytest.raises(SchemaError, match=r"V001__first\.sql was applied .* make a V002__….sql for the change"):
-            await migrate(database._driver, dialect, folder=folder)
+        with pytest.raises(SchemaError, match=r"^here was made .*V001__first has another text.* make a V002__….sql"):
+            await migrate(database._driver, dialect, "here", folder=folder)
         assert [status.state for status in await migration_status(database._driver, dialect, folder=folder)] == [
             "changed"
         ]
         path.write_bytes(original.replace("\n", "\r\n").encode())  # only its line ends: the same text
-        assert await migrate(database._driver, dialect, folder=folder) == []
+        assert await migrate(database._driver, dialect, "here", folder=folder) == []
 
 
 @pytest.mark.parametrize(("needed", "fine"), [("0.1", True), ("0.0.9", True), ("0.1.1", False), ("1.0.0", False)])
@@ -136,17 +136,17 @@ async def test_a_newer_schema_is_used_only_if_it_allows_this_program(
     ("change", "refused"),
     [
         ("UPDATE ia_migrations SET requires_program = '99.0'", "needs ia_modules 99.0 or newer; this is"),
-        ("UPDATE ia_migrations SET checksum = 'x'", "V001__complete_schema.sql was applied .* with another text"),
+        ("UPDATE ia_migrations SET checksum = 'x'", "V001__complete_schema has another text"),
         ("UPDATE ia_migrations SET checksum = 'x', requires_program = '99'", "needs ia_modules 99 or newer"),
     ],
 )
 async def test_who_only_reads_refuses_an_unusable_schema_with_the_words_of_who_migrates(
     database: DatabaseManager, change: str, refused: str
 ) -> None:
-    refuse_unusable(await database.migration_status())
+    refuse_unusable(database.safe_url, await database.migration_status())
     await database.execute_async(change)
     with pytest.raises(SchemaError, match=refused) as reading:
-        refuse_unusable(await database.migration_status())
+        refuse_unusable(database.safe_url, await database.migration_status())
     with pytest.raises(SchemaError) as migrating:
         await database.initialize()
     assert str(reading.value) == str(migrating.value)
@@ -154,7 +154,7 @@ async def test_who_only_reads_refuses_an_unusable_schema_with_the_words_of_who_m
 
 async def test_a_schema_that_is_still_to_come_is_not_unusable(empty_database_url: str) -> None:
     async with opened(empty_database_url) as database:
-        refuse_unusable(await database.migration_status())
+        refuse_unusable(database.safe_url, await database.migration_status())
 
 
 async def test_the_status_creates_nothing(empty_database_url: str, dialect: Dialect, tmp_path: Path) -> None:

@@ -40,19 +40,19 @@ async def assert_clean(pooler: Pooler) -> None:
 
 async def test_every_kind_of_statement_works_and_leaves_nothing(pooled: DatabaseManager, pooler: Pooler) -> None:
     assert await pooled.run(added("1"), lock_timeout_seconds=0.5) == 1
-    await pooled.execute_async(ADD, {"audit_id": "2"})
-    await pooled.execute_many_async(f"{ADD} RETURNING audit_id", [{"audit_id": f"m{n:04}"} for n in range(2000)])
+    await pooled.execute_async(ADD, {"event_id": "2"})
+    await pooled.execute_many_async(f"{ADD} RETURNING event_id", [{"event_id": f"m{n:04}"} for n in range(2000)])
     async with pooled.transaction() as handle:
-        await handle.execute(ADD, {"audit_id": "3"})
-        assert await handle.fetch_one("SELECT count(*) AS n FROM audit_log") == {"n": 2003}
+        await handle.execute(ADD, {"event_id": "3"})
+        assert await handle.fetch_one("SELECT count(*) AS n FROM events") == {"n": 2003}
     await pooled.notify("something")
     with pytest.raises(ConstraintViolated):
-        await pooled.execute_async(ADD, {"audit_id": "1"})
+        await pooled.execute_async(ADD, {"event_id": "1"})
     with pytest.raises(InvalidQuery):
         await pooled.fetch_all_async("SELECT nothing_there")
 
     def counted() -> Script[int]:
-        return (yield Statement("SELECT count(*) AS n FROM audit_log"))[0]["n"]
+        return (yield Statement("SELECT count(*) AS n FROM events"))[0]["n"]
 
     assert await pooled.read(counted()) == 2003
     assert await asyncio.gather(*(pooled.fetch_one_async("SELECT CAST(:n AS INT) AS n", {"n": n}) for n in range(40)))
@@ -65,7 +65,7 @@ async def test_every_kind_of_statement_works_and_leaves_nothing(pooled: Database
         "SET work_mem = '3MB'",
         "SELECT set_config('work_mem', '3MB', false)",
         "SELECT pg_advisory_lock(1)",
-        "SELECT pg_advisory_lock(1), 1 / (SELECT count(*) FROM audit_log)",
+        "SELECT pg_advisory_lock(1), 1 / (SELECT count(*) FROM events)",
         "LISTEN ia_modules",
         "DECLARE all_of_it CURSOR WITH HOLD FOR SELECT 1",
     ],
@@ -120,9 +120,9 @@ async def test_a_lock_is_waited_for_only_so_long(pooler: Pooler, pooled: Databas
         DatabaseManager(pooler.url, busy_timeout_seconds=0.1) as waiting,
         pooled.transaction() as handle,
     ):
-        await handle.execute(ADD, {"audit_id": "1"})
+        await handle.execute(ADD, {"event_id": "1"})
         with pytest.raises(DatabaseBusy):
-            await waiting.execute_async(ADD, {"audit_id": "1"})
+            await waiting.execute_async(ADD, {"event_id": "1"})
 
 
 async def test_a_statement_at_its_limit_is_cancelled_in_the_server(pooler: Pooler, direct_url: str) -> None:
@@ -136,7 +136,7 @@ async def test_a_statement_at_its_limit_is_cancelled_in_the_server(pooler: Poole
 
 
 async def test_sessions_that_the_server_ended_are_replaced(pooled: DatabaseManager, direct_url: str) -> None:
-    await pooled.execute_async(ADD, {"audit_id": "1"})
+    await pooled.execute_async(ADD, {"event_id": "1"})
     async with DatabaseManager(direct_url) as direct:
         ended = await direct.fetch_all_async(
             "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity"
@@ -152,7 +152,7 @@ async def test_commits_of_others_are_signalled_without_listening(
 ) -> None:
     async with aclosing(pooled.signals()) as signals, DatabaseManager(direct_url) as direct:
         assert await soon(signals) is None
-        await direct.execute_async(ADD, {"audit_id": "1"})
+        await direct.execute_async(ADD, {"event_id": "1"})
         assert await soon(signals) is None
         await assert_clean(pooler)
 

@@ -26,8 +26,8 @@ pytestmark = pytest.mark.parametrize("dialect", ["postgresql"])
 
 async def test_a_script_costs_one_round_trip_for_each_statement_and_two_for_its_transaction(database_url: str) -> None:
     def script() -> Script[None]:
-        for audit_id in "123":
-            yield Statement(f"{ADD} RETURNING audit_id", ({"audit_id": audit_id},))
+        for event_id in "123":
+            yield Statement(f"{ADD} RETURNING event_id", ({"event_id": event_id},))
 
     async with DatabaseManager(database_url, pool_size=1) as database:
         await database.run(added("0"))  # prepared once, and kept
@@ -68,7 +68,7 @@ def lose_every_connection(url: str) -> None:
 @pytest.fixture
 async def four_connections(database_url: str) -> AsyncGenerator[DatabaseManager]:
     async with DatabaseManager(database_url, pool_size=3) as database:
-        await database.execute_async(ADD, {"audit_id": "1"})
+        await database.execute_async(ADD, {"event_id": "1"})
         await asyncio.gather(
             *(database.fetch_all_async("SELECT pg_sleep(0.1)") for _ in range(3)), database.notify("x")
         )
@@ -77,7 +77,7 @@ async def four_connections(database_url: str) -> AsyncGenerator[DatabaseManager]
 
 async def write_in_a_transaction(database: DatabaseManager) -> None:
     async with database.transaction() as handle:
-        await handle.execute(ADD, {"audit_id": "2"})
+        await handle.execute(ADD, {"event_id": "2"})
 
 
 def all_ids() -> Script[Rows]:
@@ -100,15 +100,15 @@ async def test_connections_that_were_lost_while_idle_are_not_noticed(
 ) -> None:
     lose_every_connection(database_url)
     await use(four_connections)
-    await four_connections.execute_async("DELETE FROM audit_log WHERE audit_id = '2'")
+    await four_connections.execute_async("DELETE FROM events WHERE event_id = '2'")
     assert await ids(four_connections) == ["1"]
 
 
 @pytest.mark.parametrize(
     "write",
     [
-        lambda database: database.execute_async(ADD, {"audit_id": "2"}),
-        lambda database: database.fetch_all_async(f"{ADD} RETURNING audit_id", {"audit_id": "2"}),
+        lambda database: database.execute_async(ADD, {"event_id": "2"}),
+        lambda database: database.fetch_all_async(f"{ADD} RETURNING event_id", {"event_id": "2"}),
     ],
 )
 async def test_a_write_alone_whose_connection_was_lost_is_not_repeated(
@@ -157,16 +157,16 @@ async def test_connections_that_fell_silent_while_idle_are_replaced(
 async def test_a_write_alone_on_a_silent_connection_is_an_error_and_not_repeated(database_url: str) -> None:
     async with fallen_silent(database_url, statement_timeout_seconds=0.5) as (database, _):
         with pytest.raises(DatabaseUnavailable, match="did not answer in time"):
-            await database.execute_async(ADD, {"audit_id": "1"})
+            await database.execute_async(ADD, {"event_id": "1"})
         assert await ids(database) == []
-        await database.execute_async(ADD, {"audit_id": "2"})
+        await database.execute_async(ADD, {"event_id": "2"})
 
 
 async def test_a_script_whose_connection_falls_silent_is_an_error_and_leaves_nothing(database_url: str) -> None:
     def script() -> Script[None]:
-        yield Statement(ADD, ({"audit_id": "1"},))
+        yield Statement(ADD, ({"event_id": "1"},))
         proxy.go_silent()
-        yield Statement(ADD, ({"audit_id": "2"},))
+        yield Statement(ADD, ({"event_id": "2"},))
 
     async with fallen_silent(database_url) as (database, proxy):
         with pytest.raises(DatabaseUnavailable, match="did not answer in time"):
@@ -191,7 +191,7 @@ async def test_closing_ends_also_when_the_server_has_fallen_silent(
     monkeypatch.setattr(postgresql, "CLEANUP_SECONDS", 0.2)
     async with fallen_silent(database_url, statement_timeout_seconds=0.5) as (database, proxy):
         proxy.refuses = math.inf
-        writing = asyncio.create_task(database.execute_async(ADD, {"audit_id": "1"}))
+        writing = asyncio.create_task(database.execute_async(ADD, {"event_id": "1"}))
         await asyncio.sleep(0.1)
         async with asyncio.timeout(10):
             await database.close()
@@ -204,27 +204,27 @@ async def test_a_host_that_is_lost_inside_a_transaction_does_not_keep_its_locks(
 ) -> None:
     """Its connection is never closed, and no statement runs: only the server can end the transaction."""
     monkeypatch.setattr(postgresql, "_IDLE_IN_TRANSACTION_SECONDS", 0.5)
-    change = "UPDATE audit_log SET actor = :actor WHERE audit_id = '1'"
+    change = "UPDATE events SET actor = :actor WHERE event_id = '1'"
 
     def script() -> Script[None]:
         yield Statement(change, ({"actor": "lost"},))
         proxy.go_silent()
         yield Statement(change, ({"actor": "never"},))
 
-    in_it = "SELECT 1 FROM pg_locks WHERE relation = 'audit_log'::regclass AND mode = 'RowExclusiveLock'"
+    in_it = "SELECT 1 FROM pg_locks WHERE relation = 'events'::regclass AND mode = 'RowExclusiveLock'"
     async with (
         proxy_to(database_url) as proxy,
         DatabaseManager(proxy.url, statement_timeout_seconds=1) as lost,
         DatabaseManager(database_url, busy_timeout_seconds=5) as other,
     ):
-        await other.execute_async(ADD, {"audit_id": "1"})
+        await other.execute_async(ADD, {"event_id": "1"})
         ending = asyncio.create_task(lost.run(script()))
         while not await other.fetch_all_async(in_it):
             pass
         await other.execute_async(change, {"actor": "other"})
         with pytest.raises(DatabaseUnavailable):
             await ending
-        assert await other.fetch_one_async("SELECT actor FROM audit_log") == {"actor": "other"}
+        assert await other.fetch_one_async("SELECT actor FROM events") == {"actor": "other"}
 
 
 async def test_a_script_that_stands_still_inside_its_transaction_is_rolled_back_and_may_be_repeated(
@@ -233,7 +233,7 @@ async def test_a_script_that_stands_still_inside_its_transaction_is_rolled_back_
     monkeypatch.setattr(postgresql, "_IDLE_IN_TRANSACTION_SECONDS", 0.1)
 
     def slow(seconds: float) -> Script[None]:
-        yield Statement(ADD, ({"audit_id": "1"},))
+        yield Statement(ADD, ({"event_id": "1"},))
         time.sleep(seconds)  # a program that blocks its event loop
 
     async with DatabaseManager(database_url) as database:
@@ -269,5 +269,5 @@ async def test_connections_that_could_only_read_are_replaced(database: DatabaseM
 async def test_a_connection_that_is_lost_before_it_is_ready_is_made_again(database_url: str) -> None:
     async with proxy_to(database_url) as proxy, DatabaseManager(proxy.url) as database:
         proxy.refuses = 1
-        await asyncio.gather(*(database.execute_async(ADD, {"audit_id": each}) for each in "12"))
+        await asyncio.gather(*(database.execute_async(ADD, {"event_id": each}) for each in "12"))
         assert await ids(database) == ["1", "2"]

@@ -84,7 +84,7 @@ async def test_a_server_that_only_reads_needs_no_write_to_start_with(database_ur
     separator = "&" if "?" in database_url else "?"
     async with DatabaseManager(f"{database_url}{separator}default_transaction_read_only=on") as standby:
         assert await ids(standby) == []
-        for attempt in (standby.run(added("1")), standby.execute_async(ADD, {"audit_id": "1"})):
+        for attempt in (standby.run(added("1")), standby.execute_async(ADD, {"event_id": "1"})):
             with pytest.raises(DatabaseReadOnly):
                 await attempt
 
@@ -94,12 +94,12 @@ async def test_a_server_that_dies_and_comes_back(caplog: pytest.LogCaptureFixtur
     with embedded_server() as url:
         async with DatabaseManager(url) as database, aclosing(database.signals()) as signals:
             assert await anext(signals) is None
-            await database.execute_async(ADD, {"audit_id": "1"})
+            await database.execute_async(ADD, {"event_id": "1"})
             backend = await database.fetch_one_async("SELECT pg_backend_pid() AS pid")
             assert backend is not None
             with pytest.raises((DatabaseUnavailable, TransactionMisuse)), caplog.at_level(logging.WARNING):
                 async with database.transaction() as handle:
-                    await handle.execute(ADD, {"audit_id": "2"})
+                    await handle.execute(ADD, {"event_id": "2"})
                     os.kill(backend["pid"], signal.SIGKILL)
                     while True:
                         await handle.fetch_all(IDS)

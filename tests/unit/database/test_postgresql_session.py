@@ -1,12 +1,17 @@
 """Which statements change their connection, and which may be sent twice."""
 
+import asyncio
+import json
 from contextlib import suppress
+from uuid import UUID
 
 import pytest
 
 from ia_modules.database.manager import DatabaseManager
 from ia_modules.database.postgresql_session import only_reads
 from ia_modules.errors import InvalidQuery, TransactionMisuse
+from ia_modules.models import new_id
+from tests.pooler import Pooler
 from tests.unit.database.test_driver import added
 from tests.unit.database.test_manager import ADD, ids
 
@@ -41,7 +46,7 @@ async def test_a_commit_that_the_server_answers_with_a_rollback_is_an_error(data
     """Below the handle, which would have refused: so that no way to a COMMIT can lose what it promises."""
     with pytest.raises(TransactionMisuse, match="rolled the transaction back instead of committing it"):
         async with database._driver.transaction(10) as session:
-            await session.execute(ADD, {"audit_id": "1"})
+            await session.execute(ADD, {"event_id": "1"})
             with suppress(InvalidQuery):
                 await session.execute("SELECT nothing_there", {})
     assert await ids(database) == []
@@ -50,20 +55,20 @@ async def test_a_commit_that_the_server_answers_with_a_rollback_is_an_error(data
 
 @on_postgresql
 async def test_thousands_of_rows_go_at_once(database: DatabaseManager) -> None:
-    sql = f"{ADD} RETURNING audit_id"
-    await database.execute_many_async(sql, [{"audit_id": f"{number:05}"} for number in range(3000)])
-    assert await database.fetch_one_async("SELECT count(*) AS n FROM audit_log") == {"n": 3000}
+    sql = f"{ADD} RETURNING event_id"
+    await database.execute_many_async(sql, [{"event_id": f"{number:05}"} for number in range(3000)])
+    assert await database.fetch_one_async("SELECT count(*) AS n FROM events") == {"n": 3000}
 
 
 @on_postgresql
 async def test_a_changed_schema_does_not_break_prepared_statements(
     database: DatabaseManager, database_url: str
 ) -> None:
-    sql = "SELECT * FROM audit_log"
+    sql = "SELECT * FROM events"
     for _ in range(2):
         assert await database.fetch_all_async(sql) == []
     async with DatabaseManager(database_url) as other:
-        await other.execute_async("ALTER TABLE audit_log ADD COLUMN more TEXT")
+        await other.execute_async("ALTER TABLE events ADD COLUMN more TEXT")
     assert await database.fetch_all_async(sql) == []
 
 
@@ -83,3 +88,35 @@ async def test_a_changed_schema_does_not_break_prepared_statements(
 )
 def test_only_what_reads_is_sent_twice(sql: str, *, expected: bool) -> None:
     assert only_reads(sql) is expected
+
+
+UUIDS = """
+SELECT CAST(:one AS UUID) AS one, CAST(:many AS UUID[]) AS many,
+       (SELECT array_agg(each ORDER BY each DESC) FROM unnest(CAST(:many AS UUID[])) AS each) AS turned,
+       (SELECT json_agg(each) FROM unnest(CAST(:many AS UUID[])) AS each) AS listed
+"""
+
+
+async def assert_uuids_are_text(database: DatabaseManager) -> None:
+    one, *many = sorted(new_id() for _ in range(3))
+    row = await database.fetch_one_async(UUIDS, {"one": one, "many": many})
+    assert row == {"one": one, "many": many, "turned": many[::-1], "listed": json.dumps(many)}
+    nothing = await database.fetch_one_async(UUIDS, {"one": None, "many": []})
+    assert nothing == {"one": None, "many": [], "turned": None, "listed": None}
+    async with database.transaction() as handle:
+        assert await handle.fetch_one("SELECT CAST(:one AS UUID) AS one", {"one": UUID(one)}) == {"one": one}
+    with pytest.raises(InvalidQuery, match="uuid"):
+        await database.fetch_one_async("SELECT CAST(:one AS UUID) AS one", {"one": "e1"})
+
+
+@on_postgresql
+async def test_a_uuid_is_text_in_both_directions(database: DatabaseManager) -> None:
+    await assert_uuids_are_text(database)
+    await database.execute_async("SET work_mem = '3MB'")  # its connection is made clean, and used again
+    await assert_uuids_are_text(database)
+
+
+async def test_a_uuid_is_text_behind_a_pooler_too(pooler: Pooler) -> None:
+    async with DatabaseManager(pooler.url) as database:
+        await assert_uuids_are_text(database)
+        await asyncio.gather(*(assert_uuids_are_text(database) for _ in range(6)))

@@ -21,7 +21,7 @@ async def main():
         print("ready", flush=True)
         sys.stdin.readline()
         await database.execute_async(
-            "INSERT INTO audit_log (audit_id, actor, action, subject, created_at) VALUES ('x', 'a', 'b', 'c', ia_now())"
+            "INSERT INTO events (event_id, actor, address, created_at) VALUES ('x', 'a', 'b', ia_now())"
         )
         await database.notify("written")
         sys.stdin.read()
@@ -57,7 +57,7 @@ async def test_in_memory_a_write_is_signalled() -> None:
     memory = DatabaseManager("sqlite:///:memory:", poll_seconds=0.01)
     async with memory as database, aclosing(database.signals()) as signals:
         assert await soon(signals) is None
-        await database.execute_async(ADD, {"audit_id": "1"})
+        await database.execute_async(ADD, {"event_id": "1"})
         assert await soon(signals) is None
 
 

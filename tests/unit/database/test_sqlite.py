@@ -13,17 +13,17 @@ async def test_closing_leaves_what_the_next_one_plans_with_and_does_not_wait_for
 
     async def use_and_close() -> list[str]:
         async with DatabaseManager(f"sqlite:///{path}") as database:
-            await database.execute_async("DELETE FROM audit_log WHERE subject = 'nothing'")
+            await database.execute_async("DELETE FROM events WHERE address = 'nothing'")
             found = await database.fetch_all_async("SELECT name FROM sqlite_schema WHERE name = 'sqlite_stat1'")
             return [row["name"] for row in found]
 
     async with DatabaseManager(f"sqlite:///{path}") as database:
         for number in range(50):
-            await database.execute_async(ADD, {"audit_id": str(number)})
+            await database.execute_async(ADD, {"event_id": str(number)})
     other = apsw.Connection(str(path))
     async with asyncio.timeout(4):  # the busy timeout is longer
         async with DatabaseManager(f"sqlite:///{path}") as database:
-            await database.execute_async("DELETE FROM audit_log WHERE subject = 'nothing'")
+            await database.execute_async("DELETE FROM events WHERE address = 'nothing'")
             other.execute("BEGIN IMMEDIATE")
     other.close(force=True)
     await use_and_close()
@@ -34,10 +34,10 @@ async def test_other_programs_may_use_the_file_too(tmp_path: Path) -> None:
     path = tmp_path / "ia.db"
     async with DatabaseManager(f"sqlite:///{path}") as database:
         plain = sqlite3.connect(path)
-        plain.execute("DELETE FROM audit_log")
-        plain.execute("INSERT INTO audit_log VALUES ('x', 'a', 'b', 'c', NULL, '2026-01-01T00:00:00.000000Z')")
+        plain.execute("DELETE FROM events")
+        plain.execute("INSERT INTO events VALUES ('x', 'a', NULL, NULL, 'b', '2026-01-01T00:00:00.000000Z', NULL)")
         plain.commit()
         assert await ids(database) == ["x"]
-        await database.execute_async(ADD, {"audit_id": "y"})
-        assert plain.execute("SELECT count(*) FROM audit_log").fetchall() == [(2,)]
+        await database.execute_async(ADD, {"event_id": "y"})
+        assert plain.execute("SELECT count(*) FROM events").fetchall() == [(2,)]
         plain.close()

@@ -26,4 +26,4 @@ async def test_the_file_is_in_wal_and_flushed_as_asked(tmp_path: Path, synchrono
 async def test_a_type_error_of_a_strict_table_is_not_swallowed(tmp_path: Path) -> None:
     async with DatabaseManager(f"sqlite:///{tmp_path / 'ia.db'}") as database:
         with pytest.raises(InvalidQuery, match=r"found a parameter of type dict; expected str, int"):
-            await database.execute_async(ADD, {"audit_id": {}})
+            await database.execute_async(ADD, {"event_id": {}})

@@ -31,14 +31,14 @@ async def main():
     database = DatabaseManager(sys.argv[1])
     await attempt("initialize:", database.initialize())
     await attempt("status:", states(database))
-    await attempt("read:", database.fetch_all_async("SELECT audit_id FROM audit_log"))
-    await attempt("write:", database.execute_async("DELETE FROM audit_log"))
+    await attempt("read:", database.fetch_all_async("SELECT event_id FROM events"))
+    await attempt("write:", database.execute_async("DELETE FROM events"))
     await attempt("read in a transaction:", first_in_a_transaction(database))
     await database.close()
 
 async def first_in_a_transaction(database):
     async with database.transaction() as handle:
-        return await handle.fetch_one("SELECT audit_id FROM audit_log")
+        return await handle.fetch_one("SELECT event_id FROM events")
 
 async def states(database):
     return [migration.state for migration in await database.migration_status()]
@@ -74,14 +74,14 @@ async def test_a_read_only_file_can_be_read_and_says_why_it_is_not_written(
     path = Path(shutil.copy(sqlite_template, open_folder / "ia.db"))
     path.chmod(0o644)  # noqa: ASYNC240 - its companions get the same mode
     async with DatabaseManager(f"sqlite:///{path}") as writer:
-        await writer.execute_async(ADD, {"audit_id": "1"})
+        await writer.execute_async(ADD, {"event_id": "1"})
         output = await asyncio.to_thread(as_reader, path)
     assert output.splitlines() == [
         "initialize: None",
         f"status: {['applied'] * len(find_migrations(MIGRATIONS_FOLDER / 'sqlite'))}",
-        "read: [{'audit_id': '1'}]",
+        "read: [{'event_id': '1'}]",
         "write: DatabaseReadOnly",
-        "read in a transaction: {'audit_id': '1'}",
+        "read in a transaction: {'event_id': '1'}",
     ]
 
 
@@ -116,7 +116,7 @@ async def test_a_broken_file_is_an_error_not_an_empty_list(sqlite_template: Path
     break_all_but_the_first_page(path)
     database = DatabaseManager(f"sqlite:///{path}")
     with pytest.raises(DatabaseRefused, match="backup"):
-        await database.fetch_all_async("SELECT * FROM audit_log, pipelines, workers")
+        await database.fetch_all_async("SELECT * FROM events, pipelines, workers")
     await database.close()
 
 

@@ -36,11 +36,11 @@ async def test_a_file_that_is_lost_while_open_is_noticed_at_once(
 ) -> None:
     path = Path(shutil.copy(sqlite_template, tmp_path / "ia.db"))
     database = DatabaseManager(f"sqlite:///{path}")
-    await database.execute_async(ADD, {"audit_id": "1"})
+    await database.execute_async(ADD, {"event_id": "1"})
     if readers == "started":
         await ids(database)
     lose(path, sqlite_template)
-    for attempt in (database.execute_async(ADD, {"audit_id": "2"}), database.run(added("3")), ids(database)):
+    for attempt in (database.execute_async(ADD, {"event_id": "2"}), database.run(added("3")), ids(database)):
         with pytest.raises(DatabaseUnavailable, match=rf"ia\.db was {found} while it was open here"):
             await attempt
     with pytest.raises(DatabaseUnavailable, match=found):
@@ -56,7 +56,7 @@ async def test_a_file_that_is_lost_during_a_transaction_is_noticed_before_its_co
     await database.initialize()
     with pytest.raises(DatabaseUnavailable, match="moved or deleted"):
         async with database.transaction() as handle:
-            await handle.execute(ADD, {"audit_id": "1"})
+            await handle.execute(ADD, {"event_id": "1"})
             path.rename(tmp_path / "elsewhere.db")
     (tmp_path / "elsewhere.db").rename(path)
     assert await ids(database) == []  # put back, it is used again
@@ -70,10 +70,10 @@ async def test_a_wal_that_is_deleted_while_open_is_noticed_and_named(tmp_path: P
     beside, elsewhere = Path(f"{path}{suffix}"), tmp_path / "elsewhere"
     database = DatabaseManager(f"sqlite:///{path}")
     await database.initialize()
-    await database.execute_async(ADD, {"audit_id": "1"})
+    await database.execute_async(ADD, {"event_id": "1"})
     assert await ids(database) == ["1"]
     beside.rename(elsewhere)  # noqa: ASYNC240 - a file of this test
-    for attempt in (database.execute_async(ADD, {"audit_id": "2"}), database.run(added("3")), ids(database)):
+    for attempt in (database.execute_async(ADD, {"event_id": "2"}), database.run(added("3")), ids(database)):
         with pytest.raises(DatabaseUnavailable, match=rf"ia\.db{suffix} was deleted or replaced .* end every program"):
             await attempt
     assert not beside.exists()  # noqa: ASYNC240 - nothing new was made in its place
@@ -89,7 +89,7 @@ async def test_a_wal_that_is_deleted_during_a_transaction_is_noticed_before_its_
     await database.initialize()
     with pytest.raises(DatabaseUnavailable, match=r"ia\.db-wal was deleted or replaced"):
         async with database.transaction() as handle:
-            await handle.execute(ADD, {"audit_id": "1"})
+            await handle.execute(ADD, {"event_id": "1"})
             Path(f"{path}-wal").unlink()  # noqa: ASYNC240 - a file of this test
     await database.close()
 
@@ -98,10 +98,10 @@ async def test_after_the_wal_was_deleted_and_all_ended_no_commit_is_missing(tmp_
     path = tmp_path / "ia.db"
     database = DatabaseManager(f"sqlite:///{path}")
     await database.initialize()
-    await database.execute_async(ADD, {"audit_id": "1"})
+    await database.execute_async(ADD, {"event_id": "1"})
     Path(f"{path}-wal").unlink()  # noqa: ASYNC240 - a file of this test
     with pytest.raises(DatabaseUnavailable):
-        await database.execute_async(ADD, {"audit_id": "2"})
+        await database.execute_async(ADD, {"event_id": "2"})
     await database.close()
     async with DatabaseManager(f"sqlite:///{path}") as again:
         assert await ids(again) == ["1"]
@@ -111,9 +111,9 @@ async def test_a_wal_that_sqlite_itself_makes_anew_is_no_loss(tmp_path: Path) ->
     path = tmp_path / "ia.db"
     for number in range(3):
         async with DatabaseManager(f"sqlite:///{path}") as database, DatabaseManager(f"sqlite:///{path}") as other:
-            await database.execute_async(ADD, {"audit_id": f"{number}a"})
+            await database.execute_async(ADD, {"event_id": f"{number}a"})
             await database.fetch_all_async("PRAGMA wal_checkpoint(TRUNCATE)")
-            await other.execute_async(ADD, {"audit_id": f"{number}b"})
+            await other.execute_async(ADD, {"event_id": f"{number}b"})
             assert len(await ids(database)) == len(await ids(other)) == 2 * number + 2
 
 
@@ -145,5 +145,5 @@ async def test_a_file_that_exists_keeps_its_mode(tmp_path: Path, sqlite_template
     path = Path(shutil.copy(sqlite_template, tmp_path / "ia.db"))
     path.chmod(0o640)  # noqa: ASYNC240 - a file of this test
     async with DatabaseManager(f"sqlite:///{path}") as database:
-        await database.execute_async(ADD, {"audit_id": "1"})
+        await database.execute_async(ADD, {"event_id": "1"})
         assert set(modes_in(tmp_path).values()) == {0o640}

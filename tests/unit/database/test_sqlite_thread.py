@@ -25,7 +25,7 @@ async def test_a_cancelled_close_ends_every_thread_all_the_same(tmp_path: Path) 
     database = DatabaseManager(f"sqlite:///{tmp_path / 'ia.db'}")
     await database.initialize()
     async with database.transaction() as handle:
-        await handle.execute(ADD, {"audit_id": "1"})
+        await handle.execute(ADD, {"event_id": "1"})
         closing = contextvars.Context().run(asyncio.create_task, database.close())
         await asyncio.sleep(0)
         closing.cancel()

@@ -48,7 +48,7 @@ END
 $$;
 
 CREATE TABLE pipelines (
-    id              TEXT NOT NULL PRIMARY KEY,
+    id              UUID NOT NULL PRIMARY KEY,
     slug            TEXT NOT NULL,
     name            TEXT NOT NULL,
     description     TEXT,
@@ -65,7 +65,7 @@ CREATE TABLE pipelines (
 
 -- origin, author and note: where a version came from, who made it and what for; NULL where nobody said.
 CREATE TABLE pipeline_versions (
-    pipeline_id   TEXT NOT NULL REFERENCES pipelines (id) ON DELETE CASCADE,
+    pipeline_id   UUID NOT NULL REFERENCES pipelines (id) ON DELETE CASCADE,
     version       INTEGER NOT NULL,
     definition    JSON NOT NULL,
     content_hash  TEXT NOT NULL,
@@ -83,8 +83,8 @@ CREATE TABLE pipeline_versions (
 -- around it. run_at: at rest until then (pending ones: not claimed before). queue_key: '' where no other execution stands
 -- in its way. What was used is NULL until something says it; money is in millionths.
 CREATE TABLE pipeline_executions (
-    execution_id        TEXT NOT NULL PRIMARY KEY,
-    pipeline_id         TEXT NOT NULL REFERENCES pipelines (id) ON DELETE RESTRICT,
+    execution_id        UUID NOT NULL PRIMARY KEY,
+    pipeline_id         UUID NOT NULL REFERENCES pipelines (id) ON DELETE RESTRICT,
     pipeline_name       TEXT NOT NULL,
     pipeline_version    INTEGER,
     status              TEXT NOT NULL,
@@ -100,10 +100,10 @@ CREATE TABLE pipeline_executions (
     recoveries          INTEGER NOT NULL DEFAULT 0,
     sequence            BIGINT NOT NULL,
     cancel_requested    BOOLEAN NOT NULL DEFAULT FALSE,
-    rerun_of            TEXT REFERENCES pipeline_executions (execution_id) ON DELETE SET NULL,
-    parent_execution_id TEXT REFERENCES pipeline_executions (execution_id) ON DELETE SET NULL,
+    rerun_of            UUID REFERENCES pipeline_executions (execution_id) ON DELETE SET NULL,
+    parent_execution_id UUID REFERENCES pipeline_executions (execution_id) ON DELETE SET NULL,
     parent_run          TEXT COLLATE "C",
-    root_execution_id   TEXT REFERENCES pipeline_executions (execution_id) ON DELETE SET NULL,
+    root_execution_id   UUID REFERENCES pipeline_executions (execution_id) ON DELETE SET NULL,
     depth               INTEGER NOT NULL DEFAULT 0,
     detached            BOOLEAN NOT NULL DEFAULT FALSE,
     pinned              BOOLEAN NOT NULL DEFAULT FALSE,
@@ -175,15 +175,15 @@ CREATE INDEX executions_owned ON pipeline_executions (owner, execution_id)
 -- A caller's own id of an execution. Texts are compared by their bytes, so that those that begin alike are one range.
 CREATE TABLE execution_aliases (
     alias        TEXT COLLATE "C" NOT NULL PRIMARY KEY,
-    execution_id TEXT NOT NULL REFERENCES pipeline_executions (execution_id) ON DELETE CASCADE,
+    execution_id UUID NOT NULL REFERENCES pipeline_executions (execution_id) ON DELETE CASCADE,
     CONSTRAINT alias_once_per_execution UNIQUE (execution_id)
 );
 
 -- What a caller named a request by, so that it is queued once; request_hash tells requests of one key apart.
 CREATE TABLE execution_requests (
-    pipeline_id     TEXT NOT NULL REFERENCES pipelines (id) ON DELETE CASCADE,
+    pipeline_id     UUID NOT NULL REFERENCES pipelines (id) ON DELETE CASCADE,
     idempotency_key TEXT COLLATE "C" NOT NULL,
-    execution_id    TEXT NOT NULL REFERENCES pipeline_executions (execution_id) ON DELETE CASCADE,
+    execution_id    UUID NOT NULL REFERENCES pipeline_executions (execution_id) ON DELETE CASCADE,
     request_hash    TEXT,
     PRIMARY KEY (pipeline_id, idempotency_key),
     CONSTRAINT request_once_per_execution UNIQUE (execution_id)
@@ -193,7 +193,7 @@ CREATE TABLE execution_requests (
 CREATE TABLE execution_attributes (
     key          TEXT COLLATE "C" NOT NULL,
     value        TEXT COLLATE "C" NOT NULL,
-    execution_id TEXT NOT NULL REFERENCES pipeline_executions (execution_id) ON DELETE CASCADE,
+    execution_id UUID NOT NULL REFERENCES pipeline_executions (execution_id) ON DELETE CASCADE,
     PRIMARY KEY (key, value, execution_id),
     CONSTRAINT attribute_fits_its_index CHECK (length(key) <= 200 AND length(value) <= 400)
 );
@@ -202,8 +202,8 @@ CREATE INDEX attributes_by_execution ON execution_attributes (execution_id);
 
 -- within: the run that this one is part of, '' = the graph. wake_at and awaits: what it waits for, kept as history.
 CREATE TABLE step_executions (
-    step_execution_id TEXT NOT NULL PRIMARY KEY,
-    execution_id      TEXT NOT NULL REFERENCES pipeline_executions (execution_id) ON DELETE CASCADE,
+    step_execution_id UUID NOT NULL PRIMARY KEY,
+    execution_id      UUID NOT NULL REFERENCES pipeline_executions (execution_id) ON DELETE CASCADE,
     within            TEXT COLLATE "C" NOT NULL DEFAULT '',
     step_id           TEXT NOT NULL,
     step_name         TEXT NOT NULL,
@@ -230,7 +230,7 @@ CREATE TABLE step_executions (
     traceback         TEXT,
     progress          DOUBLE PRECISION,
     progress_message  TEXT,
-    copied_from       TEXT,
+    copied_from       UUID,
     copied_because    TEXT,
     input_tokens      BIGINT,
     output_tokens     BIGINT,
@@ -271,9 +271,9 @@ CREATE INDEX steps_cached ON step_executions (cache_key, step_execution_id)
     WHERE cache_key IS NOT NULL AND status = 'completed' AND copied_from IS NULL;
 
 CREATE TABLE execution_logs (
-    log_id            TEXT NOT NULL PRIMARY KEY,
-    execution_id      TEXT NOT NULL REFERENCES pipeline_executions (execution_id) ON DELETE CASCADE,
-    step_execution_id TEXT REFERENCES step_executions (step_execution_id) ON DELETE CASCADE,
+    log_id            UUID NOT NULL PRIMARY KEY,
+    execution_id      UUID NOT NULL REFERENCES pipeline_executions (execution_id) ON DELETE CASCADE,
+    step_execution_id UUID REFERENCES step_executions (step_execution_id) ON DELETE CASCADE,
     within            TEXT COLLATE "C" NOT NULL DEFAULT '',
     level             TEXT NOT NULL,
     logger            TEXT,
@@ -292,9 +292,9 @@ CREATE INDEX logs_by_step ON execution_logs (step_execution_id, log_id) WHERE st
 
 -- answers: of how many people the question wants one; decided_by: the field of an answer that decides before all came.
 CREATE TABLE interactions (
-    interaction_id    TEXT NOT NULL PRIMARY KEY,
-    execution_id      TEXT NOT NULL REFERENCES pipeline_executions (execution_id) ON DELETE CASCADE,
-    step_execution_id TEXT NOT NULL REFERENCES step_executions (step_execution_id) ON DELETE CASCADE,
+    interaction_id    UUID NOT NULL PRIMARY KEY,
+    execution_id      UUID NOT NULL REFERENCES pipeline_executions (execution_id) ON DELETE CASCADE,
+    step_execution_id UUID NOT NULL REFERENCES step_executions (step_execution_id) ON DELETE CASCADE,
     status            TEXT NOT NULL,
     prompt            TEXT,
     ui_schema         JSON NOT NULL,
@@ -322,7 +322,7 @@ CREATE INDEX interactions_open ON interactions (deadline_at, interaction_id) WHE
 
 -- What people answered. Who changes an answer gives a further revision; the newest of an actor counts.
 CREATE TABLE interaction_responses (
-    interaction_id TEXT NOT NULL REFERENCES interactions (interaction_id) ON DELETE CASCADE,
+    interaction_id UUID NOT NULL REFERENCES interactions (interaction_id) ON DELETE CASCADE,
     actor          TEXT NOT NULL,
     revision       INTEGER NOT NULL DEFAULT 1,
     response       JSON NOT NULL,
@@ -336,7 +336,7 @@ CREATE TABLE interaction_responses (
 CREATE TABLE events (
     event_id     TEXT COLLATE "C" NOT NULL PRIMARY KEY,
     address      TEXT COLLATE "C" NOT NULL,
-    execution_id TEXT,
+    execution_id UUID,
     payload      JSON,
     actor        TEXT,
     created_at   TIMESTAMPTZ NOT NULL,
@@ -353,8 +353,8 @@ CREATE INDEX events_undelivered ON events (event_id) WHERE delivered_at IS NULL;
 -- Which execution took which letter, or, with taken false, could not. Letters may be gone by then.
 CREATE TABLE event_receipts (
     event_id          TEXT COLLATE "C" NOT NULL,
-    execution_id      TEXT NOT NULL REFERENCES pipeline_executions (execution_id) ON DELETE CASCADE,
-    step_execution_id TEXT,
+    execution_id      UUID NOT NULL REFERENCES pipeline_executions (execution_id) ON DELETE CASCADE,
+    step_execution_id UUID,
     taken             BOOLEAN NOT NULL,
     PRIMARY KEY (event_id, execution_id)
 );
@@ -363,8 +363,8 @@ CREATE INDEX receipts_by_execution ON event_receipts (execution_id);
 
 -- What starts executions by itself: at times, or when an event comes.
 CREATE TABLE triggers (
-    trigger_id  TEXT NOT NULL PRIMARY KEY,
-    pipeline_id TEXT NOT NULL REFERENCES pipelines (id) ON DELETE CASCADE,
+    trigger_id  UUID NOT NULL PRIMARY KEY,
+    pipeline_id UUID NOT NULL REFERENCES pipelines (id) ON DELETE CASCADE,
     name        TEXT NOT NULL,
     kind        TEXT NOT NULL,
     spec        TEXT NOT NULL,
@@ -400,8 +400,8 @@ CREATE TABLE limits (
 -- Who stands in line for a limit (held_at NULL), has some of it, or had (ended_at). Without a foreign key: what was
 -- spent stays spent when its execution is deleted.
 CREATE TABLE holds (
-    hold_id      TEXT NOT NULL PRIMARY KEY,
-    execution_id TEXT NOT NULL,
+    hold_id      UUID NOT NULL PRIMARY KEY,
+    execution_id UUID NOT NULL,
     run          TEXT COLLATE "C" NOT NULL,
     name         TEXT COLLATE "C" NOT NULL,
     key          TEXT COLLATE "C" NOT NULL,
@@ -436,7 +436,7 @@ CREATE TABLE workers (
 );
 
 CREATE TABLE audit_log (
-    audit_id   TEXT NOT NULL PRIMARY KEY,
+    audit_id   UUID NOT NULL PRIMARY KEY,
     actor      TEXT NOT NULL,
     action     TEXT NOT NULL,
     subject    TEXT NOT NULL,

@@ -1,5 +1,7 @@
 import pytest
 
+from ia_modules.models import new_id
+from tests.acceptance.test_strange_ids import disguises
 from tests.unit.cli.conftest import Command, Recorded
 
 
@@ -20,6 +22,31 @@ def test_an_unknown_id_is_one_line_on_stderr(command: Command, recorded: Recorde
     assert (result.exit_code, result.stdout) == (1, "")
     message = f"Error: No execution has the id {wanted!r}. List what there is: ia-modules executions list.\n"
     assert result.stderr == message
+
+
+COMMANDS = [
+    ["executions", "show"],
+    ["executions", "logs"],
+    ["executions", "export"],
+    ["executions", "resume"],
+    ["executions", "watch"],
+    ["executions", "cancel"],
+    ["executions", "rerun"],
+    ["executions", "delete", "--yes"],
+]
+
+
+@pytest.mark.parametrize("arguments", COMMANDS, ids=lambda arguments: arguments[1])
+def test_another_spelling_of_an_id_is_the_id_of_nothing(
+    command: Command, recorded: Recorded, arguments: list[str]
+) -> None:
+    unknown = command(*arguments, new_id())
+    for text in disguises(recorded[0]):
+        if text in (recorded[0][:-1], f" {recorded[0]}"):
+            continue  # how it begins
+        result = command(*arguments, text)
+        assert (result.exit_code, result.stdout) == (unknown.exit_code, unknown.stdout) != (0, ""), text
+        assert "Traceback" not in result.stderr
 
 
 def test_there_is_nothing_to_show_at_first(command: Command) -> None:
