@@ -11,16 +11,22 @@ from datetime import datetime
 from graphlib import CycleError, TopologicalSorter
 from typing import Any, NamedTuple, cast
 
-from ia_modules.errors import StepConflict
+from ia_modules.errors import Problem, StepConflict
 from ia_modules.models import InteractionRecord, StepExecutionId, StepExecutionRecord, StepStatus
 from ia_modules.pipeline.document.graph import Graph
 from ia_modules.pipeline.results import scope_before
 from ia_modules.pipeline.tokens import GraphState, Route, StepRun, StepRunKey
 
 
-def refs_json(parents: Iterable[StepRunKey], *, is_state: bool) -> dict[str, Any]:
-    """``input_refs`` of an attempt: its parents; with ``state`` its input is the state that they make."""
-    return {"parents": [list(parent) for parent in parents], "state": is_state}
+def refs_json(parents: Iterable[StepRunKey], *, is_state: bool, left_out: Iterable[Problem] = ()) -> dict[str, Any]:
+    """``input_refs`` of an attempt: its parents; with ``state`` its input is the state that they make.
+
+    Args:
+        left_out: inputs that did not resolve and need not; the key is there only where there are any.
+    """
+    missing = [{"where": problem.where, "why": problem.found} for problem in left_out]
+    refs: dict[str, Any] = {"parents": [list(parent) for parent in parents], "state": is_state}
+    return refs | ({"left_out": missing} if missing else {})
 
 
 def routes_json(routes: Iterable[Route]) -> dict[str, Any]:

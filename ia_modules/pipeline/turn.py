@@ -205,8 +205,8 @@ class Course:
         meeting = conflicts(self.tokens, run.parents, self.results.__getitem__)
         refused = begin.refused or lost_update(definition.id, meeting)
         work = prepare(self.pipeline, definition, scope, failures=attempts.failures, refused=refused)
-        attempt = StepExecutionId(new_id())
-        left_out = (f"Input left out: {problem}" for problem in work.input.left_out)
+        attempt, missing = StepExecutionId(new_id()), work.input.left_out
+        left_out = (f"Input left out: {problem}" for problem in missing)
         start = StepStart(
             step_execution_id=attempt,
             step_id=definition.id,
@@ -217,7 +217,7 @@ class Course:
             status=StepStatus.PENDING if begin.delay_seconds > 0 else StepStatus.RUNNING,
             worker=worker,
             input_data=work.stored,
-            input_refs=encode(refs_json(run.parents, is_state=work.input.is_state), "parents"),
+            input_refs=encode(refs_json(run.parents, is_state=work.input.is_state, left_out=missing), "parents"),
         )
         lines = [
             *(LogLine(log_id=new_id(), message=message, step_execution_id=attempt) for message in left_out),

@@ -87,7 +87,9 @@ def _conditions(definition: PipelineDefinition) -> Iterator[Finding]:
         if isinstance(path.condition, Else) and path.from_step in with_else:
             found = f"a second else after {path.from_step!r}"
             takes_both = routes.get(path.from_step) == "all"  # as files of before have it, which still run
-            yield Finding(at, found, "one else among the paths of a step", is_harmless=takes_both)
+            hint = "Lead else to one step, and on from there."
+            expected = "one else among the paths of a step"
+            yield Finding(at, found, expected, hint, is_harmless=takes_both, is_reference=takes_both)
         elif isinstance(path.condition, Else):
             with_else.add(path.from_step)
         if not isinstance(path.condition, Else | StepConditions):

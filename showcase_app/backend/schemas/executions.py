@@ -27,8 +27,8 @@ from showcase_app.backend.schemas.base import ID_PATTERN, LARGEST_CURSOR, JsonOb
 PAGE_LIMIT = 500
 
 
-def _as_schema(**properties: dict[str, Any]) -> dict[str, Any]:
-    return {"type": "object", "properties": properties, "required": list(properties)}
+def _as_schema(*, optional: dict[str, Any] | None = None, **properties: dict[str, Any]) -> dict[str, Any]:
+    return {"type": "object", "properties": {**properties, **(optional or {})}, "required": list(properties)}
 
 
 _ROUTE = _as_schema(
@@ -73,6 +73,13 @@ InputRefs = Annotated[
                     state={
                         "type": "boolean",
                         "description": "Whether what they make, and not `input_data`, is its input.",
+                    },
+                    optional={
+                        "left_out": {
+                            "type": "array",
+                            "items": _as_schema(where={"type": "string"}, why={"type": "string"}),
+                            "description": "Its inputs that did not resolve and need not, such as `inputs.topic`.",
+                        }
                     },
                 ),
                 {"type": "null"},

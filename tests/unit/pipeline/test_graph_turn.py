@@ -1,5 +1,6 @@
 """What follows in the graph: decided from values alone, whatever ended first."""
 
+import json
 from itertools import permutations
 from typing import Any, Literal
 
@@ -10,9 +11,10 @@ from ia_modules.models import ExecutionStatus, LogLevel, StepStatus
 from ia_modules.pipeline.attempt import Outcome
 from ia_modules.pipeline.document.human_input import question
 from ia_modules.pipeline.graph_turn import change_of, first_turn, graph_turn, handed_back_turn, stopped_turn
-from ia_modules.pipeline.recorded import STOP_JSON
-from ia_modules.pipeline.tokens import StepRunKey
+from ia_modules.pipeline.recorded import STOP_JSON, refs_json, routes_json
+from ia_modules.pipeline.tokens import Route, StepRunKey
 from ia_modules.pipeline.turn import Attempt, Course, Ended
+from ia_modules.pipeline.waiting import resumed_turn
 from ia_modules.transitions import LogLine, StepUpdate
 from tests.unit.pipeline.factories import ask, document
 from tests.unit.pipeline.test_recorded import row
@@ -216,3 +218,25 @@ def test_conditions_read_the_run_in_front_of_them() -> None:
     while following := begun(course, gave(attempt)):
         (attempt,), iterations = following, iterations + 1
     assert iterations == 3
+
+
+def test_an_execution_that_was_ended_while_it_was_handed_back_is_completed_by_who_takes_it_up() -> None:
+    written = document("a", "b", "c", "d", paths=ENDS)
+    course = course_of(written)
+    (first,) = begun(course)
+    one, other = begun(course, gave(first))
+    handed_back = handed_back_turn(course, [gave(one, of="b"), came(other, None)])
+    routes = {update.step_execution_id: json.loads(update.routes or "null") for update in handed_back.updates}
+    refs = refs_json([StepRunKey("a", 1)], is_state=True)
+    went_on = routes_json([Route(0, "b", True, "always"), Route(1, "c", True, "always")])
+    rows = [
+        row(StepRunKey("a", 1), routes=went_on, output_data={}, input_refs=refs_json([], is_state=True)),
+        row(StepRunKey("b", 1), routes=routes[one.start.step_execution_id], output_data={"of": "b"}, input_refs=refs),
+        row(StepRunKey("c", 1), status=StepStatus.LOST, input_refs=refs),
+    ]
+    resumed = course_of(written, *rows)
+    resumed_turn(resumed, [], now=0.0)
+    assert graph_turn(resumed, [], now=0.0).begins == []
+    change, _ = change_of(resumed)
+    assert change is not None
+    assert (change.status, change.output_data) == (ExecutionStatus.COMPLETED, '{"of":"b","a":{},"b":{"of":"b"}}')

@@ -1,5 +1,7 @@
 """What a turn is made of: the attempts that begin, and several decisions as one batch."""
 
+import json
+
 from ia_modules.models import LogLevel, StepExecutionId, StepStatus
 from ia_modules.pipeline.graph_turn import graph_turn
 from ia_modules.pipeline.tokens import StepRunKey
@@ -35,6 +37,13 @@ def test_lines_say_what_is_wrong_with_an_input_that_is_used() -> None:
         (LogLevel.INFO, "Input left out"),
         (LogLevel.WARNING, "Input that its schema refuses"),
     ]
+    missing = {"where": "inputs.x", "why": "parameters.none, but the input has no 'none'"}
+    assert json.loads(attempt.start.input_refs or "") == {"parents": [], "state": True, "left_out": [missing]}
+
+
+def test_what_is_there_leaves_nothing_out() -> None:
+    (attempt,) = attempts(course := course_of(document("a")), graph_turn(course, [], now=0.0))
+    assert json.loads(attempt.start.input_refs or "") == {"parents": [], "state": True}
 
 
 def test_parts_make_one_batch_and_beginnings_can_be_left_out() -> None:

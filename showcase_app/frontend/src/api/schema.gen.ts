@@ -1314,6 +1314,11 @@ export interface components {
                 ][];
                 /** @description Whether what they make, and not `input_data`, is its input. */
                 state: boolean;
+                /** @description Its inputs that did not resolve and need not, such as `inputs.topic`. */
+                left_out?: {
+                    where: string;
+                    why: string;
+                }[];
             } | null;
             /** Output Data */
             output_data: unknown;
@@ -2348,6 +2353,11 @@ export interface components {
                 ][];
                 /** @description Whether what they make, and not `input_data`, is its input. */
                 state: boolean;
+                /** @description Its inputs that did not resolve and need not, such as `inputs.topic`. */
+                left_out?: {
+                    where: string;
+                    why: string;
+                }[];
             } | null;
             /** Output Data */
             output_data: unknown;

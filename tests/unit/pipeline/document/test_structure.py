@@ -130,7 +130,10 @@ STRUCTURE: dict[str, tuple[Any, str]] = {
     ),
     "else twice where the first is taken": (
         document(task("a", route="first"), "b", paths=[("a", "b", "else"), ("a", "end", "default")]),
-        "$.flow.paths[1].condition: found a second else after 'a'; expected one else among the paths of a step.",
+        (
+            "$.flow.paths[1].condition: found a second else after 'a'; expected one else among the paths of a step. "
+            "Lead else to one step, and on from there."
+        ),
     ),
     "loop that the first path closes": (
         document(task("a", route="first"), "b", paths=[("a", "a", "parameter:x"), ("a", "a"), ("a", "b")]),
@@ -180,7 +183,10 @@ HARMLESS: dict[str, tuple[Any, str]] = {
     ),
     "else twice": (
         document("a", "b", paths=[("a", "b", "else"), ("a", "end", "default")]),
-        "$.flow.paths[1].condition: found a second else after 'a'; expected one else among the paths of a step.",
+        (
+            "$.flow.paths[1].condition: found a second else after 'a'; expected one else among the paths of a step. "
+            "Lead else to one step, and on from there."
+        ),
     ),
 }
 
@@ -239,3 +245,10 @@ def test_a_loop_of_success_paths_ends_with_the_failure_that_lets_the_flow_go_on(
     goes_on = task("b", error_handling={"continue_on_error": True})
     assert load(document("a", goes_on, paths=edges)).warnings == ()
     assert "without a way out" in str(examine(document("a", "b", paths=edges)).errors[0])
+
+
+def test_a_second_else_stays_a_warning_in_a_file_of_the_0_2_format() -> None:
+    written = document("a", "b", paths=[("a", "b", "else"), ("a", "end", "default")], format="0.2")
+    examined = examine(written, strict=True)
+    assert examined.errors == ()
+    assert "a second else after 'a'" in str(examined.warnings[0])

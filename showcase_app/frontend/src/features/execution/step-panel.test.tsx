@@ -99,6 +99,13 @@ it("input, output, error, logs and attempts have a tab each", async () => {
   expect(rows.map((row) => row.textContent)).toEqual(["11Failed2.0 sCardDeclined", "12Completed2.0 s"]);
 });
 
+it("an input that did not resolve is named above the input", async () => {
+  const left_out = [{ where: "inputs.tip", why: "steps.menu.output.tip, but the output of step 'menu' has no 'tip'" }];
+  show(createExecution({ steps: [{ ...paid, input_refs: { parents: [], state: false, left_out } }] }));
+  open("Input");
+  await waitFor(() => expect(panel().textContent).toContain("inputs.tip was left out: steps.menu.output.tip, but"));
+});
+
 it("an error has its type, its message and its traceback", async () => {
   show(createExecution({ steps: [failed] }));
   expect(shownTab()).toBe("Error");

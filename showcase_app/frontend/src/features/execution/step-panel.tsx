@@ -341,6 +341,11 @@ function Input({ whole, attempt, nameOf, selection, execution }: InputProps) {
           ))}
         </Text>
       )}
+      {refs?.left_out?.map(({ where, why }) => (
+        <Text key={where} size="sm" className={classes.leftOut}>
+          <b className="mono">{where}</b> was left out: {why}
+        </Text>
+      ))}
       {refs?.state && whole.step.input_data === null ? null : (
         <Payload
           label={`Input of ${attempt.step_name}`}
