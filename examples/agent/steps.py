@@ -1,0 +1,124 @@
+"""An agent: a model asks for tools and gets their results, until it answers, or its budget or its turns are used up.
+
+Each step returns only what it adds: ``merge`` in the file puts the messages one after the other and sums the tokens.
+Where no model is given, the one beside this file (``model.py``) is started in a thread of this process, once for each
+execution; a process that goes on with an execution starts its own.
+"""
+
+import http.client
+import json
+import threading
+from typing import Any
+from urllib.parse import urlsplit
+
+import model  # pyright: ignore[reportImplicitRelativeImport] - what lies beside a pipeline file is imported like this
+
+from ia_modules.models import ExecutionId
+from ia_modules.pipeline.core import Step
+
+KILOMETRES = {
+    frozenset({"Lisbon", "Madrid"}): 503,
+    frozenset({"Lisbon", "Paris"}): 1453,
+    frozenset({"Madrid", "Paris"}): 1053,
+    frozenset({"Berlin", "Paris"}): 878,
+    frozenset({"Berlin", "Tallinn"}): 1041,
+    frozenset({"Paris", "Tallinn"}): 1863,
+}
+
+_lock = threading.Lock()
+_own: dict[ExecutionId, model.ModelServer] = {}
+"""The models that this process runs itself. One whose execution fails is left to the end of the process."""
+
+
+class ModelStep(Step):
+    """A step that calls the model at ``config.url``, or the one that comes with the example."""
+
+    def call(self, method: str, path: str, body: dict[str, Any] | None = None) -> dict[str, Any]:
+        """What the model answers.
+
+        Raises:
+            OSError: there is nobody.
+            RuntimeError: it did not answer 200.
+        """
+        parts = urlsplit(self._url())
+        connection = http.client.HTTPConnection(parts.hostname or "", parts.port, timeout=5)
+        try:
+            connection.request(method, path, None if body is None else json.dumps(body))
+            response = connection.getresponse()
+            content = response.read()
+        finally:
+            connection.close()
+        if response.status != 200:
+            raise RuntimeError(f"{method} {path} answered {response.status}: {content.decode()}")
+        return json.loads(content)
+
+    def _url(self) -> str:
+        if self.config["url"]:
+            return self.config["url"]
+        execution_id = self.context.execution_id
+        with _lock:
+            if execution_id not in _own:
+                _own[execution_id] = model.ModelServer().start()
+            return _own[execution_id].url
+
+
+def ask(data: dict[str, Any]) -> dict[str, Any]:
+    """The first message."""
+    first, *others = data["places"]
+    return {"messages": [{"role": "user", "content": f"How far is it from {first} to {', then '.join(others)}?"}]}
+
+
+class Think(ModelStep):
+    """One turn of the model, of at most ``tokens_per_turn``."""
+
+    def run(self, data: dict[str, Any]) -> dict[str, Any]:
+        turn = self.call("POST", "/chat", {"messages": data["messages"], "max_tokens": data["tokens_per_turn"]})
+        message, tokens = turn["message"], turn["tokens"]
+        left = data["budget"] - data.get("tokens", 0) - tokens
+        self.context.log(f"turn {self.context.iteration}: {tokens} tokens, {left} left")
+        return {"messages": [message], "tokens": tokens, "tokens_left": left, "is_answer": not message["calls"]}
+
+
+def act(data: dict[str, Any]) -> dict[str, Any]:
+    """What the tools say to the calls of the last message."""
+    calls = data["messages"][-1]["calls"]
+    return {"messages": [{"role": "tool", "call": call, "result": call_tool(call)} for call in calls]}
+
+
+def call_tool(call: dict[str, Any]) -> int | None:
+    """The result of a tool; None: it does not know."""
+    match call["tool"]:
+        case "distance":
+            return KILOMETRES.get(frozenset(call["of"]))
+        case "add":
+            return sum(call["of"])
+        case _:
+            return None
+
+
+def answered(data: dict[str, Any]) -> dict[str, Any]:
+    """The model's answer."""
+    return {"answer": data["messages"][-1]["content"], "because": "answered"}
+
+
+def over_budget(data: dict[str, Any]) -> dict[str, Any]:
+    """What is said when another turn could take more than is left."""
+    return {"answer": None, "because": f"{data['tokens']} of {data['budget']} tokens are used up"}
+
+
+def gave_up(data: dict[str, Any]) -> dict[str, Any]:
+    """What is said when the model has not answered in five turns."""
+    return {"answer": None, "because": "no answer in five turns"}
+
+
+class Tally(ModelStep):
+    """What the model has on its bill; then the model that was started for this may go."""
+
+    def run(self, data: dict[str, Any]) -> dict[str, Any]:
+        bill = self.call("GET", "/bill")
+        with _lock:
+            own = _own.pop(self.context.execution_id, None)
+        if own is not None:
+            own.stop()
+            self.context.log("the model of this execution is stopped")
+        return {"turns": bill["turns"], "tokens_billed": bill["tokens"], "messages_seen": len(data["messages"])}
