@@ -23,12 +23,13 @@ CONDITIONS: list[Any] = [
     {"type": "threshold_condition", "field": "run.iteration", "operator": ">=", "value": 2},
 ]
 
+RULES = {"log": "append", "names": "extend", "cost": "sum", "facts": "update", "draft": "error"}
+"""How the keys that the steps of random files contribute to may be merged; ``*`` comes beside them."""
+
 HANDLING = {
     "retry": {"max_attempts": 2, "initial_delay": 0.0005, "retry_on": ["ConnectionError"]},
     "continue_on_error": True,
 }
-
-MERGE = {"log": "append", "names": "extend", "cost": "sum", "facts": "update"}
 
 
 @st.composite
@@ -43,8 +44,10 @@ def files(draw: st.DrawFn, *, may_end: bool = False) -> dict[str, Any]:
     steps = [task(step_id, **_written(route=draw(routes), max_iterations=draw(limits))) for step_id in sorted(levels)]
     flow = {"start_at": levels[0], "paths": draw(_paths(levels, may_end=may_end))} | _written(route=draw(routes))
     loops = _written(max_iterations=draw(limits), iteration_delay_seconds=draw(st.sampled_from([None, 0.0005])))
-    keys = _written(merge=draw(st.sampled_from([None, MERGE])))
-    return {"name": "random", "steps": steps, "flow": flow, "error_handling": HANDLING, "loop_config": loops, **keys}
+    rules = {key: st.just(rule) for key, rule in RULES.items()} | {"*": st.sampled_from(["last", "last", "error"])}
+    merge = draw(st.none() | st.fixed_dictionaries({}, optional=rules))
+    keys = {"error_handling": HANDLING, "loop_config": loops, **_written(merge=merge)}
+    return {"name": "random", "steps": steps, "flow": flow, **keys}
 
 
 @st.composite

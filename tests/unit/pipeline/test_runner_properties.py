@@ -50,6 +50,7 @@ async def assert_as_expected(
     [ender] = [key for key in ended.keys() & expected.endings.keys() if taken_by(ended[key])]
     assert output == without_messages(expected.endings[ender])
     assert ancestry(ender, expected) <= ended.keys()
+    assert all(ender not in expected.runs[key].parents for key in latest), "something started after the end"
     assert latest.keys() <= expected.runs.keys()
 
 

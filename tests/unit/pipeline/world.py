@@ -45,9 +45,9 @@ class World:
         draw = self.draw(f"contributes/{name}")
         every = {
             "log": {"by": name},
-            "items": [name, coin] if (coin := draw % 2) else [],
+            "names": [name, coin] if (coin := draw % 2) else [],
             "cost": "dear" if draw % 30 == 0 else draw % 100,
-            "notes": {name: coin, "last": name},
+            "facts": {name: coin, "last": name},
             "draft": name,
         }
         return {key: value for place, (key, value) in enumerate(every.items()) if draw >> place & 16}
