@@ -12,7 +12,8 @@ if TYPE_CHECKING:
     from ia_modules.client import Client
     from ia_modules.database.manager import DatabaseManager
     from ia_modules.errors import IAModulesError, PipelineError
-    from ia_modules.pipeline.authoring import Flow, end, finish, first, otherwise, when
+    from ia_modules.pipeline.arrows import end, finish, first, otherwise, when
+    from ia_modules.pipeline.authoring import Flow
     from ia_modules.pipeline.core import ExecutionContext, Step, StepContext
     from ia_modules.pipeline.runner import Runner
     from ia_modules.pipeline.services import ServiceRegistry
@@ -53,11 +54,11 @@ _HOMES = {
     "Step": "pipeline.core",
     "StepContext": "pipeline.core",
     "Worker": "worker.worker",
-    "end": "pipeline.authoring",
-    "finish": "pipeline.authoring",
-    "first": "pipeline.authoring",
-    "otherwise": "pipeline.authoring",
-    "when": "pipeline.authoring",
+    "end": "pipeline.arrows",
+    "finish": "pipeline.arrows",
+    "first": "pipeline.arrows",
+    "otherwise": "pipeline.arrows",
+    "when": "pipeline.arrows",
 }
 
 
