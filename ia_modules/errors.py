@@ -4,6 +4,7 @@ IAModulesError
 ├── PayloadError                 a value that JSON cannot carry, or too much of it; nothing was written
 ├── InvalidStatus                a word that does not exist for a status or a level
 ├── InvalidArgument              a number or a text that cannot be right
+│   └── NestingTooDeep           runs within runs, more of them than a path can name
 ├── OtherEventLoop               a tracker is at work on another event loop
 ├── InvalidValue                 one value of a document is wrong; the loader adds where it stands
 ├── PipelineError                a pipeline cannot be run, or a run of it failed; names the step
@@ -107,6 +108,22 @@ class InvalidArgument(IAModulesError, ValueError):
     def __init__(self, where: str, found: str, expected: str) -> None:
         super().__init__(f"The {where} cannot be used: found {found}; expected {expected}.")
         self.where = where
+
+
+class NestingTooDeep(InvalidArgument):
+    """A run that is a part of too many others, or of ones with too long names.
+
+    Attributes:
+        path: the address that it would have.
+    """
+
+    def __init__(self, path: str, limit: int) -> None:
+        super().__init__(
+            "path of a run",
+            f"{len(path):,} characters ({path[:60]}…)",
+            f"at most {limit:,}. Put fewer runs within each other, or give their steps shorter ids",
+        )
+        self.path = path
 
 
 class OtherEventLoop(IAModulesError, RuntimeError):

@@ -21,6 +21,7 @@ PipelineId = NewType("PipelineId", str)
 ExecutionId = NewType("ExecutionId", str)
 StepExecutionId = NewType("StepExecutionId", str)
 WorkerId = NewType("WorkerId", str)
+RunPath = NewType("RunPath", str)
 
 Row = Mapping[str, Any]
 Json = dict[str, Any] | list[Any] | str | int | float | bool | None

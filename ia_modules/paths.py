@@ -1,0 +1,48 @@
+"""Where a run stands among the runs that it is a part of: an address, built from the graph down.
+
+A path is compared by what it begins with, and never taken apart.
+"""
+
+from ia_modules.errors import NestingTooDeep
+from ia_modules.models import RunPath
+
+GRAPH = RunPath("")
+"""What the steps of the graph itself are within."""
+
+LIMIT_CHARACTERS = 500
+"""The longest path. Both databases have it in indexes, hence at most three bytes for each character."""
+
+_ESCAPED = str.maketrans({"%": "%25", "/": "%2F", "#": "%23"})
+
+
+def run_path(within: RunPath, step_id: str, iteration: int) -> RunPath:
+    """The address of a run: what it is within, and ``step#iteration``; what stands within it has this as ``within``.
+
+    Raises:
+        NestingTooDeep: nothing can be within this run.
+    """
+    path = path_of(within, step_id, iteration)
+    if max(len(path), len(path.encode()) // 3) > LIMIT_CHARACTERS:
+        raise NestingTooDeep(path, LIMIT_CHARACTERS)
+    return path
+
+
+def path_of(within: RunPath, step_id: str, iteration: int) -> RunPath:
+    """As :func:`run_path`, of any length: for looking up what is within a run."""
+    segment = f"{step_id.translate(_ESCAPED)}#{iteration}"
+    return RunPath(f"{within}/{segment}" if within else segment)
+
+
+def bounds(path: RunPath) -> tuple[str, str]:
+    """What is within a run, at every depth, has a ``within`` from the first up to, without, the second.
+
+    Behind a path comes a ``/`` or the next digit of another number, and ``0`` comes right after ``/``. By code points,
+    as Python compares, or by bytes of UTF-8, as the databases do: that is one order.
+    """
+    return (path, f"{path}0") if path else ("", chr(0x10FFFF))
+
+
+def is_inside(within: RunPath, path: RunPath) -> bool:
+    """Whether what has this ``within`` stands within a run, at any depth; everything does within the graph."""
+    low, high = bounds(path)
+    return low <= within < high
