@@ -5,10 +5,10 @@ in-memory journal and the tracker's committer both apply it, so that they cannot
 rule, for speed: ``claim`` in ``database/sql/<dialect>/ownership.sql``, which the conformance suite holds to ``Claim``.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 
-from ia_modules.closing import END, Closing
+from ia_modules.closing import END, Closing, around, lost
 from ia_modules.errors import (
     AlreadyAnswered,
     AlreadyFinished,
@@ -21,6 +21,7 @@ from ia_modules.errors import (
 )
 from ia_modules.models import ExecutionId, ExecutionStatus, Lease, StepExecutionId, StepStatus
 from ia_modules.ownership import handed_over, woken
+from ia_modules.paths import GRAPH
 from ia_modules.states import (
     NEXT,
     WAITING,
@@ -38,6 +39,7 @@ from ia_modules.transitions import (
     Answer,
     ExecutionUpdate,
     Failure,
+    LogLine,
     OwnershipChange,
     Recorded,
     Recovery,
@@ -54,11 +56,12 @@ class Decision:
 
     Attributes:
         execution: its row afterwards.
-        steps: the rows afterwards of the attempts that are written, closed ones left out.
+        steps: the rows afterwards of the attempts that the transition names.
         started: the attempts that begin, with iteration and attempt filled in.
         updated: the updates that say something new.
         interactions: the rows afterwards of the questions that are asked, answered or expire.
-        closings: what becomes of what is still open, in this order; empty while the execution goes on.
+        logs: the lines, each at the level of its attempt.
+        closings: what becomes of what is still open, in this order.
         failure: why the execution ended badly; None leaves what is on record.
         reopened: a bad end is left behind, so what is on record of it goes.
         changed: False when everything had been recorded before.
@@ -69,6 +72,7 @@ class Decision:
     started: tuple[StepStart, ...] = ()
     updated: tuple[StepUpdate, ...] = ()
     interactions: Mapping[str, InteractionState] = field(default_factory=dict[str, InteractionState])
+    logs: tuple[LogLine, ...] = ()
     closings: tuple[Closing, ...] = ()
     failure: Failure | None = None
     reopened: bool = False
@@ -109,53 +113,62 @@ def decide(transition: Transition, known: Known) -> Decision:
 
 def _decide_work(transition: Transition, known: Known, before: ExecutionState) -> Decision:
     """What the owner writes: attempts that end and begin, questions, lines, and where the execution stands."""
-    updated = tuple(update for update in transition.updates if _is_news(update, before, known.steps))
-    steps = {
-        update.step_execution_id: replace(known.steps[update.step_execution_id], status=update.status)
-        for update in updated
-        if update.status is not None
-    }
-    newest = {step_id: steps.get(step.step_execution_id, step) for step_id, step in known.latest.items()}
+    news = [update for update in transition.updates if _is_news(update, before, known.steps)]
+    steps = {update.step_execution_id: _updated(update, known.steps) for update in news}
+    closings = tuple(
+        around(steps[update.step_execution_id], update.failure)
+        for update in news
+        if steps[update.step_execution_id].status.is_terminal
+        and (known.has_inner or known.steps[update.step_execution_id].status is StepStatus.WAITING)
+    )
+    updated = tuple(_closed_with(closings, update, steps) for update in news)
+    newest = {key: _after(closings, steps.get(step.step_execution_id, step)) for key, step in known.latest.items()}
     retried = 0
     started: list[StepStart] = []
     for start in transition.starts:
         if _is_recorded(start, known.steps):
             continue
-        previous = newest.get(start.step_id)
+        previous = newest.get(start.follows) if start.follows else None
         numbered = _with_attempt(start, previous)
-        if previous is not None and previous.iteration == numbered.iteration:
+        if previous is not None and previous.iteration == numbered.iteration and start.within == GRAPH:
             retried += previous.status is StepStatus.FAILED
-        newest[start.step_id] = steps[start.step_execution_id] = _state_of(numbered, before.execution_id)
+        state = steps[start.step_execution_id] = _state_of(numbered, before.execution_id)
+        newest[start.within, start.step_id, None] = newest[start.within, start.step_id, state.iteration] = state
         started.append(numbered)
     interactions = _new_and_expired(transition, known, before)
 
-    ended = [update.status for update in updated]
+    ended = [update.status for update in updated if steps[update.step_execution_id].within == GRAPH]
     after = replace(
         before,
         completed_steps=before.completed_steps + ended.count(StepStatus.COMPLETED),
         failed_steps=max(0, before.failed_steps + ended.count(StepStatus.FAILED) - retried),
     )
-    _check_lines(transition, before, known.steps)
+    logs = _placed_lines(transition, before, known.steps, steps)
     change = transition.change if _changes(transition.change, before) else None
     if change is not None:
         comes_to_rest = change.status in WAITING
         is_answered = comes_to_rest and _has_unheard_answer(before.execution_id, known, steps)
         after = _apply_change(change, after, is_answered=is_answered)
-    if after.completed_steps > before.completed_steps:  # progress: what comes after it is no crash loop
+    if any(update.status is StepStatus.COMPLETED for update in updated):  # progress: what comes after is no crash loop
         after = replace(after, recoveries=0)
-    lines = [line.log_id for line in transition.logs if line.log_id not in known.already_recorded]
+    lines = [line.log_id for line in logs if line.log_id not in known.already_recorded]
     if not (transition.new or updated or started or change or lines or interactions):
         return _nothing_new(before)
     if before.status.is_terminal:
         wanted = "changed any more" if transition.change is None else str(transition.change.status)
         raise already_finished(before, wanted)
+    if after.status.is_terminal:
+        closings = (*closings, _end(change))
+        steps = {id_: END.closed(step) for id_, step in steps.items()}
+        interactions = {id_: END.closed_question(question, steps) for id_, question in interactions.items()}
     return Decision(
         execution=replace(after, sequence=after.sequence + 1),
         steps=steps,
         started=tuple(started),
         updated=updated,
         interactions=interactions,
-        closings=(_end(change),) if after.status.is_terminal else (),
+        logs=logs,
+        closings=closings,
         failure=None if change is None else change.failure,
     )
 
@@ -174,7 +187,7 @@ def _decide_ownership(
         return _nothing_new(before)
     closings, failure = (), None
     if isinstance(change, Recovery):
-        closings, failure = (Closing(status=StepStatus.LOST, failure=change.lost, has_ended=False),), change.failure
+        closings, failure = (lost(change.lost),), change.failure
     return Decision(
         execution=replace(after, sequence=after.sequence + 1),
         closings=(*closings, END) if after.status.is_terminal else closings,
@@ -274,19 +287,50 @@ def _is_news(update: StepUpdate, execution: ExecutionState, steps: Mapping[StepE
     return True
 
 
-def _check_lines(transition: Transition, execution: ExecutionState, steps: Mapping[StepExecutionId, StepState]) -> None:
-    """A line may only stand at an attempt of its own execution."""
-    begins = {start.step_execution_id for start in transition.starts}
-    attempts = {line.step_execution_id for line in transition.logs if line.step_execution_id is not None}
-    for attempt in attempts - begins:
-        step = steps.get(attempt)
-        if step is None or step.execution_id != execution.execution_id:
-            raise StepExecutionNotFound(attempt)
+def _placed_lines(
+    transition: Transition,
+    execution: ExecutionState,
+    known: Mapping[StepExecutionId, StepState],
+    named: Mapping[StepExecutionId, StepState],
+) -> tuple[LogLine, ...]:
+    """The lines at the levels of their attempts; a line may only stand at an attempt of its own execution."""
+    lines: list[LogLine] = []
+    for line in transition.logs:
+        if (attempt := line.step_execution_id) is not None:
+            step = named.get(attempt) or known.get(attempt)
+            if step is None or step.execution_id != execution.execution_id:
+                raise StepExecutionNotFound(attempt)
+            line = replace(line, within=step.within)
+        lines.append(line)
+    return tuple(lines)
+
+
+def _updated(update: StepUpdate, steps: Mapping[StepExecutionId, StepState]) -> StepState:
+    step = steps[update.step_execution_id]
+    return step if update.status is None else replace(step, status=update.status)
+
+
+def _after(closings: Iterable[Closing], step: StepState) -> StepState:
+    for closing in closings:
+        step = closing.closed(step)
+    return step
+
+
+def _closed_with(
+    closings: Iterable[Closing], update: StepUpdate, steps: dict[StepExecutionId, StepState]
+) -> StepUpdate:
+    """The update of an attempt, which ends where the same transition ends what it is a part of."""
+    for closing in closings:
+        step = steps[update.step_execution_id]
+        closed = steps[update.step_execution_id] = closing.closed(step)
+        if closed is not step:
+            update = replace(update, status=closed.status, failure=closing.failure)
+    return update
 
 
 def _is_recorded(start: StepStart, steps: Mapping[StepExecutionId, StepState]) -> bool:
     recorded = steps.get(start.step_execution_id)
-    if recorded is not None and recorded.step_id != start.step_id:
+    if recorded is not None and (recorded.within, recorded.step_id) != (start.within, start.step_id):
         raise StepConflict(start.step_execution_id, recorded=recorded.step_id, replayed=start.step_id)
     return recorded is not None
 
@@ -306,6 +350,7 @@ def _state_of(start: StepStart, execution_id: ExecutionId) -> StepState:
     return StepState(
         step_execution_id=start.step_execution_id,
         execution_id=execution_id,
+        within=start.within,
         step_id=start.step_id,
         iteration=start.iteration or 1,
         attempt=start.attempt or 1,

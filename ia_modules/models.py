@@ -325,10 +325,14 @@ class ExecutionRecord(ExecutionSummary):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StepSummary(Record):
-    """One attempt of one iteration of one step, without its payloads (whose sizes in bytes are known)."""
+    """One attempt of one iteration of one step, without its payloads (whose sizes in bytes are known).
+
+    ``within``: the path of the run that it is a part of; empty for the steps of the graph.
+    """
 
     step_execution_id: StepExecutionId
     execution_id: ExecutionId
+    within: RunPath
     step_id: str
     step_name: str
     step_type: str
@@ -369,10 +373,11 @@ class StepExecutionRecord(StepSummary):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LogRecord(Record):
-    """One line that a step, or the program itself (``step_execution_id`` None), wrote."""
+    """One line that a step, or the program itself (``step_execution_id`` None), wrote. ``within``: its attempt's."""
 
     log_id: str
     execution_id: ExecutionId
+    within: RunPath
     step_execution_id: StepExecutionId | None
     level: LogLevel
     message: str

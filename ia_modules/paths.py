@@ -3,7 +3,7 @@
 A path is compared by what it begins with, and never taken apart.
 """
 
-from ia_modules.errors import NestingTooDeep
+from ia_modules.errors import InvalidArgument, NestingTooDeep
 from ia_modules.models import RunPath
 
 GRAPH = RunPath("")
@@ -12,7 +12,8 @@ GRAPH = RunPath("")
 LIMIT_CHARACTERS = 500
 """The longest path. Both databases have it in indexes, hence at most three bytes for each character."""
 
-_ESCAPED = str.maketrans({"%": "%25", "/": "%2F", "#": "%23"})
+_BEYOND = chr(0x10FFFF)  # escaped, too, and so behind every path
+_ESCAPED = str.maketrans({"%": "%25", "/": "%2F", "#": "%23", _BEYOND: "%10FFFF"})
 
 
 def run_path(within: RunPath, step_id: str, iteration: int) -> RunPath:
@@ -33,13 +34,26 @@ def path_of(within: RunPath, step_id: str, iteration: int) -> RunPath:
     return RunPath(f"{within}/{segment}" if within else segment)
 
 
+def named(text: str) -> RunPath:
+    """The address that somebody from outside names: of a run, or of none that there is.
+
+    Raises:
+        InvalidArgument: no run can have it.
+    """
+    if len(text) > LIMIT_CHARACTERS:
+        raise InvalidArgument("path of a run", f"{len(text):,} characters", f"at most {LIMIT_CHARACTERS}")
+    if "\0" in text or any("\ud800" <= character <= "\udfff" for character in text):
+        raise InvalidArgument("path of a run", ascii(text[:80]), "text without NUL and lone surrogates")
+    return RunPath(text)
+
+
 def bounds(path: RunPath) -> tuple[str, str]:
     """What is within a run, at every depth, has a ``within`` from the first up to, without, the second.
 
     Behind a path comes a ``/`` or the next digit of another number, and ``0`` comes right after ``/``. By code points,
     as Python compares, or by bytes of UTF-8, as the databases do: that is one order.
     """
-    return (path, f"{path}0") if path else ("", chr(0x10FFFF))
+    return (path, f"{path}0") if path else ("", _BEYOND)
 
 
 def is_inside(within: RunPath, path: RunPath) -> bool:

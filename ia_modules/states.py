@@ -5,7 +5,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from ia_modules.errors import AlreadyFinished, InvalidTransition, LeaseLost
-from ia_modules.models import ExecutionId, ExecutionStatus, Lease, Record, StepExecutionId, StepStatus
+from ia_modules.models import ExecutionId, ExecutionStatus, Lease, Record, RunPath, StepExecutionId, StepStatus
+from ia_modules.paths import path_of
 from ia_modules.transitions import Transition
 
 
@@ -35,10 +36,16 @@ class StepState(Record):
 
     step_execution_id: StepExecutionId
     execution_id: ExecutionId
+    within: RunPath
     step_id: str
     iteration: int
     attempt: int
     status: StepStatus
+
+    @property
+    def path(self) -> RunPath:
+        """The address of its run: what is inside of it has this as ``within``."""
+        return path_of(self.within, self.step_id, self.iteration)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,19 +66,21 @@ class Known:
     Attributes:
         execution: its row; None when there is none.
         steps: the rows of the attempts that the transition updates, starts or logs for, where they exist.
-        latest: for each step id that the transition starts, the row of its newest attempt, where there is one.
+        latest: for each ``follows`` of the starts the row of that newest attempt, where there is one.
         interactions: the rows of the questions that the transition asks, answers or lets expire, where they exist. When
             it brings the execution to rest also those that are answered while their attempts, which ``steps`` has then,
             still wait.
         already_recorded: ids of the transition's log lines that are stored. Only filled for an ended execution.
+        has_inner: the execution has runs within runs.
         is_owner_gone: the owner counts as gone. Only filled for a recovery.
     """
 
     execution: ExecutionState | None
     steps: Mapping[StepExecutionId, StepState]
-    latest: Mapping[str, StepState]
+    latest: Mapping[tuple[RunPath, str, int | None], StepState]
     interactions: Mapping[str, InteractionState] = field(default_factory=dict[str, InteractionState])
     already_recorded: Container[str] = ()
+    has_inner: bool = False
     is_owner_gone: bool = False
 
 

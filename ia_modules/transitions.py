@@ -17,9 +17,11 @@ from ia_modules.models import (
     Lease,
     LogLevel,
     PipelineId,
+    RunPath,
     StepExecutionId,
     StepStatus,
 )
+from ia_modules.paths import GRAPH
 from ia_modules.payload import clean_text
 
 
@@ -42,6 +44,9 @@ class Failure:
 
 ENDED_EARLY = Failure(type="ExecutionEnded", message="The execution ended before this step did.")
 """Stands at a step that was still open when its execution ended; such a step is cancelled."""
+
+PART_OF_WHAT_ENDED = Failure(type="RunEnded", message="The run that this one was a part of ended before it did.")
+"""Stands at an attempt that was still open when the attempt around it ended; such a step is cancelled."""
 
 PROCESS_LOST = Failure(
     type="ProcessLost",
@@ -84,16 +89,17 @@ class NewExecution:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StepStart:
-    """An attempt that begins to exist.
+    """An attempt that begins to exist, of a step of the graph or, with ``within``, of one inside a run.
 
     Without ``iteration`` and ``attempt`` it is the next attempt of the step's latest iteration when that failed or was
-    lost, and the first attempt of the next iteration otherwise.
+    lost, and the first attempt of the next iteration otherwise. Each level counts for itself.
     """
 
     step_execution_id: StepExecutionId
     step_id: str
     step_name: str
     step_type: str
+    within: RunPath = GRAPH
     iteration: int | None = None
     attempt: int | None = None
     status: StepStatus = StepStatus.RUNNING
@@ -102,13 +108,29 @@ class StepStart:
     input_refs: JsonText | None = None
     metadata: JsonText | None = None
 
+    @property
+    def follows(self) -> tuple[RunPath, str, int | None] | None:
+        """Which newest attempt must be known: of a step, or of one iteration of it.
+
+        None: of none, since it says itself which attempt it is, and no failure before it is taken out of the counters.
+        """
+        if self.iteration is None:
+            return self.within, self.step_id, None
+        if (self.attempt or 1) > 1 and self.within == GRAPH:
+            return self.within, self.step_id, self.iteration
+        return None
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StepUpdate:
-    """News of an attempt. None leaves a field as it is; progress that comes after the end is dropped."""
+    """News of an attempt. None leaves a field as it is; progress that comes after the end is dropped.
+
+    ``worker``: where an attempt begins that was ``pending``; another process may have put it on record.
+    """
 
     step_execution_id: StepExecutionId
     status: StepStatus | None = None
+    worker: str | None = None
     output_data: JsonText | None = None
     routes: JsonText | None = None
     failure: Failure | None = None
@@ -139,11 +161,13 @@ class ExecutionUpdate:
 class LogLine:
     """One line to keep; ``step_execution_id`` None = of the execution itself.
 
-    ``age_seconds``: how long ago it was logged, when it is written later than that.
+    ``age_seconds``: how long ago it was logged, when it is written later than that. ``within``: its attempt's; whoever
+    writes a line leaves it out.
     """
 
     log_id: str
     message: str
+    within: RunPath = GRAPH
     age_seconds: float = 0.0
     level: LogLevel = LogLevel.INFO
     step_execution_id: StepExecutionId | None = None
@@ -232,7 +256,8 @@ class Transition:
         writer: who writes; must own the execution, unless ``ownership`` or ``answer`` is all that it writes.
         execution_id: the lease's, when there is one; None when only ``updates`` say which execution is meant.
         lease: what it is written under; None = whichever lease the writer holds.
-        updates: applied before ``starts``, so that one transition ends an attempt and begins the next.
+        updates: applied before ``starts``, so that one transition ends an attempt and begins the next. What is open
+            within an attempt that ends is closed in between.
         expires: interactions whose time is over.
         ownership: a change of who runs the execution; comes alone.
         answer: an answer of a person; comes alone.

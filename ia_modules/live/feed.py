@@ -30,7 +30,8 @@ from ia_modules.errors import (
     InvalidArgument,
 )
 from ia_modules.live.wake_up import Live
-from ia_modules.models import Changes, ExecutionId, ExecutionSummary, is_id
+from ia_modules.models import Changes, ExecutionId, ExecutionSummary, RunPath, is_id
+from ia_modules.paths import GRAPH
 from ia_modules.tasks import background, set_within
 
 RESYNC_LISTS = '{"type":"resync"}'
@@ -113,20 +114,20 @@ class FeedRows(Protocol):
 
     @property
     def live(self) -> Live: ...
-    async def changes(self, execution_id: str, after: int = 0, *, limit: int) -> Changes: ...
+    async def changes(self, execution_id: str, after: int = 0, *, within: RunPath = GRAPH, limit: int) -> Changes: ...
     async def get_execution_summary(self, execution_id: str) -> ExecutionSummary | None: ...
 
 
 class Reading:
-    """Reads one execution page by page, as many rows at once as fit into one frame by the size of the last page."""
+    """Reads one level of an execution page by page: as many rows as fit into one frame by the size of the last page."""
 
-    def __init__(self, rows: FeedRows, encode: Encode, execution_id: ExecutionId) -> None:
-        self._rows, self._encode, self._execution_id = rows, encode, execution_id
+    def __init__(self, rows: FeedRows, encode: Encode, execution_id: ExecutionId, within: RunPath) -> None:
+        self._rows, self._encode, self._execution_id, self._within = rows, encode, execution_id, within
         self._limit = _ROWS_PER_PAGE
 
     async def read(self, after: int, *, upto: int | None = None) -> Page | None:
         """What comes after a number, and not after another; None: there is nothing."""
-        changes = await self._rows.changes(self._execution_id, after, limit=self._limit)
+        changes = await self._rows.changes(self._execution_id, after, within=self._within, limit=self._limit)
         if upto is not None:
             changes = until(changes, upto)
         if changes.upto <= after:
@@ -141,7 +142,7 @@ class Feed:
 
     def __init__(self, rows: FeedRows, database: DatabaseManager, encode: Encode) -> None:
         self._rows, self._encode = rows, encode
-        self._channels: dict[ExecutionId, _Channel] = {}
+        self._channels: dict[tuple[ExecutionId, RunPath], _Channel] = {}
         self._hints = _HintReader(database, rows.live)
 
     @property
@@ -155,8 +156,11 @@ class Feed:
         return len(self._hints.followers)
 
     @asynccontextmanager
-    async def follow(self, execution_id: str, after: int) -> AsyncGenerator["Follower"]:
-        """Follow an execution: first the changes after a cursor, then new ones.
+    async def follow(self, execution_id: str, after: int, *, within: RunPath = GRAPH) -> AsyncGenerator["Follower"]:
+        """Follow one level of an execution: first the changes after a cursor, then new ones.
+
+        Args:
+            within: the path of the run whose parts and lines are followed; the graph's own by default.
 
         Raises:
             ExecutionNotFound
@@ -169,19 +173,19 @@ class Feed:
         if after > standing.sequence:
             raise InvalidArgument("after", str(after), f"at most {standing.sequence}, where the execution is")
         row_id = standing.execution_id
-        channel = self._channels.get(row_id)
+        channel = self._channels.get((row_id, within))
         if channel is None or channel.failure is not None:
-            reading = Reading(self._rows, self._encode, row_id)
-            channel = self._channels[row_id] = _Channel(self._rows.live, reading, standing)
-        follower = Follower(channel, Reading(self._rows, self._encode, row_id), after)
+            reading = Reading(self._rows, self._encode, row_id, within)
+            channel = self._channels[row_id, within] = _Channel(self._rows.live, reading, standing)
+        follower = Follower(channel, Reading(self._rows, self._encode, row_id, within), after)
         channel.followers.append(follower)
         try:
             yield follower
         finally:
             channel.followers.remove(follower)
             if not channel.followers:
-                if self._channels.get(row_id) is channel:
-                    del self._channels[row_id]
+                if self._channels.get((row_id, within)) is channel:
+                    del self._channels[row_id, within]
                 await channel.close()
 
     @asynccontextmanager

@@ -21,10 +21,12 @@ from ia_modules.models import (
     LeftExecution,
     LogRecord,
     RegisteredVersion,
+    RunPath,
     StalledExecution,
     StepExecutionRecord,
     StepSummary,
 )
+from ia_modules.paths import GRAPH
 from ia_modules.transitions import Recorded, Recovery, Transition
 
 PAGE_LIMIT = 1000
@@ -118,8 +120,12 @@ class Journal(Protocol):
         """The execution; None when there is none."""
         ...
 
-    async def get_execution_steps(self, execution_id: str) -> list[StepExecutionRecord]:
-        """All attempts in the order in which they began; empty also when there is no such execution."""
+    async def get_execution_steps(self, execution_id: str, *, within: RunPath = GRAPH) -> list[StepExecutionRecord]:
+        """All attempts of one level in the order in which they began; empty also when there is no such execution.
+
+        Args:
+            within: the path of the run whose parts they are; the graph's own steps by default.
+        """
         ...
 
 
@@ -182,8 +188,14 @@ class OperatorJournal(Journal, Protocol):
         """
         ...
 
-    async def changes(self, execution_id: str, after: int = 0, *, limit: int = PAGE_LIMIT) -> Changes:
+    async def changes(
+        self, execution_id: str, after: int = 0, *, within: RunPath = GRAPH, limit: int = PAGE_LIMIT
+    ) -> Changes:
         """What is newer than a cursor, of one moment; a page never splits one sequence number.
+
+        Args:
+            within: the path of the run whose parts and lines are read; the graph's own by default. Questions are
+                those of all levels.
 
         Raises:
             ExecutionNotFound

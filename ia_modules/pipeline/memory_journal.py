@@ -38,6 +38,7 @@ from ia_modules.models import (
     LogRecord,
     PipelineId,
     RegisteredVersion,
+    RunPath,
     StalledExecution,
     StepExecutionId,
     StepExecutionRecord,
@@ -45,6 +46,7 @@ from ia_modules.models import (
     StepSummary,
     new_id,
 )
+from ia_modules.paths import GRAPH
 from ia_modules.payload import content_hash, encode, size_bytes
 from ia_modules.pipeline.journal import PAGE_LIMIT, page_of
 from ia_modules.states import ExecutionState, InteractionState, Known, StepState
@@ -76,7 +78,8 @@ class MemoryJournal:
         self._current: dict[PipelineId, int] = {}
         self._executions: dict[ExecutionId, ExecutionRecord] = {}
         self._steps: dict[ExecutionId, dict[StepExecutionId, StepExecutionRecord]] = {}
-        self._latest: dict[tuple[ExecutionId, str], StepExecutionId] = {}
+        self._latest: dict[tuple[ExecutionId, RunPath, str, int | None], StepExecutionId] = {}
+        self._with_inner: set[ExecutionId] = set()
         self._logs: dict[ExecutionId, dict[str, LogRecord]] = {}
         self._home: dict[StepExecutionId, ExecutionId] = {}
         self._requests: set[tuple[PipelineId, str]] = set()
@@ -124,14 +127,15 @@ class MemoryJournal:
                 execution=None if before is None else before.narrow(ExecutionState),
                 steps={step.step_execution_id: step.narrow(StepState) for step in self._touched(transition)},
                 latest={
-                    start.step_id: steps[newest].narrow(StepState)
+                    follows: steps[newest].narrow(StepState)
                     for start in transition.starts
-                    if (newest := self._latest.get((execution_id, start.step_id))) is not None
+                    if (follows := start.follows) and (newest := self._latest.get((execution_id, *follows)))
                 },
                 interactions={
                     each.interaction_id: each.narrow(InteractionState) for each in self._questions_of(execution_id)
                 },
                 already_recorded=self._logs.get(execution_id, ()),
+                has_inner=execution_id in self._with_inner,
                 is_owner_gone=before is not None and before.owner != self._owner,  # there are no signs of life here
             ),
         )
@@ -235,24 +239,32 @@ class MemoryJournal:
     async def get_execution(self, execution_id: str) -> ExecutionRecord | None:
         return deepcopy(self._executions.get(self._row_id(execution_id)))  # a copy, as a database gives one
 
-    async def get_execution_steps(self, execution_id: str) -> list[StepExecutionRecord]:
-        steps = deepcopy(list(self._steps.get(self._row_id(execution_id), {}).values()))
-        return sorted(steps, key=lambda step: step.step_execution_id)
+    async def get_execution_steps(self, execution_id: str, *, within: RunPath = GRAPH) -> list[StepExecutionRecord]:
+        steps = [step for step in self._steps.get(self._row_id(execution_id), {}).values() if step.within == within]
+        return sorted(deepcopy(steps), key=lambda step: step.step_execution_id)
 
-    async def changes(self, execution_id: str, after: int = 0, *, limit: int = PAGE_LIMIT) -> Changes:
+    async def changes(
+        self, execution_id: str, after: int = 0, *, within: RunPath = GRAPH, limit: int = PAGE_LIMIT
+    ) -> Changes:
         execution_id = self._row_id(execution_id)
         execution = self._executions.get(execution_id)
         if execution is None:
             raise ExecutionNotFound(execution_id)
         steps = [
-            deepcopy(step.narrow(StepSummary)) for step in self._steps[execution_id].values() if step.sequence > after
+            deepcopy(step.narrow(StepSummary))
+            for step in self._steps[execution_id].values()
+            if step.sequence > after and step.within == within
         ]
         interactions = [
             deepcopy(question.narrow(InteractionSummary))
             for question in self._questions_of(execution_id)
             if question.sequence > after
         ]
-        logs = [deepcopy(line) for line in self._logs[execution_id].values() if line.sequence > after]
+        logs = [
+            deepcopy(line)
+            for line in self._logs[execution_id].values()
+            if line.sequence > after and line.within == within
+        ]
         return page_of(execution.narrow(ExecutionSummary), steps, interactions, logs, after=after, limit=limit)
 
     def _row_id(self, id_or_alias: str) -> ExecutionId:
@@ -324,11 +336,7 @@ class MemoryJournal:
         )
         steps = self._steps[state.execution_id]
         for start in decision.started:
-            started = steps[start.step_execution_id] = _started(start, state, now)
-            self._home[start.step_execution_id] = state.execution_id
-            newest = steps[self._latest.setdefault((state.execution_id, start.step_id), start.step_execution_id)]
-            if (newest.iteration, newest.attempt) < (started.iteration, started.attempt):
-                self._latest[state.execution_id, start.step_id] = start.step_execution_id
+            self._add_step(_started(start, state, now))
         for update in decision.updated:
             steps[update.step_execution_id] = _updated(steps[update.step_execution_id], update, state.sequence, now)
         for ask in transition.asks:
@@ -340,12 +348,13 @@ class MemoryJournal:
             self._interactions[answer.interaction_id] = answered
         for closing in decision.closings:
             self._close(state.execution_id, closing, state.sequence)
-        for line in transition.logs:
+        for line in decision.logs:
             self._logs[state.execution_id].setdefault(
                 line.log_id,
                 LogRecord(
                     log_id=line.log_id,
                     execution_id=state.execution_id,
+                    within=line.within,
                     step_execution_id=line.step_execution_id,
                     level=line.level,
                     message=line.message,
@@ -355,6 +364,18 @@ class MemoryJournal:
                 ),
             )
 
+    def _add_step(self, started: StepExecutionRecord) -> None:
+        execution_id, id_ = started.execution_id, started.step_execution_id
+        steps = self._steps[execution_id]
+        steps[id_], self._home[id_] = started, execution_id
+        for iteration in (None, started.iteration):
+            key = (execution_id, started.within, started.step_id, iteration)
+            newest = steps[self._latest.setdefault(key, id_)]
+            if (newest.iteration, newest.attempt) < (started.iteration, started.attempt):
+                self._latest[key] = id_
+        if started.within != GRAPH:
+            self._with_inner.add(execution_id)
+
     def _questions_of(self, execution_id: ExecutionId) -> list[InteractionRecord]:
         return [question for question in self._interactions.values() if question.execution_id == execution_id]
 
@@ -363,15 +384,17 @@ class MemoryJournal:
 
     def _close(self, execution_id: ExecutionId, closing: Closing, sequence: int) -> None:
         """Nobody goes on with what is open."""
-        steps, now = self._steps[execution_id], self._now()
-        for id_, step in steps.items():
-            if (closed := closing.closed(step.narrow(StepState)).status) is not step.status:
-                update = StepUpdate(step_execution_id=id_, status=closed, failure=closing.failure)
-                steps[id_] = _updated(step, update, sequence, now)
+        steps, now, upto = self._steps[execution_id], self._now(), closing.upto(sequence)
+        known = {id_: step.narrow(StepState) for id_, step in steps.items()}
+        for id_, step in known.items():
+            closed = closing.closed(step)
+            if closed is not step and steps[id_].sequence < upto:
+                update = StepUpdate(step_execution_id=id_, status=closed.status, failure=closing.failure)
+                steps[id_] = _updated(steps[id_], update, sequence, now)
         for question in self._questions_of(execution_id):
-            self._interactions[question.interaction_id] = _with_state(
-                question, closing.closed_question(question.narrow(InteractionState)), sequence, now
-            )
+            if question.sequence < upto:
+                closed_question = closing.closed_question(question.narrow(InteractionState), known)
+                self._interactions[question.interaction_id] = _with_state(question, closed_question, sequence, now)
 
 
 def _created(new: NewExecution, state: ExecutionState, registered_name: str, now: datetime) -> ExecutionRecord:
@@ -440,6 +463,7 @@ def _started(start: StepStart, state: ExecutionState, now: datetime) -> StepExec
     return StepExecutionRecord(
         step_execution_id=start.step_execution_id,
         execution_id=state.execution_id,
+        within=start.within,
         step_id=start.step_id,
         step_name=start.step_name,
         step_type=start.step_type,
@@ -473,6 +497,7 @@ def _updated(step: StepExecutionRecord, update: StepUpdate, sequence: int, now: 
     return replace(
         step,
         status=status,
+        worker=update.worker or step.worker,
         sequence=sequence,
         output_data=_decoded(update.output_data, step.output_data),
         output_bytes=size_bytes(update.output_data) if update.output_data is not None else step.output_bytes,

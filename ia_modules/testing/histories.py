@@ -13,7 +13,17 @@ from dataclasses import dataclass
 from hypothesis import strategies as st
 
 from ia_modules.errors import TrackerError
-from ia_modules.models import ExecutionId, ExecutionStatus, Lease, PipelineId, StepExecutionId, StepStatus, new_id
+from ia_modules.models import (
+    ExecutionId,
+    ExecutionStatus,
+    Lease,
+    PipelineId,
+    RunPath,
+    StepExecutionId,
+    StepStatus,
+    new_id,
+)
+from ia_modules.paths import GRAPH, run_path
 from ia_modules.payload import encode
 from ia_modules.pipeline.journal import Journal
 from ia_modules.testing.model import CHANGED, UNCHANGED, PlainExecution
@@ -34,20 +44,27 @@ from ia_modules.transitions import (
 
 _OWNER, _STRANGER = "ann", "bob"
 _TASKS = 3
-_SLOTS = 4  # attempts that a history may start; updates also name ones that were never started
+_SLOTS = 6  # attempts that a history may start; updates also name ones that were never started
+_WORK = run_path(GRAPH, "step-0", 1)
+LEVELS = (GRAPH, _WORK, run_path(_WORK, "step-1", 1), run_path(GRAPH, "step-0", 2))
+"""What the steps of a history are within: the graph, and runs of its own steps."""
 
 
 @dataclass(frozen=True)
 class Operation:
     """What a writer asks for: a transition built from these parts.
 
-    ``start`` and ``update`` are numbers of attempts in the history.
+    ``start`` and ``update`` are numbers of attempts in the history. ``numbered``: the attempt says itself which one it
+    is.
     """
 
     writer: str = _OWNER
     ownership: OwnershipChange | None = None
     creates: bool = False
     start: int | None = None
+    begins_as: StepStatus = StepStatus.RUNNING
+    within: RunPath = GRAPH
+    numbered: bool = False
     update: int | None = None
     step_status: StepStatus | None = None
     status: ExecutionStatus | None = None
@@ -57,15 +74,26 @@ class Operation:
 
 def operations() -> st.SearchStrategy[Operation]:
     slot = st.integers(0, _SLOTS - 1)
-    ends = st.sampled_from([StepStatus.COMPLETED, StepStatus.COMPLETED, StepStatus.FAILED, StepStatus.SKIPPED])
+    begins_as = st.sampled_from([StepStatus.RUNNING, StepStatus.RUNNING, StepStatus.PENDING, StepStatus.WAITING])
+    levels = st.sampled_from(LEVELS)
+    ends = st.sampled_from(
+        [
+            StepStatus.COMPLETED,
+            StepStatus.COMPLETED,
+            StepStatus.FAILED,
+            StepStatus.SKIPPED,
+            StepStatus.LOST,
+            StepStatus.WAITING,
+        ]
+    )
     statuses = st.sampled_from([status for status in ExecutionStatus if status is not ExecutionStatus.PENDING])
     takings = st.sampled_from([TakeOver(), TakeOver(reopen=True), Claim()])
     ends_of_recovery = st.sampled_from([ExecutionStatus.PENDING, ExecutionStatus.PENDING, ExecutionStatus.FAILED])
     recoveries = st.builds(Recovery, status=ends_of_recovery, counted=st.booleans())
     steps = [  # twice: most of a history should be work
-        st.builds(Operation, start=slot),
+        st.builds(Operation, start=slot, begins_as=begins_as, within=levels, numbered=st.booleans()),
         st.builds(Operation, update=slot, step_status=ends),
-        st.builds(Operation, update=slot, step_status=ends, start=slot),
+        st.builds(Operation, update=slot, step_status=ends, start=slot, within=levels),
     ]
     return st.one_of(
         *steps,
@@ -125,6 +153,7 @@ async def run_history(
 
     def build(operation: Operation) -> Transition:
         updates, starts = (), ()
+        at = None if operation.update is None else attempts[operation.update]
         if operation.update is not None:
             output = encode({"by": operation.update, "as": operation.step_status}, "output")
             updates = (
@@ -133,9 +162,18 @@ async def run_history(
                 ),
             )
         if operation.start is not None:
-            step = f"step-{operation.start % 2}"
+            kind = "numbered" if operation.numbered else "step"  # no number is given twice
+            step = f"{kind}-{operation.start % 2}"
             starts = (
-                StepStart(step_execution_id=attempts[operation.start], step_id=step, step_name=step, step_type="task"),
+                StepStart(
+                    step_execution_id=attempts[operation.start],
+                    step_id=step,
+                    step_name=step,
+                    step_type="task",
+                    within=operation.within,
+                    iteration=operation.start + 1 if operation.numbered else None,
+                    status=operation.begins_as,
+                ),
             )
         return Transition(
             execution_id=execution_id,
@@ -146,7 +184,7 @@ async def run_history(
             updates=updates,
             starts=starts,
             change=ExecutionUpdate(status=operation.status) if operation.status else None,
-            logs=(LogLine(log_id=new_id(), message="line"),) if operation.logs else (),
+            logs=(LogLine(log_id=new_id(), message="line", step_execution_id=at),) if operation.logs else (),
         )
 
     await record(journals[0], creation)

@@ -31,15 +31,18 @@ from ia_modules.models import (
     JsonText,
     Lease,
     PipelineId,
+    RunPath,
     StalledExecution,
     StepExecutionId,
     StepStatus,
     StepSummary,
     new_id,
 )
+from ia_modules.paths import GRAPH
 from ia_modules.payload import encode
 from ia_modules.pipeline.journal import OperatorJournal
-from ia_modules.testing.histories import Operation, explain, histories, run_history
+from ia_modules.testing.histories import LEVELS, Operation, explain, histories, run_history
+from ia_modules.testing.levels_contract import LevelsContract
 from ia_modules.transitions import (
     Claim,
     ExecutionUpdate,
@@ -61,7 +64,7 @@ _MADE_TO_BE_INHERITED = [HealthCheck.function_scoped_fixture, HealthCheck.differ
 """Each journal has a class of its own, and they run in one process; every example makes executions of its own."""
 
 
-class JournalContract:
+class JournalContract(LevelsContract):
     """The promises of a journal.
 
     The fixture ``journals`` gives one or more journals over the *same* records, as several processes would have them.
@@ -871,9 +874,10 @@ class JournalContract:
             record = await journal.get_execution(execution_id)
             assert record is not None
             assert {name: getattr(record, name) for name in expected.row} == expected.row
-            steps = await journal.get_execution_steps(execution_id)
+            steps = [step for level in LEVELS for step in await journal.get_execution_steps(execution_id, within=level)]
             assert {
                 step.step_execution_id: {
+                    "within": step.within,
                     "step_id": step.step_id,
                     "iteration": step.iteration,
                     "attempt": step.attempt,
@@ -883,12 +887,13 @@ class JournalContract:
                 }
                 for step in steps
             } == expected.steps
-            pages = await _all_pages(journal, execution_id, limit)
+            pages = [page for level in LEVELS for page in await _all_pages(journal, execution_id, limit, within=level)]
             shown: dict[StepExecutionId, StepSummary] = {}
             for page in pages:
                 shown |= {step.step_execution_id: step for step in page.steps}
             assert list(shown.values()) == sorted(
-                (step.narrow(StepSummary) for step in steps), key=lambda step: (step.sequence, step.step_execution_id)
+                (step.narrow(StepSummary) for step in steps),
+                key=lambda step: (LEVELS.index(step.within), step.sequence, step.step_execution_id),
             )
             assert sorted(line.log_id for page in pages for line in page.logs) == sorted(expected.logs)
 
@@ -938,8 +943,10 @@ def _question(attempt: StepExecutionId) -> NewInteraction:
     )
 
 
-async def _all_pages(journal: OperatorJournal, execution_id: ExecutionId, limit: int) -> list[Changes]:
-    pages = [await journal.changes(execution_id, limit=limit)]
+async def _all_pages(
+    journal: OperatorJournal, execution_id: ExecutionId, limit: int, *, within: RunPath = GRAPH
+) -> list[Changes]:
+    pages = [await journal.changes(execution_id, within=within, limit=limit)]
     while pages[-1].more:
-        pages.append(await journal.changes(execution_id, pages[-1].upto, limit=limit))
+        pages.append(await journal.changes(execution_id, pages[-1].upto, within=within, limit=limit))
     return pages

@@ -67,21 +67,26 @@ class PlainExecution:
         ):
             return "LeaseLost"
         was_over = self.row["status"] in ENDED_EXECUTION
-        outcomes = {CHANGED} if transition.new else set[str]()
-        for update in transition.updates:
-            outcomes.add(self._update(update))
-        for start in transition.starts:
-            outcomes.add(self._start(start))
-        if transition.change is not None and transition.change.status is not None:
-            outcomes.add(self._become(str(transition.change.status)))
-        for line in transition.logs:
-            outcomes.add(CHANGED)
-            self.logs.append(line.log_id)
-        for outcome in outcomes - {CHANGED, UNCHANGED}:
-            return outcome
+        outcomes = [*self._work(transition), *([CHANGED] if transition.new else [])]
+        for outcome in outcomes:
+            if outcome not in (CHANGED, UNCHANGED):
+                return outcome
         if CHANGED not in outcomes:
             return UNCHANGED
         return "AlreadyFinished" if was_over else CHANGED
+
+    def _work(self, transition: Transition) -> list[str]:
+        """What each part of a transition does, in order."""
+        outcomes = [self._update(update) for update in transition.updates]
+        for update in transition.updates:
+            step = self.steps.get(update.step_execution_id)
+            if step is not None and step.pop("has_ended", False):
+                self._close_within(step)
+        outcomes += [self._start(start) for start in transition.starts]
+        if transition.change is not None and transition.change.status is not None:
+            outcomes.append(self._become(str(transition.change.status)))
+        self.logs += [line.log_id for line in transition.logs]
+        return outcomes + [CHANGED for _ in transition.logs]
 
     def _update(self, update: StepUpdate) -> str:
         step = self.steps.get(update.step_execution_id)
@@ -90,30 +95,38 @@ class PlainExecution:
         if step["status"] not in OPEN_STEP:
             return UNCHANGED if update.status in (None, step["status"]) else "AlreadyFinished"
         if update.status is not None:
-            step["status"] = str(update.status)
-            self.row["completed_steps"] += update.status == "completed"
+            step |= {"status": str(update.status), "has_ended": update.status not in OPEN_STEP}
+            self.row["completed_steps"] += update.status == "completed" and step["within"] == ""
+            self.row["failed_steps"] += update.status == "failed" and step["within"] == ""
             self.row["recoveries"] *= update.status != "completed"
-            self.row["failed_steps"] += update.status == "failed"
         step["output_data"] = update.output_data or step["output_data"]
         step["touched"] = True
         return CHANGED
 
     def _start(self, start: StepStart) -> str:
         if start.step_execution_id in self.steps:
-            return UNCHANGED
-        same = [step for step in self.steps.values() if step["step_id"] == start.step_id]
+            recorded = self.steps[start.step_execution_id]
+            is_same = (recorded["within"], recorded["step_id"]) == (start.within, start.step_id)
+            return UNCHANGED if is_same else "StepConflict"
+        same = [
+            step
+            for step in self.steps.values()
+            if (step["within"], step["step_id"]) == (start.within, start.step_id)
+            and start.iteration in (None, step["iteration"])
+        ]
         last = max(same, key=lambda step: (step["iteration"], step["attempt"]), default=None)
-        iteration, attempt = 1, 1
-        if last is not None and last["status"] in ("failed", "lost"):
-            iteration, attempt = last["iteration"], last["attempt"] + 1
+        iteration, attempt = start.iteration or 1, start.attempt or 1
+        if start.iteration is None and last is not None:
+            goes_on = last["status"] in ("failed", "lost")
+            iteration, attempt = (last["iteration"], last["attempt"] + 1) if goes_on else (last["iteration"] + 1, 1)
+        if last is not None and last["iteration"] == iteration and attempt > 1 and start.within == "":
             self.row["failed_steps"] -= last["status"] == "failed"
-        elif last is not None:
-            iteration = last["iteration"] + 1
         self.steps[start.step_execution_id] = {
+            "within": start.within,
             "step_id": start.step_id,
             "iteration": iteration,
             "attempt": attempt,
-            "status": "running",
+            "status": str(start.status),
             "output_data": None,
             "touched": True,
         }
@@ -135,10 +148,19 @@ class PlainExecution:
             self._close(OPEN_STEP, "cancelled")
         return CHANGED
 
-    def _close(self, statuses: tuple[str, ...], status: str) -> None:
+    def _close(self, statuses: tuple[str, ...], status: str, *, inside: str = "") -> None:
         for step in self.steps.values():
-            if step["status"] in statuses:
+            if step["status"] in statuses and f"{step['within']}/".startswith(inside):
                 step |= {"status": status, "touched": True}
+
+    def _close_within(self, ended: dict[str, Any]) -> None:
+        """What is a part of a run that has ended is over; only what ran is lost with it."""
+        around = f"{ended['within']}/" if ended["within"] else ""
+        path = f"{around}{ended['step_id']}#{ended['iteration']}/"  # ids of steps in histories need no escaping
+        if ended["status"] == "lost":
+            self._close(("running",), "lost", inside=path)
+        else:
+            self._close(OPEN_STEP, "cancelled", inside=path)
 
     def _change_ownership(self, transition: Transition, change: OwnershipChange) -> str:
         match change:
@@ -189,7 +211,7 @@ class PlainExecution:
         if self.row["cancel_requested"] and status == "pending":
             status = "cancelled"
         self.row |= {"status": status, "epoch": self.row["epoch"] + 1, "recoveries": recoveries}
-        self._close(("pending", "running"), "lost")
+        self._close(("running",), "lost")
         if self.row["status"] in ENDED_EXECUTION:
             self._close(OPEN_STEP, "cancelled")
         else:

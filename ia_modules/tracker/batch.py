@@ -9,13 +9,23 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from ia_modules.closing import Closing
 from ia_modules.database.manager import Script, Statement
 from ia_modules.deciding import Decision, decide
 from ia_modules.errors import ExecutionNotFound, PipelineNotFound, StepExecutionNotFound, TrackerError
-from ia_modules.models import ExecutionId, ExecutionStatus, PipelineId, StepExecutionId, StepStatus, is_id, sought_id
+from ia_modules.models import (
+    ExecutionId,
+    ExecutionStatus,
+    PipelineId,
+    RunPath,
+    StepExecutionId,
+    StepStatus,
+    is_id,
+    sought_id,
+)
+from ia_modules.paths import GRAPH
 from ia_modules.payload import size_bytes
 from ia_modules.states import ExecutionState, InteractionState, Known, StepState
+from ia_modules.tracker.closing import close, closing_row
 from ia_modules.tracker.liveness import Liveness
 from ia_modules.transitions import NewExecution, Recorded, Recovery, StepStart, StepUpdate, Transition
 
@@ -49,7 +59,10 @@ class _KnownRows:
     executions: dict[ExecutionId, ExecutionState] = field(default_factory=dict)
     steps: dict[StepExecutionId, StepState] = field(default_factory=dict)
     steps_of: defaultdict[ExecutionId, set[StepExecutionId]] = field(default_factory=lambda: defaultdict(set))
-    latest: defaultdict[ExecutionId, dict[str, StepState]] = field(default_factory=lambda: defaultdict(dict))
+    latest: defaultdict[ExecutionId, dict[tuple[RunPath, str, int | None], StepState]] = field(
+        default_factory=lambda: defaultdict(dict)
+    )
+    with_inner: set[ExecutionId] = field(default_factory=set)
     interactions: dict[str, InteractionState] = field(default_factory=dict)
     already_recorded: set[str] = field(default_factory=set)
     gone_owners: set[str] = field(default_factory=set)
@@ -79,6 +92,7 @@ class _KnownRows:
             latest=self.latest[execution_id],
             interactions=self.interactions,
             already_recorded=self.already_recorded,
+            has_inner=execution_id in self.with_inner,
             is_owner_gone=execution_id in self.executions and self.executions[execution_id].owner in self.gone_owners,
         )
 
@@ -86,28 +100,33 @@ class _KnownRows:
         self.steps[step.step_execution_id] = step
         self.steps_of[step.execution_id].add(step.step_execution_id)
 
-    def add_latest(self, step: StepState) -> None:
+    def add_latest(self, step: StepState, *of: int | None) -> None:
+        """A step's newest attempt (None), or the newest of one iteration, unless a newer one is known."""
         latest = self.latest[step.execution_id]
-        newest = latest.get(step.step_id)
-        if newest is None or (newest.iteration, newest.attempt) <= (step.iteration, step.attempt):
-            latest[step.step_id] = step
+        for iteration in of:
+            key = (step.within, step.step_id, iteration)
+            newest = latest.get(key)
+            if newest is None or (newest.iteration, newest.attempt) <= (step.iteration, step.attempt):
+                latest[key] = step
 
     def advance(self, decision: Decision) -> None:
         """Bring the rows forward, so that a later decision is the same as in a batch of its own."""
         execution_id = decision.execution.execution_id
         self.executions[execution_id] = decision.execution
-        self.interactions |= decision.interactions
-        for step in decision.steps.values():
-            self.add_step(step)
-            self.add_latest(step)
         for closing in decision.closings:
             for step in [self.steps[id_] for id_ in self.steps_of[execution_id]]:
                 self.add_step(closing.closed(step))
-            for step_id, step in self.latest[execution_id].items():
-                self.latest[execution_id][step_id] = closing.closed(step)
+            for key, step in self.latest[execution_id].items():
+                self.latest[execution_id][key] = closing.closed(step)
             for question in self.interactions.values():
                 if question.execution_id == execution_id:
-                    self.interactions[question.interaction_id] = closing.closed_question(question)
+                    self.interactions[question.interaction_id] = closing.closed_question(question, self.steps)
+        self.interactions |= decision.interactions
+        for step in decision.steps.values():
+            self.add_step(step)
+            self.add_latest(step, None, step.iteration)
+            if step.within != GRAPH:
+                self.with_inner.add(execution_id)
 
 
 @dataclass(slots=True)
@@ -147,18 +166,19 @@ class _Writes:
         self.starts += [_start_row(start) | stamp for start in decision.started]
         self.started |= {start.step_execution_id for start in decision.started}
         self.updates += [_update_row(update) | stamp for update in decision.updated]
-        self.closings += [_closing_row(closing) | stamp for closing in decision.closings]
+        self.closings += [closing_row(each, after.execution_id, after.sequence) for each in decision.closings]
         self.logs += [
             {
                 "log_id": line.log_id,
                 "step_execution_id": line.step_execution_id,
+                "within": line.within,
                 "level": line.level.value,
                 "message": line.message,
                 "data": line.data,
                 "ago_seconds": -line.age_seconds,
             }
             | stamp
-            for line in transition.logs
+            for line in decision.logs
         ]
         self.asks += [asdict(ask) | stamp for ask in transition.asks]
         self.expires += [{"interaction_id": interaction_id} | stamp for interaction_id in transition.expires]
@@ -197,6 +217,8 @@ def _read(query: Query, transitions: Sequence[Transition]) -> Script[_KnownRows]
     found += yield from _with_ids(query("read_execution_state_of_step"), "step_execution_id", homeless)
     for row in found:
         rows.executions[row["execution_id"]] = ExecutionState.from_row(row)
+        if row["has_inner"]:
+            rows.with_inner.add(row["execution_id"])
 
     pipeline_ids = {transition.new.pipeline_id for transition in transitions if transition.new is not None}
     for row in (yield from _with_ids(query("read_pipeline"), "pipeline_id", pipeline_ids)):
@@ -210,10 +232,19 @@ def _read(query: Query, transitions: Sequence[Transition]) -> Script[_KnownRows]
     for row in (yield from _with_ids(query("read_step_state"), "step_execution_id", step_ids)):
         rows.add_step(StepState.from_row(row))
 
-    started = {(transition.execution_id, start.step_id) for transition in transitions for start in transition.starts}
-    keys = ({"execution_id": id_, "step_id": step_id} for id_, step_id in started if is_id(id_))
+    followed = {
+        (transition.execution_id, *start.follows)
+        for transition in transitions
+        for start in transition.starts
+        if start.follows is not None
+    }
+    keys = (
+        {"execution_id": execution_id, "within": within, "step_id": step_id, "iteration": iteration}
+        for execution_id, within, step_id, iteration in followed
+        if is_id(execution_id)
+    )
     for row in (yield from _for_each(query("read_latest_attempt"), keys)):
-        rows.add_latest(StepState.from_row(row))
+        rows.add_latest(StepState.from_row(row), row["of_iteration"])
     rows.already_recorded = yield from _read_already_recorded(query, rows, transitions)
     yield from _read_gone_owners(query, rows, transitions)
     return rows
@@ -285,15 +316,14 @@ def _write(query: Query, writes: _Writes) -> Script[set[ExecutionId]]:
         ("update_step", [row for row, later in zip(writes.updates, begun_here, strict=True) if not later]),
         ("start_step", writes.starts),
         ("update_step", [row for row, later in zip(writes.updates, begun_here, strict=True) if later]),
-        ("close_steps", writes.closings),
         ("insert_interaction", writes.asks),
         ("expire_interaction", writes.expires),
         ("answer_interaction", writes.answers),
         ("insert_response", writes.answers),
-        ("close_interactions", [row for row in writes.closings if row["has_ended"]]),
         ("insert_log", writes.logs),
     ):
         yield from _for_each(query(name), (row for row in rows if row["execution_id"] in written))
+    yield from close(query, (row for row in writes.closings if row["execution_id"] in written))
     return written
 
 
@@ -354,18 +384,10 @@ def _execution_row(transition: Transition, decision: Decision) -> dict[str, Any]
     return row
 
 
-def _closing_row(closing: Closing) -> dict[str, Any]:
-    return {
-        "status": closing.status.value,
-        "error_type": closing.failure.type,
-        "error_message": closing.failure.message,
-        "has_ended": closing.has_ended,
-    }
-
-
 def _start_row(start: StepStart) -> dict[str, Any]:
     return {
         "step_execution_id": start.step_execution_id,
+        "within": start.within,
         "step_id": start.step_id,
         "step_name": start.step_name,
         "step_type": start.step_type,
@@ -387,6 +409,7 @@ def _update_row(update: StepUpdate) -> dict[str, Any]:
     return {
         "step_execution_id": update.step_execution_id,
         "status": update.status.value if update.status else None,
+        "worker": update.worker,
         "output_data": update.output_data,
         "output_bytes": None if update.output_data is None else size_bytes(update.output_data),
         "routes": update.routes,

@@ -17,10 +17,12 @@ from ia_modules.models import (
     ExecutionRecord,
     InteractionRecord,
     Row,
+    RunPath,
     StepExecutionRecord,
     is_id,
     sought_id,
 )
+from ia_modules.paths import GRAPH
 from ia_modules.payload import size_bytes
 from ia_modules.tracker.alias import row_id, rows_of
 
@@ -89,7 +91,7 @@ async def read_execution(
         if not rows:
             raise ExecutionNotFound(execution_id)
         params["execution_id"] = rows[0]["execution_id"]
-        steps = yield from _read_steps(database, rows[0]["execution_id"], NO_ID, step_limit)
+        steps = yield from _read_steps(database, rows[0]["execution_id"], GRAPH, NO_ID, step_limit)
         reruns = yield Statement(database.query("list_reruns"), [params | {"limit": rerun_limit}])
         questions = yield Statement(database.query("get_interactions"), [params])
         return StoredExecution(
@@ -102,8 +104,13 @@ async def read_execution(
     return await database.read(read())
 
 
-async def read_steps(database: DatabaseManager, execution_id: str, *, cursor: str | None, limit: int) -> StoredSteps:
+async def read_steps(
+    database: DatabaseManager, execution_id: str, *, within: RunPath = GRAPH, cursor: str | None, limit: int
+) -> StoredSteps:
     """The attempts of an execution that began after the one whose id is ``cursor``; None: from the first on.
+
+    Args:
+        within: the path of the run whose parts they are; the graph's own steps by default.
 
     Raises:
         ExecutionNotFound
@@ -115,7 +122,7 @@ async def read_steps(database: DatabaseManager, execution_id: str, *, cursor: st
 
     def read() -> Script[StoredSteps]:
         found = yield from row_id(database.query, execution_id)
-        return (yield from _read_steps(database, found, after, limit))
+        return (yield from _read_steps(database, found, within, after, limit))
 
     return await database.read(read())
 
@@ -153,9 +160,12 @@ async def read_step(
     return _stored(StepExecutionRecord, {_SIZES[name]: size_bytes(row[name]) for name in _SIZES} | row)
 
 
-def _read_steps(database: DatabaseManager, execution_id: str, cursor: str, limit: int) -> Script[StoredSteps]:
+def _read_steps(
+    database: DatabaseManager, execution_id: str, within: RunPath, cursor: str, limit: int
+) -> Script[StoredSteps]:
     params = {
         "execution_id": execution_id,
+        "within": within,
         "cursor": cursor,
         "limit": limit + 1,
         "inline_bytes": INLINE_BYTES,

@@ -17,6 +17,7 @@ _STEPS_AT_ONCE, _LINES_AT_ONCE = 100, 500
 async def export_execution(database: DatabaseManager, execution_id: str) -> AsyncGenerator[bytes]:
     """``{execution, definition, steps, interactions, logs}``; payloads as they are stored.
 
+    Steps and lines are the graph's own; a step's lines inside of its runs are not among them.
     Of an execution that runs: what is read meanwhile.
 
     Raises:

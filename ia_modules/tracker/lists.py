@@ -21,11 +21,13 @@ from ia_modules.models import (
     LogRecord,
     PipelineId,
     Row,
+    RunPath,
     ids_beginning,
     is_id,
     parse_time,
     sought_id,
 )
+from ia_modules.paths import GRAPH
 from ia_modules.payload import is_storable_id
 
 COUNT_CAP = 10_000
@@ -154,11 +156,13 @@ class LogFilters:
     """Filters of a list of log lines; None = any.
 
     Attributes:
+        within: the path of the run whose lines they are; the graph's own by default. An attempt has its level.
         level: this one or more severe.
         text: found in the message.
     """
 
     step_execution_id: str | None = None
+    within: RunPath = GRAPH
     level: LogLevel | None = None
     text: str | None = None
 
@@ -254,6 +258,7 @@ def log_params(execution_id: str, filters: LogFilters, *, cursor: str | None) ->
     return {
         "execution_id": execution_id,
         "step_execution_id": sought_id(filters.step_execution_id),
+        "within": filters.within,
         "severity": 0 if filters.level is None else list(LogLevel).index(filters.level),
         "pattern": None if filters.text is None else pattern_of(filters.text),
         "cursor_sequence": int(position[1]),

@@ -16,10 +16,12 @@ from ia_modules.models import (
     PipelineRecord,
     PipelineSummary,
     PipelineVersionRecord,
+    RunPath,
     StepExecutionRecord,
     StepSummary,
     sought_id,
 )
+from ia_modules.paths import GRAPH
 from ia_modules.payload import check_count, is_storable_id
 from ia_modules.pipeline.journal import PAGE_LIMIT, page_of
 from ia_modules.tracker.alias import row_id, rows_of
@@ -79,14 +81,15 @@ class ExecutionReader:
         return ExecutionSummary.from_row(rows[0]) if rows else None
 
     async def get_execution_steps(
-        self, execution_id: str, *, inline_bytes: int = _EVERY_SIZE
+        self, execution_id: str, *, within: RunPath = GRAPH, inline_bytes: int = _EVERY_SIZE
     ) -> list[StepExecutionRecord]:
-        """All attempts in the order in which they began; empty also when there is no such execution.
+        """All attempts of one level in the order in which they began; empty also when there is no such execution.
 
         Args:
+            within: the path of the run whose parts they are; the graph's own steps by default.
             inline_bytes: inputs and outputs beyond this size are None; ``input_bytes`` and ``output_bytes`` tell.
         """
-        rows = await self._rows_of("list_steps", execution_id=execution_id, inline_bytes=inline_bytes)
+        rows = await self._rows_of("list_steps", execution_id=execution_id, within=within, inline_bytes=inline_bytes)
         return [StepExecutionRecord.from_row(row) for row in rows]
 
     async def get_step_execution(self, step_execution_id: str) -> StepExecutionRecord | None:
@@ -156,8 +159,14 @@ class ExecutionReader:
         row = await self._database.fetch_one_async(self._database.query("liveness"), {"owner": owner})
         return None if row is None else Liveness.from_row(row)
 
-    async def changes(self, execution_id: str, after: int = 0, *, limit: int = PAGE_LIMIT) -> Changes:
+    async def changes(
+        self, execution_id: str, after: int = 0, *, within: RunPath = GRAPH, limit: int = PAGE_LIMIT
+    ) -> Changes:
         """What is newer than a cursor, of one moment: at most ``limit`` rows of a kind, whole sequence numbers only.
+
+        Args:
+            within: the path of the run whose parts and lines are read; the graph's own by default. Questions are
+                those of all levels.
 
         Raises:
             ExecutionNotFound
@@ -173,6 +182,7 @@ class ExecutionReader:
             execution = ExecutionSummary.from_row(rows[0])
             window = {
                 "execution_id": execution.execution_id,
+                "within": within,
                 "after": after,
                 "upto": execution.sequence,
                 "limit": limit + 1,

@@ -10,6 +10,7 @@ from ia_modules.models import (
     StepExecutionId,
     StepStatus,
 )
+from ia_modules.paths import GRAPH
 from ia_modules.states import ExecutionState, InteractionState, Known, StepState
 from ia_modules.transitions import (
     ExecutionUpdate,
@@ -46,13 +47,19 @@ def question(status: str) -> InteractionState:
 
 def step(status: StepStatus = StepStatus.RUNNING, **changes: Any) -> StepState:
     state = StepState(
-        step_execution_id=ATTEMPT, execution_id=EXECUTION, step_id="s", iteration=1, attempt=1, status=status
+        step_execution_id=ATTEMPT,
+        execution_id=EXECUTION,
+        within=GRAPH,
+        step_id="s",
+        iteration=1,
+        attempt=1,
+        status=status,
     )
     return replace(state, **changes)
 
 
 def known(row: ExecutionState | None, *steps: StepState, **more: Any) -> Known:
-    latest = {each.step_id: each for each in steps}
+    latest = {(each.within, each.step_id, nth): each for each in steps for nth in (None, each.iteration)}
     return Known(execution=row, steps={each.step_execution_id: each for each in steps}, latest=latest, **more)
 
 

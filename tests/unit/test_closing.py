@@ -1,23 +1,57 @@
-"""What is closed, by its status and by whether its execution has ended."""
+"""What is closed: by its status, by where it stands, and by whether what it is a part of has ended or was lost."""
 
 import pytest
 
-from ia_modules.closing import END, Closing
-from ia_modules.models import StepStatus
-from ia_modules.transitions import PROCESS_LOST
-from tests.unit.rows import question, step
+from ia_modules.closing import END, around, lost
+from ia_modules.models import StepExecutionId, StepStatus
+from ia_modules.paths import GRAPH, run_path
+from ia_modules.transitions import PROCESS_LOST, Failure
+from tests.unit.rows import ATTEMPT, question, step
 
-LOSE = Closing(status=StepStatus.LOST, failure=PROCESS_LOST, has_ended=False)
+WORK = step(StepStatus.COMPLETED, step_execution_id=StepExecutionId("w"), step_id="work")
+INSIDE = (run_path(GRAPH, "work", 1), run_path(run_path(GRAPH, "work", 1), "s", 17))
+ELSEWHERE = (GRAPH, run_path(GRAPH, "work", 10), run_path(GRAPH, "work", 2), run_path(GRAPH, "workshop", 1))
 
 
 @pytest.mark.parametrize("status", StepStatus)
 def test_an_end_leaves_nothing_open_and_changes_no_end(status: StepStatus) -> None:
-    assert END.closed(step(status)).status is (status if status.is_terminal else StepStatus.CANCELLED)
-    assert END.closed_question(question("pending")).status == "cancelled"
-    assert END.closed_question(question("answered")).status == "answered"
+    for within in (*INSIDE, *ELSEWHERE):
+        assert END.closed(step(status, within=within)).status is (
+            status if status.is_terminal else StepStatus.CANCELLED
+        )
+    assert END.closed_question(question("pending"), {}).status == "cancelled"
+    assert END.closed_question(question("answered"), {}).status == "answered"
 
 
-def test_what_waits_for_a_person_outlives_its_process() -> None:
-    assert LOSE.closed(step(StepStatus.RUNNING)).status is StepStatus.LOST
-    assert LOSE.closed(step(StepStatus.WAITING)).status is StepStatus.WAITING
-    assert LOSE.closed_question(question("pending")).status == "pending"
+@pytest.mark.parametrize("status", StepStatus)
+def test_with_a_process_only_that_is_lost_which_ran(status: StepStatus) -> None:
+    """What has not begun keeps its place and its time, and a question waits for a person, not for a process."""
+    after = lost(PROCESS_LOST).closed(step(status)).status
+    assert after is (StepStatus.LOST if status is StepStatus.RUNNING else status)
+    assert lost(PROCESS_LOST).closed_question(question("pending"), {}).status == "pending"
+
+
+@pytest.mark.parametrize("status", StepStatus)
+def test_a_run_that_ends_takes_along_what_is_open_within_it_and_nothing_else(status: StepStatus) -> None:
+    closing = around(WORK, None)
+    for within in INSIDE:
+        after = closing.closed(step(status, within=within)).status
+        assert after is (status if status.is_terminal else StepStatus.CANCELLED)
+    for within in ELSEWHERE:
+        assert closing.closed(step(status, within=within)).status is status
+
+
+def test_a_run_that_is_lost_loses_what_ran_within_it_for_the_same_reason() -> None:
+    failure = Failure(type="WorkerStopped", message="stopped")
+    closing = around(step(StepStatus.LOST, step_id="work"), failure)
+    assert closing.failure == failure
+    assert closing.closed(step(StepStatus.RUNNING, within=INSIDE[1])).status is StepStatus.LOST
+    assert closing.closed(step(StepStatus.WAITING, within=INSIDE[1])).status is StepStatus.WAITING
+
+
+def test_a_question_closes_with_its_attempt_and_with_what_that_is_a_part_of() -> None:
+    asker = {ATTEMPT: step(StepStatus.WAITING, within=INSIDE[1])}
+    assert around(WORK, None).closed_question(question("pending"), asker).status == "cancelled"
+    assert around(step(StepStatus.FAILED), None).closed_question(question("pending"), {}).status == "cancelled"
+    stranger = {ATTEMPT: step(StepStatus.WAITING, within=ELSEWHERE[1])}
+    assert around(WORK, None).closed_question(question("pending"), stranger).status == "pending"

@@ -19,9 +19,11 @@ from ia_modules.models import (
     ExecutionStatus,
     Lease,
     PipelineId,
+    RunPath,
     StepExecutionId,
     StepStatus,
 )
+from ia_modules.paths import GRAPH, run_path
 from ia_modules.transitions import ExecutionUpdate, LogLine, NewExecution, StepUpdate
 from tests.unit.rows import (
     ATTEMPT,
@@ -145,6 +147,76 @@ def test_counters_count_step_runs_by_their_latest_attempt() -> None:
     assert (done.execution.completed_steps, done.execution.failed_steps) == (1, 0)
 
 
+def test_a_failure_is_taken_out_of_the_counters_where_another_iteration_came_between() -> None:
+    """A retry says which attempt it is: its own iteration counts, not the step's newest."""
+    failed = step(StepStatus.FAILED, iteration=1)
+    newest = step(StepStatus.RUNNING, step_execution_id=StepExecutionId("n"), iteration=2)
+    rows = known(execution(failed_steps=1), failed, newest)
+    retry = start(iteration=1, attempt=2)
+    assert retry.follows == (GRAPH, "s", 1)
+    assert decide(write(starts=(retry,)), rows).execution.failed_steps == 0
+    assert start(iteration=1, attempt=1).follows is None, "what says itself that it is the first needs no other row"
+
+
+WORK = run_path(GRAPH, "work", 1)
+
+
+def test_each_level_counts_its_own_iterations() -> None:
+    rows = known(execution(), step(iteration=7, status=StepStatus.COMPLETED))
+    [started] = decide(write(starts=(start(within=WORK),)), rows).started
+    assert (started.iteration, started.attempt) == (1, 1)
+
+
+@pytest.mark.parametrize("within", [GRAPH, WORK])
+def test_counters_are_the_graphs_and_progress_is_anybodys(within: RunPath) -> None:
+    inner = step(within=within)
+    for status in (StepStatus.COMPLETED, StepStatus.FAILED):
+        update = StepUpdate(step_execution_id=ATTEMPT, status=status)
+        after = decide(write(updates=(update,)), known(execution(recoveries=3), inner)).execution
+        counted = int(within == GRAPH)
+        assert (after.completed_steps, after.failed_steps) == (
+            (counted, 0) if status is StepStatus.COMPLETED else (0, counted)
+        )
+        assert after.recoveries == (0 if status is StepStatus.COMPLETED else 3)
+    retry = decide(
+        write(starts=(start(within=within),)), known(execution(failed_steps=1), step(StepStatus.FAILED, within=within))
+    )
+    assert retry.execution.failed_steps == (0 if within == GRAPH else 1)
+
+
+def test_what_a_transition_writes_within_a_run_that_it_ends_is_closed_or_begins_after_it() -> None:
+    """An update comes before the end, a start after it: a map's next attempt begins with its items."""
+    work = step(step_id="work", step_execution_id=StepExecutionId("w"))
+    item = step(within=WORK)
+    news = StepUpdate(step_execution_id=ATTEMPT, progress=0.5)
+    end = StepUpdate(step_execution_id=work.step_execution_id, status=StepStatus.FAILED)
+    decision = decide(
+        write(updates=(end, news), starts=(start("w2", "work"), start("i2", within=WORK))),
+        known(execution(), work, item, has_inner=True),
+    )
+    assert decision.steps[ATTEMPT].status is StepStatus.CANCELLED
+    assert [each.status for each in decision.updated] == [StepStatus.FAILED, StepStatus.CANCELLED]
+    begun = decision.steps[StepExecutionId("i2")]
+    assert (begun.status, begun.iteration) == (StepStatus.RUNNING, 2), "a cancelled run is not made again"
+    [closing] = decision.closings
+    assert (closing.path, closing.upto(8)) == (WORK, 8), "what stands under this sequence itself is spared"
+
+
+def test_an_end_without_anything_inside_closes_nothing() -> None:
+    end = StepUpdate(step_execution_id=ATTEMPT, status=StepStatus.COMPLETED)
+    assert decide(write(updates=(end,)), known(execution(), step())).closings == ()
+    assert len(decide(write(updates=(end,)), known(execution(), step(StepStatus.WAITING))).closings) == 1
+
+
+def test_a_line_stands_at_the_level_of_its_attempt() -> None:
+    at = (None, ATTEMPT, StepExecutionId("b"))
+    lines = tuple(LogLine(log_id=f"{each}", message="m", step_execution_id=each) for each in at)
+    decision = decide(
+        write(logs=lines, starts=(start(within=WORK),)), known(execution(), step(within=run_path(GRAPH, "other", 1)))
+    )
+    assert [line.within for line in decision.logs] == [GRAPH, "other#1", WORK]
+
+
 def test_ending_an_attempt_and_beginning_the_next_is_one_transition() -> None:
     update = StepUpdate(step_execution_id=ATTEMPT, status=StepStatus.FAILED)
     decision = decide(write(updates=(update,), starts=(start(),)), known(execution(), step()))
@@ -197,6 +269,6 @@ def test_what_is_decided_twice_changes_something_only_once(status: ExecutionStat
     if not first.execution.status.is_terminal:
         return
     ended = [first.steps.get(each.step_execution_id, each) for each in steps]
-    if all(each.status.is_terminal for each in ended):
+    if all(status.is_terminal for status in news):
         again = decide(transition, known(first.execution, *ended))
         assert (again.changed, again.execution) == (False, first.execution)

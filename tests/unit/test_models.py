@@ -84,6 +84,7 @@ def test_rows_of_both_databases_make_the_same_record() -> None:
     shared = {
         "log_id": "l",
         "execution_id": "e",
+        "within": "",
         "step_execution_id": None,
         "level": "info",
         "message": "hello",

@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ia_modules.errors import NestingTooDeep
+from ia_modules.errors import InvalidArgument, NestingTooDeep
 from ia_modules.models import RunPath
-from ia_modules.paths import GRAPH, LIMIT_CHARACTERS, bounds, is_inside, path_of, run_path
+from ia_modules.paths import GRAPH, LIMIT_CHARACTERS, bounds, is_inside, named, path_of, run_path
 
 STEP_IDS = st.sampled_from(
     ["a", "b", "a#1", "a/a", "%2F", "%", "#", "/", "a#1/a", "0", "1", "é", "\U0010ffff"]
@@ -56,8 +56,15 @@ def test_a_path_beyond_the_limit_is_refused_and_says_what_to_do(run: list[Segmen
         run_path(path, "a-longer-step", 17)
 
 
+@pytest.mark.parametrize("text", ["a" * 501, "a\0#1", "\ud800#1"])
+def test_an_address_that_no_run_can_have_is_refused(text: str) -> None:
+    with pytest.raises(InvalidArgument, match="path of a run cannot be used"):
+        named(text)
+    assert named("work#1/work#17") == "work#1/work#17"
+
+
 def test_a_path_says_where_a_run_stands() -> None:
     work = run_path(GRAPH, "work", 1)
     assert run_path(run_path(work, "work", 17), "search/web", 2) == "work#1/work#17/search%2Fweb#2"
     with pytest.raises(NestingTooDeep):
-        run_path(GRAPH, "\U0010ffff" * 400, 1)  # four bytes each: more than an index of PostgreSQL takes
+        run_path(GRAPH, "\U0001f600" * 400, 1)  # four bytes each: more than an index of PostgreSQL takes

@@ -36,7 +36,7 @@ WITH page AS (
            COALESCE(octet_length(CAST(metadata AS TEXT)), 0) AS metadata_bytes,
            COALESCE(octet_length(traceback), 0) AS traceback_bytes
       FROM step_executions
-     WHERE execution_id = :execution_id AND within = '' AND step_execution_id > :cursor
+     WHERE execution_id = :execution_id AND within = :within AND step_execution_id > :cursor
      ORDER BY step_execution_id
      LIMIT :limit
 ), summed AS (
@@ -52,8 +52,8 @@ WITH page AS (
     SELECT summed.*, CASE WHEN bytes_so_far <= :answer_bytes THEN :inline_bytes ELSE -1 END AS largest_bytes
       FROM summed
 )
-SELECT step_execution_id, execution_id, step_id, step_name, step_type, iteration, attempt, retry_count, status, worker,
-       routes, error_type, error_message, progress, progress_message, copied_from, input_bytes, output_bytes, sequence,
+SELECT step_execution_id, execution_id, within, step_id, step_name, step_type, iteration, attempt, retry_count, status,
+       worker, routes, error_type, error_message, progress, progress_message, copied_from, input_bytes, output_bytes, sequence,
        created_at, started_at, completed_at, input_refs_bytes, metadata_bytes, traceback_bytes,
        CASE WHEN input_size <= largest_bytes THEN input_data END AS input_data,
        CASE WHEN output_size <= largest_bytes THEN output_data END AS output_data,

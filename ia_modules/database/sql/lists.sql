@@ -45,11 +45,12 @@ SELECT id
  LIMIT :limit;
 
 -- name: list_logs
--- Those after the line :cursor_id of the sequence :cursor_sequence, oldest first.
-SELECT log_id, execution_id, step_execution_id, level, message, data, logged_at, sequence
+-- Those of one level after the line :cursor_id of the sequence :cursor_sequence, oldest first. An attempt has its level.
+SELECT log_id, execution_id, within, step_execution_id, level, message, data, logged_at, sequence
   FROM execution_logs
  WHERE execution_id = :execution_id
-   AND within = ''
+   AND within = COALESCE(
+       (SELECT within FROM step_executions WHERE step_execution_id = :step_execution_id), :within)
    AND sequence >= :cursor_sequence
    AND (sequence > :cursor_sequence OR log_id > :cursor_id)
    AND (step_execution_id = :step_execution_id OR :step_execution_id IS NULL)

@@ -29,35 +29,35 @@ SELECT execution_id, request_hash
 
 -- name: list_steps
 -- In the order in which they started. Payloads up to :inline_bytes are read along; NULL for larger ones.
-SELECT step_execution_id, execution_id, step_id, step_name, step_type, iteration, attempt, retry_count, status, worker,
-       routes, error_type, error_message, progress, progress_message, copied_from, input_bytes, output_bytes, sequence,
+SELECT step_execution_id, execution_id, within, step_id, step_name, step_type, iteration, attempt, retry_count, status,
+       worker, routes, error_type, error_message, progress, progress_message, copied_from, input_bytes, output_bytes, sequence,
        created_at, started_at, completed_at, input_refs, metadata, traceback,
        CASE WHEN input_bytes <= :inline_bytes THEN input_data END AS input_data,
        CASE WHEN output_bytes <= :inline_bytes THEN output_data END AS output_data
   FROM step_executions
- WHERE execution_id = :execution_id AND within = ''
+ WHERE execution_id = :execution_id AND within = :within
  ORDER BY step_execution_id;
 
 -- name: get_step
-SELECT step_execution_id, execution_id, step_id, step_name, step_type, iteration, attempt, retry_count, status, worker,
-       routes, error_type, error_message, progress, progress_message, copied_from, input_bytes, output_bytes, sequence,
+SELECT step_execution_id, execution_id, within, step_id, step_name, step_type, iteration, attempt, retry_count, status,
+       worker, routes, error_type, error_message, progress, progress_message, copied_from, input_bytes, output_bytes, sequence,
        created_at, started_at, completed_at, input_refs, metadata, traceback, input_data, output_data
   FROM step_executions
  WHERE step_execution_id = :step_execution_id;
 
 -- name: changed_steps
-SELECT step_execution_id, execution_id, step_id, step_name, step_type, iteration, attempt, retry_count, status, worker,
-       routes, error_type, error_message, progress, progress_message, copied_from, input_bytes, output_bytes, sequence,
+SELECT step_execution_id, execution_id, within, step_id, step_name, step_type, iteration, attempt, retry_count, status,
+       worker, routes, error_type, error_message, progress, progress_message, copied_from, input_bytes, output_bytes, sequence,
        created_at, started_at, completed_at
   FROM step_executions
- WHERE execution_id = :execution_id AND within = '' AND sequence > :after AND sequence <= :upto
+ WHERE execution_id = :execution_id AND within = :within AND sequence > :after AND sequence <= :upto
  ORDER BY sequence, step_execution_id
  LIMIT :limit;
 
 -- name: changed_logs
-SELECT log_id, execution_id, step_execution_id, level, message, data, logged_at, sequence
+SELECT log_id, execution_id, within, step_execution_id, level, message, data, logged_at, sequence
   FROM execution_logs
- WHERE execution_id = :execution_id AND within = '' AND sequence > :after AND sequence <= :upto
+ WHERE execution_id = :execution_id AND within = :within AND sequence > :after AND sequence <= :upto
  ORDER BY sequence, log_id
  LIMIT :limit;
 

@@ -5,25 +5,34 @@ SELECT id, name FROM pipelines WHERE id = :pipeline_id;
 
 -- name: read_execution_state
 SELECT execution_id, status, owner, epoch, recoveries, sequence, cancel_requested, total_steps, completed_steps,
-       failed_steps, completed_at
+       failed_steps, completed_at,
+       EXISTS (SELECT 1 FROM step_executions WHERE execution_id = :execution_id AND within > '') AS has_inner
   FROM pipeline_executions
  WHERE execution_id = :execution_id;
 
 -- name: read_execution_state_of_step
 SELECT execution_id, status, owner, epoch, recoveries, sequence, cancel_requested, total_steps, completed_steps,
-       failed_steps, completed_at
+       failed_steps, completed_at,
+       EXISTS (SELECT 1
+                 FROM step_executions
+                WHERE step_executions.execution_id = pipeline_executions.execution_id AND within > '') AS has_inner
   FROM pipeline_executions
  WHERE execution_id = (SELECT execution_id FROM step_executions WHERE step_execution_id = :step_execution_id);
 
 -- name: read_step_state
-SELECT step_execution_id, execution_id, step_id, iteration, attempt, status
+SELECT step_execution_id, execution_id, within, step_id, iteration, attempt, status
   FROM step_executions
  WHERE step_execution_id = :step_execution_id;
 
 -- name: read_latest_attempt
-SELECT step_execution_id, execution_id, step_id, iteration, attempt, status
+-- The newest attempt of a step, or of one iteration of it.
+SELECT step_execution_id, execution_id, within, step_id, iteration, attempt, status,
+       CAST(:iteration AS INTEGER) AS of_iteration
   FROM step_executions
- WHERE execution_id = :execution_id AND within = '' AND step_id = :step_id
+ WHERE execution_id = :execution_id
+   AND within = :within
+   AND step_id = :step_id
+   AND (CAST(:iteration AS INTEGER) IS NULL OR iteration = :iteration)
  ORDER BY iteration DESC, attempt DESC
  LIMIT 1;
 
@@ -92,17 +101,18 @@ RETURNING execution_id;
 
 -- name: start_step
 INSERT INTO step_executions (
-    step_execution_id, execution_id, step_id, step_name, step_type, iteration, attempt, status, worker, input_data,
-    input_refs, metadata, input_bytes, sequence, created_at, started_at, completed_at)
+    step_execution_id, execution_id, within, step_id, step_name, step_type, iteration, attempt, status, worker,
+    input_data, input_refs, metadata, input_bytes, sequence, created_at, started_at, completed_at)
 VALUES (
-    :step_execution_id, :execution_id, :step_id, :step_name, :step_type, :iteration, :attempt, :status, :worker,
-    :input_data, :input_refs, :metadata, :input_bytes, :sequence, ia_now(),
+    :step_execution_id, :execution_id, :within, :step_id, :step_name, :step_type, :iteration, :attempt, :status,
+    :worker, :input_data, :input_refs, :metadata, :input_bytes, :sequence, ia_now(),
     CASE WHEN CAST(:started AS BOOLEAN) THEN ia_now() END, CASE WHEN CAST(:ended AS BOOLEAN) THEN ia_now() END);
 
 -- name: update_step
 UPDATE step_executions
    SET status = COALESCE(:status, status),
        sequence = :sequence,
+       worker = COALESCE(:worker, worker),
        output_data = COALESCE(:output_data, output_data),
        output_bytes = COALESCE(:output_bytes, output_bytes),
        routes = COALESCE(:routes, routes),
@@ -116,23 +126,12 @@ UPDATE step_executions
        completed_at = CASE WHEN CAST(:ended AS BOOLEAN) THEN ia_now() ELSE completed_at END
  WHERE step_execution_id = :step_execution_id;
 
--- name: close_steps
--- Nobody goes on with these attempts; waiting ones wait on, unless the execution has ended. An attempt that began later
--- in the same batch, after the execution was reopened, has a higher number and is left alone.
-UPDATE step_executions
-   SET status = :status,
-       sequence = :sequence,
-       error_type = :error_type,
-       error_message = :error_message,
-       completed_at = ia_now()
- WHERE execution_id = :execution_id
-   AND sequence <= :sequence
-   AND (status IN ('pending', 'running') OR (status = 'waiting' AND CAST(:has_ended AS BOOLEAN)));
-
 -- name: insert_log
 -- A line that a repeated transition brings again is kept once.
-INSERT INTO execution_logs (log_id, execution_id, step_execution_id, level, message, data, sequence, logged_at)
-VALUES (:log_id, :execution_id, :step_execution_id, :level, :message, :data, :sequence, ia_now(:ago_seconds))
+INSERT INTO execution_logs (
+    log_id, execution_id, step_execution_id, within, level, message, data, sequence, logged_at)
+VALUES (
+    :log_id, :execution_id, :step_execution_id, :within, :level, :message, :data, :sequence, ia_now(:ago_seconds))
 ON CONFLICT (log_id) DO NOTHING;
 
 -- name: insert_interaction
@@ -149,13 +148,6 @@ ON CONFLICT (interaction_id) DO NOTHING;
 UPDATE interactions
    SET status = 'expired', sequence = :sequence, completed_at = ia_now()
  WHERE interaction_id = :interaction_id
-   AND status = 'pending';
-
--- name: close_interactions
-UPDATE interactions
-   SET status = 'cancelled', sequence = :sequence, completed_at = ia_now()
- WHERE execution_id = :execution_id
-   AND sequence <= :sequence
    AND status = 'pending';
 
 -- name: cancel_requests

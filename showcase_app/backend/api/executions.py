@@ -7,9 +7,10 @@ from urllib.parse import unquote
 
 from fastapi import APIRouter, Path, Query, Response
 from fastapi.responses import StreamingResponse
-from pydantic import BeforeValidator
+from pydantic import AfterValidator, BeforeValidator
 
-from ia_modules.models import LogLevel
+from ia_modules.models import LogLevel, RunPath
+from ia_modules.paths import GRAPH, LIMIT_CHARACTERS, named
 from ia_modules.tracker.lists import LogFilters
 from showcase_app.backend.api.bodies import takes
 from showcase_app.backend.api.problems import described
@@ -47,6 +48,11 @@ PathName = Annotated[
     ExecutionName,
     BeforeValidator(partial(unquote, errors="strict")),  # it comes as it was sent, see addresses.py
     Path(description="Its own id, or the one that its caller gave it (`alias`), percent-encoded."),
+]
+Within = Annotated[
+    RunPath,
+    AfterValidator(named),
+    Query(max_length=LIMIT_CHARACTERS, description="The path of the run that is looked into; empty: the graph itself."),
 ]
 
 
@@ -107,9 +113,10 @@ async def list_step_executions(
     execution_id: PathName,
     limit: Annotated[int, Query(ge=1, le=PAGE_LIMIT, description="At most this many.")] = 50,
     cursor: Annotated[str | None, Query(pattern=ID_PATTERN, description="`next_cursor` of the page before.")] = None,
+    within: Within = GRAPH,
 ) -> Response:
     """In the order in which they began, with their payloads up to 64 KiB each."""
-    return _json(await executions.steps(execution_id, cursor=cursor, limit=limit))
+    return _json(await executions.steps(execution_id, within=within, cursor=cursor, limit=limit))
 
 
 @router.get(
@@ -128,9 +135,10 @@ async def get_changes(
     executions: Executions,
     execution_id: PathName,
     after: Annotated[int, Query(ge=0, le=LARGEST_CURSOR, description="`upto` of the last answer.")] = 0,
+    within: Within = GRAPH,
 ) -> ChangesOut:
     """What the socket `/ws/executions/{execution_id}?after=N` would say now, for clients without sockets."""
-    return await executions.changes(execution_id, after)
+    return await executions.changes(execution_id, after, within=within)
 
 
 @router.get("/{execution_id}/logs", summary="List the log lines of an execution", responses=_NOT_FOUND)
@@ -142,9 +150,10 @@ async def list_logs(
     q: Annotated[SearchText | None, Query(description="Only those with this in them.")] = None,
     limit: Annotated[int, Query(ge=1, le=PAGE_LIMIT, description="At most this many.")] = 200,
     cursor: Annotated[IdParameter | None, Query(description="`next_cursor` of the page before.")] = None,
+    within: Within = GRAPH,
 ) -> LogPageOut:
     """Oldest first."""
-    filters = LogFilters(step_execution_id=step_execution_id, level=level, text=q or None)
+    filters = LogFilters(step_execution_id=step_execution_id, within=within, level=level, text=q or None)
     return LogPageOut.of(await client.log_page(execution_id, filters, cursor=cursor, limit=limit))
 
 

@@ -1,17 +1,18 @@
 """The sockets: what is new of an execution, and which executions change. Every frame is one JSON object.
 
-``WS /ws/executions/{execution_id}?after=N``, its own id or its caller's (`alias`), percent-encoded
+``WS /ws/executions/{execution_id}?after=N&within=``, its own id or its caller's (`alias`), percent-encoded
 
     {"type": "changes", "after", "upto", "more", "messages"}   what GET …/changes?after=N would say
     {"type": "resync", "after": N}                             too slow: what was kept is dropped, and read again
     {"type": "ping"}                                           after 20 seconds without anything else
 
-Its messages are ``{"type", "sequence", "data"}``; ``data`` is a row without payloads: ``step_update`` (a step execution
-as it is now), ``log`` (a line; its own data only up to 64 KiB, else null and "data_omitted"), and last of all
-``execution_update``. **``upto`` is the client's cursor**: after a lost connection it asks for what comes after it, and
-nothing is missing or repeated. The first frame comes at once, without messages when there is nothing new: then the
-client has caught up. All that waits for a client goes out as one frame. What it is too slow for is merged
-into the rows as they stand: after a ``resync`` go on as before, the frames that follow begin at ``after``.
+``within`` is the path of the run whose steps and lines are told; without it they are the graph's own. The messages are
+``{"type", "sequence", "data"}``; ``data`` is a row without payloads: ``step_update`` (a step execution as it is now),
+``log`` (a line; its own data only up to 64 KiB, else null and "data_omitted"), and last of all ``execution_update``.
+**``upto`` is the client's cursor**: after a lost connection it asks for what comes after it, and nothing is missing or
+repeated. The first frame comes at once, without messages when there is nothing new: then the client has caught up. All
+that waits for a client goes out as one frame. What it is too slow for is merged into the rows as they stand: after a
+``resync`` go on as before, the frames that follow begin at ``after``.
 
 ``WS /ws/executions``
 
@@ -20,9 +21,9 @@ into the rows as they stand: after a ``resync`` go on as before, the frames that
     {"type": "ping"}
 
 The first frame is a ``resync``. A socket stays open until the client closes it, also when the execution has ended. The
-server closes with 4401 (a key is needed), 4404 (no execution has this id), 4400 (``after`` is no cursor of it), 1012
-(it shuts down), 1013 (the database is away) or 1011 (what is new cannot be told); after the last three the client comes
-again. A client that takes nothing for a minute is dropped. What a client sends is not read.
+server closes with 4401 (a key is needed), 4404 (no execution has this id), 4400 (``after`` is no cursor of it,
+``within`` no path), 1012 (it shuts down), 1013 (the database is away) or 1011 (what is new cannot be told); after the
+last three the client comes again. A client that takes nothing for a minute is dropped. What a client sends is not read.
 """
 
 import asyncio
@@ -38,6 +39,7 @@ from fastapi import APIRouter, WebSocket, WebSocketDisconnect
 from ia_modules.errors import DatabaseError, ExecutionNotFound, InvalidArgument
 from ia_modules.live.feed import Feed, Page
 from ia_modules.models import Changes
+from ia_modules.paths import named
 from showcase_app.backend.dependencies import Container
 from showcase_app.backend.schemas.base import LARGEST_CURSOR
 from showcase_app.backend.schemas.changes import messages_of
@@ -76,7 +78,8 @@ async def _send_hints(websocket: WebSocket, feed: Feed) -> None:
 
 
 async def _send_changes(websocket: WebSocket, feed: Feed, execution_id: str) -> None:
-    async with feed.follow(execution_id, _cursor_of(websocket)) as follower:
+    within = named(websocket.query_params.get("within", ""))
+    async with feed.follow(execution_id, _cursor_of(websocket), within=within) as follower:
         await _send(websocket, follower.next)
 
 

@@ -125,6 +125,7 @@ class StepOut(Out):
 
     step_execution_id: str
     execution_id: str
+    within: str = Field(description="The path of the run that it is a part of; empty for the steps of the graph.")
     step_id: str
     step_name: str
     step_type: str
@@ -294,6 +295,7 @@ class LogOut(Out):
 
     log_id: str
     execution_id: str
+    within: str = Field(description="Its attempt's.")
     step_execution_id: str | None
     level: LogLevel
     message: str

@@ -9,7 +9,7 @@ import orjson
 from ia_modules.client import Client
 from ia_modules.database.manager import DatabaseManager
 from ia_modules.errors import InvalidArgument, ReadTooLong
-from ia_modules.models import StepExecutionRecord
+from ia_modules.models import RunPath, StepExecutionRecord
 from ia_modules.tracker.details import Stored, read_execution, read_payloads, read_step, read_steps
 from ia_modules.tracker.lists import ExecutionFilters
 from showcase_app.backend.schemas.changes import ChangesOut
@@ -62,9 +62,9 @@ class ExecutionService:
         row_id, payloads = await read_payloads(self._database, execution_id)
         return orjson.dumps({"execution_id": row_id} | payloads)
 
-    async def steps(self, execution_id: str, *, cursor: str | None, limit: int) -> bytes:
+    async def steps(self, execution_id: str, *, within: RunPath, cursor: str | None, limit: int) -> bytes:
         """A :class:`StepPageOut` as JSON. Raises ExecutionNotFound."""
-        page = await read_steps(self._database, execution_id, cursor=cursor, limit=limit)
+        page = await read_steps(self._database, execution_id, within=within, cursor=cursor, limit=limit)
         answer = StepPageOut.of(page).model_dump(mode="json")
         return orjson.dumps(answer | {"items": _with_payloads(answer["items"], page.items)})
 
@@ -73,14 +73,14 @@ class ExecutionService:
         stored = await read_step(self._database, execution_id, step_execution_id)
         return orjson.dumps(StepDetail.of(stored).model_dump(mode="json") | stored.payloads)
 
-    async def changes(self, execution_id: str, after: int) -> ChangesOut:
-        """What is newer than a cursor.
+    async def changes(self, execution_id: str, after: int, *, within: RunPath) -> ChangesOut:
+        """What is newer than a cursor, of one level.
 
         Raises:
             ExecutionNotFound
             InvalidArgument: the cursor is ahead of the execution.
         """
-        changes = await self._client.tracker.changes(execution_id, after)
+        changes = await self._client.tracker.changes(execution_id, after, within=within)
         if after > changes.execution.sequence:
             raise InvalidArgument("cursor", str(after), f"at most {changes.execution.sequence}, where the execution is")
         return ChangesOut.of(changes)

@@ -8,7 +8,8 @@ from ia_modules.database.driver import Params, Rows
 from ia_modules.database.manager import DatabaseManager
 from ia_modules.live import feed
 from ia_modules.live.feed import RESYNC_LISTS, Feed, Follower, Hints, ListFollower, Page
-from ia_modules.models import Changes, ExecutionId, PipelineId
+from ia_modules.models import Changes, ExecutionId, PipelineId, RunPath
+from ia_modules.paths import GRAPH
 from ia_modules.pipeline.journal import PAGE_LIMIT
 from ia_modules.tracker.execution_tracker import ExecutionTracker
 
@@ -26,9 +27,11 @@ class CountingTracker(ExecutionTracker):
 
     reads = 0
 
-    async def changes(self, execution_id: str, after: int = 0, *, limit: int = PAGE_LIMIT) -> Changes:
+    async def changes(
+        self, execution_id: str, after: int = 0, *, within: RunPath = GRAPH, limit: int = PAGE_LIMIT
+    ) -> Changes:
         self.reads += 1
-        return await super().changes(execution_id, after, limit=limit)
+        return await super().changes(execution_id, after, within=within, limit=limit)
 
 
 @pytest.fixture

@@ -37,6 +37,7 @@ def row(key: StepRunKey, **columns: Any) -> StepExecutionRecord:
         "execution_id": ExecutionId("execution"),
         "step_id": key.step_id,
         "step_name": key.step_id,
+        "within": "",
         "step_type": "task",
         "iteration": key.iteration,
         "attempt": 1,

@@ -29,6 +29,11 @@ DEFECTS = {
         owner = transition.writer if execution is None else execution.owner
         return await super().record(dataclasses.replace(transition, writer=owner, lease=None))
 """,
+    "leaves open what is within a run that ended": """
+    def _close(self, execution_id, closing, sequence):
+        if not closing.path:
+            super()._close(execution_id, closing, sequence)
+""",
     "forgets log lines": """
     async def record(self, transition):
         return await super().record(dataclasses.replace(transition, logs=()))

@@ -1230,6 +1230,11 @@ export interface components {
             step_execution_id: string;
             /** Execution Id */
             execution_id: string;
+            /**
+             * Within
+             * @description The path of the run that it is a part of; empty for the steps of the graph.
+             */
+            within: string;
             /** Step Id */
             step_id: string;
             /** Step Name */
@@ -1549,6 +1554,11 @@ export interface components {
             log_id: string;
             /** Execution Id */
             execution_id: string;
+            /**
+             * Within
+             * @description Its attempt's.
+             */
+            within: string;
             /** Step Execution Id */
             step_execution_id: string | null;
             level: components["schemas"]["LogLevel"];
@@ -2269,6 +2279,11 @@ export interface components {
             step_execution_id: string;
             /** Execution Id */
             execution_id: string;
+            /**
+             * Within
+             * @description The path of the run that it is a part of; empty for the steps of the graph.
+             */
+            within: string;
             /** Step Id */
             step_id: string;
             /** Step Name */
@@ -2425,6 +2440,11 @@ export interface components {
             step_execution_id: string;
             /** Execution Id */
             execution_id: string;
+            /**
+             * Within
+             * @description The path of the run that it is a part of; empty for the steps of the graph.
+             */
+            within: string;
             /** Step Id */
             step_id: string;
             /** Step Name */
@@ -4584,6 +4604,8 @@ export interface operations {
                 limit?: number;
                 /** @description `next_cursor` of the page before. */
                 cursor?: string | null;
+                /** @description The path of the run that is looked into; empty: the graph itself. */
+                within?: string;
             };
             header?: never;
             path: {
@@ -4760,6 +4782,8 @@ export interface operations {
             query?: {
                 /** @description `upto` of the last answer. */
                 after?: number;
+                /** @description The path of the run that is looked into; empty: the graph itself. */
+                within?: string;
             };
             header?: never;
             path: {
@@ -4857,6 +4881,8 @@ export interface operations {
                 limit?: number;
                 /** @description `next_cursor` of the page before. */
                 cursor?: string | null;
+                /** @description The path of the run that is looked into; empty: the graph itself. */
+                within?: string;
             };
             header?: never;
             path: {

@@ -62,6 +62,7 @@ export function createStep(row: Partial<StepDetail> = {}): StepDetail {
   return {
     step_execution_id: `${row.step_id ?? "step"}-${row.iteration ?? 1}-${row.attempt ?? 1}`,
     execution_id: "execution",
+    within: "",
     step_id: "step",
     step_name: row.step_id ?? "Step",
     step_type: "task",
@@ -116,6 +117,7 @@ export function createLine(row: Partial<LogOut> = {}): LogOut {
   return {
     log_id: "line",
     execution_id: "execution",
+    within: "",
     step_execution_id: null,
     level: "info",
     message: "Hello",

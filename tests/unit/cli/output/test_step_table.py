@@ -51,6 +51,7 @@ def attempt(step_id: str, status: str, *, iteration: int = 1, number: int = 1, *
     usual: dict[str, object] = {
         "step_execution_id": StepExecutionId(f"{step_id}/{iteration}/{number}"),
         "execution_id": ExecutionId("e"),
+        "within": "",
         "step_id": step_id,
         "step_name": step_id,
         "step_type": "task",

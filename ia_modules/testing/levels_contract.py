@@ -1,0 +1,202 @@
+"""What every journal promises about runs within runs, as tests: a part of ``JournalContract``."""
+
+from ia_modules.models import (
+    ExecutionId,
+    ExecutionStatus,
+    Lease,
+    RunPath,
+    StepExecutionId,
+    StepExecutionRecord,
+    StepStatus,
+    new_id,
+)
+from ia_modules.paths import GRAPH, run_path
+from ia_modules.payload import encode
+from ia_modules.pipeline.journal import OperatorJournal
+from ia_modules.transitions import (
+    ExecutionUpdate,
+    Failure,
+    LogLine,
+    NewInteraction,
+    Recovery,
+    StepStart,
+    StepUpdate,
+    Transition,
+)
+
+OWNER = "owner"
+WORK = run_path(GRAPH, "work", 1)
+ITEM = run_path(WORK, "work", 17)
+
+
+class LevelsContract:
+    """The promises about levels; the fixtures are those of the contract."""
+
+    async def test_each_level_is_read_alone(self, journal: OperatorJournal, execution_id: ExecutionId) -> None:
+        ids = await _start_tree(journal, execution_id)
+        lines = tuple(LogLine(log_id=new_id(), message="m", step_execution_id=each) for each in (None, *ids))
+        await journal.record(Transition(execution_id=execution_id, writer=OWNER, logs=lines))
+        for level, steps in ((GRAPH, ids[:2]), (WORK, ids[2:3]), (ITEM, ids[3:]), (run_path(GRAPH, "no", 1), [])):
+            assert [each.step_execution_id for each in await _steps(journal, execution_id, level)] == steps
+            changes = await journal.changes(execution_id, within=level)
+            assert [each.step_execution_id for each in changes.steps] == steps
+            assert {each.step_execution_id for each in changes.logs} - {None} == set(steps)
+            assert {each.within for each in (*changes.steps, *changes.logs)} <= {level}
+            assert (changes.more, changes.upto) == (False, changes.execution.sequence)
+
+    async def test_counters_are_the_graphs_and_any_end_is_progress(
+        self, journal: OperatorJournal, execution_id: ExecutionId
+    ) -> None:
+        work, other, item, inner = await _start_tree(journal, execution_id)
+        await journal.record(_ends(execution_id, (inner, StepStatus.FAILED), (item, StepStatus.COMPLETED)))
+        record = await journal.get_execution(execution_id)
+        assert record is not None
+        assert (record.completed_steps, record.failed_steps) == (0, 0)
+        await journal.record(_ends(execution_id, (work, StepStatus.COMPLETED), (other, StepStatus.FAILED)))
+        record = await journal.get_execution(execution_id)
+        assert record is not None
+        assert (record.completed_steps, record.failed_steps) == (1, 1)
+
+    async def test_a_run_that_ends_takes_along_what_is_open_within_it(
+        self, journal: OperatorJournal, execution_id: ExecutionId
+    ) -> None:
+        work, other, item, inner = await _start_tree(journal, execution_id)
+        await _ask(journal, execution_id, inner)
+        await journal.record(_ends(execution_id, (work, StepStatus.COMPLETED)))
+        record = await journal.get_execution(execution_id)
+        assert record is not None
+        for level, closed in ((WORK, item), (ITEM, inner)):
+            [step] = await _steps(journal, execution_id, level)
+            assert (step.step_execution_id, step.status, step.error_type) == (closed, StepStatus.CANCELLED, "RunEnded")
+            assert step.sequence == record.sequence
+            assert step.completed_at is not None
+        [question] = await journal.get_interactions(execution_id)
+        assert (question.status, question.sequence) == ("cancelled", record.sequence)
+        [_, beside] = await _steps(journal, execution_id, GRAPH)
+        assert (beside.step_execution_id, beside.status) == (other, StepStatus.RUNNING)
+
+    async def test_a_question_ends_with_its_attempt(self, journal: OperatorJournal, execution_id: ExecutionId) -> None:
+        work, other, *_ = await _start_tree(journal, execution_id)
+        await _ask(journal, execution_id, work)
+        await _ask(journal, execution_id, other)
+        await journal.record(_ends(execution_id, (work, StepStatus.CANCELLED)))
+        assert [each.status for each in await journal.get_interactions(execution_id)] == ["cancelled", "pending"]
+
+    async def test_the_next_attempt_of_a_run_begins_with_what_is_within_it(
+        self, journal: OperatorJournal, execution_id: ExecutionId
+    ) -> None:
+        """One transition ends an attempt with its parts and begins the next with parts of its own."""
+        work, _, item, _ = await _start_tree(journal, execution_id)
+        end = _ends(execution_id, (work, StepStatus.FAILED)).updates
+        starts = (_start("work", GRAPH), _start("work", WORK, iteration=17, attempt=2))
+        progress = StepUpdate(step_execution_id=item, progress=0.5)
+        transition = Transition(execution_id=execution_id, writer=OWNER, updates=(*end, progress), starts=starts)
+        await journal.record(transition)
+        again = await journal.record(Transition(execution_id=execution_id, writer=OWNER, starts=starts))
+        assert not again.changed
+        items = [(each.iteration, each.attempt, each.status) for each in await _steps(journal, execution_id, WORK)]
+        assert items == [(17, 1, StepStatus.CANCELLED), (17, 2, StepStatus.RUNNING)]
+
+    async def test_what_was_lost_loses_what_ran_in_it_at_every_depth_and_nothing_that_rests(
+        self, journal: OperatorJournal, execution_id: ExecutionId
+    ) -> None:
+        work, *_ = await _start_tree(journal, execution_id)
+        resting = [
+            _start("retry", GRAPH, status=StepStatus.PENDING),
+            _start("retry", WORK, status=StepStatus.PENDING),
+            _start("sleep", ITEM, status=StepStatus.WAITING),
+        ]
+        await journal.record(Transition(execution_id=execution_id, writer=OWNER, starts=tuple(resting)))
+        lost = StepUpdate(
+            step_execution_id=work, status=StepStatus.LOST, failure=Failure(type="WorkerStopped", message="so")
+        )
+        await journal.record(Transition(execution_id=execution_id, writer=OWNER, updates=(lost,)))
+        put_back = Recovery(status=ExecutionStatus.PENDING)
+        await journal.record(Transition(lease=Lease(execution_id, 1), writer=OWNER, ownership=put_back))
+        found = {
+            (level, each.step_id): (each.status, each.error_type)
+            for level in (GRAPH, WORK, ITEM)
+            for each in await _steps(journal, execution_id, level)
+        }
+        assert found == {
+            (GRAPH, "work"): (StepStatus.LOST, "WorkerStopped"),
+            (GRAPH, "other"): (StepStatus.LOST, "ProcessLost"),
+            (GRAPH, "retry"): (StepStatus.PENDING, None),
+            (WORK, "work"): (StepStatus.LOST, "WorkerStopped"),
+            (WORK, "retry"): (StepStatus.PENDING, None),
+            (ITEM, "search"): (StepStatus.LOST, "WorkerStopped"),
+            (ITEM, "sleep"): (StepStatus.WAITING, None),
+        }
+
+    async def test_an_attempt_that_has_not_begun_begins_where_it_is_gone_on_with(
+        self, journal: OperatorJournal, execution_id: ExecutionId
+    ) -> None:
+        delayed = _start("retry", GRAPH, status=StepStatus.PENDING)
+        await journal.record(Transition(execution_id=execution_id, writer=OWNER, starts=(delayed,)))
+        lease = await journal.take_over(execution_id, owner="heir")
+        begins = StepUpdate(step_execution_id=delayed.step_execution_id, status=StepStatus.RUNNING, worker="heir")
+        await journal.record(Transition(lease=lease, writer="heir", updates=(begins,)))
+        [step] = await _steps(journal, execution_id, GRAPH)
+        assert (step.worker, step.attempt, step.status) == ("heir", 1, StepStatus.RUNNING)
+        assert step.started_at is not None
+
+    async def test_the_end_of_an_execution_leaves_nothing_open_at_any_depth(
+        self, journal: OperatorJournal, execution_id: ExecutionId
+    ) -> None:
+        *_, inner = await _start_tree(journal, execution_id)
+        await _ask(journal, execution_id, inner)
+        late = _start("late", ITEM)
+        change = ExecutionUpdate(status=ExecutionStatus.COMPLETED)
+        await journal.record(Transition(execution_id=execution_id, writer=OWNER, starts=(late,), change=change))
+        steps = [each for level in (GRAPH, WORK, ITEM) for each in await _steps(journal, execution_id, level)]
+        assert {(each.status, each.error_type) for each in steps} == {(StepStatus.CANCELLED, "ExecutionEnded")}
+        assert [each.status for each in await journal.get_interactions(execution_id)] == ["cancelled"]
+
+
+def _start(
+    step_id: str,
+    within: RunPath,
+    *,
+    status: StepStatus = StepStatus.RUNNING,
+    iteration: int | None = None,
+    attempt: int | None = None,
+) -> StepStart:
+    return StepStart(
+        step_execution_id=StepExecutionId(new_id()),
+        step_id=step_id,
+        step_name=step_id,
+        step_type="task",
+        within=within,
+        iteration=iteration,
+        attempt=attempt,
+        status=status,
+    )
+
+
+async def _start_tree(journal: OperatorJournal, execution_id: ExecutionId) -> list[StepExecutionId]:
+    """Two steps of the graph, an item within the first, and what is within the item."""
+    starts = (
+        _start("work", GRAPH),
+        _start("other", GRAPH),
+        _start("work", WORK, iteration=17),
+        _start("search", ITEM),
+    )
+    await journal.record(Transition(execution_id=execution_id, writer=OWNER, starts=starts))
+    return [start.step_execution_id for start in starts]
+
+
+async def _steps(journal: OperatorJournal, execution_id: ExecutionId, within: RunPath) -> list[StepExecutionRecord]:
+    return await journal.get_execution_steps(execution_id, within=within)
+
+
+def _ends(execution_id: ExecutionId, *ends: tuple[StepExecutionId, StepStatus]) -> Transition:
+    updates = tuple(StepUpdate(step_execution_id=attempt, status=status) for attempt, status in ends)
+    return Transition(execution_id=execution_id, writer=OWNER, updates=updates)
+
+
+async def _ask(journal: OperatorJournal, execution_id: ExecutionId, attempt: StepExecutionId) -> None:
+    question = NewInteraction(
+        interaction_id=new_id(), step_execution_id=attempt, ui_schema=encode({"type": "object"}, "schema")
+    )
+    waits = StepUpdate(step_execution_id=attempt, status=StepStatus.WAITING)
+    await journal.record(Transition(execution_id=execution_id, writer=OWNER, updates=(waits,), asks=(question,)))
