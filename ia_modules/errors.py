@@ -329,12 +329,15 @@ class LoopLimitExceeded(StepError):
     Attributes:
         limit: the exceeded key of ``loop_config``, or of the step itself.
         allowed: its value.
+        is_final: the execution fails also where the step has ``continue_on_error``: its loop went on after this error.
     """
 
-    def __init__(self, step_id: str, *, limit: str, allowed: float, found: str, is_own: bool = False) -> None:
+    def __init__(
+        self, step_id: str, *, limit: str, allowed: float, found: str, is_own: bool = False, is_final: bool = False
+    ) -> None:
         hint, whose = "Give the loop a way out, or raise the limit.", "its " if is_own else "loop_config."
         super().__init__(step_id, f"{found}, and {whose}{limit} allows {allowed:g}. {hint}")
-        self.limit, self.allowed = limit, allowed
+        self.limit, self.allowed, self.is_final = limit, allowed, is_final
 
 
 class StepExited(StepError):

@@ -6,7 +6,7 @@ from typing import Any, cast
 
 import orjson
 
-from ia_modules.errors import ConditionError, PayloadError, Problem, StepError, StepOutputError
+from ia_modules.errors import ConditionError, LoopLimitExceeded, PayloadError, Problem, StepError, StepOutputError
 from ia_modules.models import JsonText
 from ia_modules.payload import PAYLOAD_LIMIT_BYTES, clean_text, encode
 from ia_modules.pipeline.code import LoadedPipeline
@@ -234,7 +234,7 @@ async def _failed(error: Exception, work: Work, executor: StepExecutor, *, draw:
         except Exception as second:  # noqa: BLE001 - user code again
             second.__context__ = error
             error = second
-    if handling.continue_on_error:
+    if handling.continue_on_error and not (isinstance(error, LoopLimitExceeded) and error.is_final):
         result = step_error_result(error)
         return Outcome(result, encode(result, "error of a step"), error, succeeded=False)
     return Outcome(error=error)

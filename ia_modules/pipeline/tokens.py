@@ -224,8 +224,10 @@ def loop_limit(graph: Graph, start: Start, *, loop_seconds: float) -> LoopLimitE
     limits, step = graph.definition.loop_config, graph.step(step_id)
     if iteration > (allowed := graph.definition.max_iterations_of(step)):
         found = f"it has run {iteration - 1} times"
-        is_own = step.max_iterations is not None
-        return LoopLimitExceeded(step_id, limit="max_iterations", allowed=allowed, found=found, is_own=is_own)
+        is_own, is_final = step.max_iterations is not None, iteration > allowed + 1
+        return LoopLimitExceeded(
+            step_id, limit="max_iterations", allowed=allowed, found=found, is_own=is_own, is_final=is_final
+        )
     if iteration > 1 and loop_seconds > limits.max_loop_time_seconds:
         found = f"its loop has run for {loop_seconds:g} seconds"
         allowed = limits.max_loop_time_seconds

@@ -5,11 +5,9 @@ knows what random graphs are made of: conditions on fields, ``route``, ``ends``,
 Whoever calls says what each step does in the end; attempts, times and processes do not occur.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
+from dataclasses import dataclass
 from typing import Any, NamedTuple, cast
-
-from ia_modules.models import ExecutionStatus
 
 Data = Mapping[str, Any]
 
@@ -54,21 +52,20 @@ class Expected:
     """How an execution ends.
 
     Attributes:
-        runs: all step runs that have ended; where something ended the execution, those that any timing may have.
-        output: None where it failed.
-        endings: of each step run that may end the execution, the output then; the first to end wins.
-        failed: the step runs that failed it.
+        runs: all step runs; where something ends the execution or fails it, those that any timing may have.
+        output: where nothing does.
+        endings: of each step run that may end the execution, the output then.
+        failures: the step runs that may fail it. What is first, an ending or a failure, stands.
     """
 
-    status: ExecutionStatus
     runs: Mapping[RunKey, Run]
-    output: Data | None = None
-    endings: Mapping[RunKey, Data] = field(default_factory=dict[RunKey, Data])
-    failed: tuple[RunKey, ...] = ()
+    output: Data
+    endings: Mapping[RunKey, Data]
+    failures: Set[RunKey]
 
 
 def interpret(document: Data, input_data: Data, code: Code, *, most_runs: int = 10_000) -> Expected:
-    """Run a pipeline file as it is written, with the paths that end the execution as if they only ended their branch.
+    """Run a pipeline file as it is written, as if what ends or fails the execution only ended its branch.
 
     Raises:
         AssertionError: it does not end.
@@ -79,10 +76,8 @@ def interpret(document: Data, input_data: Data, code: Code, *, most_runs: int = 
         for step_id, parents in begun:
             execution.run(step_id, parents)
         assert len(execution.runs) < most_runs, f"more than {most_runs} step runs"
-        if execution.failed:
-            return Expected(ExecutionStatus.FAILED, execution.runs, failed=tuple(execution.failed))
     endings = {run.key: execution.output_after(run) for run in execution.runs.values() if execution.ends(run)}
-    return Expected(ExecutionStatus.COMPLETED, execution.runs, execution.output(), endings)
+    return Expected(execution.runs, execution.output(), endings, execution.failures)
 
 
 class _Execution:
@@ -97,7 +92,7 @@ class _Execution:
         self.rules: Data = document.get("merge", {})
         self.input_data, self.code = input_data, code
         self.runs: dict[RunKey, Run] = {}
-        self.failed: list[RunKey] = []
+        self.failures: set[RunKey] = set()
         self.tokens: dict[str, list[tuple[int, RunKey]]] = {flow["start_at"]: []}
         self.edges = {(path["from_step"], path["to_step"]) for path in self.paths if not _is_end(path["to_step"])}
         self.forward = self.edges - _closing(self.edges, flow["start_at"], self.place)
@@ -128,8 +123,8 @@ class _Execution:
         succeeded = not isinstance(result, Failed)
         stored = result.result if isinstance(result, Failed) else result
         self.runs[key] = Run(key, parents, stored, succeeded, ())
-        if not succeeded and not self.goes_on:
-            self.failed.append(key)
+        if not succeeded and (not self.goes_on or key.iteration > self._limit(step_id) + 1):
+            self.failures.add(key)
             return
         taken = tuple(self._taken(self.runs[key]))
         self.runs[key] = Run(key, parents, stored, succeeded, taken)
@@ -138,8 +133,7 @@ class _Execution:
                 self.tokens.setdefault(target, []).append((index, key))
 
     def _result(self, key: RunKey, parents: tuple[RunKey, ...]) -> Data | Failed:
-        limit = self.steps[key.step_id].get("max_iterations", self.loops.get("max_iterations", 100))
-        if key.iteration > limit:
+        if key.iteration > self._limit(key.step_id):
             return Failed("LoopLimitExceeded")
         if self._lost_update(parents):
             return Failed("LostUpdate")
@@ -147,6 +141,9 @@ class _Execution:
         if not isinstance(result, Failed) and not all(_fits(self._rule(name), value) for name, value in result.items()):
             return Failed("StepOutputError")
         return result
+
+    def _limit(self, step_id: str) -> int:
+        return self.steps[step_id].get("max_iterations", self.loops.get("max_iterations", 100))
 
     # Data
 

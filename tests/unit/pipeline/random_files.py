@@ -1,5 +1,6 @@
 """Random pipeline files: one strategy, to which each new capability adds a line."""
 
+import os
 from typing import Any
 
 from hypothesis import strategies as st
@@ -7,6 +8,9 @@ from hypothesis import strategies as st
 from ia_modules.pipeline.document.graph import Graph
 from ia_modules.pipeline.loader import load
 from tests.unit.pipeline.factories import task
+
+TIMES = int(os.environ.get("IA_TEST_TIMES", "1"))
+"""So many times as many examples as usual."""
 
 AGAIN_CONDITIONS: list[Any] = [
     {"type": "field_less_than", "field": "result.iteration", "value": 3},
@@ -26,10 +30,7 @@ CONDITIONS: list[Any] = [
 RULES = {"log": "append", "names": "extend", "cost": "sum", "facts": "update", "draft": "error"}
 """How the keys that the steps of random files contribute to may be merged; ``*`` comes beside them."""
 
-HANDLING = {
-    "retry": {"max_attempts": 2, "initial_delay": 0.0005, "retry_on": ["ConnectionError"]},
-    "continue_on_error": True,
-}
+RETRY = {"max_attempts": 2, "initial_delay": 0.0005, "retry_on": ["ConnectionError"]}
 
 
 @st.composite
@@ -46,7 +47,8 @@ def files(draw: st.DrawFn, *, may_end: bool = False) -> dict[str, Any]:
     loops = _written(max_iterations=draw(limits), iteration_delay_seconds=draw(st.sampled_from([None, 0.0005])))
     rules = {key: st.just(rule) for key, rule in RULES.items()} | {"*": st.sampled_from(["last", "last", "error"])}
     merge = draw(st.none() | st.fixed_dictionaries({}, optional=rules))
-    keys = {"error_handling": HANDLING, "loop_config": loops, **_written(merge=merge)}
+    handling = {"retry": RETRY, "continue_on_error": draw(st.sampled_from([True, True, True, False]))}
+    keys = {"error_handling": handling, "loop_config": loops, **_written(merge=merge)}
     return {"name": "random", "steps": steps, "flow": flow, **keys}
 
 

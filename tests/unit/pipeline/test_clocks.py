@@ -10,13 +10,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ia_modules.errors import LoopLimitExceeded, StepError
+from ia_modules.models import StepStatus
 from ia_modules.pipeline.memory_journal import MemoryJournal
 from ia_modules.pipeline.runner import Runner
 from tests.unit.pipeline.deaths import ProcessDied, dying
 from tests.unit.pipeline.factories import document
 from tests.unit.pipeline.programs import started
 from tests.unit.pipeline.random_files import files
-from tests.unit.pipeline.test_runner_properties import DEATHS, FOREVER, assert_as_expected, dies
+from tests.unit.pipeline.test_runner_properties import DEATHS, FOREVER, assert_as_expected, dies, runs_with
 from tests.unit.pipeline.world import INPUT, World, expected_of, pipeline_in
 
 
@@ -139,6 +140,7 @@ async def test_an_execution_is_resumed_to_the_same_end_whatever_the_clock_does(
     pipeline = pipeline_in(world, file)
     run = await Runner(journal).start(pipeline, INPUT)
     for moments in (*deaths, FOREVER):
+        world.failed_once = await runs_with(StepStatus.FAILED, journal, run.execution_id)
         if not await dies(journal, pipeline, run.execution_id, moments):
             break
     await assert_as_expected(journal, run.execution_id, expected_of(world, file), deaths=len(deaths))

@@ -109,6 +109,19 @@ async def test_a_loop_without_a_way_out_ends_at_its_limit(journal: OperatorJourn
     assert steps[-1].error_type == "LoopLimitExceeded"
 
 
+async def test_a_loop_that_goes_on_after_its_limit_fails_whatever_its_step_goes_on_after(
+    journal: OperatorJournal,
+) -> None:
+    until_done = {"type": "not", "condition": {"type": "field_equals", "field": "result.done", "value": True}}
+    limits = {"loop_config": {"max_iterations": 2}, "error_handling": {"continue_on_error": True}}
+    run = await started(journal, document("again", paths=[("again", "again", until_done)], **limits), again=nothing)
+    with pytest.raises(LoopLimitExceeded, match="run 3 times"):
+        await run.to_end()
+    execution, steps = await recorded(journal, run.execution_id)
+    statuses = [step.status.value for step in steps]
+    assert (execution.status, statuses) == (ExecutionStatus.FAILED, ["completed", "completed", "failed", "failed"])
+
+
 async def test_a_function_decides_where_to_go(journal: OperatorJournal, tmp_path: Any) -> None:
     (tmp_path / "checks.py").write_text(
         "async def large(context, parameters):\n    return context['n'] > parameters['limit']\n"

@@ -21,11 +21,17 @@ INPUT = {"input": 1, "log": ["at first"], "cost": 5}
 
 @dataclass
 class World:
-    """How each step run ends, by a seed; how often each has run, and how long each takes, by chance."""
+    """How each step run ends, by a seed, and how long it takes, by chance.
+
+    Attributes:
+        ran: the step runs that came to their end here, in order.
+        failed_once: those of which a first attempt has failed; a second one will not.
+    """
 
     seed: int
     timing: random.Random
     ran: list[StepRunKey] = field(default_factory=list)
+    failed_once: set[StepRunKey] = field(default_factory=set)
 
     def draw(self, what: str) -> int:
         return int(hashlib.sha256(f"{self.seed}/{what}".encode()).hexdigest()[:8], 16)
@@ -61,7 +67,8 @@ def pipeline_in(world: World, file: Mapping[str, Any]) -> LoadedPipeline:
             key = StepRunKey(self.context.step_id, self.context.iteration)
             for _ in range(world.timing.randrange(4)):
                 await asyncio.sleep(0)
-            if self.context.attempt == 1 and world.draw(f"flaky/{key}") % 5 == 0:
+            if key not in world.failed_once and world.draw(f"flaky/{key}") % 5 == 0:
+                world.failed_once.add(key)
                 raise ConnectionError("once")
             world.ran.append(key)
             match world.ending(key, data):
