@@ -3,13 +3,13 @@
 from collections.abc import Container, Iterator, Sequence
 from itertools import combinations, islice
 
-from ia_modules.pipeline.document.conditions import Else, exclusive
+from ia_modules.pipeline.document.conditions import Else, exclusive, parts
 from ia_modules.pipeline.document.definition import Path
 from ia_modules.pipeline.document.graph import Graph
 from ia_modules.pipeline.document.references import Finding
 
-_MOST_COMPARED, _MOST_FORKS = 50, 200
-"""Paths of a step, and pairs of paths, that are looked at, which takes time."""
+_MOST_PATHS, _MOST_PARTS, _MOST_FORKS = 30, 20, 300
+"""Paths of a step, parts of a condition, and pairs of paths that may race: what is looked at, which takes time."""
 
 
 def advice(graph: Graph) -> Iterator[Finding]:
@@ -23,9 +23,9 @@ def _loop_goes_on(graph: Graph, step_id: str) -> Iterator[Finding]:
     """A step of a loop that may go on and leave the loop at once."""
     if not graph.reaches(step_id, step_id):
         return
-    for (index, one), (_, other) in _together(graph, step_id):
+    for (index, one), (_, other) in _pairs(graph, step_id):
         leaving = [path for path in (one, other) if not _stays(graph, path)]
-        if len(leaving) != 1 or leaving[0].ends_execution:
+        if len(leaving) != 1 or leaving[0].ends_execution or not _can_both_hold(one, other):
             continue
         both = f"{one.to_step!r} and {other.to_step!r}"
         found = f"paths of {step_id!r} to {both} can both hold: the loop then goes on beside the way out"
@@ -40,14 +40,17 @@ def _stays(graph: Graph, path: Path) -> bool:
     return not path.leads_out and (target == path.from_step or graph.reaches(target, path.from_step))
 
 
-def _together(graph: Graph, step_id: str) -> Iterator[tuple[tuple[int, Path], tuple[int, Path]]]:
-    """The pairs of a step's paths that may be taken at once."""
-    if graph.takes_first(step_id):
-        return
-    paths = [(index, path) for index, path in graph.paths_of(step_id) if not isinstance(path.condition, Else)]
-    for one, other in combinations(paths[:_MOST_COMPARED], 2):
-        if not exclusive(one[1].condition, other[1].condition):
-            yield one, other
+def _pairs(graph: Graph, step_id: str) -> Iterator[tuple[tuple[int, Path], tuple[int, Path]]]:
+    """Two paths each that a step may take at once, by what it says of its paths."""
+    paths = () if graph.takes_first(step_id) else graph.paths_of(step_id)
+    plain = [(index, path) for index, path in paths if not isinstance(path.condition, Else)]
+    return combinations(plain[:_MOST_PATHS], 2)
+
+
+def _can_both_hold(one: Path, other: Path) -> bool:
+    """False also where the conditions are too long to be compared."""
+    sizes = [sum(1 for _ in islice(parts(path.condition), _MOST_PARTS + 1)) for path in (one, other)]
+    return max(sizes) <= _MOST_PARTS and not exclusive(one.condition, other.condition)
 
 
 def _two_ends(graph: Graph) -> Iterator[Finding]:
@@ -55,8 +58,10 @@ def _two_ends(graph: Graph) -> Iterator[Finding]:
     ends = {path.from_step: index for index, path in enumerate(graph.definition.flow.paths) if path.ends_execution}
     if len(ends) < 2:
         return
-    forks = ((step_id, pair) for step_id in graph.step_ids for pair in _together(graph, step_id))
+    forks = ((step_id, pair) for step_id in graph.step_ids for pair in _pairs(graph, step_id))
     for step_id, ((_, one), (_, other)) in islice(forks, _MOST_FORKS):
+        if not _can_both_hold(one, other):
+            continue
         branches = [path.to_step for path in (one, other) if not path.leads_out]
         if (apart := _apart(graph, step_id, branches, ends)) is not None:
             first, second = sorted(apart, key=graph.place.__getitem__)

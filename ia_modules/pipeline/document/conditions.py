@@ -292,6 +292,8 @@ def exclusive(one: _AnyCondition, other: _AnyCondition) -> bool:
 
 
 def _is_same(one: _AnyCondition, other: _AnyCondition) -> bool:
+    if one != other:  # but 1 and true are equal in Python
+        return False
     return json_equal(one.model_dump(mode="json"), other.model_dump(mode="json"))
 
 

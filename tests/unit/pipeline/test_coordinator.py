@@ -386,3 +386,27 @@ async def test_a_step_has_a_limit_of_its_own(journal: OperatorJournal) -> None:
     run = await started(journal, written, spin=nothing)
     with pytest.raises(LoopLimitExceeded, match="it has run 2 times, and its max_iterations allows 2"):
         await run.to_end()
+
+
+@pytest.mark.parametrize(
+    ("first", "input_data", "iterations"),
+    [
+        ("run", {}, 3),
+        ("think", {"run": {"iteration": 9}}, 1),
+        ("think", {}, 2),
+    ],
+)
+async def test_a_run_of_its_own_is_what_a_condition_reads_where_there_is_one(
+    first: str, input_data: dict[str, Any], iterations: int, journal: OperatorJournal
+) -> None:
+    made: list[int] = []
+
+    async def count(data: dict[str, Any]) -> dict[str, Any]:
+        made.append(1)
+        return {"iteration": len(made) - 1}
+
+    bound = {"type": "expression", "source": "run.iteration", "operator": ">=", "value": 2}
+    paths = [(first, "end", bound), (first, first, "else")]
+    run = await started(journal, document(first, paths=paths), input_data, **{first: count})
+    await run.to_end()
+    assert len(made) == iterations

@@ -100,3 +100,8 @@ def test_two_branches_that_can_both_end_the_execution_are_warned_of(paths: list[
 def test_branches_of_which_one_alone_can_end_it_are_fine(paths: list[Any], first: dict[str, Any]) -> None:
     written = document(task("a", **first), "b", "c", "d", "e", "f", paths=paths)
     assert [str(problem) for problem in examine(written, strict=False).warnings if "both" in str(problem)] == []
+
+
+def test_a_condition_too_long_to_be_compared_is_not_warned_of() -> None:
+    long = {"type": "any", "conditions": [MORE] * 50}
+    assert load(agent(("think", "stop", long), ("think", "act", MORE))).warnings == ()
