@@ -143,6 +143,7 @@ class StepUpdate:
 class ExecutionUpdate:
     """News of the execution itself. None leaves a field as it is; given counts replace what was counted.
 
+    ``output_refs``: in place of an output that is rebuilt when it is read (``ia_modules.pipeline.outputs``).
     ``released``: nobody owns it from here on, so that whoever claims it goes on with it. ``open_steps``: stands at the
     steps that are still open when it ends; None: :data:`ENDED_EARLY`.
     """
@@ -152,6 +153,7 @@ class ExecutionUpdate:
     completed_steps: int | None = None
     failed_steps: int | None = None
     output_data: JsonText | None = None
+    output_refs: JsonText | None = None
     failure: Failure | None = None
     released: bool = False
     open_steps: Failure | None = None

@@ -10,8 +10,9 @@ from ia_modules.pipeline.answers import new_interaction
 from ia_modules.pipeline.attempt import Outcome
 from ia_modules.pipeline.document.scope import Scope
 from ia_modules.pipeline.inputs import input_problems
+from ia_modules.pipeline.outputs import stored_output
 from ia_modules.pipeline.recorded import STOP_JSON, retry_json, routes_json
-from ia_modules.pipeline.results import output_of, stored_output
+from ia_modules.pipeline.results import output_of
 from ia_modules.pipeline.routing import ended_by, route, untaken
 from ia_modules.pipeline.tokens import Route, Start, StepRun, loop_limit, ready, verdict
 from ia_modules.pipeline.turn import Batch, Begin, Course, Ended, warnings
@@ -72,7 +73,7 @@ def change_of(course: Course) -> tuple[ExecutionUpdate | None, list[LogLine]]:
                 course.error = error
                 return ExecutionUpdate(status=ExecutionStatus.FAILED, failure=Failure.of(error)), []
             lines = warnings("Output that its schema refuses", mismatches)
-            return ExecutionUpdate(status=status, output_data=stored, open_steps=_ended(course)), lines
+            return ExecutionUpdate(status=status, open_steps=_ended(course), **stored._asdict()), lines
         case ExecutionStatus.FAILED:
             failure = Failure.of(course.error) if course.error else _recorded_failure(course)
             return ExecutionUpdate(status=status, failure=replace(failure, traceback=None)), []

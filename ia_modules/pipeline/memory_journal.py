@@ -49,6 +49,8 @@ from ia_modules.models import (
 from ia_modules.paths import GRAPH
 from ia_modules.payload import content_hash, encode, size_bytes
 from ia_modules.pipeline.journal import PAGE_LIMIT, page_of
+from ia_modules.pipeline.loader import load
+from ia_modules.pipeline.outputs import rebuilt_output
 from ia_modules.states import ExecutionState, InteractionState, Known, StepState
 from ia_modules.transitions import (
     Answer,
@@ -76,7 +78,9 @@ class MemoryJournal:
         self._names: dict[PipelineId, str] = {}
         self._versions: dict[PipelineId, list[str]] = {}
         self._current: dict[PipelineId, int] = {}
+        self._definitions: dict[tuple[PipelineId, int | None], JsonText] = {}
         self._executions: dict[ExecutionId, ExecutionRecord] = {}
+        self._rebuilt: set[ExecutionId] = set()  # whose output is a reference
         self._steps: dict[ExecutionId, dict[StepExecutionId, StepExecutionRecord]] = {}
         self._latest: dict[tuple[ExecutionId, RunPath, str, int | None], StepExecutionId] = {}
         self._with_inner: set[ExecutionId] = set()
@@ -108,11 +112,13 @@ class MemoryJournal:
         if definition is None:
             self._names[pipeline_id] = name
             return RegisteredVersion(pipeline_id=pipeline_id, version=None, current_version=current)
-        content = content_hash(encode(definition, f"definition of {slug!r}"))
+        document = encode(definition, f"definition of {slug!r}")
+        content = content_hash(document)
         if content not in versions and current is not None and not new_version:
             raise PipelineConflict(slug, current)
         versions += [content] if content not in versions else []
         version = versions.index(content) + 1
+        self._definitions[pipeline_id, version] = document
         if make_current or current is None:
             self._current[pipeline_id], self._names[pipeline_id] = version, name
         return RegisteredVersion(pipeline_id=pipeline_id, version=version, current_version=self._current[pipeline_id])
@@ -237,7 +243,14 @@ class MemoryJournal:
         ]
 
     async def get_execution(self, execution_id: str) -> ExecutionRecord | None:
-        return deepcopy(self._executions.get(self._row_id(execution_id)))  # a copy, as a database gives one
+        record = deepcopy(self._executions.get(self._row_id(execution_id)))  # a copy, as a database gives one
+        if record is None or record.execution_id not in self._rebuilt:
+            return record
+        document = orjson.loads(self._definitions[record.pipeline_id, record.pipeline_version])
+        definition = load(document, strict=False).definition
+        steps = await self.get_execution_steps(record.execution_id)
+        output = rebuilt_output(definition, record.input_data, steps)
+        return replace(record, output_data=orjson.loads(output))
 
     async def get_execution_steps(self, execution_id: str, *, within: RunPath = GRAPH) -> list[StepExecutionRecord]:
         steps = [step for step in self._steps.get(self._row_id(execution_id), {}).values() if step.within == within]
@@ -313,6 +326,8 @@ class MemoryJournal:
             self._steps[state.execution_id], self._logs[state.execution_id] = {}, {}
         known = self._executions[state.execution_id]
         change, failure = transition.change, decision.failure
+        if change is not None and change.output_refs is not None:
+            self._rebuilt.add(state.execution_id)
         if decision.reopened:
             self._cancel_requested.pop(state.execution_id, None)
             known = replace(known, error_type=None, error_message=None)

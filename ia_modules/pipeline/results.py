@@ -4,11 +4,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, cast
 
-from ia_modules.errors import PayloadError, PipelineOutputError, Problem
-from ia_modules.models import JsonText
-from ia_modules.payload import clean_text, encode
+from ia_modules.errors import PipelineOutputError, Problem
+from ia_modules.payload import clean_text
 from ia_modules.pipeline.causality import causal_ancestors, causal_order
-from ia_modules.pipeline.document.definition import PipelineDefinition
 from ia_modules.pipeline.document.json_schema import problems_of
 from ia_modules.pipeline.document.layers import Layers
 from ia_modules.pipeline.document.scope import Scope
@@ -101,34 +99,26 @@ def output_of(
 ) -> tuple[dict[str, Any], list[Problem]]:
     """The output of an execution that has completed, and what ``output_schema`` says against it where it only warns.
 
-    ``outputs``, null where one does not resolve; without ``outputs``, the input, updated with all results in causal
-    order, then file order, and each step's last result under its id. Where a step run ended the execution, only what
-    led to it and its own result count: nothing of what ran beside it.
-
     Raises:
         PipelineOutputError: it violates ``output_schema``.
     """
-    definition = state.graph.definition
-    counted = causal_order(state) if state.ended is None else causal_ancestors(state, [state.ended])
-    scope = _scope_after(state, counted, input_data, results)
-    if definition.outputs:
-        output = {name: template.resolve_or_null(scope) for name, template in definition.outputs.items()}
-    else:
-        output = scope.state.to_dict() | scope.steps.to_dict()
+    definition, output = state.graph.definition, made_output(state, input_data, results)
     problems = [] if definition.output_schema is None else problems_of(output, definition.output_schema)
     if problems and not definition.is_lenient:
         raise PipelineOutputError(definition.name, problems)
     return output, problems
 
 
-def stored_output(definition: PipelineDefinition, output: dict[str, Any]) -> JsonText:
-    """The output as it is stored.
+def made_output(state: GraphState, input_data: Mapping[str, Any], results: Results) -> dict[str, Any]:
+    """``outputs``, null where one does not resolve.
 
-    Raises:
-        PipelineOutputError: it cannot be, being too large.
+    Without ``outputs``, the input with all results in causal order, then file order, and each step's last result under
+    its id. Where a step run ended the execution, only what led to it and its own result count: nothing of what ran
+    beside it.
     """
-    try:
-        return encode(output, "output of the execution")
-    except PayloadError as wrong:
-        problem = Problem(wrong.path, wrong.found, wrong.expected)
-        raise PipelineOutputError(definition.name, [problem], by_schema=False) from wrong
+    definition = state.graph.definition
+    counted = causal_order(state) if state.ended is None else causal_ancestors(state, [state.ended])
+    scope = _scope_after(state, counted, input_data, results)
+    if definition.outputs:
+        return {name: template.resolve_or_null(scope) for name, template in definition.outputs.items()}
+    return scope.state.to_dict() | scope.steps.to_dict()

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
 
+import orjson
+
 from ia_modules.errors import (
     AlreadyFinished,
     AlreadyStarted,
@@ -131,7 +133,7 @@ class Runner:
             if known is None:
                 raise
             return await self._go_on_with(known, pipeline, registered, resume=resume)
-        return StartedExecution(self, pipeline, lease, prepared)
+        return StartedExecution(self, pipeline, lease, orjson.loads(text))  # as whoever resumes it reads it
 
     async def run(
         self,

@@ -354,7 +354,13 @@ def _new_execution_row(new: NewExecution, registered_name: str) -> dict[str, Any
 
 
 _NO_ERROR: Mapping[str, Any] = {"error_type": None, "error_message": None}
-_NO_RESULT: Mapping[str, Any] = {"output_data": None, **_NO_ERROR, "started": False, "reopened": False}
+_NO_RESULT: Mapping[str, Any] = {
+    "output_data": None,
+    "output_refs": None,
+    **_NO_ERROR,
+    "started": False,
+    "reopened": False,
+}
 
 
 def _execution_row(transition: Transition, decision: Decision) -> dict[str, Any]:
@@ -379,6 +385,8 @@ def _execution_row(transition: Transition, decision: Decision) -> dict[str, Any]
         row |= {"reopened": True, **_NO_ERROR}
     if transition.change is not None and transition.change.output_data is not None:
         row["output_data"] = transition.change.output_data
+    if transition.change is not None and transition.change.output_refs is not None:
+        row["output_refs"] = transition.change.output_refs
     if failure is not None:
         row |= {"error_type": failure.type, "error_message": failure.message}
     return row

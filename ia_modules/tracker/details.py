@@ -24,7 +24,9 @@ from ia_modules.models import (
 )
 from ia_modules.paths import GRAPH
 from ia_modules.payload import size_bytes
+from ia_modules.pipeline.outputs import referenced_bytes
 from ia_modules.tracker.alias import row_id, rows_of
+from ia_modules.tracker.rebuilding import with_output
 
 INLINE_BYTES = 65_536
 """Payloads up to this size come with an execution and with its steps; larger ones are asked for alone."""
@@ -90,12 +92,15 @@ async def read_execution(
         rows = yield from rows_of(database.query, "get_execution_detail", params)
         if not rows:
             raise ExecutionNotFound(execution_id)
-        params["execution_id"] = rows[0]["execution_id"]
+        row, params["execution_id"] = rows[0], rows[0]["execution_id"]
+        if row["output_refs"] is not None:
+            row = {**row, "output_bytes": referenced_bytes(row["output_refs"])}
+            row = row if row["output_bytes"] > INLINE_BYTES else (yield from with_output(database.query, row))
         steps = yield from _read_steps(database, rows[0]["execution_id"], GRAPH, NO_ID, step_limit)
         reruns = yield Statement(database.query("list_reruns"), [params | {"limit": rerun_limit}])
         questions = yield Statement(database.query("get_interactions"), [params])
         return StoredExecution(
-            execution=_stored(ExecutionRecord, rows[0]),
+            execution=_stored(ExecutionRecord, row),
             steps=steps,
             rerun_ids=[row["execution_id"] for row in reruns],
             interactions=[InteractionRecord.from_row(row) for row in questions],
@@ -133,10 +138,15 @@ async def read_payloads(database: DatabaseManager, execution_id: str) -> tuple[E
     Raises:
         ExecutionNotFound
     """
-    rows = await database.read(rows_of(database.query, "get_execution_payloads", {"execution_id": execution_id}))
-    if not rows:
-        raise ExecutionNotFound(execution_id)
-    return rows[0]["execution_id"], _fragments(rows[0])
+
+    def read() -> Script[dict[str, Any]]:
+        rows = yield from rows_of(database.query, "get_execution_payloads", {"execution_id": execution_id})
+        if not rows:
+            raise ExecutionNotFound(execution_id)
+        return (yield from with_output(database.query, rows[0]))
+
+    row = await database.read(read())
+    return row["execution_id"], _fragments(row)
 
 
 async def read_step(

@@ -6,7 +6,7 @@ import orjson
 
 from ia_modules.database.manager import DatabaseManager
 from ia_modules.errors import ExecutionNotFound
-from ia_modules.models import ExecutionRecord, LogRecord
+from ia_modules.models import ExecutionSummary, LogRecord
 from ia_modules.tracker.details import read_payloads, read_step, read_steps
 from ia_modules.tracker.lists import LogFilters
 from ia_modules.tracker.reader import ExecutionReader
@@ -24,7 +24,7 @@ async def export_execution(database: DatabaseManager, execution_id: str) -> Asyn
         ExecutionNotFound
     """
     reader = ExecutionReader(database)
-    record = await reader.get_execution(execution_id)
+    record = await reader.get_execution_summary(execution_id)
     if record is None:
         raise ExecutionNotFound(execution_id)
     execution_id, payloads = await read_payloads(database, record.execution_id)
@@ -46,7 +46,7 @@ async def export_execution(database: DatabaseManager, execution_id: str) -> Asyn
     yield b"]}"
 
 
-async def _definition(database: DatabaseManager, record: ExecutionRecord) -> bytes:
+async def _definition(database: DatabaseManager, record: ExecutionSummary) -> bytes:
     if record.pipeline_version is None:
         return b"null"
     params = {"pipeline_id": record.pipeline_id, "version": record.pipeline_version}

@@ -38,6 +38,7 @@ from ia_modules.tracker.lists import (
     statistics_script,
 )
 from ia_modules.tracker.liveness import Liveness
+from ia_modules.tracker.rebuilding import with_output
 
 _EVERY_SIZE = 2**31 - 1
 
@@ -72,8 +73,15 @@ class ExecutionReader:
 
     async def get_execution(self, execution_id: str) -> ExecutionRecord | None:
         """The execution; None when there is none."""
-        rows = await self._rows_of("get_execution", execution_id=execution_id)
-        return ExecutionRecord.from_row(rows[0]) if rows else None
+        if not is_storable_id(execution_id):
+            return None
+        query = self._database.query
+
+        def read() -> Script[ExecutionRecord | None]:
+            rows = yield from rows_of(query, "get_execution", {"execution_id": execution_id})
+            return ExecutionRecord.from_row((yield from with_output(query, rows[0]))) if rows else None
+
+        return await self._database.read(read())
 
     async def get_execution_summary(self, execution_id: str) -> ExecutionSummary | None:
         """The execution without its payloads; None when there is none."""

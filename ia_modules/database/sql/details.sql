@@ -15,13 +15,13 @@ SELECT execution_id, pipeline_id, pipeline_name, pipeline_version, status, manag
        epoch, recoveries, sequence, cancel_requested, rerun_of, total_steps, completed_steps, failed_steps,
        error_type, error_message, created_at, started_at, completed_at, input_bytes, output_bytes, metadata_bytes,
        CASE WHEN input_bytes <= :inline_bytes THEN input_data END AS input_data,
-       CASE WHEN output_bytes <= :inline_bytes THEN output_data END AS output_data,
+       CASE WHEN output_bytes <= :inline_bytes THEN output_data END AS output_data, output_refs,
        CASE WHEN metadata_bytes <= :inline_bytes THEN metadata END AS metadata
   FROM sized
   JOIN pipeline_executions USING (execution_id);
 
 -- name: get_execution_payloads
-SELECT execution_id, input_data, output_data, metadata
+SELECT execution_id, input_data, output_data, output_refs, metadata
   FROM pipeline_executions
  WHERE execution_id = :execution_id;
 

@@ -4,7 +4,7 @@
 SELECT execution_id, pipeline_id, pipeline_name, pipeline_version, status, managed, trigger, priority, run_at, owner,
        (SELECT alias FROM execution_aliases AS named WHERE named.execution_id = pipeline_executions.execution_id) AS alias,
        epoch, recoveries, sequence, cancel_requested, rerun_of, total_steps, completed_steps, failed_steps,
-       error_type, error_message, created_at, started_at, completed_at, input_data, output_data, metadata
+       error_type, error_message, created_at, started_at, completed_at, input_data, output_data, output_refs, metadata
   FROM pipeline_executions
  WHERE execution_id = :execution_id;
 
@@ -34,6 +34,16 @@ SELECT step_execution_id, execution_id, within, step_id, step_name, step_type, i
        created_at, started_at, completed_at, input_refs, metadata, traceback,
        CASE WHEN input_bytes <= :inline_bytes THEN input_data END AS input_data,
        CASE WHEN output_bytes <= :inline_bytes THEN output_data END AS output_data
+  FROM step_executions
+ WHERE execution_id = :execution_id AND within = :within
+ ORDER BY step_execution_id;
+
+-- name: list_results
+-- Of whichever attempts lead on; the others are there without one.
+SELECT step_execution_id, execution_id, within, step_id, step_name, step_type, iteration, attempt, retry_count, status,
+       worker, routes, error_type, error_message, progress, progress_message, copied_from, input_bytes, output_bytes, sequence,
+       created_at, started_at, completed_at, input_refs, NULL AS metadata, NULL AS traceback, NULL AS input_data,
+       CASE WHEN routes IS NOT NULL THEN output_data END AS output_data
   FROM step_executions
  WHERE execution_id = :execution_id AND within = :within
  ORDER BY step_execution_id;
@@ -98,6 +108,15 @@ SELECT id, slug, name, description, current_version, is_active, created_at, upda
  WHERE slug = :slug OR id = :id
  ORDER BY CASE WHEN slug = :slug THEN 0 ELSE 1 END
  LIMIT 1;
+
+-- name: get_version_of_execution
+-- The definition that an execution ran, and its input.
+SELECT pipeline_versions.pipeline_id, version, definition, content_hash, source_folder, pipeline_versions.created_at,
+       input_data
+  FROM pipeline_executions
+  JOIN pipeline_versions ON pipeline_versions.pipeline_id = pipeline_executions.pipeline_id
+   AND version = pipeline_version
+ WHERE execution_id = :execution_id;
 
 -- name: get_pipeline_version
 SELECT pipeline_id, version, definition, content_hash, source_folder, created_at

@@ -60,11 +60,11 @@ SELECT interactions.interaction_id, interactions.execution_id, interactions.step
 INSERT INTO pipeline_executions (
     execution_id, pipeline_id, pipeline_name, pipeline_version, status, managed, trigger, priority, run_at, rerun_of,
     owner, epoch, recoveries, sequence, cancel_requested, total_steps, completed_steps, failed_steps, input_data,
-    metadata, output_data, error_type, error_message, created_at, started_at, completed_at)
+    metadata, output_data, output_refs, error_type, error_message, created_at, started_at, completed_at)
 VALUES (
     :execution_id, :pipeline_id, :pipeline_name, :pipeline_version, :status, :managed, :trigger, :priority, :run_at,
     :rerun_of, :owner, :epoch, :recoveries, :sequence, :cancel_requested, :total_steps, :completed_steps, :failed_steps,
-    :input_data, :metadata, :output_data, :error_type, :error_message, ia_now(),
+    :input_data, :metadata, :output_data, :output_refs, :error_type, :error_message, ia_now(),
     CASE WHEN CAST(:started AS BOOLEAN) THEN ia_now() END, CASE WHEN CAST(:ended AS BOOLEAN) THEN ia_now() END)
 ON CONFLICT (execution_id) DO NOTHING
 RETURNING execution_id;
@@ -90,6 +90,7 @@ UPDATE pipeline_executions
        completed_steps = :completed_steps,
        failed_steps = :failed_steps,
        output_data = COALESCE(:output_data, output_data),
+       output_refs = COALESCE(:output_refs, output_refs),
        error_type = COALESCE(:error_type, CASE WHEN NOT CAST(:reopened AS BOOLEAN) THEN error_type END),
        error_message = COALESCE(:error_message, CASE WHEN NOT CAST(:reopened AS BOOLEAN) THEN error_message END),
        started_at = CASE WHEN CAST(:started AS BOOLEAN) THEN COALESCE(started_at, ia_now()) ELSE started_at END,

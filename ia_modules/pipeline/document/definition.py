@@ -271,7 +271,7 @@ class PipelineDefinition(Document):
         slug: the name it is registered under; made from ``name`` when the file has none.
         version: a label; the tracker numbers versions by itself.
         parameters: the contract of the input. Without any, ``{parameters.X}`` is any key of the input.
-        outputs: the output, by name; empty: the input with all results (:func:`ia_modules.pipeline.results.output_of`).
+        outputs: the output, by name; empty: the input with all results (``ia_modules.pipeline.results.made_output``).
         merge: what the state has for a key that several results have, by key; ``*`` for every other key.
         error_handling: the default of its steps.
 

@@ -117,6 +117,7 @@ CREATE TABLE pipeline_executions (
     cost_micros         BIGINT,
     input_data          JSON,
     output_data         JSON,
+    output_refs         JSON,
     metadata            JSON,
     error_type          TEXT,
     error_message       TEXT,

@@ -72,6 +72,7 @@ CREATE TABLE pipeline_executions (
     cost_micros         INTEGER,
     input_data          TEXT,
     output_data         TEXT,
+    output_refs         TEXT,
     metadata            TEXT,
     error_type          TEXT,
     error_message       TEXT,
