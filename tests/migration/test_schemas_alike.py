@@ -72,7 +72,8 @@ SELECT attname, format_type(atttypid, NULL) AS type, attnotnull, pg_get_expr(adb
  ORDER BY attnum
 """
 POSTGRESQL_CONSTRAINTS = """
-SELECT conname, contype, pg_get_constraintdef(oid) AS text, confrelid::regclass::text AS parent,
+SELECT conname, contype, confrelid::regclass::text AS parent,
+       (SELECT prosrc FROM pg_proc WHERE proname = 'ia_' || conname) AS rules,
        CASE confdeltype WHEN 'c' THEN 'CASCADE' WHEN 'r' THEN 'RESTRICT' WHEN 'n' THEN 'SET NULL' ELSE 'NO ACTION' END
            AS on_delete,
        (SELECT string_agg(attname, ',' ORDER BY place) FROM unnest(conkey) WITH ORDINALITY AS key (number, place)
@@ -107,7 +108,7 @@ async def postgresql_schema(database: DatabaseManager) -> dict[str, Table]:
         for rule in await database.fetch_all_async(POSTGRESQL_CONSTRAINTS, name):
             match rule["contype"]:
                 case b"c":
-                    table.checks |= set(re.findall(r"THEN '(\w+)'", rule["text"])) or {rule["conname"]}
+                    table.checks |= set(re.findall(r"THEN '(\w+)'", rule["rules"] or "")) or {rule["conname"]}
                 case b"u":
                     table.unique[rule["conname"]] = rule["ours"]
                 case b"p":
@@ -163,7 +164,7 @@ def rules(dialect: Dialect) -> dict[str, str]:
         sql = re.sub(r"\s+", " ", re.sub(r"--[^\n]*", "", path.read_text()))
         for name, text in re.findall(r"CREATE (?:UNIQUE )?INDEX (\w+) (ON [^;]*);", sql):
             found[name] = text
-        for constraint in re.finditer(r"CONSTRAINT (\w+) CHECK \((?!ia_refuse)", sql):
+        for constraint in re.finditer(r"CONSTRAINT (\w+) CHECK \((?!ia_)", sql):
             found[constraint[1]] = in_parentheses(sql[constraint.end() - 1 :])
         for rule in re.finditer(r"WHEN NOT \(", sql):
             text = in_parentheses(sql[rule.end() - 1 :])

@@ -118,6 +118,17 @@ VERSION = """
 INSERT INTO pipeline_versions (pipeline_id, version, definition, content_hash, created_at)
 VALUES (:pipeline_id, :version, '{}', :content_hash, ia_now())
 """
+EXECUTION = """
+INSERT INTO pipeline_executions (
+    execution_id, pipeline_id, pipeline_name, status, trigger, sequence, created_at, started_at)
+VALUES (:id, :id, 'n', :status, 'test', :sequence, ia_now(), ia_now())
+"""
+STEP = """
+INSERT INTO step_executions (
+    step_execution_id, execution_id, step_id, step_name, step_type, iteration, attempt, status, effect, sequence,
+    created_at)
+VALUES (:id, :id, 's', 'S', 'task', 1, :attempt, 'pending', :effect, 1, ia_now())
+"""
 
 
 @pytest.mark.parametrize(
@@ -131,6 +142,11 @@ VALUES (:pipeline_id, :version, '{}', :content_hash, ia_now())
         (VERSION, {"pipeline_id": ID, "version": 1, "content_hash": "y"}, "pipeline_versions_pkey"),
         (VERSION, {"pipeline_id": ID, "version": 2, "content_hash": "x"}, "version_content_unique"),
         (VERSION, {"pipeline_id": ID, "version": 0, "content_hash": "y"}, "version_counts_from_one"),
+        (EXECUTION, {"id": ID, "status": "odd", "sequence": 1}, "execution_status_valid"),
+        (EXECUTION, {"id": ID, "status": "pending", "sequence": 0}, "execution_sequence_positive"),
+        (EXECUTION, {"id": ID, "status": "failed", "sequence": 1}, "execution_completed_iff_terminal"),
+        (STEP, {"id": ID, "effect": "magic", "attempt": 1}, "step_effect_valid"),
+        (STEP, {"id": ID, "effect": None, "attempt": 0}, "step_counts_from_one"),
     ],
 )
 async def test_a_violated_constraint_is_named(

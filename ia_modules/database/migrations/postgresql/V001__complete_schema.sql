@@ -39,14 +39,6 @@ BEGIN
 END
 $$;
 
--- The rules of a table stand in one CHECK, as PostgreSQL prepares each CHECK anew for each statement. It finds the name
--- of the rule that is broken, or NULL: with NULL this function, being STRICT, is not called; its error has that name.
-CREATE FUNCTION ia_refuse(broken TEXT) RETURNS BOOLEAN LANGUAGE plpgsql IMMUTABLE STRICT PARALLEL SAFE AS $$
-BEGIN
-    RAISE EXCEPTION 'the row breaks the rule "%"', broken USING ERRCODE = 'check_violation', CONSTRAINT = broken;
-END
-$$;
-
 CREATE TABLE pipelines (
     id              UUID NOT NULL PRIMARY KEY,
     slug            TEXT NOT NULL,
@@ -57,10 +49,8 @@ CREATE TABLE pipelines (
     created_at      TIMESTAMPTZ NOT NULL,
     updated_at      TIMESTAMPTZ NOT NULL,
     CONSTRAINT pipeline_slug_unique UNIQUE (slug),
-    CONSTRAINT pipeline_valid CHECK (ia_refuse(CASE
-        WHEN NOT (length(slug) > 0) THEN 'pipeline_slug_present'
-        WHEN NOT (length(name) > 0) THEN 'pipeline_name_present'
-    END))
+    CONSTRAINT pipeline_slug_present CHECK (length(slug) > 0),
+    CONSTRAINT pipeline_name_present CHECK (length(name) > 0)
 );
 
 -- origin, author and note: where a version came from, who made it and what for; NULL where nobody said.
@@ -78,6 +68,44 @@ CREATE TABLE pipeline_versions (
     CONSTRAINT version_content_unique UNIQUE (pipeline_id, content_hash),
     CONSTRAINT version_counts_from_one CHECK (version >= 1)
 );
+
+-- The rules of an execution. PostgreSQL prepares each CHECK of a table anew for each statement, which may cost more than
+-- its other work; a function in PL/pgSQL is prepared once for a session. Its error has the name of the broken rule.
+CREATE FUNCTION ia_execution_valid(
+    pipeline_name TEXT, status TEXT, run_at TIMESTAMPTZ, queue_limit INTEGER, epoch INTEGER, recoveries INTEGER,
+    sequence BIGINT, depth INTEGER, total_steps INTEGER, completed_steps INTEGER, failed_steps INTEGER,
+    input_tokens BIGINT, output_tokens BIGINT, cost_micros BIGINT, started_at TIMESTAMPTZ, completed_at TIMESTAMPTZ
+) RETURNS BOOLEAN LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE AS $$
+DECLARE
+    broken TEXT := CASE
+        WHEN NOT (length(pipeline_name) > 0) THEN 'execution_pipeline_name_present'
+        WHEN NOT (
+            status IN ('pending', 'running', 'waiting', 'waiting_for_human', 'completed', 'failed', 'cancelled'))
+        THEN 'execution_status_valid'
+        WHEN NOT (
+            (completed_at IS NOT NULL) = (status IN ('completed', 'failed', 'cancelled')))
+        THEN 'execution_completed_iff_terminal'
+        WHEN NOT (
+            started_at IS NOT NULL OR status IN ('pending', 'waiting', 'cancelled', 'failed'))
+        THEN 'execution_started_when_running'
+        WHEN NOT (
+            run_at IS NULL OR status IN ('pending', 'waiting', 'waiting_for_human'))
+        THEN 'execution_run_at_only_at_rest'
+        WHEN NOT (sequence >= 1) THEN 'execution_sequence_positive'
+        WHEN NOT (queue_limit >= 1) THEN 'execution_queue_limit_positive'
+        WHEN NOT (depth >= 0) THEN 'execution_depth_not_negative'
+        WHEN NOT (
+            epoch >= 0 AND recoveries >= 0 AND total_steps >= 0 AND completed_steps >= 0 AND failed_steps >= 0)
+        THEN 'execution_counts_not_negative'
+        WHEN NOT (input_tokens >= 0 AND output_tokens >= 0 AND cost_micros >= 0) THEN 'execution_usage_not_negative'
+    END;
+BEGIN
+    IF broken IS NOT NULL THEN
+        RAISE EXCEPTION 'the row breaks the rule "%"', broken USING ERRCODE = 'check_violation', CONSTRAINT = broken;
+    END IF;
+    RETURN TRUE;
+END
+$$;
 
 -- parent_run: the run of the parent that started it; root_execution_id: the execution around all; NULL where nothing is
 -- around it. run_at: at rest until then (pending ones: not claimed before). queue_key: '' where no other execution stands
@@ -126,28 +154,9 @@ CREATE TABLE pipeline_executions (
     started_at          TIMESTAMPTZ,
     completed_at        TIMESTAMPTZ,
     FOREIGN KEY (pipeline_id, pipeline_version) REFERENCES pipeline_versions (pipeline_id, version) ON DELETE RESTRICT,
-    CONSTRAINT execution_valid CHECK (ia_refuse(CASE
-        WHEN NOT (length(pipeline_name) > 0) THEN 'execution_pipeline_name_present'
-        WHEN NOT (
-            status IN ('pending', 'running', 'waiting', 'waiting_for_human', 'completed', 'failed', 'cancelled'))
-        THEN 'execution_status_valid'
-        WHEN NOT (
-            (completed_at IS NOT NULL) = (status IN ('completed', 'failed', 'cancelled')))
-        THEN 'execution_completed_iff_terminal'
-        WHEN NOT (
-            started_at IS NOT NULL OR status IN ('pending', 'waiting', 'cancelled', 'failed'))
-        THEN 'execution_started_when_running'
-        WHEN NOT (
-            run_at IS NULL OR status IN ('pending', 'waiting', 'waiting_for_human'))
-        THEN 'execution_run_at_only_at_rest'
-        WHEN NOT (sequence >= 1) THEN 'execution_sequence_positive'
-        WHEN NOT (queue_limit >= 1) THEN 'execution_queue_limit_positive'
-        WHEN NOT (depth >= 0) THEN 'execution_depth_not_negative'
-        WHEN NOT (
-            epoch >= 0 AND recoveries >= 0 AND total_steps >= 0 AND completed_steps >= 0 AND failed_steps >= 0)
-        THEN 'execution_counts_not_negative'
-        WHEN NOT (input_tokens >= 0 AND output_tokens >= 0 AND cost_micros >= 0) THEN 'execution_usage_not_negative'
-    END))
+    CONSTRAINT execution_valid CHECK (ia_execution_valid(
+        pipeline_name, status, run_at, queue_limit, epoch, recoveries, sequence, depth, total_steps, completed_steps,
+        failed_steps, input_tokens, output_tokens, cost_micros, started_at, completed_at))
 ) WITH (fillfactor = 50);
 
 CREATE INDEX executions_by_pipeline ON pipeline_executions (pipeline_id, execution_id);
@@ -201,6 +210,40 @@ CREATE TABLE execution_attributes (
 
 CREATE INDEX attributes_by_execution ON execution_attributes (execution_id);
 
+-- The rules of an attempt, as those of an execution.
+CREATE FUNCTION ia_step_valid(
+    step_id TEXT, iteration INTEGER, attempt INTEGER, retry_count INTEGER, status TEXT, item_count INTEGER,
+    effect TEXT, input_bytes INTEGER, output_bytes INTEGER, progress DOUBLE PRECISION, copied_because TEXT,
+    input_tokens BIGINT, output_tokens BIGINT, cost_micros BIGINT, first_token_ms INTEGER, sequence BIGINT,
+    completed_at TIMESTAMPTZ
+) RETURNS BOOLEAN LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE AS $$
+DECLARE
+    broken TEXT := CASE
+        WHEN NOT (length(step_id) > 0) THEN 'step_id_present'
+        WHEN NOT (
+            status IN ('pending', 'running', 'waiting', 'completed', 'failed', 'skipped', 'cancelled', 'lost'))
+        THEN 'step_status_valid'
+        WHEN NOT (
+            (completed_at IS NOT NULL) = (status IN ('completed', 'failed', 'skipped', 'cancelled', 'lost')))
+        THEN 'step_completed_iff_terminal'
+        WHEN NOT (effect IN ('pure', 'read', 'write', 'external')) THEN 'step_effect_valid'
+        WHEN NOT (copied_because IN ('rerun', 'cache', 'what_if')) THEN 'step_copied_because_valid'
+        WHEN NOT (progress BETWEEN 0 AND 1) THEN 'step_progress_fraction'
+        WHEN NOT (sequence >= 1) THEN 'step_sequence_positive'
+        WHEN NOT (iteration >= 1 AND attempt >= 1) THEN 'step_counts_from_one'
+        WHEN NOT (retry_count >= 0 AND input_bytes >= 0 AND output_bytes >= 0) THEN 'step_counts_not_negative'
+        WHEN NOT (item_count >= 0) THEN 'step_item_count_not_negative'
+        WHEN NOT (input_tokens >= 0 AND output_tokens >= 0 AND cost_micros >= 0) THEN 'step_usage_not_negative'
+        WHEN NOT (first_token_ms >= 0) THEN 'step_first_token_not_negative'
+    END;
+BEGIN
+    IF broken IS NOT NULL THEN
+        RAISE EXCEPTION 'the row breaks the rule "%"', broken USING ERRCODE = 'check_violation', CONSTRAINT = broken;
+    END IF;
+    RETURN TRUE;
+END
+$$;
+
 -- within: the run that this one is part of, '' = the graph. wake_at and awaits: what it waits for, kept as history.
 CREATE TABLE step_executions (
     step_execution_id UUID NOT NULL PRIMARY KEY,
@@ -243,24 +286,9 @@ CREATE TABLE step_executions (
     started_at        TIMESTAMPTZ,
     completed_at      TIMESTAMPTZ,
     CONSTRAINT step_attempt_unique UNIQUE (execution_id, within, step_id, iteration, attempt),
-    CONSTRAINT execution_valid CHECK (ia_refuse(CASE
-        WHEN NOT (length(step_id) > 0) THEN 'step_id_present'
-        WHEN NOT (
-            status IN ('pending', 'running', 'waiting', 'completed', 'failed', 'skipped', 'cancelled', 'lost'))
-        THEN 'step_status_valid'
-        WHEN NOT (
-            (completed_at IS NOT NULL) = (status IN ('completed', 'failed', 'skipped', 'cancelled', 'lost')))
-        THEN 'step_completed_iff_terminal'
-        WHEN NOT (effect IN ('pure', 'read', 'write', 'external')) THEN 'step_effect_valid'
-        WHEN NOT (copied_because IN ('rerun', 'cache', 'what_if')) THEN 'step_copied_because_valid'
-        WHEN NOT (progress BETWEEN 0 AND 1) THEN 'step_progress_fraction'
-        WHEN NOT (sequence >= 1) THEN 'step_sequence_positive'
-        WHEN NOT (iteration >= 1 AND attempt >= 1) THEN 'step_counts_from_one'
-        WHEN NOT (retry_count >= 0 AND input_bytes >= 0 AND output_bytes >= 0) THEN 'step_counts_not_negative'
-        WHEN NOT (item_count >= 0) THEN 'step_item_count_not_negative'
-        WHEN NOT (input_tokens >= 0 AND output_tokens >= 0 AND cost_micros >= 0) THEN 'step_usage_not_negative'
-        WHEN NOT (first_token_ms >= 0) THEN 'step_first_token_not_negative'
-    END))
+    CONSTRAINT step_valid CHECK (ia_step_valid(
+        step_id, iteration, attempt, retry_count, status, item_count, effect, input_bytes, output_bytes, progress,
+        copied_because, input_tokens, output_tokens, cost_micros, first_token_ms, sequence, completed_at))
 ) WITH (fillfactor = 70);
 
 CREATE INDEX steps_by_sequence ON step_executions (execution_id, within, sequence);
@@ -282,10 +310,8 @@ CREATE TABLE execution_logs (
     data              JSON,
     sequence          BIGINT NOT NULL,
     logged_at         TIMESTAMPTZ NOT NULL,
-    CONSTRAINT log_valid CHECK (ia_refuse(CASE
-        WHEN NOT (level IN ('debug', 'info', 'warning', 'error', 'output')) THEN 'log_level_valid'
-        WHEN NOT (sequence >= 1) THEN 'log_sequence_positive'
-    END))
+    CONSTRAINT log_level_valid CHECK (level IN ('debug', 'info', 'warning', 'error', 'output')),
+    CONSTRAINT log_sequence_positive CHECK (sequence >= 1)
 );
 
 CREATE INDEX logs_by_sequence ON execution_logs (execution_id, within, sequence);
@@ -310,12 +336,10 @@ CREATE TABLE interactions (
     created_at        TIMESTAMPTZ NOT NULL,
     completed_at      TIMESTAMPTZ,
     CONSTRAINT interaction_once_per_attempt UNIQUE (step_execution_id),
-    CONSTRAINT interaction_valid CHECK (ia_refuse(CASE
-        WHEN NOT (status IN ('pending', 'answered', 'expired', 'cancelled')) THEN 'interaction_status_valid'
-        WHEN NOT ((completed_at IS NOT NULL) = (status <> 'pending')) THEN 'interaction_completed_iff_closed'
-        WHEN NOT (answers >= 1) THEN 'interaction_answers_positive'
-        WHEN NOT (sequence >= 1) THEN 'interaction_sequence_positive'
-    END))
+    CONSTRAINT interaction_status_valid CHECK (status IN ('pending', 'answered', 'expired', 'cancelled')),
+    CONSTRAINT interaction_completed_iff_closed CHECK ((completed_at IS NOT NULL) = (status <> 'pending')),
+    CONSTRAINT interaction_answers_positive CHECK (answers >= 1),
+    CONSTRAINT interaction_sequence_positive CHECK (sequence >= 1)
 );
 
 CREATE INDEX interactions_by_execution ON interactions (execution_id, sequence);
@@ -342,10 +366,8 @@ CREATE TABLE events (
     actor        TEXT,
     created_at   TIMESTAMPTZ NOT NULL,
     delivered_at TIMESTAMPTZ,
-    CONSTRAINT event_valid CHECK (ia_refuse(CASE
-        WHEN NOT (length(event_id) > 0) THEN 'event_id_present'
-        WHEN NOT (length(event_id) <= 400 AND length(address) <= 500) THEN 'event_fits_its_index'
-    END))
+    CONSTRAINT event_id_present CHECK (length(event_id) > 0),
+    CONSTRAINT event_fits_its_index CHECK (length(event_id) <= 400 AND length(address) <= 500)
 );
 
 CREATE INDEX events_by_address ON events (address, created_at);
@@ -379,12 +401,10 @@ CREATE TABLE triggers (
     created_at  TIMESTAMPTZ NOT NULL,
     updated_at  TIMESTAMPTZ NOT NULL,
     CONSTRAINT trigger_name_unique UNIQUE (pipeline_id, name),
-    CONSTRAINT trigger_valid CHECK (ia_refuse(CASE
-        WHEN NOT (length(name) > 0) THEN 'trigger_name_present'
-        WHEN NOT (kind IN ('cron', 'every', 'event')) THEN 'trigger_kind_valid'
-        WHEN NOT (overlap IN ('allow', 'skip', 'queue', 'cancel')) THEN 'trigger_overlap_valid'
-        WHEN NOT (catch_up IN ('last', 'none', 'all')) THEN 'trigger_catch_up_valid'
-    END))
+    CONSTRAINT trigger_name_present CHECK (length(name) > 0),
+    CONSTRAINT trigger_kind_valid CHECK (kind IN ('cron', 'every', 'event')),
+    CONSTRAINT trigger_overlap_valid CHECK (overlap IN ('allow', 'skip', 'queue', 'cancel')),
+    CONSTRAINT trigger_catch_up_valid CHECK (catch_up IN ('last', 'none', 'all'))
 );
 
 CREATE INDEX triggers_due ON triggers (next_at) WHERE is_active AND next_at IS NOT NULL;
@@ -430,10 +450,8 @@ CREATE TABLE workers (
     started_at    TIMESTAMPTZ NOT NULL,
     heartbeat_at  TIMESTAMPTZ NOT NULL,
     stopped_at    TIMESTAMPTZ,
-    CONSTRAINT worker_valid CHECK (ia_refuse(CASE
-        WHEN NOT (slots >= 0) THEN 'worker_slots_not_negative'
-        WHEN NOT (lease_seconds > 0) THEN 'worker_lease_positive'
-    END))
+    CONSTRAINT worker_slots_not_negative CHECK (slots >= 0),
+    CONSTRAINT worker_lease_positive CHECK (lease_seconds > 0)
 );
 
 CREATE TABLE audit_log (
