@@ -314,8 +314,9 @@ async def test_the_graph_has_every_step_and_every_way_with_its_place_in_the_file
                     {"from_step": "draft", "to_step": "draft", "condition": low},
                     {"from_step": "ask", "to_step": "send"},
                     {"from_step": "draft", "to_step": "ask", "condition": {"type": "else"}},
-                    {"from_step": "send", "to_step": "end_sent"},
+                    {"from_step": "send", "to_step": "end_sent", "ends": "execution"},
                 ],
+                "route": "first",
             },
             loop_config={"max_iterations": 7},
         ),
@@ -344,6 +345,8 @@ async def test_the_graph_has_every_step_and_every_way_with_its_place_in_the_file
     labels = {each["index"]: each["label"] for each in graph["edges"]}
     assert labels[2] == "otherwise"
     assert "< 0.5" in labels[0]
+    assert [each["index"] for each in graph["edges"] if each["ends_execution"]] == [3]
+    assert {each["index"]: each["order"] for each in graph["edges"]} == {0: 1, 1: None, 2: None, 3: None, None: None}
 
 
 async def test_an_execution_is_queued_with_its_defaults_and_read_back(
