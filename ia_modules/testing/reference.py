@@ -182,8 +182,11 @@ class _Execution:
         return self.rules.get(name, self.rules.get("*", "last"))
 
     def _lost_update(self, parents: Sequence[RunKey]) -> bool:
-        """Whether two branches that join have written one key of the rule ``error``, each without the other."""
-        branches = [self._ancestry([parent]) for parent in parents]
+        """Whether two branches that join have written one key of the rule ``error``, each without the other.
+
+        What a failure leaves is written by nobody.
+        """
+        branches = [{key for key in self._ancestry([parent]) if self.runs[key].succeeded} for parent in parents]
         written = [
             {name for key in branch - other for name in self.runs[key].result if self._rule(name) == "error"}
             & {name for key in other - branch for name in self.runs[key].result}

@@ -1,12 +1,13 @@
 """Processes that die: at a write, between any two statements of a transaction, before or after a commit."""
 
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from copy import copy
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from ia_modules.database.driver import Params, Rows, Script, Statement, advance
+from ia_modules.database.postgresql_session import only_reads
 from ia_modules.pipeline.journal import Journal
 from ia_modules.pipeline.memory_journal import MemoryJournal
 from ia_modules.tracker.execution_tracker import ExecutionTracker
@@ -21,12 +22,15 @@ class ProcessDied(Exception):
 
 @dataclass
 class Life:
-    """A process that lives for so many moments; each statement, commit and answer is one."""
+    """A process that lives for so many moments; each statement that writes, commit and answer is one."""
 
     moments: int
 
     def go_on(self) -> None:
         self.moments -= 1
+        self.check()
+
+    def check(self) -> None:
         if self.moments < 0:
             raise ProcessDied
 
@@ -50,7 +54,7 @@ class DyingJournal:
 
 @dataclass
 class DyingDriver:
-    """A driver whose process dies before a statement, before a commit, or after it and before the answer.
+    """A driver whose process dies before a statement that writes, before a commit, or after it and before the answer.
 
     What it had begun is rolled back, as the database does when a connection ends.
     """
@@ -62,22 +66,21 @@ class DyingDriver:
         return getattr(self.driver, name)
 
     async def run(self, script: Script[T], *limits: float | None) -> T:
-        return await self._alive(lambda: self.driver.run(self._mortal(script), *limits))
-
-    async def read(self, script: Script[T]) -> T:
-        return await self._alive(lambda: self.driver.read(script))
-
-    async def execute(self, sql: str, params: Params) -> int:
-        return await self._alive(lambda: self.driver.execute(sql, params))
-
-    async def perform(self, statement: Statement) -> Rows:
-        return await self._alive(lambda: self.driver.perform(statement))
-
-    async def _alive(self, work: Callable[[], Any]) -> Any:
-        self.life.go_on()
-        result = await work()
+        result = await self.driver.run(self._mortal(script), *limits)
         self.life.go_on()
         return result
+
+    async def read(self, script: Script[T]) -> T:
+        self.life.check()
+        return await self.driver.read(script)
+
+    async def execute(self, sql: str, params: Params) -> int:
+        self.life.go_on()
+        return await self.driver.execute(sql, params)
+
+    async def perform(self, statement: Statement) -> Rows:
+        self.life.check()
+        return await self.driver.perform(statement)
 
     def _mortal(self, script: Script[T]) -> Script[T]:
         rows: Rows | None = None
@@ -87,7 +90,9 @@ class DyingDriver:
             except StopIteration as returned:
                 self.life.go_on()
                 return returned.value
-            self.life.go_on()
+            if not only_reads(statement.sql):
+                self.life.go_on()
+            self.life.check()
             try:
                 rows = yield statement
             except Exception as error:
@@ -99,10 +104,10 @@ class DyingDriver:
 async def dying(journal: Any, moments: int) -> AsyncGenerator[Journal]:
     """The journal as another process has it, which dies after so many moments.
 
-    In memory, a moment is a write or its answer; in a database each statement and each commit is one, too.
+    In memory, a moment is a write or its answer; in a database each statement of it and each commit is one, too.
     """
     if isinstance(journal, MemoryJournal):
-        yield DyingJournal(journal, Life(moments // 3))  # pyright: ignore[reportReturnType] - the rest is the journal's
+        yield DyingJournal(journal, Life(moments // 2))  # pyright: ignore[reportReturnType] - the rest is the journal's
         return
     database = copy(journal._database)
     database._driver = DyingDriver(database._driver, Life(moments))

@@ -97,7 +97,7 @@ async def test_the_time_until_somebody_resumes_does_not_count_for_the_limit_of_a
     )
     for _ in range(3):
         with pytest.raises(ProcessDied):  # an iteration completes, the next one is lost
-            async with dying(journal, 12) as mortal:
+            async with dying(journal, 8) as mortal:
                 await Runner(mortal).to_end(run)
         clock.at += timedelta(days=1)
         run = await Runner(journal).resume(run.pipeline, run.execution_id)

@@ -24,7 +24,7 @@ from tests.unit.pipeline.random_files import TIMES, files
 from tests.unit.pipeline.world import INPUT, World, expected_of, pipeline_in, without_messages
 
 SEEDS, TIMINGS = st.integers(0, 10_000), st.integers(0, 2**32)
-DEATHS, FOREVER = st.lists(st.integers(0, 90), min_size=1, max_size=3), 2**32
+DEATHS, FOREVER = st.lists(st.integers(0, 50), min_size=1, max_size=3), 2**32
 
 
 async def assert_as_expected(
