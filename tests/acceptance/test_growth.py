@@ -10,10 +10,13 @@ import pytest
 
 from ia_modules.database.manager import DatabaseManager
 from ia_modules.pipeline.authoring import Flow, when
+from ia_modules.pipeline.document.merge import MergeRule
 from ia_modules.pipeline.services import ServiceRegistry
 from ia_modules.tracker.execution_tracker import ExecutionTracker
 
 FEW, MANY, MORE_BY_STEP = 100, 500, 1.3
+
+SHAPES = ["chain", "chain with inputs", "fan", "loop", "chat", "branches that join again and again"]
 
 STORED = {
     "sqlite": "SELECT page_count * page_size AS bytes FROM pragma_page_count, pragma_page_size",
@@ -23,15 +26,19 @@ STORED = {
 
 def flow_of(shape: str, count: int) -> Flow:
     """About so many step runs, each with a result key of its own."""
-    flow, runs = Flow(f"{shape} of {count}", loop_config={"max_iterations": count}), iter(range(2 * count))
+    merge: dict[str, MergeRule] = {"messages": "extend", "cost": "sum"} if shape == "chat" else {}
+    flow = Flow(f"{shape} of {count}", loop_config={"max_iterations": count}, merge=merge)
+    runs = iter(range(2 * count))
 
     async def work(data: dict[str, Any]) -> dict[str, Any]:
         del data
         number = next(runs)
+        if merge:
+            return {"messages": [{"role": "user", "content": f"turn {number}"}], "cost": 0.1, "number": number}
         return {f"key{number}": number, "number": number}
 
     match shape:
-        case "loop":
+        case "loop" | "chat":
             begin, again = flow.add(work, id="begin"), flow.add(work, id="again")
             begin >> again >> when("result.number", "<", count - 2) >> begin
         case "fan":
@@ -61,14 +68,17 @@ async def memory_by_step(flow: Flow, services: ServiceRegistry | None = None) ->
         tracemalloc.stop()
 
 
-@pytest.mark.parametrize("shape", ["chain", "chain with inputs", "fan", "loop", "branches that join again and again"])
+@pytest.mark.parametrize("shape", SHAPES)
 async def test_memory_grows_with_the_steps_and_not_with_their_square(shape: str) -> None:
     await flow_of(shape, 10).run({})  # what the first run imports is of no interest
     few, many = await memory_by_step(flow_of(shape, FEW)), await memory_by_step(flow_of(shape, MANY))
     assert many < MORE_BY_STEP * few, f"{few:.0f} bytes a step of {FEW}, {many:.0f} a step of {MANY}"
 
 
-async def test_what_is_stored_grows_with_the_steps_and_not_with_their_square(database: DatabaseManager) -> None:
+@pytest.mark.parametrize("shape", ["chain", "chat"])
+async def test_what_is_stored_grows_with_the_steps_and_not_with_their_square(
+    database: DatabaseManager, shape: str
+) -> None:
     async with ExecutionTracker(database) as tracker:
 
         async def stored_bytes() -> int:
@@ -79,7 +89,7 @@ async def test_what_is_stored_grows_with_the_steps_and_not_with_their_square(dat
 
         async def by_step(count: int) -> tuple[float, float]:
             before, services = await stored_bytes(), ServiceRegistry({"execution_tracker": tracker})
-            memory = await memory_by_step(flow_of("chain", count), services)
+            memory = await memory_by_step(flow_of(shape, count), services)
             return memory, (await stored_bytes() - before) / count
 
         await by_step(10)

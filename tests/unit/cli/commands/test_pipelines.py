@@ -45,6 +45,13 @@ def test_validate_says_that_files_are_right(command: Command, tmp_path: Path) ->
     assert answer["files"][0]["steps"] == ["fetch", "score", "count", "apologize", "store"]
 
 
+def test_rules_of_the_state_are_shown_where_a_pipeline_is(command: Command, tmp_path: Path) -> None:
+    file = nightly(tmp_path, merge={"*": "error", "messages": "extend", "cost": "sum"})
+    rules = "merge: messages extend, cost sum, every other key error"
+    assert command("pipelines", "validate", file).stdout == f"{file}: ok (nightly, 5 steps; {rules})\n"
+    assert command("pipelines", "graph", file).stdout.endswith(f"\n\n{rules}\n")
+
+
 def test_graph_draws_files_and_registered_pipelines_alike(command: Command, tmp_path: Path) -> None:
     file = nightly(tmp_path)
     command("pipelines", "import", file)
