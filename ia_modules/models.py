@@ -370,6 +370,33 @@ class StepExecutionRecord(StepSummary):
     metadata: Json
     traceback: str | None
 
+    def as_attempt(self, asked_at: datetime | None = None) -> "AttemptRecord":
+        """The part of it that the course of its execution follows from."""
+        names = (field.name for field in fields(AttemptRecord) if field.name != "asked_at")
+        return AttemptRecord(asked_at=asked_at, **{name: getattr(self, name) for name in names})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AttemptRecord(Record):
+    """One attempt of a step in the graph, as much of it as the course of its execution follows from: no payload.
+
+    ``asked_at``: when it asked a person; None: it never did.
+    """
+
+    step_execution_id: StepExecutionId
+    step_id: str
+    iteration: int
+    attempt: int
+    status: StepStatus
+    routes: Json
+    input_refs: Json
+    error_type: str | None
+    error_message: str | None
+    sequence: int
+    created_at: datetime
+    completed_at: datetime | None
+    asked_at: datetime | None
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LogRecord(Record):

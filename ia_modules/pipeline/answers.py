@@ -39,7 +39,7 @@ def returned_question(waiting: StepExecutionRecord, question: InteractionRecord)
 
 def answer_outcome(run: RecordedRun, question: InteractionRecord, graph: Graph) -> Outcome | None:
     """The outcome of a waiting step run; None while its question is open."""
-    step_id, returned = run.run.key.step_id, cast("dict[str, Any]", run.last.output_data or {})
+    step_id, returned = run.run.key.step_id, cast("dict[str, Any]", question.data or {})
     if question.status == "answered":
         return _outcome(step_id, answered(returned, question.response))
     if question.deadline_at is None or not question.is_overdue:

@@ -106,7 +106,7 @@ class Coordinator:
     async def _taken_up(self) -> Batch:
         if not self._course.runs:
             return first_turn(self._course)
-        questions = await self._journal.get_interactions(self._lease.execution_id)
+        questions = await self._journal.get_interactions(self._lease.execution_id, awaited=True)
         return resumed_turn(self._course, questions, now=asyncio.get_running_loop().time())
 
     async def _turn(self, before: Batch, events: Iterable[Due | Ended] = ()) -> ExecutionStatus:
@@ -117,6 +117,8 @@ class Coordinator:
         batch = Batch.of([before, waits, graph])
         if course.tokens.is_over:
             batch = Batch.of([batch.without_beginnings(), stopped_turn(course, await self._stop())])
+        if needs := course.needs(batch):
+            course.read(needs, await self._journal.results(needs.values()))
         change, lines = change_of(course)
         batch.logs += lines
         attempts = [course.attempt(begin, worker=self._journal.owner) for begin in batch.begins]
@@ -185,7 +187,7 @@ class Coordinator:
         self._run_task(make(), f"attempt:{key.step_id}#{key.iteration}")
 
     def _go_on(self, answered: Answered) -> None:
-        key, scope, outcome = answered.key, answered.scope, answered.outcome
+        key, scope, outcome = answered.key, self._course.scope(answered.key), answered.outcome
 
         async def go_on() -> Due | Ended:
             is_routed = outcome.result is None or outcome.routes is not None

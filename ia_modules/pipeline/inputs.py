@@ -20,8 +20,8 @@ class StepInput:
     """The input of a step.
 
     Attributes:
-        data: the resolved inputs, or the state, or the ones over the other.
-        is_state: True when the state is in ``data``: the record rebuilds it.
+        data: the resolved inputs, or the state, or the ones over the other; without the state where nothing sees it.
+        is_state: True when its input is made of the state: the record rebuilds it.
         resolved: the declared inputs, which the record keeps; None when the step declares none.
         left_out: inputs that did not resolve and need not, with the reasons.
         mismatches: what schemas say against ``data``, where they only warn.
@@ -84,6 +84,11 @@ def _required(parameters: Iterable[Parameter]) -> list[str]:
     return [each.name for each in parameters if each.required and not each.has_default]
 
 
+def takes_state(step: StepDefinition, *, is_lenient: bool = False) -> bool:
+    """Whether the state goes into a step: where it declares no inputs, and its code or its schema sees them."""
+    return (is_lenient or not step.inputs) and (step.type == "task" or step.input_schema is not None)
+
+
 def step_input(step: StepDefinition, scope: Scope, *, is_lenient: bool = False) -> StepInput:
     """The step's input: its declared inputs, resolved; without any, the state.
 
@@ -96,7 +101,7 @@ def step_input(step: StepDefinition, scope: Scope, *, is_lenient: bool = False) 
     resolved = {each.name: each.source.resolve(scope) for each in step.inputs}
     own = {name: value for name, value in resolved.items() if not isinstance(value, Unresolved)}
     is_state = is_lenient or not step.inputs
-    data = scope.state.to_dict() | own if is_state else own
+    data = scope.state.to_dict() | own if takes_state(step, is_lenient=is_lenient) else own
     missing = [each for each in step.inputs if each.name not in own]
     required = [_unresolved(each, resolved[each.name]) for each in missing if each.required and not is_lenient]
     wrong = [problem for each in step.inputs if each.name in own for problem in _mismatches(each, own[each.name])]

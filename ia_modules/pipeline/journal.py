@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator, Iterable
 from typing import Protocol
 
 from ia_modules.models import (
+    AttemptRecord,
     Changes,
     ClaimedExecution,
     ExecutionId,
@@ -23,6 +24,7 @@ from ia_modules.models import (
     RegisteredVersion,
     RunPath,
     StalledExecution,
+    StepExecutionId,
     StepExecutionRecord,
     StepSummary,
 )
@@ -112,8 +114,12 @@ class Journal(Protocol):
         """Wait until the cancellation of an execution that ``owner`` runs is asked for."""
         ...
 
-    async def get_interactions(self, execution_id: str) -> list[InteractionRecord]:
-        """The questions of an execution, with their answers, in the order in which they were asked."""
+    async def get_interactions(self, execution_id: str, *, awaited: bool = False) -> list[InteractionRecord]:
+        """The questions of an execution, with their answers, in the order in which they were asked.
+
+        Args:
+            awaited: only those that an attempt still waits for, answered or not.
+        """
         ...
 
     async def get_execution(self, execution_id: str) -> ExecutionRecord | None:
@@ -126,6 +132,14 @@ class Journal(Protocol):
         Args:
             within: the path of the run whose parts they are; the graph's own steps by default.
         """
+        ...
+
+    async def get_attempts(self, execution_id: str) -> list[AttemptRecord]:
+        """The same without any payload: what the course of the execution follows from."""
+        ...
+
+    async def results(self, attempts: Iterable[StepExecutionId]) -> dict[StepExecutionId, Json]:
+        """What these attempts gave (``output_data``), by their ids; one that is not on record is left out."""
         ...
 
 

@@ -24,6 +24,7 @@ from ia_modules.errors import (
     TrackerError,
 )
 from ia_modules.models import (
+    AttemptRecord,
     Changes,
     ClaimedExecution,
     ExecutionId,
@@ -228,8 +229,9 @@ class MemoryJournal:
             return False
         return True
 
-    async def get_interactions(self, execution_id: str) -> list[InteractionRecord]:
-        now = self._now()
+    async def get_interactions(self, execution_id: str, *, awaited: bool = False) -> list[InteractionRecord]:
+        now, execution_id = self._now(), self._row_id(execution_id)
+        steps = self._steps.get(execution_id, {})
         return [
             replace(
                 deepcopy(question),
@@ -237,9 +239,8 @@ class MemoryJournal:
                 and question.deadline_at is not None
                 and question.deadline_at <= now,
             )
-            for question in sorted(
-                self._questions_of(self._row_id(execution_id)), key=lambda question: question.interaction_id
-            )
+            for question in sorted(self._questions_of(execution_id), key=lambda question: question.interaction_id)
+            if not awaited or steps[question.step_execution_id].status is StepStatus.WAITING
         ]
 
     async def get_execution(self, execution_id: str) -> ExecutionRecord | None:
@@ -255,6 +256,18 @@ class MemoryJournal:
     async def get_execution_steps(self, execution_id: str, *, within: RunPath = GRAPH) -> list[StepExecutionRecord]:
         steps = [step for step in self._steps.get(self._row_id(execution_id), {}).values() if step.within == within]
         return sorted(deepcopy(steps), key=lambda step: step.step_execution_id)
+
+    async def get_attempts(self, execution_id: str) -> list[AttemptRecord]:
+        asked_at = {
+            question.step_execution_id: question.created_at
+            for question in self._questions_of(self._row_id(execution_id))
+        }
+        steps = await self.get_execution_steps(execution_id)
+        return [step.as_attempt(asked_at.get(step.step_execution_id)) for step in steps]
+
+    async def results(self, attempts: Iterable[StepExecutionId]) -> dict[StepExecutionId, Json]:
+        known = {id_: self._steps[self._home[id_]][id_] for id_ in attempts if id_ in self._home}
+        return {id_: deepcopy(step.output_data) for id_, step in known.items()}
 
     async def changes(
         self, execution_id: str, after: int = 0, *, within: RunPath = GRAPH, limit: int = PAGE_LIMIT

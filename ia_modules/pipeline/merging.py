@@ -37,7 +37,7 @@ def conflicts(
     """
     rule_of = state.graph.definition.merge_rule_of
     writers: dict[str, dict[int, StepRunKey]] = {}  # by key, and by the branches that the writer is in
-    for run, branches in _in_branches(state, parents):
+    for run, branches in in_branches(state, parents):
         if state.runs[run].status is StepStatus.FAILED:
             continue  # its result is what a failure leaves, and no work is lost with it
         for key in written(run):
@@ -74,7 +74,7 @@ def _lateness(state: GraphState) -> Callable[[StepRunKey], tuple[int, int]]:
     return lambda run: (run.iteration, state.graph.place[run.step_id])
 
 
-def _in_branches(state: GraphState, parents: Sequence[StepRunKey]) -> Iterator[tuple[StepRunKey, int]]:
+def in_branches(state: GraphState, parents: Sequence[StepRunKey]) -> Iterator[tuple[StepRunKey, int]]:
     """The runs that lead to some of these parents and not to all, each with a bit for every such parent."""
     everywhere = (1 << len(parents)) - 1
     reached = {parent: 1 << number for number, parent in enumerate(parents)}

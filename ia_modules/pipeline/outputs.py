@@ -14,7 +14,7 @@ from ia_modules.models import Json, JsonText, StepExecutionRecord
 from ia_modules.payload import encode, size_bytes
 from ia_modules.pipeline.document.definition import PipelineDefinition
 from ia_modules.pipeline.document.graph import Graph
-from ia_modules.pipeline.recorded import recorded_runs, state_of
+from ia_modules.pipeline.recorded import recorded_results, recorded_runs, state_of
 from ia_modules.pipeline.results import made_output
 
 WHERE = "output of the execution"
@@ -60,8 +60,9 @@ def rebuilt_output(
     Raises:
         StepConflict: they do not follow from the definition.
     """
-    runs = recorded_runs(records)
-    results = {run.run.key: result for run in runs if (result := run.result) is not None}
+    records = list(records)
+    runs = recorded_runs(record.as_attempt() for record in records)
+    results = recorded_results(runs, {record.step_execution_id: record.output_data for record in records})
     return encode(
         made_output(state_of(Graph(definition), runs), cast("dict[str, Any]", input_data or {}), results), WHERE
     )

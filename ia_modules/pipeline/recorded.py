@@ -5,14 +5,15 @@ that it is tried again, or that it failed for good. So nothing is decided twice,
 exactly from its rows.
 """
 
-from collections.abc import Iterable, Mapping
+from bisect import bisect_right
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from graphlib import CycleError, TopologicalSorter
 from typing import Any, NamedTuple, cast
 
 from ia_modules.errors import Problem, StepConflict
-from ia_modules.models import InteractionRecord, StepExecutionId, StepExecutionRecord, StepStatus
+from ia_modules.models import AttemptRecord, Json, StepExecutionId, StepExecutionRecord, StepStatus
 from ia_modules.pipeline.document.graph import Graph
 from ia_modules.pipeline.results import scope_before
 from ia_modules.pipeline.tokens import GraphState, Route, StepRun, StepRunKey
@@ -44,9 +45,8 @@ STOP_JSON: Mapping[str, Any] = {"next": "stop"}
 
 
 class Span(NamedTuple):
-    """When an attempt ran, or waited for its delay."""
+    """When an attempt ran, or waited for its delay, until it asked a person."""
 
-    attempt: StepExecutionId
     began_at: datetime
     ended_at: datetime
 
@@ -66,14 +66,14 @@ class RecordedRun:
     run: StepRun
     attempts: int
     failures: int
-    last: StepExecutionRecord
+    last: AttemptRecord
     began_at: datetime
     spans: tuple[Span, ...]
 
     @property
-    def result(self) -> dict[str, Any] | None:
-        """Its result; None while nothing leads on from it."""
-        return cast("dict[str, Any]", self.last.output_data) if self.run.routes is not None else None
+    def has_result(self) -> bool:
+        """Whether something may lead on from it; its last attempt has the result."""
+        return self.run.routes is not None
 
     @property
     def retry_delay_seconds(self) -> float:
@@ -86,7 +86,7 @@ class RecordedRun:
         return self.last.status is StepStatus.WAITING
 
 
-def recorded_runs(records: Iterable[StepExecutionRecord], *, reopened: bool = False) -> list[RecordedRun]:
+def recorded_runs(records: Iterable[AttemptRecord], *, reopened: bool = False) -> list[RecordedRun]:
     """The step runs of an execution, each after its parents and its step's previous iteration.
 
     Neither times nor ids decide on the order: clocks are set back, and hosts that make ids have clocks that differ.
@@ -97,7 +97,7 @@ def recorded_runs(records: Iterable[StepExecutionRecord], *, reopened: bool = Fa
     Raises:
         StepConflict: a run is among its own ancestors.
     """
-    attempts: dict[StepRunKey, list[StepExecutionRecord]] = {}
+    attempts: dict[StepRunKey, list[AttemptRecord]] = {}
     for record in sorted(records, key=lambda record: (record.step_id, record.iteration, record.attempt)):
         attempts.setdefault(StepRunKey(record.step_id, record.iteration), []).append(record)
     runs = {key: _recorded_run(key, made, reopened=reopened) for key, made in attempts.items()}
@@ -110,12 +110,21 @@ def recorded_runs(records: Iterable[StepExecutionRecord], *, reopened: bool = Fa
         raise StepConflict(step_id, recorded=recorded, replayed="following from what ran before") from error
 
 
+def recorded_results(runs: Iterable[RecordedRun], outputs: Mapping[StepExecutionId, Json]) -> dict[StepRunKey, Any]:
+    """The results of the step runs that have one.
+
+    Args:
+        outputs: what their attempts gave, by their ids.
+    """
+    return {run.run.key: outputs[run.last.step_execution_id] for run in runs if run.has_result}
+
+
 def in_order_of_completion(runs: Iterable[RecordedRun]) -> list[RecordedRun]:
     """The runs that have a result, those that were recorded together as they stand: their rows change no more."""
-    return sorted((run for run in runs if run.result is not None), key=lambda run: run.last.sequence)
+    return sorted((run for run in runs if run.has_result), key=lambda run: run.last.sequence)
 
 
-def deaths_in_a_row(records: Iterable[StepExecutionRecord]) -> tuple[str, int]:
+def deaths_in_a_row(records: Iterable[AttemptRecord]) -> tuple[str, int]:
     """The step whose newest attempts were cut off most often by the death of their process, and how often in a row.
 
     An attempt that is running counts: its process is gone, too. ``("", 0)`` where none was cut off.
@@ -129,7 +138,7 @@ def deaths_in_a_row(records: Iterable[StepExecutionRecord]) -> tuple[str, int]:
     return worst.step_id, counts.get(worst, 0)
 
 
-def loop_seconds(runs: Iterable[RecordedRun], questions: Iterable[InteractionRecord] = ()) -> dict[str, float]:
+def loop_seconds(runs: Iterable[RecordedRun]) -> dict[str, float]:
     """How long each loop has run until its newest iteration began, in seconds, by step; 0 where a step ran once.
 
     Only the time counts in which an attempt ran or waited for its delay: neither the time while its question was open,
@@ -137,31 +146,40 @@ def loop_seconds(runs: Iterable[RecordedRun], questions: Iterable[InteractionRec
     no time; one that is set forward during an attempt counts, since nothing tells it from time that passed.
     """
     runs = list(runs)
-    opened_at = {question.step_execution_id: question.created_at for question in questions}
-    spans = sorted(
-        (span.began_at, min(span.ended_at, opened_at.get(span.attempt, span.ended_at)))
-        for run in runs
-        for span in run.spans
-    )
+    covered = _Covered(span for run in runs for span in run.spans)
     first: dict[str, datetime] = {}
     newest: dict[str, datetime] = {}
     for run in runs:
         newest[run.run.key.step_id] = run.began_at
         first.setdefault(run.run.key.step_id, run.began_at)
-    return {step_id: _covered_seconds(spans, first[step_id], newest[step_id]) for step_id in newest}
+    return {step_id: covered.seconds(first[step_id], newest[step_id]) for step_id in newest}
 
 
-def _covered_seconds(spans: Iterable[tuple[datetime, datetime]], low: datetime, high: datetime) -> float:
-    """How much of the time between two moments lies in one of the spans, which are in the order of their beginnings."""
-    seconds = 0.0
-    if low >= high:
-        return seconds
-    for began_at, ended_at in spans:
-        began_at, ended_at = max(began_at, low), min(ended_at, high)
-        if ended_at > began_at:
-            seconds += (ended_at - began_at).total_seconds()
-            low = ended_at
-    return seconds
+class _Covered:
+    """How much time lies in one of some spans, which may overlap."""
+
+    def __init__(self, spans: Iterable[Span]) -> None:
+        self._begins: list[datetime] = []  # of the stretches that the spans cover
+        self._ends: list[datetime] = []
+        self._before: list[float] = []  # seconds in all earlier stretches
+        for span in sorted(span for span in spans if span.ended_at > span.began_at):
+            if self._ends and span.began_at <= self._ends[-1]:
+                self._ends[-1] = max(self._ends[-1], span.ended_at)
+                continue
+            self._before.append(self._until(span.began_at))
+            self._begins.append(span.began_at)
+            self._ends.append(span.ended_at)
+
+    def seconds(self, low: datetime, high: datetime) -> float:
+        """Between two moments; 0 where the second is not later."""
+        return max(self._until(high) - self._until(low), 0.0)
+
+    def _until(self, moment: datetime) -> float:
+        stretch = bisect_right(self._begins, moment) - 1
+        if stretch < 0:
+            return 0.0
+        seconds = (min(moment, self._ends[stretch]) - self._begins[stretch]).total_seconds()
+        return self._before[stretch] + seconds
 
 
 def state_of(graph: Graph, runs: Iterable[RecordedRun]) -> GraphState:
@@ -174,7 +192,7 @@ def state_of(graph: Graph, runs: Iterable[RecordedRun]) -> GraphState:
 
 
 def input_of(
-    record: StepExecutionRecord, graph: Graph, input_data: Mapping[str, Any], records: Iterable[StepExecutionRecord]
+    record: StepExecutionRecord, graph: Graph, input_data: Mapping[str, Any], records: Sequence[StepExecutionRecord]
 ) -> dict[str, Any]:
     """The input of an attempt: its stored inputs, over the state where that is rebuilt from the results it is made of.
 
@@ -185,13 +203,13 @@ def input_of(
     refs = _mapping(record.input_refs)
     if not refs.get("state"):
         return cast("dict[str, Any]", record.input_data or {})
-    runs = recorded_runs(records)
-    results = {recorded.run.key: result for recorded in runs if (result := recorded.result) is not None}
+    runs = recorded_runs(record.as_attempt() for record in records)
+    results = recorded_results(runs, {record.step_execution_id: record.output_data for record in records})
     state = scope_before(state_of(graph, runs), _parents(refs), input_data, results).state
     return state.to_dict() | {**_mapping(record.input_data)}
 
 
-def _recorded_run(key: StepRunKey, made: list[StepExecutionRecord], *, reopened: bool) -> RecordedRun:
+def _recorded_run(key: StepRunKey, made: list[AttemptRecord], *, reopened: bool) -> RecordedRun:
     last, stored = made[-1], _mapping(made[-1].routes)
     routes = tuple(map(Route.from_json, stored["paths"])) if stored.get("next") == "paths" else None
     runs_again = reopened and routes is None
@@ -201,7 +219,7 @@ def _recorded_run(key: StepRunKey, made: list[StepExecutionRecord], *, reopened:
     )
     failures = 0 if runs_again else sum(record.status is StepStatus.FAILED for record in made)
     spans = tuple(
-        Span(each.step_execution_id, each.created_at, each.completed_at)
+        Span(each.created_at, min(each.completed_at, each.asked_at or each.completed_at))
         for each in made
         if each.completed_at is not None and each.status is not StepStatus.LOST
     )

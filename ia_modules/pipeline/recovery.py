@@ -89,7 +89,7 @@ async def _reason_to_leave(journal: LastingJournal, each: LeftExecution, content
         except TrackerError as lost:
             return f"Another process was faster: {lost}"
         return "Its cancellation was requested: it is cancelled."
-    step_id, deaths = deaths_in_a_row(await journal.get_execution_steps(execution_id))
+    step_id, deaths = deaths_in_a_row(await journal.get_attempts(execution_id))
     if deaths >= DEATH_LIMIT:
         by_hand = f"ia-modules executions resume {execution_id}"
         return f"{deaths} processes in a row died in step {step_id!r}: it may be what kills them. By hand: {by_hand}"

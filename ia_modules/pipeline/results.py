@@ -10,6 +10,7 @@ from ia_modules.pipeline.causality import causal_ancestors, causal_order
 from ia_modules.pipeline.document.json_schema import problems_of
 from ia_modules.pipeline.document.layers import Layers
 from ia_modules.pipeline.document.scope import Scope
+from ia_modules.pipeline.reads import EVERYTHING, Reads
 from ia_modules.pipeline.tokens import GraphState, StepRunKey
 
 Results = Mapping[StepRunKey, Mapping[str, Any]]
@@ -41,33 +42,63 @@ def _scope_after(
     return Scope.of(input_data, ((key.step_id, results[key]) for key in keys), rules)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True, eq=False)
 class _Lineage:
-    """What a step run leaves behind: the scope of what follows from it alone, and whose results that has."""
+    """What led to a step run.
 
-    scope: Scope
+    Attributes:
+        before: what led to its first parent; None where nothing did.
+        added: what led here beside that, in causal order.
+        ancestors: all of both.
+        last: the last of them of each step, by step id.
+        scope: made when it is read first.
+    """
+
+    before: "_Lineage | None"
+    added: Sequence[StepRunKey]
     ancestors: Layers[StepRunKey, None]
+    last: Layers[str, StepRunKey]
+    scope: Scope | None = None
 
-    def with_results(self, keys: Sequence[StepRunKey], results: Results) -> "_Lineage":
-        scope = self.scope.with_results((key.step_id, results[key]) for key in keys)
-        return _Lineage(scope, self.ancestors.with_top(dict.fromkeys(keys)))
+    def with_added(self, keys: Sequence[StepRunKey]) -> "_Lineage":
+        last = {key.step_id: key for key in keys}
+        return _Lineage(self, keys, self.ancestors.with_top(dict.fromkeys(keys)), self.last.with_top(last))
 
 
 class Scopes:
     """The scopes of all step runs of an execution, each laid over that of its first parent.
 
-    They are those of :func:`scope_before`, and together take memory with the number of results, not with its square.
+    They are those of :func:`scope_before`, as far as they are read, and together take memory with the number of
+    results, not with its square.
     """
 
     def __init__(self, state: GraphState, input_data: Mapping[str, Any], results: Results) -> None:
-        """``state`` and ``results`` may grow; a run's result is there before it is a parent."""
-        self._state, self._results = state, results
-        self._first = _Lineage(_scope_after(state, [], input_data, results), Layers({}))
+        """``state`` and ``results`` may grow; of the results only those that :meth:`needs` names are read."""
+        self._state, self._input_data, self._results = state, input_data, results
+        self._first = _Lineage(None, (), Layers({}), Layers({}), _scope_after(state, [], input_data, results))
         self._after: dict[StepRunKey, _Lineage] = {}
 
-    def before(self, parents: Sequence[StepRunKey]) -> Scope:
-        """The scope of a step run with these parents."""
-        return self._before(parents).scope
+    def needs(self, parents: Sequence[StepRunKey], reads: Reads) -> list[StepRunKey]:
+        """The step runs whose results a step run with these parents reads; those that earlier scopes have are left out.
+
+        Args:
+            reads: what the step reads.
+        """
+        lineage = self._before(parents)
+        if not _reads_state(lineage, reads):
+            return _named(lineage, reads)
+        return [key for each in _way_from_scope(lineage)[1] for key in each.added]
+
+    def before(self, parents: Sequence[StepRunKey], reads: Reads = EVERYTHING) -> Scope:
+        """The scope of a step run with these parents; without ``reads.state`` its state is not to be read."""
+        lineage = self._before(parents)
+        if not _reads_state(lineage, reads):
+            named = _named(lineage, reads)
+            return Scope.of(self._input_data, ((key.step_id, self._results[key]) for key in named))
+        scope, way = _way_from_scope(lineage)
+        for each in way:
+            scope = each.scope = scope.with_results((key.step_id, self._results[key]) for key in each.added)
+        return scope
 
     def _before(self, parents: Sequence[StepRunKey]) -> _Lineage:
         if not parents:
@@ -79,7 +110,7 @@ class Scopes:
         if any(key._replace(iteration=key.iteration + 1) in known.ancestors for key in added):
             # an earlier iteration that only the others bring lies below what the first parent knows
             known, added = self._first, causal_ancestors(self._state, parents)
-        return known.with_results(added, self._results)
+        return known.with_added(added)
 
     def _after_run(self, key: StepRunKey) -> _Lineage:
         unknown: list[StepRunKey] = []  # not recursive: a chain may be longer than Python's stack
@@ -90,8 +121,27 @@ class Scopes:
                 break
             key = parents[0]
         for each in reversed(unknown):
-            self._after[each] = self._before(self._state.runs[each].parents).with_results([each], self._results)
+            self._after[each] = self._before(self._state.runs[each].parents).with_added([each])
         return self._after[unknown[0] if unknown else key]
+
+
+def _way_from_scope(lineage: _Lineage) -> tuple[Scope, list[_Lineage]]:
+    """The nearest scope that is made, and the lineages from there down to this one."""
+    way: list[_Lineage] = []
+    while lineage.scope is None:
+        assert lineage.before is not None  # the first one has its scope
+        way.append(lineage)
+        lineage = lineage.before
+    return lineage.scope, way[::-1]
+
+
+def _reads_state(lineage: _Lineage, reads: Reads) -> bool:
+    """Whether the state is read there: a bare path means a step only where that led here."""
+    return reads.state or any(step_id not in lineage.last for step_id in reads.fields)
+
+
+def _named(lineage: _Lineage, reads: Reads) -> list[StepRunKey]:
+    return [lineage.last[step_id] for step_id in sorted(reads.steps | reads.fields) if step_id in lineage.last]
 
 
 def output_of(

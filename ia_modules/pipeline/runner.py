@@ -186,8 +186,8 @@ class Runner:
         if record.status is ExecutionStatus.COMPLETED:
             raise AlreadyFinished("execution", execution_id, status=record.status, wanted="resumed")
         reopened = record.status.is_terminal
-        steps = await self._journal.get_execution_steps(execution_id)
-        state_of(pipeline.graph, recorded_runs(steps, reopened=reopened))
+        attempts = await self._journal.get_attempts(execution_id)
+        state_of(pipeline.graph, recorded_runs(attempts, reopened=reopened))
         owner = self._journal.owner
         lease = await self._leased(self._journal.take_over(execution_id, owner=owner, reopen=True, epoch=epoch))
         return StartedExecution(self, pipeline, lease, _input_of(record), reopened=reopened)
@@ -240,7 +240,9 @@ class Runner:
         """
         record = await self._execution(execution_id)
         steps = await self._journal.get_execution_steps(execution_id)
-        completed = [run.last for run in in_order_of_completion(recorded_runs(steps))]
+        attempts = {step.step_execution_id: step for step in steps}
+        runs = in_order_of_completion(recorded_runs(step.as_attempt() for step in steps))
+        completed = [attempts[run.last.step_execution_id] for run in runs]
         result: dict[str, Any] = {
             "input": record.input_data,
             "steps": [
@@ -312,7 +314,7 @@ class Runner:
         if record.status is ExecutionStatus.CANCELLED:
             raise ExecutionCancelled(record.execution_id)
         if record.status is ExecutionStatus.FAILED:
-            steps = await self._journal.get_execution_steps(record.execution_id)
+            steps = await self._journal.get_attempts(record.execution_id)
             failed = [step.step_id for step in steps if step.status is StepStatus.FAILED]
             raise ExecutionFailed(
                 record.execution_id,
@@ -323,7 +325,7 @@ class Runner:
         return await self.result(record.execution_id)
 
     async def _coordinator_of(self, started: "StartedExecution") -> Coordinator:
-        records = await self._journal.get_execution_steps(started.execution_id)
+        attempts = await self._journal.get_attempts(started.execution_id)
         return Coordinator(
             started.pipeline,
             self._journal,
@@ -332,7 +334,7 @@ class Runner:
             services=self._services,
             executor=self._executor,
             draw=self._draw,
-            runs=recorded_runs(records, reopened=started.reopened),
+            runs=recorded_runs(attempts, reopened=started.reopened),
             managed=started.managed,
         )
 

@@ -7,18 +7,19 @@ The course of the execution is changed by these deciders alone; what they decide
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any, Self
+from typing import Any, Self, cast
 
 from ia_modules.errors import Problem, StepError
-from ia_modules.models import ExecutionId, LogLevel, StepExecutionId, StepStatus, new_id
+from ia_modules.models import ExecutionId, ExecutionStatus, Json, LogLevel, StepExecutionId, StepStatus, new_id
 from ia_modules.payload import clean_text, encode
 from ia_modules.pipeline.attempt import Outcome, Work, prepare
 from ia_modules.pipeline.code import LoadedPipeline
 from ia_modules.pipeline.document.scope import RunFacts, Scope
-from ia_modules.pipeline.merging import conflicts, lost_update, overwritten
+from ia_modules.pipeline.merging import conflicts, in_branches, lost_update, overwritten
+from ia_modules.pipeline.reads import Reads, reads_of
 from ia_modules.pipeline.recorded import RecordedRun, refs_json, state_of
 from ia_modules.pipeline.results import Scopes
-from ia_modules.pipeline.tokens import Route, StepRunKey
+from ia_modules.pipeline.tokens import Route, StepRunKey, verdict
 from ia_modules.transitions import LogLine, NewInteraction, StepStart, StepUpdate
 
 
@@ -53,15 +54,10 @@ class Attempt:
 
 @dataclass(frozen=True, slots=True)
 class Answered:
-    """A waiting attempt whose question is over: the functions on its paths are asked, and then it has ended.
-
-    Attributes:
-        scope: what was known before it.
-    """
+    """A waiting attempt whose question is over: the functions on its paths are asked, and then it has ended."""
 
     key: StepRunKey
     attempt: StepExecutionId
-    scope: Scope
     outcome: Outcome
 
 
@@ -142,7 +138,7 @@ class Course:
     Attributes:
         runs: the step runs that were on record when it was taken up.
         tokens: where it stands in the graph.
-        results: of the step runs that have one.
+        results: of the step runs that have one; of those that were on record before, the ones that were read.
         error: why it failed; None unless it did so here.
         loop_began: when each loop began, by step, on the clock of ``now``; what does not count lies before it.
     """
@@ -166,16 +162,46 @@ class Course:
         self.pipeline, self.input_data, self.runs = pipeline, input_data, list(runs)
         self._execution_id, self._has_own_run = execution_id, pipeline.definition.has_own_run
         self.tokens = state_of(pipeline.graph, self.runs)
-        self.results = {run.run.key: result for run in self.runs if (result := run.result) is not None}
+        self.results: dict[StepRunKey, Mapping[str, Any]] = {}
+        self._unread = {run.run.key: run.last.step_execution_id for run in self.runs if run.has_result}
         self.error: Exception | None = None
         self.loop_began: dict[str, float] = {}
+        self._reads: dict[str, Reads] = {}
         self._scopes = Scopes(self.tokens, input_data, self.results)
         self._attempts = {run.run.key: _Attempts(run.attempts, run.failures) for run in self.runs}
 
     def scope(self, key: StepRunKey) -> Scope:
-        """What is known before a step run, its newest attempt included."""
+        """What is known before a step run, its newest attempt included, as far as it reads that."""
         facts = RunFacts(key.iteration, self._attempts[key].made, self._execution_id, is_bare=not self._has_own_run)
-        return replace(self._scopes.before(self.tokens.runs[key].parents), run=facts)
+        scope = self._scopes.before(self.tokens.runs[key].parents, self._reads_of(key.step_id))
+        return replace(scope, run=facts)
+
+    def needs(self, batch: Batch) -> dict[StepRunKey, StepExecutionId]:
+        """Results on record that are not read yet and that a batch needs, with the attempts that gave them.
+
+        An execution that has completed needs them all.
+        """
+        if not self._unread:
+            return {}
+        if verdict(self.tokens) is ExecutionStatus.COMPLETED:
+            return dict(self._unread)
+        needed: set[StepRunKey] = set()
+        for each in (*batch.begins, *batch.answered):
+            parents = self.tokens.runs[each.key].parents
+            needed.update(self._scopes.needs(parents, self._reads_of(each.key.step_id)))
+            needed.update(run for run, _ in in_branches(self.tokens, parents))
+        return {need: self._unread[need] for need in needed if need in self._unread}
+
+    def read(self, needs: Mapping[StepRunKey, StepExecutionId], outputs: Mapping[StepExecutionId, Json]) -> None:
+        """These results are at hand from here on."""
+        for key, attempt in needs.items():
+            self.results[key] = cast("dict[str, Any]", outputs[attempt])
+            del self._unread[key]
+
+    def _reads_of(self, step_id: str) -> Reads:
+        if step_id not in self._reads:
+            self._reads[step_id] = reads_of(self.pipeline.graph, step_id)
+        return self._reads[step_id]
 
     def note(self, key: StepRunKey, status: StepStatus) -> None:
         """A step run has another status; nothing leads on from it yet."""

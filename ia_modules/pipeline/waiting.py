@@ -25,11 +25,11 @@ def resumed_turn(course: Course, questions: Sequence[InteractionRecord], *, now:
     """Continue from the records: another process's open attempts are lost and made again; answers are taken.
 
     Args:
-        questions: of the execution.
+        questions: those that its attempts wait for.
         now: seconds on the clock of ``course.loop_began``.
     """
     batch = Batch()
-    seconds = loop_seconds(course.runs, questions)
+    seconds = loop_seconds(course.runs)
     course.loop_began.update({step_id: now - passed for step_id, passed in seconds.items()})
     questions_of = {question.step_execution_id: question for question in questions}
     for run in course.runs:
@@ -60,4 +60,4 @@ def _take_answer(
     if question.status != "answered":
         batch.expires.append(question.interaction_id)
     course.note(key, StepStatus.RUNNING)
-    batch.answered.append(Answered(key, attempt, course.scope(key), outcome))
+    batch.answered.append(Answered(key, attempt, outcome))

@@ -4,6 +4,7 @@ import asyncio
 from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
+from typing import Any, cast
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -290,6 +291,44 @@ class JournalContract(LevelsContract):
         assert step.started_at is not None
         assert step.completed_at is not None
         assert step.created_at <= step.started_at <= step.completed_at
+
+    async def test_a_course_is_read_without_payloads_and_results_by_the_attempts_that_gave_them(
+        self, journal: OperatorJournal, execution_id: ExecutionId
+    ) -> None:
+        started, load = _start(execution_id, "load", input_data=encode({"file": "a.csv"}, "input"))
+        await journal.record(started)
+        await journal.record(_end(execution_id, load, StepStatus.COMPLETED, output_data=encode({"rows": [1]}, "rows")))
+        started, ask = _start(execution_id, "ask")
+        await journal.record(started)
+        await journal.record(replace(_end(execution_id, ask, StepStatus.WAITING), asks=(_question(ask),)))
+        (question,) = await journal.get_interactions(execution_id)
+        steps = await journal.get_execution_steps(execution_id)
+        asked_at = {ask: question.created_at}
+        attempts = await journal.get_attempts(execution_id)
+        assert attempts == [step.as_attempt(asked_at.get(step.step_execution_id)) for step in steps]
+        assert await journal.get_attempts("nobody") == []
+        results = await journal.results([ask, load, StepExecutionId(new_id())])
+        assert results == {load: {"rows": [1]}, ask: None}
+        assert await journal.results([]) == {}
+        cast("dict[str, Any]", results[load])["rows"].append("spoilt")
+        assert await journal.results([load]) == {load: {"rows": [1]}}
+
+    async def test_questions_that_are_waited_for_are_read_apart(
+        self, journal: OperatorJournal, execution_id: ExecutionId
+    ) -> None:
+        questions: list[NewInteraction] = []
+        for step_id in ("first", "second"):
+            started, attempt = _start(execution_id, step_id)
+            await journal.record(started)
+            questions.append(_question(attempt))
+            await journal.record(replace(_end(execution_id, attempt, StepStatus.WAITING), asks=(questions[-1],)))
+        first, second = (each.interaction_id for each in questions)
+        await journal.answer_interaction(first, {"yes": True}, actor="ann")
+        awaited = await journal.get_interactions(execution_id, awaited=True)
+        assert [(each.interaction_id, each.status) for each in awaited] == [(first, "answered"), (second, "pending")]
+        await journal.record(_end(execution_id, questions[0].step_execution_id, StepStatus.COMPLETED))
+        assert [each.interaction_id for each in await journal.get_interactions(execution_id, awaited=True)] == [second]
+        assert [each.interaction_id for each in await journal.get_interactions(execution_id)] == [first, second]
 
     async def test_what_is_read_is_a_copy(self, journal: OperatorJournal, execution_id: ExecutionId) -> None:
         started, step_id = _start(execution_id, "load")

@@ -1,22 +1,28 @@
 """Reads executions and pipelines. Every answer comes from the rows; lists never load a payload."""
 
+from collections.abc import Iterable
 from typing import Any
+
+import orjson
 
 from ia_modules.database.manager import DatabaseManager, Script, Statement
 from ia_modules.errors import ExecutionNotFound
 from ia_modules.models import (
+    AttemptRecord,
     Changes,
     ExecutionId,
     ExecutionRecord,
     ExecutionSummary,
     InteractionRecord,
     InteractionSummary,
+    Json,
     LogRecord,
     PipelineId,
     PipelineRecord,
     PipelineSummary,
     PipelineVersionRecord,
     RunPath,
+    StepExecutionId,
     StepExecutionRecord,
     StepSummary,
     sought_id,
@@ -105,9 +111,28 @@ class ExecutionReader:
         rows = await self._rows_of("get_step", step_execution_id=sought_id(step_execution_id))
         return StepExecutionRecord.from_row(rows[0]) if rows else None
 
-    async def get_interactions(self, execution_id: str) -> list[InteractionRecord]:
-        """The questions of an execution to people, with their answers, in the order in which they were asked."""
-        rows = await self._rows_of("get_interactions", execution_id=execution_id)
+    async def get_attempts(self, execution_id: str) -> list[AttemptRecord]:
+        """All attempts without any payload: what the course of the execution follows from."""
+        rows = await self._rows_of("list_attempts", execution_id=execution_id)
+        return [AttemptRecord.from_row(row) for row in rows]
+
+    async def results(self, attempts: Iterable[StepExecutionId]) -> dict[StepExecutionId, Json]:
+        """What these attempts gave (``output_data``), by their ids; one that is not on record is left out."""
+        ids = [{"step_execution_id": sought_id(attempt)} for attempt in attempts]
+
+        def read() -> Script[list[dict[str, Any]]]:
+            return (yield Statement(self._database.query("get_output"), ids))
+
+        rows = await self._database.read(read())
+        return {row["step_execution_id"]: row["output_data"] and orjson.loads(row["output_data"]) for row in rows}
+
+    async def get_interactions(self, execution_id: str, *, awaited: bool = False) -> list[InteractionRecord]:
+        """The questions of an execution to people, with their answers, in the order in which they were asked.
+
+        Args:
+            awaited: only those that an attempt still waits for, answered or not.
+        """
+        rows = await self._rows_of("get_interactions", execution_id=execution_id, awaited=awaited)
         return [InteractionRecord.from_row(row) for row in rows]
 
     async def find_request(self, pipeline_id: str, idempotency_key: str) -> tuple[ExecutionId, str | None] | None:

@@ -48,6 +48,19 @@ SELECT step_execution_id, execution_id, within, step_id, step_name, step_type, i
  WHERE execution_id = :execution_id AND within = :within
  ORDER BY step_execution_id;
 
+-- name: list_attempts
+-- Of the graph, without payloads, in the order in which they started.
+SELECT step_execution_id, step_id, iteration, attempt, status, routes, input_refs, error_type, error_message, sequence,
+       created_at, completed_at,
+       (SELECT asked.created_at FROM interactions AS asked
+         WHERE asked.step_execution_id = step_executions.step_execution_id) AS asked_at
+  FROM step_executions
+ WHERE execution_id = :execution_id AND within = ''
+ ORDER BY step_execution_id;
+
+-- name: get_output
+SELECT step_execution_id, output_data FROM step_executions WHERE step_execution_id = :step_execution_id;
+
 -- name: get_step
 SELECT step_execution_id, execution_id, within, step_id, step_name, step_type, iteration, attempt, retry_count, status,
        worker, routes, error_type, error_message, progress, progress_message, copied_from, input_bytes, output_bytes, sequence,
@@ -87,6 +100,9 @@ SELECT interactions.interaction_id, execution_id, step_execution_id, status, pro
   FROM interactions
   LEFT JOIN interaction_responses ON interaction_responses.interaction_id = interactions.interaction_id
  WHERE execution_id = :execution_id
+   AND (NOT CAST(:awaited AS BOOLEAN) OR EXISTS (
+       SELECT 1 FROM step_executions AS asking
+        WHERE asking.step_execution_id = interactions.step_execution_id AND asking.status = 'waiting'))
  ORDER BY interactions.interaction_id;
 
 -- name: list_pipelines

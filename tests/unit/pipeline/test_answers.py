@@ -71,8 +71,8 @@ async def test_an_answer_that_comes_when_its_time_has_just_been_found_to_be_over
     again = await Runner(journal).resume(run.pipeline, run.execution_id)
     read = journal.get_interactions
 
-    async def read_then_answered(execution_id: ExecutionId) -> list[InteractionRecord]:
-        questions = await read(execution_id)
+    async def read_then_answered(execution_id: ExecutionId, *, awaited: bool) -> list[InteractionRecord]:
+        questions = await read(execution_id, awaited=awaited)
         if questions[0].status == "pending":
             await journal.answer_interaction(questions[0].interaction_id, {"yes": True}, actor="ann")
         return questions

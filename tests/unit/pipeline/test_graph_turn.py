@@ -19,7 +19,7 @@ from ia_modules.pipeline.waiting import resumed_turn
 from ia_modules.transitions import LogLine, StepUpdate
 from tests.unit.pipeline.factories import ask, document
 from tests.unit.pipeline.test_recorded import row
-from tests.unit.pipeline.turns import attempts, came, course_of, gave, named
+from tests.unit.pipeline.turns import attempts, came, course_of, gave, named, read
 
 DIAMOND: list[Any] = [("a", "b"), ("a", "c"), ("b", "d"), ("c", "d")]
 
@@ -240,7 +240,9 @@ def test_an_execution_that_was_ended_while_it_was_handed_back_is_completed_by_wh
     ]
     resumed = course_of(written, *rows)
     resumed_turn(resumed, [], now=0.0)
-    assert graph_turn(resumed, [], now=0.0).begins == []
+    batch = graph_turn(resumed, [], now=0.0)
+    assert batch.begins == []
+    assert read(resumed, batch, *rows) == ["a", "b"]
     change, _ = change_of(resumed)
     assert change is not None
     assert (change.status, output(resumed)) == (ExecutionStatus.COMPLETED, {"of": "b", "a": {}, "b": {"of": "b"}})

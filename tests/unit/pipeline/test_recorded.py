@@ -9,13 +9,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ia_modules.errors import StepConflict
-from ia_modules.models import ExecutionId, StepExecutionId, StepExecutionRecord, StepStatus
+from ia_modules.models import AttemptRecord, ExecutionId, StepExecutionId, StepExecutionRecord, StepStatus
 from ia_modules.pipeline.document.graph import Graph
 from ia_modules.pipeline.recorded import (
     STOP_JSON,
     deaths_in_a_row,
     in_order_of_completion,
     input_of,
+    loop_seconds,
+    recorded_results,
     recorded_runs,
     refs_json,
     retry_json,
@@ -66,6 +68,10 @@ def row(key: StepRunKey, **columns: Any) -> StepExecutionRecord:
     return StepExecutionRecord(**known)
 
 
+def attempts_of(rows: list[StepExecutionRecord]) -> list[AttemptRecord]:
+    return [each.as_attempt() for each in rows]
+
+
 def rows_of(simulation: Simulation, chance: random.Random) -> list[StepExecutionRecord]:
     """What a journal keeps of a simulation, with lost and failed attempts, by clocks and ids that say nothing."""
     rows: list[StepExecutionRecord] = []
@@ -96,12 +102,13 @@ def test_an_execution_stands_where_its_rows_say_whatever_their_clocks_ids_and_or
     for _ in range(events):
         simulation.step(choose)
     rows = rows_of(simulation, random.Random(seed))
-    runs = recorded_runs(rows)
+    runs = recorded_runs(attempts_of(rows))
     state = state_of(simulation.graph, runs)
     assert state.runs == simulation.state.runs
     assert ready(state) == ready(simulation.state)
     assert verdict(state) == verdict(simulation.state)
-    assert {run.run.key: run.result for run in runs if run.result is not None} == simulation.results
+    outputs = {each.step_execution_id: each.output_data for each in rows}
+    assert recorded_results(runs, outputs) == simulation.results
     assert [run.run.key for run in in_order_of_completion(runs)] == [
         key for key, run in simulation.state.runs.items() if run.routes is not None
     ]
@@ -122,18 +129,18 @@ def test_a_run_that_is_among_its_own_ancestors_is_refused() -> None:
         row(second, input_refs=refs_json([first], is_state=True)),
     ]
     with pytest.raises(StepConflict, match="following from itself"):
-        recorded_runs(rows)
+        recorded_runs(attempts_of(rows))
 
 
 def test_rows_that_do_not_follow_from_the_definition_are_refused() -> None:
     chain = graph("a", "b", "c", paths=[("a", "b"), ("b", "c")])
     rows = [row(StepRunKey("c", 1), input_refs=refs_json([StepRunKey("a", 1)], is_state=True))]
     with pytest.raises(StepConflict, match="'c'"):
-        state_of(chain, recorded_runs(rows))
+        state_of(chain, recorded_runs(attempts_of(rows)))
 
 
 def test_an_attempt_that_is_to_be_tried_again_leaves_its_run_pending_with_the_delay() -> None:
-    (run,) = recorded_runs([row(StepRunKey("a", 1), status=StepStatus.FAILED, routes=retry_json(2.5))])
+    (run,) = recorded_runs(attempts_of([row(StepRunKey("a", 1), status=StepStatus.FAILED, routes=retry_json(2.5))]))
     assert (run.run, run.retry_delay_seconds, run.failures) == (
         StepRun(StepRunKey("a", 1), StepStatus.PENDING),
         2.5,
@@ -149,20 +156,19 @@ def test_what_stopped_is_run_again_with_all_its_attempts_only_where_an_execution
         row(StepRunKey("a", 1), attempt=1, status=StepStatus.FAILED, routes=retry_json(1)),
         row(StepRunKey("a", 1), attempt=2, status=status, routes=STOP_JSON),
     ]
-    (stopped,) = recorded_runs(rows)
+    (stopped,) = recorded_runs(attempts_of(rows))
     assert stopped.run.has_stopped
-    (reopened,) = recorded_runs(rows, reopened=True)
+    (reopened,) = recorded_runs(attempts_of(rows), reopened=True)
     assert reopened.run.is_active
     assert (reopened.attempts, reopened.failures) == (2, 0)
 
 
 def test_a_completed_run_is_not_run_again_when_its_execution_is_reopened() -> None:
     loop = graph("a", "b", paths=[("a", "b")])
-    (run,) = recorded_runs(
-        [row(StepRunKey("a", 1), routes=led_on("b", graph=loop, of="a"), output_data={})], reopened=True
-    )
+    completed = row(StepRunKey("a", 1), routes=led_on("b", graph=loop, of="a"))
+    (run,) = recorded_runs(attempts_of([completed]), reopened=True)
     assert run.run.status is StepStatus.COMPLETED
-    assert run.result == {}
+    assert run.has_result
 
 
 def test_the_state_that_an_attempt_was_given_is_rebuilt_and_declared_inputs_are_read() -> None:
@@ -178,11 +184,33 @@ def test_the_state_that_an_attempt_was_given_is_rebuilt_and_declared_inputs_are_
 def test_the_deaths_of_processes_are_counted_by_step_run_and_only_in_a_row() -> None:
     lost, failed, running = StepStatus.LOST, StepStatus.FAILED, StepStatus.RUNNING
 
-    def rows(step_id: str, *statuses: StepStatus) -> list[StepExecutionRecord]:
+    def rows(step_id: str, *statuses: StepStatus) -> list[AttemptRecord]:
         key = StepRunKey(step_id, 1)
-        return [row(key, attempt=attempt, status=status) for attempt, status in enumerate(statuses, 1)]
+        return [row(key, attempt=attempt, status=status).as_attempt() for attempt, status in enumerate(statuses, 1)]
 
     assert deaths_in_a_row([]) == ("", 0)
     assert deaths_in_a_row(rows("a", StepStatus.COMPLETED))[1] == 0
     assert deaths_in_a_row([*rows("a", lost, running), *rows("b", lost, failed, lost)]) == ("a", 2)
     assert deaths_in_a_row([*rows("a", lost, lost, StepStatus.COMPLETED), *rows("b", running)]) == ("b", 1)
+
+
+def test_time_of_a_loop_is_that_in_which_something_ran_until_it_asked_a_person() -> None:
+    began = datetime(2026, 1, 1, tzinfo=UTC)
+
+    def ran(step_id: str, iteration: int, low: float, high: float, question: float | None = None) -> AttemptRecord:
+        at = {"created_at": began + timedelta(seconds=low), "completed_at": began + timedelta(seconds=high)}
+        parents = [StepRunKey(step_id, iteration - 1)] if iteration > 1 else []
+        asked_at = None if question is None else began + timedelta(seconds=question)
+        return row(StepRunKey(step_id, iteration), input_refs=refs_json(parents, is_state=True), **at).as_attempt(
+            asked_at
+        )
+
+    rows = [
+        ran("a", 1, 0, 2),
+        ran("b", 1, 1, 4),  # together with a, in part
+        ran("ask", 1, 4, 1000, question=5),
+        ran("early", 1, 900, 890),  # its clock was set back
+        ran("a", 2, 2000, 2003),
+        ran("a", 3, 2003, 2004),
+    ]
+    assert loop_seconds(recorded_runs(rows)) == {"a": 8.0, "b": 0.0, "ask": 0.0, "early": 0.0}

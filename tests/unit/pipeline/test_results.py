@@ -5,7 +5,8 @@ from typing import Any
 import pytest
 
 from ia_modules.errors import PipelineOutputError
-from ia_modules.pipeline.results import output_of, result_of, scope_before, step_error_result
+from ia_modules.pipeline.reads import EVERYTHING, Reads
+from ia_modules.pipeline.results import Scopes, output_of, result_of, scope_before, step_error_result
 from ia_modules.pipeline.tokens import StepRunKey
 from tests.unit.pipeline.factories import graph
 from tests.unit.pipeline.test_tokens import Play
@@ -86,3 +87,23 @@ def test_a_step_sees_the_input_and_what_led_to_it() -> None:
     after = scope.after("a", {"n": 2})
     assert (after.state["n"], after.result, after.steps["a"]) == (2, {"n": 2}, {"n": 2})
     assert scope.state["n"] == 1
+
+
+def names(*steps: str, fields: str = "") -> Reads:
+    return Reads(frozenset(steps), frozenset(fields.split()), state=False)
+
+
+def test_only_results_that_are_read_must_be_at_hand() -> None:
+    play, results = played()
+    known: dict[StepRunKey, dict[str, Any]] = {}
+    scopes = Scopes(play.state, {"given": 1}, known)
+    parents = [StepRunKey("a", 2)]
+    assert scopes.needs(parents, names("b", "c")) == [StepRunKey("b", 1)]  # c did not lead here
+    assert scopes.needs(parents, names("a", fields="b")) == [StepRunKey("a", 2), StepRunKey("b", 1)]
+    known[StepRunKey("b", 1)] = results[StepRunKey("b", 1)]
+    assert dict(scopes.before(parents, names("b")).steps) == {"b": {"x": "b1", "y": True}}
+    whole = [StepRunKey("a", 1), StepRunKey("b", 1), StepRunKey("a", 2)]
+    assert scopes.needs(parents, names(fields="c")) == scopes.needs(parents, EVERYTHING) == whole
+    known.update(results)
+    assert scopes.before(parents).state == scope_before(play.state, parents, {"given": 1}, results).state
+    assert scopes.needs(parents, EVERYTHING) == []

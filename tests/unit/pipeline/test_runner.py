@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from ia_modules.database.manager import DatabaseManager
 from ia_modules.errors import (
     PayloadError,
     PipelineError,
@@ -19,6 +20,7 @@ from ia_modules.models import ExecutionStatus, StepStatus
 from ia_modules.pipeline.journal import Journal
 from ia_modules.pipeline.recorded import input_of
 from ia_modules.pipeline.runner import Runner
+from ia_modules.tracker.execution_tracker import ExecutionTracker
 from tests.unit.pipeline.factories import document, task
 from tests.unit.pipeline.programs import attempts_of, nothing, pipeline_of, recorded, started
 
@@ -160,6 +162,29 @@ async def test_a_definition_that_does_not_fit_leaves_the_execution_as_it_was(jou
     broken = False
     result = await (await Runner(journal).resume(run.pipeline, run.execution_id)).to_end()
     assert result["status"] == "completed"
+
+
+async def test_a_definition_that_does_not_fit_leaves_every_row_as_it_was(database: DatabaseManager) -> None:
+    tables = ("pipeline_executions", "step_executions", "execution_logs", "interactions", "interaction_responses")
+
+    async def rows() -> list[list[dict[str, Any]]]:
+        return [await database.fetch_all_async(f"SELECT * FROM {table} ORDER BY 1", {}) for table in tables]
+
+    async with ExecutionTracker(database) as tracker:
+        ask = {"id": "ask", "type": "human_input", "config": {"prompt": "Ship?"}}
+        code = {"first": nothing, "other": nothing, "after": nothing}
+        chain = document("first", ask, "after", paths=[("first", "ask"), ("ask", "after")])
+        run = await started(tracker, chain, **code)
+        await run.to_end()
+        (question,) = await tracker.get_interactions(run.execution_id)
+        await tracker.answer_interaction(question.interaction_id, {"yes": True}, actor="ann")
+        before = await rows()
+        renamed = document("other", ask, "after", paths=[("other", "ask"), ("ask", "after")])
+        shortcut = document("first", ask, "after", paths=[("first", "after"), ("ask", "after", "parameter:x")])
+        for changed in (renamed, shortcut):
+            with pytest.raises(StepConflict, match="'first'"):
+                await Runner(tracker).resume(pipeline_of(changed, code), run.execution_id)
+        assert await rows() == before
 
 
 async def test_what_a_worker_has_claimed_fails_where_its_definition_does_not_fit(journal: Journal) -> None:

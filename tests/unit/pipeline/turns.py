@@ -13,7 +13,20 @@ from tests.unit.pipeline.programs import nothing, pipeline_of
 def course_of(document: dict[str, Any], *rows: StepExecutionRecord, **input_data: Any) -> Course:
     """An execution of these rows; steps have code that is not run."""
     code = {step["id"]: nothing for step in document["steps"] if step.get("type", "task") == "task"}
-    return Course(pipeline_of(document, code), input_data, recorded_runs(rows), execution_id=ExecutionId("e"))
+    return Course(
+        pipeline_of(document, code),
+        input_data,
+        recorded_runs(row.as_attempt() for row in rows),
+        execution_id=ExecutionId("e"),
+    )
+
+
+def read(course: Course, batch: Batch, *rows: StepExecutionRecord) -> list[str]:
+    """Read the results that a batch needs; returns of which steps."""
+    needs = course.needs(batch)
+    outputs = {row.step_execution_id: row.output_data for row in rows}
+    course.read(needs, outputs)
+    return [key.step_id for key in needs]
 
 
 def attempts(course: Course, batch: Batch) -> list[Attempt]:
