@@ -1,0 +1,60 @@
+"""What is inside of a run is read by its path: steps, changes, lines and the socket; without one it is the graph."""
+
+from urllib.parse import quote
+
+import httpx
+
+from ia_modules.models import ExecutionId, PipelineId, RunPath, StepExecutionId, new_id
+from ia_modules.paths import GRAPH, run_path
+from ia_modules.tracker.execution_tracker import ExecutionTracker
+from ia_modules.transitions import LogLine, StepStart, Transition
+from tests.showcase.asking import read, refused
+from tests.showcase.server import Picture, Server
+from tests.showcase.test_socket import close_code
+
+WORK = run_path(GRAPH, "get items/all", 1)
+
+
+async def _begun(tracker: ExecutionTracker, pipeline_id: PipelineId) -> ExecutionId:
+    """An execution with a step of the graph and one within it, and a line of each."""
+    execution_id = ExecutionId(await tracker.start_execution(pipeline_id))
+    for step_id, within in (("get items/all", GRAPH), ("item", WORK)):
+        attempt = StepExecutionId(new_id())
+        start = StepStart(step_execution_id=attempt, step_id=step_id, step_name="S", step_type="task", within=within)
+        line = LogLine(log_id=new_id(), message=f"of {step_id}", step_execution_id=attempt)
+        await tracker.record(Transition(execution_id=execution_id, writer=tracker.owner, starts=(start,), logs=(line,)))
+    return execution_id
+
+
+async def test_each_route_reads_the_level_that_is_named(
+    api: httpx.AsyncClient, tracker: ExecutionTracker, pipeline_id: PipelineId
+) -> None:
+    execution_id = await _begun(tracker, pipeline_id)
+    path = f"/api/executions/{execution_id}"
+    assert [step["step_id"] for step in (await read(api, path))["steps"]] == ["get items/all"]
+    levels: dict[RunPath, list[str]] = {GRAPH: ["get items/all"], WORK: ["item"], run_path(GRAPH, "no", 1): []}
+    for within, step_ids in levels.items():
+        steps = (await read(api, f"{path}/steps", within=within))["items"]
+        assert [(step["step_id"], step["within"]) for step in steps] == [(step_id, within) for step_id in step_ids]
+        lines = (await read(api, f"{path}/logs", within=within))["items"]
+        assert [(line["message"], line["within"]) for line in lines] == [(f"of {each}", within) for each in step_ids]
+        messages = (await read(api, f"{path}/changes", within=within))["messages"]
+        assert [each["data"]["step_id"] for each in messages if each["type"] == "step_update"] == step_ids
+        for step in steps:  # an attempt's own lines are found without its level
+            of_step = (await read(api, f"{path}/logs", step_execution_id=step["step_execution_id"]))["items"]
+            assert of_step == lines
+    for wrong in ("x" * 501, "a\0"):
+        for route in ("steps", "logs", "changes"):
+            assert (await refused(api, f"{path}/{route}", within=wrong))[0] == 422
+
+
+async def test_a_socket_follows_the_level_that_is_named(
+    server: Server, tracker: ExecutionTracker, pipeline_id: PipelineId
+) -> None:
+    execution_id = await _begun(tracker, pipeline_id)
+    for within, step_id in ((GRAPH, "get items/all"), (WORK, "item")):
+        async with server.watch(execution_id, after=f"0&within={quote(within, safe='')}") as client:
+            picture = await Picture().follow(client, 3)
+            assert [step["step_id"] for step in picture.steps.values()] == [step_id]
+    async with server.watch(execution_id, after=f"0&within={'x' * 501}") as client:
+        assert await close_code(client) == 4400
