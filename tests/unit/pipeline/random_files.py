@@ -45,8 +45,9 @@ def files(draw: st.DrawFn, *, may_end: bool = False) -> dict[str, Any]:
     steps = [task(step_id, **_written(route=draw(routes), max_iterations=draw(limits))) for step_id in sorted(levels)]
     flow = {"start_at": levels[0], "paths": draw(_paths(levels, may_end=may_end))} | _written(route=draw(routes))
     loops = _written(max_iterations=draw(limits), iteration_delay_seconds=draw(st.sampled_from([None, 0.0005])))
-    rules = {key: st.just(rule) for key, rule in RULES.items()} | {"*": st.sampled_from(["last", "last", "error"])}
-    merge = draw(st.none() | st.fixed_dictionaries({}, optional=rules))
+    rules = {key: st.sampled_from([rule, rule, "last"]) for key, rule in RULES.items()}
+    others = {"*": st.sampled_from(["last", "error"])}
+    merge = draw(st.fixed_dictionaries(rules, optional=others)) if draw(st.integers(0, 3)) else None
     handling = {"retry": RETRY, "continue_on_error": draw(st.sampled_from([True, True, True, False]))}
     keys = {"error_handling": handling, "loop_config": loops, **_written(merge=merge)}
     return {"name": "random", "steps": steps, "flow": flow, **keys}

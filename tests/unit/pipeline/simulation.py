@@ -75,7 +75,7 @@ class Simulation:
             "cost": sum(self._draw(key, "cost") for key in ancestors),
             "facts": dict.fromkeys(names, 1),
         }
-        for key in folded.keys() & self.graph.definition.merge.keys() if ancestors else ():
+        for key in folded.keys() & self.graph.definition.folding_rules.keys() if ancestors else ():
             assert scope.state[key] == folded[key]
 
     def crash(self) -> None:

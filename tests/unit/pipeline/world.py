@@ -47,16 +47,16 @@ class World:
         return {"coin": coin, "iteration": iteration, step_id: seen, **self.contributions(name)}
 
     def contributions(self, name: str) -> dict[str, Any]:
-        """Values for the keys that a file may fold, one in thirty of the wrong type."""
+        """Values for the keys that a file may fold, one in eight of the wrong type."""
         draw = self.draw(f"contributes/{name}")
         every = {
             "log": {"by": name},
             "names": [name, coin] if (coin := draw % 2) else [],
-            "cost": "dear" if draw % 30 == 0 else draw % 100,
+            "cost": "dear" if draw % 8 == 0 else draw % 100,
             "facts": {name: coin, "last": name},
             "draft": name,
         }
-        return {key: value for place, (key, value) in enumerate(every.items()) if draw >> place & 16}
+        return {key: value for place, (key, value) in enumerate(every.items()) if draw >> 2 * place & 48}
 
 
 def pipeline_in(world: World, file: Mapping[str, Any]) -> LoadedPipeline:
