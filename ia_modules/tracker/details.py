@@ -98,7 +98,7 @@ async def read_execution(
             row = row if row["output_bytes"] > INLINE_BYTES else (yield from with_output(database.query, row))
         steps = yield from _read_steps(database, rows[0]["execution_id"], GRAPH, NO_ID, step_limit)
         reruns = yield Statement(database.query("list_reruns"), [params | {"limit": rerun_limit}])
-        questions = yield Statement(database.query("get_interactions"), [params])
+        questions = yield Statement(database.query("get_interactions"), [params | {"awaited": False}])
         return StoredExecution(
             execution=_stored(ExecutionRecord, row),
             steps=steps,

@@ -55,7 +55,8 @@ class MergedState(Mapping[str, Any]):
     def to_dict(self) -> dict[str, Any]:
         """A copy of its own."""
         fields = self._fields.to_dict()
-        return fields | {key: _value_of(fields[key]) for key in self._rules if key in fields}
+        fields.update((key, _value_of(fields[key])) for key in self._rules if key in fields)
+        return fields
 
     def __getitem__(self, key: str) -> Any:
         return _value_of(self._fields[key])
