@@ -64,6 +64,7 @@ async def _read(database: Listening, tracker: ExecutionTracker, execution_id: Ex
     assert [each.record.step_id for each in stored.steps.items] == ["work", "other"]
     await read_steps(database, execution_id, cursor=None, limit=50)
     assert len(await tracker.get_execution_steps(execution_id)) == 2
+    assert [each.step_id for each in await tracker.get_attempts(execution_id)] == ["work", "other"]
     assert [len((await tracker.changes(execution_id, after)).rows) for after in (0, 2)] == [4, 3]
     attempt = stored.steps.items[0].record.step_execution_id
     for filters in (LogFilters(), LogFilters(text="line"), LogFilters(step_execution_id=attempt)):
