@@ -2,8 +2,12 @@
 """What an execution takes grows with its step runs, not with their square: in memory, and in the database."""
 
 import gc
+import json
+import subprocess
+import sys
 import tracemalloc
 from itertools import pairwise
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -15,6 +19,7 @@ from ia_modules.pipeline.services import ServiceRegistry
 from ia_modules.tracker.execution_tracker import ExecutionTracker
 
 FEW, MANY, MORE_BY_STEP = 100, 500, 1.3
+ROOT = Path(__file__).parents[2]
 
 SHAPES = ["chain", "chain with inputs", "fan", "loop", "chat", "branches that join again and again"]
 
@@ -96,3 +101,15 @@ async def test_what_is_stored_grows_with_the_steps_and_not_with_their_square(
         (few, few_stored), (many, many_stored) = await by_step(FEW), await by_step(MANY)
     assert many < MORE_BY_STEP * few, f"{few:.0f} bytes a step of {FEW}, {many:.0f} a step of {MANY}"
     assert many_stored < MORE_BY_STEP * few_stored, f"{few_stored:.0f} and {many_stored:.0f} bytes stored by step"
+
+
+@pytest.mark.parametrize(("shape", "count"), [("chain with inputs", 5000), ("loop", 2000), ("chat", 1000)])
+def test_a_long_execution_takes_no_more_for_each_step_than_a_short_one(shape: str, count: int, tmp_path: Path) -> None:
+    def by_step(steps: int) -> dict[str, float]:
+        command = [sys.executable, "-m", "tests.acceptance.long_execution", shape, str(steps)]
+        ran = subprocess.run([*command, str(tmp_path / f"{steps}.db")], cwd=ROOT, check=True, capture_output=True)
+        return json.loads(ran.stdout)
+
+    few, many = by_step(MANY), by_step(count)
+    for kind in ("memory", "stored"):
+        assert many[kind] < MORE_BY_STEP * few[kind], f"{kind}: {few} bytes a step of {MANY}, {many} of {count}"
