@@ -330,18 +330,20 @@ class Client:
         idempotency_key: str | None = None,
         actor: str | None = None,
     ) -> Queued:
-        """Record an execution as pending; a worker runs it. A file or a flow is registered first.
+        """Record an execution for a worker to run. A file or a flow is registered first.
 
         Args:
             execution_id: the caller's own id of it, as in :class:`ExecutionContext`: where it stands for an execution
                 with the same input already, that one is returned, however it stands.
             priority: the highest is taken first; may be negative.
-            run_at: no worker takes it before this time, which has its zone; None: at once.
+            run_at: it waits until this time, which has its zone, by the database's clock; None, or a time that has
+                passed: a worker may take it at once.
             idempotency_key: names the request: the same request sent twice with one key is queued once, whatever has
                 become of the pipeline since.
 
         Raises:
             PipelineNotFound, PipelineVersionNotFound, PipelineArchived, PipelineNotRunnable
+            InvalidArgument: ``run_at`` has no zone, or ``priority`` is no whole number of 32 bits.
             PipelineInputError: the input is not what the parameters ask for; nothing was recorded.
             ExecutionIdConflict: the ``execution_id`` stands for another pipeline or input.
             IdempotencyConflict: the key stands for another request.

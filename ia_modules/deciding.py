@@ -64,6 +64,8 @@ class Decision:
         closings: what becomes of what is still open, in this order.
         failure: why the execution ended badly; None leaves what is on record.
         reopened: a bad end is left behind, so what is on record of it goes.
+        rests: it waits from here on, and nobody owns it: when it goes on is for the rows to say, and whether that has
+            come already.
         changed: False when everything had been recorded before.
     """
 
@@ -76,6 +78,7 @@ class Decision:
     closings: tuple[Closing, ...] = ()
     failure: Failure | None = None
     reopened: bool = False
+    rests: bool = False
     changed: bool = True
 
     @property
@@ -146,9 +149,7 @@ def _decide_work(transition: Transition, known: Known, before: ExecutionState) -
     logs = _placed_lines(transition, before, known.steps, steps)
     change = transition.change if _changes(transition.change, before) else None
     if change is not None:
-        comes_to_rest = change.status in WAITING
-        is_answered = comes_to_rest and _has_unheard_answer(before.execution_id, known, steps)
-        after = _apply_change(change, after, is_answered=is_answered)
+        after = _apply_change(change, after)
     if any(update.status is StepStatus.COMPLETED for update in updated):  # progress: what comes after is no crash loop
         after = replace(after, recoveries=0)
     lines = [line.log_id for line in logs if line.log_id not in known.already_recorded]
@@ -170,6 +171,7 @@ def _decide_work(transition: Transition, known: Known, before: ExecutionState) -
         logs=logs,
         closings=closings,
         failure=None if change is None else change.failure,
+        rests=change is not None and change.released and after.status in WAITING,
     )
 
 
@@ -257,17 +259,6 @@ def _new_and_expired(transition: Transition, known: Known, execution: ExecutionS
         if ask.interaction_id not in known.interactions
     ]
     return {question.interaction_id: question for question in (*expired, *new)}
-
-
-def _has_unheard_answer(execution_id: ExecutionId, known: Known, steps: Mapping[StepExecutionId, StepState]) -> bool:
-    """Whether an attempt waits for an answer that came while other steps still ran; ``steps``: as they are by now."""
-    answered = [
-        question.step_execution_id
-        for question in known.interactions.values()
-        if question.execution_id == execution_id and question.status == "answered"
-    ]
-    waiting = [steps.get(attempt) or known.steps.get(attempt) for attempt in answered]
-    return any(step is not None and step.status is StepStatus.WAITING for step in waiting)
 
 
 def _is_news(update: StepUpdate, execution: ExecutionState, steps: Mapping[StepExecutionId, StepState]) -> bool:
@@ -371,13 +362,11 @@ def _changes(change: ExecutionUpdate | None, execution: ExecutionState) -> bool:
     return True
 
 
-def _apply_change(change: ExecutionUpdate, execution: ExecutionState, *, is_answered: bool) -> ExecutionState:
+def _apply_change(change: ExecutionUpdate, execution: ExecutionState) -> ExecutionState:
     def new(value: int | None, otherwise: int) -> int:
         return otherwise if value is None else value
 
     status = at_rest(change.status or execution.status, execution)
-    if is_answered and status in WAITING:
-        status = ExecutionStatus.PENDING  # the answer was given while other steps ran: it may be claimed at once
     return replace(
         execution,
         status=status,

@@ -276,6 +276,7 @@ class ExecutionSummary(Record):
     ``sequence`` rises with every change. ``completed_steps`` and ``failed_steps`` count step runs (iterations) by their
     latest attempt; ``total_steps`` is what the program announced, 0 for not known. ``owner`` is the process that may
     write, ``epoch`` how often ownership has changed. ``alias`` is the caller's own id of it, None without one.
+    ``run_at`` is when one that waits goes on; None: it does not wait, or for no time.
     """
 
     execution_id: ExecutionId
@@ -327,7 +328,8 @@ class ExecutionRecord(ExecutionSummary):
 class StepSummary(Record):
     """One attempt of one iteration of one step, without its payloads (whose sizes in bytes are known).
 
-    ``within``: the path of the run that it is a part of; empty for the steps of the graph.
+    ``within``: the path of the run that it is a part of; empty for the steps of the graph. ``wake_at``: it waits until
+    this time at most, or did; ``awaits``: what it waits for beside, or did. None: nothing.
     """
 
     step_execution_id: StepExecutionId
@@ -341,6 +343,8 @@ class StepSummary(Record):
     retry_count: int
     status: StepStatus
     worker: str | None
+    wake_at: datetime | None
+    awaits: str | None
     routes: Json
     error_type: str | None
     error_message: str | None
@@ -388,12 +392,15 @@ class AttemptRecord(Record):
     iteration: int
     attempt: int
     status: StepStatus
+    wake_at: datetime | None
+    awaits: str | None
     routes: Json
     input_refs: Json
     error_type: str | None
     error_message: str | None
     sequence: int
     created_at: datetime
+    started_at: datetime | None
     completed_at: datetime | None
     asked_at: datetime | None
 
@@ -417,7 +424,8 @@ class LogRecord(Record):
 class InteractionSummary(Record):
     """A question to a person. ``status`` is ``pending``, ``answered``, ``expired`` or ``cancelled``.
 
-    ``deadline_at`` None: it waits for ever. ``actor`` is None until it is answered.
+    ``deadline_at`` is the time that its attempt waits for; None: it waits for ever. ``actor`` is None until it is
+    answered.
     """
 
     interaction_id: str
@@ -435,17 +443,12 @@ class InteractionSummary(Record):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class InteractionRecord(InteractionSummary):
-    """A question to a person, with what led to it and the answer.
-
-    ``response`` is None until it is answered. ``is_overdue``: its deadline had passed when it was read, by the clock of
-    the database, and it is still open.
-    """
+    """A question to a person, with what led to it and the answer; ``response`` is None until it is answered."""
 
     data: Json
     assigned_users: Json
     on_timeout: Json
     response: Json
-    is_overdue: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

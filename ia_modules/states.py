@@ -67,9 +67,7 @@ class Known:
         execution: its row; None when there is none.
         steps: the rows of the attempts that the transition updates, starts or logs for, where they exist.
         latest: for each ``follows`` of the starts the row of that newest attempt, where there is one.
-        interactions: the rows of the questions that the transition asks, answers or lets expire, where they exist. When
-            it brings the execution to rest also those that are answered while their attempts, which ``steps`` has then,
-            still wait.
+        interactions: the rows of the questions that the transition asks, answers or lets expire, where they exist.
         already_recorded: ids of the transition's log lines that are stored. Only filled for an ended execution.
         has_inner: the execution has runs within runs.
         is_owner_gone: the owner counts as gone. Only filled for a recovery.

@@ -10,6 +10,7 @@ from datetime import datetime
 from traceback import format_exception
 from typing import Self
 
+from ia_modules.errors import InvalidArgument
 from ia_modules.models import (
     ExecutionId,
     ExecutionStatus,
@@ -57,14 +58,14 @@ PROCESS_LOST = Failure(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NewExecution:
-    """An execution that begins to exist: ``running``, owned by the writer, or ``pending`` until somebody claims it.
+    """An execution that begins to exist: ``running`` and the writer's, ``pending`` for anybody, or ``waiting``.
 
     Attributes:
         alias: the caller's own id of it; no two executions have the same.
         pipeline_name: None = the name that the pipeline is registered under.
         managed: workers run it; otherwise it is somebody's own program.
         priority: of what waits for a worker, the highest is taken first.
-        run_at: no worker claims it before this time; None: at once.
+        run_at: of a ``waiting`` one, when it becomes ``pending``; None otherwise.
         rerun_of: the execution that this one repeats.
         idempotency_key: what a caller names the request by; a pipeline has no two executions of one key.
         request_hash: tells whether two requests of one key are the same.
@@ -86,10 +87,17 @@ class NewExecution:
     input_data: JsonText | None = None
     metadata: JsonText | None = None
 
+    def __post_init__(self) -> None:
+        if (self.status is ExecutionStatus.WAITING) != (self.run_at is not None):
+            found = f"{self.run_at} of one that begins as {self.status}"
+            raise InvalidArgument("run_at", found, "a time of one that begins as waiting, and of no other")
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StepStart:
     """An attempt that begins to exist, of a step of the graph or, with ``within``, of one inside a run.
+
+    A pending one with ``wake_after_seconds`` begins so long after it is on record, by the clock of the records.
 
     Without ``iteration`` and ``attempt`` it is the next attempt of the step's latest iteration when that failed or was
     lost, and the first attempt of the next iteration otherwise. Each level counts for itself.
@@ -107,6 +115,7 @@ class StepStart:
     input_data: JsonText | None = None
     input_refs: JsonText | None = None
     metadata: JsonText | None = None
+    wake_after_seconds: float | None = None
 
     @property
     def follows(self) -> tuple[RunPath, str, int | None] | None:
@@ -125,7 +134,10 @@ class StepStart:
 class StepUpdate:
     """News of an attempt. None leaves a field as it is; progress that comes after the end is dropped.
 
-    ``worker``: where an attempt begins that was ``pending``; another process may have put it on record.
+    Attributes:
+        worker: where an attempt begins that was ``pending``; another process may have put it on record.
+        wake_after_seconds: it waits for so long at most, from its writing on, by the clock of the records.
+        awaits: what it waits for: ``ANSWER``. Both stay on record when that is over.
     """
 
     step_execution_id: StepExecutionId
@@ -137,15 +149,24 @@ class StepUpdate:
     retry_count: int | None = None
     progress: float | None = None
     progress_message: str | None = None
+    wake_after_seconds: float | None = None
+    awaits: str | None = None
+
+
+ANSWER = "answer"
+"""What an attempt awaits that has asked a person."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ExecutionUpdate:
     """News of the execution itself. None leaves a field as it is; given counts replace what was counted.
 
-    ``output_refs``: in place of an output that is rebuilt when it is read (``ia_modules.pipeline.outputs``).
-    ``released``: nobody owns it from here on, so that whoever claims it goes on with it. ``open_steps``: stands at the
-    steps that are still open when it ends; None: :data:`ENDED_EARLY`.
+    Attributes:
+        output_refs: in place of an output that is rebuilt when it is read (``ia_modules.pipeline.outputs``).
+        released: nobody owns it from here on, so that whoever claims it goes on with it. One that waits then goes on at
+            the earliest time that its attempts wait for; it is ``pending`` at once where that has passed, or where an
+            answer has come that an attempt waits for.
+        open_steps: stands at the steps that are still open when it ends; None: :data:`ENDED_EARLY`.
     """
 
     status: ExecutionStatus | None = None
@@ -183,7 +204,7 @@ class NewInteraction:
     Attributes:
         ui_schema: JSON Schema of the answer.
         data: what led to the question, for the person to see.
-        on_timeout: what happens when nobody answers within ``timeout_seconds`` (None: for ever).
+        on_timeout: what happens when nobody has answered by the time that the attempt waits for.
     """
 
     interaction_id: str
@@ -193,7 +214,6 @@ class NewInteraction:
     data: JsonText | None = None
     assigned_users: JsonText | None = None
     on_timeout: JsonText | None = None
-    timeout_seconds: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

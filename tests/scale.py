@@ -109,11 +109,10 @@ SELECT {log_id}, {execution_id}, CASE WHEN line = 4 THEN 'warning' ELSE 'info' E
 
 _INSERT_INTERACTIONS = """
 INSERT INTO interactions (
-    interaction_id, execution_id, step_execution_id, status, prompt, ui_schema, deadline_at, sequence, created_at,
-    completed_at)
+    interaction_id, execution_id, step_execution_id, status, prompt, ui_schema, sequence, created_at, completed_at)
 SELECT step_execution_id, step.execution_id, step_execution_id,
        CASE WHEN execution.status = 'waiting_for_human' THEN 'pending' ELSE 'answered' END, 'Is it good?', '{{}}',
-       CASE WHEN execution.status = 'waiting_for_human' THEN ia_now(60) END, 4, step.created_at,
+       4, step.created_at,
        CASE WHEN execution.status <> 'waiting_for_human' THEN step.completed_at END
   FROM step_executions AS step
   JOIN pipeline_executions AS execution ON execution.execution_id = step.execution_id

@@ -8,6 +8,7 @@ when it begins.
 """
 
 import asyncio
+import math
 from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
 from typing import Any
 
@@ -20,17 +21,17 @@ from ia_modules.pipeline.executor import StepExecutor
 from ia_modules.pipeline.graph_turn import change_of, first_turn, graph_turn, handed_back_turn, stopped_turn
 from ia_modules.pipeline.journal import Journal
 from ia_modules.pipeline.notes import Notes
-from ia_modules.pipeline.recorded import RecordedRun
+from ia_modules.pipeline.recorded import LINGER_SECONDS, RecordedRun
 from ia_modules.pipeline.services import ServiceRegistry
 from ia_modules.pipeline.tokens import verdict
 from ia_modules.pipeline.turn import Answered, Attempt, Batch, Course, Due, Ended
-from ia_modules.pipeline.waiting import resumed_turn, waits_turn
+from ia_modules.pipeline.waiting import begun, rest_of, resumed_turn, waits_turn
 from ia_modules.tasks import uninterrupted
 from ia_modules.transitions import ExecutionUpdate, Failure, LogLine, Recorded, StepUpdate, Transition
 
 
 class Coordinator:
-    """Runs one execution to its end, or until it only waits for people."""
+    """Runs one execution to its end, or until it only waits."""
 
     def __init__(
         self,
@@ -80,7 +81,10 @@ class Coordinator:
         try:
             status = await self._turn(await self._taken_up())
             while status is ExecutionStatus.RUNNING:
+                began, rests = self._clock(), self._rest(LINGER_SECONDS) is not None
                 done, _ = await asyncio.wait([*self._tasks, cancellation], return_when=asyncio.FIRST_COMPLETED)
+                if rests:
+                    self._course.leave_out(self._clock() - began)
                 if cancellation in done:
                     cancellation.result()
                     await uninterrupted(self._end(cancelled), "cancel")
@@ -107,21 +111,30 @@ class Coordinator:
         if not self._course.runs:
             return first_turn(self._course)
         questions = await self._journal.get_interactions(self._lease.execution_id, awaited=True)
-        return resumed_turn(self._course, questions, now=asyncio.get_running_loop().time())
+        recorded_now = await self._journal.now()
+        return resumed_turn(self._course, questions, recorded_now=recorded_now, now=self._clock())
+
+    def _clock(self) -> float:
+        return asyncio.get_running_loop().time()
+
+    def _rest(self, linger_seconds: float) -> ExecutionUpdate | None:
+        return rest_of(self._course, now=self._clock(), linger_seconds=linger_seconds)
 
     async def _turn(self, before: Batch, events: Iterable[Due | Ended] = ()) -> ExecutionStatus:
         course, events = self._course, list(events)
-        waits = waits_turn(course, (event for event in events if isinstance(event, Due)))
+        worker = self._journal.owner
+        waits = waits_turn(course, (event for event in events if isinstance(event, Due)), worker=worker)
         ended = (event for event in events if isinstance(event, Ended))
-        graph = graph_turn(course, ended, now=asyncio.get_running_loop().time())
+        graph = graph_turn(course, ended, now=self._clock())
         batch = Batch.of([before, waits, graph])
         if course.tokens.is_over:
             batch = Batch.of([batch.without_beginnings(), stopped_turn(course, await self._stop())])
         if needs := course.needs(batch):
             course.read(needs, await self._journal.results(needs.values()))
+        attempts = [course.attempt(begin, worker=worker, now=self._clock()) for begin in batch.begins]
         change, lines = change_of(course)
         batch.logs += lines
-        attempts = [course.attempt(begin, worker=self._journal.owner) for begin in batch.begins]
+        change = change or self._rest(LINGER_SECONDS if self._managed else math.inf)
         recorded = await self._write(batch, change, attempts)
         for attempt in batch.due:
             self._launch(attempt)
@@ -142,8 +155,11 @@ class Coordinator:
             Transition(
                 lease=self._lease,
                 writer=self._journal.owner,
-                updates=tuple(batch.updates),
-                starts=tuple(attempt.start for attempt in attempts),
+                updates=(
+                    *batch.updates,
+                    *(begun(each, self._journal.owner) for each in attempts if each.begins_on_record),
+                ),
+                starts=tuple(attempt.start for attempt in attempts if not attempt.is_on_record),
                 logs=logs,
                 asks=tuple(batch.asks),
                 expires=tuple(batch.expires),

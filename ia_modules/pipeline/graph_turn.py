@@ -15,8 +15,8 @@ from ia_modules.pipeline.recorded import STOP_JSON, retry_json, routes_json
 from ia_modules.pipeline.results import output_of
 from ia_modules.pipeline.routing import ended_by, route, untaken
 from ia_modules.pipeline.tokens import Route, Start, StepRun, loop_limit, ready, verdict
-from ia_modules.pipeline.turn import Batch, Begin, Course, Ended, warnings
-from ia_modules.transitions import ExecutionUpdate, Failure, LogLine, StepUpdate
+from ia_modules.pipeline.turn import LONGEST_WAIT_SECONDS, Batch, Begin, Course, Ended, warnings
+from ia_modules.transitions import ANSWER, ExecutionUpdate, Failure, LogLine, StepUpdate
 
 
 def first_turn(course: Course) -> Batch:
@@ -62,7 +62,7 @@ def handed_back_turn(course: Course, ended: Iterable[Ended]) -> Batch:
 
 
 def change_of(course: Course) -> tuple[ExecutionUpdate | None, list[LogLine]]:
-    """The update of the execution itself, and lines to it; None while it goes on."""
+    """The update of the execution itself as it ends, and lines to it; None while it goes on or waits."""
     status = verdict(course.tokens)
     match status:
         case ExecutionStatus.COMPLETED:
@@ -77,7 +77,7 @@ def change_of(course: Course) -> tuple[ExecutionUpdate | None, list[LogLine]]:
         case ExecutionStatus.FAILED:
             failure = Failure.of(course.error) if course.error else _recorded_failure(course)
             return ExecutionUpdate(status=status, failure=replace(failure, traceback=None)), []
-        case ExecutionStatus.CANCELLED | ExecutionStatus.WAITING_FOR_HUMAN:
+        case ExecutionStatus.CANCELLED:
             return ExecutionUpdate(status=status), []
         case _:
             return None, []
@@ -118,7 +118,9 @@ def _update_of(course: Course, ended: Ended, batch: Batch) -> StepUpdate:
     if outcome.question is not None:
         course.note(key, StepStatus.WAITING)
         batch.asks.append(new_interaction(outcome.question, ended.attempt, outcome.result))
-        return replace(update, status=StepStatus.WAITING, output_data=outcome.stored, failure=failure)
+        update = replace(update, status=StepStatus.WAITING, output_data=outcome.stored, failure=failure, awaits=ANSWER)
+        seconds = outcome.question.timeout_seconds
+        return update if seconds is None else replace(update, wake_after_seconds=min(seconds, LONGEST_WAIT_SECONDS))
     status = StepStatus.COMPLETED if outcome.succeeded else StepStatus.FAILED
     batch.logs += warnings("Result that its schema refuses", outcome.mismatches, ended.attempt)
     scope = ended.scope.after(key.step_id, outcome.result, succeeded=outcome.succeeded)

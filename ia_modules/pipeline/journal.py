@@ -5,6 +5,7 @@ without records. ``ia_modules.testing`` holds every journal to the protocols.
 """
 
 from collections.abc import AsyncIterator, Iterable
+from datetime import datetime
 from typing import Protocol
 
 from ia_modules.models import (
@@ -44,6 +45,10 @@ class Journal(Protocol):
     @property
     def owner(self) -> str:
         """Who writes through this journal: every execution that is started through it belongs to this owner."""
+        ...
+
+    async def now(self) -> datetime:
+        """The time by the clock of the records: the database's, where there is one. It may be set back."""
         ...
 
     async def register_version(
@@ -163,6 +168,15 @@ class ExecutionQueue(Protocol):
 
         Args:
             unusable: versions that are left to others, as ``ClaimedExecution.version_key`` names them.
+        """
+        ...
+
+    async def wake_due(self) -> float | None:
+        """Put managed executions into the queue that wait for a time which has come: each once, up to 100.
+
+        Returns:
+            Seconds until the next time, by the clock of the records; 0: more may have come already. None: there is
+            none, or somebody else has its row locked.
         """
         ...
 

@@ -52,7 +52,7 @@ from ia_modules.payload import content_hash, encode, size_bytes
 from ia_modules.pipeline.journal import PAGE_LIMIT, page_of
 from ia_modules.pipeline.loader import load
 from ia_modules.pipeline.outputs import rebuilt_output
-from ia_modules.states import ExecutionState, InteractionState, Known, StepState
+from ia_modules.states import WAITING, ExecutionState, InteractionState, Known, StepState
 from ia_modules.transitions import (
     Answer,
     Claim,
@@ -65,6 +65,7 @@ from ia_modules.transitions import (
     StepUpdate,
     TakeOver,
     Transition,
+    WakeUp,
 )
 
 
@@ -94,6 +95,9 @@ class MemoryJournal:
     @property
     def owner(self) -> str:
         return self._owner
+
+    async def now(self) -> datetime:
+        return self._now()
 
     async def register_version(
         self,
@@ -153,9 +157,11 @@ class MemoryJournal:
             self._take_alias(execution_id, transition.new.alias)
         if decision.changed:
             self._apply(transition, decision)
+            if decision.rests:
+                self._rest(execution_id)
             self._changed.set()
             self._changed = asyncio.Event()
-        return decision.recorded
+        return replace(decision.recorded, status=self._executions[execution_id].status)
 
     async def take_over(
         self, execution_id: str, *, owner: str, reopen: bool = False, epoch: int | None = None
@@ -211,12 +217,23 @@ class MemoryJournal:
             if record.status is ExecutionStatus.PENDING
             and record.managed
             and record.narrow(ClaimedExecution).version_key not in versions
-            and (record.run_at is None or record.run_at <= self._now())
         ]
         queued.sort(key=lambda record: (-record.priority, record.execution_id))
         for record in queued[:limit]:
             await self.record(Transition(execution_id=record.execution_id, writer=self._owner, ownership=Claim()))
         return [self._executions[record.execution_id].narrow(ClaimedExecution) for record in queued[:limit]]
+
+    async def wake_due(self) -> float | None:
+        now = self._now()
+        resting = [
+            (record.run_at, record.execution_id)
+            for record in self._executions.values()
+            if record.managed and record.run_at is not None
+        ]
+        for run_at, execution_id in resting:
+            if run_at <= now:
+                await self.record(Transition(execution_id=execution_id, writer=self._owner, ownership=WakeUp()))
+        return min(((run_at - now).total_seconds() for run_at, _ in resting if run_at > now), default=None)
 
     async def owned(self) -> list[StalledExecution]:
         owned = [record for record in self._executions.values() if record.managed and record.owner == self._owner]
@@ -230,16 +247,11 @@ class MemoryJournal:
         return True
 
     async def get_interactions(self, execution_id: str, *, awaited: bool = False) -> list[InteractionRecord]:
-        now, execution_id = self._now(), self._row_id(execution_id)
-        steps = self._steps.get(execution_id, {})
+        execution_id = self._row_id(execution_id)
+        steps, questions = self._steps.get(execution_id, {}), deepcopy(self._questions_of(execution_id))
         return [
-            replace(
-                deepcopy(question),
-                is_overdue=question.status == "pending"
-                and question.deadline_at is not None
-                and question.deadline_at <= now,
-            )
-            for question in sorted(self._questions_of(execution_id), key=lambda question: question.interaction_id)
+            question
+            for question in sorted(questions, key=lambda question: question.interaction_id)
             if not awaited or steps[question.step_execution_id].status is StepStatus.WAITING
         ]
 
@@ -326,8 +338,6 @@ class MemoryJournal:
     def _touched(self, transition: Transition) -> list[StepExecutionRecord]:
         items = (*transition.updates, *transition.starts, *transition.logs)
         touched = [item.step_execution_id for item in items if item.step_execution_id is not None]
-        if transition.execution_id is not None and transition.change is not None:
-            touched += [question.step_execution_id for question in self._questions_of(transition.execution_id)]
         return [self._steps[self._home[id_]][id_] for id_ in touched if id_ in self._home]
 
     def _apply(self, transition: Transition, decision: Decision) -> None:
@@ -347,7 +357,7 @@ class MemoryJournal:
         self._executions[state.execution_id] = replace(
             known,
             status=state.status,
-            run_at=known.run_at if state.status is ExecutionStatus.PENDING else None,
+            run_at=known.run_at if state.status in WAITING else None,
             owner=state.owner,
             epoch=state.epoch,
             recoveries=state.recoveries,
@@ -405,7 +415,26 @@ class MemoryJournal:
             self._with_inner.add(execution_id)
 
     def _questions_of(self, execution_id: ExecutionId) -> list[InteractionRecord]:
-        return [question for question in self._interactions.values() if question.execution_id == execution_id]
+        return [
+            replace(question, deadline_at=self._steps[execution_id][question.step_execution_id].wake_at)
+            for question in self._interactions.values()
+            if question.execution_id == execution_id
+        ]
+
+    def _rest(self, execution_id: ExecutionId) -> None:
+        """It waits until the earliest time of its attempts, or not at all where what they wait for has come."""
+        waiting = (StepStatus.WAITING, StepStatus.PENDING)
+        open_steps = {id_: step for id_, step in self._steps[execution_id].items() if step.status in waiting}
+        run_at = min((step.wake_at for step in open_steps.values() if step.wake_at is not None), default=None)
+        is_answered = any(
+            question.status == "answered" and question.step_execution_id in open_steps
+            for question in self._questions_of(execution_id)
+        )
+        known = self._executions[execution_id]
+        if is_answered or (run_at is not None and run_at <= self._now()):
+            self._executions[execution_id] = replace(known, status=ExecutionStatus.PENDING, run_at=None)
+        else:
+            self._executions[execution_id] = replace(known, run_at=run_at)
 
     def _cancellation_of(self, execution_id: ExecutionId) -> asyncio.Event:
         return self._cancel_requested.setdefault(execution_id, asyncio.Event())
@@ -458,7 +487,6 @@ def _created(new: NewExecution, state: ExecutionState, registered_name: str, now
 
 
 def _new_interaction(ask: NewInteraction, state: ExecutionState, now: datetime) -> InteractionRecord:
-    waits = None if ask.timeout_seconds is None else timedelta(seconds=ask.timeout_seconds)
     return InteractionRecord(
         interaction_id=ask.interaction_id,
         execution_id=state.execution_id,
@@ -469,13 +497,12 @@ def _new_interaction(ask: NewInteraction, state: ExecutionState, now: datetime) 
         data=_decoded(ask.data, None),
         assigned_users=_decoded(ask.assigned_users, None),
         on_timeout=_decoded(ask.on_timeout, None),
-        deadline_at=None if waits is None else now + waits,
+        deadline_at=None,
         created_at=now,
         completed_at=None,
         actor=None,
         response=None,
         sequence=state.sequence,
-        is_overdue=False,
     )
 
 
@@ -500,6 +527,8 @@ def _started(start: StepStart, state: ExecutionState, now: datetime) -> StepExec
         retry_count=0,
         status=start.status,
         worker=start.worker,
+        wake_at=_after(now, start.wake_after_seconds),
+        awaits=None,
         routes=None,
         error_type=None,
         error_message=None,
@@ -536,9 +565,15 @@ def _updated(step: StepExecutionRecord, update: StepUpdate, sequence: int, now: 
         retry_count=step.retry_count if update.retry_count is None else update.retry_count,
         progress=step.progress if update.progress is None else update.progress,
         progress_message=update.progress_message or step.progress_message,
+        wake_at=_after(now, update.wake_after_seconds) or step.wake_at,
+        awaits=update.awaits or step.awaits,
         started_at=step.started_at or (now if status is StepStatus.RUNNING else None),
         completed_at=now if status.is_terminal else None,
     )
+
+
+def _after(now: datetime, seconds: float | None) -> datetime | None:
+    return None if seconds is None else now + timedelta(seconds=seconds)
 
 
 def _decoded(text: JsonText | None, otherwise: Json) -> Json:

@@ -44,8 +44,12 @@ STOP_JSON: Mapping[str, Any] = {"next": "stop"}
 """``routes`` of an attempt whose run failed for good or was cancelled: nothing follows."""
 
 
+LINGER_SECONDS = 2.0
+"""A delay that is over within this time is waited for; during a longer one an execution may rest."""
+
+
 class Span(NamedTuple):
-    """When an attempt ran, or waited for its delay, until it asked a person."""
+    """When an attempt ran, or waited for a short delay, until it asked a person."""
 
     began_at: datetime
     ended_at: datetime
@@ -141,9 +145,10 @@ def deaths_in_a_row(records: Iterable[AttemptRecord]) -> tuple[str, int]:
 def loop_seconds(runs: Iterable[RecordedRun]) -> dict[str, float]:
     """How long each loop has run until its newest iteration began, in seconds, by step; 0 where a step ran once.
 
-    Only the time counts in which an attempt ran or waited for its delay: neither the time while its question was open,
-    nor attempts that were lost, nor the time until somebody resumed the execution. A clock that is set back counts as
-    no time; one that is set forward during an attempt counts, since nothing tells it from time that passed.
+    Only the time counts in which an attempt ran or waited for a short delay: neither longer delays, nor the time while
+    its question was open, nor attempts that were lost, nor the time until somebody resumed the execution. A clock that
+    is set back counts as no time; one that is set forward during an attempt counts, since nothing tells it from time
+    that passed.
     """
     runs = list(runs)
     covered = _Covered(span for run in runs for span in run.spans)
@@ -219,11 +224,19 @@ def _recorded_run(key: StepRunKey, made: list[AttemptRecord], *, reopened: bool)
     )
     failures = 0 if runs_again else sum(record.status is StepStatus.FAILED for record in made)
     spans = tuple(
-        Span(each.created_at, min(each.completed_at, each.asked_at or each.completed_at))
+        Span(_began_at(each), min(each.completed_at, each.asked_at or each.completed_at))
         for each in made
         if each.completed_at is not None and each.status is not StepStatus.LOST
     )
     return RecordedRun(run, len(made), failures, last, made[0].created_at, spans)
+
+
+def _began_at(attempt: AttemptRecord) -> datetime:
+    """When it began to run, or to wait for a delay during which nobody rests."""
+    created_at, wake_at = attempt.created_at, attempt.wake_at
+    if wake_at is None or attempt.awaits is not None or (wake_at - created_at).total_seconds() <= LINGER_SECONDS:
+        return created_at
+    return attempt.started_at or attempt.completed_at or created_at
 
 
 def _parents(refs: Mapping[str, Any]) -> tuple[StepRunKey, ...]:

@@ -91,14 +91,16 @@ async def record_start(
     idempotency_key: str | None = None,
     request_hash: str | None = None,
 ) -> ExecutionId:
-    """Record an execution as pending for a worker (``queued``), or as running in the process that owns the journal.
+    """Record an execution for a worker (``queued``), or as running in the process that owns the journal.
+
+    What a worker runs is pending, or waiting where its time is still to come.
 
     Args:
         input_data: prepared by :func:`ia_modules.pipeline.inputs.prepare_input`.
         version: the registered version of ``definition``.
         alias: the caller's own id of it, which no other execution has.
         priority: of what waits for a worker, the highest is taken first; may be negative.
-        run_at: no worker takes it before this time; None: at once.
+        run_at: no worker takes it before this time, by the clock of the records; None: at once.
         rerun_of: the execution that this one repeats; must exist.
         idempotency_key: a pipeline has no two executions of one key.
         request_hash: tells whether two requests of one key are the same.
@@ -110,17 +112,18 @@ async def record_start(
     """
     if run_at is not None and run_at.tzinfo is None:
         raise InvalidArgument("run_at", run_at.isoformat(), "a time with its zone, such as datetime.now(UTC)")
+    is_early = run_at is not None and run_at > await journal.now()
     execution_id = ExecutionId(new_id())
     new = NewExecution(
         pipeline_id=version.pipeline_id,
         alias=alias,
         pipeline_name=definition.name,
         pipeline_version=version.version,
-        status=ExecutionStatus.PENDING if queued else ExecutionStatus.RUNNING,
+        status=_first_status(queued=queued, is_early=is_early),
         managed=queued,
         trigger=check_name(trigger, "trigger of the execution"),
         priority=check_count(priority, "priority", low=-(2**31)),
-        run_at=run_at,
+        run_at=run_at if is_early else None,
         rerun_of=rerun_of,
         idempotency_key=None if idempotency_key is None else check_id(idempotency_key, "idempotency key"),
         request_hash=request_hash,
@@ -130,3 +133,9 @@ async def record_start(
     )
     await journal.record(Transition(execution_id=execution_id, writer=journal.owner, new=new))
     return execution_id
+
+
+def _first_status(*, queued: bool, is_early: bool) -> ExecutionStatus:
+    if not queued:
+        return ExecutionStatus.RUNNING
+    return ExecutionStatus.WAITING if is_early else ExecutionStatus.PENDING

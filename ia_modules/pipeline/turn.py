@@ -15,12 +15,15 @@ from ia_modules.payload import clean_text, encode
 from ia_modules.pipeline.attempt import Outcome, Work, prepare
 from ia_modules.pipeline.code import LoadedPipeline
 from ia_modules.pipeline.document.scope import RunFacts, Scope
-from ia_modules.pipeline.merging import conflicts, in_branches, lost_update, overwritten
+from ia_modules.pipeline.merging import Conflict, conflicts, in_branches, lost_update, overwritten
 from ia_modules.pipeline.reads import Reads, reads_of
 from ia_modules.pipeline.recorded import RecordedRun, refs_json, state_of
 from ia_modules.pipeline.results import Scopes
 from ia_modules.pipeline.tokens import Route, StepRunKey, verdict
 from ia_modules.transitions import LogLine, NewInteraction, StepStart, StepUpdate
+
+LONGEST_WAIT_SECONDS = 100 * 365.25 * 86_400.0
+"""Beyond it no calendar of a database goes: who waits for longer waits for ever."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,12 +32,14 @@ class Begin:
 
     Attributes:
         refused: why it cannot even begin; it is on record, and fails with that.
-        delay_seconds: it begins so long after it is on record.
+        delay_seconds: it begins so long after it is on record, or from now on where it is on record already.
+        on_record: it is, and has not begun.
     """
 
     key: StepRunKey
     refused: StepError | None = None
     delay_seconds: float = 0.0
+    on_record: StepExecutionId | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +55,12 @@ class Attempt:
     work: Work
     lines: tuple[LogLine, ...]
     delay_seconds: float = 0.0
+    is_on_record: bool = False
+
+    @property
+    def begins_on_record(self) -> bool:
+        """It is on record, and begins now."""
+        return self.is_on_record and self.delay_seconds <= 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,6 +152,7 @@ class Course:
         results: of the step runs that have one; of those that were on record before, the ones that were read.
         error: why it failed; None unless it did so here.
         loop_began: when each loop began, by step, on the clock of ``now``; what does not count lies before it.
+        wakes_at: when the delay of each step run that waits for one is over, on the same clock.
     """
 
     def __init__(
@@ -166,6 +178,7 @@ class Course:
         self._unread = {run.run.key: run.last.step_execution_id for run in self.runs if run.has_result}
         self.error: Exception | None = None
         self.loop_began: dict[str, float] = {}
+        self.wakes_at: dict[StepRunKey, float] = {}
         self._reads: dict[str, Reads] = {}
         self._scopes = Scopes(self.tokens, input_data, self.results)
         self._attempts = {run.run.key: _Attempts(run.attempts, run.failures) for run in self.runs}
@@ -222,16 +235,21 @@ class Course:
         self._attempts[key].failures += 1
         return self.begin(key, delay_seconds=delay_seconds)
 
-    def attempt(self, begin: Begin, *, worker: str) -> Attempt:
+    def leave_out(self, seconds: float) -> None:
+        """Time that does not count for the limit of any loop: nothing ran."""
+        self.loop_began = {step_id: began + seconds for step_id, began in self.loop_began.items()}
+
+    def attempt(self, begin: Begin, *, worker: str, now: float) -> Attempt:
         """The attempt that begins, as it is recorded and made; makes the step's object."""
         run, definition = self.tokens.runs[begin.key], self.pipeline.step(begin.key.step_id)
         attempts = self._attempts.setdefault(begin.key, _Attempts())
-        attempts.made += 1
+        attempts.made += begin.on_record is None
         scope = self.scope(begin.key)
-        meeting = conflicts(self.tokens, run.parents, self.results.__getitem__)
+        meeting = self._meeting(begin.key)
         refused = begin.refused or lost_update(definition.id, meeting)
         work = prepare(self.pipeline, definition, scope, failures=attempts.failures, refused=refused)
-        attempt, missing = StepExecutionId(new_id()), work.input.left_out
+        self._wait(begin.key, begin.delay_seconds, now)
+        attempt, missing = begin.on_record or StepExecutionId(new_id()), work.input.left_out
         left_out = (f"Input left out: {problem}" for problem in missing)
         start = StepStart(
             step_execution_id=attempt,
@@ -244,13 +262,27 @@ class Course:
             worker=worker,
             input_data=work.stored,
             input_refs=encode(refs_json(run.parents, is_state=work.input.is_state, left_out=missing), "parents"),
+            wake_after_seconds=min(begin.delay_seconds, LONGEST_WAIT_SECONDS) if begin.delay_seconds > 0 else None,
         )
         lines = [
             *(LogLine(log_id=new_id(), message=message, step_execution_id=attempt) for message in left_out),
             *warnings("Input that its schema refuses", work.input.mismatches, attempt),
             *warnings("Overwritten", overwritten(meeting) if attempts.made == 1 else (), attempt),
         ]
+        if begin.on_record is not None:
+            return Attempt(begin.key, start, work, (), begin.delay_seconds, is_on_record=True)
         return Attempt(begin.key, start, work, tuple(lines), begin.delay_seconds)
+
+    def _meeting(self, key: StepRunKey) -> list[Conflict]:
+        """The keys that meet in a step run from more than one branch."""
+        return conflicts(self.tokens, self.tokens.runs[key].parents, self.results.__getitem__)
+
+    def _wait(self, key: StepRunKey, delay_seconds: float, now: float) -> None:
+        self.note(key, StepStatus.PENDING if delay_seconds > 0 else StepStatus.RUNNING)
+        if delay_seconds > 0:
+            self.wakes_at[key] = now + delay_seconds
+        else:
+            self.wakes_at.pop(key, None)
 
 
 def warnings(what: str, problems: Iterable[Problem | str], attempt: StepExecutionId | None = None) -> list[LogLine]:

@@ -2,7 +2,7 @@
 
 import asyncio
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import Any, cast
 
@@ -26,6 +26,7 @@ from ia_modules.errors import (
 )
 from ia_modules.models import (
     Changes,
+    ClaimedExecution,
     ExecutionId,
     ExecutionStatus,
     InteractionSummary,
@@ -45,6 +46,7 @@ from ia_modules.pipeline.journal import OperatorJournal
 from ia_modules.testing.histories import LEVELS, Operation, explain, histories, run_history
 from ia_modules.testing.levels_contract import LevelsContract
 from ia_modules.transitions import (
+    ANSWER,
     Claim,
     ExecutionUpdate,
     Failure,
@@ -56,6 +58,7 @@ from ia_modules.transitions import (
     StepStart,
     StepUpdate,
     Transition,
+    WakeUp,
 )
 
 OWNER = "owner"
@@ -175,7 +178,7 @@ class JournalContract(LevelsContract):
     ) -> None:
         new = NewExecution(
             pipeline_id=pipeline_id,
-            status=ExecutionStatus.PENDING,
+            status=ExecutionStatus.WAITING,
             managed=True,
             priority=-3,
             run_at=datetime(2030, 1, 2, 3, 4, 5, 6, UTC),
@@ -187,7 +190,7 @@ class JournalContract(LevelsContract):
         record = await journal.get_execution(queued)
         assert record is not None
         assert (record.priority, record.rerun_of, record.managed) == (-3, execution_id, True)
-        assert (record.owner, record.epoch, record.status) == (None, 0, ExecutionStatus.PENDING)
+        assert (record.owner, record.epoch, record.status) == (None, 0, ExecutionStatus.WAITING)
         assert record.run_at == new.run_at
         with pytest.raises(ConstraintViolated):
             await journal.record(Transition(execution_id=ExecutionId(new_id()), writer=OWNER, new=new))
@@ -548,6 +551,61 @@ class JournalContract(LevelsContract):
             {name: records[0][name] for name in records[0].keys() - times_and_ids}
         ] * 2
 
+    async def test_what_waits_for_a_time_is_claimed_when_that_has_come_and_not_before(
+        self, journals: list[OperatorJournal], pipeline_id: PipelineId
+    ) -> None:
+        worker, other = journals[0], journals[-1]
+        soon = await worker.now() + timedelta(seconds=0.3)
+        new = NewExecution(pipeline_id=pipeline_id, status=ExecutionStatus.WAITING, managed=True, run_at=soon)
+        first, later = ExecutionId(new_id()), ExecutionId(new_id())
+        for execution_id, waiting in ((first, new), (later, replace(new, run_at=soon + timedelta(days=1)))):
+            await worker.record(Transition(execution_id=execution_id, writer=OWNER, new=waiting))
+        claimed: list[ClaimedExecution] = []
+        while not claimed:
+            left_seconds = await other.ownership.wake_due()
+            assert left_seconds is not None
+            claimed = await worker.ownership.claim(2)
+            assert not claimed or await worker.now() >= soon
+            await asyncio.sleep(0.01)
+        assert [each.execution_id for each in claimed] == [first]
+        record, waiting = await other.get_execution(first), await other.get_execution(later)
+        assert record is not None
+        assert waiting is not None
+        assert (record.status, record.run_at, record.sequence) == (ExecutionStatus.RUNNING, None, 3)
+        assert (waiting.status, waiting.sequence) == (ExecutionStatus.WAITING, 1)
+
+    async def test_waking_what_is_due_is_what_the_rules_say_of_it(
+        self, journals: list[OperatorJournal], pipeline_id: PipelineId
+    ) -> None:
+        records: list[dict[str, object]] = []
+        for by_rule in (False, True):
+            execution_id, run_at = ExecutionId(new_id()), await journals[0].now()
+            new = NewExecution(pipeline_id=pipeline_id, status=ExecutionStatus.WAITING, managed=True, run_at=run_at)
+            await journals[0].record(Transition(execution_id=execution_id, writer=OWNER, new=new))
+            if by_rule:
+                await journals[0].record(Transition(execution_id=execution_id, writer=OWNER, ownership=WakeUp()))
+            else:
+                await journals[0].ownership.wake_due()
+            record = await journals[0].get_execution(execution_id)
+            assert record is not None
+            records.append(record.to_dict())
+        own = ("execution_id", "created_at")
+        assert [{name: row[name] for name in row.keys() - own} for row in records] == [
+            {name: records[0][name] for name in records[0].keys() - own}
+        ] * 2
+        assert records[0]["status"] == "pending"
+
+    async def test_what_waits_is_cancelled_at_once_and_its_time_is_not_kept(
+        self, journal: OperatorJournal, pipeline_id: PipelineId
+    ) -> None:
+        execution_id, run_at = ExecutionId(new_id()), await journal.now() + timedelta(days=1)
+        new = NewExecution(pipeline_id=pipeline_id, status=ExecutionStatus.WAITING, managed=True, run_at=run_at)
+        await journal.record(Transition(execution_id=execution_id, writer=OWNER, new=new))
+        assert await journal.request_cancel(execution_id) is ExecutionStatus.CANCELLED
+        record = await journal.get_execution(execution_id)
+        assert record is not None
+        assert (record.run_at, record.started_at) == (None, None)
+
     @pytest.mark.parametrize("counted", [True, False])
     async def test_what_is_put_back_is_nobodys_and_what_ran_in_it_is_lost(
         self, journal: OperatorJournal, pipeline_id: PipelineId, *, counted: bool
@@ -757,8 +815,9 @@ class JournalContract(LevelsContract):
         await journal.record(started)
         new_question = _question(attempt)
         change = ExecutionUpdate(status=ExecutionStatus.WAITING_FOR_HUMAN)
-        waiting = replace(_end(execution_id, attempt, StepStatus.WAITING), asks=(new_question,), change=change)
-        await journal.record(waiting)
+        await journal.record(
+            replace(_asks(execution_id, attempt, timeout_seconds=60), asks=(new_question,), change=change)
+        )
         (question,) = await journal.get_interactions(execution_id)
         assert (question.status, question.prompt, question.ui_schema) == ("pending", "Ship it?", {"type": "object"})
         assert question.deadline_at is not None
@@ -780,9 +839,11 @@ class JournalContract(LevelsContract):
         started, attempt = _start(execution_id, "ask")
         await journal.record(started)
         new_question = _question(attempt)
-        await journal.record(replace(_end(execution_id, attempt, StepStatus.WAITING), asks=(new_question,)))
+        await journal.record(replace(_asks(execution_id, attempt, timeout_seconds=None), asks=(new_question,)))
         await journal.answer_interaction(new_question.interaction_id, {"yes": True}, actor="ann")
-        await journal.record(_become(execution_id, ExecutionStatus.WAITING_FOR_HUMAN))
+        rest = ExecutionUpdate(status=ExecutionStatus.WAITING_FOR_HUMAN, released=True)
+        rested = await journal.record(Transition(execution_id=execution_id, writer=OWNER, change=rest))
+        assert rested.status is ExecutionStatus.PENDING
         record = await journal.get_execution(execution_id)
         assert record is not None
         assert (record.status, record.sequence) == (ExecutionStatus.PENDING, 5)
@@ -804,19 +865,79 @@ class JournalContract(LevelsContract):
         (question,) = await journal.get_interactions(execution_id)
         assert (question.status, question.actor) == ("answered", "ann")
 
-    async def test_whether_a_question_is_overdue_is_read_with_it(
+    async def test_the_deadline_of_a_question_is_the_time_that_its_attempt_waits_for(
         self, journal: OperatorJournal, execution_id: ExecutionId
     ) -> None:
-        for timeout_seconds in (0.01, 60, None):
+        for timeout_seconds in (60, None):
             started, attempt = _start(execution_id, f"ask-{timeout_seconds}")
             await journal.record(started)
-            question = replace(_question(attempt), timeout_seconds=timeout_seconds)
-            await journal.record(replace(_end(execution_id, attempt, StepStatus.WAITING), asks=(question,)))
-        while not (questions := await journal.get_interactions(execution_id))[0].is_overdue:  # noqa: ASYNC110 - asks the records
-            await asyncio.sleep(0.01)
-        assert [question.is_overdue for question in questions] == [True, False, False]
+            await journal.record(_asks(execution_id, attempt, timeout_seconds=timeout_seconds))
+        questions, steps = await journal.get_interactions(execution_id), await journal.get_execution_steps(execution_id)
+        assert [question.deadline_at for question in questions] == [step.wake_at for step in steps]
+        assert [step.awaits for step in steps] == [ANSWER, ANSWER]
+        deadline_at = questions[0].deadline_at
+        assert deadline_at is not None
+        assert deadline_at > await journal.now()
         await journal.answer_interaction(questions[0].interaction_id, {"yes": True}, actor="ann")
-        assert not (await journal.get_interactions(execution_id))[0].is_overdue
+        changes = await journal.changes(execution_id)
+        assert [question.deadline_at for question in changes.interactions] == [None, deadline_at]
+
+    async def test_what_comes_to_rest_goes_on_at_the_earliest_time_that_its_attempts_wait_for(
+        self, journals: list[OperatorJournal], pipeline_id: PipelineId
+    ) -> None:
+        worker = journals[0]
+        lease, attempts = await _claimed(worker, pipeline_id), [StepExecutionId(new_id()) for _ in range(3)]
+        starts = tuple(
+            StepStart(
+                step_execution_id=attempt,
+                step_id=f"step-{number}",
+                step_name="Step",
+                step_type="task",
+                status=StepStatus.PENDING,
+                wake_after_seconds=seconds,
+            )
+            for number, (attempt, seconds) in enumerate(zip(attempts, (0.3, 3600, None), strict=True))
+        )
+        await worker.record(Transition(lease=lease, writer=worker.owner, starts=starts))
+        rest = ExecutionUpdate(status=ExecutionStatus.WAITING, released=True)
+        rested = await worker.record(Transition(lease=lease, writer=worker.owner, change=rest))
+        assert rested.status is ExecutionStatus.WAITING
+        record = await journals[-1].get_execution(lease.execution_id)
+        steps = await journals[-1].get_execution_steps(lease.execution_id)
+        assert record is not None
+        assert (record.owner, record.run_at) == (None, steps[0].wake_at)
+        claimed: list[ClaimedExecution] = []
+        while not claimed:
+            await journals[-1].ownership.wake_due()
+            claimed = await worker.ownership.claim(1)
+            await asyncio.sleep(0.01)
+        assert steps[0].wake_at is not None
+        assert await worker.now() >= steps[0].wake_at
+        assert claimed[0].lease == Lease(lease.execution_id, lease.epoch + 1)
+
+    async def test_what_rests_after_its_time_has_come_is_queued_at_once(
+        self, journal: OperatorJournal, pipeline_id: PipelineId
+    ) -> None:
+        lease, attempt = await _claimed(journal, pipeline_id), StepExecutionId(new_id())
+        start = StepStart(
+            step_execution_id=attempt,
+            step_id="a",
+            step_name="A",
+            step_type="task",
+            status=StepStatus.PENDING,
+            wake_after_seconds=0.0,
+        )
+        rest = ExecutionUpdate(status=ExecutionStatus.WAITING, released=True)
+        rested = await journal.record(Transition(lease=lease, writer=journal.owner, starts=(start,), change=rest))
+        record = await journal.get_execution(lease.execution_id)
+        assert record is not None
+        assert (rested.status, record.status, record.run_at, record.owner) == (
+            ExecutionStatus.PENDING,
+            ExecutionStatus.PENDING,
+            None,
+            None,
+        )
+        assert [each.execution_id for each in await journal.ownership.claim(5)] == [lease.execution_id]
 
     # Changes
 
@@ -978,8 +1099,23 @@ def _question(attempt: StepExecutionId) -> NewInteraction:
         step_execution_id=attempt,
         ui_schema=encode({"type": "object"}, "schema"),
         prompt="Ship it?",
-        timeout_seconds=60,
     )
+
+
+def _asks(execution_id: ExecutionId, attempt: StepExecutionId, *, timeout_seconds: float | None) -> Transition:
+    update = StepUpdate(
+        step_execution_id=attempt, status=StepStatus.WAITING, wake_after_seconds=timeout_seconds, awaits=ANSWER
+    )
+    return Transition(execution_id=execution_id, writer=OWNER, updates=(update,), asks=(_question(attempt),))
+
+
+async def _claimed(journal: OperatorJournal, pipeline_id: PipelineId) -> Lease:
+    """A managed execution that this journal's owner runs."""
+    execution_id = ExecutionId(new_id())
+    new = NewExecution(pipeline_id=pipeline_id, status=ExecutionStatus.PENDING, managed=True)
+    await journal.record(Transition(execution_id=execution_id, writer=OWNER, new=new))
+    (claimed,) = await journal.ownership.claim(1)
+    return claimed.lease
 
 
 async def _all_pages(

@@ -6,7 +6,7 @@ between is not written; its outcome is None, and the committer brings the transi
 
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 from ia_modules.database.manager import Script, Statement
@@ -24,7 +24,7 @@ from ia_modules.models import (
 )
 from ia_modules.paths import GRAPH
 from ia_modules.payload import size_bytes
-from ia_modules.states import ExecutionState, InteractionState, Known, StepState
+from ia_modules.states import WAITING, ExecutionState, InteractionState, Known, StepState
 from ia_modules.tracker.closing import close, closing_row
 from ia_modules.tracker.liveness import Liveness
 from ia_modules.transitions import NewExecution, Recorded, Recovery, StepStart, StepUpdate, Transition
@@ -47,8 +47,9 @@ def write_batch(query: Query, transitions: Sequence[Transition]) -> Script[list[
             outcomes.append(refused)
     written = yield from _write(query, writes)
     stale = writes.executions.keys() - written
+    woken = yield from _rest(query, writes, written)
     decided = zip(transitions, outcomes, strict=True)
-    return [None if rows.home_of(transition) in stale else outcome for transition, outcome in decided]
+    return [None if rows.home_of(transition) in stale else _as_woken(outcome, woken) for transition, outcome in decided]
 
 
 @dataclass(slots=True)
@@ -137,6 +138,7 @@ class _Writes:
     created: set[ExecutionId] = field(default_factory=set)
     aliases: list[dict[str, Any]] = field(default_factory=list)
     requests: list[dict[str, Any]] = field(default_factory=list)
+    rests: set[ExecutionId] = field(default_factory=set)
     starts: list[dict[str, Any]] = field(default_factory=list)
     started: set[StepExecutionId] = field(default_factory=set)
     updates: list[dict[str, Any]] = field(default_factory=list)
@@ -162,6 +164,8 @@ class _Writes:
             known = {"known_sequence": before.sequence, "known_epoch": before.epoch}
             self.executions[after.execution_id] = {**known, **_NO_RESULT}
         self.executions[after.execution_id] |= _execution_row(transition, decision)
+        if decision.rests:
+            self.rests.add(after.execution_id)
         stamp = {"execution_id": after.execution_id, "sequence": after.sequence}
         self.starts += [_start_row(start) | stamp for start in decision.started]
         self.started |= {start.step_execution_id for start in decision.started}
@@ -251,18 +255,11 @@ def _read(query: Query, transitions: Sequence[Transition]) -> Script[_KnownRows]
 
 
 def _read_interactions(query: Query, rows: _KnownRows, transitions: Sequence[Transition]) -> Script[None]:
-    """The questions that are asked, answered or expire, and those whose answer an execution at rest has not heard."""
+    """The questions that are asked, answered or expire."""
     ids = {id_ for transition in transitions for id_ in transition.expires}
     ids |= {ask.interaction_id for transition in transitions for ask in transition.asks}
     ids |= {transition.answer.interaction_id for transition in transitions if transition.answer is not None}
-    at_rest = {
-        rows.home_of(transition)
-        for transition in transitions
-        if transition.change is not None
-        and transition.change.status in (ExecutionStatus.WAITING, ExecutionStatus.WAITING_FOR_HUMAN)
-    }
     questions = yield from _with_ids(query("read_interaction"), "interaction_id", ids)
-    questions += yield from _with_ids(query("read_unheard_answers"), "execution_id", at_rest)
     for row in questions:
         rows.interactions[row["interaction_id"]] = InteractionState.from_row(row)
 
@@ -330,6 +327,19 @@ def _write(query: Query, writes: _Writes) -> Script[set[ExecutionId]]:
 def _with_ids(sql: str, column: str, ids: Iterable[str | None]) -> Script[list[dict[str, Any]]]:
     """The rows that have these ids, which come from outside: a text that is no id is the id of none."""
     return (yield from _for_each(sql, ({column: id_} for id_ in ids if is_id(id_))))
+
+
+def _rest(query: Query, writes: _Writes, written: set[ExecutionId]) -> Script[set[ExecutionId]]:
+    """Let those rest that wait now; returns the ones that have nothing to wait for any more."""
+    resting = ({"execution_id": execution_id} for execution_id in sorted(writes.rests & written))
+    rested = yield from _for_each(query("rest_execution"), resting)
+    return {row["execution_id"] for row in rested if row["status"] == ExecutionStatus.PENDING}
+
+
+def _as_woken(outcome: WriteOutcome, woken: set[ExecutionId]) -> WriteOutcome:
+    if isinstance(outcome, Recorded) and outcome.execution_id in woken and outcome.status in WAITING:
+        return replace(outcome, status=ExecutionStatus.PENDING)
+    return outcome
 
 
 def _for_each(sql: str, rows: Iterable[Mapping[str, Any]]) -> Script[list[dict[str, Any]]]:
@@ -406,6 +416,7 @@ def _start_row(start: StepStart) -> dict[str, Any]:
         "input_data": start.input_data,
         "input_refs": start.input_refs,
         "metadata": start.metadata,
+        "wake_after_seconds": start.wake_after_seconds,
         "input_bytes": size_bytes(start.input_data),
         "started": start.status is StepStatus.RUNNING,
         "ended": start.status.is_terminal,
@@ -427,6 +438,8 @@ def _update_row(update: StepUpdate) -> dict[str, Any]:
         "retry_count": update.retry_count,
         "progress": update.progress,
         "progress_message": update.progress_message,
+        "wake_after_seconds": update.wake_after_seconds,
+        "awaits": update.awaits,
         "started": update.status is StepStatus.RUNNING,
         "ended": update.status is not None and update.status.is_terminal,
     }

@@ -9,10 +9,10 @@ from collections.abc import Callable, Iterable
 import orjson
 
 from ia_modules.database.manager import DatabaseManager, Script, Statement
-from ia_modules.models import ClaimedExecution, ExecutionId, Lease, StalledExecution
+from ia_modules.models import ClaimedExecution, ExecutionId, Lease, StalledExecution, parse_time
 from ia_modules.tracker.batch import write_batch
 from ia_modules.tracker.liveness import Beat
-from ia_modules.transitions import Recorded, Recovery, Transition, WakeUp
+from ia_modules.transitions import Recorded, Recovery, Transition
 
 _AT_ONCE = 100
 
@@ -65,12 +65,28 @@ class Ownership:
         """Write what becomes of a stalled execution; False when it is not stalled any more, or its row is locked."""
         return await self._write(Transition(lease=stalled.lease, writer=self._owner, ownership=recovery))
 
-    async def wake_overdue(self) -> None:
-        """Let those go on that wait for an answer whose time is over, except where the row is locked."""
-        rows = await self._database.fetch_all_async(self._database.query("overdue_executions"), {"limit": _AT_ONCE})
-        for row in rows:
-            execution_id = ExecutionId(row["execution_id"])
-            await self._write(Transition(execution_id=execution_id, writer=self._owner, ownership=WakeUp()))
+    async def wake_due(self) -> float | None:
+        """Put executions into the queue that wait for a time which has come: each once, up to 100.
+
+        Returns:
+            Seconds until the next time, by the database's clock; 0: more may have come already. None: there is none,
+            or somebody else has its row locked.
+        """
+        query = self._database.query
+        first = await self._database.fetch_one_async(query("next_due"))  # found out without the lock that a write takes
+        if first is None:
+            return None
+        seconds = (parse_time(first["run_at"]) - parse_time(first["now"])).total_seconds()
+        if seconds > 0:
+            return seconds
+
+        def wake() -> Script[list[ExecutionId]]:
+            rows = yield Statement(query("wake_due"), [{"limit": _AT_ONCE}])
+            return [ExecutionId(row["execution_id"]) for row in rows]
+
+        woken = await self._database.run(wake())
+        self._on_commit(woken)
+        return 0.0 if woken else None
 
     async def beats(self) -> list[Beat]:
         """The last heartbeats of the other owners that live by the database's clock."""

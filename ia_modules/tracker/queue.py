@@ -34,13 +34,13 @@ async def enqueue(
     request_hash: str | None = None,
     metadata: Json = None,
 ) -> Queued:
-    """Record an execution of a stored definition as pending; a worker runs it. Its code is not loaded here.
+    """Record an execution of a stored definition for a worker to run. Its code is not loaded here.
 
     Args:
         trigger: what it was started by, such as ``api``.
         alias: the caller's own id of it; where it stands for an execution, that one is returned.
         priority: the highest is taken first; may be negative.
-        run_at: no worker takes it before this time; None: at once.
+        run_at: it waits until this time, by the database's clock, before a worker takes it; None: at once.
         rerun_of: the execution that this one repeats; must exist.
         idempotency_key: names the request: sent twice, it is queued once.
         request_hash: tells requests of one key apart; None = by version and input.

@@ -1,6 +1,7 @@
 """Reads executions and pipelines. Every answer comes from the rows; lists never load a payload."""
 
 from collections.abc import Iterable
+from datetime import datetime
 from typing import Any
 
 import orjson
@@ -25,6 +26,7 @@ from ia_modules.models import (
     StepExecutionId,
     StepExecutionRecord,
     StepSummary,
+    parse_time,
     sought_id,
 )
 from ia_modules.paths import GRAPH
@@ -57,6 +59,12 @@ class ExecutionReader:
 
     def __init__(self, database: DatabaseManager) -> None:
         self._database = database
+
+    async def now(self) -> datetime:
+        """The time by the database's clock, which all rows have theirs from. It may be set back."""
+        row = await self._database.fetch_one_async(self._database.query("clock"))
+        assert row is not None
+        return parse_time(row["now"])
 
     async def list_pipelines(self) -> list[PipelineSummary]:
         """All pipelines with their newest executions, by slug."""

@@ -1,6 +1,6 @@
 """The worker: takes executions from the queue and brings them to their ends, a few at a time.
 
-    recover stalled executions → wake overdue questions → claim → load → run → write the end
+    recover stalled executions → wake what is due → claim → load → run → write the end
 
 The queue is the rows. A worker keeps only its running tasks in memory; owners and leases are read from the database. It
 may be killed at any moment: another worker goes on from the rows.
@@ -77,7 +77,8 @@ class Worker:
             allowed: the code that stored versions may use; None: what
                 :func:`ia_modules.pipeline.allowed_code.allowed_code` finds in the environment.
             grace_seconds: how long what runs may go on when the worker is stopped.
-            poll_seconds: how often to look without being told; only a wake-up that got lost needs it.
+            poll_seconds: how often to look without being told; only a wake-up that got lost needs it. A time that an
+                execution waits for is not missed by it.
             recovery_limit: how often an execution may lose its worker before a step of it has completed.
             blocked_limit_seconds: how long a step may block the event loop before what runs here is given to others;
                 None = ten leases.
@@ -194,6 +195,7 @@ class Worker:
             while True:
                 self._look.clear()
                 now = asyncio.get_running_loop().time()
+                due_seconds: float | None = None
                 try:
                     if not is_on_record:  # a claim of a worker that counts as dead is lost at once
                         await self._heartbeat.beat()
@@ -203,8 +205,8 @@ class Worker:
                         forget_at = now + _FORGET_EVERY_SECONDS
                     if now >= tidy_at:
                         await self._recover()
-                        await self._tracker.ownership.wake_overdue()
                         tidy_at = now + every_seconds
+                    due_seconds = await self._tracker.ownership.wake_due()
                     await self._fill_slots()
                     self._problem = None
                 except DatabaseError as error:
@@ -213,7 +215,7 @@ class Worker:
                     self._spares_others_until = asyncio.get_running_loop().time() + self._heartbeat.lease_seconds
                     self._beats.forget()
                 await asyncio.sleep(_LOOK_AT_MOST_EVERY_SECONDS)
-                await set_within(every_seconds, self._look)
+                await set_within(every_seconds if due_seconds is None else min(every_seconds, due_seconds), self._look)
                 if listening.done():
                     listening = background(self._listen(), "worker:listener")
         finally:

@@ -21,7 +21,7 @@ import pytest
 from ia_modules.client import Client
 from ia_modules.database.driver import Params, Rows, Script, advance
 from ia_modules.database.manager import DatabaseManager
-from ia_modules.models import ExecutionId, ExecutionStatus, LogLevel
+from ia_modules.models import ExecutionId, ExecutionStatus, LogLevel, new_id
 from ia_modules.tracker.details import read_execution, read_payloads, read_step, read_steps
 from ia_modules.tracker.execution_tracker import ExecutionTracker
 from ia_modules.tracker.lists import ExecutionFilters, LogFilters
@@ -222,7 +222,7 @@ async def _work(database: Listening, tracker: ExecutionTracker) -> None:
         owned[1], Recovery(status=ExecutionStatus.FAILED, failure=Failure(type="Lost", message="lost"))
     )
     await ownership.stalled()
-    await ownership.wake_overdue()
+    await ownership.wake_due()
     await ownership.forget_the_dead()
     await database.fetch_all_async(database.query("cancel_requests"), {"owner": tracker.owner})
 
@@ -340,3 +340,45 @@ async def _index(database: DatabaseManager, name: str) -> str:
     row = await database.fetch_one_async(sql, {"name": name})
     assert row is not None
     return row["sql"]
+
+
+DELAYED = 10_000
+
+
+async def test_ten_thousand_delayed_executions_cost_a_claim_nothing(database_url: str) -> None:
+    async with Listening(database_url) as database, ExecutionTracker(database) as tracker:
+        pipeline_id = await tracker.register_pipeline("nightly", "Nightly")
+        rows = [
+            {"id": new_id(), "pipeline_id": pipeline_id, "offset": 60.0 + number, "priority": number % 9}
+            for number in range(DELAYED)
+        ]
+        await database.execute_many_async(_INSERT_DELAYED, rows)
+        await analyze(database)
+        database.statements.clear()
+        assert await tracker.ownership.claim(4) == []
+        seconds = await tracker.ownership.wake_due()
+        assert seconds is not None
+        assert seconds > 0
+        executed = list(database.statements)
+        read = [await rows_read(database, sql, params) for sql, params in executed]
+    assert read == [0, 1], "a claim reads none of them; who asks for the next time reads one"
+
+
+_INSERT_DELAYED = """
+INSERT INTO pipeline_executions (
+    execution_id, pipeline_id, pipeline_name, status, managed, trigger, sequence, created_at, run_at, priority)
+VALUES (:id, :pipeline_id, 'Nightly', 'waiting', TRUE, 'test', 1, ia_now(), ia_now(:offset), :priority)"""
+
+
+async def rows_read(database: DatabaseManager, sql: str, params: Params) -> int:
+    """How many rows a sentence with a LIMIT looks at: of those that its index holds."""
+    if database.dialect == "postgresql":
+        (row,) = await database.fetch_all_async(f"EXPLAIN (ANALYZE, FORMAT JSON) {sql}", params)
+        scans = [node for node in _nodes_of(row["QUERY PLAN"]) if "Index Name" in node]
+        assert scans, row
+        return sum(int(node["Actual Rows"] + node.get("Rows Removed by Filter", 0)) for node in scans)
+    plan = await database.fetch_all_async(f"EXPLAIN QUERY PLAN {sql}", params)
+    (name,) = {found for step in plan for found in re.findall(r"INDEX (executions_\w+)", step["detail"])}
+    _, held = (await _index(database, name)).split("WHERE")
+    rows = f"SELECT 1 FROM pipeline_executions INDEXED BY {name} WHERE {held} LIMIT 1"
+    return len(await database.fetch_all_async(rows, {}))

@@ -369,6 +369,21 @@ async def test_an_execution_is_queued_with_its_defaults_and_read_back(
     assert made["id"] == queued["pipeline_id"]
 
 
+async def test_an_execution_is_queued_for_a_time_with_its_priority(api: httpx.AsyncClient) -> None:
+    await stored(api, greeting())
+    queued = (await started(api, {"who": "Ann"}, run_at="2126-12-01T02:00:00+01:00", priority=-7)).json()
+    assert (queued["status"], queued["run_at"], queued["priority"]) == ("waiting", "2126-12-01T01:00:00.000000Z", -7)
+    passed = (await started(api, {"who": "Ann"}, run_at="2020-01-01T00:00:00Z")).json()
+    assert (passed["status"], passed["run_at"], passed["priority"]) == ("pending", None, 0)
+    for name, value in (
+        ("run_at", "2126-12-01T02:00:00"),
+        ("run_at", "0001-01-01T00:00:00+14:00"),
+        ("priority", 2**31),
+    ):
+        refused = await started(api, {"who": "Ann"}, **{name: value})
+        assert (refused.status_code, name in refused.text) == (422, True)
+
+
 async def test_what_is_wrong_with_an_input_is_told_at_its_field(api: httpx.AsyncClient) -> None:
     await stored(api, greeting())
     assert fields(await started(api, {"times": 0})).keys() == {"input_data.who", "input_data.times"}

@@ -179,7 +179,7 @@ async def test_no_worker_takes_what_is_to_run_later(client: Client, file: Path, 
     async with Worker(database, client.tracker):
         assert (await client.wait(now.execution_id, timeout_seconds=60)).status is ExecutionStatus.COMPLETED
     summary = await client.summary(queued.execution_id)
-    assert (summary.status, summary.run_at) == (ExecutionStatus.PENDING, later)
+    assert (summary.status, summary.run_at) == (ExecutionStatus.WAITING, later)
 
 
 async def test_queueing_a_file_leaves_the_current_version(client: Client, file: Path) -> None:

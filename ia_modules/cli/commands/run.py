@@ -37,7 +37,13 @@ def run(
     ] = 0,
     run_at: Annotated[
         datetime | None,
-        typer.Option(metavar="TIME", parser=future, help="With --detach: not before this; 2h = in 2 hours."),
+        typer.Option(
+            "--at",
+            "--run-at",
+            metavar="TIME",
+            parser=future,
+            help="With --detach: not before this time, with its offset; 2h = in 2 hours.",
+        ),
     ] = None,
     idempotency_key: Annotated[
         str | None, typer.Option(metavar="KEY", help="With --detach: the same request with this key is queued once.")
@@ -67,7 +73,7 @@ def run(
     use_project(project)
     input_data = read_input(input_text)
     if not detach and (priority or run_at is not None or idempotency_key is not None):
-        raise typer.BadParameter("--priority, --run-at and --idempotency-key are for the queue; expected --detach too.")
+        raise typer.BadParameter("--priority, --at and --idempotency-key are for the queue; expected --detach too.")
     if resume and (detach or execution_id is None):
         raise typer.BadParameter("--resume is for --execution-id without --detach; expected that.")
     if file_format is not None and not is_file(pipeline):

@@ -10,20 +10,26 @@ _UNITS = {"s": "seconds", "min": "minutes", "h": "hours", "d": "days"}
 
 
 def past(text: str) -> datetime:
-    """A time, or how long ago. Raises BadParameter."""
-    return _time(text, -1)
+    """A time, without an offset this machine's, or how long ago. Raises BadParameter."""
+    return _time(text, -1, is_local=True)
 
 
 def future(text: str) -> datetime:
-    """A time, or how long from now. Raises BadParameter."""
-    return _time(text, 1)
+    """A time with its offset, or how long from now. Raises BadParameter."""
+    return _time(text, 1, is_local=False)
 
 
-def _time(text: str, direction: int) -> datetime:
+def _time(text: str, direction: int, *, is_local: bool) -> datetime:
+    """In UTC. ``is_local``: without an offset it is this machine's; otherwise that is refused."""
     if matched := _DURATION.fullmatch(text):
         return datetime.now(UTC) + direction * timedelta(**{_UNITS[matched[2]]: int(matched[1])})
     try:
-        return datetime.fromisoformat(text).astimezone(UTC)  # without a zone: this machine's
+        time = datetime.fromisoformat(text)
+        if time.tzinfo is None and not is_local:
+            expected = "its offset too, such as 2026-12-01T02:00+01:00 or 2026-12-01T01:00Z"
+            raise typer.BadParameter(f"found {text!r}, which is another time in each zone; expected {expected}.")
+        return time.astimezone(UTC)
     except (ValueError, OverflowError):
-        expected = "such as 2026-11-28T09:30 (this machine's zone), 2026-11-28T09:30Z, 30min, 12h or 7d"
+        written = "2026-11-28T09:30 (this machine's zone)" if is_local else "2026-11-28T09:30+01:00"
+        expected = f"such as {written}, 2026-11-28T09:30Z, 30min, 12h or 7d"
         raise typer.BadParameter(f"found {text!r}; expected a time, {expected}.") from None

@@ -20,22 +20,13 @@ SELECT execution_id, epoch, managed, recoveries, cancel_requested
  ORDER BY execution_id
  LIMIT :limit;
 
--- name: overdue_executions
--- Those that wait for an answer whose time is over. Found by the newest deadlines that have passed: what waits may be
--- much more, and what no worker runs stays overdue for ever.
-WITH overdue AS MATERIALIZED (
-    SELECT execution_id
-      FROM interactions
-     WHERE status = 'pending' AND deadline_at <= (SELECT ia_now())
-     ORDER BY deadline_at DESC, interaction_id DESC
-     LIMIT 1000
-)
-SELECT DISTINCT execution_id
-  FROM overdue
-  JOIN pipeline_executions USING (execution_id)
- WHERE status = 'waiting_for_human' AND managed
- ORDER BY execution_id
- LIMIT :limit;
+-- name: next_due
+-- The earliest time that a managed execution waits for.
+SELECT run_at, ia_now() AS now
+  FROM pipeline_executions
+ WHERE run_at IS NOT NULL AND status IN ('waiting', 'waiting_for_human') AND managed
+ ORDER BY run_at
+ LIMIT 1;
 
 -- name: left_executions
 -- What programs of their own run of a pipeline, with the heartbeats of their processes; and what ended since its process

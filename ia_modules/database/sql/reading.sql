@@ -1,5 +1,8 @@
 -- What is asked about one execution, and about pipelines. Lists stand in lists.sql.
 
+-- name: clock
+SELECT ia_now() AS now;
+
 -- name: get_execution
 SELECT execution_id, pipeline_id, pipeline_name, pipeline_version, status, managed, trigger, priority, run_at, owner,
        (SELECT alias FROM execution_aliases AS named WHERE named.execution_id = pipeline_executions.execution_id) AS alias,
@@ -30,8 +33,8 @@ SELECT execution_id, request_hash
 -- name: list_steps
 -- In the order in which they started. Payloads up to :inline_bytes are read along; NULL for larger ones.
 SELECT step_execution_id, execution_id, within, step_id, step_name, step_type, iteration, attempt, retry_count, status,
-       worker, routes, error_type, error_message, progress, progress_message, copied_from, input_bytes, output_bytes, sequence,
-       created_at, started_at, completed_at, input_refs, metadata, traceback,
+       worker, wake_at, awaits, routes, error_type, error_message, progress, progress_message, copied_from, input_bytes,
+       output_bytes, sequence, created_at, started_at, completed_at, input_refs, metadata, traceback,
        CASE WHEN input_bytes <= :inline_bytes THEN input_data END AS input_data,
        CASE WHEN output_bytes <= :inline_bytes THEN output_data END AS output_data
   FROM step_executions
@@ -41,8 +44,8 @@ SELECT step_execution_id, execution_id, within, step_id, step_name, step_type, i
 -- name: list_results
 -- Of whichever attempts lead on; the others are there without one.
 SELECT step_execution_id, execution_id, within, step_id, step_name, step_type, iteration, attempt, retry_count, status,
-       worker, routes, error_type, error_message, progress, progress_message, copied_from, input_bytes, output_bytes, sequence,
-       created_at, started_at, completed_at, input_refs, NULL AS metadata, NULL AS traceback, NULL AS input_data,
+       worker, wake_at, awaits, routes, error_type, error_message, progress, progress_message, copied_from, input_bytes,
+       output_bytes, sequence, created_at, started_at, completed_at, input_refs, NULL AS metadata, NULL AS traceback, NULL AS input_data,
        CASE WHEN routes IS NOT NULL THEN output_data END AS output_data
   FROM step_executions
  WHERE execution_id = :execution_id AND within = :within
@@ -50,8 +53,8 @@ SELECT step_execution_id, execution_id, within, step_id, step_name, step_type, i
 
 -- name: list_attempts
 -- Of the graph, without payloads, in the order in which they started.
-SELECT step_execution_id, step_id, iteration, attempt, status, routes, input_refs, error_type, error_message, sequence,
-       created_at, completed_at,
+SELECT step_execution_id, step_id, iteration, attempt, status, wake_at, awaits, routes, input_refs, error_type,
+       error_message, sequence, created_at, started_at, completed_at,
        (SELECT asked.created_at FROM interactions AS asked
          WHERE asked.step_execution_id = step_executions.step_execution_id) AS asked_at
   FROM step_executions
@@ -63,15 +66,15 @@ SELECT step_execution_id, output_data FROM step_executions WHERE step_execution_
 
 -- name: get_step
 SELECT step_execution_id, execution_id, within, step_id, step_name, step_type, iteration, attempt, retry_count, status,
-       worker, routes, error_type, error_message, progress, progress_message, copied_from, input_bytes, output_bytes, sequence,
-       created_at, started_at, completed_at, input_refs, metadata, traceback, input_data, output_data
+       worker, wake_at, awaits, routes, error_type, error_message, progress, progress_message, copied_from, input_bytes,
+       output_bytes, sequence, created_at, started_at, completed_at, input_refs, metadata, traceback, input_data, output_data
   FROM step_executions
  WHERE step_execution_id = :step_execution_id;
 
 -- name: changed_steps
 SELECT step_execution_id, execution_id, within, step_id, step_name, step_type, iteration, attempt, retry_count, status,
-       worker, routes, error_type, error_message, progress, progress_message, copied_from, input_bytes, output_bytes, sequence,
-       created_at, started_at, completed_at
+       worker, wake_at, awaits, routes, error_type, error_message, progress, progress_message, copied_from, input_bytes,
+       output_bytes, sequence, created_at, started_at, completed_at
   FROM step_executions
  WHERE execution_id = :execution_id AND within = :within AND sequence > :after AND sequence <= :upto
  ORDER BY sequence, step_execution_id
@@ -85,24 +88,27 @@ SELECT log_id, execution_id, within, step_execution_id, level, message, data, lo
  LIMIT :limit;
 
 -- name: changed_interactions
-SELECT interactions.interaction_id, execution_id, step_execution_id, status, prompt, ui_schema, deadline_at,
-       interactions.created_at, completed_at, sequence, actor
+SELECT interactions.interaction_id, interactions.execution_id, interactions.step_execution_id, interactions.status,
+       prompt, ui_schema, wake_at AS deadline_at, interactions.created_at, interactions.completed_at,
+       interactions.sequence, actor
   FROM interactions
+  JOIN step_executions ON step_executions.step_execution_id = interactions.step_execution_id
   LEFT JOIN interaction_responses ON interaction_responses.interaction_id = interactions.interaction_id
- WHERE execution_id = :execution_id AND sequence > :after AND sequence <= :upto
- ORDER BY sequence, interactions.interaction_id
+ WHERE interactions.execution_id = :execution_id
+   AND interactions.sequence > :after
+   AND interactions.sequence <= :upto
+ ORDER BY interactions.sequence, interactions.interaction_id
  LIMIT :limit;
 
 -- name: get_interactions
-SELECT interactions.interaction_id, execution_id, step_execution_id, status, prompt, ui_schema, data, assigned_users,
-       on_timeout, deadline_at, interactions.created_at, completed_at, sequence, actor, response,
-       COALESCE(status = 'pending' AND deadline_at <= ia_now(), FALSE) AS is_overdue
+SELECT interactions.interaction_id, interactions.execution_id, interactions.step_execution_id, interactions.status,
+       prompt, ui_schema, data, assigned_users, on_timeout, wake_at AS deadline_at, interactions.created_at,
+       interactions.completed_at, interactions.sequence, actor, response
   FROM interactions
+  JOIN step_executions ON step_executions.step_execution_id = interactions.step_execution_id
   LEFT JOIN interaction_responses ON interaction_responses.interaction_id = interactions.interaction_id
- WHERE execution_id = :execution_id
-   AND (NOT CAST(:awaited AS BOOLEAN) OR EXISTS (
-       SELECT 1 FROM step_executions AS asking
-        WHERE asking.step_execution_id = interactions.step_execution_id AND asking.status = 'waiting'))
+ WHERE interactions.execution_id = :execution_id
+   AND (NOT CAST(:awaited AS BOOLEAN) OR step_executions.status = 'waiting')
  ORDER BY interactions.interaction_id;
 
 -- name: list_pipelines

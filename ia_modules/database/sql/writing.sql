@@ -46,16 +46,6 @@ SELECT interactions.interaction_id, execution_id, step_execution_id, status, act
   LEFT JOIN interaction_responses ON interaction_responses.interaction_id = interactions.interaction_id
  WHERE interactions.interaction_id = :interaction_id;
 
--- name: read_unheard_answers
--- Questions that were answered while their attempts, and other steps of the execution, still ran.
-SELECT interactions.interaction_id, interactions.execution_id, interactions.step_execution_id, interactions.status, actor
-  FROM interactions
-  JOIN step_executions ON step_executions.step_execution_id = interactions.step_execution_id
-  LEFT JOIN interaction_responses ON interaction_responses.interaction_id = interactions.interaction_id
- WHERE interactions.execution_id = :execution_id
-   AND interactions.status = 'answered'
-   AND step_executions.status = 'waiting';
-
 -- name: insert_execution
 -- No row returned = it exists; its state must be read and the transition decided again.
 INSERT INTO pipeline_executions (
@@ -82,7 +72,7 @@ VALUES (:pipeline_id, :idempotency_key, :execution_id, :request_hash);
 UPDATE pipeline_executions
    SET sequence = :sequence,
        status = :status,
-       run_at = CASE WHEN :status IN ('pending', 'waiting', 'waiting_for_human') THEN run_at END,
+       run_at = CASE WHEN :status IN ('waiting', 'waiting_for_human') THEN run_at END,
        owner = :owner,
        epoch = :epoch,
        recoveries = :recoveries,
@@ -101,13 +91,38 @@ UPDATE pipeline_executions
    AND epoch = :known_epoch
 RETURNING execution_id;
 
+-- name: rest_execution
+-- It waits until the earliest time of its attempts; where that has passed, or what one of them waits for has come, it may
+-- be claimed at once: what was committed before this is seen here, what comes later finds it at rest. A row for each that
+-- may be.
+UPDATE pipeline_executions AS resting
+   SET status = CASE WHEN rest.is_over THEN 'pending' ELSE status END,
+       run_at = CASE WHEN NOT rest.is_over THEN rest.wake_at END
+  FROM (SELECT MIN(wake_at) AS wake_at,
+               COALESCE(MIN(wake_at) <= ia_now(), FALSE)
+               OR EXISTS (
+                   SELECT 1
+                     FROM step_executions
+                     JOIN interactions ON interactions.step_execution_id = step_executions.step_execution_id
+                    WHERE step_executions.execution_id = :execution_id
+                      AND (wake_at IS NOT NULL OR awaits IS NOT NULL)
+                      AND step_executions.status IN ('waiting', 'pending')
+                      AND interactions.status = 'answered') AS is_over
+          FROM step_executions
+         WHERE execution_id = :execution_id
+           AND (wake_at IS NOT NULL OR awaits IS NOT NULL)
+           AND status IN ('waiting', 'pending')) AS rest
+ WHERE resting.execution_id = :execution_id AND status IN ('waiting', 'waiting_for_human')
+RETURNING execution_id, status;
+
 -- name: start_step
 INSERT INTO step_executions (
-    step_execution_id, execution_id, within, step_id, step_name, step_type, iteration, attempt, status, worker,
+    step_execution_id, execution_id, within, step_id, step_name, step_type, iteration, attempt, status, worker, wake_at,
     input_data, input_refs, metadata, input_bytes, sequence, created_at, started_at, completed_at)
 VALUES (
-    :step_execution_id, :execution_id, :within, :step_id, :step_name, :step_type, :iteration, :attempt, :status,
-    :worker, :input_data, :input_refs, :metadata, :input_bytes, :sequence, ia_now(),
+    :step_execution_id, :execution_id, :within, :step_id, :step_name, :step_type, :iteration, :attempt, :status, :worker,
+    CASE WHEN CAST(:wake_after_seconds AS DOUBLE PRECISION) IS NOT NULL THEN ia_now(:wake_after_seconds) END,
+    :input_data, :input_refs, :metadata, :input_bytes, :sequence, ia_now(),
     CASE WHEN CAST(:started AS BOOLEAN) THEN ia_now() END, CASE WHEN CAST(:ended AS BOOLEAN) THEN ia_now() END);
 
 -- name: update_step
@@ -124,6 +139,11 @@ UPDATE step_executions
        retry_count = COALESCE(:retry_count, retry_count),
        progress = COALESCE(:progress, progress),
        progress_message = COALESCE(:progress_message, progress_message),
+       wake_at = CASE
+           WHEN CAST(:wake_after_seconds AS DOUBLE PRECISION) IS NOT NULL THEN ia_now(:wake_after_seconds)
+           ELSE wake_at
+       END,
+       awaits = COALESCE(:awaits, awaits),
        started_at = CASE WHEN CAST(:started AS BOOLEAN) THEN COALESCE(started_at, ia_now()) ELSE started_at END,
        completed_at = CASE WHEN CAST(:ended AS BOOLEAN) THEN ia_now() ELSE completed_at END
  WHERE step_execution_id = :step_execution_id;
@@ -139,11 +159,10 @@ ON CONFLICT (log_id) DO NOTHING;
 -- name: insert_interaction
 INSERT INTO interactions (
     interaction_id, execution_id, step_execution_id, status, prompt, ui_schema, data, assigned_users, on_timeout,
-    deadline_at, sequence, created_at)
+    sequence, created_at)
 VALUES (
     :interaction_id, :execution_id, :step_execution_id, 'pending', :prompt, :ui_schema, :data, :assigned_users,
-    :on_timeout, CASE WHEN CAST(:timeout_seconds AS DOUBLE PRECISION) IS NOT NULL THEN ia_now(:timeout_seconds) END, :sequence,
-    ia_now())
+    :on_timeout, :sequence, ia_now())
 ON CONFLICT (interaction_id) DO NOTHING;
 
 -- name: expire_interaction

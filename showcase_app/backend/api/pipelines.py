@@ -155,13 +155,15 @@ async def start_execution(
     response: Response,
     idempotency_key: IdempotencyKey = None,
 ) -> ExecutionOut:
-    """It is pending, and runs as soon as a worker is free."""
+    """It is pending, and runs as soon as a worker is free; with `run_at` it waits until then."""
     queued = await client.queue(
         pipeline_id,
         request.input_data,
         version=request.version,
         execution_id=request.execution_id,
         trigger="api",
+        priority=request.priority or 0,
+        run_at=request.run_at,
         idempotency_key=idempotency_key,
         actor=actor,
     )

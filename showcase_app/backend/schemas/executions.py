@@ -134,6 +134,8 @@ class StepOut(Out):
     retry_count: int = Field(description="Retries that the program made by itself inside this attempt.")
     status: StepStatus
     worker: str | None
+    wake_at: Time | None = Field(description="It waits until then at most, or did; null: for no time.")
+    awaits: str | None = Field(description="What it waits for beside its time, or did: `answer`.")
     routes: Routes
     error_type: str | None
     error_message: str | None
@@ -432,6 +434,12 @@ class RunRequest(BaseModel):
         description="An id of your own, kept as `alias`: with the same input it starts nothing twice.",
         examples=["order-17"],
     )
+    run_at: TimeParameter | None = Field(
+        None,
+        description="It waits until this time, with its offset, by the database's clock; null: a worker may take it.",
+        examples=["2026-12-01T02:00:00+01:00"],
+    )
+    priority: int | None = Field(None, ge=-(2**31), lt=2**31, description="The highest is taken first; null: 0.")
 
 
 class ExportedExecution(ExecutionOut):

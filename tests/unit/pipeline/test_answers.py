@@ -23,7 +23,9 @@ def asking(**config: Any) -> dict[str, Any]:
 
 async def overdue(journal: OperatorJournal, execution_id: ExecutionId) -> None:
     """Wait until the only question of an execution is, by the clock of the records."""
-    while not (await journal.get_interactions(execution_id))[0].is_overdue:  # noqa: ASYNC110 - asks the records
+    deadline_at = (await journal.get_interactions(execution_id))[0].deadline_at
+    assert deadline_at is not None
+    while await journal.now() < deadline_at:  # noqa: ASYNC110 - asks the records
         await asyncio.sleep(0.01)
 
 

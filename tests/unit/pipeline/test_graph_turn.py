@@ -1,6 +1,7 @@
 """What follows in the graph: decided from values alone, whatever ended first."""
 
 import json
+from datetime import UTC, datetime
 from itertools import permutations
 from typing import Any, Literal
 
@@ -16,7 +17,7 @@ from ia_modules.pipeline.results import made_output
 from ia_modules.pipeline.tokens import Route, StepRunKey
 from ia_modules.pipeline.turn import Attempt, Course, Ended
 from ia_modules.pipeline.waiting import resumed_turn
-from ia_modules.transitions import LogLine, StepUpdate
+from ia_modules.transitions import ANSWER, LogLine, StepUpdate
 from tests.unit.pipeline.factories import ask, document
 from tests.unit.pipeline.test_recorded import row
 from tests.unit.pipeline.turns import attempts, came, course_of, gave, named, read
@@ -90,13 +91,12 @@ def test_a_failure_for_good_starts_nothing_and_is_why_all_failed() -> None:
 def test_a_question_waits_and_so_does_the_execution() -> None:
     course = course_of(document(ask(prompt="Ship?"), "b", paths=[("ask", "b")]))
     (asking,) = begun(course)
-    waits = Outcome({}, None, question=question({"prompt": "Ship?"}, {}))
+    waits = Outcome({}, None, question=question({"prompt": "Ship?", "timeout_seconds": 60}, {}))
     batch = graph_turn(course, [came(asking, waits)], now=0.0)
     assert [each.prompt for each in batch.asks] == ["Ship?"]
-    assert batch.updates[0].status is StepStatus.WAITING
-    change, _ = change_of(course)
-    assert change is not None
-    assert change.status is ExecutionStatus.WAITING_FOR_HUMAN
+    (update,) = batch.updates
+    assert (update.status, update.awaits, update.wake_after_seconds) == (StepStatus.WAITING, ANSWER, 60.0)
+    assert change_of(course)[0] is None
 
 
 def test_a_loop_goes_on_after_its_delay_until_its_limit_in_time_is_over() -> None:
@@ -239,7 +239,7 @@ def test_an_execution_that_was_ended_while_it_was_handed_back_is_completed_by_wh
         row(StepRunKey("c", 1), status=StepStatus.LOST, input_refs=refs),
     ]
     resumed = course_of(written, *rows)
-    resumed_turn(resumed, [], now=0.0)
+    resumed_turn(resumed, [], recorded_now=datetime(2026, 1, 1, tzinfo=UTC), now=0.0)
     batch = graph_turn(resumed, [], now=0.0)
     assert batch.begins == []
     assert read(resumed, batch, *rows) == ["a", "b"]

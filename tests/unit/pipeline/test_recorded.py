@@ -46,6 +46,8 @@ def row(key: StepRunKey, **columns: Any) -> StepExecutionRecord:
         "retry_count": 0,
         "status": StepStatus.COMPLETED,
         "worker": None,
+        "wake_at": None,
+        "awaits": None,
         "routes": None,
         "error_type": None,
         "error_message": None,

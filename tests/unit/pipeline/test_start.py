@@ -25,7 +25,7 @@ async def test_an_execution_begins_in_this_process_or_waits_for_a_worker() -> No
     records = [await journal.get_execution(each) for each in (here, queued)]
     assert [(each.status, each.managed, each.owner, each.run_at) for each in records if each is not None] == [
         (ExecutionStatus.RUNNING, False, journal.owner, None),
-        (ExecutionStatus.PENDING, True, None, later),
+        (ExecutionStatus.WAITING, True, None, later),
     ]
     with pytest.raises(ConstraintViolated):
         await record_start(journal, DEFINITION, version, text, queued=True, trigger="test", idempotency_key="k")

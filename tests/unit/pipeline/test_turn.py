@@ -26,7 +26,9 @@ def test_attempts_of_a_run_are_counted_and_those_with_a_delay_are_pending() -> N
     first = attempts(course, graph_turn(course, [], now=0.0))
     again = course.begin(StepRunKey("a", 1), delay_seconds=2.0)
     assert course.tokens.runs[again.key].status is StepStatus.PENDING
-    assert named([*first, course.attempt(again, worker="here")]) == [("a", 1, 1, "running"), ("a", 1, 2, "pending")]
+    second = course.attempt(again, worker="here", now=100.0)
+    assert named([*first, second]) == [("a", 1, 1, "running"), ("a", 1, 2, "pending")]
+    assert (second.start.wake_after_seconds, course.wakes_at) == (2.0, {again.key: 102.0})
 
 
 def test_lines_say_what_is_wrong_with_an_input_that_is_used() -> None:

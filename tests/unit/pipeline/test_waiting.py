@@ -1,14 +1,20 @@
 """How what waits goes on, decided from records, questions and the time alone."""
 
+import math
 from collections.abc import Iterable
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from ia_modules.errors import LoopLimitExceeded
 from ia_modules.models import (
+    AttemptRecord,
     ExecutionId,
+    ExecutionStatus,
     InteractionRecord,
     Json,
     StepExecutionId,
@@ -20,8 +26,9 @@ from ia_modules.pipeline.journal import OperatorJournal
 from ia_modules.pipeline.recorded import refs_json, retry_json, routes_json
 from ia_modules.pipeline.runner import Runner
 from ia_modules.pipeline.tokens import Route, StepRunKey
-from ia_modules.pipeline.turn import Due
-from ia_modules.pipeline.waiting import resumed_turn, waits_turn
+from ia_modules.pipeline.turn import Batch, Course, Due
+from ia_modules.pipeline.waiting import Open, may_rest, rest_of, resumed_turn, settled, waits_turn
+from ia_modules.transitions import ANSWER
 from tests.unit.pipeline.factories import ask, document, task
 from tests.unit.pipeline.programs import started
 from tests.unit.pipeline.test_recorded import row
@@ -47,20 +54,24 @@ def question(waiting: StepExecutionRecord, **columns: Any) -> InteractionRecord:
         "actor": None,
         "response": None,
         "sequence": 1,
-        "is_overdue": False,
         **columns,
     }
     return InteractionRecord(**known)
+
+
+def resumed(course: Course, *questions: InteractionRecord, now: float = 0.0) -> Batch:
+    """Taken up here at ``AT``."""
+    return resumed_turn(course, questions, recorded_now=AT, now=now)
 
 
 def test_an_attempt_whose_delay_is_over_runs_under_the_number_that_it_has() -> None:
     course = course_of(document("a"))
     (attempt,) = attempts(course, graph_turn(course, [], now=0.0))
     course.note(attempt.key, StepStatus.PENDING)
-    batch = waits_turn(course, [Due(attempt)])
+    batch = waits_turn(course, [Due(attempt)], worker="here")
     assert batch.due == [attempt]
-    assert [(each.step_execution_id, each.status) for each in batch.updates] == [
-        (attempt.start.step_execution_id, StepStatus.RUNNING)
+    assert [(each.step_execution_id, each.status, each.worker) for each in batch.updates] == [
+        (attempt.start.step_execution_id, StepStatus.RUNNING, "here")
     ]
     assert course.tokens.runs[attempt.key].status is StepStatus.RUNNING
 
@@ -75,7 +86,7 @@ def test_an_attempt_whose_delay_is_over_runs_under_the_number_that_it_has() -> N
 )
 def test_what_a_dead_process_left_is_made_again(columns: dict[str, Any], lost: int, delay_seconds: float) -> None:
     course = course_of(document("a"), row(StepRunKey("a", 1), **columns))
-    batch = resumed_turn(course, [], now=0.0)
+    batch = resumed(course)
     assert [update.status for update in batch.updates] == [StepStatus.LOST] * lost
     (again,) = attempts(course, batch)
     assert (again.start.attempt, again.delay_seconds) == (2, delay_seconds)
@@ -88,31 +99,145 @@ def test_an_iteration_too_many_that_a_dead_process_left_is_refused_again() -> No
     course = course_of(
         document("a", paths=[("a", "a", "parameter:go")], loop_config={"max_iterations": 1}), first, second
     )
-    batch = resumed_turn(course, [], now=0.0)
+    batch = resumed(course)
     read(course, batch, first)
     (again,) = attempts(course, batch)
     assert isinstance(again.work.refused, LoopLimitExceeded)
 
 
 @pytest.mark.parametrize(
-    ("columns", "result", "expired"),
+    ("wake_at", "columns", "result", "expired"),
     [
-        ({}, None, []),
-        ({"status": "answered", "response": {"yes": True}}, {"human_input": {"yes": True}}, []),
-        ({"deadline_at": AT, "is_overdue": True}, {"human_input": {"yes": False}}, ["question"]),
+        (None, {}, None, []),
+        (AT + timedelta(microseconds=1), {}, None, []),
+        (AT, {"status": "answered", "response": {"yes": True}}, {"human_input": {"yes": True}}, []),
+        (AT, {}, {"human_input": {"yes": False}}, ["question"]),
     ],
 )
 def test_a_waiting_run_goes_on_once_its_question_is_over(
-    columns: dict[str, Any], result: dict[str, Any] | None, expired: list[str]
+    wake_at: datetime | None, columns: dict[str, Any], result: dict[str, Any] | None, expired: list[str]
 ) -> None:
-    waiting = row(StepRunKey("ask", 1), status=StepStatus.WAITING, step_type="human_input", output_data={})
+    waits = {"status": StepStatus.WAITING, "wake_at": wake_at, "awaits": ANSWER}
+    waiting = row(StepRunKey("ask", 1), step_type="human_input", output_data={}, **waits)
     course = course_of(document(ask(prompt="Ship?")), waiting)
-    batch = resumed_turn(course, [question(waiting, **columns)], now=0.0)
+    batch = resumed(course, question(waiting, **columns))
     assert batch.expires == expired
     assert [(each.key, each.outcome.result) for each in batch.answered] == (
         [] if result is None else [(StepRunKey("ask", 1), result)]
     )
     assert attempts(course, batch) == []
+
+
+@pytest.mark.parametrize(
+    ("wake_at", "left_seconds"),
+    [(None, 0), (AT - timedelta(days=1), 0), (AT, 0), (AT + timedelta(seconds=9), 9)],
+)
+def test_an_attempt_that_has_not_begun_keeps_its_number_and_waits_for_what_is_left(
+    wake_at: datetime | None, left_seconds: float
+) -> None:
+    waiting = row(StepRunKey("a", 1), attempt=2, status=StepStatus.PENDING, wake_at=wake_at)
+    course = course_of(document("a"), row(StepRunKey("a", 1), status=StepStatus.FAILED, routes=retry_json(9)), waiting)
+    batch = resumed(course, now=100.0)
+    (attempt,) = [course.attempt(begin, worker="here", now=100.0) for begin in batch.begins]
+    assert (attempt.start.step_execution_id, attempt.start.attempt) == (waiting.step_execution_id, 2)
+    assert (attempt.delay_seconds, attempt.work.failures, attempt.is_on_record) == (left_seconds, 1, True)
+    assert attempt.begins_on_record is not bool(left_seconds)
+    assert course.wakes_at == ({attempt.key: 109.0} if left_seconds else {})
+    rest = rest_of(course, now=100.0, linger_seconds=2.0)
+    assert (rest and rest.status) == (ExecutionStatus.WAITING if left_seconds else None)
+
+
+def test_what_an_attempt_waits_for_is_over_with_its_answer_or_its_time() -> None:
+    def waiting(wake_at: datetime | None, awaits: str | None) -> AttemptRecord:
+        return row(StepRunKey("a", 1), status=StepStatus.WAITING, wake_at=wake_at, awaits=awaits).as_attempt()
+
+    later = AT + timedelta(seconds=1)
+    assert settled(waiting(AT, ANSWER), now=AT, is_answered=True) == "answer", "an answer that came is taken"
+    assert [settled(waiting(each, ANSWER), now=AT) for each in (AT, later, None)] == ["time", None, None]
+    assert [settled(waiting(each, None), now=AT) for each in (AT, later, None)] == ["time", None, "time"]
+
+
+@given(
+    st.lists(st.tuples(st.sampled_from(["waiting", "pending", "running", "lost"]), st.none() | st.integers(-9, 9))),
+    st.integers(-9, 9),
+    st.sampled_from([0, 2, math.inf]),
+)
+def test_an_execution_may_rest_only_where_nothing_runs_and_nothing_begins_soon(
+    runs: list[tuple[str, int | None]], now: int, linger_seconds: float
+) -> None:
+    open_runs = [Open(StepRunKey("a", n), StepStatus(status), wakes_at) for n, (status, wakes_at) in enumerate(runs)]
+    goes_on = [
+        status
+        for status, wakes_at in runs
+        if status in ("running", "lost")
+        or (status == "pending" and (wakes_at is None or wakes_at - now <= linger_seconds))
+    ]
+    assert may_rest(open_runs, now=now, linger_seconds=linger_seconds) == (bool(runs) and not goes_on)
+
+
+def test_an_execution_rests_for_a_person_where_it_asks_one_and_for_its_time_otherwise() -> None:
+    asking = row(StepRunKey("ask", 1), status=StepStatus.WAITING, awaits=ANSWER)
+    delayed = row(StepRunKey("a", 1), status=StepStatus.PENDING, wake_at=AT + timedelta(hours=1))
+    for rows, status in (
+        ([asking, delayed], ExecutionStatus.WAITING_FOR_HUMAN),
+        ([delayed], ExecutionStatus.WAITING),
+    ):
+        course = course_of(
+            document("first", "a", ask(prompt="?"), paths=[("first", "a"), ("first", "ask")]), *with_first(rows)
+        )
+        for begin in resumed(course).begins:
+            course.wakes_at[begin.key] = begin.delay_seconds
+        rest = rest_of(course, now=0.0, linger_seconds=2.0)
+        assert rest is not None
+        assert (rest.status, rest.released) == (status, True)
+        assert rest_of(course, now=0.0, linger_seconds=math.inf) is None, "who runs it by itself waits"
+
+
+def with_first(rows: list[StepExecutionRecord]) -> list[StepExecutionRecord]:
+    """The rows after one that leads to both."""
+    first = StepRunKey("first", 1)
+    routes = routes_json([Route(0, "a", True, "no condition"), Route(1, "ask", True, "no condition")])
+    refs = refs_json([first], is_state=True)
+    rest = [replace(each, input_refs=refs) for each in rows]
+    missing = {"a", "ask"} - {each.step_id for each in rows}
+    done = [row(StepRunKey(step_id, 1), input_refs=refs, output_data={}, routes=routes_json([])) for step_id in missing]
+    return [row(first, output_data={}, routes=routes), *done, *rest]
+
+
+@pytest.mark.parametrize(("delay_seconds", "counted"), [(2, 6.0), (3, 3.0)])
+def test_a_delay_counts_for_the_limit_of_its_loop_only_where_nobody_rests_during_it(
+    delay_seconds: int, counted: float
+) -> None:
+    created = AT + timedelta(seconds=4)
+    wake_at = created + timedelta(seconds=delay_seconds)
+    delayed = {"created_at": created, "wake_at": wake_at, "started_at": AT + timedelta(seconds=7)}
+    a, b, again = (StepRunKey("a", 1), StepRunKey("b", 1), StepRunKey("a", 2))
+    rows = [
+        row(
+            a,
+            created_at=AT,
+            completed_at=AT + timedelta(seconds=2),
+            output_data={},
+            routes=routes_json([Route(0, "b", True, "")]),
+        ),
+        row(
+            b,
+            **delayed,
+            completed_at=AT + timedelta(seconds=8),
+            output_data={},
+            routes=routes_json([Route(1, "a", True, "")]),
+            input_refs=refs_json([a], is_state=True),
+        ),
+        row(
+            again,
+            created_at=AT + timedelta(seconds=8),
+            status=StepStatus.RUNNING,
+            input_refs=refs_json([b], is_state=True),
+        ),
+    ]
+    course = course_of(document("a", "b", paths=[("a", "b"), ("b", "a", "parameter:again")]), *rows)
+    resumed(course, now=100.0)
+    assert 100.0 - course.loop_began["a"] == counted
 
 
 def test_time_of_a_loop_counts_from_its_records_without_what_it_rested() -> None:
@@ -131,7 +256,7 @@ def test_time_of_a_loop_counts_from_its_records_without_what_it_rested() -> None
 
     first, second = iteration(1, 0, 2), iteration(2, 50, None, StepRunKey("a", 1))
     course = course_of(document("a", paths=[("a", "a", "parameter:again")]), first, second)
-    batch = resumed_turn(course, [], now=1000.0)
+    batch = resumed(course, now=1000.0)
     assert course.loop_began == {"a": 998.0}
     assert read(course, batch, first) == ["a"]
     assert named(attempts(course, batch)) == [("a", 2, 2, "running")]

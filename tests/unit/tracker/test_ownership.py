@@ -17,6 +17,7 @@ from ia_modules.models import (
 from ia_modules.payload import encode
 from ia_modules.tracker.execution_tracker import ExecutionTracker
 from ia_modules.transitions import (
+    ANSWER,
     ExecutionUpdate,
     NewExecution,
     NewInteraction,
@@ -57,27 +58,26 @@ async def test_a_row_that_a_lost_process_keeps_locked_holds_up_no_question_of_ot
     for execution in stalled:
         attempt = StepExecutionId(new_id())
         start = StepStart(step_execution_id=attempt, step_id="ask", step_name="Ask", step_type="human_input")
-        update = StepUpdate(step_execution_id=attempt, status=StepStatus.WAITING)
-        question = NewInteraction(
-            interaction_id=new_id(), step_execution_id=attempt, ui_schema=encode({}, "schema"), timeout_seconds=0.01
-        )
-        rest = ExecutionUpdate(status=ExecutionStatus.WAITING_FOR_HUMAN)
+        update = StepUpdate(step_execution_id=attempt, status=StepStatus.WAITING, wake_after_seconds=0.3, awaits=ANSWER)
+        question = NewInteraction(interaction_id=new_id(), step_execution_id=attempt, ui_schema=encode({}, "schema"))
+        rest = ExecutionUpdate(status=ExecutionStatus.WAITING_FOR_HUMAN, released=True)
         writer, lease = tracker.owner, execution.lease
         await tracker.record(Transition(writer=writer, lease=lease, starts=(start,)))
         await tracker.record(Transition(writer=writer, lease=lease, updates=(update,), asks=(question,), change=rest))
     locked, free = [execution.execution_id for execution in stalled]
-    while not all([(await tracker.get_interactions(id_))[0].is_overdue for id_ in (locked, free)]):  # noqa: ASYNC110 - asks the records
+    deadlines = [question.deadline_at for id_ in (locked, free) for question in await tracker.get_interactions(id_)]
+    while await tracker.now() < max(filter(None, deadlines)):  # noqa: ASYNC110 - asks the records
         await asyncio.sleep(0.01)
     async with DatabaseManager(database_url) as lost, lost.transaction() as transaction:
         lock = "UPDATE pipeline_executions SET sequence = sequence WHERE execution_id = :id"
         await transaction.execute(lock, {"id": locked})
-        await tracker.ownership.wake_overdue()
+        await tracker.ownership.wake_due()
         statuses = [(await tracker.get_execution(id_)) for id_ in (locked, free)]
         assert [each and each.status for each in statuses] == [
             ExecutionStatus.WAITING_FOR_HUMAN,
             ExecutionStatus.PENDING,
         ]
-    await tracker.ownership.wake_overdue()
+    await tracker.ownership.wake_due()
     woken = await tracker.get_execution(locked)
     assert woken is not None
     assert woken.status is ExecutionStatus.PENDING

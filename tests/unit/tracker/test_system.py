@@ -10,8 +10,8 @@ from ia_modules.tracker.system import SystemReader
 
 INSERT_EXECUTION = """
 INSERT INTO pipeline_executions (
-    execution_id, pipeline_id, pipeline_name, status, managed, trigger, sequence, created_at, run_at)
-VALUES (:execution_id, :pipeline_id, 'Nightly import', 'pending', TRUE, 'test', 1, ia_now(:ago), ia_now(:due))
+    execution_id, pipeline_id, pipeline_name, status, managed, trigger, sequence, created_at)
+VALUES (:execution_id, :pipeline_id, 'Nightly import', 'pending', TRUE, 'test', 1, ia_now(:ago))
 """
 INSERT_WORKER = """
 INSERT INTO workers (worker_id, host, pid, version, slots, started_at, heartbeat_at, lease_seconds, stopped_at)
@@ -25,9 +25,9 @@ def reader(database: DatabaseManager) -> SystemReader:
     return SystemReader(database)
 
 
-async def queue_one(database: DatabaseManager, pipeline_id: PipelineId, ago: float = -10.0, due: float = -5.0) -> str:
+async def queue_one(database: DatabaseManager, pipeline_id: PipelineId, ago: float = -10.0) -> str:
     execution_id = new_id()
-    row = {"execution_id": execution_id, "pipeline_id": pipeline_id, "ago": ago, "due": due}
+    row = {"execution_id": execution_id, "pipeline_id": pipeline_id, "ago": ago}
     await database.execute_async(INSERT_EXECUTION, row)
     return execution_id
 
@@ -42,14 +42,14 @@ async def test_the_queue_counts_what_waits_and_what_runs(
     reader: SystemReader, tracker: ExecutionTracker, database: DatabaseManager, pipeline_id: PipelineId
 ) -> None:
     ids = [await queue_one(database, pipeline_id, ago) for ago in (-30.0, -20.0)]
-    for status in (ExecutionStatus.RUNNING, ExecutionStatus.WAITING_FOR_HUMAN, ExecutionStatus.COMPLETED):
+    for status in (status for status in ExecutionStatus if status is not ExecutionStatus.PENDING):
         execution_id = await tracker.start_execution(pipeline_id)
         await tracker.update_execution_status(execution_id, status)
     queue = await reader.measure_queue()
-    assert (queue.pending, queue.running, queue.waiting_for_human) == (2, 1, 1)
+    assert (queue.pending, queue.running, queue.waiting, queue.waiting_for_human) == (2, 1, 1, 1)
     oldest = await tracker.get_execution(ids[0])
     assert oldest is not None
-    assert queue.oldest_pending_at in (oldest.created_at, oldest.run_at)
+    assert queue.oldest_pending_at == oldest.created_at
 
 
 async def test_a_long_queue_is_counted_to_the_cap_and_says_so(

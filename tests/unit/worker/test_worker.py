@@ -1,6 +1,7 @@
 import asyncio
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -68,6 +69,62 @@ async def test_what_is_queued_while_the_worker_waits_is_taken_and_never_more_tha
         for execution_id in ids:
             await until_status(tracker, execution_id, COMPLETED)
     assert set(place.times().values()) == {1}
+
+
+async def test_a_delayed_start_begins_when_its_time_has_come_and_not_before(
+    database_url: str, tracker: ExecutionTracker, place: Place
+) -> None:
+    place.open()
+    run_at = await tracker.now() + timedelta(seconds=0.5)
+    async with working(database_url, poll_seconds=30.0):
+        soon = await place.enqueue(tracker, run_at=run_at)
+        later = await place.enqueue(tracker, run_at=run_at + timedelta(days=1), priority=9)
+        passed = await place.enqueue(tracker, run_at=run_at - timedelta(days=1))
+        records = [await until_status(tracker, each, COMPLETED) for each in (passed, soon)]
+        waiting = await tracker.get_execution(later)
+    assert records[1].started_at is not None
+    assert records[1].started_at >= run_at
+    assert waiting is not None
+    assert (waiting.status, waiting.epoch, waiting.started_at) == (ExecutionStatus.WAITING, 0, None)
+
+
+STUBBORN = """
+from pathlib import Path
+from ia_modules.pipeline.core import Step
+
+class Stubborn(Step):
+    async def run(self, data):
+        with Path(data["effects"]).open("a") as effects:
+            effects.write(f"{self.context.execution_id} {self.name}" + chr(10))
+        if self.context.attempt == 1:
+            raise ConnectionError("later")
+"""
+
+
+async def test_a_long_delay_before_the_next_attempt_holds_no_worker(
+    database_url: str, tracker: ExecutionTracker, tmp_path: Path
+) -> None:
+    retry = {"max_attempts": 2, "initial_delay": 2.5, "jitter": False}
+    flaky = {"id": "flaky", "class": "Stubborn", "module": "stubborn", "error_handling": {"retry": retry}}
+    place = Place(tmp_path, flaky)
+    (tmp_path / "stubborn.py").write_text(STUBBORN)
+    async with working(database_url, slots=1) as worker:
+        first = await place.enqueue(tracker)
+        resting = await until_status(tracker, first, ExecutionStatus.WAITING)
+        (failed, pending) = await tracker.get_execution_steps(first)
+        second = await place.enqueue(tracker)
+        await until_begun(place, second, "flaky")
+        ended = [await until_status(tracker, each, COMPLETED) for each in (first, second)]
+        assert worker.running == 0
+    assert (resting.owner, resting.run_at) == (None, pending.wake_at)
+    assert (failed.status, pending.status) == (StepStatus.FAILED, StepStatus.PENDING)
+    again = (await tracker.get_execution_steps(first))[1]
+    assert (again.step_execution_id, again.wake_at) == (pending.step_execution_id, pending.wake_at)
+    assert again.started_at is not None
+    assert pending.wake_at is not None
+    assert again.started_at >= pending.wake_at
+    assert [(record.epoch, record.recoveries) for record in ended] == [(2, 0)] * 2
+    assert place.ran() == [(first, "flaky"), (second, "flaky"), (first, "flaky"), (second, "flaky")]
 
 
 async def test_several_workers_never_run_one_execution_twice(

@@ -89,7 +89,7 @@ DECLARE
             started_at IS NOT NULL OR status IN ('pending', 'waiting', 'cancelled', 'failed'))
         THEN 'execution_started_when_running'
         WHEN NOT (
-            run_at IS NULL OR status IN ('pending', 'waiting', 'waiting_for_human'))
+            run_at IS NULL OR status IN ('waiting', 'waiting_for_human'))
         THEN 'execution_run_at_only_at_rest'
         WHEN NOT (sequence >= 1) THEN 'execution_sequence_positive'
         WHEN NOT (queue_limit >= 1) THEN 'execution_queue_limit_positive'
@@ -108,7 +108,7 @@ END
 $$;
 
 -- parent_run: the run of the parent that started it; root_execution_id: the execution around all; NULL where nothing is
--- around it. run_at: at rest until then (pending ones: not claimed before). queue_key: '' where no other execution stands
+-- around it. run_at: at rest until then. queue_key: '' where no other execution stands
 -- in its way. What was used is NULL until something says it; money is in millionths.
 CREATE TABLE pipeline_executions (
     execution_id        UUID NOT NULL PRIMARY KEY,
@@ -174,7 +174,7 @@ CREATE UNIQUE INDEX children_by_run ON pipeline_executions (parent_execution_id,
 CREATE INDEX children_open ON pipeline_executions (parent_execution_id)
     WHERE parent_execution_id IS NOT NULL AND status NOT IN ('completed', 'failed', 'cancelled');
 CREATE INDEX executions_due ON pipeline_executions (run_at)
-    WHERE run_at IS NOT NULL AND status IN ('waiting', 'waiting_for_human');
+    WHERE run_at IS NOT NULL AND managed AND status IN ('waiting', 'waiting_for_human');
 CREATE INDEX executions_claimable ON pipeline_executions (queue_key, priority DESC, execution_id)
     WHERE status = 'pending' AND managed;
 CREATE INDEX executions_running_by_key ON pipeline_executions (queue_key)
@@ -294,6 +294,9 @@ CREATE TABLE step_executions (
 CREATE INDEX steps_by_sequence ON step_executions (execution_id, within, sequence);
 -- Who counts retries looks only at the few attempts that were one.
 CREATE INDEX steps_retried ON step_executions (execution_id) WHERE within = '' AND (attempt > 1 OR retry_count > 0);
+-- What an execution that comes to rest waits for: found without its history.
+CREATE INDEX steps_waiting ON step_executions (execution_id)
+    WHERE (wake_at IS NOT NULL OR awaits IS NOT NULL) AND status IN ('waiting', 'pending');
 CREATE INDEX steps_awaiting ON step_executions (awaits)
     WHERE awaits IS NOT NULL AND status IN ('waiting', 'pending');
 CREATE INDEX steps_cached ON step_executions (cache_key, step_execution_id)
@@ -331,7 +334,6 @@ CREATE TABLE interactions (
     answers           INTEGER NOT NULL DEFAULT 1,
     decided_by        TEXT,
     on_timeout        JSON,
-    deadline_at       TIMESTAMPTZ,
     sequence          BIGINT NOT NULL,
     created_at        TIMESTAMPTZ NOT NULL,
     completed_at      TIMESTAMPTZ,
@@ -343,7 +345,7 @@ CREATE TABLE interactions (
 );
 
 CREATE INDEX interactions_by_execution ON interactions (execution_id, sequence);
-CREATE INDEX interactions_open ON interactions (deadline_at, interaction_id) WHERE status = 'pending';
+CREATE INDEX interactions_open ON interactions (interaction_id) WHERE status = 'pending';
 
 -- What people answered. Who changes an answer gives a further revision; the newest of an actor counts.
 CREATE TABLE interaction_responses (

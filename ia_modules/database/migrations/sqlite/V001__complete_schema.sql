@@ -35,7 +35,7 @@ CREATE TABLE pipeline_versions (
 ) STRICT;
 
 -- parent_run: the run of the parent that started it; root_execution_id: the execution around all; NULL where nothing is
--- around it. run_at: at rest until then (pending ones: not claimed before). queue_key: '' where no other execution stands
+-- around it. run_at: at rest until then. queue_key: '' where no other execution stands
 -- in its way. What was used is NULL until something says it; money is in millionths.
 CREATE TABLE pipeline_executions (
     execution_id        TEXT NOT NULL PRIMARY KEY,
@@ -94,7 +94,7 @@ CREATE TABLE pipeline_executions (
     CONSTRAINT execution_started_when_running CHECK (
         started_at IS NOT NULL OR status IN ('pending', 'waiting', 'cancelled', 'failed')),
     CONSTRAINT execution_run_at_only_at_rest CHECK (
-        run_at IS NULL OR status IN ('pending', 'waiting', 'waiting_for_human')),
+        run_at IS NULL OR status IN ('waiting', 'waiting_for_human')),
     CONSTRAINT execution_sequence_positive CHECK (sequence >= 1),
     CONSTRAINT execution_queue_limit_positive CHECK (queue_limit >= 1),
     CONSTRAINT execution_depth_not_negative CHECK (depth >= 0),
@@ -118,7 +118,7 @@ CREATE UNIQUE INDEX children_by_run ON pipeline_executions (parent_execution_id,
 CREATE INDEX children_open ON pipeline_executions (parent_execution_id)
     WHERE parent_execution_id IS NOT NULL AND status NOT IN ('completed', 'failed', 'cancelled');
 CREATE INDEX executions_due ON pipeline_executions (run_at)
-    WHERE run_at IS NOT NULL AND status IN ('waiting', 'waiting_for_human');
+    WHERE run_at IS NOT NULL AND managed AND status IN ('waiting', 'waiting_for_human');
 CREATE INDEX executions_claimable ON pipeline_executions (queue_key, priority DESC, execution_id)
     WHERE status = 'pending' AND managed;
 CREATE INDEX executions_running_by_key ON pipeline_executions (queue_key)
@@ -215,6 +215,9 @@ CREATE TABLE step_executions (
 CREATE INDEX steps_by_sequence ON step_executions (execution_id, within, sequence);
 -- Who counts retries looks only at the few attempts that were one.
 CREATE INDEX steps_retried ON step_executions (execution_id) WHERE within = '' AND (attempt > 1 OR retry_count > 0);
+-- What an execution that comes to rest waits for: found without its history.
+CREATE INDEX steps_waiting ON step_executions (execution_id)
+    WHERE (wake_at IS NOT NULL OR awaits IS NOT NULL) AND status IN ('waiting', 'pending');
 CREATE INDEX steps_awaiting ON step_executions (awaits)
     WHERE awaits IS NOT NULL AND status IN ('waiting', 'pending');
 CREATE INDEX steps_cached ON step_executions (cache_key, step_execution_id)
@@ -252,7 +255,6 @@ CREATE TABLE interactions (
     answers           INTEGER NOT NULL DEFAULT 1,
     decided_by        TEXT,
     on_timeout        TEXT,
-    deadline_at       TEXT,
     sequence          INTEGER NOT NULL,
     created_at        TEXT NOT NULL,
     completed_at      TEXT,
@@ -264,7 +266,7 @@ CREATE TABLE interactions (
 ) STRICT;
 
 CREATE INDEX interactions_by_execution ON interactions (execution_id, sequence);
-CREATE INDEX interactions_open ON interactions (deadline_at, interaction_id) WHERE status = 'pending';
+CREATE INDEX interactions_open ON interactions (interaction_id) WHERE status = 'pending';
 
 -- What people answered. Who changes an answer gives a further revision; the newest of an actor counts.
 CREATE TABLE interaction_responses (

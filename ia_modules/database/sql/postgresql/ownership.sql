@@ -4,7 +4,6 @@ SELECT 1 AS found
  WHERE status = 'pending'
    AND managed
    AND queue_key = ''
-   AND (run_at IS NULL OR run_at <= ia_now())
    AND pipeline_id || ':' || COALESCE(pipeline_version, 0)
        NOT IN (SELECT json_array_elements_text(CAST(:unusable AS JSON)))
  ORDER BY priority DESC, execution_id
@@ -18,7 +17,6 @@ WITH next AS (
      WHERE status = 'pending'
        AND managed
        AND queue_key = ''
-       AND (run_at IS NULL OR run_at <= ia_now())
        AND pipeline_id || ':' || COALESCE(pipeline_version, 0)
            NOT IN (SELECT json_array_elements_text(CAST(:unusable AS JSON)))
      ORDER BY priority DESC, execution_id
@@ -26,11 +24,27 @@ WITH next AS (
        FOR UPDATE SKIP LOCKED
 )
 UPDATE pipeline_executions AS claimed
-   SET status = 'running', run_at = NULL, owner = :owner, epoch = epoch + 1, sequence = sequence + 1,
+   SET status = 'running', owner = :owner, epoch = epoch + 1, sequence = sequence + 1,
        started_at = COALESCE(started_at, ia_now())
   FROM next
  WHERE claimed.execution_id = next.execution_id
 RETURNING claimed.execution_id, epoch, pipeline_id, pipeline_version, pipeline_name;
+
+-- name: wake_due
+-- What transitions.WakeUp says, for all whose time has come. Rows that somebody else has locked are theirs.
+WITH due AS (
+    SELECT execution_id
+      FROM pipeline_executions
+     WHERE run_at <= (SELECT ia_now()) AND status IN ('waiting', 'waiting_for_human') AND managed
+     ORDER BY run_at
+     LIMIT :limit
+       FOR UPDATE SKIP LOCKED
+)
+UPDATE pipeline_executions AS woken
+   SET status = 'pending', run_at = NULL, sequence = sequence + 1
+  FROM due
+ WHERE woken.execution_id = due.execution_id
+RETURNING woken.execution_id;
 
 -- name: lock_execution
 -- No row returned = somebody else has it locked, or it is gone.

@@ -4,7 +4,6 @@ SELECT 1 AS found
  WHERE status = 'pending'
    AND managed
    AND queue_key = ''
-   AND (run_at IS NULL OR run_at <= ia_now())
    AND pipeline_id || ':' || COALESCE(pipeline_version, 0) NOT IN (SELECT value FROM json_each(:unusable))
  ORDER BY priority DESC, execution_id
  LIMIT 1;
@@ -12,7 +11,7 @@ SELECT 1 AS found
 -- name: claim
 -- The writer's lock keeps everybody else out.
 UPDATE pipeline_executions
-   SET status = 'running', run_at = NULL, owner = :owner, epoch = epoch + 1, sequence = sequence + 1,
+   SET status = 'running', owner = :owner, epoch = epoch + 1, sequence = sequence + 1,
        started_at = COALESCE(started_at, ia_now())
  WHERE execution_id IN (
        SELECT execution_id
@@ -20,11 +19,22 @@ UPDATE pipeline_executions
         WHERE status = 'pending'
           AND managed
           AND queue_key = ''
-          AND (run_at IS NULL OR run_at <= ia_now())
           AND pipeline_id || ':' || COALESCE(pipeline_version, 0) NOT IN (SELECT value FROM json_each(:unusable))
         ORDER BY priority DESC, execution_id
         LIMIT :limit)
 RETURNING execution_id, epoch, pipeline_id, pipeline_version, pipeline_name;
+
+-- name: wake_due
+-- What transitions.WakeUp says, for all whose time has come. The writer's lock keeps everybody else out.
+UPDATE pipeline_executions
+   SET status = 'pending', run_at = NULL, sequence = sequence + 1
+ WHERE execution_id IN (
+       SELECT execution_id
+         FROM pipeline_executions INDEXED BY executions_due
+        WHERE run_at <= (SELECT ia_now()) AND status IN ('waiting', 'waiting_for_human') AND managed
+        ORDER BY run_at
+        LIMIT :limit)
+RETURNING execution_id;
 
 -- name: lock_execution
 -- The writer's lock keeps everybody else out.

@@ -179,7 +179,7 @@ export interface paths {
         put?: never;
         /**
          * Start an execution
-         * @description It is pending, and runs as soon as a worker is free.
+         * @description It is pending, and runs as soon as a worker is free; with `run_at` it waits until then.
          */
         post: operations["start_execution"];
         delete?: never;
@@ -1254,6 +1254,16 @@ export interface components {
             /** Worker */
             worker: string | null;
             /**
+             * Wake At
+             * @description It waits until then at most, or did; null: for no time.
+             */
+            wake_at: string | null;
+            /**
+             * Awaits
+             * @description What it waits for beside its time, or did: `answer`.
+             */
+            awaits: string | null;
+            /**
              * Routes
              * @description What follows from the attempt: paths, another attempt, or nothing. null: not decided yet.
              */
@@ -2170,6 +2180,17 @@ export interface components {
              * @example order-17
              */
             execution_id?: string | null;
+            /**
+             * Run At
+             * @description It waits until this time, with its offset, by the database's clock; null: a worker may take it.
+             * @example 2026-12-01T02:00:00+01:00
+             */
+            run_at?: string | null;
+            /**
+             * Priority
+             * @description The highest is taken first; null: 0.
+             */
+            priority?: number | null;
         };
         /**
          * ServicesOut
@@ -2302,6 +2323,16 @@ export interface components {
             status: components["schemas"]["StepStatus"];
             /** Worker */
             worker: string | null;
+            /**
+             * Wake At
+             * @description It waits until then at most, or did; null: for no time.
+             */
+            wake_at: string | null;
+            /**
+             * Awaits
+             * @description What it waits for beside its time, or did: `answer`.
+             */
+            awaits: string | null;
             /**
              * Routes
              * @description What follows from the attempt: paths, another attempt, or nothing. null: not decided yet.
@@ -2463,6 +2494,16 @@ export interface components {
             status: components["schemas"]["StepStatus"];
             /** Worker */
             worker: string | null;
+            /**
+             * Wake At
+             * @description It waits until then at most, or did; null: for no time.
+             */
+            wake_at: string | null;
+            /**
+             * Awaits
+             * @description What it waits for beside its time, or did: `answer`.
+             */
+            awaits: string | null;
             /**
              * Routes
              * @description What follows from the attempt: paths, another attempt, or nothing. null: not decided yet.

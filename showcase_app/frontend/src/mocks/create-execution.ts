@@ -71,6 +71,8 @@ export function createStep(row: Partial<StepDetail> = {}): StepDetail {
     retry_count: 0,
     status: "running",
     worker: "worker",
+    wake_at: null,
+    awaits: null,
     routes: null,
     error_type: null,
     error_message: null,

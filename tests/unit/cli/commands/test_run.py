@@ -67,14 +67,14 @@ def test_what_changes_nothing_is_a_warning_when_a_file_runs(command: Command, tm
 
 def test_detach_takes_priority_a_time_and_a_key_that_queues_one_request_once(command: Command, tmp_path: Path) -> None:
     command("pipelines", "import", nightly(tmp_path))
-    options = ("--detach", "--priority", "7", "--run-at", "2027-01-01T00:00Z", "--idempotency-key", "night-1")
+    options = ("--detach", "--priority", "7", "--at", "2027-01-01T01:00+01:00", "--idempotency-key", "night-1")
     first = command("run", "nightly", *options)
     assert "not before 20" in first.stdout
     record = newest(command)
     assert (record["priority"], record["run_at"]) == (7, "2027-01-01T00:00:00.000000Z")
     again = command("run", "nightly", *options)
     assert again.exit_code == 0
-    assert again.stdout.startswith(f"Queued before by the same request: {record['execution_id']}, pending.\n")
+    assert again.stdout.startswith(f"Queued before by the same request: {record['execution_id']}, waiting.\n")
     other = command("run", "nightly", *options, "--input", '{"day": 2}')
     assert (other.exit_code, other.stdout) == (2, "")
     assert "night-1" in other.stderr
@@ -82,7 +82,7 @@ def test_detach_takes_priority_a_time_and_a_key_that_queues_one_request_once(com
 
 
 def test_options_of_the_queue_need_detach(command: Command, tmp_path: Path) -> None:
-    for option in (["--priority", "1"], ["--run-at", "1h"], ["--idempotency-key", "x"]):
+    for option in (["--priority", "1"], ["--at", "1h"], ["--idempotency-key", "x"]):
         refused = command("run", nightly(tmp_path), *option)
         assert (refused.exit_code, refused.stdout) == (2, "")
         assert "--detach" in refused.stderr

@@ -26,6 +26,11 @@ def test_a_time_has_its_zone_or_that_of_this_machine() -> None:
     assert past("2026-11-28") == datetime(2026, 11, 28).astimezone(UTC)
 
 
+def test_a_time_to_come_without_its_offset_is_refused_never_guessed() -> None:
+    with pytest.raises(typer.BadParameter, match=r"'2026-11-28T09:30', which is another time in each zone; .* offset"):
+        future("2026-11-28T09:30")
+
+
 @pytest.mark.parametrize("text", ["", "tomorrow", "7", "-1d", "9999999d", "2026-13-01"])
 def test_anything_else_is_refused_with_an_example(text: str) -> None:
     with pytest.raises(typer.BadParameter, match="expected a time, such as"):

@@ -60,6 +60,8 @@ def attempt(step_id: str, status: str, *, iteration: int = 1, number: int = 1, *
         "retry_count": 0,
         "status": StepStatus(status),
         "worker": None,
+        "wake_at": None,
+        "awaits": None,
         "routes": None,
         "error_type": None,
         "error_message": None,

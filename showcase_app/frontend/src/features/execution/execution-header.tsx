@@ -48,8 +48,13 @@ export function ExecutionHeader({ execution, live }: { execution: ExecutionDetai
         <Fact name="Queued">
           <Ago at={execution.created_at} />
         </Fact>
-        <Fact name={execution.started_at === null && execution.run_at !== null ? "Due" : "Started"}>
-          <Moment at={execution.started_at ?? execution.run_at} />
+        {execution.run_at === null ? null : (
+          <Fact name={execution.started_at === null ? "Due" : "Goes on"}>
+            <Moment at={execution.run_at} />
+          </Fact>
+        )}
+        <Fact name="Started">
+          <Moment at={execution.started_at} />
         </Fact>
         <Fact name={execution.completed_at === null ? "Finished" : statusWord(execution.status)}>
           <Moment at={execution.completed_at} />
