@@ -72,11 +72,11 @@ def by_definition(parents: tuple[StepRunKey, ...], above: Ancestors, written: di
     return met
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=15, deadline=None)
 @given(simulations(), st.integers(0, 2**32))
 def test_conflicts_are_those_of_the_definition_for_every_timing(simulation: Simulation, timing: int) -> None:
     state = simulation.run(lambda _: 0).state
-    assume(len(state.runs) <= 40)
+    assume(len(state.runs) <= 25)
     other = Simulation(simulation.graph, simulation.input_data, simulation.seed).run(at_random(timing)).state
     random = Random(timing)
     written = {key: set(random.sample("abc", random.randrange(4))) for key in sorted(state.runs)}
