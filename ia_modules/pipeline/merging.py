@@ -3,7 +3,7 @@
 import heapq
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
+from itertools import combinations
 
 from ia_modules.errors import KEEP_BOTH, LostUpdate, both_wrote
 from ia_modules.models import StepStatus
@@ -64,9 +64,10 @@ def overwritten(found: Iterable[Conflict]) -> list[str]:
 
 
 def _apart(writers: dict[int, StepRunKey]) -> tuple[StepRunKey, StepRunKey] | None:
-    """Two of these of which neither is in all branches that the other is in; those would have met before."""
+    """Two of these that no branch has both of; in a branch that has both, they have met before."""
     by_branches = sorted(writers, key=lambda branches: (branches.bit_count(), branches))
-    return next(((writers[one], writers[other]) for one, other in pairwise(by_branches) if one & ~other), None)
+    pairs = combinations(by_branches, 2)
+    return next(((writers[one], writers[other]) for one, other in pairs if not one & other), None)
 
 
 def _lateness(state: GraphState) -> Callable[[StepRunKey], tuple[int, int]]:
