@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from ia_modules.pipeline.document.graph import Graph
 from ia_modules.pipeline.loader import load
-from tests.unit.pipeline.factories import task
+from tests.unit.pipeline.factories import document, task
 
 TIMES = int(os.environ.get("IA_TEST_TIMES", "1"))
 """So many times as many examples as usual."""
@@ -30,7 +30,15 @@ CONDITIONS: list[Any] = [
 RULES = {"log": "append", "names": "extend", "cost": "sum", "facts": "update", "draft": "error"}
 """How the keys that the steps of random files contribute to may be merged; ``*`` comes beside them."""
 
-RETRY = {"max_attempts": 2, "initial_delay": 0.0005, "retry_on": ["ConnectionError"]}
+RETRY = {"max_attempts": 2, "initial_delay": 0.004, "retry_on": ["ConnectionError"]}
+
+
+LOSES_AN_UPDATE: dict[str, Any] = {
+    **document(*"abcd", paths=[("a", "b"), ("a", "c"), ("b", "d"), ("c", "d")]),
+    "error_handling": {"continue_on_error": True},
+    "merge": {"draft": "error"},
+}
+"""What random files rarely meet: branches that write one key and join."""
 
 
 @st.composite
@@ -44,7 +52,7 @@ def files(draw: st.DrawFn, *, may_end: bool = False) -> dict[str, Any]:
     routes, limits = st.sampled_from([None, None, "all", "first"]), st.sampled_from([None] * 6 + [1, 2])
     steps = [task(step_id, **_written(route=draw(routes), max_iterations=draw(limits))) for step_id in sorted(levels)]
     flow = {"start_at": levels[0], "paths": draw(_paths(levels, may_end=may_end))} | _written(route=draw(routes))
-    loops = _written(max_iterations=draw(limits), iteration_delay_seconds=draw(st.sampled_from([None, 0.0005])))
+    loops = _written(max_iterations=draw(limits), iteration_delay_seconds=draw(st.sampled_from([None, 0.0005, 0.01])))
     rules = {key: st.sampled_from([rule, rule, "last"]) for key, rule in RULES.items()}
     others = {"*": st.sampled_from(["last", "error"])}
     merge = draw(st.fixed_dictionaries(rules, optional=others)) if draw(st.integers(0, 3)) else None

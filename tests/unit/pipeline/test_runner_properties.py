@@ -8,7 +8,7 @@ from collections import Counter
 from contextlib import suppress
 from typing import Any
 
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from ia_modules.errors import StepError
@@ -20,7 +20,7 @@ from ia_modules.pipeline.runner import Runner
 from ia_modules.pipeline.tokens import StepRunKey
 from ia_modules.testing.reference import Expected, RunKey
 from tests.unit.pipeline.deaths import ProcessDied, dying
-from tests.unit.pipeline.random_files import TIMES, files
+from tests.unit.pipeline.random_files import LOSES_AN_UPDATE, TIMES, files
 from tests.unit.pipeline.world import INPUT, World, expected_of, pipeline_in, without_messages
 
 SEEDS, TIMINGS = st.integers(0, 10_000), st.integers(0, 2**32)
@@ -122,6 +122,7 @@ def ancestry(key: RunKey, expected: Expected) -> set[RunKey]:
 
 @settings(max_examples=60 * TIMES, deadline=None)
 @given(files(may_end=True), SEEDS, TIMINGS)
+@example(LOSES_AN_UPDATE, 1, 0)
 async def test_the_outcome_is_that_of_the_reference_for_every_timing(
     file: dict[str, Any], seed: int, timing: int
 ) -> None:

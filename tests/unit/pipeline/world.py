@@ -54,9 +54,9 @@ class World:
             "names": [name, coin] if (coin := draw % 2) else [],
             "cost": "dear" if draw % 8 == 0 else draw % 100,
             "facts": {name: coin, "last": name},
-            "draft": name,
         }
-        return {key: value for place, (key, value) in enumerate(every.items()) if draw >> 2 * place & 48}
+        some = {key: value for place, (key, value) in enumerate(every.items()) if draw >> 2 * place & 48}
+        return {**some, "draft": name}
 
 
 def pipeline_in(world: World, file: Mapping[str, Any]) -> LoadedPipeline:
