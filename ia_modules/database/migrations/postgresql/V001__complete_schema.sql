@@ -110,6 +110,7 @@ $$;
 -- parent_run: the run of the parent that started it; root_execution_id: the execution around all; NULL where nothing is
 -- around it. run_at: at rest until then. queue_key: '' where no other execution stands
 -- in its way. What was used is NULL until something says it; money is in millionths.
+-- Payloads stand last: on SQLite what comes after a large one is behind its overflow pages.
 CREATE TABLE pipeline_executions (
     execution_id        UUID NOT NULL PRIMARY KEY,
     pipeline_id         UUID NOT NULL REFERENCES pipelines (id) ON DELETE RESTRICT,
@@ -143,16 +144,16 @@ CREATE TABLE pipeline_executions (
     input_tokens        BIGINT,
     output_tokens       BIGINT,
     cost_micros         BIGINT,
-    input_data          JSON,
-    output_data         JSON,
     output_refs         JSON,
-    metadata            JSON,
     error_type          TEXT,
     error_message       TEXT,
     failure_group       TEXT,
     created_at          TIMESTAMPTZ NOT NULL,
     started_at          TIMESTAMPTZ,
     completed_at        TIMESTAMPTZ,
+    metadata            JSON,
+    input_data          JSON,
+    output_data         JSON,
     FOREIGN KEY (pipeline_id, pipeline_version) REFERENCES pipeline_versions (pipeline_id, version) ON DELETE RESTRICT,
     CONSTRAINT execution_valid CHECK (ia_execution_valid(
         pipeline_name, status, run_at, queue_limit, epoch, recoveries, sequence, depth, total_steps, completed_steps,
@@ -263,15 +264,11 @@ CREATE TABLE step_executions (
     effect            TEXT,
     cache_key         TEXT,
     routes            JSON,
-    input_data        JSON,
     input_refs        JSON,
-    output_data       JSON,
-    metadata          JSON,
     input_bytes       INTEGER NOT NULL DEFAULT 0,
     output_bytes      INTEGER NOT NULL DEFAULT 0,
     error_type        TEXT,
     error_message     TEXT,
-    traceback         TEXT,
     progress          DOUBLE PRECISION,
     progress_message  TEXT,
     copied_from       UUID,
@@ -285,6 +282,10 @@ CREATE TABLE step_executions (
     created_at        TIMESTAMPTZ NOT NULL,
     started_at        TIMESTAMPTZ,
     completed_at      TIMESTAMPTZ,
+    traceback         TEXT,
+    metadata          JSON,
+    input_data        JSON,
+    output_data       JSON,
     CONSTRAINT step_attempt_unique UNIQUE (execution_id, within, step_id, iteration, attempt),
     CONSTRAINT step_valid CHECK (ia_step_valid(
         step_id, iteration, attempt, retry_count, status, item_count, effect, input_bytes, output_bytes, progress,
@@ -320,7 +321,8 @@ CREATE TABLE execution_logs (
 CREATE INDEX logs_by_sequence ON execution_logs (execution_id, within, sequence);
 CREATE INDEX logs_by_step ON execution_logs (step_execution_id, log_id) WHERE step_execution_id IS NOT NULL;
 
--- answers: of how many people the question wants one; decided_by: the field of an answer that decides before all came.
+-- answers: of how many people the question wants one, NULL: of all it names. decided_by: the field of an answer that
+-- decides before all have come.
 CREATE TABLE interactions (
     interaction_id    UUID NOT NULL PRIMARY KEY,
     execution_id      UUID NOT NULL REFERENCES pipeline_executions (execution_id) ON DELETE CASCADE,
@@ -331,7 +333,7 @@ CREATE TABLE interactions (
     data              JSON,
     assigned_users    JSON,
     assigned_role     TEXT,
-    answers           INTEGER NOT NULL DEFAULT 1,
+    answers           INTEGER DEFAULT 1,
     decided_by        TEXT,
     on_timeout        JSON,
     sequence          BIGINT NOT NULL,

@@ -37,6 +37,7 @@ CREATE TABLE pipeline_versions (
 -- parent_run: the run of the parent that started it; root_execution_id: the execution around all; NULL where nothing is
 -- around it. run_at: at rest until then. queue_key: '' where no other execution stands
 -- in its way. What was used is NULL until something says it; money is in millionths.
+-- Payloads stand last: on SQLite what comes after a large one is behind its overflow pages.
 CREATE TABLE pipeline_executions (
     execution_id        TEXT NOT NULL PRIMARY KEY,
     pipeline_id         TEXT NOT NULL REFERENCES pipelines (id) ON DELETE RESTRICT,
@@ -70,16 +71,16 @@ CREATE TABLE pipeline_executions (
     input_tokens        INTEGER,
     output_tokens       INTEGER,
     cost_micros         INTEGER,
-    input_data          TEXT,
-    output_data         TEXT,
     output_refs         TEXT,
-    metadata            TEXT,
     error_type          TEXT,
     error_message       TEXT,
     failure_group       TEXT,
     created_at          TEXT NOT NULL,
     started_at          TEXT,
     completed_at        TEXT,
+    metadata            TEXT,
+    input_data          TEXT,
+    output_data         TEXT,
     FOREIGN KEY (pipeline_id, pipeline_version) REFERENCES pipeline_versions (pipeline_id, version) ON DELETE RESTRICT,
     CONSTRAINT execution_managed_boolean CHECK (managed IN (0, 1)),
     CONSTRAINT execution_cancel_requested_boolean CHECK (cancel_requested IN (0, 1)),
@@ -173,15 +174,11 @@ CREATE TABLE step_executions (
     effect            TEXT,
     cache_key         TEXT,
     routes            TEXT,
-    input_data        TEXT,
     input_refs        TEXT,
-    output_data       TEXT,
-    metadata          TEXT,
     input_bytes       INTEGER NOT NULL DEFAULT 0,
     output_bytes      INTEGER NOT NULL DEFAULT 0,
     error_type        TEXT,
     error_message     TEXT,
-    traceback         TEXT,
     progress          REAL,
     progress_message  TEXT,
     copied_from       TEXT,
@@ -195,6 +192,10 @@ CREATE TABLE step_executions (
     created_at        TEXT NOT NULL,
     started_at        TEXT,
     completed_at      TEXT,
+    traceback         TEXT,
+    metadata          TEXT,
+    input_data        TEXT,
+    output_data       TEXT,
     CONSTRAINT step_attempt_unique UNIQUE (execution_id, within, step_id, iteration, attempt),
     CONSTRAINT step_id_present CHECK (length(step_id) > 0),
     CONSTRAINT step_status_valid CHECK (
@@ -241,7 +242,8 @@ CREATE TABLE execution_logs (
 CREATE INDEX logs_by_sequence ON execution_logs (execution_id, within, sequence);
 CREATE INDEX logs_by_step ON execution_logs (step_execution_id, log_id) WHERE step_execution_id IS NOT NULL;
 
--- answers: of how many people the question wants one; decided_by: the field of an answer that decides before all came.
+-- answers: of how many people the question wants one, NULL: of all it names. decided_by: the field of an answer that
+-- decides before all have come.
 CREATE TABLE interactions (
     interaction_id    TEXT NOT NULL PRIMARY KEY,
     execution_id      TEXT NOT NULL REFERENCES pipeline_executions (execution_id) ON DELETE CASCADE,
@@ -252,7 +254,7 @@ CREATE TABLE interactions (
     data              TEXT,
     assigned_users    TEXT,
     assigned_role     TEXT,
-    answers           INTEGER NOT NULL DEFAULT 1,
+    answers           INTEGER DEFAULT 1,
     decided_by        TEXT,
     on_timeout        TEXT,
     sequence          INTEGER NOT NULL,
