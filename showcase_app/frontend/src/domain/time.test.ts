@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { agoText, bytesText, durationText, secondsBetween } from "./time";
+import { agoText, bytesText, durationText, secondsBetween, untilText } from "./time";
 
 describe("durations", () => {
   it.each([
@@ -30,6 +30,17 @@ it.each([
   ["2026-01-01T00:01:00Z", "in 1 min 00 s"],
 ])("%s is %s at new year", (iso, text) => {
   expect(agoText(iso, Date.parse("2026-01-01T00:00:00Z"))).toBe(text);
+});
+
+it("a moment to come is told by the time of day, on other days by the date, in other years with the year", () => {
+  const now = new Date(2026, 10, 28, 20, 30);
+  const texts = [new Date(2026, 10, 28, 21, 32), new Date(2026, 10, 29, 0, 5), new Date(2027, 0, 1)].map((moment) =>
+    untilText(moment.toISOString(), now.getTime()),
+  );
+  expect(texts[0]).toMatch(/^until (21|9):32/);
+  expect(texts[1]).toMatch(/29/);
+  expect(texts[1]).not.toMatch(/2026|05/);
+  expect(texts[2]).toMatch(/2027/);
 });
 
 it.each([

@@ -28,6 +28,19 @@ function inText(seconds: number): string {
   return seconds < 5 ? "now" : `in ${durationText(seconds)}`;
 }
 
+/** A moment to come, in the reader's time zone: the time of day, and the date alone where that is another one. */
+export function untilText(iso: string, nowMs: number): string {
+  const moment = new Date(iso);
+  const isToday = moment.toDateString() === new Date(nowMs).toDateString();
+  return isToday
+    ? `until ${moment.toLocaleTimeString(undefined, { hour: "numeric", minute: "2-digit" })}`
+    : `until ${moment.toLocaleDateString(undefined, { day: "numeric", month: "short", ...yearUnlessNow(moment, nowMs) })}`;
+}
+
+function yearUnlessNow(moment: Date, nowMs: number): Intl.DateTimeFormatOptions {
+  return moment.getFullYear() === new Date(nowMs).getFullYear() ? {} : { year: "numeric" };
+}
+
 /** The whole moment, in the reader's time zone, with milliseconds. */
 export function exactText(iso: string): string {
   const moment = new Date(iso);

@@ -49,7 +49,7 @@ export function ExecutionHeader({ execution, live }: { execution: ExecutionDetai
           <Ago at={execution.created_at} />
         </Fact>
         {execution.run_at === null ? null : (
-          <Fact name={execution.started_at === null ? "Due" : "Goes on"}>
+          <Fact name={WAKE_NAMES[execution.status] ?? (execution.started_at === null ? "Due" : "Goes on")}>
             <Moment at={execution.run_at} />
           </Fact>
         )}
@@ -60,7 +60,10 @@ export function ExecutionHeader({ execution, live }: { execution: ExecutionDetai
           <Moment at={execution.completed_at} />
         </Fact>
         <Fact name="Queue time">
-          <Duration start={execution.created_at} end={execution.started_at ?? execution.completed_at} />
+          <Duration
+            start={execution.status === "waiting" && execution.started_at === null ? null : execution.created_at}
+            end={execution.started_at ?? execution.completed_at}
+          />
         </Fact>
         <Fact name="Run time">
           <Duration start={execution.started_at} end={execution.completed_at} />
@@ -96,6 +99,9 @@ export function ExecutionHeader({ execution, live }: { execution: ExecutionDetai
     </header>
   );
 }
+
+/** What its time to go on is called, where it is not the one time that it waits for. */
+const WAKE_NAMES: Partial<Record<ExecutionDetail["status"], string>> = { waiting_for_human: "No later than" };
 
 function Fact({ name, children }: { name: string; children: ReactNode }) {
   return (

@@ -1,6 +1,6 @@
 import { cleanup, screen, waitFor } from "@testing-library/react";
 import { afterEach, beforeEach, expect, it, vi } from "vitest";
-import { createExecution } from "@/mocks/create-execution";
+import { at, createExecution } from "@/mocks/create-execution";
 import { FakeServer, json } from "@/mocks/fake-server";
 import { FakeSocket } from "@/mocks/fake-socket";
 import { renderAt } from "@/mocks/render-at";
@@ -31,4 +31,16 @@ it("goes from the address with the caller's id to the execution's own", async ()
   await screen.findByText("order 17/ü?");
   screen.getByText("Caller's id");
   expect(FakeSocket.opened.map((socket) => new URL(socket.url).pathname)).toEqual(["/ws/executions/0199"]);
+});
+
+it.each([
+  [{ status: "waiting", started_at: null }, "Due", "–"],
+  [{ status: "waiting" }, "Goes on", "0 ms"],
+  [{ status: "waiting_for_human" }, "No later than", "0 ms"],
+] as const)("of %j the time to go on is called %s", async (row, name, queued) => {
+  const shown = createExecution({ execution_id: "0199", run_at: at(3_600_000), ...row });
+  server.on("GET /api/executions/0199", () => json(200, shown));
+  renderAt("/executions/0199", [{ path: "/executions/:executionId", element: <Component /> }]);
+  expect((await screen.findByText(name)).nextElementSibling?.querySelector("time")?.dateTime).toBe(at(3_600_000));
+  expect(screen.getByText("Queue time").nextElementSibling?.textContent).toBe(queued);
 });

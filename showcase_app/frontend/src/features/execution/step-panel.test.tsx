@@ -191,6 +191,12 @@ it("a question is shown with its deadline, and then with the person who answered
   expect(screen.getByText("Charge it?").textContent).toBe("Charge it?Answered by ada now");
 });
 
+it("an attempt that waits for its time says when it begins", () => {
+  vi.useFakeTimers({ toFake: ["Date", "setInterval", "clearInterval"], now: Date.parse(at(0)) });
+  show(createExecution({ steps: [charge({ status: "pending", started_at: null, attempt: 2, wake_at: at(3_600_000) })] }));
+  expect(screen.getByText("Begins").nextElementSibling?.textContent).toBe("in 1 h 00 min");
+});
+
 it("a step that has not begun says so", () => {
   show(createExecution());
   expect(screen.getByText(/It has not begun/)).toBeTruthy();

@@ -159,6 +159,14 @@ function AttemptFacts({ attempt, owner }: { attempt: StepDetail; owner: string |
             <Duration start={attempt.created_at} end={attempt.started_at ?? attempt.completed_at} />
           </dd>
         </div>
+        {attempt.status !== "pending" || attempt.wake_at === null ? null : (
+          <div className={classes.fact}>
+            <dt>Begins</dt>
+            <dd>
+              <Ago at={attempt.wake_at} />
+            </dd>
+          </div>
+        )}
         {attempt.worker === null || attempt.worker === owner ? null : (
           <div className={classes.fact}>
             <dt>Worker</dt>

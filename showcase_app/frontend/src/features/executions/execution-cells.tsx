@@ -2,9 +2,11 @@
 import { Progress, Text, Tooltip } from "@mantine/core";
 import { IconRefresh } from "@tabler/icons-react";
 import type { ExecutionOut } from "@/api/schema.gen";
-import { Ago } from "@/components/ui/moments";
+import { Ago, useNow } from "@/components/ui/moments";
+import { StatusBadge } from "@/components/ui/status-badge";
 import { progressOf } from "@/domain/progress";
 import { hasEnded, statusFill } from "@/domain/status";
+import { exactText, untilText } from "@/domain/time";
 import classes from "./executions.module.css";
 
 export function Started({ execution }: { execution: ExecutionOut }) {
@@ -13,6 +15,28 @@ export function Started({ execution }: { execution: ExecutionOut }) {
     <span className="quiet">
       queued <Ago at={execution.created_at} />
     </span>
+  );
+}
+
+/** Its status; of one that waits for a time, until when. */
+export function Standing({ execution }: { execution: ExecutionOut }) {
+  const { status, run_at } = execution;
+  return (
+    <span className={classes.standing}>
+      <StatusBadge status={status} size="sm" />
+      {status !== "waiting" || run_at === null ? null : <Until at={run_at} />}
+    </span>
+  );
+}
+
+function Until({ at }: { at: string }) {
+  const text = untilText(at, useNow());
+  return (
+    <Tooltip label={exactText(at)} openDelay={200}>
+      <time dateTime={at} className="quiet numbers">
+        {text}
+      </time>
+    </Tooltip>
   );
 }
 

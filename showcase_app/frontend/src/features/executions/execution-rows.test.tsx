@@ -176,3 +176,16 @@ it.each([
   expect(onMore).toHaveBeenCalledTimes(times);
   expect(ids().length).toBeLessThan(60); // the others are not in the document
 });
+
+it.each([WIDE, NARROW])("says at %d px until when one waits, and of a question only that it waits", (width) => {
+  show(
+    [
+      execution("3", { status: "waiting", started_at: null, run_at: at(100_000) }),
+      execution("2", { status: "waiting", run_at: at(40 * 86_400_000) }),
+      execution("1", { status: "waiting_for_human", run_at: at(100_000) }),
+    ],
+    { width },
+  );
+  const until = screen.getAllByText(/^until /);
+  expect(until.map((each) => each.getAttribute("datetime"))).toEqual([at(100_000), at(40 * 86_400_000)]);
+});

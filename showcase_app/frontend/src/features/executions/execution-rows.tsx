@@ -15,8 +15,7 @@ import { type MouseEvent, useCallback, useEffect, useLayoutEffect, useRef, useSt
 import { Link, useNavigate } from "react-router";
 import type { ExecutionOut } from "@/api/schema.gen";
 import { Duration } from "@/components/ui/moments";
-import { StatusBadge } from "@/components/ui/status-badge";
-import { ErrorLine, hasError, Started, Steps, Trigger } from "./execution-cells";
+import { ErrorLine, hasError, Standing, Started, Steps, Trigger } from "./execution-cells";
 import classes from "./executions.module.css";
 
 const ROW_PX = 44;
@@ -47,7 +46,7 @@ const columns = helper.columns([
   helper.display({
     id: "status",
     header: "Status",
-    cell: ({ row }) => <StatusBadge status={row.original.status} size="sm" />,
+    cell: ({ row }) => <Standing execution={row.original} />,
   }),
   helper.display({ id: "pipeline", header: "Pipeline", cell: ({ row }) => <Name execution={row.original} /> }),
   helper.display({ id: "started", header: "Started", cell: ({ row }) => <Started execution={row.original} /> }),
@@ -273,7 +272,7 @@ function Card({ row, isSelected }: { row: ExecutionRow; isSelected: boolean }) {
       onClick={useOpensOnClick(row.id)}
     >
       <div className={classes.cardLine}>
-        <StatusBadge status={execution.status} size="sm" />
+        <Standing execution={execution} />
         <SelectBox row={row} />
       </div>
       <Name execution={execution} />

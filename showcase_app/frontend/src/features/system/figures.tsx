@@ -31,12 +31,12 @@ export function Figures({ system: { queue, workers, feed } }: { system: SystemOu
         value={<Count status="running" count={queue.running} capped={queue.capped} />}
         note={
           queue.waiting_for_human + queue.waiting === 0 ? (
-            "None waits for a person"
+            "None waits for a person or a time"
           ) : (
             <>
-              <Waiting status="waiting_for_human" count={queue.waiting_for_human} what="wait for a person" />
+              <Waiting status="waiting_for_human" count={queue.waiting_for_human} what="a person" />
               {queue.waiting_for_human > 0 && queue.waiting > 0 ? ", " : null}
-              <Waiting status="waiting" count={queue.waiting} what="wait for their time" />
+              <Waiting status="waiting" count={queue.waiting} what="a time" />
             </>
           )
         }
@@ -87,7 +87,7 @@ function Figure({ name, value, note }: { name: string; value: ReactNode; note: R
 function Waiting({ status, count, what }: { status: ExecutionStatus; count: number; what: string }) {
   return count === 0 ? null : (
     <Anchor component={Link} to={`/executions?status=${status}`} inherit>
-      {countText(count, count >= CAP)} {what}
+      {countText(count, count >= CAP)} {count === 1 ? "waits" : "wait"} for {what}
     </Anchor>
   );
 }
