@@ -81,6 +81,24 @@ def test_the_form_says_at_the_field_what_is_wrong(page: Page, tmp_path: Path) ->
     expect(page.locator("header").get_by_text("Completed").first).to_be_visible()
 
 
+def test_an_execution_starts_at_a_time_of_the_form_and_never_at_half_of_one(page: Page) -> None:
+    page.goto("/pipelines/data-quality?run=1")
+    form = page.get_by_role("dialog")
+    start_at = form.get_by_label("Start at")
+    start_at.press("1")
+    form.get_by_role("button", name="Run", exact=True).click()
+    expect(start_at).to_be_focused()
+    assert "/executions/" not in page.url
+    start_at.fill("2999-12-31T23:00")
+    form.get_by_role("button", name="Run later", exact=True).click()
+    page.wait_for_url("**/executions/*")
+    expect(page.locator("header").get_by_text("Waiting", exact=True)).to_be_visible()
+    expect(page.get_by_role("definition").filter(has_text=re.compile(r"^in \d+ d"))).to_be_visible()
+    page.get_by_role("button", name="Cancel", exact=True).click()
+    page.get_by_role("dialog").get_by_role("button", name="Cancel the execution").click()
+    expect(page.locator("header").get_by_text("Cancelled").first).to_be_visible()
+
+
 def test_a_killed_socket_comes_back_and_misses_nothing(page: Page, site: Site, tmp_path: Path) -> None:
     sockets: list[WebSocketRoute] = []
     killed: list[WebSocketRoute] = []

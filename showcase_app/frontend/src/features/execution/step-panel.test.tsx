@@ -193,7 +193,9 @@ it("a question is shown with its deadline, and then with the person who answered
 
 it("an attempt that waits for its time says when it begins", () => {
   vi.useFakeTimers({ toFake: ["Date", "setInterval", "clearInterval"], now: Date.parse(at(0)) });
-  show(createExecution({ steps: [charge({ status: "pending", started_at: null, attempt: 2, wake_at: at(3_600_000) })] }));
+  show(
+    createExecution({ steps: [charge({ status: "pending", started_at: null, attempt: 2, wake_at: at(3_600_000) })] }),
+  );
   expect(screen.getByText("Begins").nextElementSibling?.textContent).toBe("in 1 h 00 min");
 });
 

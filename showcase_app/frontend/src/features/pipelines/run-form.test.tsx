@@ -73,6 +73,19 @@ it("begins with the defaults, and sends them as they are", async () => {
   expect(await sentInputs()).toEqual([{ sku: "kettle", order: { quantity: 2 } }]);
 });
 
+it("starts at once, or at the time of this place that is chosen", async () => {
+  show(shop);
+  run();
+  await screen.findByText("its page");
+  cleanup();
+  show(shop);
+  fireEvent.change(field(/Start at/), { target: { value: "2027-01-02T03:04" } });
+  fireEvent.click(screen.getByRole("button", { name: "Run later" }));
+  await screen.findByText("its page");
+  const bodies = (await server.bodies(START)) as { run_at: string | null }[];
+  expect(bodies.map(({ run_at }) => run_at)).toEqual([null, new Date(2027, 0, 2, 3, 4).toISOString()]);
+});
+
 it("is filled in with the last input on request, and with the defaults again", () => {
   show(createPipeline({ ...shop, last_input: { sku: "teapot", order: { quantity: 7 } } }));
   choose("Last input");

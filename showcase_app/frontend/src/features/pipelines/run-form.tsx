@@ -1,5 +1,5 @@
 /** The input of an execution: a form made from the pipeline's parameters, or the same as JSON; and starting it. */
-import { Alert, Button, Group, SegmentedControl, Text, Tooltip } from "@mantine/core";
+import { Alert, Button, Group, SegmentedControl, Text, TextInput, Tooltip } from "@mantine/core";
 import "@mantine/dates/styles.css";
 import Form from "@rjsf/mantine";
 import { IconAlertTriangle, IconPlayerPlay } from "@tabler/icons-react";
@@ -29,10 +29,12 @@ export function RunForm({ pipeline }: { pipeline: PipelineDetail }) {
   const [shown, setShown] = useState<"form" | "json">("form");
   const [input_data, setInputData] = useState<InputData>(pipeline.default_input);
   const [text, setText] = useState("");
+  const [startAt, setStartAt] = useState(""); // a time of this place's clock; "": at once
   const [tried, setTried] = useState(false);
+  const startInput = useRef<HTMLInputElement>(null);
   const editor = useRef<EditorHandle>(null);
   const why = useWhyReadOnly();
-  const start = useStart(pipeline);
+  const start = useStart(pipeline, startAt === "" ? null : new Date(startAt).toISOString());
   const [drawn, ui] = useMemo(
     () => [formSchema(pipeline.input_schema ?? {}), formUiSchema(pipeline.input_schema ?? {}, pipeline.default_input)],
     [pipeline.input_schema, pipeline.default_input],
@@ -148,16 +150,29 @@ export function RunForm({ pipeline }: { pipeline: PipelineDetail }) {
             {failure.message}
           </Alert>
         )}
-        <Group justify="flex-end">
+        <Group justify="space-between" align="flex-end">
+          <TextInput
+            ref={startInput}
+            type="datetime-local"
+            label="Start at"
+            description="Empty: at once"
+            size="xs"
+            form={FORM_ID}
+            value={startAt}
+            onChange={({ currentTarget }) => setStartAt(currentTarget.value)}
+          />
           <Tooltip label={why} disabled={why === null}>
             <Button
               type="submit"
               form={FORM_ID}
               leftSection={<IconPlayerPlay size={16} aria-hidden />}
+              onClick={(event) => {
+                if (startInput.current?.reportValidity() === false) event.preventDefault(); // half of a time is none
+              }}
               loading={start.isPending}
               disabled={why !== null || broken !== null}
             >
-              Run
+              {startAt === "" ? "Run" : "Run later"}
             </Button>
           </Tooltip>
         </Group>
@@ -180,16 +195,16 @@ function focusRefused(): void {
 }
 
 /** Starts it and goes to see it. The same input sent again from the same form starts nothing twice. */
-function useStart(pipeline: PipelineDetail) {
+function useStart(pipeline: PipelineDetail, run_at: string | null) {
   const client = useQueryClient();
   const navigate = useNavigate();
   const sent = useRef<{ body: string; key: string } | null>(null);
   return useMutation({
     mutationFn: (input_data: InputData) => {
       const version = pipeline.version ?? undefined;
-      const body = JSON.stringify(input_data);
+      const body = JSON.stringify([input_data, run_at]);
       if (sent.current?.body !== body) sent.current = { body, key: newKey() };
-      return startExecution(pipeline.id, { input_data, version }, sent.current.key);
+      return startExecution(pipeline.id, { input_data, version, run_at }, sent.current.key);
     },
     onError: focusRefused,
     onSuccess: (execution) => {
