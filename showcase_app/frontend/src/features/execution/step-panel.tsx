@@ -167,7 +167,7 @@ function AttemptFacts({ attempt, owner }: { attempt: StepDetail; owner: string |
             </dd>
           </div>
         )}
-        {attempt.worker === null || attempt.worker === owner ? null : (
+        {attempt.started_at === null || attempt.worker === null || attempt.worker === owner ? null : (
           <div className={classes.fact}>
             <dt>Worker</dt>
             <dd className="mono">{attempt.worker}</dd>
