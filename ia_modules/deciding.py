@@ -1,8 +1,9 @@
 """What a change does: the state machine of executions and steps, as pure functions.
 
 :func:`decide` says what a transition does to the rows as they are known. It is the only place that knows the rules; the
-in-memory journal and the tracker's committer both apply it, so that they cannot differ. One SQL sentence repeats a
-rule, for speed: ``claim`` in ``database/sql/<dialect>/ownership.sql``, which the conformance suite holds to ``Claim``.
+in-memory journal and the tracker's committer both apply it, so that they cannot differ. Two sentences of SQL
+repeat a rule, for speed: ``claim`` and ``wake_due`` in ``database/sql/<dialect>/ownership.sql``; the conformance suite
+holds them to ``Claim`` and ``WakeUp``.
 """
 
 from collections.abc import Iterable, Mapping

@@ -123,9 +123,9 @@ class Coordinator:
     async def _turn(self, before: Batch, events: Iterable[Due | Ended] = ()) -> ExecutionStatus:
         course, events = self._course, list(events)
         worker = self._journal.owner
-        waits = waits_turn(course, (event for event in events if isinstance(event, Due)), worker=worker)
         ended = (event for event in events if isinstance(event, Ended))
         graph = graph_turn(course, ended, now=self._clock())
+        waits = waits_turn(course, (event for event in events if isinstance(event, Due)), worker=worker)
         batch = Batch.of([before, waits, graph])
         if course.tokens.is_over:
             batch = Batch.of([batch.without_beginnings(), stopped_turn(course, await self._stop())])

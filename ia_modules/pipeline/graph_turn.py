@@ -50,14 +50,13 @@ def stopped_turn(course: Course, ended: Iterable[Ended]) -> Batch:
 
 def handed_back_turn(course: Course, ended: Iterable[Ended]) -> Batch:
     """Take in what had ended when everything was stopped for another process to go on; the rest is lost here."""
-    batch = Batch()
+    ended = list(ended)
+    batch = _taken_in(course, (each for each in ended if each.outcome is not None))
     for each in ended:
         if each.outcome is None:
             batch.logs += each.lines
             lost = StepUpdate(step_execution_id=each.attempt, status=StepStatus.LOST, failure=_HANDED_BACK)
             batch.updates.append(lost)
-        else:
-            _take_in(course, each, batch)
     return batch.without_beginnings()  # the next owner begins them
 
 
@@ -84,9 +83,10 @@ def change_of(course: Course) -> tuple[ExecutionUpdate | None, list[LogLine]]:
 
 
 def _taken_in(course: Course, ended: Iterable[Ended]) -> Batch:
+    """First what is over, in the order given; then what wants to go on, unless all of it is over by then."""
     batch = Batch()
-    for each in ended:
-        _take_in(course, each if course.tokens.ended is None else _stopped_instead(each), batch)
+    for each in sorted(ended, key=_goes_on):
+        _take_in(course, _stopped_instead(each) if course.tokens.is_over else each, batch)
     return batch
 
 
@@ -157,9 +157,12 @@ def _start(course: Course, start: Start, now: float) -> Begin:
 
 def _stopped_instead(ended: Ended) -> Ended:
     """What wants another attempt or an answer counts as stopped: nothing goes on."""
+    return replace(ended, outcome=None) if _goes_on(ended) else ended
+
+
+def _goes_on(ended: Ended) -> bool:
     outcome = ended.outcome
-    goes_on = outcome is not None and (outcome.retry_seconds is not None or outcome.question is not None)
-    return replace(ended, outcome=None) if goes_on else ended
+    return outcome is not None and (outcome.retry_seconds is not None or outcome.question is not None)
 
 
 def _recorded_failure(course: Course) -> Failure:

@@ -71,9 +71,9 @@ def settled(attempt: AttemptRecord, *, now: datetime, is_answered: bool = False)
 
 
 def waits_turn(course: Course, due: Iterable[Due], *, worker: str) -> Batch:
-    """Begin the attempts whose delay is over, in the process ``worker``."""
+    """Begin the attempts whose delay is over, in the process ``worker``; none does once all of it is over."""
     batch = Batch()
-    for each in due:
+    for each in () if course.tokens.is_over else due:
         course.note(each.attempt.key, StepStatus.RUNNING)
         batch.updates.append(begun(each.attempt, worker))
         batch.due.append(each.attempt)

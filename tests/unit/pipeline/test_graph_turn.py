@@ -1,6 +1,7 @@
 """What follows in the graph: decided from values alone, whatever ended first."""
 
 import json
+from collections.abc import Callable
 from datetime import UTC, datetime
 from itertools import permutations
 from typing import Any, Literal
@@ -9,13 +10,14 @@ import pytest
 
 from ia_modules.errors import LoopLimitExceeded, PipelineOutputError, StepError
 from ia_modules.models import ExecutionStatus, LogLevel, StepStatus
+from ia_modules.payload import encode
 from ia_modules.pipeline.attempt import Outcome
 from ia_modules.pipeline.document.human_input import question
 from ia_modules.pipeline.graph_turn import change_of, first_turn, graph_turn, handed_back_turn, stopped_turn
 from ia_modules.pipeline.recorded import STOP_JSON, refs_json, routes_json
 from ia_modules.pipeline.results import made_output
 from ia_modules.pipeline.tokens import Route, StepRunKey
-from ia_modules.pipeline.turn import Attempt, Course, Ended
+from ia_modules.pipeline.turn import Attempt, Batch, Course, Ended
 from ia_modules.pipeline.waiting import resumed_turn
 from ia_modules.transitions import ANSWER, LogLine, StepUpdate
 from tests.unit.pipeline.factories import ask, document
@@ -57,7 +59,11 @@ def test_an_end_is_recorded_with_its_result_its_routes_and_its_last_lines() -> N
         course, [Ended(ended.key, ended.attempt, ended.scope, ended.outcome, (line,), progress)], now=0.0
     )
     (update,) = batch.updates
-    assert (update.status, update.output_data, update.progress) == (StepStatus.COMPLETED, '{"x":1}', 1.0)
+    assert (update.status, update.output_data, update.progress) == (
+        StepStatus.COMPLETED,
+        encode({"x": 1}, "result"),
+        1.0,
+    )
     assert '"to_step":"b","taken":true' in (update.routes or "")
     assert batch.logs == [line]
     assert named(attempts(course, batch)) == [("b", 1, 1, "running")]
@@ -213,6 +219,33 @@ def test_a_failure_in_the_same_turn_does_not_stand_against_the_end() -> None:
     change, _ = change_of(course)
     assert change is not None
     assert (change.status, change.failure) == (ExecutionStatus.COMPLETED, None)
+
+
+STOPS: dict[str, Outcome] = {
+    "end": Outcome({"x": 1}, encode({"x": 1}, "result")),
+    "failure": Outcome(error=ValueError("no")),
+}
+GOES_ON: dict[str, Outcome] = {
+    "retry": Outcome(error=OSError("away"), retry_seconds=1.5),
+    "question": Outcome({"x": 1}, encode({"x": 1}, "result"), question=question({"prompt": "Ship?"}, {})),
+}
+
+
+@pytest.mark.parametrize("turn", [graph_turn, handed_back_turn])
+@pytest.mark.parametrize("goes_on", GOES_ON)
+@pytest.mark.parametrize("stops", STOPS)
+@pytest.mark.parametrize("place", [0, 1])
+def test_what_wants_to_go_on_is_stopped_by_what_is_over_in_the_same_turn_whichever_came_first(
+    turn: Callable[..., Batch], goes_on: str, stops: str, place: int
+) -> None:
+    course = course_of(document("a", "b", "c", "d", paths=ENDS))
+    one, other = branches_of(course)
+    events = [came(other, GOES_ON[goes_on])]
+    events.insert(place, came(one, STOPS[stops]))
+    batch = turn(course, events, **({"now": 0.0} if turn is graph_turn else {}))
+    (update,) = (each for each in batch.updates if each.step_execution_id == other.start.step_execution_id)
+    assert (update.status, update.routes) == (StepStatus.CANCELLED, '{"next":"stop"}')
+    assert (batch.asks, batch.begins) == ([], [])
 
 
 def test_conditions_read_the_run_in_front_of_them() -> None:

@@ -50,6 +50,7 @@ async def assert_as_expected(
         assert (step.status is StepStatus.COMPLETED) == run.succeeded
     assert latest.keys() <= expected.runs.keys()
     assert failed <= expected.failures
+    assert all(follows(step) != "retry" for step in latest.values()), "another attempt is promised and never made"
     output = without_messages(execution.output_data)
     if not may_stop:
         assert led_on.keys() == latest.keys() == expected.runs.keys()

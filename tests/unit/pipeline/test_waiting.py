@@ -21,6 +21,7 @@ from ia_modules.models import (
     StepExecutionRecord,
     StepStatus,
 )
+from ia_modules.pipeline.attempt import Outcome
 from ia_modules.pipeline.graph_turn import graph_turn
 from ia_modules.pipeline.journal import OperatorJournal
 from ia_modules.pipeline.recorded import refs_json, retry_json, routes_json
@@ -32,7 +33,7 @@ from ia_modules.transitions import ANSWER
 from tests.unit.pipeline.factories import ask, document, task
 from tests.unit.pipeline.programs import started
 from tests.unit.pipeline.test_recorded import row
-from tests.unit.pipeline.turns import attempts, course_of, named, read
+from tests.unit.pipeline.turns import attempts, came, course_of, gave, named, read
 
 AT = datetime(2026, 1, 1, tzinfo=UTC)
 
@@ -74,6 +75,16 @@ def test_an_attempt_whose_delay_is_over_runs_under_the_number_that_it_has() -> N
         (attempt.start.step_execution_id, StepStatus.RUNNING, "here")
     ]
     assert course.tokens.runs[attempt.key].status is StepStatus.RUNNING
+
+
+def test_an_attempt_whose_delay_is_over_as_the_execution_ends_never_began() -> None:
+    course = course_of(document("a", "b", "c", paths=[("a", "b"), ("a", "c")]))
+    (first,) = attempts(course, graph_turn(course, [], now=0.0))
+    one, other = attempts(course, graph_turn(course, [gave(first)], now=0.0))
+    course.note(one.key, StepStatus.PENDING)
+    graph_turn(course, [came(other, Outcome(error=ValueError("no")))], now=0.0)
+    batch = waits_turn(course, [Due(one)], worker="here")
+    assert (batch.due, batch.updates) == ([], [])
 
 
 @pytest.mark.parametrize(
