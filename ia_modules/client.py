@@ -22,6 +22,7 @@ from ia_modules.database.manager import DatabaseManager
 from ia_modules.errors import (
     AlreadyFinished,
     ExecutionNotFound,
+    InvalidArgument,
     PipelineArchived,
     PipelineNotFound,
     PipelineNotRunnable,
@@ -54,7 +55,7 @@ from ia_modules.pipeline.loader import Loaded
 from ia_modules.pipeline.runner import TRACKER_SERVICE, Runner, StartedExecution, read_pipeline_file
 from ia_modules.pipeline.services import ServiceRegistry
 from ia_modules.pipeline.start import register_loaded
-from ia_modules.pipeline.versions import definition_of
+from ia_modules.pipeline.versions import definition_of, is_stored_as
 from ia_modules.tracker.audit import audit_row
 from ia_modules.tracker.bulk import BULK_LIMIT, BulkAction, BulkResult, change_each, find_suited
 from ia_modules.tracker.deletion import Deletion
@@ -406,16 +407,19 @@ class Client:
         Raises:
             ExecutionNotFound
             PipelineNotRunnable: no definition of it is on record.
+            InvalidArgument: ``pipeline`` is another definition; nothing has changed.
             PipelineDefinitionError: its code is not there or may not be used.
             AlreadyFinished: it has completed.
         """
         record = await self.execution(execution_id)
-        if pipeline is not None:
-            return await self._runner.resume(await _loaded(pipeline), record.execution_id)
         if record.pipeline_version is None:
             raise PipelineNotRunnable(record.pipeline_name)
         stored = await self.version(record.pipeline_id, record.pipeline_version)
-        return await self._runner.resume(await self._load(stored), record.execution_id)
+        loaded = await self._load(stored) if pipeline is None else await _loaded(pipeline)
+        if not is_stored_as(stored, loaded.definition):
+            found = f"another definition than the execution began with, version {stored.version}"
+            raise InvalidArgument("pipeline", found, "that one: another would not fit what is on record")
+        return await self._runner.resume(loaded, record.execution_id)
 
     # Executions: look
 

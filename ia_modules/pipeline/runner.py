@@ -21,6 +21,7 @@ from ia_modules.errors import (
     ExecutionNotFound,
     InvalidArgument,
     LeaseLost,
+    PipelineNotRunnable,
     StepConflict,
     StepError,
 )
@@ -178,11 +179,14 @@ class Runner:
 
         Raises:
             ExecutionNotFound: there is no such execution.
+            PipelineNotRunnable: no definition of it is on record: another program recorded it.
             AlreadyFinished: it has completed.
             LeaseLost: somebody else has taken it since that epoch.
             StepConflict: its steps do not follow from this definition; nothing has changed.
         """
         record = await self._execution(execution_id)
+        if record.pipeline_version is None:
+            raise PipelineNotRunnable(record.pipeline_name)
         if record.status is ExecutionStatus.COMPLETED:
             raise AlreadyFinished("execution", execution_id, status=record.status, wanted="resumed")
         reopened = record.status.is_terminal

@@ -8,13 +8,14 @@ from typing import Any
 import orjson
 import pytest
 
-from ia_modules import Client, DatabaseManager, ExecutionTracker, Worker
+from ia_modules import Client, DatabaseManager, ExecutionTracker, Runner, Worker
 from ia_modules.errors import (
     AlreadyAnswered,
     AlreadyFinished,
     ExecutionKept,
     ExecutionNotFound,
     IdempotencyConflict,
+    InvalidArgument,
     PayloadError,
     PipelineArchived,
     PipelineConflict,
@@ -31,6 +32,7 @@ from ia_modules.errors import (
 from ia_modules.models import ExecutionStatus, LogLevel
 from ia_modules.pipeline.allowed_code import AllowedCode
 from ia_modules.pipeline.authoring import Flow
+from ia_modules.pipeline.runner import read_pipeline_file
 from ia_modules.tracker.lists import ExecutionFilters, LogFilters
 
 STEPS = """
@@ -256,6 +258,48 @@ async def test_what_failed_is_resumed_with_its_stored_version(client: Client, fi
     assert (await resumed.to_end())["output"]["n"] == -2
     with pytest.raises(AlreadyFinished):
         await client.resume(started.execution_id, pipeline=file)
+
+
+async def test_nothing_is_resumed_with_another_definition_than_its_own(client: Client, tmp_path: Path) -> None:
+    def flow(*, longer: bool) -> Flow:
+        flow = Flow("Grown")
+
+        @flow.step
+        def one(data: dict[str, Any]) -> dict[str, Any]:
+            if not (tmp_path / "gate").exists():
+                raise ValueError("shut")
+            return {"n": 1}
+
+        if longer:
+
+            @flow.step
+            def two(data: dict[str, Any]) -> dict[str, Any]:
+                return {"n": 2}
+
+            _ = one >> two
+        return flow
+
+    started = await client.start(flow(longer=False))
+    with pytest.raises(Exception, match="shut"):
+        await started.to_end()
+    (tmp_path / "gate").touch()
+    before = await client.execution(started.execution_id)
+    with pytest.raises(InvalidArgument, match="another definition than the execution began with, version 1"):
+        await client.resume(started.execution_id, pipeline=flow(longer=True))
+    assert await client.execution(started.execution_id) == before
+    resumed = await client.resume(started.execution_id, pipeline=flow(longer=False))
+    output = (await resumed.to_end())["output"]
+    assert output == (await client.execution(started.execution_id)).output_data == {"n": 1, "one": {"n": 1}}
+
+
+async def test_what_a_program_of_its_own_recorded_is_resumed_with_no_definition(client: Client, file: Path) -> None:
+    recorded = await client.tracker.start_execution(await client.tracker.register_pipeline("nightly", "Nightly"))
+    loaded = await read_pipeline_file(file)
+    with pytest.raises(PipelineNotRunnable):
+        await client.resume(recorded, pipeline=loaded)
+    with pytest.raises(PipelineNotRunnable):
+        await Runner(client.tracker).resume(loaded, recorded)
+    assert (await client.summary(recorded)).epoch == 1
 
 
 async def test_an_execution_is_followed_to_its_end_from_any_sequence(client: Client, file: Path) -> None:
