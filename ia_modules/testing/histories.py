@@ -3,12 +3,16 @@
 The answers are held against :mod:`ia_modules.testing.model`: the sequence numbers of the changes put them in an order,
 in which the model must give the same answers and end with the same rows. For a refused transition there must be a
 moment, while it was being written, at which the model refuses it too.
+
+A history goes through phases. In each the clock stands, so that every time is known; then it jumps, forwards or back,
+and everybody looks for what is due and claims what is in the queue.
 """
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from copy import deepcopy
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 
 from hypothesis import strategies as st
 
@@ -25,8 +29,8 @@ from ia_modules.models import (
 )
 from ia_modules.paths import GRAPH, run_path
 from ia_modules.payload import encode
-from ia_modules.pipeline.journal import Journal
-from ia_modules.testing.model import CHANGED, UNCHANGED, PlainExecution
+from ia_modules.pipeline.journal import OperatorJournal
+from ia_modules.testing.model import BEGAN, CHANGED, UNCHANGED, PlainExecution
 from ia_modules.transitions import (
     Claim,
     ExecutionUpdate,
@@ -45,6 +49,7 @@ from ia_modules.transitions import (
 _OWNER, _STRANGER = "ann", "bob"
 _TASKS = 3
 _SLOTS = 6  # attempts that a history may start; updates also name ones that were never started
+_MANY = 1_000  # the histories before have left executions in the queue
 _WORK = run_path(GRAPH, "step-0", 1)
 LEVELS = (GRAPH, _WORK, run_path(_WORK, "step-1", 1), run_path(GRAPH, "step-0", 2))
 """What the steps of a history are within: the graph, and runs of its own steps."""
@@ -55,7 +60,7 @@ class Operation:
     """What a writer asks for: a transition built from these parts.
 
     ``start`` and ``update`` are numbers of attempts in the history. ``numbered``: the attempt says itself which one it
-    is.
+    is. ``wake_after_seconds``: how long the attempt that it starts or updates waits.
     """
 
     writer: str = _OWNER
@@ -65,6 +70,7 @@ class Operation:
     begins_as: StepStatus = StepStatus.RUNNING
     within: RunPath = GRAPH
     numbered: bool = False
+    wake_after_seconds: float | None = None
     update: int | None = None
     step_status: StepStatus | None = None
     status: ExecutionStatus | None = None
@@ -72,10 +78,35 @@ class Operation:
     epoch: int | None = None
 
 
+@dataclass(frozen=True)
+class Phase:
+    """While the clock stands: for each of several tasks what it asks for, one after the other.
+
+    Attributes:
+        rests: what the owner lets the execution rest as, after the tasks; None: it does not.
+        wake_after_seconds: how long the attempt waits that begins with the rest; None: as long as nobody wakes it.
+        jump_seconds: how far the clock is set on, or back, after that.
+    """
+
+    tasks: list[list[Operation]]
+    rests: ExecutionStatus | None = None
+    wake_after_seconds: float | None = None
+    jump_seconds: float = 0
+
+
+@dataclass(frozen=True)
+class PhasedHistory:
+    """``delay_seconds``: the execution waits for so long before anybody runs it; None: it runs from the beginning."""
+
+    phases: list[Phase]
+    delay_seconds: float | None = None
+
+
 def operations() -> st.SearchStrategy[Operation]:
     slot = st.integers(0, _SLOTS - 1)
     begins_as = st.sampled_from([StepStatus.RUNNING, StepStatus.RUNNING, StepStatus.PENDING, StepStatus.WAITING])
     levels = st.sampled_from(LEVELS)
+    waits = st.sampled_from([None, 0, 5, 20])
     ends = st.sampled_from(
         [
             StepStatus.COMPLETED,
@@ -91,8 +122,15 @@ def operations() -> st.SearchStrategy[Operation]:
     ends_of_recovery = st.sampled_from([ExecutionStatus.PENDING, ExecutionStatus.PENDING, ExecutionStatus.FAILED])
     recoveries = st.builds(Recovery, status=ends_of_recovery, counted=st.booleans())
     steps = [  # twice: most of a history should be work
-        st.builds(Operation, start=slot, begins_as=begins_as, within=levels, numbered=st.booleans()),
-        st.builds(Operation, update=slot, step_status=ends),
+        st.builds(
+            Operation,
+            start=slot,
+            begins_as=begins_as,
+            within=levels,
+            numbered=st.booleans(),
+            wake_after_seconds=waits,
+        ),
+        st.builds(Operation, update=slot, step_status=ends, wake_after_seconds=waits),
         st.builds(Operation, update=slot, step_status=ends, start=slot, within=levels),
     ]
     return st.one_of(
@@ -109,56 +147,125 @@ def operations() -> st.SearchStrategy[Operation]:
     )
 
 
-def histories() -> st.SearchStrategy[list[list[Operation]]]:
-    """For each of several tasks what it asks for, one after the other."""
-    return st.lists(st.lists(operations(), max_size=8), min_size=_TASKS, max_size=_TASKS)
+def histories() -> st.SearchStrategy[PhasedHistory]:
+    """Histories of some phases, the last of which is the longest: most executions live until then."""
+    resting = (None, ExecutionStatus.WAITING, ExecutionStatus.WAITING_FOR_HUMAN)
+
+    def phases(max_size: int) -> st.SearchStrategy[Phase]:
+        tasks = st.lists(st.lists(operations(), max_size=max_size), min_size=_TASKS, max_size=_TASKS)
+        waits, jumps = st.sampled_from([None, 0, 5, 20]), st.sampled_from([0, 4, 5, 20, 3600, -5, -3600])
+        return st.builds(Phase, tasks, st.sampled_from(resting), waits, jumps)
+
+    joined = st.tuples(st.lists(phases(max_size=1), max_size=3), phases(max_size=8)).map(
+        lambda parts: [*parts[0], parts[1]]
+    )
+    return st.builds(PhasedHistory, joined, st.none() | st.none() | st.sampled_from([0, 5, 3600]))
 
 
 @dataclass(frozen=True)
 class Written:
-    """What became of a transition; ``low``: the highest sequence that anybody had been told before it was written."""
+    """What became of a transition.
+
+    Attributes:
+        low: the highest sequence that anybody had been told before it was written.
+        now: the time at which it was written.
+        is_look: nobody asked for it by name: it is what came of looking for what is due, or of claiming, while nobody
+            else wrote.
+    """
 
     transition: Transition
     outcome: str
     sequence: int
     low: int
+    now: datetime
+    is_look: bool = False
 
 
-async def run_history(
-    journals: Sequence[Journal], pipeline_id: PipelineId, history: list[list[Operation]]
-) -> tuple[ExecutionId, list[Written]]:
-    """Create one execution and let the tasks loose on it, each through one of the journals, all at the same time."""
-    execution_id = ExecutionId(new_id())
-    attempts = [StepExecutionId(new_id()) for _ in range(_SLOTS)]
-    new = NewExecution(pipeline_id=pipeline_id, pipeline_name="History")
-    creation = Transition(execution_id=execution_id, writer=_OWNER, new=new)
-    answers: list[Written] = []
-    highest = 0
+class _Stage:
+    """One execution, and what everybody has been told of it."""
 
-    async def record(journal: Journal, transition: Transition) -> None:
-        nonlocal highest
-        low, sequence = highest, 0
+    def __init__(
+        self, journals: Sequence[OperatorJournal], pipeline_id: PipelineId, delay_seconds: float | None
+    ) -> None:
+        self._journals = journals
+        self._attempts = [StepExecutionId(new_id()) for _ in range(_SLOTS)]
+        self._new = NewExecution(
+            pipeline_id=pipeline_id,
+            pipeline_name="History",
+            managed=True,
+            status=ExecutionStatus.RUNNING if delay_seconds is None else ExecutionStatus.WAITING,
+            run_at=None if delay_seconds is None else BEGAN + timedelta(seconds=delay_seconds),
+        )
+        self._highest = 0
+        self.execution_id = ExecutionId(new_id())
+        self.answers: list[Written] = []
+        self.now = BEGAN
+
+    async def create(self) -> None:
+        await self._record(Transition(execution_id=self.execution_id, writer=_OWNER, new=self._new))
+
+    async def work(self, phase: Phase) -> None:
+        """Let the tasks loose on it, each through one of the journals, all at the same time; then let it rest."""
+
+        async def write(number: int, wanted: list[Operation]) -> None:
+            for operation in wanted:
+                await asyncio.sleep(0)  # let the others in, also where the journal itself never waits
+                await self._record(self._build(operation), number)
+
+        async with asyncio.TaskGroup() as writers:
+            for number, wanted in enumerate(phase.tasks):
+                writers.create_task(write(number, wanted))
+        if phase.rests is not None:
+            start = StepStart(
+                step_execution_id=StepExecutionId(new_id()),
+                step_id="rest",
+                step_name="rest",
+                step_type="task",
+                status=StepStatus.PENDING,
+                wake_after_seconds=phase.wake_after_seconds,
+            )
+            rest = ExecutionUpdate(status=phase.rests, released=True)
+            await self._record(Transition(execution_id=self.execution_id, writer=_OWNER, starts=(start,), change=rest))
+
+    async def look(self) -> None:
+        """Everybody looks for what is due, and claims; the owner takes over what was claimed, to have work again."""
+        await asyncio.gather(*(_wake(journal) for journal in self._journals))
+        await self._note(WakeUp(), refused=UNCHANGED)
+        await asyncio.gather(*(journal.ownership.claim(_MANY) for journal in self._journals))
+        if await self._note(Claim(), refused="InvalidTransition") == CHANGED:
+            await self._record(Transition(execution_id=self.execution_id, writer=_OWNER, ownership=TakeOver()))
+
+    async def _note(self, change: WakeUp | Claim, *, refused: str) -> str:
+        """What has become of it since the last answer: the change, or nothing."""
+        found = await self._journals[0].get_execution(self.execution_id)
+        assert found is not None
+        outcome = CHANGED if found.sequence > self._highest else refused
+        transition = Transition(execution_id=self.execution_id, writer=found.owner or _OWNER, ownership=change)
+        self.answers.append(Written(transition, outcome, found.sequence, self._highest, self.now, is_look=True))
+        self._highest = found.sequence
+        return outcome
+
+    async def _record(self, transition: Transition, number: int = 0) -> None:
+        low, sequence = self._highest, 0
         try:
-            recorded = await journal.record(transition)
+            recorded = await self._journals[number % len(self._journals)].record(transition)
             outcome, sequence = (CHANGED if recorded.changed else UNCHANGED), recorded.sequence
         except TrackerError as refused:
             outcome = type(refused).__name__
-        highest = max(highest, sequence)
-        answers.append(Written(transition, outcome, sequence, low))
+        self._highest = max(self._highest, sequence)
+        self.answers.append(Written(transition, outcome, sequence, low, self.now))
 
-    async def write(number: int, wanted: list[Operation]) -> None:
-        for operation in wanted:
-            await asyncio.sleep(0)  # let the others in, also where the journal itself never waits
-            await record(journals[number % len(journals)], build(operation))
-
-    def build(operation: Operation) -> Transition:
+    def _build(self, operation: Operation) -> Transition:
         updates, starts = (), ()
-        at = None if operation.update is None else attempts[operation.update]
+        at = None if operation.update is None else self._attempts[operation.update]
         if operation.update is not None:
             output = encode({"by": operation.update, "as": operation.step_status}, "output")
             updates = (
                 StepUpdate(
-                    step_execution_id=attempts[operation.update], status=operation.step_status, output_data=output
+                    step_execution_id=self._attempts[operation.update],
+                    status=operation.step_status,
+                    output_data=output,
+                    wake_after_seconds=operation.wake_after_seconds,
                 ),
             )
         if operation.start is not None:
@@ -166,37 +273,55 @@ async def run_history(
             step = f"{kind}-{operation.start % 2}"
             starts = (
                 StepStart(
-                    step_execution_id=attempts[operation.start],
+                    step_execution_id=self._attempts[operation.start],
                     step_id=step,
                     step_name=step,
                     step_type="task",
                     within=operation.within,
                     iteration=operation.start + 1 if operation.numbered else None,
                     status=operation.begins_as,
+                    wake_after_seconds=operation.wake_after_seconds,
                 ),
             )
         return Transition(
-            execution_id=execution_id,
+            execution_id=self.execution_id,
             writer=operation.writer,
-            lease=None if operation.epoch is None else Lease(execution_id, operation.epoch),
+            lease=None if operation.epoch is None else Lease(self.execution_id, operation.epoch),
             ownership=operation.ownership,
-            new=new if operation.creates else None,
+            new=self._new if operation.creates else None,
             updates=updates,
             starts=starts,
             change=ExecutionUpdate(status=operation.status) if operation.status else None,
             logs=(LogLine(log_id=new_id(), message="line", step_execution_id=at),) if operation.logs else (),
         )
 
-    await record(journals[0], creation)
-    async with asyncio.TaskGroup() as writers:
-        for number, wanted in enumerate(history):
-            writers.create_task(write(number, wanted))
-    return execution_id, answers
+
+async def run_history(
+    journals: Sequence[OperatorJournal],
+    pipeline_id: PipelineId,
+    history: PhasedHistory,
+    set_clock: Callable[[datetime], Awaitable[None]],
+) -> tuple[ExecutionId, list[Written]]:
+    """Create one execution and run a history of it, whose clock is the one of the journals' records."""
+    stage = _Stage(journals, pipeline_id, history.delay_seconds)
+    await set_clock(stage.now)
+    await stage.create()
+    for phase in history.phases:
+        await stage.work(phase)
+        stage.now += timedelta(seconds=phase.jump_seconds)
+        await set_clock(stage.now)
+        await stage.look()
+    return stage.execution_id, stage.answers
+
+
+async def _wake(journal: OperatorJournal) -> None:
+    while await journal.ownership.wake_due() == 0:
+        pass  # more may be due
 
 
 def explain(answers: list[Written]) -> list[PlainExecution]:
     """The model's states after each sequence number, when the answers can be explained; an AssertionError otherwise."""
-    changes = {answer.sequence: answer.transition for answer in answers if answer.outcome == CHANGED}
+    changes = {answer.sequence: answer for answer in answers if answer.outcome == CHANGED}
     assert len(changes) == sum(answer.outcome == CHANGED for answer in answers), (
         f"two changes were given the same sequence number: {answers}"
     )
@@ -204,15 +329,20 @@ def explain(answers: list[Written]) -> list[PlainExecution]:
     for sequence in range(1, len(changes) + 1):
         assert sequence in changes, f"nothing explains sequence {sequence}: {answers}"
         state = deepcopy(states[-1])
-        outcome = state.record(changes[sequence])
+        change = changes[sequence]
+        outcome = state.record(change.transition, change.now)
         assert outcome == CHANGED, (
-            f"sequence {sequence} was acknowledged, but by the rules it is {outcome}: {changes[sequence]}"
+            f"sequence {sequence} was acknowledged, but by the rules it is {outcome}: {change.transition}"
         )
         states.append(state)
     for answer in answers:
-        if answer.outcome != CHANGED:
-            moments = states[answer.low :]
-            assert any(deepcopy(moment).record(answer.transition) == answer.outcome for moment in moments), (
-                f"nothing explains the answer {answer}"
+        if answer.is_look and isinstance(answer.transition.ownership, WakeUp):
+            assert (answer.outcome == CHANGED) == states[answer.low].is_due(answer.now), (
+                f"{answer.outcome} at {answer.now}, of {states[answer.low].row}"
             )
+        elif answer.outcome != CHANGED:
+            moments = states[answer.low :][: 1 if answer.is_look else None]
+            assert any(
+                deepcopy(moment).record(answer.transition, answer.now) == answer.outcome for moment in moments
+            ), f"nothing explains the answer {answer}"
     return states

@@ -1,6 +1,7 @@
-"""What every journal promises, as tests. Subclass :class:`JournalContract` and provide the fixture ``journals``."""
+"""What every journal promises, as tests: subclass :class:`JournalContract`, provide ``journals`` and ``set_clock``."""
 
 import asyncio
+from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from functools import partial
@@ -43,7 +44,7 @@ from ia_modules.models import (
 from ia_modules.paths import GRAPH
 from ia_modules.payload import encode
 from ia_modules.pipeline.journal import OperatorJournal
-from ia_modules.testing.histories import LEVELS, Operation, explain, histories, run_history
+from ia_modules.testing.histories import LEVELS, PhasedHistory, explain, histories, run_history
 from ia_modules.testing.levels_contract import LevelsContract
 from ia_modules.transitions import (
     ANSWER,
@@ -71,12 +72,17 @@ _MADE_TO_BE_INHERITED = [HealthCheck.function_scoped_fixture, HealthCheck.differ
 class JournalContract(LevelsContract):
     """The promises of a journal.
 
-    The fixture ``journals`` gives one or more journals over the *same* records, as several processes would have them.
+    The fixture ``journals`` gives one or more journals over the *same* records, as several processes would have them,
+    and ``set_clock`` what sets the clock of these records.
     """
 
     @pytest.fixture
     def journals(self) -> list[OperatorJournal]:
         raise NotImplementedError("a subclass provides the journals that are held to the contract")
+
+    @pytest.fixture
+    def set_clock(self) -> Callable[[datetime], Awaitable[None]]:
+        raise NotImplementedError("a subclass tells how the clock of its records is set")
 
     @pytest.fixture
     def journal(self, journals: list[OperatorJournal]) -> OperatorJournal:
@@ -1026,9 +1032,14 @@ class JournalContract(LevelsContract):
     @settings(max_examples=60, deadline=None, suppress_health_check=_MADE_TO_BE_INHERITED)
     @given(history=histories(), limit=st.integers(1, 5))
     async def test_concurrent_writers_are_told_what_one_after_the_other_would_be(
-        self, journals: list[OperatorJournal], pipeline_id: PipelineId, history: list[list[Operation]], limit: int
+        self,
+        journals: list[OperatorJournal],
+        set_clock: Callable[[datetime], Awaitable[None]],
+        pipeline_id: PipelineId,
+        history: PhasedHistory,
+        limit: int,
     ) -> None:
-        execution_id, answers = await run_history(journals, pipeline_id, history)
+        execution_id, answers = await run_history(journals, pipeline_id, history, set_clock)
         expected = explain(answers)[-1]
         for journal in journals:
             record = await journal.get_execution(execution_id)
@@ -1042,6 +1053,7 @@ class JournalContract(LevelsContract):
                     "iteration": step.iteration,
                     "attempt": step.attempt,
                     "status": step.status.value,
+                    "wake_at": step.wake_at,
                     "output_data": encode(step.output_data, "output") if step.output_data else None,
                     "sequence": step.sequence,
                 }

@@ -5,6 +5,7 @@ It shares no code with ``ia_modules.deciding``: one dict per row, one operation 
 
 from copy import deepcopy
 from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from ia_modules.transitions import (
@@ -21,6 +22,8 @@ from ia_modules.transitions import (
 
 ENDED_EXECUTION = ("completed", "failed", "cancelled")
 OPEN_STEP = ("pending", "running", "waiting")
+WAITING_EXECUTION = ("waiting", "waiting_for_human")
+BEGAN = datetime(2026, 1, 1, tzinfo=UTC)
 CHANGED, UNCHANGED = "changed", "unchanged"
 
 
@@ -32,11 +35,16 @@ class PlainExecution:
     steps: dict[str, dict[str, Any]] = field(default_factory=dict[str, dict[str, Any]])
     logs: list[str] = field(default_factory=list[str])
 
-    def record(self, transition: Transition) -> str:
+    now: datetime = BEGAN
+
+    def record(self, transition: Transition, now: datetime = BEGAN) -> str:
         """What becomes of a transition: ``changed``, ``unchanged``, or the name of the error (nothing has changed)."""
         trial = deepcopy(self)
+        trial.now = now
         outcome = trial._record(transition)
         if outcome == CHANGED:
+            if trial.row["status"] not in WAITING_EXECUTION:
+                trial.row["run_at"] = None
             trial.row["sequence"] += 1
             for step in trial.steps.values():
                 if step.pop("touched", False):
@@ -44,20 +52,27 @@ class PlainExecution:
             self.row, self.steps, self.logs = trial.row, trial.steps, trial.logs
         return outcome
 
+    def is_due(self, now: datetime) -> bool:
+        """Whether its time has come, so that whoever looks puts it into the queue."""
+        return self.row["run_at"] is not None and self.row["run_at"] <= now
+
     def _record(self, transition: Transition) -> str:
         if transition.new is not None:
             if self.row:
                 return UNCHANGED
+            is_running = transition.new.run_at is None
             self.row = {
-                "status": "running",
-                "owner": transition.writer,
-                "epoch": 1,
+                "status": "running" if is_running else "waiting",
+                "run_at": transition.new.run_at,
+                "owner": transition.writer if is_running else None,
+                "epoch": int(is_running),
                 "recoveries": 0,
                 "sequence": 0,
                 "cancel_requested": False,
                 "completed_steps": 0,
                 "failed_steps": 0,
             }
+            return CHANGED
         if not self.row:
             return "ExecutionNotFound"
         if transition.ownership is not None:
@@ -67,7 +82,7 @@ class PlainExecution:
         ):
             return "LeaseLost"
         was_over = self.row["status"] in ENDED_EXECUTION
-        outcomes = [*self._work(transition), *([CHANGED] if transition.new else [])]
+        outcomes = self._work(transition)
         for outcome in outcomes:
             if outcome not in (CHANGED, UNCHANGED):
                 return outcome
@@ -84,7 +99,7 @@ class PlainExecution:
                 self._close_within(step)
         outcomes += [self._start(start) for start in transition.starts]
         if transition.change is not None and transition.change.status is not None:
-            outcomes.append(self._become(str(transition.change.status)))
+            outcomes.append(self._become(str(transition.change.status), released=transition.change.released))
         self.logs += [line.log_id for line in transition.logs]
         return outcomes + [CHANGED for _ in transition.logs]
 
@@ -100,6 +115,7 @@ class PlainExecution:
             self.row["failed_steps"] += update.status == "failed" and step["within"] == ""
             self.row["recoveries"] *= update.status != "completed"
         step["output_data"] = update.output_data or step["output_data"]
+        step["wake_at"] = self._after(update.wake_after_seconds) or step["wake_at"]
         step["touched"] = True
         return CHANGED
 
@@ -127,26 +143,41 @@ class PlainExecution:
             "iteration": iteration,
             "attempt": attempt,
             "status": str(start.status),
+            "wake_at": self._after(start.wake_after_seconds),
             "output_data": None,
             "touched": True,
         }
         return CHANGED
 
-    def _become(self, status: str) -> str:
-        if status == self.row["status"]:
+    def _after(self, seconds: float | None) -> datetime | None:
+        return None if seconds is None else self.now + timedelta(seconds=seconds)
+
+    def _become(self, status: str, *, released: bool) -> str:
+        is_same = status == self.row["status"]
+        if is_same and (not released or status in ENDED_EXECUTION):
             return UNCHANGED
         if self.row["status"] in ENDED_EXECUTION:
             return "AlreadyFinished"
-        if self.row["status"] == "pending" and status not in ("running", "failed", "cancelled"):
+        if not is_same and self.row["status"] == "pending" and status not in ("running", "failed", "cancelled"):
             return "InvalidTransition"
         if self.row["status"] == "waiting" and status == "completed":
             return "InvalidTransition"
-        if self.row["cancel_requested"] and status in ("pending", "waiting", "waiting_for_human"):
+        if self.row["cancel_requested"] and status in ("pending", *WAITING_EXECUTION):
             status = "cancelled"
         self.row["status"] = status
         if status in ENDED_EXECUTION:
             self._close(OPEN_STEP, "cancelled")
+        if released:
+            self.row["owner"] = None
+            self._rest()
         return CHANGED
+
+    def _rest(self) -> None:
+        """It waits until the earliest time of its attempts; where that has passed, whoever is free goes on."""
+        waiting = [step["wake_at"] for step in self.steps.values() if step["status"] in ("pending", "waiting")]
+        self.row["run_at"] = min((wake_at for wake_at in waiting if wake_at is not None), default=None)
+        if self.row["status"] in WAITING_EXECUTION and self.is_due(self.now):
+            self.row["status"] = "pending"
 
     def _close(self, statuses: tuple[str, ...], status: str, *, inside: str = "") -> None:
         for step in self.steps.values():
@@ -171,7 +202,7 @@ class PlainExecution:
             case Recovery():
                 return self._recover(transition, change)
             case WakeUp():
-                if self.row["status"] not in ("waiting", "waiting_for_human"):
+                if self.row["status"] not in WAITING_EXECUTION:
                     return UNCHANGED
                 self.row["status"] = "pending"
                 return CHANGED

@@ -1,5 +1,7 @@
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack
+from datetime import datetime
+from functools import partial
 
 import pytest
 
@@ -7,6 +9,7 @@ from ia_modules.database.manager import DatabaseManager
 from ia_modules.pipeline.journal import OperatorJournal
 from ia_modules.testing import JournalContract
 from ia_modules.tracker.execution_tracker import ExecutionTracker
+from tests.conformance.clock import set_clock_of
 from tests.pooler import Pooler
 
 
@@ -21,3 +24,8 @@ class TestTrackerBehindPooler(JournalContract):
                 database = await stack.enter_async_context(DatabaseManager(pooler.url))
                 journals.append(await stack.enter_async_context(ExecutionTracker(database)))
             yield journals
+
+    @pytest.fixture
+    async def set_clock(self, pooler: Pooler) -> AsyncIterator[Callable[[datetime], Awaitable[None]]]:
+        async with DatabaseManager(pooler.url) as database:
+            yield partial(set_clock_of, database)

@@ -10,16 +10,30 @@ ROOT = Path(__file__).parents[3]
 
 SUITE = """
 import pytest
+from hypothesis import Phase, settings
+
+settings.register_profile("found", phases=[Phase.generate])  # that it fails is enough: no need for the shortest history
+settings.load_profile("found")
+
 from ia_modules.pipeline.memory_journal import MemoryJournal
 from ia_modules.testing import JournalContract
+from tests.conformance.clock import Clock
 
 class Broken(MemoryJournal):
 {defect}
 
 class TestBroken(JournalContract):
     @pytest.fixture
-    def journals(self):
-        return [Broken()]
+    def clock(self):
+        return Clock()
+
+    @pytest.fixture
+    def journals(self, clock):
+        return [Broken(now=clock)]
+
+    @pytest.fixture
+    def set_clock(self, clock):
+        return clock.set
 """
 
 DEFECTS = {
