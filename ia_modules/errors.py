@@ -120,7 +120,7 @@ class NestingTooDeep(InvalidArgument):
     def __init__(self, path: str, limit: int) -> None:
         super().__init__(
             "path of a run",
-            f"{len(path):,} characters ({path[:60]}…)",
+            f"{len(path):,} characters ({path[:60]!r}…)",
             f"at most {limit:,}. Put fewer runs within each other, or give their steps shorter ids",
         )
         self.path = path

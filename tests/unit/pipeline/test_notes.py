@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from ia_modules.errors import DatabaseUnavailable
-from ia_modules.models import LogLevel, StepExecutionId
+from ia_modules.models import LogLevel, StepExecutionId, new_id
 from ia_modules.pipeline.core import Step
 from ia_modules.pipeline.journal import OperatorJournal
 from ia_modules.pipeline.memory_journal import MemoryJournal
@@ -32,7 +32,7 @@ async def test_a_line_has_the_time_at_which_it_was_logged() -> None:
 
 async def test_a_line_that_is_written_late_has_its_own_time_on_record(journal: OperatorJournal) -> None:
     run = await started(journal, document("step"), step=nothing)
-    line = LogLine(log_id="line", message="an hour ago", age_seconds=3600)
+    line = LogLine(log_id=new_id(), message="an hour ago", age_seconds=3600)
     before = datetime.now(UTC)
     await journal.record(Transition(writer=journal.owner, lease=run.lease, logs=(line,)))
     (stored,) = (await journal.changes(run.execution_id)).logs

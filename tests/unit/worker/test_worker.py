@@ -422,6 +422,9 @@ async def test_who_was_silent_because_the_database_was_away_keeps_what_it_runs(
     execution_id = await place.enqueue(tracker)
     async with working(database_url), working(database_url, slots=0, poll_seconds=0.01) as other:
         await until_begun(place, execution_id, "one")
+
+        known = "SELECT worker_id FROM workers"
+        await until(lambda: database.fetch_all_async(known), lambda workers: len(workers) == 2)
         await database.execute_async("ALTER TABLE workers RENAME TO elsewhere")
 
         async def silent(table: str) -> int:
