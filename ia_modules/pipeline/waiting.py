@@ -123,7 +123,8 @@ def begun(attempt: Attempt, worker: str) -> StepUpdate:
 def _left_seconds(attempt: AttemptRecord, now: datetime) -> float:
     if settled(attempt, now=now) is not None or attempt.wake_at is None:
         return 0.0
-    return (attempt.wake_at - now).total_seconds()
+    left = attempt.wake_at - max(now, attempt.created_at)  # a clock that was set back makes no delay longer
+    return left.total_seconds()
 
 
 def _take_answer(
