@@ -13,7 +13,7 @@ for the audit log; None: the client's own.
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping
 from contextlib import AsyncExitStack, aclosing
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self, cast
@@ -327,7 +327,7 @@ class Client:
         trigger: str = "program",
         metadata: Json = None,
         priority: int = 0,
-        run_at: datetime | None = None,
+        run_at: datetime | timedelta | None = None,
         idempotency_key: str | None = None,
         actor: str | None = None,
     ) -> Queued:
@@ -337,14 +337,15 @@ class Client:
             execution_id: the caller's own id of it, as in :class:`ExecutionContext`: where it stands for an execution
                 with the same input already, that one is returned, however it stands.
             priority: the highest is taken first; may be negative.
-            run_at: it waits until this time, which has its zone, by the database's clock; None, or a time that has
-                passed: a worker may take it at once.
+            run_at: it waits until this time, which has its zone, or so long from now, by the database's clock; None, or
+                a time that has passed: a worker may take it at once.
             idempotency_key: names the request: the same request sent twice with one key is queued once, whatever has
                 become of the pipeline since.
 
         Raises:
             PipelineNotFound, PipelineVersionNotFound, PipelineArchived, PipelineNotRunnable
-            InvalidArgument: ``run_at`` has no zone, or ``priority`` is no whole number of 32 bits.
+            InvalidArgument: ``run_at`` has no zone or lies after the year 9999, or ``priority`` is no whole number of
+                32 bits.
             PipelineInputError: the input is not what the parameters ask for; nothing was recorded.
             ExecutionIdConflict: the ``execution_id`` stands for another pipeline or input.
             IdempotencyConflict: the key stands for another request.

@@ -1,6 +1,6 @@
 """The first row of an execution of a pipeline with a definition: begun here, queued, or run again."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import partial
 
 from ia_modules.errors import ExecutionIdConflict, InvalidArgument
@@ -86,7 +86,7 @@ async def record_start(
     alias: str | None = None,
     metadata: Json = None,
     priority: int = 0,
-    run_at: datetime | None = None,
+    run_at: datetime | timedelta | None = None,
     rerun_of: ExecutionId | None = None,
     idempotency_key: str | None = None,
     request_hash: str | None = None,
@@ -100,30 +100,28 @@ async def record_start(
         version: the registered version of ``definition``.
         alias: the caller's own id of it, which no other execution has.
         priority: of what waits for a worker, the highest is taken first; may be negative.
-        run_at: no worker takes it before this time, by the clock of the records; None: at once.
+        run_at: no worker takes it before this time, or so long from now, by the clock of the records; None: at once.
         rerun_of: the execution that this one repeats; must exist.
         idempotency_key: a pipeline has no two executions of one key.
         request_hash: tells whether two requests of one key are the same.
 
     Raises:
-        InvalidArgument: ``run_at`` has no time zone.
+        InvalidArgument: ``run_at`` has no time zone, or lies after the year 9999.
         ConstraintViolated: the alias or the key stands for another execution.
         PayloadError: metadata, trigger or key cannot be stored.
     """
-    if run_at is not None and run_at.tzinfo is None:
-        raise InvalidArgument("run_at", run_at.isoformat(), "a time with its zone, such as datetime.now(UTC)")
-    is_early = run_at is not None and run_at > await journal.now()
+    starts_at = None if run_at is None else await _later_than_now(journal, run_at)
     execution_id = ExecutionId(new_id())
     new = NewExecution(
         pipeline_id=version.pipeline_id,
         alias=alias,
         pipeline_name=definition.name,
         pipeline_version=version.version,
-        status=_first_status(queued=queued, is_early=is_early),
+        status=_first_status(queued=queued, is_early=starts_at is not None),
         managed=queued,
         trigger=check_name(trigger, "trigger of the execution"),
         priority=check_count(priority, "priority", low=-(2**31)),
-        run_at=run_at if is_early else None,
+        run_at=starts_at,
         rerun_of=rerun_of,
         idempotency_key=None if idempotency_key is None else check_id(idempotency_key, "idempotency key"),
         request_hash=request_hash,
@@ -133,6 +131,18 @@ async def record_start(
     )
     await journal.record(Transition(execution_id=execution_id, writer=journal.owner, new=new))
     return execution_id
+
+
+async def _later_than_now(journal: Journal, run_at: datetime | timedelta) -> datetime | None:
+    """The time to begin at; None where that has passed."""
+    if isinstance(run_at, datetime) and run_at.tzinfo is None:
+        raise InvalidArgument("run_at", run_at.isoformat(), "a time with its zone, such as datetime.now(UTC)")
+    now = await journal.now()
+    try:
+        time = now + run_at if isinstance(run_at, timedelta) else run_at
+    except OverflowError:
+        raise InvalidArgument("run_at", f"{run_at} from now", "a time before the year 10000") from None
+    return time if time > now else None
 
 
 def _first_status(*, queued: bool, is_early: bool) -> ExecutionStatus:

@@ -1,7 +1,7 @@
 """The queue: executions on record as pending, for the next worker that is free."""
 
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
 from ia_modules.errors import ConstraintViolated, IdempotencyConflict
@@ -28,7 +28,7 @@ async def enqueue(
     trigger: str,
     alias: str | None = None,
     priority: int = 0,
-    run_at: datetime | None = None,
+    run_at: datetime | timedelta | None = None,
     rerun_of: ExecutionId | None = None,
     idempotency_key: str | None = None,
     request_hash: str | None = None,
@@ -40,7 +40,7 @@ async def enqueue(
         trigger: what it was started by, such as ``api``.
         alias: the caller's own id of it; where it stands for an execution, that one is returned.
         priority: the highest is taken first; may be negative.
-        run_at: it waits until this time, by the database's clock, before a worker takes it; None: at once.
+        run_at: it waits until this time, or so long, by the database's clock, before a worker takes it; None: at once.
         rerun_of: the execution that this one repeats; must exist.
         idempotency_key: names the request: sent twice, it is queued once.
         request_hash: tells requests of one key apart; None = by version and input.

@@ -1,6 +1,5 @@
 """``ia-modules run``: a pipeline, from a file or by its slug, in this process or queued for a worker."""
 
-from datetime import datetime
 from typing import Annotated
 
 import typer
@@ -36,13 +35,12 @@ def run(
         int, typer.Option(min=-(2**31), max=2**31 - 1, help="With --detach: the highest is taken first.")
     ] = 0,
     run_at: Annotated[
-        datetime | None,
+        str | None,
         typer.Option(
             "--at",
             "--run-at",
             metavar="TIME",
-            parser=future,
-            help="With --detach: not before this time, with its offset; 2h = in 2 hours.",
+            help="With --detach: not before this time, with its offset; 2h = in 2 hours, by the database's clock.",
         ),
     ] = None,
     idempotency_key: Annotated[
@@ -78,6 +76,7 @@ def run(
         raise typer.BadParameter("--resume is for --execution-id without --detach; expected that.")
     if file_format is not None and not is_file(pipeline):
         raise typer.BadParameter("--format is how a file is read; expected a file, or a slug without it.")
+    starts_at = None if run_at is None else future(run_at)
     source = pipeline_of_file(pipeline, file_format=file_format) if is_file(pipeline) else pipeline
     executor = LocalExecutor()
 
@@ -101,7 +100,7 @@ def run(
                     execution_id=execution_id,
                     trigger="cli",
                     priority=priority,
-                    run_at=run_at,
+                    run_at=starts_at,
                     idempotency_key=idempotency_key,
                 )
                 summary = await _summary(client, queued.execution_id)

@@ -11,18 +11,28 @@ _UNITS = {"s": "seconds", "min": "minutes", "h": "hours", "d": "days"}
 
 def past(text: str) -> datetime:
     """A time, without an offset this machine's, or how long ago. Raises BadParameter."""
-    return _time(text, -1, is_local=True)
+    distance = _distance(text)
+    if distance is None:
+        return _time(text, is_local=True)
+    try:
+        return datetime.now(UTC) - distance
+    except OverflowError:
+        raise typer.BadParameter(f"found {text!r}, which is before the year 1; expected a later time.") from None
 
 
-def future(text: str) -> datetime:
-    """A time with its offset, or how long from now. Raises BadParameter."""
-    return _time(text, 1, is_local=False)
+def future(text: str) -> datetime | timedelta:
+    """A time with its offset, or how long from now, which is for whoever has the clock. Raises BadParameter."""
+    distance = _distance(text)
+    return _time(text, is_local=False) if distance is None else distance
 
 
-def _time(text: str, direction: int, *, is_local: bool) -> datetime:
+def _distance(text: str) -> timedelta | None:
+    matched = _DURATION.fullmatch(text)
+    return None if matched is None else timedelta(**{_UNITS[matched[2]]: int(matched[1])})
+
+
+def _time(text: str, *, is_local: bool) -> datetime:
     """In UTC. ``is_local``: without an offset it is this machine's; otherwise that is refused."""
-    if matched := _DURATION.fullmatch(text):
-        return datetime.now(UTC) + direction * timedelta(**{_UNITS[matched[2]]: int(matched[1])})
     try:
         time = datetime.fromisoformat(text)
         if time.tzinfo is None and not is_local:

@@ -1,9 +1,9 @@
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
 from ia_modules.errors import ConstraintViolated, InvalidArgument
-from ia_modules.models import ExecutionStatus
+from ia_modules.models import ExecutionRecord, ExecutionStatus
 from ia_modules.payload import encode
 from ia_modules.pipeline.loader import load
 from ia_modules.pipeline.memory_journal import MemoryJournal
@@ -44,3 +44,21 @@ async def test_a_time_without_its_zone_is_refused() -> None:
             trigger="test",
             run_at=datetime(2030, 1, 1),  # noqa: DTZ001 - what is refused
         )
+
+
+async def test_how_long_from_now_is_counted_by_the_clock_of_the_records() -> None:
+    journal = MemoryJournal(now=lambda: datetime(2030, 1, 1, tzinfo=UTC))
+    version = await journal.register_version("p", "P", DEFINITION.to_json())
+
+    async def begun(run_at: timedelta) -> ExecutionRecord | None:
+        text = encode({}, "input")
+        id_ = await record_start(journal, DEFINITION, version, text, queued=True, trigger="test", run_at=run_at)
+        return await journal.get_execution(id_)
+
+    records = [await begun(timedelta(hours=2)), await begun(timedelta(0))]
+    assert [(each.status, each.run_at) for each in records if each is not None] == [
+        (ExecutionStatus.WAITING, datetime(2030, 1, 1, 2, tzinfo=UTC)),
+        (ExecutionStatus.PENDING, None),
+    ]
+    with pytest.raises(InvalidArgument, match="year 10000"):
+        await begun(timedelta.max)
