@@ -16,7 +16,7 @@ class Conflict:
     """Two runs, neither before the other, wrote one key of the state, which no rule puts together.
 
     Attributes:
-        runs: in the order in which the paths from them stand in the file.
+        runs: the one in fewer of the joining branches first, else in the order of these in the file.
         is_refused: ``merge`` says ``error`` for the key; otherwise the later one stands.
     """
 

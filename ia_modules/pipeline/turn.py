@@ -248,7 +248,10 @@ class Course:
         meeting = self._meeting(begin.key)
         refused = begin.refused or lost_update(definition.id, meeting)
         work = prepare(self.pipeline, definition, scope, failures=attempts.failures, refused=refused)
-        self._wait(begin.key, begin.delay_seconds, now)
+        if begin.delay_seconds > 0:
+            self.wakes_at[begin.key] = now + begin.delay_seconds
+        else:
+            self.wakes_at.pop(begin.key, None)
         attempt, missing = begin.on_record or StepExecutionId(new_id()), work.input.left_out
         left_out = (f"Input left out: {problem}" for problem in missing)
         start = StepStart(
@@ -276,13 +279,6 @@ class Course:
     def _meeting(self, key: StepRunKey) -> list[Conflict]:
         """The keys that meet in a step run from more than one branch."""
         return conflicts(self.tokens, self.tokens.runs[key].parents, self.results.__getitem__)
-
-    def _wait(self, key: StepRunKey, delay_seconds: float, now: float) -> None:
-        self.note(key, StepStatus.PENDING if delay_seconds > 0 else StepStatus.RUNNING)
-        if delay_seconds > 0:
-            self.wakes_at[key] = now + delay_seconds
-        else:
-            self.wakes_at.pop(key, None)
 
 
 def warnings(what: str, problems: Iterable[Problem | str], attempt: StepExecutionId | None = None) -> list[LogLine]:

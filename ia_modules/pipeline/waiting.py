@@ -109,8 +109,8 @@ def resumed_turn(
                 attempt = run.last.step_execution_id
                 lost = StepUpdate(step_execution_id=attempt, status=StepStatus.LOST, failure=PROCESS_LOST)
                 batch.updates.append(lost)
-            begun = Start(run.run.key, run.run.parents, closes_loop=False)
-            refused = loop_limit(course.pipeline.graph, begun, loop_seconds=0.0)  # an iteration too many stays one
+            again = Start(run.run.key, run.run.parents, closes_loop=False)
+            refused = loop_limit(course.pipeline.graph, again, loop_seconds=0.0)  # an iteration too many stays one
             batch.begins.append(course.begin(run.run.key, refused=refused, delay_seconds=run.retry_delay_seconds))
     return batch
 
