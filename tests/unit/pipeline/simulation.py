@@ -15,8 +15,8 @@ from ia_modules.pipeline.document.conditions import FunctionCall, Verdict
 from ia_modules.pipeline.document.graph import Graph
 from ia_modules.pipeline.document.scope import Scope
 from ia_modules.pipeline.results import Scopes, output_of, scope_before
-from ia_modules.pipeline.routing import route
-from ia_modules.pipeline.tokens import GraphState, Start, StepRun, StepRunKey, ready
+from ia_modules.pipeline.routing import route, untaken
+from ia_modules.pipeline.tokens import GraphState, Route, Start, StepRun, StepRunKey, ready
 
 Choose = Callable[[int], int]
 """Picks one of so many things that may happen next."""
@@ -61,9 +61,15 @@ class Simulation:
             result |= {"log": name, "names": [name, "."], "cost": self._draw(run.key, "cost"), "facts": {name: 1}}
         self.results[run.key] = result
         after = scope.after(run.key.step_id, result, succeeded=not fails)
-        routes = route(self.graph, run.key.step_id, after, _no_function)
+        routes = self._routes(run.key.step_id, after)
         status = StepStatus.FAILED if fails else StepStatus.COMPLETED
         self.state.record(replace(run, status=status, routes=routes))
+
+    def _routes(self, step_id: str, after: Scope) -> tuple[Route, ...]:
+        """Where a run leads; nowhere once another has ended the execution, as a runner records it."""
+        if self.state.ended is not None:
+            return untaken(self.graph, step_id, "another ended the execution")
+        return route(self.graph, step_id, after, _no_function)
 
     def _check_folds(self, scope: Scope, ancestors: list[StepRunKey]) -> None:
         """Each ancestor has contributed once, in causal order, however many branches bring it."""

@@ -5,7 +5,7 @@ from typing import Any
 
 import orjson
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from ia_modules.errors import PipelineOutputError
@@ -16,7 +16,7 @@ from ia_modules.pipeline.journal import OperatorJournal
 from ia_modules.pipeline.memory_journal import MemoryJournal
 from ia_modules.pipeline.outputs import rebuilt_output, referenced_bytes, stored_output
 from ia_modules.pipeline.results import output_of
-from tests.unit.pipeline.factories import definition, document, task
+from tests.unit.pipeline.factories import definition, document, path, task
 from tests.unit.pipeline.programs import recorded, started
 from tests.unit.pipeline.random_files import files, graph_of
 from tests.unit.pipeline.simulation import Simulation
@@ -37,6 +37,19 @@ JSON = st.recursive(
 KEYS = st.sampled_from(["step0", "step1", "step2", "input", "result", "ключ", "", "z", "run", "human_input"])
 PAYLOADS = st.dictionaries(KEYS, JSON, max_size=4)
 
+TWO_END_IT = document(
+    "step0",
+    "step1",
+    "step2",
+    paths=[
+        ("step0", "step1"),
+        ("step0", "step2"),
+        path("step1", "end_here") | {"ends": "execution"},
+        path("step2", "end_here") | {"ends": "execution"},
+    ],
+)
+"""Either of two branches ends the execution: the first on record does."""
+
 
 @settings(max_examples=120, deadline=None)
 @given(
@@ -46,6 +59,8 @@ PAYLOADS = st.dictionaries(KEYS, JSON, max_size=4)
     input_data=PAYLOADS,
     payloads=st.lists(PAYLOADS, min_size=1, max_size=6),
 )
+@example(TWO_END_IT, 0, 0, {}, [{}])
+@example(TWO_END_IT, 0, 1, {}, [{}])
 def test_what_is_rebuilt_from_the_records_is_what_was_there_at_the_end(
     file: dict[str, Any], seed: int, timing: int, input_data: dict[str, Any], payloads: list[dict[str, Any]]
 ) -> None:
