@@ -22,7 +22,6 @@ from ia_modules.database.manager import DatabaseManager
 from ia_modules.errors import (
     AlreadyFinished,
     ExecutionNotFound,
-    InvalidArgument,
     PipelineArchived,
     PipelineNotFound,
     PipelineNotRunnable,
@@ -55,7 +54,7 @@ from ia_modules.pipeline.loader import Loaded
 from ia_modules.pipeline.runner import TRACKER_SERVICE, Runner, StartedExecution, read_pipeline_file
 from ia_modules.pipeline.services import ServiceRegistry
 from ia_modules.pipeline.start import register_loaded
-from ia_modules.pipeline.versions import definition_of, is_stored_as
+from ia_modules.pipeline.versions import definition_of
 from ia_modules.tracker.audit import audit_row
 from ia_modules.tracker.bulk import BULK_LIMIT, BulkAction, BulkResult, change_each, find_suited
 from ia_modules.tracker.deletion import Deletion
@@ -415,11 +414,10 @@ class Client:
         record = await self.execution(execution_id)
         if record.pipeline_version is None:
             raise PipelineNotRunnable(record.pipeline_name)
-        stored = await self.version(record.pipeline_id, record.pipeline_version)
-        loaded = await self._load(stored) if pipeline is None else await _loaded(pipeline)
-        if not is_stored_as(stored, loaded.definition):
-            found = f"another definition than the execution began with, version {stored.version}"
-            raise InvalidArgument("pipeline", found, "that one: another would not fit what is on record")
+        if pipeline is None:
+            loaded = await self._load(await self.version(record.pipeline_id, record.pipeline_version))
+        else:
+            loaded = await _loaded(pipeline)
         return await self._runner.resume(loaded, record.execution_id)
 
     # Executions: look

@@ -22,6 +22,7 @@ from ia_modules.models import (
     Lease,
     LeftExecution,
     LogRecord,
+    PipelineVersionRecord,
     RegisteredVersion,
     RunPath,
     StalledExecution,
@@ -73,6 +74,10 @@ class Journal(Protocol):
             PipelineConflict: the slug has other definitions, and this was not said to be a new version.
             PayloadError: the definition is not JSON.
         """
+        ...
+
+    async def get_pipeline_version(self, pipeline_id: str, version: int) -> PipelineVersionRecord | None:
+        """One definition of a pipeline; None when there is no such pipeline or version."""
         ...
 
     async def record(self, transition: Transition) -> Recorded:

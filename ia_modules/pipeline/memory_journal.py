@@ -38,6 +38,7 @@ from ia_modules.models import (
     Lease,
     LogRecord,
     PipelineId,
+    PipelineVersionRecord,
     RegisteredVersion,
     RunPath,
     StalledExecution,
@@ -50,8 +51,8 @@ from ia_modules.models import (
 from ia_modules.paths import GRAPH
 from ia_modules.payload import content_hash, encode, size_bytes
 from ia_modules.pipeline.journal import PAGE_LIMIT, page_of
-from ia_modules.pipeline.loader import load
 from ia_modules.pipeline.outputs import rebuilt_output
+from ia_modules.pipeline.versions import definition_of
 from ia_modules.states import WAITING, ExecutionState, InteractionState, Known, StepState
 from ia_modules.transitions import (
     Answer,
@@ -80,7 +81,7 @@ class MemoryJournal:
         self._names: dict[PipelineId, str] = {}
         self._versions: dict[PipelineId, list[str]] = {}
         self._current: dict[PipelineId, int] = {}
-        self._definitions: dict[tuple[PipelineId, int | None], JsonText] = {}
+        self._definitions: dict[tuple[str, int], PipelineVersionRecord] = {}
         self._executions: dict[ExecutionId, ExecutionRecord] = {}
         self._rebuilt: set[ExecutionId] = set()  # whose output is a reference
         self._steps: dict[ExecutionId, dict[StepExecutionId, StepExecutionRecord]] = {}
@@ -110,7 +111,7 @@ class MemoryJournal:
         new_version: bool = False,
         make_current: bool = True,
     ) -> RegisteredVersion:
-        del description, source_folder  # nobody can ask for them here
+        del description  # nobody can ask for it here
         pipeline_id = self._slugs.setdefault(slug, PipelineId(new_id()))
         self._names.setdefault(pipeline_id, name)
         versions, current = self._versions.setdefault(pipeline_id, []), self._current.get(pipeline_id)
@@ -123,10 +124,21 @@ class MemoryJournal:
             raise PipelineConflict(slug, current)
         versions += [content] if content not in versions else []
         version = versions.index(content) + 1
-        self._definitions[pipeline_id, version] = document
+        stored = PipelineVersionRecord(
+            pipeline_id=pipeline_id,
+            version=version,
+            definition=orjson.loads(document),
+            content_hash=content,
+            source_folder=source_folder,
+            created_at=self._now(),
+        )
+        self._definitions.setdefault((pipeline_id, version), stored)
         if make_current or current is None:
             self._current[pipeline_id], self._names[pipeline_id] = version, name
         return RegisteredVersion(pipeline_id=pipeline_id, version=version, current_version=self._current[pipeline_id])
+
+    async def get_pipeline_version(self, pipeline_id: str, version: int) -> PipelineVersionRecord | None:
+        return self._definitions.get((pipeline_id, version))
 
     async def record(self, transition: Transition) -> Recorded:
         execution_id = transition.execution_id or self._home_of(transition)
@@ -259,8 +271,8 @@ class MemoryJournal:
         record = deepcopy(self._executions.get(self._row_id(execution_id)))  # a copy, as a database gives one
         if record is None or record.execution_id not in self._rebuilt:
             return record
-        document = orjson.loads(self._definitions[record.pipeline_id, record.pipeline_version])
-        definition = load(document, strict=False).definition
+        assert record.pipeline_version is not None, "only what a definition ran has an output to be rebuilt"
+        definition = definition_of(self._definitions[record.pipeline_id, record.pipeline_version])
         steps = await self.get_execution_steps(record.execution_id)
         output = rebuilt_output(definition, record.input_data, steps)
         return replace(record, output_data=orjson.loads(output))

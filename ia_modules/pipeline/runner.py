@@ -50,6 +50,7 @@ from ia_modules.pipeline.recorded import in_order_of_completion, recorded_runs, 
 from ia_modules.pipeline.recovery import Recovered, recover
 from ia_modules.pipeline.services import ServiceRegistry
 from ia_modules.pipeline.start import find_started, record_start, register_loaded
+from ia_modules.pipeline.versions import is_stored_as
 from ia_modules.transitions import PROCESS_LOST, ExecutionUpdate, Failure, Transition
 
 __all__ = ["Pipeline", "Runner", "create_pipeline_from_json", "read_pipeline_file", "run_pipeline_from_json"]
@@ -180,15 +181,20 @@ class Runner:
         Raises:
             ExecutionNotFound: there is no such execution.
             PipelineNotRunnable: no definition of it is on record: another program recorded it.
+            InvalidArgument: ``pipeline`` is another definition than the one that it began with; nothing has changed.
             AlreadyFinished: it has completed.
             LeaseLost: somebody else has taken it since that epoch.
-            StepConflict: its steps do not follow from this definition; nothing has changed.
+            StepConflict: its steps do not follow from its definition; nothing has changed.
         """
         record = await self._execution(execution_id)
         if record.pipeline_version is None:
             raise PipelineNotRunnable(record.pipeline_name)
         if record.status is ExecutionStatus.COMPLETED:
             raise AlreadyFinished("execution", execution_id, status=record.status, wanted="resumed")
+        stored = await self._journal.get_pipeline_version(record.pipeline_id, record.pipeline_version)
+        if stored is None or not is_stored_as(stored, pipeline.definition):
+            found = f"another definition than the execution began with, version {record.pipeline_version}"
+            raise InvalidArgument("pipeline", found, "that one: another would not fit what is on record")
         reopened = record.status.is_terminal
         attempts = await self._journal.get_attempts(execution_id)
         state_of(pipeline.graph, recorded_runs(attempts, reopened=reopened))

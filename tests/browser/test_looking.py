@@ -39,6 +39,11 @@ def test_all_of_a_graph_is_seen_at_once_and_can_be_read(page: Page) -> None:
         assert min(node["pixels"] for node in nodes) >= READABLE_PIXELS, slug
 
 
+def test_a_graph_says_by_which_rules_results_become_the_state(page: Page) -> None:
+    page.goto("/pipelines/agent")
+    expect(page.get_by_text("merge: messages extend, tokens sum", exact=True)).to_be_visible()
+
+
 def test_a_step_of_a_definition_says_what_it_is_once_it_is_chosen(page: Page) -> None:
     page.goto("/pipelines/code-review")
     facts = page.get_by_role("complementary", name="The selected step")

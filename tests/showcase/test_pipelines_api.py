@@ -319,9 +319,11 @@ async def test_the_graph_has_every_step_and_every_way_with_its_place_in_the_file
                 "route": "first",
             },
             loop_config={"max_iterations": 7},
+            merge={"*": "last", "cost": "sum"},
         ),
     )
     graph = (await api.get("/api/pipelines/greeting/graph")).json()
+    assert graph["merge_rules"] == "cost sum, every other key last"
 
     assert (graph["version"], graph["start_at"]) == (1, "draft")
     draft, ask, send = graph["nodes"]

@@ -1,7 +1,7 @@
 """``ia-modules executions watch|resume``: follow an execution, or go on with it."""
 
 import asyncio
-from typing import Annotated, Any, cast
+from typing import Annotated
 
 import typer
 
@@ -24,7 +24,7 @@ from ia_modules.cli.output.terminal import AsJson, ExitStatus, last_heard, not_s
 from ia_modules.cli.output.terminal import run as do
 from ia_modules.cli.output.view import view_of
 from ia_modules.client import Client
-from ia_modules.errors import PipelineDefinitionError
+from ia_modules.errors import InvalidArgument, PipelineDefinitionError
 from ia_modules.models import ExecutionRecord, ExecutionStatus, PipelineVersionRecord, WorkerId
 from ia_modules.pipeline.code import LoadedPipeline
 from ia_modules.pipeline.document.graph import Graph
@@ -117,10 +117,13 @@ def resume(
             if stored is None:
                 found = f"Execution {record.execution_id} was recorded by a program of its own"
                 raise not_started(f"{found}, which alone can go on with it: there is no pipeline definition.")
-            loaded = None if file is None else _same_pipeline(stored, file)
-            loaded = loaded if code is None else _same_flow(stored, code)
+            loaded = _named(file, code, stored)
             async with refusals(client, record.pipeline_id, stored.version):
-                started = await client.resume(record.execution_id, pipeline=loaded)
+                try:
+                    started = await client.resume(record.execution_id, pipeline=loaded)
+                except InvalidArgument:
+                    found = f"{file or code} is not what the execution began with, version {stored.version}"
+                    raise not_started(f"{found}: it would not fit what is on record. {_ANOTHER}") from None
             seen = record.sequence
             status = await run_in_view(client, started, same_database(context), as_json=as_json, after=seen)
         leave(status, executor)
@@ -133,40 +136,20 @@ async def _graph_of(client: Client, record: ExecutionRecord) -> Graph | None:
     return None if stored is None else graph_of(stored)
 
 
-def _same_pipeline(stored: PipelineVersionRecord, file: str) -> LoadedPipeline:
-    began_with = graph_of(stored)
-    loaded = pipeline_of_file(file, file_format=began_with and began_with.definition.format)
-    if began_with is None or loaded.definition.content_hash != began_with.definition.content_hash:
-        found = f"{file} is not what the execution began with, version {stored.version}"
-        raise not_started(f"{found}: it would not fit what is on record. Run it anew instead.")
-    return loaded
+_ANOTHER = "Name the code as it was then, or run it anew instead."
 
 
-def _same_flow(stored: PipelineVersionRecord, code: str) -> LoadedPipeline:
-    """The flow that ``--code`` names, where it is the definition that is stored; ``__main__`` may have a name now."""
+def _named(file: str | None, code: str | None, stored: PipelineVersionRecord) -> LoadedPipeline | None:
+    """What ``--file`` or ``--code`` names; None: neither does."""
+    if file is not None:
+        began_with = graph_of(stored)
+        return pipeline_of_file(file, file_format=began_with and began_with.definition.format)
+    if code is None:
+        return None
     try:
-        loaded = flow_of(code).load()
+        return flow_of(code).load()
     except PipelineDefinitionError as wrong:
         raise not_started("\n".join([f"{code} cannot be run:", *listed(wrong.problems)])) from None
-    began_with, module = graph_of(stored), code.partition(":")[0]
-    known = None if began_with is None else began_with.definition.to_json()
-    now = loaded.definition.to_json()
-    if known not in (now, _as_main(now, module)):
-        found = f"{code} is not what the execution began with, version {stored.version} of {loaded.definition.slug}"
-        raise not_started(
-            f"{found}: it would not fit what is on record. Name the code as it was then, or run it anew instead."
-        )
-    return loaded
-
-
-def _as_main(value: Any, module: str) -> Any:
-    """A definition whose code in a module was in ``__main__`` when it was written down."""
-    if isinstance(value, dict):
-        return {
-            key: "__main__" if key in ("module", "module_path") and inner == module else _as_main(inner, module)
-            for key, inner in cast("dict[str, Any]", value).items()
-        }
-    return [_as_main(inner, module) for inner in cast("list[Any]", value)] if isinstance(value, list) else value
 
 
 async def _resumable(client: Client, wanted: str, *, take_over: bool, wait: bool) -> ExecutionRecord:

@@ -36,7 +36,7 @@ from ia_modules.cli.output.terminal import (
 from ia_modules.errors import PipelineDefinitionError, Problem
 from ia_modules.models import PipelineSummary, RegisteredVersion
 from ia_modules.pipeline.document.definition import PipelineDefinition, definition_schema
-from ia_modules.pipeline.document.merge import EVERY_OTHER
+from ia_modules.pipeline.document.merge import rules_text
 from ia_modules.pipeline.drawing.diagram import dot, mermaid
 from ia_modules.pipeline.drawing.shape import shape
 from ia_modules.pipeline.inputs import input_schema_of
@@ -155,8 +155,8 @@ def graph(
         case Format.DOT:
             typer.echo(plain(dot(definition)), nl=False)
         case Format.TEXT:
-            lines = [f"{definition.name} ({definition.slug})", "", *shape(definition)]
-            typer.echo(plain("\n".join([*lines, "", f"merge: {_merged(definition)}"] if definition.merge else lines)))
+            merged = ["", f"merge: {rules_text(definition.merge)}"] if definition.merge else []
+            typer.echo(plain("\n".join([f"{definition.name} ({definition.slug})", "", *shape(definition), *merged])))
 
 
 def _version(pipeline: PipelineSummary) -> str:
@@ -243,17 +243,11 @@ async def _definition(source: str, database_url: str) -> PipelineDefinition:
         return definition_of(await client.version(source))
 
 
-def _merged(definition: PipelineDefinition) -> str:
-    """The rules by which results become the state, the one for all other keys last."""
-    others = [f"every other key {rule}" for key, rule in definition.merge.items() if key == EVERY_OTHER]
-    return ", ".join([*(f"{key} {rule}" for key, rule in definition.merge.items() if key != EVERY_OTHER), *others])
-
-
 def _print_check(check: FileCheck) -> None:
     if check.pipeline is not None:
         definition = check.pipeline.definition
         steps = f"{len(definition.steps)} step{'s' if len(definition.steps) > 1 else ''}"
-        merged = f"; merge: {_merged(definition)}" if definition.merge else ""
+        merged = f"; merge: {rules_text(definition.merge)}" if definition.merge else ""
         typer.echo(plain(f"{check.path}: ok ({definition.slug}, {steps}{merged})"))
         for problem in check.warnings:
             warn(f"Warning: {check.path}: {problem}")

@@ -9,6 +9,7 @@ from rich.text import Text
 
 from ia_modules.cli.output.ending import prompt_of
 from ia_modules.cli.output.step_runs import OmittedRuns, ReportedRun, never_run, step_runs
+from ia_modules.cli.output.step_table import graph_of
 from ia_modules.cli.output.terminal import (
     clock,
     elapsed,
@@ -30,6 +31,7 @@ from ia_modules.models import (
     PipelineVersionRecord,
     StepExecutionRecord,
 )
+from ia_modules.pipeline.document.merge import rules_text
 from ia_modules.tracker.liveness import Liveness
 
 _LOG_LINES = 20
@@ -65,7 +67,7 @@ def print_report(report: ExecutionReport, same_database: str = "") -> None:
     """Print the status, what happened step by step, failures with their tracebacks, the log, and how to go on."""
     execution = report.execution
     print_line(("Execution ", "bold"), (execution.execution_id, "bold"))
-    for name, value in _facts(execution):
+    for name, value in _facts(execution, report.version):
         print_line(f"  {name:<10}", value)
     runs = step_runs(execution, report.steps, report.version, everything=report.everything)
     if runs:
@@ -85,11 +87,14 @@ def print_report(report: ExecutionReport, same_database: str = "") -> None:
     _print_next_commands(report, same_database)
 
 
-def _facts(execution: ExecutionRecord) -> Iterator[tuple[str, str | Text]]:
+def _facts(execution: ExecutionRecord, stored: PipelineVersionRecord | None) -> Iterator[tuple[str, str | Text]]:
     version = "" if execution.pipeline_version is None else f", version {execution.pipeline_version}"
     if execution.alias is not None:
         yield "alias", one_line(execution.alias)
     yield "pipeline", f"{one_line(execution.pipeline_name)}{version} (id {execution.pipeline_id})"
+    graph = None if stored is None else graph_of(stored)
+    if graph is not None and graph.definition.merge:
+        yield "merge", one_line(rules_text(graph.definition.merge))
     yield "status", status_text(execution.status)
     if execution.error_message:
         yield "error", Text(error_line(execution.error_type, execution.error_message), style="red")

@@ -42,6 +42,12 @@ class Fold(ABC):
         """The value as the state shows it: a JSON value, made anew."""
 
 
+def rules_text(rules: Mapping[str, MergeRule]) -> str:
+    """The rules in words, the one for all other keys last; empty where each result is laid over what was there."""
+    others = [f"every other key {rule}" for key, rule in rules.items() if key == EVERY_OTHER]
+    return ", ".join([*(f"{key} {rule}" for key, rule in rules.items() if key != EVERY_OTHER), *others])
+
+
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
 class _Items(Fold):
     """A list, by what was added to which list."""

@@ -125,6 +125,10 @@ class GraphOut(Out):
     start_at: str
     nodes: list[GraphNode]
     edges: list[GraphEdge]
+    merge_rules: str = Field(
+        description="How results become the state, in words; empty: each is laid over what was there.",
+        examples=["messages extend, every other key last"],
+    )
 
 
 class NewPipelineRequest(BaseModel):

@@ -11,6 +11,7 @@ from ia_modules.errors import PipelineDefinitionError
 from ia_modules.models import ExecutionStatus, Json, PipelineRecord, PipelineVersionRecord, Row, parse_time
 from ia_modules.pipeline.document.definition import PipelineDefinition
 from ia_modules.pipeline.document.graph import Graph
+from ia_modules.pipeline.document.merge import rules_text
 from ia_modules.pipeline.drawing.diagram import edges_of
 from ia_modules.pipeline.inputs import input_schema_of
 from ia_modules.pipeline.versions import definition_of
@@ -123,6 +124,7 @@ def graph_of(stored: PipelineVersionRecord) -> GraphOut:
         start_at=graph.definition.flow.start_at,
         nodes=_nodes_of(graph),
         edges=_edges_of(graph),
+        merge_rules=rules_text(graph.definition.merge),
     )
 
 

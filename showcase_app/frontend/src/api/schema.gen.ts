@@ -1446,6 +1446,12 @@ export interface components {
             nodes: components["schemas"]["GraphNode"][];
             /** Edges */
             edges: components["schemas"]["GraphEdge"][];
+            /**
+             * Merge Rules
+             * @description How results become the state, in words; empty: each is laid over what was there.
+             * @example messages extend, every other key last
+             */
+            merge_rules: string;
         };
         /** HealthOut */
         HealthOut: {

@@ -36,6 +36,7 @@ function graphOf(edges: [source: string, target: string, label?: string, isBack?
       has_fallback: false,
       continues_on_error: false,
     })),
+    merge_rules: "",
     edges: edges.map(([source, target, label = "", is_back_edge = false], index) => ({
       index,
       source,

@@ -22,6 +22,7 @@ function graphOf(edges: [string, string][], looping: string[] = []): GraphOut {
       has_fallback: false,
       continues_on_error: false,
     })),
+    merge_rules: "",
     edges: edges.map(([source, target], index) => ({
       index,
       source,

@@ -40,6 +40,11 @@ def test_it_tells_order_branches_attempts_routes_and_data(command: Command, tmp_
     assert "How to go on" not in lines
 
 
+def test_rules_by_which_results_become_the_state_are_told(command: Command, tmp_path: Path) -> None:
+    assert command("run", nightly(tmp_path, merge={"*": "error", "rows": "sum"}), "--input", "{}").exit_code == 0
+    assert "merge rows sum, every other key error" in report(command)
+
+
 def test_what_failed_is_told_with_the_steps_own_traceback_and_how_to_go_on(command: Command, tmp_path: Path) -> None:
     file = write(
         tmp_path, step("score", "Score", config={"good_attempt": 9}), step("b", "Count"), paths=[("score", "b")]

@@ -1,5 +1,5 @@
 /** The graph of a definition, and of a run of it. Laid out once; statuses only colour it. */
-import { useComputedColorScheme } from "@mantine/core";
+import { Text, useComputedColorScheme } from "@mantine/core";
 import { useElementSize } from "@mantine/hooks";
 import { useQuery } from "@tanstack/react-query";
 import {
@@ -62,13 +62,20 @@ export function PipelineGraph(shown: PipelineGraphProps) {
     [layout, width, height, orientation],
   );
   return (
-    <div ref={ref} className={`panel ${classes.frame}`} style={{ height }} aria-busy={layout === undefined}>
-      {error !== null ? (
-        <QueryFailed what="The graph's layout" error={error} />
-      ) : layout === undefined || view === undefined ? null : (
-        <ReactFlowProvider key={`${graph.version} ${orientation}`}>
-          <Canvas {...shown} layout={layout} view={view} orientation={orientation} />
-        </ReactFlowProvider>
+    <div>
+      <div ref={ref} className={`panel ${classes.frame}`} style={{ height }} aria-busy={layout === undefined}>
+        {error !== null ? (
+          <QueryFailed what="The graph's layout" error={error} />
+        ) : layout === undefined || view === undefined ? null : (
+          <ReactFlowProvider key={`${graph.version} ${orientation}`}>
+            <Canvas {...shown} layout={layout} view={view} orientation={orientation} />
+          </ReactFlowProvider>
+        )}
+      </div>
+      {graph.merge_rules === "" ? null : (
+        <Text size="xs" className="quiet" mt={6}>
+          merge: {graph.merge_rules}
+        </Text>
       )}
     </div>
   );
