@@ -17,6 +17,7 @@ from ia_modules.version import __version__
 MIGRATIONS_FOLDER = Path(__file__).parent / "migrations"
 
 _FILE = re.compile(r"V(\d+)__(\w+)\.sql")
+_TABLE = re.compile(r"^CREATE TABLE (\w+)", re.MULTILINE)
 _REQUIRES = re.compile(r"^-- requires-program:[ \t]*(\d+(?:\.\d+)*)[ \t]*$", re.MULTILINE)
 
 State = Literal["applied", "pending", "changed", "unknown", "too_new"]
@@ -68,11 +69,12 @@ async def migrate(driver: Driver, dialect: Dialect, safe_url: str, *, folder: Pa
         safe_url: what errors call the database.
 
     Raises:
-        SchemaError: an applied file has changed, or the schema needs a newer program; the database is as it was.
+        SchemaError: an applied file has changed, the schema needs a newer program, or somebody else's tables have the
+            names of these; the database is as it was.
     """
     migrations = find_migrations(folder / dialect)
     queries = load_queries(dialect)
-    if not _missing(safe_url, migrations, await driver.read(_recorded(queries))):
+    if not _missing(safe_url, migrations, await driver.read(_recorded_or_foreign(safe_url, migrations, queries))):
         return []
     return await driver.run(_apply(safe_url, migrations, queries))
 
@@ -157,6 +159,18 @@ def _recorded(queries: Mapping[str, str]) -> Script[Rows]:
     if not exists[0]["found"]:
         return []
     return (yield Statement(queries["applied_migrations"]))
+
+
+def _recorded_or_foreign(safe_url: str, migrations: Sequence[Migration], queries: Mapping[str, str]) -> Script[Rows]:
+    """The same; tables of the migrations' names are refused where no migration was ever applied."""
+    recorded = yield from _recorded(queries)
+    names = [] if recorded else [name for migration in migrations for name in _TABLE.findall(migration.sql)]
+    if foreign := (yield Statement(queries["existing_table"], [{"name": name} for name in names])):
+        raise SchemaError(
+            f"{safe_url} is left as it is: it has the table {foreign[0]['name']!r}, and ia_modules, which needs one of "
+            "this name, has not made it. Give ia_modules a database of its own, such as --db sqlite:///new.db."
+        )
+    return recorded
 
 
 def _apply(safe_url: str, migrations: Sequence[Migration], queries: Mapping[str, str]) -> Script[list[int]]:

@@ -220,3 +220,12 @@ def test_a_malformed_file_is_named(tmp_path: Path, names: list[str], sql: str, m
         (tmp_path / name).write_text(sql)
     with pytest.raises(SchemaError, match=message):
         find_migrations(tmp_path)
+
+
+async def test_tables_of_somebody_else_are_left_as_they_are(empty_database_url: str) -> None:
+    async with opened(empty_database_url) as database:
+        await database.execute_async("CREATE TABLE step_executions (a TEXT)")
+        with pytest.raises(SchemaError, match="it has the table 'step_executions', and ia_modules, which needs"):
+            await database.initialize()
+        assert await database.fetch_all_async("SELECT a FROM step_executions") == []
+        assert {status.state for status in await database.migration_status()} == {"pending"}

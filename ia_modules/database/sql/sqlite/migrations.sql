@@ -1,6 +1,9 @@
 -- name: migrations_table_exists
 SELECT count(*) AS found FROM sqlite_master WHERE type = 'table' AND name = 'ia_migrations';
 
+-- name: existing_table
+SELECT name FROM sqlite_master WHERE type IN ('table', 'view') AND name = :name;
+
 -- name: lock_migrations
 -- BEGIN IMMEDIATE has already kept everybody else out.
 SELECT 1;
