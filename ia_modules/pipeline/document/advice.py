@@ -3,7 +3,7 @@
 from collections.abc import Container, Iterator, Sequence
 from itertools import combinations, islice
 
-from ia_modules.pipeline.document.conditions import Else, exclusive, parts
+from ia_modules.pipeline.document.conditions import Always, Else, exclusive, parts
 from ia_modules.pipeline.document.definition import Path
 from ia_modules.pipeline.document.graph import Graph
 from ia_modules.pipeline.document.references import Finding
@@ -16,6 +16,7 @@ def advice(graph: Graph) -> Iterator[Finding]:
     """The warnings, in file order."""
     for step_id in graph.step_ids:
         yield from _loop_goes_on(graph, step_id)
+        yield from _never_taken(graph, step_id)
     yield from _two_ends(graph)
 
 
@@ -32,6 +33,20 @@ def _loop_goes_on(graph: Graph, step_id: str) -> Iterator[Finding]:
         at = ("flow", "paths", index)
         yield Finding(at, found, "one of them at a time", "Say route: first, or ends: execution.", is_advice=True)
         return
+
+
+def _never_taken(graph: Graph, step_id: str) -> Iterator[Finding]:
+    """The paths of a step that nothing comes to beside one that always holds."""
+    paths = graph.paths_of(step_id)
+    always = next((place for place, (_, path) in enumerate(paths) if isinstance(path.condition, Always)), None)
+    if always is None:
+        return
+    for place, (index, path) in enumerate(paths):
+        if isinstance(path.condition, Else) or (place > always and graph.takes_first(step_id)):
+            never = f"the path of {step_id!r} to {path.to_step!r} is never taken"
+            found = f"{never}: that to {paths[always][1].to_step!r} always holds"
+            at = ("flow", "paths", index)
+            yield Finding(at, found, "a path that can be taken", "Give the other one a condition.", is_advice=True)
 
 
 def _stays(graph: Graph, path: Path) -> bool:

@@ -51,6 +51,27 @@ def test_a_step_with_several_ways_out_is_named_once() -> None:
     assert [str(problem) for problem in load(agent(*paths)).warnings] == [GOES_ON]
 
 
+@pytest.mark.parametrize(
+    ("paths", "keys", "never"),
+    [
+        ([("a", "b"), ("a", "c", MORE), ("a", "end", "else")], {"route": "first"}, [("c", 1), ("end", 2)]),
+        ([("a", "c", MORE), ("a", "b"), ("a", "end", OVER)], {"route": "first"}, [("end", 2)]),
+        ([("a", "end", "else"), ("a", "b"), ("a", "c", MORE)], {}, [("end", 0)]),
+        ([("a", "c", MORE), ("a", "b")], {"route": "first"}, []),
+        ([("a", "b"), ("a", "c", MORE)], {}, []),
+    ],
+)
+def test_a_path_that_nothing_can_come_to_is_warned_of(
+    paths: list[Any], keys: dict[str, Any], never: list[tuple[str, int]]
+) -> None:
+    written = document(task("a", **keys), "b", "c", paths=paths, parameters={"budget": 5})
+    assert [str(problem) for problem in load(written).warnings] == [
+        f"$.flow.paths[{place}]: found the path of 'a' to {target!r} is never taken: that to 'b' always holds; "
+        "expected a path that can be taken. Give the other one a condition."
+        for target, place in never
+    ]
+
+
 def ending(step_id: str, condition: Any = "always") -> dict[str, Any]:
     return {**path(step_id, "end", condition), "ends": "execution"}
 
