@@ -103,6 +103,30 @@ def test_what_a_dead_process_left_is_made_again(columns: dict[str, Any], lost: i
     assert (again.start.attempt, again.delay_seconds) == (2, delay_seconds)
 
 
+@pytest.mark.parametrize(
+    ("made_ago", "left_seconds"),
+    [
+        (timedelta(seconds=2), 3.0),
+        (timedelta(), 5.0),
+        (timedelta(days=-1), 5.0),  # the clock was set back since
+        (timedelta(seconds=5), 0.0),
+        (timedelta(days=1), 0.0),
+    ],
+)
+def test_an_attempt_that_has_not_begun_waits_for_what_is_left_of_its_delay(
+    made_ago: timedelta, left_seconds: float
+) -> None:
+    made_at = AT - made_ago
+    pending = row(
+        StepRunKey("a", 1), status=StepStatus.PENDING, created_at=made_at, wake_at=made_at + timedelta(seconds=5)
+    )
+    course = course_of(document("a"), pending)
+    batch = resumed(course)
+    assert [(begin.on_record, begin.delay_seconds) for begin in batch.begins] == [
+        (pending.step_execution_id, left_seconds)
+    ]
+
+
 def test_an_iteration_too_many_that_a_dead_process_left_is_refused_again() -> None:
     first = row(StepRunKey("a", 1), routes=routes_json([Route(0, "a", taken=True, why="always")]), output_data={})
     refs = refs_json((StepRunKey("a", 1),), is_state=True)
