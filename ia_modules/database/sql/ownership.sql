@@ -20,14 +20,6 @@ SELECT execution_id, epoch, managed, recoveries, cancel_requested
  ORDER BY execution_id
  LIMIT :limit;
 
--- name: next_due
--- The earliest time that a managed execution waits for.
-SELECT run_at, ia_now() AS now
-  FROM pipeline_executions
- WHERE run_at IS NOT NULL AND status IN ('waiting', 'waiting_for_human') AND managed
- ORDER BY run_at
- LIMIT 1;
-
 -- name: left_executions
 -- What programs of their own run of a pipeline, with the heartbeats of their processes; and what ended since its process
 -- was lost, with none. What was never heard of is left out, as nothing would ever tell that it is gone.

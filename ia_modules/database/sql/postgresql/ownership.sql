@@ -30,6 +30,14 @@ UPDATE pipeline_executions AS claimed
  WHERE claimed.execution_id = next.execution_id
 RETURNING claimed.execution_id, epoch, pipeline_id, pipeline_version, pipeline_name;
 
+-- name: next_due
+-- The earliest time that a managed execution waits for.
+SELECT run_at, ia_now() AS now
+  FROM pipeline_executions
+ WHERE run_at IS NOT NULL AND status IN ('waiting', 'waiting_for_human') AND managed
+ ORDER BY run_at
+ LIMIT 1;
+
 -- name: wake_due
 -- What transitions.WakeUp says, for all whose time has come. Rows that somebody else has locked are theirs.
 WITH due AS (

@@ -24,6 +24,14 @@ UPDATE pipeline_executions
         LIMIT :limit)
 RETURNING execution_id, epoch, pipeline_id, pipeline_version, pipeline_name;
 
+-- name: next_due
+-- The earliest time that a managed execution waits for.
+SELECT run_at, ia_now() AS now
+  FROM pipeline_executions INDEXED BY executions_due
+ WHERE run_at IS NOT NULL AND status IN ('waiting', 'waiting_for_human') AND managed
+ ORDER BY run_at
+ LIMIT 1;
+
 -- name: wake_due
 -- What transitions.WakeUp says, for all whose time has come. The writer's lock keeps everybody else out.
 UPDATE pipeline_executions
