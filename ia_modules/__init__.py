@@ -3,12 +3,12 @@
 The public names. Each is imported when it is first used, so that ``import ia_modules`` costs next to nothing.
 """
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
-
 from ia_modules.version import __version__
 
+TYPE_CHECKING = False  # as type checkers know it: importing ``typing`` takes longer than all else here
 if TYPE_CHECKING:
+    from typing import Any
+
     from ia_modules.client import Client
     from ia_modules.database.manager import DatabaseManager
     from ia_modules.errors import IAModulesError, PipelineError
@@ -62,7 +62,9 @@ _HOMES = {
 }
 
 
-def __getattr__(name: str) -> Any:
+def __getattr__(name: str) -> "Any":
+    from importlib import import_module
+
     if name not in _HOMES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     return getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)

@@ -4,17 +4,41 @@ An error that is raised on purpose becomes a message on stderr and exit status 1
 pipeline that cannot start end with 2.
 """
 
-from typing import Annotated
+from importlib import import_module
+from typing import Annotated, Any
 
 import typer
+from typer.core import TyperGroup
+from typer.main import get_command
 
-from ia_modules.cli.commands import db, executions, pipelines, run, serve, worker
 from ia_modules.version import __version__
 
 __all__ = ["app"]
 
+_COMMANDS = {
+    "run": "Run a pipeline and watch it.",
+    "serve": "Serve the API until Ctrl-C: executions, their steps, and what happens, live.",
+    "worker": "Run queued executions until Ctrl-C, SIGTERM or SIGHUP; what has not ended by then is handed to other "
+    "workers.",
+    "executions": "Executions on record: look at them, watch, cancel, resume, run again, export, delete.",
+    "pipelines": "Registered pipelines, and pipeline files: list, import, check, draw, archive, delete.",
+    "db": "The schema of a database.",
+}
+
+
+class _ImportedWhenCalled(TyperGroup):
+    """A group that knows the name of each command and the first sentence of its help, and imports the one it calls."""
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> Any:
+        name, command, words = super().resolve_command(ctx, args)
+        if name is not None:
+            command = get_command(import_module(f"ia_modules.cli.commands.{name}").app)
+        return name, command, words
+
+
 app = typer.Typer(
     name="ia-modules",
+    cls=_ImportedWhenCalled,
     help="Run pipelines with every execution and step on record as it happens; look at executions, and serve them.",
     epilog="Example: ia-modules run pipelines/nightly.json",
     rich_markup_mode=None,
@@ -22,12 +46,8 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-app.command("run", epilog=run.EXAMPLE)(run.run)
-app.add_typer(executions.app)
-app.add_typer(pipelines.app)
-app.add_typer(db.app)
-app.command("serve", epilog=serve.EXAMPLE)(serve.serve)
-app.command("worker", epilog=worker.EXAMPLE)(worker.worker)
+for _name, _sentence in _COMMANDS.items():
+    app.command(_name, help=_sentence)(lambda: None)
 
 
 def _show_version(wanted: bool) -> None:

@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 import yaml
 from compose_spec import PyCompose
-from typer.main import get_command
 from typer.testing import CliRunner
 
 from ia_modules.cli.app import app
+from tests.unit.cli.conftest import command_named
 
 ROOT = Path(__file__).parents[2]
 
@@ -53,8 +53,7 @@ def test_no_secret_has_a_default() -> None:
 )
 def test_containers_start_commands_that_exist(command: list[str]) -> None:
     name, *arguments = command
-    group: Any = get_command(app)
-    options = {option for parameter in group.commands[name].params for option in parameter.opts}
+    options = {option for parameter in command_named(name)[0].params for option in parameter.opts}
     assert {argument for argument in arguments if argument.startswith("--")} <= options
     assert CliRunner().invoke(app, [name, "--help"]).exit_code == 0
 

@@ -9,7 +9,11 @@ from ia_modules.database.migrator import refuse_unusable
 from ia_modules.models import format_time
 
 app = typer.Typer(
-    name="db", help="The schema of a database.", epilog="Example: ia-modules db status", rich_markup_mode=None
+    name="db",
+    help="The schema of a database.",
+    epilog="Example: ia-modules db status",
+    rich_markup_mode=None,
+    add_completion=False,
 )
 
 

@@ -45,6 +45,7 @@ app = typer.Typer(
     help="Executions on record: look at them, watch, cancel, resume, run again, export, delete.",
     epilog="Example: ia-modules executions list --status failed",
     rich_markup_mode=None,
+    add_completion=False,
 )
 app.command("watch", epilog="Example: ia-modules executions watch 01996f1e-8c1a-7 --json")(watch)
 app.command("resume", epilog="Example: ia-modules executions resume 01996f1e-8c1a-7")(resume)

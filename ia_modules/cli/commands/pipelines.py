@@ -48,6 +48,7 @@ app = typer.Typer(
     help="Registered pipelines, and pipeline files: list, import, check, draw, archive, delete.",
     epilog="Example: ia-modules pipelines validate pipelines/*.json",
     rich_markup_mode=None,
+    add_completion=False,
 )
 
 

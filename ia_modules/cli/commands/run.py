@@ -23,9 +23,10 @@ from ia_modules.pipeline.core import ExecutionContext
 from ia_modules.pipeline.executor import LocalExecutor
 from ia_modules.pipeline.inputs import prepare_input
 
-EXAMPLE = """Example: ia-modules run pipelines/nightly.json --input '{"day": 24}'"""
+app = typer.Typer(rich_markup_mode=None, add_completion=False)
 
 
+@app.command(epilog="""Example: ia-modules run pipelines/nightly.json --input '{"day": 24}'""")
 def run(
     context: typer.Context,
     pipeline: FileOrSlug,

@@ -33,12 +33,13 @@ from ia_modules.pipeline.allowed_code import FOLDERS_VARIABLE
 if TYPE_CHECKING:
     from uvicorn import Config
 
-EXAMPLE = "Example: ia-modules serve --port 8080 --db postgresql://me@localhost/ia"
+app = typer.Typer(rich_markup_mode=None, add_completion=False)
 
 _PATIENCE_SECONDS = 3  # for requests that run when the server stops
 _TAKES_NOTHING_SECONDS = 60
 
 
+@app.command(epilog="Example: ia-modules serve --port 8080 --db postgresql://me@localhost/ia")
 def serve(
     context: typer.Context,
     host: Annotated[str, typer.Option(help="The address to listen at; without keys this machine's own.")] = "127.0.0.1",

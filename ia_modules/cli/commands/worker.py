@@ -37,9 +37,10 @@ LoadLimit = Annotated[
     float, typer.Option(min=0.5, help="How long the code of a pipeline may take to load before it is left to others.")
 ]
 
-EXAMPLE = "Example: ia-modules worker --slots 8 --db postgresql://me@localhost/ia"
+app = typer.Typer(rich_markup_mode=None, add_completion=False)
 
 
+@app.command(epilog="Example: ia-modules worker --slots 8 --db postgresql://me@localhost/ia")
 def worker(
     context: typer.Context,
     slots: Annotated[int, typer.Option(min=1, max=1000, help="How many executions run at once.")] = 4,

@@ -8,6 +8,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import typer
+import typer.main
 from typer.testing import CliRunner, Result
 
 from ia_modules.cli.app import app
@@ -35,6 +37,15 @@ def command_on(database_url: str, monkeypatch: pytest.MonkeyPatch) -> Command:
         return CliRunner().invoke(app, arguments, input=stdin)
 
     return run
+
+
+def command_named(*words: str) -> tuple[Any, list[str]]:
+    """The command or group that these words call, and the words after its name."""
+    found: Any = typer.main.get_command(app)
+    rest = [*words]
+    while rest and hasattr(found, "commands"):
+        _, found, rest = found.resolve_command(typer.Context(found), rest)
+    return found, rest
 
 
 @pytest.fixture

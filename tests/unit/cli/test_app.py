@@ -3,20 +3,18 @@ import sys
 from pathlib import Path
 
 import pytest
-import typer.main
 
-from ia_modules.cli.app import app
-from tests.unit.cli.conftest import command_on
+from tests.unit.cli.conftest import command_named, command_on
 
 
 def every_command() -> list[list[str]]:
     """The words of every command and group there is."""
     found: list[list[str]] = []
-    waiting = [([], typer.main.get_command(app))]
+    waiting: list[list[str]] = [[]]
     while waiting:
-        words, known = waiting.pop()
+        words = waiting.pop()
         found.append(words)
-        waiting += [([*words, name], inner) for name, inner in getattr(known, "commands", {}).items()]
+        waiting += [[*words, name] for name in getattr(command_named(*words)[0], "commands", {})]
     return sorted(found)
 
 
@@ -64,6 +62,53 @@ def test_who_runs_something_is_told_the_exit_statuses(words: list[str], monkeypa
 )
 def test_who_changes_something_is_told_the_exit_statuses(words: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
     assert "Exit status: 0 " in command_on("", monkeypatch)(*words, "--help").stdout
+
+
+@pytest.mark.parametrize("name", command_named()[0].commands)
+def test_the_list_of_commands_says_of_each_what_it_says_itself(name: str) -> None:
+    listed, command = command_named()[0].commands[name], command_named(name)[0]
+    assert listed.get_short_help_str(1_000) == command.get_short_help_str(1_000)
+
+
+def test_a_command_that_is_misspelt_is_asked_back_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    shown = command_on("", monkeypatch)("pipeline", "list")
+    assert shown.exit_code == 2
+    assert "No such command 'pipeline'. Did you mean 'pipelines'?" in shown.stderr
+
+
+def imported_by(*command: str) -> set[str]:
+    """The modules that a program imports, without those that each interpreter does."""
+
+    def imports(*words: str) -> set[str]:
+        ran = subprocess.run(
+            [sys.executable, "-X", "importtime", *words], capture_output=True, text=True, timeout=60, check=True
+        )
+        return {line.rpartition("|")[2].strip() for line in ran.stderr.splitlines()}
+
+    return imports(*command) - imports("-c", "pass")
+
+
+def ours(modules: set[str]) -> set[str]:
+    return {name for name in modules if name.startswith(("ia_modules", "showcase_app"))}
+
+
+MODULE = ("-m", "ia_modules.cli")
+
+
+def test_the_package_alone_imports_nothing_else() -> None:
+    assert imported_by("-c", "import ia_modules") == {"ia_modules", "ia_modules.version"}
+
+
+def test_the_version_is_shown_without_what_commands_are_made_of() -> None:
+    imported = imported_by(*MODULE, "--version")
+    assert ours(imported) == {"ia_modules", "ia_modules.version", "ia_modules.cli"}
+    assert not imported & {"typing", "typer"}
+
+
+def test_the_list_of_commands_imports_none_of_them() -> None:
+    imported = imported_by(*MODULE, "--help")
+    assert ours(imported) == {"ia_modules", "ia_modules.version", "ia_modules.cli", "ia_modules.cli.app"}
+    assert not imported & {"asyncio", "pydantic", "orjson", "rich", "sqlite3", "apsw", "asyncpg", "yaml"}
 
 
 def test_the_script_and_the_module_are_the_same_command_line() -> None:

@@ -3,20 +3,17 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from typer.main import get_command
 
-from ia_modules.cli.app import app
 from ia_modules.cli.options.pipeline_folders import allowed_below
 from ia_modules.pipeline.allowed_code import FOLDERS_VARIABLE
+from tests.unit.cli.conftest import command_named
 
 COMMANDS = (["worker"], ["serve"], ["run", "p.json"], ["executions", "resume", "x"])
 
 
 def folders_of(words: list[str], *options: str) -> Any:
     """The folders that a command is given, without running it."""
-    command: Any = get_command(app)
-    while hasattr(command, "commands"):
-        command, words = command.commands[words[0]], words[1:]
+    command, words = command_named(*words)
     with command.make_context("test", [*words, *options]) as context:
         return context.params["pipelines"]
 
