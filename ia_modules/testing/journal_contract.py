@@ -155,11 +155,12 @@ class JournalContract(LevelsContract, QueueContract, PeopleContract):
                 await journal.record(late)
         assert await journal.get_execution_steps(execution_id) == []
 
+    @pytest.mark.parametrize("status", [StepStatus.PENDING, StepStatus.RUNNING, StepStatus.WAITING])
     async def test_steps_that_are_open_when_an_execution_ends_are_cancelled(
-        self, journal: OperatorJournal, execution_id: ExecutionId
+        self, journal: OperatorJournal, execution_id: ExecutionId, status: StepStatus
     ) -> None:
         started, open_step = starting(execution_id, "open")
-        await journal.record(started)
+        await journal.record(replace(started, starts=(replace(started.starts[0], status=status),)))
         await journal.record(becomes(execution_id, ExecutionStatus.FAILED))
         (step,) = await journal.get_execution_steps(execution_id)
         assert (step.status, step.error_type, step.sequence) == (StepStatus.CANCELLED, "ExecutionEnded", 3)
