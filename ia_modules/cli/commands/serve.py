@@ -21,6 +21,7 @@ from ia_modules.cli.commands.worker import (
     LoadLimit,
 )
 from ia_modules.cli.interrupt import interrupted_by, stop_signals
+from ia_modules.cli.long_running import collect_garbage_seldom
 from ia_modules.cli.options.database import DEFAULT_DATABASE, Database, open_unless_stopped
 from ia_modules.cli.options.pipeline_folders import allowed_below
 from ia_modules.cli.options.project import Project, use_project
@@ -114,6 +115,7 @@ def serve(
     for number in stop_signals():
         signal.signal(number, end_well)
     typer.echo(f"ia_modules serves {shown} at {address_of(listener)}  (Ctrl-C ends it)")
+    collect_garbage_seldom()
     server.run(sockets=[listener])
 
 
@@ -158,8 +160,9 @@ def address_of(listener: socket.socket) -> str:
 def server_config(app: Any) -> "Config":
     """How uvicorn serves the application, the same from the command line and in tests.
 
-    Sockets without compression, which halves the rate for small JSON, and through the implementation that replaces the
-    deprecated one. What a client sends on a socket is not read, so little of it is taken.
+    On uvloop where it is installed, which uvicorn looks for itself. Sockets without compression, which halves the rate
+    for small JSON, and through the implementation that replaces the deprecated one. What a client sends on a socket is
+    not read, so little of it is taken.
     """
     from uvicorn import Config
 

@@ -7,6 +7,7 @@ from typing import Annotated, Any
 import typer
 
 from ia_modules.cli.interrupt import end_at_once, interrupted_by
+from ia_modules.cli.long_running import collect_garbage_seldom, loop_factory
 from ia_modules.cli.options.database import DEFAULT_DATABASE, Database, open_unless_stopped
 from ia_modules.cli.options.pipeline_folders import PipelineFolders, allowed_below
 from ia_modules.cli.options.project import Project, use_project
@@ -67,7 +68,10 @@ def worker(
         "load_limit_seconds": load_limit_seconds,
         "allowed": allowed_below(pipelines),
     }
-    run(_work(database_url, executor, lease_seconds=lease_seconds, grace_seconds=grace_seconds, options=options))
+    run(
+        _work(database_url, executor, lease_seconds=lease_seconds, grace_seconds=grace_seconds, options=options),
+        loop_factory=loop_factory(),
+    )
 
 
 async def _work(
@@ -83,6 +87,7 @@ async def _work(
     with interrupted_by(stopped, ends_within_seconds=grace_seconds + _END_SECONDS):
         try:
             if await open_unless_stopped(database, stop):
+                collect_garbage_seldom()
                 async with ExecutionTracker(database, lease_seconds=lease_seconds) as tracker:
                     working = Worker(database, tracker, executor=executor, tell=_tell, **options)
                     async with working:

@@ -8,7 +8,7 @@ import asyncio
 import json
 import re
 import sys
-from collections.abc import Coroutine, Iterable, Sequence
+from collections.abc import Callable, Coroutine, Iterable, Sequence
 from datetime import UTC, datetime
 from enum import IntEnum
 from math import ceil
@@ -67,10 +67,16 @@ class ExitStatus(IntEnum):
                 return cls.FAILED
 
 
-def run(work: Coroutine[Any, Any, T], *, status: int = 1) -> T:
+def run(
+    work: Coroutine[Any, Any, T],
+    *,
+    status: int = 1,
+    loop_factory: Callable[[], asyncio.AbstractEventLoop] | None = None,
+) -> T:
     """Do a command's work; an error raised on purpose ends the program with its message and this exit status."""
     try:
-        return asyncio.run(work)
+        with asyncio.Runner(loop_factory=loop_factory) as runner:
+            return runner.run(work)
     except IAModulesError as error:
         raise fail(str(error), status=status) from None
 
