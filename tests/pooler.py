@@ -15,7 +15,7 @@ from urllib.parse import parse_qs, urlsplit
 
 _PROTOCOL, _CANCEL, _TLS, _GSS = 196608, 80877102, 80877103, 80877104
 _ALLOWED = {"user", "database", "application_name", "client_encoding", "datestyle", "timezone"}
-_PATIENCE_SECONDS = 20.0
+_PATIENCE_SECONDS = 60.0
 _ENDED = (OSError, asyncio.IncompleteReadError)
 
 Streams = tuple[asyncio.StreamReader, asyncio.StreamWriter]

@@ -13,7 +13,7 @@ import httpx
 
 ROOT = Path(__file__).parents[2]
 PIPELINES = (ROOT / "examples", Path(__file__).parent / "pipelines")
-PATIENCE_SECONDS = 40.0
+PATIENCE_SECONDS = 60.0
 
 
 class Site:

@@ -246,7 +246,7 @@ def test_the_other_examples_run_to_their_end(page: Page, site: Site, slug: str) 
 
 
 def test_pages_come_from_the_built_files_and_unknown_addresses_of_the_api_are_told_apart(site: Site) -> None:
-    with httpx.Client(base_url=site.url) as client:
+    with httpx.Client(base_url=site.url, timeout=PATIENCE_SECONDS) as client:
         deep = client.get("/executions/some-id")
         assert (deep.status_code, deep.headers["content-type"]) == (200, "text/html; charset=utf-8")
         assert deep.text == (ROOT / "showcase_app/frontend/dist/index.html").read_text(encoding="utf-8")

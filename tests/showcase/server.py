@@ -17,7 +17,7 @@ from showcase_app.backend.main import create_app
 from showcase_app.backend.services.container import Services
 from showcase_app.backend.settings import Settings
 
-PATIENCE_SECONDS = 20.0
+PATIENCE_SECONDS = 60.0
 
 T = TypeVar("T")
 Frame = dict[str, Any]

@@ -70,7 +70,7 @@ async def test_real_time_updates_over_the_socket(
 ) -> None:
     execution_id = await tracker.start_execution(pipeline_id)
     url = server.url.replace("http", "ws", 1)
-    async with asyncio.timeout(20), connect(f"{url}/ws/executions/{execution_id}?after=1") as socket:
+    async with asyncio.timeout(60), connect(f"{url}/ws/executions/{execution_id}?after=1") as socket:
         assert json.loads(await socket.recv())["messages"] == []  # nothing was missed
         await tracker.start_step_execution(execution_id, "load", "Load", "task")
         frame = json.loads(await socket.recv())

@@ -22,7 +22,7 @@ from schemathesis.specs.openapi.checks import (
 from ia_modules.database.manager import DatabaseManager
 from ia_modules.pipeline.allowed_code import MODULES_VARIABLE
 from ia_modules.tracker.execution_tracker import ExecutionTracker
-from tests.showcase.server import Server, running
+from tests.showcase.server import PATIENCE_SECONDS, Server, running
 
 STEPS = "tests.showcase.steps"
 CHECKS: list[CheckFunction] = [
@@ -66,7 +66,7 @@ def ids(server: Server, database_url: str) -> Ids:
 
 
 async def _fill(server: Server, database_url: str) -> Ids:
-    async with httpx.AsyncClient(base_url=server.url) as api:
+    async with httpx.AsyncClient(base_url=server.url, timeout=PATIENCE_SECONDS) as api:
         made = await api.post("/api/pipelines", json={"definition": GREETING})
         queued = await api.post("/api/pipelines/greeting/executions", json={})
     async with DatabaseManager(database_url) as database, ExecutionTracker(database) as tracker:
@@ -140,15 +140,15 @@ def _ask(operation: Any, mode: GenerationMode, session: requests.Session, ids: I
             }
         if is_right and right_body is not None and mode is GenerationMode.POSITIVE:
             case.body = right_body
-        statuses.add(case.call_and_validate(session=session, checks=CHECKS).status_code)
+        statuses.add(case.call_and_validate(session=session, checks=CHECKS, timeout=PATIENCE_SECONDS).status_code)
 
     ask()
     return statuses
 
 
 def test_a_method_that_a_path_does_not_have_is_told_which_it_has(server: Server, ids: Ids) -> None:
-    paths: dict[str, Any] = httpx.get(f"{server.url}/openapi.json").json()["paths"]
-    with httpx.Client(base_url=server.url) as api:
+    paths: dict[str, Any] = httpx.get(f"{server.url}/openapi.json", timeout=PATIENCE_SECONDS).json()["paths"]
+    with httpx.Client(base_url=server.url, timeout=PATIENCE_SECONDS) as api:
         for path, operations in paths.items():
             for method in {"put", "delete", "patch", "post"} - operations.keys():
                 answer = api.request(method, path.format(**ids), headers={"content-type": "application/json"})
@@ -158,7 +158,7 @@ def test_a_method_that_a_path_does_not_have_is_told_which_it_has(server: Server,
 
 
 def test_every_route_is_told_with_words(server: Server) -> None:
-    document: dict[str, Any] = httpx.get(f"{server.url}/openapi.json").json()
+    document: dict[str, Any] = httpx.get(f"{server.url}/openapi.json", timeout=PATIENCE_SECONDS).json()
     names = [operation["operationId"] for path in document["paths"].values() for operation in path.values()]
     assert len(names) == len(set(names))
     for path, operations in document["paths"].items():

@@ -130,7 +130,7 @@ async def test_a_statement_at_its_limit_is_cancelled_in_the_server(pooler: Poole
     async with DatabaseManager(pooler.url, statement_timeout_seconds=0.3) as database:
         with pytest.raises(DatabaseUnavailable, match="did not answer in time"):
             await database.fetch_all_async("SELECT pg_sleep(30)")
-    async with DatabaseManager(direct_url) as direct, asyncio.timeout(10):
+    async with DatabaseManager(direct_url) as direct, asyncio.timeout(60):
         while await direct.fetch_one_async(running) != {"n": 0}:
             pass
 

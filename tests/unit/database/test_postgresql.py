@@ -193,7 +193,7 @@ async def test_closing_ends_also_when_the_server_has_fallen_silent(
         proxy.refuses = math.inf
         writing = asyncio.create_task(database.execute_async(ADD, {"event_id": "1"}))
         await asyncio.sleep(0.1)
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(25):
             await database.close()
         with pytest.raises(DatabaseUnavailable):
             await writing

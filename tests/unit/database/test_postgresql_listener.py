@@ -31,7 +31,7 @@ async def test_a_listener_asks_now_and_then_whether_the_server_is_still_there(
 ) -> None:
     monkeypatch.setattr(postgresql_listener, "_CHECK_SECONDS", 0.01)
     listeners = "SELECT count(*) AS n FROM pg_stat_activity WHERE query = :query AND datname = current_database()"
-    async with aclosing(database.signals()) as signals, asyncio.timeout(5):
+    async with aclosing(database.signals()) as signals, asyncio.timeout(60):
         assert await soon(signals) is None
         while await database.fetch_one_async(listeners, {"query": "SELECT 1"}) == {"n": 0}:
             pass

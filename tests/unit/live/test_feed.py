@@ -13,7 +13,7 @@ from ia_modules.paths import GRAPH
 from ia_modules.pipeline.journal import PAGE_LIMIT
 from ia_modules.tracker.execution_tracker import ExecutionTracker
 
-PATIENCE_SECONDS = 20.0
+PATIENCE_SECONDS = 60.0
 
 
 def encode(changes: Changes) -> Page:

@@ -8,7 +8,7 @@ from ia_modules.live import wake_up
 from ia_modules.live.wake_up import Live
 from ia_modules.models import ExecutionId
 
-PATIENCE_SECONDS = 20.0
+PATIENCE_SECONDS = 60.0
 
 
 class BreakingSignals(DatabaseManager):

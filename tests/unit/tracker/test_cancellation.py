@@ -8,7 +8,7 @@ from ia_modules.models import ExecutionId
 from ia_modules.tracker import cancellation
 from ia_modules.tracker.execution_tracker import ExecutionTracker
 
-PATIENCE_SECONDS = 20.0
+PATIENCE_SECONDS = 60.0
 
 
 class BreakingOnce(DatabaseManager):

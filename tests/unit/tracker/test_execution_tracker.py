@@ -118,5 +118,5 @@ async def test_closing_waits_at_each_stage_no_longer_than_its_limit_for_connecti
         tracker = ExecutionTracker(through)
         await tracker.start_execution(await tracker.register_pipeline("work", "Work"))
         proxy.go_silent()
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(25):
             await tracker.close()

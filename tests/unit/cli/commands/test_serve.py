@@ -32,7 +32,7 @@ def wait_until_ready(url: str) -> None:
     """It answers before its worker's first heartbeat is on record, and says 503 until then."""
     while True:
         try:
-            with urllib.request.urlopen(f"{url}/health/ready", timeout=20) as answer:  # noqa: S310 (our own address)
+            with urllib.request.urlopen(f"{url}/health/ready", timeout=60) as answer:  # noqa: S310 (our own address)
                 assert answer.status == 200
                 return
         except urllib.error.HTTPError as refused:

@@ -105,7 +105,9 @@ async def test_no_step_can_read_what_the_program_was_started_with(
         (line,) = lines_until(process, lambda line: True)
         result = await result_of(database_url, folder)
         if command == "serve":  # the key that was taken opens it
-            async with httpx.AsyncClient(headers={"Authorization": f"Bearer {KEY}"}) as client:
+            async with httpx.AsyncClient(
+                headers={"Authorization": f"Bearer {KEY}"}, timeout=PATIENCE_SECONDS
+            ) as client:
                 address = f"{line.split(' at ')[1].split()[0]}/api/executions"
                 assert (await client.get(address)).status_code == 200
         process.terminate()
