@@ -88,6 +88,10 @@ class Driver(Session, Protocol):
         """Send a payload to every listener in every process."""
         ...
 
+    async def has_listeners(self) -> bool:
+        """Whether :meth:`notify` would be heard."""
+        ...
+
     def signals(self) -> AsyncGenerator[str | None]:
         """Payloads of :meth:`notify`; None = something may have changed."""
         ...

@@ -250,6 +250,13 @@ class DatabaseManager:
         """
         await self._driver.notify(payload)
 
+    async def has_listeners(self) -> bool:
+        """Whether any process listens, so that :meth:`notify` is worth its while; who begins to, later, looks first.
+
+        False on SQLite, where :meth:`signals` sees commits.
+        """
+        return await self._driver.has_listeners()
+
     def signals(self) -> AsyncGenerator[str | None]:
         """Payloads of :meth:`notify`, and None for "something may have changed: read again".
 

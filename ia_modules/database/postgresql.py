@@ -24,7 +24,7 @@ from ia_modules.database.driver import (
     closed_message,
 )
 from ia_modules.database.postgresql_errors import DRIVER_ERRORS, never_sent, translated, was_lost
-from ia_modules.database.postgresql_listener import CHANNEL, Listener
+from ia_modules.database.postgresql_listener import CHANNEL, HAS_LISTENERS, Listener
 from ia_modules.database.postgresql_session import CLEANUP_SECONDS, AsyncpgConnection, PostgresqlSession, only_reads
 from ia_modules.database.url import DatabaseUrl
 from ia_modules.errors import DatabaseBusy, DatabaseClosed, DatabaseReadOnly, DatabaseUnavailable
@@ -163,6 +163,11 @@ class PostgresqlDriver:
     async def notify(self, payload: str) -> None:
         statement = Statement("SELECT pg_notify(:channel, :payload)", ({"channel": CHANNEL, "payload": payload},))
         await self._run_alone(lambda session: session.perform(statement), repeatable=True, notifies=True)
+
+    async def has_listeners(self) -> bool:
+        statement = Statement(HAS_LISTENERS)
+        [row] = await self._run_alone(lambda session: session.perform(statement), repeatable=True, notifies=True)
+        return row["found"]
 
     def signals(self) -> AsyncGenerator[str | None]:
         self._refuse_when_closed()

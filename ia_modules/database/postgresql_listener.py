@@ -12,6 +12,15 @@ from ia_modules.tasks import background
 
 CHANNEL = "ia_modules"
 
+_HOLD_LOCK = "SELECT pg_try_advisory_lock_shared(x'69615f6d'::int, x'6c697374'::int)"  # "ia_m", "list"
+HAS_LISTENERS = """
+SELECT EXISTS (
+       SELECT FROM pg_locks
+        WHERE locktype = 'advisory' AND (classid, objid, objsubid) = (x'69615f6d'::int, x'6c697374'::int, 2)
+          AND database = (SELECT oid FROM pg_database WHERE datname = current_database())) AS found
+"""
+"""Whether any connection to this database listens: each holds a lock, which ends with it."""
+
 _WAITING_SIGNALS = 1000
 _RECONNECT_SECONDS = (0.1, 10.0)
 _CHECK_SECONDS = 30.0
@@ -90,6 +99,7 @@ class Listener:
                     if await self._is_pooled(connection):
                         wait, _ = _RECONNECT_SECONDS
                         await self._look(connection)
+                    await connection.execute(_HOLD_LOCK, timeout=_ANSWER_SECONDS)
                     await connection.add_listener(CHANNEL, self._on_notification)
                     wait, _ = _RECONNECT_SECONDS
                     self._put(None)

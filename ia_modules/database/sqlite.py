@@ -124,6 +124,10 @@ class SqliteDriver:
     async def notify(self, payload: str) -> None:
         """Do nothing: a commit changes ``data_version``, which :meth:`signals` polls."""
 
+    async def has_listeners(self) -> bool:
+        """No: nothing is sent."""
+        return False
+
     async def signals(self) -> AsyncGenerator[str | None]:
         await self.open()
         watcher = self._started_writer() if self._url.target == MEMORY else self._started_watcher()

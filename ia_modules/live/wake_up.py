@@ -13,13 +13,15 @@ from collections import defaultdict
 from collections.abc import AsyncGenerator, Iterable
 from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass, field
+from time import monotonic
 
 from ia_modules.database.manager import DatabaseManager
 from ia_modules.errors import DatabaseError
 from ia_modules.models import ExecutionId
-from ia_modules.tasks import background
+from ia_modules.tasks import background, set_within
 
 _ANNOUNCE_EVERY_SECONDS = 0.01
+_LOOK_EVERY_SECONDS = 1.0  # for whether anybody listens
 _IDS_PER_ANNOUNCEMENT = 200  # 36 characters and a comma each: below PostgreSQL's limit of 8000 bytes
 _IDS_HEARD = 10_000
 _LISTEN_AGAIN_SECONDS = 1.0
@@ -66,6 +68,8 @@ class Live:
         self._listener: asyncio.Task[None] | None = None
         self._unannounced: set[ExecutionId] = set()
         self._announcer: asyncio.Task[None] | None = None
+        self._hurry = asyncio.Event()  # set when the announcer may not pause any more
+        self._heard_until = 0.0  # by the monotonic clock: until then somebody listens, as far as is known
         self._closing = False
 
     @asynccontextmanager
@@ -99,15 +103,15 @@ class Live:
         ids = set(execution_ids)
         self._notify(ids)
         self._unannounced |= ids
-        if self._announcer is None or self._announcer.done():
-            self._announcer = background(
-                self._announce(), "live:announcer"
-            )  # after a failure the next commit starts it
+        if self._announcer is None or self._announcer.done():  # after a failure the next commit starts it
+            self._hurry = asyncio.Event()
+            self._announcer = background(self._announce(), "live:announcer")
 
     async def close(self) -> None:
         """Announces what is left, then stops listening."""
         self._closing = True
         if self._announcer is not None and not self._announcer.done():  # its loop may be closed
+            self._hurry.set()
             await asyncio.wait([self._announcer], timeout=_CLOSE_SECONDS)
             self._announcer.cancel()
         await self._stop_listening()
@@ -123,13 +127,29 @@ class Live:
     async def _announce(self) -> None:
         """Sends the ids of changed executions to other processes, one message in 10 ms at most, in no transaction."""
         while self._unannounced:
-            ids = [self._unannounced.pop() for _ in range(min(len(self._unannounced), _IDS_PER_ANNOUNCEMENT))]
             try:
-                await self._database.notify(f"{self._name} {','.join(ids)}")
+                pause_seconds = await self._announce_some()
             except DatabaseError:  # a wake-up that is lost costs a poll
                 if self._closing:
                     return
-            await asyncio.sleep(_ANNOUNCE_EVERY_SECONDS)
+                pause_seconds = _ANNOUNCE_EVERY_SECONDS
+            await set_within(pause_seconds, self._hurry)
+
+    async def _announce_some(self) -> float:
+        """Sends one message, or drops all when nobody listens; seconds until the next.
+
+        Who begins to listen after the look reads what there was before it, and is told the rest at the next look.
+        """
+        now = monotonic()
+        if now >= self._heard_until:
+            before, self._unannounced = self._unannounced, set()
+            if not await self._database.has_listeners():
+                return _LOOK_EVERY_SECONDS
+            self._unannounced |= before
+            self._heard_until = now + _LOOK_EVERY_SECONDS
+        ids = [self._unannounced.pop() for _ in range(min(len(self._unannounced), _IDS_PER_ANNOUNCEMENT))]
+        await self._database.notify(f"{self._name} {','.join(ids)}")
+        return _ANNOUNCE_EVERY_SECONDS
 
     async def _listen(self) -> None:
         async with aclosing(self._database.signals()) as signals:
