@@ -17,14 +17,16 @@ result = await flow.run({"folder": "lib"})
 
 import inspect
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import partial, reduce
 from itertools import count
 from pathlib import Path
-from typing import Any, Literal, ParamSpec, TypeVar, cast, overload
+from typing import Any, Literal, NamedTuple, ParamSpec, TypeVar, cast, overload
 
-from ia_modules.errors import InvalidArgument, PipelineDefinitionError, Problem
+from ia_modules.errors import InvalidArgument, PayloadError, PipelineDefinitionError, Problem
+from ia_modules.models import JsonText
+from ia_modules.payload import encode
 from ia_modules.pipeline.arrows import Group, Node, StepNode, When, end, finish, first, otherwise, when
 from ia_modules.pipeline.beside import name_beside
 from ia_modules.pipeline.code import (
@@ -71,6 +73,7 @@ class Flow:
     _paths: list[dict[str, Any]] = field(default_factory=list[dict[str, Any]], init=False)
     _code: dict[str, Callable[..., Any]] = field(default_factory=dict[str, Callable[..., Any]], init=False)
     _first: set[str] = field(default_factory=set[str], init=False)
+    _loaded: tuple["_Written", LoadedPipeline] | None = field(default=None, init=False, repr=False, compare=False)
 
     @overload
     def step(self, code: Callable[P, R], /) -> Node[P, R]: ...
@@ -153,20 +156,28 @@ class Flow:
         return definition.to_json()
 
     def load(self) -> LoadedPipeline:
-        """The definition with its code: the functions and classes themselves, whatever their names give."""
-        factories: dict[str, StepFactory] = {step_id: factory_of(code) for step_id, code in self._code.items()}
+        """The definition with its code: the functions and classes themselves, whatever their names give.
+
+        The same as last time where nothing of the flow has changed since.
+        """
         functions: dict[CodeName, Callable[..., Any]] = {}
         document = self._document(functions)
-        loaded = load(document)
-        return load_pipeline(
-            loaded.definition,
+        written = _Written.of(document, [*self._code.items(), *functions.items()])
+        if self._loaded is not None and self._loaded[0] == written:
+            return self._loaded[1]
+        factories: dict[str, StepFactory] = {step_id: factory_of(code) for step_id, code in self._code.items()}
+        read = load(document)
+        loaded = load_pipeline(
+            read.definition,
             StepModules(),
             prepared=factories,
             functions=functions,
             document=document,
-            warnings=loaded.warnings,
+            warnings=read.warnings,
             strict=True,
         )
+        self._loaded = None if written is None else (written, loaded)  # which holds the code: no other gets its ids
+        return loaded
 
     async def run(
         self,
@@ -220,6 +231,24 @@ class Flow:
                 "paths": [_written(path, functions) for path in self._paths],
             },
         }
+
+
+class _Written(NamedTuple):
+    """What a flow was loaded from: as text, which does not change with what it was made of; and its code, by name."""
+
+    document: JsonText
+    code: tuple[tuple[str | CodeName, int], ...]
+
+    @classmethod
+    def of(
+        cls, document: Mapping[str, Any], code: Iterable[tuple[str | CodeName, Callable[..., Any]]]
+    ) -> "_Written | None":
+        """None: it cannot be told, since the document is no JSON."""
+        try:
+            text = encode(document, "flow")
+        except PayloadError:
+            return None
+        return cls(text, tuple((name, id(each)) for name, each in code))
 
 
 def _written(part: Any, functions: dict[CodeName, Callable[..., Any]]) -> Any:

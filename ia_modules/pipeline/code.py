@@ -11,15 +11,16 @@ import inspect
 import sys
 import sysconfig
 from collections.abc import Callable, Collection, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from fnmatch import fnmatchcase
 from itertools import islice
 from pathlib import Path
 from types import ModuleType
 from typing import Any, cast
+from weakref import WeakKeyDictionary
 
 from ia_modules.errors import PipelineDefinitionError, Problem, StepError
-from ia_modules.models import PipelineVersionRecord
+from ia_modules.models import PipelineVersionRecord, RegisteredVersion
 from ia_modules.payload import clean_text
 from ia_modules.pipeline import beside
 from ia_modules.pipeline.allowed_code import MODULES_VARIABLE, AllowedCode
@@ -198,6 +199,7 @@ class LoadedPipeline:
         folder: where its modules lie; None when they are installed.
         generation: what is loaded of that folder; held here, so that it stays loaded while the pipeline is in use.
         warnings: what was wrong when it was read, and does not keep it from being run.
+        registered: the version that it is on record as, by journal; a journal is there once it has run there.
     """
 
     definition: PipelineDefinition
@@ -207,6 +209,9 @@ class LoadedPipeline:
     folder: Path | None
     generation: beside.Generation | None = None
     warnings: tuple[Problem, ...] = ()
+    registered: WeakKeyDictionary[object, RegisteredVersion] = field(
+        default_factory=WeakKeyDictionary[object, RegisteredVersion], compare=False, repr=False
+    )
 
     def step(self, step_id: str) -> StepDefinition:
         return self.graph.step(step_id)

@@ -12,8 +12,10 @@ import math
 from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
 from typing import Any
 
+import orjson
+
 from ia_modules.errors import PASSING_DATABASE_ERRORS, DatabaseError, TrackerError
-from ia_modules.models import ExecutionStatus, Lease
+from ia_modules.models import ExecutionStatus, JsonText, Lease
 from ia_modules.pipeline.attempt import call_functions, make_attempt, placed
 from ia_modules.pipeline.code import LoadedPipeline
 from ia_modules.pipeline.core import StepContext
@@ -22,12 +24,13 @@ from ia_modules.pipeline.graph_turn import change_of, first_turn, graph_turn, ha
 from ia_modules.pipeline.journal import Journal
 from ia_modules.pipeline.notes import Notes
 from ia_modules.pipeline.recorded import LINGER_SECONDS, RecordedRun
+from ia_modules.pipeline.results import run_result
 from ia_modules.pipeline.services import ServiceRegistry
 from ia_modules.pipeline.tokens import verdict
 from ia_modules.pipeline.turn import Answered, Attempt, Batch, Course, Due, Ended
 from ia_modules.pipeline.waiting import begun, rest_of, resumed_turn, waits_turn
 from ia_modules.tasks import uninterrupted
-from ia_modules.transitions import ExecutionUpdate, Failure, LogLine, Recorded, StepUpdate, Transition
+from ia_modules.transitions import ExecutionUpdate, Failure, LogLine, NewExecution, Recorded, StepUpdate, Transition
 
 
 class Coordinator:
@@ -45,6 +48,7 @@ class Coordinator:
         draw: Callable[[], float],
         runs: Iterable[RecordedRun] = (),
         managed: bool = False,
+        new: NewExecution | None = None,
     ) -> None:
         """Take up an execution.
 
@@ -53,6 +57,7 @@ class Coordinator:
             draw: uniform in [0, 1), for the delays of retries.
             runs: its recorded step runs, when it is resumed.
             managed: a worker runs it. When its task is cancelled, the execution goes back into the queue.
+            new: the execution is not on record yet; it begins with its first steps.
 
         Raises:
             StepConflict: the step runs do not follow from this definition.
@@ -60,7 +65,8 @@ class Coordinator:
         self._course = Course(pipeline, input_data, runs, execution_id=lease.execution_id)
         self._pipeline, self._journal, self._lease = pipeline, journal, lease
         self._services, self._executor, self._draw = services, executor, draw
-        self._managed = managed
+        self._managed, self._new = managed, new
+        self.is_on_record = new is None
         self._tasks: set[asyncio.Task[Due | Ended]] = set()
 
     @property
@@ -68,10 +74,29 @@ class Coordinator:
         """Why it failed; None unless it did so here."""
         return self._course.error
 
+    def result(self, input_data: JsonText) -> dict[str, Any] | None:
+        """The result of an execution that has completed, as its records give it; None where not all happened here.
+
+        Args:
+            input_data: of the execution, as it is stored.
+        """
+        course = self._course
+        if course.output is None or course.runs:
+            return None
+        completed = course.in_order_of_completion()
+        return run_result(
+            self._lease.execution_id,
+            ExecutionStatus.COMPLETED,
+            input_data=orjson.loads(input_data),
+            steps=((each.key.step_id, orjson.loads(each.result), each.status) for each in completed),
+            output=orjson.loads(course.output),
+        )
+
     async def to_end(self) -> ExecutionStatus:
         """Run until nothing more can run here; returns the status that is on record then.
 
         Raises:
+            PipelineNotFound, ConstraintViolated: it could not begin (``is_on_record``).
             LeaseLost: another process has claimed the execution. Its steps were stopped here; nothing more was written.
             asyncio.CancelledError: this task was cancelled. The execution is cancelled on record; a managed one is
                 pending.
@@ -149,12 +174,14 @@ class Coordinator:
         self, batch: Batch, change: ExecutionUpdate | None, attempts: Sequence[Attempt] = ()
     ) -> Recorded | None:
         logs = (*batch.logs, *(line for attempt in attempts for line in attempt.lines))
-        if not (batch.updates or attempts or logs or batch.asks or batch.expires or change):
+        new, self._new = self._new, None
+        if not (new or batch.updates or attempts or logs or batch.asks or batch.expires or change):
             return None
-        return await self._journal.record(
+        recording = self._journal.record(
             Transition(
                 lease=self._lease,
                 writer=self._journal.owner,
+                new=new,
                 updates=(
                     *batch.updates,
                     *(begun(each, self._journal.owner) for each in attempts if each.begins_on_record),
@@ -166,6 +193,10 @@ class Coordinator:
                 change=change,
             )
         )
+        # What begins is known to be on record, or not, before it may be ended.
+        recorded = await (recording if new is None else uninterrupted(recording, "begin"))
+        self.is_on_record = True
+        return recorded
 
     # What begins
 

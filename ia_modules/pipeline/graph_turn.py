@@ -35,6 +35,7 @@ def graph_turn(course: Course, ended: Iterable[Ended], *, now: float) -> Batch:
     Args:
         now: seconds on the clock of ``course.loop_began``.
     """
+    course.turns += 1
     batch = _taken_in(course, ended)
     batch.begins += [_start(course, start, now) for start in ready(course.tokens)]
     return batch
@@ -72,7 +73,14 @@ def change_of(course: Course) -> tuple[ExecutionUpdate | None, list[LogLine]]:
                 course.error = error
                 return ExecutionUpdate(status=ExecutionStatus.FAILED, failure=Failure.of(error)), []
             lines = warnings("Output that its schema refuses", mismatches)
-            return ExecutionUpdate(status=status, open_steps=_ended(course), **stored._asdict()), lines
+            course.output = stored.text
+            change = ExecutionUpdate(
+                status=status,
+                open_steps=_ended(course),
+                output_data=stored.output_data,
+                output_refs=stored.output_refs,
+            )
+            return change, lines
         case ExecutionStatus.FAILED:
             failure = Failure.of(course.error) if course.error else _recorded_failure(course)
             return ExecutionUpdate(status=status, failure=replace(failure, traceback=None)), []
@@ -125,7 +133,7 @@ def _update_of(course: Course, ended: Ended, batch: Batch) -> StepUpdate:
     batch.logs += warnings("Result that its schema refuses", outcome.mismatches, ended.attempt)
     scope = ended.scope.after(key.step_id, outcome.result, succeeded=outcome.succeeded)
     routes = _routes_of(course, key.step_id, outcome, scope)
-    course.end(key, status, outcome.result, routes)
+    course.end(key, status, outcome, routes)
     stored_routes = encode(routes_json(routes), "routes")
     return replace(update, status=status, output_data=outcome.stored, routes=stored_routes, failure=failure)
 

@@ -40,6 +40,8 @@ PAGE_LIMIT = 1000
 class Journal(Protocol):
     """What a runner needs remembered. Every method returns only when what it says is durable, or read from what is.
 
+    Journals can be hashed and referenced weakly: pipelines remember what each of them has on record.
+
     Where an ``execution_id`` names an execution that exists, its own id is looked for first, then its caller's (alias).
     """
 

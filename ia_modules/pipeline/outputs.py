@@ -21,10 +21,14 @@ WHERE = "output of the execution"
 
 
 class StoredOutput(NamedTuple):
-    """An output as its execution keeps it: one of these is there."""
+    """An output as its execution keeps it: as it is or, with ``output_refs``, by its size alone."""
 
-    output_data: JsonText | None
+    text: JsonText
     output_refs: JsonText | None
+
+    @property
+    def output_data(self) -> JsonText | None:
+        return self.text if self.output_refs is None else None
 
 
 def stored_output(definition: PipelineDefinition, output: dict[str, Any]) -> StoredOutput:
@@ -40,7 +44,7 @@ def stored_output(definition: PipelineDefinition, output: dict[str, Any]) -> Sto
         raise PipelineOutputError(definition.name, [problem], by_schema=False) from wrong
     if definition.outputs:
         return StoredOutput(text, None)
-    return StoredOutput(None, encode({"bytes": size_bytes(text)}, "output_refs"))
+    return StoredOutput(text, encode({"bytes": size_bytes(text)}, "output_refs"))
 
 
 def referenced_bytes(output_refs: JsonText) -> int:

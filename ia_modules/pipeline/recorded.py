@@ -105,9 +105,18 @@ def recorded_runs(records: Iterable[AttemptRecord], *, reopened: bool = False) -
     for record in sorted(records, key=lambda record: (record.step_id, record.iteration, record.attempt)):
         attempts.setdefault(StepRunKey(record.step_id, record.iteration), []).append(record)
     runs = {key: _recorded_run(key, made, reopened=reopened) for key, made in attempts.items()}
-    before = {key: (*recorded.run.parents, key._replace(iteration=key.iteration - 1)) for key, recorded in runs.items()}
+    return [runs[key] for key in in_order_of_descent({key: recorded.run.parents for key, recorded in runs.items()})]
+
+
+def in_order_of_descent(parents: Mapping[StepRunKey, Iterable[StepRunKey]]) -> list[StepRunKey]:
+    """Step runs, each after its parents and its step's previous iteration; the same for the same order of the keys.
+
+    Raises:
+        StepConflict: a run is among its own ancestors.
+    """
+    before = {key: (*those, key._replace(iteration=key.iteration - 1)) for key, those in parents.items()}
     try:
-        return [runs[key] for key in TopologicalSorter(before).static_order() if key in runs]
+        return [key for key in TopologicalSorter(before).static_order() if key in parents]
     except CycleError as error:
         step_id, iteration = error.args[1][0]
         recorded = f"iteration {iteration}, following from itself"

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any, cast
 
 from ia_modules.errors import PipelineOutputError, Problem
+from ia_modules.models import ExecutionId, ExecutionStatus, Json, StepStatus
 from ia_modules.payload import clean_text
 from ia_modules.pipeline.causality import causal_ancestors, causal_order
 from ia_modules.pipeline.document.json_schema import problems_of
@@ -25,6 +26,31 @@ def result_of(value: Any) -> dict[str, Any]:
 def step_error_result(error: BaseException) -> dict[str, Any]:
     """The result of a failed step after which the flow continues."""
     return {"step_error": True, "error_message": clean_text(error), "error_type": type(error).__name__}
+
+
+def run_result(
+    execution_id: ExecutionId,
+    status: ExecutionStatus,
+    *,
+    input_data: Json,
+    steps: Iterable[tuple[str, Json, StepStatus]],
+    output: Json,
+) -> dict[str, Any]:
+    """The result of an execution, as a run gives it.
+
+    Args:
+        steps: id, result and status of the step runs that led on, in order of completion.
+    """
+    return {
+        "input": input_data,
+        "steps": [
+            {"step_name": step_id, "step_index": index, "result": result, "status": ended.value}
+            for index, (step_id, result, ended) in enumerate(steps)
+        ],
+        "output": output,
+        "execution_id": execution_id,
+        "status": status.value,
+    }
 
 
 def scope_before(

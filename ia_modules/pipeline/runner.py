@@ -3,10 +3,10 @@
 import asyncio
 import os
 import random
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, TypeVar, cast
 
 import orjson
 
@@ -21,6 +21,7 @@ from ia_modules.errors import (
     ExecutionNotFound,
     InvalidArgument,
     LeaseLost,
+    PipelineNotFound,
     PipelineNotRunnable,
     StepConflict,
     StepError,
@@ -29,11 +30,13 @@ from ia_modules.models import (
     ExecutionId,
     ExecutionRecord,
     ExecutionStatus,
+    JsonText,
     Lease,
     LeftExecution,
     PipelineVersionRecord,
     RegisteredVersion,
     StepStatus,
+    new_id,
 )
 from ia_modules.payload import encode
 from ia_modules.pipeline.answers import returned_question
@@ -48,10 +51,13 @@ from ia_modules.pipeline.memory_journal import MemoryJournal
 from ia_modules.pipeline.pipeline_file import PipelineFile, read_file
 from ia_modules.pipeline.recorded import in_order_of_completion, recorded_runs, state_of
 from ia_modules.pipeline.recovery import Recovered, recover
+from ia_modules.pipeline.results import run_result
 from ia_modules.pipeline.services import ServiceRegistry
-from ia_modules.pipeline.start import find_started, record_start, register_loaded
+from ia_modules.pipeline.start import find_started, new_execution, record_start, registered_version
 from ia_modules.pipeline.versions import is_stored_as
-from ia_modules.transitions import PROCESS_LOST, ExecutionUpdate, Failure, Transition
+from ia_modules.transitions import PROCESS_LOST, ExecutionUpdate, Failure, NewExecution, Transition
+
+T = TypeVar("T")
 
 __all__ = ["Pipeline", "Runner", "create_pipeline_from_json", "read_pipeline_file", "run_pipeline_from_json"]
 
@@ -108,34 +114,16 @@ class Runner:
             ExecutionIdConflict: the context's ``execution_id`` stands for another pipeline, input or version.
             AlreadyStarted: it stands for an execution that is not to be gone on with here.
         """
-        definition, context = pipeline.definition, context or ExecutionContext()
-        prepared = prepare_input(definition, input_data)
-        text = encode(prepared, f"input of pipeline {definition.name!r}")
-        registered = version or await register_loaded(self._journal, pipeline, new_version=new_version)
-        if (known := await find_started(self._journal, context.execution_id, registered, text)) is not None:
-            return await self._go_on_with(known, pipeline, registered, resume=resume)
 
-        async def begin() -> Lease:
-            execution_id = await record_start(
-                self._journal,
-                definition,
-                registered,
-                text,
-                queued=False,
-                alias=context.execution_id,
-                trigger=context.trigger,
-                metadata=context.stored_metadata,
-            )
-            return Lease(execution_id, epoch=1)
+        async def begin(started: StartedExecution) -> StartedExecution:
+            if started.new is not None:
+                started.lease = await self._leased(self._recorded_start(started.new))
+                started.new = None
+            return started
 
-        try:
-            lease = await self._leased(begin())
-        except ConstraintViolated:  # another process began it a moment ago
-            known = await find_started(self._journal, context.execution_id, registered, text)
-            if known is None:
-                raise
-            return await self._go_on_with(known, pipeline, registered, resume=resume)
-        return StartedExecution(self, pipeline, lease, orjson.loads(text))  # as whoever resumes it reads it
+        return await self._begin(
+            begin, pipeline, input_data, context, new_version=new_version, version=version, resume=resume
+        )
 
     async def run(
         self,
@@ -147,7 +135,7 @@ class Runner:
         version: RegisteredVersion | PipelineVersionRecord | None = None,
         resume: bool = False,
     ) -> dict[str, Any]:
-        """Run a pipeline here as far as it goes; returns its result.
+        """Run a pipeline here as far as it goes; returns its result. It begins on record together with its first steps.
 
         Where the context's ``execution_id`` stands for an execution already, it waits for that one, whoever runs it;
         one whose process is gone for its lease has failed as ``ProcessLost``.
@@ -158,15 +146,61 @@ class Runner:
         """
         while True:
             try:
-                started = await self.start(
-                    pipeline, input_data, context, new_version=new_version, version=version, resume=resume
+                return await self._begin(
+                    self.to_result,
+                    pipeline,
+                    input_data,
+                    context,
+                    new_version=new_version,
+                    version=version,
+                    resume=resume,
                 )
             except AlreadyStarted as before:
                 record = await self._at_rest(ExecutionId(before.execution_id))
                 if record is not None and not (resume and _lost_its_process(record)):
                     return await self._recorded_end(record)
-            else:
-                return await started.to_end()
+
+    async def _begin(
+        self,
+        begin: "Callable[[StartedExecution], Awaitable[T]]",
+        pipeline: LoadedPipeline,
+        input_data: Mapping[str, Any] | None,
+        context: ExecutionContext | None,
+        *,
+        new_version: bool,
+        version: RegisteredVersion | PipelineVersionRecord | None,
+        resume: bool,
+    ) -> T:
+        """What ``begin`` makes of an execution that is not on record yet, or that is to be gone on with; as above."""
+        definition, context = pipeline.definition, context or ExecutionContext()
+        text = encode(prepare_input(definition, input_data), f"input of pipeline {definition.name!r}")
+        while True:
+            is_remembered = version is None and self._journal in pipeline.registered
+            registered = version or await registered_version(self._journal, pipeline, new_version=new_version)
+            known = await find_started(self._journal, context.execution_id, registered, text)
+            if known is not None:
+                return await begin(await self._go_on_with(known, pipeline, registered, resume=resume))
+            new = await new_execution(
+                self._journal,
+                definition,
+                registered,
+                text,
+                queued=False,
+                alias=context.execution_id,
+                trigger=context.trigger,
+                metadata=context.stored_metadata,
+            )
+            lease, as_resumed = Lease(ExecutionId(new_id()), epoch=1), orjson.loads(text)
+            started = StartedExecution(self, pipeline, lease, as_resumed, untouched=True, input_text=text, new=new)
+            try:
+                return await begin(started)
+            except (PipelineNotFound, ConstraintViolated):
+                if started.new is None:
+                    raise
+                if is_remembered:  # it may have been deleted since
+                    pipeline.registered.pop(self._journal, None)
+                elif await find_started(self._journal, context.execution_id, registered, text) is None:
+                    raise  # or else another process began it a moment ago
 
     async def resume(
         self, pipeline: LoadedPipeline, execution_id: ExecutionId, *, epoch: int | None = None
@@ -202,12 +236,17 @@ class Runner:
         lease = await self._leased(self._journal.take_over(execution_id, owner=owner, reopen=True, epoch=epoch))
         return StartedExecution(self, pipeline, lease, _input_of(record), reopened=reopened)
 
-    def claimed(self, pipeline: LoadedPipeline, record: ExecutionRecord, lease: Lease) -> "StartedExecution":
+    def claimed(
+        self, pipeline: LoadedPipeline, record: ExecutionRecord, lease: Lease, *, untouched: bool = False
+    ) -> "StartedExecution":
         """An execution that a worker has claimed under this lease, to be continued from its records.
 
         When the task that runs it is cancelled, it goes back into the queue.
+
+        Args:
+            untouched: nothing has ever run of it, so that no attempts are looked for.
         """
-        return StartedExecution(self, pipeline, lease, _input_of(record), managed=True)
+        return StartedExecution(self, pipeline, lease, _input_of(record), managed=True, untouched=untouched)
 
     async def to_end(self, started: "StartedExecution") -> ExecutionStatus:
         """Run a started execution as far as it goes here.
@@ -220,6 +259,15 @@ class Runner:
             LeaseLost: another process has claimed it.
             asyncio.CancelledError: this task was cancelled; so is the execution, on record, unless a worker claimed it.
         """
+        return (await self._to_end(started))[0]
+
+    async def to_result(self, started: "StartedExecution") -> dict[str, Any]:
+        """The same; returns its result. What has run here from its beginning is not read again."""
+        _, coordinator = await self._to_end(started)
+        result = None if started.input_text is None else coordinator.result(started.input_text)
+        return result or await self.result(started.execution_id)
+
+    async def _to_end(self, started: "StartedExecution") -> tuple[ExecutionStatus, Coordinator]:
         try:
             coordinator = await self._coordinator_of(started)
         except StepConflict as conflict:
@@ -231,14 +279,16 @@ class Runner:
         try:
             status = await coordinator.to_end()
         except AnsweredInTime:  # an answer came just before its deadline was written to have passed: nothing has run
-            return await self.to_end(started)
+            return await self._to_end(started)
+        finally:
+            started.new = None if coordinator.is_on_record else started.new
         if status is ExecutionStatus.PENDING and not started.managed:  # an answer came while other steps still ran here
-            return await self.to_end(await self.resume(started.pipeline, started.execution_id))
+            return await self._to_end(await self.resume(started.pipeline, started.execution_id))
         if status is ExecutionStatus.CANCELLED:
             raise ExecutionCancelled(started.execution_id)
         if status is ExecutionStatus.FAILED:
             raise coordinator.error or StepError("?", "the execution failed")
-        return status
+        return status, coordinator
 
     async def result(self, execution_id: ExecutionId) -> dict[str, Any]:
         """The result of an execution by its records: input, step runs in order of completion, output, status.
@@ -252,22 +302,14 @@ class Runner:
         steps = await self._journal.get_execution_steps(execution_id)
         attempts = {step.step_execution_id: step for step in steps}
         runs = in_order_of_completion(recorded_runs(step.as_attempt() for step in steps))
-        completed = [attempts[run.last.step_execution_id] for run in runs]
-        result: dict[str, Any] = {
-            "input": record.input_data,
-            "steps": [
-                {
-                    "step_name": step.step_id,
-                    "step_index": index,
-                    "result": step.output_data,
-                    "status": step.status.value,
-                }
-                for index, step in enumerate(completed)
-            ],
-            "output": record.output_data,
-            "execution_id": execution_id,
-            "status": record.status.value,
-        }
+        completed = (attempts[run.last.step_execution_id] for run in runs)
+        result = run_result(
+            execution_id,
+            record.status,
+            input_data=record.input_data,
+            steps=((step.step_id, step.output_data, step.status) for step in completed),
+            output=record.output_data,
+        )
         waiting = next((step for step in steps if step.status is StepStatus.WAITING), None)
         if waiting is not None:
             questions = await self._journal.get_interactions(execution_id)
@@ -335,7 +377,8 @@ class Runner:
         return await self.result(record.execution_id)
 
     async def _coordinator_of(self, started: "StartedExecution") -> Coordinator:
-        attempts = await self._journal.get_attempts(started.execution_id)
+        attempts = [] if started.untouched else await self._journal.get_attempts(started.execution_id)
+        started.untouched = False
         return Coordinator(
             started.pipeline,
             self._journal,
@@ -346,7 +389,11 @@ class Runner:
             draw=self._draw,
             runs=recorded_runs(attempts, reopened=started.reopened),
             managed=started.managed,
+            new=started.new,
         )
+
+    async def _recorded_start(self, new: NewExecution) -> Lease:
+        return Lease(await record_start(self._journal, new), epoch=1)
 
     async def _leased(self, claim: Coroutine[Any, Any, Lease]) -> Lease:
         """The lease of an execution that begins to run here; cancelled meanwhile, it ends as cancelled, on record."""
@@ -385,9 +432,15 @@ class Runner:
         return record
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class StartedExecution:
-    """An execution that is this process's to run."""
+    """An execution that is this process's to run.
+
+    Attributes:
+        untouched: nothing has run of it yet, here or elsewhere.
+        input_text: of one that began here, its input as it is stored; None of others.
+        new: it is not on record yet, and begins with its first steps.
+    """
 
     runner: Runner
     pipeline: LoadedPipeline
@@ -395,6 +448,9 @@ class StartedExecution:
     input_data: dict[str, Any]
     reopened: bool = False
     managed: bool = False
+    untouched: bool = False
+    input_text: JsonText | None = None
+    new: NewExecution | None = None
 
     @property
     def execution_id(self) -> ExecutionId:
@@ -402,8 +458,7 @@ class StartedExecution:
 
     async def to_end(self) -> dict[str, Any]:
         """Run it as far as it goes here; raises as :meth:`Runner.to_end`."""
-        await self.runner.to_end(self)
-        return await self.runner.result(self.execution_id)
+        return await self.runner.to_result(self)
 
 
 @dataclass(frozen=True, slots=True)

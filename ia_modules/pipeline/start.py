@@ -39,6 +39,14 @@ async def register_loaded(journal: Journal, pipeline: LoadedPipeline, *, new_ver
     )
 
 
+async def registered_version(journal: Journal, pipeline: LoadedPipeline, *, new_version: bool) -> RegisteredVersion:
+    """The version that a loaded pipeline is with this journal: registered at its first run, and remembered by it."""
+    known = pipeline.registered.get(journal)
+    if known is None:
+        known = pipeline.registered[journal] = await register_loaded(journal, pipeline, new_version=new_version)
+    return known
+
+
 async def find_started(
     journal: Journal,
     alias: str | None,
@@ -51,7 +59,7 @@ async def find_started(
 
     Args:
         alias: the caller's id; None: there is none.
-        input_data: prepared, as for :func:`record_start`.
+        input_data: prepared, as for :func:`new_execution`.
 
     Raises:
         ExecutionIdConflict: it is the id of a row, or stands for another pipeline or another input.
@@ -75,7 +83,7 @@ async def find_started(
     return known
 
 
-async def record_start(
+async def new_execution(
     journal: Journal,
     definition: PipelineDefinition,
     version: RegisteredVersion | PipelineVersionRecord,
@@ -90,8 +98,8 @@ async def record_start(
     rerun_of: ExecutionId | None = None,
     idempotency_key: str | None = None,
     request_hash: str | None = None,
-) -> ExecutionId:
-    """Record an execution for a worker (``queued``), or as running in the process that owns the journal.
+) -> NewExecution:
+    """An execution for a worker (``queued``), or one that runs in the process that owns the journal.
 
     What a worker runs is pending, or waiting where its time is still to come.
 
@@ -107,12 +115,10 @@ async def record_start(
 
     Raises:
         InvalidArgument: ``run_at`` has no time zone, or lies after the year 9999.
-        ConstraintViolated: the alias or the key stands for another execution.
         PayloadError: metadata, trigger or key cannot be stored.
     """
     starts_at = None if run_at is None else await _later_than_now(journal, run_at)
-    execution_id = ExecutionId(new_id())
-    new = NewExecution(
+    return NewExecution(
         pipeline_id=version.pipeline_id,
         alias=alias,
         pipeline_name=definition.name,
@@ -129,6 +135,16 @@ async def record_start(
         input_data=input_data,
         metadata=encode(metadata, "metadata of the execution") if metadata else None,
     )
+
+
+async def record_start(journal: Journal, new: NewExecution) -> ExecutionId:
+    """Record an execution that has done nothing yet; returns its id.
+
+    Raises:
+        PipelineNotFound: its pipeline is not registered any more.
+        ConstraintViolated: its alias or key stands for another execution, or what it repeats does not exist.
+    """
+    execution_id = ExecutionId(new_id())
     await journal.record(Transition(execution_id=execution_id, writer=journal.owner, new=new))
     return execution_id
 

@@ -7,17 +7,26 @@ The course of the execution is changed by these deciders alone; what they decide
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any, Self, cast
+from typing import Any, NamedTuple, Self, cast
 
 from ia_modules.errors import Problem, StepError
-from ia_modules.models import ExecutionId, ExecutionStatus, Json, LogLevel, StepExecutionId, StepStatus, new_id
+from ia_modules.models import (
+    ExecutionId,
+    ExecutionStatus,
+    Json,
+    JsonText,
+    LogLevel,
+    StepExecutionId,
+    StepStatus,
+    new_id,
+)
 from ia_modules.payload import clean_text, encode
 from ia_modules.pipeline.attempt import Outcome, Work, prepare
 from ia_modules.pipeline.code import LoadedPipeline
 from ia_modules.pipeline.document.scope import RunFacts, Scope
 from ia_modules.pipeline.merging import Conflict, conflicts, in_branches, lost_update, overwritten
 from ia_modules.pipeline.reads import Reads, reads_of
-from ia_modules.pipeline.recorded import RecordedRun, refs_json, state_of
+from ia_modules.pipeline.recorded import RecordedRun, in_order_of_descent, refs_json, state_of
 from ia_modules.pipeline.results import Scopes
 from ia_modules.pipeline.tokens import Route, StepRunKey, verdict
 from ia_modules.transitions import LogLine, NewInteraction, StepStart, StepUpdate
@@ -135,6 +144,20 @@ class Batch:
         return Batch(self.updates, self.logs, self.asks, self.expires)
 
 
+class Completed(NamedTuple):
+    """A step run that has led on here.
+
+    Attributes:
+        result: as it is stored.
+        turn: in which turn; what ends in one is recorded together.
+    """
+
+    key: StepRunKey
+    status: StepStatus
+    result: JsonText
+    turn: int
+
+
 @dataclass(slots=True)
 class _Attempts:
     """The attempts of a step run so far. ``failures`` leaves out those that were lost with their process."""
@@ -150,6 +173,9 @@ class Course:
         runs: the step runs that were on record when it was taken up.
         tokens: where it stands in the graph.
         results: of the step runs that have one; of those that were on record before, the ones that were read.
+        turns: how many there were here.
+        completed: what has led on here, in the order of its ends.
+        output: of an execution that has completed here, encoded.
         error: why it failed; None unless it did so here.
         loop_began: when each loop began, by step, on the clock of ``now``; what does not count lies before it.
         wakes_at: when the delay of each step run that waits for one is over, on the same clock.
@@ -176,6 +202,9 @@ class Course:
         self.tokens = state_of(pipeline.graph, self.runs)
         self.results: dict[StepRunKey, Mapping[str, Any]] = {}
         self._unread = {run.run.key: run.last.step_execution_id for run in self.runs if run.has_result}
+        self.turns = 0
+        self.completed: list[Completed] = []
+        self.output: JsonText | None = None
         self.error: Exception | None = None
         self.loop_began: dict[str, float] = {}
         self.wakes_at: dict[StepRunKey, float] = {}
@@ -220,9 +249,12 @@ class Course:
         """A step run has another status; nothing leads on from it yet."""
         self.tokens.record(replace(self.tokens.runs[key], status=status))
 
-    def end(self, key: StepRunKey, status: StepStatus, result: dict[str, Any], routes: tuple[Route, ...]) -> None:
+    def end(self, key: StepRunKey, status: StepStatus, outcome: Outcome, routes: tuple[Route, ...]) -> None:
         """A step run has a result, and leads on."""
-        self.results[key] = result
+        assert outcome.result is not None
+        assert outcome.stored is not None
+        self.results[key] = outcome.result
+        self.completed.append(Completed(key, status, outcome.stored, self.turns))
         self.tokens.record(replace(self.tokens.runs[key], status=status, routes=routes))
 
     def begin(self, key: StepRunKey, *, refused: StepError | None = None, delay_seconds: float = 0.0) -> Begin:
@@ -234,6 +266,15 @@ class Course:
         """The same after a failure, which counts."""
         self._attempts[key].failures += 1
         return self.begin(key, delay_seconds=delay_seconds)
+
+    def in_order_of_completion(self) -> list[Completed]:
+        """What has led on here, as :func:`ia_modules.pipeline.recorded.in_order_of_completion` has it by its rows."""
+        if len({each.turn for each in self.completed}) < len(self.completed):  # some were recorded together
+            runs = self.tokens.runs
+            order = in_order_of_descent({key: runs[key].parents for key in sorted(runs)})
+            place = {key: number for number, key in enumerate(order)}
+            return sorted(self.completed, key=lambda each: (each.turn, place[each.key]))
+        return self.completed
 
     def leave_out(self, seconds: float) -> None:
         """Time that does not count for the limit of any loop: nothing ran."""

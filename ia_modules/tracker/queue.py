@@ -8,7 +8,7 @@ from ia_modules.errors import ConstraintViolated, IdempotencyConflict
 from ia_modules.models import ExecutionId, Json, PipelineId, PipelineVersionRecord
 from ia_modules.payload import check_id, content_hash, encode
 from ia_modules.pipeline.inputs import prepare_input
-from ia_modules.pipeline.start import find_started, record_start
+from ia_modules.pipeline.start import find_started, new_execution, record_start
 from ia_modules.pipeline.versions import definition_of
 from ia_modules.tracker.execution_tracker import ExecutionTracker
 
@@ -61,22 +61,23 @@ async def enqueue(
             return known
     if (started := await find_started(tracker, alias, stored, text)) is not None:
         return Queued(started.execution_id, created=False)
+    new = await new_execution(
+        tracker,
+        definition,
+        stored,
+        text,
+        queued=True,
+        alias=alias,
+        trigger=trigger,
+        metadata=metadata,
+        priority=priority,
+        run_at=run_at,
+        rerun_of=rerun_of,
+        idempotency_key=idempotency_key,
+        request_hash=request_hash,
+    )
     try:
-        execution_id = await record_start(
-            tracker,
-            definition,
-            stored,
-            text,
-            queued=True,
-            alias=alias,
-            trigger=trigger,
-            metadata=metadata,
-            priority=priority,
-            run_at=run_at,
-            rerun_of=rerun_of,
-            idempotency_key=idempotency_key,
-            request_hash=request_hash,
-        )
+        execution_id = await record_start(tracker, new)
     except ConstraintViolated:
         if (started := await find_started(tracker, alias, stored, text)) is not None:
             return Queued(started.execution_id, created=False)

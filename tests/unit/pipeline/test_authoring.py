@@ -1,6 +1,7 @@
 # pyright: reportUnusedExpression=false
 import functools
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,7 @@ from ia_modules.client import Client
 from ia_modules.database.manager import DatabaseManager
 from ia_modules.errors import PipelineDefinitionError
 from ia_modules.pipeline.authoring import Flow, otherwise, when
-from ia_modules.pipeline.code import StepModules
+from ia_modules.pipeline.code import LoadedPipeline, StepModules
 from ia_modules.pipeline.core import Step
 from ia_modules.pipeline.loader import load
 from ia_modules.pipeline.runner import run_pipeline_from_json
@@ -196,6 +197,31 @@ for _ in range(2):
     for text in (other, config, question):
         with pytest.raises(PipelineDefinitionError, match="a second step"):
             _ = module_with(FLOW + text, tmp_path)["flow"].definition
+
+
+def says_yes(context: dict[str, Any], parameters: dict[str, Any]) -> bool:
+    return True
+
+
+def test_a_flow_is_loaded_once_until_something_of_it_changes() -> None:
+    config: dict[str, Any] = {"least": 1}
+    flow = Flow("Changes")
+    one, two = flow.add(plain_shout, id="one", config=config), flow.add(plain_shout, id="two")
+    one >> when(says_yes) >> two
+    changes: list[Callable[[], Any]] = [
+        lambda: None,
+        lambda: config.update(least=True),  # which equals 1, and is another value
+        lambda: setattr(flow, "description", "now with words"),
+        lambda: two >> flow.add(plain_shout, id="three"),
+        lambda: flow.connect("two", "end", "else"),
+        lambda: flow._code.update(two=shout),
+    ]
+    loaded: list[LoadedPipeline] = []
+    for change in changes:
+        change()
+        loaded.append(flow.load())
+        assert flow.load() is loaded[-1]
+    assert len({id(each) for each in loaded}) == len(changes)
 
 
 def test_a_path_that_is_added_twice_is_one() -> None:

@@ -77,9 +77,11 @@ def test_what_is_rebuilt_from_the_records_is_what_was_there_at_the_end(
 def test_declared_outputs_are_stored_and_others_leave_their_size() -> None:
     output = {"n": 1, "text": "ключ"}
     declared = stored_output(definition("a", outputs={"n": "{steps.a.output.n}"}), output)
-    assert declared == (encode(output, "output"), None)
-    text, refs = stored_output(definition("a"), output)
-    assert (text, refs and referenced_bytes(refs)) == (None, len(orjson.dumps(output)))
+    assert (declared.output_data, declared.output_refs) == (encode(output, "output"), None)
+    other = stored_output(definition("a"), output)
+    assert (other.text, other.output_data) == (declared.text, None)
+    assert other.output_refs is not None
+    assert referenced_bytes(other.output_refs) == len(orjson.dumps(output))
 
 
 def of_payloads(payloads: list[dict[str, Any]]) -> type[Step]:

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from ia_modules.errors import StepError
 from ia_modules.models import ExecutionId, ExecutionStatus, StepExecutionRecord, StepStatus, StepSummary
+from ia_modules.payload import encode
 from ia_modules.pipeline.code import LoadedPipeline
 from ia_modules.pipeline.journal import OperatorJournal
 from ia_modules.pipeline.memory_journal import MemoryJournal
@@ -133,6 +134,18 @@ async def test_the_outcome_is_that_of_the_reference_for_every_timing(
         await run.to_end()
     assert len(world.ran) == len(set(world.ran)), f"a step ran twice in one iteration: {world.ran}"
     await assert_as_expected(journal, run.execution_id, expected_of(world, file))
+
+
+@settings(max_examples=30 * TIMES, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(files(may_end=True), SEEDS, TIMINGS)
+async def test_the_result_that_a_run_gives_is_the_one_that_its_records_give(
+    journal: OperatorJournal, file: dict[str, Any], seed: int, timing: int
+) -> None:
+    world = World(seed, random.Random(timing))
+    with suppress(StepError):
+        result = await Runner(journal).run(pipeline_in(world, file), INPUT)
+        by_records = await Runner(journal).result(ExecutionId(result["execution_id"]))
+        assert encode(result, "result") == encode(by_records, "result")
 
 
 @settings(max_examples=30 * TIMES, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])

@@ -7,7 +7,7 @@ from ia_modules.models import ExecutionRecord, ExecutionStatus
 from ia_modules.payload import encode
 from ia_modules.pipeline.loader import load
 from ia_modules.pipeline.memory_journal import MemoryJournal
-from ia_modules.pipeline.start import record_start
+from ia_modules.pipeline.start import new_execution, record_start
 from tests.unit.pipeline.factories import document, task
 
 DEFINITION = load(document(task("a", module="m", step_class="C"))).definition
@@ -17,25 +17,28 @@ async def test_an_execution_begins_in_this_process_or_waits_for_a_worker() -> No
     journal = MemoryJournal()
     version = await journal.register_version("p", "P", DEFINITION.to_json())
     text = encode({"n": 1}, "input")
-    here = await record_start(journal, DEFINITION, version, text, queued=False, trigger="test")
+    here = await record_start(
+        journal, await new_execution(journal, DEFINITION, version, text, queued=False, trigger="test")
+    )
     later = datetime(2030, 1, 1, tzinfo=UTC)
-    queued = await record_start(
+    keyed = await new_execution(
         journal, DEFINITION, version, text, queued=True, trigger="test", run_at=later, idempotency_key="k"
     )
+    queued = await record_start(journal, keyed)
     records = [await journal.get_execution(each) for each in (here, queued)]
     assert [(each.status, each.managed, each.owner, each.run_at) for each in records if each is not None] == [
         (ExecutionStatus.RUNNING, False, journal.owner, None),
         (ExecutionStatus.WAITING, True, None, later),
     ]
     with pytest.raises(ConstraintViolated):
-        await record_start(journal, DEFINITION, version, text, queued=True, trigger="test", idempotency_key="k")
+        await record_start(journal, keyed)
 
 
 async def test_a_time_without_its_zone_is_refused() -> None:
     journal = MemoryJournal()
     version = await journal.register_version("p", "P", DEFINITION.to_json())
     with pytest.raises(InvalidArgument, match="run_at"):
-        await record_start(
+        await new_execution(
             journal,
             DEFINITION,
             version,
@@ -52,8 +55,8 @@ async def test_how_long_from_now_is_counted_by_the_clock_of_the_records() -> Non
 
     async def begun(run_at: timedelta) -> ExecutionRecord | None:
         text = encode({}, "input")
-        id_ = await record_start(journal, DEFINITION, version, text, queued=True, trigger="test", run_at=run_at)
-        return await journal.get_execution(id_)
+        new = await new_execution(journal, DEFINITION, version, text, queued=True, trigger="test", run_at=run_at)
+        return await journal.get_execution(await record_start(journal, new))
 
     records = [await begun(timedelta(hours=2)), await begun(timedelta(0))]
     assert [(each.status, each.run_at) for each in records if each is not None] == [
