@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 # The interpreter .venv is made from: the first of these that is new enough. `make install PYTHON=/path/to/python` picks one.
 PYTHON ?= python3 python3.13 python3.12 python3.11
-# Handed on to pytest: make test ARGS="-k cancel"; to the server: make run ARGS="--port 8080"
+# Handed on to pytest: make test ARGS="-k cancel"; to the server: make run ARGS="--port 8080"; to make bench: ARGS="rates --quick"
 ARGS ?=
 
 PAGES := showcase_app/frontend
@@ -25,7 +25,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help install run run-postgres test test-pages bench bench-million check format types lock wheel screenshots clean chromium
+.PHONY: help install run run-postgres test test-pages bench bench-check bench-million check format types lock wheel screenshots clean chromium
 .PHONY: check-format check-lint check-types check-imports check-repository check-pages
 
 help:  ## list the targets
@@ -46,10 +46,11 @@ test: $(INSTALLED) $(BUILT) chromium test-pages  ## run every test, on SQLite an
 test-pages: $(PACKAGES)  ## run the pages' own tests alone
 	@$(NPM) run --silent test
 
-bench: $(INSTALLED)  ## what tracking and watching cost on this machine, as rates, ratios and bytes
-	@$(BIN)/python -m benchmarks.tracking
-	@$(BIN)/python -m benchmarks.writes
-	@$(BIN)/python -m benchmarks.sockets
+bench: $(INSTALLED)  ## how fast it is on this machine, against the limit and other libraries; ARGS= are sections and options
+	@$(BIN)/python -m benchmarks $(ARGS)
+
+bench-check: $(INSTALLED)  ## compare ratios and counts with those in docs/performance.md; fails when one is 15 % worse
+	@$(BIN)/python -m benchmarks --check $(ARGS)
 
 bench-million: $(INSTALLED)  ## how long lists and details take with 1,000,000 executions, against 1,000
 	@$(BIN)/python -m benchmarks.million
@@ -110,8 +111,8 @@ wheel: $(INSTALLED) $(BUILT)  ## build a wheel and an sdist in dist/, the pages 
 screenshots: $(INSTALLED) $(BUILT) chromium  ## photograph every page, light and dark, wide and narrow, into docs/screenshots
 	@$(BIN)/python -m scripts.screenshots
 
-clean:  ## remove what these targets made: .venv, the built pages, caches, builds (databases stay)
-	@rm -rf $(VENV) build dist $(PAGES)/node_modules $(PAGES)/dist .pytest_cache .ruff_cache .import_linter_cache .hypothesis
+clean:  ## remove what these targets made: .venv, .peers, the built pages, caches, builds (databases stay)
+	@rm -rf $(VENV) .peers build dist $(PAGES)/node_modules $(PAGES)/dist .pytest_cache .ruff_cache .import_linter_cache .hypothesis
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 $(INSTALLED): pyproject.toml requirements-dev.txt

@@ -1,9 +1,9 @@
 """What stays quick with a million executions: each question at 1,000 and at 1,000,000, side by side.
 
     .venv/bin/python -m benchmarks.million
-    .venv/bin/python -m benchmarks.million --db sqlite --executions 100000
+    .venv/bin/python -m benchmarks.million --database SQLite --executions 100000
 
-Both sizes are asked in turn, so that whatever else the machine does slows both; the medians are compared. Making the
+Both sizes are asked in turn, so that whatever else the machine does slows both; each pair is compared. Making the
 executions takes a few minutes and about 2 GB for each database, which are gone afterwards.
 
 What must not take more than twice as long is marked; the program ends with 1 when one of these does. The others look at
@@ -12,16 +12,15 @@ more the more there is, up to a limit that they have: counting ends at 10,000, t
 
 import argparse
 import asyncio
-import statistics
 import sys
-import tempfile
 import time
-from collections.abc import Awaitable, Callable, Generator, Sequence
-from contextlib import contextmanager
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
-from pathlib import Path
 
+from benchmarks.databases import BOTH, new_databases
+from benchmarks.figures import Figure, as_table, ratio
+from benchmarks.sampling import milliseconds
 from ia_modules.database.manager import DatabaseManager
 from ia_modules.models import ExecutionStatus
 from ia_modules.pipeline.admission import is_usable
@@ -33,7 +32,6 @@ from ia_modules.tracker.reader import ExecutionReader
 from ia_modules.tracker.system import SystemReader
 from showcase_app.backend.schemas.metrics import Window
 from showcase_app.backend.services.pipeline_views import read_overviews
-from tests.postgres import database_on, embedded_server
 from tests.scale import analyze, execution_id, generate, pipeline_id
 
 ANY = ExecutionFilters()
@@ -121,15 +119,19 @@ async def compare(name: str, small_url: str, large_url: str, executions: int) ->
     async with DatabaseManager(small_url) as small, DatabaseManager(large_url) as large:
         few, many = await make(small, SMALL), await make(large, executions)
         size = (await SystemReader(large).measure_database()).size_bytes
-        print(f"\n{name}: {size / 2**30:.1f} GiB\n{'median, ms':<32}{SMALL:>10,}{executions:>12,}{'times':>9}")
-        good = True
+        figures: list[Figure] = []
         for question in QUESTIONS:
             quick, slow = await times(question, [few, many])
-            holds = not question.must_stay or slow <= 2 * quick
-            good &= holds
-            mark = "" if not question.must_stay else "  ok" if holds else "  TOO SLOW"
-            print(f"{question.name:<32}{quick:>10.2f}{slow:>12.2f}{slow / quick:>9.2f}{mark}", flush=True)
-        return good
+            pair = [
+                Figure(name, question.name, f"{subject.executions:,}, ms", tuple(taken))
+                for subject, taken in ((few, quick), (many, slow))
+            ]
+            figures += [*pair, ratio(pair[1], pair[0], "times", better="less")]
+    print(f"\n{size / 2**30:.1f} GiB\n\n{as_table(figures)}", flush=True)
+    must_stay = {question.name for question in QUESTIONS if question.must_stay}
+    slow_ones = [each.case for each in figures if each.unit == "times" and each.case in must_stay and each.median > 2]
+    print(*(f"TOO SLOW: {case}" for case in slow_ones), sep="\n")
+    return not slow_ones
 
 
 async def make(database: DatabaseManager, executions: int) -> Subject:
@@ -141,44 +143,27 @@ async def make(database: DatabaseManager, executions: int) -> Subject:
     return Subject(database, executions, until_ms)
 
 
-async def times(question: Question, subjects: Sequence[Subject]) -> list[float]:
-    """Median milliseconds for each subject, asked in turn."""
+async def times(question: Question, subjects: Sequence[Subject]) -> list[list[float]]:
+    """Milliseconds for each subject, asked in turn."""
     taken: list[list[float]] = [[] for _ in subjects]
     for subject in subjects:
         await question.ask(subject)  # the first time it is prepared
     ends = time.perf_counter() + MOST_SECONDS
     while len(taken[0]) < MOST_ROUNDS and (len(taken[0]) < 3 or time.perf_counter() < ends):
         for mine, subject in zip(taken, subjects, strict=True):
-            began = time.perf_counter()
-            await question.ask(subject)
-            mine.append((time.perf_counter() - began) * 1000)
-    return [statistics.median(mine) for mine in taken]
-
-
-@contextmanager
-def databases(dialect: str) -> Generator[tuple[str, str]]:
-    """The URLs of two new databases."""
-    if dialect == "sqlite":
-        with tempfile.TemporaryDirectory() as folder:
-            yield f"sqlite:///{Path(folder) / 'small.db'}", f"sqlite:///{Path(folder) / 'large.db'}"
-        return
-    with embedded_server() as server:
-        admin = DatabaseManager(server)
-        for name in ("small", "large"):
-            admin.execute(f"CREATE DATABASE {name}")
-        admin.close_sync()
-        yield database_on(server, "small"), database_on(server, "large")
+            mine.append(await milliseconds(partial(question.ask, subject)))
+    return taken
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--executions", type=int, default=1_000_000)
-    parser.add_argument("--db", choices=["sqlite", "postgresql", "both"], default="both")
+    parser.add_argument("--database", choices=BOTH, help="only on this one")
     options = parser.parse_args()
     good = True
-    for dialect in ("sqlite", "postgresql") if options.db == "both" else (options.db,):
-        with databases(dialect) as (small, large):
-            good &= asyncio.run(compare(dialect, small, large, options.executions))
+    for name in (options.database,) if options.database else BOTH:
+        with new_databases() as new_database:
+            good &= asyncio.run(compare(name, new_database(name), new_database(name), options.executions))
     sys.exit(0 if good else 1)
 
 

@@ -10,15 +10,15 @@ an attempt alone has no foreign key any more, and that a run has one child only 
 import argparse
 import asyncio
 import re
-import statistics
 import time
-from collections.abc import Awaitable, Callable
 
+from benchmarks.databases import POSTGRESQL, new_databases
+from benchmarks.figures import Figure, as_table
+from benchmarks.sampling import Work, milliseconds, repeat_times
 from ia_modules.database.driver import Script, Statement
 from ia_modules.database.manager import DatabaseManager
 from ia_modules.database.migrator import MIGRATIONS_FOLDER
 from ia_modules.tracker.execution_tracker import ExecutionTracker
-from tests.postgres import database_on, embedded_server
 from tests.scale import DAYS, analyze, generate
 
 CUT = ("pipeline_executions", "step_executions", "execution_logs")
@@ -56,16 +56,15 @@ def first_id(until_ms: int, weeks_ago: int) -> str:
 async def record(database: DatabaseManager, executions: int) -> None:
     """So many executions of five steps, 50 at a time."""
     async with ExecutionTracker(database) as tracker:
-        at_once = asyncio.Semaphore(50)
 
         async def one() -> None:
-            async with at_once, tracker.execution(of) as execution:
+            async with tracker.execution(of) as execution:
                 for number in range(5):
                     async with execution.step(f"step {number}"):
                         pass
 
         of = await tracker.register_pipeline("measured", "Measured")
-        await asyncio.gather(*(one() for _ in range(executions)))
+        await repeat_times(one, at_once=50, times=executions)
 
 
 async def claim(database: DatabaseManager) -> None:
@@ -100,17 +99,12 @@ async def drop_old(database: DatabaseManager, weeks: range, below: str) -> None:
             await database.execute_async(f"DROP TABLE {table}_{week}")
 
 
-async def milliseconds(do: Callable[[], Awaitable[object]], times: int = 1) -> float:
-    """The median of so many."""
-    took: list[float] = []
-    for _ in range(times):
-        began = time.perf_counter()
-        await do()
-        took.append((time.perf_counter() - began) * 1000)
-    return statistics.median(took)
+async def repeated(work: Work, times: int) -> list[float]:
+    """Milliseconds for each of so many times."""
+    return [await milliseconds(work) for _ in range(times)]
 
 
-async def measure(url: str, executions: int, until_ms: int, *, parts: bool) -> dict[str, float]:
+async def measure(url: str, executions: int, until_ms: int, *, parts: bool) -> dict[str, list[float]]:
     schema = (MIGRATIONS_FOLDER / "postgresql" / "V001__complete_schema.sql").read_text("utf-8")
     database = DatabaseManager(url, statement_timeout_seconds=600)
 
@@ -125,31 +119,28 @@ async def measure(url: str, executions: int, until_ms: int, *, parts: bool) -> d
     oldest = range(DAYS // 7 + 1, DAYS // 7 + 1 - OLD_WEEKS, -1)
     below = first_id(until_ms, oldest[-1] - 1)
     found = {
-        "record an execution of 5 steps, 50 at a time": await milliseconds(lambda: record(database, 300)) / 300,
-        "claim one": await milliseconds(lambda: claim(database), 200),
-        "find an attempt by its id": await milliseconds(lambda: end_step_by_id(database, some["id"]), 200),
-        f"delete the oldest {OLD_WEEKS} weeks": await milliseconds(
-            lambda: drop_old(database, oldest, below) if parts else delete_old(database, below)
+        "record an execution of 5 steps, 50 at a time": [await milliseconds(lambda: record(database, 300)) / 300],
+        "claim one": await repeated(lambda: claim(database), 200),
+        "find an attempt by its id": await repeated(lambda: end_step_by_id(database, some["id"]), 200),
+        f"delete the oldest {OLD_WEEKS} weeks": await repeated(
+            lambda: drop_old(database, oldest, below) if parts else delete_old(database, below), 1
         ),
     }
     await database.close()
     return found
 
 
-async def main(executions: int) -> None:
-    until_ms = int(time.time() * 1000)
-    with embedded_server() as server:
-        admin = DatabaseManager(server)
-        found: list[dict[str, float]] = []
-        for name in ("whole", "parts"):
-            await admin.execute_async(f"CREATE DATABASE {name}")
-            found.append(await measure(database_on(server, name), executions, until_ms, parts=name == "parts"))
-        await admin.close()
-    for what, whole in found[0].items():
-        print(f"{what:48} whole {whole:10.2f} ms   in parts {found[1][what]:10.2f} ms")
+def main(executions: int) -> None:
+    until_ms, figures = int(time.time() * 1000), list[Figure]()
+    with new_databases() as new_database:
+        for name in ("whole", "in parts"):
+            url = new_database(POSTGRESQL)
+            found = asyncio.run(measure(url, executions, until_ms, parts=name == "in parts"))
+            figures += [Figure(POSTGRESQL, what, f"{name}, ms", tuple(taken)) for what, taken in found.items()]
+    print(as_table(figures))
 
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--executions", type=int, default=60_000, help="of ninety days, each with its steps and lines")
-    asyncio.run(main(parser.parse_args().executions))
+    main(parser.parse_args().executions)

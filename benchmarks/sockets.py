@@ -1,52 +1,109 @@
-"""What watchers cost the writer, and how soon they are told: one server, one execution, none to two hundred sockets.
-
-    python -m benchmarks.sockets
+"""What watchers cost the writer, how soon they hear, and how much: one server, one execution, up to 1,000 sockets.
 
 The writer is in the server's own process, as the embedded worker is, and each of its records is durable before it is
 acknowledged. First it writes at a pace that leaves room: how long it takes from the commit until a client in another
 process has read it. Then as fast as it can, four records at a time: the rate, with all of them on the same machine.
-Ratios within one run can be compared; absolute numbers belong to the machine. SQLite writes to a temporary folder,
-PostgreSQL is the server from the wheel (with fsync), or IA_TEST_POSTGRES_URL, as for ``benchmarks.tracking``.
+``python -m benchmarks.sockets URL SOCKETS LAZY`` is the clients' process.
 """
 
-import argparse
 import asyncio
 import json
-import os
 import socket
 import statistics
 import sys
-import tempfile
 import time
 from collections.abc import AsyncGenerator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
-from pathlib import Path
+from functools import partial
 from typing import Any
 
 import uvicorn
 from websockets.asyncio.client import ClientConnection, connect
 
+from benchmarks.figures import ROOT, Figure, ratio
+from benchmarks.race import Bench, alternate
+from benchmarks.sampling import sample
+from ia_modules import ExecutionTracker
 from ia_modules.cli.commands.serve import address_of, listen, server_config
 from ia_modules.models import ExecutionId
-from ia_modules.tracker.execution_tracker import ExecutionTracker
 from showcase_app.backend.main import create_app
 from showcase_app.backend.settings import Settings
-from tests.postgres import embedded_server
 
 PACED, PACE_SECONDS = 100, 0.02
-FAST_SECONDS, AT_ONCE = 3.0, 4
-CASES = {"no socket": (0, 0), "199 sockets": (199, 0), "199 and one that never reads": (199, 1)}
+AT_ONCE = 4
+END_SECONDS = 120.0
 DATA = {"text": "x" * 200}
+NO_SOCKET = "no socket"
 
 
 @dataclass(frozen=True, slots=True)
-class Measured:
-    """Latencies in milliseconds, None without sockets."""
+class Heard:
+    """What was written and heard: latencies in milliseconds; nothing is heard without sockets."""
 
     records_per_second: float
-    p50: float | None
-    p99: float | None
+    messages_per_second: float = 0.0
+    p50: float = 0.0
+    p99: float = 0.0
+
+
+UNITS = {"records_per_second": "records/s", "messages_per_second": "messages/s", "p50": "p50 ms", "p99": "p99 ms"}
+
+
+def measure_sockets(bench: Bench) -> list[Figure]:
+    """Written and heard with no socket, 1, 100, 1,000, and 100 beside one that never reads."""
+    few, many = bench.size(100, quick=5), bench.size(1_000, quick=10)
+    cases = {
+        NO_SOCKET: (0, 0),
+        "1 socket": (1, 0),
+        f"{few:,} sockets": (few, 0),
+        f"{few:,} and one that never reads": (few, 1),
+        f"{many:,} sockets": (many, 0),
+    }
+    measures = {
+        (database, case): partial(measure_once, bench, database, *numbers)
+        for database in bench.databases
+        for case, numbers in cases.items()
+    }
+    found = alternate(measures, min(bench.rounds, 3))
+    figures = [
+        Figure(database, case, unit, tuple(getattr(each, name) for each in heard))
+        for (database, case), heard in found.items()
+        for name, unit in UNITS.items()
+        if case != NO_SOCKET or name == "records_per_second"
+    ]
+    rates = {(each.database, each.case): each for each in figures if each.unit == UNITS["records_per_second"]}
+    return figures + [
+        ratio(each, rates[database, NO_SOCKET], f"of {NO_SOCKET}")
+        for (database, case), each in rates.items()
+        if case != NO_SOCKET
+    ]
+
+
+def measure_once(bench: Bench, database: str, sockets: int, lazy: int) -> Heard:
+    url = bench.new_database(database)
+    with asyncio.Runner(loop_factory=uvicorn.Config("").get_loop_factory()) as runner:  # the server's own loop
+        return runner.run(_measure(bench, url, sockets, lazy))
+
+
+async def _measure(bench: Bench, database_url: str, sockets: int, lazy: int) -> Heard:
+    async with (
+        serving(database_url) as (url, tracker),
+        watchers(url, tracker, sockets, lazy) as (execution_id, clients),
+    ):
+        committed = await write_paced(tracker, execution_id, bench.size(PACED, quick=5))
+        rate = await write_fast(tracker, execution_id, bench.seconds)
+        await tracker.log(execution_id, "end")
+        if clients is None:
+            return Heard(rate)
+        async with asyncio.timeout(END_SECONDS):
+            answer, _ = await clients.communicate()
+        heard: dict[str, Any] = json.loads(answer)
+        latencies = [
+            (moment - committed[line]) * 1000 for line, moments in heard["paced"].items() for moment in moments
+        ]
+        p99 = statistics.quantiles(latencies, n=100)[98]
+        return Heard(rate, heard["messages"] / heard["seconds"], statistics.median(latencies), p99)
 
 
 @asynccontextmanager
@@ -64,44 +121,24 @@ async def serving(database_url: str) -> AsyncGenerator[tuple[str, ExecutionTrack
         await running
 
 
-async def measure(database_url: str, sockets: int, lazy: int) -> Measured:
-    async with (
-        serving(database_url) as (url, tracker),
-        watchers(url, tracker, sockets, lazy) as (execution_id, clients),
-    ):
-        committed = await write_paced(tracker, execution_id)
-        rate = await write_fast(tracker, execution_id)
-        await tracker.log(execution_id, "end")
-        if clients is None:
-            return Measured(rate, None, None)
-        answer, _ = await clients.communicate()
-        received: dict[str, list[float]] = json.loads(answer)
-        latencies = [(moment - committed[line]) * 1000 for line in committed for moment in received[line]]
-        return Measured(rate, statistics.median(latencies), statistics.quantiles(latencies, n=100)[98])
-
-
-async def write_paced(tracker: ExecutionTracker, execution_id: ExecutionId) -> dict[str, float]:
+async def write_paced(tracker: ExecutionTracker, execution_id: ExecutionId, lines: int) -> dict[str, float]:
     """When each line was committed, by its text."""
     committed: dict[str, float] = {}
-    for number in range(PACED):
+    for number in range(lines):
         await tracker.log(execution_id, f"paced {number}", data=DATA)
         committed[f"paced {number}"] = time.monotonic()
         await asyncio.sleep(PACE_SECONDS)
     return committed
 
 
-async def write_fast(tracker: ExecutionTracker, execution_id: ExecutionId) -> float:
+async def write_fast(tracker: ExecutionTracker, execution_id: ExecutionId, seconds: float) -> float:
     """Records per second."""
-    began, written = time.monotonic(), 0
 
     async def write() -> None:
-        nonlocal written
-        while time.monotonic() - began < FAST_SECONDS:
-            await tracker.log(execution_id, "fast", data=DATA)
-            written += 1
+        await tracker.log(execution_id, "fast", data=DATA)
 
-    await asyncio.gather(*(write() for _ in range(AT_ONCE)))
-    return written / (time.monotonic() - began)
+    taken = await sample(write, at_once=AT_ONCE, seconds=seconds)
+    return taken.executions / taken.seconds
 
 
 @asynccontextmanager
@@ -113,18 +150,9 @@ async def watchers(
     if not sockets:
         yield execution_id, None
         return
-    clients = await asyncio.create_subprocess_exec(
-        *(
-            sys.executable,
-            "-m",
-            "benchmarks.sockets",
-            "--watch",
-            f"{url.replace('http', 'ws')}/ws/executions/{execution_id}",
-        ),
-        *("--sockets", str(sockets), "--lazy", str(lazy)),
-        stdout=asyncio.subprocess.PIPE,
-        limit=2**26,
-    )
+    watched = f"{url.replace('http', 'ws')}/ws/executions/{execution_id}"
+    command = (sys.executable, "-m", "benchmarks.sockets", watched, str(sockets), str(lazy))
+    clients = await asyncio.create_subprocess_exec(*command, stdout=asyncio.subprocess.PIPE, limit=2**26, cwd=ROOT)
     try:
         assert clients.stdout is not None
         assert await clients.stdout.readline() == b"ready\n"
@@ -135,8 +163,8 @@ async def watchers(
             await clients.wait()
 
 
-async def watch(url: str, sockets: int, lazy: int) -> dict[str, list[float]]:
-    """When each paced line was read, once for each socket."""
+async def watch(url: str, sockets: int, lazy: int) -> dict[str, Any]:
+    """When each paced line was read, once for each socket; how many other messages were, and in how many seconds."""
     async with AsyncExitStack() as stack:
         for _ in range(lazy):
             await stack.enter_async_context(without_reading(url))
@@ -145,22 +173,39 @@ async def watch(url: str, sockets: int, lazy: int) -> dict[str, list[float]]:
             await client.recv()  # how it stands
         print("ready", flush=True)
         heard = await asyncio.gather(*(read_to_the_end(client) for client in clients))
-    received: dict[str, list[float]] = {}
-    for moment, frame in (frames for one in heard for frames in one):
+    paced: dict[str, list[float]] = {}
+    for moment, frame in (frames for each in heard for frames in each.paced):
         for message in json.loads(frame).get("messages", ()):
             line: dict[str, Any] = message["data"]
             if str(line.get("message", "")).startswith("paced"):
-                received.setdefault(line["message"], []).append(moment)
-    return received
+                paced.setdefault(line["message"], []).append(moment)
+    began, ended = min(each.began for each in heard), max(each.ended for each in heard)
+    return {"paced": paced, "messages": sum(each.messages for each in heard), "seconds": ended - began}
 
 
-async def read_to_the_end(client: ClientConnection) -> list[tuple[float, str]]:
-    """The frames with a paced line in them, and when they were read; what they say is looked at later."""
-    frames: list[tuple[float, str]] = []
-    while '"end"' not in (frame := str(await client.recv())):
+@dataclass(slots=True)
+class Listener:
+    """What one socket read: frames with a paced line, and when; and how many others, from when to when."""
+
+    paced: list[tuple[float, str]]
+    messages: int = 0
+    began: float = 0.0
+    ended: float = 0.0
+
+
+async def read_to_the_end(client: ClientConnection) -> Listener:
+    """Frames are looked at later: that takes time from who reads the next."""
+    listener = Listener([])
+    while True:
+        frame = str(await client.recv())
+        listener.ended = time.monotonic()
         if "paced" in frame:
-            frames.append((time.monotonic(), frame))
-    return frames
+            listener.paced.append((listener.ended, frame))
+        if fast := frame.count('"fast"'):
+            listener.began = listener.began or listener.ended
+            listener.messages += fast
+        if '"end"' in frame:
+            return listener
 
 
 @asynccontextmanager
@@ -174,34 +219,5 @@ async def without_reading(url: str) -> AsyncGenerator[None]:
         yield
 
 
-def compare(name: str, database_url: str) -> None:
-    alone: Measured | None = None
-    for case, (sockets, lazy) in CASES.items():
-        with asyncio.Runner(loop_factory=uvicorn.Config("").get_loop_factory()) as runner:  # the server's own loop
-            found = runner.run(measure(database_url, sockets, lazy))
-        alone = alone or found
-        delays = "" if found.p50 is None else f" | told after {found.p50:5.1f} ms (p50) {found.p99:5.1f} ms (p99)"
-        ratio = found.records_per_second / alone.records_per_second
-        print(f"{name:<11} {case:<29} {found.records_per_second:6.0f} records/s {ratio:5.2f}{delays}", flush=True)
-
-
-def main() -> None:
-    parser = argparse.ArgumentParser(description="What watchers cost the writer, and how soon they are told.")
-    parser.add_argument("--watch", help="be the clients of this socket")
-    parser.add_argument("--sockets", type=int)
-    parser.add_argument("--lazy", type=int)
-    options = parser.parse_args()
-    if options.watch:
-        print(json.dumps(asyncio.run(watch(options.watch, options.sockets, options.lazy))))
-        return
-    with tempfile.TemporaryDirectory() as folder:
-        compare("SQLite", f"sqlite:///{Path(folder) / 'benchmark.db'}")
-    if url := os.environ.get("IA_TEST_POSTGRES_URL"):
-        compare("PostgreSQL", url)
-        return
-    with embedded_server(durable=True) as url:
-        compare("PostgreSQL", url)
-
-
 if __name__ == "__main__":
-    main()
+    print(json.dumps(asyncio.run(watch(sys.argv[1], int(sys.argv[2]), int(sys.argv[3])))))

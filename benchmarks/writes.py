@@ -1,10 +1,6 @@
 """What an execution writes and waits for: bytes of the write-ahead log, commits, round trips. Counts, not times.
 
-    make bench
-
-One execution has five steps that do nothing and 500 bytes of input and of each result. A checkpoint comes first, then
-executions that are not counted. Full pages, which PostgreSQL writes once after each checkpoint, are counted by
-themselves. With 50 at a time the counts depend on how many share a commit, and so on the machine.
+On PostgreSQL a checkpoint comes first, and full pages, which it writes once after each, are left out.
 """
 
 import asyncio
@@ -19,12 +15,14 @@ from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 
 import apsw
 
-from benchmarks.tracking import PAYLOAD, chain, record_one
-from ia_modules.database.manager import DatabaseManager
+from benchmarks.contestants import CONTESTANTS
+from benchmarks.databases import POSTGRESQL, SQLITE, NewDatabase, new_databases
+from benchmarks.figures import Figure
+from benchmarks.race import Bench
+from benchmarks.sampling import repeat_times
+from ia_modules import DatabaseManager
 from ia_modules.database.sqlite_thread import SqliteThread
-from ia_modules.pipeline.services import ServiceRegistry
-from ia_modules.tracker.execution_tracker import ExecutionTracker
-from tests.postgres import embedded_server
+from tests.postgres import database_on, embedded_server
 
 COUNTED = {1: 40, 50: 400}
 """How many executions are counted, by how many there are at a time."""
@@ -34,17 +32,21 @@ Read = Callable[[], Awaitable[Counter[str]]]
 
 
 class CountedFile(apsw.VFSFile):
-    """A file of SQLite, which counts what is written to a write-ahead log."""
+    """A file of SQLite, which counts what is written and flushed of a write-ahead log."""
 
     def __init__(self, name: str | apsw.URIFilename | None, flags: list[int], counts: Counter[str]) -> None:
         super().__init__("unix", name, flags)
         self._counts = counts if flags[0] & apsw.SQLITE_OPEN_WAL else Counter[str]()
 
     def xWrite(self, data: Any, offset: int) -> None:  # noqa: N802 - the name that SQLite calls
-        self._counts["bytes"] += len(data)
+        self._counts["WAL bytes"] += len(data)
         is_frame_header = len(data) == 24
         self._counts["commits"] += is_frame_header and bytes(data[4:8]) != bytes(4)  # the last frame of a commit
         super().xWrite(data, offset)  # pyright: ignore[reportUnknownMemberType] - apsw names a type that it lacks
+
+    def xSync(self, flags: int) -> None:  # noqa: N802 - as above
+        self._counts["flushes"] += 1
+        super().xSync(flags)
 
 
 class CountedFiles(apsw.VFS):
@@ -59,13 +61,13 @@ class CountedFiles(apsw.VFS):
 
 
 @contextmanager
-def sqlite() -> Generator[tuple[str, Read]]:
-    """The URL of a new database, and what was written to it: ``bytes``, ``commits``, and ``hops`` to its threads."""
+def on_sqlite() -> Generator[tuple[NewDatabase, Read]]:
+    """New files, and what was written to them: ``WAL bytes``, ``commits``, ``flushes``, and ``hops to threads``."""
     counts = Counter[str]()
     files, submit = CountedFiles(counts), SqliteThread.submit
 
     def counted(self: SqliteThread, job: Any) -> Any:
-        counts["hops"] += 1
+        counts["hops to threads"] += 1
         return submit(self, job)
 
     async def read() -> Counter[str]:
@@ -73,16 +75,16 @@ def sqlite() -> Generator[tuple[str, Read]]:
 
     SqliteThread.submit = counted
     try:
-        with tempfile.TemporaryDirectory() as folder:
-            yield f"sqlite:///{Path(folder) / 'benchmark.db'}", read
+        with new_databases() as new_database:
+            yield new_database, read
     finally:
         SqliteThread.submit = submit
         files.unregister()
 
 
 @contextmanager
-def postgresql() -> Generator[tuple[str, Read]]:
-    """The same on PostgreSQL: ``bytes`` without those of ``full pages``, ``commits`` and ``round trips``."""
+def on_postgresql() -> Generator[tuple[NewDatabase, Read]]:
+    """New databases on a server of our own, and ``WAL bytes`` without full pages, ``commits``, ``round trips``."""
     with embedded_server(durable=True) as server, tempfile.TemporaryDirectory() as folder:
         counts = Counter[str]()
         admin = DatabaseManager(server, pool_size=1)
@@ -95,16 +97,20 @@ def postgresql() -> Generator[tuple[str, Read]]:
         async def read() -> Counter[str]:
             row = await asyncio.to_thread(
                 admin.fetch_one,
-                "SELECT CAST(sum(record_size) AS BIGINT) AS bytes, CAST(sum(fpi_size) AS BIGINT) AS full_pages"
-                " FROM pg_get_wal_stats(CAST(:began AS pg_lsn), pg_current_wal_lsn())",
+                "SELECT CAST(sum(record_size) AS BIGINT) AS bytes, CAST(sum(count) FILTER (WHERE"
+                " \"resource_manager/record_type\" = 'Transaction/COMMIT') AS BIGINT) AS commits"
+                " FROM pg_get_wal_stats(CAST(:began AS pg_lsn), pg_current_wal_lsn(), true)",
                 {"began": began["place"]},
             )
             assert row is not None
-            return counts + Counter({"bytes": row["bytes"], "full pages": row["full_pages"]})
+            return counts + Counter({"WAL bytes": row["bytes"], "commits": row["commits"] or 0})
 
         try:
-            with relay(server, Path(folder), counts) as url:
-                yield url, read
+            with (
+                relay(server, Path(folder), counts) as relayed,
+                new_databases(server=server) as new_database,
+            ):
+                yield lambda kind: database_on(relayed, urlsplit(new_database(kind)).path.removeprefix("/")), read
         finally:
             admin.close_sync()
 
@@ -131,7 +137,6 @@ def relay(server: str, folder: Path, counts: Counter[str]) -> Generator[str]:
             head = await reader.readexactly(5)
             body = await reader.readexactly(int.from_bytes(head[1:]) - 4)
             counts["round trips"] += head[:1] == b"Z"
-            counts["commits"] += head[:1] == b"C" and body.startswith(b"COMMIT")
             writer.write(head + body)
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -162,42 +167,49 @@ def relay(server: str, folder: Path, counts: Counter[str]) -> Generator[str]:
         loop.close()
 
 
-async def measure(name: str, url: str, read: Read) -> None:
-    async with DatabaseManager(url) as database, ExecutionTracker(database) as tracker:
-        pipeline_id = await tracker.register_pipeline("benchmark", "Benchmark")
-        pipeline, services = chain(), ServiceRegistry({"execution_tracker": tracker})
-        works: dict[str, Callable[[], Awaitable[object]]] = {
-            "as a pipeline": lambda: pipeline.run(PAYLOAD, services=services),
-            "recorded by hand": lambda: record_one(tracker, pipeline_id),
-        }
-        for work_name, work in works.items():
-            for at_once, count in COUNTED.items():
-                if database.dialect == "postgresql":
-                    await database.execute_async("CHECKPOINT")
-                await repeat(count, at_once, work)
-                before = await read()
-                await repeat(count, at_once, work)
-                kinds = {kind: (number - before[kind]) / count for kind, number in sorted((await read()).items())}
-                text = " | ".join(f"{kind} {value:8,.1f}" for kind, value in kinds.items())
-                print(f"{name:<11} {work_name:<17} {at_once:>2} at a time, per execution: {text}", flush=True)
+async def count(url: str, name: str, at_once: int, times: int, read: Read) -> dict[str, float]:
+    """What one of so many executions took, by kind."""
+    kind, _, size = name.partition(":")
+    async with CONTESTANTS[kind](url, int(size or 0)) as work:
+        await repeat_times(work, at_once=at_once, times=times)
+        if not url.startswith("sqlite"):
+            await checkpoint(url)
+        before = await read()
+        await repeat_times(work, at_once=at_once, times=times)
+        after = await read()
+    return {each: (after[each] - before[each]) / times for each in sorted(after)}
 
 
-async def repeat(count: int, at_once: int, work: Callable[[], Awaitable[object]]) -> None:
-    numbers = list(range(count))
-
-    async def worker() -> None:
-        while numbers:
-            numbers.pop()
-            await work()
-
-    await asyncio.gather(*(worker() for _ in range(at_once)))
+async def checkpoint(url: str) -> None:
+    database = DatabaseManager(url, pool_size=1)
+    try:
+        await database.execute_async("CHECKPOINT")
+    finally:
+        await database.close()
 
 
-def main() -> None:
-    for name, place in (("SQLite", sqlite), ("PostgreSQL", postgresql)):
-        with place() as (url, read):
-            asyncio.run(measure(name, url, read))
+def measure_writes(bench: Bench) -> list[Figure]:
+    """Counts for an execution of each contestant. With 50 at a time they depend on how many share a commit."""
+    figures: list[Figure] = []
+    for database in bench.databases:
+        with PLACES[database]() as (new_database, read):
+            for at_once, times in COUNTED.items():
+                for case, name in CASES.items():
+                    url = new_database(database)
+                    counts = asyncio.run(count(url, name, at_once, bench.size(times, quick=at_once), read))
+                    better = "less" if at_once == 1 else None
+                    figures += [
+                        Figure(database, f"{case}, {at_once} at a time", kind, (number,), better)
+                        for kind, number in counts.items()
+                    ]
+    return figures
 
 
-if __name__ == "__main__":
-    main()
+PLACES = {SQLITE: on_sqlite, POSTGRESQL: on_postgresql}
+CASES = {
+    "limit, 6 commits": "limit:6",
+    "limit, 12 commits": "limit:12",
+    "tracker, 12 awaits": "tracker",
+    "runner": "runner",
+    "runner, ten lines a step": "logs",
+}

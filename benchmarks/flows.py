@@ -1,0 +1,52 @@
+"""The work as pipelines: the plain chain, and other shapes."""
+
+import itertools
+from collections.abc import Callable
+from typing import Any
+
+from benchmarks.work import STEPS
+from ia_modules import Flow, Step, first, otherwise, when
+
+LINES = 10
+
+
+async def pass_on(data: dict[str, Any]) -> dict[str, Any]:
+    return {"text": data["text"]}
+
+
+class TenLines(Step):
+    """The same, with ten lines of log."""
+
+    async def run(self, data: dict[str, Any]) -> dict[str, Any]:
+        for number in range(LINES):
+            self.context.log(f"line {number} of a step that tells what it does")
+        return {"text": data["text"]}
+
+
+def chain(steps: int = STEPS, code: Callable[..., Any] | type[Step] = pass_on) -> Flow:
+    """One step after the other."""
+    flow = Flow(f"Chain of {steps}, {code.__name__}")
+    nodes = [flow.add(code, id=f"step-{number}") for number in range(steps)]
+    for before, after in itertools.pairwise(nodes):
+        flow.connect(before.id, after.id)
+    return flow
+
+
+def fan_out(width: int) -> Flow:
+    """One step, then so many beside each other, then one that waits for all of them."""
+    flow = Flow(f"Fan-out of {width}")
+    flow.add(pass_on, id="first")
+    flow.add(pass_on, id="last")
+    for number in range(width):
+        flow.add(pass_on, id=f"step-{number}")
+        flow.connect("first", f"step-{number}")
+        flow.connect(f"step-{number}", "last")
+    return flow
+
+
+def loop(iterations: int) -> Flow:
+    """One step that runs so many times, then one more."""
+    flow = Flow(f"Loop of {iterations}", loop_config={"max_iterations": iterations})
+    again, last = flow.add(pass_on, id="again"), flow.add(pass_on, id="last")
+    again >> first(when("run.iteration", "<", iterations) >> again, otherwise >> last)  # pyright: ignore[reportUnusedExpression]
+    return flow

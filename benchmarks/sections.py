@@ -1,0 +1,80 @@
+"""The sections of the benchmark: what each measures, in words for the page, and its code."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from benchmarks.against_peers import measure_peers
+from benchmarks.figures import Figure
+from benchmarks.memory import measure_memory
+from benchmarks.race import Bench
+from benchmarks.rates import measure_payloads, measure_rates, measure_shapes
+from benchmarks.sockets import measure_sockets
+from benchmarks.starting import measure_start
+from benchmarks.workers import measure_workers
+from benchmarks.writes import measure_writes
+
+
+@dataclass(frozen=True, slots=True)
+class Section:
+    """A part that can be measured alone; ``text`` says what the columns mean."""
+
+    title: str
+    text: str
+    measure: Callable[[Bench], list[Figure]]
+
+
+SECTIONS: dict[str, Section] = {
+    "rates": Section(
+        "What tracking costs",
+        "One execution: five no-op steps that pass 500 bytes on, twelve records. The *limit* is the same records"
+        " written by hand, as quickly as we know how: one writer, one connection, whatever waits in one commit, nothing"
+        " checked or fenced. With 6 commits the end of a step and the start of the next are one, as the runner does it;"
+        " with 12 each record is awaited, as the tracker's methods do it. CPU is that of the program alone.",
+        measure_rates,
+    ),
+    "shapes": Section(
+        "Long, wide and round",
+        "One execution at a time, in steps per second; the limit makes one execution of five steps after the other.",
+        measure_shapes,
+    ),
+    "payloads": Section(
+        "Payloads",
+        "The runner's five steps with input and results of other sizes; 10 MB once.",
+        measure_payloads,
+    ),
+    "writes": Section(
+        "What an execution writes and waits for",
+        "Counts for one execution, not times: a busy machine changes those of one at a time little. Full pages, which"
+        " PostgreSQL writes once after each checkpoint, are left out; reads are round trips, too.",
+        measure_writes,
+    ),
+    "sockets": Section(
+        "Live",
+        "One server writes and tells the sockets that watch one execution; the clients are another process on the same"
+        " machine. Records: as many as can be written, four at a time. Messages: what all sockets together read"
+        " meanwhile. p50 and p99: from the commit until a client has read it, at 50 records a second.",
+        measure_sockets,
+    ),
+    "workers": Section(
+        "Workers",
+        "`ia-modules worker` on a full queue in PostgreSQL, from when all of them work.",
+        measure_workers,
+    ),
+    "memory": Section(
+        "Memory",
+        "Resident memory for each execution that runs in this process, in a step that does not end; and after each that"
+        " waits for a person, of which nothing runs.",
+        measure_memory,
+    ),
+    "start": Section(
+        "Start",
+        "Until a program has ended again that does nothing else.",
+        measure_start,
+    ),
+    "peers": Section(
+        "Other libraries",
+        "The same work in the same run, each library in an environment of its own, in the way that its documents show,"
+        " with pools of ten connections. SQLite is in WAL mode and flushes at every commit for all.",
+        measure_peers,
+    ),
+}
