@@ -134,6 +134,21 @@ class Pooler:
     async def _open(self, pool: tuple[str, str]) -> _Session:
         """A new session of the server, ready for its first request."""
         reader, writer = await self._streams()
+        try:
+            greeting, key = await self._greeting(pool, reader, writer)
+        except BaseException:  # also cancelled: the pooler ends
+            writer.close()
+            raise
+        session = _Session((reader, writer), greeting, key)
+        task = asyncio.create_task(self._pass_answers(pool, session), name="pooler:answers")
+        self._readers.add(task)
+        task.add_done_callback(self._readers.discard)
+        return session
+
+    async def _greeting(
+        self, pool: tuple[str, str], reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+    ) -> tuple[bytes, bytes]:
+        """What the server says of a new session, and the key that cancels in it."""
         user, database = pool
         text = f"user\0{user}\0database\0{database}\0client_encoding\0utf-8\0\0".encode()
         writer.write(struct.pack("!ii", len(text) + 8, _PROTOCOL) + text)
@@ -145,14 +160,9 @@ class Pooler:
             elif kind == b"K":
                 key = body
             elif kind == b"Z":
-                break
+                return greeting, key
             elif kind != b"R" or body != bytes(4):
                 raise RuntimeError(f"the server does not let the pooler in: {body!r}")
-        session = _Session((reader, writer), greeting, key)
-        task = asyncio.create_task(self._pass_answers(pool, session), name="pooler:answers")
-        self._readers.add(task)
-        task.add_done_callback(self._readers.discard)
-        return session
 
     async def _pass_answers(self, pool: tuple[str, str], session: _Session) -> None:
         """What the server says goes to the client of the moment; nobody's is lost, notifications among it."""

@@ -12,7 +12,10 @@ NEEDS_NO_TEST_FILE = {
     "cli/__main__.py": "runs the command line, as tests/unit/cli/test_app.py does",
     "database/apsw_types.py": "types alone",
     "pipeline/journal.py": "a protocol, to which tests/conformance holds every journal",
+    "testing/contract_transitions.py": "what the contract is made of, to which tests/conformance holds every journal",
     "testing/levels_contract.py": "a part of the contract, to which tests/conformance holds every journal",
+    "testing/people_contract.py": "a part of the contract, to which tests/conformance holds every journal",
+    "testing/queue_contract.py": "a part of the contract, to which tests/conformance holds every journal",
     "version.py": "one constant",
 }
 """Modules by their path in the library, with the reason."""
