@@ -73,7 +73,7 @@ class Flow:
     _paths: list[dict[str, Any]] = field(default_factory=list[dict[str, Any]], init=False)
     _code: dict[str, Callable[..., Any]] = field(default_factory=dict[str, Callable[..., Any]], init=False)
     _first: set[str] = field(default_factory=set[str], init=False)
-    _loaded: tuple["_Written", LoadedPipeline] | None = field(default=None, init=False, repr=False, compare=False)
+    _loaded: tuple["_LoadedFrom", LoadedPipeline] | None = field(default=None, init=False, repr=False, compare=False)
 
     @overload
     def step(self, code: Callable[P, R], /) -> Node[P, R]: ...
@@ -162,7 +162,7 @@ class Flow:
         """
         functions: dict[CodeName, Callable[..., Any]] = {}
         document = self._document(functions)
-        written = _Written.of(document, [*self._code.items(), *functions.items()])
+        written = _LoadedFrom.of(document, [*self._code.items(), *functions.items()])
         if self._loaded is not None and self._loaded[0] == written:
             return self._loaded[1]
         factories: dict[str, StepFactory] = {step_id: factory_of(code) for step_id, code in self._code.items()}
@@ -233,7 +233,7 @@ class Flow:
         }
 
 
-class _Written(NamedTuple):
+class _LoadedFrom(NamedTuple):
     """What a flow was loaded from: as text, which does not change with what it was made of; and its code, by name."""
 
     document: JsonText
@@ -242,7 +242,7 @@ class _Written(NamedTuple):
     @classmethod
     def of(
         cls, document: Mapping[str, Any], code: Iterable[tuple[str | CodeName, Callable[..., Any]]]
-    ) -> "_Written | None":
+    ) -> "_LoadedFrom | None":
         """None: it cannot be told, since the document is no JSON."""
         try:
             text = encode(document, "flow")
