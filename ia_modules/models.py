@@ -228,18 +228,33 @@ class LeasedExecution(Record):
         return Lease(self.execution_id, self.epoch)
 
 
+def version_key(pipeline_id: PipelineId, version: int | None) -> str:
+    """Names a version where a claim leaves versions to others."""
+    return f"{pipeline_id}:{version or 0}"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ClaimedExecution(LeasedExecution):
-    """An execution that was taken from the queue, with what is needed to run it."""
+    """An execution that was taken from the queue, with what is needed to run it.
+
+    Attributes:
+        source_folder: the one of its version; None: that has none, or there is no version.
+    """
 
     pipeline_id: PipelineId
     pipeline_version: int | None
     pipeline_name: str
+    source_folder: str | None
+    input_data: Json
 
     @property
     def version_key(self) -> str:
-        """Names its version where a claim leaves versions to others."""
-        return f"{self.pipeline_id}:{self.pipeline_version or 0}"
+        return version_key(self.pipeline_id, self.pipeline_version)
+
+    @property
+    def is_untouched(self) -> bool:
+        """Whether nothing ever ran of it: it has its first owner, and only owners write more than a wish to cancel."""
+        return self.epoch == 1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

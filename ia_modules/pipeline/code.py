@@ -75,8 +75,13 @@ class StepModules:
 
     @property
     def generation(self) -> beside.Generation | None:
-        """What is loaded of the folder; whoever runs its code holds this, so that its modules stay."""
+        """What is loaded of the folder; it stays loaded while this is held."""
         return self._generation
+
+    def finds_the_same_as(self, before: "StepModules") -> bool:
+        """Whether all modules that were looked for before are where, and what, they were then."""
+        is_same = self._generation is before._generation and self._allowed == before._allowed
+        return is_same and all(self._lies_beside(module) == lay for module, lay in before._here.items())
 
     def code(self, module: str, name: str) -> Callable[..., Any]:
         """The class or function that a definition names.
@@ -197,7 +202,7 @@ class LoadedPipeline:
         factories: for each step that has code, what makes an object of it.
         functions: the functions that its conditions call.
         folder: where its modules lie; None when they are installed.
-        generation: what is loaded of that folder; held here, so that it stays loaded while the pipeline is in use.
+        modules: where its code comes from; held here, so that it stays loaded while the pipeline is in use.
         warnings: what was wrong when it was read, and does not keep it from being run.
         registered: the version that it is on record as, by journal; a journal is there once it has run there.
     """
@@ -207,7 +212,7 @@ class LoadedPipeline:
     factories: Mapping[str, StepFactory]
     functions: Mapping[FunctionCall, Callable[..., Any]]
     folder: Path | None
-    generation: beside.Generation | None = None
+    modules: StepModules | None = None
     warnings: tuple[Problem, ...] = ()
     registered: WeakKeyDictionary[object, RegisteredVersion] = field(
         default_factory=WeakKeyDictionary[object, RegisteredVersion], compare=False, repr=False
@@ -287,7 +292,7 @@ def load_pipeline(
     )
     if errors:
         raise PipelineDefinitionError(errors)
-    return LoadedPipeline(definition, graph, factories, answers, folder, modules.generation, (*warnings, *more))
+    return LoadedPipeline(definition, graph, factories, answers, folder, modules, (*warnings, *more))
 
 
 def refused_names(
@@ -322,19 +327,24 @@ def _calls_of(definition: PipelineDefinition) -> dict[FunctionCall, str]:
     return {call: step.id for step in definition.steps for call in functions_asked(graph, step.id)}
 
 
-def load_version(stored: PipelineVersionRecord, *, allowed: AllowedCode) -> LoadedPipeline:
+def load_version(
+    stored: PipelineVersionRecord, *, allowed: AllowedCode, before: LoadedPipeline | None = None
+) -> LoadedPipeline:
     """A stored definition with its code.
 
     Args:
         allowed: as from :func:`ia_modules.pipeline.allowed_code.allowed_code`.
+        before: as what it was loaded last, which is returned when nothing of its code has changed.
 
     Raises:
         PipelineDefinitionError: its code cannot be found any more, or may not be used; with every problem.
     """
-    definition = definition_of(stored)
     folder = allowed.folder_of(stored)
-    _, warnings = weighed(findings(definition), definition, stored.definition, strict=False)
     modules = StepModules(folder, allowed=allowed.modules)
+    if before is not None and before.modules is not None and modules.finds_the_same_as(before.modules):
+        return before
+    definition = definition_of(stored)
+    _, warnings = weighed(findings(definition), definition, stored.definition, strict=False)
     return load_pipeline(definition, modules, folder=folder, warnings=warnings)
 
 

@@ -47,6 +47,7 @@ from ia_modules.models import (
     StepStatus,
     StepSummary,
     new_id,
+    version_key,
 )
 from ia_modules.paths import GRAPH
 from ia_modules.payload import content_hash, encode, size_bytes
@@ -228,12 +229,24 @@ class MemoryJournal:
             for record in self._executions.values()
             if record.status is ExecutionStatus.PENDING
             and record.managed
-            and record.narrow(ClaimedExecution).version_key not in versions
+            and version_key(record.pipeline_id, record.pipeline_version) not in versions
         ]
         queued.sort(key=lambda record: (-record.priority, record.execution_id))
         for record in queued[:limit]:
             await self.record(Transition(execution_id=record.execution_id, writer=self._owner, ownership=Claim()))
-        return [self._executions[record.execution_id].narrow(ClaimedExecution) for record in queued[:limit]]
+        return [self._claimed(self._executions[record.execution_id]) for record in queued[:limit]]
+
+    def _claimed(self, record: ExecutionRecord) -> ClaimedExecution:
+        stored = self._definitions.get((record.pipeline_id, record.pipeline_version or 0))
+        return ClaimedExecution(
+            execution_id=record.execution_id,
+            epoch=record.epoch,
+            pipeline_id=record.pipeline_id,
+            pipeline_version=record.pipeline_version,
+            pipeline_name=record.pipeline_name,
+            source_folder=None if stored is None else stored.source_folder,
+            input_data=record.input_data,
+        )
 
     async def wake_due(self) -> float | None:
         now = self._now()

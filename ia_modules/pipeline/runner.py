@@ -30,6 +30,7 @@ from ia_modules.models import (
     ExecutionId,
     ExecutionRecord,
     ExecutionStatus,
+    Json,
     JsonText,
     Lease,
     LeftExecution,
@@ -234,10 +235,10 @@ class Runner:
         state_of(pipeline.graph, recorded_runs(attempts, reopened=reopened))
         owner = self._journal.owner
         lease = await self._leased(self._journal.take_over(execution_id, owner=owner, reopen=True, epoch=epoch))
-        return StartedExecution(self, pipeline, lease, _input_of(record), reopened=reopened)
+        return StartedExecution(self, pipeline, lease, _as_input(record.input_data), reopened=reopened)
 
     def claimed(
-        self, pipeline: LoadedPipeline, record: ExecutionRecord, lease: Lease, *, untouched: bool = False
+        self, pipeline: LoadedPipeline, input_data: Json, lease: Lease, *, untouched: bool = False
     ) -> "StartedExecution":
         """An execution that a worker has claimed under this lease, to be continued from its records.
 
@@ -246,7 +247,7 @@ class Runner:
         Args:
             untouched: nothing has ever run of it, so that no attempts are looked for.
         """
-        return StartedExecution(self, pipeline, lease, _input_of(record), managed=True, untouched=untouched)
+        return StartedExecution(self, pipeline, lease, _as_input(input_data), managed=True, untouched=untouched)
 
     async def to_end(self, started: "StartedExecution") -> ExecutionStatus:
         """Run a started execution as far as it goes here.
@@ -591,5 +592,5 @@ def _lost_its_process(record: ExecutionRecord) -> bool:
     return record.status is ExecutionStatus.FAILED and record.error_type == PROCESS_LOST.type
 
 
-def _input_of(record: ExecutionRecord) -> dict[str, Any]:
-    return cast("dict[str, Any]", record.input_data or {})
+def _as_input(input_data: Json) -> dict[str, Any]:
+    return cast("dict[str, Any]", input_data or {})

@@ -20,6 +20,7 @@ from ia_modules.models import (
     StepStatus,
     new_id,
 )
+from ia_modules.payload import encode
 from ia_modules.pipeline.journal import OperatorJournal
 from ia_modules.testing.contract_transitions import (
     OWNER,
@@ -70,6 +71,31 @@ class QueueContract:
         assert record.started_at is not None
         assert [each.execution_id for each in await other.ownership.claim(2)] == [second]
         assert {each.execution_id for each in await worker.ownership.owned()} >= {urgent, first}
+
+    async def test_a_claim_brings_what_it_takes_to_run(self, journals: list[OperatorJournal]) -> None:
+        worker, definition = journals[0], {"name": "Jobs"}
+        registered = await worker.register_version("jobs", "Jobs", definition, source_folder="/srv/jobs")
+        new = NewExecution(
+            pipeline_id=registered.pipeline_id,
+            pipeline_version=registered.version,
+            input_data=encode({"day": 24}, "input"),
+            status=ExecutionStatus.PENDING,
+            managed=True,
+        )
+        execution_id, bare = ExecutionId(new_id()), ExecutionId(new_id())
+        await worker.record(Transition(execution_id=execution_id, writer=OWNER, new=new))
+        back = ExecutionUpdate(status=ExecutionStatus.PENDING, released=True)
+        for is_untouched in (True, False):
+            (claim,) = await worker.ownership.claim(2)
+            assert (claim.execution_id, claim.pipeline_version) == (execution_id, registered.version)
+            assert (claim.source_folder, claim.input_data) == ("/srv/jobs", {"day": 24})
+            assert claim.is_untouched == is_untouched
+            await worker.record(Transition(lease=claim.lease, writer=worker.owner, change=back))
+        without = replace(new, pipeline_version=None, input_data=None, priority=1)
+        await worker.record(Transition(execution_id=bare, writer=OWNER, new=without))
+        (claim,) = await worker.ownership.claim(1)
+        assert (claim.execution_id, claim.pipeline_version, claim.source_folder) == (bare, None, None)
+        assert claim.input_data is None
 
     async def test_a_claim_is_what_the_rules_say_of_it(
         self, journals: list[OperatorJournal], pipeline_id: PipelineId

@@ -24,7 +24,7 @@ from ia_modules.errors import (
     StepConflict,
     TrackerError,
 )
-from ia_modules.models import ClaimedExecution, ExecutionRecord, ExecutionStatus, Lease, LogLevel, new_id
+from ia_modules.models import ClaimedExecution, ExecutionStatus, Lease, LogLevel, new_id
 from ia_modules.ownership import recovery_of
 from ia_modules.payload import clean_text
 from ia_modules.pipeline.allowed_code import AllowedCode, allowed_code
@@ -308,9 +308,6 @@ class Worker:
             self._tell(f"{named} failed: {error}")
 
     async def _load_and_run(self, claim: ClaimedExecution) -> None:
-        record = await self._tracker.get_execution(claim.execution_id)
-        if record is None:
-            return  # deleted meanwhile
         try:
             pipeline = await self._load_unless_cancelled(claim)
         except PipelineDefinitionError as wrong:
@@ -321,7 +318,7 @@ class Worker:
             await self._fail(claim, Failure(type="PipelineNotFound", message=missing))
             return
         self._tell(f"{claim.execution_id} {claim.pipeline_name} begins")
-        await self._to_end(pipeline, record, claim)
+        await self._to_end(pipeline, claim)
 
     async def _load_unless_cancelled(self, claim: ClaimedExecution) -> LoadedPipeline | None:
         """As :meth:`_load`.
@@ -341,9 +338,10 @@ class Worker:
         await self._record(claim, ExecutionUpdate(status=ExecutionStatus.CANCELLED))
         raise ExecutionCancelled(claim.execution_id)
 
-    async def _to_end(self, pipeline: LoadedPipeline, record: ExecutionRecord, claim: ClaimedExecution) -> None:
+    async def _to_end(self, pipeline: LoadedPipeline, claim: ClaimedExecution) -> None:
         began = asyncio.get_running_loop().time()
-        status = await self._runner.to_end(self._runner.claimed(pipeline, record, claim.lease))
+        started = self._runner.claimed(pipeline, claim.input_data, claim.lease, untouched=claim.is_untouched)
+        status = await self._runner.to_end(started)
         seconds = asyncio.get_running_loop().time() - began
         self._tell(f"{claim.execution_id} {claim.pipeline_name}: {status} after {seconds:.1f} s")
 
@@ -353,8 +351,8 @@ class Worker:
         Raises:
             PipelineDefinitionError: its code is not available here.
         """
-        stored = None
-        if claim.pipeline_version is not None:
+        stored = self._loader.stored(claim)
+        if stored is None and claim.pipeline_version is not None:
             stored = await self._tracker.get_pipeline_version(claim.pipeline_id, claim.pipeline_version)
         if stored is None:
             return None

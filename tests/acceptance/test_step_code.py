@@ -284,7 +284,9 @@ async def _(tmp_path: Path) -> None:
     for number in range(3):
         assert await value(write(tmp_path, {"steps.py": f"VALUE = {number}\n{GO}"})) == number
     gc.collect()
-    last = loaded(tmp_path).generation
+    modules = loaded(tmp_path).modules
+    assert modules is not None
+    last = modules.generation
     assert last is not None
     roots = [name for name in sys.modules if name.startswith(last.root[:-1]) and name.endswith(".steps")]
     assert roots == [f"{last.root}.steps"]

@@ -40,6 +40,12 @@ def pipeline_in(folder: Path) -> LoadedPipeline:
     return load_pipeline(load(written).definition, StepModules(folder, allowed=()), folder=folder)
 
 
+def generation_in(pipeline: LoadedPipeline) -> Generation:
+    assert pipeline.modules is not None
+    assert pipeline.modules.generation is not None
+    return pipeline.modules.generation
+
+
 async def result_in(pipeline: Path | LoadedPipeline) -> object:
     loaded = pipeline_in(pipeline) if isinstance(pipeline, Path) else pipeline
     return (await Pipeline(loaded, ServiceRegistry()).run({}))["output"]["go"].get("result")
@@ -119,7 +125,7 @@ async def test_links_to_folders_and_files_are_followed(tmp_path: Path) -> None:
     (real / "package").symlink_to(tmp_path / "far" / "package")
     (tmp_path / "link").symlink_to(real)
     assert await result_in(tmp_path / "link") == 8
-    assert generation_of(real) is pipeline_in(tmp_path / "link").generation
+    assert generation_of(real) is generation_in(pipeline_in(tmp_path / "link"))
 
 
 CHANGES = {
@@ -183,7 +189,7 @@ def test_what_did_not_change_stays_loaded(tmp_path: Path) -> None:
     (tmp_path / "helper.py").touch()  # another time, the same content
     (tmp_path / "unrelated.py").write_text("")
     second = pipeline_in(tmp_path)
-    assert first.generation is second.generation
+    assert generation_in(first) is generation_in(second)
 
 
 def names_of(generation: Generation) -> list[str]:
@@ -193,16 +199,15 @@ def names_of(generation: Generation) -> list[str]:
 def test_a_generation_that_nobody_uses_is_forgotten(tmp_path: Path) -> None:
     write(tmp_path, steps="import helper\ndef go(data):\n    return 1\n", helper="VALUE = 0\n")
     used = pipeline_in(tmp_path)
-    assert used.generation is not None
     for number in range(1, 5):
         write(tmp_path, helper=f"VALUE = {number}\n")
         pipeline_in(tmp_path)
     gc.collect()
-    prefix = used.generation.root.removesuffix("1")
+    prefix = generation_in(used).root.removesuffix("1")
     roots = [name for name in sys.modules if name.startswith(prefix) and "." not in name.removeprefix(prefix)]
     assert sorted(roots) == [f"{prefix}1", f"{prefix}5"]
-    assert len(names_of(used.generation)) == 3
-    root = used.generation.root
+    assert len(names_of(generation_in(used))) == 3
+    root = generation_in(used).root
     del used
     gc.collect()
     assert not [name for name in sys.modules if name.startswith(root)]

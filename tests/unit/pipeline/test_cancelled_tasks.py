@@ -161,7 +161,8 @@ async def test_what_a_worker_has_claimed_goes_back_when_its_task_is_cancelled_be
     run = await started(journal, document("first", paths=[]), first=nothing)
     execution, _ = await recorded(journal, run.execution_id)
     held = Held(journal, 1, after=True)
-    claimed = Runner(held).claimed(run.pipeline, execution, run.lease)  # pyright: ignore[reportArgumentType]
+    runner = Runner(held)  # pyright: ignore[reportArgumentType]
+    claimed = runner.claimed(run.pipeline, execution.input_data, run.lease)
     assert await cancelled_at(held, claimed.to_end())
     execution, _ = await recorded(journal, run.execution_id)
     assert (execution.status, execution.owner) == (ExecutionStatus.PENDING, None)

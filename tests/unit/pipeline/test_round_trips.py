@@ -103,7 +103,7 @@ async def test_what_a_worker_has_claimed_untouched_is_run_without_looking_for_at
         record = await journal.get_execution(started.execution_id)
         assert record is not None
         counted.calls.clear()
-        status = await runner.to_end(runner.claimed(pipeline, record, started.lease, untouched=untouched))
+        status = await runner.to_end(runner.claimed(pipeline, record.input_data, started.lease, untouched=untouched))
         assert status is ExecutionStatus.COMPLETED
         assert counted.calls == Counter(record=6, get_attempts=reads)
 

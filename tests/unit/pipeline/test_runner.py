@@ -198,7 +198,7 @@ async def test_what_a_worker_has_claimed_fails_where_its_definition_does_not_fit
     execution, _ = await recorded(journal, run.execution_id)
     other = pipeline_of(document("other", ask, paths=[("other", "ask")]), {"other": nothing})
     with pytest.raises(StepConflict):
-        await Runner(journal).claimed(other, execution, lease).to_end()
+        await Runner(journal).claimed(other, execution.input_data, lease).to_end()
     execution, steps = await recorded(journal, run.execution_id)
     assert (execution.status, execution.error_type) == (ExecutionStatus.FAILED, "StepConflict")
     assert execution.error_message is not None

@@ -1,4 +1,6 @@
 import asyncio
+from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
@@ -6,6 +8,7 @@ from ia_modules.database.manager import DatabaseManager
 from ia_modules.errors import PipelineDefinitionError
 from ia_modules.pipeline.allowed_code import AllowedCode
 from ia_modules.tracker.execution_tracker import ExecutionTracker
+from ia_modules.worker import loading
 from ia_modules.worker.loading import VersionLoader
 from tests.unit.worker.queue import Place, until
 
@@ -61,3 +64,53 @@ async def test_what_changes_during_a_slow_import_is_seen_by_whoever_loads_after_
     loaded = await asyncio.gather(first, *others)
     assert [{vars(factory)["mark"] for factory in each.factories.values()} for each in loaded] == [{1}, {2}, {2}]
     assert (place.folder / "loaded.txt").read_text() == "onceonce"
+
+
+async def test_what_was_loaded_is_used_again_until_its_code_changes(
+    database: DatabaseManager, tracker: ExecutionTracker, place: Place
+) -> None:
+    stored, loader = await place.stored(tracker), VersionLoader(allowed=AllowedCode(), limit_seconds=60)
+    first = await loader.load(stored)
+    (place.folder / "unrelated.py").write_text("")
+    assert await loader.load(stored) is first
+    with (place.folder / "steps.py").open("a") as steps:
+        steps.write("\nWork.mark = 1\n")
+    changed = await loader.load(stored)
+    assert [vars(each).get("mark") for each in (first.factories["one"], changed.factories["one"])] == [None, 1]
+    (place.folder / "steps.py").unlink()
+    with pytest.raises(PipelineDefinitionError, match="not among the modules"):
+        await loader.load(stored)
+
+
+async def test_a_module_that_comes_beside_takes_the_place_of_what_is_installed(
+    database: DatabaseManager, tracker: ExecutionTracker, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("installed", "beside"):
+        (tmp_path / name).mkdir()
+    monkeypatch.syspath_prepend(tmp_path / "installed")
+    (tmp_path / "installed" / "steps_of_two.py").write_text("def go(data):\n    return 1\n")
+    place = Place(tmp_path / "beside", {"id": "go", "class": "go", "module": "steps_of_two"})
+    stored = await place.stored(tracker)
+    loader = VersionLoader(allowed=AllowedCode(modules=("steps_of_two",)), limit_seconds=60)
+    installed = await loader.load(stored)
+    assert await loader.load(stored) is installed
+    (place.folder / "steps_of_two.py").write_text("def go(data):\n    return 2\n")
+    codes = [each.factories["go"].code for each in (installed, await loader.load(stored))]  # pyright: ignore[reportFunctionMemberAccess]
+    assert [code({}) for code in codes] == [1, 2]
+
+
+async def test_a_version_is_kept_until_its_folder_is_another_and_no_more_than_some(
+    database: DatabaseManager, tracker: ExecutionTracker, place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(loading, "_KEPT", 1)
+    loader = VersionLoader(allowed=AllowedCode(), limit_seconds=60)
+    await place.enqueue(tracker)
+    (claim,) = await tracker.ownership.claim(1)
+    assert loader.stored(claim) is None
+    stored = await tracker.get_pipeline_version(claim.pipeline_id, claim.pipeline_version)
+    assert stored is not None
+    await loader.load(stored)
+    assert loader.stored(claim) is stored
+    assert loader.stored(replace(claim, source_folder="/elsewhere")) is None
+    await loader.load(replace(stored, version=2))
+    assert loader.stored(claim) is None

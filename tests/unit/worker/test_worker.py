@@ -16,6 +16,7 @@ from ia_modules.tracker.execution_tracker import ExecutionTracker
 from ia_modules.transitions import Failure, NewExecution, Recovery, Transition
 from ia_modules.worker import worker
 from ia_modules.worker.worker import Worker
+from tests.unit.pipeline.test_round_trips import Counted
 from tests.unit.worker.queue import Place, until, until_begun, until_status
 
 COMPLETED, FAILED, PENDING = ExecutionStatus.COMPLETED, ExecutionStatus.FAILED, ExecutionStatus.PENDING
@@ -53,6 +54,20 @@ async def test_what_is_queued_runs_to_its_end_the_most_urgent_first(
             record = await until_status(tracker, execution_id, COMPLETED)
             assert (record.epoch, record.completed_steps, record.recoveries) == (1, 3, 0)
     assert [execution_id for execution_id, step in place.ran() if step == "one"] == [high, first, second, low]
+
+
+async def test_what_never_ran_is_run_without_reading_anything_of_it(
+    database: DatabaseManager, tracker: ExecutionTracker, place: Place
+) -> None:
+    place.open()
+    counted: Any = Counted(tracker, but=("cancellation",))
+    async with Worker(database, counted, slots=5):
+        await until_status(tracker, await place.enqueue(tracker), COMPLETED)
+        assert counted.calls == {"get_pipeline_version": 1, "record": 4}
+        counted.calls.clear()
+        for execution_id in [await place.enqueue(tracker) for _ in range(5)]:
+            await until_status(tracker, execution_id, COMPLETED)
+        assert counted.calls == {"record": 20}
 
 
 async def test_what_is_queued_while_the_worker_waits_is_taken_and_never_more_than_its_slots(
@@ -145,10 +160,8 @@ async def test_what_a_stopped_worker_left_goes_on_where_it_was(
     place.open("one")
     async with gone(database_url) as left:
         (claim,) = await left.ownership.claim(4)
-        record = await left.get_execution(execution_id)
-        assert record is not None
         pipeline = await read_pipeline_file(place.folder / "pipeline.json")
-        started = Runner(left).claimed(pipeline, record, claim.lease)
+        started = Runner(left).claimed(pipeline, claim.input_data, claim.lease)
         running = asyncio.create_task(started.to_end())
         await until_begun(place, execution_id, "two")
         # As if the process had died: its claim is written over, so that nothing it does is recorded any more.

@@ -28,7 +28,10 @@ UPDATE pipeline_executions AS claimed
        started_at = COALESCE(started_at, ia_now())
   FROM next
  WHERE claimed.execution_id = next.execution_id
-RETURNING claimed.execution_id, epoch, pipeline_id, pipeline_version, pipeline_name;
+RETURNING claimed.execution_id, epoch, pipeline_id, pipeline_version, pipeline_name, input_data,
+    (SELECT source_folder
+       FROM pipeline_versions
+      WHERE pipeline_versions.pipeline_id = claimed.pipeline_id AND version = pipeline_version);
 
 -- name: next_due
 -- The earliest time that a managed execution waits for.

@@ -22,7 +22,11 @@ UPDATE pipeline_executions
           AND pipeline_id || ':' || COALESCE(pipeline_version, 0) NOT IN (SELECT value FROM json_each(:unusable))
         ORDER BY priority DESC, execution_id
         LIMIT :limit)
-RETURNING execution_id, epoch, pipeline_id, pipeline_version, pipeline_name;
+RETURNING execution_id, epoch, pipeline_id, pipeline_version, pipeline_name, input_data,
+    (SELECT source_folder
+       FROM pipeline_versions
+      WHERE pipeline_versions.pipeline_id = pipeline_executions.pipeline_id
+        AND version = pipeline_version) AS source_folder;
 
 -- name: next_due
 -- The earliest time that a managed execution waits for.
