@@ -22,6 +22,7 @@ from ia_modules.pipeline.inputs import StepInput, check_contributions, check_res
 from ia_modules.pipeline.results import result_of, step_error_result
 from ia_modules.pipeline.routing import next_function
 from ia_modules.pipeline.services import ServiceRegistry
+from ia_modules.pipeline.standing import StandingFacts
 from ia_modules.pipeline.tokens import Route
 
 
@@ -83,13 +84,14 @@ class Outcome:
 
 
 def prepare(
-    pipeline: LoadedPipeline, definition: StepDefinition, scope: Scope, *, failures: int, refused: StepError | None
+    pipeline: LoadedPipeline, facts: StandingFacts, scope: Scope, *, failures: int, refused: StepError | None
 ) -> Work:
     """The attempt that follows so many failures of its step run: config, input and object are made now.
 
     Args:
         refused: why it must not begin; None: it may, if all of these can be made.
     """
+    definition = facts.definition
     config: dict[str, Any] = {}
     step: Step | None = None
     step_data, data = StepInput({}, is_state=not definition.inputs), NO_INPUT
@@ -97,8 +99,10 @@ def prepare(
     is_lenient, where = pipeline.definition.is_lenient, f"input of step {definition.id!r}"
     try:
         config, left_out = step_config(definition, scope, is_lenient=is_lenient)
+        config = orjson.loads(orjson.dumps(config)) if config else config  # what a step does to it, only that step sees
         step_data = step_input(definition, scope, is_lenient=is_lenient)
-        step_data = replace(step_data, left_out=(*left_out, *step_data.left_out))
+        if left_out:
+            step_data = replace(step_data, left_out=(*left_out, *step_data.left_out))
         if step_data.resolved is not None:  # only what is stored has a limit
             stored = encode(step_data.resolved, where, limit_bytes=PAYLOAD_LIMIT_BYTES)
         data = encode(step_data.data, where, limit_bytes=_ANY_SIZE) if step_data.is_state else stored or NO_INPUT
@@ -109,14 +113,14 @@ def prepare(
         refused = refused or StepError(definition.id, str(error))
     return Work(
         definition,
-        pipeline.definition.error_handling_of(definition),
+        facts.handling,
         step,
         config,
         data,
         stored,
         step_data,
         scope,
-        pipeline.definition.folding_rules,
+        pipeline.graph.folding_rules,
         is_lenient,
         failures,
         refused,
@@ -163,6 +167,8 @@ async def call_functions(
         scope: what is known before the step.
     """
     assert outcome.result is not None
+    if not pipeline.facts(step_id).asks_functions:
+        return outcome
     after = scope.after(step_id, outcome.result, succeeded=outcome.succeeded)
     verdicts: dict[FunctionCall, Verdict] = {}
     while (call := next_function(pipeline.graph, step_id, after, verdicts)) is not None:
@@ -171,7 +177,7 @@ async def call_functions(
                 answer = await executor.execute(
                     step_id,
                     pipeline.functions[call],
-                    after.state.to_dict(),
+                    orjson.loads(orjson.dumps(after.state.to_dict())),  # a copy of its own, as steps get
                     dict(call.parameters),
                     timeout_seconds=call.timeout_seconds,
                 )

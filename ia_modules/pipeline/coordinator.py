@@ -68,6 +68,9 @@ class Coordinator:
         self._managed, self._new = managed, new
         self.is_on_record = new is None
         self._tasks: set[asyncio.Task[Due | Ended]] = set()
+        self._over: list[asyncio.Task[Due | Ended]] = []
+        self._is_to_end, self._look = False, asyncio.Event()
+        self._clock = asyncio.get_running_loop().time
 
     @property
     def error(self) -> Exception | None:
@@ -102,19 +105,18 @@ class Coordinator:
                 pending.
         """
         cancelled = ExecutionUpdate(status=ExecutionStatus.CANCELLED)
-        cancellation = asyncio.create_task(self._journal.cancellation(self._lease.execution_id))
+        end_watch = self._journal.watch_cancellation(self._lease.execution_id, self._is_cancelled)
         try:
             status = await self._turn(await self._taken_up())
             while status is ExecutionStatus.RUNNING:
                 began, rests = self._clock(), self._rest(LINGER_SECONDS) is not None
-                done, _ = await asyncio.wait([*self._tasks, cancellation], return_when=asyncio.FIRST_COMPLETED)
+                await self._something_happens()
                 if rests:
                     self._course.leave_out(self._clock() - began)
-                if cancellation in done:
-                    cancellation.result()
+                if self._is_to_end:
                     await uninterrupted(self._end(cancelled), "cancel")
                     return ExecutionStatus.CANCELLED
-                status = await self._turn(Batch(), [self._taken(task) for task in list(self._tasks) if task in done])
+                status = await self._turn(None, self._taken())
         except asyncio.CancelledError as interrupted:
             ending = self._hand_back() if self._managed else self._end(cancelled)
             await record_before(interrupted, ending)
@@ -126,9 +128,36 @@ class Coordinator:
             await uninterrupted(self._end(failed), "fail")
             raise
         finally:
-            cancellation.cancel()
+            end_watch()
             await self._stop()
         return status
+
+    # What happens
+
+    def _is_cancelled(self) -> None:
+        self._is_to_end = True
+        self._look.set()
+
+    async def _something_happens(self) -> None:
+        """Wait until an attempt or a delay is over, or the execution is to be cancelled."""
+        self._look.clear()
+        if not (self._over or self._is_to_end):
+            await self._look.wait()
+
+    def _run_task(self, coroutine: Coroutine[Any, Any, Due | Ended], name: str) -> None:
+        task = asyncio.create_task(coroutine, name=name)
+        self._tasks.add(task)
+        task.add_done_callback(self._is_over)
+
+    def _is_over(self, task: asyncio.Task[Due | Ended]) -> None:
+        if task in self._tasks:  # nobody stops it and looks after it
+            self._over.append(task)
+            self._look.set()
+
+    def _taken(self) -> list[Due | Ended]:
+        over, self._over = self._over, []
+        self._tasks.difference_update(over)
+        return [task.result() for task in over]
 
     # What happened → what is recorded
 
@@ -139,19 +168,16 @@ class Coordinator:
         recorded_now = await self._journal.now()
         return resumed_turn(self._course, questions, recorded_now=recorded_now, now=self._clock())
 
-    def _clock(self) -> float:
-        return asyncio.get_running_loop().time()
-
     def _rest(self, linger_seconds: float) -> ExecutionUpdate | None:
         return rest_of(self._course, now=self._clock(), linger_seconds=linger_seconds)
 
-    async def _turn(self, before: Batch, events: Iterable[Due | Ended] = ()) -> ExecutionStatus:
-        course, events = self._course, list(events)
-        worker = self._journal.owner
-        ended = (event for event in events if isinstance(event, Ended))
-        graph = graph_turn(course, ended, now=self._clock())
-        waits = waits_turn(course, (event for event in events if isinstance(event, Due)), worker=worker)
-        batch = Batch.of([before, waits, graph])
+    async def _turn(self, before: Batch | None, events: Sequence[Due | Ended] = ()) -> ExecutionStatus:
+        course, worker = self._course, self._journal.owner
+        batch = graph_turn(course, (event for event in events if isinstance(event, Ended)), now=self._clock())
+        if due := [event for event in events if isinstance(event, Due)]:
+            batch = Batch.of([waits_turn(course, due, worker=worker), batch])
+        if before is not None:
+            batch = Batch.of([before, batch])
         if course.tokens.is_over:
             batch = Batch.of([batch.without_beginnings(), stopped_turn(course, await self._stop())])
         if needs := course.needs(batch):
@@ -199,9 +225,6 @@ class Coordinator:
         return recorded
 
     # What begins
-
-    def _run_task(self, coroutine: Coroutine[Any, Any, Due | Ended], name: str) -> None:
-        self._tasks.add(asyncio.create_task(coroutine, name=name))
 
     def _delay(self, attempt: Attempt) -> None:
         async def wait() -> Due | Ended:
@@ -264,13 +287,9 @@ class Coordinator:
 
     # What is stopped
 
-    def _taken(self, task: asyncio.Task[Due | Ended]) -> Due | Ended:
-        self._tasks.discard(task)
-        return task.result()
-
     async def _stop(self) -> list[Ended]:
         """Cancel every attempt and every delay, and wait until they have stopped; returns what has ended."""
-        tasks, self._tasks = self._tasks, set()
+        tasks, self._tasks, self._over = self._tasks, set(), []
         for task in tasks:
             task.cancel()
         if tasks:

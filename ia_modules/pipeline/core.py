@@ -9,6 +9,7 @@ class Summarize(Step):
 import logging
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 from ia_modules.models import ExecutionId, LogLevel, StepExecutionId
@@ -87,22 +88,26 @@ class Step:
     Attributes:
         name: the step's id in the pipeline.
         config: the step's ``config`` with its placeholders filled in.
-        services: those of the runner.
-        context: where this runs.
+        services: those of the runner; outside of a run, none.
+        context: where this runs; outside of a run, nowhere.
         logger: a standard logger of this name; ``context.log`` stores a line with the execution.
     """
-
-    services: ServiceRegistry
-    context: StepContext
 
     def __init__(self, name: str, config: dict[str, Any] | None = None) -> None:
         self.name = name
         self.config: dict[str, Any] = config or {}
-        self.services = ServiceRegistry()
-        self.context = StepContext(
-            execution_id=ExecutionId(""), step_id=name, step_execution_id=StepExecutionId("")
-        )  # outside of a run
-        self.logger = logging.getLogger(f"ia_modules.step.{name}")
+
+    @cached_property
+    def services(self) -> ServiceRegistry:
+        return ServiceRegistry()
+
+    @cached_property
+    def context(self) -> StepContext:
+        return StepContext(execution_id=ExecutionId(""), step_id=self.name, step_execution_id=StepExecutionId(""))
+
+    @cached_property
+    def logger(self) -> logging.Logger:
+        return logging.getLogger(f"ia_modules.step.{self.name}")
 
     def run(self, data: dict[str, Any]) -> Any:
         """Do the work: as ``async def``, or as a plain ``def``, which runs in a thread.

@@ -1,20 +1,21 @@
 """What follows in the graph from attempts that have ended: what is recorded of them, what starts, and how all ends."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
+from typing import Any
 
 from ia_modules.errors import IAModulesError, PipelineOutputError, StepError
 from ia_modules.models import ExecutionStatus, StepStatus
 from ia_modules.payload import clean_text, encode
 from ia_modules.pipeline.answers import new_interaction
 from ia_modules.pipeline.attempt import Outcome
-from ia_modules.pipeline.document.scope import Scope
 from ia_modules.pipeline.inputs import input_problems
 from ia_modules.pipeline.outputs import stored_output
-from ia_modules.pipeline.recorded import STOP_JSON, retry_json, routes_json
+from ia_modules.pipeline.recorded import STOP_JSON, retry_json
 from ia_modules.pipeline.results import output_of
 from ia_modules.pipeline.routing import ended_by, route, untaken
-from ia_modules.pipeline.tokens import Route, Start, StepRun, loop_limit, ready, verdict
+from ia_modules.pipeline.standing import StoredRoutes
+from ia_modules.pipeline.tokens import Start, loop_limit, ready, verdict
 from ia_modules.pipeline.turn import LONGEST_WAIT_SECONDS, Batch, Begin, Course, Ended, warnings
 from ia_modules.transitions import ANSWER, ExecutionUpdate, Failure, LogLine, StepUpdate
 
@@ -131,19 +132,30 @@ def _update_of(course: Course, ended: Ended, batch: Batch) -> StepUpdate:
         return update if seconds is None else replace(update, wake_after_seconds=min(seconds, LONGEST_WAIT_SECONDS))
     status = StepStatus.COMPLETED if outcome.succeeded else StepStatus.FAILED
     batch.logs += warnings("Result that its schema refuses", outcome.mismatches, ended.attempt)
-    scope = ended.scope.after(key.step_id, outcome.result, succeeded=outcome.succeeded)
-    routes = _routes_of(course, key.step_id, outcome, scope)
+    routes, stored_routes = _routes_of(course, ended, outcome, outcome.result)
     course.end(key, status, outcome, routes)
-    stored_routes = encode(routes_json(routes), "routes")
-    return replace(update, status=status, output_data=outcome.stored, routes=stored_routes, failure=failure)
+    return StepUpdate(
+        step_execution_id=ended.attempt,
+        status=status,
+        output_data=outcome.stored,
+        routes=stored_routes,
+        failure=failure,
+    )
 
 
-def _routes_of(course: Course, step_id: str, outcome: Outcome, after: Scope) -> tuple[Route, ...]:
+def _routes_of(course: Course, ended: Ended, outcome: Outcome, result: Mapping[str, Any]) -> StoredRoutes:
     """Where a step run leads; nowhere when another has ended the execution: the first on record does."""
-    graph = course.pipeline.graph
+    graph, step_id = course.pipeline.graph, ended.key.step_id
     if course.tokens.ended is not None:
-        return untaken(graph, step_id, f"the execution was {ended_by(graph, course.tokens.runs[course.tokens.ended])}")
-    return outcome.routes or route(graph, step_id, after, outcome.verdicts.__getitem__)
+        why = f"the execution was {ended_by(graph, course.tokens.runs[course.tokens.ended])}"
+        return StoredRoutes.of(untaken(graph, step_id, why))
+    if outcome.routes is not None:
+        return StoredRoutes.of(outcome.routes)
+    standing = course.pipeline.facts(step_id).routes
+    if standing is not None and outcome.succeeded:
+        return standing
+    after = ended.scope.after(step_id, result, succeeded=outcome.succeeded)
+    return StoredRoutes.of(route(graph, step_id, after, outcome.verdicts.__getitem__))
 
 
 def _ended(course: Course) -> Failure | None:
@@ -155,12 +167,13 @@ def _ended(course: Course) -> Failure | None:
 
 
 def _start(course: Course, start: Start, now: float) -> Begin:
+    if start.key.iteration == 1 and not course.pipeline.facts(start.key.step_id).is_in_loop:
+        return course.start(start, refused=None, delay_seconds=0.0)
     loop_config = course.pipeline.definition.loop_config
     seconds = now - course.loop_began.setdefault(start.key.step_id, now)
     refused = loop_limit(course.pipeline.graph, start, loop_seconds=seconds)
-    course.tokens.record(StepRun(start.key, StepStatus.PENDING, start.parents))
     delay_seconds = loop_config.iteration_delay_seconds if start.closes_loop and refused is None else 0.0
-    return course.begin(start.key, refused=refused, delay_seconds=delay_seconds)
+    return course.start(start, refused=refused, delay_seconds=delay_seconds)
 
 
 def _stopped_instead(ended: Ended) -> Ended:

@@ -4,7 +4,7 @@ The tracker implements both over the database; :class:`ia_modules.pipeline.memor
 without records. ``ia_modules.testing`` holds every journal to the protocols.
 """
 
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Callable, Iterable
 from datetime import datetime
 from typing import Protocol
 
@@ -122,8 +122,11 @@ class Journal(Protocol):
         """
         ...
 
-    async def cancellation(self, execution_id: ExecutionId) -> None:
-        """Wait until the cancellation of an execution that ``owner`` runs is asked for."""
+    def watch_cancellation(self, execution_id: ExecutionId, on_request: Callable[[], object]) -> Callable[[], None]:
+        """Call ``on_request``, on the loop, when the cancellation of an execution that ``owner`` runs is asked for.
+
+        It may be called more than once. Returns what ends the watch; after that it is not called any more.
+        """
         ...
 
     async def get_interactions(self, execution_id: str, *, awaited: bool = False) -> list[InteractionRecord]:

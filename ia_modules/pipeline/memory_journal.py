@@ -77,7 +77,7 @@ class MemoryJournal:
     def __init__(self, *, now: Callable[[], datetime] = lambda: datetime.now(UTC), owner: str = "this process") -> None:
         self._now, self._owner = now, owner
         self._interactions: dict[str, InteractionRecord] = {}
-        self._cancel_requested: dict[ExecutionId, asyncio.Event] = {}
+        self._cancellations: dict[ExecutionId, dict[object, Callable[[], object]]] = {}
         self._slugs: dict[str, PipelineId] = {}
         self._names: dict[PipelineId, str] = {}
         self._versions: dict[PipelineId, list[str]] = {}
@@ -204,11 +204,23 @@ class MemoryJournal:
         requested = await self.record(
             Transition(execution_id=execution_id, writer=self._owner, ownership=RequestCancel())
         )
-        self._cancellation_of(execution_id).set()
+        for on_request in list(self._cancellations.get(execution_id, {}).values()):
+            on_request()
         return requested.status
 
-    async def cancellation(self, execution_id: ExecutionId) -> None:
-        await self._cancellation_of(execution_id).wait()
+    def watch_cancellation(self, execution_id: ExecutionId, on_request: Callable[[], object]) -> Callable[[], None]:
+        watch, watches = object(), self._cancellations.setdefault(execution_id, {})
+        watches[watch] = on_request
+        record = self._executions.get(execution_id)
+        if record is not None and record.cancel_requested:
+            asyncio.get_running_loop().call_soon(lambda: watch in watches and on_request())
+
+        def end() -> None:
+            watches.pop(watch, None)
+            if not watches and self._cancellations.get(execution_id) is watches:
+                del self._cancellations[execution_id]
+
+        return end
 
     async def answer_interaction(self, interaction_id: str, response: Json, *, actor: str) -> ExecutionId:
         question = self._interactions.get(interaction_id)
@@ -377,7 +389,6 @@ class MemoryJournal:
         if change is not None and change.output_refs is not None:
             self._rebuilt.add(state.execution_id)
         if decision.reopened:
-            self._cancel_requested.pop(state.execution_id, None)
             known = replace(known, error_type=None, error_message=None)
         self._executions[state.execution_id] = replace(
             known,
@@ -460,9 +471,6 @@ class MemoryJournal:
             self._executions[execution_id] = replace(known, status=ExecutionStatus.PENDING, run_at=None)
         else:
             self._executions[execution_id] = replace(known, run_at=run_at)
-
-    def _cancellation_of(self, execution_id: ExecutionId) -> asyncio.Event:
-        return self._cancel_requested.setdefault(execution_id, asyncio.Event())
 
     def _close(self, execution_id: ExecutionId, closing: Closing, sequence: int) -> None:
         """Nobody goes on with what is open."""

@@ -64,8 +64,7 @@ def scope_before(
 def _scope_after(
     state: GraphState, keys: Iterable[StepRunKey], input_data: Mapping[str, Any], results: Results
 ) -> Scope:
-    rules = state.graph.definition.folding_rules
-    return Scope.of(input_data, ((key.step_id, results[key]) for key in keys), rules)
+    return Scope.of(input_data, ((key.step_id, results[key]) for key in keys), state.graph.folding_rules)
 
 
 @dataclass(slots=True, eq=False)

@@ -127,17 +127,32 @@ class GraphState:
             raise StepConflict(run.key.step_id, recorded=str(known), replayed=str(run))
         if run.routes is not None and (known is None or known.routes is None):
             self._put_tokens(run.key, run.routes)
-        self.started.setdefault(run.key, len(self.runs))
+        if known is None:
+            self.started[run.key] = len(self.runs)
         self.runs[run.key] = run
-        for group, belongs in ((self._active, run.is_active), (self._stopped, run.has_stopped)):
-            if belongs:
-                group[run.key] = run
-            else:
-                group.pop(run.key, None)
+        is_active = run.is_active
+        if is_active:
+            self._active[run.key] = run
+        else:
+            self._active.pop(run.key, None)
+        if run.routes is None and not is_active:
+            self._stopped[run.key] = run
+        elif self._stopped:
+            self._stopped.pop(run.key, None)
 
     def active(self) -> list[StepRun]:
         """Runs that are not over. After a restart, those that do not wait for a person run again."""
         return list(self._active.values())
+
+    @property
+    def goes_on(self) -> bool:
+        """Whether a run that is not over does not wait for a person."""
+        return any(run.status is not StepStatus.WAITING for run in self._active.values())
+
+    @property
+    def is_busy(self) -> bool:
+        """Whether a run that is not over waits neither for a person nor for a delay."""
+        return any(run.status not in (StepStatus.WAITING, StepStatus.PENDING) for run in self._active.values())
 
     def stopped(self) -> list[StepRun]:
         """Runs that failed for good or were cancelled."""
@@ -177,9 +192,7 @@ class GraphState:
             self._tokens.pop(step_id, None)
 
     def _put_tokens(self, source: StepRunKey, routes: Sequence[Route]) -> None:
-        targets: dict[int | None, str | None] = {i: path.to_step for i, path in self.graph.paths_of(source.step_id)}
-        targets[None] = self.graph.on_timeout.get(source.step_id)
-        ends = {index for index, path in self.graph.paths_of(source.step_id) if path.ends_execution}
+        targets, ends = self.graph.exits_of(source.step_id)
         for route in routes:
             if targets.get(route.path) != route.to_step:
                 found, expected = f"leading to {route.to_step!r}", f"leading to {targets.get(route.path)!r}"
@@ -195,9 +208,10 @@ def ready(state: GraphState) -> list[Start]:
     """Steps that start now, in one transition; none when it is over."""
     if state.is_over:
         return []
-    graph = state.graph
+    graph, holders = state.graph, state.holders()
+    if not holders:
+        return []
     active = graph.mask(run.key.step_id for run in state.active())
-    holders = state.holders()
     occupied = active | graph.mask(holders)
     return [state.next_start(step_id) for step_id in holders if _may_start(graph, step_id, occupied, active)]
 
@@ -208,10 +222,9 @@ def verdict(state: GraphState) -> ExecutionStatus:
         return ExecutionStatus.COMPLETED
     if stopped := {run.status for run in state.stopped()}:
         return ExecutionStatus.FAILED if StepStatus.FAILED in stopped else ExecutionStatus.CANCELLED
-    active = state.active()
-    if ready(state) or any(run.status is not StepStatus.WAITING for run in active):
+    if state.goes_on or ready(state):
         return ExecutionStatus.RUNNING
-    return ExecutionStatus.WAITING_FOR_HUMAN if active else ExecutionStatus.COMPLETED
+    return ExecutionStatus.WAITING_FOR_HUMAN if state.active() else ExecutionStatus.COMPLETED
 
 
 def loop_limit(graph: Graph, start: Start, *, loop_seconds: float) -> LoopLimitExceeded | None:

@@ -6,7 +6,7 @@ The course of the execution is changed by these deciders alone; what they decide
 """
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any, NamedTuple, Self, cast
 
 from ia_modules.errors import Problem, StepError
@@ -25,10 +25,10 @@ from ia_modules.pipeline.attempt import Outcome, Work, prepare
 from ia_modules.pipeline.code import LoadedPipeline
 from ia_modules.pipeline.document.scope import RunFacts, Scope
 from ia_modules.pipeline.merging import Conflict, conflicts, in_branches, lost_update, overwritten
-from ia_modules.pipeline.reads import Reads, reads_of
+from ia_modules.pipeline.reads import Reads
 from ia_modules.pipeline.recorded import RecordedRun, in_order_of_descent, refs_json, state_of
 from ia_modules.pipeline.results import Scopes
-from ia_modules.pipeline.tokens import Route, StepRunKey, verdict
+from ia_modules.pipeline.tokens import Route, Start, StepRun, StepRunKey, verdict
 from ia_modules.transitions import LogLine, NewInteraction, StepStart, StepUpdate
 
 LONGEST_WAIT_SECONDS = 100 * 365.25 * 86_400.0
@@ -198,7 +198,7 @@ class Course:
             StepConflict: the step runs do not follow from this definition.
         """
         self.pipeline, self.input_data, self.runs = pipeline, input_data, list(runs)
-        self._execution_id, self._has_own_run = execution_id, pipeline.definition.has_own_run
+        self._execution_id = execution_id
         self.tokens = state_of(pipeline.graph, self.runs)
         self.results: dict[StepRunKey, Mapping[str, Any]] = {}
         self._unread = {run.run.key: run.last.step_execution_id for run in self.runs if run.has_result}
@@ -208,15 +208,14 @@ class Course:
         self.error: Exception | None = None
         self.loop_began: dict[str, float] = {}
         self.wakes_at: dict[StepRunKey, float] = {}
-        self._reads: dict[str, Reads] = {}
         self._scopes = Scopes(self.tokens, input_data, self.results)
         self._attempts = {run.run.key: _Attempts(run.attempts, run.failures) for run in self.runs}
 
     def scope(self, key: StepRunKey) -> Scope:
         """What is known before a step run, its newest attempt included, as far as it reads that."""
-        facts = RunFacts(key.iteration, self._attempts[key].made, self._execution_id, is_bare=not self._has_own_run)
-        scope = self._scopes.before(self.tokens.runs[key].parents, self._reads_of(key.step_id))
-        return replace(scope, run=facts)
+        is_bare = not self.pipeline.graph.has_own_run
+        facts = RunFacts(key.iteration, self._attempts[key].made, self._execution_id, is_bare=is_bare)
+        return self._scopes.before(self.tokens.runs[key].parents, self._reads_of(key.step_id)).of_run(facts)
 
     def needs(self, batch: Batch) -> dict[StepRunKey, StepExecutionId]:
         """Results on record that are not read yet and that a batch needs, with the attempts that gave them.
@@ -241,13 +240,12 @@ class Course:
             del self._unread[key]
 
     def _reads_of(self, step_id: str) -> Reads:
-        if step_id not in self._reads:
-            self._reads[step_id] = reads_of(self.pipeline.graph, step_id)
-        return self._reads[step_id]
+        return self.pipeline.facts(step_id).reads
 
     def note(self, key: StepRunKey, status: StepStatus) -> None:
         """A step run has another status; nothing leads on from it yet."""
-        self.tokens.record(replace(self.tokens.runs[key], status=status))
+        known = self.tokens.runs[key]
+        self.tokens.record(StepRun(key, status, known.parents, known.routes))
 
     def end(self, key: StepRunKey, status: StepStatus, outcome: Outcome, routes: tuple[Route, ...]) -> None:
         """A step run has a result, and leads on."""
@@ -255,7 +253,13 @@ class Course:
         assert outcome.stored is not None
         self.results[key] = outcome.result
         self.completed.append(Completed(key, status, outcome.stored, self.turns))
-        self.tokens.record(replace(self.tokens.runs[key], status=status, routes=routes))
+        self.tokens.record(StepRun(key, status, self.tokens.runs[key].parents, routes))
+
+    def start(self, start: Start, *, refused: StepError | None, delay_seconds: float) -> Begin:
+        """The first attempt of a step run, at once or after a delay."""
+        status = StepStatus.PENDING if delay_seconds > 0 else StepStatus.RUNNING
+        self.tokens.record(StepRun(start.key, status, start.parents))
+        return Begin(start.key, refused, delay_seconds)
 
     def begin(self, key: StepRunKey, *, refused: StepError | None = None, delay_seconds: float = 0.0) -> Begin:
         """The next attempt of a step run, at once or after a delay."""
@@ -282,13 +286,14 @@ class Course:
 
     def attempt(self, begin: Begin, *, worker: str, now: float) -> Attempt:
         """The attempt that begins, as it is recorded and made; makes the step's object."""
-        run, definition = self.tokens.runs[begin.key], self.pipeline.step(begin.key.step_id)
+        run, facts = self.tokens.runs[begin.key], self.pipeline.facts(begin.key.step_id)
+        definition = facts.definition
         attempts = self._attempts.setdefault(begin.key, _Attempts())
         attempts.made += begin.on_record is None
         scope = self.scope(begin.key)
         meeting = self._meeting(begin.key)
         refused = begin.refused or lost_update(definition.id, meeting)
-        work = prepare(self.pipeline, definition, scope, failures=attempts.failures, refused=refused)
+        work = prepare(self.pipeline, facts, scope, failures=attempts.failures, refused=refused)
         if begin.delay_seconds > 0:
             self.wakes_at[begin.key] = now + begin.delay_seconds
         else:
@@ -319,7 +324,8 @@ class Course:
 
     def _meeting(self, key: StepRunKey) -> list[Conflict]:
         """The keys that meet in a step run from more than one branch."""
-        return conflicts(self.tokens, self.tokens.runs[key].parents, self.results.__getitem__)
+        parents = self.tokens.runs[key].parents
+        return conflicts(self.tokens, parents, self.results.__getitem__) if len(parents) > 1 else []
 
 
 def warnings(what: str, problems: Iterable[Problem | str], attempt: StepExecutionId | None = None) -> list[LogLine]:

@@ -264,9 +264,13 @@ class QueueContract:
         execution_id = ExecutionId(new_id())
         new = NewExecution(pipeline_id=pipeline.pipeline_id)
         await runs.record(Transition(execution_id=execution_id, writer=runs.owner, new=new))
-        notified = asyncio.create_task(runs.cancellation(execution_id))
+        notified, not_any_more = asyncio.Event(), asyncio.Event()
+        end_watch = runs.watch_cancellation(execution_id, notified.set)
+        runs.watch_cancellation(execution_id, not_any_more.set)()
         assert await asks.request_cancel(execution_id) is ExecutionStatus.RUNNING
-        await notified
+        await notified.wait()
+        end_watch()
+        assert not not_any_more.is_set()
         record = await asks.get_execution(execution_id)
         assert record is not None
         assert (record.status, record.cancel_requested, record.sequence) == (ExecutionStatus.RUNNING, True, 2)

@@ -5,6 +5,7 @@ It runs twice a second, only while something waits for it, over an index of what
 
 import asyncio
 from collections import defaultdict
+from collections.abc import Callable
 
 from ia_modules.database.manager import DatabaseManager
 from ia_modules.errors import DatabaseError
@@ -15,30 +16,34 @@ _QUERY_EVERY_SECONDS = 0.5
 
 
 class Cancellations:
-    """Wakes the tasks whose executions are to be cancelled, whichever process asked for it."""
+    """Tells those who run executions that these are to be cancelled, whichever process asked for it."""
 
     def __init__(self, database: DatabaseManager, owner: str) -> None:
         self._database, self._owner = database, owner
-        self._waiting: defaultdict[ExecutionId, set[asyncio.Event]] = defaultdict(set)
+        self._watches: defaultdict[ExecutionId, dict[object, Callable[[], object]]] = defaultdict(dict)
         self._querying: asyncio.Task[None] | None = None
 
-    async def requested(self, execution_id: ExecutionId) -> None:
-        """Waits until somebody asks to cancel an execution that this process runs."""
-        event = asyncio.Event()
-        self._waiting[execution_id].add(event)
+    def watch(self, execution_id: ExecutionId, on_request: Callable[[], object]) -> Callable[[], None]:
+        """Calls ``on_request`` when somebody asks to cancel an execution that this process runs.
+
+        It may be called more than once. Returns what ends the watch.
+        """
+        watch = object()
+        self._watches[execution_id][watch] = on_request
         if self._querying is None or self._querying.done():
             self._begin_query()
-        try:
-            await event.wait()
-        finally:
-            self._waiting[execution_id].discard(event)
-            if not self._waiting[execution_id]:
-                del self._waiting[execution_id]
+
+        def end() -> None:
+            self._watches[execution_id].pop(watch, None)
+            if not self._watches[execution_id]:
+                del self._watches[execution_id]
+
+        return end
 
     def request(self, execution_id: ExecutionId) -> None:
-        """Wakes the tasks of this process that wait for it, at once."""
-        for event in self._waiting.get(execution_id, ()):
-            event.set()
+        """Calls those of this process that watch for it, at once."""
+        for on_request in list(self._watches.get(execution_id, {}).values()):
+            on_request()
 
     async def close(self) -> None:
         """Stops the query."""
@@ -51,7 +56,7 @@ class Cancellations:
         self._querying = background(self._query(), "cancellations", on_failure=self._begin_query)
 
     async def _query(self) -> None:
-        while self._waiting:
+        while self._watches:
             await asyncio.sleep(_QUERY_EVERY_SECONDS)
             try:
                 rows = await self._database.fetch_all_async(

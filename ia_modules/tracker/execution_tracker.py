@@ -10,7 +10,7 @@ there; nothing of an execution is kept in memory. It is the journal of the runne
 
 import asyncio
 import os
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from types import TracebackType
 from typing import Self
 
@@ -251,9 +251,12 @@ class ExecutionTracker(ExecutionWriter):
         self._cancellations.request(cancelled_id)
         return requested.status
 
-    async def cancellation(self, execution_id: ExecutionId) -> None:
-        """Wait until the cancellation of an execution that this process runs is asked for, by any process."""
-        await self._cancellations.requested(execution_id)
+    def watch_cancellation(self, execution_id: ExecutionId, on_request: Callable[[], object]) -> Callable[[], None]:
+        """Call ``on_request``, on the loop, when the cancellation of an execution that this process runs is asked for.
+
+        By any process, and perhaps more than once. Returns what ends the watch; after that it is not called any more.
+        """
+        return self._cancellations.watch(execution_id, on_request)
 
     async def answer_interaction(self, interaction_id: str, response: Json, *, actor: str) -> ExecutionId:
         """Keep a person's answer; an execution that waited for people only becomes ``pending``.

@@ -327,14 +327,14 @@ class Worker:
             ExecutionCancelled: it was cancelled while its code was loaded; that is on record.
         """
         loading = asyncio.create_task(self._load(claim))
-        cancellation = asyncio.create_task(self._tracker.cancellation(claim.execution_id))
+        end_watch = self._tracker.watch_cancellation(claim.execution_id, loading.cancel)
         try:
-            await asyncio.wait([loading, cancellation], return_when=asyncio.FIRST_COMPLETED)
-            if loading.done():
+            await asyncio.wait([loading])
+            if not loading.cancelled():
                 return loading.result()
         finally:
             loading.cancel()
-            cancellation.cancel()
+            end_watch()
         await self._record(claim, ExecutionUpdate(status=ExecutionStatus.CANCELLED))
         raise ExecutionCancelled(claim.execution_id)
 

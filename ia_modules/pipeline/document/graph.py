@@ -1,12 +1,27 @@
 """The graph of a pipeline: which step a path leads to, and which step can still reach which."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from functools import cached_property
+from typing import NamedTuple
 
 from ia_modules.pipeline.document.definition import Path, PipelineDefinition, StepDefinition
+from ia_modules.pipeline.document.merge import FoldingRules
+
+
+class Exits(NamedTuple):
+    """Where a step may lead.
+
+    Attributes:
+        targets: the targets of its paths, by their places in the file; that of ``on_timeout`` under None.
+        ending: the places of those that end the execution.
+    """
+
+    targets: Mapping[int | None, str | None]
+    ending: frozenset[int]
 
 
 class Graph:
-    """Steps and paths, with reachability computed once.
+    """Steps and paths, with reachability, and whatever else stands still while they run, computed once.
 
     Sets of steps are bit masks over their place in the file. A path between steps that do not exist is left out; the
     loader refuses it.
@@ -29,6 +44,7 @@ class Graph:
         self._paths: dict[str, list[tuple[int, Path]]] = {step_id: [] for step_id in self.step_ids}
         for index, path in enumerate(definition.flow.paths):
             self._paths.get(path.from_step, []).append((index, path))
+        self._exits: dict[str, Exits] = {}
         self._next = [sorted(self._targets_of(step_id)) for step_id in self.step_ids]
         self._previous = _reversed(self._next)
         self._after = _closure(self._next)
@@ -42,6 +58,25 @@ class Graph:
     def paths_of(self, step_id: str) -> Sequence[tuple[int, Path]]:
         """The paths that leave a step, in file order, with their places in the file."""
         return self._paths[step_id]
+
+    def exits_of(self, step_id: str) -> Exits:
+        known = self._exits.get(step_id)
+        if known is None:
+            paths = self._paths[step_id]
+            targets = {None: self.on_timeout.get(step_id), **{index: path.to_step for index, path in paths}}
+            known = Exits(targets, frozenset(index for index, path in paths if path.ends_execution))
+            self._exits[step_id] = known
+        return known
+
+    @cached_property
+    def folding_rules(self) -> FoldingRules:
+        """Those of the definition."""
+        return self.definition.folding_rules
+
+    @cached_property
+    def has_own_run(self) -> bool:
+        """As the definition says it."""
+        return self.definition.has_own_run
 
     def takes_first(self, step_id: str) -> bool:
         """Whether one path of the step is taken, the first that holds, and not all that hold."""
@@ -80,9 +115,21 @@ class Graph:
 
     def leads_back(self, path: int) -> bool:
         """Whether the path closes a loop: its target reaches its start and is not later in the file."""
-        written = self.definition.flow.paths[path]
-        source, target = written.from_step, written.to_step
-        return not written.leads_out and self.place[target] <= self.place[source] and self.reaches(target, source)
+        return path in self._returns
+
+    @cached_property
+    def _returns(self) -> frozenset[int]:
+        place = self.place
+        return frozenset(
+            index
+            for index, path in enumerate(self.definition.flow.paths)
+            if path.from_step in place and path.to_step in place and not path.leads_out
+            if place[path.to_step] <= place[path.from_step] and self.reaches(path.to_step, path.from_step)
+        )
+
+    def is_in_loop(self, step_id: str) -> bool:
+        """Whether the step reaches itself, and so may run more than once."""
+        return bool(self.after(step_id) >> self.place[step_id] & 1)
 
     def _targets_of(self, step_id: str) -> set[int]:
         targets = {path.to_step for _, path in self._paths[step_id] if not path.leads_out}

@@ -1,7 +1,7 @@
 """The values that placeholders and conditions can read: the input, and results of earlier steps."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any, Literal, Self, cast
 
 from ia_modules.pipeline.document.layers import Layers
@@ -129,9 +129,14 @@ class Scope:
         state = self.state.with_results(result for _, result in results)
         return type(self)(self.input, state, self.steps.with_top(dict(results)))
 
+    def of_run(self, run: RunFacts) -> Self:
+        """This scope before a step run."""
+        return type(self)(self.input, self.state, self.steps, self.result, self.succeeded, run)
+
     def after(self, step_id: str, result: Mapping[str, Any], *, succeeded: bool = True) -> Self:
         """The scope of the conditions after a step, with its result."""
-        return replace(self.with_results([(step_id, result)]), result=result, succeeded=succeeded, run=self.run)
+        state, steps = self.state.with_results([result]), self.steps.with_top({step_id: result})
+        return type(self)(self.input, state, steps, result, succeeded, self.run)
 
 
 @dataclass(frozen=True, slots=True)

@@ -28,7 +28,7 @@ class Held:
 
     def __getattr__(self, name: str) -> Any:
         attribute = getattr(self._journal, name)
-        if not inspect.iscoroutinefunction(attribute) or name == "cancellation":
+        if not inspect.iscoroutinefunction(attribute):
             return attribute
 
         async def held(*args: Any, **options: Any) -> Any:

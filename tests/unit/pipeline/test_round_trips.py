@@ -53,7 +53,7 @@ def services_of(journal: Any) -> ServiceRegistry:
 
 
 async def test_a_run_makes_a_transition_for_each_step_and_one_more_and_reads_nothing(journal: Journal) -> None:
-    flow, counted = Flow("Five"), Counted(journal, but=("cancellation",))
+    flow, counted = Flow("Five"), Counted(journal)
     for before, after in pairwise(flow.add(nothing, id=step_id) for step_id in STEPS):
         flow.connect(before.id, after.id)
     await flow.run(services=services_of(counted))
@@ -67,7 +67,7 @@ async def test_a_run_makes_a_transition_for_each_step_and_one_more_and_reads_not
 
 
 async def test_a_run_with_its_id_first_makes_one_transition_more(journal: Journal) -> None:
-    counted, pipeline = Counted(journal, but=("cancellation",)), five_steps()
+    counted, pipeline = Counted(journal), five_steps()
     runner = Runner(counted)  # pyright: ignore[reportArgumentType] - the rest is the journal's
     started = await runner.start(pipeline)
     assert await journal.get_execution_steps(started.execution_id) == []
@@ -96,7 +96,7 @@ async def test_a_run_is_as_many_transactions_of_its_database(database: DatabaseM
 
 
 async def test_what_a_worker_has_claimed_untouched_is_run_without_looking_for_attempts(journal: Journal) -> None:
-    counted, pipeline = Counted(journal, but=("cancellation",)), five_steps()
+    counted, pipeline = Counted(journal), five_steps()
     runner = Runner(counted)  # pyright: ignore[reportArgumentType] - the rest is the journal's
     for untouched, reads in ((True, 0), (False, 1)):
         started = await Runner(journal).start(pipeline)

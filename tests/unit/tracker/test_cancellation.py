@@ -33,10 +33,11 @@ async def test_a_cancellation_is_noticed_also_after_the_query_has_failed(
         ExecutionTracker(database, lease_seconds=None) as elsewhere,
     ):
         execution_id = await owner.start_execution(await owner.register_pipeline("program", "A program"))
-        waiting = asyncio.create_task(owner.cancellation(execution_id))
-        await asyncio.sleep(0)
+        requested = asyncio.Event()
+        end_watch = owner.watch_cancellation(execution_id, requested.set)
         await elsewhere.request_cancel(execution_id)
         async with asyncio.timeout(PATIENCE_SECONDS):
-            await waiting
+            await requested.wait()
+        end_watch()
         assert breaking.breaks == 0
         await owner.update_execution_status(ExecutionId(execution_id), "cancelled")

@@ -2,6 +2,7 @@
 
 import asyncio
 from contextlib import aclosing
+from functools import partial
 
 import pytest
 
@@ -21,16 +22,19 @@ from ia_modules.transitions import ExecutionUpdate, NewInteraction, Transition
 from tests.unit.database.proxy import proxy_to
 
 
-async def test_everybody_who_waits_for_a_cancellation_is_told(
+async def test_everybody_who_watches_for_a_cancellation_is_told(
     tracker: ExecutionTracker, pipeline_id: PipelineId
 ) -> None:
     execution_id = await tracker.start_execution(pipeline_id)
-    first, second = [asyncio.create_task(tracker.cancellation(execution_id)) for _ in range(2)]
-    await asyncio.sleep(0)
-    first.cancel()
-    await asyncio.wait([first])
+    told: list[str] = []
+    first, second, third = [
+        tracker.watch_cancellation(execution_id, partial(told.append, name)) for name in ("first", "second", "third")
+    ]
+    first()
     await tracker.request_cancel(execution_id)
-    await second
+    assert told == ["second", "third"]
+    second()
+    third()
 
 
 async def test_answering_and_cancelling_do_not_wait_for_each_other(
