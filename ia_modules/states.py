@@ -87,8 +87,11 @@ AT_REST = (ExecutionStatus.PENDING, *WAITING)
 NEXT: Mapping[ExecutionStatus, tuple[ExecutionStatus, ...]] = {
     ExecutionStatus.PENDING: (ExecutionStatus.RUNNING, ExecutionStatus.FAILED, ExecutionStatus.CANCELLED),
     ExecutionStatus.RUNNING: tuple(status for status in ExecutionStatus if status is not ExecutionStatus.RUNNING),
-    ExecutionStatus.WAITING: tuple(
-        status for status in ExecutionStatus if status not in (ExecutionStatus.WAITING, ExecutionStatus.COMPLETED)
+    ExecutionStatus.WAITING: (  # it may never have run, and then has asked nobody
+        ExecutionStatus.PENDING,
+        ExecutionStatus.RUNNING,
+        ExecutionStatus.FAILED,
+        ExecutionStatus.CANCELLED,
     ),
     ExecutionStatus.WAITING_FOR_HUMAN: tuple(
         status for status in ExecutionStatus if status is not ExecutionStatus.WAITING_FOR_HUMAN

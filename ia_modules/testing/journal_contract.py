@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import Any, cast
 
@@ -176,6 +176,14 @@ class JournalContract(LevelsContract, QueueContract, PeopleContract):
         await journal.take_over(pending, owner=OWNER)
         with pytest.raises(InvalidTransition, match="is pending and cannot become completed"):
             await journal.record(becomes(pending, ExecutionStatus.COMPLETED))
+        delayed = ExecutionId(new_id())
+        in_an_hour = await journal.now() + timedelta(hours=1)
+        new = replace(new, status=ExecutionStatus.WAITING, run_at=in_an_hour)
+        await journal.record(Transition(execution_id=delayed, writer=OWNER, new=new))
+        await journal.take_over(delayed, owner=OWNER)
+        for status in (ExecutionStatus.COMPLETED, ExecutionStatus.WAITING_FOR_HUMAN):
+            with pytest.raises(InvalidTransition, match=f"is waiting and cannot become {status}"):
+                await journal.record(becomes(delayed, status))
         assert execution_id != pending
 
     async def test_what_was_asked_for_is_on_record_and_a_key_stands_for_one_execution(

@@ -160,7 +160,7 @@ class PlainExecution:
             return "AlreadyFinished"
         if not is_same and self.row["status"] == "pending" and status not in ("running", "failed", "cancelled"):
             return "InvalidTransition"
-        if self.row["status"] == "waiting" and status == "completed":
+        if self.row["status"] == "waiting" and status in ("completed", "waiting_for_human"):
             return "InvalidTransition"
         if self.row["cancel_requested"] and status in ("pending", *WAITING_EXECUTION):
             status = "cancelled"
