@@ -8,10 +8,15 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from ia_modules.database.manager import DatabaseManager
 from tests.pooler import Pooler, pooler_before
 from tests.postgres import database_on, embedded_server
+
+# How long a busy machine takes to draw an example says nothing.
+settings.register_profile("busy", suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("busy")
 
 _numbers = itertools.count(1)
 

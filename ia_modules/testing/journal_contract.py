@@ -60,8 +60,14 @@ from ia_modules.transitions import (
     Transition,
 )
 
-_MADE_TO_BE_INHERITED = [HealthCheck.function_scoped_fixture, HealthCheck.differing_executors]
-"""Each journal has a class of its own, and they run in one process; every example makes executions of its own."""
+_MADE_TO_BE_INHERITED = [
+    HealthCheck.function_scoped_fixture,
+    HealthCheck.differing_executors,
+    HealthCheck.too_slow,
+]
+"""Each journal has a class of its own, and they run in one process; every example makes executions of its own. How long
+a machine takes to draw them says nothing of a journal.
+"""
 
 
 class JournalContract(LevelsContract, QueueContract, PeopleContract):

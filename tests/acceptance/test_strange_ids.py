@@ -164,7 +164,9 @@ async def outcome(door: Door, world: World, text: str) -> object:
 
 
 @given(text=STRANGE.filter(lambda text: not is_id(text)))
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
+)
 async def test_what_is_no_id_finds_what_an_unknown_id_finds(world: World, text: str) -> None:
     for name, door in (OF_EXECUTIONS | OF_OTHERS).items():
         assert await outcome(door, world, text) == await outcome(door, world, new_id()), name
@@ -182,7 +184,9 @@ async def test_another_spelling_of_an_id_that_is_there_is_another_text(world: Wo
 
 @pytest.mark.parametrize("name", CURSORS)
 @given(text=STRANGE.filter(lambda text: text and not is_id(text)))
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
+)
 async def test_a_cursor_that_is_none_is_refused(world: World, name: str, text: str) -> None:
     with pytest.raises(InvalidArgument, match="cursor"):
         await CURSORS[name](world, text)

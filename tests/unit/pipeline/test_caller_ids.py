@@ -91,7 +91,9 @@ async def test_an_id_that_cannot_be_kept_is_refused_and_nothing_runs(journal: Jo
 @example(alias="\N{PILE OF POO}" * 200)
 @example(alias="0199c3f2-7b1e-7c41-9d0e-3f5a6b7c8d9e")
 @example(alias=" ")
-@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
+)
 async def test_any_other_text_is_taken(journal: Journal, alias: str) -> None:
     context = ExecutionContext(execution_id=alias)
     result = await Runner(journal).run(Counted().pipeline(), {"n": 1}, context)

@@ -93,7 +93,9 @@ def of_payloads(payloads: list[dict[str, Any]]) -> type[Step]:
     return Gives
 
 
-@settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
+)
 @given(input_data=PAYLOADS, payloads=st.lists(PAYLOADS, min_size=1, max_size=4))
 async def test_every_journal_gives_the_same_bytes_as_there_were_at_the_end(
     journal: OperatorJournal, input_data: dict[str, Any], payloads: list[dict[str, Any]]

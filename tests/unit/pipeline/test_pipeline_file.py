@@ -140,7 +140,7 @@ MORE_WORDS = [
 ]
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow], deadline=None)
 @given(
     content=st.binary() | st.lists(st.sampled_from(WORDS + MORE_WORDS)).map(lambda words: "".join(words).encode()),
     name=st.sampled_from(["a.json", "a.yaml"]),

@@ -136,7 +136,11 @@ async def test_the_outcome_is_that_of_the_reference_for_every_timing(
     await assert_as_expected(journal, run.execution_id, expected_of(world, file))
 
 
-@settings(max_examples=30 * TIMES, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=30 * TIMES,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+)
 @given(files(may_end=True), SEEDS, TIMINGS)
 async def test_the_result_that_a_run_gives_is_the_one_that_its_records_give(
     journal: OperatorJournal, file: dict[str, Any], seed: int, timing: int
@@ -148,7 +152,11 @@ async def test_the_result_that_a_run_gives_is_the_one_that_its_records_give(
         assert encode(result, "result") == encode(by_records, "result")
 
 
-@settings(max_examples=30 * TIMES, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=30 * TIMES,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+)
 @given(files(may_end=True), SEEDS, TIMINGS, DEATHS)
 async def test_an_execution_whose_processes_die_anywhere_comes_to_the_same_end(
     journal: OperatorJournal, file: dict[str, Any], seed: int, timing: int, deaths: list[int]
