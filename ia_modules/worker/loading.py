@@ -14,7 +14,7 @@ _KEPT = 50  # versions; one of a thousand steps takes some MB
 
 
 @dataclass(frozen=True, slots=True)
-class _Version:
+class _KeptVersion:
     stored: PipelineVersionRecord
     loaded: LoadedPipeline
 
@@ -34,7 +34,7 @@ class VersionLoader:
         """
         self._allowed, self._limit_seconds = allowed, limit_seconds
         self._loading: dict[str, asyncio.Future[LoadedPipeline]] = {}
-        self._known: dict[str, _Version] = {}  # the one that was used last comes last
+        self._known: dict[str, _KeptVersion] = {}  # the one that was used last comes last
 
     def stored(self, claim: ClaimedExecution) -> PipelineVersionRecord | None:
         """The version of an execution, if it is kept. Nothing of a version changes but that its folder gets known."""
@@ -58,7 +58,7 @@ class VersionLoader:
             found = f"an import that has not ended after {self._limit_seconds:g} s"
             raise PipelineDefinitionError([Problem("$.steps", found, "modules that can be loaded")]) from None
         self._known.pop(key, None)
-        self._known[key] = _Version(stored, loading.result())
+        self._known[key] = _KeptVersion(stored, loading.result())
         if len(self._known) > _KEPT:
             del self._known[next(iter(self._known))]
         return loading.result()

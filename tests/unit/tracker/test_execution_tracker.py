@@ -26,13 +26,13 @@ async def test_everybody_who_watches_for_a_cancellation_is_told(
     tracker: ExecutionTracker, pipeline_id: PipelineId
 ) -> None:
     execution_id = await tracker.start_execution(pipeline_id)
-    told: list[str] = []
+    heard: list[str] = []
     first, second, third = [
-        tracker.watch_cancellation(execution_id, partial(told.append, name)) for name in ("first", "second", "third")
+        tracker.watch_cancellation(execution_id, partial(heard.append, name)) for name in ("first", "second", "third")
     ]
     first()
     await tracker.request_cancel(execution_id)
-    assert told == ["second", "third"]
+    assert heard == ["second", "third"]
     second()
     third()
 
