@@ -15,6 +15,9 @@ Rows = list[dict[str, Any]]
 
 NO_PARAMS: Params = {}
 
+Plan = Mapping[str, Sequence[tuple[Any, ...]]]
+"""Rows for sentences of ``sql/plans``, by the sentence's name; the values of a row in the order that it names them."""
+
 
 @dataclass(frozen=True, slots=True)
 class Statement:
@@ -74,6 +77,20 @@ class Driver(Session, Protocol):
         statement_timeout_seconds: float | None = None,
     ) -> T:
         """Run a script in one read-write transaction: committed when it returns, rolled back when anything raises."""
+        ...
+
+    @property
+    def writes_plans(self) -> bool:
+        """Whether :meth:`write_plan` can be used; may change with the first connection."""
+        ...
+
+    async def write_plan(
+        self,
+        plan: Plan,
+        lock_timeout_seconds: float | None = None,
+        statement_timeout_seconds: float | None = None,
+    ) -> bool:
+        """Write a plan in one transaction and at once; False: a swap missed its row, and nothing was written."""
         ...
 
     async def read(self, script: Script[T]) -> T:

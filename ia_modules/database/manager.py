@@ -8,7 +8,7 @@ from types import TracebackType
 from typing import Any, Self, TypeVar
 
 from ia_modules.database.blocking import LoopThread, refuse_on_loop
-from ia_modules.database.driver import NO_PARAMS, Dialect, Driver, Params, Rows, Script, Statement
+from ia_modules.database.driver import NO_PARAMS, Dialect, Driver, Params, Plan, Rows, Script, Statement
 from ia_modules.database.migrator import MigrationStatus, migrate, migration_status
 from ia_modules.database.postgresql import PostgresqlDriver
 from ia_modules.database.postgresql_listener import CHANNEL
@@ -224,6 +224,30 @@ class DatabaseManager:
         """
         self.refuse_inside_transaction("run()")
         return await self._driver.run(script, lock_timeout_seconds, statement_timeout_seconds)
+
+    @property
+    def writes_plans(self) -> bool:
+        """Whether :meth:`write_plan` can be used: not behind a pooler, nor before that is known."""
+        return self._driver.writes_plans
+
+    async def write_plan(
+        self,
+        plan: Plan,
+        *,
+        lock_timeout_seconds: float | None = None,
+        statement_timeout_seconds: float | None = None,
+    ) -> bool:
+        """Write rows by the sentences of ``database/sql/plans``, all or none, in one hop or one round trip.
+
+        Args:
+            plan: no row of the database may be written twice by it.
+            lock_timeout_seconds, statement_timeout_seconds: as of :meth:`run`.
+
+        Returns:
+            False: a swap found its row changed, or none; nothing was written.
+        """
+        self.refuse_inside_transaction("write_plan()")
+        return await self._driver.write_plan(plan, lock_timeout_seconds, statement_timeout_seconds)
 
     async def read(self, script: Script[T]) -> T:
         """Run a script in one read-only snapshot: all its statements see the same state."""

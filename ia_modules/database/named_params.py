@@ -1,6 +1,7 @@
 """``:name`` parameters for PostgreSQL, which takes ``$1`` only."""
 
 import re
+from collections.abc import Callable
 from functools import lru_cache
 from typing import NamedTuple
 
@@ -34,6 +35,17 @@ class Positional(NamedTuple):
 def to_positional(sql: str) -> Positional:
     """Replace every ``:name`` by its position; a name used twice keeps its first position.
 
+    Raises:
+        ValueError: the SQL has ``$1`` of its own.
+    """
+    positions: dict[str, int] = {}
+    text = with_names_replaced(sql, lambda name: f"${positions.setdefault(name, len(positions) + 1)}")
+    return Positional(text, tuple(positions))
+
+
+def with_names_replaced(sql: str, by: Callable[[str], str]) -> str:
+    """Replace every ``:name`` by what stands for it.
+
     Not replaced: strings (also ``E'..'``), quoted identifiers, comments (also nested), dollar quotes, ``::`` casts,
     ``:=``, and the colon of an array slice. Inside brackets a colon directly after an expression separates a slice
     (``a[1:n]``, ``a[lo:hi]``, ``a[:lo:hi]`` with the parameter ``lo``); ``a[1 : :hi]`` has the parameter ``hi``.
@@ -42,7 +54,6 @@ def to_positional(sql: str) -> Positional:
         ValueError: the SQL has ``$1`` of its own.
     """
     parts: list[str] = []
-    positions: dict[str, int] = {}
     depth = copied = searched = 0
     while token := _TOKEN.search(sql, searched):
         searched = token.end()
@@ -54,13 +65,12 @@ def to_positional(sql: str) -> Positional:
             case "position":
                 raise ValueError(f"found the positional parameter {token[0]}; expected names, such as :status")
             case "name" if not (depth and _ENDS_AN_EXPRESSION.match(sql, token.start() - 1)):
-                position = positions.setdefault(token["name"], len(positions) + 1)
-                parts += sql[copied : token.start()], f"${position}"
+                parts += sql[copied : token.start()], by(token["name"])
                 copied = searched
             case _:
                 pass
     parts.append(sql[copied:])
-    return Positional("".join(parts), tuple(positions))
+    return "".join(parts)
 
 
 def _end_of_comment(sql: str, start: int) -> int:

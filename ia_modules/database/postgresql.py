@@ -17,6 +17,7 @@ import asyncpg
 
 from ia_modules.database.driver import (
     Params,
+    Plan,
     Rows,
     Script,
     Session,
@@ -25,6 +26,7 @@ from ia_modules.database.driver import (
 )
 from ia_modules.database.postgresql_errors import DRIVER_ERRORS, never_sent, translated, was_lost
 from ia_modules.database.postgresql_listener import CHANNEL, HAS_LISTENERS, Listener
+from ia_modules.database.postgresql_plans import PLANNER_SETTINGS, PlanConnection
 from ia_modules.database.postgresql_session import CLEANUP_SECONDS, AsyncpgConnection, PostgresqlSession, only_reads
 from ia_modules.database.url import DatabaseUrl
 from ia_modules.errors import DatabaseBusy, DatabaseClosed, DatabaseReadOnly, DatabaseUnavailable
@@ -59,10 +61,11 @@ class _Pool(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class _Pools:
-    """The connections of one event loop: for work, and one for notifications, which never waits for work."""
+    """The connections of one event loop: for work, one for notifications, which never waits for work, one for plans."""
 
     work: _Pool
     notifier: _Pool
+    plans: PlanConnection
 
     async def acquire(self, *, notifies: bool) -> tuple[_Pool, AsyncpgConnection]:
         pool = self.notifier if notifies else self.work
@@ -70,7 +73,7 @@ class _Pools:
 
     async def close(self) -> None:
         try:
-            await asyncio.gather(self.work.close(), self.notifier.close())
+            await asyncio.gather(self.work.close(), self.notifier.close(), self.plans.close())
         except BaseException:  # also cancelled: leave none open
             self.terminate()
             raise
@@ -78,6 +81,7 @@ class _Pools:
     def terminate(self) -> None:
         self.work.terminate()
         self.notifier.terminate()
+        self.plans.drop()
 
 
 class _PoolerFound(Exception):
@@ -143,6 +147,20 @@ class PostgresqlDriver:
         settings = () if lock_timeout_seconds is None else (_lock_timeout(lock_timeout_seconds),)
         async with self._transaction("BEGIN", *settings, limit_seconds=statement_timeout_seconds) as session:
             return await session.drive(script)
+
+    @property
+    def writes_plans(self) -> bool:
+        return self._is_pooled is False
+
+    async def write_plan(
+        self,
+        plan: Plan,
+        lock_timeout_seconds: float | None = None,
+        statement_timeout_seconds: float | None = None,
+    ) -> bool:
+        pools = await self._pools_here()
+        lock_timeout = _lock_timeout(lock_timeout_seconds or self._busy_timeout_seconds)
+        return await pools.plans.write(plan, lock_timeout, statement_timeout_seconds)
 
     async def read(self, script: Script[T]) -> T:
         async with self._transaction(_SNAPSHOT) as session:
@@ -269,6 +287,7 @@ class PostgresqlDriver:
         if pools := self._pools.get(asyncio.get_running_loop()):  # None: closed meanwhile
             await pools.work.expire_connections()
             await pools.notifier.expire_connections()
+            pools.plans.drop()
 
     @asynccontextmanager
     async def _acquired(self, *, notifies: bool = False) -> AsyncGenerator[AsyncpgConnection]:
@@ -324,17 +343,31 @@ class PostgresqlDriver:
         if pools is None:
             for ended in [other for other in list(self._pools) if other.is_closed()]:
                 del self._pools[ended]
-            pools = _Pools(await self._new_pool(self._pool_size), await self._new_pool(1))
+            plans = PlanConnection(self._connect_for_plans, self._url.place)
+            pools = _Pools(await self._new_pool(self._pool_size), await self._new_pool(1), plans)
             self._pools[loop] = pools
         return pools
 
-    async def _connect(self) -> AsyncpgConnection:
+    async def _connect(self, *, cached_statements: int = 0) -> AsyncpgConnection:
         connection: Any = await asyncpg.connect(
             self._url.target,
             timeout=self._connect_seconds,
             command_timeout=self._statement_timeout_seconds,
-            statement_cache_size=0,  # 0: none has a name
+            connection_class=_Connection,
+            statement_cache_size=cached_statements,  # 0: none has a name
+            max_cached_statement_lifetime=0,  # 0: for as long as the connection lives
+            max_cacheable_statement_size=0,  # 0: of any size
         )
+        return connection
+
+    async def _connect_for_plans(self) -> AsyncpgConnection:
+        connection = await self._connect(cached_statements=_CACHED_STATEMENTS)
+        try:
+            await self._set_up(connection)
+            await connection.execute(PLANNER_SETTINGS)
+        except BaseException:
+            connection.terminate()
+            raise
         return connection
 
     async def _leads_to_pooler(self, connection: AsyncpgConnection) -> bool:

@@ -11,7 +11,16 @@ from queue import Empty, SimpleQueue
 from threading import Lock
 from typing import Any, TypeVar
 
-from ia_modules.database.driver import Params, Rows, Script, Session, Statement, closed_message, time_limit_message
+from ia_modules.database.driver import (
+    Params,
+    Plan,
+    Rows,
+    Script,
+    Session,
+    Statement,
+    closed_message,
+    time_limit_message,
+)
 from ia_modules.database.sqlite_connection import SqliteConnection, SqliteSettings, Synchronous
 from ia_modules.database.sqlite_file import DatabaseFile
 from ia_modules.database.sqlite_thread import Job, Jobs, SqliteThread
@@ -77,6 +86,22 @@ class SqliteDriver:
         def job(connection: SqliteConnection) -> T:
             with connection.waiting_for_locks(lock_timeout_seconds):
                 return connection.run(script, begin="BEGIN IMMEDIATE")
+
+        return await self._write(job)
+
+    @property
+    def writes_plans(self) -> bool:
+        return True
+
+    async def write_plan(
+        self,
+        plan: Plan,
+        lock_timeout_seconds: float | None = None,
+        statement_timeout_seconds: float | None = None,
+    ) -> bool:
+        def job(connection: SqliteConnection) -> bool:
+            with connection.waiting_for_locks(lock_timeout_seconds):
+                return connection.write_plan(plan)
 
         return await self._write(job)
 

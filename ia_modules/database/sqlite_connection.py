@@ -1,7 +1,7 @@
 """One SQLite connection, used by one thread: opening it, running statements and scripts on it."""
 
 import time
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -9,8 +9,9 @@ from typing import Any, Literal, TypeVar, cast
 
 import apsw
 
+from ia_modules.database import plans
 from ia_modules.database.apsw_types import ApswConnection, ApswCursor
-from ia_modules.database.driver import Params, Rows, Script, Statement, abandon, advance, begins_or_ends_message
+from ia_modules.database.driver import Params, Plan, Rows, Script, Statement, abandon, advance, begins_or_ends_message
 from ia_modules.database.parameters import has_nul, impossible_text
 from ia_modules.database.sqlite_errors import DRIVER_ERRORS, translated
 from ia_modules.database.sqlite_file import DatabaseFile
@@ -129,6 +130,32 @@ class SqliteConnection:
                     raise abandon(script, error)  # noqa: B904 - the same error, with its own cause
         except StopIteration as finished:
             return finished.value
+
+    def write_plan(self, plan: Plan) -> bool:
+        """Write a plan in one transaction; False: a swap missed its row, and nothing was written."""
+        if plans.has_nul(plan):
+            raise InvalidQuery("A text of the plan cannot be stored: found a NUL character; expected text without.")
+        now = format_time(self._settings.now())
+        try:
+            self.control("BEGIN IMMEDIATE")
+            for sentence in plans.for_sqlite():
+                if (rows := plan.get(sentence.name)) and not self._write_rows(sentence, rows, now):
+                    self.roll_back()
+                    return False
+            self.commit()
+        except BaseException:
+            self.roll_back()
+            raise
+        return True
+
+    def _write_rows(self, sentence: plans.PositionalSentence, rows: Sequence[tuple[Any, ...]], now: str) -> bool:
+        """Run one sentence of a plan; False: not every swap found its row."""
+        before = self._apsw.total_changes()
+        try:
+            self._apsw.executemany(sentence.sql, [(*row, now) for row in rows] if sentence.has_time else rows)
+        except DRIVER_ERRORS as error:
+            raise self._translated(error, sentence.sql) from error
+        return not sentence.is_swap or self._apsw.total_changes() - before == len(rows)
 
     def commit(self) -> None:
         """Commit, unless the file or its WAL was moved, deleted or replaced."""

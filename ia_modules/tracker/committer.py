@@ -6,11 +6,16 @@ again is safe, because a recorded transition is recognised. A transition that wa
 by itself, and delays only its own writer.
 
     queue of Transition → read their rows → decide (pure) → write the changes → commit → wake the writers
+
+What is plain (``plan.py``) of executions that are known (``known.py``) is decided without reading and written at once,
+all of it or nothing. When a row was not as known, those executions are forgotten, their transitions go the way above,
+and what the rows say then is known again.
 """
 
 import asyncio
 from collections import deque
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from dataclasses import dataclass
 
 from ia_modules.database.manager import DatabaseManager
@@ -23,15 +28,18 @@ from ia_modules.errors import (
     DatabaseUnavailable,
     OtherEventLoop,
 )
-from ia_modules.models import ExecutionId
+from ia_modules.models import ExecutionId, ExecutionStatus
 from ia_modules.tasks import background
-from ia_modules.tracker.batch import write_batch
+from ia_modules.tracker.batch import WriteOutcome, write_batch
+from ia_modules.tracker.known import KNOWN_EXECUTIONS, KnownExecutions, read_known
+from ia_modules.tracker.plan import PlannedBatch, plan_batch
 from ia_modules.transitions import Recorded, Transition
 
 BATCH_LIMIT = 500
 """Transitions in one commit; a larger batch would only make the first writer wait longer."""
 
 _LOCK_SECONDS, _SHORT_LOCK_SECONDS, _HALF_LOCK_SECONDS = 1.0, 0.2, 0.02
+_PLAN_LOCK_SECONDS = 0.1
 _STATEMENT_SECONDS = 10.0
 _FIRST_PAUSE_SECONDS, _LONGEST_PAUSE_SECONDS = 0.05, 1.0
 
@@ -68,6 +76,7 @@ class Committer:
         *,
         on_commit: Callable[[Iterable[ExecutionId]], None],
         give_up_seconds: float = 15.0,
+        known_executions: int = KNOWN_EXECUTIONS,
     ) -> None:
         """Write to a database.
 
@@ -75,6 +84,7 @@ class Committer:
             on_commit: called after each commit with the executions that changed; must not block.
             give_up_seconds: how long a transition is tried again while the database is unreachable, busy, full or
                 read-only.
+            known_executions: how many executions are known at most; 0: everything is read before it is written.
         """
         self._database = database
         self._on_commit = on_commit
@@ -85,6 +95,7 @@ class Committer:
         self._queue: deque[_Waiting] = deque()
         self._stuck: deque[_Waiting] = deque()  # each tried by itself: another process holds a lock on its rows
         self._drain_task: asyncio.Task[None] | None = None
+        self._known, self._knows = KnownExecutions(known_executions), known_executions > 0
 
     async def record(self, transition: Transition) -> Recorded:
         """Write a transition; return after its commit.
@@ -120,7 +131,7 @@ class Committer:
         try:
             while self._queue or self._stuck:
                 batch = [self._queue.popleft() for _ in range(min(len(self._queue), BATCH_LIMIT))]
-                moved = await self._commit(batch, _LOCK_SECONDS) if batch else False
+                moved = await self._commit_known(batch) if batch else False
                 if self._stuck:
                     batch = [self._stuck.popleft()]
                     moved = await self._commit(batch, _SHORT_LOCK_SECONDS) or moved
@@ -136,6 +147,41 @@ class Committer:
             self._queue.clear()
             self._stuck.clear()
             raise
+
+    async def _commit_known(self, batch: list[_Waiting]) -> bool:
+        """Write what can be written without reading, then the rest; False when all must be tried again later."""
+        if self._knows and self._database.writes_plans and all(waiting.error is None for waiting in batch):
+            planned = plan_batch(self._known, [waiting.transition for waiting in batch])
+        else:  # what failed once is not plain
+            planned = PlannedBatch(unplain=[*range(len(batch))])
+        self._queue.extendleft(batch[number] for number in reversed(planned.waits))
+        unplain, moved = planned.unplain, False
+        if planned.decided:
+            moved = await self._write_plan(planned)
+            if moved:
+                self._on_commit({decision.execution.execution_id for decision in planned.decided.values()})
+                for number, decision in planned.decided.items():
+                    batch[number].resolve(decision.recorded)
+            else:
+                unplain = sorted([*planned.decided, *unplain])
+        if unplain:
+            moved = await self._commit([batch[number] for number in unplain], _LOCK_SECONDS) or moved
+        return moved
+
+    async def _write_plan(self, planned: PlannedBatch) -> bool:
+        """Write a plan; False: none of it may be on record, and its executions are not known any more."""
+        try:
+            written = await self._database.write_plan(
+                planned.rows, lock_timeout_seconds=_PLAN_LOCK_SECONDS, statement_timeout_seconds=_STATEMENT_SECONDS
+            )
+        except DatabaseError:  # what is wrong is found out, for each transition by itself, by the way that reads
+            written = False
+        for decision in planned.decided.values():
+            if written:
+                self._known.advance(decision)
+            else:
+                self._known.forget(decision.execution.execution_id)
+        return written
 
     async def _commit(self, batch: list[_Waiting], lock_seconds: float) -> bool:
         """Write a batch, halved where it fails; False when all of it must be tried again later."""
@@ -166,7 +212,21 @@ class Committer:
                 self._queue.append(waiting)
             else:
                 waiting.resolve(outcome)
+        await self._take_up(batch, outcomes)
         return True
+
+    async def _take_up(self, batch: list[_Waiting], outcomes: list[WriteOutcome]) -> None:
+        """Know again, from their rows, the executions that run here and were written past what is known."""
+        owners: dict[ExecutionId, str] = {}
+        for waiting, outcome in zip(batch, outcomes, strict=True):
+            if isinstance(outcome, Recorded):
+                self._known.forget(outcome.execution_id)
+                if outcome.status is ExecutionStatus.RUNNING:
+                    owners[outcome.execution_id] = waiting.transition.writer
+        if owners and self._knows and self._database.writes_plans:
+            with suppress(DatabaseError):  # then they are read when they are written
+                for execution in await self._database.read(read_known(self._database.query, owners)):
+                    self._known.add(execution)
 
     def _is_late(self, batch: list[_Waiting]) -> bool:
         now = asyncio.get_running_loop().time()

@@ -1,7 +1,8 @@
 """The tracker: every execution and every step on record, while it happens.
 
 :class:`ExecutionTracker` is the truth of what ran. It writes each transition to the database and answers only from
-there; nothing of an execution is kept in memory. It is the journal of the runner, and records any other program too:
+there; what it knows of running executions only spares reading before a write. It is the journal of the runner, and
+records any other program too:
 
     async with tracker.execution(pipeline_id, input_data={"day": "2026-11-24"}) as execution:
         async with execution.step("download") as step:
@@ -45,6 +46,7 @@ from ia_modules.payload import (
 )
 from ia_modules.tasks import set_within
 from ia_modules.tracker.cancellation import Cancellations
+from ia_modules.tracker.known import KNOWN_EXECUTIONS
 from ia_modules.tracker.left_behind import left_behind
 from ia_modules.tracker.ownership import Ownership
 from ia_modules.tracker.recording import RecordedExecution
@@ -66,6 +68,7 @@ class ExecutionTracker(ExecutionWriter):
         payload_limit_bytes: int = PAYLOAD_LIMIT_BYTES,
         give_up_seconds: float = 15.0,
         lease_seconds: float | None = 15.0,
+        known_executions: int = KNOWN_EXECUTIONS,
     ) -> None:
         """Record into a database.
 
@@ -75,12 +78,15 @@ class ExecutionTracker(ExecutionWriter):
             give_up_seconds: how long a write is tried again while the database is unreachable or busy.
             lease_seconds: how long this process may be silent before what it runs is given to others; it gives signs
                 of life from the first execution that it runs. None: it gives none, and nothing is taken from it.
+            known_executions: of how many executions that run here it is kept in memory where they stand, so that they
+                need not be read before each write (about 2 KB each); 0: of none.
         """
         super().__init__(
             database,
             payload_limit_bytes=payload_limit_bytes,
             give_up_seconds=give_up_seconds,
             lease_seconds=lease_seconds,
+            known_executions=known_executions,
         )
         self._give_up_seconds = give_up_seconds
         self.ownership = Ownership(database, self.owner, on_commit=self._live.committed)

@@ -52,6 +52,7 @@ class ExecutionWriter(ExecutionReader):
         payload_limit_bytes: int,
         give_up_seconds: float,
         lease_seconds: float | None,
+        known_executions: int,
     ) -> None:
         super().__init__(database)
         self.owner = WorkerId(f"{socket.gethostname()}:{os.getpid()}:{secrets.token_hex(4)}")
@@ -62,7 +63,12 @@ class ExecutionWriter(ExecutionReader):
         )
         self._payload_limit_bytes = payload_limit_bytes
         self._live = Live(database)
-        self._committer = Committer(database, on_commit=self._live.committed, give_up_seconds=give_up_seconds)
+        self._committer = Committer(
+            database,
+            on_commit=self._live.committed,
+            give_up_seconds=give_up_seconds,
+            known_executions=known_executions,
+        )
 
     async def record(self, transition: Transition) -> Recorded:
         """Make a transition true, whole or not at all; returns after its commit.

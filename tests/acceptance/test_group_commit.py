@@ -143,6 +143,11 @@ class WatchfulDatabase(DatabaseManager):
         self.commits = getattr(self, "commits", 0) + 1
         return await super().run(script, **options)
 
+    async def write_plan(self, plan: Any, **options: Any) -> bool:
+        await asyncio.sleep(0)
+        self.commits = getattr(self, "commits", 0) + 1
+        return await super().write_plan(plan, **options)
+
 
 class ForgetfulDatabase(DatabaseManager):
     """Commits, and loses the answer: the connection breaks after the commit, once."""
@@ -151,10 +156,18 @@ class ForgetfulDatabase(DatabaseManager):
 
     async def run(self, script: Script[Any], **options: Any) -> Any:
         result = await super().run(script, **options)
+        self.forget()
+        return result
+
+    async def write_plan(self, plan: Any, **options: Any) -> bool:
+        result = await super().write_plan(plan, **options)
+        self.forget()
+        return result
+
+    def forget(self) -> None:
         if self.forgotten < 3:
             self.forgotten += 1
             raise DatabaseUnavailable("the connection broke before the answer came")
-        return result
 
 
 class GoneDatabase(DatabaseManager):
@@ -167,6 +180,11 @@ class GoneDatabase(DatabaseManager):
             script.close()
             raise DatabaseUnavailable("nobody answers")
         return await super().run(script, **options)
+
+    async def write_plan(self, plan: Any, **options: Any) -> bool:
+        if self.gone:
+            raise DatabaseUnavailable("nobody answers")
+        return await super().write_plan(plan, **options)
 
 
 async def test_writers_share_commits(database_url: str) -> None:
@@ -254,7 +272,7 @@ async def test_what_somebody_keeps_locked_holds_up_only_its_own_writer(
     database: DatabaseManager,
 ) -> None:
     """Rows are locked one by one on PostgreSQL only."""
-    async with ExecutionTracker(database, give_up_seconds=1.5) as tracker:
+    async with ExecutionTracker(database, give_up_seconds=4) as tracker:
         pipeline_id = await tracker.register_pipeline("work", "Work")
         ids = [await tracker.start_execution(pipeline_id, "Work") for _ in range(20)]
         outcomes: list[Any] = []

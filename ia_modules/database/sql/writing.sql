@@ -25,6 +25,15 @@ SELECT step_execution_id, execution_id, within, step_id, iteration, attempt, sta
   FROM step_executions
  WHERE step_execution_id = :step_execution_id;
 
+-- name: read_attempts
+SELECT step_execution_id, execution_id, within, step_id, iteration, attempt, status
+  FROM step_executions
+ WHERE execution_id = :execution_id;
+
+-- name: read_asking
+-- A row: somebody is asked.
+SELECT execution_id FROM interactions WHERE execution_id = :execution_id AND status = 'pending' LIMIT 1;
+
 -- name: read_latest_attempt
 -- The newest attempt of a step, or of one iteration of it.
 SELECT step_execution_id, execution_id, within, step_id, iteration, attempt, status,

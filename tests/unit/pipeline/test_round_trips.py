@@ -92,7 +92,7 @@ async def test_a_run_is_as_many_transactions_of_its_database(database: DatabaseM
         counted.perform = but_cancellations
         counted.calls.clear()
         await pipeline.run()
-        assert counted.calls.total() - looks["cancellations"] == 6, counted.calls
+        assert counted.calls.total() - looks["cancellations"] == counted.calls["write_plan"] == 6, counted.calls
 
 
 async def test_what_a_worker_has_claimed_untouched_is_run_without_looking_for_attempts(journal: Journal) -> None:
