@@ -398,7 +398,9 @@ def _execution_row(transition: Transition, decision: Decision) -> dict[str, Any]
     if transition.change is not None and transition.change.output_refs is not None:
         row["output_refs"] = transition.change.output_refs
     if failure is not None:
-        row |= {"error_type": failure.type, "error_message": failure.message}
+        row["error_message"] = failure.message
+    if failure is not None and failure.type is not None:  # else that of the one before stays, as in a batch of its own
+        row["error_type"] = failure.type
     return row
 
 

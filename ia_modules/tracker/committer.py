@@ -29,9 +29,10 @@ from ia_modules.errors import (
     OtherEventLoop,
 )
 from ia_modules.models import ExecutionId, ExecutionStatus
+from ia_modules.states import ExecutionState
 from ia_modules.tasks import background
 from ia_modules.tracker.batch import WriteOutcome, write_batch
-from ia_modules.tracker.known import KNOWN_EXECUTIONS, KnownExecutions, read_known
+from ia_modules.tracker.known import KNOWN_EXECUTIONS, KnownExecution, KnownExecutions, read_known
 from ia_modules.tracker.plan import PlannedBatch, plan_batch
 from ia_modules.transitions import Recorded, Transition
 
@@ -119,6 +120,11 @@ class Committer:
         else:
             raise OtherEventLoop
         return await waiting.outcome
+
+    def adopt(self, state: ExecutionState) -> None:
+        """Know an execution that this process has just claimed and of which no attempt is on record."""
+        if self._knows:
+            self._known.add(KnownExecution(state))
 
     async def close(self) -> None:
         """Wait until every queued transition is written, or given up: at most one more try after its time is over."""

@@ -89,7 +89,7 @@ class ExecutionTracker(ExecutionWriter):
             known_executions=known_executions,
         )
         self._give_up_seconds = give_up_seconds
-        self.ownership = Ownership(database, self.owner, on_commit=self._live.committed)
+        self.ownership = Ownership(database, self.owner, on_commit=self._live.committed, adopt=self._committer.adopt)
         self._cancellations = Cancellations(database, self.owner)
 
     async def __aenter__(self) -> Self:

@@ -8,8 +8,10 @@ from collections.abc import Callable, Iterable
 
 import orjson
 
+from ia_modules.database.driver import Rows
 from ia_modules.database.manager import DatabaseManager, Script, Statement
 from ia_modules.models import ClaimedExecution, ExecutionId, Lease, StalledExecution, parse_time
+from ia_modules.states import ExecutionState
 from ia_modules.tracker.batch import write_batch
 from ia_modules.tracker.liveness import Beat
 from ia_modules.transitions import Recorded, Recovery, Transition
@@ -26,9 +28,20 @@ class Ownership:
     """
 
     def __init__(
-        self, database: DatabaseManager, owner: str, *, on_commit: Callable[[Iterable[ExecutionId]], None]
+        self,
+        database: DatabaseManager,
+        owner: str,
+        *,
+        on_commit: Callable[[Iterable[ExecutionId]], None],
+        adopt: Callable[[ExecutionState], None] = lambda state: None,
     ) -> None:
-        self._database, self._owner, self._on_commit = database, owner, on_commit
+        """Own executions.
+
+        Args:
+            on_commit: called after each commit with the executions that changed.
+            adopt: called with each claimed execution of which nothing ever ran.
+        """
+        self._database, self._owner, self._on_commit, self._adopt = database, owner, on_commit, adopt
         self.held: set[Lease] = set()
 
     async def claim(self, limit: int, *, unusable: Iterable[str] = ()) -> list[ClaimedExecution]:
@@ -42,10 +55,14 @@ class Ownership:
         if await self._database.fetch_one_async(query("is_something_claimable"), params) is None:
             return []  # found out without the lock that a write takes
 
-        def take() -> Script[list[ClaimedExecution]]:
-            return [ClaimedExecution.from_row(row) for row in (yield Statement(query("claim"), [params]))]
+        def take() -> Script[Rows]:
+            return (yield Statement(query("claim"), [params]))
 
-        claimed = await self._database.run(take())
+        rows = await self._database.run(take())
+        claimed = [ClaimedExecution.from_row(row) for row in rows]
+        for claim, row in zip(claimed, rows, strict=True):
+            if claim.is_untouched:
+                self._adopt(ExecutionState.from_row(row))
         self.held.update(claim.lease for claim in claimed)
         self._on_commit(claim.execution_id for claim in claimed)
         return claimed

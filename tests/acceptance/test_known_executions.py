@@ -209,6 +209,21 @@ async def test_no_more_executions_are_known_than_was_said(database: Watched) -> 
             await finish(tracker, execution_id)
 
 
+async def test_what_was_claimed_untouched_is_not_read(tracker: ExecutionTracker, database: Watched) -> None:
+    pipeline = await tracker.get_pipeline("work")
+    assert pipeline is not None
+    execution_id = ExecutionId(new_id())
+    new = NewExecution(pipeline_id=pipeline.id, status=ExecutionStatus.PENDING, managed=True)
+    await tracker.record(Transition(writer=tracker.owner, execution_id=execution_id, new=new))
+    for reads in (0, 1):  # at first nothing ever ran of it; then something may have
+        [claim] = await tracker.ownership.claim(5)
+        database.counts.clear()
+        await go_on(tracker, execution_id)
+        assert (database.counts["script"], database.counts["plan"]) == (reads, 2 - reads)
+        back = ExecutionUpdate(status=ExecutionStatus.PENDING, released=True)
+        await tracker.record(Transition(writer=tracker.owner, lease=claim.lease, change=back))
+
+
 async def test_with_none_known_everything_is_read_first(database: Watched) -> None:
     async with ExecutionTracker(database, lease_seconds=None, known_executions=0) as tracker:
         await tracker.register_pipeline("work", "Work")
