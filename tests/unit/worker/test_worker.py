@@ -1,4 +1,5 @@
 import asyncio
+from collections import Counter
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from datetime import timedelta
@@ -68,6 +69,40 @@ async def test_what_never_ran_is_run_without_reading_anything_of_it(
         for execution_id in [await place.enqueue(tracker) for _ in range(5)]:
             await until_status(tracker, execution_id, COMPLETED)
         assert counted.calls == {"record": 20}
+
+
+class Named(DatabaseManager):
+    """Counts the sentences that it is asked for."""
+
+    def __init__(self, url: str) -> None:
+        super().__init__(url)
+        self.sentences = Counter[str]()
+
+    def query(self, name: str) -> str:
+        self.sentences[name] += 1
+        return super().query(name)
+
+
+OF_NO_EXECUTION = {
+    *("is_something_claimable", "claim", "next_due", "cancel_requests"),
+    *("beat", "beats", "owned_executions", "stalled_executions"),
+}
+
+
+async def test_what_never_ran_is_written_without_reading_first(
+    database_url: str, tracker: ExecutionTracker, place: Place
+) -> None:
+    place.open()
+    async with (
+        Named(database_url) as database,
+        ExecutionTracker(database, lease_seconds=LEASE_SECONDS) as own,
+        Worker(database, own, slots=5),
+    ):
+        await until_status(tracker, await place.enqueue(tracker), COMPLETED)
+        database.sentences.clear()
+        for execution_id in [await place.enqueue(tracker) for _ in range(5)]:
+            await until_status(tracker, execution_id, COMPLETED)
+        assert set(database.sentences) <= OF_NO_EXECUTION
 
 
 async def test_what_is_queued_while_the_worker_waits_is_taken_and_never_more_than_its_slots(
