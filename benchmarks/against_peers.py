@@ -20,7 +20,8 @@ INSTALL_SECONDS = 900
 TABLES = {
     SQLITE: "SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite%'",
     POSTGRESQL: "SELECT quote_ident(table_schema) || '.' || quote_ident(table_name) AS name"
-    " FROM information_schema.tables WHERE table_schema NOT IN ('information_schema', 'pg_catalog')",
+    " FROM information_schema.tables WHERE table_type = 'BASE TABLE'"
+    " AND table_schema NOT IN ('information_schema', 'pg_catalog')",
 }
 
 
@@ -50,21 +51,20 @@ PEERS = (
     Peer(
         "LangGraph",
         "langgraph",
-        "a checkpoint with the whole state before the first node and after each, and what each node wrote"
-        ' (`durability="sync"`: the next node waits for it). No start, no end and no times of a node'
-        "",
+        "a checkpoint with the whole state for the input, before the first node and after each, and what each node"
+        ' gave (`durability="sync"`: the next node waits for it); no start and no times of a node, no owner',
     ),
     Peer(
         "DBOS",
         "dbos",
-        "a row for the workflow, with its input, rewritten with its output at the end, and a row for each step with its"
-        " output when it has ended. No start of a step, no input of one. Each is a transaction of its own",
+        "the workflow with its input when it starts and its output when it ends, and each step with its output and both"
+        " times when it has ended; that a step has begun is not on record, nor its input",
     ),
     Peer(
         "Burr",
         "burr",
-        "a row with the whole state after each action: five of our twelve records. No start of anything, no end of the"
-        " execution, no owner: two processes may go on with the same one. Each is a transaction of its own",
+        "the whole state after each action; no start of anything, no end of the execution, no owner, so that two"
+        " processes may go on with the same one",
     ),
 )
 

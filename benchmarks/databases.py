@@ -30,7 +30,7 @@ def new_databases(*, server: str | None = None) -> Generator[NewDatabase]:
         server: where databases may be created; None: IA_TEST_POSTGRES_URL, or the server from the wheel, started when
             it is first needed.
     """
-    numbers = itertools.count(1)
+    numbers, lasting = itertools.count(1), os.environ.get("IA_TEST_POSTGRES_URL")
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="ia_bench_")))
         servers: list[str] = []
@@ -44,11 +44,13 @@ def new_databases(*, server: str | None = None) -> Generator[NewDatabase]:
 
         def new_on_server() -> str:
             if not servers:
-                url = server or os.environ.get("IA_TEST_POSTGRES_URL")
-                servers.append(url or stack.enter_context(embedded_server(durable=True)))
+                servers.append(server or lasting or stack.enter_context(embedded_server(durable=True)))
             name = f"ia_bench_{os.getpid()}_{next(numbers)}"
             _on_server(servers[0], f"CREATE DATABASE {name}")
-            stack.callback(_on_server, servers[0], f"DROP DATABASE {name} WITH (FORCE)")
+            if (
+                lasting is not None and servers[0] == lasting
+            ):  # the other ends with its databases; dropping one writes a checkpoint
+                stack.callback(_on_server, lasting, f"DROP DATABASE {name} WITH (FORCE)")
             return database_on(servers[0], name)
 
         yield lambda kind: new_file() if kind == SQLITE else new_on_server()
