@@ -50,6 +50,7 @@ async def test_the_limit_keeps_the_same_records(commits: int, empty_database_url
         assert row["started_at"] <= row["completed_at"]
 
 
+@pytest.mark.timeout(300)  # starts a server that flushes
 @pytest.mark.parametrize("kind", BOTH)
 def test_the_limit_makes_as_many_commits_as_it_says_and_flushes_each(kind: str) -> None:
     with PLACES[kind]() as (new_database, read):
