@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 from ia_modules.models import RunPath, StepExecutionId, StepStatus
 from ia_modules.paths import GRAPH, is_inside
@@ -9,7 +10,7 @@ from ia_modules.states import InteractionState, StepState
 from ia_modules.transitions import ENDED_EARLY, PART_OF_WHAT_ENDED, PROCESS_LOST, Failure
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=TYPE_CHECKING, unsafe_hash=True, slots=True, kw_only=True)
 class Closing:
     """What becomes of what is open in an execution, or within one run of it at every depth.
 

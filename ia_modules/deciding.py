@@ -8,6 +8,7 @@ holds them to ``Claim`` and ``WakeUp``.
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
 
 from ia_modules.closing import END, Closing, around, lost
 from ia_modules.errors import (
@@ -51,7 +52,7 @@ from ia_modules.transitions import (
 )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=TYPE_CHECKING, unsafe_hash=True, slots=True, kw_only=True)
 class Decision:
     """What is to be written: the rows afterwards, and of the transition only what really changes something.
 
@@ -142,17 +143,19 @@ def _decide_work(transition: Transition, known: Known, before: ExecutionState) -
     interactions = _new_and_expired(transition, known, before)
 
     ended = [update.status for update in updated if steps[update.step_execution_id].within == GRAPH]
-    after = replace(
-        before,
-        completed_steps=before.completed_steps + ended.count(StepStatus.COMPLETED),
-        failed_steps=max(0, before.failed_steps + ended.count(StepStatus.FAILED) - retried),
-    )
+    after = before
+    if ended or retried:
+        after = replace(
+            before,
+            completed_steps=before.completed_steps + ended.count(StepStatus.COMPLETED),
+            failed_steps=max(0, before.failed_steps + ended.count(StepStatus.FAILED) - retried),
+        )
     logs = _placed_lines(transition, before, known.steps, steps)
     change = transition.change if _changes(transition.change, before) else None
     if change is not None:
         after = _apply_change(change, after)
-    if any(update.status is StepStatus.COMPLETED for update in updated):  # progress: what comes after is no crash loop
-        after = replace(after, recoveries=0)
+    if after.recoveries and any(update.status is StepStatus.COMPLETED for update in updated):
+        after = replace(after, recoveries=0)  # progress: what comes after is no crash loop
     lines = [line.log_id for line in logs if line.log_id not in known.already_recorded]
     if not (transition.new or updated or started or change or lines or interactions):
         return _nothing_new(before)
@@ -330,7 +333,7 @@ def _is_recorded(start: StepStart, steps: Mapping[StepExecutionId, StepState]) -
 def _with_attempt(start: StepStart, previous: StepState | None) -> StepStart:
     """The start with iteration and attempt: as given, else what follows the step's newest attempt."""
     if start.iteration is not None:
-        return replace(start, attempt=start.attempt or 1)
+        return start if start.attempt else replace(start, attempt=1)
     if previous is None:
         return replace(start, iteration=1, attempt=1)
     if previous.status in (StepStatus.FAILED, StepStatus.LOST):

@@ -10,7 +10,7 @@ from dataclasses import dataclass, fields
 from datetime import UTC, datetime
 from enum import StrEnum
 from functools import cache
-from typing import Any, NewType, Self, TypeVar, get_type_hints
+from typing import TYPE_CHECKING, Any, NewType, Self, TypeVar, get_type_hints
 
 import orjson
 import uuid_utils
@@ -141,7 +141,7 @@ def _readers(record: type) -> dict[str, Callable[[Any], Any] | None]:
 R = TypeVar("R", bound="Record")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=TYPE_CHECKING, unsafe_hash=True, slots=True, kw_only=True)
 class Record:
     """A row with types. Columns that the record does not name are ignored; one that it names must be there."""
 
@@ -173,7 +173,7 @@ def _plain(value: Any) -> Any:
     return format_time(value) if isinstance(value, datetime) else value
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=TYPE_CHECKING, unsafe_hash=True, slots=True, kw_only=True)
 class PipelineRecord(Record):
     """A pipeline: a name that executions are recorded under. ``current_version`` is None without a definition."""
 
@@ -187,7 +187,7 @@ class PipelineRecord(Record):
     updated_at: datetime
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=TYPE_CHECKING, unsafe_hash=True, slots=True, kw_only=True)
 class PipelineSummary(PipelineRecord):
     """A pipeline with its newest execution; all three are None before the first."""
 
@@ -196,7 +196,7 @@ class PipelineSummary(PipelineRecord):
     last_created_at: datetime | None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=TYPE_CHECKING, unsafe_hash=True, slots=True, kw_only=True)
 class PipelineVersionRecord(Record):
     """One definition of a pipeline. ``source_folder``: the folder of its file and modules when it was registered."""
 
@@ -208,7 +208,7 @@ class PipelineVersionRecord(Record):
     created_at: datetime
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=TYPE_CHECKING, unsafe_hash=True, slots=True)
 class Lease:
     """The right to write one execution: valid until somebody else claims it, which raises the epoch."""
 
@@ -216,7 +216,7 @@ class Lease:
     epoch: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=TYPE_CHECKING, unsafe_hash=True, slots=True, kw_only=True)
 class LeasedExecution(Record):
     """An execution and the epoch under which it is, or was, owned."""
 
@@ -233,7 +233,7 @@ def version_key(pipeline_id: PipelineId, version: int | None) -> str:
     return f"{pipeline_id}:{version or 0}"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=TYPE_CHECKING, unsafe_hash=True, slots=True, kw_only=True)
 class ClaimedExecution(LeasedExecution):
     """An execution that was taken from the queue, with what is needed to run it.
 
@@ -257,7 +257,7 @@ class ClaimedExecution(LeasedExecution):
         return self.epoch == 1
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=TYPE_CHECKING, unsafe_hash=True, slots=True, kw_only=True)
 class StalledExecution(LeasedExecution):
     """An execution that is ``running`` on record while no process runs it."""
 
@@ -266,7 +266,7 @@ class StalledExecution(LeasedExecution):
     cancel_requested: bool
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=TYPE_CHECKING, unsafe_hash=True, slots=True, kw_only=True)
 class LeftExecution:
     """An execution of a program of its own that has lost its process, by the records: running, or failed for that.
 
@@ -284,7 +284,7 @@ class LeftExecution:
     is_alive: bool
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=TYPE_CHECKING, unsafe_hash=True, slots=True, kw_only=True)
 class ExecutionSummary(Record):
     """One run, without its payloads.
 
@@ -330,7 +330,7 @@ class ExecutionSummary(Record):
         return _seconds(self.started_at, self.completed_at)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=TYPE_CHECKING, unsafe_hash=True, slots=True, kw_only=True)
 class ExecutionRecord(ExecutionSummary):
     """One run, with what went in and what came out."""
 
@@ -339,7 +339,7 @@ class ExecutionRecord(ExecutionSummary):
     metadata: Json
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=TYPE_CHECKING, unsafe_hash=True, slots=True, kw_only=True)
 class StepSummary(Record):
     """One attempt of one iteration of one step, without its payloads (whose sizes in bytes are known).
 
@@ -379,7 +379,7 @@ class StepSummary(Record):
         return _seconds(self.started_at, self.completed_at)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=TYPE_CHECKING, unsafe_hash=True, slots=True, kw_only=True)
 class StepExecutionRecord(StepSummary):
     """One attempt of one iteration of one step, with what went in and what came out."""
 
@@ -395,7 +395,7 @@ class StepExecutionRecord(StepSummary):
         return AttemptRecord(asked_at=asked_at, **{name: getattr(self, name) for name in names})
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=TYPE_CHECKING, unsafe_hash=True, slots=True, kw_only=True)
 class AttemptRecord(Record):
     """One attempt of a step in the graph, as much of it as the course of its execution follows from: no payload.
 
@@ -420,7 +420,7 @@ class AttemptRecord(Record):
     asked_at: datetime | None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=TYPE_CHECKING, unsafe_hash=True, slots=True, kw_only=True)
 class LogRecord(Record):
     """One line that a step, or the program itself (``step_execution_id`` None), wrote. ``within``: its attempt's."""
 
@@ -435,7 +435,7 @@ class LogRecord(Record):
     sequence: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=TYPE_CHECKING, unsafe_hash=True, slots=True, kw_only=True)
 class InteractionSummary(Record):
     """A question to a person. ``status`` is ``pending``, ``answered``, ``expired`` or ``cancelled``.
 
@@ -456,7 +456,7 @@ class InteractionSummary(Record):
     sequence: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=TYPE_CHECKING, unsafe_hash=True, slots=True, kw_only=True)
 class InteractionRecord(InteractionSummary):
     """A question to a person, with what led to it and the answer; ``response`` is None until it is answered."""
 
@@ -466,7 +466,7 @@ class InteractionRecord(InteractionSummary):
     response: Json
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=TYPE_CHECKING, unsafe_hash=True, slots=True, kw_only=True)
 class RegisteredVersion(Record):
     """A pipeline, and which of its versions a definition is; None without a definition.
 
@@ -478,7 +478,7 @@ class RegisteredVersion(Record):
     current_version: int | None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=TYPE_CHECKING, unsafe_hash=True, slots=True, kw_only=True)
 class Changes:
     """What is newer than a cursor: every row with ``after < sequence <= upto``, and the execution as it is now.
 

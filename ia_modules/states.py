@@ -3,6 +3,7 @@
 from collections.abc import Container, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import TYPE_CHECKING
 
 from ia_modules.errors import AlreadyFinished, InvalidTransition, LeaseLost
 from ia_modules.models import ExecutionId, ExecutionStatus, Lease, Record, RunPath, StepExecutionId, StepStatus
@@ -10,7 +11,7 @@ from ia_modules.paths import path_of
 from ia_modules.transitions import Transition
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=TYPE_CHECKING, unsafe_hash=True, slots=True, kw_only=True)
 class ExecutionState(Record):
     """What a decision needs to know of an execution's row.
 
@@ -30,7 +31,7 @@ class ExecutionState(Record):
     completed_at: datetime | None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=TYPE_CHECKING, unsafe_hash=True, slots=True, kw_only=True)
 class StepState(Record):
     """What a decision needs to know of a step execution's row."""
 
@@ -48,7 +49,7 @@ class StepState(Record):
         return path_of(self.within, self.step_id, self.iteration)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=TYPE_CHECKING, unsafe_hash=True, slots=True, kw_only=True)
 class InteractionState(Record):
     """What a decision needs to know of a question's row."""
 
@@ -59,7 +60,7 @@ class InteractionState(Record):
     actor: str | None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=TYPE_CHECKING, unsafe_hash=True, slots=True, kw_only=True)
 class Known:
     """The rows that a transition is decided on.
 

@@ -8,7 +8,7 @@ from asyncio import CancelledError
 from dataclasses import dataclass
 from datetime import datetime
 from traceback import format_exception
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
 from ia_modules.errors import InvalidArgument
 from ia_modules.models import (
@@ -26,7 +26,7 @@ from ia_modules.paths import GRAPH
 from ia_modules.payload import clean_text
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=TYPE_CHECKING, unsafe_hash=True, slots=True, kw_only=True)
 class Failure:
     """Why something failed, as text for people; ``type`` is the exception's class name, None when there was none."""
 
@@ -56,7 +56,7 @@ PROCESS_LOST = Failure(
 """Stands at an attempt that nobody runs any more; such a step is lost, and made again."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=TYPE_CHECKING, unsafe_hash=True, slots=True, kw_only=True)
 class NewExecution:
     """An execution that begins to exist: ``running`` and the writer's, ``pending`` for anybody, or ``waiting``.
 
@@ -93,7 +93,7 @@ class NewExecution:
             raise InvalidArgument("run_at", found, "a time of one that begins as waiting, and of no other")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=TYPE_CHECKING, unsafe_hash=True, slots=True, kw_only=True)
 class StepStart:
     """An attempt that begins to exist, of a step of the graph or, with ``within``, of one inside a run.
 
@@ -130,7 +130,7 @@ class StepStart:
         return None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=TYPE_CHECKING, unsafe_hash=True, slots=True, kw_only=True)
 class StepUpdate:
     """News of an attempt. None leaves a field as it is; progress that comes after the end is dropped.
 
@@ -157,7 +157,7 @@ ANSWER = "answer"
 """What an attempt awaits that has asked a person."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=TYPE_CHECKING, unsafe_hash=True, slots=True, kw_only=True)
 class ExecutionUpdate:
     """News of the execution itself. None leaves a field as it is; given counts replace what was counted.
 
@@ -180,7 +180,7 @@ class ExecutionUpdate:
     open_steps: Failure | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=TYPE_CHECKING, unsafe_hash=True, slots=True, kw_only=True)
 class LogLine:
     """One line to keep; ``step_execution_id`` None = of the execution itself.
 
@@ -197,7 +197,7 @@ class LogLine:
     data: JsonText | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=TYPE_CHECKING, unsafe_hash=True, slots=True, kw_only=True)
 class NewInteraction:
     """A question to a person, which the attempt waits for.
 
@@ -216,12 +216,12 @@ class NewInteraction:
     on_timeout: JsonText | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=TYPE_CHECKING, unsafe_hash=True, slots=True)
 class Claim:
     """The writer takes a ``pending`` execution from the queue, and runs it."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=TYPE_CHECKING, unsafe_hash=True, slots=True, kw_only=True)
 class TakeOver:
     """The writer becomes the owner of an unfinished execution.
 
@@ -232,17 +232,17 @@ class TakeOver:
     reopen: bool = False
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=TYPE_CHECKING, unsafe_hash=True, slots=True)
 class RequestCancel:
     """An execution is to be stopped: by its owner when it runs, here and now when nobody runs it."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=TYPE_CHECKING, unsafe_hash=True, slots=True)
 class WakeUp:
     """An execution that waits may be claimed again: its time has come."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=TYPE_CHECKING, unsafe_hash=True, slots=True, kw_only=True)
 class Recovery:
     """What becomes of a stalled execution: ``pending`` for the next worker, or an end with its reason.
 
@@ -261,7 +261,7 @@ OwnershipChange = Claim | TakeOver | RequestCancel | WakeUp | Recovery
 """Who runs an execution from here on."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=TYPE_CHECKING, unsafe_hash=True, slots=True, kw_only=True)
 class Answer:
     """What a person answers; an execution that waits for people only may be claimed again."""
 
@@ -270,7 +270,7 @@ class Answer:
     response: JsonText
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=TYPE_CHECKING, unsafe_hash=True, slots=True, kw_only=True)
 class Transition:
     """Everything that becomes true of one execution at once, under one sequence number.
 
@@ -303,7 +303,7 @@ class Transition:
             object.__setattr__(self, "execution_id", self.lease.execution_id)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=TYPE_CHECKING, unsafe_hash=True, slots=True, kw_only=True)
 class Recorded:
     """What became of a transition: lease, sequence and status of the execution afterwards, and whether it changed.
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import orjson
 
@@ -26,7 +26,7 @@ from ia_modules.pipeline.standing import StandingFacts
 from ia_modules.pipeline.tokens import Route
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=TYPE_CHECKING, unsafe_hash=True, slots=True)
 class Work:
     """An attempt that is to be made.
 
@@ -56,7 +56,7 @@ class Work:
     refused: StepError | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=TYPE_CHECKING, unsafe_hash=True, slots=True)
 class Outcome:
     """What came of an attempt.
 

@@ -12,6 +12,7 @@ from collections.abc import Awaitable, Callable, Coroutine, Generator
 from contextlib import contextmanager, suppress
 from contextvars import ContextVar
 from functools import partial
+from types import CodeType
 from typing import Any, Protocol
 
 from ia_modules.errors import StepAbandoned, StepError, StepExited, StepTimeout
@@ -223,6 +224,9 @@ class LocalExecutor:
 
 
 def _is_async(call: Callable[..., Any]) -> bool:
+    code = getattr(call, "__code__", None) or getattr(getattr(call, "__func__", None), "__code__", None)
+    if isinstance(code, CodeType) and code.co_flags & inspect.CO_COROUTINE:  # what nearly all of them are
+        return True
     return inspect.iscoroutinefunction(call) or inspect.iscoroutinefunction(getattr(call, "__call__", None))  # noqa: B004
 
 

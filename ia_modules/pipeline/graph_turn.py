@@ -110,7 +110,10 @@ def _take_in(course: Course, ended: Ended, batch: Batch) -> None:
 
 def _update_of(course: Course, ended: Ended, batch: Batch) -> StepUpdate:
     """The update to write for an attempt that has ended; the course has it from here on."""
-    key, outcome, update = ended.key, ended.outcome, StepUpdate(step_execution_id=ended.attempt)
+    key, outcome = ended.key, ended.outcome
+    if outcome is not None and outcome.result is not None and outcome.question is None:
+        return _update_of_end(course, ended, outcome, outcome.result, batch)
+    update = StepUpdate(step_execution_id=ended.attempt)
     if outcome is None:
         course.note(key, StepStatus.CANCELLED)
         stopped, stop = _ended(course) or _STOPPED, encode(STOP_JSON, "routes")
@@ -120,26 +123,31 @@ def _update_of(course: Course, ended: Ended, batch: Batch) -> StepUpdate:
         batch.begins.append(course.begin_again(key, delay_seconds=outcome.retry_seconds))
         retry = encode(retry_json(outcome.retry_seconds), "routes")
         return replace(update, status=StepStatus.FAILED, routes=retry, failure=failure)
-    if outcome.result is None:
+    if outcome.result is None or outcome.question is None:
         course.note(key, StepStatus.FAILED)
         course.error = course.error or _step_error(key.step_id, outcome.error)
         return replace(update, status=StepStatus.FAILED, routes=encode(STOP_JSON, "routes"), failure=failure)
-    if outcome.question is not None:
-        course.note(key, StepStatus.WAITING)
-        batch.asks.append(new_interaction(outcome.question, ended.attempt, outcome.result))
-        update = replace(update, status=StepStatus.WAITING, output_data=outcome.stored, failure=failure, awaits=ANSWER)
-        seconds = outcome.question.timeout_seconds
-        return update if seconds is None else replace(update, wake_after_seconds=min(seconds, LONGEST_WAIT_SECONDS))
+    course.note(key, StepStatus.WAITING)
+    batch.asks.append(new_interaction(outcome.question, ended.attempt, outcome.result))
+    update = replace(update, status=StepStatus.WAITING, output_data=outcome.stored, failure=failure, awaits=ANSWER)
+    seconds = outcome.question.timeout_seconds
+    return update if seconds is None else replace(update, wake_after_seconds=min(seconds, LONGEST_WAIT_SECONDS))
+
+
+def _update_of_end(
+    course: Course, ended: Ended, outcome: Outcome, result: Mapping[str, Any], batch: Batch
+) -> StepUpdate:
+    """The same for one that leads on."""
     status = StepStatus.COMPLETED if outcome.succeeded else StepStatus.FAILED
     batch.logs += warnings("Result that its schema refuses", outcome.mismatches, ended.attempt)
-    routes, stored_routes = _routes_of(course, ended, outcome, outcome.result)
-    course.end(key, status, outcome, routes)
+    routes, stored_routes = _routes_of(course, ended, outcome, result)
+    course.end(ended.key, status, outcome, routes)
     return StepUpdate(
         step_execution_id=ended.attempt,
         status=status,
         output_data=outcome.stored,
         routes=stored_routes,
-        failure=failure,
+        failure=None if outcome.error is None else Failure.of(outcome.error),
     )
 
 

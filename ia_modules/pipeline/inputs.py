@@ -3,7 +3,7 @@
 import copy
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from ia_modules.errors import PipelineInputError, Problem, StepInputError, StepOutputError
 from ia_modules.payload import encode
@@ -15,7 +15,7 @@ from ia_modules.pipeline.document.templates import Template
 from ia_modules.pipeline.document.wording import kind_of
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=TYPE_CHECKING, unsafe_hash=True, slots=True)
 class StepInput:
     """The input of a step.
 

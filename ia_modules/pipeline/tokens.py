@@ -10,7 +10,7 @@ later too, with the same tokens.
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple, Self
+from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
 from ia_modules.errors import LoopLimitExceeded, StepConflict
 from ia_modules.models import ExecutionStatus, StepStatus
@@ -25,7 +25,7 @@ class StepRunKey(NamedTuple):
     iteration: int
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=TYPE_CHECKING, unsafe_hash=True, slots=True)
 class Route:
     """One path after its step has run: taken or not. Recorded with the completion and never computed again.
 
@@ -47,7 +47,7 @@ class Route:
         return cls(row["path"], row["to_step"], row["taken"], row["why"])
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=TYPE_CHECKING, unsafe_hash=True, slots=True)
 class StepRun:
     """One step run, as recorded.
 
@@ -75,7 +75,7 @@ class StepRun:
         return self.routes is None and not self.is_active
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=TYPE_CHECKING, unsafe_hash=True, slots=True)
 class Start:
     """A step that may start now.
 

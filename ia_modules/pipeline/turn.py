@@ -7,7 +7,7 @@ The course of the execution is changed by these deciders alone; what they decide
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple, Self, cast
+from typing import TYPE_CHECKING, Any, NamedTuple, Self, cast
 
 from ia_modules.errors import Problem, StepError
 from ia_modules.models import (
@@ -35,7 +35,7 @@ LONGEST_WAIT_SECONDS = 100 * 365.25 * 86_400.0
 """Beyond it no calendar of a database goes: who waits for longer waits for ever."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=TYPE_CHECKING, unsafe_hash=True, slots=True)
 class Begin:
     """A step run whose next attempt begins.
 
@@ -51,7 +51,7 @@ class Begin:
     on_record: StepExecutionId | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=TYPE_CHECKING, unsafe_hash=True, slots=True)
 class Attempt:
     """An attempt that is to be recorded and made.
 
@@ -72,7 +72,7 @@ class Attempt:
         return self.is_on_record and self.delay_seconds <= 0
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=TYPE_CHECKING, unsafe_hash=True, slots=True)
 class Answered:
     """A waiting attempt whose question is over: the functions on its paths are asked, and then it has ended."""
 
@@ -81,14 +81,14 @@ class Answered:
     outcome: Outcome
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=TYPE_CHECKING, unsafe_hash=True, slots=True)
 class Due:
     """It has happened that the delay of an attempt is over."""
 
     attempt: Attempt
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=TYPE_CHECKING, unsafe_hash=True, slots=True)
 class Ended:
     """It has happened that an attempt is over.
 

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from ia_modules.models import AttemptRecord, ExecutionStatus, InteractionRecord, StepExecutionId, StepStatus
 from ia_modules.pipeline.answers import answer_outcome
@@ -13,7 +13,7 @@ from ia_modules.pipeline.turn import Answered, Attempt, Batch, Course, Due
 from ia_modules.transitions import PROCESS_LOST, ExecutionUpdate, StepUpdate
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=TYPE_CHECKING, unsafe_hash=True, slots=True)
 class Open:
     """A step run that is not over.
 

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncGenerator
 from dataclasses import dataclass
 from datetime import datetime
+from typing import TYPE_CHECKING
 
 from ia_modules.database.manager import DatabaseManager
 from ia_modules.models import ExecutionId, Lease, LeftExecution, Record, WorkerId
@@ -13,7 +14,7 @@ _AT_ONCE = 1000
 _LOOK_EVERY_SECONDS = 0.5
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=TYPE_CHECKING, unsafe_hash=True, slots=True, kw_only=True)
 class _Owned(Record):
     """An execution with its owner's heartbeat, which it has no more when it has ended."""
 

@@ -7,12 +7,12 @@ a dead process would live for as long: so whoever looks again and again also goe
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from ia_modules.models import Record, WorkerId
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=TYPE_CHECKING, unsafe_hash=True, slots=True, kw_only=True)
 class Liveness(Record):
     """The heartbeat row of a process at a moment (``now``).
 
@@ -48,7 +48,7 @@ class Liveness(Record):
         return "alive" if self.last_heard_seconds <= self.lease_seconds else "silent"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=TYPE_CHECKING, unsafe_hash=True, slots=True)
 class Beat:
     """The last heartbeat of a process; ``heartbeat_at`` as the database gave it, only to be compared."""
 

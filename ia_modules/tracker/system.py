@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import datetime
+from typing import TYPE_CHECKING
 
 from ia_modules.database.manager import DatabaseManager, Script, Statement
 from ia_modules.models import Record, WorkerId
@@ -13,7 +14,7 @@ QUEUE_CAP = 10_000
 WORKERS_SHOWN = 100
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=TYPE_CHECKING, unsafe_hash=True, slots=True, kw_only=True)
 class TableSize(Record):
     """``rows`` is an estimate, ``bytes`` includes indexes; None where the database does not know."""
 
@@ -22,14 +23,14 @@ class TableSize(Record):
     bytes: int | None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=TYPE_CHECKING, unsafe_hash=True, slots=True, kw_only=True)
 class DatabaseSize:
     version: str
     size_bytes: int
     tables: list[TableSize]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=TYPE_CHECKING, unsafe_hash=True, slots=True, kw_only=True)
 class WorkerState(Liveness):
     """A worker at a moment. ``running``: how many executions it owns that run."""
 
@@ -43,7 +44,7 @@ class WorkerState(Liveness):
     started_at: datetime
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=TYPE_CHECKING, unsafe_hash=True, slots=True, kw_only=True)
 class Queue(Record):
     """Executions that workers may claim (``pending``), that run, and that wait for a time or a person, to QUEUE_CAP."""
 

@@ -2,14 +2,18 @@
 
 import json
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import Annotated, Any, cast
 from urllib.parse import quote
 
 import jsonschema_rs
+import orjson
 from pydantic import PlainValidator, WithJsonSchema
 
 from ia_modules.errors import InvalidValue, Problem
 from ia_modules.pipeline.document.wording import shown
+
+_REMEMBERED = 500  # validators
 
 LONGEST_MESSAGE = 200
 """Characters of the validator's message in a problem."""
@@ -22,7 +26,7 @@ def problems_of(value: Any, schema: dict[str, Any] | bool, *, root: str = "$") -
     """
     return [
         Problem(root + path_text(_place_of(error)), _cut(error.message), f"what its schema says ({error.kind.name})")
-        for error in _validator(schema).iter_errors(value)
+        for error in _known_validator(schema).iter_errors(value)
     ]
 
 
@@ -89,6 +93,19 @@ _DATA = frozenset({"const", "default", "enum", "examples"})
 JsonSchema = Annotated[
     dict[str, Any] | bool, PlainValidator(checked_schema), WithJsonSchema({"type": ["object", "boolean"]})
 ]
+
+
+def _known_validator(schema: dict[str, Any] | bool) -> jsonschema_rs.Validator:
+    """Of a schema that was checked: making one takes longer than most values take."""
+    try:
+        return _made_once(orjson.dumps(schema))
+    except TypeError:  # no JSON: it cannot be told from others
+        return _validator(schema)
+
+
+@lru_cache(maxsize=_REMEMBERED)
+def _made_once(text: bytes) -> jsonschema_rs.Validator:
+    return _validator(orjson.loads(text))
 
 
 def _validator(schema: dict[str, Any] | bool) -> jsonschema_rs.Validator:

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal, Self, cast
+from typing import TYPE_CHECKING, Any, Literal, Self, cast
 
 from ia_modules.pipeline.document.layers import Layers
 from ia_modules.pipeline.document.merge import Fold, FoldingRules, contributed, first_fold
@@ -14,7 +14,7 @@ RUN_FIELDS = ("iteration", "attempt", "execution_id")
 """What can be read of a step run, as ``run.iteration``."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=TYPE_CHECKING, unsafe_hash=True, slots=True)
 class Unresolved:
     """The value of a placeholder that does not resolve; None would be a value.
 
@@ -75,7 +75,7 @@ def _value_of(known: Any) -> Any:
     return known.value() if isinstance(known, Fold) else known
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=TYPE_CHECKING, unsafe_hash=True, slots=True)
 class RunFacts:
     """The step run in front of a condition.
 
@@ -92,7 +92,7 @@ class RunFacts:
     is_bare: bool = True
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=TYPE_CHECKING, unsafe_hash=True, slots=True)
 class Scope:
     """The values available at one point of one execution. Never changed once made; shares memory with those before it.
 
@@ -139,7 +139,7 @@ class Scope:
         return type(self)(self.input, state, steps, result, succeeded, self.run)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=TYPE_CHECKING, unsafe_hash=True, slots=True)
 class Reference:
     """A path into the scope. It is never evaluated as an expression.
 

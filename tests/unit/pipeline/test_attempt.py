@@ -12,6 +12,7 @@ import pytest
 from ia_modules.errors import PayloadError, StepError, StepInputError
 from ia_modules.models import ExecutionStatus, StepStatus
 from ia_modules.payload import PAYLOAD_LIMIT_BYTES
+from ia_modules.pipeline.authoring import Flow, when
 from ia_modules.pipeline.code import StepModules, factory_of, load_pipeline
 from ia_modules.pipeline.core import ExecutionContext, Step
 from ia_modules.pipeline.journal import OperatorJournal
@@ -380,3 +381,33 @@ async def test_a_function_is_called_anew_for_each_parameter_that_json_tells_apar
     calls = modules.attribute("kinds", "calls")
     assert [call["value"] for call in calls] == values, "and only once for each"
     assert [type(call["value"]) for call in calls] == [type(value) for value in values]
+
+
+async def test_what_code_does_to_its_config_or_to_the_state_that_it_is_shown_only_that_code_sees(
+    journal: OperatorJournal,
+) -> None:
+    def spoils(context: dict[str, Any], parameters: dict[str, Any]) -> bool:
+        context["made"]["of"].append("a condition")
+        return True
+
+    class Spoils(Step):
+        async def run(self, data: dict[str, Any]) -> dict[str, Any]:
+            self.config["made"]["of"].append("a config")
+            return {"spoiled": self.config["made"]["of"]}
+
+    async def makes(data: dict[str, Any]) -> dict[str, Any]:
+        return {"made": {"of": ["wood"]}}
+
+    flow = Flow("Spoiled")
+    first, second = (
+        flow.add(makes, id="first"),
+        flow.add(Spoils, id="second", config={"made": "{{ steps.first.output.made }}"}),
+    )
+    assert (first >> when(spoils) >> second) == second
+    result = await Runner(journal).run(flow.load())
+    assert result == await Runner(journal).result(result["execution_id"])
+    assert [step["result"] for step in result["steps"]] == [
+        {"made": {"of": ["wood"]}},
+        {"spoiled": ["wood", "a config"]},
+    ]
+    assert result["output"]["made"] == {"of": ["wood"]}

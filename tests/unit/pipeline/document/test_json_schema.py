@@ -97,3 +97,13 @@ def test_data_in_a_schema_is_no_reference() -> None:
     }
     assert as_property("x", schema) == schema
     assert as_property("x", True) is True
+
+
+def test_schemas_that_python_takes_for_equal_are_told_apart() -> None:
+    schemas: list[dict[str, Any]] = [{"const": True}, {"const": 1}, {"type": ["boolean", "integer"]}]
+    for _ in range(2):
+        assert [bool(problems_of(True, schema)) for schema in schemas] == [False, True, False]
+        assert [bool(problems_of(1, schema)) for schema in schemas] == [True, False, False]
+    schema = schemas[0]
+    schema["const"] = "changed"
+    assert problems_of("changed", schema) == []
