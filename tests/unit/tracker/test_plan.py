@@ -24,6 +24,7 @@ from ia_modules.models import (
     Lease,
     LogLevel,
     PipelineId,
+    RunPath,
     StepExecutionId,
     StepStatus,
     new_id,
@@ -52,7 +53,7 @@ from tests.conformance.clock import Clock, set_clock_of
 from tests.conftest import new_name, postgresql_database
 
 TIMES = int(os.environ.get("IA_TEST_TIMES", "1"))
-EXECUTIONS, ATTEMPTS, BEGUN = 3, 7, 3
+EXECUTIONS, ATTEMPTS, BEGUN, INNER = 3, 7, 3, 2
 OWNER, STRANGER = "ann", "bob"
 WITHIN = (GRAPH, GRAPH, GRAPH, run_path(GRAPH, "step-0", 1), run_path(run_path(GRAPH, "step-0", 1), "step-1", 1))
 TEXTS = JsonText('{"text":"äöü"}'), JsonText("[1,null]"), None
@@ -182,6 +183,36 @@ def parts() -> st.SearchStrategy[Parts]:
     )
 
 
+def running(within: RunPath = GRAPH, iteration: int | None = None) -> dict[str, Any]:
+    return {"within": within, "iteration": iteration, "status": StepStatus.RUNNING}
+
+
+COMPLETED, FAILED = {"status": StepStatus.COMPLETED}, {"status": StepStatus.FAILED}
+END = ExecutionUpdate(status=ExecutionStatus.COMPLETED)
+SELDOM: list[list[Parts]] = [  # what chance seldom finds; each part comes alone, after the one before
+    [  # progress takes recoveries back
+        Parts(ownership=Recovery(status=ExecutionStatus.PENDING, counted=True)),
+        Parts(ownership=Claim()),
+        Parts(starts=[(3, running())]),
+        Parts(updates=[(3, COMPLETED)]),
+    ],
+    [Parts(asks=0), Parts(updates=[(0, COMPLETED), (1, COMPLETED), (2, COMPLETED)], change=END)],
+    [Parts(updates=[(0, {"progress": 0.5}), (1, COMPLETED), (2, COMPLETED)], change=END)],
+    [Parts(updates=[(1, COMPLETED), (2, COMPLETED)], change=END)],
+    [Parts(updates=[(0, COMPLETED), (1, COMPLETED), (2, COMPLETED)], change=END, starts=[(3, running())])],
+    [Parts(updates=[(0, COMPLETED)]), Parts(updates=[(1, FAILED), (1, COMPLETED)]), Parts(lines=[1])],
+    [Parts(updates=[(1, {"progress": 0.5}), (1, {"progress": 0.75})])],
+    [Parts(updates=[(0, FAILED)]), Parts(starts=[(4, running(iteration=1))]), Parts(updates=[(4, COMPLETED)])],
+    [Parts(updates=[(0, FAILED)]), Parts(starts=[(4, running())]), Parts(updates=[(4, COMPLETED)])],
+    [
+        Parts(change=ExecutionUpdate(failure=Failure(type="ValueError", message="no"))),
+        Parts(change=ExecutionUpdate(failure=Failure(type=None, message="never"), total_steps=7)),
+        Parts(change=ExecutionUpdate(completed_steps=2)),
+    ],
+    [Parts(lines=[INNER, None]), Parts(updates=[(INNER, COMPLETED)], lines=[INNER]), Parts(updates=[(0, COMPLETED)])],
+]
+
+
 class Story:
     """The ids of some executions, the same for both ways."""
 
@@ -192,9 +223,8 @@ class Story:
         self._questions = [[new_id() for _ in range(ATTEMPTS)] for _ in range(EXECUTIONS)]
 
     def beginning(self) -> list[Transition]:
-        """Each execution, with some attempts."""
-        values = {"within": GRAPH, "iteration": None, "status": StepStatus.RUNNING}
-        starts = [(number, values) for number in range(BEGUN)]
+        """Each execution, with some attempts, one of them within the run of the first."""
+        starts = [(number, running(WITHIN[-2] if number == INNER else GRAPH)) for number in range(BEGUN)]
         return [self.told(Parts(execution=number, is_new=True, starts=starts)) for number in range(EXECUTIONS)]
 
     def told(self, parts: Parts) -> Transition:
@@ -348,3 +378,9 @@ async def test_both_ways_give_the_same_answers_and_the_same_rows(two_ways: TwoWa
     await assert_equal(two_ways, told)
     assert two_ways.databases[0].plans > before
     assert two_ways.databases[1].plans == 0
+
+
+@pytest.mark.parametrize("parts", SELDOM)
+async def test_both_ways_agree_on_what_chance_seldom_finds(two_ways: TwoWays, parts: list[Parts]) -> None:
+    await assert_equal(two_ways, [[part] for part in parts])
+    await assert_equal(two_ways, [parts])
