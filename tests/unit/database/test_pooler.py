@@ -157,6 +157,20 @@ async def test_commits_of_others_are_signalled_without_listening(
         await assert_clean(pooler)
 
 
+async def test_who_listens_without_the_pooler_is_seen_and_notified_through_it(
+    pooled: DatabaseManager, pooler: Pooler, direct_url: str
+) -> None:
+    async with aclosing(pooled.signals()) as looking, DatabaseManager(direct_url) as direct:
+        assert await soon(looking) is None
+        assert not await pooled.has_listeners()  # who only looks needs no message
+        async with aclosing(direct.signals()) as listening:
+            assert await soon(listening) is None
+            assert await pooled.has_listeners()
+            await pooled.notify("written")
+            assert await soon(listening) == "written"
+    await assert_clean(pooler)
+
+
 async def test_a_pooler_that_is_called_a_session_pooler_is_found_out_when_it_matters(pooler: Pooler) -> None:
     with pytest.raises(DatabaseUnavailable, match="Add pooler=transaction to the options of the URL"):
         async with DatabaseManager(f"{pooler.url}?pooler=session") as database:
