@@ -4,6 +4,7 @@ From its beginning, or from when its rows were read, until it ends, rests, is ha
 from here: the rows are the truth, and what is refused is decided again on them.
 """
 
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
@@ -17,6 +18,9 @@ from ia_modules.transitions import Transition
 
 KNOWN_EXECUTIONS = 20_000
 """How many executions are known at once; those that were written longest ago go first."""
+
+READ_ATTEMPTS = 1_000
+"""Of an execution with more of them on record, they are not read to know it again: it goes the way that reads."""
 
 
 @dataclass(slots=True)
@@ -118,16 +122,22 @@ class KnownExecutions:
 
 
 def read_known(query: Query, owners: Mapping[ExecutionId, str]) -> Script[list[KnownExecution]]:
-    """What the rows say of executions; only of those that still have this owner."""
+    """What the rows say of executions; only of those that still have this owner, and not too many attempts."""
     known: dict[ExecutionId, KnownExecution] = {}
     params = [{"execution_id": execution_id} for execution_id in owners]
     for row in (yield Statement(query("read_execution_state"), params)):
         state = ExecutionState.from_row(row)
         if state.owner == owners[state.execution_id]:
             known[state.execution_id] = KnownExecution(state)
+    params = [{"execution_id": execution_id, "limit": READ_ATTEMPTS + 1} for execution_id in known]
+    rows = yield Statement(query("read_attempts"), params)
+    for execution_id, attempts in Counter(row["execution_id"] for row in rows).items():
+        if attempts > READ_ATTEMPTS:
+            del known[execution_id]
+    for row in rows:
+        if row["execution_id"] in known:
+            known[row["execution_id"]].add(StepState.from_row(row))
     params = [{"execution_id": execution_id} for execution_id in known]
-    for row in (yield Statement(query("read_attempts"), params)):
-        known[row["execution_id"]].add(StepState.from_row(row))
     for row in (yield Statement(query("read_asking"), params)):
         known[row["execution_id"]].is_asking = True
     return list(known.values())

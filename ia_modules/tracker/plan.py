@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ia_modules.deciding import Decision, decide
-from ia_modules.models import ExecutionId, ExecutionStatus, StepStatus, sought_id
+from ia_modules.models import ExecutionId, ExecutionStatus, StepStatus, is_id, sought_id
 from ia_modules.payload import size_bytes
 from ia_modules.states import ExecutionState, Known
 from ia_modules.tracker.known import KnownExecution, KnownExecutions
@@ -80,6 +80,8 @@ def _plain_decision(transition: Transition, execution: KnownExecution | None) ->
         return None
     if execution is None:
         if new is None or change is not None or new.alias is not None or new.idempotency_key is not None:
+            return None
+        if not is_id(new.pipeline_id):  # PostgreSQL would take another spelling of one that is there
             return None
         decision = decide(transition, _NOTHING)
         is_plain = not decision.closings

@@ -11,6 +11,7 @@ from ia_modules.database.driver import Plan
 from ia_modules.database.manager import DatabaseManager, Script
 from ia_modules.errors import AlreadyFinished, DatabaseUnavailable, ExecutionNotFound, LeaseLost
 from ia_modules.models import ExecutionId, ExecutionStatus, StepExecutionId, StepStatus, new_id
+from ia_modules.tracker import known
 from ia_modules.tracker.execution_tracker import ExecutionTracker
 from ia_modules.transitions import ExecutionUpdate, LogLine, NewExecution, StepStart, StepUpdate, Transition
 
@@ -222,6 +223,23 @@ async def test_what_was_claimed_untouched_is_not_read(tracker: ExecutionTracker,
         assert (database.counts["script"], database.counts["plan"]) == (reads, 2 - reads)
         back = ExecutionUpdate(status=ExecutionStatus.PENDING, released=True)
         await tracker.record(Transition(writer=tracker.owner, lease=claim.lease, change=back))
+
+
+async def test_what_has_too_many_attempts_to_be_read_is_not_known_again(
+    tracker: ExecutionTracker, other: ExecutionTracker, database: Watched, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(known, "READ_ATTEMPTS", 3)
+    for extra, reads in ((0, 1), (1, 4)):  # once for the conflict, or for every transition
+        execution_id = await begun(tracker)
+        for _ in range(1 + extra):
+            start = attempt("c")
+            await tracker.record(Transition(writer=tracker.owner, execution_id=execution_id, starts=(start,)))
+        await other.request_cancel(execution_id)
+        database.counts.clear()
+        await tracker.log(execution_id, "a line")
+        await tracker.log(execution_id, "another")
+        await go_on(tracker, execution_id)
+        assert database.counts["script"] == reads
 
 
 async def test_with_none_known_everything_is_read_first(database: Watched) -> None:

@@ -45,7 +45,10 @@ Ask = Callable[[Listening, ExecutionTracker, ExecutionId], Awaitable[object]]
 
 @pytest.fixture
 async def crowded(database_url: str) -> AsyncGenerator[tuple[Listening, ExecutionTracker, ExecutionId]]:
-    async with Listening(database_url) as database, ExecutionTracker(database, lease_seconds=None) as tracker:
+    async with (
+        Listening(database_url) as database,
+        ExecutionTracker(database, lease_seconds=None, known_executions=0) as tracker,  # so that it reads what it needs
+    ):
         execution_id = await tracker.start_execution(await tracker.register_pipeline("p", "P"))
         for step_id in ("work", "other"):
             step = await tracker.start_step_execution(execution_id, step_id, "S", "task")

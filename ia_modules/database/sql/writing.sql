@@ -26,9 +26,11 @@ SELECT step_execution_id, execution_id, within, step_id, iteration, attempt, sta
  WHERE step_execution_id = :step_execution_id;
 
 -- name: read_attempts
+-- The attempts of an execution, but no more than so many.
 SELECT step_execution_id, execution_id, within, step_id, iteration, attempt, status
   FROM step_executions
- WHERE execution_id = :execution_id;
+ WHERE execution_id = :execution_id
+ LIMIT :limit;
 
 -- name: read_asking
 -- A row: somebody is asked.
