@@ -22,7 +22,7 @@ _NOW, _PLAN_TIME = "now", "(SELECT now FROM plan_time)"
 
 
 @dataclass(frozen=True, slots=True)
-class Sentence:
+class PlanSentence:
     """One sentence.
 
     Attributes:
@@ -47,15 +47,15 @@ class PositionalSentence:
 
 
 @cache
-def sentences() -> tuple[Sentence, ...]:
+def sentences() -> tuple[PlanSentence, ...]:
     """All sentences, in the order in which they are to be run."""
     text = _FILE.read_text(encoding="utf-8")
     heads = {name: (kind, row) for name, kind, row in _HEAD.findall(text)}
-    found: list[Sentence] = []
+    found: list[PlanSentence] = []
     for name, sql in parse_queries(text, str(_FILE)):
         kind, row = heads[name]
         values = [value.split(maxsplit=1) for value in row.replace("\n--", " ").split(",")]
-        found.append(Sentence(name, sql.rstrip(";"), dict(values), kind == "swap"))
+        found.append(PlanSentence(name, sql.rstrip(";"), dict(values), kind == "swap"))
     return tuple(found)
 
 
@@ -63,7 +63,7 @@ def sentences() -> tuple[Sentence, ...]:
 def for_sqlite() -> tuple[PositionalSentence, ...]:
     """All sentences, each value by its number."""
 
-    def translated(sentence: Sentence) -> PositionalSentence:
+    def translated(sentence: PlanSentence) -> PositionalSentence:
         numbers = {name: number for number, name in enumerate((*sentence.types, _NOW), 1)}
         sql = with_names_replaced(sentence.sql, lambda name: f"?{numbers[name]}")
         return PositionalSentence(sentence.name, sql, f"?{numbers[_NOW]}" in sql, sentence.is_swap)
@@ -102,21 +102,21 @@ def _statement(shape: tuple[tuple[str, bool], ...]) -> str:
     return f"WITH {', '.join(parts)} SELECT {result} AS written"
 
 
-def _for_one(sentence: Sentence, first: int) -> str:
+def _for_one(sentence: PlanSentence, first: int) -> str:
     values = {name: f"${number}::{type_}" for number, (name, type_) in enumerate(sentence.types.items(), first)}
     return _with_values(sentence, values, "")
 
 
-def _for_many(sentence: Sentence, first: int) -> str:
+def _for_many(sentence: PlanSentence, first: int) -> str:
     columns = [f"value_{number}" for number in range(first, first + len(sentence.types))]
     arrays = [f"${number}::{type_}[]" for number, type_ in enumerate(sentence.types.values(), first)]
-    given = f"FROM unnest({', '.join(arrays)}) AS given ({', '.join(columns)})"
+    rows = f"FROM unnest({', '.join(arrays)}) AS given ({', '.join(columns)})"
     values = dict(zip(sentence.types, (f"given.{column}" for column in columns), strict=True))
-    return _with_values(sentence, values, given)
+    return _with_values(sentence, values, rows)
 
 
-def _with_values(sentence: Sentence, values: Mapping[str, str], given: str) -> str:
-    return with_names_replaced(sentence.sql, {**values, _NOW: _PLAN_TIME}.__getitem__).replace(_ROWS, given)
+def _with_values(sentence: PlanSentence, values: Mapping[str, str], rows: str) -> str:
+    return with_names_replaced(sentence.sql, {**values, _NOW: _PLAN_TIME}.__getitem__).replace(_ROWS, rows)
 
 
 def has_nul(plan: Plan) -> bool:

@@ -23,7 +23,7 @@ from ia_modules.states import ExecutionState, Known
 from ia_modules.tracker.known import KnownExecution, KnownExecutions
 from ia_modules.transitions import ExecutionUpdate, LogLine, NewExecution, StepStart, StepUpdate, Transition
 
-Row = tuple[Any, ...]
+PlanRow = tuple[Any, ...]
 _NOTHING = Known(execution=None, steps={}, latest={})
 _NO_MORE = (None,) * 6
 
@@ -42,7 +42,7 @@ class PlannedBatch:
     decided: dict[int, Decision] = field(default_factory=dict[int, Decision])
     waits: list[int] = field(default_factory=list[int])
     unplain: list[int] = field(default_factory=list[int])
-    rows: defaultdict[str, list[Row]] = field(default_factory=lambda: defaultdict(list))
+    rows: defaultdict[str, list[PlanRow]] = field(default_factory=lambda: defaultdict(list))
 
 
 def plan_batch(known: KnownExecutions, transitions: Sequence[Transition]) -> PlannedBatch:
@@ -111,7 +111,7 @@ def _closes_something(decision: Decision, execution: KnownExecution) -> bool:
 
 
 def _add_rows(
-    rows: defaultdict[str, list[Row]], transition: Transition, decision: Decision, before: KnownExecution | None
+    rows: defaultdict[str, list[PlanRow]], transition: Transition, decision: Decision, before: KnownExecution | None
 ) -> None:
     after = decision.execution
     sequence = after.sequence
@@ -138,7 +138,7 @@ def _add_rows(
     rows["log"] += [_line_row(line, after.execution_id, sequence) for line in decision.logs]
 
 
-def _new_row(new: NewExecution, state: ExecutionState) -> Row:
+def _new_row(new: NewExecution, state: ExecutionState) -> PlanRow:
     return (
         state.execution_id,
         new.pipeline_id,
@@ -160,7 +160,7 @@ def _new_row(new: NewExecution, state: ExecutionState) -> Row:
     )
 
 
-def _rest_of_row(change: ExecutionUpdate, decision: Decision) -> Row:
+def _rest_of_row(change: ExecutionUpdate, decision: Decision) -> PlanRow:
     after, failure = decision.execution, decision.failure
     return (
         after.status.value,
@@ -173,7 +173,7 @@ def _rest_of_row(change: ExecutionUpdate, decision: Decision) -> Row:
     )
 
 
-def _update_row(update: StepUpdate, sequence: int) -> tuple[str, Row]:
+def _update_row(update: StepUpdate, sequence: int) -> tuple[str, PlanRow]:
     """The name of the sentence, and its row."""
     status, output, failure = update.status, update.output_data, update.failure
     output_bytes = None if output is None else size_bytes(output)
@@ -215,7 +215,7 @@ def _update_row(update: StepUpdate, sequence: int) -> tuple[str, Row]:
     )
 
 
-def _start_row(start: StepStart, execution_id: ExecutionId, sequence: int) -> Row:
+def _start_row(start: StepStart, execution_id: ExecutionId, sequence: int) -> PlanRow:
     return (
         start.step_execution_id,
         execution_id,
@@ -238,7 +238,7 @@ def _start_row(start: StepStart, execution_id: ExecutionId, sequence: int) -> Ro
     )
 
 
-def _line_row(line: LogLine, execution_id: ExecutionId, sequence: int) -> Row:
+def _line_row(line: LogLine, execution_id: ExecutionId, sequence: int) -> PlanRow:
     return (
         line.log_id,
         execution_id,

@@ -11,6 +11,7 @@ UNIT_TESTS = ROOT / "tests" / "unit"
 NEEDS_NO_TEST_FILE = {
     "cli/__main__.py": "runs the command line, as tests/unit/cli/test_app.py does",
     "database/apsw_types.py": "types alone",
+    "database/postgresql_plans.py": "writes plans, as tests/unit/database/test_plans.py has it do",
     "pipeline/journal.py": "a protocol, to which tests/conformance holds every journal",
     "testing/contract_transitions.py": "what the contract is made of, to which tests/conformance holds every journal",
     "testing/levels_contract.py": "a part of the contract, to which tests/conformance holds every journal",

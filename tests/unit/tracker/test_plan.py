@@ -225,9 +225,9 @@ class Story:
     def beginning(self) -> list[Transition]:
         """Each execution, with some attempts, one of them within the run of the first."""
         starts = [(number, running(WITHIN[-2] if number == INNER else GRAPH)) for number in range(BEGUN)]
-        return [self.told(Parts(execution=number, is_new=True, starts=starts)) for number in range(EXECUTIONS)]
+        return [self.transition_of(Parts(execution=number, is_new=True, starts=starts)) for number in range(EXECUTIONS)]
 
-    def told(self, parts: Parts) -> Transition:
+    def transition_of(self, parts: Parts) -> Transition:
         execution_id = self.executions[parts.execution]
         attempts, questions = self._attempts[parts.execution], self._questions[parts.execution]
         new = NewExecution(
@@ -360,9 +360,9 @@ async def rows(database: DatabaseManager, execution_ids: list[ExecutionId]) -> d
     }
 
 
-async def assert_equal(two_ways: TwoWays, told: list[list[Parts]]) -> None:
+async def assert_equal(two_ways: TwoWays, history: list[list[Parts]]) -> None:
     story = Story(two_ways.pipeline_id)
-    batches = [story.beginning(), *([story.told(parts) for parts in batch] for batch in told)]
+    batches = [story.beginning(), *([story.transition_of(parts) for parts in batch] for batch in history)]
     for seconds, batch in enumerate(batches):
         await two_ways.set_clock(10 * seconds)
         planned, scripted = [await recorded(tracker, batch) for tracker in two_ways.trackers]
@@ -373,9 +373,9 @@ async def assert_equal(two_ways: TwoWays, told: list[list[Parts]]) -> None:
 
 @settings(max_examples=40 * TIMES, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.lists(st.lists(parts(), min_size=1, max_size=5), min_size=4, max_size=8))
-async def test_both_ways_give_the_same_answers_and_the_same_rows(two_ways: TwoWays, told: list[list[Parts]]) -> None:
+async def test_both_ways_give_the_same_answers_and_the_same_rows(two_ways: TwoWays, history: list[list[Parts]]) -> None:
     before = two_ways.databases[0].plans
-    await assert_equal(two_ways, told)
+    await assert_equal(two_ways, history)
     assert two_ways.databases[0].plans > before
     assert two_ways.databases[1].plans == 0
 
