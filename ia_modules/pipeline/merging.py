@@ -30,7 +30,8 @@ def conflicts(
 ) -> list[Conflict]:
     """The keys that meet in a step run with these parents, by their names; none where no branches join.
 
-    Looks at the runs since the branches' common ancestors only. What met at an earlier join is not told again.
+    Looks at the runs since the branches' common ancestors only. What met at an earlier join is not told again, unless a
+    branch comes past that join, too.
 
     Args:
         written: the keys of a run's result.
@@ -64,10 +65,10 @@ def overwritten(found: Iterable[Conflict]) -> list[str]:
 
 
 def _apart(writers: dict[int, StepRunKey]) -> tuple[StepRunKey, StepRunKey] | None:
-    """Two of these that no branch has both of; in a branch that has both, they have met before."""
+    """Two of these, each in a branch that the other is not in; what one branch has in full is not beside it."""
     by_branches = sorted(writers, key=lambda branches: (branches.bit_count(), branches))
     pairs = combinations(by_branches, 2)
-    return next(((writers[one], writers[other]) for one, other in pairs if not one & other), None)
+    return next(((writers[one], writers[other]) for one, other in pairs if one & ~other and other & ~one), None)
 
 
 def _lateness(state: GraphState) -> Callable[[StepRunKey], tuple[int, int]]:

@@ -58,16 +58,29 @@ def test_keys_that_branches_wrote_since_they_parted_meet_where_they_join() -> No
     assert conflicts(state, parents[:1], lambda key: "xyz") == []
 
 
+def test_what_met_at_an_earlier_join_meets_again_where_the_branches_come_on_their_own_too() -> None:
+    paths = [*DIAMOND, ("b", "e"), ("c", "e"), ("d", "e")]
+    play = Play(graph("a", "b", "c", "d", "e", paths=paths))
+    for step_id, to in (("a", "b c"), ("b", "d e"), ("c", "d e"), ("d", "e")):
+        play.does(step_id, to=to)
+    wrote = {"b": "x", "c": "x"}
+    for parents, keys in (("bcd", ["x"]), ("bd", []), ("d", [])):
+        found = conflicts(
+            play.state, [StepRunKey(each, 1) for each in parents], lambda key: wrote.get(key.step_id, "").split()
+        )
+        assert [each.key for each in found] == keys
+
+
 Ancestors = dict[StepRunKey, set[StepRunKey]]
 
 
 def by_definition(parents: tuple[StepRunKey, ...], above: Ancestors, written: dict[StepRunKey, set[str]]) -> set[str]:
-    """Keys that two runs wrote of which neither leads to the other, nor both to one of the parents."""
+    """Keys that two runs wrote of which each leads to a parent to which the other does not."""
     through = [above[parent] | {parent} for parent in parents]
     met: set[str] = set()
     for one, other in combinations(set[StepRunKey]().union(*through), 2):
-        beside = one not in above[other] and other not in above[one]
-        if beside and not any({one, other} <= branch for branch in through):
+        has_each_alone = {(one in branch, other in branch) for branch in through} >= {(True, False), (False, True)}
+        if has_each_alone:
             met |= written[one] & written[other]
     return met
 
