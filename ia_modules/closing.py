@@ -33,7 +33,7 @@ class Closing:
     def closed(self, step: StepState) -> StepState:
         """A step as it is afterwards."""
         is_open = not step.status.is_terminal and (self.has_ended or step.status is StepStatus.RUNNING)
-        return replace(step, status=self.status) if is_open and is_inside(step.within, self.path) else step
+        return step.with_status(self.status) if is_open and is_inside(step.within, self.path) else step
 
     def closed_question(
         self, question: InteractionState, steps: Mapping[StepExecutionId, StepState]

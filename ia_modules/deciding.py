@@ -21,7 +21,7 @@ from ia_modules.errors import (
     StepConflict,
     StepExecutionNotFound,
 )
-from ia_modules.models import ExecutionId, ExecutionStatus, Lease, StepExecutionId, StepStatus
+from ia_modules.models import ExecutionId, ExecutionStatus, Lease, RunPath, StepExecutionId, StepStatus
 from ia_modules.ownership import handed_over, woken
 from ia_modules.paths import GRAPH
 from ia_modules.states import (
@@ -118,16 +118,11 @@ def decide(transition: Transition, known: Known) -> Decision:
 
 def _decide_work(transition: Transition, known: Known, before: ExecutionState) -> Decision:
     """What the owner writes: attempts that end and begin, questions, lines, and where the execution stands."""
-    news = [update for update in transition.updates if _is_news(update, before, known.steps)]
-    steps = {update.step_execution_id: _updated(update, known.steps) for update in news}
-    closings = tuple(
-        around(steps[update.step_execution_id], update.failure)
-        for update in news
-        if steps[update.step_execution_id].status.is_terminal
-        and (known.has_inner or known.steps[update.step_execution_id].status is StepStatus.WAITING)
-    )
-    updated = tuple(_closed_with(closings, update, steps) for update in news)
-    newest = {key: _after(closings, steps.get(step.step_execution_id, step)) for key, step in known.latest.items()}
+    news, steps, closings = _news(transition, known, before)
+    updated = tuple([_closed_with(closings, update, steps) for update in news]) if closings else tuple(news)
+    newest: dict[tuple[RunPath, str, int | None], StepState] = {}
+    for key, step in known.latest.items():
+        newest[key] = _after(closings, steps.get(step.step_execution_id, step))
     retried = 0
     started: list[StepStart] = []
     for start in transition.starts:
@@ -140,23 +135,26 @@ def _decide_work(transition: Transition, known: Known, before: ExecutionState) -
         state = steps[start.step_execution_id] = _state_of(numbered, before.execution_id)
         newest[start.within, start.step_id, None] = newest[start.within, start.step_id, state.iteration] = state
         started.append(numbered)
-    interactions = _new_and_expired(transition, known, before)
+    interactions = _new_and_expired(transition, known, before) if transition.asks or transition.expires else {}
 
-    ended = [update.status for update in updated if steps[update.step_execution_id].within == GRAPH]
-    after = before
-    if ended or retried:
-        after = replace(
-            before,
-            completed_steps=before.completed_steps + ended.count(StepStatus.COMPLETED),
-            failed_steps=max(0, before.failed_steps + ended.count(StepStatus.FAILED) - retried),
-        )
-    logs = _placed_lines(transition, before, known.steps, steps)
-    change = transition.change if _changes(transition.change, before) else None
+    completed = failed = 0
+    for update in updated:
+        if steps[update.step_execution_id].within == GRAPH:
+            completed += update.status is StepStatus.COMPLETED
+            failed += update.status is StepStatus.FAILED
+    after = before.with_counts(
+        sequence=before.sequence + 1,
+        completed_steps=before.completed_steps + completed,
+        failed_steps=max(0, before.failed_steps + failed - retried),
+    )
+    logs = _placed_lines(transition, before, known.steps, steps) if transition.logs else ()
+    change = transition.change
     if change is not None:
-        after = _apply_change(change, after)
+        change = change if _changes(change, before) else None
+        after = after if change is None else _apply_change(change, after)
     if after.recoveries and any(update.status is StepStatus.COMPLETED for update in updated):
         after = replace(after, recoveries=0)  # progress: what comes after is no crash loop
-    lines = [line.log_id for line in logs if line.log_id not in known.already_recorded]
+    lines = logs and [line.log_id for line in logs if line.log_id not in known.already_recorded]
     if not (transition.new or updated or started or change or lines or interactions):
         return _nothing_new(before)
     if before.status.is_terminal:
@@ -167,7 +165,7 @@ def _decide_work(transition: Transition, known: Known, before: ExecutionState) -
         steps = {id_: END.closed(step) for id_, step in steps.items()}
         interactions = {id_: END.closed_question(question, steps) for id_, question in interactions.items()}
     return Decision(
-        execution=replace(after, sequence=after.sequence + 1),
+        execution=after,
         steps=steps,
         started=tuple(started),
         updated=updated,
@@ -177,6 +175,25 @@ def _decide_work(transition: Transition, known: Known, before: ExecutionState) -
         failure=None if change is None else change.failure,
         rests=change is not None and change.released and after.status in WAITING,
     )
+
+
+def _news(
+    transition: Transition, known: Known, before: ExecutionState
+) -> tuple[list[StepUpdate], dict[StepExecutionId, StepState], tuple[Closing, ...]]:
+    """The updates that say something new, the rows of their attempts afterwards, and what these close around them."""
+    news: list[StepUpdate] = []
+    steps: dict[StepExecutionId, StepState] = {}
+    closings: tuple[Closing, ...] = ()
+    for update in transition.updates:
+        if not _is_news(update, before, known.steps):
+            continue
+        news.append(update)
+        was = known.steps[update.step_execution_id]
+        step = was if update.status is None else was.with_status(update.status)
+        steps[update.step_execution_id] = step
+        if step.status.is_terminal and (known.has_inner or was.status is StepStatus.WAITING):
+            closings = (*closings, around(step, update.failure))
+    return news, steps, closings
 
 
 def _end(change: ExecutionUpdate | None) -> Closing:
@@ -295,14 +312,9 @@ def _placed_lines(
             step = named.get(attempt) or known.get(attempt)
             if step is None or step.execution_id != execution.execution_id:
                 raise StepExecutionNotFound(attempt)
-            line = replace(line, within=step.within)
+            line = line if line.within == step.within else replace(line, within=step.within)
         lines.append(line)
     return tuple(lines)
-
-
-def _updated(update: StepUpdate, steps: Mapping[StepExecutionId, StepState]) -> StepState:
-    step = steps[update.step_execution_id]
-    return step if update.status is None else replace(step, status=update.status)
 
 
 def _after(closings: Iterable[Closing], step: StepState) -> StepState:
@@ -353,10 +365,8 @@ def _state_of(start: StepStart, execution_id: ExecutionId) -> StepState:
     )
 
 
-def _changes(change: ExecutionUpdate | None, execution: ExecutionState) -> bool:
+def _changes(change: ExecutionUpdate, execution: ExecutionState) -> bool:
     """Whether a change says anything new. An ended execution that is ended the same way again has nothing new."""
-    if change is None:
-        return False
     if change.status is None or change.status is execution.status:
         return change != ExecutionUpdate(status=change.status) and not (change.status and execution.status.is_terminal)
     if execution.status.is_terminal:

@@ -10,7 +10,7 @@ from dataclasses import dataclass, fields
 from datetime import UTC, datetime
 from enum import StrEnum
 from functools import cache
-from typing import TYPE_CHECKING, Any, NewType, Self, TypeVar, get_type_hints
+from typing import TYPE_CHECKING, Any, Final, NewType, Self, TypeVar, get_type_hints
 
 import orjson
 import uuid_utils
@@ -77,9 +77,8 @@ class ExecutionStatus(_Word):
     FAILED = "failed"
     CANCELLED = "cancelled"
 
-    @property
-    def is_terminal(self) -> bool:
-        return self in (ExecutionStatus.COMPLETED, ExecutionStatus.FAILED, ExecutionStatus.CANCELLED)
+    def __init__(self, word: str) -> None:
+        self.is_terminal: Final = word in ("completed", "failed", "cancelled")
 
     @property
     def is_at_rest(self) -> bool:
@@ -99,9 +98,8 @@ class StepStatus(_Word):
     CANCELLED = "cancelled"
     LOST = "lost"
 
-    @property
-    def is_terminal(self) -> bool:
-        return self not in (StepStatus.PENDING, StepStatus.RUNNING, StepStatus.WAITING)
+    def __init__(self, word: str) -> None:
+        self.is_terminal: Final = word not in ("pending", "running", "waiting")
 
 
 class LogLevel(_Word):

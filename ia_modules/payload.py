@@ -70,6 +70,8 @@ def clean_text(value: object) -> str:
     A value that is not text is converted with ``str``, which may fail. NUL and lone surrogates become U+FFFD. Text over
     the limit is cut in the middle, where a traceback has the least information.
     """
+    if type(value) is str and value.isascii() and "\0" not in value and len(value) <= TEXT_LIMIT_CHARACTERS:
+        return value
     try:
         text = str(value)
     except BaseException as error:  # user code: an exception's own __str__ may fail

@@ -17,6 +17,7 @@ from ia_modules.database.queries import SQL_FOLDER, parse_queries
 
 _FILE = SQL_FOLDER / "plans" / "transitions.sql"
 _HEAD = re.compile(r"^-- name: (\w+)\n(?:-- .*\n)*?-- (row|swap): (.*(?:\n-- .*)*)", re.MULTILINE)
+_OFFSET = re.compile(r"ia_now\(:(\w+)\)")
 _ROWS = "/* rows */"
 _NOW, _PLAN_TIME = "now", "(SELECT now FROM plan_time)"
 
@@ -38,12 +39,18 @@ class PlanSentence:
 
 @dataclass(frozen=True, slots=True)
 class PositionalSentence:
-    """As SQLite takes it: the values of a row by their number and, where ``has_time``, the time after them."""
+    """As SQLite takes it: the values of a row by their number and, where ``has_time``, the time after them.
+
+    Attributes:
+        offsets: places of values in seconds from now, to be replaced by that time: a function that SQLite calls for
+            each row would wait for Python in the middle of a sentence.
+    """
 
     name: str
     sql: str
     has_time: bool
     is_swap: bool
+    offsets: tuple[int, ...]
 
 
 @cache
@@ -65,8 +72,10 @@ def for_sqlite() -> tuple[PositionalSentence, ...]:
 
     def translated(sentence: PlanSentence) -> PositionalSentence:
         numbers = {name: number for number, name in enumerate((*sentence.types, _NOW), 1)}
-        sql = with_names_replaced(sentence.sql, lambda name: f"?{numbers[name]}")
-        return PositionalSentence(sentence.name, sql, f"?{numbers[_NOW]}" in sql, sentence.is_swap)
+        offsets = {numbers[name] - 1 for name in _OFFSET.findall(sentence.sql)}
+        sql = with_names_replaced(_OFFSET.sub(r":\1", sentence.sql), lambda name: f"?{numbers[name]}")
+        has_time = f"?{numbers[_NOW]}" in sql
+        return PositionalSentence(sentence.name, sql, has_time, sentence.is_swap, tuple(sorted(offsets)))
 
     return tuple(map(translated, sentences()))
 
@@ -122,4 +131,4 @@ def _with_values(sentence: PlanSentence, values: Mapping[str, str], rows: str) -
 def has_nul(plan: Plan) -> bool:
     """Whether a text of a plan has a NUL character, which PostgreSQL refuses and SQLite does not."""
     values = chain.from_iterable(chain.from_iterable(plan.values()))
-    return "\0" in "".join(value for value in values if isinstance(value, str))
+    return "\0" in "".join([value for value in values if isinstance(value, str)])

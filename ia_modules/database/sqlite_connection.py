@@ -135,7 +135,7 @@ class SqliteConnection:
         """Write a plan in one transaction; False: a swap missed its row, and nothing was written."""
         if plans.has_nul(plan):
             raise InvalidQuery("A text of the plan cannot be stored: found a NUL character; expected text without.")
-        now = format_time(self._settings.now())
+        now = self._settings.now()
         try:
             self.control("BEGIN IMMEDIATE")
             for sentence in plans.for_sqlite():
@@ -148,11 +148,16 @@ class SqliteConnection:
             raise
         return True
 
-    def _write_rows(self, sentence: plans.PositionalSentence, rows: Sequence[tuple[Any, ...]], now: str) -> bool:
+    def _write_rows(self, sentence: plans.PositionalSentence, rows: Sequence[tuple[Any, ...]], now: datetime) -> bool:
         """Run one sentence of a plan; False: not every swap found its row."""
         before = self._apsw.total_changes()
+        if sentence.offsets:
+            rows = [_with_times(row, sentence.offsets, now) for row in rows]
+        if sentence.has_time:
+            moment = format_time(now)
+            rows = [(*row, moment) for row in rows]
         try:
-            self._apsw.executemany(sentence.sql, [(*row, now) for row in rows] if sentence.has_time else rows)
+            self._apsw.executemany(sentence.sql, rows)
         except DRIVER_ERRORS as error:
             raise self._translated(error, sentence.sql) from error
         return not sentence.is_swap or self._apsw.total_changes() - before == len(rows)
@@ -279,11 +284,31 @@ def _use_wal(connection: ApswConnection, timeout_seconds: float) -> None:
             time.sleep(_RETRY_SECONDS)
 
 
+def _time_from(now: datetime, offset_seconds: float) -> str:
+    return format_time(now + timedelta(seconds=offset_seconds))
+
+
+def _with_times(row: tuple[Any, ...], offsets: Sequence[int], now: datetime) -> tuple[Any, ...]:
+    """A row of a plan, its offsets as times.
+
+    Raises:
+        InvalidQuery: one is beyond every calendar.
+    """
+    values = list(row)
+    for place in offsets:
+        if values[place] is not None:
+            try:
+                values[place] = _time_from(now, values[place])
+            except OverflowError as error:
+                raise InvalidQuery(f"There is no time {values[place]:g} seconds from now.") from error
+    return tuple(values)
+
+
 def _register_clock(connection: ApswConnection, now: Callable[[], datetime]) -> None:
     """``ia_now()``, and ``ia_now(seconds)``, the time that many seconds from now."""
 
     def ia_now(offset_seconds: float = 0) -> str:
-        return format_time(now() + timedelta(seconds=offset_seconds))
+        return _time_from(now(), offset_seconds)
 
     connection.create_scalar_function("ia_now", ia_now, 0)
     connection.create_scalar_function("ia_now", ia_now, 1)

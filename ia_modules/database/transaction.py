@@ -110,7 +110,8 @@ async def open_transaction(driver: Driver, timeout_seconds: float) -> AsyncGener
 
 def is_inside(driver: Driver) -> bool:
     """Whether the caller runs inside a transaction of this database."""
-    return any(block.driver is driver and not block.ended for block in _open_here.get())
+    blocks = _open_here.get()
+    return bool(blocks) and any(block.driver is driver and not block.ended for block in blocks)
 
 
 def refuse_inside(driver: Driver, called: str, instead: str) -> None:

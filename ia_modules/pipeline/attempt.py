@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 import orjson
 
@@ -94,7 +94,8 @@ def prepare(
     definition = facts.definition
     config: dict[str, Any] = {}
     step: Step | None = None
-    step_data, data = StepInput({}, is_state=not definition.inputs), NO_INPUT
+    step_data: StepInput | None = None
+    data = NO_INPUT
     stored = NO_INPUT if definition.inputs else None
     is_lenient, where = pipeline.definition.is_lenient, f"input of step {definition.id!r}"
     try:
@@ -118,7 +119,7 @@ def prepare(
         config,
         data,
         stored,
-        step_data,
+        step_data or StepInput({}, is_state=not definition.inputs),
         scope,
         pipeline.graph.folding_rules,
         is_lenient,
@@ -167,7 +168,7 @@ async def call_functions(
         scope: what is known before the step.
     """
     assert outcome.result is not None
-    if not pipeline.facts(step_id).asks_functions:
+    if not pipeline.facts[step_id].asks_functions:
         return outcome
     after = scope.after(step_id, outcome.result, succeeded=outcome.succeeded)
     verdicts: dict[FunctionCall, Verdict] = {}
@@ -254,7 +255,7 @@ def _decoded(value: Any, work: Work) -> Outcome:
     """
     where = f"result of step {work.definition.id!r}"
     stored = encode(result_of(value), where, limit_bytes=PAYLOAD_LIMIT_BYTES)
-    result = cast("dict[str, Any]", orjson.loads(stored))
+    result: dict[str, Any] = orjson.loads(stored)
     if is_question(result):
         check_contributions(work.definition, answered(result, None), work.merge)
         return Outcome(result, stored, question=question(work.config, result))

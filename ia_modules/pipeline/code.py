@@ -34,7 +34,7 @@ from ia_modules.pipeline.document.references import field_findings
 from ia_modules.pipeline.document.structure import findings
 from ia_modules.pipeline.document.wording import shown
 from ia_modules.pipeline.routing import functions_asked
-from ia_modules.pipeline.standing import StandingFacts, standing_facts
+from ia_modules.pipeline.standing import FactsOfSteps
 from ia_modules.pipeline.versions import definition_of
 from ia_modules.tasks import is_ctrl_c
 
@@ -206,7 +206,7 @@ class LoadedPipeline:
         modules: where its code comes from; held here, so that it stays loaded while the pipeline is in use.
         warnings: what was wrong when it was read, and does not keep it from being run.
         registered: the version that it is on record as, by journal; a journal is there once it has run there.
-        known_facts: those that :meth:`facts` was asked for.
+        facts: what of each step does not depend on what has run.
     """
 
     definition: PipelineDefinition
@@ -219,16 +219,13 @@ class LoadedPipeline:
     registered: WeakKeyDictionary[object, RegisteredVersion] = field(
         default_factory=WeakKeyDictionary[object, RegisteredVersion], compare=False, repr=False
     )
-    known_facts: dict[str, StandingFacts] = field(default_factory=dict[str, StandingFacts], compare=False, repr=False)
+    facts: FactsOfSteps = field(init=False, compare=False, repr=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "facts", FactsOfSteps(self.graph))
 
     def step(self, step_id: str) -> StepDefinition:
         return self.graph.step(step_id)
-
-    def facts(self, step_id: str) -> StandingFacts:
-        known = self.known_facts.get(step_id)
-        if known is None:
-            known = self.known_facts[step_id] = standing_facts(self.graph, step_id)
-        return known
 
     def new_step(self, step: StepDefinition, config: dict[str, Any]) -> Step | None:
         """An object of the step's class for one attempt; None where the step has no code of its own.

@@ -10,12 +10,12 @@ when it begins.
 import asyncio
 import math
 from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import orjson
 
 from ia_modules.errors import PASSING_DATABASE_ERRORS, DatabaseError, TrackerError
-from ia_modules.models import ExecutionStatus, JsonText, Lease
+from ia_modules.models import ExecutionStatus, JsonText, Lease, StepExecutionId
 from ia_modules.pipeline.attempt import call_functions, make_attempt, placed
 from ia_modules.pipeline.code import LoadedPipeline
 from ia_modules.pipeline.core import StepContext
@@ -30,7 +30,27 @@ from ia_modules.pipeline.tokens import verdict
 from ia_modules.pipeline.turn import Answered, Attempt, Batch, Course, Due, Ended
 from ia_modules.pipeline.waiting import begun, rest_of, resumed_turn, waits_turn
 from ia_modules.tasks import uninterrupted
-from ia_modules.transitions import ExecutionUpdate, Failure, LogLine, NewExecution, Recorded, StepUpdate, Transition
+from ia_modules.transitions import (
+    ExecutionUpdate,
+    Failure,
+    LogLine,
+    NewExecution,
+    Recorded,
+    StepStart,
+    StepUpdate,
+    Transition,
+)
+
+
+class _Ongoing(NamedTuple):
+    """What goes on.
+
+    Attributes:
+        left: what has happened where it does not stop, and is left alone; None: nothing.
+    """
+
+    task: "asyncio.Task[Due | Ended]"
+    left: Callable[[], Ended] | None
 
 
 class Coordinator:
@@ -67,10 +87,12 @@ class Coordinator:
         self._services, self._executor, self._draw = services, executor, draw
         self._managed, self._new = managed, new
         self.is_on_record = new is None
-        self._tasks: set[asyncio.Task[Due | Ended]] = set()
-        self._over: list[asyncio.Task[Due | Ended]] = []
-        self._is_to_end, self._look = False, asyncio.Event()
-        self._clock = asyncio.get_running_loop().time
+        self._ongoing: dict[StepExecutionId, _Ongoing] = {}
+        self._over: list[StepExecutionId] = []
+        self._is_to_end = False
+        self._loop = asyncio.get_running_loop()
+        self._clock = self._loop.time
+        self._look: asyncio.Future[None] = self._loop.create_future()
 
     @property
     def error(self) -> Exception | None:
@@ -109,9 +131,11 @@ class Coordinator:
         try:
             status = await self._turn(await self._taken_up())
             while status is ExecutionStatus.RUNNING:
-                began, rests = self._clock(), self._rest(LINGER_SECONDS) is not None
-                await self._something_happens()
-                if rests:
+                if self._course.tokens.busy or self._rest(LINGER_SECONDS) is None:
+                    await self._something_happens()
+                else:
+                    began = self._clock()
+                    await self._something_happens()
                     self._course.leave_out(self._clock() - began)
                 if self._is_to_end:
                     await uninterrupted(self._end(cancelled), "cancel")
@@ -136,28 +160,38 @@ class Coordinator:
 
     def _is_cancelled(self) -> None:
         self._is_to_end = True
-        self._look.set()
+        self._look_again()
 
     async def _something_happens(self) -> None:
         """Wait until an attempt or a delay is over, or the execution is to be cancelled."""
-        self._look.clear()
         if not (self._over or self._is_to_end):
-            await self._look.wait()
+            self._look = self._loop.create_future()
+            await self._look
 
-    def _run_task(self, coroutine: Coroutine[Any, Any, Due | Ended], name: str) -> None:
-        task = asyncio.create_task(coroutine, name=name)
-        self._tasks.add(task)
-        task.add_done_callback(self._is_over)
+    def _look_again(self) -> None:
+        if not self._look.done():
+            self._look.set_result(None)
 
-    def _is_over(self, task: asyncio.Task[Due | Ended]) -> None:
-        if task in self._tasks:  # nobody stops it and looks after it
-            self._over.append(task)
-            self._look.set()
+    def _let_happen(
+        self,
+        attempt: StepExecutionId,
+        work: Callable[[], Coroutine[Any, Any, Due | Ended]],
+        name: str,
+        left: Callable[[], Ended] | None = None,
+    ) -> None:
+        async def happen() -> Due | Ended:
+            try:
+                return await work()
+            finally:
+                if attempt in self._ongoing:  # or it is stopped, and looked after there
+                    self._over.append(attempt)
+                    self._look_again()
+
+        self._ongoing[attempt] = _Ongoing(self._loop.create_task(happen(), name=name), left)
 
     def _taken(self) -> list[Due | Ended]:
         over, self._over = self._over, []
-        self._tasks.difference_update(over)
-        return [task.result() for task in over]
+        return [self._ongoing.pop(attempt).task.result() for attempt in over]
 
     # What happened → what is recorded
 
@@ -172,9 +206,16 @@ class Coordinator:
         return rest_of(self._course, now=self._clock(), linger_seconds=linger_seconds)
 
     async def _turn(self, before: Batch | None, events: Sequence[Due | Ended] = ()) -> ExecutionStatus:
-        course, worker = self._course, self._journal.owner
-        batch = graph_turn(course, (event for event in events if isinstance(event, Ended)), now=self._clock())
-        if due := [event for event in events if isinstance(event, Due)]:
+        course, worker, now = self._course, self._journal.owner, self._clock()
+        ended: list[Ended] = []
+        due: list[Due] = []
+        for event in events:
+            if isinstance(event, Ended):
+                ended.append(event)
+            else:
+                due.append(event)
+        batch = graph_turn(course, ended, now=now)
+        if due:
             batch = Batch.of([waits_turn(course, due, worker=worker), batch])
         if before is not None:
             batch = Batch.of([before, batch])
@@ -182,9 +223,12 @@ class Coordinator:
             batch = Batch.of([batch.without_beginnings(), stopped_turn(course, await self._stop())])
         if needs := course.needs(batch):
             course.read(needs, await self._journal.results(needs.values()))
-        attempts = [course.attempt(begin, worker=worker, now=self._clock()) for begin in batch.begins]
-        change, lines = change_of(course)
-        batch.logs += lines
+        attempts = [course.attempt(begin, worker=worker, now=now) for begin in batch.begins]
+        status = verdict(course.tokens)
+        change = None
+        if status is not ExecutionStatus.RUNNING:
+            change, lines = change_of(course)
+            batch.logs += lines
         change = change or self._rest(LINGER_SECONDS if self._managed else math.inf)
         recorded = await self._write(batch, change, attempts)
         for attempt in batch.due:
@@ -194,26 +238,30 @@ class Coordinator:
             begin(attempt)
         for answered in batch.answered:
             self._go_on(answered)
-        return verdict(course.tokens) if change is None or recorded is None else recorded.status
+        return status if change is None or recorded is None else recorded.status
 
     async def _write(
         self, batch: Batch, change: ExecutionUpdate | None, attempts: Sequence[Attempt] = ()
     ) -> Recorded | None:
-        logs = (*batch.logs, *(line for attempt in attempts for line in attempt.lines))
+        updates, logs = batch.updates, batch.logs
+        starts: list[StepStart] = []
+        for attempt in attempts:
+            logs += attempt.lines
+            if not attempt.is_on_record:
+                starts.append(attempt.start)
+            elif attempt.delay_seconds <= 0:  # it begins on record
+                updates.append(begun(attempt, self._journal.owner))
         new, self._new = self._new, None
-        if not (new or batch.updates or attempts or logs or batch.asks or batch.expires or change):
+        if not (new or updates or starts or logs or batch.asks or batch.expires or change):
             return None
         recording = self._journal.record(
             Transition(
                 lease=self._lease,
                 writer=self._journal.owner,
                 new=new,
-                updates=(
-                    *batch.updates,
-                    *(begun(each, self._journal.owner) for each in attempts if each.begins_on_record),
-                ),
-                starts=tuple(attempt.start for attempt in attempts if not attempt.is_on_record),
-                logs=logs,
+                updates=tuple(updates),
+                starts=tuple(starts),
+                logs=tuple(logs),
                 asks=tuple(batch.asks),
                 expires=tuple(batch.expires),
                 change=change,
@@ -231,7 +279,7 @@ class Coordinator:
             await asyncio.sleep(attempt.delay_seconds)
             return Due(attempt)
 
-        self._run_task(wait(), f"delay:{attempt.key.step_id}")
+        self._let_happen(attempt.start.step_execution_id, wait, f"delay:{attempt.key.step_id}")
 
     def _launch(self, attempt: Attempt) -> None:
         key, id_ = attempt.key, attempt.start.step_execution_id
@@ -247,14 +295,17 @@ class Coordinator:
         )
         work = placed(attempt.work, context, self._services)
 
+        def stopped() -> Ended:
+            return Ended(key, id_, work.scope, None, *notes.end())
+
         async def make() -> Due | Ended:
             try:
                 outcome = await make_attempt(work, self._pipeline, self._executor, draw=self._draw())
-            except asyncio.CancelledError:
-                outcome = None  # this task is ours, and only we cancel it: that is how it ended
+            except asyncio.CancelledError:  # this task is ours, and only we cancel it: that is how it ended
+                return stopped()
             return Ended(key, id_, work.scope, outcome, *notes.end())
 
-        self._run_task(make(), f"attempt:{key.step_id}#{key.iteration}")
+        self._let_happen(id_, make, f"attempt:{key.step_id}#{key.iteration}", stopped)
 
     def _go_on(self, answered: Answered) -> None:
         key, scope, outcome = answered.key, self._course.scope(answered.key), answered.outcome
@@ -268,7 +319,7 @@ class Coordinator:
             )
             return Ended(key, answered.attempt, scope, final)
 
-        self._run_task(go_on(), f"answer:{key.step_id}")
+        self._let_happen(answered.attempt, go_on, f"answer:{key.step_id}")
 
     async def _write_notes(self, lines: tuple[LogLine, ...], updates: tuple[StepUpdate, ...]) -> bool:
         transition = Transition(
@@ -289,12 +340,12 @@ class Coordinator:
 
     async def _stop(self) -> list[Ended]:
         """Cancel every attempt and every delay, and wait until they have stopped; returns what has ended."""
-        tasks, self._tasks, self._over = self._tasks, set(), []
-        for task in tasks:
-            task.cancel()
-        if tasks:
-            await asyncio.wait(tasks)
-        events = [task.result() for task in tasks if not task.cancelled()]
+        going_on, self._ongoing, self._over = list(self._ongoing.values()), {}, []
+        if not going_on:
+            return []
+        await self._executor.stop([each.task for each in going_on])
+        events = [each.task.result() for each in going_on if each.task.done() and not each.task.cancelled()]
+        events += [each.left() for each in going_on if each.left is not None and not each.task.done()]
         return [event for event in events if isinstance(event, Ended)]
 
     async def _end(self, change: ExecutionUpdate) -> None:

@@ -72,7 +72,7 @@ class StepContext:
 
     def log(self, message: str, level: LogLevel | str = LogLevel.INFO, **data: Any) -> None:
         """Logs a line, with values, for this attempt. It is stored at the latest when the step ends."""
-        self.keep_line(LogLevel(level), message, data or None)
+        self.keep_line(level if isinstance(level, LogLevel) else LogLevel(level), message, data or None)
 
     def progress(self, fraction: float, message: str | None = None) -> None:
         """Sets the progress of the step, from 0 to 1. The latest is stored, not every one."""

@@ -8,12 +8,13 @@ import asyncio
 import contextvars
 import inspect
 import logging
-from collections.abc import Awaitable, Callable, Coroutine, Generator
-from contextlib import contextmanager, suppress
+from collections.abc import Awaitable, Callable, Coroutine, Generator, Iterable
+from contextlib import suppress
 from contextvars import ContextVar
 from functools import partial
 from types import CodeType
 from typing import Any, Protocol
+from weakref import WeakSet
 
 from ia_modules.errors import StepAbandoned, StepError, StepExited, StepTimeout
 from ia_modules.pipeline.core import Step
@@ -29,25 +30,31 @@ ASYNC_GENERATOR = (
     'Return one result: collect what it yields, as in `return {"items": [each async for each in …]}`.'
 )
 
+CANCELLED_ITSELF = "it cancelled itself"
+
 current_step: ContextVar[Step | None] = ContextVar("current_step", default=None)
 """The step whose attempt is made in this context."""
 
 
-@contextmanager
-def contained(step_id: str) -> Generator[None]:
+class contained:  # noqa: N801 - it stands in a ``with``, as ``suppress`` does
     """Whatever user code raises in here is an Exception afterwards, except a cancellation and a real Ctrl-C.
 
     Raises:
         StepExited: it called ``sys.exit``, or raised what would end the process.
     """
-    try:
-        yield
-    except (Exception, asyncio.CancelledError):
-        raise
-    except BaseException as left:
-        if is_ctrl_c(left):
-            raise
-        raise StepExited(step_id, _reason(left)) from left
+
+    __slots__ = ("_step_id",)
+
+    def __init__(self, step_id: str) -> None:
+        self._step_id = step_id
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, kind: type[BaseException] | None, left: BaseException | None, traceback: object) -> None:
+        if left is None or isinstance(left, Exception | asyncio.CancelledError) or is_ctrl_c(left):
+            return
+        raise StepExited(self._step_id, _reason(left)) from left
 
 
 class StepExecutor(Protocol):
@@ -65,16 +72,21 @@ class StepExecutor(Protocol):
     async def execute(self, step_id: str, call: Callable[..., Any], *args: Any, timeout_seconds: float | None) -> Any:
         """What ``call(*args)`` gives: awaited when it is async, in a thread of its own when it is not.
 
-        What a plain function gives is awaited too where it can be, in the rest of its time.
+        What a plain function gives is awaited too where it can be, in the rest of its time. An async one without a
+        limit is awaited in the caller's task, which only :meth:`stop` may cancel.
 
-        ``step_id`` names it in errors. When this coroutine is cancelled the step is stopped, and CancelledError raised.
+        ``step_id`` names it in errors. When the caller's task is stopped, so is the step, and CancelledError is raised.
 
         Raises:
             StepTimeout: it took too long.
-            StepExited: it called ``sys.exit``.
+            StepExited: it called ``sys.exit``, or cancelled itself.
             StepError: it gave an async generator.
             Exception: what the step raised.
         """
+        ...
+
+    async def stop(self, tasks: Iterable[asyncio.Task[Any]]) -> None:
+        """Cancel tasks that execute, or wait; those whose step does not stop are left alone after a while, not done."""
         ...
 
 
@@ -85,6 +97,7 @@ class LocalExecutor:
         """``threads``: how many plain functions run at the same time, abandoned ones included; further ones wait."""
         self._threads, self._places = threads, asyncio.Semaphore(threads)
         self._steps: dict[asyncio.Task[Any], Step | None] = {}
+        self._stopping: WeakSet[asyncio.Task[Any]] = WeakSet()
         self._left_tasks: set[asyncio.Task[Any]] = set()
         self._left_threads: dict[object, str] = {}
 
@@ -106,9 +119,70 @@ class LocalExecutor:
         return None if task is None else self._steps.get(task)
 
     async def execute(self, step_id: str, call: Callable[..., Any], *args: Any, timeout_seconds: float | None) -> Any:
-        context, clock = contextvars.copy_context(), asyncio.get_running_loop().time
         work = partial(call, *args)
-        if _is_async(call):
+        if timeout_seconds is None and _is_async(call):
+            value = await self._here(step_id, work)
+        else:
+            value = await self._beside(step_id, work, timeout_seconds, is_async=_is_async(call))
+        if type(value) is dict:  # what nearly all of them give
+            return value  # pyright: ignore[reportUnknownVariableType]
+        while inspect.isawaitable(value):  # an async one may give it, too
+            value = await self._here(step_id, partial(_as_it_is, value))
+        if inspect.isasyncgen(value):
+            raise StepError(step_id, ASYNC_GENERATOR)
+        return value
+
+    async def stop(self, tasks: Iterable[asyncio.Task[Any]]) -> None:
+        tasks = set(tasks)
+        self._stopping.update(tasks)
+        for task in tasks:
+            task.cancel()
+        if tasks:
+            await asyncio.wait(tasks, timeout=STOP_SECONDS)
+        left = {task for task in tasks if task in self._steps and not task.done()}
+        for task in left:
+            self._leave(task)
+        if tasks := {task for task in tasks - left if not task.done()}:
+            await asyncio.wait(tasks)  # each waits for a step beside it, and that no longer
+
+    async def _here(self, step_id: str, work: Callable[[], Awaitable[Any]]) -> Any:
+        """In the caller's own task."""
+        task = asyncio.current_task()
+        assert task is not None
+        _contain_tasks(task.get_loop())
+        self._steps[task] = current_step.get()
+        outside = _step_of_task.set(step_id)
+        try:
+            value = await work()
+        except Exception:
+            if task in self._stopping:  # it has been told to stop: whatever it says now is not asked for
+                raise asyncio.CancelledError from None
+            raise
+        except asyncio.CancelledError:
+            if task in self._stopping:
+                raise
+            await _uncancelled(task)
+            raise StepExited(step_id, CANCELLED_ITSELF) from None
+        except BaseException as left:
+            if is_ctrl_c(left):
+                raise
+            raise StepExited(step_id, _reason(left)) from left
+        finally:
+            _step_of_task.reset(outside)
+            del self._steps[task]
+        if task.cancelling():
+            if task in self._stopping:
+                raise asyncio.CancelledError
+            await _uncancelled(task)
+            raise StepExited(step_id, CANCELLED_ITSELF)
+        return value
+
+    async def _beside(
+        self, step_id: str, work: Callable[[], Any], timeout_seconds: float | None, *, is_async: bool
+    ) -> Any:
+        """In a task of its own, or in a thread: what has a limit is left alone there when it does not keep to it."""
+        context, clock = contextvars.copy_context(), asyncio.get_running_loop().time
+        if is_async:
             began = clock()
             value = await self._in_task(step_id, work, timeout_seconds, context, left_seconds=timeout_seconds)
         else:
@@ -118,8 +192,6 @@ class LocalExecutor:
         while inspect.isawaitable(value):  # a plain function may give what an async one gave it
             left = None if timeout_seconds is None else max(0.0, began + timeout_seconds - clock())
             value = await self._in_task(step_id, partial(_as_it_is, value), timeout_seconds, context, left_seconds=left)
-        if inspect.isasyncgen(value):
-            raise StepError(step_id, ASYNC_GENERATOR)
         return value
 
     async def _in_task(
@@ -151,7 +223,7 @@ class LocalExecutor:
             stopped = await self._stop(task)
             raise StepTimeout(step_id, timeout_seconds or 0.0) from (None if stopped else StepAbandoned(step_id))
         if task.cancelled():
-            raise StepExited(step_id, "it cancelled itself")
+            raise StepExited(step_id, CANCELLED_ITSELF)
         return task.result()
 
     async def _stop(self, task: asyncio.Task[Any]) -> bool:
@@ -162,9 +234,12 @@ class LocalExecutor:
             if not task.cancelled():
                 task.exception()  # it has been told to stop: whatever it says now is not asked for
             return True
+        self._leave(task)
+        return False
+
+    def _leave(self, task: asyncio.Task[Any]) -> None:
         self._left_tasks.add(task)
         task.add_done_callback(self._forget)
-        return False
 
     def _forget(self, task: asyncio.Task[Any]) -> None:
         self._left_tasks.discard(task)
@@ -221,6 +296,14 @@ class LocalExecutor:
 
     def _names(self) -> str:
         return ", ".join(sorted(set(self._left_threads.values())))
+
+
+async def _uncancelled(task: asyncio.Task[Any]) -> None:
+    """Take back what a step has asked of the current task: it was to cancel the step alone."""
+    while task.uncancel():
+        pass
+    with suppress(asyncio.CancelledError):  # the request may not have reached the task yet
+        await asyncio.sleep(0)
 
 
 def _is_async(call: Callable[..., Any]) -> bool:

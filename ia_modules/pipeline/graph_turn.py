@@ -94,7 +94,8 @@ def change_of(course: Course) -> tuple[ExecutionUpdate | None, list[LogLine]]:
 def _taken_in(course: Course, ended: Iterable[Ended]) -> Batch:
     """First what is over, in the order given; then what wants to go on, unless all of it is over by then."""
     batch = Batch()
-    for each in sorted(ended, key=_goes_on):
+    ended = list(ended)
+    for each in sorted(ended, key=_goes_on) if len(ended) > 1 else ended:
         _take_in(course, _stopped_instead(each) if course.tokens.is_over else each, batch)
     return batch
 
@@ -139,7 +140,8 @@ def _update_of_end(
 ) -> StepUpdate:
     """The same for one that leads on."""
     status = StepStatus.COMPLETED if outcome.succeeded else StepStatus.FAILED
-    batch.logs += warnings("Result that its schema refuses", outcome.mismatches, ended.attempt)
+    if outcome.mismatches:
+        batch.logs += warnings("Result that its schema refuses", outcome.mismatches, ended.attempt)
     routes, stored_routes = _routes_of(course, ended, outcome, result)
     course.end(ended.key, status, outcome, routes)
     return StepUpdate(
@@ -159,7 +161,7 @@ def _routes_of(course: Course, ended: Ended, outcome: Outcome, result: Mapping[s
         return StoredRoutes.of(untaken(graph, step_id, why))
     if outcome.routes is not None:
         return StoredRoutes.of(outcome.routes)
-    standing = course.pipeline.facts(step_id).routes
+    standing = course.pipeline.facts[step_id].routes
     if standing is not None and outcome.succeeded:
         return standing
     after = ended.scope.after(step_id, result, succeeded=outcome.succeeded)
@@ -175,7 +177,7 @@ def _ended(course: Course) -> Failure | None:
 
 
 def _start(course: Course, start: Start, now: float) -> Begin:
-    if start.key.iteration == 1 and not course.pipeline.facts(start.key.step_id).is_in_loop:
+    if start.key.iteration == 1 and not course.pipeline.facts[start.key.step_id].is_in_loop:
         return course.start(start, refused=None, delay_seconds=0.0)
     loop_config = course.pipeline.definition.loop_config
     seconds = now - course.loop_began.setdefault(start.key.step_id, now)

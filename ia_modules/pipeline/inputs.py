@@ -98,6 +98,8 @@ def step_input(step: StepDefinition, scope: Scope, *, is_lenient: bool = False) 
     Raises:
         StepInputError: a required input does not resolve, or a value violates a schema.
     """
+    if not step.inputs and step.input_schema is None:
+        return StepInput(scope.state.to_dict() if takes_state(step) else {}, is_state=True)
     resolved = {each.name: each.source.resolve(scope) for each in step.inputs}
     own = {name: value for name, value in resolved.items() if not isinstance(value, Unresolved)}
     is_state = is_lenient or not step.inputs
@@ -124,6 +126,8 @@ def step_config(
     Raises:
         StepInputError: a placeholder does not resolve.
     """
+    if not step.config.json:
+        return {}, []
     config = {key: Template(value, step.config.strings).resolve(scope) for key, value in step.config.json.items()}
     missing = {key: value for key, value in config.items() if isinstance(value, Unresolved)}
     hint = "Give the parameter a default, or pass it in the input."
@@ -139,7 +143,7 @@ def check_contributions(step: StepDefinition, result: Mapping[str, Any], rules: 
     Raises:
         StepOutputError: it cannot.
     """
-    if problems := contribution_problems(rules, result):
+    if rules and (problems := contribution_problems(rules, result)):
         raise StepOutputError(step.id, problems, by_schema=False)
 
 

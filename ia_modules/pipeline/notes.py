@@ -10,11 +10,10 @@ import threading
 import time
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
-from dataclasses import replace
-from typing import Any
+from typing import Any, NamedTuple
 
 from ia_modules.errors import PayloadError
-from ia_modules.models import LogLevel, StepExecutionId, new_id
+from ia_modules.models import JsonText, LogLevel, StepExecutionId, new_id
 from ia_modules.payload import clean_text, encode
 from ia_modules.transitions import LogLine, StepUpdate
 
@@ -25,8 +24,15 @@ MOST_BYTES = 2**20
 
 Write = Callable[[tuple[LogLine, ...], tuple[StepUpdate, ...]], Awaitable[bool]]
 
-_Logged = tuple[float, LogLine]
-"""A line, and when it was logged, by the clock of the buffer."""
+
+class _Logged(NamedTuple):
+    """A line. ``at``: when it was logged, by the clock of the buffer."""
+
+    at: float
+    log_id: str
+    level: LogLevel
+    text: str
+    data: JsonText | None
 
 
 class Notes:
@@ -47,7 +53,9 @@ class Notes:
         self._unwritten: list[_Logged] = []  # being written; a line written twice is stored once
         self._progress: StepUpdate | None = None
         self._count, self._bytes, self._full = 0, 0, False
-        self._flushing: asyncio.Task[None] | None = None
+        self._thread = threading.get_ident()
+        self._timer: asyncio.TimerHandle | None = None  # until what it has begun is written
+        self._writing: asyncio.Task[None] | None = None
         self._ended = False
 
     def keep_line(self, level: LogLevel, message: str, data: dict[str, Any] | None) -> None:
@@ -57,26 +65,28 @@ class Notes:
             stored = None if data is None else encode(data, "data of a log line", limit_bytes=MOST_BYTES)
         except PayloadError:
             stored = encode({"text": clean_text(data)}, "data of a log line")
-        self._take(self._line(level, text, stored), len(text) + len(stored or ""))
+        self._take(_Logged(self._clock(), new_id(), level, text, stored), len(text) + len(stored or ""))
 
     def keep_progress(self, fraction: float, message: str | None) -> None:
         """Sets the progress, from any thread."""
         text = None if message is None else clean_text(message)
         with self._lock:
+            is_first = self._progress is None
             self._progress = StepUpdate(step_execution_id=self._attempt, progress=fraction, progress_message=text)
-        self._wake()
+        if is_first:
+            self._wake()
 
     def end(self) -> tuple[tuple[LogLine, ...], StepUpdate | None]:
         """Lines and progress not stored yet, for the transition that ends the attempt; later ones are dropped."""
-        self._ended = True
-        if self._flushing is not None:
-            self._flushing.cancel()
-        return self._aged(self._unwritten + self._take_lines()), self._take_progress()
+        with self._lock:
+            self._ended = True
+            lines, progress = self._unwritten + self._lines, self._progress
+            self._lines, self._progress = [], None
+        if self._timer is not None:
+            self._timer.cancel()
+        return self._aged(lines) if lines else (), progress
 
-    def _line(self, level: LogLevel, message: str, data: Any) -> LogLine:
-        return LogLine(log_id=new_id(), message=message, level=level, step_execution_id=self._attempt, data=data)
-
-    def _take(self, line: LogLine, size: int) -> None:
+    def _take(self, line: _Logged, size: int) -> None:
         with self._lock:
             if self._full or self._ended:
                 return
@@ -84,32 +94,38 @@ class Notes:
             if self._count > MOST_LINES or self._bytes > MOST_BYTES:
                 self._full = True
                 text = f"Further lines are left out: an attempt keeps {MOST_LINES:,} lines and {MOST_BYTES:,} bytes."
-                line = self._line(LogLevel.WARNING, text, None)
-            self._lines.append((self._clock(), line))
-        self._wake()
+                line = _Logged(line.at, line.log_id, LogLevel.WARNING, text, None)
+            is_first = not self._lines
+            self._lines.append(line)
+        if is_first:
+            self._wake()
 
     def _wake(self) -> None:
-        with suppress(RuntimeError):  # an abandoned thread may log after the loop has ended
-            self._loop.call_soon_threadsafe(self._schedule)
+        if threading.get_ident() == self._thread:
+            self._schedule()
+        else:
+            with suppress(RuntimeError):  # an abandoned thread may log after the loop has ended
+                self._loop.call_soon_threadsafe(self._schedule)
 
     def _schedule(self) -> None:
-        if not self._ended and (self._flushing is None or self._flushing.done()):
-            self._flushing = self._loop.create_task(self._flush(), name=f"notes:{self._attempt}")
+        if not self._ended and self._timer is None:
+            self._timer = self._loop.call_later(FLUSH_SECONDS, self._flush)
 
-    async def _flush(self) -> None:
-        while not self._ended:
-            await asyncio.sleep(FLUSH_SECONDS)
-            self._unwritten += self._take_lines()
-            progress = self._take_progress()
-            if not self._unwritten and progress is None:
-                return
-            updates = () if progress is None else (progress,)
-            # Shielded: an attempt that ends meanwhile cancels this task, and must not cancel the write.
-            if await asyncio.shield(asyncio.ensure_future(self._write(self._aged(self._unwritten), updates))):
-                self._unwritten = []
-            elif progress is not None:
-                with self._lock:
-                    self._progress = self._progress or progress
+    def _flush(self) -> None:
+        self._writing = self._loop.create_task(self._write_now(), name=f"notes:{self._attempt}")
+
+    async def _write_now(self) -> None:
+        self._unwritten += self._take_lines()
+        progress = self._take_progress()
+        updates = () if progress is None else (progress,)
+        if await self._write(self._aged(self._unwritten), updates):
+            self._unwritten = []
+        elif progress is not None:
+            with self._lock:
+                self._progress = self._progress or progress
+        self._timer = None
+        if self._unwritten or self._lines or self._progress is not None:
+            self._schedule()
 
     def _take_lines(self) -> list[_Logged]:
         with self._lock:
@@ -122,5 +138,17 @@ class Notes:
         return progress
 
     def _aged(self, lines: list[_Logged]) -> tuple[LogLine, ...]:
-        now = self._clock()
-        return tuple(replace(line, age_seconds=now - moment) for moment, line in lines)
+        now, attempt = self._clock(), self._attempt
+        return tuple(
+            [
+                LogLine(
+                    log_id=line.log_id,
+                    message=line.text,
+                    level=line.level,
+                    step_execution_id=attempt,
+                    data=line.data,
+                    age_seconds=now - line.at,
+                )
+                for line in lines
+            ]
+        )

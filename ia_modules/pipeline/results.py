@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, cast
+from typing import Any
 
 from ia_modules.errors import PipelineOutputError, Problem
 from ia_modules.models import ExecutionId, ExecutionStatus, Json, StepStatus
@@ -20,7 +20,7 @@ Results = Mapping[StepRunKey, Mapping[str, Any]]
 
 def result_of(value: Any) -> dict[str, Any]:
     """A step's result as it is stored: a mapping unchanged, anything else as ``{"result": value}``."""
-    return cast(dict[str, Any], value) if isinstance(value, dict) else {"result": value}
+    return value if isinstance(value, dict) else {"result": value}  # pyright: ignore[reportUnknownVariableType]
 
 
 def step_error_result(error: BaseException) -> dict[str, Any]:
@@ -64,7 +64,7 @@ def scope_before(
 def _scope_after(
     state: GraphState, keys: Iterable[StepRunKey], input_data: Mapping[str, Any], results: Results
 ) -> Scope:
-    return Scope.of(input_data, ((key.step_id, results[key]) for key in keys), state.graph.folding_rules)
+    return Scope.of(input_data, [(key.step_id, results[key]) for key in keys], state.graph.folding_rules)
 
 
 @dataclass(slots=True, eq=False)
@@ -74,20 +74,39 @@ class _Lineage:
     Attributes:
         before: what led to its first parent; None where nothing did.
         added: what led here beside that, in causal order.
-        ancestors: all of both.
-        last: the last of them of each step, by step id.
         scope: made when it is read first.
+        known: ``ancestors``, all of both, and ``last``, the last of them of each step, by step id.
     """
 
     before: "_Lineage | None"
     added: Sequence[StepRunKey]
-    ancestors: Layers[StepRunKey, None]
-    last: Layers[str, StepRunKey]
     scope: Scope | None = None
+    known: "tuple[Layers[StepRunKey, None], Layers[str, StepRunKey]] | None" = None
 
-    def with_added(self, keys: Sequence[StepRunKey]) -> "_Lineage":
-        last = {key.step_id: key for key in keys}
-        return _Lineage(self, keys, self.ancestors.with_top(dict.fromkeys(keys)), self.last.with_top(last))
+    @property
+    def ancestors(self) -> Layers[StepRunKey, None]:
+        return self._known()[0]
+
+    @property
+    def last(self) -> Layers[str, StepRunKey]:
+        return self._known()[1]
+
+    def _known(self) -> tuple[Layers[StepRunKey, None], Layers[str, StepRunKey]]:
+        """Made when it is read first: most steps read the state alone."""
+        way: list[_Lineage] = []
+        nearest: _Lineage | None = self
+        while nearest is not None and nearest.known is None:
+            way.append(nearest)
+            nearest = nearest.before
+        ancestors: Layers[StepRunKey, None] = Layers({})
+        last: Layers[str, StepRunKey] = Layers({})
+        if nearest is not None and nearest.known is not None:
+            ancestors, last = nearest.known
+        for each in reversed(way):
+            ancestors = ancestors.with_top(dict.fromkeys(each.added))
+            last = last.with_top({key.step_id: key for key in each.added})
+            each.known = ancestors, last
+        return ancestors, last
 
 
 class Scopes:
@@ -100,7 +119,7 @@ class Scopes:
     def __init__(self, state: GraphState, input_data: Mapping[str, Any], results: Results) -> None:
         """``state`` and ``results`` may grow; of the results only those that :meth:`needs` names are read."""
         self._state, self._input_data, self._results = state, input_data, results
-        self._first = _Lineage(None, (), Layers({}), Layers({}), _scope_after(state, [], input_data, results))
+        self._first = _Lineage(None, (), _scope_after(state, [], input_data, results))
         self._after: dict[StepRunKey, _Lineage] = {}
 
     def needs(self, parents: Sequence[StepRunKey], reads: Reads) -> list[StepRunKey]:
@@ -119,10 +138,10 @@ class Scopes:
         lineage = self._before(parents)
         if not _reads_state(lineage, reads):
             named = _named(lineage, reads)
-            return Scope.of(self._input_data, ((key.step_id, self._results[key]) for key in named))
+            return Scope.of(self._input_data, [(key.step_id, self._results[key]) for key in named])
         scope, way = _way_from_scope(lineage)
         for each in way:
-            scope = each.scope = scope.with_results((key.step_id, self._results[key]) for key in each.added)
+            scope = each.scope = scope.with_results([(key.step_id, self._results[key]) for key in each.added])
         return scope
 
     def _before(self, parents: Sequence[StepRunKey]) -> _Lineage:
@@ -135,7 +154,7 @@ class Scopes:
         if any(key._replace(iteration=key.iteration + 1) in known.ancestors for key in added):
             # an earlier iteration that only the others bring lies below what the first parent knows
             known, added = self._first, causal_ancestors(self._state, parents)
-        return known.with_added(added)
+        return _Lineage(known, added)
 
     def _after_run(self, key: StepRunKey) -> _Lineage:
         unknown: list[StepRunKey] = []  # not recursive: a chain may be longer than Python's stack
@@ -146,7 +165,7 @@ class Scopes:
                 break
             key = parents[0]
         for each in reversed(unknown):
-            self._after[each] = self._before(self._state.runs[each].parents).with_added([each])
+            self._after[each] = _Lineage(self._before(self._state.runs[each].parents), [each])
         return self._after[unknown[0] if unknown else key]
 
 

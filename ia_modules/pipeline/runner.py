@@ -388,7 +388,7 @@ class Runner:
             services=self._services,
             executor=self._executor,
             draw=self._draw,
-            runs=recorded_runs(attempts, reopened=started.reopened),
+            runs=recorded_runs(attempts, reopened=started.reopened) if attempts else (),
             managed=started.managed,
             new=started.new,
         )

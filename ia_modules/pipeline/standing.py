@@ -46,6 +46,17 @@ class StandingFacts:
     is_in_loop: bool
 
 
+class FactsOfSteps(dict[str, StandingFacts]):
+    """Those of the steps of a graph, each made when it is asked for first."""
+
+    def __init__(self, graph: Graph) -> None:
+        self._graph = graph
+
+    def __missing__(self, step_id: str) -> StandingFacts:
+        made = self[step_id] = standing_facts(self._graph, step_id)
+        return made
+
+
 def standing_facts(graph: Graph, step_id: str) -> StandingFacts:
     """Those of a step."""
     definition = graph.step(step_id)

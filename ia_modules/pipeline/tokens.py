@@ -89,20 +89,26 @@ class Start:
     closes_loop: bool
 
 
+_WAITS = (StepStatus.WAITING, StepStatus.PENDING)
+
+
 class GraphState:
     """The tokens of one execution, from its recorded step runs.
 
     Attributes:
         runs: the step runs so far, each as last recorded, in the order of their starts.
+        is_over: nothing starts any more: a run ended the execution, failed for good, or was cancelled.
         ended: the first on record that took a path with ``ends: execution``. Nothing starts after it, whatever tokens
             there are; None: none has.
         started: how many started before each of them.
+        busy: how many are not over, and wait neither for a person nor for a delay.
     """
 
     def __init__(self, graph: Graph, runs: Iterable[StepRun] = ()) -> None:
         """Replays ``runs``, each after its parents, such as in the order of their starts."""
         self.graph = graph
         self.runs: dict[StepRunKey, StepRun] = {}
+        self.is_over, self.busy = False, 0
         self.ended: StepRunKey | None = None
         self.started: dict[StepRunKey, int] = {}
         self._active: dict[StepRunKey, StepRun] = {}
@@ -130,15 +136,19 @@ class GraphState:
         if known is None:
             self.started[run.key] = len(self.runs)
         self.runs[run.key] = run
-        is_active = run.is_active
+        was, is_active = self._active.get(run.key), run.is_active
+        if was is not None and was.status not in _WAITS:
+            self.busy -= 1
         if is_active:
             self._active[run.key] = run
-        else:
-            self._active.pop(run.key, None)
+            self.busy += run.status not in _WAITS
+        elif was is not None:
+            del self._active[run.key]
         if run.routes is None and not is_active:
             self._stopped[run.key] = run
         elif self._stopped:
             self._stopped.pop(run.key, None)
+        self.is_over = self.ended is not None or bool(self._stopped)
 
     def active(self) -> list[StepRun]:
         """Runs that are not over. After a restart, those that do not wait for a person run again."""
@@ -147,34 +157,24 @@ class GraphState:
     @property
     def goes_on(self) -> bool:
         """Whether a run that is not over does not wait for a person."""
-        return any(run.status is not StepStatus.WAITING for run in self._active.values())
-
-    @property
-    def is_busy(self) -> bool:
-        """Whether a run that is not over waits neither for a person nor for a delay."""
-        return any(run.status not in (StepStatus.WAITING, StepStatus.PENDING) for run in self._active.values())
+        return self.busy > 0 or any(run.status is not StepStatus.WAITING for run in self._active.values())
 
     def stopped(self) -> list[StepRun]:
         """Runs that failed for good or were cancelled."""
         return list(self._stopped.values())
 
-    @property
-    def is_over(self) -> bool:
-        """True when nothing starts any more: a run ended the execution, failed for good, or was cancelled."""
-        return self.ended is not None or bool(self._stopped)
-
     def holders(self) -> list[str]:
         """The steps that hold a token, in file order."""
-        return sorted(self._tokens, key=self.graph.place.__getitem__)
+        return sorted(self._tokens, key=self.graph.place.__getitem__) if len(self._tokens) > 1 else [*self._tokens]
 
     def next_start(self, step_id: str) -> Start:
         """The next start of a step, with the tokens that it holds."""
         held, place = self._tokens[step_id], self.graph.place
         parents = [source for source in held if source is not None]
-        parents.sort(key=lambda source: (held[source], place[source.step_id], source.iteration))
-        paths = {held[source] for source in parents} - {len(self.graph.definition.flow.paths)}
+        if len(parents) > 1:
+            parents.sort(key=lambda source: (held[source], place[source.step_id], source.iteration))
         key = StepRunKey(step_id, self._iterations.get(step_id, 0) + 1)
-        return Start(key, tuple(parents), any(map(self.graph.leads_back, paths)))
+        return Start(key, tuple(parents), any(map(self.graph.leads_back, [held[each] for each in parents])))
 
     def _take_tokens(self, run: StepRun) -> None:
         step_id = run.key.step_id
@@ -208,10 +208,12 @@ def ready(state: GraphState) -> list[Start]:
     """Steps that start now, in one transition; none when it is over."""
     if state.is_over:
         return []
-    graph, holders = state.graph, state.holders()
+    graph, holders, runs = state.graph, state.holders(), state.active()
     if not holders:
         return []
-    active = graph.mask(run.key.step_id for run in state.active())
+    if not runs and len(holders) == 1:  # what nearly every turn of a chain is
+        return [state.next_start(holders[0])]
+    active = graph.mask([run.key.step_id for run in runs])
     occupied = active | graph.mask(holders)
     return [state.next_start(step_id) for step_id in holders if _may_start(graph, step_id, occupied, active)]
 
@@ -220,9 +222,10 @@ def verdict(state: GraphState) -> ExecutionStatus:
     """The status of the execution. Ended although siblings still run: the caller cancels these."""
     if state.ended is not None:
         return ExecutionStatus.COMPLETED
-    if stopped := {run.status for run in state.stopped()}:
-        return ExecutionStatus.FAILED if StepStatus.FAILED in stopped else ExecutionStatus.CANCELLED
-    if state.goes_on or ready(state):
+    if state.is_over:
+        has_failed = any(run.status is StepStatus.FAILED for run in state.stopped())
+        return ExecutionStatus.FAILED if has_failed else ExecutionStatus.CANCELLED
+    if state.busy or state.goes_on or ready(state):
         return ExecutionStatus.RUNNING
     return ExecutionStatus.WAITING_FOR_HUMAN if state.active() else ExecutionStatus.COMPLETED
 

@@ -66,11 +66,6 @@ class Attempt:
     delay_seconds: float = 0.0
     is_on_record: bool = False
 
-    @property
-    def begins_on_record(self) -> bool:
-        """It is on record, and begins now."""
-        return self.is_on_record and self.delay_seconds <= 0
-
 
 @dataclass(frozen=TYPE_CHECKING, unsafe_hash=True, slots=True)
 class Answered:
@@ -240,7 +235,7 @@ class Course:
             del self._unread[key]
 
     def _reads_of(self, step_id: str) -> Reads:
-        return self.pipeline.facts(step_id).reads
+        return self.pipeline.facts[step_id].reads
 
     def note(self, key: StepRunKey, status: StepStatus) -> None:
         """A step run has another status; nothing leads on from it yet."""
@@ -286,20 +281,19 @@ class Course:
 
     def attempt(self, begin: Begin, *, worker: str, now: float) -> Attempt:
         """The attempt that begins, as it is recorded and made; makes the step's object."""
-        run, facts = self.tokens.runs[begin.key], self.pipeline.facts(begin.key.step_id)
+        run, facts = self.tokens.runs[begin.key], self.pipeline.facts[begin.key.step_id]
         definition = facts.definition
         attempts = self._attempts.setdefault(begin.key, _Attempts())
         attempts.made += begin.on_record is None
         scope = self.scope(begin.key)
-        meeting = self._meeting(begin.key)
-        refused = begin.refused or lost_update(definition.id, meeting)
+        meeting = self._meeting(begin.key) if len(run.parents) > 1 else []
+        refused = begin.refused or (lost_update(definition.id, meeting) if meeting else None)
         work = prepare(self.pipeline, facts, scope, failures=attempts.failures, refused=refused)
         if begin.delay_seconds > 0:
             self.wakes_at[begin.key] = now + begin.delay_seconds
         else:
             self.wakes_at.pop(begin.key, None)
         attempt, missing = begin.on_record or StepExecutionId(new_id()), work.input.left_out
-        left_out = (f"Input left out: {problem}" for problem in missing)
         start = StepStart(
             step_execution_id=attempt,
             step_id=definition.id,
@@ -313,19 +307,21 @@ class Course:
             input_refs=encode(refs_json(run.parents, is_state=work.input.is_state, left_out=missing), "parents"),
             wake_after_seconds=min(begin.delay_seconds, LONGEST_WAIT_SECONDS) if begin.delay_seconds > 0 else None,
         )
-        lines = [
-            *(LogLine(log_id=new_id(), message=message, step_execution_id=attempt) for message in left_out),
-            *warnings("Input that its schema refuses", work.input.mismatches, attempt),
-            *warnings("Overwritten", overwritten(meeting) if attempts.made == 1 else (), attempt),
-        ]
         if begin.on_record is not None:
             return Attempt(begin.key, start, work, (), begin.delay_seconds, is_on_record=True)
+        lines: list[LogLine] = []
+        if missing or work.input.mismatches or meeting:
+            left_out = (f"Input left out: {problem}" for problem in missing)
+            lines = [
+                *(LogLine(log_id=new_id(), message=message, step_execution_id=attempt) for message in left_out),
+                *warnings("Input that its schema refuses", work.input.mismatches, attempt),
+                *warnings("Overwritten", overwritten(meeting) if attempts.made == 1 else (), attempt),
+            ]
         return Attempt(begin.key, start, work, tuple(lines), begin.delay_seconds)
 
     def _meeting(self, key: StepRunKey) -> list[Conflict]:
         """The keys that meet in a step run from more than one branch."""
-        parents = self.tokens.runs[key].parents
-        return conflicts(self.tokens, parents, self.results.__getitem__) if len(parents) > 1 else []
+        return conflicts(self.tokens, self.tokens.runs[key].parents, self.results.__getitem__)
 
 
 def warnings(what: str, problems: Iterable[Problem | str], attempt: StepExecutionId | None = None) -> list[LogLine]:

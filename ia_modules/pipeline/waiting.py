@@ -46,7 +46,7 @@ def rest_of(course: Course, *, now: float, linger_seconds: float) -> ExecutionUp
     Args:
         now: seconds on the clock of ``course.wakes_at``.
     """
-    if course.tokens.is_busy:
+    if course.tokens.busy:
         return None
     open_runs = [Open(run.key, run.status, course.wakes_at.get(run.key)) for run in course.tokens.active()]
     if not may_rest(open_runs, now=now, linger_seconds=linger_seconds):

@@ -43,13 +43,12 @@ class KnownExecution:
     is_asking: bool = False
 
     def known_to(self, transition: Transition) -> Known:
-        followed = (start.follows for start in transition.starts)
-        return Known(
-            execution=self.state,
-            steps=self.open,
-            latest={key: self.latest[key] for key in followed if key is not None and key in self.latest},
-            has_inner=self.inner > 0,
-        )
+        latest: dict[tuple[RunPath, str, int | None], StepState] = {}
+        for start in transition.starts:
+            key = start.follows
+            if key is not None and key in self.latest:
+                latest[key] = self.latest[key]
+        return Known(execution=self.state, steps=self.open, latest=latest, has_inner=self.inner > 0)
 
     def add(self, step: StepState) -> None:
         """An attempt as it is from here on."""
@@ -80,9 +79,7 @@ class KnownExecutions:
         return self._executions.get(execution_id)
 
     def home_of(self, transition: Transition) -> ExecutionId | None:
-        """The execution that a transition is about; None: not known."""
-        if transition.execution_id is not None:
-            return transition.execution_id
+        """The execution that a transition without its id is about; None: not known."""
         return self._homes.get(transition.updates[0].step_execution_id) if transition.updates else None
 
     def add(self, execution: KnownExecution) -> None:

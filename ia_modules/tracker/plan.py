@@ -53,7 +53,7 @@ def plan_batch(known: KnownExecutions, transitions: Sequence[Transition]) -> Pla
     for number, transition in enumerate(transitions):
         execution_id, decision = transition.execution_id, None
         try:
-            execution_id = known.home_of(transition)
+            execution_id = transition.execution_id or known.home_of(transition)
             if execution_id in planned or None in unplain:  # it may be of the execution that is not known
                 batch.waits.append(number)
                 continue
@@ -92,9 +92,13 @@ def _plain_decision(transition: Transition, execution: KnownExecution | None) ->
         status = decision.execution.status
         is_plain = status is ExecutionStatus.RUNNING or status.is_terminal
         is_plain = is_plain and not (decision.closings and _closes_something(decision, execution))
-    updated = {update.step_execution_id for update in decision.updated}
-    is_plain = is_plain and decision.changed and len(updated) == len(decision.updated)
+    is_plain = is_plain and decision.changed and not _updates_twice(decision)
     return decision if is_plain else None
+
+
+def _updates_twice(decision: Decision) -> bool:
+    updated = decision.updated
+    return len(updated) > 1 and len({update.step_execution_id for update in updated}) < len(updated)
 
 
 def _closes_something(decision: Decision, execution: KnownExecution) -> bool:
@@ -134,8 +138,10 @@ def _add_rows(
     for update in decision.updated:
         name, row = _update_row(update, sequence)
         rows[name].append(row)
-    rows["begin"] += [_start_row(start, after.execution_id, sequence) for start in decision.started]
-    rows["log"] += [_line_row(line, after.execution_id, sequence) for line in decision.logs]
+    for start in decision.started:
+        rows["begin"].append(_start_row(start, after.execution_id, sequence))
+    for line in decision.logs:
+        rows["log"].append(_line_row(line, after.execution_id, sequence))
 
 
 def _new_row(new: NewExecution, state: ExecutionState) -> PlanRow:
@@ -144,7 +150,7 @@ def _new_row(new: NewExecution, state: ExecutionState) -> PlanRow:
         new.pipeline_id,
         new.pipeline_name or None,
         new.pipeline_version,
-        state.status.value,
+        state.status,
         new.managed,
         new.trigger,
         new.priority,
@@ -163,7 +169,7 @@ def _new_row(new: NewExecution, state: ExecutionState) -> PlanRow:
 def _rest_of_row(change: ExecutionUpdate, decision: Decision) -> PlanRow:
     after, failure = decision.execution, decision.failure
     return (
-        after.status.value,
+        after.status,
         after.total_steps,
         change.output_data,
         change.output_refs,
@@ -197,7 +203,7 @@ def _update_row(update: StepUpdate, sequence: int) -> tuple[str, PlanRow]:
     return "update", (
         update.step_execution_id,
         sequence,
-        None if status is None else status.value,
+        status,
         update.worker,
         output,
         output_bytes,
@@ -225,7 +231,7 @@ def _start_row(start: StepStart, execution_id: ExecutionId, sequence: int) -> Pl
         start.step_type,
         start.iteration,
         start.attempt,
-        start.status.value,
+        start.status,
         start.worker,
         start.wake_after_seconds,
         start.input_data,
@@ -244,7 +250,7 @@ def _line_row(line: LogLine, execution_id: ExecutionId, sequence: int) -> PlanRo
         execution_id,
         line.step_execution_id,
         line.within,
-        line.level.value,
+        line.level,
         line.message,
         line.data,
         sequence,

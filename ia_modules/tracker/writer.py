@@ -250,14 +250,20 @@ class ExecutionWriter(ExecutionReader):
 
 
 def _check_new_ids(transition: Transition) -> None:
-    new = [("execution_id", transition.execution_id)] if transition.new is not None else []
-    new += [("step_execution_id", start.step_execution_id) for start in transition.starts]
-    new += [("log_id", line.log_id) for line in transition.logs]
-    new += [("interaction_id", ask.interaction_id) for ask in transition.asks]
-    new += [("step_execution_id", ask.step_execution_id) for ask in transition.asks]
-    for name, id_ in new:
-        if not is_id(id_):
-            raise InvalidArgument(name, repr(id_)[:80], "a UUID in small letters, as new_id() makes it")
+    if transition.new is not None:
+        _check_new_id("execution_id", transition.execution_id)
+    for start in transition.starts:
+        _check_new_id("step_execution_id", start.step_execution_id)
+    for line in transition.logs:
+        _check_new_id("log_id", line.log_id)
+    for ask in transition.asks:
+        _check_new_id("interaction_id", ask.interaction_id)
+        _check_new_id("step_execution_id", ask.step_execution_id)
+
+
+def _check_new_id(name: str, id_: str | None) -> None:
+    if not is_id(id_):
+        raise InvalidArgument(name, repr(id_)[:80], "a UUID in small letters, as new_id() makes it")
 
 
 def _failure(failure: Failure | None, error_message: str | None) -> Failure | None:

@@ -33,7 +33,7 @@ class Layers(Mapping[K, V], Generic[K, V]):
 
     def with_top(self, entries: Mapping[K, V]) -> "Layers[K, V]":
         """This mapping with these entries laid over it; ``entries`` must not change afterwards."""
-        top = Layers[K, V]({})
+        top: Layers[K, V] = Layers({})
         top._toward, top._difference = self, entries
         return top
 
@@ -65,25 +65,25 @@ class Layers(Mapping[K, V], Generic[K, V]):
         if len(way) > len(holder._table):
             table = dict(holder._table)
             for layers in reversed(way):
-                _apply(layers._difference, table)
-            self._hold(table)
+                _lay(layers._difference, table)
+            self._table, self._toward, self._difference = table, None, {}
             return table
         for layers in reversed(way):
             table = holder._table
-            undo = {key: table.get(key, _ABSENT) for key in layers._difference}
-            _apply(layers._difference, table)
+            undo = _lay(layers._difference, table)
             holder._table, holder._toward, holder._difference = {}, layers, undo
-            layers._hold(table)
+            layers._table, layers._toward, layers._difference = table, None, {}
             holder = layers
         return self._table
 
-    def _hold(self, table: dict[K, V]) -> None:
-        self._table, self._toward, self._difference = table, None, {}
 
-
-def _apply(difference: Mapping[K, V | _Absent], table: dict[K, V]) -> None:
+def _lay(difference: Mapping[K, V | _Absent], table: dict[K, V]) -> Mapping[K, V | _Absent]:
+    """Change a table by a difference; returns the one that takes it back."""
+    undo: dict[K, V | _Absent] = {}
     for key, value in difference.items():
+        undo[key] = table.get(key, _ABSENT)
         if isinstance(value, _Absent):
             table.pop(key, None)
         else:
             table[key] = value
+    return undo

@@ -44,6 +44,9 @@ class MergedState(Mapping[str, Any]):
         """This state with these results, in causal order."""
         fields: dict[str, Any] = {}
         for result in results:
+            if not self._rules:
+                fields.update(result)
+                continue
             for key, value in result.items():
                 fields[key] = self._fold(key, value, fields) if key in self._rules else value
         return MergedState(self._fields.with_top(fields), self._rules)
@@ -55,6 +58,8 @@ class MergedState(Mapping[str, Any]):
     def to_dict(self) -> dict[str, Any]:
         """A copy of its own."""
         fields = self._fields.to_dict()
+        if not self._rules:
+            return fields
         fields.update((key, _value_of(fields[key])) for key in self._rules if key in fields)
         return fields
 
@@ -125,9 +130,9 @@ class Scope:
 
     def with_results(self, results: Iterable[tuple[str, Mapping[str, Any]]]) -> Self:
         """This scope with these results, as (step id, result) in causal order."""
-        results = list(results)
-        state = self.state.with_results(result for _, result in results)
-        return type(self)(self.input, state, self.steps.with_top(dict(results)))
+        by_step = list(results)
+        state = self.state.with_results([result for _, result in by_step])
+        return type(self)(self.input, state, self.steps.with_top(dict(by_step)))
 
     def of_run(self, run: RunFacts) -> Self:
         """This scope before a step run."""

@@ -4,12 +4,14 @@ import asyncio
 import functools
 import sys
 import threading
+from contextlib import suppress
 from contextvars import ContextVar
 from typing import Any
 
 import pytest
 
 from ia_modules.errors import StepAbandoned, StepError, StepExited, StepTimeout
+from ia_modules.models import StepStatus
 from ia_modules.pipeline import executor
 from ia_modules.pipeline.core import Step
 from ia_modules.pipeline.journal import Journal
@@ -43,6 +45,92 @@ async def test_a_step_that_swallows_cancellation_is_left_alone(
     step = await misbehaves(journal, stubborn, StepTimeout, timeout_seconds=0.05)
     assert "StepAbandoned" in (step.traceback or "")
     release.set()
+
+
+async def swallow(release: asyncio.Event) -> dict[str, Any]:
+    while not release.is_set():
+        with suppress(asyncio.CancelledError):
+            await release.wait()
+    return {"too": "late"}
+
+
+async def turn_into_an_error(release: asyncio.Event) -> None:
+    try:
+        await release.wait()
+    except asyncio.CancelledError:
+        raise ValueError("not now") from None
+
+
+async def give_a_result_instead(release: asyncio.Event) -> dict[str, Any]:
+    with suppress(asyncio.CancelledError):
+        await release.wait()
+    return {"done": "all the same"}
+
+
+@pytest.mark.parametrize("stubborn", [turn_into_an_error, give_a_result_instead])
+async def test_whatever_a_stopped_step_says_it_was_stopped(stubborn: Any) -> None:
+    executing = executor.LocalExecutor()
+    task = asyncio.ensure_future(executing.execute("a", stubborn, asyncio.Event(), timeout_seconds=None))
+    await asyncio.sleep(0)
+    await executing.stop([task])
+    assert (task.cancelled(), executing.abandoned) == (True, 0)
+
+
+async def test_a_step_without_a_limit_that_does_not_stop_is_left_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(executor, "STOP_SECONDS", 0.05)
+    executing, release = executor.LocalExecutor(), asyncio.Event()
+    task = asyncio.ensure_future(executing.execute("a", swallow, release, timeout_seconds=None))
+    await asyncio.sleep(0)
+    await executing.stop([task])
+    assert (task.done(), executing.abandoned) == (False, 1)
+    release.set()
+    await asyncio.wait([task])
+    await asyncio.sleep(0)
+    assert (task.cancelled(), executing.abandoned) == (True, 0)
+
+
+async def test_a_cancelled_run_ends_on_record_while_its_step_does_not_stop(
+    journal: Journal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(executor, "STOP_SECONDS", 0.05)
+    release, begins = asyncio.Event(), asyncio.Event()
+
+    async def stubborn(data: dict[str, Any]) -> dict[str, Any]:
+        begins.set()
+        return await swallow(release)
+
+    run = await started(journal, document(task("a")), a=stubborn)
+    running = asyncio.ensure_future(run.to_end())
+    await begins.wait()
+    running.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await running
+    release.set()
+    (step,) = await journal.get_execution_steps(run.execution_id)
+    assert step.status is StepStatus.CANCELLED
+
+
+@pytest.mark.parametrize("goes_on", [True, False])
+async def test_a_step_that_cancels_its_own_task_fails_and_its_fallback_runs(journal: Journal, *, goes_on: bool) -> None:
+    class CancelsItself(Step):
+        async def run(self, data: dict[str, Any]) -> dict[str, Any]:
+            task = asyncio.current_task()
+            assert task is not None
+            task.cancel()
+            if goes_on:  # the request has not reached it when it returns
+                return {}
+            await asyncio.sleep(60)
+            return {}
+
+        async def fallback(self, data: dict[str, Any], error: Exception) -> dict[str, Any]:
+            await asyncio.sleep(0)
+            return {"instead": type(error).__name__}
+
+    handling = {"error_handling": {"enable_fallback": True}}
+    run = await started(journal, document(task("a", **handling)), a=CancelsItself)
+    await run.to_end()
+    (step,) = await journal.get_execution_steps(run.execution_id)
+    assert step.output_data == {"instead": "StepExited"}
 
 
 async def test_a_function_that_blocks_its_thread_is_left_alone(journal: Journal) -> None:

@@ -176,7 +176,7 @@ def test_an_attempt_that_has_not_begun_keeps_its_number_and_waits_for_what_is_le
     (attempt,) = [course.attempt(begin, worker="here", now=100.0) for begin in batch.begins]
     assert (attempt.start.step_execution_id, attempt.start.attempt) == (waiting.step_execution_id, 2)
     assert (attempt.delay_seconds, attempt.work.failures, attempt.is_on_record) == (left_seconds, 1, True)
-    assert attempt.begins_on_record is not bool(left_seconds)
+    assert (attempt.delay_seconds <= 0) is not bool(left_seconds)
     assert course.wakes_at == ({attempt.key: 109.0} if left_seconds else {})
     rest = rest_of(course, now=100.0, linger_seconds=2.0)
     assert (rest and rest.status) == (ExecutionStatus.WAITING if left_seconds else None)
