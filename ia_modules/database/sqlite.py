@@ -11,6 +11,8 @@ from queue import Empty, SimpleQueue
 from threading import Lock
 from typing import Any, TypeVar
 
+import apsw
+
 from ia_modules.database.driver import (
     Params,
     Plan,
@@ -293,7 +295,15 @@ class _SqliteTransaction:
             try:
                 future.set_result(job(connection))
             except BaseException as error:  # noqa: BLE001 - the caller gets every error of its job
-                future.set_exception(error)
+                future.set_exception(self._told(error, is_late=time.monotonic() > deadline))
+
+    def _told(self, error: BaseException, *, is_late: bool) -> BaseException:
+        """The error of a statement; one that the time limit has interrupted says so, as all that ends by it does."""
+        if not (is_late and isinstance(error.__cause__, apsw.InterruptError)):
+            return error
+        over = TransactionMisuse(time_limit_message(self._timeout_seconds))
+        over.__cause__ = error
+        return over
 
     async def _on_writer(self, job: Callable[[SqliteConnection], T], sql: str) -> T:
         def watched(connection: SqliteConnection) -> T:

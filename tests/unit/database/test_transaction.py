@@ -242,6 +242,15 @@ async def test_a_transaction_ends_at_its_time_limit(
         assert await database.run(added("3")) == 1
 
 
+async def test_a_statement_that_ends_by_the_time_limit_says_so_also_where_the_loop_knows_it_later(
+    database: DatabaseManager, dialect: Dialect
+) -> None:
+    asyncio.get_running_loop().call_soon(time.sleep, 0.2)  # a busy machine: it has begun before the loop hears of it
+    with pytest.raises(TransactionMisuse, match=r"longer than its limit of 0\.3 s"):
+        async with database.transaction(timeout_seconds=0.3) as handle:
+            await _run_a_slow_statement(handle, dialect)
+
+
 async def test_a_timeout_of_the_users_own_stays_theirs(database: DatabaseManager) -> None:
     with pytest.raises(TimeoutError):
         async with database.transaction() as handle:
