@@ -10,7 +10,7 @@ from dataclasses import dataclass, fields
 from datetime import UTC, datetime
 from enum import StrEnum
 from functools import cache
-from typing import TYPE_CHECKING, Any, Final, NewType, Self, TypeVar, get_type_hints
+from typing import TYPE_CHECKING, Any, Final, Literal, NewType, Self, TypeVar, get_args, get_type_hints
 
 import orjson
 import uuid_utils
@@ -27,6 +27,23 @@ Row = Mapping[str, Any]
 Json = dict[str, Any] | list[Any] | str | int | float | bool | None
 JsonText = NewType("JsonText", str)
 """JSON as it is stored: checked and encoded by :func:`ia_modules.payload.encode`."""
+
+
+Effect = Literal["pure", "read", "write", "external"]
+"""What a step does outside of its execution, as its author says: nothing, and its result depends on its input alone
+(``pure``); it only reads; it writes what is ours; or it does what nobody here can take back (``external``)."""
+
+EFFECTS: tuple[Effect, ...] = get_args(Effect)
+
+
+def may_have_effects(effect: Effect | None) -> bool:
+    """Whether running a step once more may do something outside once more; so it may where nobody said (None)."""
+    return effect not in ("pure", "read")
+
+
+def effect_text(effect: Effect | None) -> str:
+    """An effect in words for people."""
+    return "not said: may have effects" if effect is None else effect
 
 
 def new_id() -> str:
@@ -342,7 +359,8 @@ class StepSummary(Record):
     """One attempt of one iteration of one step, without its payloads (whose sizes in bytes are known).
 
     ``within``: the path of the run that it is a part of; empty for the steps of the graph. ``wake_at``: it waits until
-    this time at most, or did; ``awaits``: what it waits for beside, or did. None: nothing.
+    this time at most, or did; ``awaits``: what it waits for beside, or did. None: nothing. ``effect``: as its step said
+    when it began; None: it did not say, and may have effects.
     """
 
     step_execution_id: StepExecutionId
@@ -358,6 +376,7 @@ class StepSummary(Record):
     worker: str | None
     wake_at: datetime | None
     awaits: str | None
+    effect: Effect | None
     routes: Json
     error_type: str | None
     error_message: str | None

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Self
 
 from ia_modules.errors import InvalidArgument
 from ia_modules.models import (
+    Effect,
     ExecutionId,
     ExecutionStatus,
     JsonText,
@@ -100,7 +101,8 @@ class StepStart:
     A pending one with ``wake_after_seconds`` begins so long after it is on record, by the clock of the records.
 
     Without ``iteration`` and ``attempt`` it is the next attempt of the step's latest iteration when that failed or was
-    lost, and the first attempt of the next iteration otherwise. Each level counts for itself.
+    lost, and the first attempt of the next iteration otherwise. Each level counts for itself. ``effect`` None: nobody
+    said.
     """
 
     step_execution_id: StepExecutionId
@@ -115,6 +117,7 @@ class StepStart:
     input_data: JsonText | None = None
     input_refs: JsonText | None = None
     metadata: JsonText | None = None
+    effect: Effect | None = None
     wake_after_seconds: float | None = None
 
     @property

@@ -562,6 +562,7 @@ def _started(start: StepStart, state: ExecutionState, now: datetime) -> StepExec
         worker=start.worker,
         wake_at=_after(now, start.wake_after_seconds),
         awaits=None,
+        effect=start.effect,
         routes=None,
         error_type=None,
         error_message=None,

@@ -305,6 +305,7 @@ class Course:
             worker=worker,
             input_data=work.stored,
             input_refs=encode(refs_json(run.parents, is_state=work.input.is_state, left_out=missing), "parents"),
+            effect=definition.known_effect,
             wake_after_seconds=min(begin.delay_seconds, LONGEST_WAIT_SECONDS) if begin.delay_seconds > 0 else None,
         )
         if begin.on_record is not None:

@@ -23,6 +23,7 @@ from ia_modules.errors import (
     StepExecutionNotFound,
 )
 from ia_modules.models import (
+    EFFECTS,
     Changes,
     ExecutionId,
     ExecutionStatus,
@@ -408,6 +409,17 @@ class JournalContract(LevelsContract, QueueContract, PeopleContract):
         record = await journal.get_execution(execution_id)
         assert record is not None
         assert (record.completed_steps, record.failed_steps) == (0, 1)
+
+    async def test_what_a_step_does_outside_stands_at_its_attempts(
+        self, journal: OperatorJournal, execution_id: ExecutionId
+    ) -> None:
+        begun, _ = starting(execution_id, "load")
+        for effect in (None, *EFFECTS):
+            start = replace(begun.starts[0], step_execution_id=StepExecutionId(new_id()), effect=effect)
+            await journal.record(replace(begun, starts=(start,)))
+        steps = await journal.get_execution_steps(execution_id)
+        assert [step.effect for step in steps] == [None, *EFFECTS]
+        assert [step.effect for step in (await journal.changes(execution_id)).steps] == [None, *EFFECTS]
 
     async def test_a_transition_is_found_by_the_attempt_it_updates(
         self, journal: OperatorJournal, execution_id: ExecutionId

@@ -418,6 +418,7 @@ def _start_row(start: StepStart) -> dict[str, Any]:
         "input_data": start.input_data,
         "input_refs": start.input_refs,
         "metadata": start.metadata,
+        "effect": start.effect,
         "wake_after_seconds": start.wake_after_seconds,
         "input_bytes": size_bytes(start.input_data),
         "started": start.status is StepStatus.RUNNING,

@@ -237,6 +237,7 @@ def _start_row(start: StepStart, execution_id: ExecutionId, sequence: int) -> Pl
         start.input_data,
         start.input_refs,
         start.metadata,
+        start.effect,
         size_bytes(start.input_data),
         sequence,
         start.status is StepStatus.RUNNING,

@@ -11,7 +11,7 @@ from types import TracebackType
 from typing import Self, TypeVar
 
 from ia_modules.errors import InvalidArgument, PayloadError
-from ia_modules.models import ExecutionId, Json, LogLevel, StepExecutionId
+from ia_modules.models import Effect, ExecutionId, Json, LogLevel, StepExecutionId
 from ia_modules.payload import clean_text
 from ia_modules.tracker.writer import ExecutionWriter
 from ia_modules.transitions import Failure, StepUpdate, Transition
@@ -55,8 +55,12 @@ class RecordedExecution:
         step_type: str = "task",
         input_data: Json = None,
         metadata: Json = None,
+        effect: Effect | None = None,
     ) -> "RecordedStep":
-        """``async with`` this around one step. A step that failed before is recorded as its next attempt."""
+        """``async with`` this around one step. A step that failed before is recorded as its next attempt.
+
+        ``effect``: what it does outside; None: not said.
+        """
         return RecordedStep(
             self._tracker,
             self.id,
@@ -65,6 +69,7 @@ class RecordedExecution:
             step_type=step_type,
             input_data=input_data,
             metadata=metadata,
+            effect=effect,
         )
 
     async def log(self, message: str, *, level: LogLevel | str = LogLevel.INFO, data: Json = None) -> None:
@@ -105,6 +110,7 @@ class RecordedStep:
         step_type: str,
         input_data: Json,
         metadata: Json,
+        effect: Effect | None,
     ) -> None:
         self.id = StepExecutionId("")
         self.output: Json = None
@@ -115,6 +121,7 @@ class RecordedStep:
         self._type = step_type
         self._input_data = input_data
         self._metadata = metadata
+        self._effect: Effect | None = effect
 
     async def log(self, message: str, *, level: LogLevel | str = LogLevel.INFO, data: Json = None) -> None:
         """Keep a line of text at this attempt."""
@@ -132,7 +139,13 @@ class RecordedStep:
 
     async def __aenter__(self) -> Self:
         starting = self._tracker.start_step_execution(
-            self._execution_id, self._step_id, self._name, self._type, self._input_data, self._metadata
+            self._execution_id,
+            self._step_id,
+            self._name,
+            self._type,
+            self._input_data,
+            self._metadata,
+            effect=self._effect,
         )
         self.id = await _begin(starting, self._end)
         return self

@@ -8,6 +8,8 @@ from ia_modules.database.manager import DatabaseManager
 from ia_modules.errors import InvalidArgument, InvalidStatus
 from ia_modules.live.wake_up import Live
 from ia_modules.models import (
+    EFFECTS,
+    Effect,
     ExecutionId,
     ExecutionStatus,
     Json,
@@ -131,15 +133,23 @@ class ExecutionWriter(ExecutionReader):
         step_type: str,
         input_data: Json = None,
         metadata: Json = None,
+        *,
+        effect: Effect | None = None,
     ) -> StepExecutionId:
         """Record that a step has begun; returns the id of this attempt.
 
         After an attempt that failed it is the next attempt of the same iteration, otherwise the next iteration.
 
+        Args:
+            effect: what the step does outside; None: not said.
+
         Raises:
             ExecutionNotFound, AlreadyFinished, LeaseLost: the execution takes no steps, or not from this process.
             PayloadError: the input or the metadata is not JSON.
+            InvalidArgument: there is no such effect.
         """
+        if effect is not None and effect not in EFFECTS:
+            raise InvalidArgument(f"effect of step {step_id!r}", repr(effect)[:80], f"one of {', '.join(EFFECTS)}")
         step_execution_id = StepExecutionId(new_id())
         start = StepStart(
             step_execution_id=step_execution_id,
@@ -149,6 +159,7 @@ class ExecutionWriter(ExecutionReader):
             worker=self.owner,
             input_data=self._encode_some(input_data, f"input of step {step_id!r}"),
             metadata=self._encode_some(metadata, f"metadata of step {step_id!r}"),
+            effect=effect,
         )
         await self.record(Transition(execution_id=ExecutionId(execution_id), writer=self.owner, starts=(start,)))
         return step_execution_id

@@ -7,13 +7,16 @@ from hypothesis import strategies as st
 
 from ia_modules.errors import InvalidStatus
 from ia_modules.models import (
+    EFFECTS,
     NO_ID,
     ExecutionStatus,
     LogRecord,
     StepStatus,
+    effect_text,
     format_time,
     ids_beginning,
     is_id,
+    may_have_effects,
     new_id,
     parse_time,
     sought_id,
@@ -103,3 +106,9 @@ def test_rows_of_both_databases_make_the_same_record() -> None:
 def test_a_row_that_lacks_a_column_is_an_error() -> None:
     with pytest.raises(KeyError):
         LogRecord.from_row({"log_id": "l"})
+
+
+def test_only_what_is_known_to_change_nothing_outside_may_be_run_again_freely() -> None:
+    assert [may_have_effects(effect) for effect in EFFECTS] == [False, False, True, True]
+    assert may_have_effects(None)
+    assert [effect_text(effect) for effect in ("read", None)] == ["read", "not said: may have effects"]

@@ -34,7 +34,7 @@ from ia_modules.cli.output.terminal import (
     warn,
 )
 from ia_modules.errors import PipelineDefinitionError, Problem
-from ia_modules.models import PipelineSummary, RegisteredVersion
+from ia_modules.models import EFFECTS, Effect, PipelineSummary, RegisteredVersion, effect_text
 from ia_modules.pipeline.document.definition import PipelineDefinition, definition_schema
 from ia_modules.pipeline.document.merge import rules_text
 from ia_modules.pipeline.drawing.diagram import dot, mermaid
@@ -157,7 +157,20 @@ def graph(
             typer.echo(plain(dot(definition)), nl=False)
         case Format.TEXT:
             merged = ["", f"merge: {rules_text(definition.merge)}"] if definition.merge else []
-            typer.echo(plain("\n".join([f"{definition.name} ({definition.slug})", "", *shape(definition), *merged])))
+            lines = [f"{definition.name} ({definition.slug})", "", *shape(definition), *merged, *_effects(definition)]
+            typer.echo(plain("\n".join(lines)))
+
+
+def _effects(definition: PipelineDefinition) -> list[str]:
+    """Which steps have which effect, where any step says so; the others may have effects."""
+    if all(step.effect is None for step in definition.steps):
+        return []
+    effects: tuple[Effect | None, ...] = (*EFFECTS, None)
+    named = {
+        effect: [step.id for step in definition.steps if step.type == "task" and step.effect == effect]
+        for effect in effects
+    }
+    return ["", *(f"{effect_text(effect)}: {', '.join(steps)}" for effect, steps in named.items() if steps)]
 
 
 def _version(pipeline: PipelineSummary) -> str:

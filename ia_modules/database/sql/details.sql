@@ -53,8 +53,8 @@ WITH page AS (
       FROM summed
 )
 SELECT step_execution_id, execution_id, within, step_id, step_name, step_type, iteration, attempt, retry_count, status,
-       worker, wake_at, awaits, routes, error_type, error_message, progress, progress_message, copied_from, input_bytes,
-       output_bytes, sequence, created_at, started_at, completed_at, input_refs_bytes, metadata_bytes, traceback_bytes,
+       worker, wake_at, awaits, effect, routes, error_type, error_message, progress, progress_message, copied_from,
+       input_bytes, output_bytes, sequence, created_at, started_at, completed_at, input_refs_bytes, metadata_bytes, traceback_bytes,
        CASE WHEN input_size <= largest_bytes THEN input_data END AS input_data,
        CASE WHEN output_size <= largest_bytes THEN output_data END AS output_data,
        CASE WHEN input_refs_bytes <= largest_bytes THEN input_refs END AS input_refs,

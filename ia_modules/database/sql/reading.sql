@@ -33,8 +33,8 @@ SELECT execution_id, request_hash
 -- name: list_steps
 -- In the order in which they started. Payloads up to :inline_bytes are read along; NULL for larger ones.
 SELECT step_execution_id, execution_id, within, step_id, step_name, step_type, iteration, attempt, retry_count, status,
-       worker, wake_at, awaits, routes, error_type, error_message, progress, progress_message, copied_from, input_bytes,
-       output_bytes, sequence, created_at, started_at, completed_at, input_refs, metadata, traceback,
+       worker, wake_at, awaits, effect, routes, error_type, error_message, progress, progress_message, copied_from,
+       input_bytes, output_bytes, sequence, created_at, started_at, completed_at, input_refs, metadata, traceback,
        CASE WHEN input_bytes <= :inline_bytes THEN input_data END AS input_data,
        CASE WHEN output_bytes <= :inline_bytes THEN output_data END AS output_data
   FROM step_executions
@@ -44,8 +44,8 @@ SELECT step_execution_id, execution_id, within, step_id, step_name, step_type, i
 -- name: list_results
 -- Of whichever attempts lead on; the others are there without one.
 SELECT step_execution_id, execution_id, within, step_id, step_name, step_type, iteration, attempt, retry_count, status,
-       worker, wake_at, awaits, routes, error_type, error_message, progress, progress_message, copied_from, input_bytes,
-       output_bytes, sequence, created_at, started_at, completed_at, input_refs, NULL AS metadata, NULL AS traceback, NULL AS input_data,
+       worker, wake_at, awaits, effect, routes, error_type, error_message, progress, progress_message, copied_from,
+       input_bytes, output_bytes, sequence, created_at, started_at, completed_at, input_refs, NULL AS metadata, NULL AS traceback, NULL AS input_data,
        CASE WHEN routes IS NOT NULL THEN output_data END AS output_data
   FROM step_executions
  WHERE execution_id = :execution_id AND within = :within
@@ -66,15 +66,15 @@ SELECT step_execution_id, output_data FROM step_executions WHERE step_execution_
 
 -- name: get_step
 SELECT step_execution_id, execution_id, within, step_id, step_name, step_type, iteration, attempt, retry_count, status,
-       worker, wake_at, awaits, routes, error_type, error_message, progress, progress_message, copied_from, input_bytes,
-       output_bytes, sequence, created_at, started_at, completed_at, input_refs, metadata, traceback, input_data, output_data
+       worker, wake_at, awaits, effect, routes, error_type, error_message, progress, progress_message, copied_from,
+       input_bytes, output_bytes, sequence, created_at, started_at, completed_at, input_refs, metadata, traceback, input_data, output_data
   FROM step_executions
  WHERE step_execution_id = :step_execution_id;
 
 -- name: changed_steps
 SELECT step_execution_id, execution_id, within, step_id, step_name, step_type, iteration, attempt, retry_count, status,
-       worker, wake_at, awaits, routes, error_type, error_message, progress, progress_message, copied_from, input_bytes,
-       output_bytes, sequence, created_at, started_at, completed_at
+       worker, wake_at, awaits, effect, routes, error_type, error_message, progress, progress_message, copied_from,
+       input_bytes, output_bytes, sequence, created_at, started_at, completed_at
   FROM step_executions
  WHERE execution_id = :execution_id AND within = :within AND sequence > :after AND sequence <= :upto
  ORDER BY sequence, step_execution_id

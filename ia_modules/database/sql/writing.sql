@@ -129,11 +129,11 @@ RETURNING execution_id, status;
 -- name: start_step
 INSERT INTO step_executions (
     step_execution_id, execution_id, within, step_id, step_name, step_type, iteration, attempt, status, worker, wake_at,
-    input_data, input_refs, metadata, input_bytes, sequence, created_at, started_at, completed_at)
+    input_data, input_refs, metadata, effect, input_bytes, sequence, created_at, started_at, completed_at)
 VALUES (
     :step_execution_id, :execution_id, :within, :step_id, :step_name, :step_type, :iteration, :attempt, :status, :worker,
     CASE WHEN CAST(:wake_after_seconds AS DOUBLE PRECISION) IS NOT NULL THEN ia_now(:wake_after_seconds) END,
-    :input_data, :input_refs, :metadata, :input_bytes, :sequence, ia_now(),
+    :input_data, :input_refs, :metadata, :effect, :input_bytes, :sequence, ia_now(),
     CASE WHEN CAST(:started AS BOOLEAN) THEN ia_now() END, CASE WHEN CAST(:ended AS BOOLEAN) THEN ia_now() END);
 
 -- name: update_step

@@ -18,6 +18,7 @@ from pydantic import (
 )
 
 from ia_modules.errors import InvalidValue
+from ia_modules.models import Effect
 from ia_modules.payload import ID_LIMIT_CHARACTERS, NAME_LIMIT_CHARACTERS
 from ia_modules.pipeline.document.base import Document, Many, Some
 from ia_modules.pipeline.document.conditions import Always, Condition, StepCondition
@@ -126,6 +127,7 @@ class StepDefinition(Document):
         route: how many of its paths are taken; None: as many as the flow says.
         max_iterations: how often it runs in one execution at most; None: as often as ``loop_config`` says.
         timeout_seconds: of one attempt.
+        effect: what it does outside, which must be known before it is run again; None: not said.
         resources: for executors on a cluster.
     """
 
@@ -148,6 +150,7 @@ class StepDefinition(Document):
     output_schema: JsonSchema | None = None
     timeout_seconds: Seconds | None = None
     error_handling: ErrorHandling = ErrorHandling()
+    effect: Effect | None = None
     resources: dict[str, Any] = Field(default_factory=dict)
 
     @classmethod
@@ -161,6 +164,11 @@ class StepDefinition(Document):
         if data.get("type") == "human_input":
             _move_question_into_config(data)
         return data
+
+    @property
+    def known_effect(self) -> Effect | None:
+        """What it does outside, as far as that is known; a ``condition`` only decides."""
+        return "pure" if self.type == "condition" else self.effect
 
     @field_validator("config", mode="after")
     @classmethod

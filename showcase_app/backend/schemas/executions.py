@@ -10,6 +10,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstra
 from pydantic_core import PydanticCustomError
 
 from ia_modules.models import (
+    Effect,
     ExecutionRecord,
     ExecutionStatus,
     LogLevel,
@@ -136,6 +137,9 @@ class StepOut(Out):
     worker: str | None
     wake_at: Time | None = Field(description="It waits until then at most, or did; null: for no time.")
     awaits: str | None = Field(description="What it waits for beside its time, or did: `answer`.")
+    effect: Effect | None = Field(
+        description="What its step does outside, as it said when it began; null: not said, so it may have effects."
+    )
     routes: Routes
     error_type: str | None
     error_message: str | None

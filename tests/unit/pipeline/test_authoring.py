@@ -298,3 +298,12 @@ async def test_a_flow_that_was_written_down_is_queued_and_resumed_by_its_id(
         await client.cancel(execution_id)
         result = await (await client.resume(execution_id)).to_end()
     assert result["output"] == {"verdict": "many: 2, longest three"}
+
+
+async def test_what_a_step_does_outside_is_on_record_with_each_attempt(database: DatabaseManager) -> None:
+    flow = Flow("Effects")
+    flow.add(plain_shout, id="fetch", effect="read") >> flow.add(plain_shout, id="send")
+    assert [step.get("effect") for step in flow.to_json()["steps"]] == ["read", None]
+    async with Client(database) as client:
+        result = await client.run(flow)
+        assert [step.effect for step in await client.steps(result["execution_id"])] == ["read", None]

@@ -48,6 +48,7 @@ def row(key: StepRunKey, **columns: Any) -> StepExecutionRecord:
         "worker": None,
         "wake_at": None,
         "awaits": None,
+        "effect": None,
         "routes": None,
         "error_type": None,
         "error_message": None,

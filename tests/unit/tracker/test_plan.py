@@ -18,6 +18,7 @@ from hypothesis import strategies as st
 from ia_modules.database.driver import Plan
 from ia_modules.database.manager import DatabaseManager
 from ia_modules.models import (
+    EFFECTS,
     ExecutionId,
     ExecutionStatus,
     JsonText,
@@ -108,6 +109,7 @@ def parts() -> st.SearchStrategy[Parts]:
             "input_data": texts,
             "input_refs": texts,
             "metadata": texts,
+            "effect": st.sampled_from([None, *EFFECTS]),
             "wake_after_seconds": st.sampled_from([None, None, 5.0]),
         }
     )

@@ -1,12 +1,13 @@
 import asyncio
 import traceback
 from collections.abc import AsyncIterator
+from typing import Any, cast
 
 import pytest
 
 from ia_modules.database.manager import DatabaseManager
 from ia_modules.errors import InvalidArgument, PayloadError
-from ia_modules.models import ExecutionRecord, ExecutionStatus, PipelineId, StepExecutionRecord, StepStatus
+from ia_modules.models import EFFECTS, ExecutionRecord, ExecutionStatus, PipelineId, StepExecutionRecord, StepStatus
 from ia_modules.tracker.execution_tracker import ExecutionTracker
 
 
@@ -184,3 +185,14 @@ async def test_progress_is_a_fraction(tracker: ExecutionTracker, pipeline_id: Pi
     with pytest.raises(InvalidArgument, match="progress of step 'one'.*0 to 1"):
         async with tracker.execution(pipeline_id) as execution, execution.step("one") as step:
             await step.progress(fraction)
+
+
+async def test_a_step_may_say_what_it_does_outside(tracker: ExecutionTracker, pipeline_id: PipelineId) -> None:
+    async with tracker.execution(pipeline_id) as execution:
+        for effect in (None, *EFFECTS):
+            async with execution.step(f"does {effect}", effect=effect):
+                pass
+    _, steps = await only_execution(tracker)
+    assert [step.effect for step in steps] == [None, *EFFECTS]
+    with pytest.raises(InvalidArgument, match="effect of step 'one'.*'none'.*pure, read, write, external"):
+        await tracker.start_step_execution("e", "one", "One", "task", effect=cast(Any, "none"))

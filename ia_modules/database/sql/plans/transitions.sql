@@ -92,13 +92,13 @@ UPDATE step_executions
 -- name: begin
 -- row: step_execution_id uuid, execution_id uuid, within text, step_id text, step_name text, step_type text,
 --      iteration integer, attempt integer, status text, worker text, wake_after_seconds double precision, input_data json,
---      input_refs json, metadata json, input_bytes integer, sequence bigint, started boolean, ended boolean
+--      input_refs json, metadata json, effect text, input_bytes integer, sequence bigint, started boolean, ended boolean
 INSERT INTO step_executions (
     step_execution_id, execution_id, within, step_id, step_name, step_type, iteration, attempt, status, worker, wake_at,
-    input_data, input_refs, metadata, input_bytes, sequence, created_at, started_at, completed_at)
+    input_data, input_refs, metadata, effect, input_bytes, sequence, created_at, started_at, completed_at)
 SELECT :step_execution_id, :execution_id, :within, :step_id, :step_name, :step_type, :iteration, :attempt, :status, :worker,
        CASE WHEN :wake_after_seconds IS NOT NULL THEN ia_now(:wake_after_seconds) END,
-       :input_data, :input_refs, :metadata, :input_bytes, :sequence, :now,
+       :input_data, :input_refs, :metadata, :effect, :input_bytes, :sequence, :now,
        CASE WHEN :started THEN :now END, CASE WHEN :ended THEN :now END /* rows */;
 
 -- name: log

@@ -1264,6 +1264,11 @@ export interface components {
              */
             awaits: string | null;
             /**
+             * Effect
+             * @description What its step does outside, as it said when it began; null: not said, so it may have effects.
+             */
+            effect: ("pure" | "read" | "write" | "external") | null;
+            /**
              * Routes
              * @description What follows from the attempt: paths, another attempt, or nothing. null: not decided yet.
              */
@@ -2340,6 +2345,11 @@ export interface components {
              */
             awaits: string | null;
             /**
+             * Effect
+             * @description What its step does outside, as it said when it began; null: not said, so it may have effects.
+             */
+            effect: ("pure" | "read" | "write" | "external") | null;
+            /**
              * Routes
              * @description What follows from the attempt: paths, another attempt, or nothing. null: not decided yet.
              */
@@ -2510,6 +2520,11 @@ export interface components {
              * @description What it waits for beside its time, or did: `answer`.
              */
             awaits: string | null;
+            /**
+             * Effect
+             * @description What its step does outside, as it said when it began; null: not said, so it may have effects.
+             */
+            effect: ("pure" | "read" | "write" | "external") | null;
             /**
              * Routes
              * @description What follows from the attempt: paths, another attempt, or nothing. null: not decided yet.

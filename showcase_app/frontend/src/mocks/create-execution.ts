@@ -73,6 +73,7 @@ export function createStep(row: Partial<StepDetail> = {}): StepDetail {
     worker: "worker",
     wake_at: null,
     awaits: null,
+    effect: null,
     routes: null,
     error_type: null,
     error_message: null,

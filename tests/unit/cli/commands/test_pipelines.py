@@ -52,6 +52,17 @@ def test_rules_of_the_state_are_shown_where_a_pipeline_is(command: Command, tmp_
     assert command("pipelines", "graph", file).stdout.endswith(f"\n\n{rules}\n")
 
 
+def test_what_steps_do_outside_is_shown_where_any_of_them_says_it(command: Command, tmp_path: Path) -> None:
+    file = nightly(tmp_path)
+    assert "may have effects" not in command("pipelines", "graph", file).stdout
+    document = json.loads(Path(file).read_text())
+    for each, effect in zip(document["steps"], ("read", "pure", "pure"), strict=False):
+        each["effect"] = effect
+    Path(file).write_text(json.dumps(document))
+    ending = "\n\npure: score, count\nread: fetch\nnot said: may have effects: apologize, store\n"
+    assert command("pipelines", "graph", file).stdout.endswith(ending)
+
+
 def test_graph_draws_files_and_registered_pipelines_alike(command: Command, tmp_path: Path) -> None:
     file = nightly(tmp_path)
     command("pipelines", "import", file)

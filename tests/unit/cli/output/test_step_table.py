@@ -62,6 +62,7 @@ def attempt(step_id: str, status: str, *, iteration: int = 1, number: int = 1, *
         "worker": None,
         "wake_at": None,
         "awaits": None,
+        "effect": None,
         "routes": None,
         "error_type": None,
         "error_message": None,

@@ -8,7 +8,7 @@ from typing import Any
 import jsonschema_rs
 import pytest
 
-from ia_modules.pipeline.document.definition import PipelineDefinition, definition_schema, slug_of
+from ia_modules.pipeline.document.definition import PipelineDefinition, StepDefinition, definition_schema, slug_of
 from ia_modules.pipeline.loader import examine, load, load_text, syntax_of
 
 FIXTURES = Path(__file__).parents[3] / "fixtures" / "pipelines"
@@ -245,6 +245,7 @@ A_STEP = OLDER["steps"][0]
     ("change", "message"),
     [
         ({"steps": [{**A_STEP, "route": "frist"}]}, '$.steps[0].route: found "frist"; expected one of'),
+        ({"steps": [{**A_STEP, "effect": "none"}]}, '$.steps[0].effect: found "none"; expected one of'),
         (
             {"steps": [{**OLDER["steps"][0], "max_iterations": 0}]},
             "$.steps[0].max_iterations: found 0; expected at least 1.",
@@ -259,7 +260,7 @@ A_STEP = OLDER["steps"][0]
         ),
     ],
 )
-def test_a_wrong_word_of_routing_is_always_an_error(change: dict[str, Any], message: str) -> None:
+def test_a_wrong_word_is_always_an_error(change: dict[str, Any], message: str) -> None:
     for strict in (True, False):
         assert any(str(problem).startswith(message) for problem in examine(OLDER | change, strict=strict).errors)
 
@@ -283,3 +284,23 @@ def test_a_file_may_have_a_run_of_its_own(change: dict[str, Any], has_own_run: b
     assert (
         load({"name": "A", "steps": [step], "flow": {"start_at": "a"}, **change}).definition.has_own_run is has_own_run
     )
+
+
+def test_the_effect_of_a_step_is_part_of_a_file_and_nobody_needs_to_say_it() -> None:
+    written = copy.deepcopy(OLDER)
+    assert [step.known_effect for step in load(written).definition.steps] == [None, None]
+    for effect in ("pure", "read", "write", "external"):
+        written["steps"][1]["effect"] = effect
+        for text in (written, {**written, "format": "0.2"}):
+            definition = load(text).definition
+            assert [step.known_effect for step in definition.steps] == [None, effect]
+            assert definition.to_json()["steps"][1]["effect"] == effect
+            assert load(definition.to_json()).definition == definition
+            jsonschema_rs.validate(dict(definition_schema()), definition.to_json())
+
+
+def test_a_condition_only_decides() -> None:
+    step = StepDefinition.model_validate(
+        {"id": "c", "type": "condition", "conditions": [{"field": "n", "operator": "==", "value": 1}]}
+    )
+    assert step.known_effect == "pure"
