@@ -26,13 +26,14 @@ from ia_modules.models import ExecutionStatus
 from ia_modules.pipeline.admission import is_usable
 from ia_modules.pipeline.allowed_code import AllowedCode
 from ia_modules.tracker.details import read_execution
+from ia_modules.tracker.failures import Failures
 from ia_modules.tracker.lists import ExecutionFilters
 from ia_modules.tracker.metrics import MetricsReader
 from ia_modules.tracker.reader import ExecutionReader
 from ia_modules.tracker.system import SystemReader
 from showcase_app.backend.schemas.metrics import Window
 from showcase_app.backend.services.pipeline_views import read_overviews
-from tests.scale import analyze, execution_id, generate, pipeline_id
+from tests.scale import analyze, execution_id, failure_group, generate, pipeline_id
 
 ANY = ExecutionFilters()
 COMPLETED = ExecutionFilters(status=ExecutionStatus.COMPLETED)
@@ -40,6 +41,7 @@ RUNNING = ExecutionFilters(status=ExecutionStatus.RUNNING)
 FAILED = ExecutionFilters(status=ExecutionStatus.FAILED)
 FREQUENT = pipeline_id(20)
 OF_FREQUENT_FAILED = ExecutionFilters(status=ExecutionStatus.FAILED, pipeline_id=FREQUENT)
+FAILED_ALIKE = ExecutionFilters(failure_group=failure_group(0))
 SMALL, PAGE, WITH_STEPS = 1_000, 50, 20_000
 MOST_ROUNDS, MOST_SECONDS = 200, 8.0
 
@@ -82,6 +84,11 @@ def metrics(subject: Subject) -> MetricsReader:
     return MetricsReader(subject.database, patience_seconds=120)
 
 
+async def failures(subject: Subject, window: Window) -> None:
+    page = await Failures(subject.database).page(since=window.span)
+    assert page.items
+
+
 async def pipelines(subject: Subject) -> None:
     usable = partial(is_usable, allowed=AllowedCode())
     page = await read_overviews(subject.database, usable, search=None, archived=False, cursor=None, limit=20)
@@ -95,6 +102,14 @@ QUESTIONS = (
     Question("failed, from the middle on", lambda it: it.page(FAILED, below=it.executions // 2, limit=20)),
     Question("a pipeline", lambda it: it.page(ExecutionFilters(pipeline_id=FREQUENT))),
     Question("a pipeline, failed", lambda it: it.page(OF_FREQUENT_FAILED, limit=5)),
+    Question("failed alike", lambda it: it.page(FAILED_ALIKE, limit=20)),
+    Question(
+        "a group of failures, 24h",
+        lambda it: Failures(it.database).group(FREQUENT, failure_group(0), since=Window.DAY.span),
+        must_stay=False,
+    ),
+    Question("failures in groups, 24h", lambda it: failures(it, Window.DAY), must_stay=False),
+    Question("failures in groups, 30d", lambda it: failures(it, Window.MONTH), must_stay=False),
     Question("page 20,000, the last one", lambda it: it.page(below=PAGE + 1)),
     Question("search by id", lambda it: it.page(ExecutionFilters(text=it.id_of(it.executions // 2)), limit=1)),
     Question(

@@ -17,7 +17,7 @@ from benchmarks.figures import Figure, as_table
 from benchmarks.sampling import Work, milliseconds, repeat_times
 from ia_modules.database.driver import Script, Statement
 from ia_modules.database.manager import DatabaseManager
-from ia_modules.database.migrator import MIGRATIONS_FOLDER
+from ia_modules.database.migrator import MIGRATIONS_FOLDER, find_migrations
 from ia_modules.tracker.execution_tracker import ExecutionTracker
 from tests.scale import DAYS, analyze, generate
 
@@ -105,7 +105,7 @@ async def repeated(work: Work, times: int) -> list[float]:
 
 
 async def measure(url: str, executions: int, until_ms: int, *, parts: bool) -> dict[str, list[float]]:
-    schema = (MIGRATIONS_FOLDER / "postgresql" / "V001__complete_schema.sql").read_text("utf-8")
+    schema = "".join(migration.sql for migration in find_migrations(MIGRATIONS_FOLDER / "postgresql"))
     database = DatabaseManager(url, statement_timeout_seconds=600)
 
     def make() -> Script[None]:

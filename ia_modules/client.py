@@ -22,6 +22,7 @@ from ia_modules.database.manager import DatabaseManager
 from ia_modules.errors import (
     AlreadyFinished,
     ExecutionNotFound,
+    FailureGroupNotFound,
     PipelineArchived,
     PipelineNotFound,
     PipelineNotRunnable,
@@ -41,7 +42,7 @@ from ia_modules.models import (
     PipelineVersionRecord,
     StepExecutionRecord,
 )
-from ia_modules.payload import content_hash, encode
+from ia_modules.payload import content_hash, encode, is_storable_id
 from ia_modules.pipeline.admission import admit, is_usable
 from ia_modules.pipeline.allowed_code import AllowedCode, allowed_code
 from ia_modules.pipeline.authoring import Flow
@@ -60,6 +61,7 @@ from ia_modules.tracker.bulk import BULK_LIMIT, BulkAction, BulkResult, change_e
 from ia_modules.tracker.deletion import Deletion
 from ia_modules.tracker.execution_tracker import ExecutionTracker
 from ia_modules.tracker.export import every_line, export_execution
+from ia_modules.tracker.failures import FailurePage, Failures, FailureState, FailureSummary
 from ia_modules.tracker.lists import ExecutionFilters, ExecutionPage, ExecutionStatistics, LogFilters, LogPage
 from ia_modules.tracker.queue import Queued, enqueue, find_queued
 
@@ -99,6 +101,7 @@ class Client:
         self._allowed = allowed_code() if allowed is None else allowed
         self._actor = actor
         self._deletion = Deletion(self._database, self.tracker.live)
+        self._failures = Failures(self._database)
 
     async def __aenter__(self) -> Self:
         """Open what the client owns.
@@ -577,7 +580,88 @@ class Client:
         await self._audit(actor, f"executions.{action}", "by ids" if filters is None else "by filter", counts)
         return result
 
+    # Failures
+
+    async def failures(
+        self,
+        *,
+        pipeline: str | None = None,
+        since: datetime | timedelta | None = None,
+        state: FailureState | None = None,
+        limit: int = 50,
+    ) -> FailurePage:
+        """What failed alike since a time, in groups; the one that failed last comes first.
+
+        Args:
+            pipeline: slug or id; None: of all.
+            since: a time, or how long ago by the database's clock; None: seven days.
+            state: only these; None: all.
+            limit: 1 to 200.
+
+        Raises:
+            PipelineNotFound
+            InvalidArgument: the limit is out of range.
+            ReadTooLong: there are too many to be counted in time.
+        """
+        pipeline_id = None if pipeline is None else (await self.pipeline(pipeline)).id
+        return await self._failures.page(pipeline_id=pipeline_id, since=since, state=state, limit=limit)
+
+    async def failure(self, failure_id: str, *, since: datetime | timedelta | None = None) -> FailureSummary:
+        """One group of failures, counted since a time.
+
+        Args:
+            failure_id: the pipeline's slug or id, a full stop, and the ``failure_group`` of an execution.
+            since: as in :meth:`failures`.
+
+        Raises:
+            FailureGroupNotFound
+            ReadTooLong: there are too many to be counted in time.
+        """
+        pipeline, failure_group = await self._failure_group(failure_id)
+        found = await self._failures.group(pipeline.id, failure_group, since=since)
+        if found is None:
+            raise FailureGroupNotFound(failure_id)
+        return found
+
+    async def mute_failure(self, failure_id: str, *, actor: str | None = None) -> None:
+        """Say that a group of failures is known and needs nobody, until :meth:`unmute_failure`.
+
+        Raises:
+            FailureGroupNotFound
+        """
+        await self._mark_failure(failure_id, "muted", None, actor)
+
+    async def unmute_failure(self, failure_id: str, *, actor: str | None = None) -> None:
+        """Say that a group of failures is open, whatever was said of it before.
+
+        Raises:
+            FailureGroupNotFound
+        """
+        await self._mark_failure(failure_id, "open", None, actor)
+
+    async def mend_failure(self, failure_id: str, version: int, *, actor: str | None = None) -> None:
+        """Say that a version mends a group of failures: it is open again when that or a later one fails so after this.
+
+        Raises:
+            FailureGroupNotFound, PipelineVersionNotFound
+        """
+        pipeline, _ = await self._failure_group(failure_id)
+        await self._version(pipeline, version)
+        await self._mark_failure(failure_id, "mended", version, actor)
+
     # What the verbs share
+
+    async def _failure_group(self, failure_id: str) -> tuple[PipelineRecord, str]:
+        """The pipeline and the group that an id names."""
+        slug, _, failure_group = failure_id.rpartition(".")
+        pipeline = await self.tracker.get_pipeline(slug) if slug else None
+        if pipeline is None or not is_storable_id(failure_group):
+            raise FailureGroupNotFound(failure_id)
+        return pipeline, failure_group
+
+    async def _mark_failure(self, failure_id: str, state: FailureState, version: int | None, actor: str | None) -> None:
+        pipeline, failure_group = await self._failure_group(failure_id)
+        await self._failures.mark(pipeline.id, failure_group, state, version=version, actor=actor or self._actor)
 
     async def _audit(self, actor: str | None, action: str, subject: str, detail: Json = None) -> None:
         row = audit_row(self._database.query, actor or self._actor, action, subject, detail)

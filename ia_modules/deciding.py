@@ -21,6 +21,7 @@ from ia_modules.errors import (
     StepConflict,
     StepExecutionNotFound,
 )
+from ia_modules.failure_groups import FailureGroup, group_of
 from ia_modules.models import ExecutionId, ExecutionStatus, Lease, RunPath, StepExecutionId, StepStatus
 from ia_modules.ownership import handed_over, woken
 from ia_modules.paths import GRAPH
@@ -65,6 +66,7 @@ class Decision:
         logs: the lines, each at the level of its attempt.
         closings: what becomes of what is still open, in this order.
         failure: why the execution ended badly; None leaves what is on record.
+        group: of its failure, where it fails; where its step is to be found on record, as if none had failed.
         reopened: a bad end is left behind, so what is on record of it goes.
         rests: it waits from here on, and nobody owns it: when it goes on is for the rows to say, and whether that has
             come already.
@@ -79,6 +81,7 @@ class Decision:
     logs: tuple[LogLine, ...] = ()
     closings: tuple[Closing, ...] = ()
     failure: Failure | None = None
+    group: FailureGroup | None = None
     reopened: bool = False
     rests: bool = False
     changed: bool = True
@@ -173,6 +176,7 @@ def _decide_work(transition: Transition, known: Known, before: ExecutionState) -
         logs=logs,
         closings=closings,
         failure=None if change is None else change.failure,
+        group=_group(before, after, change),
         rests=change is not None and change.released and after.status in WAITING,
     )
 
@@ -201,6 +205,22 @@ def _end(change: ExecutionUpdate | None) -> Closing:
     return END if change is None or change.open_steps is None else replace(END, failure=change.open_steps)
 
 
+def _group(
+    before: ExecutionState, after: ExecutionState, change: ExecutionUpdate | Recovery | None
+) -> FailureGroup | None:
+    """What the failure of an execution that fails now has in common with others."""
+    if change is None or after.status is not ExecutionStatus.FAILED or before.status is ExecutionStatus.FAILED:
+        return None
+    if isinstance(change, ExecutionUpdate) and change.failed_step is not None:
+        return grouped(change.failed_step.step_id, change.failed_step.failure)
+    return grouped("", change.failure)
+
+
+def grouped(step_id: str, failure: Failure | None) -> FailureGroup:
+    """The group of a failure of a step; empty: of none."""
+    return group_of(step_id, None if failure is None else failure.type, "" if failure is None else failure.message)
+
+
 def _decide_ownership(
     transition: Transition, known: Known, before: ExecutionState, change: OwnershipChange
 ) -> Decision:
@@ -215,6 +235,7 @@ def _decide_ownership(
         execution=replace(after, sequence=after.sequence + 1),
         closings=(*closings, END) if after.status.is_terminal else closings,
         failure=failure,
+        group=_group(before, after, change if isinstance(change, Recovery) else None),
         reopened=isinstance(change, TakeOver) and change.reopen,
     )
 

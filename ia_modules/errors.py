@@ -43,6 +43,7 @@ IAModulesError
 │   ├── AlreadyFinished          a terminal status stands and is never rewritten
 │   ├── InvalidTransition        this status cannot follow the current one
 │   ├── IdempotencyConflict      the key of a request already stands for another one
+│   ├── FailureGroupNotFound
 │   ├── InteractionNotFound
 │   ├── AlreadyAnswered          somebody else answered first
 │   ├── AnsweredInTime           the question that was to expire has been answered; nothing was written
@@ -607,6 +608,17 @@ class IdempotencyConflict(TrackerError):
             "Send the same request again, or give this one a key of its own."
         )
         self.key, self.execution_id = key, execution_id
+
+
+class FailureGroupNotFound(TrackerError):
+    """No pipeline has failed so."""
+
+    def __init__(self, failure_id: str) -> None:
+        super().__init__(
+            f"No failures are known as {failure_id!r}; expected the id of a group, such as nightly.0f3a9c2b7d4e1856: "
+            "ia-modules failures list"
+        )
+        self.failure_id = failure_id
 
 
 class InteractionNotFound(TrackerError):

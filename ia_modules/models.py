@@ -306,7 +306,8 @@ class ExecutionSummary(Record):
     ``sequence`` rises with every change. ``completed_steps`` and ``failed_steps`` count step runs (iterations) by their
     latest attempt; ``total_steps`` is what the program announced, 0 for not known. ``owner`` is the process that may
     write, ``epoch`` how often ownership has changed. ``alias`` is the caller's own id of it, None without one.
-    ``run_at`` is when one that waits goes on; None: it does not wait, or for no time.
+    ``run_at`` is when one that waits goes on; None: it does not wait, or for no time. ``failure_group`` is what its
+    failure has in common with others of its pipeline (:mod:`ia_modules.failure_groups`); None: it has not failed.
     """
 
     execution_id: ExecutionId
@@ -330,6 +331,7 @@ class ExecutionSummary(Record):
     failed_steps: int
     error_type: str | None
     error_message: str | None
+    failure_group: str | None
     created_at: datetime
     started_at: datetime | None
     completed_at: datetime | None

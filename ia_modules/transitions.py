@@ -44,6 +44,14 @@ class Failure:
         return cls(type=kind, message=clean_text(error) or kind, traceback=clean_text("".join(format_exception(error))))
 
 
+@dataclass(frozen=TYPE_CHECKING, unsafe_hash=True, slots=True, kw_only=True)
+class FailedStep:
+    """The step that an execution failed for, with the step's own failure."""
+
+    step_id: str
+    failure: Failure
+
+
 ENDED_EARLY = Failure(type="ExecutionEnded", message="The execution ended before this step did.")
 """Stands at a step that was still open when its execution ended; such a step is cancelled."""
 
@@ -170,6 +178,8 @@ class ExecutionUpdate:
             the earliest time that its attempts wait for; it is ``pending`` at once where that has passed, or where an
             answer has come that an attempt waits for.
         open_steps: stands at the steps that are still open when it ends; None: :data:`ENDED_EARLY`.
+        failed_step: what it failed for, by which its failure is grouped; None: no step, but ``failure`` itself.
+        finds_failed_step: that is the first step on record whose last attempt failed, where there is one.
     """
 
     status: ExecutionStatus | None = None
@@ -181,6 +191,8 @@ class ExecutionUpdate:
     failure: Failure | None = None
     released: bool = False
     open_steps: Failure | None = None
+    failed_step: FailedStep | None = None
+    finds_failed_step: bool = False
 
 
 @dataclass(frozen=TYPE_CHECKING, unsafe_hash=True, slots=True, kw_only=True)

@@ -2,7 +2,8 @@
 
 Executions are numbered from 1, the oldest, over ninety days up to now. Their ids are UUIDv7s in time order. They are of
 20 pipelines, some of which run far more often than others. Most completed, some failed or were cancelled; the newest
-few run or wait. Only the newest have steps, with a retry here and there, lines of log, and some ask a person.
+few run or wait. Those that failed did so in three ways. Only the newest have steps, with a retry here and there, lines
+of log, and some ask a person.
 """
 
 from collections.abc import Iterator
@@ -14,6 +15,7 @@ from ia_modules.models import PipelineId
 
 PIPELINES = 20
 DAYS = 90
+FAILURE_WAYS = 3
 
 _AT_ONCE = 50_000
 
@@ -63,15 +65,21 @@ standing AS (
       FROM dated)
 INSERT INTO pipeline_executions (
     execution_id, pipeline_id, pipeline_name, status, managed, trigger, owner, epoch, sequence, total_steps,
-    completed_steps, input_data, output_data, error_type, error_message, created_at, started_at, completed_at)
+    completed_steps, input_data, output_data, error_type, error_message, failure_group, created_at, started_at,
+    completed_at)
 SELECT {execution_id}, {pipeline_id}, 'Pipeline ' || {pipeline}, status, {true}, 'api',
        CASE WHEN status = 'running' THEN 'worker-' || (n % 3) END, 1, 12, 5, 5, {payload},
        CASE WHEN status = 'completed' THEN {payload} END,
        CASE WHEN status = 'failed' THEN 'StepError' END,
        CASE WHEN status = 'failed' THEN 'Step ''load'' failed: no answer from host number ' || (n % 100) END,
+       CASE WHEN status = 'failed' THEN {failure_group} END,
        {created_at}, CASE WHEN status <> 'pending' THEN {started_at} END,
        CASE WHEN status IN ('completed', 'failed', 'cancelled') THEN {completed_at} END
   FROM standing"""
+
+_INSERT_FAILURE_GROUPS = """
+INSERT INTO failure_groups (pipeline_id, failure_group, rule, step_id, error_type, message, created_at)
+SELECT id, :failure_group, 1, 'load', 'OSError', 'no answer from host number <n>', ia_now() FROM pipelines"""
 
 _INSERT_STEPS = """
 WITH RECURSIVE {numbers},
@@ -132,6 +140,8 @@ async def generate(database: DatabaseManager, executions: int, *, with_steps: in
     sentences = _sentences(database.dialect)
     times = {"total": executions, "until": until_ms, "gap": DAYS * 86_400_000 // executions}
     await database.execute_async(sentences["pipelines"], {"first": 1, "last": PIPELINES})
+    for way in range(FAILURE_WAYS):
+        await database.execute_async(_INSERT_FAILURE_GROUPS, {"failure_group": failure_group(way)})
     for first, last in _portions(1, executions):
         await database.execute_async(sentences["executions"], {"first": first, "last": last, **times})
     for first, last in _portions(max(1, executions - with_steps + 1), executions):
@@ -158,6 +168,11 @@ def pipeline_id(number: int) -> PipelineId:
     return PipelineId(f"{0:08x}-0000-7{number:03x}-8{number:03x}-{number:012x}")
 
 
+def failure_group(way: int) -> str:
+    """The group of the executions that failed in one of the ways."""
+    return f"{way:016x}"
+
+
 def _sentences(dialect: Dialect) -> dict[str, str]:
     time, new_id = _TIME[dialect], _ID[dialect]
     parts = {
@@ -173,6 +188,9 @@ def _sentences(dialect: Dialect) -> dict[str, str]:
         "retry": _json('{"next": "retry", "delay_seconds": 1.0}', dialect),
         "paths": _json('{"next": "paths", "paths": []}', dialect),
         "true": "TRUE",
+        "failure_group": " ".join(
+            ["CASE luck % 3", *(f"WHEN {way} THEN '{failure_group(way)}'" for way in range(FAILURE_WAYS)), "END"]
+        ),
     }
     return {
         "pipelines": _INSERT_PIPELINES.format(**parts, pipeline_id=new_id.format("0", "n", "n")),

@@ -17,7 +17,7 @@ from ia_modules.pipeline.routing import ended_by, route, untaken
 from ia_modules.pipeline.standing import StoredRoutes
 from ia_modules.pipeline.tokens import Start, loop_limit, ready, verdict
 from ia_modules.pipeline.turn import LONGEST_WAIT_SECONDS, Batch, Begin, Course, Ended, warnings
-from ia_modules.transitions import ANSWER, ExecutionUpdate, Failure, LogLine, StepUpdate
+from ia_modules.transitions import ANSWER, ExecutionUpdate, FailedStep, Failure, LogLine, StepUpdate
 
 
 def first_turn(course: Course) -> Batch:
@@ -84,7 +84,8 @@ def change_of(course: Course) -> tuple[ExecutionUpdate | None, list[LogLine]]:
             return change, lines
         case ExecutionStatus.FAILED:
             failure = Failure.of(course.error) if course.error else _recorded_failure(course)
-            return ExecutionUpdate(status=status, failure=replace(failure, traceback=None)), []
+            failure = replace(failure, traceback=None)
+            return ExecutionUpdate(status=status, failure=failure, failed_step=course.failed_step), []
         case ExecutionStatus.CANCELLED:
             return ExecutionUpdate(status=status), []
         case _:
@@ -127,6 +128,7 @@ def _update_of(course: Course, ended: Ended, batch: Batch) -> StepUpdate:
     if outcome.result is None or outcome.question is None:
         course.note(key, StepStatus.FAILED)
         course.error = course.error or _step_error(key.step_id, outcome.error)
+        course.failed_step = course.failed_step or _failed_step(key.step_id, failure)
         return replace(update, status=StepStatus.FAILED, routes=encode(STOP_JSON, "routes"), failure=failure)
     course.note(key, StepStatus.WAITING)
     batch.asks.append(new_interaction(outcome.question, ended.attempt, outcome.result))
@@ -203,11 +205,17 @@ def _recorded_failure(course: Course) -> Failure:
     if first is None:
         return Failure(type=None, message="A step failed.")
     course.error = StepError(first.step_id, f"{first.error_type}: {first.error_message}")
+    own = Failure(type=first.error_type, message=first.error_message or "")
+    course.failed_step = FailedStep(step_id=first.step_id, failure=own)
     return Failure.of(course.error)
 
 
 _STOPPED = Failure(type="CancelledError", message="The step was stopped with its execution.")
 _HANDED_BACK = Failure(type="WorkerStopped", message="The worker that ran this attempt was stopped; another goes on.")
+
+
+def _failed_step(step_id: str, failure: Failure | None) -> FailedStep | None:
+    return None if failure is None else FailedStep(step_id=step_id, failure=replace(failure, traceback=None))
 
 
 def _step_error(step_id: str, error: Exception | None) -> Exception:

@@ -13,7 +13,7 @@ from typing import Self
 import orjson
 
 from ia_modules.closing import Closing
-from ia_modules.deciding import Decision, decide
+from ia_modules.deciding import Decision, decide, grouped
 from ia_modules.errors import (
     ConstraintViolated,
     ExecutionNotFound,
@@ -23,6 +23,7 @@ from ia_modules.errors import (
     StepExecutionNotFound,
     TrackerError,
 )
+from ia_modules.failure_groups import FailureGroup
 from ia_modules.models import (
     AttemptRecord,
     Changes,
@@ -58,6 +59,8 @@ from ia_modules.states import WAITING, ExecutionState, InteractionState, Known, 
 from ia_modules.transitions import (
     Answer,
     Claim,
+    ExecutionUpdate,
+    Failure,
     NewExecution,
     NewInteraction,
     Recorded,
@@ -389,7 +392,7 @@ class MemoryJournal:
         if change is not None and change.output_refs is not None:
             self._rebuilt.add(state.execution_id)
         if decision.reopened:
-            known = replace(known, error_type=None, error_message=None)
+            known = replace(known, error_type=None, error_message=None, failure_group=None)
         self._executions[state.execution_id] = replace(
             known,
             status=state.status,
@@ -437,6 +440,26 @@ class MemoryJournal:
                     sequence=state.sequence,
                 ),
             )
+        if decision.group is not None:
+            own = self._found_group(state.execution_id, change) if change and change.finds_failed_step else None
+            failed = self._executions[state.execution_id]
+            self._executions[state.execution_id] = replace(failed, failure_group=(own or decision.group).id)
+
+    def _found_group(self, execution_id: ExecutionId, change: ExecutionUpdate) -> FailureGroup | None:
+        """The group of the first step whose last attempt failed; None: there is none."""
+        failed = [
+            step
+            for step in self._steps[execution_id].values()
+            if step.within == GRAPH
+            and step.status is StepStatus.FAILED
+            and self._latest[execution_id, GRAPH, step.step_id, step.iteration] == step.step_execution_id
+        ]
+        first = min(failed, key=lambda step: (step.sequence, step.step_execution_id), default=None)
+        if first is None:
+            return None
+        is_said = first.error_message is not None
+        own = Failure(type=first.error_type, message=first.error_message or "") if is_said else change.failure
+        return grouped(first.step_id, own)
 
     def _add_step(self, started: StepExecutionRecord) -> None:
         execution_id, id_ = started.execution_id, started.step_execution_id
@@ -510,6 +533,7 @@ def _created(new: NewExecution, state: ExecutionState, registered_name: str, now
         failed_steps=0,
         error_type=None,
         error_message=None,
+        failure_group=None,
         created_at=now,
         started_at=None,
         completed_at=None,

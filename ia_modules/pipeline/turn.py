@@ -29,7 +29,7 @@ from ia_modules.pipeline.reads import Reads
 from ia_modules.pipeline.recorded import RecordedRun, in_order_of_descent, refs_json, state_of
 from ia_modules.pipeline.results import Scopes
 from ia_modules.pipeline.tokens import Route, Start, StepRun, StepRunKey, verdict
-from ia_modules.transitions import LogLine, NewInteraction, StepStart, StepUpdate
+from ia_modules.transitions import FailedStep, LogLine, NewInteraction, StepStart, StepUpdate
 
 LONGEST_WAIT_SECONDS = 100 * 365.25 * 86_400.0
 """Beyond it no calendar of a database goes: who waits for longer waits for ever."""
@@ -172,6 +172,7 @@ class Course:
         completed: what has led on here, in the order of its ends.
         output: of an execution that has completed here, encoded.
         error: why it failed; None unless it did so here.
+        failed_step: the step that this came from; None: none did.
         loop_began: when each loop began, by step, on the clock of ``now``; what does not count lies before it.
         wakes_at: when the delay of each step run that waits for one is over, on the same clock.
     """
@@ -201,6 +202,7 @@ class Course:
         self.completed: list[Completed] = []
         self.output: JsonText | None = None
         self.error: Exception | None = None
+        self.failed_step: FailedStep | None = None
         self.loop_began: dict[str, float] = {}
         self.wakes_at: dict[StepRunKey, float] = {}
         self._scopes = Scopes(self.tokens, input_data, self.results)

@@ -22,6 +22,7 @@ from ia_modules.errors import (
     StepConflict,
     StepExecutionNotFound,
 )
+from ia_modules.failure_groups import group_of
 from ia_modules.models import (
     EFFECTS,
     Changes,
@@ -42,6 +43,7 @@ from ia_modules.pipeline.journal import OperatorJournal
 from ia_modules.testing.contract_transitions import (
     OWNER,
     becomes,
+    claimed_of,
     ending,
     question_of,
     starting,
@@ -52,11 +54,13 @@ from ia_modules.testing.people_contract import PeopleContract
 from ia_modules.testing.queue_contract import QueueContract
 from ia_modules.transitions import (
     ExecutionUpdate,
+    FailedStep,
     Failure,
     LogLine,
     NewExecution,
     NewInteraction,
     Recorded,
+    Recovery,
     StepUpdate,
     Transition,
 )
@@ -420,6 +424,53 @@ class JournalContract(LevelsContract, QueueContract, PeopleContract):
         steps = await journal.get_execution_steps(execution_id)
         assert [step.effect for step in steps] == [None, *EFFECTS]
         assert [step.effect for step in (await journal.changes(execution_id)).steps] == [None, *EFFECTS]
+
+    async def test_a_failed_execution_says_what_its_failure_has_in_common_with_others(
+        self, journal: OperatorJournal, execution_id: ExecutionId
+    ) -> None:
+        async def fail(change: ExecutionUpdate) -> str | None:
+            failed = replace(change, status=ExecutionStatus.FAILED)
+            await journal.record(Transition(execution_id=execution_id, writer=OWNER, change=failed))
+            record = await journal.get_execution(execution_id)
+            await journal.take_over(execution_id, owner=OWNER, reopen=True)
+            reopened = (await journal.changes(execution_id)).execution
+            assert record is not None
+            assert reopened.failure_group is None
+            return record.failure_group
+
+        whole, own = Failure(type="StepError", message="row 1"), Failure(type="ValueError", message="row 2")
+        assert await fail(ExecutionUpdate()) == group_of("", None, "").id
+        assert await fail(ExecutionUpdate(failure=whole)) == group_of("", "StepError", "row 3").id
+        named = ExecutionUpdate(failure=whole, failed_step=FailedStep(step_id="load", failure=own))
+        assert await fail(named) == group_of("load", "ValueError", "row 3").id
+        found = ExecutionUpdate(failure=whole, finds_failed_step=True)
+        assert await fail(found) == group_of("", "StepError", "row 3").id
+        for step_id, failure in (("first", None), ("second", own)):
+            begun, attempt = starting(execution_id, step_id)
+            await journal.record(begun)
+            await journal.record(ending(execution_id, attempt, StepStatus.FAILED, failure=failure))
+        assert await fail(found) == group_of("first", "StepError", "row 3").id
+        begun, attempt = starting(execution_id, "first")  # its next attempt
+        await journal.record(begun)
+        await journal.record(ending(execution_id, attempt, StepStatus.COMPLETED))
+        assert await fail(found) == group_of("second", "ValueError", "row 3").id
+
+    async def test_what_is_failed_for_its_lost_process_has_a_group(
+        self, journal: OperatorJournal, pipeline_id: PipelineId
+    ) -> None:
+        groups: set[str | None] = set()
+        for _ in range(2):
+            lease = await claimed_of(journal, pipeline_id)
+            begun, _ = starting(lease.execution_id, "load")
+            await journal.record(replace(begun, writer=journal.owner))
+            (stalled,) = [each for each in await journal.ownership.owned() if each.lease == lease]
+            message = f"Again and again. Go on: ia-modules executions resume {lease.execution_id}"
+            recovery = Recovery(status=ExecutionStatus.FAILED, failure=Failure(type="CrashLoop", message=message))
+            assert await journal.ownership.recover(stalled, recovery)
+            groups.add((await journal.changes(lease.execution_id)).execution.failure_group)
+        assert groups == {
+            group_of("", "CrashLoop", f"Again and again. Go on: ia-modules executions resume {new_id()}").id
+        }
 
     async def test_a_transition_is_found_by_the_attempt_it_updates(
         self, journal: OperatorJournal, execution_id: ExecutionId

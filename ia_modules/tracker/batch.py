@@ -10,8 +10,9 @@ from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 from ia_modules.database.manager import Script, Statement
-from ia_modules.deciding import Decision, decide
+from ia_modules.deciding import Decision, decide, grouped
 from ia_modules.errors import ExecutionNotFound, PipelineNotFound, StepExecutionNotFound, TrackerError
+from ia_modules.failure_groups import RULE, FailureGroup
 from ia_modules.models import (
     ExecutionId,
     ExecutionStatus,
@@ -27,7 +28,7 @@ from ia_modules.payload import size_bytes
 from ia_modules.states import WAITING, ExecutionState, InteractionState, Known, StepState
 from ia_modules.tracker.closing import close, closing_row
 from ia_modules.tracker.liveness import Liveness
-from ia_modules.transitions import NewExecution, Recorded, Recovery, StepStart, StepUpdate, Transition
+from ia_modules.transitions import Failure, NewExecution, Recorded, Recovery, StepStart, StepUpdate, Transition
 
 WriteOutcome = Recorded | TrackerError | None
 """What became of a transition; None = somebody changed the execution meanwhile, it must be decided again."""
@@ -48,6 +49,7 @@ def write_batch(query: Query, transitions: Sequence[Transition]) -> Script[list[
     written = yield from _write(query, writes)
     stale = writes.executions.keys() - written
     woken = yield from _rest(query, writes, written)
+    yield from _group_failures(query, writes, written)
     decided = zip(transitions, outcomes, strict=True)
     return [None if rows.home_of(transition) in stale else _as_woken(outcome, woken) for transition, outcome in decided]
 
@@ -147,6 +149,7 @@ class _Writes:
     asks: list[dict[str, Any]] = field(default_factory=list)
     expires: list[dict[str, Any]] = field(default_factory=list)
     answers: list[dict[str, Any]] = field(default_factory=list)
+    failed: list[tuple[ExecutionId, Transition, FailureGroup]] = field(default_factory=list)
 
     def add(
         self,
@@ -166,6 +169,8 @@ class _Writes:
         self.executions[after.execution_id] |= _execution_row(transition, decision)
         if decision.rests:
             self.rests.add(after.execution_id)
+        if decision.group is not None:
+            self.failed.append((after.execution_id, transition, decision.group))
         stamp = {"execution_id": after.execution_id, "sequence": after.sequence}
         self.starts += [_start_row(start) | stamp for start in decision.started]
         self.started |= {start.step_execution_id for start in decision.started}
@@ -334,6 +339,33 @@ def _rest(query: Query, writes: _Writes, written: set[ExecutionId]) -> Script[se
     resting = ({"execution_id": execution_id} for execution_id in sorted(writes.rests & written))
     rested = yield from _for_each(query("rest_execution"), resting)
     return {row["execution_id"] for row in rested if row["status"] == ExecutionStatus.PENDING}
+
+
+def _group_failures(query: Query, writes: _Writes, written: set[ExecutionId]) -> Script[None]:
+    """Keep what failures have in common, once for each kind, and which kind each is of."""
+    rows: list[dict[str, Any]] = []
+    for execution_id, transition, group in writes.failed:
+        if execution_id not in written:
+            continue
+        if transition.change is not None and transition.change.finds_failed_step:
+            for step in (yield Statement(query("first_failed_step"), [{"execution_id": execution_id}])):
+                is_said = step["error_message"] is not None
+                own = Failure(type=step["error_type"], message=step["error_message"]) if is_said else None
+                group = grouped(step["step_id"], own or transition.change.failure)
+        rows.append(
+            {
+                "execution_id": execution_id,
+                "failure_group": group.id,
+                "rule": RULE,
+                "step_id": group.step_id,
+                "error_type": group.error_type,
+                "message": group.message,
+            }
+        )
+    yield from _for_each(query("write_failure_group"), rows)
+    rows.sort(key=lambda row: row["failure_group"])
+    yield from _for_each(query("insert_failure_group"), rows)
+    yield from _for_each(query("reopen_failure_group"), rows)
 
 
 def _as_woken(outcome: WriteOutcome, woken: set[ExecutionId]) -> WriteOutcome:

@@ -58,12 +58,14 @@ class ExecutionFilters:
     The time window is of the start; for an execution that has not started, of its creation.
 
     Attributes:
+        failure_group: of those that failed alike, see :mod:`ia_modules.failure_groups`.
         text: found at the beginning of the id or of the alias (as it is written), in name or slug of the pipeline, or,
             with ``started_after``, in the error; see :attr:`searches_errors`.
     """
 
     status: ExecutionStatus | None = None
     pipeline_id: PipelineId | None = None
+    failure_group: str | None = None
     started_after: datetime | None = None
     started_before: datetime | None = None
     text: str | None = None
@@ -81,6 +83,7 @@ class ExecutionFilters:
 _CONDITIONS: Mapping[str, str] = {
     "status": "{status} = :status",
     "pipeline_id": "{pipeline_id} = :pipeline_id",
+    "failure_group": "failure_group = :failure_group",
     "started_after": "{begin} >= :started_after",
     "started_before": "{begin} < :started_before",
     "cursor": "execution_id < :cursor",
@@ -92,6 +95,8 @@ _NOT_STARTED = {
     "pipeline_id": "CASE WHEN started_at IS NULL THEN pipeline_id END",
     "begin": "created_at",
 }
+# The same, so that an index of a failure group's executions is used, and no other.
+_FAILED_ALIKE = {"status": "status || ''", "pipeline_id": "COALESCE(pipeline_id, NULL)", "begin": "started_at"}
 _MAY_NOT_HAVE_STARTED = (
     None,
     ExecutionStatus.PENDING,
@@ -188,7 +193,7 @@ class _Search:
 
     def also(self, other: "_Search") -> "_Search":
         """Executions that both searches find."""
-        return _Search(f"{self.conditions} AND {other.conditions}", {**self.params, **other.params})
+        return _Search(f"{self.conditions} AND {other.conditions}", {**self.params, **other.params}, self.columns)
 
     def among_not_started(self) -> "_Search":
         return _Search(f"started_at IS NULL AND {self.conditions}", self.params, _NOT_STARTED)
@@ -332,6 +337,7 @@ def _filtered(filters: ExecutionFilters, cursor: str | None = None) -> _Search:
     values = {
         "status": filters.status,
         "pipeline_id": sought_id(filters.pipeline_id),
+        "failure_group": filters.failure_group,
         "started_after": filters.started_after,
         "started_before": filters.started_before,
         "cursor": cursor,
@@ -339,7 +345,8 @@ def _filtered(filters: ExecutionFilters, cursor: str | None = None) -> _Search:
     if cursor is not None and not is_id(cursor):
         raise InvalidArgument("cursor", repr(cursor)[:80], "next_cursor of a page of executions")
     params = {name: value for name, value in values.items() if value is not None}
-    return _Search(" AND ".join(_CONDITIONS[name] for name in params) or "TRUE", params)
+    columns = _STARTED if filters.failure_group is None else _FAILED_ALIKE
+    return _Search(" AND ".join(_CONDITIONS[name] for name in params) or "TRUE", params, columns)
 
 
 def _count(sentence: Sentence, searches: list[_Search], *, most: int) -> Script[int]:

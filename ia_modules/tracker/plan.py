@@ -7,6 +7,7 @@ progress, waiting times, log lines, counts, and the end of the execution. All el
 - an alias or an idempotency key, questions, answers, changes of ownership, and what hands an execution back or lets it
   rest;
 - what closes attempts or questions that are still open;
+- a failure whose step is to be found on record;
 - a second transition of one execution waits for the next batch, since a plan must not write a row twice;
 - what is refused, or would say nothing new, on what is known: that is found out on the rows.
 """
@@ -17,6 +18,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ia_modules.deciding import Decision, decide
+from ia_modules.failure_groups import RULE
 from ia_modules.models import ExecutionId, ExecutionStatus, StepStatus, is_id, sought_id
 from ia_modules.payload import size_bytes
 from ia_modules.states import ExecutionState, Known
@@ -68,8 +70,8 @@ def plan_batch(known: KnownExecutions, transitions: Sequence[Transition]) -> Pla
             planned.add(decision.execution.execution_id)
             batch.decided[number] = decision
             _add_rows(batch.rows, transition, decision, known.get(decision.execution.execution_id))
-    for swaps in ("count", "advance"):  # in the order of their ids, so that two processes cannot deadlock
-        batch.rows[swaps].sort()
+    for in_order in ("count", "advance", "group", "reopen"):  # of their ids, so that two processes cannot deadlock
+        batch.rows[in_order].sort()
     return batch
 
 
@@ -86,7 +88,7 @@ def _plain_decision(transition: Transition, execution: KnownExecution | None) ->
         decision = decide(transition, _NOTHING)
         is_plain = not decision.closings
     else:
-        if new is not None or (change is not None and change.released):
+        if new is not None or (change is not None and (change.released or change.finds_failed_step)):
             return None
         decision = decide(transition, execution.known_to(transition))
         status = decision.execution.status
@@ -135,6 +137,9 @@ def _add_rows(
             rows["count"].append(counts)
         else:
             rows["advance"].append((*counts, *_rest_of_row(transition.change, decision)))
+    if (group := decision.group) is not None:
+        rows["group"].append((group.id, after.execution_id, RULE, group.step_id, group.error_type, group.message))
+        rows["reopen"].append((group.id, after.execution_id))
     for update in decision.updated:
         name, row = _update_row(update, sequence)
         rows[name].append(row)
@@ -175,6 +180,7 @@ def _rest_of_row(change: ExecutionUpdate, decision: Decision) -> PlanRow:
         change.output_refs,
         None if failure is None else failure.type,
         None if failure is None else failure.message,
+        None if decision.group is None else decision.group.id,
         after.status.is_terminal,
     )
 

@@ -222,12 +222,14 @@ class ExecutionWriter(ExecutionReader):
             InvalidTransition: this status cannot follow the one that stands.
             PayloadError: the output is not JSON.
         """
+        ended = ExecutionStatus(status)
         change = ExecutionUpdate(
-            status=ExecutionStatus(status),
+            status=ended,
             completed_steps=None if completed_steps is None else check_count(completed_steps, "completed_steps"),
             failed_steps=None if failed_steps is None else check_count(failed_steps, "failed_steps"),
             output_data=self._encode_some(output_data, f"output of execution {execution_id!r}"),
             failure=_failure(failure, error_message),
+            finds_failed_step=ended is ExecutionStatus.FAILED,
         )
         recorded = await self.record(
             Transition(execution_id=ExecutionId(execution_id), writer=self.owner, change=change)

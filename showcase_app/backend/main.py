@@ -19,6 +19,7 @@ from ia_modules.version import __version__
 from showcase_app.backend.api import (
     definitions,
     executions,
+    failures,
     frontend,
     health,
     live,
@@ -59,7 +60,7 @@ def create_app(settings: Settings) -> FastAPI:
         generate_unique_id_function=lambda route: route.name,
     )
     # frontend stands last: it answers whatever is no part of the API.
-    subjects = (health, session, pipelines, definitions, executions, live, metrics, system, pages, frontend)
+    subjects = (health, session, pipelines, definitions, executions, failures, live, metrics, system, pages, frontend)
     for subject in subjects:
         app.include_router(subject.router)
     app.add_middleware(NamedExecutions)

@@ -24,6 +24,7 @@ from ia_modules.database.manager import DatabaseManager
 from ia_modules.models import ExecutionId, ExecutionStatus, LogLevel, new_id
 from ia_modules.tracker.details import read_execution, read_payloads, read_step, read_steps
 from ia_modules.tracker.execution_tracker import ExecutionTracker
+from ia_modules.tracker.failures import Failures
 from ia_modules.tracker.lists import ExecutionFilters, LogFilters
 from ia_modules.tracker.metrics import MetricsReader
 from ia_modules.tracker.system import SystemReader
@@ -31,7 +32,7 @@ from ia_modules.transitions import Failure, Recovery
 from showcase_app.backend.schemas.metrics import Window
 from showcase_app.backend.services.pipeline_service import PipelineService
 from tests.conftest import new_name, postgresql_database
-from tests.scale import analyze, execution_id, generate, pipeline_id
+from tests.scale import analyze, execution_id, failure_group, generate, pipeline_id
 
 EXECUTIONS, WITH_STEPS = 20_000, 4_000
 KNOWN = "known.db"  # beside a SQLite database: the one of which it knows how much there is of what, instead of itself
@@ -137,6 +138,8 @@ FILTERS = {
     "before_the_last_day_of_rare_pipeline": ExecutionFilters(started_before=DAY, pipeline_id=RARE),
     "id": ExecutionFilters(text=SOME[:13]),
     "pipeline_name": ExecutionFilters(text="Pipeline 7"),
+    "failed_alike": ExecutionFilters(failure_group=failure_group(0)),
+    "failed_alike_of_a_pipeline": ExecutionFilters(failure_group=failure_group(1), pipeline_id=FREQUENT),
     "error_of_last_day": ExecutionFilters(text="number 7", started_after=DAY),
 }
 
@@ -227,12 +230,28 @@ async def _work(database: Listening, tracker: ExecutionTracker) -> None:
     await database.fetch_all_async(database.query("cancel_requests"), {"owner": tracker.owner})
 
 
+async def _failures(database: Listening, tracker: ExecutionTracker) -> None:
+    failures = Failures(database)
+    for of_pipeline in (None, FREQUENT):
+        page = await failures.page(pipeline_id=of_pipeline)
+        assert page.items
+    key = (page.items[0].pipeline_id, page.items[0].failure_group)
+    assert await failures.group(*key)
+    found = await failures.group(*key, since=timedelta())
+    assert found
+    assert found.count == 0
+    await failures.mark(*key, "mended", version=1, actor="ann")
+    failing = await tracker.start_execution(RARE)
+    await tracker.update_execution_status(failing, "failed", error_message="no")
+
+
 QUESTIONS: dict[str, Ask] = {
     "lists": _list,
     "counts": _count,
     "one execution": _read_one,
     "pipelines": _list_pipelines,
     "metrics and system": _measure,
+    "failures": _failures,
     "recording": _record,
     "workers": _work,
 }
@@ -248,6 +267,16 @@ async def test_nothing_that_is_asked_reads_a_whole_table(large: Listening, subje
 
     found = {sql: scans for sql, params in executed.items() if (scans := await whole_reads(large, sql, params))}
     assert not found, "\n\n".join(f"{sql}\n→ {'; '.join(scans)}" for sql, scans in found.items())
+
+
+@pytest.mark.parametrize("of_pipeline", [None, FREQUENT])
+async def test_failures_are_found_by_their_time_and_by_nothing_else(large: Listening, of_pipeline: str | None) -> None:
+    large.statements.clear()
+    await Failures(large).page(pipeline_id=of_pipeline)
+    executed = {sql: params for sql, params in large.statements if "pipeline_executions" in sql}
+    assert len(executed) == 1
+    for sql, params in executed.items():
+        assert await indexes_of_executions(large, sql, params) == {"failures_by_time"}, sql
 
 
 @pytest.mark.parametrize("of_pipeline", [None, FREQUENT])
@@ -305,7 +334,7 @@ async def indexes_of_executions(database: DatabaseManager, sql: str, params: Par
         return {found[1] for found in used if found}
     [row] = await database.fetch_all_async(f"EXPLAIN (FORMAT JSON) {sql}", params)
     found = {node.get("Index Name", "") for node in _nodes_of(row["QUERY PLAN"])}
-    return {name for name in found if name.startswith(("executions_", "pipeline_executions_"))}
+    return {name for name in found if name.startswith(("executions_", "failures_", "pipeline_executions_"))}
 
 
 def _reads_all_on_sqlite(detail: str, names: set[str], *, is_page: bool) -> bool:

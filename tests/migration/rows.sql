@@ -26,12 +26,17 @@ INSERT INTO pipeline_executions (
     ('0199c3f2-0000-7000-8000-000000000011', '0199c3f2-0000-7000-8000-000000000001', 'Nightly import', 1, 'failed',
      FALSE, 'program', 0, NULL, NULL, '', NULL, NULL, 1, 0, 4, FALSE, '0199c3f2-0000-7000-8000-000000000010',
      '0199c3f2-0000-7000-8000-000000000010', 'ask#1', '0199c3f2-0000-7000-8000-000000000010', 1, TRUE, FALSE, FALSE, NULL,
-     0, 0, 0, NULL, NULL, NULL, NULL, NULL, NULL, 'ProcessLost', 'Its process is gone.', 'ProcessLost:ask',
+     0, 0, 0, NULL, NULL, NULL, NULL, NULL, NULL, 'ProcessLost', 'Its process is gone.', '0f3a9c2b7d4e1856',
      '2026-11-28T12:00:00.000000Z', '2026-11-28T12:00:01.000000Z', '2026-11-28T12:00:09.000000Z'),
     ('0199c3f2-0000-7000-8000-000000000012', '0199c3f2-0000-7000-8000-000000000001', 'Nightly import', 2, 'waiting',
      TRUE, 'api', 0, '2036-11-28T12:00:00.000000Z', '2036-11-28T13:00:00.000000Z', 'nightly/42', 5, NULL, 0, 0, 1, FALSE,
      NULL, NULL, NULL, NULL, 0, FALSE, FALSE, TRUE, NULL, 1, 0, 0, NULL, NULL, NULL, '{}', NULL, NULL, NULL, NULL, NULL,
      '2026-11-28T12:00:00.000000Z', NULL, NULL);
+INSERT INTO failure_groups (
+    pipeline_id, failure_group, rule, step_id, error_type, message, state, mended_in_version, marked_by, marked_at,
+    reopened_at, created_at) VALUES
+    ('0199c3f2-0000-7000-8000-000000000001', '0f3a9c2b7d4e1856', 1, 'ask', 'ProcessLost', 'Its process is gone.', 'mended',
+     2, 'ann', '2026-11-28T12:30:00.000000Z', '2026-11-28T12:40:00.000000Z', '2026-11-28T12:00:09.000000Z');
 INSERT INTO execution_aliases (alias, execution_id) VALUES ('order 17/ü', '0199c3f2-0000-7000-8000-000000000010');
 INSERT INTO execution_requests (pipeline_id, idempotency_key, execution_id, request_hash) VALUES
     ('0199c3f2-0000-7000-8000-000000000001', 'monday', '0199c3f2-0000-7000-8000-000000000010', 'hash');

@@ -14,6 +14,7 @@ from ia_modules.cli.options.database import DEFAULT_DATABASE, Database, client_o
 from ia_modules.cli.options.execution import (
     After,
     Before,
+    FailedAlike,
     OneOrNewest,
     PipelineOf,
     SearchedText,
@@ -62,6 +63,7 @@ def list_executions(
     after: After = None,
     before: Before = None,
     text: SearchedText = None,
+    failure: FailedAlike = None,
     limit: Annotated[int, typer.Option(min=1, max=1000, help="At most this many.")] = 20,
     cursor: Annotated[str | None, typer.Option(metavar="ID", help="Only those below this one.")] = None,
     database_url: Database = DEFAULT_DATABASE,
@@ -71,7 +73,7 @@ def list_executions(
 
     async def work() -> ExecutionPage:
         async with client_of(database_url) as client:
-            filters = await filters_of(client, status, pipeline, after, before, text)
+            filters = await filters_of(client, status, pipeline, after, before, text, failure)
             return await client.executions(filters, cursor=cursor, limit=limit)
 
     page = run(work())

@@ -11,6 +11,7 @@ from ia_modules.cli.options.database import DEFAULT_DATABASE, Database, client_o
 from ia_modules.cli.options.execution import (
     After,
     Before,
+    FailedAlike,
     PipelineOf,
     SearchedText,
     Status,
@@ -123,13 +124,14 @@ def _command(verb: _Verb) -> Callable[..., None]:
         after: After = None,
         before: Before = None,
         text: SearchedText = None,
+        failure: FailedAlike = None,
         limit: Annotated[int, typer.Option(min=1, max=BULK_LIMIT, help="Of filters: at most this many.")] = BULK_LIMIT,
         dry_run: DryRun = False,
         yes: Yes = False,
         database_url: Database = DEFAULT_DATABASE,
         as_json: AsJson = False,
     ) -> None:
-        ids, filters = execution_ids or [], (status, pipeline, after, before, text)
+        ids, filters = execution_ids or [], (status, pipeline, after, before, text, failure)
         if bool(ids) == any(each is not None for each in filters):
             raise typer.BadParameter("Expected ids, or else filters such as --status failed.")
         if len(ids) == 1 and verb.change_one is not None and not dry_run:

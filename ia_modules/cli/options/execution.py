@@ -43,6 +43,11 @@ SearchedText = Annotated[
     str | None, typer.Option("--text", help="Only with this in the pipeline's name, or with --after in the error.")
 ]
 
+FailedAlike = Annotated[
+    str | None,
+    typer.Option("--failure", metavar="ID", help="Only of this group of failures, as ia-modules failures list has it."),
+]
+
 
 async def find_execution(client: Client, wanted: str | None) -> ExecutionRecord:
     """The execution with this id (its own or its caller's), or the only one whose id begins so; None = the newest.
@@ -84,14 +89,31 @@ async def filters_of(
     after: datetime | None,
     before: datetime | None,
     text: str | None,
+    failure: str | None,
 ) -> ExecutionFilters:
-    """The filters that the options mean; a pipeline that is unknown has no executions."""
+    """The filters that the options mean; a pipeline that is unknown has no executions.
+
+    Raises:
+        BadParameter: ``failure`` is no id of a group, or one of another pipeline.
+    """
     pipeline_id: PipelineId | None = None
+    failure_group: str | None = None
+    if failure is not None:
+        slug, _, failure_group = failure.rpartition(".")
+        if not slug or pipeline not in (None, slug):
+            expected = "SLUG.GROUP" if pipeline is None else f"one of pipeline {pipeline!r}"
+            raise typer.BadParameter(f"found the group of failures {failure!r}; expected {expected}.")
+        pipeline = slug
     if pipeline is not None:
         known = await client.tracker.get_pipeline(pipeline)
         pipeline_id = PipelineId(pipeline) if known is None else known.id
     return ExecutionFilters(
-        status=status, pipeline_id=pipeline_id, started_after=after, started_before=before, text=text
+        status=status,
+        pipeline_id=pipeline_id,
+        failure_group=failure_group,
+        started_after=after,
+        started_before=before,
+        text=text,
     )
 
 

@@ -13,7 +13,7 @@ WITH sized AS (
 SELECT execution_id, pipeline_id, pipeline_name, pipeline_version, status, managed, trigger, priority, run_at, owner,
        (SELECT alias FROM execution_aliases AS named WHERE named.execution_id = pipeline_executions.execution_id) AS alias,
        epoch, recoveries, sequence, cancel_requested, rerun_of, total_steps, completed_steps, failed_steps,
-       error_type, error_message, created_at, started_at, completed_at, input_bytes, output_bytes, metadata_bytes,
+       error_type, error_message, failure_group, created_at, started_at, completed_at, input_bytes, output_bytes, metadata_bytes,
        CASE WHEN input_bytes <= :inline_bytes THEN input_data END AS input_data,
        CASE WHEN output_bytes <= :inline_bytes THEN output_data END AS output_data, output_refs,
        CASE WHEN metadata_bytes <= :inline_bytes THEN metadata END AS metadata

@@ -6,7 +6,7 @@
 SELECT execution_id, pipeline_id, pipeline_name, pipeline_version, status, managed, trigger, priority, run_at, owner,
        (SELECT alias FROM execution_aliases AS named WHERE named.execution_id = pipeline_executions.execution_id) AS alias,
        epoch, recoveries, sequence, cancel_requested, rerun_of, total_steps, completed_steps, failed_steps,
-       error_type, substr(error_message, 1, 500) AS error_message, created_at, started_at, completed_at
+       error_type, substr(error_message, 1, 500) AS error_message, failure_group, created_at, started_at, completed_at
   FROM pipeline_executions
  WHERE {conditions}
  ORDER BY execution_id DESC

@@ -7,7 +7,7 @@ SELECT ia_now() AS now;
 SELECT execution_id, pipeline_id, pipeline_name, pipeline_version, status, managed, trigger, priority, run_at, owner,
        (SELECT alias FROM execution_aliases AS named WHERE named.execution_id = pipeline_executions.execution_id) AS alias,
        epoch, recoveries, sequence, cancel_requested, rerun_of, total_steps, completed_steps, failed_steps,
-       error_type, error_message, created_at, started_at, completed_at, input_data, output_data, output_refs, metadata
+       error_type, error_message, failure_group, created_at, started_at, completed_at, input_data, output_data, output_refs, metadata
   FROM pipeline_executions
  WHERE execution_id = :execution_id;
 
@@ -15,7 +15,7 @@ SELECT execution_id, pipeline_id, pipeline_name, pipeline_version, status, manag
 SELECT execution_id, pipeline_id, pipeline_name, pipeline_version, status, managed, trigger, priority, run_at, owner,
        (SELECT alias FROM execution_aliases AS named WHERE named.execution_id = pipeline_executions.execution_id) AS alias,
        epoch, recoveries, sequence, cancel_requested, rerun_of, total_steps, completed_steps, failed_steps,
-       error_type, error_message, created_at, started_at, completed_at
+       error_type, error_message, failure_group, created_at, started_at, completed_at
   FROM pipeline_executions
  WHERE execution_id = :execution_id;
 

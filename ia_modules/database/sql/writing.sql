@@ -95,12 +95,49 @@ UPDATE pipeline_executions
        output_refs = COALESCE(:output_refs, output_refs),
        error_type = COALESCE(:error_type, CASE WHEN NOT CAST(:reopened AS BOOLEAN) THEN error_type END),
        error_message = COALESCE(:error_message, CASE WHEN NOT CAST(:reopened AS BOOLEAN) THEN error_message END),
+       failure_group = CASE WHEN NOT CAST(:reopened AS BOOLEAN) THEN failure_group END,
        started_at = CASE WHEN CAST(:started AS BOOLEAN) THEN COALESCE(started_at, ia_now()) ELSE started_at END,
        completed_at = CASE WHEN CAST(:ended AS BOOLEAN) THEN ia_now() END
  WHERE execution_id = :execution_id
    AND sequence = :known_sequence
    AND epoch = :known_epoch
 RETURNING execution_id;
+
+-- name: first_failed_step
+-- Of the graph's steps whose last attempt failed, the one that did so first.
+SELECT step_id, error_type, error_message
+  FROM step_executions AS failed
+ WHERE execution_id = :execution_id
+   AND within = ''
+   AND status = 'failed'
+   AND NOT EXISTS (SELECT 1
+                     FROM step_executions AS later
+                    WHERE later.execution_id = failed.execution_id
+                      AND later.within = ''
+                      AND later.step_id = failed.step_id
+                      AND later.iteration = failed.iteration
+                      AND later.attempt > failed.attempt)
+ ORDER BY sequence, step_execution_id
+ LIMIT 1;
+
+-- name: insert_failure_group
+INSERT INTO failure_groups (pipeline_id, failure_group, rule, step_id, error_type, message, created_at)
+SELECT pipeline_id, :failure_group, :rule, :step_id, :error_type, :message, COALESCE(completed_at, ia_now())
+  FROM pipeline_executions
+ WHERE execution_id = :execution_id
+ON CONFLICT (pipeline_id, failure_group) DO NOTHING;
+
+-- name: reopen_failure_group
+-- It was said to be mended by the version that failed now, or by one before it.
+UPDATE failure_groups
+   SET state = 'open', reopened_at = ia_now()
+ WHERE failure_group = :failure_group
+   AND state = 'mended'
+   AND pipeline_id = (SELECT pipeline_id FROM pipeline_executions WHERE execution_id = :execution_id)
+   AND mended_in_version <= (SELECT pipeline_version FROM pipeline_executions WHERE execution_id = :execution_id);
+
+-- name: write_failure_group
+UPDATE pipeline_executions SET failure_group = :failure_group WHERE execution_id = :execution_id AND status = 'failed';
 
 -- name: rest_execution
 -- It waits until the earliest time of its attempts; where that has passed, or what one of them waits for has come, it may

@@ -24,6 +24,7 @@ CONTENT_TYPE = "application/problem+json"
 _ERRORS_OF: Mapping[HTTPStatus, tuple[type[Exception], ...]] = {
     HTTPStatus.NOT_FOUND: (
         errors.ExecutionNotFound,
+        errors.FailureGroupNotFound,
         errors.StepExecutionNotFound,
         errors.PipelineNotFound,
         errors.PipelineVersionNotFound,

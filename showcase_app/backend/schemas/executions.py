@@ -114,6 +114,10 @@ class ExecutionOut(Out):
     failed_steps: int
     error_type: str | None
     error_message: str | None = Field(description="In lists its first 500 characters.")
+    failure_group: str | None = Field(
+        description="What its failure has in common with others of its pipeline: `/api/failures/{pipeline_id}.{this}` "
+        "says what. null: it has not failed, or did so before groups were kept."
+    )
     created_at: Time
     started_at: Time | None
     completed_at: Time | None
@@ -334,6 +338,7 @@ def _storable(text: str) -> str:
 
 
 SearchText = Annotated[str, StringConstraints(max_length=200, strip_whitespace=True), AfterValidator(_storable)]
+FailureGroupParameter = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{16}$")]
 IdParameter = Annotated[str, StringConstraints(pattern=ID_PATTERN)]
 ExecutionName = Annotated[
     str, StringConstraints(min_length=1, max_length=ID_LIMIT_CHARACTERS), AfterValidator(_storable)
@@ -347,6 +352,7 @@ class ExecutionScope(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     pipeline_id: IdParameter | None = Field(None, description="Only of this pipeline.")
+    failure_group: FailureGroupParameter | None = Field(None, description="Only those that failed alike.")
     started_after: TimeParameter | None = Field(
         None,
         description="Started at or after this time; what has not started counts by its `created_at`.",
@@ -364,6 +370,7 @@ class ExecutionScope(BaseModel):
         return ExecutionFilters(
             status=status,
             pipeline_id=None if self.pipeline_id is None else PipelineId(self.pipeline_id),
+            failure_group=self.failure_group,
             started_after=self.started_after,
             started_before=self.started_before,
             text=self.q or None,

@@ -19,7 +19,7 @@ from ia_modules.pipeline.results import made_output
 from ia_modules.pipeline.tokens import Route, StepRunKey
 from ia_modules.pipeline.turn import Attempt, Batch, Course, Ended
 from ia_modules.pipeline.waiting import resumed_turn
-from ia_modules.transitions import ANSWER, LogLine, StepUpdate
+from ia_modules.transitions import ANSWER, FailedStep, Failure, LogLine, StepUpdate
 from tests.unit.pipeline.factories import ask, document
 from tests.unit.pipeline.test_recorded import row
 from tests.unit.pipeline.turns import attempts, came, course_of, gave, named, read
@@ -88,6 +88,8 @@ def test_a_failure_for_good_starts_nothing_and_is_why_all_failed() -> None:
     )
     assert isinstance(course.error, StepError)
     assert isinstance(course.error.__cause__, ValueError)
+    own = Failure(type="ValueError", message="broken")
+    assert change.failed_step == FailedStep(step_id="b", failure=own)
 
 
 def test_a_question_waits_and_so_does_the_execution() -> None:
@@ -121,6 +123,7 @@ def test_an_execution_completes_with_its_output_or_fails_for_what_it_promised() 
         assert change is not None
         assert (change.status, lines) == (status, [])
         assert (change.output_data == '{"x":1}') is not isinstance(course.error, PipelineOutputError)
+        assert change.failed_step is None
 
 
 @pytest.mark.parametrize("outcome", ["stopped", "retry"])
@@ -153,6 +156,8 @@ def test_a_failure_on_record_is_why_all_failed_also_in_another_process() -> None
     assert change is not None
     assert change.failure is not None
     assert change.failure.message == "Step 'a' failed: ValueError: broken"
+    own = Failure(type="ValueError", message="broken")
+    assert change.failed_step == FailedStep(step_id="a", failure=own)
 
 
 def test_a_first_turn_says_what_a_file_and_an_input_are_warned_of() -> None:

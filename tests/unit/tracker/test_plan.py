@@ -37,6 +37,7 @@ from ia_modules.transitions import (
     Answer,
     Claim,
     ExecutionUpdate,
+    FailedStep,
     Failure,
     LogLine,
     NewExecution,
@@ -68,6 +69,9 @@ TABLES = (
 )
 EVERYTHING = {  # everything that a table has of some executions, in the order of its ids
     table: f"SELECT * FROM {table} WHERE execution_id = :execution_id ORDER BY 1" for table in TABLES
+} | {
+    "failure_groups": "SELECT failure_groups.* FROM failure_groups JOIN pipeline_executions"
+    " USING (pipeline_id, failure_group) WHERE execution_id = :execution_id"
 }
 
 
@@ -137,6 +141,8 @@ def parts() -> st.SearchStrategy[Parts]:
         output_data=texts,
         output_refs=texts,
         failure=failures,
+        failed_step=st.sampled_from([None, FailedStep(step_id="step-0", failure=Failure(type="OSError", message="7"))]),
+        finds_failed_step=st.sampled_from([False, False, False, True]),
         released=st.sampled_from([False] * 4 + [True]),
     )
     owning = st.sampled_from(
@@ -189,6 +195,7 @@ def running(within: RunPath = GRAPH, iteration: int | None = None) -> dict[str, 
     return {"within": within, "iteration": iteration, "status": StepStatus.RUNNING}
 
 
+NO = Failure(type="ValueError", message="no")
 COMPLETED, FAILED = {"status": StepStatus.COMPLETED}, {"status": StepStatus.FAILED}
 END = ExecutionUpdate(status=ExecutionStatus.COMPLETED)
 SELDOM: list[list[Parts]] = [  # what chance seldom finds; each part comes alone, after the one before
@@ -203,6 +210,15 @@ SELDOM: list[list[Parts]] = [  # what chance seldom finds; each part comes alone
     [Parts(updates=[(1, COMPLETED), (2, COMPLETED)], change=END)],
     [Parts(updates=[(0, COMPLETED), (1, COMPLETED), (2, COMPLETED)], change=END, starts=[(3, running())])],
     [Parts(updates=[(0, COMPLETED)]), Parts(updates=[(1, FAILED), (1, COMPLETED)]), Parts(lines=[1])],
+    *(
+        [
+            Parts(updates=[(0, FAILED), (1, {**FAILED, "failure": NO}), (2, COMPLETED)]),
+            Parts(starts=[(3, running(iteration=1))]),  # what failed first is tried again
+            Parts(updates=[(3, COMPLETED)]),
+            Parts(change=ExecutionUpdate(status=ExecutionStatus.FAILED, finds_failed_step=is_found, failed_step=step)),
+        ]
+        for is_found, step in ((True, None), (False, None), (False, FailedStep(step_id="a", failure=NO)))
+    ),
     [Parts(updates=[(1, {"progress": 0.5}), (1, {"progress": 0.75})])],
     [Parts(updates=[(0, FAILED)]), Parts(starts=[(4, running(iteration=1))]), Parts(updates=[(4, COMPLETED)])],
     [Parts(updates=[(0, FAILED)]), Parts(starts=[(4, running())]), Parts(updates=[(4, COMPLETED)])],

@@ -33,7 +33,7 @@ UPDATE pipeline_executions
 -- name: advance
 -- swap: execution_id uuid, known_sequence bigint, known_epoch integer, sequence bigint, completed_steps integer,
 --       failed_steps integer, recoveries integer, status text, total_steps integer, output_data json, output_refs json,
---       error_type text, error_message text, ended boolean
+--       error_type text, error_message text, failure_group text, ended boolean
 UPDATE pipeline_executions
    SET sequence = :sequence,
        completed_steps = :completed_steps,
@@ -45,11 +45,31 @@ UPDATE pipeline_executions
        output_refs = COALESCE(:output_refs, output_refs),
        error_type = COALESCE(:error_type, error_type),
        error_message = COALESCE(:error_message, error_message),
+       failure_group = COALESCE(:failure_group, failure_group),
        completed_at = CASE WHEN :ended THEN :now END
  /* rows */
  WHERE execution_id = :execution_id
    AND sequence = :known_sequence
    AND epoch = :known_epoch;
+
+-- name: group
+-- What a failure has in common with others, unless one of its pipeline was like it before.
+-- row: failure_group text, execution_id uuid, rule integer, step_id text, error_type text, message text
+INSERT INTO failure_groups (pipeline_id, failure_group, rule, step_id, error_type, message, created_at)
+SELECT (SELECT pipeline_id FROM pipeline_executions WHERE execution_id = :execution_id), :failure_group, :rule, :step_id,
+       :error_type, :message, :now /* rows */ WHERE TRUE
+ON CONFLICT (pipeline_id, failure_group) DO NOTHING;
+
+-- name: reopen
+-- A failure that was said to be mended by this version, or by one before it.
+-- row: failure_group text, execution_id uuid
+UPDATE failure_groups
+   SET state = 'open', reopened_at = :now
+ /* rows */
+ WHERE failure_group = :failure_group
+   AND state = 'mended'
+   AND pipeline_id = (SELECT pipeline_id FROM pipeline_executions WHERE execution_id = :execution_id)
+   AND mended_in_version <= (SELECT pipeline_version FROM pipeline_executions WHERE execution_id = :execution_id);
 
 -- name: complete
 -- An attempt that has completed, of which there is no more to say.

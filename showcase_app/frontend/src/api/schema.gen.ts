@@ -470,6 +470,106 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/failures": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List failures in groups
+         * @description What failed alike since a time: how often, on which versions, when first and last, with an example.
+         */
+        get: operations["list_failures"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/failures/{failure_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Read a group of failures
+         * @description One group. Its executions: `/api/executions?pipeline_id=…&failure_group=…`.
+         */
+        get: operations["get_failure"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/failures/{failure_id}/mute": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Mute a group of failures
+         * @description It is known, and needs nobody, until it is unmuted.
+         */
+        post: operations["mute_failure"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/failures/{failure_id}/unmute": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Open a group of failures again
+         * @description It is open, whatever was said of it before.
+         */
+        post: operations["unmute_failure"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/failures/{failure_id}/mended": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Mark a group of failures as mended
+         * @description It is mended by this version, and open again when that or a later one fails so after this.
+         */
+        post: operations["mend_failure"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/metrics/report": {
         parameters: {
             query?: never;
@@ -803,6 +903,11 @@ export interface components {
              */
             error_message: string | null;
             /**
+             * Failure Group
+             * @description What its failure has in common with others of its pipeline: `/api/failures/{pipeline_id}.{this}` says what. null: it has not failed, or did so before groups were kept.
+             */
+            failure_group: string | null;
+            /**
              * Created At
              * Format: date-time
              */
@@ -866,6 +971,11 @@ export interface components {
              * @description Only of this pipeline.
              */
             pipeline_id?: string | null;
+            /**
+             * Failure Group
+             * @description Only those that failed alike.
+             */
+            failure_group?: string | null;
             /**
              * Started After
              * @description Started at or after this time; what has not started counts by its `created_at`.
@@ -979,6 +1089,11 @@ export interface components {
              * @description In lists its first 500 characters.
              */
             error_message: string | null;
+            /**
+             * Failure Group
+             * @description What its failure has in common with others of its pipeline: `/api/failures/{pipeline_id}.{this}` says what. null: it has not failed, or did so before groups were kept.
+             */
+            failure_group: string | null;
             /**
              * Created At
              * Format: date-time
@@ -1141,6 +1256,11 @@ export interface components {
              * @description In lists its first 500 characters.
              */
             error_message: string | null;
+            /**
+             * Failure Group
+             * @description What its failure has in common with others of its pipeline: `/api/failures/{pipeline_id}.{this}` says what. null: it has not failed, or did so before groups were kept.
+             */
+            failure_group: string | null;
             /**
              * Created At
              * Format: date-time
@@ -1346,6 +1466,132 @@ export interface components {
             metadata: unknown;
             /** Traceback */
             traceback: string | null;
+        };
+        /**
+         * FailureOut
+         * @description What failed alike in one pipeline. `failure_group` and `pipeline_id` filter the list of executions.
+         */
+        FailureOut: {
+            /**
+             * Id
+             * @description What addresses name it by: the pipeline's slug, a full stop, and `failure_group`. With the pipeline's id in place of its slug it is the same.
+             * @example nightly.0f3a9c2b7d4e1856
+             */
+            id: string;
+            /** Pipeline Id */
+            pipeline_id: string;
+            /**
+             * Slug
+             * @description The pipeline's.
+             */
+            slug: string;
+            /** Pipeline Name */
+            pipeline_name: string;
+            /**
+             * Failure Group
+             * @description As it stands at each of its executions.
+             * @example 0f3a9c2b7d4e1856
+             */
+            failure_group: string;
+            /**
+             * Step Id
+             * @description The step that failed; empty: none did.
+             */
+            step_id: string;
+            /**
+             * Error Type
+             * @description Class name of its exception; empty: there was none.
+             * @example KeyError
+             */
+            error_type: string;
+            /**
+             * Message
+             * @description The error's, without what differs from run to run.
+             * @example no order <n> in <path>
+             */
+            message: string;
+            /**
+             * State
+             * @enum {string}
+             */
+            state: "open" | "muted" | "mended";
+            /**
+             * Mended In Version
+             * @description Which version is said to mend it, or was; null: none.
+             */
+            mended_in_version: number | null;
+            /**
+             * Marked By
+             * @description Who said what its state is; null: nobody has.
+             */
+            marked_by: string | null;
+            /** Marked At */
+            marked_at: string | null;
+            /**
+             * Reopened At
+             * @description When it failed again on `mended_in_version` or a later one; null: it has not since it was marked.
+             */
+            reopened_at: string | null;
+            /**
+             * First At
+             * Format: date-time
+             * @description When it failed for the first time, also before the window.
+             */
+            first_at: string;
+            /**
+             * Last At
+             * @description When it failed last; null: its executions are deleted.
+             */
+            last_at: string | null;
+            /**
+             * Count
+             * @description How often it failed in the window.
+             */
+            count: number;
+            /**
+             * Versions
+             * @description Versions of the pipeline that failed so in the window; null first, for what ran without one.
+             */
+            versions: (number | null)[];
+            /**
+             * Trend
+             * @description The window in equal parts, oldest first, without gaps: hours, days or weeks.
+             */
+            trend: components["schemas"]["TrendOut"][];
+            /**
+             * Execution Id
+             * @description Its newest execution, for an example; null: they are deleted.
+             */
+            execution_id: string | null;
+        };
+        /**
+         * FailurePageOut
+         * @description The groups that failed since a time, the one that failed last first.
+         */
+        FailurePageOut: {
+            /**
+             * Since
+             * Format: date-time
+             */
+            since: string;
+            /**
+             * Until
+             * Format: date-time
+             * @description The database's time when it was asked.
+             */
+            until: string;
+            /**
+             * Part Seconds
+             * @description How long each part of the trends is.
+             */
+            part_seconds: number;
+            /** Items */
+            items: components["schemas"]["FailureOut"][];
+            /**
+             * More
+             * @description Whether there are others.
+             */
+            more: boolean;
         };
         /**
          * FeedOut
@@ -1609,6 +1855,14 @@ export interface components {
             items: components["schemas"]["LogOut"][];
             /** Next Cursor */
             next_cursor: string | null;
+        };
+        /**
+         * MendRequest
+         * @description By which version.
+         */
+        MendRequest: {
+            /** Version */
+            version: number;
         };
         /**
          * MetricOut
@@ -2632,6 +2886,19 @@ export interface components {
             bytes: number | null;
         };
         /**
+         * TrendOut
+         * @description How often it failed from `start` on, up to the next part.
+         */
+        TrendOut: {
+            /**
+             * Start
+             * Format: date-time
+             */
+            start: string;
+            /** Failures */
+            failures: number;
+        };
+        /**
          * ValidationOut
          * @description Whether a definition could be stored, and everything that is wrong with it.
          */
@@ -2760,6 +3027,8 @@ export type ExportOut = components['schemas']['ExportOut'];
 export type ExportedExecution = components['schemas']['ExportedExecution'];
 export type ExportedInteraction = components['schemas']['ExportedInteraction'];
 export type ExportedStep = components['schemas']['ExportedStep'];
+export type FailureOut = components['schemas']['FailureOut'];
+export type FailurePageOut = components['schemas']['FailurePageOut'];
 export type FeedOut = components['schemas']['FeedOut'];
 export type GraphEdge = components['schemas']['GraphEdge'];
 export type GraphNode = components['schemas']['GraphNode'];
@@ -2772,6 +3041,7 @@ export type LogLevel = components['schemas']['LogLevel'];
 export type LogMessage = components['schemas']['LogMessage'];
 export type LogOut = components['schemas']['LogOut'];
 export type LogPageOut = components['schemas']['LogPageOut'];
+export type MendRequest = components['schemas']['MendRequest'];
 export type MetricOut = components['schemas']['MetricOut'];
 export type MetricsHistoryOut = components['schemas']['MetricsHistoryOut'];
 export type MetricsReportOut = components['schemas']['MetricsReportOut'];
@@ -2803,6 +3073,7 @@ export type StepPageOut = components['schemas']['StepPageOut'];
 export type StepStatus = components['schemas']['StepStatus'];
 export type SystemOut = components['schemas']['SystemOut'];
 export type TableOut = components['schemas']['TableOut'];
+export type TrendOut = components['schemas']['TrendOut'];
 export type ValidationOut = components['schemas']['ValidationOut'];
 export type ValidationRequest = components['schemas']['ValidationRequest'];
 export type Window = components['schemas']['Window'];
@@ -4206,6 +4477,8 @@ export interface operations {
             query?: {
                 /** @description Only of this pipeline. */
                 pipeline_id?: string | null;
+                /** @description Only those that failed alike. */
+                failure_group?: string | null;
                 /** @description Started at or after this time; what has not started counts by its `created_at`. */
                 started_after?: string | null;
                 /** @description Started before this time; see `started_after`. */
@@ -4295,6 +4568,8 @@ export interface operations {
             query?: {
                 /** @description Only of this pipeline. */
                 pipeline_id?: string | null;
+                /** @description Only those that failed alike. */
+                failure_group?: string | null;
                 /** @description Started at or after this time; what has not started counts by its `created_at`. */
                 started_after?: string | null;
                 /** @description Started before this time; see `started_after`. */
@@ -5282,6 +5557,503 @@ export interface operations {
             };
             /** @description There is none with this id. */
             404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description The server does not answer to this host name. */
+            421: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description The request is not understood, or its values cannot be used: `errors` says which. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description The head of the request is too large. */
+            431: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description The database is away, or something is in the way: try again later. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+        };
+    };
+    list_failures: {
+        parameters: {
+            query?: {
+                /** @description Only of this pipeline, by its slug or its id. */
+                pipeline_id?: string | null;
+                /** @description What failed at this time or later is counted; null: seven days ago. */
+                since?: string | null;
+                /** @description Only these. */
+                state?: ("open" | "muted" | "mended") | null;
+                /** @description At most this many. */
+                limit?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["FailurePageOut"];
+                };
+            };
+            /** @description No key, or one that is not known; only where the server has keys. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description The caller may not do this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description There is no such pipeline. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description The server does not answer to this host name. */
+            421: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description The request is not understood, or its values cannot be used: `errors` says which. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description The head of the request is too large. */
+            431: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description The database is away, or something is in the way: try again later. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+        };
+    };
+    get_failure: {
+        parameters: {
+            query?: {
+                /** @description What failed at this time or later is counted; null: seven days ago. */
+                since?: string | null;
+            };
+            header?: never;
+            path: {
+                /** @description `{pipeline}.{failure_group}`, the pipeline by its slug or its id. */
+                failure_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["FailureOut"];
+                };
+            };
+            /** @description No key, or one that is not known; only where the server has keys. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description The caller may not do this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description No failures are known by this id. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description The server does not answer to this host name. */
+            421: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description The request is not understood, or its values cannot be used: `errors` says which. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description The head of the request is too large. */
+            431: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description The database is away, or something is in the way: try again later. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+        };
+    };
+    mute_failure: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description `{pipeline}.{failure_group}`, the pipeline by its slug or its id. */
+                failure_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["FailureOut"];
+                };
+            };
+            /** @description No key, or one that is not known; only where the server has keys. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description The caller may not do this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description No failures are known by this id. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description The body is not JSON. */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description The server does not answer to this host name. */
+            421: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description The request is not understood, or its values cannot be used: `errors` says which. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description The head of the request is too large. */
+            431: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description The database is away, or something is in the way: try again later. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+        };
+    };
+    unmute_failure: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description `{pipeline}.{failure_group}`, the pipeline by its slug or its id. */
+                failure_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["FailureOut"];
+                };
+            };
+            /** @description No key, or one that is not known; only where the server has keys. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description The caller may not do this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description No failures are known by this id. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description The body is not JSON. */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description The server does not answer to this host name. */
+            421: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description The request is not understood, or its values cannot be used: `errors` says which. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description The head of the request is too large. */
+            431: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description The database is away, or something is in the way: try again later. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+        };
+    };
+    mend_failure: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description `{pipeline}.{failure_group}`, the pipeline by its slug or its id. */
+                failure_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["MendRequest"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["FailureOut"];
+                };
+            };
+            /** @description The body is no text in UTF-8. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description No key, or one that is not known; only where the server has keys. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description The caller may not do this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description No failures are known by this id, or the pipeline has no such version. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description The body stopped coming. */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description The body has more than 16,384 bytes. */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description The body is not JSON. */
+            415: {
                 headers: {
                     [name: string]: unknown;
                 };

@@ -31,6 +31,7 @@ export function createExecutionRow(row: Partial<ExecutionOut> = {}): ExecutionOu
     failed_steps: 0,
     error_type: null,
     error_message: null,
+    failure_group: null,
     created_at: at(0),
     started_at: at(0),
     completed_at: null,

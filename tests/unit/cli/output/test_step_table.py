@@ -41,6 +41,7 @@ def execution(status: str = "running") -> ExecutionSummary:
         failed_steps=0,
         error_type=None,
         error_message=None,
+        failure_group=None,
         created_at=NOW,
         started_at=NOW,
         completed_at=None,

@@ -1,0 +1,28 @@
+-- requires-program: 0.1.0
+-- What failures have in common. An execution that failed says which group it is of (failure_group); here stands, for each
+-- pipeline, what the group is, and what people say of it. created_at: when it failed so for the first time. state:
+-- 'mended' names the version that mends it; 'open' again where that or a later one has failed so since (reopened_at).
+CREATE TABLE failure_groups (
+    pipeline_id       TEXT NOT NULL REFERENCES pipelines (id) ON DELETE CASCADE,
+    failure_group     TEXT NOT NULL,
+    rule              INTEGER NOT NULL,
+    step_id           TEXT NOT NULL,
+    error_type        TEXT NOT NULL,
+    message           TEXT NOT NULL,
+    state             TEXT NOT NULL DEFAULT 'open',
+    mended_in_version INTEGER,
+    marked_by         TEXT,
+    marked_at         TEXT,
+    reopened_at       TEXT,
+    created_at        TEXT NOT NULL,
+    PRIMARY KEY (pipeline_id, failure_group),
+    CONSTRAINT failure_state_valid CHECK (state IN ('open', 'muted', 'mended')),
+    CONSTRAINT failure_mended_by_a_version CHECK (state <> 'mended' OR mended_in_version >= 1),
+    CONSTRAINT failure_marked_by_somebody CHECK (
+        (marked_by IS NOT NULL) = (marked_at IS NOT NULL) AND (state = 'open' OR marked_at IS NOT NULL))
+) STRICT;
+
+-- With all that counting a window of time asks for, so that it reads no row.
+CREATE INDEX failures_by_time
+    ON pipeline_executions (completed_at, failure_group, pipeline_id, pipeline_version, execution_id)
+    WHERE failure_group IS NOT NULL;
