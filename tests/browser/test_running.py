@@ -81,6 +81,52 @@ def test_the_form_says_at_the_field_what_is_wrong(page: Page, tmp_path: Path) ->
     expect(page.locator("header").get_by_text("Completed").first).to_be_visible()
 
 
+def test_an_untouched_form_starts_exactly_what_it_was_filled_in_with(page: Page, site: Site) -> None:
+    page.goto("/pipelines/exact?run=1")
+    form = page.get_by_role("dialog")
+    number, rate = (form.get_by_label(name, exact=True) for name in ("Id", "Rate"))
+    expect(number).to_have_value("9007199254740993")
+    expect(number).to_have_accessible_description(re.compile("Kept as text"))
+    expect(form.get_by_label("Anything")).to_have_value(re.compile('"__proto__"'))
+    run = form.get_by_role("button", name="Run", exact=True)
+    run.click()
+    deep = '{"__proto__":{"deep":[18446744073709551615]}}'
+    assert input_text(page, site) == f'{{"id":9007199254740993,"rate":0.5,"anything":{deep}}}'
+    expect(page.locator("header").get_by_text("Completed").first).to_be_visible()
+    page.get_by_role("tab", name="Input", exact=True).click()
+    rows = page.get_by_role("tree", name="Input of the execution").get_by_role("treeitem")
+    for row in ("id:9007199254740993", "rate:0.5", "__proto__:1 key", "0:18446744073709551615"):
+        expect(rows.filter(has_text=re.compile(f"^{re.escape(row)}$"))).to_be_visible()
+
+    page.goto("/pipelines/exact?run=1")
+    form.get_by_text("JSON", exact=True).click()
+    form.get_by_label("Input as JSON").fill('{"id": 9007199254740995, "rate": 1.0, "anything": {"__proto__": -0.0}}')
+    run.click()
+    written = '{"id":9007199254740995,"rate":1.0,"anything":{"__proto__":-0.0}}'
+    assert input_text(page, site) == written
+    expect(page.locator("header").get_by_text("Completed").first).to_be_visible()
+
+    page.goto("/pipelines/exact?run=1")
+    form.get_by_text("Last input", exact=True).click()
+    expect(number).to_have_value("9007199254740995")
+    expect(rate).to_have_value("1.0")
+    run.click()
+    assert input_text(page, site) == written
+
+    page.goto("/pipelines/exact?tab=definition")
+    for text in ("9007199254740993", "18446744073709551615", "__proto__"):
+        expect(page.get_by_label("Definition as JSON")).to_contain_text(text)
+
+
+def input_text(page: Page, site: Site) -> str:
+    """The input of the execution that the page has just gone to, as the server has it."""
+    page.wait_for_url("**/executions/*")
+    execution_id = page.url.rpartition("/")[2].partition("?")[0]
+    with site.api() as api:
+        text = api.get(f"/api/executions/{execution_id}/payloads").raise_for_status().text
+    return text.partition('"input_data":')[2].partition(',"output_data"')[0]
+
+
 def test_an_execution_starts_at_a_time_of_the_form_and_never_at_half_of_one(page: Page) -> None:
     page.goto("/pipelines/data-quality?run=1")
     form = page.get_by_role("dialog")

@@ -86,6 +86,30 @@ async def test_a_pipeline_is_stored_and_read_by_id_and_by_slug(api: httpx.AsyncC
     }
 
 
+async def test_every_number_and_key_comes_back_as_it_was_written(api: httpx.AsyncClient) -> None:
+    value = '{"__proto__":0,"least":-9223372036854775808,"low":1e-7,"most":18446744073709551615,"one":1.0,"zero":-0.0}'
+    parameters: list[Definition] = [{"name": "value", "schema": {"const": "VALUE"}, "default": "VALUE"}]
+    definition = json.dumps(greeting(parameters=parameters), separators=(",", ":")).replace('"VALUE"', value)
+
+    async def post(path: str, body: str) -> dict[str, Any]:
+        answer = await api.post(path, content=body, headers={"content-type": "application/json"})
+        assert answer.is_success, answer.text
+        return answer.json()
+
+    await post("/api/pipelines", f'{{"definition": {definition}}}')
+    begun = await post("/api/pipelines/greeting/executions", f'{{"input_data": {{"value": {value}}}}}')
+
+    pipeline = (await api.get("/api/pipelines/greeting")).text
+    assert f'"last_input":{{"value":{value}}}' in pipeline
+    # The canonical form of a definition, which is what is stored, has no fraction where there is none.
+    canonical = value.replace("1.0", "1").replace("-0.0", "0")
+    assert pipeline.count(canonical) == 4  # twice in the definition, and in input_schema and default_input
+    for part in (f'"const":{canonical}', f'"default_input":{{"value":{canonical}}}'):
+        assert part in pipeline
+    execution = (await api.get(f"/api/executions/{begun['execution_id']}")).text
+    assert f'"input_data":{{"value":{value}}}' in execution
+
+
 async def test_a_slug_that_stands_for_another_definition_is_refused(api: httpx.AsyncClient) -> None:
     await stored(api, greeting())
     answer = await api.post("/api/pipelines", json={"definition": greeting(description="Says goodbye.")})

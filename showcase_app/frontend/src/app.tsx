@@ -6,6 +6,7 @@ import { createBrowserRouter, Navigate, type RouteObject } from "react-router";
 import { RouterProvider } from "react-router/dom";
 import { ApiError } from "./api/client";
 import { sessionQuery } from "./api/session";
+import { keptWhereSame } from "./domain/json";
 import { NotFound } from "./shell/not-found";
 import { PageFailed } from "./shell/page-failed";
 import { PAGES } from "./shell/pages";
@@ -19,6 +20,7 @@ const queries: QueryClient = new QueryClient({
     queries: {
       refetchOnWindowFocus: true,
       staleTime: 2_000,
+      structuralSharing: keptWhereSame, // the library's own loses keys of a payload that objects inherit
       // A refused request is not sent again; one that did not reach the server is.
       retry: (failures, error) =>
         failures < 3 && (!(error instanceof ApiError) || error.status === 0 || error.status >= 502),

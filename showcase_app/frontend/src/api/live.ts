@@ -1,5 +1,6 @@
 /** The one live client: a socket that connects again by itself, from its last sequence, and reports its state. */
 import type { Changes } from "@/domain/changes";
+import { readRows } from "./rows";
 
 /** `catching_up`: connected, and what was missed may still be coming in. `closed`: the server wants no further try. */
 export type LiveState = "connecting" | "live" | "catching_up" | "reconnecting" | "closed";
@@ -56,7 +57,7 @@ export function openLive<Frame>({ path, onFrame, onState, onRefused, ...options 
       if (ended || socket !== opened) return;
       failures = 0;
       wait(SILENCE_MS, () => opened.close());
-      const state = onFrame(JSON.parse(event.data) as Frame);
+      const state = onFrame(readRows(event.data) as Frame);
       if (state !== undefined) onState(state);
     };
     opened.onclose = (event) => {

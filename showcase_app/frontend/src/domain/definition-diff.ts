@@ -1,6 +1,8 @@
 /** What differs between two definitions, as a list that can be read: by the id of steps and the ends of paths, not by
  * their numbers. Pure. */
 import { create, type Delta } from "jsondiffpatch";
+import { ownValue, stringifyJson } from "./json";
+import { fromPlain, fromPlainKey, toPlain } from "./plain-json";
 
 export type Change = {
   /** Where, from the outside in: ["steps", "repair", "config", "nearby_km"]. */
@@ -10,10 +12,19 @@ export type Change = {
   after?: unknown;
 };
 
-const differ = create({ objectHash: nameOf, arrays: { detectMove: true, includeValueOnMove: true } });
+const differ = create({ objectHash: signOf, arrays: { detectMove: true, includeValueOnMove: true } });
 
+/** Numbers differ when their texts do: `1.0` is not `1`. */
 export function changesBetween(before: unknown, after: unknown): Change[] {
-  return changes(differ.diff(before, after), before, after, []);
+  const [plainBefore, plainAfter] = [toPlain(before), toPlain(after)];
+  return changes(differ.diff(plainBefore, plainAfter), plainBefore, plainAfter, []).map(exact);
+}
+
+function exact(change: Change): Change {
+  const found: Change = { ...change, path: change.path.map(fromPlainKey) };
+  if ("before" in found) found.before = fromPlain(found.before);
+  if ("after" in found) found.after = fromPlain(found.after);
+  return found;
 }
 
 function changes(delta: Delta, before: unknown, after: unknown, path: readonly string[]): Change[] {
@@ -25,10 +36,10 @@ function changes(delta: Delta, before: unknown, after: unknown, path: readonly s
     if (key === "_t") continue;
     const old = key.startsWith("_") && inList;
     const place = old ? key.slice(1) : key;
-    const value = child(old ? before : after, place);
+    const value = ownValue(old ? before : after, place);
     const inside = [...path, inList ? (nameOf(value) ?? `[${place}]`) : key];
     // An item of a list that changed inside: where it was before is only known by its name.
-    const match = inList && !old ? counterpart(before, value, place) : child(before, place);
+    const match = inList && !old ? counterpart(before, value, place) : ownValue(before, place);
     found.push(...changes(part as Delta, match, value, inside));
   }
   return found;
@@ -42,12 +53,13 @@ function ofPair(delta: readonly unknown[], path: readonly string[]): Change {
 
 function counterpart(before: unknown, value: unknown, place: string): unknown {
   const name = nameOf(value);
-  if (name === undefined || !Array.isArray(before)) return child(before, place);
+  if (name === undefined || !Array.isArray(before)) return ownValue(before, place);
   return before.find((each) => nameOf(each) === name);
 }
 
-function child(value: unknown, key: string): unknown {
-  return typeof value === "object" && value !== null ? (value as Record<string, unknown>)[key] : undefined;
+/** What makes two items of a list the same one: their name, or all that they say. */
+function signOf(item: unknown): string {
+  return nameOf(item) ?? stringifyJson(item);
 }
 
 /** What tells an item of a list from the others: steps have ids, parameters and inputs names, paths two ends. */

@@ -1,5 +1,6 @@
 /** Where in a JSON text a path leads, so that a problem can be shown at its place. Pure. */
 import { jsonLanguage } from "@codemirror/lang-json";
+import { parseJson } from "./json";
 
 export type Place = { from: number; to: number };
 
@@ -30,7 +31,7 @@ export function placeOf(text: string, path: string): Place {
 /** Where a text stops being JSON; null: it is. */
 export function syntaxErrorOf(text: string): { place: Place; detail: string } | null {
   try {
-    JSON.parse(text);
+    parseJson(text);
     return null;
   } catch (error) {
     let place: Place | null = null;

@@ -1,6 +1,8 @@
 import type { RJSFSchema } from "@rjsf/utils";
 import { describe, expect, it } from "vitest";
+import { jsonNumber, parseJson } from "./json";
 import { errorSchemaOf, jsonSchemaValidator, pathOf, problemsOf } from "./json-schema-validator";
+import { toPlain, toPlainKey, toPlainSchema } from "./plain-json";
 
 const SCHEMA: RJSFSchema = {
   $schema: "https://json-schema.org/draft/2020-12/schema",
@@ -54,6 +56,59 @@ describe("problems", () => {
 
   it("are left to the server when the schema cannot be read here", () => {
     expect(problemsOf({ type: "string", pattern: "(?P<name>x)" }, "y")).toEqual([]);
+  });
+});
+
+describe("numbers are compared by what they are worth:", () => {
+  const BIG = "9007199254740993"; // 2^53 + 1, which as a double is 9007199254740992
+  it.each([
+    ['{"type": "integer"}', "1.0", []],
+    ['{"type": "integer"}', "1E5", []],
+    ['{"type": "integer"}', BIG, []],
+    ['{"type": "integer"}', "9007199254740992.5", ["Expected a whole number."]],
+    ['{"type": ["integer", "null"]}', "0.5", ["Expected a whole number or null."]],
+    ['{"type": "string"}', "1.0", ["Expected a text."]],
+    [`{"minimum": ${BIG}}`, BIG, []],
+    [`{"minimum": ${BIG}}`, "9007199254740992", [`At least ${BIG}.`]],
+    ['{"maximum": 9007199254740992}', BIG, ["At most 9007199254740992."]],
+    [`{"exclusiveMinimum": 9007199254740992}`, BIG, []],
+    [`{"exclusiveMaximum": ${BIG}}`, BIG, [`Less than ${BIG}.`]],
+    [`{"const": ${BIG}}`, BIG, []],
+    [`{"const": ${BIG}}`, "9007199254740992", [`Expected ${BIG}.`]],
+    ['{"enum": [1, 2.0]}', "1.0", []],
+    ['{"enum": [1, 2.0]}', "2", []],
+    [`{"enum": [${BIG}, "a"]}`, "9007199254740992", [`Expected one of ${BIG}, "a".`]],
+    ['{"const": {"a": [1.0]}}', '{"a": [1]}', []],
+    ['{"multipleOf": 3}', BIG, []],
+    ['{"multipleOf": 2}', BIG, ["A multiple of 2."]],
+    ['{"multipleOf": 0.01}', "1234567890123456.78", []],
+    ['{"multipleOf": 0.01}', "1234567890123456.789", ["A multiple of 0.01."]],
+    ['{"uniqueItems": true}', "[1, 1.0]", ["Each only once."]],
+    ['{"uniqueItems": true}', `[9007199254740992, ${BIG}]`, []],
+    ['{"maxItems": 2.0}', "[1, 2]", []],
+    ['{"maxItems": 1.0}', "[1, 2]", ["At most 1.0 entries."]],
+    [`{"anyOf": [{"type": "string"}, {"minimum": ${BIG}}]}`, BIG, []],
+    [`{"not": {"maximum": 9007199254740992}}`, BIG, []],
+    [`{"$ref": "#/$defs/id", "$defs": {"id": {"enum": [${BIG}]}}}`, "1", [`Expected one of ${BIG}.`]],
+    ["{}", "1e400", []],
+  ])("%s of %s", (schema, value, messages) => {
+    const problems = problemsOf(parseJson(schema) as RJSFSchema, parseJson(value));
+    expect(problems.map(({ message }) => message)).toEqual(messages);
+  });
+
+  it("in a form too, whose schemas and values are plain", () => {
+    const id = { type: "integer", minimum: jsonNumber(BIG) };
+    const schema = toPlainSchema({ properties: { id, ["__proto__"]: id } }) as RJSFSchema;
+    const validated = (value: string) =>
+      jsonSchemaValidator.validateFormData(toPlain(parseJson(value)) as Record<string, unknown>, schema);
+    expect(validated(`{"id": ${BIG}, "__proto__": ${BIG}.0}`).errors).toEqual([]);
+    expect(validated('{"id": 9007199254740992, "__proto__": 1}').errorSchema).toEqual({
+      id: { __errors: [`At least ${BIG}.`] },
+      [toPlainKey("__proto__")]: { __errors: [`At least ${BIG}.`] },
+    });
+    expect(
+      jsonSchemaValidator.isValid(schema, toPlain(parseJson('{"id": 1}')) as Record<string, unknown>, schema),
+    ).toBe(false);
   });
 });
 

@@ -10,12 +10,16 @@ import {
   type ValidatorType,
   validationDataMerge,
 } from "@rjsf/utils";
+import { ownValue, stringifyJson } from "./json";
+import { fromPlain, toPlainKey } from "./plain-json";
+import { withStandIns } from "./stand-ins";
 
 export type Values = Record<string, unknown>;
 type Path = (string | number)[];
 
-/** What is wrong with a value, each next to the field it is wrong with. Nothing for a schema that is no schema here
- * (say, a pattern of another dialect of regular expressions): the server has the last word. */
+/** What is wrong with a value, each next to the field it is wrong with. Numbers are compared by what they are worth,
+ * whatever their size. Nothing for a schema that is no schema here (say, a pattern of another dialect of regular
+ * expressions): the server has the last word. */
 export function problemsOf(schema: RJSFSchema, value: unknown): RJSFValidationError[] {
   try {
     return innermost(outcome(schema, value).errors).map((unit) => problem(schema, unit));
@@ -24,9 +28,10 @@ export function problemsOf(schema: RJSFSchema, value: unknown): RJSFValidationEr
   }
 }
 
+/** For rjsf, whose schemas and values are plain (see plain-json.ts). */
 export const jsonSchemaValidator: ValidatorType<Values> = {
   validateFormData(formData, schema, customValidate, transformErrors, uiSchema) {
-    const found = problemsOf(schema, formData);
+    const found = problemsOf(exactSchema(schema), fromPlain(formData));
     const errors = transformErrors?.(found, uiSchema) ?? found;
     const validation = { errors, errorSchema: errorSchemaOf(errors) };
     if (customValidate === undefined) return validation;
@@ -36,13 +41,14 @@ export const jsonSchemaValidator: ValidatorType<Values> = {
   isValid(schema, formData, rootSchema) {
     try {
       // A part of a schema finds what it refers to in the definitions of the whole.
-      return outcome({ $defs: rootSchema.$defs, definitions: rootSchema.definitions, ...schema }, formData).valid;
+      const { $defs, definitions } = rootSchema;
+      return outcome(exactSchema({ $defs, definitions, ...schema }), fromPlain(formData)).valid;
     } catch {
       return false;
     }
   },
   rawValidation<Result>(schema: RJSFSchema, formData?: unknown) {
-    return { errors: problemsOf(schema, formData) as Result[] };
+    return { errors: problemsOf(exactSchema(schema), fromPlain(formData)) as Result[] };
   },
 };
 
@@ -52,7 +58,7 @@ export default jsonSchemaValidator; // what @rjsf/core finds under the name of t
 export function errorSchemaOf(errors: readonly RJSFValidationError[]): ErrorSchema<Values> {
   const builder = new ErrorSchemaBuilder<Values>();
   for (const { property, message } of errors) {
-    if (message !== undefined) builder.addErrors(message, pathOf(property ?? ""));
+    if (message !== undefined) builder.addErrors(message, pathOf(property ?? "").map(plainPart));
   }
   return builder.ErrorSchema;
 }
@@ -65,10 +71,18 @@ export function pathOf(field: string): Path {
     .map((part) => (/^\d+$/.test(part) ? Number(part) : part));
 }
 
+function plainPart(part: string | number): string | number {
+  return typeof part === "number" ? part : toPlainKey(part);
+}
+
+function exactSchema(schema: RJSFSchema): RJSFSchema {
+  return fromPlain(schema) as RJSFSchema;
+}
+
 function outcome(schema: RJSFSchema, value: unknown) {
-  // Copies: the library leaves marks in the schemas that it reads, and knows no undefined.
-  const validator = new Validator(JSON.parse(JSON.stringify(schema)) as Schema, "2020-12", false);
-  return validator.validate(value === undefined ? {} : JSON.parse(JSON.stringify(value)));
+  // Copies, too: the library leaves marks in the schemas that it reads, and knows no undefined.
+  const inDoubles = withStandIns(schema, value === undefined ? {} : value);
+  return new Validator(inDoubles.schema as Schema, "2020-12", false).validate(inDoubles.value);
 }
 
 /** Without errors that only say that something inside is wrong, where that is among the errors too. */
@@ -106,7 +120,8 @@ const KINDS: Readonly<Record<string, string>> = {
   null: "null",
 };
 
-/** What is expected, from the schema at that place; the library's own words for keywords that are not listed here. */
+/** What is expected, from the schema at that place; the library's own words for keywords that are not listed here and
+ * have no numbers in them, since those that it knows are stand-ins. */
 function words(unit: OutputUnit, expected: unknown): string {
   const limit = String(expected);
   switch (unit.keyword) {
@@ -119,8 +134,10 @@ function words(unit: OutputUnit, expected: unknown): string {
         .join(" or ")}.`;
     case "enum":
       return Array.isArray(expected)
-        ? `Expected one of ${expected.map((each) => JSON.stringify(each)).join(", ")}.`
-        : unit.error;
+        ? `Expected one of ${expected.map((each) => stringifyJson(each)).join(", ")}.`
+        : "Expected another value.";
+    case "const":
+      return `Expected ${stringifyJson(expected)}.`;
     case "minimum":
       return `At least ${limit}.`;
     case "maximum":
@@ -159,9 +176,10 @@ function unpointed(pointer: string): Path {
     .map((part) => decodeURIComponent(part).replaceAll("~1", "/").replaceAll("~0", "~"));
 }
 
-function at(value: unknown, path: Path): unknown {
-  return path.reduce<unknown>(
-    (inside, key) => (typeof inside === "object" && inside !== null ? (inside as Values)[key] : undefined),
-    value,
-  );
+/** What stands at a path in a schema, through references into the schema itself. */
+function at(schema: unknown, path: Path): unknown {
+  return path.reduce<unknown>((inside, key) => {
+    const found = ownValue(inside, key);
+    return key === "$ref" && typeof found === "string" ? at(schema, unpointed(found)) : found;
+  }, schema);
 }

@@ -1,4 +1,5 @@
 import { describe, expect, it } from "vitest";
+import { parseJson } from "./json";
 import { allOpen, firstOpen, found, rowsOfJson } from "./json-tree";
 
 const value = { steps: [{ name: "a", "odd key": null }], text: "one\ntwo", none: {} };
@@ -47,6 +48,21 @@ describe("searching", () => {
     expect(found(value, "null")).toHaveLength(1);
     expect(found(value, "TWO").map((match) => match.id)).toEqual(["$.text"]);
     expect(found(value, "")).toEqual([]);
+  });
+
+  it("finds numbers by their text, in rows of their own, and keys that objects inherit", () => {
+    const numbers = parseJson('{"id": 9007199254740993, "__proto__": {"rate": 1.0}, "other": 1}');
+    expect(found(numbers, "740993").map((match) => match.id)).toEqual(["$.id"]);
+    expect(found(numbers, "1.0")).toEqual([{ id: "$.__proto__.rate", above: ["$", "$.__proto__"] }]);
+    expect(found(numbers, "proto").map((match) => match.id)).toEqual(["$.__proto__"]);
+    const rows = rowsOfJson(numbers, allOpen(numbers));
+    expect(rows.map((row) => [row.id, row.opens])).toEqual([
+      ["$", true],
+      ["$.id", false],
+      ["$.__proto__", true],
+      ["$.__proto__.rate", false],
+      ["$.other", false],
+    ]);
   });
 
   it("stops where there is more than anybody reads", () => {

@@ -1,8 +1,7 @@
 /** A JSON value as the rows of a tree, its paths and what is found in it: pure. */
 
 import { folded } from "./folded";
-
-export type Json = null | boolean | number | string | readonly Json[] | { readonly [key: string]: Json };
+import { isList, isObject, type Json } from "./json";
 
 /** Where a value lies: keys and places from the root. */
 export type Path = readonly (string | number)[];
@@ -33,13 +32,13 @@ export function isLongText(value: Json): value is string {
 }
 
 export function sizeOf(value: Json): number {
-  if (Array.isArray(value)) return value.length;
-  return typeof value === "object" && value !== null ? Object.keys(value).length : 0;
+  if (isList(value)) return value.length;
+  return isObject(value) ? Object.keys(value).length : 0;
 }
 
 function* childrenOf(value: Json): Generator<[string | number, Json]> {
-  if (Array.isArray(value)) yield* value.entries();
-  else if (typeof value === "object" && value !== null) yield* Object.entries(value);
+  if (isList(value)) yield* value.entries();
+  else if (isObject(value)) yield* Object.entries(value);
 }
 
 /** What is on screen when these are open, the root first. */
@@ -99,7 +98,7 @@ export function found(root: Json, text: string, most = 1000): Match[] {
   const has = (value: unknown) => folded(String(value)).includes(wanted);
   const visit = (id: string, key: string | number | null, value: Json, above: readonly string[]) => {
     if (matches.length >= most) return;
-    const isLeaf = typeof value !== "object" || value === null;
+    const isLeaf = !isList(value) && !isObject(value);
     if ((typeof key === "string" && has(key)) || (isLeaf && has(value))) matches.push({ id, above });
     if (isLeaf) return;
     const inside = [...above, id];
@@ -112,6 +111,6 @@ export function found(root: Json, text: string, most = 1000): Match[] {
 /** A container in a few words: `12 items`, `3 keys`. */
 export function sizeText(value: Json): string {
   const size = sizeOf(value);
-  const [one, many] = Array.isArray(value) ? ["item", "items"] : ["key", "keys"];
+  const [one, many] = isList(value) ? ["item", "items"] : ["key", "keys"];
   return `${size.toLocaleString("en")} ${size === 1 ? one : many}`;
 }

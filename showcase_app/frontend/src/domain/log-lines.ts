@@ -1,6 +1,7 @@
 /** Log lines from pages and from the socket, as one list: pure. */
 import type { LogLevel, LogOut } from "@/api/schema.gen";
 import { folded } from "./folded";
+import { stringifyJson } from "./json";
 
 export const LEVELS: readonly LogLevel[] = ["debug", "info", "warning", "error"];
 
@@ -60,6 +61,6 @@ function isWanted(line: LogOut, { step_execution_id, level, q }: LineFilters): b
 
 /** A line as it is copied. */
 export function lineText(line: LogOut, step: string | null): string {
-  const data = line.data === null ? "" : ` ${JSON.stringify(line.data)}`;
+  const data = line.data === null ? "" : ` ${stringifyJson(line.data)}`;
   return `${line.logged_at} ${line.level.toUpperCase()} ${step === null ? "" : `[${step}] `}${line.message}${data}`;
 }

@@ -1,5 +1,7 @@
 import type { RJSFSchema } from "@rjsf/utils";
 import { describe, expect, it } from "vitest";
+import { parseJson, stringifyJson } from "./json";
+import { fromPlain, toPlainKey } from "./plain-json";
 import { formSchema, formUiSchema, titleOf } from "./run-form";
 
 const SCHEMA: RJSFSchema = {
@@ -40,11 +42,21 @@ describe("the schema of a form", () => {
   it("has no defaults, at any depth", () => {
     expect(JSON.stringify(formSchema(SCHEMA))).not.toContain('"default"');
   });
+
+  it("keeps the numbers to choose from, and may be copied", () => {
+    const schema = parseJson(
+      '{"properties": {"id": {"enum": [9007199254740993, 1.0]}, "__proto__": {}}}',
+    ) as RJSFSchema;
+    const drawn = fromPlain(structuredClone(formSchema(schema))) as RJSFSchema;
+    expect(stringifyJson(drawn.properties?.id)).toBe('{"title":"Id","enum":[9007199254740993,1.0]}');
+    expect(Object.keys(drawn.properties ?? {})).toEqual(["id", "__proto__"]);
+    expect(Object.keys(formUiSchema(schema, {}))).toContain(toPlainKey("__proto__"));
+  });
 });
 
 it.each([
   ["file", { "ui:emptyValue": "" }],
-  ["max_repairs", { "ui:options": { clampBehavior: "none" } }],
+  ["max_repairs", {}],
   ["exclude", { "ui:widget": "tags" }],
   ["repairs", {}],
   ["anything", { "ui:field": "json" }],

@@ -1,21 +1,22 @@
 /** How a form for a pipeline's input is drawn: titles where there are none, and the control that fits each field. Pure. */
 import type { RJSFSchema, UiSchema } from "@rjsf/utils";
+import { isObject, ownValue } from "./json";
+import { toPlainKey, toPlainSchema } from "./plain-json";
 
 /** The schema for the form: everything has a title, and no defaults, since the form is filled in when it is opened (a
- * default that comes back the moment its field is cleared cannot be replaced). */
+ * default that comes back the moment its field is cleared cannot be replaced). It is plain, as the form's values are. */
 export function formSchema(schema: RJSFSchema): RJSFSchema {
   const { title: _title, description: _description, ...root } = schema;
-  return titled(root);
+  return toPlainSchema(titled(root)) as RJSFSchema;
 }
 
 /** `default_input` is what the form is filled in with at first. */
 export function formUiSchema(schema: RJSFSchema, default_input: unknown): UiSchema {
-  const of = (name: string) => (isObject(default_input) ? default_input[name] : undefined);
-  const properties = Object.entries(schema.properties ?? {});
-  return {
-    "ui:submitButtonOptions": { norender: true },
-    ...Object.fromEntries(properties.map(([name, property]) => [name, uiOf(property, of(name))])),
-  };
+  const controls = Object.entries(schema.properties ?? {}).map(([name, property]) => [
+    toPlainKey(name),
+    uiOf(property, ownValue(default_input, name)),
+  ]);
+  return { "ui:submitButtonOptions": { norender: true }, ...Object.fromEntries(controls) };
 }
 
 /** `max_repairs` and `maxRepairs` read Max repairs. */
@@ -29,13 +30,11 @@ export function titleOf(name: string): string {
 }
 
 const LONG_TEXT = 200;
-/** A value beyond a limit is an error at its field; it is not changed to the limit. */
-const AS_WRITTEN = { clampBehavior: "none" };
 
 function titled(schema: RJSFSchema): RJSFSchema {
   const { default: _default, ...rest } = schema;
   const { properties, items } = rest;
-  if (isObject(items) && !Array.isArray(items)) rest.items = titled(items);
+  if (isObject(items)) rest.items = titled(items);
   if (properties !== undefined) {
     const named = Object.entries(properties).map(([name, property]) => [
       name,
@@ -50,7 +49,6 @@ function uiOf(schema: RJSFSchema | boolean, value: unknown): UiSchema {
   if (typeof schema === "boolean" || isFree(schema)) return { "ui:field": "json" };
   if (schema.type === "array" && isTexts(schema.items)) return { "ui:widget": "tags" };
   if (schema.type === "object") return formUiSchema(schema, value);
-  if (schema.type === "number" || schema.type === "integer") return { "ui:options": AS_WRITTEN };
   if (schema.type !== "string" || schema.enum !== undefined) return {};
   return {
     // Cleared, it is an empty text; without a value it would get its default again.
@@ -74,8 +72,4 @@ function isTexts(items: RJSFSchema["items"]): boolean {
 
 function isLong(schema: RJSFSchema): boolean {
   return schema.format === "textarea" || schema.contentMediaType !== undefined || (schema.maxLength ?? 0) > LONG_TEXT;
-}
-
-function isObject(value: unknown): value is Record<string, unknown> {
-  return typeof value === "object" && value !== null;
 }

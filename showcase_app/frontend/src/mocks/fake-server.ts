@@ -1,6 +1,7 @@
 /** The server behind the one client, in a test: addresses with their answers, and every request that came. */
 import { api } from "@/api/client";
 import type { ProblemDetails, SessionOut } from "@/api/schema.gen";
+import { parseJson, stringifyJson } from "@/domain/json";
 
 type Answer = (request: Request) => Response | Promise<Response>;
 
@@ -44,12 +45,12 @@ export class FakeServer {
 
   /** What was sent to a place, oldest first. */
   bodies(place: string): Promise<unknown[]> {
-    return Promise.all(this.to(place).map((request) => request.clone().json()));
+    return Promise.all(this.to(place).map(async (request) => parseJson(await request.clone().text())));
   }
 }
 
 export function json(status: number, body: unknown): Response {
-  return new Response(JSON.stringify(body), { status, headers: { "content-type": "application/json" } });
+  return new Response(stringifyJson(body), { status, headers: { "content-type": "application/json" } });
 }
 
 /** `errors`: the refused fields with the reason for each. */

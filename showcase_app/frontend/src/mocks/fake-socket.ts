@@ -1,5 +1,6 @@
 /** A WebSocket whose other end is the test: what it opened, what it receives, when it ends. */
 import { vi } from "vitest";
+import { stringifyJson } from "@/domain/json";
 
 export class FakeSocket {
   static readonly opened: FakeSocket[] = [];
@@ -35,7 +36,7 @@ export class FakeSocket {
   }
 
   say(frame: unknown): void {
-    this.onmessage?.({ data: JSON.stringify(frame) });
+    this.onmessage?.({ data: stringifyJson(frame) });
   }
 
   /** The server ends it, or the way to it is lost (1006). */

@@ -29,6 +29,8 @@ class OneSize implements ResizeObserver {
 Object.defineProperty(HTMLElement.prototype, "clientHeight", { configurable: true, get: () => HEIGHT });
 Object.defineProperty(HTMLElement.prototype, "clientWidth", { configurable: true, get: () => WIDTH });
 window.ResizeObserver = OneSize;
+// A text field that grows with its text measures anew when a font has come.
+Object.defineProperty(document, "fonts", { configurable: true, value: new EventTarget() });
 // Browsers report it after the change; the editor of definitions cannot take it within one.
 const dispatch = document.dispatchEvent.bind(document);
 document.dispatchEvent = (event) => event.type === "selectionchange" || dispatch(event);

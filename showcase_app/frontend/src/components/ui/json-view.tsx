@@ -4,16 +4,8 @@ import { useClipboard } from "@mantine/hooks";
 import { IconArrowDown, IconArrowUp, IconChevronRight, IconCopy, IconRoute2, IconSearch } from "@tabler/icons-react";
 import { useVirtualizer } from "@tanstack/react-virtual";
 import { type KeyboardEvent, type MouseEvent, useDeferredValue, useId, useMemo, useRef, useState } from "react";
-import {
-  allOpen,
-  firstOpen,
-  found,
-  isLongText,
-  type Json,
-  type JsonRow,
-  rowsOfJson,
-  sizeText,
-} from "@/domain/json-tree";
+import { isList, isNumber, isObject, type Json, stringifyJson } from "@/domain/json";
+import { allOpen, firstOpen, found, isLongText, type JsonRow, rowsOfJson, sizeText } from "@/domain/json-tree";
 import { bytesText } from "@/domain/time";
 import classes from "./json-view.module.css";
 
@@ -35,10 +27,10 @@ export function JsonView({ value: unchecked, label, bytes, maxHeight = 480 }: Js
   const [shown, setShown] = useState<"tree" | "raw">("tree");
   const [search, setSearch] = useState("");
   const [at, setAt] = useState(0);
-  const raw = useMemo(() => JSON.stringify(value, null, 2) ?? "null", [value]);
+  const raw = useMemo(() => stringifyJson(value, 2), [value]);
   const wanted = useDeferredValue(search.trim()); // typing does not wait for a large tree
   const matches = useMemo(() => found(value, wanted), [value, wanted]);
-  const size = useMemo(() => bytes ?? new TextEncoder().encode(JSON.stringify(value) ?? "").length, [value, bytes]);
+  const size = useMemo(() => bytes ?? new TextEncoder().encode(stringifyJson(value)).length, [value, bytes]);
   const match = matches[Math.min(at, matches.length - 1)];
   const turn = (by: number) => setAt((now) => (now + by + matches.length) % Math.max(1, matches.length));
 
@@ -241,7 +233,7 @@ function RowText({ row, search }: { row: JsonRow; search: string }) {
         </span>
       )}
       <span className={classes.value} data-kind={kindOf(row.value)}>
-        <Marked text={valueText(row)} search={typeof row.value === "object" ? "" : search} />
+        <Marked text={valueText(row)} search={isContainer(row.value) ? "" : search} />
       </span>
     </>
   );
@@ -262,7 +254,7 @@ function Marked({ text, search }: { text: string; search: string }) {
 
 /** Seen and reached by keys only in the row where the pointer or the keyboard is. */
 function RowCopies({ row }: { row: JsonRow }) {
-  const value = () => (typeof row.value === "string" ? row.value : JSON.stringify(row.value, null, 2));
+  const value = () => (typeof row.value === "string" ? row.value : stringifyJson(row.value, 2));
   return (
     <span className={classes.copies}>
       <CopyButton text={value} label="Copy value" />
@@ -323,16 +315,21 @@ function Raw({ text, label, maxHeight }: { text: string; label: string; maxHeigh
   );
 }
 
+function isContainer(value: Json): boolean {
+  return isList(value) || isObject(value);
+}
+
 function kindOf(value: Json): string {
   if (value === null) return "null";
-  return typeof value === "object" ? "container" : typeof value;
+  if (isContainer(value)) return "container";
+  return isNumber(value) ? "number" : typeof value;
 }
 
 function valueText(row: JsonRow): string {
   const { value } = row;
-  if (typeof value === "string") return JSON.stringify(isLongText(value) ? `${value.slice(0, 160)}…` : value);
-  if (typeof value !== "object" || value === null) return String(value);
-  const [from, to] = Array.isArray(value) ? ["[", "]"] : ["{", "}"];
+  if (typeof value === "string") return stringifyJson(isLongText(value) ? `${value.slice(0, 160)}…` : value);
+  if (!isContainer(value)) return stringifyJson(value);
+  const [from, to] = isList(value) ? ["[", "]"] : ["{", "}"];
   if (!row.opens) return `${from}${to}`;
   return row.isOpen ? sizeText(value) : `${from} ${sizeText(value)} ${to}`;
 }

@@ -8,6 +8,7 @@ import { useEffect, useMemo, useRef, useState } from "react";
 import { logsQuery } from "@/api/logs";
 import type { LogLevel, LogOut, StepDetail } from "@/api/schema.gen";
 import { QueryFailed } from "@/components/ui/notices";
+import { stringifyJson } from "@/domain/json";
 import { type HeardLines, hasGap, LEVELS, lineText, mergedLines } from "@/domain/log-lines";
 import { clockText, exactText } from "@/domain/time";
 import classes from "./log-view.module.css";
@@ -252,7 +253,7 @@ function Lines({ lines, names, follow, onFollow, more }: LinesProps) {
                   <pre className={classes.data}>
                     {line.data_omitted
                       ? "Its data is larger than 64 KiB and only in the export."
-                      : JSON.stringify(line.data, null, 2)}
+                      : stringifyJson(line.data, 2)}
                   </pre>
                 ) : null}
               </span>

@@ -5,6 +5,7 @@ import { Link } from "react-router";
 import { afterEach, beforeEach, expect, it } from "vitest";
 import type { Definition } from "@/api/pipelines";
 import type { PipelineDetail, ValidationOut } from "@/api/schema.gen";
+import { parseJson } from "@/domain/json";
 import { createPipeline } from "@/mocks/create-pipeline";
 import { FakeServer, json, refusal } from "@/mocks/fake-server";
 import { renderAt } from "@/mocks/render-at";
@@ -199,4 +200,19 @@ it("a viewer reads the definition and saves nothing", async () => {
   expect(saveButton().getAttribute("aria-disabled")).toBe("true");
   fireEvent.click(saveButton());
   expect(server.to(SAVE)).toEqual([]);
+});
+
+it("numbers and keys are shown, checked and saved as they are written", async () => {
+  const written = '{"steps": [{"type": "task", "config": {"id": 9007199254740993, "rate": 1.0, "__proto__": 1E5}}]}';
+  server.on(SAVE, () => json(200, { ...shop, version: 5, current_version: 5 }));
+  show();
+  update({ ...shop, version: 5, current_version: 5, definition: parseJson(written) as unknown as Definition });
+  await waitFor(() => expect(text().replace(/\s+/g, "")).toBe(written.replace(/\s+/g, "")));
+  change();
+  await canSave();
+  fireEvent.click(saveButton());
+  await waitFor(() => expect(server.to(SAVE)).toHaveLength(1));
+  const changed = written.replace("task", "condition").replace(/\s+/g, "");
+  for (const place of [CHECK, SAVE])
+    expect(await server.to(place).at(-1)?.text()).toContain(`{"definition":${changed},`);
 });

@@ -10,6 +10,7 @@ import { type Definition, pipelineKeys, storeVersion } from "@/api/pipelines";
 import type { PipelineDetail } from "@/api/schema.gen";
 import { useWhyReadOnly } from "@/api/session";
 import { Nothing } from "@/components/ui/notices";
+import { stringifyJson } from "@/domain/json";
 import { DefinitionEditor } from "./definition-editor";
 import { LeaveModal } from "./leave-modal";
 import { refusedPlaces } from "./refused-places";
@@ -151,7 +152,7 @@ function Editing({ pipeline, definition }: { pipeline: PipelineDetail; definitio
 /** What the editing starts from; `base` is what was current then, so that a version stored meanwhile is a conflict. */
 function beginning(pipeline: PipelineDetail, definition: Definition) {
   return {
-    text: JSON.stringify(definition, null, 2),
+    text: stringifyJson(definition, 2),
     version: pipeline.version,
     base: pipeline.current_version,
   };

@@ -8,13 +8,14 @@ import { useBlocker, useNavigate } from "react-router";
 import { createPipeline, pipelineKeys } from "@/api/pipelines";
 import { useWhyReadOnly } from "@/api/session";
 import { PageHead } from "@/components/ui/page-head";
+import { stringifyJson } from "@/domain/json";
 import { DefinitionEditor } from "./definition-editor";
 import { LeaveModal } from "./leave-modal";
 import { refusedPlaces } from "./refused-places";
 import { useDefinitionCheck, whyNotStored } from "./use-definition-check";
 
 /** Small and whole: one parameter, one step, two ends. It needs no module, so that every server can run it. */
-const EXAMPLE = JSON.stringify(
+const EXAMPLE = stringifyJson(
   {
     name: "My first pipeline",
     slug: "my-first-pipeline",
@@ -43,7 +44,6 @@ const EXAMPLE = JSON.stringify(
       ],
     },
   },
-  null,
   2,
 );
 

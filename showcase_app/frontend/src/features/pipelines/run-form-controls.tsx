@@ -1,4 +1,5 @@
-/** The controls of the run form that rjsf's Mantine theme does not have, or not with their help text. */
+/** The controls of the run form: those that rjsf's Mantine theme does not have, or not with their help text, and text
+ * where a control could not hold a value exactly. Values come and go plain (see plain-json.ts). */
 import { Group, JsonInput, Switch, TagsInput, Text } from "@mantine/core";
 import { Templates, Widgets } from "@rjsf/mantine";
 import {
@@ -14,7 +15,9 @@ import {
   titleId,
   type WidgetProps,
 } from "@rjsf/utils";
-import { useState } from "react";
+import { type ComponentType, useState } from "react";
+import { isNumber, isNumberText, jsonNumber, LosslessNumber, parseJson, stringifyJson } from "@/domain/json";
+import { fromPlain, toPlain } from "@/domain/plain-json";
 
 function wrong(errors: readonly string[] | undefined): string | undefined {
   return errors === undefined || errors.length === 0 ? undefined : errors.join(" ");
@@ -22,6 +25,116 @@ function wrong(errors: readonly string[] | undefined): string | undefined {
 
 function helpOf({ options, schema, hideLabel }: WidgetProps): string | undefined {
   return hideLabel ? undefined : (options.description ?? schema.description);
+}
+
+const KEPT_AS_TEXT = "Kept as text: the control for it cannot hold this value exactly.";
+
+/** The help text, and that the value is kept as text. */
+function textHelpOf(props: WidgetProps): string {
+  return [helpOf(props), KEPT_AS_TEXT].filter((help) => help !== undefined && help !== "").join(" ");
+}
+
+type HeldOrTextProps = {
+  /** undefined: the theme has none. */
+  Control: ComponentType<WidgetProps> | undefined;
+  holds: (value: unknown, props: WidgetProps) => boolean;
+  props: WidgetProps;
+};
+
+/** A control for the values that it holds; any other is offered as text, and stays that until the form is filled anew. */
+function HeldOrText({ Control, holds, props }: HeldOrTextProps) {
+  const [isHeld] = useState(() => isNothing(props.value) || holds(fromPlain(props.value), props));
+  if (!isHeld) return <AsText {...props} />;
+  return Control === undefined ? null : <Control {...props} />;
+}
+
+function isNothing(value: unknown): boolean {
+  return value === undefined || value === null;
+}
+
+function isText(value: unknown): value is string {
+  return typeof value === "string";
+}
+
+function isListOfTexts(value: unknown): value is string[] {
+  return Array.isArray(value) && value.every(isText);
+}
+
+function isBoolean(value: unknown): value is boolean {
+  return typeof value === "boolean";
+}
+
+/** The forms that the theme's controls read and write. */
+const isDate = (value: unknown) => isText(value) && /^(\d{4}-\d\d-\d\d)?$/.test(value);
+const isDateTime = (value: unknown) => isText(value) && /^(\d{4}-\d\d-\d\d \d\d:\d\d:\d\d)?$/.test(value);
+const isTime = (value: unknown) => isText(value) && /^(\d\d:\d\d(:\d\d)?)?$/.test(value);
+
+/** One of the options, or some. */
+function isChosen(value: unknown, { multiple, options }: WidgetProps): boolean {
+  const names = options.enumOptions?.map((option) => stringifyJson(fromPlain(option.value))) ?? [];
+  const chosen: readonly unknown[] = multiple && Array.isArray(value) ? value : [value];
+  return chosen.every((each) => names.includes(stringifyJson(each)));
+}
+
+/** A text as it is, anything else as JSON. */
+function AsText(props: WidgetProps) {
+  const { id, label, schema, value, required, disabled, readonly, rawErrors, onChange } = props;
+  const description = textHelpOf(props);
+  if (schema.type === "string" && isText(fromPlain(value))) {
+    return <ThemedInput {...props} schema={{ type: "string" }} options={{ ...props.options, description }} />;
+  }
+  const look = { id, label, description, required, disabled: disabled || readonly, error: wrong(rawErrors) };
+  return <JsonText {...look} value={value} onChange={onChange} />;
+}
+
+/** The theme's, controlled from the first: a field without a value is empty. */
+function ThemedInput(props: BaseInputTemplateProps) {
+  const Themed = Templates.BaseInputTemplate;
+  return Themed === undefined ? null : <Themed {...props} value={props.value ?? ""} />;
+}
+
+/** A number field, or text for a number that such a field would round or write in another way. */
+function NumberInput(props: BaseInputTemplateProps) {
+  const value = fromPlain(props.value);
+  const isExact = value instanceof LosslessNumber;
+  const [asText] = useState(isExact || String(value).includes("e")); // such as 1e+21
+  const shown = isNumber(value) && (isExact || asText) ? String(value) : value;
+  const onChange = (typed: unknown) => props.onChange(typedNumber(typed));
+  if (asText) {
+    const options = { ...props.options, description: textHelpOf(props), inputMode: "decimal" };
+    return <ThemedInput {...props} schema={{ type: "string" }} options={options} value={shown} onChange={onChange} />;
+  }
+  const options = {
+    ...props.options,
+    clampBehavior: "none", // a value beyond a limit is an error, and not changed to the limit
+    trimLeadingZeroesOnBlur: false,
+    // More was typed than a number holds: the field has its text, and cannot count on from it.
+    hideControls: isExact,
+    withKeyboardEvents: !isExact,
+  };
+  return <ThemedInput {...props} options={options} value={shown} onChange={onChange} />;
+}
+
+/** What stands in a field for a number: nothing, a number by its text, or a text that is none yet. */
+function typedNumber(typed: unknown): unknown {
+  if (typed === "" || isNothing(typed)) return undefined;
+  const text = String(typed).replace(/^(-?)0+(?=\d)/, "$1");
+  return isNumberText(text) ? toPlain(jsonNumber(text)) : text;
+}
+
+function BaseInput(props: BaseInputTemplateProps) {
+  const { type } = props.schema;
+  return type === "number" || type === "integer" ? (
+    <HeldOrText Control={NumberInput} holds={isNumber} props={props} />
+  ) : (
+    <HeldOrText Control={ThemedInput} holds={isText} props={props} />
+  );
+}
+
+/** Not the theme's, which makes a double of whatever is typed. */
+function NumberField(props: FieldProps) {
+  const { StringField } = props.registry.fields;
+  return StringField === undefined ? null : <StringField {...props} />;
 }
 
 function SwitchWidget(props: WidgetProps) {
@@ -42,7 +155,7 @@ function SwitchWidget(props: WidgetProps) {
 /** A list of texts: Enter or a comma ends one. */
 function TagsWidget(props: WidgetProps) {
   const { id, label, value, required, disabled, readonly, rawErrors, onChange } = props;
-  const texts: string[] = Array.isArray(value) ? value.map(String) : [];
+  const texts = isListOfTexts(value) ? value : [];
   return (
     <TagsInput
       id={id}
@@ -69,12 +182,6 @@ function SelectWidget(props: WidgetProps) {
   return <Themed {...props} options={options} />;
 }
 
-/** The theme's, controlled from the first: a field without a value is empty. */
-function BaseInput(props: BaseInputTemplateProps) {
-  const Themed = Templates.BaseInputTemplate;
-  return Themed === undefined ? null : <Themed {...props} value={props.value ?? ""} />;
-}
-
 /** What is wrong with a group or a list as a whole; controls say themselves what is wrong with them. */
 function GroupErrors({ errors = [], schema, uiSchema, fieldPathId }: FieldErrorProps) {
   const isGroup = schema.type === "object" || schema.type === "array";
@@ -87,44 +194,59 @@ function GroupErrors({ errors = [], schema, uiSchema, fieldPathId }: FieldErrorP
   );
 }
 
-/** Where a schema says so little that only JSON fits. */
-function JsonField({
-  fieldPathId,
-  name,
-  schema,
-  uiSchema,
-  formData,
-  required,
-  disabled,
-  readonly,
-  rawErrors,
-  onChange,
-}: FieldProps) {
-  const [text, setText] = useState(() => (formData === undefined ? "" : JSON.stringify(formData, null, 2)));
+type JsonTextProps = {
+  id: string;
+  label: string;
+  description: string | undefined;
+  error: string | undefined;
+  required: boolean | undefined;
+  disabled: boolean | undefined;
+  value: unknown;
+  onChange: (value: unknown) => void;
+};
+
+function JsonText({ value, error, required, onChange, ...look }: JsonTextProps) {
+  const [text, setText] = useState(() => (value === undefined ? "" : stringifyJson(fromPlain(value), 2)));
   const [broken, setBroken] = useState(false);
   return (
     <JsonInput
-      id={fieldPathId.$id}
-      label={uiSchema?.["ui:title"] ?? schema.title ?? name}
-      description={schema.description}
-      error={broken ? "This is not JSON yet." : wrong(rawErrors)}
+      {...look}
+      error={broken ? "This is not JSON yet." : error}
       withAsterisk={required}
-      disabled={disabled || readonly}
       value={text}
       autosize
       minRows={2}
       maxRows={14}
       formatOnBlur
+      serialize={(exact: unknown) => stringifyJson(exact, 2)}
+      deserialize={parseJson}
       styles={{ input: { fontFamily: "var(--mantine-font-family-monospace)", fontSize: 13 } }}
       onChange={(written) => {
         setText(written);
         try {
-          onChange(written.trim() === "" ? undefined : JSON.parse(written), fieldPathId.path);
+          onChange(written.trim() === "" ? undefined : toPlain(parseJson(written)));
           setBroken(false);
         } catch {
           setBroken(true);
         }
       }}
+    />
+  );
+}
+
+/** Where a schema says so little that only JSON fits. */
+function JsonField(props: FieldProps) {
+  const { fieldPathId, name, schema, uiSchema, formData, required, disabled, readonly, rawErrors, onChange } = props;
+  return (
+    <JsonText
+      id={fieldPathId.$id}
+      label={uiSchema?.["ui:title"] ?? schema.title ?? name}
+      description={schema.description}
+      error={wrong(rawErrors)}
+      required={required}
+      disabled={disabled || readonly}
+      value={formData}
+      onChange={(value) => onChange(value, fieldPathId.path)}
     />
   );
 }
@@ -166,5 +288,13 @@ export const RUN_TEMPLATES = {
   DescriptionFieldTemplate: GroupDescription,
   ArrayFieldTitleTemplate: ListTitle,
 };
-export const RUN_WIDGETS: RegistryWidgetsType = { CheckboxWidget: SwitchWidget, SelectWidget, tags: TagsWidget };
-export const RUN_FIELDS: RegistryFieldsType = { json: JsonField };
+export const RUN_WIDGETS: RegistryWidgetsType = {
+  CheckboxWidget: (props) => <HeldOrText Control={SwitchWidget} holds={isBoolean} props={props} />,
+  SelectWidget: (props) => <HeldOrText Control={SelectWidget} holds={isChosen} props={props} />,
+  TextareaWidget: (props) => <HeldOrText Control={Widgets.TextareaWidget} holds={isText} props={props} />,
+  DateWidget: (props) => <HeldOrText Control={Widgets.DateWidget} holds={isDate} props={props} />,
+  DateTimeWidget: (props) => <HeldOrText Control={Widgets.DateTimeWidget} holds={isDateTime} props={props} />,
+  TimeWidget: (props) => <HeldOrText Control={Widgets.TimeWidget} holds={isTime} props={props} />,
+  tags: (props) => <HeldOrText Control={TagsWidget} holds={isListOfTexts} props={props} />,
+};
+export const RUN_FIELDS: RegistryFieldsType = { json: JsonField, NumberField };

@@ -1,10 +1,13 @@
 import { EditorView } from "@codemirror/view";
 import { act, cleanup, fireEvent, screen, waitFor } from "@testing-library/react";
+import fc from "fast-check";
 import { afterEach, beforeEach, expect, it, vi } from "vitest";
 import type { PipelineDetail } from "@/api/schema.gen";
+import { parseJson, stringifyJson } from "@/domain/json";
 import { createExecutionRow } from "@/mocks/create-execution";
 import { createPipeline } from "@/mocks/create-pipeline";
 import { FakeServer, json, refusal } from "@/mocks/fake-server";
+import { objectTexts } from "@/mocks/json-texts";
 import { renderAt } from "@/mocks/render-at";
 import { RunForm } from "./run-form";
 
@@ -203,4 +206,139 @@ it("the first field has the focus, and one without a value is empty", async () =
   fireEvent.change(field(/Article/), { target: { value: "pot" } });
   expect(warnings).not.toHaveBeenCalled();
   warnings.mockRestore();
+});
+
+/** Parameters of many kinds, with defaults and a last input that are lost most easily. */
+const EXACT = `{
+  "id": 9007199254740993,
+  "rate": 1.0,
+  "small": -0.0,
+  "power": 1E5,
+  "quantity": 2,
+  "choice": 9007199254740993,
+  "choices": [1.0],
+  "tags": ["a", 1.0],
+  "on": 1,
+  "at": "2027-01-02T03:04:05.678Z",
+  "free": {"__proto__": {"deep": [9223372036854775807, 1.0]}, "constructor": 1},
+  "order": {"id": -9223372036854775808},
+  "lines": [{"id": 9007199254740993}, {"id": 1.5}],
+  "beside": {"id": 18446744073709551615}
+}`;
+const exact = createPipeline({
+  input_schema: parseJson(`{
+    "type": "object",
+    "properties": {
+      "id": {"type": "integer", "title": "Id", "minimum": 9007199254740993},
+      "rate": {"type": "number", "title": "Rate"},
+      "small": {"type": "number"},
+      "power": {"type": "number", "title": "Power"},
+      "quantity": {"type": "integer", "title": "Quantity"},
+      "choice": {"title": "Choice", "enum": [9007199254740993, 1.0]},
+      "choices": {"type": "array", "uniqueItems": true, "items": {"enum": [1.0, 2.0]}},
+      "tags": {"type": "array", "title": "Tags", "items": {}},
+      "on": {"title": "On"},
+      "at": {"type": "string", "format": "date-time", "title": "At"},
+      "free": {"title": "Free"},
+      "order": {"type": "object", "properties": {"id": {"type": "integer", "title": "Order id"}, "note": {"type": "object", "properties": {"text": {"type": "string"}}}}},
+      "lines": {"type": "array", "minItems": 2.0, "items": {"type": "object", "properties": {"id": {"type": "number", "title": "Line"}}}}
+    }
+  }`) as PipelineDetail["input_schema"],
+  default_input: parseJson(EXACT) as PipelineDetail["default_input"],
+});
+
+/** The texts that were sent as `input_data`, oldest first. */
+async function sentTexts(): Promise<string[]> {
+  return (await sentInputs()).map((input) => stringifyJson(input));
+}
+
+it("sends what it was filled in with, by every number's text, when nothing was touched", async () => {
+  show(exact);
+  run();
+  await screen.findByText("its page");
+  expect(await sentTexts()).toEqual([stringifyJson(parseJson(EXACT))]);
+});
+
+it("checks numbers by what they are worth", async () => {
+  const default_input = parseJson(EXACT.replace("9007199254740993", "9007199254740992"));
+  show({ ...exact, default_input: default_input as PipelineDetail["default_input"] });
+  run();
+  await screen.findByText("At least 9007199254740993.");
+  expect(screen.getAllByText(/^At (least|most)/)).toHaveLength(1);
+  expect(server.to(START)).toEqual([]);
+});
+
+it("changes what was touched and nothing else", async () => {
+  show(exact);
+  fireEvent.change(field(/Quantity/), { target: { value: "3" } });
+  run();
+  await screen.findByText("its page");
+  const sent = parseJson((await sentTexts())[0] ?? "") as object;
+  const before = parseJson(EXACT) as object;
+  expect(Object.keys(sent).sort()).toEqual(Object.keys(before).sort());
+  for (const [key, value] of Object.entries(sent)) {
+    const expected: unknown = key === "quantity" ? 3 : before[key as keyof typeof before];
+    expect([key, stringifyJson(value)]).toEqual([key, stringifyJson(expected)]);
+  }
+});
+
+it("says where the usual control could not hold a value, and offers its text", async () => {
+  show(exact);
+  expect([field(/^Id/).value, field(/^Rate/).value, field(/^Power/).value]).toEqual(["9007199254740993", "1.0", "1E5"]);
+  for (const label of [/^Id/, /^Rate/, /^Power/, /^At/]) expect(described(label)).toContain("Kept as text");
+  expect(described(/^Quantity/)).not.toContain("Kept as text");
+  expect(field(/^At/).value).toBe("2027-01-02T03:04:05.678Z");
+  fireEvent.change(field(/^Id/), { target: { value: "9007199254740995" } });
+  fireEvent.change(field(/^Rate/), { target: { value: "2.50" } });
+  run();
+  await screen.findByText("its page");
+  expect(parseJson((await sentTexts())[0] ?? "")).toMatchObject(
+    parseJson('{"id": 9007199254740995, "rate": 2.50}') as object,
+  );
+});
+
+it("takes a number of any size that is typed, by its text, and keeps it when the field is left", async () => {
+  show(shopOfAnySize);
+  for (const typed of ["9007199254740993", "1.0", "12.30"]) {
+    fireEvent.change(field(/Quantity/), { target: { value: typed } });
+    fireEvent.blur(field(/Quantity/));
+    expect(field(/Quantity/).value).toBe(typed);
+    choose("JSON");
+    expect(editor().state.doc.toString()).toContain(`"quantity": ${typed}\n`);
+    choose("Form");
+    expect(field(/Quantity/).value).toBe(typed);
+  }
+});
+
+const shopOfAnySize = createPipeline({
+  input_schema: { type: "object", properties: { quantity: { type: "number", title: "Quantity" } } },
+  default_input: { quantity: 2 },
+});
+
+it("what is no number is said at its field", async () => {
+  show(exact);
+  fireEvent.change(field(/^Id/), { target: { value: "9007199254740993x" } });
+  run();
+  await screen.findByText("Expected a whole number.");
+  expect(server.to(START)).toEqual([]);
+});
+
+it("any JSON goes through form and editor with every number's text", async () => {
+  await fc.assert(
+    fc.asyncProperty(objectTexts, async (text) => {
+      server.requests.length = 0;
+      const default_input = parseJson(text) as PipelineDetail["default_input"];
+      const properties = Object.fromEntries(Object.keys(default_input).map((key) => [key, {}]));
+      show(createPipeline({ input_schema: { type: "object", properties }, default_input }));
+      choose("JSON");
+      expect(editor().state.doc.toString()).toBe(stringifyJson(default_input, 2));
+      write(stringifyJson(default_input, 1));
+      choose("Form");
+      run();
+      await screen.findByText("its page");
+      expect(await sentTexts()).toEqual([text]);
+      cleanup();
+    }),
+    { numRuns: 10 },
+  );
 });

@@ -11,8 +11,10 @@ import { executionKeys } from "@/api/executions";
 import { pipelineKeys, startExecution } from "@/api/pipelines";
 import type { PipelineDetail, RunRequest } from "@/api/schema.gen";
 import { useWhyReadOnly } from "@/api/session";
+import { parseJson, stringifyJson } from "@/domain/json";
 import { placeOf, syntaxErrorOf } from "@/domain/json-place";
 import { errorSchemaOf, jsonSchemaValidator, pathOf, problemsOf } from "@/domain/json-schema-validator";
+import { fromPlain, toPlain } from "@/domain/plain-json";
 import { formSchema, formUiSchema } from "@/domain/run-form";
 import { type EditorHandle, type EditorProblem, JsonEditor } from "./json-editor";
 import classes from "./pipelines.module.css";
@@ -20,6 +22,12 @@ import { ProblemList } from "./problem-list";
 import { RUN_FIELDS, RUN_TEMPLATES, RUN_WIDGETS } from "./run-form-controls";
 
 const FORM_ID = "run-form";
+/** What was not filled in is not there: no empty objects, no first one of several values. */
+const AS_FILLED_IN = {
+  arrayMinItems: { populate: "never" },
+  emptyObjectFields: "skipDefaults",
+  constAsDefaults: "never",
+} as const;
 type Filling = "defaults" | "last";
 type InputData = NonNullable<RunRequest["input_data"]>;
 
@@ -39,6 +47,7 @@ export function RunForm({ pipeline }: { pipeline: PipelineDetail }) {
     () => [formSchema(pipeline.input_schema ?? {}), formUiSchema(pipeline.input_schema ?? {}, pipeline.default_input)],
     [pipeline.input_schema, pipeline.default_input],
   );
+  const values = useMemo(() => toPlain(input_data), [input_data]);
   useEffect(focusFirst, []);
   const refused = start.error instanceof ApiError ? refusedFields(start.error) : {};
   const broken = shown === "json" ? syntaxErrorOf(text) : null;
@@ -50,18 +59,18 @@ export function RunForm({ pipeline }: { pipeline: PipelineDetail }) {
     const filled = how === "last" ? (pipeline.last_input ?? {}) : pipeline.default_input;
     setFilling(how);
     setInputData(filled);
-    setText(JSON.stringify(filled, null, 2));
+    setText(stringifyJson(filled, 2));
     setTried(false);
     start.reset();
   };
   const show = (what: "form" | "json") => {
-    if (what === "json") setText(JSON.stringify(input_data, null, 2));
+    if (what === "json") setText(stringifyJson(input_data, 2));
     setShown(what);
   };
   const write = (written: string) => {
     setText(written);
     start.reset();
-    if (syntaxErrorOf(written) === null) setInputData(JSON.parse(written) as InputData);
+    if (syntaxErrorOf(written) === null) setInputData(parseJson(written) as InputData);
   };
   return (
     <>
@@ -103,22 +112,24 @@ export function RunForm({ pipeline }: { pipeline: PipelineDetail }) {
             className={classes.runForm}
             schema={drawn}
             uiSchema={ui}
-            formData={input_data}
+            formData={values}
             validator={jsonSchemaValidator}
             widgets={RUN_WIDGETS}
             fields={RUN_FIELDS}
             templates={RUN_TEMPLATES}
             extraErrors={errorSchemaOf(Object.entries(refused).map(([field, message]) => asProblem(field, message)))}
+            experimental_defaultFormStateBehavior={AS_FILLED_IN}
             noHtml5Validate
             showErrorList={false}
             focusOnFirstError
             liveValidate={tried ? "onChange" : false}
-            onChange={({ formData }) => {
-              setInputData(formData ?? {});
+            onChange={({ formData }, field) => {
+              if (field === undefined) return; // the form has filled in something itself
+              setInputData(fromPlain(formData ?? {}) as InputData);
               if (start.isError) start.reset();
             }}
             onError={() => setTried(true)}
-            onSubmit={({ formData }) => start.mutate(formData ?? {})}
+            onSubmit={() => start.mutate(input_data)}
           />
         </>
       ) : (
@@ -202,7 +213,7 @@ function useStart(pipeline: PipelineDetail, run_at: string | null) {
   return useMutation({
     mutationFn: (input_data: InputData) => {
       const version = pipeline.version ?? undefined;
-      const body = JSON.stringify([input_data, run_at]);
+      const body = stringifyJson([input_data, run_at]);
       if (sent.current?.body !== body) sent.current = { body, key: newKey() };
       return startExecution(pipeline.id, { input_data, version, run_at }, sent.current.key);
     },

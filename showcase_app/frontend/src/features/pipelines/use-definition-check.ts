@@ -4,6 +4,7 @@ import { queryOptions, useQuery } from "@tanstack/react-query";
 import { useMemo } from "react";
 import { type Definition, validateDefinition } from "@/api/pipelines";
 import type { ValidationOut } from "@/api/schema.gen";
+import { parseJson } from "@/domain/json";
 import { placeOf, syntaxErrorOf } from "@/domain/json-place";
 import type { EditorProblem } from "./json-editor";
 
@@ -37,7 +38,7 @@ export function useDefinitionCheck(text: string, pipelineId: string | null): Def
     if (settled !== text || data === undefined) {
       return { problems: NONE, definition: null, checking: error === null, failed: error };
     }
-    const definition = data.valid ? (JSON.parse(text) as Definition) : null;
+    const definition = data.valid ? (parseJson(text) as Definition) : null;
     return { problems: placed(text, data), definition, checking: false, failed: null };
   }, [syntax, settled, text, data, error]);
 }
@@ -45,7 +46,7 @@ export function useDefinitionCheck(text: string, pipelineId: string | null): Def
 function checkQuery(text: string, pipelineId: string | null) {
   return queryOptions({
     queryKey: ["definition-check", pipelineId, text],
-    queryFn: ({ signal }) => validateDefinition(JSON.parse(text), pipelineId, signal),
+    queryFn: ({ signal }) => validateDefinition(parseJson(text), pipelineId, signal),
     enabled: syntaxErrorOf(text) === null,
     staleTime: Number.POSITIVE_INFINITY,
     gcTime: 60_000,

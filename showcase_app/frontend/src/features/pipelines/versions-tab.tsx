@@ -8,6 +8,7 @@ import type { PipelineDetail, PipelineVersionOut } from "@/api/schema.gen";
 import { Ago } from "@/components/ui/moments";
 import { Nothing, QueryFailed } from "@/components/ui/notices";
 import { type Change, changesBetween } from "@/domain/definition-diff";
+import { stringifyJson } from "@/domain/json";
 import classes from "./pipelines.module.css";
 import { useAddress } from "./use-address";
 
@@ -189,7 +190,7 @@ function Value({ side, value }: { side: "before" | "after"; value: unknown }) {
       <span role="img" aria-label={side === "before" ? "Before" : "After"}>
         {side === "before" ? "−" : "+"}
       </span>
-      <span>{JSON.stringify(value, null, 2)}</span>
+      <span>{stringifyJson(value, 2)}</span>
     </pre>
   );
 }
