@@ -47,6 +47,7 @@ from ia_modules.pipeline.admission import admit, is_usable
 from ia_modules.pipeline.allowed_code import AllowedCode, allowed_code
 from ia_modules.pipeline.authoring import Flow
 from ia_modules.pipeline.code import LoadedPipeline, load_version
+from ia_modules.pipeline.comparing.comparison import Comparison, compare
 from ia_modules.pipeline.core import ExecutionContext
 from ia_modules.pipeline.document.definition import PipelineDefinition
 from ia_modules.pipeline.executor import StepExecutor
@@ -58,6 +59,7 @@ from ia_modules.pipeline.start import register_loaded
 from ia_modules.pipeline.versions import definition_of
 from ia_modules.tracker.audit import audit_row
 from ia_modules.tracker.bulk import BULK_LIMIT, BulkAction, BulkResult, change_each, find_suited
+from ia_modules.tracker.comparing import last_good, read_both
 from ia_modules.tracker.deletion import Deletion
 from ia_modules.tracker.execution_tracker import ExecutionTracker
 from ia_modules.tracker.export import every_line, export_execution
@@ -479,6 +481,22 @@ class Client:
         """
         summary = await self.summary(execution_id)
         return export_execution(self._database, summary.execution_id)
+
+    async def compare(self, a: str, b: str | None = None) -> Comparison:
+        """Two executions beside each other: what differs in each run, and where they first went different ways.
+
+        They may be of two pipelines, and may still run; the answer says so.
+
+        Args:
+            b: None: the last good one: the newest of the same pipeline that was made before ``a`` and completed.
+
+        Raises:
+            ExecutionNotFound
+            NothingToCompareWith: there is no last good one.
+        """
+        other = (await last_good(self.tracker, a)).execution_id if b is None else b
+        both, now = await read_both(self._database, a, other)
+        return await asyncio.to_thread(compare, *both, now=now)
 
     async def follow(self, execution_id: str, after: int = 0, *, to_rest: bool = False) -> AsyncGenerator[Changes]:
         """What came after a sequence, then what comes, until the execution has ended.

@@ -38,6 +38,7 @@ IAModulesError
 │   ├── ExecutionIdConflict      a caller's id of an execution stands for another request; also a PipelineError
 │   ├── AlreadyStarted           a caller's id stands for an execution that was started before
 │   ├── ExecutionKept            it has not ended, or is pinned; it is not deleted
+│   ├── NothingToCompareWith     no execution of the pipeline completed before this one
 │   ├── StepExecutionNotFound
 │   ├── LeaseLost                another process owns the execution now; nothing was written
 │   ├── AlreadyFinished          a terminal status stands and is never rewritten
@@ -538,6 +539,16 @@ class ExecutionKept(TrackerError):
         why = "is pinned, so that it is kept" if pinned else f"is {status}: cancel it first"
         super().__init__(f"Execution {execution_id!r} {why}. It was not deleted.")
         self.execution_id, self.status, self.pinned = execution_id, status, pinned
+
+
+class NothingToCompareWith(TrackerError):
+    """No execution of the same pipeline completed before this one."""
+
+    def __init__(self, execution_id: str, pipeline_name: str) -> None:
+        super().__init__(
+            f"No execution of {pipeline_name!r} completed before {execution_id!r}. Name another one to compare it with."
+        )
+        self.execution_id, self.pipeline_name = execution_id, pipeline_name
 
 
 class StepExecutionNotFound(TrackerError):

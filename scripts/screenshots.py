@@ -99,6 +99,7 @@ def shots_of(api: httpx.Client) -> Iterator[Shot]:
     yield Shot("execution-loop", f"/executions/{looped}", drawn("Completed"))
     yield Shot("execution-retries", f"/executions/{wobbly}?step=stock", drawn("Completed"))
     yield Shot("execution-failed", f"/executions/{failed}", drawn("Failed"))
+    yield Shot("compare", f"/compare?a={failed}&b={wobbly}", drawn("diverged"))
     yield Shot("metrics", "/insights", seen("Success rate"))
     yield Shot("system", "/system", seen("Workers"))
 

@@ -49,6 +49,8 @@ RIGHT_BODIES: dict[str, Any] = {
     "start_execution": {"input_data": {"who": "Ann"}},
     "change_executions": {"action": "rerun", "filter": {"status": "cancelled"}},
 }
+RIGHT_QUERIES: dict[str, dict[str, str]] = {"compare_executions": {"a": "execution_id", "b": "queued"}}
+"""Of routes that need a query: its names, with what each names."""
 
 
 @pytest.fixture
@@ -108,8 +110,10 @@ def _ask_rightly(operation: Any, session: requests.Session, ids: Ids) -> int:
     """The status of the answer to a request for what is there, with no more than it needs."""
     known = _known(operation, ids)
     places = {parameter.name: known[parameter.name] for parameter in operation.path_parameters}
-    body = RIGHT_BODIES.get(operation.definition.raw["operationId"])
-    parts = {} if body is None else {"body": body, "media_type": "application/json"}
+    name = operation.definition.raw["operationId"]
+    body, query = RIGHT_BODIES.get(name), {key: ids[named] for key, named in RIGHT_QUERIES.get(name, {}).items()}
+    parts: dict[str, Any] = {"query": query} if query else {}
+    parts |= {} if body is None else {"body": body, "media_type": "application/json"}
     return operation.Case(path_parameters=places, **parts).call_and_validate(session=session, checks=CHECKS).status_code
 
 

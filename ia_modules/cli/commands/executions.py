@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from ia_modules.cli.commands import executions_bulk
+from ia_modules.cli.commands.executions_diff import diff
 from ia_modules.cli.commands.executions_run import resume, watch
 from ia_modules.cli.foreground import watch as follow_to_end
 from ia_modules.cli.options.database import DEFAULT_DATABASE, Database, client_of, same_database
@@ -43,13 +44,14 @@ from ia_modules.tracker.lists import ExecutionPage
 
 app = typer.Typer(
     name="executions",
-    help="Executions on record: look at them, watch, cancel, resume, run again, export, delete.",
+    help="Executions on record: look at them, watch, compare, cancel, resume, run again, export, delete.",
     epilog="Example: ia-modules executions list --status failed",
     rich_markup_mode=None,
     add_completion=False,
 )
 app.command("watch", epilog="Example: ia-modules executions watch 01996f1e-8c1a-7 --json")(watch)
 app.command("resume", epilog="Example: ia-modules executions resume 01996f1e-8c1a-7")(resume)
+app.command("diff", epilog="Example: ia-modules executions diff 01996f1e-8c1a-7")(diff)
 executions_bulk.add_commands(app)
 
 _EXCERPT_BYTES = 2_000  # a payload beyond this is not read for one line of it,

@@ -70,3 +70,21 @@ SELECT execution_id
  WHERE rerun_of = :execution_id
  ORDER BY execution_id DESC
  LIMIT :limit;
+
+-- name: list_compared_steps
+-- The first attempts of all levels without payloads, in the order in which they began.
+SELECT step_execution_id, execution_id, within, step_id, step_name, step_type, iteration, attempt, retry_count, status,
+       worker, wake_at, awaits, effect, routes, error_type, error_message, progress, progress_message, copied_from,
+       input_bytes, output_bytes, sequence, created_at, started_at, completed_at, input_refs, NULL AS metadata, NULL AS traceback,
+       NULL AS input_data, NULL AS output_data
+  FROM step_executions
+ WHERE execution_id = :execution_id
+ ORDER BY step_execution_id
+ LIMIT :limit;
+
+-- name: get_compared_payloads
+SELECT step_execution_id,
+       CASE WHEN CAST(:with_input AS BOOLEAN) THEN input_data END AS input_data,
+       CASE WHEN CAST(:with_output AS BOOLEAN) THEN output_data END AS output_data
+  FROM step_executions
+ WHERE step_execution_id = :step_execution_id;

@@ -17,6 +17,7 @@ from showcase_app.backend.api.problems import described
 from showcase_app.backend.dependencies import Actor, Door, Executions
 from showcase_app.backend.schemas.base import ID_PATTERN, LARGEST_CURSOR
 from showcase_app.backend.schemas.changes import ChangesOut
+from showcase_app.backend.schemas.comparison import ComparisonOut
 from showcase_app.backend.schemas.executions import (
     PAGE_LIMIT,
     BulkOut,
@@ -42,6 +43,8 @@ router = APIRouter(prefix="/api/executions", tags=["executions"])
 _NOT_FOUND = described({404: "There is none with this id."})
 _LOCATION = {"Location": {"description": "Where it can be read.", "schema": {"type": "string"}}}
 _ATTACHMENT = {"Content-Disposition": {"description": "A file name for it.", "schema": {"type": "string"}}}
+
+LAST_GOOD = "last-good"
 
 PathId = Annotated[str, Path(pattern=ID_PATTERN)]
 PathName = Annotated[
@@ -80,6 +83,29 @@ async def change_executions(client: Door, actor: Actor, request: BulkRequest) ->
         actor=actor,
     )
     return BulkOut.from_record(result)
+
+
+@router.get(
+    "/compare",
+    summary="Compare two executions",
+    responses=described({404: "There is none with one of these ids, or no last good one."}),
+)
+async def compare_executions(
+    executions: Executions,
+    a: Annotated[ExecutionName, Query(description="The id of one, its own or its caller's.")],
+    b: Annotated[
+        ExecutionName | None,
+        Query(
+            description="Of the other; left out or `last-good`: the newest of the same pipeline that was made before "
+            "`a` and completed."
+        ),
+    ] = None,
+) -> ComparisonOut:
+    """Their runs aligned by step and iteration, what differs in each, and where they first went different ways.
+
+    They may be of two pipelines, and may still run: then `notes` and `as_of` say so.
+    """
+    return await executions.compare(a, None if b == LAST_GOOD else b)
 
 
 @router.get("/{execution_id}", summary="Read an execution", response_model=ExecutionDetail, responses=_NOT_FOUND)

@@ -25,6 +25,7 @@ _ERRORS_OF: Mapping[HTTPStatus, tuple[type[Exception], ...]] = {
     HTTPStatus.NOT_FOUND: (
         errors.ExecutionNotFound,
         errors.FailureGroupNotFound,
+        errors.NothingToCompareWith,
         errors.StepExecutionNotFound,
         errors.PipelineNotFound,
         errors.PipelineVersionNotFound,

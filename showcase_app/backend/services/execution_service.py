@@ -13,6 +13,7 @@ from ia_modules.models import RunPath, StepExecutionRecord
 from ia_modules.tracker.details import Stored, read_execution, read_payloads, read_step, read_steps
 from ia_modules.tracker.lists import ExecutionFilters
 from showcase_app.backend.schemas.changes import ChangesOut
+from showcase_app.backend.schemas.comparison import ComparisonOut
 from showcase_app.backend.schemas.executions import (
     ExecutionDetail,
     ExecutionPageOut,
@@ -29,6 +30,8 @@ PATIENCE_SECONDS = 15.0
 STEPS_IN_DETAIL, RERUNS_IN_DETAIL = 1000, 20
 
 _SEARCHED = "The beginning of the id and of the caller's id, name and slug of the pipeline"
+
+_ASK_FOR_LESS = "Ask for less: a shorter time window, or no text."
 
 T = TypeVar("T")
 
@@ -73,6 +76,18 @@ class ExecutionService:
         stored = await read_step(self._database, execution_id, step_execution_id)
         return orjson.dumps(StepDetail.of(stored).model_dump(mode="json") | stored.payloads)
 
+    async def compare(self, a: str, b: str | None) -> ComparisonOut:
+        """Two executions beside each other; None: the last good one.
+
+        Raises:
+            ExecutionNotFound
+            NothingToCompareWith: there is no last good one.
+            ReadTooLong
+        """
+        advice = "Export both, and compare the files."
+        comparison = await _in_time(self._client.compare(a, b), what="the two executions", advice=advice)
+        return ComparisonOut.from_record(comparison)
+
     async def changes(self, execution_id: str, after: int, *, within: RunPath) -> ChangesOut:
         """What is newer than a cursor, of one level.
 
@@ -95,14 +110,13 @@ def searched_in(filters: ExecutionFilters) -> str | None:
     return f"{_SEARCHED}. Errors are searched only inside a time window."
 
 
-async def _in_time(answer: Awaitable[T]) -> T:
+async def _in_time(answer: Awaitable[T], *, what: str = "the executions", advice: str = _ASK_FOR_LESS) -> T:
     """Raise ReadTooLong when the answer takes too long; what the database does for it is stopped then."""
     try:
         async with asyncio.timeout(PATIENCE_SECONDS):
             return await answer
     except TimeoutError:
-        advice = "Ask for less: a shorter time window, or no text."
-        raise ReadTooLong("the executions", PATIENCE_SECONDS, advice) from None
+        raise ReadTooLong(what, PATIENCE_SECONDS, advice) from None
 
 
 def _with_payloads(answers: list[dict[str, Any]], steps: list[Stored[StepExecutionRecord]]) -> list[dict[str, Any]]:

@@ -40,6 +40,7 @@ const pages: RouteObject[] = [
   { path: "pipelines/:pipelineId", lazy: () => import("./features/pipelines/pipeline-page") },
   { path: "executions", lazy: PAGES.executions },
   { path: "executions/:executionId", lazy: () => import("./features/execution/execution-page") },
+  { path: "compare", lazy: () => import("./features/compare/compare-page") },
   { path: "insights", lazy: PAGES.insights },
   { path: "system", lazy: PAGES.system },
   { path: "*", element: <NotFound /> },

@@ -288,6 +288,28 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/executions/compare": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Compare two executions
+         * @description Their runs aligned by step and iteration, what differs in each, and where they first went different ways.
+         *
+         *     They may be of two pipelines, and may still run: then `notes` and `as_of` say so.
+         */
+        get: operations["compare_executions"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/executions/{execution_id}": {
         parameters: {
             query?: never;
@@ -655,6 +677,45 @@ export type webhooks = Record<string, never>;
 export interface components {
     schemas: {
         /**
+         * AlignedRunOut
+         * @description A run that both executions have, or one of them.
+         */
+        AlignedRunOut: {
+            /**
+             * Within
+             * @description The path of the run that it is a part of; empty for the steps of the graph.
+             */
+            within: string;
+            /** Step Id */
+            step_id: string;
+            /** Iteration */
+            iteration: number;
+            /** Step Name */
+            step_name: string;
+            a: components["schemas"]["ComparedRunOut"] | null;
+            b: components["schemas"]["ComparedRunOut"] | null;
+            /** @description null: only one has the run; so for `output`. */
+            input: components["schemas"]["ContrastOut"] | null;
+            output: components["schemas"]["ContrastOut"] | null;
+            /**
+             * Error
+             * @description Whether both failed in the same way; null: not both failed.
+             */
+            error: boolean | null;
+            /**
+             * Routes
+             * @description Whether the same paths were taken; null: one has not decided.
+             */
+            routes: boolean | null;
+            /** @description Of the step; null: both ran one definition, or one ran none. */
+            definition: components["schemas"]["ContrastOut"] | null;
+            /**
+             * Differs
+             * @description Whether anything does, but for durations and numbers of attempts.
+             */
+            differs: boolean;
+        };
+        /**
          * BucketOut
          * @description The executions that started from `start` on and before `end`, wherever they stand now.
          */
@@ -760,6 +821,86 @@ export interface components {
             messages: (components["schemas"]["StepMessage"] | components["schemas"]["InteractionMessage"] | components["schemas"]["LogMessage"] | components["schemas"]["ExecutionMessage"])[];
         };
         /**
+         * ComparedCountsOut
+         * @description How many runs there are of each kind, those that are not listed too.
+         */
+        ComparedCountsOut: {
+            /** Same */
+            same: number;
+            /** Different */
+            different: number;
+            /** Only A */
+            only_a: number;
+            /** Only B */
+            only_b: number;
+        };
+        /**
+         * ComparedRunOut
+         * @description A run as one of the two executions has it: by its last attempt that has a result, or else its last one.
+         */
+        ComparedRunOut: {
+            /** Step Execution Id */
+            step_execution_id: string;
+            status: components["schemas"]["StepStatus"];
+            /**
+             * Attempts
+             * @description How many were made.
+             */
+            attempts: number;
+            /**
+             * Duration Seconds
+             * @description null until it has ended.
+             */
+            duration_seconds: number | null;
+            /** Error Type */
+            error_type: string | null;
+            /** Error Message */
+            error_message: string | null;
+            /**
+             * Code
+             * @description null: no definition says it.
+             * @example steps.Download
+             */
+            code: string | null;
+            /**
+             * Taken
+             * @description Where the paths lead that were taken; null: nothing was decided.
+             */
+            taken: string[] | null;
+        };
+        /**
+         * ComparisonOut
+         * @description Two executions beside each other.
+         */
+        ComparisonOut: {
+            a: components["schemas"]["ExecutionOut"];
+            b: components["schemas"]["ExecutionOut"];
+            /**
+             * As Of
+             * @description When they were read, where one has not ended; null: both have.
+             */
+            as_of: string | null;
+            /** @description Of the pipelines but for what stands in their steps; null: both ran one definition, or one none. */
+            definition: components["schemas"]["ContrastOut"] | null;
+            input: components["schemas"]["ContrastOut"];
+            output: components["schemas"]["ContrastOut"];
+            /** @description null: there is none, as far as both have come. */
+            divergence: components["schemas"]["DivergenceOut"] | null;
+            counts: components["schemas"]["ComparedCountsOut"];
+            /**
+             * Steps
+             * @description In causal order; at most 1,000, those that differ first.
+             */
+            steps: components["schemas"]["AlignedRunOut"][];
+            /** Steps Left Out */
+            steps_left_out: number;
+            /**
+             * Notes
+             * @description What one must know to read it rightly.
+             */
+            notes: string[];
+        };
+        /**
          * CompletionOut
          * @description How long executions took from start to end, of the newest of the window that completed.
          */
@@ -777,6 +918,39 @@ export interface components {
             p99_seconds: number | null;
             /** Mean Seconds */
             mean_seconds: number | null;
+        };
+        /**
+         * ContrastOut
+         * @description Whether two values are the same JSON, whatever the order of their keys: 1 and 1.0 are not.
+         */
+        ContrastOut: {
+            /**
+             * Same
+             * @description null: not compared; `note` says why.
+             */
+            same: boolean | null;
+            /**
+             * A Bytes
+             * @description null: it is not stored, but made of results.
+             */
+            a_bytes: number | null;
+            /** B Bytes */
+            b_bytes: number | null;
+            /**
+             * Changes
+             * @description Where they differ, at most 50 places.
+             */
+            changes: components["schemas"]["JsonChangeOut"][];
+            /**
+             * Left Out
+             * @description So many places beyond those.
+             */
+            left_out: number;
+            /**
+             * Note
+             * @description Why there is less to see; of more than 1 MiB only hashes are compared.
+             */
+            note: string | null;
         };
         /** DatabaseOut */
         DatabaseOut: {
@@ -819,6 +993,29 @@ export interface components {
              * @example found 'tsk'; expected one of 'task', 'human_input', 'condition'.
              */
             detail: string;
+        };
+        /**
+         * DivergenceOut
+         * @description The run, in causal order, at which the executions first went different ways.
+         */
+        DivergenceOut: {
+            /**
+             * Kind
+             * @description `outcome`: the first with the same input and another output, error or paths; where there is none, `input`: the first with another input; or else `presence`: the first that only one has.
+             * @enum {string}
+             */
+            kind: "outcome" | "input" | "presence";
+            /** Within */
+            within: string;
+            /** Step Id */
+            step_id: string;
+            /** Iteration */
+            iteration: number;
+            /**
+             * Sentence
+             * @example score got the same input in both, and failed in A, but completed in B.
+             */
+            sentence: string;
         };
         /**
          * ExecutionDetail
@@ -1795,6 +1992,32 @@ export interface components {
             field: string;
             /** Detail */
             detail: string;
+        };
+        /**
+         * JsonChangeOut
+         * @description A place at which two values differ. Its values are JSON texts, so that numbers keep every digit.
+         */
+        JsonChangeOut: {
+            /**
+             * Path
+             * @description In A or, if only B has it, in B.
+             * @example $.items[2].price
+             */
+            path: string;
+            /**
+             * A
+             * @description The JSON text there, of a long one 200 characters; null: A has no such place.
+             */
+            a: string | null;
+            /** B */
+            b: string | null;
+            /**
+             * A Bytes
+             * @description Size of the whole text.
+             */
+            a_bytes: number;
+            /** B Bytes */
+            b_bytes: number;
         };
         /**
          * LogLevel
@@ -3009,13 +3232,19 @@ export interface components {
     headers: never;
     pathItems: never;
 }
+export type AlignedRunOut = components['schemas']['AlignedRunOut'];
 export type BucketOut = components['schemas']['BucketOut'];
 export type BulkOut = components['schemas']['BulkOut'];
 export type BulkRequest = components['schemas']['BulkRequest'];
 export type ChangesOut = components['schemas']['ChangesOut'];
+export type ComparedCountsOut = components['schemas']['ComparedCountsOut'];
+export type ComparedRunOut = components['schemas']['ComparedRunOut'];
+export type ComparisonOut = components['schemas']['ComparisonOut'];
 export type CompletionOut = components['schemas']['CompletionOut'];
+export type ContrastOut = components['schemas']['ContrastOut'];
 export type DatabaseOut = components['schemas']['DatabaseOut'];
 export type DefinitionProblem = components['schemas']['DefinitionProblem'];
+export type DivergenceOut = components['schemas']['DivergenceOut'];
 export type ExecutionDetail = components['schemas']['ExecutionDetail'];
 export type ExecutionFilter = components['schemas']['ExecutionFilter'];
 export type ExecutionMessage = components['schemas']['ExecutionMessage'];
@@ -3037,6 +3266,7 @@ export type HealthOut = components['schemas']['HealthOut'];
 export type InteractionMessage = components['schemas']['InteractionMessage'];
 export type InteractionOut = components['schemas']['InteractionOut'];
 export type InvalidField = components['schemas']['InvalidField'];
+export type JsonChangeOut = components['schemas']['JsonChangeOut'];
 export type LogLevel = components['schemas']['LogLevel'];
 export type LogMessage = components['schemas']['LogMessage'];
 export type LogOut = components['schemas']['LogOut'];
@@ -4717,6 +4947,94 @@ export interface operations {
             };
             /** @description The body is not JSON. */
             415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description The server does not answer to this host name. */
+            421: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description The request is not understood, or its values cannot be used: `errors` says which. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description The head of the request is too large. */
+            431: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description The database is away, or something is in the way: try again later. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+        };
+    };
+    compare_executions: {
+        parameters: {
+            query: {
+                /** @description The id of one, its own or its caller's. */
+                a: string;
+                /** @description Of the other; left out or `last-good`: the newest of the same pipeline that was made before `a` and completed. */
+                b?: string | null;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ComparisonOut"];
+                };
+            };
+            /** @description No key, or one that is not known; only where the server has keys. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description The caller may not do this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description There is none with one of these ids, or no last good one. */
+            404: {
                 headers: {
                     [name: string]: unknown;
                 };

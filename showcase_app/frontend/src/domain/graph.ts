@@ -16,9 +16,25 @@ export type NodeRun = {
   fellBack: boolean;
 };
 
-export type EdgeState = "taken" | "not_taken" | "unknown";
+/** `only_a`, `only_b`: of two executions beside each other, one alone took it. */
+export type EdgeState = "taken" | "not_taken" | "unknown" | "only_a" | "only_b";
+/** What a comparison says of a step; `first`: there the two executions went different ways. */
+export type StepMark = "first" | "differs" | "only_a" | "only_b";
 export type NodeRuns = ReadonlyMap<string, NodeRun>;
 export type EdgeStates = ReadonlyMap<number, EdgeState>;
+export type StepMarks = ReadonlyMap<string, StepMark>;
+
+const MARK_WORDS: Readonly<Record<StepMark, string>> = {
+  first: "they diverged here first",
+  differs: "differs",
+  only_a: "only A ran it",
+  only_b: "only B ran it",
+};
+
+/** A mark in words for people. */
+export function markWord(mark: StepMark): string {
+  return MARK_WORDS[mark];
+}
 
 /** Where everything starts; no step can be called so, since ids of steps have no brackets. */
 export const START = "[start]";
@@ -39,8 +55,9 @@ export function passedBy(graph: GraphOut, runs: NodeRuns, edges: EdgeStates): Re
 }
 
 /** A step in one sentence, for screen readers. */
-export function nodeSentence(node: GraphNode, run: NodeRun | undefined): string {
+export function nodeSentence(node: GraphNode, run: NodeRun | undefined, mark?: StepMark): string {
   const parts = [node.name];
+  if (mark !== undefined) parts.push(markWord(mark));
   if (run !== undefined) {
     parts.push(statusWord(run.status));
     if (run.seconds !== null) parts.push(`took ${durationText(run.seconds)}`);
@@ -63,6 +80,15 @@ export function shortLabel(edge: GraphEdge): string {
   return edgeText(edge).replace(/"?\{parameters\.([\w.-]+)\}"?/g, "$1");
 }
 
+const STANDING: Readonly<Record<EdgeState | "idle", string>> = {
+  taken: ", taken",
+  not_taken: ", not taken",
+  only_a: ", taken in A alone",
+  only_b: ", taken in B alone",
+  unknown: "",
+  idle: "",
+};
+
 /** An edge in one sentence; null: the one from the start. `names` are those of the steps, by id. */
 export function edgeSentence(
   names: ReadonlyMap<string, string>,
@@ -74,6 +100,6 @@ export function edgeSentence(
   const place = edge.order === null ? "" : `, choice ${edge.order}`;
   const condition = edge.label === "" ? "" : `, if ${edge.label}`;
   const ending = edge.ends_execution ? ", ends the execution" : "";
-  const standing = state === "taken" ? ", taken" : state === "not_taken" ? ", not taken" : "";
+  const standing = STANDING[state];
   return `From ${name(edge.source)} to ${name(edge.target)}${place}${condition}${ending}${standing}`;
 }

@@ -2,13 +2,14 @@
 import { Button, Group, Modal, Text, Tooltip } from "@mantine/core";
 import { useDisclosure } from "@mantine/hooks";
 import { notifications } from "@mantine/notifications";
-import { IconDownload, IconPlayerStop, IconRefresh } from "@tabler/icons-react";
+import { IconArrowsDiff, IconDownload, IconPlayerStop, IconRefresh } from "@tabler/icons-react";
 import { useMutation, useQueryClient } from "@tanstack/react-query";
 import type { ReactNode } from "react";
-import { useNavigate } from "react-router";
+import { Link, useNavigate } from "react-router";
 import { cancelExecution, executionKeys, exportAddress, rerunExecution } from "@/api/executions";
 import type { ExecutionDetail } from "@/api/schema.gen";
 import { useWhyReadOnly } from "@/api/session";
+import { compareAddress } from "@/domain/comparison";
 import { hasEnded, statusWord } from "@/domain/status";
 
 export function ExecutionActions({ execution }: { execution: ExecutionDetail }) {
@@ -16,6 +17,17 @@ export function ExecutionActions({ execution }: { execution: ExecutionDetail }) 
     <Group gap="xs">
       <Cancel execution={execution} />
       <Rerun execution={execution} />
+      <Explained why="With the last good one: the newest before it that completed">
+        <Button
+          component={Link}
+          to={compareAddress(execution.execution_id)}
+          variant="default"
+          size="xs"
+          leftSection={<IconArrowsDiff size={15} aria-hidden />}
+        >
+          Compare
+        </Button>
+      </Explained>
       <Button
         component="a"
         href={exportAddress(execution.execution_id)}

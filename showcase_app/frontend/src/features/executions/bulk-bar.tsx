@@ -1,8 +1,10 @@
 /** What can be done with the executions that are selected. */
 import { ActionBar, Button, Text, Tooltip } from "@mantine/core";
 import { useState } from "react";
+import { Link } from "react-router";
 import type { ExecutionStatus } from "@/api/schema.gen";
 import { useWhyReadOnly } from "@/api/session";
+import { compareAddress } from "@/domain/comparison";
 import { filterParams, type ShownFilters } from "@/domain/execution-filters";
 import { hasEnded } from "@/domain/status";
 import { type BulkAction, BulkDialog, type BulkTarget } from "./bulk-dialog";
@@ -23,6 +25,7 @@ type Props = {
 export function BulkBar({ selected, filters, allMatching, canSelectAll, onSelectAll, onClear }: Props) {
   const [dialog, setDialog] = useState<{ action: BulkAction; target: BulkTarget; ended: number } | null>(null);
   const readOnly = useWhyReadOnly();
+  const pair = pairOf(selected.map(({ id }) => id));
   const choose = (action: BulkAction): { target: () => BulkTarget; ended: number; whyNot: string | null } => {
     if (allMatching) {
       return { target: () => ({ filter: filterParams(filters, Date.now()) }), ended: 0, whyNot: readOnly };
@@ -70,6 +73,11 @@ export function BulkBar({ selected, filters, allMatching, canSelectAll, onSelect
             </Tooltip>
           );
         })}
+        {allMatching || pair === null ? null : (
+          <Button component={Link} to={compareAddress(...pair)} variant="default" size="compact-sm">
+            Compare
+          </Button>
+        )}
         <ActionBar.CloseButton aria-label="Select none" onClick={onClear} />
       </ActionBar>
       {dialog === null ? null : (
@@ -83,4 +91,10 @@ export function BulkBar({ selected, filters, allMatching, canSelectAll, onSelect
       )}
     </>
   );
+}
+
+/** Two executions, the newer one first, as it is with the last good one; null: there are not two. */
+function pairOf(ids: string[]): [string, string] | null {
+  const [older, newer, ...others] = [...ids].sort();
+  return older === undefined || newer === undefined || others.length > 0 ? null : [newer, older];
 }

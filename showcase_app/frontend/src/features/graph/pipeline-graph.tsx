@@ -18,7 +18,7 @@ import "@xyflow/react/dist/base.css";
 import { type KeyboardEvent, useEffect, useMemo, useRef, useState } from "react";
 import type { GraphOut } from "@/api/schema.gen";
 import { QueryFailed } from "@/components/ui/notices";
-import { type EdgeStates, edgeSentence, type NodeRuns, passedBy, START } from "@/domain/graph";
+import { type EdgeStates, edgeSentence, type NodeRuns, passedBy, START, type StepMarks } from "@/domain/graph";
 import {
   type Box,
   type EdgeLine,
@@ -41,6 +41,8 @@ export type PipelineGraphProps = {
   runs?: NodeRuns;
   /** By the index of the edge in the definition. */
   edges?: EdgeStates;
+  /** What a comparison says, by step id. */
+  marks?: StepMarks;
   selected?: string | null;
   onSelect?: (stepId: string) => void;
 };
@@ -49,6 +51,7 @@ const NARROW = 620; // pixels: below, the graph goes down instead of right
 const NODE_TYPES = { step: StepNodeView, mark: MarkNodeView };
 const EDGE_TYPES = { line: LineEdgeView };
 const NO_EDGES: EdgeStates = new Map();
+const NO_MARKS: StepMarks = new Map();
 
 /** As wide as there is room, and as high as the graph needs. */
 export function PipelineGraph(shown: PipelineGraphProps) {
@@ -83,7 +86,17 @@ export function PipelineGraph(shown: PipelineGraphProps) {
 
 type CanvasProps = PipelineGraphProps & { layout: Layout; view: View; orientation: Orientation };
 
-function Canvas({ graph, runs, edges = NO_EDGES, selected = null, onSelect, layout, view, orientation }: CanvasProps) {
+function Canvas({
+  graph,
+  runs,
+  edges = NO_EDGES,
+  marks = NO_MARKS,
+  selected = null,
+  onSelect,
+  layout,
+  view,
+  orientation,
+}: CanvasProps) {
   const colorMode = useComputedColorScheme("light");
   const flow = useReactFlow();
   const [ready, setReady] = useState(false);
@@ -116,13 +129,13 @@ function Canvas({ graph, runs, edges = NO_EDGES, selected = null, onSelect, layo
       return {
         ...placed,
         type: "step",
-        data: { step, run, standing },
+        data: { step, run, standing, mark: marks.get(box.id) },
         selected: box.id === selected,
         ariaRole: "button",
         domAttributes: { "aria-roledescription": "step", "aria-pressed": box.id === selected },
       };
     });
-  }, [graph, runs, edges, selected, layout]);
+  }, [graph, runs, edges, marks, selected, layout]);
   const names = useMemo(() => new Map(graph.nodes.map(({ id, name }) => [id, name])), [graph]);
   const drawn = useMemo(
     // Those that were taken last, over the others.
@@ -223,8 +236,10 @@ function edgeOf(
   };
 }
 
+const DRAWN_LAST: readonly unknown[] = ["taken", "only_a", "only_b"];
+
 function taken(edge: LineEdge): number {
-  return edge.data?.state === "taken" ? 1 : 0;
+  return DRAWN_LAST.includes(edge.data?.state) ? 1 : 0;
 }
 
 function stateOf(line: EdgeLine, edges: EdgeStates) {
@@ -234,6 +249,7 @@ function stateOf(line: EdgeLine, edges: EdgeStates) {
 
 function arrowColor(state: string, moving: boolean): string {
   if (moving) return "var(--ia-status-running)";
+  if (state === "only_a" || state === "only_b") return "var(--ia-differs)";
   if (state === "taken") return "light-dark(#4c5a6e, #a8b3c2)";
   return state === "not_taken" ? "light-dark(#d3d8e0, #333a44)" : "light-dark(#98a2b1, #566070)";
 }

@@ -1,7 +1,9 @@
 /** A step in the graph: name, kind, how it stands. Its size is fixed, so that a layout holds whatever is shown. */
 import {
   IconArrowsSplit2,
+  IconEqualNot,
   IconFlagFilled,
+  IconGitFork,
   IconLifebuoy,
   IconPlayerPlayFilled,
   IconRepeat,
@@ -13,7 +15,7 @@ import { type CSSProperties, memo } from "react";
 import type { GraphNode } from "@/api/schema.gen";
 import { Duration } from "@/components/ui/moments";
 import { StatusIcon } from "@/components/ui/status-badge";
-import { type NodeRun, nodeSentence } from "@/domain/graph";
+import { markWord, type NodeRun, nodeSentence, type StepMark } from "@/domain/graph";
 import { hasEnded, statusFill } from "@/domain/status";
 import { durationText } from "@/domain/time";
 import classes from "./graph.module.css";
@@ -27,25 +29,31 @@ const KINDS: Readonly<Record<GraphNode["type"], typeof IconUser | null>> = {
 
 /** `idle`: shown without a run. `ahead`: may still come. `passed`: the run went another way. */
 export type StepStanding = "idle" | "ahead" | "passed" | "run";
-export type StepNodeData = { step: GraphNode; run: NodeRun | undefined; standing: StepStanding };
+export type StepNodeData = {
+  step: GraphNode;
+  run: NodeRun | undefined;
+  standing: StepStanding;
+  mark: StepMark | undefined;
+};
 export type StepNode = Node<StepNodeData, "step">;
 export type MarkNodeData = { kind: "start" | "end"; text: string };
 export type MarkNode = Node<MarkNodeData, "mark">;
 
 export const StepNodeView = memo(function StepNodeView({
-  data: { step, run, standing },
+  data: { step, run, standing, mark },
   selected,
 }: NodeProps<StepNode>) {
   const Kind = KINDS[step.type];
   return (
     <>
       {/* What the picture says, as the name of the node. */}
-      <span className={classes.unseen}>{nodeSentence(step, run)}</span>
+      <span className={classes.unseen}>{nodeSentence(step, run, mark)}</span>
       <div
         aria-hidden
         className={classes.step}
         data-status={run?.status}
         data-standing={standing}
+        data-mark={mark}
         data-selected={selected}
         style={run === undefined ? undefined : ({ "--step-color": statusFill(run.status) } as CSSProperties)}
       >
@@ -55,6 +63,7 @@ export const StepNodeView = memo(function StepNodeView({
         <div className={classes.facts}>
           {Kind === null ? null : <Kind size={15} stroke={1.8} aria-hidden className={classes.kind} />}
           {run === undefined ? <StepFacts step={step} /> : <RunFacts run={run} />}
+          {mark === undefined ? null : <MarkFact mark={mark} />}
           {run === undefined ? null : (
             <span className={classes.standing}>
               <StatusIcon status={run.status} />
@@ -122,6 +131,18 @@ function RunFacts({ run }: { run: NodeRun }) {
         </span>
       ) : null}
     </>
+  );
+}
+
+const MARK_TEXTS: Readonly<Record<StepMark, string>> = { first: "first", differs: "", only_a: "A", only_b: "B" };
+
+function MarkFact({ mark }: { mark: StepMark }) {
+  const Icon = mark === "first" ? IconGitFork : IconEqualNot;
+  return (
+    <span className={classes.markFact} title={markWord(mark)}>
+      <Icon size={14} stroke={2.2} aria-hidden />
+      {MARK_TEXTS[mark]}
+    </span>
   );
 }
 

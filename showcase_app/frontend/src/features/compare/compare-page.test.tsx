@@ -1,0 +1,108 @@
+import { cleanup, fireEvent, screen, waitFor, within } from "@testing-library/react";
+import { afterEach, beforeEach, expect, it } from "vitest";
+import { createAlignedRun, createComparedRun, createComparison, createContrast } from "@/mocks/create-comparison";
+import { createExecutionRow } from "@/mocks/create-execution";
+import { FakeServer, json, refusal } from "@/mocks/fake-server";
+import { renderAt } from "@/mocks/render-at";
+import { Component } from "./compare-page";
+
+const server = new FakeServer();
+const ROUTES = [{ path: "/compare", element: <Component /> }];
+const COMPARE = "GET /api/executions/compare";
+
+const unversioned = { pipeline_version: null, status: "completed" } as const;
+const A = createExecutionRow({ execution_id: "0199-a", ...unversioned });
+const B = createExecutionRow({ execution_id: "0199-b", ...unversioned });
+const CHANGE = { path: "$.n", a: "9007199254740993", b: "9007199254740992", a_bytes: 16, b_bytes: 16 };
+
+const DIFFERENT = createComparison({
+  a: A,
+  b: B,
+  counts: { same: 1, different: 1, only_a: 1, only_b: 0 },
+  divergence: {
+    kind: "outcome",
+    within: "",
+    step_id: "score",
+    iteration: 2,
+    sentence: "score #2 gave another output.",
+  },
+  steps: [
+    createAlignedRun({ step_id: "fetch" }),
+    createAlignedRun({
+      step_id: "score",
+      iteration: 2,
+      differs: true,
+      a: createComparedRun({ status: "failed", attempts: 3, error_type: "ValueError", error_message: "bad" }),
+      output: createContrast({ same: false, changes: [CHANGE], left_out: 7 }),
+    }),
+    createAlignedRun({ step_id: "store", differs: true, b: null, input: null, output: null, routes: null }),
+  ],
+});
+
+beforeEach(() => server.install());
+
+afterEach(() => {
+  cleanup();
+  server.remove();
+});
+
+it("the last good one gets its name in the address", async () => {
+  server.on(COMPARE, () => json(200, DIFFERENT));
+  const { router } = renderAt("/compare?a=0199-a&show=all", ROUTES);
+  await waitFor(() => expect(router.state.location.search).toBe("?a=0199-a&show=all&b=0199-b"));
+  await screen.findByText("Where they first diverged");
+  expect(server.to(COMPARE).map((request) => new URL(request.url).search)).toEqual(["?a=0199-a"]);
+});
+
+it("the first divergence is told, marked, and jumped to; numbers keep every digit", async () => {
+  server.on(COMPARE, () => json(200, DIFFERENT));
+  renderAt("/compare?a=0199-a&b=0199-b", ROUTES);
+  await screen.findByText("score #2 gave another output.");
+  const list = screen.getByRole("list", { name: "Aligned runs" });
+  expect(within(list).getAllByRole("button")).toHaveLength(2); // those that differ
+  screen.getByText("diverged first");
+  fireEvent.click(screen.getByRole("button", { name: "Show the step" }));
+  const side = screen.getByRole("complementary", { name: "What differs" });
+  within(side).getByText("9007199254740993");
+  within(side).getByText("9007199254740992");
+  within(side).getByText("… and at 7 more places.");
+  within(side).getByText("ValueError: bad");
+  expect(within(list).getByRole("button", { pressed: true }).textContent).toContain("score #2");
+});
+
+it("all runs are listed when one asks for them, and the arrow keys go through them", async () => {
+  server.on(COMPARE, () => json(200, DIFFERENT));
+  renderAt("/compare?a=0199-a&b=0199-b&show=all", ROUTES);
+  const list = await screen.findByRole("list", { name: "Aligned runs" });
+  const [first, second, third] = within(list).getAllByRole("button");
+  first?.focus();
+  fireEvent.keyDown(list, { key: "ArrowDown" });
+  expect(document.activeElement).toBe(second);
+  expect(third?.textContent).toContain("only in A");
+  if (third !== undefined) fireEvent.click(third);
+  screen.getByText("Only A ran it");
+});
+
+it("two that did not diverge say so, and that one still runs", async () => {
+  const running = createExecutionRow({ execution_id: "0199-a", pipeline_version: null, status: "running" });
+  const notes = ["A is running: it is compared as far as it has come."];
+  const as_of = "2026-01-01T10:21:52.000000Z";
+  server.on(COMPARE, () => json(200, createComparison({ a: running, b: B, notes, as_of })));
+  renderAt("/compare?a=0199-a&b=0199-b", ROUTES);
+  await screen.findByText("They did not diverge");
+  screen.getByText(notes[0] ?? "");
+  screen.getByRole("button", { name: /^As of \d\d:\d\d:52$/ });
+  screen.getByText("No step has begun in either.");
+});
+
+it("what cannot be compared is told with the reason", async () => {
+  server.on(COMPARE, () => refusal(404, "No execution of 'Nightly' completed before '0199-a'."));
+  renderAt("/compare?a=0199-a", ROUTES);
+  await screen.findByText("They cannot be compared");
+  screen.getByText(/No execution of 'Nightly' completed/);
+});
+
+it("without an execution it says how to choose two", async () => {
+  renderAt("/compare", ROUTES);
+  await screen.findByText("Choose two executions");
+});
