@@ -334,7 +334,7 @@ class PipelineDefinition(Document):
     def to_json(self) -> dict[str, Any]:
         """The canonical form: one spelling, without defaults. It loads to an equal definition.
 
-        Whole numbers have no fraction: a browser writes them so, and saving there must not make another version.
+        Whole numbers have no fraction: JavaScript writes them so, and saving there must not make another version.
         """
         return _one_number(self.model_dump(mode="json", exclude_defaults=True))
 
