@@ -21,8 +21,11 @@ from typing import Any, Self, cast
 from ia_modules.database.manager import DatabaseManager
 from ia_modules.errors import (
     AlreadyFinished,
+    AlreadyResumed,
+    CodeNotFound,
     ExecutionNotFound,
     FailureGroupNotFound,
+    InvalidTransition,
     PipelineArchived,
     PipelineNotFound,
     PipelineNotRunnable,
@@ -53,11 +56,12 @@ from ia_modules.pipeline.document.definition import PipelineDefinition
 from ia_modules.pipeline.executor import StepExecutor
 from ia_modules.pipeline.inputs import input_schema_of, prepare_input
 from ia_modules.pipeline.loader import Loaded
+from ia_modules.pipeline.repeating import Repeat
 from ia_modules.pipeline.runner import TRACKER_SERVICE, Runner, StartedExecution, read_pipeline_file
 from ia_modules.pipeline.services import ServiceRegistry
 from ia_modules.pipeline.start import register_loaded
 from ia_modules.pipeline.versions import definition_of
-from ia_modules.tracker.audit import audit_row
+from ia_modules.tracker.audit import audit_row, last_deed
 from ia_modules.tracker.bulk import BULK_LIMIT, BulkAction, BulkResult, change_each, find_suited
 from ia_modules.tracker.comparing import last_good, read_both
 from ia_modules.tracker.deletion import Deletion
@@ -65,7 +69,8 @@ from ia_modules.tracker.execution_tracker import ExecutionTracker
 from ia_modules.tracker.export import every_line, export_execution
 from ia_modules.tracker.failures import FailurePage, Failures, FailureState, FailureSummary
 from ia_modules.tracker.lists import ExecutionFilters, ExecutionPage, ExecutionStatistics, LogFilters, LogPage
-from ia_modules.tracker.queue import Queued, enqueue, find_queued
+from ia_modules.tracker.queue import Queued, enqueue, find_queued, put_back
+from ia_modules.tracker.rerunning import RerunFrom, plan_rerun, queue_rerun
 
 PipelineSource = str | Path | Flow | LoadedPipeline
 """A pipeline: slug or id of a registered one, the path of a file, or one made in Python."""
@@ -385,19 +390,58 @@ class Client:
             await self._audit(actor, "execution.start", queued.execution_id)
         return queued
 
-    async def rerun(self, execution_id: str, *, actor: str | None = None) -> ExecutionId:
-        """Queue an execution of the same version with the same input; returns the new one's id.
+    async def rerun(
+        self,
+        execution_id: str,
+        *,
+        input_data: Mapping[str, Any] | None = None,
+        begin: RerunFrom | None = None,
+        version: int | None = None,
+        idempotency_key: str | None = None,
+        actor: str | None = None,
+    ) -> ExecutionId:
+        """Queue an execution once more, whole or from a step; returns the new one's id. The old one stays as it is.
+
+        From a step, the step runs that do not depend on it are copied, with their results and people's answers.
+
+        Args:
+            input_data: of a whole one, instead of the one that it had; None: that one.
+            begin: from where, and what is changed there; None: all of it runs.
+            version: of its pipeline; None: the one that it ran.
+            idempotency_key: names the request: sent twice, it is queued once.
 
         Raises:
-            ExecutionNotFound, PipelineArchived
+            ExecutionNotFound, PipelineVersionNotFound, PipelineArchived
             PipelineNotRunnable: no definition of it is on record.
-            PipelineInputError: its input is not what the parameters ask for.
+            PipelineInputError: the input is not what the parameters ask for.
+            InvalidArgument: no such step run is on record, or an input is given beside a step.
+            RerunRefused: what would be copied does not fit the version; says what, and from which step it would.
+            StepInputError, StepOutputError: what is to stand in a step's place is not what its schema says.
+            IdempotencyConflict: the key stands for another request.
         """
-        record, stored = await self._to_rerun(execution_id)
-        input_data = _input_of(record)
-        queued = await enqueue(self.tracker, stored, input_data, trigger="rerun", rerun_of=record.execution_id)
-        await self._audit(actor, "execution.rerun", record.execution_id)
+        record, began_with, stored = await self._to_rerun(execution_id, version)
+        actor = actor or self._actor
+        queued = await queue_rerun(
+            self.tracker,
+            record,
+            began_with,
+            stored,
+            input_data=input_data,
+            begin=begin,
+            idempotency_key=idempotency_key,
+            actor=actor,
+        )
+        if queued.created:
+            detail: Json = (
+                None if begin is None else {"from": [begin.step_id, begin.iteration], "edited": begin.is_edited}
+            )
+            await self._audit(actor, "execution.rerun", record.execution_id, detail)
         return queued.execution_id
+
+    async def plan_rerun(self, execution_id: str, begin: RerunFrom, *, version: int | None = None) -> Repeat:
+        """What :meth:`rerun` from a step would copy and run again; raises as that, and records nothing."""
+        record, began_with, stored = await self._to_rerun(execution_id, version)
+        return await plan_rerun(self.tracker, record, began_with, stored, begin)
 
     async def resume(
         self, execution_id: str, *, pipeline: Path | Flow | LoadedPipeline | None = None
@@ -538,6 +582,43 @@ class Client:
         await self.tracker.request_cancel(summary.execution_id)
         await self._audit(actor, "execution.cancel", summary.execution_id)
         return await self.summary(summary.execution_id)
+
+    async def requeue(
+        self, execution_id: str, *, reason: str | None = None, actor: str | None = None
+    ) -> ExecutionSummary:
+        """Let workers go on with an execution that failed or was cancelled, from where it stopped.
+
+        Completed steps are not run again; what had failed gets all its attempts anew. One that its own program ran
+        becomes the workers'. To go on in this process: :meth:`resume`.
+
+        Args:
+            reason: why, for the audit log.
+
+        Raises:
+            ExecutionNotFound
+            PipelineNotRunnable: no definition of it is on record.
+            CodeNotFound: this program would not find its code, so workers beside it would not either.
+            StepConflict: its steps do not follow from its definition.
+            AlreadyFinished: it has completed.
+            AlreadyResumed: it has not ended; says who resumed it.
+        """
+        record = await self.execution(execution_id)
+        if record.pipeline_version is None:
+            raise PipelineNotRunnable(record.pipeline_name)
+        stored = await self.version(record.pipeline_id, record.pipeline_version)
+        if not self.is_usable(stored):
+            raise CodeNotFound(record.pipeline_name, stored.version, execution_id=record.execution_id)
+        try:
+            await put_back(self.tracker, record, stored)
+        except InvalidTransition as goes_on:
+            deed = await last_deed(self._database, "execution.resume", record.execution_id)
+            actor, resumed_at = deed or (None, None)
+            raise AlreadyResumed(
+                record.execution_id, status=goes_on.status, actor=actor, resumed_at=resumed_at
+            ) from goes_on
+        detail: Json = {"was": record.status.value, "reason": reason}
+        await self._audit(actor, "execution.resume", record.execution_id, detail)
+        return await self.summary(record.execution_id)
 
     async def answer(self, interaction_id: str, response: Json, *, actor: str | None = None) -> ExecutionId:
         """Keep a person's answer; an execution that waited for people only goes on. Returns its id.
@@ -736,16 +817,19 @@ class Client:
     async def _load(self, stored: PipelineVersionRecord) -> LoadedPipeline:
         return await asyncio.to_thread(load_version, stored, allowed=self._allowed)
 
-    async def _to_rerun(self, execution_id: str) -> tuple[ExecutionRecord, PipelineVersionRecord]:
-        """An execution, and the version that it ran."""
+    async def _to_rerun(
+        self, execution_id: str, version: int | None = None
+    ) -> tuple[ExecutionRecord, PipelineVersionRecord, PipelineVersionRecord]:
+        """An execution, the version that it ran, and the one that is to run; None: the same."""
         record = await self.execution(execution_id)
         if record.pipeline_version is None or not isinstance(record.input_data, dict | None):
             raise PipelineNotRunnable(record.pipeline_name)
-        return record, await self._runnable(record.pipeline_id, record.pipeline_version)
+        began_with = await self._runnable(record.pipeline_id, record.pipeline_version)
+        return record, began_with, await self._runnable(record.pipeline_id, version) if version else began_with
 
     async def _check_rerun(self, execution_id: str) -> None:
         """Raise what :meth:`rerun` would, and queue nothing."""
-        record, stored = await self._to_rerun(execution_id)
+        record, _, stored = await self._to_rerun(execution_id)
         prepare_input(definition_of(stored), _input_of(record))
 
     async def _check_cancel(self, execution_id: str) -> None:

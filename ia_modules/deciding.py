@@ -48,7 +48,6 @@ from ia_modules.transitions import (
     Recovery,
     StepStart,
     StepUpdate,
-    TakeOver,
     Transition,
 )
 
@@ -236,7 +235,7 @@ def _decide_ownership(
         closings=(*closings, END) if after.status.is_terminal else closings,
         failure=failure,
         group=_group(before, after, change if isinstance(change, Recovery) else None),
-        reopened=isinstance(change, TakeOver) and change.reopen,
+        reopened=before.status.is_terminal and not after.status.is_terminal,
     )
 
 
@@ -262,13 +261,13 @@ def _created(transition: Transition) -> ExecutionState:
         execution_id=transition.execution_id,
         status=new.status,
         owner=transition.writer if claimed else None,
-        epoch=1 if claimed else 0,
+        epoch=1 if claimed or new.copies else 0,  # what is copied was an owner's: its first owner here is the second
         recoveries=0,
         sequence=0,
         cancel_requested=False,
         total_steps=new.total_steps,
-        completed_steps=0,
-        failed_steps=0,
+        completed_steps=sum(copy.status is StepStatus.COMPLETED for copy in new.copies),
+        failed_steps=sum(copy.status is StepStatus.FAILED for copy in new.copies),
         completed_at=None,
     )
 

@@ -37,6 +37,9 @@ IAModulesError
 │   ├── ExecutionNotFound
 │   ├── ExecutionIdConflict      a caller's id of an execution stands for another request; also a PipelineError
 │   ├── AlreadyStarted           a caller's id stands for an execution that was started before
+│   ├── RerunRefused             what a re-run would copy does not fit the version that is to run
+│   ├── AlreadyResumed           the execution has not ended: it goes on already
+│   ├── CodeNotFound             workers would not find the code of a version here
 │   ├── ExecutionKept            it has not ended, or is pinned; it is not deleted
 │   ├── NothingToCompareWith     no execution of the pipeline completed before this one
 │   ├── StepExecutionNotFound
@@ -65,7 +68,7 @@ IAModulesError
     └── SchemaError              the schema is missing, changed, or needs a newer program
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -530,6 +533,53 @@ class AlreadyStarted(TrackerError):
             "Wait for that one, or run() it, which does; resume=True goes on with one that failed or was cancelled."
         )
         self.alias, self.execution_id, self.status = alias, execution_id, status
+
+
+class RerunRefused(TrackerError):
+    """What a re-run would copy does not fit the version that is to run; nothing was recorded.
+
+    Attributes:
+        problems: what does not fit, by step.
+        fits_from: the earliest step from which a re-run would fit; None: only a re-run of all of it does.
+    """
+
+    def __init__(self, problems: Mapping[str, str], *, fits_from: str | None) -> None:
+        found = "; ".join(f"step {step_id!r} {problem}" for step_id, problem in problems.items())
+        where = (
+            "whole, without a step to begin from" if fits_from is None else f"from step {fits_from!r} or an earlier one"
+        )
+        super().__init__(f"The version does not fit what would be copied: {found}. Run it again {where}.")
+        self.problems, self.fits_from = dict(problems), fits_from
+
+
+class AlreadyResumed(TrackerError):
+    """The execution has not ended: it goes on already, so it was not resumed once more.
+
+    Attributes:
+        status: as it stood.
+        actor: who resumed it last; None: nobody has.
+        resumed_at: when that was.
+    """
+
+    def __init__(
+        self, execution_id: str, *, status: str, actor: str | None = None, resumed_at: datetime | None = None
+    ) -> None:
+        when = "" if resumed_at is None else f" at {resumed_at:%Y-%m-%d %H:%M:%S} UTC"
+        since = "" if actor is None else f" {actor} resumed it{when}."
+        super().__init__(f"Execution {execution_id!r} is {status}: there is nothing to resume.{since}")
+        self.execution_id, self.status, self.actor, self.resumed_at = execution_id, status, actor, resumed_at
+
+
+class CodeNotFound(TrackerError):
+    """Workers with this server's code folders cannot run a version: they would not find its code."""
+
+    def __init__(self, pipeline: str, version: int, *, execution_id: str) -> None:
+        super().__init__(
+            f"The code of pipeline {pipeline!r}, version {version}, is not where workers may take code from. Name its "
+            f"folder with --pipelines or its modules with --allow, or go on in its own program: "
+            f"ia-modules executions resume {execution_id} --code MODULE:FLOW"
+        )
+        self.pipeline, self.version, self.execution_id = pipeline, version, execution_id
 
 
 class ExecutionKept(TrackerError):

@@ -254,6 +254,7 @@ class ClaimedExecution(LeasedExecution):
 
     Attributes:
         source_folder: the one of its version; None: that has none, or there is no version.
+        overrides: what stands in the place of single step runs; see :mod:`ia_modules.pipeline.overrides`.
     """
 
     pipeline_id: PipelineId
@@ -261,6 +262,8 @@ class ClaimedExecution(LeasedExecution):
     pipeline_name: str
     source_folder: str | None
     input_data: Json
+    rerun_of: ExecutionId | None
+    overrides: Json
 
     @property
     def version_key(self) -> str:
@@ -349,11 +352,15 @@ class ExecutionSummary(Record):
 
 @dataclass(frozen=TYPE_CHECKING, unsafe_hash=True, slots=True, kw_only=True)
 class ExecutionRecord(ExecutionSummary):
-    """One run, with what went in and what came out."""
+    """One run, with what went in and what came out.
+
+    ``overrides``: what stands in the place of single step runs; see :mod:`ia_modules.pipeline.overrides`.
+    """
 
     input_data: Json
     output_data: Json
     metadata: Json
+    overrides: Json
 
 
 @dataclass(frozen=TYPE_CHECKING, unsafe_hash=True, slots=True, kw_only=True)
@@ -408,17 +415,20 @@ class StepExecutionRecord(StepSummary):
     metadata: Json
     traceback: str | None
 
-    def as_attempt(self, asked_at: datetime | None = None) -> "AttemptRecord":
+    def as_attempt(self, asked_at: datetime | None = None, *, is_reopened: bool = False) -> "AttemptRecord":
         """The part of it that the course of its execution follows from."""
-        names = (field.name for field in fields(AttemptRecord) if field.name != "asked_at")
-        return AttemptRecord(asked_at=asked_at, **{name: getattr(self, name) for name in names})
+        beside = {"asked_at": asked_at, "is_reopened": is_reopened}
+        names = (field.name for field in fields(AttemptRecord) if field.name not in beside)
+        return AttemptRecord(**beside, **{name: getattr(self, name) for name in names})
 
 
 @dataclass(frozen=TYPE_CHECKING, unsafe_hash=True, slots=True, kw_only=True)
 class AttemptRecord(Record):
     """One attempt of a step in the graph, as much of it as the course of its execution follows from: no payload.
 
-    ``asked_at``: when it asked a person; None: it never did.
+    Attributes:
+        asked_at: when it asked a person; None: it never did.
+        is_reopened: it had ended when its execution, which had ended badly, was told to go on.
     """
 
     step_execution_id: StepExecutionId
@@ -437,6 +447,7 @@ class AttemptRecord(Record):
     started_at: datetime | None
     completed_at: datetime | None
     asked_at: datetime | None
+    is_reopened: bool
 
 
 @dataclass(frozen=TYPE_CHECKING, unsafe_hash=True, slots=True, kw_only=True)

@@ -20,6 +20,7 @@ from ia_modules.transitions import (
     OwnershipChange,
     Recovery,
     RequestCancel,
+    Requeue,
     TakeOver,
     Transition,
     WakeUp,
@@ -43,6 +44,8 @@ def handed_over(
             if not is_current(transition.lease, before):
                 raise lease_lost(transition, before)
             return _taken_over(before, transition.writer, reopen=change.reopen)
+        case Requeue():
+            return _requeued(before)
         case RequestCancel():
             return _to_be_cancelled(before)
         case WakeUp():
@@ -66,6 +69,24 @@ def _taken_over(before: ExecutionState, writer: str, *, reopen: bool) -> Executi
         return taken
     running = ExecutionStatus.RUNNING
     return replace(taken, status=running, cancel_requested=False, recoveries=0, completed_at=None)
+
+
+def _requeued(before: ExecutionState) -> ExecutionState:
+    if before.status not in (ExecutionStatus.FAILED, ExecutionStatus.CANCELLED):
+        raise (
+            already_finished(before, "resumed")
+            if before.status.is_terminal
+            else not_allowed(before, ExecutionStatus.PENDING, (ExecutionStatus.FAILED, ExecutionStatus.CANCELLED))
+        )
+    return replace(
+        before,
+        status=ExecutionStatus.PENDING,
+        owner=None,
+        epoch=before.epoch + 1,
+        cancel_requested=False,
+        recoveries=0,
+        completed_at=None,
+    )
 
 
 def _to_be_cancelled(before: ExecutionState) -> ExecutionState:

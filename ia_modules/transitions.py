@@ -66,6 +66,24 @@ PROCESS_LOST = Failure(
 
 
 @dataclass(frozen=TYPE_CHECKING, unsafe_hash=True, slots=True, kw_only=True)
+class StepCopy:
+    """An attempt that is copied into an execution that begins, with its payloads and its answered question.
+
+    Attributes:
+        copied_from: the attempt of the execution before.
+        status: of both.
+        routes: where the copy leads; the same as the other does, by the places of the paths in the version that runs.
+        interaction_id: of the copy of its question; used only where there is one.
+    """
+
+    step_execution_id: StepExecutionId
+    copied_from: StepExecutionId
+    status: StepStatus
+    routes: JsonText
+    interaction_id: str
+
+
+@dataclass(frozen=TYPE_CHECKING, unsafe_hash=True, slots=True, kw_only=True)
 class NewExecution:
     """An execution that begins to exist: ``running`` and the writer's, ``pending`` for anybody, or ``waiting``.
 
@@ -78,6 +96,8 @@ class NewExecution:
         rerun_of: the execution that this one repeats.
         idempotency_key: what a caller names the request by; a pipeline has no two executions of one key.
         request_hash: tells whether two requests of one key are the same.
+        copies: attempts of the execution before that are its own, too.
+        overrides: what stands in the place of single step runs, as :mod:`ia_modules.pipeline.overrides` writes it.
     """
 
     pipeline_id: PipelineId
@@ -95,6 +115,8 @@ class NewExecution:
     total_steps: int = 0
     input_data: JsonText | None = None
     metadata: JsonText | None = None
+    copies: tuple[StepCopy, ...] = ()
+    overrides: JsonText | None = None
 
     def __post_init__(self) -> None:
         if (self.status is ExecutionStatus.WAITING) != (self.run_at is not None):
@@ -248,6 +270,11 @@ class TakeOver:
 
 
 @dataclass(frozen=TYPE_CHECKING, unsafe_hash=True, slots=True)
+class Requeue:
+    """An execution that failed or was cancelled goes back into the queue, from where it stopped; workers run it now."""
+
+
+@dataclass(frozen=TYPE_CHECKING, unsafe_hash=True, slots=True)
 class RequestCancel:
     """An execution is to be stopped: by its owner when it runs, here and now when nobody runs it."""
 
@@ -272,7 +299,7 @@ class Recovery:
     lost: Failure = PROCESS_LOST
 
 
-OwnershipChange = Claim | TakeOver | RequestCancel | WakeUp | Recovery
+OwnershipChange = Claim | TakeOver | Requeue | RequestCancel | WakeUp | Recovery
 """Who runs an execution from here on."""
 
 

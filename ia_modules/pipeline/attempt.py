@@ -18,7 +18,15 @@ from ia_modules.pipeline.document.merge import FoldingRules
 from ia_modules.pipeline.document.retry import retry_delay, should_retry
 from ia_modules.pipeline.document.scope import Scope
 from ia_modules.pipeline.executor import StepExecutor, contained, current_step
-from ia_modules.pipeline.inputs import StepInput, check_contributions, check_result, step_config, step_input
+from ia_modules.pipeline.inputs import (
+    StepInput,
+    check_contributions,
+    check_result,
+    replaced_input,
+    step_config,
+    step_input,
+)
+from ia_modules.pipeline.overrides import Override
 from ia_modules.pipeline.results import result_of, step_error_result
 from ia_modules.pipeline.routing import next_function
 from ia_modules.pipeline.services import ServiceRegistry
@@ -40,6 +48,7 @@ class Work:
         is_lenient: schemas only warn.
         failures: attempts of this step run that have failed so far.
         refused: why it cannot even begin.
+        supplied: its result, which somebody gave: nothing runs; None: nobody has.
     """
 
     definition: StepDefinition
@@ -54,6 +63,7 @@ class Work:
     is_lenient: bool
     failures: int
     refused: StepError | None = None
+    supplied: JsonText | None = None
 
 
 @dataclass(frozen=TYPE_CHECKING, unsafe_hash=True, slots=True)
@@ -84,13 +94,22 @@ class Outcome:
 
 
 def prepare(
-    pipeline: LoadedPipeline, facts: StandingFacts, scope: Scope, *, failures: int, refused: StepError | None
+    pipeline: LoadedPipeline,
+    facts: StandingFacts,
+    scope: Scope,
+    *,
+    failures: int,
+    refused: StepError | None,
+    override: Override | None = None,
 ) -> Work:
     """The attempt that follows so many failures of its step run: config, input and object are made now.
 
     Args:
         refused: why it must not begin; None: it may, if all of these can be made.
+        override: what stands in the place of its input or its result; None: nothing does.
     """
+    if override is not None and override.output_data is not None:
+        return _supplied(pipeline, facts, scope, override.output_data)
     definition = facts.definition
     config: dict[str, Any] = {}
     step: Step | None = None
@@ -101,7 +120,11 @@ def prepare(
     try:
         config, left_out = step_config(definition, scope, is_lenient=is_lenient)
         config = orjson.loads(orjson.dumps(config)) if config else config  # what a step does to it, only that step sees
-        step_data = step_input(definition, scope, is_lenient=is_lenient)
+        step_data = (
+            step_input(definition, scope, is_lenient=is_lenient)
+            if override is None or override.input_data is None
+            else replaced_input(definition, orjson.loads(override.input_data), is_lenient=is_lenient)
+        )
         if left_out:
             step_data = replace(step_data, left_out=(*left_out, *step_data.left_out))
         if step_data.resolved is not None:  # only what is stored has a limit
@@ -125,6 +148,24 @@ def prepare(
         is_lenient,
         failures,
         refused,
+    )
+
+
+def _supplied(pipeline: LoadedPipeline, facts: StandingFacts, scope: Scope, result: JsonText) -> Work:
+    """An attempt that is done already: somebody has given its result."""
+    return Work(
+        facts.definition,
+        facts.handling,
+        step=None,
+        config={},
+        data=NO_INPUT,
+        stored=None,
+        input=StepInput({}, is_state=False),
+        scope=scope,
+        merge=pipeline.graph.folding_rules,
+        is_lenient=pipeline.definition.is_lenient,
+        failures=0,
+        supplied=result,
     )
 
 
@@ -205,6 +246,8 @@ async def _run(work: Work, executor: StepExecutor, *, draw: float) -> Outcome:
 
 
 async def _call(work: Work, executor: StepExecutor) -> Any:
+    if work.supplied is not None:
+        return orjson.loads(work.supplied)
     match work.definition.type:
         case "condition":
             return orjson.loads(work.data) if work.definition.inputs else {}

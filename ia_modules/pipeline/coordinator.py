@@ -15,18 +15,26 @@ from typing import Any, NamedTuple
 import orjson
 
 from ia_modules.errors import PASSING_DATABASE_ERRORS, DatabaseError, TrackerError
-from ia_modules.models import ExecutionStatus, JsonText, Lease, StepExecutionId
+from ia_modules.models import ExecutionId, ExecutionStatus, JsonText, Lease, StepExecutionId
 from ia_modules.pipeline.attempt import call_functions, make_attempt, placed
 from ia_modules.pipeline.code import LoadedPipeline
 from ia_modules.pipeline.core import StepContext
 from ia_modules.pipeline.executor import StepExecutor
-from ia_modules.pipeline.graph_turn import change_of, first_turn, graph_turn, handed_back_turn, stopped_turn
+from ia_modules.pipeline.graph_turn import (
+    change_of,
+    first_turn,
+    graph_turn,
+    handed_back_turn,
+    planned_turn,
+    stopped_turn,
+)
 from ia_modules.pipeline.journal import Journal
 from ia_modules.pipeline.notes import Notes
+from ia_modules.pipeline.overrides import Override
 from ia_modules.pipeline.recorded import LINGER_SECONDS, RecordedRun
 from ia_modules.pipeline.results import run_result
 from ia_modules.pipeline.services import ServiceRegistry
-from ia_modules.pipeline.tokens import verdict
+from ia_modules.pipeline.tokens import StepRunKey, verdict
 from ia_modules.pipeline.turn import Answered, Attempt, Batch, Course, Due, Ended
 from ia_modules.pipeline.waiting import begun, rest_of, resumed_turn, waits_turn
 from ia_modules.tasks import uninterrupted
@@ -40,6 +48,13 @@ from ia_modules.transitions import (
     StepUpdate,
     Transition,
 )
+
+
+class Repeats(NamedTuple):
+    """What an execution repeats, and what stands in the place of single step runs of it."""
+
+    rerun_of: ExecutionId | None
+    overrides: Mapping[StepRunKey, Override]
 
 
 class _Ongoing(NamedTuple):
@@ -69,6 +84,7 @@ class Coordinator:
         runs: Iterable[RecordedRun] = (),
         managed: bool = False,
         new: NewExecution | None = None,
+        repeats: Repeats | None = None,
     ) -> None:
         """Take up an execution.
 
@@ -78,11 +94,13 @@ class Coordinator:
             runs: its recorded step runs, when it is resumed.
             managed: a worker runs it. When its task is cancelled, the execution goes back into the queue.
             new: the execution is not on record yet; it begins with its first steps.
+            repeats: which execution it repeats, and with which changes; None: none.
 
         Raises:
             StepConflict: the step runs do not follow from this definition.
         """
-        self._course = Course(pipeline, input_data, runs, execution_id=lease.execution_id)
+        self._rerun_of, overrides = repeats or (None, None)
+        self._course = Course(pipeline, input_data, runs, execution_id=lease.execution_id, overrides=overrides)
         self._pipeline, self._journal, self._lease = pipeline, journal, lease
         self._services, self._executor, self._draw = services, executor, draw
         self._managed, self._new = managed, new
@@ -196,11 +214,14 @@ class Coordinator:
     # What happened → what is recorded
 
     async def _taken_up(self) -> Batch:
-        if not self._course.runs:
-            return first_turn(self._course)
-        questions = await self._journal.get_interactions(self._lease.execution_id, awaited=True)
-        recorded_now = await self._journal.now()
-        return resumed_turn(self._course, questions, recorded_now=recorded_now, now=self._clock())
+        course, now = self._course, self._clock()
+        if not course.runs:
+            batch = first_turn(course)
+        else:
+            questions = await self._journal.get_interactions(self._lease.execution_id, awaited=True)
+            recorded_now = await self._journal.now()
+            batch = resumed_turn(course, questions, recorded_now=recorded_now, now=now)
+        return Batch.of([batch, planned_turn(course, now=now)]) if course.overrides else batch
 
     def _rest(self, linger_seconds: float) -> ExecutionUpdate | None:
         return rest_of(self._course, now=self._clock(), linger_seconds=linger_seconds)
@@ -290,6 +311,7 @@ class Coordinator:
             step_execution_id=id_,
             iteration=key.iteration,
             attempt=attempt.start.attempt or 1,
+            rerun_of=self._rerun_of,
             keep_line=notes.keep_line,
             keep_progress=notes.keep_progress,
         )

@@ -55,13 +55,17 @@ def _drop_progress(fraction: float, message: str | None) -> None:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StepContext:
-    """The attempt in which a step runs. All of it may be used from any thread."""
+    """The attempt in which a step runs. All of it may be used from any thread.
+
+    ``rerun_of``: the execution that this one repeats, of which its effects may be there already; None: it repeats none.
+    """
 
     execution_id: ExecutionId
     step_id: str
     step_execution_id: StepExecutionId
     iteration: int = 1
     attempt: int = 1
+    rerun_of: ExecutionId | None = None
     keep_line: Callable[[LogLevel, str, dict[str, Any] | None], None] = _drop_line
     keep_progress: Callable[[float, str | None], None] = _drop_progress
 

@@ -42,6 +42,13 @@ def graph_turn(course: Course, ended: Iterable[Ended], *, now: float) -> Batch:
     return batch
 
 
+def planned_turn(course: Course, *, now: float) -> Batch:
+    """Begin what was to begin first of all, with the tokens that it was to take, unless it has."""
+    planned = [each for each in course.overrides.values() if each.key not in course.tokens.runs]
+    starts = [Start(each.key, each.parents, each.closes_loop) for each in planned if each.parents is not None]
+    return Batch(begins=[_start(course, start, now) for start in starts])
+
+
 def stopped_turn(course: Course, ended: Iterable[Ended]) -> Batch:
     """Take in what has ended while everything was stopped, as the execution ends; nothing goes on."""
     batch = _taken_in(course, map(_stopped_instead, ended)).without_beginnings()

@@ -115,6 +115,22 @@ def step_input(step: StepDefinition, scope: Scope, *, is_lenient: bool = False) 
     return StepInput(data, is_state, own if step.inputs else None, left_out, tuple(wrong))
 
 
+def replaced_input(step: StepDefinition, data: dict[str, Any], *, is_lenient: bool = False) -> StepInput:
+    """An input that somebody gave in the place of the step's own; it is held to the same schemas.
+
+    Raises:
+        StepInputError: it violates one, or lacks a required input.
+    """
+    names = {each.name for each in step.inputs if each.required}
+    missing = [Problem(f"inputs{path_text([name])}", "nothing", "a value") for name in sorted(names - data.keys())]
+    wrong = [problem for each in step.inputs if each.name in data for problem in _mismatches(each, data[each.name])]
+    if not missing and not wrong and step.input_schema is not None:
+        wrong = problems_of(data, step.input_schema, root="input")
+    if (missing or wrong) and not is_lenient:
+        raise StepInputError(step.id, [*missing, *wrong])
+    return StepInput(data, is_state=False, resolved=data, mismatches=tuple(wrong))
+
+
 def step_config(
     step: StepDefinition, scope: Scope, *, is_lenient: bool = False
 ) -> tuple[dict[str, Any], list[Problem]]:

@@ -66,6 +66,8 @@ from ia_modules.transitions import (
     Recorded,
     Recovery,
     RequestCancel,
+    Requeue,
+    StepCopy,
     StepStart,
     StepUpdate,
     TakeOver,
@@ -95,6 +97,7 @@ class MemoryJournal:
         self._home: dict[StepExecutionId, ExecutionId] = {}
         self._requests: set[tuple[PipelineId, str]] = set()
         self._aliases: dict[str, ExecutionId] = {}
+        self._reopened: dict[ExecutionId, int] = {}
         self._changed = asyncio.Event()  # a new one after every change
 
     @property
@@ -261,6 +264,8 @@ class MemoryJournal:
             pipeline_name=record.pipeline_name,
             source_folder=None if stored is None else stored.source_folder,
             input_data=record.input_data,
+            rerun_of=record.rerun_of,
+            overrides=record.overrides,
         )
 
     async def wake_due(self) -> float | None:
@@ -314,8 +319,12 @@ class MemoryJournal:
             question.step_execution_id: question.created_at
             for question in self._questions_of(self._row_id(execution_id))
         }
+        reopened = self._reopened.get(self._row_id(execution_id), 0)
         steps = await self.get_execution_steps(execution_id)
-        return [step.as_attempt(asked_at.get(step.step_execution_id)) for step in steps]
+        return [
+            step.as_attempt(asked_at.get(step.step_execution_id), is_reopened=step.sequence <= reopened)
+            for step in steps
+        ]
 
     async def results(self, attempts: Iterable[StepExecutionId]) -> dict[StepExecutionId, Json]:
         known = {id_: self._steps[self._home[id_]][id_] for id_ in attempts if id_ in self._home}
@@ -383,16 +392,11 @@ class MemoryJournal:
     def _apply(self, transition: Transition, decision: Decision) -> None:
         state, now = decision.execution, self._now()
         if transition.new is not None:
-            self._executions[state.execution_id] = _created(
-                transition.new, state, self._names[transition.new.pipeline_id], now
-            )
-            self._steps[state.execution_id], self._logs[state.execution_id] = {}, {}
-        known = self._executions[state.execution_id]
+            self._begin(transition.new, state, now)
+        known = self._gone_on(self._executions[state.execution_id], transition, decision)
         change, failure = transition.change, decision.failure
         if change is not None and change.output_refs is not None:
             self._rebuilt.add(state.execution_id)
-        if decision.reopened:
-            known = replace(known, error_type=None, error_message=None, failure_group=None)
         self._executions[state.execution_id] = replace(
             known,
             status=state.status,
@@ -460,6 +464,40 @@ class MemoryJournal:
         is_said = first.error_message is not None
         own = Failure(type=first.error_type, message=first.error_message or "") if is_said else change.failure
         return grouped(first.step_id, own)
+
+    def _gone_on(self, known: ExecutionRecord, transition: Transition, decision: Decision) -> ExecutionRecord:
+        """What is on record of a bad end goes, where it is left behind."""
+        if decision.reopened:
+            known = replace(known, error_type=None, error_message=None, failure_group=None)
+            self._reopened[known.execution_id] = decision.execution.sequence
+        return replace(known, managed=True) if isinstance(transition.ownership, Requeue) else known
+
+    def _begin(self, new: NewExecution, state: ExecutionState, now: datetime) -> None:
+        self._executions[state.execution_id] = _created(new, state, self._names[new.pipeline_id], now)
+        self._steps[state.execution_id], self._logs[state.execution_id] = {}, {}
+        for copy in new.copies:
+            self._copy(copy, state, now)
+
+    def _copy(self, copy: StepCopy, state: ExecutionState, now: datetime) -> None:
+        """An attempt of the execution before, with its question."""
+        source = self._steps[self._home[copy.copied_from]][copy.copied_from]
+        whose = {"execution_id": state.execution_id, "step_execution_id": copy.step_execution_id}
+        times = {"created_at": now, "started_at": now, "completed_at": now, "sequence": state.sequence}
+        self._add_step(
+            replace(
+                deepcopy(source),
+                **whose,
+                **times,
+                attempt=1,
+                wake_at=None,
+                routes=orjson.loads(copy.routes),
+                copied_from=copy.copied_from,
+            )
+        )
+        for question in self._questions_of(source.execution_id):
+            if question.step_execution_id == copy.copied_from:
+                carried = replace(question, **whose, interaction_id=copy.interaction_id, sequence=state.sequence)
+                self._interactions[copy.interaction_id] = carried
 
     def _add_step(self, started: StepExecutionRecord) -> None:
         execution_id, id_ = started.execution_id, started.step_execution_id
@@ -529,8 +567,8 @@ def _created(new: NewExecution, state: ExecutionState, registered_name: str, now
         cancel_requested=False,
         rerun_of=new.rerun_of,
         total_steps=state.total_steps,
-        completed_steps=0,
-        failed_steps=0,
+        completed_steps=state.completed_steps,
+        failed_steps=state.failed_steps,
         error_type=None,
         error_message=None,
         failure_group=None,
@@ -540,6 +578,7 @@ def _created(new: NewExecution, state: ExecutionState, registered_name: str, now
         input_data=_decoded(new.input_data, None),
         output_data=None,
         metadata=_decoded(new.metadata, None),
+        overrides=_decoded(new.overrides, None),
     )
 
 

@@ -15,19 +15,31 @@ from typing import Any, NamedTuple, cast
 from ia_modules.errors import Problem, StepConflict
 from ia_modules.models import AttemptRecord, Json, StepExecutionId, StepExecutionRecord, StepStatus
 from ia_modules.pipeline.document.graph import Graph
+from ia_modules.pipeline.overrides import Override
 from ia_modules.pipeline.results import scope_before
 from ia_modules.pipeline.tokens import GraphState, Route, StepRun, StepRunKey
 
 
-def refs_json(parents: Iterable[StepRunKey], *, is_state: bool, left_out: Iterable[Problem] = ()) -> dict[str, Any]:
+def refs_json(
+    parents: Iterable[StepRunKey],
+    *,
+    is_state: bool,
+    left_out: Iterable[Problem] = (),
+    override: Override | None = None,
+) -> dict[str, Any]:
     """``input_refs`` of an attempt: its parents; with ``state`` its input is the state that they make.
 
     Args:
         left_out: inputs that did not resolve and need not; the key is there only where there are any.
+        override: what stands in the place of its input or result; ``edited`` says which, and ``by`` who said so.
     """
     missing = [{"where": problem.where, "why": problem.found} for problem in left_out]
     refs: dict[str, Any] = {"parents": [list(parent) for parent in parents], "state": is_state}
-    return refs | ({"left_out": missing} if missing else {})
+    if missing:
+        refs["left_out"] = missing
+    if override is not None and override.edited is not None:
+        refs |= {"edited": override.edited, "by": override.actor}
+    return refs
 
 
 def routes_json(routes: Iterable[Route]) -> dict[str, Any]:
@@ -96,7 +108,8 @@ def recorded_runs(records: Iterable[AttemptRecord], *, reopened: bool = False) -
     Neither times nor ids decide on the order: clocks are set back, and hosts that make ids have clocks that differ.
 
     Args:
-        reopened: runs that failed for good or were cancelled are to be run again.
+        reopened: runs that failed for good or were cancelled are to be run again, as if the execution had been reopened
+            now; those that had until it was reopened are anyway.
 
     Raises:
         StepConflict: a run is among its own ancestors.
@@ -226,12 +239,12 @@ def input_of(
 def _recorded_run(key: StepRunKey, made: list[AttemptRecord], *, reopened: bool) -> RecordedRun:
     last, stored = made[-1], _mapping(made[-1].routes)
     routes = tuple(map(Route.from_json, stored["paths"])) if stored.get("next") == "paths" else None
-    runs_again = reopened and routes is None
+    runs_again = routes is None and (reopened or last.is_reopened)
     is_pending = stored.get("next") == "retry" or (runs_again and last.status.is_terminal)
     run = StepRun(
         key, StepStatus.PENDING if is_pending else last.status, _parents(_mapping(made[0].input_refs)), routes
     )
-    failures = 0 if runs_again else sum(record.status is StepStatus.FAILED for record in made)
+    failures = 0 if reopened else sum(each.status is StepStatus.FAILED and not each.is_reopened for each in made)
     spans = tuple(
         Span(_began_at(each), min(each.completed_at, each.asked_at or each.completed_at))
         for each in made

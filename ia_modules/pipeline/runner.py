@@ -42,13 +42,14 @@ from ia_modules.models import (
 from ia_modules.payload import encode
 from ia_modules.pipeline.answers import returned_question
 from ia_modules.pipeline.code import LoadedPipeline, StepModules, load_pipeline
-from ia_modules.pipeline.coordinator import Coordinator, record_before
+from ia_modules.pipeline.coordinator import Coordinator, Repeats, record_before
 from ia_modules.pipeline.core import ExecutionContext
 from ia_modules.pipeline.executor import LocalExecutor, StepExecutor
 from ia_modules.pipeline.inputs import prepare_input
 from ia_modules.pipeline.journal import Journal, LastingJournal
 from ia_modules.pipeline.loader import in_format, load
 from ia_modules.pipeline.memory_journal import MemoryJournal
+from ia_modules.pipeline.overrides import overrides_of
 from ia_modules.pipeline.pipeline_file import PipelineFile, read_file
 from ia_modules.pipeline.recorded import in_order_of_completion, recorded_runs, state_of
 from ia_modules.pipeline.recovery import Recovered, recover
@@ -235,10 +236,17 @@ class Runner:
         state_of(pipeline.graph, recorded_runs(attempts, reopened=reopened))
         owner = self._journal.owner
         lease = await self._leased(self._journal.take_over(execution_id, owner=owner, reopen=True, epoch=epoch))
-        return StartedExecution(self, pipeline, lease, _as_input(record.input_data), reopened=reopened)
+        repeats = Repeats(record.rerun_of, overrides_of(record.overrides))
+        return StartedExecution(self, pipeline, lease, _as_input(record.input_data), repeats=repeats)
 
     def claimed(
-        self, pipeline: LoadedPipeline, input_data: Json, lease: Lease, *, untouched: bool = False
+        self,
+        pipeline: LoadedPipeline,
+        input_data: Json,
+        lease: Lease,
+        *,
+        untouched: bool = False,
+        repeats: Repeats | None = None,
     ) -> "StartedExecution":
         """An execution that a worker has claimed under this lease, to be continued from its records.
 
@@ -246,8 +254,11 @@ class Runner:
 
         Args:
             untouched: nothing has ever run of it, so that no attempts are looked for.
+            repeats: which execution it repeats, and with which changes; None: none.
         """
-        return StartedExecution(self, pipeline, lease, _as_input(input_data), managed=True, untouched=untouched)
+        return StartedExecution(
+            self, pipeline, lease, _as_input(input_data), managed=True, untouched=untouched, repeats=repeats
+        )
 
     async def to_end(self, started: "StartedExecution") -> ExecutionStatus:
         """Run a started execution as far as it goes here.
@@ -388,9 +399,10 @@ class Runner:
             services=self._services,
             executor=self._executor,
             draw=self._draw,
-            runs=recorded_runs(attempts, reopened=started.reopened) if attempts else (),
+            runs=recorded_runs(attempts) if attempts else (),
             managed=started.managed,
             new=started.new,
+            repeats=started.repeats,
         )
 
     async def _recorded_start(self, new: NewExecution) -> Lease:
@@ -447,9 +459,9 @@ class StartedExecution:
     pipeline: LoadedPipeline
     lease: Lease
     input_data: dict[str, Any]
-    reopened: bool = False
     managed: bool = False
     untouched: bool = False
+    repeats: Repeats | None = None
     input_text: JsonText | None = None
     new: NewExecution | None = None
 

@@ -18,7 +18,7 @@ from ia_modules.payload import check_count, check_id, check_name, content_hash, 
 from ia_modules.pipeline.code import LoadedPipeline
 from ia_modules.pipeline.document.definition import PipelineDefinition
 from ia_modules.pipeline.journal import Journal
-from ia_modules.transitions import NewExecution, Transition
+from ia_modules.transitions import NewExecution, StepCopy, Transition
 
 
 async def register_loaded(journal: Journal, pipeline: LoadedPipeline, *, new_version: bool) -> RegisteredVersion:
@@ -98,6 +98,8 @@ async def new_execution(
     rerun_of: ExecutionId | None = None,
     idempotency_key: str | None = None,
     request_hash: str | None = None,
+    copies: tuple[StepCopy, ...] = (),
+    overrides: JsonText | None = None,
 ) -> NewExecution:
     """An execution for a worker (``queued``), or one that runs in the process that owns the journal.
 
@@ -112,6 +114,7 @@ async def new_execution(
         rerun_of: the execution that this one repeats; must exist.
         idempotency_key: a pipeline has no two executions of one key.
         request_hash: tells whether two requests of one key are the same.
+        copies, overrides: as the new execution has them.
 
     Raises:
         InvalidArgument: ``run_at`` has no time zone, or lies after the year 9999.
@@ -134,6 +137,8 @@ async def new_execution(
         total_steps=len(definition.steps),
         input_data=input_data,
         metadata=encode(metadata, "metadata of the execution") if metadata else None,
+        copies=copies,
+        overrides=overrides,
     )
 
 

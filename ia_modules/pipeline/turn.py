@@ -25,6 +25,7 @@ from ia_modules.pipeline.attempt import Outcome, Work, prepare
 from ia_modules.pipeline.code import LoadedPipeline
 from ia_modules.pipeline.document.scope import RunFacts, Scope
 from ia_modules.pipeline.merging import Conflict, conflicts, in_branches, lost_update, overwritten
+from ia_modules.pipeline.overrides import Override
 from ia_modules.pipeline.reads import Reads
 from ia_modules.pipeline.recorded import RecordedRun, in_order_of_descent, refs_json, state_of
 from ia_modules.pipeline.results import Scopes
@@ -166,6 +167,7 @@ class Course:
 
     Attributes:
         runs: the step runs that were on record when it was taken up.
+        overrides: what is decided of single step runs before they begin.
         tokens: where it stands in the graph.
         results: of the step runs that have one; of those that were on record before, the ones that were read.
         turns: how many there were here.
@@ -184,17 +186,19 @@ class Course:
         runs: Iterable[RecordedRun] = (),
         *,
         execution_id: ExecutionId,
+        overrides: Mapping[StepRunKey, Override] | None = None,
     ) -> None:
         """Take up an execution.
 
         Args:
             input_data: its input, with the defaults of the parameters.
+            overrides: what stands in the place of single step runs; None: nothing does.
 
         Raises:
             StepConflict: the step runs do not follow from this definition.
         """
         self.pipeline, self.input_data, self.runs = pipeline, input_data, list(runs)
-        self._execution_id = execution_id
+        self._execution_id, self.overrides = execution_id, overrides or {}
         self.tokens = state_of(pipeline.graph, self.runs)
         self.results: dict[StepRunKey, Mapping[str, Any]] = {}
         self._unread = {run.run.key: run.last.step_execution_id for run in self.runs if run.has_result}
@@ -290,7 +294,8 @@ class Course:
         scope = self.scope(begin.key)
         meeting = self._meeting(begin.key) if len(run.parents) > 1 else []
         refused = begin.refused or (lost_update(definition.id, meeting) if meeting else None)
-        work = prepare(self.pipeline, facts, scope, failures=attempts.failures, refused=refused)
+        override = self.overrides.get(begin.key) if self.overrides else None
+        work = prepare(self.pipeline, facts, scope, failures=attempts.failures, refused=refused, override=override)
         if begin.delay_seconds > 0:
             self.wakes_at[begin.key] = now + begin.delay_seconds
         else:
@@ -306,7 +311,9 @@ class Course:
             status=StepStatus.PENDING if begin.delay_seconds > 0 else StepStatus.RUNNING,
             worker=worker,
             input_data=work.stored,
-            input_refs=encode(refs_json(run.parents, is_state=work.input.is_state, left_out=missing), "parents"),
+            input_refs=encode(
+                refs_json(run.parents, is_state=work.input.is_state, left_out=missing, override=override), "parents"
+            ),
             effect=definition.known_effect,
             wake_after_seconds=min(begin.delay_seconds, LONGEST_WAIT_SECONDS) if begin.delay_seconds > 0 else None,
         )

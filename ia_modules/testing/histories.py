@@ -39,6 +39,7 @@ from ia_modules.transitions import (
     OwnershipChange,
     Recovery,
     RequestCancel,
+    Requeue,
     StepStart,
     StepUpdate,
     TakeOver,
@@ -118,7 +119,7 @@ def operations() -> st.SearchStrategy[Operation]:
         ]
     )
     statuses = st.sampled_from([status for status in ExecutionStatus if status is not ExecutionStatus.PENDING])
-    takings = st.sampled_from([TakeOver(), TakeOver(reopen=True), Claim()])
+    takings = st.sampled_from([TakeOver(), TakeOver(reopen=True), Claim(), Requeue()])
     ends_of_recovery = st.sampled_from([ExecutionStatus.PENDING, ExecutionStatus.PENDING, ExecutionStatus.FAILED])
     recoveries = st.builds(Recovery, status=ends_of_recovery, counted=st.booleans())
     steps = [  # twice: most of a history should be work

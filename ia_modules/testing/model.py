@@ -13,6 +13,7 @@ from ia_modules.transitions import (
     OwnershipChange,
     Recovery,
     RequestCancel,
+    Requeue,
     StepStart,
     StepUpdate,
     TakeOver,
@@ -197,6 +198,8 @@ class PlainExecution:
         match change:
             case TakeOver() | Claim():
                 return self._take(transition.writer, change)
+            case Requeue():
+                return self._requeue()
             case RequestCancel():
                 return self._request_cancel()
             case Recovery():
@@ -218,6 +221,13 @@ class PlainExecution:
         elif change.reopen:
             self.row |= {"status": "running", "cancel_requested": False, "recoveries": 0}
         self.row |= {"owner": writer, "epoch": self.row["epoch"] + 1}
+        return CHANGED
+
+    def _requeue(self) -> str:
+        if self.row["status"] not in ("failed", "cancelled"):
+            return "AlreadyFinished" if self.row["status"] == "completed" else "InvalidTransition"
+        begins_anew = {"status": "pending", "owner": None, "cancel_requested": False, "recoveries": 0}
+        self.row |= begins_anew | {"epoch": self.row["epoch"] + 1}
         return CHANGED
 
     def _request_cancel(self) -> str:

@@ -6,10 +6,7 @@ from datetime import timedelta
 
 import pytest
 
-from ia_modules.errors import (
-    AlreadyFinished,
-    ExecutionNotFound,
-)
+from ia_modules.errors import AlreadyFinished, ExecutionNotFound, InvalidTransition
 from ia_modules.models import (
     ClaimedExecution,
     ExecutionId,
@@ -36,6 +33,7 @@ from ia_modules.transitions import (
     NewExecution,
     Recorded,
     Recovery,
+    Requeue,
     Transition,
     WakeUp,
 )
@@ -340,6 +338,29 @@ class QueueContract:
         )
         with pytest.raises(AlreadyFinished, match="completed"):
             await journal.take_over(execution_id, owner="heir", reopen=True)
+
+    @pytest.mark.parametrize("ended", [ExecutionStatus.FAILED, ExecutionStatus.CANCELLED])
+    async def test_what_ended_badly_goes_back_into_the_queue_with_what_it_had_done(
+        self, journal: OperatorJournal, execution_id: ExecutionId, ended: ExecutionStatus
+    ) -> None:
+        start, attempt = starting(execution_id, "a")
+        await journal.record(start)
+        await journal.record(ending(execution_id, attempt, StepStatus.FAILED))
+        bad = ExecutionUpdate(status=ended, failure=Failure(type="OSError", message="away"))
+        await journal.record(replace(becomes(execution_id, ended), change=bad))
+        requeue = Transition(execution_id=execution_id, writer="somebody", ownership=Requeue())
+        assert (await journal.record(requeue)).status is ExecutionStatus.PENDING
+        record = await journal.get_execution(execution_id)
+        assert record is not None
+        assert (record.managed, record.owner, record.completed_at, record.error_message) == (True, None, None, None)
+        assert [each.is_reopened for each in await journal.get_attempts(execution_id)] == [True]
+        with pytest.raises(InvalidTransition, match="pending"):
+            await journal.record(requeue)
+        (claim,) = await journal.ownership.claim(1)
+        assert (claim.execution_id, claim.is_untouched) == (execution_id, False)
+        again, _ = starting(execution_id, "a")
+        await journal.record(replace(again, lease=claim.lease, writer=journal.owner))
+        assert [each.is_reopened for each in await journal.get_attempts(execution_id)] == [True, False]
 
     async def test_a_reopened_execution_has_all_its_recoveries_before_it(
         self, journal: OperatorJournal, pipeline_id: PipelineId

@@ -1,9 +1,10 @@
 """Who did what: a row for everything that somebody changed. Rows are only added."""
 
 from collections.abc import Callable
+from datetime import datetime
 
-from ia_modules.database.manager import Statement
-from ia_modules.models import Json, new_id
+from ia_modules.database.manager import DatabaseManager, Statement
+from ia_modules.models import Json, new_id, parse_time
 from ia_modules.payload import check_name, encode
 
 
@@ -26,3 +27,9 @@ def audit_row(query: Callable[[str], str], actor: str, action: str, subject: str
         "detail": None if detail is None else encode(detail, "detail of an audit row"),
     }
     return Statement(query("insert_audit"), [row])
+
+
+async def last_deed(database: DatabaseManager, action: str, subject: str) -> tuple[str, datetime] | None:
+    """Who did this to a subject last, and when; None: nobody has."""
+    row = await database.fetch_one_async(database.query("read_last_audit"), {"action": action, "subject": subject})
+    return None if row is None else (row["actor"], parse_time(row["created_at"]))

@@ -28,7 +28,7 @@ from ia_modules.payload import size_bytes
 from ia_modules.states import WAITING, ExecutionState, InteractionState, Known, StepState
 from ia_modules.tracker.closing import close, closing_row
 from ia_modules.tracker.liveness import Liveness
-from ia_modules.transitions import Failure, NewExecution, Recorded, Recovery, StepStart, StepUpdate, Transition
+from ia_modules.transitions import Failure, NewExecution, Recorded, Recovery, Requeue, StepStart, StepUpdate, Transition
 
 WriteOutcome = Recorded | TrackerError | None
 """What became of a transition; None = somebody changed the execution meanwhile, it must be decided again."""
@@ -140,6 +140,7 @@ class _Writes:
     created: set[ExecutionId] = field(default_factory=set)
     aliases: list[dict[str, Any]] = field(default_factory=list)
     requests: list[dict[str, Any]] = field(default_factory=list)
+    copies: list[dict[str, Any]] = field(default_factory=list)
     rests: set[ExecutionId] = field(default_factory=set)
     starts: list[dict[str, Any]] = field(default_factory=list)
     started: set[StepExecutionId] = field(default_factory=set)
@@ -172,6 +173,8 @@ class _Writes:
         if decision.group is not None:
             self.failed.append((after.execution_id, transition, decision.group))
         stamp = {"execution_id": after.execution_id, "sequence": after.sequence}
+        if transition.new is not None:
+            self.copies += [asdict(copy) | stamp for copy in transition.new.copies]
         self.starts += [_start_row(start) | stamp for start in decision.started]
         self.started |= {start.step_execution_id for start in decision.started}
         self.updates += [_update_row(update) | stamp for update in decision.updated]
@@ -315,6 +318,9 @@ def _write(query: Query, writes: _Writes) -> Script[set[ExecutionId]]:
     for name, rows in (
         ("insert_alias", writes.aliases),
         ("insert_request", writes.requests),
+        ("copy_step", writes.copies),
+        ("copy_question", writes.copies),
+        ("copy_answers", writes.copies),
         ("update_step", [row for row, later in zip(writes.updates, begun_here, strict=True) if not later]),
         ("start_step", writes.starts),
         ("update_step", [row for row, later in zip(writes.updates, begun_here, strict=True) if later]),
@@ -391,6 +397,7 @@ def _new_execution_row(new: NewExecution, registered_name: str) -> dict[str, Any
         "rerun_of": sought_id(new.rerun_of),
         "input_data": new.input_data,
         "metadata": new.metadata,
+        "overrides": new.overrides,
         **_NO_RESULT,
     }
 
@@ -402,6 +409,7 @@ _NO_RESULT: Mapping[str, Any] = {
     **_NO_ERROR,
     "started": False,
     "reopened": False,
+    "queued": False,
 }
 
 
@@ -425,6 +433,8 @@ def _execution_row(transition: Transition, decision: Decision) -> dict[str, Any]
         row["started"] = True
     if decision.reopened:
         row |= {"reopened": True, **_NO_ERROR}
+    if isinstance(transition.ownership, Requeue):
+        row["queued"] = True
     if transition.change is not None and transition.change.output_data is not None:
         row["output_data"] = transition.change.output_data
     if transition.change is not None and transition.change.output_refs is not None:

@@ -5,12 +5,15 @@ from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
 from ia_modules.errors import ConstraintViolated, IdempotencyConflict
-from ia_modules.models import ExecutionId, Json, PipelineId, PipelineVersionRecord
+from ia_modules.models import ExecutionId, ExecutionRecord, Json, JsonText, PipelineId, PipelineVersionRecord
 from ia_modules.payload import check_id, content_hash, encode
+from ia_modules.pipeline.document.graph import Graph
 from ia_modules.pipeline.inputs import prepare_input
+from ia_modules.pipeline.recorded import recorded_runs, state_of
 from ia_modules.pipeline.start import find_started, new_execution, record_start
 from ia_modules.pipeline.versions import definition_of
 from ia_modules.tracker.execution_tracker import ExecutionTracker
+from ia_modules.transitions import Requeue, StepCopy, Transition
 
 
 class Queued(NamedTuple):
@@ -33,6 +36,8 @@ async def enqueue(
     idempotency_key: str | None = None,
     request_hash: str | None = None,
     metadata: Json = None,
+    copies: tuple[StepCopy, ...] = (),
+    overrides: JsonText | None = None,
 ) -> Queued:
     """Record an execution of a stored definition for a worker to run. Its code is not loaded here.
 
@@ -44,6 +49,7 @@ async def enqueue(
         rerun_of: the execution that this one repeats; must exist.
         idempotency_key: names the request: sent twice, it is queued once.
         request_hash: tells requests of one key apart; None = by version and input.
+        copies, overrides: as :class:`ia_modules.transitions.NewExecution` has them.
 
     Raises:
         PipelineDefinitionError: the stored definition cannot be understood (any more).
@@ -75,6 +81,8 @@ async def enqueue(
         rerun_of=rerun_of,
         idempotency_key=idempotency_key,
         request_hash=request_hash,
+        copies=copies,
+        overrides=overrides,
     )
     try:
         execution_id = await record_start(tracker, new)
@@ -88,6 +96,23 @@ async def enqueue(
             raise
         return known  # the same request came twice at once
     return Queued(execution_id, created=True)
+
+
+async def put_back(tracker: ExecutionTracker, record: ExecutionRecord, stored: PipelineVersionRecord) -> None:
+    """Let a worker go on with an execution that failed or was cancelled.
+
+    Args:
+        stored: the version that it began with.
+
+    Raises:
+        StepConflict: its steps do not follow from that; nothing has changed.
+        AlreadyFinished: it has completed.
+        InvalidTransition: it has not ended.
+    """
+    attempts = await tracker.get_attempts(record.execution_id)
+    state_of(Graph(definition_of(stored)), recorded_runs(attempts, reopened=True))
+    requeue = Transition(execution_id=record.execution_id, writer=tracker.owner, ownership=Requeue())
+    await tracker.record(requeue)
 
 
 async def find_queued(

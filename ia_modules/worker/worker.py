@@ -29,7 +29,9 @@ from ia_modules.ownership import recovery_of
 from ia_modules.payload import clean_text
 from ia_modules.pipeline.allowed_code import AllowedCode, allowed_code
 from ia_modules.pipeline.code import LoadedPipeline
+from ia_modules.pipeline.coordinator import Repeats
 from ia_modules.pipeline.executor import LocalExecutor, StepExecutor
+from ia_modules.pipeline.overrides import overrides_of
 from ia_modules.pipeline.runner import TRACKER_SERVICE, Runner
 from ia_modules.pipeline.services import ServiceRegistry
 from ia_modules.tasks import background, set_within
@@ -340,7 +342,13 @@ class Worker:
 
     async def _to_end(self, pipeline: LoadedPipeline, claim: ClaimedExecution) -> None:
         began = asyncio.get_running_loop().time()
-        started = self._runner.claimed(pipeline, claim.input_data, claim.lease, untouched=claim.is_untouched)
+        started = self._runner.claimed(
+            pipeline,
+            claim.input_data,
+            claim.lease,
+            untouched=claim.is_untouched,
+            repeats=Repeats(claim.rerun_of, overrides_of(claim.overrides)),
+        )
         status = await self._runner.to_end(started)
         seconds = asyncio.get_running_loop().time() - began
         self._tell(f"{claim.execution_id} {claim.pipeline_name}: {status} after {seconds:.1f} s")

@@ -2,7 +2,7 @@
 
 from typing import Annotated
 
-from fastapi import Depends
+from fastapi import Depends, Header
 from starlette.requests import HTTPConnection
 
 from ia_modules.client import Client
@@ -50,3 +50,12 @@ CurrentCaller = Annotated[Caller, Depends(caller_of)]
 Actor = Annotated[str, Depends(actor_of)]
 """The name under which what the caller does goes on record."""
 Keys = Annotated[Keyring, Depends(keyring_of)]
+
+IdempotencyKey = Annotated[
+    str | None,
+    Header(
+        alias="Idempotency-Key",
+        pattern=r"^[\x21-\x7e]{1,200}$",
+        description="Any text of your own: the same request with the same key starts nothing twice.",
+    ),
+]

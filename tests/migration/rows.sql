@@ -89,3 +89,10 @@ INSERT INTO holds (hold_id, execution_id, run, name, key, amount, settled, prior
 INSERT INTO audit_log (audit_id, actor, action, subject, detail, created_at) VALUES
     ('0199c3f2-0000-7000-8000-000000000070', 'ann', 'interaction.answer', '0199c3f2-0000-7000-8000-000000000040', NULL,
      '2026-11-28T12:00:07.000000Z');
+UPDATE pipeline_executions
+   SET reopened = 4,
+       overrides = '[{"step_id": "ask", "iteration": 1, "parents": [], "closes_loop": false, "input": {}, "actor": "ann"}]'
+ WHERE execution_id = '0199c3f2-0000-7000-8000-000000000010';
+UPDATE interactions
+   SET carried_from = '0199c3f2-0000-7000-8000-000000000041'
+ WHERE interaction_id = '0199c3f2-0000-7000-8000-000000000040';

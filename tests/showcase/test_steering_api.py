@@ -22,6 +22,25 @@ async def test_an_execution_is_cancelled_once(
     assert (await api.post("/api/executions/nobody/cancel")).status_code == 404
 
 
+async def test_what_was_cancelled_goes_on_and_a_second_one_is_told_who_resumed_it(
+    idle: httpx.AsyncClient, tracker: ExecutionTracker, pipeline_id: PipelineId
+) -> None:
+    [queued], _ = await queue_some(idle, 1)
+    address = f"/api/executions/{queued}"
+    assert (await idle.post(f"{address}/cancel")).status_code == 202
+    resumed = await idle.post(f"{address}/resume", json={"reason": "It was the wrong one."})
+    assert (resumed.status_code, resumed.json()["status"], resumed.json()["execution_id"]) == (202, "pending", queued)
+    again = await idle.post(f"{address}/resume")
+    assert (again.status_code, again.json()["type"]) == (409, "urn:ia-modules:already-resumed")
+    assert "resumed it at" in again.json()["detail"]
+    wrong = await idle.post(f"{address}/resume", json={"because": "x"})
+    assert wrong.status_code == 422
+    recorded = await tracker.start_execution(pipeline_id)
+    refusal = await idle.post(f"/api/executions/{recorded}/resume")
+    assert (refusal.status_code, refusal.json()["type"]) == (409, "urn:ia-modules:pipeline-not-runnable")
+    assert (await idle.post("/api/executions/nobody/resume")).status_code == 404
+
+
 async def test_a_rerun_is_a_new_execution_of_the_same_version_with_the_same_input(
     idle: httpx.AsyncClient, tracker: ExecutionTracker, pipeline_id: PipelineId
 ) -> None:
@@ -42,6 +61,27 @@ async def test_a_rerun_is_a_new_execution_of_the_same_version_with_the_same_inpu
     refusal = await idle.post(f"/api/executions/{recorded}/rerun")
     assert (refusal.status_code, refusal.json()["type"]) == (409, "urn:ia-modules:pipeline-not-runnable")
     assert (await idle.post("/api/executions/nobody/rerun")).status_code == 404
+
+
+async def test_a_rerun_from_a_step_says_what_does_not_belong_together(idle: httpx.AsyncClient) -> None:
+    [first], _ = await queue_some(idle, 1)
+    address = f"/api/executions/{first}/rerun"
+    wrong: list[dict[str, Any]] = [
+        {"from_step": "a", "input_data": {}},
+        {"step_input": {}},
+        {"from_step": "nowhere"},
+        {"from_step": "a", "iteration": 0},
+    ]
+    assert [(await idle.post(address, json=body)).status_code for body in wrong] == [422] * 4
+    answer = await idle.post(address, json={"from_step": "nowhere"})
+    assert "a step that has run" in answer.json()["detail"]
+    twice = [
+        await idle.post(address, json={"input_data": {"n": 5}}, headers={"Idempotency-Key": "mine"}) for _ in range(2)
+    ]
+    assert [each.status_code for each in twice] == [202, 202]
+    assert twice[0].json()["execution_id"] == twice[1].json()["execution_id"]
+    detail = await read(idle, twice[0].headers["location"])
+    assert detail["input_data"]["n"] == 5
 
 
 async def test_many_are_cancelled_or_run_again_at_once_and_what_cannot_be_is_told(

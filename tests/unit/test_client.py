@@ -8,10 +8,12 @@ from typing import Any
 import orjson
 import pytest
 
-from ia_modules import Client, DatabaseManager, ExecutionTracker, Runner, Worker
+from ia_modules import Client, DatabaseManager, ExecutionContext, ExecutionTracker, Runner, Worker
 from ia_modules.errors import (
     AlreadyAnswered,
     AlreadyFinished,
+    AlreadyResumed,
+    CodeNotFound,
     ExecutionKept,
     ExecutionNotFound,
     IdempotencyConflict,
@@ -28,6 +30,7 @@ from ia_modules.errors import (
     PipelineVersionNotFound,
     SlugMismatch,
     StaleVersion,
+    StepError,
 )
 from ia_modules.models import ExecutionStatus, LogLevel
 from ia_modules.pipeline.allowed_code import AllowedCode
@@ -247,6 +250,51 @@ async def test_a_rerun_has_the_same_version_and_input_and_names_what_it_repeats(
         await client.queue("nightly")
     with pytest.raises(ExecutionNotFound):
         await client.rerun("nobody")
+
+
+async def test_what_failed_goes_back_into_the_queue_once_and_the_second_is_told_who_did_it(
+    client: Client, file: Path, tmp_path: Path, database: DatabaseManager
+) -> None:
+    gate = tmp_path / "gate"
+    with pytest.raises(StepError):
+        await client.run(file, {"n": -3, "gate": str(gate)}, ExecutionContext(execution_id="mine"))
+    failed = await client.execution("mine")
+    assert (failed.status, failed.managed) == (ExecutionStatus.FAILED, False)
+    gate.touch()
+    summary = await client.requeue("mine", reason="The gate is there.", actor="ann")
+    assert (summary.execution_id, summary.status, summary.managed) == (
+        failed.execution_id,
+        ExecutionStatus.PENDING,
+        True,
+    )
+    detail = {"was": "failed", "reason": "The gate is there."}
+    assert (await audit(database))[-1] == ("ann", "execution.resume", failed.execution_id, detail)
+    with pytest.raises(AlreadyResumed, match=r"is pending.*ann resumed it at 2") as refused:
+        await client.requeue("mine", actor="bob")
+    assert refused.value.actor == "ann"
+    async with Worker(database, client.tracker, allowed=AllowedCode(roots=(tmp_path,))):
+        done = await client.wait("mine", timeout_seconds=30)
+    assert (done.status, done.error_message) == (ExecutionStatus.COMPLETED, None)
+    assert [(step.attempt, step.status.value) for step in await client.steps("mine")] == [
+        (1, "failed"),
+        (2, "completed"),
+    ]
+    with pytest.raises(AlreadyFinished):
+        await client.requeue("mine")
+
+
+async def test_what_workers_would_find_no_code_of_stays_as_it_is_and_says_how_to_go_on(
+    client: Client, file: Path, tmp_path: Path, database: DatabaseManager
+) -> None:
+    with pytest.raises(StepError):
+        await client.run(file, {"n": -3}, ExecutionContext(execution_id="mine"))
+    elsewhere = Client(database, allowed=AllowedCode(roots=(tmp_path / "other",)))
+    with pytest.raises(CodeNotFound, match=r"'Double', version 1.*--pipelines.*resume \S+ --code"):
+        await elsewhere.requeue("mine")
+    recorded = await client.tracker.start_execution(await client.tracker.register_pipeline("nightly", "Nightly"))
+    with pytest.raises(PipelineNotRunnable):
+        await client.requeue(recorded)
+    assert (await client.execution("mine")).status is ExecutionStatus.FAILED
 
 
 async def test_what_failed_is_resumed_with_its_stored_version(client: Client, file: Path, tmp_path: Path) -> None:

@@ -23,6 +23,7 @@ from ia_modules.transitions import (
     OwnershipChange,
     Recovery,
     RequestCancel,
+    Requeue,
     TakeOver,
     Transition,
     WakeUp,
@@ -51,6 +52,7 @@ OWNERSHIP: list[tuple[OwnershipChange, dict[ExecutionStatus, ExecutionStatus]]] 
     (Claim(), {PENDING: RUNNING}),
     (TakeOver(), {PENDING: PENDING, RUNNING: RUNNING, RESTING: RESTING, WAITING: WAITING}),
     (TakeOver(reopen=True), dict.fromkeys((PENDING, RUNNING, RESTING, WAITING, FAILED, CANCELLED), RUNNING)),
+    (Requeue(), {FAILED: PENDING, CANCELLED: PENDING}),
     (RequestCancel(), {PENDING: CANCELLED, RUNNING: RUNNING, RESTING: CANCELLED, WAITING: CANCELLED}),
     (PUT_BACK, {RUNNING: PENDING}),
     (Recovery(status=FAILED), {RUNNING: FAILED}),
@@ -94,8 +96,13 @@ def test_what_is_to_be_cancelled_is_not_put_back() -> None:
 
 
 def test_reopening_forgets_recoveries_and_the_wish_to_cancel() -> None:
-    after = own(execution(FAILED, recoveries=5, cancel_requested=True), TakeOver(reopen=True)).execution
-    assert (after.recoveries, after.cancel_requested, after.owner) == (0, False, "heir")
+    ended = execution(FAILED, recoveries=5, cancel_requested=True)
+    for change, owner in ((TakeOver(reopen=True), "heir"), (Requeue(), None)):
+        decision = own(ended, change)
+        after = decision.execution
+        assert (after.recoveries, after.cancel_requested, after.owner) == (0, False, owner)
+        assert decision.reopened
+    assert not own(execution(RUNNING), TakeOver(reopen=True)).reopened, "it had not ended"
 
 
 @pytest.mark.parametrize(

@@ -20,11 +20,11 @@ from ia_modules.cli.options.pipeline_folders import PipelineFolders, allowed_bel
 from ia_modules.cli.options.project import Project, use_project
 from ia_modules.cli.output.ending import print_ending
 from ia_modules.cli.output.step_table import graph_of
-from ia_modules.cli.output.terminal import AsJson, ExitStatus, last_heard, not_started, warn
+from ia_modules.cli.output.terminal import AsJson, ExitStatus, last_heard, not_started, print_json, warn
 from ia_modules.cli.output.terminal import run as do
 from ia_modules.cli.output.view import view_of
 from ia_modules.client import Client
-from ia_modules.errors import InvalidArgument, PipelineDefinitionError
+from ia_modules.errors import InvalidArgument, PipelineDefinitionError, TrackerError
 from ia_modules.models import ExecutionRecord, ExecutionStatus, PipelineVersionRecord, WorkerId
 from ia_modules.pipeline.code import LoadedPipeline
 from ia_modules.pipeline.document.graph import Graph
@@ -89,6 +89,10 @@ def resume(
     take_over: Annotated[
         bool, typer.Option("--take-over", help="Take it from a process that runs it: that one stops.")
     ] = False,
+    queue: Annotated[
+        bool, typer.Option("--queue", help="Let a worker go on with it, where workers find its code; only put it back.")
+    ] = False,
+    reason: Annotated[str | None, typer.Option("--reason", help="With --queue: why, for the audit log.")] = None,
     wait: Annotated[
         bool, typer.Option("--wait/--no-wait", help="Whether to wait until a silent process counts as gone.")
     ] = True,
@@ -107,11 +111,18 @@ def resume(
     """
     if file is not None and code is not None:
         raise typer.BadParameter("--file and --code both say where its code is; expected one of them.")
+    if queue and (file is not None or code is not None or take_over):
+        raise typer.BadParameter("--queue leaves it to workers, and takes no --file, --code or --take-over.")
+    if reason is not None and not queue:
+        raise typer.BadParameter("--reason is for --queue.")
     use_project(project)
     executor = LocalExecutor()
 
     async def work() -> None:
         async with client_of(database_url, executor=executor, allowed=allowed_below(pipelines)) as client:
+            if queue:
+                await _put_back(client, execution_id, reason, as_json=as_json)
+                return
             record = await _resumable(client, execution_id, take_over=take_over, wait=wait)
             stored = await version_of(client, record)
             if stored is None:
@@ -129,6 +140,18 @@ def resume(
         leave(status, executor)
 
     do(work(), status=ExitStatus.NOT_STARTED)
+
+
+async def _put_back(client: Client, wanted: str, reason: str | None, *, as_json: bool) -> None:
+    record = await find_execution(client, wanted)
+    try:
+        summary = await client.requeue(record.execution_id, reason=reason)
+    except (TrackerError, PipelineDefinitionError) as refused:
+        raise not_started(str(refused)) from None
+    if as_json:
+        print_json(summary.to_dict())
+    else:
+        typer.echo(f"Execution {summary.execution_id} is {summary.status}: the next worker goes on with it.")
 
 
 async def _graph_of(client: Client, record: ExecutionRecord) -> Graph | None:

@@ -166,7 +166,7 @@ def _effects(definition: PipelineDefinition) -> list[str]:
     if all(step.effect is None for step in definition.steps):
         return []
     effects: tuple[Effect | None, ...] = (*EFFECTS, None)
-    named = {
+    named: dict[Effect | None, list[str]] = {
         effect: [step.id for step in definition.steps if step.type == "task" and step.effect == effect]
         for effect in effects
     }

@@ -4,6 +4,9 @@
 INSERT INTO audit_log (audit_id, actor, action, subject, detail, created_at)
 VALUES (:audit_id, :actor, :action, :subject, :detail, ia_now());
 
+-- name: read_last_audit
+SELECT actor, created_at FROM audit_log WHERE subject = :subject AND action = :action ORDER BY audit_id DESC LIMIT 1;
+
 -- name: read_audit_details
 -- What else is known of one action on one subject, the newest first.
 SELECT detail FROM audit_log WHERE subject = :subject AND action = :action ORDER BY audit_id DESC LIMIT 1000;

@@ -7,7 +7,8 @@ SELECT ia_now() AS now;
 SELECT execution_id, pipeline_id, pipeline_name, pipeline_version, status, managed, trigger, priority, run_at, owner,
        (SELECT alias FROM execution_aliases AS named WHERE named.execution_id = pipeline_executions.execution_id) AS alias,
        epoch, recoveries, sequence, cancel_requested, rerun_of, total_steps, completed_steps, failed_steps,
-       error_type, error_message, failure_group, created_at, started_at, completed_at, input_data, output_data, output_refs, metadata
+       error_type, error_message, failure_group, created_at, started_at, completed_at, input_data, output_data, output_refs, metadata,
+       overrides
   FROM pipeline_executions
  WHERE execution_id = :execution_id;
 
@@ -56,7 +57,9 @@ SELECT step_execution_id, execution_id, within, step_id, step_name, step_type, i
 SELECT step_execution_id, step_id, iteration, attempt, status, wake_at, awaits, routes, input_refs, error_type,
        error_message, sequence, created_at, started_at, completed_at,
        (SELECT asked.created_at FROM interactions AS asked
-         WHERE asked.step_execution_id = step_executions.step_execution_id) AS asked_at
+         WHERE asked.step_execution_id = step_executions.step_execution_id) AS asked_at,
+       COALESCE(sequence <= (SELECT reopened FROM pipeline_executions WHERE execution_id = :execution_id), FALSE)
+           AS is_reopened
   FROM step_executions
  WHERE execution_id = :execution_id AND within = ''
  ORDER BY step_execution_id;

@@ -62,14 +62,42 @@ SELECT interactions.interaction_id, execution_id, step_execution_id, status, act
 INSERT INTO pipeline_executions (
     execution_id, pipeline_id, pipeline_name, pipeline_version, status, managed, trigger, priority, run_at, rerun_of,
     owner, epoch, recoveries, sequence, cancel_requested, total_steps, completed_steps, failed_steps, input_data,
-    metadata, output_data, output_refs, error_type, error_message, created_at, started_at, completed_at)
+    metadata, overrides, output_data, output_refs, error_type, error_message, created_at, started_at, completed_at)
 VALUES (
     :execution_id, :pipeline_id, :pipeline_name, :pipeline_version, :status, :managed, :trigger, :priority, :run_at,
     :rerun_of, :owner, :epoch, :recoveries, :sequence, :cancel_requested, :total_steps, :completed_steps, :failed_steps,
-    :input_data, :metadata, :output_data, :output_refs, :error_type, :error_message, ia_now(),
+    :input_data, :metadata, :overrides, :output_data, :output_refs, :error_type, :error_message, ia_now(),
     CASE WHEN CAST(:started AS BOOLEAN) THEN ia_now() END, CASE WHEN CAST(:ended AS BOOLEAN) THEN ia_now() END)
 ON CONFLICT (execution_id) DO NOTHING
 RETURNING execution_id;
+
+-- name: copy_step
+-- The attempt with the result of a step run of the execution before, as an execution that begins now has it, too.
+INSERT INTO step_executions (
+    step_execution_id, execution_id, within, step_id, step_name, step_type, iteration, attempt, retry_count, status,
+    worker, awaits, effect, routes, input_refs, input_bytes, output_bytes, error_type, error_message, copied_from,
+    copied_because, sequence, created_at, started_at, completed_at, traceback, metadata, input_data, output_data)
+SELECT :step_execution_id, :execution_id, within, step_id, step_name, step_type, iteration, 1, retry_count,
+       status, worker, awaits, effect, :routes, input_refs, input_bytes, output_bytes, error_type, error_message,
+       step_execution_id, 'rerun', :sequence, ia_now(), ia_now(), ia_now(), traceback, metadata, input_data, output_data
+  FROM step_executions
+ WHERE step_execution_id = :copied_from;
+
+-- name: copy_question
+INSERT INTO interactions (
+    interaction_id, execution_id, step_execution_id, status, prompt, ui_schema, data, assigned_users, assigned_role,
+    answers, decided_by, on_timeout, carried_from, sequence, created_at, completed_at)
+SELECT :interaction_id, :execution_id, :step_execution_id, status, prompt, ui_schema, data, assigned_users,
+       assigned_role, answers, decided_by, on_timeout, interaction_id, :sequence, created_at, completed_at
+  FROM interactions
+ WHERE step_execution_id = :copied_from;
+
+-- name: copy_answers
+INSERT INTO interaction_responses (interaction_id, actor, revision, response, created_at)
+SELECT :interaction_id, actor, revision, response, interaction_responses.created_at
+  FROM interaction_responses
+  JOIN interactions ON interactions.interaction_id = interaction_responses.interaction_id
+ WHERE step_execution_id = :copied_from;
 
 -- name: insert_alias
 INSERT INTO execution_aliases (alias, execution_id) VALUES (:alias, :execution_id);
@@ -84,6 +112,8 @@ UPDATE pipeline_executions
    SET sequence = :sequence,
        status = :status,
        run_at = CASE WHEN :status IN ('waiting', 'waiting_for_human') THEN run_at END,
+       managed = managed OR CAST(:queued AS BOOLEAN),
+       reopened = CASE WHEN CAST(:reopened AS BOOLEAN) THEN :sequence ELSE reopened END,
        owner = :owner,
        epoch = :epoch,
        recoveries = :recoveries,

@@ -14,7 +14,7 @@ from ia_modules.paths import GRAPH, LIMIT_CHARACTERS, named
 from ia_modules.tracker.lists import LogFilters
 from showcase_app.backend.api.bodies import takes
 from showcase_app.backend.api.problems import described
-from showcase_app.backend.dependencies import Actor, Door, Executions
+from showcase_app.backend.dependencies import Actor, Door, Executions, IdempotencyKey
 from showcase_app.backend.schemas.base import ID_PATTERN, LARGEST_CURSOR
 from showcase_app.backend.schemas.changes import ChangesOut
 from showcase_app.backend.schemas.comparison import ComparisonOut
@@ -32,6 +32,8 @@ from showcase_app.backend.schemas.executions import (
     ExportOut,
     IdParameter,
     LogPageOut,
+    RerunRequest,
+    ResumeRequest,
     SearchText,
     StatisticsOut,
     StepDetail,
@@ -195,14 +197,42 @@ async def cancel_execution(client: Door, actor: Actor, execution_id: PathName) -
 
 
 @router.post(
+    "/{execution_id}/resume",
+    summary="Go on with an execution",
+    status_code=HTTPStatus.ACCEPTED,
+    responses=described({404: "There is none with this id.", 409: "It has completed, goes on already, or cannot."}),
+)
+async def resume_execution(
+    client: Door, actor: Actor, execution_id: PathName, request: ResumeRequest | None = None
+) -> ExecutionOut:
+    """A worker goes on with one that failed or was cancelled, from where it stopped: completed steps are kept."""
+    reason = None if request is None else request.reason
+    return ExecutionOut.from_record(await client.requeue(execution_id, reason=reason, actor=actor))
+
+
+@router.post(
     "/{execution_id}/rerun",
     summary="Run an execution again",
     status_code=HTTPStatus.ACCEPTED,
     responses=described({404: "There is none with this id.", 409: "Workers cannot run its pipeline.", 202: _LOCATION}),
 )
-async def rerun_execution(client: Door, actor: Actor, execution_id: PathName, response: Response) -> ExecutionOut:
-    """A new execution of the same version with the same input."""
-    rerun_id = await client.rerun(execution_id, actor=actor)
+async def rerun_execution(
+    client: Door,
+    actor: Actor,
+    execution_id: PathName,
+    response: Response,
+    request: RerunRequest | None = None,
+    idempotency_key: IdempotencyKey = None,
+) -> ExecutionOut:
+    """A new execution: whole, with the same input or another, or from a step, with what led to it copied."""
+    rerun_id = await client.rerun(
+        execution_id,
+        input_data=request and request.input_data,
+        begin=request and request.begin,
+        version=request and request.version,
+        idempotency_key=idempotency_key,
+        actor=actor,
+    )
     response.headers["Location"] = f"/api/executions/{rerun_id}"
     return ExecutionOut.from_record(await client.summary(rerun_id))
 

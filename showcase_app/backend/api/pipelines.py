@@ -3,11 +3,11 @@
 from http import HTTPStatus
 from typing import Annotated
 
-from fastapi import APIRouter, Header, Path, Query, Response
+from fastapi import APIRouter, Path, Query, Response
 
 from showcase_app.backend.api.bodies import MOST_BODY_BYTES, takes
 from showcase_app.backend.api.problems import described
-from showcase_app.backend.dependencies import Actor, Door, Pipelines
+from showcase_app.backend.dependencies import Actor, Door, IdempotencyKey, Pipelines
 from showcase_app.backend.schemas.base import LARGEST_CURSOR, SLUG_PATTERN
 from showcase_app.backend.schemas.executions import ExecutionOut, RunRequest, SearchText
 from showcase_app.backend.schemas.pipelines import (
@@ -29,14 +29,6 @@ _LOCATION = {"Location": {"description": "Where it can be read.", "schema": {"ty
 SlugOrId = Annotated[str, Path(pattern=SLUG_PATTERN, description="Id or slug.", examples=["code-review"])]
 Version = Annotated[int | None, Query(ge=1, le=LARGEST_CURSOR, description="Which version; none: the current one.")]
 Limit = Annotated[int, Query(ge=1, le=LIST_LIMIT, description="At most this many.")]
-IdempotencyKey = Annotated[
-    str | None,
-    Header(
-        alias="Idempotency-Key",
-        pattern=r"^[\x21-\x7e]{1,200}$",
-        description="Any text of your own: the same request with the same key starts nothing twice.",
-    ),
-]
 
 
 @router.get("", summary="List pipelines")

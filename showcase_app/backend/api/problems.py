@@ -32,7 +32,9 @@ _ERRORS_OF: Mapping[HTTPStatus, tuple[type[Exception], ...]] = {
     ),
     HTTPStatus.CONFLICT: (
         errors.AlreadyFinished,
+        errors.AlreadyResumed,
         errors.AlreadyStarted,
+        errors.CodeNotFound,
         errors.ExecutionIdConflict,
         errors.ExecutionKept,
         errors.PipelineArchived,
@@ -41,7 +43,9 @@ _ERRORS_OF: Mapping[HTTPStatus, tuple[type[Exception], ...]] = {
         errors.PipelineHasHistory,
         errors.PipelineInUse,
         errors.PipelineNotRunnable,
+        errors.RerunRefused,
         errors.StaleVersion,
+        errors.StepConflict,
     ),
     HTTPStatus.UNPROCESSABLE_ENTITY: (
         errors.IdempotencyConflict,
@@ -50,6 +54,8 @@ _ERRORS_OF: Mapping[HTTPStatus, tuple[type[Exception], ...]] = {
         errors.PipelineDefinitionError,
         errors.PipelineInputError,
         errors.SlugMismatch,
+        errors.StepInputError,
+        errors.StepOutputError,
     ),
     HTTPStatus.SERVICE_UNAVAILABLE: (
         errors.DatabaseBusy,

@@ -23,6 +23,7 @@ from ia_modules.payload import ID_LIMIT_CHARACTERS
 from ia_modules.tracker.bulk import BULK_LIMIT
 from ia_modules.tracker.details import INLINE_BYTES, Stored, StoredExecution, StoredSteps
 from ia_modules.tracker.lists import ExecutionFilters, ExecutionPage, ExecutionStatistics, LogPage
+from ia_modules.tracker.rerunning import RerunFrom
 from showcase_app.backend.schemas.base import ID_PATTERN, LARGEST_CURSOR, JsonObject, Out, Time, TimeParameter
 
 PAGE_LIMIT = 500
@@ -388,6 +389,53 @@ class ExecutionQuery(ExecutionFilter):
 
     limit: int = Field(50, ge=1, le=PAGE_LIMIT, description="At most this many.")
     cursor: IdParameter | None = Field(None, description="`next_cursor` of the page above.")
+
+
+class RerunRequest(BaseModel):
+    """What is repeated, and with which changes. Without any, all of it runs once more on the same input."""
+
+    model_config = ConfigDict(
+        extra="forbid",
+        json_schema_extra={"examples": [{"from_step": "score", "step_input": {"document": "Another text."}}]},
+    )
+
+    input_data: dict[str, Any] | None = Field(None, description="Of a whole one: instead of the input that it had.")
+    from_step: Annotated[str, Field(min_length=1, max_length=200)] | None = Field(
+        None, description="What does not depend on this step is copied; it and all after it run again."
+    )
+    iteration: Annotated[int, Field(ge=1)] | None = Field(None, description="Of `from_step`; its last one if left out.")
+    step_input: dict[str, Any] | None = Field(None, description="What `from_step` gets, once, instead of its input.")
+    step_output: Any = Field(None, description="The result of `from_step`, which then does not run.")
+    version: Annotated[int, Field(ge=1)] | None = Field(None, description="To run; the one that it ran if left out.")
+
+    @model_validator(mode="after")
+    def _belongs_together(self) -> Self:
+        if self.from_step is None and (self.iteration, self.step_input, self.step_output) != (None, None, None):
+            raise PydanticCustomError("without_a_step", "iteration, step_input and step_output need a from_step")
+        if self.from_step is not None and self.input_data is not None:
+            raise PydanticCustomError("input_of_a_part", "Input should have either input_data or from_step")
+        return self
+
+    @property
+    def begin(self) -> RerunFrom | None:
+        if self.from_step is None:
+            return None
+        return RerunFrom(
+            step_id=self.from_step,
+            iteration=self.iteration,
+            step_input=self.step_input,
+            step_output=self.step_output,
+        )
+
+
+class ResumeRequest(BaseModel):
+    """Why an execution goes on."""
+
+    model_config = ConfigDict(extra="forbid", json_schema_extra={"examples": [{"reason": "The bucket is back."}]})
+
+    reason: Annotated[str, Field(min_length=1, max_length=1_000)] | None = Field(
+        None, description="Kept in the audit log."
+    )
 
 
 class BulkRequest(BaseModel):

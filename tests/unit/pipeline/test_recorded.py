@@ -71,8 +71,8 @@ def row(key: StepRunKey, **columns: Any) -> StepExecutionRecord:
     return StepExecutionRecord(**known)
 
 
-def attempts_of(rows: list[StepExecutionRecord]) -> list[AttemptRecord]:
-    return [each.as_attempt() for each in rows]
+def attempts_of(rows: list[StepExecutionRecord], *, reopened: int = 0) -> list[AttemptRecord]:
+    return [each.as_attempt(is_reopened=each.sequence <= reopened) for each in rows]
 
 
 def rows_of(simulation: Simulation, chance: random.Random) -> list[StepExecutionRecord]:
@@ -164,6 +164,18 @@ def test_what_stopped_is_run_again_with_all_its_attempts_only_where_an_execution
     (reopened,) = recorded_runs(attempts_of(rows), reopened=True)
     assert reopened.run.is_active
     assert (reopened.attempts, reopened.failures) == (2, 0)
+
+
+def test_what_failed_before_its_execution_was_reopened_is_made_again_and_does_not_count() -> None:
+    before = [
+        row(StepRunKey("a", 1), attempt=1, status=StepStatus.FAILED, routes=retry_json(1), sequence=2),
+        row(StepRunKey("a", 1), attempt=2, status=StepStatus.FAILED, routes=STOP_JSON, sequence=3),
+    ]
+    (reopened,) = recorded_runs(attempts_of(before, reopened=4))
+    assert (reopened.run.is_active, reopened.attempts, reopened.failures) == (True, 2, 0)
+    again = row(StepRunKey("a", 1), attempt=3, status=StepStatus.FAILED, routes=STOP_JSON, sequence=6)
+    (failed,) = recorded_runs(attempts_of([*before, again], reopened=4))
+    assert (failed.run.has_stopped, failed.attempts, failed.failures) == (True, 3, 1)
 
 
 def test_a_completed_run_is_not_run_again_when_its_execution_is_reopened() -> None:

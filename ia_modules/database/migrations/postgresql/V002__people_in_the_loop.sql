@@ -26,3 +26,13 @@ CREATE TABLE failure_groups (
 CREATE INDEX failures_by_time
     ON pipeline_executions (completed_at, failure_group, pipeline_id, pipeline_version, execution_id)
     WHERE failure_group IS NOT NULL;
+
+-- An execution that has ended badly may go on. reopened: the sequence of the transition that has let it, for the last
+-- time; attempts that had ended until then are behind it, and what had failed for good is made again.
+ALTER TABLE pipeline_executions ADD COLUMN reopened BIGINT;
+
+-- What somebody has put in the place of single step runs of an execution: another input, or a result.
+ALTER TABLE pipeline_executions ADD COLUMN overrides JSON;
+
+-- A question that was answered in the execution before; its answer is copied with it.
+ALTER TABLE interactions ADD COLUMN carried_from UUID;

@@ -28,7 +28,7 @@ UPDATE pipeline_executions AS claimed
        started_at = COALESCE(started_at, ia_now())
   FROM next
  WHERE claimed.execution_id = next.execution_id
-RETURNING claimed.execution_id, epoch, pipeline_id, pipeline_version, pipeline_name, input_data,
+RETURNING claimed.execution_id, epoch, pipeline_id, pipeline_version, pipeline_name, input_data, rerun_of, overrides,
     status, owner, recoveries, sequence, cancel_requested, total_steps, completed_steps, failed_steps, completed_at,
     (SELECT source_folder
        FROM pipeline_versions

@@ -22,7 +22,7 @@ UPDATE pipeline_executions
           AND pipeline_id || ':' || COALESCE(pipeline_version, 0) NOT IN (SELECT value FROM json_each(:unusable))
         ORDER BY priority DESC, execution_id
         LIMIT :limit)
-RETURNING execution_id, epoch, pipeline_id, pipeline_version, pipeline_name, input_data,
+RETURNING execution_id, epoch, pipeline_id, pipeline_version, pipeline_name, input_data, rerun_of, overrides,
     status, owner, recoveries, sequence, cancel_requested, total_steps, completed_steps, failed_steps, completed_at,
     (SELECT source_folder
        FROM pipeline_versions

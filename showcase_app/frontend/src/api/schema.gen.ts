@@ -452,6 +452,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/executions/{execution_id}/resume": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Go on with an execution
+         * @description A worker goes on with one that failed or was cancelled, from where it stopped: completed steps are kept.
+         */
+        post: operations["resume_execution"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/executions/{execution_id}/rerun": {
         parameters: {
             query?: never;
@@ -463,7 +483,7 @@ export interface paths {
         put?: never;
         /**
          * Run an execution again
-         * @description A new execution of the same version with the same input.
+         * @description A new execution: whole, with the same input or another, or from a step, with what led to it copied.
          */
         post: operations["rerun_execution"];
         delete?: never;
@@ -2636,6 +2656,66 @@ export interface components {
             reason: string;
         };
         /**
+         * RerunRequest
+         * @description What is repeated, and with which changes. Without any, all of it runs once more on the same input.
+         * @example {
+         *       "from_step": "score",
+         *       "step_input": {
+         *         "document": "Another text."
+         *       }
+         *     }
+         */
+        RerunRequest: {
+            /**
+             * Input Data
+             * @description Of a whole one: instead of the input that it had.
+             */
+            input_data?: {
+                [key: string]: unknown;
+            } | null;
+            /**
+             * From Step
+             * @description What does not depend on this step is copied; it and all after it run again.
+             */
+            from_step?: string | null;
+            /**
+             * Iteration
+             * @description Of `from_step`; its last one if left out.
+             */
+            iteration?: number | null;
+            /**
+             * Step Input
+             * @description What `from_step` gets, once, instead of its input.
+             */
+            step_input?: {
+                [key: string]: unknown;
+            } | null;
+            /**
+             * Step Output
+             * @description The result of `from_step`, which then does not run.
+             */
+            step_output?: unknown;
+            /**
+             * Version
+             * @description To run; the one that it ran if left out.
+             */
+            version?: number | null;
+        };
+        /**
+         * ResumeRequest
+         * @description Why an execution goes on.
+         * @example {
+         *       "reason": "The bucket is back."
+         *     }
+         */
+        ResumeRequest: {
+            /**
+             * Reason
+             * @description Kept in the audit log.
+             */
+            reason?: string | null;
+        };
+        /**
          * Role
          * @description What a caller may do: look, or also start, cancel, save and delete.
          * @enum {string}
@@ -3289,6 +3369,8 @@ export type QueueOut = components['schemas']['QueueOut'];
 export type ReadyOut = components['schemas']['ReadyOut'];
 export type RecentExecutionOut = components['schemas']['RecentExecutionOut'];
 export type RefusedExecution = components['schemas']['RefusedExecution'];
+export type RerunRequest = components['schemas']['RerunRequest'];
+export type ResumeRequest = components['schemas']['ResumeRequest'];
 export type Role = components['schemas']['Role'];
 export type RunRequest = components['schemas']['RunRequest'];
 export type ServicesOut = components['schemas']['ServicesOut'];
@@ -5726,7 +5808,7 @@ export interface operations {
             };
         };
     };
-    rerun_execution: {
+    resume_execution: {
         parameters: {
             query?: never;
             header?: never;
@@ -5736,17 +5818,28 @@ export interface operations {
             };
             cookie?: never;
         };
-        requestBody?: never;
+        requestBody?: {
+            content: {
+                "application/json": components["schemas"]["ResumeRequest"] | null;
+            };
+        };
         responses: {
             /** @description Successful Response */
             202: {
                 headers: {
-                    /** @description Where it can be read. */
-                    Location?: string;
                     [name: string]: unknown;
                 };
                 content: {
                     "application/json": components["schemas"]["ExecutionOut"];
+                };
+            };
+            /** @description The body is no text in UTF-8. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
                 };
             };
             /** @description No key, or one that is not known; only where the server has keys. */
@@ -5776,8 +5869,166 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemDetails"];
                 };
             };
+            /** @description The body stopped coming. */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description It has completed, goes on already, or cannot. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description The body has more than 16,384 bytes. */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description The body is not JSON. */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description The server does not answer to this host name. */
+            421: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description The request is not understood, or its values cannot be used: `errors` says which. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description The head of the request is too large. */
+            431: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description The database is away, or something is in the way: try again later. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+        };
+    };
+    rerun_execution: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Any text of your own: the same request with the same key starts nothing twice. */
+                "Idempotency-Key"?: string | null;
+            };
+            path: {
+                /** @description Its own id, or the one that its caller gave it (`alias`), percent-encoded. */
+                execution_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: {
+            content: {
+                "application/json": components["schemas"]["RerunRequest"] | null;
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            202: {
+                headers: {
+                    /** @description Where it can be read. */
+                    Location?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ExecutionOut"];
+                };
+            };
+            /** @description The body is no text in UTF-8. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description No key, or one that is not known; only where the server has keys. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description The caller may not do this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description There is none with this id. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description The body stopped coming. */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
             /** @description Workers cannot run its pipeline. */
             409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description The body has more than 16,384 bytes. */
+            413: {
                 headers: {
                     [name: string]: unknown;
                 };

@@ -49,6 +49,26 @@ def test_resume_runs_only_what_has_not_completed(command: Command, tmp_path: Pat
     assert "has completed" in again.stderr
 
 
+def test_resume_can_leave_it_to_a_worker(command: Command, tmp_path: Path) -> None:
+    assert command("run", failing(tmp_path)).exit_code == 1
+    execution_id = newest(command)["execution_id"]
+    for words in (["--queue", "--take-over"], ["--reason", "why"]):
+        wrong = command("executions", "resume", execution_id, *words)
+        assert wrong.exit_code == 2
+    put_back = command("executions", "resume", execution_id, "--queue", "--reason", "The bucket is back.")
+    assert (put_back.exit_code, put_back.stderr) == (0, "")
+    assert f"{execution_id} is pending" in put_back.stdout
+    again = command("executions", "resume", execution_id, "--queue")
+    assert (again.exit_code, again.stdout) == (2, "")
+    assert "is pending: there is nothing to resume" in again.stderr
+    assert command("executions", "resume", execution_id).exit_code == 0
+    assert statuses(newest(command)) == [
+        ("increase", 1, "completed"),
+        ("score", 1, "failed"),
+        ("score", 2, "completed"),
+    ]
+
+
 def test_resume_uses_code_below_the_folders_that_are_named_or_the_current_one(
     command: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

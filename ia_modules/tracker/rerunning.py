@@ -1,0 +1,151 @@
+"""Re-runs: an execution once more, whole or from a step, on the version that it ran or on another."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, cast
+
+import orjson
+
+from ia_modules.errors import InvalidArgument
+from ia_modules.models import ExecutionRecord, Json, JsonText, PipelineVersionRecord
+from ia_modules.payload import content_hash, encode
+from ia_modules.pipeline.document.definition import PipelineDefinition
+from ia_modules.pipeline.document.graph import Graph
+from ia_modules.pipeline.inputs import check_contributions, check_result, replaced_input
+from ia_modules.pipeline.overrides import Override, overrides_json
+from ia_modules.pipeline.recorded import recorded_runs
+from ia_modules.pipeline.repeating import Repeat, plan_repeat
+from ia_modules.pipeline.results import result_of
+from ia_modules.pipeline.versions import definition_of
+from ia_modules.tracker.execution_tracker import ExecutionTracker
+from ia_modules.tracker.queue import Queued, enqueue
+from ia_modules.transitions import StepCopy
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RerunFrom:
+    """Where a re-run begins, and what is changed there; without a change the step runs on what it got before.
+
+    Attributes:
+        step_id: a step that has run.
+        iteration: of it; None: its last one.
+        step_input: what this one run gets; later steps see the state without it. None: what it would get.
+        step_output: its result, instead of running it: a mapping, or a value that is kept as ``{"result": value}``.
+            None: it runs.
+    """
+
+    step_id: str
+    iteration: int | None = None
+    step_input: Mapping[str, Any] | None = None
+    step_output: Json = None
+
+    def __post_init__(self) -> None:
+        if self.step_input is not None and self.step_output is not None:
+            expected = "one of them: a step whose result is there does not run"
+            raise InvalidArgument("step_output", "a result beside step_input", expected)
+
+    @property
+    def is_edited(self) -> bool:
+        return self.step_input is not None or self.step_output is not None
+
+    @property
+    def summary(self) -> dict[str, Any]:
+        """What goes into the audit log."""
+        return {"from_step": self.step_id, "iteration": self.iteration, "edited": self.is_edited}
+
+
+async def plan_rerun(
+    tracker: ExecutionTracker,
+    record: ExecutionRecord,
+    began_with: PipelineVersionRecord,
+    stored: PipelineVersionRecord,
+    begin: RerunFrom,
+) -> Repeat:
+    """What a re-run from a step would do; nothing is recorded.
+
+    Args:
+        began_with: the version that the execution ran.
+        stored: the one that is to run.
+
+    Raises:
+        InvalidArgument: no such step run is on record.
+        RerunRefused: what would be copied does not fit the version.
+        StepInputError, StepOutputError: what is given in the place of the step's own is not what its schema says.
+        StepConflict: the rows of the execution do not follow from the version that it ran.
+    """
+    runs = recorded_runs(await tracker.get_attempts(record.execution_id))
+    now = definition_of(stored)
+    repeat = plan_repeat(
+        definition_of(began_with), now, runs, begin.step_id, begin.iteration, is_edited=begin.is_edited
+    )
+    _edit(now, repeat, begin, "")
+    return repeat
+
+
+async def queue_rerun(
+    tracker: ExecutionTracker,
+    record: ExecutionRecord,
+    began_with: PipelineVersionRecord,
+    stored: PipelineVersionRecord,
+    *,
+    input_data: Mapping[str, Any] | None,
+    begin: RerunFrom | None,
+    idempotency_key: str | None,
+    actor: str,
+) -> Queued:
+    """Record a re-run for a worker; as :func:`plan_rerun`, and as :func:`ia_modules.tracker.queue.enqueue`.
+
+    Args:
+        input_data: instead of the one that it had; None: that one. Only of a whole one.
+        begin: from where; None: the whole of it.
+    """
+    copies: tuple[StepCopy, ...] = ()
+    overrides: JsonText | None = None
+    if begin is not None:
+        if input_data is not None:
+            expected = "one of them: what is copied had the old input"
+            raise InvalidArgument("input_data", "an input beside from_step", expected)
+        repeat = await plan_rerun(tracker, record, began_with, stored, begin)
+        copies = repeat.copies()
+        edit = _edit(definition_of(stored), repeat, begin, actor)
+        overrides = overrides_json(repeat.overrides(edit))
+    wanted = cast("dict[str, Any] | None", record.input_data) if input_data is None else dict(input_data)
+    request: Any = [record.execution_id, stored.version, wanted, None if begin is None else _request_of(begin)]
+    return await enqueue(
+        tracker,
+        stored,
+        wanted,
+        trigger="rerun",
+        rerun_of=record.execution_id,
+        idempotency_key=idempotency_key,
+        request_hash=None if idempotency_key is None else content_hash(encode(request, "request")),
+        copies=copies,
+        overrides=overrides,
+    )
+
+
+def _request_of(begin: RerunFrom) -> list[Any]:
+    return [begin.step_id, begin.iteration, begin.step_input, begin.step_output]
+
+
+def _edit(definition: PipelineDefinition, repeat: Repeat, begin: RerunFrom, actor: str) -> Override | None:
+    """What stands in the place of the step run; None: nothing does.
+
+    Raises:
+        StepInputError, StepOutputError: it is not what the step's schema says.
+        PayloadError: it is not JSON.
+    """
+    graph = Graph(definition)
+    if not begin.is_edited:
+        return None
+    step, is_lenient = graph.step(repeat.start.step_id), definition.is_lenient
+    where = f"of step {step.id!r}"
+    if begin.step_input is not None:
+        text = encode(dict(begin.step_input), f"input {where}")
+        replaced_input(step, orjson.loads(text), is_lenient=is_lenient)
+        return Override(repeat.start, input_data=text, actor=actor)
+    text = encode(result_of(begin.step_output), f"result {where}")
+    result = orjson.loads(text)
+    check_contributions(step, result, graph.folding_rules)
+    check_result(step, result, is_lenient=is_lenient)
+    return Override(repeat.start, output_data=text, actor=actor)
