@@ -48,7 +48,9 @@ class KnownExecution:
             key = start.follows
             if key is not None and key in self.latest:
                 latest[key] = self.latest[key]
-        return Known(execution=self.state, steps=self.open, latest=latest, has_inner=self.inner > 0)
+        # What has ended within a run is not known any more, and what asks may be in there.
+        has_inner = self.inner > 0 or self.is_asking
+        return Known(execution=self.state, steps=self.open, latest=latest, has_inner=has_inner)
 
     def add(self, step: StepState) -> None:
         """An attempt as it is from here on."""

@@ -3,6 +3,7 @@
 import asyncio
 from collections import Counter
 from collections.abc import AsyncGenerator, Awaitable, Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -10,10 +11,19 @@ import pytest
 from ia_modules.database.driver import Plan
 from ia_modules.database.manager import DatabaseManager, Script
 from ia_modules.errors import AlreadyFinished, DatabaseUnavailable, ExecutionNotFound, LeaseLost
-from ia_modules.models import ExecutionId, ExecutionStatus, StepExecutionId, StepStatus, new_id
+from ia_modules.models import ExecutionId, ExecutionStatus, RunPath, StepExecutionId, StepStatus, new_id
+from ia_modules.payload import encode
 from ia_modules.tracker import known
 from ia_modules.tracker.execution_tracker import ExecutionTracker
-from ia_modules.transitions import ExecutionUpdate, LogLine, NewExecution, StepStart, StepUpdate, Transition
+from ia_modules.transitions import (
+    ExecutionUpdate,
+    LogLine,
+    NewExecution,
+    NewInteraction,
+    StepStart,
+    StepUpdate,
+    Transition,
+)
 
 MANY = 50
 
@@ -247,3 +257,24 @@ async def test_with_none_known_everything_is_read_first(database: Watched) -> No
         await tracker.register_pipeline("work", "Work")
         await go_on(tracker, await begun(tracker))
         assert database.counts["plan"] == database.counts["missed"] == 0
+
+
+async def test_the_end_of_an_attempt_closes_its_question_also_where_what_ran_within_it_is_not_known_any_more(
+    tracker: ExecutionTracker,
+) -> None:
+    execution_id = await tracker.start_execution(await tracker.register_pipeline("asks", "Asks"))
+    outer, inner = [StepExecutionId(new_id()) for _ in range(2)]
+    within = RunPath("a#1")
+    starts = (
+        StepStart(step_execution_id=outer, step_id="a", step_name="a", step_type="task"),
+        StepStart(step_execution_id=inner, step_id="b", step_name="b", step_type="task", within=within),
+    )
+    ask = NewInteraction(interaction_id=new_id(), step_execution_id=outer, ui_schema=encode({}, "schema"), prompt="?")
+
+    def done(attempt: StepExecutionId) -> tuple[StepUpdate, ...]:
+        return (StepUpdate(step_execution_id=attempt, status=StepStatus.COMPLETED),)
+
+    transition = Transition(execution_id=execution_id, writer=tracker.owner)
+    for each in ({"starts": starts}, {"updates": done(inner)}, {"asks": (ask,)}, {"updates": done(outer)}):
+        await tracker.record(replace(transition, **each))
+    assert [question.status for question in await tracker.get_interactions(execution_id)] == ["cancelled"]
