@@ -119,10 +119,10 @@ def _took(run: ComparedRun | None) -> str:
 
 def _contrasts(comparison: Comparison) -> Iterator[tuple[str, Contrast]]:
     """What differs, with what it is."""
-    own = (("definition", comparison.definition), ("input", comparison.input), ("output", comparison.output))
+    own = (("definition", comparison.definitions), ("input", comparison.input), ("output", comparison.output))
     named = [(f"The {name} of the execution" if name != "definition" else "The definition", each) for name, each in own]
     for pair in comparison.steps:
-        parts = (("input", pair.input), ("output", pair.output), ("definition", pair.definition))
+        parts = (("input", pair.input), ("output", pair.output), ("definition", pair.definitions))
         named += [(f"{_title(pair)}: {name}", each) for name, each in parts]
         named += [(f"{_title(pair)}: {name}", each) for name, each in _errors_and_paths(pair)]
     yield from ((title, each) for title, each in named if each is not None and each.same is False)

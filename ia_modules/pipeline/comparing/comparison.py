@@ -67,7 +67,7 @@ class AlignedRun:
         input, output: None: only one has the run.
         error: whether both failed in the same way; None: not both failed.
         routes: whether the same paths were taken; None where one of them has not decided.
-        definition: of the step; None: both ran one definition, or one ran none.
+        definitions: of the step; None: both ran one definition, or one ran none.
         differs: whether anything does, but for durations and numbers of attempts.
     """
 
@@ -81,7 +81,7 @@ class AlignedRun:
     output: Contrast | None = None
     error: bool | None = None
     routes: bool | None = None
-    definition: Contrast | None = None
+    definitions: Contrast | None = None
     differs: bool = True
 
     @property
@@ -127,7 +127,7 @@ class Comparison:
 
     Attributes:
         as_of: when they were read, where one of them has not ended; None: both have.
-        definition: of the pipelines but for what stands in their steps; None: both ran one definition, or one ran none.
+        definitions: of the pipelines without their steps; None: both ran one definition, or one ran none.
         input, output: of the executions.
         divergence: None: there is none, as far as both have come.
         steps: in causal order.
@@ -138,7 +138,7 @@ class Comparison:
     a: ExecutionSummary
     b: ExecutionSummary
     as_of: datetime | None
-    definition: Contrast | None
+    definitions: Contrast | None
     input: Contrast
     output: Contrast
     divergence: Divergence | None
@@ -150,7 +150,7 @@ class Comparison:
     @property
     def differs(self) -> bool:
         """Whether anything does, but for times, numbers of attempts, and what has not ended."""
-        contrasts = (self.definition, self.input, self.output)
+        contrasts = (self.definitions, self.input, self.output)
         counts = self.counts
         return bool(counts.different or counts.only_a or counts.only_b) or any(
             each is not None and each.same is False for each in contrasts
@@ -176,7 +176,7 @@ def compare(a: ComparedExecution, b: ComparedExecution, *, now: datetime) -> Com
         a=a.execution,
         b=b.execution,
         as_of=None if a.execution.status.is_terminal and b.execution.status.is_terminal else now,
-        definition=_definitions(sides, looking),
+        definitions=_definitions(sides, looking),
         input=input_data,
         output=output,
         divergence=first_divergence(pairs, sides),
@@ -211,7 +211,7 @@ def first_divergence(pairs: Sequence[AlignedRun], sides: Sides) -> Divergence | 
 def _divergence(kind: DivergenceKind, pair: AlignedRun, what: str) -> Divergence:
     name = pair.step_id if pair.iteration == 1 else f"{pair.step_id} #{pair.iteration}"
     where = f" within {pair.within}" if pair.within else ""
-    changed = pair.definition is not None and pair.definition.same is False
+    changed = pair.definitions is not None and pair.definitions.same is False
     sentence = f"{name}{where} {what}.{' Its definition is not the same.' if changed else ''}"
     return Divergence(kind=kind, within=pair.within, step_id=pair.step_id, iteration=pair.iteration, sentence=sentence)
 
@@ -259,15 +259,15 @@ def _aligned(address: RunAddress, sides: Sides, inputs: Inputs, looking: Looking
     inputs.note_output(address, same=output.same is True)
     error = None if output.same is None else _same_error(a, b)
     routes = _same_routes(address, sides)
-    definition = _definitions_of_step(address, sides, looking)
-    same = (contrast.same, output.same, error, routes, None if definition is None else definition.same)
+    definitions = _definitions_of_step(address, sides, looking)
+    same = (contrast.same, output.same, error, routes, None if definitions is None else definitions.same)
     return replace(
         found,
         input=contrast,
         output=output,
         error=error,
         routes=routes,
-        definition=definition,
+        definitions=definitions,
         differs=a.status is not b.status or False in same,
     )
 

@@ -56,7 +56,7 @@ class AlignedRunOut(Out):
     output: ContrastOut | None
     error: bool | None = Field(description="Whether both failed in the same way; null: not both failed.")
     routes: bool | None = Field(description="Whether the same paths were taken; null: one has not decided.")
-    definition: ContrastOut | None = Field(description="Of the step; null: both ran one definition, or one ran none.")
+    definitions: ContrastOut | None = Field(description="Of the step; null: both ran one definition, or one ran none.")
     differs: bool = Field(description="Whether anything does, but for durations and numbers of attempts.")
 
 
@@ -88,7 +88,7 @@ class ComparisonOut(Out):
     a: ExecutionOut
     b: ExecutionOut
     as_of: Time | None = Field(description="When they were read, where one has not ended; null: both have.")
-    definition: ContrastOut | None = Field(
+    definitions: ContrastOut | None = Field(
         description="Of the pipelines but for what stands in their steps; null: both ran one definition, or one none."
     )
     input: ContrastOut

@@ -728,7 +728,7 @@ export interface components {
              */
             routes: boolean | null;
             /** @description Of the step; null: both ran one definition, or one ran none. */
-            definition: components["schemas"]["ContrastOut"] | null;
+            definitions: components["schemas"]["ContrastOut"] | null;
             /**
              * Differs
              * @description Whether anything does, but for durations and numbers of attempts.
@@ -901,7 +901,7 @@ export interface components {
              */
             as_of: string | null;
             /** @description Of the pipelines but for what stands in their steps; null: both ran one definition, or one none. */
-            definition: components["schemas"]["ContrastOut"] | null;
+            definitions: components["schemas"]["ContrastOut"] | null;
             input: components["schemas"]["ContrastOut"];
             output: components["schemas"]["ContrastOut"];
             /** @description null: there is none, as far as both have come. */

@@ -41,7 +41,7 @@ it("what differs in a run is named", () => {
     output: OTHER,
     error: false,
     routes: false,
-    definition: OTHER,
+    definitions: OTHER,
   });
   expect(differencesOf(all)).toEqual(["status", "input", "output", "error", "paths", "definition"]);
   expect(differencesOf(createAlignedRun({ output: { ...SAME, same: null } }))).toEqual([]);

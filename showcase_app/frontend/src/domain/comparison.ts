@@ -25,7 +25,7 @@ export function differencesOf(run: AlignedRunOut): string[] {
     run.output?.same === false ? "output" : null,
     run.error === false ? "error" : null,
     run.routes === false ? "paths" : null,
-    run.definition?.same === false ? "definition" : null,
+    run.definitions?.same === false ? "definition" : null,
   ];
   return found.filter((each) => each !== null);
 }

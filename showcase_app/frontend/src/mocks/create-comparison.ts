@@ -32,7 +32,7 @@ export function createAlignedRun(row: Partial<AlignedRunOut> = {}): AlignedRunOu
     output: createContrast(),
     error: null,
     routes: true,
-    definition: null,
+    definitions: null,
     differs: false,
     ...row,
   };
@@ -44,7 +44,7 @@ export function createComparison(row: Partial<ComparisonOut> = {}): ComparisonOu
     a: createExecutionRow({ execution_id: "execution-a", ...ended }),
     b: createExecutionRow({ execution_id: "execution-b", ...ended }),
     as_of: null,
-    definition: null,
+    definitions: null,
     input: createContrast(),
     output: createContrast(),
     divergence: null,

@@ -129,6 +129,7 @@ def side(
         "total_steps": 0,
         "completed_steps": 0,
         "failed_steps": 0,
+        "failure_group": None,
         "error_type": None,
         "error_message": None,
         "created_at": NOW,

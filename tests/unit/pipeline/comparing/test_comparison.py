@@ -165,15 +165,15 @@ def test_definitions_are_compared_step_by_step_and_paths_by_their_ends() -> None
     one = side(Made("a", {"x": 1}, input={}, takes=["b"]), document=old)
     other = side(Made("a", {"x": 2}, input={}, takes=["b"]), document=new)
     found = compare(one, other, now=NOW)
-    assert found.definition is not None
-    assert [change.path for change in found.definition.changes] == [
+    assert found.definitions is not None
+    assert [change.path for change in found.definitions.changes] == [
         '$.flow.paths["c → a"]',
         "$.flow.start_at",
         "$.steps.c",
     ]
     [pair] = found.steps
-    assert pair.definition is not None
-    assert [change.path for change in pair.definition.changes] == ["$.config.n", "$.step_class"]
+    assert pair.definitions is not None
+    assert [change.path for change in pair.definitions.changes] == ["$.config.n", "$.step_class"]
     assert pair.a is not None
     assert pair.b is not None
     assert (pair.a.code, pair.b.code) == ("steps.Step", "steps.Other")

@@ -70,6 +70,14 @@ it("the first divergence is told, marked, and jumped to; numbers keep every digi
   expect(within(list).getByRole("button", { pressed: true }).textContent).toContain("score #2");
 });
 
+it("definitions that differ are told with their counts", async () => {
+  const definitions = createContrast({ same: false, changes: [{ ...CHANGE, path: "$.version" }], left_out: 1200 });
+  server.on(COMPARE, () => json(200, { ...DIFFERENT, definitions }));
+  renderAt("/compare?a=0199-a&b=0199-b", ROUTES);
+  await screen.findByText("$.version");
+  screen.getByText("… and at 1,200 more places.");
+});
+
 it("all runs are listed when one asks for them, and the arrow keys go through them", async () => {
   server.on(COMPARE, () => json(200, DIFFERENT));
   renderAt("/compare?a=0199-a&b=0199-b&show=all", ROUTES);

@@ -19,7 +19,7 @@ export function Differences({ comparison, run, onClose }: DifferencesProps) {
           </Title>
           <Contrast title="Input" contrast={comparison.input} />
           <Contrast title="Output" contrast={comparison.output} />
-          {comparison.definition === null ? null : <Contrast title="Definition" contrast={comparison.definition} />}
+          {comparison.definitions === null ? null : <Contrast title="Definition" contrast={comparison.definitions} />}
           <Text size="sm" className="quiet" mt="sm">
             Choose a run to see what differs in it.
           </Text>
@@ -59,7 +59,7 @@ function OfRun({ run }: { run: AlignedRunOut }) {
       <Texts title="Error" a={errorOf(run.a)} b={errorOf(run.b)} />
       <Texts title="Paths taken" a={run.a.taken?.join(", ") ?? null} b={run.b.taken?.join(", ") ?? null} />
       <Texts title="Code" a={run.a.code} b={run.b.code} />
-      {run.definition === null ? null : <Contrast title="Definition" contrast={run.definition} />}
+      {run.definitions === null ? null : <Contrast title="Definition" contrast={run.definitions} />}
     </>
   );
 }
