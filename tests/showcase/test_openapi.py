@@ -47,6 +47,7 @@ RIGHT_BODIES: dict[str, Any] = {
     "create_pipeline": {"definition": GREETING},
     "update_pipeline": {"definition": GREETING},
     "start_execution": {"input_data": {"who": "Ann"}},
+    "mend_failure": {"version": 1},
     "change_executions": {"action": "rerun", "filter": {"status": "cancelled"}},
 }
 RIGHT_QUERIES: dict[str, dict[str, str]] = {"compare_executions": {"a": "execution_id", "b": "queued"}}
@@ -76,7 +77,12 @@ async def _fill(server: Server, database_url: str) -> Ids:
         async with recorded as execution, execution.step("greet") as step:
             await step.log("hello", data={"n": 1})
             step.output = {"greeting": "Hello, Ann!"}
+        failed = await tracker.start_execution(made.json()["id"], pipeline_version=1)
+        await tracker.update_execution_status(failed, "failed", error_message="nobody is there")
+        summary = await tracker.get_execution_summary(failed)
+        assert summary is not None
         return {
+            "failure_id": f"greeting.{summary.failure_group}",
             "pipeline_id": "greeting",
             "execution_id": execution.id,
             "step_execution_id": step.id,
