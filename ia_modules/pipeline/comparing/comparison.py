@@ -22,6 +22,7 @@ from ia_modules.pipeline.comparing.alignment import (
     RunAddress,
     Side,
     Sides,
+    as_mapping,
     causal_order_of,
     ran_one_definition,
 )
@@ -376,6 +377,16 @@ def _notes(a: ComparedExecution, b: ComparedExecution) -> Iterator[str]:
             yield f"{name} is {side.execution.status.replace('_', ' ')}: it is compared as far as it has come."
         if side.more_steps:
             yield f"{name} has more attempts than are compared: only its first {len(side.steps):,} are."
+        yield from _edits(name, side)
+
+
+def _edits(name: str, side: ComparedExecution) -> Iterator[str]:
+    """What somebody put in the place of an input or a result, in a re-run from there: no code made it differ."""
+    for step in side.steps:
+        refs = as_mapping(step.input_refs)
+        if "edited" in refs:
+            run = step.step_id if step.iteration == 1 else f"{step.step_id} #{step.iteration}"
+            yield f"In {name}, the {refs['edited']} of {run} is what {refs.get('by')} put in its place."
 
 
 def _plain(value: object) -> object:

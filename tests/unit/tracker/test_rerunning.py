@@ -87,6 +87,10 @@ async def test_a_worker_runs_what_follows_from_a_step_and_copies_the_rest(client
     edited = await client.rerun(first, begin=RerunFrom(step_id="two", step_input={"n": 10}))
     await done(client, edited)
     assert await outputs(client, edited) == {"one": (1, True), "two": (11, False), "three": (12, False)}
+    found = await client.compare(edited, first)
+    assert found.divergence is not None
+    assert (found.divergence.kind, found.divergence.step_id) == ("input", "two")
+    assert "In A, the input of two is what ann put in its place." in found.notes
     done_by_hand = await client.rerun(first, begin=RerunFrom(step_id="two", step_output={"n": 100}), actor="bob")
     await done(client, done_by_hand)
     assert await outputs(client, done_by_hand) == {"one": (1, True), "two": (100, False), "three": (101, False)}

@@ -159,6 +159,13 @@ def test_executions_of_two_pipelines_are_compared_and_that_is_said() -> None:
     assert note == "A is of the pipeline 'Nightly' and B of 'Weekly': their steps are aligned by their ids."
 
 
+def test_what_somebody_put_in_the_place_of_a_result_is_said() -> None:
+    refs = {"parents": [], "state": False, "edited": "output", "by": "bob"}
+    rerun = side(Made("a", {"x": 2}, input={}, iteration=2, columns={"input_refs": refs}))
+    found = compare(rerun, side(Made("a", {"x": 1}, input={}, iteration=2)), now=NOW)
+    assert found.notes == ("In A, the output of a #2 is what bob put in its place.",)
+
+
 def test_definitions_are_compared_step_by_step_and_paths_by_their_ends() -> None:
     old = document(task("a", config={"n": 1}), "b", paths=[("a", "b")])
     new = document("c", task("a", config={"n": 2}, step_class="Other"), "b", paths=[("c", "a"), ("a", "b")])
