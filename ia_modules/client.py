@@ -11,7 +11,7 @@ for the audit log; None: the client's own.
 """
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterable, Mapping
 from contextlib import AsyncExitStack, aclosing
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -20,11 +20,14 @@ from typing import Any, Self, cast
 
 from ia_modules.database.manager import DatabaseManager
 from ia_modules.errors import (
+    AlreadyAnswered,
     AlreadyFinished,
     AlreadyResumed,
     CodeNotFound,
     ExecutionNotFound,
     FailureGroupNotFound,
+    InteractionNotFound,
+    InvalidAnswer,
     InvalidTransition,
     PipelineArchived,
     PipelineNotFound,
@@ -38,6 +41,7 @@ from ia_modules.models import (
     ExecutionRecord,
     ExecutionStatus,
     ExecutionSummary,
+    InteractionRecord,
     Json,
     LogRecord,
     PipelineRecord,
@@ -48,6 +52,7 @@ from ia_modules.models import (
 from ia_modules.payload import content_hash, encode, is_storable_id
 from ia_modules.pipeline.admission import admit, is_usable
 from ia_modules.pipeline.allowed_code import AllowedCode, allowed_code
+from ia_modules.pipeline.answers import is_repeat, problems_of_answer, refuse_unlike
 from ia_modules.pipeline.authoring import Flow
 from ia_modules.pipeline.code import LoadedPipeline, load_version
 from ia_modules.pipeline.comparing.comparison import Comparison, compare
@@ -62,12 +67,21 @@ from ia_modules.pipeline.services import ServiceRegistry
 from ia_modules.pipeline.start import register_loaded
 from ia_modules.pipeline.versions import definition_of
 from ia_modules.tracker.audit import audit_row, last_deed
-from ia_modules.tracker.bulk import BULK_LIMIT, BulkAction, BulkResult, change_each, find_suited
+from ia_modules.tracker.bulk import (
+    BULK_LIMIT,
+    AnsweredEach,
+    BulkAction,
+    BulkResult,
+    RefusedAnswer,
+    change_each,
+    find_suited,
+)
 from ia_modules.tracker.comparing import last_good, read_both
 from ia_modules.tracker.deletion import Deletion
 from ia_modules.tracker.execution_tracker import ExecutionTracker
 from ia_modules.tracker.export import every_line, export_execution
 from ia_modules.tracker.failures import FailurePage, Failures, FailureState, FailureSummary
+from ia_modules.tracker.inbox import InteractionFilters, InteractionPage
 from ia_modules.tracker.lists import ExecutionFilters, ExecutionPage, ExecutionStatistics, LogFilters, LogPage
 from ia_modules.tracker.queue import Queued, enqueue, find_queued, put_back
 from ia_modules.tracker.rerunning import RerunFrom, plan_rerun, queue_rerun
@@ -620,16 +634,138 @@ class Client:
         await self._audit(actor, "execution.resume", record.execution_id, detail)
         return await self.summary(record.execution_id)
 
-    async def answer(self, interaction_id: str, response: Json, *, actor: str | None = None) -> ExecutionId:
-        """Keep a person's answer; an execution that waited for people only goes on. Returns its id.
+    # Questions to people
+
+    async def interactions(
+        self, filters: InteractionFilters | None = None, *, cursor: str | None = None, limit: int = 50
+    ) -> InteractionPage:
+        """A page of questions to people, newest first; as :meth:`ExecutionReader.list_interactions`."""
+        return await self.tracker.list_interactions(filters, cursor, limit)
+
+    async def interaction(self, interaction_id: str) -> InteractionRecord:
+        """One question, with what led to it and what was answered. Raises InteractionNotFound."""
+        question = await self.tracker.get_interaction(interaction_id)
+        if question is None:
+            raise InteractionNotFound(interaction_id)
+        return question
+
+    async def answer(
+        self,
+        interaction_id: str,
+        response: Json,
+        *,
+        actor: str | None = None,
+        role: str | None = None,
+        verified: bool = False,
+    ) -> ExecutionId:
+        """Keep a person's answer; an execution that waited for people only goes on when that decides it.
+
+        It is checked before anything is stored. The same answer by the same person again changes nothing, also when the
+        question is not open any more. Another one, while it is, is kept beside the first, and counts.
+
+        Args:
+            actor: who answers; None: the client's own, where the question is assigned to nobody and takes one answer.
+            role: which role they have; None: not known, and not held against what the question is assigned to.
+            verified: the name is that of a key; otherwise it is on record as not verified.
+
+        Returns:
+            The id of its execution.
 
         Raises:
-            InteractionNotFound, AlreadyAnswered
+            InteractionNotFound
+            AlreadyAnswered: it is not open any more; says who answered, and when.
+            InvalidAnswer: it is not what the question asks for, or not from one who may answer.
             PayloadError: the answer is not JSON.
         """
-        execution_id = await self.tracker.answer_interaction(interaction_id, response, actor=actor or self._actor)
-        await self._audit(actor, "interaction.answer", interaction_id)
+        question = await self.interaction(interaction_id)
+        if question.status == "pending" and (
+            problems := problems_of_answer(question, response, actor=actor, role=role)
+        ):
+            raise InvalidAnswer(interaction_id, problems)
+        try:
+            execution_id = await self.tracker.answer_interaction(
+                interaction_id, response, actor=actor or self._actor, verified=verified
+            )
+        except AlreadyAnswered as late:
+            raise await self._with_time(late) from None
+        if not is_repeat(question, response, actor=actor or self._actor):
+            await self._audit(actor, "interaction.answer", interaction_id)
         return execution_id
+
+    async def answer_each(
+        self,
+        interaction_ids: Iterable[str],
+        response: Json,
+        *,
+        actor: str | None = None,
+        role: str | None = None,
+        verified: bool = False,
+    ) -> AnsweredEach:
+        """Give the same answer to many questions that are alike, each by itself.
+
+        Args:
+            interaction_ids: of the same pipeline, version, step and schema.
+            actor, role, verified: as in :meth:`answer`.
+
+        Returns:
+            How many have it, and those that were left: answered meanwhile, or assigned to others.
+
+        Raises:
+            InteractionNotFound, QuestionsDiffer, InvalidAnswer: nothing was stored.
+            DatabaseError: it went away in between; what was answered is on record.
+        """
+        ids = list(dict.fromkeys(interaction_ids))
+        questions = [await self.interaction(interaction_id) for interaction_id in ids]
+        refuse_unlike(questions)
+        for question in questions:
+            problems = problems_of_answer(question, response, actor=actor, role=role)
+            if of_all := [problem for problem in problems if actor is None or problem.where != "actor"]:
+                raise InvalidAnswer(question.interaction_id, of_all)
+        refused: list[RefusedAnswer] = []
+        for interaction_id in ids:
+            try:
+                await self.answer(interaction_id, response, actor=actor, role=role, verified=verified)
+            except (AlreadyAnswered, InvalidAnswer) as error:
+                late = error if isinstance(error, AlreadyAnswered) else None
+                refused.append(
+                    RefusedAnswer(
+                        interaction_id=interaction_id,
+                        reason=str(error),
+                        actor=late and late.actor,
+                        closed_at=late and late.closed_at,
+                    )
+                )
+        return AnsweredEach(done=len(ids) - len(refused), refused=refused)
+
+    async def assign(self, interaction_id: str, users: Iterable[str], *, actor: str | None = None) -> InteractionRecord:
+        """Let others answer a question, by name; nobody: it is assigned to nobody by name. Returns it as it is then.
+
+        What was answered stays, and where that is enough now, it is decided.
+
+        Raises:
+            InteractionNotFound
+            AlreadyAnswered: it is not open any more; says who answered, and when.
+            TooFewUsers: they could never decide it.
+            PayloadError: a name cannot be stored.
+        """
+        names = list(users)
+        try:
+            await self.tracker.assign_interaction(interaction_id, names, actor=actor or self._actor)
+        except AlreadyAnswered as late:
+            raise await self._with_time(late) from None
+        await self._audit(actor, "interaction.assign", interaction_id, {"assigned_users": names})
+        return await self.interaction(interaction_id)
+
+    async def _with_time(self, late: AlreadyAnswered) -> AlreadyAnswered:
+        """The error with the time, which is not known where both came at once."""
+        if late.closed_at is not None:
+            return late
+        question = await self.interaction(late.interaction_id)
+        return AlreadyAnswered(
+            late.interaction_id, status=question.status, actor=question.actor, closed_at=question.completed_at
+        )
+
+    # Executions: many
 
     async def delete(self, execution_id: str, *, actor: str | None = None) -> None:
         """Delete an execution that has ended, with its steps, log lines and questions.

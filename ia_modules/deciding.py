@@ -10,9 +10,11 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
+import orjson
+
+from ia_modules.answering import answered, assigned
 from ia_modules.closing import END, Closing, around, lost
 from ia_modules.errors import (
-    AlreadyAnswered,
     AlreadyFinished,
     AnsweredInTime,
     ExecutionNotFound,
@@ -40,9 +42,11 @@ from ia_modules.states import (
 )
 from ia_modules.transitions import (
     Answer,
+    Assignment,
     ExecutionUpdate,
     Failure,
     LogLine,
+    NewInteraction,
     OwnershipChange,
     Recorded,
     Recovery,
@@ -61,7 +65,7 @@ class Decision:
         steps: the rows afterwards of the attempts that the transition names.
         started: the attempts that begin, with iteration and attempt filled in.
         updated: the updates that say something new.
-        interactions: the rows afterwards of the questions that are asked, answered or expire.
+        interactions: the rows afterwards of the questions that are asked, answered or assigned, or expire.
         logs: the lines, each at the level of its attempt.
         closings: what becomes of what is still open, in this order.
         failure: why the execution ended badly; None leaves what is on record.
@@ -104,7 +108,8 @@ def decide(transition: Transition, known: Known) -> Decision:
         InvalidTransition: the status cannot follow the one that stands.
         StepConflict: an attempt with this id is recorded for another step.
         AlreadyAnswered: the question is not open any more.
-        AnsweredInTime: a question that was to expire has been answered.
+        AnsweredInTime: a question that was to expire has been answered, or has more answers than were seen.
+        TooFewUsers: those that a question is to be assigned to could never decide it.
     """
     if known.execution is None:
         return _decide_work(transition, known, _created(transition))
@@ -239,16 +244,17 @@ def _decide_ownership(
     )
 
 
-def _decide_answer(answer: Answer, known: Known, before: ExecutionState) -> Decision:
-    question = known.interactions.get(answer.interaction_id)
+def _decide_answer(change: Answer | Assignment, known: Known, before: ExecutionState) -> Decision:
+    """What a person does to a question; when that decides it, the execution goes on."""
+    question = known.interactions.get(change.interaction_id)
     if question is None:
-        raise InteractionNotFound(answer.interaction_id)
-    if question.status != "pending":
-        raise AlreadyAnswered(answer.interaction_id, status=question.status, actor=question.actor)
-    answered = replace(question, status="answered", actor=answer.actor)
+        raise InteractionNotFound(change.interaction_id)
+    after = answered(question, change) if isinstance(change, Answer) else assigned(question, change)
+    if after is question:
+        return _nothing_new(before)
+    execution = before if after.status == "pending" else woken(before)
     return Decision(
-        execution=replace(woken(before), sequence=before.sequence + 1),
-        interactions={answer.interaction_id: answered},
+        execution=replace(execution, sequence=before.sequence + 1), interactions={change.interaction_id: after}
     )
 
 
@@ -283,23 +289,33 @@ def _refuse_strangers(transition: Transition, execution: ExecutionState) -> None
 
 def _new_and_expired(transition: Transition, known: Known, execution: ExecutionState) -> dict[str, InteractionState]:
     """The questions that close or begin to be asked, as they are then."""
-    expiring = [known.interactions[id_] for id_ in transition.expires if id_ in known.interactions]
-    for question in expiring:
-        if question.status == "answered":
+    expiring = [
+        (known.interactions[each.interaction_id], each.seen)
+        for each in transition.expires
+        if each.interaction_id in known.interactions
+    ]
+    for question, seen in expiring:
+        if question.status == "answered" or (question.status == "pending" and len(question.responses) > seen):
             raise AnsweredInTime(question.interaction_id)
-    expired = [replace(question, status="expired") for question in expiring if question.status == "pending"]
+    expired = [replace(question, status="expired") for question, _ in expiring if question.status == "pending"]
     new = [
-        InteractionState(
-            interaction_id=ask.interaction_id,
-            execution_id=execution.execution_id,
-            step_execution_id=ask.step_execution_id,
-            status="pending",
-            actor=None,
-        )
-        for ask in transition.asks
-        if ask.interaction_id not in known.interactions
+        _asked(ask, execution.execution_id) for ask in transition.asks if ask.interaction_id not in known.interactions
     ]
     return {question.interaction_id: question for question in (*expired, *new)}
+
+
+def _asked(ask: NewInteraction, execution_id: ExecutionId) -> InteractionState:
+    return InteractionState(
+        interaction_id=ask.interaction_id,
+        execution_id=execution_id,
+        step_execution_id=ask.step_execution_id,
+        status="pending",
+        assigned_users=None if ask.assigned_users is None else orjson.loads(ask.assigned_users),
+        assigned_role=ask.assigned_role,
+        answers=ask.answers,
+        decided_by=ask.decided_by,
+        completed_at=None,
+    )
 
 
 def _is_news(update: StepUpdate, execution: ExecutionState, steps: Mapping[StepExecutionId, StepState]) -> bool:

@@ -4,7 +4,9 @@ IAModulesError
 ├── PayloadError                 a value that JSON cannot carry, or too much of it; nothing was written
 ├── InvalidStatus                a word that does not exist for a status or a level
 ├── InvalidArgument              a number or a text that cannot be right
-│   └── NestingTooDeep           runs within runs, more of them than a path can name
+│   ├── NestingTooDeep           runs within runs, more of them than a path can name
+│   ├── InvalidAnswer            not what the question asks for, or not from whom; nothing was stored
+│   └── QuestionsDiffer          one answer for many questions that are not alike; nothing was stored
 ├── OtherEventLoop               a tracker is at work on another event loop
 ├── InvalidValue                 one value of a document is wrong; the loader adds where it stands
 ├── PipelineError                a pipeline cannot be run, or a run of it failed; names the step
@@ -16,7 +18,7 @@ IAModulesError
 │   │   │   └── LostUpdate       branches that join have written one key, and ``merge`` says ``error`` for it
 │   │   ├── StepOutputError      the result breaks the step's ``output_schema``, or cannot be merged into the state
 │   │   ├── StepTimeout          also a TimeoutError
-│   │   ├── HumanInputTimeout    nobody answered in time
+│   │   ├── HumanInputTimeout    not enough people answered in time
 │   │   ├── ConditionError       the function that a path's condition calls failed
 │   │   ├── LoopLimitExceeded    a loop ran too often or too long
 │   │   ├── StepExited           it called ``sys.exit``, or cancelled itself
@@ -50,6 +52,7 @@ IAModulesError
 │   ├── FailureGroupNotFound
 │   ├── InteractionNotFound
 │   ├── AlreadyAnswered          somebody else answered first
+│   ├── TooFewUsers              those that a question is to be assigned to could never decide it
 │   ├── AnsweredInTime           the question that was to expire has been answered; nothing was written
 │   └── StepConflict             the recorded step is not the one being recorded now; also a PipelineError
 ├── BlockingCallOnLoop           a synchronous call where it would block an event loop
@@ -195,6 +198,34 @@ def _listed(headline: str, problems: Sequence[Problem]) -> str:
     return "\n- ".join([headline, *map(str, problems)])
 
 
+class InvalidAnswer(InvalidArgument):
+    """An answer is not what its question asks for, or not from one who may give it; nothing was stored.
+
+    Attributes:
+        interaction_id: the question.
+        problems: at least one; ``where`` is ``response`` and the path in it, or ``actor``.
+    """
+
+    def __init__(self, interaction_id: str, problems: Sequence[Problem]) -> None:
+        first = problems[0]
+        super().__init__(first.where, first.found, f"{first.expected}{' ' if first.hint else ''}{first.hint}")
+        self.args = (_listed(f"The answer to interaction {interaction_id!r} was not taken:", problems),)
+        self.interaction_id, self.problems = interaction_id, tuple(problems)
+
+
+class QuestionsDiffer(InvalidArgument):
+    """One answer was given to many questions, which are not of the same pipeline, version, step and schema.
+
+    Attributes:
+        interaction_id: one that is not like the first.
+    """
+
+    def __init__(self, interaction_id: str, differs_in: str) -> None:
+        expected = "questions of the same pipeline, version, step and schema. Answer that one by itself"
+        super().__init__("interaction_ids", f"{interaction_id!r}, which has another {differs_in}", expected)
+        self.interaction_id = interaction_id
+
+
 class PipelineError(IAModulesError):
     """A pipeline cannot be run, or a run of it failed.
 
@@ -309,15 +340,20 @@ class StepTimeout(StepError, TimeoutError):  # pyright: ignore[reportUnsafeMulti
 
 
 class HumanInputTimeout(StepError):
-    """Nobody answered in time, and ``on_timeout`` is ``fail``."""
+    """Not enough people answered in time, and ``on_timeout`` is ``fail``.
 
-    def __init__(self, step_id: str, timeout_seconds: float) -> None:
+    Attributes:
+        answered_by: how many people did.
+    """
+
+    def __init__(self, step_id: str, timeout_seconds: float, *, answered_by: int = 0) -> None:
+        found = "nobody answered" if answered_by == 0 else f"the answers ({answered_by}) did not decide it"
         super().__init__(
             step_id,
-            f"nobody answered within {timeout_seconds:g} seconds. "
+            f"{found} within {timeout_seconds:g} seconds. "
             "To go on without an answer, set on_timeout to a default answer or to a step.",
         )
-        self.timeout_seconds = timeout_seconds
+        self.timeout_seconds, self.answered_by = timeout_seconds, answered_by
 
 
 class ConditionError(StepError):
@@ -697,17 +733,29 @@ class AlreadyAnswered(TrackerError):
 
     Attributes:
         status: ``answered``, ``expired`` or ``cancelled``.
-        actor: the person who answered; None: nobody did.
+        actor: the person whose answer decided it; None: nobody's did.
+        closed_at: since when; None where that is not known.
     """
 
-    def __init__(self, interaction_id: str, *, status: str, actor: str | None) -> None:
+    def __init__(
+        self, interaction_id: str, *, status: str, actor: str | None, closed_at: datetime | None = None
+    ) -> None:
         by = f" by {actor}" if actor else ""
-        super().__init__(f"Interaction {interaction_id!r} is already {status}{by}; your answer was not taken.")
-        self.interaction_id, self.status, self.actor = interaction_id, status, actor
+        since = "" if closed_at is None else f", since {closed_at:%Y-%m-%d %H:%M:%S} UTC"
+        super().__init__(f"Interaction {interaction_id!r} is already {status}{by}{since}; nothing of it was changed.")
+        self.interaction_id, self.status, self.actor, self.closed_at = interaction_id, status, actor, closed_at
+
+
+class TooFewUsers(TrackerError):
+    """Those that a question is to be assigned to could never decide it; nothing was changed."""
+
+    def __init__(self, interaction_id: str, found: str, expected: str) -> None:
+        super().__init__(f"Interaction {interaction_id!r} cannot be assigned to {found}; expected {expected}.")
+        self.interaction_id = interaction_id
 
 
 class AnsweredInTime(TrackerError):
-    """The question was answered before it was on record that its time is over: the answer counts."""
+    """An answer came before it was on record that the time of its question is over: it counts."""
 
     def __init__(self, interaction_id: str) -> None:
         super().__init__(f"Interaction {interaction_id!r} has been answered, and cannot expire. Take the answer.")

@@ -10,7 +10,7 @@ from dataclasses import dataclass, fields
 from datetime import UTC, datetime
 from enum import StrEnum
 from functools import cache
-from typing import TYPE_CHECKING, Any, Final, Literal, NewType, Self, TypeVar, get_args, get_type_hints
+from typing import TYPE_CHECKING, Any, Final, Literal, NewType, Self, TypeVar, cast, get_args, get_type_hints
 
 import orjson
 import uuid_utils
@@ -185,6 +185,8 @@ def _read(read: Callable[[Any], Any] | None, value: Any) -> Any:
 def _plain(value: Any) -> Any:
     if isinstance(value, StrEnum):
         return value.value
+    if isinstance(value, tuple):  # of records: payloads have none
+        return [each.to_dict() for each in cast("tuple[Record, ...]", value)]
     return format_time(value) if isinstance(value, datetime) else value
 
 
@@ -466,34 +468,70 @@ class LogRecord(Record):
 
 
 @dataclass(frozen=TYPE_CHECKING, unsafe_hash=True, slots=True, kw_only=True)
+class ResponseRecord(Record):
+    """What one person answered, once; the newest revision of a person counts.
+
+    ``verified``: the name is that of a key, which the server has checked; otherwise it is what was said.
+    """
+
+    actor: str
+    verified: bool
+    revision: int
+    response: Json
+    answered_at: datetime
+
+
+@dataclass(frozen=TYPE_CHECKING, unsafe_hash=True, slots=True, kw_only=True)
 class InteractionSummary(Record):
     """A question to a person. ``status`` is ``pending``, ``answered``, ``expired`` or ``cancelled``.
 
-    ``deadline_at`` is the time that its attempt waits for; None: it waits for ever. ``actor`` is None until it is
-    answered.
+    ``deadline_at`` is the time that its attempt waits for; None: it waits for ever. ``actor`` gave the answer that it
+    was answered with, the last of several; None until then. ``verified``: that is the name of a key.
+
+    Attributes:
+        assigned_users: the names of those who may answer, a list; empty or None: it is assigned to nobody by name.
+        assigned_role: whoever has this role may answer too; with neither, everybody may.
+        answers: of how many people it needs answers; None: of all that it is assigned to.
+        decided_by: the field of an answer by which it is decided when so many agree on it; None: by their number.
+        answered_by: how many people have answered so far.
     """
 
     interaction_id: str
     execution_id: ExecutionId
     step_execution_id: StepExecutionId
+    step_id: str
+    pipeline_id: PipelineId
+    pipeline_name: str
+    pipeline_version: int | None
     status: str
     prompt: str | None
     ui_schema: Json
+    assigned_users: Json
+    assigned_role: str | None
+    answers: int | None
+    decided_by: str | None
     deadline_at: datetime | None
     created_at: datetime
     completed_at: datetime | None
     actor: str | None
+    verified: bool
+    answered_by: int
     sequence: int
 
 
 @dataclass(frozen=TYPE_CHECKING, unsafe_hash=True, slots=True, kw_only=True)
 class InteractionRecord(InteractionSummary):
-    """A question to a person, with what led to it and the answer; ``response`` is None until it is answered."""
+    """A question to a person, with what led to it and what was answered.
+
+    Attributes:
+        response: the answer of a question that takes one; None until then, and where it takes several.
+        responses: everything that was answered, in its order, what was changed later included.
+    """
 
     data: Json
-    assigned_users: Json
     on_timeout: Json
     response: Json
+    responses: tuple[ResponseRecord, ...]
 
 
 @dataclass(frozen=TYPE_CHECKING, unsafe_hash=True, slots=True, kw_only=True)

@@ -6,7 +6,17 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 
 from ia_modules.errors import AlreadyFinished, InvalidTransition, LeaseLost
-from ia_modules.models import ExecutionId, ExecutionStatus, Lease, Record, RunPath, StepExecutionId, StepStatus
+from ia_modules.models import (
+    ExecutionId,
+    ExecutionStatus,
+    Json,
+    JsonText,
+    Lease,
+    Record,
+    RunPath,
+    StepExecutionId,
+    StepStatus,
+)
 from ia_modules.paths import path_of
 from ia_modules.transitions import Transition
 
@@ -78,14 +88,39 @@ class StepState(Record):
 
 
 @dataclass(frozen=TYPE_CHECKING, unsafe_hash=True, slots=True, kw_only=True)
+class GivenAnswer(Record):
+    """What a decision needs to know of an answer; ``revision`` counts those of one person."""
+
+    actor: str
+    revision: int
+    response: JsonText
+
+
+@dataclass(frozen=TYPE_CHECKING, unsafe_hash=True, slots=True, kw_only=True)
 class InteractionState(Record):
-    """What a decision needs to know of a question's row."""
+    """What a decision needs to know of a question's row, and of its answers.
+
+    ``completed_at`` is also None when it closed in a decision whose time is not on record yet.
+
+    Attributes:
+        responses: everything that was answered, in its order.
+    """
 
     interaction_id: str
     execution_id: ExecutionId
     step_execution_id: StepExecutionId
     status: str
-    actor: str | None
+    assigned_users: Json
+    assigned_role: str | None
+    answers: int | None
+    decided_by: str | None
+    completed_at: datetime | None
+    responses: tuple[GivenAnswer, ...] = ()
+
+    @property
+    def actor(self) -> str | None:
+        """Who gave the answer that it was answered with; None until then."""
+        return self.responses[-1].actor if self.status == "answered" and self.responses else None
 
 
 @dataclass(frozen=TYPE_CHECKING, unsafe_hash=True, slots=True, kw_only=True)
@@ -96,7 +131,8 @@ class Known:
         execution: its row; None when there is none.
         steps: the rows of the attempts that the transition updates, starts or logs for, where they exist.
         latest: for each ``follows`` of the starts the row of that newest attempt, where there is one.
-        interactions: the rows of the questions that the transition asks, answers or lets expire, where they exist.
+        interactions: the rows of the questions that the transition asks, answers, assigns or lets expire, where they
+            exist.
         already_recorded: ids of the transition's log lines that are stored. Only filled for an ended execution.
         has_inner: the execution has runs within runs.
         is_owner_gone: the owner counts as gone. Only filled for a recovery.

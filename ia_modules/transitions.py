@@ -241,7 +241,11 @@ class NewInteraction:
     Attributes:
         ui_schema: JSON Schema of the answer.
         data: what led to the question, for the person to see.
-        on_timeout: what happens when nobody has answered by the time that the attempt waits for.
+        assigned_users: the names of those who may answer, a list; None or an empty one: it names nobody.
+        assigned_role: whoever has this role may answer too.
+        answers: of how many people it needs answers; None: of all that it is assigned to.
+        decided_by: the field of an answer by which it is decided when so many agree on it; None: by their number.
+        on_timeout: what happens when it is not decided by the time that the attempt waits for.
     """
 
     interaction_id: str
@@ -250,6 +254,9 @@ class NewInteraction:
     prompt: str | None = None
     data: JsonText | None = None
     assigned_users: JsonText | None = None
+    assigned_role: str | None = None
+    answers: int | None = 1
+    decided_by: str | None = None
     on_timeout: JsonText | None = None
 
 
@@ -305,11 +312,35 @@ OwnershipChange = Claim | TakeOver | Requeue | RequestCancel | WakeUp | Recovery
 
 @dataclass(frozen=TYPE_CHECKING, unsafe_hash=True, slots=True, kw_only=True)
 class Answer:
-    """What a person answers; an execution that waits for people only may be claimed again."""
+    """What a person answers; when that decides it, an execution that waits for people only may be claimed again.
+
+    ``verified``: the name is that of a key, which was checked; otherwise it is what was said.
+    """
 
     interaction_id: str
     actor: str
     response: JsonText
+    verified: bool = False
+
+
+@dataclass(frozen=TYPE_CHECKING, unsafe_hash=True, slots=True, kw_only=True)
+class Assignment:
+    """Who may answer a question from here on, by name; nobody: it is assigned to nobody by name."""
+
+    interaction_id: str
+    users: tuple[str, ...]
+
+
+@dataclass(frozen=TYPE_CHECKING, unsafe_hash=True, slots=True, kw_only=True)
+class Expiry:
+    """The time of a question is over.
+
+    ``seen``: how many answers were on record when that was found. When more have come, it does not expire so: what
+    follows from it was decided without them.
+    """
+
+    interaction_id: str
+    seen: int = 0
 
 
 @dataclass(frozen=TYPE_CHECKING, unsafe_hash=True, slots=True, kw_only=True)
@@ -322,9 +353,9 @@ class Transition:
         lease: what it is written under; None = whichever lease the writer holds.
         updates: applied before ``starts``, so that one transition ends an attempt and begins the next. What is open
             within an attempt that ends is closed in between.
-        expires: interactions whose time is over.
+        expires: questions whose time is over.
         ownership: a change of who runs the execution; comes alone.
-        answer: an answer of a person; comes alone.
+        answer: an answer of a person, or who may answer; comes alone.
     """
 
     writer: str
@@ -336,9 +367,9 @@ class Transition:
     change: ExecutionUpdate | None = None
     logs: tuple[LogLine, ...] = ()
     asks: tuple[NewInteraction, ...] = ()
-    expires: tuple[str, ...] = ()
+    expires: tuple[Expiry, ...] = ()
     ownership: OwnershipChange | None = None
-    answer: Answer | None = None
+    answer: Answer | Assignment | None = None
 
     def __post_init__(self) -> None:
         if self.lease is not None:

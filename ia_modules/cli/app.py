@@ -22,6 +22,7 @@ _COMMANDS = {
     "workers.",
     "executions": "Executions on record: look at them, watch, compare, cancel, resume, run again, export, delete.",
     "failures": "Failures in groups: what failed alike, how often and where; mute, mark as mended.",
+    "interactions": "Questions to people: list and show them, answer them, assign them to others.",
     "pipelines": "Registered pipelines, and pipeline files: list, import, check, draw, archive, delete.",
     "db": "The schema of a database.",
 }

@@ -100,7 +100,12 @@ class Flow:
         return Node(self, step_id, code)
 
     def ask(self, step_id: str, **config: Any) -> StepNode:
-        """A step that asks a person. ``config``: ``prompt``, ``ui_schema``, ``timeout_seconds``, ``on_timeout``."""
+        """A step that asks people.
+
+        Args:
+            config: ``prompt``, ``ui_schema``, ``timeout_seconds``, ``on_timeout``, ``assigned_users``,
+                ``assigned_role``, ``answers``, ``decided_by``, ``carries``, as in a file.
+        """
         self._put({"id": step_id, "type": "human_input", "config": config}, None)
         return StepNode(self, step_id)
 

@@ -217,12 +217,36 @@ class OperatorJournal(Journal, Protocol):
         """
         ...
 
-    async def answer_interaction(self, interaction_id: str, response: Json, *, actor: str) -> ExecutionId:
-        """Keep a person's answer; an execution that waited for people only becomes ``pending``.
+    async def get_interaction(self, interaction_id: str) -> InteractionRecord | None:
+        """One question to a person, with its answers; None when there is none."""
+        ...
+
+    async def answer_interaction(
+        self, interaction_id: str, response: Json, *, actor: str, verified: bool = False
+    ) -> ExecutionId:
+        """Keep a person's answer; an execution that waited for people only becomes ``pending`` when that decides it.
+
+        The same answer by the same person again changes nothing, also when the question is not open any more. Another
+        one, while it is, is a further revision: the newest of a person counts, and all stay on record.
+
+        Args:
+            verified: the name is that of a key.
 
         Raises:
             InteractionNotFound
-            AlreadyAnswered: it is not open any more; names who answered.
+            AlreadyAnswered: it is not open any more; names who answered, and when.
+        """
+        ...
+
+    async def assign_interaction(self, interaction_id: str, users: Iterable[str], *, actor: str) -> ExecutionId:
+        """Let others answer a question, by name; nobody: it is assigned to nobody by name.
+
+        What was answered stays, and where that is enough now, it is decided.
+
+        Raises:
+            InteractionNotFound
+            AlreadyAnswered: it is not open any more.
+            TooFewUsers: they could never decide it.
         """
         ...
 

@@ -12,6 +12,7 @@ from typing import Self
 
 import orjson
 
+from ia_modules.answering import answer_columns
 from ia_modules.closing import Closing
 from ia_modules.deciding import Decision, decide, grouped
 from ia_modules.errors import (
@@ -41,6 +42,7 @@ from ia_modules.models import (
     PipelineId,
     PipelineVersionRecord,
     RegisteredVersion,
+    ResponseRecord,
     RunPath,
     StalledExecution,
     StepExecutionId,
@@ -55,9 +57,10 @@ from ia_modules.payload import content_hash, encode, size_bytes
 from ia_modules.pipeline.journal import PAGE_LIMIT, page_of
 from ia_modules.pipeline.outputs import rebuilt_output
 from ia_modules.pipeline.versions import definition_of
-from ia_modules.states import WAITING, ExecutionState, InteractionState, Known, StepState
+from ia_modules.states import WAITING, ExecutionState, GivenAnswer, InteractionState, Known, StepState
 from ia_modules.transitions import (
     Answer,
+    Assignment,
     Claim,
     ExecutionUpdate,
     Failure,
@@ -161,9 +164,7 @@ class MemoryJournal:
                     for start in transition.starts
                     if (follows := start.follows) and (newest := self._latest.get((execution_id, *follows)))
                 },
-                interactions={
-                    each.interaction_id: each.narrow(InteractionState) for each in self._questions_of(execution_id)
-                },
+                interactions={each.interaction_id: _state_of(each) for each in self._questions_of(execution_id)},
                 already_recorded=self._logs.get(execution_id, ()),
                 has_inner=execution_id in self._with_inner,
                 is_owner_gone=before is not None and before.owner != self._owner,  # there are no signs of life here
@@ -228,12 +229,21 @@ class MemoryJournal:
 
         return end
 
-    async def answer_interaction(self, interaction_id: str, response: Json, *, actor: str) -> ExecutionId:
-        question = self._interactions.get(interaction_id)
+    async def answer_interaction(
+        self, interaction_id: str, response: Json, *, actor: str, verified: bool = False
+    ) -> ExecutionId:
+        text = encode(response, "answer")
+        answer = Answer(interaction_id=interaction_id, actor=actor, response=text, verified=verified)
+        return await self._record_answer(answer, actor)
+
+    async def assign_interaction(self, interaction_id: str, users: Iterable[str], *, actor: str) -> ExecutionId:
+        return await self._record_answer(Assignment(interaction_id=interaction_id, users=tuple(users)), actor)
+
+    async def _record_answer(self, change: Answer | Assignment, actor: str) -> ExecutionId:
+        question = self._interactions.get(change.interaction_id)
         if question is None:
-            raise InteractionNotFound(interaction_id)
-        answer = Answer(interaction_id=interaction_id, actor=actor, response=encode(response, "answer"))
-        await self.record(Transition(execution_id=question.execution_id, writer=actor, answer=answer))
+            raise InteractionNotFound(change.interaction_id)
+        await self.record(Transition(execution_id=question.execution_id, writer=actor, answer=change))
         return question.execution_id
 
     @property
@@ -299,6 +309,11 @@ class MemoryJournal:
             for question in sorted(questions, key=lambda question: question.interaction_id)
             if not awaited or steps[question.step_execution_id].status is StepStatus.WAITING
         ]
+
+    async def get_interaction(self, interaction_id: str) -> InteractionRecord | None:
+        question = self._interactions.get(interaction_id)
+        questions = [] if question is None else await self.get_interactions(question.execution_id)
+        return next((each for each in questions if each.interaction_id == interaction_id), None)
 
     async def get_execution(self, execution_id: str) -> ExecutionRecord | None:
         record = deepcopy(self._executions.get(self._row_id(execution_id)))  # a copy, as a database gives one
@@ -421,12 +436,12 @@ class MemoryJournal:
         for update in decision.updated:
             steps[update.step_execution_id] = _updated(steps[update.step_execution_id], update, state.sequence, now)
         for ask in transition.asks:
-            self._interactions.setdefault(ask.interaction_id, _new_interaction(ask, state, now))
+            asker = steps[ask.step_execution_id]
+            execution = self._executions[state.execution_id]
+            self._interactions.setdefault(ask.interaction_id, _new_interaction(ask, asker, execution, now))
+        answer = transition.answer if isinstance(transition.answer, Answer) else None
         for id_, question in decision.interactions.items():
-            self._interactions[id_] = _with_state(self._interactions[id_], question, state.sequence, now)
-        if (answer := transition.answer) is not None:
-            answered = replace(self._interactions[answer.interaction_id], response=_decoded(answer.response, None))
-            self._interactions[answer.interaction_id] = answered
+            self._interactions[id_] = _with_state(self._interactions[id_], question, state.sequence, now, answer)
         for closing in decision.closings:
             self._close(state.execution_id, closing, state.sequence)
         for line in decision.logs:
@@ -544,7 +559,7 @@ class MemoryJournal:
                 steps[id_] = _updated(steps[id_], update, sequence, now)
         for question in self._questions_of(execution_id):
             if question.sequence < upto:
-                closed_question = closing.closed_question(question.narrow(InteractionState), known)
+                closed_question = closing.closed_question(_state_of(question), known)
                 self._interactions[question.interaction_id] = _with_state(question, closed_question, sequence, now)
 
 
@@ -582,32 +597,82 @@ def _created(new: NewExecution, state: ExecutionState, registered_name: str, now
     )
 
 
-def _new_interaction(ask: NewInteraction, state: ExecutionState, now: datetime) -> InteractionRecord:
+def _new_interaction(
+    ask: NewInteraction, asker: StepExecutionRecord, execution: ExecutionRecord, now: datetime
+) -> InteractionRecord:
     return InteractionRecord(
         interaction_id=ask.interaction_id,
-        execution_id=state.execution_id,
+        execution_id=execution.execution_id,
         step_execution_id=ask.step_execution_id,
+        step_id=asker.step_id,
+        pipeline_id=execution.pipeline_id,
+        pipeline_name=execution.pipeline_name,
+        pipeline_version=execution.pipeline_version,
         status="pending",
         prompt=ask.prompt,
         ui_schema=_decoded(ask.ui_schema, None),
         data=_decoded(ask.data, None),
         assigned_users=_decoded(ask.assigned_users, None),
+        assigned_role=ask.assigned_role,
+        answers=ask.answers,
+        decided_by=ask.decided_by,
         on_timeout=_decoded(ask.on_timeout, None),
         deadline_at=None,
         created_at=now,
         completed_at=None,
         actor=None,
+        verified=False,
+        answered_by=0,
         response=None,
-        sequence=state.sequence,
+        responses=(),
+        sequence=execution.sequence,
+    )
+
+
+def _state_of(question: InteractionRecord) -> InteractionState:
+    return InteractionState(
+        interaction_id=question.interaction_id,
+        execution_id=question.execution_id,
+        step_execution_id=question.step_execution_id,
+        status=question.status,
+        assigned_users=question.assigned_users,
+        assigned_role=question.assigned_role,
+        answers=question.answers,
+        decided_by=question.decided_by,
+        completed_at=question.completed_at,
+        responses=tuple(
+            GivenAnswer(actor=each.actor, revision=each.revision, response=encode(each.response, "answer"))
+            for each in question.responses
+        ),
     )
 
 
 def _with_state(
-    question: InteractionRecord, state: InteractionState, sequence: int, now: datetime
+    question: InteractionRecord, state: InteractionState, sequence: int, now: datetime, answer: Answer | None = None
 ) -> InteractionRecord:
-    if state.status == question.status:
+    """``answer``: the last of what it has been given, where that has just come."""
+    if state == _state_of(question):
         return question
-    return replace(question, status=state.status, actor=state.actor, sequence=sequence, completed_at=now)
+    responses = question.responses
+    if answer is not None:
+        response = ResponseRecord(
+            actor=answer.actor,
+            verified=answer.verified,
+            revision=state.responses[-1].revision,
+            response=_decoded(answer.response, None),
+            answered_at=now,
+        )
+        responses = (*responses, response)
+    closed = state.status != "pending"
+    changed = replace(
+        question,
+        status=state.status,
+        assigned_users=state.assigned_users,
+        sequence=sequence,
+        completed_at=now if closed else None,
+        responses=responses,
+    )
+    return replace(changed, **answer_columns(state.status, state.answers, responses))
 
 
 def _started(start: StepStart, state: ExecutionState, now: datetime) -> StepExecutionRecord:

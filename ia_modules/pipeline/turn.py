@@ -30,7 +30,7 @@ from ia_modules.pipeline.reads import Reads
 from ia_modules.pipeline.recorded import RecordedRun, in_order_of_descent, refs_json, state_of
 from ia_modules.pipeline.results import Scopes
 from ia_modules.pipeline.tokens import Route, Start, StepRun, StepRunKey, verdict
-from ia_modules.transitions import FailedStep, LogLine, NewInteraction, StepStart, StepUpdate
+from ia_modules.transitions import Expiry, FailedStep, LogLine, NewInteraction, StepStart, StepUpdate
 
 LONGEST_WAIT_SECONDS = 100 * 365.25 * 86_400.0
 """Beyond it no calendar of a database goes: who waits for longer waits for ever."""
@@ -116,7 +116,7 @@ class Batch:
     updates: list[StepUpdate] = field(default_factory=list[StepUpdate])
     logs: list[LogLine] = field(default_factory=list[LogLine])
     asks: list[NewInteraction] = field(default_factory=list[NewInteraction])
-    expires: list[str] = field(default_factory=list[str])
+    expires: list[Expiry] = field(default_factory=list[Expiry])
     begins: list[Begin] = field(default_factory=list[Begin])
     due: list[Attempt] = field(default_factory=list[Attempt])
     answered: list[Answered] = field(default_factory=list[Answered])

@@ -10,7 +10,7 @@ from ia_modules.pipeline.answers import answer_outcome
 from ia_modules.pipeline.recorded import RecordedRun, loop_seconds
 from ia_modules.pipeline.tokens import Start, StepRunKey, loop_limit
 from ia_modules.pipeline.turn import Answered, Attempt, Batch, Course, Due
-from ia_modules.transitions import PROCESS_LOST, ExecutionUpdate, StepUpdate
+from ia_modules.transitions import PROCESS_LOST, ExecutionUpdate, Expiry, StepUpdate
 
 
 @dataclass(frozen=TYPE_CHECKING, unsafe_hash=True, slots=True)
@@ -145,7 +145,7 @@ def _take_answer(
     if by is None:
         return
     if by == "time":
-        batch.expires.append(question.interaction_id)
+        batch.expires.append(Expiry(interaction_id=question.interaction_id, seen=len(question.responses)))
     outcome = answer_outcome(run, question, course.pipeline, by=by)
     course.note(key, StepStatus.RUNNING)
     batch.answered.append(Answered(key, attempt, outcome))

@@ -62,12 +62,21 @@ def becomes(execution_id: ExecutionId, status: ExecutionStatus | None) -> Transi
     return Transition(execution_id=execution_id, writer=OWNER, change=ExecutionUpdate(status=status))
 
 
-def question_of(attempt: StepExecutionId) -> NewInteraction:
+def question_of(
+    attempt: StepExecutionId,
+    *,
+    users: tuple[str, ...] | None = None,
+    answers: int | None = 1,
+    decided_by: str | None = None,
+) -> NewInteraction:
     return NewInteraction(
         interaction_id=new_id(),
         step_execution_id=attempt,
         ui_schema=encode({"type": "object"}, "schema"),
         prompt="Ship it?",
+        assigned_users=None if users is None else encode(users, "assigned_users"),
+        answers=answers,
+        decided_by=decided_by,
     )
 
 

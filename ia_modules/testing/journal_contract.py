@@ -54,6 +54,7 @@ from ia_modules.testing.people_contract import PeopleContract
 from ia_modules.testing.queue_contract import QueueContract
 from ia_modules.transitions import (
     ExecutionUpdate,
+    Expiry,
     FailedStep,
     Failure,
     LogLine,
@@ -603,7 +604,9 @@ class JournalContract(LevelsContract, QueueContract, PeopleContract):
         ]
         for close in (
             journal.answer_interaction(ids[0], {"yes": True}, actor="ann"),
-            journal.record(Transition(execution_id=execution_id, writer=OWNER, expires=(ids[1],))),
+            journal.record(
+                Transition(execution_id=execution_id, writer=OWNER, expires=(Expiry(interaction_id=ids[1]),))
+            ),
             journal.record(becomes(execution_id, ExecutionStatus.FAILED)),
         ):
             cursor = changes.upto

@@ -9,6 +9,7 @@ from ia_modules.errors import (
     AlreadyAnswered,
     AnsweredInTime,
     InteractionNotFound,
+    TooFewUsers,
 )
 from ia_modules.models import (
     ClaimedExecution,
@@ -32,9 +33,28 @@ from ia_modules.testing.contract_transitions import (
 from ia_modules.transitions import (
     ANSWER,
     ExecutionUpdate,
+    Expiry,
     StepStart,
     Transition,
 )
+
+
+async def ask_people(
+    journal: OperatorJournal,
+    execution_id: ExecutionId,
+    *,
+    users: tuple[str, ...] | None = None,
+    answers: int | None = 1,
+    decided_by: str | None = None,
+    rests: bool = True,
+) -> str:
+    """A question to people; its id. ``rests``: the execution waits for it."""
+    started, attempt = starting(execution_id, "ask")
+    await journal.record(started)
+    question = question_of(attempt, users=users, answers=answers, decided_by=decided_by)
+    rest = ExecutionUpdate(status=ExecutionStatus.WAITING_FOR_HUMAN) if rests else None
+    await journal.record(replace(asks(execution_id, attempt, timeout_seconds=60), asks=(question,), change=rest))
+    return question.interaction_id
 
 
 class PeopleContract:
@@ -65,6 +85,144 @@ class PeopleContract:
         with pytest.raises(InteractionNotFound, match="nothing"):
             await journal.answer_interaction("nothing", {}, actor="bob")
 
+    async def test_a_question_to_several_is_answered_when_as_many_people_have(
+        self, journal: OperatorJournal, execution_id: ExecutionId
+    ) -> None:
+        question_id = await ask_people(journal, execution_id, answers=2)
+        await journal.answer_interaction(question_id, {"yes": 1}, actor="ann")
+        await journal.answer_interaction(question_id, {"yes": 2}, actor="ann")
+        question = await journal.get_interaction(question_id)
+        assert question is not None
+        assert (question.status, question.actor, question.answered_by, question.response) == ("pending", None, 1, None)
+        record = await journal.get_execution(execution_id)
+        assert record is not None
+        assert record.status is ExecutionStatus.WAITING_FOR_HUMAN
+        await journal.answer_interaction(question_id, {"yes": 3}, actor="bob", verified=True)
+        question = await journal.get_interaction(question_id)
+        assert question is not None
+        assert (question.status, question.actor, question.verified, question.answered_by) == (
+            "answered",
+            "bob",
+            True,
+            2,
+        )
+        assert [(each.actor, each.verified, each.revision, each.response) for each in question.responses] == [
+            ("ann", False, 1, {"yes": 1}),
+            ("ann", False, 2, {"yes": 2}),
+            ("bob", True, 1, {"yes": 3}),
+        ]
+        record = await journal.get_execution(execution_id)
+        assert record is not None
+        assert record.status is ExecutionStatus.PENDING
+        assert await journal.get_interaction(new_id()) is None
+
+    async def test_the_same_answer_again_is_the_same_one_also_when_the_question_is_closed(
+        self, journal: OperatorJournal, execution_id: ExecutionId
+    ) -> None:
+        question_id = await ask_people(journal, execution_id, answers=2)
+        for actor in ("ann", "ann", "bob", "bob", "ann"):
+            assert await journal.answer_interaction(question_id, {"yes": True, "why": "x"}, actor=actor) == execution_id
+        await journal.answer_interaction(question_id, {"why": "x", "yes": True}, actor="ann")
+        question = await journal.get_interaction(question_id)
+        assert question is not None
+        assert [(each.actor, each.revision) for each in question.responses] == [("ann", 1), ("bob", 1)]
+        for actor in ("ann", "cleo"):
+            with pytest.raises(AlreadyAnswered, match="answered by bob") as late:
+                await journal.answer_interaction(question_id, {"yes": 1, "why": "x"}, actor=actor)
+            assert late.value.closed_at == question.completed_at
+
+    async def test_a_field_decides_when_so_many_agree_on_it_or_none_can_any_more(
+        self, journal: OperatorJournal, execution_id: ExecutionId
+    ) -> None:
+        users = ("ann", "bob", "cleo")
+        agreed = await ask_people(journal, execution_id, users=users, answers=2, decided_by="yes", rests=False)
+        for actor, answer in (("ann", True), ("bob", False), ("cleo", True)):
+            question = await journal.get_interaction(agreed)
+            assert question is not None
+            assert question.status == "pending"
+            await journal.answer_interaction(agreed, {"yes": answer, "by": actor}, actor=actor)
+        refused = await ask_people(journal, execution_id, users=users, answers=None, decided_by="yes", rests=False)
+        await journal.answer_interaction(refused, {"yes": True}, actor="ann")
+        await journal.answer_interaction(refused, {"yes": False}, actor="bob")
+        questions = await journal.get_interactions(execution_id)
+        assert [(each.status, each.actor, each.answered_by) for each in questions] == [
+            ("answered", "cleo", 3),
+            ("answered", "bob", 2),
+        ]
+
+    async def test_a_question_can_be_assigned_to_others_which_may_decide_it(
+        self, journal: OperatorJournal, execution_id: ExecutionId
+    ) -> None:
+        question_id = await ask_people(journal, execution_id, users=("ann", "bob"), answers=None)
+        await journal.answer_interaction(question_id, {"yes": True}, actor="ann")
+        assert await journal.assign_interaction(question_id, ["ann", "cleo"], actor="op") == execution_id
+        changes = await journal.changes(execution_id)
+        (question,) = changes.interactions
+        assert (question.status, question.assigned_users) == ("pending", ["ann", "cleo"])
+        assert question.sequence == changes.execution.sequence
+        await journal.assign_interaction(question_id, ["ann", "cleo"], actor="op")
+        assert (await journal.changes(execution_id)).execution.sequence == question.sequence
+        with pytest.raises(TooFewUsers, match="at least one name"):
+            await journal.assign_interaction(question_id, [], actor="op")
+        await journal.assign_interaction(question_id, ["ann"], actor="op")
+        record = await journal.get_execution(execution_id)
+        assert record is not None
+        assert record.status is ExecutionStatus.PENDING
+        with pytest.raises(AlreadyAnswered, match="answered by ann"):
+            await journal.assign_interaction(question_id, ["bob"], actor="op")
+        with pytest.raises(InteractionNotFound):
+            await journal.assign_interaction(new_id(), ["bob"], actor="op")
+
+    async def test_a_question_does_not_expire_with_more_answers_than_were_seen(
+        self, journal: OperatorJournal, execution_id: ExecutionId
+    ) -> None:
+        question_id = await ask_people(journal, execution_id, answers=2)
+        await journal.answer_interaction(question_id, {"yes": True}, actor="ann")
+        expires = Transition(execution_id=execution_id, writer=OWNER, expires=(Expiry(interaction_id=question_id),))
+        with pytest.raises(AnsweredInTime):
+            await journal.record(expires)
+        await journal.record(replace(expires, expires=(Expiry(interaction_id=question_id, seen=1),)))
+        question = await journal.get_interaction(question_id)
+        assert question is not None
+        assert (question.status, question.actor, question.answered_by) == ("expired", None, 1)
+        await journal.answer_interaction(question_id, {"yes": True}, actor="ann")
+        with pytest.raises(AlreadyAnswered, match="already expired, since"):
+            await journal.answer_interaction(question_id, {"yes": True}, actor="bob")
+
+    async def test_a_cancelled_execution_closes_its_questions(
+        self, journal: OperatorJournal, pipeline_id: PipelineId
+    ) -> None:
+        lease, attempt = await claimed_of(journal, pipeline_id), StepExecutionId(new_id())
+        start = StepStart(step_execution_id=attempt, step_id="ask", step_name="Ask", step_type="human_input")
+        await journal.record(Transition(lease=lease, writer=journal.owner, starts=(start,)))
+        rest = ExecutionUpdate(status=ExecutionStatus.WAITING_FOR_HUMAN, released=True)
+        waits = replace(asks(lease.execution_id, attempt, timeout_seconds=None), writer=journal.owner, change=rest)
+        await journal.record(waits)
+        (question,) = await journal.get_interactions(lease.execution_id)
+        assert await journal.request_cancel(lease.execution_id) is ExecutionStatus.CANCELLED
+        with pytest.raises(AlreadyAnswered, match="already cancelled"):
+            await journal.answer_interaction(question.interaction_id, {}, actor="ann")
+        (question,) = await journal.get_interactions(lease.execution_id)
+        assert (question.status, question.responses) == ("cancelled", ())
+
+    async def test_of_people_who_answer_at_once_one_is_first_and_the_others_are_told(
+        self, journals: list[OperatorJournal], execution_id: ExecutionId
+    ) -> None:
+        question_id = await ask_people(journals[0], execution_id)
+        people = [f"person-{number}" for number in range(4)]
+        answers = await asyncio.gather(
+            *(
+                journals[number % len(journals)].answer_interaction(question_id, {"by": actor}, actor=actor)
+                for number, actor in enumerate(people)
+            ),
+            return_exceptions=True,
+        )
+        question = await journals[0].get_interaction(question_id)
+        assert question is not None
+        refused = [answer for answer in answers if isinstance(answer, AlreadyAnswered)]
+        assert (len(refused), {each.actor for each in refused}) == (3, {question.actor})
+        assert [each.response for each in question.responses] == [{"by": question.actor}]
+
     async def test_what_was_answered_while_other_steps_ran_does_not_wait(
         self, journal: OperatorJournal, execution_id: ExecutionId
     ) -> None:
@@ -89,7 +247,10 @@ class PeopleContract:
         waiting = replace(ending(execution_id, attempt, StepStatus.WAITING), asks=(new_question,))
         await journal.record(replace(waiting, change=ExecutionUpdate(status=ExecutionStatus.WAITING_FOR_HUMAN)))
         await journal.answer_interaction(new_question.interaction_id, {"yes": True}, actor="ann")
-        late = replace(ending(execution_id, attempt, StepStatus.COMPLETED), expires=(new_question.interaction_id,))
+        late = replace(
+            ending(execution_id, attempt, StepStatus.COMPLETED),
+            expires=(Expiry(interaction_id=new_question.interaction_id),),
+        )
         with pytest.raises(AnsweredInTime, match=new_question.interaction_id):
             await journal.record(late)
         (step,) = await journal.get_execution_steps(execution_id)

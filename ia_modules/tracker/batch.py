@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
+from ia_modules.answering import names_in
 from ia_modules.database.manager import Script, Statement
 from ia_modules.deciding import Decision, decide, grouped
 from ia_modules.errors import ExecutionNotFound, PipelineNotFound, StepExecutionNotFound, TrackerError
@@ -24,11 +25,23 @@ from ia_modules.models import (
     sought_id,
 )
 from ia_modules.paths import GRAPH
-from ia_modules.payload import size_bytes
-from ia_modules.states import WAITING, ExecutionState, InteractionState, Known, StepState
+from ia_modules.payload import encode, size_bytes
+from ia_modules.states import WAITING, ExecutionState, GivenAnswer, InteractionState, Known, StepState
 from ia_modules.tracker.closing import close, closing_row
 from ia_modules.tracker.liveness import Liveness
-from ia_modules.transitions import Failure, NewExecution, Recorded, Recovery, Requeue, StepStart, StepUpdate, Transition
+from ia_modules.tracker.responses import states, stored_actor
+from ia_modules.transitions import (
+    Answer,
+    Assignment,
+    Failure,
+    NewExecution,
+    Recorded,
+    Recovery,
+    Requeue,
+    StepStart,
+    StepUpdate,
+    Transition,
+)
 
 WriteOutcome = Recorded | TrackerError | None
 """What became of a transition; None = somebody changed the execution meanwhile, it must be decided again."""
@@ -148,8 +161,8 @@ class _Writes:
     closings: list[dict[str, Any]] = field(default_factory=list)
     logs: list[dict[str, Any]] = field(default_factory=list)
     asks: list[dict[str, Any]] = field(default_factory=list)
-    expires: list[dict[str, Any]] = field(default_factory=list)
-    answers: list[dict[str, Any]] = field(default_factory=list)
+    questions: list[dict[str, Any]] = field(default_factory=list)
+    responses: list[dict[str, Any]] = field(default_factory=list)
     failed: list[tuple[ExecutionId, Transition, FailureGroup]] = field(default_factory=list)
 
     def add(
@@ -193,9 +206,15 @@ class _Writes:
             for line in decision.logs
         ]
         self.asks += [asdict(ask) | stamp for ask in transition.asks]
-        self.expires += [{"interaction_id": interaction_id} | stamp for interaction_id in transition.expires]
-        if transition.answer is not None:
-            self.answers.append(asdict(transition.answer) | stamp)
+        new = {ask.interaction_id for ask in transition.asks}
+        self.questions += [
+            _question_row(question, transition.answer) | stamp
+            for id_, question in decision.interactions.items()
+            if id_ not in new
+        ]
+        if isinstance(transition.answer, Answer):
+            response = decision.interactions[transition.answer.interaction_id].responses[-1]
+            self.responses.append(_response_row(transition.answer, response) | stamp)
 
     def _add_names(self, new: NewExecution, execution_id: ExecutionId) -> None:
         """What a new execution is found by, beside its id."""
@@ -263,13 +282,13 @@ def _read(query: Query, transitions: Sequence[Transition]) -> Script[_KnownRows]
 
 
 def _read_interactions(query: Query, rows: _KnownRows, transitions: Sequence[Transition]) -> Script[None]:
-    """The questions that are asked, answered or expire."""
-    ids = {id_ for transition in transitions for id_ in transition.expires}
+    """The questions that are asked, answered or assigned, or expire."""
+    ids = {expiry.interaction_id for transition in transitions for expiry in transition.expires}
     ids |= {ask.interaction_id for transition in transitions for ask in transition.asks}
     ids |= {transition.answer.interaction_id for transition in transitions if transition.answer is not None}
-    questions = yield from _with_ids(query("read_interaction"), "interaction_id", ids)
-    for row in questions:
-        rows.interactions[row["interaction_id"]] = InteractionState.from_row(row)
+    found = yield from _with_ids(query("read_interaction"), "interaction_id", ids)
+    for question in (yield from states(query, found)):
+        rows.interactions[question.interaction_id] = question
 
 
 def _read_gone_owners(query: Query, rows: _KnownRows, transitions: Sequence[Transition]) -> Script[None]:
@@ -325,9 +344,8 @@ def _write(query: Query, writes: _Writes) -> Script[set[ExecutionId]]:
         ("start_step", writes.starts),
         ("update_step", [row for row, later in zip(writes.updates, begun_here, strict=True) if later]),
         ("insert_interaction", writes.asks),
-        ("expire_interaction", writes.expires),
-        ("answer_interaction", writes.answers),
-        ("insert_response", writes.answers),
+        ("write_interaction", writes.questions),
+        ("insert_response", writes.responses),
         ("insert_log", writes.logs),
     ):
         yield from _for_each(query(name), (row for row in rows if row["execution_id"] in written))
@@ -383,6 +401,25 @@ def _as_woken(outcome: WriteOutcome, woken: set[ExecutionId]) -> WriteOutcome:
 def _for_each(sql: str, rows: Iterable[Mapping[str, Any]]) -> Script[list[dict[str, Any]]]:
     rows = list(rows)
     return (yield Statement(sql, rows)) if rows else []
+
+
+def _question_row(question: InteractionState, change: Answer | Assignment | None) -> dict[str, Any]:
+    users = list(names_in(question.assigned_users)) if isinstance(change, Assignment) else None
+    return {
+        "interaction_id": question.interaction_id,
+        "status": question.status,
+        "closed": question.status != "pending",
+        "assigned_users": None if users is None else encode(users, "assigned_users"),
+    }
+
+
+def _response_row(answer: Answer, response: GivenAnswer) -> dict[str, Any]:
+    return {
+        "interaction_id": answer.interaction_id,
+        "actor": stored_actor(answer.actor, verified=answer.verified),
+        "revision": response.revision,
+        "response": answer.response,
+    }
 
 
 def _new_execution_row(new: NewExecution, registered_name: str) -> dict[str, Any]:

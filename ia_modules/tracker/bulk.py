@@ -1,8 +1,9 @@
-"""Changing many executions: which ones, each by itself, and what came of it."""
+"""Changing many executions or questions: which ones, each by itself, and what came of it."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
+from datetime import datetime
 from typing import Literal
 
 from ia_modules.errors import DatabaseError, IAModulesError
@@ -41,6 +42,24 @@ class BulkResult:
     matched_capped: bool
     done: int
     refused: list[Refused]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RefusedAnswer:
+    """A question that did not take an answer, and why; ``actor`` and ``closed_at``: who decided it, and when."""
+
+    interaction_id: str
+    reason: str
+    actor: str | None
+    closed_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AnsweredEach:
+    """What came of one answer to many questions: how many have it, and those that were left."""
+
+    done: int
+    refused: list[RefusedAnswer]
 
 
 async def find_suited(

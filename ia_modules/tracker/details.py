@@ -27,6 +27,7 @@ from ia_modules.payload import size_bytes
 from ia_modules.pipeline.outputs import referenced_bytes
 from ia_modules.tracker.alias import row_id, rows_of
 from ia_modules.tracker.rebuilding import with_output
+from ia_modules.tracker.responses import records
 
 INLINE_BYTES = 65_536
 """Payloads up to this size come with an execution and with its steps; larger ones are asked for alone."""
@@ -98,12 +99,13 @@ async def read_execution(
             row = row if row["output_bytes"] > INLINE_BYTES else (yield from with_output(database.query, row))
         steps = yield from _read_steps(database, rows[0]["execution_id"], GRAPH, NO_ID, step_limit)
         reruns = yield Statement(database.query("list_reruns"), [params | {"limit": rerun_limit}])
-        questions = yield Statement(database.query("get_interactions"), [params | {"awaited": False}])
+        rows = yield Statement(database.query("get_interactions"), [params | {"awaited": False}])
+        questions = yield from records(database.query, rows)
         return StoredExecution(
             execution=_stored(ExecutionRecord, row),
             steps=steps,
-            rerun_ids=[row["execution_id"] for row in reruns],
-            interactions=[InteractionRecord.from_row(row) for row in questions],
+            rerun_ids=[each["execution_id"] for each in reruns],
+            interactions=questions,
         )
 
     return await database.read(read())

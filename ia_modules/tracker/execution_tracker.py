@@ -11,7 +11,7 @@ records any other program too:
 
 import asyncio
 import os
-from collections.abc import AsyncGenerator, AsyncIterator, Callable
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterable
 from types import TracebackType
 from typing import Self
 
@@ -51,8 +51,9 @@ from ia_modules.tracker.left_behind import left_behind
 from ia_modules.tracker.ownership import Ownership
 from ia_modules.tracker.recording import RecordedExecution
 from ia_modules.tracker.registration import Registration, register
+from ia_modules.tracker.responses import checked_actor
 from ia_modules.tracker.writer import ExecutionWriter
-from ia_modules.transitions import Answer, RequestCancel, TakeOver, Transition
+from ia_modules.transitions import Answer, Assignment, RequestCancel, TakeOver, Transition
 
 _CLOSE_SECONDS = 2.0  # for the last answers to arrive
 _LOOK_EVERY_SECONDS = 1.0  # only a wake-up that got lost needs it
@@ -264,21 +265,47 @@ class ExecutionTracker(ExecutionWriter):
         """
         return self._cancellations.watch(execution_id, on_request)
 
-    async def answer_interaction(self, interaction_id: str, response: Json, *, actor: str) -> ExecutionId:
-        """Keep a person's answer; an execution that waited for people only becomes ``pending``.
+    async def answer_interaction(
+        self, interaction_id: str, response: Json, *, actor: str, verified: bool = False
+    ) -> ExecutionId:
+        """Keep a person's answer; an execution that waited for people only becomes ``pending`` when that decides it.
+
+        The same answer by the same person again changes nothing, also when the question is not open any more. Another
+        one, while it is, is a further revision: the newest of a person counts, and all stay on record. Whether it fits
+        the question, and who may answer, is looked at in ``Client.answer``.
+
+        Args:
+            verified: the name is that of a key.
 
         Raises:
             InteractionNotFound
-            AlreadyAnswered: it is not open any more; names who answered.
+            AlreadyAnswered: it is not open any more; names who answered, and when.
             PayloadError: the answer is not JSON.
         """
-        actor = check_name(actor, "name of who answers")
-        answer = Answer(interaction_id=interaction_id, actor=actor, response=self._encode(response, "answer"))
-        rows = await self._rows_of("read_interaction", interaction_id=sought_id(interaction_id))
+        actor, text = checked_actor(actor), self._encode(response, "answer")
+        answer = Answer(interaction_id=interaction_id, actor=actor, response=text, verified=verified)
+        return await self._record_answer(answer, actor)
+
+    async def assign_interaction(self, interaction_id: str, users: Iterable[str], *, actor: str) -> ExecutionId:
+        """Let others answer a question, by name; nobody: it is assigned to nobody by name.
+
+        What was answered stays, and where that is enough now, it is decided.
+
+        Raises:
+            InteractionNotFound
+            AlreadyAnswered: it is not open any more.
+            TooFewUsers: they could never decide it.
+            PayloadError: a name cannot be stored.
+        """
+        names = tuple(check_name(user, "name of who is to answer") for user in users)
+        return await self._record_answer(Assignment(interaction_id=interaction_id, users=names), actor)
+
+    async def _record_answer(self, change: Answer | Assignment, actor: str) -> ExecutionId:
+        rows = await self._rows_of("read_interaction", interaction_id=sought_id(change.interaction_id))
         if not rows:
-            raise InteractionNotFound(interaction_id)
+            raise InteractionNotFound(change.interaction_id)
         execution_id = ExecutionId(rows[0]["execution_id"])
-        await self._committer.record(Transition(execution_id=execution_id, writer=actor, answer=answer))
+        await self._committer.record(Transition(execution_id=execution_id, writer=actor, answer=change))
         return execution_id
 
     async def wait(self, execution_id: str) -> ExecutionRecord:

@@ -15,7 +15,6 @@ from ia_modules.models import (
     ExecutionRecord,
     ExecutionSummary,
     InteractionRecord,
-    InteractionSummary,
     Json,
     LogRecord,
     PipelineId,
@@ -33,6 +32,7 @@ from ia_modules.paths import GRAPH
 from ia_modules.payload import check_count, is_storable_id
 from ia_modules.pipeline.journal import PAGE_LIMIT, page_of
 from ia_modules.tracker.alias import row_id, rows_of
+from ia_modules.tracker.inbox import InteractionFilters, InteractionPage, inbox_script
 from ia_modules.tracker.lists import (
     COUNT_CAP,
     ExecutionFilters,
@@ -47,6 +47,7 @@ from ia_modules.tracker.lists import (
 )
 from ia_modules.tracker.liveness import Liveness
 from ia_modules.tracker.rebuilding import with_output
+from ia_modules.tracker.responses import records, summaries
 
 _EVERY_SIZE = 2**31 - 1
 
@@ -140,8 +141,39 @@ class ExecutionReader:
         Args:
             awaited: only those that an attempt still waits for, answered or not.
         """
-        rows = await self._rows_of("get_interactions", execution_id=execution_id, awaited=awaited)
-        return [InteractionRecord.from_row(row) for row in rows]
+        query = self._database.query
+
+        def read() -> Script[list[InteractionRecord]]:
+            params = {"execution_id": execution_id, "awaited": awaited}
+            return (yield from records(query, (yield from rows_of(query, "get_interactions", params))))
+
+        return await self._database.read(read())
+
+    async def get_interaction(self, interaction_id: str) -> InteractionRecord | None:
+        """One question to a person, with its answers; None when there is none."""
+        query = self._database.query
+
+        def read() -> Script[list[InteractionRecord]]:
+            rows = yield Statement(query("get_interaction"), [{"interaction_id": sought_id(interaction_id)}])
+            return (yield from records(query, rows))
+
+        return next(iter(await self._database.read(read())), None)
+
+    async def list_interactions(
+        self, filters: InteractionFilters | None = None, cursor: str | None = None, limit: int = 50
+    ) -> InteractionPage:
+        """A page of questions to people, newest first, without what led to them and what was answered.
+
+        Args:
+            cursor: a page's ``next_cursor``.
+            limit: 1 to 1,000.
+
+        Raises:
+            InvalidArgument: the limit is out of range, or the cursor is none.
+        """
+        check_count(limit, "limit", low=1, high=1000)
+        filters = filters or InteractionFilters()
+        return await self._database.read(inbox_script(self._database.query, filters, cursor=cursor, limit=limit))
 
     async def find_request(self, pipeline_id: str, idempotency_key: str) -> tuple[ExecutionId, str | None] | None:
         """The execution that a request of this key queued, and the request's hash; None when there was none."""
@@ -237,7 +269,7 @@ class ExecutionReader:
                     rows = yield Statement(query(name), [whole])
                 found.append(rows)
             steps = [StepSummary.from_row(row) for row in found[0]]
-            interactions = [InteractionSummary.from_row(row) for row in found[1]]
+            interactions = yield from summaries(query, found[1])
             logs = [LogRecord.from_row(row) for row in found[2]]
             return page_of(execution, steps, interactions, logs, after=after, limit=limit)
 

@@ -22,6 +22,7 @@ from showcase_app.backend.api import (
     failures,
     frontend,
     health,
+    interactions,
     live,
     metrics,
     pages,
@@ -30,7 +31,14 @@ from showcase_app.backend.api import (
     system,
 )
 from showcase_app.backend.api.addresses import NamedExecutions
-from showcase_app.backend.api.problems import STATUS_OF, document_problems, fields_of, invalid_fields, problem_response
+from showcase_app.backend.api.problems import (
+    STATUS_OF,
+    answered_of,
+    document_problems,
+    fields_of,
+    invalid_fields,
+    problem_response,
+)
 from showcase_app.backend.api.trust import SECURITY_HEADERS, TrustedCallers, document_trust
 from showcase_app.backend.services.container import open_services
 from showcase_app.backend.services.keyring import Keyring
@@ -60,7 +68,20 @@ def create_app(settings: Settings) -> FastAPI:
         generate_unique_id_function=lambda route: route.name,
     )
     # frontend stands last: it answers whatever is no part of the API.
-    subjects = (health, session, pipelines, definitions, executions, failures, live, metrics, system, pages, frontend)
+    subjects = (
+        health,
+        session,
+        pipelines,
+        definitions,
+        executions,
+        failures,
+        interactions,
+        live,
+        metrics,
+        system,
+        pages,
+        frontend,
+    )
     for subject in subjects:
         app.include_router(subject.router)
     app.add_middleware(NamedExecutions)
@@ -86,7 +107,12 @@ async def _answer_error(request: Request, error: Exception) -> Response:
         logger.error("%s %s failed", request.method, request.url.path, exc_info=error)
         return await _answer_unexpected(request, error)
     return problem_response(
-        status, str(error), instance=request.url.path, kind=type(error).__name__, errors=fields_of(error)
+        status,
+        str(error),
+        instance=request.url.path,
+        kind=type(error).__name__,
+        errors=fields_of(error),
+        answered=answered_of(error),
     )
 
 

@@ -13,9 +13,10 @@ from showcase_app.backend.targets import Targets
 
 
 class Role(StrEnum):
-    """What a caller may do: look, or also start, cancel, save and delete."""
+    """What a caller may do: look, also answer what it is asked, or also start, cancel, save and delete."""
 
     VIEWER = "viewer"
+    APPROVER = "approver"
     OPERATOR = "operator"
 
 

@@ -25,6 +25,7 @@ from ia_modules.models import ExecutionId, ExecutionStatus, LogLevel, new_id
 from ia_modules.tracker.details import read_execution, read_payloads, read_step, read_steps
 from ia_modules.tracker.execution_tracker import ExecutionTracker
 from ia_modules.tracker.failures import Failures
+from ia_modules.tracker.inbox import InteractionFilters, Person
 from ia_modules.tracker.lists import ExecutionFilters, LogFilters
 from ia_modules.tracker.metrics import MetricsReader
 from ia_modules.tracker.system import SystemReader
@@ -182,6 +183,21 @@ async def _read_one(database: Listening, tracker: ExecutionTracker) -> None:
     assert len(await database.fetch_all_async(database.query("hints"), params)) == 2
 
 
+async def _list_questions(database: Listening, tracker: ExecutionTracker) -> None:
+    """Of a pipeline, or of those that are answered, a page is read in the order of the list."""
+    for filters in (
+        InteractionFilters(),
+        InteractionFilters(status="pending"),
+        InteractionFilters(status="pending", assigned_to="ann", pipeline_id=FREQUENT),
+        InteractionFilters(status="answered"),
+        InteractionFilters(answerable_by=Person(name="ann", role="approver")),
+    ):
+        await tracker.list_interactions(filters)
+    page = await tracker.list_interactions(InteractionFilters(status="answered"), limit=2)
+    await tracker.list_interactions(InteractionFilters(status="answered"), page.next_cursor)
+    await tracker.get_interaction(page.items[0].interaction_id)
+
+
 async def _list_pipelines(database: Listening, tracker: ExecutionTracker) -> None:
     await tracker.list_pipelines()
     pipelines = PipelineService(database, Client(database, tracker=tracker))
@@ -250,6 +266,7 @@ QUESTIONS: dict[str, Ask] = {
     "counts": _count,
     "one execution": _read_one,
     "pipelines": _list_pipelines,
+    "questions": _list_questions,
     "metrics and system": _measure,
     "failures": _failures,
     "recording": _record,

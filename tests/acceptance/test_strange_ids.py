@@ -27,6 +27,7 @@ from ia_modules.models import (
 )
 from ia_modules.tracker.details import read_execution, read_payloads, read_step, read_steps
 from ia_modules.tracker.execution_tracker import ExecutionTracker
+from ia_modules.tracker.inbox import InteractionFilters
 from ia_modules.tracker.lists import ExecutionFilters, LogFilters
 from ia_modules.tracker.metrics import MetricsReader
 from ia_modules.transitions import LogLine, NewExecution, NewInteraction, StepStart, Transition
@@ -118,6 +119,9 @@ OF_OTHERS: dict[str, Door] = {
     "line of a step": lambda it, text: it.tracker.log(it.execution_id, "a line", step_execution_id=text),
     "lines of a step": lambda it, text: it.tracker.list_logs(it.execution_id, LogFilters(step_execution_id=text)),
     "answer": lambda it, text: it.tracker.answer_interaction(text, {}, actor="ann"),
+    "assign": lambda it, text: it.tracker.assign_interaction(text, ["ann"], actor="ann"),
+    "question": lambda it, text: it.tracker.get_interaction(text),
+    "questions": lambda it, text: it.tracker.list_interactions(InteractionFilters(pipeline_id=PipelineId(text))),
     "pipeline": lambda it, text: it.tracker.get_pipeline(text),
     "definition": lambda it, text: it.tracker.get_pipeline_version(text),
     "a version by the client": lambda it, text: it.client.version(text),
@@ -130,6 +134,7 @@ OF_OTHERS: dict[str, Door] = {
 }
 
 CURSORS: dict[str, Door] = {
+    "questions": lambda it, text: it.tracker.list_interactions(cursor=text),
     "list": lambda it, text: it.tracker.list_executions(cursor=text),
     "steps": lambda it, text: read_steps(it.database, it.execution_id, cursor=text, limit=9),
     "lines": lambda it, text: it.tracker.list_logs(it.execution_id, cursor=f"0:{text}"),

@@ -13,6 +13,7 @@ from ia_modules.database.manager import DatabaseManager
 from ia_modules.models import ExecutionId, ExecutionStatus, StepStatus
 from ia_modules.pipeline.allowed_code import FOLDERS_VARIABLE
 from ia_modules.tracker.execution_tracker import ExecutionTracker
+from ia_modules.tracker.inbox import InteractionFilters
 from ia_modules.worker.queue import enqueue
 from tests.unit.cli.programs import lines_until, piped
 from tests.unit.worker.queue import Place, until, until_begun, until_status
@@ -75,6 +76,31 @@ async def test_what_a_killed_worker_ran_ends_at_another_and_no_completed_step_ru
     begun = place.times()
     assert {begun[execution_id, step] for execution_id in ids for step in ("one", "three")} == {1}
     assert [begun[execution_id, "two"] for execution_id in ids] == [2, 2, 2, 2, 1]
+
+
+async def test_what_waits_for_people_outlives_its_process_and_is_answered_and_ended_once(
+    database_url: str, tracker: ExecutionTracker, tmp_path: Path
+) -> None:
+    (tmp_path / "asking").mkdir()
+    ask = {"id": "ask", "type": "human_input", "config": {"prompt": "Go on?", "answers": 2}}
+    place = Place(tmp_path / "asking", ask, {"id": "one", "class": "Work", "module": "steps"})
+    place.open()
+    ids = await queue(tracker, place, 60)
+    with worker(database_url, "--slots", "8") as killed:
+        for execution_id in ids:
+            await until_status(tracker, execution_id, ExecutionStatus.WAITING_FOR_HUMAN)
+        killed.kill()
+        killed.wait()
+    page = await tracker.list_interactions(InteractionFilters(status="pending"), limit=1000)
+    assert {each.execution_id for each in page.items} == {*ids}
+    for actor in ("ann", "bob"):
+        answers = (tracker.answer_interaction(each.interaction_id, {"go": 1}, actor=actor) for each in page.items)
+        await asyncio.gather(*answers)
+    with worker(database_url) as heir:
+        for execution_id in ids:
+            await until_status(tracker, execution_id, COMPLETED)
+        stop(heir)
+    assert place.times() == {(execution_id, "one"): 1 for execution_id in ids}
 
 
 async def test_a_worker_that_is_alive_takes_over_from_one_that_is_killed(

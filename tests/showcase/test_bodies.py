@@ -17,6 +17,10 @@ LIMITS = {
     ("POST", "/api/nothing"): 16_384,
     ("POST", "/api/executions/x/cancel"): 16_384,
     ("POST", "/api/executions/bulk"): 1_048_576,
+    ("POST", "/api/failures/x/mended"): 16_384,
+    ("POST", "/api/interactions/bulk"): 1_048_576,
+    ("POST", "/api/interactions/x/respond"): 1_048_576,
+    ("POST", "/api/interactions/x/assign"): 16_384,
     ("POST", "/api/pipelines"): MOST_BODY_BYTES,
     ("PUT", "/api/pipelines/x"): MOST_BODY_BYTES,
     ("POST", "/api/pipelines/x/executions"): MOST_BODY_BYTES,
@@ -92,8 +96,14 @@ async def test_the_document_has_the_limit_of_each_body(api: httpx.AsyncClient) -
     assert documented == {
         place: f"The body has more than {limit:,} bytes."
         for (method, path), limit in LIMITS.items()
-        if "requestBody" in operations.get(place := (method, path.replace("/x", "/{pipeline_id}")), ())
+        if "requestBody" in operations.get(place := (method, template_of(path)), ())
     }
+
+
+def template_of(path: str) -> str:
+    names = {"failures": "failure_id", "interactions": "interaction_id", "pipelines": "pipeline_id"}
+    kind = path.split("/")[2]
+    return path.replace("/x", f"/{{{names.get(kind)}}}")
 
 
 @pytest.mark.parametrize(

@@ -20,8 +20,10 @@ from schemathesis.specs.openapi.checks import (
 )
 
 from ia_modules.database.manager import DatabaseManager
+from ia_modules.models import ExecutionStatus, JsonText
 from ia_modules.pipeline.allowed_code import MODULES_VARIABLE
 from ia_modules.tracker.execution_tracker import ExecutionTracker
+from ia_modules.transitions import ExecutionUpdate, NewInteraction, Transition
 from tests.showcase.server import PATIENCE_SECONDS, Server, running
 
 STEPS = "tests.showcase.steps"
@@ -43,12 +45,16 @@ GREETING = {
     "steps": [{"id": "greet", "module": STEPS, "step_class": "greet"}],
     "flow": {"start_at": "greet"},
 }
+QUESTION, OTHER_QUESTION = (f"0199c3f2-0000-7000-8000-0000000000a{number}" for number in (1, 2))
 RIGHT_BODIES: dict[str, Any] = {
     "create_pipeline": {"definition": GREETING},
     "update_pipeline": {"definition": GREETING},
     "start_execution": {"input_data": {"who": "Ann"}},
     "mend_failure": {"version": 1},
     "change_executions": {"action": "rerun", "filter": {"status": "cancelled"}},
+    "answer_interactions": {"interaction_ids": [QUESTION], "response": {}},
+    "answer_interaction": {"response": {}},
+    "assign_interaction": {"assigned_users": ["ann"]},
 }
 RIGHT_QUERIES: dict[str, dict[str, str]] = {"compare_executions": {"a": "execution_id", "b": "queued"}}
 """Of routes that need a query: its names, with what each names."""
@@ -81,13 +87,24 @@ async def _fill(server: Server, database_url: str) -> Ids:
         await tracker.update_execution_status(failed, "failed", error_message="nobody is there")
         summary = await tracker.get_execution_summary(failed)
         assert summary is not None
+        for question_id in (QUESTION, OTHER_QUESTION):
+            await _ask_a_person(tracker, made.json()["id"], question_id)
         return {
             "failure_id": f"greeting.{summary.failure_group}",
+            "interaction_id": QUESTION,
             "pipeline_id": "greeting",
             "execution_id": execution.id,
             "step_execution_id": step.id,
             "queued": queued.json()["execution_id"],
         }
+
+
+async def _ask_a_person(tracker: ExecutionTracker, pipeline_id: str, question_id: str) -> None:
+    execution_id = await tracker.start_execution(pipeline_id)
+    attempt = await tracker.start_step_execution(execution_id, "ask", "Ask", "human_input")
+    ask = NewInteraction(interaction_id=question_id, step_execution_id=attempt, ui_schema=JsonText('{"type":"object"}'))
+    rest = ExecutionUpdate(status=ExecutionStatus.WAITING_FOR_HUMAN)
+    await tracker.record(Transition(execution_id=execution_id, writer=tracker.owner, asks=(ask,), change=rest))
 
 
 def test_every_answer_is_one_that_the_document_tells_of(server: Server, ids: Ids, dialect: str) -> None:
@@ -125,6 +142,8 @@ def _ask_rightly(operation: Any, session: requests.Session, ids: Ids) -> int:
 
 def _known(operation: Any, ids: Ids) -> Ids:
     """The values of a path that are there: a post changes an execution, so it goes to the one that has not ended."""
+    if operation.definition.raw["operationId"] == "assign_interaction":  # the other one has been answered by then
+        return ids | {"interaction_id": OTHER_QUESTION}
     return ids | ({"execution_id": ids["queued"]} if operation.method == "post" else {})
 
 

@@ -39,10 +39,19 @@ def execution(status: ExecutionStatus = RUNNING, **changes: Any) -> ExecutionSta
     return replace(state, **changes)
 
 
-def question(status: str) -> InteractionState:
-    return InteractionState(
-        interaction_id="q", execution_id=EXECUTION, step_execution_id=ATTEMPT, status=status, actor=None
+def question(status: str, **changes: Any) -> InteractionState:
+    state = InteractionState(
+        interaction_id="q",
+        execution_id=EXECUTION,
+        step_execution_id=ATTEMPT,
+        status=status,
+        assigned_users=[],
+        assigned_role=None,
+        answers=1,
+        decided_by=None,
+        completed_at=None,
     )
+    return replace(state, **changes)
 
 
 def step(status: StepStatus = StepStatus.RUNNING, **changes: Any) -> StepState:

@@ -17,6 +17,7 @@ from ia_modules.errors import (
 from ia_modules.models import (
     ExecutionId,
     ExecutionStatus,
+    JsonText,
     Lease,
     PipelineId,
     RunPath,
@@ -24,7 +25,8 @@ from ia_modules.models import (
     StepStatus,
 )
 from ia_modules.paths import GRAPH, run_path
-from ia_modules.transitions import ExecutionUpdate, LogLine, NewExecution, StepUpdate
+from ia_modules.states import GivenAnswer
+from ia_modules.transitions import ExecutionUpdate, Expiry, LogLine, NewExecution, StepUpdate
 from tests.unit.rows import (
     ATTEMPT,
     CANCELLED,
@@ -239,10 +241,13 @@ def test_an_ended_execution_takes_nothing_new_and_knows_again_what_it_has(status
 
 
 def test_a_question_that_was_answered_does_not_expire() -> None:
-    with pytest.raises(AnsweredInTime):
-        decide(write(expires=("q",)), known(execution(), interactions={"q": question("answered")}))
+    expires = write(expires=(Expiry(interaction_id="q"),))
+    answers = (GivenAnswer(actor="ann", revision=1, response=JsonText("1")),)
+    for unseen in (question("answered"), question("pending", answers=2, responses=answers)):
+        with pytest.raises(AnsweredInTime):
+            decide(expires, known(execution(), interactions={"q": unseen}))
     for status, changed in (("pending", True), ("expired", False)):
-        decision = decide(write(expires=("q",)), known(execution(), interactions={"q": question(status)}))
+        decision = decide(expires, known(execution(), interactions={"q": question(status)}))
         assert decision.changed is changed
 
 

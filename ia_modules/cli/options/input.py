@@ -1,4 +1,4 @@
-"""``--input``: JSON itself, ``@`` and a file, or ``-`` for standard input."""
+"""``--input`` and ``--response``: JSON itself, ``@`` and a file, or ``-`` for standard input."""
 
 import sys
 from pathlib import Path
@@ -8,6 +8,7 @@ import typer
 
 from ia_modules.cli.output.terminal import plain
 from ia_modules.errors import PayloadError, PipelineDefinitionError
+from ia_modules.models import Json
 from ia_modules.payload import encode
 from ia_modules.pipeline.document.wording import kind_of
 from ia_modules.pipeline.loader import document_of
@@ -20,6 +21,23 @@ Input = Annotated[
 ]
 
 
+Response = Annotated[
+    str,
+    typer.Option(
+        "--response", "-r", metavar="JSON|@FILE|-", help="The answer: JSON itself, @ and a file, - for stdin."
+    ),
+]
+
+
+def read_response(written: str) -> Json:
+    """The value of the option.
+
+    Raises:
+        BadParameter: it cannot be read, or is not JSON; says what was found where.
+    """
+    return _read(written, "--response")
+
+
 def read_input(written: str | None) -> dict[str, Any]:
     """The object of the option; empty without the option.
 
@@ -28,31 +46,37 @@ def read_input(written: str | None) -> dict[str, Any]:
     """
     if written is None:
         return {}
+    value = _read(written, _OPTION)
+    if not isinstance(value, dict):
+        raise _refused(f"found {kind_of(value)}; expected an object, such as '{{\"day\": 24}}'.", _OPTION)
+    return value
+
+
+_OPTION = "--input"
+
+
+def _read(written: str, option: str) -> Json:
     try:
-        value = document_of(_text_of(written))
+        value = document_of(_text_of(written, option))
+        encode(value, option.removeprefix("--"))
     except PipelineDefinitionError as wrong:
         first = wrong.problems[0]
-        raise _refused(f"at {first.where} found {first.found}; expected {first.expected}.") from None
-    if not isinstance(value, dict):
-        raise _refused(f"found {kind_of(value)}; expected an object, such as '{{\"day\": 24}}'.")
-    input_data = cast("dict[str, Any]", value)
-    try:
-        encode(input_data, "input")
+        raise _refused(f"at {first.where} found {first.found}; expected {first.expected}.", option) from None
     except PayloadError as wrong:
-        raise _refused(str(wrong)) from None
-    return input_data
+        raise _refused(str(wrong), option) from None
+    return cast("Json", value)
 
 
-def _text_of(written: str) -> str:
+def _text_of(written: str, option: str) -> str:
     try:
         if written == "-":
             return sys.stdin.read()
         return Path(written[1:]).read_text(encoding="utf-8-sig") if written.startswith("@") else written
     except OSError as error:
-        raise _refused(f"{written[1:]!r} cannot be read: {error.strerror or error}.") from None
+        raise _refused(f"{written[1:]!r} cannot be read: {error.strerror or error}.", option) from None
     except UnicodeDecodeError as error:
-        raise _refused(f"{written!r} is not UTF-8 at byte {error.start}.") from None
+        raise _refused(f"{written!r} is not UTF-8 at byte {error.start}.", option) from None
 
 
-def _refused(message: str) -> typer.BadParameter:
-    return typer.BadParameter(plain(message), param_hint="--input")
+def _refused(message: str, option: str) -> typer.BadParameter:
+    return typer.BadParameter(plain(message), param_hint=option)

@@ -51,8 +51,11 @@ def print_ending(ending: Ending, same_database: str) -> None:
             typer.echo(f"\nAll details: {look}")
         case ExecutionStatus.WAITING_FOR_HUMAN:
             typer.echo(f"\nIt waits for a person, and nothing runs meanwhile.{_questions(ending.questions)}")
-            typer.echo(f"\nAll details:            {look}")
-            typer.echo(f"Once that is answered:    {resume}")
+            for question in ending.questions[:1]:
+                answer = f"ia-modules interactions respond {question.interaction_id}{same_database}"
+                typer.echo(f"\nAnswer it:              {answer} --as NAME --response JSON")
+            typer.echo(f"All details:            {look}")
+            typer.echo(f"Once that is answered:  {resume}")
         case ExecutionStatus.WAITING:
             until = "its time has come" if record.run_at is None else moment(record.run_at)
             typer.echo(f"\nIt waits until {until}; a worker goes on then.")

@@ -182,7 +182,8 @@ def _next_commands(report: ExecutionReport, same_database: str) -> Iterator[str]
     for question in report.interactions:
         if question.status == "pending":
             until = "" if question.deadline_at is None else f", until {moment(question.deadline_at)}"
-            yield f"a person answers{until}: {prompt_of(question)} ({question.interaction_id})"
+            answer = f"ia-modules interactions respond {question.interaction_id}{same_database}"
+            yield f"{answer}  (a person answers{until}: {prompt_of(question)})"
     match execution.status:
         case ExecutionStatus.FAILED | ExecutionStatus.CANCELLED if report.version is not None:
             yield f"{command.format('resume')}  (runs what has not completed)"

@@ -44,6 +44,17 @@ SELECT id
  ORDER BY id DESC
  LIMIT :limit;
 
+-- name: list_interactions
+SELECT interactions.interaction_id, interactions.execution_id, interactions.step_execution_id, step_id, pipeline_id,
+       pipeline_name, pipeline_version, interactions.status, prompt, ui_schema, assigned_users, assigned_role, answers,
+       decided_by, wake_at AS deadline_at, interactions.created_at, interactions.completed_at, interactions.sequence
+  FROM interactions
+  JOIN step_executions ON step_executions.step_execution_id = interactions.step_execution_id
+  JOIN pipeline_executions ON pipeline_executions.execution_id = interactions.execution_id
+ WHERE {conditions}
+ ORDER BY interactions.interaction_id DESC
+ LIMIT :limit;
+
 -- name: list_logs
 -- Those of one level after the line :cursor_id of the sequence :cursor_sequence, oldest first. An attempt has its level.
 SELECT log_id, execution_id, within, step_execution_id, level, message, data, logged_at, sequence

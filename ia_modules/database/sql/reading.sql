@@ -91,12 +91,12 @@ SELECT log_id, execution_id, within, step_execution_id, level, message, data, lo
  LIMIT :limit;
 
 -- name: changed_interactions
-SELECT interactions.interaction_id, interactions.execution_id, interactions.step_execution_id, interactions.status,
-       prompt, ui_schema, wake_at AS deadline_at, interactions.created_at, interactions.completed_at,
-       interactions.sequence, actor
+SELECT interactions.interaction_id, interactions.execution_id, interactions.step_execution_id, step_id, pipeline_id,
+       pipeline_name, pipeline_version, interactions.status, prompt, ui_schema, assigned_users, assigned_role, answers,
+       decided_by, wake_at AS deadline_at, interactions.created_at, interactions.completed_at, interactions.sequence
   FROM interactions
   JOIN step_executions ON step_executions.step_execution_id = interactions.step_execution_id
-  LEFT JOIN interaction_responses ON interaction_responses.interaction_id = interactions.interaction_id
+  JOIN pipeline_executions ON pipeline_executions.execution_id = interactions.execution_id
  WHERE interactions.execution_id = :execution_id
    AND interactions.sequence > :after
    AND interactions.sequence <= :upto
@@ -104,15 +104,39 @@ SELECT interactions.interaction_id, interactions.execution_id, interactions.step
  LIMIT :limit;
 
 -- name: get_interactions
-SELECT interactions.interaction_id, interactions.execution_id, interactions.step_execution_id, interactions.status,
-       prompt, ui_schema, data, assigned_users, on_timeout, wake_at AS deadline_at, interactions.created_at,
-       interactions.completed_at, interactions.sequence, actor, response
+SELECT interactions.interaction_id, interactions.execution_id, interactions.step_execution_id, step_id, pipeline_id,
+       pipeline_name, pipeline_version, interactions.status, prompt, ui_schema, assigned_users, assigned_role, answers,
+       decided_by, wake_at AS deadline_at, interactions.created_at, interactions.completed_at, interactions.sequence,
+       data, on_timeout
   FROM interactions
   JOIN step_executions ON step_executions.step_execution_id = interactions.step_execution_id
-  LEFT JOIN interaction_responses ON interaction_responses.interaction_id = interactions.interaction_id
+  JOIN pipeline_executions ON pipeline_executions.execution_id = interactions.execution_id
  WHERE interactions.execution_id = :execution_id
    AND (NOT CAST(:awaited AS BOOLEAN) OR step_executions.status = 'waiting')
  ORDER BY interactions.interaction_id;
+
+-- name: get_interaction
+SELECT interactions.interaction_id, interactions.execution_id, interactions.step_execution_id, step_id, pipeline_id,
+       pipeline_name, pipeline_version, interactions.status, prompt, ui_schema, assigned_users, assigned_role, answers,
+       decided_by, wake_at AS deadline_at, interactions.created_at, interactions.completed_at, interactions.sequence,
+       data, on_timeout
+  FROM interactions
+  JOIN step_executions ON step_executions.step_execution_id = interactions.step_execution_id
+  JOIN pipeline_executions ON pipeline_executions.execution_id = interactions.execution_id
+ WHERE interactions.interaction_id = :interaction_id;
+
+-- name: list_responders
+-- Who has answered a question, without what: the order of all that came.
+SELECT interaction_id, actor, revision, NULL AS response, created_at AS answered_at
+  FROM interaction_responses
+ WHERE interaction_id = :interaction_id
+ ORDER BY created_at, revision, actor;
+
+-- name: list_responses
+SELECT interaction_id, actor, revision, response, created_at AS answered_at
+  FROM interaction_responses
+ WHERE interaction_id = :interaction_id
+ ORDER BY created_at, revision, actor;
 
 -- name: list_pipelines
 -- The newest execution of a pipeline is the one with the highest id: one look into the index for each.

@@ -52,10 +52,10 @@ SELECT step_execution_id, execution_id, within, step_id, iteration, attempt, sta
 SELECT log_id FROM execution_logs WHERE log_id = :log_id;
 
 -- name: read_interaction
-SELECT interactions.interaction_id, execution_id, step_execution_id, status, actor
+SELECT interaction_id, execution_id, step_execution_id, status, assigned_users, assigned_role, answers, decided_by,
+       completed_at
   FROM interactions
-  LEFT JOIN interaction_responses ON interaction_responses.interaction_id = interactions.interaction_id
- WHERE interactions.interaction_id = :interaction_id;
+ WHERE interaction_id = :interaction_id;
 
 -- name: insert_execution
 -- No row returned = it exists; its state must be read and the transition decided again.
@@ -236,16 +236,20 @@ ON CONFLICT (log_id) DO NOTHING;
 
 -- name: insert_interaction
 INSERT INTO interactions (
-    interaction_id, execution_id, step_execution_id, status, prompt, ui_schema, data, assigned_users, on_timeout,
-    sequence, created_at)
+    interaction_id, execution_id, step_execution_id, status, prompt, ui_schema, data, assigned_users, assigned_role,
+    answers, decided_by, on_timeout, sequence, created_at)
 VALUES (
     :interaction_id, :execution_id, :step_execution_id, 'pending', :prompt, :ui_schema, :data, :assigned_users,
-    :on_timeout, :sequence, ia_now())
+    :assigned_role, :answers, :decided_by, :on_timeout, :sequence, ia_now())
 ON CONFLICT (interaction_id) DO NOTHING;
 
--- name: expire_interaction
+-- name: write_interaction
+-- Answered, expired, assigned to others, or one answer nearer.
 UPDATE interactions
-   SET status = 'expired', sequence = :sequence, completed_at = ia_now()
+   SET status = :status,
+       sequence = :sequence,
+       assigned_users = COALESCE(:assigned_users, assigned_users),
+       completed_at = CASE WHEN CAST(:closed AS BOOLEAN) THEN ia_now() END
  WHERE interaction_id = :interaction_id
    AND status = 'pending';
 
@@ -257,12 +261,6 @@ SELECT execution_id
    AND status = 'running'
    AND cancel_requested;
 
--- name: answer_interaction
-UPDATE interactions
-   SET status = 'answered', sequence = :sequence, completed_at = ia_now()
- WHERE interaction_id = :interaction_id
-   AND status = 'pending';
-
 -- name: insert_response
-INSERT INTO interaction_responses (interaction_id, actor, response, created_at)
-VALUES (:interaction_id, :actor, :response, ia_now());
+INSERT INTO interaction_responses (interaction_id, actor, revision, response, created_at)
+VALUES (:interaction_id, :actor, :revision, :response, ia_now());

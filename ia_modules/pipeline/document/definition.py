@@ -23,7 +23,7 @@ from ia_modules.payload import ID_LIMIT_CHARACTERS, NAME_LIMIT_CHARACTERS
 from ia_modules.pipeline.document.base import Document, Many, Some
 from ia_modules.pipeline.document.conditions import Always, Condition, StepCondition
 from ia_modules.pipeline.document.fields import ConfigTemplate, SourceTemplate
-from ia_modules.pipeline.document.human_input import QUESTION_KEYS, HumanInput
+from ia_modules.pipeline.document.human_input import QUESTION_KEYS, question_of_config
 from ia_modules.pipeline.document.json_schema import JsonSchema
 from ia_modules.pipeline.document.known_fields import BySchema
 from ia_modules.pipeline.document.merge import EVERY_OTHER, FoldingRules, MergeRule, is_folding
@@ -176,11 +176,12 @@ class StepDefinition(Document):
         """Turns a form into JSON Schema and checks the question, except for values with placeholders."""
         if info.data.get("type") != "human_input":
             return config
-        question = {key: config.json[key] for key in QUESTION_KEYS & config.json.keys()}
-        parsed = HumanInput.model_validate(
-            {key: value for key, value in question.items() if parse(value, "config").is_literal}
-        )
-        return parse({**config.json, **({"ui_schema": parsed.ui_schema} if "ui_schema" in question else {})}, "config")
+        filled_in = {
+            key for key in QUESTION_KEYS & config.json.keys() if not parse(config.json[key], "config").is_literal
+        }
+        parsed = question_of_config(config.json, unknown=filled_in)
+        has_schema = "ui_schema" in config.json.keys() - filled_in
+        return parse({**config.json, **({"ui_schema": parsed.ui_schema} if has_schema else {})}, "config")
 
     @model_validator(mode="after")
     def _keys_fit_the_type(self) -> Self:

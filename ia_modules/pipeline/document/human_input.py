@@ -1,11 +1,13 @@
 """Questions to people: the question, the schema of its answer, and the result of the step that asked."""
 
-from collections.abc import Mapping
-from typing import Annotated, Any, ClassVar, Self, cast
+from collections.abc import Mapping, Set
+from typing import Annotated, Any, ClassVar, Literal, Self, cast
 
-from pydantic import BeforeValidator, Field, PlainValidator, WithJsonSchema, model_validator
+from pydantic import BeforeValidator, Field, PlainValidator, ValidationInfo, WithJsonSchema, model_validator
 
+from ia_modules.answering import too_few_users
 from ia_modules.errors import InvalidValue
+from ia_modules.payload import NAME_LIMIT_CHARACTERS
 from ia_modules.pipeline.document.base import Document, Many, Some
 from ia_modules.pipeline.document.json_schema import JsonSchema, problems_of
 from ia_modules.pipeline.document.wording import did_you_mean, shown
@@ -125,12 +127,27 @@ def _on_timeout(value: Any) -> Any:
     return cast(Any, value)
 
 
+def _answers(value: Any) -> Any:
+    if value == "all" or (isinstance(value, int) and not isinstance(value, bool) and 1 <= value <= MOST_ANSWERS):
+        return cast(Any, value)
+    raise InvalidValue(shown(value), f"all, or a number from 1 to {MOST_ANSWERS}")
+
+
+MOST_ANSWERS = 1000
+"""People that one question may need."""
+
+
 class HumanInput(Document):
-    """A question to a person.
+    """A question to a person, or to several.
 
     Attributes:
         ui_schema: JSON Schema of the answer.
         timeout_seconds: how long it waits; None: for ever.
+        assigned_users: the names of those who may answer; nobody and no role: everybody may.
+        assigned_role: whoever has this role may answer too.
+        answers: how many people are to answer, or ``all`` of ``assigned_users``.
+        decided_by: the field of an answer by which it is decided when so many have given that the same value.
+        carries: a re-run with an edit before it keeps the answer.
         on_timeout: ``fail``, the default answer (a mapping), or the id of the step that goes on without an answer.
     """
 
@@ -139,10 +156,45 @@ class HumanInput(Document):
     )
     prompt: str | None = None
     timeout_seconds: Annotated[float, Field(gt=0, allow_inf_nan=False)] | None = None
-    assigned_users: Many[str] = ()
+    assigned_users: Many[Annotated[str, Field(min_length=1, max_length=NAME_LIMIT_CHARACTERS)]] = ()
+    assigned_role: Annotated[str, Field(min_length=1, max_length=NAME_LIMIT_CHARACTERS)] | None = None
+    answers: Annotated[
+        int | Literal["all"],
+        PlainValidator(_answers),
+        WithJsonSchema({"anyOf": [{"type": "integer", "minimum": 1, "maximum": MOST_ANSWERS}, {"const": "all"}]}),
+    ] = 1
+    decided_by: Annotated[str, Field(min_length=1)] | None = None
+    carries: bool = False
     on_timeout: Annotated[
         str | dict[str, Any], PlainValidator(_on_timeout), WithJsonSchema({"type": ["string", "object"]})
     ] = "fail"
+
+    @property
+    def needed_answers(self) -> int | None:
+        """Of how many people it needs answers; None: of all that it is assigned to."""
+        return None if self.answers == "all" else self.answers
+
+    @model_validator(mode="after")
+    def _enough_people_may_answer(self, info: ValidationInfo) -> Self:
+        if {"assigned_users", "assigned_role"} & set(info.context or ()):
+            return self  # who that is, is not known before it is asked
+        too_few = too_few_users(self.needed_answers, self.assigned_users, role=self.assigned_role)
+        if too_few is not None:
+            raise InvalidValue(*too_few, inside=("assigned_users",))
+        return self
+
+    @model_validator(mode="after")
+    def _answers_have_what_decides(self, info: ValidationInfo) -> Self:
+        """The field that decides is one of the answer's, where its schema names those."""
+        fields = self.ui_schema.get("properties") if isinstance(self.ui_schema, dict) else None
+        if self.decided_by is None or not isinstance(fields, dict) or "ui_schema" in (info.context or ()):
+            return self
+        names = [*cast("dict[str, Any]", fields)]
+        if self.decided_by not in names:
+            expected = f"a field of the answer: {', '.join(names) or 'it has none'}"
+            found, hint = f"the field {shown(self.decided_by)}", did_you_mean(self.decided_by, names)
+            raise InvalidValue(found, expected, hint, inside=("decided_by",))
+        return self
 
     @model_validator(mode="after")
     def _default_answer_fits(self) -> Self:
@@ -155,6 +207,16 @@ class HumanInput(Document):
 
 QUESTION_KEYS = frozenset(HumanInput.model_fields)
 """Keys of a question, in the config of a ``human_input`` step or in the result of any step that pauses."""
+
+
+def question_of_config(config: Mapping[str, Any], *, unknown: Set[str]) -> HumanInput:
+    """The question that a config asks, but for the keys that are filled in when it is asked.
+
+    Raises:
+        pydantic.ValidationError: it is none.
+    """
+    known = {key: config[key] for key in QUESTION_KEYS & config.keys() if key not in unknown}
+    return HumanInput.model_validate(known, context=unknown)
 
 
 def is_question(result: Mapping[str, Any]) -> bool:
@@ -175,7 +237,7 @@ def question(config: Mapping[str, Any], result: Mapping[str, Any]) -> HumanInput
 def answered(result: Mapping[str, Any], answer: Any) -> dict[str, Any]:
     """The result of a waiting step: what its code returned, without the keys of the question, plus ``human_input``.
 
-    ``answer`` is None when nobody answered and ``on_timeout`` names a step.
+    ``answer`` is None when nobody answered one that takes one answer, and ``on_timeout`` names a step.
     """
     result = {key: value for key, value in result.items() if key not in QUESTION_KEYS and key != "status"}
     return {**result, "human_input": answer}

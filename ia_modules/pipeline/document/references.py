@@ -7,6 +7,7 @@ state; it is only wrong where it is nearly the name of something and nothing is 
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import islice
+from typing import Any
 
 from ia_modules.pipeline.document.conditions import references
 from ia_modules.pipeline.document.definition import PipelineDefinition, StepDefinition
@@ -182,13 +183,20 @@ def _shape_of(step: StepDefinition, definition: PipelineDefinition, returned: Sh
     handling = definition.error_handling_of(step)
     errors: Mapping[str, Shape] = ERROR_FIELDS if handling.continue_on_error else {}
     if step.type == "human_input":
-        schema = step.config.json.get("ui_schema")
-        return Closed({**errors, "human_input": BySchema(schema, schema)})
+        return Closed({**errors, "human_input": _shape_of_answer(step.config.json)})
     if step.type == "condition":
         return Anything()
     if step.output_schema is not None:
         return Closed({**errors, **_ANSWER}, BySchema(step.output_schema, step.output_schema))
     return Anything() if handling.enable_fallback else Closed({**errors, **_ANSWER}, returned)
+
+
+def _shape_of_answer(config: Mapping[str, Any]) -> Shape:
+    """What is known of ``human_input``: the answer, or a list of answers, where the config says which."""
+    schema, answers = config.get("ui_schema"), config.get("answers", 1)
+    if answers == 1:
+        return BySchema(schema, schema)
+    return Closed({"answers": Anything()}) if isinstance(answers, int) or answers == "all" else Anything()
 
 
 def _declared(definition: PipelineDefinition, shapes: Mapping[str, Shape]) -> set[str]:

@@ -14,9 +14,20 @@ from fastapi import Response
 from pydantic import BaseModel, Field
 
 from ia_modules import errors
-from ia_modules.errors import PayloadError, PipelineDefinitionError, PipelineInputError, SlugMismatch
+from ia_modules.errors import (
+    AlreadyAnswered,
+    InvalidAnswer,
+    InvalidArgument,
+    PayloadError,
+    PipelineDefinitionError,
+    PipelineInputError,
+    Problem,
+    SlugMismatch,
+    TooFewUsers,
+)
 from ia_modules.payload import clean_text
 from showcase_app.backend.api.bodies import limit_in
+from showcase_app.backend.schemas.base import Time
 from showcase_app.backend.services.pipeline_service import PipelineExists
 
 CONTENT_TYPE = "application/problem+json"
@@ -25,12 +36,14 @@ _ERRORS_OF: Mapping[HTTPStatus, tuple[type[Exception], ...]] = {
     HTTPStatus.NOT_FOUND: (
         errors.ExecutionNotFound,
         errors.FailureGroupNotFound,
+        errors.InteractionNotFound,
         errors.NothingToCompareWith,
         errors.StepExecutionNotFound,
         errors.PipelineNotFound,
         errors.PipelineVersionNotFound,
     ),
     HTTPStatus.CONFLICT: (
+        errors.AlreadyAnswered,
         errors.AlreadyFinished,
         errors.AlreadyResumed,
         errors.AlreadyStarted,
@@ -56,6 +69,7 @@ _ERRORS_OF: Mapping[HTTPStatus, tuple[type[Exception], ...]] = {
         errors.SlugMismatch,
         errors.StepInputError,
         errors.StepOutputError,
+        errors.TooFewUsers,
     ),
     HTTPStatus.SERVICE_UNAVAILABLE: (
         errors.DatabaseBusy,
@@ -77,6 +91,13 @@ class InvalidField(BaseModel):
     detail: str
 
 
+class FirstAnswer(BaseModel):
+    """Who decided a question, and when."""
+
+    by: str | None = Field(None, description="Left out: nobody did; its time was over, or its execution ended.")
+    at: Time | None = None
+
+
 class ProblemDetails(BaseModel):
     """RFC 9457 problem details."""
 
@@ -86,10 +107,17 @@ class ProblemDetails(BaseModel):
     detail: str
     instance: str = Field(description="The path that was asked for.")
     errors: list[InvalidField] | None = Field(None, description="Only for requests that are not understood.")
+    answered: FirstAnswer | None = Field(None, description="Only for an answer that came too late.")
 
 
 def problem_response(
-    status: int, detail: str, *, instance: str, kind: str | None = None, errors: list[InvalidField] | None = None
+    status: int,
+    detail: str,
+    *,
+    instance: str,
+    kind: str | None = None,
+    errors: list[InvalidField] | None = None,
+    answered: FirstAnswer | None = None,
 ) -> Response:
     """A problem as an answer.
 
@@ -103,6 +131,7 @@ def problem_response(
         detail=clean_text(detail),
         instance=instance,
         errors=errors and [each.model_copy(update={"field": clean_text(each.field)}) for each in errors],
+        answered=answered,
     )
     headers = {"Retry-After": "1"} if status == HTTPStatus.SERVICE_UNAVAILABLE else None
     body = orjson.dumps(problem.model_dump(exclude_none=True))
@@ -128,12 +157,39 @@ def fields_of(error: Exception) -> list[InvalidField] | None:
             return [_in_body("definition", each.where, each.text) for each in error.problems]
         case PipelineInputError():
             return [_in_body("input_data", each.where, each.found) for each in error.problems]
+        case InvalidAnswer():
+            return [_of_answer(each) for each in error.problems]
+        case TooFewUsers():
+            return [InvalidField(location="body", field="assigned_users", detail=str(error))]
+        case InvalidArgument() if error.where in _FIELDS:
+            return [InvalidField(location="body", field=_FIELDS[error.where], detail=str(error))]
+        case PayloadError() if error.where == "answer":
+            return [_in_body("response", error.path, str(error))]
         case SlugMismatch():
             return [_in_body("definition", "$.slug", str(error))]
         case PayloadError() if error.where.startswith("input"):
             return [_in_body("input_data", error.path, str(error))]
         case _:
             return None
+
+
+_FIELDS: Mapping[str, str] = {
+    "assigned_users": "assigned_users",
+    "interaction_ids": "interaction_ids",
+    "name of who answers": "responded_by",
+    "responded_by": "responded_by",
+}
+"""The part of a body that an argument of a verb comes from."""
+
+
+def answered_of(error: Exception) -> FirstAnswer | None:
+    """Who was first, where an answer came too late."""
+    return FirstAnswer(by=error.actor, at=error.closed_at) if isinstance(error, AlreadyAnswered) else None
+
+
+def _of_answer(problem: Problem) -> InvalidField:
+    field = "responded_by" if problem.where == "actor" else problem.where
+    return InvalidField(location="body", field=field, detail=problem.text)
 
 
 def _in_body(name: str, path: str, detail: str) -> InvalidField:

@@ -5,11 +5,13 @@ is refused by the ``Host`` header. A socket, which browsers let any page open, a
 ``Origin``. What it may still ask for, it cannot read: no answer allows another origin to. A form, which is sent without
 asking, is not JSON.
 
-With keys, whatever is not open needs one (``Authorization: Bearer``), or a session begun with one; viewers only look.
+With keys, whatever is not open needs one (``Authorization: Bearer``), or a session begun with one; viewers only look,
+approvers look and answer.
 The head of a request has a limit before anything in it is read, and its body one of its route's (``bodies``). Cookies
 are read here and nowhere after: ``http.cookies``, which FastAPI asks for every request, takes quadratic time for some.
 """
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from http import HTTPStatus
@@ -25,7 +27,7 @@ from showcase_app.backend.api.bodies import limit_of, limited
 from showcase_app.backend.api.problems import CONTENT_TYPE, problem_response
 from showcase_app.backend.services.keyring import ANONYMOUS, LOCAL, Caller, Keyring
 from showcase_app.backend.services.wrong_keys import WrongKeys
-from showcase_app.backend.settings import Settings, is_loopback
+from showcase_app.backend.settings import Role, Settings, is_loopback
 
 SESSION_COOKIE = "ia_session"
 
@@ -59,6 +61,7 @@ TOO_LARGE_HEAD = (
 _NEEDS_KEY = ("/api", "/ws", "/metrics", "/docs", "/openapi.json")
 _SESSION = "/api/session"
 _READS = ("GET", "HEAD", "OPTIONS")
+_ANSWERS = re.compile(r"/api/interactions/(?:bulk|[^/]+/respond)")
 _NO_KEY_CLOSES_WITH = 4401
 
 
@@ -157,17 +160,27 @@ def refused_page(headers: Headers, scope: Scope) -> Refusal | None:
     return Refusal(HTTPStatus.FORBIDDEN, f"A page of {origin!r} may not ask {host!r} for this.")
 
 
+_MAY_ONLY: Mapping[Role, str] = {
+    Role.VIEWER: "a viewer: it may look, but change nothing",
+    Role.APPROVER: "an approver: it may answer what it is asked, but start, stop and change nothing",
+}
+
+
 def refused_caller(caller: Caller | None, headers: Headers, scope: Scope) -> Refusal | None:
-    """The refusal of an unknown caller, of a viewer that writes, or of a body that is not JSON."""
+    """The refusal of an unknown caller, of one that may not write this, or of a body that is not JSON."""
     path, writes = scope["path"], scope["type"] == "http" and scope["method"] not in _READS
     if path != _SESSION:
         if caller is None and (writes or needs_key(path)):
             found = "This key is not known" if "authorization" in headers else "No key or session is known"
             detail = f"{found}; expected Authorization: Bearer KEY, or a session: sign in on the page."
             return Refusal(HTTPStatus.UNAUTHORIZED, detail)
-        if caller is not None and writes and not caller.may_write:
-            return Refusal(HTTPStatus.FORBIDDEN, f"{caller.actor!r} is a viewer: it may look, but change nothing.")
+        if caller is not None and writes and not _may_write(caller, path):
+            return Refusal(HTTPStatus.FORBIDDEN, f"{caller.actor!r} is {_MAY_ONLY[caller.role]}.")
     return refused_body(headers) if writes else None
+
+
+def _may_write(caller: Caller, path: str) -> bool:
+    return caller.may_write or (caller.may_answer and _ANSWERS.fullmatch(path) is not None)
 
 
 def refused_body(headers: Headers) -> Refusal | None:

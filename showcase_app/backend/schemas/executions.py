@@ -19,7 +19,7 @@ from ia_modules.models import (
     StepExecutionRecord,
     StepStatus,
 )
-from ia_modules.payload import ID_LIMIT_CHARACTERS
+from ia_modules.payload import ID_LIMIT_CHARACTERS, NAME_LIMIT_CHARACTERS
 from ia_modules.tracker.bulk import BULK_LIMIT
 from ia_modules.tracker.details import INLINE_BYTES, Stored, StoredExecution, StoredSteps
 from ia_modules.tracker.lists import ExecutionFilters, ExecutionPage, ExecutionStatistics, LogPage
@@ -203,16 +203,35 @@ class InteractionOut(Out):
 
     interaction_id: str
     step_execution_id: str
+    step_id: str
     status: Literal["pending", "answered", "expired", "cancelled"]
     prompt: str | None
     ui_schema: Any = Field(
         description="JSON Schema of the answer; a form is drawn from it.", json_schema_extra={"type": "object"}
     )
+    assigned_users: list[str] | None = Field(description="Names of those who may answer; null or empty: of nobody.")
+    assigned_role: str | None = Field(description="Whoever has this role may answer too; with neither, everybody may.")
+    answers: int | None = Field(description="Of how many people it needs answers; null: of all `assigned_users`.")
+    decided_by: str | None = Field(
+        description="The field of an answer by which it is decided when so many agree on it; null: by their number."
+    )
     deadline_at: Time | None = Field(description="null: it waits for ever.")
     created_at: Time
     completed_at: Time | None
-    actor: str | None = Field(description="Who answered; null until then.")
+    actor: str | None = Field(description="Who answered, the last of several; null until it is answered.")
+    verified: bool = Field(description="Whether `actor` is the name of a key, and not only what was said.")
+    answered_by: int = Field(description="How many people have answered so far.")
     sequence: int = Field(description="Rises with every change of the execution; says which row is the newer one.")
+
+
+class ResponseOut(Out):
+    """What one person answered, once; the newest revision of a person counts."""
+
+    actor: str
+    verified: bool = Field(description="Whether that is the name of a key, and not only what was said.")
+    revision: int
+    response: Any
+    answered_at: Time
 
 
 class ExecutionDetail(ExecutionOut):
@@ -345,6 +364,10 @@ ExecutionName = Annotated[
     str, StringConstraints(min_length=1, max_length=ID_LIMIT_CHARACTERS), AfterValidator(_storable)
 ]
 """What may name an execution: its own id, or its caller's."""
+PersonName = Annotated[
+    str, StringConstraints(min_length=1, max_length=NAME_LIMIT_CHARACTERS), AfterValidator(_storable)
+]
+"""What may name a person."""
 
 
 class ExecutionScope(BaseModel):
@@ -523,10 +546,13 @@ class ExportedInteraction(InteractionOut):
     """A question to a person, and the answer."""
 
     execution_id: str
+    pipeline_id: str
+    pipeline_name: str
+    pipeline_version: int | None
     data: Any
-    assigned_users: Any
     on_timeout: Any
     response: Any
+    responses: list[ResponseOut]
 
 
 class ExportOut(Out):

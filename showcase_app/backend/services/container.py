@@ -12,6 +12,7 @@ from ia_modules.tracker.execution_tracker import ExecutionTracker
 from ia_modules.worker.folders import register_folders
 from ia_modules.worker.worker import Worker
 from showcase_app.backend.services.execution_service import ExecutionService
+from showcase_app.backend.services.keyring import LOCAL
 from showcase_app.backend.services.metrics_service import MetricsService
 from showcase_app.backend.services.pipeline_service import PipelineService
 from showcase_app.backend.services.system import SystemService
@@ -53,7 +54,7 @@ async def open_services(settings: Settings, *, encode: Encode, wrong_keys: Wrong
     ):
         for wrong in await register_folders(tracker, settings.pipeline_folders):
             logger.warning("Warning: %s", "\n".join([str(wrong), *getattr(wrong, "__notes__", [])]))
-        client = Client(database, tracker=tracker, allowed=settings.allowed)
+        client = Client(database, tracker=tracker, allowed=settings.allowed, actor=LOCAL.actor)
         feed = Feed(tracker, database, encode)
         yield Services(
             database=database,

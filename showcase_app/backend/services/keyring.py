@@ -30,6 +30,11 @@ class Caller:
     def may_write(self) -> bool:
         return self.role is Role.OPERATOR
 
+    @property
+    def may_answer(self) -> bool:
+        """Whether it may answer questions, as far as they are assigned to it or to nobody."""
+        return self.role in (Role.OPERATOR, Role.APPROVER)
+
 
 LOCAL = Caller("local", Role.OPERATOR)
 """Everybody, on a server without keys: only this machine reaches it."""
@@ -49,6 +54,11 @@ class Keyring:
     def required(self) -> bool:
         """Whether a caller must have a key at all."""
         return bool(self._keys)
+
+    @property
+    def names(self) -> list[str]:
+        """The names that keys stand for, in order."""
+        return sorted({key.name for key in self._keys})
 
     def caller_with_key(self, secret: str) -> Caller | None:
         """Whose key this is; None: nobody's. Takes equally long whichever key comes close."""

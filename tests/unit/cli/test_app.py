@@ -44,6 +44,10 @@ def test_the_commands_are_these() -> None:
         "failures mute",
         "failures unmute",
         "failures mended",
+        "interactions list",
+        "interactions show",
+        "interactions respond",
+        "interactions assign",
         "pipelines list",
         "pipelines import",
         "pipelines validate",
@@ -62,7 +66,11 @@ def test_who_runs_something_is_told_the_exit_statuses(words: list[str], monkeypa
 
 @pytest.mark.parametrize(
     "words",
-    [words for words in every_command() if words[-1:] in (["cancel"], ["rerun"], ["delete"], ["archive"], ["logs"])],
+    [
+        words
+        for words in every_command()
+        if {*words} & {"cancel", "rerun", "delete", "archive", "logs", "respond", "assign"}
+    ],
     ids=" ".join,
 )
 def test_who_changes_something_is_told_the_exit_statuses(words: list[str], monkeypatch: pytest.MonkeyPatch) -> None:

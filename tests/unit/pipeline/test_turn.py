@@ -6,7 +6,7 @@ from ia_modules.models import LogLevel, StepExecutionId, StepStatus
 from ia_modules.pipeline.graph_turn import graph_turn
 from ia_modules.pipeline.tokens import StepRunKey
 from ia_modules.pipeline.turn import Batch, Begin
-from ia_modules.transitions import StepUpdate
+from ia_modules.transitions import Expiry, StepUpdate
 from tests.unit.pipeline.factories import document, task
 from tests.unit.pipeline.turns import attempts, course_of, gave, named
 
@@ -50,8 +50,8 @@ def test_what_is_there_leaves_nothing_out() -> None:
 
 def test_parts_make_one_batch_and_beginnings_can_be_left_out() -> None:
     ended = StepUpdate(step_execution_id=StepExecutionId("1"), status=StepStatus.COMPLETED)
-    begin = Begin(StepRunKey("b", 1))
-    batch = Batch.of([Batch(updates=[ended]), Batch(begins=[begin], expires=["question"])])
-    assert (batch.updates, batch.begins, batch.expires) == ([ended], [begin], ["question"])
+    begin, expiry = Begin(StepRunKey("b", 1)), Expiry(interaction_id="question")
+    batch = Batch.of([Batch(updates=[ended]), Batch(begins=[begin], expires=[expiry])])
+    assert (batch.updates, batch.begins, batch.expires) == ([ended], [begin], [expiry])
     left = batch.without_beginnings()
-    assert (left.updates, left.begins, left.expires) == ([ended], [], ["question"])
+    assert (left.updates, left.begins, left.expires) == ([ended], [], [expiry])

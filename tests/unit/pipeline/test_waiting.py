@@ -17,6 +17,7 @@ from ia_modules.models import (
     ExecutionStatus,
     InteractionRecord,
     Json,
+    PipelineId,
     StepExecutionId,
     StepExecutionRecord,
     StepStatus,
@@ -43,17 +44,27 @@ def question(waiting: StepExecutionRecord, **columns: Any) -> InteractionRecord:
         "interaction_id": "question",
         "execution_id": ExecutionId("execution"),
         "step_execution_id": waiting.step_execution_id,
+        "step_id": waiting.step_id,
+        "pipeline_id": PipelineId("pipeline"),
+        "pipeline_name": "Pipeline",
+        "pipeline_version": 1,
         "status": "pending",
         "prompt": "Ship?",
         "ui_schema": None,
         "data": None,
         "assigned_users": [],
+        "assigned_role": None,
+        "answers": 1,
+        "decided_by": None,
         "on_timeout": {"yes": False},
         "deadline_at": None,
         "created_at": AT,
         "completed_at": None,
         "actor": None,
+        "verified": False,
+        "answered_by": 0,
         "response": None,
+        "responses": (),
         "sequence": 1,
         **columns,
     }
@@ -156,7 +167,7 @@ def test_a_waiting_run_goes_on_once_its_question_is_over(
     waiting = row(StepRunKey("ask", 1), step_type="human_input", output_data={}, **waits)
     course = course_of(document(ask(prompt="Ship?")), waiting)
     batch = resumed(course, question(waiting, **columns))
-    assert batch.expires == expired
+    assert [each.interaction_id for each in batch.expires] == expired
     assert [(each.key, each.outcome.result) for each in batch.answered] == (
         [] if result is None else [(StepRunKey("ask", 1), result)]
     )

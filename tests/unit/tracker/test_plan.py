@@ -37,6 +37,7 @@ from ia_modules.transitions import (
     Answer,
     Claim,
     ExecutionUpdate,
+    Expiry,
     FailedStep,
     Failure,
     LogLine,
@@ -298,7 +299,9 @@ class Story:
                     ui_schema=JsonText("{}"),
                 ),
             ),
-            expires=() if parts.expires is None or alone else (questions[parts.expires],),
+            expires=()
+            if parts.expires is None or alone
+            else (Expiry(interaction_id=questions[parts.expires], seen=1),),
             answer=None
             if parts.answers is None
             else Answer(interaction_id=questions[parts.answers], actor="cleo", response=JsonText("1")),

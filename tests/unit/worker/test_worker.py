@@ -405,6 +405,34 @@ async def test_a_question_whose_time_is_over_is_settled_by_a_worker(
     assert (question.status, record.recoveries) == ("expired", 0)
 
 
+async def test_the_deadline_of_a_question_to_several_decides_once_with_three_workers_and_a_clock_that_jumps(
+    database_url: str, tracker: ExecutionTracker, tmp_path: Path
+) -> None:
+    (tmp_path / "asking").mkdir()
+    config = {"answers": 2, "timeout_seconds": 3600, "on_timeout": {"ship": False}}
+    place = Place(tmp_path / "asking", {"id": "ask", "type": "human_input", "config": config})
+    place.open()
+    execution_id = await place.enqueue(tracker)
+    async with working(database_url), working(database_url), working(database_url):
+        await until_status(tracker, execution_id, ExecutionStatus.WAITING_FOR_HUMAN)
+        (question,) = await tracker.get_interactions(execution_id)
+        await tracker.answer_interaction(question.interaction_id, {"ship": True}, actor="ann")
+        sql = "UPDATE {} SET {} = ia_now(-1) WHERE execution_id = :execution_id AND {} IS NOT NULL"
+        for table, column in (("step_executions", "wake_at"), ("pipeline_executions", "run_at")):
+            jumped = sql.format(table, column, column)
+            await database_of(tracker).execute_async(jumped, {"execution_id": execution_id})
+        await until_status(tracker, execution_id, COMPLETED)
+    (question,) = await tracker.get_interactions(execution_id)
+    (step,) = await tracker.get_execution_steps(execution_id)
+    assert (question.status, question.answered_by, step.status) == ("expired", 1, StepStatus.COMPLETED)
+    assert isinstance(step.output_data, dict)
+    answers = step.output_data["human_input"]["answers"]
+    assert [(each["actor"], each["response"]) for each in answers] == [
+        ("ann", {"ship": True}),
+        (None, {"ship": False}),
+    ]
+
+
 async def test_a_question_waits_without_a_worker_and_its_answer_goes_on_at_one(
     database_url: str, tracker: ExecutionTracker, tmp_path: Path
 ) -> None:

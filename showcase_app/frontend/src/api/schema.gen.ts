@@ -612,6 +612,109 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/interactions": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List questions to people
+         * @description Newest first, without what led to them and what was answered. Pages stay put while new ones are asked.
+         */
+        get: operations["list_interactions"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/interactions/bulk": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Give many questions the same answer
+         * @description Each is answered by itself, and those that were answered meanwhile are listed. They must be alike.
+         */
+        post: operations["answer_interactions"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/interactions/{interaction_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Read a question
+         * @description The prompt, the schema of the answer, what led to it, whom it is assigned to, and the answers so far.
+         */
+        get: operations["get_interaction"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/interactions/{interaction_id}/respond": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Answer a question
+         * @description Keeps the answer; the execution goes on when that decides the question.
+         *
+         *     It is checked first against `ui_schema` and against whom the question is assigned to. The same answer of the same
+         *     person may be sent again. Another one, while the question is open, is kept beside the first, and counts.
+         */
+        post: operations["answer_interaction"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/interactions/{interaction_id}/assign": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Let others answer a question
+         * @description By name; nobody: it is assigned to nobody by name. What was answered stays, and may decide it now.
+         */
+        post: operations["assign_interaction"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/metrics/report": {
         parameters: {
             query?: never;
@@ -734,6 +837,76 @@ export interface components {
              * @description Whether anything does, but for durations and numbers of attempts.
              */
             differs: boolean;
+        };
+        /**
+         * AnswerEachOut
+         * @description What was done: how many questions have the answer, and those that were left as they are.
+         */
+        AnswerEachOut: {
+            /** Done */
+            done: number;
+            /** Refused */
+            refused: components["schemas"]["RefusedAnswerOut"][];
+        };
+        /**
+         * AnswerEachRequest
+         * @description One answer to many questions of the same pipeline, version, step and schema.
+         * @example {
+         *       "response": {
+         *         "approved": true
+         *       }
+         *     }
+         */
+        AnswerEachRequest: {
+            /**
+             * Response
+             * @description By the `ui_schema` of the question.
+             */
+            response: unknown;
+            /**
+             * Responded By
+             * @description Who answers. With keys it is the name of the key and may be left out; without, it is on record as not verified, and needed where the question is assigned to people or takes several answers.
+             */
+            responded_by?: string | null;
+            /** Interaction Ids */
+            interaction_ids: string[];
+        };
+        /**
+         * AnswerRequest
+         * @description An answer of a person.
+         * @example {
+         *       "response": {
+         *         "approved": true
+         *       }
+         *     }
+         */
+        AnswerRequest: {
+            /**
+             * Response
+             * @description By the `ui_schema` of the question.
+             */
+            response: unknown;
+            /**
+             * Responded By
+             * @description Who answers. With keys it is the name of the key and may be left out; without, it is on record as not verified, and needed where the question is assigned to people or takes several answers.
+             */
+            responded_by?: string | null;
+        };
+        /**
+         * AssignRequest
+         * @description Who may answer a question from here on.
+         * @example {
+         *       "assigned_users": [
+         *         "ann"
+         *       ]
+         *     }
+         */
+        AssignRequest: {
+            /**
+             * Assigned Users
+             * @description Names, with keys those of keys; empty: it is assigned to nobody by name.
+             */
+            assigned_users: string[];
         };
         /**
          * BucketOut
@@ -1513,6 +1686,8 @@ export interface components {
             interaction_id: string;
             /** Step Execution Id */
             step_execution_id: string;
+            /** Step Id */
+            step_id: string;
             /**
              * Status
              * @enum {string}
@@ -1525,6 +1700,26 @@ export interface components {
              * @description JSON Schema of the answer; a form is drawn from it.
              */
             ui_schema: Record<string, never>;
+            /**
+             * Assigned Users
+             * @description Names of those who may answer; null or empty: of nobody.
+             */
+            assigned_users: string[] | null;
+            /**
+             * Assigned Role
+             * @description Whoever has this role may answer too; with neither, everybody may.
+             */
+            assigned_role: string | null;
+            /**
+             * Answers
+             * @description Of how many people it needs answers; null: of all `assigned_users`.
+             */
+            answers: number | null;
+            /**
+             * Decided By
+             * @description The field of an answer by which it is decided when so many agree on it; null: by their number.
+             */
+            decided_by: string | null;
             /**
              * Deadline At
              * @description null: it waits for ever.
@@ -1539,9 +1734,19 @@ export interface components {
             completed_at: string | null;
             /**
              * Actor
-             * @description Who answered; null until then.
+             * @description Who answered, the last of several; null until it is answered.
              */
             actor: string | null;
+            /**
+             * Verified
+             * @description Whether `actor` is the name of a key, and not only what was said.
+             */
+            verified: boolean;
+            /**
+             * Answered By
+             * @description How many people have answered so far.
+             */
+            answered_by: number;
             /**
              * Sequence
              * @description Rises with every change of the execution; says which row is the newer one.
@@ -1549,14 +1754,20 @@ export interface components {
             sequence: number;
             /** Execution Id */
             execution_id: string;
+            /** Pipeline Id */
+            pipeline_id: string;
+            /** Pipeline Name */
+            pipeline_name: string;
+            /** Pipeline Version */
+            pipeline_version: number | null;
             /** Data */
             data: unknown;
-            /** Assigned Users */
-            assigned_users: unknown;
             /** On Timeout */
             on_timeout: unknown;
             /** Response */
             response: unknown;
+            /** Responses */
+            responses: components["schemas"]["ResponseOut"][];
         };
         /**
          * ExportedStep
@@ -1821,6 +2032,19 @@ export interface components {
             list_subscribers: number;
         };
         /**
+         * FirstAnswer
+         * @description Who decided a question, and when.
+         */
+        FirstAnswer: {
+            /**
+             * By
+             * @description Left out: nobody did; its time was over, or its execution ended.
+             */
+            by?: string | null;
+            /** At */
+            at?: string | null;
+        };
+        /**
          * GraphEdge
          * @description A way from a step to the next.
          */
@@ -1938,6 +2162,113 @@ export interface components {
             version: string;
             services: components["schemas"]["ServicesOut"];
         };
+        /**
+         * InteractionDetail
+         * @description A question to a person, with what led to it and everything that was answered.
+         */
+        InteractionDetail: {
+            /** Interaction Id */
+            interaction_id: string;
+            /** Step Execution Id */
+            step_execution_id: string;
+            /** Step Id */
+            step_id: string;
+            /**
+             * Status
+             * @enum {string}
+             */
+            status: "pending" | "answered" | "expired" | "cancelled";
+            /** Prompt */
+            prompt: string | null;
+            /**
+             * Ui Schema
+             * @description JSON Schema of the answer; a form is drawn from it.
+             */
+            ui_schema: Record<string, never>;
+            /**
+             * Assigned Users
+             * @description Names of those who may answer; null or empty: of nobody.
+             */
+            assigned_users: string[] | null;
+            /**
+             * Assigned Role
+             * @description Whoever has this role may answer too; with neither, everybody may.
+             */
+            assigned_role: string | null;
+            /**
+             * Answers
+             * @description Of how many people it needs answers; null: of all `assigned_users`.
+             */
+            answers: number | null;
+            /**
+             * Decided By
+             * @description The field of an answer by which it is decided when so many agree on it; null: by their number.
+             */
+            decided_by: string | null;
+            /**
+             * Deadline At
+             * @description null: it waits for ever.
+             */
+            deadline_at: string | null;
+            /**
+             * Created At
+             * Format: date-time
+             */
+            created_at: string;
+            /** Completed At */
+            completed_at: string | null;
+            /**
+             * Actor
+             * @description Who answered, the last of several; null until it is answered.
+             */
+            actor: string | null;
+            /**
+             * Verified
+             * @description Whether `actor` is the name of a key, and not only what was said.
+             */
+            verified: boolean;
+            /**
+             * Answered By
+             * @description How many people have answered so far.
+             */
+            answered_by: number;
+            /**
+             * Sequence
+             * @description Rises with every change of the execution; says which row is the newer one.
+             */
+            sequence: number;
+            /** Execution Id */
+            execution_id: string;
+            /** Pipeline Id */
+            pipeline_id: string;
+            /**
+             * Pipeline Name
+             * @example Code review
+             */
+            pipeline_name: string;
+            /** Pipeline Version */
+            pipeline_version: number | null;
+            /**
+             * Data
+             * @description What the step that asks has returned beside the question.
+             */
+            data: unknown;
+            /**
+             * On Timeout
+             * @description `fail`, a default answer, or a step: what happens at `deadline_at`.
+             */
+            on_timeout: unknown;
+            /**
+             * Response
+             * @description The answer; null until then, and where it takes several.
+             */
+            response: unknown;
+            /**
+             * Responses
+             * @description In the order in which they came, those that were changed too.
+             */
+            responses: components["schemas"]["ResponseOut"][];
+        };
         /** InteractionMessage */
         InteractionMessage: {
             /**
@@ -1958,6 +2289,8 @@ export interface components {
             interaction_id: string;
             /** Step Execution Id */
             step_execution_id: string;
+            /** Step Id */
+            step_id: string;
             /**
              * Status
              * @enum {string}
@@ -1970,6 +2303,26 @@ export interface components {
              * @description JSON Schema of the answer; a form is drawn from it.
              */
             ui_schema: Record<string, never>;
+            /**
+             * Assigned Users
+             * @description Names of those who may answer; null or empty: of nobody.
+             */
+            assigned_users: string[] | null;
+            /**
+             * Assigned Role
+             * @description Whoever has this role may answer too; with neither, everybody may.
+             */
+            assigned_role: string | null;
+            /**
+             * Answers
+             * @description Of how many people it needs answers; null: of all `assigned_users`.
+             */
+            answers: number | null;
+            /**
+             * Decided By
+             * @description The field of an answer by which it is decided when so many agree on it; null: by their number.
+             */
+            decided_by: string | null;
             /**
              * Deadline At
              * @description null: it waits for ever.
@@ -1984,14 +2337,34 @@ export interface components {
             completed_at: string | null;
             /**
              * Actor
-             * @description Who answered; null until then.
+             * @description Who answered, the last of several; null until it is answered.
              */
             actor: string | null;
+            /**
+             * Verified
+             * @description Whether `actor` is the name of a key, and not only what was said.
+             */
+            verified: boolean;
+            /**
+             * Answered By
+             * @description How many people have answered so far.
+             */
+            answered_by: number;
             /**
              * Sequence
              * @description Rises with every change of the execution; says which row is the newer one.
              */
             sequence: number;
+        };
+        /**
+         * InteractionPageOut
+         * @description Some questions, newest first. ``next_cursor`` asks for those below; null: there are none.
+         */
+        InteractionPageOut: {
+            /** Items */
+            items: components["schemas"]["ListedInteraction"][];
+            /** Next Cursor */
+            next_cursor: string | null;
         };
         /**
          * InvalidField
@@ -2038,6 +2411,93 @@ export interface components {
             a_bytes: number;
             /** B Bytes */
             b_bytes: number;
+        };
+        /**
+         * ListedInteraction
+         * @description A question to a person, and where it was asked.
+         */
+        ListedInteraction: {
+            /** Interaction Id */
+            interaction_id: string;
+            /** Step Execution Id */
+            step_execution_id: string;
+            /** Step Id */
+            step_id: string;
+            /**
+             * Status
+             * @enum {string}
+             */
+            status: "pending" | "answered" | "expired" | "cancelled";
+            /** Prompt */
+            prompt: string | null;
+            /**
+             * Ui Schema
+             * @description JSON Schema of the answer; a form is drawn from it.
+             */
+            ui_schema: Record<string, never>;
+            /**
+             * Assigned Users
+             * @description Names of those who may answer; null or empty: of nobody.
+             */
+            assigned_users: string[] | null;
+            /**
+             * Assigned Role
+             * @description Whoever has this role may answer too; with neither, everybody may.
+             */
+            assigned_role: string | null;
+            /**
+             * Answers
+             * @description Of how many people it needs answers; null: of all `assigned_users`.
+             */
+            answers: number | null;
+            /**
+             * Decided By
+             * @description The field of an answer by which it is decided when so many agree on it; null: by their number.
+             */
+            decided_by: string | null;
+            /**
+             * Deadline At
+             * @description null: it waits for ever.
+             */
+            deadline_at: string | null;
+            /**
+             * Created At
+             * Format: date-time
+             */
+            created_at: string;
+            /** Completed At */
+            completed_at: string | null;
+            /**
+             * Actor
+             * @description Who answered, the last of several; null until it is answered.
+             */
+            actor: string | null;
+            /**
+             * Verified
+             * @description Whether `actor` is the name of a key, and not only what was said.
+             */
+            verified: boolean;
+            /**
+             * Answered By
+             * @description How many people have answered so far.
+             */
+            answered_by: number;
+            /**
+             * Sequence
+             * @description Rises with every change of the execution; says which row is the newer one.
+             */
+            sequence: number;
+            /** Execution Id */
+            execution_id: string;
+            /** Pipeline Id */
+            pipeline_id: string;
+            /**
+             * Pipeline Name
+             * @example Code review
+             */
+            pipeline_name: string;
+            /** Pipeline Version */
+            pipeline_version: number | null;
         };
         /**
          * LogLevel
@@ -2591,6 +3051,8 @@ export interface components {
              * @description Only for requests that are not understood.
              */
             errors?: components["schemas"]["InvalidField"][] | null;
+            /** @description Only for an answer that came too late. */
+            answered?: components["schemas"]["FirstAnswer"] | null;
         };
         /** QueueOut */
         QueueOut: {
@@ -2644,6 +3106,23 @@ export interface components {
             completed_at: string | null;
             /** Duration Seconds */
             duration_seconds: number | null;
+        };
+        /**
+         * RefusedAnswerOut
+         * @description A question that did not take the answer.
+         */
+        RefusedAnswerOut: {
+            /** Interaction Id */
+            interaction_id: string;
+            /** Reason */
+            reason: string;
+            /**
+             * Actor
+             * @description Who had answered it; null: nobody, or it was refused for another reason.
+             */
+            actor: string | null;
+            /** Closed At */
+            closed_at: string | null;
         };
         /** RefusedExecution */
         RefusedExecution: {
@@ -2702,6 +3181,28 @@ export interface components {
             version?: number | null;
         };
         /**
+         * ResponseOut
+         * @description What one person answered, once; the newest revision of a person counts.
+         */
+        ResponseOut: {
+            /** Actor */
+            actor: string;
+            /**
+             * Verified
+             * @description Whether that is the name of a key, and not only what was said.
+             */
+            verified: boolean;
+            /** Revision */
+            revision: number;
+            /** Response */
+            response: unknown;
+            /**
+             * Answered At
+             * Format: date-time
+             */
+            answered_at: string;
+        };
+        /**
          * ResumeRequest
          * @description Why an execution goes on.
          * @example {
@@ -2717,10 +3218,10 @@ export interface components {
         };
         /**
          * Role
-         * @description What a caller may do: look, or also start, cancel, save and delete.
+         * @description What a caller may do: look, also answer what it is asked, or also start, cancel, save and delete.
          * @enum {string}
          */
-        Role: "viewer" | "operator";
+        Role: "viewer" | "approver" | "operator";
         /**
          * RunRequest
          * @description What an execution starts with.
@@ -2795,7 +3296,7 @@ export interface components {
              * @description The name of the key, as it goes on record; `local` on a server without keys.
              */
             actor: string;
-            /** @description viewer: looks; operator: also starts, cancels, saves and deletes. */
+            /** @description viewer: looks; approver: also answers what it is asked; operator: also starts, cancels, saves and deletes. */
             role: components["schemas"]["Role"];
             /**
              * Keys Required
@@ -3313,6 +3814,10 @@ export interface components {
     pathItems: never;
 }
 export type AlignedRunOut = components['schemas']['AlignedRunOut'];
+export type AnswerEachOut = components['schemas']['AnswerEachOut'];
+export type AnswerEachRequest = components['schemas']['AnswerEachRequest'];
+export type AnswerRequest = components['schemas']['AnswerRequest'];
+export type AssignRequest = components['schemas']['AssignRequest'];
 export type BucketOut = components['schemas']['BucketOut'];
 export type BulkOut = components['schemas']['BulkOut'];
 export type BulkRequest = components['schemas']['BulkRequest'];
@@ -3339,14 +3844,18 @@ export type ExportedStep = components['schemas']['ExportedStep'];
 export type FailureOut = components['schemas']['FailureOut'];
 export type FailurePageOut = components['schemas']['FailurePageOut'];
 export type FeedOut = components['schemas']['FeedOut'];
+export type FirstAnswer = components['schemas']['FirstAnswer'];
 export type GraphEdge = components['schemas']['GraphEdge'];
 export type GraphNode = components['schemas']['GraphNode'];
 export type GraphOut = components['schemas']['GraphOut'];
 export type HealthOut = components['schemas']['HealthOut'];
+export type InteractionDetail = components['schemas']['InteractionDetail'];
 export type InteractionMessage = components['schemas']['InteractionMessage'];
 export type InteractionOut = components['schemas']['InteractionOut'];
+export type InteractionPageOut = components['schemas']['InteractionPageOut'];
 export type InvalidField = components['schemas']['InvalidField'];
 export type JsonChangeOut = components['schemas']['JsonChangeOut'];
+export type ListedInteraction = components['schemas']['ListedInteraction'];
 export type LogLevel = components['schemas']['LogLevel'];
 export type LogMessage = components['schemas']['LogMessage'];
 export type LogOut = components['schemas']['LogOut'];
@@ -3368,8 +3877,10 @@ export type ProblemDetails = components['schemas']['ProblemDetails'];
 export type QueueOut = components['schemas']['QueueOut'];
 export type ReadyOut = components['schemas']['ReadyOut'];
 export type RecentExecutionOut = components['schemas']['RecentExecutionOut'];
+export type RefusedAnswerOut = components['schemas']['RefusedAnswerOut'];
 export type RefusedExecution = components['schemas']['RefusedExecution'];
 export type RerunRequest = components['schemas']['RerunRequest'];
+export type ResponseOut = components['schemas']['ResponseOut'];
 export type ResumeRequest = components['schemas']['ResumeRequest'];
 export type Role = components['schemas']['Role'];
 export type RunRequest = components['schemas']['RunRequest'];
@@ -6605,6 +7116,567 @@ export interface operations {
             };
             /** @description The body stopped coming. */
             408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description The body has more than 16,384 bytes. */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description The body is not JSON. */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description The server does not answer to this host name. */
+            421: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description The request is not understood, or its values cannot be used: `errors` says which. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description The head of the request is too large. */
+            431: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description The database is away, or something is in the way: try again later. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+        };
+    };
+    list_interactions: {
+        parameters: {
+            query?: {
+                /** @description Only these. */
+                status?: ("pending" | "answered" | "expired" | "cancelled") | null;
+                /** @description Only those that are assigned to this name. */
+                assigned_to?: string | null;
+                /** @description Only of this pipeline. */
+                pipeline_id?: string | null;
+                /** @description At most this many. */
+                limit?: number;
+                /** @description `next_cursor` of the page above. */
+                cursor?: string | null;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["InteractionPageOut"];
+                };
+            };
+            /** @description No key, or one that is not known; only where the server has keys. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description The caller may not do this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description The server does not answer to this host name. */
+            421: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description The request is not understood, or its values cannot be used: `errors` says which. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description The head of the request is too large. */
+            431: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description The database is away, or something is in the way: try again later. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+        };
+    };
+    answer_interactions: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["AnswerEachRequest"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AnswerEachOut"];
+                };
+            };
+            /** @description The body is no text in UTF-8. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description No key, or one that is not known; only where the server has keys. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description The caller may not do this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description There is none with one of these ids. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description The body stopped coming. */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description The body has more than 1,048,576 bytes. */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description The body is not JSON. */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description The server does not answer to this host name. */
+            421: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description The request is not understood, or its values cannot be used: `errors` says which. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description The head of the request is too large. */
+            431: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description The database is away, or something is in the way: try again later. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+        };
+    };
+    get_interaction: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                interaction_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["InteractionDetail"];
+                };
+            };
+            /** @description No key, or one that is not known; only where the server has keys. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description The caller may not do this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description There is none with this id. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description The server does not answer to this host name. */
+            421: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description The request is not understood, or its values cannot be used: `errors` says which. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description The head of the request is too large. */
+            431: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description The database is away, or something is in the way: try again later. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+        };
+    };
+    answer_interaction: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                interaction_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["AnswerRequest"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["InteractionDetail"];
+                };
+            };
+            /** @description The body is no text in UTF-8. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description No key, or one that is not known; only where the server has keys. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description The caller may not do this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description There is none with this id. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description The body stopped coming. */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description It is not open any more: `answered` says who was first, and when. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description The body has more than 1,048,576 bytes. */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description The body is not JSON. */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description The server does not answer to this host name. */
+            421: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description The request is not understood, or its values cannot be used: `errors` says which. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description The head of the request is too large. */
+            431: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description The database is away, or something is in the way: try again later. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+        };
+    };
+    assign_interaction: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                interaction_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["AssignRequest"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["InteractionDetail"];
+                };
+            };
+            /** @description The body is no text in UTF-8. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description No key, or one that is not known; only where the server has keys. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description The caller may not do this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description There is none with this id. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description The body stopped coming. */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description It is not open any more: `answered` says who was first, and when. */
+            409: {
                 headers: {
                     [name: string]: unknown;
                 };

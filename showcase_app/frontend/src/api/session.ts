@@ -11,9 +11,9 @@ export const sessionQuery = queryOptions({
 /** Why the reader may not change anything; null when they may. For the tooltip of a disabled action. */
 export function useWhyReadOnly(): string | null {
   const { data } = useQuery(sessionQuery);
-  return data === undefined || data.role === "operator"
-    ? null
-    : "You are signed in as a viewer; this needs an operator.";
+  if (data === undefined || data.role === "operator") return null;
+  const role = data.role === "approver" ? "an approver" : "a viewer";
+  return `You are signed in as ${role}; this needs an operator.`;
 }
 
 export function useSignIn() {

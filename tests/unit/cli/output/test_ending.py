@@ -25,6 +25,7 @@ def test_a_question_to_a_person_ends_the_run_with_3(command: Command, tmp_path: 
     result = command("run", write(tmp_path, step("count", "Count"), ask, paths=[("count", "ask")]))
     assert result.exit_code == 3
     assert "May it be published?" in result.stdout
+    assert "Answer it:              ia-modules interactions respond 01" in result.stdout
     assert newest(command)["status"] == "waiting_for_human"
     report = command("executions", "show").stdout
     assert "May it be published?" in report

@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
+from ia_modules.errors import PipelineDefinitionError
 from ia_modules.pipeline.document.human_input import HumanInput, answered, is_question, question
 from ia_modules.pipeline.document.json_schema import problems_of
 from tests.unit.pipeline.factories import definition
@@ -88,3 +89,50 @@ def test_the_answer_lies_beside_what_the_step_returned() -> None:
     assert answered(result, {"ok": True}) == {"draft": "text", "human_input": {"ok": True}}
     assert answered(result, None) == {"draft": "text", "human_input": None}
     assert result["prompt"] == "?"
+
+
+@pytest.mark.parametrize(
+    ("config", "refused"),
+    [
+        ({"answers": 3}, None),
+        ({"answers": "all", "assigned_users": ["ann"]}, None),
+        ({"answers": "all", "assigned_users": "{{ parameters.people }}"}, None),
+        ({"answers": 2, "assigned_users": ["ann"], "assigned_role": "approver"}, None),
+        ({"answers": 2, "decided_by": "yes", "carries": True}, None),
+        ({"answers": 0}, "answers"),
+        ({"answers": "some"}, "answers"),
+        ({"answers": True}, "answers"),
+        ({"answers": 1.5}, "answers"),
+        ({"answers": "all"}, "assigned_users"),
+        ({"answers": 2, "assigned_users": ["ann"]}, "assigned_users"),
+        ({"answers": 2, "assigned_users": ["ann", "ann"]}, "assigned_users"),
+        ({"decided_by": "yess"}, "decided_by"),
+        ({"decided_by": ""}, "decided_by"),
+        ({"assigned_role": ""}, "assigned_role"),
+        ({"assigned_users": [""]}, "assigned_users"),
+        ({"carries": "perhaps"}, "carries"),
+    ],
+)
+def test_how_many_people_answer_and_what_decides_is_checked_when_it_is_loaded(
+    config: dict[str, Any], refused: str | None
+) -> None:
+    schema = {"fields": [{"name": "yes", "type": "boolean"}, {"name": "why"}]}
+    step = {"id": "ask", "type": "human_input", "config": {"ui_schema": schema, **config}}
+    if refused is None:
+        assert definition(step).steps[0].config.json.items() >= config.items()
+    else:
+        with pytest.raises(PipelineDefinitionError) as wrong:
+            definition(step)
+        assert wrong.value.where.startswith(f"$.steps[0].config.{refused}")
+
+
+def test_a_form_with_something_to_be_filled_in_is_one_when_it_is_asked() -> None:
+    """It is what is written until then."""
+    fields = [{"name": "yes", "type": "boolean", "label": "{{ parameters.label }}"}]
+    config = {"ui_schema": {"fields": fields}, "decided_by": "yes", "answers": 2}
+    assert definition({"id": "ask", "type": "human_input", "config": config}).steps[0].config.json == config
+
+
+def test_the_keys_for_several_people_are_the_questions_and_no_part_of_the_result() -> None:
+    keys = {"assigned_role": "a", "answers": 2, "decided_by": "x", "carries": True}
+    assert answered({"status": "human_input_required", "draft": 1, **keys}, 7) == {"draft": 1, "human_input": 7}

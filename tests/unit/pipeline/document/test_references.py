@@ -117,6 +117,13 @@ def test_a_question_results_in_its_answer_alone() -> None:
         "the field 'yes', which the result of step 'ask' never has"
     ]
     assert found(ask(ui_schema=form), after=compares("result.human_input.yes")) == []
+    of_two = compares("result.human_input.answers.0.response.yes")
+    assert found(ask(ui_schema=form, answers=2), after=of_two) == []
+    assert found(ask(ui_schema=form, answers=2), after=compares("result.human_input.yes")) == [
+        "the field 'human_input.yes', which the result of step 'ask' never has"
+    ]
+    for filled_in in (of_two, compares("result.human_input.yes")):
+        assert found(ask(ui_schema=form, answers="{{ parameters.n }}"), after=filled_in) == []
 
 
 def test_a_step_with_the_name_of_a_field_may_be_either() -> None:

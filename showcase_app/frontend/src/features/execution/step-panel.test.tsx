@@ -188,7 +188,10 @@ it("a question is shown with its deadline, and then with the person who answered
   expect(screen.getByText("Charge it?").textContent).toBe("Charge it?Deadline: in 1 h 00 min");
   const answered = { ...question, status: "answered", actor: "ada", completed_at: at(0) } as const;
   update(createExecution({ sequence: 2, steps: [waiting], interactions: [answered] }));
-  expect(screen.getByText("Charge it?").textContent).toBe("Charge it?Answered by ada now");
+  expect(screen.getByText("Charge it?").textContent).toBe("Charge it?Answered by ada (not verified) now");
+  const several = { ...answered, answers: 2, answered_by: 3 };
+  update(createExecution({ sequence: 3, steps: [waiting], interactions: [several] }));
+  expect(screen.getByText("Charge it?").textContent).toBe("Charge it?Answered by 3 people now");
 });
 
 it("an attempt that waits for its time says when it begins", () => {

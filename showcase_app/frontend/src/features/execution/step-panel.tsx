@@ -203,9 +203,7 @@ function Question({ interaction }: { interaction: InteractionOut | undefined }) 
       <Text size="xs" className="quiet" component="div">
         {interaction.completed_at !== null ? (
           <>
-            {interaction.status === "answered"
-              ? `Answered by ${interaction.actor ?? "somebody"}`
-              : ENDED_WORDS[interaction.status]}{" "}
+            {interaction.status === "answered" ? answeredBy(interaction) : ENDED_WORDS[interaction.status]}{" "}
             <Ago at={interaction.completed_at} />
           </>
         ) : interaction.deadline_at === null ? (
@@ -220,10 +218,15 @@ function Question({ interaction }: { interaction: InteractionOut | undefined }) 
   );
 }
 
+function answeredBy(interaction: InteractionOut): string {
+  if (interaction.answers !== 1) return `Answered by ${interaction.answered_by} people`;
+  return `Answered by ${interaction.actor ?? "somebody"}${interaction.verified ? "" : " (not verified)"}`;
+}
+
 const ENDED_WORDS: Readonly<Record<InteractionOut["status"], string>> = {
   pending: "Open",
   answered: "Answered",
-  expired: "Nobody answered before the deadline:",
+  expired: "Not answered before the deadline:",
   cancelled: "Closed without an answer",
 };
 

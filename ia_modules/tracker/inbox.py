@@ -1,0 +1,97 @@
+"""Lists of questions to people: which ones, and a page of them. Nothing here scans a table of executions."""
+
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from ia_modules.database.manager import Script, Statement
+from ia_modules.errors import InvalidArgument
+from ia_modules.models import InteractionSummary, PipelineId, is_id, sought_id
+from ia_modules.payload import encode
+from ia_modules.tracker.lists import Sentence
+from ia_modules.tracker.responses import summaries
+
+InteractionStatus = Literal["pending", "answered", "expired", "cancelled"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Person:
+    """Somebody who may answer; ``role`` None: not known."""
+
+    name: str
+    role: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class InteractionFilters:
+    """Filters of a list of questions; None = any.
+
+    Attributes:
+        assigned_to: assigned to this name.
+        answerable_by: assigned to this person, by name or by role, or to nobody.
+    """
+
+    status: InteractionStatus | None = None
+    assigned_to: str | None = None
+    answerable_by: Person | None = None
+    pipeline_id: PipelineId | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class InteractionPage:
+    """Some questions, newest first. ``next_cursor``: the cursor of the next, older page; None: this is the last one."""
+
+    items: list[InteractionSummary]
+    next_cursor: str | None
+
+
+def inbox_script(
+    sentence: Sentence, filters: InteractionFilters, *, cursor: str | None, limit: int
+) -> Script[InteractionPage]:
+    """Reads one page of questions; ``sentence`` returns the SQL of a name.
+
+    Raises:
+        InvalidArgument: the cursor is none.
+        PayloadError: a name cannot be stored.
+    """
+    if cursor is not None and not is_id(cursor):
+        raise InvalidArgument("cursor", repr(cursor)[:80], "next_cursor of a page of questions")
+    conditions, params = _conditions(filters)
+    if cursor is not None:
+        conditions.append("interactions.interaction_id < :cursor")
+    sql = sentence("list_interactions").format(conditions=" AND ".join(conditions) or "TRUE")
+    rows = yield Statement(sql, [{**params, **({} if cursor is None else {"cursor": cursor}), "limit": limit + 1}])
+    items = yield from summaries(sentence, rows[:limit])
+    return InteractionPage(items=items, next_cursor=items[-1].interaction_id if len(rows) > limit else None)
+
+
+def _conditions(filters: InteractionFilters) -> tuple[list[str], dict[str, Any]]:
+    """The conditions in SQL, and the values of their parameters."""
+    conditions: list[str] = []
+    params: dict[str, Any] = {}
+    if filters.status == "pending":
+        conditions.append("interactions.status = 'pending'")  # as its index has it
+    elif filters.status is not None:
+        conditions.append("interactions.status = :status")
+        params["status"] = filters.status
+    if filters.pipeline_id is not None:
+        conditions.append("pipeline_executions.pipeline_id = :pipeline_id")
+        params["pipeline_id"] = sought_id(filters.pipeline_id)
+    if filters.assigned_to is not None:
+        conditions.append(_BY_NAME.format(name="assigned"))
+        params |= _name_params("assigned", filters.assigned_to)
+    if (person := filters.answerable_by) is not None:
+        conditions.append(f"({_BY_NAME.format(name='person')} OR assigned_role = :role OR {_TO_NOBODY})")
+        params |= _name_params("person", person.name) | {"role": person.role}
+    return conditions, params
+
+
+# Whether a name is in the list: it stands at the beginning or after a comma, as nothing inside of a name can, whose
+# quotes are escaped. The text is the one that ``encode`` writes, on both databases; LIKE does not tell A from a on one.
+_BY_NAME = """(REPLACE(CAST(assigned_users AS TEXT), :{name}_first, '') <> CAST(assigned_users AS TEXT)
+    OR REPLACE(CAST(assigned_users AS TEXT), :{name}_later, '') <> CAST(assigned_users AS TEXT))"""
+_TO_NOBODY = "(assigned_role IS NULL AND COALESCE(CAST(assigned_users AS TEXT), '[]') = '[]')"
+
+
+def _name_params(name: str, person: str) -> dict[str, str]:
+    text = encode(person, "name of a person")
+    return {f"{name}_first": f"[{text}", f"{name}_later": f",{text}"}

@@ -1,0 +1,89 @@
+"""Lists of questions to people: by status, by whom they are assigned to, by pipeline, in pages."""
+
+from collections.abc import Iterable
+
+import pytest
+
+from ia_modules.errors import InvalidArgument
+from ia_modules.models import ExecutionStatus, PipelineId, StepExecutionId, StepStatus, new_id
+from ia_modules.payload import encode
+from ia_modules.tracker.execution_tracker import ExecutionTracker
+from ia_modules.tracker.inbox import InteractionFilters, Person
+from ia_modules.transitions import ANSWER, NewInteraction, StepUpdate, Transition
+
+
+async def ask(tracker: ExecutionTracker, slug: str, *, users: list[str] | None = None, role: str | None = None) -> str:
+    """A question of an execution of its own; its id."""
+    pipeline_id = await tracker.register_pipeline(slug, slug)
+    execution_id = await tracker.start_execution(pipeline_id)
+    attempt = StepExecutionId(await tracker.start_step_execution(execution_id, "ask", "Ask", "human_input"))
+    question = NewInteraction(
+        interaction_id=new_id(),
+        step_execution_id=attempt,
+        ui_schema=encode({"type": "object"}, "schema"),
+        assigned_users=None if users is None else encode(users, "users"),
+        assigned_role=role,
+    )
+    waits = StepUpdate(step_execution_id=attempt, status=StepStatus.WAITING, awaits=ANSWER)
+    await tracker.record(
+        Transition(execution_id=execution_id, writer=tracker.owner, updates=(waits,), asks=(question,))
+    )
+    await tracker.update_execution_status(execution_id, ExecutionStatus.WAITING_FOR_HUMAN)
+    return question.interaction_id
+
+
+async def found(tracker: ExecutionTracker, filters: InteractionFilters, among: Iterable[str]) -> list[int]:
+    """The places of what is found, in the order of the list."""
+    places = list(among)
+    return [places.index(each.interaction_id) for each in (await tracker.list_interactions(filters)).items]
+
+
+async def test_questions_are_found_by_status_person_and_pipeline(tracker: ExecutionTracker) -> None:
+    ids = [
+        await ask(tracker, "first"),
+        await ask(tracker, "first", users=["ann", 'b"ob', '",\\"eve\\']),
+        await ask(tracker, "second", users=[], role="approver"),
+        await ask(tracker, "second", users=["bob"], role="approver"),
+        await ask(tracker, "second", users=["Ann"]),
+    ]
+    await tracker.answer_interaction(ids[4], {}, actor="Ann")
+    second = await tracker.register_pipeline("second", "second")
+
+    async def places(filters: InteractionFilters) -> list[int]:
+        return await found(tracker, filters, ids)
+
+    assert await places(InteractionFilters()) == [4, 3, 2, 1, 0]
+    assert await places(InteractionFilters(status="pending")) == [3, 2, 1, 0]
+    assert await places(InteractionFilters(status="answered")) == [4]
+    assert await places(InteractionFilters(assigned_to="ann")) == [1]
+    assert await places(InteractionFilters(assigned_to='b"ob')) == [1]
+    assert await places(InteractionFilters(assigned_to='",\\"eve\\')) == [1]
+    for nobody in ("ob", "eve", "eve\\", "", "%", "a_n"):
+        assert await places(InteractionFilters(assigned_to=nobody)) == []
+    assert await places(InteractionFilters(pipeline_id=second, status="pending")) == [3, 2]
+    assert await places(InteractionFilters(pipeline_id=PipelineId("nothing"))) == []
+    assert await places(InteractionFilters(answerable_by=Person(name="bob", role="operator"))) == [3, 0]
+    assert await places(InteractionFilters(answerable_by=Person(name="ann", role="approver"))) == [3, 2, 1, 0]
+    assert await places(InteractionFilters(answerable_by=Person(name="eve"))) == [0]
+
+
+async def test_a_list_has_who_answered_and_where_it_was_asked(tracker: ExecutionTracker) -> None:
+    question_id = await ask(tracker, "first")
+    await tracker.answer_interaction(question_id, {"yes": True}, actor="ann", verified=True)
+    (item,) = (await tracker.list_interactions()).items
+    assert (item.step_id, item.pipeline_name, item.pipeline_version) == ("ask", "first", None)
+    assert (item.status, item.actor, item.verified, item.answered_by) == ("answered", "ann", True, 1)
+
+
+async def test_questions_come_in_pages_newest_first(tracker: ExecutionTracker) -> None:
+    ids = [await ask(tracker, "first") for _ in range(5)]
+    seen: list[str] = []
+    cursor: str | None = None
+    while True:
+        page = await tracker.list_interactions(cursor=cursor, limit=2)
+        seen += [each.interaction_id for each in page.items]
+        if (cursor := page.next_cursor) is None:
+            break
+    assert seen == ids[::-1]
+    with pytest.raises(InvalidArgument, match="cursor"):
+        await tracker.list_interactions(cursor="nothing")
