@@ -16,6 +16,8 @@ const PAYLOADS = {
   assigned_users: true,
   on_timeout: true,
   response: true,
+  step_input: true,
+  step_output: true,
 } satisfies Record<PayloadField, true>;
 
 /** What a JSON text of the server holds. Raises SyntaxError: it is none. */
