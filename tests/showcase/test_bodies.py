@@ -16,6 +16,8 @@ LIMITS = {
     ("DELETE", "/api/session"): 16_384,
     ("POST", "/api/nothing"): 16_384,
     ("POST", "/api/executions/x/cancel"): 16_384,
+    ("POST", "/api/executions/x/rerun"): 16_384,
+    ("POST", "/api/executions/x/resume"): 16_384,
     ("POST", "/api/executions/bulk"): 1_048_576,
     ("POST", "/api/failures/x/mended"): 16_384,
     ("POST", "/api/interactions/bulk"): 1_048_576,
@@ -101,9 +103,8 @@ async def test_the_document_has_the_limit_of_each_body(api: httpx.AsyncClient) -
 
 
 def template_of(path: str) -> str:
-    names = {"failures": "failure_id", "interactions": "interaction_id", "pipelines": "pipeline_id"}
     kind = path.split("/")[2]
-    return path.replace("/x", f"/{{{names.get(kind)}}}")
+    return path.replace("/x", f"/{{{kind.removesuffix('s')}_id}}")
 
 
 @pytest.mark.parametrize(
