@@ -626,9 +626,9 @@ class Client:
             await put_back(self.tracker, record, stored)
         except InvalidTransition as goes_on:
             deed = await last_deed(self._database, "execution.resume", record.execution_id)
-            actor, resumed_at = deed or (None, None)
+            by, resumed_at = deed or (None, None)
             raise AlreadyResumed(
-                record.execution_id, status=goes_on.status, actor=actor, resumed_at=resumed_at
+                record.execution_id, status=goes_on.status, actor=by, resumed_at=resumed_at
             ) from goes_on
         detail: Json = {"was": record.status.value, "reason": reason}
         await self._audit(actor, "execution.resume", record.execution_id, detail)

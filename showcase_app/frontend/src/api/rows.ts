@@ -13,7 +13,6 @@ const PAYLOADS = {
   default_input: true,
   last_input: true,
   ui_schema: true,
-  assigned_users: true,
   on_timeout: true,
   response: true,
   step_input: true,
