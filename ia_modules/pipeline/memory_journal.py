@@ -504,6 +504,7 @@ class MemoryJournal:
                 **whose,
                 **times,
                 attempt=1,
+                retry_count=0,
                 wake_at=None,
                 routes=orjson.loads(copy.routes),
                 copied_from=copy.copied_from,

@@ -48,7 +48,8 @@ SELECT COUNT(*) AS interventions
  WHERE started_at >= :since
    AND (pipeline_id = :pipeline_id OR :pipeline_id IS NULL)
    AND status NOT IN ('pending', 'running', 'waiting', 'waiting_for_human')
-   AND EXISTS (SELECT 1 FROM interactions WHERE interactions.execution_id = execution.execution_id);
+   AND EXISTS (
+       SELECT 1 FROM interactions WHERE interactions.execution_id = execution.execution_id AND carried_from IS NULL);
 
 -- name: time_window
 -- How long the newest took: of each pipeline, and of all (pipeline_id NULL).
@@ -156,6 +157,7 @@ questions AS (
     SELECT COUNT(*) AS human_interventions
       FROM bucket
      WHERE status NOT IN ('pending', 'running', 'waiting', 'waiting_for_human')
-       AND EXISTS (SELECT 1 FROM interactions WHERE interactions.execution_id = bucket.execution_id))
+       AND EXISTS (
+           SELECT 1 FROM interactions WHERE interactions.execution_id = bucket.execution_id AND carried_from IS NULL))
 SELECT started, completed, failed, cancelled, p50_seconds, p95_seconds, retries, human_interventions
   FROM counted, timed, retried, questions;

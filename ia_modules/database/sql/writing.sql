@@ -77,7 +77,7 @@ INSERT INTO step_executions (
     step_execution_id, execution_id, within, step_id, step_name, step_type, iteration, attempt, retry_count, status,
     worker, awaits, effect, routes, input_refs, input_bytes, output_bytes, error_type, error_message, copied_from,
     copied_because, sequence, created_at, started_at, completed_at, traceback, metadata, input_data, output_data)
-SELECT :step_execution_id, :execution_id, within, step_id, step_name, step_type, iteration, 1, retry_count,
+SELECT :step_execution_id, :execution_id, within, step_id, step_name, step_type, iteration, 1, 0,
        status, worker, awaits, effect, :routes, input_refs, input_bytes, output_bytes, error_type, error_message,
        step_execution_id, 'rerun', :sequence, ia_now(), ia_now(), ia_now(), traceback, metadata, input_data, output_data
   FROM step_executions

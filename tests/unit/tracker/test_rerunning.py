@@ -18,6 +18,7 @@ from ia_modules.errors import (
 )
 from ia_modules.models import ExecutionRecord, ExecutionStatus
 from ia_modules.pipeline.allowed_code import AllowedCode
+from ia_modules.tracker.metrics import MetricsReader
 from ia_modules.tracker.rerunning import RerunFrom
 
 STEPS = """
@@ -96,6 +97,15 @@ async def test_a_worker_runs_what_follows_from_a_step_and_copies_the_rest(client
     assert await outputs(client, done_by_hand) == {"one": (1, True), "two": (100, False), "three": (101, False)}
     refs: list[Any] = [step.input_refs for step in await client.steps(done_by_hand) if step.step_id == "two"]
     assert [(each["edited"], each["by"]) for each in refs] == [("output", "bob")]
+
+
+async def test_what_is_copied_counts_where_it_ran_and_nowhere_else(
+    client: Client, file: Path, database: DatabaseManager
+) -> None:
+    first: str = (await client.run(file, {"n": 0}))["execution_id"]
+    await done(client, await client.rerun(first, begin=RerunFrom(step_id="three")))
+    measured = await MetricsReader(database).measure()
+    assert {step.step_id: step.runs for step in measured.steps} == {"one": 1, "two": 1, "three": 2}
 
 
 async def test_the_whole_of_it_runs_on_another_input(client: Client, file: Path) -> None:

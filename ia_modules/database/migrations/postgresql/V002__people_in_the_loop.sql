@@ -36,3 +36,15 @@ ALTER TABLE pipeline_executions ADD COLUMN overrides JSON;
 
 -- A question that was answered in the execution before; its answer is copied with it.
 ALTER TABLE interactions ADD COLUMN carried_from UUID;
+
+-- Those of the graph that ran here: what was copied has taken no time, and counts where it ran.
+DROP VIEW step_times;
+CREATE VIEW step_times AS
+SELECT step_execution_id, execution_id, step_id, iteration, attempt, retry_count, status, routes, error_message,
+       started_at, completed_at,
+       CASE
+           WHEN completed_at < started_at THEN 0.0
+           ELSE CAST(EXTRACT(EPOCH FROM completed_at - started_at) AS DOUBLE PRECISION)
+       END AS seconds
+  FROM step_executions
+ WHERE within = '' AND copied_from IS NULL;
