@@ -185,8 +185,9 @@ def _read(read: Callable[[Any], Any] | None, value: Any) -> Any:
 def _plain(value: Any) -> Any:
     if isinstance(value, StrEnum):
         return value.value
-    if isinstance(value, tuple):  # of records: payloads have none
-        return [each.to_dict() for each in cast("tuple[Record, ...]", value)]
+    if isinstance(value, tuple):  # payloads have none
+        entries = cast("tuple[object, ...]", value)
+        return [each.to_dict() if isinstance(each, Record) else each for each in entries]
     return format_time(value) if isinstance(value, datetime) else value
 
 

@@ -16,7 +16,8 @@ SELECT execution_id, pipeline_id, pipeline_name, pipeline_version, status, manag
        error_type, error_message, failure_group, created_at, started_at, completed_at, input_bytes, output_bytes, metadata_bytes,
        CASE WHEN input_bytes <= :inline_bytes THEN input_data END AS input_data,
        CASE WHEN output_bytes <= :inline_bytes THEN output_data END AS output_data, output_refs,
-       CASE WHEN metadata_bytes <= :inline_bytes THEN metadata END AS metadata, NULL AS overrides
+       CASE WHEN metadata_bytes <= :inline_bytes THEN metadata END AS metadata,
+       CASE WHEN octet_length(CAST(overrides AS TEXT)) <= :inline_bytes THEN overrides END AS overrides
   FROM sized
   JOIN pipeline_executions USING (execution_id);
 

@@ -254,6 +254,7 @@ class ExecutionDetail(ExecutionOut):
         description="Whether there are others: `/api/executions/{execution_id}/steps`, "
         "with the `step_execution_id` of the last one here as its cursor."
     )
+    overrides: Any = Field(None, description="What of single step runs was decided before they began, up to 64 KiB.")
     rerun_ids: list[str] = Field(description="The newest 20 executions that are re-runs of this one, newest first.")
     interactions: list[InteractionOut] = Field(description="In the order in which they were asked.")
 

@@ -17,6 +17,7 @@ const PAYLOADS = {
   response: true,
   step_input: true,
   step_output: true,
+  overrides: true,
 } satisfies Record<PayloadField, true>;
 
 /** What a JSON text of the server holds. Raises SyntaxError: it is none. */

@@ -1341,6 +1341,11 @@ export interface components {
              */
             more_steps: boolean;
             /**
+             * Overrides
+             * @description What of single step runs was decided before they began, up to 64 KiB.
+             */
+            overrides?: unknown;
+            /**
              * Rerun Ids
              * @description The newest 20 executions that are re-runs of this one, newest first.
              */
