@@ -446,10 +446,7 @@ class Client:
             actor=actor,
         )
         if queued.created:
-            detail: Json = (
-                None if begin is None else {"from": [begin.step_id, begin.iteration], "edited": begin.is_edited}
-            )
-            await self._audit(actor, "execution.rerun", record.execution_id, detail)
+            await self._audit(actor, "execution.rerun", record.execution_id, begin and begin.summary)
         return queued.execution_id
 
     async def plan_rerun(self, execution_id: str, begin: RerunFrom, *, version: int | None = None) -> Repeat:

@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 from uuid import UUID
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from ia_modules.failure_groups import KEPT_CHARACTERS, common_text, group_of
@@ -82,7 +82,6 @@ def six_ways(draw: st.DrawFn) -> list[tuple[str, str]]:
     ]
 
 
-@settings(deadline=None)
 @given(six_ways(), six_ways())
 def test_six_ways_to_fail_are_six_groups_whatever_stands_in_them(
     one: list[tuple[str, str]], other: list[tuple[str, str]]
@@ -95,7 +94,6 @@ def test_six_ways_to_fail_are_six_groups_whatever_stands_in_them(
 IDS = st.uuids(version=4).filter(lambda id_: not id_.hex.isdigit())  # which would be a number
 
 
-@settings(deadline=None)
 @given(IDS, IDS, st.sampled_from([str, lambda id_: id_.hex]))
 def test_an_id_makes_no_other_group(one: UUID, other: UUID, written: type[str]) -> None:
     assert common_text(f"no {written(one)} here") == common_text(f"no {written(other)} here") == "no <id> here"
@@ -132,7 +130,6 @@ def test_a_very_long_message_is_cut(part: str) -> None:
     assert len(text) <= KEPT_CHARACTERS
 
 
-@settings(deadline=None)
 @given(st.text())
 def test_any_text_has_a_group(message: str) -> None:
     group = group_of("a", "E", message)
