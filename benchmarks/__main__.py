@@ -24,7 +24,7 @@ import psutil
 from benchmarks.databases import BOTH, new_databases
 from benchmarks.figures import KEPT, LOSS, ROOT, Measured, as_table, compare, from_json, shown, to_json
 from benchmarks.page import PAGE, page
-from benchmarks.race import Bench, DidNotAnswer
+from benchmarks.race import Bench, DidNotAnswer, reason
 from benchmarks.sections import SECTIONS
 
 CHECKED = ("rates", "shapes", "writes", "start")
@@ -91,7 +91,7 @@ def measure(options: argparse.Namespace) -> dict[str, Measured]:
                 figures = section.measure(bench)
             except (DidNotAnswer, OSError, subprocess.SubprocessError, TimeoutError) as error:
                 figures = []
-                bench.missing.append(str(error))
+                bench.missing.append(reason(error))
         made = {
             "at": datetime.now(UTC).isoformat(timespec="minutes"),
             "commit": commit(),

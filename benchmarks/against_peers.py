@@ -9,7 +9,7 @@ from pathlib import Path
 
 from benchmarks.databases import POSTGRESQL, SQLITE
 from benchmarks.figures import ROOT, Figure
-from benchmarks.race import Bench, Program, race, started
+from benchmarks.race import Bench, Program, race, reason, started
 from benchmarks.rates import LIMIT, RUNNER
 from ia_modules import DatabaseManager
 
@@ -106,12 +106,6 @@ def install(peer: Peer, environments: Path) -> Path:
         subprocess.run(command, check=True, capture_output=True, text=True, timeout=INSTALL_SECONDS)
     stamp.write_text(pins, encoding="utf-8")
     return python
-
-
-def reason(error: Exception) -> str:
-    """The last line of what a command said, or the error itself."""
-    lines = str(getattr(error, "stderr", None) or error).strip().splitlines()
-    return lines[-1] if lines else type(error).__name__
 
 
 def rows_of(bench: Bench, database: str, program: Program) -> Figure:

@@ -66,6 +66,12 @@ class DidNotAnswer(Exception):
     """A program of a race ended, or took far too long."""
 
 
+def reason(error: Exception) -> str:
+    """The last line of what a command said, or the error itself."""
+    lines = str(getattr(error, "stderr", None) or error).strip().splitlines()
+    return lines[-1] if lines else type(error).__name__
+
+
 def contestant(name: str) -> tuple[str, ...]:
     """The command of one of ``benchmarks.contestants``."""
     return (sys.executable, "-m", "benchmarks.contestants", name)

@@ -72,7 +72,10 @@ async def fill(url: str, executions: int) -> None:
 
 
 async def watch(url: str, processes: int, bench: Bench) -> float:
-    """The rate from when all work, for as long as a round takes or until a tenth is left."""
+    """The rate from when all work, for as long as a round takes or until a tenth is left.
+
+    It begins before half is done, also when all is done between two looks: a rate needs some that were completed in it.
+    """
     total = bench.size(3_000, quick=60)
     database = DatabaseManager(url, pool_size=1)
 
@@ -83,11 +86,12 @@ async def watch(url: str, processes: int, bench: Bench) -> float:
 
     try:
         async with asyncio.timeout(LIMIT_SECONDS):
-            began, first, working = await state()
-            while working < processes and first < total // 2:
+            began, first = time.perf_counter(), 0
+            now, completed, working = await state()
+            while working < processes and completed < total // 2:
+                began, first = now, completed
                 await asyncio.sleep(0.02)
-                began, first, working = await state()
-            now, completed = began, first
+                now, completed, working = await state()
             while completed == first or (now - began < bench.seconds and completed < total * 0.9):
                 await asyncio.sleep(0.05)
                 now, completed, _ = await state()

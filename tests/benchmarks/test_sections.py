@@ -1,3 +1,4 @@
+import asyncio
 import re
 import sys
 from pathlib import Path
@@ -6,13 +7,15 @@ import pytest
 
 from benchmarks import against_peers
 from benchmarks.__main__ import main
-from benchmarks.against_peers import PEERS, install, measure_peers, reason, rows_of
-from benchmarks.databases import BOTH, SQLITE, new_databases
+from benchmarks.against_peers import PEERS, install, measure_peers, rows_of
+from benchmarks.databases import BOTH, POSTGRESQL, SQLITE, new_databases
 from benchmarks.figures import Figure, Measured, from_json
 from benchmarks.page import page
-from benchmarks.race import Bench, DidNotAnswer, started
+from benchmarks.race import Bench, DidNotAnswer, reason, started
 from benchmarks.rates import RUNNER
 from benchmarks.sections import SECTIONS
+from benchmarks.workers import fill, watch
+from ia_modules import DatabaseManager
 
 PIN = re.compile(r"[\w.-]+(\[[\w,]+\])?==[\w.!+]+")
 
@@ -47,6 +50,26 @@ def test_workers_are_measured_by_what_they_complete(
     assert all(figure.median > 0 for figure in rates)
 
 
+ALL_COMPLETED = """
+UPDATE pipeline_executions SET status = 'completed', started_at = created_at, completed_at = created_at"""
+
+
+@pytest.mark.timeout(300)
+def test_executions_that_all_ended_between_two_looks_have_a_rate(
+    postgresql_server: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("IA_TEST_POSTGRES_URL", postgresql_server)
+
+    async def rate(url: str) -> float:
+        await fill(url, 60)
+        async with DatabaseManager(url) as database:
+            await database.execute_async(ALL_COMPLETED)
+        return await watch(url, 2, Bench(new_database, [POSTGRESQL], 1, 0.1, is_quick=True))
+
+    with new_databases() as new_database:
+        assert asyncio.run(rate(new_database(POSTGRESQL))) > 0
+
+
 @pytest.mark.timeout(300)
 def test_a_peer_that_cannot_be_installed_is_missing_and_says_why(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -79,6 +102,7 @@ def test_the_pins_of_a_peer_are_exact_versions_and_nothing_else(peer: against_pe
 
 def test_the_reason_is_the_last_line_of_what_a_command_wrote() -> None:
     assert reason(OSError("no such file")) == "no such file"
+    assert reason(TimeoutError()) == "TimeoutError"
 
 
 def test_rows_are_counted_for_one_execution() -> None:
