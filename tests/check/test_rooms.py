@@ -10,6 +10,7 @@ UNIT_TESTS = ROOT / "tests" / "unit"
 
 NEEDS_NO_TEST_FILE = {
     "cli/__main__.py": "runs the command line, as tests/unit/cli/test_app.py does",
+    "client/failures.py": "the verbs over tracker/failures.py, whose tests go through them",
     "database/apsw_types.py": "types alone",
     "database/postgresql_plans.py": "writes plans, as tests/unit/database/test_plans.py has it do",
     "pipeline/journal.py": "a protocol, to which tests/conformance holds every journal",

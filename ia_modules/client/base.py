@@ -1,0 +1,155 @@
+"""What all verbs share: the database, the tracker, the runner, and how a pipeline or an execution is found."""
+
+import asyncio
+from contextlib import AsyncExitStack
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from ia_modules.database.manager import DatabaseManager
+from ia_modules.errors import (
+    ExecutionNotFound,
+    PipelineArchived,
+    PipelineNotFound,
+    PipelineNotRunnable,
+    PipelineVersionNotFound,
+)
+from ia_modules.models import (
+    ExecutionRecord,
+    ExecutionSummary,
+    Json,
+    PipelineRecord,
+    PipelineVersionRecord,
+)
+from ia_modules.pipeline.admission import is_usable
+from ia_modules.pipeline.allowed_code import AllowedCode, allowed_code
+from ia_modules.pipeline.authoring import Flow
+from ia_modules.pipeline.code import LoadedPipeline, load_version
+from ia_modules.pipeline.executor import StepExecutor
+from ia_modules.pipeline.runner import TRACKER_SERVICE, Runner, read_pipeline_file
+from ia_modules.pipeline.services import ServiceRegistry
+from ia_modules.tracker.audit import audit_row
+from ia_modules.tracker.deletion import Deletion
+from ia_modules.tracker.execution_tracker import ExecutionTracker
+from ia_modules.tracker.failures import Failures
+
+PipelineSource = str | Path | Flow | LoadedPipeline
+"""A pipeline: slug or id of a registered one, the path of a file, or one made in Python."""
+
+
+class ClientBase:
+    """What the verbs work with, over one database."""
+
+    def __init__(
+        self,
+        database: DatabaseManager | str,
+        *,
+        tracker: ExecutionTracker | None = None,
+        services: ServiceRegistry | None = None,
+        executor: StepExecutor | None = None,
+        allowed: AllowedCode | None = None,
+        actor: str = "program",
+    ) -> None:
+        """``async with`` this.
+
+        Args:
+            database: a URL, whose schema is brought up to date; or a manager, which the caller opens and closes.
+            tracker: over the same database; the caller closes it. None: the client has its own.
+            services: what steps find under ``self.services`` when they run here; None: the tracker alone.
+            allowed: the code that stored versions may use; None: what
+                :func:`ia_modules.pipeline.allowed_code.allowed_code` finds in the environment.
+            actor: in whose name the audit log keeps what is done where a call names nobody.
+        """
+        self._owned = AsyncExitStack()
+        self._own_database, self._own_tracker = isinstance(database, str), tracker is None
+        self._database = DatabaseManager(database) if isinstance(database, str) else database
+        self.tracker = ExecutionTracker(self._database) if tracker is None else tracker
+        services = services or ServiceRegistry({TRACKER_SERVICE: self.tracker})
+        self._runner = Runner(self.tracker, services=services, executor=executor)
+        self._allowed = allowed_code() if allowed is None else allowed
+        self._actor = actor
+        self._deletion = Deletion(self._database, self.tracker.live)
+        self._failures = Failures(self._database)
+
+    async def __aenter__(self) -> Self:
+        """Open what the client owns.
+
+        Raises:
+            DatabaseError: the database cannot be reached, or its schema needs another program.
+        """
+        if self._own_database:
+            await self._owned.enter_async_context(self._database)
+        if self._own_tracker:
+            await self._owned.enter_async_context(self.tracker)
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        await self._owned.aclose()
+
+    async def pipeline(self, slug_or_id: str) -> PipelineRecord:
+        """Raises PipelineNotFound."""
+        record = await self.tracker.get_pipeline(slug_or_id)
+        if record is None:
+            raise PipelineNotFound(slug_or_id)
+        return record
+
+    async def version(self, slug_or_id: str, version: int | None = None) -> PipelineVersionRecord:
+        """A version of a pipeline; None: the current one.
+
+        Raises:
+            PipelineNotFound, PipelineVersionNotFound
+        """
+        return await self._version(await self.pipeline(slug_or_id), version)
+
+    def is_usable(self, stored: PipelineVersionRecord) -> bool:
+        """Whether a process that may use the same code as this client finds the version's. Nothing is imported."""
+        return is_usable(stored, self._allowed)
+
+    async def execution(self, execution_id: str) -> ExecutionRecord:
+        """One execution, with what went in and what came out. Raises ExecutionNotFound."""
+        record = await self.tracker.get_execution(execution_id)
+        if record is None:
+            raise ExecutionNotFound(execution_id)
+        return record
+
+    async def summary(self, execution_id: str) -> ExecutionSummary:
+        """The same without payloads. Raises ExecutionNotFound."""
+        summary = await self.tracker.get_execution_summary(execution_id)
+        if summary is None:
+            raise ExecutionNotFound(execution_id)
+        return summary
+
+    async def _audit(self, actor: str | None, action: str, subject: str, detail: Json = None) -> None:
+        row = audit_row(self._database.query, actor or self._actor, action, subject, detail)
+        await self._database.execute_many_async(row.sql, row.rows)
+
+    async def _version(self, pipeline: PipelineRecord, version: int | None) -> PipelineVersionRecord:
+        stored = await self.tracker.get_pipeline_version(pipeline.id, version)
+        if stored is None:
+            raise PipelineVersionNotFound(pipeline.slug, version)
+        return stored
+
+    async def _runnable(self, slug_or_id: str, version: int | None) -> PipelineVersionRecord:
+        """The version to run; of an archived pipeline, and of one without a definition, there is none."""
+        pipeline = await self.pipeline(slug_or_id)
+        if not pipeline.is_active:
+            raise PipelineArchived(pipeline.slug)
+        if pipeline.current_version is None:
+            raise PipelineNotRunnable(pipeline.slug)
+        return await self._version(pipeline, version)
+
+    async def _load(self, stored: PipelineVersionRecord) -> LoadedPipeline:
+        return await asyncio.to_thread(load_version, stored, allowed=self._allowed)
+
+
+async def code_of(pipeline: Path | Flow | LoadedPipeline) -> LoadedPipeline:
+    """The pipeline with its code; raises PipelineDefinitionError where that is not there or not right."""
+    if isinstance(pipeline, Path):
+        return await read_pipeline_file(pipeline)
+    return _with_code(pipeline)
+
+
+def _with_code(pipeline: Flow | LoadedPipeline) -> LoadedPipeline:
+    return pipeline.load() if isinstance(pipeline, Flow) else pipeline

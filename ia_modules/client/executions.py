@@ -1,0 +1,145 @@
+"""The verbs for executions on record: look at them, wait for them, stop and delete them."""
+
+import asyncio
+from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import aclosing
+from typing import Any
+
+from ia_modules.client.base import ClientBase
+from ia_modules.errors import (
+    AlreadyFinished,
+)
+from ia_modules.models import (
+    Changes,
+    ExecutionRecord,
+    ExecutionStatus,
+    ExecutionSummary,
+    LogRecord,
+    StepExecutionRecord,
+)
+from ia_modules.pipeline.comparing.comparison import Comparison, compare
+from ia_modules.tracker.comparing import last_good, read_both
+from ia_modules.tracker.export import every_line, export_execution
+from ia_modules.tracker.lists import ExecutionFilters, ExecutionPage, ExecutionStatistics, LogFilters, LogPage
+
+
+class ExecutionVerbs(ClientBase):
+    """Look at executions, follow, compare, cancel and delete them."""
+
+    async def result(self, execution_id: str) -> dict[str, Any]:
+        """What :meth:`run` returns of it, as far as it has come. Raises ExecutionNotFound."""
+        return await self._runner.result((await self.summary(execution_id)).execution_id)
+
+    async def executions(
+        self, filters: ExecutionFilters | None = None, *, cursor: str | None = None, limit: int = 50
+    ) -> ExecutionPage:
+        """A page of executions, newest first; as :meth:`ExecutionReader.list_executions`."""
+        return await self.tracker.list_executions(filters, cursor, limit)
+
+    async def statistics(self, filters: ExecutionFilters | None = None) -> ExecutionStatistics:
+        """How many executions of each status there are, and how the newest went."""
+        return await self.tracker.get_execution_statistics(filters)
+
+    async def steps(self, execution_id: str) -> list[StepExecutionRecord]:
+        """All attempts of an execution's steps, in the order in which they began. Raises ExecutionNotFound."""
+        summary = await self.summary(execution_id)
+        return await self.tracker.get_execution_steps(summary.execution_id)
+
+    async def logs(self, execution_id: str, filters: LogFilters | None = None) -> AsyncGenerator[LogRecord]:
+        """All log lines that there are now, oldest first. Raises ExecutionNotFound."""
+        summary = await self.summary(execution_id)
+        async for line in every_line(self.tracker, summary.execution_id, filters):
+            yield line
+
+    async def log_page(
+        self, execution_id: str, filters: LogFilters | None = None, *, cursor: str | None = None, limit: int = 200
+    ) -> LogPage:
+        """A page of log lines, oldest first; ``cursor`` is a page's ``next_cursor``. Raises ExecutionNotFound."""
+        summary = await self.summary(execution_id)
+        return await self.tracker.list_logs(summary.execution_id, filters, cursor, limit)
+
+    async def export(self, execution_id: str) -> AsyncIterator[bytes]:
+        """Everything on record about an execution as one JSON document, in parts.
+
+        Raises:
+            ExecutionNotFound: at once, before the first part is asked for.
+        """
+        summary = await self.summary(execution_id)
+        return export_execution(self._database, summary.execution_id)
+
+    async def compare(self, a: str, b: str | None = None) -> Comparison:
+        """Two executions beside each other: what differs in each run, and where they first went different ways.
+
+        They may be of two pipelines, and may still run; the answer says so.
+
+        Args:
+            b: None: the last good one: the newest of the same pipeline that was made before ``a`` and completed.
+
+        Raises:
+            ExecutionNotFound
+            NothingToCompareWith: there is no last good one.
+        """
+        other = (await last_good(self.tracker, a)).execution_id if b is None else b
+        both, now = await read_both(self._database, a, other)
+        return await asyncio.to_thread(compare, *both, now=now)
+
+    async def follow(self, execution_id: str, after: int = 0, *, to_rest: bool = False) -> AsyncGenerator[Changes]:
+        """What came after a sequence, then what comes, until the execution has ended.
+
+        Args:
+            to_rest: ends also when it waits for a person.
+
+        Raises:
+            ExecutionNotFound
+        """
+        summary = await self.summary(execution_id)
+        if _is_over(summary.status, to_rest=to_rest) and summary.sequence <= after:
+            return
+        async with aclosing(self.tracker.subscribe(summary.execution_id, after)) as pages:
+            async for changes in pages:
+                yield changes
+                if _is_over(changes.execution.status, to_rest=to_rest) and not changes.more:
+                    return
+
+    async def wait(self, execution_id: str, *, timeout_seconds: float | None = None) -> ExecutionRecord:
+        """Wait until an execution has ended or waits for a person, whoever runs it; as it stands then.
+
+        Raises:
+            ExecutionNotFound
+            TimeoutError: it took longer; it goes on.
+        """
+        async with asyncio.timeout(timeout_seconds):
+            return await self.tracker.wait(execution_id)
+
+    async def cancel(self, execution_id: str, *, actor: str | None = None) -> ExecutionSummary:
+        """Ask for an execution to be stopped, whoever runs it; what nobody runs is cancelled at once.
+
+        Raises:
+            ExecutionNotFound, AlreadyFinished
+        """
+        summary = await self.summary(execution_id)
+        await self.tracker.request_cancel(summary.execution_id)
+        await self._audit(actor, "execution.cancel", summary.execution_id)
+        return await self.summary(summary.execution_id)
+
+    async def delete(self, execution_id: str, *, actor: str | None = None) -> None:
+        """Delete an execution that has ended, with its steps, log lines and questions.
+
+        Raises:
+            ExecutionNotFound
+            ExecutionKept: it has not ended, or is pinned.
+        """
+        await self._deletion.delete_execution(execution_id, actor=actor or self._actor)
+
+    async def _check_cancel(self, execution_id: str) -> None:
+        """Raise what :meth:`cancel` would, and stop nothing."""
+        summary = await self.summary(execution_id)
+        if summary.status.is_terminal:
+            status, ended_at = summary.status, summary.completed_at
+            raise AlreadyFinished(
+                "execution", summary.execution_id, status=status, wanted="cancelled", ended_at=ended_at
+            )
+
+
+def _is_over(status: ExecutionStatus, *, to_rest: bool) -> bool:
+    return status.is_at_rest if to_rest else status.is_terminal

@@ -1,0 +1,151 @@
+"""The verbs for pipelines and their versions."""
+
+import asyncio
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from ia_modules.client.base import ClientBase, code_of
+from ia_modules.errors import (
+    SlugMismatch,
+)
+from ia_modules.models import (
+    PipelineRecord,
+    PipelineSummary,
+    PipelineVersionRecord,
+)
+from ia_modules.pipeline.admission import admit
+from ia_modules.pipeline.authoring import Flow
+from ia_modules.pipeline.code import LoadedPipeline
+from ia_modules.pipeline.document.definition import PipelineDefinition
+from ia_modules.pipeline.inputs import input_schema_of
+from ia_modules.pipeline.loader import Loaded
+from ia_modules.pipeline.versions import definition_of
+
+
+class PipelineVerbs(ClientBase):
+    """Register pipelines, look at them, archive and delete them."""
+
+    async def register(
+        self,
+        pipeline: Path | Flow | LoadedPipeline | Mapping[str, Any],
+        *,
+        new_version: bool = False,
+        version_of: str | None = None,
+        base_version: int | None = None,
+        actor: str | None = None,
+    ) -> PipelineVersionRecord:
+        """Store a definition and make it the current one; an archived pipeline is active again.
+
+        A mapping is a document from outside, checked as :meth:`check` does. Files and flows are local code.
+
+        Args:
+            new_version: its slug may stand for another definition; this becomes the next version.
+            version_of: slug or id of the pipeline that it is a version of; implies ``new_version``.
+            base_version: store nothing unless this is the current version; None: do not look.
+
+        Raises:
+            PipelineDefinitionError: it is wrong, or its code is not there or may not be used; with every problem.
+            PipelineConflict: the slug has another definition, and this was not said to be a new version.
+            PipelineNotFound, SlugMismatch: ``version_of`` is no pipeline, or not this one.
+            StaleVersion: ``base_version`` is not the current version.
+        """
+        before = None if version_of is None else await self.pipeline(version_of)
+        definition, folder = await self._read(pipeline, before)
+        if before is not None and definition.slug != before.slug:
+            raise SlugMismatch(before.slug, definition.slug)
+        registered = await self.tracker.register_version(
+            definition.slug,
+            definition.name,
+            definition.to_json(),
+            description=definition.description or "",
+            source_folder=None if folder is None else str(folder),
+            new_version=new_version or before is not None,
+            base_version=base_version,
+        )
+        await self._deletion.set_active(await self.pipeline(registered.pipeline_id), is_active=True)
+        await self._audit(actor, "pipeline.create" if before is None else "pipeline.update", registered.pipeline_id)
+        return await self.version(registered.pipeline_id, registered.version)
+
+    async def check(self, document: Any, *, version_of: str | None = None) -> Loaded:
+        """What a document from outside means, and what it is warned of; its steps may only use allowed modules.
+
+        Args:
+            version_of: slug or id of a pipeline; modules beside the file of its current version may be used too.
+
+        Raises:
+            PipelineDefinitionError: it could not be stored; with everything that is wrong.
+            PipelineNotFound
+        """
+        before = None if version_of is None else await self.pipeline(version_of)
+        return (await self._admitted(document, before))[0]
+
+    async def archive(self, pipeline: str, *, actor: str | None = None) -> None:
+        """Let a pipeline start no more executions; its history stays. Storing a version makes it active again.
+
+        Raises:
+            PipelineNotFound
+        """
+        record = await self.pipeline(pipeline)
+        await self._deletion.set_active(record, is_active=False)
+        await self._audit(actor, "pipeline.archive", record.id)
+
+    async def unarchive(self, pipeline: str, *, actor: str | None = None) -> None:
+        """Let an archived pipeline start executions again, with the version that was current.
+
+        Raises:
+            PipelineNotFound
+        """
+        record = await self.pipeline(pipeline)
+        await self._deletion.set_active(record, is_active=True)
+        await self._audit(actor, "pipeline.unarchive", record.id)
+
+    async def delete_pipeline(
+        self, pipeline: str, *, with_history: bool = False, dry_run: bool = False, actor: str | None = None
+    ) -> int:
+        """Delete a pipeline with its versions; returns how many executions are deleted with it.
+
+        Args:
+            with_history: its executions may be deleted too. They are in parts; what breaks off leaves an archived
+                pipeline, and is called again.
+            dry_run: delete nothing, only count.
+
+        Raises:
+            PipelineNotFound
+            PipelineInUse: executions of it have not ended, or are pinned.
+            PipelineHasHistory: it has executions, without ``with_history``.
+        """
+        record = await self.pipeline(pipeline)
+        if dry_run:
+            return await self._deletion.check_pipeline(record, with_history=with_history)
+        return await self._deletion.delete_pipeline(record, with_history=with_history, actor=actor or self._actor)
+
+    async def pipelines(self) -> list[PipelineSummary]:
+        """All pipelines with their newest executions, by slug."""
+        return await self.tracker.list_pipelines()
+
+    async def input_schema(self, slug_or_id: str, version: int | None = None) -> dict[str, Any]:
+        """The JSON Schema of a version's input; None: of the current one.
+
+        Raises:
+            PipelineNotFound, PipelineVersionNotFound
+            PipelineDefinitionError: what is stored is no definition.
+        """
+        return input_schema_of(definition_of(await self.version(slug_or_id, version)))
+
+    async def _read(
+        self, pipeline: Path | Flow | LoadedPipeline | Mapping[str, Any], before: PipelineRecord | None
+    ) -> tuple[PipelineDefinition, Path | None]:
+        if isinstance(pipeline, Mapping):
+            document = dict(pipeline)
+            named = document if before is None else {"slug": before.slug, **document}
+            admitted, folder = await self._admitted(named, before)
+            return admitted.definition, folder
+        loaded = await code_of(pipeline)
+        return loaded.definition, loaded.folder
+
+    async def _admitted(self, document: Any, before: PipelineRecord | None) -> tuple[Loaded, Path | None]:
+        """The definition, and the folder whose modules it may use: that of the version before."""
+        current = None if before is None else await self.tracker.get_pipeline_version(before.id)
+        folder = None if current is None else self._allowed.folder_of(current)
+        return await asyncio.to_thread(admit, document, folder=folder, allowed=self._allowed.modules), folder

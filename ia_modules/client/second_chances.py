@@ -1,0 +1,165 @@
+"""The verbs that give an execution a second chance: go on where it stopped, or once more."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, cast
+
+from ia_modules.client.base import ClientBase, code_of
+from ia_modules.errors import (
+    AlreadyResumed,
+    CodeNotFound,
+    InvalidTransition,
+    PipelineNotRunnable,
+)
+from ia_modules.models import (
+    ExecutionId,
+    ExecutionRecord,
+    ExecutionSummary,
+    Json,
+    PipelineVersionRecord,
+)
+from ia_modules.pipeline.authoring import Flow
+from ia_modules.pipeline.code import LoadedPipeline
+from ia_modules.pipeline.inputs import prepare_input
+from ia_modules.pipeline.repeating import Repeat
+from ia_modules.pipeline.runner import StartedExecution
+from ia_modules.pipeline.versions import definition_of
+from ia_modules.tracker.audit import last_deed
+from ia_modules.tracker.queue import put_back
+from ia_modules.tracker.rerunning import RerunFrom, plan_rerun, queue_rerun
+
+
+class SecondChanceVerbs(ClientBase):
+    """Resume executions and run them again."""
+
+    async def resume(
+        self, execution_id: str, *, pipeline: Path | Flow | LoadedPipeline | None = None
+    ) -> StartedExecution:
+        """Claim an execution that failed, was cancelled or was left behind; ``await started.to_end()`` goes on with it.
+
+        Completed steps are not run again.
+
+        Args:
+            pipeline: the definition that it began with, from elsewhere; None: as it is stored.
+
+        Raises:
+            ExecutionNotFound
+            PipelineNotRunnable: no definition of it is on record.
+            InvalidArgument: ``pipeline`` is another definition; nothing has changed.
+            PipelineDefinitionError: its code is not there or may not be used.
+            AlreadyFinished: it has completed.
+        """
+        record = await self.execution(execution_id)
+        if record.pipeline_version is None:
+            raise PipelineNotRunnable(record.pipeline_name)
+        if pipeline is None:
+            loaded = await self._load(await self.version(record.pipeline_id, record.pipeline_version))
+        else:
+            loaded = await code_of(pipeline)
+        return await self._runner.resume(loaded, record.execution_id)
+
+    async def requeue(
+        self, execution_id: str, *, reason: str | None = None, actor: str | None = None
+    ) -> ExecutionSummary:
+        """Let workers go on with an execution that failed or was cancelled, from where it stopped.
+
+        Completed steps are not run again; what had failed gets all its attempts anew. One that its own program ran
+        becomes the workers'. To go on in this process: :meth:`resume`.
+
+        Args:
+            reason: why, for the audit log.
+
+        Raises:
+            ExecutionNotFound
+            PipelineNotRunnable: no definition of it is on record.
+            CodeNotFound: this program would not find its code, so workers beside it would not either.
+            StepConflict: its steps do not follow from its definition.
+            AlreadyFinished: it has completed.
+            AlreadyResumed: it has not ended; says who resumed it.
+        """
+        record = await self.execution(execution_id)
+        if record.pipeline_version is None:
+            raise PipelineNotRunnable(record.pipeline_name)
+        stored = await self.version(record.pipeline_id, record.pipeline_version)
+        if not self.is_usable(stored):
+            raise CodeNotFound(record.pipeline_name, stored.version, execution_id=record.execution_id)
+        try:
+            await put_back(self.tracker, record, stored)
+        except InvalidTransition as goes_on:
+            deed = await last_deed(self._database, "execution.resume", record.execution_id)
+            by, resumed_at = deed or (None, None)
+            raise AlreadyResumed(
+                record.execution_id, status=goes_on.status, actor=by, resumed_at=resumed_at
+            ) from goes_on
+        detail: Json = {"was": record.status.value, "reason": reason}
+        await self._audit(actor, "execution.resume", record.execution_id, detail)
+        return await self.summary(record.execution_id)
+
+    async def rerun(
+        self,
+        execution_id: str,
+        *,
+        input_data: Mapping[str, Any] | None = None,
+        begin: RerunFrom | None = None,
+        version: int | None = None,
+        idempotency_key: str | None = None,
+        actor: str | None = None,
+    ) -> ExecutionId:
+        """Queue an execution once more, whole or from a step; returns the new one's id. The old one stays as it is.
+
+        From a step, the step runs that do not depend on it are copied, with their results and people's answers.
+
+        Args:
+            input_data: of a whole one, instead of the one that it had; None: that one.
+            begin: from where, and what is changed there; None: all of it runs.
+            version: of its pipeline; None: the one that it ran.
+            idempotency_key: names the request: sent twice, it is queued once.
+
+        Raises:
+            ExecutionNotFound, PipelineVersionNotFound, PipelineArchived
+            PipelineNotRunnable: no definition of it is on record.
+            PipelineInputError: the input is not what the parameters ask for.
+            InvalidArgument: no such step run is on record, or an input is given beside a step.
+            RerunRefused: what would be copied does not fit the version; says what, and from which step it would.
+            StepInputError, StepOutputError: what is to stand in a step's place is not what its schema says.
+            IdempotencyConflict: the key stands for another request.
+        """
+        record, began_with, stored = await self._to_rerun(execution_id, version)
+        actor = actor or self._actor
+        queued = await queue_rerun(
+            self.tracker,
+            record,
+            began_with,
+            stored,
+            input_data=input_data,
+            begin=begin,
+            idempotency_key=idempotency_key,
+            actor=actor,
+        )
+        if queued.created:
+            await self._audit(actor, "execution.rerun", record.execution_id, begin and begin.summary)
+        return queued.execution_id
+
+    async def plan_rerun(self, execution_id: str, begin: RerunFrom, *, version: int | None = None) -> Repeat:
+        """What :meth:`rerun` from a step would copy and run again; raises as that, and records nothing."""
+        record, began_with, stored = await self._to_rerun(execution_id, version)
+        return await plan_rerun(self.tracker, record, began_with, stored, begin)
+
+    async def _to_rerun(
+        self, execution_id: str, version: int | None = None
+    ) -> tuple[ExecutionRecord, PipelineVersionRecord, PipelineVersionRecord]:
+        """An execution, the version that it ran, and the one that is to run; None: the same."""
+        record = await self.execution(execution_id)
+        if record.pipeline_version is None or not isinstance(record.input_data, dict | None):
+            raise PipelineNotRunnable(record.pipeline_name)
+        began_with = await self._runnable(record.pipeline_id, record.pipeline_version)
+        return record, began_with, await self._runnable(record.pipeline_id, version) if version else began_with
+
+    async def _check_rerun(self, execution_id: str) -> None:
+        """Raise what :meth:`rerun` would, and queue nothing."""
+        record, _, stored = await self._to_rerun(execution_id)
+        prepare_input(definition_of(stored), _input_of(record))
+
+
+def _input_of(record: ExecutionRecord) -> dict[str, Any] | None:
+    return cast("dict[str, Any] | None", record.input_data)

@@ -1,0 +1,95 @@
+import asyncio
+from pathlib import Path
+
+import orjson
+import pytest
+
+from ia_modules import Client, DatabaseManager
+from ia_modules.errors import (
+    AlreadyFinished,
+    ExecutionKept,
+    ExecutionNotFound,
+)
+from ia_modules.models import ExecutionStatus, LogLevel
+from ia_modules.tracker.lists import LogFilters
+from tests.unit.client.doubling import audit, pin
+
+
+async def test_an_execution_is_followed_to_its_end_from_any_sequence(client: Client, file: Path) -> None:
+    started = await client.start(file, {"n": 1})
+
+    async def follow() -> list[int]:
+        return [changes.upto async for changes in client.follow(started.execution_id)]
+
+    following = asyncio.create_task(follow())
+    await started.to_end()
+    seen = await following
+    summary = await client.summary(started.execution_id)
+    assert seen == sorted(set(seen))
+    assert seen[-1] == summary.sequence
+    assert [changes async for changes in client.follow(started.execution_id, summary.sequence)] == []
+    with pytest.raises(ExecutionNotFound):
+        await anext(client.follow("nobody"))
+
+
+async def test_waiting_gives_up_in_time_and_what_it_waits_for_goes_on(client: Client, file: Path) -> None:
+    queued = await client.queue(file, {"n": 1})
+    with pytest.raises(TimeoutError):
+        await client.wait(queued.execution_id, timeout_seconds=0.05)
+    assert (await client.summary(queued.execution_id)).status is ExecutionStatus.PENDING
+    with pytest.raises(ExecutionNotFound):
+        await client.wait("nobody")
+
+
+async def test_log_lines_come_in_pages_and_by_level(client: Client, file: Path) -> None:
+    ran = (await client.run(file, {"n": 1}))["execution_id"]
+    page = await client.log_page(ran, LogFilters(level=LogLevel.WARNING))
+    assert (page.items, page.next_cursor) == ([], None)
+    assert (await client.log_page(ran, limit=1)).items[0].message == "doubling"
+    with pytest.raises(ExecutionNotFound):
+        await client.log_page("nobody")
+    with pytest.raises(ExecutionNotFound):
+        await anext(client.logs("nobody"))
+
+
+async def test_an_execution_is_cancelled_once(client: Client, file: Path, database: DatabaseManager) -> None:
+    queued = await client.queue(file, {"n": 1})
+    assert (await client.cancel(queued.execution_id, actor="bob")).status is ExecutionStatus.CANCELLED
+    with pytest.raises(AlreadyFinished):
+        await client.cancel(queued.execution_id)
+    with pytest.raises(ExecutionNotFound):
+        await client.cancel("nobody")
+    assert (await audit(database))[-1] == ("bob", "execution.cancel", queued.execution_id, None)
+
+
+async def test_an_execution_is_exported_whole(client: Client, file: Path) -> None:
+    ran = (await client.run(file, {"n": 4}))["execution_id"]
+    exported = orjson.loads(b"".join([part async for part in await client.export(ran)]))
+    assert exported["execution"]["output_data"]["n"] == 8
+    assert exported["definition"]["slug"] == "double"
+    assert [step["step_id"] for step in exported["steps"]] == ["double"]
+    assert ([line["message"] for line in exported["logs"]], exported["interactions"]) == (["doubling"], [])
+    with pytest.raises(ExecutionNotFound):
+        await client.export("nobody")
+
+
+async def test_only_what_has_ended_and_is_not_pinned_is_deleted(
+    client: Client, file: Path, database: DatabaseManager
+) -> None:
+    ran = (await client.run(file, {"n": 1}))["execution_id"]
+    kept = (await client.run(file, {"n": 2}))["execution_id"]
+    await pin(database, kept)
+    queued = await client.queue("double", {"n": 1})
+    await client.delete(ran, actor="bob")
+    assert (await audit(database))[-1] == ("bob", "execution.delete", ran, None)
+    with pytest.raises(ExecutionNotFound):
+        await client.steps(ran)
+    with pytest.raises(ExecutionNotFound):
+        await client.delete(ran)
+    with pytest.raises(ExecutionNotFound):
+        await client.delete("no\0body")
+    with pytest.raises(ExecutionKept, match="is pinned"):
+        await client.delete(kept)
+    with pytest.raises(ExecutionKept, match="is pending: cancel it first"):
+        await client.delete(queued.execution_id)
+    assert len(await audit(database)) == 2  # with the start of the queued one
