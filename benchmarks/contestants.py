@@ -1,19 +1,24 @@
 """What does the work, each in a process of its own: ``python -m benchmarks.contestants NAME URL`` answers with samples.
 
-The names are those of ``CONTESTANTS``; one that has a size is named with it: ``chain:1000``.
+The names are those of ``CONTESTANTS``; one that has a size is named with it: ``chain:1000``. Each process is set up as
+``ia-modules worker`` sets up its own, that of the limit too.
 """
 
 import asyncio
+import itertools
 import sys
 from collections.abc import AsyncGenerator, Callable
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
 from typing import Any
 
+from benchmarks.conflicts import EVERY, other_process
 from benchmarks.flows import TenLines, chain, fan_out, loop
 from benchmarks.limit import limit
 from benchmarks.sampling import Work, answer
 from benchmarks.work import PAYLOAD, STEPS
 from ia_modules import DatabaseManager, ExecutionTracker, Flow, Runner, ServiceRegistry
+from ia_modules.cli.long_running import collect_garbage_seldom, loop_factory
+from ia_modules.errors import ExecutionCancelled, LeaseLost
 from ia_modules.models import PipelineId
 
 
@@ -42,6 +47,22 @@ async def runner(url: str, flow: Flow, input_data: dict[str, Any]) -> AsyncGener
         yield lambda: running.run(loaded, input_data)
 
 
+@asynccontextmanager
+async def disturbed(url: str) -> AsyncGenerator[Work]:
+    """The same, of which another process changes one of many."""
+    begun = itertools.count(1)
+    async with runner(url, chain(), PAYLOAD) as work:
+        with other_process(url) as change:
+
+            async def work_on() -> None:
+                if next(begun) % EVERY == 0:
+                    change()
+                with suppress(ExecutionCancelled, LeaseLost):
+                    await work()
+
+            yield work_on
+
+
 def payload(size_bytes: int) -> dict[str, str]:
     return {"text": "x" * (size_bytes - len('{"text":""}'))}
 
@@ -53,6 +74,7 @@ CONTESTANTS: dict[str, Contestant] = {
     "limit": limit,
     "tracker": lambda url, _: tracker_alone(url),
     "runner": lambda url, _: runner(url, chain(), PAYLOAD),
+    "disturbed": lambda url, _: disturbed(url),
     "logs": lambda url, _: runner(url, chain(code=TenLines), PAYLOAD),
     "payload": lambda url, size_bytes: runner(url, chain(), payload(size_bytes)),
     "chain": lambda url, steps: runner(url, chain(steps), PAYLOAD),
@@ -68,4 +90,6 @@ async def main(name: str, url: str) -> None:
 
 
 if __name__ == "__main__":
-    asyncio.run(main(*sys.argv[1:]))
+    collect_garbage_seldom()
+    with asyncio.Runner(loop_factory=loop_factory()) as runner_of_loop:
+        runner_of_loop.run(main(*sys.argv[1:]))

@@ -4,6 +4,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from benchmarks.against_peers import measure_peers
+from benchmarks.busy import measure_busy
+from benchmarks.conflicts import measure_conflicts
 from benchmarks.figures import Figure
 from benchmarks.memory import measure_memory
 from benchmarks.race import Bench
@@ -48,12 +50,25 @@ SECTIONS: dict[str, Section] = {
         " PostgreSQL writes once after each checkpoint, are left out; reads are round trips, too.",
         measure_writes,
     ),
+    "conflicts": Section(
+        "Others that write to it",
+        "Another process cancels every hundredth execution that runs here, or takes it over; what that process itself"
+        " takes of the machine is in the rate.",
+        measure_conflicts,
+    ),
     "sockets": Section(
         "Live",
         "One server writes and tells the sockets that watch one execution; the clients are another process on the same"
         " machine. Records: as many as can be written, four at a time. Messages: what all sockets together read"
         " meanwhile. p50 and p99: from the commit until a client has read it, at 50 records a second.",
         measure_sockets,
+    ),
+    "busy": Section(
+        "A busy server",
+        "p99 in milliseconds of what another process asks, one after the other, of a server that runs 50 executions"
+        " without a pause, and of what it tells sockets from the commit on; of that the pause between two pages, which"
+        " is chosen, is left out. The echo is a route that sends back what it gets.",
+        measure_busy,
     ),
     "workers": Section(
         "Workers",

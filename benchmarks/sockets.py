@@ -12,13 +12,14 @@ import socket
 import statistics
 import sys
 import time
-from collections.abc import AsyncGenerator
-from contextlib import AsyncExitStack, asynccontextmanager
+from collections.abc import AsyncGenerator, Mapping, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
 import uvicorn
+from fastapi import WebSocket, WebSocketDisconnect
 from websockets.asyncio.client import ClientConnection, connect
 
 from benchmarks.figures import ROOT, Figure, ratio
@@ -99,17 +100,24 @@ async def _measure(bench: Bench, database_url: str, sockets: int, lazy: int) -> 
         async with asyncio.timeout(END_SECONDS):
             answer, _ = await clients.communicate()
         heard: dict[str, Any] = json.loads(answer)
-        latencies = [
-            (moment - committed[line]) * 1000 for line, moments in heard["paced"].items() for moment in moments
-        ]
-        p99 = statistics.quantiles(latencies, n=100)[98]
-        return Heard(rate, heard["messages"] / heard["seconds"], statistics.median(latencies), p99)
+        latencies = latencies_of(heard, committed)
+        return Heard(rate, heard["messages"] / heard["seconds"], statistics.median(latencies), p99_of(latencies))
+
+
+def latencies_of(heard: Mapping[str, Any], committed: Mapping[str, float]) -> list[float]:
+    """Milliseconds from the commit of each paced line until each socket had it."""
+    return [(moment - committed[line]) * 1000 for line, moments in heard["paced"].items() for moment in moments]
+
+
+def p99_of(latencies: Sequence[float]) -> float:
+    return statistics.quantiles(latencies, n=100)[98]
 
 
 @asynccontextmanager
 async def serving(database_url: str) -> AsyncGenerator[tuple[str, ExecutionTracker]]:
     """A server in this loop: its address, and the tracker that it works with."""
     app = create_app(Settings(database_url=database_url, slots=0))
+    app.add_api_websocket_route("/echo", echo)
     server, listener = uvicorn.Server(server_config(app)), listen("127.0.0.1", 0)
     running = asyncio.create_task(server.serve(sockets=[listener]), name="server")
     while not server.started:  # noqa: ASYNC110 - it tells in no other way
@@ -119,6 +127,14 @@ async def serving(database_url: str) -> AsyncGenerator[tuple[str, ExecutionTrack
     finally:
         server.should_exit = True
         await running
+
+
+async def echo(websocket: WebSocket) -> None:
+    """What any message costs on this server, beside what ours do."""
+    await websocket.accept()
+    with suppress(WebSocketDisconnect):
+        while True:
+            await websocket.send_text(await websocket.receive_text())
 
 
 async def write_paced(tracker: ExecutionTracker, execution_id: ExecutionId, lines: int) -> dict[str, float]:

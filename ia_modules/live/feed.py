@@ -47,6 +47,11 @@ _HINTS_APART_SECONDS = 0.12
 _RESYNCS_APART_SECONDS = 1.0  # where nobody can say what changed, every commit is one
 
 
+def pages_apart_seconds(followers: int) -> float:
+    """Between two pages of one feed: longer with more followers, so that sending leaves time for writing."""
+    return max(_PAGES_APART_SECONDS, _FOR_EACH_FOLLOWER_SECONDS * followers)
+
+
 @dataclass(frozen=True)
 class Page:
     """What is new of an execution, with ``after < sequence <= upto``, encoded.
@@ -283,7 +288,7 @@ class _Channel:
                     look.clear()
                     page = await self._tell()
                     if page is not None:
-                        await asyncio.sleep(0 if page.more else self._pause_seconds())
+                        await asyncio.sleep(0 if page.more else pages_apart_seconds(len(self.followers)))
                     if page is None or not page.more:
                         await set_within(_POLL_SECONDS, look)  # a wake-up may get lost
         except IAModulesError as error:
@@ -294,10 +299,6 @@ class _Channel:
         self.failure = failure
         for follower in self.followers:
             follower.wake.set()
-
-    def _pause_seconds(self) -> float:
-        """Between two pages: longer with more followers, so that sending leaves time for writing."""
-        return max(_PAGES_APART_SECONDS, _FOR_EACH_FOLLOWER_SECONDS * len(self.followers))
 
     async def _tell(self) -> Page | None:
         """Offer what is new; None: nothing is, or the database is away, and nothing is lost by looking again later."""

@@ -1,7 +1,7 @@
 """One attempt of a step, from its code to what is to be recorded of it. Knows nothing of journals."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import orjson
@@ -17,7 +17,7 @@ from ia_modules.pipeline.document.human_input import HUMAN_INPUT_REQUIRED, Human
 from ia_modules.pipeline.document.merge import FoldingRules
 from ia_modules.pipeline.document.retry import retry_delay, should_retry
 from ia_modules.pipeline.document.scope import Scope
-from ia_modules.pipeline.executor import StepExecutor, contained, current_step
+from ia_modules.pipeline.executor import StepExecutor, contained, current_step, failure_of
 from ia_modules.pipeline.inputs import (
     StepInput,
     check_contributions,
@@ -77,7 +77,7 @@ class Outcome:
         succeeded: False for a failure that lets the flow go on.
         retry_seconds: when to try again; None: not at all.
         question: what a person is asked before it goes on.
-        verdicts: what the functions on its paths said.
+        verdicts: what the functions on its paths said; None: none was asked.
         routes: where it leads, when that does not depend on the paths' conditions.
         mismatches: what the schema of its result says against it, where schemas only warn.
     """
@@ -88,7 +88,7 @@ class Outcome:
     succeeded: bool = True
     retry_seconds: float | None = None
     question: HumanInput | None = None
-    verdicts: Mapping[FunctionCall, Verdict] = field(default_factory=dict[FunctionCall, Verdict])
+    verdicts: Mapping[FunctionCall, Verdict] | None = None
     routes: tuple[Route, ...] | None = None
     mismatches: tuple[Problem, ...] = ()
 
@@ -174,9 +174,9 @@ def placed(work: Work, context: StepContext, services: ServiceRegistry) -> Work:
     if work.step is None:
         return work
     try:
-        with contained(work.definition.id):
-            work.step.services, work.step.context = services, context
-    except Exception as error:  # noqa: BLE001 - user code: a frozen class, a property
+        work.step.services, work.step.context = services, context
+    except BaseException as left:  # noqa: BLE001 - user code: a frozen class, a property
+        error = failure_of(work.definition.id, left)
         what = f"it takes no services or context: {type(error).__name__}: {clean_text(error)}"
         refused = StepError(work.definition.id, what)
         refused.__cause__ = error
@@ -195,7 +195,7 @@ async def make_attempt(work: Work, pipeline: LoadedPipeline, executor: StepExecu
     """
     current_step.set(work.step)
     outcome = await _run(work, executor, draw=draw)
-    if outcome.result is None or outcome.question is not None:
+    if outcome.result is None or outcome.question is not None or not pipeline.facts[work.definition.id].asks_functions:
         return outcome
     return await call_functions(outcome, work.definition.id, work.scope, pipeline, executor)
 
@@ -236,13 +236,13 @@ async def _run(work: Work, executor: StepExecutor, *, draw: float) -> Outcome:
     try:
         if work.refused is not None:
             raise work.refused
-        with contained(work.definition.id):
-            value = await _call(work, executor)
-            may_retry = False  # it has had its effect
-            return _decoded(value, work)
-    except Exception as error:  # noqa: BLE001 - user code: whatever it raises is the step's failure
-        may_retry = may_retry or isinstance(error, StepOutputError)  # the author's own contract, with a retry declared
-        return await _failed(error, work, executor, draw=draw if may_retry else None)
+        value = await _call(work, executor)
+        may_retry = False  # it has had its effect
+        return _decoded(value, work)
+    except BaseException as left:  # noqa: BLE001 - user code: whatever it raises is the step's failure
+        error = failure_of(work.definition.id, left)
+    may_retry = may_retry or isinstance(error, StepOutputError)  # the author's own contract, with a retry declared
+    return await _failed(error, work, executor, draw=draw if may_retry else None)
 
 
 async def _call(work: Work, executor: StepExecutor) -> Any:

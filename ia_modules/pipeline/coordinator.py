@@ -193,19 +193,17 @@ class Coordinator:
     def _let_happen(
         self,
         attempt: StepExecutionId,
-        work: Callable[[], Coroutine[Any, Any, Due | Ended]],
+        work: Coroutine[Any, Any, Due | Ended],
         name: str,
         left: Callable[[], Ended] | None = None,
     ) -> None:
-        async def happen() -> Due | Ended:
-            try:
-                return await work()
-            finally:
-                if attempt in self._ongoing:  # or it is stopped, and looked after there
-                    self._over.append(attempt)
-                    self._look_again()
+        """Begin ``work``, which says itself that it is over."""
+        self._ongoing[attempt] = _Ongoing(self._loop.create_task(work, name=name), left)
 
-        self._ongoing[attempt] = _Ongoing(self._loop.create_task(happen(), name=name), left)
+    def _has_happened(self, attempt: StepExecutionId) -> None:
+        if attempt in self._ongoing:  # or it is stopped, and looked after there
+            self._over.append(attempt)
+            self._look_again()
 
     def _taken(self) -> list[Due | Ended]:
         over, self._over = self._over, []
@@ -221,7 +219,7 @@ class Coordinator:
             questions = await self._journal.get_interactions(self._lease.execution_id, awaited=True)
             recorded_now = await self._journal.now()
             batch = resumed_turn(course, questions, recorded_now=recorded_now, now=now)
-        return Batch.of([batch, planned_turn(course, now=now)]) if course.overrides else batch
+        return batch.joined(planned_turn(course, now=now)) if course.overrides else batch
 
     def _rest(self, linger_seconds: float) -> ExecutionUpdate | None:
         return rest_of(self._course, now=self._clock(), linger_seconds=linger_seconds)
@@ -237,11 +235,11 @@ class Coordinator:
                 due.append(event)
         batch = graph_turn(course, ended, now=now)
         if due:
-            batch = Batch.of([waits_turn(course, due, worker=worker), batch])
+            batch = waits_turn(course, due, worker=worker).joined(batch)
         if before is not None:
-            batch = Batch.of([before, batch])
+            batch = before.joined(batch)
         if course.tokens.is_over:
-            batch = Batch.of([batch.without_beginnings(), stopped_turn(course, await self._stop())])
+            batch = batch.without_beginnings().joined(stopped_turn(course, await self._stop()))
         if needs := course.needs(batch):
             course.read(needs, await self._journal.results(needs.values()))
         attempts = [course.attempt(begin, worker=worker, now=now) for begin in batch.begins]
@@ -296,11 +294,16 @@ class Coordinator:
     # What begins
 
     def _delay(self, attempt: Attempt) -> None:
+        id_ = attempt.start.step_execution_id
+
         async def wait() -> Due | Ended:
-            await asyncio.sleep(attempt.delay_seconds)
+            try:
+                await asyncio.sleep(attempt.delay_seconds)
+            finally:
+                self._has_happened(id_)
             return Due(attempt)
 
-        self._let_happen(attempt.start.step_execution_id, wait, f"delay:{attempt.key.step_id}")
+        self._let_happen(id_, wait(), f"delay:{attempt.key.step_id}")
 
     def _launch(self, attempt: Attempt) -> None:
         key, id_ = attempt.key, attempt.start.step_execution_id
@@ -325,23 +328,28 @@ class Coordinator:
                 outcome = await make_attempt(work, self._pipeline, self._executor, draw=self._draw())
             except asyncio.CancelledError:  # this task is ours, and only we cancel it: that is how it ended
                 return stopped()
+            finally:
+                self._has_happened(id_)
             return Ended(key, id_, work.scope, outcome, *notes.end())
 
-        self._let_happen(id_, make, f"attempt:{key.step_id}#{key.iteration}", stopped)
+        self._let_happen(id_, make(), f"attempt:{key.step_id}#{key.iteration}", stopped)
 
     def _go_on(self, answered: Answered) -> None:
         key, scope, outcome = answered.key, self._course.scope(answered.key), answered.outcome
 
         async def go_on() -> Due | Ended:
             is_routed = outcome.result is None or outcome.routes is not None
-            final = (
-                outcome
-                if is_routed
-                else await call_functions(outcome, key.step_id, scope, self._pipeline, self._executor)
-            )
+            try:
+                final = (
+                    outcome
+                    if is_routed
+                    else await call_functions(outcome, key.step_id, scope, self._pipeline, self._executor)
+                )
+            finally:
+                self._has_happened(answered.attempt)
             return Ended(key, answered.attempt, scope, final)
 
-        self._let_happen(answered.attempt, go_on, f"answer:{key.step_id}")
+        self._let_happen(answered.attempt, go_on(), f"answer:{key.step_id}")
 
     async def _write_notes(self, lines: tuple[LogLine, ...], updates: tuple[StepUpdate, ...]) -> bool:
         transition = Transition(

@@ -54,7 +54,18 @@ class contained:  # noqa: N801 - it stands in a ``with``, as ``suppress`` does
     def __exit__(self, kind: type[BaseException] | None, left: BaseException | None, traceback: object) -> None:
         if left is None or isinstance(left, Exception | asyncio.CancelledError) or is_ctrl_c(left):
             return
-        raise StepExited(self._step_id, _reason(left)) from left
+        raise failure_of(self._step_id, left) from left
+
+
+def failure_of(step_id: str, left: BaseException) -> Exception:
+    """What user code raised, as an Exception; a cancellation and a real Ctrl-C are raised again."""
+    if isinstance(left, Exception):
+        return left
+    if isinstance(left, asyncio.CancelledError) or is_ctrl_c(left):
+        raise left
+    exited = StepExited(step_id, _reason(left))
+    exited.__cause__ = left
+    return exited
 
 
 class StepExecutor(Protocol):

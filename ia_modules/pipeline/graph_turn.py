@@ -46,7 +46,9 @@ def planned_turn(course: Course, *, now: float) -> Batch:
     """Begin what was to begin first of all, with the tokens that it was to take, unless it has."""
     planned = [each for each in course.overrides.values() if each.key not in course.tokens.runs]
     starts = [Start(each.key, each.parents, each.closes_loop) for each in planned if each.parents is not None]
-    return Batch(begins=[_start(course, start, now) for start in starts])
+    batch = Batch()
+    batch.begins += [_start(course, start, now) for start in starts]
+    return batch
 
 
 def stopped_turn(course: Course, ended: Iterable[Ended]) -> Batch:
@@ -174,7 +176,7 @@ def _routes_of(course: Course, ended: Ended, outcome: Outcome, result: Mapping[s
     if standing is not None and outcome.succeeded:
         return standing
     after = ended.scope.after(step_id, result, succeeded=outcome.succeeded)
-    return StoredRoutes.of(route(graph, step_id, after, outcome.verdicts.__getitem__))
+    return StoredRoutes.of(route(graph, step_id, after, (outcome.verdicts or {}).__getitem__))
 
 
 def _ended(course: Course) -> Failure | None:

@@ -9,11 +9,13 @@ from bisect import bisect_right
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import lru_cache
 from graphlib import CycleError, TopologicalSorter
 from typing import Any, NamedTuple, cast
 
 from ia_modules.errors import Problem, StepConflict
-from ia_modules.models import AttemptRecord, Json, StepExecutionId, StepExecutionRecord, StepStatus
+from ia_modules.models import AttemptRecord, Json, JsonText, StepExecutionId, StepExecutionRecord, StepStatus
+from ia_modules.payload import encode
 from ia_modules.pipeline.document.graph import Graph
 from ia_modules.pipeline.overrides import Override
 from ia_modules.pipeline.results import scope_before
@@ -40,6 +42,12 @@ def refs_json(
     if override is not None and override.edited is not None:
         refs |= {"edited": override.edited, "by": override.actor}
     return refs
+
+
+@lru_cache(maxsize=1_000)
+def refs_after_one(parent: StepRunKey, *, is_state: bool) -> JsonText:
+    """The text of ``input_refs`` of what nearly every attempt is: with one parent, and as its definition says."""
+    return encode(refs_json((parent,), is_state=is_state), "parents")
 
 
 def routes_json(routes: Iterable[Route]) -> dict[str, Any]:

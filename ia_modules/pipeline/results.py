@@ -136,6 +136,8 @@ class Scopes:
     def before(self, parents: Sequence[StepRunKey], reads: Reads = EVERYTHING) -> Scope:
         """The scope of a step run with these parents; without ``reads.state`` its state is not to be read."""
         lineage = self._before(parents)
+        if lineage.scope is not None and reads.state:
+            return lineage.scope
         if not _reads_state(lineage, reads):
             named = _named(lineage, reads)
             return Scope.of(self._input_data, [(key.step_id, self._results[key]) for key in named])
@@ -157,6 +159,8 @@ class Scopes:
         return _Lineage(known, added)
 
     def _after_run(self, key: StepRunKey) -> _Lineage:
+        if (known := self._after.get(key)) is not None:
+            return known
         unknown: list[StepRunKey] = []  # not recursive: a chain may be longer than Python's stack
         while key not in self._after:
             unknown.append(key)

@@ -124,30 +124,28 @@ class GraphState:
         Raises:
             StepConflict: it does not follow from the recorded runs: the definition or a record has changed.
         """
-        known = self.runs.get(run.key)
-        if run.routes is None and run.status in (StepStatus.COMPLETED, StepStatus.SKIPPED):
-            raise StepConflict(run.key.step_id, recorded=f"{run.status} without routes", replayed="with its routes")
+        key, routes = run.key, run.routes
+        known = self.runs.get(key)
+        if routes is None and run.status in (StepStatus.COMPLETED, StepStatus.SKIPPED):
+            raise StepConflict(key.step_id, recorded=f"{run.status} without routes", replayed="with its routes")
         if known is None:
             self._take_tokens(run)
-        elif known.parents != run.parents or (known.routes is not None and known.routes != run.routes):
-            raise StepConflict(run.key.step_id, recorded=str(known), replayed=str(run))
-        if run.routes is not None and (known is None or known.routes is None):
-            self._put_tokens(run.key, run.routes)
-        if known is None:
-            self.started[run.key] = len(self.runs)
-        self.runs[run.key] = run
-        was, is_active = self._active.get(run.key), run.is_active
+            self.started[key] = len(self.runs)
+        elif known.parents != run.parents or (known.routes is not None and known.routes != routes):
+            raise StepConflict(key.step_id, recorded=str(known), replayed=str(run))
+        if routes is not None and (known is None or known.routes is None):
+            self._put_tokens(key, routes)
+        self.runs[key] = run
+        was, is_active = self._active.pop(key, None), run.is_active
         if was is not None and was.status not in _WAITS:
             self.busy -= 1
         if is_active:
-            self._active[run.key] = run
+            self._active[key] = run
             self.busy += run.status not in _WAITS
-        elif was is not None:
-            del self._active[run.key]
-        if run.routes is None and not is_active:
-            self._stopped[run.key] = run
-        elif self._stopped:
-            self._stopped.pop(run.key, None)
+        elif routes is None:
+            self._stopped[key] = run
+        if self._stopped and (is_active or routes is not None):
+            self._stopped.pop(key, None)
         self.is_over = self.ended is not None or bool(self._stopped)
 
     def active(self) -> list[StepRun]:
@@ -170,17 +168,19 @@ class GraphState:
     def next_start(self, step_id: str) -> Start:
         """The next start of a step, with the tokens that it holds."""
         held, place = self._tokens[step_id], self.graph.place
-        parents = [source for source in held if source is not None]
-        if len(parents) > 1:
-            parents.sort(key=lambda source: (held[source], place[source.step_id], source.iteration))
         key = StepRunKey(step_id, self._iterations.get(step_id, 0) + 1)
+        if len(held) == 1:  # what nearly every step of a chain holds
+            ((source, path),) = held.items()
+            return Start(key, (), False) if source is None else Start(key, (source,), self.graph.leads_back(path))
+        parents = [source for source in held if source is not None]
+        parents.sort(key=lambda source: (held[source], place[source.step_id], source.iteration))
         return Start(key, tuple(parents), any(map(self.graph.leads_back, [held[each] for each in parents])))
 
     def _take_tokens(self, run: StepRun) -> None:
         step_id = run.key.step_id
         held = self._tokens.get(step_id, {})
         wanted = run.parents or (None,)
-        if run.key.iteration != self._iterations.get(step_id, 0) + 1 or not held.keys() >= set(wanted):
+        if run.key.iteration != self._iterations.get(step_id, 0) + 1 or any(each not in held for each in wanted):
             holds = ", ".join(map(_named, held)) or "nothing"
             expected = f"iteration {self._iterations.get(step_id, 0) + 1}, following from {holds}"
             found = f"iteration {run.key.iteration}, following from {', '.join(map(_named, wanted))}"
@@ -208,9 +208,10 @@ def ready(state: GraphState) -> list[Start]:
     """Steps that start now, in one transition; none when it is over."""
     if state.is_over:
         return []
-    graph, holders, runs = state.graph, state.holders(), state.active()
+    graph, holders = state.graph, state.holders()
     if not holders:
         return []
+    runs = state.active()
     if not runs and len(holders) == 1:  # what nearly every turn of a chain is
         return [state.next_start(holders[0])]
     active = graph.mask([run.key.step_id for run in runs])

@@ -6,7 +6,7 @@ The course of the execution is changed by these deciders alone; what they decide
 """
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple, Self, cast
 
 from ia_modules.errors import Problem, StepError
@@ -27,7 +27,7 @@ from ia_modules.pipeline.document.scope import RunFacts, Scope
 from ia_modules.pipeline.merging import Conflict, conflicts, in_branches, lost_update, overwritten
 from ia_modules.pipeline.overrides import Override
 from ia_modules.pipeline.reads import Reads
-from ia_modules.pipeline.recorded import RecordedRun, in_order_of_descent, refs_json, state_of
+from ia_modules.pipeline.recorded import RecordedRun, in_order_of_descent, refs_after_one, refs_json, state_of
 from ia_modules.pipeline.results import Scopes
 from ia_modules.pipeline.tokens import Route, Start, StepRun, StepRunKey, verdict
 from ia_modules.transitions import Expiry, FailedStep, LogLine, NewInteraction, StepStart, StepUpdate
@@ -103,7 +103,6 @@ class Ended:
     progress: StepUpdate | None = None
 
 
-@dataclass(slots=True)
 class Batch:
     """What becomes true at once, and what begins when it is on record.
 
@@ -113,31 +112,34 @@ class Batch:
         answered: waiting attempts that go on.
     """
 
-    updates: list[StepUpdate] = field(default_factory=list[StepUpdate])
-    logs: list[LogLine] = field(default_factory=list[LogLine])
-    asks: list[NewInteraction] = field(default_factory=list[NewInteraction])
-    expires: list[Expiry] = field(default_factory=list[Expiry])
-    begins: list[Begin] = field(default_factory=list[Begin])
-    due: list[Attempt] = field(default_factory=list[Attempt])
-    answered: list[Answered] = field(default_factory=list[Answered])
+    __slots__ = ("answered", "asks", "begins", "due", "expires", "logs", "updates")
 
-    @classmethod
-    def of(cls, parts: Iterable["Batch"]) -> Self:
-        """All of them as one."""
-        whole = cls()
-        for part in parts:
-            whole.updates += part.updates
-            whole.logs += part.logs
-            whole.asks += part.asks
-            whole.expires += part.expires
-            whole.begins += part.begins
-            whole.due += part.due
-            whole.answered += part.answered
-        return whole
+    def __init__(self) -> None:
+        """Nothing."""
+        self.updates: list[StepUpdate] = []
+        self.logs: list[LogLine] = []
+        self.asks: list[NewInteraction] = []
+        self.expires: list[Expiry] = []
+        self.begins: list[Begin] = []
+        self.due: list[Attempt] = []
+        self.answered: list[Answered] = []
+
+    def joined(self, later: "Batch") -> Self:
+        """This one, and from here on what the other has too, after its own."""
+        self.updates += later.updates
+        self.logs += later.logs
+        self.asks += later.asks
+        self.expires += later.expires
+        self.begins += later.begins
+        self.due += later.due
+        self.answered += later.answered
+        return self
 
     def without_beginnings(self) -> "Batch":
         """The same, of which nothing begins."""
-        return Batch(self.updates, self.logs, self.asks, self.expires)
+        kept = Batch()
+        kept.updates, kept.logs, kept.asks, kept.expires = self.updates, self.logs, self.asks, self.expires
+        return kept
 
 
 class Completed(NamedTuple):
@@ -311,7 +313,9 @@ class Course:
             status=StepStatus.PENDING if begin.delay_seconds > 0 else StepStatus.RUNNING,
             worker=worker,
             input_data=work.stored,
-            input_refs=encode(
+            input_refs=refs_after_one(run.parents[0], is_state=work.input.is_state)
+            if len(run.parents) == 1 and not missing and override is None
+            else encode(
                 refs_json(run.parents, is_state=work.input.is_state, left_out=missing, override=override), "parents"
             ),
             effect=definition.known_effect,

@@ -32,6 +32,7 @@ from ia_modules.models import ExecutionId, ExecutionStatus
 from ia_modules.states import ExecutionState
 from ia_modules.tasks import background
 from ia_modules.tracker.batch import WriteOutcome, write_batch
+from ia_modules.tracker.cohorts import Cohorts
 from ia_modules.tracker.known import KNOWN_EXECUTIONS, KnownExecution, KnownExecutions, read_known
 from ia_modules.tracker.plan import PlannedBatch, plan_batch
 from ia_modules.transitions import Recorded, Transition
@@ -78,6 +79,7 @@ class Committer:
         on_commit: Callable[[Iterable[ExecutionId]], None],
         give_up_seconds: float = 15.0,
         known_executions: int = KNOWN_EXECUTIONS,
+        cohorts: Cohorts | None = None,
     ) -> None:
         """Write to a database.
 
@@ -86,6 +88,7 @@ class Committer:
             give_up_seconds: how long a transition is tried again while the database is unreachable, busy, full or
                 read-only.
             known_executions: how many executions are known at most; 0: everything is read before it is written.
+            cohorts: how much of what waits goes into a batch; None: as is best for this database.
         """
         self._database = database
         self._on_commit = on_commit
@@ -97,6 +100,7 @@ class Committer:
         self._stuck: deque[_Waiting] = deque()  # each tried by itself: another process holds a lock on its rows
         self._drain_task: asyncio.Task[None] | None = None
         self._known, self._knows = KnownExecutions(known_executions), known_executions > 0
+        self._cohorts = cohorts or Cohorts(divides=database.dialect == "postgresql")
 
     async def record(self, transition: Transition) -> Recorded:
         """Write a transition; return after its commit.
@@ -136,7 +140,7 @@ class Committer:
         batch: list[_Waiting] = []
         try:
             while self._queue or self._stuck:
-                batch = [self._queue.popleft() for _ in range(min(len(self._queue), BATCH_LIMIT))]
+                batch = await self._next_batch()
                 moved = await self._commit_known(batch) if batch else False
                 if self._stuck:
                     batch = [self._stuck.popleft()]
@@ -153,6 +157,16 @@ class Committer:
             self._queue.clear()
             self._stuck.clear()
             raise
+
+    async def _next_batch(self) -> list[_Waiting]:
+        """What waits; or half of what runs, where two halves alternate."""
+        writers = max(len(self._known), len(self._queue))
+        for _ in range(self._cohorts.passes(len(self._queue), writers)):
+            await asyncio.sleep(0)
+            if len(self._queue) >= writers // 2:
+                break
+        share = min(len(self._queue), BATCH_LIMIT, self._cohorts.share(writers))
+        return [self._queue.popleft() for _ in range(share)]
 
     async def _commit_known(self, batch: list[_Waiting]) -> bool:
         """Write what can be written without reading, then the rest; False when all must be tried again later."""
@@ -176,10 +190,12 @@ class Committer:
 
     async def _write_plan(self, planned: PlannedBatch) -> bool:
         """Write a plan; False: none of it may be on record, and its executions are not known any more."""
+        self._cohorts.begin()
         try:
             written = await self._database.write_plan(
                 planned.rows, lock_timeout_seconds=_PLAN_LOCK_SECONDS, statement_timeout_seconds=_STATEMENT_SECONDS
             )
+            self._cohorts.end()
         except DatabaseError:  # what is wrong is found out, for each transition by itself, by the way that reads
             written = False
         for decision in planned.decided.values():

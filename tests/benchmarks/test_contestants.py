@@ -4,10 +4,11 @@ from pathlib import Path
 import apsw
 import pytest
 
+from benchmarks.conflicts import changed_of_100
 from benchmarks.contestants import CONTESTANTS
 from benchmarks.databases import BOTH
 from benchmarks.limit import Batch, SqliteGroupCommit, by_kind, statement_of
-from benchmarks.sampling import sample
+from benchmarks.sampling import repeat_times, sample
 from benchmarks.work import STEPS
 from benchmarks.writes import PLACES, count
 from ia_modules import DatabaseManager
@@ -25,6 +26,14 @@ async def test_what_is_counted_was_recorded_as_completed(
     assert taken.executions == 2
     states = await database.fetch_all_async("SELECT status, completed_steps FROM pipeline_executions")
     assert [(row["status"], row["completed_steps"]) for row in states] == [("completed", STEPS_OF.get(name, STEPS))] * 2
+
+
+async def test_another_process_changes_some_of_what_runs(database: DatabaseManager, database_url: str) -> None:
+    async with CONTESTANTS["disturbed"](database_url, 0) as work:
+        await repeat_times(work, at_once=20, times=500)
+    row = await database.fetch_one_async("SELECT count(*) AS ended FROM pipeline_executions WHERE status <> 'running'")
+    assert row == {"ended": 500}
+    assert 0 < await changed_of_100(database) <= 1
 
 
 async def test_steps_that_log_leave_ten_lines_each(database: DatabaseManager, database_url: str) -> None:

@@ -26,20 +26,19 @@ class Layers(Mapping[K, V], Generic[K, V]):
 
     __slots__ = ("_difference", "_table", "_toward")
 
-    def __init__(self, entries: Mapping[K, V]) -> None:
-        self._table: dict[K, V] = dict(entries)
-        self._toward: Layers[K, V] | None = None
-        self._difference: Mapping[K, V | _Absent] = {}
+    def __init__(self, entries: Mapping[K, V], *, below: "Layers[K, V] | None" = None) -> None:
+        """``below``: what the entries are laid over; None: nothing."""
+        self._table: dict[K, V] = dict(entries) if below is None else {}
+        self._toward: Layers[K, V] | None = below
+        self._difference: Mapping[K, V | _Absent] = {} if below is None else entries
 
     def with_top(self, entries: Mapping[K, V]) -> "Layers[K, V]":
         """This mapping with these entries laid over it; ``entries`` must not change afterwards."""
-        top: Layers[K, V] = Layers({})
-        top._toward, top._difference = self, entries
-        return top
+        return Layers(entries, below=self)
 
     def to_dict(self) -> dict[K, V]:
         """A copy of its own."""
-        return dict(self._here())
+        return (self._table if self._toward is None else self._here()).copy()
 
     def __getitem__(self, key: K) -> V:
         return self._here()[key]

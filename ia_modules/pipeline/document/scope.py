@@ -51,6 +51,10 @@ class MergedState(Mapping[str, Any]):
                 fields[key] = self._fold(key, value, fields) if key in self._rules else value
         return MergedState(self._fields.with_top(fields), self._rules)
 
+    def with_result(self, result: Mapping[str, Any]) -> "MergedState":
+        """This state with a result, which must not change afterwards."""
+        return self.with_results([result]) if self._rules else MergedState(self._fields.with_top(result), self._rules)
+
     def _fold(self, key: str, contribution: Any, over: Mapping[str, Any]) -> Fold:
         rule, known = self._rules[key], over[key] if key in over else self._fields.get(key)
         return contributed(known if isinstance(known, Fold) else first_fold(rule, known), contribution, rule)
@@ -131,7 +135,10 @@ class Scope:
     def with_results(self, results: Iterable[tuple[str, Mapping[str, Any]]]) -> Self:
         """This scope with these results, as (step id, result) in causal order."""
         by_step = list(results)
-        state = self.state.with_results([result for _, result in by_step])
+        if len(by_step) == 1:
+            state = self.state.with_result(by_step[0][1])
+        else:
+            state = self.state.with_results([result for _, result in by_step])
         return type(self)(self.input, state, self.steps.with_top(dict(by_step)))
 
     def of_run(self, run: RunFacts) -> Self:
@@ -140,7 +147,7 @@ class Scope:
 
     def after(self, step_id: str, result: Mapping[str, Any], *, succeeded: bool = True) -> Self:
         """The scope of the conditions after a step, with its result."""
-        state, steps = self.state.with_results([result]), self.steps.with_top({step_id: result})
+        state, steps = self.state.with_result(result), self.steps.with_top({step_id: result})
         return type(self)(self.input, state, steps, result, succeeded, self.run)
 
 

@@ -51,7 +51,9 @@ def test_what_is_there_leaves_nothing_out() -> None:
 def test_parts_make_one_batch_and_beginnings_can_be_left_out() -> None:
     ended = StepUpdate(step_execution_id=StepExecutionId("1"), status=StepStatus.COMPLETED)
     begin, expiry = Begin(StepRunKey("b", 1)), Expiry(interaction_id="question")
-    batch = Batch.of([Batch(updates=[ended]), Batch(begins=[begin], expires=[expiry])])
+    batch, later = Batch(), Batch()
+    batch.updates, later.begins, later.expires = [ended], [begin], [expiry]
+    assert batch.joined(later) is batch
     assert (batch.updates, batch.begins, batch.expires) == ([ended], [begin], [expiry])
     left = batch.without_beginnings()
     assert (left.updates, left.begins, left.expires) == ([ended], [], [expiry])
