@@ -418,9 +418,11 @@ class StepExecutionRecord(StepSummary):
     metadata: Json
     traceback: str | None
 
-    def as_attempt(self, asked_at: datetime | None = None, *, is_reopened: bool = False) -> "AttemptRecord":
+    def as_attempt(
+        self, asked_at: datetime | None = None, *, carries: bool = False, is_reopened: bool = False
+    ) -> "AttemptRecord":
         """The part of it that the course of its execution follows from."""
-        beside = {"asked_at": asked_at, "is_reopened": is_reopened}
+        beside = {"asked_at": asked_at, "carries": carries, "is_reopened": is_reopened}
         names = (field.name for field in fields(AttemptRecord) if field.name not in beside)
         return AttemptRecord(**beside, **{name: getattr(self, name) for name in names})
 
@@ -431,6 +433,7 @@ class AttemptRecord(Record):
 
     Attributes:
         asked_at: when it asked a person; None: it never did.
+        carries: the answer is kept by a re-run with an edit in front of it.
         is_reopened: it had ended when its execution, which had ended badly, was told to go on.
     """
 
@@ -450,6 +453,7 @@ class AttemptRecord(Record):
     started_at: datetime | None
     completed_at: datetime | None
     asked_at: datetime | None
+    carries: bool
     is_reopened: bool
 
 

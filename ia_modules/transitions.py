@@ -245,6 +245,7 @@ class NewInteraction:
         assigned_role: whoever has this role may answer too.
         answers: of how many people it needs answers; None: of all that it is assigned to.
         decided_by: the field of an answer by which it is decided when so many agree on it; None: by their number.
+        carries: a re-run with an edit in front of it keeps its answer.
         on_timeout: what happens when it is not decided by the time that the attempt waits for.
     """
 
@@ -257,6 +258,7 @@ class NewInteraction:
     assigned_role: str | None = None
     answers: int | None = 1
     decided_by: str | None = None
+    carries: bool = False
     on_timeout: JsonText | None = None
 
 

@@ -39,6 +39,7 @@ def new_interaction(question: HumanInput, attempt: StepExecutionId, result: Mapp
         assigned_role=question.assigned_role,
         answers=question.needed_answers,
         decided_by=question.decided_by,
+        carries=question.carries,
         on_timeout=encode(question.on_timeout, "on_timeout"),
     )
 

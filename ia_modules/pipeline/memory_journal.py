@@ -99,6 +99,7 @@ class MemoryJournal:
         self._logs: dict[ExecutionId, dict[str, LogRecord]] = {}
         self._home: dict[StepExecutionId, ExecutionId] = {}
         self._requests: set[tuple[PipelineId, str]] = set()
+        self._carrying: set[StepExecutionId] = set()  # those that ask what is carried over an edit
         self._aliases: dict[str, ExecutionId] = {}
         self._reopened: dict[ExecutionId, int] = {}
         self._changed = asyncio.Event()  # a new one after every change
@@ -337,7 +338,11 @@ class MemoryJournal:
         reopened = self._reopened.get(self._row_id(execution_id), 0)
         steps = await self.get_execution_steps(execution_id)
         return [
-            step.as_attempt(asked_at.get(step.step_execution_id), is_reopened=step.sequence <= reopened)
+            step.as_attempt(
+                asked_at.get(step.step_execution_id),
+                carries=step.step_execution_id in self._carrying,
+                is_reopened=step.sequence <= reopened,
+            )
             for step in steps
         ]
 
@@ -439,6 +444,8 @@ class MemoryJournal:
             asker = steps[ask.step_execution_id]
             execution = self._executions[state.execution_id]
             self._interactions.setdefault(ask.interaction_id, _new_interaction(ask, asker, execution, now))
+            if ask.carries:
+                self._carrying.add(ask.step_execution_id)
         answer = transition.answer if isinstance(transition.answer, Answer) else None
         for id_, question in decision.interactions.items():
             self._interactions[id_] = _with_state(self._interactions[id_], question, state.sequence, now, answer)
@@ -514,6 +521,8 @@ class MemoryJournal:
             if question.step_execution_id == copy.copied_from:
                 carried = replace(question, **whose, interaction_id=copy.interaction_id, sequence=state.sequence)
                 self._interactions[copy.interaction_id] = carried
+        if copy.copied_from in self._carrying:
+            self._carrying.add(copy.step_execution_id)
 
     def _add_step(self, started: StepExecutionRecord) -> None:
         execution_id, id_ = started.execution_id, started.step_execution_id

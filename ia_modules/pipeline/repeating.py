@@ -101,8 +101,9 @@ def plan_repeat(
     state = state_of(Graph(before), runs)
     asked_again: set[StepRunKey] = set()
     if is_edited or now != before:
-        led_here = causal_ancestors(state, state.runs[start].parents)
-        asked_again = {key for key in led_here if _asks_again(before, runs, key)}
+        led_here = set(causal_ancestors(state, state.runs[start].parents))
+        asks = {run.run.key for run in runs if run.last.awaits == ANSWER and not run.last.carries}
+        asked_again = led_here & asks
     open_ends = {run.run.key for run in runs if not run.has_result or _ended_all(state.graph, run)}
     first = {start} | asked_again | open_ends
     kept, _ = _run_through(Graph(before), {run.run.key: run.run for run in runs}, first)
@@ -156,12 +157,6 @@ def _ended_all(graph: Graph, run: RecordedRun) -> bool:
     """Whether it ended the execution: copied, it would end the re-run before anything ran."""
     ends = graph.exits_of(run.run.key.step_id).ending
     return any(route.taken and route.path in ends for route in run.run.routes or ())
-
-
-def _asks_again(definition: PipelineDefinition, runs: Iterable[RecordedRun], key: StepRunKey) -> bool:
-    is_question = any(run.run.key == key and run.last.awaits == ANSWER for run in runs)
-    config = next(step.config.json for step in definition.steps if step.id == key.step_id)
-    return is_question and config.get("carries") is not True
 
 
 def _refuse_what_does_not_fit(before: PipelineDefinition, now: PipelineDefinition, kept: Sequence[StepRunKey]) -> None:

@@ -330,12 +330,16 @@ class JournalContract(LevelsContract, QueueContract, PeopleContract):
         )
         started, ask = starting(execution_id, "ask")
         await journal.record(started)
-        await journal.record(replace(ending(execution_id, ask, StepStatus.WAITING), asks=(question_of(ask),)))
+        carried = replace(question_of(ask), carries=True)
+        await journal.record(replace(ending(execution_id, ask, StepStatus.WAITING), asks=(carried,)))
         (question,) = await journal.get_interactions(execution_id)
         steps = await journal.get_execution_steps(execution_id)
         asked_at = {ask: question.created_at}
         attempts = await journal.get_attempts(execution_id)
-        assert attempts == [step.as_attempt(asked_at.get(step.step_execution_id)) for step in steps]
+        assert attempts == [
+            step.as_attempt(asked_at.get(step.step_execution_id), carries=step.step_execution_id == ask)
+            for step in steps
+        ]
         assert await journal.get_attempts("nobody") == []
         results = await journal.results([ask, load, StepExecutionId(new_id())])
         assert results == {load: {"rows": [1]}, ask: None}

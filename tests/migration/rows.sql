@@ -94,5 +94,5 @@ UPDATE pipeline_executions
        overrides = '[{"step_id": "ask", "iteration": 1, "parents": [], "closes_loop": false, "input": {}, "actor": "ann"}]'
  WHERE execution_id = '0199c3f2-0000-7000-8000-000000000010';
 UPDATE interactions
-   SET carried_from = '0199c3f2-0000-7000-8000-000000000041'
+   SET carried_from = '0199c3f2-0000-7000-8000-000000000041', carries = TRUE
  WHERE interaction_id = '0199c3f2-0000-7000-8000-000000000040';

@@ -58,6 +58,8 @@ SELECT step_execution_id, step_id, iteration, attempt, status, wake_at, awaits, 
        error_message, sequence, created_at, started_at, completed_at,
        (SELECT asked.created_at FROM interactions AS asked
          WHERE asked.step_execution_id = step_executions.step_execution_id) AS asked_at,
+       COALESCE((SELECT asked.carries FROM interactions AS asked
+         WHERE asked.step_execution_id = step_executions.step_execution_id), FALSE) AS carries,
        COALESCE(sequence <= (SELECT reopened FROM pipeline_executions WHERE execution_id = :execution_id), FALSE)
            AS is_reopened
   FROM step_executions

@@ -86,9 +86,9 @@ SELECT :step_execution_id, :execution_id, within, step_id, step_name, step_type,
 -- name: copy_question
 INSERT INTO interactions (
     interaction_id, execution_id, step_execution_id, status, prompt, ui_schema, data, assigned_users, assigned_role,
-    answers, decided_by, on_timeout, carried_from, sequence, created_at, completed_at)
+    answers, decided_by, carries, on_timeout, carried_from, sequence, created_at, completed_at)
 SELECT :interaction_id, :execution_id, :step_execution_id, status, prompt, ui_schema, data, assigned_users,
-       assigned_role, answers, decided_by, on_timeout, interaction_id, :sequence, created_at, completed_at
+       assigned_role, answers, decided_by, carries, on_timeout, interaction_id, :sequence, created_at, completed_at
   FROM interactions
  WHERE step_execution_id = :copied_from;
 
@@ -237,10 +237,10 @@ ON CONFLICT (log_id) DO NOTHING;
 -- name: insert_interaction
 INSERT INTO interactions (
     interaction_id, execution_id, step_execution_id, status, prompt, ui_schema, data, assigned_users, assigned_role,
-    answers, decided_by, on_timeout, sequence, created_at)
+    answers, decided_by, carries, on_timeout, sequence, created_at)
 VALUES (
     :interaction_id, :execution_id, :step_execution_id, 'pending', :prompt, :ui_schema, :data, :assigned_users,
-    :assigned_role, :answers, :decided_by, :on_timeout, :sequence, ia_now())
+    :assigned_role, :answers, :decided_by, :carries, :on_timeout, :sequence, ia_now())
 ON CONFLICT (interaction_id) DO NOTHING;
 
 -- name: write_interaction

@@ -201,13 +201,20 @@ async def test_a_step_that_has_not_run_is_nothing_to_begin_from(journal: Journal
         plan_repeat(definition, definition, runs, "b", 2)
 
 
+@pytest.mark.parametrize("by_code", [False, True])
 @pytest.mark.parametrize(("carries", "is_edited", "asks"), [(False, False, 0), (False, True, 1), (True, True, 0)])
 async def test_an_answer_is_copied_with_who_gave_it_unless_something_was_edited(
-    journal: OperatorJournal, *, carries: bool, is_edited: bool, asks: int
+    journal: OperatorJournal, *, carries: bool, is_edited: bool, asks: int, by_code: bool
 ) -> None:
-    ask = {"id": "ask", "type": "human_input", "config": {"prompt": "Ship?", **({"carries": True} if carries else {})}}
+    question = {"prompt": "Ship?", **({"carries": True} if carries else {})}
+
+    def asking(data: dict[str, Any]) -> dict[str, Any]:
+        return {"status": "human_input_required", **question}
+
+    code = {"ask": asking} if by_code else {}
+    ask = task("ask") if by_code else {"id": "ask", "type": "human_input", "config": question}
     file = document(ask, "after", paths=[("ask", "after")])
-    run = await started(journal, file, after=nothing)
+    run = await started(journal, file, after=nothing, **code)
     await run.to_end()
     (question,) = await journal.get_interactions(run.execution_id)
     await journal.answer_interaction(question.interaction_id, {"yes": True}, actor="ann")

@@ -37,6 +37,9 @@ ALTER TABLE pipeline_executions ADD COLUMN overrides JSON;
 -- A question that was answered in the execution before; its answer is copied with it.
 ALTER TABLE interactions ADD COLUMN carried_from UUID;
 
+-- An answer that is kept, too, where something in front of it is changed.
+ALTER TABLE interactions ADD COLUMN carries BOOLEAN NOT NULL DEFAULT FALSE;
+
 -- Those of the graph that ran here: what was copied has taken no time, and counts where it ran.
 DROP VIEW step_times;
 CREATE VIEW step_times AS

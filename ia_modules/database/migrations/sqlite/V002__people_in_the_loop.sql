@@ -37,6 +37,10 @@ ALTER TABLE pipeline_executions ADD COLUMN overrides TEXT;
 -- A question that was answered in the execution before; its answer is copied with it.
 ALTER TABLE interactions ADD COLUMN carried_from TEXT;
 
+-- An answer that is kept, too, where something in front of it is changed.
+ALTER TABLE interactions ADD COLUMN carries INTEGER NOT NULL DEFAULT 0
+    CONSTRAINT interaction_carries_boolean CHECK (carries IN (0, 1));
+
 -- Those of the graph that ran here: what was copied has taken no time, and counts where it ran.
 DROP VIEW step_times;
 CREATE VIEW step_times AS
