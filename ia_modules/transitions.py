@@ -278,9 +278,28 @@ class TakeOver:
     reopen: bool = False
 
 
+@dataclass(frozen=TYPE_CHECKING, unsafe_hash=True, slots=True, kw_only=True)
+class Deed:
+    """Somebody does something: a row for the audit log, written with what it makes true.
+
+    Attributes:
+        action: object and verb, such as ``execution.resume``.
+        detail: further facts, such as a reason; None: there are none.
+    """
+
+    actor: str
+    action: str
+    detail: JsonText | None = None
+
+
 @dataclass(frozen=TYPE_CHECKING, unsafe_hash=True, slots=True)
 class Requeue:
-    """An execution that failed or was cancelled goes back into the queue, from where it stopped; workers run it now."""
+    """An execution that failed or was cancelled goes back into the queue, from where it stopped; workers run it now.
+
+    ``deed``: whose; None: nobody's, and the audit log has nothing of it.
+    """
+
+    deed: Deed | None = None
 
 
 @dataclass(frozen=TYPE_CHECKING, unsafe_hash=True, slots=True)

@@ -21,6 +21,7 @@ from ia_modules.models import (
     PipelineRecord,
     PipelineVersionRecord,
 )
+from ia_modules.payload import check_id
 from ia_modules.pipeline.admission import is_usable
 from ia_modules.pipeline.allowed_code import AllowedCode, allowed_code
 from ia_modules.pipeline.authoring import Flow
@@ -28,7 +29,7 @@ from ia_modules.pipeline.code import LoadedPipeline, load_version
 from ia_modules.pipeline.executor import StepExecutor
 from ia_modules.pipeline.runner import TRACKER_SERVICE, Runner, read_pipeline_file
 from ia_modules.pipeline.services import ServiceRegistry
-from ia_modules.tracker.audit import audit_row
+from ia_modules.tracker.audit import KEY, audit_row, is_done
 from ia_modules.tracker.deletion import Deletion
 from ia_modules.tracker.execution_tracker import ExecutionTracker
 from ia_modules.tracker.failures import Failures
@@ -125,6 +126,13 @@ class ClientBase:
         row = audit_row(self._database.query, actor or self._actor, action, subject, detail)
         await self._database.execute_many_async(row.sql, row.rows)
 
+    async def _is_done(self, action: str, execution_id: str, idempotency_key: str | None) -> bool:
+        """Whether the request of this key has done it before; None: it has no key."""
+        if idempotency_key is None:
+            return False
+        key = check_id(idempotency_key, "idempotency key")
+        return await is_done(self._database, action, execution_id, idempotency_key=key)
+
     async def _version(self, pipeline: PipelineRecord, version: int | None) -> PipelineVersionRecord:
         stored = await self.tracker.get_pipeline_version(pipeline.id, version)
         if stored is None:
@@ -149,6 +157,11 @@ async def code_of(pipeline: Path | Flow | LoadedPipeline) -> LoadedPipeline:
     if isinstance(pipeline, Path):
         return await read_pipeline_file(pipeline)
     return _with_code(pipeline)
+
+
+def deed_detail(reason: str | None, idempotency_key: str | None) -> dict[str, Json]:
+    """What the audit log keeps of a request, beside who and when."""
+    return {name: text for name, text in (("reason", reason), (KEY, idempotency_key)) if text is not None}
 
 
 def _with_code(pipeline: Flow | LoadedPipeline) -> LoadedPipeline:

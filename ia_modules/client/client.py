@@ -1,6 +1,7 @@
 """All verbs in one class, and those over many executions."""
 
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any
 
 from ia_modules.client.beginning import BeginningVerbs
@@ -9,17 +10,21 @@ from ia_modules.client.failures import FailureVerbs
 from ia_modules.client.pipelines import PipelineVerbs
 from ia_modules.client.questions import QuestionVerbs
 from ia_modules.client.second_chances import SecondChanceVerbs
-from ia_modules.models import (
-    Json,
-)
+from ia_modules.pipeline.ahead import Ahead, StepAhead
 from ia_modules.tracker.bulk import (
     BULK_LIMIT,
     BulkAction,
     BulkResult,
+    LeftOut,
     change_each,
-    find_suited,
+    choose,
+    find_repeated,
+    key_of_each,
+    steps_of_many,
+    token_over,
 )
 from ia_modules.tracker.lists import ExecutionFilters
+from ia_modules.tracker.rerunning import RerunFrom
 
 
 class Client(PipelineVerbs, BeginningVerbs, SecondChanceVerbs, ExecutionVerbs, QuestionVerbs, FailureVerbs):
@@ -31,35 +36,79 @@ class Client(PipelineVerbs, BeginningVerbs, SecondChanceVerbs, ExecutionVerbs, Q
         execution_ids: list[str] | None = None,
         *,
         filters: ExecutionFilters | None = None,
+        token: str | None = None,
         limit: int = BULK_LIMIT,
+        input_data: Mapping[str, Any] | None = None,
+        begin: RerunFrom | None = None,
+        version: int | None = None,
+        reason: str | None = None,
         dry_run: bool = False,
+        idempotency_key: str | None = None,
         actor: str | None = None,
     ) -> BulkResult:
-        """Cancel, re-run or delete many executions, each by itself: those named, or the newest that filters find.
+        """Cancel, resume, re-run or delete many executions, each by itself: those named, or those that are found.
 
-        Of those that filters find, only what has not ended is cancelled, and only what has ended is re-run or deleted.
-        Each change leaves its row in the audit log, and all together leave one with their count.
+        Of those that filters find, only what has not ended is cancelled, only what failed or was cancelled is resumed,
+        and only what has ended is re-run or deleted. One that has a re-run under way or completed, or whose re-run is
+        among those to run again, is left out of a re-run that does not name it. Each change leaves its row in the audit
+        log, and all together leave one with their counts.
 
         Args:
-            dry_run: change nothing, only count and say which would be refused.
+            execution_ids: those to change; or else ``filters`` or ``token``.
+            filters: the newest ``limit`` that they find.
+            token: of a dry run with filters: those that it found, and no others.
+            input_data, begin, version: of a re-run, as :meth:`rerun` takes them, the same for each.
+            reason: of cancelling and resuming, for the audit log.
+            dry_run: change nothing, only count, say which would be refused, and what would run.
+            idempotency_key: names the request: each execution has a key made of it and of its id, so that what was sent
+                twice, or broke off and is sent again, cancels, resumes and starts nothing twice.
 
         Raises:
+            InvalidArgument: the token is none of a dry run of this action.
             DatabaseError: it went away in between; what had been changed is on record, the rest was left.
         """
-        changes: Mapping[BulkAction, tuple[Callable[..., Any], Callable[[str], Any]]] = {
-            "cancel": (self.cancel, self._check_cancel),
-            "rerun": (self.rerun, self._check_rerun),
+        again = {"input_data": input_data, "begin": begin, "version": version}
+        verbs: Mapping[BulkAction, tuple[Callable[..., Any], Callable[[str], Any]]] = {
+            "cancel": (partial(self.cancel, reason=reason), self._check_cancel),
+            "resume": (partial(self.requeue, reason=reason), self._check_resume),
+            "rerun": (partial(self.rerun, **again), partial(self.plan_rerun, **again)),
             "delete": (self.delete, self._deletion.check_execution),
         }
-        change, check = changes[action]
-        ids, more = list(dict.fromkeys(execution_ids or [])), False
-        if filters is not None:
-            ids, more = await find_suited(self.tracker, filters, ended=action != "cancel", limit=limit)
-        if dry_run:
-            refused = await change_each(ids, check)
-            return BulkResult(matched=len(ids), matched_capped=more, done=0, refused=refused)
-        refused = await change_each(ids, lambda execution_id: change(execution_id, actor=actor))
-        result = BulkResult(matched=len(ids), matched_capped=more, done=len(ids) - len(refused), refused=refused)
-        counts: Json = {"matched": result.matched, "done": result.done}
-        await self._audit(actor, f"executions.{action}", "by ids" if filters is None else "by filter", counts)
+        change, look = verbs[action]
+        chosen = await choose(
+            self.tracker, action, execution_ids=execution_ids, filters=filters, token=token, limit=limit
+        )
+        left_out: list[LeftOut] = []
+        if action == "rerun" and chosen.named != "by ids":
+            left_out = await find_repeated(self._database, chosen.ids, idempotency_key=idempotency_key)
+        steps: list[tuple[StepAhead, ...]] = []
+
+        async def look_at(execution_id: str) -> None:
+            ahead = await look(execution_id)
+            if isinstance(ahead, Ahead):
+                steps.append(ahead.steps)
+
+        async def change_one(execution_id: str) -> None:
+            key: dict[str, str] = {}
+            if idempotency_key is not None and action != "delete":
+                row_id = (await self.summary(execution_id)).execution_id
+                key["idempotency_key"] = key_of_each(idempotency_key, row_id)
+            await change(execution_id, actor=actor, **key)
+
+        others = {each.execution_id for each in left_out}
+        ids = [each for each in chosen.ids if each not in others]
+        refused = await change_each(ids, look_at if dry_run else change_one)
+        result = BulkResult(
+            matched=len(chosen.ids),
+            matched_capped=chosen.more,
+            done=0 if dry_run else len(ids) - len(refused),
+            refused=refused,
+            left_out=left_out,
+            token=token_over(action, chosen.ids) if dry_run and chosen.named == "by filter" else None,
+            steps=steps_of_many(steps),
+        )
+        if not dry_run:
+            counts: dict[str, Any] = {"matched": result.matched, "done": result.done}
+            counts |= {"left_out": len(left_out)} if left_out else {}
+            await self._audit(actor, f"executions.{action}", chosen.named, counts)
         return result

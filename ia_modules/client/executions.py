@@ -3,21 +3,26 @@
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import aclosing
-from typing import Any
+from typing import Any, cast
 
-from ia_modules.client.base import ClientBase
+from ia_modules.client.base import ClientBase, deed_detail
 from ia_modules.errors import (
     AlreadyFinished,
+    StepExecutionNotFound,
 )
 from ia_modules.models import (
     Changes,
     ExecutionRecord,
     ExecutionStatus,
     ExecutionSummary,
+    Json,
     LogRecord,
     StepExecutionRecord,
 )
 from ia_modules.pipeline.comparing.comparison import Comparison, compare
+from ia_modules.pipeline.document.graph import Graph
+from ia_modules.pipeline.recorded import input_of
+from ia_modules.pipeline.versions import definition_of
 from ia_modules.tracker.comparing import last_good, read_both
 from ia_modules.tracker.export import every_line, export_execution
 from ia_modules.tracker.lists import ExecutionFilters, ExecutionPage, ExecutionStatistics, LogFilters, LogPage
@@ -44,6 +49,23 @@ class ExecutionVerbs(ClientBase):
         """All attempts of an execution's steps, in the order in which they began. Raises ExecutionNotFound."""
         summary = await self.summary(execution_id)
         return await self.tracker.get_execution_steps(summary.execution_id)
+
+    async def step_input(self, execution_id: str, step_execution_id: str) -> Json:
+        """What an attempt of a step in the graph got: its inputs, or the state, put together from what it is made of.
+
+        Raises:
+            ExecutionNotFound, StepExecutionNotFound
+            StepConflict: its steps do not follow from its definition.
+        """
+        record = await self.execution(execution_id)
+        steps = await self.tracker.get_execution_steps(record.execution_id)
+        step = next((each for each in steps if each.step_execution_id == step_execution_id), None)
+        if step is None:
+            raise StepExecutionNotFound(step_execution_id)
+        if record.pipeline_version is None:
+            return step.input_data
+        graph = Graph(definition_of(await self.version(record.pipeline_id, record.pipeline_version)))
+        return input_of(step, graph, cast("dict[str, Any]", record.input_data or {}), steps)
 
     async def logs(self, execution_id: str, filters: LogFilters | None = None) -> AsyncGenerator[LogRecord]:
         """All log lines that there are now, oldest first. Raises ExecutionNotFound."""
@@ -111,15 +133,29 @@ class ExecutionVerbs(ClientBase):
         async with asyncio.timeout(timeout_seconds):
             return await self.tracker.wait(execution_id)
 
-    async def cancel(self, execution_id: str, *, actor: str | None = None) -> ExecutionSummary:
+    async def cancel(
+        self,
+        execution_id: str,
+        *,
+        reason: str | None = None,
+        idempotency_key: str | None = None,
+        actor: str | None = None,
+    ) -> ExecutionSummary:
         """Ask for an execution to be stopped, whoever runs it; what nobody runs is cancelled at once.
+
+        Args:
+            reason: why, for the audit log.
+            idempotency_key: names the request: sent again, it changes nothing and is no error, whatever has become of
+                the execution since.
 
         Raises:
             ExecutionNotFound, AlreadyFinished
         """
         summary = await self.summary(execution_id)
+        if await self._is_done("execution.cancel", summary.execution_id, idempotency_key):
+            return summary
         await self.tracker.request_cancel(summary.execution_id)
-        await self._audit(actor, "execution.cancel", summary.execution_id)
+        await self._audit(actor, "execution.cancel", summary.execution_id, deed_detail(reason, idempotency_key) or None)
         return await self.summary(summary.execution_id)
 
     async def delete(self, execution_id: str, *, actor: str | None = None) -> None:

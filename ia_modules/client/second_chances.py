@@ -2,10 +2,11 @@
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
-from ia_modules.client.base import ClientBase, code_of
+from ia_modules.client.base import ClientBase, code_of, deed_detail
 from ia_modules.errors import (
+    AlreadyFinished,
     AlreadyResumed,
     CodeNotFound,
     InvalidTransition,
@@ -14,19 +15,19 @@ from ia_modules.errors import (
 from ia_modules.models import (
     ExecutionId,
     ExecutionRecord,
+    ExecutionStatus,
     ExecutionSummary,
-    Json,
     PipelineVersionRecord,
 )
+from ia_modules.payload import check_name, encode
+from ia_modules.pipeline.ahead import Ahead
 from ia_modules.pipeline.authoring import Flow
 from ia_modules.pipeline.code import LoadedPipeline
-from ia_modules.pipeline.inputs import prepare_input
-from ia_modules.pipeline.repeating import Repeat
 from ia_modules.pipeline.runner import StartedExecution
-from ia_modules.pipeline.versions import definition_of
 from ia_modules.tracker.audit import last_deed
-from ia_modules.tracker.queue import put_back
-from ia_modules.tracker.rerunning import RerunFrom, plan_rerun, queue_rerun
+from ia_modules.tracker.queue import find_queued, put_back, resume_ahead
+from ia_modules.tracker.rerunning import RerunFrom, queue_rerun, request_hash, rerun_ahead
+from ia_modules.transitions import Deed
 
 
 class SecondChanceVerbs(ClientBase):
@@ -59,7 +60,12 @@ class SecondChanceVerbs(ClientBase):
         return await self._runner.resume(loaded, record.execution_id)
 
     async def requeue(
-        self, execution_id: str, *, reason: str | None = None, actor: str | None = None
+        self,
+        execution_id: str,
+        *,
+        reason: str | None = None,
+        idempotency_key: str | None = None,
+        actor: str | None = None,
     ) -> ExecutionSummary:
         """Let workers go on with an execution that failed or was cancelled, from where it stopped.
 
@@ -68,6 +74,8 @@ class SecondChanceVerbs(ClientBase):
 
         Args:
             reason: why, for the audit log.
+            idempotency_key: names the request: sent again, it resumes nothing twice and is no error, whatever has
+                become of the execution since.
 
         Raises:
             ExecutionNotFound
@@ -78,21 +86,17 @@ class SecondChanceVerbs(ClientBase):
             AlreadyResumed: it has not ended; says who resumed it.
         """
         record = await self.execution(execution_id)
-        if record.pipeline_version is None:
-            raise PipelineNotRunnable(record.pipeline_name)
-        stored = await self.version(record.pipeline_id, record.pipeline_version)
-        if not self.is_usable(stored):
-            raise CodeNotFound(record.pipeline_name, stored.version, execution_id=record.execution_id)
+        if await self._is_done("execution.resume", record.execution_id, idempotency_key):
+            return await self.summary(record.execution_id)
+        stored = await self._to_resume(record)
+        detail = {"was": record.status.value, "reason": reason, **deed_detail(None, idempotency_key)}
+        actor = check_name(actor or self._actor, "name of the actor")
+        deed = Deed(actor=actor, action="execution.resume", detail=encode(detail, "detail of an audit row"))
         try:
-            await put_back(self.tracker, record, stored)
+            await put_back(self.tracker, record, stored, deed=deed)
         except InvalidTransition as goes_on:
-            deed = await last_deed(self._database, "execution.resume", record.execution_id)
-            by, resumed_at = deed or (None, None)
-            raise AlreadyResumed(
-                record.execution_id, status=goes_on.status, actor=by, resumed_at=resumed_at
-            ) from goes_on
-        detail: Json = {"was": record.status.value, "reason": reason}
-        await self._audit(actor, "execution.resume", record.execution_id, detail)
+            if not await self._is_done("execution.resume", record.execution_id, idempotency_key):
+                raise await self._already_resumed(record.execution_id, goes_on.status) from goes_on
         return await self.summary(record.execution_id)
 
     async def rerun(
@@ -124,6 +128,12 @@ class SecondChanceVerbs(ClientBase):
             StepInputError, StepOutputError: what is to stand in a step's place is not what its schema says.
             IdempotencyConflict: the key stands for another request.
         """
+        if idempotency_key is not None:  # whatever has become of the pipeline since
+            record = await self.execution(execution_id)
+            wanted = request_hash(record, version or record.pipeline_version or 0, input_data, begin)
+            known = await find_queued(self.tracker, record.pipeline_id, idempotency_key, wanted)
+            if known is not None:
+                return known.execution_id
         record, began_with, stored = await self._to_rerun(execution_id, version)
         actor = actor or self._actor
         queued = await queue_rerun(
@@ -140,10 +150,40 @@ class SecondChanceVerbs(ClientBase):
             await self._audit(actor, "execution.rerun", record.execution_id, begin and begin.summary)
         return queued.execution_id
 
-    async def plan_rerun(self, execution_id: str, begin: RerunFrom, *, version: int | None = None) -> Repeat:
-        """What :meth:`rerun` from a step would copy and run again; raises as that, and records nothing."""
+    async def plan_rerun(
+        self,
+        execution_id: str,
+        *,
+        input_data: Mapping[str, Any] | None = None,
+        begin: RerunFrom | None = None,
+        version: int | None = None,
+    ) -> Ahead:
+        """What :meth:`rerun` would keep, ask again and run; raises as that, and records nothing."""
         record, began_with, stored = await self._to_rerun(execution_id, version)
-        return await plan_rerun(self.tracker, record, began_with, stored, begin)
+        return await rerun_ahead(self.tracker, record, began_with, stored, input_data=input_data, begin=begin)
+
+    async def plan_resume(self, execution_id: str) -> Ahead:
+        """What an execution would run when it goes on; of one that has not ended, as if its process were gone.
+
+        Raises:
+            ExecutionNotFound
+            PipelineNotRunnable: no definition of it is on record.
+            StepConflict: its steps do not follow from its definition.
+            AlreadyFinished: it has completed.
+        """
+        record = await self.execution(execution_id)
+        if record.pipeline_version is None:
+            raise PipelineNotRunnable(record.pipeline_name)
+        if record.status is ExecutionStatus.COMPLETED:
+            raise AlreadyFinished(
+                "execution",
+                record.execution_id,
+                status=record.status,
+                wanted="resumed",
+                ended_at=record.completed_at,
+            )
+        stored = await self.version(record.pipeline_id, record.pipeline_version)
+        return await resume_ahead(self.tracker, record, stored)
 
     async def _to_rerun(
         self, execution_id: str, version: int | None = None
@@ -155,11 +195,24 @@ class SecondChanceVerbs(ClientBase):
         began_with = await self._runnable(record.pipeline_id, record.pipeline_version)
         return record, began_with, await self._runnable(record.pipeline_id, version) if version else began_with
 
-    async def _check_rerun(self, execution_id: str) -> None:
-        """Raise what :meth:`rerun` would, and queue nothing."""
-        record, _, stored = await self._to_rerun(execution_id)
-        prepare_input(definition_of(stored), _input_of(record))
+    async def _to_resume(self, record: ExecutionRecord) -> PipelineVersionRecord:
+        """The version that a worker goes on with."""
+        if record.pipeline_version is None:
+            raise PipelineNotRunnable(record.pipeline_name)
+        stored = await self.version(record.pipeline_id, record.pipeline_version)
+        if not self.is_usable(stored):
+            raise CodeNotFound(record.pipeline_name, stored.version, execution_id=record.execution_id)
+        return stored
 
+    async def _already_resumed(self, execution_id: ExecutionId, status: str) -> AlreadyResumed:
+        by, resumed_at = await last_deed(self._database, "execution.resume", execution_id) or (None, None)
+        return AlreadyResumed(execution_id, status=status, actor=by, resumed_at=resumed_at)
 
-def _input_of(record: ExecutionRecord) -> dict[str, Any] | None:
-    return cast("dict[str, Any] | None", record.input_data)
+    async def _check_resume(self, execution_id: str) -> Ahead:
+        """Raise what :meth:`requeue` would, and put nothing back; what it would run."""
+        record = await self.execution(execution_id)
+        plan = await self.plan_resume(execution_id)
+        await self._to_resume(record)
+        if not record.status.is_terminal:
+            raise await self._already_resumed(record.execution_id, record.status)
+        return plan

@@ -2,10 +2,16 @@
 
 from collections.abc import Callable
 from datetime import datetime
+from typing import Any, cast
+
+import orjson
 
 from ia_modules.database.manager import DatabaseManager, Statement
 from ia_modules.models import Json, new_id, parse_time
 from ia_modules.payload import check_name, encode
+
+KEY = "idempotency_key"
+"""Where the detail of a row has the key of the request that did it."""
 
 
 def audit_row(query: Callable[[str], str], actor: str, action: str, subject: str, detail: Json = None) -> Statement:
@@ -33,3 +39,14 @@ async def last_deed(database: DatabaseManager, action: str, subject: str) -> tup
     """Who did this to a subject last, and when; None: nobody has."""
     row = await database.fetch_one_async(database.query("read_last_audit"), {"action": action, "subject": subject})
     return None if row is None else (row["actor"], parse_time(row["created_at"]))
+
+
+async def is_done(database: DatabaseManager, action: str, subject: str, *, idempotency_key: str) -> bool:
+    """Whether a request with this key has done this to a subject, among the newest 1,000 times that it was done."""
+    rows = await database.fetch_all_async(database.query("read_audit_details"), {"action": action, "subject": subject})
+    details = [orjson.loads(row["detail"]) for row in rows if row["detail"] is not None]
+    return any(_key_in(detail) == idempotency_key for detail in details)
+
+
+def _key_in(detail: Any) -> Any:
+    return cast("dict[str, Any]", detail).get(KEY) if isinstance(detail, dict) else None

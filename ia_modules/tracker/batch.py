@@ -22,6 +22,7 @@ from ia_modules.models import (
     StepExecutionId,
     StepStatus,
     is_id,
+    new_id,
     sought_id,
 )
 from ia_modules.paths import GRAPH
@@ -164,6 +165,7 @@ class _Writes:
     questions: list[dict[str, Any]] = field(default_factory=list)
     responses: list[dict[str, Any]] = field(default_factory=list)
     failed: list[tuple[ExecutionId, Transition, FailureGroup]] = field(default_factory=list)
+    deeds: list[dict[str, Any]] = field(default_factory=list)
 
     def add(
         self,
@@ -215,6 +217,8 @@ class _Writes:
         if isinstance(transition.answer, Answer):
             response = decision.interactions[transition.answer.interaction_id].responses[-1]
             self.responses.append(_response_row(transition.answer, response) | stamp)
+        if isinstance(transition.ownership, Requeue) and (deed := transition.ownership.deed) is not None:
+            self.deeds.append(asdict(deed) | {"audit_id": new_id(), "subject": after.execution_id} | stamp)
 
     def _add_names(self, new: NewExecution, execution_id: ExecutionId) -> None:
         """What a new execution is found by, beside its id."""
@@ -347,6 +351,7 @@ def _write(query: Query, writes: _Writes) -> Script[set[ExecutionId]]:
         ("write_interaction", writes.questions),
         ("insert_response", writes.responses),
         ("insert_log", writes.logs),
+        ("insert_audit", writes.deeds),
     ):
         yield from _for_each(query(name), (row for row in rows if row["execution_id"] in written))
     yield from close(query, (row for row in writes.closings if row["execution_id"] in written))

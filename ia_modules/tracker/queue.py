@@ -7,13 +7,14 @@ from typing import Any, NamedTuple
 from ia_modules.errors import ConstraintViolated, IdempotencyConflict
 from ia_modules.models import ExecutionId, ExecutionRecord, Json, JsonText, PipelineId, PipelineVersionRecord
 from ia_modules.payload import check_id, content_hash, encode
+from ia_modules.pipeline.ahead import Ahead, ahead_of_resume
 from ia_modules.pipeline.document.graph import Graph
 from ia_modules.pipeline.inputs import prepare_input
 from ia_modules.pipeline.recorded import recorded_runs, state_of
 from ia_modules.pipeline.start import find_started, new_execution, record_start
 from ia_modules.pipeline.versions import definition_of
 from ia_modules.tracker.execution_tracker import ExecutionTracker
-from ia_modules.transitions import Requeue, StepCopy, Transition
+from ia_modules.transitions import Deed, Requeue, StepCopy, Transition
 
 
 class Queued(NamedTuple):
@@ -98,11 +99,27 @@ async def enqueue(
     return Queued(execution_id, created=True)
 
 
-async def put_back(tracker: ExecutionTracker, record: ExecutionRecord, stored: PipelineVersionRecord) -> None:
+async def resume_ahead(tracker: ExecutionTracker, record: ExecutionRecord, stored: PipelineVersionRecord) -> Ahead:
+    """What an execution does when it goes on; of one that runs, as if its process were gone.
+
+    Args:
+        stored: the version that it began with.
+
+    Raises:
+        StepConflict: its steps do not follow from that.
+    """
+    attempts = await tracker.get_attempts(record.execution_id)
+    return ahead_of_resume(definition_of(stored), recorded_runs(attempts, reopened=True))
+
+
+async def put_back(
+    tracker: ExecutionTracker, record: ExecutionRecord, stored: PipelineVersionRecord, *, deed: Deed
+) -> None:
     """Let a worker go on with an execution that failed or was cancelled.
 
     Args:
         stored: the version that it began with.
+        deed: who does it and why, for the audit log, in the same transaction.
 
     Raises:
         StepConflict: its steps do not follow from that; nothing has changed.
@@ -111,7 +128,7 @@ async def put_back(tracker: ExecutionTracker, record: ExecutionRecord, stored: P
     """
     attempts = await tracker.get_attempts(record.execution_id)
     state_of(Graph(definition_of(stored)), recorded_runs(attempts, reopened=True))
-    requeue = Transition(execution_id=record.execution_id, writer=tracker.owner, ownership=Requeue())
+    requeue = Transition(execution_id=record.execution_id, writer=tracker.owner, ownership=Requeue(deed))
     await tracker.record(requeue)
 
 

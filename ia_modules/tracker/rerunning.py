@@ -9,9 +9,10 @@ import orjson
 from ia_modules.errors import InvalidArgument
 from ia_modules.models import ExecutionRecord, Json, JsonText, PipelineVersionRecord
 from ia_modules.payload import content_hash, encode
+from ia_modules.pipeline.ahead import Ahead, ahead_of_repeat, ahead_of_whole
 from ia_modules.pipeline.document.definition import PipelineDefinition
 from ia_modules.pipeline.document.graph import Graph
-from ia_modules.pipeline.inputs import check_contributions, check_result, replaced_input
+from ia_modules.pipeline.inputs import check_contributions, check_result, prepare_input, replaced_input
 from ia_modules.pipeline.overrides import Override, overrides_json
 from ia_modules.pipeline.recorded import recorded_runs
 from ia_modules.pipeline.repeating import Repeat, plan_repeat
@@ -82,6 +83,25 @@ async def plan_rerun(
     return repeat
 
 
+async def rerun_ahead(
+    tracker: ExecutionTracker,
+    record: ExecutionRecord,
+    began_with: PipelineVersionRecord,
+    stored: PipelineVersionRecord,
+    *,
+    input_data: Mapping[str, Any] | None,
+    begin: RerunFrom | None,
+) -> Ahead:
+    """What a re-run would do; nothing is recorded. Arguments and errors as :func:`queue_rerun`."""
+    now = definition_of(stored)
+    if begin is None:
+        prepare_input(now, _input_of(record, input_data))
+        return ahead_of_whole(now, recorded_runs(await tracker.get_attempts(record.execution_id)))
+    _refuse_input_beside(begin, input_data)
+    repeat = await plan_rerun(tracker, record, began_with, stored, begin)
+    return ahead_of_repeat(now, repeat, is_by_hand=begin.step_output is not None)
+
+
 async def queue_rerun(
     tracker: ExecutionTracker,
     record: ExecutionRecord,
@@ -102,26 +122,44 @@ async def queue_rerun(
     copies: tuple[StepCopy, ...] = ()
     overrides: JsonText | None = None
     if begin is not None:
-        if input_data is not None:
-            expected = "one of them: what is copied had the old input"
-            raise InvalidArgument("input_data", "an input beside from_step", expected)
+        _refuse_input_beside(begin, input_data)
         repeat = await plan_rerun(tracker, record, began_with, stored, begin)
         copies = repeat.copies()
         edit = _edit(definition_of(stored), repeat, begin, actor)
         overrides = overrides_json(repeat.overrides(edit))
-    wanted = cast("dict[str, Any] | None", record.input_data) if input_data is None else dict(input_data)
-    request: Any = [record.execution_id, stored.version, wanted, None if begin is None else _request_of(begin)]
     return await enqueue(
         tracker,
         stored,
-        wanted,
+        _input_of(record, input_data),
         trigger="rerun",
         rerun_of=record.execution_id,
         idempotency_key=idempotency_key,
-        request_hash=None if idempotency_key is None else content_hash(encode(request, "request")),
+        request_hash=None if idempotency_key is None else request_hash(record, stored.version, input_data, begin),
         copies=copies,
         overrides=overrides,
     )
+
+
+def request_hash(
+    record: ExecutionRecord, version: int, input_data: Mapping[str, Any] | None, begin: RerunFrom | None
+) -> str:
+    """What tells requests of one idempotency key apart.
+
+    Raises:
+        PayloadError: what is given is not JSON.
+    """
+    request: Any = [record.execution_id, version, _input_of(record, input_data)]
+    return content_hash(encode([*request, None if begin is None else _request_of(begin)], "request"))
+
+
+def _refuse_input_beside(begin: RerunFrom, input_data: Mapping[str, Any] | None) -> None:
+    if input_data is not None:
+        expected = "one of them: what is copied had the old input"
+        raise InvalidArgument("input_data", f"an input beside step {begin.step_id!r} to begin from", expected)
+
+
+def _input_of(record: ExecutionRecord, input_data: Mapping[str, Any] | None) -> dict[str, Any] | None:
+    return cast("dict[str, Any] | None", record.input_data) if input_data is None else dict(input_data)
 
 
 def _request_of(begin: RerunFrom) -> list[Any]:

@@ -37,6 +37,7 @@ from showcase_app.backend.api.problems import (
     document_problems,
     fields_of,
     invalid_fields,
+    misfit_of,
     problem_response,
 )
 from showcase_app.backend.api.trust import SECURITY_HEADERS, TrustedCallers, document_trust
@@ -113,6 +114,7 @@ async def _answer_error(request: Request, error: Exception) -> Response:
         kind=type(error).__name__,
         errors=fields_of(error),
         answered=answered_of(error),
+        misfit=misfit_of(error),
     )
 
 

@@ -22,6 +22,7 @@ MEANT = {
     "executions that have not ended": words(each for each in ExecutionStatus if not each.is_terminal),
     "executions that have ended": words(each for each in ExecutionStatus if each.is_terminal),
     "executions that ended by themselves": frozenset({"completed", "failed"}),
+    "executions that ended badly": frozenset({"failed", "cancelled"}),
     "executions that wait": words([ExecutionStatus.WAITING, ExecutionStatus.WAITING_FOR_HUMAN]),
     "executions that may end or wait before they have begun": words(
         [ExecutionStatus.PENDING, ExecutionStatus.WAITING, ExecutionStatus.CANCELLED, ExecutionStatus.FAILED]

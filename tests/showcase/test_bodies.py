@@ -16,7 +16,8 @@ LIMITS = {
     ("DELETE", "/api/session"): 16_384,
     ("POST", "/api/nothing"): 16_384,
     ("POST", "/api/executions/x/cancel"): 16_384,
-    ("POST", "/api/executions/x/rerun"): 16_384,
+    ("POST", "/api/executions/x/rerun"): MOST_BODY_BYTES,
+    ("POST", "/api/executions/x/rerun/plan"): MOST_BODY_BYTES,
     ("POST", "/api/executions/x/resume"): 16_384,
     ("POST", "/api/executions/bulk"): 1_048_576,
     ("POST", "/api/failures/x/mended"): 16_384,
@@ -28,7 +29,7 @@ LIMITS = {
     ("POST", "/api/pipelines/x/executions"): MOST_BODY_BYTES,
     ("POST", "/api/definitions/validate"): MOST_BODY_BYTES,
 }
-READS_NO_BODY = {"/api/session": {405, 204}, "/api/nothing": {404, 405}, "/api/executions/x/cancel": {404}}
+READS_NO_BODY = {"/api/session": {405, 204}, "/api/nothing": {404, 405}}
 
 
 @pytest.fixture
@@ -133,7 +134,7 @@ async def test_nothing_in_a_body_is_a_fault_of_the_server(api: httpx.AsyncClient
     stored = await api.post("/api/pipelines", json={"definition": pipeline})
     assert stored.status_code == 201, stored.text
     for method, path in LIMITS:
-        for name in ("definition", "input_data", "key", "execution_ids", "filter"):
+        for name in ("definition", "input_data", "key", "execution_ids", "filter", "step_output", "token"):
             content = f'{{"{name}": {value}}}'.encode()
             answer = await api.request(method, path, content=content, headers=JSON)
             assert answer.status_code < 500, (path, name)

@@ -141,6 +141,17 @@ async def test_what_cannot_be_an_id_is_refused_wherever_it_stands(api: httpx.Asy
         assert problem["errors"][0]["field"] in ("cursor", "pipeline_id", "execution_id", "step_execution_id")
 
 
+async def test_what_an_attempt_got_is_read_whole(
+    api: httpx.AsyncClient, tracker: ExecutionTracker, pipeline_id: PipelineId
+) -> None:
+    async with tracker.execution(pipeline_id) as execution, execution.step("download", input_data=[1.0, 2]) as step:
+        pass
+    answer = await api.get(f"/api/executions/{execution.id}/steps/{step.id}/input")
+    assert (answer.status_code, answer.text) == (200, '{"step_input":[1.0,2]}')
+    status, _ = await refused(api, f"/api/executions/{execution.id}/steps/nobody/input")
+    assert status == 404
+
+
 async def test_statistics_count_every_status(
     api: httpx.AsyncClient, tracker: ExecutionTracker, pipeline_id: PipelineId
 ) -> None:

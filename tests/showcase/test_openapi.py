@@ -144,7 +144,8 @@ def _known(operation: Any, ids: Ids) -> Ids:
     """The values of a path that are there: a post changes an execution, so it goes to the one that has not ended."""
     if operation.definition.raw["operationId"] == "assign_interaction":  # the other one has been answered by then
         return ids | {"interaction_id": OTHER_QUESTION}
-    return ids | ({"execution_id": ids["queued"]} if operation.method == "post" else {})
+    is_of_queued = operation.method == "post" or operation.definition.raw["operationId"] == "plan_resume"
+    return ids | ({"execution_id": ids["queued"]} if is_of_queued else {})
 
 
 def _ask(operation: Any, mode: GenerationMode, session: requests.Session, ids: Ids, max_examples: int) -> set[int]:

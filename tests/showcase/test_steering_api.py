@@ -4,6 +4,7 @@ from typing import Any
 
 import httpx
 
+from ia_modules.client import Client
 from ia_modules.database.manager import DatabaseManager
 from ia_modules.models import PipelineId
 from ia_modules.tracker.execution_tracker import ExecutionTracker
@@ -95,9 +96,9 @@ async def test_many_are_cancelled_or_run_again_at_once_and_what_cannot_be_is_tol
         assert answer.status_code == 200, answer.text
         return answer.json()
 
-    nothing = {"matched_capped": False, "refused": []}
+    nothing = {"matched_capped": False, "refused": [], "left_out": [], "token": None, "steps": []}
     dry = await bulk(action="cancel", filter={"pipeline_id": asking}, dry_run=True)
-    assert dry == {"matched": 6, "done": 0, **nothing}
+    assert dry == {"matched": 6, "done": 0, **nothing, "token": dry["token"]}
     assert await found(idle, status="cancelled") == []
     assert await bulk(action="cancel", execution_ids=ids[:2] * 2) == {"matched": 2, "done": 2, **nothing}
     assert await found(idle, status="cancelled") == ids[:2]
@@ -119,3 +120,111 @@ async def test_many_are_cancelled_or_run_again_at_once_and_what_cannot_be_is_tol
     refused_one = await bulk(action="rerun", execution_ids=[recorded])
     assert (dry["matched"], dry["done"], dry["refused"]) == (2, 0, refused_one["refused"])
     assert (refused_one["done"], refused_one["refused"][0]["execution_id"]) == (0, recorded)
+
+
+async def test_an_action_on_many_takes_the_token_of_its_dry_run_and_touches_no_others(idle: httpx.AsyncClient) -> None:
+    ids, asking = await queue_some(idle, 3)
+
+    async def bulk(key: str | None = None, **body: Any) -> dict[str, Any]:
+        headers = {} if key is None else {"Idempotency-Key": key}
+        answer = await idle.post("/api/executions/bulk", json=body, headers=headers)
+        assert answer.status_code == 200, answer.text
+        return answer.json()
+
+    dry = await bulk(action="cancel", filter={"pipeline_id": asking}, dry_run=True)
+    [late], _ = await queue_some(idle, 1)
+    assert (await bulk(action="cancel", token=dry["token"], reason="The wrong day."))["done"] == 3
+    assert (await read(idle, f"/api/executions/{late}"))["status"] == "pending"
+
+    again: dict[str, Any] = {"action": "rerun", "rerun": {"input_data": {"n": 7}}}
+    dry = await bulk(**again, filter={"status": "cancelled"}, dry_run=True)
+    assert (dry["matched"], dry["left_out"]) == (3, [])
+    [step] = dry["steps"]
+    assert step == {
+        "step_id": "ask",
+        "step_name": "ask",
+        "effect": None,
+        "effect_text": "not said: may have effects",
+        "may_have_effects": True,
+        "executions": 3,
+    }
+    twice = [await bulk("mine", **again, token=dry["token"]) for _ in range(2)]
+    assert [(each["done"], each["refused"], each["left_out"]) for each in twice] == [(3, [], [])] * 2
+    assert len(await found(idle, status="pending")) == 4
+    other = await bulk(**again, token=dry["token"])
+    assert other["done"] == 0
+    assert {each["execution_id"]: each["status"] for each in other["left_out"]} == dict.fromkeys(ids, "pending")
+    assert (await bulk(**again, execution_ids=ids[:1]))["done"] == 1
+
+    wrong: list[dict[str, Any]] = [
+        {"action": "cancel", "token": dry["token"]},
+        {"action": "rerun", "token": "x"},
+        {"action": "rerun", "token": dry["token"], "filter": {}},
+        {"action": "rerun"},
+        {"action": "cancel", "execution_ids": ids, "rerun": {}},
+        {"action": "rerun", "execution_ids": ids, "reason": "x"},
+        {"action": "rerun", "execution_ids": ids, "rerun": {"step_input": {}}},
+    ]
+    assert [(await idle.post("/api/executions/bulk", json=body)).status_code for body in wrong] == [422] * 7
+
+
+async def test_what_a_rerun_or_a_resume_would_run_is_asked_before_and_starts_nothing(
+    idle: httpx.AsyncClient, tracker: ExecutionTracker, pipeline_id: PipelineId
+) -> None:
+    [first], _ = await queue_some(idle, 1)
+    address = f"/api/executions/{first}"
+    planned = await idle.post(f"{address}/rerun/plan")
+    ask = {"step_id": "ask", "step_name": "ask", "effect": None, "effect_text": "not said: may have effects"}
+    assert (planned.status_code, planned.json()) == (
+        200,
+        {
+            "kept": [],
+            "begins": [{"step_id": "ask", "iteration": 1}],
+            "by_hand": None,
+            "asked_again": [],
+            "steps": [{**ask, "may_have_effects": True, "runs": 0}],
+        },
+    )
+    refused = await idle.post(f"{address}/rerun/plan", json={"from_step": "nowhere"})
+    assert (refused.status_code, "a step that has run" in refused.json()["detail"]) == (422, True)
+    assert (await read(idle, f"{address}/resume/plan"))["steps"] == planned.json()["steps"]
+    assert await found(idle) == [first]
+    recorded = await tracker.start_execution(pipeline_id)
+    assert (await idle.get(f"/api/executions/{recorded}/resume/plan")).status_code == 409
+    assert (await idle.post("/api/executions/nobody/rerun/plan")).status_code == 404
+
+
+async def test_what_does_not_fit_a_version_is_told_with_the_earliest_step_that_does(
+    idle: httpx.AsyncClient, database: DatabaseManager
+) -> None:
+    def asking(prompt: str) -> dict[str, Any]:
+        first = {"id": "first", "type": "human_input", "config": {"prompt": prompt}}
+        paths = [{"from": "first", "to": "second"}]
+        steps = [first, {"id": "second", "type": "human_input"}]
+        return {"name": "Two", "steps": steps, "flow": {"start_at": "first", "paths": paths}}
+
+    async with Client(database) as client:
+        await client.register(asking("Well?"))
+        waiting = await client.run("two")
+        await client.answer(waiting["interaction_id"], {}, actor="ann")
+        await (await client.resume(waiting["execution_id"])).to_end()
+        await client.register(asking("And?"), new_version=True)
+    address = f"/api/executions/{waiting['execution_id']}/rerun"
+    for path in (address, f"{address}/plan"):
+        refused = await idle.post(path, json={"from_step": "second", "version": 2})
+        assert (refused.status_code, refused.json()["type"]) == (409, "urn:ia-modules:rerun-refused")
+        misfit = {"steps": [{"step_id": "first", "detail": "has other config"}], "fits_from": "first"}
+        assert refused.json()["misfit"] == misfit
+    fits = await idle.post(f"{address}/plan", json={"from_step": "first", "version": 2})
+    assert [step["step_id"] for step in fits.json()["steps"]] == ["first", "second"]
+
+
+async def test_every_verb_takes_a_key_and_does_nothing_twice(idle: httpx.AsyncClient) -> None:
+    [first], _ = await queue_some(idle, 1)
+    for verb in ("cancel", "resume", "rerun"):
+        headers = {"Idempotency-Key": f"my-{verb}"}
+        body = {} if verb == "rerun" else {"reason": "It was asked for."}
+        twice = [await idle.post(f"/api/executions/{first}/{verb}", json=body, headers=headers) for _ in range(2)]
+        assert [each.status_code for each in twice] == [202, 202]
+        assert twice[0].json()["execution_id"] == twice[1].json()["execution_id"]
+    assert len(await found(idle)) == 2

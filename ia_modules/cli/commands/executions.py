@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from ia_modules.cli.commands import executions_bulk
+from ia_modules.cli.commands import executions_bulk, executions_rerun
 from ia_modules.cli.commands.executions_diff import diff
 from ia_modules.cli.commands.executions_run import resume, watch
 from ia_modules.cli.foreground import watch as follow_to_end
@@ -53,6 +53,7 @@ app.command("watch", epilog="Example: ia-modules executions watch 01996f1e-8c1a-
 app.command("resume", epilog="Example: ia-modules executions resume 01996f1e-8c1a-7")(resume)
 app.command("diff", epilog="Example: ia-modules executions diff 01996f1e-8c1a-7")(diff)
 executions_bulk.add_commands(app)
+executions_rerun.add_command(app)
 
 _EXCERPT_BYTES = 2_000  # a payload beyond this is not read for one line of it,
 _MOST_BYTES = 1_000_000  # unless all of them are small enough to rebuild the input of each step

@@ -1,13 +1,13 @@
-"""``ia-modules executions cancel|rerun|delete``: one execution, several, or those that filters find."""
+"""``ia-modules executions cancel|delete``, and what they share with ``rerun``: one execution, several, or filters."""
 
-from collections.abc import Awaitable, Callable
-from dataclasses import asdict, dataclass
-from typing import Annotated
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, replace
+from typing import Annotated, Any
 
 import typer
 
 from ia_modules.cli.options.confirmation import DryRun, Yes, confirm
-from ia_modules.cli.options.database import DEFAULT_DATABASE, Database, client_of, same_database
+from ia_modules.cli.options.database import DEFAULT_DATABASE, Database, client_of
 from ia_modules.cli.options.execution import (
     After,
     Before,
@@ -19,7 +19,8 @@ from ia_modules.cli.options.execution import (
     find_execution,
     liveness_of,
 )
-from ia_modules.cli.output.ending import print_queued
+from ia_modules.cli.options.input import read_text
+from ia_modules.cli.output.ahead_report import print_steps_of_many
 from ia_modules.cli.output.terminal import AsJson, ExitStatus, fail, last_heard, moment, print_json, warn
 from ia_modules.cli.output.terminal import run as do
 from ia_modules.client import Client
@@ -31,32 +32,187 @@ Ids = Annotated[
     list[str] | None, typer.Argument(metavar="ID", help="Their ids, how these begin, or the ids that you gave them.")
 ]
 
-_ChangeOne = Callable[[Client, str, typer.Context, bool], Awaitable[None]]
+LimitOption = Annotated[int, typer.Option(min=1, max=BULK_LIMIT, help="Of filters: at most this many.")]
+TokenOption = Annotated[
+    str | None,
+    typer.Option(
+        "--token",
+        metavar="TEXT|@FILE|-",
+        help="Instead of ids and filters: the token that --dry-run --json printed; those that it found, and no others.",
+    ),
+]
+KeyOption = Annotated[
+    str | None, typer.Option("--idempotency-key", metavar="TEXT", help="The same command with it does nothing twice.")
+]
+ReasonOption = Annotated[str | None, typer.Option("--reason", help="Why, for the audit log.")]
 
 _ENDED = {"completed": "completed", "failed": "failed", "cancelled": "was cancelled"}
 
 
-@dataclass(frozen=True, slots=True)
-class _Verb:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Which:
+    """Which executions a command is for.
+
+    Attributes:
+        filters: status, pipeline, after, before, text and group of failures, as the options have them.
+        token: of a dry run.
+    """
+
+    ids: list[str]
+    filters: tuple[Any, ...]
+    token: str | None = None
+    limit: int = BULK_LIMIT
+
+    @property
+    def only_id(self) -> str | None:
+        """The one that is named; None: there may be others."""
+        return self.ids[0] if len(self.ids) == 1 else None
+
+    def check(self) -> None:
+        """Raises BadParameter: the options say nothing, or several things."""
+        if [bool(self.ids), any(each is not None for each in self.filters), self.token is not None].count(True) != 1:
+            raise typer.BadParameter("Expected ids, or else filters such as --status failed.")
+
+    async def change(self, client: Client, action: BulkAction, **options: Any) -> BulkResult:
+        """Change them, or only count."""
+        if self.token is not None:
+            return await client.bulk(action, token=self.token, **options)
+        if self.ids:
+            found: list[str] = [(await find_execution(client, each)).execution_id for each in self.ids]
+            return await client.bulk(action, found, **options)
+        return await client.bulk(action, filters=await filters_of(client, *self.filters), limit=self.limit, **options)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Verb:
     """One of the commands.
 
     Attributes:
-        change_one: does it to one execution that is named, at once, and prints it; None: also one is confirmed first.
         question: to a person, before many are changed; ``{}`` is how many.
         outcome: what became of those that were changed.
+        options: further arguments of the client's verb.
     """
 
     action: BulkAction
-    change_one: _ChangeOne | None
     question: str
     outcome: str
-    help: str
+    options: Mapping[str, Any] = field(default_factory=dict[str, Any])
 
 
-async def _cancel_one(client: Client, execution_id: str, context: typer.Context, as_json: bool) -> None:
-    del context
+MANY = """
+
+Several ids, or filters instead of ids, are counted and confirmed first.
+
+Exit status: 0 done, 1 some were left as they are, 2 nothing was changed."""
+
+
+def cancel(
+    execution_ids: Ids = None,
+    reason: ReasonOption = None,
+    status: Status = None,
+    pipeline: PipelineOf = None,
+    after: After = None,
+    before: Before = None,
+    text: SearchedText = None,
+    failure: FailedAlike = None,
+    limit: LimitOption = BULK_LIMIT,
+    token: TokenOption = None,
+    idempotency_key: KeyOption = None,
+    dry_run: DryRun = False,
+    yes: Yes = False,
+    database_url: Database = DEFAULT_DATABASE,
+    as_json: AsJson = False,
+) -> None:
+    filters = (status, pipeline, after, before, text, failure)
+    which = Which(ids=execution_ids or [], filters=filters, token=token_in(token), limit=limit)
+    which.check()
+    options = {"reason": reason, "idempotency_key": idempotency_key}
+    if which.only_id is not None and not dry_run:
+        do(_cancel_one(database_url, which.only_id, options, as_json=as_json))
+        return
+    verb = Verb(
+        action="cancel",
+        question="Cancel {}?",
+        outcome="cancelled, or told to stop where a process runs them",
+        options=options,
+    )
+    change_many(verb, which, dry_run=dry_run, yes=yes, database_url=database_url, as_json=as_json)
+
+
+def delete(
+    execution_ids: Ids = None,
+    status: Status = None,
+    pipeline: PipelineOf = None,
+    after: After = None,
+    before: Before = None,
+    text: SearchedText = None,
+    failure: FailedAlike = None,
+    limit: LimitOption = BULK_LIMIT,
+    token: TokenOption = None,
+    dry_run: DryRun = False,
+    yes: Yes = False,
+    database_url: Database = DEFAULT_DATABASE,
+    as_json: AsJson = False,
+) -> None:
+    filters = (status, pipeline, after, before, text, failure)
+    which = Which(ids=execution_ids or [], filters=filters, token=token_in(token), limit=limit)
+    which.check()
+    verb = Verb(
+        action="delete",
+        question="Delete {} with all steps, log lines and questions? They cannot be brought back.",
+        outcome="deleted",
+    )
+    change_many(verb, which, dry_run=dry_run, yes=yes, database_url=database_url, as_json=as_json)
+
+
+def add_commands(app: typer.Typer) -> None:
+    """Add ``cancel`` and ``delete`` to the group."""
+    what = "Cancel executions, whichever process runs them: what runs is stopped, what has completed stays."
+    app.command("cancel", help=f"{what}{MANY}", epilog=example_of("cancel"))(cancel)
+    what = "Delete executions that have ended, with their steps, log lines and questions. Pinned ones stay."
+    app.command("delete", help=f"{what}{MANY}", epilog=example_of("delete"))(delete)
+
+
+def example_of(action: BulkAction) -> str:
+    return f"Example: ia-modules executions {action} --pipeline nightly --before 30d --dry-run"
+
+
+def token_in(written: str | None) -> str | None:
+    """The token of the option; None without it. Raises BadParameter: it cannot be read."""
+    return None if written is None else read_text(written, "--token")
+
+
+def change_many(verb: Verb, which: Which, *, dry_run: bool, yes: bool, database_url: str, as_json: bool) -> None:
+    """Count, ask, and change those that were counted; prints what came of it.
+
+    Raises:
+        Exit: always, with the status.
+    """
+
+    async def change(which: Which, *, only_count: bool) -> BulkResult:
+        async with client_of(database_url) as client:
+            return await which.change(client, verb.action, dry_run=only_count, **verb.options)
+
+    result = do(change(which, only_count=True), status=ExitStatus.NOT_STARTED)
+    if not dry_run and (able := _able(result)):
+        confirm(verb.question.format(count_text(able)), yes=yes)
+        counted = which if result.token is None else replace(which, ids=[], filters=(), token=result.token)
+        result = do(change(counted, only_count=False))
+    if as_json:
+        print_json(asdict(result))
+    else:
+        _print_result(verb, result, dry_run=dry_run)
+    raise typer.Exit(ExitStatus.FAILED if result.refused else ExitStatus.COMPLETED)
+
+
+async def _cancel_one(database_url: str, wanted: str, options: Mapping[str, Any], *, as_json: bool) -> None:
+    async with client_of(database_url) as client:
+        await _cancel(client, (await find_execution(client, wanted)).execution_id, options, as_json=as_json)
+
+
+async def _cancel(client: Client, execution_id: str, options: Mapping[str, Any], *, as_json: bool) -> None:
     try:
-        summary = await client.cancel(execution_id)
+        summary = await client.cancel(execution_id, **options)
     except AlreadyFinished:
         over = await client.summary(execution_id)
         ended = f"{_ENDED[over.status]} at {moment(over.completed_at)}"
@@ -72,108 +228,24 @@ async def _cancel_one(client: Client, execution_id: str, context: typer.Context,
         typer.echo(f"Execution {execution_id} will be cancelled by {summary.owner}, which runs it.")
 
 
-async def _rerun_one(client: Client, execution_id: str, context: typer.Context, as_json: bool) -> None:
-    summary = await client.summary(await client.rerun(execution_id))
-    print_queued(summary, same_database(context), as_json=as_json)
+def _able(result: BulkResult) -> int:
+    return result.matched - len(result.refused) - len(result.left_out)
 
 
-_MANY = """
-
-Several ids, or filters instead of ids, are counted and confirmed first.
-
-Exit status: 0 done, 1 some were left as they are, 2 nothing was changed."""
-
-_VERBS = (
-    _Verb(
-        "cancel",
-        _cancel_one,
-        question="Cancel {}?",
-        outcome="cancelled, or told to stop where a process runs them",
-        help=f"Cancel executions, whichever process runs them: what runs is stopped, what has completed stays.{_MANY}",
-    ),
-    _Verb(
-        "rerun",
-        _rerun_one,
-        question="Run {} again?",
-        outcome="queued again",
-        help=f"Queue executions anew, with the same version and the same input.{_MANY}",
-    ),
-    _Verb(
-        "delete",
-        None,
-        question="Delete {} with all steps, log lines and questions? They cannot be brought back.",
-        outcome="deleted",
-        help=f"Delete executions that have ended, with their steps, log lines and questions. Pinned ones stay.{_MANY}",
-    ),
-)
-
-
-def add_commands(app: typer.Typer) -> None:
-    """Add ``cancel``, ``rerun`` and ``delete`` to the group."""
-    for verb in _VERBS:
-        example = f"Example: ia-modules executions {verb.action} --pipeline nightly --before 30d --dry-run"
-        app.command(verb.action, help=verb.help, epilog=example)(_command(verb))
-
-
-def _command(verb: _Verb) -> Callable[..., None]:
-    def command(
-        context: typer.Context,
-        execution_ids: Ids = None,
-        status: Status = None,
-        pipeline: PipelineOf = None,
-        after: After = None,
-        before: Before = None,
-        text: SearchedText = None,
-        failure: FailedAlike = None,
-        limit: Annotated[int, typer.Option(min=1, max=BULK_LIMIT, help="Of filters: at most this many.")] = BULK_LIMIT,
-        dry_run: DryRun = False,
-        yes: Yes = False,
-        database_url: Database = DEFAULT_DATABASE,
-        as_json: AsJson = False,
-    ) -> None:
-        ids, filters = execution_ids or [], (status, pipeline, after, before, text, failure)
-        if bool(ids) == any(each is not None for each in filters):
-            raise typer.BadParameter("Expected ids, or else filters such as --status failed.")
-        if len(ids) == 1 and verb.change_one is not None and not dry_run:
-            do(_change_one(database_url, verb.change_one, ids[0], context, as_json))
-            return
-
-        async def change(*, only_count: bool) -> BulkResult:
-            async with client_of(database_url) as client:
-                found: list[str] = [(await find_execution(client, each)).execution_id for each in ids]
-                by_filter = None if ids else await filters_of(client, *filters)
-                return await client.bulk(verb.action, found, filters=by_filter, limit=limit, dry_run=only_count)
-
-        result = do(change(only_count=True), status=ExitStatus.NOT_STARTED)
-        if not dry_run and len(result.refused) < result.matched:
-            confirm(verb.question.format(_count(result.matched - len(result.refused))), yes=yes)
-            result = do(change(only_count=False))
-        if as_json:
-            print_json(asdict(result))
-        else:
-            _print_result(verb, result, dry_run=dry_run)
-        raise typer.Exit(ExitStatus.FAILED if result.refused else ExitStatus.COMPLETED)
-
-    return command
-
-
-async def _change_one(
-    database_url: str, change: _ChangeOne, wanted: str, context: typer.Context, as_json: bool
-) -> None:
-    async with client_of(database_url) as client:
-        await change(client, (await find_execution(client, wanted)).execution_id, context, as_json)
-
-
-def _print_result(verb: _Verb, result: BulkResult, *, dry_run: bool) -> None:
-    done = result.matched - len(result.refused)
-    typer.echo(f"{_count(done)} {'would be ' if dry_run else ''}{verb.outcome}.")
+def _print_result(verb: Verb, result: BulkResult, *, dry_run: bool) -> None:
+    would = "would be " if dry_run else ""
+    typer.echo(f"{count_text(_able(result))} {would}{verb.outcome}.")
     if result.matched_capped:
         typer.echo("The filters find more: call it again for the next ones.")
+    print_steps_of_many(result.steps)
+    if result.left_out:
+        has = "One has" if len(result.left_out) == 1 else f"{len(result.left_out):,} have"
+        typer.echo(f"{has} a re-run already, under way, completed or among these: named by id, they run again.")
     if result.refused:
-        warn(f"{_count(len(result.refused))} {'would be ' if dry_run else ''}left alone:")
+        warn(f"{count_text(len(result.refused))} {would}left alone:")
     for each in result.refused:
         warn(f"- {each.reason}")
 
 
-def _count(number: int) -> str:
+def count_text(number: int) -> str:
     return f"{number} execution{'' if number == 1 else 's'}"

@@ -1,7 +1,8 @@
 """``ia-modules executions watch|resume``: follow an execution, or go on with it."""
 
 import asyncio
-from typing import Annotated
+from collections.abc import Mapping
+from typing import Annotated, Any
 
 import typer
 
@@ -18,6 +19,7 @@ from ia_modules.cli.options.execution import (
 from ia_modules.cli.options.pipeline import flow_of, listed, pipeline_of_file, refusals
 from ia_modules.cli.options.pipeline_folders import PipelineFolders, allowed_below
 from ia_modules.cli.options.project import Project, use_project
+from ia_modules.cli.output.ahead_report import effects_in_one_line, print_ahead
 from ia_modules.cli.output.ending import print_ending
 from ia_modules.cli.output.step_table import graph_of
 from ia_modules.cli.output.terminal import AsJson, ExitStatus, last_heard, not_started, print_json, warn
@@ -93,9 +95,16 @@ def resume(
         bool, typer.Option("--queue", help="Let a worker go on with it, where workers find its code; only put it back.")
     ] = False,
     reason: Annotated[str | None, typer.Option("--reason", help="With --queue: why, for the audit log.")] = None,
+    idempotency_key: Annotated[
+        str | None,
+        typer.Option("--idempotency-key", metavar="TEXT", help="With --queue: the same again resumes nothing twice."),
+    ] = None,
     wait: Annotated[
         bool, typer.Option("--wait/--no-wait", help="Whether to wait until a silent process counts as gone.")
     ] = True,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Only say what would run, and what that does outside.")
+    ] = False,
     pipelines: PipelineFolders = None,
     project: Project = None,
     database_url: Database = DEFAULT_DATABASE,
@@ -113,15 +122,19 @@ def resume(
         raise typer.BadParameter("--file and --code both say where its code is; expected one of them.")
     if queue and (file is not None or code is not None or take_over):
         raise typer.BadParameter("--queue leaves it to workers, and takes no --file, --code or --take-over.")
-    if reason is not None and not queue:
-        raise typer.BadParameter("--reason is for --queue.")
+    if (reason is not None or idempotency_key is not None) and not queue:
+        raise typer.BadParameter("--reason and --idempotency-key are for --queue.")
+    if dry_run:
+        do(_plan(database_url, execution_id, as_json=as_json), status=ExitStatus.NOT_STARTED)
+        return
     use_project(project)
     executor = LocalExecutor()
 
     async def work() -> None:
         async with client_of(database_url, executor=executor, allowed=allowed_below(pipelines)) as client:
             if queue:
-                await _put_back(client, execution_id, reason, as_json=as_json)
+                options = {"reason": reason, "idempotency_key": idempotency_key}
+                await _put_back(client, execution_id, options, as_json=as_json)
                 return
             record = await _resumable(client, execution_id, take_over=take_over, wait=wait)
             stored = await version_of(client, record)
@@ -129,6 +142,9 @@ def resume(
                 found = f"Execution {record.execution_id} was recorded by a program of its own"
                 raise not_started(f"{found}, which alone can go on with it: there is no pipeline definition.")
             loaded = _named(file, code, stored)
+            if not as_json:
+                plan = await client.plan_resume(record.execution_id)
+                warn(f"It runs, or may: {effects_in_one_line(plan.steps)}.")
             async with refusals(client, record.pipeline_id, stored.version):
                 try:
                     started = await client.resume(record.execution_id, pipeline=loaded)
@@ -142,16 +158,29 @@ def resume(
     do(work(), status=ExitStatus.NOT_STARTED)
 
 
-async def _put_back(client: Client, wanted: str, reason: str | None, *, as_json: bool) -> None:
+async def _plan(database_url: str, wanted: str, *, as_json: bool) -> None:
+    async with client_of(database_url) as client:
+        plan = await client.plan_resume((await find_execution(client, wanted)).execution_id)
+    if as_json:
+        print_json(plan.to_dict())
+        return
+    print_ahead(plan)
+    typer.echo("Nothing was changed: without --dry-run it goes on.")
+
+
+async def _put_back(client: Client, wanted: str, options: Mapping[str, Any], *, as_json: bool) -> None:
     record = await find_execution(client, wanted)
     try:
-        summary = await client.requeue(record.execution_id, reason=reason)
+        summary = await client.requeue(record.execution_id, **options)
     except (TrackerError, PipelineDefinitionError) as refused:
         raise not_started(str(refused)) from None
     if as_json:
         print_json(summary.to_dict())
     else:
         typer.echo(f"Execution {summary.execution_id} is {summary.status}: the next worker goes on with it.")
+        if summary.status is ExecutionStatus.PENDING:
+            plan = await client.plan_resume(record.execution_id)
+            typer.echo(f"It runs, or may: {effects_in_one_line(plan.steps)}.")
 
 
 async def _graph_of(client: Client, record: ExecutionRecord) -> Graph | None:

@@ -29,6 +29,21 @@ Response = Annotated[
 ]
 
 
+StepInputOption = Annotated[
+    str | None,
+    typer.Option(
+        "--step-input", metavar="JSON|@FILE|-", help="With --from: what that one run gets instead, an object."
+    ),
+]
+
+StepOutputOption = Annotated[
+    str | None,
+    typer.Option(
+        "--step-output", metavar="JSON|@FILE|-", help="With --from: the result of that run, which does not run then."
+    ),
+]
+
+
 def read_response(written: str) -> Json:
     """The value of the option.
 
@@ -44,15 +59,36 @@ def read_input(written: str | None) -> dict[str, Any]:
     Raises:
         BadParameter: it cannot be read, or is not a JSON object; says what was found where.
     """
+    return read_object(written, "--input") or {}
+
+
+def read_object(written: str | None, option: str) -> dict[str, Any] | None:
+    """The object of an option; None without the option. Raises as :func:`read_input`."""
     if written is None:
-        return {}
-    value = _read(written, _OPTION)
+        return None
+    value = _read(written, option)
     if not isinstance(value, dict):
-        raise _refused(f"found {kind_of(value)}; expected an object, such as '{{\"day\": 24}}'.", _OPTION)
+        raise _refused(f"found {kind_of(value)}; expected an object, such as '{{\"day\": 24}}'.", option)
     return value
 
 
-_OPTION = "--input"
+def read_result(written: str | None, option: str) -> Json:
+    """The value of an option, which is not null; None without the option. Raises as :func:`read_response`."""
+    if written is None:
+        return None
+    value = _read(written, option)
+    if value is None:
+        raise _refused("found null, which is no result; expected an object, or another value.", option)
+    return value
+
+
+def read_text(written: str, option: str) -> str:
+    """The text of an option itself, of ``@`` and a file, or of ``-``, without white space around it.
+
+    Raises:
+        BadParameter: it cannot be read.
+    """
+    return _text_of(written, option).strip()
 
 
 def _read(written: str, option: str) -> Json:

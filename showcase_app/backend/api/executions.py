@@ -11,8 +11,9 @@ from pydantic import AfterValidator, BeforeValidator
 
 from ia_modules.models import LogLevel, RunPath
 from ia_modules.paths import GRAPH, LIMIT_CHARACTERS, named
+from ia_modules.payload import encode
 from ia_modules.tracker.lists import LogFilters
-from showcase_app.backend.api.bodies import takes
+from showcase_app.backend.api.bodies import MOST_BODY_BYTES, takes
 from showcase_app.backend.api.problems import described
 from showcase_app.backend.dependencies import Actor, Door, Executions, IdempotencyKey
 from showcase_app.backend.schemas.base import ID_PATTERN, LARGEST_CURSOR
@@ -20,8 +21,6 @@ from showcase_app.backend.schemas.changes import ChangesOut
 from showcase_app.backend.schemas.comparison import ComparisonOut
 from showcase_app.backend.schemas.executions import (
     PAGE_LIMIT,
-    BulkOut,
-    BulkRequest,
     ExecutionDetail,
     ExecutionName,
     ExecutionOut,
@@ -32,12 +31,19 @@ from showcase_app.backend.schemas.executions import (
     ExportOut,
     IdParameter,
     LogPageOut,
-    RerunRequest,
-    ResumeRequest,
     SearchText,
     StatisticsOut,
     StepDetail,
+    StepInputOut,
     StepPageOut,
+)
+from showcase_app.backend.schemas.steering import (
+    AheadOut,
+    BulkOut,
+    BulkRequest,
+    CancelRequest,
+    RerunRequest,
+    ResumeRequest,
 )
 
 router = APIRouter(prefix="/api/executions", tags=["executions"])
@@ -45,6 +51,9 @@ router = APIRouter(prefix="/api/executions", tags=["executions"])
 _NOT_FOUND = described({404: "There is none with this id."})
 _LOCATION = {"Location": {"description": "Where it can be read.", "schema": {"type": "string"}}}
 _ATTACHMENT = {"Content-Disposition": {"description": "A file name for it.", "schema": {"type": "string"}}}
+
+RERUN_BODY_BYTES = MOST_BODY_BYTES
+"""An edited input may be as large as the first one."""
 
 LAST_GOOD = "last-good"
 
@@ -73,15 +82,26 @@ async def get_statistics(executions: Executions, query: Annotated[ExecutionScope
     return await executions.count(query)
 
 
-@router.post("/bulk", summary="Cancel or re-run many executions", openapi_extra=takes(2**20))
-async def change_executions(client: Door, actor: Actor, request: BulkRequest) -> BulkOut:
-    """Cancels or re-runs each execution by itself. A refusal is listed and does not stop the others."""
-    chosen = request.filter
+@router.post("/bulk", summary="Cancel, resume or re-run many executions", openapi_extra=takes(2**20))
+async def change_executions(
+    client: Door, actor: Actor, request: BulkRequest, idempotency_key: IdempotencyKey = None
+) -> BulkOut:
+    """Changes each execution by itself. A refusal is listed and does not stop the others.
+
+    With an `Idempotency-Key`, what was sent twice, or broke off and is sent again, changes and starts nothing twice.
+    """
+    chosen, rerun = request.filter, request.rerun
     result = await client.bulk(
         request.action,
         request.execution_ids,
         filters=None if chosen is None else chosen.as_filters(chosen.status),
+        token=request.token,
+        input_data=rerun and rerun.input_data,
+        begin=rerun and rerun.begin,
+        version=rerun and rerun.version,
+        reason=request.reason,
         dry_run=request.dry_run,
+        idempotency_key=idempotency_key,
         actor=actor,
     )
     return BulkOut.from_record(result)
@@ -158,6 +178,18 @@ async def get_step_execution(executions: Executions, execution_id: PathName, ste
     return _json(await executions.step(execution_id, step_execution_id))
 
 
+@router.get(
+    "/{execution_id}/steps/{step_execution_id}/input",
+    summary="Read what one attempt of a step got",
+    response_model=StepInputOut,
+    responses=described({404: "There is none with this id.", 409: "It does not follow from its definition."}),
+)
+async def get_step_input(client: Door, execution_id: PathName, step_execution_id: PathId) -> Response:
+    """Its inputs, or the state, put together from the results that it is made of, however large."""
+    got = await client.step_input(execution_id, step_execution_id)
+    return _json(b'{"step_input":%b}' % encode(got, "input").encode())
+
+
 @router.get("/{execution_id}/changes", summary="Read what is new of an execution", responses=_NOT_FOUND)
 async def get_changes(
     executions: Executions,
@@ -191,9 +223,18 @@ async def list_logs(
     status_code=HTTPStatus.ACCEPTED,
     responses=described({404: "There is none with this id.", 409: "It has ended already."}),
 )
-async def cancel_execution(client: Door, actor: Actor, execution_id: PathName) -> ExecutionOut:
+async def cancel_execution(
+    client: Door,
+    actor: Actor,
+    execution_id: PathName,
+    request: CancelRequest | None = None,
+    idempotency_key: IdempotencyKey = None,
+) -> ExecutionOut:
     """A pending or waiting execution is cancelled at once, a running one as soon as its worker has stopped it."""
-    return ExecutionOut.from_record(await client.cancel(execution_id, actor=actor))
+    reason = None if request is None else request.reason
+    return ExecutionOut.from_record(
+        await client.cancel(execution_id, reason=reason, idempotency_key=idempotency_key, actor=actor)
+    )
 
 
 @router.post(
@@ -203,16 +244,33 @@ async def cancel_execution(client: Door, actor: Actor, execution_id: PathName) -
     responses=described({404: "There is none with this id.", 409: "It has completed, goes on already, or cannot."}),
 )
 async def resume_execution(
-    client: Door, actor: Actor, execution_id: PathName, request: ResumeRequest | None = None
+    client: Door,
+    actor: Actor,
+    execution_id: PathName,
+    request: ResumeRequest | None = None,
+    idempotency_key: IdempotencyKey = None,
 ) -> ExecutionOut:
     """A worker goes on with one that failed or was cancelled, from where it stopped: completed steps are kept."""
     reason = None if request is None else request.reason
-    return ExecutionOut.from_record(await client.requeue(execution_id, reason=reason, actor=actor))
+    return ExecutionOut.from_record(
+        await client.requeue(execution_id, reason=reason, idempotency_key=idempotency_key, actor=actor)
+    )
+
+
+@router.get(
+    "/{execution_id}/resume/plan",
+    summary="Read what a resumed execution would run",
+    responses=described({404: "There is none with this id.", 409: "It has completed, or cannot go on."}),
+)
+async def plan_resume(client: Door, execution_id: PathName) -> AheadOut:
+    """The steps that would run, with what they do outside; of one that has not ended, as if its process were gone."""
+    return AheadOut.from_record(await client.plan_resume(execution_id))
 
 
 @router.post(
     "/{execution_id}/rerun",
     summary="Run an execution again",
+    openapi_extra=takes(RERUN_BODY_BYTES),
     status_code=HTTPStatus.ACCEPTED,
     responses=described({404: "There is none with this id.", 409: "Workers cannot run its pipeline.", 202: _LOCATION}),
 )
@@ -235,6 +293,29 @@ async def rerun_execution(
     )
     response.headers["Location"] = f"/api/executions/{rerun_id}"
     return ExecutionOut.from_record(await client.summary(rerun_id))
+
+
+@router.post(
+    "/{execution_id}/rerun/plan",
+    summary="Read what a re-run would run",
+    openapi_extra=takes(RERUN_BODY_BYTES),
+    responses=described(
+        {404: "There is none with this id.", 409: "Workers cannot run its pipeline, or not from there."}
+    ),
+)
+async def plan_rerun(client: Door, execution_id: PathName, request: RerunRequest | None = None) -> AheadOut:
+    """What the same body would copy, ask again and run, with what the steps do outside. Nothing is started.
+
+    It is refused as the re-run itself would be.
+    """
+    return AheadOut.from_record(
+        await client.plan_rerun(
+            execution_id,
+            input_data=request and request.input_data,
+            begin=request and request.begin,
+            version=request and request.version,
+        )
+    )
 
 
 @router.get(

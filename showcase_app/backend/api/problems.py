@@ -22,7 +22,10 @@ from ia_modules.errors import (
     PipelineDefinitionError,
     PipelineInputError,
     Problem,
+    RerunRefused,
     SlugMismatch,
+    StepInputError,
+    StepOutputError,
     TooFewUsers,
 )
 from ia_modules.payload import clean_text
@@ -98,6 +101,20 @@ class FirstAnswer(BaseModel):
     at: Time | None = None
 
 
+class StepMisfit(BaseModel):
+    """Why a step run that a re-run would copy does not fit the version that is to run."""
+
+    step_id: str
+    detail: str = Field(examples=["has other config"])
+
+
+class Misfit(BaseModel):
+    """What a re-run would copy and cannot."""
+
+    steps: list[StepMisfit]
+    fits_from: str | None = Field(None, description="The earliest step from which it fits; left out: only a whole one.")
+
+
 class ProblemDetails(BaseModel):
     """RFC 9457 problem details."""
 
@@ -108,6 +125,7 @@ class ProblemDetails(BaseModel):
     instance: str = Field(description="The path that was asked for.")
     errors: list[InvalidField] | None = Field(None, description="Only for requests that are not understood.")
     answered: FirstAnswer | None = Field(None, description="Only for an answer that came too late.")
+    misfit: Misfit | None = Field(None, description="Only for a re-run that does not fit the version.")
 
 
 def problem_response(
@@ -118,6 +136,7 @@ def problem_response(
     kind: str | None = None,
     errors: list[InvalidField] | None = None,
     answered: FirstAnswer | None = None,
+    misfit: Misfit | None = None,
 ) -> Response:
     """A problem as an answer.
 
@@ -132,6 +151,7 @@ def problem_response(
         instance=instance,
         errors=errors and [each.model_copy(update={"field": clean_text(each.field)}) for each in errors],
         answered=answered,
+        misfit=misfit,
     )
     headers = {"Retry-After": "1"} if status == HTTPStatus.SERVICE_UNAVAILABLE else None
     body = orjson.dumps(problem.model_dump(exclude_none=True))
@@ -169,15 +189,25 @@ def fields_of(error: Exception) -> list[InvalidField] | None:
             return [_in_body("definition", "$.slug", str(error))]
         case PayloadError() if error.where.startswith("input"):
             return [_in_body("input_data", error.path, str(error))]
+        case StepInputError():
+            return [_in_body("step_input", _INSIDE.sub("", each.where), each.text) for each in error.problems]
+        case StepOutputError():
+            return [_in_body("step_output", _INSIDE.sub("", each.where), each.text) for each in error.problems]
         case _:
             return None
 
+
+_INSIDE = re.compile(r"^(?:inputs?|output|state)(?=[.\[]|$)")
+"""What paths into the input or the result of a step begin with."""
 
 _FIELDS: Mapping[str, str] = {
     "assigned_users": "assigned_users",
     "interaction_ids": "interaction_ids",
     "name of who answers": "responded_by",
     "responded_by": "responded_by",
+    "from_step": "from_step",
+    "iteration": "iteration",
+    "token": "token",
 }
 """The part of a body that an argument of a verb comes from."""
 
@@ -185,6 +215,14 @@ _FIELDS: Mapping[str, str] = {
 def answered_of(error: Exception) -> FirstAnswer | None:
     """Who was first, where an answer came too late."""
     return FirstAnswer(by=error.actor, at=error.closed_at) if isinstance(error, AlreadyAnswered) else None
+
+
+def misfit_of(error: Exception) -> Misfit | None:
+    """What does not fit, where a re-run is refused for that."""
+    if not isinstance(error, RerunRefused):
+        return None
+    steps = [StepMisfit(step_id=step_id, detail=detail) for step_id, detail in error.problems.items()]
+    return Misfit(steps=steps, fits_from=error.fits_from)
 
 
 def _of_answer(problem: Problem) -> InvalidField:

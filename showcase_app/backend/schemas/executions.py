@@ -6,7 +6,7 @@ Payloads are ``Any``: they pass through as they are, neither copied nor looked a
 from typing import Annotated, Any, Literal, Self
 
 import orjson
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, WithJsonSchema, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, WithJsonSchema
 from pydantic_core import PydanticCustomError
 
 from ia_modules.models import (
@@ -20,10 +20,8 @@ from ia_modules.models import (
     StepStatus,
 )
 from ia_modules.payload import ID_LIMIT_CHARACTERS, NAME_LIMIT_CHARACTERS
-from ia_modules.tracker.bulk import BULK_LIMIT
 from ia_modules.tracker.details import INLINE_BYTES, Stored, StoredExecution, StoredSteps
 from ia_modules.tracker.lists import ExecutionFilters, ExecutionPage, ExecutionStatistics, LogPage
-from ia_modules.tracker.rerunning import RerunFrom
 from showcase_app.backend.schemas.base import ID_PATTERN, LARGEST_CURSOR, JsonObject, Out, Time, TimeParameter
 
 PAGE_LIMIT = 500
@@ -77,11 +75,17 @@ InputRefs = Annotated[
                         "description": "Whether what they make, and not `input_data`, is its input.",
                     },
                     optional={
+                        "edited": {
+                            "enum": ["input", "output"],
+                            "type": "string",
+                            "description": "Somebody has put another one in the place of its own.",
+                        },
+                        "by": {"type": "string", "description": "Who did."},
                         "left_out": {
                             "type": "array",
                             "items": _as_schema(where={"type": "string"}, why={"type": "string"}),
                             "description": "Its inputs that did not resolve and need not, such as `inputs.topic`.",
-                        }
+                        },
                     },
                 ),
                 {"type": "null"},
@@ -182,6 +186,12 @@ class StepDetail(StepOut):
     @classmethod
     def of(cls, stored: Stored[StepExecutionRecord]) -> Self:
         return cls.model_validate(_fields_of(stored))
+
+
+class StepInputOut(BaseModel):
+    """What one attempt got."""
+
+    step_input: Any
 
 
 class StepPageOut(Out):
@@ -352,22 +362,21 @@ class LogPageOut(Out):
         return cls(items=[LogOut.of(line) for line in page.items], next_cursor=page.next_cursor)
 
 
-def _storable(text: str) -> str:
+def storable(text: str) -> str:
+    """The same text; refused where a database cannot keep it."""
     if "\0" in text or any("\ud800" <= c <= "\udfff" for c in text):
         raise PydanticCustomError("text_not_storable", "Input should be text without NUL and half surrogate pairs")
     return text
 
 
-SearchText = Annotated[str, StringConstraints(max_length=200, strip_whitespace=True), AfterValidator(_storable)]
+SearchText = Annotated[str, StringConstraints(max_length=200, strip_whitespace=True), AfterValidator(storable)]
 FailureGroupParameter = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{16}$")]
 IdParameter = Annotated[str, StringConstraints(pattern=ID_PATTERN)]
 ExecutionName = Annotated[
-    str, StringConstraints(min_length=1, max_length=ID_LIMIT_CHARACTERS), AfterValidator(_storable)
+    str, StringConstraints(min_length=1, max_length=ID_LIMIT_CHARACTERS), AfterValidator(storable)
 ]
 """What may name an execution: its own id, or its caller's."""
-PersonName = Annotated[
-    str, StringConstraints(min_length=1, max_length=NAME_LIMIT_CHARACTERS), AfterValidator(_storable)
-]
+PersonName = Annotated[str, StringConstraints(min_length=1, max_length=NAME_LIMIT_CHARACTERS), AfterValidator(storable)]
 """What may name a person."""
 
 
@@ -413,92 +422,6 @@ class ExecutionQuery(ExecutionFilter):
 
     limit: int = Field(50, ge=1, le=PAGE_LIMIT, description="At most this many.")
     cursor: IdParameter | None = Field(None, description="`next_cursor` of the page above.")
-
-
-class RerunRequest(BaseModel):
-    """What is repeated, and with which changes. Without any, all of it runs once more on the same input."""
-
-    model_config = ConfigDict(
-        extra="forbid",
-        json_schema_extra={"examples": [{"from_step": "score", "step_input": {"document": "Another text."}}]},
-    )
-
-    input_data: dict[str, Any] | None = Field(None, description="Of a whole one: instead of the input that it had.")
-    from_step: Annotated[str, Field(min_length=1, max_length=200)] | None = Field(
-        None, description="What does not depend on this step is copied; it and all after it run again."
-    )
-    iteration: Annotated[int, Field(ge=1)] | None = Field(None, description="Of `from_step`; its last one if left out.")
-    step_input: dict[str, Any] | None = Field(None, description="What `from_step` gets, once, instead of its input.")
-    step_output: Any = Field(None, description="The result of `from_step`, which then does not run.")
-    version: Annotated[int, Field(ge=1)] | None = Field(None, description="To run; the one that it ran if left out.")
-
-    @model_validator(mode="after")
-    def _belongs_together(self) -> Self:
-        if self.from_step is None and (self.iteration, self.step_input, self.step_output) != (None, None, None):
-            raise PydanticCustomError("without_a_step", "iteration, step_input and step_output need a from_step")
-        if self.from_step is not None and self.input_data is not None:
-            raise PydanticCustomError("input_of_a_part", "Input should have either input_data or from_step")
-        return self
-
-    @property
-    def begin(self) -> RerunFrom | None:
-        if self.from_step is None:
-            return None
-        return RerunFrom(
-            step_id=self.from_step,
-            iteration=self.iteration,
-            step_input=self.step_input,
-            step_output=self.step_output,
-        )
-
-
-class ResumeRequest(BaseModel):
-    """Why an execution goes on."""
-
-    model_config = ConfigDict(extra="forbid", json_schema_extra={"examples": [{"reason": "The bucket is back."}]})
-
-    reason: Annotated[str, Field(min_length=1, max_length=1_000)] | None = Field(
-        None, description="Kept in the audit log."
-    )
-
-
-class BulkRequest(BaseModel):
-    """An action on many executions: on those named, or on those that a filter finds."""
-
-    model_config = ConfigDict(
-        extra="forbid",
-        json_schema_extra={
-            "examples": [{"action": "cancel", "filter": {"status": "pending"}, "dry_run": True}],
-        },
-    )
-
-    action: Literal["cancel", "rerun"]
-    execution_ids: Annotated[list[ExecutionName], Field(min_length=1, max_length=BULK_LIMIT)] | None = None
-    filter: ExecutionFilter | None = Field(
-        None,
-        description="The newest 1,000 that it finds. Only what has not ended is cancelled, only what has is run again.",
-    )
-    dry_run: bool = Field(False, description="Change nothing: only count, and say which would be refused.")
-
-    @model_validator(mode="after")
-    def _says_which(self) -> Self:
-        if (self.execution_ids is None) is (self.filter is None):
-            raise PydanticCustomError("bulk_of_what", "Input should have either execution_ids or filter")
-        return self
-
-
-class RefusedExecution(Out):
-    execution_id: str
-    reason: str = Field(examples=["The execution '0199c3f2' is already completed; it cannot become cancelled."])
-
-
-class BulkOut(Out):
-    """What was done. ``dry_run``: nothing was, ``done`` is 0, and ``refused`` are those that would be."""
-
-    matched: int = Field(description="How many were found, at most 1,000.")
-    matched_capped: bool = Field(description="Whether there are more: ask again for the rest.")
-    done: int
-    refused: list[RefusedExecution]
 
 
 class RunRequest(BaseModel):

@@ -52,6 +52,18 @@ async def test_log_lines_come_in_pages_and_by_level(client: Client, file: Path) 
         await anext(client.logs("nobody"))
 
 
+async def test_a_request_to_cancel_that_is_sent_again_is_no_error(
+    client: Client, file: Path, database: DatabaseManager
+) -> None:
+    queued = await client.queue(file, {"n": 1})
+    twice = [await client.cancel(queued.execution_id, reason="The wrong day.", idempotency_key="key") for _ in range(2)]
+    assert [each.status for each in twice] == [ExecutionStatus.CANCELLED] * 2
+    rows = [row[3] for row in await audit(database) if row[1] == "execution.cancel"]
+    assert rows == [{"reason": "The wrong day.", "idempotency_key": "key"}]
+    with pytest.raises(AlreadyFinished):
+        await client.cancel(queued.execution_id, idempotency_key="another")
+
+
 async def test_an_execution_is_cancelled_once(client: Client, file: Path, database: DatabaseManager) -> None:
     queued = await client.queue(file, {"n": 1})
     assert (await client.cancel(queued.execution_id, actor="bob")).status is ExecutionStatus.CANCELLED

@@ -1,3 +1,4 @@
+import asyncio
 from pathlib import Path
 from typing import Any
 
@@ -133,3 +134,38 @@ async def test_what_a_program_of_its_own_recorded_is_resumed_with_no_definition(
     with pytest.raises(PipelineNotRunnable):
         await Runner(client.tracker).resume(loaded, recorded)
     assert (await client.summary(recorded)).epoch == 1
+
+
+async def test_a_request_to_resume_that_comes_late_once_more_resumes_nothing_twice(
+    client: Client, file: Path, database: DatabaseManager
+) -> None:
+    with pytest.raises(StepError):
+        await client.run(file, {"n": -3}, ExecutionContext(execution_id="mine"))
+    both = await asyncio.gather(*(client.requeue("mine", idempotency_key="key") for _ in range(2)))
+    assert [each.status for each in both] == [ExecutionStatus.PENDING] * 2
+    again = await client.resume("mine")  # it fails once more
+    with pytest.raises(StepError):
+        await again.to_end()
+    late = await client.requeue("mine", idempotency_key="key")
+    assert late.status is ExecutionStatus.FAILED
+    rows = [row for row in await audit(database) if row[1] == "execution.resume"]
+    assert [row[3] for row in rows] == [{"was": "failed", "reason": None, "idempotency_key": "key"}]
+    assert (await client.requeue("mine", idempotency_key="another")).status is ExecutionStatus.PENDING
+
+
+async def test_what_a_resumed_execution_would_run_is_known_before(client: Client, file: Path) -> None:
+    with pytest.raises(StepError):
+        await client.run(file, {"n": -3}, ExecutionContext(execution_id="mine"))
+    plan = await client.plan_resume("mine")
+    assert (plan.begins, plan.kept) == ((("double", 1),), ())
+    assert [(step.step_id, step.runs, step.effect_text) for step in plan.with_effects] == [
+        ("double", 1, "not said: may have effects")
+    ]
+    done = (await client.run(file, {"n": 3}))["execution_id"]
+    with pytest.raises(AlreadyFinished):
+        await client.plan_resume(done)
+    recorded = await client.tracker.start_execution(await client.tracker.register_pipeline("nightly", "Nightly"))
+    with pytest.raises(PipelineNotRunnable):
+        await client.plan_resume(recorded)
+    with pytest.raises(ExecutionNotFound):
+        await client.plan_resume("nobody")

@@ -11,12 +11,14 @@ from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
 from ia_modules.errors import InvalidArgument, RerunRefused, StepError
-from ia_modules.models import ExecutionId, ExecutionRecord, ExecutionStatus, JsonText
+from ia_modules.models import ExecutionId, ExecutionRecord, ExecutionStatus, JsonText, StepStatus
 from ia_modules.payload import encode
+from ia_modules.pipeline.ahead import ahead_of_repeat, ahead_of_resume
 from ia_modules.pipeline.code import LoadedPipeline
 from ia_modules.pipeline.document.definition import PipelineDefinition
 from ia_modules.pipeline.journal import Journal, OperatorJournal
 from ia_modules.pipeline.loader import load
+from ia_modules.pipeline.memory_journal import MemoryJournal
 from ia_modules.pipeline.overrides import Override, overrides_json
 from ia_modules.pipeline.recorded import recorded_runs
 from ia_modules.pipeline.repeating import Repeat, plan_repeat
@@ -27,7 +29,7 @@ from ia_modules.testing.reference import Expected, Failed, RunKey, interpret
 from tests.unit.pipeline.factories import document, task
 from tests.unit.pipeline.programs import nothing, pipeline_of, recorded, started
 from tests.unit.pipeline.random_files import TIMES, files
-from tests.unit.pipeline.test_runner_properties import SEEDS, TIMINGS, assert_as_expected
+from tests.unit.pipeline.test_runner_properties import SEEDS, TIMINGS, assert_as_expected, latest_attempts
 from tests.unit.pipeline.world import INPUT, World, expected_of, pipeline_in, without_messages
 
 EDIT = {"edited": "by hand"}
@@ -103,6 +105,8 @@ async def test_a_rerun_from_any_step_runs_what_depends_on_it_and_comes_to_the_sa
     await (await Runner(journal).resume(pipeline, execution_id)).to_end()
     depend = depending_on(key, expected)
     assert depend & ran_before <= set(world.ran)
+    plan = ahead_of_repeat(pipeline.definition, repeat)
+    assert {key.step_id for key in world.ran} <= {step.step_id for step in plan.steps}, "it was not named before"
     graph = pipeline.graph
     for step_id, _ in set(world.ran) - depend:  # its tokens are the same, but whether others would come had to be seen
         assert any(graph.reaches(each.step_id, step_id) for each in depend)
@@ -149,6 +153,37 @@ async def test_with_another_input_or_result_of_one_run_exactly_what_depends_on_i
     _, steps = await recorded(journal, execution_id)
     refs: list[Any] = [step.input_refs for step in steps if (step.step_id, step.iteration) == key]
     assert all((each["edited"], each["by"]) == ("output" if gives_result else "input", "ann") for each in refs)
+
+
+@settings(max_examples=25 * TIMES, deadline=None, suppress_health_check=UNHURRIED)
+@given(files(), SEEDS, TIMINGS, st.integers(0, 2**32))
+async def test_after_a_failure_in_any_step_a_resume_runs_exactly_what_was_left(
+    journal: OperatorJournal, file: dict[str, Any], seed: int, timing: int, choice: int
+) -> None:
+    whole = World(seed, random.Random(timing))
+    unbroken = await completed(MemoryJournal(), pipeline_in(whole, file))
+    world = World(seed, random.Random(timing), broken=sorted(whole.ran)[choice % len(whole.ran)])
+    pipeline = pipeline_in(world, file)
+    run = await Runner(journal).start(pipeline, INPUT)
+    with suppress(StepError):
+        await run.to_end()
+    failed, _ = await recorded(journal, run.execution_id)
+    runs = recorded_runs(await journal.get_attempts(run.execution_id), reopened=True)
+    for_good = [each.run.key for each in runs if each.last.status is StepStatus.FAILED and not each.has_result]
+    assume(
+        failed.status is ExecutionStatus.FAILED and for_good == [world.broken]
+    )  # it is not gone on with all the same
+    plan = ahead_of_resume(pipeline.definition, runs)
+    world.broken = None
+    world.ran.clear()
+    await (await Runner(journal).resume(pipeline, run.execution_id)).to_end()
+    assert sorted(world.ran) == sorted(set(whole.ran) - set(plan.kept)), "not what was left, or not once"
+    assert {key.step_id for key in world.ran} <= {step.step_id for step in plan.steps}
+    assert {key.step_id for key in plan.begins if key in whole.ran} <= {key.step_id for key in world.ran}
+    execution, steps = await recorded(journal, run.execution_id)
+    assert execution.status is ExecutionStatus.COMPLETED
+    assert without_messages(execution.output_data) == without_messages(unbroken.output_data)
+    assert latest_attempts(steps).keys() == expected_of(world, file).runs.keys()
 
 
 def by_hand(**steps: Any) -> dict[str, Any]:
@@ -206,13 +241,13 @@ async def test_a_step_that_has_not_run_is_nothing_to_begin_from(journal: Journal
 async def test_an_answer_is_copied_with_who_gave_it_unless_something_was_edited(
     journal: OperatorJournal, *, carries: bool, is_edited: bool, asks: int, by_code: bool
 ) -> None:
-    question = {"prompt": "Ship?", **({"carries": True} if carries else {})}
+    asks_so = {"prompt": "Ship?", **({"carries": True} if carries else {})}
 
     def asking(data: dict[str, Any]) -> dict[str, Any]:
-        return {"status": "human_input_required", **question}
+        return {"status": "human_input_required", **asks_so}
 
     code = {"ask": asking} if by_code else {}
-    ask = task("ask") if by_code else {"id": "ask", "type": "human_input", "config": question}
+    ask = task("ask") if by_code else {"id": "ask", "type": "human_input", "config": asks_so}
     file = document(ask, "after", paths=[("ask", "after")])
     run = await started(journal, file, after=nothing, **code)
     await run.to_end()

@@ -26,12 +26,14 @@ class World:
     Attributes:
         ran: the step runs that came to their end here, in order.
         failed_once: those of which a first attempt has failed; a second one will not.
+        broken: the one that fails however often it is tried; None: there is none.
     """
 
     seed: int
     timing: random.Random
     ran: list[StepRunKey] = field(default_factory=list)
     failed_once: set[StepRunKey] = field(default_factory=set)
+    broken: StepRunKey | None = None
 
     def draw(self, what: str) -> int:
         return int(hashlib.sha256(f"{self.seed}/{what}".encode()).hexdigest()[:8], 16)
@@ -70,6 +72,8 @@ def pipeline_in(world: World, file: Mapping[str, Any]) -> LoadedPipeline:
             if key not in world.failed_once and world.draw(f"flaky/{key}") % 5 == 0:
                 world.failed_once.add(key)
                 raise ConnectionError("once")
+            if key == world.broken:
+                raise OSError("broken")
             world.ran.append(key)
             match world.ending(key, data):
                 case Failed(error_message=message):

@@ -3,7 +3,7 @@ import pytest
 
 from ia_modules.database.manager import DatabaseManager, Script
 from ia_modules.errors import PayloadError
-from ia_modules.tracker.audit import audit_row
+from ia_modules.tracker.audit import KEY, audit_row, is_done
 
 
 async def test_a_row_says_who_did_what_to_what(database: DatabaseManager) -> None:
@@ -22,3 +22,16 @@ async def test_a_row_says_who_did_what_to_what(database: DatabaseManager) -> Non
 def test_an_actor_has_a_name() -> None:
     with pytest.raises(PayloadError, match="name of the actor"):
         audit_row(str, "", "execution.cancel", "e1")
+
+
+async def test_what_a_request_with_a_key_has_done_is_known(database: DatabaseManager) -> None:
+    def write() -> Script[None]:
+        for detail in (None, ["a list"], {"reason": "x"}, {KEY: "mine", "reason": None}):
+            yield audit_row(database.query, "ann", "execution.resume", "e1", detail)
+
+    assert not await is_done(database, "execution.resume", "e1", idempotency_key="mine")
+    await database.run(write())
+    assert await is_done(database, "execution.resume", "e1", idempotency_key="mine")
+    assert not await is_done(database, "execution.resume", "e1", idempotency_key="other")
+    assert not await is_done(database, "execution.resume", "e2", idempotency_key="mine")
+    assert not await is_done(database, "execution.cancel", "e1", idempotency_key="mine")

@@ -13,6 +13,7 @@ from ia_modules.errors import (
     InvalidArgument,
     PipelineInputError,
     RerunRefused,
+    StepExecutionNotFound,
     StepInputError,
     StepOutputError,
 )
@@ -78,8 +79,12 @@ async def outputs(client: Client, execution_id: str) -> dict[str, Any]:
 
 async def test_a_worker_runs_what_follows_from_a_step_and_copies_the_rest(client: Client, file: Path) -> None:
     first: str = (await client.run(file, {"n": 0}))["execution_id"]
-    plan = await client.plan_rerun(first, RerunFrom(step_id="two"))
-    assert ([key.step_id for key in plan.again], len(plan.kept)) == (["two", "three"], 1)
+    plan = await client.plan_rerun(first, begin=RerunFrom(step_id="two"))
+    assert ([(step.step_id, step.runs) for step in plan.steps], plan.kept) == (
+        [("two", 1), ("three", 1)],
+        (("one", 1),),
+    )
+    assert (plan.begins, plan.by_hand, plan.asked_again) == ((("two", 1),), None, ())
     again = await client.rerun(first, begin=RerunFrom(step_id="two"))
     record: Any = await done(client, again)
     assert await outputs(client, again) == {"one": (1, True), "two": (2, False), "three": (3, False)}
@@ -88,11 +93,24 @@ async def test_a_worker_runs_what_follows_from_a_step_and_copies_the_rest(client
     edited = await client.rerun(first, begin=RerunFrom(step_id="two", step_input={"n": 10}))
     await done(client, edited)
     assert await outputs(client, edited) == {"one": (1, True), "two": (11, False), "three": (12, False)}
+    [two] = [step for step in await client.steps(edited) if step.step_id == "two"]
+    assert await client.step_input(edited, two.step_execution_id) == {"n": 10}
+    [three] = [step for step in await client.steps(edited) if step.step_id == "three"]
+    assert await client.step_input(edited, three.step_execution_id) == {
+        "n": 11,
+        "one_repeats": None,
+        "two_repeats": first,
+    }
+    with pytest.raises(StepExecutionNotFound):
+        await client.step_input(first, three.step_execution_id)
     found = await client.compare(edited, first)
     assert found.divergence is not None
     assert (found.divergence.kind, found.divergence.step_id) == ("input", "two")
     assert "In A, the input of two is what ann put in its place." in found.notes
-    done_by_hand = await client.rerun(first, begin=RerunFrom(step_id="two", step_output={"n": 100}), actor="bob")
+    by_hand = RerunFrom(step_id="two", step_output={"n": 100})
+    plan = await client.plan_rerun(first, begin=by_hand)
+    assert ([step.step_id for step in plan.steps], plan.by_hand) == (["three"], ("two", 1))
+    done_by_hand = await client.rerun(first, begin=by_hand, actor="bob")
     await done(client, done_by_hand)
     assert await outputs(client, done_by_hand) == {"one": (1, True), "two": (100, False), "three": (101, False)}
     refs: list[Any] = [step.input_refs for step in await client.steps(done_by_hand) if step.step_id == "two"]
@@ -115,16 +133,25 @@ async def test_the_whole_of_it_runs_on_another_input(client: Client, file: Path)
     assert await outputs(client, again) == {"one": (8, False), "two": (9, False), "three": (10, False)}
     with pytest.raises(PipelineInputError):
         await client.rerun(first, input_data={"n": "seven"})
-    with pytest.raises(InvalidArgument, match="input_data"):
-        await client.rerun(first, input_data={"n": 7}, begin=RerunFrom(step_id="two"))
+    assert [step.step_id for step in (await client.plan_rerun(first, input_data={"n": 7})).steps] == [
+        "one",
+        "two",
+        "three",
+    ]
+    with pytest.raises(PipelineInputError):
+        await client.plan_rerun(first, input_data={"n": "seven"})
+    for verb in (client.rerun, client.plan_rerun):
+        with pytest.raises(InvalidArgument, match="input_data"):
+            await verb(first, input_data={"n": 7}, begin=RerunFrom(step_id="two"))
 
 
 async def test_another_version_runs_where_what_is_copied_fits_it(client: Client, file: Path) -> None:
     first: str = (await client.run(file, {"n": 0}))["execution_id"]
     write(file, by=5)
     version = (await client.register(file, new_version=True)).version
-    with pytest.raises(RerunRefused, match="step 'two' has other config"):
-        await client.rerun(first, begin=RerunFrom(step_id="three"), version=version)
+    for verb in (client.rerun, client.plan_rerun):
+        with pytest.raises(RerunRefused, match="step 'two' has other config"):
+            await verb(first, begin=RerunFrom(step_id="three"), version=version)
     again = await client.rerun(first, begin=RerunFrom(step_id="two"), version=version)
     record = await done(client, again)
     assert await outputs(client, again) == {"one": (1, True), "two": (6, False), "three": (7, False)}
@@ -146,5 +173,7 @@ async def test_a_request_that_is_sent_twice_repeats_an_execution_once(client: Cl
     begin = RerunFrom(step_id="two", step_input={"n": 3})
     twice = [await client.rerun(first, begin=begin, idempotency_key="key") for _ in range(2)]
     assert twice[0] == twice[1]
+    await client.archive("sum")
+    assert await client.rerun(first, begin=begin, idempotency_key="key") == twice[0], "whatever became of the pipeline"
     with pytest.raises(IdempotencyConflict):
         await client.rerun(first, begin=RerunFrom(step_id="two"), idempotency_key="key")

@@ -278,8 +278,10 @@ export interface paths {
         get?: never;
         put?: never;
         /**
-         * Cancel or re-run many executions
-         * @description Cancels or re-runs each execution by itself. A refusal is listed and does not stop the others.
+         * Cancel, resume or re-run many executions
+         * @description Changes each execution by itself. A refusal is listed and does not stop the others.
+         *
+         *     With an `Idempotency-Key`, what was sent twice, or broke off and is sent again, changes and starts nothing twice.
          */
         post: operations["change_executions"];
         delete?: never;
@@ -392,6 +394,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/executions/{execution_id}/steps/{step_execution_id}/input": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Read what one attempt of a step got
+         * @description Its inputs, or the state, put together from the results that it is made of, however large.
+         */
+        get: operations["get_step_input"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/executions/{execution_id}/changes": {
         parameters: {
             query?: never;
@@ -472,6 +494,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/executions/{execution_id}/resume/plan": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Read what a resumed execution would run
+         * @description The steps that would run, with what they do outside; of one that has not ended, as if its process were gone.
+         */
+        get: operations["plan_resume"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/executions/{execution_id}/rerun": {
         parameters: {
             query?: never;
@@ -486,6 +528,28 @@ export interface paths {
          * @description A new execution: whole, with the same input or another, or from a step, with what led to it copied.
          */
         post: operations["rerun_execution"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/executions/{execution_id}/rerun/plan": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Read what a re-run would run
+         * @description What the same body would copy, ask again and run, with what the steps do outside. Nothing is started.
+         *
+         *     It is refused as the re-run itself would be.
+         */
+        post: operations["plan_rerun"];
         delete?: never;
         options?: never;
         head?: never;
@@ -800,6 +864,34 @@ export type webhooks = Record<string, never>;
 export interface components {
     schemas: {
         /**
+         * AheadOut
+         * @description What a re-run or a resumed execution does. Nothing is recorded by asking for it.
+         */
+        AheadOut: {
+            /**
+             * Kept
+             * @description What has its result from the beginning: copied, or in a resume kept.
+             */
+            kept: components["schemas"]["StepRunOut"][];
+            /**
+             * Begins
+             * @description What begins first.
+             */
+            begins: components["schemas"]["StepRunOut"][];
+            /** @description The one whose result is `step_output`, so that it does not run. */
+            by_hand: components["schemas"]["StepRunOut"] | null;
+            /**
+             * Asked Again
+             * @description Questions before the edited step run that are asked again: an answer did not count for an edit.
+             */
+            asked_again: components["schemas"]["StepRunOut"][];
+            /**
+             * Steps
+             * @description What runs, or may, in the order of the file.
+             */
+            steps: components["schemas"]["StepAheadOut"][];
+        };
+        /**
          * AlignedRunOut
          * @description A run that both executions have, or one of them.
          */
@@ -958,7 +1050,7 @@ export interface components {
         BulkOut: {
             /**
              * Matched
-             * @description How many were found, at most 1,000.
+             * @description How many were found, at most 1,000: done, refused and left out.
              */
             matched: number;
             /**
@@ -966,14 +1058,32 @@ export interface components {
              * @description Whether there are more: ask again for the rest.
              */
             matched_capped: boolean;
-            /** Done */
+            /**
+             * Done
+             * @description Now, or by the same request with the same `Idempotency-Key` before.
+             */
             done: number;
             /** Refused */
             refused: components["schemas"]["RefusedExecution"][];
+            /**
+             * Left Out
+             * @description Of a re-run by `filter` or `token`: those with a re-run that is under way or completed.
+             */
+            left_out: components["schemas"]["LeftOutExecution"][];
+            /**
+             * Token
+             * @description Of a dry run with a `filter`: names what it found, for the same action.
+             */
+            token: string | null;
+            /**
+             * Steps
+             * @description Of a dry run: what a re-run or a resume of them runs, or may.
+             */
+            steps: components["schemas"]["StepOfManyOut"][];
         };
         /**
          * BulkRequest
-         * @description An action on many executions: on those named, or on those that a filter finds.
+         * @description An action on many executions: on those named, on those that a filter finds, or that it found in a dry run.
          * @example {
          *       "action": "cancel",
          *       "dry_run": true,
@@ -987,17 +1097,43 @@ export interface components {
              * Action
              * @enum {string}
              */
-            action: "cancel" | "rerun";
+            action: "cancel" | "resume" | "rerun";
             /** Execution Ids */
             execution_ids?: string[] | null;
-            /** @description The newest 1,000 that it finds. Only what has not ended is cancelled, only what has is run again. */
+            /** @description The newest 1,000 that it finds. Only what has not ended is cancelled, only what failed or was cancelled is resumed, only what has ended is run again. */
             filter?: components["schemas"]["ExecutionFilter"] | null;
             /**
+             * Token
+             * @description Of a dry run with a `filter`: those that it found, and no others.
+             */
+            token?: string | null;
+            /** @description How each is run again; left out: whole, with the same version and the same input. */
+            rerun?: components["schemas"]["RerunRequest"] | null;
+            /**
+             * Reason
+             * @description Of cancelling and resuming: kept in the audit log.
+             */
+            reason?: string | null;
+            /**
              * Dry Run
-             * @description Change nothing: only count, and say which would be refused.
+             * @description Change nothing: only count, and say what would be refused and would run.
              * @default false
              */
             dry_run: boolean;
+        };
+        /**
+         * CancelRequest
+         * @description Why an execution is stopped.
+         * @example {
+         *       "reason": "It was the wrong file."
+         *     }
+         */
+        CancelRequest: {
+            /**
+             * Reason
+             * @description Kept in the audit log.
+             */
+            reason?: string | null;
         };
         /**
          * ChangesOut
@@ -1887,6 +2023,13 @@ export interface components {
                 ][];
                 /** @description Whether what they make, and not `input_data`, is its input. */
                 state: boolean;
+                /**
+                 * @description Somebody has put another one in the place of its own.
+                 * @enum {string}
+                 */
+                edited?: "input" | "output";
+                /** @description Who did. */
+                by?: string;
                 /** @description Its inputs that did not resolve and need not, such as `inputs.topic`. */
                 left_out?: {
                     where: string;
@@ -2418,6 +2561,21 @@ export interface components {
             b_bytes: number;
         };
         /**
+         * LeftOutExecution
+         * @description One that is not run again, since it is already; name it in `execution_ids` to run it again all the same.
+         */
+        LeftOutExecution: {
+            /** Execution Id */
+            execution_id: string;
+            /**
+             * Rerun Id
+             * @description What repeats it: a re-run, or a re-run of one.
+             */
+            rerun_id: string;
+            /** @description Of that: under way or completed; or another, where it is to run again itself. */
+            status: components["schemas"]["ExecutionStatus"];
+        };
+        /**
          * ListedInteraction
          * @description A question to a person, and where it was asked.
          */
@@ -2722,6 +2880,19 @@ export interface components {
             state: "applied" | "pending" | "changed" | "unknown" | "too_new";
             /** Applied At */
             applied_at: string | null;
+        };
+        /**
+         * Misfit
+         * @description What a re-run would copy and cannot.
+         */
+        Misfit: {
+            /** Steps */
+            steps: components["schemas"]["StepMisfit"][];
+            /**
+             * Fits From
+             * @description The earliest step from which it fits; left out: only a whole one.
+             */
+            fits_from?: string | null;
         };
         /** NewPipelineRequest */
         NewPipelineRequest: {
@@ -3058,6 +3229,8 @@ export interface components {
             errors?: components["schemas"]["InvalidField"][] | null;
             /** @description Only for an answer that came too late. */
             answered?: components["schemas"]["FirstAnswer"] | null;
+            /** @description Only for a re-run that does not fit the version. */
+            misfit?: components["schemas"]["Misfit"] | null;
         };
         /** QueueOut */
         QueueOut: {
@@ -3363,6 +3536,38 @@ export interface components {
             median_seconds: number | null;
         };
         /**
+         * StepAheadOut
+         * @description A step that runs, or may, in one execution.
+         */
+        StepAheadOut: {
+            /** Step Id */
+            step_id: string;
+            /** Step Name */
+            step_name: string;
+            /**
+             * Effect
+             * @description What it does outside, as its author says; null: not said.
+             */
+            effect: ("pure" | "read" | "write" | "external") | null;
+            /**
+             * Effect Text
+             * @description The same in words.
+             * @example write
+             * @example not said: may have effects
+             */
+            effect_text: string;
+            /**
+             * May Have Effects
+             * @description Unless it is `pure` or `read`.
+             */
+            may_have_effects: boolean;
+            /**
+             * Runs
+             * @description How many of its runs on record are made again.
+             */
+            runs: number;
+        };
+        /**
          * StepDetail
          * @description One attempt, with what went in, what came out, and its traceback.
          *
@@ -3478,6 +3683,13 @@ export interface components {
                 ][];
                 /** @description Whether what they make, and not `input_data`, is its input. */
                 state: boolean;
+                /**
+                 * @description Somebody has put another one in the place of its own.
+                 * @enum {string}
+                 */
+                edited?: "input" | "output";
+                /** @description Who did. */
+                by?: string;
                 /** @description Its inputs that did not resolve and need not, such as `inputs.topic`. */
                 left_out?: {
                     where: string;
@@ -3501,6 +3713,14 @@ export interface components {
              * @description What is there but null here; the route of the attempt has it.
              */
             omitted: ("input_data" | "output_data" | "metadata" | "input_refs" | "traceback")[];
+        };
+        /**
+         * StepInputOut
+         * @description What one attempt got.
+         */
+        StepInputOut: {
+            /** Step Input */
+            step_input: unknown;
         };
         /** StepMessage */
         StepMessage: {
@@ -3540,6 +3760,51 @@ export interface components {
             p50_seconds: number | null;
             /** P95 Seconds */
             p95_seconds: number | null;
+        };
+        /**
+         * StepMisfit
+         * @description Why a step run that a re-run would copy does not fit the version that is to run.
+         */
+        StepMisfit: {
+            /** Step Id */
+            step_id: string;
+            /**
+             * Detail
+             * @example has other config
+             */
+            detail: string;
+        };
+        /**
+         * StepOfManyOut
+         * @description A step that runs, or may, in some of many executions.
+         */
+        StepOfManyOut: {
+            /** Step Id */
+            step_id: string;
+            /** Step Name */
+            step_name: string;
+            /**
+             * Effect
+             * @description What it does outside, as its author says; null: not said.
+             */
+            effect: ("pure" | "read" | "write" | "external") | null;
+            /**
+             * Effect Text
+             * @description The same in words.
+             * @example write
+             * @example not said: may have effects
+             */
+            effect_text: string;
+            /**
+             * May Have Effects
+             * @description Unless it is `pure` or `read`.
+             */
+            may_have_effects: boolean;
+            /**
+             * Executions
+             * @description In how many.
+             */
+            executions: number;
         };
         /**
          * StepOut
@@ -3653,6 +3918,16 @@ export interface components {
             items: components["schemas"]["StepDetail"][];
             /** Next Cursor */
             next_cursor: string | null;
+        };
+        /**
+         * StepRunOut
+         * @description One iteration of a step.
+         */
+        StepRunOut: {
+            /** Step Id */
+            step_id: string;
+            /** Iteration */
+            iteration: number;
         };
         /**
          * StepStatus
@@ -3818,6 +4093,7 @@ export interface components {
     headers: never;
     pathItems: never;
 }
+export type AheadOut = components['schemas']['AheadOut'];
 export type AlignedRunOut = components['schemas']['AlignedRunOut'];
 export type AnswerEachOut = components['schemas']['AnswerEachOut'];
 export type AnswerEachRequest = components['schemas']['AnswerEachRequest'];
@@ -3826,6 +4102,7 @@ export type AssignRequest = components['schemas']['AssignRequest'];
 export type BucketOut = components['schemas']['BucketOut'];
 export type BulkOut = components['schemas']['BulkOut'];
 export type BulkRequest = components['schemas']['BulkRequest'];
+export type CancelRequest = components['schemas']['CancelRequest'];
 export type ChangesOut = components['schemas']['ChangesOut'];
 export type ComparedCountsOut = components['schemas']['ComparedCountsOut'];
 export type ComparedRunOut = components['schemas']['ComparedRunOut'];
@@ -3860,6 +4137,7 @@ export type InteractionOut = components['schemas']['InteractionOut'];
 export type InteractionPageOut = components['schemas']['InteractionPageOut'];
 export type InvalidField = components['schemas']['InvalidField'];
 export type JsonChangeOut = components['schemas']['JsonChangeOut'];
+export type LeftOutExecution = components['schemas']['LeftOutExecution'];
 export type ListedInteraction = components['schemas']['ListedInteraction'];
 export type LogLevel = components['schemas']['LogLevel'];
 export type LogMessage = components['schemas']['LogMessage'];
@@ -3870,6 +4148,7 @@ export type MetricOut = components['schemas']['MetricOut'];
 export type MetricsHistoryOut = components['schemas']['MetricsHistoryOut'];
 export type MetricsReportOut = components['schemas']['MetricsReportOut'];
 export type MigrationOut = components['schemas']['MigrationOut'];
+export type Misfit = components['schemas']['Misfit'];
 export type NewPipelineRequest = components['schemas']['NewPipelineRequest'];
 export type NewVersionRequest = components['schemas']['NewVersionRequest'];
 export type PipelineDetail = components['schemas']['PipelineDetail'];
@@ -3893,11 +4172,16 @@ export type ServicesOut = components['schemas']['ServicesOut'];
 export type SessionOut = components['schemas']['SessionOut'];
 export type SignIn = components['schemas']['SignIn'];
 export type StatisticsOut = components['schemas']['StatisticsOut'];
+export type StepAheadOut = components['schemas']['StepAheadOut'];
 export type StepDetail = components['schemas']['StepDetail'];
+export type StepInputOut = components['schemas']['StepInputOut'];
 export type StepMessage = components['schemas']['StepMessage'];
 export type StepMetricsOut = components['schemas']['StepMetricsOut'];
+export type StepMisfit = components['schemas']['StepMisfit'];
+export type StepOfManyOut = components['schemas']['StepOfManyOut'];
 export type StepOut = components['schemas']['StepOut'];
 export type StepPageOut = components['schemas']['StepPageOut'];
+export type StepRunOut = components['schemas']['StepRunOut'];
 export type StepStatus = components['schemas']['StepStatus'];
 export type SystemOut = components['schemas']['SystemOut'];
 export type TableOut = components['schemas']['TableOut'];
@@ -5479,7 +5763,10 @@ export interface operations {
     change_executions: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description Any text of your own: the same request with the same key starts nothing twice. */
+                "Idempotency-Key"?: string | null;
+            };
             path?: never;
             cookie?: never;
         };
@@ -6030,6 +6317,102 @@ export interface operations {
             };
         };
     };
+    get_step_input: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Its own id, or the one that its caller gave it (`alias`), percent-encoded. */
+                execution_id: string;
+                step_execution_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["StepInputOut"];
+                };
+            };
+            /** @description No key, or one that is not known; only where the server has keys. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description The caller may not do this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description There is none with this id. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description It does not follow from its definition. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description The server does not answer to this host name. */
+            421: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description The request is not understood, or its values cannot be used: `errors` says which. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description The head of the request is too large. */
+            431: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description The database is away, or something is in the way: try again later. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+        };
+    };
     get_changes: {
         parameters: {
             query?: {
@@ -6223,14 +6606,21 @@ export interface operations {
     cancel_execution: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description Any text of your own: the same request with the same key starts nothing twice. */
+                "Idempotency-Key"?: string | null;
+            };
             path: {
                 /** @description Its own id, or the one that its caller gave it (`alias`), percent-encoded. */
                 execution_id: string;
             };
             cookie?: never;
         };
-        requestBody?: never;
+        requestBody?: {
+            content: {
+                "application/json": components["schemas"]["CancelRequest"] | null;
+            };
+        };
         responses: {
             /** @description Successful Response */
             202: {
@@ -6239,6 +6629,15 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["ExecutionOut"];
+                };
+            };
+            /** @description The body is no text in UTF-8. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
                 };
             };
             /** @description No key, or one that is not known; only where the server has keys. */
@@ -6268,8 +6667,26 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemDetails"];
                 };
             };
+            /** @description The body stopped coming. */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
             /** @description It has ended already. */
             409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description The body has more than 16,384 bytes. */
+            413: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -6327,7 +6744,10 @@ export interface operations {
     resume_execution: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description Any text of your own: the same request with the same key starts nothing twice. */
+                "Idempotency-Key"?: string | null;
+            };
             path: {
                 /** @description Its own id, or the one that its caller gave it (`alias`), percent-encoded. */
                 execution_id: string;
@@ -6459,6 +6879,101 @@ export interface operations {
             };
         };
     };
+    plan_resume: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Its own id, or the one that its caller gave it (`alias`), percent-encoded. */
+                execution_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AheadOut"];
+                };
+            };
+            /** @description No key, or one that is not known; only where the server has keys. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description The caller may not do this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description There is none with this id. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description It has completed, or cannot go on. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description The server does not answer to this host name. */
+            421: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description The request is not understood, or its values cannot be used: `errors` says which. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description The head of the request is too large. */
+            431: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description The database is away, or something is in the way: try again later. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+        };
+    };
     rerun_execution: {
         parameters: {
             query?: never;
@@ -6543,7 +7058,142 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemDetails"];
                 };
             };
-            /** @description The body has more than 16,384 bytes. */
+            /** @description The body has more than 17,825,792 bytes. */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description The body is not JSON. */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description The server does not answer to this host name. */
+            421: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description The request is not understood, or its values cannot be used: `errors` says which. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description The head of the request is too large. */
+            431: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description The database is away, or something is in the way: try again later. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+        };
+    };
+    plan_rerun: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Its own id, or the one that its caller gave it (`alias`), percent-encoded. */
+                execution_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: {
+            content: {
+                "application/json": components["schemas"]["RerunRequest"] | null;
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AheadOut"];
+                };
+            };
+            /** @description The body is no text in UTF-8. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description No key, or one that is not known; only where the server has keys. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description The caller may not do this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description There is none with this id. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description The body stopped coming. */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Workers cannot run its pipeline, or not from there. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description The body has more than 17,825,792 bytes. */
             413: {
                 headers: {
                     [name: string]: unknown;

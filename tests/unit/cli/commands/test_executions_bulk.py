@@ -52,19 +52,6 @@ def test_a_cancel_that_comes_too_late_says_when_and_how_it_ended(command: Comman
         assert re.search(rf"Too late: execution {execution_id} {ended} at {when}", result.stderr)
 
 
-def test_rerun_queues_the_same_version_with_the_same_input(command: Command, tmp_path: Path) -> None:
-    command("run", nightly(tmp_path), "--detach", "--input", '{"day": 24}')
-    first = newest(command)
-    again = command("executions", "rerun", first["execution_id"])
-    second = newest(command)
-    assert again.stdout.startswith(f"Queued as {second['execution_id']}; a worker runs it.\n")
-    for name in ("input_data", "pipeline_version", "pipeline_id"):
-        assert second[name] == first[name]
-    assert (second["status"], second["rerun_of"]) == ("pending", first["execution_id"])
-    third = json.loads(command("executions", "rerun", second["execution_id"], "--json").stdout)
-    assert third["execution_id"] == newest(command)["execution_id"]
-
-
 def test_delete_counts_first_asks_and_keeps_what_has_not_ended_or_is_pinned(
     database_url: str, command: Command, tmp_path: Path
 ) -> None:
@@ -118,6 +105,25 @@ def test_neither_everything_nor_ids_and_filters_together(command: Command, recor
         result = command("executions", verb, *words)
         assert (result.exit_code, result.stdout) == (2, "")
         assert "Expected ids, or else filters" in result.stderr
+
+
+def test_the_token_of_a_dry_run_names_those_that_it_found_and_no_others(
+    database_url: str, command: Command, tmp_path: Path
+) -> None:
+    command("run", nightly(tmp_path), "--detach")
+    dry = json.loads(command("executions", "cancel", "--status", "pending", "--dry-run", "--json").stdout)
+    command("run", nightly(tmp_path), "--detach")
+    (tmp_path / "token").write_text(dry["token"] + "\n")
+    words = ["executions", "cancel", "--token", f"@{tmp_path / 'token'}", "--reason", "The wrong day."]
+    done = command(*words, "--idempotency-key", "mine", "--yes")
+    assert (done.exit_code, done.stdout.partition(",")[0]) == (0, "1 execution cancelled")
+    assert [row["status"] for row in listed(command)] == ["pending", "cancelled"]
+    with DatabaseManager(database_url) as database:
+        [row] = database.fetch_all("SELECT detail FROM audit_log WHERE action = 'execution.cancel'")
+    assert json.loads(row["detail"])["reason"] == "The wrong day."
+    wrong = command("executions", "delete", "--token", dry["token"], "--yes")
+    assert wrong.exit_code == 2
+    assert "found one of 'cancel'; expected one of a dry run of 'delete'" in wrong.stderr
 
 
 def ids(command: Command) -> list[str]:

@@ -1,0 +1,165 @@
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.unit.cli.conftest import Command, newest
+from tests.unit.cli.pipeline_files import nightly
+
+STEPS = """
+from pathlib import Path
+from ia_modules.pipeline.core import Step
+
+class Read(Step):
+    async def run(self, data):
+        return {"n": data.get("n", 0)}
+
+class Send(Step):
+    async def run(self, data):
+        if not Path(self.config["gate"]).exists():
+            raise ValueError("shut")
+        return {"sent": data["n"]}
+"""
+
+
+@pytest.fixture
+def sending(tmp_path: Path) -> str:
+    """A file of two steps, the second of which fails until there is a gate."""
+    (tmp_path / "sending.py").write_text(STEPS)
+    config = {"gate": str(tmp_path / "gate")}
+    document = {
+        "name": "Send",
+        "steps": [
+            {"id": "read", "module": "sending", "step_class": "Read", "effect": "read"},
+            {"id": "send", "module": "sending", "step_class": "Send", "effect": "external", "config": config},
+        ],
+        "flow": {"start_at": "read", "paths": [{"from": "read", "to": "send"}]},
+    }
+    path = tmp_path / "sending.json"
+    path.write_text(json.dumps(document))
+    return str(path)
+
+
+def failed(command: Command, sending: str) -> str:
+    assert command("run", sending, "--input", '{"n": 1}').exit_code == 1
+    return newest(command)["execution_id"]
+
+
+def squeezed(text: str) -> list[str]:
+    return [" ".join(line.split()) for line in text.splitlines()]
+
+
+def test_rerun_queues_the_same_version_with_the_same_input(command: Command, tmp_path: Path) -> None:
+    command("run", nightly(tmp_path), "--detach", "--input", '{"day": 24}')
+    first = newest(command)
+    again = command("executions", "rerun", first["execution_id"])
+    second = newest(command)
+    assert again.stdout.startswith(f"Queued as {second['execution_id']}; a worker runs it.\n")
+    for name in ("input_data", "pipeline_version", "pipeline_id"):
+        assert second[name] == first[name]
+    assert (second["status"], second["rerun_of"]) == ("pending", first["execution_id"])
+    third = json.loads(command("executions", "rerun", second["execution_id"], "--json").stdout)
+    assert third["execution_id"] == newest(command)["execution_id"]
+
+
+def test_a_dry_run_says_what_is_kept_and_what_runs_with_its_effect_and_starts_nothing(
+    command: Command, sending: str
+) -> None:
+    first = failed(command, sending)
+    plan = command("executions", "rerun", first, "--from", "send", "--dry-run")
+    assert squeezed(plan.stdout) == [
+        "STEP EFFECT",
+        "kept read",
+        "runs send external",
+        "Nothing was started: without --dry-run it is queued.",
+    ]
+    by_hand = command("executions", "rerun", first, "--from", "send", "--step-output", '{"sent": 2}', "--dry-run")
+    assert squeezed(by_hand.stdout)[1:3] == ["kept read", "result given send"]
+    as_json = json.loads(command("executions", "rerun", first, "--dry-run", "--json").stdout)
+    assert [(step["step_id"], step["effect_text"]) for step in as_json["steps"]] == [
+        ("read", "read"),
+        ("send", "external"),
+    ]
+    assert newest(command)["execution_id"] == first
+
+
+def test_a_rerun_from_a_step_takes_another_input_or_a_result_and_starts_once_for_a_key(
+    command: Command, sending: str, tmp_path: Path
+) -> None:
+    first = failed(command, sending)
+    (tmp_path / "input.json").write_text('{"n": 5}')
+    words = ["executions", "rerun", first, "--from", "send", "--iteration", "1"]
+    edited = [*words, "--step-input", f"@{tmp_path / 'input.json'}", "--idempotency-key", "mine"]
+    done = [command(*edited) for _ in range(2)]
+    assert [each.exit_code for each in done] == [0, 0]
+    second = newest(command)["execution_id"]
+    for each in done:
+        assert each.stdout.startswith(f"Queued as {second}; a worker runs it.\n")
+        assert each.stdout.endswith("It runs, or may: send (external).\n")
+    (tmp_path / "gate").touch()
+    command("executions", "resume", second)
+    assert newest(command)["output_data"]["sent"] == 5
+    command(*words, "--step-output", '{"sent": 9}', "--version", "1")
+    command("executions", "resume", newest(command)["execution_id"])
+    assert newest(command)["output_data"]["sent"] == 9
+    command("executions", "rerun", first, "--input", '{"n": 7}')
+    assert newest(command)["input_data"] == {"n": 7}
+
+
+def test_many_that_failed_run_again_from_a_step_and_are_left_out_the_next_time(command: Command, sending: str) -> None:
+    for _ in range(2):
+        failed(command, sending)
+    words = ["executions", "rerun", "--status", "failed", "--from", "send"]
+    counted = command(*words, "--dry-run")
+    assert squeezed(counted.stdout) == [
+        "2 executions would be queued again.",
+        "Steps that run again, or may, and have effects, or may:",
+        "STEP EFFECT EXECUTIONS",
+        "send external 2",
+    ]
+    assert command(*words, "--yes").stdout == "2 executions queued again.\n"
+    again = command(*words, "--yes")
+    assert (again.exit_code, squeezed(again.stdout)[0]) == (0, "0 executions queued again.")
+    assert "2 have a re-run already" in again.stdout
+
+
+@pytest.mark.parametrize(
+    ("words", "expected"),
+    [
+        (["--iteration", "1"], "expected --from too"),
+        (["--step-input", "{}"], "expected --from too"),
+        (["--from", "send", "--input", "{}"], "with --from: --step-input"),
+        (["--from", "send", "--step-input", "{}", "--step-output", "{}"], "does not run"),
+        (["--from", "send", "--step-input", "[]"], "found a list; expected an object"),
+        (["--from", "send", "--step-output", "null"], "found null, which is no result"),
+        (["--token", "x"], "Expected ids, or else filters"),
+    ],
+)
+def test_what_does_not_go_together_is_said_before_anything_is_done(
+    nowhere: Command, words: list[str], expected: str
+) -> None:
+    result: Any = nowhere("executions", "rerun", "mine", *words)
+    assert result.exit_code == 2
+    assert expected in " ".join(result.stderr.replace("│", "").split())
+
+
+def test_a_resume_says_what_it_runs_before_it_does(command: Command, sending: str, tmp_path: Path) -> None:
+    first = failed(command, sending)
+    plan = command("executions", "resume", first, "--dry-run")
+    assert squeezed(plan.stdout) == [
+        "STEP EFFECT",
+        "kept read",
+        "runs send external",
+        "Nothing was changed: without --dry-run it goes on.",
+    ]
+    assert newest(command)["status"] == "failed"
+    queued = command("executions", "resume", first, "--queue", "--reason", "It is open.", "--idempotency-key", "mine")
+    assert queued.stdout.endswith("It runs, or may: send (external).\n")
+    assert command("executions", "resume", first, "--queue", "--idempotency-key", "mine").exit_code == 0
+    (tmp_path / "gate").touch()
+    done = command("executions", "resume", first)
+    assert done.exit_code == 0
+    assert "It runs, or may: send (external)." in done.stderr
+    alone = command("executions", "resume", first, "--idempotency-key", "mine")
+    assert (alone.exit_code, "are for --queue" in " ".join(alone.stderr.split())) == (2, True)
