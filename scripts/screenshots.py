@@ -99,6 +99,8 @@ def shots_of(api: httpx.Client) -> Iterator[Shot]:
     yield Shot("execution-loop", f"/executions/{looped}", drawn("Completed"))
     yield Shot("execution-retries", f"/executions/{wobbly}?step=stock", drawn("Completed"))
     yield Shot("execution-failed", f"/executions/{failed}", drawn("Failed"))
+    yield Shot("rerun", f"/executions/{reviewed}?step=score&do=rerun-step", drawn("idempotency keys of its own"))
+    yield Shot("resume", f"/executions/{failed}?do=resume", drawn("the same idempotency keys"))
     yield Shot("compare", f"/compare?a={failed}&b={wobbly}", drawn("diverged"))
     yield Shot("metrics", "/insights", seen("Success rate"))
     yield Shot("system", "/system", seen("Workers"))

@@ -19,6 +19,8 @@ PAGES = {
     "executions": ("/executions", "Flaky service"),
     "execution": ("/executions/{execution}", "Flaky service"),
     "step": ("/executions/{execution}?step=stock", "Attempt 3"),
+    "re-run": ("/executions/{execution}?do=rerun", "idempotency keys of its own"),
+    "re-run from a step": ("/executions/{execution}?step=stock&do=rerun-step", "idempotency keys of its own"),
     "metrics": ("/insights", "Success rate"),
     "system": ("/system", "Workers"),
     "no page": ("/nothing/here", "There is no page here"),

@@ -242,7 +242,8 @@ def test_a_question_appears_while_the_page_reads_again_and_stays_when_the_older_
 
     answers: list[tuple[Route, APIResponse]] = []
     page.route(f"**/api/executions/{execution_id}", lambda route: answers.append((route, route.fetch())))
-    page.get_by_role("button", name="Re-run").click()
+    page.get_by_role("button", name="Re-run", exact=True).click()
+    page.get_by_role("dialog").get_by_role("button", name="Run again").click()
     expect(page.locator("header dt").get_by_text("Re-run of")).to_be_visible()
     answers.clear()  # the page that is left waits for none
     page.go_back()  # it was re-run since it was read

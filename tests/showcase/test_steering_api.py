@@ -198,7 +198,7 @@ async def test_what_does_not_fit_a_version_is_told_with_the_earliest_step_that_d
     idle: httpx.AsyncClient, database: DatabaseManager
 ) -> None:
     def asking(prompt: str) -> dict[str, Any]:
-        first = {"id": "first", "type": "human_input", "config": {"prompt": prompt}}
+        first = {"id": "first", "type": "human_input", "config": {"prompt": prompt, "carries": True}}
         paths = [{"from": "first", "to": "second"}]
         steps = [first, {"id": "second", "type": "human_input"}]
         return {"name": "Two", "steps": steps, "flow": {"start_at": "first", "paths": paths}}

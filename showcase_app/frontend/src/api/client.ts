@@ -2,7 +2,7 @@
 import createClient from "openapi-fetch";
 import { stringifyJson } from "@/domain/json";
 import { readRows } from "./rows";
-import type { ProblemDetails, paths } from "./schema.gen";
+import type { Misfit, ProblemDetails, paths } from "./schema.gen";
 
 const client = createClient<paths>({ baseUrl: window.location.origin, bodySerializer: (body) => stringifyJson(body) });
 
@@ -35,6 +35,8 @@ export class ApiError extends Error {
     message: string,
     /** Which parts of the request were refused, by their path, such as `input_data.sku`. */
     readonly fields: Readonly<Record<string, string>> = {},
+    /** What a re-run would copy and cannot. */
+    readonly misfit: Misfit | null = null,
   ) {
     super(message);
     this.name = "ApiError";
@@ -59,7 +61,8 @@ export async function answered<T>(request: Promise<Answer<T>>): Promise<T> {
 function refusal({ status }: Response, body: unknown): ApiError {
   if (!isProblem(body)) return new ApiError(status, `The server answered ${status}.`);
   const fields = Object.fromEntries((body.errors ?? []).map((error) => [error.field, error.detail]));
-  return new ApiError(status, body.detail ?? body.title ?? `The server answered ${status}.`, fields);
+  const message = body.detail ?? body.title ?? `The server answered ${status}.`;
+  return new ApiError(status, message, fields, body.misfit ?? null);
 }
 
 function isProblem(body: unknown): body is ProblemDetails {

@@ -2,9 +2,10 @@
 import { infiniteQueryOptions, keepPreviousData, queryOptions } from "@tanstack/react-query";
 import { applyRead } from "@/domain/changes";
 import { filterParams, type ShownFilters } from "@/domain/execution-filters";
+import { parseJson } from "@/domain/json";
 import type { LineFilters } from "@/domain/log-lines";
 import { answered, api } from "./client";
-import type { ExecutionDetail, ExecutionStatus, operations, StepDetail } from "./schema.gen";
+import type { ExecutionDetail, ExecutionStatus, operations, RerunRequest, StepDetail } from "./schema.gen";
 
 export const executionKeys = {
   all: ["executions"] as const,
@@ -14,6 +15,8 @@ export const executionKeys = {
   detail: (id: string) => ["executions", "detail", id] as const,
   step: (id: string, stepExecutionId: string, sequence: number) =>
     ["executions", "step", id, stepExecutionId, sequence] as const,
+  stepInput: (id: string, stepExecutionId: string) => ["executions", "step-input", id, stepExecutionId] as const,
+  plan: (id: string, what: string) => ["executions", "plan", id, what] as const,
   payloads: (id: string, status: ExecutionStatus) => ["executions", "payloads", id, status] as const,
   logs: (id: string, filters: LineFilters) => ["executions", "logs", id, filters] as const,
 };
@@ -113,20 +116,87 @@ export function stepQuery(executionId: string, stepExecutionId: string, sequence
   });
 }
 
-export function cancelExecution(executionId: string) {
-  return answered(
-    api.POST("/api/executions/{execution_id}/cancel", { params: { path: { execution_id: executionId } } }),
-  );
+/** What one attempt got: its inputs, or the state, put together from what it is made of. It never changes. */
+export function stepInputQuery(executionId: string, stepExecutionId: string) {
+  return queryOptions({
+    queryKey: executionKeys.stepInput(executionId, stepExecutionId),
+    queryFn: ({ signal }) => {
+      const path = { execution_id: executionId, step_execution_id: stepExecutionId };
+      return answered(
+        api.GET("/api/executions/{execution_id}/steps/{step_execution_id}/input", { params: { path }, signal }),
+      );
+    },
+    staleTime: Number.POSITIVE_INFINITY,
+  });
 }
 
-export function rerunExecution(executionId: string) {
-  return answered(
-    api.POST("/api/executions/{execution_id}/rerun", { params: { path: { execution_id: executionId } } }),
-  );
+/** `reason`: for the audit log; empty: none. The same key cancels nothing twice. */
+export function cancelExecution(executionId: string, reason: string, idempotencyKey: string) {
+  const params = { path: { execution_id: executionId }, header: { "Idempotency-Key": idempotencyKey } };
+  return answered(api.POST("/api/executions/{execution_id}/cancel", { params, body: reasonOf(reason) }));
 }
 
-export type BulkRequest = operations["change_executions"]["requestBody"]["content"]["application/json"];
+/** `reason`: for the audit log; empty: none. The same key resumes nothing twice. */
+export function resumeExecution(executionId: string, reason: string, idempotencyKey: string) {
+  const params = { path: { execution_id: executionId }, header: { "Idempotency-Key": idempotencyKey } };
+  return answered(api.POST("/api/executions/{execution_id}/resume", { params, body: reasonOf(reason) }));
+}
 
-export function changeExecutions(body: BulkRequest) {
-  return answered(api.POST("/api/executions/bulk", { body }));
+function reasonOf(reason: string): { reason?: string } {
+  return reason.trim() === "" ? {} : { reason: reason.trim() };
+}
+
+/** What an execution would run when it goes on. */
+export function resumePlanQuery(executionId: string) {
+  return queryOptions({
+    queryKey: executionKeys.plan(executionId, "resume"),
+    queryFn: ({ signal }) =>
+      answered(
+        api.GET("/api/executions/{execution_id}/resume/plan", {
+          params: { path: { execution_id: executionId } },
+          signal,
+        }),
+      ),
+    staleTime: 0,
+    gcTime: 0,
+    retry: false,
+  });
+}
+
+/** What a re-run would keep, ask again and run; `body` is that of the re-run, as JSON. */
+export function rerunPlanQuery(executionId: string, body: string) {
+  return queryOptions({
+    queryKey: executionKeys.plan(executionId, body),
+    queryFn: ({ signal }) => {
+      const params = { path: { execution_id: executionId } };
+      const sent = parseJson(body) as RerunRequest;
+      return answered(api.POST("/api/executions/{execution_id}/rerun/plan", { params, body: sent, signal }));
+    },
+    placeholderData: keepPreviousData,
+    staleTime: 0,
+    gcTime: 0,
+    retry: false,
+  });
+}
+
+/** The same key starts nothing twice. */
+export function rerunExecution(executionId: string, body: RerunRequest, idempotencyKey: string) {
+  const params = { path: { execution_id: executionId }, header: { "Idempotency-Key": idempotencyKey } };
+  return answered(api.POST("/api/executions/{execution_id}/rerun", { params, body }));
+}
+
+export type BulkRequest = Omit<
+  operations["change_executions"]["requestBody"]["content"]["application/json"],
+  "dry_run"
+>;
+
+/** Only count, and say what would be refused, left out and run. */
+export function countExecutions(body: BulkRequest) {
+  return answered(api.POST("/api/executions/bulk", { body: { ...body, dry_run: true } }));
+}
+
+/** The same key cancels, resumes and starts nothing twice, also where the request broke off half-way. */
+export function changeExecutions(body: BulkRequest, idempotencyKey: string) {
+  const params = { header: { "Idempotency-Key": idempotencyKey } };
+  return answered(api.POST("/api/executions/bulk", { params, body: { ...body, dry_run: false } }));
 }

@@ -68,6 +68,7 @@ export function nodeRunsOf({ steps }: ComparisonOut, side: SideName, graph: Grap
       completedAt: null,
       seconds: newest.run.duration_seconds,
       fellBack: newest.run.status === "completed" && newest.run.error_type !== null,
+      copied: false,
     });
   }
   return runs;

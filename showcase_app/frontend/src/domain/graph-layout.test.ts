@@ -212,7 +212,14 @@ it("a step is passed by when no edge to it was taken", () => {
 it("a step is one sentence for those who do not see it", () => {
   const [node] = LOOP.nodes;
   if (node === undefined) throw new Error("the loop has no steps");
-  const run = { attempt: 2, progress: null, startedAt: null, completedAt: null, fellBack: false } as const;
+  const run = {
+    attempt: 2,
+    progress: null,
+    startedAt: null,
+    completedAt: null,
+    fellBack: false,
+    copied: false,
+  } as const;
   expect(nodeSentence(node, undefined)).toBe("ingest");
   expect(nodeSentence(node, { ...run, status: "completed", iteration: 2, maxIterations: 5, seconds: 1.25 })).toBe(
     "ingest, Completed, took 1.3 s, iteration 2 of at most 5, attempt 2",

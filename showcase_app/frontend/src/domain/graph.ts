@@ -14,12 +14,17 @@ export type NodeRun = {
   completedAt: string | null;
   seconds: number | null;
   fellBack: boolean;
+  /** It did not run in this execution: its result is that of an earlier one. */
+  copied: boolean;
 };
 
 /** `only_a`, `only_b`: of two executions beside each other, one alone took it. */
 export type EdgeState = "taken" | "not_taken" | "unknown" | "only_a" | "only_b";
-/** What a comparison says of a step; `first`: there the two executions went different ways. */
-export type StepMark = "first" | "differs" | "only_a" | "only_b";
+/** What a comparison says of a step (`first`: there the two executions went different ways), or what becomes of it when
+ * its execution goes on or is run again (`acts`: it runs, or may, and may have effects outside). */
+export type StepMark = ComparedMark | PlannedMark;
+export type ComparedMark = "first" | "differs" | "only_a" | "only_b";
+export type PlannedMark = "kept" | "again" | "acts" | "by_hand" | "asked_again";
 export type NodeRuns = ReadonlyMap<string, NodeRun>;
 export type EdgeStates = ReadonlyMap<number, EdgeState>;
 export type StepMarks = ReadonlyMap<string, StepMark>;
@@ -29,7 +34,19 @@ const MARK_WORDS: Readonly<Record<StepMark, string>> = {
   differs: "differs",
   only_a: "only A ran it",
   only_b: "only B ran it",
+  kept: "its result is kept",
+  again: "runs, or may",
+  acts: "runs, or may, and may have effects",
+  by_hand: "its result is given",
+  asked_again: "is asked again",
 };
+
+const PLANNED: ReadonlySet<StepMark> = new Set(["kept", "again", "acts", "by_hand", "asked_again"]);
+
+/** Whether it says what becomes of a step. */
+export function isPlanned(mark: StepMark | undefined): boolean {
+  return mark !== undefined && PLANNED.has(mark);
+}
 
 /** A mark in words for people. */
 export function markWord(mark: StepMark): string {
@@ -65,6 +82,7 @@ export function nodeSentence(node: GraphNode, run: NodeRun | undefined, mark?: S
     if (run.maxIterations > 1) parts.push(`iteration ${run.iteration} of at most ${run.maxIterations}`);
     if (run.attempt > 1) parts.push(`attempt ${run.attempt}`);
     if (run.fellBack) parts.push("its fallback ran");
+    if (run.copied) parts.push("copied from an earlier execution");
   }
   return parts.join(", ");
 }

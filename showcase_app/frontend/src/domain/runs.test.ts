@@ -69,6 +69,7 @@ describe("a step in the graph", () => {
       maxIterations: 11,
       progress: 0.5,
       fellBack: false,
+      copied: false,
     });
   });
 

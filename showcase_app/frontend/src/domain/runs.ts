@@ -36,6 +36,7 @@ export function runsOf(steps: readonly StepOut[], graph: GraphOut): Map<string, 
         completedAt: step.completed_at,
         seconds: step.duration_seconds,
         fellBack: fellBack(step),
+        copied: step.copied_from !== null,
       },
     ]),
   );

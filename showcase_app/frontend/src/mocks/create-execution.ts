@@ -51,6 +51,7 @@ export function createExecution(row: Partial<ExecutionDetail> = {}): ExecutionDe
     output_bytes: 0,
     metadata_bytes: 0,
     omitted: [],
+    overrides: null,
     steps: [],
     more_steps: false,
     rerun_ids: [],

@@ -1,22 +1,29 @@
 /** What can be done to an execution. A disabled action gives the reason. */
-import { Button, Group, Modal, Text, Tooltip } from "@mantine/core";
+import { Button, Group, Modal, Text, TextInput } from "@mantine/core";
 import { useDisclosure } from "@mantine/hooks";
 import { notifications } from "@mantine/notifications";
-import { IconArrowsDiff, IconDownload, IconPlayerStop, IconRefresh } from "@tabler/icons-react";
-import { useMutation, useQueryClient } from "@tanstack/react-query";
-import type { ReactNode } from "react";
-import { Link, useNavigate } from "react-router";
-import { cancelExecution, executionKeys, exportAddress, rerunExecution } from "@/api/executions";
+import { IconArrowsDiff, IconDownload, IconPlayerStop, IconPlayerTrackNext, IconRefresh } from "@tabler/icons-react";
+import { useMutation, useQuery } from "@tanstack/react-query";
+import { useState } from "react";
+import { Link } from "react-router";
+import { cancelExecution, exportAddress } from "@/api/executions";
+import { pipelineQuery } from "@/api/pipelines";
+import { useRequestKey } from "@/api/request-key";
 import type { ExecutionDetail } from "@/api/schema.gen";
 import { useWhyReadOnly } from "@/api/session";
 import { compareAddress } from "@/domain/comparison";
+import { whyNotRerun, whyNotResumed } from "@/domain/second-chances";
 import { hasEnded, statusWord } from "@/domain/status";
+import { Explained } from "./explained";
+import { RerunDrawer } from "./rerun-drawer";
+import { ResumeModal } from "./resume-modal";
+import { useOpened } from "./use-opened";
 
 export function ExecutionActions({ execution }: { execution: ExecutionDetail }) {
   return (
     <Group gap="xs">
       <Cancel execution={execution} />
-      <Rerun execution={execution} />
+      <SecondChances execution={execution} />
       <Explained why="With the last good one: the newest before it that completed">
         <Button
           component={Link}
@@ -42,11 +49,15 @@ export function ExecutionActions({ execution }: { execution: ExecutionDetail }) 
   );
 }
 
+const MOST_CHARACTERS = 1000;
+
 function Cancel({ execution }: { execution: ExecutionDetail }) {
   const readOnly = useWhyReadOnly();
   const [asking, { open, close }] = useDisclosure(false);
+  const [reason, setReason] = useState("");
+  const keyFor = useRequestKey();
   const cancel = useMutation({
-    mutationFn: () => cancelExecution(execution.execution_id),
+    mutationFn: () => cancelExecution(execution.execution_id, reason, keyFor(reason)),
     onSuccess: close,
     onError: (error) => {
       close();
@@ -75,9 +86,17 @@ function Cancel({ execution }: { execution: ExecutionDetail }) {
       </Explained>
       <Modal opened={asking} onClose={close} title="Cancel this execution?" centered>
         <Text size="sm">
-          Steps that run are stopped, and no other step begins. What the steps have done so far is not undone. You can
-          re-run the execution later, but not continue it.
+          Steps that run are stopped, and no other step begins. What the steps have done so far is not undone. It can be
+          resumed later, from where it stopped, or run again.
         </Text>
+        <TextInput
+          mt="sm"
+          label="Why"
+          description="For the audit log; may stay empty"
+          maxLength={MOST_CHARACTERS}
+          value={reason}
+          onChange={({ currentTarget }) => setReason(currentTarget.value)}
+        />
         <Group justify="flex-end" gap="xs" mt="lg">
           <Button variant="default" onClick={close}>
             Let it run
@@ -91,45 +110,42 @@ function Cancel({ execution }: { execution: ExecutionDetail }) {
   );
 }
 
-function Rerun({ execution }: { execution: ExecutionDetail }) {
+function SecondChances({ execution }: { execution: ExecutionDetail }) {
   const readOnly = useWhyReadOnly();
-  const client = useQueryClient();
-  const navigate = useNavigate();
-  const rerun = useMutation({
-    mutationFn: () => rerunExecution(execution.execution_id),
-    onSuccess: (started) => {
-      void client.invalidateQueries({ queryKey: executionKeys.lists() });
-      void client.invalidateQueries({ queryKey: executionKeys.detail(execution.execution_id) });
-      navigate(`/executions/${encodeURIComponent(started.execution_id)}`);
-    },
-    onError: (error) => notifications.show({ color: "red", title: "It was not run again", message: error.message }),
-  });
-  const why =
-    readOnly ??
-    (execution.pipeline_version === null
-      ? "A program recorded it, without a definition: only that program can run it again."
-      : null);
+  const version = execution.pipeline_version;
+  const { data: pipeline } = useQuery({ ...pipelineQuery(execution.pipeline_id, version), enabled: version !== null });
+  const resume = useOpened("resume");
+  const rerun = useOpened("rerun");
+  const whyNoResume = readOnly ?? whyNotResumed(execution, pipeline);
+  const whyNoRerun = readOnly ?? whyNotRerun(execution, pipeline);
   return (
-    <Explained why={why ?? "The same version with the same input, as a new execution"}>
-      <Button
-        variant="default"
-        size="xs"
-        leftSection={<IconRefresh size={15} aria-hidden />}
-        loading={rerun.isPending}
-        disabled={why !== null}
-        onClick={() => rerun.mutate()}
-      >
-        Re-run
-      </Button>
-    </Explained>
-  );
-}
-
-/** A tooltip that also comes up, and can be focused, where the button inside is disabled. */
-function Explained({ why, children }: { why: string | null; children: ReactNode }) {
-  return (
-    <Tooltip label={why} disabled={why === null} multiline maw={280} openDelay={150}>
-      <span>{children}</span>
-    </Tooltip>
+    <>
+      <Explained why={whyNoResume ?? "The same execution goes on where it stopped"}>
+        <Button
+          variant="default"
+          size="xs"
+          leftSection={<IconPlayerTrackNext size={15} aria-hidden />}
+          disabled={whyNoResume !== null}
+          onClick={resume.open}
+        >
+          Resume
+        </Button>
+      </Explained>
+      <Explained why={whyNoRerun ?? "Once more from its start, as a new execution"}>
+        <Button
+          variant="default"
+          size="xs"
+          leftSection={<IconRefresh size={15} aria-hidden />}
+          disabled={whyNoRerun !== null}
+          onClick={rerun.open}
+        >
+          Re-run
+        </Button>
+      </Explained>
+      {resume.isOpen && whyNoResume === null ? <ResumeModal execution={execution} onClose={resume.close} /> : null}
+      {rerun.isOpen && whyNoRerun === null ? (
+        <RerunDrawer execution={execution} attempt={null} onClose={rerun.close} />
+      ) : null}
+    </>
   );
 }

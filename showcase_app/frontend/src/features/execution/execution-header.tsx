@@ -10,6 +10,7 @@ import { LiveMark } from "@/components/ui/live-mark";
 import { Ago, Duration } from "@/components/ui/moments";
 import { StatusBadge } from "@/components/ui/status-badge";
 import { shortId } from "@/domain/runs";
+import { editsOf } from "@/domain/second-chances";
 import { hasEnded, statusWord } from "@/domain/status";
 import classes from "./execution.module.css";
 import { ExecutionActions } from "./execution-actions";
@@ -80,6 +81,15 @@ export function ExecutionHeader({ execution, live }: { execution: ExecutionDetai
             <ExecutionLink id={execution.rerun_of} />
           </Fact>
         )}
+        {editsOf(execution).map(({ step_id, iteration, edited, by }) => (
+          <Fact key={`${step_id}#${iteration}`} name={edited === "input" ? "Another input" : "Result given"}>
+            <Anchor component={Link} to={`?step=${encodeURIComponent(step_id)}&run=${iteration}.1`} inherit>
+              {step_id}
+              {iteration > 1 ? `#${iteration}` : ""}
+            </Anchor>
+            {`, by ${by}`}
+          </Fact>
+        ))}
         {execution.rerun_ids.length === 0 ? null : (
           <Fact name={execution.rerun_ids.length === 1 ? "Re-run" : "Re-runs"}>
             <Group gap={8}>

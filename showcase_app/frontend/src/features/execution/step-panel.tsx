@@ -1,6 +1,7 @@
 /** Everything about one attempt of a step. */
 import {
   ActionIcon,
+  Anchor,
   Button,
   CopyButton,
   Group,
@@ -15,15 +16,18 @@ import {
 } from "@mantine/core";
 import { IconX } from "@tabler/icons-react";
 import { useMemo } from "react";
+import { Link } from "react-router";
 import type { ExecutionDetail, GraphNode, InteractionOut, StepDetail } from "@/api/schema.gen";
 import { Ago, Duration } from "@/components/ui/moments";
 import { StatusBadge, StatusIcon } from "@/components/ui/status-badge";
 import type { HeardLines } from "@/domain/log-lines";
 import { attemptsOf, fellBack, isOver } from "@/domain/runs";
+import { editsOf, editText } from "@/domain/second-chances";
 import { hasEnded, statusWord } from "@/domain/status";
 import classes from "./execution.module.css";
 import { LogView } from "./log-view";
 import { Payload, Quiet } from "./payload";
+import { RerunFromHere } from "./rerun-from-here";
 import { RoutesList } from "./routes-list";
 import type { Selection } from "./use-selection";
 import { useWholeStep, type WholeStep } from "./use-whole-step";
@@ -73,9 +77,13 @@ export function StepPanel({ execution, selection, stepId, node, nameOf, heard }:
         <>
           <AttemptSegments attempts={attempts} attempt={attempt} node={node} selection={selection} />
           <AttemptFacts attempt={attempt} owner={execution.owner} />
+          <Origin attempt={attempt} execution={execution} />
           <Question
             interaction={execution.interactions.find((each) => each.step_execution_id === attempt.step_execution_id)}
           />
+          <Group mt={6}>
+            <RerunFromHere execution={execution} attempt={attempt} />
+          </Group>
           <RoutesList routes={attempt.routes} nameOf={nameOf} onSelect={(id) => selection.selectStep(id)} />
           <AttemptTabs
             key={attempt.step_execution_id}
@@ -194,6 +202,40 @@ function AttemptFacts({ attempt, owner }: { attempt: StepDetail; owner: string |
   );
 }
 
+/** Where its result or its input is from, where that is not its own run. */
+function Origin({ attempt, execution }: { attempt: StepDetail; execution: ExecutionDetail }) {
+  const rerunOf = execution.rerun_of;
+  const edit = editsOf(execution).find(
+    ({ step_id, iteration }) => step_id === attempt.step_id && iteration === attempt.iteration,
+  );
+  return (
+    <>
+      {attempt.copied_from === null ? null : (
+        <Text size="sm" className={classes.note}>
+          It did not run here: its result, and an answer that it has, are copied from{" "}
+          {rerunOf === null ? (
+            "an earlier execution"
+          ) : (
+            <Anchor
+              component={Link}
+              to={`/executions/${encodeURIComponent(rerunOf)}?step=${encodeURIComponent(attempt.step_id)}`}
+              inherit
+            >
+              the execution that this one repeats
+            </Anchor>
+          )}
+          .
+        </Text>
+      )}
+      {edit === undefined ? null : (
+        <Text size="sm" className={classes.note}>
+          {editText(edit)}
+        </Text>
+      )}
+    </>
+  );
+}
+
 /** The question to a person, and who answered. */
 function Question({ interaction }: { interaction: InteractionOut | undefined }) {
   if (interaction === undefined) return null;
@@ -237,7 +279,6 @@ function notesOf(attempt: StepDetail): string[] {
   if (attempt.status === "failed" && attempt.routes?.next === "paths")
     notes.push("It failed, and the execution went on.");
   if (attempt.status === "lost") notes.push("It did not end: its process was gone or did not answer.");
-  if (attempt.copied_from !== null) notes.push("It did not run here: its result was copied from an earlier execution.");
   if (attempt.retry_count > 0) notes.push(`The program retried ${attempt.retry_count} times inside this attempt.`);
   return notes;
 }

@@ -11,6 +11,12 @@ import { type BulkAction, BulkDialog, type BulkTarget } from "./bulk-dialog";
 import classes from "./executions.module.css";
 
 const LIMIT = 1000;
+const WORDS: Readonly<Record<BulkAction, string>> = { cancel: "Cancel…", resume: "Resume…", rerun: "Re-run…" };
+const NONE: Readonly<Record<BulkAction, string>> = {
+  cancel: "The selected executions have all ended.",
+  resume: "None of the selected executions has failed or was cancelled.",
+  rerun: "None of the selected executions can be run again.",
+};
 
 type Props = {
   /** `status` as far as it is known. */
@@ -23,18 +29,18 @@ type Props = {
 };
 
 export function BulkBar({ selected, filters, allMatching, canSelectAll, onSelectAll, onClear }: Props) {
-  const [dialog, setDialog] = useState<{ action: BulkAction; target: BulkTarget; ended: number } | null>(null);
+  const [dialog, setDialog] = useState<{ action: BulkAction; target: BulkTarget; others: number } | null>(null);
   const readOnly = useWhyReadOnly();
   const pair = pairOf(selected.map(({ id }) => id));
-  const choose = (action: BulkAction): { target: () => BulkTarget; ended: number; whyNot: string | null } => {
+  const choose = (action: BulkAction): { target: () => BulkTarget; others: number; whyNot: string | null } => {
     if (allMatching) {
-      return { target: () => ({ filter: filterParams(filters, Date.now()) }), ended: 0, whyNot: readOnly };
+      return { target: () => ({ filter: filterParams(filters, Date.now()) }), others: 0, whyNot: readOnly };
     }
-    const able = selected.filter(({ status }) => action === "rerun" || status === undefined || !hasEnded(status));
+    const able = selected.filter(({ status }) => status === undefined || isFor(action, status));
     const tooMany = able.length > LIMIT ? `At most ${LIMIT.toLocaleString("en")} at once.` : null;
-    const none = able.length === 0 ? "The selected executions have all ended." : null;
-    const ended = selected.length - able.length;
-    return { target: () => ({ execution_ids: able.map(({ id }) => id) }), ended, whyNot: readOnly ?? tooMany ?? none };
+    const none = able.length === 0 ? NONE[action] : null;
+    const others = selected.length - able.length;
+    return { target: () => ({ execution_ids: able.map(({ id }) => id) }), others, whyNot: readOnly ?? tooMany ?? none };
   };
   return (
     <>
@@ -54,8 +60,8 @@ export function BulkBar({ selected, filters, allMatching, canSelectAll, onSelect
           </Button>
         ) : null}
         <ActionBar.Divider visibleFrom="xs" />
-        {(["cancel", "rerun"] as const).map((action) => {
-          const { target, ended, whyNot } = choose(action);
+        {(["cancel", "resume", "rerun"] as const).map((action) => {
+          const { target, others, whyNot } = choose(action);
           return (
             <Tooltip key={action} label={whyNot} disabled={whyNot === null}>
               <Button
@@ -65,10 +71,10 @@ export function BulkBar({ selected, filters, allMatching, canSelectAll, onSelect
                 aria-disabled={whyNot !== null}
                 onClick={(event) => {
                   if (whyNot !== null) event.preventDefault();
-                  else setDialog({ action, target: target(), ended });
+                  else setDialog({ action, target: target(), others });
                 }}
               >
-                {action === "cancel" ? "Cancel…" : "Re-run…"}
+                {WORDS[action]}
               </Button>
             </Tooltip>
           );
@@ -91,6 +97,11 @@ export function BulkBar({ selected, filters, allMatching, canSelectAll, onSelect
       )}
     </>
   );
+}
+
+function isFor(action: BulkAction, status: ExecutionStatus): boolean {
+  if (action === "cancel") return !hasEnded(status);
+  return action === "rerun" || status === "failed" || status === "cancelled";
 }
 
 /** Two executions, the newer one first, as it is with the last good one; null: there are not two. */

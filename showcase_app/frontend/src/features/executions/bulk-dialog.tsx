@@ -1,16 +1,21 @@
-/** The question before many executions are cancelled or run again, with their number; then what was done, and what not. */
+/** The question before many executions are cancelled, resumed or run again, with their number and what would run; then
+ * what was done, and what not. */
 import { Alert, Anchor, Button, Group, List, Modal, ScrollArea, Skeleton, Stack, Text } from "@mantine/core";
 import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
 import { Link } from "react-router";
-import { type BulkRequest, changeExecutions, executionKeys } from "@/api/executions";
+import { type BulkRequest, changeExecutions, countExecutions, executionKeys } from "@/api/executions";
+import { useRequestKey } from "@/api/request-key";
 import type { BulkOut } from "@/api/schema.gen";
 import { QueryFailed } from "@/components/ui/notices";
+import { stringifyJson } from "@/domain/json";
+import { shortId } from "@/domain/runs";
 
 export type BulkAction = BulkRequest["action"];
-export type BulkTarget = Pick<BulkRequest, "execution_ids" | "filter">;
+/** Which ones, and how they are run again; without `rerun` as they ran before. */
+export type BulkTarget = Pick<BulkRequest, "execution_ids" | "filter" | "rerun">;
 
 const WORDS: Readonly<
-  Record<BulkAction, { title: string; confirm: string; done: string; effect: string; none: string }>
+  Record<BulkAction, { title: string; confirm: string; done: string; effect: string; none: string; others: string }>
 > = {
   cancel: {
     title: "Cancel executions",
@@ -18,13 +23,23 @@ const WORDS: Readonly<
     done: "cancelled; those that run stop in a moment",
     effect: "Those in the queue will not start; those that run are stopped by their workers.",
     none: "None of them can be cancelled: they have all ended.",
+    others: "what has ended cannot be cancelled",
+  },
+  resume: {
+    title: "Resume executions",
+    confirm: "Resume",
+    done: "back in the queue; workers go on with them",
+    effect: "Each goes on where it stopped: what has completed is not run again.",
+    none: "None of them can be resumed: only what failed or was cancelled can.",
+    others: "only what failed or was cancelled can go on",
   },
   rerun: {
     title: "Run executions again",
     confirm: "Run again",
     done: "queued again",
-    effect: "Each becomes a new execution of the same version with the same input. The old ones stay as they are.",
+    effect: "Each becomes a new execution, with idempotency keys of its own. The old ones stay as they are.",
     none: "None of them can be run again.",
+    others: "they cannot be run again",
   },
 };
 const SHOWN_REFUSALS = 50;
@@ -32,26 +47,32 @@ const SHOWN_REFUSALS = 50;
 type Props = {
   action: BulkAction;
   target: BulkTarget;
-  /** How many of those that were selected are left out, since they have ended. */
-  ended: number;
+  /** How many of those that were selected are left out, since the action is not for what they are. */
+  others: number;
   onClose: (done: boolean) => void;
 };
 
-export function BulkDialog({ action, target, ended, onClose }: Props) {
+export function BulkDialog({ action, target, others, onClose }: Props) {
   const client = useQueryClient();
   const words = WORDS[action];
+  const keyFor = useRequestKey();
   const counted = useQuery({
-    queryKey: [...executionKeys.all, "bulk", action, target],
-    queryFn: () => changeExecutions({ action, ...target, dry_run: true }),
+    queryKey: ["count", action, target], // beside the others: what is changed then is not counted again
+    queryFn: () => countExecutions({ action, ...target }),
     staleTime: 0,
     gcTime: 0,
     refetchOnWindowFocus: false,
   });
   const change = useMutation({
-    mutationFn: () => changeExecutions({ action, ...target, dry_run: false }),
+    mutationFn: () => {
+      // Those that were counted, and no others.
+      const which = counted.data?.token == null ? target : { token: counted.data.token, rerun: target.rerun };
+      const body: BulkRequest = { action, ...which };
+      return changeExecutions(body, keyFor(stringifyJson(body)));
+    },
     onSuccess: () => client.invalidateQueries({ queryKey: executionKeys.all }),
   });
-  const able = counted.data === undefined ? 0 : counted.data.matched - counted.data.refused.length;
+  const able = counted.data === undefined ? 0 : ableOf(counted.data);
   return (
     <Modal
       opened
@@ -70,10 +91,16 @@ export function BulkDialog({ action, target, ended, onClose }: Props) {
         ) : (
           <>
             <Text fw={600}>{able === 0 ? words.none : `${countOf(able)}. ${words.effect}`}</Text>
-            {ended === 0 ? null : <Text size="sm">{countOf(ended)} of those selected ended already.</Text>}
+            {others === 0 ? null : (
+              <Text size="sm">
+                {countOf(others)} of those selected left out: {words.others}.
+              </Text>
+            )}
             {counted.data.matched_capped ? (
               <Text size="sm">More than 1,000 match. The newest 1,000 are taken now; ask again for the others.</Text>
             ) : null}
+            <Effects changed={counted.data} />
+            <LeftOut changed={counted.data} />
             <Refusals changed={counted.data} />
           </>
         )}
@@ -109,8 +136,49 @@ function Summary({ changed, done }: { changed: BulkOut; done: string }) {
         {countOf(changed.done)} {done}.
       </Text>
       {changed.matched_capped ? <Text size="sm">More than 1,000 matched; there are others.</Text> : null}
+      <LeftOut changed={changed} />
       <Refusals changed={changed} />
     </div>
+  );
+}
+
+function ableOf({ matched, refused, left_out }: BulkOut): number {
+  return matched - refused.length - left_out.length;
+}
+
+/** The steps that run again, or may, and are neither pure nor read. */
+function Effects({ changed: { steps } }: { changed: BulkOut }) {
+  const acting = steps.filter((step) => step.may_have_effects);
+  if (acting.length === 0) return null;
+  return (
+    <Alert
+      color="orange"
+      title="What runs again may have effects outside"
+      styles={{ label: { color: "var(--mantine-color-text)" } }}
+    >
+      <List size="sm" spacing={2}>
+        {acting.map((step) => (
+          <List.Item key={`${step.step_id} ${step.effect_text}`}>
+            <b>{step.step_name}</b>: {step.effect_text}, in {countOf(step.executions)}
+          </List.Item>
+        ))}
+      </List>
+    </Alert>
+  );
+}
+
+function LeftOut({ changed: { left_out } }: { changed: BulkOut }) {
+  const first = left_out[0];
+  if (first === undefined) return null;
+  return (
+    <Text size="sm">
+      {countOf(left_out.length)} left out: {left_out.length === 1 ? "it has" : "they have"} a re-run that is under way,
+      has completed, or is among these, such as{" "}
+      <Anchor component={Link} to={`/executions/${first.rerun_id}`} className="mono">
+        {shortId(first.rerun_id)}
+      </Anchor>
+      . Selected one by one, they run again all the same.
+    </Text>
   );
 }
 

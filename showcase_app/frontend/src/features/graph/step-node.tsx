@@ -1,10 +1,14 @@
 /** A step in the graph: name, kind, how it stands. Its size is fixed, so that a layout holds whatever is shown. */
 import {
   IconArrowsSplit2,
+  IconCopy,
   IconEqualNot,
   IconFlagFilled,
   IconGitFork,
   IconLifebuoy,
+  IconMessageQuestion,
+  IconPencil,
+  IconPlayerPlay,
   IconPlayerPlayFilled,
   IconRepeat,
   IconRotateClockwise,
@@ -15,7 +19,7 @@ import { type CSSProperties, memo } from "react";
 import type { GraphNode } from "@/api/schema.gen";
 import { Duration } from "@/components/ui/moments";
 import { StatusIcon } from "@/components/ui/status-badge";
-import { markWord, type NodeRun, nodeSentence, type StepMark } from "@/domain/graph";
+import { isPlanned, markWord, type NodeRun, nodeSentence, type StepMark } from "@/domain/graph";
 import { hasEnded, statusFill } from "@/domain/status";
 import { durationText } from "@/domain/time";
 import classes from "./graph.module.css";
@@ -62,7 +66,7 @@ export const StepNodeView = memo(function StepNodeView({
         </div>
         <div className={classes.facts}>
           {Kind === null ? null : <Kind size={15} stroke={1.8} aria-hidden className={classes.kind} />}
-          {run === undefined ? <StepFacts step={step} /> : <RunFacts run={run} />}
+          {run !== undefined ? <RunFacts run={run} /> : isPlanned(mark) ? null : <StepFacts step={step} />}
           {mark === undefined ? null : <MarkFact mark={mark} />}
           {run === undefined ? null : (
             <span className={classes.standing}>
@@ -125,6 +129,11 @@ function RunFacts({ run }: { run: NodeRun }) {
           {run.attempt}
         </span>
       ) : null}
+      {run.copied ? (
+        <span className={classes.fact} title="Copied from an earlier execution: it did not run here">
+          <IconCopy size={13} aria-hidden />
+        </span>
+      ) : null}
       {run.fellBack ? (
         <span className={classes.fact} title="Its fallback ran">
           <IconLifebuoy size={14} aria-hidden />
@@ -134,14 +143,24 @@ function RunFacts({ run }: { run: NodeRun }) {
   );
 }
 
-const MARK_TEXTS: Readonly<Record<StepMark, string>> = { first: "first", differs: "", only_a: "A", only_b: "B" };
+const MARKS: Readonly<Record<StepMark, readonly [typeof IconUser, string]>> = {
+  first: [IconGitFork, "first"],
+  differs: [IconEqualNot, ""],
+  only_a: [IconEqualNot, "A"],
+  only_b: [IconEqualNot, "B"],
+  kept: [IconCopy, "kept"],
+  again: [IconPlayerPlay, "runs"],
+  acts: [IconPlayerPlay, "runs, effects"],
+  by_hand: [IconPencil, "given"],
+  asked_again: [IconMessageQuestion, "asked again"],
+};
 
 function MarkFact({ mark }: { mark: StepMark }) {
-  const Icon = mark === "first" ? IconGitFork : IconEqualNot;
+  const [Icon, text] = MARKS[mark];
   return (
     <span className={classes.markFact} title={markWord(mark)}>
       <Icon size={14} stroke={2.2} aria-hidden />
-      {MARK_TEXTS[mark]}
+      {text}
     </span>
   );
 }
