@@ -18,7 +18,7 @@ from ia_modules.tracker.bulk import (
     AnsweredEach,
     RefusedAnswer,
 )
-from ia_modules.tracker.inbox import InteractionFilters, InteractionPage
+from ia_modules.tracker.inbox import InteractionCount, InteractionFilters, InteractionPage, Person
 
 
 class QuestionVerbs(ClientBase):
@@ -29,6 +29,10 @@ class QuestionVerbs(ClientBase):
     ) -> InteractionPage:
         """A page of questions to people, newest first; as :meth:`ExecutionReader.list_interactions`."""
         return await self.tracker.list_interactions(filters, cursor, limit)
+
+    async def open_interactions(self, answerable_by: Person | None = None) -> InteractionCount:
+        """How many questions are open; as :meth:`ExecutionReader.count_open_interactions`."""
+        return await self.tracker.count_open_interactions(answerable_by)
 
     async def interaction(self, interaction_id: str) -> InteractionRecord:
         """One question, with what led to it and what was answered. Raises InteractionNotFound."""

@@ -1,4 +1,4 @@
-"""Lists of questions to people: which ones, and a page of them. Nothing here scans a table of executions."""
+"""Questions to people: lists of them, in pages, and how many are open. Nothing here scans a table of executions."""
 
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -9,6 +9,9 @@ from ia_modules.models import InteractionSummary, PipelineId, is_id, sought_id
 from ia_modules.payload import encode
 from ia_modules.tracker.lists import Sentence
 from ia_modules.tracker.responses import summaries
+
+OPEN_COUNT_CAP = 1000
+"""Beyond this many open questions, a count only says "more"."""
 
 InteractionStatus = Literal["pending", "answered", "expired", "cancelled"]
 
@@ -44,6 +47,14 @@ class InteractionPage:
     next_cursor: str | None
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class InteractionCount:
+    """How many questions are open; ``capped``: there are more, and counting ended."""
+
+    pending: int
+    capped: bool
+
+
 def inbox_script(
     sentence: Sentence, filters: InteractionFilters, *, cursor: str | None, limit: int
 ) -> Script[InteractionPage]:
@@ -62,6 +73,20 @@ def inbox_script(
     rows = yield Statement(sql, [{**params, **({} if cursor is None else {"cursor": cursor}), "limit": limit + 1}])
     items = yield from summaries(sentence, rows[:limit])
     return InteractionPage(items=items, next_cursor=items[-1].interaction_id if len(rows) > limit else None)
+
+
+def open_count_script(
+    sentence: Sentence, answerable_by: Person | None, *, cap: int = OPEN_COUNT_CAP
+) -> Script[InteractionCount]:
+    """Counts open questions up to ``cap``; ``answerable_by`` None: whoever they are assigned to.
+
+    Raises:
+        PayloadError: a name cannot be stored.
+    """
+    conditions, params = _conditions(InteractionFilters(status="pending", answerable_by=answerable_by))
+    sql = sentence("count_open_interactions").format(conditions=" AND ".join(conditions))
+    [row] = yield Statement(sql, [{**params, "most": cap + 1}])
+    return InteractionCount(pending=min(row["pending"], cap), capped=row["pending"] > cap)
 
 
 def _conditions(filters: InteractionFilters) -> tuple[list[str], dict[str, Any]]:

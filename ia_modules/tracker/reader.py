@@ -32,7 +32,14 @@ from ia_modules.paths import GRAPH
 from ia_modules.payload import check_count, is_storable_id
 from ia_modules.pipeline.journal import PAGE_LIMIT, page_of
 from ia_modules.tracker.alias import row_id, rows_of
-from ia_modules.tracker.inbox import InteractionFilters, InteractionPage, inbox_script
+from ia_modules.tracker.inbox import (
+    InteractionCount,
+    InteractionFilters,
+    InteractionPage,
+    Person,
+    inbox_script,
+    open_count_script,
+)
 from ia_modules.tracker.lists import (
     COUNT_CAP,
     ExecutionFilters,
@@ -174,6 +181,14 @@ class ExecutionReader:
         check_count(limit, "limit", low=1, high=1000)
         filters = filters or InteractionFilters()
         return await self._database.read(inbox_script(self._database.query, filters, cursor=cursor, limit=limit))
+
+    async def count_open_interactions(self, answerable_by: Person | None = None) -> InteractionCount:
+        """How many questions to people are open, up to 1,000.
+
+        Args:
+            answerable_by: only those that this person may answer; None: all of them.
+        """
+        return await self._database.read(open_count_script(self._database.query, answerable_by))
 
     async def find_request(self, pipeline_id: str, idempotency_key: str) -> tuple[ExecutionId, str | None] | None:
         """The execution that a request of this key queued, and the request's hash; None when there was none."""

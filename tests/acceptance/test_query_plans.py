@@ -196,6 +196,8 @@ async def _list_questions(database: Listening, tracker: ExecutionTracker) -> Non
     page = await tracker.list_interactions(InteractionFilters(status="answered"), limit=2)
     await tracker.list_interactions(InteractionFilters(status="answered"), page.next_cursor)
     await tracker.get_interaction(page.items[0].interaction_id)
+    for person in (None, Person(name="ann", role="approver")):
+        await tracker.count_open_interactions(person)
 
 
 async def _list_pipelines(database: Listening, tracker: ExecutionTracker) -> None:

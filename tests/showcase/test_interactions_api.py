@@ -210,6 +210,26 @@ async def test_questions_come_in_pages(api: httpx.AsyncClient) -> None:
         assert (await api.get("/api/interactions", params=wrong)).status_code == 422
 
 
+async def pending(api: httpx.AsyncClient) -> int:
+    """How many questions the caller is said to have."""
+    answer = await api.get("/api/interactions/count")
+    assert answer.status_code == 200, answer.text
+    assert answer.json()["capped"] is False
+    return answer.json()["pending"]
+
+
+async def test_open_questions_are_counted_and_an_approver_is_told_of_its_own(
+    clients: dict[str, httpx.AsyncClient],
+) -> None:
+    op, ann, bob, vic = (clients[name] for name in ("op", "ann", "bob", "vic"))
+    assert await pending(op) == 0
+    theirs = await ask(op, assigned_users=["ann"])
+    await ask(op, "open")
+    assert [await pending(each) for each in (op, vic, ann, bob)] == [2, 2, 2, 1]
+    await respond(ann, theirs, YES)
+    assert [await pending(each) for each in (op, ann, bob)] == [1, 1, 1]
+
+
 async def test_with_keys_the_key_answers_and_nobody_else(clients: dict[str, httpx.AsyncClient]) -> None:
     op, ann, bob = clients["op"], clients["ann"], clients["bob"]
     theirs = await ask(op, assigned_users=["ann"])

@@ -55,6 +55,11 @@ SELECT interactions.interaction_id, interactions.execution_id, interactions.step
  ORDER BY interactions.interaction_id DESC
  LIMIT :limit;
 
+-- name: count_open_interactions
+-- Counting ends at :most. The newest first, so that the index of those that are open is walked.
+SELECT COUNT(*) AS pending
+  FROM (SELECT interaction_id FROM interactions WHERE {conditions} ORDER BY interaction_id DESC LIMIT :most) AS counted;
+
 -- name: list_logs
 -- Those of one level after the line :cursor_id of the sequence :cursor_sequence, oldest first. An attempt has its level.
 SELECT log_id, execution_id, within, step_execution_id, level, message, data, logged_at, sequence

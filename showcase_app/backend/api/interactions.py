@@ -21,6 +21,7 @@ from showcase_app.backend.schemas.interactions import (
     AnswerEachRequest,
     AnswerRequest,
     AssignRequest,
+    InteractionCountOut,
     InteractionDetail,
     InteractionPageOut,
     InteractionQuery,
@@ -41,10 +42,14 @@ async def list_interactions(
     client: Door, caller: CurrentCaller, query: Annotated[InteractionQuery, Query()]
 ) -> InteractionPageOut:
     """Newest first, without what led to them and what was answered. Pages stay put while new ones are asked."""
-    person = Person(name=caller.actor, role=caller.role) if caller.role is Role.APPROVER else None
-    return InteractionPageOut.of(
-        await client.interactions(query.as_filters(person), cursor=query.cursor, limit=query.limit)
-    )
+    filters = query.as_filters(_only_for(caller))
+    return InteractionPageOut.of(await client.interactions(filters, cursor=query.cursor, limit=query.limit))
+
+
+@router.get("/count", summary="Count the questions that wait for an answer")
+async def count_interactions(client: Door, caller: CurrentCaller) -> InteractionCountOut:
+    """Those that are pending; for an approver, those that it may answer. Cheap enough to be asked often."""
+    return InteractionCountOut.from_record(await client.open_interactions(_only_for(caller)))
 
 
 @router.post(
@@ -115,6 +120,11 @@ async def assign_interaction(
         if user not in names:
             raise InvalidArgument("assigned_users", repr(user), f"names of keys: {', '.join(names)}")
     return InteractionDetail.from_record(await client.assign(interaction_id, request.assigned_users, actor=actor))
+
+
+def _only_for(caller: Caller) -> Person | None:
+    """Whose questions a caller sees: an approver its own; None: all of them."""
+    return Person(name=caller.actor, role=caller.role) if caller.role is Role.APPROVER else None
 
 
 def _answerer(caller: Caller, keyring: Keyring, request: AnswerRequest) -> str | None:

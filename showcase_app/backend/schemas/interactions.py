@@ -41,6 +41,13 @@ class InteractionPageOut(Out):
         return cls(items=items, next_cursor=page.next_cursor)
 
 
+class InteractionCountOut(Out):
+    """How many questions wait for an answer."""
+
+    pending: int = Field(description="At most 1,000.")
+    capped: bool = Field(description="Whether there are more than were counted.")
+
+
 class InteractionQuery(BaseModel):
     """A page of a list of questions; null = any."""
 

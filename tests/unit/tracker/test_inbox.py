@@ -4,11 +4,12 @@ from collections.abc import Iterable
 
 import pytest
 
+from ia_modules.database.manager import DatabaseManager
 from ia_modules.errors import InvalidArgument
 from ia_modules.models import ExecutionStatus, PipelineId, StepExecutionId, StepStatus, new_id
 from ia_modules.payload import encode
 from ia_modules.tracker.execution_tracker import ExecutionTracker
-from ia_modules.tracker.inbox import InteractionFilters, Person
+from ia_modules.tracker.inbox import InteractionCount, InteractionFilters, Person, open_count_script
 from ia_modules.transitions import ANSWER, NewInteraction, StepUpdate, Transition
 
 
@@ -87,3 +88,32 @@ async def test_questions_come_in_pages_newest_first(tracker: ExecutionTracker) -
     assert seen == ids[::-1]
     with pytest.raises(InvalidArgument, match="cursor"):
         await tracker.list_interactions(cursor="nothing")
+
+
+async def test_open_questions_are_counted_for_everybody_or_for_one_person(tracker: ExecutionTracker) -> None:
+    async def count(person: Person | None = None) -> InteractionCount:
+        return await tracker.count_open_interactions(person)
+
+    assert await count() == InteractionCount(pending=0, capped=False)
+    ids = [
+        await ask(tracker, "first"),
+        await ask(tracker, "first", users=["ann"]),
+        await ask(tracker, "second", users=["bob"], role="approver"),
+    ]
+    assert await count() == InteractionCount(pending=3, capped=False)
+    assert (await count(Person(name="ann", role="approver"))).pending == 3
+    assert (await count(Person(name="ann", role="operator"))).pending == 2
+    assert (await count(Person(name="eve"))).pending == 1
+    await tracker.answer_interaction(ids[0], {}, actor="eve")
+    assert (await count()).pending == 2
+    assert (await count(Person(name="eve"))).pending == 0
+
+
+async def test_counting_ends_and_says_that_there_are_more(tracker: ExecutionTracker, database: DatabaseManager) -> None:
+    for _ in range(3):
+        await ask(tracker, "first")
+    for cap, expected in (
+        (2, InteractionCount(pending=2, capped=True)),
+        (3, InteractionCount(pending=3, capped=False)),
+    ):
+        assert await database.read(open_count_script(database.query, None, cap=cap)) == expected

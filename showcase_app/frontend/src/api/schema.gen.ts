@@ -696,6 +696,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/interactions/count": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Count the questions that wait for an answer
+         * @description Those that are pending; for an approver, those that it may answer. Cheap enough to be asked often.
+         */
+        get: operations["count_interactions"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/interactions/bulk": {
         parameters: {
             query?: never;
@@ -2309,6 +2329,22 @@ export interface components {
             /** Version */
             version: string;
             services: components["schemas"]["ServicesOut"];
+        };
+        /**
+         * InteractionCountOut
+         * @description How many questions wait for an answer.
+         */
+        InteractionCountOut: {
+            /**
+             * Pending
+             * @description At most 1,000.
+             */
+            pending: number;
+            /**
+             * Capped
+             * @description Whether there are more than were counted.
+             */
+            capped: boolean;
         };
         /**
          * InteractionDetail
@@ -4131,6 +4167,7 @@ export type GraphEdge = components['schemas']['GraphEdge'];
 export type GraphNode = components['schemas']['GraphNode'];
 export type GraphOut = components['schemas']['GraphOut'];
 export type HealthOut = components['schemas']['HealthOut'];
+export type InteractionCountOut = components['schemas']['InteractionCountOut'];
 export type InteractionDetail = components['schemas']['InteractionDetail'];
 export type InteractionMessage = components['schemas']['InteractionMessage'];
 export type InteractionOut = components['schemas']['InteractionOut'];
@@ -7892,6 +7929,71 @@ export interface operations {
             };
             /** @description The request is not understood, or its values cannot be used: `errors` says which. */
             422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description The head of the request is too large. */
+            431: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description The database is away, or something is in the way: try again later. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+        };
+    };
+    count_interactions: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["InteractionCountOut"];
+                };
+            };
+            /** @description No key, or one that is not known; only where the server has keys. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description The caller may not do this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description The server does not answer to this host name. */
+            421: {
                 headers: {
                     [name: string]: unknown;
                 };
