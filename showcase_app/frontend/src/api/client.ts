@@ -2,9 +2,13 @@
 import createClient from "openapi-fetch";
 import { stringifyJson } from "@/domain/json";
 import { readRows } from "./rows";
-import type { Misfit, ProblemDetails, paths } from "./schema.gen";
+import type { FirstAnswer, Misfit, ProblemDetails, paths } from "./schema.gen";
 
-const client = createClient<paths>({ baseUrl: window.location.origin, bodySerializer: (body) => stringifyJson(body) });
+const client = createClient<paths>({
+  baseUrl: window.location.origin,
+  bodySerializer: (body) => stringifyJson(body),
+  fetch: async (request) => withQuotedRefusal(await window.fetch(request)),
+});
 
 /** The library's client, but that no number loses its text on the way: see rows.ts. */
 export const api = {
@@ -18,14 +22,30 @@ export const api = {
 
 type Call = (path: string, options?: object) => Promise<Answer<unknown>>;
 
-/** The same method: its answers are taken as text and read here. */
+/** The same method: its answers, refusals too, are taken as text and read here. */
 function withRows<Method>(method: Method): Method {
   const call = method as Call;
   const withText: Call = async (path, options) => {
-    const answer = await call(path, { ...options, parseAs: "text" });
-    return typeof answer.data === "string" && answer.data !== "" ? { ...answer, data: readRows(answer.data) } : answer;
+    const { data, error, response } = await call(path, { ...options, parseAs: "text" });
+    if (typeof data === "string" && data !== "") return { data: readRows(data), response };
+    return typeof error === "string" ? { error: refusalIn(error), response } : { data, error, response };
   };
   return withText as Method;
+}
+
+/** A refusal as a text in quotes. The library reads it with JSON.parse, which leaves that text as it was sent. */
+export async function withQuotedRefusal(response: Response): Promise<Response> {
+  if (response.status < 400) return response;
+  const { status, headers } = response;
+  return new Response(JSON.stringify(await response.text()), { status, headers });
+}
+
+function refusalIn(text: string): unknown {
+  try {
+    return readRows(text);
+  } catch {
+    return text; // of something in front of the server
+  }
 }
 
 /** The server refused a request, or could not be reached (`status` 0). */
@@ -37,6 +57,8 @@ export class ApiError extends Error {
     readonly fields: Readonly<Record<string, string>> = {},
     /** What a re-run would copy and cannot. */
     readonly misfit: Misfit | null = null,
+    /** Of an answer that came too late: who was first, and when. */
+    readonly first: FirstAnswer | null = null,
   ) {
     super(message);
     this.name = "ApiError";
@@ -62,7 +84,7 @@ function refusal({ status }: Response, body: unknown): ApiError {
   if (!isProblem(body)) return new ApiError(status, `The server answered ${status}.`);
   const fields = Object.fromEntries((body.errors ?? []).map((error) => [error.field, error.detail]));
   const message = body.detail ?? body.title ?? `The server answered ${status}.`;
-  return new ApiError(status, message, fields, body.misfit ?? null);
+  return new ApiError(status, message, fields, body.misfit ?? null, body.answered ?? null);
 }
 
 function isProblem(body: unknown): body is ProblemDetails {

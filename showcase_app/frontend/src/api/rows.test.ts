@@ -3,6 +3,7 @@ import { afterEach, beforeEach, expect, it } from "vitest";
 import { parseJson, stringifyJson } from "@/domain/json";
 import { FakeServer } from "@/mocks/fake-server";
 import { jsonTexts } from "@/mocks/json-texts";
+import { answered, api, withQuotedRefusal } from "./client";
 import { startExecution, storeVersion } from "./pipelines";
 import { readRows } from "./rows";
 
@@ -50,6 +51,23 @@ it("the client sends and reads any JSON as it is", async () => {
     }),
     { numRuns: 20 },
   );
+});
+
+it("a refusal is read as it is, and what is no JSON as the text that it is", async () => {
+  const text = '{"status":409,"detail":"Too late.","response":{"id":9007199254740993,"__proto__":1.0}}';
+  server.on("GET /api/system", () => new Response(text, { status: 409 }));
+  const { error } = await api.GET("/api/system");
+  expect(stringifyJson(error)).toBe(text);
+  server.on("GET /api/system", () => new Response("<html>Bad gateway</html>", { status: 502 }));
+  await expect(answered(api.GET("/api/system"))).rejects.toThrow("The server answered 502.");
+});
+
+it("the network's refusals go the same way", async () => {
+  const text = '{"status":422,"detail":"No.","response":9007199254740993}';
+  const { status, headers } = await withQuotedRefusal(new Response(text, { status: 422, headers: { "x-a": "b" } }));
+  expect([status, headers.get("x-a")]).toEqual([422, "b"]);
+  const kept = new Response(text);
+  expect(await withQuotedRefusal(kept)).toBe(kept);
 });
 
 it("a definition is stored as it was written", async () => {

@@ -1,5 +1,5 @@
 /** The server behind the one client, in a test: addresses with their answers, and every request that came. */
-import { api } from "@/api/client";
+import { api, withQuotedRefusal } from "@/api/client";
 import type { ProblemDetails, SessionOut } from "@/api/schema.gen";
 import { parseJson, stringifyJson } from "@/domain/json";
 
@@ -13,7 +13,9 @@ export class FakeServer {
       this.requests.push(request.clone());
       const place = `${request.method} ${new URL(request.url).pathname}`;
       const answer = this.answers.get(place);
-      return answer === undefined ? refusal(404, `The test has no answer to ${place}.`) : answer(request);
+      return withQuotedRefusal(
+        answer === undefined ? refusal(404, `The test has no answer to ${place}.`) : await answer(request),
+      );
     },
   };
 
