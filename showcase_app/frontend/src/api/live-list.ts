@@ -4,23 +4,53 @@ import { useCallback, useEffect, useEffectEvent, useRef, useState } from "react"
 import { type Hint, type ListFrame, type LiveState, openLive } from "./live";
 import { type Paced, paced } from "./paced";
 
+type Follower = { onHints: (hints: readonly Hint[] | null) => void; onState: (state: LiveState) => void };
+
+/** One socket for all that follow in this tab, open while anything does. */
+const followers = new Set<Follower>();
+let close: (() => void) | null = null;
+let state: LiveState = "connecting";
+
+function follow(follower: Follower): () => void {
+  followers.add(follower);
+  if (close === null || state === "closed") {
+    close?.();
+    close = openList();
+  } else {
+    follower.onState(state);
+    if (state === "live") follower.onHints(null); // the others have had the first frame
+  }
+  return () => {
+    followers.delete(follower);
+    if (followers.size > 0) return;
+    close?.();
+    close = null;
+  };
+}
+
+function openList(): () => void {
+  const notify = (hints: readonly Hint[] | null) => {
+    for (const each of followers) each.onHints(hints);
+  };
+  return openLive<ListFrame>({
+    path: () => "/ws/executions",
+    onFrame: (frame) => {
+      if (frame.type === "hints") notify(frame.items);
+      else if (frame.type === "resync") notify(null);
+      return "live";
+    },
+    onState: (now) => {
+      state = now;
+      for (const each of followers) each.onState(now);
+    },
+  });
+}
+
 /** Calls back with what has changed; null: more than can be named, and once after each connection. */
 export function useLiveList(onHints: (hints: readonly Hint[] | null) => void): LiveState {
   const [state, setState] = useState<LiveState>("connecting");
   const notify = useEffectEvent(onHints);
-  useEffect(
-    () =>
-      openLive<ListFrame>({
-        path: () => "/ws/executions",
-        onFrame: (frame) => {
-          if (frame.type === "hints") notify(frame.items);
-          else if (frame.type === "resync") notify(null);
-          return "live";
-        },
-        onState: setState,
-      }),
-    [],
-  );
+  useEffect(() => follow({ onHints: (hints) => notify(hints), onState: setState }), []);
   return state;
 }
 
@@ -29,6 +59,16 @@ export function useInvalidatedByExecutions(keys: readonly QueryKey[], everyMs = 
   const client = useQueryClient();
   const ask = usePaced(() => Promise.all(keys.map((queryKey) => client.invalidateQueries({ queryKey }))), everyMs);
   return useLiveList(ask);
+}
+
+/** Reads a query again when one execution has changed; without an id, when any has. */
+export function useInvalidatedByExecution(executionId: string | undefined, queryKey: QueryKey): LiveState {
+  const client = useQueryClient();
+  const ask = usePaced(() => client.invalidateQueries({ queryKey }), 500);
+  return useLiveList((hints) => {
+    const isNews = hints === null || executionId === undefined;
+    if (isNews || hints.some(({ execution_id }) => execution_id === executionId)) ask();
+  });
 }
 
 /** `paced` for as long as the component is there; runs the newest function given. */
