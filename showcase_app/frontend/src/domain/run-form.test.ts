@@ -65,6 +65,29 @@ it.each([
   expect(formUiSchema(SCHEMA, { file: "", max_repairs: 5 })[name]).toEqual(expected);
 });
 
+it.each([
+  [{ type: "boolean" }, undefined, { "ui:widget": "radio" }],
+  [{ type: "boolean" }, false, {}],
+  [{ "x-widget": "radio", enum: ["a", "b"] }, undefined, { "ui:widget": "radio" }],
+  [{ type: "array", items: { enum: [1, 2] }, "x-widget": "checkboxes" }, undefined, { "ui:widget": "checkboxes" }],
+])("what has to be chosen, %j, is shown as not chosen yet", (property, value, expected) => {
+  const schema = { properties: { field: property }, required: ["field"] } as RJSFSchema;
+  expect(formUiSchema(schema, { field: value }).field).toEqual(expected);
+});
+
+it("a boolean that may be left out stays a switch", () => {
+  expect(formUiSchema({ properties: { field: { type: "boolean" } } }, {}).field).toEqual({});
+});
+
+it("values with names are a choice by these names, whatever the values are", () => {
+  const property = { oneOf: [{ const: 1, title: "One" }, { const: "two" }] };
+  const schema = { properties: { field: property } } as RJSFSchema;
+  expect(formSchema(schema).properties?.field).toEqual({ title: "Field", enum: [1, "two"] });
+  expect(formUiSchema(schema, {}).field).toEqual({ "ui:enumNames": ["One", "two"] });
+});
+
 it("a long text gets more than a line", () => {
   expect(formUiSchema(SCHEMA, { file: "", max_repairs: 5 }).note["ui:widget"]).toBe("textarea");
+  const marked = { properties: { why: { type: "string", "x-widget": "textarea" } } } as RJSFSchema;
+  expect(formUiSchema(marked, {}).why["ui:widget"]).toBe("textarea");
 });

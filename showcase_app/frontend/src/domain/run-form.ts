@@ -14,7 +14,7 @@ export function formSchema(schema: RJSFSchema): RJSFSchema {
 export function formUiSchema(schema: RJSFSchema, default_input: unknown): UiSchema {
   const controls = Object.entries(schema.properties ?? {}).map(([name, property]) => [
     toPlainKey(name),
-    uiOf(property, ownValue(default_input, name)),
+    controlOf(property, ownValue(default_input, name), { required: schema.required?.includes(name) }),
   ]);
   return { "ui:submitButtonOptions": { norender: true }, ...Object.fromEntries(controls) };
 }
@@ -34,27 +34,52 @@ const LONG_TEXT = 200;
 function titled(schema: RJSFSchema): RJSFSchema {
   const { default: _default, ...rest } = schema;
   const { properties, items } = rest;
+  const named = namedValues(schema);
+  if (named !== undefined) {
+    delete rest.oneOf;
+    rest.enum = named.map(({ const: value }) => value);
+  }
   if (isObject(items)) rest.items = titled(items);
   if (properties !== undefined) {
-    const named = Object.entries(properties).map(([name, property]) => [
+    const drawn = Object.entries(properties).map(([name, property]) => [
       name,
       typeof property === "boolean" ? property : titled({ title: titleOf(name), ...property }),
     ]);
-    rest.properties = Object.fromEntries(named);
+    rest.properties = Object.fromEntries(drawn);
   }
   return rest;
 }
 
-function uiOf(schema: RJSFSchema | boolean, value: unknown): UiSchema {
+/** The control that fits a field; `value` is what it begins with. */
+export function controlOf(schema: RJSFSchema | boolean, value: unknown, { required = false } = {}): UiSchema {
   if (typeof schema === "boolean" || isFree(schema)) return { "ui:field": "json" };
+  const widget = schema["x-widget"];
+  // A switch has no place for what has not been decided yet.
+  if (widget === "radio" || (schema.type === "boolean" && required && value === undefined)) {
+    return { "ui:widget": "radio", ...withNames(schema) };
+  }
+  if (schema.type === "array" && widget === "checkboxes") return { "ui:widget": "checkboxes" };
   if (schema.type === "array" && isTexts(schema.items)) return { "ui:widget": "tags" };
   if (schema.type === "object") return formUiSchema(schema, value);
-  if (schema.type !== "string" || schema.enum !== undefined) return {};
+  if (schema.type !== "string" || schema.enum !== undefined) return withNames(schema);
   return {
     // Cleared, it is an empty text; without a value it would get its default again.
     ...(typeof value === "string" && schema.format === undefined ? { "ui:emptyValue": "" } : {}),
     ...(isLong(schema) ? { "ui:widget": "textarea", "ui:options": { autosize: true, minRows: 3, maxRows: 12 } } : {}),
   };
+}
+
+type NamedValue = { const: NonNullable<RJSFSchema["enum"]>[number]; title?: string };
+
+/** Values to choose from that have names, where the schema says no type: the form draws such a choice as an `enum`. */
+function namedValues({ type, oneOf }: RJSFSchema): NamedValue[] | undefined {
+  const isNamed = (each: unknown) => isObject(each) && "const" in each;
+  return type === undefined && oneOf?.every(isNamed) ? (oneOf as NamedValue[]) : undefined;
+}
+
+function withNames(schema: RJSFSchema): UiSchema {
+  const named = namedValues(schema);
+  return named === undefined ? {} : { "ui:enumNames": named.map(({ const: value, title }) => title ?? String(value)) };
 }
 
 /** Whether it may be anything, or an object of any fields: no control fits but JSON. */
@@ -71,5 +96,6 @@ function isTexts(items: RJSFSchema["items"]): boolean {
 }
 
 function isLong(schema: RJSFSchema): boolean {
+  if (schema["x-widget"] === "textarea") return true;
   return schema.format === "textarea" || schema.contentMediaType !== undefined || (schema.maxLength ?? 0) > LONG_TEXT;
 }

@@ -76,6 +76,10 @@ function isChosen(value: unknown, { multiple, options }: WidgetProps): boolean {
   return chosen.every((each) => names.includes(stringifyJson(each)));
 }
 
+function areChosen(value: unknown, props: WidgetProps): boolean {
+  return Array.isArray(value) && isChosen(value, { ...props, multiple: true });
+}
+
 /** A text as it is, anything else as JSON. */
 function AsText(props: WidgetProps) {
   const { id, label, schema, value, required, disabled, readonly, rawErrors, onChange } = props;
@@ -182,6 +186,11 @@ function SelectWidget(props: WidgetProps) {
   return <Themed {...props} options={options} />;
 }
 
+function RadioWidget(props: WidgetProps) {
+  const Themed = Widgets.RadioWidget;
+  return Themed === undefined ? null : <Themed {...props} options={{ ...props.options, description: helpOf(props) }} />;
+}
+
 /** What is wrong with a group or a list as a whole; controls say themselves what is wrong with them. */
 function GroupErrors({ errors = [], schema, uiSchema, fieldPathId }: FieldErrorProps) {
   const isGroup = schema.type === "object" || schema.type === "array";
@@ -281,6 +290,12 @@ function ListTitle({ fieldPathId, title, uiSchema }: ArrayFieldTitleProps) {
   );
 }
 
+/** What was not filled in is not there: no empty objects, no first one of several values. */
+export const AS_FILLED_IN = {
+  arrayMinItems: { populate: "never" },
+  emptyObjectFields: "skipDefaults",
+  constAsDefaults: "never",
+} as const;
 export const RUN_TEMPLATES = {
   BaseInputTemplate: BaseInput,
   FieldErrorTemplate: GroupErrors,
@@ -290,6 +305,8 @@ export const RUN_TEMPLATES = {
 };
 export const RUN_WIDGETS: RegistryWidgetsType = {
   CheckboxWidget: (props) => <HeldOrText Control={SwitchWidget} holds={isBoolean} props={props} />,
+  CheckboxesWidget: (props) => <HeldOrText Control={Widgets.CheckboxesWidget} holds={areChosen} props={props} />,
+  RadioWidget: (props) => <HeldOrText Control={RadioWidget} holds={isChosen} props={props} />,
   SelectWidget: (props) => <HeldOrText Control={SelectWidget} holds={isChosen} props={props} />,
   TextareaWidget: (props) => <HeldOrText Control={Widgets.TextareaWidget} holds={isText} props={props} />,
   DateWidget: (props) => <HeldOrText Control={Widgets.DateWidget} holds={isDate} props={props} />,

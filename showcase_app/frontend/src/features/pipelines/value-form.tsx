@@ -13,14 +13,8 @@ import { formSchema, formUiSchema } from "@/domain/run-form";
 import { type EditorHandle, type EditorProblem, JsonEditor } from "./json-editor";
 import classes from "./pipelines.module.css";
 import { ProblemList } from "./problem-list";
-import { RUN_FIELDS, RUN_TEMPLATES, RUN_WIDGETS } from "./run-form-controls";
+import { AS_FILLED_IN, RUN_FIELDS, RUN_TEMPLATES, RUN_WIDGETS } from "./run-form-controls";
 
-/** What was not filled in is not there: no empty objects, no first one of several values. */
-const AS_FILLED_IN = {
-  arrayMinItems: { populate: "never" },
-  emptyObjectFields: "skipDefaults",
-  constAsDefaults: "never",
-} as const;
 type Shown = "form" | "json";
 
 /** What is written so far, and how it is shown. */
