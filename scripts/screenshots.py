@@ -4,7 +4,6 @@ A server of its own on an empty SQLite file runs the example pipelines until the
 Chromium looks at each page as a visitor would.
 """
 
-import json
 import re
 import shutil
 import signal
@@ -21,7 +20,7 @@ from typing import Any, Literal
 import httpx
 from playwright.sync_api import Browser, Page, sync_playwright
 
-from tests.browser.site import CHROMIUM_OPTIONS, chromium
+from tests.browser.site import CHROMIUM_OPTIONS, chromium, question_of
 
 ROOT = Path(__file__).resolve().parents[1]
 FOLDER = ROOT / "docs" / "screenshots"
@@ -102,18 +101,50 @@ def shots_of(api: httpx.Client) -> Iterator[Shot]:
     yield Shot("rerun", f"/executions/{reviewed}?step=score&do=rerun-step", drawn("idempotency keys of its own"))
     yield Shot("resume", f"/executions/{failed}?do=resume", drawn("the same idempotency keys"))
     yield Shot("compare", f"/compare?a={failed}&b={wobbly}", drawn("diverged"))
+    questions = open_questions(api)
+    yield Shot("inbox", "/inbox", seen("Pay"))
+    yield Shot("question", f"/inbox/{questions[0]}", seen("Send answer"))
     yield Shot("metrics", "/insights", seen("Success rate"))
     yield Shot("system", "/system", seen("Workers"))
 
 
+def open_questions(api: httpx.Client) -> list[str]:
+    """Questions that wait, of executions that ask whether to pay."""
+    schema = {
+        "type": "object",
+        "required": ["approved"],
+        "properties": {
+            "approved": {"type": "boolean"},
+            "reason": {"type": "string", "x-widget": "textarea", "description": "The payee reads it."},
+        },
+    }
+    prompt = "Pay **{{ parameters.amount }} EUR** to {{ parameters.payee }}?\n\n- due in {{ parameters.days }} days"
+    config = {"prompt": prompt, "ui_schema": schema, "assigned_users": ["ann", "bob"], "timeout_seconds": 259_200}
+    definition: dict[str, Any] = {
+        "name": "Payment",
+        "parameters": [{"name": name, "schema": {}} for name in ("payee", "amount", "days")],
+        "steps": [{"id": "approve", "type": "human_input", "config": config}],
+        "flow": {"start_at": "approve", "paths": []},
+    }
+    pipeline = api.post("/api/pipelines", json={"definition": definition}).raise_for_status().json()["id"]
+    payments = [("Kettle & Sons", 1290, 3), ("Teapot Ltd", 480, 10), ("Cups and More", 75.5, 14)]
+    ids = [begin(api, pipeline, {"payee": payee, "amount": amount, "days": days}) for payee, amount, days in payments]
+    return [question_of(api, execution_id) for execution_id in ids]
+
+
+def begin(api: httpx.Client, pipeline_id: str, input_data: dict[str, Any]) -> str:
+    """Queue an execution; returns its id."""
+    started = api.post(f"/api/pipelines/{pipeline_id}/executions", json={"input_data": input_data}).raise_for_status()
+    return started.json()["execution_id"]
+
+
 def run(api: httpx.Client, pipeline_id: str, input_data: dict[str, Any]) -> str:
     """Run a pipeline on the server to its end; returns the execution's id."""
-    started = api.post(f"/api/pipelines/{pipeline_id}/executions", json={"input_data": input_data}).raise_for_status()
-    execution_id: str = started.json()["execution_id"]
+    execution_id = begin(api, pipeline_id, input_data)
     deadline = time.monotonic() + PATIENCE_SECONDS
     while api.get(f"/api/executions/{execution_id}").json()["status"] not in ENDED:
         if time.monotonic() > deadline:
-            sys.exit(f"{execution_id} did not end: {json.dumps(started.json())}")
+            sys.exit(f"{execution_id} did not end")
         time.sleep(0.05)
     return execution_id
 

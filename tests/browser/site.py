@@ -5,6 +5,7 @@ import re
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ import httpx
 ROOT = Path(__file__).parents[2]
 PIPELINES = (ROOT / "examples", Path(__file__).parent / "pipelines")
 PATIENCE_SECONDS = 60.0
+LOOK_SECONDS = 0.05
 
 
 class Site:
@@ -68,6 +70,16 @@ class Site:
     def execution(self, execution_id: str) -> dict[str, Any]:
         with self.api() as api:
             return api.get(f"/api/executions/{execution_id}").raise_for_status().json()
+
+
+def question_of(api: httpx.Client, execution_id: str) -> str:
+    """The id of the question that an execution asks, as soon as it does."""
+    deadline = time.monotonic() + PATIENCE_SECONDS
+    while not (questions := api.get(f"/api/executions/{execution_id}").raise_for_status().json()["interactions"]):
+        if time.monotonic() > deadline:
+            raise TimeoutError(f"{execution_id} never asked")
+        time.sleep(LOOK_SECONDS)
+    return questions[0]["interaction_id"]
 
 
 def chromium() -> str:

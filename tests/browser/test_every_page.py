@@ -5,7 +5,7 @@ from typing import Any, Literal
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from tests.browser.site import ROOT, Site
+from tests.browser.site import ROOT, Site, question_of
 
 AXE = (ROOT / "showcase_app/frontend/node_modules/axe-core/axe.min.js").read_text(encoding="utf-8")
 
@@ -21,6 +21,9 @@ PAGES = {
     "step": ("/executions/{execution}?step=stock", "Attempt 3"),
     "re-run": ("/executions/{execution}?do=rerun", "idempotency keys of its own"),
     "re-run from a step": ("/executions/{execution}?step=stock&do=rerun-step", "idempotency keys of its own"),
+    "waiting execution": ("/executions/{waiting}", "Send answer"),
+    "inbox": ("/inbox", "Pay 200 to ann?"),
+    "question": ("/inbox/{question}", "Send answer"),
     "metrics": ("/insights", "Success rate"),
     "system": ("/system", "Workers"),
     "no page": ("/nothing/here", "There is no page here"),
@@ -38,14 +41,22 @@ def ended_execution(site: Site, browser: Browser) -> str:
     return execution_id
 
 
+@pytest.fixture(scope="module")
+def places(site: Site, ended_execution: str) -> dict[str, str]:
+    """What the addresses name: that execution, one that waits for a person, and its question."""
+    waiting = site.start_execution("payment", {})
+    with site.api() as api:
+        return {"execution": ended_execution, "waiting": waiting, "question": question_of(api, waiting)}
+
+
 @pytest.mark.parametrize("name", PAGES)
 @pytest.mark.parametrize("theme", ["light", "dark"])
 def test_axe_finds_nothing_serious(
-    page: Page, ended_execution: str, name: str, theme: Literal["light", "dark"]
+    page: Page, places: dict[str, str], name: str, theme: Literal["light", "dark"]
 ) -> None:
     path, seen = PAGES[name]
     page.emulate_media(color_scheme=theme, reduced_motion="reduce")
-    page.goto(path.format(execution=ended_execution))
+    page.goto(path.format(**places))
     expect(page.get_by_text(seen).first).to_be_visible()
     page.wait_for_load_state("networkidle")
     page.evaluate(AXE)
@@ -59,10 +70,10 @@ def test_axe_finds_nothing_serious(
 
 
 @pytest.mark.parametrize("name", PAGES)
-def test_a_narrow_screen_is_not_scrolled_sideways(page: Page, ended_execution: str, name: str) -> None:
+def test_a_narrow_screen_is_not_scrolled_sideways(page: Page, places: dict[str, str], name: str) -> None:
     path, seen = PAGES[name]
     page.set_viewport_size({"width": 360, "height": 780})
-    page.goto(path.format(execution=ended_execution))
+    page.goto(path.format(**places))
     expect(page.get_by_text(seen).first).to_be_visible()
     page.wait_for_load_state("networkidle")
     assert page.evaluate("document.documentElement.scrollWidth") <= 360

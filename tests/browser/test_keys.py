@@ -2,13 +2,17 @@
 
 from collections.abc import Generator
 
+import httpx
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.browser.site import Site
+from tests.browser.site import PATIENCE_SECONDS, Site, question_of
 from tests.conftest import new_name, postgresql_database
 
-KEYS = "ada:operator=first-key-0123456789,vic:viewer=second-key-0123456789"
+KEYS = (
+    "ada:operator=first-key-0123456789,vic:viewer=second-key-0123456789,"
+    "ann:approver=third-key-0123456789,bob:approver=fourth-key-0123456789"
+)
 
 
 @pytest.fixture(scope="module")
@@ -23,8 +27,8 @@ def site(request: pytest.FixtureRequest) -> Generator[Site]:
             site.stop()
 
 
-def sign_in(page: Page, key: str) -> None:
-    page.goto("/pipelines")
+def sign_in(page: Page, key: str, path: str = "/pipelines") -> None:
+    page.goto(path)
     page.locator("input[type=password]").fill(key)
     page.get_by_role("button", name="Sign in").click()
 
@@ -57,3 +61,39 @@ def test_a_session_that_has_ended_meanwhile_is_asked_for_anew(page: Page) -> Non
     # At once and where it is still there: the page may have asked for something by itself meanwhile.
     page.evaluate("document.querySelector('nav a[href=\"/system\"]')?.click()")
     expect(page.locator("input[type=password]")).to_be_focused()
+
+
+def test_an_approver_answers_what_it_is_asked_and_sees_nothing_else(page: Page, site: Site) -> None:
+    headers = {"Authorization": "Bearer first-key-0123456789"}
+    with httpx.Client(base_url=site.url, headers=headers, timeout=PATIENCE_SECONDS) as api:
+        ids = list[str]()
+        for name, users in (("For ann", ["ann"]), ("For bob", ["bob"])):
+            steps = [{"id": "ask", "type": "human_input", "config": {"prompt": f"{name}?", "assigned_users": users}}]
+            definition = {"name": name, "steps": steps, "flow": {"start_at": "ask", "paths": []}}
+            stored = api.post("/api/pipelines", json={"definition": definition}).raise_for_status().json()
+            started = api.post(f"/api/pipelines/{stored['slug']}/executions", json={}).raise_for_status().json()
+            ids.append(question_of(api, started["execution_id"]))
+        anns, bobs = ids
+
+        sign_in(page, "third-key-0123456789", f"/inbox/{anns}")  # the address survives it
+        expect(page.get_by_role("heading", name="For ann: ask")).to_be_visible()
+        links = page.get_by_role("navigation").get_by_role("link")
+        expect(links).to_have_count(1)
+        expect(links).to_have_accessible_name("Inbox 1 waiting")
+        expect(page.get_by_label("Your name")).to_have_count(0)
+        page.get_by_role("button", name="Send answer").click()
+        expect(page.get_by_role("region", name="Answer on record")).to_contain_text("ann")
+        expect(page.get_by_text("not verified")).to_have_count(0)
+        expect(links).to_have_accessible_name("Inbox")
+        assert api.get(f"/api/interactions/{anns}").json()["verified"] is True
+
+        page.goto(f"/inbox/{bobs}")
+        expect(page.get_by_text("This question is not for you")).to_be_visible()
+        page.goto("/inbox?status=all")
+        expect(page.locator(f"[data-question='{anns}']")).to_be_visible()
+        expect(page.locator(f"[data-question='{bobs}']")).to_have_count(0)
+        for path in ("/pipelines", "/executions", "/insights", "/system"):
+            page.goto(path)
+            expect(page.get_by_role("heading", name="This page is not for your key")).to_be_visible()
+        page.goto("/")
+        expect(page.get_by_role("heading", name="Inbox")).to_be_visible()

@@ -2,11 +2,12 @@
 import { MantineProvider, Skeleton } from "@mantine/core";
 import { Notifications } from "@mantine/notifications";
 import { MutationCache, QueryCache, QueryClient, QueryClientProvider } from "@tanstack/react-query";
-import { createBrowserRouter, Navigate, type RouteObject } from "react-router";
+import { createBrowserRouter, type RouteObject } from "react-router";
 import { RouterProvider } from "react-router/dom";
 import { ApiError } from "./api/client";
 import { sessionQuery } from "./api/session";
 import { keptWhereSame } from "./domain/json";
+import { Home } from "./shell/home";
 import { NotFound } from "./shell/not-found";
 import { PageFailed } from "./shell/page-failed";
 import { PAGES } from "./shell/pages";
@@ -34,12 +35,14 @@ function askWhoIsThere(error: Error): void {
 }
 
 const pages: RouteObject[] = [
-  { index: true, element: <Navigate to="/pipelines" replace /> },
+  { index: true, element: <Home /> },
   { path: "pipelines", lazy: PAGES.pipelines },
   { path: "pipelines/new", lazy: () => import("./features/pipelines/new-pipeline-page") },
   { path: "pipelines/:pipelineId", lazy: () => import("./features/pipelines/pipeline-page") },
   { path: "executions", lazy: PAGES.executions },
   { path: "executions/:executionId", lazy: () => import("./features/execution/execution-page") },
+  { path: "inbox", lazy: PAGES.inbox },
+  { path: "inbox/:interactionId", lazy: () => import("./features/inbox/question-page") },
   { path: "compare", lazy: () => import("./features/compare/compare-page") },
   { path: "insights", lazy: PAGES.insights },
   { path: "system", lazy: PAGES.system },

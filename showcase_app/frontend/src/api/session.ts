@@ -16,6 +16,12 @@ export function useWhyReadOnly(): string | null {
   return `You are signed in as ${role}; this needs an operator.`;
 }
 
+/** Whether the reader answers questions and sees nothing else; false as long as that is not known. */
+export function useOnlyAnswers(): boolean {
+  const { data } = useQuery(sessionQuery);
+  return data?.role === "approver";
+}
+
 export function useSignIn() {
   const client = useQueryClient();
   return useMutation({

@@ -15,6 +15,10 @@ export function NotFound() {
         <Anchor component={Link} to="/executions" underline="always">
           Executions
         </Anchor>
+        ,{" "}
+        <Anchor component={Link} to="/inbox" underline="always">
+          Inbox
+        </Anchor>
         , Metrics and System.
       </Text>
     </Stack>

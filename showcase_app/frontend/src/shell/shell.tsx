@@ -1,28 +1,37 @@
 /** What surrounds every page: navigation, the session, light and dark. Asks for a key where the server wants one. */
-import { AppShell, Burger, Button, Group, NavLink, ScrollArea, Text, UnstyledButton } from "@mantine/core";
+import { AppShell, Badge, Burger, Button, Group, NavLink, ScrollArea, Text, UnstyledButton } from "@mantine/core";
 import { useDisclosure } from "@mantine/hooks";
-import { IconActivityHeartbeat, IconChartHistogram, IconListDetails, IconRoute } from "@tabler/icons-react";
+import { IconActivityHeartbeat, IconChartHistogram, IconInbox, IconListDetails, IconRoute } from "@tabler/icons-react";
 import { useQuery } from "@tanstack/react-query";
 import { Suspense } from "react";
 import { Link, Outlet, NavLink as RouterLink, ScrollRestoration, useLocation } from "react-router";
+import { interactionCountQuery, interactionKeys } from "@/api/interactions";
+import { useInvalidatedByExecutions } from "@/api/live-list";
+import type { SessionOut } from "@/api/schema.gen";
 import { sessionQuery, useSignOut } from "@/api/session";
+import { countText } from "@/domain/execution-filters";
 import { ColorSchemeToggle } from "./color-scheme-toggle";
+import { OnlyAnswers } from "./only-answers";
 import { PAGES } from "./pages";
 import classes from "./shell.module.css";
 import { SignIn } from "./sign-in";
 
+const INBOX = "/inbox";
 const PLACES = [
   { to: "/pipelines", label: "Pipelines", icon: IconRoute, load: PAGES.pipelines },
   { to: "/executions", label: "Executions", icon: IconListDetails, load: PAGES.executions },
+  { to: INBOX, label: "Inbox", icon: IconInbox, load: PAGES.inbox },
   { to: "/insights", label: "Metrics", icon: IconChartHistogram, load: PAGES.insights },
   { to: "/system", label: "System", icon: IconActivityHeartbeat, load: PAGES.system },
 ];
 
 export function Shell() {
   const [opened, { toggle, close }] = useDisclosure(false);
-  const { data: session } = useQuery(sessionQuery);
+  const { data: session, isError } = useQuery(sessionQuery);
   const { pathname } = useLocation();
   if (session !== undefined && !session.signed_in) return <SignIn />;
+  const places = placesOf(session, isError);
+  const isElsewhere = session?.role === "approver" && pathname !== "/" && !pathname.startsWith(INBOX);
   return (
     <AppShell
       header={{ height: 52 }}
@@ -36,7 +45,7 @@ export function Shell() {
       <AppShell.Header>
         <Group h="100%" px="md" gap="sm" wrap="nowrap">
           <Burger opened={opened} onClick={toggle} hiddenFrom="sm" size="sm" aria-label="Navigation" />
-          <UnstyledButton component={Link} to="/pipelines" className={classes.brand} onClick={close}>
+          <UnstyledButton component={Link} to="/" className={classes.brand} onClick={close}>
             <img src="/icon.svg" alt="" width={26} height={26} />
             <Text fw={700} component="span">
               ia_modules
@@ -50,13 +59,14 @@ export function Shell() {
       </AppShell.Header>
       <AppShell.Navbar component="nav" aria-label="Pages">
         <ScrollArea p="xs">
-          {PLACES.map(({ to, label, icon: Icon, load }) => (
+          {places.map(({ to, label, icon: Icon, load }) => (
             <NavLink
               key={to}
               component={RouterLink}
               to={to}
               label={label}
               leftSection={<Icon size={18} stroke={1.8} aria-hidden />}
+              rightSection={to === INBOX ? <OpenQuestions /> : undefined}
               active={pathname.startsWith(to)}
               onClick={close}
               onPointerEnter={() => prefetch(load)}
@@ -67,12 +77,32 @@ export function Shell() {
         </ScrollArea>
       </AppShell.Navbar>
       <AppShell.Main id="content">
-        <Suspense>
-          <Outlet />
-        </Suspense>
+        <Suspense>{isElsewhere ? <OnlyAnswers /> : <Outlet />}</Suspense>
       </AppShell.Main>
       <ScrollRestoration />
     </AppShell>
+  );
+}
+
+/** What the reader sees of them. Until it is known who that is: nothing, so that nothing is taken back. */
+function placesOf(session: SessionOut | undefined, isUnknown: boolean): typeof PLACES {
+  if (session?.role === "approver") return PLACES.filter(({ to }) => to === INBOX);
+  return session === undefined && !isUnknown ? [] : PLACES;
+}
+
+const COUNT = [interactionKeys.count];
+const COUNT_EVERY_MS = 2000;
+
+/** How many questions wait; nothing where none does. */
+function OpenQuestions() {
+  const { data } = useQuery(interactionCountQuery);
+  useInvalidatedByExecutions(COUNT, COUNT_EVERY_MS);
+  if (data === undefined || data.pending === 0) return null;
+  return (
+    <Badge size="sm" color="violet" variant="light" autoContrast className={`${classes.count} numbers`}>
+      {countText(data.pending, data.capped)}
+      <span className={classes.unseen}> waiting</span>
+    </Badge>
   );
 }
 

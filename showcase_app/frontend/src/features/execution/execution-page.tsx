@@ -16,6 +16,7 @@ import classes from "./execution.module.css";
 import { ExecutionHeader } from "./execution-header";
 import { ExecutionPanel } from "./execution-panel";
 import { FailureBanner } from "./failure-banner";
+import { QuestionBanner } from "./question-banner";
 import { StepPanel } from "./step-panel";
 import { StepsList } from "./steps-list";
 import { Timeline } from "./timeline";
@@ -81,6 +82,7 @@ function Execution({ execution, live }: { execution: ExecutionDetail; live: Live
       {execution.status === "failed" ? (
         <FailureBanner execution={execution} step={stopped} onJump={(step) => choose(step.step_id, step, "error")} />
       ) : null}
+      <QuestionBanner execution={execution} nameOf={nameOf} />
       <Graph execution={execution} graph={graph} selected={selection.stepId} onSelect={choose} />
       <div className={classes.columns}>
         <Timeline execution={execution} selected={selection.attempt} onSelect={choose} />

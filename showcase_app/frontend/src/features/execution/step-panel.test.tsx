@@ -176,7 +176,7 @@ it("the time of what runs goes on by the clock, and stands still once it has end
   expect(screen.getByText("Took").nextElementSibling?.textContent).toBe("16 s");
 });
 
-it("a question is shown with its deadline, and then with the person who answered", () => {
+it("a question is shown with its deadline, and then with the person who answered", async () => {
   const waiting = charge({ status: "waiting" });
   const question = createInteraction({
     step_execution_id: waiting.step_execution_id,
@@ -185,13 +185,16 @@ it("a question is shown with its deadline, and then with the person who answered
   });
   vi.useFakeTimers({ toFake: ["Date", "setInterval", "clearInterval"], now: Date.parse(at(0)) });
   show(createExecution({ steps: [waiting], interactions: [question] }));
-  expect(screen.getByText("Charge it?").textContent).toBe("Charge it?Deadline: in 1 h 00 min");
+  const note = () => document.querySelector("[data-asks]")?.textContent;
+  await screen.findByText("Charge it?", { selector: "p" }); // drawn as Markdown
+  expect(note()).toBe("Charge it?Deadline: in 1 h 00 min In the inbox");
   const answered = { ...question, status: "answered", actor: "ada", completed_at: at(0) } as const;
   update(createExecution({ sequence: 2, steps: [waiting], interactions: [answered] }));
-  expect(screen.getByText("Charge it?").textContent).toBe("Charge it?Answered by ada (not verified) now");
+  expect(note()).toBe("Charge it?Answered by ada (not verified) now In the inbox");
+  expect(screen.getByRole("link", { name: "In the inbox" }).getAttribute("href")).toBe("/inbox/interaction");
   const several = { ...answered, answers: 2, answered_by: 3 };
   update(createExecution({ sequence: 3, steps: [waiting], interactions: [several] }));
-  expect(screen.getByText("Charge it?").textContent).toBe("Charge it?Answered by 3 people now");
+  expect(note()).toBe("Charge it?Answered by 3 people now In the inbox");
 });
 
 it("an attempt that waits for its time says when it begins", () => {

@@ -18,6 +18,7 @@ import { IconX } from "@tabler/icons-react";
 import { useMemo } from "react";
 import { Link } from "react-router";
 import type { ExecutionDetail, GraphNode, InteractionOut, StepDetail } from "@/api/schema.gen";
+import { Markdown } from "@/components/ui/markdown";
 import { Ago, Duration } from "@/components/ui/moments";
 import { StatusBadge, StatusIcon } from "@/components/ui/status-badge";
 import type { HeardLines } from "@/domain/log-lines";
@@ -241,7 +242,7 @@ function Question({ interaction }: { interaction: InteractionOut | undefined }) 
   if (interaction === undefined) return null;
   return (
     <Text size="sm" component="div" className={classes.note} data-asks>
-      {interaction.prompt ?? "This step asks a person."}
+      <Markdown text={interaction.prompt ?? "This step asks a person."} />
       <Text size="xs" className="quiet" component="div">
         {interaction.completed_at !== null ? (
           <>
@@ -254,7 +255,10 @@ function Question({ interaction }: { interaction: InteractionOut | undefined }) 
           <>
             Deadline: <Ago at={interaction.deadline_at} />
           </>
-        )}
+        )}{" "}
+        <Anchor component={Link} to={`/inbox/${encodeURIComponent(interaction.interaction_id)}`} inherit>
+          In the inbox
+        </Anchor>
       </Text>
     </Text>
   );

@@ -186,10 +186,16 @@ function SelectWidget(props: WidgetProps) {
   return <Themed {...props} options={options} />;
 }
 
-function RadioWidget(props: WidgetProps) {
-  const Themed = Widgets.RadioWidget;
-  return Themed === undefined ? null : <Themed {...props} options={{ ...props.options, description: helpOf(props) }} />;
+/** The theme's, the same. */
+function withHelp(Themed: ComponentType<WidgetProps> | undefined) {
+  return function Helpful(props: WidgetProps) {
+    const options = { ...props.options, description: helpOf(props) };
+    return Themed === undefined ? null : <Themed {...props} options={options} />;
+  };
 }
+
+const RadioWidget = withHelp(Widgets.RadioWidget);
+const TextareaWidget = withHelp(Widgets.TextareaWidget);
 
 /** What is wrong with a group or a list as a whole; controls say themselves what is wrong with them. */
 function GroupErrors({ errors = [], schema, uiSchema, fieldPathId }: FieldErrorProps) {
@@ -308,7 +314,7 @@ export const RUN_WIDGETS: RegistryWidgetsType = {
   CheckboxesWidget: (props) => <HeldOrText Control={Widgets.CheckboxesWidget} holds={areChosen} props={props} />,
   RadioWidget: (props) => <HeldOrText Control={RadioWidget} holds={isChosen} props={props} />,
   SelectWidget: (props) => <HeldOrText Control={SelectWidget} holds={isChosen} props={props} />,
-  TextareaWidget: (props) => <HeldOrText Control={Widgets.TextareaWidget} holds={isText} props={props} />,
+  TextareaWidget: (props) => <HeldOrText Control={TextareaWidget} holds={isText} props={props} />,
   DateWidget: (props) => <HeldOrText Control={Widgets.DateWidget} holds={isDate} props={props} />,
   DateTimeWidget: (props) => <HeldOrText Control={Widgets.DateTimeWidget} holds={isDateTime} props={props} />,
   TimeWidget: (props) => <HeldOrText Control={Widgets.TimeWidget} holds={isTime} props={props} />,

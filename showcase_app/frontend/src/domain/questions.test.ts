@@ -1,0 +1,109 @@
+import { expect, it } from "vitest";
+import type { SessionOut } from "@/api/schema.gen";
+import { asSchema, createInteraction, createListedInteraction, createResponse } from "@/mocks/create-interaction";
+import { parseJson } from "./json";
+import {
+  assignedText,
+  firstLine,
+  likeness,
+  needsName,
+  outcomeText,
+  ownAnswer,
+  personText,
+  progressText,
+  whyNotAnswer,
+  withCounting,
+} from "./questions";
+
+const signedIn = (role: SessionOut["role"], actor = "ann"): SessionOut => ({
+  actor,
+  role,
+  keys_required: true,
+  signed_in: true,
+});
+const LOCAL: SessionOut = { actor: "local", role: "operator", keys_required: false, signed_in: true };
+
+it.each([
+  [{}, "anybody"],
+  [{ assigned_users: null }, "anybody"],
+  [{ assigned_users: ["ann", "bob"] }, "ann, bob"],
+  [{ assigned_role: "approver" }, "any approver"],
+  [{ assigned_users: ["ann"], assigned_role: "approver" }, "ann or any approver"],
+])("%j is for %s", (row, expected) => {
+  expect(assignedText(createInteraction(row))).toBe(expected);
+});
+
+it.each([
+  [{}, null],
+  [{ answers: 2, answered_by: 1 }, "1 of 2 have answered"],
+  [{ answers: null, assigned_users: ["ann", "bob", "ann"], answered_by: 0 }, "0 of all 2 have answered"],
+  [{ answers: 2, decided_by: "ok", answered_by: 1 }, "1 answered; decided when 2 agree on “ok”"],
+])("%j is so far: %s", (row, expected) => {
+  expect(progressText(createInteraction(row))).toBe(expected);
+});
+
+it.each([
+  [{}, false],
+  [{ assigned_users: ["ann"] }, true],
+  [{ assigned_role: "approver" }, true],
+  [{ answers: 2 }, true],
+  [{ answers: null, assigned_users: ["ann"] }, true],
+])("an answer to %j needs a name: %s", (row, expected) => {
+  expect(needsName(createInteraction(row))).toBe(expected);
+});
+
+it("with keys it is held to whom it is for, and without them to nothing here", () => {
+  const anybodys = createInteraction();
+  const anns = createInteraction({ assigned_users: ["ann"] });
+  const approvers = createInteraction({ assigned_users: ["eve"], assigned_role: "approver" });
+  expect(whyNotAnswer(anns, LOCAL)).toBeNull();
+  expect(whyNotAnswer(anybodys, signedIn("viewer"))).toContain("viewer");
+  for (const question of [anybodys, anns, approvers]) expect(whyNotAnswer(question, signedIn("approver"))).toBeNull();
+  expect(whyNotAnswer(anns, signedIn("operator", "bob"))).toBe("It is for ann, and you are bob.");
+  expect(whyNotAnswer(approvers, signedIn("operator", "bob"))).toBe("It is for eve or any approver, and you are bob.");
+});
+
+it.each([
+  [{}, null],
+  [{ status: "answered", actor: "ann", verified: true, answered_by: 1 }, "Answered by ann"],
+  [{ status: "answered", actor: "ann", answered_by: 1 }, "Answered by ann (not verified)"],
+  [{ status: "answered", actor: "ann", answers: 2, answered_by: 2 }, "Answered by 2 people"],
+  [{ status: "expired" }, "Nobody answered in time"],
+  [{ status: "expired", answers: 2, answered_by: 1 }, "Time was over, with some answers"],
+  [{ status: "cancelled" }, "Closed without an answer"],
+] as const)("%j ended so: %s", (row, expected) => {
+  expect(outcomeText(createInteraction(row))).toBe(expected);
+});
+
+it("the newest answer of each person counts, and one's own is found", () => {
+  const first = createResponse({ actor: "ann", response: 1 });
+  const second = createResponse({ actor: "bob", response: 2 });
+  const changed = createResponse({ actor: "ann", revision: 2, response: 3 });
+  const all = [first, second, changed];
+  expect(withCounting(all).map(({ counts }) => counts)).toEqual([false, true, true]);
+  expect(ownAnswer(all, "ann")).toBe(changed);
+  expect(ownAnswer(all, "eve")).toBeUndefined();
+  expect(personText(first)).toBe("ann (not verified)");
+});
+
+it("one answer is meant for questions that are alike, to the last digit of their schema", () => {
+  const schema = (text: string) => createListedInteraction({ ui_schema: asSchema(parseJson(text)) });
+  expect(likeness(schema('{"const":9007199254740993}'))).toBe(likeness(schema('{"const":9007199254740993}')));
+  expect(likeness(schema('{"const":9007199254740993}'))).not.toBe(likeness(schema('{"const":9007199254740992}')));
+  expect(likeness(createListedInteraction({ step_id: "other" }))).not.toBe(likeness(createListedInteraction()));
+});
+
+it.each([
+  ["Pay 200?", "Pay 200?"],
+  ["\n\n## Pay **200** to [ann](https://example.org)?\n\nMore", "Pay 200 to ann?"],
+  ["> - `rm -rf` it?", "rm -rf it?"],
+  ["---\n1. First", "First"],
+  ["2 of 3?", "2 of 3?"],
+  ["-5 degrees, __init__?", "-5 degrees, __init__?"],
+  ["![a cat](data:x)", "a cat"],
+  ["> - ", ""],
+  ["", ""],
+  ["é".repeat(500), `${"é".repeat(200)}…`],
+])("the first line of %j is %j", (markdown, expected) => {
+  expect(firstLine(markdown)).toBe(expected);
+});

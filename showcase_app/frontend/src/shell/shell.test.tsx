@@ -1,0 +1,61 @@
+import { act, cleanup, screen, waitFor, within } from "@testing-library/react";
+import { afterEach, beforeEach, expect, it, vi } from "vitest";
+import type { SessionOut } from "@/api/schema.gen";
+import { FakeServer, json } from "@/mocks/fake-server";
+import { FakeSocket } from "@/mocks/fake-socket";
+import { renderAt } from "@/mocks/render-at";
+import { Home } from "./home";
+import { Shell } from "./shell";
+
+const COUNT = "GET /api/interactions/count";
+const server = new FakeServer();
+
+beforeEach(() => {
+  server.install();
+  FakeSocket.install();
+  server.on(COUNT, () => json(200, { pending: 0, capped: false }));
+});
+
+afterEach(() => {
+  cleanup();
+  server.remove();
+  vi.unstubAllGlobals();
+});
+
+function show(address: string, role: SessionOut["role"] = "operator") {
+  server.on("GET /api/session", () => json(200, { actor: "ann", role, keys_required: true, signed_in: true }));
+  const pages = ["pipelines", "executions", "inbox", "inbox/:id"].map((path) => ({ path, element: <p>{path}</p> }));
+  const children = [{ index: true, element: <Home /> }, ...pages];
+  return renderAt(address, [{ path: "/", element: <Shell />, children }]);
+}
+
+const links = () => within(screen.getByRole("navigation")).getAllByRole("link");
+
+it("counts what waits, and counts again when executions change", async () => {
+  server.on(COUNT, () => json(200, { pending: 3, capped: false }));
+  show("/pipelines");
+  expect(await screen.findByRole("link", { name: /^Inbox\s*3 waiting$/ })).toBeTruthy();
+  server.on(COUNT, () => json(200, { pending: 1000, capped: true }));
+  act(() => FakeSocket.newest.say({ type: "resync" }));
+  expect(await screen.findByRole("link", { name: /^Inbox\s*1,000\+ waiting$/ })).toBeTruthy();
+  server.on(COUNT, () => json(200, { pending: 0, capped: false }));
+  act(() => FakeSocket.newest.say({ type: "resync" }));
+  expect(await screen.findByRole("link", { name: "Inbox" })).toBeTruthy();
+});
+
+it("an approver sees the inbox and nothing else, wherever the address leads", async () => {
+  const { router } = show("/", "approver");
+  await waitFor(() => expect(router.state.location.pathname).toBe("/inbox"));
+  expect(links().map((link) => link.textContent)).toEqual(["Inbox"]);
+  await act(() => router.navigate("/executions"));
+  expect(screen.getByRole("heading", { name: "This page is not for your key" })).toBeTruthy();
+  expect(screen.queryByText("executions")).toBeNull();
+  await act(() => router.navigate("/inbox/some-id"));
+  expect(screen.getByText("inbox/:id")).toBeTruthy();
+});
+
+it("others begin with the pipelines, and see every page", async () => {
+  const { router } = show("/");
+  await waitFor(() => expect(router.state.location.pathname).toBe("/pipelines"));
+  expect(links().map((link) => link.textContent)).toEqual(["Pipelines", "Executions", "Inbox", "Metrics", "System"]);
+});
