@@ -54,11 +54,20 @@ export function useLiveList(onHints: (hints: readonly Hint[] | null) => void): L
   return state;
 }
 
-/** Reads queries again when executions have changed, at most once in `everyMs`. The keys may be beginnings of keys. */
-export function useInvalidatedByExecutions(keys: readonly QueryKey[], everyMs = 1000): LiveState {
+/**
+ * Reads queries again when executions have changed, at most once in `everyMs`. The keys may be beginnings of keys.
+ * `only`: the ids of the executions that count; all where it is left out.
+ */
+export function useInvalidatedByExecutions(
+  keys: readonly QueryKey[],
+  everyMs = 1000,
+  only?: readonly string[],
+): LiveState {
   const client = useQueryClient();
   const ask = usePaced(() => Promise.all(keys.map((queryKey) => client.invalidateQueries({ queryKey }))), everyMs);
-  return useLiveList(ask);
+  return useLiveList((hints) => {
+    if (only === undefined || hints === null || hints.some(({ execution_id }) => only.includes(execution_id))) ask();
+  });
 }
 
 /** Reads a query again when one execution has changed; without an id, when any has. */

@@ -1,8 +1,9 @@
-import { cleanup, fireEvent, screen, waitFor, within } from "@testing-library/react";
-import { afterEach, beforeEach, expect, it } from "vitest";
+import { act, cleanup, fireEvent, screen, waitFor, within } from "@testing-library/react";
+import { afterEach, beforeEach, expect, it, vi } from "vitest";
 import { createAlignedRun, createComparedRun, createComparison, createContrast } from "@/mocks/create-comparison";
 import { createExecutionRow } from "@/mocks/create-execution";
 import { FakeServer, json, refusal } from "@/mocks/fake-server";
+import { FakeSocket } from "@/mocks/fake-socket";
 import { renderAt } from "@/mocks/render-at";
 import { Component } from "./compare-page";
 
@@ -39,11 +40,15 @@ const DIFFERENT = createComparison({
   ],
 });
 
-beforeEach(() => server.install());
+beforeEach(() => {
+  server.install();
+  FakeSocket.install();
+});
 
 afterEach(() => {
   cleanup();
   server.remove();
+  vi.unstubAllGlobals();
 });
 
 it("the last good one gets its name in the address", async () => {
@@ -101,6 +106,31 @@ it("two that did not diverge say so, and that one still runs", async () => {
   screen.getByText(notes[0] ?? "");
   screen.getByRole("button", { name: /^As of \d\d:\d\d:52$/ });
   screen.getByText("No step has begun in either.");
+});
+
+it("while one still runs the comparison is read again as it goes on, and no longer once both have ended", async () => {
+  const running = createExecutionRow({ execution_id: "0199-a", pipeline_version: null, status: "running" });
+  const as_of = "2026-01-01T10:21:52.000000Z";
+  server.on(COMPARE, () => json(200, createComparison({ a: running, b: B, as_of })));
+  renderAt("/compare?a=0199-a&b=0199-b", ROUTES);
+  await screen.findByText("They did not diverge");
+  const socket = FakeSocket.newest;
+  const change = (execution_id: string) =>
+    act(() => socket.say({ type: "hints", items: [{ execution_id, sequence: 9, status: "running" }] }));
+  change("0199-another");
+  expect(server.to(COMPARE)).toHaveLength(1);
+  server.on(COMPARE, () => json(200, DIFFERENT));
+  change("0199-a");
+  await screen.findByText("Where they first diverged");
+  expect([server.to(COMPARE).length, socket.isClosed]).toEqual([2, true]);
+  expect(screen.queryByRole("button", { name: /^As of/ })).toBeNull();
+});
+
+it("two that have ended are not followed", async () => {
+  server.on(COMPARE, () => json(200, DIFFERENT));
+  renderAt("/compare?a=0199-a&b=0199-b", ROUTES);
+  await screen.findByText("Where they first diverged");
+  expect(FakeSocket.opened).toEqual([]);
 });
 
 it("what cannot be compared is told with the reason", async () => {

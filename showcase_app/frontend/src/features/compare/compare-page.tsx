@@ -6,8 +6,10 @@ import { useEffect, useMemo } from "react";
 import { Link, useSearchParams } from "react-router";
 import { ApiError } from "@/api/client";
 import { comparisonQuery } from "@/api/comparison";
+import { useInvalidatedByExecutions } from "@/api/live-list";
 import { graphQuery } from "@/api/pipelines";
 import type { AlignedRunOut, ComparisonOut } from "@/api/schema.gen";
+import { LiveMark } from "@/components/ui/live-mark";
 import { Nothing, QueryFailed } from "@/components/ui/notices";
 import { PageHead } from "@/components/ui/page-head";
 import {
@@ -28,6 +30,7 @@ import { Differences } from "./differences";
 import { RunList } from "./run-list";
 
 const WAITING_HEIGHT = 300;
+const READ_EVERY_MS = 2000;
 const READABLE = { label: { color: "var(--mantine-color-text)" } }; // in small text, Mantine's own colours are too pale
 
 export function Component() {
@@ -63,6 +66,7 @@ function Compare({ a, b }: { a: string; b: string | null }) {
     <>
       <PageHead
         title="Compare"
+        beside={data === undefined || data.as_of === null ? undefined : <Followed comparison={data} />}
         actions={
           data === undefined ? undefined : (
             <>
@@ -112,6 +116,13 @@ function Compare({ a, b }: { a: string; b: string | null }) {
       )}
     </>
   );
+}
+
+/** Reads the comparison again as the two go on; there until both have ended. */
+function Followed({ comparison }: { comparison: ComparisonOut }) {
+  const [a, b] = [comparison.a.execution_id, comparison.b.execution_id];
+  const live = useInvalidatedByExecutions([comparisonQuery(a, b).queryKey], READ_EVERY_MS, [a, b]);
+  return <LiveMark state={live} />;
 }
 
 /** To the address that names both by their own ids: tomorrow the last good one is another. */
