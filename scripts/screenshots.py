@@ -26,7 +26,7 @@ ROOT = Path(__file__).resolve().parents[1]
 FOLDER = ROOT / "docs" / "screenshots"
 PATIENCE_SECONDS = 60.0
 STILL_MILLISECONDS = 700
-ENDED = ("completed", "failed", "cancelled")
+STOPPED = ("completed", "failed", "cancelled", "waiting_for_human")
 
 SIZES = {"1440": (1440, 900), "360": (360, 780)}
 Theme = Literal["light", "dark"]
@@ -77,13 +77,21 @@ def serving() -> Generator[str]:
 def shots_of(api: httpx.Client) -> Iterator[Shot]:
     """Make history, then name every page over it."""
     pipelines: dict[str, str] = {item["slug"]: item["id"] for item in api.get("/api/pipelines").json()["items"]}
-    review, quality, flaky = (pipelines[slug] for slug in ("code-review", "data-quality", "flaky-service"))
+    slugs = ("code-review", "data-quality", "flaky-service", "approval")
+    review, quality, flaky, approval = (pipelines[slug] for slug in slugs)
     for _ in range(6):
         run(api, review, {})
         run(api, quality, {})
         run(api, flaky, {"sku": "kettle"})
         run(api, flaky, {"sku": "teapot"})
+    for number in range(3):
+        run(api, review, {"folder": f"/no/folder/{number}"})
+        run(api, quality, {"file": f"/no/table/{number}.csv"})
+    for number in range(5):
+        run(api, flaky, {"sku": f"samovar-{number}"})
+    waiting = run(api, approval, {})
     failed = run(api, flaky, {"sku": "nothing-like-it"})
+    known = mark_failures(api)
     wobbly = run(api, flaky, {"sku": "kettle"})
     looped = run(api, quality, {})
     reviewed = run(api, review, {})
@@ -100,6 +108,9 @@ def shots_of(api: httpx.Client) -> Iterator[Shot]:
     yield Shot("execution-failed", f"/executions/{failed}", drawn("Failed"))
     yield Shot("rerun", f"/executions/{reviewed}?step=score&do=rerun-step", drawn("idempotency keys of its own"))
     yield Shot("resume", f"/executions/{failed}?do=resume", drawn("the same idempotency keys"))
+    yield Shot("execution-approval", f"/executions/{waiting}?step=approve", drawn("Waiting for a person"))
+    yield Shot("failures", "/failures", seen("Mended by"))
+    yield Shot("failure", f"/failures/{known}", seen("The newest"))
     yield Shot("compare", f"/compare?a={failed}&b={wobbly}", drawn("diverged"))
     questions = open_questions(api)
     yield Shot("inbox", "/inbox", seen("Pay"))
@@ -132,6 +143,15 @@ def open_questions(api: httpx.Client) -> list[str]:
     return [question_of(api, execution_id) for execution_id in ids]
 
 
+def mark_failures(api: httpx.Client) -> str:
+    """Say of two groups of failures what becomes of them; returns the id of the largest one."""
+    groups: list[dict[str, Any]] = api.get("/api/failures").raise_for_status().json()["items"]
+    largest, second, third = sorted(groups, key=lambda group: -group["count"])[:3]
+    api.post(f"/api/failures/{second['id']}/mended", json={"version": 1}).raise_for_status()
+    api.post(f"/api/failures/{third['id']}/mute").raise_for_status()
+    return largest["id"]
+
+
 def begin(api: httpx.Client, pipeline_id: str, input_data: dict[str, Any]) -> str:
     """Queue an execution; returns its id."""
     started = api.post(f"/api/pipelines/{pipeline_id}/executions", json={"input_data": input_data}).raise_for_status()
@@ -139,10 +159,10 @@ def begin(api: httpx.Client, pipeline_id: str, input_data: dict[str, Any]) -> st
 
 
 def run(api: httpx.Client, pipeline_id: str, input_data: dict[str, Any]) -> str:
-    """Run a pipeline on the server to its end; returns the execution's id."""
+    """Run a pipeline on the server until it ends or waits for people; returns the execution's id."""
     execution_id = begin(api, pipeline_id, input_data)
     deadline = time.monotonic() + PATIENCE_SECONDS
-    while api.get(f"/api/executions/{execution_id}").json()["status"] not in ENDED:
+    while api.get(f"/api/executions/{execution_id}").json()["status"] not in STOPPED:
         if time.monotonic() > deadline:
             sys.exit(f"{execution_id} did not end")
         time.sleep(0.05)

@@ -59,6 +59,7 @@ class ExecutionFilters:
 
     Attributes:
         failure_group: of those that failed alike, see :mod:`ia_modules.failure_groups`.
+        failed_after: of a failure group: failed at this time or later.
         text: found at the beginning of the id or of the alias (as it is written), in name or slug of the pipeline, or,
             with ``started_after``, in the error; see :attr:`searches_errors`.
     """
@@ -66,6 +67,7 @@ class ExecutionFilters:
     status: ExecutionStatus | None = None
     pipeline_id: PipelineId | None = None
     failure_group: str | None = None
+    failed_after: datetime | None = None
     started_after: datetime | None = None
     started_before: datetime | None = None
     text: str | None = None
@@ -84,6 +86,7 @@ _CONDITIONS: Mapping[str, str] = {
     "status": "{status} = :status",
     "pipeline_id": "{pipeline_id} = :pipeline_id",
     "failure_group": "failure_group = :failure_group",
+    "failed_after": "COALESCE(completed_at, NULL) >= :failed_after",
     "started_after": "{begin} >= :started_after",
     "started_before": "{begin} < :started_before",
     "cursor": "execution_id < :cursor",
@@ -95,7 +98,7 @@ _NOT_STARTED = {
     "pipeline_id": "CASE WHEN started_at IS NULL THEN pipeline_id END",
     "begin": "created_at",
 }
-# The same, so that an index of a failure group's executions is used, and no other.
+# The same, also in failed_after, so that an index of a failure group's executions is used, and no other.
 _FAILED_ALIKE = {"status": "status || ''", "pipeline_id": "COALESCE(pipeline_id, NULL)", "begin": "started_at"}
 _MAY_NOT_HAVE_STARTED = (
     None,
@@ -338,12 +341,15 @@ def _filtered(filters: ExecutionFilters, cursor: str | None = None) -> _Search:
         "status": filters.status,
         "pipeline_id": sought_id(filters.pipeline_id),
         "failure_group": filters.failure_group,
+        "failed_after": filters.failed_after,
         "started_after": filters.started_after,
         "started_before": filters.started_before,
         "cursor": cursor,
     }
     if cursor is not None and not is_id(cursor):
         raise InvalidArgument("cursor", repr(cursor)[:80], "next_cursor of a page of executions")
+    if filters.failed_after is not None and filters.failure_group is None:
+        raise InvalidArgument("failed_after", "no failure_group", "one, whose failures since then are meant")
     params = {name: value for name, value in values.items() if value is not None}
     columns = _STARTED if filters.failure_group is None else _FAILED_ALIKE
     return _Search(" AND ".join(_CONDITIONS[name] for name in params) or "TRUE", params, columns)

@@ -141,6 +141,7 @@ FILTERS = {
     "pipeline_name": ExecutionFilters(text="Pipeline 7"),
     "failed_alike": ExecutionFilters(failure_group=failure_group(0)),
     "failed_alike_of_a_pipeline": ExecutionFilters(failure_group=failure_group(1), pipeline_id=FREQUENT),
+    "failed_alike_lately": ExecutionFilters(failure_group=failure_group(0), failed_after=DAY),
     "error_of_last_day": ExecutionFilters(text="number 7", started_after=DAY),
 }
 

@@ -24,6 +24,8 @@ PAGES = {
     "waiting execution": ("/executions/{waiting}", "Send answer"),
     "inbox": ("/inbox", "Pay 200 to ann?"),
     "question": ("/inbox/{question}", "Send answer"),
+    "failures": ("/failures", "Nothing failed"),
+    "no failures": ("/failures/code-review.0", "There are no such failures"),
     "metrics": ("/insights", "Success rate"),
     "system": ("/system", "Workers"),
     "no page": ("/nothing/here", "There is no page here"),
@@ -84,7 +86,7 @@ def test_every_page_is_reached_by_the_keyboard_alone(page: Page) -> None:
     expect(page.get_by_text("Code review").first).to_be_visible()
     page.keyboard.press("Tab")
     assert page.evaluate("document.activeElement.textContent") == "Skip to the page"
-    for name, heading in (("Executions", "Executions"), ("Metrics", "Metrics"), ("System", "System")):
+    for name, heading in ((each, each) for each in ("Executions", "Failures", "Metrics", "System")):
         link = page.get_by_role("navigation").get_by_role("link", name=name)
         for _ in range(200):
             page.keyboard.press("Tab")

@@ -65,6 +65,9 @@ async def test_what_failed_alike_is_one_group_with_all_that_the_page_shows(
         assert (await read(api, f"/api/failures/{pipeline}.{group}"))["count"] == 3
         assert len((await read(api, "/api/failures", pipeline_id=pipeline, limit=1))["items"]) == 1
     assert (await read(api, "/api/failures", limit=1))["more"] is True
+    since = (await read(api, f"/api/executions/{ids[1]}"))["completed_at"]
+    assert await found(api, failure_group=group, failed_after=since) == ids[:0:-1]
+    assert (await read(api, f"/api/failures/nightly.{group}", since=since))["count"] == 2
     later = format_time(first.completed_at + timedelta(days=1))
     assert (await read(api, "/api/failures", since=later))["items"] == []
     assert (await read(api, f"/api/failures/nightly.{group}", since=later))["count"] == 0
@@ -109,6 +112,8 @@ async def test_what_cannot_be_a_group_or_a_filter_is_refused(api: httpx.AsyncCli
     for query in ({"limit": 201}, {"state": "closed"}, {"since": "yesterday"}, {"pipeline": "nightly"}):
         assert (await refused(api, "/api/failures", **query))[0] == 422
     assert (await refused(api, "/api/executions", failure_group="x"))[0] == 422
+    status, problem = await refused(api, "/api/executions", failed_after="2026-11-24T03:00:00Z")
+    assert (status, "failed_after" in problem["detail"]) == (422, True)
 
 
 async def test_all_that_failed_alike_is_run_again_at_once(

@@ -387,6 +387,9 @@ class ExecutionScope(BaseModel):
 
     pipeline_id: IdParameter | None = Field(None, description="Only of this pipeline.")
     failure_group: FailureGroupParameter | None = Field(None, description="Only those that failed alike.")
+    failed_after: TimeParameter | None = Field(
+        None, description="With `failure_group`: only those that failed at or after this time."
+    )
     started_after: TimeParameter | None = Field(
         None,
         description="Started at or after this time; what has not started counts by its `created_at`.",
@@ -405,6 +408,7 @@ class ExecutionScope(BaseModel):
             status=status,
             pipeline_id=None if self.pipeline_id is None else PipelineId(self.pipeline_id),
             failure_group=self.failure_group,
+            failed_after=self.failed_after,
             started_after=self.started_after,
             started_before=self.started_before,
             text=self.q or None,

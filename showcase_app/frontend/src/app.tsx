@@ -44,6 +44,8 @@ const pages: RouteObject[] = [
   { path: "inbox", lazy: PAGES.inbox },
   { path: "inbox/:interactionId", lazy: () => import("./features/inbox/question-page") },
   { path: "compare", lazy: () => import("./features/compare/compare-page") },
+  { path: "failures", lazy: PAGES.failures },
+  { path: "failures/:failureId", lazy: () => import("./features/failures/failure-page") },
   { path: "insights", lazy: PAGES.insights },
   { path: "system", lazy: PAGES.system },
   { path: "*", element: <NotFound /> },

@@ -130,8 +130,16 @@ async def test_only_what_failed_in_the_window_is_counted(
     await database.execute_async(
         "UPDATE pipeline_executions SET completed_at = ia_now(-864000) WHERE execution_id = :id", {"id": old}
     )
-    (week,) = (await client.failures()).items
+    page = await client.failures()
+    (week,) = page.items
     assert (week.count, week.execution_id) == (1, new)
+    month, second = timedelta(days=30), timedelta(seconds=1)
+    for since, listed in ((page.since, [new]), (page.since - month, [new, old]), (page.until + second, [])):
+        alike = ExecutionFilters(pipeline_id=pipeline_id, failure_group=week.failure_group, failed_after=since)
+        assert [each.execution_id for each in (await client.executions(alike)).items] == listed
+        assert (await client.statistics(alike)).by_status["failed"] == len(listed)
+    with pytest.raises(InvalidArgument, match="failed_after"):
+        await client.executions(ExecutionFilters(failed_after=page.since))
     assert [part.failures for part in week.trend][-1] == 1
     for since in (timedelta(days=30), datetime.now(UTC) - timedelta(days=30)):
         (month,) = (await client.failures(since=since)).items

@@ -1,7 +1,7 @@
 /** Executions: questions, commands, and the rows that the socket brings. */
 import { infiniteQueryOptions, keepPreviousData, queryOptions } from "@tanstack/react-query";
 import { applyRead } from "@/domain/changes";
-import { filterParams, type ShownFilters } from "@/domain/execution-filters";
+import { filterParams, type ListedFilters } from "@/domain/execution-filters";
 import { parseJson } from "@/domain/json";
 import type { LineFilters } from "@/domain/log-lines";
 import { answered, api } from "./client";
@@ -10,8 +10,10 @@ import type { ExecutionDetail, ExecutionStatus, operations, RerunRequest, StepDe
 export const executionKeys = {
   all: ["executions"] as const,
   lists: () => ["executions", "list"] as const,
-  list: (filters: ShownFilters) => ["executions", "list", filters] as const,
-  counts: (filters: ShownFilters) => ["executions", "counts", filters] as const,
+  list: (filters: ListedFilters) => ["executions", "list", filters] as const,
+  counts: (filters: ListedFilters) => ["executions", "counts", filters] as const,
+  newest: (filters: ListedFilters, limit: number, newest: string | null) =>
+    ["executions", "newest", filters, limit, newest] as const,
   detail: (id: string) => ["executions", "detail", id] as const,
   step: (id: string, stepExecutionId: string, sequence: number) =>
     ["executions", "step", id, stepExecutionId, sequence] as const,
@@ -26,7 +28,7 @@ const LONGEST_PAGE = 500;
 
 /** Some executions, newest first, below the cursor (null: from the top). */
 export function readExecutions(
-  filters: ShownFilters,
+  filters: ListedFilters,
   cursor: string | null,
   { limit = PAGE, signal }: { limit?: number; signal?: AbortSignal } = {},
 ) {
@@ -38,7 +40,7 @@ export function readExecutions(
   return answered(api.GET("/api/executions", { params: { query }, signal }));
 }
 
-export function executionsQuery(filters: ShownFilters) {
+export function executionsQuery(filters: ListedFilters) {
   return infiniteQueryOptions({
     queryKey: executionKeys.list(filters),
     queryFn: ({ signal, pageParam }) => readExecutions(filters, pageParam, { signal }),
@@ -48,7 +50,16 @@ export function executionsQuery(filters: ShownFilters) {
   });
 }
 
-export function countsQuery(filters: Omit<ShownFilters, "status">) {
+/** The newest executions of a list; read again where `newest`, the id of the first of them, is another. */
+export function newestExecutionsQuery(filters: ListedFilters, limit: number, newest: string | null) {
+  return queryOptions({
+    queryKey: executionKeys.newest(filters, limit, newest),
+    queryFn: ({ signal }) => readExecutions(filters, null, { limit, signal }),
+    placeholderData: keepPreviousData,
+  });
+}
+
+export function countsQuery(filters: Omit<ListedFilters, "status">) {
   return queryOptions({
     queryKey: executionKeys.counts(filters),
     queryFn: ({ signal }) => {

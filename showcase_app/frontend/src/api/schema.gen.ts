@@ -1528,6 +1528,11 @@ export interface components {
              */
             failure_group?: string | null;
             /**
+             * Failed After
+             * @description With `failure_group`: only those that failed at or after this time.
+             */
+            failed_after?: string | null;
+            /**
              * Started After
              * @description Started at or after this time; what has not started counts by its `created_at`.
              * @example 2026-11-24T03:00:00Z
@@ -5628,6 +5633,8 @@ export interface operations {
                 pipeline_id?: string | null;
                 /** @description Only those that failed alike. */
                 failure_group?: string | null;
+                /** @description With `failure_group`: only those that failed at or after this time. */
+                failed_after?: string | null;
                 /** @description Started at or after this time; what has not started counts by its `created_at`. */
                 started_after?: string | null;
                 /** @description Started before this time; see `started_after`. */
@@ -5719,6 +5726,8 @@ export interface operations {
                 pipeline_id?: string | null;
                 /** @description Only those that failed alike. */
                 failure_group?: string | null;
+                /** @description With `failure_group`: only those that failed at or after this time. */
+                failed_after?: string | null;
                 /** @description Started at or after this time; what has not started counts by its `created_at`. */
                 started_after?: string | null;
                 /** @description Started before this time; see `started_after`. */

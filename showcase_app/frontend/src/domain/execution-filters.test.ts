@@ -24,6 +24,14 @@ describe("the address of the executions", () => {
     );
   });
 
+  it("names a group of failures, and from when on, which means nothing without one", () => {
+    const moment = "2026-11-24T03:00:00.000000Z";
+    const filters = read(`failure=nightly.0f3a&failed_after=${encodeURIComponent(moment)}`);
+    expect([filters.failure, filters.failed_after]).toEqual(["nightly.0f3a", moment]);
+    expect(read(`failed_after=${encodeURIComponent(moment)}`).failed_after).toBeUndefined();
+    expect(read("failure=nightly.0f3a&failed_after=yesterday").failed_after).toBeUndefined();
+  });
+
   it("changes word by word", () => {
     const after = withFilters(new URLSearchParams("status=failed&q=a"), { status: undefined, q: "b", window: "1h" });
     expect(after.toString()).toBe("q=b&window=1h");

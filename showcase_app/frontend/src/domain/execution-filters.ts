@@ -18,13 +18,22 @@ export type TimeWindow = keyof typeof TIME_WINDOWS;
 export type ExecutionFilters = {
   status?: ExecutionStatus;
   pipeline_id?: string;
+  failure_group?: string;
+  failed_after?: string;
   started_after?: string;
   started_before?: string;
   q?: string;
 };
 
 /** As the words of the address. A window that ends now and moments of one's own exclude each other. */
-export type ShownFilters = ExecutionFilters & { window?: TimeWindow };
+export type ShownFilters = Omit<ExecutionFilters, "failure_group"> & {
+  window?: TimeWindow;
+  /** The id of a group of failures. */
+  failure?: string;
+};
+
+/** What the list is narrowed to: as the address has it, its group of failures by what requests name it with. */
+export type ListedFilters = ExecutionFilters & { window?: TimeWindow; failure?: never };
 
 /** The filters of an address; words that it may not have are left out. */
 export function shownFilters(address: URLSearchParams): ShownFilters {
@@ -34,6 +43,8 @@ export function shownFilters(address: URLSearchParams): ShownFilters {
     status: EXECUTION_STATUSES.find((status) => status === word("status")),
     pipeline_id: word("pipeline_id"),
     q: word("q"),
+    failure: word("failure"),
+    failed_after: word("failure") === undefined ? undefined : moment(word("failed_after")),
     ...(isTimeWindow(window)
       ? { window }
       : { started_after: moment(word("started_after")), started_before: moment(word("started_before")) }),
@@ -51,10 +62,14 @@ export function withFilters(address: URLSearchParams, change: Partial<ShownFilte
 }
 
 /** The parameters of a request made at a moment: a window becomes the minute at which it begins. */
-export function filterParams({ window, ...filters }: ShownFilters, nowMs: number): ExecutionFilters {
-  if (window === undefined) return filters;
+export function filterParams({ window, ...filters }: ListedFilters, nowMs: number): ExecutionFilters {
+  return window === undefined ? filters : { ...filters, started_after: windowStart(window, nowMs) };
+}
+
+/** The minute at which a window begins that ends at a moment. */
+export function windowStart(window: TimeWindow, nowMs: number): string {
   const begins = Math.floor(nowMs / MINUTE_MS) * MINUTE_MS - TIME_WINDOWS[window].seconds * 1000;
-  return { ...filters, started_after: new Date(begins).toISOString() };
+  return new Date(begins).toISOString();
 }
 
 export function isTimeWindow(word: string | null | undefined): word is TimeWindow {

@@ -19,7 +19,7 @@ export function NotFound() {
         <Anchor component={Link} to="/inbox" underline="always">
           Inbox
         </Anchor>
-        , Metrics and System.
+        , Failures, Metrics and System.
       </Text>
     </Stack>
   );

@@ -1,7 +1,14 @@
 /** What surrounds every page: navigation, the session, light and dark. Asks for a key where the server wants one. */
 import { AppShell, Badge, Burger, Button, Group, NavLink, ScrollArea, Text, UnstyledButton } from "@mantine/core";
 import { useDisclosure } from "@mantine/hooks";
-import { IconActivityHeartbeat, IconChartHistogram, IconInbox, IconListDetails, IconRoute } from "@tabler/icons-react";
+import {
+  IconActivityHeartbeat,
+  IconBug,
+  IconChartHistogram,
+  IconInbox,
+  IconListDetails,
+  IconRoute,
+} from "@tabler/icons-react";
 import { useQuery } from "@tanstack/react-query";
 import { Suspense } from "react";
 import { Link, Outlet, NavLink as RouterLink, ScrollRestoration, useLocation } from "react-router";
@@ -21,6 +28,7 @@ const PLACES = [
   { to: "/pipelines", label: "Pipelines", icon: IconRoute, load: PAGES.pipelines },
   { to: "/executions", label: "Executions", icon: IconListDetails, load: PAGES.executions },
   { to: INBOX, label: "Inbox", icon: IconInbox, load: PAGES.inbox },
+  { to: "/failures", label: "Failures", icon: IconBug, load: PAGES.failures },
   { to: "/insights", label: "Metrics", icon: IconChartHistogram, load: PAGES.insights },
   { to: "/system", label: "System", icon: IconActivityHeartbeat, load: PAGES.system },
 ];

@@ -1,7 +1,8 @@
 import { cleanup, screen, waitFor } from "@testing-library/react";
 import { afterEach, beforeEach, expect, it, vi } from "vitest";
 import { at, createExecution } from "@/mocks/create-execution";
-import { FakeServer, json } from "@/mocks/fake-server";
+import { createFailure } from "@/mocks/create-failure";
+import { FakeServer, json, refusal } from "@/mocks/fake-server";
 import { FakeSocket } from "@/mocks/fake-socket";
 import { renderAt } from "@/mocks/render-at";
 import { Component } from "./execution-page";
@@ -43,4 +44,28 @@ it.each([
   renderAt("/executions/0199", [{ path: "/executions/:executionId", element: <Component /> }]);
   expect((await screen.findByText(name)).nextElementSibling?.querySelector("time")?.dateTime).toBe(at(3_600_000));
   expect(screen.getByText("Queue time").nextElementSibling?.textContent).toBe(queued);
+});
+
+it("the banner of a failed one says how often it fails so, and leads there", async () => {
+  const failure = createFailure({ state: "muted" });
+  const row = { execution_id: "0199", status: "failed", failure_group: failure.failure_group } as const;
+  const shown = createExecution({ ...row, pipeline_version: null, error_message: "no order 17 in in.csv" });
+  server.on("GET /api/executions/0199", () => json(200, shown));
+  server.on(`GET /api/failures/pipeline.${failure.failure_group}`, () => json(200, failure));
+  renderAt("/executions/0199", [{ path: "/executions/:executionId", element: <Component /> }]);
+  const link = await screen.findByRole("link", { name: "It failed so 37 times in the last 7 days" });
+  expect(link.getAttribute("href")).toBe(`/failures/${failure.id}`);
+  expect(link.parentElement?.textContent).toBe("It failed so 37 times in the last 7 days: muted");
+});
+
+it("the banner is there without the group, where that cannot be read", async () => {
+  const row = { execution_id: "0199", status: "failed", failure_group: "0f3a9c2b7d4e1856" } as const;
+  const shown = createExecution({ ...row, pipeline_version: null, error_message: "no order 17 in in.csv" });
+  server.on("GET /api/executions/0199", () => json(200, shown));
+  server.on("GET /api/failures/pipeline.0f3a9c2b7d4e1856", () => refusal(503, "The database is away."));
+  renderAt("/executions/0199", [{ path: "/executions/:executionId", element: <Component /> }]);
+  await screen.findByText("It failed");
+  await waitFor(() => expect(server.to("GET /api/failures/pipeline.0f3a9c2b7d4e1856")).toHaveLength(1));
+  screen.getByText("no order 17 in in.csv");
+  expect(screen.queryByRole("link", { name: /^It failed so/ })).toBeNull();
 });

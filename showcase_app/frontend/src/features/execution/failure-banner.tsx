@@ -1,7 +1,11 @@
-/** Why an execution failed, above everything else: the step that stopped it, and its error. */
-import { Alert, Button, Group, Text } from "@mantine/core";
+/** Why an execution failed, above everything else: the step that stopped it, its error, and how often that happens. */
+import { Alert, Anchor, Button, Group, Text } from "@mantine/core";
 import { IconAlertTriangle, IconArrowRight } from "@tabler/icons-react";
+import { useQuery } from "@tanstack/react-query";
+import { Link } from "react-router";
+import { failureQuery } from "@/api/failures";
 import type { ExecutionDetail, StepDetail } from "@/api/schema.gen";
+import { failureAddress, stateText } from "@/domain/failures";
 import classes from "./execution.module.css";
 
 type FailureBannerProps = { execution: ExecutionDetail; step: StepDetail | null; onJump: (step: StepDetail) => void };
@@ -28,7 +32,25 @@ export function FailureBanner({ execution, step, onJump }: FailureBannerProps) {
           </Button>
         )}
       </Group>
+      {execution.failure_group === null ? null : (
+        <Alike failureId={`${execution.pipeline_id}.${execution.failure_group}`} />
+      )}
     </Alert>
+  );
+}
+
+/** The group of failures that it is of. The rest of the page is there without it, so a failed question is left out. */
+function Alike({ failureId }: { failureId: string }) {
+  const { data: failure } = useQuery(failureQuery(failureId));
+  if (failure === undefined) return null;
+  const times = failure.count === 1 ? "once" : `${failure.count.toLocaleString("en")} times`;
+  return (
+    <Text size="sm" mt={6}>
+      <Anchor component={Link} to={failureAddress(failure.id)} inherit underline="always">
+        It failed so {times} in the last 7 days
+      </Anchor>
+      {failure.state === "open" && failure.reopened_at === null ? "" : `: ${stateText(failure).toLowerCase()}`}
+    </Text>
   );
 }
 

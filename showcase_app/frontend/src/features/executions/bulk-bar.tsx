@@ -5,7 +5,7 @@ import { Link } from "react-router";
 import type { ExecutionStatus } from "@/api/schema.gen";
 import { useWhyReadOnly } from "@/api/session";
 import { compareAddress } from "@/domain/comparison";
-import { filterParams, type ShownFilters } from "@/domain/execution-filters";
+import { filterParams, type ListedFilters } from "@/domain/execution-filters";
 import { hasEnded } from "@/domain/status";
 import { type BulkAction, BulkDialog, type BulkTarget } from "./bulk-dialog";
 import classes from "./executions.module.css";
@@ -21,7 +21,7 @@ const NONE: Readonly<Record<BulkAction, string>> = {
 type Props = {
   /** `status` as far as it is known. */
   selected: { id: string; status: ExecutionStatus | undefined }[];
-  filters: ShownFilters;
+  filters: ListedFilters;
   allMatching: boolean;
   canSelectAll: boolean;
   onSelectAll: () => void;

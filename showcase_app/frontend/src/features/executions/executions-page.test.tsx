@@ -2,6 +2,7 @@ import { act, cleanup, fireEvent, screen, waitFor, within } from "@testing-libra
 import { afterEach, beforeEach, expect, it, vi } from "vitest";
 import type { ExecutionOut } from "@/api/schema.gen";
 import { createExecutionRow } from "@/mocks/create-execution";
+import { createFailure } from "@/mocks/create-failure";
 import { FakeServer, json, refusal } from "@/mocks/fake-server";
 import { FakeSocket } from "@/mocks/fake-socket";
 import { renderAt } from "@/mocks/render-at";
@@ -30,7 +31,7 @@ function execution(execution_id: string, row: Partial<ExecutionOut> = {}): Execu
   return createExecutionRow({ execution_id, ...row });
 }
 
-const show = () => renderAt("/executions", [{ path: "/executions", element: <Component /> }]);
+const show = (address = "/executions") => renderAt(address, [{ path: "/executions", element: <Component /> }]);
 const ids = () => [...document.querySelectorAll<HTMLElement>("[data-execution]")].map((row) => row.dataset.execution);
 const rowOf = (id: string) => document.querySelector<HTMLElement>(`[data-execution="${id}"]`) as HTMLElement;
 
@@ -73,4 +74,29 @@ it("says that the list could not be read, not that there is nothing", async () =
   server.on(LIST, () => json(200, { items: [], next_cursor: null, searched: null }));
   fireEvent.click(screen.getByRole("button", { name: "Try again" }));
   expect(await screen.findByText("Nothing has run yet")).toBeTruthy();
+});
+
+it("a group of failures in the address narrows the list, is named, and is left", async () => {
+  const failure = createFailure();
+  server.on(`GET /api/failures/${failure.id}`, () => json(200, failure));
+  const since = "2026-01-01T00:00:00.000000Z";
+  const { router } = show(`/executions?failure=${failure.id}&failed_after=${encodeURIComponent(since)}`);
+  const link = await screen.findByRole("link", { name: "KeyError: no order <n> in <path>" });
+  expect(link.getAttribute("href")).toBe(`/failures/${failure.id}`);
+  await waitFor(() => expect(ids()).toEqual(["1"]));
+  const params = server.to(LIST).map((request) => Object.fromEntries(new URL(request.url).searchParams));
+  const group = { pipeline_id: "pipeline", failure_group: failure.failure_group, failed_after: since };
+  expect(params).toEqual([{ ...group, limit: "50" }]);
+  const [counted] = server.to("GET /api/executions/statistics");
+  expect(Object.fromEntries(new URL(counted?.url ?? "").searchParams)).toEqual(group);
+  fireEvent.click(screen.getByRole("button", { name: "Not only these failures" }));
+  await waitFor(() => expect(router.state.location.search).toBe("?pipeline_id=pipeline"));
+  expect(screen.queryByText(/^Failures like/)).toBeNull();
+});
+
+it("a group of failures that nobody knows is no empty list", async () => {
+  server.on("GET /api/failures/nightly.0", () => refusal(404, "No failures are known by 'nightly.0'."));
+  show("/executions?failure=nightly.0");
+  await screen.findByText("There are no such failures");
+  expect(server.to(LIST)).toEqual([]);
 });

@@ -1,25 +1,68 @@
 /** Executions: what runs and what ran, newest first, live; filtered by the address; cancelled and run again in bulk. */
 import { Anchor, Button, Skeleton, Stack, Text } from "@mantine/core";
 import { IconArrowUp } from "@tabler/icons-react";
+import { useQuery } from "@tanstack/react-query";
 import type { RowSelectionState } from "@tanstack/react-table";
 import { useMemo, useState } from "react";
 import { Link, useSearchParams } from "react-router";
+import { ApiError } from "@/api/client";
+import { failureQuery } from "@/api/failures";
+import type { FailureOut } from "@/api/schema.gen";
 import { LiveMark } from "@/components/ui/live-mark";
 import { Nothing, QueryFailed } from "@/components/ui/notices";
 import { PageHead } from "@/components/ui/page-head";
-import { type ShownFilters, shownFilters, withFilters } from "@/domain/execution-filters";
+import { type ListedFilters, type ShownFilters, shownFilters, withFilters } from "@/domain/execution-filters";
 import { BulkBar } from "./bulk-bar";
 import { ExecutionRows } from "./execution-rows";
 import classes from "./executions.module.css";
+import { FailureFilter } from "./failure-filter";
 import { Filters } from "./filters";
 import { Shortcuts } from "./shortcuts";
 import { useExecutionList } from "./use-execution-list";
 
+const NO_FAILURE = { failure: undefined, failed_after: undefined };
+
 export function Component() {
+  const [address] = useSearchParams();
+  const { failure } = shownFilters(address);
+  return failure === undefined ? <Executions failure={null} /> : <OfFailure key={failure} id={failure} />;
+}
+
+/** Those of one group of failures: requests name it by what it is made of. */
+function OfFailure({ id }: { id: string }) {
+  const { data, error, refetch } = useQuery(failureQuery(id));
+  if (data !== undefined) return <Executions failure={data} />;
+  return (
+    <>
+      <PageHead title="Executions" />
+      {error === null ? (
+        <Waiting />
+      ) : error instanceof ApiError && error.status === 404 ? (
+        <div className="panel">
+          <Nothing title="There are no such failures">
+            {error.message}{" "}
+            <Anchor component={Link} to="/executions" inherit>
+              All executions
+            </Anchor>
+          </Nothing>
+        </div>
+      ) : (
+        <QueryFailed what="The group of failures" error={error} retry={() => void refetch()} />
+      )}
+    </>
+  );
+}
+
+function Executions({ failure }: { failure: FailureOut | null }) {
   const [address, setAddress] = useSearchParams();
-  const shown = useMemo(() => shownFilters(address), [address]);
+  const { pipeline_id, failure_group } = failure ?? {};
+  const shown = useMemo((): ListedFilters => {
+    const { failure: _, ...filters } = shownFilters(address);
+    return failure_group === undefined ? filters : { ...filters, pipeline_id, failure_group };
+  }, [address, pipeline_id, failure_group]);
   const change = (to: Partial<ShownFilters>) => {
-    setAddress((before) => withFilters(before, to), { replace: "q" in to });
+    const all = "pipeline_id" in to ? { ...to, ...NO_FAILURE } : to; // a group is of one pipeline
+    setAddress((before) => withFilters(before, all), { replace: "q" in to });
     setSelected({});
     setAllMatching(false);
   };
@@ -44,6 +87,9 @@ export function Component() {
   return (
     <>
       <PageHead title="Executions" beside={<LiveMark state={live} />} actions={<Shortcuts />} />
+      {failure === null ? null : (
+        <FailureFilter failure={failure} since={shown.failed_after} onClear={() => change({ pipeline_id })} />
+      )}
       <Filters shown={shown} searched={searched} onChange={change} />
       {held.count > 0 ? (
         <div className={classes.held}>

@@ -11,6 +11,7 @@ import {
   countText,
   filterParams,
   isTimeWindow,
+  type ListedFilters,
   localMinutes,
   type ShownFilters,
   TIME_WINDOWS,
@@ -20,7 +21,7 @@ import classes from "./executions.module.css";
 import { PipelineSelect } from "./pipeline-select";
 
 type Props = {
-  shown: ShownFilters;
+  shown: ListedFilters;
   searched: string | null;
   onChange: (change: Partial<ShownFilters>) => void;
 };

@@ -4,7 +4,7 @@ import { useCallback, useEffect, useMemo, useRef, useState } from "react";
 import { executionKeys, executionsQuery, readExecutions } from "@/api/executions";
 import type { Hint, LiveState } from "@/api/live";
 import { useLiveList, usePaced } from "@/api/live-list";
-import type { ShownFilters } from "@/domain/execution-filters";
+import type { ListedFilters } from "@/domain/execution-filters";
 import { type ExecutionList, oldPages, pageOf, withPageRead } from "@/domain/execution-list";
 
 const ROWS_EVERY_MS = 500;
@@ -18,7 +18,7 @@ const ROOM_FOR_NEW = 50;
  * `filters` stay the same object while they say the same. `admitNew`: new executions go on top by themselves; else they
  * are counted in `held` until they may.
  */
-export function useExecutionList(filters: ShownFilters, { admitNew }: { admitNew: boolean }) {
+export function useExecutionList(filters: ListedFilters, { admitNew }: { admitNew: boolean }) {
   const client = useQueryClient();
   const options = executionsQuery(filters);
   const { queryKey } = options;
