@@ -58,8 +58,11 @@ def _prompt(read: dict[str, Any], because: str) -> str:
     heads = [f"Approve the **{read['title']}**{fee}?"]
     if because:
         heads.insert(0, because)
-    concerns = [f"- **{each['clause']}**: {each['why']}.\n  > {each['text']}" for each in read["concerns"]]
-    return "\n\n".join([*heads, "\n".join(concerns) or "Nothing in it is unusual."])
+    reasons: dict[tuple[str, str], list[str]] = {}
+    for each in read["concerns"]:
+        reasons.setdefault((each["clause"], each["text"]), []).append(each["why"])
+    clauses = [f"- **{clause}**: {'; '.join(why)}.\n  > {text}" for (clause, text), why in reasons.items()]
+    return "\n\n".join([*heads, "\n".join(clauses) or "Nothing in it is unusual."])
 
 
 def tally(data: dict[str, Any]) -> dict[str, Any]:

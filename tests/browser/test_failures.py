@@ -1,13 +1,14 @@
-"""Failures in groups: two hundred executions that failed in six ways."""
+"""Failures in groups: two hundred executions that failed in six ways, one of which is run again from its step."""
 
 import re
+from collections import Counter
 from pathlib import Path
 from typing import Any, Literal
 from urllib.parse import parse_qs, urlsplit
 
 import httpx
 import pytest
-from playwright.sync_api import Locator, Page, expect
+from playwright.sync_api import APIResponse, Locator, Page, Route, expect
 
 from tests.browser.site import Site
 from tests.browser.test_every_page import AXE
@@ -22,6 +23,7 @@ MESSAGES = (
     "ValueError: <path> has <n> rows, expected <n>",
     "RuntimeError: shard <n> is away since <time>",
 )
+ORDERS = MESSAGES[0]
 
 
 @pytest.fixture(scope="module")
@@ -34,7 +36,10 @@ def failed(site: Site, folder: Path) -> list[str]:
     """Executions by their number; that, by six, is the way in which each failed."""
     ids = [site.start_execution("failing", {"folder": str(folder), "number": number}) for number in range(EXECUTIONS)]
     with site.api() as api:
-        until(lambda: counted(api)["failed"] == EXECUTIONS, "the failure of all executions")
+        until(
+            lambda: counted(api)["failed"] == EXECUTIONS,
+            "the failure of all executions",
+        )
     return ids
 
 
@@ -42,16 +47,86 @@ def counted(api: httpx.Client) -> dict[str, int]:
     return api.get("/api/executions/statistics").raise_for_status().json()["by_status"]
 
 
+def executions(api: httpx.Client) -> dict[str, dict[str, Any]]:
+    """All executions by their id, as lists have them."""
+    items: list[dict[str, Any]] = []
+    cursor: str | None = None
+    while True:
+        params = {"limit": 500} | ({} if cursor is None else {"cursor": cursor})
+        page = api.get("/api/executions", params=params).raise_for_status().json()
+        items += page["items"]
+        if (cursor := page["next_cursor"]) is None:
+            return {item["execution_id"]: item for item in items}
+
+
 def group_of(page: Page, message: str) -> Locator:
     return page.get_by_role("article", name=message, exact=True)
 
 
-def test_six_ways_are_six_groups(page: Page, failed: list[str]) -> None:
+def ran(folder: Path) -> Counter[str]:
+    """How often each step ran, of all executions."""
+    lines = (folder / "ran.txt").read_text(encoding="utf-8").splitlines()
+    return Counter(line.partition(" ")[2] for line in lines)
+
+
+def test_six_ways_are_six_groups_and_one_is_run_again_from_its_step_sent_twice_each_once(
+    page: Page, site: Site, failed: list[str], folder: Path
+) -> None:
     page.goto("/failures")
     groups = page.get_by_role("list", name="Groups of failures").get_by_role("article")
     expect(groups).to_have_count(WAYS)
     for way, message in enumerate(MESSAGES):
         expect(group_of(page, message).get_by_role("link", name="failed so")).to_have_text(str(len(failed[way::WAYS])))
+    of_orders = failed[0::WAYS]
+    with site.api() as api:
+        before = executions(api)
+    assert set(before) == set(failed)
+    (folder / "mended").touch()
+
+    group_of(page, ORDERS).get_by_role("button", name="Re-run…").click()
+    dialog = page.get_by_role("dialog", name="Re-run from charge")
+    expect(
+        dialog.get_by_text(f"{len(of_orders)} executions. Each becomes a new execution, which begins at charge")
+    ).to_be_visible()
+    acting = dialog.get_by_role("alert").get_by_role("listitem")
+    expect(acting).to_have_text([f"Charge: external, in {len(of_orders)} executions"])
+
+    lost: list[APIResponse] = []
+
+    def lose_the_first_answer(route: Route) -> None:
+        if lost:
+            route.continue_()
+        else:
+            lost.append(route.fetch())  # the server has done it
+            route.abort()
+
+    page.route("**/api/executions/bulk", lose_the_first_answer)
+    send = dialog.get_by_role("button", name=f"Run again {len(of_orders)}", exact=True)
+    send.click()
+    expect(dialog.get_by_text("Send it again")).to_be_visible()
+    assert lost[0].json()["done"] == len(of_orders)
+    send.click()
+    expect(dialog.get_by_text(f"{len(of_orders)} executions queued again.")).to_be_visible()
+
+    with site.api() as api:
+        until(
+            lambda: counted(api)["completed"] == len(of_orders),
+            "the end of all re-runs",
+        )
+        after = executions(api)
+    again = {each: item for each, item in after.items() if each not in before}
+    assert Counter(item["rerun_of"] for item in again.values()) == Counter(of_orders)
+    assert {item["status"] for item in again.values()} == {"completed"}
+    assert {each: after[each] for each in failed} == before, "those that failed stay as they were"
+    assert ran(folder) == {"load": EXECUTIONS, "charge": EXECUTIONS + len(of_orders)}
+
+    page.unroute("**/api/executions/bulk")
+    dialog.get_by_role("button", name="Close", exact=True).click()
+    expect(dialog).to_have_count(0)
+    group_of(page, ORDERS).get_by_role("button", name="Re-run…").click()
+    expect(dialog.get_by_text(f"{len(of_orders)} executions left out: they have a re-run")).to_be_visible()
+    expect(dialog.get_by_text("None of them can be run again.")).to_be_visible()
+    expect(dialog.get_by_role("button", name="Run again", exact=True)).to_be_disabled()
 
 
 def test_the_number_of_a_group_leads_to_its_executions_and_a_failed_one_back_to_its_group(
@@ -89,12 +164,12 @@ def test_what_is_said_of_a_group_stays_until_a_version_that_mends_it_fails_so_ag
     group = group_of(page, MESSAGES[3])
     group.get_by_role("button", name=re.compile("^Mute")).click()
     expect(group.get_by_text("Muted", exact=True)).to_be_visible()
-    expect(group.get_by_role("button", name=re.compile("^Open .* again$"))).to_have_text("Unmute")
+    expect(group.get_by_role("button", name=re.compile("^Unmute"))).to_have_text("Unmute")
     page.goto("/failures?state=open")
     expect(page.get_by_role("list", name="Groups of failures").get_by_role("article")).to_have_count(WAYS - 1)
     page.get_by_role("radiogroup", name="State").get_by_text("Muted").click()
     page.wait_for_url("**state=muted**")
-    group.get_by_role("button", name=re.compile("^Mark .* as mended$")).click()
+    group.get_by_role("button", name=re.compile("^Mended")).click()
     page.get_by_role("dialog").get_by_role("button", name="Mended by v1").click()
     expect(group).to_have_count(0)
     page.goto("/failures")
@@ -108,11 +183,10 @@ def test_what_is_said_of_a_group_stays_until_a_version_that_mends_it_fails_so_ag
 
 
 @pytest.mark.parametrize("theme", ["light", "dark"])
-@pytest.mark.parametrize("place", ["groups", "group", "executions"])
+@pytest.mark.parametrize("place", ["groups", "group", "dialog", "executions"])
 def test_axe_finds_nothing_serious(page: Page, failed: list[str], place: str, theme: Literal["light", "dark"]) -> None:
-    assert failed
     page.emulate_media(color_scheme=theme, reduced_motion="reduce")
-    go_to(page, place)
+    go_to(page, failed, place)
     page.evaluate(AXE)
     found: list[dict[str, Any]] = page.evaluate("axe.run().then((results) => results.violations)")
     serious = [
@@ -123,15 +197,14 @@ def test_axe_finds_nothing_serious(page: Page, failed: list[str], place: str, th
     assert serious == []
 
 
-@pytest.mark.parametrize("place", ["groups", "group", "executions"])
+@pytest.mark.parametrize("place", ["groups", "group", "dialog", "executions"])
 def test_a_narrow_screen_is_not_scrolled_sideways(page: Page, failed: list[str], place: str) -> None:
-    assert failed
     page.set_viewport_size({"width": 360, "height": 780})
-    go_to(page, place)
+    go_to(page, failed, place)
     assert page.evaluate("document.documentElement.scrollWidth") <= 360
 
 
-def go_to(page: Page, place: str) -> None:
+def go_to(page: Page, failed: list[str], place: str) -> None:
     """One of the places where groups of failures are shown."""
     page.goto("/failures")
     group = group_of(page, MESSAGES[4])
@@ -139,6 +212,9 @@ def go_to(page: Page, place: str) -> None:
     if place == "group":
         group.get_by_role("link", name=re.compile("^ValueError")).click()
         expect(page.get_by_role("region", name="The newest").get_by_role("listitem")).to_have_count(5)
+    elif place == "dialog":
+        group.get_by_role("button", name="Re-run…").click()
+        expect(page.get_by_role("dialog").get_by_text(f"{len(failed[4::WAYS])} executions. Each")).to_be_visible()
     elif place == "executions":
         group.get_by_role("link", name="failed so").click()
         expect(page.get_by_text("Failures like")).to_be_visible()

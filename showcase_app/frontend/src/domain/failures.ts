@@ -1,7 +1,7 @@
 /** Groups of failures as people read them, as the address narrows them, and as their trend is drawn. Pure. */
 import type { FailureOut, TrendOut } from "@/api/schema.gen";
 import { isTimeWindow, type TimeWindow } from "./execution-filters";
-import { exactText } from "./time";
+import { momentText } from "./metrics";
 
 export type FailureState = FailureOut["state"];
 
@@ -100,7 +100,7 @@ export function trendBars(trend: readonly TrendOut[]): TrendBar[] {
 export function trendSentence(trend: readonly TrendOut[]): string {
   const most = trend.reduce<TrendOut | null>((top, part) => (part.failures > (top?.failures ?? 0) ? part : top), null);
   if (most === null) return "No failures in this time";
-  return `Most failures, ${most.failures.toLocaleString("en")}, from ${exactText(most.start)} on`;
+  return `Most failures, ${most.failures.toLocaleString("en")}, from ${momentText(most.start)} on`;
 }
 
 /** "1 execution", "1,200 executions". */

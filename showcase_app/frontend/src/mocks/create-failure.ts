@@ -1,5 +1,5 @@
 /** Groups of failures as the server sends them, for tests: usual values, but for the fields that a test names. */
-import type { FailureOut, FailurePageOut } from "@/api/schema.gen";
+import type { BulkOut, FailureOut, FailurePageOut } from "@/api/schema.gen";
 import { at } from "./create-execution";
 
 const DAY_MS = 86_400_000;
@@ -36,4 +36,9 @@ export function createFailure(row: Partial<FailureOut> = {}): FailureOut {
 
 export function createFailurePage(items: FailureOut[], row: Partial<FailurePageOut> = {}): FailurePageOut {
   return { since: at(-2 * DAY_MS), until: at(1000), part_seconds: 86_400, items, more: false, ...row };
+}
+
+/** What came of changing many executions, or would come of it. */
+export function createBulk(row: Partial<BulkOut> = {}): BulkOut {
+  return { matched: 0, matched_capped: false, done: 0, refused: [], left_out: [], token: null, steps: [], ...row };
 }

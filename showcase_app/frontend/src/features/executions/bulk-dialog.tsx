@@ -2,7 +2,9 @@
  * what was done, and what not. */
 import { Alert, Anchor, Button, Group, List, Modal, ScrollArea, Skeleton, Stack, Text } from "@mantine/core";
 import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
+import type { ReactNode } from "react";
 import { Link } from "react-router";
+import { ApiError } from "@/api/client";
 import { type BulkRequest, changeExecutions, countExecutions, executionKeys } from "@/api/executions";
 import { useRequestKey } from "@/api/request-key";
 import type { BulkOut } from "@/api/schema.gen";
@@ -49,10 +51,15 @@ type Props = {
   target: BulkTarget;
   /** How many of those that were selected are left out, since the action is not for what they are. */
   others: number;
+  /** What it is called, and what it does, where that is more than the action says. */
+  title?: string;
+  effect?: string;
+  /** What can still be chosen about it. */
+  children?: ReactNode;
   onClose: (done: boolean) => void;
 };
 
-export function BulkDialog({ action, target, others, onClose }: Props) {
+export function BulkDialog({ action, target, others, title, effect, children, onClose }: Props) {
   const client = useQueryClient();
   const words = WORDS[action];
   const keyFor = useRequestKey();
@@ -77,11 +84,12 @@ export function BulkDialog({ action, target, others, onClose }: Props) {
     <Modal
       opened
       onClose={() => onClose(change.isSuccess)}
-      title={<b>{words.title}</b>}
+      title={<b>{title ?? words.title}</b>}
       size="lg"
       closeButtonProps={{ "aria-label": "Close the dialog" }}
     >
       <Stack gap="sm">
+        {change.data === undefined ? children : null}
         {change.data !== undefined ? (
           <Summary changed={change.data} done={words.done} />
         ) : counted.isError ? (
@@ -90,7 +98,7 @@ export function BulkDialog({ action, target, others, onClose }: Props) {
           <Skeleton height={48} role="status" aria-label="Counting" />
         ) : (
           <>
-            <Text fw={600}>{able === 0 ? words.none : `${countOf(able)}. ${words.effect}`}</Text>
+            <Text fw={600}>{able === 0 ? words.none : `${countOf(able)}. ${effect ?? words.effect}`}</Text>
             {others === 0 ? null : (
               <Text size="sm">
                 {countOf(others)} of those selected left out: {words.others}.
@@ -107,6 +115,7 @@ export function BulkDialog({ action, target, others, onClose }: Props) {
         {change.isError ? (
           <Alert color="red" title="That did not work" role="alert">
             {change.error.message}
+            {isUnanswered(change.error) ? " Send it again: what was done already is not done twice." : null}
           </Alert>
         ) : null}
         <Group justify="flex-end" gap="xs">
@@ -127,6 +136,11 @@ export function BulkDialog({ action, target, others, onClose }: Props) {
       </Stack>
     </Modal>
   );
+}
+
+/** Whether it may have been done all the same. */
+function isUnanswered(error: Error): boolean {
+  return error instanceof ApiError && (error.status === 0 || error.status >= 500);
 }
 
 function Summary({ changed, done }: { changed: BulkOut; done: string }) {

@@ -4,7 +4,7 @@ import { IconX } from "@tabler/icons-react";
 import { Link } from "react-router";
 import type { FailureOut } from "@/api/schema.gen";
 import { failureAddress, failureText } from "@/domain/failures";
-import { exactText } from "@/domain/time";
+import { momentText } from "@/domain/metrics";
 import classes from "./executions.module.css";
 
 type FailureFilterProps = {
@@ -22,7 +22,7 @@ export function FailureFilter({ failure, since, onClear }: FailureFilterProps) {
         <Anchor component={Link} to={failureAddress(failure.id)} inherit>
           {failureText(failure)}
         </Anchor>
-        {since === undefined ? null : <span className="quiet"> since {exactText(since)}</span>}
+        {since === undefined ? null : <span className="quiet"> since {momentText(since)}</span>}
       </Text>
       <Tooltip label="All executions of the pipeline">
         <ActionIcon variant="subtle" color="gray" aria-label="Not only these failures" onClick={onClear}>

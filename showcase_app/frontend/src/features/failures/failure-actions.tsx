@@ -8,9 +8,16 @@ import { useWhyReadOnly } from "@/api/session";
 import { type FailureMark, failureText } from "@/domain/failures";
 import classes from "./failures.module.css";
 import { MendDialog } from "./mend-dialog";
+import { RerunDialog } from "./rerun-dialog";
 
-export function FailureActions({ failure }: { failure: FailureOut }) {
-  const [isMending, setMending] = useState(false);
+type FailureActionsProps = {
+  failure: FailureOut;
+  /** From when on it was counted: those are run again. */
+  since: string;
+};
+
+export function FailureActions({ failure, since }: FailureActionsProps) {
+  const [dialog, setDialog] = useState<"rerun" | "mend" | null>(null);
   const readOnly = useWhyReadOnly();
   const marking = useMarkFailure();
   const mark = (to: FailureMark) =>
@@ -18,54 +25,42 @@ export function FailureActions({ failure }: { failure: FailureOut }) {
       { failure, mark: to },
       { onError: (error) => notifications.show({ color: "red", title: "That did not work", message: error.message }) },
     );
+  const none = failure.count === 0 ? "None of them failed in this time." : null;
   return (
     <>
       <Group gap={6} className={classes.actions}>
+        <Action name="Re-run…" failure={failure} whyNot={readOnly ?? none} onClick={() => setDialog("rerun")} />
         {failure.state === "open" ? (
-          <Action
-            name="Mute"
-            what={`Mute ${failureText(failure)}`}
-            whyNot={readOnly}
-            onClick={() => mark({ state: "muted" })}
-          />
+          <Action name="Mute" failure={failure} whyNot={readOnly} onClick={() => mark({ state: "muted" })} />
         ) : (
           <Action
             name={failure.state === "muted" ? "Unmute" : "Open again"}
-            what={`Open ${failureText(failure)} again`}
+            failure={failure}
             whyNot={readOnly}
             onClick={() => mark({ state: "open" })}
           />
         )}
-        <Action
-          name="Mended…"
-          what={`Mark ${failureText(failure)} as mended`}
-          whyNot={readOnly}
-          onClick={() => setMending(true)}
-        />
+        <Action name="Mended…" failure={failure} whyNot={readOnly} onClick={() => setDialog("mend")} />
       </Group>
-      {isMending ? (
+      {dialog === "mend" ? (
         <MendDialog
           failure={failure}
-          onClose={() => setMending(false)}
+          onClose={() => setDialog(null)}
           onMend={(version) => {
             mark({ state: "mended", version });
-            setMending(false);
+            setDialog(null);
           }}
         />
       ) : null}
+      {dialog === "rerun" ? <RerunDialog failure={failure} since={since} onClose={() => setDialog(null)} /> : null}
     </>
   );
 }
 
-type ActionProps = {
-  name: string;
-  /** The same for those who do not see which row it stands in. */
-  what: string;
-  whyNot: string | null;
-  onClick: () => void;
-};
+type ActionProps = { name: string; failure: FailureOut; whyNot: string | null; onClick: () => void };
 
-function Action({ name, what, whyNot, onClick }: ActionProps) {
+function Action({ name, failure, whyNot, onClick }: ActionProps) {
+  const what = `${name} ${failureText(failure)}`; // for those who do not see which row it stands in
   return (
     <Tooltip label={whyNot} disabled={whyNot === null}>
       <Button

@@ -14,8 +14,8 @@ import { Nothing, QueryFailed } from "@/components/ui/notices";
 import { PageHead } from "@/components/ui/page-head";
 import { TIME_WINDOWS, type TimeWindow } from "@/domain/execution-filters";
 import { countedSince, executionsText, failedAddress, failureWindow } from "@/domain/failures";
+import { momentText } from "@/domain/metrics";
 import { shortId } from "@/domain/runs";
-import { exactText } from "@/domain/time";
 import { ErrorText } from "./error-text";
 import { FailureActions } from "./failure-actions";
 import classes from "./failures.module.css";
@@ -86,7 +86,7 @@ function Failure({ failure, window }: { failure: FailureOut; window: TimeWindow 
         <Text component="p" size="sm" className={classes.whole}>
           <ErrorText failure={failure} />
         </Text>
-        <FailureActions failure={failure} />
+        {since === undefined ? null : <FailureActions failure={failure} since={since} />}
       </section>
       <dl className={classes.list}>
         <Fact name="Pipeline">
@@ -126,7 +126,7 @@ function Failure({ failure, window }: { failure: FailureOut; window: TimeWindow 
       <figure className={`panel ${classes.history}`}>
         <Trend trend={failure.trend} height={96} />
         <figcaption className="quiet">
-          <span>{since === undefined ? "" : exactText(since)}</span>
+          <span>{since === undefined ? "" : momentText(since)}</span>
           <span>now</span>
         </figcaption>
       </figure>

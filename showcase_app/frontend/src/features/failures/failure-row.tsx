@@ -70,7 +70,7 @@ export function FailureRow({ failure, since, window }: FailureRowProps) {
           )}
         </Text>
       </div>
-      <FailureActions failure={failure} />
+      <FailureActions failure={failure} since={since} />
     </article>
   );
 }

@@ -3,13 +3,14 @@ import { afterEach, beforeEach, expect, it, vi } from "vitest";
 import type { FailureOut } from "@/api/schema.gen";
 import { stringifyJson } from "@/domain/json";
 import { at } from "@/mocks/create-execution";
-import { createFailure, createFailurePage } from "@/mocks/create-failure";
+import { createBulk, createFailure, createFailurePage } from "@/mocks/create-failure";
 import { FakeServer, json, refusal } from "@/mocks/fake-server";
 import { FakeSocket } from "@/mocks/fake-socket";
 import { renderAt } from "@/mocks/render-at";
 import { Component } from "./failures-page";
 
 const LIST = "GET /api/failures";
+const BULK = "POST /api/executions/bulk";
 const server = new FakeServer();
 const ORDERS = createFailure();
 const ROWS = createFailure({ failure_group: "1111111111111111", message: "no row <n>", count: 2, versions: [null] });
@@ -78,7 +79,7 @@ it("a group is muted at once, before the server has answered", async () => {
   answer(json(200, muted));
   await waitFor(() => expect(server.to(LIST)).toHaveLength(2));
   within(row).getByText("Muted");
-  within(row).getByRole("button", { name: /^Open .* again$/ });
+  within(row).getByRole("button", { name: /^Unmute/ });
 });
 
 it("what the server refuses is taken back", async () => {
@@ -98,7 +99,7 @@ it("a group is marked as mended by a version that is chosen", async () => {
   });
   show();
   const row = await rowOf("KeyError: no order <n> in <path>");
-  fireEvent.click(within(row).getByRole("button", { name: /^Mark .* as mended$/ }));
+  fireEvent.click(within(row).getByRole("button", { name: /^Mended…/ }));
   const version = await screen.findByLabelText("Version of Nightly");
   expect((version as HTMLSelectElement).value).toBe("4");
   fireEvent.change(version, { target: { value: "3" } });
@@ -125,4 +126,90 @@ it("says that they could not be read, not that nothing failed", async () => {
   server.on(LIST, () => json(200, createFailurePage([])));
   fireEvent.click(screen.getByRole("button", { name: "Try again" }));
   await screen.findByText("Nothing failed");
+});
+
+const STEPS = [
+  {
+    step_id: "load",
+    step_name: "Load",
+    effect: null,
+    effect_text: "not said: may have effects",
+    may_have_effects: true,
+    executions: 34,
+  },
+];
+const PLANNED = createBulk({
+  matched: 37,
+  token: "the-token",
+  steps: STEPS,
+  left_out: [{ execution_id: "0199-old", rerun_id: "0199-again", status: "running" }],
+  refused: [
+    { execution_id: "0199-a", reason: "No version of it is on record." },
+    { execution_id: "0199-b", reason: "No version of it is on record." },
+  ],
+});
+
+/** What came to the door of many executions: the body and the key of each request. */
+async function sent(): Promise<unknown[]> {
+  const bodies = await server.bodies(BULK);
+  return server.to(BULK).map((request, place) => [bodies[place], request.headers.get("Idempotency-Key")]);
+}
+
+it("what would run again is told first; sent twice it has one key, and so starts each once", async () => {
+  let away = true;
+  server.on(BULK, async (request) => {
+    const { dry_run } = (await request.clone().json()) as { dry_run: boolean };
+    if (dry_run) return json(200, PLANNED);
+    return away ? refusal(503, "The database is away.") : json(200, createBulk({ matched: 37, done: 34 }));
+  });
+  show();
+  const row = await rowOf("KeyError: no order <n> in <path>");
+  fireEvent.click(within(row).getByRole("button", { name: /^Re-run…/ }));
+  const dialog = await screen.findByRole("dialog", { name: "Re-run from load" });
+  await within(dialog).findByText(/^34 executions\. Each becomes a new execution, which begins at load/);
+  expect(within(dialog).getByText("Load").parentElement?.textContent).toBe(
+    "Load: not said: may have effects, in 34 executions",
+  );
+  within(dialog).getByText(/^1 execution left out: it has a re-run/);
+  within(dialog).getByText("2 executions left as they are:");
+  const send = within(dialog).getByRole("button", { name: "Run again 34" });
+  fireEvent.click(send);
+  await within(dialog).findByText(/^The database is away\. Send it again/);
+  away = false;
+  fireEvent.click(send);
+  await within(dialog).findByText("34 executions queued again.");
+
+  const filter = {
+    pipeline_id: "pipeline",
+    failure_group: ORDERS.failure_group,
+    failed_after: createFailurePage([]).since,
+  };
+  const [plan, first, second] = await sent();
+  const rerun = { from_step: "load" };
+  expect(plan).toEqual([{ action: "rerun", filter, rerun, dry_run: true }, null]);
+  const key = expect.stringMatching(/^[0-9a-f]{32}$/);
+  expect(first).toEqual([{ action: "rerun", token: "the-token", rerun, dry_run: false }, key]);
+  expect(second).toEqual(first);
+});
+
+it("on another version it is looked at anew, with a key of its own", async () => {
+  server.on(BULK, async (request) => {
+    const body = (await request.clone().json()) as { dry_run: boolean; rerun: { version?: number } };
+    if (!body.dry_run) return json(200, createBulk({ matched: 2, done: 2 }));
+    const token = `token-${body.rerun.version ?? "own"}`;
+    return json(200, createBulk({ matched: 2, token }));
+  });
+  items = [createFailure({ state: "mended", mended_in_version: 4 })];
+  show();
+  const row = await rowOf("KeyError: no order <n> in <path>");
+  fireEvent.click(within(row).getByRole("button", { name: /^Re-run…/ }));
+  const version = await screen.findByLabelText("Version");
+  expect((version as HTMLSelectElement).value).toBe("4"); // the one that mends it
+  await screen.findByRole("button", { name: "Run again 2" });
+  fireEvent.change(version, { target: { value: "" } });
+  await waitFor(() => expect(server.to(BULK)).toHaveLength(2));
+  fireEvent.click(await screen.findByRole("button", { name: "Run again 2" }));
+  await screen.findByText("2 executions queued again.");
+  const bodies = (await server.bodies(BULK)) as { token?: string }[];
+  expect(bodies[2]).toMatchObject({ token: "token-own", rerun: { from_step: "load" } });
 });

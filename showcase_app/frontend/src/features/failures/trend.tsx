@@ -1,7 +1,7 @@
 /** How often something failed in each part of the window, oldest first. */
 import type { TrendOut } from "@/api/schema.gen";
 import { trendBars, trendSentence } from "@/domain/failures";
-import { exactText } from "@/domain/time";
+import { momentText } from "@/domain/metrics";
 import classes from "./failures.module.css";
 
 export function Trend({ trend, height }: { trend: readonly TrendOut[]; height: number }) {
@@ -17,7 +17,7 @@ export function Trend({ trend, height }: { trend: readonly TrendOut[]; height: n
       {trendBars(trend).map((bar) => (
         <rect key={bar.start} x={bar.x} y={1 - bar.height} width={bar.width} height={bar.height}>
           <title>
-            {bar.failures.toLocaleString("en")} from {exactText(bar.start)} on
+            {bar.failures.toLocaleString("en")} from {momentText(bar.start)} on
           </title>
         </rect>
       ))}
