@@ -42,6 +42,7 @@ IAModulesError
 │   ├── RerunRefused             what a re-run would copy does not fit the version that is to run
 │   ├── AlreadyResumed           the execution has not ended: it goes on already
 │   ├── CodeNotFound             workers would not find the code of a version here
+│   ├── ExecutionIsCopy          it came from a run file: it is read, compared and run again, never gone on with
 │   ├── ExecutionKept            it has not ended, or is pinned; it is not deleted
 │   ├── NothingToCompareWith     no execution of the pipeline completed before this one
 │   ├── StepExecutionNotFound
@@ -67,6 +68,7 @@ IAModulesError
     ├── DatabaseReadOnly
     ├── ConstraintViolated       a constraint of the schema was violated
     ├── InvalidQuery             the SQL or its parameters are wrong
+    ├── FileRefused              a run file is not what it should be; nothing of it was used
     ├── TransactionMisuse        the manager was used where the transaction's handle must be
     └── SchemaError              the schema is missing, changed, or needs a newer program
 """
@@ -618,6 +620,21 @@ class CodeNotFound(TrackerError):
         self.pipeline, self.version, self.execution_id = pipeline, version, execution_id
 
 
+class ExecutionIsCopy(TrackerError):
+    """An execution came from a run file, so another database goes on with it, or could.
+
+    Attributes:
+        execution_id: of the copy.
+    """
+
+    def __init__(self, execution_id: str) -> None:
+        super().__init__(
+            f"Execution {execution_id} came from a run file: it is a copy, and only where it ran can it go on. Run it "
+            "again here, from a step if need be; completed steps are copied then."
+        )
+        self.execution_id = execution_id
+
+
 class ExecutionKept(TrackerError):
     """The execution has not ended, or is pinned: it is not deleted."""
 
@@ -843,6 +860,19 @@ class ConstraintViolated(DatabaseError):
 
 class InvalidQuery(DatabaseError):
     """The SQL or its parameters are wrong."""
+
+
+class FileRefused(DatabaseError):
+    """A run file is damaged, was changed, or is none; nothing of it was used.
+
+    Attributes:
+        file: its name.
+        found: what is wrong, and what to do.
+    """
+
+    def __init__(self, file: str, found: str) -> None:
+        super().__init__(f"The file {file} cannot be used: {found.removesuffix('.')}.")
+        self.file, self.found = file, found
 
 
 class TransactionMisuse(DatabaseError):

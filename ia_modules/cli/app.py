@@ -20,7 +20,7 @@ _COMMANDS = {
     "serve": "Serve the API until Ctrl-C: executions, their steps, and what happens, live.",
     "worker": "Run queued executions until Ctrl-C, SIGTERM or SIGHUP; what has not ended by then is handed to other "
     "workers.",
-    "executions": "Executions on record: look at them, watch, compare, cancel, resume, run again, export, delete.",
+    "executions": "Executions on record: look at them, watch, compare, cancel, resume, rerun, export, import, delete.",
     "failures": "Failures in groups: what failed alike, how often and where; mute, mark as mended.",
     "interactions": "Questions to people: list and show them, answer them, assign them to others.",
     "pipelines": "Registered pipelines, and pipeline files: list, import, check, draw, archive, delete.",

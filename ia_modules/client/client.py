@@ -9,6 +9,7 @@ from ia_modules.client.executions import ExecutionVerbs
 from ia_modules.client.failures import FailureVerbs
 from ia_modules.client.pipelines import PipelineVerbs
 from ia_modules.client.questions import QuestionVerbs
+from ia_modules.client.run_files import RunFileVerbs
 from ia_modules.client.second_chances import SecondChanceVerbs
 from ia_modules.pipeline.ahead import Ahead, StepAhead
 from ia_modules.tracker.bulk import (
@@ -27,7 +28,9 @@ from ia_modules.tracker.lists import ExecutionFilters
 from ia_modules.tracker.rerunning import RerunFrom
 
 
-class Client(PipelineVerbs, BeginningVerbs, SecondChanceVerbs, ExecutionVerbs, QuestionVerbs, FailureVerbs):
+class Client(
+    RunFileVerbs, PipelineVerbs, BeginningVerbs, SecondChanceVerbs, ExecutionVerbs, QuestionVerbs, FailureVerbs
+):
     """The verbs of the product over one database. Use it from the tasks of one event loop."""
 
     async def bulk(

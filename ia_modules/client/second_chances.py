@@ -49,6 +49,7 @@ class SecondChanceVerbs(ClientBase):
             InvalidArgument: ``pipeline`` is another definition; nothing has changed.
             PipelineDefinitionError: its code is not there or may not be used.
             AlreadyFinished: it has completed.
+            ExecutionIsCopy: it came from a run file.
         """
         record = await self.execution(execution_id)
         if record.pipeline_version is None:
@@ -84,6 +85,7 @@ class SecondChanceVerbs(ClientBase):
             StepConflict: its steps do not follow from its definition.
             AlreadyFinished: it has completed.
             AlreadyResumed: it has not ended; says who resumed it.
+            ExecutionIsCopy: it came from a run file.
         """
         record = await self.execution(execution_id)
         if await self._is_done("execution.resume", record.execution_id, idempotency_key):

@@ -1,6 +1,6 @@
 """Types for the part of apsw in use: its own stubs need ``collections.abc.Buffer``, which Python 3.11 lacks."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, Protocol
 
 
@@ -9,6 +9,7 @@ class ApswCursor(Protocol):
 
     def get_description(self) -> Sequence[tuple[str, str]]: ...
     def fetchall(self) -> list[tuple[Any, ...]]: ...
+    def __iter__(self) -> Iterator[tuple[Any, ...]]: ...
 
 
 class ApswConnection(Protocol):
@@ -41,4 +42,5 @@ class ApswConnection(Protocol):
         deterministic: bool = False,
     ) -> None: ...
     def config(self, op: int, *args: int) -> int: ...
+    def limit(self, id: int, newval: int = -1) -> int: ...  # noqa: A002
     def close(self, force: bool = False) -> None: ...

@@ -41,6 +41,8 @@ class DatabaseManager:
         synchronous: SQLite; FULL flushes at every commit, NORMAL may lose the last commits when the power fails.
         poll_seconds: SQLite, and PostgreSQL behind a pooler; how often :meth:`signals` looks for others' commits.
         now: SQLite; the clock behind ``ia_now()``, for tests. On PostgreSQL replace the function itself.
+        untrusted: SQLite; the file may come from anybody: it is only read, and nothing in it is run. Look at it first
+            with :class:`ia_modules.database.untrusted_file.UntrustedFile`.
 
     Raises:
         InvalidDatabaseUrl: the URL cannot be parsed; the message has no password.
@@ -56,6 +58,7 @@ class DatabaseManager:
         synchronous: Synchronous = "FULL",
         poll_seconds: float = 0.1,
         now: Callable[[], datetime] | None = None,
+        untrusted: bool = False,
     ) -> None:
         parsed = parse_url(url)
         self._new_twin = partial(
@@ -65,6 +68,7 @@ class DatabaseManager:
             busy_timeout_seconds=busy_timeout_seconds,
             synchronous=synchronous,
             now=now,
+            untrusted=untrusted,
         )
         self._statement_timeout_seconds = statement_timeout_seconds
         if parsed.dialect == "postgresql" and now is not None:
@@ -79,6 +83,7 @@ class DatabaseManager:
                 busy_timeout_seconds=busy_timeout_seconds,
                 synchronous=synchronous,
                 poll_seconds=poll_seconds,
+                access="untrusted" if untrusted else "shared",
             )
             if parsed.dialect == "sqlite"
             else PostgresqlDriver(

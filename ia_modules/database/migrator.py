@@ -116,6 +116,45 @@ async def migration_status(
     return _statuses(migrations, await driver.read(_recorded(load_queries(dialect))) if driver.exists() else [])
 
 
+def migration_script(dialect: Dialect, safe_url: str, *, folder: Path = MIGRATIONS_FOLDER) -> Script[list[int]]:
+    """What :func:`migrate` runs in its transaction; for a connection of one's own."""
+    return _apply(safe_url, find_migrations(folder / dialect), load_queries(dialect))
+
+
+def applied_here(
+    dialect: Dialect, safe_url: str, recorded: Rows, *, folder: Path = MIGRATIONS_FOLDER
+) -> list[Migration]:
+    """The migrations that a schema has by the rows of ``ia_migrations``: this program's, from its first one on.
+
+    Args:
+        safe_url: what errors call the database.
+
+    Raises:
+        SchemaError: one needs a newer program, is not known here, has another text here, or one before it is missing.
+    """
+    migrations = find_migrations(folder / dialect)
+    statuses = _statuses(migrations, recorded)
+    for status in statuses:
+        if status.state == "changed":
+            raise SchemaError(
+                f"{safe_url} was made by another state of ia_modules: its migration "
+                f"V{status.version:03}__{status.name} has another text than this program's. The program that made it "
+                "still opens it."
+            )
+    refuse_unusable(safe_url, statuses)
+    for status in statuses:
+        if status.state == "unknown":
+            raise SchemaError(
+                f"{safe_url} has the migration V{status.version:03}__{status.name}, which this ia_modules "
+                f"({__version__}) does not have. A newer one made it: upgrade the program."
+            )
+    states = [status.state for status in statuses]
+    applied = states.count("applied")
+    if not applied or states[:applied] != ["applied"] * applied:
+        raise SchemaError(f"{safe_url} has no schema of ia_modules, or only a part of one.")
+    return migrations[:applied]
+
+
 def find_migrations(folder: Path) -> list[Migration]:
     """The migrations of one database, by version.
 

@@ -23,7 +23,7 @@ from ia_modules.database.driver import (
     closed_message,
     time_limit_message,
 )
-from ia_modules.database.sqlite_connection import SqliteConnection, SqliteSettings, Synchronous
+from ia_modules.database.sqlite_connection import Access, SqliteConnection, SqliteSettings, Synchronous
 from ia_modules.database.sqlite_file import DatabaseFile
 from ia_modules.database.sqlite_thread import Job, Jobs, SqliteThread
 from ia_modules.database.url import MEMORY, DatabaseUrl
@@ -50,6 +50,7 @@ class SqliteDriver:
         busy_timeout_seconds: float,
         synchronous: Synchronous,
         poll_seconds: float,
+        access: Access = "shared",
     ) -> None:
         self._url, self._poll_seconds = url, poll_seconds
         self._settings = SqliteSettings(
@@ -57,6 +58,7 @@ class SqliteDriver:
             busy_timeout_seconds=busy_timeout_seconds,
             synchronous=synchronous,
             now=now or utc_now,
+            access=access,
         )
         self._writer: SqliteThread | None = None
         self._readers: list[SqliteThread] = []

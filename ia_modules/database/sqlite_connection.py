@@ -1,7 +1,7 @@
 """One SQLite connection, used by one thread: opening it, running statements and scripts on it."""
 
 import time
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -21,10 +21,14 @@ from ia_modules.models import format_time
 
 T = TypeVar("T")
 Synchronous = Literal["FULL", "NORMAL"]
+Access = Literal["shared", "alone", "untrusted"]
+"""``shared``: with other processes, through a WAL beside the file. ``alone``: nobody else knows it yet, and it stays
+without companions. ``untrusted``: the file may come from anybody, and is only read."""
 
 _CACHED_STATEMENTS = 300
 _RETRY_SECONDS = 0.01
 _STEPS_BETWEEN_CHECKS = 20_000
+_LARGEST_ROW_BYTES = 100 * 2**20  # of a file that may come from anybody: more than a row of ours can have
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,12 +40,14 @@ class SqliteSettings:
         busy_timeout_seconds: how long a statement waits for another process's lock.
         synchronous: FULL flushes at every commit; NORMAL may lose the last commits when the power fails.
         now: the clock behind ``ia_now()``.
+        access: who else uses the file, and what may be done with it.
     """
 
     file: DatabaseFile
     busy_timeout_seconds: float
     synchronous: Synchronous
     now: Callable[[], datetime]
+    access: Access = "shared"
 
 
 class SqliteConnection:
@@ -98,6 +104,17 @@ class SqliteConnection:
         except DRIVER_ERRORS as error:
             named = impossible_text(statement.sql, statement.rows) if isinstance(error, UnicodeEncodeError) else None
             raise named or self._translated(error, statement.sql) from error
+
+    def stream(self, sql: str) -> Iterator[dict[str, Any]]:
+        """The rows of a statement without parameters, one at a time: no more than one is in memory."""
+        try:
+            cursor = self._apsw.execute(sql)
+            names: list[str] | None = None
+            for row in cursor:
+                names = names or [name for name, _ in cursor.get_description()]
+                yield dict(zip(names, row, strict=True))
+        except DRIVER_ERRORS as error:
+            raise self._translated(error, sql) from error
 
     def execute(self, sql: str, params: Params) -> int:
         """Run one statement; how many rows it inserted, updated or deleted."""
@@ -243,13 +260,16 @@ def _rows(cursor: ApswCursor) -> Rows:
 
 
 def _open(settings: SqliteSettings, *, writes: bool) -> ApswConnection:
-    if writes:
+    is_untrusted = settings.access == "untrusted"
+    if writes and not is_untrusted:
         settings.file.create()
+    flags = apsw.SQLITE_OPEN_READONLY if is_untrusted else apsw.SQLITE_OPEN_READWRITE
     connection = cast(
-        "ApswConnection",
-        apsw.Connection(settings.file.path, flags=apsw.SQLITE_OPEN_READWRITE, statementcachesize=_CACHED_STATEMENTS),
+        "ApswConnection", apsw.Connection(settings.file.path, flags=flags, statementcachesize=_CACHED_STATEMENTS)
     )
     try:
+        if is_untrusted:
+            _trust_nothing(connection)
         connection.set_busy_timeout(round(settings.busy_timeout_seconds * 1000))
         connection.config(apsw.SQLITE_DBCONFIG_DQS_DML, 0)  # "x" is a column, never a string: as in PostgreSQL
         connection.config(apsw.SQLITE_DBCONFIG_DQS_DDL, 0)
@@ -257,8 +277,11 @@ def _open(settings: SqliteSettings, *, writes: bool) -> ApswConnection:
         _register_clock(connection, settings.now)
         connection.create_scalar_function("ia_fold", _fold, 1, deterministic=True)
         connection.pragma("foreign_keys", 1)
-        if writes:
-            _use_wal(connection, settings.busy_timeout_seconds)
+        if writes and not is_untrusted:
+            if settings.access == "shared":
+                _use_wal(connection, settings.busy_timeout_seconds)
+            else:
+                connection.pragma("journal_mode", "memory")  # a file that is not whole is deleted
             connection.pragma("synchronous", settings.synchronous)
         else:
             connection.pragma("query_only", 1)
@@ -266,6 +289,16 @@ def _open(settings: SqliteSettings, *, writes: bool) -> ApswConnection:
         connection.close(force=True)
         raise
     return connection
+
+
+def _trust_nothing(connection: ApswConnection) -> None:
+    """What SQLite's own advice has for a file that may come from anybody (sqlite.org/security.html)."""
+    connection.config(apsw.SQLITE_DBCONFIG_DEFENSIVE, 1)
+    connection.config(apsw.SQLITE_DBCONFIG_TRUSTED_SCHEMA, 0)
+    connection.config(apsw.SQLITE_DBCONFIG_ENABLE_TRIGGER, 0)
+    connection.limit(apsw.SQLITE_LIMIT_LENGTH, _LARGEST_ROW_BYTES)
+    connection.pragma("cell_size_check", 1)
+    connection.pragma("mmap_size", 0)
 
 
 def _use_wal(connection: ApswConnection, timeout_seconds: float) -> None:

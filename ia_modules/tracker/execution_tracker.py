@@ -20,6 +20,7 @@ from ia_modules.errors import (
     DatabaseBusy,
     DatabaseClosed,
     DatabaseUnavailable,
+    ExecutionIsCopy,
     ExecutionNotFound,
     InteractionNotFound,
 )
@@ -205,8 +206,11 @@ class ExecutionTracker(ExecutionWriter):
             ExecutionNotFound
             LeaseLost: somebody else has taken it since that epoch.
             AlreadyFinished: it has ended; with ``reopen``: it has completed.
+            ExecutionIsCopy: it came from a run file.
         """
         taken_id = await self._row_id(execution_id)
+        if reopen and await self.is_copy(taken_id):
+            raise ExecutionIsCopy(taken_id)
         writer = check_id(owner or self.owner, "owner")
         if writer == self.owner:
             await self._show_life()

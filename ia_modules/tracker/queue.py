@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
-from ia_modules.errors import ConstraintViolated, IdempotencyConflict
+from ia_modules.errors import ConstraintViolated, ExecutionIsCopy, IdempotencyConflict
 from ia_modules.models import ExecutionId, ExecutionRecord, Json, JsonText, PipelineId, PipelineVersionRecord
 from ia_modules.payload import check_id, content_hash, encode
 from ia_modules.pipeline.ahead import Ahead, ahead_of_resume
@@ -125,7 +125,10 @@ async def put_back(
         StepConflict: its steps do not follow from that; nothing has changed.
         AlreadyFinished: it has completed.
         InvalidTransition: it has not ended.
+        ExecutionIsCopy: it came from a run file.
     """
+    if await tracker.is_copy(record.execution_id):
+        raise ExecutionIsCopy(record.execution_id)
     attempts = await tracker.get_attempts(record.execution_id)
     state_of(Graph(definition_of(stored)), recorded_runs(attempts, reopened=True))
     requeue = Transition(execution_id=record.execution_id, writer=tracker.owner, ownership=Requeue(deed))

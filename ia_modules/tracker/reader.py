@@ -110,6 +110,13 @@ class ExecutionReader:
         rows = await self._rows_of("get_execution_summary", execution_id=execution_id)
         return ExecutionSummary.from_row(rows[0]) if rows else None
 
+    async def is_copy(self, execution_id: ExecutionId) -> bool:
+        """Whether an execution came from a run file, so that nobody goes on with it here."""
+        row = await self._database.fetch_one_async(
+            self._database.query("is_imported"), {"execution_id": sought_id(execution_id)}
+        )
+        return row is not None
+
     async def get_execution_steps(
         self, execution_id: str, *, within: RunPath = GRAPH, inline_bytes: int = _EVERY_SIZE
     ) -> list[StepExecutionRecord]:

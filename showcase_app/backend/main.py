@@ -27,6 +27,7 @@ from showcase_app.backend.api import (
     metrics,
     pages,
     pipelines,
+    run_files,
     session,
     system,
 )
@@ -74,6 +75,7 @@ def create_app(settings: Settings) -> FastAPI:
         session,
         pipelines,
         definitions,
+        run_files,
         executions,
         failures,
         interactions,

@@ -75,6 +75,8 @@ class Settings:
         load_limit_seconds: how long the code of a pipeline may take to load before it is left to others.
         pipeline_folders: their pipeline files are registered when the server starts.
         allowed: the code that stored pipelines may use; None = what the environment says.
+        run_file: the database is a run file that was looked at: it is only read, every request that would change
+            something is refused, and nothing runs. With no slots and no folders.
 
     Raises:
         UnsafeBind: other machines can reach it, and there are no keys.
@@ -93,6 +95,7 @@ class Settings:
     load_limit_seconds: float = 60.0
     pipeline_folders: tuple[Path, ...] = ()
     allowed: AllowedCode | None = None
+    run_file: bool = False
 
     def __post_init__(self) -> None:
         for host in (self.host, *sorted(self.hosts)):

@@ -96,3 +96,5 @@ UPDATE pipeline_executions
 UPDATE interactions
    SET carried_from = '0199c3f2-0000-7000-8000-000000000041', carries = TRUE
  WHERE interaction_id = '0199c3f2-0000-7000-8000-000000000040';
+INSERT INTO imported_executions (execution_id, rows_sha256, went_on, imported_at) VALUES
+    ('0199c3f2-0000-7000-8000-000000000010', '5f2b', FALSE, '2026-11-28T12:00:09.000000Z');

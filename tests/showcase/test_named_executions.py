@@ -47,6 +47,7 @@ async def test_an_execution_is_named_by_any_text_of_its_callers(
         export = await idle.get(address(alias, "/export"))
         assert export.json()["execution"]["alias"] == alias
         assert execution_id in export.headers["content-disposition"]
+        assert execution_id in (await idle.get(address(alias, "/run-file"))).headers["content-disposition"]
         async with idle_server.watch(address(alias).removeprefix("/api/executions/")) as socket:
             assert (await receive(socket))["messages"][-1]["data"]["execution_id"] == execution_id
         rerun = (await idle.post(address(alias, "/rerun"))).json()

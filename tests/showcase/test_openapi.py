@@ -1,6 +1,7 @@
 """The API keeps to its OpenAPI document, whatever it is asked: rightly or wrongly, of what is there or is not."""
 
 import asyncio
+import base64
 from collections.abc import Generator
 from typing import Any, cast
 
@@ -89,6 +90,9 @@ async def _fill(server: Server, database_url: str) -> Ids:
         assert summary is not None
         for question_id in (QUESTION, OTHER_QUESTION):
             await _ask_a_person(tracker, made.json()["id"], question_id)
+        async with httpx.AsyncClient(base_url=server.url, timeout=PATIENCE_SECONDS) as api:
+            file = await api.get(f"/api/executions/{execution.id}/run-file")
+        RIGHT_BODIES["import_run_file"] = {"run_file": base64.b64encode(file.content).decode()}
         return {
             "failure_id": f"greeting.{summary.failure_group}",
             "interaction_id": QUESTION,

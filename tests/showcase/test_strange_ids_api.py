@@ -18,6 +18,7 @@ ADDRESSES = (
     "GET /api/executions/{}/changes",
     "GET /api/executions/{}/logs",
     "GET /api/executions/{}/export",
+    "GET /api/executions/{}/run-file",
     "POST /api/executions/{}/cancel",
     "POST /api/executions/{}/rerun",
     "GET /api/executions/REAL/steps/{}",

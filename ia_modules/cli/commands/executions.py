@@ -1,14 +1,13 @@
-"""``ia-modules executions``: the group, and what reads: ``list``, ``show``, ``logs``, ``export``."""
+"""``ia-modules executions``: the group, and what reads: ``list``, ``show``, ``logs``."""
 
 import sys
-from collections.abc import AsyncIterator
-from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from ia_modules.cli.commands import executions_bulk, executions_rerun
 from ia_modules.cli.commands.executions_diff import diff
+from ia_modules.cli.commands.executions_files import export, import_run
 from ia_modules.cli.commands.executions_run import resume, watch
 from ia_modules.cli.foreground import watch as follow_to_end
 from ia_modules.cli.options.database import DEFAULT_DATABASE, Database, client_of, same_database
@@ -31,8 +30,6 @@ from ia_modules.cli.output.terminal import (
     ExitStatus,
     ago,
     elapsed,
-    escaped,
-    fail,
     print_json,
     print_table,
     run,
@@ -44,7 +41,7 @@ from ia_modules.tracker.lists import ExecutionPage
 
 app = typer.Typer(
     name="executions",
-    help="Executions on record: look at them, watch, compare, cancel, resume, run again, export, delete.",
+    help="Executions on record: look at them, watch, compare, cancel, resume, rerun, export, import, delete.",
     epilog="Example: ia-modules executions list --status failed",
     rich_markup_mode=None,
     add_completion=False,
@@ -52,6 +49,8 @@ app = typer.Typer(
 app.command("watch", epilog="Example: ia-modules executions watch 01996f1e-8c1a-7 --json")(watch)
 app.command("resume", epilog="Example: ia-modules executions resume 01996f1e-8c1a-7")(resume)
 app.command("diff", epilog="Example: ia-modules executions diff 01996f1e-8c1a-7")(diff)
+app.command("export", epilog="Example: ia-modules executions export 01996f1e-8c1a-7 -o nightly-failed.iarun")(export)
+app.command("import", epilog="Example: ia-modules executions import nightly-failed.iarun")(import_run)
 executions_bulk.add_commands(app)
 executions_rerun.add_command(app)
 
@@ -138,38 +137,6 @@ def logs(
     raise typer.Exit(run(work()))
 
 
-@app.command(epilog="Example: ia-modules executions export 01996f1e-8c1a-7 --output nightly-failed.json")
-def export(
-    execution_id: OneOrNewest = None,
-    file: Annotated[
-        Path | None, typer.Option("--output", "-o", metavar="FILE", help="Where to; stdout when left out.")
-    ] = None,
-    database_url: Database = DEFAULT_DATABASE,
-) -> None:
-    """Write everything on record about an execution as JSON: its definition, steps, questions and log lines.
-
-    {"execution", "definition", "steps", "interactions", "logs"}, every payload whole. A file is there whole or not at
-    all.
-
-    Exit status: 0 written, 1 no such execution, or the file cannot be written.
-    """
-
-    async def work() -> None:
-        async with client_of(database_url) as client:
-            record = await find_execution(client, execution_id)
-            parts = await client.export(record.execution_id)
-            if file is not None:
-                await _write(file, parts)
-                return
-            async for part in parts:
-                typer.echo(escaped(part.decode()), nl=False)
-            typer.echo()
-
-    run(work())
-    if file is not None:
-        typer.echo(f"Written to {file}.", err=True)
-
-
 async def _read_report(database_url: str, wanted: str | None, *, everything: bool, whole: bool) -> ExecutionReport:
     async with client_of(database_url) as client:
         execution, tracker = await find_execution(client, wanted), client.tracker
@@ -185,19 +152,6 @@ async def _read_report(database_url: str, wanted: str | None, *, everything: boo
             liveness=await liveness_of(client, execution),
             everything=everything,
         )
-
-
-async def _write(file: Path, parts: AsyncIterator[bytes]) -> None:
-    unfinished = file.with_name(f"{file.name}.part")
-    try:
-        with unfinished.open("wb") as out:
-            async for part in parts:
-                out.write(part)
-        unfinished.replace(file)
-    except OSError as error:
-        raise fail(f"{str(file)!r} cannot be written: {error.strerror or error}.") from None
-    finally:
-        unfinished.unlink(missing_ok=True)
 
 
 def _print_page(page: ExecutionPage) -> None:

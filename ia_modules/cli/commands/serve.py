@@ -1,10 +1,11 @@
-"""``ia-modules serve``: the API over a database, on this machine."""
+"""``ia-modules serve``: the API over a database or a run file, on this machine."""
 
 import asyncio
 import os
 import signal
 import socket
 import sys
+from contextlib import ExitStack
 from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING, Annotated, Any
@@ -29,10 +30,11 @@ from ia_modules.cli.options.secrets import secrets_of
 from ia_modules.cli.output.terminal import fail, run
 from ia_modules.database.manager import DatabaseManager
 from ia_modules.errors import IAModulesError
-from ia_modules.pipeline.allowed_code import FOLDERS_VARIABLE
+from ia_modules.pipeline.allowed_code import FOLDERS_VARIABLE, AllowedCode
+from ia_modules.tracker.run_file_reading import OpenedRunFile, open_run_file
 
 if TYPE_CHECKING:
-    from uvicorn import Config
+    from uvicorn import Config, Server
 
 app = typer.Typer(rich_markup_mode=None, add_completion=False)
 
@@ -43,6 +45,12 @@ _TAKES_NOTHING_SECONDS = 60
 @app.command(epilog="Example: ia-modules serve --port 8080 --db postgresql://me@localhost/ia")
 def serve(
     context: typer.Context,
+    file: Annotated[
+        Path | None,
+        typer.Argument(
+            metavar="[FILE]", help="A run file: it alone is shown, and nothing is written or run; no database is used."
+        ),
+    ] = None,
     host: Annotated[str, typer.Option(help="The address to listen at; without keys this machine's own.")] = "127.0.0.1",
     port: Annotated[int, typer.Option(min=0, max=65535, help="0 = any free one.")] = 5555,
     slots: Annotated[
@@ -66,6 +74,8 @@ def serve(
 ) -> None:
     """Serve the API until Ctrl-C: executions, their steps, and what happens, live. Makes the schema current first.
 
+    With a run file (NAME.iarun, as executions export writes it): all pages of that run, read-only, without its code.
+
     IA_MODULES_API_KEYS=name[:role]=key,... says who may use it (roles: viewer, operator; keys of 16 characters at
     least); without, only this machine. It and the database's password are kept from the code of steps.
     IA_MODULES_HOSTS=name,... are further host names under which it answers.
@@ -84,29 +94,40 @@ def serve(
         ) from None
     secrets = secrets_of(context)
     database_url = secrets.full_url(database_url)
-    try:
-        settings = Settings(
-            database_url=database_url,
-            host=host,
-            port=port,
-            slots=slots,
-            lease_seconds=lease_seconds,
-            grace_seconds=grace_seconds,
-            blocked_limit_seconds=blocked_limit_seconds,
-            load_limit_seconds=load_limit_seconds,
-            pipeline_folders=tuple(pipelines or ()),
-            allowed=allowed_below(pipelines),
-            keys=parse_keys(secrets.api_keys),
-            hosts=parse_hosts(os.environ.get("IA_MODULES_HOSTS", "")),
-            targets=Targets.parse(os.environ.get("IA_MODULES_TARGETS", "")),
-        )
-        shown = run(_prepare(database_url))
-        if shown is None:
-            return
-        listener = listen(host, port)
-    except (IAModulesError, OSError) as error:
-        raise fail(str(error)) from None
-    server = uvicorn.Server(server_config(create_app(settings)))
+    with ExitStack() as opened:
+        try:
+            served = None if file is None else opened.enter_context(open_run_file(file))
+            settings = Settings(
+                database_url=database_url if served is None else f"sqlite:///{served.file.absolute()}",
+                run_file=served is not None,
+                host=host,
+                port=port,
+                slots=slots if served is None else 0,
+                lease_seconds=lease_seconds,
+                grace_seconds=grace_seconds,
+                blocked_limit_seconds=blocked_limit_seconds,
+                load_limit_seconds=load_limit_seconds,
+                pipeline_folders=tuple(pipelines or ()) if served is None else (),
+                allowed=allowed_below(pipelines) if served is None else AllowedCode(roots=()),
+                keys=parse_keys(secrets.api_keys),
+                hosts=parse_hosts(os.environ.get("IA_MODULES_HOSTS", "")),
+                targets=Targets.parse(os.environ.get("IA_MODULES_TARGETS", "")),
+            )
+            shown = run(_prepare(database_url)) if served is None else _in_words(file, served)
+            if shown is None:
+                return
+            listener = listen(host, port)
+        except (IAModulesError, OSError) as error:
+            raise fail(str(error)) from None
+        _serve(uvicorn.Server(server_config(create_app(settings))), shown, listener)
+
+
+def _in_words(file: Path | None, served: OpenedRunFile) -> str:
+    return f"{file} read-only ({served.contents.runs}; {served.contents.inside})"
+
+
+def _serve(server: "Server", shown: str, listener: socket.socket) -> None:
+    """Serve until the process is told to stop."""
 
     def end_well(number: int, frame: FrameType | None) -> None:
         """Before uvicorn handles signals, and when it raises them again at its end: being stopped is no failure."""

@@ -1,9 +1,9 @@
--- Numbers about many executions. A window holds those that started in it, wherever they stand now; it is found by the
--- index executions_by_start, which has all that counting asks for. So that SQLite, which often knows nothing of how much
--- there is of what, does not begin elsewhere, that an execution has ended is said as NOT IN, and what belongs to it is
--- joined by CROSS JOIN, whose order SQLite keeps; to PostgreSQL that is all the same. Percentiles are by nearest rank:
--- the smallest value that so many of all do not exceed. A parameter that may be NULL is compared before it is asked for NULL:
--- so PostgreSQL knows its type.
+-- Numbers about many executions, without copies from run files. A window holds those that started in it, wherever they
+-- stand now; it is found by the index executions_by_start, which has all that counting asks for. So that SQLite, which
+-- often knows nothing of how much there is of what, does not begin elsewhere, that an execution has ended is said as
+-- NOT IN, and what belongs to it is joined by CROSS JOIN, whose order SQLite keeps; to PostgreSQL that is all the same.
+-- Percentiles are by nearest rank: the smallest value that so many of all do not exceed. A parameter that may be NULL
+-- is compared before it is asked for NULL: so PostgreSQL knows its type.
 
 -- name: read_now
 SELECT ia_now() AS now;
@@ -12,7 +12,8 @@ SELECT ia_now() AS now;
 SELECT MIN(started_at) AS first_start
   FROM pipeline_executions
  WHERE started_at >= :since
-   AND (pipeline_id = :pipeline_id OR :pipeline_id IS NULL);
+   AND (pipeline_id = :pipeline_id OR :pipeline_id IS NULL)
+   AND execution_id NOT IN (SELECT execution_id FROM imported_executions);
 
 -- name: count_window
 -- With COALESCE around the id, SQLite does not prefer an index that has the groups in order, and every row to be read.
@@ -21,6 +22,7 @@ SELECT id AS pipeline_id, name AS pipeline_name, status, executions
           FROM pipeline_executions
          WHERE started_at >= :since
            AND (pipeline_id = :pipeline_id OR :pipeline_id IS NULL)
+           AND execution_id NOT IN (SELECT execution_id FROM imported_executions)
          GROUP BY counted_id, status) AS counted
   JOIN pipelines ON id = counted_id;
 
@@ -37,6 +39,7 @@ SELECT COALESCE(SUM(again.retry_count + CASE WHEN (
        CROSS JOIN step_executions AS again
  WHERE execution.started_at >= :since
    AND (execution.pipeline_id = :pipeline_id OR :pipeline_id IS NULL)
+   AND execution.execution_id NOT IN (SELECT execution_id FROM imported_executions)
    AND execution.status NOT IN ('pending', 'running', 'waiting', 'waiting_for_human')
    AND again.execution_id = execution.execution_id
    AND again.within = ''
@@ -47,6 +50,7 @@ SELECT COUNT(*) AS interventions
   FROM pipeline_executions AS execution
  WHERE started_at >= :since
    AND (pipeline_id = :pipeline_id OR :pipeline_id IS NULL)
+   AND execution_id NOT IN (SELECT execution_id FROM imported_executions)
    AND status NOT IN ('pending', 'running', 'waiting', 'waiting_for_human')
    AND EXISTS (
        SELECT 1 FROM interactions WHERE interactions.execution_id = execution.execution_id AND carried_from IS NULL);
@@ -58,6 +62,7 @@ WITH newest AS (
       FROM execution_times
      WHERE started_at >= :since
        AND (pipeline_id = :pipeline_id OR :pipeline_id IS NULL)
+       AND execution_id NOT IN (SELECT execution_id FROM imported_executions)
      ORDER BY started_at DESC, execution_id DESC
      LIMIT :limit),
 shown AS (
@@ -84,6 +89,7 @@ WITH newest AS (
       FROM pipeline_executions
      WHERE started_at >= :since
        AND (pipeline_id = :pipeline_id OR :pipeline_id IS NULL)
+       AND execution_id NOT IN (SELECT execution_id FROM imported_executions)
      ORDER BY started_at DESC, execution_id DESC
      LIMIT :limit),
 attempts AS (
@@ -118,7 +124,8 @@ WITH bucket AS (
     SELECT execution_id, status
       FROM pipeline_executions
      WHERE started_at >= :start AND started_at < :end
-       AND (pipeline_id = :pipeline_id OR :pipeline_id IS NULL)),
+       AND (pipeline_id = :pipeline_id OR :pipeline_id IS NULL)
+       AND execution_id NOT IN (SELECT execution_id FROM imported_executions)),
 counted AS (
     SELECT COUNT(*) AS started,
            COUNT(*) FILTER (WHERE status = 'completed') AS completed,
@@ -130,6 +137,7 @@ newest AS (
       FROM execution_times
      WHERE started_at >= :start AND started_at < :end
        AND (pipeline_id = :pipeline_id OR :pipeline_id IS NULL)
+       AND execution_id NOT IN (SELECT execution_id FROM imported_executions)
      ORDER BY started_at DESC, execution_id DESC
      LIMIT :limit),
 placed AS (

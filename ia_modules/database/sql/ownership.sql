@@ -22,7 +22,7 @@ SELECT execution_id, epoch, managed, recoveries, cancel_requested
 
 -- name: left_executions
 -- What programs of their own run of a pipeline, with the heartbeats of their processes; and what ended since its process
--- was lost, with none. What was never heard of is left out, as nothing would ever tell that it is gone.
+-- was lost, with none. What was never heard of is left out, as nothing would ever tell that it is gone; and so are copies.
 SELECT execution_id, epoch, owner, content_hash, cancel_requested,
        CASE WHEN status = 'running' THEN lease_seconds END AS lease_seconds,
        CASE WHEN status = 'running' THEN heartbeat_at END AS heartbeat_at,
@@ -36,6 +36,7 @@ SELECT execution_id, epoch, owner, content_hash, cancel_requested,
  WHERE pipeline_executions.pipeline_id = (SELECT id FROM pipelines WHERE slug = :slug)
    AND status IN ('running', 'failed')
    AND NOT managed
+   AND pipeline_executions.execution_id NOT IN (SELECT execution_id FROM imported_executions)
    AND (status = 'failed' AND error_type = 'ProcessLost'
         OR status = 'running' AND owner <> :asker AND worker_id IS NOT NULL)
  ORDER BY execution_id

@@ -52,6 +52,7 @@ _ERRORS_OF: Mapping[HTTPStatus, tuple[type[Exception], ...]] = {
         errors.AlreadyStarted,
         errors.CodeNotFound,
         errors.ExecutionIdConflict,
+        errors.ExecutionIsCopy,
         errors.ExecutionKept,
         errors.PipelineArchived,
         errors.PipelineConflict,
@@ -64,6 +65,7 @@ _ERRORS_OF: Mapping[HTTPStatus, tuple[type[Exception], ...]] = {
         errors.StepConflict,
     ),
     HTTPStatus.UNPROCESSABLE_ENTITY: (
+        errors.FileRefused,
         errors.IdempotencyConflict,
         errors.InvalidArgument,
         errors.PayloadError,

@@ -5,6 +5,8 @@ is refused by the ``Host`` header. A socket, which browsers let any page open, a
 ``Origin``. What it may still ask for, it cannot read: no answer allows another origin to. A form, which is sent without
 asking, is not JSON.
 
+On a server that shows a run file, everybody only looks, and whatever would change something is answered with 409.
+
 With keys, whatever is not open needs one (``Authorization: Bearer``), or a session begun with one; viewers only look,
 approvers look and answer.
 The head of a request has a limit before anything in it is read, and its body one of its route's (``bodies``). Cookies
@@ -13,7 +15,7 @@ are read here and nowhere after: ``http.cookies``, which FastAPI asks for every 
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from http import HTTPStatus
 from typing import Any
 from urllib.parse import urlsplit
@@ -61,6 +63,7 @@ TOO_LARGE_HEAD = (
 _NEEDS_KEY = ("/api", "/ws", "/metrics", "/docs", "/openapi.json")
 _SESSION = "/api/session"
 _READS = ("GET", "HEAD", "OPTIONS")
+_EXPORTS = re.compile(r"/api/executions/.+/run-file", re.DOTALL)  # on record where it is done
 _ANSWERS = re.compile(r"/api/interactions/(?:bulk|[^/]+/respond)")
 _NO_KEY_CLOSES_WITH = 4401
 
@@ -75,7 +78,7 @@ class TrustedCallers:
     """Answers instead of the application when a request is refused; routes find the caller in ``state.caller``.
 
     431 for the size of its head, 421 for the name, 403 for the page or the role, 401 without a key (a socket opens and
-    closes with 4401, which is all that a page can see), 415 for a write that is not JSON.
+    closes with 4401, which is all that a page can see), 409 for a write to a run file, 415 for one that is not JSON.
     """
 
     def __init__(
@@ -89,6 +92,7 @@ class TrustedCallers:
     ) -> None:
         self._app, self._keyring, self._wrong_keys, self._routes = app, keyring, wrong_keys, routes
         self._hosts = settings.hosts | {settings.host.lower()}
+        self._is_run_file = settings.run_file
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] not in ("http", "websocket"):
@@ -98,6 +102,9 @@ class TrustedCallers:
         send = _with_security_headers(send, scope["path"])
         refusal = refused_head(headers) or self._refused_name(headers) or refused_page(headers, scope)
         caller = None if refusal else self._caller(headers, scope)
+        if self._is_run_file and caller is not None:
+            caller = replace(caller, role=Role.VIEWER)
+            refusal = refused_write_to_run_file(scope)
         refusal = refusal or refused_caller(caller, headers, scope)
         if refusal is None:
             scope.setdefault("state", {})["caller"] = caller or ANONYMOUS
@@ -158,6 +165,15 @@ def refused_page(headers: Headers, scope: Scope) -> Refusal | None:
     if page is not None and (reads or page.lower() == host.lower()):
         return None
     return Refusal(HTTPStatus.FORBIDDEN, f"A page of {origin!r} may not ask {host!r} for this.")
+
+
+def refused_write_to_run_file(scope: Scope) -> Refusal | None:
+    """The refusal of whatever would change something, on a server that shows a run file."""
+    reads = scope["type"] != "http" or (scope["method"] in _READS and not _EXPORTS.fullmatch(scope["path"]))
+    if reads or scope["path"] == _SESSION:
+        return None
+    detail = "A run file is read-only. Take it into a database (ia-modules executions import), and do it there."
+    return Refusal(HTTPStatus.CONFLICT, detail)
 
 
 _MAY_ONLY: Mapping[Role, str] = {

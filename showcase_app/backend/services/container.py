@@ -48,8 +48,8 @@ async def open_services(settings: Settings, *, encode: Encode, wrong_keys: Wrong
         DatabaseError: the database cannot be reached, or its schema needs another program.
     """
     async with (
-        DatabaseManager(settings.database_url) as database,
-        ExecutionTracker(database, lease_seconds=settings.lease_seconds) as tracker,
+        DatabaseManager(settings.database_url, untrusted=settings.run_file) as database,
+        ExecutionTracker(database, lease_seconds=None if settings.run_file else settings.lease_seconds) as tracker,
         _working(settings, database, tracker) as worker,
     ):
         for wrong in await register_folders(tracker, settings.pipeline_folders):

@@ -38,6 +38,7 @@ def test_the_commands_are_these() -> None:
         "executions rerun",
         "executions delete",
         "executions export",
+        "executions import",
         "executions logs",
         "failures list",
         "failures show",

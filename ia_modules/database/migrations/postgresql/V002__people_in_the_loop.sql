@@ -40,6 +40,15 @@ ALTER TABLE interactions ADD COLUMN carried_from UUID;
 -- An answer that is kept, too, where something in front of it is changed.
 ALTER TABLE interactions ADD COLUMN carries BOOLEAN NOT NULL DEFAULT FALSE;
 
+-- Which executions came from a run file, and the hash of its rows. They are copies: nobody goes on with them here.
+-- went_on: it had not ended when its file was made.
+CREATE TABLE imported_executions (
+    execution_id UUID NOT NULL PRIMARY KEY REFERENCES pipeline_executions (execution_id) ON DELETE CASCADE,
+    rows_sha256  TEXT NOT NULL,
+    went_on      BOOLEAN NOT NULL,
+    imported_at  TIMESTAMPTZ NOT NULL
+);
+
 -- Those of the graph that ran here: what was copied has taken no time, and counts where it ran.
 DROP VIEW step_times;
 CREATE VIEW step_times AS

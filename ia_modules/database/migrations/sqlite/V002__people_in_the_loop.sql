@@ -41,6 +41,16 @@ ALTER TABLE interactions ADD COLUMN carried_from TEXT;
 ALTER TABLE interactions ADD COLUMN carries INTEGER NOT NULL DEFAULT 0
     CONSTRAINT interaction_carries_boolean CHECK (carries IN (0, 1));
 
+-- Which executions came from a run file, and the hash of its rows. They are copies: nobody goes on with them here.
+-- went_on: it had not ended when its file was made.
+CREATE TABLE imported_executions (
+    execution_id TEXT NOT NULL PRIMARY KEY REFERENCES pipeline_executions (execution_id) ON DELETE CASCADE,
+    rows_sha256  TEXT NOT NULL,
+    went_on      INTEGER NOT NULL,
+    imported_at  TEXT NOT NULL,
+    CONSTRAINT execution_went_on_boolean CHECK (went_on IN (0, 1))
+) STRICT;
+
 -- Those of the graph that ran here: what was copied has taken no time, and counts where it ran.
 DROP VIEW step_times;
 CREATE VIEW step_times AS

@@ -228,6 +228,51 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/executions/{execution_id}/run-file": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Export an execution as a run file
+         * @description A file that `ia-modules serve FILE` shows anywhere and that other databases take in. Its export is on record.
+         *
+         *     It has the definition, attempts, payloads, log lines and questions with who answered, in full unless they are left
+         *     out, and nothing of the hosts and processes that ran it.
+         */
+        get: operations["export_run_file"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/executions/import": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Import a run file
+         * @description Takes in its executions as copies: to read, compare and run again, never to go on with. Twice is as good as once.
+         *
+         *     A definition that is new here may only use code that is allowed here.
+         */
+        post: operations["import_run_file"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/executions": {
         parameters: {
             query?: never;
@@ -2336,6 +2381,60 @@ export interface components {
             services: components["schemas"]["ServicesOut"];
         };
         /**
+         * ImportRequest
+         * @description A run file that is to be taken in.
+         */
+        ImportRequest: {
+            /**
+             * Run File
+             * @description The bytes of the file, as `GET /api/executions/{execution_id}/run-file` answers them, in base64.
+             * @example U1FMaXRlIGZvcm1hdCAzAA==
+             */
+            run_file: string;
+        };
+        /**
+         * ImportedRunOut
+         * @description What came of taking in a run file.
+         */
+        ImportedRunOut: {
+            /**
+             * Execution Id
+             * @description The run that it is the file of.
+             */
+            execution_id: string;
+            /**
+             * Imported
+             * @description The executions that are new here; none: all of them were here.
+             */
+            imported: string[];
+            /**
+             * Already Here
+             * @description Those that were, and are left as they are.
+             */
+            already_here: string[];
+            /**
+             * Went On
+             * @description Of the imported ones, copies of runs that went on elsewhere.
+             */
+            went_on: string[];
+            /**
+             * Lost Aliases
+             * @description Callers' ids that stand for other executions here.
+             */
+            lost_aliases: string[];
+            /**
+             * Rows Sha256
+             * @description Of its rows, the same whichever database they came from.
+             */
+            rows_sha256: string;
+            /**
+             * Inside
+             * @description What is in the file, in words.
+             * @example inputs, outputs and 912 log lines, in full
+             */
+            inside: string;
+        };
+        /**
          * InteractionCountOut
          * @description How many questions wait for an answer.
          */
@@ -4172,6 +4271,8 @@ export type GraphEdge = components['schemas']['GraphEdge'];
 export type GraphNode = components['schemas']['GraphNode'];
 export type GraphOut = components['schemas']['GraphOut'];
 export type HealthOut = components['schemas']['HealthOut'];
+export type ImportRequest = components['schemas']['ImportRequest'];
+export type ImportedRunOut = components['schemas']['ImportedRunOut'];
 export type InteractionCountOut = components['schemas']['InteractionCountOut'];
 export type InteractionDetail = components['schemas']['InteractionDetail'];
 export type InteractionMessage = components['schemas']['InteractionMessage'];
@@ -5571,6 +5672,213 @@ export interface operations {
                 };
             };
             /** @description The body has more than 17,825,792 bytes. */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description The body is not JSON. */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description The server does not answer to this host name. */
+            421: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description The request is not understood, or its values cannot be used: `errors` says which. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description The head of the request is too large. */
+            431: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description The database is away, or something is in the way: try again later. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+        };
+    };
+    export_run_file: {
+        parameters: {
+            query?: {
+                /** @description The executions too that it comes from. */
+                lineage?: boolean;
+                /** @description What is left out of it. */
+                without?: ("payloads" | "logs")[] | null;
+            };
+            header?: never;
+            path: {
+                /** @description Its own id, or the one that its caller gave it (`alias`), percent-encoded. */
+                execution_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    /** @description A file name for it. */
+                    "Content-Disposition"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/vnd.sqlite3": string;
+                };
+            };
+            /** @description No key, or one that is not known; only where the server has keys. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description The caller may not do this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description There is none with this id. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description The server does not answer to this host name. */
+            421: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description The request is not understood, or its values cannot be used: `errors` says which. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description The head of the request is too large. */
+            431: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description The database is away, or something is in the way: try again later. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+        };
+    };
+    import_run_file: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ImportRequest"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ImportedRunOut"];
+                };
+            };
+            /** @description The body is no text in UTF-8. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description No key, or one that is not known; only where the server has keys. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description The caller may not do this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description The body stopped coming. */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description The body has more than 33,554,432 bytes. */
             413: {
                 headers: {
                     [name: string]: unknown;

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.unit.cli.conftest import command_on
+from tests.unit.cli.conftest import Command, Recorded, command_on
 from tests.unit.cli.programs import lines_until, piped
 from tests.unit.database.proxy import proxy_to
 
@@ -57,6 +57,34 @@ def test_serve_says_where_it_is_and_ends_cleanly_when_asked_to(empty_database_ur
         server.kill()
         server.communicate()
     assert (server.returncode, stdout, stderr) == (0, "", "")
+
+
+def test_serve_shows_a_run_file_and_leaves_it_as_it_is(command: Command, recorded: Recorded, tmp_path: Path) -> None:
+    file = tmp_path / "run.iarun"
+    assert command("executions", "export", recorded[1], "-o", str(file)).exit_code == 0
+    before = file.read_bytes()
+    with piped("sqlite:////nowhere/at/all.db", "serve", str(file), "--port", "0") as server:
+        [line] = lines_until(server, lambda line: True)
+        assert line.startswith(
+            f"ia_modules serves {file} read-only (1 run; inputs, outputs and 1 log line, in full) at "
+        )
+        url = line.split(" at ")[1].split()[0]
+        wait_until_ready(url)
+        with urllib.request.urlopen(f"{url}/api/executions", timeout=60) as answer:  # noqa: S310 (our own address)
+            assert recorded[1].encode() in answer.read()
+        server.send_signal(signal.SIGTERM)
+        out, err = server.communicate(timeout=60)
+    assert (server.returncode, out, err) == (0, "", "")
+    assert file.read_bytes() == before
+    assert [path.name for path in tmp_path.iterdir() if path.name.startswith("run.")] == ["run.iarun"]
+
+
+def test_serve_refuses_a_file_that_is_no_run_file(command: Command, tmp_path: Path) -> None:
+    file = tmp_path / "run.iarun"
+    file.write_text("{}")
+    refused = command("serve", str(file), "--port", "0")
+    assert (refused.exit_code, refused.stdout, len(refused.stderr.splitlines())) == (1, "", 1)
+    assert "it is no SQLite file" in refused.stderr
 
 
 def test_serve_refuses_what_it_cannot_do_in_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

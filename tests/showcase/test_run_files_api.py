@@ -1,0 +1,90 @@
+"""Run files over HTTP: taken along and taken in."""
+
+import base64
+from pathlib import Path
+
+import httpx
+
+from ia_modules.client import Client
+from ia_modules.database.manager import DatabaseManager
+from ia_modules.tracker.run_file_reading import checked
+from ia_modules.tracker.run_file_writing import write_run_file
+from showcase_app.backend.settings import ApiKey, Role
+from tests.showcase.asking import read
+from tests.showcase.server import PATIENCE_SECONDS, Server, running
+from tests.unit.run_files import MODULE, pipeline_file, record_run
+
+
+def in_base64(content: bytes) -> dict[str, str]:
+    return {"run_file": base64.b64encode(content).decode()}
+
+
+async def test_an_execution_is_taken_along_as_a_file_and_that_is_on_record(
+    idle: httpx.AsyncClient, database: DatabaseManager, tmp_path: Path
+) -> None:
+    execution_id = await record_run(database, tmp_path)
+    answer = await idle.get(f"/api/executions/{execution_id}/run-file")
+    assert (answer.status_code, answer.headers["content-type"]) == (200, "application/vnd.sqlite3")
+    assert answer.headers["content-disposition"] == f'attachment; filename="execution-{execution_id}.iarun"'
+    path = tmp_path / "run.iarun"
+    path.write_bytes(answer.content)
+    contents, _ = checked(path)
+    assert (contents.execution_id, contents.left_out) == (execution_id, ())
+    less = await idle.get(f"/api/executions/{execution_id}/run-file", params={"without": ["payloads", "logs"]})
+    path.write_bytes(less.content)
+    assert checked(path)[0].left_out == ("payloads", "logs")
+    [first, _] = await database.fetch_all_async("SELECT actor FROM audit_log WHERE action = 'execution.export'")
+    assert first["actor"] == "local"
+    assert (await idle.get("/api/executions/nobody/run-file")).status_code == 404
+
+
+async def test_a_file_is_taken_in_once_and_what_is_none_is_refused_in_words(
+    idle: httpx.AsyncClient, database: DatabaseManager, tmp_path: Path
+) -> None:
+    async with DatabaseManager(f"sqlite:///{tmp_path / 'source.db'}") as source:
+        execution_id = await record_run(source, tmp_path)
+        contents = await write_run_file(source, execution_id, tmp_path / "run.iarun", actor="ann")
+    body = in_base64((tmp_path / "run.iarun").read_bytes())
+    refused = await idle.post("/api/executions/import", json=body)
+    assert refused.status_code == 422
+    assert f"'{MODULE}', which is not among the modules that may be used here" in refused.json()["detail"]
+    await database.execute_async("DELETE FROM pipelines")
+    async with Client(database) as client:
+        await client.register(pipeline_file(tmp_path))
+    taken = await idle.post("/api/executions/import", json=body)
+    assert taken.json() == {
+        "execution_id": execution_id,
+        "imported": [execution_id],
+        "already_here": [],
+        "went_on": [],
+        "lost_aliases": [],
+        "rows_sha256": contents.rows_sha256,
+        "inside": contents.inside,
+    }
+    again = (await idle.post("/api/executions/import", json=body)).json()
+    assert (again["imported"], again["already_here"]) == ([], [execution_id])
+    assert (await read(idle, f"/api/executions/{execution_id}"))["status"] == "completed"
+    resumed = await idle.post(f"/api/executions/{execution_id}/resume", json={})
+    assert resumed.status_code == 409
+    for wrong, detail in (
+        (in_base64(b"{}"), "The file that was sent cannot be used: it is no SQLite file"),
+        (
+            in_base64((tmp_path / "run.iarun").read_bytes()[:-4096]),
+            "The file that was sent cannot be used: it is damaged",
+        ),
+        ({"run_file": "no base64!"}, "expected base64"),
+    ):
+        answer = await idle.post("/api/executions/import", json=wrong)
+        assert answer.status_code == 422
+        assert detail in answer.json()["detail"]
+        assert "/tmp" not in answer.json()["detail"]
+
+
+async def test_only_operators_take_a_file_in(database_url: str, tmp_path: Path) -> None:
+    keys = tuple(ApiKey(name=role, role=role, key=f"a-key-of-a-{role}-0123") for role in Role)
+    with running(Server(database_url, slots=0, keys=keys)) as server:
+        async with httpx.AsyncClient(base_url=server.url, timeout=PATIENCE_SECONDS) as api:
+            for key in keys:
+                headers = {"Authorization": f"Bearer {key.key}"}
+                answer = await api.post("/api/executions/import", json=in_base64(b"{}"), headers=headers)
+                assert answer.status_code == (422 if key.role is Role.OPERATOR else 403)
