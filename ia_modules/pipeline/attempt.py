@@ -200,6 +200,16 @@ async def make_attempt(work: Work, pipeline: LoadedPipeline, executor: StepExecu
     return await call_functions(outcome, work.definition.id, work.scope, pipeline, executor)
 
 
+async def run_alone(work: Work, executor: StepExecutor) -> Outcome:
+    """Run the step's code and what its error handling says, and nothing that its paths ask: nothing follows from it.
+
+    Raises:
+        asyncio.CancelledError: the attempt was stopped; everything else is an outcome.
+    """
+    current_step.set(work.step)
+    return await _run(work, executor, draw=0.0)
+
+
 async def call_functions(
     outcome: Outcome, step_id: str, scope: Scope, pipeline: LoadedPipeline, executor: StepExecutor
 ) -> Outcome:

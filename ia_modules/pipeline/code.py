@@ -44,6 +44,7 @@ NAME_LIMIT_CHARACTERS = 200
 MOST_FOUND = 100
 """Fields that are reported at once when nothing has them."""
 
+_STEP_CODE = "a class with run(data), or a function"
 NAMES = f"names of Python with dots between them, at most {NAME_LIMIT_CHARACTERS} characters"
 
 CodeName = tuple[str, str]
@@ -280,7 +281,7 @@ def load_pipeline(
         try:
             factories[definition.steps[index].id] = factory_of(modules.code(module, name))
         except (LookupError, TypeError) as error:
-            problems.append(Problem(f"$.steps[{index}]", str(error.args[0]), "a class with run(data), or a function"))
+            problems.append(Problem(f"$.steps[{index}]", str(error.args[0]), _STEP_CODE))
     for call, step_id in _calls_of(definition).items():
         place = (call.module_path, call.function_name)
         try:
@@ -299,6 +300,25 @@ def load_pipeline(
     if errors:
         raise PipelineDefinitionError(errors)
     return LoadedPipeline(definition, graph, factories, answers, folder, modules, (*warnings, *more))
+
+
+def load_steps(definition: PipelineDefinition, modules: StepModules, step_ids: Collection[str]) -> LoadedPipeline:
+    """The definition with the code of some of its steps: of the others, and of conditions, nothing is imported.
+
+    Raises:
+        PipelineDefinitionError: code cannot be found; has every problem.
+    """
+    factories: dict[str, StepFactory] = {}
+    problems: list[Problem] = []
+    left_out = [step.id for step in definition.steps if step.id not in step_ids]
+    for index, (module, name) in _code_of(definition, left_out).items():
+        try:
+            factories[definition.steps[index].id] = factory_of(modules.code(module, name))
+        except (LookupError, TypeError) as error:
+            problems.append(Problem(f"$.steps[{index}]", str(error.args[0]), _STEP_CODE))
+    if problems:
+        raise PipelineDefinitionError(problems)
+    return LoadedPipeline(definition, Graph(definition), factories, {}, None, modules)
 
 
 def refused_names(
