@@ -57,7 +57,12 @@ const routes: RouteObject[] = [
     element: <Shell />,
     errorElement: <PageFailed />,
     // Until the first page has come, the shell is there without one.
-    children: [{ hydrateFallbackElement: <Skeleton height={36} width={220} aria-label="Loading" />, children: pages }],
+    children: [
+      {
+        hydrateFallbackElement: <Skeleton height={36} width={220} role="status" aria-label="Loading" />,
+        children: pages,
+      },
+    ],
   },
 ];
 

@@ -298,7 +298,7 @@ function ComparedGraph({ comparison, selected, onSelect, shown, onShow }: Compar
       ) : graph.error !== null ? (
         <QueryFailed what="The graph" error={graph.error} retry={() => void graph.refetch()} />
       ) : (
-        <Skeleton height={WAITING_HEIGHT} aria-label="The graph is being read" />
+        <Skeleton height={WAITING_HEIGHT} role="status" aria-label="The graph is being read" />
       )}
     </section>
   );

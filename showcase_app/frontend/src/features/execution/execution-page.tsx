@@ -169,7 +169,7 @@ function Graph({ execution, graph, selected, onSelect }: GraphProps) {
       ) : graph.error !== null ? (
         <QueryFailed what="The graph" error={graph.error} retry={() => void graph.refetch()} />
       ) : (
-        <Skeleton height={WAITING_HEIGHT} aria-label="The graph is being read" />
+        <Skeleton height={WAITING_HEIGHT} role="status" aria-label="The graph is being read" />
       )}
     </section>
   );

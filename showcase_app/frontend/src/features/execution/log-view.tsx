@@ -112,7 +112,7 @@ export function LogView({ executionId, stepExecutionId, heard, running, steps }:
       {query.isError && data === undefined ? (
         <QueryFailed what="Log lines" error={query.error} retry={() => void query.refetch()} />
       ) : data === undefined ? (
-        <Skeleton height={160} radius={0} aria-label="Log lines are being read" />
+        <Skeleton height={160} radius={0} role="status" aria-label="Log lines are being read" />
       ) : lines.length === 0 ? (
         <div className={classes.none}>
           <Quiet>{noneText(q !== "" || level !== "debug", running)}</Quiet>

@@ -18,7 +18,7 @@ type PayloadProps = {
 
 export function Payload({ label, value, known, error, retry, bytes, none }: PayloadProps) {
   if (!known && error !== null) return <QueryFailed what={label} error={error} retry={retry} />;
-  if (!known) return <Skeleton height={160} aria-label={`${label} is being read`} />;
+  if (!known) return <Skeleton height={160} role="status" aria-label={`${label} is being read`} />;
   if (value === null || value === undefined) return <Quiet>{none}</Quiet>;
   return <JsonView value={value} label={label} bytes={bytes} maxHeight="min(48vh, 560px)" />;
 }

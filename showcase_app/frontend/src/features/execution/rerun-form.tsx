@@ -50,7 +50,7 @@ export function RerunForm(props: RerunFormProps) {
 function OfAll({ execution, onChoose }: RerunFormProps) {
   const before = useQuery(payloadsQuery(execution.execution_id, execution.status));
   if (before.isError) return <QueryFailed what="Its input" error={before.error} retry={() => void before.refetch()} />;
-  if (before.data === undefined) return <Skeleton height={320} aria-label="Its input is being read" />;
+  if (before.data === undefined) return <Skeleton height={320} role="status" aria-label="Its input is being read" />;
   const input = before.data.input_data ?? {};
   return <FilledForm execution={execution} attempt={null} onChoose={onChoose} input={input} output={null} />;
 }
@@ -62,7 +62,8 @@ function FromStep({ execution, attempt, onChoose }: RerunFormProps & { attempt: 
   if (error !== null) {
     return <QueryFailed what="Its input" error={error} retry={() => [void before.refetch(), whole.retry()]} />;
   }
-  if (before.data === undefined || !whole.known) return <Skeleton height={320} aria-label="Its input is being read" />;
+  if (before.data === undefined || !whole.known)
+    return <Skeleton height={320} role="status" aria-label="Its input is being read" />;
   const input = before.data.step_input ?? {};
   const output = whole.step.output_data ?? {};
   return <FilledForm execution={execution} attempt={attempt} onChoose={onChoose} input={input} output={output} />;
@@ -121,7 +122,7 @@ function FilledForm({ execution, attempt, onChoose, input, output }: FilledFormP
         {on === "same" || !hasFields(schema) ? null : <ShownAs filledIn={filledIn} />}
       </Group>
       {on === "same" ? null : isPending ? (
-        <Skeleton height={160} aria-label="The form is being made" />
+        <Skeleton height={160} role="status" aria-label="The form is being made" />
       ) : (
         <Written
           key={on}
@@ -138,7 +139,7 @@ function FilledForm({ execution, attempt, onChoose, input, output }: FilledFormP
         {plan.isError ? (
           <NotFitting error={plan.error} execution={execution} onChoose={onChoose} />
         ) : plan.data === undefined ? (
-          <Skeleton height={200} aria-label="What would run is being looked for" />
+          <Skeleton height={200} role="status" aria-label="What would run is being looked for" />
         ) : (
           <AheadView plan={plan.data} execution={execution} version={version} nameOf={nameOf} />
         )}

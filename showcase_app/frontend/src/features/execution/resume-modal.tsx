@@ -42,7 +42,7 @@ export function ResumeModal({ execution, onClose }: { execution: ExecutionDetail
         {plan.isError ? (
           <QueryFailed what="What would run" error={plan.error} retry={() => void plan.refetch()} />
         ) : plan.data === undefined ? (
-          <Skeleton height={200} aria-label="What would run is being looked for" />
+          <Skeleton height={200} role="status" aria-label="What would run is being looked for" />
         ) : (
           <AheadView plan={plan.data} execution={execution} version={execution.pipeline_version ?? 1} nameOf={nameOf} />
         )}
