@@ -57,5 +57,12 @@ it("an approver sees the inbox and nothing else, wherever the address leads", as
 it("others begin with the pipelines, and see every page", async () => {
   const { router } = show("/");
   await waitFor(() => expect(router.state.location.pathname).toBe("/pipelines"));
-  expect(links().map((link) => link.textContent)).toEqual(["Pipelines", "Executions", "Inbox", "Metrics", "System"]);
+  expect(links().map((link) => link.textContent)).toEqual([
+    "Pipelines",
+    "Executions",
+    "Inbox",
+    "Failures",
+    "Metrics",
+    "System",
+  ]);
 });

@@ -104,13 +104,13 @@ it("is filled in with what the step got, keeps the text of its numbers, and send
   await on("Another input");
   const field = await screen.findByLabelText<HTMLInputElement>(/^N/);
   expect(field.value).toBe("1.50");
-  again();
-  await screen.findByText("its page");
-  expect(await sent()).toEqual(['{"from_step":"score","iteration":1,"step_input":{"n":1.50}}']);
   await waitFor(async () => {
     const planned = (await server.bodies(PLAN)).map((body) => stringifyJson(body));
     expect(planned.at(-1)).toBe('{"from_step":"score","iteration":1,"step_input":{"n":1.50}}');
   });
+  again();
+  await screen.findByText("its page");
+  expect(await sent()).toEqual(['{"from_step":"score","iteration":1,"step_input":{"n":1.50}}']);
 });
 
 it("gives a result in the place of the step's own as JSON, where there is no schema for it", async () => {
