@@ -47,7 +47,7 @@ function Unchosen() {
       <div className="panel">
         <Nothing title="Choose two executions">
           Select two in{" "}
-          <Anchor component={Link} to="/executions" inherit>
+          <Anchor component={Link} to="/executions" inherit underline="always">
             the list
           </Anchor>
           , or open one and compare it with the last good one.
@@ -106,7 +106,7 @@ function Compare({ a, b }: { a: string; b: string | null }) {
         <div className="panel">
           <Nothing title="They cannot be compared">
             {error.message}{" "}
-            <Anchor component={Link} to="/executions" inherit>
+            <Anchor component={Link} to="/executions" inherit underline="always">
               All executions
             </Anchor>
           </Nothing>

@@ -41,7 +41,7 @@ function OfFailure({ id }: { id: string }) {
         <div className="panel">
           <Nothing title="There are no such failures">
             {error.message}{" "}
-            <Anchor component={Link} to="/executions" inherit>
+            <Anchor component={Link} to="/executions" inherit underline="always">
               All executions
             </Anchor>
           </Nothing>
@@ -123,7 +123,7 @@ function Executions({ failure }: { failure: FailureOut | null }) {
             ) : (
               <Nothing title="Nothing has run yet">
                 Choose a{" "}
-                <Anchor component={Link} to="/pipelines" inherit>
+                <Anchor component={Link} to="/pipelines" inherit underline="always">
                   pipeline
                 </Anchor>{" "}
                 and run it: it appears here as it starts.

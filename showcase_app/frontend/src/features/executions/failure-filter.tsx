@@ -19,7 +19,7 @@ export function FailureFilter({ failure, since, onClear }: FailureFilterProps) {
     <div className={`panel ${classes.failure}`}>
       <Text size="sm" lineClamp={2}>
         Failures like{" "}
-        <Anchor component={Link} to={failureAddress(failure.id)} inherit>
+        <Anchor component={Link} to={failureAddress(failure.id)} inherit underline="always">
           {failureText(failure)}
         </Anchor>
         {since === undefined ? null : <span className="quiet"> since {momentText(since)}</span>}

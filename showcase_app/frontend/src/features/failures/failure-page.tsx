@@ -65,7 +65,7 @@ export function Component() {
         <div className="panel">
           <Nothing title="There are no such failures">
             {error.message}{" "}
-            <Anchor component={Link} to="/failures" inherit>
+            <Anchor component={Link} to="/failures" inherit underline="always">
               All failures
             </Anchor>
           </Nothing>

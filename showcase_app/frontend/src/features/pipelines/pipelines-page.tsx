@@ -172,7 +172,7 @@ function None({ filters: { q, archived } }: { filters: PipelineFilters }) {
         </Code>
         <Text size="sm" mt="sm">
           or{" "}
-          <Anchor component={Link} to="/pipelines/new" inherit>
+          <Anchor component={Link} to="/pipelines/new" inherit underline="always">
             write a definition here
           </Anchor>
           .
