@@ -1,7 +1,8 @@
 /** In the place of data: that reading it failed (with another try), or that there is none. */
-import { Alert, Button, Group, Stack, Text } from "@mantine/core";
+import { Alert, Anchor, Button, Group, Stack, Text } from "@mantine/core";
 import { IconAlertTriangle } from "@tabler/icons-react";
 import type { ReactNode } from "react";
+import { Link } from "react-router";
 
 export function QueryFailed({ what, error, retry }: { what: string; error: Error; retry?: () => void }) {
   return (
@@ -26,5 +27,19 @@ export function Nothing({ title, children }: { title: string; children?: ReactNo
         {children}
       </Text>
     </Stack>
+  );
+}
+
+/** What an address names is not there, and where the others are. */
+export function NotThere({ title, why, to, others }: { title: string; why: string; to: string; others: string }) {
+  return (
+    <div className="panel">
+      <Nothing title={title}>
+        {why}{" "}
+        <Anchor component={Link} to={to} inherit underline="always">
+          {others}
+        </Anchor>
+      </Nothing>
+    </div>
   );
 }

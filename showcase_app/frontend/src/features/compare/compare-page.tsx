@@ -10,7 +10,7 @@ import { useInvalidatedByExecutions } from "@/api/live-list";
 import { graphQuery } from "@/api/pipelines";
 import type { AlignedRunOut, ComparisonOut } from "@/api/schema.gen";
 import { LiveMark } from "@/components/ui/live-mark";
-import { Nothing, QueryFailed } from "@/components/ui/notices";
+import { Nothing, NotThere, QueryFailed } from "@/components/ui/notices";
 import { PageHead } from "@/components/ui/page-head";
 import {
   compareAddress,
@@ -103,14 +103,7 @@ function Compare({ a, b }: { a: string; b: string | null }) {
           <Skeleton height={WAITING_HEIGHT} />
         </Stack>
       ) : error instanceof ApiError && error.status === 404 ? (
-        <div className="panel">
-          <Nothing title="They cannot be compared">
-            {error.message}{" "}
-            <Anchor component={Link} to="/executions" inherit underline="always">
-              All executions
-            </Anchor>
-          </Nothing>
-        </div>
+        <NotThere title="They cannot be compared" why={error.message} to="/executions" others="All executions" />
       ) : (
         <QueryFailed what="The comparison" error={error} retry={() => void refetch()} />
       )}

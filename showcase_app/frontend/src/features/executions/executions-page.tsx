@@ -9,7 +9,7 @@ import { ApiError } from "@/api/client";
 import { failureQuery } from "@/api/failures";
 import type { FailureOut } from "@/api/schema.gen";
 import { LiveMark } from "@/components/ui/live-mark";
-import { Nothing, QueryFailed } from "@/components/ui/notices";
+import { Nothing, NotThere, QueryFailed } from "@/components/ui/notices";
 import { PageHead } from "@/components/ui/page-head";
 import { type ListedFilters, type ShownFilters, shownFilters, withFilters } from "@/domain/execution-filters";
 import { BulkBar } from "./bulk-bar";
@@ -38,14 +38,7 @@ function OfFailure({ id }: { id: string }) {
       {error === null ? (
         <Waiting />
       ) : error instanceof ApiError && error.status === 404 ? (
-        <div className="panel">
-          <Nothing title="There are no such failures">
-            {error.message}{" "}
-            <Anchor component={Link} to="/executions" inherit underline="always">
-              All executions
-            </Anchor>
-          </Nothing>
-        </div>
+        <NotThere title="There are no such failures" why={error.message} to="/executions" others="All executions" />
       ) : (
         <QueryFailed what="The group of failures" error={error} retry={() => void refetch()} />
       )}

@@ -10,7 +10,7 @@ import { useInvalidatedByExecutions } from "@/api/live-list";
 import type { FailureOut } from "@/api/schema.gen";
 import { LiveMark } from "@/components/ui/live-mark";
 import { Ago } from "@/components/ui/moments";
-import { Nothing, QueryFailed } from "@/components/ui/notices";
+import { NotThere, QueryFailed } from "@/components/ui/notices";
 import { PageHead } from "@/components/ui/page-head";
 import { TIME_WINDOWS, type TimeWindow } from "@/domain/execution-filters";
 import { countedSince, executionsText, failedAddress, failureWindow } from "@/domain/failures";
@@ -62,14 +62,7 @@ export function Component() {
           <Skeleton height={180} />
         </Stack>
       ) : isUnknown ? (
-        <div className="panel">
-          <Nothing title="There are no such failures">
-            {error.message}{" "}
-            <Anchor component={Link} to="/failures" inherit underline="always">
-              All failures
-            </Anchor>
-          </Nothing>
-        </div>
+        <NotThere title="There are no such failures" why={error.message} to="/failures" others="All failures" />
       ) : (
         <QueryFailed what="The failures" error={error} retry={() => void refetch()} />
       )}
