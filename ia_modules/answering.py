@@ -2,10 +2,10 @@
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import replace
 from typing import Any, Protocol, TypeVar, cast
 
 import orjson
+from msgspec.structs import replace
 
 from ia_modules.errors import AlreadyAnswered, TooFewUsers
 from ia_modules.models import Json, JsonText, ResponseRecord

@@ -1,8 +1,9 @@
 """What becomes of what is still open when nobody goes on with it: decided here once, written by one script."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from ia_modules.models import RunPath, StepExecutionId, StepStatus
 from ia_modules.paths import GRAPH, is_inside
@@ -10,8 +11,7 @@ from ia_modules.states import InteractionState, StepState
 from ia_modules.transitions import ENDED_EARLY, PART_OF_WHAT_ENDED, PROCESS_LOST, Failure
 
 
-@dataclass(frozen=TYPE_CHECKING, unsafe_hash=True, slots=True, kw_only=True)
-class Closing:
+class Closing(Struct, kw_only=True, frozen=True):
     """What becomes of what is open in an execution, or within one run of it at every depth.
 
     Attributes:

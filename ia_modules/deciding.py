@@ -7,10 +7,10 @@ holds them to ``Claim`` and ``WakeUp``.
 """
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING
 
 import orjson
+from msgspec import Struct, field
+from msgspec.structs import replace
 
 from ia_modules.answering import answered, assigned
 from ia_modules.closing import END, Closing, around, lost
@@ -56,8 +56,7 @@ from ia_modules.transitions import (
 )
 
 
-@dataclass(frozen=TYPE_CHECKING, unsafe_hash=True, slots=True, kw_only=True)
-class Decision:
+class Decision(Struct, kw_only=True, frozen=True):
     """What is to be written: the rows afterwards, and of the transition only what really changes something.
 
     Attributes:

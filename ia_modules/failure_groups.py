@@ -8,8 +8,8 @@ looked at; so no message takes long.
 import hashlib
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+
+from msgspec import Struct
 
 RULE = 1
 """Of which rule a group is. Whoever changes what this module gives raises it."""
@@ -21,8 +21,7 @@ KEPT_CHARACTERS = 500
 """So much of what is left of a message tells groups apart."""
 
 
-@dataclass(frozen=TYPE_CHECKING, unsafe_hash=True, slots=True, kw_only=True)
-class FailureGroup:
+class FailureGroup(Struct, kw_only=True, frozen=True):
     """Failures that are alike.
 
     Attributes:

@@ -6,14 +6,14 @@ both. A *summary* is a row without its payloads, which is what lists and live up
 
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, fields
 from datetime import UTC, datetime
 from enum import StrEnum
 from functools import cache
-from typing import TYPE_CHECKING, Any, Final, Literal, NewType, Self, TypeVar, cast, get_args, get_type_hints
+from typing import Any, Final, Literal, NewType, Self, TypeVar, cast, get_args, get_type_hints
 
 import orjson
 import uuid_utils
+from msgspec import Struct
 
 from ia_modules.errors import InvalidStatus
 
@@ -156,8 +156,7 @@ def _readers(record: type) -> dict[str, Callable[[Any], Any] | None]:
 R = TypeVar("R", bound="Record")
 
 
-@dataclass(frozen=TYPE_CHECKING, unsafe_hash=True, slots=True, kw_only=True)
-class Record:
+class Record(Struct, kw_only=True, frozen=True):
     """A row with types. Columns that the record does not name are ignored; one that it names must be there."""
 
     @classmethod
@@ -171,11 +170,11 @@ class Record:
 
     def to_dict(self) -> dict[str, Any]:
         """Plain JSON: statuses as words, times as ISO 8601 text in UTC with microseconds; equal on both databases."""
-        return {field.name: _plain(getattr(self, field.name)) for field in fields(self)}
+        return {name: _plain(getattr(self, name)) for name in self.__struct_fields__}
 
     def narrow(self, to: type[R]) -> R:
         """The part of this record that another record is: all of its fields must be among these."""
-        return to(**{field.name: getattr(self, field.name) for field in fields(to)})
+        return to(**{name: getattr(self, name) for name in to.__struct_fields__})
 
 
 def _read(read: Callable[[Any], Any] | None, value: Any) -> Any:
@@ -191,8 +190,7 @@ def _plain(value: Any) -> Any:
     return format_time(value) if isinstance(value, datetime) else value
 
 
-@dataclass(frozen=TYPE_CHECKING, unsafe_hash=True, slots=True, kw_only=True)
-class PipelineRecord(Record):
+class PipelineRecord(Record, kw_only=True, frozen=True):
     """A pipeline: a name that executions are recorded under. ``current_version`` is None without a definition."""
 
     id: PipelineId
@@ -205,8 +203,7 @@ class PipelineRecord(Record):
     updated_at: datetime
 
 
-@dataclass(frozen=TYPE_CHECKING, unsafe_hash=True, slots=True, kw_only=True)
-class PipelineSummary(PipelineRecord):
+class PipelineSummary(PipelineRecord, kw_only=True, frozen=True):
     """A pipeline with its newest execution; all three are None before the first."""
 
     last_execution_id: ExecutionId | None
@@ -214,8 +211,7 @@ class PipelineSummary(PipelineRecord):
     last_created_at: datetime | None
 
 
-@dataclass(frozen=TYPE_CHECKING, unsafe_hash=True, slots=True, kw_only=True)
-class PipelineVersionRecord(Record):
+class PipelineVersionRecord(Record, kw_only=True, frozen=True):
     """One definition of a pipeline. ``source_folder``: the folder of its file and modules when it was registered."""
 
     pipeline_id: PipelineId
@@ -226,16 +222,14 @@ class PipelineVersionRecord(Record):
     created_at: datetime
 
 
-@dataclass(frozen=TYPE_CHECKING, unsafe_hash=True, slots=True)
-class Lease:
+class Lease(Struct, frozen=True):
     """The right to write one execution: valid until somebody else claims it, which raises the epoch."""
 
     execution_id: ExecutionId
     epoch: int
 
 
-@dataclass(frozen=TYPE_CHECKING, unsafe_hash=True, slots=True, kw_only=True)
-class LeasedExecution(Record):
+class LeasedExecution(Record, kw_only=True, frozen=True):
     """An execution and the epoch under which it is, or was, owned."""
 
     execution_id: ExecutionId
@@ -251,8 +245,7 @@ def version_key(pipeline_id: PipelineId, version: int | None) -> str:
     return f"{pipeline_id}:{version or 0}"
 
 
-@dataclass(frozen=TYPE_CHECKING, unsafe_hash=True, slots=True, kw_only=True)
-class ClaimedExecution(LeasedExecution):
+class ClaimedExecution(LeasedExecution, kw_only=True, frozen=True):
     """An execution that was taken from the queue, with what is needed to run it.
 
     Attributes:
@@ -278,8 +271,7 @@ class ClaimedExecution(LeasedExecution):
         return self.epoch == 1
 
 
-@dataclass(frozen=TYPE_CHECKING, unsafe_hash=True, slots=True, kw_only=True)
-class StalledExecution(LeasedExecution):
+class StalledExecution(LeasedExecution, kw_only=True, frozen=True):
     """An execution that is ``running`` on record while no process runs it."""
 
     managed: bool
@@ -287,8 +279,7 @@ class StalledExecution(LeasedExecution):
     cancel_requested: bool
 
 
-@dataclass(frozen=TYPE_CHECKING, unsafe_hash=True, slots=True, kw_only=True)
-class LeftExecution:
+class LeftExecution(Struct, kw_only=True, frozen=True):
     """An execution of a program of its own that has lost its process, by the records: running, or failed for that.
 
     Attributes:
@@ -305,8 +296,7 @@ class LeftExecution:
     is_alive: bool
 
 
-@dataclass(frozen=TYPE_CHECKING, unsafe_hash=True, slots=True, kw_only=True)
-class ExecutionSummary(Record):
+class ExecutionSummary(Record, kw_only=True, frozen=True):
     """One run, without its payloads.
 
     ``sequence`` rises with every change. ``completed_steps`` and ``failed_steps`` count step runs (iterations) by their
@@ -353,8 +343,7 @@ class ExecutionSummary(Record):
         return _seconds(self.started_at, self.completed_at)
 
 
-@dataclass(frozen=TYPE_CHECKING, unsafe_hash=True, slots=True, kw_only=True)
-class ExecutionRecord(ExecutionSummary):
+class ExecutionRecord(ExecutionSummary, kw_only=True, frozen=True):
     """One run, with what went in and what came out.
 
     ``overrides``: what stands in the place of single step runs; see :mod:`ia_modules.pipeline.overrides`.
@@ -366,8 +355,7 @@ class ExecutionRecord(ExecutionSummary):
     overrides: Json
 
 
-@dataclass(frozen=TYPE_CHECKING, unsafe_hash=True, slots=True, kw_only=True)
-class StepSummary(Record):
+class StepSummary(Record, kw_only=True, frozen=True):
     """One attempt of one iteration of one step, without its payloads (whose sizes in bytes are known).
 
     ``within``: the path of the run that it is a part of; empty for the steps of the graph. ``wake_at``: it waits until
@@ -408,8 +396,7 @@ class StepSummary(Record):
         return _seconds(self.started_at, self.completed_at)
 
 
-@dataclass(frozen=TYPE_CHECKING, unsafe_hash=True, slots=True, kw_only=True)
-class StepExecutionRecord(StepSummary):
+class StepExecutionRecord(StepSummary, kw_only=True, frozen=True):
     """One attempt of one iteration of one step, with what went in and what came out."""
 
     input_data: Json
@@ -423,12 +410,11 @@ class StepExecutionRecord(StepSummary):
     ) -> "AttemptRecord":
         """The part of it that the course of its execution follows from."""
         beside = {"asked_at": asked_at, "carries": carries, "is_reopened": is_reopened}
-        names = (field.name for field in fields(AttemptRecord) if field.name not in beside)
+        names = (name for name in AttemptRecord.__struct_fields__ if name not in beside)
         return AttemptRecord(**beside, **{name: getattr(self, name) for name in names})
 
 
-@dataclass(frozen=TYPE_CHECKING, unsafe_hash=True, slots=True, kw_only=True)
-class AttemptRecord(Record):
+class AttemptRecord(Record, kw_only=True, frozen=True):
     """One attempt of a step in the graph, as much of it as the course of its execution follows from: no payload.
 
     Attributes:
@@ -457,8 +443,7 @@ class AttemptRecord(Record):
     is_reopened: bool
 
 
-@dataclass(frozen=TYPE_CHECKING, unsafe_hash=True, slots=True, kw_only=True)
-class LogRecord(Record):
+class LogRecord(Record, kw_only=True, frozen=True):
     """One line that a step, or the program itself (``step_execution_id`` None), wrote. ``within``: its attempt's."""
 
     log_id: str
@@ -472,8 +457,7 @@ class LogRecord(Record):
     sequence: int
 
 
-@dataclass(frozen=TYPE_CHECKING, unsafe_hash=True, slots=True, kw_only=True)
-class ResponseRecord(Record):
+class ResponseRecord(Record, kw_only=True, frozen=True):
     """What one person answered, once; the newest revision of a person counts.
 
     ``verified``: the name is that of a key, which the server has checked; otherwise it is what was said.
@@ -486,8 +470,7 @@ class ResponseRecord(Record):
     answered_at: datetime
 
 
-@dataclass(frozen=TYPE_CHECKING, unsafe_hash=True, slots=True, kw_only=True)
-class InteractionSummary(Record):
+class InteractionSummary(Record, kw_only=True, frozen=True):
     """A question to a person. ``status`` is ``pending``, ``answered``, ``expired`` or ``cancelled``.
 
     ``deadline_at`` is the time that its attempt waits for; None: it waits for ever. ``actor`` gave the answer that it
@@ -524,8 +507,7 @@ class InteractionSummary(Record):
     sequence: int
 
 
-@dataclass(frozen=TYPE_CHECKING, unsafe_hash=True, slots=True, kw_only=True)
-class InteractionRecord(InteractionSummary):
+class InteractionRecord(InteractionSummary, kw_only=True, frozen=True):
     """A question to a person, with what led to it and what was answered.
 
     Attributes:
@@ -539,8 +521,7 @@ class InteractionRecord(InteractionSummary):
     responses: tuple[ResponseRecord, ...]
 
 
-@dataclass(frozen=TYPE_CHECKING, unsafe_hash=True, slots=True, kw_only=True)
-class RegisteredVersion(Record):
+class RegisteredVersion(Record, kw_only=True, frozen=True):
     """A pipeline, and which of its versions a definition is; None without a definition.
 
     ``current_version`` runs when no other version is requested; None when the pipeline has none.
@@ -551,8 +532,7 @@ class RegisteredVersion(Record):
     current_version: int | None
 
 
-@dataclass(frozen=TYPE_CHECKING, unsafe_hash=True, slots=True, kw_only=True)
-class Changes:
+class Changes(Struct, kw_only=True, frozen=True):
     """What is newer than a cursor: every row with ``after < sequence <= upto``, and the execution as it is now.
 
     The next cursor is ``upto``. ``more``: newer rows exist already.

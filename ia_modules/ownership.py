@@ -1,6 +1,6 @@
 """Who runs an execution from here on, and what becomes of one that nobody runs."""
 
-from dataclasses import replace
+from msgspec.structs import replace
 
 from ia_modules.models import ExecutionStatus, StalledExecution
 from ia_modules.states import (

@@ -1,9 +1,9 @@
 """The rows that a change is decided on, which status may follow which, and the refusals that this leads to."""
 
 from collections.abc import Container, Iterable, Mapping
-from dataclasses import dataclass, field
 from datetime import datetime
-from typing import TYPE_CHECKING
+
+from msgspec import Struct, field
 
 from ia_modules.errors import AlreadyFinished, InvalidTransition, LeaseLost
 from ia_modules.models import (
@@ -21,8 +21,7 @@ from ia_modules.paths import path_of
 from ia_modules.transitions import Transition
 
 
-@dataclass(frozen=TYPE_CHECKING, unsafe_hash=True, slots=True, kw_only=True)
-class ExecutionState(Record):
+class ExecutionState(Record, kw_only=True, frozen=True):
     """What a decision needs to know of an execution's row.
 
     ``completed_at`` is also None when it ended in a decision whose time is not on record yet.
@@ -57,8 +56,7 @@ class ExecutionState(Record):
         )
 
 
-@dataclass(frozen=TYPE_CHECKING, unsafe_hash=True, slots=True, kw_only=True)
-class StepState(Record):
+class StepState(Record, kw_only=True, frozen=True):
     """What a decision needs to know of a step execution's row."""
 
     step_execution_id: StepExecutionId
@@ -87,8 +85,7 @@ class StepState(Record):
         return path_of(self.within, self.step_id, self.iteration)
 
 
-@dataclass(frozen=TYPE_CHECKING, unsafe_hash=True, slots=True, kw_only=True)
-class GivenAnswer(Record):
+class GivenAnswer(Record, kw_only=True, frozen=True):
     """What a decision needs to know of an answer; ``revision`` counts those of one person."""
 
     actor: str
@@ -96,8 +93,7 @@ class GivenAnswer(Record):
     response: JsonText
 
 
-@dataclass(frozen=TYPE_CHECKING, unsafe_hash=True, slots=True, kw_only=True)
-class InteractionState(Record):
+class InteractionState(Record, kw_only=True, frozen=True):
     """What a decision needs to know of a question's row, and of its answers.
 
     ``completed_at`` is also None when it closed in a decision whose time is not on record yet.
@@ -123,8 +119,7 @@ class InteractionState(Record):
         return self.responses[-1].actor if self.status == "answered" and self.responses else None
 
 
-@dataclass(frozen=TYPE_CHECKING, unsafe_hash=True, slots=True, kw_only=True)
-class Known:
+class Known(Struct, kw_only=True, frozen=True):
     """The rows that a transition is decided on.
 
     Attributes:

@@ -5,10 +5,12 @@ recover, cancel, wake) and an answer come from anybody. What it does to the rows
 """
 
 from asyncio import CancelledError
-from dataclasses import dataclass
 from datetime import datetime
 from traceback import format_exception
-from typing import TYPE_CHECKING, Self
+from typing import Self
+
+from msgspec import Struct
+from msgspec.structs import force_setattr
 
 from ia_modules.errors import InvalidArgument
 from ia_modules.models import (
@@ -27,8 +29,7 @@ from ia_modules.paths import GRAPH
 from ia_modules.payload import clean_text
 
 
-@dataclass(frozen=TYPE_CHECKING, unsafe_hash=True, slots=True, kw_only=True)
-class Failure:
+class Failure(Struct, kw_only=True, frozen=True):
     """Why something failed, as text for people; ``type`` is the exception's class name, None when there was none."""
 
     type: str | None
@@ -44,8 +45,7 @@ class Failure:
         return cls(type=kind, message=clean_text(error) or kind, traceback=clean_text("".join(format_exception(error))))
 
 
-@dataclass(frozen=TYPE_CHECKING, unsafe_hash=True, slots=True, kw_only=True)
-class FailedStep:
+class FailedStep(Struct, kw_only=True, frozen=True):
     """The step that an execution failed for, with the step's own failure."""
 
     step_id: str
@@ -65,8 +65,7 @@ PROCESS_LOST = Failure(
 """Stands at an attempt that nobody runs any more; such a step is lost, and made again."""
 
 
-@dataclass(frozen=TYPE_CHECKING, unsafe_hash=True, slots=True, kw_only=True)
-class StepCopy:
+class StepCopy(Struct, kw_only=True, frozen=True):
     """An attempt that is copied into an execution that begins, with its payloads and its answered question.
 
     Attributes:
@@ -83,8 +82,7 @@ class StepCopy:
     interaction_id: str
 
 
-@dataclass(frozen=TYPE_CHECKING, unsafe_hash=True, slots=True, kw_only=True)
-class NewExecution:
+class NewExecution(Struct, kw_only=True, frozen=True):
     """An execution that begins to exist: ``running`` and the writer's, ``pending`` for anybody, or ``waiting``.
 
     Attributes:
@@ -124,8 +122,7 @@ class NewExecution:
             raise InvalidArgument("run_at", found, "a time of one that begins as waiting, and of no other")
 
 
-@dataclass(frozen=TYPE_CHECKING, unsafe_hash=True, slots=True, kw_only=True)
-class StepStart:
+class StepStart(Struct, kw_only=True, frozen=True):
     """An attempt that begins to exist, of a step of the graph or, with ``within``, of one inside a run.
 
     A pending one with ``wake_after_seconds`` begins so long after it is on record, by the clock of the records.
@@ -163,8 +160,7 @@ class StepStart:
         return None
 
 
-@dataclass(frozen=TYPE_CHECKING, unsafe_hash=True, slots=True, kw_only=True)
-class StepUpdate:
+class StepUpdate(Struct, kw_only=True, frozen=True):
     """News of an attempt. None leaves a field as it is; progress that comes after the end is dropped.
 
     Attributes:
@@ -190,8 +186,7 @@ ANSWER = "answer"
 """What an attempt awaits that has asked a person."""
 
 
-@dataclass(frozen=TYPE_CHECKING, unsafe_hash=True, slots=True, kw_only=True)
-class ExecutionUpdate:
+class ExecutionUpdate(Struct, kw_only=True, frozen=True):
     """News of the execution itself. None leaves a field as it is; given counts replace what was counted.
 
     Attributes:
@@ -217,8 +212,7 @@ class ExecutionUpdate:
     finds_failed_step: bool = False
 
 
-@dataclass(frozen=TYPE_CHECKING, unsafe_hash=True, slots=True, kw_only=True)
-class LogLine:
+class LogLine(Struct, kw_only=True, frozen=True):
     """One line to keep; ``step_execution_id`` None = of the execution itself.
 
     ``age_seconds``: how long ago it was logged, when it is written later than that. ``within``: its attempt's; whoever
@@ -234,8 +228,7 @@ class LogLine:
     data: JsonText | None = None
 
 
-@dataclass(frozen=TYPE_CHECKING, unsafe_hash=True, slots=True, kw_only=True)
-class NewInteraction:
+class NewInteraction(Struct, kw_only=True, frozen=True):
     """A question to a person, which the attempt waits for.
 
     Attributes:
@@ -262,13 +255,11 @@ class NewInteraction:
     on_timeout: JsonText | None = None
 
 
-@dataclass(frozen=TYPE_CHECKING, unsafe_hash=True, slots=True)
-class Claim:
+class Claim(Struct, frozen=True):
     """The writer takes a ``pending`` execution from the queue, and runs it."""
 
 
-@dataclass(frozen=TYPE_CHECKING, unsafe_hash=True, slots=True, kw_only=True)
-class TakeOver:
+class TakeOver(Struct, kw_only=True, frozen=True):
     """The writer becomes the owner of an unfinished execution.
 
     ``reopen``: it runs from here on, also when it had failed or was cancelled. Under a lease, only while that is the
@@ -278,8 +269,7 @@ class TakeOver:
     reopen: bool = False
 
 
-@dataclass(frozen=TYPE_CHECKING, unsafe_hash=True, slots=True, kw_only=True)
-class Deed:
+class Deed(Struct, kw_only=True, frozen=True):
     """Somebody does something: a row for the audit log, written with what it makes true.
 
     Attributes:
@@ -292,8 +282,7 @@ class Deed:
     detail: JsonText | None = None
 
 
-@dataclass(frozen=TYPE_CHECKING, unsafe_hash=True, slots=True)
-class Requeue:
+class Requeue(Struct, frozen=True):
     """An execution that failed or was cancelled goes back into the queue, from where it stopped; workers run it now.
 
     ``deed``: whose; None: nobody's, and the audit log has nothing of it.
@@ -302,18 +291,15 @@ class Requeue:
     deed: Deed | None = None
 
 
-@dataclass(frozen=TYPE_CHECKING, unsafe_hash=True, slots=True)
-class RequestCancel:
+class RequestCancel(Struct, frozen=True):
     """An execution is to be stopped: by its owner when it runs, here and now when nobody runs it."""
 
 
-@dataclass(frozen=TYPE_CHECKING, unsafe_hash=True, slots=True)
-class WakeUp:
+class WakeUp(Struct, frozen=True):
     """An execution that waits may be claimed again: its time has come."""
 
 
-@dataclass(frozen=TYPE_CHECKING, unsafe_hash=True, slots=True, kw_only=True)
-class Recovery:
+class Recovery(Struct, kw_only=True, frozen=True):
     """What becomes of a stalled execution: ``pending`` for the next worker, or an end with its reason.
 
     Attributes:
@@ -331,8 +317,7 @@ OwnershipChange = Claim | TakeOver | Requeue | RequestCancel | WakeUp | Recovery
 """Who runs an execution from here on."""
 
 
-@dataclass(frozen=TYPE_CHECKING, unsafe_hash=True, slots=True, kw_only=True)
-class Answer:
+class Answer(Struct, kw_only=True, frozen=True):
     """What a person answers; when that decides it, an execution that waits for people only may be claimed again.
 
     ``verified``: the name is that of a key, which was checked; otherwise it is what was said.
@@ -344,16 +329,14 @@ class Answer:
     verified: bool = False
 
 
-@dataclass(frozen=TYPE_CHECKING, unsafe_hash=True, slots=True, kw_only=True)
-class Assignment:
+class Assignment(Struct, kw_only=True, frozen=True):
     """Who may answer a question from here on, by name; nobody: it is assigned to nobody by name."""
 
     interaction_id: str
     users: tuple[str, ...]
 
 
-@dataclass(frozen=TYPE_CHECKING, unsafe_hash=True, slots=True, kw_only=True)
-class Expiry:
+class Expiry(Struct, kw_only=True, frozen=True):
     """The time of a question is over.
 
     ``seen``: how many answers were on record when that was found. When more have come, it does not expire so: what
@@ -364,8 +347,7 @@ class Expiry:
     seen: int = 0
 
 
-@dataclass(frozen=TYPE_CHECKING, unsafe_hash=True, slots=True, kw_only=True)
-class Transition:
+class Transition(Struct, kw_only=True, frozen=True):
     """Everything that becomes true of one execution at once, under one sequence number.
 
     Attributes:
@@ -394,11 +376,10 @@ class Transition:
 
     def __post_init__(self) -> None:
         if self.lease is not None:
-            object.__setattr__(self, "execution_id", self.lease.execution_id)
+            force_setattr(self, "execution_id", self.lease.execution_id)
 
 
-@dataclass(frozen=TYPE_CHECKING, unsafe_hash=True, slots=True, kw_only=True)
-class Recorded:
+class Recorded(Struct, kw_only=True, frozen=True):
     """What became of a transition: lease, sequence and status of the execution afterwards, and whether it changed.
 
     ``changed`` False: all of it had been recorded before, by this writer or by a lost answer's first try.

@@ -2,9 +2,9 @@
 
 import asyncio
 from contextlib import aclosing
-from dataclasses import replace
 
 import typer
+from msgspec.structs import replace
 
 from ia_modules.cli.interrupt import end_at_once, interrupted_by
 from ia_modules.cli.output.ending import Ending, print_ending

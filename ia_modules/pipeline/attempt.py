@@ -1,10 +1,11 @@
 """One attempt of a step, from its code to what is to be recorded of it. Knows nothing of journals."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import orjson
+from msgspec import Struct
+from msgspec.structs import replace
 
 from ia_modules.errors import ConditionError, LoopLimitExceeded, PayloadError, Problem, StepError, StepOutputError
 from ia_modules.models import JsonText
@@ -34,8 +35,7 @@ from ia_modules.pipeline.standing import StandingFacts
 from ia_modules.pipeline.tokens import Route
 
 
-@dataclass(frozen=TYPE_CHECKING, unsafe_hash=True, slots=True)
-class Work:
+class Work(Struct, frozen=True):
     """An attempt that is to be made.
 
     Attributes:
@@ -66,8 +66,7 @@ class Work:
     supplied: JsonText | None = None
 
 
-@dataclass(frozen=TYPE_CHECKING, unsafe_hash=True, slots=True)
-class Outcome:
+class Outcome(Struct, frozen=True):
     """What came of an attempt.
 
     Attributes:

@@ -24,6 +24,8 @@ def causal_ancestors(
 
 def causal_order(state: GraphState) -> list[StepRunKey]:
     """All step runs, in causal order; independent ones in file order."""
+    if all(run.parents == (earlier,) for earlier, run in zip(state.runs, list(state.runs.values())[1:], strict=False)):
+        return [*state.runs]  # a chain: each started after the one before it
     before = {key: set(_directly_before(state, key, state.runs)) for key in state.runs}
     waiting = {key: len(earlier) for key, earlier in before.items()}
     after: dict[StepRunKey, list[StepRunKey]] = {key: [] for key in state.runs}

@@ -1,8 +1,9 @@
 """What follows in the graph from attempts that have ended: what is recorded of them, what starts, and how all ends."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import replace
 from typing import Any
+
+from msgspec.structs import replace
 
 from ia_modules.errors import IAModulesError, PipelineOutputError, StepError
 from ia_modules.models import ExecutionStatus, StepStatus

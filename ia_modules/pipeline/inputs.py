@@ -2,8 +2,9 @@
 
 import copy
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, cast
+from typing import Any, cast
+
+from msgspec import Struct
 
 from ia_modules.errors import PipelineInputError, Problem, StepInputError, StepOutputError
 from ia_modules.payload import encode
@@ -15,8 +16,7 @@ from ia_modules.pipeline.document.templates import Template
 from ia_modules.pipeline.document.wording import kind_of
 
 
-@dataclass(frozen=TYPE_CHECKING, unsafe_hash=True, slots=True)
-class StepInput:
+class StepInput(Struct, frozen=True):
     """The input of a step.
 
     Attributes:

@@ -6,11 +6,11 @@ It keeps every promise of the protocol but one: what it knows ends with the proc
 import asyncio
 from collections.abc import Callable, Iterable
 from copy import deepcopy
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Self
 
 import orjson
+from msgspec.structs import replace
 
 from ia_modules.answering import answer_columns
 from ia_modules.closing import Closing

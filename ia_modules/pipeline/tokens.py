@@ -9,8 +9,9 @@ later too, with the same tokens.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, NamedTuple, Self
+from typing import Any, NamedTuple, Self
+
+from msgspec import Struct
 
 from ia_modules.errors import LoopLimitExceeded, StepConflict
 from ia_modules.models import ExecutionStatus, StepStatus
@@ -25,8 +26,7 @@ class StepRunKey(NamedTuple):
     iteration: int
 
 
-@dataclass(frozen=TYPE_CHECKING, unsafe_hash=True, slots=True)
-class Route:
+class Route(Struct, frozen=True):
     """One path after its step has run: taken or not. Recorded with the completion and never computed again.
 
     Attributes:
@@ -47,8 +47,7 @@ class Route:
         return cls(row["path"], row["to_step"], row["taken"], row["why"])
 
 
-@dataclass(frozen=TYPE_CHECKING, unsafe_hash=True, slots=True)
-class StepRun:
+class StepRun(Struct, frozen=True):
     """One step run, as recorded.
 
     Attributes:
@@ -75,8 +74,7 @@ class StepRun:
         return self.routes is None and not self.is_active
 
 
-@dataclass(frozen=TYPE_CHECKING, unsafe_hash=True, slots=True)
-class Start:
+class Start(Struct, frozen=True):
     """A step that may start now.
 
     Attributes:

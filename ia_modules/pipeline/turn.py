@@ -7,7 +7,9 @@ The course of the execution is changed by these deciders alone; what they decide
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, NamedTuple, Self, cast
+from typing import Any, NamedTuple, Self, cast
+
+from msgspec import Struct
 
 from ia_modules.errors import Problem, StepError
 from ia_modules.models import (
@@ -36,8 +38,7 @@ LONGEST_WAIT_SECONDS = 100 * 365.25 * 86_400.0
 """Beyond it no calendar of a database goes: who waits for longer waits for ever."""
 
 
-@dataclass(frozen=TYPE_CHECKING, unsafe_hash=True, slots=True)
-class Begin:
+class Begin(Struct, frozen=True):
     """A step run whose next attempt begins.
 
     Attributes:
@@ -52,8 +53,7 @@ class Begin:
     on_record: StepExecutionId | None = None
 
 
-@dataclass(frozen=TYPE_CHECKING, unsafe_hash=True, slots=True)
-class Attempt:
+class Attempt(Struct, frozen=True):
     """An attempt that is to be recorded and made.
 
     Attributes:
@@ -68,8 +68,7 @@ class Attempt:
     is_on_record: bool = False
 
 
-@dataclass(frozen=TYPE_CHECKING, unsafe_hash=True, slots=True)
-class Answered:
+class Answered(Struct, frozen=True):
     """A waiting attempt whose question is over: the functions on its paths are asked, and then it has ended."""
 
     key: StepRunKey
@@ -77,15 +76,13 @@ class Answered:
     outcome: Outcome
 
 
-@dataclass(frozen=TYPE_CHECKING, unsafe_hash=True, slots=True)
-class Due:
+class Due(Struct, frozen=True):
     """It has happened that the delay of an attempt is over."""
 
     attempt: Attempt
 
 
-@dataclass(frozen=TYPE_CHECKING, unsafe_hash=True, slots=True)
-class Ended:
+class Ended(Struct, frozen=True):
     """It has happened that an attempt is over.
 
     Attributes:

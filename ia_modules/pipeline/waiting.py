@@ -1,9 +1,11 @@
 """How what waits goes on: delays that are over, questions that are answered, attempts that a dead process left."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from ia_modules.models import AttemptRecord, ExecutionStatus, InteractionRecord, StepExecutionId, StepStatus
 from ia_modules.pipeline.answers import answer_outcome
@@ -13,8 +15,7 @@ from ia_modules.pipeline.turn import Answered, Attempt, Batch, Course, Due
 from ia_modules.transitions import PROCESS_LOST, ExecutionUpdate, Expiry, StepUpdate
 
 
-@dataclass(frozen=TYPE_CHECKING, unsafe_hash=True, slots=True)
-class Open:
+class Open(Struct, frozen=True):
     """A step run that is not over.
 
     Attributes:

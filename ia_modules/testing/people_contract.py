@@ -1,9 +1,9 @@
 """What every journal promises about questions to people, as tests: a part of ``JournalContract``."""
 
 import asyncio
-from dataclasses import replace
 
 import pytest
+from msgspec.structs import replace
 
 from ia_modules.errors import (
     AlreadyAnswered,

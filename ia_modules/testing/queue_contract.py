@@ -1,10 +1,10 @@
 """What every journal promises about the queue, cancelling and resuming, as tests: a part of ``JournalContract``."""
 
 import asyncio
-from dataclasses import replace
 from datetime import timedelta
 
 import pytest
+from msgspec.structs import replace
 
 from ia_modules.errors import AlreadyFinished, ExecutionNotFound, InvalidTransition
 from ia_modules.models import (

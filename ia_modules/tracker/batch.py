@@ -6,8 +6,10 @@ between is not written; its outcome is None, and the committer brings the transi
 
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
+
+from msgspec.structs import asdict, replace
 
 from ia_modules.answering import names_in
 from ia_modules.database.manager import Script, Statement

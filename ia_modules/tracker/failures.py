@@ -8,11 +8,13 @@ failure itself writes.
 import asyncio
 from collections.abc import AsyncGenerator, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from itertools import pairwise
 from math import ceil
-from typing import TYPE_CHECKING, Any, Literal, get_args
+from typing import Any, Literal, get_args
+
+from msgspec import Struct
 
 from ia_modules.database.manager import DatabaseManager, Script, Statement
 from ia_modules.errors import FailureGroupNotFound, ReadTooLong
@@ -36,16 +38,14 @@ _HOUR, _DAY = 3_600, 86_400
 _READ_AT_ONCE = 100
 
 
-@dataclass(frozen=TYPE_CHECKING, unsafe_hash=True, slots=True)
-class TrendPart:
+class TrendPart(Struct, frozen=True):
     """How often something failed from ``start`` on, up to the next part."""
 
     start: datetime
     failures: int
 
 
-@dataclass(frozen=TYPE_CHECKING, unsafe_hash=True, slots=True, kw_only=True)
-class _StoredGroup(Record):
+class _StoredGroup(Record, kw_only=True, frozen=True):
     pipeline_id: PipelineId
     slug: str
     pipeline_name: str
@@ -61,8 +61,7 @@ class _StoredGroup(Record):
     first_at: datetime
 
 
-@dataclass(frozen=TYPE_CHECKING, unsafe_hash=True, slots=True, kw_only=True)
-class FailureSummary(_StoredGroup):
+class FailureSummary(_StoredGroup, kw_only=True, frozen=True):
     """What failed alike in one pipeline.
 
     Attributes:
@@ -95,8 +94,7 @@ class FailureSummary(_StoredGroup):
         return {"id": self.id, **Record.to_dict(self), "versions": list(self.versions), "trend": trend}
 
 
-@dataclass(frozen=TYPE_CHECKING, unsafe_hash=True, slots=True, kw_only=True)
-class FailurePage:
+class FailurePage(Struct, kw_only=True, frozen=True):
     """The groups that failed in a window of time, the last one first.
 
     Attributes:
@@ -281,7 +279,7 @@ def _summary(stored: _StoredGroup, window: _Occurrences, newest: Mapping[str, An
     else:
         last_at, execution_id = None, None
     return FailureSummary(
-        **{each.name: getattr(stored, each.name) for each in fields(stored)},
+        **{name: getattr(stored, name) for name in stored.__struct_fields__},
         last_at=last_at,
         count=0 if counted is None else counted.count,
         versions=() if counted is None else tuple(sorted(counted.versions, key=lambda version: version or 0)),

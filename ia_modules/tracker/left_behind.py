@@ -2,9 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncGenerator
-from dataclasses import dataclass
 from datetime import datetime
-from typing import TYPE_CHECKING
 
 from ia_modules.database.manager import DatabaseManager
 from ia_modules.models import ExecutionId, Lease, LeftExecution, Record, WorkerId
@@ -14,8 +12,7 @@ _AT_ONCE = 1000
 _LOOK_EVERY_SECONDS = 0.5
 
 
-@dataclass(frozen=TYPE_CHECKING, unsafe_hash=True, slots=True, kw_only=True)
-class _Owned(Record):
+class _Owned(Record, kw_only=True, frozen=True):
     """An execution with its owner's heartbeat, which it has no more when it has ended."""
 
     execution_id: ExecutionId

@@ -5,15 +5,15 @@ a dead process would live for as long: so whoever looks again and again also goe
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from datetime import datetime
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
+
+from msgspec import Struct
 
 from ia_modules.models import Record, WorkerId
 
 
-@dataclass(frozen=TYPE_CHECKING, unsafe_hash=True, slots=True, kw_only=True)
-class Liveness(Record):
+class Liveness(Record, kw_only=True, frozen=True):
     """The heartbeat row of a process at a moment (``now``).
 
     Attributes:
@@ -48,8 +48,7 @@ class Liveness(Record):
         return "alive" if self.last_heard_seconds <= self.lease_seconds else "silent"
 
 
-@dataclass(frozen=TYPE_CHECKING, unsafe_hash=True, slots=True)
-class Beat:
+class Beat(Struct, frozen=True):
     """The last heartbeat of a process; ``heartbeat_at`` as the database gave it, only to be compared."""
 
     worker_id: WorkerId

@@ -1,8 +1,8 @@
 """Size of the database, length of the queue, state of the workers. Fast however large the tables are."""
 
-from dataclasses import dataclass
 from datetime import datetime
-from typing import TYPE_CHECKING
+
+from msgspec import Struct
 
 from ia_modules.database.manager import DatabaseManager, Script, Statement
 from ia_modules.models import Record, WorkerId
@@ -14,8 +14,7 @@ QUEUE_CAP = 10_000
 WORKERS_SHOWN = 100
 
 
-@dataclass(frozen=TYPE_CHECKING, unsafe_hash=True, slots=True, kw_only=True)
-class TableSize(Record):
+class TableSize(Record, kw_only=True, frozen=True):
     """``rows`` is an estimate, ``bytes`` includes indexes; None where the database does not know."""
 
     name: str
@@ -23,15 +22,13 @@ class TableSize(Record):
     bytes: int | None
 
 
-@dataclass(frozen=TYPE_CHECKING, unsafe_hash=True, slots=True, kw_only=True)
-class DatabaseSize:
+class DatabaseSize(Struct, kw_only=True, frozen=True):
     version: str
     size_bytes: int
     tables: list[TableSize]
 
 
-@dataclass(frozen=TYPE_CHECKING, unsafe_hash=True, slots=True, kw_only=True)
-class WorkerState(Liveness):
+class WorkerState(Liveness, kw_only=True, frozen=True):
     """A worker at a moment. ``running``: how many executions it owns that run."""
 
     worker_id: WorkerId
@@ -44,8 +41,7 @@ class WorkerState(Liveness):
     started_at: datetime
 
 
-@dataclass(frozen=TYPE_CHECKING, unsafe_hash=True, slots=True, kw_only=True)
-class Queue(Record):
+class Queue(Record, kw_only=True, frozen=True):
     """Executions that workers may claim (``pending``), that run, and that wait for a time or a person, to QUEUE_CAP."""
 
     pending: int

@@ -5,10 +5,10 @@ import contextvars
 import gc
 from collections import Counter
 from collections.abc import AsyncIterator
-from dataclasses import replace
 from typing import Any, cast
 
 import pytest
+from msgspec.structs import replace
 
 from ia_modules.database.manager import DatabaseManager, Script
 from ia_modules.errors import (

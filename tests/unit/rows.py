@@ -1,7 +1,8 @@
 """Rows and transitions of one execution, for the tests of what is decided on them."""
 
-from dataclasses import replace
 from typing import Any
+
+from msgspec.structs import replace
 
 from ia_modules.deciding import Decision, decide
 from ia_modules.models import (

@@ -1,9 +1,9 @@
 """Who runs an execution, as tables: which change of hands leads from which status to which."""
 
-from dataclasses import replace
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from ia_modules.deciding import Decision, decide
 from ia_modules.errors import (

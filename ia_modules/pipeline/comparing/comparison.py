@@ -4,10 +4,13 @@ The same records always give the same answer, and with A and B the other way rou
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, fields, is_dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
-from typing import TYPE_CHECKING, Any, Literal, cast
+from typing import Any, Literal, cast
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from ia_modules.models import (
     ExecutionStatus,
@@ -36,8 +39,7 @@ STEPS_LIMIT = 1_000
 DivergenceKind = Literal["outcome", "input", "presence"]
 
 
-@dataclass(frozen=TYPE_CHECKING, unsafe_hash=True, slots=True, kw_only=True)
-class ComparedRun:
+class ComparedRun(Struct, kw_only=True, frozen=True):
     """A run as one of the two executions has it.
 
     Attributes:
@@ -59,8 +61,7 @@ class ComparedRun:
     taken: tuple[str, ...] | None
 
 
-@dataclass(frozen=TYPE_CHECKING, unsafe_hash=True, slots=True, kw_only=True)
-class AlignedRun:
+class AlignedRun(Struct, kw_only=True, frozen=True):
     """A run that both executions have, or one of them.
 
     Attributes:
@@ -95,8 +96,7 @@ class AlignedRun:
         return self.output is not None and False in (self.output.same, self.error, self.routes)
 
 
-@dataclass(frozen=TYPE_CHECKING, unsafe_hash=True, slots=True, kw_only=True)
-class Divergence:
+class Divergence(Struct, kw_only=True, frozen=True):
     """The run, in causal order, at which the executions first went different ways.
 
     Attributes:
@@ -112,8 +112,7 @@ class Divergence:
     sentence: str
 
 
-@dataclass(frozen=TYPE_CHECKING, unsafe_hash=True, slots=True, kw_only=True)
-class ComparedCounts:
+class ComparedCounts(Struct, kw_only=True, frozen=True):
     """How many runs there are of each kind, those that are not listed too."""
 
     same: int
@@ -400,7 +399,7 @@ def _plain(value: object) -> object:
             return format_time(value)
         case tuple():
             return [_plain(each) for each in cast("tuple[object, ...]", value)]
-        case _ if is_dataclass(value):
-            return {field.name: _plain(getattr(value, field.name)) for field in fields(value)}
+        case Struct():
+            return {name: _plain(getattr(value, name)) for name in value.__struct_fields__}
         case _:
             return value

@@ -1,9 +1,7 @@
 """Two payloads beside each other: whether they are the same, and, as far as there is room for it, where they differ."""
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
-
 import orjson
+from msgspec import Struct
 
 from ia_modules.models import Json, JsonText
 from ia_modules.payload import size_bytes
@@ -30,8 +28,7 @@ TOO_LARGE = "Larger than 1 MiB: not looked into."
 ENOUGH = "Not looked into: in this comparison, enough that differs has been."
 
 
-@dataclass(frozen=TYPE_CHECKING, unsafe_hash=True, slots=True)
-class Payload:
+class Payload(Struct, frozen=True):
     """A payload as a comparison has it.
 
     Attributes:
@@ -68,8 +65,7 @@ class Payload:
 NOTHING = Payload(0)
 
 
-@dataclass(frozen=TYPE_CHECKING, unsafe_hash=True, slots=True, kw_only=True)
-class Contrast:
+class Contrast(Struct, kw_only=True, frozen=True):
     """Whether two values are the same, and where they differ.
 
     Attributes:

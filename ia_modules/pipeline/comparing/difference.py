@@ -7,11 +7,11 @@ and what was taken out; the others are compared item by item.
 
 import difflib
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from itertools import zip_longest
-from typing import TYPE_CHECKING, NamedTuple, cast
+from typing import NamedTuple, cast
 
 import orjson
+from msgspec import Struct
 
 from ia_modules.models import Json
 
@@ -28,8 +28,7 @@ _ALL_MATCHING_LIMIT = 2_000_000  # the same for all lists of two values together
 _JsonPath = tuple[str | int, ...]
 
 
-@dataclass(frozen=TYPE_CHECKING, unsafe_hash=True, slots=True)
-class JsonChange:
+class JsonChange(Struct, frozen=True):
     """A place at which two values differ.
 
     Attributes:
@@ -47,8 +46,7 @@ class JsonChange:
     b_bytes: int
 
 
-@dataclass(frozen=TYPE_CHECKING, unsafe_hash=True, slots=True)
-class JsonDifference:
+class JsonDifference(Struct, frozen=True):
     """Where two values differ, in the order of the paths; ``left_out`` counts the places beyond the limit."""
 
     changes: tuple[JsonChange, ...]

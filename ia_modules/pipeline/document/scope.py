@@ -1,8 +1,9 @@
 """The values that placeholders and conditions can read: the input, and results of earlier steps."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal, Self, cast
+from typing import Any, Literal, Self, cast
+
+from msgspec import Struct
 
 from ia_modules.pipeline.document.layers import Layers
 from ia_modules.pipeline.document.merge import Fold, FoldingRules, contributed, first_fold
@@ -14,8 +15,7 @@ RUN_FIELDS = ("iteration", "attempt", "execution_id")
 """What can be read of a step run, as ``run.iteration``."""
 
 
-@dataclass(frozen=TYPE_CHECKING, unsafe_hash=True, slots=True)
-class Unresolved:
+class Unresolved(Struct, frozen=True):
     """The value of a placeholder that does not resolve; None would be a value.
 
     Attributes:
@@ -84,8 +84,7 @@ def _value_of(known: Any) -> Any:
     return known.value() if isinstance(known, Fold) else known
 
 
-@dataclass(frozen=TYPE_CHECKING, unsafe_hash=True, slots=True)
-class RunFacts:
+class RunFacts(Struct, frozen=True):
     """The step run in front of a condition.
 
     Attributes:
@@ -101,8 +100,7 @@ class RunFacts:
     is_bare: bool = True
 
 
-@dataclass(frozen=TYPE_CHECKING, unsafe_hash=True, slots=True)
-class Scope:
+class Scope(Struct, frozen=True):
     """The values available at one point of one execution. Never changed once made; shares memory with those before it.
 
     Attributes:
@@ -151,8 +149,7 @@ class Scope:
         return type(self)(self.input, state, steps, result, succeeded, self.run)
 
 
-@dataclass(frozen=TYPE_CHECKING, unsafe_hash=True, slots=True)
-class Reference:
+class Reference(Struct, frozen=True):
     """A path into the scope. It is never evaluated as an expression.
 
     Attributes:

@@ -6,8 +6,10 @@ A step's result depends on everything that it saw, so that two timings agree onl
 import hashlib
 import json
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
+
+from msgspec.structs import replace
 
 from ia_modules.models import StepStatus
 from ia_modules.pipeline.causality import causal_ancestors

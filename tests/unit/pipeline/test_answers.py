@@ -1,7 +1,6 @@
 """Questions to people, on every journal: they pause an execution, and answers and deadlines let it go on."""
 
 import asyncio
-from dataclasses import fields
 from datetime import UTC, datetime
 from typing import Any
 
@@ -139,7 +138,7 @@ async def test_an_answer_that_does_not_decide_it_comes_just_before_the_deadline_
 def question_of(**columns: Any) -> InteractionRecord:
     at = datetime(2026, 1, 1, tzinfo=UTC)
     row: dict[str, Any] = {
-        **dict.fromkeys(field.name for field in fields(InteractionRecord)),
+        **dict.fromkeys(InteractionRecord.__struct_fields__),
         "interaction_id": "q",
         "status": "pending",
         "answers": 1,

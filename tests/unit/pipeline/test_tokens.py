@@ -2,12 +2,12 @@
 
 import sys
 from collections.abc import Callable
-from dataclasses import replace
 from itertools import pairwise
 from types import FrameType
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from ia_modules.errors import StepConflict
 from ia_modules.models import ExecutionStatus, StepStatus

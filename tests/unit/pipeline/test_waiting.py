@@ -2,13 +2,13 @@
 
 import math
 from collections.abc import Iterable
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from ia_modules.errors import LoopLimitExceeded
 from ia_modules.models import (

@@ -41,7 +41,7 @@ DEFECTS = {
     async def record(self, transition):
         execution = await self.get_execution(transition.execution_id) if transition.execution_id else None
         owner = transition.writer if execution is None else execution.owner
-        return await super().record(dataclasses.replace(transition, writer=owner, lease=None))
+        return await super().record(msgspec.structs.replace(transition, writer=owner, lease=None))
 """,
     "leaves open what is within a run that ended": """
     def _close(self, execution_id, closing, sequence):
@@ -50,13 +50,13 @@ DEFECTS = {
 """,
     "forgets log lines": """
     async def record(self, transition):
-        return await super().record(dataclasses.replace(transition, logs=()))
+        return await super().record(msgspec.structs.replace(transition, logs=()))
 """,
 }
 
 
 def run_suite(folder: Path, defect: str) -> str:
-    (folder / "test_broken.py").write_text("import dataclasses\n" + SUITE.format(defect=defect), encoding="utf-8")
+    (folder / "test_broken.py").write_text("import msgspec\n" + SUITE.format(defect=defect), encoding="utf-8")
     options = ["-p", "no:cacheprovider", "-o", "asyncio_mode=auto", "--rootdir", str(folder), "-q"]
     command = [sys.executable, "-m", "pytest", *options, str(folder)]
     return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=100, check=False).stdout

@@ -1,8 +1,8 @@
 import asyncio
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from ia_modules.database.manager import DatabaseManager
 from ia_modules.errors import PipelineDefinitionError

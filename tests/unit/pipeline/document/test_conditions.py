@@ -1,11 +1,11 @@
 """Every condition type: when it holds, and the reason that goes on record."""
 
-from dataclasses import replace
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 from pydantic import TypeAdapter
 
 from ia_modules.pipeline.document.conditions import (

@@ -1,11 +1,11 @@
 """What a placeholder finds in a scope, and why it finds nothing."""
 
-from dataclasses import replace
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from ia_modules.pipeline.document.scope import Reference, RunFacts, Scope, Unresolved
 

@@ -3,13 +3,13 @@
 import json
 import re
 from contextlib import suppress
-from dataclasses import replace
 from itertools import product
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from ia_modules.errors import InvalidValue
 from ia_modules.pipeline.document.scope import Scope, Unresolved
