@@ -229,15 +229,6 @@ class QueueContract:
         assert not await journal.ownership.recover(stalled, Recovery(status=ExecutionStatus.PENDING))
         assert await journal.get_execution(stalled.execution_id) == before
 
-    async def _with_alias(
-        self, journal: OperatorJournal, pipeline_id: PipelineId, alias: str
-    ) -> tuple[ExecutionId, str]:
-        """A running execution that ``OWNER`` owns, with its alias."""
-        execution_id = ExecutionId(new_id())
-        new = NewExecution(pipeline_id=pipeline_id, alias=alias)
-        await journal.record(Transition(execution_id=execution_id, writer=OWNER, new=new))
-        return execution_id, alias
-
     async def _stalled(self, journal: OperatorJournal, pipeline_id: PipelineId) -> StalledExecution:
         """An execution of the queue that nobody runs, with an attempt that ran and one that waits for a person."""
         execution_id = ExecutionId(new_id())

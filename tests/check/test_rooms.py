@@ -20,10 +20,14 @@ NEEDS_NO_TEST_FILE = {
     "pipeline/journal.py": "a protocol, to which tests/conformance holds every journal",
     "pipeline/memory_journal/operating.py": "a part of a journal, which tests/conformance holds to the contract",
     "pipeline/memory_journal/rows.py": "a part of a journal, which tests/conformance holds to the contract",
+    "testing/changes_contract.py": "a part of the contract, to which tests/conformance holds every journal",
     "testing/contract_transitions.py": "what the contract is made of, to which tests/conformance holds every journal",
+    "testing/executions_contract.py": "a part of the contract, to which tests/conformance holds every journal",
     "testing/levels_contract.py": "a part of the contract, to which tests/conformance holds every journal",
     "testing/people_contract.py": "a part of the contract, to which tests/conformance holds every journal",
     "testing/queue_contract.py": "a part of the contract, to which tests/conformance holds every journal",
+    "testing/steps_contract.py": "a part of the contract, to which tests/conformance holds every journal",
+    "testing/versions_contract.py": "a part of the contract, to which tests/conformance holds every journal",
     "version.py": "one constant",
 }
 """Modules by their path in the library, with the reason."""
