@@ -1,9 +1,13 @@
 """An execution whose one step has 100,000 parts: who reads or writes the graph's own steps reads none of them."""
 
+import asyncio
 import re
-from collections.abc import AsyncGenerator, Awaitable, Callable
+import shutil
+from collections.abc import AsyncGenerator, Awaitable, Callable, Generator
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import orjson
 import pytest
@@ -18,6 +22,7 @@ from ia_modules.tracker.lists import LogFilters
 from ia_modules.tracker.metrics import MetricsReader
 from ia_modules.transitions import StepStart, StepUpdate, Transition
 from tests.acceptance.test_query_plans import Listening
+from tests.conftest import new_name, postgresql_database
 from tests.scale import analyze
 
 PARTS, FEW = 100_000, 50
@@ -43,12 +48,22 @@ INSERT_LINES = (
 Ask = Callable[[Listening, ExecutionTracker, ExecutionId], Awaitable[object]]
 
 
-@pytest.fixture
-async def crowded(database_url: str) -> AsyncGenerator[tuple[Listening, ExecutionTracker, ExecutionId]]:
-    async with (
-        Listening(database_url) as database,
-        ExecutionTracker(database, lease_seconds=None, known_executions=0) as tracker,  # so that it reads what it needs
-    ):
+@pytest.fixture(scope="module", params=["sqlite", "postgresql"])
+def crowd(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Generator[str]:
+    """The URL of a database with the execution and all its parts, to be copied."""
+    if request.param == "sqlite":
+        url = f"sqlite:///{tmp_path_factory.mktemp('crowd') / 'ia.db'}"
+        asyncio.run(_fill(url))
+        yield url
+        return
+    server, template = (request.getfixturevalue(f"postgresql_{name}") for name in ("server", "template"))
+    with postgresql_database(server, new_name(), template=template) as url:
+        asyncio.run(_fill(url))
+        yield url
+
+
+async def _fill(url: str) -> None:
+    async with DatabaseManager(url) as database, ExecutionTracker(database, lease_seconds=None) as tracker:
         execution_id = await tracker.start_execution(await tracker.register_pipeline("p", "P"))
         for step_id in ("work", "other"):
             step = await tracker.start_step_execution(execution_id, step_id, "S", "task")
@@ -58,8 +73,30 @@ async def crowded(database_url: str) -> AsyncGenerator[tuple[Listening, Executio
             await database.execute_async(sql.format(id=ID[database.dialect]), params)
         if database.dialect == "postgresql":
             await analyze(database)
+
+
+@pytest.fixture
+def own_crowd(crowd: str, request: pytest.FixtureRequest, tmp_path: Path) -> Generator[str]:
+    """The URL of this test's own copy."""
+    if crowd.startswith("sqlite:"):
+        shutil.copy(crowd.removeprefix("sqlite:///"), tmp_path / "ia.db")
+        yield f"sqlite:///{tmp_path / 'ia.db'}"
+        return
+    template = urlsplit(crowd).path.removeprefix("/")
+    with postgresql_database(request.getfixturevalue("postgresql_server"), new_name(), template=template) as url:
+        yield url
+
+
+@pytest.fixture
+async def crowded(own_crowd: str) -> AsyncGenerator[tuple[Listening, ExecutionTracker, ExecutionId]]:
+    async with (
+        Listening(own_crowd) as database,
+        ExecutionTracker(database, lease_seconds=None, known_executions=0) as tracker,  # so that it reads what it needs
+    ):
+        await database.execute_async("UPDATE pipeline_executions SET owner = :owner", {"owner": tracker.owner})
+        row = await database.fetch_one_async("SELECT execution_id FROM pipeline_executions")
         database.statements.clear()
-        yield database, tracker, execution_id
+        yield database, tracker, (row or {})["execution_id"]
 
 
 async def _read(database: Listening, tracker: ExecutionTracker, execution_id: ExecutionId) -> None:
