@@ -521,6 +521,17 @@ class InteractionRecord(InteractionSummary, kw_only=True, frozen=True):
     responses: tuple[ResponseRecord, ...]
 
 
+class InteractionWithInput(InteractionRecord, kw_only=True, frozen=True):
+    """A question to a person, with all that led to it.
+
+    Attributes:
+        input_data: what its execution began with, where the step gave nothing beside the question; None: ``data`` says
+            what led to it.
+    """
+
+    input_data: Json
+
+
 class RegisteredVersion(Record, kw_only=True, frozen=True):
     """A pipeline, and which of its versions a definition is; None without a definition.
 

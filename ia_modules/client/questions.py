@@ -10,7 +10,7 @@ from ia_modules.errors import (
 )
 from ia_modules.models import (
     ExecutionId,
-    InteractionRecord,
+    InteractionWithInput,
     Json,
 )
 from ia_modules.pipeline.answers import is_repeat, problems_of_answer, refuse_unlike
@@ -34,7 +34,7 @@ class QuestionVerbs(ClientBase):
         """How many questions are open; as :meth:`ExecutionReader.count_open_interactions`."""
         return await self.tracker.count_open_interactions(answerable_by)
 
-    async def interaction(self, interaction_id: str) -> InteractionRecord:
+    async def interaction(self, interaction_id: str) -> InteractionWithInput:
         """One question, with what led to it and what was answered. Raises InteractionNotFound."""
         question = await self.tracker.get_interaction(interaction_id)
         if question is None:
@@ -129,7 +129,9 @@ class QuestionVerbs(ClientBase):
                 )
         return AnsweredEach(done=len(ids) - len(refused), refused=refused)
 
-    async def assign(self, interaction_id: str, users: Iterable[str], *, actor: str | None = None) -> InteractionRecord:
+    async def assign(
+        self, interaction_id: str, users: Iterable[str], *, actor: str | None = None
+    ) -> InteractionWithInput:
         """Let others answer a question, by name; nobody: it is assigned to nobody by name. Returns it as it is then.
 
         What was answered stays, and where that is enough now, it is decided.

@@ -100,7 +100,7 @@ async def read_execution(
         steps = yield from _read_steps(database, rows[0]["execution_id"], GRAPH, NO_ID, step_limit)
         reruns = yield Statement(database.query("list_reruns"), [params | {"limit": rerun_limit}])
         rows = yield Statement(database.query("get_interactions"), [params | {"awaited": False}])
-        questions = yield from records(database.query, rows)
+        questions = yield from records(database.query, rows, InteractionRecord)
         return StoredExecution(
             execution=_stored(ExecutionRecord, row),
             steps=steps,

@@ -89,6 +89,18 @@ def open_count_script(
     return InteractionCount(pending=min(row["pending"], cap), capped=row["pending"] > cap)
 
 
+def inbox_mark_script(sentence: Sentence, person: Person, *, most: int = OPEN_COUNT_CAP) -> Script[str]:
+    """Reads what is another text when one of the newest ``most`` open questions of a person has changed.
+
+    Raises:
+        PayloadError: the name cannot be stored.
+    """
+    conditions, params = _conditions(InteractionFilters(status="pending", answerable_by=person))
+    sql = sentence("mark_open_interactions").format(conditions=" AND ".join(conditions))
+    [row] = yield Statement(sql, [{**params, "most": most}])
+    return f"{row['pending']} {row['newest']} {row['sequences']}"
+
+
 def _conditions(filters: InteractionFilters) -> tuple[list[str], dict[str, Any]]:
     """The conditions in SQL, and the values of their parameters."""
     conditions: list[str] = []

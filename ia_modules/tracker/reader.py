@@ -15,6 +15,7 @@ from ia_modules.models import (
     ExecutionRecord,
     ExecutionSummary,
     InteractionRecord,
+    InteractionWithInput,
     Json,
     LogRecord,
     PipelineId,
@@ -37,6 +38,7 @@ from ia_modules.tracker.inbox import (
     InteractionFilters,
     InteractionPage,
     Person,
+    inbox_mark_script,
     inbox_script,
     open_count_script,
 )
@@ -159,17 +161,18 @@ class ExecutionReader:
 
         def read() -> Script[list[InteractionRecord]]:
             params = {"execution_id": execution_id, "awaited": awaited}
-            return (yield from records(query, (yield from rows_of(query, "get_interactions", params))))
+            rows = yield from rows_of(query, "get_interactions", params)
+            return (yield from records(query, rows, InteractionRecord))
 
         return await self._database.read(read())
 
-    async def get_interaction(self, interaction_id: str) -> InteractionRecord | None:
-        """One question to a person, with its answers; None when there is none."""
+    async def get_interaction(self, interaction_id: str) -> InteractionWithInput | None:
+        """One question to a person, with what led to it and its answers; None when there is none."""
         query = self._database.query
 
-        def read() -> Script[list[InteractionRecord]]:
+        def read() -> Script[list[InteractionWithInput]]:
             rows = yield Statement(query("get_interaction"), [{"interaction_id": sought_id(interaction_id)}])
-            return (yield from records(query, rows))
+            return (yield from records(query, rows, InteractionWithInput))
 
         return next(iter(await self._database.read(read())), None)
 
@@ -196,6 +199,13 @@ class ExecutionReader:
             answerable_by: only those that this person may answer; None: all of them.
         """
         return await self._database.read(open_count_script(self._database.query, answerable_by))
+
+    async def mark_of_inbox(self, person: Person) -> str:
+        """A text that is another one when a question that this person may answer is asked, changed, assigned or closed.
+
+        Of the open ones, the newest 1,000 count.
+        """
+        return await self._database.read(inbox_mark_script(self._database.query, person))
 
     async def find_request(self, pipeline_id: str, idempotency_key: str) -> tuple[ExecutionId, str | None] | None:
         """The execution that a request of this key queued, and the request's hash; None when there was none."""

@@ -5,7 +5,7 @@ whether somebody has checked it. Nobody else gives such a name.
 """
 
 from collections import defaultdict
-from typing import Any
+from typing import Any, TypeVar
 
 from ia_modules.answering import answer_columns
 from ia_modules.database.manager import Script, Statement
@@ -16,6 +16,8 @@ from ia_modules.states import GivenAnswer, InteractionState
 from ia_modules.tracker.lists import Sentence
 
 _OF_KEY = "key:"
+
+R = TypeVar("R", bound=InteractionRecord)
 
 
 def checked_actor(actor: str) -> str:
@@ -52,10 +54,10 @@ def summaries(sentence: Sentence, rows: list[dict[str, Any]]) -> Script[list[Int
     return [InteractionSummary.from_row(_with_answers(row, answers[row["interaction_id"]])) for row in rows]
 
 
-def records(sentence: Sentence, rows: list[dict[str, Any]]) -> Script[list[InteractionRecord]]:
+def records(sentence: Sentence, rows: list[dict[str, Any]], kind: type[R]) -> Script[list[R]]:
     """Questions with their answers; ``rows``: of ``get_interactions`` or ``get_interaction``."""
     answers = yield from _answers(sentence("list_responses"), rows)
-    return [InteractionRecord.from_row(_with_answers(row, answers[row["interaction_id"]])) for row in rows]
+    return [kind.from_row(_with_answers(row, answers[row["interaction_id"]])) for row in rows]
 
 
 def _answers(sql: str, rows: list[dict[str, Any]]) -> Script[defaultdict[str, list[Row]]]:

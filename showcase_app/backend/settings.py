@@ -13,7 +13,7 @@ from showcase_app.backend.targets import Targets
 
 
 class Role(StrEnum):
-    """What a caller may do: look, also answer what it is asked, or also start, cancel, save and delete."""
+    """What a caller may do: look; read and answer what it is asked, and nothing else; or everything."""
 
     VIEWER = "viewer"
     APPROVER = "approver"

@@ -71,7 +71,8 @@ def test_an_approver_answers_what_it_is_asked_and_sees_nothing_else(page: Page, 
             steps = [{"id": "ask", "type": "human_input", "config": {"prompt": f"{name}?", "assigned_users": users}}]
             definition = {"name": name, "steps": steps, "flow": {"start_at": "ask", "paths": []}}
             stored = api.post("/api/pipelines", json={"definition": definition}).raise_for_status().json()
-            started = api.post(f"/api/pipelines/{stored['slug']}/executions", json={}).raise_for_status().json()
+            begins = {"input_data": {"amount": 200}}
+            started = api.post(f"/api/pipelines/{stored['slug']}/executions", json=begins).raise_for_status().json()
             ids.append(question_of(api, started["execution_id"]))
         anns, bobs = ids
 
@@ -80,6 +81,7 @@ def test_an_approver_answers_what_it_is_asked_and_sees_nothing_else(page: Page, 
         links = page.get_by_role("navigation").get_by_role("link")
         expect(links).to_have_count(1)
         expect(links).to_have_accessible_name("Inbox 1 waiting")
+        expect(page.get_by_role("tree", name="Input of the execution")).to_contain_text("amount:200")
         expect(page.get_by_label("Your name")).to_have_count(0)
         page.get_by_role("button", name="Send answer").click()
         expect(page.get_by_role("region", name="Answer on record")).to_contain_text("ann")

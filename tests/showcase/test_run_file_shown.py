@@ -112,7 +112,10 @@ async def test_a_run_is_followed_by_its_socket_too(pages: httpx.AsyncClient, sho
 
 
 async def test_with_keys_a_run_file_is_shown_to_who_has_one(file: Path) -> None:
-    keys = (ApiKey(name="ann", role=Role.OPERATOR, key="a-key-of-ann-0123456789"),)
+    keys = (
+        ApiKey(name="ann", role=Role.OPERATOR, key="a-key-of-ann-0123456789"),
+        ApiKey(name="bob", role=Role.APPROVER, key="a-key-of-bob-0123456789"),
+    )
     with (
         open_run_file(file) as run,
         running(Server(f"sqlite:///{run.file}", slots=0, run_file=True, keys=keys)) as server,
@@ -125,3 +128,6 @@ async def test_with_keys_a_run_file_is_shown_to_who_has_one(file: Path) -> None:
             assert (await api.post("/api/executions/bulk", json={}, headers=headers)).status_code == 409
             session = await api.post("/api/session", json={"key": keys[0].key})
             assert session.status_code == 200
+            headers = {"Authorization": f"Bearer {keys[1].key}"}
+            assert (await api.get("/api/executions", headers=headers)).status_code == 403
+            assert (await api.get("/api/interactions", headers=headers)).status_code == 200

@@ -24,7 +24,7 @@ from ia_modules.cli.output.terminal import (
 )
 from ia_modules.client import Client
 from ia_modules.errors import InteractionNotFound
-from ia_modules.models import InteractionRecord, InteractionSummary, PipelineId, ResponseRecord, ids_beginning
+from ia_modules.models import InteractionSummary, InteractionWithInput, PipelineId, ResponseRecord, ids_beginning
 from ia_modules.tracker.inbox import InteractionFilters, InteractionPage
 
 app = typer.Typer(
@@ -93,7 +93,7 @@ def show(
 ) -> None:
     """Show a question: what led to it, what an answer looks like, who may give it, and the answers so far."""
 
-    async def work() -> InteractionRecord:
+    async def work() -> InteractionWithInput:
         async with client_of(database_url) as client:
             return await _find(client, interaction_id)
 
@@ -121,7 +121,7 @@ def respond(
     """
     answer = read_response(response)
 
-    async def work() -> tuple[InteractionRecord, bool]:
+    async def work() -> tuple[InteractionWithInput, bool]:
         async with client_of(database_url) as client:
             question = await _find(client, interaction_id)
             await client.answer(question.interaction_id, answer, actor=actor)
@@ -155,7 +155,7 @@ def assign(
     Exit status: 0 assigned, 1 refused or too late.
     """
 
-    async def work() -> InteractionRecord:
+    async def work() -> InteractionWithInput:
         async with client_of(database_url) as client:
             question = await _find(client, interaction_id)
             return await client.assign(question.interaction_id, users or [], actor=actor)
@@ -173,7 +173,7 @@ async def _id_of(client: Client, pipeline: str) -> PipelineId:
     return PipelineId(pipeline) if known is None else known.id
 
 
-async def _find(client: Client, wanted: str) -> InteractionRecord:
+async def _find(client: Client, wanted: str) -> InteractionWithInput:
     """The question with this id, or the only one whose id begins so.
 
     Raises:
@@ -216,7 +216,7 @@ def _print_page(page: InteractionPage) -> None:
         typer.echo(f"More: --cursor {page.next_cursor}")
 
 
-def _print_question(question: InteractionRecord, same_database: str) -> None:
+def _print_question(question: InteractionWithInput, same_database: str) -> None:
     typer.echo(plain(question.prompt or "A question without words"))
     version = "" if question.pipeline_version is None else f" v{question.pipeline_version}"
     lines = [
@@ -229,7 +229,7 @@ def _print_question(question: InteractionRecord, same_database: str) -> None:
         ("assigned to", _assigned(question)),
         ("answers", _progress(question)),
         ("answer", json_text(question.ui_schema)),
-        ("led to it", json_text(question.data)),
+        ("led to it", json_text(question.data if question.input_data is None else question.input_data)),
     ]
     for name, value in lines:
         typer.echo(f"  {name:<12} {one_line(value)}")

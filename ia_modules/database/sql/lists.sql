@@ -60,6 +60,12 @@ SELECT interactions.interaction_id, interactions.execution_id, interactions.step
 SELECT COUNT(*) AS pending
   FROM (SELECT interaction_id FROM interactions WHERE {conditions} ORDER BY interaction_id DESC LIMIT :most) AS counted;
 
+-- name: mark_open_interactions
+-- What is another when one of them changes, among the newest :most.
+SELECT COUNT(*) AS pending, MAX(CAST(interaction_id AS TEXT)) AS newest, SUM(sequence) AS sequences
+  FROM (SELECT interaction_id, sequence FROM interactions WHERE {conditions} ORDER BY interaction_id DESC LIMIT :most)
+    AS counted;
+
 -- name: list_logs
 -- Those of one level after the line :cursor_id of the sequence :cursor_sequence, oldest first. An attempt has its level.
 SELECT log_id, execution_id, within, step_execution_id, level, message, data, logged_at, sequence

@@ -121,7 +121,9 @@ SELECT interactions.interaction_id, interactions.execution_id, interactions.step
 SELECT interactions.interaction_id, interactions.execution_id, interactions.step_execution_id, step_id, pipeline_id,
        pipeline_name, pipeline_version, interactions.status, prompt, ui_schema, assigned_users, assigned_role, answers,
        decided_by, wake_at AS deadline_at, interactions.created_at, interactions.completed_at, interactions.sequence,
-       data, on_timeout
+       data, on_timeout,
+       CASE WHEN COALESCE(CAST(data AS TEXT), 'null') IN ('null', '{}') THEN pipeline_executions.input_data END
+           AS input_data
   FROM interactions
   JOIN step_executions ON step_executions.step_execution_id = interactions.step_execution_id
   JOIN pipeline_executions ON pipeline_executions.execution_id = interactions.execution_id

@@ -1,6 +1,7 @@
 """Questions to people: which ones there are, one of them, answers, and who is to answer.
 
-With keys it is the key that answers, and an approver's sees only what is assigned to it or to nobody.
+With keys it is the key that answers, and an approver's sees only what is assigned to it or to nobody: whatever it asks
+about another question is answered with 403.
 """
 
 from http import HTTPStatus
@@ -11,7 +12,6 @@ from fastapi import APIRouter, HTTPException, Path, Query
 from ia_modules.errors import InvalidArgument
 from ia_modules.models import InteractionRecord
 from ia_modules.pipeline.answers import may_answer
-from ia_modules.tracker.inbox import Person
 from showcase_app.backend.api.bodies import takes
 from showcase_app.backend.api.problems import described
 from showcase_app.backend.dependencies import Actor, CurrentCaller, Door, Keys
@@ -27,7 +27,6 @@ from showcase_app.backend.schemas.interactions import (
     InteractionQuery,
 )
 from showcase_app.backend.services.keyring import Caller, Keyring
-from showcase_app.backend.settings import Role
 
 router = APIRouter(prefix="/api/interactions", tags=["interactions"])
 
@@ -42,14 +41,14 @@ async def list_interactions(
     client: Door, caller: CurrentCaller, query: Annotated[InteractionQuery, Query()]
 ) -> InteractionPageOut:
     """Newest first, without what led to them and what was answered. Pages stay put while new ones are asked."""
-    filters = query.as_filters(_only_for(caller))
+    filters = query.as_filters(caller.only_asked)
     return InteractionPageOut.of(await client.interactions(filters, cursor=query.cursor, limit=query.limit))
 
 
 @router.get("/count", summary="Count the questions that wait for an answer")
 async def count_interactions(client: Door, caller: CurrentCaller) -> InteractionCountOut:
     """Those that are pending; for an approver, those that it may answer. Cheap enough to be asked often."""
-    return InteractionCountOut.from_record(await client.open_interactions(_only_for(caller)))
+    return InteractionCountOut.from_record(await client.open_interactions(caller.only_asked))
 
 
 @router.post(
@@ -61,7 +60,13 @@ async def count_interactions(client: Door, caller: CurrentCaller) -> Interaction
 async def answer_interactions(
     client: Door, caller: CurrentCaller, keyring: Keys, request: AnswerEachRequest
 ) -> AnswerEachOut:
-    """Each is answered by itself, and those that were answered meanwhile are listed. They must be alike."""
+    """Each is answered by itself, and those that were answered meanwhile are listed. They must be alike.
+
+    Where one of them is assigned to others than an approver, none of its answers is kept.
+    """
+    if caller.only_asked is not None:
+        for interaction_id in request.interaction_ids:
+            _refuse_strangers(await client.interaction(interaction_id), caller)
     result = await client.answer_each(
         request.interaction_ids,
         request.response,
@@ -76,7 +81,7 @@ async def answer_interactions(
 async def get_interaction(client: Door, caller: CurrentCaller, interaction_id: InteractionId) -> InteractionDetail:
     """The prompt, the schema of the answer, what led to it, whom it is assigned to, and the answers so far."""
     question = await client.interaction(interaction_id)
-    if caller.role is Role.APPROVER:
+    if caller.only_asked is not None:
         _refuse_strangers(question, caller)
     return InteractionDetail.from_record(question)
 
@@ -98,7 +103,7 @@ async def answer_interaction(
     """
     actor = _answerer(caller, keyring, request)
     question = await client.interaction(interaction_id)
-    if keyring.required and (question.status == "pending" or caller.role is Role.APPROVER):
+    if keyring.required and (question.status == "pending" or caller.only_asked is not None):
         _refuse_strangers(question, caller)
     await client.answer(
         interaction_id,
@@ -120,11 +125,6 @@ async def assign_interaction(
         if user not in names:
             raise InvalidArgument("assigned_users", repr(user), f"names of keys: {', '.join(names)}")
     return InteractionDetail.from_record(await client.assign(interaction_id, request.assigned_users, actor=actor))
-
-
-def _only_for(caller: Caller) -> Person | None:
-    """Whose questions a caller sees: an approver its own; None: all of them."""
-    return Person(name=caller.actor, role=caller.role) if caller.role is Role.APPROVER else None
 
 
 def _answerer(caller: Caller, keyring: Keyring, request: AnswerRequest) -> str | None:

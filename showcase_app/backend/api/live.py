@@ -20,10 +20,12 @@ that waits for a client goes out as one frame. What it is too slow for is merged
     {"type": "resync"}                                                     something did: ask again for what is shown
     {"type": "ping"}
 
-The first frame is a ``resync``. A socket stays open until the client closes it, also when the execution has ended. The
-server closes with 4401 (a key is needed), 4404 (no execution has this id), 4400 (``after`` is no cursor of it,
-``within`` no path), 1012 (it shuts down), 1013 (the database is away) or 1011 (what is new cannot be told); after the
-last three the client comes again. A client that takes nothing for a minute is dropped. What a client sends is not read.
+The first frame is a ``resync``. An approver gets no ``hints``, and a ``resync`` where its open questions have changed.
+
+A socket stays open until the client closes it, also when the execution has ended. The server closes with 4401 (a key is
+needed), 4404 (no execution has this id), 4400 (``after`` is no cursor of it, ``within`` no path), 1012 (it shuts down),
+1013 (the database is away) or 1011 (what is new cannot be told); after the last three the client comes again. A client
+that takes nothing for a minute is dropped. What a client sends is not read.
 """
 
 import asyncio
@@ -32,15 +34,18 @@ import re
 from collections.abc import Awaitable, Callable, Coroutine
 from contextlib import suppress
 from functools import partial
+from typing import Protocol
 from urllib.parse import unquote
 
 from fastapi import APIRouter, WebSocket, WebSocketDisconnect
 
 from ia_modules.errors import DatabaseError, ExecutionNotFound, InvalidArgument
-from ia_modules.live.feed import Feed, Page
+from ia_modules.live.feed import RESYNC_LISTS, Feed, Page
 from ia_modules.models import Changes
 from ia_modules.paths import named
-from showcase_app.backend.dependencies import Container
+from ia_modules.tracker.inbox import Person
+from ia_modules.tracker.reader import ExecutionReader
+from showcase_app.backend.dependencies import Container, CurrentCaller
 from showcase_app.backend.schemas.base import LARGEST_CURSOR
 from showcase_app.backend.schemas.changes import messages_of
 
@@ -52,6 +57,7 @@ _PING = '{"type":"ping"}'
 _PING_SECONDS = 20.0
 _SEND_SECONDS = 60.0  # a client that takes nothing for so long is gone, or as good as
 _CLOSE_SECONDS = 5.0
+_LOOKS_APART_SECONDS = 1.0  # at an inbox that is as it was
 
 
 def encode(changes: Changes) -> Page:
@@ -61,8 +67,13 @@ def encode(changes: Changes) -> Page:
 
 
 @router.websocket("/ws/executions")
-async def watch_executions(websocket: WebSocket, services: Container) -> None:
-    await _converse(websocket, partial(_send_hints, websocket, services.feed), "socket:lists")
+async def watch_executions(websocket: WebSocket, services: Container, caller: CurrentCaller) -> None:
+    person = caller.only_asked
+    if person is None:
+        sending = partial(_send_hints, websocket, services.feed)
+    else:
+        sending = partial(_send_changes_of_inbox, websocket, services.feed, services.execution_tracker, person)
+    await _converse(websocket, sending, "socket:lists")
 
 
 @router.websocket("/ws/executions/{execution_id}")
@@ -75,6 +86,43 @@ async def watch_execution(websocket: WebSocket, services: Container, execution_i
 async def _send_hints(websocket: WebSocket, feed: Feed) -> None:
     async with feed.follow_all() as follower:
         await _send(websocket, follower.next)
+
+
+async def _send_changes_of_inbox(websocket: WebSocket, feed: Feed, rows: ExecutionReader, person: Person) -> None:
+    async with feed.follow_all() as follower:
+        await _send(websocket, InboxFollower(follower, rows, person).next)
+
+
+class Frames(Protocol):
+    """Where frames come from, such as a :class:`ia_modules.live.feed.ListFollower`."""
+
+    async def next(self, patience_seconds: float) -> str | None: ...
+
+
+class InboxFollower:
+    """Is told that the open questions of a person have changed, and nothing of any other or of an execution."""
+
+    def __init__(self, executions: Frames, rows: ExecutionReader, person: Person) -> None:
+        self._executions, self._rows, self._person = executions, rows, person
+        self._mark: str | None = None
+
+    async def next(self, patience_seconds: float) -> str | None:
+        """A resync, the first one at once; None: nothing happened for so long.
+
+        Raises:
+            DatabaseError: the database cannot be read.
+        """
+        clock = asyncio.get_running_loop().time
+        until = clock() + patience_seconds
+        while await self._executions.next(max(0.0, until - clock())) is not None:
+            mark = await self._rows.mark_of_inbox(self._person)
+            if mark != self._mark:
+                self._mark = mark
+                return RESYNC_LISTS
+            if clock() + _LOOKS_APART_SECONDS >= until:
+                break
+            await asyncio.sleep(_LOOKS_APART_SECONDS)
+        return None
 
 
 async def _send_changes(websocket: WebSocket, feed: Feed, execution_id: str) -> None:

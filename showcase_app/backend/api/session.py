@@ -25,8 +25,8 @@ class SessionOut(BaseModel):
 
     actor: str = Field(description="The name of the key, as it goes on record; `local` on a server without keys.")
     role: Role = Field(
-        description="viewer: looks; approver: also answers what it is asked; operator: also starts, cancels, saves and "
-        "deletes."
+        description="viewer: looks; approver: reads and answers what it is asked, and nothing else; operator: looks, "
+        "answers, starts, cancels, saves and deletes."
     )
     keys_required: bool = Field(description="Whether this server has keys.")
     signed_in: bool = Field(description="Whether the caller may ask for more than this and the pages themselves.")

@@ -7,8 +7,8 @@ asking, is not JSON.
 
 On a server that shows a run file, everybody only looks, and whatever would change something is answered with 409.
 
-With keys, whatever is not open needs one (``Authorization: Bearer``), or a session begun with one; viewers only look,
-approvers look and answer.
+With keys, whatever is not open needs one (``Authorization: Bearer``), or a session begun with one. Viewers only look;
+approvers reach what ``_FOR_APPROVERS`` names and nothing else, so that a new route is closed to them.
 The head of a request has a limit before anything in it is read, and its body one of its route's (``bodies``). Cookies
 are read here and nowhere after: ``http.cookies``, which FastAPI asks for every request, takes quadratic time for some.
 """
@@ -64,7 +64,13 @@ _NEEDS_KEY = ("/api", "/ws", "/metrics", "/docs", "/openapi.json")
 _SESSION = "/api/session"
 _READS = ("GET", "HEAD", "OPTIONS")
 _EXPORTS = re.compile(r"/api/executions/.+/run-file", re.DOTALL)  # on record where it is done
-_ANSWERS = re.compile(r"/api/interactions/(?:bulk|[^/]+/respond)")
+_FOR_APPROVERS: Mapping[str, re.Pattern[str]] = {
+    "GET": re.compile(r"/api/interactions(?:/[^/]+)?"),  # the list, the count, one
+    "HEAD": re.compile(r"/api/interactions(?:/[^/]+)?"),
+    "POST": re.compile(r"/api/interactions/(?:bulk|[^/]+/respond)"),
+    "socket": re.compile(r"/ws/executions"),  # which tells an approver of its own questions alone
+}
+"""The paths that an approver's key reaches, by method; the routes narrow them to its own questions."""
 _NO_KEY_CLOSES_WITH = 4401
 
 
@@ -103,7 +109,7 @@ class TrustedCallers:
         refusal = refused_head(headers) or self._refused_name(headers) or refused_page(headers, scope)
         caller = None if refusal else self._caller(headers, scope)
         if self._is_run_file and caller is not None:
-            caller = replace(caller, role=Role.VIEWER)
+            caller = replace(caller, role=Role.VIEWER) if caller.may_write else caller
             refusal = refused_write_to_run_file(scope)
         refusal = refusal or refused_caller(caller, headers, scope)
         if refusal is None:
@@ -178,25 +184,28 @@ def refused_write_to_run_file(scope: Scope) -> Refusal | None:
 
 _MAY_ONLY: Mapping[Role, str] = {
     Role.VIEWER: "a viewer: it may look, but change nothing",
-    Role.APPROVER: "an approver: it may answer what it is asked, but start, stop and change nothing",
+    Role.APPROVER: "an approver: it may read and answer what it is asked, in /api/interactions, and nothing else",
 }
 
 
 def refused_caller(caller: Caller | None, headers: Headers, scope: Scope) -> Refusal | None:
-    """The refusal of an unknown caller, of one that may not write this, or of a body that is not JSON."""
+    """The refusal of an unknown caller, of one that may not do this, or of a body that is not JSON."""
     path, writes = scope["path"], scope["type"] == "http" and scope["method"] not in _READS
     if path != _SESSION:
         if caller is None and (writes or needs_key(path)):
             found = "This key is not known" if "authorization" in headers else "No key or session is known"
             detail = f"{found}; expected Authorization: Bearer KEY, or a session: sign in on the page."
             return Refusal(HTTPStatus.UNAUTHORIZED, detail)
-        if caller is not None and writes and not _may_write(caller, path):
+        if caller is not None and (writes or needs_key(path)) and not _may(caller, scope, writes=writes):
             return Refusal(HTTPStatus.FORBIDDEN, f"{caller.actor!r} is {_MAY_ONLY[caller.role]}.")
     return refused_body(headers) if writes else None
 
 
-def _may_write(caller: Caller, path: str) -> bool:
-    return caller.may_write or (caller.may_answer and _ANSWERS.fullmatch(path) is not None)
+def _may(caller: Caller, scope: Scope, *, writes: bool) -> bool:
+    if caller.only_asked is None:
+        return caller.may_write or not writes
+    allowed = _FOR_APPROVERS.get("socket" if scope["type"] == "websocket" else scope["method"])
+    return allowed is not None and allowed.fullmatch(scope["path"]) is not None
 
 
 def refused_body(headers: Headers) -> Refusal | None:

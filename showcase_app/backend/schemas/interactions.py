@@ -24,6 +24,7 @@ class InteractionDetail(ListedInteraction):
     """A question to a person, with what led to it and everything that was answered."""
 
     data: Any = Field(description="What the step that asks has returned beside the question.")
+    input_data: Any = Field(description="What its execution began with, where `data` is empty; else null.")
     on_timeout: Any = Field(description="`fail`, a default answer, or a step: what happens at `deadline_at`.")
     response: Any = Field(description="The answer; null until then, and where it takes several.")
     responses: list[ResponseOut] = Field(description="In the order in which they came, those that were changed too.")

@@ -12,6 +12,7 @@ from datetime import timedelta
 
 from itsdangerous import BadSignature, TimestampSigner
 
+from ia_modules.tracker.inbox import Person
 from showcase_app.backend.settings import ApiKey, Role
 
 SESSION_LASTS = timedelta(days=30)
@@ -31,9 +32,9 @@ class Caller:
         return self.role is Role.OPERATOR
 
     @property
-    def may_answer(self) -> bool:
-        """Whether it may answer questions, as far as they are assigned to it or to nobody."""
-        return self.role in (Role.OPERATOR, Role.APPROVER)
+    def only_asked(self) -> Person | None:
+        """An approver, who sees questions that it may answer, and nothing else; None: the caller sees everything."""
+        return Person(name=self.actor, role=self.role) if self.role is Role.APPROVER else None
 
 
 LOCAL = Caller("local", Role.OPERATOR)

@@ -6,22 +6,30 @@ import pytest
 
 from ia_modules.database.manager import DatabaseManager
 from ia_modules.errors import InvalidArgument
-from ia_modules.models import ExecutionStatus, PipelineId, StepExecutionId, StepStatus, new_id
+from ia_modules.models import ExecutionStatus, Json, PipelineId, StepExecutionId, StepStatus, new_id
 from ia_modules.payload import encode
 from ia_modules.tracker.execution_tracker import ExecutionTracker
 from ia_modules.tracker.inbox import InteractionCount, InteractionFilters, Person, open_count_script
 from ia_modules.transitions import ANSWER, NewInteraction, StepUpdate, Transition
 
 
-async def ask(tracker: ExecutionTracker, slug: str, *, users: list[str] | None = None, role: str | None = None) -> str:
+async def ask(
+    tracker: ExecutionTracker,
+    slug: str,
+    *,
+    users: list[str] | None = None,
+    role: str | None = None,
+    data: Json = None,
+) -> str:
     """A question of an execution of its own; its id."""
     pipeline_id = await tracker.register_pipeline(slug, slug)
-    execution_id = await tracker.start_execution(pipeline_id)
+    execution_id = await tracker.start_execution(pipeline_id, input_data={"amount": 200})
     attempt = StepExecutionId(await tracker.start_step_execution(execution_id, "ask", "Ask", "human_input"))
     question = NewInteraction(
         interaction_id=new_id(),
         step_execution_id=attempt,
         ui_schema=encode({"type": "object"}, "schema"),
+        data=None if data is None else encode(data, "data"),
         assigned_users=None if users is None else encode(users, "users"),
         assigned_role=role,
     )
@@ -107,6 +115,41 @@ async def test_open_questions_are_counted_for_everybody_or_for_one_person(tracke
     await tracker.answer_interaction(ids[0], {}, actor="eve")
     assert (await count()).pending == 2
     assert (await count(Person(name="eve"))).pending == 0
+
+
+async def test_the_mark_of_an_inbox_is_another_one_when_a_question_of_that_person_has_changed(
+    tracker: ExecutionTracker,
+) -> None:
+    ann, bob = Person(name="ann", role="approver"), Person(name="bob", role="approver")
+    seen: list[str] = []
+
+    async def whose_changed() -> str:
+        before = seen[-2:]
+        seen.extend([await tracker.mark_of_inbox(ann), await tracker.mark_of_inbox(bob)])
+        return "".join(name for name, was, now in zip("ab", before, seen[-2:], strict=True) if was != now)
+
+    seen.extend(["", ""])
+    assert await whose_changed() == "ab"
+    anns = await ask(tracker, "first", users=["ann", "eve"])
+    assert await whose_changed() == "a"
+    anybodys = await ask(tracker, "first")
+    assert await whose_changed() == "ab"
+    await tracker.answer_interaction(anybodys, {}, actor="eve")
+    assert await whose_changed() == "ab"
+    execution_id = await tracker.start_execution(await tracker.register_pipeline("second", "second"))
+    await tracker.update_execution_status(execution_id, ExecutionStatus.COMPLETED)
+    assert await whose_changed() == ""
+    await tracker.assign_interaction(anns, ["bob"], actor="op")
+    assert await whose_changed() == "ab"
+    await tracker.assign_interaction(anns, ["bob", "eve"], actor="op")
+    assert await whose_changed() == "b"
+
+
+async def test_a_question_alone_has_what_led_to_it(tracker: ExecutionTracker) -> None:
+    for data, input_data in ((None, {"amount": 200}), ({}, {"amount": 200}), ({"n": 1}, None), ([], None)):
+        question = await tracker.get_interaction(await ask(tracker, "first", data=data))
+        assert question is not None
+        assert (question.data, question.input_data) == (data, input_data)
 
 
 async def test_counting_ends_and_says_that_there_are_more(tracker: ExecutionTracker, database: DatabaseManager) -> None:

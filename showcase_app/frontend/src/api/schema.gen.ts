@@ -773,6 +773,8 @@ export interface paths {
         /**
          * Give many questions the same answer
          * @description Each is answered by itself, and those that were answered meanwhile are listed. They must be alike.
+         *
+         *     Where one of them is assigned to others than an approver, none of its answers is kept.
          */
         post: operations["answer_interactions"];
         delete?: never;
@@ -2542,6 +2544,11 @@ export interface components {
              */
             data: unknown;
             /**
+             * Input Data
+             * @description What its execution began with, where `data` is empty; else null.
+             */
+            input_data: unknown;
+            /**
              * On Timeout
              * @description `fail`, a default answer, or a step: what happens at `deadline_at`.
              */
@@ -3536,7 +3543,7 @@ export interface components {
         };
         /**
          * Role
-         * @description What a caller may do: look, also answer what it is asked, or also start, cancel, save and delete.
+         * @description What a caller may do: look; read and answer what it is asked, and nothing else; or everything.
          * @enum {string}
          */
         Role: "viewer" | "approver" | "operator";
@@ -3614,7 +3621,7 @@ export interface components {
              * @description The name of the key, as it goes on record; `local` on a server without keys.
              */
             actor: string;
-            /** @description viewer: looks; approver: also answers what it is asked; operator: also starts, cancels, saves and deletes. */
+            /** @description viewer: looks; approver: reads and answers what it is asked, and nothing else; operator: looks, answers, starts, cancels, saves and deletes. */
             role: components["schemas"]["Role"];
             /**
              * Keys Required

@@ -21,7 +21,8 @@ export function createListedInteraction(row: Partial<ListedInteraction> = {}): L
 }
 
 export function createInteractionDetail(row: Partial<InteractionDetail> = {}): InteractionDetail {
-  return { ...createListedInteraction(), data: {}, on_timeout: "fail", response: null, responses: [], ...row };
+  const answers = { response: null, responses: [] };
+  return { ...createListedInteraction(), data: {}, input_data: {}, on_timeout: "fail", ...answers, ...row };
 }
 
 export function createResponse(row: Partial<ResponseOut> = {}): ResponseOut {

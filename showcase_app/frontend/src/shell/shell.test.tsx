@@ -24,6 +24,10 @@ afterEach(() => {
 
 function show(address: string, role: SessionOut["role"] = "operator") {
   server.on("GET /api/session", () => json(200, { actor: "ann", role, keys_required: true, signed_in: true }));
+  return render(address);
+}
+
+function render(address: string) {
   const pages = ["pipelines", "executions", "inbox", "inbox/:id"].map((path) => ({ path, element: <p>{path}</p> }));
   const children = [{ index: true, element: <Home /> }, ...pages];
   return renderAt(address, [{ path: "/", element: <Shell />, children }]);
@@ -52,6 +56,16 @@ it("an approver sees the inbox and nothing else, wherever the address leads", as
   expect(screen.queryByText("executions")).toBeNull();
   await act(() => router.navigate("/inbox/some-id"));
   expect(screen.getByText("inbox/:id")).toBeTruthy();
+});
+
+it("no page is there, to ask for something, before it is known who looks", async () => {
+  let answer: (response: Response) => void = () => undefined;
+  server.on("GET /api/session", () => new Promise<Response>((resolve) => (answer = resolve)));
+  render("/executions");
+  await waitFor(() => expect(server.to("GET /api/session")).toHaveLength(1));
+  expect(screen.queryByText("executions")).toBeNull();
+  answer(json(200, { actor: "ann", role: "operator", keys_required: true, signed_in: true }));
+  expect(await screen.findByText("executions")).toBeTruthy();
 });
 
 it("others begin with the pipelines, and see every page", async () => {

@@ -38,7 +38,8 @@ export function Shell() {
   const { data: session, isError } = useQuery(sessionQuery);
   const { pathname } = useLocation();
   if (session !== undefined && !session.signed_in) return <SignIn />;
-  const places = placesOf(session, isError);
+  const isKnown = session !== undefined || isError; // before that, a page would ask for what an approver may not see
+  const places = isKnown ? placesOf(session) : [];
   const isElsewhere = session?.role === "approver" && pathname !== "/" && !pathname.startsWith(INBOX);
   return (
     <AppShell
@@ -85,17 +86,16 @@ export function Shell() {
         </ScrollArea>
       </AppShell.Navbar>
       <AppShell.Main id="content">
-        <Suspense>{isElsewhere ? <OnlyAnswers /> : <Outlet />}</Suspense>
+        <Suspense>{isElsewhere ? <OnlyAnswers /> : isKnown ? <Outlet /> : null}</Suspense>
       </AppShell.Main>
       <ScrollRestoration />
     </AppShell>
   );
 }
 
-/** What the reader sees of them. Until it is known who that is: nothing, so that nothing is taken back. */
-function placesOf(session: SessionOut | undefined, isUnknown: boolean): typeof PLACES {
-  if (session?.role === "approver") return PLACES.filter(({ to }) => to === INBOX);
-  return session === undefined && !isUnknown ? [] : PLACES;
+/** What the reader sees of them. */
+function placesOf(session: SessionOut | undefined): typeof PLACES {
+  return session?.role === "approver" ? PLACES.filter(({ to }) => to === INBOX) : PLACES;
 }
 
 const COUNT = [interactionKeys.count];

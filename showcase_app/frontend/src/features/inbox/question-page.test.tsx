@@ -25,8 +25,6 @@ beforeEach(() => {
   FakeSocket.install();
   question = createInteractionDetail({ ui_schema: schema, prompt: "Ship it?" });
   server.on(READ, () => json(200, question));
-  const payloads = { input_data: { payee: "Teapot Ltd" }, output_data: null, metadata: null };
-  server.on("GET /api/executions/execution/payloads", () => json(200, payloads));
 });
 
 afterEach(() => {
@@ -81,9 +79,13 @@ it("shows what the step gave beside the question, else what its execution began 
   show({ data: { amount: 200 } });
   expect((await screen.findByRole("tree", { name: "Data of the question" })).textContent).toContain("amount:200");
   cleanup();
-  show({ data: {} });
+  show({ data: {}, input_data: { payee: "Teapot Ltd" } });
   const input = await screen.findByRole("tree", { name: "Input of the execution" });
   expect(input.textContent).toContain("Teapot Ltd");
+  cleanup();
+  show({ data: {}, input_data: {} });
+  expect(await screen.findByText("The step gave nothing beside the question.")).toBeTruthy();
+  expect(server.requests.filter(({ url }) => url.includes("/api/executions"))).toEqual([]);
 });
 
 it("what the server refuses stands at its field", async () => {
