@@ -95,7 +95,8 @@ class ExecutionVerbs(ClientBase):
         They may be of two pipelines, and may still run; the answer says so.
 
         Args:
-            b: None: the last good one: the newest of the same pipeline that was made before ``a`` and completed.
+            b: None: the last good one: the newest of the same pipeline that was made before ``a`` and completed; what
+                came from a run file is none, but for what did, too.
 
         Raises:
             ExecutionNotFound

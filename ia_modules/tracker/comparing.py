@@ -10,7 +10,6 @@ from typing import Any, NamedTuple
 from ia_modules.database.manager import DatabaseManager, Script, Statement
 from ia_modules.errors import ExecutionNotFound, NothingToCompareWith
 from ia_modules.models import (
-    ExecutionStatus,
     ExecutionSummary,
     JsonText,
     PipelineVersionRecord,
@@ -23,7 +22,6 @@ from ia_modules.pipeline.comparing.contrast import LOOKED_INTO_BYTES, NOTHING, P
 from ia_modules.pipeline.outputs import referenced_bytes
 from ia_modules.tracker.alias import rows_of
 from ia_modules.tracker.batch import Query
-from ia_modules.tracker.lists import ExecutionFilters
 from ia_modules.tracker.reader import ExecutionReader
 from ia_modules.tracker.rebuilding import with_output
 
@@ -39,7 +37,7 @@ Both = tuple[ComparedExecution, ComparedExecution]
 
 
 async def last_good(reader: ExecutionReader, execution_id: str) -> ExecutionSummary:
-    """The newest execution of the same pipeline that was made before this one and has completed.
+    """The last good one of an execution; see :meth:`ExecutionReader.get_last_good`.
 
     Raises:
         ExecutionNotFound
@@ -48,11 +46,10 @@ async def last_good(reader: ExecutionReader, execution_id: str) -> ExecutionSumm
     execution = await reader.get_execution_summary(execution_id)
     if execution is None:
         raise ExecutionNotFound(execution_id)
-    completed = ExecutionFilters(status=ExecutionStatus.COMPLETED, pipeline_id=execution.pipeline_id)
-    page = await reader.list_executions(completed, cursor=execution.execution_id, limit=1)
-    if not page.items:
+    good = await reader.get_last_good(execution)
+    if good is None:
         raise NothingToCompareWith(execution.execution_id, execution.pipeline_name)
-    return page.items[0]
+    return good
 
 
 async def read_both(database: DatabaseManager, a: str, b: str) -> tuple[Both, datetime]:

@@ -112,6 +112,15 @@ class ExecutionReader:
         rows = await self._rows_of("get_execution_summary", execution_id=execution_id)
         return ExecutionSummary.from_row(rows[0]) if rows else None
 
+    async def get_last_good(self, execution: ExecutionSummary) -> ExecutionSummary | None:
+        """The newest execution of the same pipeline that was made before this one and has completed; None: none was.
+
+        What came from a run file did not run here: it is none, unless this execution came from one, too.
+        """
+        params = {"pipeline_id": execution.pipeline_id, "execution_id": execution.execution_id}
+        row = await self._database.fetch_one_async(self._database.query("find_last_good"), params)
+        return None if row is None else ExecutionSummary.from_row(row)
+
     async def is_copy(self, execution_id: ExecutionId) -> bool:
         """Whether an execution came from a run file, so that nobody goes on with it here."""
         row = await self._database.fetch_one_async(

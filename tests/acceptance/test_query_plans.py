@@ -156,6 +156,9 @@ async def _list(database: Listening, tracker: ExecutionTracker) -> None:
         page = await tracker.list_executions(filters)
         assert page.items, filters
         await tracker.list_executions(filters, cursor=SOME)
+    newest = await tracker.get_execution_summary(NEWEST)
+    assert newest is not None
+    await tracker.get_last_good(newest)
 
 
 async def _count(database: Listening, tracker: ExecutionTracker) -> None:
@@ -199,6 +202,7 @@ async def _list_questions(database: Listening, tracker: ExecutionTracker) -> Non
     await tracker.get_interaction(page.items[0].interaction_id)
     for person in (None, Person(name="ann", role="approver")):
         await tracker.count_open_interactions(person)
+    await tracker.mark_of_inbox(Person(name="ann", role="approver"))
 
 
 async def _list_pipelines(database: Listening, tracker: ExecutionTracker) -> None:

@@ -12,6 +12,22 @@ SELECT execution_id, pipeline_id, pipeline_name, pipeline_version, status, manag
  ORDER BY execution_id DESC
  LIMIT :limit;
 
+-- name: find_last_good
+-- The newest that completed before one of the same pipeline. What came from a run file is none for what runs here.
+SELECT execution_id, pipeline_id, pipeline_name, pipeline_version, status, managed, trigger, priority, run_at, owner,
+       (SELECT alias FROM execution_aliases AS named WHERE named.execution_id = pipeline_executions.execution_id) AS alias,
+       epoch, recoveries, sequence, cancel_requested, rerun_of, total_steps, completed_steps, failed_steps,
+       error_type, error_message, failure_group, created_at, started_at, completed_at
+  FROM pipeline_executions
+ WHERE pipeline_id = :pipeline_id
+   AND status = 'completed'
+   AND execution_id < :execution_id
+   AND (NOT EXISTS (SELECT 1 FROM imported_executions AS copies
+                     WHERE copies.execution_id = pipeline_executions.execution_id)
+        OR EXISTS (SELECT 1 FROM imported_executions AS copies WHERE copies.execution_id = :execution_id))
+ ORDER BY execution_id DESC
+ LIMIT 1;
+
 -- name: found_executions
 -- What one search finds, for count_found, in which it stands; hence no semicolon.
 -- The newest first, so that an index is walked: most windows of time end now.

@@ -45,6 +45,19 @@ async def test_the_last_good_one_is_the_newest_before_that_completed(
         await last_good(tracker, "nobody")
 
 
+async def test_what_came_from_a_run_file_is_no_last_good_one_of_what_runs_here(
+    database: DatabaseManager, tracker: ExecutionTracker, pipeline_id: PipelineId
+) -> None:
+    good, *copies = [await record(tracker, pipeline_id) for _ in range(3)]
+    for copy in copies:
+        params = {"execution_id": copy, "rows_sha256": "0", "went_on": False}
+        await database.execute_async(database.query("insert_imported_execution"), params)
+    runs_here = await record(tracker, pipeline_id)
+    assert (await last_good(tracker, runs_here)).execution_id == good
+    assert (await last_good(tracker, copies[1])).execution_id == copies[0]
+    assert (await last_good(tracker, await record(tracker, pipeline_id))).execution_id == runs_here
+
+
 async def test_payloads_come_whole_or_by_size_or_by_hash(
     database: DatabaseManager, tracker: ExecutionTracker, pipeline_id: PipelineId
 ) -> None:
