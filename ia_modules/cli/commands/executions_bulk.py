@@ -1,4 +1,4 @@
-"""``ia-modules executions cancel|delete``, and what they share with ``rerun``: one execution, several, or filters."""
+"""``ia-modules executions cancel|delete``, and what they share with ``rerun`` and ``resume``: one, several, filters."""
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
@@ -26,6 +26,7 @@ from ia_modules.cli.output.terminal import run as do
 from ia_modules.client import Client
 from ia_modules.errors import AlreadyFinished
 from ia_modules.models import ExecutionStatus
+from ia_modules.pipeline.allowed_code import AllowedCode
 from ia_modules.tracker.bulk import BULK_LIMIT, BulkAction, BulkResult
 
 Ids = Annotated[
@@ -91,12 +92,14 @@ class Verb:
         question: to a person, before many are changed; ``{}`` is how many.
         outcome: what became of those that were changed.
         options: further arguments of the client's verb.
+        allowed: the code that counts as there; None: what the environment says.
     """
 
     action: BulkAction
     question: str
     outcome: str
     options: Mapping[str, Any] = field(default_factory=dict[str, Any])
+    allowed: AllowedCode | None = None
 
 
 MANY = """
@@ -190,7 +193,7 @@ def change_many(verb: Verb, which: Which, *, dry_run: bool, yes: bool, database_
     """
 
     async def change(which: Which, *, only_count: bool) -> BulkResult:
-        async with client_of(database_url) as client:
+        async with client_of(database_url, allowed=verb.allowed) as client:
             return await which.change(client, verb.action, dry_run=only_count, **verb.options)
 
     result = do(change(which, only_count=True), status=ExitStatus.NOT_STARTED)

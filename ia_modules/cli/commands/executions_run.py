@@ -1,4 +1,4 @@
-"""``ia-modules executions watch|resume``: follow an execution, or go on with it."""
+"""``ia-modules executions watch|resume``: follow an execution, or go on with one, several, or what filters find."""
 
 import asyncio
 from collections.abc import Mapping
@@ -6,12 +6,27 @@ from typing import Annotated, Any
 
 import typer
 
+from ia_modules.cli.commands.executions_bulk import (
+    Ids,
+    LimitOption,
+    TokenOption,
+    Verb,
+    Which,
+    change_many,
+    token_in,
+)
 from ia_modules.cli.foreground import leave, run_in_view
 from ia_modules.cli.foreground import watch as follow
+from ia_modules.cli.options.confirmation import DryRun, Yes
 from ia_modules.cli.options.database import DEFAULT_DATABASE, Database, client_of, same_database
 from ia_modules.cli.options.execution import (
-    OneExecution,
+    After,
+    Before,
+    FailedAlike,
     OneOrNewest,
+    PipelineOf,
+    SearchedText,
+    Status,
     find_execution,
     liveness_of,
     version_of,
@@ -31,6 +46,7 @@ from ia_modules.models import ExecutionRecord, ExecutionStatus, PipelineVersionR
 from ia_modules.pipeline.code import LoadedPipeline
 from ia_modules.pipeline.document.graph import Graph
 from ia_modules.pipeline.executor import LocalExecutor
+from ia_modules.tracker.bulk import BULK_LIMIT
 from ia_modules.tracker.liveness import Beat, BeatWatch, Liveness
 
 _LOOK_EVERY_SECONDS = 0.5
@@ -77,7 +93,7 @@ async def watch_in_view(
 
 def resume(
     context: typer.Context,
-    execution_id: OneExecution,
+    execution_ids: Ids = None,
     file: Annotated[
         str | None,
         typer.Option("--file", metavar="FILE", help="Where the file is now; with the same definition."),
@@ -94,17 +110,30 @@ def resume(
     queue: Annotated[
         bool, typer.Option("--queue", help="Let a worker go on with it, where workers find its code; only put it back.")
     ] = False,
-    reason: Annotated[str | None, typer.Option("--reason", help="With --queue: why, for the audit log.")] = None,
+    reason: Annotated[
+        str | None, typer.Option("--reason", help="With --queue, and of several: why, for the audit log.")
+    ] = None,
     idempotency_key: Annotated[
         str | None,
-        typer.Option("--idempotency-key", metavar="TEXT", help="With --queue: the same again resumes nothing twice."),
+        typer.Option(
+            "--idempotency-key",
+            metavar="TEXT",
+            help="With --queue, and of several: the same command with it resumes nothing twice.",
+        ),
     ] = None,
     wait: Annotated[
         bool, typer.Option("--wait/--no-wait", help="Whether to wait until a silent process counts as gone.")
     ] = True,
-    dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Only say what would run, and what that does outside.")
-    ] = False,
+    status: Status = None,
+    pipeline: PipelineOf = None,
+    after: After = None,
+    before: Before = None,
+    text: SearchedText = None,
+    failure: FailedAlike = None,
+    limit: LimitOption = BULK_LIMIT,
+    token: TokenOption = None,
+    dry_run: DryRun = False,
+    yes: Yes = False,
     pipelines: PipelineFolders = None,
     project: Project = None,
     database_url: Database = DEFAULT_DATABASE,
@@ -116,8 +145,29 @@ def resume(
     the command waits until that one counts as gone: silent for longer than its lease. If that one turns out to live,
     nothing is changed.
 
-    Exit status: 0 completed, 1 failed or cancelled, 2 could not start (nothing is recorded), 3 waits for a person.
+    Several ids, or filters instead of ids, are counted and confirmed first, and left to workers, as one with --queue.
+
+    With --dry-run it only says what would run, and what that does outside.
+
+    Exit status: 0 completed, 1 failed or cancelled, 2 could not start (nothing is recorded), 3 waits for a person. Of
+    several: 0 done, 1 some were left as they are, 2 nothing was changed.
     """
+    filters = (status, pipeline, after, before, text, failure)
+    which = Which(ids=execution_ids or [], filters=filters, token=token_in(token), limit=limit)
+    which.check()
+    execution_id = which.only_id
+    if execution_id is None:
+        if file is not None or code is not None or take_over:
+            raise typer.BadParameter("--file, --code and --take-over are of one execution; workers go on with several.")
+        verb = Verb(
+            action="resume",
+            question="Let workers go on with {}?",
+            outcome="put back into the queue",
+            options={"reason": reason, "idempotency_key": idempotency_key},
+            allowed=allowed_below(pipelines),
+        )
+        change_many(verb, which, dry_run=dry_run, yes=yes, database_url=database_url, as_json=as_json)
+        return
     if file is not None and code is not None:
         raise typer.BadParameter("--file and --code both say where its code is; expected one of them.")
     if queue and (file is not None or code is not None or take_over):

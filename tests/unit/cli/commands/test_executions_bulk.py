@@ -99,7 +99,7 @@ def test_filters_choose_many_and_the_audit_log_keeps_who_and_how_many(
     assert json.loads(row["detail"]) == {"matched": 2, "done": 2}
 
 
-@pytest.mark.parametrize("verb", ["cancel", "rerun", "delete"])
+@pytest.mark.parametrize("verb", ["cancel", "resume", "rerun", "delete"])
 def test_neither_everything_nor_ids_and_filters_together(command: Command, recorded: Recorded, verb: str) -> None:
     for words in ([], [recorded[0], "--status", "failed"]):
         result = command("executions", verb, *words)

@@ -124,6 +124,33 @@ def test_many_that_failed_run_again_from_a_step_and_are_left_out_the_next_time(c
     assert "2 have a re-run already" in again.stdout
 
 
+def test_many_that_failed_go_on_where_workers_find_their_code(command: Command, sending: str, tmp_path: Path) -> None:
+    first, second = [failed(command, sending) for _ in range(2)]
+    words = ["executions", "resume", "--status", "failed"]
+    dry = command(*words, "--dry-run")
+    assert squeezed(dry.stdout) == [
+        "2 executions would be put back into the queue.",
+        "Steps that run again, or may, and have effects, or may:",
+        "STEP EFFECT EXECUTIONS",
+        "send external 2",
+    ]
+    token = json.loads(command(*words, "--dry-run", "--json").stdout)["token"]
+    failed(command, sending)
+    (tmp_path / "elsewhere").mkdir()
+    elsewhere = command("executions", "resume", "--token", token, "--pipelines", str(tmp_path / "elsewhere"), "--yes")
+    assert (elsewhere.exit_code, elsewhere.stdout) == (1, "0 executions put back into the queue.\n")
+    assert command("executions", "resume", "--token", token).exit_code == 2
+    with_reason = ["--reason", "It is open.", "--idempotency-key", "mine", "--yes"]
+    done = command("executions", "resume", "--token", token, *with_reason)
+    assert (done.exit_code, done.stdout) == (0, "2 executions put back into the queue.\n")
+    listed = json.loads(command("executions", "list", "--json").stdout)["items"]
+    assert [row["status"] for row in listed] == ["failed", "pending", "pending"]
+    again = command("executions", "resume", first, second, *with_reason)
+    assert (again.exit_code, "there is nothing to resume" in again.stderr) == (1, True)
+    wrong = command(*words, "--take-over", "--yes")
+    assert (wrong.exit_code, "are of one execution" in wrong.stderr) == (2, True)
+
+
 @pytest.mark.parametrize(
     ("words", "expected"),
     [
