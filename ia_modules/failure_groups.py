@@ -1,8 +1,9 @@
 """What failures have in common: the rule by which they are grouped. Pure, and numbered: another rule, other groups.
 
 A group is a step, the type of its exception and the message without what differs from run to run: ids, numbers, times,
-paths, addresses and quoted values. No pattern here goes back over what it has read, and only so much of a message is
-looked at; so no message takes long.
+paths, addresses and quoted values. Where the whole message is one quoted word, as that of a ``KeyError`` is, the word
+is taken for the name of a field and stays: without it all fields that are missing would be one group. No pattern here
+goes back over what it has read, and only so much of a message is looked at; so no message takes long.
 """
 
 import hashlib
@@ -11,7 +12,7 @@ from collections.abc import Callable
 
 from msgspec import Struct
 
-RULE = 1
+RULE = 2
 """Of which rule a group is. Whoever changes what this module gives raises it."""
 
 READ_CHARACTERS = 2_000
@@ -47,10 +48,15 @@ def group_of(step_id: str, error_type: str | None, message: str) -> FailureGroup
 def common_text(message: str) -> str:
     """A message without what differs from run to run, on one line: ``No row <n> in <path>``."""
     text = message[:READ_CHARACTERS]
+    if _ONE_QUOTED_WORD.fullmatch(text.strip()):
+        return text.strip()
     for pattern, put in _STAGES:
         text = pattern.sub(put, text)
     return " ".join(text.split())[:KEPT_CHARACTERS].rstrip()
 
+
+_ONE_QUOTED_WORD = re.compile(r"'[^\W\d]{1,40}+'|\"[^\W\d]{1,40}+\"")
+"""Of letters and underscores, and not long: else it is a value."""
 
 _WITH_SUFFIX = re.compile(
     r"[^.]*+(?:\.[^.]++)*?\.(?:avro|bin|bz2|cfg|conf|csv|dat|db|docx?|feather|gif|gz|html?|ini|ipynb|jpe?g|jsonl?|lock|log"

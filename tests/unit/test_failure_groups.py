@@ -47,6 +47,16 @@ from ia_modules.failure_groups import KEPT_CHARACTERS, common_text, group_of
         ("no column 'customer' in \"orders\"", "no column <value> in <value>"),
         ("can't open it, isn't there: 'it's' and 'a' 'b'", "can't open it, isn't there: <value> and <value> <value>"),
         ("b'\\x00' is not „so“, «so» or `so`", "<value> is not <value> or <value>"),
+        ("'customer'", "'customer'"),
+        (" 'customer_name' ", "'customer_name'"),
+        ('"größe"', '"größe"'),
+        ("'order17'", "<value>"),
+        ("'two words'", "<value>"),
+        ("'in.csv'", "<value>"),
+        ("''", "<value>"),
+        ("'customer' 'order'", "<value> <value>"),
+        ("'customer'.", "<value>."),
+        (f"'{'x' * 41}'", "<value>"),
         ("found [1, 2, 3] and ['a', 'b']", "found [<n>] and [<value>]"),
         ("  two\n lines\t here ", "two lines here"),
         ("", ""),
@@ -80,6 +90,20 @@ def six_ways(draw: st.DrawFn) -> list[tuple[str, str]]:
         ("OSError", f"cannot write {path} at line {other}"),
         ("ValueError", f"found {value!r} at {number}; expected a price"),
     ]
+
+
+FIELDS = st.text(string.ascii_letters + "_", min_size=1, max_size=40)
+
+
+@given(FIELDS, FIELDS)
+def test_a_missing_field_is_a_group_of_its_own(one: str, other: str) -> None:
+    groups = {group_of("load", "KeyError", str(KeyError(name))).id for name in (one, other)}
+    assert len(groups) == len({one, other})
+
+
+@given(st.text(string.ascii_letters + string.digits, min_size=1).filter(lambda key: not key.isalpha()))
+def test_a_missing_key_with_a_number_in_it_is_data(key: str) -> None:
+    assert group_of("load", "KeyError", str(KeyError(key))).message == "<value>"
 
 
 @given(six_ways(), six_ways())
@@ -118,7 +142,7 @@ def test_step_type_and_words_tell_groups_apart() -> None:
 def test_the_rule_of_this_number_gives_these_groups() -> None:
     """Changing what the rule gives without raising its number would take groups apart that are on record."""
     group = group_of("load", "KeyError", "no order 17 in /data/in.csv")
-    assert (group.message, group.id) == ("no order <n> in <path>", "3a70fd51ad04c755")
+    assert (group.message, group.id) == ("no order <n> in <path>", "c1b2c554f4cc0da0")
 
 
 @pytest.mark.parametrize(
