@@ -9,7 +9,7 @@ from datetime import datetime
 from traceback import format_exception
 from typing import Self
 
-from msgspec import Struct
+from msgspec import Struct, field
 from msgspec.structs import force_setattr
 
 from ia_modules.errors import InvalidArgument
@@ -24,6 +24,7 @@ from ia_modules.models import (
     RunPath,
     StepExecutionId,
     StepStatus,
+    new_id,
 )
 from ia_modules.paths import GRAPH
 from ia_modules.payload import clean_text
@@ -275,11 +276,13 @@ class Deed(Struct, kw_only=True, frozen=True):
     Attributes:
         action: object and verb, such as ``execution.resume``.
         detail: further facts, such as a reason; None: there are none.
+        audit_id: of the row, so that a transition that is written again has it once.
     """
 
     actor: str
     action: str
     detail: JsonText | None = None
+    audit_id: str = field(default_factory=new_id)
 
 
 class Requeue(Struct, frozen=True):
@@ -292,7 +295,12 @@ class Requeue(Struct, frozen=True):
 
 
 class RequestCancel(Struct, frozen=True):
-    """An execution is to be stopped: by its owner when it runs, here and now when nobody runs it."""
+    """An execution is to be stopped: by its owner when it runs, here and now when nobody runs it.
+
+    ``deed``: whose, also where it is to be stopped already; None: nobody's, and the audit log has nothing of it.
+    """
+
+    deed: Deed | None = None
 
 
 class WakeUp(Struct, frozen=True):

@@ -21,7 +21,7 @@ from ia_modules.models import (
     PipelineRecord,
     PipelineVersionRecord,
 )
-from ia_modules.payload import check_id
+from ia_modules.payload import check_id, check_name, encode
 from ia_modules.pipeline.admission import is_usable
 from ia_modules.pipeline.allowed_code import AllowedCode, allowed_code
 from ia_modules.pipeline.authoring import Flow
@@ -33,6 +33,7 @@ from ia_modules.tracker.audit import KEY, audit_row, is_done
 from ia_modules.tracker.deletion import Deletion
 from ia_modules.tracker.execution_tracker import ExecutionTracker
 from ia_modules.tracker.failures import Failures
+from ia_modules.transitions import Deed
 
 PipelineSource = str | Path | Flow | LoadedPipeline
 """A pipeline: slug or id of a registered one, the path of a file, or one made in Python."""
@@ -125,6 +126,18 @@ class ClientBase:
     async def _audit(self, actor: str | None, action: str, subject: str, detail: Json = None) -> None:
         row = audit_row(self._database.query, actor or self._actor, action, subject, detail)
         await self._database.execute_many_async(row.sql, row.rows)
+
+    def _deed(self, actor: str | None, action: str, detail: Json = None) -> Deed:
+        """The same for a transition that has the row written with it.
+
+        Raises:
+            PayloadError: the actor's name is empty or cannot be stored.
+        """
+        return Deed(
+            actor=check_name(actor or self._actor, "name of the actor"),
+            action=action,
+            detail=None if detail is None else encode(detail, "detail of an audit row"),
+        )
 
     async def _is_done(self, action: str, execution_id: str, idempotency_key: str | None) -> bool:
         """Whether the request of this key has done it before; None: it has no key."""

@@ -155,8 +155,12 @@ class ExecutionVerbs(ClientBase):
         summary = await self.summary(execution_id)
         if await self._is_done("execution.cancel", summary.execution_id, idempotency_key):
             return summary
-        await self.tracker.request_cancel(summary.execution_id)
-        await self._audit(actor, "execution.cancel", summary.execution_id, deed_detail(reason, idempotency_key) or None)
+        deed = self._deed(actor, "execution.cancel", deed_detail(reason, idempotency_key) or None)
+        try:
+            await self.tracker.request_cancel(summary.execution_id, deed=deed)
+        except AlreadyFinished:
+            if not await self._is_done("execution.cancel", summary.execution_id, idempotency_key):
+                raise
         return await self.summary(summary.execution_id)
 
     async def delete(self, execution_id: str, *, actor: str | None = None) -> None:

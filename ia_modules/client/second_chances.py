@@ -19,7 +19,6 @@ from ia_modules.models import (
     ExecutionSummary,
     PipelineVersionRecord,
 )
-from ia_modules.payload import check_name, encode
 from ia_modules.pipeline.ahead import Ahead
 from ia_modules.pipeline.authoring import Flow
 from ia_modules.pipeline.code import LoadedPipeline
@@ -27,7 +26,6 @@ from ia_modules.pipeline.runner import StartedExecution
 from ia_modules.tracker.audit import last_deed
 from ia_modules.tracker.queue import find_queued, put_back, resume_ahead
 from ia_modules.tracker.rerunning import RerunFrom, queue_rerun, request_hash, rerun_ahead
-from ia_modules.transitions import Deed
 
 
 class SecondChanceVerbs(ClientBase):
@@ -92,8 +90,7 @@ class SecondChanceVerbs(ClientBase):
             return await self.summary(record.execution_id)
         stored = await self._to_resume(record)
         detail = {"was": record.status.value, "reason": reason, **deed_detail(None, idempotency_key)}
-        actor = check_name(actor or self._actor, "name of the actor")
-        deed = Deed(actor=actor, action="execution.resume", detail=encode(detail, "detail of an audit row"))
+        deed = self._deed(actor, "execution.resume", detail)
         try:
             await put_back(self.tracker, record, stored, deed=deed)
         except InvalidTransition as goes_on:

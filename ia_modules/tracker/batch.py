@@ -24,7 +24,6 @@ from ia_modules.models import (
     StepExecutionId,
     StepStatus,
     is_id,
-    new_id,
     sought_id,
 )
 from ia_modules.paths import GRAPH
@@ -40,6 +39,7 @@ from ia_modules.transitions import (
     NewExecution,
     Recorded,
     Recovery,
+    RequestCancel,
     Requeue,
     StepStart,
     StepUpdate,
@@ -219,8 +219,12 @@ class _Writes:
         if isinstance(transition.answer, Answer):
             response = decision.interactions[transition.answer.interaction_id].responses[-1]
             self.responses.append(_response_row(transition.answer, response) | stamp)
-        if isinstance(transition.ownership, Requeue) and (deed := transition.ownership.deed) is not None:
-            self.deeds.append(asdict(deed) | {"audit_id": new_id(), "subject": after.execution_id} | stamp)
+
+    def add_deed(self, transition: Transition, execution_id: ExecutionId) -> None:
+        """What somebody has done with a transition, also where it was so before."""
+        ownership = transition.ownership
+        if isinstance(ownership, Requeue | RequestCancel) and ownership.deed is not None:
+            self.deeds.append(asdict(ownership.deed) | {"subject": execution_id})
 
     def _add_names(self, new: NewExecution, execution_id: ExecutionId) -> None:
         """What a new execution is found by, beside its id."""
@@ -328,6 +332,7 @@ def _decide(rows: _KnownRows, writes: _Writes, transition: Transition) -> WriteO
     if decision.changed:
         writes.add(transition, before, decision, rows.pipelines)
         rows.advance(decision)
+    writes.add_deed(transition, decision.execution.execution_id)
     return decision.recorded
 
 
@@ -353,10 +358,11 @@ def _write(query: Query, writes: _Writes) -> Script[set[ExecutionId]]:
         ("write_interaction", writes.questions),
         ("insert_response", writes.responses),
         ("insert_log", writes.logs),
-        ("insert_audit", writes.deeds),
     ):
         yield from _for_each(query(name), (row for row in rows if row["execution_id"] in written))
     yield from close(query, (row for row in writes.closings if row["execution_id"] in written))
+    stale = writes.executions.keys() - written
+    yield from _for_each(query("insert_audit"), (row for row in writes.deeds if row["subject"] not in stale))
     return written
 
 

@@ -54,7 +54,7 @@ from ia_modules.tracker.recording import RecordedExecution
 from ia_modules.tracker.registration import Registration, register
 from ia_modules.tracker.responses import checked_actor
 from ia_modules.tracker.writer import ExecutionWriter
-from ia_modules.transitions import Answer, Assignment, RequestCancel, TakeOver, Transition
+from ia_modules.transitions import Answer, Assignment, Deed, RequestCancel, TakeOver, Transition
 
 _CLOSE_SECONDS = 2.0  # for the last answers to arrive
 _LOOK_EVERY_SECONDS = 1.0  # only a wake-up that got lost needs it
@@ -245,8 +245,11 @@ class ExecutionTracker(ExecutionWriter):
         """What programs of their own have left of a pipeline; as :func:`ia_modules.tracker.left_behind.left_behind`."""
         return left_behind(self._database, self.owner, slug)
 
-    async def request_cancel(self, execution_id: str) -> ExecutionStatus:
+    async def request_cancel(self, execution_id: str, *, deed: Deed | None = None) -> ExecutionStatus:
         """Ask for an execution to be stopped, whoever runs it; what nobody runs is cancelled at once.
+
+        Args:
+            deed: who asks for it and why, for the audit log, in the same transaction.
 
         Returns:
             Its status now: ``cancelled``, or ``running`` until its owner has stopped it.
@@ -257,7 +260,7 @@ class ExecutionTracker(ExecutionWriter):
         """
         cancelled_id = await self._row_id(execution_id)
         requested = await self._committer.record(
-            Transition(execution_id=cancelled_id, writer=self.owner, ownership=RequestCancel())
+            Transition(execution_id=cancelled_id, writer=self.owner, ownership=RequestCancel(deed))
         )
         self._cancellations.request(cancelled_id)
         return requested.status

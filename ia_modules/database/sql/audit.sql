@@ -1,8 +1,10 @@
 -- Who did what. Rows are only added.
 
 -- name: insert_audit
+-- Once, also when its transaction is tried again, since nobody knows whether it was committed.
 INSERT INTO audit_log (audit_id, actor, action, subject, detail, created_at)
-VALUES (:audit_id, :actor, :action, :subject, :detail, ia_now());
+VALUES (:audit_id, :actor, :action, :subject, :detail, ia_now())
+ON CONFLICT (audit_id) DO NOTHING;
 
 -- name: read_last_audit
 SELECT actor, created_at FROM audit_log WHERE subject = :subject AND action = :action ORDER BY audit_id DESC LIMIT 1;

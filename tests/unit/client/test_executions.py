@@ -1,18 +1,25 @@
 import asyncio
+from collections.abc import Sequence
 from pathlib import Path
+from typing import TypeVar
 
 import orjson
 import pytest
 
 from ia_modules import Client, DatabaseManager
+from ia_modules.database.driver import Params, Script
 from ia_modules.errors import (
     AlreadyFinished,
+    DatabaseClosed,
     ExecutionKept,
     ExecutionNotFound,
 )
 from ia_modules.models import ExecutionStatus, LogLevel
+from ia_modules.tracker.execution_tracker import ExecutionTracker
 from ia_modules.tracker.lists import LogFilters
 from tests.unit.client.doubling import audit, pin
+
+T = TypeVar("T")
 
 
 async def test_an_execution_is_followed_to_its_end_from_any_sequence(client: Client, file: Path) -> None:
@@ -62,6 +69,59 @@ async def test_a_request_to_cancel_that_is_sent_again_is_no_error(
     assert rows == [{"reason": "The wrong day.", "idempotency_key": "key"}]
     with pytest.raises(AlreadyFinished):
         await client.cancel(queued.execution_id, idempotency_key="another")
+
+
+async def test_who_asks_once_more_to_stop_what_runs_is_on_record_too(client: Client, database: DatabaseManager) -> None:
+    running = await client.tracker.start_execution(await client.tracker.register_pipeline("nightly", "Nightly"))
+    await client.cancel(running, actor="ann")
+    stood = await client.summary(running)
+    for _ in range(2):
+        assert await client.cancel(running, actor="bob", idempotency_key="bobs") == stood
+    rows = [(row[0], row[3]) for row in await audit(database) if row[1] == "execution.cancel"]
+    assert rows == [("ann", None), ("bob", {"idempotency_key": "bobs"})]
+    await client.tracker.update_execution_status(running, ExecutionStatus.CANCELLED)
+    assert (await client.cancel(running, idempotency_key="bobs")).status is ExecutionStatus.CANCELLED
+    with pytest.raises(AlreadyFinished):
+        await client.cancel(running, actor="cleo")
+
+
+class DyingDatabase(DatabaseManager):
+    """What its process sees of a database: nothing any more after the next transaction, once ``dies`` is set."""
+
+    dies = is_dead = False
+
+    async def run(self, script: Script[T], **limits: float | None) -> T:
+        self._refuse_when_dead()
+        result = await super().run(script, **limits)
+        self.is_dead = self.dies
+        return result
+
+    async def read(self, script: Script[T]) -> T:
+        self._refuse_when_dead()
+        return await super().read(script)
+
+    async def execute_many_async(self, sql: str, rows: Sequence[Params]) -> None:
+        self._refuse_when_dead()
+        await super().execute_many_async(sql, rows)
+
+    def _refuse_when_dead(self) -> None:
+        if self.is_dead:
+            raise DatabaseClosed("Its process has died.")
+
+
+async def test_a_process_that_dies_when_it_has_cancelled_leaves_who_did_it_on_record(
+    client: Client, file: Path, database: DatabaseManager, database_url: str
+) -> None:
+    queued = await client.queue(file, {"n": 1})
+    async with DyingDatabase(database_url) as dying, ExecutionTracker(dying, lease_seconds=None) as tracker:
+        mortal = Client(dying, tracker=tracker)
+        await mortal.summary(queued.execution_id)
+        dying.dies = True
+        with pytest.raises(DatabaseClosed):
+            await mortal.cancel(queued.execution_id, actor="bob", reason="The wrong day.")
+        dying.dies = dying.is_dead = False
+    assert (await client.summary(queued.execution_id)).status is ExecutionStatus.CANCELLED
+    assert (await audit(database))[-1][:2] == ("bob", "execution.cancel")
 
 
 async def test_an_execution_is_cancelled_once(client: Client, file: Path, database: DatabaseManager) -> None:
