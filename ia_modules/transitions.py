@@ -93,6 +93,7 @@ class NewExecution(Struct, kw_only=True, frozen=True):
         priority: of what waits for a worker, the highest is taken first.
         run_at: of a ``waiting`` one, when it becomes ``pending``; None otherwise.
         rerun_of: the execution that this one repeats.
+        unless_repeated: refused where another re-run of that one, or of one of its re-runs, goes on or has completed.
         idempotency_key: what a caller names the request by; a pipeline has no two executions of one key.
         request_hash: tells whether two requests of one key are the same.
         copies: attempts of the execution before that are its own, too.
@@ -109,6 +110,7 @@ class NewExecution(Struct, kw_only=True, frozen=True):
     priority: int = 0
     run_at: datetime | None = None
     rerun_of: ExecutionId | None = None
+    unless_repeated: bool = False
     idempotency_key: str | None = None
     request_hash: str | None = None
     total_steps: int = 0

@@ -11,6 +11,7 @@ from ia_modules.client.pipelines import PipelineVerbs
 from ia_modules.client.questions import QuestionVerbs
 from ia_modules.client.run_files import RunFileVerbs
 from ia_modules.client.second_chances import SecondChanceVerbs
+from ia_modules.errors import AlreadyRepeated
 from ia_modules.pipeline.ahead import Ahead, StepAhead
 from ia_modules.tracker.bulk import (
     BULK_LIMIT,
@@ -21,6 +22,7 @@ from ia_modules.tracker.bulk import (
     choose,
     find_repeated,
     key_of_each,
+    left_out_of,
     steps_of_many,
     token_over,
 )
@@ -70,19 +72,20 @@ class Client(
             InvalidArgument: the token is none of a dry run of this action.
             DatabaseError: it went away in between; what had been changed is on record, the rest was left.
         """
+        chosen = await choose(
+            self.tracker, action, execution_ids=execution_ids, filters=filters, token=token, limit=limit
+        )
+        once = chosen.named != "by ids"
         again = {"input_data": input_data, "begin": begin, "version": version}
         verbs: Mapping[BulkAction, tuple[Callable[..., Any], Callable[[str], Any]]] = {
             "cancel": (partial(self.cancel, reason=reason), self._check_cancel),
             "resume": (partial(self.requeue, reason=reason), self._check_resume),
-            "rerun": (partial(self.rerun, **again), partial(self.plan_rerun, **again)),
+            "rerun": (partial(self.rerun, **again, unless_repeated=once), partial(self.plan_rerun, **again)),
             "delete": (self.delete, self._deletion.check_execution),
         }
         change, look = verbs[action]
-        chosen = await choose(
-            self.tracker, action, execution_ids=execution_ids, filters=filters, token=token, limit=limit
-        )
         left_out: list[LeftOut] = []
-        if action == "rerun" and chosen.named != "by ids":
+        if action == "rerun" and once:
             left_out = await find_repeated(self._database, chosen.ids, idempotency_key=idempotency_key)
         steps: list[tuple[StepAhead, ...]] = []
 
@@ -96,7 +99,10 @@ class Client(
             if idempotency_key is not None and action != "delete":
                 row_id = (await self.summary(execution_id)).execution_id
                 key["idempotency_key"] = key_of_each(idempotency_key, row_id)
-            await change(execution_id, actor=actor, **key)
+            try:
+                await change(execution_id, actor=actor, **key)
+            except AlreadyRepeated as repeated:  # since it was looked for
+                left_out.append(left_out_of(repeated))
 
         others = {each.execution_id for each in left_out}
         ids = [each for each in chosen.ids if each not in others]
@@ -104,7 +110,7 @@ class Client(
         result = BulkResult(
             matched=len(chosen.ids),
             matched_capped=chosen.more,
-            done=0 if dry_run else len(ids) - len(refused),
+            done=0 if dry_run else len(chosen.ids) - len(left_out) - len(refused),
             refused=refused,
             left_out=left_out,
             token=token_over(action, chosen.ids) if dry_run and chosen.named == "by filter" else None,

@@ -105,6 +105,7 @@ class SecondChanceVerbs(ClientBase):
         input_data: Mapping[str, Any] | None = None,
         begin: RerunFrom | None = None,
         version: int | None = None,
+        unless_repeated: bool = False,
         idempotency_key: str | None = None,
         actor: str | None = None,
     ) -> ExecutionId:
@@ -116,6 +117,8 @@ class SecondChanceVerbs(ClientBase):
             input_data: of a whole one, instead of the one that it had; None: that one.
             begin: from where, and what is changed there; None: all of it runs.
             version: of its pipeline; None: the one that it ran.
+            unless_repeated: not where a re-run of it, or of one of its re-runs, goes on or has completed; of requests
+                at the same moment one queues it.
             idempotency_key: names the request: sent twice, it is queued once.
 
         Raises:
@@ -126,6 +129,7 @@ class SecondChanceVerbs(ClientBase):
             RerunRefused: what would be copied does not fit the version; says what, and from which step it would.
             StepInputError, StepOutputError: what is to stand in a step's place is not what its schema says.
             IdempotencyConflict: the key stands for another request.
+            AlreadyRepeated: ``unless_repeated``, and it is.
         """
         if idempotency_key is not None:  # whatever has become of the pipeline since
             record = await self.execution(execution_id)
@@ -142,6 +146,7 @@ class SecondChanceVerbs(ClientBase):
             stored,
             input_data=input_data,
             begin=begin,
+            unless_repeated=unless_repeated,
             idempotency_key=idempotency_key,
             actor=actor,
         )

@@ -40,6 +40,7 @@ IAModulesError
 │   ├── ExecutionIdConflict      a caller's id of an execution stands for another request; also a PipelineError
 │   ├── AlreadyStarted           a caller's id stands for an execution that was started before
 │   ├── RerunRefused             what a re-run would copy does not fit the version that is to run
+│   ├── AlreadyRepeated          a re-run of the execution goes on or has completed: no second one was begun
 │   ├── AlreadyResumed           the execution has not ended: it goes on already
 │   ├── CodeNotFound             workers would not find the code of a version here
 │   ├── ExecutionIsCopy          it came from a run file: it is read, compared and run again, never gone on with
@@ -139,6 +140,7 @@ from ia_modules.errors.running import (
 )
 from ia_modules.errors.tracking import (
     AlreadyFinished,
+    AlreadyRepeated,
     AlreadyResumed,
     AlreadyStarted,
     CodeNotFound,
@@ -171,6 +173,7 @@ __all__ = [
     "PASSING_DATABASE_ERRORS",
     "AlreadyAnswered",
     "AlreadyFinished",
+    "AlreadyRepeated",
     "AlreadyResumed",
     "AlreadyStarted",
     "AnsweredInTime",

@@ -265,6 +265,20 @@ class RerunRefused(TrackerError):
         self.problems, self.fits_from = dict(problems), fits_from
 
 
+class AlreadyRepeated(TrackerError):
+    """An execution was not run again, since a re-run of it, or of one of its re-runs, goes on or has completed.
+
+    Attributes:
+        rerun_id: the newest such re-run.
+        status: as it stood.
+    """
+
+    def __init__(self, execution_id: str, *, rerun_id: str, status: str) -> None:
+        found = f"Execution {execution_id!r} is repeated already: {rerun_id!r} is {status}."
+        super().__init__(f"{found} To run it again all the same, name it by its id.")
+        self.execution_id, self.rerun_id, self.status = execution_id, rerun_id, status
+
+
 class AlreadyResumed(TrackerError):
     """The execution has not ended: it goes on already, so it was not resumed once more.
 

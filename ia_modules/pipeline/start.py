@@ -96,6 +96,7 @@ async def new_execution(
     priority: int = 0,
     run_at: datetime | timedelta | None = None,
     rerun_of: ExecutionId | None = None,
+    unless_repeated: bool = False,
     idempotency_key: str | None = None,
     request_hash: str | None = None,
     copies: tuple[StepCopy, ...] = (),
@@ -112,6 +113,7 @@ async def new_execution(
         priority: of what waits for a worker, the highest is taken first; may be negative.
         run_at: no worker takes it before this time, or so long from now, by the clock of the records; None: at once.
         rerun_of: the execution that this one repeats; must exist.
+        unless_repeated: as the new execution has it.
         idempotency_key: a pipeline has no two executions of one key.
         request_hash: tells whether two requests of one key are the same.
         copies, overrides: as the new execution has them.
@@ -132,6 +134,7 @@ async def new_execution(
         priority=check_count(priority, "priority", low=-(2**31)),
         run_at=starts_at,
         rerun_of=rerun_of,
+        unless_repeated=unless_repeated,
         idempotency_key=None if idempotency_key is None else check_id(idempotency_key, "idempotency key"),
         request_hash=request_hash,
         total_steps=len(definition.steps),
@@ -148,6 +151,7 @@ async def record_start(journal: Journal, new: NewExecution) -> ExecutionId:
     Raises:
         PipelineNotFound: its pipeline is not registered any more.
         ConstraintViolated: its alias or key stands for another execution, or what it repeats does not exist.
+        AlreadyRepeated: it was not to be the second re-run.
     """
     execution_id = ExecutionId(new_id())
     await journal.record(Transition(execution_id=execution_id, writer=journal.owner, new=new))

@@ -6,7 +6,7 @@ from datetime import timedelta
 import pytest
 from msgspec.structs import replace
 
-from ia_modules.errors import AlreadyFinished, ExecutionNotFound, InvalidTransition
+from ia_modules.errors import AlreadyFinished, AlreadyRepeated, ExecutionNotFound, InvalidTransition
 from ia_modules.models import (
     ClaimedExecution,
     ExecutionId,
@@ -242,6 +242,35 @@ class QueueContract:
         await journal.record(replace(waiting, writer=journal.owner))
         (stalled,) = await journal.ownership.owned()
         return stalled
+
+    # Running again
+
+    async def test_a_rerun_that_is_not_to_be_the_second_one_is_refused_while_another_goes_on_or_has_completed(
+        self, journals: list[OperatorJournal], execution_id: ExecutionId, pipeline_id: PipelineId
+    ) -> None:
+        pending = NewExecution(pipeline_id=pipeline_id, status=ExecutionStatus.PENDING, managed=True)
+        once = replace(pending, rerun_of=execution_id, unless_repeated=True)
+
+        async def repeat(journal: OperatorJournal, new: NewExecution) -> ExecutionId:
+            rerun_id = ExecutionId(new_id())
+            await journal.record(Transition(execution_id=rerun_id, writer=OWNER, new=new))
+            return rerun_id
+
+        for is_of_other in (False, True):  # by one journal, and by two that know nothing of each other
+            four = [journals[-1 if is_of_other and number % 2 else 0] for number in range(4)]
+            outcomes = await asyncio.gather(*(repeat(journal, once) for journal in four), return_exceptions=True)
+            begun = [each for each in outcomes if isinstance(each, str)]
+            refused = [each for each in outcomes if isinstance(each, AlreadyRepeated)]
+            assert (len(begun), len(refused)) == (1, 3)
+            assert {(each.rerun_id, each.status) for each in refused} == {(begun[0], "pending")}
+            again = Transition(execution_id=ExecutionId(begun[0]), writer=OWNER, new=once)
+            assert not (await journals[0].record(again)).changed, "what was written is written once more"
+            await journals[0].request_cancel(begun[0])
+        of_rerun = await repeat(journals[0], replace(once, rerun_of=ExecutionId(begun[0])))
+        with pytest.raises(AlreadyRepeated) as refused_again:
+            await repeat(journals[0], once)
+        assert refused_again.value.rerun_id == of_rerun
+        assert await repeat(journals[0], replace(once, unless_repeated=False)) != of_rerun
 
     # Cancelling and resuming
 

@@ -14,7 +14,13 @@ from msgspec.structs import asdict, replace
 from ia_modules.answering import names_in
 from ia_modules.database.manager import Script, Statement
 from ia_modules.deciding import Decision, decide, grouped
-from ia_modules.errors import ExecutionNotFound, PipelineNotFound, StepExecutionNotFound, TrackerError
+from ia_modules.errors import (
+    AlreadyRepeated,
+    ExecutionNotFound,
+    PipelineNotFound,
+    StepExecutionNotFound,
+    TrackerError,
+)
 from ia_modules.failure_groups import RULE, FailureGroup
 from ia_modules.models import (
     ExecutionId,
@@ -45,6 +51,8 @@ from ia_modules.transitions import (
     StepUpdate,
     Transition,
 )
+
+_ENDED_BADLY = (ExecutionStatus.FAILED, ExecutionStatus.CANCELLED)
 
 WriteOutcome = Recorded | TrackerError | None
 """What became of a transition; None = somebody changed the execution meanwhile, it must be decided again."""
@@ -85,6 +93,7 @@ class _KnownRows:
     interactions: dict[str, InteractionState] = field(default_factory=dict)
     already_recorded: set[str] = field(default_factory=set)
     gone_owners: set[str] = field(default_factory=set)
+    repeats: dict[ExecutionId, tuple[ExecutionId, ExecutionStatus]] = field(default_factory=dict)
 
     def home_of(self, transition: Transition) -> ExecutionId:
         """The execution that a transition is about; an id that nothing has when it cannot be found."""
@@ -248,6 +257,7 @@ def _read(query: Query, transitions: Sequence[Transition]) -> Script[_KnownRows]
     older rows of its steps is never written.
     """
     rows = _KnownRows()
+    yield from _read_repeats(query, rows, transitions)
     execution_ids = {transition.execution_id for transition in transitions if transition.execution_id is not None}
     homeless = {
         transition.updates[0].step_execution_id
@@ -291,6 +301,21 @@ def _read(query: Query, transitions: Sequence[Transition]) -> Script[_KnownRows]
     return rows
 
 
+def _read_repeats(query: Query, rows: _KnownRows, transitions: Sequence[Transition]) -> Script[None]:
+    """What repeats the executions that are to be repeated once: the newest that goes on or has completed.
+
+    Their rows are locked first, so that nobody else repeats them before this is committed.
+    """
+    new = [transition.new for transition in transitions if transition.new is not None]
+    once = sorted({each.rerun_of for each in new if each.unless_repeated and each.rerun_of and is_id(each.rerun_of)})
+    if not once:
+        return
+    yield from _for_each(query("lock_repeated"), ({"execution_id": id_} for id_ in once))
+    for row in (yield Statement(query("list_repeats"), [{"ids": encode(once, "ids")}])):
+        if (status := ExecutionStatus(row["status"])) not in _ENDED_BADLY:
+            rows.repeats.setdefault(row["execution_id"], (row["rerun_id"], status))
+
+
 def _read_interactions(query: Query, rows: _KnownRows, transitions: Sequence[Transition]) -> Script[None]:
     """The questions that are asked, answered or assigned, or expire."""
     ids = {expiry.interaction_id for transition in transitions for expiry in transition.expires}
@@ -329,11 +354,22 @@ def _decide(rows: _KnownRows, writes: _Writes, transition: Transition) -> WriteO
     decision = decide(transition, rows.known_to(transition, execution_id))
     if transition.new is not None and before is None and transition.new.pipeline_id not in rows.pipelines:
         raise PipelineNotFound(transition.new.pipeline_id)
+    if transition.new is not None and before is None:
+        _repeat_once(rows, transition.new, decision.execution)
     if decision.changed:
         writes.add(transition, before, decision, rows.pipelines)
         rows.advance(decision)
     writes.add_deed(transition, decision.execution.execution_id)
     return decision.recorded
+
+
+def _repeat_once(rows: _KnownRows, new: NewExecution, begun: ExecutionState) -> None:
+    """Refuse a re-run that is not to be the second one; another in this batch is refused because of this one."""
+    if new.rerun_of is None:
+        return
+    if new.unless_repeated and (repeat := rows.repeats.get(new.rerun_of)) is not None:
+        raise AlreadyRepeated(new.rerun_of, rerun_id=repeat[0], status=repeat[1])
+    rows.repeats[new.rerun_of] = (begun.execution_id, begun.status)
 
 
 def _write(query: Query, writes: _Writes) -> Script[set[ExecutionId]]:

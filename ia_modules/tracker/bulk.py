@@ -12,7 +12,7 @@ from typing import Any, Literal, cast
 import orjson
 
 from ia_modules.database.manager import DatabaseManager
-from ia_modules.errors import DatabaseError, IAModulesError, InvalidArgument
+from ia_modules.errors import AlreadyRepeated, DatabaseError, IAModulesError, InvalidArgument
 from ia_modules.models import Effect, ExecutionId, ExecutionStatus, is_id
 from ia_modules.payload import content_hash, encode
 from ia_modules.pipeline.ahead import StepAhead, StepEffect
@@ -192,7 +192,7 @@ async def find_repeated(
 ) -> list[LeftOut]:
     """Those of some executions that are run again already, or are about to be: what repeats them is among them.
 
-    Two requests at the same moment may both find none.
+    Another request at the same moment may find none, too; so each is queued only where it is still not repeated then.
 
     Args:
         ids: row ids.
@@ -208,6 +208,15 @@ async def find_repeated(
         status = ExecutionStatus(row["status"])
         found.setdefault(repeated, LeftOut(execution_id=repeated, rerun_id=row["rerun_id"], status=status))
     return [found[each] for each in ids if each in found and each not in begun]
+
+
+def left_out_of(repeated: AlreadyRepeated) -> LeftOut:
+    """One that somebody else has run again since it was looked for."""
+    return LeftOut(
+        execution_id=ExecutionId(repeated.execution_id),
+        rerun_id=ExecutionId(repeated.rerun_id),
+        status=ExecutionStatus(repeated.status),
+    )
 
 
 def steps_of_many(plans: Iterable[Iterable[StepAhead]]) -> list[StepAheadOfMany]:

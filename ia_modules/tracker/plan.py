@@ -4,8 +4,8 @@ Plain is what a process writes while it runs an execution that it knows, or begi
 progress, waiting times, log lines, counts, and the end of the execution. All else goes the way that reads
 (``batch.py``):
 
-- an alias or an idempotency key, copies and overrides, questions, answers, changes of ownership, and what hands an
-  execution back or lets it rest;
+- an alias or an idempotency key, copies and overrides, a re-run that is not to be the second one, questions, answers,
+  changes of ownership, and what hands an execution back or lets it rest;
 - what closes attempts or questions that are still open;
 - a failure whose step is to be found on record;
 - a second transition of one execution waits for the next batch, since a plan must not write a row twice;
@@ -83,7 +83,7 @@ def _plain_decision(transition: Transition, execution: KnownExecution | None) ->
     if execution is None:
         if new is None or change is not None or new.alias is not None or new.idempotency_key is not None:
             return None
-        if new.copies or new.overrides is not None:
+        if new.copies or new.overrides is not None or new.unless_repeated:
             return None
         if not is_id(new.pipeline_id):  # PostgreSQL would take another spelling of one that is there
             return None

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
-from ia_modules.errors import ConstraintViolated, ExecutionIsCopy, IdempotencyConflict
+from ia_modules.errors import AlreadyRepeated, ConstraintViolated, ExecutionIsCopy, IdempotencyConflict
 from ia_modules.models import ExecutionId, ExecutionRecord, Json, JsonText, PipelineId, PipelineVersionRecord
 from ia_modules.payload import check_id, content_hash, encode
 from ia_modules.pipeline.ahead import Ahead, ahead_of_resume
@@ -34,6 +34,7 @@ async def enqueue(
     priority: int = 0,
     run_at: datetime | timedelta | None = None,
     rerun_of: ExecutionId | None = None,
+    unless_repeated: bool = False,
     idempotency_key: str | None = None,
     request_hash: str | None = None,
     metadata: Json = None,
@@ -48,6 +49,7 @@ async def enqueue(
         priority: the highest is taken first; may be negative.
         run_at: it waits until this time, or so long, by the database's clock, before a worker takes it; None: at once.
         rerun_of: the execution that this one repeats; must exist.
+        unless_repeated: not where another re-run of that one goes on or has completed.
         idempotency_key: names the request: sent twice, it is queued once.
         request_hash: tells requests of one key apart; None = by version and input.
         copies, overrides: as :class:`ia_modules.transitions.NewExecution` has them.
@@ -57,6 +59,7 @@ async def enqueue(
         PipelineInputError: the input is not what the parameters ask for; nothing was recorded.
         ExecutionIdConflict: the alias stands for another pipeline or input.
         IdempotencyConflict: the key stands for another request.
+        AlreadyRepeated: another re-run goes on or has completed, and it is not that of the same request.
         PayloadError: input, metadata or key cannot be stored.
     """
     definition = definition_of(stored)
@@ -80,6 +83,7 @@ async def enqueue(
         priority=priority,
         run_at=run_at,
         rerun_of=rerun_of,
+        unless_repeated=unless_repeated,
         idempotency_key=idempotency_key,
         request_hash=request_hash,
         copies=copies,
@@ -87,7 +91,7 @@ async def enqueue(
     )
     try:
         execution_id = await record_start(tracker, new)
-    except ConstraintViolated:
+    except (ConstraintViolated, AlreadyRepeated):
         if (started := await find_started(tracker, alias, stored, text)) is not None:
             return Queued(started.execution_id, created=False)
         if idempotency_key is None or request_hash is None:

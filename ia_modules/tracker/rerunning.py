@@ -110,6 +110,7 @@ async def queue_rerun(
     *,
     input_data: Mapping[str, Any] | None,
     begin: RerunFrom | None,
+    unless_repeated: bool = False,
     idempotency_key: str | None,
     actor: str,
 ) -> Queued:
@@ -133,6 +134,7 @@ async def queue_rerun(
         _input_of(record, input_data),
         trigger="rerun",
         rerun_of=record.execution_id,
+        unless_repeated=unless_repeated,
         idempotency_key=idempotency_key,
         request_hash=None if idempotency_key is None else request_hash(record, stored.version, input_data, begin),
         copies=copies,

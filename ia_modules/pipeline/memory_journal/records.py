@@ -10,7 +10,7 @@ from msgspec.structs import replace
 
 from ia_modules.closing import Closing
 from ia_modules.deciding import Decision, grouped
-from ia_modules.errors import ConstraintViolated, ExecutionNotFound, StepExecutionNotFound
+from ia_modules.errors import AlreadyRepeated, ConstraintViolated, ExecutionNotFound, StepExecutionNotFound
 from ia_modules.failure_groups import FailureGroup
 from ia_modules.models import (
     ExecutionId,
@@ -93,6 +93,18 @@ class MemoryRecords:
         if step_execution_id not in self._home:
             raise StepExecutionNotFound(step_execution_id)
         return self._home[step_execution_id]
+
+    def _refuse_repeated(self, new: NewExecution) -> None:
+        if new.rerun_of is None or not new.unless_repeated:
+            return
+        repeats, newest = {new.rerun_of}, None
+        for record in self._executions.values():
+            if record.rerun_of in repeats:
+                repeats.add(record.execution_id)
+                is_over = record.status in (ExecutionStatus.FAILED, ExecutionStatus.CANCELLED)
+                newest = newest if is_over else record
+        if newest is not None:
+            raise AlreadyRepeated(new.rerun_of, rerun_id=newest.execution_id, status=newest.status)
 
     def _take_key(self, new: NewExecution) -> None:
         if new.idempotency_key is None:

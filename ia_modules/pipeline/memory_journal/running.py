@@ -109,6 +109,7 @@ class RunMemory(MemoryRecords):
         if transition.new is not None and before is None and transition.new.pipeline_id not in self._versions:
             raise PipelineNotFound(transition.new.pipeline_id)
         if transition.new is not None and before is None:
+            self._refuse_repeated(transition.new)
             self._take_key(transition.new)
             self._take_alias(execution_id, transition.new.alias)
         if decision.changed:

@@ -48,6 +48,7 @@ _ERRORS_OF: Mapping[HTTPStatus, tuple[type[Exception], ...]] = {
     HTTPStatus.CONFLICT: (
         errors.AlreadyAnswered,
         errors.AlreadyFinished,
+        errors.AlreadyRepeated,
         errors.AlreadyResumed,
         errors.AlreadyStarted,
         errors.CodeNotFound,

@@ -9,6 +9,7 @@ from ia_modules import Client, DatabaseManager, Worker
 from ia_modules.errors import DatabaseUnavailable, StepError
 from ia_modules.models import ExecutionId, ExecutionStatus
 from ia_modules.pipeline.allowed_code import AllowedCode
+from ia_modules.tracker.execution_tracker import ExecutionTracker
 from ia_modules.tracker.lists import ExecutionFilters
 from ia_modules.tracker.rerunning import RerunFrom
 from tests.unit.client.doubling import audit, pin
@@ -171,6 +172,39 @@ async def test_what_is_run_again_from_a_step_keeps_what_was_written_and_is_left_
     none = await client.bulk("rerun", filters=some, begin=begin)
     assert (none.matched, none.done, {each.status for each in none.left_out}) == (3, 0, {ExecutionStatus.COMPLETED})
     assert (await client.bulk("rerun", [ids[0]], begin=begin)).done == 1
+
+
+class Meeting(Client):
+    """Runs nothing again before the others have looked what is run again already, too."""
+
+    meeting: asyncio.Barrier
+
+    async def rerun(self, execution_id: str, **options: Any) -> ExecutionId:
+        await self.meeting.wait()
+        return await super().rerun(execution_id, **options)
+
+
+async def test_two_requests_at_the_same_moment_run_nothing_twice(
+    client: Client, counting: Path, database: DatabaseManager
+) -> None:
+    [failed_one] = await failed(client, counting, 1)
+    some = ExecutionFilters(status=ExecutionStatus.FAILED)
+    async with (
+        Meeting(database, tracker=client.tracker, allowed=AllowedCode()) as here,
+        ExecutionTracker(database) as elsewhere,
+        Meeting(database, tracker=elsewhere, allowed=AllowedCode()) as there,
+    ):
+        for first, second in ((here, here), (here, there)):
+            first.meeting = second.meeting = asyncio.Barrier(2)
+            requests = [first.bulk("rerun", filters=some, idempotency_key="first"), second.bulk("rerun", filters=some)]
+            results = await asyncio.gather(*requests)
+            assert sorted(each.done for each in results) == [0, 1]
+            [left_out] = [each for result in results for each in result.left_out]
+            assert (left_out.execution_id, left_out.status) == (failed_one, ExecutionStatus.PENDING)
+            reruns = [item for item in (await client.executions()).items if item.status is ExecutionStatus.PENDING]
+            assert [(each.rerun_of, each.execution_id) for each in reruns] == [(failed_one, left_out.rerun_id)]
+            await client.cancel(left_out.rerun_id)
+            await client.delete(left_out.rerun_id)
 
 
 async def test_of_an_execution_and_its_rerun_that_both_failed_only_the_rerun_is_run_again(

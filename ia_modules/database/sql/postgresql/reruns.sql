@@ -18,3 +18,7 @@ SELECT repeats.execution_id, rerun_id, status, idempotency_key
   LEFT JOIN execution_requests ON execution_requests.execution_id = rerun_id
  WHERE status NOT IN ('failed', 'cancelled') OR rerun_id IN (SELECT execution_id FROM wanted)
  ORDER BY repeats.execution_id, rerun_id DESC;
+
+-- name: lock_repeated
+-- Until the commit nobody else repeats it, if only one is to.
+SELECT execution_id FROM pipeline_executions WHERE execution_id = :execution_id FOR NO KEY UPDATE;
