@@ -19,19 +19,25 @@ settings.register_profile("busy", deadline=None, suppress_health_check=[HealthCh
 settings.load_profile("busy")
 
 _numbers = itertools.count(1)
+_admins: dict[str, DatabaseManager] = {}
+"""Of each server the one that makes and drops databases."""
 
 
 @pytest.fixture(scope="session")
 def embedded_postgresql() -> Generator[str]:
     """The URL of a server of our own, whatever IA_TEST_POSTGRES_URL says."""
-    with embedded_server() as url:
+    with embedded_server() as url, administered(url):
         yield url
 
 
 @pytest.fixture(scope="session")
-def postgresql_server(request: pytest.FixtureRequest) -> str:
+def postgresql_server(request: pytest.FixtureRequest) -> Generator[str]:
     """The URL of a server on which databases may be created: IA_TEST_POSTGRES_URL, or one of our own."""
-    return os.environ.get("IA_TEST_POSTGRES_URL") or request.getfixturevalue("embedded_postgresql")
+    if url := os.environ.get("IA_TEST_POSTGRES_URL"):
+        with administered(url):
+            yield url
+    else:
+        yield request.getfixturevalue("embedded_postgresql")
 
 
 @pytest.fixture(scope="session")
@@ -121,13 +127,25 @@ def template_on(server: str) -> Generator[str]:
 
 
 @contextmanager
-def postgresql_database(server: str, name: str, *, template: str = "template0") -> Generator[str]:
+def administered(server: str) -> Generator[None]:
+    """Keep a connection to make and drop databases with: to open one for each test would take longer than both."""
     with closing_manager(DatabaseManager(server, pool_size=1)) as admin:
-        admin.execute(f'CREATE DATABASE "{name}" TEMPLATE "{template}"')
+        _admins[server] = admin
         try:
-            yield database_on(server, name)
+            yield
         finally:
-            admin.execute(f'DROP DATABASE "{name}" WITH (FORCE)')
+            del _admins[server]
+
+
+@contextmanager
+def postgresql_database(server: str, name: str, *, template: str = "template0") -> Generator[str]:
+    """A database on a server that is :func:`administered`, for as long as the block lasts."""
+    admin = _admins[server]
+    admin.execute(f'CREATE DATABASE "{name}" TEMPLATE "{template}"')
+    try:
+        yield database_on(server, name)
+    finally:
+        admin.execute(f'DROP DATABASE "{name}" WITH (FORCE)')
 
 
 @contextmanager
