@@ -41,6 +41,7 @@ run-postgres: $(INSTALLED) $(BUILT)  ## the same on a real PostgreSQL, which it 
 	@$(BIN)/python scripts/run_postgres.py --pipelines examples $(ARGS)
 
 test: $(INSTALLED) $(BUILT) chromium test-pages  ## run every test, on SQLite and PostgreSQL, in Python and in a browser; ARGS= goes to pytest
+	@$(BIN)/python -m compileall -q ia_modules showcase_app/backend # once, for the hundreds of programs that tests start
 	@$(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --durations 10 $(ARGS)
 
 test-pages: $(PACKAGES)  ## run the pages' own tests alone
