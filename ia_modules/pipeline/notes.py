@@ -1,8 +1,8 @@
 """The log buffer of a running attempt: its lines and progress, written together.
 
 A step may log from any thread and at any rate. Lines stay in memory for at most 200 ms, and are stored
-before the step's end is; of progress only the latest is stored. Lines over the limits of an attempt are dropped, and a
-line says so.
+before the step's end is; of progress only the latest is stored. Of very many lines the first and the last are kept
+(``kept_lines``).
 """
 
 import asyncio
@@ -10,29 +10,20 @@ import threading
 import time
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
-from typing import Any, NamedTuple
+from typing import Any
 
 from ia_modules.errors import PayloadError
-from ia_modules.models import JsonText, LogLevel, StepExecutionId, new_id
+from ia_modules.models import LogLevel, StepExecutionId, new_id
 from ia_modules.payload import clean_text, encode
+from ia_modules.pipeline.kept_lines import KeptLines, LoggedLine
 from ia_modules.transitions import LogLine, StepUpdate
 
 FLUSH_SECONDS = 0.2
 """Seconds between two writes of lines or progress."""
-MOST_LINES = 10_000
 MOST_BYTES = 2**20
+"""The data of one line, encoded."""
 
 Write = Callable[[tuple[LogLine, ...], tuple[StepUpdate, ...]], Awaitable[bool]]
-
-
-class _Logged(NamedTuple):
-    """A line. ``at``: when it was logged, by the clock of the buffer."""
-
-    at: float
-    log_id: str
-    level: LogLevel
-    text: str
-    data: JsonText | None
 
 
 class Notes:
@@ -49,10 +40,10 @@ class Notes:
         self._attempt, self._write, self._clock = attempt, write, clock
         self._loop = asyncio.get_running_loop()
         self._lock = threading.Lock()
-        self._lines: list[_Logged] = []
-        self._unwritten: list[_Logged] = []  # being written; a line written twice is stored once
+        self._kept: KeptLines | None = None  # none was logged yet
+        self._lines: list[LoggedLine] = []
+        self._unwritten: list[LoggedLine] = []  # being written; a line written twice is stored once
         self._progress: StepUpdate | None = None
-        self._count, self._bytes, self._full = 0, 0, False
         self._thread = threading.get_ident()
         self._timer: asyncio.TimerHandle | None = None  # until what it has begun is written
         self._writing: asyncio.Task[None] | None = None
@@ -65,7 +56,16 @@ class Notes:
             stored = None if data is None else encode(data, "data of a log line", limit_bytes=MOST_BYTES)
         except PayloadError:
             stored = encode({"text": clean_text(data)}, "data of a log line")
-        self._take(_Logged(self._clock(), new_id(), level, text, stored), len(text) + len(stored or ""))
+        line = LoggedLine(self._clock(), new_id(), level, text, stored)
+        with self._lock:
+            if self._ended:
+                return
+            self._kept = self._kept or KeptLines()
+            is_first = not self._lines
+            self._lines += self._kept.add(line)
+            is_first = is_first and bool(self._lines)
+        if is_first:
+            self._wake()
 
     def keep_progress(self, fraction: float, message: str | None) -> None:
         """Sets the progress, from any thread."""
@@ -81,24 +81,12 @@ class Notes:
         with self._lock:
             self._ended = True
             lines, progress = self._unwritten + self._lines, self._progress
+            if self._kept is not None:
+                lines += self._kept.rest()
             self._lines, self._progress = [], None
         if self._timer is not None:
             self._timer.cancel()
         return self._aged(lines) if lines else (), progress
-
-    def _take(self, line: _Logged, size: int) -> None:
-        with self._lock:
-            if self._full or self._ended:
-                return
-            self._count, self._bytes = self._count + 1, self._bytes + size
-            if self._count > MOST_LINES or self._bytes > MOST_BYTES:
-                self._full = True
-                text = f"Further lines are left out: an attempt keeps {MOST_LINES:,} lines and {MOST_BYTES:,} bytes."
-                line = _Logged(line.at, line.log_id, LogLevel.WARNING, text, None)
-            is_first = not self._lines
-            self._lines.append(line)
-        if is_first:
-            self._wake()
 
     def _wake(self) -> None:
         if threading.get_ident() == self._thread:
@@ -127,7 +115,7 @@ class Notes:
         if self._unwritten or self._lines or self._progress is not None:
             self._schedule()
 
-    def _take_lines(self) -> list[_Logged]:
+    def _take_lines(self) -> list[LoggedLine]:
         with self._lock:
             lines, self._lines = self._lines, []
         return lines
@@ -137,7 +125,7 @@ class Notes:
             progress, self._progress = self._progress, None
         return progress
 
-    def _aged(self, lines: list[_Logged]) -> tuple[LogLine, ...]:
+    def _aged(self, lines: list[LoggedLine]) -> tuple[LogLine, ...]:
         now, attempt = self._clock(), self._attempt
         return tuple(
             [

@@ -6,12 +6,13 @@ from typing import Any
 
 import pytest
 
-from ia_modules.errors import DatabaseUnavailable
+from ia_modules.errors import DatabaseUnavailable, StepError
 from ia_modules.models import LogLevel, StepExecutionId, new_id
 from ia_modules.pipeline.core import Step
 from ia_modules.pipeline.journal import OperatorJournal
+from ia_modules.pipeline.kept_lines import ORDINARY
 from ia_modules.pipeline.memory_journal import MemoryJournal
-from ia_modules.pipeline.notes import MOST_LINES, Notes
+from ia_modules.pipeline.notes import Notes
 from ia_modules.transitions import LogLine, Recorded, StepUpdate, Transition
 from tests.unit.pipeline.factories import document
 from tests.unit.pipeline.programs import nothing, started
@@ -39,20 +40,26 @@ async def test_a_line_that_is_written_late_has_its_own_time_on_record(journal: O
     assert before <= stored.logged_at + timedelta(hours=1) <= datetime.now(UTC)
 
 
-async def test_lines_over_the_limit_are_left_out_and_that_is_said(journal: OperatorJournal) -> None:
+async def test_of_very_many_lines_the_first_and_those_before_a_crash_are_on_record(journal: OperatorJournal) -> None:
     class Chatty(Step):
         def run(self, data: dict[str, Any]) -> None:
-            for number in range(MOST_LINES + 10):
+            for number in range(2 * ORDINARY.lines + 10):
                 self.context.log(f"line {number}")
+            raise ValueError("after many words")
 
     run = await started(journal, document("chatty"), chatty=Chatty)
-    await run.to_end()
+    with pytest.raises(StepError, match="after many words"):
+        await run.to_end()
     pages = [await journal.changes(run.execution_id)]
     while pages[-1].more:
         pages.append(await journal.changes(run.execution_id, pages[-1].upto))
-    lines = [line for page in pages for line in page.logs]
-    assert len(lines) == MOST_LINES + 1
-    assert "left out" in max(lines, key=lambda line: line.log_id).message
+    lines = sorted((line for page in pages for line in page.logs), key=lambda line: line.log_id)
+    assert [line.message for line in lines[: ORDINARY.lines]] == [f"line {number}" for number in range(ORDINARY.lines)]
+    note, gap = lines[ORDINARY.lines : ORDINARY.lines + 2]
+    assert "when the attempt ends" in note.message
+    assert (gap.message.split(":")[0], gap.data) == ("10 lines are left out here", {"left_out": 10})
+    assert len(lines) == 2 * ORDINARY.lines + 2
+    assert lines[-1].message == f"line {2 * ORDINARY.lines + 9}"
 
 
 class AwayForNotes(MemoryJournal):
