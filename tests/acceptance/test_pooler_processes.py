@@ -3,16 +3,22 @@
 import asyncio
 import json
 from collections.abc import Generator
+from typing import Any
 
 import pytest
 from websockets.asyncio.client import connect
 
-from tests.browser.site import Site
+from tests.browser.site import ROOT, Site
 from tests.pooler import Pooler
 from tests.showcase.server import Picture, receive
 from tests.unit.cli.programs import finished, lines_until, piped
 
-EXAMPLES = ("code-review", "data-quality", "flaky-service")
+EXAMPLES: dict[str, dict[str, Any]] = {
+    "code-review": {"folder": str(ROOT / "ia_modules" / "live")},
+    "data-quality": {},
+    "flaky-service": {},
+}
+"""Each with its input."""
 
 
 @pytest.fixture
@@ -35,9 +41,9 @@ async def test_the_examples_run_behind_a_pooler_and_open_pages_are_live(
     socket = second.url.replace("http://", "ws://")
     with piped(pooler.url, "worker", "--lease-seconds", "2") as worker:
         lines_until(worker, lambda line: line.startswith("Worker "))
-        for slug in EXAMPLES:
+        for slug, input_data in EXAMPLES.items():
             async with connect(f"{socket}/ws/executions") as listed:
-                execution_id = await asyncio.to_thread(first.start_execution, slug, {})
+                execution_id = await asyncio.to_thread(first.start_execution, slug, input_data)
                 assert (await receive(listed))["type"] in ("hints", "resync")
             picture = Picture()
             async with connect(f"{socket}/ws/executions/{execution_id}?after=0", max_size=None) as page:

@@ -5,7 +5,7 @@ from typing import Any
 
 from playwright.sync_api import Page, expect
 
-from tests.browser.site import Site
+from tests.browser.site import ROOT, Site
 
 READABLE_PIXELS = 11
 
@@ -104,7 +104,7 @@ def test_executions_are_narrowed_to_any_pipeline_and_to_a_window_that_the_addres
 
 
 def test_ended_executions_do_not_look_unfinished(page: Page, site: Site) -> None:
-    execution_id = site.start_execution("code-review", {})
+    execution_id = site.start_execution("code-review", {"folder": str(ROOT / "ia_modules" / "live")})
     page.goto(f"/executions/{execution_id}")
     expect(page.locator("header").get_by_text("Completed").first).to_be_visible()
     expect(page.locator("header").get_by_text("8 ran", exact=True)).to_be_visible()
