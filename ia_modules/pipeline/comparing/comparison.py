@@ -4,7 +4,6 @@ The same records always give the same answer, and with A and B the other way rou
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 from typing import Any, Literal, cast
@@ -121,8 +120,7 @@ class ComparedCounts(Struct, kw_only=True, frozen=True):
     only_b: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Comparison:
+class Comparison(Struct, kw_only=True, frozen=True):
     """Two executions beside each other.
 
     Attributes:
