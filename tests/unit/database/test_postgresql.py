@@ -136,12 +136,15 @@ async def test_a_script_that_had_begun_is_not_repeated(database: DatabaseManager
 @asynccontextmanager
 async def fallen_silent(database_url: str, **options: Any) -> AsyncGenerator[tuple[DatabaseManager, Proxy]]:
     """Three connections that work and one that notifies, none of which says anything any more; new ones work."""
-    async with proxy_to(database_url) as proxy, DatabaseManager(proxy.url, pool_size=3, **options) as database:
-        await asyncio.gather(
-            *(database.fetch_all_async("SELECT pg_sleep(0.1)") for _ in range(3)), database.notify("x")
-        )
-        proxy.go_silent()
-        yield database, proxy
+    with pytest.MonkeyPatch.context() as patch:
+        for module in (postgresql, postgresql_session):
+            patch.setattr(module, "CLEANUP_SECONDS", 0.3)  # so long each of them is waited for when it is given up
+        async with proxy_to(database_url) as proxy, DatabaseManager(proxy.url, pool_size=3, **options) as database:
+            await asyncio.gather(
+                *(database.fetch_all_async("SELECT pg_sleep(0.1)") for _ in range(3)), database.notify("x")
+            )
+            proxy.go_silent()
+            yield database, proxy
 
 
 @pytest.mark.parametrize("use", USES)
@@ -162,7 +165,11 @@ async def test_a_write_alone_on_a_silent_connection_is_an_error_and_not_repeated
         await database.execute_async(ADD, {"event_id": "2"})
 
 
-async def test_a_script_whose_connection_falls_silent_is_an_error_and_leaves_nothing(database_url: str) -> None:
+async def test_a_script_whose_connection_falls_silent_is_an_error_and_leaves_nothing(
+    database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(postgresql_session, "_BEGIN_SECONDS", 1.0)
+
     def script() -> Script[None]:
         yield Statement(ADD, ({"event_id": "1"},))
         proxy.go_silent()
@@ -185,10 +192,7 @@ async def test_a_statement_that_is_slow_is_cancelled_at_its_limit_and_keeps_its_
         assert await database.fetch_one_async(pid) == before
 
 
-async def test_closing_ends_also_when_the_server_has_fallen_silent(
-    database_url: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(postgresql, "CLEANUP_SECONDS", 0.2)
+async def test_closing_ends_also_when_the_server_has_fallen_silent(database_url: str) -> None:
     async with fallen_silent(database_url, statement_timeout_seconds=0.5) as (database, proxy):
         proxy.refuses = math.inf
         writing = asyncio.create_task(database.execute_async(ADD, {"event_id": "1"}))
