@@ -18,6 +18,7 @@ from functools import cached_property
 from typing import Protocol
 
 import orjson
+from msgspec import structs
 
 from ia_modules.database.manager import DatabaseManager
 from ia_modules.errors import (
@@ -93,7 +94,7 @@ def until(changes: Changes, upto: int) -> Changes:
     """The part of a page up to a sequence number. Rows that have moved beyond it are in a later page."""
     if changes.upto <= upto:
         return changes
-    return replace(
+    return structs.replace(
         changes,
         steps=tuple(step for step in changes.steps if step.sequence <= upto),
         interactions=tuple(question for question in changes.interactions if question.sequence <= upto),

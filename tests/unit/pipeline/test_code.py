@@ -1,5 +1,4 @@
 import sys
-from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -7,6 +6,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from ia_modules.errors import PipelineDefinitionError, StepError
 from ia_modules.models import PipelineId, PipelineVersionRecord
