@@ -169,7 +169,8 @@ class StepUpdate(Struct, kw_only=True, frozen=True):
     Attributes:
         worker: where an attempt begins that was ``pending``; another process may have put it on record.
         wake_after_seconds: it waits for so long at most, from its writing on, by the clock of the records.
-        awaits: what it waits for: ``ANSWER``. Both stay on record when that is over.
+        awaits: what it waits for: ``ANSWER``, without an end where there are no ``wake_after_seconds``, whatever it
+            waited for before. Both stay on record when that is over.
     """
 
     step_execution_id: StepExecutionId

@@ -116,7 +116,8 @@ class PlainExecution:
             self.row["failed_steps"] += update.status == "failed" and step["within"] == ""
             self.row["recoveries"] *= update.status != "completed"
         step["output_data"] = update.output_data or step["output_data"]
-        step["wake_at"] = self._after(update.wake_after_seconds) or step["wake_at"]
+        kept = None if update.awaits else step["wake_at"]
+        step["wake_at"] = self._after(update.wake_after_seconds) or kept
         step["touched"] = True
         return CHANGED
 

@@ -35,6 +35,7 @@ from ia_modules.transitions import (
     ExecutionUpdate,
     Expiry,
     StepStart,
+    StepUpdate,
     Transition,
 )
 
@@ -274,6 +275,35 @@ class PeopleContract:
         await journal.answer_interaction(questions[0].interaction_id, {"yes": True}, actor="ann")
         changes = await journal.changes(execution_id)
         assert [question.deadline_at for question in changes.interactions] == [None, deadline_at]
+
+    async def test_a_question_that_comes_after_a_delay_has_its_own_time_and_none_of_the_delay(
+        self, journal: OperatorJournal, pipeline_id: PipelineId
+    ) -> None:
+        for timeout_seconds in (None, 60):
+            lease, attempt = await claimed_of(journal, pipeline_id), StepExecutionId(new_id())
+            start = StepStart(
+                step_execution_id=attempt,
+                step_id="ask",
+                step_name="Ask",
+                step_type="human_input",
+                status=StepStatus.PENDING,
+                wake_after_seconds=0.0,
+            )
+            begins = StepUpdate(step_execution_id=attempt, status=StepStatus.RUNNING, worker=journal.owner)
+            question = asks(lease.execution_id, attempt, timeout_seconds=timeout_seconds)
+            rest = ExecutionUpdate(status=ExecutionStatus.WAITING_FOR_HUMAN, released=True)
+            for transition in (
+                Transition(lease=lease, writer=journal.owner, starts=(start,)),
+                Transition(lease=lease, writer=journal.owner, updates=(begins,)),
+                replace(question, writer=journal.owner, change=rest),
+            ):
+                await journal.record(transition)
+            record = await journal.get_execution(lease.execution_id)
+            [stored] = await journal.get_interactions(lease.execution_id)
+            assert record is not None
+            assert (record.status, record.run_at) == (ExecutionStatus.WAITING_FOR_HUMAN, stored.deadline_at)
+            assert (stored.deadline_at is None) is (timeout_seconds is None)
+            assert stored.deadline_at is None or stored.deadline_at > await journal.now()
 
     async def test_what_comes_to_rest_goes_on_at_the_earliest_time_that_its_attempts_wait_for(
         self, journals: list[OperatorJournal], pipeline_id: PipelineId

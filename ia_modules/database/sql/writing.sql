@@ -219,7 +219,7 @@ UPDATE step_executions
        progress_message = COALESCE(:progress_message, progress_message),
        wake_at = CASE
            WHEN CAST(:wake_after_seconds AS DOUBLE PRECISION) IS NOT NULL THEN ia_now(:wake_after_seconds)
-           ELSE wake_at
+           WHEN CAST(:awaits AS TEXT) IS NULL THEN wake_at
        END,
        awaits = COALESCE(:awaits, awaits),
        started_at = CASE WHEN CAST(:started AS BOOLEAN) THEN COALESCE(started_at, ia_now()) ELSE started_at END,

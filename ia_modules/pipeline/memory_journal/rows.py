@@ -184,7 +184,7 @@ def updated_step(step: StepExecutionRecord, update: StepUpdate, sequence: int, n
         retry_count=step.retry_count if update.retry_count is None else update.retry_count,
         progress=step.progress if update.progress is None else update.progress,
         progress_message=update.progress_message or step.progress_message,
-        wake_at=_after(now, update.wake_after_seconds) or step.wake_at,
+        wake_at=_after(now, update.wake_after_seconds) or (step.wake_at if update.awaits is None else None),
         awaits=update.awaits or step.awaits,
         started_at=step.started_at or (now if status is StepStatus.RUNNING else None),
         completed_at=now if status.is_terminal else None,

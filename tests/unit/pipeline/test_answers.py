@@ -1,17 +1,21 @@
 """Questions to people, on every journal: they pause an execution, and answers and deadlines let it go on."""
 
 import asyncio
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from ia_modules.errors import QuestionsDiffer, StepError
 from ia_modules.models import ExecutionId, InteractionRecord, format_time
 from ia_modules.pipeline.answers import problems_of_answer, refuse_unlike
+from ia_modules.pipeline.core import Step
 from ia_modules.pipeline.journal import OperatorJournal
+from ia_modules.pipeline.memory_journal import MemoryJournal
 from ia_modules.pipeline.runner import Runner
-from tests.unit.pipeline.factories import document
+from ia_modules.tracker.execution_tracker import ExecutionTracker
+from tests.unit.pipeline.factories import document, task
 from tests.unit.pipeline.programs import nothing, started
 
 
@@ -24,11 +28,18 @@ def asking(**config: Any) -> dict[str, Any]:
 
 
 async def overdue(journal: OperatorJournal, execution_id: ExecutionId) -> None:
-    """Wait until the only question of an execution is, by the clock of the records."""
-    deadline_at = (await journal.get_interactions(execution_id))[0].deadline_at
-    assert deadline_at is not None
-    while await journal.now() < deadline_at:  # noqa: ASYNC110 - asks the records
-        await asyncio.sleep(0.01)
+    """Let the time of the only question of an execution be over, by the clock of the records."""
+    [question] = await journal.get_interactions(execution_id)
+    assert question.deadline_at is not None
+    if isinstance(journal, MemoryJournal):
+        steps = journal._steps[execution_id]
+        steps[question.step_execution_id] = replace(
+            steps[question.step_execution_id], wake_at=await journal.now() - timedelta(seconds=1)
+        )
+        return
+    assert isinstance(journal, ExecutionTracker)
+    moved = "UPDATE step_executions SET wake_at = ia_now(-1) WHERE step_execution_id = :step_execution_id"
+    await journal._database.execute_async(moved, {"step_execution_id": question.step_execution_id})
 
 
 async def test_a_question_pauses_the_execution_until_somebody_answers(journal: OperatorJournal) -> None:
@@ -52,17 +63,49 @@ async def test_a_question_that_nobody_answers_in_time(
     journal: OperatorJournal, on_timeout: Any, expected: list[str] | None
 ) -> None:
     code = dict.fromkeys(("first", "ship", "drop"), nothing)
-    run = await started(journal, asking(timeout_seconds=0.05, on_timeout=on_timeout), **code)
+    run = await started(journal, asking(timeout_seconds=60, on_timeout=on_timeout), **code)
     await run.to_end()
     await overdue(journal, run.execution_id)
     again = await Runner(journal).resume(run.pipeline, run.execution_id)
     if expected is None:
-        with pytest.raises(StepError, match="nobody answered within 0.05 seconds"):
+        with pytest.raises(StepError, match="nobody answered within 60 seconds"):
             await again.to_end()
     else:
         assert [step["step_name"] for step in (await again.to_end())["steps"]] == expected
     (question,) = await journal.get_interactions(run.execution_id)
     assert question.status == "expired"
+
+
+async def test_a_question_that_a_second_attempt_or_iteration_asks_waits_until_somebody_answers(
+    journal: OperatorJournal,
+) -> None:
+    """Both begin after a delay, whose end is not the end of the question."""
+
+    class AsksAtLast(Step):
+        async def run(self, data: dict[str, Any]) -> dict[str, Any]:
+            if self.context.attempt == 1:
+                raise ConnectionError("not yet")
+            return {"status": "human_input_required", "prompt": "Again?"}
+
+    retry = {"retry": {"max_attempts": 2, "initial_delay": 0.004, "jitter": False}}
+    again = {"type": "expression", "config": {"source": "result.human_input", "operator": "==", "value": "again"}}
+    written = document(
+        task("work", error_handling=retry),
+        "after",
+        paths=[("work", "work", again), ("work", "after", "else")],
+        loop_config={"iteration_delay_seconds": 0.004},
+    )
+    run = await started(journal, written, work=AsksAtLast, after=nothing)
+    for answer in ("again", "enough"):
+        paused = await run.to_end()
+        assert paused["status"] == "waiting_for_human"
+        question = await journal.get_interaction(paused["interaction_id"])
+        assert question is not None
+        assert question.deadline_at is None
+        await journal.answer_interaction(question.interaction_id, answer, actor="ann")
+        run = await Runner(journal).resume(run.pipeline, run.execution_id)
+    result = await run.to_end()
+    assert [step["step_name"] for step in result["steps"]] == ["work", "work", "after"]
 
 
 def of_several(**config: Any) -> dict[str, Any]:
@@ -98,13 +141,13 @@ async def test_several_answers_go_on_in_their_order_when_they_decide(journal: Op
 async def test_the_deadline_decides_with_the_answers_that_are_there(
     journal: OperatorJournal, on_timeout: Any, actors: list[str | None] | None, path: list[str] | None
 ) -> None:
-    run = await started(journal, of_several(timeout_seconds=0.05, on_timeout=on_timeout), ship=nothing, drop=nothing)
+    run = await started(journal, of_several(timeout_seconds=60, on_timeout=on_timeout), ship=nothing, drop=nothing)
     paused = await run.to_end()
     await journal.answer_interaction(paused["interaction_id"], {"yes": True}, actor="ann")
     await overdue(journal, run.execution_id)
     again = await Runner(journal).resume(run.pipeline, run.execution_id)
     if actors is None:
-        with pytest.raises(StepError, match=r"the answers \(1\) did not decide it within 0\.05 seconds"):
+        with pytest.raises(StepError, match=r"the answers \(1\) did not decide it within 60 seconds"):
             await again.to_end()
     else:
         result = await again.to_end()
@@ -118,7 +161,7 @@ async def test_the_deadline_decides_with_the_answers_that_are_there(
 async def test_an_answer_that_does_not_decide_it_comes_just_before_the_deadline_is_recorded_and_is_kept(
     journal: OperatorJournal, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    run = await started(journal, of_several(timeout_seconds=0.05, on_timeout="drop"), ship=nothing, drop=nothing)
+    run = await started(journal, of_several(timeout_seconds=60, on_timeout="drop"), ship=nothing, drop=nothing)
     await run.to_end()
     await overdue(journal, run.execution_id)
     again = await Runner(journal).resume(run.pipeline, run.execution_id)
@@ -188,7 +231,7 @@ async def test_an_answer_that_comes_when_its_time_has_just_been_found_to_be_over
     journal: OperatorJournal, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     code = dict.fromkeys(("first", "ship", "drop"), nothing)
-    run = await started(journal, asking(timeout_seconds=0.05, on_timeout="drop"), **code)
+    run = await started(journal, asking(timeout_seconds=60, on_timeout="drop"), **code)
     await run.to_end()
     await overdue(journal, run.execution_id)
     again = await Runner(journal).resume(run.pipeline, run.execution_id)

@@ -102,7 +102,10 @@ UPDATE step_executions
        retry_count = COALESCE(:retry_count, retry_count),
        progress = COALESCE(:progress, progress),
        progress_message = COALESCE(:progress_message, progress_message),
-       wake_at = CASE WHEN :wake_after_seconds IS NOT NULL THEN ia_now(:wake_after_seconds) ELSE wake_at END,
+       wake_at = CASE
+           WHEN :wake_after_seconds IS NOT NULL THEN ia_now(:wake_after_seconds)
+           WHEN :awaits IS NULL THEN wake_at
+       END,
        awaits = COALESCE(:awaits, awaits),
        started_at = CASE WHEN :started THEN COALESCE(started_at, :now) ELSE started_at END,
        completed_at = CASE WHEN :ended THEN :now ELSE completed_at END
