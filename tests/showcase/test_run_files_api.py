@@ -7,12 +7,15 @@ import httpx
 
 from ia_modules.client import Client
 from ia_modules.database.manager import DatabaseManager
+from ia_modules.pipeline.allowed_code import AllowedCode
 from ia_modules.tracker.run_file_reading import checked
 from ia_modules.tracker.run_file_writing import write_run_file
 from showcase_app.backend.settings import ApiKey, Role
 from tests.showcase.asking import read
 from tests.showcase.server import PATIENCE_SECONDS, Server, running
 from tests.unit.run_files import MODULE, pipeline_file, record_run
+
+MIB = 2**20
 
 
 def in_base64(content: bytes) -> dict[str, str]:
@@ -78,6 +81,28 @@ async def test_a_file_is_taken_in_once_and_what_is_none_is_refused_in_words(
         assert answer.status_code == 422
         assert detail in answer.json()["detail"]
         assert "/tmp" not in answer.json()["detail"]
+
+
+async def test_a_file_of_24_mib_is_taken_in_and_a_larger_one_is_not_read(
+    idle: httpx.AsyncClient, database: DatabaseManager, tmp_path: Path
+) -> None:
+    texts = ["ä" * (6 * MIB), "x" * (12 * MIB - 600_000)]
+    async with Client(f"sqlite:///{tmp_path / 'source.db'}", allowed=AllowedCode()) as there:
+        first = (await there.queue(pipeline_file(tmp_path), {"text": texts[0]})).execution_id
+        again = await there.rerun(first, input_data={"text": texts[1]})
+        await there.export_run(again, tmp_path / "run.iarun", lineage=True)
+    content = (tmp_path / "run.iarun").read_bytes()
+    assert 23 * MIB < len(content) <= 24 * MIB
+    async with Client(database) as here:
+        await here.register(pipeline_file(tmp_path))
+        taken = await idle.post("/api/executions/import", json=in_base64(content))
+        assert (taken.status_code, taken.json()["imported"]) == (200, [first, again])
+        assert [(await here.execution(each)).input_data for each in (first, again)] == [
+            {"text": text} for text in texts
+        ]
+    for size, status in ((24 * MIB, 422), (24 * MIB + 2**10, 413)):
+        refused = await idle.post("/api/executions/import", json=in_base64(bytes(size)))
+        assert refused.status_code == status, refused.text
 
 
 async def test_only_operators_take_a_file_in(database_url: str, tmp_path: Path) -> None:

@@ -19,8 +19,8 @@ from showcase_app.backend.api.problems import described
 from showcase_app.backend.dependencies import Actor, Door
 from showcase_app.backend.schemas.run_files import ImportedRunOut, ImportRequest
 
-MOST_IMPORT_BYTES = 32 * 2**20
-"""The largest body of an import: a file of 24 MiB."""
+MOST_IMPORT_BYTES = 32 * 2**20 + 2**10
+"""The largest body of an import: a file of 24 MiB in base64, and room for what stands around it."""
 
 _NAME = "run.iarun"
 _BYTES_AT_ONCE = 2**20

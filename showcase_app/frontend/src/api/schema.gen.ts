@@ -5885,7 +5885,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemDetails"];
                 };
             };
-            /** @description The body has more than 33,554,432 bytes. */
+            /** @description The body has more than 33,555,456 bytes. */
             413: {
                 headers: {
                     [name: string]: unknown;
