@@ -1,14 +1,17 @@
 """Workers as processes of their own: killed, frozen, hung, told to stop. What they had goes on at another one."""
 
 import asyncio
+import os
 import signal
 import subprocess
+import threading
 from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
+from ia_modules.client import Client
 from ia_modules.database.manager import DatabaseManager
 from ia_modules.models import ExecutionId, ExecutionStatus, StepStatus
 from ia_modules.pipeline.allowed_code import FOLDERS_VARIABLE
@@ -20,6 +23,8 @@ from tests.unit.worker.queue import Place, until, until_begun, until_status
 
 COMPLETED = ExecutionStatus.COMPLETED
 LEASE = ("--lease-seconds", "2")
+WAITING = int(os.environ.get("IA_TEST_WAITING", "200"))
+"""So many wait when every process is killed; 1,000 are tried by hand, with ``--timeout 0``."""
 
 
 @pytest.fixture(autouse=True)
@@ -43,6 +48,12 @@ def worker(database_url: str, *options: str) -> Generator[subprocess.Popen[str]]
     with piped(database_url, "worker", *LEASE, *options) as process:
         lines_until(process, lambda line: line.startswith("Worker "))
         yield process
+
+
+def read_on(process: subprocess.Popen[str]) -> None:
+    """Read what it says from here on, so that it never waits for room in the pipe."""
+    assert process.stdout is not None
+    threading.Thread(target=process.stdout.read, name="reader", daemon=True).start()
 
 
 def stop(process: subprocess.Popen[str]) -> None:
@@ -78,28 +89,45 @@ async def test_what_a_killed_worker_ran_ends_at_another_and_no_completed_step_ru
     assert [begun[execution_id, "two"] for execution_id in ids] == [2, 2, 2, 2, 1]
 
 
-async def test_what_waits_for_people_outlives_its_process_and_is_answered_and_ended_once(
-    database_url: str, tracker: ExecutionTracker, tmp_path: Path
+async def test_what_waits_for_people_outlives_every_process_and_is_answered_and_ended_once(
+    database_url: str, database: DatabaseManager, tracker: ExecutionTracker, tmp_path: Path
 ) -> None:
+    """Two workers and a server are killed while all wait, each with one of two answers; one worker ends them."""
     (tmp_path / "asking").mkdir()
     ask = {"id": "ask", "type": "human_input", "config": {"prompt": "Go on?", "answers": 2}}
     place = Place(tmp_path / "asking", ask, {"id": "one", "class": "Work", "module": "steps"})
     place.open()
-    ids = await queue(tracker, place, 60)
-    with worker(database_url, "--slots", "8") as killed:
-        for execution_id in ids:
-            await until_status(tracker, execution_id, ExecutionStatus.WAITING_FOR_HUMAN)
-        killed.kill()
-        killed.wait()
-    page = await tracker.list_interactions(InteractionFilters(status="pending"), limit=1000)
-    assert {each.execution_id for each in page.items} == {*ids}
-    for actor in ("ann", "bob"):
-        answers = (tracker.answer_interaction(each.interaction_id, {"go": 1}, actor=actor) for each in page.items)
-        await asyncio.gather(*answers)
-    with worker(database_url) as heir:
-        for execution_id in ids:
-            await until_status(tracker, execution_id, COMPLETED)
-        stop(heir)
+    stored = await place.stored(tracker)
+    queuing = (enqueue(tracker, stored, place.input_data(), trigger="test") for _ in range(WAITING))
+    ids = {queued.execution_id for queued in await asyncio.gather(*queuing)}
+
+    async def in_status(status: ExecutionStatus) -> int:
+        return (await tracker.get_execution_statistics()).by_status[status]
+
+    async with Client(database, tracker=tracker) as client:
+        serve = ("serve", "--port", "0", "--slots", "8", "--pipelines", str(place.folder.parent))
+        with worker(database_url) as one, worker(database_url) as two, piped(database_url, *serve) as server:
+            for process in (one, two, server):
+                read_on(process)
+            await until(lambda: in_status(ExecutionStatus.WAITING_FOR_HUMAN), lambda number: number == WAITING)
+            page = await client.interactions(InteractionFilters(status="pending"), limit=WAITING)
+            await asyncio.gather(*(client.answer(each.interaction_id, {"go": 1}, actor="ann") for each in page.items))
+            for process in (one, two, server):
+                process.kill()
+                process.wait()
+        assert await in_status(ExecutionStatus.WAITING_FOR_HUMAN) == WAITING
+        page = await client.interactions(InteractionFilters(status="pending"), limit=WAITING)
+        assert {(each.execution_id, each.answered_by) for each in page.items} == {(each, 1) for each in ids}
+        await asyncio.gather(*(client.answer(each.interaction_id, {"go": 1}, actor="bob") for each in page.items))
+        with worker(database_url, "--slots", "8") as heir:
+            read_on(heir)
+            await until(lambda: in_status(COMPLETED), lambda number: number == WAITING)
+            stop(heir)
+    attempts = "SELECT step_id, status, attempt, COUNT(*) AS number FROM step_executions GROUP BY 1, 2, 3 ORDER BY 1"
+    assert [(*row.values(),) for row in await database.fetch_all_async(attempts)] == [
+        ("ask", "completed", 1, WAITING),
+        ("one", "completed", 1, WAITING),
+    ]
     assert place.times() == {(execution_id, "one"): 1 for execution_id in ids}
 
 
