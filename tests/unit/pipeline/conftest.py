@@ -19,6 +19,8 @@ def dialect(request: pytest.FixtureRequest) -> str:
 @pytest.fixture
 def journal_url(dialect: str, request: pytest.FixtureRequest) -> str | None:
     """Of the journal's database; None: it has none."""
+    if dialect == "pooled":  # for those who ask for it: PostgreSQL behind a pooler in transaction mode
+        return request.getfixturevalue("pooler").url
     return None if dialect == "memory" else request.getfixturevalue("database_url")
 
 

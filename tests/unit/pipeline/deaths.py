@@ -1,12 +1,12 @@
 """Processes that die: at a write, between any two statements of a transaction, before or after a commit."""
 
 from collections.abc import AsyncGenerator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from copy import copy
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
-from ia_modules.database.driver import Params, Rows, Script, Statement, advance
+from ia_modules.database.driver import Params, Plan, Rows, Script, Statement, advance
 from ia_modules.database.postgresql_session import only_reads
 from ia_modules.pipeline.journal import Journal
 from ia_modules.pipeline.memory_journal import MemoryJournal
@@ -69,6 +69,15 @@ class DyingDriver:
         result = await self.driver.run(self._mortal(script), *limits)
         self.life.go_on()
         return result
+
+    async def write_plan(self, plan: Plan, *limits: float | None) -> bool:
+        """Nobody hears of a plan that the process died at; its transitions are written again, and that raises it."""
+        with suppress(ProcessDied):
+            self.life.go_on()
+            written = await self.driver.write_plan(plan, *limits)
+            self.life.go_on()
+            return written
+        return False
 
     async def read(self, script: Script[T]) -> T:
         self.life.check()

@@ -22,7 +22,7 @@ from ia_modules.pipeline.memory_journal import MemoryJournal
 from ia_modules.pipeline.overrides import Override, overrides_json
 from ia_modules.pipeline.recorded import recorded_runs
 from ia_modules.pipeline.repeating import Repeat, plan_repeat
-from ia_modules.pipeline.runner import Runner
+from ia_modules.pipeline.runner import Runner, StartedExecution
 from ia_modules.pipeline.start import new_execution, record_start, registered_version
 from ia_modules.pipeline.tokens import StepRunKey
 from ia_modules.testing.reference import Expected, Failed, RunKey, interpret
@@ -30,9 +30,10 @@ from tests.unit.pipeline.factories import document, task
 from tests.unit.pipeline.programs import nothing, pipeline_of, recorded, started
 from tests.unit.pipeline.random_files import TIMES, files
 from tests.unit.pipeline.test_runner_properties import SEEDS, TIMINGS, assert_as_expected, latest_attempts
-from tests.unit.pipeline.world import INPUT, World, expected_of, pipeline_in, without_messages
+from tests.unit.pipeline.world import ANSWER, INPUT, World, expected_of, pipeline_in, without_messages
 
 EDIT = {"edited": "by hand"}
+ASKING = st.sampled_from([0, 0, 3])
 UNHURRIED = [HealthCheck.function_scoped_fixture, HealthCheck.too_slow, HealthCheck.filter_too_much]
 
 
@@ -59,19 +60,29 @@ async def queued_again(
     return await record_start(journal, new)
 
 
-async def completed(journal: Journal, pipeline: LoadedPipeline) -> ExecutionRecord:
+async def to_end(journal: OperatorJournal, started: StartedExecution) -> None:
+    """Run it to its end; whatever asks a person is answered."""
+    while await Runner(journal).to_end(started) is ExecutionStatus.WAITING_FOR_HUMAN:
+        for question in await journal.get_interactions(started.execution_id, awaited=True):
+            await journal.answer_interaction(question.interaction_id, ANSWER, actor="ann")
+        started = await Runner(journal).resume(started.pipeline, started.execution_id)
+
+
+async def completed(journal: OperatorJournal, pipeline: LoadedPipeline) -> ExecutionRecord:
     """An execution that has come to a good end; others are of no use here."""
     run = await Runner(journal).start(pipeline, INPUT)
     with suppress(StepError):
-        await run.to_end()
+        await to_end(journal, run)
     execution, _ = await recorded(journal, run.execution_id)
     assume(execution.status is ExecutionStatus.COMPLETED)
     return execution
 
 
-async def planned(journal: Journal, definition: PipelineDefinition, before: ExecutionRecord, key: RunKey) -> Repeat:
+async def planned(
+    journal: Journal, definition: PipelineDefinition, before: ExecutionRecord, key: RunKey, *, is_edited: bool = False
+) -> Repeat:
     runs = recorded_runs(await journal.get_attempts(before.execution_id))
-    return plan_repeat(definition, definition, runs, key.step_id, key.iteration)
+    return plan_repeat(definition, definition, runs, key.step_id, key.iteration, is_edited=is_edited)
 
 
 def depending_on(key: RunKey, expected: Expected) -> set[RunKey]:
@@ -89,11 +100,11 @@ def depending_on(key: RunKey, expected: Expected) -> set[RunKey]:
 
 
 @settings(max_examples=25 * TIMES, deadline=None, suppress_health_check=UNHURRIED)
-@given(files(), SEEDS, TIMINGS, st.integers(0, 2**32))
+@given(files(), SEEDS, TIMINGS, st.integers(0, 2**32), ASKING)
 async def test_a_rerun_from_any_step_runs_what_depends_on_it_and_comes_to_the_same_end(
-    journal: OperatorJournal, file: dict[str, Any], seed: int, timing: int, choice: int
+    journal: OperatorJournal, file: dict[str, Any], seed: int, timing: int, choice: int, asks_one_in: int
 ) -> None:
-    world = World(seed, random.Random(timing))
+    world = World(seed, random.Random(timing), asks_one_in=asks_one_in)
     pipeline, expected = pipeline_in(world, file), expected_of(world, file)
     before = await completed(journal, pipeline)
     rows = await recorded(journal, before.execution_id)
@@ -102,7 +113,7 @@ async def test_a_rerun_from_any_step_runs_what_depends_on_it_and_comes_to_the_sa
     execution_id = await queued_again(journal, pipeline, before, repeat)
     ran_before = set(world.ran)  # some runs are refused before their code runs, as a loop's last one
     world.ran.clear()
-    await (await Runner(journal).resume(pipeline, execution_id)).to_end()
+    await to_end(journal, await Runner(journal).resume(pipeline, execution_id))
     depend = depending_on(key, expected)
     assert depend & ran_before <= set(world.ran)
     plan = ahead_of_repeat(pipeline.definition, repeat)
@@ -124,12 +135,19 @@ async def test_a_rerun_from_any_step_runs_what_depends_on_it_and_comes_to_the_sa
     assert await recorded(journal, before.execution_id) == rows, "the one before has changed"
 
 
+@pytest.mark.parametrize("dialect", ["memory", "sqlite", "postgresql", "pooled"])
 @settings(max_examples=25 * TIMES, deadline=None, suppress_health_check=UNHURRIED)
-@given(files(), SEEDS, TIMINGS, st.integers(0, 2**32), st.booleans())
+@given(files(), SEEDS, TIMINGS, st.integers(0, 2**32), ASKING, st.booleans())
 async def test_with_another_input_or_result_of_one_run_exactly_what_depends_on_it_changes(
-    journal: OperatorJournal, file: dict[str, Any], seed: int, timing: int, choice: int, gives_result: bool
+    journal: OperatorJournal,
+    file: dict[str, Any],
+    seed: int,
+    timing: int,
+    choice: int,
+    asks_one_in: int,
+    gives_result: bool,
 ) -> None:
-    world = World(seed, random.Random(timing))
+    world = World(seed, random.Random(timing), asks_one_in=asks_one_in)
     pipeline, expected = pipeline_in(world, file), expected_of(world, file)
     before = await completed(journal, pipeline)
     ran = sorted(key for key in expected.runs if key in world.ran)  # what a limit refuses has no code to give way
@@ -141,32 +159,43 @@ async def test_with_another_input_or_result_of_one_run_exactly_what_depends_on_i
 
     edited = interpret(file, INPUT, code)
     assume(not edited.failures)
-    repeat = await planned(journal, pipeline.definition, before, key)
+    rows = await recorded(journal, before.execution_id)
+    repeat = await planned(journal, pipeline.definition, before, key, is_edited=True)
     text: JsonText = encode(ending if gives_result else EDIT, "edit")
     start = Override(StepRunKey(*key), actor="ann")
     edit = replace(start, output_data=text) if gives_result else replace(start, input_data=text)
     execution_id = await queued_again(journal, pipeline, before, repeat, edit)
     world.ran.clear()
-    await (await Runner(journal).resume(pipeline, execution_id)).to_end()
+    await to_end(journal, await Runner(journal).resume(pipeline, execution_id))
     await assert_as_expected(journal, execution_id, edited)
     assert (StepRunKey(*key) in world.ran) is not gives_result
+    assert len(world.ran) == len(set(world.ran))
     _, steps = await recorded(journal, execution_id)
+    copies = {RunKey(step.step_id, step.iteration) for step in steps if step.copied_from is not None}
+    assert copies == expected.runs.keys() - set(repeat.again)
+    assert not copies & {*depending_on(key, expected), *map(RunKey._make, world.ran)}
+    results = {RunKey(step.step_id, step.iteration): without_messages(step.output_data) for step in rows[1]}
+    for each, step in latest_attempts(steps).items():
+        if each not in depending_on(key, expected) | depending_on(key, edited):
+            assert without_messages(step.output_data) == results[each], "it does not depend on the edit"
+    assert await recorded(journal, before.execution_id) == rows, "the one before has changed"
     refs: list[Any] = [step.input_refs for step in steps if (step.step_id, step.iteration) == key]
     assert all((each["edited"], each["by"]) == ("output" if gives_result else "input", "ann") for each in refs)
 
 
 @settings(max_examples=25 * TIMES, deadline=None, suppress_health_check=UNHURRIED)
-@given(files(), SEEDS, TIMINGS, st.integers(0, 2**32))
+@given(files(), SEEDS, TIMINGS, st.integers(0, 2**32), ASKING)
 async def test_after_a_failure_in_any_step_a_resume_runs_exactly_what_was_left(
-    journal: OperatorJournal, file: dict[str, Any], seed: int, timing: int, choice: int
+    journal: OperatorJournal, file: dict[str, Any], seed: int, timing: int, choice: int, asks_one_in: int
 ) -> None:
-    whole = World(seed, random.Random(timing))
+    whole = World(seed, random.Random(timing), asks_one_in=asks_one_in)
     unbroken = await completed(MemoryJournal(), pipeline_in(whole, file))
-    world = World(seed, random.Random(timing), broken=sorted(whole.ran)[choice % len(whole.ran)])
+    broken = sorted(whole.ran)[choice % len(whole.ran)]
+    world = World(seed, random.Random(timing), broken=broken, asks_one_in=asks_one_in)
     pipeline = pipeline_in(world, file)
     run = await Runner(journal).start(pipeline, INPUT)
     with suppress(StepError):
-        await run.to_end()
+        await to_end(journal, run)
     failed, _ = await recorded(journal, run.execution_id)
     runs = recorded_runs(await journal.get_attempts(run.execution_id), reopened=True)
     for_good = [each.run.key for each in runs if each.last.status is StepStatus.FAILED and not each.has_result]
@@ -176,7 +205,7 @@ async def test_after_a_failure_in_any_step_a_resume_runs_exactly_what_was_left(
     plan = ahead_of_resume(pipeline.definition, runs)
     world.broken = None
     world.ran.clear()
-    await (await Runner(journal).resume(pipeline, run.execution_id)).to_end()
+    await to_end(journal, await Runner(journal).resume(pipeline, run.execution_id))
     assert sorted(world.ran) == sorted(set(whole.ran) - set(plan.kept)), "not what was left, or not once"
     assert {key.step_id for key in world.ran} <= {step.step_id for step in plan.steps}
     assert {key.step_id for key in plan.begins if key in whole.ran} <= {key.step_id for key in world.ran}

@@ -12,11 +12,13 @@ from ia_modules.models import new_id
 from ia_modules.pipeline.code import LoadedPipeline
 from ia_modules.pipeline.core import Step
 from ia_modules.pipeline.document.graph import Graph
+from ia_modules.pipeline.document.human_input import HUMAN_INPUT_REQUIRED
 from ia_modules.pipeline.loader import load
 from ia_modules.pipeline.tokens import StepRunKey
 from ia_modules.testing.reference import Expected, Failed, RunKey, interpret
 
 INPUT = {"input": 1, "log": ["at first"], "cost": 5}
+ANSWER = {"yes": 1}
 
 
 @dataclass
@@ -27,6 +29,7 @@ class World:
         ran: the step runs that came to their end here, in order.
         failed_once: those of which a first attempt has failed; a second one will not.
         broken: the one that fails however often it is tried; None: there is none.
+        asks_one_in: of so many step runs one asks a person, whose answer is ``ANSWER``; 0: none does.
     """
 
     seed: int
@@ -34,6 +37,7 @@ class World:
     ran: list[StepRunKey] = field(default_factory=list)
     failed_once: set[StepRunKey] = field(default_factory=set)
     broken: StepRunKey | None = None
+    asks_one_in: int = 0
 
     def draw(self, what: str) -> int:
         return int(hashlib.sha256(f"{self.seed}/{what}".encode()).hexdigest()[:8], 16)
@@ -46,7 +50,9 @@ class World:
             return Failed("ValueError", "for good")
         seen = hashlib.sha256(json.dumps(without_messages(data), sort_keys=True).encode()).hexdigest()[:8]
         coin = self.draw(f"coin/{name}") % 3
-        return {"coin": coin, "iteration": iteration, step_id: seen, **self.contributions(name)}
+        asks = self.asks_one_in and self.draw(f"asks/{name}") % self.asks_one_in == 0
+        answer = {"human_input": ANSWER} if asks else {}
+        return {"coin": coin, "iteration": iteration, step_id: seen, **self.contributions(name), **answer}
 
     def contributions(self, name: str) -> dict[str, Any]:
         """Values for the keys that a file may fold, one in eight of the wrong type."""
@@ -78,6 +84,8 @@ def pipeline_in(world: World, file: Mapping[str, Any]) -> LoadedPipeline:
             match world.ending(key, data):
                 case Failed(error_message=message):
                     raise ValueError(message)
+                case {"human_input": _, **returned}:
+                    return {"status": HUMAN_INPUT_REQUIRED, "prompt": f"{key}?", **returned}
                 case result:
                     return result
 
