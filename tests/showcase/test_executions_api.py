@@ -4,6 +4,7 @@ from typing import Any
 
 import httpx
 import pytest
+from msgspec import Struct
 
 from ia_modules.database.manager import DatabaseManager
 from ia_modules.errors import IAModulesError
@@ -530,6 +531,6 @@ def test_every_error_has_an_http_status() -> None:
         (LogRecord, LogOut, {"data_omitted"}),
     ],
 )
-def test_answers_have_every_field_of_their_records(record: type, answer: type, added: set[str]) -> None:
+def test_answers_have_every_field_of_their_records(record: type[Struct], answer: type, added: set[str]) -> None:
     added_to_all_payloads = {"duration_seconds", "metadata_bytes", "omitted"}
-    assert set(record.__dataclass_fields__) == set(answer.model_fields) - added - added_to_all_payloads
+    assert set(record.__struct_fields__) == set(answer.model_fields) - added - added_to_all_payloads

@@ -96,7 +96,7 @@ async def assert_the_feed_folds_to_the_rows(
         changes = await journal.changes(execution_id, cursor, limit=7)
         known |= {step.step_execution_id: step for step in changes.steps}
         cursor, more = changes.upto, changes.more
-    fields = StepSummary.__dataclass_fields__
+    fields = StepSummary.__struct_fields__
     assert {name: {field: getattr(row, field) for field in fields} for name, row in known.items()} == {
         step.step_execution_id: {field: getattr(step, field) for field in fields} for step in steps
     }
