@@ -68,14 +68,15 @@ def import_run(
     """Take the executions of a run file into the database, as copies: to read, compare and run again.
 
     All of them or none. Those that are here already are left as they are. A copy is never gone on with: what had not
-    ended says that it went on elsewhere. A definition that is new here may only use code that is allowed here.
+    ended says that it went on elsewhere. A definition that is new here may only use code that is allowed here: what
+    lies beside a pipeline file is, once that file was imported (ia-modules pipelines import). A new database is made.
 
     Exit status: 0 all of them are here, 1 the file was refused.
     """
     use_project(project)
 
     async def work() -> ImportedRun:
-        async with client_of(database_url, allowed=allowed_below(pipelines)) as client:
+        async with client_of(database_url, may_create=True, allowed=allowed_below(pipelines)) as client:
             return await client.import_run(file)
 
     imported = run(work())
