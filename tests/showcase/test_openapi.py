@@ -207,3 +207,16 @@ def test_every_route_is_told_with_words(server: Server) -> None:
             assert operation["summary"], (method, path)
             assert {"403", "421", "503"} <= operation["responses"].keys(), (method, path)
             assert all(answer["description"] for answer in operation["responses"].values()), (method, path)
+
+
+def test_whatever_a_shown_run_file_refuses_says_so_and_nothing_else_does(server: Server) -> None:
+    document: dict[str, Any] = httpx.get(f"{server.url}/openapi.json", timeout=PATIENCE_SECONDS).json()
+    refused = {
+        (method, path)
+        for path, operations in document["paths"].items()
+        for method, operation in operations.items()
+        if "it is read-only" in operation["responses"].get("409", {"description": ""})["description"]
+    }
+    every = {(method, path) for path, operations in document["paths"].items() for method in operations}
+    writing = {(method, path) for method, path in every if method != "get" and path != "/api/session"}
+    assert refused == writing | {("get", "/api/executions/{execution_id}/run-file")}

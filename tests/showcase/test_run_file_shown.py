@@ -81,6 +81,7 @@ async def test_every_page_of_a_run_is_there_and_every_writing_route_is_refused(
             answer = await pages.request(method, path.format(**ids), params=query)
             if method != "get" or path.endswith("/run-file"):
                 assert answer.status_code == 409, (method, path)
+                assert "it is read-only" in operations[method]["responses"]["409"]["description"], (method, path)
                 assert "A run file is read-only" in answer.json()["detail"]
             elif path not in NOT_THERE:
                 assert answer.status_code == 200, (method, path, answer.text)
@@ -96,7 +97,8 @@ async def test_what_a_run_was_is_shown_without_its_code(pages: httpx.AsyncClient
     assert question["status"] == "answered"
     graph = await read(pages, "/api/pipelines/nightly/graph")
     assert len(graph["nodes"]) == 4
-    assert (await read(pages, "/api/session"))["role"] == "viewer"
+    session = await read(pages, "/api/session")
+    assert (session["role"], session["run_file"]) == ("viewer", True)
     health = (await pages.get("/health")).json()
     assert health["status"] == "healthy"
     assert MODULE not in sys.modules

@@ -13,6 +13,7 @@ ADA = ApiKey(name="ada", role=Role.OPERATOR, key="ada-0123456789abcdef")
 BOB = ApiKey(name="bob", role=Role.VIEWER, key="bob-0123456789abcdef")
 GUARDED = ("/api/executions", "/api/executions/statistics", "/docs", "/openapi.json", "/metrics", "/api/nothing")
 OPEN = ("/", "/health", "/health/ready", "/api/session")
+SIGNED_IN = {"signed_in": True, "run_file": False}
 
 
 @pytest.fixture
@@ -57,6 +58,7 @@ async def test_without_a_key_only_the_pages_the_health_and_the_question_who_i_am
         "actor": "anonymous",
         "role": "viewer",
         "keys_required": True,
+        "run_file": False,
         "signed_in": False,
     }
 
@@ -77,7 +79,7 @@ async def test_a_sign_in_that_fails_goes_to_the_log_without_its_key(
 async def test_a_program_calls_with_its_key(api: httpx.AsyncClient) -> None:
     for key, role in ((ADA, "operator"), (BOB, "viewer")):
         answer = await api.get("/api/session", headers=bearer(key))
-        assert answer.json() == {"actor": key.name, "role": role, "keys_required": True, "signed_in": True}
+        assert answer.json() == {"actor": key.name, "role": role, **SIGNED_IN, "keys_required": True}
         assert (await api.get("/api/executions", headers=bearer(key))).status_code == 200
 
 
@@ -169,7 +171,7 @@ async def test_a_socket_opens_for_a_key_and_for_a_session(server: Server, page: 
 
 
 async def test_without_keys_everybody_on_this_machine_is_local(database_url: str) -> None:
-    local: dict[str, Any] = {"actor": "local", "role": "operator", "keys_required": False, "signed_in": True}
+    local: dict[str, Any] = {"actor": "local", "role": "operator", **SIGNED_IN, "keys_required": False}
     with running(Server(database_url)) as server:
         async with httpx.AsyncClient(base_url=server.url, timeout=PATIENCE_SECONDS) as client:
             assert (await client.get("/api/session")).json() == local

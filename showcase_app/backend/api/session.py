@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from showcase_app.backend.api.problems import described
 from showcase_app.backend.api.trust import SESSION_COOKIE, client_address
 from showcase_app.backend.dependencies import Container, CurrentCaller, Keys
+from showcase_app.backend.services.container import Services
 from showcase_app.backend.services.keyring import ANONYMOUS, LOCAL, SESSION_LASTS, Caller, Keyring
 from showcase_app.backend.settings import Role
 
@@ -30,20 +31,24 @@ class SessionOut(BaseModel):
     )
     keys_required: bool = Field(description="Whether this server has keys.")
     signed_in: bool = Field(description="Whether the caller may ask for more than this and the pages themselves.")
+    run_file: bool = Field(description="Whether this server shows a run file: nobody changes anything there.")
 
     model_config = ConfigDict(
         json_schema_extra={
-            "examples": [{"actor": "local", "role": "operator", "keys_required": False, "signed_in": True}]
+            "examples": [
+                {"actor": "local", "role": "operator", "keys_required": False, "signed_in": True, "run_file": False}
+            ]
         }
     )
 
     @classmethod
-    def of(cls, caller: Caller, keyring: Keyring) -> "SessionOut":
+    def of(cls, caller: Caller, keyring: Keyring, services: Services) -> "SessionOut":
         return cls(
             actor=caller.actor,
             role=caller.role,
             keys_required=keyring.required,
             signed_in=caller is not ANONYMOUS,
+            run_file=services.run_file,
         )
 
 
@@ -52,9 +57,9 @@ class SignIn(BaseModel):
 
 
 @router.get("", summary="Who am I")
-async def get_session(caller: CurrentCaller, keyring: Keys) -> SessionOut:
+async def get_session(caller: CurrentCaller, keyring: Keys, services: Container) -> SessionOut:
     """Open to everybody. A caller without a key is `anonymous` and not signed in."""
-    return SessionOut.of(caller, keyring)
+    return SessionOut.of(caller, keyring, services)
 
 
 @router.post("", summary="Sign in", responses=_WRONG_KEY)
@@ -64,7 +69,7 @@ async def sign_in(request: Request, response: Response, body: SignIn, keyring: K
     A key that is nobody's is answered half a second later and counted; the log has the address that it came from.
     """
     if not keyring.required:
-        return SessionOut.of(LOCAL, keyring)
+        return SessionOut.of(LOCAL, keyring, services)
     caller, session = keyring.caller_with_key(body.key), keyring.new_session(body.key)
     if caller is None or session is None:
         services.wrong_keys.count(client_address(request.scope))
@@ -78,7 +83,7 @@ async def sign_in(request: Request, response: Response, body: SignIn, keyring: K
         samesite="strict",
         secure=request.url.scheme == "https",
     )
-    return SessionOut.of(caller, keyring)
+    return SessionOut.of(caller, keyring, services)
 
 
 @router.delete("", summary="Sign out", status_code=HTTPStatus.NO_CONTENT)

@@ -72,6 +72,7 @@ _FOR_APPROVERS: Mapping[str, re.Pattern[str]] = {
 }
 """The paths that an approver's key reaches, by method; the routes narrow them to its own questions."""
 _NO_KEY_CLOSES_WITH = 4401
+_READ_ONLY = "Always on a server that shows a run file: it is read-only."
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,11 +176,15 @@ def refused_page(headers: Headers, scope: Scope) -> Refusal | None:
 
 def refused_write_to_run_file(scope: Scope) -> Refusal | None:
     """The refusal of whatever would change something, on a server that shows a run file."""
-    reads = scope["type"] != "http" or (scope["method"] in _READS and not _EXPORTS.fullmatch(scope["path"]))
-    if reads or scope["path"] == _SESSION:
+    if scope["type"] != "http" or not run_file_refuses(scope["method"], scope["path"]):
         return None
     detail = "A run file is read-only. Take it into a database (ia-modules executions import), and do it there."
     return Refusal(HTTPStatus.CONFLICT, detail)
+
+
+def run_file_refuses(method: str, path: str) -> bool:
+    """Whether a server that shows a run file refuses a request: whatever writes, and exports, which go on record."""
+    return path != _SESSION and (method not in _READS or _EXPORTS.fullmatch(path) is not None)
 
 
 _MAY_ONLY: Mapping[Role, str] = {
@@ -251,15 +256,20 @@ def document_trust(openapi: dict[str, Any]) -> dict[str, Any]:
     for path, operations in openapi["paths"].items():
         for method, operation in operations.items():
             writes, guarded = method.upper() not in _READS, path != _SESSION and needs_key(path)
+            responses: dict[str, Any] = operation["responses"]
             answers: dict[str, str] = {}
             if guarded:
                 operation["security"] = [{"key": []}, {"session": []}]
                 answers["401"] = "No key, or one that is not known; only where the server has keys."
             if writes:
                 answers["415"] = "The body is not JSON."
+            if run_file_refuses(method.upper(), path):
+                if "409" in responses:
+                    responses["409"]["description"] += f" {_READ_ONLY}"
+                answers["409"] = _READ_ONLY
             for status, description in answers.items():
-                operation["responses"].setdefault(status, _documented(description))
-            operation["responses"] = dict(sorted(operation["responses"].items()))
+                responses.setdefault(status, _documented(description))
+            operation["responses"] = dict(sorted(responses.items()))
     return openapi
 
 

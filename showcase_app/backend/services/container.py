@@ -34,6 +34,7 @@ class Services:
     system_service: SystemService
     wrong_keys: WrongKeys
     worker: Worker | None
+    run_file: bool
 
 
 @asynccontextmanager
@@ -69,6 +70,7 @@ async def open_services(settings: Settings, *, encode: Encode, wrong_keys: Wrong
             ),
             wrong_keys=wrong_keys,
             worker=worker,
+            run_file=settings.run_file,
         )
 
 

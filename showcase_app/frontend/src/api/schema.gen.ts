@@ -3612,6 +3612,7 @@ export interface components {
          *       "actor": "local",
          *       "keys_required": false,
          *       "role": "operator",
+         *       "run_file": false,
          *       "signed_in": true
          *     }
          */
@@ -3633,6 +3634,11 @@ export interface components {
              * @description Whether the caller may ask for more than this and the pages themselves.
              */
             signed_in: boolean;
+            /**
+             * Run File
+             * @description Whether this server shows a run file: nobody changes anything there.
+             */
+            run_file: boolean;
         };
         /** SignIn */
         SignIn: {
@@ -4830,7 +4836,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemDetails"];
                 };
             };
-            /** @description Its slug stands for another definition. */
+            /** @description Its slug stands for another definition. Always on a server that shows a run file: it is read-only. */
             409: {
                 headers: {
                     [name: string]: unknown;
@@ -5054,7 +5060,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemDetails"];
                 };
             };
-            /** @description `base_version` is not the current one. */
+            /** @description `base_version` is not the current one. Always on a server that shows a run file: it is read-only. */
             409: {
                 headers: {
                     [name: string]: unknown;
@@ -5168,7 +5174,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemDetails"];
                 };
             };
-            /** @description Executions of it have not ended. */
+            /** @description Executions of it have not ended. Always on a server that shows a run file: it is read-only. */
             409: {
                 headers: {
                     [name: string]: unknown;
@@ -5479,7 +5485,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemDetails"];
                 };
             };
-            /** @description It is archived, has no definition to run, or the id stands for another. */
+            /** @description It is archived, has no definition to run, or the id stands for another. Always on a server that shows a run file: it is read-only. */
             409: {
                 headers: {
                     [name: string]: unknown;
@@ -5678,6 +5684,15 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemDetails"];
                 };
             };
+            /** @description Always on a server that shows a run file: it is read-only. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
             /** @description The body has more than 17,825,792 bytes. */
             413: {
                 headers: {
@@ -5789,6 +5804,15 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemDetails"];
                 };
             };
+            /** @description Always on a server that shows a run file: it is read-only. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
             /** @description The server does not answer to this host name. */
             421: {
                 headers: {
@@ -5885,7 +5909,16 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemDetails"];
                 };
             };
-            /** @description The body has more than 33,555,456 bytes. */
+            /** @description Always on a server that shows a run file: it is read-only. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description The body has more than 33,554,432 bytes. */
             413: {
                 headers: {
                     [name: string]: unknown;
@@ -6175,6 +6208,15 @@ export interface operations {
             };
             /** @description The body stopped coming. */
             408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Always on a server that shows a run file: it is read-only. */
+            409: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -7037,7 +7079,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemDetails"];
                 };
             };
-            /** @description It has ended already. */
+            /** @description It has ended already. Always on a server that shows a run file: it is read-only. */
             409: {
                 headers: {
                     [name: string]: unknown;
@@ -7175,7 +7217,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemDetails"];
                 };
             };
-            /** @description It has completed, goes on already, or cannot. */
+            /** @description It has completed, goes on already, or cannot. Always on a server that shows a run file: it is read-only. */
             409: {
                 headers: {
                     [name: string]: unknown;
@@ -7410,7 +7452,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemDetails"];
                 };
             };
-            /** @description Workers cannot run its pipeline. */
+            /** @description Workers cannot run its pipeline. Always on a server that shows a run file: it is read-only. */
             409: {
                 headers: {
                     [name: string]: unknown;
@@ -7545,7 +7587,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemDetails"];
                 };
             };
-            /** @description Workers cannot run its pipeline, or not from there. */
+            /** @description Workers cannot run its pipeline, or not from there. Always on a server that shows a run file: it is read-only. */
             409: {
                 headers: {
                     [name: string]: unknown;
@@ -7927,6 +7969,15 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemDetails"];
                 };
             };
+            /** @description Always on a server that shows a run file: it is read-only. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
             /** @description The body is not JSON. */
             415: {
                 headers: {
@@ -8015,6 +8066,15 @@ export interface operations {
             };
             /** @description No failures are known by this id. */
             404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Always on a server that shows a run file: it is read-only. */
+            409: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -8132,6 +8192,15 @@ export interface operations {
             };
             /** @description The body stopped coming. */
             408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Always on a server that shows a run file: it is read-only. */
+            409: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -8412,6 +8481,15 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemDetails"];
                 };
             };
+            /** @description Always on a server that shows a run file: it is read-only. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
             /** @description The body has more than 1,048,576 bytes. */
             413: {
                 headers: {
@@ -8622,7 +8700,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemDetails"];
                 };
             };
-            /** @description It is not open any more: `answered` says who was first, and when. */
+            /** @description It is not open any more: `answered` says who was first, and when. Always on a server that shows a run file: it is read-only. */
             409: {
                 headers: {
                     [name: string]: unknown;
@@ -8756,7 +8834,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemDetails"];
                 };
             };
-            /** @description It is not open any more: `answered` says who was first, and when. */
+            /** @description It is not open any more: `answered` says who was first, and when. Always on a server that shows a run file: it is read-only. */
             409: {
                 headers: {
                     [name: string]: unknown;

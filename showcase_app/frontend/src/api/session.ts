@@ -1,5 +1,6 @@
 /** Who is looking at the pages, and what they may do. */
 import { queryOptions, useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
+import { whyReadOnly } from "@/domain/read-only";
 import { answered, api } from "./client";
 
 export const sessionQuery = queryOptions({
@@ -11,9 +12,7 @@ export const sessionQuery = queryOptions({
 /** Why the reader may not change anything; null when they may. For the tooltip of a disabled action. */
 export function useWhyReadOnly(): string | null {
   const { data } = useQuery(sessionQuery);
-  if (data === undefined || data.role === "operator") return null;
-  const role = data.role === "approver" ? "an approver" : "a viewer";
-  return `You are signed in as ${role}; this needs an operator.`;
+  return data === undefined ? null : whyReadOnly(data);
 }
 
 /** Whether the reader answers questions and sees nothing else; false as long as that is not known. */

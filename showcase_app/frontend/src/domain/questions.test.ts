@@ -14,14 +14,16 @@ import {
   whyNotAnswer,
   withCounting,
 } from "./questions";
+import { IN_RUN_FILE } from "./read-only";
 
 const signedIn = (role: SessionOut["role"], actor = "ann"): SessionOut => ({
   actor,
   role,
   keys_required: true,
   signed_in: true,
+  run_file: false,
 });
-const LOCAL: SessionOut = { actor: "local", role: "operator", keys_required: false, signed_in: true };
+const LOCAL: SessionOut = { ...signedIn("operator", "local"), keys_required: false };
 
 it.each([
   [{}, "anybody"],
@@ -57,6 +59,7 @@ it("with keys it is held to whom it is for, and without them to nothing here", (
   const anns = createInteraction({ assigned_users: ["ann"] });
   const approvers = createInteraction({ assigned_users: ["eve"], assigned_role: "approver" });
   expect(whyNotAnswer(anns, LOCAL)).toBeNull();
+  expect(whyNotAnswer(anybodys, { ...LOCAL, run_file: true })).toBe(IN_RUN_FILE);
   expect(whyNotAnswer(anybodys, signedIn("viewer"))).toContain("viewer");
   for (const question of [anybodys, anns, approvers]) expect(whyNotAnswer(question, signedIn("approver"))).toBeNull();
   expect(whyNotAnswer(anns, signedIn("operator", "bob"))).toBe("It is for ann, and you are bob.");

@@ -1,6 +1,7 @@
 /** Questions to people in words: whom they are for, how far they are, who answered, and who may. Pure. */
 import type { InteractionOut, ListedInteraction, ResponseOut, SessionOut } from "@/api/schema.gen";
 import { stringifyJson } from "./json";
+import { IN_RUN_FILE } from "./read-only";
 
 const STATUS_WORDS: Readonly<Record<InteractionOut["status"], string>> = {
   pending: "Waiting",
@@ -47,6 +48,7 @@ export function needsName({ answers, assigned_users, assigned_role }: Assigned &
 
 /** Why the reader may not answer; null where they may. Without keys anybody may who is one of those it is for. */
 export function whyNotAnswer(question: Assigned, session: SessionOut): string | null {
+  if (session.run_file) return IN_RUN_FILE;
   if (!session.keys_required) return null;
   if (session.role === "viewer") return "You are signed in as a viewer; answering needs an approver or operator.";
   const { assigned_users, assigned_role } = question;

@@ -36,8 +36,10 @@ export class FakeServer {
     this.answers.set(place, answer);
   }
 
-  signIn(role: SessionOut["role"]): void {
-    this.on("GET /api/session", () => json(200, { actor: "local", role, keys_required: false, signed_in: true }));
+  /** `other`: with keys, by another name, or with a run file for all that there is. */
+  signIn(role: SessionOut["role"], other: Partial<SessionOut> = {}): void {
+    const session: SessionOut = { actor: "local", role, keys_required: false, signed_in: true, run_file: false };
+    this.on("GET /api/session", () => json(200, { ...session, ...other }));
   }
 
   /** The requests to a place, oldest first. */

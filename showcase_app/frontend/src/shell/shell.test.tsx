@@ -23,7 +23,7 @@ afterEach(() => {
 });
 
 function show(address: string, role: SessionOut["role"] = "operator") {
-  server.on("GET /api/session", () => json(200, { actor: "ann", role, keys_required: true, signed_in: true }));
+  server.signIn(role, { actor: "ann", keys_required: true });
   return render(address);
 }
 

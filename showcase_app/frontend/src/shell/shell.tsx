@@ -1,5 +1,5 @@
 /** What surrounds every page: navigation, the session, light and dark. Asks for a key where the server wants one. */
-import { AppShell, Badge, Burger, Button, Group, NavLink, ScrollArea, Text, UnstyledButton } from "@mantine/core";
+import { AppShell, Badge, Burger, Button, Group, NavLink, ScrollArea, Text, Tooltip, UnstyledButton } from "@mantine/core";
 import { useDisclosure } from "@mantine/hooks";
 import {
   IconActivityHeartbeat,
@@ -17,6 +17,7 @@ import { useInvalidatedByExecutions } from "@/api/live-list";
 import type { SessionOut } from "@/api/schema.gen";
 import { sessionQuery, useSignOut } from "@/api/session";
 import { countText } from "@/domain/execution-filters";
+import { IN_RUN_FILE } from "@/domain/read-only";
 import { ColorSchemeToggle } from "./color-scheme-toggle";
 import { OnlyAnswers } from "./only-answers";
 import { PAGES } from "./pages";
@@ -60,6 +61,7 @@ export function Shell() {
               ia_modules
             </Text>
           </UnstyledButton>
+          {session?.run_file ? <OfRunFile /> : null}
           <Group ml="auto" gap="xs" wrap="nowrap">
             {session?.keys_required ? <SignedIn actor={session.actor} role={session.role} /> : null}
             <ColorSchemeToggle />
@@ -111,6 +113,16 @@ function OpenQuestions() {
       {countText(data.pending, data.capped)}
       <span className={classes.unseen}> waiting</span>
     </Badge>
+  );
+}
+
+function OfRunFile() {
+  return (
+    <Tooltip label={IN_RUN_FILE} multiline maw={280}>
+      <Badge variant="default" radius="sm" tabIndex={0} className={classes.runFile}>
+        Run file, read-only
+      </Badge>
+    </Tooltip>
   );
 }
 

@@ -61,11 +61,16 @@ it("of several each has a form when it is wanted", async () => {
 });
 
 it("what is for somebody else says for whom", async () => {
-  server.on("GET /api/session", () =>
-    json(200, { actor: "bob", role: "operator", keys_required: true, signed_in: true }),
-  );
+  server.signIn("operator", { actor: "bob", keys_required: true });
   show(createInteraction({ assigned_users: ["ann"] }));
   expect(await screen.findByText("It is for ann, and you are bob.")).toBeTruthy();
+  expect(screen.queryByRole("button")).toBeNull();
+});
+
+it("in a run file it says why nobody answers here", async () => {
+  server.signIn("viewer", { run_file: true });
+  show(createInteraction());
+  expect(await screen.findByText(/^This is a run file, which is read-only/)).toBeTruthy();
   expect(screen.queryByRole("button")).toBeNull();
 });
 

@@ -126,9 +126,7 @@ it("those alike are answered together: each with its data, and who was first whe
 });
 
 it("what is for others cannot be selected", async () => {
-  server.on("GET /api/session", () =>
-    json(200, { actor: "bob", role: "approver", keys_required: true, signed_in: true }),
-  );
+  server.signIn("approver", { actor: "bob", keys_required: true });
   rows = [question("1", { assigned_users: ["ann"] })];
   show();
   await waitFor(() => expect(box("1").disabled).toBe(true));

@@ -39,7 +39,7 @@ function show(change: Partial<InteractionDetail> = {}): void {
 }
 
 function signInAs(actor: string, role: "approver" | "viewer"): void {
-  server.on("GET /api/session", () => json(200, { actor, role, keys_required: true, signed_in: true }));
+  server.signIn(role, { actor, keys_required: true });
 }
 
 const send = async (name = "Send answer") => fireEvent.click(await screen.findByRole("button", { name }));
