@@ -101,6 +101,22 @@ def test_two_executions_wait_in_the_inbox_and_go_on_live_down_the_branch_that_wa
     expect(record).to_contain_text("zoe (not verified)")
 
 
+def test_what_waits_is_counted_on_the_closed_menu_of_a_narrow_screen_live(page: Page, site: Site) -> None:
+    page.set_viewport_size({"width": 360, "height": 780})
+    page.goto("/executions")
+    expect(page.locator("[data-live=live]")).to_be_visible()
+    ask(site)
+    with site.api() as api:
+        waiting = api.get("/api/interactions/count").json()["pending"]
+    menu = page.get_by_role("button", name=f"Navigation, {waiting} waiting in the inbox")
+    expect(menu).to_be_visible()
+    expect(page.locator("header").get_by_text(str(waiting), exact=True)).to_be_visible()
+    assert page.evaluate("document.documentElement.scrollWidth") <= 360
+    menu.click()
+    expect(page.get_by_role("navigation").get_by_text(str(waiting), exact=True)).to_be_in_viewport()
+    expect(page.locator("header").get_by_text(str(waiting), exact=True)).to_have_count(0)
+
+
 def test_the_inbox_keeps_its_filters_in_the_address(page: Page, site: Site) -> None:
     anns = ask_with(site, "For ann", prompt="For ann?", assigned_users=["ann"])
     bobs = ask_with(site, "For bob", prompt="For bob?", assigned_users=["bob"])

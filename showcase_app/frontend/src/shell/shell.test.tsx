@@ -1,4 +1,4 @@
-import { act, cleanup, screen, waitFor, within } from "@testing-library/react";
+import { act, cleanup, fireEvent, screen, waitFor, within } from "@testing-library/react";
 import { afterEach, beforeEach, expect, it, vi } from "vitest";
 import type { SessionOut } from "@/api/schema.gen";
 import { FakeServer, json } from "@/mocks/fake-server";
@@ -9,6 +9,8 @@ import { Shell } from "./shell";
 
 const COUNT = "GET /api/interactions/count";
 const server = new FakeServer();
+const WIDE = window.innerWidth;
+const { happyDOM } = window as unknown as { happyDOM: { setViewport: (size: { width: number }) => void } };
 
 beforeEach(() => {
   server.install();
@@ -20,6 +22,7 @@ afterEach(() => {
   cleanup();
   server.remove();
   vi.unstubAllGlobals();
+  happyDOM.setViewport({ width: WIDE });
 });
 
 function show(address: string, role: SessionOut["role"] = "operator") {
@@ -45,6 +48,31 @@ it("counts what waits, and counts again when executions change", async () => {
   server.on(COUNT, () => json(200, { pending: 0, capped: false }));
   act(() => FakeSocket.newest.say({ type: "resync" }));
   expect(await screen.findByRole("link", { name: "Inbox" })).toBeTruthy();
+});
+
+it("what waits is counted on the button of the navigation too, while that is closed", async () => {
+  happyDOM.setViewport({ width: 360 });
+  server.on(COUNT, () => json(200, { pending: 3, capped: false }));
+  show("/pipelines");
+  const button = await screen.findByRole("button", { name: "Navigation, 3 waiting in the inbox" });
+  expect(button.getAttribute("aria-expanded")).toBe("false");
+  expect(button.parentElement?.textContent).toBe("3");
+  fireEvent.click(button);
+  expect(screen.getByRole("button", { name: "Navigation", expanded: true })).toBeTruthy();
+  fireEvent.click(button);
+  server.on(COUNT, () => json(200, { pending: 0, capped: false }));
+  act(() => FakeSocket.newest.say({ type: "resync" }));
+  expect(await screen.findByRole("button", { name: "Navigation", expanded: false })).toBeTruthy();
+});
+
+it("a server that shows a run file says so on every page", async () => {
+  show("/pipelines");
+  await screen.findByRole("link", { name: "Inbox" });
+  expect(screen.queryByText("Run file")).toBeNull();
+  cleanup();
+  server.signIn("viewer", { run_file: true });
+  renderAt("/pipelines", [{ path: "/", element: <Shell />, children: [{ path: "*", element: null }] }]);
+  expect((await screen.findByText("Run file")).textContent).toBe("Run file, read-only");
 });
 
 it("an approver sees the inbox and nothing else, wherever the address leads", async () => {

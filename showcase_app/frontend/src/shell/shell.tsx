@@ -1,5 +1,5 @@
 /** What surrounds every page: navigation, the session, light and dark. Asks for a key where the server wants one. */
-import { AppShell, Badge, Burger, Button, Group, NavLink, ScrollArea, Text, Tooltip, UnstyledButton } from "@mantine/core";
+import { AppShell, Badge, Button, Group, NavLink, ScrollArea, Text, Tooltip, UnstyledButton } from "@mantine/core";
 import { useDisclosure } from "@mantine/hooks";
 import {
   IconActivityHeartbeat,
@@ -19,6 +19,7 @@ import { sessionQuery, useSignOut } from "@/api/session";
 import { countText } from "@/domain/execution-filters";
 import { IN_RUN_FILE } from "@/domain/read-only";
 import { ColorSchemeToggle } from "./color-scheme-toggle";
+import { MenuButton } from "./menu-button";
 import { OnlyAnswers } from "./only-answers";
 import { PAGES } from "./pages";
 import classes from "./shell.module.css";
@@ -54,7 +55,7 @@ export function Shell() {
       </a>
       <AppShell.Header>
         <Group h="100%" px="md" gap="sm" wrap="nowrap">
-          <Burger opened={opened} onClick={toggle} hiddenFrom="sm" size="sm" aria-label="Navigation" />
+          <MenuButton opened={opened} onClick={toggle} />
           <UnstyledButton component={Link} to="/" className={classes.brand} onClick={close}>
             <img src="/icon.svg" alt="" width={26} height={26} />
             <Text fw={700} component="span">
@@ -120,7 +121,7 @@ function OfRunFile() {
   return (
     <Tooltip label={IN_RUN_FILE} multiline maw={280}>
       <Badge variant="default" radius="sm" tabIndex={0} className={classes.runFile}>
-        Run file, read-only
+        Run file<span className={classes.whereRoom}>, read-only</span>
       </Badge>
     </Tooltip>
   );
