@@ -144,6 +144,7 @@ def _readers(record: type) -> dict[str, Callable[[Any], Any] | None]:
         datetime: parse_time,
         datetime | None: parse_time,
         bool: bool,
+        bool | None: bool,
         ExecutionStatus: ExecutionStatus,
         ExecutionStatus | None: ExecutionStatus,
         StepStatus: StepStatus,
@@ -304,6 +305,8 @@ class ExecutionSummary(Record, kw_only=True, frozen=True):
     write, ``epoch`` how often ownership has changed. ``alias`` is the caller's own id of it, None without one.
     ``run_at`` is when one that waits goes on; None: it does not wait, or for no time. ``failure_group`` is what its
     failure has in common with others of its pipeline (:mod:`ia_modules.failure_groups`); None: it has not failed.
+    ``imported_at`` is when it came from a run file, ``rows_sha256`` the hash of that file's rows, ``went_on`` whether
+    it had not ended when the file was made; all None: it is no copy.
     """
 
     execution_id: ExecutionId
@@ -328,6 +331,9 @@ class ExecutionSummary(Record, kw_only=True, frozen=True):
     error_type: str | None
     error_message: str | None
     failure_group: str | None
+    imported_at: datetime | None
+    rows_sha256: str | None
+    went_on: bool | None
     created_at: datetime
     started_at: datetime | None
     completed_at: datetime | None

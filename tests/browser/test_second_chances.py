@@ -59,6 +59,15 @@ def test_a_step_is_run_again_on_another_input_and_a_double_click_starts_one(
     page.wait_for_url(f"**/executions/{first}?step=prepare")
     expect(page.locator("header dt").get_by_text("Re-run", exact=True)).to_be_visible()
 
+    page.goto(f"/executions/{second}?view=list")
+    copied = "Copied from an earlier execution: it did not run"
+    expect(page.get_by_role("button", name=f"Prepare {copied} here")).to_be_visible()
+    page.goto(f"/compare?a={second}&b={first}&show=all")
+    runs = page.get_by_role("list", name="Aligned runs")
+    expect(runs.get_by_role("img", name=f"{copied} in A")).to_have_count(1)
+    runs.get_by_role("button", name=re.compile("Prepare")).click()
+    expect(page.get_by_text("A did not run it: its result is copied from an earlier execution.")).to_be_visible()
+
 
 def test_a_reply_that_is_lost_is_asked_for_again_and_starts_nothing_twice(
     page: Page, site: Site, tmp_path: Path

@@ -106,7 +106,8 @@ def _standing(run: ComparedRun | None) -> Text:
     if run is None:
         return Text("-")
     attempts = "" if run.attempts == 1 else f" ({run.attempts} attempts)"
-    return Text.assemble(status_text(run.status), attempts)
+    copied = "" if run.copied_from is None else " (copied)"
+    return Text.assemble(status_text(run.status), attempts, copied)
 
 
 def _same(same: bool | None) -> Text:

@@ -98,6 +98,9 @@ def _facts(execution: ExecutionRecord, stored: PipelineVersionRecord | None) -> 
     yield "status", status_text(execution.status)
     if execution.error_message:
         yield "error", Text(error_line(execution.error_type, execution.error_message), style="red")
+    if execution.imported_at is not None:
+        went_on = ", of a run that went on elsewhere" if execution.went_on else ""
+        yield "copy", f"from a run file{went_on}, {moment(execution.imported_at)} (rows {execution.rows_sha256})"
     if execution.cancel_requested and execution.status in (ExecutionStatus.COMPLETED, ExecutionStatus.FAILED):
         yield "cancel", f"came too late: it had {execution.status} at {moment(execution.completed_at)}"
     yield "started", f"{moment(execution.started_at)} by {one_line(execution.trigger)}"
@@ -185,6 +188,8 @@ def _next_commands(report: ExecutionReport, same_database: str) -> Iterator[str]
             answer = f"ia-modules interactions respond {question.interaction_id}{same_database}"
             yield f"{answer}  (a person answers{until}: {prompt_of(question)})"
     match execution.status:
+        case ExecutionStatus.FAILED | ExecutionStatus.CANCELLED if execution.imported_at is not None:
+            yield f"{command.format('rerun')}  (a copy is not gone on with: it runs again as a new execution)"
         case ExecutionStatus.FAILED | ExecutionStatus.CANCELLED if report.version is not None:
             yield f"{command.format('resume')}  (runs what has not completed)"
         case ExecutionStatus.WAITING_FOR_HUMAN if report.version is not None:

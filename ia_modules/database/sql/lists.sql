@@ -5,6 +5,9 @@
 -- An error's message is shortened: a list shows its first line.
 SELECT execution_id, pipeline_id, pipeline_name, pipeline_version, status, managed, trigger, priority, run_at, owner,
        (SELECT alias FROM execution_aliases AS named WHERE named.execution_id = pipeline_executions.execution_id) AS alias,
+       (SELECT imported_at FROM imported_executions AS imported WHERE imported.execution_id = pipeline_executions.execution_id) AS imported_at,
+       (SELECT rows_sha256 FROM imported_executions AS imported WHERE imported.execution_id = pipeline_executions.execution_id) AS rows_sha256,
+       (SELECT went_on FROM imported_executions AS imported WHERE imported.execution_id = pipeline_executions.execution_id) AS went_on,
        epoch, recoveries, sequence, cancel_requested, rerun_of, total_steps, completed_steps, failed_steps,
        error_type, substr(error_message, 1, 500) AS error_message, failure_group, created_at, started_at, completed_at
   FROM pipeline_executions
@@ -16,6 +19,9 @@ SELECT execution_id, pipeline_id, pipeline_name, pipeline_version, status, manag
 -- The newest that completed before one of the same pipeline. What came from a run file is none for what runs here.
 SELECT execution_id, pipeline_id, pipeline_name, pipeline_version, status, managed, trigger, priority, run_at, owner,
        (SELECT alias FROM execution_aliases AS named WHERE named.execution_id = pipeline_executions.execution_id) AS alias,
+       (SELECT imported_at FROM imported_executions AS imported WHERE imported.execution_id = pipeline_executions.execution_id) AS imported_at,
+       (SELECT rows_sha256 FROM imported_executions AS imported WHERE imported.execution_id = pipeline_executions.execution_id) AS rows_sha256,
+       (SELECT went_on FROM imported_executions AS imported WHERE imported.execution_id = pipeline_executions.execution_id) AS went_on,
        epoch, recoveries, sequence, cancel_requested, rerun_of, total_steps, completed_steps, failed_steps,
        error_type, error_message, failure_group, created_at, started_at, completed_at
   FROM pipeline_executions

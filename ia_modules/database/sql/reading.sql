@@ -6,6 +6,9 @@ SELECT ia_now() AS now;
 -- name: get_execution
 SELECT execution_id, pipeline_id, pipeline_name, pipeline_version, status, managed, trigger, priority, run_at, owner,
        (SELECT alias FROM execution_aliases AS named WHERE named.execution_id = pipeline_executions.execution_id) AS alias,
+       (SELECT imported_at FROM imported_executions AS imported WHERE imported.execution_id = pipeline_executions.execution_id) AS imported_at,
+       (SELECT rows_sha256 FROM imported_executions AS imported WHERE imported.execution_id = pipeline_executions.execution_id) AS rows_sha256,
+       (SELECT went_on FROM imported_executions AS imported WHERE imported.execution_id = pipeline_executions.execution_id) AS went_on,
        epoch, recoveries, sequence, cancel_requested, rerun_of, total_steps, completed_steps, failed_steps,
        error_type, error_message, failure_group, created_at, started_at, completed_at, input_data, output_data, output_refs, metadata,
        overrides
@@ -15,6 +18,9 @@ SELECT execution_id, pipeline_id, pipeline_name, pipeline_version, status, manag
 -- name: get_execution_summary
 SELECT execution_id, pipeline_id, pipeline_name, pipeline_version, status, managed, trigger, priority, run_at, owner,
        (SELECT alias FROM execution_aliases AS named WHERE named.execution_id = pipeline_executions.execution_id) AS alias,
+       (SELECT imported_at FROM imported_executions AS imported WHERE imported.execution_id = pipeline_executions.execution_id) AS imported_at,
+       (SELECT rows_sha256 FROM imported_executions AS imported WHERE imported.execution_id = pipeline_executions.execution_id) AS rows_sha256,
+       (SELECT went_on FROM imported_executions AS imported WHERE imported.execution_id = pipeline_executions.execution_id) AS went_on,
        epoch, recoveries, sequence, cancel_requested, rerun_of, total_steps, completed_steps, failed_steps,
        error_type, error_message, failure_group, created_at, started_at, completed_at
   FROM pipeline_executions

@@ -48,6 +48,7 @@ class ComparedRun(Struct, kw_only=True, frozen=True):
         error_type, error_message: of that attempt.
         code: what runs there, such as ``steps.Download``; None: no definition says so.
         taken: where the paths lead that were taken after it; None: nothing was decided yet, or nothing follows.
+        copied_from: the attempt of an execution before, whose result it has; None: it ran in this one.
     """
 
     step_execution_id: StepExecutionId
@@ -58,6 +59,7 @@ class ComparedRun(Struct, kw_only=True, frozen=True):
     error_message: str | None
     code: str | None
     taken: tuple[str, ...] | None
+    copied_from: StepExecutionId | None
 
 
 class AlignedRun(Struct, kw_only=True, frozen=True):
@@ -283,6 +285,7 @@ def _run_of(side: Side, address: RunAddress) -> ComparedRun | None:
         error_message=attempt.error_message,
         code=None if step is None or step.module is None else f"{step.module}.{step.step_class}",
         taken=None if paths is None else tuple(target for _, target in paths),
+        copied_from=attempt.copied_from,
     )
 
 

@@ -41,6 +41,7 @@ class ComparedRunOut(Out):
     error_message: str | None
     code: str | None = Field(description="null: no definition says it.", examples=["steps.Download"])
     taken: list[str] | None = Field(description="Where the paths lead that were taken; null: nothing was decided.")
+    copied_from: str | None = Field(description="The attempt of an execution before whose result it has; null: it ran.")
 
 
 class AlignedRunOut(Out):

@@ -123,6 +123,11 @@ class ExecutionOut(Out):
         description="What its failure has in common with others of its pipeline: `/api/failures/{pipeline_id}.{this}` "
         "says what. null: it has not failed, or did so before groups were kept."
     )
+    imported_at: Time | None = Field(description="When it came from a run file, as a copy; null: it is none.")
+    rows_sha256: str | None = Field(description="Of the rows of that file; null: it is no copy.")
+    went_on: bool | None = Field(
+        description="Whether it had not ended when that file was made, and went on elsewhere; null: it is no copy."
+    )
     created_at: Time
     started_at: Time | None
     completed_at: Time | None

@@ -111,6 +111,11 @@ async def test_a_run_comes_to_either_database(
             assert await database.fetch_all_async(f"SELECT * FROM {table}") == []
         await strict.register(pipeline_file(tmp_path))  # now the version is here: its code may lie where it does
         await strict.import_run(tmp_path / "a.iarun")
+        came = await strict.summary(execution_id)
+        assert (came.rows_sha256, came.went_on) == (first.rows_sha256, False)
+        assert came.imported_at is not None
+        assert came.completed_at is not None
+        assert came.imported_at >= came.completed_at
     second = await export(database, execution_id, tmp_path / "b.iarun")
     assert second.rows_sha256 == first.rows_sha256
 
@@ -146,6 +151,8 @@ async def test_its_own_database_has_it_already(database: DatabaseManager, tmp_pa
     await export(database, execution_id, tmp_path / "a.iarun")
     async with Client(database, allowed=AllowedCode()) as client:
         assert (await client.import_run(tmp_path / "a.iarun")).already_here == [execution_id]
+        ran_here = await client.execution(execution_id)
+        assert (ran_here.imported_at, ran_here.rows_sha256, ran_here.went_on) == (None, None, None)
         assert not await client.tracker.is_copy(execution_id)
 
 
@@ -160,6 +167,7 @@ async def test_what_had_not_ended_is_a_copy_that_nobody_claims_or_goes_on_with(
         copy = await here.execution(execution_id)
         assert (copy.status, copy.error_type) == (ExecutionStatus.CANCELLED, "WentOnElsewhere")
         assert copy.failure_group is None
+        assert (copy.went_on, copy.rows_sha256) == (True, imported.contents.rows_sha256)
         assert "went on elsewhere" in (copy.error_message or "")
         with pytest.raises(ExecutionIsCopy, match="came from a run file"):
             await here.requeue(execution_id)
@@ -171,7 +179,10 @@ async def test_what_had_not_ended_is_a_copy_that_nobody_claims_or_goes_on_with(
     assert await here.tracker.ownership.claim(10) == []
     assert await here.tracker.ownership.stalled() == []
     assert await here.tracker.ownership.wake_due() is None
+    listed = (await here.executions()).items
+    assert [each.went_on for each in listed] == [True, True]
     again = await here.rerun(waiting)
+    assert (await here.summary(again)).imported_at is None
     [claimed] = await here.tracker.ownership.claim(10)
     assert claimed.execution_id == again
 

@@ -1263,6 +1263,11 @@ export interface components {
              * @description Where the paths lead that were taken; null: nothing was decided.
              */
             taken: string[] | null;
+            /**
+             * Copied From
+             * @description The attempt of an execution before whose result it has; null: it ran.
+             */
+            copied_from: string | null;
         };
         /**
          * ComparisonOut
@@ -1501,6 +1506,21 @@ export interface components {
              */
             failure_group: string | null;
             /**
+             * Imported At
+             * @description When it came from a run file, as a copy; null: it is none.
+             */
+            imported_at: string | null;
+            /**
+             * Rows Sha256
+             * @description Of the rows of that file; null: it is no copy.
+             */
+            rows_sha256: string | null;
+            /**
+             * Went On
+             * @description Whether it had not ended when that file was made, and went on elsewhere; null: it is no copy.
+             */
+            went_on: boolean | null;
+            /**
              * Created At
              * Format: date-time
              */
@@ -1698,6 +1718,21 @@ export interface components {
              */
             failure_group: string | null;
             /**
+             * Imported At
+             * @description When it came from a run file, as a copy; null: it is none.
+             */
+            imported_at: string | null;
+            /**
+             * Rows Sha256
+             * @description Of the rows of that file; null: it is no copy.
+             */
+            rows_sha256: string | null;
+            /**
+             * Went On
+             * @description Whether it had not ended when that file was made, and went on elsewhere; null: it is no copy.
+             */
+            went_on: boolean | null;
+            /**
              * Created At
              * Format: date-time
              */
@@ -1864,6 +1899,21 @@ export interface components {
              * @description What its failure has in common with others of its pipeline: `/api/failures/{pipeline_id}.{this}` says what. null: it has not failed, or did so before groups were kept.
              */
             failure_group: string | null;
+            /**
+             * Imported At
+             * @description When it came from a run file, as a copy; null: it is none.
+             */
+            imported_at: string | null;
+            /**
+             * Rows Sha256
+             * @description Of the rows of that file; null: it is no copy.
+             */
+            rows_sha256: string | null;
+            /**
+             * Went On
+             * @description Whether it had not ended when that file was made, and went on elsewhere; null: it is no copy.
+             */
+            went_on: boolean | null;
             /**
              * Created At
              * Format: date-time

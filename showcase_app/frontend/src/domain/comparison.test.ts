@@ -3,6 +3,7 @@ import type { GraphOut } from "@/api/schema.gen";
 import { createAlignedRun, createComparedRun, createComparison } from "@/mocks/create-comparison";
 import {
   compareAddress,
+  copiedText,
   countsText,
   differencesOf,
   edgeStatesOf,
@@ -80,6 +81,17 @@ it("a step stands as its newest iteration does, in each of the two", () => {
   });
   expect(nodeRunsOf(comparison, "b", GRAPH).get("left")).toMatchObject({ status: "completed", iteration: 1 });
   expect(nodeRunsOf(comparison, "b", GRAPH).has("right")).toBe(false);
+});
+
+it("what was copied from an earlier execution is marked, and told of the one that has it so", () => {
+  const copied = createComparedRun({ copied_from: "attempt-before" });
+  const comparison = createComparison({ steps: [createAlignedRun({ step_id: "left", a: copied })] });
+  expect(nodeRunsOf(comparison, "a", GRAPH).get("left")?.copied).toBe(true);
+  expect(nodeRunsOf(comparison, "b", GRAPH).get("left")?.copied).toBe(false);
+  expect(copiedText(createAlignedRun())).toBeNull();
+  expect(copiedText(createAlignedRun({ a: copied, b: null }))).toMatch(/^A did not run it/);
+  expect(copiedText(createAlignedRun({ b: copied }))).toMatch(/^B did not run it/);
+  expect(copiedText(createAlignedRun({ a: copied, b: copied }))).toMatch(/^Neither ran it/);
 });
 
 it("marks say which steps differ, which only one ran, and where they diverged first", () => {

@@ -68,7 +68,7 @@ export function nodeRunsOf({ steps }: ComparisonOut, side: SideName, graph: Grap
       completedAt: null,
       seconds: newest.run.duration_seconds,
       fellBack: newest.run.status === "completed" && newest.run.error_type !== null,
-      copied: false,
+      copied: newest.run.copied_from !== null,
     });
   }
   return runs;
@@ -114,6 +114,14 @@ export function edgeStatesOf({ steps }: ComparisonOut, graph: GraphOut): Map<num
 
 function pathWord(source: string, target: string): string {
   return JSON.stringify([source, target]);
+}
+
+/** Which of the two did not run it, but has the result of an execution before; null: neither. */
+export function copiedText({ a, b }: Pick<AlignedRunOut, "a" | "b">): string | null {
+  const copied = [...(a?.copied_from ? ["A"] : []), ...(b?.copied_from ? ["B"] : [])];
+  if (copied.length === 0) return null;
+  if (copied.length === 2) return "Neither ran it: both have the result that an execution before them had.";
+  return `${copied[0]} did not run it: its result is copied from an earlier execution.`;
 }
 
 export function countsText({ same, different, only_a, only_b }: ComparedCountsOut): string {

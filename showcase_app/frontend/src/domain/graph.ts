@@ -29,6 +29,9 @@ export type NodeRuns = ReadonlyMap<string, NodeRun>;
 export type EdgeStates = ReadonlyMap<number, EdgeState>;
 export type StepMarks = ReadonlyMap<string, StepMark>;
 
+/** What is said of a step run whose result is that of an earlier execution. */
+export const COPIED = "Copied from an earlier execution";
+
 const MARK_WORDS: Readonly<Record<StepMark, string>> = {
   first: "they diverged here first",
   differs: "differs",
@@ -82,7 +85,7 @@ export function nodeSentence(node: GraphNode, run: NodeRun | undefined, mark?: S
     if (run.maxIterations > 1) parts.push(`iteration ${run.iteration} of at most ${run.maxIterations}`);
     if (run.attempt > 1) parts.push(`attempt ${run.attempt}`);
     if (run.fellBack) parts.push("its fallback ran");
-    if (run.copied) parts.push("copied from an earlier execution");
+    if (run.copied) parts.push(COPIED.toLowerCase());
   }
   return parts.join(", ");
 }

@@ -1,6 +1,6 @@
 import { expect, it } from "vitest";
 import type { AheadOut } from "@/api/schema.gen";
-import { createExecution, createInteraction, createStep } from "@/mocks/create-execution";
+import { at, createExecution, createInteraction, createStep } from "@/mocks/create-execution";
 import {
   carriedAnswers,
   editsOf,
@@ -28,6 +28,7 @@ it.each([
   [{ status: "failed" }, there, null, null],
   [{ status: "cancelled" }, undefined, null, null],
   [{ status: "completed" }, there, /nothing left/, null],
+  [{ status: "cancelled", imported_at: at(0), went_on: true }, there, /it is a copy/, null],
   [{ status: "running" }, there, /nothing to resume/, null],
   [{ status: "waiting_for_human" }, there, /nothing to resume/, null],
   [{ status: "failed", pipeline_version: null }, there, /without a definition/, /without a definition/],

@@ -18,12 +18,16 @@ type Known = Pick<PipelineDetail, "runnable" | "is_active"> | undefined;
 const NO_CODE =
   "Workers of this server would not find its code: the program that has it goes on with it, or start with --pipelines.";
 
+const IS_COPY =
+  "It came from a run file: it is a copy, and only where it ran can it go on. Run it again here, from a step if need be.";
+
 /** Why an execution cannot be resumed; null: it can. */
 export function whyNotResumed(execution: ExecutionOut, pipeline: Known): string | null {
   if (execution.pipeline_version === null) {
     return "A program recorded it, without a definition: only that program can go on with it.";
   }
   if (execution.status === "completed") return "It has completed: there is nothing left to run.";
+  if (execution.imported_at !== null) return IS_COPY;
   if (!hasEnded(execution.status)) return "It has not ended: there is nothing to resume.";
   return pipeline?.runnable === false ? NO_CODE : null;
 }

@@ -16,6 +16,8 @@ export type Bar = {
   to: number;
   /** It goes on: `to` is now. */
   open: boolean;
+  /** It did not run in this execution: it has no length. */
+  copied: boolean;
   segments: readonly Segment[];
 };
 
@@ -75,6 +77,7 @@ function barOf(step: StepOut, delay: number, question: Question | undefined, now
     from,
     to,
     open,
+    copied: step.copied_from !== null,
     segments: segments.filter((segment) => segment.to > segment.from),
   };
 }

@@ -16,6 +16,7 @@ export function createComparedRun(row: Partial<ComparedRunOut> = {}): ComparedRu
     error_message: null,
     code: "steps.Step",
     taken: [],
+    copied_from: null,
     ...row,
   };
 }

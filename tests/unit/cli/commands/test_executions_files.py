@@ -81,6 +81,7 @@ def test_a_run_is_taken_in_by_another_database_once(
     }
     shown = here("executions", "show", contents.execution_id)
     assert "completed" in shown.stdout
+    assert f"(rows {contents.rows_sha256})" in " ".join(shown.stdout.split())
     resumed = here("executions", "resume", contents.execution_id)
     assert resumed.exit_code != 0
 

@@ -66,6 +66,12 @@ def test_what_is_not_ended_or_not_looked_into_is_said(capsys: pytest.CaptureFixt
     assert "No divergence, as far as both have come." in lines
 
 
+def test_a_run_that_was_copied_is_marked(capsys: pytest.CaptureFixture[str]) -> None:
+    again = side(Made("ask", {"n": 1}, input={}, columns={"copied_from": "0199"}))
+    lines = printed(again, side(Made("ask", {"n": 1}, input={})), capsys)
+    assert "ask completed (copied) completed same same same - -" in lines
+
+
 def test_runs_of_a_level_have_their_address(capsys: pytest.CaptureFixture[str]) -> None:
     within = RunPath("work#3")
     lines = printed(

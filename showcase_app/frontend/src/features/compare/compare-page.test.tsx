@@ -1,7 +1,7 @@
 import { act, cleanup, fireEvent, screen, waitFor, within } from "@testing-library/react";
 import { afterEach, beforeEach, expect, it, vi } from "vitest";
 import { createAlignedRun, createComparedRun, createComparison, createContrast } from "@/mocks/create-comparison";
-import { createExecutionRow } from "@/mocks/create-execution";
+import { at, createExecutionRow } from "@/mocks/create-execution";
 import { FakeServer, json, refusal } from "@/mocks/fake-server";
 import { FakeSocket } from "@/mocks/fake-socket";
 import { renderAt } from "@/mocks/render-at";
@@ -94,6 +94,22 @@ it("all runs are listed when one asks for them, and the arrow keys go through th
   expect(third?.textContent).toContain("only in A");
   if (third !== undefined) fireEvent.click(third);
   screen.getByText("Only A ran it");
+});
+
+it("what came from a run file is marked, and so is what a re-run has copied", async () => {
+  const copy = { imported_at: at(0), rows_sha256: "0123456789abcdef", went_on: true };
+  const copied = createComparedRun({ copied_from: "attempt-before" });
+  const steps = [createAlignedRun({ step_id: "fetch", b: copied })];
+  server.on(COMPARE, () => json(200, createComparison({ a: { ...A, ...copy }, b: B, steps })));
+  renderAt("/compare?a=0199-a&b=0199-b", ROUTES);
+  const a = await screen.findByRole("region", { name: "Execution A" });
+  within(a).getByRole("img", { name: /^Copy of a run that went on elsewhere: .* 0123456789ab…$/ });
+  const b = screen.getByRole("region", { name: "Execution B" });
+  expect(within(b).queryByText(/run file|elsewhere/)).toBeNull();
+  const run = screen.getByRole("button", { name: /fetch/ });
+  within(run).getByRole("img", { name: "Copied from an earlier execution: it did not run in B" });
+  fireEvent.click(run);
+  screen.getByText(/^B did not run it/);
 });
 
 it("two that did not diverge say so, and that one still runs", async () => {

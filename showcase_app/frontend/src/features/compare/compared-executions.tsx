@@ -2,6 +2,7 @@
 import { Anchor } from "@mantine/core";
 import { Link } from "react-router";
 import type { ComparisonOut, ExecutionOut } from "@/api/schema.gen";
+import { CopyBadge } from "@/components/ui/copy-badge";
 import { Ago, Duration } from "@/components/ui/moments";
 import { StatusBadge } from "@/components/ui/status-badge";
 import { slownessText } from "@/domain/comparison";
@@ -37,6 +38,7 @@ function Card({ name, execution }: { name: string; execution: ExecutionOut }) {
             {execution.pipeline_name} <span className="mono">{shortId(execution.execution_id)}</span>
           </Anchor>
           <StatusBadge status={execution.status} size="sm" />
+          <CopyBadge execution={execution} />
         </div>
         <div className={`quiet ${classes.line}`}>
           {execution.pipeline_version === null ? "no definition" : `v${execution.pipeline_version}`}

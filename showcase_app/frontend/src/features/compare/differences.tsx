@@ -3,6 +3,7 @@ import { ActionIcon, Group, Text, Title } from "@mantine/core";
 import { IconX } from "@tabler/icons-react";
 import { type ReactNode, useId } from "react";
 import type { AlignedRunOut, ComparedRunOut, ComparisonOut, ContrastOut, JsonChangeOut } from "@/api/schema.gen";
+import { copiedText } from "@/domain/comparison";
 import { bytesText } from "@/domain/time";
 import classes from "./compare.module.css";
 
@@ -35,10 +36,21 @@ export function Differences({ comparison, run, onClose }: DifferencesProps) {
               <IconX size={16} aria-hidden />
             </ActionIcon>
           </Group>
+          <Copied run={run} />
           <OfRun run={run} />
         </>
       )}
     </aside>
+  );
+}
+
+function Copied({ run }: { run: AlignedRunOut }) {
+  const text = copiedText(run);
+  if (text === null) return null;
+  return (
+    <Text size="sm" className="quiet" mt={4}>
+      {text}
+    </Text>
   );
 }
 

@@ -3,6 +3,7 @@ import { Group, SegmentedControl, Text, Title } from "@mantine/core";
 import { IconGitFork } from "@tabler/icons-react";
 import { type KeyboardEvent, useEffect, useRef } from "react";
 import type { AlignedRunOut, ComparedRunOut, ComparisonOut } from "@/api/schema.gen";
+import { CopiedMark } from "@/components/ui/copied-mark";
 import { StatusIcon } from "@/components/ui/status-badge";
 import { countsText, differencesOf, runWord } from "@/domain/comparison";
 import { durationText } from "@/domain/time";
@@ -120,6 +121,7 @@ function Standing({ name, run }: { name: string; run: ComparedRunOut | null }) {
           ×{run.attempts}
         </span>
       )}
+      {run?.copied_from ? <CopiedMark where={`in ${name}`} /> : null}
     </span>
   );
 }

@@ -6,9 +6,11 @@ import type { ReactNode } from "react";
 import { Link } from "react-router";
 import type { LiveState } from "@/api/live";
 import type { ExecutionDetail } from "@/api/schema.gen";
+import { CopyBadge } from "@/components/ui/copy-badge";
 import { LiveMark } from "@/components/ui/live-mark";
 import { Ago, Duration } from "@/components/ui/moments";
 import { StatusBadge } from "@/components/ui/status-badge";
+import { shortHash } from "@/domain/copies";
 import { shortId } from "@/domain/runs";
 import { editsOf } from "@/domain/second-chances";
 import { hasEnded, statusWord } from "@/domain/status";
@@ -28,13 +30,14 @@ export function ExecutionHeader({ execution, live }: { execution: ExecutionDetai
             </Anchor>
           </Title>
           <StatusBadge status={execution.status} size="lg" />
+          <CopyBadge execution={execution} />
           <LiveMark state={live} />
         </Group>
         <ExecutionActions execution={execution} />
       </Group>
       <dl className={classes.facts}>
         <Fact name="Execution">
-          <CopiedId id={execution.execution_id} />
+          <Copied text={execution.execution_id} shown={shortId(execution.execution_id)} what="id" />
         </Fact>
         {execution.alias === null ? null : <Fact name="Caller's id">{execution.alias}</Fact>}
         <Fact name="Version">
@@ -76,6 +79,16 @@ export function ExecutionHeader({ execution, live }: { execution: ExecutionDetai
         <Fact name={hasEnded(execution.status) ? "Ran on" : "Worker"}>
           <Worker execution={execution} />
         </Fact>
+        {execution.imported_at === null ? null : (
+          <>
+            <Fact name="Came from">
+              a run file, <Ago at={execution.imported_at} />
+            </Fact>
+            <Fact name="SHA-256 of its rows">
+              <Copied text={execution.rows_sha256 ?? ""} shown={shortHash(execution.rows_sha256 ?? "")} what="hash" />
+            </Fact>
+          </>
+        )}
         {execution.rerun_of === null ? null : (
           <Fact name="Re-run of">
             <ExecutionLink id={execution.rerun_of} />
@@ -138,10 +151,11 @@ function Progress({ execution }: { execution: ExecutionDetail }) {
 }
 
 function Worker({ execution }: { execution: ExecutionDetail }) {
-  const { owner, recoveries } = execution;
+  const { owner, recoveries, imported_at, status } = execution;
+  const nobody = imported_at !== null ? "elsewhere" : hasEnded(status) ? "–" : "nobody yet";
   return (
     <>
-      {owner === null ? <span className="quiet">nobody yet</span> : <span className="mono">{owner}</span>}
+      {owner === null ? <span className="quiet">{nobody}</span> : <span className="mono">{owner}</span>}
       {recoveries > 0 ? (
         <Tooltip label="How often another process took it over from one that was gone" multiline maw={260}>
           <span>{`, recovered ${recoveries === 1 ? "once" : `${recoveries} times`}`}</span>
@@ -159,15 +173,22 @@ function ExecutionLink({ id }: { id: string }) {
   );
 }
 
-function CopiedId({ id }: { id: string }) {
+/** A text that is too long to be shown, to be copied as a whole. */
+function Copied({ text, shown, what }: { text: string; shown: string; what: string }) {
   const clipboard = useClipboard({ timeout: 1500 });
   return (
     <Group gap={4} wrap="nowrap">
-      <span className="mono" title={id}>
-        {shortId(id)}
+      <span className="mono" title={text}>
+        {shown}
       </span>
-      <Tooltip label={clipboard.copied ? "Copied" : "Copy the whole id"}>
-        <ActionIcon size="xs" variant="subtle" color="gray" aria-label="Copy the id" onClick={() => clipboard.copy(id)}>
+      <Tooltip label={clipboard.copied ? "Copied" : `Copy the whole ${what}`}>
+        <ActionIcon
+          size="xs"
+          variant="subtle"
+          color="gray"
+          aria-label={`Copy the ${what}`}
+          onClick={() => clipboard.copy(text)}
+        >
           {clipboard.copied ? <IconCheck size={13} aria-hidden /> : <IconCopy size={13} aria-hidden />}
         </ActionIcon>
       </Tooltip>

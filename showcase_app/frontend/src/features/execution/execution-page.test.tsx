@@ -46,6 +46,19 @@ it.each([
   expect(screen.getByText("Queue time").nextElementSibling?.textContent).toBe(queued);
 });
 
+it("a copy says that it is one, since when and by which hash, and why it cannot be resumed", async () => {
+  const row = { execution_id: "0199", status: "cancelled", owner: null, pipeline_version: 1 } as const;
+  const copy = { imported_at: at(0), rows_sha256: "0123456789abcdef", went_on: true };
+  server.on("GET /api/executions/0199", () => json(200, createExecution({ ...row, ...copy })));
+  renderAt("/executions/0199", [{ path: "/executions/:executionId", element: <Component /> }]);
+  expect(await screen.findByText("Copy of a run that went on elsewhere")).toBeTruthy();
+  const fact = (name: string) => screen.getByText(name).nextElementSibling;
+  expect(fact("Came from")?.querySelector("time")?.dateTime).toBe(at(0));
+  expect(fact("SHA-256 of its rows")?.textContent).toBe("0123456789ab…");
+  expect(fact("Ran on")?.textContent).toBe("elsewhere");
+  expect(screen.getByRole<HTMLButtonElement>("button", { name: "Resume" }).disabled).toBe(true);
+});
+
 it("the banner of a failed one says how often it fails so, and leads there", async () => {
   const failure = createFailure({ state: "muted" });
   const row = { execution_id: "0199", status: "failed", failure_group: failure.failure_group } as const;

@@ -3,6 +3,7 @@ import { Text } from "@mantine/core";
 import { useVirtualizer } from "@tanstack/react-virtual";
 import { useEffect, useMemo, useRef } from "react";
 import type { StepDetail } from "@/api/schema.gen";
+import { CopiedMark } from "@/components/ui/copied-mark";
 import { Duration } from "@/components/ui/moments";
 import { StatusIcon } from "@/components/ui/status-badge";
 import { newestOf } from "@/domain/runs";
@@ -57,6 +58,7 @@ export function StepsList({ steps, selected, onSelect, height }: StepsListProps)
                 {(made.get(step.step_id) ?? 1) > 1 ? (
                   <span className="quiet numbers">×{made.get(step.step_id)}</span>
                 ) : null}
+                {step.copied_from === null ? null : <CopiedMark />}
                 <span className={classes.stepTime}>
                   <Duration start={step.started_at} end={step.completed_at} />
                 </span>

@@ -171,3 +171,10 @@ it("the legend names what there is and nothing else", () => {
   for (const word of words) expect(within(head).getByText(word)).toBeTruthy();
   expect(within(head).queryByText("Waiting for a person")).toBeNull();
 });
+
+it("what was copied is marked as that", () => {
+  show(createExecution({ steps: [attempt("load", 0, 0, 0, { copied_from: "before" }), attempt("store", 0, 0, 1)] }));
+  const [copied, ran] = sentences();
+  expect(copied).toBe("load: Completed, copied from an earlier execution");
+  expect(ran).not.toContain("copied");
+});

@@ -5,8 +5,10 @@ import { IconMinus, IconPlus, IconZoomReset } from "@tabler/icons-react";
 import { useVirtualizer } from "@tanstack/react-virtual";
 import { type KeyboardEvent, type MouseEvent, memo, useEffect, useId, useMemo, useRef, useState } from "react";
 import type { ExecutionDetail, StepDetail } from "@/api/schema.gen";
+import { CopiedMark } from "@/components/ui/copied-mark";
 import { useNow } from "@/components/ui/moments";
 import { StatusIcon } from "@/components/ui/status-badge";
+import { COPIED } from "@/domain/graph";
 import { hasEnded, statusFill, statusWord } from "@/domain/status";
 import { durationText } from "@/domain/time";
 import {
@@ -253,6 +255,7 @@ const TimelineRow = memo(function TimelineRow({ row, top, base, view, width, sel
             <span className={classes.nameText} title={row.name}>
               {row.name}
             </span>
+            {last.copied ? <CopiedMark /> : null}
             {row.bars.length > 1 ? <span className={classes.count}>×{row.bars.length}</span> : null}
           </>
         )}
@@ -343,6 +346,7 @@ function barSentence(bar: Bar): string {
   const parts = bar.segments.map(
     (segment) => `${SEGMENT_WORDS[segment.kind].toLowerCase()} ${durationText((segment.to - segment.from) / 1000)}`,
   );
+  if (bar.copied) parts.push(COPIED.toLowerCase());
   return `${attemptName(bar)}: ${statusWord(bar.status)}${parts.length > 0 ? `, ${parts.join(", ")}` : ""}`;
 }
 
@@ -361,6 +365,7 @@ function BarWords({ bar }: { bar: Bar }) {
         {attemptName(bar)}
       </Text>
       <Text size="xs">{statusWord(bar.status)}</Text>
+      {bar.copied ? <Text size="xs">{COPIED}</Text> : null}
       {bar.segments.map((segment) => (
         <Text key={segment.from} size="xs" className="numbers">
           {segment.kind === "running" && !bar.open ? "Ran" : SEGMENT_WORDS[segment.kind]}{" "}

@@ -189,3 +189,15 @@ it.each([WIDE, NARROW])("says at %d px until when one waits, and of a question o
   const until = screen.getAllByText(/^until /);
   expect(until.map((each) => each.getAttribute("datetime"))).toEqual([at(100_000), at(40 * 86_400_000)]);
 });
+
+it.each([WIDE, NARROW])("a copy has a badge that says what it is, at %d", (width) => {
+  const copy = { imported_at: at(0), rows_sha256: "0123456789abcdef" };
+  show([execution("3", { ...copy, went_on: true }), execution("2", { ...copy, went_on: false }), execution("1")], {
+    width,
+  });
+  const badges = screen.getAllByRole("img", { name: /SHA-256 of its rows 0123456789ab…$/ });
+  expect(badges.map((badge) => [badge.textContent, badge.getAttribute("aria-label")?.split(":")[0]])).toEqual([
+    ["Copy", "Copy of a run that went on elsewhere"],
+    ["Copy", "Came from a run file"],
+  ]);
+});

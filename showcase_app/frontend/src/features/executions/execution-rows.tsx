@@ -14,6 +14,7 @@ import { useWindowVirtualizer } from "@tanstack/react-virtual";
 import { type MouseEvent, useCallback, useEffect, useLayoutEffect, useRef, useState } from "react";
 import { Link, useNavigate } from "react-router";
 import type { ExecutionOut } from "@/api/schema.gen";
+import { CopyBadge } from "@/components/ui/copy-badge";
 import { Duration } from "@/components/ui/moments";
 import { ErrorLine, hasError, Standing, Started, Steps, Trigger } from "./execution-cells";
 import classes from "./executions.module.css";
@@ -303,6 +304,7 @@ function Name({ execution }: { execution: ExecutionOut }) {
           {execution.execution_id.slice(-8)}
         </span>
       </span>
+      <CopyBadge execution={execution} isShort />
     </span>
   );
 }

@@ -19,7 +19,7 @@ import { type CSSProperties, memo } from "react";
 import type { GraphNode } from "@/api/schema.gen";
 import { Duration } from "@/components/ui/moments";
 import { StatusIcon } from "@/components/ui/status-badge";
-import { isPlanned, markWord, type NodeRun, nodeSentence, type StepMark } from "@/domain/graph";
+import { COPIED, isPlanned, markWord, type NodeRun, nodeSentence, type StepMark } from "@/domain/graph";
 import { hasEnded, statusFill } from "@/domain/status";
 import { durationText } from "@/domain/time";
 import classes from "./graph.module.css";
@@ -130,7 +130,7 @@ function RunFacts({ run }: { run: NodeRun }) {
         </span>
       ) : null}
       {run.copied ? (
-        <span className={classes.fact} title="Copied from an earlier execution: it did not run here">
+        <span className={classes.fact} title={`${COPIED}: it did not run here`}>
           <IconCopy size={13} aria-hidden />
         </span>
       ) : null}
