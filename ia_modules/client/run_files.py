@@ -8,10 +8,10 @@ import orjson
 
 from ia_modules.client.pipelines import PipelineVerbs
 from ia_modules.errors import SlugMismatch
-from ia_modules.tracker.run_file import Part, RunFileContents
+from ia_modules.tracker.run_file import Part, RunFileContents, RunFilePlan
 from ia_modules.tracker.run_file_import import ImportedRun, import_run_file
 from ia_modules.tracker.run_file_reading import OpenedRunFile, opened_run_file
-from ia_modules.tracker.run_file_writing import write_run_file
+from ia_modules.tracker.run_file_writing import plan_run_file, write_run_file
 
 
 class RunFileVerbs(PipelineVerbs):
@@ -41,6 +41,16 @@ class RunFileVerbs(PipelineVerbs):
         return await write_run_file(
             self._database, execution_id, path, lineage=lineage, left_out=left_out, actor=actor or self._actor
         )
+
+    async def plan_export(
+        self, execution_id: str, *, lineage: bool = False, left_out: Sequence[Part] = ()
+    ) -> RunFilePlan:
+        """What :meth:`export_run` would write now, in words. Nothing is written or put on record.
+
+        Raises:
+            ExecutionNotFound
+        """
+        return await plan_run_file(self._database, execution_id, lineage=lineage, left_out=left_out)
 
     async def import_run(self, path: Path, *, actor: str | None = None) -> ImportedRun:
         """Take in the executions of a run file, as copies: read, compared, run again, never gone on with.

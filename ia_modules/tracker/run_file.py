@@ -201,25 +201,58 @@ class RunFileContents:
     @property
     def inside(self) -> str:
         """In words, such as ``inputs, outputs and 912 log lines, in full``."""
-        payloads = "inputs, outputs" if "logs" not in self.left_out else "inputs and outputs"
-        lines = _counted(self.rows["execution_logs"], "log line")
-        match ("payloads" in self.left_out, "logs" in self.left_out):
-            case False, False:
-                text = f"{payloads} and {lines}, in full"
-            case False, True:
-                text = f"{payloads}, in full, and no log lines"
-            case True, False:
-                text = f"{lines}, in full, and no inputs or outputs"
-            case _:
-                text = "no inputs, outputs or log lines"
-        questions = self.rows["interactions"]
-        return f"{text}; {_counted(questions, 'question')} with who answered" if questions else text
+        return _inside(self.rows, self.left_out)
 
     @property
     def runs(self) -> str:
         """How many runs it has, in words, such as ``1 run and 2 that it comes from``."""
-        others = self.rows["pipeline_executions"] - 1
-        return f"1 run and {others:,} that it comes from" if others else "1 run"
+        return _runs(self.rows)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunFilePlan:
+    """What a run file would have, if it was written now.
+
+    Attributes:
+        execution_id: the run that it would be the file of.
+        rows: how many it would have of the tables that are counted in words.
+    """
+
+    execution_id: ExecutionId
+    left_out: tuple[Part, ...]
+    rows: Mapping[str, int]
+
+    @property
+    def inside(self) -> str:
+        """In the words of :attr:`RunFileContents.inside`."""
+        return _inside(self.rows, self.left_out)
+
+    @property
+    def runs(self) -> str:
+        """In the words of :attr:`RunFileContents.runs`."""
+        return _runs(self.rows)
+
+
+def _inside(rows: Mapping[str, int], left_out: Iterable[Part]) -> str:
+    without = set(left_out)
+    payloads = "inputs, outputs" if "logs" not in without else "inputs and outputs"
+    lines = _counted(rows["execution_logs"], "log line")
+    match ("payloads" in without, "logs" in without):
+        case False, False:
+            text = f"{payloads} and {lines}, in full"
+        case False, True:
+            text = f"{payloads}, in full, and no log lines"
+        case True, False:
+            text = f"{lines}, in full, and no inputs or outputs"
+        case _:
+            text = "no inputs, outputs or log lines"
+    questions = rows["interactions"]
+    return f"{text}; {_counted(questions, 'question')} with who answered" if questions else text
+
+
+def _runs(rows: Mapping[str, int]) -> str:
+    others = rows["pipeline_executions"] - 1
+    return f"1 run and {others:,} that it comes from" if others else "1 run"
 
 
 def _counted(number: int, what: str) -> str:

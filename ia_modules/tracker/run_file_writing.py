@@ -20,6 +20,7 @@ from ia_modules.tracker.run_file import (
     PortableRows,
     RowDigest,
     RunFileContents,
+    RunFilePlan,
     row_of_file,
 )
 from ia_modules.version import __version__
@@ -71,6 +72,33 @@ async def write_run_file(
         raise
     await asyncio.to_thread(new.__exit__, None, None, None)
     return contents
+
+
+async def plan_run_file(
+    database: DatabaseManager, execution_id: str, *, lineage: bool = False, left_out: Sequence[Part] = ()
+) -> RunFilePlan:
+    """What :func:`write_run_file` would write now. Nothing is written.
+
+    Raises:
+        ExecutionNotFound
+        DatabaseError
+    """
+    query = database.query
+
+    def read() -> Script[RunFilePlan]:
+        found = yield from row_id(query, execution_id)
+        ids = (yield from _with_origins(query, found)) if lineage else {found}
+        each = [{"execution_id": id_} for id_ in sorted(ids)]
+        lines = [] if "logs" in left_out else (yield Statement(query("count_execution_logs"), each))
+        questions = yield Statement(query("count_interactions"), each)
+        rows = {
+            "pipeline_executions": len(ids),
+            "execution_logs": sum(row["log_lines"] for row in lines),
+            "interactions": sum(row["questions"] for row in questions),
+        }
+        return RunFilePlan(execution_id=found, left_out=tuple(left_out), rows=rows)
+
+    return await database.read(read())
 
 
 def _copied(

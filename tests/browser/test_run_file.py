@@ -66,3 +66,29 @@ def test_every_other_page_is_there_too(page: Page, path: str, seen: str) -> None
     page.goto(path)
     expect(page.get_by_text(seen).first).to_be_visible()
     page.wait_for_load_state("networkidle")
+
+
+READ_ONLY = "This is a run file, which is read-only"
+
+
+def test_what_would_change_something_is_off_and_says_why(page: Page, execution_id: ExecutionId) -> None:
+    page.goto(f"/executions/{execution_id}?step=score")
+    expect(page.get_by_text("Run file, read-only")).to_be_visible()
+    for name in ("Cancel", "Resume", "Re-run", "Re-run from here"):
+        button = page.get_by_role("button", name=name, exact=True)
+        expect(button).to_be_disabled()
+        button.hover(force=True)
+        expect(page.get_by_role("tooltip").filter(has_text=READ_ONLY).first).to_be_visible()
+    page.get_by_role("button", name="Export").click()
+    expect(page.get_by_role("menuitem", name="Run file: you are looking at one")).to_be_disabled()
+    expect(page.get_by_role("menuitem", name="JSON, for scripts")).to_be_enabled()
+    page.goto("/executions")
+    expect(page.get_by_role("button", name="Take in a run file")).to_be_disabled()
+    page.get_by_role("checkbox", name="Select Nightly").check()
+    page.get_by_role("button", name="Re-run…").hover()
+    expect(page.get_by_role("tooltip").filter(has_text=READ_ONLY)).to_be_visible()
+    page.goto("/pipelines/nightly")
+    expect(page.get_by_role("button", name=f"Run Nightly: {READ_ONLY}")).to_be_disabled()
+    page.set_viewport_size({"width": 360, "height": 780})
+    expect(page.get_by_text("Run file, read-only")).to_be_visible()
+    assert page.evaluate("document.documentElement.scrollWidth") <= 360

@@ -20,7 +20,7 @@ LIMITS = {
     ("POST", "/api/executions/x/rerun/plan"): MOST_BODY_BYTES,
     ("POST", "/api/executions/x/resume"): 16_384,
     ("POST", "/api/executions/bulk"): 1_048_576,
-    ("POST", "/api/executions/import"): 33_554_432,
+    ("POST", "/api/executions/import"): 33_555_456,
     ("POST", "/api/failures/x/mended"): 16_384,
     ("POST", "/api/interactions/bulk"): 1_048_576,
     ("POST", "/api/interactions/x/respond"): 1_048_576,

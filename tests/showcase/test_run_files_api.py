@@ -33,6 +33,13 @@ async def test_an_execution_is_taken_along_as_a_file_and_that_is_on_record(
     path.write_bytes(answer.content)
     contents, _ = checked(path)
     assert (contents.execution_id, contents.left_out) == (execution_id, ())
+    assert answer.headers["rows-sha256"] == contents.rows_sha256
+    plan = await read(idle, f"/api/executions/{execution_id}/run-file/plan", without="logs", lineage="true")
+    assert plan == {
+        "execution_id": execution_id,
+        "runs": "1 run",
+        "inside": "inputs and outputs, in full, and no log lines; 1 question with who answered",
+    }
     less = await idle.get(f"/api/executions/{execution_id}/run-file", params={"without": ["payloads", "logs"]})
     path.write_bytes(less.content)
     assert checked(path)[0].left_out == ("payloads", "logs")

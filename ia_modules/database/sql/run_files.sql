@@ -4,6 +4,12 @@
 -- name: read_origins
 SELECT rerun_of, parent_execution_id, root_execution_id FROM pipeline_executions WHERE execution_id = :execution_id;
 
+-- name: count_execution_logs
+SELECT COUNT(*) AS log_lines FROM execution_logs WHERE execution_id = :execution_id;
+
+-- name: count_interactions
+SELECT COUNT(*) AS questions FROM interactions WHERE execution_id = :execution_id;
+
 -- name: read_rows_of_pipelines
 SELECT * FROM pipelines WHERE id = :pipeline_id;
 

@@ -17,16 +17,26 @@ from showcase_app.backend.api.bodies import takes
 from showcase_app.backend.api.executions import PathName
 from showcase_app.backend.api.problems import described
 from showcase_app.backend.dependencies import Actor, Door
-from showcase_app.backend.schemas.run_files import ImportedRunOut, ImportRequest
+from showcase_app.backend.schemas.run_files import ExportPlanOut, ImportedRunOut, ImportRequest
 
-MOST_IMPORT_BYTES = 32 * 2**20 + 2**10
-"""The largest body of an import: a file of 24 MiB in base64, and room for what stands around it."""
+MOST_FILE_BYTES = 24 * 2**20
+"""The largest file that is taken in over HTTP."""
+_IMPORT_BODY_BYTES = MOST_FILE_BYTES * 4 // 3 + 2**10  # in base64, and what stands around it
 
 _NAME = "run.iarun"
 _BYTES_AT_ONCE = 2**20
-_ATTACHMENT = {"Content-Disposition": {"description": "A file name for it.", "schema": {"type": "string"}}}
+_HEADERS = {
+    "Content-Disposition": {"description": "A file name for it.", "schema": {"type": "string"}},
+    "Rows-SHA256": {
+        "description": "Of its rows, as it says itself: to tell that a file is the one that was sent.",
+        "schema": {"type": "string"},
+    },
+}
 
 router = APIRouter(prefix="/api/executions", tags=["executions"])
+
+WithLineage = Annotated[bool, Query(description="The executions too that it comes from.")]
+LeftOutParts = Annotated[list[Part] | None, Query(description="What is left out of it.")]
 
 
 class RunFileResponse(StreamingResponse):
@@ -37,14 +47,14 @@ class RunFileResponse(StreamingResponse):
     "/{execution_id}/run-file",
     summary="Export an execution as a run file",
     response_class=RunFileResponse,
-    responses=described({404: "There is none with this id.", 200: _ATTACHMENT}),
+    responses=described({404: "There is none with this id.", 200: _HEADERS}),
 )
 async def export_run_file(
     client: Door,
     actor: Actor,
     execution_id: PathName,
-    lineage: Annotated[bool, Query(description="The executions too that it comes from.")] = False,
-    without: Annotated[list[Part] | None, Query(description="What is left out of it.")] = None,
+    lineage: WithLineage = False,
+    without: LeftOutParts = None,
 ) -> RunFileResponse:
     """A file that `ia-modules serve FILE` shows anywhere and that other databases take in. Its export is on record.
 
@@ -59,11 +69,23 @@ async def export_run_file(
         folder.cleanup()
         raise
     name = f"execution-{contents.execution_id}.iarun"
-    headers = {"Content-Disposition": f'attachment; filename="{name}"'}
+    headers = {"Content-Disposition": f'attachment; filename="{name}"', "Rows-SHA256": contents.rows_sha256}
     return RunFileResponse(_parts(folder, file), headers=headers)
 
 
-@router.post("/import", summary="Import a run file", openapi_extra=takes(MOST_IMPORT_BYTES))
+@router.get(
+    "/{execution_id}/run-file/plan",
+    summary="Read what a run file would have",
+    responses=described({404: "There is none with this id."}),
+)
+async def plan_export(
+    client: Door, execution_id: PathName, lineage: WithLineage = False, without: LeftOutParts = None
+) -> ExportPlanOut:
+    """What the export would write now, in words. Nothing is written, and nothing goes on record."""
+    return ExportPlanOut.of(await client.plan_export(execution_id, lineage=lineage, left_out=without or ()))
+
+
+@router.post("/import", summary="Import a run file", openapi_extra=takes(_IMPORT_BODY_BYTES))
 async def import_run_file(client: Door, actor: Actor, request: ImportRequest) -> ImportedRunOut:
     """Takes in its executions as copies: to read, compare and run again, never to go on with. Twice is as good as once.
 

@@ -4,6 +4,7 @@ from typing import Self
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from ia_modules.tracker.run_file import RunFilePlan
 from ia_modules.tracker.run_file_import import ImportedRun
 from showcase_app.backend.schemas.base import Out
 
@@ -18,6 +19,20 @@ class ImportRequest(BaseModel):
         json_schema_extra={"contentEncoding": "base64"},
         examples=["U1FMaXRlIGZvcm1hdCAzAA=="],
     )
+
+
+class ExportPlanOut(Out):
+    """What a run file would have, if it was made now."""
+
+    execution_id: str = Field(description="The run that it would be the file of.")
+    runs: str = Field(description="How many runs it would have, in words.", examples=["1 run and 2 that it comes from"])
+    inside: str = Field(
+        description="What would be in it, in words.", examples=["inputs, outputs and 912 log lines, in full"]
+    )
+
+    @classmethod
+    def of(cls, plan: RunFilePlan) -> Self:
+        return cls(execution_id=plan.execution_id, runs=plan.runs, inside=plan.inside)
 
 
 class ImportedRunOut(Out):

@@ -69,6 +69,24 @@ type Answer<T> = { data?: T; error?: unknown; response: Response };
 
 /** The data of an answer; throws ApiError when it is a refusal or there is none. */
 export async function answered<T>(request: Promise<Answer<T>>): Promise<T> {
+  return (await accepted(request)).data as T;
+}
+
+/** The library's own method, for answers that are files: ask with `parseAs: "blob"`, and hand it to `answeredFile`. */
+export const files = { GET: client.GET };
+
+/** A file under the name that the server gives it; throws ApiError as `answered` does. */
+export async function answeredFile(request: Promise<Answer<Blob>>): Promise<{ file: File; headers: Headers }> {
+  const { data, response } = await accepted(
+    request.then((answer) =>
+      typeof answer.error === "string" ? { ...answer, error: refusalIn(answer.error) } : answer,
+    ),
+  );
+  const name = /filename="([^"]+)"/.exec(response.headers.get("Content-Disposition") ?? "")?.[1];
+  return { file: new File(data === undefined ? [] : [data], name ?? "file"), headers: response.headers };
+}
+
+async function accepted<T>(request: Promise<Answer<T>>): Promise<Answer<T>> {
   let answer: Answer<T>;
   try {
     answer = await request;
@@ -76,7 +94,7 @@ export async function answered<T>(request: Promise<Answer<T>>): Promise<T> {
     if (error instanceof DOMException && error.name === "AbortError") throw error;
     throw new ApiError(0, "The server cannot be reached. Is it running?");
   }
-  if (answer.response.ok) return answer.data as T;
+  if (answer.response.ok) return answer;
   throw refusal(answer.response, answer.error);
 }
 

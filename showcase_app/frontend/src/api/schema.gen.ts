@@ -251,6 +251,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/executions/{execution_id}/run-file/plan": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Read what a run file would have
+         * @description What the export would write now, in words. Nothing is written, and nothing goes on record.
+         */
+        get: operations["plan_export"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/executions/import": {
         parameters: {
             query?: never;
@@ -1813,6 +1833,29 @@ export interface components {
              * @description With their whole data: nothing is omitted here.
              */
             logs: components["schemas"]["LogOut"][];
+        };
+        /**
+         * ExportPlanOut
+         * @description What a run file would have, if it was made now.
+         */
+        ExportPlanOut: {
+            /**
+             * Execution Id
+             * @description The run that it would be the file of.
+             */
+            execution_id: string;
+            /**
+             * Runs
+             * @description How many runs it would have, in words.
+             * @example 1 run and 2 that it comes from
+             */
+            runs: string;
+            /**
+             * Inside
+             * @description What would be in it, in words.
+             * @example inputs, outputs and 912 log lines, in full
+             */
+            inside: string;
         };
         /**
          * ExportedExecution
@@ -4323,6 +4366,7 @@ export type ExecutionPageOut = components['schemas']['ExecutionPageOut'];
 export type ExecutionPayloadsOut = components['schemas']['ExecutionPayloadsOut'];
 export type ExecutionStatus = components['schemas']['ExecutionStatus'];
 export type ExportOut = components['schemas']['ExportOut'];
+export type ExportPlanOut = components['schemas']['ExportPlanOut'];
 export type ExportedExecution = components['schemas']['ExportedExecution'];
 export type ExportedInteraction = components['schemas']['ExportedInteraction'];
 export type ExportedStep = components['schemas']['ExportedStep'];
@@ -5821,6 +5865,8 @@ export interface operations {
                 headers: {
                     /** @description A file name for it. */
                     "Content-Disposition"?: string;
+                    /** @description Of its rows, as it says itself: to tell that a file is the one that was sent. */
+                    "Rows-SHA256"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -5856,6 +5902,97 @@ export interface operations {
             };
             /** @description Always on a server that shows a run file: it is read-only. */
             409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description The server does not answer to this host name. */
+            421: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description The request is not understood, or its values cannot be used: `errors` says which. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description The head of the request is too large. */
+            431: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description The database is away, or something is in the way: try again later. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+        };
+    };
+    plan_export: {
+        parameters: {
+            query?: {
+                /** @description The executions too that it comes from. */
+                lineage?: boolean;
+                /** @description What is left out of it. */
+                without?: ("payloads" | "logs")[] | null;
+            };
+            header?: never;
+            path: {
+                /** @description Its own id, or the one that its caller gave it (`alias`), percent-encoded. */
+                execution_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ExportPlanOut"];
+                };
+            };
+            /** @description No key, or one that is not known; only where the server has keys. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description The caller may not do this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description There is none with this id. */
+            404: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -5968,7 +6105,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemDetails"];
                 };
             };
-            /** @description The body has more than 33,554,432 bytes. */
+            /** @description The body has more than 33,555,456 bytes. */
             413: {
                 headers: {
                     [name: string]: unknown;

@@ -2,11 +2,11 @@
 import { Button, Group, Modal, Text, TextInput } from "@mantine/core";
 import { useDisclosure } from "@mantine/hooks";
 import { notifications } from "@mantine/notifications";
-import { IconArrowsDiff, IconDownload, IconPlayerStop, IconPlayerTrackNext, IconRefresh } from "@tabler/icons-react";
+import { IconArrowsDiff, IconPlayerStop, IconPlayerTrackNext, IconRefresh } from "@tabler/icons-react";
 import { useMutation, useQuery } from "@tanstack/react-query";
 import { useState } from "react";
 import { Link } from "react-router";
-import { cancelExecution, exportAddress } from "@/api/executions";
+import { cancelExecution } from "@/api/executions";
 import { pipelineQuery } from "@/api/pipelines";
 import { useRequestKey } from "@/api/request-key";
 import type { ExecutionDetail } from "@/api/schema.gen";
@@ -15,6 +15,7 @@ import { compareAddress } from "@/domain/comparison";
 import { whyNotRerun, whyNotResumed } from "@/domain/second-chances";
 import { hasEnded, statusWord } from "@/domain/status";
 import { Explained } from "./explained";
+import { ExportMenu } from "./export-menu";
 import { RerunDrawer } from "./rerun-drawer";
 import { ResumeModal } from "./resume-modal";
 import { useOpened } from "./use-opened";
@@ -35,16 +36,7 @@ export function ExecutionActions({ execution }: { execution: ExecutionDetail }) 
           Compare
         </Button>
       </Explained>
-      <Button
-        component="a"
-        href={exportAddress(execution.execution_id)}
-        download
-        variant="default"
-        size="xs"
-        leftSection={<IconDownload size={15} aria-hidden />}
-      >
-        Export
-      </Button>
+      <ExportMenu execution={execution} />
     </Group>
   );
 }

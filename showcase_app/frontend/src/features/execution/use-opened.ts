@@ -2,7 +2,7 @@
 import { useCallback } from "react";
 import { useSearchParams } from "react-router";
 
-export type Form = "resume" | "rerun" | "rerun-step";
+export type Form = "resume" | "rerun" | "rerun-step" | "run-file";
 type Opened = { isOpen: boolean; open: () => void; close: () => void };
 
 export function useOpened(form: Form): Opened {

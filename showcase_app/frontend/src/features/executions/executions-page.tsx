@@ -17,6 +17,7 @@ import { ExecutionRows } from "./execution-rows";
 import classes from "./executions.module.css";
 import { FailureFilter } from "./failure-filter";
 import { Filters } from "./filters";
+import { ImportButton } from "./import-button";
 import { Shortcuts } from "./shortcuts";
 import { useExecutionList } from "./use-execution-list";
 
@@ -79,7 +80,7 @@ function Executions({ failure }: { failure: FailureOut | null }) {
 
   return (
     <>
-      <PageHead title="Executions" beside={<LiveMark state={live} />} actions={<Shortcuts />} />
+      <PageHead title="Executions" beside={<LiveMark state={live} />} actions={<Actions />} />
       {failure === null ? null : (
         <FailureFilter failure={failure} since={shown.failed_after} onClear={() => change({ pipeline_id })} />
       )}
@@ -151,6 +152,15 @@ function Executions({ failure }: { failure: FailureOut | null }) {
         onSelectAll={() => setAllMatching(true)}
         onClear={clearSelection}
       />
+    </>
+  );
+}
+
+function Actions() {
+  return (
+    <>
+      <ImportButton />
+      <Shortcuts />
     </>
   );
 }
