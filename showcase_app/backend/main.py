@@ -1,6 +1,6 @@
 """The application: what it is made of.
 
-uvicorn → TrustedCallers → NamedExecutions → routes (api/) → services (on app.state.services) → the tracker
+uvicorn → NamesAsSent → TrustedCallers → routes (api/) → services (on app.state.services) → the tracker
 → the database
 """
 
@@ -31,7 +31,7 @@ from showcase_app.backend.api import (
     session,
     system,
 )
-from showcase_app.backend.api.addresses import NamedExecutions
+from showcase_app.backend.api.addresses import NamesAsSent
 from showcase_app.backend.api.problems import (
     STATUS_OF,
     answered_of,
@@ -87,7 +87,6 @@ def create_app(settings: Settings) -> FastAPI:
     )
     for subject in subjects:
         app.include_router(subject.router)
-    app.add_middleware(NamedExecutions)
     app.state.keyring = keyring
     app.add_middleware(
         TrustedCallers,
@@ -96,6 +95,7 @@ def create_app(settings: Settings) -> FastAPI:
         wrong_keys=wrong_keys,
         routes=[route for subject in subjects for route in subject.router.routes],
     )
+    app.add_middleware(NamesAsSent)  # the last one is the first that a request comes to
     app.add_exception_handler(HTTPException, _answer_refusal)
     app.add_exception_handler(RequestValidationError, _answer_invalid_request)
     app.add_exception_handler(IAModulesError, _answer_error)

@@ -50,7 +50,8 @@ async def test_an_execution_is_named_by_any_text_of_its_callers(
         assert execution_id in (await idle.get(address(alias, "/run-file"))).headers["content-disposition"]
         async with idle_server.watch(address(alias).removeprefix("/api/executions/")) as socket:
             assert (await receive(socket))["messages"][-1]["data"]["execution_id"] == execution_id
-        rerun = (await idle.post(address(alias, "/rerun"))).json()
+        large = {"input_data": {"text": "x" * 20_000}}  # more than routes take that declare nothing
+        rerun = (await idle.post(address(alias, "/rerun"), json=large)).json()
         assert (rerun["rerun_of"], rerun["alias"]) == (execution_id, None)
         assert (await idle.post(address(alias, "/cancel"))).json()["status"] == "cancelled"
         assert await found(idle, q=alias[:9]) == [execution_id]

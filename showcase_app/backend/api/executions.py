@@ -1,18 +1,17 @@
 """What ran and what runs: lists, numbers, one execution with its steps, one attempt of a step."""
 
-from functools import partial
 from http import HTTPStatus
 from typing import Annotated
-from urllib.parse import unquote
 
 from fastapi import APIRouter, Path, Query, Response
 from fastapi.responses import StreamingResponse
-from pydantic import AfterValidator, BeforeValidator
+from pydantic import AfterValidator
 
 from ia_modules.models import LogLevel, RunPath
 from ia_modules.paths import GRAPH, LIMIT_CHARACTERS, named
 from ia_modules.payload import encode
 from ia_modules.tracker.lists import LogFilters
+from showcase_app.backend.api.addresses import AS_SENT
 from showcase_app.backend.api.bodies import MOST_BODY_BYTES, takes
 from showcase_app.backend.api.problems import described
 from showcase_app.backend.dependencies import Actor, Door, Executions, IdempotencyKey
@@ -60,7 +59,7 @@ LAST_GOOD = "last-good"
 PathId = Annotated[str, Path(pattern=ID_PATTERN)]
 PathName = Annotated[
     ExecutionName,
-    BeforeValidator(partial(unquote, errors="strict")),  # it comes as it was sent, see addresses.py
+    AS_SENT,
     Path(description="Its own id, or the one that its caller gave it (`alias`), percent-encoded."),
 ]
 Within = Annotated[

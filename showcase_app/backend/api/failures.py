@@ -3,22 +3,26 @@
 from typing import Annotated
 
 from fastapi import APIRouter, Path, Query
+from pydantic import AfterValidator, StringConstraints
 
+from ia_modules.payload import ID_LIMIT_CHARACTERS
+from showcase_app.backend.api.addresses import AS_SENT
 from showcase_app.backend.api.problems import described
 from showcase_app.backend.dependencies import Actor, Door
-from showcase_app.backend.schemas.base import SLUG_PATTERN, TimeParameter
+from showcase_app.backend.schemas.base import TimeParameter, storable
 from showcase_app.backend.schemas.failures import FailureOut, FailurePageOut, FailureQuery, MendRequest
 
 router = APIRouter(prefix="/api/failures", tags=["failures"])
 
 _NOT_FOUND = described({404: "No failures are known by this id."})
 
+FailureName = Annotated[
+    str, StringConstraints(min_length=1, max_length=ID_LIMIT_CHARACTERS + 20), AfterValidator(storable)
+]
 FailurePathId = Annotated[
-    str,
-    Path(
-        pattern=SLUG_PATTERN.replace("200", "220"),
-        description="`{pipeline}.{failure_group}`, the pipeline by its slug or its id.",
-    ),
+    FailureName,
+    AS_SENT,
+    Path(description="`{pipeline}.{failure_group}`, the pipeline by its slug or its id, percent-encoded."),
 ]
 
 

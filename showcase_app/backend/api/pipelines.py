@@ -5,10 +5,11 @@ from typing import Annotated
 
 from fastapi import APIRouter, Path, Query, Response
 
+from showcase_app.backend.api.addresses import AS_SENT
 from showcase_app.backend.api.bodies import MOST_BODY_BYTES, takes
 from showcase_app.backend.api.problems import described
 from showcase_app.backend.dependencies import Actor, Door, IdempotencyKey, Pipelines
-from showcase_app.backend.schemas.base import LARGEST_CURSOR, SLUG_PATTERN
+from showcase_app.backend.schemas.base import LARGEST_CURSOR, PipelineName
 from showcase_app.backend.schemas.executions import ExecutionOut, RunRequest, SearchText
 from showcase_app.backend.schemas.pipelines import (
     GraphOut,
@@ -26,7 +27,7 @@ router = APIRouter(prefix="/api/pipelines", tags=["pipelines"])
 _NOT_FOUND = "There is none with this id or slug."
 _LOCATION = {"Location": {"description": "Where it can be read.", "schema": {"type": "string"}}}
 
-SlugOrId = Annotated[str, Path(pattern=SLUG_PATTERN, description="Id or slug.", examples=["code-review"])]
+SlugOrId = Annotated[PipelineName, AS_SENT, Path(description="Id or slug, percent-encoded.", examples=["code-review"])]
 Version = Annotated[int | None, Query(ge=1, le=LARGEST_CURSOR, description="Which version; none: the current one.")]
 Limit = Annotated[int, Query(ge=1, le=LIST_LIMIT, description="At most this many.")]
 

@@ -3,21 +3,38 @@
 from datetime import UTC, datetime
 from typing import Annotated, Any, Self
 
-from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, PlainSerializer, WithJsonSchema
+from pydantic import (
+    AfterValidator,
+    AwareDatetime,
+    BaseModel,
+    ConfigDict,
+    PlainSerializer,
+    StringConstraints,
+    WithJsonSchema,
+)
 from pydantic_core import PydanticCustomError
 
 from ia_modules.models import format_time
+from ia_modules.payload import ID_LIMIT_CHARACTERS
 
 ID_PATTERN = r"^[\w.:-]{1,200}$"
 """What may be an id at all; what may not is not asked of the database."""
-
-SLUG_PATTERN = r"^[^\s/\x00-\x1f]{1,200}$"
-"""What may be the slug of a pipeline, or its id."""
 
 LARGEST_CURSOR = 2**31 - 1
 """No execution changes so often, no pipeline has so many versions; both databases take it as a number."""
 
 JsonObject = dict[str, Any]
+
+
+def storable(text: str) -> str:
+    """The same text; refused where a database cannot keep it."""
+    if "\0" in text or any("\ud800" <= c <= "\udfff" for c in text):
+        raise PydanticCustomError("text_not_storable", "Input should be text without NUL and half surrogate pairs")
+    return text
+
+
+PipelineName = Annotated[str, StringConstraints(min_length=1, max_length=ID_LIMIT_CHARACTERS), AfterValidator(storable)]
+"""What may name a pipeline: its slug, which other programs may choose as they like, or its id."""
 
 Time = Annotated[
     datetime,

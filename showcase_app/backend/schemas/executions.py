@@ -7,7 +7,6 @@ from typing import Annotated, Any, Literal, Self
 
 import orjson
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, WithJsonSchema
-from pydantic_core import PydanticCustomError
 
 from ia_modules.models import (
     Effect,
@@ -22,7 +21,7 @@ from ia_modules.models import (
 from ia_modules.payload import ID_LIMIT_CHARACTERS, NAME_LIMIT_CHARACTERS
 from ia_modules.tracker.details import INLINE_BYTES, Stored, StoredExecution, StoredSteps
 from ia_modules.tracker.lists import ExecutionFilters, ExecutionPage, ExecutionStatistics, LogPage
-from showcase_app.backend.schemas.base import ID_PATTERN, LARGEST_CURSOR, JsonObject, Out, Time, TimeParameter
+from showcase_app.backend.schemas.base import ID_PATTERN, LARGEST_CURSOR, JsonObject, Out, Time, TimeParameter, storable
 
 PAGE_LIMIT = 500
 
@@ -365,13 +364,6 @@ class LogPageOut(Out):
     @classmethod
     def of(cls, page: LogPage) -> Self:
         return cls(items=[LogOut.of(line) for line in page.items], next_cursor=page.next_cursor)
-
-
-def storable(text: str) -> str:
-    """The same text; refused where a database cannot keep it."""
-    if "\0" in text or any("\ud800" <= c <= "\udfff" for c in text):
-        raise PydanticCustomError("text_not_storable", "Input should be text without NUL and half surrogate pairs")
-    return text
 
 
 SearchText = Annotated[str, StringConstraints(max_length=200, strip_whitespace=True), AfterValidator(storable)]

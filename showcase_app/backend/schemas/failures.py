@@ -5,11 +5,9 @@ from typing import Annotated
 from pydantic import BaseModel, ConfigDict, Field
 
 from ia_modules.tracker.failures import MOST_GROUPS, FailureState
-from showcase_app.backend.schemas.base import LARGEST_CURSOR, SLUG_PATTERN, Out, Time, TimeParameter
+from showcase_app.backend.schemas.base import LARGEST_CURSOR, Out, PipelineName, Time, TimeParameter
 
-FailedPipeline = Annotated[
-    str | None, Field(pattern=SLUG_PATTERN, description="Only of this pipeline, by its slug or its id.")
-]
+FailedPipeline = Annotated[PipelineName | None, Field(description="Only of this pipeline, by its slug or its id.")]
 SinceParameter = Annotated[
     TimeParameter | None,
     Field(

@@ -5,7 +5,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from ia_modules.models import ExecutionStatus
-from showcase_app.backend.schemas.base import LARGEST_CURSOR, SLUG_PATTERN, JsonObject, Out, Time
+from showcase_app.backend.schemas.base import LARGEST_CURSOR, JsonObject, Out, PipelineName, Time
 
 _EXAMPLE = {
     "name": "Greeting",
@@ -150,9 +150,8 @@ class ValidationRequest(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     definition: Any = Field(description="The document to check: any JSON.", examples=[_EXAMPLE])
-    pipeline_id: str | None = Field(
+    pipeline_id: PipelineName | None = Field(
         None,
-        pattern=SLUG_PATTERN,
         description="Id or slug of the pipeline that it would be a version of: modules beside its file may be used.",
     )
 

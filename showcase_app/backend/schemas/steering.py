@@ -8,8 +8,8 @@ from pydantic_core import PydanticCustomError
 from ia_modules.models import Effect, ExecutionStatus
 from ia_modules.tracker.bulk import BULK_LIMIT, TOKEN_LIMIT_CHARACTERS
 from ia_modules.tracker.rerunning import RerunFrom
-from showcase_app.backend.schemas.base import Out
-from showcase_app.backend.schemas.executions import ExecutionFilter, ExecutionName, storable
+from showcase_app.backend.schemas.base import Out, storable
+from showcase_app.backend.schemas.executions import ExecutionFilter, ExecutionName
 
 
 class RerunRequest(BaseModel):

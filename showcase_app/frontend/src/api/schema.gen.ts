@@ -5003,7 +5003,7 @@ export interface operations {
             };
             header?: never;
             path: {
-                /** @description Id or slug. */
+                /** @description Id or slug, percent-encoded. */
                 pipeline_id: string;
             };
             cookie?: never;
@@ -5089,7 +5089,7 @@ export interface operations {
             query?: never;
             header?: never;
             path: {
-                /** @description Id or slug. */
+                /** @description Id or slug, percent-encoded. */
                 pipeline_id: string;
             };
             cookie?: never;
@@ -5227,7 +5227,7 @@ export interface operations {
             };
             header?: never;
             path: {
-                /** @description Id or slug. */
+                /** @description Id or slug, percent-encoded. */
                 pipeline_id: string;
             };
             cookie?: never;
@@ -5334,7 +5334,7 @@ export interface operations {
             };
             header?: never;
             path: {
-                /** @description Id or slug. */
+                /** @description Id or slug, percent-encoded. */
                 pipeline_id: string;
             };
             cookie?: never;
@@ -5423,7 +5423,7 @@ export interface operations {
             };
             header?: never;
             path: {
-                /** @description Id or slug. */
+                /** @description Id or slug, percent-encoded. */
                 pipeline_id: string;
             };
             cookie?: never;
@@ -5512,7 +5512,7 @@ export interface operations {
                 "Idempotency-Key"?: string | null;
             };
             path: {
-                /** @description Id or slug. */
+                /** @description Id or slug, percent-encoded. */
                 pipeline_id: string;
             };
             cookie?: never;
@@ -8027,7 +8027,7 @@ export interface operations {
             };
             header?: never;
             path: {
-                /** @description `{pipeline}.{failure_group}`, the pipeline by its slug or its id. */
+                /** @description `{pipeline}.{failure_group}`, the pipeline by its slug or its id, percent-encoded. */
                 failure_id: string;
             };
             cookie?: never;
@@ -8113,7 +8113,7 @@ export interface operations {
             query?: never;
             header?: never;
             path: {
-                /** @description `{pipeline}.{failure_group}`, the pipeline by its slug or its id. */
+                /** @description `{pipeline}.{failure_group}`, the pipeline by its slug or its id, percent-encoded. */
                 failure_id: string;
             };
             cookie?: never;
@@ -8217,7 +8217,7 @@ export interface operations {
             query?: never;
             header?: never;
             path: {
-                /** @description `{pipeline}.{failure_group}`, the pipeline by its slug or its id. */
+                /** @description `{pipeline}.{failure_group}`, the pipeline by its slug or its id, percent-encoded. */
                 failure_id: string;
             };
             cookie?: never;
@@ -8321,7 +8321,7 @@ export interface operations {
             query?: never;
             header?: never;
             path: {
-                /** @description `{pipeline}.{failure_group}`, the pipeline by its slug or its id. */
+                /** @description `{pipeline}.{failure_group}`, the pipeline by its slug or its id, percent-encoded. */
                 failure_id: string;
             };
             cookie?: never;

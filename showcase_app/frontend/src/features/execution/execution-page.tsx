@@ -2,13 +2,14 @@
 import { Anchor, SegmentedControl, Skeleton, Stack, Text, Title } from "@mantine/core";
 import { useQuery } from "@tanstack/react-query";
 import { useCallback, useMemo, useRef } from "react";
-import { Link, Navigate, useLocation, useParams, useSearchParams } from "react-router";
+import { Link, Navigate, useLocation, useSearchParams } from "react-router";
 import { ApiError } from "@/api/client";
 import { executionQuery } from "@/api/executions";
 import { type LiveExecution, useLiveExecution } from "@/api/live-execution";
 import { graphQuery } from "@/api/pipelines";
 import type { ExecutionDetail, GraphOut, StepDetail } from "@/api/schema.gen";
 import { Nothing, QueryFailed } from "@/components/ui/notices";
+import { nameIn } from "@/domain/addresses";
 import { edgesOf, runsOf, stoppedBy } from "@/domain/runs";
 import { hasEnded } from "@/domain/status";
 import { PipelineGraph } from "@/features/graph/pipeline-graph";
@@ -27,11 +28,11 @@ const LIST_HEIGHT = 340;
 const SEEN_PIXELS = 220;
 
 export function Component() {
-  const { executionId = "" } = useParams();
+  const { pathname, search } = useLocation();
+  const executionId = nameIn(pathname);
   const { data: execution, error, refetch } = useQuery(executionQuery(executionId));
   const isItsOwn = execution !== undefined && execution.execution_id === executionId;
   const live = useLiveExecution(executionId, isItsOwn);
-  const { search } = useLocation();
   if (execution !== undefined && !isItsOwn) {
     // The address has the caller's id: the page of the execution is at its own.
     return <Navigate to={{ pathname: `/executions/${encodeURIComponent(execution.execution_id)}`, search }} replace />;

@@ -2,7 +2,7 @@
 import { Anchor, Group, Select, Skeleton, Stack, Text, Title } from "@mantine/core";
 import { useQuery } from "@tanstack/react-query";
 import type { ReactNode } from "react";
-import { Link, useParams, useSearchParams } from "react-router";
+import { Link, useLocation, useSearchParams } from "react-router";
 import { ApiError } from "@/api/client";
 import { newestExecutionsQuery } from "@/api/executions";
 import { failureKeys, failureQuery } from "@/api/failures";
@@ -12,6 +12,7 @@ import { LiveMark } from "@/components/ui/live-mark";
 import { Ago } from "@/components/ui/moments";
 import { NotThere, QueryFailed } from "@/components/ui/notices";
 import { PageHead } from "@/components/ui/page-head";
+import { nameIn } from "@/domain/addresses";
 import { TIME_WINDOWS, type TimeWindow } from "@/domain/execution-filters";
 import { countedSince, executionsText, failedAddress, failureWindow } from "@/domain/failures";
 import { momentText } from "@/domain/metrics";
@@ -28,7 +29,7 @@ const WINDOWS = Object.entries(TIME_WINDOWS).map(([value, { label }]) => ({ valu
 const SHOWN_EXECUTIONS = 5;
 
 export function Component() {
-  const { failureId = "" } = useParams();
+  const failureId = nameIn(useLocation().pathname);
   const [address, setAddress] = useSearchParams();
   const window = failureWindow(address);
   const { data: failure, error, refetch } = useQuery(failureQuery(failureId, window));

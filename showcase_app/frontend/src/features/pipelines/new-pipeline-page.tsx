@@ -8,6 +8,7 @@ import { useBlocker, useNavigate } from "react-router";
 import { createPipeline, pipelineKeys } from "@/api/pipelines";
 import { useWhyReadOnly } from "@/api/session";
 import { PageHead } from "@/components/ui/page-head";
+import { pipelineAddress } from "@/domain/addresses";
 import { stringifyJson } from "@/domain/json";
 import { DefinitionEditor } from "./definition-editor";
 import { LeaveModal } from "./leave-modal";
@@ -57,7 +58,7 @@ export function Component() {
     onSuccess: (pipeline) => {
       notifications.show({ message: `${pipeline.name} is saved.` });
       void client.invalidateQueries({ queryKey: pipelineKeys.all });
-      void navigate(`/pipelines/${pipeline.slug}`);
+      void navigate(pipelineAddress(pipeline));
     },
   });
   const blocker = useBlocker(

@@ -3,7 +3,7 @@ import { Badge, Button, Menu, Select, Skeleton, Stack, Tabs, Text } from "@manti
 import { IconArchive, IconDots, IconListDetails } from "@tabler/icons-react";
 import { useQuery } from "@tanstack/react-query";
 import { lazy, Suspense, useState } from "react";
-import { Link, useParams } from "react-router";
+import { Link, useLocation } from "react-router";
 import { useInvalidatedByExecutions } from "@/api/live-list";
 import { pipelineQuery } from "@/api/pipelines";
 import type { PipelineDetail } from "@/api/schema.gen";
@@ -11,6 +11,7 @@ import { useWhyReadOnly } from "@/api/session";
 import { LiveMark } from "@/components/ui/live-mark";
 import { QueryFailed } from "@/components/ui/notices";
 import { PageHead } from "@/components/ui/page-head";
+import { nameIn } from "@/domain/addresses";
 import { ArchiveModal } from "./archive-modal";
 import { GraphTab } from "./graph-tab";
 import { PipelineNumbers } from "./pipeline-numbers";
@@ -27,7 +28,7 @@ const LIVE = [["pipelines", "detail"]] as const;
 const TABS = ["graph", "definition", "versions"] as const;
 
 export function Component() {
-  const { pipelineId = "" } = useParams();
+  const pipelineId = nameIn(useLocation().pathname);
   const address = useAddress();
   const version = Number(address.get("version")) || null;
   const state = useInvalidatedByExecutions(LIVE);

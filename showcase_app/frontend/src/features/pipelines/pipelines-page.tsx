@@ -10,6 +10,7 @@ import type { PipelineOut } from "@/api/schema.gen";
 import { LiveMark } from "@/components/ui/live-mark";
 import { Nothing, QueryFailed } from "@/components/ui/notices";
 import { PageHead } from "@/components/ui/page-head";
+import { pipelineAddress } from "@/domain/addresses";
 import { PipelineNumbers } from "./pipeline-numbers";
 import classes from "./pipelines.module.css";
 import { RecentStrip } from "./recent-strip";
@@ -104,7 +105,7 @@ function List({ filters }: { filters: PipelineFilters }) {
 }
 
 function Card({ pipeline }: { pipeline: PipelineOut }) {
-  const page = `/pipelines/${pipeline.slug}`;
+  const page = pipelineAddress(pipeline);
   return (
     <li className={`panel ${classes.card}`}>
       <div>
