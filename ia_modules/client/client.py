@@ -42,6 +42,7 @@ class Client(
         *,
         filters: ExecutionFilters | None = None,
         token: str | None = None,
+        skip: int = 0,
         limit: int = BULK_LIMIT,
         input_data: Mapping[str, Any] | None = None,
         begin: RerunFrom | None = None,
@@ -61,7 +62,8 @@ class Client(
         Args:
             execution_ids: those to change; or else ``filters`` or ``token``.
             filters: the newest ``limit`` that they find.
-            token: of a dry run with filters: those that it found, and no others.
+            token: of a dry run with filters: those that it found, and no others; ``limit`` of them after the first
+                ``skip``, so that many can be changed in parts, with the same key.
             input_data, begin, version: of a re-run, as :meth:`rerun` takes them, the same for each.
             reason: of cancelling and resuming, for the audit log.
             dry_run: change nothing, only count, say which would be refused, and what would run.
@@ -73,7 +75,7 @@ class Client(
             DatabaseError: it went away in between; what had been changed is on record, the rest was left.
         """
         chosen = await choose(
-            self.tracker, action, execution_ids=execution_ids, filters=filters, token=token, limit=limit
+            self.tracker, action, execution_ids=execution_ids, filters=filters, token=token, skip=skip, limit=limit
         )
         once = chosen.named != "by ids"
         again = {"input_data": input_data, "begin": begin, "version": version}

@@ -126,15 +126,20 @@ async def choose(
     execution_ids: Iterable[str] | None = None,
     filters: ExecutionFilters | None = None,
     token: str | None = None,
+    skip: int = 0,
     limit: int = BULK_LIMIT,
 ) -> Chosen:
-    """What one of ``execution_ids``, ``filters`` and ``token`` means; of filters, the newest ``limit``.
+    """What one of ``execution_ids``, ``filters`` and ``token`` means.
+
+    Args:
+        skip: so many of those that a token names are left out, from its beginning on.
+        limit: at most so many of a token; of filters, the newest so many.
 
     Raises:
         InvalidArgument: the token is none of a dry run of this action.
     """
     if token is not None:
-        return Chosen(ids_of_token(token, action), "by token")
+        return Chosen(ids_of_token(token, action)[skip : skip + limit], "by token")
     if filters is None:
         return Chosen(list(dict.fromkeys(execution_ids or [])), "by ids")
     ids, more = await find_suited(reader, filters, action=action, limit=limit)

@@ -220,3 +220,40 @@ def go_to(page: Page, failed: list[str], place: str) -> None:
         expect(page.get_by_text("Failures like")).to_be_visible()
         expect(page.locator("[data-execution]").first).to_be_visible()
     page.wait_for_load_state("networkidle")
+
+
+def test_many_are_run_again_in_parts_and_what_broke_off_goes_on_where_it_was(
+    page: Page, site: Site, failed: list[str], folder: Path
+) -> None:
+    assert failed
+    (folder / "mended").touch()
+    with site.api() as api:
+        before = executions(api)
+    again_already = {item["rerun_of"] for item in before.values()}
+    to_run = {each for each, item in before.items() if item["status"] == "failed"} - again_already
+    assert len(to_run) > 100
+    page.goto("/executions?status=failed")
+    page.get_by_role("checkbox", name=re.compile("^Select Failing")).first.check()
+    page.get_by_role("button", name="All that match").click()
+    page.get_by_role("button", name="Re-run…").click()
+    dialog = page.get_by_role("dialog", name="Run executions again")
+    send = dialog.get_by_role("button", name=f"Run again {len(to_run)}", exact=True)
+    expect(send).to_be_visible()
+    answers: list[APIResponse] = []
+
+    def lose_the_second(route: Route) -> None:
+        answers.append(route.fetch())  # the server has done it
+        if len(answers) == 2:
+            route.abort()
+        else:
+            route.fulfill(response=answers[-1])
+
+    page.route("**/api/executions/bulk", lose_the_second)
+    send.click()
+    expect(dialog.get_by_role("alert").filter(has_text="100 executions had their turn before")).to_be_visible()
+    send.click()
+    expect(dialog.get_by_text(f"{len(to_run)} executions queued again.")).to_be_visible()
+    assert len(answers) > 3
+    with site.api() as api:
+        after = executions(api)
+    assert Counter(item["rerun_of"] for each, item in after.items() if each not in before) == Counter(to_run)

@@ -151,6 +151,9 @@ async def test_an_action_on_many_takes_the_token_of_its_dry_run_and_touches_no_o
     twice = [await bulk("mine", **again, token=dry["token"]) for _ in range(2)]
     assert [(each["done"], each["refused"], each["left_out"]) for each in twice] == [(3, [], [])] * 2
     assert len(await found(idle, status="pending")) == 4
+    parts = [await bulk("mine", **again, token=dry["token"], skip=skip, limit=2) for skip in (0, 2, 4)]
+    assert [(each["matched"], each["done"]) for each in parts] == [(2, 2), (1, 1), (0, 0)]
+    assert len(await found(idle, status="pending")) == 4
     other = await bulk(**again, token=dry["token"])
     assert other["done"] == 0
     assert {each["execution_id"]: each["status"] for each in other["left_out"]} == dict.fromkeys(ids, "pending")
@@ -164,8 +167,10 @@ async def test_an_action_on_many_takes_the_token_of_its_dry_run_and_touches_no_o
         {"action": "cancel", "execution_ids": ids, "rerun": {}},
         {"action": "rerun", "execution_ids": ids, "reason": "x"},
         {"action": "rerun", "execution_ids": ids, "rerun": {"step_input": {}}},
+        {"action": "rerun", "execution_ids": ids, "skip": 1},
+        {"action": "rerun", "token": dry["token"], "limit": 1001},
     ]
-    assert [(await idle.post("/api/executions/bulk", json=body)).status_code for body in wrong] == [422] * 7
+    assert [(await idle.post("/api/executions/bulk", json=body)).status_code for body in wrong] == [422] * 9
 
 
 async def test_what_a_rerun_or_a_resume_would_run_is_asked_before_and_starts_nothing(

@@ -10,6 +10,7 @@ from pydantic import AfterValidator
 from ia_modules.models import LogLevel, RunPath
 from ia_modules.paths import GRAPH, LIMIT_CHARACTERS, named
 from ia_modules.payload import encode
+from ia_modules.tracker.bulk import BULK_LIMIT
 from ia_modules.tracker.lists import LogFilters
 from showcase_app.backend.api.addresses import AS_SENT
 from showcase_app.backend.api.bodies import MOST_BODY_BYTES, takes
@@ -95,6 +96,8 @@ async def change_executions(
         request.execution_ids,
         filters=None if chosen is None else chosen.as_filters(chosen.status),
         token=request.token,
+        skip=request.skip or 0,
+        limit=request.limit or BULK_LIMIT,
         input_data=rerun and rerun.input_data,
         begin=rerun and rerun.begin,
         version=rerun and rerun.version,

@@ -123,6 +123,14 @@ class BulkRequest(BaseModel):
     token: Annotated[str, StringConstraints(min_length=1, max_length=TOKEN_LIMIT_CHARACTERS)] | None = Field(
         None, description="Of a dry run with a `filter`: those that it found, and no others."
     )
+    skip: Annotated[int, Field(ge=0, lt=BULK_LIMIT)] | None = Field(
+        None,
+        description="Of those that the token names, so many are left out from the beginning on. With `limit` they are "
+        "gone through in several requests, with the same `Idempotency-Key`.",
+    )
+    limit: Annotated[int, Field(ge=1, le=BULK_LIMIT)] | None = Field(
+        None, description="At most so many of those that the token names."
+    )
     rerun: RerunRequest | None = Field(
         None, description="How each is run again; left out: whole, with the same version and the same input."
     )
@@ -133,6 +141,8 @@ class BulkRequest(BaseModel):
     def _says_which(self) -> Self:
         if [self.execution_ids, self.filter, self.token].count(None) != 2:
             raise PydanticCustomError("bulk_of_what", "Input should have one of execution_ids, filter and token")
+        if self.token is None and (self.skip, self.limit) != (None, None):
+            raise PydanticCustomError("bulk_part_of_what", "Input should have skip and limit only with a token")
         if self.rerun is not None and self.action != "rerun":
             raise PydanticCustomError("bulk_rerun_of_what", "Input should have rerun only where that is the action")
         if self.reason is not None and self.action == "rerun":

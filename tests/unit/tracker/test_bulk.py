@@ -73,6 +73,9 @@ async def test_only_what_an_action_is_for_is_found_and_more_is_said(database: Da
         assert (chosen.ids, chosen.named, chosen.more) == ([ids[2]], "by filter", True)
         chosen = await choose(tracker, "rerun", token=token_over("rerun", chosen.ids))
         assert (chosen.ids, chosen.named, chosen.more) == ([ids[2]], "by token", False)
+        token = token_over("rerun", ids)
+        parts = [await choose(tracker, "rerun", token=token, skip=skip, limit=3) for skip in (0, 3, 6)]
+        assert [part.ids for part in parts] == [ids[:3], ids[3:], []]
 
 
 def test_a_token_over_the_most_ids_names_them_in_their_order_and_for_one_action() -> None:

@@ -1194,6 +1194,16 @@ export interface components {
              * @description Of a dry run with a `filter`: those that it found, and no others.
              */
             token?: string | null;
+            /**
+             * Skip
+             * @description Of those that the token names, so many are left out from the beginning on. With `limit` they are gone through in several requests, with the same `Idempotency-Key`.
+             */
+            skip?: number | null;
+            /**
+             * Limit
+             * @description At most so many of those that the token names.
+             */
+            limit?: number | null;
             /** @description How each is run again; left out: whole, with the same version and the same input. */
             rerun?: components["schemas"]["RerunRequest"] | null;
             /**

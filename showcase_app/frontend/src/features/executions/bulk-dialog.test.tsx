@@ -1,7 +1,7 @@
 import { cleanup, fireEvent, screen } from "@testing-library/react";
 import { afterEach, beforeEach, expect, it, vi } from "vitest";
 import type { BulkOut } from "@/api/schema.gen";
-import { FakeServer, json } from "@/mocks/fake-server";
+import { FakeServer, json, refusal } from "@/mocks/fake-server";
 import { renderAt } from "@/mocks/render-at";
 import { type BulkAction, BulkDialog, type BulkTarget } from "./bulk-dialog";
 
@@ -83,4 +83,56 @@ it("what is all left out cannot be run again", async () => {
   show("rerun", { filter: {} });
   await screen.findByText("None of them can be run again.");
   expect(screen.getByRole<HTMLButtonElement>("button", { name: "Run again" }).disabled).toBe(true);
+});
+
+/** Answers each part with all of it done, until `breaks` says of one that the server is away. */
+function answerParts(matched: number, breaks: (place: number) => boolean = () => false): void {
+  let place = 0;
+  server.on(BULK, async (request) => {
+    const { dry_run, limit = null, skip = 0 } = (await request.clone().json()) as Record<string, never>;
+    if (dry_run) return json(200, { ...NOTHING, matched, token: "t" });
+    if (breaks(place++)) return refusal(503, "The database is away.");
+    const count = limit === null ? matched : Math.min(limit, matched - skip);
+    return json(200, { ...NOTHING, matched: count, done: count });
+  });
+}
+
+const acts = async () => (await server.bodies(BULK)).slice(1).map((body) => (body as { skip?: number }).skip);
+
+it("many go in parts with one key, and a part that failed is where it goes on when it is sent again", async () => {
+  answerParts(250, (place) => place === 1);
+  show("rerun", { filter: { status: "failed" } });
+  fireEvent.click(await screen.findByRole("button", { name: "Run again 250" }));
+  expect((await screen.findByRole("alert")).textContent).toContain("100 executions had their turn before.");
+  screen.getByText(/what was done already is not done twice/);
+  fireEvent.click(screen.getByRole("button", { name: "Run again 250" }));
+  await screen.findByText("250 executions queued again.");
+  expect(await acts()).toEqual([0, 100, 100, 200]);
+  const keys = new Set(server.to(BULK).map((request) => request.headers.get("Idempotency-Key")));
+  expect([...keys].filter((key) => key !== null)).toHaveLength(1);
+});
+
+it("how far it is is said, and it is stopped between two parts", async () => {
+  let answerNow = (): void => undefined;
+  answerParts(250);
+  show("rerun", { filter: {} });
+  const button = await screen.findByRole("button", { name: "Run again 250" });
+  const answered = new Promise<void>((resolve) => {
+    answerNow = resolve;
+  });
+  server.on(BULK, async () => {
+    await answered;
+    return json(200, { ...NOTHING, matched: 100, done: 100 });
+  });
+  fireEvent.click(button);
+  await screen.findByText("0 of 250 have had their turn.");
+  screen.getByRole("progressbar", { name: "How far it is" });
+  fireEvent.click(screen.getByRole("button", { name: "Stop" }));
+  answerNow();
+  await screen.findByText("100 executions queued again.");
+  screen.getByText("Stopped before 150 executions, which stay as they are.");
+  expect(await acts()).toEqual([0]);
+  expect(close).not.toHaveBeenCalled();
+  fireEvent.click(screen.getByRole("button", { name: "Close" }));
+  expect(close).toHaveBeenCalledWith(true);
 });

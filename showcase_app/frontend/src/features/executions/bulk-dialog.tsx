@@ -1,16 +1,16 @@
 /** The question before many executions are cancelled, resumed or run again, with their number and what would run; then
  * what was done, and what not. */
-import { Alert, Anchor, Button, Group, List, Modal, ScrollArea, Skeleton, Stack, Text } from "@mantine/core";
-import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
+import { Alert, Anchor, Button, Group, List, Modal, Progress, ScrollArea, Skeleton, Stack, Text } from "@mantine/core";
+import { useQuery } from "@tanstack/react-query";
 import type { ReactNode } from "react";
 import { Link } from "react-router";
 import { ApiError } from "@/api/client";
-import { type BulkRequest, changeExecutions, countExecutions, executionKeys } from "@/api/executions";
-import { useRequestKey } from "@/api/request-key";
+import { type BulkRequest, countExecutions } from "@/api/executions";
 import type { BulkOut } from "@/api/schema.gen";
 import { QueryFailed } from "@/components/ui/notices";
-import { stringifyJson } from "@/domain/json";
+import { PART } from "@/domain/bulk";
 import { shortId } from "@/domain/runs";
+import { useChangeMany } from "./use-change-many";
 
 export type BulkAction = BulkRequest["action"];
 /** Which ones, and how they are run again; without `rerun` as they ran before. */
@@ -60,9 +60,7 @@ type Props = {
 };
 
 export function BulkDialog({ action, target, others, title, effect, children, onClose }: Props) {
-  const client = useQueryClient();
   const words = WORDS[action];
-  const keyFor = useRequestKey();
   const counted = useQuery({
     queryKey: ["count", action, target], // beside the others: what is changed then is not counted again
     queryFn: () => countExecutions({ action, ...target }),
@@ -70,28 +68,30 @@ export function BulkDialog({ action, target, others, title, effect, children, on
     gcTime: 0,
     refetchOnWindowFocus: false,
   });
-  const change = useMutation({
-    mutationFn: () => {
-      // Those that were counted, and no others.
-      const which = counted.data?.token == null ? target : { token: counted.data.token, rerun: target.rerun };
-      const body: BulkRequest = { action, ...which };
-      return changeExecutions(body, keyFor(stringifyJson(body)));
-    },
-    onSuccess: () => client.invalidateQueries({ queryKey: executionKeys.all }),
-  });
+  const { change, progress, stop } = useChangeMany();
+  const send = () => {
+    if (counted.data === undefined) return;
+    const { token, matched } = counted.data; // those that were counted, and no others
+    const chosen = token === null ? { execution_ids: target.execution_ids ?? [] } : { token, count: matched };
+    change.mutate({ action, rerun: target.rerun, chosen });
+  };
+  const leave = () => (change.isPending ? stop() : onClose(change.isSuccess));
   const able = counted.data === undefined ? 0 : ableOf(counted.data);
   return (
     <Modal
       opened
-      onClose={() => onClose(change.isSuccess)}
+      onClose={leave}
       title={<b>{title ?? words.title}</b>}
       size="lg"
       closeButtonProps={{ "aria-label": "Close the dialog" }}
     >
       <Stack gap="sm">
-        {change.data === undefined ? children : null}
+        {change.data === undefined && !change.isPending ? children : null}
         {change.data !== undefined ? (
-          <Summary changed={change.data} done={words.done} />
+          <>
+            <Summary changed={change.data.result} rest={change.data.rest} done={words.done} />
+            {counted.data?.matched_capped ? <Text size="sm">More than 1,000 matched; there are others.</Text> : null}
+          </>
         ) : counted.isError ? (
           <QueryFailed what="How many there are" error={counted.error} retry={() => counted.refetch()} />
         ) : counted.data === undefined ? (
@@ -112,22 +112,24 @@ export function BulkDialog({ action, target, others, title, effect, children, on
             <Refusals changed={counted.data} />
           </>
         )}
+        {change.isPending && progress !== null ? <HowFar {...progress} /> : null}
         {change.isError ? (
           <Alert color="red" title="That did not work" role="alert">
+            {progress === null || progress.done === 0 ? null : `${countOf(progress.done)} had their turn before. `}
             {change.error.message}
             {isUnanswered(change.error) ? " Send it again: what was done already is not done twice." : null}
           </Alert>
         ) : null}
         <Group justify="flex-end" gap="xs">
-          <Button variant="default" onClick={() => onClose(change.isSuccess)}>
-            {change.isSuccess ? "Close" : "Leave them"}
+          <Button variant="default" onClick={leave}>
+            {change.isPending ? "Stop" : change.isSuccess ? "Close" : "Leave them"}
           </Button>
           {change.isSuccess ? null : (
             <Button
               color={action === "cancel" ? "red" : undefined}
               disabled={able === 0}
               loading={change.isPending}
-              onClick={() => change.mutate()}
+              onClick={send}
             >
               {able === 0 ? words.confirm : `${words.confirm} ${able.toLocaleString("en")}`}
             </Button>
@@ -143,13 +145,28 @@ function isUnanswered(error: Error): boolean {
   return error instanceof ApiError && (error.status === 0 || error.status >= 500);
 }
 
-function Summary({ changed, done }: { changed: BulkOut; done: string }) {
+/** How many of them have had their turn. */
+function HowFar({ done, total }: { done: number; total: number }) {
+  if (total <= PART) return null; // one request: either all of them have, or none
+  return (
+    <div>
+      <Text size="sm" mb={6} role="status" className="numbers">
+        {done.toLocaleString("en")} of {total.toLocaleString("en")} have had their turn.
+      </Text>
+      <Progress value={(100 * done) / total} aria-label="How far it is" />
+    </div>
+  );
+}
+
+type SummaryProps = { changed: BulkOut; rest: number; done: string };
+
+function Summary({ changed, rest, done }: SummaryProps) {
   return (
     <div role="status">
       <Text fw={600}>
         {countOf(changed.done)} {done}.
       </Text>
-      {changed.matched_capped ? <Text size="sm">More than 1,000 matched; there are others.</Text> : null}
+      {rest === 0 ? null : <Text size="sm">Stopped before {countOf(rest)}, which stay as they are.</Text>}
       <LeftOut changed={changed} />
       <Refusals changed={changed} />
     </div>
