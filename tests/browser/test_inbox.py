@@ -113,7 +113,7 @@ def test_what_waits_is_counted_on_the_closed_menu_of_a_narrow_screen_live(page: 
     expect(page.locator("header").get_by_text(str(waiting), exact=True)).to_be_visible()
     assert page.evaluate("document.documentElement.scrollWidth") <= 360
     menu.click()
-    expect(page.get_by_role("navigation").get_by_text(str(waiting), exact=True)).to_be_in_viewport()
+    expect(page.get_by_role("link", name=f"Inbox {waiting} waiting")).to_be_in_viewport()
     expect(page.locator("header").get_by_text(str(waiting), exact=True)).to_have_count(0)
 
 
@@ -198,11 +198,15 @@ def test_an_untouched_form_sends_the_default_to_the_last_digit(page: Page, site:
 
 def test_several_people_answer_and_may_change_their_answer_until_it_is_decided(page: Page, site: Site) -> None:
     schema = {"type": "object", "properties": {"ok": {"type": "boolean"}}, "required": ["ok"]}
-    config = {"assigned_users": ["ann", "bob", "eve"], "answers": 2, "decided_by": "ok", "timeout_seconds": 86400}
+    config: dict[str, Any] = {"assigned_users": ["ann", "bob", "eve"], "answers": 2, "decided_by": "ok"}
+    config |= {"timeout_seconds": 86400, "on_timeout": {"ok": False}}
     question_id = ask_with(site, "Vote", prompt="Ship?", ui_schema=schema, **config)
     page.goto(f"/inbox/{question_id}")
     expect(page.get_by_text("0 answered; decided when 2 agree on “ok”")).to_be_visible()
     expect(page.get_by_text(re.compile("^in 23 h"))).to_be_visible()
+    facts = page.locator("dl").first
+    expect(facts).to_contain_text('{"ok":false} is added to the answers')
+    expect(facts).to_contain_text("not yet: ann, bob, eve")
     page.get_by_role("radio", name="No", exact=True).check()
     page.get_by_role("button", name="Send answer").click()
     expect(page.get_by_text("Say who answers.")).to_be_visible()
@@ -212,14 +216,42 @@ def test_several_people_answer_and_may_change_their_answer_until_it_is_decided(p
     page.get_by_label("Your name").fill("ann")
     page.get_by_role("button", name="Send answer").click()
     expect(page.get_by_text("1 answered; decided when 2 agree on “ok”")).to_be_visible()
+    expect(facts).to_contain_text("ok: false 1; not yet: bob, eve")
     page.get_by_role("radio", name="Yes", exact=True).check()
-    page.get_by_role("button", name="Send answer").click()
+    page.get_by_role("button", name="Change my answer").click()
     record = page.get_by_role("region", name="Answers on record").get_by_role("listitem")
     expect(record).to_have_count(2)
     expect(record.first).to_contain_text("changed since")
     respond(site, question_id, "bob", ok=True)
     expect(page.get_by_text("Answered by 2 people", exact=False)).to_be_visible()  # by itself
     expect(record).to_have_count(3)
+
+
+def test_others_are_asked_instead_and_what_can_never_be_decided_is_refused_at_its_field(page: Page, site: Site) -> None:
+    question_id = ask_with(site, "Holiday", prompt="Ship?", assigned_users=["ann", "bob"], answers=2)
+    page.goto(f"/inbox/{question_id}")
+    page.get_by_role("button", name="Ask others").click()
+    dialog = page.get_by_role("dialog", name="Ask others")
+    names = dialog.locator("input:visible")
+    page.keyboard.press("Backspace")
+    dialog.get_by_role("button", name="Ask them").click()
+    expect(dialog.get_by_text("at least 2 names")).to_be_visible()
+    names.fill("eve")
+    page.keyboard.press("Enter")
+    dialog.get_by_role("button", name="Ask them").click()
+    expect(dialog).to_have_count(0)
+    expect(page.locator("dl").first).to_contain_text("ann, eve")
+    expect(page.locator("dl").first).to_contain_text("not yet: ann, eve")
+    page.goto("/inbox?assigned_to=eve")
+    expect(row(page, question_id)).to_be_visible()
+
+
+def test_what_the_deadline_has_decided_is_said(page: Page, site: Site) -> None:
+    question_id = ask_with(site, "Soon", prompt="Soon?", timeout_seconds=0.5, on_timeout={"ok": False})
+    page.goto(f"/inbox/{question_id}")
+    expect(page.get_by_text("Nobody answered in time", exact=False)).to_be_visible()  # by itself
+    expect(page.locator("dl").first).to_contain_text("What the deadline decided")
+    expect(page.locator("dl").first).to_contain_text('the answer is {"ok":false}')
 
 
 def test_many_that_are_alike_get_one_answer_and_those_answered_meanwhile_are_listed(page: Page, site: Site) -> None:

@@ -73,7 +73,7 @@ READ_ONLY = "This is a run file, which is read-only"
 
 def test_what_would_change_something_is_off_and_says_why(page: Page, execution_id: ExecutionId) -> None:
     page.goto(f"/executions/{execution_id}?step=score")
-    expect(page.get_by_text("Run file, read-only")).to_be_visible()
+    expect(page.locator("header").get_by_text("Run file, read-only")).to_be_visible()
     for name in ("Cancel", "Resume", "Re-run", "Re-run from here"):
         button = page.get_by_role("button", name=name, exact=True)
         expect(button).to_be_disabled()
@@ -90,5 +90,5 @@ def test_what_would_change_something_is_off_and_says_why(page: Page, execution_i
     page.goto("/pipelines/nightly")
     expect(page.get_by_role("button", name=f"Run Nightly: {READ_ONLY}")).to_be_disabled()
     page.set_viewport_size({"width": 360, "height": 780})
-    expect(page.get_by_text("Run file, read-only")).to_be_visible()
+    expect(page.locator("header").get_by_text("Run file, read-only")).to_be_visible()
     assert page.evaluate("document.documentElement.scrollWidth") <= 360

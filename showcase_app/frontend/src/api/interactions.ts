@@ -51,6 +51,14 @@ export function answerInteraction(interactionId: string, body: AnswerRequest) {
   return answered(api.POST("/api/interactions/{interaction_id}/respond", { params: { path }, body }));
 }
 
+/** Asks these people from here on; returns the question as it is then. */
+export function assignInteraction(interactionId: string, assigned_users: string[]) {
+  const path = { interaction_id: interactionId };
+  return answered(
+    api.POST("/api/interactions/{interaction_id}/assign", { params: { path }, body: { assigned_users } }),
+  );
+}
+
 /** One answer to many questions that are alike; returns how many have it, and those that were left. */
 export function answerInteractions(body: AnswerEachRequest) {
   return answered(api.POST("/api/interactions/bulk", { body }));

@@ -1,6 +1,13 @@
 import { expect, it } from "vitest";
 import type { SessionOut } from "@/api/schema.gen";
-import { asSchema, createInteraction, createListedInteraction, createResponse } from "@/mocks/create-interaction";
+import { at } from "@/mocks/create-execution";
+import {
+  asSchema,
+  createInteraction,
+  createInteractionDetail,
+  createListedInteraction,
+  createResponse,
+} from "@/mocks/create-interaction";
 import { parseJson } from "./json";
 import {
   assignedText,
@@ -11,6 +18,8 @@ import {
   ownAnswer,
   personText,
   progressText,
+  standingText,
+  timeoutText,
   whyNotAnswer,
   withCounting,
 } from "./questions";
@@ -82,11 +91,36 @@ it("the newest answer of each person counts, and one's own is found", () => {
   const first = createResponse({ actor: "ann", response: 1 });
   const second = createResponse({ actor: "bob", response: 2 });
   const changed = createResponse({ actor: "ann", revision: 2, response: 3 });
-  const all = [first, second, changed];
-  expect(withCounting(all).map(({ counts }) => counts)).toEqual([false, true, true]);
-  expect(ownAnswer(all, "ann")).toBe(changed);
-  expect(ownAnswer(all, "eve")).toBeUndefined();
+  const withKey = createResponse({ actor: "ann", verified: true, response: 4 });
+  const all = [first, second, changed, withKey];
+  expect(withCounting(all).map(({ counts }) => counts)).toEqual([false, true, true, true]);
+  expect(ownAnswer(all, { actor: "ann", verified: false })).toBe(changed);
+  expect(ownAnswer(all, { actor: "ann", verified: true })).toBe(withKey);
+  expect(ownAnswer(all, { actor: "bob", verified: true })).toBeUndefined();
   expect(personText(first)).toBe("ann (not verified)");
+});
+
+it("of several answers it is said what they come to, and who is still to answer", () => {
+  const vote = { answers: 2, decided_by: "ok", assigned_users: ["ann", "bob", "eve"] };
+  const yes = (actor: string) => createResponse({ actor, response: { ok: true } });
+  const no = createResponse({ actor: "bob", response: { ok: false } });
+  expect(standingText(createInteraction(), [yes("ann")])).toBeNull();
+  expect(standingText(createInteraction(vote), [])).toBe("not yet: ann, bob, eve");
+  expect(standingText(createInteraction(vote), [no, yes("ann")])).toBe("ok: false 1, true 1; not yet: eve");
+  expect(standingText(createInteraction(vote), [no, yes("ann"), yes("bob")])).toBe("ok: true 2; not yet: eve");
+  expect(standingText(createInteraction({ answers: 2 }), [no])).toBeNull();
+  const others = createInteraction({ ...vote, assigned_role: "approver" });
+  expect(standingText(others, [createResponse({ response: null })])).toBe("ok: nothing 1");
+});
+
+it.each([
+  [{ deadline_at: null, on_timeout: "fail" }, null],
+  [{ on_timeout: "fail" }, "the step fails"],
+  [{ on_timeout: "escalate" }, "it goes on at escalate"],
+  [{ on_timeout: { ok: false } }, 'the answer is {"ok":false}'],
+  [{ on_timeout: { ok: false }, answers: 2 }, '{"ok":false} is added to the answers'],
+])("of %j the deadline decides: %s", (row, expected) => {
+  expect(timeoutText(createInteractionDetail({ deadline_at: at(0), ...row }))).toBe(expected);
 });
 
 it("one answer is meant for questions that are alike, to the last digit of their schema", () => {

@@ -1,6 +1,6 @@
 /** Questions to people in words: whom they are for, how far they are, who answered, and who may. Pure. */
-import type { InteractionOut, ListedInteraction, ResponseOut, SessionOut } from "@/api/schema.gen";
-import { stringifyJson } from "./json";
+import type { InteractionDetail, InteractionOut, ListedInteraction, ResponseOut, SessionOut } from "@/api/schema.gen";
+import { ownValue, stringifyJson } from "./json";
 import { IN_RUN_FILE } from "./read-only";
 
 const STATUS_WORDS: Readonly<Record<InteractionOut["status"], string>> = {
@@ -24,6 +24,7 @@ export function assignedText({ assigned_users, assigned_role }: Assigned): strin
   return [...(users.length > 0 ? [users.join(", ")] : []), ...role].join(" or ");
 }
 
+type Person = Pick<ResponseOut, "actor" | "verified">;
 type Counted = Pick<InteractionOut, "answers" | "decided_by" | "assigned_users" | "answered_by">;
 
 /** How far a question is that takes several answers; null: it takes one, which is said by its status. */
@@ -71,21 +72,68 @@ export function outcomeText(
 }
 
 /** A name, and that no key stands for it where that is so. */
-export function personText({ actor, verified }: Pick<ResponseOut, "actor" | "verified">): string {
+export function personText({ actor, verified }: Person): string {
   return verified ? actor : `${actor} (not verified)`;
 }
 
 /** The answers on record, each with whether it counts: the newest of each person does. */
-export function withCounting<Answer extends Pick<ResponseOut, "actor">>(
+export function withCounting<Answer extends Person>(
   responses: readonly Answer[],
 ): { response: Answer; counts: boolean }[] {
-  const newest = new Map(responses.map((response) => [response.actor, response]));
-  return responses.map((response) => ({ response, counts: newest.get(response.actor) === response }));
+  const newest = new Map(responses.map((response) => [personText(response), response]));
+  return responses.map((response) => ({ response, counts: newest.get(personText(response)) === response }));
 }
 
-/** The newest answer of a person; undefined: they have given none. */
-export function ownAnswer(responses: readonly ResponseOut[], actor: string): ResponseOut | undefined {
-  return responses.findLast((response) => response.actor === actor);
+/** What a button says to whoever has answered already. */
+export const CHANGE_ANSWER = "Change my answer";
+
+/** The newest answer of a person; undefined: they have given none. A key and a name that is alike are two people. */
+export function ownAnswer(responses: readonly ResponseOut[], person: Person): ResponseOut | undefined {
+  return responses.findLast((response) => personText(response) === personText(person));
+}
+
+/** What the answers so far come to, and who is still to answer; null where it takes one, or nothing can be said. */
+export function standingText(
+  { answers, decided_by, assigned_users, assigned_role }: Assigned & Pick<Counted, "answers" | "decided_by">,
+  responses: readonly ResponseOut[],
+): string | null {
+  if (answers === 1) return null;
+  const counting = withCounting(responses).flatMap(({ response, counts }) => (counts ? [response] : []));
+  const here = new Set(counting.map(({ actor }) => actor));
+  const missing = assigned_role === null ? [...new Set(assigned_users ?? [])].filter((user) => !here.has(user)) : [];
+  const parts = [
+    ...(decided_by === null || counting.length === 0 ? [] : [`${decided_by}: ${tallyText(decided_by, counting)}`]),
+    ...(missing.length === 0 ? [] : [`not yet: ${missing.join(", ")}`]),
+  ];
+  return parts.length === 0 ? null : parts.join("; ");
+}
+
+/** How many have given a field which value: "true 2, false 1". */
+function tallyText(field: string, responses: readonly ResponseOut[]): string {
+  const counts = new Map<string, number>();
+  for (const { response } of responses) {
+    const value = ownValue(response, field);
+    const text = value === undefined || value === null ? "nothing" : stringifyJson(value);
+    counts.set(text, (counts.get(text) ?? 0) + 1);
+  }
+  const inOrder = [...counts].sort(([, one], [, other]) => other - one);
+  return inOrder.map(([value, count]) => `${value} ${count}`).join(", ");
+}
+
+const LONGEST_DEFAULT = 200;
+
+/** What happens where it is not decided by its deadline; null: it has none. */
+export function timeoutText({
+  deadline_at,
+  on_timeout,
+  answers,
+}: Pick<InteractionDetail, "deadline_at" | "on_timeout" | "answers">): string | null {
+  if (deadline_at === null) return null;
+  if (on_timeout === null || on_timeout === "fail") return "the step fails";
+  if (typeof on_timeout === "string") return `it goes on at ${on_timeout}`;
+  const text = stringifyJson(on_timeout);
+  const shown = text.length > LONGEST_DEFAULT ? `${text.slice(0, LONGEST_DEFAULT)}…` : text;
+  return answers === 1 ? `the answer is ${shown}` : `${shown} is added to the answers`;
 }
 
 /** What one answer can be meant for: the same text for questions of one pipeline, version, step and schema. */

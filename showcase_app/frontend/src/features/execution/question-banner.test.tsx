@@ -60,6 +60,11 @@ it("of several each has a form when it is wanted", async () => {
   expect(await screen.findByLabelText("Why")).toBeTruthy();
 });
 
+it("what the deadline decides is said with the form", async () => {
+  show(createInteraction({ ui_schema: schema, deadline_at: at(0) }));
+  expect(await screen.findByText("If it is not decided by its deadline, the step fails.")).toBeTruthy();
+});
+
 it("what is for somebody else says for whom", async () => {
   server.signIn("operator", { actor: "bob", keys_required: true });
   show(createInteraction({ assigned_users: ["ann"] }));

@@ -5,13 +5,13 @@ import { useQuery } from "@tanstack/react-query";
 import { useState } from "react";
 import { Link } from "react-router";
 import { interactionQuery } from "@/api/interactions";
-import type { ExecutionDetail, InteractionOut } from "@/api/schema.gen";
+import type { ExecutionDetail, InteractionDetail, InteractionOut } from "@/api/schema.gen";
 import { sessionQuery } from "@/api/session";
 import { JsonView } from "@/components/ui/json-view";
 import { Markdown } from "@/components/ui/markdown";
 import { QueryFailed } from "@/components/ui/notices";
 import { isObject } from "@/domain/json";
-import { assignedText, progressText, whyNotAnswer } from "@/domain/questions";
+import { assignedText, progressText, standingText, timeoutText, whyNotAnswer } from "@/domain/questions";
 import { AnswerPanel } from "@/features/inbox/answer-panel";
 import { Deadline } from "@/features/inbox/deadline";
 import classes from "@/features/inbox/inbox.module.css";
@@ -107,6 +107,19 @@ function OpenQuestion({ question, stepName, isAlone, onTyped }: OpenQuestionProp
   );
 }
 
+/** What those have said who have answered, who has not, and what the deadline decides. */
+function Standing({ question }: { question: InteractionDetail }) {
+  const [soFar, atDeadline] = [standingText(question, question.responses), timeoutText(question)];
+  const lines = [soFar, atDeadline === null ? null : `If it is not decided by its deadline, ${atDeadline}.`];
+  return lines.map((line) =>
+    line === null ? null : (
+      <Text key={line} size="xs" className="quiet" mb={6}>
+        {line}
+      </Text>
+    ),
+  );
+}
+
 /** The row of the execution has no data and no answers: the question is read, and again when its row has changed. */
 function Form({ question: { interaction_id, sequence }, onTyped }: Pick<OpenQuestionProps, "question" | "onTyped">) {
   const { data, error, refetch } = useQuery(interactionQuery(interaction_id, sequence));
@@ -119,6 +132,7 @@ function Form({ question: { interaction_id, sequence }, onTyped }: Pick<OpenQues
       {isObject(data.data) && Object.keys(data.data).length === 0 ? null : (
         <JsonView value={data.data} label="Data of the question" maxHeight={220} />
       )}
+      <Standing question={data} />
       <AnswerPanel question={data} onTyped={onTyped} />
     </>
   );

@@ -14,6 +14,7 @@ import { Ago } from "@/components/ui/moments";
 import { answerForm, defaultAnswer, refusedInside } from "@/domain/answer-form";
 import { errorSchemaOf, jsonSchemaValidator, pathOf, type Values } from "@/domain/json-schema-validator";
 import { fromPlain, toPlain } from "@/domain/plain-json";
+import { CHANGE_ANSWER } from "@/domain/questions";
 import { AS_FILLED_IN, RUN_FIELDS, RUN_TEMPLATES, RUN_WIDGETS } from "@/features/pipelines/run-form-controls";
 
 /** `responded_by` undefined: the key says it, or nobody has to. */
@@ -27,6 +28,8 @@ export type AnswerFormProps = {
   name: "none" | "optional" | "required";
   /** What the button says. */
   label: string;
+  /** Of who is named, where names are typed: whether they have answered before. */
+  hasAnswered?: (name: string) => boolean;
   /** Why it cannot be sent any more, in the place of errors; what was typed is left to be read. */
   closed?: ReactNode;
   send: (answer: Answer) => Promise<unknown>;
@@ -34,12 +37,16 @@ export type AnswerFormProps = {
 };
 
 const NAME_KEY = "ia-modules-name";
+const NOT_VERIFIED = "On record with the answer, as not verified: this server has no keys.";
+const ANSWERED_BEFORE =
+  "Has answered before, not verified: this answer takes the place of that one, which stays on record.";
 const AS_JSON: { schema: RJSFSchema; ui: UiSchema } = {
   schema: { title: "Answer" },
   ui: { "ui:field": "json", "ui:submitButtonOptions": { norender: true } },
 };
 
-export function AnswerForm({ ui_schema, begins, name, label, closed, send, onTyped }: AnswerFormProps) {
+export function AnswerForm(props: AnswerFormProps) {
+  const { ui_schema, begins, name, label, hasAnswered, closed, send, onTyped } = props;
   const id = useId();
   const [response, setResponse] = useState<unknown>(() => begins ?? defaultAnswer(ui_schema));
   const [responded_by, setName] = useLocalStorage({ key: NAME_KEY, defaultValue: "", getInitialValueInEffect: false });
@@ -57,6 +64,7 @@ export function AnswerForm({ ui_schema, begins, name, label, closed, send, onTyp
   const fields = error instanceof ApiError ? error.fields : {};
   const refused = refusedInside(fields, "response");
   const refusedName = refusedInside(fields, "responded_by")[""];
+  const isAgain = name !== "none" && hasAnswered?.(responded_by.trim()) === true;
   const isAtField = Object.keys(refused).length > 0 || refusedName !== undefined;
 
   const typed = () => {
@@ -103,7 +111,7 @@ export function AnswerForm({ ui_schema, begins, name, label, closed, send, onTyp
           mt="md"
           form={id}
           label="Your name"
-          description="On record with the answer, as not verified: this server has no keys."
+          description={isAgain ? ANSWERED_BEFORE : NOT_VERIFIED}
           withAsterisk={name === "required"}
           autoComplete="name"
           maxLength={200}
@@ -126,7 +134,7 @@ export function AnswerForm({ ui_schema, begins, name, label, closed, send, onTyp
             loading={sending.isPending}
             disabled={closed !== undefined}
           >
-            {label}
+            {isAgain ? CHANGE_ANSWER : label}
           </Button>
         </Tooltip>
       </Group>

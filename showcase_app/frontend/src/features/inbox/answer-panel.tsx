@@ -7,7 +7,7 @@ import { answerInteraction, interactionKeys } from "@/api/interactions";
 import type { InteractionDetail, SessionOut } from "@/api/schema.gen";
 import { sessionQuery } from "@/api/session";
 import { Ago } from "@/components/ui/moments";
-import { needsName, outcomeText, ownAnswer, whyNotAnswer } from "@/domain/questions";
+import { CHANGE_ANSWER, needsName, outcomeText, ownAnswer, whyNotAnswer } from "@/domain/questions";
 import type { Answer } from "./answer-form";
 
 const AnswerForm = lazy(async () => ({ default: (await import("./answer-form")).AnswerForm }));
@@ -65,7 +65,8 @@ export function AnswerPanel({ question, onTyped }: AnswerPanelProps) {
       </Text>
     );
   }
-  const own = session.keys_required ? ownAnswer(question.responses, session.actor) : undefined;
+  const answerOf = (actor: string, verified: boolean) => ownAnswer(question.responses, { actor, verified });
+  const own = session.keys_required ? answerOf(session.actor, true) : undefined;
   return (
     <Suspense fallback={<Skeleton height={160} role="status" aria-label="The form is being read" />}>
       <AnswerForm
@@ -73,7 +74,8 @@ export function AnswerPanel({ question, onTyped }: AnswerPanelProps) {
         ui_schema={question.ui_schema}
         begins={own?.response}
         name={nameOf(question, session)}
-        label={own === undefined ? "Send answer" : "Change my answer"}
+        label={own === undefined ? "Send answer" : CHANGE_ANSWER}
+        hasAnswered={(name) => answerOf(name, false) !== undefined}
         closed={isOpen ? undefined : <TooLate what={outcome ?? ""} at={question.completed_at} />}
         send={send}
         onTyped={() => typed(true)}

@@ -140,7 +140,7 @@ it("an answer of somebody else appears by itself, beside what is being typed", a
 it("a name is needed where people are meant, and remembered for the next question", async () => {
   server.on(RESPOND, () => json(202, question));
   show({ assigned_users: ["ann"], answers: 2, answered_by: 0 });
-  expect(await screen.findByText("0 of 2 have answered")).toBeTruthy();
+  expect(await screen.findByText("0 of 2 have answered; not yet: ann")).toBeTruthy();
   await screen.findByRole("radio", { name: "Yes" });
   choose("Yes");
   await send();
@@ -161,6 +161,49 @@ it("with a key there is no name to type, and one's own answer can be changed", a
   expect(screen.getByRole<HTMLInputElement>("radio", { name: "No" }).checked).toBe(true);
   expect(screen.queryByLabelText(/Your name/)).toBeNull();
   expect(screen.queryByRole("link", { name: /^…/ })).toBeNull(); // its execution is not for an approver
+});
+
+it("without keys a name that has answered before changes that answer, and the button says so", async () => {
+  show({ answers: 2, answered_by: 1, responses: [createResponse({ response: { approved: false } })] });
+  const name = await screen.findByLabelText(/Your name/);
+  fireEvent.change(name, { target: { value: "bob" } });
+  expect(screen.getByRole("button", { name: "Send answer" })).toBeTruthy();
+  fireEvent.change(name, { target: { value: "ann" } });
+  expect(screen.getByRole("button", { name: "Change my answer" })).toBeTruthy();
+  expect(screen.getByText(/^Has answered before, not verified/)).toBeTruthy();
+});
+
+it("who is still to answer, what there is so far and what the deadline decides is said", async () => {
+  const vote = { answers: 2, decided_by: "approved", assigned_users: ["ann", "bob"], answered_by: 1 };
+  const responses = [createResponse({ response: { approved: false } })];
+  show({ ...vote, responses, deadline_at: at(0), on_timeout: { approved: false } });
+  expect(await screen.findByText(/; approved: false 1; not yet: bob$/)).toBeTruthy();
+  const fact = screen.getByText("If it is not decided by then");
+  expect(fact.nextElementSibling?.textContent).toBe('{"approved":false} is added to the answers');
+});
+
+it("others are asked instead, and a refusal stands at its field", async () => {
+  const ASSIGN = "POST /api/interactions/interaction/assign";
+  server.on(ASSIGN, () =>
+    refusal(422, "Found nobody.", { assigned_users: "Found nobody; expected at least one name." }),
+  );
+  show({ answers: null, assigned_users: ["ann"] });
+  fireEvent.click(await screen.findByRole("button", { name: "Ask others…" }));
+  const dialog = await screen.findByRole("dialog");
+  const names = within(dialog).getByLabelText("Names", { selector: "input" });
+  fireEvent.keyDown(names, { key: "Backspace" });
+  fireEvent.click(within(dialog).getByRole("button", { name: "Ask them" }));
+  expect(await within(dialog).findByText(/expected at least one name/)).toBeTruthy();
+  server.on(ASSIGN, () => {
+    question = { ...question, assigned_users: ["bob"] };
+    return json(200, question);
+  });
+  fireEvent.change(names, { target: { value: "bob" } });
+  fireEvent.keyDown(names, { key: "Enter" });
+  fireEvent.click(within(dialog).getByRole("button", { name: "Ask them" }));
+  await waitFor(() => expect(screen.queryByRole("dialog")).toBeNull());
+  expect(await server.bodies(ASSIGN)).toEqual([{ assigned_users: [] }, { assigned_users: ["bob"] }]);
+  expect(screen.getByText("For").nextElementSibling?.textContent).toContain("bob");
 });
 
 it("all answers stay on record, and those that were changed are marked", async () => {

@@ -16,10 +16,18 @@ import { Markdown } from "@/components/ui/markdown";
 import { Ago } from "@/components/ui/moments";
 import { Nothing, QueryFailed } from "@/components/ui/notices";
 import { isObject } from "@/domain/json";
-import { assignedText, firstLine, progressText, questionStatusWord } from "@/domain/questions";
+import {
+  assignedText,
+  firstLine,
+  progressText,
+  questionStatusWord,
+  standingText,
+  timeoutText,
+} from "@/domain/questions";
 import { shortId } from "@/domain/runs";
 import { AnswerPanel } from "./answer-panel";
 import { AnswersOnRecord } from "./answers-on-record";
+import { AskOthers } from "./ask-others";
 import { Deadline } from "./deadline";
 import classes from "./inbox.module.css";
 import { LedTo } from "./led-to";
@@ -115,11 +123,17 @@ function Part({ title, children }: { title: string; children: ReactNode }) {
 
 function Facts({ question }: { question: InteractionDetail }) {
   const onlyAnswers = useOnlyAnswers();
-  const progress = progressText(question);
+  const progress = [progressText(question), standingText(question, question.responses)].filter((part) => part !== null);
+  const atDeadline = timeoutText(question);
   return (
     <dl className={classes.facts}>
-      <Fact name="For">{assignedText(question)}</Fact>
-      {progress === null ? null : <Fact name="Answers">{progress}</Fact>}
+      <Fact name="For">
+        <Group gap={8}>
+          {assignedText(question)}
+          {question.status === "pending" && !onlyAnswers ? <AskOthers question={question} /> : null}
+        </Group>
+      </Fact>
+      {progress.length === 0 ? null : <Fact name="Answers">{progress.join("; ")}</Fact>}
       <Fact name="Asked">
         <Ago at={question.created_at} />
       </Fact>
@@ -128,6 +142,11 @@ function Facts({ question }: { question: InteractionDetail }) {
           <Deadline at={question.deadline_at} />
         </Fact>
       ) : null}
+      {atDeadline === null ? null : (
+        <Fact name={question.status === "expired" ? "What the deadline decided" : "If it is not decided by then"}>
+          {atDeadline}
+        </Fact>
+      )}
       {question.completed_at === null ? null : (
         <Fact name={questionStatusWord(question.status)}>
           <Ago at={question.completed_at} />
