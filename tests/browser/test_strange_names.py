@@ -52,6 +52,17 @@ def waiting(site: Site, folder: Path) -> tuple[str, str]:
         return execution_id, question_of(api, execution_id)
 
 
+def failed(site: Site, waiting: tuple[str, str]) -> str:
+    """The id of the execution, whose question is answered, on whichever test that falls."""
+    execution_id, question_id = waiting
+    if site.execution(execution_id)["status"] == "waiting_for_human":
+        with site.api() as api:
+            body = {"response": {"why/not": "50 %"}, "responded_by": "ann"}
+            assert api.post(f"/api/interactions/{question_id}/respond", json=body).status_code == 202
+    until(lambda: site.execution(execution_id)["status"] == "failed", "the failure of the execution")
+    return execution_id
+
+
 def test_a_question_is_found_answered_and_then_the_execution_fails(
     page: Page, site: Site, waiting: tuple[str, str]
 ) -> None:
@@ -83,7 +94,7 @@ def test_a_question_is_found_answered_and_then_the_execution_fails(
 def test_its_group_of_failures_is_shown_marked_listed_and_run_again_from_its_step(
     page: Page, site: Site, waiting: tuple[str, str], folder: Path
 ) -> None:
-    execution_id, _ = waiting
+    execution_id = failed(site, waiting)
     page.goto(f"/executions/{execution_id}")
     page.get_by_role("alert").get_by_role("link", name="It failed so once").click()
     page.wait_for_url("**/failures/**")
@@ -118,7 +129,7 @@ def test_its_group_of_failures_is_shown_marked_listed_and_run_again_from_its_ste
 
 
 def test_it_is_run_again_from_a_step_with_another_input(page: Page, site: Site, waiting: tuple[str, str]) -> None:
-    execution_id, _ = waiting
+    execution_id = failed(site, waiting)
     page.goto(f"/executions/{execution_id}?step={quote(READ, safe='')}")
     page.get_by_role("button", name="Re-run from here").click()
     form = page.get_by_role("dialog")
