@@ -4,6 +4,7 @@ from collections.abc import Container, Iterable, Mapping
 from datetime import datetime
 
 from msgspec import Struct, field
+from msgspec.structs import replace
 
 from ia_modules.errors import AlreadyFinished, InvalidTransition, LeaseLost
 from ia_modules.models import (
@@ -40,20 +41,8 @@ class ExecutionState(Record, kw_only=True, frozen=True):
     completed_at: datetime | None
 
     def with_counts(self, *, sequence: int, completed_steps: int, failed_steps: int) -> "ExecutionState":
-        """What every step that ends changes; ``replace`` would take several times as long."""
-        return ExecutionState(
-            execution_id=self.execution_id,
-            status=self.status,
-            owner=self.owner,
-            epoch=self.epoch,
-            recoveries=self.recoveries,
-            sequence=sequence,
-            cancel_requested=self.cancel_requested,
-            total_steps=self.total_steps,
-            completed_steps=completed_steps,
-            failed_steps=failed_steps,
-            completed_at=self.completed_at,
-        )
+        """What every step that ends changes."""
+        return replace(self, sequence=sequence, completed_steps=completed_steps, failed_steps=failed_steps)
 
 
 class StepState(Record, kw_only=True, frozen=True):
@@ -69,15 +58,7 @@ class StepState(Record, kw_only=True, frozen=True):
 
     def with_status(self, status: StepStatus) -> "StepState":
         """The attempt as it is then."""
-        return StepState(
-            step_execution_id=self.step_execution_id,
-            execution_id=self.execution_id,
-            within=self.within,
-            step_id=self.step_id,
-            iteration=self.iteration,
-            attempt=self.attempt,
-            status=status,
-        )
+        return replace(self, status=status)
 
     @property
     def path(self) -> RunPath:
