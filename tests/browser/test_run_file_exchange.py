@@ -111,6 +111,7 @@ def test_a_file_is_taken_in_once_and_its_executions_are_marked_as_copies_whereve
     expect(page.locator("[data-execution]").filter(has=copy)).to_have_count(2)
     link.click()
     page.wait_for_url(f"**/executions/{first}")
+    expect(page.locator("[data-execution]")).to_have_count(0)  # the address changes before the list has gone
     expect(copy).to_be_visible()
     contents, _ = checked(folder / "ask.iarun")
     expect(page.locator("header dl")).to_contain_text(f"{contents.rows_sha256[:12]}…")
