@@ -21,6 +21,7 @@ from ia_modules.models import (
 )
 from ia_modules.pipeline.comparing.comparison import Comparison, compare
 from ia_modules.pipeline.document.graph import Graph
+from ia_modules.pipeline.outcome import recorded_result
 from ia_modules.pipeline.recorded import input_of
 from ia_modules.pipeline.versions import definition_of
 from ia_modules.tracker.comparing import last_good, read_both
@@ -33,7 +34,7 @@ class ExecutionVerbs(ClientBase):
 
     async def result(self, execution_id: str) -> dict[str, Any]:
         """What :meth:`run` returns of it, as far as it has come. Raises ExecutionNotFound."""
-        return await self._runner.result((await self.summary(execution_id)).execution_id)
+        return await recorded_result(self.tracker, await self.execution(execution_id))
 
     async def executions(
         self, filters: ExecutionFilters | None = None, *, cursor: str | None = None, limit: int = 50

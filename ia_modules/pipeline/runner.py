@@ -16,7 +16,6 @@ from ia_modules.errors import (
     AnsweredInTime,
     ConstraintViolated,
     ExecutionCancelled,
-    ExecutionFailed,
     ExecutionIdConflict,
     ExecutionNotFound,
     InvalidArgument,
@@ -36,11 +35,9 @@ from ia_modules.models import (
     LeftExecution,
     PipelineVersionRecord,
     RegisteredVersion,
-    StepStatus,
     new_id,
 )
 from ia_modules.payload import encode
-from ia_modules.pipeline.answers import returned_question
 from ia_modules.pipeline.code import LoadedPipeline, StepModules, load_pipeline
 from ia_modules.pipeline.coordinator import Coordinator, Repeats, record_before
 from ia_modules.pipeline.core import ExecutionContext
@@ -49,11 +46,11 @@ from ia_modules.pipeline.inputs import prepare_input
 from ia_modules.pipeline.journal import Journal, LastingJournal
 from ia_modules.pipeline.loader import in_format, load
 from ia_modules.pipeline.memory_journal import MemoryJournal
+from ia_modules.pipeline.outcome import recorded_end, recorded_result
 from ia_modules.pipeline.overrides import overrides_of
 from ia_modules.pipeline.pipeline_file import PipelineFile, read_file
-from ia_modules.pipeline.recorded import in_order_of_completion, recorded_runs, state_of
+from ia_modules.pipeline.recorded import recorded_runs, state_of
 from ia_modules.pipeline.recovery import Recovered, recover
-from ia_modules.pipeline.results import run_result
 from ia_modules.pipeline.services import ServiceRegistry
 from ia_modules.pipeline.start import find_started, new_execution, record_start, registered_version
 from ia_modules.pipeline.versions import is_stored_as
@@ -160,7 +157,7 @@ class Runner:
             except AlreadyStarted as before:
                 record = await self._at_rest(ExecutionId(before.execution_id))
                 if record is not None and not (resume and _lost_its_process(record)):
-                    return await self._recorded_end(record)
+                    return await recorded_end(self._journal, record)
 
     async def _begin(
         self,
@@ -277,7 +274,7 @@ class Runner:
         """The same; returns its result. What has run here from its beginning is not read again."""
         _, coordinator = await self._to_end(started)
         result = None if started.input_text is None else coordinator.result(started.input_text)
-        return result or await self.result(started.execution_id)
+        return result or await recorded_result(self._journal, await self._execution(started.execution_id))
 
     async def _to_end(self, started: "StartedExecution") -> tuple[ExecutionStatus, Coordinator]:
         try:
@@ -301,36 +298,6 @@ class Runner:
         if status is ExecutionStatus.FAILED:
             raise coordinator.error or StepError("?", "the execution failed")
         return status, coordinator
-
-    async def result(self, execution_id: ExecutionId) -> dict[str, Any]:
-        """The result of an execution by its records: input, step runs in order of completion, output, status.
-
-        While it waits for a person, the output is what the waiting step returned, the question included.
-
-        Raises:
-            ExecutionNotFound
-        """
-        record = await self._execution(execution_id)
-        steps = await self._journal.get_execution_steps(execution_id)
-        attempts = {step.step_execution_id: step for step in steps}
-        runs = in_order_of_completion(recorded_runs(step.as_attempt() for step in steps))
-        completed = (attempts[run.last.step_execution_id] for run in runs)
-        result = run_result(
-            execution_id,
-            record.status,
-            input_data=record.input_data,
-            steps=((step.step_id, step.output_data, step.status) for step in completed),
-            output=record.output_data,
-        )
-        waiting = next((step for step in steps if step.status is StepStatus.WAITING), None)
-        if waiting is not None:
-            questions = await self._journal.get_interactions(execution_id)
-            question = next((each for each in questions if each.step_execution_id == waiting.step_execution_id), None)
-            result["waiting_step"] = waiting.step_id
-            result["interaction_id"] = question and question.interaction_id
-            if record.status is ExecutionStatus.WAITING_FOR_HUMAN and question is not None:
-                result["output"] = returned_question(waiting, question)
-        return result
 
     async def _go_on_with(
         self,
@@ -372,21 +339,6 @@ class Runner:
                 return await self._journal.wait(execution_id)
         except TimeoutError:
             return None
-
-    async def _recorded_end(self, record: ExecutionRecord) -> dict[str, Any]:
-        """The result of an execution that is at rest, or its error."""
-        if record.status is ExecutionStatus.CANCELLED:
-            raise ExecutionCancelled(record.execution_id)
-        if record.status is ExecutionStatus.FAILED:
-            steps = await self._journal.get_attempts(record.execution_id)
-            failed = [step.step_id for step in steps if step.status is StepStatus.FAILED]
-            raise ExecutionFailed(
-                record.execution_id,
-                error_type=record.error_type,
-                error_message=record.error_message,
-                step_id=failed[-1] if failed else None,
-            )
-        return await self.result(record.execution_id)
 
     async def _coordinator_of(self, started: "StartedExecution") -> Coordinator:
         attempts = [] if started.untouched else await self._journal.get_attempts(started.execution_id)

@@ -29,7 +29,13 @@ from ia_modules.testing.reference import Expected, Failed, RunKey, interpret
 from tests.unit.pipeline.factories import document, task
 from tests.unit.pipeline.programs import nothing, pipeline_of, recorded, started
 from tests.unit.pipeline.random_files import TIMES, files
-from tests.unit.pipeline.test_runner_properties import SEEDS, TIMINGS, assert_as_expected, latest_attempts
+from tests.unit.pipeline.test_runner_properties import (
+    SEEDS,
+    TIMINGS,
+    ancestry,
+    assert_as_expected,
+    latest_attempts,
+)
 from tests.unit.pipeline.world import ANSWER, INPUT, World, expected_of, pipeline_in, without_messages
 
 EDIT = {"edited": "by hand"}
@@ -116,6 +122,8 @@ async def test_a_rerun_from_any_step_runs_what_depends_on_it_and_comes_to_the_sa
     await to_end(journal, await Runner(journal).resume(pipeline, execution_id))
     depend = depending_on(key, expected)
     assert depend & ran_before <= set(world.ran)
+    led_to_it = ancestry(key, expected) - {key}
+    assert not led_to_it & {*map(RunKey._make, world.ran)}, "what led to it ran again"
     plan = ahead_of_repeat(pipeline.definition, repeat)
     assert {key.step_id for key in world.ran} <= {step.step_id for step in plan.steps}, "it was not named before"
     graph = pipeline.graph
@@ -174,6 +182,8 @@ async def test_with_another_input_or_result_of_one_run_exactly_what_depends_on_i
     copies = {RunKey(step.step_id, step.iteration) for step in steps if step.copied_from is not None}
     assert copies == expected.runs.keys() - set(repeat.again)
     assert not copies & {*depending_on(key, expected), *map(RunKey._make, world.ran)}
+    if not repeat.asked_again:
+        assert ancestry(key, expected) - {key} <= copies, "what led to it is not kept"
     results = {RunKey(step.step_id, step.iteration): without_messages(step.output_data) for step in rows[1]}
     for each, step in latest_attempts(steps).items():
         if each not in depending_on(key, expected) | depending_on(key, edited):

@@ -15,6 +15,7 @@ from ia_modules.pipeline.authoring import Flow
 from ia_modules.pipeline.code import LoadedPipeline
 from ia_modules.pipeline.journal import Journal
 from ia_modules.pipeline.memory_journal import MemoryJournal
+from ia_modules.pipeline.outcome import recorded_result
 from ia_modules.pipeline.runner import TRACKER_SERVICE, Pipeline, Runner
 from ia_modules.pipeline.services import ServiceRegistry
 from ia_modules.tracker.execution_tracker import ExecutionTracker
@@ -161,7 +162,7 @@ async def test_a_started_execution_that_is_run_once_more_goes_on_from_its_record
     with pytest.raises(DatabaseUnavailable):
         await started.to_end()
     result = await started.to_end()
-    assert result == await Runner(journal).result(started.execution_id)
-    _, steps = await recorded(journal, started.execution_id)
+    execution, steps = await recorded(journal, started.execution_id)
+    assert result == await recorded_result(journal, execution)
     assert [step.attempt for step in steps if step.step_id == "one"] == [1]
     assert (result["status"], len(result["steps"])) == ("completed", 5)

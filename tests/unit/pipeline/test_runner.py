@@ -230,23 +230,6 @@ async def test_the_error_of_a_run_names_its_step_and_has_the_own_exception_of_th
         assert (cause.step_id, type(cause.__cause__)) == ("inner", KeyError)
 
 
-async def test_the_output_of_a_run_that_waits_is_what_the_waiting_step_returned(journal: Journal) -> None:
-    schema = {"type": "object", "properties": {"yes": {"type": "boolean"}}}
-
-    async def draft(data: dict[str, Any]) -> dict[str, Any]:
-        return {"status": "human_input_required", "prompt": "Ship it?", "ui_schema": schema, "draft": "…"}
-
-    run = await started(journal, document("draft"), draft=draft)
-    result = await run.to_end()
-    assert result["output"] == result["output"] | {"prompt": "Ship it?", "ui_schema": schema, "draft": "…"}
-    form = {"title": "Ship?", "fields": [{"name": "yes", "type": "boolean"}]}
-    ask = {"id": "ask", "type": "human_input", "config": {"prompt": "Ship?", "ui_schema": form}}
-    run = await started(journal, document(ask, slug="ask"))
-    result = await run.to_end()
-    assert (result["status"], result["output"]["prompt"]) == ("waiting_for_human", "Ship?")
-    assert result["output"]["ui_schema"]["properties"] == {"yes": {"type": "boolean"}}
-
-
 async def test_an_output_that_is_too_large_to_be_kept_fails_the_run_as_any_other(journal: Journal) -> None:
     async def large(data: dict[str, Any]) -> dict[str, Any]:
         return {"text": "x" * 9_000_000}
