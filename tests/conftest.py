@@ -18,6 +18,12 @@ from tests.postgres import database_on, embedded_server
 settings.register_profile("busy", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("busy")
 
+
+def pytest_xdist_auto_num_workers() -> int:
+    """One more than there are cores: the tests wait for processes, sockets and clocks as often as they compute."""
+    return (os.cpu_count() or 1) + 1
+
+
 _numbers = itertools.count(1)
 _admins: dict[str, DatabaseManager] = {}
 """Of each server the one that makes and drops databases."""
