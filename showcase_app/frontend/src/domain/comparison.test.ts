@@ -77,7 +77,7 @@ it("a step stands as its newest iteration does, in each of the two", () => {
     iteration: 2,
     maxIterations: 5,
     attempt: 3,
-    seconds: 2,
+    times: null,
   });
   expect(nodeRunsOf(comparison, "b", GRAPH).get("left")).toMatchObject({ status: "completed", iteration: 1 });
   expect(nodeRunsOf(comparison, "b", GRAPH).has("right")).toBe(false);

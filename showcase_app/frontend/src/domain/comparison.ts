@@ -64,9 +64,7 @@ export function nodeRunsOf({ steps }: ComparisonOut, side: SideName, graph: Grap
       maxIterations: most.get(stepId) ?? 1,
       attempt: newest.run.attempts,
       progress: null,
-      startedAt: null,
-      completedAt: null,
-      seconds: newest.run.duration_seconds,
+      times: null, // only how long its last attempt took is known, with what it waited
       fellBack: newest.run.status === "completed" && newest.run.error_type !== null,
       copied: newest.run.copied_from !== null,
     });

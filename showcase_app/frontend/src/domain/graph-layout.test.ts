@@ -1,6 +1,7 @@
 import ELK from "elkjs/lib/elk.bundled";
 import { describe, expect, it } from "vitest";
 import type { GraphEdge, GraphOut } from "@/api/schema.gen";
+import { createEdge, graphOf } from "@/mocks/create-graph";
 import { edgeSentence, endsOf, nodeSentence, passedBy, START, shortLabel } from "./graph";
 import {
   endName,
@@ -14,50 +15,7 @@ import {
   roundedPath,
 } from "./graph-layout";
 
-function graphOf(edges: [source: string, target: string, label?: string, isBack?: boolean][]): GraphOut {
-  const ids = [...new Set([...edges.map((edge) => edge[0]), ...edges.map((edge) => edge[1])])].filter(
-    (id) => !id.startsWith("end"),
-  );
-  const start_at = ids[0] ?? "";
-  return {
-    pipeline_id: "p",
-    version: 1,
-    start_at,
-    nodes: ids.map((id) => ({
-      id,
-      name: id,
-      type: "task",
-      description: null,
-      module: null,
-      step_class: null,
-      max_iterations: 1,
-      retry_max_attempts: 1,
-      timeout_seconds: null,
-      has_fallback: false,
-      continues_on_error: false,
-    })),
-    merge_rules: "",
-    edges: edges.map(([source, target, label = "", is_back_edge = false], index) => ({
-      index,
-      source,
-      target,
-      label,
-      order: null,
-      ends_execution: false,
-      is_back_edge,
-    })),
-  };
-}
-
-const EDGE: GraphEdge = {
-  index: 0,
-  source: "a",
-  target: "b",
-  label: "",
-  order: null,
-  ends_execution: false,
-  is_back_edge: false,
-};
+const EDGE = createEdge();
 
 const LOOP = graphOf([
   ["ingest", "validate"],
@@ -215,14 +173,13 @@ it("a step is one sentence for those who do not see it", () => {
   const run = {
     attempt: 2,
     progress: null,
-    startedAt: null,
-    completedAt: null,
     fellBack: false,
     copied: false,
   } as const;
   expect(nodeSentence(node, undefined)).toBe("ingest");
-  expect(nodeSentence(node, { ...run, status: "completed", iteration: 2, maxIterations: 5, seconds: 1.25 })).toBe(
-    "ingest, Completed, took 1.3 s, iteration 2 of at most 5, attempt 2",
+  const times = { attempts: 3, begun: true, ranMs: 1250, waitedMs: 80, open: [] };
+  expect(nodeSentence(node, { ...run, status: "completed", iteration: 2, maxIterations: 5, times })).toBe(
+    "ingest, Completed, run time 1.3 s, iteration 2 of at most 5, attempt 2",
   );
 });
 

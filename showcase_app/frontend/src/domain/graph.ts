@@ -1,6 +1,7 @@
 /** A run drawn on its graph: the state of each step and each edge. */
 import type { GraphEdge, GraphNode, GraphOut } from "@/api/schema.gen";
-import { type Status, statusWord } from "./status";
+import { secondsAt, type Times } from "./durations";
+import { hasEnded, type Status, statusWord } from "./status";
 import { durationText } from "./time";
 
 /** How a step stands in one execution: its newest attempt. */
@@ -10,9 +11,8 @@ export type NodeRun = {
   maxIterations: number;
   attempt: number;
   progress: number | null;
-  startedAt: string | null;
-  completedAt: string | null;
-  seconds: number | null;
+  /** Of all its attempts; null: not known. */
+  times: Times | null;
   fellBack: boolean;
   /** It did not run in this execution: its result is that of an earlier one. */
   copied: boolean;
@@ -80,7 +80,9 @@ export function nodeSentence(node: GraphNode, run: NodeRun | undefined, mark?: S
   if (mark !== undefined) parts.push(markWord(mark));
   if (run !== undefined) {
     parts.push(statusWord(run.status));
-    if (run.seconds !== null) parts.push(`took ${durationText(run.seconds)}`);
+    if (run.times !== null && hasEnded(run.status)) {
+      parts.push(`run time ${durationText(secondsAt(run.times, 0).runSeconds)}`);
+    }
     if (run.progress !== null) parts.push(`${Math.round(run.progress * 100)} %`);
     if (run.maxIterations > 1) parts.push(`iteration ${run.iteration} of at most ${run.maxIterations}`);
     if (run.attempt > 1) parts.push(`attempt ${run.attempt}`);

@@ -1,39 +1,8 @@
 import { describe, expect, it } from "vitest";
-import type { GraphOut, StepDetail, StepOut } from "@/api/schema.gen";
+import type { StepDetail, StepOut } from "@/api/schema.gen";
 import { at, createStep } from "@/mocks/create-execution";
+import { graphOf } from "@/mocks/create-graph";
 import { attemptsOf, edgesOf, runsOf, shortId, stoppedBy } from "./runs";
-
-function graphOf(edges: [string, string][], looping: string[] = []): GraphOut {
-  const ids = [...new Set(edges.flat())].filter((id) => !id.startsWith("end"));
-  return {
-    pipeline_id: "pipeline",
-    version: 1,
-    start_at: ids[0] ?? "",
-    nodes: ids.map((id) => ({
-      id,
-      name: id,
-      type: "task",
-      description: null,
-      module: null,
-      step_class: null,
-      max_iterations: looping.includes(id) ? 11 : 1,
-      retry_max_attempts: 1,
-      timeout_seconds: null,
-      has_fallback: false,
-      continues_on_error: false,
-    })),
-    merge_rules: "",
-    edges: edges.map(([source, target], index) => ({
-      index,
-      source,
-      target,
-      label: "",
-      order: null,
-      ends_execution: false,
-      is_back_edge: false,
-    })),
-  };
-}
 
 /** A completed step that took some of its paths: `{ 0: true, 1: false }`. */
 function went(step_id: string, taken: Record<number, boolean>, row: Partial<StepOut> = {}): StepDetail {
@@ -62,7 +31,7 @@ describe("a step in the graph", () => {
       createStep({ step_id: "a", iteration: 2, attempt: 1, status: "failed" }),
       createStep({ step_id: "a", iteration: 1, attempt: 3, status: "completed" }),
     ];
-    expect(runsOf(steps, graph).get("a")).toMatchObject({
+    expect(runsOf(steps, [], graph).get("a")).toMatchObject({
       status: "running",
       iteration: 2,
       attempt: 2,
@@ -75,7 +44,7 @@ describe("a step in the graph", () => {
 
   it("fell back when it completed in spite of an error", () => {
     const steps = [createStep({ step_id: "a", status: "completed", error_type: "StepTimeout" })];
-    expect(runsOf(steps, graphOf([["a", "end"]])).get("a")?.fellBack).toBe(true);
+    expect(runsOf(steps, [], graphOf([["a", "end"]])).get("a")?.fellBack).toBe(true);
   });
 });
 

@@ -1,5 +1,6 @@
 /** What the attempts of an execution say about the steps and paths of its graph: pure. */
 import type { GraphEdge, GraphOut, StepDetail, StepOut } from "@/api/schema.gen";
+import { type Question, timesByStep } from "./durations";
 import type { EdgeState, NodeRun } from "./graph";
 
 export function fellBack(step: StepOut): boolean {
@@ -21,7 +22,13 @@ export function newestOf<Step extends StepOut>(steps: readonly Step[]): Map<stri
   return newest;
 }
 
-export function runsOf(steps: readonly StepOut[], graph: GraphOut): Map<string, NodeRun> {
+/** How each step stands: by its newest attempt, with the times of all of them. */
+export function runsOf(
+  steps: readonly StepOut[],
+  interactions: readonly Question[],
+  graph: GraphOut,
+): Map<string, NodeRun> {
+  const times = timesByStep(steps, interactions);
   const most = new Map(graph.nodes.map((node) => [node.id, node.max_iterations]));
   return new Map(
     [...newestOf(steps)].map(([stepId, step]) => [
@@ -32,9 +39,7 @@ export function runsOf(steps: readonly StepOut[], graph: GraphOut): Map<string, 
         maxIterations: most.get(stepId) ?? 1,
         attempt: step.attempt,
         progress: step.status === "running" ? step.progress : null,
-        startedAt: step.started_at,
-        completedAt: step.completed_at,
-        seconds: step.duration_seconds,
+        times: times.get(stepId) ?? null,
         fellBack: fellBack(step),
         copied: step.copied_from !== null,
       },

@@ -1,8 +1,6 @@
 /** Attempts of steps as bars on a time axis: pure. All times are milliseconds since 1970. */
-import type { InteractionOut, StepOut, StepStatus } from "@/api/schema.gen";
-
-export type SegmentKind = "retry_delay" | "queued" | "running" | "waiting";
-export type Segment = { kind: SegmentKind; from: number; to: number };
+import type { StepOut, StepStatus } from "@/api/schema.gen";
+import { type Question, type Segment, segmentsByAttempt, segmentsUntil } from "./durations";
 
 /** One attempt; its segments follow each other without a gap from `from` to `to`. */
 export type Bar = {
@@ -27,46 +25,15 @@ export type Row = { key: string; stepId: string; name: string; isFirst: boolean;
 /** What part of the time is shown; `from` < `to`. */
 export type View = { from: number; to: number };
 
-type Question = Pick<InteractionOut, "step_execution_id" | "created_at" | "completed_at">;
-
 /** A bar for every attempt, in the order of the attempts. */
 export function barsOf(steps: readonly StepOut[], interactions: readonly Question[], now: number): Bar[] {
-  const questions = new Map(interactions.map((question) => [question.step_execution_id, question]));
-  const delays = new Map<string, number>(); // of the attempt that follows one that says so
-  for (const step of steps) {
-    if (step.routes?.next === "retry") {
-      delays.set(attemptKey(step, step.attempt + 1), step.routes.delay_seconds * 1000);
-    }
-  }
-  return steps.map((step) => {
-    const delay = delays.get(attemptKey(step, step.attempt)) ?? 0;
-    return barOf(step, delay, questions.get(step.step_execution_id), now);
-  });
+  const segments = segmentsByAttempt(steps, interactions);
+  return steps.map((step) => barOf(step, segments.get(step.step_execution_id) ?? [], now));
 }
 
-function attemptKey(step: StepOut, attempt: number): string {
-  return `${step.iteration} ${attempt} ${step.step_id}`;
-}
-
-function barOf(step: StepOut, delay: number, question: Question | undefined, now: number): Bar {
+function barOf(step: StepOut, segments: readonly Segment[], now: number): Bar {
   const from = Date.parse(step.created_at);
   const open = step.completed_at === null;
-  const to = Math.max(from, step.completed_at === null ? now : Date.parse(step.completed_at));
-  const started = step.started_at === null ? to : within(Date.parse(step.started_at), from, to);
-  const delayed = within(from + delay, from, started);
-  let asks = to;
-  let answered = to;
-  if (question !== undefined) {
-    asks = within(Date.parse(question.created_at), started, to);
-    answered = question.completed_at === null ? to : within(Date.parse(question.completed_at), asks, to);
-  }
-  const segments: Segment[] = [
-    { kind: "retry_delay", from, to: delayed },
-    { kind: "queued", from: delayed, to: started },
-    { kind: "running", from: started, to: asks },
-    { kind: "waiting", from: asks, to: answered },
-    { kind: "running", from: answered, to },
-  ];
   return {
     id: step.step_execution_id,
     stepId: step.step_id,
@@ -75,15 +42,11 @@ function barOf(step: StepOut, delay: number, question: Question | undefined, now
     attempt: step.attempt,
     status: step.status,
     from,
-    to,
+    to: Math.max(from, step.completed_at === null ? now : Date.parse(step.completed_at)),
     open,
     copied: step.copied_from !== null,
-    segments: segments.filter((segment) => segment.to > segment.from),
+    segments: open ? segmentsUntil(segments, now) : segments,
   };
-}
-
-function within(value: number, low: number, high: number): number {
-  return Math.min(Math.max(value, low), high);
 }
 
 /** Steps in the order in which they began; what overlaps within a step stands below each other. */
@@ -105,6 +68,10 @@ export function rowsOf(bars: readonly Bar[]): Row[] {
       bars: row,
     })),
   );
+}
+
+function within(value: number, low: number, high: number): number {
+  return Math.min(Math.max(value, low), high);
 }
 
 const SHORTEST_MS = 1;
@@ -208,11 +175,4 @@ export function barsShown(bars: readonly Bar[], view: View, pixels: number, sele
     drawnTo = bar.to;
     return true;
   });
-}
-
-/** How long the steps of a row ran, without what they waited for. */
-export function runningSeconds(bars: readonly Bar[]): number {
-  let sum = 0;
-  for (const bar of bars) for (const { kind, from, to } of bar.segments) if (kind === "running") sum += to - from;
-  return sum / 1000;
 }

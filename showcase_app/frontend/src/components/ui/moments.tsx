@@ -1,6 +1,7 @@
 /** Times and durations that tick by themselves, all from one clock, so that a page moves as one. */
 import { Tooltip } from "@mantine/core";
 import { useSyncExternalStore } from "react";
+import { secondsAt, type Times, timesText } from "@/domain/durations";
 import { agoText, durationText, exactText, secondsBetween } from "@/domain/time";
 
 const listeners = new Set<() => void>();
@@ -48,4 +49,25 @@ export function Duration({ start, end }: { start: string | null; end: string | n
   const nowMs = useNow(start !== null && end === null);
   if (start === null) return <span className="quiet">–</span>;
   return <span className="numbers">{durationText(secondsBetween(start, end, nowMs))}</span>;
+}
+
+/** The run time of a step or an attempt, ticking while it runs; its name, and what it waited for, on hover. */
+export function RunTime({ times }: { times: Times }) {
+  const now = useNow(times.open.length > 0);
+  if (!times.begun) return <span className="quiet">–</span>;
+  return (
+    <span className="numbers" title={capital(timesText(times, now))}>
+      {durationText(secondsAt(times, now).runSeconds)}
+    </span>
+  );
+}
+
+/** What a step or an attempt waited for: its place in the queue, a retry, a person. */
+export function WaitingTime({ times }: { times: Times }) {
+  const now = useNow(times.open.length > 0);
+  return <span className="numbers">{durationText(secondsAt(times, now).waitingSeconds)}</span>;
+}
+
+function capital(text: string): string {
+  return text.charAt(0).toUpperCase() + text.slice(1);
 }

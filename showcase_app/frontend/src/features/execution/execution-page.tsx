@@ -119,8 +119,8 @@ function Graph({ execution, graph, selected, onSelect }: GraphProps) {
   const recorded = execution.pipeline_version === null;
   const shown = recorded || params.get("view") === "list" ? "list" : "graph";
   const runs = useMemo(
-    () => (graph.data === undefined ? undefined : runsOf(execution.steps, graph.data)),
-    [execution.steps, graph.data],
+    () => (graph.data === undefined ? undefined : runsOf(execution.steps, execution.interactions, graph.data)),
+    [execution.steps, execution.interactions, graph.data],
   );
   const ended = hasEnded(execution.status);
   const edges = useMemo(
@@ -163,7 +163,7 @@ function Graph({ execution, graph, selected, onSelect }: GraphProps) {
       </div>
       {shown === "list" ? (
         <div className={`panel ${classes.listed}`}>
-          <StepsList steps={execution.steps} selected={selected} onSelect={onSelect} height={LIST_HEIGHT} />
+          <StepsList execution={execution} selected={selected} onSelect={onSelect} height={LIST_HEIGHT} />
         </div>
       ) : graph.data !== undefined ? (
         <PipelineGraph graph={graph.data} runs={runs} edges={edges} selected={selected} onSelect={onSelect} />

@@ -19,8 +19,9 @@ import { useMemo } from "react";
 import { Link } from "react-router";
 import type { ExecutionDetail, GraphNode, InteractionOut, StepDetail } from "@/api/schema.gen";
 import { Markdown } from "@/components/ui/markdown";
-import { Ago, Duration } from "@/components/ui/moments";
+import { Ago, RunTime, WaitingTime } from "@/components/ui/moments";
 import { StatusBadge, StatusIcon } from "@/components/ui/status-badge";
+import { segmentsByAttempt, type Times, timesOfAttempt, timesTogether } from "@/domain/durations";
 import type { HeardLines } from "@/domain/log-lines";
 import { attemptsOf, fellBack, isOver } from "@/domain/runs";
 import { editsOf, editText } from "@/domain/second-chances";
@@ -47,6 +48,7 @@ type StepPanelProps = {
 export function StepPanel({ execution, selection, stepId, node, nameOf, heard }: StepPanelProps) {
   const { attempt } = selection;
   const attempts = useMemo(() => attemptsOf(execution.steps, stepId), [execution.steps, stepId]);
+  const times = useMemo(() => timesByAttempt(attempts, execution.interactions), [attempts, execution.interactions]);
   return (
     <section className={`panel ${classes.panel}`} aria-label={`Step ${nameOf(stepId)}`}>
       <Group justify="space-between" wrap="nowrap" align="flex-start" gap="xs">
@@ -77,7 +79,7 @@ export function StepPanel({ execution, selection, stepId, node, nameOf, heard }:
       ) : (
         <>
           <AttemptSegments attempts={attempts} attempt={attempt} node={node} selection={selection} />
-          <AttemptFacts attempt={attempt} owner={execution.owner} />
+          <AttemptFacts attempt={attempt} times={times} owner={execution.owner} />
           <Origin attempt={attempt} execution={execution} />
           <Question
             interaction={execution.interactions.find((each) => each.step_execution_id === attempt.step_execution_id)}
@@ -92,6 +94,7 @@ export function StepPanel({ execution, selection, stepId, node, nameOf, heard }:
             selection={selection}
             attempt={attempt}
             attempts={attempts}
+            times={times}
             nameOf={nameOf}
             heard={heard}
           />
@@ -148,7 +151,20 @@ function segmentWord(attempt: StepDetail, loops: boolean): string {
   return attempt.attempt > 1 ? `${attempt.iteration} · ${attempt.attempt}` : String(attempt.iteration);
 }
 
-function AttemptFacts({ attempt, owner }: { attempt: StepDetail; owner: string | null }) {
+/** Of the attempts of one step, by their ids. */
+type AttemptTimes = ReadonlyMap<string, Times>;
+
+function timesByAttempt(attempts: readonly StepDetail[], interactions: readonly InteractionOut[]): AttemptTimes {
+  const segments = segmentsByAttempt(attempts, interactions);
+  return new Map(
+    attempts.map((each) => [each.step_execution_id, timesOfAttempt(each, segments.get(each.step_execution_id) ?? [])]),
+  );
+}
+
+type FactsProps = { attempt: StepDetail; times: AttemptTimes; owner: string | null };
+
+function AttemptFacts({ attempt, times, owner }: FactsProps) {
+  const mine = times.get(attempt.step_execution_id);
   return (
     <>
       <dl className={classes.facts} data-small>
@@ -157,17 +173,25 @@ function AttemptFacts({ attempt, owner }: { attempt: StepDetail; owner: string |
           <dd>{attempt.started_at === null ? <span className="quiet">–</span> : <Ago at={attempt.started_at} />}</dd>
         </div>
         <div className={classes.fact}>
-          <dt>{isOver(attempt) ? "Took" : attempt.status === "waiting" ? "Waiting" : "Running"}</dt>
+          <dt>Run time</dt>
           <dd>
-            <Duration start={attempt.started_at} end={attempt.completed_at} />
+            <AttemptTime times={mine} />
           </dd>
         </div>
         <div className={classes.fact}>
-          <dt>{attempt.attempt > 1 ? "Waited" : "Queued"}</dt>
-          <dd>
-            <Duration start={attempt.created_at} end={attempt.started_at ?? attempt.completed_at} />
+          <dt>Waiting</dt>
+          <dd title="For its place in the queue, before a retry, for a person">
+            {mine === undefined ? null : <WaitingTime times={mine} />}
           </dd>
         </div>
+        {times.size < 2 ? null : (
+          <div className={classes.fact}>
+            <dt>Run time, all {times.size.toLocaleString("en")} attempts</dt>
+            <dd>
+              <RunTime times={timesTogether([...times.values()])} />
+            </dd>
+          </div>
+        )}
         {attempt.status !== "pending" || attempt.wake_at === null ? null : (
           <div className={classes.fact}>
             <dt>Begins</dt>
@@ -292,13 +316,14 @@ type AttemptTabsProps = {
   selection: Selection;
   attempt: StepDetail;
   attempts: StepDetail[];
+  times: AttemptTimes;
   nameOf: (stepId: string) => string;
   heard: HeardLines;
 };
 
 const TABS = ["output", "input", "error", "logs", "attempts"];
 
-function AttemptTabs({ execution, selection, attempt, attempts, nameOf, heard }: AttemptTabsProps) {
+function AttemptTabs({ execution, selection, attempt, attempts, times, nameOf, heard }: AttemptTabsProps) {
   const whole = useWholeStep(attempt);
   const hasError = attempt.error_type !== null || attempt.error_message !== null;
   const usual = hasError && !fellBack(attempt) ? "error" : isOver(attempt) ? "output" : "logs";
@@ -348,7 +373,7 @@ function AttemptTabs({ execution, selection, attempt, attempts, nameOf, heard }:
         />
       </Tabs.Panel>
       <Tabs.Panel value="attempts">
-        <AttemptTable attempts={attempts} attempt={attempt} selection={selection} />
+        <AttemptTable attempts={attempts} times={times} attempt={attempt} selection={selection} />
       </Tabs.Panel>
     </Tabs>
   );
@@ -453,10 +478,19 @@ function showEnd(box: HTMLElement | null): void {
   if (box !== null) box.scrollTop = box.scrollHeight;
 }
 
-type AttemptTableProps = { attempts: StepDetail[]; attempt: StepDetail; selection: Selection };
+function AttemptTime({ times }: { times: Times | undefined }) {
+  return times === undefined ? null : <RunTime times={times} />;
+}
+
+type AttemptTableProps = {
+  attempts: StepDetail[];
+  times: AttemptTimes;
+  attempt: StepDetail;
+  selection: Selection;
+};
 const MOST_ATTEMPTS = 200;
 
-function AttemptTable({ attempts, attempt, selection }: AttemptTableProps) {
+function AttemptTable({ attempts, times, attempt, selection }: AttemptTableProps) {
   const shown = attempts.slice(-MOST_ATTEMPTS);
   return (
     <>
@@ -467,7 +501,7 @@ function AttemptTable({ attempts, attempt, selection }: AttemptTableProps) {
               <Table.Th>Iteration</Table.Th>
               <Table.Th>Attempt</Table.Th>
               <Table.Th>Status</Table.Th>
-              <Table.Th ta="right">Took</Table.Th>
+              <Table.Th ta="right">Run time</Table.Th>
               <Table.Th>Error</Table.Th>
             </Table.Tr>
           </Table.Thead>
@@ -497,7 +531,7 @@ function AttemptTable({ attempts, attempt, selection }: AttemptTableProps) {
                   </Group>
                 </Table.Td>
                 <Table.Td ta="right">
-                  <Duration start={each.started_at} end={each.completed_at} />
+                  <AttemptTime times={times.get(each.step_execution_id)} />
                 </Table.Td>
                 <Table.Td>{each.error_type === null ? "" : <span className="mono">{each.error_type}</span>}</Table.Td>
               </Table.Tr>

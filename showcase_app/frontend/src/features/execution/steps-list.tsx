@@ -2,26 +2,28 @@
 import { Text } from "@mantine/core";
 import { useVirtualizer } from "@tanstack/react-virtual";
 import { useEffect, useMemo, useRef } from "react";
-import type { StepDetail } from "@/api/schema.gen";
+import type { ExecutionDetail } from "@/api/schema.gen";
 import { CopiedMark } from "@/components/ui/copied-mark";
-import { Duration } from "@/components/ui/moments";
+import { RunTime } from "@/components/ui/moments";
 import { StatusIcon } from "@/components/ui/status-badge";
+import { timesByStep } from "@/domain/durations";
 import { newestOf } from "@/domain/runs";
 import classes from "./execution.module.css";
 
 const ROW_HEIGHT = 38;
 
 type StepsListProps = {
-  steps: readonly StepDetail[];
+  execution: ExecutionDetail;
   selected: string | null;
   onSelect: (stepId: string) => void;
   height: number;
 };
 
-export function StepsList({ steps, selected, onSelect, height }: StepsListProps) {
+export function StepsList({ execution, selected, onSelect, height }: StepsListProps) {
+  const { steps, interactions } = execution;
   const frame = useRef<HTMLDivElement>(null);
   const newest = useMemo(() => [...newestOf(steps).values()], [steps]);
-  const made = useMemo(() => countsOf(steps), [steps]);
+  const times = useMemo(() => timesByStep(steps, interactions), [steps, interactions]);
   const virtual = useVirtualizer({
     count: newest.length,
     getScrollElement: () => frame.current,
@@ -42,10 +44,15 @@ export function StepsList({ steps, selected, onSelect, height }: StepsListProps)
   }
   return (
     <div ref={frame} className={classes.steps} style={{ maxHeight: height }}>
+      <div className={classes.stepsHead} aria-hidden>
+        <span>Step</span>
+        <span className={classes.stepTime}>Run time</span>
+      </div>
       <ol style={{ height: virtual.getTotalSize() }} aria-label="Steps">
         {virtual.getVirtualItems().map((item) => {
           const step = newest[item.index];
-          return step === undefined ? null : (
+          const took = step === undefined ? undefined : times.get(step.step_id);
+          return step === undefined || took === undefined ? null : (
             <li key={step.step_id} style={{ transform: `translateY(${item.start}px)` }}>
               <button
                 type="button"
@@ -55,12 +62,10 @@ export function StepsList({ steps, selected, onSelect, height }: StepsListProps)
               >
                 <StatusIcon status={step.status} />
                 <span className={classes.stepName}>{step.step_name}</span>
-                {(made.get(step.step_id) ?? 1) > 1 ? (
-                  <span className="quiet numbers">×{made.get(step.step_id)}</span>
-                ) : null}
+                {took.attempts > 1 ? <span className="quiet numbers">×{took.attempts}</span> : null}
                 {step.copied_from === null ? null : <CopiedMark />}
                 <span className={classes.stepTime}>
-                  <Duration start={step.started_at} end={step.completed_at} />
+                  <RunTime times={took} />
                 </span>
               </button>
             </li>
@@ -69,10 +74,4 @@ export function StepsList({ steps, selected, onSelect, height }: StepsListProps)
       </ol>
     </div>
   );
-}
-
-function countsOf(steps: readonly StepDetail[]): Map<string, number> {
-  const counts = new Map<string, number>();
-  for (const step of steps) counts.set(step.step_id, (counts.get(step.step_id) ?? 0) + 1);
-  return counts;
 }

@@ -6,8 +6,9 @@ import { useVirtualizer } from "@tanstack/react-virtual";
 import { type KeyboardEvent, type MouseEvent, memo, useEffect, useId, useMemo, useRef, useState } from "react";
 import type { ExecutionDetail, StepDetail } from "@/api/schema.gen";
 import { CopiedMark } from "@/components/ui/copied-mark";
-import { useNow } from "@/components/ui/moments";
+import { RunTime, useNow } from "@/components/ui/moments";
 import { StatusIcon } from "@/components/ui/status-badge";
+import { type SegmentKind, type Times, timesByStep } from "@/domain/durations";
 import { COPIED } from "@/domain/graph";
 import { hasEnded, statusFill, statusWord } from "@/domain/status";
 import { durationText } from "@/domain/time";
@@ -19,8 +20,6 @@ import {
   moved,
   type Row,
   rowsOf,
-  runningSeconds,
-  type SegmentKind,
   ticksOf,
   type View,
   wholeOf,
@@ -52,6 +51,10 @@ export function Timeline({ execution, selected, onSelect }: TimelineProps) {
   const now = useNow(!hasEnded(execution.status));
   const bars = useMemo(() => barsOf(execution.steps, execution.interactions, now), [execution, now]);
   const rows = useMemo(() => rowsOf(bars), [bars]);
+  const times = useMemo(
+    () => timesByStep(execution.steps, execution.interactions),
+    [execution.steps, execution.interactions],
+  );
   const whole = useMemo(() => wholeOf(bars, execution.started_at, now), [bars, execution.started_at, now]);
   const [closer, setCloser] = useState<View | null>(null); // null: all of it, also when it grows
   const view = closer ?? whole;
@@ -108,9 +111,11 @@ export function Timeline({ execution, selected, onSelect }: TimelineProps) {
                 </span>
               ))}
             </div>
+            <span className={classes.timesHead}>Run time</span>
           </div>
           <Rows
             rows={rows}
+            times={times}
             view={view}
             whole={whole}
             width={width}
@@ -138,6 +143,8 @@ export function Timeline({ execution, selected, onSelect }: TimelineProps) {
 
 type RowsProps = {
   rows: readonly Row[];
+  /** Of all attempts of a step, by its id. */
+  times: ReadonlyMap<string, Times>;
   view: View;
   whole: View;
   width: number;
@@ -148,7 +155,7 @@ type RowsProps = {
   onKey: (key: string) => boolean;
 };
 
-function Rows({ rows, view, whole, width, selected, choose, wasDrag, onKey }: RowsProps) {
+function Rows({ rows, times, view, whole, width, selected, choose, wasDrag, onKey }: RowsProps) {
   const frame = useRef<HTMLDivElement>(null);
   const base = useId();
   const [hovered, setHovered] = useState<Bar | null>(null);
@@ -214,6 +221,7 @@ function Rows({ rows, view, whole, width, selected, choose, wasDrag, onKey }: Ro
               <TimelineRow
                 key={row.key}
                 row={row}
+                times={times.get(row.stepId)}
                 top={item.start}
                 base={base}
                 view={view}
@@ -231,6 +239,7 @@ function Rows({ rows, view, whole, width, selected, choose, wasDrag, onKey }: Ro
 
 type TimelineRowProps = {
   row: Row;
+  times: Times | undefined;
   top: number;
   base: string;
   view: View;
@@ -239,7 +248,8 @@ type TimelineRowProps = {
   isOfStep: boolean;
 };
 
-const TimelineRow = memo(function TimelineRow({ row, top, base, view, width, selectedId, isOfStep }: TimelineRowProps) {
+const TimelineRow = memo(function TimelineRow(shown: TimelineRowProps) {
+  const { row, times, top, base, view, width, selectedId, isOfStep } = shown;
   const last = row.bars.at(-1);
   return (
     <div
@@ -291,7 +301,7 @@ const TimelineRow = memo(function TimelineRow({ row, top, base, view, width, sel
         ))}
       </div>
       <div className={classes.seconds} aria-hidden>
-        {durationText(runningSeconds(row.bars))}
+        {times === undefined || !row.isFirst ? null : <RunTime times={times} />}
       </div>
     </div>
   );

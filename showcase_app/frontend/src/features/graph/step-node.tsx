@@ -5,6 +5,7 @@ import {
   IconEqualNot,
   IconFlagFilled,
   IconGitFork,
+  IconHourglass,
   IconLifebuoy,
   IconMessageQuestion,
   IconPencil,
@@ -17,11 +18,11 @@ import {
 import { Handle, type Node, type NodeProps, Position } from "@xyflow/react";
 import { type CSSProperties, memo } from "react";
 import type { GraphNode } from "@/api/schema.gen";
-import { Duration } from "@/components/ui/moments";
+import { RunTime, WaitingTime } from "@/components/ui/moments";
 import { StatusIcon } from "@/components/ui/status-badge";
+import { waitsForPersonSince } from "@/domain/durations";
 import { COPIED, isPlanned, markWord, type NodeRun, nodeSentence, type StepMark } from "@/domain/graph";
 import { hasEnded, statusFill } from "@/domain/status";
-import { durationText } from "@/domain/time";
 import classes from "./graph.module.css";
 
 /** Most are tasks: what is otherwise is marked. */
@@ -110,13 +111,17 @@ function StepFacts({ step }: { step: GraphNode }) {
 function RunFacts({ run }: { run: NodeRun }) {
   return (
     <>
-      <span className={classes.fact}>
-        {run.seconds === null ? (
-          <Duration start={run.startedAt} end={run.completedAt} />
-        ) : (
-          <span className="numbers">{durationText(run.seconds)}</span>
-        )}
-      </span>
+      {run.times === null ? null : (
+        <span className={classes.fact}>
+          <RunTime times={run.times} />
+        </span>
+      )}
+      {run.times === null || waitsForPersonSince(run.times) === null ? null : (
+        <span className={classes.fact} title="Waiting, for a person and before">
+          <IconHourglass size={13} aria-hidden />
+          <WaitingTime times={run.times} />
+        </span>
+      )}
       {run.maxIterations > 1 ? (
         <span className={classes.fact} title={`Iteration ${run.iteration} of at most ${run.maxIterations}`}>
           <IconRepeat size={12} aria-hidden />
