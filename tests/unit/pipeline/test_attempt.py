@@ -18,6 +18,7 @@ from ia_modules.pipeline.core import ExecutionContext, Step
 from ia_modules.pipeline.journal import OperatorJournal
 from ia_modules.pipeline.loader import load
 from ia_modules.pipeline.memory_journal import MemoryJournal
+from ia_modules.pipeline.outcome import recorded_result
 from ia_modules.pipeline.runner import Runner
 from ia_modules.pipeline.services import ServiceRegistry
 from tests.unit.pipeline.factories import document, task
@@ -405,7 +406,9 @@ async def test_what_code_does_to_its_config_or_to_the_state_that_it_is_shown_onl
     )
     assert (first >> when(spoils) >> second) == second
     result = await Runner(journal).run(flow.load())
-    assert result == await Runner(journal).result(result["execution_id"])
+    record = await journal.get_execution(result["execution_id"])
+    assert record is not None
+    assert result == await recorded_result(journal, record)
     assert [step["result"] for step in result["steps"]] == [
         {"made": {"of": ["wood"]}},
         {"spoiled": ["wood", "a config"]},
