@@ -7,7 +7,8 @@ Both sizes are asked in turn, so that whatever else the machine does slows both;
 executions takes a few minutes and about 2 GB for each database, which are gone afterwards.
 
 What must not take more than twice as long is marked; the program ends with 1 when one of these does. The others look at
-more the more there is, up to a limit that they have: counting ends at 10,000, times are of the newest 2,000.
+more the more there is, up to a limit that they have: counting ends at 10,000, times are of the newest 2,000, and what
+no index has is looked for in the newest 10,000.
 """
 
 import argparse
@@ -39,6 +40,7 @@ ANY = ExecutionFilters()
 COMPLETED = ExecutionFilters(status=ExecutionStatus.COMPLETED)
 RUNNING = ExecutionFilters(status=ExecutionStatus.RUNNING)
 FAILED = ExecutionFilters(status=ExecutionStatus.FAILED)
+FAILED_OR_CANCELLED = ExecutionFilters(status=(ExecutionStatus.FAILED, ExecutionStatus.CANCELLED))
 FREQUENT = pipeline_id(20)
 OF_FREQUENT_FAILED = ExecutionFilters(status=ExecutionStatus.FAILED, pipeline_id=FREQUENT)
 FAILED_ALIKE = ExecutionFilters(failure_group=failure_group(0))
@@ -65,9 +67,10 @@ class Subject:
         """A page, which must be full: with fewer rows it would be quicker.
 
         Args:
+            limit: of the page; 0: it must be empty.
             below: the number of the execution that was the last on the page above.
         """
-        page = await self.reader.list_executions(filters, None if below is None else self.id_of(below), limit)
+        page = await self.reader.list_executions(filters, None if below is None else self.id_of(below), limit or PAGE)
         assert len(page.items) == limit, f"{len(page.items)} of {self.executions} for {filters}"
 
 
@@ -102,6 +105,18 @@ QUESTIONS = (
     Question("failed, from the middle on", lambda it: it.page(FAILED, below=it.executions // 2, limit=20)),
     Question("a pipeline", lambda it: it.page(ExecutionFilters(pipeline_id=FREQUENT))),
     Question("a pipeline, failed", lambda it: it.page(OF_FREQUENT_FAILED, limit=5)),
+    Question("failed or cancelled", lambda it: it.page(FAILED_OR_CANCELLED, limit=20)),
+    Question("by trigger, all have it", lambda it: it.page(ExecutionFilters(trigger="api"))),
+    Question("by trigger, none has it", lambda it: it.page(ExecutionFilters(trigger="none"), limit=0), must_stay=False),
+    Question("by version, none has it", lambda it: it.page(ExecutionFilters(version=7), limit=0), must_stay=False),
+    Question("by worker, none has it", lambda it: it.page(ExecutionFilters(worker="none"), limit=0), must_stay=False),
+    Question(
+        "by time taken, none took it",
+        lambda it: it.page(ExecutionFilters(status=ExecutionStatus.COMPLETED, min_seconds=3_600), limit=0),
+        must_stay=False,
+    ),
+    Question("by error, few have it", lambda it: it.page(ExecutionFilters(text="number 7"), limit=1), must_stay=False),
+    Question("by error, none has it", lambda it: it.page(ExecutionFilters(text="no such"), limit=0), must_stay=False),
     Question("failed alike", lambda it: it.page(FAILED_ALIKE, limit=20)),
     Question(
         "a group of failures, 24h",

@@ -16,6 +16,7 @@ import uuid_utils
 from msgspec import Struct
 
 from ia_modules.errors import InvalidStatus
+from ia_modules.errors.running import failure_sentence
 
 PipelineId = NewType("PipelineId", str)
 ExecutionId = NewType("ExecutionId", str)
@@ -305,6 +306,7 @@ class ExecutionSummary(Record, kw_only=True, frozen=True):
     write, ``epoch`` how often ownership has changed. ``alias`` is the caller's own id of it, None without one.
     ``run_at`` is when one that waits goes on; None: it does not wait, or for no time. ``failure_group`` is what its
     failure has in common with others of its pipeline (:mod:`ia_modules.failure_groups`); None: it has not failed.
+    ``failed_step`` is the step that it failed for; None: it has not failed, or for no step.
     ``imported_at`` is when it came from a run file, ``rows_sha256`` the hash of that file's rows, ``went_on`` whether
     it had not ended when the file was made; all None: it is no copy.
     """
@@ -331,6 +333,7 @@ class ExecutionSummary(Record, kw_only=True, frozen=True):
     error_type: str | None
     error_message: str | None
     failure_group: str | None
+    failed_step: str | None
     imported_at: datetime | None
     rows_sha256: str | None
     went_on: bool | None
@@ -347,6 +350,14 @@ class ExecutionSummary(Record, kw_only=True, frozen=True):
     def duration_seconds(self) -> float | None:
         """From start to end; None until both are known."""
         return _seconds(self.started_at, self.completed_at)
+
+    @property
+    def cause(self) -> str | None:
+        """Why it failed, in the words of what went wrong: ``ValueError: no customer``; None: nothing is on record.
+
+        The sentence around it, which names the step, is left out where ``failed_step`` says which that is.
+        """
+        return cause_of(self.error_type, self.error_message, self.failed_step)
 
 
 class ExecutionRecord(ExecutionSummary, kw_only=True, frozen=True):
@@ -570,6 +581,14 @@ class Changes(Struct, kw_only=True, frozen=True):
     @property
     def more(self) -> bool:
         return self.upto < self.execution.sequence
+
+
+def cause_of(error_type: str | None, error_message: str | None, failed_step: str | None) -> str | None:
+    """What went wrong, without the sentence of :func:`failure_sentence` around it; None: nothing is on record."""
+    before = None if failed_step is None else failure_sentence(failed_step, "")
+    if before is not None and error_message is not None and error_message.startswith(before):
+        return error_message.removeprefix(before)
+    return ": ".join(part for part in (error_type, error_message) if part) or None
 
 
 def _seconds(start: datetime | None, end: datetime | None) -> float | None:

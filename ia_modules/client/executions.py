@@ -107,6 +107,13 @@ class ExecutionVerbs(ClientBase):
         both, now = await read_both(self._database, a, other)
         return await asyncio.to_thread(compare, *both, now=now)
 
+    async def last_good(self, execution_id: str) -> ExecutionSummary | None:
+        """The newest execution of the same pipeline that was made before this one and completed; None: there is none.
+
+        What came from a run file is none, but for what did, too. Raises ExecutionNotFound.
+        """
+        return await self.tracker.get_last_good(await self.summary(execution_id))
+
     async def follow(self, execution_id: str, after: int = 0, *, to_rest: bool = False) -> AsyncGenerator[Changes]:
         """What came after a sequence, then what comes, until the execution has ended.
 

@@ -6,11 +6,16 @@ from ia_modules.errors.base import IAModulesError, PipelineError
 from ia_modules.errors.documents import MAY_BE_OLDER, Problem, listed
 
 
+def failure_sentence(step_id: str, cause: str) -> str:
+    """That a step failed, and why, as its execution has it on record."""
+    return f"Step {step_id!r} failed: {cause}"
+
+
 class StepError(PipelineError):
     """A step failed; ``__cause__`` is its own exception, where there is one."""
 
     def __init__(self, step_id: str, what: str) -> None:
-        super().__init__(f"Step {step_id!r} failed: {what}")
+        super().__init__(failure_sentence(step_id, what))
         self.step_id = step_id
 
 

@@ -156,32 +156,33 @@ class StepsContract:
     async def test_a_failed_execution_says_what_its_failure_has_in_common_with_others(
         self, journal: OperatorJournal, execution_id: ExecutionId
     ) -> None:
-        async def fail(change: ExecutionUpdate) -> str | None:
+        async def fail(change: ExecutionUpdate, step_id: str | None = None) -> str | None:
             failed = replace(change, status=ExecutionStatus.FAILED)
             await journal.record(Transition(execution_id=execution_id, writer=OWNER, change=failed))
             record = await journal.get_execution(execution_id)
             await journal.take_over(execution_id, owner=OWNER, reopen=True)
             reopened = (await journal.changes(execution_id)).execution
             assert record is not None
-            assert reopened.failure_group is None
+            assert record.failed_step == step_id
+            assert (reopened.failure_group, reopened.failed_step) == (None, None)
             return record.failure_group
 
         whole, own = Failure(type="StepError", message="row 1"), Failure(type="ValueError", message="row 2")
         assert await fail(ExecutionUpdate()) == group_of("", None, "").id
         assert await fail(ExecutionUpdate(failure=whole)) == group_of("", "StepError", "row 3").id
         named = ExecutionUpdate(failure=whole, failed_step=FailedStep(step_id="load", failure=own))
-        assert await fail(named) == group_of("load", "ValueError", "row 3").id
+        assert await fail(named, "load") == group_of("load", "ValueError", "row 3").id
         found = ExecutionUpdate(failure=whole, finds_failed_step=True)
         assert await fail(found) == group_of("", "StepError", "row 3").id
         for step_id, failure in (("first", None), ("second", own)):
             begun, attempt = starting(execution_id, step_id)
             await journal.record(begun)
             await journal.record(ending(execution_id, attempt, StepStatus.FAILED, failure=failure))
-        assert await fail(found) == group_of("first", "StepError", "row 3").id
+        assert await fail(found, "first") == group_of("first", "StepError", "row 3").id
         begun, attempt = starting(execution_id, "first")  # its next attempt
         await journal.record(begun)
         await journal.record(ending(execution_id, attempt, StepStatus.COMPLETED))
-        assert await fail(found) == group_of("second", "ValueError", "row 3").id
+        assert await fail(found, "second") == group_of("second", "ValueError", "row 3").id
 
     async def test_what_is_failed_for_its_lost_process_has_a_group(
         self, journal: OperatorJournal, pipeline_id: PipelineId

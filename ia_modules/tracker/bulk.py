@@ -75,7 +75,8 @@ class BulkResult:
 
     Attributes:
         matched: how many were looked at: those that were changed, refused and left out.
-        matched_capped: the filters find more than were looked at.
+        matched_capped: the filters find more than were looked at, or may: what has no index is looked for in
+            ``look_back`` executions only.
         done: how many were changed, now or by the same request before; 0 in a dry run.
         refused: those that were left as they are; in a dry run those that would be.
         left_out: of a re-run that does not name them: those that have one under way or completed.
@@ -150,10 +151,10 @@ async def find_suited(
     reader: ExecutionReader, filters: ExecutionFilters, *, action: BulkAction, limit: int
 ) -> tuple[list[str], bool]:
     """The newest executions that filters find among those that an action is for; whether there are more."""
-    statuses = [each for each in ExecutionStatus if each in _SUITED[action] and filters.status in (None, each)]
+    statuses = [each for each in filters.statuses if each in _SUITED[action]]
     pages = [await reader.list_executions(replace(filters, status=status), limit=limit) for status in statuses]
     ids = sorted((item.execution_id for page in pages for item in page.items), reverse=True)
-    more = len(ids) > limit or any(page.next_cursor is not None for page in pages)
+    more = len(ids) > limit or any(page.next_cursor or page.looked_back_to for page in pages)
     return [*ids[:limit]], more
 
 

@@ -31,6 +31,7 @@ async def export_execution(database: DatabaseManager, execution_id: str) -> Asyn
     execution = record.to_dict() | {
         "queue_seconds": record.queue_seconds,
         "duration_seconds": record.duration_seconds,
+        "cause": record.cause,
         **payloads,
     }
     yield b'{"execution":' + orjson.dumps(execution)

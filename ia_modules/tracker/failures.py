@@ -59,6 +59,7 @@ class _StoredGroup(Record, kw_only=True, frozen=True):
     marked_at: datetime | None
     reopened_at: datetime | None
     first_at: datetime
+    first_version: int | None
 
 
 class FailureSummary(_StoredGroup, kw_only=True, frozen=True):
@@ -72,6 +73,7 @@ class FailureSummary(_StoredGroup, kw_only=True, frozen=True):
         reopened_at: when it failed again on ``mended_in_version`` or a later one; None: it has not since it was marked.
         first_at, last_at: when it failed for the first and for the last time; the last is None when its executions are
             deleted.
+        first_version: of the oldest of its executions; None: that has none, or they are deleted.
         count: how often it failed in the window.
         versions: of the pipeline, that failed so in the window; None stands for what has no version, and comes first.
         trend: the window in equal parts, oldest first, without gaps.

@@ -1,7 +1,10 @@
 """Lists of executions and of log lines: filters, free text, pages and capped counts. Nothing here scans a table.
 
-Free text may be found in several places. For an OR over them the database would read every execution; so each place has
-a search of its own, which uses its index, and the results are merged.
+Free text may be found in several places, and several statuses may be wanted. For an OR over them the database would
+read every execution; so each of these is a search of its own, which uses its index, and the results are merged.
+
+What has no index (errors, and some filters) is looked for in the newest executions that the other filters let through,
+``look_back`` of them for each search. An answer says how far back that was.
 """
 
 import re
@@ -22,13 +25,14 @@ from ia_modules.models import (
     PipelineId,
     Row,
     RunPath,
+    format_time,
     ids_beginning,
     is_id,
     parse_time,
     sought_id,
 )
 from ia_modules.paths import GRAPH
-from ia_modules.payload import is_storable_id
+from ia_modules.payload import check_count, is_storable_id
 
 COUNT_CAP = 10_000
 """Beyond this many, a count only says "more"."""
@@ -45,6 +49,14 @@ MOST_OF_ALIAS = 1_000
 NARROW_WINDOW = 20_000
 """The range of ids of a time window is read when it has fewer executions than this."""
 
+LOOK_BACK = 10_000
+"""What has no index is looked for in so many executions, where nobody wants more."""
+
+MOST_LOOK_BACK = 1_000_000
+
+ERROR_CHARACTERS = 2_000
+"""So much of an error is searched."""
+
 _EVERY = 2**31 - 1
 
 Sentence = Callable[[str], str]
@@ -58,28 +70,45 @@ class ExecutionFilters:
     The time window is of the start; for an execution that has not started, of its creation.
 
     Attributes:
+        status: one, or any of several.
         failure_group: of those that failed alike, see :mod:`ia_modules.failure_groups`.
         failed_after: of a failure group: failed at this time or later.
-        text: found at the beginning of the id or of the alias (as it is written), in name or slug of the pipeline, or,
-            with ``started_after``, in the error; see :attr:`searches_errors`.
+        text: found at the beginning of the id or of the alias (as it is written), in name or slug of the pipeline, or
+            in the first 2,000 characters of the error.
+        version: of the pipeline.
+        trigger: what started it, such as ``api`` or ``cli``.
+        worker: found in the name of the process that runs it, or ran it last.
+        min_seconds, max_seconds: how long it took, or what runs has taken so far; what has not started is left out.
+        look_back: version, trigger, worker, seconds and errors have no index: they are looked for in so many of the
+            newest executions that all else lets through, 1 to 1,000,000; errors in so many that failed and so many that
+            were cancelled.
     """
 
-    status: ExecutionStatus | None = None
+    status: ExecutionStatus | tuple[ExecutionStatus, ...] | None = None
     pipeline_id: PipelineId | None = None
     failure_group: str | None = None
     failed_after: datetime | None = None
     started_after: datetime | None = None
     started_before: datetime | None = None
     text: str | None = None
+    version: int | None = None
+    trigger: str | None = None
+    worker: str | None = None
+    min_seconds: float | None = None
+    max_seconds: float | None = None
+    look_back: int = LOOK_BACK
 
     @property
     def has_window(self) -> bool:
         return self.started_after is not None or self.started_before is not None
 
     @property
-    def searches_errors(self) -> bool:
-        """Errors are searched inside a time window only: they have no index."""
-        return self.started_after is not None
+    def statuses(self) -> tuple[ExecutionStatus, ...]:
+        """Those that are let through."""
+        if self.status is None:
+            return tuple(ExecutionStatus)
+        several = (self.status,) if isinstance(self.status, str) else self.status
+        return tuple(dict.fromkeys(map(ExecutionStatus, several)))
 
 
 _CONDITIONS: Mapping[str, str] = {
@@ -89,7 +118,6 @@ _CONDITIONS: Mapping[str, str] = {
     "failed_after": "COALESCE(completed_at, NULL) >= :failed_after",
     "started_after": "{begin} >= :started_after",
     "started_before": "{begin} < :started_before",
-    "cursor": "execution_id < :cursor",
 }
 _STARTED = {"status": "status", "pipeline_id": "pipeline_id", "begin": "started_at"}
 # An expression takes no index of its column; the index of the start is left: it has those without one, newest first.
@@ -113,20 +141,34 @@ _ALIAS_BEGINS = """execution_id IN (SELECT execution_id FROM execution_aliases
    WHERE alias >= :alias AND alias < :alias_end ORDER BY alias LIMIT :most_of_alias)"""
 _IN_BOUNDS = "execution_id >= :first_id AND execution_id <= :last_id"
 _OF_PIPELINE = "{{pipeline_id}} = :found_pipeline_{number}"
-_ERROR_HAS = """{status} IN ('failed', 'cancelled')
-   AND (ia_fold(error_message) LIKE ia_fold(:pattern) ESCAPE '!'
-        OR ia_fold(error_type) LIKE ia_fold(:pattern) ESCAPE '!')"""
+_ERROR_HAS = f"""ia_fold(COALESCE(error_type || ': ', '') || COALESCE(substr(error_message, 1, {ERROR_CHARACTERS}), ''))
+   LIKE ia_fold(:pattern) ESCAPE '!'"""
+_WITH_ERRORS = (ExecutionStatus.FAILED, ExecutionStatus.CANCELLED)
+_TOOK = "(SELECT seconds FROM execution_times AS timed WHERE timed.execution_id = pipeline_executions.execution_id)"
+_LOOKED_FOR: Mapping[str, str] = {
+    "version": "pipeline_version = :version",
+    "trigger": "trigger = :trigger",
+    "worker": "ia_fold(owner) LIKE ia_fold(:worker) ESCAPE '!'",
+    "min_seconds": "CASE WHEN completed_at IS NULL THEN started_at <= ia_now(-CAST(:min_seconds AS DOUBLE PRECISION))"
+    f" ELSE {_TOOK} >= :min_seconds END",
+    "max_seconds": "CASE WHEN completed_at IS NULL THEN started_at >= ia_now(-CAST(:max_seconds AS DOUBLE PRECISION))"
+    f" ELSE {_TOOK} <= :max_seconds END",
+}
+"""Filters that no index has."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ExecutionPage:
     """Some executions, newest first, with the first 500 characters of an error's message.
 
-    ``next_cursor``: the cursor of the next, older page; None: this is the last one.
+    Attributes:
+        next_cursor: the cursor of the next, older page; None: this is the last one.
+        looked_back_to: what has no index was looked for in executions that were created after this; None: in all.
     """
 
     items: list[ExecutionSummary]
     next_cursor: str | None
+    looked_back_to: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -135,10 +177,11 @@ class ExecutionStatistics:
 
     Attributes:
         by_status: number of executions for every status, at most ``cap``.
-        capped: the statuses of which there are more than ``cap``.
+        capped: the statuses of which there are more than ``cap``, or may be more than were found.
         total: the sum of what was counted.
         success_rate: completed among completed and failed, 0 to 1, of the newest 1,000 of these; None: there are none.
         median_seconds: median duration of the newest 1,000 that completed; None: there are none.
+        looked_back_to: what has no index was looked for in executions that were created after this; None: in all.
     """
 
     total: int
@@ -147,6 +190,7 @@ class ExecutionStatistics:
     cap: int
     success_rate: float | None
     median_seconds: float | None
+    looked_back_to: datetime | None = None
 
     def to_dict(self) -> dict[str, Any]:
         return {
@@ -156,6 +200,7 @@ class ExecutionStatistics:
             "cap": self.cap,
             "success_rate": self.success_rate,
             "median_seconds": self.median_seconds,
+            "looked_back_to": None if self.looked_back_to is None else format_time(self.looked_back_to),
         }
 
 
@@ -187,22 +232,36 @@ class LogPage:
 class _Search:
     """One search for executions: SQL conditions and the values of their parameters.
 
-    ``columns``: the expressions that the conditions use for ``{status}``, ``{pipeline_id}`` and ``{begin}``.
+    Attributes:
+        columns: the expressions that the conditions use for ``{status}``, ``{pipeline_id}`` and ``{begin}``.
+        looked_for: conditions that no index has, looked at where the others are true.
     """
 
     conditions: str
     params: Mapping[str, Any]
     columns: Mapping[str, str] = field(default_factory=lambda: _STARTED)
+    looked_for: str | None = None
 
     def also(self, other: "_Search") -> "_Search":
         """Executions that both searches find."""
-        return _Search(f"{self.conditions} AND {other.conditions}", {**self.params, **other.params}, self.columns)
+        looked_for = [each for each in (self.looked_for, other.looked_for) if each is not None]
+        return replace(
+            self,
+            conditions=f"{self.conditions} AND {other.conditions}",
+            params={**self.params, **other.params},
+            looked_for=" AND ".join(looked_for) or None,
+        )
 
     def among_not_started(self) -> "_Search":
-        return _Search(f"started_at IS NULL AND {self.conditions}", self.params, _NOT_STARTED)
+        return replace(self, conditions=f"started_at IS NULL AND {self.conditions}", columns=_NOT_STARTED)
 
     def sql(self, sentence: str) -> str:
-        """A sentence of ``lists.sql`` with these conditions."""
+        """A sentence of ``lists.sql`` with all conditions."""
+        every = self.conditions if self.looked_for is None else f"{self.conditions} AND {self.looked_for}"
+        return sentence.format(conditions=every.format_map(self.columns))
+
+    def sql_with_index(self, sentence: str) -> str:
+        """The same with those that an index has."""
         return sentence.format(conditions=self.conditions.format_map(self.columns))
 
 
@@ -217,25 +276,33 @@ def page_script(
     Raises:
         InvalidArgument: the cursor is none.
     """
+    below = _below(cursor)
     bounds = yield from _bounds(sentence, filters, cursor)
     texts = yield from _text_searches(sentence, filters)
-    rows_by_id = yield from _newest(sentence("list_executions"), _searches(filters, cursor, bounds, texts), limit + 1)
+    found, looked_back_to = yield from _within_reach(sentence, _searches(filters, bounds, texts), filters.look_back)
+    searches = found if below is None else [search.also(below) for search in found]
+    rows_by_id = yield from _newest(sentence("list_executions"), searches, limit + 1)
     newest = sorted(rows_by_id, reverse=True)
     items = [ExecutionSummary.from_row(rows_by_id[execution_id]) for execution_id in newest[:limit]]
-    return ExecutionPage(items=items, next_cursor=items[-1].execution_id if len(newest) > limit else None)
+    return ExecutionPage(
+        items=items,
+        next_cursor=items[-1].execution_id if len(newest) > limit else None,
+        looked_back_to=looked_back_to,
+    )
 
 
 def statistics_script(sentence: Sentence, filters: ExecutionFilters, *, cap: int) -> Script[ExecutionStatistics]:
     """Reads the statistics of the executions that the filters let through."""
     bounds = yield from _bounds(sentence, filters, None)
     texts = yield from _text_searches(sentence, filters)
-    counts: dict[str, int] = {}
+    counts = dict.fromkeys((status.value for status in ExecutionStatus), 0)
+    reaches: dict[str, datetime] = {}
     ends: dict[str, Row] = {}
-    for status in ExecutionStatus:
-        if filters.status not in (None, status):
-            counts[status.value] = 0
-            continue
-        searches = _searches(replace(filters, status=status), None, bounds, texts)
+    for status in filters.statuses:
+        every = _searches(replace(filters, status=status), bounds, texts)
+        searches, looked_back_to = yield from _within_reach(sentence, every, filters.look_back)
+        if looked_back_to is not None:
+            reaches[status.value] = looked_back_to
         counts[status.value] = yield from _count(sentence, searches, most=cap + 1)
         if status in (ExecutionStatus.COMPLETED, ExecutionStatus.FAILED):
             ends |= yield from _newest(sentence("recent_ends"), searches, RECENT)
@@ -247,10 +314,11 @@ def statistics_script(sentence: Sentence, filters: ExecutionFilters, *, cap: int
     return ExecutionStatistics(
         total=sum(by_status.values()),
         by_status=by_status,
-        capped=tuple(status for status, count in counts.items() if count > cap),
+        capped=tuple(status for status, count in counts.items() if count > cap or status in reaches),
         cap=cap,
         success_rate=sum(row["status"] == "completed" for row in ended) / len(ended) if ended else None,
         median_seconds=statistics.median(seconds) if seconds else None,
+        looked_back_to=max(reaches.values(), default=None),
     )
 
 
@@ -298,7 +366,8 @@ def _bounds(sentence: Sentence, filters: ExecutionFilters, cursor: str | None) -
     sql = window.sql(sentence("window_bounds"))
     [row] = yield Statement(sql, [{**window.params, "most": NARROW_WINDOW}])
     if row["executions"] == NARROW_WINDOW:
-        if not filters.text and (filters.started_before is None or cursor is not None):
+        walks_only = not filters.text and _looked_for(filters) is None
+        if walks_only and (filters.started_before is None or cursor is not None):
             return None
         [row] = yield Statement(sql, [{**window.params, "most": _EVERY}])
     return _Search(_IN_BOUNDS, row) if row["executions"] else _NOTHING
@@ -319,40 +388,93 @@ def _text_searches(sentence: Sentence, filters: ExecutionFilters) -> Script[list
     if is_storable_id(filters.text):
         bounds = {"alias": filters.text, "alias_end": f"{filters.text}\U0010ffff", "most_of_alias": MOST_OF_ALIAS}
         searches.append(_Search(_ALIAS_BEGINS, bounds))
-    if filters.searches_errors:
-        searches.append(_Search(_ERROR_HAS, {"pattern": pattern}))
+    return searches
+
+
+def _searches(filters: ExecutionFilters, bounds: _Search | None, texts: list[_Search] | None) -> list[_Search]:
+    """Searches that together find every execution which the filters let through."""
+    searches: list[_Search] = []
+    for status in (None,) if filters.status is None else filters.statuses:
+        base = _filtered(filters, status)
+        found = [base] if texts is None else [base.also(text) for text in texts]
+        searches += found if bounds is None else [search.also(bounds) for search in found]
+        if filters.has_window and status in _MAY_NOT_HAVE_STARTED:
+            searches += [search.among_not_started() for search in found]
+    if filters.text:
+        has = _Search("TRUE", {"pattern": pattern_of(filters.text)}, looked_for=_ERROR_HAS)
+        for status in (each for each in _WITH_ERRORS if each in filters.statuses):
+            found = _filtered(filters, status).also(has)
+            searches.append(found if bounds is None else found.also(bounds))
+            if filters.has_window:
+                searches.append(found.among_not_started())
     return searches or [_NOTHING]
 
 
-def _searches(
-    filters: ExecutionFilters, cursor: str | None, bounds: _Search | None, texts: list[_Search] | None
-) -> list[_Search]:
-    """Searches that together find every execution which the filters let through."""
-    base = _filtered(filters, cursor)
-    searches = [base] if texts is None else [base.also(text) for text in texts]
-    started = searches if bounds is None else [search.also(bounds) for search in searches]
-    if not filters.has_window or filters.status not in _MAY_NOT_HAVE_STARTED:
-        return started
-    return [*started, *(search.among_not_started() for search in searches)]
+def _within_reach(
+    sentence: Sentence, searches: list[_Search], look_back: int
+) -> Script[tuple[list[_Search], datetime | None]]:
+    """The searches, in the newest ``look_back`` executions where no index helps; until when these go back.
+
+    None: no execution is left out.
+    """
+    check_count(look_back, "look_back", low=1, high=MOST_LOOK_BACK)
+    within: list[_Search] = []
+    ends: list[datetime] = []
+    for number, search in enumerate(searches):
+        if search.looked_for is None:
+            within.append(search)
+            continue
+        rows = yield Statement(
+            search.sql_with_index(sentence("find_reach")), [{**search.params, "look_back": look_back}]
+        )
+        if rows:
+            ends.append(parse_time(rows[0]["created_at"]))
+            search = search.also(
+                _Search(f"execution_id > :reach_{number}", {f"reach_{number}": rows[0]["execution_id"]})
+            )
+        within.append(search)
+    return within, max(ends, default=None)
 
 
-def _filtered(filters: ExecutionFilters, cursor: str | None = None) -> _Search:
+def _below(cursor: str | None) -> _Search | None:
+    """What is older than a page. Raises InvalidArgument: the cursor is none."""
+    if cursor is None:
+        return None
+    if not is_id(cursor):
+        raise InvalidArgument("cursor", repr(cursor)[:80], "next_cursor of a page of executions")
+    return _Search("execution_id < :cursor", {"cursor": cursor})
+
+
+def _looked_for(filters: ExecutionFilters) -> _Search | None:
+    """The filters that no index has; None: there are none."""
     values = {
-        "status": filters.status,
+        "version": filters.version,
+        "trigger": filters.trigger,
+        "worker": None if filters.worker is None else pattern_of(filters.worker),
+        "min_seconds": filters.min_seconds,
+        "max_seconds": filters.max_seconds,
+    }
+    params = {name: value for name, value in values.items() if value is not None}
+    return _Search("TRUE", params, looked_for=" AND ".join(_LOOKED_FOR[name] for name in params)) if params else None
+
+
+def _filtered(filters: ExecutionFilters, status: ExecutionStatus | None = None) -> _Search:
+    """The filters without their text; of a status where there is one."""
+    values = {
+        "status": status,
         "pipeline_id": sought_id(filters.pipeline_id),
         "failure_group": filters.failure_group,
         "failed_after": filters.failed_after,
         "started_after": filters.started_after,
         "started_before": filters.started_before,
-        "cursor": cursor,
     }
-    if cursor is not None and not is_id(cursor):
-        raise InvalidArgument("cursor", repr(cursor)[:80], "next_cursor of a page of executions")
     if filters.failed_after is not None and filters.failure_group is None:
         raise InvalidArgument("failed_after", "no failure_group", "one, whose failures since then are meant")
     params = {name: value for name, value in values.items() if value is not None}
     columns = _STARTED if filters.failure_group is None else _FAILED_ALIKE
-    return _Search(" AND ".join(_CONDITIONS[name] for name in params) or "TRUE", params, columns)
+    found = _Search(" AND ".join(_CONDITIONS[name] for name in params) or "TRUE", params, columns)
+    looked_for = _looked_for(filters)
+    return found if looked_for is None else found.also(looked_for)
 
 
 def _count(sentence: Sentence, searches: list[_Search], *, most: int) -> Script[int]:

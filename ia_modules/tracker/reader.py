@@ -245,7 +245,10 @@ class ExecutionReader:
     async def get_execution_statistics(
         self, filters: ExecutionFilters | None = None, *, cap: int = COUNT_CAP
     ) -> ExecutionStatistics:
-        """How the executions stand, counted up to ``cap`` for each status, and how the newest went."""
+        """How the executions stand, counted up to ``cap`` for each status, and how the newest went.
+
+        Each status is counted as its own list would show it: what has no index is looked for in ``look_back`` of each.
+        """
         filters = filters or ExecutionFilters()
         return await self._database.read(statistics_script(self._database.query, filters, cap=cap))
 

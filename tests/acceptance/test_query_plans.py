@@ -143,6 +143,13 @@ FILTERS = {
     "failed_alike_of_a_pipeline": ExecutionFilters(failure_group=failure_group(1), pipeline_id=FREQUENT),
     "failed_alike_lately": ExecutionFilters(failure_group=failure_group(0), failed_after=DAY),
     "error_of_last_day": ExecutionFilters(text="number 7", started_after=DAY),
+    "error": ExecutionFilters(text="number 7", look_back=100),
+    "error_of_a_pipeline": ExecutionFilters(text="number 7", pipeline_id=FREQUENT, look_back=100),
+    "several": ExecutionFilters(status=(ExecutionStatus.FAILED, ExecutionStatus.CANCELLED)),
+    "trigger": ExecutionFilters(trigger="api", look_back=1_000),
+    "worker": ExecutionFilters(worker="worker-1", status=ExecutionStatus.RUNNING),
+    "long_ones": ExecutionFilters(min_seconds=30.0, pipeline_id=FREQUENT, look_back=1_000),
+    "short_ones_of_last_day": ExecutionFilters(max_seconds=30.0, started_after=DAY),
 }
 
 

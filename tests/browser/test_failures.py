@@ -139,7 +139,7 @@ def test_the_number_of_a_group_leads_to_its_executions_and_a_failed_one_back_to_
     words = parse_qs(urlsplit(page.url).query)
     assert re.fullmatch(r"failing\.[0-9a-f]{16}", words["failure"][0])
     assert list(words) == ["failure", "failed_after"]
-    expect(page.get_by_role("radio", name=re.compile("^Failed"))).to_have_accessible_name(
+    expect(page.get_by_role("checkbox", name=re.compile("^Failed"))).to_have_accessible_name(
         re.compile(rf"Failed {len(of_hosts)}$")
     )
     expect(page.locator("[data-execution]").first).to_be_visible()

@@ -12,6 +12,7 @@ from ia_modules.models import (
     ExecutionStatus,
     LogRecord,
     StepStatus,
+    cause_of,
     effect_text,
     format_time,
     ids_beginning,
@@ -101,6 +102,25 @@ def test_rows_of_both_databases_make_the_same_record() -> None:
     assert sqlite.to_dict() | {"data": {"n": 1}, "level": "info", "logged_at": "2026-11-24T01:02:03.000004Z"} == (
         sqlite.to_dict()
     )
+
+
+@pytest.mark.parametrize(
+    ("error_type", "message", "step", "cause"),
+    [
+        ("StepError", "Step 'charge' failed: ValueError: no customer", "charge", "ValueError: no customer"),
+        ("StepError", """Step "a'b" failed: too late""", "a'b", "too late"),
+        ("ValueError", "no customer", "charge", "ValueError: no customer"),
+        ("StepError", "Step 'charge' failed: no customer", None, "StepError: Step 'charge' failed: no customer"),
+        ("StepError", "Step 'charge' failed: no customer", "pay", "StepError: Step 'charge' failed: no customer"),
+        (None, "A step failed.", None, "A step failed."),
+        ("ValueError", None, None, "ValueError"),
+        (None, None, None, None),
+    ],
+)
+def test_a_cause_is_what_went_wrong_without_the_sentence_that_names_the_step(
+    error_type: str | None, message: str | None, step: str | None, cause: str | None
+) -> None:
+    assert cause_of(error_type, message, step) == cause
 
 
 def test_a_row_that_lacks_a_column_is_an_error() -> None:

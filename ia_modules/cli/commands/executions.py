@@ -15,13 +15,20 @@ from ia_modules.cli.options.execution import (
     After,
     Before,
     FailedAlike,
+    Longer,
+    LookBack,
     OneOrNewest,
     PipelineOf,
     SearchedText,
+    Shorter,
     Status,
+    TriggerOf,
+    VersionOf,
+    WorkerOf,
     filters_of,
     find_execution,
     liveness_of,
+    looked_for,
     version_of,
 )
 from ia_modules.cli.output.execution_report import ExecutionReport, print_report
@@ -30,14 +37,15 @@ from ia_modules.cli.output.terminal import (
     ExitStatus,
     ago,
     elapsed,
+    moment,
     print_json,
     print_table,
     run,
     status_text,
 )
 from ia_modules.cli.output.view import LogLines
-from ia_modules.models import ExecutionSummary, LogLevel
-from ia_modules.tracker.lists import ExecutionPage
+from ia_modules.models import ExecutionSummary, LogLevel, format_time
+from ia_modules.tracker.lists import LOOK_BACK, MOST_LOOK_BACK, ExecutionPage
 
 app = typer.Typer(
     name="executions",
@@ -66,23 +74,35 @@ def list_executions(
     before: Before = None,
     text: SearchedText = None,
     failure: FailedAlike = None,
+    version: VersionOf = None,
+    trigger: TriggerOf = None,
+    worker: WorkerOf = None,
+    longer: Longer = None,
+    shorter: Shorter = None,
+    look_back: LookBack = LOOK_BACK,
     limit: Annotated[int, typer.Option(min=1, max=1000, help="At most this many.")] = 20,
     cursor: Annotated[str | None, typer.Option(metavar="ID", help="Only those below this one.")] = None,
     database_url: Database = DEFAULT_DATABASE,
     as_json: AsJson = False,
 ) -> None:
-    """List executions, newest first."""
+    """List executions, newest first; of those that failed, why and in which step.
+
+    Errors, versions, triggers, workers and times are looked for in the newest executions only; it says how far back.
+    """
+    others = looked_for(version, trigger, worker, longer, shorter, look_back)
 
     async def work() -> ExecutionPage:
         async with client_of(database_url) as client:
-            filters = await filters_of(client, status, pipeline, after, before, text, failure)
+            filters = await filters_of(client, status, pipeline, after, before, text, failure, **others)
             return await client.executions(filters, cursor=cursor, limit=limit)
 
     page = run(work())
     if as_json:
-        print_json({"items": [item.to_dict() for item in page.items], "next_cursor": page.next_cursor})
+        looked_back_to = None if page.looked_back_to is None else format_time(page.looked_back_to)
+        items = [item.to_dict() | {"cause": item.cause} for item in page.items]
+        print_json({"items": items, "next_cursor": page.next_cursor, "looked_back_to": looked_back_to})
     else:
-        _print_page(page)
+        _print_page(page, look_back)
 
 
 @app.command(epilog="Example: ia-modules executions show 01996f1e-8c1a-7")
@@ -154,10 +174,18 @@ async def _read_report(database_url: str, wanted: str | None, *, everything: boo
         )
 
 
-def _print_page(page: ExecutionPage) -> None:
+def _print_page(page: ExecutionPage, look_back: int) -> None:
     if not page.items:
-        typer.echo("No executions.")
-        return
+        typer.echo("No executions." if page.looked_back_to is None else "None so far.")
+    else:
+        _print_items(page)
+    if page.looked_back_to is not None:
+        further = min(10 * look_back, MOST_LOOK_BACK)
+        since = f"Looked at the newest {look_back:,}, back to {moment(page.looked_back_to)}."
+        typer.echo(since if further == look_back else f"{since} Further: --look-back {further}")
+
+
+def _print_items(page: ExecutionPage) -> None:
     rows = (
         (
             item.execution_id,
@@ -166,12 +194,18 @@ def _print_page(page: ExecutionPage) -> None:
             _steps(item),
             ago(item.started_at),
             elapsed(item.started_at, item.completed_at),
+            _why(item),
         )
         for item in page.items
     )
-    print_table(("ID", "STATUS", "PIPELINE", "STEPS", "STARTED", "TOOK"), rows)
+    print_table(("ID", "STATUS", "PIPELINE", "STEPS", "STARTED", "TOOK", "WHY"), rows)
     if page.next_cursor is not None:
         typer.echo(f"More: --cursor {page.next_cursor}")
+
+
+def _why(item: ExecutionSummary) -> str:
+    """The cause first, then the step."""
+    return " ".join([item.cause or "", *([] if item.failed_step is None else [f"[{item.failed_step}]"])])
 
 
 def _steps(item: ExecutionSummary) -> str:

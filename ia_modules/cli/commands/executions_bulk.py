@@ -71,7 +71,7 @@ class Which:
 
     def check(self) -> None:
         """Raises BadParameter: the options say nothing, or several things."""
-        if [bool(self.ids), any(each is not None for each in self.filters), self.token is not None].count(True) != 1:
+        if [bool(self.ids), any(self.filters), self.token is not None].count(True) != 1:
             raise typer.BadParameter("Expected ids, or else filters such as --status failed.")
 
     async def change(self, client: Client, action: BulkAction, **options: Any) -> BulkResult:

@@ -1,12 +1,12 @@
 """Which execution an id on the command line means, and the records that commands read of it."""
 
-from datetime import datetime
-from typing import Annotated
+from datetime import datetime, timedelta
+from typing import Annotated, TypedDict, Unpack
 from uuid import UUID
 
 import typer
 
-from ia_modules.cli.options.time import past
+from ia_modules.cli.options.time import length, past
 from ia_modules.cli.output.terminal import fail
 from ia_modules.client import Client
 from ia_modules.errors import ExecutionNotFound
@@ -19,7 +19,7 @@ from ia_modules.models import (
     PipelineVersionRecord,
     ids_beginning,
 )
-from ia_modules.tracker.lists import ExecutionFilters
+from ia_modules.tracker.lists import MOST_LOOK_BACK, ExecutionFilters
 from ia_modules.tracker.liveness import Liveness
 
 OneExecution = Annotated[str, typer.Argument(metavar="ID", help="Its id, how that begins, or the id that you gave it.")]
@@ -30,7 +30,8 @@ OneOrNewest = Annotated[
     ),
 ]
 Status = Annotated[
-    ExecutionStatus | None, typer.Option(metavar="STATUS", help=f"Only these: {', '.join(ExecutionStatus)}.")
+    list[ExecutionStatus] | None,
+    typer.Option(metavar="STATUS", help=f"Only these: {', '.join(ExecutionStatus)}. May be given several times."),
 ]
 PipelineOf = Annotated[
     str | None, typer.Option("--pipeline", metavar="SLUG", help="Only of this pipeline (slug or id).")
@@ -40,13 +41,68 @@ After = Annotated[
 ]
 Before = Annotated[datetime | None, typer.Option(metavar="TIME", parser=past, help="Only those that started before.")]
 SearchedText = Annotated[
-    str | None, typer.Option("--text", help="Only with this in the pipeline's name, or with --after in the error.")
+    str | None, typer.Option("--text", help="Only with this in the pipeline's name or in the error.")
+]
+VersionOf = Annotated[
+    int | None, typer.Option("--version", min=1, max=2**31 - 1, help="Only of this version of the pipeline.")
+]
+TriggerOf = Annotated[str | None, typer.Option("--trigger", help="Only what this started, such as api, cli or rerun.")]
+WorkerOf = Annotated[
+    str | None, typer.Option("--worker", help="Only with this in the name of the process that runs them, or ran them.")
+]
+Longer = Annotated[
+    timedelta | None,
+    typer.Option(
+        "--longer", metavar="TIME", parser=length, help="Only what took, or runs for, so long; 90s, 5min, 2h."
+    ),
+]
+Shorter = Annotated[
+    timedelta | None,
+    typer.Option("--shorter", metavar="TIME", parser=length, help="Only what took no longer, or has not so far."),
+]
+LookBack = Annotated[
+    int,
+    typer.Option(
+        min=1,
+        max=MOST_LOOK_BACK,
+        help="Errors, versions, triggers, workers and times are looked for in so many of the newest.",
+    ),
 ]
 
 FailedAlike = Annotated[
     str | None,
     typer.Option("--failure", metavar="ID", help="Only of this group of failures, as ia-modules failures list has it."),
 ]
+
+
+class LookedFor(TypedDict, total=False):
+    """The filters that no index has, as the tracker takes them."""
+
+    version: int | None
+    trigger: str | None
+    worker: str | None
+    min_seconds: float | None
+    max_seconds: float | None
+    look_back: int
+
+
+def looked_for(
+    version: int | None,
+    trigger: str | None,
+    worker: str | None,
+    longer: timedelta | None,
+    shorter: timedelta | None,
+    look_back: int,
+) -> LookedFor:
+    """What the options mean that no index has."""
+    return LookedFor(
+        version=version,
+        trigger=trigger,
+        worker=worker,
+        min_seconds=None if longer is None else longer.total_seconds(),
+        max_seconds=None if shorter is None else shorter.total_seconds(),
+        look_back=look_back,
+    )
 
 
 async def find_execution(client: Client, wanted: str | None) -> ExecutionRecord:
@@ -84,12 +140,13 @@ async def _beginning(client: Client, wanted: str) -> list[ExecutionId]:
 
 async def filters_of(
     client: Client,
-    status: ExecutionStatus | None,
+    status: list[ExecutionStatus] | None,
     pipeline: str | None,
     after: datetime | None,
     before: datetime | None,
     text: str | None,
     failure: str | None,
+    **others: Unpack[LookedFor],
 ) -> ExecutionFilters:
     """The filters that the options mean; a pipeline that is unknown has no executions.
 
@@ -108,12 +165,13 @@ async def filters_of(
         known = await client.tracker.get_pipeline(pipeline)
         pipeline_id = PipelineId(pipeline) if known is None else known.id
     return ExecutionFilters(
-        status=status,
+        status=tuple(status or ()) or None,
         pipeline_id=pipeline_id,
         failure_group=failure_group,
         started_after=after,
         started_before=before,
         text=text,
+        **others,
     )
 
 

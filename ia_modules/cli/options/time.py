@@ -26,6 +26,14 @@ def future(text: str) -> datetime | timedelta:
     return _time(text, is_local=False) if distance is None else distance
 
 
+def length(text: str) -> timedelta:
+    """How long something takes. Raises BadParameter."""
+    distance = _distance(text)
+    if distance is None:
+        raise typer.BadParameter(f"found {text!r}; expected how long, such as 90s, 5min, 2h or 1d.")
+    return distance
+
+
 def _distance(text: str) -> timedelta | None:
     matched = _DURATION.fullmatch(text)
     return None if matched is None else timedelta(**{_UNITS[matched[2]]: int(matched[1])})

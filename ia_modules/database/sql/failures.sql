@@ -18,7 +18,13 @@ SELECT counted_pipeline AS pipeline_id, counted_group AS failure_group, pipeline
 
 -- name: get_failure_group
 SELECT pipeline_id, slug, name AS pipeline_name, failure_group, step_id, error_type, message, state, mended_in_version,
-       marked_by, marked_at, reopened_at, failure_groups.created_at AS first_at
+       marked_by, marked_at, reopened_at, failure_groups.created_at AS first_at,
+       (SELECT pipeline_version
+          FROM pipeline_executions AS alike
+         WHERE alike.failure_group = failure_groups.failure_group
+           AND COALESCE(alike.pipeline_id, NULL) = failure_groups.pipeline_id
+         ORDER BY alike.execution_id
+         LIMIT 1) AS first_version
   FROM failure_groups
   JOIN pipelines ON pipelines.id = pipeline_id
  WHERE pipeline_id = :pipeline_id AND failure_group = :failure_group;

@@ -8,12 +8,27 @@ SELECT execution_id, pipeline_id, pipeline_name, pipeline_version, status, manag
        (SELECT imported_at FROM imported_executions AS imported WHERE imported.execution_id = pipeline_executions.execution_id) AS imported_at,
        (SELECT rows_sha256 FROM imported_executions AS imported WHERE imported.execution_id = pipeline_executions.execution_id) AS rows_sha256,
        (SELECT went_on FROM imported_executions AS imported WHERE imported.execution_id = pipeline_executions.execution_id) AS went_on,
+       (SELECT step_id
+          FROM failure_groups AS alike
+         WHERE alike.pipeline_id = pipeline_executions.pipeline_id
+           AND alike.failure_group = pipeline_executions.failure_group
+           AND alike.step_id <> '') AS failed_step,
        epoch, recoveries, sequence, cancel_requested, rerun_of, total_steps, completed_steps, failed_steps,
        error_type, substr(error_message, 1, 500) AS error_message, failure_group, created_at, started_at, completed_at
   FROM pipeline_executions
  WHERE {conditions}
  ORDER BY execution_id DESC
  LIMIT :limit;
+
+-- name: find_reach
+-- The newest execution that is not looked at where :look_back are; no row: there are not so many.
+SELECT execution_id, created_at
+  FROM pipeline_executions
+ WHERE execution_id = (SELECT execution_id
+                         FROM pipeline_executions
+                        WHERE {conditions}
+                        ORDER BY execution_id DESC
+                        LIMIT 1 OFFSET :look_back);
 
 -- name: find_last_good
 -- The newest that completed before one of the same pipeline. What came from a run file is none for what runs here.
@@ -22,6 +37,11 @@ SELECT execution_id, pipeline_id, pipeline_name, pipeline_version, status, manag
        (SELECT imported_at FROM imported_executions AS imported WHERE imported.execution_id = pipeline_executions.execution_id) AS imported_at,
        (SELECT rows_sha256 FROM imported_executions AS imported WHERE imported.execution_id = pipeline_executions.execution_id) AS rows_sha256,
        (SELECT went_on FROM imported_executions AS imported WHERE imported.execution_id = pipeline_executions.execution_id) AS went_on,
+       (SELECT step_id
+          FROM failure_groups AS alike
+         WHERE alike.pipeline_id = pipeline_executions.pipeline_id
+           AND alike.failure_group = pipeline_executions.failure_group
+           AND alike.step_id <> '') AS failed_step,
        epoch, recoveries, sequence, cancel_requested, rerun_of, total_steps, completed_steps, failed_steps,
        error_type, error_message, failure_group, created_at, started_at, completed_at
   FROM pipeline_executions

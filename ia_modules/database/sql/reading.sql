@@ -9,6 +9,11 @@ SELECT execution_id, pipeline_id, pipeline_name, pipeline_version, status, manag
        (SELECT imported_at FROM imported_executions AS imported WHERE imported.execution_id = pipeline_executions.execution_id) AS imported_at,
        (SELECT rows_sha256 FROM imported_executions AS imported WHERE imported.execution_id = pipeline_executions.execution_id) AS rows_sha256,
        (SELECT went_on FROM imported_executions AS imported WHERE imported.execution_id = pipeline_executions.execution_id) AS went_on,
+       (SELECT step_id
+          FROM failure_groups AS alike
+         WHERE alike.pipeline_id = pipeline_executions.pipeline_id
+           AND alike.failure_group = pipeline_executions.failure_group
+           AND alike.step_id <> '') AS failed_step,
        epoch, recoveries, sequence, cancel_requested, rerun_of, total_steps, completed_steps, failed_steps,
        error_type, error_message, failure_group, created_at, started_at, completed_at, input_data, output_data, output_refs, metadata,
        overrides
@@ -21,6 +26,11 @@ SELECT execution_id, pipeline_id, pipeline_name, pipeline_version, status, manag
        (SELECT imported_at FROM imported_executions AS imported WHERE imported.execution_id = pipeline_executions.execution_id) AS imported_at,
        (SELECT rows_sha256 FROM imported_executions AS imported WHERE imported.execution_id = pipeline_executions.execution_id) AS rows_sha256,
        (SELECT went_on FROM imported_executions AS imported WHERE imported.execution_id = pipeline_executions.execution_id) AS went_on,
+       (SELECT step_id
+          FROM failure_groups AS alike
+         WHERE alike.pipeline_id = pipeline_executions.pipeline_id
+           AND alike.failure_group = pipeline_executions.failure_group
+           AND alike.step_id <> '') AS failed_step,
        epoch, recoveries, sequence, cancel_requested, rerun_of, total_steps, completed_steps, failed_steps,
        error_type, error_message, failure_group, created_at, started_at, completed_at
   FROM pipeline_executions

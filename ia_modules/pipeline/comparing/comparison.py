@@ -392,8 +392,8 @@ def _edits(name: str, side: ComparedExecution) -> Iterator[str]:
 def _plain(value: object) -> object:
     match value:
         case ExecutionSummary():
-            times = {"queue_seconds": value.queue_seconds, "duration_seconds": value.duration_seconds}
-            return value.to_dict() | times
+            derived = {"queue_seconds": value.queue_seconds, "duration_seconds": value.duration_seconds}
+            return value.to_dict() | derived | {"cause": value.cause}
         case StrEnum():
             return value.value
         case datetime():

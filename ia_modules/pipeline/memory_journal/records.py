@@ -179,8 +179,10 @@ class MemoryRecords:
             )
         if decision.group is not None:
             own = self._found_group(state.execution_id, change) if change and change.finds_failed_step else None
-            failed = self._executions[state.execution_id]
-            self._executions[state.execution_id] = replace(failed, failure_group=(own or decision.group).id)
+            failed, group = self._executions[state.execution_id], own or decision.group
+            self._executions[state.execution_id] = replace(
+                failed, failure_group=group.id, failed_step=group.step_id or None
+            )
 
     def _found_group(self, execution_id: ExecutionId, change: ExecutionUpdate) -> FailureGroup | None:
         """The group of the first step whose last attempt failed; None: there is none."""
@@ -201,7 +203,7 @@ class MemoryRecords:
     def _gone_on(self, known: ExecutionRecord, transition: Transition, decision: Decision) -> ExecutionRecord:
         """What is on record of a bad end goes, where it is left behind."""
         if decision.reopened:
-            known = replace(known, error_type=None, error_message=None, failure_group=None)
+            known = replace(known, error_type=None, error_message=None, failure_group=None, failed_step=None)
             self._reopened[known.execution_id] = decision.execution.sequence
         return replace(known, managed=True) if isinstance(transition.ownership, Requeue) else known
 

@@ -44,6 +44,7 @@ def created_execution(new: NewExecution, state: ExecutionState, registered_name:
         error_type=None,
         error_message=None,
         failure_group=None,
+        failed_step=None,
         imported_at=None,
         rows_sha256=None,
         went_on=None,

@@ -30,6 +30,7 @@ from showcase_app.backend.schemas.executions import (
     ExecutionScope,
     ExportOut,
     IdParameter,
+    LastGoodOut,
     LogPageOut,
     SearchText,
     StatisticsOut,
@@ -139,6 +140,12 @@ async def get_execution(executions: Executions, execution_id: PathName) -> Respo
     Its `sequence` is a cursor for the socket: nothing up to it is missing here, unless there are `more_steps`.
     """
     return _json(await executions.detail(execution_id))
+
+
+@router.get("/{execution_id}/last-good", summary="Read the last good execution before one", responses=_NOT_FOUND)
+async def get_last_good(client: Door, execution_id: PathName) -> LastGoodOut:
+    """The newest of the same pipeline that was made before this one and completed; a copy only for a copy."""
+    return LastGoodOut.from_record({"execution": await client.last_good(execution_id)})
 
 
 @router.get(

@@ -3,10 +3,19 @@
 Payloads are ``Any``: they pass through as they are, neither copied nor looked at, however large they are.
 """
 
+from collections.abc import Sequence
 from typing import Annotated, Any, Literal, Self
 
 import orjson
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, WithJsonSchema
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    WithJsonSchema,
+    field_validator,
+)
 
 from ia_modules.models import (
     Effect,
@@ -20,10 +29,20 @@ from ia_modules.models import (
 )
 from ia_modules.payload import ID_LIMIT_CHARACTERS, NAME_LIMIT_CHARACTERS
 from ia_modules.tracker.details import INLINE_BYTES, Stored, StoredExecution, StoredSteps
-from ia_modules.tracker.lists import ExecutionFilters, ExecutionPage, ExecutionStatistics, LogPage
+from ia_modules.tracker.lists import (
+    LOOK_BACK,
+    MOST_LOOK_BACK,
+    ExecutionFilters,
+    ExecutionPage,
+    ExecutionStatistics,
+    LogPage,
+)
 from showcase_app.backend.schemas.base import ID_PATTERN, LARGEST_CURSOR, JsonObject, Out, Time, TimeParameter, storable
 
 PAGE_LIMIT = 500
+
+MOST_SECONDS = 10 * 365 * 86_400
+"""No execution is asked for that takes longer."""
 
 
 def _as_schema(*, optional: dict[str, Any] | None = None, **properties: dict[str, Any]) -> dict[str, Any]:
@@ -121,6 +140,11 @@ class ExecutionOut(Out):
     failure_group: str | None = Field(
         description="What its failure has in common with others of its pipeline: `/api/failures/{pipeline_id}.{this}` "
         "says what. null: it has not failed, or did so before groups were kept."
+    )
+    failed_step: str | None = Field(description="The step that it failed for; null: it has not failed, or for no step.")
+    cause: str | None = Field(
+        description="Why it failed, without the sentence around it that names the step; null: nothing is on record.",
+        examples=["ValueError: customer id missing"],
     )
     imported_at: Time | None = Field(description="When it came from a run file, as a copy; null: it is none.")
     rows_sha256: str | None = Field(description="Of the rows of that file; null: it is no copy.")
@@ -278,12 +302,19 @@ class ExecutionDetail(ExecutionOut):
             _fields_of(read.execution)
             | {
                 "queue_seconds": read.execution.record.queue_seconds,
+                "cause": read.execution.record.cause,
                 "steps": [StepDetail.of(step) for step in read.steps.items],
                 "more_steps": read.steps.more,
                 "rerun_ids": read.rerun_ids,
                 "interactions": [InteractionOut.from_record(each) for each in read.interactions],
             }
         )
+
+
+class LastGoodOut(Out):
+    """What ran well before."""
+
+    execution: ExecutionOut | None = Field(description="null: none of its pipeline has completed before it.")
 
 
 class ExecutionPayloadsOut(BaseModel):
@@ -308,13 +339,17 @@ class ExecutionPageOut(Out):
     next_cursor: str | None
     searched: str | None = Field(
         description="What `q` was looked for in, in words; null without `q`.",
-        examples=["the beginning of the id, and pipelines; errors only inside a time window"],
+        examples=["The beginning of the id, pipelines, and errors of the newest 10,000 that failed."],
+    )
+    looked_back_to: Time | None = Field(
+        description="What has no index was looked for in executions that were created after this, see `look_back`; "
+        "null: in all."
     )
 
     @classmethod
     def of(cls, page: ExecutionPage, *, searched: str | None) -> Self:
         items = [ExecutionOut.from_record(item) for item in page.items]
-        return cls(items=items, next_cursor=page.next_cursor, searched=searched)
+        return cls(items=items, next_cursor=page.next_cursor, searched=searched, looked_back_to=page.looked_back_to)
 
 
 class StatisticsOut(Out):
@@ -322,13 +357,18 @@ class StatisticsOut(Out):
 
     total: int = Field(description="The sum of what was counted: at least so many when `capped` is not empty.")
     by_status: dict[ExecutionStatus, int]
-    capped: list[ExecutionStatus] = Field(description="Those of which there are more than `cap`.")
+    capped: list[ExecutionStatus] = Field(
+        description="Those of which there are more than `cap`, or may be more than were found."
+    )
     cap: int = Field(examples=[10_000])
     searched: str | None = Field(description="What `q` was looked for in, in words; null without `q`.")
     success_rate: float | None = Field(
         description="Completed among the newest 1,000 that completed or failed; null when there are none."
     )
     median_seconds: float | None = Field(description="Of the newest 1,000 that completed; null when there are none.")
+    looked_back_to: Time | None = Field(
+        description="What has no index was looked for in executions that were created after this; null: in all."
+    )
 
     @classmethod
     def of(cls, found: ExecutionStatistics, *, searched: str | None) -> Self:
@@ -368,6 +408,12 @@ class LogPageOut(Out):
 
 SearchText = Annotated[str, StringConstraints(max_length=200, strip_whitespace=True), AfterValidator(storable)]
 FailureGroupParameter = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{16}$")]
+FilterText = Annotated[
+    str,
+    StringConstraints(min_length=1, max_length=NAME_LIMIT_CHARACTERS, strip_whitespace=True),
+    AfterValidator(storable),
+]
+TakenSeconds = Annotated[float, Field(ge=0, le=MOST_SECONDS, allow_inf_nan=False)]
 IdParameter = Annotated[str, StringConstraints(pattern=ID_PATTERN)]
 ExecutionName = Annotated[
     str, StringConstraints(min_length=1, max_length=ID_LIMIT_CHARACTERS), AfterValidator(storable)
@@ -395,27 +441,52 @@ class ExecutionScope(BaseModel):
     started_before: TimeParameter | None = Field(None, description="Started before this time; see `started_after`.")
     q: SearchText | None = Field(
         None,
-        description="Only those whose id or `alias` begins with this, or whose pipeline has it in its name or slug; "
-        "with `started_after` also those with it in their error.",
+        description="Only those whose id or `alias` begins with this, or that have it in their error, or whose "
+        "pipeline has it in its name or slug.",
+    )
+    version: int | None = Field(None, ge=1, le=LARGEST_CURSOR, description="Only of this version of the pipeline.")
+    trigger: FilterText | None = Field(None, description="Only what this started.", examples=["api"])
+    worker: FilterText | None = Field(
+        None, description="Only those with this in the name of the process that runs them, or ran them last."
+    )
+    min_seconds: TakenSeconds | None = Field(None, description="Only what took so long or longer, or runs so long.")
+    max_seconds: TakenSeconds | None = Field(None, description="Only what took no longer, or has not so far.")
+    look_back: int | None = Field(
+        None,
+        ge=1,
+        le=MOST_LOOK_BACK,
+        description="Errors, versions, triggers, workers and seconds have no index: they are looked for in so many of "
+        "the newest executions that all else lets through; null: in 10,000.",
     )
 
-    def as_filters(self, status: ExecutionStatus | None = None) -> ExecutionFilters:
-        """What the tracker is asked for."""
+    def as_filters(self, status: Sequence[ExecutionStatus] | None = None) -> ExecutionFilters:
+        """What the tracker is asked for; without a status: of any."""
         return ExecutionFilters(
-            status=status,
+            status=tuple(status or ()) or None,
             pipeline_id=None if self.pipeline_id is None else PipelineId(self.pipeline_id),
             failure_group=self.failure_group,
             failed_after=self.failed_after,
             started_after=self.started_after,
             started_before=self.started_before,
             text=self.q or None,
+            version=self.version,
+            trigger=self.trigger,
+            worker=self.worker,
+            min_seconds=self.min_seconds,
+            max_seconds=self.max_seconds,
+            look_back=LOOK_BACK if self.look_back is None else self.look_back,
         )
 
 
 class ExecutionFilter(ExecutionScope):
     """Which executions are meant; null = any. A name that is none of these is refused, not overlooked."""
 
-    status: ExecutionStatus | None = Field(None, description="Only these.")
+    status: list[ExecutionStatus] | None = Field(None, description="Only these; null or none: of any status.")
+
+    @field_validator("status", mode="before")
+    @classmethod
+    def _one_is_several(cls, status: object) -> object:
+        return [status] if isinstance(status, str) else status
 
 
 class ExecutionQuery(ExecutionFilter):

@@ -60,6 +60,9 @@ class FailureOut(Out):
         description="When it failed again on `mended_in_version` or a later one; null: it has not since it was marked."
     )
     first_at: Time = Field(description="When it failed for the first time, also before the window.")
+    first_version: int | None = Field(
+        description="Of the pipeline, at the oldest execution that failed so; null: it had none, or they are deleted."
+    )
     last_at: Time | None = Field(description="When it failed last; null: its executions are deleted.")
     count: int = Field(description="How often it failed in the window.")
     versions: list[int | None] = Field(

@@ -105,9 +105,7 @@ def searched_in(filters: ExecutionFilters) -> str | None:
     """Where the text of the filters was looked for, in words; None without a text."""
     if not filters.text:
         return None
-    if filters.searches_errors:
-        return f"{_SEARCHED}, and errors inside the time window."
-    return f"{_SEARCHED}. Errors are searched only inside a time window."
+    return f"{_SEARCHED}, and errors of the newest {filters.look_back:,} that failed and that were cancelled."
 
 
 async def _in_time(answer: Awaitable[T], *, what: str = "the executions", advice: str = _ASK_FOR_LESS) -> T:

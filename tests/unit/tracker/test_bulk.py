@@ -53,6 +53,15 @@ async def test_when_the_database_goes_away_the_rest_is_left() -> None:
     assert len(begun) < 100
 
 
+async def test_there_may_be_more_where_not_all_was_looked_at(database: DatabaseManager) -> None:
+    async with ExecutionTracker(database) as tracker:
+        pipeline_id = await tracker.register_pipeline("nightly", "Nightly")
+        ids = [await tracker.start_execution(pipeline_id) for _ in range(3)]
+        for look_back, newest, more in ((2, ids[:0:-1], True), (3, ids[::-1], False)):
+            some = ExecutionFilters(trigger="program", look_back=look_back)
+            assert await find_suited(tracker, some, action="cancel", limit=9) == (newest, more)
+
+
 async def test_only_what_an_action_is_for_is_found_and_more_is_said(database: DatabaseManager) -> None:
     async with ExecutionTracker(database) as tracker:
         pipeline_id = await tracker.register_pipeline("nightly", "Nightly")

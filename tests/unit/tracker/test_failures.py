@@ -87,7 +87,10 @@ async def test_two_hundred_executions_that_failed_in_six_ways_are_six_groups(
         assert (item.slug, item.step_id, item.state, item.versions) == ("nightly", "load", "open", (None,))
         assert sum(part.failures for part in item.trend) == item.count
         alike = ExecutionFilters(pipeline_id=item.pipeline_id, failure_group=item.failure_group)
-        found = [each.execution_id for each in (await client.executions(alike, limit=1000)).items]
+        listed = (await client.executions(alike, limit=1000)).items
+        assert {each.failed_step for each in listed} == {"load"}
+        assert not any("Step" in (each.cause or "") for each in listed), "the cause alone"
+        found = [each.execution_id for each in listed]
         assert len(found) == item.count
         assert found[0] == item.execution_id
         assert set(found) <= set(ids)
@@ -111,6 +114,7 @@ async def test_groups_are_of_one_pipeline_and_the_last_to_fail_comes_first(
         ("weekly", "KeyError", "no order", 1, (1,)),
         ("nightly", "KeyError", "no invoi", 1, (3,)),
     ]
+    assert [item.first_version for item in page.items] == [1, 1, 3]
     assert page.items[0].execution_id == last
     assert page.items[0].failure_group == page.items[1].failure_group
     for pipeline in ("weekly", weekly.pipeline_id):

@@ -80,9 +80,126 @@ async def test_a_text_is_found_in_every_script_whatever_its_case(
             page = await tracker.list_executions(ExecutionFilters(text=text, started_after=since))
             return [item.execution_id for item in page.items]
 
-        assert await found(text) == [execution_id]
+        assert await found(text) == [other, execution_id]
         assert await found(text, datetime(2000, 1, 1, tzinfo=UTC)) == [other, execution_id]
         assert await found(f"{text}%") == []
+
+
+async def failed_as(tracker: ExecutionTracker, pipeline_id: PipelineId, message: str) -> ExecutionId:
+    execution_id = await tracker.start_execution(pipeline_id)
+    await tracker.update_execution_status(execution_id, "failed", error_message=message)
+    return execution_id
+
+
+async def test_errors_are_looked_for_in_the_newest_of_each_status_and_it_says_how_far_back(
+    database: DatabaseManager,
+) -> None:
+    async with ExecutionTracker(database) as tracker:
+        pipeline_id = await tracker.register_pipeline("nightly", "Nightly")
+        old = await failed_as(tracker, pipeline_id, "no customer 17")
+        cancelled = await tracker.start_execution(pipeline_id)
+        await tracker.update_execution_status(cancelled, "cancelled", error_message="no customer 18")
+        others = [await failed_as(tracker, pipeline_id, "the disk is full") for _ in range(3)]
+        running = await start_many(tracker, "weekly", 5)
+
+        async def found(**filters: Any) -> tuple[list[str], bool]:
+            wanted = ExecutionFilters(text="NO customer", **filters)
+            page = await tracker.list_executions(wanted)
+            counted = await tracker.get_execution_statistics(wanted)
+            assert counted.total == len(page.items)
+            assert (counted.looked_back_to is None) == (page.looked_back_to is None)
+            return [item.execution_id for item in page.items], page.looked_back_to is None
+
+        assert await found() == ([cancelled, old], True)
+        assert await found(look_back=4) == ([cancelled, old], True)
+        assert await found(look_back=3) == ([cancelled], False)
+        assert await found(look_back=3, status=ExecutionStatus.CANCELLED) == ([cancelled], True)
+        assert await found(look_back=3, status=ExecutionStatus.RUNNING) == ([], True)
+        page = await tracker.list_executions(ExecutionFilters(text="NO customer", look_back=3))
+        first = await tracker.get_execution(old)
+        assert first is not None
+        assert page.looked_back_to == first.created_at, "the newest one that was not looked at"
+        counted = await tracker.get_execution_statistics(ExecutionFilters(text="NO customer", look_back=3))
+        assert counted.capped == ("failed",), "there may be more"
+        assert len(running) + len(others) == 8
+        for wrong in (0, 1_000_001):
+            with pytest.raises(InvalidArgument, match="1 to 1,000,000"):
+                await tracker.list_executions(ExecutionFilters(text="x", look_back=wrong))
+
+
+async def test_what_is_in_the_list_above_is_found_by_its_error(database: DatabaseManager) -> None:
+    """A text that a list shows of an error finds it, across its type and its message, however long that is."""
+    async with ExecutionTracker(database) as tracker:
+        pipeline_id = await tracker.register_pipeline("nightly", "Nightly")
+        with pytest.raises(ValueError, match="id missing"):
+            async with tracker.execution(pipeline_id) as execution, execution.step("charge"):
+                raise ValueError("customer id missing " + "x" * 3_000)
+        [shown] = (await tracker.list_executions()).items
+        assert shown.cause is not None
+        for text in (shown.cause, "ValueError: customer", "valueerror", "ID MISSING"):
+            assert (await tracker.list_executions(ExecutionFilters(text=text))).items == [shown], text
+        assert (shown.failed_step, shown.cause[:27]) == ("charge", "ValueError: customer id mis")
+
+
+async def test_several_statuses_are_found_together(database: DatabaseManager) -> None:
+    async with ExecutionTracker(database) as tracker:
+        ids = await start_many(tracker, "nightly", 5)
+        for execution_id, status in zip(ids, ("completed", "failed", "cancelled"), strict=False):
+            await tracker.update_execution_status(execution_id, status)
+        bad = (ExecutionStatus.FAILED, ExecutionStatus.CANCELLED)
+
+        async def found(**filters: Any) -> list[str]:
+            page = await tracker.list_executions(ExecutionFilters(**filters))
+            assert (await tracker.get_execution_statistics(ExecutionFilters(**filters))).total == len(page.items)
+            return [item.execution_id for item in page.items]
+
+        assert await found(status=bad) == [ids[2], ids[1]]
+        assert await found(status=bad[:1]) == [ids[1]]
+        assert await found(status=(*bad, ExecutionStatus.RUNNING), text="night") == [ids[4], ids[3], ids[2], ids[1]]
+        assert await found(status=bad, started_after=datetime(2000, 1, 1, tzinfo=UTC)) == [ids[2], ids[1]]
+        page = await tracker.list_executions(ExecutionFilters(status=bad), limit=1)
+        below = await tracker.list_executions(ExecutionFilters(status=bad), page.next_cursor, 1)
+        assert [page.items[0].execution_id, below.items[0].execution_id] == [ids[2], ids[1]]
+        assert below.next_cursor is None
+
+
+async def test_version_trigger_worker_and_time_are_looked_for_in_the_newest(database: DatabaseManager) -> None:
+    async with ExecutionTracker(database) as tracker, ExecutionTracker(database) as other:
+        old = await tracker.register_version("nightly", "Nightly", {"v": 1})
+        new = await tracker.register_version("nightly", "Nightly", {"v": 2}, new_version=True)
+        first = await tracker.start_execution(old.pipeline_id, pipeline_version=old.version)
+        second = await other.start_execution(new.pipeline_id, pipeline_version=new.version)
+        queued = await queue(tracker, new.pipeline_id)
+        await tracker.update_execution_status(first, "completed")
+        took = "UPDATE pipeline_executions SET started_at = ia_now(-90), completed_at = ia_now(-30)"
+        await database.execute_async(f"{took} WHERE execution_id = :id", {"id": first})
+        runs = "UPDATE pipeline_executions SET started_at = ia_now(-600)"
+        await database.execute_async(f"{runs} WHERE execution_id = :id", {"id": second})
+
+        async def found(**filters: Any) -> list[str]:
+            page = await tracker.list_executions(ExecutionFilters(**filters))
+            assert (await tracker.get_execution_statistics(ExecutionFilters(**filters))).total == len(page.items)
+            return [item.execution_id for item in page.items]
+
+        assert await found(version=1) == [first]
+        assert await found(version=2, pipeline_id=new.pipeline_id) == [second]
+        assert (await tracker.list_executions(ExecutionFilters(version=1, look_back=2))).items == []
+        each = await tracker.get_execution_statistics(ExecutionFilters(version=1, look_back=2))
+        assert (each.total, each.looked_back_to) == (1, None), "counted for each status, as its list would show it"
+        assert await found(version=1, look_back=3) == [first]
+        assert await found(trigger="api") == [queued]
+        assert await found(trigger="program", version=2) == [second]
+        assert await found(worker=other.owner[-6:].upper()) == [second]
+        assert await found(worker="100%") == []
+        assert await found(min_seconds=59.0) == [second, first]
+        assert await found(min_seconds=61.0) == [second]
+        assert await found(max_seconds=61.0) == [first]
+        assert await found(min_seconds=59.0, max_seconds=61.0, status=ExecutionStatus.COMPLETED) == [first]
+        window = {"started_after": datetime(2000, 1, 1, tzinfo=UTC)}
+        assert await found(version=1, **window) == [first]
+        assert await found(trigger="api", **window) == [queued]
+        page = await tracker.list_executions(ExecutionFilters(version=1, look_back=2))
+        assert page.looked_back_to is not None
 
 
 @pytest.mark.parametrize("narrow", [1, 3, 100])

@@ -19,6 +19,7 @@ export const executionKeys = {
     ["executions", "step", id, stepExecutionId, sequence] as const,
   stepInput: (id: string, stepExecutionId: string) => ["executions", "step-input", id, stepExecutionId] as const,
   plan: (id: string, what: string) => ["executions", "plan", id, what] as const,
+  lastGood: (id: string) => ["executions", "last-good", id] as const,
   payloads: (id: string, status: ExecutionStatus) => ["executions", "payloads", id, status] as const,
   logs: (id: string, filters: LineFilters) => ["executions", "logs", id, filters] as const,
 };
@@ -104,6 +105,18 @@ export function payloadsQuery(executionId: string, status: ExecutionStatus) {
       answered(
         api.GET("/api/executions/{execution_id}/payloads", { params: { path: { execution_id: executionId } }, signal }),
       ),
+    staleTime: Number.POSITIVE_INFINITY,
+  });
+}
+
+/** The newest execution of the same pipeline that completed before this one; it never changes, but may be deleted. */
+export function lastGoodQuery(executionId: string) {
+  return queryOptions({
+    queryKey: executionKeys.lastGood(executionId),
+    queryFn: ({ signal }) => {
+      const params = { path: { execution_id: executionId } };
+      return answered(api.GET("/api/executions/{execution_id}/last-good", { params, signal }));
+    },
     staleTime: Number.POSITIVE_INFINITY,
   });
 }

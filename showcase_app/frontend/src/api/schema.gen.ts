@@ -399,6 +399,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/executions/{execution_id}/last-good": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Read the last good execution before one
+         * @description The newest of the same pipeline that was made before this one and completed; a copy only for a copy.
+         */
+        get: operations["get_last_good"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/executions/{execution_id}/payloads": {
         parameters: {
             query?: never;
@@ -1536,6 +1556,17 @@ export interface components {
              */
             failure_group: string | null;
             /**
+             * Failed Step
+             * @description The step that it failed for; null: it has not failed, or for no step.
+             */
+            failed_step: string | null;
+            /**
+             * Cause
+             * @description Why it failed, without the sentence around it that names the step; null: nothing is on record.
+             * @example ValueError: customer id missing
+             */
+            cause: string | null;
+            /**
              * Imported At
              * @description When it came from a run file, as a copy; null: it is none.
              */
@@ -1642,11 +1673,45 @@ export interface components {
             started_before?: string | null;
             /**
              * Q
-             * @description Only those whose id or `alias` begins with this, or whose pipeline has it in its name or slug; with `started_after` also those with it in their error.
+             * @description Only those whose id or `alias` begins with this, or that have it in their error, or whose pipeline has it in its name or slug.
              */
             q?: string | null;
-            /** @description Only these. */
-            status?: components["schemas"]["ExecutionStatus"] | null;
+            /**
+             * Version
+             * @description Only of this version of the pipeline.
+             */
+            version?: number | null;
+            /**
+             * Trigger
+             * @description Only what this started.
+             * @example api
+             */
+            trigger?: string | null;
+            /**
+             * Worker
+             * @description Only those with this in the name of the process that runs them, or ran them last.
+             */
+            worker?: string | null;
+            /**
+             * Min Seconds
+             * @description Only what took so long or longer, or runs so long.
+             */
+            min_seconds?: number | null;
+            /**
+             * Max Seconds
+             * @description Only what took no longer, or has not so far.
+             */
+            max_seconds?: number | null;
+            /**
+             * Look Back
+             * @description Errors, versions, triggers, workers and seconds have no index: they are looked for in so many of the newest executions that all else lets through; null: in 10,000.
+             */
+            look_back?: number | null;
+            /**
+             * Status
+             * @description Only these; null or none: of any status.
+             */
+            status?: components["schemas"]["ExecutionStatus"][] | null;
         };
         /**
          * ExecutionMessage
@@ -1748,6 +1813,17 @@ export interface components {
              */
             failure_group: string | null;
             /**
+             * Failed Step
+             * @description The step that it failed for; null: it has not failed, or for no step.
+             */
+            failed_step: string | null;
+            /**
+             * Cause
+             * @description Why it failed, without the sentence around it that names the step; null: nothing is on record.
+             * @example ValueError: customer id missing
+             */
+            cause: string | null;
+            /**
              * Imported At
              * @description When it came from a run file, as a copy; null: it is none.
              */
@@ -1794,9 +1870,14 @@ export interface components {
             /**
              * Searched
              * @description What `q` was looked for in, in words; null without `q`.
-             * @example the beginning of the id, and pipelines; errors only inside a time window
+             * @example The beginning of the id, pipelines, and errors of the newest 10,000 that failed.
              */
             searched: string | null;
+            /**
+             * Looked Back To
+             * @description What has no index was looked for in executions that were created after this, see `look_back`; null: in all.
+             */
+            looked_back_to: string | null;
         };
         /**
          * ExecutionPayloadsOut
@@ -1952,6 +2033,17 @@ export interface components {
              * @description What its failure has in common with others of its pipeline: `/api/failures/{pipeline_id}.{this}` says what. null: it has not failed, or did so before groups were kept.
              */
             failure_group: string | null;
+            /**
+             * Failed Step
+             * @description The step that it failed for; null: it has not failed, or for no step.
+             */
+            failed_step: string | null;
+            /**
+             * Cause
+             * @description Why it failed, without the sentence around it that names the step; null: nothing is on record.
+             * @example ValueError: customer id missing
+             */
+            cause: string | null;
             /**
              * Imported At
              * @description When it came from a run file, as a copy; null: it is none.
@@ -2289,6 +2381,11 @@ export interface components {
              * @description When it failed for the first time, also before the window.
              */
             first_at: string;
+            /**
+             * First Version
+             * @description Of the pipeline, at the oldest execution that failed so; null: it had none, or they are deleted.
+             */
+            first_version: number | null;
             /**
              * Last At
              * @description When it failed last; null: its executions are deleted.
@@ -2809,6 +2906,14 @@ export interface components {
             a_bytes: number;
             /** B Bytes */
             b_bytes: number;
+        };
+        /**
+         * LastGoodOut
+         * @description What ran well before.
+         */
+        LastGoodOut: {
+            /** @description null: none of its pipeline has completed before it. */
+            execution: components["schemas"]["ExecutionOut"] | null;
         };
         /**
          * LeftOutExecution
@@ -3767,7 +3872,7 @@ export interface components {
             };
             /**
              * Capped
-             * @description Those of which there are more than `cap`.
+             * @description Those of which there are more than `cap`, or may be more than were found.
              */
             capped: components["schemas"]["ExecutionStatus"][];
             /**
@@ -3790,6 +3895,11 @@ export interface components {
              * @description Of the newest 1,000 that completed; null when there are none.
              */
             median_seconds: number | null;
+            /**
+             * Looked Back To
+             * @description What has no index was looked for in executions that were created after this; null: in all.
+             */
+            looked_back_to: string | null;
         };
         /**
          * StepAheadOut
@@ -4397,6 +4507,7 @@ export type InteractionOut = components['schemas']['InteractionOut'];
 export type InteractionPageOut = components['schemas']['InteractionPageOut'];
 export type InvalidField = components['schemas']['InvalidField'];
 export type JsonChangeOut = components['schemas']['JsonChangeOut'];
+export type LastGoodOut = components['schemas']['LastGoodOut'];
 export type LeftOutExecution = components['schemas']['LeftOutExecution'];
 export type ListedInteraction = components['schemas']['ListedInteraction'];
 export type LogLevel = components['schemas']['LogLevel'];
@@ -6184,10 +6295,22 @@ export interface operations {
                 started_after?: string | null;
                 /** @description Started before this time; see `started_after`. */
                 started_before?: string | null;
-                /** @description Only those whose id or `alias` begins with this, or whose pipeline has it in its name or slug; with `started_after` also those with it in their error. */
+                /** @description Only those whose id or `alias` begins with this, or that have it in their error, or whose pipeline has it in its name or slug. */
                 q?: string | null;
-                /** @description Only these. */
-                status?: components["schemas"]["ExecutionStatus"] | null;
+                /** @description Only of this version of the pipeline. */
+                version?: number | null;
+                /** @description Only what this started. */
+                trigger?: string | null;
+                /** @description Only those with this in the name of the process that runs them, or ran them last. */
+                worker?: string | null;
+                /** @description Only what took so long or longer, or runs so long. */
+                min_seconds?: number | null;
+                /** @description Only what took no longer, or has not so far. */
+                max_seconds?: number | null;
+                /** @description Errors, versions, triggers, workers and seconds have no index: they are looked for in so many of the newest executions that all else lets through; null: in 10,000. */
+                look_back?: number | null;
+                /** @description Only these; null or none: of any status. */
+                status?: components["schemas"]["ExecutionStatus"][] | null;
                 /** @description At most this many. */
                 limit?: number;
                 /** @description `next_cursor` of the page above. */
@@ -6277,8 +6400,20 @@ export interface operations {
                 started_after?: string | null;
                 /** @description Started before this time; see `started_after`. */
                 started_before?: string | null;
-                /** @description Only those whose id or `alias` begins with this, or whose pipeline has it in its name or slug; with `started_after` also those with it in their error. */
+                /** @description Only those whose id or `alias` begins with this, or that have it in their error, or whose pipeline has it in its name or slug. */
                 q?: string | null;
+                /** @description Only of this version of the pipeline. */
+                version?: number | null;
+                /** @description Only what this started. */
+                trigger?: string | null;
+                /** @description Only those with this in the name of the process that runs them, or ran them last. */
+                worker?: string | null;
+                /** @description Only what took so long or longer, or runs so long. */
+                min_seconds?: number | null;
+                /** @description Only what took no longer, or has not so far. */
+                max_seconds?: number | null;
+                /** @description Errors, versions, triggers, workers and seconds have no index: they are looked for in so many of the newest executions that all else lets through; null: in 10,000. */
+                look_back?: number | null;
             };
             header?: never;
             path?: never;
@@ -6584,6 +6719,92 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["ExecutionDetail"];
+                };
+            };
+            /** @description No key, or one that is not known; only where the server has keys. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description The caller may not do this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description There is none with this id. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description The server does not answer to this host name. */
+            421: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description The request is not understood, or its values cannot be used: `errors` says which. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description The head of the request is too large. */
+            431: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description The database is away, or something is in the way: try again later. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+        };
+    };
+    get_last_good: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Its own id, or the one that its caller gave it (`alias`), percent-encoded. */
+                execution_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["LastGoodOut"];
                 };
             };
             /** @description No key, or one that is not known; only where the server has keys. */

@@ -1,6 +1,7 @@
 /** What a list of executions is narrowed to: as the address of the page has it, and as a request has it. */
 import type { ExecutionStatus } from "@/api/schema.gen";
 import { EXECUTION_STATUSES } from "./status";
+import { durationText } from "./time";
 
 /** Windows that end now, with their length in seconds. */
 export const TIME_WINDOWS = {
@@ -12,17 +13,33 @@ export const TIME_WINDOWS = {
 
 const MINUTE_MS = 60_000;
 
+/** In so many of the newest the server looks for what has no index, where nobody wants more; and at most. */
+export const LOOK_BACK = 10_000;
+const MOST_LOOK_BACK = 1_000_000;
+export const MOST_SECONDS = 10 * 365 * 86_400;
+
+const OTHER_FILTERS = ["version", "trigger", "worker", "min_seconds", "max_seconds"] as const;
+export type OtherFilter = (typeof OTHER_FILTERS)[number];
+
 export type TimeWindow = keyof typeof TIME_WINDOWS;
 
 /** As the parameters of a request. */
 export type ExecutionFilters = {
-  status?: ExecutionStatus;
+  /** Any of these; undefined: any at all, never an empty list. */
+  status?: ExecutionStatus[];
   pipeline_id?: string;
   failure_group?: string;
   failed_after?: string;
   started_after?: string;
   started_before?: string;
   q?: string;
+  version?: number;
+  trigger?: string;
+  worker?: string;
+  min_seconds?: number;
+  max_seconds?: number;
+  /** In how many of the newest the server looks for what has no index. */
+  look_back?: number;
 };
 
 /** As the words of the address. A window that ends now and moments of one's own exclude each other. */
@@ -38,11 +55,26 @@ export type ListedFilters = ExecutionFilters & { window?: TimeWindow; failure?: 
 /** The filters of an address; words that it may not have are left out. */
 export function shownFilters(address: URLSearchParams): ShownFilters {
   const word = (name: string) => address.get(name)?.trim() || undefined;
+  const number = (name: string, least: number, most: number) => {
+    const value = Number(word(name) ?? Number.NaN);
+    return value >= least && value <= most ? value : undefined;
+  };
+  const whole = (name: string, least: number, most: number) => {
+    const value = number(name, least, most);
+    return Number.isInteger(value) ? value : undefined;
+  };
   const window = word("window");
+  const statuses = EXECUTION_STATUSES.filter((status) => address.getAll("status").includes(status));
   return {
-    status: EXECUTION_STATUSES.find((status) => status === word("status")),
+    status: statuses.length === 0 ? undefined : statuses,
     pipeline_id: word("pipeline_id"),
     q: word("q"),
+    version: whole("version", 1, 2 ** 31 - 1),
+    trigger: word("trigger"),
+    worker: word("worker"),
+    min_seconds: number("min_seconds", 0, MOST_SECONDS),
+    max_seconds: number("max_seconds", 0, MOST_SECONDS),
+    look_back: whole("look_back", 1, MOST_LOOK_BACK),
     failure: word("failure"),
     failed_after: word("failure") === undefined ? undefined : moment(word("failed_after")),
     ...(isTimeWindow(window)
@@ -55,10 +87,36 @@ export function shownFilters(address: URLSearchParams): ShownFilters {
 export function withFilters(address: URLSearchParams, change: Partial<ShownFilters>): URLSearchParams {
   const next = new URLSearchParams(address);
   for (const [name, value] of Object.entries(change)) {
-    if (value === undefined || value === "") next.delete(name);
-    else next.set(name, value);
+    next.delete(name);
+    for (const each of [value].flat()) if (each !== undefined && each !== "") next.append(name, String(each));
   }
   return next;
+}
+
+/** How much further back the server looks when one more step is wanted; null: it looks as far back as it does. */
+export function furtherBack(lookBack: number = LOOK_BACK): number | null {
+  return lookBack >= MOST_LOOK_BACK ? null : Math.min(lookBack * 10, MOST_LOOK_BACK);
+}
+
+const TRIGGER_WORDS: Readonly<Record<string, string>> = { api: "API", cli: "CLI", rerun: "Re-run", program: "Program" };
+
+export const TRIGGERS: readonly string[] = Object.keys(TRIGGER_WORDS);
+
+export function triggerWord(trigger: string): string {
+  return TRIGGER_WORDS[trigger] ?? trigger;
+}
+
+/** The filters that have no place of their own on the page, in words, each under its name. */
+export function otherFilters(shown: ExecutionFilters): { name: OtherFilter; text: string }[] {
+  const { version, trigger, worker, min_seconds, max_seconds } = shown;
+  const words: Record<OtherFilter, string | undefined> = {
+    version: version === undefined ? undefined : `v${version}`,
+    trigger: trigger === undefined ? undefined : `Started by: ${triggerWord(trigger)}`,
+    worker: worker === undefined ? undefined : `Worker: ${worker}`,
+    min_seconds: min_seconds === undefined ? undefined : `${durationText(min_seconds)} or longer`,
+    max_seconds: max_seconds === undefined ? undefined : `${durationText(max_seconds)} or shorter`,
+  };
+  return OTHER_FILTERS.flatMap((name) => (words[name] === undefined ? [] : [{ name, text: words[name] }]));
 }
 
 /** The parameters of a request made at a moment: a window becomes the minute at which it begins. */

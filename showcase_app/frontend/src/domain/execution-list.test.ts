@@ -5,7 +5,7 @@ import { type ExecutionList, oldPages, pageOf, withPageRead } from "./execution-
 const row = (execution_id: string, sequence = 1) => ({ execution_id, sequence }) as ExecutionOut;
 
 function page(ids: string, next_cursor: string | null = null, sequence = 1): ExecutionPageOut {
-  return { items: [...ids].map((id) => row(id, sequence)), next_cursor, searched: null };
+  return { items: [...ids].map((id) => row(id, sequence)), next_cursor, searched: null, looked_back_to: null };
 }
 
 const idsOf = (list: ExecutionList) => list.pages.map(({ items }) => items.map((item) => item.execution_id).join(""));

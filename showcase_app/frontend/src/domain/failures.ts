@@ -48,6 +48,11 @@ export function versionsText(versions: readonly (number | null)[]): string {
   return versions.map((version) => (version === null ? "no version" : `v${version}`)).join(", ");
 }
 
+/** Since when there are such failures: "Began with v7, 28 Nov 2026, 02:10". */
+export function beganText({ first_at, first_version }: Pick<FailureOut, "first_at" | "first_version">): string {
+  return `Began ${first_version === null ? "" : `with v${first_version}, `}${momentText(first_at)}`;
+}
+
 export function failureAddress(id: string, window?: TimeWindow): string {
   const search = window === undefined || window === "7d" ? "" : `?${new URLSearchParams({ window })}`;
   return `/failures/${encodeURIComponent(id)}${search}`;

@@ -32,6 +32,8 @@ export function createExecutionRow(row: Partial<ExecutionOut> = {}): ExecutionOu
     error_type: null,
     error_message: null,
     failure_group: null,
+    failed_step: null,
+    cause: null,
     imported_at: null,
     rows_sha256: null,
     went_on: null,

@@ -21,6 +21,7 @@ export function createFailure(row: Partial<FailureOut> = {}): FailureOut {
     marked_at: null,
     reopened_at: null,
     first_at: at(-3 * DAY_MS),
+    first_version: 3,
     last_at: at(0),
     count: 37,
     versions: [3, 4],

@@ -31,9 +31,31 @@ def test_list_shows_the_executions_newest_first(command: Command, recorded: Reco
     result = command("executions", "list")
     assert result.exit_code == 0
     header, first, second = result.stdout.splitlines()
-    assert header.split() == ["ID", "STATUS", "PIPELINE", "STEPS", "STARTED", "TOOK"]
+    assert header.split() == ["ID", "STATUS", "PIPELINE", "STEPS", "STARTED", "TOOK", "WHY"]
     assert first.split()[:2] == [bad, "failed"]
+    assert "ValueError: bad row" in first
+    assert first.rstrip().endswith(" [score]")
     assert second.startswith(f"{good}  completed  Nightly import")
+
+
+def test_list_says_how_far_back_it_looked_and_how_to_look_further(command: Command, recorded: Recorded) -> None:
+    good, bad = recorded
+    both = command("executions", "list", "--status", "completed", "--status", "failed", "--shorter", "1h").stdout
+    assert good in both
+    assert bad in both
+    assert "Looked at" not in both
+    some = command("executions", "list", "--trigger", "program", "--look-back", "1").stdout
+    assert bad in some
+    assert good not in some
+    assert some.splitlines()[-1].startswith("Looked at the newest 1, back to ")
+    assert some.splitlines()[-1].endswith("Further: --look-back 10")
+    none = command("executions", "list", "--worker", "nobody", "--version", "3", "--look-back", "1").stdout
+    assert none.startswith("None so far.\nLooked at the newest 1,")
+    assert command("executions", "list", "--longer", "1h").stdout == "No executions.\n"
+    wrong = command("executions", "list", "--longer", "long")
+    assert wrong.exit_code == 2
+    assert "such as 90s, 5min" in wrong.stderr
+    assert bad in command("executions", "list", "--text", "BAD row").stdout
 
 
 def test_list_pages_and_filters(command: Command, recorded: Recorded) -> None:
@@ -53,7 +75,9 @@ def test_list_as_json_is_what_the_tracker_answers(command: Command, recorded: Re
     answer = json.loads(command("executions", "list", "--limit", "1", "--json").stdout)
     everything = asyncio.run(read_all(database_url, recorded[1]))
     [item] = answer["items"]
+    assert item.pop("cause").startswith("ValueError: bad row")
     assert item == {name: everything[name] for name in item}
+    assert answer["looked_back_to"] is None
     assert answer["next_cursor"] == recorded[1]
 
 

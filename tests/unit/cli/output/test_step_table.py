@@ -44,6 +44,7 @@ def execution(status: str = "running") -> ExecutionSummary:
         failure_group=None,
         imported_at=None,
         rows_sha256=None,
+        failed_step=None,
         went_on=None,
         created_at=NOW,
         started_at=NOW,

@@ -132,6 +132,7 @@ def side(
         "failure_group": None,
         "imported_at": None,
         "rows_sha256": None,
+        "failed_step": None,
         "went_on": None,
         "error_type": None,
         "error_message": None,

@@ -1,6 +1,7 @@
 import { cleanup, screen, waitFor } from "@testing-library/react";
 import { afterEach, beforeEach, expect, it, vi } from "vitest";
-import { at, createExecution } from "@/mocks/create-execution";
+import { momentText } from "@/domain/metrics";
+import { at, createExecution, createExecutionRow } from "@/mocks/create-execution";
 import { createFailure } from "@/mocks/create-failure";
 import { FakeServer, json, refusal } from "@/mocks/fake-server";
 import { FakeSocket } from "@/mocks/fake-socket";
@@ -65,20 +66,28 @@ it("the banner of a failed one says how often it fails so, and leads there", asy
   const shown = createExecution({ ...row, pipeline_version: null, error_message: "no order 17 in in.csv" });
   server.on("GET /api/executions/0199", () => json(200, shown));
   server.on(`GET /api/failures/pipeline.${failure.failure_group}`, () => json(200, failure));
+  const before = createExecutionRow({ execution_id: "0198-good", pipeline_version: 2, status: "completed" });
+  server.on("GET /api/executions/0199/last-good", () => json(200, { execution: before }));
   renderAt("/executions/0199", [{ path: "/executions/:executionId", element: <Component /> }]);
   const link = await screen.findByRole("link", { name: "It failed so 37 times in the last 7 days" });
   expect(link.getAttribute("href")).toBe(`/failures/${failure.id}`);
-  expect(link.parentElement?.textContent).toBe("It failed so 37 times in the last 7 days: muted");
+  const began = `Began with v3, ${momentText(failure.first_at)}.`;
+  expect(link.parentElement?.textContent).toBe(`It failed so 37 times in the last 7 days: muted. ${began}`);
+  const good = await screen.findByRole("link", { name: "0198-good" });
+  expect(good.getAttribute("href")).toBe("/executions/0198-good");
+  expect(screen.getByRole("link", { name: "What differs" }).getAttribute("href")).toBe("/compare?a=0199&b=0198-good");
 });
 
 it("the banner is there without the group, where that cannot be read", async () => {
   const row = { execution_id: "0199", status: "failed", failure_group: "0f3a9c2b7d4e1856" } as const;
   const shown = createExecution({ ...row, pipeline_version: null, error_message: "no order 17 in in.csv" });
   server.on("GET /api/executions/0199", () => json(200, shown));
+  server.on("GET /api/executions/0199/last-good", () => json(200, { execution: null }));
   server.on("GET /api/failures/pipeline.0f3a9c2b7d4e1856", () => refusal(503, "The database is away."));
   renderAt("/executions/0199", [{ path: "/executions/:executionId", element: <Component /> }]);
   await screen.findByText("It failed");
   await waitFor(() => expect(server.to("GET /api/failures/pipeline.0f3a9c2b7d4e1856")).toHaveLength(1));
   screen.getByText("no order 17 in in.csv");
+  await screen.findByText("No run of this pipeline has completed before it.");
   expect(screen.queryByRole("link", { name: /^It failed so/ })).toBeNull();
 });

@@ -3,9 +3,13 @@ import { Alert, Anchor, Button, Group, Text } from "@mantine/core";
 import { IconAlertTriangle, IconArrowRight } from "@tabler/icons-react";
 import { useQuery } from "@tanstack/react-query";
 import { Link } from "react-router";
+import { lastGoodQuery } from "@/api/executions";
 import { failureQuery } from "@/api/failures";
 import type { ExecutionDetail, StepDetail } from "@/api/schema.gen";
-import { failureAddress, stateText } from "@/domain/failures";
+import { Ago } from "@/components/ui/moments";
+import { compareAddress } from "@/domain/comparison";
+import { beganText, failureAddress, stateText } from "@/domain/failures";
+import { shortId } from "@/domain/runs";
 import classes from "./execution.module.css";
 
 type FailureBannerProps = { execution: ExecutionDetail; step: StepDetail | null; onJump: (step: StepDetail) => void };
@@ -35,6 +39,7 @@ export function FailureBanner({ execution, step, onJump }: FailureBannerProps) {
       {execution.failure_group === null ? null : (
         <Alike failureId={`${execution.pipeline_id}.${execution.failure_group}`} />
       )}
+      <LastGood execution={execution} />
     </Alert>
   );
 }
@@ -49,7 +54,34 @@ function Alike({ failureId }: { failureId: string }) {
       <Anchor component={Link} to={failureAddress(failure.id)} inherit underline="always">
         It failed so {times} in the last 7 days
       </Anchor>
-      {failure.state === "open" && failure.reopened_at === null ? "" : `: ${stateText(failure).toLowerCase()}`}
+      {failure.state === "open" && failure.reopened_at === null ? "" : `: ${stateText(failure).toLowerCase()}`}.{" "}
+      {beganText(failure)}.
+    </Text>
+  );
+}
+
+/** What ran well before, to look at and to compare with. */
+function LastGood({ execution: { execution_id } }: { execution: ExecutionDetail }) {
+  const { data } = useQuery(lastGoodQuery(execution_id));
+  if (data === undefined) return null;
+  const good = data.execution;
+  if (good === null) return <Text size="sm">No run of this pipeline has completed before it.</Text>;
+  return (
+    <Text size="sm">
+      Last good run:{" "}
+      <Anchor
+        component={Link}
+        to={`/executions/${encodeURIComponent(good.execution_id)}`}
+        inherit
+        underline="always"
+        className="mono"
+      >
+        {shortId(good.execution_id)}
+      </Anchor>
+      {good.pipeline_version === null ? "" : `, v${good.pipeline_version}`}, <Ago at={good.created_at} />.{" "}
+      <Anchor component={Link} to={compareAddress(execution_id, good.execution_id)} inherit underline="always">
+        What differs
+      </Anchor>
     </Text>
   );
 }

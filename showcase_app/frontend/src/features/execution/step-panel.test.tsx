@@ -113,6 +113,21 @@ it("an error has its type, its message and its traceback", async () => {
   expect((await screen.findByRole("region", { name: "Traceback" })).textContent).toContain("steps.py");
 });
 
+it("a traceback begins with the reader's own frames, and ours are opened when they are wanted", async () => {
+  const ours = '  File "/venv/site-packages/ia_modules/pipeline/executor.py", line 9, in run\n    await call()';
+  const own = '  File "/shop/steps.py", line 7, in run\n    raise CardDeclined("no funds")';
+  const traceback = `Traceback (most recent call last):\n${ours}\n${own}\nCardDeclined: no funds\n`;
+  show(createExecution({ steps: [{ ...failed, traceback }] }));
+  const region = await screen.findByRole("region", { name: "Traceback" });
+  const folded = within(region).getByText("1 frame of ia_modules").closest("details");
+  expect(folded?.open).toBe(false);
+  expect(folded?.textContent).toContain("executor.py");
+  expect([...region.querySelectorAll(":scope > pre")].map((each) => each.textContent).join("")).toContain("steps.py");
+  expect([...region.querySelectorAll(":scope > pre")].map((each) => each.textContent).join("")).not.toContain(
+    "executor.py",
+  );
+});
+
 it.each([
   ["one that failed at its error", failed, "Error"],
   ["one that completed at its output", paid, "Output"],

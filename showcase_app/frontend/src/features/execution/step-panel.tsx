@@ -3,7 +3,6 @@ import {
   ActionIcon,
   Anchor,
   Button,
-  CopyButton,
   Group,
   Progress,
   ScrollArea,
@@ -31,6 +30,7 @@ import { LogView } from "./log-view";
 import { Payload, Quiet } from "./payload";
 import { RerunFromHere } from "./rerun-from-here";
 import { RoutesList } from "./routes-list";
+import { Traceback } from "./traceback";
 import type { Selection } from "./use-selection";
 import { useWholeStep, type WholeStep } from "./use-whole-step";
 
@@ -455,27 +455,10 @@ function StepFailure({ whole, attempt, hasError }: { whole: WholeStep; attempt: 
       {traceback === null ? (
         <Quiet>{whole.known ? "There is no traceback." : "Its traceback is being read."}</Quiet>
       ) : (
-        <div className={classes.traceback}>
-          {/* biome-ignore lint/a11y/noNoninteractiveTabindex: what scrolls is reached by keys */}
-          <section ref={showEnd} tabIndex={0} aria-label="Traceback">
-            <pre>{traceback}</pre>
-          </section>
-          <CopyButton value={traceback}>
-            {({ copied, copy }) => (
-              <Button className={classes.copyTraceback} variant="default" size="compact-xs" onClick={copy}>
-                {copied ? "Copied" : "Copy"}
-              </Button>
-            )}
-          </CopyButton>
-        </div>
+        <Traceback text={traceback} />
       )}
     </Stack>
   );
-}
-
-/** The last frame is where it happened. */
-function showEnd(box: HTMLElement | null): void {
-  if (box !== null) box.scrollTop = box.scrollHeight;
 }
 
 function AttemptTime({ times }: { times: Times | undefined }) {

@@ -51,14 +51,14 @@ it("names what has effects and what is left out, and changes those that were cou
     { matched: 3, done: 2, left_out },
   );
   const rerun = { from_step: "send", version: 4 };
-  show("rerun", { filter: { status: "failed" }, rerun });
+  show("rerun", { filter: { status: ["failed"] }, rerun });
   await screen.findByText(/^2 executions\. Each becomes a new execution/);
   screen.getByText(/external, in 2 executions/);
   screen.getByText(/1 execution left out: it has a re-run/);
   fireEvent.click(screen.getByRole("button", { name: "Run again 2" }));
   await screen.findByText("2 executions queued again.");
   expect(await server.bodies(BULK)).toEqual([
-    { action: "rerun", filter: { status: "failed" }, rerun, dry_run: true },
+    { action: "rerun", filter: { status: ["failed"] }, rerun, dry_run: true },
     { action: "rerun", token: "those", rerun, dry_run: false },
   ]);
   expect(server.to(BULK)[1]?.headers.get("Idempotency-Key")).toMatch(/^[0-9a-f]{32}$/);
@@ -101,7 +101,7 @@ const acts = async () => (await server.bodies(BULK)).slice(1).map((body) => (bod
 
 it("many go in parts with one key, and a part that failed is where it goes on when it is sent again", async () => {
   answerParts(250, (place) => place === 1);
-  show("rerun", { filter: { status: "failed" } });
+  show("rerun", { filter: { status: ["failed"] } });
   fireEvent.click(await screen.findByRole("button", { name: "Run again 250" }));
   expect((await screen.findByRole("alert")).textContent).toContain("100 executions had their turn before.");
   screen.getByText(/what was done already is not done twice/);

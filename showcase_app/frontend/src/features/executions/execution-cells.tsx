@@ -1,9 +1,10 @@
 /** What stands in the table's cells and on the cards: the same in both. */
-import { Progress, Text, Tooltip } from "@mantine/core";
+import { Progress, Tooltip } from "@mantine/core";
 import { IconRefresh } from "@tabler/icons-react";
 import type { ExecutionOut } from "@/api/schema.gen";
 import { Ago, useNow } from "@/components/ui/moments";
 import { StatusBadge } from "@/components/ui/status-badge";
+import { triggerWord } from "@/domain/execution-filters";
 import { progressOf } from "@/domain/progress";
 import { hasEnded, statusFill } from "@/domain/status";
 import { exactText, untilText } from "@/domain/time";
@@ -61,31 +62,25 @@ export function Steps({ execution, unit = false }: { execution: ExecutionOut; un
   );
 }
 
-const TRIGGERS: Readonly<Record<string, string>> = { api: "API", cli: "CLI", rerun: "Re-run", program: "Program" };
-
 export function Trigger({ execution }: { execution: ExecutionOut }) {
   return (
     <span className={classes.trigger}>
       {execution.rerun_of === null ? null : <IconRefresh size={14} stroke={2} aria-hidden />}
-      {TRIGGERS[execution.trigger] ?? execution.trigger}
+      {triggerWord(execution.trigger)}
     </span>
   );
 }
 
-export function hasError({ error_type, error_message }: ExecutionOut): boolean {
-  return error_type !== null || error_message !== null;
-}
-
-/** The error's first line; all that the list has of it on hover. */
+/** Why it failed: the cause's first line, then the step; all that the list has of it on hover. */
 export function ErrorLine({ execution }: { execution: ExecutionOut }) {
-  const { error_type, error_message } = execution;
-  if (!hasError(execution)) return null;
-  const whole = [error_type, error_message].filter((part) => part !== null).join(": ");
+  const { cause, error_message, failed_step } = execution;
+  if (cause === null) return null;
   return (
-    <Tooltip label={whole} multiline maw={520} openDelay={300} position="bottom-start">
-      <Text size="sm" truncate className={classes.error} component="span" display="block">
-        {whole.split("\n", 1)[0]}
-      </Text>
+    <Tooltip label={error_message ?? cause} multiline maw={520} openDelay={300} position="bottom-start">
+      <span className={classes.error}>
+        <span className={classes.cause}>{cause.split("\n", 1)[0]}</span>
+        {failed_step === null ? null : <span className={classes.step}>{failed_step}</span>}
+      </span>
     </Tooltip>
   );
 }

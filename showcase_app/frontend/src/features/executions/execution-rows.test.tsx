@@ -3,6 +3,7 @@ import { act, cleanup, fireEvent, screen, within } from "@testing-library/react"
 import { useState } from "react";
 import { afterEach, beforeEach, expect, it, vi } from "vitest";
 import type { ExecutionOut } from "@/api/schema.gen";
+import { COLUMNS, type ColumnId } from "@/domain/list-view";
 import { at, createExecutionRow } from "@/mocks/create-execution";
 import { renderAt } from "@/mocks/render-at";
 import { ExecutionRows } from "./execution-rows";
@@ -24,9 +25,23 @@ afterEach(() => {
 
 let update: (rows: ExecutionOut[]) => void = () => undefined;
 
-type Shown = { width?: number; hasMore?: boolean; isReading?: boolean };
+type Shown = {
+  width?: number;
+  hasMore?: boolean;
+  isReading?: boolean;
+  columns?: readonly ColumnId[];
+  isDense?: boolean;
+};
 
-function Page({ first, hasMore = false, isReading = false }: Shown & { first: ExecutionOut[] }) {
+const ALL = COLUMNS.map(({ id }) => id);
+
+function Page({
+  first,
+  hasMore = false,
+  isReading = false,
+  columns = ALL,
+  isDense = false,
+}: Shown & { first: ExecutionOut[] }) {
   const [rows, setRows] = useState(first);
   const [selected, setSelected] = useState<RowSelectionState>({});
   update = (next) => act(() => setRows(next));
@@ -41,6 +56,8 @@ function Page({ first, hasMore = false, isReading = false }: Shown & { first: Ex
       onMore={onMore}
       onShown={() => undefined}
       onAtTop={() => undefined}
+      columns={columns}
+      isDense={isDense}
     />
   );
 }
@@ -81,28 +98,38 @@ const failed = execution("2", {
   trigger: "cli",
   error_type: "CardDeclined",
   error_message: "no funds\nand no credit",
+  failed_step: "charge",
+  cause: "CardDeclined: no funds\nand no credit",
 });
 
-it("a row of the table has status, pipeline, version, start, duration, steps, trigger and the error's first line", () => {
+it("a row of the table has status, pipeline, version, start, duration, steps, trigger, the cause and then the step", () => {
   show([failed]);
-  const columns = ["status", "pipeline", "started", "duration", "progress", "trigger", "error"];
-  expect(columns.map((column) => cell("2", column))).toEqual([
+  const ids = ["status", "pipeline", "started", "duration", "progress", "trigger", "error"];
+  expect(ids.map((column) => cell("2", column))).toEqual([
     "Failed",
     "Shopv3 · 00000002",
     "1 min ago",
     "30 s",
     "2",
     "CLI",
-    "CardDeclined: no funds",
+    "CardDeclined: no fundscharge",
   ]);
   expect(within(rowOf("2")).getByRole("img", { name: "2 steps ran, 1 failed" })).toBeTruthy();
+});
+
+it("has the columns that are wanted, and what it is of and how it stands always; dense rows are lower", () => {
+  show([failed], { columns: ["worker", "error"], isDense: true });
+  const shown = [...rowOf("2").querySelectorAll<HTMLElement>("td")].map((each) => each.dataset.column);
+  expect(shown).toEqual(["select", "status", "pipeline", "worker", "error"]);
+  expect(cell("2", "worker")).toBe("worker");
+  expect(screen.getByRole("table").dataset.dense).toBe("true");
 });
 
 it("where there is little room, each is a card with the same facts", () => {
   show([failed], { width: NARROW });
   expect(screen.queryByRole("table")).toBeNull();
   const card = screen.getByRole("listitem");
-  for (const fact of ["Failed", "Shop", "v3", "1 min ago", "30 s", "CLI", "2 steps", "CardDeclined: no funds"]) {
+  for (const fact of ["Failed", "Shop", "v3", "1 min ago", "30 s", "CLI", "2 steps", "CardDeclined: no fundscharge"]) {
     expect(card.textContent).toContain(fact);
   }
 });

@@ -11,17 +11,19 @@ import {
   useTable,
 } from "@tanstack/react-table";
 import { useWindowVirtualizer } from "@tanstack/react-virtual";
-import { type MouseEvent, useCallback, useEffect, useLayoutEffect, useRef, useState } from "react";
+import { type MouseEvent, useCallback, useEffect, useLayoutEffect, useMemo, useRef, useState } from "react";
 import { Link, useNavigate } from "react-router";
 import type { ExecutionOut } from "@/api/schema.gen";
 import { CopyBadge } from "@/components/ui/copy-badge";
 import { Duration } from "@/components/ui/moments";
-import { ErrorLine, hasError, Standing, Started, Steps, Trigger } from "./execution-cells";
+import type { ColumnId } from "@/domain/list-view";
+import { ErrorLine, Standing, Started, Steps, Trigger } from "./execution-cells";
 import classes from "./executions.module.css";
 
 const ROW_PX = 44;
+const DENSE_ROW_PX = 30;
 const CARD_PX = 108;
-const CARD_WITH_ERROR_PX = 134;
+const CARD_WITH_ERROR_PX = 154; // its cause has two lines
 const HEADER_PX = 52; // the bar at the top of every page
 const HEADINGS_PX = 36;
 const OVERSCAN = 12;
@@ -30,7 +32,7 @@ const AHEAD = 15; // rows before the end at which the next page is read
 const features = tableFeatures({ rowSelectionFeature });
 const helper = createColumnHelper<typeof features, ExecutionOut>();
 
-const columns = helper.columns([
+const everyColumn = helper.columns([
   helper.display({
     id: "select",
     header: ({ table }) => (
@@ -57,12 +59,13 @@ const columns = helper.columns([
     cell: ({ row }) => <Duration start={row.original.started_at} end={row.original.completed_at} />,
   }),
   helper.display({ id: "progress", header: "Steps", cell: ({ row }) => <Steps execution={row.original} /> }),
+  helper.display({ id: "worker", header: "Worker", cell: ({ row }) => row.original.owner }),
+  helper.display({ id: "alias", header: "Caller's id", cell: ({ row }) => row.original.alias }),
   helper.display({ id: "trigger", header: "Trigger", cell: ({ row }) => <Trigger execution={row.original} /> }),
   helper.display({ id: "error", header: "Error", cell: ({ row }) => <ErrorLine execution={row.original} /> }),
 ]);
 
-/** What is left out where the table has little room. */
-const fewColumns = columns.filter(({ id }) => id !== "trigger");
+const ALWAYS = ["select", "status", "pipeline"];
 
 type ExecutionRow = Row<typeof features, ExecutionOut>;
 
@@ -76,6 +79,9 @@ type Props = {
   onMore: () => void;
   onShown: (first: string, last: string) => void;
   onAtTop: (isAtTop: boolean) => void;
+  /** Beside status and pipeline. */
+  columns: readonly ColumnId[];
+  isDense: boolean;
 };
 
 export function ExecutionRows({
@@ -88,10 +94,15 @@ export function ExecutionRows({
   onMore,
   onShown,
   onAtTop,
+  columns,
+  isDense,
 }: Props) {
   const isWide = useMediaQuery("(min-width: 75em)", undefined, { getInitialValueInEffect: false });
-  const isRoomy = useMediaQuery("(min-width: 88em)", undefined, { getInitialValueInEffect: false });
-  const shownColumns = isRoomy ? columns : fewColumns;
+  const shownColumns = useMemo(() => {
+    const shown = [...ALWAYS, ...columns];
+    return everyColumn.filter(({ id }) => id !== undefined && shown.includes(id));
+  }, [columns]);
+  const rowPx = isDense ? DENSE_ROW_PX : ROW_PX;
   const table = useTable({
     features,
     columns: shownColumns,
@@ -111,13 +122,16 @@ export function ExecutionRows({
   const rowsTop = top + (isWide ? HEADINGS_PX : 0);
   const virtual = useWindowVirtualizer({
     count: rows.length,
-    estimateSize: useCallback((index: number) => (isWide ? ROW_PX : cardPx(rows[index])), [isWide, rows]),
+    estimateSize: useCallback((index: number) => (isWide ? rowPx : cardPx(rows[index])), [isWide, rowPx, rows]),
     getItemKey: useCallback((index: number) => rows[index]?.execution_id ?? index, [rows]),
     overscan: OVERSCAN,
     scrollMargin: rowsTop,
     scrollPaddingStart: HEADER_PX + (isWide ? HEADINGS_PX : 8),
     scrollPaddingEnd: 72, // the bar of what is selected
   });
+  useEffect(() => {
+    if (rowPx > 0) virtual.measure(); // what it knows are the heights of before
+  }, [rowPx, virtual]);
   const items = virtual.getVirtualItems();
   const [firstItem, lastItem] = [items[0], items.at(-1)];
   const first = firstItem === undefined ? undefined : rows[firstItem.index]?.execution_id;
@@ -173,7 +187,11 @@ export function ExecutionRows({
       }}
     >
       {isWide ? (
-        <table className={`panel ${classes.table}`} aria-rowcount={hasMore ? -1 : rows.length + 1}>
+        <table
+          className={`panel ${classes.table}`}
+          data-dense={isDense || undefined}
+          aria-rowcount={hasMore ? -1 : rows.length + 1}
+        >
           <thead>
             {table.getHeaderGroups().map((group) => (
               <tr key={group.id} aria-rowindex={1}>
@@ -211,7 +229,7 @@ export function ExecutionRows({
 }
 
 function cardPx(execution: ExecutionOut | undefined): number {
-  return execution !== undefined && hasError(execution) ? CARD_WITH_ERROR_PX : CARD_PX;
+  return execution !== undefined && execution.cause !== null ? CARD_WITH_ERROR_PX : CARD_PX;
 }
 
 /** The link of a row, once it is in the document. */
@@ -277,6 +295,7 @@ function Card({ row, isSelected }: { row: ExecutionRow; isSelected: boolean }) {
         <SelectBox row={row} />
       </div>
       <Name execution={execution} />
+      <ErrorLine execution={execution} />
       <div className={classes.cardLine}>
         <span>
           <Started execution={execution} /> <span className="quiet">·</span>{" "}
@@ -287,7 +306,6 @@ function Card({ row, isSelected }: { row: ExecutionRow; isSelected: boolean }) {
         </span>
         <Steps execution={execution} unit />
       </div>
-      {hasError(execution) ? <ErrorLine execution={execution} /> : null}
     </li>
   );
 }

@@ -2,7 +2,7 @@ import { act, cleanup, fireEvent, screen, waitFor, within } from "@testing-libra
 import { afterEach, beforeEach, expect, it, vi } from "vitest";
 import type { ExecutionOut } from "@/api/schema.gen";
 import { createExecutionRow } from "@/mocks/create-execution";
-import { createFailure } from "@/mocks/create-failure";
+import { createFailure, createFailurePage } from "@/mocks/create-failure";
 import { FakeServer, json, refusal } from "@/mocks/fake-server";
 import { FakeSocket } from "@/mocks/fake-socket";
 import { renderAt } from "@/mocks/render-at";
@@ -16,8 +16,9 @@ beforeEach(() => {
   server.install();
   FakeSocket.install();
   rows = [execution("1")];
-  server.on(LIST, () => json(200, { items: rows, next_cursor: null, searched: null }));
+  server.on(LIST, () => json(200, { items: rows, next_cursor: null, searched: null, looked_back_to: null }));
   server.on("GET /api/executions/statistics", () => json(200, { total: 0, by_status: {}, capped: [] }));
+  window.localStorage.clear();
   server.on("GET /api/pipelines", () => json(200, { items: [], next_cursor: null }));
 });
 
@@ -71,7 +72,7 @@ it("says that the list could not be read, not that there is nothing", async () =
   show();
   expect((await screen.findByRole("alert")).textContent).toContain("The executions could not be read");
   expect(screen.queryByText("Nothing has run yet")).toBeNull();
-  server.on(LIST, () => json(200, { items: [], next_cursor: null, searched: null }));
+  server.on(LIST, () => json(200, { items: [], next_cursor: null, searched: null, looked_back_to: null }));
   fireEvent.click(screen.getByRole("button", { name: "Try again" }));
   expect(await screen.findByText("Nothing has run yet")).toBeTruthy();
 });
@@ -99,4 +100,103 @@ it("a group of failures that nobody knows is no empty list", async () => {
   show("/executions?failure=nightly.0");
   await screen.findByText("There are no such failures");
   expect(server.to(LIST)).toEqual([]);
+});
+
+const BACK = "2026-01-01T00:00:00.000000Z";
+const lookedBack = (items: ExecutionOut[]) =>
+  json(200, { items, next_cursor: null, searched: null, looked_back_to: BACK });
+const paramsOf = (request: Request | undefined) => new URL(request?.url ?? "").searchParams;
+
+it("where nothing was found it says how far back was looked, and looks further back", async () => {
+  server.on(LIST, () => lookedBack([]));
+  const { router } = show("/executions?q=customer");
+  await screen.findByText("None of the newest matches");
+  expect(screen.queryByText("No execution matches")).toBeNull();
+  expect(screen.getByText(/^Looked at the newest 10,000, back to/)).toBeTruthy();
+  server.on(LIST, () => lookedBack(rows));
+  fireEvent.click(screen.getByRole("button", { name: "Search further back" }));
+  await waitFor(() => expect(ids()).toEqual(["1"]));
+  expect(router.state.location.search).toBe("?q=customer&look_back=100000");
+  expect(paramsOf(server.to(LIST).at(-1)).get("look_back")).toBe("100000");
+  expect(screen.getByText(/^Looked at the newest 100,000, back to/), "below what was found").toBeTruthy();
+  fireEvent.click(screen.getByRole("button", { name: "Search further back" }));
+  await waitFor(() => expect(router.state.location.search).toBe("?q=customer&look_back=1000000"));
+  await screen.findByText(/Choose a time window for older ones/);
+  expect(screen.queryByRole("button", { name: "Search further back" })).toBeNull();
+});
+
+it("several statuses are chosen, and left again", async () => {
+  const { router } = show("/executions?look_back=100000");
+  await waitFor(() => expect(ids()).toEqual(["1"]));
+  fireEvent.click(screen.getByRole("checkbox", { name: /^Failed/ }));
+  fireEvent.click(await screen.findByRole("checkbox", { name: /^Cancelled/ }));
+  await waitFor(() => expect(router.state.location.search).toBe("?status=failed&status=cancelled"));
+  await waitFor(() => expect(paramsOf(server.to(LIST).at(-1)).getAll("status")).toEqual(["failed", "cancelled"]));
+  fireEvent.click(screen.getByRole("button", { name: /^All/ }));
+  await waitFor(() => expect(router.state.location.search).toBe(""));
+});
+
+it("more filters stand in the address and beside the button, each with its way out", async () => {
+  const { router } = show("/executions?version=7&worker=host-3");
+  await waitFor(() => expect(ids()).toEqual(["1"]));
+  expect(paramsOf(server.to(LIST)[0]).get("version")).toBe("7");
+  fireEvent.click(screen.getByRole("button", { name: "Without: v7" }));
+  await waitFor(() => expect(router.state.location.search).toBe("?worker=host-3"));
+  fireEvent.click(screen.getByRole("button", { name: "More filters" }));
+  const least = await screen.findByRole<HTMLInputElement>("textbox", { name: "Took at least" });
+  fireEvent.change(least, { target: { value: "90" } });
+  fireEvent.blur(least);
+  await waitFor(() => expect(router.state.location.search).toBe("?worker=host-3&min_seconds=90"));
+  const worker = screen.getByRole<HTMLInputElement>("textbox", { name: "Worker" });
+  expect(worker.value).toBe("host-3");
+  fireEvent.change(worker, { target: { value: " " } });
+  fireEvent.blur(worker);
+  await waitFor(() => expect(router.state.location.search).toBe("?min_seconds=90"));
+});
+
+it("one line opens why executions failed: how often, since when and since which version", async () => {
+  server.on("GET /api/executions/statistics", () => json(200, { total: 37, by_status: { failed: 37 }, capped: [] }));
+  server.on("GET /api/failures", () => json(200, createFailurePage([createFailure({ first_version: 3 })])));
+  const { router } = show("/executions?window=24h");
+  expect(server.to("GET /api/failures"), "nothing is counted before it is wanted").toEqual([]);
+  fireEvent.click(await screen.findByRole("button", { name: "Why 37 failed" }));
+  const group = await screen.findByRole("row", { name: "KeyError: no order <n> in <path>" });
+  expect(group.textContent).toContain("since v3");
+  expect(group.querySelector("time")?.dateTime).toBe(createFailure().first_at);
+  const link = within(group).getByRole("link", { name: "37" });
+  expect(link.getAttribute("href")).toContain("/executions?failure=nightly.");
+  expect(router.state.location.search).toBe("?window=24h&why=1");
+  expect(screen.getByRole("columnheader", { name: "Why, in the last 24 hours" })).toBeTruthy();
+});
+
+it("what groups cannot say of a list is left away", async () => {
+  server.on("GET /api/executions/statistics", () => json(200, { total: 37, by_status: { failed: 37 }, capped: [] }));
+  show("/executions?q=customer");
+  await screen.findByRole("checkbox", { name: "Failed 37" });
+  expect(screen.queryByRole("button", { name: /^Why/ })).toBeNull();
+});
+
+it("columns, dense rows and views by name are kept in the browser", async () => {
+  const { happyDOM } = window as unknown as { happyDOM: { setViewport: (size: { width: number }) => void } };
+  happyDOM.setViewport({ width: 1440 });
+  const { router } = show("/executions?status=failed");
+  await waitFor(() => expect(ids()).toEqual(["1"]));
+  fireEvent.click(screen.getByRole("button", { name: "View" }));
+  fireEvent.click(await screen.findByRole("checkbox", { name: "Worker" }));
+  fireEvent.click(screen.getByRole("switch", { name: "Dense rows" }));
+  fireEvent.change(screen.getByRole("textbox", { name: "Name of the view" }), { target: { value: "At night" } });
+  fireEvent.click(screen.getByRole("button", { name: "Save" }));
+  await screen.findByRole("link", { name: "At night" });
+  cleanup();
+  show("/executions");
+  await waitFor(() => expect(ids()).toEqual(["1"]));
+  expect(screen.getByRole("columnheader", { name: "Worker" })).toBeTruthy();
+  expect(screen.getByRole("table").dataset.dense).toBe("true");
+  fireEvent.click(screen.getByRole("button", { name: "View" }));
+  expect((await screen.findByRole("link", { name: "At night" })).getAttribute("href")).toBe(
+    "/executions?status=failed",
+  );
+  fireEvent.click(screen.getByRole("button", { name: "Forget At night" }));
+  await waitFor(() => expect(screen.queryByRole("link", { name: "At night" })).toBeNull());
+  expect(router.state.location.pathname).toBe("/executions");
 });

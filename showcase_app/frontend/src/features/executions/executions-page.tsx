@@ -1,9 +1,10 @@
 /** Executions: what runs and what ran, newest first, live; filtered by the address; cancelled and run again in bulk. */
 import { Anchor, Button, Skeleton, Stack, Text } from "@mantine/core";
+import { useMediaQuery } from "@mantine/hooks";
 import { IconArrowUp } from "@tabler/icons-react";
 import { useQuery } from "@tanstack/react-query";
 import type { RowSelectionState } from "@tanstack/react-table";
-import { useMemo, useState } from "react";
+import { type ReactNode, useMemo, useState } from "react";
 import { Link, useSearchParams } from "react-router";
 import { ApiError } from "@/api/client";
 import { failureQuery } from "@/api/failures";
@@ -11,15 +12,27 @@ import type { FailureOut } from "@/api/schema.gen";
 import { LiveMark } from "@/components/ui/live-mark";
 import { Nothing, NotThere, QueryFailed } from "@/components/ui/notices";
 import { PageHead } from "@/components/ui/page-head";
-import { type ListedFilters, type ShownFilters, shownFilters, withFilters } from "@/domain/execution-filters";
+import {
+  furtherBack,
+  type ListedFilters,
+  LOOK_BACK,
+  type ShownFilters,
+  shownFilters,
+  withFilters,
+} from "@/domain/execution-filters";
+import { type ColumnId, shownColumns } from "@/domain/list-view";
+import { momentText } from "@/domain/metrics";
 import { BulkBar } from "./bulk-bar";
 import { ExecutionRows } from "./execution-rows";
 import classes from "./executions.module.css";
 import { FailureFilter } from "./failure-filter";
+import { FailureGroups } from "./failure-groups";
 import { Filters } from "./filters";
 import { ImportButton } from "./import-button";
 import { Shortcuts } from "./shortcuts";
 import { useExecutionList } from "./use-execution-list";
+import { useListLook } from "./use-list-view";
+import { ViewMenu } from "./view-menu";
 
 const NO_FAILURE = { failure: undefined, failed_after: undefined };
 
@@ -55,12 +68,15 @@ function Executions({ failure }: { failure: FailureOut | null }) {
     return failure_group === undefined ? filters : { ...filters, pipeline_id, failure_group };
   }, [address, pipeline_id, failure_group]);
   const change = (to: Partial<ShownFilters>) => {
-    const all = "pipeline_id" in to ? { ...to, ...NO_FAILURE } : to; // a group is of one pipeline
-    setAddress((before) => withFilters(before, all), { replace: "q" in to });
+    const ofPipeline = "pipeline_id" in to ? NO_FAILURE : {}; // a group is of one pipeline
+    setAddress((before) => withFilters(before, { look_back: undefined, ...to, ...ofPipeline }), { replace: "q" in to });
     setSelected({});
     setAllMatching(false);
   };
 
+  const [look] = useListLook();
+  const isRoomy = useMediaQuery("(min-width: 100em)", undefined, { getInitialValueInEffect: false });
+  const columns = useMemo(() => shownColumns(look, isRoomy), [look, isRoomy]);
   const [isAtTop, setAtTop] = useState(true);
   const [selected, setSelected] = useState<RowSelectionState>({});
   const [allMatching, setAllMatching] = useState(false);
@@ -69,7 +85,7 @@ function Executions({ failure }: { failure: FailureOut | null }) {
     setAllMatching(false);
   };
   const hasSelected = Object.keys(selected).length > 0;
-  const { query, rows, searched, held, live, onShown } = useExecutionList(shown, {
+  const { query, rows, searched, lookedBackTo, held, live, onShown } = useExecutionList(shown, {
     admitNew: isAtTop && !hasSelected,
   });
   const selectedOnes = useMemo(() => {
@@ -77,14 +93,33 @@ function Executions({ failure }: { failure: FailureOut | null }) {
     return Object.keys(selected).map((id) => ({ id, status: known.get(id) }));
   }, [rows, selected]);
   const isFiltered = Object.values(shown).some((value) => value !== undefined);
+  const further =
+    lookedBackTo === null ? null : (
+      <LookedBack to={lookedBackTo} lookBack={shown.look_back} onFurther={(look_back) => change({ look_back })} />
+    );
 
   return (
     <>
-      <PageHead title="Executions" beside={<LiveMark state={live} />} actions={<Actions />} />
+      <PageHead title="Executions" beside={<LiveMark state={live} />} actions={<Actions columns={columns} />} />
       {failure === null ? null : (
         <FailureFilter failure={failure} since={shown.failed_after} onClear={() => change({ pipeline_id })} />
       )}
       <Filters shown={shown} searched={searched} onChange={change} />
+      <FailureGroups
+        shown={shown}
+        opened={address.has("why")}
+        onToggle={(opened) =>
+          setAddress(
+            (before) => {
+              const next = new URLSearchParams(before);
+              if (opened) next.set("why", "1");
+              else next.delete("why");
+              return next;
+            },
+            { replace: true, preventScrollReset: true },
+          )
+        }
+      />
       {held.count > 0 ? (
         <div className={classes.held}>
           <Button
@@ -109,7 +144,8 @@ function Executions({ failure }: { failure: FailureOut | null }) {
         ) : rows.length === 0 ? (
           <div className="panel">
             {isFiltered ? (
-              <Nothing title="No execution matches">
+              <Nothing title={lookedBackTo === null ? "No execution matches" : "None of the newest matches"}>
+                {further}
                 <Button variant="default" size="compact-sm" mt="xs" onClick={() => setAddress(new URLSearchParams())}>
                   Show all executions
                 </Button>
@@ -139,8 +175,10 @@ function Executions({ failure }: { failure: FailureOut | null }) {
               onMore={query.fetchNextPage}
               onShown={onShown}
               onAtTop={setAtTop}
+              columns={columns}
+              isDense={look.isDense}
             />
-            <Foot query={query} count={rows.length} />
+            <Foot query={query} count={rows.length} further={further} />
           </>
         )}
       </div>
@@ -156,21 +194,42 @@ function Executions({ failure }: { failure: FailureOut | null }) {
   );
 }
 
-function Actions() {
+function Actions({ columns }: { columns: readonly ColumnId[] }) {
   return (
     <>
+      <ViewMenu columns={columns} />
       <ImportButton />
       <Shortcuts />
     </>
   );
 }
 
-function Foot({ query, count }: { query: ReturnType<typeof useExecutionList>["query"]; count: number }) {
+/** How far back was looked, and the way further back; null where all was looked at. */
+function LookedBack({ to, lookBack, onFurther }: { to: string; lookBack?: number; onFurther: (to: number) => void }) {
+  const next = furtherBack(lookBack);
+  return (
+    <Stack gap={6} align="center">
+      <span>
+        Looked at the newest {(lookBack ?? LOOK_BACK).toLocaleString("en")}, back to {momentText(to)}.
+        {next === null ? " Choose a time window for older ones." : null}
+      </span>
+      {next === null ? null : (
+        <Button size="compact-sm" onClick={() => onFurther(next)}>
+          Search further back
+        </Button>
+      )}
+    </Stack>
+  );
+}
+
+type FootProps = { query: ReturnType<typeof useExecutionList>["query"]; count: number; further: ReactNode };
+
+function Foot({ query, count, further }: FootProps) {
   if (query.isFetchNextPageError) {
     return <QueryFailed what="More executions" error={query.error} retry={() => query.fetchNextPage()} />;
   }
   return (
-    <Text size="sm" className="quiet" ta="center" py="sm">
+    <Text size="sm" className="quiet" ta="center" py="sm" component="div">
       {query.hasNextPage ? (
         <Button
           variant="subtle"
@@ -180,6 +239,8 @@ function Foot({ query, count }: { query: ReturnType<typeof useExecutionList>["qu
         >
           Load more
         </Button>
+      ) : further !== null ? (
+        further
       ) : count < 10 ? null : (
         "These are all."
       )}

@@ -1,5 +1,5 @@
-/** What narrows the list: status with counts, pipeline, time, free text. `/` goes to the search. */
-import { Chip, Group, Kbd, Select, Text, TextInput } from "@mantine/core";
+/** What narrows the list: statuses with counts, pipeline, time, free text, and more behind a button. `/` goes to the search. */
+import { Button, Chip, Group, Kbd, Select, Text, TextInput } from "@mantine/core";
 import { useDebouncedCallback, useHotkeys } from "@mantine/hooks";
 import { IconSearch } from "@tabler/icons-react";
 import { useQuery } from "@tanstack/react-query";
@@ -18,6 +18,7 @@ import {
 } from "@/domain/execution-filters";
 import { EXECUTION_STATUSES, statusWord } from "@/domain/status";
 import classes from "./executions.module.css";
+import { MoreFilters } from "./more-filters";
 import { PipelineSelect } from "./pipeline-select";
 
 type Props = {
@@ -77,6 +78,7 @@ export function Filters({ shown, searched, onChange }: Props) {
             />
           </Group>
         ) : null}
+        <MoreFilters shown={shown} onChange={onChange} />
       </Group>
       <StatusChips shown={shown} onChange={onChange} />
     </div>
@@ -165,31 +167,29 @@ function Moment({
 }
 
 function StatusChips({ shown, onChange }: Omit<Props, "searched">) {
-  const { status: _, ...others } = shown;
+  const { status, ...others } = shown;
   const { data: counts, error } = useQuery(countsQuery(others));
   return (
     <Chip.Group
-      value={shown.status ?? ""}
-      onChange={(value) => onChange({ status: EXECUTION_STATUSES.find((s) => s === value) })}
+      multiple
+      value={status ?? []}
+      onChange={(values) => onChange({ status: EXECUTION_STATUSES.filter((each) => values.includes(each)) })}
     >
       <fieldset className={classes.chips}>
-        <legend className={classes.legend}>Status</legend>
-        <Chip value="" size="xs" variant="outline">
+        <legend className={classes.legend}>Status, one or several</legend>
+        <Button
+          size="compact-xs"
+          radius="xl"
+          variant={status === undefined ? "light" : "default"}
+          aria-pressed={status === undefined}
+          onClick={() => onChange({ status: undefined })}
+        >
           <span className={classes.chip}>
             All <Count counts={counts} />
           </span>
-        </Chip>
+        </Button>
         {EXECUTION_STATUSES.map((status) => (
-          <Chip
-            key={status}
-            value={status}
-            size="xs"
-            variant="outline"
-            // Pressing the one that is on shows all again.
-            onClick={() => {
-              if (shown.status === status) onChange({ status: undefined });
-            }}
-          >
+          <Chip key={status} value={status} size="xs" variant="outline">
             <span className={classes.chip}>
               <span aria-hidden className={classes.icon}>
                 <StatusIcon status={status} size={13} />

@@ -118,5 +118,7 @@ export function useExecutionList(filters: ListedFilters, { admitNew }: { admitNe
   const pages = query.data?.pages;
   const rows = useMemo(() => pages?.flatMap((page) => page.items), [pages]);
   const state: LiveState = live === "live" && isBehind ? "catching_up" : live;
-  return { query, rows, searched: pages?.[0]?.searched ?? null, held, live: state, onShown };
+  const [top] = pages ?? [];
+  const reach = { searched: top?.searched ?? null, lookedBackTo: top?.looked_back_to ?? null };
+  return { query, rows, ...reach, held, live: state, onShown };
 }

@@ -24,7 +24,9 @@ beforeEach(() => {
   FakeSocket.install();
   server.on(ONE, () => json(200, FAILURE));
   const failed = createExecutionRow({ execution_id: "0199-newest", status: "failed", error_message: "no order 17" });
-  server.on("GET /api/executions", () => json(200, { items: [failed], next_cursor: null, searched: null }));
+  server.on("GET /api/executions", () =>
+    json(200, { items: [failed], next_cursor: null, searched: null, looked_back_to: null }),
+  );
 });
 
 afterEach(() => {
