@@ -213,8 +213,17 @@ class PipelineSummary(PipelineRecord, kw_only=True, frozen=True):
     last_created_at: datetime | None
 
 
+VersionOrigin = Literal["file", "page", "api", "program"]
+"""Where a version came from: a pipeline file, the pages, another client over HTTP, or a program's own code."""
+
+
 class PipelineVersionRecord(Record, kw_only=True, frozen=True):
-    """One definition of a pipeline. ``source_folder``: the folder of its file and modules when it was registered."""
+    """One definition of a pipeline.
+
+    Attributes:
+        source_folder: the folder of its file and modules when it was registered.
+        origin, author, note: where it came from, who made it and what for; None: nobody said.
+    """
 
     pipeline_id: PipelineId
     version: int
@@ -222,6 +231,9 @@ class PipelineVersionRecord(Record, kw_only=True, frozen=True):
     content_hash: str
     source_folder: str | None
     created_at: datetime
+    origin: VersionOrigin | None = None
+    author: str | None = None
+    note: str | None = None
 
 
 class Lease(Struct, frozen=True):
@@ -552,12 +564,14 @@ class InteractionWithInput(InteractionRecord, kw_only=True, frozen=True):
 class RegisteredVersion(Record, kw_only=True, frozen=True):
     """A pipeline, and which of its versions a definition is; None without a definition.
 
-    ``current_version`` runs when no other version is requested; None when the pipeline has none.
+    ``current_version`` runs when no other version is requested; None when the pipeline has none. ``stored_beside``: it
+    was offered, another version stays current, and that is news.
     """
 
     pipeline_id: PipelineId
     version: int | None
     current_version: int | None
+    stored_beside: bool = False
 
 
 class Changes(Struct, kw_only=True, frozen=True):

@@ -90,6 +90,11 @@ class ClientBase:
     ) -> None:
         await self._owned.aclose()
 
+    @property
+    def actor(self) -> str:
+        """In whose name the audit log keeps what is done where a call names nobody."""
+        return self._actor
+
     async def pipeline(self, slug_or_id: str) -> PipelineRecord:
         """Raises PipelineNotFound."""
         record = await self.tracker.get_pipeline(slug_or_id)

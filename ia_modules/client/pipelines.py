@@ -6,13 +6,12 @@ from pathlib import Path
 from typing import Any
 
 from ia_modules.client.base import ClientBase, code_of
-from ia_modules.errors import (
-    SlugMismatch,
-)
+from ia_modules.errors import PipelineDefinitionError, SlugMismatch
 from ia_modules.models import (
     PipelineRecord,
     PipelineSummary,
     PipelineVersionRecord,
+    VersionOrigin,
 )
 from ia_modules.pipeline.admission import admit
 from ia_modules.pipeline.authoring import Flow
@@ -21,6 +20,7 @@ from ia_modules.pipeline.document.definition import PipelineDefinition
 from ia_modules.pipeline.inputs import input_schema_of
 from ia_modules.pipeline.loader import Loaded
 from ia_modules.pipeline.versions import definition_of
+from ia_modules.tracker.offers import DefinitionOwner
 
 
 class PipelineVerbs(ClientBase):
@@ -33,6 +33,10 @@ class PipelineVerbs(ClientBase):
         new_version: bool = False,
         version_of: str | None = None,
         base_version: int | None = None,
+        stale_beside: bool = False,
+        make_current: bool = True,
+        origin: VersionOrigin = "program",
+        note: str | None = None,
         actor: str | None = None,
     ) -> PipelineVersionRecord:
         """Store a definition and make it the current one; an archived pipeline is active again.
@@ -43,12 +47,16 @@ class PipelineVerbs(ClientBase):
             new_version: its slug may stand for another definition; this becomes the next version.
             version_of: slug or id of the pipeline that it is a version of; implies ``new_version``.
             base_version: store nothing unless this is the current version; None: do not look.
+            stale_beside: where it is not, store it all the same, beside the current one.
+            make_current: False stores it as a version to run by its number; the current one, where there is one, stays.
+            origin: where it comes from.
+            note: what it is for; kept with a version that is new, as is who stored it.
 
         Raises:
             PipelineDefinitionError: it is wrong, or its code is not there or may not be used; with every problem.
             PipelineConflict: the slug has another definition, and this was not said to be a new version.
             PipelineNotFound, SlugMismatch: ``version_of`` is no pipeline, or not this one.
-            StaleVersion: ``base_version`` is not the current version.
+            StaleVersion: ``base_version`` is not the current version, without ``stale_beside``.
         """
         before = None if version_of is None else await self.pipeline(version_of)
         definition, folder = await self._read(pipeline, before)
@@ -62,6 +70,11 @@ class PipelineVerbs(ClientBase):
             source_folder=None if folder is None else str(folder),
             new_version=new_version or before is not None,
             base_version=base_version,
+            stale_beside=stale_beside,
+            make_current=make_current,
+            origin=origin,
+            author=actor or self.actor,
+            note=note,
         )
         await self._deletion.set_active(await self.pipeline(registered.pipeline_id), is_active=True)
         await self._audit(actor, "pipeline.create" if before is None else "pipeline.update", registered.pipeline_id)
@@ -79,6 +92,55 @@ class PipelineVerbs(ClientBase):
         """
         before = None if version_of is None else await self.pipeline(version_of)
         return (await self._admitted(document, before))[0]
+
+    async def make_current(
+        self,
+        pipeline: str,
+        version: int,
+        *,
+        base_version: int | None = None,
+        origin: VersionOrigin = "program",
+        actor: str | None = None,
+    ) -> PipelineVersionRecord:
+        """Make a stored version the current one, or confirm that it is; what stood beside it is decided with that.
+
+        Of a pipeline that a file owns this is an edit: its file is followed again where the version is what it holds.
+
+        Args:
+            pipeline: slug or id.
+            base_version: change nothing unless this is the current version; None: do not look.
+
+        Raises:
+            PipelineNotFound, PipelineVersionNotFound
+            StaleVersion: ``base_version`` is not the current version.
+        """
+        record = await self.pipeline(pipeline)
+        stored = await self._version(record, version)
+        name, description = _named(stored, record.name)
+        await self.tracker.choose_version(
+            record,
+            version,
+            name=name,
+            description=description,
+            base_version=base_version,
+            origin=origin,
+            actor=actor or self.actor,
+        )
+        return stored
+
+    async def versions(
+        self, pipeline: str, *, before: int | None = None, limit: int = 50
+    ) -> list[PipelineVersionRecord]:
+        """The versions of a pipeline below ``before``, the newest first. Raises PipelineNotFound."""
+        return await self.tracker.list_pipeline_versions((await self.pipeline(pipeline)).id, before=before, limit=limit)
+
+    async def definition_owner(self, pipeline: str) -> DefinitionOwner:
+        """Whether a file, a page or a program owns a pipeline's definition, and what is stored beside the current one.
+
+        Raises:
+            PipelineNotFound
+        """
+        return await self.tracker.definition_owner((await self.pipeline(pipeline)).id)
 
     async def archive(self, pipeline: str, *, actor: str | None = None) -> None:
         """Let a pipeline start no more executions; its history stays. Storing a version makes it active again.
@@ -149,3 +211,12 @@ class PipelineVerbs(ClientBase):
         current = None if before is None else await self.tracker.get_pipeline_version(before.id)
         folder = None if current is None else self._allowed.folder_of(current)
         return await asyncio.to_thread(admit, document, folder=folder, allowed=self._allowed.modules), folder
+
+
+def _named(stored: PipelineVersionRecord, name: str) -> tuple[str, str | None]:
+    """Name and description that a version gives its pipeline; where it is no definition, those that stand."""
+    try:
+        definition = definition_of(stored)
+    except PipelineDefinitionError:
+        return name, None
+    return definition.name, definition.description or ""

@@ -34,8 +34,10 @@ from ia_modules.models import (
     Lease,
     LeftExecution,
     PipelineId,
+    PipelineRecord,
     RegisteredVersion,
     StalledExecution,
+    VersionOrigin,
     sought_id,
 )
 from ia_modules.ownership import recovery_of
@@ -49,9 +51,10 @@ from ia_modules.tasks import set_within
 from ia_modules.tracker.cancellation import Cancellations
 from ia_modules.tracker.known import KNOWN_EXECUTIONS
 from ia_modules.tracker.left_behind import left_behind
+from ia_modules.tracker.offers import DefinitionOwner
 from ia_modules.tracker.ownership import Ownership
 from ia_modules.tracker.recording import RecordedExecution
-from ia_modules.tracker.registration import Registration, register
+from ia_modules.tracker.registration import Choice, Registration, choose, definition_owner, register
 from ia_modules.tracker.responses import checked_actor
 from ia_modules.tracker.writer import ExecutionWriter
 from ia_modules.transitions import Answer, Assignment, Deed, RequestCancel, TakeOver, Transition
@@ -151,7 +154,11 @@ class ExecutionTracker(ExecutionWriter):
         new_version: bool = False,
         make_current: bool = True,
         base_version: int | None = None,
+        stale_beside: bool = False,
         file: str | None = None,
+        origin: VersionOrigin = "program",
+        author: str | None = None,
+        note: str | None = None,
     ) -> RegisteredVersion:
         """The pipeline with this slug, made when there is none, and the version that this definition is of it.
 
@@ -162,17 +169,21 @@ class ExecutionTracker(ExecutionWriter):
             source_folder: where its modules lie; a version that has none yet learns it.
             make_current: False leaves the current version, where there is one.
             base_version: store nothing unless this is the current version; None: do not look.
+            stale_beside: where ``base_version`` is not the current version any more, store it all the same, beside the
+                current one, which stays that.
             file: the path of the pipeline file that the definition stands in. Then it becomes the current version when
-                the file differs from what it gave last time, and not when it does not: somebody may have chosen
-                another since. Where this file is new on its host, it is compared with what lay under its path on
-                another; where nothing is known of the path, a definition that the pipeline has had before changes
-                nothing. Not promised when hosts' clocks differ by more than the time between two registrations.
+                the file has changed and nobody has chosen another since: see
+                :func:`ia_modules.tracker.offers.decide_offer`. Not promised when hosts' clocks differ by more than the
+                time between two registrations.
+            origin: where it comes from; with ``file`` always that.
+            author, note: who made it and what for; kept with a version that is new. None: nobody said.
 
         Raises:
             PipelineConflict: the slug has other definitions, and this was not said to be a new version.
-            StaleVersion: ``base_version`` is not the current one.
+            StaleVersion: ``base_version`` is not the current one, without ``stale_beside``.
             PayloadError: the definition is not JSON.
         """
+        author = None if author is None else check_name(author, "name of the author")
         registration = Registration(
             slug=check_id(slug, "slug of the pipeline"),
             name=check_name(name, f"name of pipeline {slug!r}"),
@@ -180,16 +191,58 @@ class ExecutionTracker(ExecutionWriter):
             definition=None if definition is None else self._encode(definition, f"definition of pipeline {slug!r}"),
             source_folder=None if source_folder is None else clean_text(source_folder),
             file=None if file is None else clean_text(os.path.abspath(file)),  # noqa: ASYNC240, PTH100 - touches no disk
-            actor=self.owner,
+            origin="file" if file is not None else origin,
+            author=author,
+            note=None if note is None else clean_text(note),
+            actor=author or self.owner,
         )
         script = register(
             self._database.query,
             registration,
             new_version=new_version,
             base_version=base_version,
+            stale_beside=stale_beside,
             make_current=make_current,
         )
         return await self._database.run(script)
+
+    async def choose_version(
+        self,
+        pipeline: PipelineRecord,
+        version: int,
+        *,
+        name: str,
+        description: str | None = None,
+        base_version: int | None = None,
+        origin: VersionOrigin = "program",
+        actor: str | None = None,
+    ) -> RegisteredVersion:
+        """Make a version that is there the current one, or confirm that it is; what stands beside it is then decided.
+
+        Args:
+            name, description: those of its definition, which become the pipeline's; None leaves the description.
+            base_version: change nothing unless this is the current version; None: do not look.
+            actor: who chooses; None: this process.
+
+        Raises:
+            PipelineNotFound, PipelineVersionNotFound
+            StaleVersion: ``base_version`` is not the current one.
+        """
+        choice = Choice(
+            pipeline_id=pipeline.id,
+            slug=pipeline.slug,
+            version=version,
+            name=check_name(name, f"name of pipeline {pipeline.slug!r}"),
+            description=None if description is None else clean_text(description),
+            base_version=base_version,
+            origin=origin,
+            actor=check_name(actor or self.owner, "name of the actor"),
+        )
+        return await self._database.run(choose(self._database.query, choice))
+
+    async def definition_owner(self, pipeline_id: PipelineId) -> DefinitionOwner:
+        """Who owns a pipeline's definition: a file, a page or a program; and what is stored beside the current one."""
+        return await self._database.read(definition_owner(self._database.query, pipeline_id))
 
     async def take_over(
         self, execution_id: str, *, owner: str | None = None, reopen: bool = False, epoch: int | None = None

@@ -95,6 +95,14 @@ class ExecutionReader:
         row = await self._database.fetch_one_async(self._database.query("get_pipeline_version"), params)
         return None if row is None else PipelineVersionRecord.from_row(row)
 
+    async def list_pipeline_versions(
+        self, pipeline_id: PipelineId, *, before: int | None, limit: int
+    ) -> list[PipelineVersionRecord]:
+        """The definitions of a pipeline below a version (None: all), the newest first."""
+        params = {"pipeline_id": pipeline_id, "before": 2**31 - 1 if before is None else before, "limit": limit}
+        rows = await self._database.fetch_all_async(self._database.query("list_pipeline_versions"), params)
+        return [PipelineVersionRecord.from_row(row) for row in rows]
+
     async def get_execution(self, execution_id: str) -> ExecutionRecord | None:
         """The execution; None when there is none."""
         if not is_storable_id(execution_id):

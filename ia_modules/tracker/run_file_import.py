@@ -4,12 +4,12 @@ import asyncio
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 from ia_modules.database.manager import DatabaseManager, Script, Statement
 from ia_modules.database.untrusted_file import UntrustedFile
 from ia_modules.errors import ConstraintViolated, FileRefused, InvalidQuery
-from ia_modules.models import ExecutionId, JsonText, Row, new_id
+from ia_modules.models import ExecutionId, JsonText, Row, VersionOrigin, new_id
 from ia_modules.payload import check_id, check_name
 from ia_modules.tracker.audit import audit_row
 from ia_modules.tracker.batch import Query
@@ -157,6 +157,9 @@ def _pipelines(query: Query, importing: _Importing, actor: str) -> Script[None]:
                 definition=JsonText(version["definition"]),
                 source_folder=None if folder is None else str(folder),
                 file=None,
+                origin=version["origin"] if version["origin"] in get_args(VersionOrigin) else None,
+                author=version["author"],
+                note=version["note"],
                 actor=actor,
             )
             is_first = here["current_version"] is None

@@ -38,8 +38,8 @@ async def register_folders(tracker: ExecutionTracker, folders: Iterable[Path]) -
     A file is one of a pipeline when it has ``steps`` and ``flow`` at its top; nothing is imported to find that out. The
     log says which files are left out. Of two with one slug, the first counts, by the order of folders and paths.
 
-    What a file that changed holds becomes the current version of its pipeline. A file that did not change leaves the
-    current version alone, which somebody may have chosen in the meantime; a warning in the log says so.
+    What a file that changed holds becomes the current version of its pipeline, unless somebody has chosen another
+    since; then it is stored beside that, and the log says so once.
     """
     wrong: list[IAModulesError] = []
     files: dict[Path, Path] = {}  # by what they really are: a folder may be named twice, or within another
@@ -72,7 +72,13 @@ def is_pipeline(document: Any) -> bool:
 
 
 async def register_file(
-    tracker: ExecutionTracker, pipeline: LoadedPipeline, file: str, *, new_version: bool = True
+    tracker: ExecutionTracker,
+    pipeline: LoadedPipeline,
+    file: str,
+    *,
+    new_version: bool = True,
+    author: str | None = None,
+    note: str | None = None,
 ) -> RegisteredVersion:
     """Register what a pipeline file holds; as :meth:`ExecutionTracker.register_version` with ``file``."""
     definition = pipeline.definition
@@ -84,6 +90,8 @@ async def register_file(
         source_folder=None if pipeline.folder is None else str(pipeline.folder),
         new_version=new_version,
         file=file,
+        author=author,
+        note=note,
     )
 
 
@@ -92,8 +100,9 @@ def kept_line(registered: RegisteredVersion, slug: str, file: str) -> str | None
     if registered.version == registered.current_version:
         return None
     return (
-        f"{slug}: version {registered.current_version} stays the current one; it was chosen after {file} was last "
-        f"changed. The file holds version {registered.version}: choose that on the pipeline's page, or change the file."
+        f"{slug}: version {registered.current_version} stays the current one; it was chosen elsewhere. {file} holds "
+        f"version {registered.version}, which is stored beside it. Choose one of them: on the pipeline's page, or "
+        f"ia-modules pipelines make-current {slug} {registered.version}."
     )
 
 
@@ -120,4 +129,4 @@ async def _register(tracker: ExecutionTracker, file: PipelineFile) -> None:
     pipeline = load_file(file)
     registered = await register_file(tracker, pipeline, str(file.path))
     if line := kept_line(registered, pipeline.definition.slug, str(file.path)):
-        logger.warning(line)
+        logger.log(logging.WARNING if registered.stored_beside else logging.INFO, line)

@@ -6,6 +6,7 @@ from fastapi import Depends, Header
 from starlette.requests import HTTPConnection
 
 from ia_modules.client import Client
+from ia_modules.models import VersionOrigin
 from showcase_app.backend.services.container import Services
 from showcase_app.backend.services.execution_service import ExecutionService
 from showcase_app.backend.services.keyring import Caller, Keyring
@@ -38,6 +39,11 @@ async def actor_of(caller: "CurrentCaller") -> str:
     return caller.actor
 
 
+async def origin_of(connection: HTTPConnection) -> VersionOrigin:
+    """Where a definition that is sent comes from: browsers say their page's origin with all that changes something."""
+    return "page" if "origin" in connection.headers else "api"
+
+
 async def keyring_of(connection: HTTPConnection) -> Keyring:
     return connection.app.state.keyring
 
@@ -49,6 +55,7 @@ Executions = Annotated[ExecutionService, Depends(executions_of)]
 CurrentCaller = Annotated[Caller, Depends(caller_of)]
 Actor = Annotated[str, Depends(actor_of)]
 """The name under which what the caller does goes on record."""
+SentFrom = Annotated[VersionOrigin, Depends(origin_of)]
 Keys = Annotated[Keyring, Depends(keyring_of)]
 
 IdempotencyKey = Annotated[

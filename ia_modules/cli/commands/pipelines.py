@@ -34,13 +34,22 @@ from ia_modules.cli.output.terminal import (
     warn,
 )
 from ia_modules.errors import PipelineDefinitionError, Problem
-from ia_modules.models import EFFECTS, Effect, PipelineSummary, RegisteredVersion, effect_text
+from ia_modules.models import (
+    EFFECTS,
+    Effect,
+    PipelineRecord,
+    PipelineSummary,
+    PipelineVersionRecord,
+    RegisteredVersion,
+    effect_text,
+)
 from ia_modules.pipeline.document.definition import PipelineDefinition, definition_schema
 from ia_modules.pipeline.document.merge import rules_text
 from ia_modules.pipeline.drawing.diagram import dot, mermaid
 from ia_modules.pipeline.drawing.shape import shape
 from ia_modules.pipeline.inputs import input_schema_of
 from ia_modules.pipeline.versions import definition_of
+from ia_modules.tracker.offers import DefinitionOwner
 from ia_modules.worker.folders import kept_line, register_file
 
 app = typer.Typer(
@@ -83,6 +92,7 @@ def list_pipelines(database_url: Database = DEFAULT_DATABASE, as_json: AsJson = 
 def import_pipeline(
     file: Annotated[str, typer.Argument(metavar="FILE", help="A pipeline file, JSON or YAML.")],
     new_version: NewVersion = False,
+    note: Annotated[str | None, typer.Option(metavar="TEXT", help="What this version is for, kept with it.")] = None,
     project: Project = None,
     file_format: FileFormat = None,
     database_url: Database = DEFAULT_DATABASE,
@@ -91,7 +101,8 @@ def import_pipeline(
     """Register a pipeline file under its slug, so that it can be run by that. A wrong file is not stored.
 
     It becomes the current version when the file has changed since it was last imported; a version that was chosen
-    since then is kept. An archived pipeline is active again. Its step modules stay where they are, beside the file.
+    since then stays current, and this one is stored beside it. An archived pipeline is active again. Its step modules
+    stay where they are, beside the file.
     """
     use_project(project)
     check = check_file(file, strict=True, file_format=file_format)
@@ -104,7 +115,9 @@ def import_pipeline(
 
     async def work() -> RegisteredVersion:
         async with client_of(database_url, may_create=True) as client, refusals(client, slug):
-            registered = await register_file(client.tracker, loaded, file, new_version=new_version)
+            registered = await register_file(
+                client.tracker, loaded, file, new_version=new_version, author=client.actor, note=note
+            )
             if not (await client.pipeline(slug)).is_active:
                 await client.unarchive(slug)
             return registered
@@ -116,6 +129,71 @@ def import_pipeline(
     else:
         typer.echo(f"{slug} is registered, version {registered.version}." if kept is None else kept)
         typer.echo(f"Run it: ia-modules run {slug}")
+
+
+@app.command(epilog="Example: ia-modules pipelines versions nightly")
+def versions(
+    slug: Registered,
+    limit: Annotated[int, typer.Option(metavar="N", min=1, max=1000, help="At most this many, the newest.")] = 20,
+    database_url: Database = DEFAULT_DATABASE,
+    as_json: AsJson = False,
+) -> None:
+    """List the versions of a pipeline: which is current, where each came from, and what is stored beside it.
+
+    Exit status: 0 listed, 2 no such pipeline.
+    """
+
+    async def work() -> tuple[PipelineRecord, list[PipelineVersionRecord], DefinitionOwner]:
+        async with client_of(database_url) as client, refusals(client, slug):
+            pipeline = await client.pipeline(slug)
+            listed = await client.versions(pipeline.id, limit=limit)
+            return pipeline, listed, await client.definition_owner(pipeline.id)
+
+    pipeline, listed_versions, owner = run(work(), status=ExitStatus.NOT_STARTED)
+    if as_json:
+        items = [_without_definition(each) for each in listed_versions]
+        print_json(
+            {"slug": pipeline.slug, "current_version": pipeline.current_version, **owner.to_dict(), "versions": items}
+        )
+    elif not listed_versions:
+        typer.echo("It has no versions: another program runs it and records its executions here.")
+    else:
+        beside = {each.version for each in owner.beside}
+        rows = (
+            (
+                str(each.version),
+                "current" if each.version == pipeline.current_version else "beside" if each.version in beside else "",
+                each.origin or "-",
+                each.author or "-",
+                ago(each.created_at),
+                plain(each.note or ""),
+            )
+            for each in listed_versions
+        )
+        print_table(("VERSION", "STANDS", "FROM", "BY", "MADE", "NOTE"), rows)
+        for line in _owner_lines(pipeline.slug, pipeline.current_version, owner):
+            typer.echo(plain(line))
+
+
+@app.command("make-current", epilog="Example: ia-modules pipelines make-current nightly 7")
+def make_current(
+    slug: Registered,
+    version: Annotated[int, typer.Argument(metavar="VERSION", min=1, help="One of its versions.")],
+    database_url: Database = DEFAULT_DATABASE,
+) -> None:
+    """Choose the version that runs where no other is named, also between one and another that is stored beside it.
+
+    A file that changes later is followed where it held this version; else what it holds is stored beside it.
+
+    Exit status: 0 chosen, 2 no such pipeline or version.
+    """
+
+    async def work() -> None:
+        async with client_of(database_url) as client, refusals(client, slug):
+            await client.make_current(slug, version)
+
+    run(work(), status=ExitStatus.NOT_STARTED)
+    typer.echo(f"Version {version} of {slug} is the current one.")
 
 
 @app.command(epilog="Example: ia-modules pipelines validate pipelines/*.json")
@@ -171,6 +249,26 @@ def _effects(definition: PipelineDefinition) -> list[str]:
         for effect in effects
     }
     return ["", *(f"{effect_text(effect)}: {', '.join(steps)}" for effect, steps in named.items() if steps)]
+
+
+def _owner_lines(slug: str, current_version: int | None, owner: DefinitionOwner) -> list[str]:
+    """Who owns a definition and what stands beside it, for people; empty where there is nothing to say."""
+    lines: list[str] = []
+    for each in owner.files:
+        if each.version is not None and owner.origin is not None:
+            same = "is current" if each.version == current_version else f"is not current: version {current_version} is"
+            lines.append(f"{each.path} on {each.host} holds version {each.version}, which {same}.")
+    for each in owner.beside:
+        place = f"{each.path} on {each.host}" if each.path is not None else f"{each.author} ({each.origin})"
+        lines.append(
+            f"Version {each.version} of {place} is stored beside version {current_version}. "
+            f"Choose one: ia-modules pipelines make-current {slug} VERSION."
+        )
+    return lines
+
+
+def _without_definition(version: PipelineVersionRecord) -> dict[str, Any]:
+    return {name: value for name, value in version.to_dict().items() if name != "definition"}
 
 
 def _version(pipeline: PipelineSummary) -> str:

@@ -12,3 +12,12 @@ SELECT actor, created_at FROM audit_log WHERE subject = :subject AND action = :a
 -- name: read_audit_details
 -- What else is known of one action on one subject, the newest first.
 SELECT detail FROM audit_log WHERE subject = :subject AND action = :action ORDER BY audit_id DESC LIMIT 1000;
+
+-- name: read_offers
+-- What files, people and programs have offered as versions of a pipeline, and chosen among them; the newest first.
+SELECT action, actor, detail, created_at
+  FROM audit_log
+ WHERE subject = :subject
+   AND action IN ('pipeline.register_file', 'pipeline.make_current', 'pipeline.store_beside')
+ ORDER BY audit_id DESC
+ LIMIT 1000;

@@ -5,6 +5,10 @@ VALUES (:id, :slug, :name, NULL, NULL, TRUE, ia_now(), ia_now())
 ON CONFLICT (slug) DO UPDATE SET slug = excluded.slug
 RETURNING id, current_version;
 
+-- name: lock_pipeline_by_id
+-- The same of one that is there.
+UPDATE pipelines SET slug = slug WHERE id = :pipeline_id;
+
 -- name: update_pipeline
 -- A description of NULL leaves the one that stands, an empty one takes it away; a version of NULL leaves the current one.
 UPDATE pipelines
@@ -24,11 +28,23 @@ UPDATE pipeline_versions
  WHERE pipeline_id = :pipeline_id AND content_hash = :content_hash AND source_folder IS NULL;
 
 -- name: insert_pipeline_version
-INSERT INTO pipeline_versions (pipeline_id, version, definition, content_hash, source_folder, created_at)
+INSERT INTO pipeline_versions (
+    pipeline_id, version, definition, content_hash, source_folder, origin, author, note, created_at)
 VALUES (
     :pipeline_id, (SELECT COALESCE(MAX(version), 0) + 1 FROM pipeline_versions WHERE pipeline_id = :pipeline_id),
-    :definition, :content_hash, :source_folder, ia_now())
+    :definition, :content_hash, :source_folder, :origin, :author, :note, ia_now())
 RETURNING version;
+
+-- name: read_current_version
+-- The current version, and how many there are; no row where there is no pipeline.
+SELECT p.id, p.slug, p.current_version, v.content_hash, v.origin, v.author,
+       (SELECT MAX(version) FROM pipeline_versions WHERE pipeline_id = p.id) AS newest_version
+  FROM pipelines AS p
+  LEFT JOIN pipeline_versions AS v ON v.pipeline_id = p.id AND v.version = p.current_version
+ WHERE p.id = :pipeline_id;
+
+-- name: read_version_numbers
+SELECT version, content_hash FROM pipeline_versions WHERE pipeline_id = :pipeline_id;
 
 -- name: list_pipeline_page
 -- By slug, after :cursor. :pattern is of LIKE, with ! before what is meant literally.
@@ -88,7 +104,7 @@ SELECT CASE WHEN octet_length(CAST(input_data AS TEXT)) <= :inline_bytes THEN in
  LIMIT 1;
 
 -- name: list_pipeline_versions
-SELECT pipeline_id, version, definition, content_hash, source_folder, created_at
+SELECT pipeline_id, version, definition, content_hash, source_folder, origin, author, note, created_at
   FROM pipeline_versions
  WHERE pipeline_id = :pipeline_id AND version < :before
  ORDER BY version DESC

@@ -180,15 +180,15 @@ SELECT id, slug, name, description, current_version, is_active, created_at, upda
 
 -- name: get_version_of_execution
 -- The definition that an execution ran, and its input.
-SELECT pipeline_versions.pipeline_id, version, definition, content_hash, source_folder, pipeline_versions.created_at,
-       input_data
+SELECT pipeline_versions.pipeline_id, version, definition, content_hash, source_folder, origin, author, note,
+       pipeline_versions.created_at, input_data
   FROM pipeline_executions
   JOIN pipeline_versions ON pipeline_versions.pipeline_id = pipeline_executions.pipeline_id
    AND version = pipeline_version
  WHERE execution_id = :execution_id;
 
 -- name: get_pipeline_version
-SELECT pipeline_id, version, definition, content_hash, source_folder, created_at
+SELECT pipeline_id, version, definition, content_hash, source_folder, origin, author, note, created_at
   FROM pipeline_versions
  WHERE pipeline_id = :pipeline_id
    AND version = COALESCE(

@@ -8,10 +8,11 @@ from fastapi import APIRouter, Path, Query, Response
 from showcase_app.backend.api.addresses import AS_SENT
 from showcase_app.backend.api.bodies import MOST_BODY_BYTES, takes
 from showcase_app.backend.api.problems import described
-from showcase_app.backend.dependencies import Actor, Door, IdempotencyKey, Pipelines
+from showcase_app.backend.dependencies import Actor, Door, IdempotencyKey, Pipelines, SentFrom
 from showcase_app.backend.schemas.base import LARGEST_CURSOR, PipelineName
 from showcase_app.backend.schemas.executions import ExecutionOut, RunRequest, SearchText
 from showcase_app.backend.schemas.pipelines import (
+    CurrentVersionRequest,
     GraphOut,
     NewPipelineRequest,
     NewVersionRequest,
@@ -52,10 +53,10 @@ async def list_pipelines(
     openapi_extra=takes(MOST_BODY_BYTES),
 )
 async def create_pipeline(
-    pipelines: Pipelines, actor: Actor, request: NewPipelineRequest, response: Response
+    pipelines: Pipelines, actor: Actor, origin: SentFrom, request: NewPipelineRequest, response: Response
 ) -> PipelineDetail:
     """Its steps may only use modules that are allowed on this server. The same definition again changes nothing."""
-    stored = await pipelines.create(request.definition, actor=actor)
+    stored = await pipelines.create(request.definition, note=request.note, origin=origin, actor=actor)
     response.headers["Location"] = f"/api/pipelines/{stored.id}"
     return stored
 
@@ -73,10 +74,26 @@ async def get_pipeline(pipelines: Pipelines, pipeline_id: SlugOrId, version: Ver
     openapi_extra=takes(MOST_BODY_BYTES),
 )
 async def update_pipeline(
-    pipelines: Pipelines, actor: Actor, pipeline_id: SlugOrId, request: NewVersionRequest
+    pipelines: Pipelines, actor: Actor, origin: SentFrom, pipeline_id: SlugOrId, request: NewVersionRequest
 ) -> PipelineDetail:
-    """A definition that it has had before becomes the current one again. An archived pipeline is active again."""
-    return await pipelines.update(pipeline_id, request.definition, base_version=request.base_version, actor=actor)
+    """Shows what was stored. What it has had before becomes current again; an archived pipeline is active again."""
+    return await pipelines.update(pipeline_id, request, origin=origin, actor=actor)
+
+
+@router.post(
+    "/{pipeline_id}/current",
+    summary="Choose the current version",
+    responses=described({404: "There is no such pipeline or version.", 409: "`base_version` is not the current one."}),
+)
+async def make_version_current(
+    pipelines: Pipelines, actor: Actor, origin: SentFrom, pipeline_id: SlugOrId, request: CurrentVersionRequest
+) -> PipelineDetail:
+    """It runs where no other is named; what was stored beside the current one is decided with that.
+
+    Of a pipeline that a file owns this is an edit: what the file holds later is stored beside it, unless this is what
+    it held.
+    """
+    return await pipelines.make_current(pipeline_id, request, origin=origin, actor=actor)
 
 
 @router.delete(

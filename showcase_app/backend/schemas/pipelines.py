@@ -1,10 +1,10 @@
 """Pipelines, their versions and graphs as the API tells them, and what it takes to store one."""
 
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from ia_modules.models import ExecutionStatus
+from ia_modules.models import ExecutionStatus, VersionOrigin
 from showcase_app.backend.schemas.base import LARGEST_CURSOR, JsonObject, Out, PipelineName, Time
 
 _EXAMPLE = {
@@ -58,10 +58,48 @@ class PipelinePageOut(Out):
     next_cursor: str | None
 
 
+class RegisteredFileOut(Out):
+    """A pipeline file, and what it held when it was last registered."""
+
+    host: str
+    path: str
+    version: int | None
+    registered_at: Time
+
+
+class StoredBesideOut(Out):
+    """A version that was offered while another stayed current, and that nobody has decided on."""
+
+    version: int
+    origin: VersionOrigin
+    author: str | None
+    host: str | None = Field(description="Of the file; null: it came from none.")
+    path: str | None
+    stored_at: Time
+
+
+class DefinitionOwnerOut(Out):
+    """Who made the current version current, and what else was offered."""
+
+    origin: VersionOrigin | None = Field(
+        description="`file`: it is followed when it changes, until somebody chooses another version; null: nobody said."
+    )
+    author: str | None
+    newest_version: int = Field(description="The highest number of its versions; 0: there is none.")
+    files: list[RegisteredFileOut] = Field(description="By host and path, the newest 20 first.")
+    beside: list[StoredBesideOut] = Field(
+        description="Versions in conflict with the current one, the newest first; choosing any version decides it."
+    )
+
+
 class PipelineDetail(PipelineOut):
     """A pipeline with one of its definitions, and what a form for a run is drawn from."""
 
+    owner: DefinitionOwnerOut
     version: int | None = Field(description="Which definition this is; null: there is none.")
+    version_origin: VersionOrigin | None = Field(description="Where this definition came from; null: nobody said.")
+    version_author: str | None
+    version_note: str | None
     source_folder_known: bool = Field(description="Whether modules beside the file it came from may be used.")
     definition: JsonObject | None
     input_schema: JsonObject | None = Field(description="JSON Schema of the input.")
@@ -76,6 +114,9 @@ class PipelineVersionOut(Out):
     content_hash: str
     created_at: Time
     is_current: bool
+    origin: VersionOrigin | None = Field(description="Where it came from; null: nobody said.")
+    author: str | None
+    note: str | None
     definition: JsonObject | None = Field(description="null: what is stored is no object.")
 
 
@@ -131,6 +172,9 @@ class GraphOut(Out):
     )
 
 
+Note = Annotated[str, Field(min_length=1, max_length=500)]
+
+
 class NewPipelineRequest(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
@@ -138,9 +182,23 @@ class NewPipelineRequest(BaseModel):
         description="A pipeline in any spelling of the format; `/api/definitions/schema` has the canonical one.",
         examples=[_EXAMPLE],
     )
+    note: Note | None = Field(None, description="What it is for; kept with a version that is new.")
 
 
 class NewVersionRequest(NewPipelineRequest):
+    base_version: int | None = Field(
+        None, ge=1, le=LARGEST_CURSOR, description="The version that it was made from; null: do not look."
+    )
+    if_stale: Literal["refuse", "beside"] = Field(
+        "refuse",
+        description="Where `base_version` is not the current version any more: refuse it, or store it beside that one.",
+    )
+
+
+class CurrentVersionRequest(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+    version: int = Field(ge=1, le=LARGEST_CURSOR, description="One of its versions.", examples=[7])
     base_version: int | None = Field(
         None, ge=1, le=LARGEST_CURSOR, description="Refuse unless this is the current version; null: do not look."
     )

@@ -6,9 +6,12 @@ from typing import Any
 from ia_modules.client import Client
 from ia_modules.database.manager import DatabaseManager
 from ia_modules.errors import IAModulesError, PipelineConflict, PipelineDefinitionError, Problem
+from ia_modules.models import VersionOrigin
 from showcase_app.backend.schemas.pipelines import (
+    CurrentVersionRequest,
     DefinitionProblem,
     GraphOut,
+    NewVersionRequest,
     PipelineDetail,
     PipelinePageOut,
     PipelineVersionPageOut,
@@ -51,7 +54,9 @@ class PipelineService:
         stored = await self._client.version(pipeline.id, version) if has_version else None
         return await read_view(self._database, self._client.is_usable, pipeline, stored)
 
-    async def create(self, document: dict[str, Any], *, actor: str) -> PipelineDetail:
+    async def create(
+        self, document: dict[str, Any], *, note: str | None, origin: VersionOrigin, actor: str
+    ) -> PipelineDetail:
         """Store a pipeline; the definition that it has already changes nothing.
 
         Raises:
@@ -59,17 +64,34 @@ class PipelineService:
             PipelineDefinitionError: it is wrong, or its code is not there or may not be used.
         """
         try:
-            stored = await self._client.register(document, actor=actor)
+            stored = await self._client.register(document, note=note, origin=origin, actor=actor)
         except PipelineConflict as conflict:
             raise PipelineExists(conflict.slug, conflict.current_version) from None
         return await self.get(stored.pipeline_id)
 
     async def update(
-        self, slug_or_id: str, document: dict[str, Any], *, base_version: int | None, actor: str
+        self, slug_or_id: str, request: NewVersionRequest, *, origin: VersionOrigin, actor: str
     ) -> PipelineDetail:
-        """Store a version; raises as :meth:`Client.register`."""
-        stored = await self._client.register(document, version_of=slug_or_id, base_version=base_version, actor=actor)
-        return await self.get(stored.pipeline_id)
+        """Store a version, and show that; raises as :meth:`Client.register`."""
+        stored = await self._client.register(
+            request.definition,
+            version_of=slug_or_id,
+            base_version=request.base_version,
+            stale_beside=request.if_stale == "beside",
+            note=request.note,
+            origin=origin,
+            actor=actor,
+        )
+        return await self.get(stored.pipeline_id, version=stored.version)
+
+    async def make_current(
+        self, slug_or_id: str, request: CurrentVersionRequest, *, origin: VersionOrigin, actor: str
+    ) -> PipelineDetail:
+        """Choose the current version; raises as :meth:`Client.make_current`."""
+        chosen = await self._client.make_current(
+            slug_or_id, request.version, base_version=request.base_version, origin=origin, actor=actor
+        )
+        return await self.get(chosen.pipeline_id)
 
     async def list_versions(self, slug_or_id: str, *, before: int | None, limit: int) -> PipelineVersionPageOut:
         """The definitions that it has had, newest first. Raises PipelineNotFound."""

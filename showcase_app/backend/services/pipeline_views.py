@@ -18,7 +18,10 @@ from ia_modules.pipeline.versions import definition_of
 from ia_modules.tracker.details import INLINE_BYTES
 from ia_modules.tracker.lists import COUNT_CAP, pattern_of
 from ia_modules.tracker.metrics import success_rate
+from ia_modules.tracker.offers import DefinitionOwner
+from ia_modules.tracker.registration import definition_owner
 from showcase_app.backend.schemas.pipelines import (
+    DefinitionOwnerOut,
     GraphEdge,
     GraphNode,
     GraphOut,
@@ -72,17 +75,22 @@ async def read_view(
 ) -> PipelineDetail:
     """A pipeline with one of its versions, None = it has none."""
 
-    def read() -> Script[tuple[PipelineOut, Json]]:
+    def read() -> Script[tuple[PipelineOut, Json, DefinitionOwner]]:
         [overview] = yield from _overviews(database, [pipeline], is_usable)
         params = {"pipeline_id": pipeline.id, "inline_bytes": INLINE_BYTES}
         last = yield Statement(database.query("last_input_of_pipeline"), [params])
-        return overview, orjson.loads(last[0]["input_data"] or "null") if last else None
+        owner = yield from definition_owner(database.query, pipeline.id)
+        return overview, orjson.loads(last[0]["input_data"] or "null") if last else None, owner
 
-    overview, last_input = await database.read(read())
+    overview, last_input, owner = await database.read(read())
     definition = None if stored is None else _understood(stored)
     return PipelineDetail(
         **dict(overview),
+        owner=DefinitionOwnerOut.model_validate(owner),
         version=None if stored is None else stored.version,
+        version_origin=None if stored is None else stored.origin,
+        version_author=None if stored is None else stored.author,
+        version_note=None if stored is None else stored.note,
         source_folder_known=stored is not None and stored.source_folder is not None,
         definition=None if stored is None else _object(stored.definition),
         input_schema=None if definition is None else input_schema_of(definition),
@@ -104,6 +112,9 @@ async def read_versions(
             content_hash=each.content_hash,
             created_at=each.created_at,
             is_current=each.version == pipeline.current_version,
+            origin=each.origin,
+            author=each.author,
+            note=each.note,
             definition=_object(each.definition),
         )
         for each in versions

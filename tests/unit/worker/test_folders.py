@@ -121,7 +121,7 @@ async def current_version(tracker: ExecutionTracker) -> int | None:
     return pipeline.current_version
 
 
-async def test_what_a_file_holds_becomes_current_when_it_changed_and_not_when_it_did_not(
+async def test_what_a_file_holds_becomes_current_when_it_changed_until_another_is_chosen(
     tracker: ExecutionTracker, folder: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     file = folder / "nightly" / "pipeline.json"
@@ -136,15 +136,19 @@ async def test_what_a_file_holds_becomes_current_when_it_changed_and_not_when_it
     assert await changed("second") == 2
     assert await changed("second") == 2
     await tracker.register_version("rows", "Rows", {**document, "description": "on a page"}, new_version=True)
-    assert caplog.messages == []
     assert await changed("second") == 3, "chosen on a page"
+    assert caplog.messages == []
+    for _ in range(2):
+        assert await changed("fourth") == 3, "changed after it was chosen"
     (message,) = caplog.messages
     assert message == (
-        f"rows: version 3 stays the current one; it was chosen after {file} was last changed. "
-        "The file holds version 2: choose that on the pipeline's page, or change the file."
+        f"rows: version 3 stays the current one; it was chosen elsewhere. {file} holds version 4, which is stored "
+        "beside it. Choose one of them: on the pipeline's page, or ia-modules pipelines make-current rows 4."
     )
-    assert await changed("fourth") == 4
-    assert await changed("second") == 2, "an older content is a change too"
+    assert await changed("second") == 3, "an older content is a change too"
+    (pipeline,) = await tracker.list_pipelines()
+    owner = await tracker.definition_owner(pipeline.id)
+    assert [(each.version, each.path) for each in owner.beside] == [(2, str(file))]
 
 
 async def test_a_file_on_another_host_is_another_file(

@@ -78,12 +78,27 @@ export function createPipeline(definition: Definition) {
   return answered(api.POST("/api/pipelines", { body: { definition } }));
 }
 
-/** Refused with 409 when `baseVersion` is no longer the current one. */
-export function storeVersion(pipelineId: string, definition: Definition, baseVersion: number | null) {
+/** Stored beside the current version when `baseVersion` is that no longer. */
+export function storeVersion(
+  pipelineId: string,
+  definition: Definition,
+  baseVersion: number | null,
+  note: string | null,
+) {
   return answered(
     api.PUT("/api/pipelines/{pipeline_id}", {
       params: { path: { pipeline_id: pipelineId } },
-      body: { definition, base_version: baseVersion },
+      body: { definition, base_version: baseVersion, if_stale: "beside", note },
+    }),
+  );
+}
+
+/** Refused with 409 when `baseVersion` is no longer the current one. */
+export function makeCurrent(pipelineId: string, version: number, baseVersion: number | null) {
+  return answered(
+    api.POST("/api/pipelines/{pipeline_id}/current", {
+      params: { path: { pipeline_id: pipelineId } },
+      body: { version, base_version: baseVersion },
     }),
   );
 }

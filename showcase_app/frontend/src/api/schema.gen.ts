@@ -112,7 +112,7 @@ export interface paths {
         get: operations["get_pipeline"];
         /**
          * Store a new version
-         * @description A definition that it has had before becomes the current one again. An archived pipeline is active again.
+         * @description Shows what was stored. What it has had before becomes current again; an archived pipeline is active again.
          */
         put: operations["update_pipeline"];
         post?: never;
@@ -123,6 +123,29 @@ export interface paths {
          *     With its history it is archived, then deleted in parts; a request that breaks off is made again, and goes on.
          */
         delete: operations["delete_pipeline"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/pipelines/{pipeline_id}/current": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Choose the current version
+         * @description It runs where no other is named; what was stored beside the current one is decided with that.
+         *
+         *     Of a pipeline that a file owns this is an edit: what the file holds later is stored beside it, unless this is what
+         *     it held.
+         */
+        post: operations["make_version_current"];
+        delete?: never;
         options?: never;
         head?: never;
         patch?: never;
@@ -1403,6 +1426,20 @@ export interface components {
              */
             note: string | null;
         };
+        /** CurrentVersionRequest */
+        CurrentVersionRequest: {
+            /**
+             * Version
+             * @description One of its versions.
+             * @example 7
+             */
+            version: number;
+            /**
+             * Base Version
+             * @description Refuse unless this is the current version; null: do not look.
+             */
+            base_version?: number | null;
+        };
         /** DatabaseOut */
         DatabaseOut: {
             /**
@@ -1430,6 +1467,34 @@ export interface components {
             tables: components["schemas"]["TableOut"][];
             /** Migrations */
             migrations: components["schemas"]["MigrationOut"][];
+        };
+        /**
+         * DefinitionOwnerOut
+         * @description Who made the current version current, and what else was offered.
+         */
+        DefinitionOwnerOut: {
+            /**
+             * Origin
+             * @description `file`: it is followed when it changes, until somebody chooses another version; null: nobody said.
+             */
+            origin: ("file" | "page" | "api" | "program") | null;
+            /** Author */
+            author: string | null;
+            /**
+             * Newest Version
+             * @description The highest number of its versions; 0: there is none.
+             */
+            newest_version: number;
+            /**
+             * Files
+             * @description By host and path, the newest 20 first.
+             */
+            files: components["schemas"]["RegisteredFileOut"][];
+            /**
+             * Beside
+             * @description Versions in conflict with the current one, the newest first; choosing any version decides it.
+             */
+            beside: components["schemas"]["StoredBesideOut"][];
         };
         /** DefinitionProblem */
         DefinitionProblem: {
@@ -3281,6 +3346,11 @@ export interface components {
             definition: {
                 [key: string]: unknown;
             };
+            /**
+             * Note
+             * @description What it is for; kept with a version that is new.
+             */
+            note?: string | null;
         };
         /** NewVersionRequest */
         NewVersionRequest: {
@@ -3315,10 +3385,22 @@ export interface components {
                 [key: string]: unknown;
             };
             /**
+             * Note
+             * @description What it is for; kept with a version that is new.
+             */
+            note?: string | null;
+            /**
              * Base Version
-             * @description Refuse unless this is the current version; null: do not look.
+             * @description The version that it was made from; null: do not look.
              */
             base_version?: number | null;
+            /**
+             * If Stale
+             * @description Where `base_version` is not the current version any more: refuse it, or store it beside that one.
+             * @default refuse
+             * @enum {string}
+             */
+            if_stale: "refuse" | "beside";
         };
         /**
          * PipelineDetail
@@ -3388,11 +3470,21 @@ export interface components {
              * @description Executions that have not ended, counted up to 10,000.
              */
             active: number;
+            owner: components["schemas"]["DefinitionOwnerOut"];
             /**
              * Version
              * @description Which definition this is; null: there is none.
              */
             version: number | null;
+            /**
+             * Version Origin
+             * @description Where this definition came from; null: nobody said.
+             */
+            version_origin: ("file" | "page" | "api" | "program") | null;
+            /** Version Author */
+            version_author: string | null;
+            /** Version Note */
+            version_note: string | null;
             /**
              * Source Folder Known
              * @description Whether modules beside the file it came from may be used.
@@ -3538,6 +3630,15 @@ export interface components {
             /** Is Current */
             is_current: boolean;
             /**
+             * Origin
+             * @description Where it came from; null: nobody said.
+             */
+            origin: ("file" | "page" | "api" | "program") | null;
+            /** Author */
+            author: string | null;
+            /** Note */
+            note: string | null;
+            /**
              * Definition
              * @description null: what is stored is no object.
              */
@@ -3666,6 +3767,23 @@ export interface components {
              * @example The execution '0199c3f2' is already completed; it cannot become cancelled.
              */
             reason: string;
+        };
+        /**
+         * RegisteredFileOut
+         * @description A pipeline file, and what it held when it was last registered.
+         */
+        RegisteredFileOut: {
+            /** Host */
+            host: string;
+            /** Path */
+            path: string;
+            /** Version */
+            version: number | null;
+            /**
+             * Registered At
+             * Format: date-time
+             */
+            registered_at: string;
         };
         /**
          * RerunRequest
@@ -4301,6 +4419,33 @@ export interface components {
          * @enum {string}
          */
         StepStatus: "pending" | "running" | "waiting" | "completed" | "failed" | "skipped" | "cancelled" | "lost";
+        /**
+         * StoredBesideOut
+         * @description A version that was offered while another stayed current, and that nobody has decided on.
+         */
+        StoredBesideOut: {
+            /** Version */
+            version: number;
+            /**
+             * Origin
+             * @enum {string}
+             */
+            origin: "file" | "page" | "api" | "program";
+            /** Author */
+            author: string | null;
+            /**
+             * Host
+             * @description Of the file; null: it came from none.
+             */
+            host: string | null;
+            /** Path */
+            path: string | null;
+            /**
+             * Stored At
+             * Format: date-time
+             */
+            stored_at: string;
+        };
         /** SystemOut */
         SystemOut: {
             /** Version */
@@ -4475,7 +4620,9 @@ export type ComparedRunOut = components['schemas']['ComparedRunOut'];
 export type ComparisonOut = components['schemas']['ComparisonOut'];
 export type CompletionOut = components['schemas']['CompletionOut'];
 export type ContrastOut = components['schemas']['ContrastOut'];
+export type CurrentVersionRequest = components['schemas']['CurrentVersionRequest'];
 export type DatabaseOut = components['schemas']['DatabaseOut'];
+export type DefinitionOwnerOut = components['schemas']['DefinitionOwnerOut'];
 export type DefinitionProblem = components['schemas']['DefinitionProblem'];
 export type DivergenceOut = components['schemas']['DivergenceOut'];
 export type ExecutionDetail = components['schemas']['ExecutionDetail'];
@@ -4534,6 +4681,7 @@ export type ReadyOut = components['schemas']['ReadyOut'];
 export type RecentExecutionOut = components['schemas']['RecentExecutionOut'];
 export type RefusedAnswerOut = components['schemas']['RefusedAnswerOut'];
 export type RefusedExecution = components['schemas']['RefusedExecution'];
+export type RegisteredFileOut = components['schemas']['RegisteredFileOut'];
 export type RerunRequest = components['schemas']['RerunRequest'];
 export type ResponseOut = components['schemas']['ResponseOut'];
 export type ResumeRequest = components['schemas']['ResumeRequest'];
@@ -4554,6 +4702,7 @@ export type StepOut = components['schemas']['StepOut'];
 export type StepPageOut = components['schemas']['StepPageOut'];
 export type StepRunOut = components['schemas']['StepRunOut'];
 export type StepStatus = components['schemas']['StepStatus'];
+export type StoredBesideOut = components['schemas']['StoredBesideOut'];
 export type SystemOut = components['schemas']['SystemOut'];
 export type TableOut = components['schemas']['TableOut'];
 export type TrendOut = components['schemas']['TrendOut'];
@@ -5391,6 +5540,141 @@ export interface operations {
             };
             /** @description Executions of it have not ended. Always on a server that shows a run file: it is read-only. */
             409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description The body is not JSON. */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description The server does not answer to this host name. */
+            421: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description The request is not understood, or its values cannot be used: `errors` says which. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description The head of the request is too large. */
+            431: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description The database is away, or something is in the way: try again later. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+        };
+    };
+    make_version_current: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Id or slug, percent-encoded. */
+                pipeline_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["CurrentVersionRequest"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PipelineDetail"];
+                };
+            };
+            /** @description The body is no text in UTF-8. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description No key, or one that is not known; only where the server has keys. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description The caller may not do this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description There is no such pipeline or version. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description The body stopped coming. */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description `base_version` is not the current one. Always on a server that shows a run file: it is read-only. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description The body has more than 16,384 bytes. */
+            413: {
                 headers: {
                     [name: string]: unknown;
                 };

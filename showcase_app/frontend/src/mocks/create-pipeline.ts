@@ -1,5 +1,5 @@
 /** A pipeline as the server sends it, for tests: usual values, but for the fields that a test names. */
-import type { PipelineDetail } from "@/api/schema.gen";
+import type { DefinitionOwnerOut, PipelineDetail } from "@/api/schema.gen";
 import { at } from "./create-execution";
 
 export function createPipeline(row: Partial<PipelineDetail> = {}): PipelineDetail {
@@ -19,7 +19,11 @@ export function createPipeline(row: Partial<PipelineDetail> = {}): PipelineDetai
     p50_seconds: null,
     p95_seconds: null,
     active: 0,
+    owner: createOwner(),
     version: 1,
+    version_origin: null,
+    version_author: null,
+    version_note: null,
     source_folder_known: true,
     definition: {},
     input_schema: null,
@@ -27,4 +31,8 @@ export function createPipeline(row: Partial<PipelineDetail> = {}): PipelineDetai
     last_input: null,
     ...row,
   };
+}
+
+export function createOwner(row: Partial<DefinitionOwnerOut> = {}): DefinitionOwnerOut {
+  return { origin: null, author: null, newest_version: 1, files: [], beside: [], ...row };
 }

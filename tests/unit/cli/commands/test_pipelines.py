@@ -1,4 +1,5 @@
 import json
+from getpass import getuser
 from pathlib import Path
 
 import pytest
@@ -34,6 +35,34 @@ def test_importing_again_changes_nothing_and_another_definition_must_be_said(com
     assert "--new-version" in refused.stderr
     assert json.loads(command("pipelines", "import", changed, "--new-version", "--json").stdout)["version"] == 2
     assert [row["current_version"] for row in json.loads(command("pipelines", "list", "--json").stdout)] == [2]
+
+
+def test_versions_say_where_they_came_from_and_what_is_stored_beside_the_current_one(
+    command: Command, tmp_path: Path
+) -> None:
+    command("pipelines", "import", nightly(tmp_path), "--note", "first try")
+    second = nightly(tmp_path, outputs={})
+    command("pipelines", "import", second, "--new-version")
+    assert command("pipelines", "make-current", "nightly", "1").stdout == "Version 1 of nightly is the current one.\n"
+    kept = command("pipelines", "import", nightly(tmp_path, description="third"), "--new-version").stdout
+    assert kept.startswith("nightly: version 1 stays the current one; it was chosen elsewhere. ")
+
+    table, *lines = command("pipelines", "versions", "nightly").stdout.partition(f"{second} on ")
+    header, *rows = [line.split() for line in table.splitlines()]
+    assert header == ["VERSION", "STANDS", "FROM", "BY", "MADE", "NOTE"]
+    assert [row[:3] for row in rows] == [
+        ["3", "beside", "file"],
+        ["2", "file", f"cli:{getuser()}"],
+        ["1", "current", "file"],
+    ]
+    assert rows[2][-2:] == ["first", "try"]
+    assert "holds version 3, which is not current: version 1 is." in "".join(lines)
+    assert "ia-modules pipelines make-current nightly VERSION" in "".join(lines)
+    listed = json.loads(command("pipelines", "versions", "nightly", "--json", "--limit", "2").stdout)
+    assert [each["version"] for each in listed["versions"]] == [3, 2]
+    assert (listed["current_version"], listed["origin"], listed["beside"][0]["version"]) == (1, "program", 3)
+    for words in (["versions", "nobody"], ["make-current", "nightly", "9"]):
+        assert command("pipelines", *words).exit_code == 2
 
 
 def test_validate_says_that_files_are_right(command: Command, tmp_path: Path) -> None:

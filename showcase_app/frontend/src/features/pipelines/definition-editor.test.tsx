@@ -90,10 +90,13 @@ it("a change is checked, and saved as the version after the one it began with", 
   show();
   change();
   await canSave();
+  fireEvent.change(screen.getByLabelText("What this version is for"), { target: { value: " fewer steps " } });
   fireEvent.click(saveButton());
   await waitFor(() => expect(server.to(SAVE)).toHaveLength(1));
   const changed = { name: "Shop", steps: [{ id: "charge", type: "condition" }] };
-  expect(await server.bodies(SAVE)).toEqual([{ definition: changed, base_version: 4 }]);
+  expect(await server.bodies(SAVE)).toEqual([
+    { definition: changed, base_version: 4, if_stale: "beside", note: "fewer steps" },
+  ]);
 });
 
 it("what is not JSON is said at once, at its place, and neither checked nor saved", async () => {
@@ -148,20 +151,17 @@ it("what the server refuses when it is saved is shown at its place, until the te
   expect(screen.queryByText(/No module has it/)).toBeNull();
 });
 
-it("a version that somebody else saved meanwhile is overwritten on request only", async () => {
-  server.on(SAVE, () => refusal(409, "Version 5 is the current one."));
-  show();
+it("what was written while somebody else saved a version is stored beside that", async () => {
+  server.on(SAVE, () => json(200, { ...shop, version: 6, current_version: 5 }));
+  const { router } = show();
   change();
   update({ ...shop, version: 5, current_version: 5, definition: { name: "Theirs" } as unknown as Definition });
   expect(text()).toContain("condition");
+  await screen.findByText(/version 5 is the current one now. What you save is stored beside that/);
   await canSave();
   fireEvent.click(saveButton());
-  const alert = await screen.findByText("Somebody else saved a version meanwhile");
-  server.on(SAVE, () => json(200, { ...shop, version: 6, current_version: 6 }));
-  fireEvent.click(screen.getByRole("button", { name: "Save mine after it" }));
-  await waitFor(() => expect(alert.isConnected).toBe(false));
-  const bases = (await server.bodies(SAVE)).map((body) => (body as { base_version: number }).base_version);
-  expect(bases).toEqual([4, 5]);
+  await waitFor(() => expect(router.state.location.search).toBe("?version=6"));
+  expect(await server.bodies(SAVE)).toMatchObject([{ base_version: 4, if_stale: "beside", note: null }]);
 });
 
 it("a version that somebody else saved is shown where nothing was changed", async () => {

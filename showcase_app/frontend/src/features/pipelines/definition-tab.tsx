@@ -1,11 +1,10 @@
 /** The definition as JSON: read it, change it, save that as a new version. */
-import { Alert, Button, Group, Text, Tooltip } from "@mantine/core";
+import { Alert, Button, Group, Text, TextInput, Tooltip } from "@mantine/core";
 import { notifications } from "@mantine/notifications";
 import { IconAlertTriangle, IconDeviceFloppy, IconRestore } from "@tabler/icons-react";
 import { useMutation, useQueryClient } from "@tanstack/react-query";
-import { useState } from "react";
+import { useRef, useState } from "react";
 import { useBlocker } from "react-router";
-import { ApiError } from "@/api/client";
 import { type Definition, pipelineKeys, storeVersion } from "@/api/pipelines";
 import type { PipelineDetail } from "@/api/schema.gen";
 import { useWhyReadOnly } from "@/api/session";
@@ -31,6 +30,7 @@ export function DefinitionTab({ pipeline }: { pipeline: PipelineDetail }) {
 function Editing({ pipeline, definition }: { pipeline: PipelineDetail; definition: Definition }) {
   const [began, setBegan] = useState(() => beginning(pipeline, definition));
   const [text, setText] = useState(began.text);
+  const [note, setNote] = useState("");
   const changed = text !== began.text;
   if (!changed && (began.version !== pipeline.version || began.base !== pipeline.current_version)) {
     // Somebody else saved a version while nothing was changed here: there is nothing to lose.
@@ -41,37 +41,47 @@ function Editing({ pipeline, definition }: { pipeline: PipelineDetail; definitio
   const check = useDefinitionCheck(text, pipeline.id);
   const client = useQueryClient();
   const address = useAddress();
+  const isBeingSaved = useRef(false); // the page that is shown after that is no loss
   const store = useMutation({
-    mutationFn: ({ to, onto }: { to: Definition; onto: number | null }) => storeVersion(pipeline.id, to, onto),
-    onSuccess: async (now, { onto }) => {
-      const isSame = now.current_version === onto;
-      notifications.show({
-        message: isSame
-          ? "Nothing changed: it is the same as before."
-          : `Version ${now.version} is saved, and current.`,
-      });
+    onMutate: () => {
+      isBeingSaved.current = true;
+    },
+    mutationFn: (to: Definition) => storeVersion(pipeline.id, to, began.base, note.trim() || null),
+    onSuccess: async (now) => {
+      const isCurrent = now.version === now.current_version;
+      notifications.show({ color: isCurrent ? undefined : "orange", message: savedText(now, began.base) });
       await client.invalidateQueries({ queryKey: pipelineKeys.all });
-      address.set({ version: null });
+      address.set({ version: isCurrent ? null : String(now.version) });
       setText(began.text);
+      setNote("");
     },
     onError: () => client.invalidateQueries({ queryKey: pipelineKeys.all }),
+    onSettled: () => {
+      isBeingSaved.current = false;
+    },
   });
   const blocker = useBlocker(
-    ({ currentLocation, nextLocation }) => changed && !store.isPending && leaves(currentLocation, nextLocation),
+    ({ currentLocation, nextLocation }) => changed && !isBeingSaved.current && leaves(currentLocation, nextLocation),
   );
-  const conflict =
-    store.error instanceof ApiError && store.error.status === 409 && pipeline.current_version !== began.base;
   const why = useWhyReadOnly() ?? whyNot(changed, pipeline, check);
 
   return (
     <>
       <Group justify="space-between" mb="sm" gap="sm">
         <Text size="sm" className="quiet">
-          {pipeline.version === pipeline.current_version
-            ? `Version ${pipeline.version}, the current one. What you save becomes the next.`
-            : `Version ${pipeline.version}. What you save from here comes after version ${pipeline.current_version}.`}
+          {aboutText(pipeline, began.base)}
         </Text>
         <Group gap="xs">
+          <TextInput
+            size="sm"
+            w={240}
+            aria-label="What this version is for"
+            placeholder="What is it for? (optional)"
+            maxLength={500}
+            disabled={!changed}
+            value={note}
+            onChange={({ currentTarget }) => setNote(currentTarget.value)}
+          />
           <Button
             variant="default"
             leftSection={<IconRestore size={16} aria-hidden />}
@@ -90,7 +100,7 @@ function Editing({ pipeline, definition }: { pipeline: PipelineDetail; definitio
               data-disabled={why !== null || undefined}
               aria-disabled={why !== null}
               onClick={() => {
-                if (why === null && check.definition !== null) store.mutate({ to: check.definition, onto: began.base });
+                if (why === null && check.definition !== null) store.mutate(check.definition);
               }}
             >
               Save version
@@ -99,40 +109,8 @@ function Editing({ pipeline, definition }: { pipeline: PipelineDetail; definitio
         </Group>
       </Group>
       {store.error === null ? null : (
-        <Alert
-          color="red"
-          mb="sm"
-          role="alert"
-          icon={<IconAlertTriangle aria-hidden />}
-          title={conflict ? "Somebody else saved a version meanwhile" : "It was not saved"}
-        >
-          <Text size="sm">
-            {conflict
-              ? `You began with version ${began.base}; version ${pipeline.current_version} is the current one now. Look at what changed in it, or save yours after it.`
-              : store.error.message}
-          </Text>
-          {conflict ? (
-            <Group gap="xs" mt="sm">
-              <Button
-                size="compact-sm"
-                variant="default"
-                component="a"
-                target="_blank"
-                href={`?tab=versions&from=${began.base}&to=${pipeline.current_version}`}
-              >
-                What changed
-              </Button>
-              <Button
-                size="compact-sm"
-                color="red"
-                onClick={() => {
-                  if (check.definition !== null) store.mutate({ to: check.definition, onto: pipeline.current_version });
-                }}
-              >
-                Save mine after it
-              </Button>
-            </Group>
-          ) : null}
+        <Alert color="red" mb="sm" role="alert" icon={<IconAlertTriangle aria-hidden />} title="It was not saved">
+          {store.error.message}
         </Alert>
       )}
       <DefinitionEditor
@@ -147,6 +125,22 @@ function Editing({ pipeline, definition }: { pipeline: PipelineDetail; definitio
       <LeaveModal blocker={blocker} />
     </>
   );
+}
+
+function aboutText({ version, current_version }: PipelineDetail, base: number | null): string {
+  if (base !== current_version) {
+    return `You began with version ${base}; version ${current_version} is the current one now. What you save is stored beside that.`;
+  }
+  return version === current_version
+    ? `Version ${version}, the current one. What you save becomes the next.`
+    : `Version ${version}. What you save from here comes after version ${current_version}.`;
+}
+
+function savedText({ version, current_version }: PipelineDetail, base: number | null): string {
+  if (version === base) return "Nothing changed: it is the same as before.";
+  return version === current_version
+    ? `Version ${version} is saved, and current.`
+    : `Version ${version} is stored beside version ${current_version}, which became current meanwhile.`;
 }
 
 /** What the editing starts from; `base` is what was current then, so that a version stored meanwhile is a conflict. */

@@ -13,6 +13,7 @@ import { QueryFailed } from "@/components/ui/notices";
 import { PageHead } from "@/components/ui/page-head";
 import { nameIn } from "@/domain/addresses";
 import { ArchiveModal } from "./archive-modal";
+import { Conflicts, OwnerLine } from "./definition-owner";
 import { GraphTab } from "./graph-tab";
 import { PipelineNumbers } from "./pipeline-numbers";
 import classes from "./pipelines.module.css";
@@ -98,10 +99,12 @@ export function Component() {
               ? ""
               : ` · ${pipeline.step_count} ${pipeline.step_count === 1 ? "step" : "steps"}`}
           </Text>
+          <OwnerLine pipeline={pipeline} />
         </div>
         <RecentStrip recent={pipeline.recent} of={pipeline.name} />
         <PipelineNumbers of={pipeline} />
       </div>
+      <Conflicts pipeline={pipeline} />
       <Tabs
         value={tab}
         onChange={(chosen) => address.set({ tab: chosen === "graph" ? null : chosen })}
@@ -151,7 +154,8 @@ function VersionSelect({
 }) {
   const current = pipeline.current_version;
   if (current === null || pipeline.version === null) return null;
-  const numbers = Array.from({ length: current }, (_, place) => current - place);
+  const newest = Math.max(current, pipeline.owner.newest_version);
+  const numbers = Array.from({ length: newest }, (_, place) => newest - place);
   return (
     <Select
       size="xs"

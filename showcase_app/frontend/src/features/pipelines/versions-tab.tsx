@@ -8,7 +8,9 @@ import type { PipelineDetail, PipelineVersionOut } from "@/api/schema.gen";
 import { Ago } from "@/components/ui/moments";
 import { Nothing, QueryFailed } from "@/components/ui/notices";
 import { type Change, changesBetween } from "@/domain/definition-diff";
+import { originText } from "@/domain/definition-owner";
 import { stringifyJson } from "@/domain/json";
+import { MakeCurrentButton } from "./definition-owner";
 import classes from "./pipelines.module.css";
 import { useAddress } from "./use-address";
 
@@ -32,6 +34,7 @@ export function VersionsTab({ pipeline }: { pipeline: PipelineDetail }) {
       </div>
     );
   }
+  const beside = new Set(pipeline.owner.beside.map(({ version }) => version));
   const [newest, second] = versions;
   const to = chosen(versions, address.get("to")) ?? newest;
   const from = chosen(versions, address.get("from")) ?? second;
@@ -57,7 +60,8 @@ export function VersionsTab({ pipeline }: { pipeline: PipelineDetail }) {
               <Table.Tr>
                 <Table.Th>Version</Table.Th>
                 <Table.Th>Saved</Table.Th>
-                <Table.Th visibleFrom="sm">Content</Table.Th>
+                <Table.Th visibleFrom="xs">From</Table.Th>
+                <Table.Th visibleFrom="sm">Note</Table.Th>
                 <Table.Th>
                   <span className={classes.unseen}>Look at it</span>
                 </Table.Th>
@@ -76,19 +80,34 @@ export function VersionsTab({ pipeline }: { pipeline: PipelineDetail }) {
                           Current
                         </Badge>
                       ) : null}
+                      {beside.has(each.version) ? (
+                        <Badge
+                          variant="light"
+                          color="orange"
+                          size="sm"
+                          radius="sm"
+                          styles={{ root: { color: "var(--ia-differs-text)" }, label: { textTransform: "none" } }}
+                        >
+                          Beside
+                        </Badge>
+                      ) : null}
                     </Group>
                   </Table.Td>
                   <Table.Td>
                     <Ago at={each.created_at} />
                   </Table.Td>
-                  <Table.Td visibleFrom="sm" className="mono">
-                    {each.content_hash.slice(0, 12)}
+                  <Table.Td visibleFrom="xs">{originText(each.origin, each.author)}</Table.Td>
+                  <Table.Td visibleFrom="sm" className={classes.note}>
+                    {each.note ?? <span className="quiet">–</span>}
                   </Table.Td>
                   <Table.Td>
                     <Group gap="md" justify="flex-end">
                       <Anchor component={Link} size="sm" to={`?version=${each.version}`}>
                         Graph
                       </Anchor>
+                      {each.is_current ? null : (
+                        <MakeCurrentButton pipeline={pipeline} version={each.version} label="Make current" />
+                      )}
                       {versions[place + 1] === undefined ? null : (
                         <Anchor
                           component={Link}
