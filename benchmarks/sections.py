@@ -7,6 +7,7 @@ from benchmarks.against_peers import measure_peers
 from benchmarks.busy import measure_busy
 from benchmarks.conflicts import measure_conflicts
 from benchmarks.figures import Figure
+from benchmarks.graphs import measure_graphs
 from benchmarks.memory import measure_memory
 from benchmarks.race import Bench
 from benchmarks.rates import measure_payloads, measure_rates, measure_shapes
@@ -69,6 +70,14 @@ SECTIONS: dict[str, Section] = {
         " without a pause, and of what it tells sockets from the commit on; of that the pause between two pages, which"
         " is chosen, is left out. The echo is a route that sends back what it gets.",
         measure_busy,
+    ),
+    "graphs": Section(
+        "Graphs of many steps",
+        "The page of an execution in Chromium, 1440 by 900: from the start of the navigation until its graph is drawn,"
+        " also as a part of an empty page of the same server; from the click that asks for all of it until that is"
+        " there; and the longest task that keeps the page from answering while all steps run, as quickly as they can"
+        " (browsers report those above 50 ms; 0: none).",
+        measure_graphs,
     ),
     "workers": Section(
         "Workers",

@@ -2,7 +2,8 @@ import ELK from "elkjs/lib/elk.bundled";
 import { describe, expect, it } from "vitest";
 import type { GraphEdge, GraphOut } from "@/api/schema.gen";
 import { createEdge, graphOf } from "@/mocks/create-graph";
-import { edgeSentence, endsOf, nodeSentence, passedBy, START, shortLabel } from "./graph";
+import { drawnGraph, endsOf } from "./drawn-graph";
+import { edgeSentence, nodeSentence, passedBy, START, shortLabel } from "./graph";
 import {
   endName,
   expectedHeight,
@@ -26,7 +27,8 @@ const LOOP = graphOf([
 ]);
 
 async function laid(graph: GraphOut, orientation: Orientation): Promise<Layout> {
-  return layoutOf(graph, await new ELK().layout(layoutQuestion(graph, orientation)));
+  const drawn = drawnGraph(graph, new Set());
+  return layoutOf(drawn, await new ELK().layout(layoutQuestion(drawn, orientation)));
 }
 
 function box(layout: Layout, id: string) {
@@ -105,9 +107,11 @@ describe("the frame", () => {
 
   it("is expected to hold the steps that stand side by side", () => {
     const wide = graphOf([...["b", "c", "d", "e"].map((id): [string, string] => ["a", id]), ["e", "f"], ["b", "f"]]);
-    expect(expectedHeight(wide, 1000, "right")).toBe(368);
-    expect(expectedHeight(wide, 492, "right")).toBe(300); // at 0.8
-    expect([expectedHeight(LOOP, 1000, "right"), expectedHeight(LOOP, 340, "down")]).toEqual([220, 420]);
+    const height = (graph: GraphOut, width: number, to: Orientation) =>
+      expectedHeight(drawnGraph(graph, new Set()), width, to);
+    expect(height(wide, 1000, "right")).toBe(368);
+    expect(height(wide, 492, "right")).toBe(300); // at 0.8
+    expect([height(LOOP, 1000, "right"), height(LOOP, 340, "down")]).toEqual([220, 420]);
   });
 });
 

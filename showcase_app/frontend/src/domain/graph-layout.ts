@@ -1,7 +1,8 @@
 /** Where steps and edges are drawn: the request to ELK, and its answer as positions and paths. Statuses play no part. */
 import type { ElkExtendedEdge, ElkNode, ElkPoint } from "elkjs/lib/elk-api";
-import type { GraphEdge, GraphOut } from "@/api/schema.gen";
-import { edgeText, endsOf, START, shortLabel } from "./graph";
+import type { GraphEdge, GraphNode } from "@/api/schema.gen";
+import type { DrawnGraph, DrawnItem } from "./drawn-graph";
+import { edgeText, START, shortLabel } from "./graph";
 
 export type Orientation = "right" | "down";
 export type Box = { id: string; x: number; y: number; width: number; height: number };
@@ -10,31 +11,37 @@ export type EdgeLine = {
   id: string;
   source: string;
   target: string;
-  /** The edge of the definition; null: from the start to the first step. */
+  /** The edge of the definition, the first of those that are drawn as one; null: from the start to the first step. */
   edge: GraphEdge | null;
+  /** All that are drawn as this one. */
+  edges: readonly GraphEdge[];
   points: readonly ElkPoint[];
   /** The middle of its label; null without one. */
   labelAt: ElkPoint | null;
 };
 export type Layout = { boxes: readonly Box[]; lines: readonly EdgeLine[]; width: number; height: number };
 
-export const STEP_SIZE = { width: 152, height: 66 };
+const STEP_SIZE = { width: 152, height: 66 };
+const GROUP_SIZE = { width: 212, height: 66 };
+const HEAD_SIZE = { width: 212, height: 30 };
 const MARK_SIZE = { width: 28, height: 28 };
 export const LABEL_WIDTH = 128;
 const LABEL_LINE = 16;
 /** Of this many steps on, a layout that is there in a second is worth more than one with fewer bends. */
-const LARGE = 150;
+export const LARGE = 150;
 const NEAT = { "elk.layered.nodePlacement.strategy": "NETWORK_SIMPLEX" };
 const QUICK = { "elk.layered.nodePlacement.strategy": "BRANDES_KOEPF", "elk.layered.thoroughness": "1" };
 const INLINE = { "elk.edgeLabels.inline": "true" }; // on its line, not beside it
 const CHARACTER = 6.4; // of the font of labels, on average
+const DIGIT = 7.6; // of that of facts
+const LOOPING_WIDTH = 147; // with a long time, icons and gaps, without the numbers of iterations
+const ATTEMPT_WIDTH = 32;
 const MARK_CHARACTER = 7.6;
 
-/** The request to ELK. Steps keep the order of the file; edges back go around. */
-export function layoutQuestion(graph: GraphOut, orientation: Orientation): ElkNode {
-  const step = (id: string) => ({ id, ...STEP_SIZE });
+/** The request to ELK. Steps keep the order of the file; edges back go around; what leads the same way shares a line. */
+export function layoutQuestion(graph: DrawnGraph, orientation: Orientation): ElkNode {
   const mark = (id: string) => ({ id, ...markSize(id) });
-  const start: ElkExtendedEdge = { id: START, sources: [START], targets: [graph.start_at] };
+  const start: ElkExtendedEdge = { id: START, sources: [START], targets: [graph.startAt] };
   return {
     id: "graph",
     layoutOptions: {
@@ -43,7 +50,8 @@ export function layoutQuestion(graph: GraphOut, orientation: Orientation): ElkNo
       "elk.edgeRouting": "ORTHOGONAL",
       "elk.layered.considerModelOrder.strategy": "NODES_AND_EDGES",
       "elk.layered.feedbackEdges": "true",
-      ...(graph.nodes.length > LARGE ? QUICK : NEAT),
+      "elk.layered.mergeEdges": "true",
+      ...(graph.items.length > LARGE ? QUICK : NEAT),
       "elk.layered.nodePlacement.favorStraightEdges": "true",
       "elk.layered.spacing.nodeNodeBetweenLayers": orientation === "right" ? "26" : "30",
       "elk.layered.spacing.edgeNodeBetweenLayers": "14",
@@ -52,25 +60,25 @@ export function layoutQuestion(graph: GraphOut, orientation: Orientation): ElkNo
       "elk.spacing.edgeLabel": "4",
       "elk.padding": "[top=8,left=8,bottom=8,right=8]",
     },
-    children: [mark(START), ...graph.nodes.map((node) => step(node.id)), ...endsOf(graph).map(mark)],
+    children: [mark(START), ...graph.items.map((item) => ({ id: item.id, ...sizeOf(item) })), ...graph.ends.map(mark)],
     edges: [
       start,
-      ...graph.edges.map((edge, place) => ({
+      ...graph.edges.map(({ source, target, edges: [edge] }, place) => ({
         id: String(place),
-        sources: [edge.source],
-        targets: [edge.target],
+        sources: [source],
+        targets: [target],
         labels:
-          edgeText(edge) === ""
+          edge === undefined || edgeText(edge) === ""
             ? []
             : [{ text: edgeText(edge), ...labelSize(shortLabel(edge)), layoutOptions: INLINE }],
-        layoutOptions: { "elk.layered.priority.direction": edge.is_back_edge ? "0" : "10" },
+        layoutOptions: { "elk.layered.priority.direction": edge?.is_back_edge ? "0" : "10" },
       })),
     ],
   };
 }
 
 /** ELK's answer in our words. */
-export function layoutOf(graph: GraphOut, answer: ElkNode): Layout {
+export function layoutOf(graph: DrawnGraph, answer: ElkNode): Layout {
   const boxes = (answer.children ?? []).map(({ id, x = 0, y = 0, width = 0, height = 0 }) => ({
     id,
     x,
@@ -78,20 +86,23 @@ export function layoutOf(graph: GraphOut, answer: ElkNode): Layout {
     width,
     height,
   }));
-  const lines = (answer.edges ?? []).map((drawn): EdgeLine => {
-    const edge = drawn.id === START ? null : (graph.edges[Number(drawn.id)] ?? null);
+  const lines = (answer.edges ?? []).flatMap((drawn): EdgeLine[] => {
+    const edges = drawn.id === START ? [] : (graph.edges[Number(drawn.id)]?.edges ?? []);
+    if (drawn.id !== START && edges.length === 0) return []; // it only held the head of a group in its place
     const label = drawn.labels?.[0];
-    return {
+    const line = {
       id: drawn.id,
       source: drawn.sources[0] ?? START,
-      target: drawn.targets[0] ?? graph.start_at,
-      edge,
+      target: drawn.targets[0] ?? graph.startAt,
+      edge: edges[0] ?? null,
+      edges,
       points: (drawn.sections ?? []).flatMap((part) => [part.startPoint, ...(part.bendPoints ?? []), part.endPoint]),
       labelAt:
         label === undefined
           ? null
           : { x: (label.x ?? 0) + (label.width ?? 0) / 2, y: (label.y ?? 0) + (label.height ?? 0) / 2 },
     };
+    return [line];
   });
   return { boxes, lines, width: answer.width ?? 0, height: answer.height ?? 0 };
 }
@@ -112,12 +123,14 @@ export function frameHeight(layout: Layout, width: number): number {
   return Math.min(HIGHEST, Math.max(LOWEST, height));
 }
 
+const MOST_ROUNDS = 50;
+
 /** About as high as the frame will be, known before there is a layout: from the most steps that stand side by side. */
-export function expectedHeight(graph: GraphOut, width: number, orientation: Orientation): number {
+export function expectedHeight(graph: DrawnGraph, width: number, orientation: Orientation): number {
   if (orientation === "down") return HIGHEST;
-  const column = new Map([[graph.start_at, 0]]);
-  const forward = graph.edges.filter((edge) => !edge.is_back_edge);
-  for (let moved = true, rounds = 0; moved && rounds < graph.nodes.length; rounds += 1) {
+  const column = new Map([[graph.startAt, 0]]);
+  const forward = graph.edges.filter(({ edges }) => !edges[0]?.is_back_edge);
+  for (let moved = true, rounds = 0; moved && rounds < MOST_ROUNDS; rounds += 1) {
     moved = false;
     for (const { source, target } of forward) {
       const next = (column.get(source) ?? 0) + 1;
@@ -125,19 +138,19 @@ export function expectedHeight(graph: GraphOut, width: number, orientation: Orie
     }
   }
   const inColumn = new Map<number, number>();
-  for (const { id } of graph.nodes) {
+  for (const { id } of graph.items) {
     const at = column.get(id) ?? 0;
     inColumn.set(at, (inColumn.get(at) ?? 0) + 1);
   }
   const whole = Math.min(1, width / (inColumn.size * COLUMN));
-  const rows = Math.max(...inColumn.values(), 1) * (STEP_SIZE.height + 20);
-  const height = Math.ceil(rows * (whole >= READABLE ? whole : FIRST_ZOOM)) + 2 * PADDING;
+  const most = [...inColumn.values()].reduce((one, other) => Math.max(one, other), 1);
+  const height = Math.ceil(most * (STEP_SIZE.height + 20) * (whole >= READABLE ? whole : FIRST_ZOOM)) + 2 * PADDING;
   return Math.min(HIGHEST, Math.max(LOWEST, height));
 }
 
 /** How a layout is first looked at: all of it where that can be read, otherwise its beginning. */
 export function firstView(layout: Layout, width: number, height: number, orientation: Orientation): View {
-  const whole = Math.min((width - 2 * PADDING) / layout.width, (height - 2 * PADDING) / layout.height, 1);
+  const whole = wholeZoom(layout, width, height);
   if (whole >= READABLE) {
     return { x: (width - layout.width * whole) / 2, y: (height - layout.height * whole) / 2, zoom: whole };
   }
@@ -148,6 +161,27 @@ export function firstView(layout: Layout, width: number, height: number, orienta
   return orientation === "right"
     ? { x: PADDING, y: across(layout.height, start.y + start.height / 2, height), zoom: FIRST_ZOOM }
     : { x: across(layout.width, start.x + start.width / 2, width), y: PADDING, zoom: FIRST_ZOOM };
+}
+
+/** The zoom at which all of it is seen, at most 1. */
+export function wholeZoom(layout: Layout, width: number, height: number): number {
+  return Math.min((width - 2 * PADDING) / layout.width, (height - 2 * PADDING) / layout.height, 1);
+}
+
+/** Whether it is too large to be read as a whole. */
+export function isBeyondView(layout: Layout, width: number, height: number): boolean {
+  return wholeZoom(layout, width, height) < READABLE;
+}
+
+/** How all of it is looked at. */
+export function wholeView(layout: Layout, width: number, height: number): View {
+  const zoom = wholeZoom(layout, width, height);
+  return { x: (width - layout.width * zoom) / 2, y: (height - layout.height * zoom) / 2, zoom };
+}
+
+/** The view in which a box stands where it stood before the layout was another one. */
+export function viewKeeping(before: Box, after: Box, view: View): View {
+  return { ...view, x: view.x + (before.x - after.x) * view.zoom, y: view.y + (before.y - after.y) * view.zoom };
 }
 
 /** A path of straight lines with round corners through the points. */
@@ -182,6 +216,18 @@ function towards(corner: ElkPoint, other: ElkPoint, distance: number): ElkPoint 
 export function endName(id: string): string {
   const name = id.replace(/^end_?/, "").replaceAll("_", " ");
   return name.charAt(0).toUpperCase() + name.slice(1);
+}
+
+function sizeOf({ step, group }: DrawnItem) {
+  if (step !== null) return stepSize(step);
+  return group.isOpen ? HEAD_SIZE : GROUP_SIZE;
+}
+
+/** In a loop it is wide enough for all its facts: how long, which iteration of how many, which attempt, its status. */
+function stepSize({ max_iterations, retry_max_attempts }: GraphNode) {
+  if (max_iterations <= 1) return STEP_SIZE;
+  const iterations = (2 * String(max_iterations).length + 1) * DIGIT;
+  return { ...STEP_SIZE, width: Math.ceil(LOOPING_WIDTH + iterations + (retry_max_attempts > 1 ? ATTEMPT_WIDTH : 0)) };
 }
 
 /** A round mark, or as wide as its name. */

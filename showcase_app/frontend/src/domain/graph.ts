@@ -59,12 +59,6 @@ export function markWord(mark: StepMark): string {
 /** Where everything starts; no step can be called so, since ids of steps have no brackets. */
 export const START = "[start]";
 
-/** The ends that edges lead to, each once. */
-export function endsOf(graph: GraphOut): string[] {
-  const steps = new Set(graph.nodes.map((node) => node.id));
-  return [...new Set(graph.edges.map((edge) => edge.target).filter((target) => !steps.has(target)))];
-}
-
 /** The steps that a run did not reach, because no edge to them was taken. */
 export function passedBy(graph: GraphOut, runs: NodeRuns, edges: EdgeStates): ReadonlySet<string> {
   const open = new Set<string>([graph.start_at]);

@@ -10,9 +10,10 @@ import { graphQuery } from "@/api/pipelines";
 import type { ExecutionDetail, GraphOut, StepDetail } from "@/api/schema.gen";
 import { Nothing, QueryFailed } from "@/components/ui/notices";
 import { nameIn } from "@/domain/addresses";
-import { edgesOf, runsOf, stoppedBy } from "@/domain/runs";
+import { edgesOf, newestOf, runsOf, stoppedBy } from "@/domain/runs";
 import { hasEnded } from "@/domain/status";
 import { PipelineGraph } from "@/features/graph/pipeline-graph";
+import { StepFinder } from "@/features/graph/step-finder";
 import classes from "./execution.module.css";
 import { ExecutionHeader } from "./execution-header";
 import { ExecutionPanel } from "./execution-panel";
@@ -127,6 +128,12 @@ function Graph({ execution, graph, selected, onSelect }: GraphProps) {
     () => (graph.data === undefined ? undefined : edgesOf(execution.steps, graph.data, ended)),
     [execution.steps, graph.data, ended],
   );
+  const newest = useMemo(() => newestOf(execution.steps), [execution.steps]);
+  const findable = useMemo(
+    () => graph.data?.nodes ?? [...newest.values()].map(({ step_id: id, step_name: name }) => ({ id, name })),
+    [graph.data, newest],
+  );
+  const statusOf = useCallback((stepId: string) => newest.get(stepId)?.status, [newest]);
   const show = (view: string) =>
     setParams(
       (before) => {
@@ -144,6 +151,9 @@ function Graph({ execution, graph, selected, onSelect }: GraphProps) {
         <Title order={2} size="h3">
           Steps
         </Title>
+        <div className={classes.finder}>
+          <StepFinder steps={findable} statusOf={statusOf} selected={selected} onSelect={onSelect} />
+        </div>
         {recorded ? (
           <Text size="xs" className="quiet">
             A program recorded this without a definition: there is no graph to draw.

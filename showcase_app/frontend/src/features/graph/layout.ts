@@ -1,22 +1,30 @@
-/** Layouts, from ELK in a worker of its own: once for each definition and orientation, whatever happens to it later. */
+/** Layouts, from ELK in a worker of its own: once for what is drawn, whatever happens to its steps later. */
 import { queryOptions } from "@tanstack/react-query";
 import ELK, { type ELK as Elk } from "elkjs/lib/elk-api";
 import ElkWorker from "elkjs/lib/elk-worker.min.js?worker";
 import type { GraphOut } from "@/api/schema.gen";
+import { type DrawnGraph, drawnGraph } from "@/domain/drawn-graph";
 import { type Layout, layoutOf, layoutQuestion, type Orientation } from "@/domain/graph-layout";
+
+export type LaidGraph = { drawn: DrawnGraph; layout: Layout };
 
 let elk: Elk | undefined;
 
-async function lay(graph: GraphOut, orientation: Orientation): Promise<Layout> {
+async function lay(drawn: DrawnGraph, orientation: Orientation): Promise<LaidGraph> {
   elk ??= new ELK({ workerFactory: () => new ElkWorker() });
-  return layoutOf(graph, await elk.layout(layoutQuestion(graph, orientation)));
+  return { drawn, layout: layoutOf(drawn, await elk.layout(layoutQuestion(drawn, orientation))) };
 }
 
-export function layoutQuery(graph: GraphOut, orientation: Orientation) {
+/** Of a graph in which the groups with the ids of `open` are open. Until it is there the one before is kept in view. */
+export function layoutQuery(graph: GraphOut, orientation: Orientation, open: ReadonlySet<string>) {
+  const ofGraph = ["graph-layout", graph.pipeline_id, graph.version, orientation] as const;
   return queryOptions({
-    queryKey: ["graph-layout", graph.pipeline_id, graph.version, orientation],
-    queryFn: () => lay(graph, orientation),
+    queryKey: [...ofGraph, ...[...open].sort()] as const,
+    queryFn: () => lay(drawnGraph(graph, open), orientation),
     staleTime: Number.POSITIVE_INFINITY,
     retry: false,
+    structuralSharing: false,
+    placeholderData: (before, query) =>
+      ofGraph.every((part, place) => query?.queryKey[place] === part) ? before : undefined,
   });
 }

@@ -24,21 +24,30 @@ export const LineEdgeView = memo(function LineEdgeView({ id, data, markerEnd }: 
         data-moving={moving}
         interactionWidth={0}
       />
-      {line.edge === null || line.labelAt === null ? null : (
+      {line.labelAt === null ? null : (
         <EdgeLabelRenderer>
-          <div
-            className={classes.label}
-            data-state={state}
-            title={edgeText(line.edge)}
-            style={{
-              maxWidth: LABEL_WIDTH,
-              transform: `translate(-50%, -50%) translate(${line.labelAt.x}px, ${line.labelAt.y}px)`,
-            }}
-          >
-            <span>{shortLabel(line.edge)}</span>
-          </div>
+          <EdgeLabel line={line} state={state} />
         </EdgeLabelRenderer>
       )}
     </>
   );
 });
+
+/** The condition of an edge, on its line. */
+export function EdgeLabel({ line, state }: Pick<LineEdgeData, "line" | "state">) {
+  const { edge, labelAt } = line;
+  if (edge === null || labelAt === null) return null;
+  return (
+    <div
+      className={classes.label}
+      data-state={state}
+      title={edgeText(edge)}
+      style={{
+        maxWidth: LABEL_WIDTH,
+        transform: `translate(-50%, -50%) translate(${labelAt.x}px, ${labelAt.y}px)`,
+      }}
+    >
+      <span>{shortLabel(edge)}</span>
+    </div>
+  );
+}

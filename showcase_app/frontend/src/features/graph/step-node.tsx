@@ -2,28 +2,25 @@
 import {
   IconArrowsSplit2,
   IconCopy,
-  IconEqualNot,
   IconFlagFilled,
-  IconGitFork,
   IconHourglass,
   IconLifebuoy,
-  IconMessageQuestion,
-  IconPencil,
-  IconPlayerPlay,
   IconPlayerPlayFilled,
   IconRepeat,
   IconRotateClockwise,
   IconUser,
 } from "@tabler/icons-react";
-import { Handle, type Node, type NodeProps, Position } from "@xyflow/react";
+import type { Node, NodeProps } from "@xyflow/react";
 import { type CSSProperties, memo } from "react";
 import type { GraphNode } from "@/api/schema.gen";
 import { RunTime, WaitingTime } from "@/components/ui/moments";
 import { StatusIcon } from "@/components/ui/status-badge";
 import { waitsForPersonSince } from "@/domain/durations";
-import { COPIED, isPlanned, markWord, type NodeRun, nodeSentence, type StepMark } from "@/domain/graph";
+import { COPIED, isPlanned, type NodeRun, nodeSentence, type StepMark } from "@/domain/graph";
 import { hasEnded, statusFill } from "@/domain/status";
+import { Ends } from "./ends";
 import classes from "./graph.module.css";
+import { MarkFact } from "./mark-fact";
 
 /** Most are tasks: what is otherwise is marked. */
 const KINDS: Readonly<Record<GraphNode["type"], typeof IconUser | null>> = {
@@ -148,28 +145,6 @@ function RunFacts({ run }: { run: NodeRun }) {
   );
 }
 
-const MARKS: Readonly<Record<StepMark, readonly [typeof IconUser, string]>> = {
-  first: [IconGitFork, "first"],
-  differs: [IconEqualNot, ""],
-  only_a: [IconEqualNot, "A"],
-  only_b: [IconEqualNot, "B"],
-  kept: [IconCopy, "kept"],
-  again: [IconPlayerPlay, "runs"],
-  acts: [IconPlayerPlay, "runs, effects"],
-  by_hand: [IconPencil, "given"],
-  asked_again: [IconMessageQuestion, "asked again"],
-};
-
-function MarkFact({ mark }: { mark: StepMark }) {
-  const [Icon, text] = MARKS[mark];
-  return (
-    <span className={classes.markFact} title={markWord(mark)}>
-      <Icon size={14} stroke={2.2} aria-hidden />
-      {text}
-    </span>
-  );
-}
-
 function ProgressBar({ fraction }: { fraction: number }) {
   return (
     <div className={classes.progress}>
@@ -190,13 +165,3 @@ export const MarkNodeView = memo(function MarkNodeView({ data: { kind, text } }:
     </div>
   );
 });
-
-/** React Flow draws no edge to a node without them; where edges really end, the layout says. */
-function Ends() {
-  return (
-    <>
-      <Handle type="target" position={Position.Left} isConnectable={false} className={classes.handle} />
-      <Handle type="source" position={Position.Right} isConnectable={false} className={classes.handle} />
-    </>
-  );
-}

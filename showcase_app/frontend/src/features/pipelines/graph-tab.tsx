@@ -10,6 +10,7 @@ import { Nothing, QueryFailed } from "@/components/ui/notices";
 import { StatusBadge } from "@/components/ui/status-badge";
 import { stepFacts } from "@/domain/step-facts";
 import { PipelineGraph } from "@/features/graph/pipeline-graph";
+import { StepFinder } from "@/features/graph/step-finder";
 import classes from "./pipelines.module.css";
 import { useAddress } from "./use-address";
 
@@ -39,6 +40,12 @@ function VersionGraph({ pipeline, version }: { pipeline: PipelineDetail; version
   const node = graph.nodes.find((each) => each.id === selected);
   return (
     <>
+      <StepFinder
+        steps={graph.nodes}
+        statusOf={noStatus}
+        selected={selected}
+        onSelect={(step) => address.set({ step })}
+      />
       <PipelineGraph graph={graph} selected={selected} onSelect={(step) => address.set({ step })} />
       {node === undefined ? null : (
         <StepFacts node={node} definition={pipeline.definition} onClose={() => address.set({ step: null })} />
@@ -46,6 +53,9 @@ function VersionGraph({ pipeline, version }: { pipeline: PipelineDetail; version
     </>
   );
 }
+
+/** Nothing runs here. */
+const noStatus = () => undefined;
 
 type StepFactsProps = { node: GraphNode; definition: PipelineDetail["definition"]; onClose: () => void };
 
