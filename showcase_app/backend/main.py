@@ -1,7 +1,7 @@
 """The application: what it is made of.
 
-uvicorn → NamesAsSent → TrustedCallers → routes (api/) → services (on app.state.services) → the tracker
-→ the database
+uvicorn → BelowRoot → NamesAsSent → TrustedCallers → Compressed → routes (api/)
+→ services (on app.state.services) → the tracker → the database
 """
 
 import logging
@@ -31,7 +31,8 @@ from showcase_app.backend.api import (
     session,
     system,
 )
-from showcase_app.backend.api.addresses import NamesAsSent
+from showcase_app.backend.api.addresses import BelowRoot, NamesAsSent, rooted
+from showcase_app.backend.api.compression import Compressed
 from showcase_app.backend.api.problems import (
     STATUS_OF,
     answered_of,
@@ -67,6 +68,7 @@ def create_app(settings: Settings) -> FastAPI:
         lifespan=lifespan,
         docs_url=None,  # FastAPI's own pages load their scripts from another site; ours is in pages.py
         redoc_url=None,
+        servers=[{"url": settings.root_path}] if settings.root_path else None,
         generate_unique_id_function=lambda route: route.name,
     )
     # frontend stands last: it answers whatever is no part of the API.
@@ -88,6 +90,7 @@ def create_app(settings: Settings) -> FastAPI:
     for subject in subjects:
         app.include_router(subject.router)
     app.state.keyring = keyring
+    app.add_middleware(Compressed)
     app.add_middleware(
         TrustedCallers,
         settings=settings,
@@ -95,7 +98,8 @@ def create_app(settings: Settings) -> FastAPI:
         wrong_keys=wrong_keys,
         routes=[route for subject in subjects for route in subject.router.routes],
     )
-    app.add_middleware(NamesAsSent)  # the last one is the first that a request comes to
+    app.add_middleware(NamesAsSent)
+    app.add_middleware(BelowRoot, root_path=settings.root_path)  # the last one is the first that a request comes to
     app.add_exception_handler(HTTPException, _answer_refusal)
     app.add_exception_handler(RequestValidationError, _answer_invalid_request)
     app.add_exception_handler(IAModulesError, _answer_error)
@@ -112,7 +116,7 @@ async def _answer_error(request: Request, error: Exception) -> Response:
     return problem_response(
         status,
         str(error),
-        instance=request.url.path,
+        instance=rooted(request, request.url.path),
         kind=type(error).__name__,
         errors=fields_of(error),
         answered=answered_of(error),
@@ -123,14 +127,14 @@ async def _answer_error(request: Request, error: Exception) -> Response:
 async def _answer_unexpected(request: Request, error: Exception) -> Response:
     """Answer 500 without details; uvicorn writes the unexpected error to the log."""
     detail = "Something went wrong in the server; its log says what."
-    answer = problem_response(HTTPStatus.INTERNAL_SERVER_ERROR, detail, instance=request.url.path)
+    answer = problem_response(HTTPStatus.INTERNAL_SERVER_ERROR, detail, instance=rooted(request, request.url.path))
     answer.headers.update(SECURITY_HEADERS)  # it is made outside of TrustedCallers, which sees to all others
     return answer
 
 
 async def _answer_refusal(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
-    answer = problem_response(error.status_code, error.detail, instance=request.url.path)
+    answer = problem_response(error.status_code, error.detail, instance=rooted(request, request.url.path))
     answer.headers.update(error.headers or {})
     return answer
 
@@ -139,7 +143,9 @@ async def _answer_invalid_request(request: Request, error: Exception) -> Respons
     assert isinstance(error, RequestValidationError)
     fields = invalid_fields(error.errors())
     detail = " ".join(f"{field.location} {field.field}: {field.detail}." for field in fields)
-    return problem_response(HTTPStatus.UNPROCESSABLE_ENTITY, detail, instance=request.url.path, errors=fields)
+    return problem_response(
+        HTTPStatus.UNPROCESSABLE_ENTITY, detail, instance=rooted(request, request.url.path), errors=fields
+    )
 
 
 def _document_problems_of(app: FastAPI) -> None:

@@ -47,6 +47,17 @@ class InvalidHosts(IAModulesError, ValueError):
         self.name = name
 
 
+class InvalidRootPath(IAModulesError, ValueError):
+    """A path below which the server cannot be."""
+
+    def __init__(self, root_path: str) -> None:
+        super().__init__(
+            f"The root path {root_path!r} cannot be used. Expected one of letters, digits, '.', '_', '~' and '-', such "
+            f"as /flows, whose first part is none of the server's own: {', '.join(sorted(OWN_PATHS))}."
+        )
+        self.root_path = root_path
+
+
 class UnsafeBind(IAModulesError, ValueError):
     """The server would be reachable from other machines, and there is no key that would guard it."""
 
@@ -66,6 +77,8 @@ class Settings:
     Attributes:
         keys: who may use the server; none = everybody who reaches it, which is only this machine.
         hosts: names that requests may ask for besides loopback's and ``host``.
+        root_path: the path below which a proxy has the server, such as ``/flows``; empty = none. The proxy may take it
+            off the requests or leave it on.
         targets: what the metrics should be.
         slots: how many executions the server itself runs at once; 0 = other workers run them.
         lease_seconds: how long the server may be silent before what it runs is taken over.
@@ -80,6 +93,7 @@ class Settings:
 
     Raises:
         UnsafeBind: other machines can reach it, and there are no keys.
+        InvalidRootPath
     """
 
     database_url: str
@@ -87,6 +101,7 @@ class Settings:
     port: int = 5555
     keys: tuple[ApiKey, ...] = ()
     hosts: frozenset[str] = frozenset()
+    root_path: str = ""
     targets: Targets = field(default_factory=Targets)
     slots: int = 4
     lease_seconds: float = 15.0
@@ -101,8 +116,14 @@ class Settings:
         for host in (self.host, *sorted(self.hosts)):
             if not self.keys and not is_loopback(host):
                 raise UnsafeBind(host)
+        own = self.root_path.split("/", 2)[1:2]
+        if not _ROOT_PATH.fullmatch(self.root_path) or OWN_PATHS.intersection(own):
+            raise InvalidRootPath(self.root_path)
 
 
+OWN_PATHS = frozenset({"api", "assets", "docs", "health", "metrics", "openapi.json", "ws"})
+"""First parts of addresses that are no pages."""
+_ROOT_PATH = re.compile(r"(?:/(?!\.{1,2}(?:/|$))[\w.~-]+)*", re.ASCII)
 _ROLES = "roles: " + ", ".join(Role)
 _NAME = re.compile(r"[\w.@+-]{1,100}")
 _KEY = re.compile(r"[!-~]{16,1000}")  # what a header can carry: printable ASCII without spaces; too long to be guessed

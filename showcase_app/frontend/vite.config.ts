@@ -2,11 +2,22 @@
 import { fileURLToPath } from "node:url";
 import react from "@vitejs/plugin-react";
 import { defineConfig } from "vite";
+import { onlyLayered } from "./elk.ts";
+import { compressed, listed, withoutStylesOf } from "./light.ts";
 
 const server = process.env.IA_MODULES_SERVER ?? "http://127.0.0.1:5555"; // where `npm run dev` finds the API
 
+/** Components of Mantine; the build says when one of them is used after all. */
+const UNUSED = [
+  ...["Accordion", "AngleSlider", "AspectRatio", "Avatar", "BackgroundImage", "Blockquote", "Breadcrumbs", "Card"],
+  ...["Cascader", "DataList", "Dialog", "EmptyState", "Marquee", "Menubar", "Pagination", "PinInput", "Rating"],
+  ...["RingProgress", "RollingNumber", "Scroller", "SemiCircleProgress", "Splitter", "Spoiler", "Stepper"],
+  ...["TableOfContents", "ThemeIcon", "Timeline", "Toggle", "Toolbar", "Tour", "Tree", "TreeSelect", "Typography"],
+];
+
 export default defineConfig({
-  plugins: [react()],
+  base: "./", // the server says below which path the pages are
+  plugins: [react(), withoutStylesOf(UNUSED), listed(), compressed()],
   resolve: {
     alias: {
       "@": fileURLToPath(new URL("./src", import.meta.url)),
@@ -21,8 +32,10 @@ export default defineConfig({
       ["/api", "/ws", "/health", "/docs", "/openapi.json"].map((path) => [path, { target: server, ws: true }]),
     ),
   },
-  worker: { format: "es" },
+  worker: { format: "es", plugins: () => [onlyLayered()] },
   build: {
+    rolldownOptions: { checks: { pluginTimings: false } },
+    manifest: true, // which file is made of which, for scripts/page_sizes.py
     target: "es2023",
     // The first that know light-dark(); for older ones it would be rewritten so that Mantine's colour scheme is not seen.
     cssTarget: ["chrome123", "firefox120", "safari17.5"],

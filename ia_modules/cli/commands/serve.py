@@ -53,6 +53,12 @@ def serve(
     ] = None,
     host: Annotated[str, typer.Option(help="The address to listen at; without keys this machine's own.")] = "127.0.0.1",
     port: Annotated[int, typer.Option(min=0, max=65535, help="0 = any free one.")] = 5555,
+    root_path: Annotated[
+        str,
+        typer.Option(
+            metavar="PATH", help="The path below which a proxy has the server, such as /flows; taken off or left on."
+        ),
+    ] = "",
     slots: Annotated[
         int, typer.Option(min=0, max=1000, help="How many executions the server runs at once; 0 = only workers do.")
     ] = 4,
@@ -102,6 +108,7 @@ def serve(
                 run_file=served is not None,
                 host=host,
                 port=port,
+                root_path=root_path.rstrip("/"),
                 slots=slots if served is None else 0,
                 lease_seconds=lease_seconds,
                 grace_seconds=grace_seconds,
@@ -119,7 +126,8 @@ def serve(
             listener = listen(host, port)
         except (IAModulesError, OSError) as error:
             raise fail(str(error)) from None
-        _serve(uvicorn.Server(server_config(create_app(settings))), shown, listener)
+        address = f"{address_of(listener)}{settings.root_path}"
+        _serve(uvicorn.Server(server_config(create_app(settings))), f"{shown} at {address}", listener)
 
 
 def _in_words(file: Path | None, served: OpenedRunFile) -> str:
@@ -135,7 +143,7 @@ def _serve(server: "Server", shown: str, listener: socket.socket) -> None:
 
     for number in stop_signals():
         signal.signal(number, end_well)
-    typer.echo(f"ia_modules serves {shown} at {address_of(listener)}  (Ctrl-C ends it)")
+    typer.echo(f"ia_modules serves {shown}  (Ctrl-C ends it)")
     collect_garbage_seldom()
     server.run(sockets=[listener])
 

@@ -13,6 +13,7 @@ from fastapi import APIRouter, Request
 from fastapi.responses import HTMLResponse
 
 from showcase_app.backend.api import live
+from showcase_app.backend.api.addresses import rooted
 
 router = APIRouter(include_in_schema=False, default_response_class=HTMLResponse)
 
@@ -35,6 +36,7 @@ th { font-weight: 600; white-space: nowrap; }
 @router.get("/docs")
 async def docs(request: Request) -> str:
     document: _Schema = request.app.openapi()
+    openapi = rooted(request, "/openapi.json")
     operations = [
         _operation(method, path, operation)
         for path, methods in document["paths"].items()
@@ -43,7 +45,7 @@ async def docs(request: Request) -> str:
     schemas = [_schema(name, schema) for name, schema in document["components"]["schemas"].items()]
     return _page(
         "ia_modules: the API",
-        '<p>For programs: <a href="/openapi.json">/openapi.json</a>. Errors are RFC 9457 problem details.</p>'
+        f'<p>For programs: <a href="{openapi}">{openapi}</a>. Errors are RFC 9457 problem details.</p>'
         f"<h2>Routes</h2>{''.join(operations)}"
         f"<h2>Sockets</h2><section><h3>WS /ws/executions/{{execution_id}}?after=N, WS /ws/executions</h3>"
         f"<pre>{_prose(live.__doc__ or '')}</pre></section>"

@@ -7,6 +7,7 @@ from typing import Annotated
 from fastapi import APIRouter, HTTPException, Request, Response
 from pydantic import BaseModel, ConfigDict, Field
 
+from showcase_app.backend.api.addresses import rooted
 from showcase_app.backend.api.problems import described
 from showcase_app.backend.api.trust import SESSION_COOKIE, client_address
 from showcase_app.backend.dependencies import Container, CurrentCaller, Keys
@@ -79,6 +80,7 @@ async def sign_in(request: Request, response: Response, body: SignIn, keyring: K
         SESSION_COOKIE,
         session,
         max_age=int(SESSION_LASTS.total_seconds()),
+        path=rooted(request, "") or "/",
         httponly=True,
         samesite="strict",
         secure=request.url.scheme == "https",
@@ -87,6 +89,6 @@ async def sign_in(request: Request, response: Response, body: SignIn, keyring: K
 
 
 @router.delete("", summary="Sign out", status_code=HTTPStatus.NO_CONTENT)
-async def sign_out(response: Response) -> None:
+async def sign_out(request: Request, response: Response) -> None:
     """Forget the session in this browser."""
-    response.delete_cookie(SESSION_COOKIE, httponly=True, samesite="strict")
+    response.delete_cookie(SESSION_COOKIE, path=rooted(request, "") or "/", httponly=True, samesite="strict")

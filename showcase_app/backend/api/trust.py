@@ -22,9 +22,11 @@ from urllib.parse import urlsplit
 
 from fastapi import Response
 from starlette.datastructures import Headers, MutableHeaders
+from starlette.requests import HTTPConnection
 from starlette.routing import BaseRoute
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from showcase_app.backend.api.addresses import rooted
 from showcase_app.backend.api.bodies import limit_of, limited
 from showcase_app.backend.api.problems import CONTENT_TYPE, problem_response
 from showcase_app.backend.services.keyring import ANONYMOUS, LOCAL, Caller, Keyring
@@ -125,7 +127,7 @@ class TrustedCallers:
             await send({"type": "websocket.accept"})
             await send({"type": "websocket.close", "code": _NO_KEY_CLOSES_WITH, "reason": "a key is needed"})
         else:
-            await _answer(refusal, scope["path"])(scope, receive, send)
+            await _answer(refusal, rooted(HTTPConnection(scope), scope["path"]))(scope, receive, send)
 
     def _refused_name(self, headers: Headers) -> Refusal | None:
         """The refusal of a ``Host`` that is none of the server's names."""

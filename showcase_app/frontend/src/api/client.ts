@@ -1,13 +1,15 @@
 /** The one place that speaks HTTP. Types come from the server's OpenAPI document; every failure is an ApiError. */
 import createClient from "openapi-fetch";
 import { stringifyJson } from "@/domain/json";
+import { heard, suspected } from "./away";
+import { ROOT } from "./root";
 import { readRows } from "./rows";
 import type { FirstAnswer, Misfit, ProblemDetails, paths } from "./schema.gen";
 
 const client = createClient<paths>({
-  baseUrl: window.location.origin,
+  baseUrl: `${window.location.origin}${ROOT}`,
   bodySerializer: (body) => stringifyJson(body),
-  fetch: async (request) => withQuotedRefusal(await window.fetch(request)),
+  fetch: async (request) => withQuotedRefusal(await send(request)),
 });
 
 /** The library's client, but that no number loses its text on the way: see rows.ts. */
@@ -19,6 +21,30 @@ export const api = {
   use: client.use,
   eject: client.eject,
 };
+
+/** Reports whether the server answered. */
+async function send(request: Request): Promise<Response> {
+  try {
+    const response = await window.fetch(request);
+    if (isOfGateway(response)) suspected();
+    else heard();
+    return response;
+  } catch (error) {
+    if (!isAbort(error)) suspected();
+    throw error;
+  }
+}
+
+const GATEWAY_STATUSES: readonly number[] = [502, 503, 504];
+
+/** Whether it is the answer of a proxy whose server is gone; the server's own are problems. */
+function isOfGateway({ status, headers }: Response): boolean {
+  return GATEWAY_STATUSES.includes(status) && headers.get("Content-Type") !== "application/problem+json";
+}
+
+function isAbort(error: unknown): boolean {
+  return error instanceof DOMException && error.name === "AbortError";
+}
 
 type Call = (path: string, options?: object) => Promise<Answer<unknown>>;
 
@@ -63,6 +89,16 @@ export class ApiError extends Error {
     super(message);
     this.name = "ApiError";
   }
+
+  /** Whether what was to be done may have been done all the same. */
+  get isUnanswered(): boolean {
+    return this.status === 0 || this.status >= 500;
+  }
+}
+
+/** What a failed action is called: where no answer came, nobody knows whether it was done. */
+export function failedTitle(error: Error, refused: string): string {
+  return error instanceof ApiError && error.isUnanswered ? "No answer came: whether it was done is not known" : refused;
 }
 
 type Answer<T> = { data?: T; error?: unknown; response: Response };
@@ -91,7 +127,7 @@ async function accepted<T>(request: Promise<Answer<T>>): Promise<Answer<T>> {
   try {
     answer = await request;
   } catch (error) {
-    if (error instanceof DOMException && error.name === "AbortError") throw error;
+    if (isAbort(error)) throw error;
     throw new ApiError(0, "The server cannot be reached. Is it running?");
   }
   if (answer.response.ok) return answer;
@@ -99,6 +135,9 @@ async function accepted<T>(request: Promise<Answer<T>>): Promise<Answer<T>> {
 }
 
 function refusal({ status }: Response, body: unknown): ApiError {
+  if (!isProblem(body) && GATEWAY_STATUSES.includes(status)) {
+    return new ApiError(status, `The server cannot be reached: what stands in front of it answered ${status}.`);
+  }
   if (!isProblem(body)) return new ApiError(status, `The server answered ${status}.`);
   const fields = Object.fromEntries((body.errors ?? []).map((error) => [error.field, error.detail]));
   const message = body.detail ?? body.title ?? `The server answered ${status}.`;

@@ -5,6 +5,7 @@ import { filterParams, type ListedFilters } from "@/domain/execution-filters";
 import { parseJson } from "@/domain/json";
 import type { LineFilters } from "@/domain/log-lines";
 import { answered, api } from "./client";
+import { ROOT } from "./root";
 import type { ExecutionDetail, ExecutionStatus, operations, RerunRequest, StepDetail } from "./schema.gen";
 
 export const executionKeys = {
@@ -123,7 +124,7 @@ export function lastGoodQuery(executionId: string) {
 
 /** Where everything on record about an execution is one file. */
 export function exportAddress(executionId: string): string {
-  return `/api/executions/${encodeURIComponent(executionId)}/export`;
+  return `${ROOT}/api/executions/${encodeURIComponent(executionId)}/export`;
 }
 
 /** One attempt with everything; `sequence` is that of the row shown, so that a newer one is read again. */

@@ -1,5 +1,7 @@
 /** The one live client: a socket that connects again by itself, from its last sequence, and reports its state. */
 import type { Changes } from "@/domain/changes";
+import { awayAsOf, heard, onAway, suspected } from "./away";
+import { ROOT } from "./root";
 import { readRows } from "./rows";
 
 /** `catching_up`: connected, and what was missed may still be coming in. `closed`: the server wants no further try. */
@@ -47,7 +49,7 @@ export function openLive<Frame>({ path, onFrame, onState, onRefused, ...options 
 
   const connect = () => {
     if (ended) return;
-    const opened = new WebSocket(`${window.location.origin.replace(/^http/, "ws")}${path()}`);
+    const opened = new WebSocket(`${window.location.origin.replace(/^http/, "ws")}${ROOT}${path()}`);
     socket = opened;
     wait(SILENCE_MS, () => opened.close());
     opened.onopen = () => {
@@ -55,6 +57,7 @@ export function openLive<Frame>({ path, onFrame, onState, onRefused, ...options 
     };
     opened.onmessage = (event: MessageEvent<string>) => {
       if (ended || socket !== opened) return;
+      heard();
       failures = 0;
       wait(SILENCE_MS, () => opened.close());
       const state = onFrame(readRows(event.data) as Frame);
@@ -70,6 +73,7 @@ export function openLive<Frame>({ path, onFrame, onState, onRefused, ...options 
         onState("closed");
         return;
       }
+      suspected();
       onState("reconnecting");
       wait(pauseMs(failures, Math.random()), connect);
       failures += 1;
@@ -85,11 +89,15 @@ export function openLive<Frame>({ path, onFrame, onState, onRefused, ...options 
   onState(failures === 0 ? "connecting" : "reconnecting");
   if (failures === 0) connect();
   else wait(pauseMs(failures, Math.random()), connect);
+  const forget = onAway(() => {
+    if (awayAsOf() === null) atOnce();
+  });
   window.addEventListener("online", atOnce);
   document.addEventListener("visibilitychange", atOnce);
   return () => {
     ended = true;
     window.clearTimeout(timer);
+    forget();
     window.removeEventListener("online", atOnce);
     document.removeEventListener("visibilitychange", atOnce);
     socket?.close();

@@ -59,7 +59,7 @@ it("a refusal is read as it is, and what is no JSON as the text that it is", asy
   const { error } = await api.GET("/api/system");
   expect(stringifyJson(error)).toBe(text);
   server.on("GET /api/system", () => new Response("<html>Bad gateway</html>", { status: 502 }));
-  await expect(answered(api.GET("/api/system"))).rejects.toThrow("The server answered 502.");
+  await expect(answered(api.GET("/api/system"))).rejects.toThrow("what stands in front of it answered 502");
 });
 
 it("the network's refusals go the same way", async () => {

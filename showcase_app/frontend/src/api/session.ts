@@ -1,6 +1,7 @@
 /** Who is looking at the pages, and what they may do. */
 import { queryOptions, useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
 import { whyReadOnly } from "@/domain/read-only";
+import { useWhyAway } from "./away";
 import { answered, api } from "./client";
 
 export const sessionQuery = queryOptions({
@@ -9,10 +10,11 @@ export const sessionQuery = queryOptions({
   staleTime: 60_000,
 });
 
-/** Why the reader may not change anything; null when they may. For the tooltip of a disabled action. */
+/** Why the reader may not change anything now; null when they may. For the tooltip of a disabled action. */
 export function useWhyReadOnly(): string | null {
+  const away = useWhyAway();
   const { data } = useQuery(sessionQuery);
-  return data === undefined ? null : whyReadOnly(data);
+  return away ?? (data === undefined ? null : whyReadOnly(data));
 }
 
 /** Whether the reader answers questions and sees nothing else; false as long as that is not known. */

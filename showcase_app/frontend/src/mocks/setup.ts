@@ -34,4 +34,6 @@ Object.defineProperty(document, "fonts", { configurable: true, value: new EventT
 // Browsers report it after the change; the editor of definitions cannot take it within one.
 const dispatch = document.dispatchEvent.bind(document);
 document.dispatchEvent = (event) => event.type === "selectionchange" || dispatch(event);
+// There is no network in a test: what looks whether the server is there finds it, and all else is a test's own FakeServer.
+window.fetch = async () => new Response("{}");
 configure({ asyncUtilTimeout: 20_000 });

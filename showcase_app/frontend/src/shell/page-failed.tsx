@@ -1,13 +1,20 @@
-/** Shown in the place of a page whose code failed or could not be fetched (say, after the server was updated). */
+/** Shown in the place of a page that failed, or whose code could not be fetched; what surrounds it stays. */
 import { Button, Code, Stack, Text, Title } from "@mantine/core";
-import { useRouteError } from "react-router";
+import { useLocation, useNavigate, useRouteError } from "react-router";
+import { CodeNotFetched } from "@/api/code";
+import { CodeMissing } from "@/components/ui/lazy-part";
 
 export function PageFailed() {
   const error = useRouteError();
+  const navigate = useNavigate();
+  const here = useLocation();
+  if (error instanceof CodeNotFetched) {
+    return <CodeMissing again={() => void navigate(here, { replace: true, preventScrollReset: true })} />;
+  }
   return (
     <Stack gap="sm" p="xl" align="flex-start">
       <Title order={1}>This page failed</Title>
-      <Text>It is not your data: the page itself has an error, or is older than its server.</Text>
+      <Text>It is not your data: the page itself has an error.</Text>
       <Code block>{error instanceof Error ? error.message : String(error)}</Code>
       <Button onClick={() => window.location.reload()}>Load it again</Button>
     </Stack>

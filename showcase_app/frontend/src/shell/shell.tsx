@@ -1,5 +1,5 @@
 /** What surrounds every page: navigation, the session, light and dark. Asks for a key where the server wants one. */
-import { AppShell, Badge, Button, Group, NavLink, ScrollArea, Text, Tooltip, UnstyledButton } from "@mantine/core";
+import { AppShell, Badge, Group, NavLink, ScrollArea, Text, Tooltip, UnstyledButton } from "@mantine/core";
 import { useDisclosure } from "@mantine/hooks";
 import {
   IconActivityHeartbeat,
@@ -14,17 +14,22 @@ import { Suspense } from "react";
 import { Link, Outlet, NavLink as RouterLink, ScrollRestoration, useLocation } from "react-router";
 import { interactionCountQuery, interactionKeys } from "@/api/interactions";
 import { useInvalidatedByExecutions } from "@/api/live-list";
+import { ROOT } from "@/api/root";
 import type { SessionOut } from "@/api/schema.gen";
 import { sessionQuery, useSignOut } from "@/api/session";
+import { ServerButton } from "@/components/ui/server-button";
 import { countText } from "@/domain/execution-filters";
 import { IN_RUN_FILE } from "@/domain/read-only";
+import { AwayNotice, AwayVeil, useHeaderHeight } from "./away-notice";
 import { ColorSchemeToggle } from "./color-scheme-toggle";
 import { MenuButton } from "./menu-button";
 import { OnlyAnswers } from "./only-answers";
 import { PAGES } from "./pages";
 import classes from "./shell.module.css";
 import { SignIn } from "./sign-in";
+import { useFocusOnReturn } from "./use-focus-on-return";
 
+const HEADER_PX = 52;
 const INBOX = "/inbox";
 const PLACES = [
   { to: "/pipelines", label: "Pipelines", icon: IconRoute, load: PAGES.pipelines },
@@ -39,13 +44,15 @@ export function Shell() {
   const [opened, { toggle, close }] = useDisclosure(false);
   const { data: session, isError } = useQuery(sessionQuery);
   const { pathname } = useLocation();
+  const height = useHeaderHeight(HEADER_PX);
+  useFocusOnReturn();
   if (session !== undefined && !session.signed_in) return <SignIn />;
   const isKnown = session !== undefined || isError; // before that, a page would ask for what an approver may not see
   const places = isKnown ? placesOf(session) : [];
   const isElsewhere = session?.role === "approver" && pathname !== "/" && !pathname.startsWith(INBOX);
   return (
     <AppShell
-      header={{ height: 52 }}
+      header={{ height }}
       navbar={{ width: 208, breakpoint: "sm", collapsed: { mobile: !opened } }}
       padding={{ base: "sm", sm: "lg" }}
       classNames={{ header: classes.header, navbar: classes.navbar, main: classes.main }}
@@ -54,10 +61,10 @@ export function Shell() {
         Skip to the page
       </a>
       <AppShell.Header>
-        <Group h="100%" px="md" gap="sm" wrap="nowrap">
+        <Group h={HEADER_PX} px="md" gap="sm" wrap="nowrap">
           <MenuButton opened={opened} onClick={toggle} />
           <UnstyledButton component={Link} to="/" className={classes.brand} onClick={close}>
-            <img src="/icon.svg" alt="" width={26} height={26} />
+            <img src={`${ROOT}/icon.svg`} alt="" width={26} height={26} />
             <Text fw={700} component="span">
               ia_modules
             </Text>
@@ -68,6 +75,7 @@ export function Shell() {
             <ColorSchemeToggle />
           </Group>
         </Group>
+        <AwayNotice />
       </AppShell.Header>
       <AppShell.Navbar component="nav" aria-label="Pages">
         <ScrollArea p="xs">
@@ -89,6 +97,7 @@ export function Shell() {
         </ScrollArea>
       </AppShell.Navbar>
       <AppShell.Main id="content">
+        <AwayVeil />
         <Suspense>{isElsewhere ? <OnlyAnswers /> : isKnown ? <Outlet /> : null}</Suspense>
       </AppShell.Main>
       <ScrollRestoration />
@@ -135,8 +144,8 @@ function prefetch(load: () => Promise<unknown>): void {
 function SignedIn({ actor, role }: { actor: string; role: string }) {
   const signOut = useSignOut();
   return (
-    <Button variant="subtle" size="compact-sm" onClick={() => signOut.mutate()} title={`${actor} (${role})`}>
+    <ServerButton variant="subtle" size="compact-sm" onClick={() => signOut.mutate()} title={`${actor} (${role})`}>
       Sign out {actor}
-    </Button>
+    </ServerButton>
   );
 }

@@ -1,26 +1,33 @@
-/** Times and durations that tick by themselves, all from one clock, so that a page moves as one. */
+/** Times and durations that tick by themselves, all from one clock, so that a page moves as one. While the server is away
+ * it stands still: nobody knows how long what is shown goes on. */
 import { Tooltip } from "@mantine/core";
 import { useSyncExternalStore } from "react";
+import { awayAsOf, onAway } from "@/api/away";
 import { secondsAt, type Times, timesText } from "@/domain/durations";
 import { agoText, durationText, exactText, secondsBetween } from "@/domain/time";
 
 const listeners = new Set<() => void>();
 let now = Date.now();
 let timer: number | undefined;
+let forget = () => {};
+
+function tick(): void {
+  now = awayAsOf() ?? Date.now();
+  for (const each of listeners) each();
+}
 
 function subscribe(listener: () => void): () => void {
   listeners.add(listener);
   if (timer === undefined) {
-    now = Date.now();
-    timer = window.setInterval(() => {
-      now = Date.now();
-      for (const each of listeners) each();
-    }, 500);
+    now = awayAsOf() ?? Date.now();
+    timer = window.setInterval(tick, 500);
+    forget = onAway(tick);
   }
   return () => {
     listeners.delete(listener);
     if (listeners.size === 0) {
       window.clearInterval(timer);
+      forget();
       timer = undefined;
     }
   };
@@ -28,7 +35,7 @@ function subscribe(listener: () => void): () => void {
 
 const never = () => () => {};
 
-/** Milliseconds now, twice a second; stands still while `ticking` is false. */
+/** Milliseconds now, twice a second; stands still while `ticking` is false, and while the server is away. */
 export function useNow(ticking = true): number {
   return useSyncExternalStore(ticking ? subscribe : never, () => now);
 }

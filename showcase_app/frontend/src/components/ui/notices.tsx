@@ -1,10 +1,12 @@
 /** In the place of data: that reading it failed (with another try), or that there is none. */
 import { Alert, Anchor, Button, Group, Stack, Text } from "@mantine/core";
-import { IconAlertTriangle } from "@tabler/icons-react";
+import { IconAlertTriangle, IconPlugConnectedX } from "@tabler/icons-react";
 import type { ReactNode } from "react";
 import { Link } from "react-router";
+import { useAwayAsOf } from "@/api/away";
 
 export function QueryFailed({ what, error, retry }: { what: string; error: Error; retry?: () => void }) {
+  if (useAwayAsOf() !== null) return <NotRead what={what} />;
   return (
     <Alert color="red" icon={<IconAlertTriangle aria-hidden />} title={`${what} could not be read`} role="alert">
       <Group justify="space-between" gap="sm">
@@ -15,6 +17,14 @@ export function QueryFailed({ what, error, retry }: { what: string; error: Error
           </Button>
         )}
       </Group>
+    </Alert>
+  );
+}
+
+function NotRead({ what }: { what: string }) {
+  return (
+    <Alert color="gray" icon={<IconPlugConnectedX aria-hidden />} title={`${what} could not be read`} role="status">
+      The server cannot be reached. As soon as it is back, this is read.
     </Alert>
   );
 }

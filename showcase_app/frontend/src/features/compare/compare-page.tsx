@@ -23,7 +23,7 @@ import {
   type SideName,
 } from "@/domain/comparison";
 import { clockText } from "@/domain/time";
-import { PipelineGraph } from "@/features/graph/pipeline-graph";
+import { GraphView } from "@/features/graph/graph-view";
 import classes from "./compare.module.css";
 import { ComparedExecutions } from "./compared-executions";
 import { Differences } from "./differences";
@@ -287,7 +287,7 @@ function ComparedGraph({ comparison, selected, onSelect, shown, onShow }: Compar
         )}
       </Group>
       {drawn !== undefined ? (
-        <PipelineGraph {...drawn} marks={marks} selected={selected} onSelect={onSelect} />
+        <GraphView {...drawn} marks={marks} selected={selected} onSelect={onSelect} />
       ) : graph.error !== null ? (
         <QueryFailed what="The graph" error={graph.error} retry={() => void graph.refetch()} />
       ) : (

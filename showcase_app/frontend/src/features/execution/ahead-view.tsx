@@ -8,7 +8,7 @@ import type { AheadOut, ExecutionDetail, InteractionOut, StepRunOut } from "@/ap
 import { Ago } from "@/components/ui/moments";
 import { QueryFailed } from "@/components/ui/notices";
 import { carriedAnswers, marksOfPlan } from "@/domain/second-chances";
-import { PipelineGraph } from "@/features/graph/pipeline-graph";
+import { GraphView } from "@/features/graph/graph-view";
 
 const DARK_TITLE = { label: { color: "var(--mantine-color-text)" } }; // the theme's is too pale on its ground
 
@@ -29,7 +29,7 @@ export function AheadView({ plan, execution, version, nameOf }: AheadViewProps) 
     <Stack gap="sm">
       {graph.data !== undefined ? (
         <section aria-label="What is kept and what runs">
-          <PipelineGraph graph={graph.data} marks={marks} />
+          <GraphView graph={graph.data} marks={marks} />
         </section>
       ) : graph.error !== null ? (
         <QueryFailed what="The graph" error={graph.error} retry={() => void graph.refetch()} />

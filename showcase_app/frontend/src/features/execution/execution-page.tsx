@@ -1,28 +1,30 @@
 /** One execution: what it is, how it went, and everything it did; live while it goes on. */
 import { Anchor, SegmentedControl, Skeleton, Stack, Text, Title } from "@mantine/core";
 import { useQuery } from "@tanstack/react-query";
-import { useCallback, useMemo, useRef } from "react";
+import { Suspense, useCallback, useMemo, useRef } from "react";
 import { Link, Navigate, useLocation, useSearchParams } from "react-router";
 import { ApiError } from "@/api/client";
 import { executionQuery } from "@/api/executions";
 import { type LiveExecution, useLiveExecution } from "@/api/live-execution";
 import { graphQuery } from "@/api/pipelines";
 import type { ExecutionDetail, GraphOut, StepDetail } from "@/api/schema.gen";
+import { lazyPart } from "@/components/ui/lazy-part";
 import { Nothing, QueryFailed } from "@/components/ui/notices";
 import { nameIn } from "@/domain/addresses";
 import { edgesOf, newestOf, runsOf, stoppedBy } from "@/domain/runs";
 import { hasEnded } from "@/domain/status";
-import { PipelineGraph } from "@/features/graph/pipeline-graph";
+import { GraphView } from "@/features/graph/graph-view";
 import { StepFinder } from "@/features/graph/step-finder";
 import classes from "./execution.module.css";
 import { ExecutionHeader } from "./execution-header";
 import { ExecutionPanel } from "./execution-panel";
 import { FailureBanner } from "./failure-banner";
-import { QuestionBanner } from "./question-banner";
-import { StepPanel } from "./step-panel";
 import { StepsList } from "./steps-list";
 import { Timeline } from "./timeline";
 import { useSelection } from "./use-selection";
+
+const QuestionBanner = lazyPart(async () => (await import("./question-banner")).QuestionBanner);
+const StepPanel = lazyPart(async () => (await import("./step-panel")).StepPanel);
 
 const WAITING_HEIGHT = 300;
 const LIST_HEIGHT = 340;
@@ -84,7 +86,9 @@ function Execution({ execution, live }: { execution: ExecutionDetail; live: Live
       {execution.status === "failed" ? (
         <FailureBanner execution={execution} step={stopped} onJump={(step) => choose(step.step_id, step, "error")} />
       ) : null}
-      <QuestionBanner execution={execution} nameOf={nameOf} />
+      <Suspense>
+        {execution.interactions.length === 0 ? null : <QuestionBanner execution={execution} nameOf={nameOf} />}
+      </Suspense>
       <Graph execution={execution} graph={graph} selected={selection.stepId} onSelect={choose} />
       <div className={classes.columns}>
         <Timeline execution={execution} selected={selection.attempt} onSelect={choose} />
@@ -92,14 +96,16 @@ function Execution({ execution, live }: { execution: ExecutionDetail; live: Live
           {selection.stepId === null ? (
             <ExecutionPanel execution={execution} selection={selection} heard={live.heard} />
           ) : (
-            <StepPanel
-              execution={execution}
-              selection={selection}
-              stepId={selection.stepId}
-              node={graph.data?.nodes.find((node) => node.id === selection.stepId)}
-              nameOf={nameOf}
-              heard={live.heard}
-            />
+            <Suspense fallback={<Skeleton height={420} role="status" aria-label="The step is being read" />}>
+              <StepPanel
+                execution={execution}
+                selection={selection}
+                stepId={selection.stepId}
+                node={graph.data?.nodes.find((node) => node.id === selection.stepId)}
+                nameOf={nameOf}
+                heard={live.heard}
+              />
+            </Suspense>
           )}
         </div>
       </div>
@@ -176,7 +182,7 @@ function Graph({ execution, graph, selected, onSelect }: GraphProps) {
           <StepsList execution={execution} selected={selected} onSelect={onSelect} height={LIST_HEIGHT} />
         </div>
       ) : graph.data !== undefined ? (
-        <PipelineGraph graph={graph.data} runs={runs} edges={edges} selected={selected} onSelect={onSelect} />
+        <GraphView graph={graph.data} runs={runs} edges={edges} selected={selected} onSelect={onSelect} />
       ) : graph.error !== null ? (
         <QueryFailed what="The graph" error={graph.error} retry={() => void graph.refetch()} />
       ) : (

@@ -2,14 +2,19 @@
 import { Button, Menu } from "@mantine/core";
 import { IconBraces, IconDownload, IconFileExport } from "@tabler/icons-react";
 import { useQuery } from "@tanstack/react-query";
+import { Suspense } from "react";
+import { useWhyAway } from "@/api/away";
 import { exportAddress } from "@/api/executions";
 import type { ExecutionDetail } from "@/api/schema.gen";
 import { sessionQuery } from "@/api/session";
-import { RunFileModal } from "./run-file-modal";
+import { lazyPart } from "@/components/ui/lazy-part";
 import { useOpened } from "./use-opened";
+
+const RunFileModal = lazyPart(async () => (await import("./run-file-modal")).RunFileModal);
 
 export function ExportMenu({ execution }: { execution: ExecutionDetail }) {
   const { data: session } = useQuery(sessionQuery);
+  const away = useWhyAway();
   const { isOpen, open, close } = useOpened("run-file");
   const isRunFile = session?.run_file === true;
   return (
@@ -28,13 +33,18 @@ export function ExportMenu({ execution }: { execution: ExecutionDetail }) {
             component="a"
             href={exportAddress(execution.execution_id)}
             download
+            disabled={away !== null}
+            title={away ?? undefined}
+            onClick={(event) => {
+              if (away !== null) event.preventDefault();
+            }}
             leftSection={<IconBraces size={16} aria-hidden />}
           >
             JSON, for scripts
           </Menu.Item>
         </Menu.Dropdown>
       </Menu>
-      {isOpen && !isRunFile ? <RunFileModal execution={execution} onClose={close} /> : null}
+      <Suspense>{isOpen && !isRunFile ? <RunFileModal execution={execution} onClose={close} /> : null}</Suspense>
     </>
   );
 }

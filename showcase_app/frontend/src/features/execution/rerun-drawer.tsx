@@ -1,10 +1,11 @@
 /** Where an execution is run again: a drawer over the page, whose form comes when it is opened. */
 import { Drawer, Skeleton, Text } from "@mantine/core";
-import { lazy, Suspense, useState } from "react";
+import { Suspense, useState } from "react";
 import type { ExecutionDetail, StepDetail } from "@/api/schema.gen";
+import { lazyPart } from "@/components/ui/lazy-part";
 import classes from "@/features/pipelines/pipelines.module.css";
 
-const RerunForm = lazy(async () => ({ default: (await import("./rerun-form")).RerunForm }));
+const RerunForm = lazyPart(async () => (await import("./rerun-form")).RerunForm);
 
 type RerunDrawerProps = {
   execution: ExecutionDetail;

@@ -5,7 +5,7 @@ import { IconAlertTriangle, IconRefresh } from "@tabler/icons-react";
 import { keepPreviousData, useInfiniteQuery, useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
 import { useMemo, useState } from "react";
 import { useNavigate } from "react-router";
-import { ApiError } from "@/api/client";
+import { ApiError, failedTitle } from "@/api/client";
 import { executionKeys, payloadsQuery, rerunExecution, rerunPlanQuery, stepInputQuery } from "@/api/executions";
 import { pipelineQuery, versionsQuery } from "@/api/pipelines";
 import { useRequestKey } from "@/api/request-key";
@@ -15,6 +15,7 @@ import { QueryFailed } from "@/components/ui/notices";
 import { stringifyJson } from "@/domain/json";
 import { newestOf } from "@/domain/runs";
 import { hasFields, schemasOfStep, whyNotFrom, whyNotRerun } from "@/domain/second-chances";
+import { AskBeforeClosing } from "@/features/pipelines/ask-before-closing";
 import classes from "@/features/pipelines/pipelines.module.css";
 import {
   type FilledIn,
@@ -148,9 +149,16 @@ function FilledForm({ execution, attempt, onChoose, input, output }: FilledFormP
           new requests. Its steps can see which execution it repeats. This one stays as it is.
         </Text>
       </Stack>
+      {anotherInput.isTyped || result.isTyped ? <AskBeforeClosing param="do" /> : null}
       <div className={classes.drawerFoot}>
         {failure === null ? null : (
-          <Alert color="red" icon={<IconAlertTriangle aria-hidden />} title="It was not run again" mb="sm" role="alert">
+          <Alert
+            color="red"
+            icon={<IconAlertTriangle aria-hidden />}
+            title={failedTitle(failure, "It was not run again")}
+            mb="sm"
+            role="alert"
+          >
             {failure.message}
           </Alert>
         )}

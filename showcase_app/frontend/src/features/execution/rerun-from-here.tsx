@@ -2,13 +2,17 @@
 import { Button } from "@mantine/core";
 import { IconRefresh } from "@tabler/icons-react";
 import { useQuery } from "@tanstack/react-query";
+import { Suspense } from "react";
 import { pipelineQuery } from "@/api/pipelines";
 import type { ExecutionDetail, StepDetail } from "@/api/schema.gen";
 import { useWhyReadOnly } from "@/api/session";
+import { lazyPart } from "@/components/ui/lazy-part";
+import { useStaysOpen } from "@/components/ui/use-stays-open";
 import { whyNotFrom } from "@/domain/second-chances";
 import { Explained } from "./explained";
-import { RerunDrawer } from "./rerun-drawer";
 import { useOpened } from "./use-opened";
+
+const RerunDrawer = lazyPart(async () => (await import("./rerun-drawer")).RerunDrawer);
 
 export function RerunFromHere({ execution, attempt }: { execution: ExecutionDetail; attempt: StepDetail }) {
   const readOnly = useWhyReadOnly();
@@ -16,6 +20,7 @@ export function RerunFromHere({ execution, attempt }: { execution: ExecutionDeta
   const { data: pipeline } = useQuery({ ...pipelineQuery(execution.pipeline_id, version), enabled: version !== null });
   const { isOpen, open, close } = useOpened("rerun-step");
   const why = readOnly ?? whyNotFrom(execution, attempt, pipeline);
+  const isShown = useStaysOpen(isOpen, why === null);
   return (
     <>
       <Explained why={why ?? "What does not depend on it is copied; it and what follows run again"}>
@@ -29,7 +34,7 @@ export function RerunFromHere({ execution, attempt }: { execution: ExecutionDeta
           Re-run from here
         </Button>
       </Explained>
-      {isOpen && why === null ? <RerunDrawer execution={execution} attempt={attempt} onClose={close} /> : null}
+      <Suspense>{isShown ? <RerunDrawer execution={execution} attempt={attempt} onClose={close} /> : null}</Suspense>
     </>
   );
 }

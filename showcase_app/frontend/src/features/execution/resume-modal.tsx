@@ -3,16 +3,25 @@ import { Alert, Button, Group, Modal, Skeleton, Stack, Text, TextInput } from "@
 import { IconPlayerTrackNext } from "@tabler/icons-react";
 import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
 import { useState } from "react";
+import { failedTitle } from "@/api/client";
 import { executionKeys, resumeExecution, resumePlanQuery } from "@/api/executions";
 import { useRequestKey } from "@/api/request-key";
 import type { ExecutionDetail } from "@/api/schema.gen";
 import { QueryFailed } from "@/components/ui/notices";
+import { ServerButton } from "@/components/ui/server-button";
 import { AheadView } from "./ahead-view";
 
 const MOST_CHARACTERS = 1000;
 
+type ResumeModalProps = {
+  execution: ExecutionDetail;
+  /** Why it cannot be resumed any more; null: it can. */
+  whyNot: string | null;
+  onClose: () => void;
+};
+
 /** Shown for as long as it is there. */
-export function ResumeModal({ execution, onClose }: { execution: ExecutionDetail; onClose: () => void }) {
+export function ResumeModal({ execution, whyNot, onClose }: ResumeModalProps) {
   const client = useQueryClient();
   const [reason, setReason] = useState("");
   const plan = useQuery(resumePlanQuery(execution.execution_id));
@@ -25,6 +34,7 @@ export function ResumeModal({ execution, onClose }: { execution: ExecutionDetail
       onClose();
     },
   });
+  const whyNow = resume.isPending ? null : whyNot;
   const nameOf = (stepId: string) => execution.steps.find((step) => step.step_id === stepId)?.step_name ?? stepId;
   return (
     <Modal
@@ -53,8 +63,13 @@ export function ResumeModal({ execution, onClose }: { execution: ExecutionDetail
           value={reason}
           onChange={({ currentTarget }) => setReason(currentTarget.value)}
         />
+        {whyNow === null ? null : (
+          <Alert color="gray" title="It cannot be resumed now" role="status">
+            {whyNow}
+          </Alert>
+        )}
         {resume.isError ? (
-          <Alert color="red" title="It was not resumed" role="alert">
+          <Alert color="red" title={failedTitle(resume.error, "It was not resumed")} role="alert">
             {resume.error.message}
           </Alert>
         ) : null}
@@ -62,14 +77,14 @@ export function ResumeModal({ execution, onClose }: { execution: ExecutionDetail
           <Button variant="default" onClick={onClose}>
             Leave it
           </Button>
-          <Button
+          <ServerButton
             leftSection={<IconPlayerTrackNext size={16} aria-hidden />}
             loading={resume.isPending}
-            disabled={plan.isError}
+            disabled={plan.isError || whyNow !== null}
             onClick={() => resume.mutate()}
           >
             Resume
-          </Button>
+          </ServerButton>
         </Group>
       </Stack>
     </Modal>

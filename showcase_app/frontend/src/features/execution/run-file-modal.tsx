@@ -6,6 +6,7 @@ import { useState } from "react";
 import { runFileOf, runFilePlanQuery } from "@/api/run-files";
 import type { ExecutionDetail } from "@/api/schema.gen";
 import { QueryFailed } from "@/components/ui/notices";
+import { ServerButton } from "@/components/ui/server-button";
 import type { RunFileChoice } from "@/domain/run-files";
 import { bytesText } from "@/domain/time";
 import { saveFile } from "./save-file";
@@ -79,13 +80,13 @@ export function RunFileModal({ execution, onClose }: { execution: ExecutionDetai
           <Button variant="default" onClick={onClose}>
             Close
           </Button>
-          <Button
+          <ServerButton
             leftSection={<IconDownload size={16} aria-hidden />}
             loading={download.isPending}
             onClick={() => download.mutate()}
           >
             Download
-          </Button>
+          </ServerButton>
         </Group>
       </Stack>
     </Modal>

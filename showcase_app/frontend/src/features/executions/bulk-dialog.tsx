@@ -8,6 +8,7 @@ import { ApiError } from "@/api/client";
 import { type BulkRequest, countExecutions } from "@/api/executions";
 import type { BulkOut } from "@/api/schema.gen";
 import { QueryFailed } from "@/components/ui/notices";
+import { ServerButton } from "@/components/ui/server-button";
 import { PART } from "@/domain/bulk";
 import { shortId } from "@/domain/runs";
 import { useChangeMany } from "./use-change-many";
@@ -117,7 +118,9 @@ export function BulkDialog({ action, target, others, title, effect, children, on
           <Alert color="red" title="That did not work" role="alert">
             {progress === null || progress.done === 0 ? null : `${countOf(progress.done)} had their turn before. `}
             {change.error.message}
-            {isUnanswered(change.error) ? " Send it again: what was done already is not done twice." : null}
+            {change.error instanceof ApiError && change.error.isUnanswered
+              ? " Send it again: what was done already is not done twice."
+              : null}
           </Alert>
         ) : null}
         <Group justify="flex-end" gap="xs">
@@ -125,24 +128,19 @@ export function BulkDialog({ action, target, others, title, effect, children, on
             {change.isPending ? "Stop" : change.isSuccess ? "Close" : "Leave them"}
           </Button>
           {change.isSuccess ? null : (
-            <Button
+            <ServerButton
               color={action === "cancel" ? "red" : undefined}
               disabled={able === 0}
               loading={change.isPending}
               onClick={send}
             >
               {able === 0 ? words.confirm : `${words.confirm} ${able.toLocaleString("en")}`}
-            </Button>
+            </ServerButton>
           )}
         </Group>
       </Stack>
     </Modal>
   );
-}
-
-/** Whether it may have been done all the same. */
-function isUnanswered(error: Error): boolean {
-  return error instanceof ApiError && (error.status === 0 || error.status >= 500);
 }
 
 /** How many of them have had their turn. */

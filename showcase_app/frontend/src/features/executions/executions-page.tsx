@@ -12,6 +12,7 @@ import type { FailureOut } from "@/api/schema.gen";
 import { LiveMark } from "@/components/ui/live-mark";
 import { Nothing, NotThere, QueryFailed } from "@/components/ui/notices";
 import { PageHead } from "@/components/ui/page-head";
+import { ServerButton } from "@/components/ui/server-button";
 import {
   furtherBack,
   type ListedFilters,
@@ -231,14 +232,14 @@ function Foot({ query, count, further }: FootProps) {
   return (
     <Text size="sm" className="quiet" ta="center" py="sm" component="div">
       {query.hasNextPage ? (
-        <Button
+        <ServerButton
           variant="subtle"
           size="compact-sm"
           loading={query.isFetchingNextPage}
           onClick={() => query.fetchNextPage()}
         >
           Load more
-        </Button>
+        </ServerButton>
       ) : further !== null ? (
         further
       ) : count < 10 ? null : (

@@ -9,6 +9,7 @@ import { executionKeys } from "@/api/executions";
 import { importRunFile } from "@/api/run-files";
 import type { ImportedRunOut } from "@/api/schema.gen";
 import { useWhyReadOnly } from "@/api/session";
+import { ServerButton } from "@/components/ui/server-button";
 import { importedText, MOST_FILE_BYTES } from "@/domain/run-files";
 import { shortId } from "@/domain/runs";
 import { bytesText } from "@/domain/time";
@@ -80,14 +81,14 @@ function ImportModal({ onClose }: { onClose: () => void }) {
           <Button variant="default" onClick={onClose}>
             Close
           </Button>
-          <Button
+          <ServerButton
             leftSection={<IconFileImport size={16} aria-hidden />}
             disabled={file === null || isTooLarge}
             loading={taking.isPending}
             onClick={() => file !== null && taking.mutate(file)}
           >
             Take it in
-          </Button>
+          </ServerButton>
         </Group>
       </Stack>
     </Modal>

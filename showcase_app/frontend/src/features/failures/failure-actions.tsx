@@ -2,6 +2,7 @@
 import { Button, Group, Tooltip } from "@mantine/core";
 import { notifications } from "@mantine/notifications";
 import { useState } from "react";
+import { failedTitle } from "@/api/client";
 import { useMarkFailure } from "@/api/failures";
 import type { FailureOut } from "@/api/schema.gen";
 import { useWhyReadOnly } from "@/api/session";
@@ -23,7 +24,10 @@ export function FailureActions({ failure, since }: FailureActionsProps) {
   const mark = (to: FailureMark) =>
     marking.mutate(
       { failure, mark: to },
-      { onError: (error) => notifications.show({ color: "red", title: "That did not work", message: error.message }) },
+      {
+        onError: (error) =>
+          notifications.show({ color: "red", title: failedTitle(error, "That did not work"), message: error.message }),
+      },
     );
   const none = failure.count === 0 ? "None of them failed in this time." : null;
   return (

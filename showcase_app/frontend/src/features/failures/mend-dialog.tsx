@@ -6,6 +6,7 @@ import { versionsQuery } from "@/api/pipelines";
 import type { FailureOut } from "@/api/schema.gen";
 import { useNow } from "@/components/ui/moments";
 import { QueryFailed } from "@/components/ui/notices";
+import { ServerButton } from "@/components/ui/server-button";
 import { agoText } from "@/domain/time";
 
 type MendDialogProps = { failure: FailureOut; onClose: () => void; onMend: (version: number) => void };
@@ -49,9 +50,9 @@ export function MendDialog({ failure, onClose, onMend }: MendDialogProps) {
           <Button variant="default" onClick={onClose}>
             Leave it
           </Button>
-          <Button disabled={version === null} onClick={() => version !== null && onMend(version)}>
+          <ServerButton disabled={version === null} onClick={() => version !== null && onMend(version)}>
             {version === null ? "Mark as mended" : `Mended by v${version}`}
-          </Button>
+          </ServerButton>
         </Group>
       </Stack>
     </Modal>

@@ -11,7 +11,7 @@ export type LaidGraph = { drawn: DrawnGraph; layout: Layout };
 let elk: Elk | undefined;
 
 async function lay(drawn: DrawnGraph, orientation: Orientation): Promise<LaidGraph> {
-  elk ??= new ELK({ workerFactory: () => new ElkWorker() });
+  elk ??= new ELK({ algorithms: ["layered"], workerFactory: () => new ElkWorker() });
   return { drawn, layout: layoutOf(drawn, await elk.layout(layoutQuestion(drawn, orientation))) };
 }
 

@@ -1,6 +1,6 @@
 /** The form of an answer: made from the schema of the question, checked before it is sent, and with what the server
  * refused at its field. What was typed stays, whatever becomes of it. */
-import { Alert, Button, Group, TextInput, Tooltip } from "@mantine/core";
+import { Alert, Group, TextInput, Tooltip } from "@mantine/core";
 import "@mantine/dates/styles.css";
 import { useLocalStorage } from "@mantine/hooks";
 import Form from "@rjsf/mantine";
@@ -8,9 +8,10 @@ import type { RJSFSchema, UiSchema } from "@rjsf/utils";
 import { IconAlertTriangle, IconSend } from "@tabler/icons-react";
 import { useMutation } from "@tanstack/react-query";
 import { type ReactNode, useEffect, useId, useMemo, useState } from "react";
-import { ApiError } from "@/api/client";
+import { ApiError, failedTitle } from "@/api/client";
 import { Fallible } from "@/components/ui/fallible";
 import { Ago } from "@/components/ui/moments";
+import { ServerButton } from "@/components/ui/server-button";
 import { answerForm, defaultAnswer, refusedInside } from "@/domain/answer-form";
 import { errorSchemaOf, jsonSchemaValidator, pathOf, type Values } from "@/domain/json-schema-validator";
 import { fromPlain, toPlain } from "@/domain/plain-json";
@@ -127,7 +128,7 @@ export function AnswerForm(props: AnswerFormProps) {
       {closed !== undefined ? closed : error !== null && !isAtField ? <NotSent error={error} /> : null}
       <Group justify="flex-end" mt="md">
         <Tooltip label="It takes no answer any more" disabled={closed === undefined}>
-          <Button
+          <ServerButton
             type="submit"
             form={id}
             leftSection={<IconSend size={16} aria-hidden />}
@@ -135,7 +136,7 @@ export function AnswerForm(props: AnswerFormProps) {
             disabled={closed !== undefined}
           >
             {isAgain ? CHANGE_ANSWER : label}
-          </Button>
+          </ServerButton>
         </Tooltip>
       </Group>
     </>
@@ -144,7 +145,7 @@ export function AnswerForm(props: AnswerFormProps) {
 
 function NotSent({ error }: { error: Error }) {
   const first = error instanceof ApiError ? error.first : null;
-  if (first === null) return <Unsent title="It was not sent">{error.message}</Unsent>;
+  if (first === null) return <Unsent title={failedTitle(error, "It was not sent")}>{error.message}</Unsent>;
   return <TooLate what={first.by == null ? error.message : `Answered by ${first.by}`} at={first.at ?? null} />;
 }
 

@@ -2,16 +2,17 @@
 import { Skeleton, Text } from "@mantine/core";
 import { notifications } from "@mantine/notifications";
 import { useQuery, useQueryClient } from "@tanstack/react-query";
-import { lazy, Suspense, useState } from "react";
+import { Suspense, useState } from "react";
 import { answerInteraction, interactionKeys } from "@/api/interactions";
 import type { InteractionDetail, SessionOut } from "@/api/schema.gen";
 import { sessionQuery } from "@/api/session";
+import { lazyPart } from "@/components/ui/lazy-part";
 import { Ago } from "@/components/ui/moments";
 import { CHANGE_ANSWER, needsName, outcomeText, ownAnswer, whyNotAnswer } from "@/domain/questions";
 import type { Answer } from "./answer-form";
 
-const AnswerForm = lazy(async () => ({ default: (await import("./answer-form")).AnswerForm }));
-const TooLate = lazy(async () => ({ default: (await import("./answer-form")).TooLate }));
+const AnswerForm = lazyPart(async () => (await import("./answer-form")).AnswerForm);
+const TooLate = lazyPart(async () => (await import("./answer-form")).TooLate);
 
 type AnswerPanelProps = {
   question: InteractionDetail;

@@ -3,30 +3,35 @@ import { Alert, Button, Group, Modal, Stack, TagsInput, Text, Tooltip } from "@m
 import { useDisclosure } from "@mantine/hooks";
 import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
 import { useState } from "react";
-import { ApiError } from "@/api/client";
+import { ApiError, failedTitle } from "@/api/client";
 import { assignInteraction, interactionKeys } from "@/api/interactions";
 import type { InteractionDetail } from "@/api/schema.gen";
 import { sessionQuery, useWhyReadOnly } from "@/api/session";
+import { ServerButton } from "@/components/ui/server-button";
+import { outcomeText, questionStatusWord } from "@/domain/questions";
 
 export function AskOthers({ question }: { question: InteractionDetail }) {
   const why = useWhyReadOnly();
   const [opened, { open, close }] = useDisclosure(false);
+  const isOpen = question.status === "pending";
   return (
     <>
-      <Tooltip label={why} disabled={why === null} multiline maw={280}>
-        <Button
-          variant="default"
-          size="compact-xs"
-          data-disabled={why !== null || undefined}
-          aria-disabled={why !== null}
-          onClick={(event) => {
-            if (why !== null) event.preventDefault();
-            else open();
-          }}
-        >
-          Ask others…
-        </Button>
-      </Tooltip>
+      {isOpen ? (
+        <Tooltip label={why} disabled={why === null} multiline maw={280}>
+          <Button
+            variant="default"
+            size="compact-xs"
+            data-disabled={why !== null || undefined}
+            aria-disabled={why !== null}
+            onClick={(event) => {
+              if (why !== null) event.preventDefault();
+              else open();
+            }}
+          >
+            Ask others…
+          </Button>
+        </Tooltip>
+      ) : null}
       {opened ? <AssignModal question={question} onClose={close} /> : null}
     </>
   );
@@ -64,8 +69,13 @@ function AssignModal({ question, onClose }: { question: InteractionDetail; onClo
             assign.reset();
           }}
         />
+        {question.status === "pending" || assign.isPending ? null : (
+          <Alert color="gray" title="Nobody is asked any more" role="status">
+            {outcomeText(question) ?? questionStatusWord(question.status)}
+          </Alert>
+        )}
         {assign.isError && atField === undefined ? (
-          <Alert color="red" title="Nobody else is asked" role="alert">
+          <Alert color="red" title={failedTitle(assign.error, "Nobody else is asked")} role="alert">
             {assign.error.message}
           </Alert>
         ) : null}
@@ -73,9 +83,13 @@ function AssignModal({ question, onClose }: { question: InteractionDetail; onClo
           <Button variant="default" onClick={onClose}>
             Leave it
           </Button>
-          <Button loading={assign.isPending} onClick={() => assign.mutate()}>
+          <ServerButton
+            disabled={question.status !== "pending"}
+            loading={assign.isPending}
+            onClick={() => assign.mutate()}
+          >
             Ask them
-          </Button>
+          </ServerButton>
         </Group>
       </Stack>
     </Modal>

@@ -1,11 +1,12 @@
 /** One answer to many questions: what each is about, the form, and then which of them have it. */
 import { Anchor, Button, Group, List, Modal, Skeleton, Stack, Text, Title } from "@mantine/core";
 import { useQueries, useQuery, useQueryClient } from "@tanstack/react-query";
-import { lazy, Suspense, useState } from "react";
+import { Suspense, useState } from "react";
 import { Link } from "react-router";
 import { answerInteractions, interactionKeys, interactionQuery } from "@/api/interactions";
 import type { AnswerEachOut, InteractionDetail, ListedInteraction } from "@/api/schema.gen";
 import { sessionQuery } from "@/api/session";
+import { lazyPart } from "@/components/ui/lazy-part";
 import { Markdown } from "@/components/ui/markdown";
 import { Ago } from "@/components/ui/moments";
 import { QueryFailed } from "@/components/ui/notices";
@@ -16,7 +17,7 @@ import { nameOf } from "./answer-panel";
 import classes from "./inbox.module.css";
 import { LedTo } from "./led-to";
 
-const AnswerForm = lazy(async () => ({ default: (await import("./answer-form")).AnswerForm }));
+const AnswerForm = lazyPart(async () => (await import("./answer-form")).AnswerForm);
 
 type BulkAnswerDialogProps = {
   /** That are alike; at least one. */

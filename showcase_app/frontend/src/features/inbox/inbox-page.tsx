@@ -10,6 +10,7 @@ import { sessionQuery, useOnlyAnswers } from "@/api/session";
 import { LiveMark } from "@/components/ui/live-mark";
 import { Nothing, QueryFailed } from "@/components/ui/notices";
 import { PageHead } from "@/components/ui/page-head";
+import { ServerButton } from "@/components/ui/server-button";
 import { type InboxFilters, inboxFilters, isNarrowed, withInboxFilters } from "@/domain/inbox-filters";
 import { likeness, whyNotAnswer } from "@/domain/questions";
 import { BulkAnswerDialog } from "./bulk-answer-dialog";
@@ -66,14 +67,14 @@ export function Component() {
             <QueryFailed what="More questions" error={query.error} retry={() => void query.fetchNextPage()} />
           ) : query.hasNextPage ? (
             <Text ta="center" py="sm" component="div">
-              <Button
+              <ServerButton
                 variant="subtle"
                 size="compact-sm"
                 loading={query.isFetchingNextPage}
                 onClick={() => void query.fetchNextPage()}
               >
                 Load more
-              </Button>
+              </ServerButton>
             </Text>
           ) : null}
         </>

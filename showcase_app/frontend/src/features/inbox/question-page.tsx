@@ -130,7 +130,7 @@ function Facts({ question }: { question: InteractionDetail }) {
       <Fact name="For">
         <Group gap={8}>
           {assignedText(question)}
-          {question.status === "pending" && !onlyAnswers ? <AskOthers question={question} /> : null}
+          {onlyAnswers ? null : <AskOthers question={question} />}
         </Group>
       </Fact>
       {progress.length === 0 ? null : <Fact name="Answers">{progress.join("; ")}</Fact>}

@@ -2,8 +2,10 @@
 import { Button, Group, Modal, Text } from "@mantine/core";
 import { notifications } from "@mantine/notifications";
 import { useMutation, useQueryClient } from "@tanstack/react-query";
+import { failedTitle } from "@/api/client";
 import { archivePipeline, pipelineKeys } from "@/api/pipelines";
 import type { PipelineDetail } from "@/api/schema.gen";
+import { ServerButton } from "@/components/ui/server-button";
 
 type ArchiveModalProps = { pipeline: PipelineDetail; opened: boolean; onClose: () => void };
 
@@ -16,7 +18,8 @@ export function ArchiveModal({ pipeline, opened, onClose }: ArchiveModalProps) {
       onClose();
       return client.invalidateQueries({ queryKey: pipelineKeys.all });
     },
-    onError: (error) => notifications.show({ color: "red", title: "It was not archived", message: error.message }),
+    onError: (error) =>
+      notifications.show({ color: "red", title: failedTitle(error, "It was not archived"), message: error.message }),
   });
   return (
     <Modal
@@ -26,6 +29,11 @@ export function ArchiveModal({ pipeline, opened, onClose }: ArchiveModalProps) {
       closeButtonProps={{ "aria-label": "Close" }}
       centered
     >
+      {pipeline.is_active || archive.isPending ? null : (
+        <Text size="sm" mb="sm" role="status">
+          It has been archived meanwhile: there is nothing left to do.
+        </Text>
+      )}
       <Text size="sm">
         It keeps its versions and its history, and cannot be started.
         {pipeline.active > 0 ? ` Its ${pipeline.active} active executions go on.` : ""} Saving a new version brings it
@@ -35,9 +43,14 @@ export function ArchiveModal({ pipeline, opened, onClose }: ArchiveModalProps) {
         <Button variant="default" onClick={onClose} data-autofocus>
           Keep it
         </Button>
-        <Button color="red" loading={archive.isPending} onClick={() => archive.mutate()}>
+        <ServerButton
+          color="red"
+          disabled={!pipeline.is_active}
+          loading={archive.isPending}
+          onClick={() => archive.mutate()}
+        >
           Archive
-        </Button>
+        </ServerButton>
       </Group>
     </Modal>
   );

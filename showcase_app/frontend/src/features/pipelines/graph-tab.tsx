@@ -1,6 +1,7 @@
 /** The graph of a version, below it the facts of the step that is selected, and the newest executions. */
 import { Anchor, CloseButton, Group, Skeleton, Stack, Table, Text, Title } from "@mantine/core";
 import { useQuery } from "@tanstack/react-query";
+import { useState } from "react";
 import { Link } from "react-router";
 import { graphQuery } from "@/api/pipelines";
 import type { GraphNode, PipelineDetail } from "@/api/schema.gen";
@@ -9,9 +10,10 @@ import { Ago, Duration } from "@/components/ui/moments";
 import { Nothing, QueryFailed } from "@/components/ui/notices";
 import { StatusBadge } from "@/components/ui/status-badge";
 import { stepFacts } from "@/domain/step-facts";
-import { PipelineGraph } from "@/features/graph/pipeline-graph";
+import { GraphView } from "@/features/graph/graph-view";
 import { StepFinder } from "@/features/graph/step-finder";
 import classes from "./pipelines.module.css";
+import { whyNotRun } from "./run-button";
 import { useAddress } from "./use-address";
 
 const WAITING_HEIGHT = 300;
@@ -35,8 +37,11 @@ function VersionGraph({ pipeline, version }: { pipeline: PipelineDetail; version
   const address = useAddress();
   const { data: graph, error, refetch } = useQuery(graphQuery(pipeline.id, version));
   const selected = address.get("step");
+  const isCovered = address.get("run") !== null && whyNotRun(pipeline) === null; // by the form that runs it
+  const [isWanted, setWanted] = useState(!isCovered);
+  if (!isCovered && !isWanted) setWanted(true);
   if (error !== null) return <QueryFailed what="The graph" error={error} retry={() => void refetch()} />;
-  if (graph === undefined) return <Skeleton height={WAITING_HEIGHT} radius="md" />;
+  if (graph === undefined || !isWanted) return <Skeleton height={WAITING_HEIGHT} radius="md" />;
   const node = graph.nodes.find((each) => each.id === selected);
   return (
     <>
@@ -46,7 +51,7 @@ function VersionGraph({ pipeline, version }: { pipeline: PipelineDetail; version
         selected={selected}
         onSelect={(step) => address.set({ step })}
       />
-      <PipelineGraph graph={graph} selected={selected} onSelect={(step) => address.set({ step })} />
+      <GraphView graph={graph} selected={selected} onSelect={(step) => address.set({ step })} />
       {node === undefined ? null : (
         <StepFacts node={node} definition={pipeline.definition} onClose={() => address.set({ step: null })} />
       )}

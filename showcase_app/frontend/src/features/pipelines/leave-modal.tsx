@@ -2,23 +2,30 @@
 import { Button, Group, Modal, Text } from "@mantine/core";
 import type { Blocker } from "react-router";
 
-export function LeaveModal({ blocker }: { blocker: Blocker }) {
+type LeaveModalProps = { blocker: Blocker; title?: string; lost?: string; leave?: string };
+
+export function LeaveModal({
+  blocker,
+  title = "Leave without saving?",
+  lost = "Your changes are not saved and will be lost.",
+  leave = "Leave",
+}: LeaveModalProps) {
   const stay = () => blocker.reset?.();
   return (
     <Modal
       opened={blocker.state === "blocked"}
       onClose={stay}
-      title="Leave without saving?"
+      title={title}
       closeButtonProps={{ "aria-label": "Close" }}
       centered
     >
-      <Text size="sm">Your changes are not saved and will be lost.</Text>
+      <Text size="sm">{lost}</Text>
       <Group justify="flex-end" mt="lg">
         <Button variant="default" onClick={stay} data-autofocus>
           Stay
         </Button>
         <Button color="red" onClick={() => blocker.proceed?.()}>
-          Leave
+          {leave}
         </Button>
       </Group>
     </Modal>

@@ -1,13 +1,15 @@
 /** A new pipeline: write or paste its definition. */
-import { Alert, Anchor, Button, Text, Tooltip } from "@mantine/core";
+import { Alert, Button, Text, Tooltip } from "@mantine/core";
 import { notifications } from "@mantine/notifications";
 import { IconAlertTriangle, IconDeviceFloppy } from "@tabler/icons-react";
 import { useMutation, useQueryClient } from "@tanstack/react-query";
 import { useState } from "react";
 import { useBlocker, useNavigate } from "react-router";
+import { failedTitle } from "@/api/client";
 import { createPipeline, pipelineKeys } from "@/api/pipelines";
 import { useWhyReadOnly } from "@/api/session";
 import { PageHead } from "@/components/ui/page-head";
+import { ServerLink } from "@/components/ui/server-link";
 import { pipelineAddress } from "@/domain/addresses";
 import { stringifyJson } from "@/domain/json";
 import { DefinitionEditor } from "./definition-editor";
@@ -88,13 +90,19 @@ export function Component() {
       />
       <Text size="sm" className="quiet" mb="sm">
         Write or paste a definition. Its steps may use the modules that this server allows. The{" "}
-        <Anchor href="/docs" target="_blank" underline="always" inherit>
+        <ServerLink to="/docs" target="_blank" underline="always" inherit>
           API
-        </Anchor>{" "}
+        </ServerLink>{" "}
         describes the format at <span className="mono">/api/definitions/schema</span>.
       </Text>
       {create.error === null ? null : (
-        <Alert color="red" mb="sm" role="alert" icon={<IconAlertTriangle aria-hidden />} title="It was not saved">
+        <Alert
+          color="red"
+          mb="sm"
+          role="alert"
+          icon={<IconAlertTriangle aria-hidden />}
+          title={failedTitle(create.error, "It was not saved")}
+        >
           {create.error.message}
         </Alert>
       )}

@@ -2,15 +2,17 @@
 import { Badge, Button, Menu, Select, Skeleton, Stack, Tabs, Text } from "@mantine/core";
 import { IconArchive, IconDots, IconListDetails } from "@tabler/icons-react";
 import { useQuery } from "@tanstack/react-query";
-import { lazy, Suspense, useState } from "react";
+import { Suspense, useState } from "react";
 import { Link, useLocation } from "react-router";
 import { useInvalidatedByExecutions } from "@/api/live-list";
 import { pipelineQuery } from "@/api/pipelines";
 import type { PipelineDetail } from "@/api/schema.gen";
 import { useWhyReadOnly } from "@/api/session";
+import { lazyPart } from "@/components/ui/lazy-part";
 import { LiveMark } from "@/components/ui/live-mark";
 import { QueryFailed } from "@/components/ui/notices";
 import { PageHead } from "@/components/ui/page-head";
+import { useStaysOpen } from "@/components/ui/use-stays-open";
 import { nameIn } from "@/domain/addresses";
 import { ArchiveModal } from "./archive-modal";
 import { Conflicts, OwnerLine } from "./definition-owner";
@@ -18,12 +20,12 @@ import { GraphTab } from "./graph-tab";
 import { PipelineNumbers } from "./pipeline-numbers";
 import classes from "./pipelines.module.css";
 import { RecentStrip } from "./recent-strip";
-import { RunButton } from "./run-button";
+import { RunButton, whyNotRun } from "./run-button";
 import { RunDrawer } from "./run-drawer";
 import { useAddress } from "./use-address";
 
-const DefinitionTab = lazy(async () => ({ default: (await import("./definition-tab")).DefinitionTab }));
-const VersionsTab = lazy(async () => ({ default: (await import("./versions-tab")).VersionsTab }));
+const DefinitionTab = lazyPart(async () => (await import("./definition-tab")).DefinitionTab);
+const VersionsTab = lazyPart(async () => (await import("./versions-tab")).VersionsTab);
 
 const LIVE = [["pipelines", "detail"]] as const;
 const TABS = ["graph", "definition", "versions"] as const;
@@ -130,15 +132,15 @@ export function Component() {
           </Suspense>
         </Tabs.Panel>
       </Tabs>
-      {pipeline.runnable ? (
-        <RunDrawer
-          pipeline={pipeline}
-          opened={address.get("run") !== null && pipeline.is_active}
-          onClose={() => address.set({ run: null })}
-        />
-      ) : null}
+      <Run pipeline={pipeline} isOpen={address.get("run") !== null} onClose={() => address.set({ run: null })} />
     </>
   );
+}
+
+/** The form that runs it, which stays when it is archived meanwhile. */
+function Run({ pipeline, isOpen, onClose }: { pipeline: PipelineDetail; isOpen: boolean; onClose: () => void }) {
+  const opened = useStaysOpen(isOpen, whyNotRun(pipeline) === null);
+  return <RunDrawer pipeline={pipeline} opened={opened} onClose={onClose} />;
 }
 
 function isOf(pipeline: PipelineDetail | undefined, idOrSlug: string): boolean {

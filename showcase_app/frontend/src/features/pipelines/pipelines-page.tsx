@@ -10,6 +10,7 @@ import type { PipelineOut } from "@/api/schema.gen";
 import { LiveMark } from "@/components/ui/live-mark";
 import { Nothing, QueryFailed } from "@/components/ui/notices";
 import { PageHead } from "@/components/ui/page-head";
+import { ServerButton } from "@/components/ui/server-button";
 import { pipelineAddress } from "@/domain/addresses";
 import { PipelineNumbers } from "./pipeline-numbers";
 import classes from "./pipelines.module.css";
@@ -95,9 +96,9 @@ function List({ filters }: { filters: PipelineFilters }) {
       </ul>
       {hasNextPage ? (
         <Group justify="center" mt="md">
-          <Button variant="default" loading={isFetchingNextPage} onClick={() => void fetchNextPage()}>
+          <ServerButton variant="default" loading={isFetchingNextPage} onClick={() => void fetchNextPage()}>
             Show more
-          </Button>
+          </ServerButton>
         </Group>
       ) : null}
     </>

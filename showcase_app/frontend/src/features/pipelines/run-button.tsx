@@ -13,7 +13,7 @@ type RunButtonProps = {
 
 export function RunButton({ pipeline, to, variant = "filled" }: RunButtonProps) {
   const readOnly = useWhyReadOnly();
-  const why = readOnly ?? whyNot(pipeline);
+  const why = readOnly ?? whyNotRun(pipeline);
   const look = { variant, leftSection: <IconPlayerPlay size={16} aria-hidden /> };
   if (why === null) {
     return (
@@ -31,7 +31,8 @@ export function RunButton({ pipeline, to, variant = "filled" }: RunButtonProps) 
   );
 }
 
-function whyNot({ is_active, runnable, current_version }: RunButtonProps["pipeline"]): string | null {
+/** Why a pipeline cannot be started, whoever looks; null: it can. */
+export function whyNotRun({ is_active, runnable, current_version }: RunButtonProps["pipeline"]): string | null {
   if (current_version === null) return "It has no definition: another program runs it and records its executions here.";
   if (!runnable) return "Its code is not found here, or may not be used: see --pipelines and IA_MODULES_STEP_MODULES.";
   return is_active ? null : "It is archived. A new version brings it back.";

@@ -1,10 +1,11 @@
 /** Where an execution is started: a drawer over the page, whose form comes when it is opened. */
 import { Drawer, Skeleton, Text } from "@mantine/core";
-import { lazy, Suspense } from "react";
+import { Suspense } from "react";
 import type { PipelineDetail } from "@/api/schema.gen";
+import { lazyPart } from "@/components/ui/lazy-part";
 import classes from "./pipelines.module.css";
 
-const RunForm = lazy(async () => ({ default: (await import("./run-form")).RunForm }));
+const RunForm = lazyPart(async () => (await import("./run-form")).RunForm);
 
 type RunDrawerProps = { pipeline: PipelineDetail; opened: boolean; onClose: () => void };
 

@@ -41,6 +41,12 @@ function described(label: RegExp): string {
   return ids.map((id) => document.getElementById(id)?.textContent ?? "").join(" ");
 }
 
+/** The editor, whose code comes when it is shown. */
+async function showJson(): Promise<void> {
+  choose("JSON");
+  await screen.findByLabelText("Input as JSON");
+}
+
 function editor(): EditorView {
   const view = EditorView.findFromDOM(screen.getByLabelText("Input as JSON"));
   if (view === null) throw new Error("there is no editor");
@@ -100,7 +106,7 @@ it("is filled in with the last input on request, and with the defaults again", (
 it("shows in JSON what was written in the fields, and in the fields what was written in JSON", async () => {
   show(shop);
   fireEvent.change(field(/Article/), { target: { value: "pot" } });
-  choose("JSON");
+  await showJson();
   expect(JSON.parse(editor().state.doc.toString())).toEqual({ sku: "pot", order: { quantity: 2 } });
   write('{"sku": "pan", "order": {"quantity": 3}}');
   choose("Form");
@@ -110,9 +116,9 @@ it("shows in JSON what was written in the fields, and in the fields what was wri
   expect(await sentInputs()).toEqual([{ sku: "pan", order: { quantity: 3 } }]);
 });
 
-it("does not run what is not JSON, and says where it stops being JSON", () => {
+it("does not run what is not JSON, and says where it stops being JSON", async () => {
   show(shop);
-  choose("JSON");
+  await showJson();
   write('{"sku": pan}');
   expect(screen.getByRole("list", { name: "Problems" }).textContent).toContain("Not JSON");
   expect(screen.getByRole("button", { name: "Run" })).toHaveProperty("disabled", true);
@@ -121,9 +127,9 @@ it("does not run what is not JSON, and says where it stops being JSON", () => {
   expect(editor().state.selection.main.head).toBe('{"sku": '.length);
 });
 
-it("says in JSON what the schema forbids, with its path, and does not send it", () => {
+it("says in JSON what the schema forbids, with its path, and does not send it", async () => {
   show(shop);
-  choose("JSON");
+  await showJson();
   write('{"sku": "pan", "order": {"quantity": 99}}');
   expect(screen.getByRole("list", { name: "Problems" }).textContent).toContain("order.quantity: At most 10.");
   run();
@@ -303,7 +309,7 @@ it("takes a number of any size that is typed, by its text, and keeps it when the
     fireEvent.change(field(/Quantity/), { target: { value: typed } });
     fireEvent.blur(field(/Quantity/));
     expect(field(/Quantity/).value).toBe(typed);
-    choose("JSON");
+    await showJson();
     expect(editor().state.doc.toString()).toContain(`"quantity": ${typed}\n`);
     choose("Form");
     expect(field(/Quantity/).value).toBe(typed);
@@ -330,7 +336,7 @@ it("any JSON goes through form and editor with every number's text", async () =>
       const default_input = parseJson(text) as PipelineDetail["default_input"];
       const properties = Object.fromEntries(Object.keys(default_input).map((key) => [key, {}]));
       show(createPipeline({ input_schema: { type: "object", properties }, default_input }));
-      choose("JSON");
+      await showJson();
       expect(editor().state.doc.toString()).toBe(stringifyJson(default_input, 2));
       write(stringifyJson(default_input, 1));
       choose("Form");
@@ -341,4 +347,26 @@ it("any JSON goes through form and editor with every number's text", async () =>
     }),
     { numRuns: 10 },
   );
+});
+
+it("what is filled in is not lost unasked, and what is sent does not ask", async () => {
+  const { router } = renderAt("/?run=1", [
+    { path: "/", element: <RunForm pipeline={shop} /> },
+    { path: "/executions/begun", element: <p>its page</p> },
+  ]);
+  await act(() => router.navigate("/?run=2"));
+  expect(router.state.location.search).toBe("?run=2"); // nothing is filled in yet
+  fireEvent.change(field(/Article/), { target: { value: "pot" } });
+  await act(() => router.navigate("/"));
+  expect(await screen.findByText("Close without starting it?")).toBeTruthy();
+  fireEvent.click(screen.getByRole("button", { name: "Stay" }));
+  expect([router.state.location.search, field(/Article/).value]).toEqual(["?run=2", "pot"]);
+  await waitFor(() => expect(screen.queryByText("Close without starting it?")).toBeNull());
+  run();
+  await screen.findByText("its page");
+});
+
+it("a pipeline that is archived while its form is filled in says so at what would start it", async () => {
+  show(createPipeline({ is_active: false }));
+  expect(screen.getByRole("button", { name: "Run" }).hasAttribute("disabled")).toBe(true);
 });

@@ -4,14 +4,16 @@ import { IconAlertTriangle, IconPlayerPlay } from "@tabler/icons-react";
 import { useMutation, useQueryClient } from "@tanstack/react-query";
 import { useEffect, useRef, useState } from "react";
 import { useNavigate } from "react-router";
-import { ApiError } from "@/api/client";
+import { ApiError, failedTitle } from "@/api/client";
 import { executionKeys } from "@/api/executions";
 import { pipelineKeys, startExecution } from "@/api/pipelines";
 import { useRequestKey } from "@/api/request-key";
 import type { PipelineDetail, RunRequest } from "@/api/schema.gen";
 import { useWhyReadOnly } from "@/api/session";
 import { stringifyJson } from "@/domain/json";
+import { AskBeforeClosing } from "./ask-before-closing";
 import classes from "./pipelines.module.css";
+import { whyNotRun } from "./run-button";
 import { focusRefused, refusedFields, ShownAs, useFilledIn, ValueForm } from "./value-form";
 
 const FORM_ID = "run-form";
@@ -24,7 +26,7 @@ export function RunForm({ pipeline }: { pipeline: PipelineDetail }) {
   const filledIn = useFilledIn(pipeline.default_input);
   const [startAt, setStartAt] = useState(""); // a time of this place's clock; "": at once
   const startInput = useRef<HTMLInputElement>(null);
-  const why = useWhyReadOnly();
+  const why = useWhyReadOnly() ?? whyNotRun(pipeline);
   const start = useStart(pipeline, startAt === "" ? null : new Date(startAt).toISOString());
   useEffect(focusFirst, []);
   const refused = start.error instanceof ApiError ? refusedFields(start.error, "input_data") : {};
@@ -61,9 +63,16 @@ export function RunForm({ pipeline }: { pipeline: PipelineDetail }) {
         onEdit={() => start.reset()}
         onSubmit={(input_data) => start.mutate(input_data as InputData)}
       />
+      {filledIn.isTyped || startAt !== "" ? <AskBeforeClosing param="run" /> : null}
       <div className={classes.drawerFoot}>
         {failure === null ? null : (
-          <Alert color="red" icon={<IconAlertTriangle aria-hidden />} title="It was not started" mb="sm" role="alert">
+          <Alert
+            color="red"
+            icon={<IconAlertTriangle aria-hidden />}
+            title={failedTitle(failure, "It was not started")}
+            mb="sm"
+            role="alert"
+          >
             {failure.message}
           </Alert>
         )}

@@ -1,19 +1,22 @@
 /** A value to fill in: a form made from its JSON Schema, or the same as JSON. Every number keeps its text. */
-import { SegmentedControl, Text, Tooltip } from "@mantine/core";
+import { SegmentedControl, Skeleton, Text, Tooltip } from "@mantine/core";
 import "@mantine/dates/styles.css";
 import Form from "@rjsf/mantine";
 import type { RJSFSchema } from "@rjsf/utils";
-import { useMemo, useRef, useState } from "react";
+import { Suspense, useMemo, useRef, useState } from "react";
 import type { ApiError } from "@/api/client";
+import { lazyPart } from "@/components/ui/lazy-part";
 import { parseJson, stringifyJson } from "@/domain/json";
 import { placeOf, syntaxErrorOf } from "@/domain/json-place";
 import { errorSchemaOf, jsonSchemaValidator, pathOf, problemsOf, type Values } from "@/domain/json-schema-validator";
 import { fromPlain, toPlain } from "@/domain/plain-json";
 import { formSchema, formUiSchema } from "@/domain/run-form";
-import { type EditorHandle, type EditorProblem, JsonEditor } from "./json-editor";
+import type { EditorHandle, EditorProblem } from "./json-editor";
 import classes from "./pipelines.module.css";
 import { ProblemList } from "./problem-list";
 import { AS_FILLED_IN, RUN_FIELDS, RUN_TEMPLATES, RUN_WIDGETS } from "./run-form-controls";
+
+const JsonEditor = lazyPart(async () => (await import("./json-editor")).JsonEditor);
 
 type Shown = "form" | "json";
 
@@ -27,6 +30,8 @@ export type FilledIn = {
   /** Rises when it is filled anew. */
   filling: number;
   isBroken: boolean;
+  /** Whether the reader has written something since it was filled. */
+  isTyped: boolean;
   fill: (value: unknown) => void;
   show: (what: Shown) => void;
   write: (text: string) => void;
@@ -41,17 +46,20 @@ export function useFilledIn(filled: unknown): FilledIn {
   const [text, setText] = useState(() => stringifyJson(filled, 2));
   const [tried, setTried] = useState(false);
   const [filling, setFilling] = useState(0);
+  const [isTyped, setTyped] = useState(false);
   return {
     shown,
     value,
     text,
     tried,
     filling,
+    isTyped,
     isBroken: shown === "json" && syntaxErrorOf(text) !== null,
     fill: (next) => {
       setValue(next);
       setText(stringifyJson(next, 2));
       setTried(false);
+      setTyped(false);
       setFilling((before) => before + 1);
     },
     show: (what) => {
@@ -60,9 +68,13 @@ export function useFilledIn(filled: unknown): FilledIn {
     },
     write: (written) => {
       setText(written);
+      setTyped(true);
       if (syntaxErrorOf(written) === null) setValue(parseJson(written));
     },
-    set: setValue,
+    set: (next) => {
+      setValue(next);
+      setTyped(true);
+    },
     tryIt: () => setTried(true),
   };
 }
@@ -121,18 +133,20 @@ export function ValueForm(props: ValueFormProps) {
         }}
       >
         <div className={`panel ${classes.editor}`}>
-          <JsonEditor
-            label={label}
-            value={filledIn.text}
-            onChange={(text) => {
-              filledIn.write(text);
-              onEdit();
-            }}
-            problems={problems}
-            handle={editor}
-            minHeight="220px"
-            maxHeight="56vh"
-          />
+          <Suspense fallback={<Skeleton height={220} role="status" aria-label="The editor is being fetched" />}>
+            <JsonEditor
+              label={label}
+              value={filledIn.text}
+              onChange={(text) => {
+                filledIn.write(text);
+                onEdit();
+              }}
+              problems={problems}
+              handle={editor}
+              minHeight="220px"
+              maxHeight="56vh"
+            />
+          </Suspense>
         </div>
         <ProblemList problems={problems} onChoose={({ place }) => editor.current?.show(place)} />
       </form>

@@ -1,5 +1,5 @@
 /** The versions of a pipeline, and what differs between any two. */
-import { Anchor, Badge, Button, Group, Select, Skeleton, Stack, Table, Text, Title } from "@mantine/core";
+import { Anchor, Badge, Group, Select, Skeleton, Stack, Table, Text, Title } from "@mantine/core";
 import { useInfiniteQuery } from "@tanstack/react-query";
 import { useMemo } from "react";
 import { Link } from "react-router";
@@ -7,6 +7,7 @@ import { versionsQuery } from "@/api/pipelines";
 import type { PipelineDetail, PipelineVersionOut } from "@/api/schema.gen";
 import { Ago } from "@/components/ui/moments";
 import { Nothing, QueryFailed } from "@/components/ui/notices";
+import { ServerButton } from "@/components/ui/server-button";
 import { type Change, changesBetween } from "@/domain/definition-diff";
 import { originText } from "@/domain/definition-owner";
 import { stringifyJson } from "@/domain/json";
@@ -126,9 +127,9 @@ export function VersionsTab({ pipeline }: { pipeline: PipelineDetail }) {
         </Table.ScrollContainer>
         {hasNextPage ? (
           <Group justify="center" p="sm">
-            <Button variant="default" size="xs" loading={isFetchingNextPage} onClick={() => void fetchNextPage()}>
+            <ServerButton variant="default" size="xs" loading={isFetchingNextPage} onClick={() => void fetchNextPage()}>
               Show older
-            </Button>
+            </ServerButton>
           </Group>
         ) : null}
       </section>

@@ -1,11 +1,12 @@
 /** System: database, workers, queue and feed as they stand, read anew every five seconds. */
-import { Anchor, Group, SimpleGrid, Skeleton, Text } from "@mantine/core";
+import { Group, SimpleGrid, Skeleton, Text } from "@mantine/core";
 import { IconExternalLink } from "@tabler/icons-react";
 import { useQuery } from "@tanstack/react-query";
 import { systemQuery } from "@/api/system";
 import { Ago } from "@/components/ui/moments";
 import { QueryFailed } from "@/components/ui/notices";
 import { PageHead } from "@/components/ui/page-head";
+import { ServerLink } from "@/components/ui/server-link";
 import { DatabasePanel } from "./database-panel";
 import { Figures } from "./figures";
 import classes from "./system.module.css";
@@ -26,8 +27,8 @@ export function Component() {
         }
         actions={
           <Group gap="md">
-            <Elsewhere href="/docs" name="API" />
-            <Elsewhere href="/metrics" name="Prometheus metrics" />
+            <Elsewhere to="/docs" name="API" />
+            <Elsewhere to="/metrics" name="Prometheus metrics" />
           </Group>
         }
       />
@@ -51,11 +52,11 @@ export function Component() {
   );
 }
 
-function Elsewhere({ href, name }: { href: string; name: string }) {
+function Elsewhere({ to, name }: { to: string; name: string }) {
   return (
-    <Anchor href={href} size="sm" className={classes.elsewhere}>
+    <ServerLink to={to} size="sm" className={classes.elsewhere}>
       {name} <IconExternalLink size={14} aria-hidden />
-    </Anchor>
+    </ServerLink>
   );
 }
 
