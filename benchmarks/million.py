@@ -40,6 +40,9 @@ ANY = ExecutionFilters()
 COMPLETED = ExecutionFilters(status=ExecutionStatus.COMPLETED)
 RUNNING = ExecutionFilters(status=ExecutionStatus.RUNNING)
 FAILED = ExecutionFilters(status=ExecutionStatus.FAILED)
+OF_CUSTOMER = ExecutionFilters(attributes={"input.customer": "customer-7"})
+OF_TEAM = ExecutionFilters(attributes={"metadata.team": "blue"})
+OF_TEAM_FAILED = ExecutionFilters(attributes={"metadata.team": "blue"}, status=ExecutionStatus.FAILED)
 FAILED_OR_CANCELLED = ExecutionFilters(status=(ExecutionStatus.FAILED, ExecutionStatus.CANCELLED))
 FREQUENT = pipeline_id(20)
 OF_FREQUENT_FAILED = ExecutionFilters(status=ExecutionStatus.FAILED, pipeline_id=FREQUENT)
@@ -105,6 +108,9 @@ QUESTIONS = (
     Question("failed, from the middle on", lambda it: it.page(FAILED, below=it.executions // 2, limit=20)),
     Question("a pipeline", lambda it: it.page(ExecutionFilters(pipeline_id=FREQUENT))),
     Question("a pipeline, failed", lambda it: it.page(OF_FREQUENT_FAILED, limit=5)),
+    Question("by attribute, few have it", lambda it: it.page(OF_CUSTOMER, limit=2)),
+    Question("by attribute, many have it", lambda it: it.page(OF_TEAM), must_stay=False),
+    Question("by attribute, failed", lambda it: it.page(OF_TEAM_FAILED, limit=5), must_stay=False),
     Question("failed or cancelled", lambda it: it.page(FAILED_OR_CANCELLED, limit=20)),
     Question("by trigger, all have it", lambda it: it.page(ExecutionFilters(trigger="api"))),
     Question("by trigger, none has it", lambda it: it.page(ExecutionFilters(trigger="none"), limit=0), must_stay=False),

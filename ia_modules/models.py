@@ -310,6 +310,13 @@ class LeftExecution(Struct, kw_only=True, frozen=True):
     is_alive: bool
 
 
+class Attribute(Struct, kw_only=True, frozen=True):
+    """A value that an execution is found by; ``key``: where it stood, such as ``input.customer``."""
+
+    key: str
+    value: str
+
+
 class ExecutionSummary(Record, kw_only=True, frozen=True):
     """One run, without its payloads.
 

@@ -30,6 +30,9 @@ TEXT_LIMIT_CHARACTERS = 65_536
 ID_LIMIT_CHARACTERS = 200
 """The longest id, slug or key: PostgreSQL has no index for texts of any length, so both databases have this limit."""
 
+ATTRIBUTE_KEY_CHARACTERS, ATTRIBUTE_VALUE_CHARACTERS = 200, 400
+"""Of what an execution is found by. It stands in an index, whose rows have their limits."""
+
 NAME_LIMIT_CHARACTERS = 500
 """The longest name that lists show."""
 

@@ -14,6 +14,7 @@ from msgspec.structs import force_setattr
 
 from ia_modules.errors import InvalidArgument
 from ia_modules.models import (
+    Attribute,
     Effect,
     ExecutionId,
     ExecutionStatus,
@@ -98,6 +99,7 @@ class NewExecution(Struct, kw_only=True, frozen=True):
         request_hash: tells whether two requests of one key are the same.
         copies: attempts of the execution before that are its own, too.
         overrides: what stands in the place of single step runs, as :mod:`ia_modules.pipeline.overrides` writes it.
+        attributes: what it is found by, each key once.
     """
 
     pipeline_id: PipelineId
@@ -118,6 +120,7 @@ class NewExecution(Struct, kw_only=True, frozen=True):
     metadata: JsonText | None = None
     copies: tuple[StepCopy, ...] = ()
     overrides: JsonText | None = None
+    attributes: tuple[Attribute, ...] = ()
 
     def __post_init__(self) -> None:
         if (self.status is ExecutionStatus.WAITING) != (self.run_at is not None):

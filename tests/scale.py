@@ -2,8 +2,8 @@
 
 Executions are numbered from 1, the oldest, over ninety days up to now. Their ids are UUIDv7s in time order. They are of
 20 pipelines, some of which run far more often than others. Most completed, some failed or were cancelled; the newest
-few run or wait. Those that failed did so in three ways. Only the newest have steps, with a retry here and there, lines
-of log, and some ask a person.
+few run or wait. Those that failed did so in three ways. One in ten has attributes. Only the newest have steps, with a
+retry here and there, lines of log, and some ask a person.
 """
 
 from collections.abc import Iterator
@@ -77,6 +77,18 @@ SELECT {execution_id}, {pipeline_id}, 'Pipeline ' || {pipeline}, status, {true},
        CASE WHEN status IN ('completed', 'failed', 'cancelled') THEN {completed_at} END
   FROM standing"""
 
+# One of ten has a team, which is the same, and one of many customers.
+_INSERT_ATTRIBUTES = """
+WITH RECURSIVE {numbers},
+dated AS (
+    SELECT n, CAST(:until AS BIGINT) - (CAST(:total AS BIGINT) - n) * CAST(:gap AS BIGINT) AS ms
+      FROM numbers WHERE n % 10 = 0),
+places (place) AS (SELECT 1 UNION ALL SELECT 2)
+INSERT INTO execution_attributes (key, value, execution_id)
+SELECT CASE place WHEN 1 THEN 'metadata.team' ELSE 'input.customer' END,
+       CASE place WHEN 1 THEN 'blue' ELSE 'customer-' || (n / 10 % 50) END, {execution_id}
+  FROM dated CROSS JOIN places"""
+
 _INSERT_FAILURE_GROUPS = """
 INSERT INTO failure_groups (pipeline_id, failure_group, rule, step_id, error_type, message, created_at)
 SELECT id, :failure_group, 1, 'load', 'OSError', 'no answer from host number <n>', ia_now() FROM pipelines"""
@@ -144,6 +156,7 @@ async def generate(database: DatabaseManager, executions: int, *, with_steps: in
         await database.execute_async(_INSERT_FAILURE_GROUPS, {"failure_group": failure_group(way)})
     for first, last in _portions(1, executions):
         await database.execute_async(sentences["executions"], {"first": first, "last": last, **times})
+        await database.execute_async(sentences["attributes"], {"first": first, "last": last, **times})
     for first, last in _portions(max(1, executions - with_steps + 1), executions):
         await database.execute_async(sentences["steps"], {"first": first, "last": last, **times})
         await database.execute_async(sentences["logs"], {"first": first, "last": last, **times})
@@ -197,6 +210,7 @@ def _sentences(dialect: Dialect) -> dict[str, str]:
         "executions": _INSERT_EXECUTIONS.format(
             **parts, pipeline_id=new_id.format("0", parts["pipeline"], parts["pipeline"])
         ),
+        "attributes": _INSERT_ATTRIBUTES.format(**parts),
         "steps": _INSERT_STEPS.format(**parts),
         "logs": _INSERT_LOGS.format(**parts),
         "interactions": _INSERT_INTERACTIONS.format(**parts),

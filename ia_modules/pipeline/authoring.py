@@ -17,7 +17,7 @@ result = await flow.run({"folder": "lib"})
 
 import inspect
 import sys
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial, reduce
 from itertools import count
@@ -56,7 +56,7 @@ class Flow:
     """A pipeline that is being written.
 
     Attributes:
-        parameters, outputs, merge, loop_config, error_handling: as in a pipeline file.
+        parameters, outputs, merge, searchable, loop_config, error_handling: as in a pipeline file.
         route: how many paths of a step are taken: ``all`` that hold, or the ``first``; None: all.
     """
 
@@ -66,6 +66,7 @@ class Flow:
     parameters: Any = None
     outputs: Mapping[str, Any] | None = None
     merge: Mapping[str, MergeRule] | None = None
+    searchable: Sequence[str] | None = None
     loop_config: Mapping[str, Any] | None = None
     error_handling: Mapping[str, Any] | None = None
     route: RouteRule | None = None
@@ -220,6 +221,7 @@ class Flow:
             "parameters": self.parameters,
             "outputs": self.outputs,
             "merge": self.merge,
+            "searchable": None if self.searchable is None else [*self.searchable],
             "loop_config": self.loop_config,
             "error_handling": self.error_handling,
         }

@@ -3,8 +3,11 @@
 from datetime import datetime, timedelta
 from functools import partial
 
+import orjson
+
 from ia_modules.errors import ExecutionIdConflict, InvalidArgument
 from ia_modules.models import (
+    Attribute,
     ExecutionId,
     ExecutionRecord,
     ExecutionStatus,
@@ -17,6 +20,7 @@ from ia_modules.models import (
 from ia_modules.payload import check_count, check_id, check_name, content_hash, encode
 from ia_modules.pipeline.code import LoadedPipeline
 from ia_modules.pipeline.document.definition import PipelineDefinition
+from ia_modules.pipeline.document.searchable import attributes_of
 from ia_modules.pipeline.journal import Journal
 from ia_modules.transitions import NewExecution, StepCopy, Transition
 
@@ -142,7 +146,15 @@ async def new_execution(
         metadata=encode(metadata, "metadata of the execution") if metadata else None,
         copies=copies,
         overrides=overrides,
+        attributes=_attributes(definition, input_data, metadata),
     )
+
+
+def _attributes(definition: PipelineDefinition, input_data: JsonText, metadata: Json) -> tuple[Attribute, ...]:
+    if not definition.searchable:
+        return ()
+    noted = metadata if isinstance(metadata, dict) else None
+    return attributes_of(definition.searchable, orjson.loads(input_data), noted)
 
 
 async def record_start(journal: Journal, new: NewExecution) -> ExecutionId:

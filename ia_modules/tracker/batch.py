@@ -165,6 +165,7 @@ class _Writes:
     created: set[ExecutionId] = field(default_factory=set)
     aliases: list[dict[str, Any]] = field(default_factory=list)
     requests: list[dict[str, Any]] = field(default_factory=list)
+    attributes: list[dict[str, Any]] = field(default_factory=list)
     copies: list[dict[str, Any]] = field(default_factory=list)
     rests: set[ExecutionId] = field(default_factory=set)
     starts: list[dict[str, Any]] = field(default_factory=list)
@@ -237,6 +238,7 @@ class _Writes:
 
     def _add_names(self, new: NewExecution, execution_id: ExecutionId) -> None:
         """What a new execution is found by, beside its id."""
+        self.attributes += [asdict(each) | {"execution_id": execution_id} for each in new.attributes]
         if new.alias is not None:
             self.aliases.append({"alias": new.alias, "execution_id": execution_id})
         if new.idempotency_key is not None:
@@ -384,6 +386,7 @@ def _write(query: Query, writes: _Writes) -> Script[set[ExecutionId]]:
     for name, rows in (
         ("insert_alias", writes.aliases),
         ("insert_request", writes.requests),
+        ("insert_attribute", writes.attributes),
         ("copy_step", writes.copies),
         ("copy_question", writes.copies),
         ("copy_answers", writes.copies),

@@ -75,13 +75,14 @@ class ExecutionFilters:
         failed_after: of a failure group: failed at this time or later.
         text: found at the beginning of the id or of the alias (as it is written), in name or slug of the pipeline, or
             in the first 2,000 characters of the error.
+        attributes: values by their keys, as ``searchable`` of the pipeline's file names them; all of them, exactly.
         version: of the pipeline.
         trigger: what started it, such as ``api`` or ``cli``.
         worker: found in the name of the process that runs it, or ran it last.
         min_seconds, max_seconds: how long it took, or what runs has taken so far; what has not started is left out.
         look_back: version, trigger, worker, seconds and errors have no index: they are looked for in so many of the
             newest executions that all else lets through, 1 to 1,000,000; errors in so many that failed and so many that
-            were cancelled.
+            were cancelled; each value of an attribute in so many that have it.
     """
 
     status: ExecutionStatus | tuple[ExecutionStatus, ...] | None = None
@@ -91,6 +92,7 @@ class ExecutionFilters:
     started_after: datetime | None = None
     started_before: datetime | None = None
     text: str | None = None
+    attributes: Mapping[str, str] = field(default_factory=dict[str, str])
     version: int | None = None
     trigger: str | None = None
     worker: str | None = None
@@ -279,7 +281,9 @@ def page_script(
     below = _below(cursor)
     bounds = yield from _bounds(sentence, filters, cursor)
     texts = yield from _text_searches(sentence, filters)
-    found, looked_back_to = yield from _within_reach(sentence, _searches(filters, bounds, texts), filters.look_back)
+    attributes = yield from _attributes(sentence, filters)
+    every = _searches(filters, bounds, texts, attributes)
+    found, looked_back_to = yield from _within_reach(sentence, every, filters.look_back)
     searches = found if below is None else [search.also(below) for search in found]
     rows_by_id = yield from _newest(sentence("list_executions"), searches, limit + 1)
     newest = sorted(rows_by_id, reverse=True)
@@ -287,7 +291,7 @@ def page_script(
     return ExecutionPage(
         items=items,
         next_cursor=items[-1].execution_id if len(newest) > limit else None,
-        looked_back_to=looked_back_to,
+        looked_back_to=_nearest(looked_back_to, attributes),
     )
 
 
@@ -295,13 +299,14 @@ def statistics_script(sentence: Sentence, filters: ExecutionFilters, *, cap: int
     """Reads the statistics of the executions that the filters let through."""
     bounds = yield from _bounds(sentence, filters, None)
     texts = yield from _text_searches(sentence, filters)
+    attributes = yield from _attributes(sentence, filters)
     counts = dict.fromkeys((status.value for status in ExecutionStatus), 0)
     reaches: dict[str, datetime] = {}
     ends: dict[str, Row] = {}
     for status in filters.statuses:
-        every = _searches(replace(filters, status=status), bounds, texts)
-        searches, looked_back_to = yield from _within_reach(sentence, every, filters.look_back)
-        if looked_back_to is not None:
+        every = _searches(replace(filters, status=status), bounds, texts, attributes)
+        searches, reach = yield from _within_reach(sentence, every, filters.look_back)
+        if (looked_back_to := _nearest(reach, attributes)) is not None:
             reaches[status.value] = looked_back_to
         counts[status.value] = yield from _count(sentence, searches, most=cap + 1)
         if status in (ExecutionStatus.COMPLETED, ExecutionStatus.FAILED):
@@ -391,11 +396,48 @@ def _text_searches(sentence: Sentence, filters: ExecutionFilters) -> Script[list
     return searches
 
 
-def _searches(filters: ExecutionFilters, bounds: _Search | None, texts: list[_Search] | None) -> list[_Search]:
+@dataclass(frozen=True, slots=True)
+class _Attributes:
+    """Executions that have some values; ``looked_back_to``: others that have them were created before this."""
+
+    search: _Search
+    looked_back_to: datetime | None
+
+
+def _attributes(sentence: Sentence, filters: ExecutionFilters) -> Script[_Attributes | None]:
+    """The newest executions that have each value; None: no value is wanted."""
+    search: _Search | None = None
+    ends: list[datetime] = []
+    for number, (key, value) in enumerate(filters.attributes.items()):
+        if not (is_storable_id(key) and is_storable_id(value)):
+            return _Attributes(_NOTHING, None)
+        params = {f"key_{number}": key, f"value_{number}": value}
+        rows = yield Statement(
+            sentence("find_attribute_reach"), [{"key": key, "value": value, "look_back": filters.look_back}]
+        )
+        after = ""
+        if rows:
+            ends.append(parse_time(rows[0]["created_at"]))
+            after, params[f"after_{number}"] = f" AND execution_id > :after_{number}", rows[0]["execution_id"]
+        found = f"SELECT execution_id FROM execution_attributes WHERE key = :key_{number} AND value = :value_{number}"  # noqa: S608 - numbers of ours
+        one = _Search(f"execution_id IN ({found}{after})", params)
+        search = one if search is None else search.also(one)
+    return None if search is None else _Attributes(search, max(ends, default=None))
+
+
+def _nearest(reach: datetime | None, attributes: _Attributes | None) -> datetime | None:
+    """How far back everything was looked at; None: all was."""
+    ends = [reach, None if attributes is None else attributes.looked_back_to]
+    return max((end for end in ends if end is not None), default=None)
+
+
+def _searches(
+    filters: ExecutionFilters, bounds: _Search | None, texts: list[_Search] | None, attributes: _Attributes | None
+) -> list[_Search]:
     """Searches that together find every execution which the filters let through."""
     searches: list[_Search] = []
     for status in (None,) if filters.status is None else filters.statuses:
-        base = _filtered(filters, status)
+        base = _filtered(filters, status, attributes)
         found = [base] if texts is None else [base.also(text) for text in texts]
         searches += found if bounds is None else [search.also(bounds) for search in found]
         if filters.has_window and status in _MAY_NOT_HAVE_STARTED:
@@ -403,7 +445,7 @@ def _searches(filters: ExecutionFilters, bounds: _Search | None, texts: list[_Se
     if filters.text:
         has = _Search("TRUE", {"pattern": pattern_of(filters.text)}, looked_for=_ERROR_HAS)
         for status in (each for each in _WITH_ERRORS if each in filters.statuses):
-            found = _filtered(filters, status).also(has)
+            found = _filtered(filters, status, attributes).also(has)
             searches.append(found if bounds is None else found.also(bounds))
             if filters.has_window:
                 searches.append(found.among_not_started())
@@ -458,8 +500,10 @@ def _looked_for(filters: ExecutionFilters) -> _Search | None:
     return _Search("TRUE", params, looked_for=" AND ".join(_LOOKED_FOR[name] for name in params)) if params else None
 
 
-def _filtered(filters: ExecutionFilters, status: ExecutionStatus | None = None) -> _Search:
-    """The filters without their text; of a status where there is one."""
+def _filtered(
+    filters: ExecutionFilters, status: ExecutionStatus | None = None, attributes: _Attributes | None = None
+) -> _Search:
+    """The filters without their text; of a status and with attributes where there are any."""
     values = {
         "status": status,
         "pipeline_id": sought_id(filters.pipeline_id),
@@ -473,6 +517,8 @@ def _filtered(filters: ExecutionFilters, status: ExecutionStatus | None = None) 
     params = {name: value for name, value in values.items() if value is not None}
     columns = _STARTED if filters.failure_group is None else _FAILED_ALIKE
     found = _Search(" AND ".join(_CONDITIONS[name] for name in params) or "TRUE", params, columns)
+    if attributes is not None:
+        found = found.also(attributes.search)
     looked_for = _looked_for(filters)
     return found if looked_for is None else found.also(looked_for)
 

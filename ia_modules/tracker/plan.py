@@ -125,6 +125,7 @@ def _add_rows(
     sequence = after.sequence
     if before is None and transition.new is not None:
         rows["create"].append(_new_row(transition.new, after))
+        rows["attribute"] += [(each.key, each.value, after.execution_id) for each in transition.new.attributes]
     elif before is not None:
         counts = (
             after.execution_id,

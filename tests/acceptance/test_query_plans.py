@@ -37,7 +37,7 @@ from tests.scale import analyze, execution_id, failure_group, generate, pipeline
 
 EXECUTIONS, WITH_STEPS = 20_000, 4_000
 KNOWN = "known.db"  # beside a SQLite database: the one of which it knows how much there is of what, instead of itself
-LARGE = ("pipeline_executions", "step_executions", "execution_logs")
+LARGE = ("pipeline_executions", "execution_attributes", "step_executions", "execution_logs")
 UNTIL_MS = int(time.time() * 1000)
 
 T = TypeVar("T")
@@ -145,6 +145,9 @@ FILTERS = {
     "error_of_last_day": ExecutionFilters(text="number 7", started_after=DAY),
     "error": ExecutionFilters(text="number 7", look_back=100),
     "error_of_a_pipeline": ExecutionFilters(text="number 7", pipeline_id=FREQUENT, look_back=100),
+    "customer": ExecutionFilters(attributes={"input.customer": "customer-7"}),
+    "team_failed": ExecutionFilters(attributes={"metadata.team": "blue"}, status=ExecutionStatus.FAILED, look_back=100),
+    "error_of_customer": ExecutionFilters(attributes={"input.customer": "customer-7"}, text="Pipeline"),
     "several": ExecutionFilters(status=(ExecutionStatus.FAILED, ExecutionStatus.CANCELLED)),
     "trigger": ExecutionFilters(trigger="api", look_back=1_000),
     "worker": ExecutionFilters(worker="worker-1", status=ExecutionStatus.RUNNING),

@@ -424,6 +424,37 @@ async def test_what_has_no_index_is_looked_for_in_the_newest_and_the_answer_says
     assert (result["matched"], result["matched_capped"]) == (2, True)
 
 
+async def test_an_execution_is_found_by_what_its_file_calls_searchable(
+    api: httpx.AsyncClient, tracker: ExecutionTracker
+) -> None:
+    definition = {
+        "name": "Ask",
+        "searchable": ["input.customer", "input.paid"],
+        "steps": [{"id": "ask", "type": "human_input", "prompt": "Well?"}],
+        "flow": {"start_at": "ask"},
+    }
+    pipeline = (await api.post("/api/pipelines", json={"definition": definition})).json()
+    address = f"/api/pipelines/{pipeline['id']}/executions"
+    ids: list[str] = []
+    for number, customer in enumerate(("acme", "other=1", "acme")):
+        body = {"input_data": {"customer": customer, "paid": number > 0}}
+        ids.append((await api.post(address, json=body)).json()["execution_id"])
+    assert await found(api, attribute="input.customer=acme") == [ids[2], ids[0]]
+    assert await found(api, attribute="input.customer=other=1") == [ids[1]]
+    assert await found(api, attribute=["input.customer=acme", "input.paid=true"]) == [ids[2]]
+    assert (await read(api, "/api/executions/statistics", attribute="input.customer=acme"))["total"] == 2
+    assert (await api.post(f"/api/executions/{ids[1]}/cancel")).status_code == 202
+    again = await api.post(f"/api/executions/{ids[1]}/rerun", json={"input_data": {"customer": "acme"}})
+    assert await found(api, attribute="input.customer=acme") == [again.json()["execution_id"], ids[2], ids[0]]
+    for wrong in ("acme", "=acme", "input.customer="):
+        assert (await refused(api, "/api/executions", attribute=wrong))[0] == 422
+    wrong_file = {**definition, "searchable": ["customer"]}
+    refusal = await api.post("/api/pipelines", json={"definition": wrong_file})
+    assert refusal.status_code == 422
+    assert "a path such as input.customer" in refusal.text
+    assert await tracker.get_execution(ids[0])
+
+
 async def test_the_last_good_execution_before_one(
     api: httpx.AsyncClient, tracker: ExecutionTracker, pipeline_id: PipelineId
 ) -> None:

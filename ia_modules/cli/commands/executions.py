@@ -13,6 +13,7 @@ from ia_modules.cli.foreground import watch as follow_to_end
 from ia_modules.cli.options.database import DEFAULT_DATABASE, Database, client_of, same_database
 from ia_modules.cli.options.execution import (
     After,
+    AttributeOf,
     Before,
     FailedAlike,
     Longer,
@@ -74,6 +75,7 @@ def list_executions(
     before: Before = None,
     text: SearchedText = None,
     failure: FailedAlike = None,
+    attribute: AttributeOf = None,
     version: VersionOf = None,
     trigger: TriggerOf = None,
     worker: WorkerOf = None,
@@ -89,7 +91,7 @@ def list_executions(
 
     Errors, versions, triggers, workers and times are looked for in the newest executions only; it says how far back.
     """
-    others = looked_for(version, trigger, worker, longer, shorter, look_back)
+    others = looked_for(attribute, version, trigger, worker, longer, shorter, look_back)
 
     async def work() -> ExecutionPage:
         async with client_of(database_url) as client:

@@ -50,6 +50,14 @@ TriggerOf = Annotated[str | None, typer.Option("--trigger", help="Only what this
 WorkerOf = Annotated[
     str | None, typer.Option("--worker", help="Only with this in the name of the process that runs them, or ran them.")
 ]
+AttributeOf = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--attribute",
+        metavar="KEY=VALUE",
+        help="Only with this value, as searchable in the file names it: input.customer=acme. May be repeated.",
+    ),
+]
 Longer = Annotated[
     timedelta | None,
     typer.Option(
@@ -76,8 +84,9 @@ FailedAlike = Annotated[
 
 
 class LookedFor(TypedDict, total=False):
-    """The filters that no index has, as the tracker takes them."""
+    """The filters of the list alone, as the tracker takes them."""
 
+    attributes: dict[str, str]
     version: int | None
     trigger: str | None
     worker: str | None
@@ -87,6 +96,7 @@ class LookedFor(TypedDict, total=False):
 
 
 def looked_for(
+    attribute: list[str] | None,
     version: int | None,
     trigger: str | None,
     worker: str | None,
@@ -94,8 +104,12 @@ def looked_for(
     shorter: timedelta | None,
     look_back: int,
 ) -> LookedFor:
-    """What the options mean that no index has."""
+    """What the options of the list alone mean. Raises BadParameter: an attribute has no ``=``."""
+    for each in attribute or ():
+        if "=" not in each.strip("="):
+            raise typer.BadParameter(f"found the attribute {each!r}; expected KEY=VALUE, such as input.customer=acme.")
     return LookedFor(
+        attributes=dict(each.split("=", 1) for each in attribute or ()),
         version=version,
         trigger=trigger,
         worker=worker,

@@ -30,6 +30,16 @@ SELECT execution_id, created_at
                         ORDER BY execution_id DESC
                         LIMIT 1 OFFSET :look_back);
 
+-- name: find_attribute_reach
+-- The newest execution with a value that is not looked at where :look_back with it are; no row: there are not so many.
+SELECT execution_id, created_at
+  FROM pipeline_executions
+ WHERE execution_id = (SELECT execution_id
+                         FROM execution_attributes
+                        WHERE key = :key AND value = :value
+                        ORDER BY execution_id DESC
+                        LIMIT 1 OFFSET :look_back);
+
 -- name: find_last_good
 -- The newest that completed before one of the same pipeline. What came from a run file is none for what runs here.
 SELECT execution_id, pipeline_id, pipeline_name, pipeline_version, status, managed, trigger, priority, run_at, owner,

@@ -106,6 +106,9 @@ INSERT INTO execution_aliases (alias, execution_id) VALUES (:alias, :execution_i
 INSERT INTO execution_requests (pipeline_id, idempotency_key, execution_id, request_hash)
 VALUES (:pipeline_id, :idempotency_key, :execution_id, :request_hash);
 
+-- name: insert_attribute
+INSERT INTO execution_attributes (key, value, execution_id) VALUES (:key, :value, :execution_id);
+
 -- name: write_execution
 -- Compare and swap: what was decided on an older row changes nothing, and gets no row back.
 UPDATE pipeline_executions

@@ -28,6 +28,7 @@ from ia_modules.pipeline.document.json_schema import JsonSchema
 from ia_modules.pipeline.document.known_fields import BySchema
 from ia_modules.pipeline.document.merge import EVERY_OTHER, FoldingRules, MergeRule, is_folding
 from ia_modules.pipeline.document.retry import RetryPolicy
+from ia_modules.pipeline.document.searchable import SearchableKeys
 from ia_modules.pipeline.document.templates import Template, parse
 
 Name = Annotated[str, Field(min_length=1)]
@@ -282,6 +283,7 @@ class PipelineDefinition(Document):
         parameters: the contract of the input. Without any, ``{parameters.X}`` is any key of the input.
         outputs: the output, by name; empty: the input with all results (``ia_modules.pipeline.results.made_output``).
         merge: what the state has for a key that several results have, by key; ``*`` for every other key.
+        searchable: the values of its input and metadata that its executions are found by, such as ``input.customer``.
         error_handling: the default of its steps.
 
     A file's ``$schema`` tells editors what to check; it is no content, and so no part of the model or its hash.
@@ -300,6 +302,7 @@ class PipelineDefinition(Document):
     flow: FlowDefinition
     outputs: dict[str, SourceTemplate] = Field(default_factory=dict)
     merge: dict[str, MergeRule] = Field(default_factory=dict)
+    searchable: SearchableKeys = ()
     loop_config: LoopConfig = LoopConfig()
     error_handling: ErrorHandling = ErrorHandling()
     input_schema: JsonSchema | None = None

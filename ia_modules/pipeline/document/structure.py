@@ -25,6 +25,7 @@ def findings(definition: PipelineDefinition) -> Iterator[Finding]:
     graph = Graph(definition)
     yield from _conditions(definition)
     yield from _merge(definition)
+    yield from _searchable(definition)
     yield from reference_findings(definition, graph)
     if not broken:
         yield from _unreachable(definition, graph)
@@ -103,6 +104,20 @@ def _misplaced(condition: Condition, at: Where) -> Iterator[Finding]:
     for place, part in parts(condition, at):
         if isinstance(part, Else | StepConditions):
             yield Finding(place, f"a condition of type {part.type} here", "it directly on a path")
+
+
+def _searchable(definition: PipelineDefinition) -> Iterator[Finding]:
+    """Each key once, and of the input only what may be in it."""
+    seen: set[str] = set()
+    known = {parameter.name for parameter in definition.parameters}
+    for index, key in enumerate(definition.searchable):
+        root, name = key.split(".")[:2]
+        if key in seen:
+            yield Finding(("searchable", index), f"a second {key!r}", "each key only once")
+        elif root == "input" and known and name not in known:
+            found = f"{key!r}, but there is no parameter {name!r}"
+            yield Finding(("searchable", index), found, "the name of a parameter", did_you_mean(name, known))
+        seen.add(key)
 
 
 _RULES_OF: Mapping[str, tuple[tuple[MergeRule, ...], str]] = {

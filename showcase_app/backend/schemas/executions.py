@@ -27,7 +27,12 @@ from ia_modules.models import (
     StepExecutionRecord,
     StepStatus,
 )
-from ia_modules.payload import ID_LIMIT_CHARACTERS, NAME_LIMIT_CHARACTERS
+from ia_modules.payload import (
+    ATTRIBUTE_KEY_CHARACTERS,
+    ATTRIBUTE_VALUE_CHARACTERS,
+    ID_LIMIT_CHARACTERS,
+    NAME_LIMIT_CHARACTERS,
+)
 from ia_modules.tracker.details import INLINE_BYTES, Stored, StoredExecution, StoredSteps
 from ia_modules.tracker.lists import (
     LOOK_BACK,
@@ -413,6 +418,13 @@ FilterText = Annotated[
     StringConstraints(min_length=1, max_length=NAME_LIMIT_CHARACTERS, strip_whitespace=True),
     AfterValidator(storable),
 ]
+MOST_ATTRIBUTES = 5
+AttributeText = Annotated[
+    str,
+    StringConstraints(pattern=r"^[^=]+=(.|\n)+$", max_length=ATTRIBUTE_KEY_CHARACTERS + ATTRIBUTE_VALUE_CHARACTERS + 1),
+    AfterValidator(storable),
+]
+"""A key, ``=`` and a value."""
 TakenSeconds = Annotated[float, Field(ge=0, le=MOST_SECONDS, allow_inf_nan=False)]
 IdParameter = Annotated[str, StringConstraints(pattern=ID_PATTERN)]
 ExecutionName = Annotated[
@@ -444,6 +456,13 @@ class ExecutionScope(BaseModel):
         description="Only those whose id or `alias` begins with this, or that have it in their error, or whose "
         "pipeline has it in its name or slug.",
     )
+    attribute: list[AttributeText] | None = Field(
+        None,
+        max_length=MOST_ATTRIBUTES,
+        description="Only those with this value, as `searchable` of the pipeline's file names it: the key, `=` and the "
+        "whole value; of several, all.",
+        examples=[["input.customer=acme"]],
+    )
     version: int | None = Field(None, ge=1, le=LARGEST_CURSOR, description="Only of this version of the pipeline.")
     trigger: FilterText | None = Field(None, description="Only what this started.", examples=["api"])
     worker: FilterText | None = Field(
@@ -469,6 +488,7 @@ class ExecutionScope(BaseModel):
             started_after=self.started_after,
             started_before=self.started_before,
             text=self.q or None,
+            attributes=dict(each.split("=", 1) for each in self.attribute or ()),
             version=self.version,
             trigger=self.trigger,
             worker=self.worker,

@@ -5,7 +5,7 @@ import pytest
 
 from ia_modules.database.manager import DatabaseManager
 from ia_modules.errors import InvalidArgument, StaleVersion
-from ia_modules.models import ExecutionId, ExecutionStatus, LogLevel, PipelineId, new_id
+from ia_modules.models import Attribute, ExecutionId, ExecutionStatus, LogLevel, PipelineId, new_id
 from ia_modules.tracker import lists
 from ia_modules.tracker.execution_tracker import ExecutionTracker
 from ia_modules.tracker.lists import ExecutionFilters, LogFilters
@@ -200,6 +200,59 @@ async def test_version_trigger_worker_and_time_are_looked_for_in_the_newest(data
         assert await found(trigger="api", **window) == [queued]
         page = await tracker.list_executions(ExecutionFilters(version=1, look_back=2))
         assert page.looked_back_to is not None
+
+
+@pytest.mark.parametrize("alias", [None, "x"], ids=["planned", "after reading"])
+async def test_an_execution_is_found_by_its_attributes_however_it_begins(
+    database: DatabaseManager, alias: str | None
+) -> None:
+    async with ExecutionTracker(database) as tracker:
+        pipeline_id = await tracker.register_pipeline("nightly", "Nightly")
+
+        async def begin(number: int, **attributes: str) -> ExecutionId:
+            execution_id = ExecutionId(new_id())
+            new = NewExecution(
+                pipeline_id=pipeline_id,
+                alias=None if alias is None else f"{alias}{number}",
+                attributes=tuple(Attribute(key=f"input.{key}", value=value) for key, value in attributes.items()),
+            )
+            await tracker.record(Transition(execution_id=execution_id, writer=tracker.owner, new=new))
+            return execution_id
+
+        first = await begin(1, customer="acme", team="a")
+        second = await begin(2, customer="acme", team="b")
+        third = await begin(3, customer="ACME")
+        await begin(4)
+        await tracker.update_execution_status(first, "failed", error_message="no customer")
+
+        async def found(look_back: int = 10, **filters: Any) -> list[str]:
+            names = ("status", "text", "started_after")
+            attributes = {f"input.{key}": value for key, value in filters.items() if key not in names}
+            others = {name: value for name, value in filters.items() if name in names}
+            wanted = ExecutionFilters(attributes=attributes, look_back=look_back, **others)
+            page = await tracker.list_executions(wanted)
+            counted = await tracker.get_execution_statistics(wanted)
+            assert (counted.total, counted.looked_back_to) == (len(page.items), page.looked_back_to)
+            assert (page.looked_back_to is not None) == (look_back == 1)
+            return [item.execution_id for item in page.items]
+
+        assert await found(customer="acme") == [second, first]
+        assert await found(customer="acme", team="a") == [first]
+        assert await found(customer="ACME") == [third]
+        assert await found(customer="acm") == []
+        assert await found(customer="a\0b") == []
+        assert await found(customer="acme", status=ExecutionStatus.RUNNING) == [second]
+        assert await found(customer="acme", text="NO cust") == [first]
+        assert await found(customer="acme", started_after=datetime(2000, 1, 1, tzinfo=UTC)) == [second, first]
+        assert await found(customer="acme", look_back=1) == [second], "the newest one that has it"
+        page = await tracker.list_executions(ExecutionFilters(attributes={"input.customer": "acme"}), limit=1)
+        below = await tracker.list_executions(
+            ExecutionFilters(attributes={"input.customer": "acme"}), page.next_cursor, 1
+        )
+        assert [item.execution_id for item in (*page.items, *below.items)] == [second, first]
+        await database.execute_async("DELETE FROM pipeline_executions WHERE execution_id = :id", {"id": third})
+        rows = await database.fetch_all_async("SELECT value FROM execution_attributes ORDER BY value")
+        assert [row["value"] for row in rows] == ["a", "acme", "acme", "b"], "they go with their execution"
 
 
 @pytest.mark.parametrize("narrow", [1, 3, 100])

@@ -16,6 +16,12 @@ SELECT :execution_id, :pipeline_id, COALESCE(:pipeline_name, (SELECT name FROM p
        :pipeline_version, :status, :managed, :trigger, :priority, :run_at, :rerun_of, :owner, :epoch, :sequence,
        :total_steps, :input_data, :metadata, :now, CASE WHEN :started THEN :now END /* rows */;
 
+-- name: attribute
+-- What an execution that begins is found by.
+-- row: key text, value text, execution_id uuid
+INSERT INTO execution_attributes (key, value, execution_id)
+SELECT :key, :value, :execution_id /* rows */;
+
 -- name: count
 -- An execution of which only the attempts have changed.
 -- swap: execution_id uuid, known_sequence bigint, known_epoch integer, sequence bigint, completed_steps integer,

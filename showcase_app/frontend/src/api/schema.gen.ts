@@ -1742,6 +1742,14 @@ export interface components {
              */
             q?: string | null;
             /**
+             * Attribute
+             * @description Only those with this value, as `searchable` of the pipeline's file names it: the key, `=` and the whole value; of several, all.
+             * @example [
+             *       "input.customer=acme"
+             *     ]
+             */
+            attribute?: string[] | null;
+            /**
              * Version
              * @description Only of this version of the pipeline.
              */
@@ -6581,6 +6589,8 @@ export interface operations {
                 started_before?: string | null;
                 /** @description Only those whose id or `alias` begins with this, or that have it in their error, or whose pipeline has it in its name or slug. */
                 q?: string | null;
+                /** @description Only those with this value, as `searchable` of the pipeline's file names it: the key, `=` and the whole value; of several, all. */
+                attribute?: string[] | null;
                 /** @description Only of this version of the pipeline. */
                 version?: number | null;
                 /** @description Only what this started. */
@@ -6686,6 +6696,8 @@ export interface operations {
                 started_before?: string | null;
                 /** @description Only those whose id or `alias` begins with this, or that have it in their error, or whose pipeline has it in its name or slug. */
                 q?: string | null;
+                /** @description Only those with this value, as `searchable` of the pipeline's file names it: the key, `=` and the whole value; of several, all. */
+                attribute?: string[] | null;
                 /** @description Only of this version of the pipeline. */
                 version?: number | null;
                 /** @description Only what this started. */

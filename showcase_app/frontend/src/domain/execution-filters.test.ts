@@ -43,6 +43,12 @@ describe("the address of the executions", () => {
     expect(read("failure=nightly.0f3a&failed_after=yesterday").failed_after).toBeUndefined();
   });
 
+  it("has values of own keys, where they are such", () => {
+    const wrong = ["nothing", "=acme", "input.customer="].map((each) => `attribute=${encodeURIComponent(each)}`);
+    expect(read(`${wrong.join("&")}&attribute=metadata.team%3Da%3Db`).attribute).toEqual(["metadata.team=a=b"]);
+    expect(read(wrong.join("&")).attribute).toBeUndefined();
+  });
+
   it("changes word by word", () => {
     const after = withFilters(new URLSearchParams("status=failed&q=a"), { status: undefined, q: "b", window: "1h" });
     expect(after.toString()).toBe("q=b&window=1h");
@@ -71,6 +77,8 @@ it("the filters without a place of their own are said in words", () => {
     "2 h 00 min or shorter",
   ]);
   expect(otherFilters({ status: ["failed"], look_back: 5 })).toEqual([]);
+  const [first] = otherFilters({ attribute: ["input.customer=acme", "metadata.team=a=b"] });
+  expect(first).toEqual({ text: "input.customer=acme", without: { attribute: ["metadata.team=a=b"] } });
 });
 
 it("each step back is ten times as far, up to an end", () => {

@@ -33,6 +33,8 @@ export type ExecutionFilters = {
   started_after?: string;
   started_before?: string;
   q?: string;
+  /** Values of what a pipeline's file calls searchable: a key, `=` and the value. */
+  attribute?: string[];
   version?: number;
   trigger?: string;
   worker?: string;
@@ -64,11 +66,13 @@ export function shownFilters(address: URLSearchParams): ShownFilters {
     return Number.isInteger(value) ? value : undefined;
   };
   const window = word("window");
+  const attributes = address.getAll("attribute").filter(isAttribute).slice(0, MOST_ATTRIBUTES);
   const statuses = EXECUTION_STATUSES.filter((status) => address.getAll("status").includes(status));
   return {
     status: statuses.length === 0 ? undefined : statuses,
     pipeline_id: word("pipeline_id"),
     q: word("q"),
+    attribute: attributes.length === 0 ? undefined : attributes,
     version: whole("version", 1, 2 ** 31 - 1),
     trigger: word("trigger"),
     worker: word("worker"),
@@ -98,6 +102,13 @@ export function furtherBack(lookBack: number = LOOK_BACK): number | null {
   return lookBack >= MOST_LOOK_BACK ? null : Math.min(lookBack * 10, MOST_LOOK_BACK);
 }
 
+export const MOST_ATTRIBUTES = 5;
+const MOST_ATTRIBUTE = 600;
+
+export function isAttribute(text: string): boolean {
+  return text.indexOf("=") > 0 && !text.endsWith("=") && text.length <= MOST_ATTRIBUTE;
+}
+
 const TRIGGER_WORDS: Readonly<Record<string, string>> = { api: "API", cli: "CLI", rerun: "Re-run", program: "Program" };
 
 export const TRIGGERS: readonly string[] = Object.keys(TRIGGER_WORDS);
@@ -106,8 +117,9 @@ export function triggerWord(trigger: string): string {
   return TRIGGER_WORDS[trigger] ?? trigger;
 }
 
-/** The filters that have no place of their own on the page, in words, each under its name. */
-export function otherFilters(shown: ExecutionFilters): { name: OtherFilter; text: string }[] {
+/** The filters that have no place of their own on the page, in words, each with the change that leaves it out. */
+export function otherFilters(shown: ExecutionFilters): { text: string; without: ExecutionFilters }[] {
+  const attributes = shown.attribute ?? [];
   const { version, trigger, worker, min_seconds, max_seconds } = shown;
   const words: Record<OtherFilter, string | undefined> = {
     version: version === undefined ? undefined : `v${version}`,
@@ -116,7 +128,12 @@ export function otherFilters(shown: ExecutionFilters): { name: OtherFilter; text
     min_seconds: min_seconds === undefined ? undefined : `${durationText(min_seconds)} or longer`,
     max_seconds: max_seconds === undefined ? undefined : `${durationText(max_seconds)} or shorter`,
   };
-  return OTHER_FILTERS.flatMap((name) => (words[name] === undefined ? [] : [{ name, text: words[name] }]));
+  return [
+    ...attributes.map((text) => ({ text, without: { attribute: attributes.filter((each) => each !== text) } })),
+    ...OTHER_FILTERS.flatMap((name) =>
+      words[name] === undefined ? [] : [{ text: words[name], without: { [name]: undefined } }],
+    ),
+  ];
 }
 
 /** The parameters of a request made at a moment: a window becomes the minute at which it begins. */

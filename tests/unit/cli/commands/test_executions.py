@@ -56,6 +56,10 @@ def test_list_says_how_far_back_it_looked_and_how_to_look_further(command: Comma
     assert wrong.exit_code == 2
     assert "such as 90s, 5min" in wrong.stderr
     assert bad in command("executions", "list", "--text", "BAD row").stdout
+    assert command("executions", "list", "--attribute", "input.customer=acme").stdout == "No executions.\n"
+    wrong = command("executions", "list", "--attribute", "acme")
+    assert wrong.exit_code == 2
+    assert "expected KEY=VALUE" in wrong.stderr
 
 
 def test_list_pages_and_filters(command: Command, recorded: Recorded) -> None:

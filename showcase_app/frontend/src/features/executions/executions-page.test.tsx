@@ -149,6 +149,12 @@ it("more filters stand in the address and beside the button, each with its way o
   await waitFor(() => expect(router.state.location.search).toBe("?worker=host-3&min_seconds=90"));
   const worker = screen.getByRole<HTMLInputElement>("textbox", { name: "Worker" });
   expect(worker.value).toBe("host-3");
+  fireEvent.change(screen.getByRole("textbox", { name: "Searchable key" }), { target: { value: "input.customer" } });
+  fireEvent.change(screen.getByRole("textbox", { name: "Its value" }), { target: { value: "acme" } });
+  fireEvent.click(screen.getByRole("button", { name: "Only with this value" }));
+  await waitFor(() => expect(paramsOf(server.to(LIST).at(-1)).getAll("attribute")).toEqual(["input.customer=acme"]));
+  fireEvent.click(await screen.findByRole("button", { name: "Without: input.customer=acme" }));
+  await waitFor(() => expect(router.state.location.search).toBe("?worker=host-3&min_seconds=90"));
   fireEvent.change(worker, { target: { value: " " } });
   fireEvent.blur(worker);
   await waitFor(() => expect(router.state.location.search).toBe("?min_seconds=90"));

@@ -2,9 +2,11 @@
 import { Button, NumberInput, Pill, Popover, Select, TextInput } from "@mantine/core";
 import { useDisclosure } from "@mantine/hooks";
 import { IconFilter } from "@tabler/icons-react";
-import { useState } from "react";
+import { type KeyboardEvent, useState } from "react";
 import {
+  isAttribute,
   type ListedFilters,
+  MOST_ATTRIBUTES,
   MOST_SECONDS,
   type OtherFilter,
   otherFilters,
@@ -35,13 +37,13 @@ export function MoreFilters({ shown, onChange }: MoreFiltersProps) {
           <Fields shown={shown} onChange={onChange} />
         </Popover.Dropdown>
       </Popover>
-      {otherFilters(shown).map(({ name, text }) => (
+      {otherFilters(shown).map(({ text, without }) => (
         <Pill
-          key={name}
+          key={text}
           size="lg"
           withRemoveButton
           removeButtonProps={{ "aria-label": `Without: ${text}`, "aria-hidden": false, tabIndex: 0 }}
-          onRemove={() => onChange({ [name]: undefined })}
+          onRemove={() => onChange(without)}
         >
           {text}
         </Pill>
@@ -69,7 +71,49 @@ function Fields({ shown, onChange }: MoreFiltersProps) {
       <Numbered name="min_seconds" label="Took at least" unit="s" shown={shown} onChange={onChange} />
       <Numbered name="max_seconds" label="Took at most" unit="s" shown={shown} onChange={onChange} />
       <Worker key={shown.worker} value={shown.worker} onChange={(worker) => onChange({ worker })} />
+      <Attribute
+        key={shown.attribute?.join()}
+        onAdd={(text) =>
+          onChange({ attribute: [...new Set([...(shown.attribute ?? []), text])].slice(-MOST_ATTRIBUTES) })
+        }
+      />
     </div>
+  );
+}
+
+/** A value of what the pipeline's file calls searchable. */
+function Attribute({ onAdd }: { onAdd: (text: string) => void }) {
+  const [key, setKey] = useState("");
+  const [value, setValue] = useState("");
+  const text = `${key.trim()}=${value}`;
+  const apply = () => {
+    if (isAttribute(text)) onAdd(text);
+  };
+  const onKeyDown = (event: KeyboardEvent) => {
+    if (event.key === "Enter") apply();
+  };
+  return (
+    <>
+      <TextInput
+        label="Searchable key"
+        placeholder="input.customer"
+        maxLength={200}
+        value={key}
+        onChange={(event) => setKey(event.currentTarget.value)}
+        onKeyDown={onKeyDown}
+      />
+      <TextInput
+        label="Its value"
+        placeholder="acme"
+        maxLength={400}
+        value={value}
+        onChange={(event) => setValue(event.currentTarget.value)}
+        onKeyDown={onKeyDown}
+      />
+      <Button data-whole variant="default" onClick={apply} disabled={!isAttribute(text)}>
+        Only with this value
+      </Button>
+    </>
   );
 }
 
