@@ -127,6 +127,10 @@ class LogLevel(_Word):
     ERROR = "error"
 
 
+GAP_LOGGER = "ia_modules.left_out"
+"""The logger of a line that stands for lines which are left out; their count is ``left_out`` in its data."""
+
+
 def parse_time(value: datetime | str) -> datetime:
     """A time in UTC from a column of either database: PostgreSQL has a datetime, SQLite ISO 8601 text."""
     moment = datetime.fromisoformat(value) if isinstance(value, str) else value
@@ -480,13 +484,19 @@ class AttemptRecord(Record, kw_only=True, frozen=True):
 
 
 class LogRecord(Record, kw_only=True, frozen=True):
-    """One line that a step, or the program itself (``step_execution_id`` None), wrote. ``within``: its attempt's."""
+    """One line that a step, or the program itself (``step_execution_id`` None), wrote.
+
+    Attributes:
+        within: its attempt's.
+        logger: of ``logging`` its name, ``stdout`` of what was printed; None: it was logged for the record.
+    """
 
     log_id: str
     execution_id: ExecutionId
     within: RunPath
     step_execution_id: StepExecutionId | None
     level: LogLevel
+    logger: str | None
     message: str
     data: Json
     logged_at: datetime

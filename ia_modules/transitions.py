@@ -223,7 +223,7 @@ class LogLine(Struct, kw_only=True, frozen=True):
     """One line to keep; ``step_execution_id`` None = of the execution itself.
 
     ``age_seconds``: how long ago it was logged, when it is written later than that. ``within``: its attempt's; whoever
-    writes a line leaves it out.
+    writes a line leaves it out. ``logger``: the name of the logger; None: it is logged for the record.
     """
 
     log_id: str
@@ -232,6 +232,7 @@ class LogLine(Struct, kw_only=True, frozen=True):
     age_seconds: float = 0.0
     level: LogLevel = LogLevel.INFO
     step_execution_id: StepExecutionId | None = None
+    logger: str | None = None
     data: JsonText | None = None
 
 

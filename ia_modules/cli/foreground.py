@@ -108,7 +108,7 @@ async def run_in_view(
     Args:
         after: the sequence of the last change that is known; a live view shows all of them anyway.
     """
-    with view_of(started.pipeline.graph, as_json=as_json) as view:
+    with view_of(started.pipeline.graph, as_json=as_json, runs_here=True) as view:
         ending = await carry_out(client, started, view, after=0 if view.is_whole else after)
     if not as_json:
         print_ending(ending, same_database)

@@ -25,6 +25,7 @@ from ia_modules.payload import check_id, check_name, encode
 from ia_modules.pipeline.admission import is_usable
 from ia_modules.pipeline.allowed_code import AllowedCode, allowed_code
 from ia_modules.pipeline.authoring import Flow
+from ia_modules.pipeline.capture import CaptureRules
 from ia_modules.pipeline.code import LoadedPipeline, load_version
 from ia_modules.pipeline.executor import StepExecutor
 from ia_modules.pipeline.runner import TRACKER_SERVICE, Runner, read_pipeline_file
@@ -50,6 +51,7 @@ class ClientBase:
         services: ServiceRegistry | None = None,
         executor: StepExecutor | None = None,
         allowed: AllowedCode | None = None,
+        capture: CaptureRules | None = None,
         actor: str = "program",
     ) -> None:
         """``async with`` this.
@@ -60,6 +62,8 @@ class ClientBase:
             services: what steps find under ``self.services`` when they run here; None: the tracker alone.
             allowed: the code that stored versions may use; None: what
                 :func:`ia_modules.pipeline.allowed_code.allowed_code` finds in the environment.
+            capture: what goes on record of the own logging and printing of steps that run here; None: as the
+                environment says.
             actor: in whose name the audit log keeps what is done where a call names nobody.
         """
         self._owned = AsyncExitStack()
@@ -67,7 +71,7 @@ class ClientBase:
         self._database = DatabaseManager(database) if isinstance(database, str) else database
         self.tracker = ExecutionTracker(self._database) if tracker is None else tracker
         services = services or ServiceRegistry({TRACKER_SERVICE: self.tracker})
-        self._runner = Runner(self.tracker, services=services, executor=executor)
+        self._runner = Runner(self.tracker, services=services, executor=executor, capture=capture)
         self._allowed = allowed_code() if allowed is None else allowed
         self._actor = actor
         self._deletion = Deletion(self._database, self.tracker.live)

@@ -17,6 +17,7 @@ import orjson
 from ia_modules.errors import PASSING_DATABASE_ERRORS, DatabaseError, TrackerError
 from ia_modules.models import ExecutionId, ExecutionStatus, JsonText, Lease, StepExecutionId
 from ia_modules.pipeline.attempt import call_functions, make_attempt, placed
+from ia_modules.pipeline.capture import Capture, CaptureRules
 from ia_modules.pipeline.code import LoadedPipeline
 from ia_modules.pipeline.core import StepContext
 from ia_modules.pipeline.executor import StepExecutor
@@ -81,6 +82,7 @@ class Coordinator:
         services: ServiceRegistry,
         executor: StepExecutor,
         draw: Callable[[], float],
+        capture: CaptureRules,
         runs: Iterable[RecordedRun] = (),
         managed: bool = False,
         new: NewExecution | None = None,
@@ -91,6 +93,7 @@ class Coordinator:
         Args:
             input_data: its input, with the defaults of the parameters.
             draw: uniform in [0, 1), for the delays of retries.
+            capture: what goes on record of the steps' own logging and printing.
             runs: its recorded step runs, when it is resumed.
             managed: a worker runs it. When its task is cancelled, the execution goes back into the queue.
             new: the execution is not on record yet; it begins with its first steps.
@@ -103,7 +106,7 @@ class Coordinator:
         self._course = Course(pipeline, input_data, runs, execution_id=lease.execution_id, overrides=overrides)
         self._pipeline, self._journal, self._lease = pipeline, journal, lease
         self._services, self._executor, self._draw = services, executor, draw
-        self._managed, self._new = managed, new
+        self._managed, self._new, self._capture = managed, new, capture
         self.is_on_record = new is None
         self._ongoing: dict[StepExecutionId, _Ongoing] = {}
         self._over: list[StepExecutionId] = []
@@ -318,14 +321,16 @@ class Coordinator:
             keep_line=notes.keep_line,
             keep_progress=notes.keep_progress,
         )
-        work = placed(attempt.work, context, self._services)
+        work, capture = placed(attempt.work, context, self._services), Capture(notes.keep_line, self._capture)
 
         def stopped() -> Ended:
+            capture.end_line()
             return Ended(key, id_, work.scope, None, *notes.end())
 
         async def make() -> Due | Ended:
             try:
-                outcome = await make_attempt(work, self._pipeline, self._executor, draw=self._draw())
+                with capture:
+                    outcome = await make_attempt(work, self._pipeline, self._executor, draw=self._draw())
             except asyncio.CancelledError:  # this task is ours, and only we cancel it: that is how it ended
                 return stopped()
             finally:

@@ -94,7 +94,8 @@ class Step:
         config: the step's ``config`` with its placeholders filled in.
         services: those of the runner; outside of a run, none.
         context: where this runs; outside of a run, nowhere.
-        logger: a standard logger of this name; ``context.log`` stores a line with the execution.
+        logger: a standard logger of this name. As with every logger, what it logs in a run is on record with the
+            attempt, from INFO on (``ia_modules.pipeline.capture``); ``context.log`` stores a line with values.
     """
 
     def __init__(self, name: str, config: dict[str, Any] | None = None) -> None:

@@ -9,7 +9,7 @@ from collections import deque
 from collections.abc import Mapping
 from typing import NamedTuple
 
-from ia_modules.models import JsonText, LogLevel, new_id
+from ia_modules.models import GAP_LOGGER, JsonText, LogLevel, new_id
 
 
 class LineBound(NamedTuple):
@@ -21,16 +21,23 @@ class LineBound(NamedTuple):
 
 ORDINARY, URGENT = LineBound(5_000, 2**19), LineBound(1_000, 2**18)
 """Of debug and info; of warnings and errors."""
+_LINES, _URGENT = "lines", "warnings and errors"
+_ONE = {_LINES: "line", _URGENT: "warning or error"}
+_WORST = {_LINES: LogLevel.INFO, _URGENT: LogLevel.ERROR}
+"""The level of a gap: the most severe that may be in it, so that it is seen with whatever it may have hidden."""
+KEEPER = "ia_modules"
+"""The logger of what is noted here and is no gap."""
 
 
 class LoggedLine(NamedTuple):
-    """A line. ``at``: when it was logged, by the clock of whoever keeps it; ``data``: encoded."""
+    """A line. ``at``: when it was logged, by the clock of whoever keeps it; ``data``: encoded; ``logger``: its name."""
 
     at: float
     log_id: str
     level: LogLevel
     text: str
     data: JsonText | None
+    logger: str | None = None
 
     @property
     def characters(self) -> int:
@@ -73,11 +80,11 @@ class KeptLines:
 
     def __init__(self, ordinary: LineBound = ORDINARY, urgent: LineBound = URGENT) -> None:
         """Keep the ends of both kinds."""
-        self._ends: Mapping[str, _Ends] = {"lines": _Ends(ordinary), "warnings and errors": _Ends(urgent)}
+        self._ends: Mapping[str, _Ends] = {_LINES: _Ends(ordinary), _URGENT: _Ends(urgent)}
 
     def add(self, line: LoggedLine) -> list[LoggedLine]:
         """Take in a line; returns those that are to be written now."""
-        kind = "lines" if line.level in (LogLevel.DEBUG, LogLevel.INFO) else "warnings and errors"
+        kind = _LINES if line.level in (LogLevel.DEBUG, LogLevel.INFO) else _URGENT
         ends = self._ends[kind]
         was_full = ends.is_full
         if not was_full and ends.takes_first(line):
@@ -87,15 +94,17 @@ class KeptLines:
             return []
         ends.add_last(line._replace(log_id=new_id()))  # the note comes before it
         kept = f"Of what follows, the last {ends.bound.lines:,} {kind} are kept, and written when the attempt ends."
-        return [line._replace(level=LogLevel.INFO, text=kept, data=None)]
+        return [line._replace(level=LogLevel.INFO, text=kept, data=None, logger=KEEPER)]
 
     def rest(self) -> list[LoggedLine]:
         """What is to be written when the attempt has ended: the last lines, each gap before them said in its place."""
         lines: list[LoggedLine] = []
         for kind, ends in self._ends.items():
             if ends.gap is not None:
-                text = f"{ends.left_out:,} {kind} are left out here: an attempt keeps the first and the last."
+                what = f"{ends.left_out:,} {kind} are" if ends.left_out > 1 else f"1 {_ONE[kind]} is"
+                text = f"{what} left out here: an attempt keeps the first and the last."
                 data = JsonText(f'{{"left_out":{ends.left_out}}}')
-                lines.append(ends.gap._replace(level=LogLevel.WARNING, text=text, data=data))
+                gap = ends.gap._replace(level=_WORST[kind], text=text, data=data, logger=GAP_LOGGER)
+                lines.append(gap)
             lines += ends.last
         return sorted(lines, key=lambda line: line.log_id)

@@ -49,14 +49,14 @@ class Notes:
         self._writing: asyncio.Task[None] | None = None
         self._ended = False
 
-    def keep_line(self, level: LogLevel, message: str, data: dict[str, Any] | None) -> None:
+    def keep_line(self, level: LogLevel, message: str, data: dict[str, Any] | None, logger: str | None = None) -> None:
         """Adds a line, from any thread. Data that is not JSON is stored as text."""
         text = clean_text(message)
         try:
             stored = None if data is None else encode(data, "data of a log line", limit_bytes=MOST_BYTES)
         except PayloadError:
             stored = encode({"text": clean_text(data)}, "data of a log line")
-        line = LoggedLine(self._clock(), new_id(), level, text, stored)
+        line = LoggedLine(self._clock(), new_id(), level, text, stored, logger)
         with self._lock:
             if self._ended:
                 return
@@ -134,6 +134,7 @@ class Notes:
                     message=line.text,
                     level=line.level,
                     step_execution_id=attempt,
+                    logger=line.logger,
                     data=line.data,
                     age_seconds=now - line.at,
                 )

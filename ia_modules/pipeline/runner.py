@@ -38,6 +38,7 @@ from ia_modules.models import (
     new_id,
 )
 from ia_modules.payload import encode
+from ia_modules.pipeline.capture import CaptureRules, capture_rules
 from ia_modules.pipeline.code import LoadedPipeline, StepModules, load_pipeline
 from ia_modules.pipeline.coordinator import Coordinator, Repeats, record_before
 from ia_modules.pipeline.core import ExecutionContext
@@ -76,17 +77,24 @@ class Runner:
         services: ServiceRegistry | None = None,
         executor: StepExecutor | None = None,
         draw: Callable[[], float] = random.random,
+        capture: CaptureRules | None = None,
     ) -> None:
         """Record in a journal.
 
         Args:
             services: what steps find under ``self.services``.
             draw: uniform in [0, 1), for the delays of retries.
+            capture: what goes on record of the steps' own logging and printing; None: what
+                :func:`ia_modules.pipeline.capture.capture_rules` finds in the environment.
+
+        Raises:
+            InvalidArgument: the environment says something about it that has no meaning.
         """
         self._journal = journal
         self._services = services or ServiceRegistry()
         self._executor = executor or LocalExecutor()
         self._draw = draw
+        self._capture = capture_rules() if capture is None else capture
 
     async def start(
         self,
@@ -351,6 +359,7 @@ class Runner:
             services=self._services,
             executor=self._executor,
             draw=self._draw,
+            capture=self._capture,
             runs=recorded_runs(attempts) if attempts else (),
             managed=started.managed,
             new=started.new,

@@ -73,12 +73,13 @@ class ChangesContract:
     ) -> None:
         started, step_id = starting(execution_id, "load")
         await journal.record(started)
-        line = LogLine(log_id=new_id(), message="half way", step_execution_id=step_id)
+        line = LogLine(log_id=new_id(), message="half way", step_execution_id=step_id, logger="shop")
         await journal.record(Transition(execution_id=execution_id, writer=OWNER, logs=(line,)))
         await journal.record(ending(execution_id, step_id, StepStatus.COMPLETED))
         everything = await journal.changes(execution_id)
         assert [(step.sequence, step.status) for step in everything.steps] == [(4, StepStatus.COMPLETED)]
-        assert [(found.sequence, found.message) for found in everything.logs] == [(3, "half way")]
+        found = [(line.sequence, line.logger, line.message) for line in everything.logs]
+        assert found == [(3, "shop", "half way")]
         assert (everything.upto, everything.more) == (4, False)
         newest = await journal.changes(execution_id, everything.upto)
         assert (newest.steps, newest.logs, newest.upto) == ((), (), 4)

@@ -212,6 +212,7 @@ class _Writes:
                 "step_execution_id": line.step_execution_id,
                 "within": line.within,
                 "level": line.level.value,
+                "logger": line.logger,
                 "message": line.message,
                 "data": line.data,
                 "ago_seconds": -line.age_seconds,

@@ -261,6 +261,7 @@ def _line_row(line: LogLine, execution_id: ExecutionId, sequence: int) -> PlanRo
         line.step_execution_id,
         line.within,
         line.level,
+        line.logger,
         line.message,
         line.data,
         sequence,

@@ -265,6 +265,9 @@ class ExecutionReader:
     ) -> LogPage:
         """A page of log lines, oldest first; empty also when there is no such execution.
 
+        Those of an execution are in the order in which they were written, those of an attempt in that in which they
+        were logged: of very many, the last are written when it has ended.
+
         Args:
             cursor: a page's ``next_cursor``.
 
@@ -273,8 +276,14 @@ class ExecutionReader:
         """
         check_count(limit, "limit", low=1, high=1000)
         params = log_params(execution_id, filters or LogFilters(), cursor=cursor) | {"limit": limit + 1}
-        rows = await self._rows_of("list_logs", **params)
-        return log_page(rows, limit=limit)
+
+        def read() -> Script[LogPage]:
+            name = "list_logs" if params["step_execution_id"] is None else "list_logs_of_attempt"
+            rows = yield from rows_of(self._database.query, name, params)
+            gaps = (yield from rows_of(self._database.query, "list_gaps", params)) if cursor is None else None
+            return log_page(rows, gaps, limit=limit)
+
+        return await self._database.read(read())
 
     async def liveness(self, owner: str) -> Liveness | None:
         """Whether the process with this id (``owner`` of an execution) lives, by its heartbeats.

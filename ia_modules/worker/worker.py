@@ -28,6 +28,7 @@ from ia_modules.models import ClaimedExecution, ExecutionStatus, Lease, LogLevel
 from ia_modules.ownership import recovery_of
 from ia_modules.payload import clean_text
 from ia_modules.pipeline.allowed_code import AllowedCode, allowed_code
+from ia_modules.pipeline.capture import CaptureRules
 from ia_modules.pipeline.code import LoadedPipeline
 from ia_modules.pipeline.coordinator import Repeats
 from ia_modules.pipeline.executor import LocalExecutor, StepExecutor
@@ -63,6 +64,7 @@ class Worker:
         services: ServiceRegistry | None = None,
         executor: StepExecutor | None = None,
         allowed: AllowedCode | None = None,
+        capture: CaptureRules | None = None,
         grace_seconds: float = 10.0,
         poll_seconds: float = 1.0,
         recovery_limit: int = 5,
@@ -78,6 +80,7 @@ class Worker:
             services: what steps find under ``self.services``; None = the tracker alone.
             allowed: the code that stored versions may use; None: what
                 :func:`ia_modules.pipeline.allowed_code.allowed_code` finds in the environment.
+            capture: what goes on record of the steps' own logging and printing; None: as the environment says.
             grace_seconds: how long what runs may go on when the worker is stopped.
             poll_seconds: how often to look without being told; only a wake-up that got lost needs it. A time that an
                 execution waits for is not missed by it.
@@ -98,7 +101,7 @@ class Worker:
         )
         self._executor = executor or LocalExecutor()
         services = services or ServiceRegistry({TRACKER_SERVICE: tracker})
-        self._runner = Runner(tracker, services=services, executor=self._executor)
+        self._runner = Runner(tracker, services=services, executor=self._executor, capture=capture)
         self._running: dict[
             Lease, asyncio.Task[None]
         ] = {}  # a lost lease may still end while its execution is claimed anew

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from ia_modules.errors import IAModulesError
 from ia_modules.pipeline.allowed_code import AllowedCode
+from ia_modules.pipeline.capture import CaptureRules
 from showcase_app.backend.targets import Targets
 
 
@@ -86,6 +87,7 @@ class Settings:
         blocked_limit_seconds: how long a step may block the event loop before what runs is given to others; None = ten
             leases.
         load_limit_seconds: how long the code of a pipeline may take to load before it is left to others.
+        capture: what goes on record of the steps' own logging and printing; None = as the environment says.
         pipeline_folders: their pipeline files are registered when the server starts.
         allowed: the code that stored pipelines may use; None = what the environment says.
         run_file: the database is a run file that was looked at: it is only read, every request that would change
@@ -108,6 +110,7 @@ class Settings:
     grace_seconds: float = 10.0
     blocked_limit_seconds: float | None = None
     load_limit_seconds: float = 60.0
+    capture: CaptureRules | None = None
     pipeline_folders: tuple[Path, ...] = ()
     allowed: AllowedCode | None = None
     run_file: bool = False

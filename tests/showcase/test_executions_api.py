@@ -9,17 +9,20 @@ from msgspec import Struct
 from ia_modules.database.manager import DatabaseManager
 from ia_modules.errors import IAModulesError
 from ia_modules.models import (
+    GAP_LOGGER,
     ExecutionId,
     ExecutionRecord,
     Json,
+    JsonText,
     LogRecord,
     PipelineId,
     StepExecutionId,
     StepExecutionRecord,
     format_time,
+    new_id,
 )
 from ia_modules.tracker.execution_tracker import ExecutionTracker
-from ia_modules.transitions import Failure
+from ia_modules.transitions import Failure, LogLine, Transition
 from showcase_app.backend.api.problems import STATUS_OF
 from showcase_app.backend.schemas.executions import ExecutionDetail, ExportOut, LogOut, StepDetail
 from showcase_app.backend.services import execution_service
@@ -520,6 +523,7 @@ async def test_log_lines_come_oldest_first_in_pages_by_step_level_and_text(
     assert await lines(step_execution_id=step) == [*"1357"]
     assert await lines(step_execution_id=step, level="error", q="LINE 7") == ["7"]
     assert await lines(q="%") == []
+    assert (await read(api, path))["left_out"] == 0
     seen: list[str] = []
     query: dict[str, Any] = {"limit": 3}
     while query.get("cursor", "") is not None:
@@ -528,6 +532,10 @@ async def test_log_lines_come_oldest_first_in_pages_by_step_level_and_text(
         query["cursor"] = page["next_cursor"]
     assert seen == [line["log_id"] for line in (await read(api, path))["items"]]
     assert (await read(api, path))["items"][3]["data"] == {"n": 3}
+    gap = LogLine(log_id=new_id(), message="7 left out", data=JsonText('{"left_out":7}'), logger=GAP_LOGGER)
+    await tracker.record(Transition(execution_id=ExecutionId(execution_id), writer=tracker.owner, logs=(gap,)))
+    found = await read(api, path, q="no line has this")
+    assert (found["left_out"], [line["logger"] for line in found["items"]]) == (7, [GAP_LOGGER])
     assert (await refused(api, path, cursor="x"))[0] == 422
     assert (await refused(api, "/api/executions/nobody/logs"))[0] == 404
 

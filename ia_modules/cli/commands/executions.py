@@ -45,8 +45,9 @@ from ia_modules.cli.output.terminal import (
     status_text,
 )
 from ia_modules.cli.output.view import LogLines
-from ia_modules.models import ExecutionSummary, LogLevel, format_time
-from ia_modules.tracker.lists import LOOK_BACK, MOST_LOOK_BACK, ExecutionPage
+from ia_modules.client import Client
+from ia_modules.models import ExecutionId, ExecutionSummary, LogLevel, format_time
+from ia_modules.tracker.lists import LOOK_BACK, MOST_LOOK_BACK, ExecutionPage, LogFilters
 
 app = typer.Typer(
     name="executions",
@@ -63,6 +64,7 @@ app.command("import", epilog="Example: ia-modules executions import nightly-fail
 executions_bulk.add_commands(app)
 executions_rerun.add_command(app)
 
+_LINES_AT_ONCE = 500
 _EXCERPT_BYTES = 2_000  # a payload beyond this is not read for one line of it,
 _MOST_BYTES = 1_000_000  # unless all of them are small enough to rebuild the input of each step
 
@@ -132,12 +134,14 @@ def logs(
     level: Annotated[
         LogLevel, typer.Option(metavar="LEVEL", help=f"Only this one or more severe: {', '.join(LogLevel)}.")
     ] = LogLevel.DEBUG,
+    text: Annotated[str | None, typer.Option("--text", help="Only lines with this in them.")] = None,
     database_url: Database = DEFAULT_DATABASE,
     as_json: AsJson = False,
 ) -> None:
     """Print the log lines of an execution, oldest first. Ctrl-C only ends the printing.
 
-    With --json: one line of JSON for each.
+    Where lines were left out of the record, a line says how many, whatever --text is. With --json: one line of JSON
+    for each.
 
     Exit status: 0 printed, 1 no such execution, 130 no longer followed.
     """
@@ -145,18 +149,26 @@ def logs(
     async def work() -> ExitStatus:
         async with client_of(database_url) as client:
             record = await find_execution(client, execution_id)
-            view = LogLines(sys.stdout, level, as_json=as_json)
+            view = LogLines(sys.stdout, level, text, as_json=as_json)
             if follow:
                 ending = await follow_to_end(client, record.execution_id, view)
                 return ExitStatus.COMPLETED if ending is not None else ExitStatus.INTERRUPTED
-            after, more = 0, True
-            while more:
-                changes = await client.tracker.changes(record.execution_id, after)
-                view.show(changes)
-                after, more = changes.upto, changes.more
+            await _print_lines(client, record.execution_id, LogFilters(level=level, text=text), view)
             return ExitStatus.COMPLETED
 
     raise typer.Exit(run(work()))
+
+
+async def _print_lines(client: Client, execution_id: ExecutionId, filters: LogFilters, view: LogLines) -> None:
+    names = {step.step_execution_id: step.step_id for step in await client.tracker.get_attempts(execution_id)}
+    page = await client.log_page(execution_id, filters, limit=_LINES_AT_ONCE)
+    left_out = page.left_out or 0
+    view.show_lines(page.items, names)
+    while page.next_cursor is not None:
+        page = await client.log_page(execution_id, filters, cursor=page.next_cursor, limit=_LINES_AT_ONCE)
+        view.show_lines(page.items, {})
+    if left_out:
+        view.say(f"{left_out:,} lines were left out of the record, where the lines say so: an attempt keeps its ends.")
 
 
 async def _read_report(database_url: str, wanted: str | None, *, everything: bool, whole: bool) -> ExecutionReport:

@@ -23,6 +23,7 @@ from ia_modules.cli.commands.worker import (
 )
 from ia_modules.cli.interrupt import interrupted_by, stop_signals
 from ia_modules.cli.long_running import collect_garbage_seldom
+from ia_modules.cli.options.capture import StepLogs, StepPrints, capture_of
 from ia_modules.cli.options.database import DEFAULT_DATABASE, Database, open_unless_stopped
 from ia_modules.cli.options.pipeline_folders import allowed_below
 from ia_modules.cli.options.project import Project, use_project
@@ -30,6 +31,7 @@ from ia_modules.cli.options.secrets import secrets_of
 from ia_modules.cli.output.terminal import fail, run
 from ia_modules.database.manager import DatabaseManager
 from ia_modules.errors import IAModulesError
+from ia_modules.models import LogLevel
 from ia_modules.pipeline.allowed_code import FOLDERS_VARIABLE, AllowedCode
 from ia_modules.tracker.run_file_reading import OpenedRunFile, open_run_file
 
@@ -66,6 +68,8 @@ def serve(
     grace_seconds: Grace = DEFAULT_GRACE_SECONDS,
     blocked_limit_seconds: BlockedLimit = None,
     load_limit_seconds: LoadLimit = DEFAULT_LOAD_LIMIT_SECONDS,
+    step_logs: StepLogs = LogLevel.INFO,
+    step_prints: StepPrints = True,
     pipelines: Annotated[
         list[Path] | None,
         typer.Option(
@@ -114,6 +118,7 @@ def serve(
                 grace_seconds=grace_seconds,
                 blocked_limit_seconds=blocked_limit_seconds,
                 load_limit_seconds=load_limit_seconds,
+                capture=capture_of(step_logs, step_prints=step_prints),
                 pipeline_folders=tuple(pipelines or ()) if served is None else (),
                 allowed=allowed_below(pipelines) if served is None else AllowedCode(roots=()),
                 keys=parse_keys(secrets.api_keys),

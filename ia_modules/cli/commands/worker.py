@@ -8,12 +8,14 @@ import typer
 
 from ia_modules.cli.interrupt import end_at_once, interrupted_by
 from ia_modules.cli.long_running import collect_garbage_seldom, loop_factory
+from ia_modules.cli.options.capture import StepLogs, StepPrints, capture_of
 from ia_modules.cli.options.database import DEFAULT_DATABASE, Database, open_unless_stopped
 from ia_modules.cli.options.pipeline_folders import PipelineFolders, allowed_below
 from ia_modules.cli.options.project import Project, use_project
 from ia_modules.cli.options.secrets import secrets_of
 from ia_modules.cli.output.terminal import one_line, run
 from ia_modules.database.manager import DatabaseManager
+from ia_modules.models import LogLevel
 from ia_modules.pipeline.executor import LocalExecutor
 from ia_modules.tracker.execution_tracker import ExecutionTracker
 from ia_modules.worker.worker import Worker
@@ -49,6 +51,8 @@ def worker(
     grace_seconds: Grace = DEFAULT_GRACE_SECONDS,
     blocked_limit_seconds: BlockedLimit = None,
     load_limit_seconds: LoadLimit = DEFAULT_LOAD_LIMIT_SECONDS,
+    step_logs: StepLogs = LogLevel.INFO,
+    step_prints: StepPrints = True,
     pipelines: PipelineFolders = None,
     project: Project = None,
     database_url: Database = DEFAULT_DATABASE,
@@ -67,6 +71,7 @@ def worker(
         "blocked_limit_seconds": blocked_limit_seconds,
         "load_limit_seconds": load_limit_seconds,
         "allowed": allowed_below(pipelines),
+        "capture": capture_of(step_logs, step_prints=step_prints),
     }
     run(
         _work(database_url, executor, lease_seconds=lease_seconds, grace_seconds=grace_seconds, options=options),

@@ -23,6 +23,7 @@ from ia_modules.cli.output.terminal import (
     print_table,
     status_text,
 )
+from ia_modules.cli.output.view import message_of
 from ia_modules.models import (
     ExecutionRecord,
     ExecutionStatus,
@@ -164,7 +165,7 @@ def _print_logs(logs: Sequence[LogRecord], names: Mapping[str, str], limit: int)
             clock(line.logged_at),
             line.level,
             names.get(line.step_execution_id or "", ""),
-            line.message if line.data is None else f"{line.message}  {excerpt(line.data)}",
+            message_of(line),
         )
         for line in logs[-limit:]
     )

@@ -6,7 +6,7 @@ nothing else.
 
 import os
 import sys
-from collections.abc import Generator, Mapping
+from collections.abc import Generator, Iterable, Mapping
 from contextlib import contextmanager, redirect_stdout
 from datetime import UTC, datetime
 from typing import Any, Protocol, TextIO
@@ -17,7 +17,17 @@ from ia_modules.cli.interrupt import quiet_keyboard
 from ia_modules.cli.output.live_view import LiveView
 from ia_modules.cli.output.step_table import StepTable, note_of
 from ia_modules.cli.output.terminal import clock, console, duration, excerpt, json_text, plain, warn
-from ia_modules.models import Changes, ExecutionRecord, InteractionSummary, LogLevel, LogRecord, StepSummary
+from ia_modules.models import (
+    GAP_LOGGER,
+    Changes,
+    ExecutionRecord,
+    InteractionSummary,
+    LogLevel,
+    LogRecord,
+    StepExecutionId,
+    StepSummary,
+)
+from ia_modules.pipeline.capture import STDOUT
 from ia_modules.pipeline.document.graph import Graph
 
 _REFRESH_PER_SECOND = 8
@@ -45,8 +55,12 @@ class View(Protocol):
 
 
 @contextmanager
-def view_of(graph: Graph | None, *, as_json: bool) -> Generator[View]:
-    """The view that suits where stdout leads."""
+def view_of(graph: Graph | None, *, as_json: bool, runs_here: bool = False) -> Generator[View]:
+    """The view that suits where stdout leads.
+
+    Args:
+        runs_here: this process runs it, so what its steps print is seen as they print it, and not as lines again.
+    """
     out = console()
     if not as_json and sys.stdout.isatty() and out.is_interactive:
         view = LiveView(StepTable(graph), out)
@@ -55,7 +69,7 @@ def view_of(graph: Graph | None, *, as_json: bool) -> Generator[View]:
     else:
         stdout = sys.stdout
         with redirect_stdout(sys.stderr):  # what else is printed meanwhile
-            yield JsonLines(stdout) if as_json else Lines(stdout)
+            yield JsonLines(stdout) if as_json else Lines(stdout, shows_prints=not runs_here)
 
 
 class JsonLines:
@@ -91,10 +105,10 @@ class Lines:
 
     is_whole = False
 
-    def __init__(self, out: TextIO) -> None:
-        self._out = out
+    def __init__(self, out: TextIO, *, shows_prints: bool) -> None:
+        self._out, self._shows_prints = out, shows_prints
         self._seen: dict[str, object] = {}
-        self._names: dict[str, str] = {}
+        self._names: dict[StepExecutionId, str] = {}
         self._began = False
 
     def show(self, changes: Changes) -> None:
@@ -105,7 +119,8 @@ class Lines:
             self._write(f"{execution.pipeline_name}{version}: execution {execution.execution_id}")
         self._names |= {step.step_execution_id: step.step_id for step in changes.steps}
         lines = [*((step.sequence, self._step(step)) for step in changes.steps)]
-        lines += [(line.sequence, _log_line(line, self._names)) for line in changes.logs]
+        logs = [line for line in changes.logs if self._shows_prints or line.logger != STDOUT]
+        lines += [(line.sequence, _log_line(line, self._names)) for line in logs]
         for _, line in sorted((each for each in lines if each[1]), key=lambda each: each[0]):
             self._write(line)
 
@@ -134,21 +149,32 @@ class Lines:
 
 
 class LogLines:
-    """The log lines alone."""
+    """The log lines alone: of a level or more severe, with a text in them.
+
+    A line that stands for others, which are left out, is shown with any text: it may be what they had.
+    """
 
     is_whole = True
 
-    def __init__(self, out: TextIO, level: LogLevel, *, as_json: bool) -> None:
+    def __init__(self, out: TextIO, level: LogLevel, text: str | None, *, as_json: bool) -> None:
         self._out, self._as_json = out, as_json
         self._levels = list(LogLevel)[list(LogLevel).index(level) :]
-        self._names: dict[str, str] = {}
+        self._text = (text or "").casefold()
+        self._names: dict[StepExecutionId, str] = {}
 
     def show(self, changes: Changes) -> None:
-        self._names |= {step.step_execution_id: step.step_id for step in changes.steps}
-        for line in changes.logs:
-            if line.level in self._levels:
-                text = json_text(line.to_dict()) if self._as_json else _flat(_log_line(line, self._names))
-                write_line(self._out, text)
+        names = {step.step_execution_id: step.step_id for step in changes.steps}
+        self.show_lines([line for line in changes.logs if self._is_wanted(line)], names)
+
+    def show_lines(self, lines: Iterable[LogRecord], names: Mapping[StepExecutionId, str]) -> None:
+        """Lines that are wanted; ``names``: the step of each attempt that is not known yet."""
+        self._names |= names
+        for line in lines:
+            write_line(self._out, json_text(line.to_dict()) if self._as_json else _flat(_log_line(line, self._names)))
+
+    def _is_wanted(self, line: LogRecord) -> bool:
+        has_text = line.logger == GAP_LOGGER or self._text in line.message.casefold()
+        return line.level in self._levels and has_text
 
     def say(self, sentence: str) -> None:
         warn(sentence)
@@ -157,10 +183,15 @@ class LogLines:
         """Nothing: the end of an execution is no log line."""
 
 
-def _log_line(line: LogRecord, names: Mapping[str, str]) -> str:
+def _log_line(line: LogRecord, names: Mapping[StepExecutionId, str]) -> str:
+    step = "" if line.step_execution_id is None else names.get(line.step_execution_id, "")
+    return f"{clock(line.logged_at)}  {step:<16}  {line.level:<9}  {message_of(line)}"
+
+
+def message_of(line: LogRecord) -> str:
+    """The message with its logger and its data, if it has any."""
     data = "" if line.data is None else f"  {excerpt(line.data)}"
-    step = names.get(line.step_execution_id or "", "")
-    return f"{clock(line.logged_at)}  {step:<16}  {line.level:<9}  {line.message}{data}"
+    return f"{line.message}{data}" if line.logger is None else f"{line.logger}: {line.message}{data}"
 
 
 def _flat(text: str) -> str:

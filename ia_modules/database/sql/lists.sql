@@ -119,16 +119,39 @@ SELECT COUNT(*) AS pending, MAX(CAST(interaction_id AS TEXT)) AS newest, SUM(seq
     AS counted;
 
 -- name: list_logs
--- Those of one level after the line :cursor_id of the sequence :cursor_sequence, oldest first. An attempt has its level.
-SELECT log_id, execution_id, within, step_execution_id, level, message, data, logged_at, sequence
+-- Those of one level after the line :cursor_id of the sequence :cursor_sequence, in the order in which they were written.
+-- A line that stands for others, which are left out, is found by any text: it may be what they had.
+SELECT log_id, execution_id, within, step_execution_id, level, logger, message, data, logged_at, sequence
+  FROM execution_logs
+ WHERE execution_id = :execution_id
+   AND within = :within
+   AND sequence >= :cursor_sequence
+   AND (sequence > :cursor_sequence OR log_id > :cursor_id)
+   AND CASE level WHEN 'debug' THEN 0 WHEN 'info' THEN 1 WHEN 'warning' THEN 2 ELSE 3 END >= :severity
+   AND (CAST(:pattern AS TEXT) IS NULL OR logger = :gap_logger OR ia_fold(message) LIKE ia_fold(:pattern) ESCAPE '!')
+ ORDER BY sequence, log_id
+ LIMIT :limit;
+
+-- name: list_logs_of_attempt
+-- Those of an attempt after the line :cursor_id, in the order in which they were logged: of very many, the last are
+-- written when it has ended, and warnings and errors among them before.
+SELECT log_id, execution_id, within, step_execution_id, level, logger, message, data, logged_at, sequence
+  FROM execution_logs
+ WHERE step_execution_id = :step_execution_id
+   AND execution_id = :execution_id
+   AND log_id > :cursor_id
+   AND CASE level WHEN 'debug' THEN 0 WHEN 'info' THEN 1 WHEN 'warning' THEN 2 ELSE 3 END >= :severity
+   AND (CAST(:pattern AS TEXT) IS NULL OR logger = :gap_logger OR ia_fold(message) LIKE ia_fold(:pattern) ESCAPE '!')
+ ORDER BY log_id
+ LIMIT :limit;
+
+-- name: list_gaps
+-- Of the lines that stand for others, which are left out, how many they stand for; as list_logs finds them.
+SELECT data
   FROM execution_logs
  WHERE execution_id = :execution_id
    AND within = COALESCE(
        (SELECT within FROM step_executions WHERE step_execution_id = :step_execution_id), :within)
-   AND sequence >= :cursor_sequence
-   AND (sequence > :cursor_sequence OR log_id > :cursor_id)
    AND (step_execution_id = :step_execution_id OR :step_execution_id IS NULL)
-   AND CASE level WHEN 'debug' THEN 0 WHEN 'info' THEN 1 WHEN 'warning' THEN 2 ELSE 3 END >= :severity
-   AND (CAST(:pattern AS TEXT) IS NULL OR ia_fold(message) LIKE ia_fold(:pattern) ESCAPE '!')
- ORDER BY sequence, log_id
- LIMIT :limit;
+   AND logger = :gap_logger
+   AND CASE level WHEN 'debug' THEN 0 WHEN 'info' THEN 1 WHEN 'warning' THEN 2 ELSE 3 END >= :severity;

@@ -102,7 +102,7 @@ SELECT step_execution_id, execution_id, within, step_id, step_name, step_type, i
  LIMIT :limit;
 
 -- name: changed_logs
-SELECT log_id, execution_id, within, step_execution_id, level, message, data, logged_at, sequence
+SELECT log_id, execution_id, within, step_execution_id, level, logger, message, data, logged_at, sequence
   FROM execution_logs
  WHERE execution_id = :execution_id AND within = :within AND sequence > :after AND sequence <= :upto
  ORDER BY sequence, log_id

@@ -232,9 +232,10 @@ UPDATE step_executions
 -- name: insert_log
 -- A line that a repeated transition brings again is kept once.
 INSERT INTO execution_logs (
-    log_id, execution_id, step_execution_id, within, level, message, data, sequence, logged_at)
+    log_id, execution_id, step_execution_id, within, level, logger, message, data, sequence, logged_at)
 VALUES (
-    :log_id, :execution_id, :step_execution_id, :within, :level, :message, :data, :sequence, ia_now(:ago_seconds))
+    :log_id, :execution_id, :step_execution_id, :within, :level, :logger, :message, :data, :sequence,
+    ia_now(:ago_seconds))
 ON CONFLICT (log_id) DO NOTHING;
 
 -- name: insert_interaction

@@ -171,6 +171,7 @@ class MemoryRecords:
                     within=line.within,
                     step_execution_id=line.step_execution_id,
                     level=line.level,
+                    logger=line.logger,
                     message=line.message,
                     data=decoded(line.data, None),
                     logged_at=now - timedelta(seconds=line.age_seconds),

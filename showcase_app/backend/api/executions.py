@@ -221,7 +221,7 @@ async def list_logs(
     cursor: Annotated[IdParameter | None, Query(description="`next_cursor` of the page before.")] = None,
     within: Within = GRAPH,
 ) -> LogPageOut:
-    """Oldest first."""
+    """Oldest first: as they were written, or, of one attempt, as they were logged."""
     filters = LogFilters(step_execution_id=step_execution_id, within=within, level=level, text=q or None)
     return LogPageOut.of(await client.log_page(execution_id, filters, cursor=cursor, limit=limit))
 

@@ -388,6 +388,9 @@ class LogOut(Out):
     within: str = Field(description="Its attempt's.")
     step_execution_id: str | None
     level: LogLevel
+    logger: str | None = Field(
+        description="Of Python's logging its name, `stdout` of what was printed; null: it was logged for the record."
+    )
     message: str
     data: Any
     data_omitted: bool = Field(description="`data` has more than 65,536 bytes and is null here.")
@@ -405,10 +408,16 @@ class LogPageOut(Out):
 
     items: list[LogOut]
     next_cursor: str | None
+    left_out: int | None = Field(
+        description="So many lines were left out of the record, of this level or more severe, whatever `q`: an attempt "
+        "keeps its first and its last. Each gap is a line of the logger `ia_modules.left_out`, which any `q` finds. "
+        "Null on all pages but the first."
+    )
 
     @classmethod
     def of(cls, page: LogPage) -> Self:
-        return cls(items=[LogOut.of(line) for line in page.items], next_cursor=page.next_cursor)
+        items = [LogOut.of(line) for line in page.items]
+        return cls(items=items, next_cursor=page.next_cursor, left_out=page.left_out)
 
 
 SearchText = Annotated[str, StringConstraints(max_length=200, strip_whitespace=True), AfterValidator(storable)]

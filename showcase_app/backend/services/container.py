@@ -55,7 +55,9 @@ async def open_services(settings: Settings, *, encode: Encode, wrong_keys: Wrong
     ):
         for wrong in await register_folders(tracker, settings.pipeline_folders):
             logger.warning("Warning: %s", "\n".join([str(wrong), *getattr(wrong, "__notes__", [])]))
-        client = Client(database, tracker=tracker, allowed=settings.allowed, actor=LOCAL.actor)
+        client = Client(
+            database, tracker=tracker, allowed=settings.allowed, capture=settings.capture, actor=LOCAL.actor
+        )
         feed = Feed(tracker, database, encode)
         yield Services(
             database=database,
@@ -85,6 +87,7 @@ def _working(
         tracker,
         slots=settings.slots,
         allowed=settings.allowed,
+        capture=settings.capture,
         grace_seconds=settings.grace_seconds,
         blocked_limit_seconds=settings.blocked_limit_seconds,
         load_limit_seconds=settings.load_limit_seconds,

@@ -4,7 +4,7 @@ import orjson
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ia_modules.models import JsonText, LogLevel, new_id
+from ia_modules.models import GAP_LOGGER, JsonText, LogLevel, new_id
 from ia_modules.pipeline.kept_lines import KeptLines, LineBound, LoggedLine
 
 URGENT = (LogLevel.WARNING, LogLevel.ERROR)
@@ -61,15 +61,21 @@ def test_a_gap_stands_where_the_lines_were() -> None:
     assert now.text == "Of what follows, the last 2 lines are kept, and written when the attempt ends."
     gap, *last = kept.rest()
     assert [line.log_id for line in last] == [line.log_id for line in lines[6:]]
-    assert (gap.level, gap.data) == (LogLevel.WARNING, JsonText('{"left_out":4}'))
+    assert (gap.level, gap.logger, gap.data) == (LogLevel.INFO, GAP_LOGGER, JsonText('{"left_out":4}'))
     assert gap.text == "4 lines are left out here: an attempt keeps the first and the last."
 
 
 def test_warnings_and_errors_have_a_bound_of_their_own() -> None:
     kept = KeptLines(LineBound(1, 1_000), LineBound(1, 1_000))
     assert [len(kept.add(logged(LogLevel.INFO))) for _ in range(3)] == [1, 1, 0]
-    error = logged(LogLevel.ERROR)
-    assert kept.add(error) == [error]
+    errors = [logged(LogLevel.ERROR) for _ in range(4)]
+    assert kept.add(errors[0]) == [errors[0]]
+    assert [len(kept.add(error)) for error in errors[1:]] == [1, 0, 0]
+    gaps = [(line.level, line.text) for line in kept.rest() if line.logger == GAP_LOGGER]
+    assert gaps == [
+        (LogLevel.INFO, "1 line is left out here: an attempt keeps the first and the last."),
+        (LogLevel.ERROR, "2 warnings and errors are left out here: an attempt keeps the first and the last."),
+    ]
 
 
 def test_one_line_that_is_larger_than_all_may_be_is_kept() -> None:

@@ -131,10 +131,11 @@ SELECT :step_execution_id, :execution_id, :within, :step_id, :step_name, :step_t
        CASE WHEN :started THEN :now END, CASE WHEN :ended THEN :now END /* rows */;
 
 -- name: log
--- row: log_id uuid, execution_id uuid, step_execution_id uuid, within text, level text, message text, data json,
---      sequence bigint, ago_seconds double precision
+-- row: log_id uuid, execution_id uuid, step_execution_id uuid, within text, level text, logger text,
+--      message text, data json, sequence bigint, ago_seconds double precision
 INSERT INTO execution_logs (
-    log_id, execution_id, step_execution_id, within, level, message, data, sequence, logged_at)
-SELECT :log_id, :execution_id, :step_execution_id, :within, :level, :message, :data, :sequence, ia_now(:ago_seconds)
+    log_id, execution_id, step_execution_id, within, level, logger, message, data, sequence, logged_at)
+SELECT :log_id, :execution_id, :step_execution_id, :within, :level, :logger, :message, :data, :sequence,
+       ia_now(:ago_seconds)
  /* rows */ WHERE TRUE
 ON CONFLICT (log_id) DO NOTHING;

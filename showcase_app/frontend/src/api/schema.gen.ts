@@ -551,7 +551,7 @@ export interface paths {
         };
         /**
          * List the log lines of an execution
-         * @description Oldest first.
+         * @description Oldest first: as they were written, or, of one attempt, as they were logged.
          */
         get: operations["list_logs"];
         put?: never;
@@ -3123,6 +3123,11 @@ export interface components {
             /** Step Execution Id */
             step_execution_id: string | null;
             level: components["schemas"]["LogLevel"];
+            /**
+             * Logger
+             * @description Of Python's logging its name, `stdout` of what was printed; null: it was logged for the record.
+             */
+            logger: string | null;
             /** Message */
             message: string;
             /** Data */
@@ -3149,6 +3154,11 @@ export interface components {
             items: components["schemas"]["LogOut"][];
             /** Next Cursor */
             next_cursor: string | null;
+            /**
+             * Left Out
+             * @description So many lines were left out of the record, of this level or more severe, whatever `q`: an attempt keeps its first and its last. Each gap is a line of the logger `ia_modules.left_out`, which any `q` finds. Null on all pages but the first.
+             */
+            left_out: number | null;
         };
         /**
          * MendRequest

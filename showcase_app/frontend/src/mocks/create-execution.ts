@@ -137,6 +137,7 @@ export function createLine(row: Partial<LogOut> = {}): LogOut {
     within: "",
     step_execution_id: null,
     level: "info",
+    logger: null,
     message: "Hello",
     data: null,
     data_omitted: false,

@@ -7,10 +7,12 @@ from pathlib import Path
 from typing import Any
 
 from ia_modules.database.manager import DatabaseManager
+from ia_modules.pipeline.kept_lines import ORDINARY
 from ia_modules.tracker.execution_tracker import ExecutionTracker
 from tests.unit.cli.conftest import Command, Recorded
 from tests.unit.cli.pipeline_files import nightly, step, write
 from tests.unit.cli.programs import CONTROL_CODES, is_running, lines_until, piped
+from tests.unit.pipeline.factories import document
 
 
 async def read_all(database_url: str, execution_id: str) -> dict[str, Any]:
@@ -148,6 +150,36 @@ def test_logs_prints_the_lines_and_filters_by_level(command: Command, recorded: 
     assert command("executions", "logs", recorded[0]).stdout == ""
     [row] = [json.loads(each) for each in command("executions", "logs", recorded[1], "--json").stdout.splitlines()]
     assert (row["level"], row["data"]) == ("error", {"row": 7})
+
+
+def test_logs_are_searched_and_what_was_left_out_is_said(command: Command, tmp_path: Path) -> None:
+    lines = ORDINARY.lines
+    (tmp_path / "steps.py").write_text(
+        f"""
+import logging
+
+def talk(data):
+    for number in range({2 * lines + 30}):
+        print(f"line {{number}}")
+    logging.getLogger("shop").warning("the last word")
+"""
+    )
+    file = tmp_path / "talk.json"
+    file.write_text(json.dumps({**document({"id": "talk", "step_class": "talk", "module": "steps"}), "name": "Talk"}))
+    assert command("run", str(file)).exit_code == 0
+    found = command("executions", "logs", "--text", "LINE 77")
+    printed = [line.split(None, 3)[3] for line in found.stdout.splitlines()]
+    assert printed[0] == "stdout: line 77"
+    assert f"stdout: line {lines + 2700}" in printed, "one of the last"
+    gap = '30 lines are left out here: an attempt keeps the first and the last.  {"left_out":30}'
+    assert [line for line in printed if "left out" in line] == [f"ia_modules.left_out: {gap}"]
+    assert found.stderr.startswith("30 lines were left out of the record")
+    assert all("77" in line or "left out" in line for line in printed)
+    hidden = command("executions", "logs", "--text", f"line {lines + 10}").stdout.splitlines()
+    assert [line.split(None, 3)[3] for line in hidden] == [f"ia_modules.left_out: {gap}"]
+    severe = command("executions", "logs", "--text", "WORD", "--level", "warning")
+    assert [line.split(None, 3)[3] for line in severe.stdout.splitlines()] == ["shop: the last word"]
+    assert severe.stderr == ""
 
 
 def test_logs_leaves_out_what_is_less_severe(command: Command, tmp_path: Path) -> None:
