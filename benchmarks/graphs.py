@@ -75,11 +75,11 @@ class Gate:
 
 
 def measure_graphs(bench: Bench) -> list[Figure]:
-    wide = bench.size(400, quick=8)
+    folded, wide, long = bench.size(60, quick=8), bench.size(400, quick=8), bench.size(2_000, quick=20)
     shapes: dict[str, Callable[[Code], Flow]] = {
-        "60 side by side, of one class": partial(side_by_side, [pass_on] * bench.size(60, quick=8)),
+        f"{folded} side by side, of one class": partial(side_by_side, [pass_on] * folded),
         f"{wide} side by side, of {wide} classes": partial(side_by_side, [named(f"worker_{n}") for n in range(wide)]),
-        "2,000 in a row": partial(in_a_row, bench.size(2_000, quick=20)),
+        f"{long:,} in a row": partial(in_a_row, long),
     }
     database = bench.databases[0]  # what the pages do is the same on both
     measures = {case: partial(shown, bench, database, make) for case, make in shapes.items()}

@@ -14,6 +14,8 @@ import {
   layoutQuestion,
   type Orientation,
   roundedPath,
+  wholeView,
+  wholeZoom,
 } from "./graph-layout";
 
 const EDGE = createEdge();
@@ -88,6 +90,11 @@ describe("the first view", () => {
   it("is all of a graph that can be read then, in the middle", () => {
     expect(firstView(flat(400), 800, 300, "right")).toEqual({ x: 200, y: 100, zoom: 1 });
     expect(firstView(flat(1000), 800, 300, "right").zoom).toBeCloseTo(0.776);
+  });
+
+  it("is never one of nothing, while there is no room for it", () => {
+    for (const room of [0, 10, 24]) expect(wholeZoom(flat(400), room, room)).toBeGreaterThan(0);
+    expect(wholeView(flat(400), 424, 300)).toEqual({ x: 12, y: 100, zoom: 1 });
   });
 
   it("is the beginning of one that is too long", () => {

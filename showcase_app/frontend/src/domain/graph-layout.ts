@@ -163,9 +163,12 @@ export function firstView(layout: Layout, width: number, height: number, orienta
     : { x: across(layout.width, start.x + start.width / 2, width), y: PADDING, zoom: FIRST_ZOOM };
 }
 
+const LEAST_ZOOM = 0.0005; // also where there is no room yet: a zoom is never 0
+
 /** The zoom at which all of it is seen, at most 1. */
 export function wholeZoom(layout: Layout, width: number, height: number): number {
-  return Math.min((width - 2 * PADDING) / layout.width, (height - 2 * PADDING) / layout.height, 1);
+  const zoom = Math.min((width - 2 * PADDING) / layout.width, (height - 2 * PADDING) / layout.height, 1);
+  return Math.max(zoom, LEAST_ZOOM);
 }
 
 /** Whether it is too large to be read as a whole. */

@@ -100,7 +100,7 @@ export function Canvas({ drawing, view, width, height, orientation, onSelect, on
   };
   const whole = wholeView(layout, width, height);
   const showAll = (duration: number) => void flow.setViewport(whole, { duration });
-  const isBeyond = isBeyondView(layout, width, height);
+  const hasMap = width >= LEAST_MAPPED && isBeyondView(layout, width, height);
   return (
     // biome-ignore lint/a11y/useSemanticElements: a canvas that is moved by keys has no element of its own
     <div
@@ -155,7 +155,7 @@ export function Canvas({ drawing, view, width, height, orientation, onSelect, on
             ))}
           </ViewportPortal>
         )}
-        {isBeyond ? <GraphMap drawing={drawing} width={width} height={height} /> : null}
+        {hasMap ? <GraphMap drawing={drawing} width={width} height={height} /> : null}
       </ReactFlow>
     </div>
   );
@@ -166,6 +166,7 @@ const NEAR_ZOOM = 0.8;
 const LEAST_ZOOM = 0.05; // of small graphs
 const CLICK_PIXELS = 6;
 const MAP_PIXELS = { long: 200, short: 44 };
+const LEAST_MAPPED = 240; // pixels of the canvas: a drawer that opens begins with none
 const MAP_SHARE = 0.6; // of the canvas, at most
 const MAP_STROKE_PIXELS = 1.5; // so that each step is seen, however small
 
