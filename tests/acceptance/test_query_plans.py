@@ -144,7 +144,7 @@ FILTERS = {
     "failed_alike_lately": ExecutionFilters(failure_group=failure_group(0), failed_after=DAY),
     "error_of_last_day": ExecutionFilters(text="number 7", started_after=DAY),
     "error": ExecutionFilters(text="number 7", look_back=100),
-    "error_of_a_pipeline": ExecutionFilters(text="number 7", pipeline_id=FREQUENT, look_back=100),
+    "error_of_a_pipeline": ExecutionFilters(text="no answer", pipeline_id=FREQUENT, look_back=100),
     "customer": ExecutionFilters(attributes={"input.customer": "customer-7"}),
     "team_failed": ExecutionFilters(attributes={"metadata.team": "blue"}, status=ExecutionStatus.FAILED, look_back=100),
     "error_of_customer": ExecutionFilters(attributes={"input.customer": "customer-7"}, text="Pipeline"),
