@@ -60,7 +60,13 @@ export function ExecutionPanel({ execution, selection, heard }: ExecutionPanelPr
         <Tabs.Panel value="input">{payload("Input", data?.input_data, "It has no input.")}</Tabs.Panel>
         <Tabs.Panel value="metadata">{payload("Metadata", data?.metadata, "It has no metadata.")}</Tabs.Panel>
         <Tabs.Panel value="logs">
-          <LogView executionId={execution.execution_id} heard={heard} running={!ended} steps={execution.steps} />
+          <LogView
+            executionId={execution.execution_id}
+            of={execution.pipeline_name}
+            heard={heard}
+            running={!ended}
+            steps={execution.steps}
+          />
         </Tabs.Panel>
       </Tabs>
     </section>

@@ -1,26 +1,27 @@
-/** Log lines, old and new: filtered, searched, followed, copied; any number of them. */
-import { ActionIcon, Button, CloseButton, Group, Select, Skeleton, Switch, Text, TextInput } from "@mantine/core";
-import { useClipboard, useDebouncedValue } from "@mantine/hooks";
-import { IconChevronRight, IconSearch } from "@tabler/icons-react";
-import { useInfiniteQuery } from "@tanstack/react-query";
-import { useVirtualizer } from "@tanstack/react-virtual";
-import { useEffect, useMemo, useRef, useState } from "react";
-import { logsQuery } from "@/api/logs";
-import type { LogLevel, LogOut, StepDetail } from "@/api/schema.gen";
+/** Log lines, old and new: searched, followed, jumped in, downloaded, in full width; any number of them. */
+import { Button, Group, Modal, Skeleton, Text } from "@mantine/core";
+import { useClipboard, useLocalStorage } from "@mantine/hooks";
+import { useInfiniteQuery, useMutation } from "@tanstack/react-query";
+import { type ReactNode, useCallback, useEffect, useMemo, useRef, useState } from "react";
+import { logsQuery, readEveryLine } from "@/api/logs";
+import type { LogOut, StepDetail } from "@/api/schema.gen";
 import { QueryFailed } from "@/components/ui/notices";
-import { stringifyJson } from "@/domain/json";
-import { type HeardLines, hasGap, LEVELS, lineText, mergedLines } from "@/domain/log-lines";
-import { clockText, exactText } from "@/domain/time";
+import { type Goal, type HeardLines, hasGap, leftOutOf, lineText, mergedLines } from "@/domain/log-lines";
+import { LogBar } from "./log-bar";
+import { LogLines } from "./log-lines";
 import classes from "./log-view.module.css";
 import { Quiet } from "./payload";
+import { saveFile } from "./save-file";
+import { useLogParams } from "./use-log-params";
 
-const ROW_HEIGHT = 24;
-const AT_END_PIXELS = 30;
+const WRAP_KEY = "ia-log-wrap";
 
 type LogViewProps = {
   executionId: string;
   /** Only of this attempt. */
   stepExecutionId?: string;
+  /** Whose lines these are, as the full-width view and the downloaded file say. */
+  of: string;
   /** What the socket brought since the page was opened, of the whole execution. */
   heard: HeardLines;
   /** Whether more lines are to be expected: then the end is followed. */
@@ -29,11 +30,13 @@ type LogViewProps = {
   steps?: readonly StepDetail[];
 };
 
-export function LogView({ executionId, stepExecutionId, heard, running, steps }: LogViewProps) {
-  const [level, setLevel] = useState<LogLevel>("debug");
-  const [typed, setTyped] = useState("");
-  const [q] = useDebouncedValue(typed.trim(), 250);
-  const [follow, setFollow] = useState(running);
+export function LogView({ executionId, stepExecutionId, of, heard, running, steps }: LogViewProps) {
+  const params = useLogParams();
+  const { q, level, line, set } = params;
+  const [follow, setFollow] = useState(running && line === null);
+  const [wrap, setWrap] = useLocalStorage({ key: WRAP_KEY, defaultValue: true, getInitialValueInEffect: false });
+  const [goal, setGoal] = useState<Goal | null>(line === null ? null : { to: "line", log_id: line });
+  const [missed, setMissed] = useState<Goal["to"] | null>(null);
   const filters = useMemo(
     () => ({
       step_execution_id: stepExecutionId,
@@ -50,64 +53,77 @@ export function LogView({ executionId, stepExecutionId, heard, running, steps }:
     [read, heard, filters, hasNextPage],
   );
   const [begun, setBegun] = useState({ filters, dropped: heard.dropped });
-  if (begun.filters !== filters) setBegun({ filters, dropped: heard.dropped }); // it is read anew
+  if (begun.filters !== filters) {
+    setBegun({ filters, dropped: heard.dropped }); // it is read anew,
+    setMissed(null);
+    if (line !== null) setGoal({ to: "line", log_id: line }); // and looked at around the same line
+  }
   const isPartial = read !== undefined && !hasNextPage && hasGap(read, heard.dropped, begun.dropped);
   const readAgain = () => {
     setBegun({ filters, dropped: heard.dropped });
     void query.refetch();
   };
   const names = useMemo(() => new Map(steps?.map((step) => [step.step_execution_id, step.step_name])), [steps]);
+  const textOf = (all: readonly LogOut[]) =>
+    all.map((each) => lineText(each, names.get(each.step_execution_id ?? "") ?? null)).join("\n");
   const clipboard = useClipboard({ timeout: 1500 });
+  const download = useMutation({
+    mutationFn: () => readEveryLine(executionId, filters),
+    onSuccess: (all) => saveFile(new File([`${textOf(all)}\n`], fileName(of, executionId), { type: "text/plain" })),
+  });
 
-  return (
-    <div className={classes.view}>
-      <Group gap={8} className={classes.bar}>
-        <TextInput
-          size="xs"
-          className={classes.search}
-          placeholder="Search lines"
-          aria-label="Search in the log lines"
-          value={typed}
-          onChange={(event) => setTyped(event.currentTarget.value)}
-          leftSection={<IconSearch size={14} aria-hidden />}
-          rightSection={typed === "" ? null : <CloseButton size="xs" aria-label="Clear" onClick={() => setTyped("")} />}
-        />
-        <Select
-          size="xs"
-          w={118}
-          aria-label="Least severe level shown"
-          allowDeselect={false}
-          value={level}
-          onChange={(next) => setLevel(LEVELS.find((each) => each === next) ?? "debug")}
-          data={LEVELS.map((each) => ({ value: each, label: each === "debug" ? "All levels" : LEVEL_WORDS[each] }))}
-          comboboxProps={{ width: 150 }}
-        />
-        <Group gap={8} ml="auto" wrap="nowrap">
-          <Switch
-            size="xs"
-            label="Follow"
-            checked={follow}
-            onChange={(event) => setFollow(event.currentTarget.checked)}
-          />
-          <Button
-            size="compact-xs"
-            variant="default"
-            disabled={lines.length === 0}
-            onClick={() => clipboard.copy(lines.map((line) => lineText(line, nameOf(names, line))).join("\n"))}
-          >
-            {clipboard.copied ? "Copied" : "Copy"}
-          </Button>
-        </Group>
-      </Group>
+  const go = (to: Goal) => {
+    setFollow(false);
+    setMissed(null);
+    setGoal(to);
+  };
+  const latest = useRef(line); // the address changes a moment after a jump, and the next click may be sooner
+  useEffect(() => {
+    latest.current = line;
+  }, [line]);
+  const after = () => lines.findIndex((each) => each.log_id === latest.current);
+  const onReached = useCallback(
+    (reached: Goal, found: LogOut | null) => {
+      setGoal(null);
+      setMissed(found === null ? reached.to : null);
+      if (found === null || reached.to === "end") return;
+      latest.current = found.log_id;
+      set("line", found.log_id);
+    },
+    [set],
+  );
+  const leftOut = Math.max(data?.pages[0]?.left_out ?? 0, leftOutOf(lines));
+
+  const view = (
+    <div className={classes.view} data-wide={params.wide || undefined}>
+      <LogBar
+        params={params}
+        follow={follow}
+        onFollow={setFollow}
+        wrap={wrap}
+        onWrap={setWrap}
+        hasLines={lines.length > 0}
+        onNextError={() => go({ to: "error", after: after() })}
+        onEnd={() => go({ to: "end" })}
+        copied={clipboard.copied}
+        onCopy={() => clipboard.copy(textOf(lines))}
+        downloading={download.isPending}
+        onDownload={() => download.mutate()}
+      />
+      {leftOut === 0 ? null : (
+        <Notice act="Show where" onAct={() => go({ to: "gap", after: after() })}>
+          {leftOut.toLocaleString("en")} {leftOut === 1 ? "line is" : "lines are"} left out: of very many, the first and
+          the last of each attempt are kept, and of warnings and errors by themselves.
+          {q === "" ? "" : " The search does not see them."}
+        </Notice>
+      )}
       {isPartial ? (
-        <Group gap={8} className={classes.gap} role="status">
-          <Text size="xs">
-            The page keeps the newest 5,000 lines that came while it was open. Older ones are missing here.
-          </Text>
-          <Button size="compact-xs" variant="default" onClick={readAgain}>
-            Read them
-          </Button>
-        </Group>
+        <Notice act="Read them" onAct={readAgain}>
+          The page keeps the newest 5,000 lines that came while it was open. Older ones are missing here.
+        </Notice>
+      ) : null}
+      {download.isError ? (
+        <QueryFailed what="All of these lines" error={download.error} retry={() => download.mutate()} />
       ) : null}
       {query.isError && data === undefined ? (
         <QueryFailed what="Log lines" error={query.error} retry={() => void query.refetch()} />
@@ -118,11 +134,17 @@ export function LogView({ executionId, stepExecutionId, heard, running, steps }:
           <Quiet>{noneText(q !== "" || level !== "debug", running)}</Quiet>
         </div>
       ) : (
-        <Lines
+        <LogLines
           lines={lines}
           names={steps === undefined ? null : names}
+          wrap={wrap}
           follow={follow}
           onFollow={setFollow}
+          current={line}
+          addressOf={params.addressOf}
+          goal={goal}
+          allRead={!hasNextPage}
+          onReached={onReached}
           more={hasNextPage && !isFetchingNextPage && !query.isFetchNextPageError ? () => void fetchNextPage() : null}
         />
       )}
@@ -130,20 +152,38 @@ export function LogView({ executionId, stepExecutionId, heard, running, steps }:
         <QueryFailed what="More log lines" error={query.error} retry={() => void fetchNextPage()} />
       ) : null}
       {data === undefined ? null : (
-        <Text size="xs" className={`quiet numbers ${classes.foot}`}>
+        <Text size="xs" className={`quiet numbers ${classes.foot}`} role="status">
           {lines.length.toLocaleString("en")} {lines.length === 1 ? "line" : "lines"}
+          {q === "" ? "" : " found"}
           {hasNextPage ? ", more below" : running ? ", new ones appear as they are written" : ""}
+          {missed === null ? "" : `. ${MISSED[missed]}`}
         </Text>
       )}
     </div>
   );
+
+  if (!params.wide) return view;
+  return (
+    <>
+      <Quiet>The lines are shown in full width.</Quiet>
+      <Modal
+        opened
+        onClose={() => set("wide", null)}
+        fullScreen
+        title={<b>Log lines of {of}</b>}
+        closeButtonProps={{ "aria-label": "Close" }}
+      >
+        {view}
+      </Modal>
+    </>
+  );
 }
 
-const LEVEL_WORDS: Readonly<Record<LogLevel, string>> = {
-  debug: "Debug",
-  info: "Info and up",
-  warning: "Warning and up",
-  error: "Errors",
+const MISSED: Readonly<Record<Goal["to"], string>> = {
+  end: "There is no line.",
+  line: "The line of this address is not among them.",
+  error: "There is no error among them.",
+  gap: "Nothing is left out among them.",
 };
 
 function noneText(filtered: boolean, running: boolean): string {
@@ -151,116 +191,19 @@ function noneText(filtered: boolean, running: boolean): string {
   return running ? "No log lines yet." : "No log lines.";
 }
 
-function nameOf(names: ReadonlyMap<string, string>, line: LogOut): string | null {
-  return line.step_execution_id === null ? null : (names.get(line.step_execution_id) ?? null);
+function fileName(of: string, executionId: string): string {
+  return `${of.replaceAll(/[^\p{L}\p{N}]+/gu, "-").slice(0, 60)}-${executionId}.log`;
 }
 
-type LinesProps = {
-  lines: readonly LogOut[];
-  names: ReadonlyMap<string, string> | null;
-  follow: boolean;
-  onFollow: (follow: boolean) => void;
-  /** Read the next page; null: there is none, or it is being read. */
-  more: (() => void) | null;
-};
-
-function Lines({ lines, names, follow, onFollow, more }: LinesProps) {
-  const frame = useRef<HTMLDivElement>(null);
-  const [open, setOpen] = useState<ReadonlySet<string>>(new Set());
-  const virtual = useVirtualizer({
-    count: lines.length,
-    getScrollElement: () => frame.current,
-    estimateSize: () => ROW_HEIGHT,
-    getItemKey: (index) => lines[index]?.log_id ?? index,
-    overscan: 20,
-  });
-  const items = virtual.getVirtualItems();
-  const lastShown = items.at(-1)?.index ?? 0;
-  useEffect(() => {
-    if (more !== null && (follow || lastShown >= lines.length - 50)) more();
-  }, [more, follow, lastShown, lines.length]);
-  useEffect(() => {
-    if (follow && lines.length > 0) virtual.scrollToIndex(lines.length - 1, { align: "end" });
-  }, [virtual, follow, lines.length]);
-
-  const toggle = (id: string) =>
-    setOpen((before) => {
-      const after = new Set(before);
-      if (!after.delete(id)) after.add(id);
-      return after;
-    });
-  const onScroll = () => {
-    const box = frame.current;
-    if (box !== null && follow && box.scrollHeight - box.scrollTop - box.clientHeight > AT_END_PIXELS * 8)
-      onFollow(false);
-  };
-
+function Notice({ children, act, onAct }: { children: ReactNode; act: string; onAct: () => void }) {
   return (
-    <div
-      ref={frame}
-      className={classes.lines}
-      role="log"
-      aria-label="Log lines"
-      aria-live="off"
-      // biome-ignore lint/a11y/noNoninteractiveTabindex: what scrolls is reached by keys
-      tabIndex={0}
-      onScroll={onScroll}
-      onWheel={(event) => {
-        if (event.deltaY < 0) onFollow(false);
-      }}
-      onKeyDown={(event) => {
-        if (["ArrowUp", "PageUp", "Home"].includes(event.key)) onFollow(false);
-        if (event.key === "End") onFollow(true);
-      }}
-    >
-      <div style={{ height: virtual.getTotalSize(), position: "relative" }}>
-        {items.map((item) => {
-          const line = lines[item.index];
-          if (line === undefined) return null;
-          const isOpen = open.has(line.log_id);
-          const hasData = line.data !== null || line.data_omitted;
-          return (
-            <div
-              key={item.key}
-              ref={virtual.measureElement}
-              data-index={item.index}
-              data-level={line.level}
-              className={classes.line}
-              style={{ transform: `translateY(${item.start}px)` }}
-            >
-              {hasData ? (
-                <ActionIcon
-                  size={18}
-                  variant="subtle"
-                  color="gray"
-                  aria-label="Data of this line"
-                  aria-expanded={isOpen}
-                  onClick={() => toggle(line.log_id)}
-                >
-                  <IconChevronRight size={13} aria-hidden className={classes.chevron} data-open={isOpen || undefined} />
-                </ActionIcon>
-              ) : (
-                <span className={classes.noData} />
-              )}
-              <time dateTime={line.logged_at} title={exactText(line.logged_at)}>
-                {clockText(line.logged_at)}
-              </time>
-              <span className={classes.level}>{line.level}</span>
-              <span className={classes.message}>
-                {names === null ? null : <span className={classes.step}>{nameOf(names, line) ?? ""}</span>}
-                {line.message}
-                {isOpen ? (
-                  <pre className={classes.data}>
-                    {line.data_omitted
-                      ? "Its data is larger than 64 KiB and only in the export."
-                      : stringifyJson(line.data, 2)}
-                  </pre>
-                ) : null}
-              </span>
-            </div>
-          );
-        })}
-      </div>
-    </div>
+    <Group gap={8} className={classes.gap} role="status">
+      <Text size="xs" className={classes.notice}>
+        {children}
+      </Text>
+      <Button size="compact-xs" variant="default" onClick={onAct}>
+        {act}
+      </Button>
+    </Group>
   );
 }

@@ -368,6 +368,7 @@ function AttemptTabs({ execution, selection, attempt, attempts, times, nameOf, h
         <LogView
           executionId={execution.execution_id}
           stepExecutionId={attempt.step_execution_id}
+          of={attempt.step_name}
           heard={heard}
           running={!isOver(attempt)}
         />
