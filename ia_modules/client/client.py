@@ -11,8 +11,10 @@ from ia_modules.client.pipelines import PipelineVerbs
 from ia_modules.client.questions import QuestionVerbs
 from ia_modules.client.run_files import RunFileVerbs
 from ia_modules.client.second_chances import SecondChanceVerbs
-from ia_modules.errors import AlreadyRepeated
+from ia_modules.errors import AlreadyRepeated, PipelineArchived
+from ia_modules.models import VersionOrigin
 from ia_modules.pipeline.ahead import Ahead, StepAhead
+from ia_modules.pipeline.inputs import prepare_input
 from ia_modules.tracker.bulk import (
     BULK_LIMIT,
     BulkAction,
@@ -27,6 +29,7 @@ from ia_modules.tracker.bulk import (
     token_over,
 )
 from ia_modules.tracker.lists import ExecutionFilters
+from ia_modules.tracker.queue import Queued
 from ia_modules.tracker.rerunning import RerunFrom
 
 
@@ -34,6 +37,49 @@ class Client(
     RunFileVerbs, PipelineVerbs, BeginningVerbs, SecondChanceVerbs, ExecutionVerbs, QuestionVerbs, FailureVerbs
 ):
     """The verbs of the product over one database. Use it from the tasks of one event loop."""
+
+    async def run_once(
+        self,
+        document: Mapping[str, Any],
+        input_data: Mapping[str, Any] | None = None,
+        *,
+        version_of: str,
+        note: str | None = None,
+        origin: VersionOrigin = "program",
+        trigger: str = "program",
+        idempotency_key: str | None = None,
+        actor: str | None = None,
+    ) -> Queued:
+        """Store a document as a version that is not made current, and queue one execution of that.
+
+        It is checked as :meth:`check` does, and nothing is stored where it or the input is wrong. The first version of
+        a pipeline is current whatever made it.
+
+        Args:
+            version_of: slug or id of the pipeline.
+
+        Raises:
+            PipelineNotFound, PipelineArchived
+            PipelineDefinitionError, SlugMismatch: as :meth:`register`.
+            PipelineInputError: the input is not what the document's parameters ask for.
+            IdempotencyConflict: the key stands for another request.
+        """
+        pipeline = await self.pipeline(version_of)
+        if not pipeline.is_active:
+            raise PipelineArchived(pipeline.slug)
+        checked = await self.check({"slug": pipeline.slug, **document}, version_of=pipeline.id)
+        prepare_input(checked.definition, input_data)
+        stored = await self.register(
+            document, version_of=pipeline.id, make_current=False, note=note, origin=origin, actor=actor
+        )
+        return await self.queue(
+            pipeline.id,
+            input_data,
+            version=stored.version,
+            trigger=trigger,
+            idempotency_key=idempotency_key,
+            actor=actor,
+        )
 
     async def bulk(
         self,

@@ -19,6 +19,7 @@ from ia_modules.pipeline.code import LoadedPipeline
 from ia_modules.pipeline.document.definition import PipelineDefinition
 from ia_modules.pipeline.inputs import input_schema_of
 from ia_modules.pipeline.loader import Loaded
+from ia_modules.pipeline.offered_code import OfferedModule, offered_code
 from ia_modules.pipeline.versions import definition_of
 from ia_modules.tracker.offers import DefinitionOwner
 
@@ -76,7 +77,8 @@ class PipelineVerbs(ClientBase):
             author=actor or self.actor,
             note=note,
         )
-        await self._deletion.set_active(await self.pipeline(registered.pipeline_id), is_active=True)
+        if make_current:
+            await self._deletion.set_active(await self.pipeline(registered.pipeline_id), is_active=True)
         await self._audit(actor, "pipeline.create" if before is None else "pipeline.update", registered.pipeline_id)
         return await self.version(registered.pipeline_id, registered.version)
 
@@ -92,6 +94,26 @@ class PipelineVerbs(ClientBase):
         """
         before = None if version_of is None else await self.pipeline(version_of)
         return (await self._admitted(document, before))[0]
+
+    async def offered_code(self, *, version_of: str | None = None) -> list[OfferedModule]:
+        """The step code that a document from outside may name, as far as its source can be read here.
+
+        Args:
+            version_of: slug or id of a pipeline; modules beside the file of its current version count, too.
+
+        Raises:
+            PipelineNotFound
+            PipelineDefinitionError: that folder may not be used here.
+        """
+        before = None if version_of is None else await self.pipeline(version_of)
+        current = None if before is None else await self.tracker.get_pipeline_version(before.id)
+        folder = None if current is None else self._allowed.folder_of(current)
+        return await asyncio.to_thread(offered_code, folder, self._allowed.modules)
+
+    @property
+    def allowed_modules(self) -> tuple[str, ...]:
+        """Patterns of the module names that a document from outside may name, besides those beside its file."""
+        return self._allowed.modules
 
     async def make_current(
         self,

@@ -1,9 +1,11 @@
 """Whether a definition from outside may be stored here: read strictly, its code there and allowed."""
 
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
-from ia_modules.errors import PipelineDefinitionError
+from ia_modules.errors import PipelineDefinitionError, Problem
 from ia_modules.models import PipelineVersionRecord
 from ia_modules.pipeline.allowed_code import AllowedCode
 from ia_modules.pipeline.code import StepModules, load_pipeline, refused_names
@@ -24,14 +26,24 @@ def admit(document: Any, *, folder: Path | None, allowed: tuple[str, ...]) -> Lo
         PipelineDefinitionError: with everything that is wrong, or with all code that is not there or may not be used.
     """
     examined = examine(document, strict=True)
-    if examined.definition is None:
-        raise PipelineDefinitionError(examined.errors)
     modules = StepModules(folder, allowed=allowed)
+    if examined.definition is None:
+        raise PipelineDefinitionError([*examined.errors, *_refused_modules(document, modules)])
     warnings = examined.warnings
     loaded = load_pipeline(
         examined.definition, modules, folder=folder, document=document, warnings=warnings, strict=True
     )
     return Loaded(loaded.definition, loaded.warnings)
+
+
+def _refused_modules(document: Any, modules: StepModules) -> Iterator[Problem]:
+    """Modules that may not be used, of a document that is wrong in other ways too."""
+    steps = cast("Mapping[str, Any]", document).get("steps") if isinstance(document, Mapping) else None
+    for index, step in enumerate(cast("list[Any]", steps) if isinstance(steps, list) else []):
+        written: Mapping[str, Any] = cast("Mapping[str, Any]", step) if isinstance(step, Mapping) else {}
+        module = written.get("module")
+        if isinstance(module, str) and (wrong := modules.refused(module, "Step")):
+            yield replace(wrong, where=f"$.steps[{index}].{wrong.where}")
 
 
 def is_usable(stored: PipelineVersionRecord, allowed: AllowedCode) -> bool:

@@ -28,6 +28,7 @@ LIMITS = {
     ("POST", "/api/pipelines"): MOST_BODY_BYTES,
     ("PUT", "/api/pipelines/x"): MOST_BODY_BYTES,
     ("POST", "/api/pipelines/x/current"): 16_384,
+    ("POST", "/api/pipelines/x/run-once"): MOST_BODY_BYTES,
     ("POST", "/api/pipelines/x/executions"): MOST_BODY_BYTES,
     ("POST", "/api/definitions/validate"): MOST_BODY_BYTES,
 }

@@ -122,3 +122,45 @@ def test_two_servers_with_different_files_warn_once_and_take_no_turns(
     warnings = [record.message for record in caplog.records if "stays the current one" in record.message]
     assert len(warnings) == 1
     assert str(here / "greeting.json") in warnings[0]
+
+
+def test_what_is_written_runs_once_as_a_version_that_is_not_current(site: Site, tmp_path: Path) -> None:
+    folder = write(tmp_path, "one")
+    with running(site.server(folder)) as server, client(server, is_page=True) as page:
+        draft = greeting(description="draft", parameters=[{"name": "who", "schema": {"type": "string"}}])
+        once = "/api/pipelines/greeting/run-once"
+        wrong = page.post(once, json={"definition": draft, "input_data": {"who": 1}})
+        assert wrong.status_code == 422
+        outside = greeting(steps=[{"id": "greet", "module": "os", "step_class": "system"}])
+        assert page.post(once, json={"definition": outside}).status_code == 422
+        assert len(page.get("/api/pipelines/greeting/versions").json()["items"]) == 1, "nothing was stored"
+        bodies = {"definition": draft, "input_data": {"who": "Ann"}, "note": "only a try"}
+        ran = [page.post(once, json=bodies, headers={"Idempotency-Key": "once"}) for _ in range(2)]
+        assert [answer.status_code for answer in ran] == [202, 202]
+        assert ran[0].json()["execution_id"] == ran[1].json()["execution_id"]
+        assert ran[0].json()["pipeline_version"] == 2
+        shown = pipeline(page)
+        assert (shown["current_version"], shown["owner"]["newest_version"], shown["owner"]["beside"]) == (1, 2, [])
+        [newest, _] = page.get("/api/pipelines/greeting/versions").json()["items"]
+        assert (newest["origin"], newest["note"], newest["is_current"]) == ("page", "only a try", False)
+        page.delete("/api/pipelines/greeting")
+        assert page.post(once, json=bodies).status_code == 409
+
+
+def test_the_code_of_steps_is_shown_and_the_graph_of_what_is_written_is_drawn(site: Site, tmp_path: Path) -> None:
+    folder = write(tmp_path, "one")
+    (folder / "own_steps.py").write_text('def wave(data):\n    """Waves."""\n')
+    with running(site.server(folder)) as server, client(server) as api:
+        code = api.get("/api/definitions/code", params={"pipeline_id": "greeting"}).json()
+        assert code["patterns"] == [STEPS]
+        assert code["modules"][0] == {
+            "name": "own_steps",
+            "is_beside": True,
+            "names": [{"name": "wave", "description": "Waves."}],
+        }
+        assert "greet" in [each["name"] for module in code["modules"] for each in module["names"]]
+        assert api.get("/api/definitions/code", params={"pipeline_id": "nobody"}).status_code == 404
+        outside = greeting(steps=[{"id": "greet", "module": "os", "step_class": "system"}])
+        looked_at = api.post("/api/definitions/validate", json={"definition": outside}).json()
+        assert (looked_at["valid"], looked_at["input_schema"]) == (False, None)
+        assert [node["id"] for node in looked_at["graph"]["nodes"]] == ["greet"]

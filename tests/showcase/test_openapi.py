@@ -53,6 +53,7 @@ QUESTION, OTHER_QUESTION = (f"0199c3f2-0000-7000-8000-0000000000a{number}" for n
 RIGHT_BODIES: dict[str, Any] = {
     "create_pipeline": {"definition": GREETING},
     "update_pipeline": {"definition": GREETING},
+    "run_definition_once": {"definition": GREETING, "input_data": {"who": "Ann"}},
     "make_version_current": {"version": 1},
     "start_execution": {"input_data": {"who": "Ann"}},
     "mend_failure": {"version": 1},

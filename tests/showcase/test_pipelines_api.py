@@ -134,7 +134,8 @@ async def test_everything_that_is_wrong_with_a_definition_is_told_at_its_place(a
         assert looked_at["valid"] is False
         assert looked_at["problems"]
     right = (await api.post("/api/definitions/validate", json={"definition": greeting()})).json()
-    assert right == {"valid": True, "problems": [], "warnings": []}
+    assert (right["valid"], right["problems"], right["warnings"]) == (True, [], [])
+    assert (right["default_input"], list(right["input_schema"]["properties"])) == ({"times": 1}, ["who", "times"])
 
     more = {"type": "field_exists", "field": "result.more"}
     ways = [{"from": "greet", "to": to, "condition": more} for to in ("greet", "end")]

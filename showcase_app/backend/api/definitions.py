@@ -1,15 +1,15 @@
 """The format of pipelines: its JSON Schema, and whether a definition is right."""
 
-from typing import Any
+from typing import Annotated, Any
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Query
 
 from ia_modules.pipeline.document.definition import definition_schema
 from showcase_app.backend.api.bodies import MOST_BODY_BYTES, takes
 from showcase_app.backend.api.problems import described
 from showcase_app.backend.dependencies import Pipelines
-from showcase_app.backend.schemas.base import JsonObject
-from showcase_app.backend.schemas.pipelines import ValidationOut, ValidationRequest
+from showcase_app.backend.schemas.base import JsonObject, PipelineName
+from showcase_app.backend.schemas.pipelines import AllowedCodeOut, ValidationOut, ValidationRequest
 
 router = APIRouter(prefix="/api/definitions", tags=["pipelines"])
 
@@ -18,6 +18,17 @@ router = APIRouter(prefix="/api/definitions", tags=["pipelines"])
 async def get_definition_schema() -> JsonObject:
     """The JSON Schema of the canonical form."""
     return dict[str, Any](definition_schema())
+
+
+@router.get("/code", summary="List the code of steps", responses=described({404: "There is no such pipeline."}))
+async def list_allowed_code(
+    pipelines: Pipelines,
+    pipeline_id: Annotated[
+        PipelineName | None, Query(description="Id or slug of a pipeline; modules beside its file count, too.")
+    ] = None,
+) -> AllowedCodeOut:
+    """The modules that a definition may name on this server, and what is in them. Nothing is imported."""
+    return await pipelines.allowed_code(pipeline_id)
 
 
 @router.post(

@@ -19,6 +19,7 @@ from showcase_app.backend.schemas.pipelines import (
     PipelineDetail,
     PipelinePageOut,
     PipelineVersionPageOut,
+    RunOnceRequest,
 )
 
 LIST_LIMIT = 200
@@ -142,6 +143,40 @@ async def list_pipeline_versions(
 async def get_pipeline_graph(pipelines: Pipelines, pipeline_id: SlugOrId, version: Version = None) -> GraphOut:
     """Its steps and the paths between them, in the order of the file."""
     return await pipelines.graph(pipeline_id, version=version)
+
+
+@router.post(
+    "/{pipeline_id}/run-once",
+    summary="Run a definition once",
+    status_code=HTTPStatus.ACCEPTED,
+    responses=described({404: _NOT_FOUND, 409: "It is archived, or the key stands for another.", 202: _LOCATION}),
+    openapi_extra=takes(MOST_BODY_BYTES),
+)
+async def run_definition_once(
+    client: Door,
+    actor: Actor,
+    origin: SentFrom,
+    pipeline_id: SlugOrId,
+    request: RunOnceRequest,
+    response: Response,
+    idempotency_key: IdempotencyKey = None,
+) -> ExecutionOut:
+    """It is stored as a version that does not become the current one, and one execution of that is started.
+
+    Its steps may only use modules that are allowed on this server. Nothing is stored where it or the input is wrong.
+    """
+    queued = await client.run_once(
+        request.definition,
+        request.input_data,
+        version_of=pipeline_id,
+        note=request.note,
+        origin=origin,
+        trigger="api",
+        idempotency_key=idempotency_key,
+        actor=actor,
+    )
+    response.headers["Location"] = f"/api/executions/{queued.execution_id}"
+    return ExecutionOut.from_record(await client.summary(queued.execution_id))
 
 
 @router.post(

@@ -195,6 +195,10 @@ class NewVersionRequest(NewPipelineRequest):
     )
 
 
+class RunOnceRequest(NewPipelineRequest):
+    input_data: JsonObject | None = Field(None, description="Its input; null: the defaults of the parameters.")
+
+
 class CurrentVersionRequest(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
@@ -225,3 +229,30 @@ class ValidationOut(Out):
     valid: bool
     problems: list[DefinitionProblem]
     warnings: list[DefinitionProblem] = Field(description="What does not keep it from being stored.")
+    graph: GraphOut | None = Field(
+        description="Its graph, also where its code is not there, with the version 0; null: it has none."
+    )
+    input_schema: JsonObject | None = Field(description="JSON Schema of its input; null: it cannot be stored.")
+    default_input: JsonObject = Field(description="The defaults of its parameters.")
+
+
+class OfferedNameOut(Out):
+    name: str
+    description: str | None
+
+
+class OfferedModuleOut(Out):
+    """A module, with the public classes and functions that its source has."""
+
+    name: str
+    is_beside: bool = Field(description="It lies beside the pipeline's file.")
+    names: list[OfferedNameOut]
+
+
+class AllowedCodeOut(Out):
+    """The step code that a definition may name on this server."""
+
+    patterns: list[str] = Field(
+        description="Names of modules that are allowed, with * for any; those beside the file are too."
+    )
+    modules: list[OfferedModuleOut] = Field(description="At most 200 of them, as far as their source can be read.")

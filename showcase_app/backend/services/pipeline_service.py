@@ -1,5 +1,6 @@
 """Pipelines over HTTP: what the pages show of them, and storing what comes from outside."""
 
+import asyncio
 from collections.abc import Iterable
 from typing import Any
 
@@ -7,17 +8,28 @@ from ia_modules.client import Client
 from ia_modules.database.manager import DatabaseManager
 from ia_modules.errors import IAModulesError, PipelineConflict, PipelineDefinitionError, Problem
 from ia_modules.models import VersionOrigin
+from ia_modules.pipeline.inputs import input_schema_of
+from ia_modules.pipeline.loader import examine
 from showcase_app.backend.schemas.pipelines import (
+    AllowedCodeOut,
     CurrentVersionRequest,
     DefinitionProblem,
     GraphOut,
     NewVersionRequest,
+    OfferedModuleOut,
     PipelineDetail,
     PipelinePageOut,
     PipelineVersionPageOut,
     ValidationOut,
 )
-from showcase_app.backend.services.pipeline_views import graph_of, read_overviews, read_versions, read_view
+from showcase_app.backend.services.pipeline_views import (
+    defaults_of,
+    drawn,
+    graph_of,
+    read_overviews,
+    read_versions,
+    read_view,
+)
 
 
 class PipelineExists(IAModulesError):
@@ -113,11 +125,36 @@ class PipelineService:
         Raises:
             PipelineNotFound
         """
+        graph = await asyncio.to_thread(_graph_of, document)
         try:
             checked = await self._client.check(document, version_of=slug_or_id)
         except PipelineDefinitionError as wrong:
-            return ValidationOut(valid=False, problems=_problems(wrong.problems), warnings=[])
-        return ValidationOut(valid=True, problems=[], warnings=_problems(checked.warnings))
+            problems = _problems(wrong.problems)
+            return ValidationOut(
+                valid=False, problems=problems, warnings=[], graph=graph, input_schema=None, default_input={}
+            )
+        return ValidationOut(
+            valid=True,
+            problems=[],
+            warnings=_problems(checked.warnings),
+            graph=graph,
+            input_schema=input_schema_of(checked.definition),
+            default_input=defaults_of(checked.definition),
+        )
+
+    async def allowed_code(self, slug_or_id: str | None) -> AllowedCodeOut:
+        """The step code that a definition may name here; raises as :meth:`Client.offered_code`."""
+        modules = await self._client.offered_code(version_of=slug_or_id)
+        return AllowedCodeOut(
+            patterns=list(self._client.allowed_modules),
+            modules=[OfferedModuleOut.model_validate(each) for each in modules],
+        )
+
+
+def _graph_of(document: Any) -> GraphOut | None:
+    """The graph of what is being written, also where it could not be stored yet; no code is imported."""
+    definition = examine(document, strict=False).definition
+    return None if definition is None else drawn(definition, pipeline_id="", version=0)
 
 
 def _problems(problems: Iterable[Problem]) -> list[DefinitionProblem]:

@@ -94,7 +94,7 @@ async def read_view(
         source_folder_known=stored is not None and stored.source_folder is not None,
         definition=None if stored is None else _object(stored.definition),
         input_schema=None if definition is None else input_schema_of(definition),
-        default_input={} if definition is None else _defaults_of(definition),
+        default_input={} if definition is None else defaults_of(definition),
         last_input=_object(last_input),
     )
 
@@ -128,10 +128,15 @@ def graph_of(stored: PipelineVersionRecord) -> GraphOut:
     Raises:
         PipelineDefinitionError: what is stored is no definition.
     """
-    graph = Graph(definition_of(stored))
+    return drawn(definition_of(stored), pipeline_id=stored.pipeline_id, version=stored.version)
+
+
+def drawn(definition: PipelineDefinition, *, pipeline_id: str, version: int) -> GraphOut:
+    """The graph of a definition; ``version`` 0: it is not stored."""
+    graph = Graph(definition)
     return GraphOut(
-        pipeline_id=stored.pipeline_id,
-        version=stored.version,
+        pipeline_id=pipeline_id,
+        version=version,
         start_at=graph.definition.flow.start_at,
         nodes=_nodes_of(graph),
         edges=_edges_of(graph),
@@ -196,7 +201,7 @@ def _understood(stored: PipelineVersionRecord) -> PipelineDefinition | None:
         return None
 
 
-def _defaults_of(definition: PipelineDefinition) -> dict[str, Any]:
+def defaults_of(definition: PipelineDefinition) -> dict[str, Any]:
     return {each.name: each.default for each in definition.parameters if each.has_default}
 
 

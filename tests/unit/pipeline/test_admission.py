@@ -32,6 +32,19 @@ def test_every_module_that_is_not_allowed_is_named_and_nothing_is_imported(tmp_p
     ]
 
 
+def test_modules_that_are_not_allowed_are_named_beside_what_else_is_wrong(tmp_path: Path) -> None:
+    written = document(task("a", module="os"), task("b") | {"type": "tsk"}, paths=[("a", "b"), ("b", "end")])
+    with pytest.raises(PipelineDefinitionError) as refused:
+        admit(written | {"surprise": 1}, folder=tmp_path, allowed=("my.*",))
+    found = {problem.where: problem.text for problem in refused.value.problems}
+    assert '"tsk"' in found["$.steps[1].type"]
+    assert "surprise" in found["$.surprise"]
+    assert "the module 'os'" in found["$.steps[0].module"]
+    with pytest.raises(PipelineDefinitionError) as refused:
+        admit({"steps": [1, {"id": 2}], "flow": {"paths": [3], "start_at": []}}, folder=tmp_path, allowed=())
+    assert len(refused.value.problems) >= 2
+
+
 def test_unknown_keys_are_refused() -> None:
     with pytest.raises(PipelineDefinitionError):
         admit(document("a") | {"surprise": 1}, folder=None, allowed=("*",))

@@ -191,6 +191,28 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/pipelines/{pipeline_id}/run-once": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Run a definition once
+         * @description It is stored as a version that does not become the current one, and one execution of that is started.
+         *
+         *     Its steps may only use modules that are allowed on this server. Nothing is stored where it or the input is wrong.
+         */
+        post: operations["run_definition_once"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/pipelines/{pipeline_id}/executions": {
         parameters: {
             query?: never;
@@ -223,6 +245,26 @@ export interface paths {
          * @description The JSON Schema of the canonical form.
          */
         get: operations["get_definition_schema"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/definitions/code": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List the code of steps
+         * @description The modules that a definition may name on this server, and what is in them. Nothing is imported.
+         */
+        get: operations["list_allowed_code"];
         put?: never;
         post?: never;
         delete?: never;
@@ -1059,6 +1101,22 @@ export interface components {
              * @description Whether anything does, but for durations and numbers of attempts.
              */
             differs: boolean;
+        };
+        /**
+         * AllowedCodeOut
+         * @description The step code that a definition may name on this server.
+         */
+        AllowedCodeOut: {
+            /**
+             * Patterns
+             * @description Names of modules that are allowed, with * for any; those beside the file are too.
+             */
+            patterns: string[];
+            /**
+             * Modules
+             * @description At most 200 of them, as far as their source can be read.
+             */
+            modules: components["schemas"]["OfferedModuleOut"][];
         };
         /**
          * AnswerEachOut
@@ -3421,6 +3479,28 @@ export interface components {
             if_stale: "refuse" | "beside";
         };
         /**
+         * OfferedModuleOut
+         * @description A module, with the public classes and functions that its source has.
+         */
+        OfferedModuleOut: {
+            /** Name */
+            name: string;
+            /**
+             * Is Beside
+             * @description It lies beside the pipeline's file.
+             */
+            is_beside: boolean;
+            /** Names */
+            names: components["schemas"]["OfferedNameOut"][];
+        };
+        /** OfferedNameOut */
+        OfferedNameOut: {
+            /** Name */
+            name: string;
+            /** Description */
+            description: string | null;
+        };
+        /**
          * PipelineDetail
          * @description A pipeline with one of its definitions, and what a form for a run is drawn from.
          */
@@ -3891,6 +3971,51 @@ export interface components {
          * @enum {string}
          */
         Role: "viewer" | "approver" | "operator";
+        /** RunOnceRequest */
+        RunOnceRequest: {
+            /**
+             * Definition
+             * @description A pipeline in any spelling of the format; `/api/definitions/schema` has the canonical one.
+             * @example {
+             *       "flow": {
+             *         "start_at": "greet"
+             *       },
+             *       "name": "Greeting",
+             *       "parameters": [
+             *         {
+             *           "default": "world",
+             *           "name": "who",
+             *           "schema": {
+             *             "type": "string"
+             *           }
+             *         }
+             *       ],
+             *       "slug": "greeting",
+             *       "steps": [
+             *         {
+             *           "id": "greet",
+             *           "module": "my_company.steps",
+             *           "step_class": "Greet"
+             *         }
+             *       ]
+             *     }
+             */
+            definition: {
+                [key: string]: unknown;
+            };
+            /**
+             * Note
+             * @description What it is for; kept with a version that is new.
+             */
+            note?: string | null;
+            /**
+             * Input Data
+             * @description Its input; null: the defaults of the parameters.
+             */
+            input_data?: {
+                [key: string]: unknown;
+            } | null;
+        };
         /**
          * RunRequest
          * @description What an execution starts with.
@@ -4525,6 +4650,22 @@ export interface components {
              * @description What does not keep it from being stored.
              */
             warnings: components["schemas"]["DefinitionProblem"][];
+            /** @description Its graph, also where its code is not there, with the version 0; null: it has none. */
+            graph: components["schemas"]["GraphOut"] | null;
+            /**
+             * Input Schema
+             * @description JSON Schema of its input; null: it cannot be stored.
+             */
+            input_schema: {
+                [key: string]: unknown;
+            } | null;
+            /**
+             * Default Input
+             * @description The defaults of its parameters.
+             */
+            default_input: {
+                [key: string]: unknown;
+            };
         };
         /** ValidationRequest */
         ValidationRequest: {
@@ -4624,6 +4765,7 @@ export interface components {
 }
 export type AheadOut = components['schemas']['AheadOut'];
 export type AlignedRunOut = components['schemas']['AlignedRunOut'];
+export type AllowedCodeOut = components['schemas']['AllowedCodeOut'];
 export type AnswerEachOut = components['schemas']['AnswerEachOut'];
 export type AnswerEachRequest = components['schemas']['AnswerEachRequest'];
 export type AnswerRequest = components['schemas']['AnswerRequest'];
@@ -4687,6 +4829,8 @@ export type MigrationOut = components['schemas']['MigrationOut'];
 export type Misfit = components['schemas']['Misfit'];
 export type NewPipelineRequest = components['schemas']['NewPipelineRequest'];
 export type NewVersionRequest = components['schemas']['NewVersionRequest'];
+export type OfferedModuleOut = components['schemas']['OfferedModuleOut'];
+export type OfferedNameOut = components['schemas']['OfferedNameOut'];
 export type PipelineDetail = components['schemas']['PipelineDetail'];
 export type PipelineMetricsOut = components['schemas']['PipelineMetricsOut'];
 export type PipelineOut = components['schemas']['PipelineOut'];
@@ -4704,6 +4848,7 @@ export type RerunRequest = components['schemas']['RerunRequest'];
 export type ResponseOut = components['schemas']['ResponseOut'];
 export type ResumeRequest = components['schemas']['ResumeRequest'];
 export type Role = components['schemas']['Role'];
+export type RunOnceRequest = components['schemas']['RunOnceRequest'];
 export type RunRequest = components['schemas']['RunRequest'];
 export type ServicesOut = components['schemas']['ServicesOut'];
 export type SessionOut = components['schemas']['SessionOut'];
@@ -5927,6 +6072,146 @@ export interface operations {
             };
         };
     };
+    run_definition_once: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Any text of your own: the same request with the same key starts nothing twice. */
+                "Idempotency-Key"?: string | null;
+            };
+            path: {
+                /** @description Id or slug, percent-encoded. */
+                pipeline_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["RunOnceRequest"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            202: {
+                headers: {
+                    /** @description Where it can be read. */
+                    Location?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ExecutionOut"];
+                };
+            };
+            /** @description The body is no text in UTF-8. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description No key, or one that is not known; only where the server has keys. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description The caller may not do this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description There is none with this id or slug. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description The body stopped coming. */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description It is archived, or the key stands for another. Always on a server that shows a run file: it is read-only. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description The body has more than 17,825,792 bytes. */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description The body is not JSON. */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description The server does not answer to this host name. */
+            421: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description The request is not understood, or its values cannot be used: `errors` says which. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description The head of the request is too large. */
+            431: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description The database is away, or something is in the way: try again later. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+        };
+    };
     start_execution: {
         parameters: {
             query?: never;
@@ -6107,6 +6392,92 @@ export interface operations {
             };
             /** @description The server does not answer to this host name. */
             421: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description The head of the request is too large. */
+            431: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description The database is away, or something is in the way: try again later. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+        };
+    };
+    list_allowed_code: {
+        parameters: {
+            query?: {
+                /** @description Id or slug of a pipeline; modules beside its file count, too. */
+                pipeline_id?: string | null;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AllowedCodeOut"];
+                };
+            };
+            /** @description No key, or one that is not known; only where the server has keys. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description The caller may not do this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description There is no such pipeline. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description The server does not answer to this host name. */
+            421: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description The request is not understood, or its values cannot be used: `errors` says which. */
+            422: {
                 headers: {
                     [name: string]: unknown;
                 };
