@@ -30,7 +30,7 @@ NOT_KNOWN = (
     "Nothing failed",
     "It was not",
     "That did not work",
-    "Is it running?",
+    "It cannot be run again like this",
 )
 """What nobody can know while the server is away; where it was there before, it may stay."""
 
@@ -55,13 +55,18 @@ CLICK_EVERYTHING = """async (notKnown) => {
         for (const each of notKnown) if (text.includes(each)) untrue.push(`${after}: ${each}`);
         if (document.querySelector("[data-live=live]")) untrue.push(`${after}: it is live`);
         if (document.querySelectorAll("nav a").length < 6) untrue.push(`${after}: the navigation is gone`);
-        if (document.querySelector("main").innerText.trim() === "") untrue.push(`${after}: the page is empty`);
+        if (document.querySelector("main > :not([aria-hidden])") === null) untrue.push(`${after}: the page is empty`);
+    };
+    // Where a link leads, once its page is there; one that is off leads nowhere.
+    const arrive = async (link) => {
+        const to = new URL(link.href).pathname;
+        for (let look = 0; look < 50 && location.pathname !== to; look += 1) await calm();
     };
     const goHome = async () => {
         if (location.href === home) return;
         history.pushState({}, "", home);
         dispatchEvent(new PopStateEvent("popstate", { state: {} }));
-        await calm();
+        for (let look = 0; look < 5; look += 1) await calm();
     };
     look("at first");
     for (let turn = 0; turn < 80; turn += 1) {
@@ -69,8 +74,9 @@ CLICK_EVERYTHING = """async (notKnown) => {
         const element = inDialog ?? next(`main ${CLICKED}`);
         if (element === undefined) break;
         clicked.add(nameOf(element));
+        const isLink = element.matches("a[href]:not([aria-disabled=true])");
         element.click();
-        await calm();
+        await (isLink ? arrive(element) : calm());
         look(nameOf(element));
         if (inDialog === undefined && document.querySelector("[role=dialog]") === null) await goHome();
     }

@@ -232,6 +232,7 @@ type NotFittingProps = {
 /** Why it cannot be run again so, with the earliest step from which it can. */
 function NotFitting({ error, execution, onChoose }: NotFittingProps) {
   const misfit = error instanceof ApiError ? error.misfit : null;
+  if (!(error instanceof ApiError) || error.isUnanswered) return <QueryFailed what="What would run" error={error} />;
   const from = misfit?.fits_from == null ? null : (newestOf(execution.steps).get(misfit.fits_from) ?? null);
   return (
     <Alert color="red" icon={<IconAlertTriangle aria-hidden />} title="It cannot be run again like this" role="status">

@@ -4,6 +4,7 @@ import { notifications } from "@mantine/notifications";
 import { IconArrowsDiff, IconGitFork } from "@tabler/icons-react";
 import { useMutation, useQueryClient } from "@tanstack/react-query";
 import { Link } from "react-router";
+import { failedTitle } from "@/api/client";
 import { makeCurrent, pipelineKeys } from "@/api/pipelines";
 import type { PipelineDetail, StoredBesideOut } from "@/api/schema.gen";
 import { useWhyReadOnly } from "@/api/session";
@@ -77,7 +78,8 @@ export function MakeCurrentButton({ pipeline, version, label }: MakeCurrentButto
   const choose = useMutation({
     mutationFn: () => makeCurrent(pipeline.id, version, pipeline.current_version),
     onSuccess: () => notifications.show({ message: `Version ${version} is the current one.` }),
-    onError: (error) => notifications.show({ color: "red", title: "Nothing was chosen", message: error.message }),
+    onError: (error) =>
+      notifications.show({ color: "red", title: failedTitle(error, "Nothing was chosen"), message: error.message }),
     onSettled: () => client.invalidateQueries({ queryKey: pipelineKeys.all }),
   });
   return (
