@@ -8,6 +8,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from tests.browser.site import Site
+from tests.browser.test_every_page import AXE
 from tests.browser.test_running import mark, was_reloaded
 
 WORKERS = 60
@@ -30,6 +31,8 @@ def test_sixty_workers_are_one_group_that_counts_live_opens_in_place_and_leads_t
     steps = page.locator(".react-flow__node-step")
     expect(steps).to_have_count(2)
 
+    assert violations(page) == []
+
     before = group.bounding_box()
     group.focus()
     page.keyboard.press("Enter")
@@ -41,7 +44,7 @@ def test_sixty_workers_are_one_group_that_counts_live_opens_in_place_and_leads_t
     assert after is not None
     assert (round(after["x"]), round(after["y"])) == (round(before["x"]), round(before["y"]))
 
-    to_failed = page.get_by_role("button", name="Go to the next step that is failed, of 2")
+    to_failed = page.get_by_role("button", name="2 failed: go to the next")
     for step_id in FAILING:
         to_failed.click()
         page.wait_for_url(f"**step={step_id}**")
@@ -99,6 +102,12 @@ def test_all_of_a_row_of_three_hundred_is_shown_on_request(page: Page, site: Sit
     assert drawn["x"] >= room["x"] - 1
     assert drawn["x"] + drawn["width"] <= room["x"] + room["width"] + 1
     assert drawn["y"] + drawn["height"] <= room["y"] + room["height"] + 1
+
+
+def violations(page: Page) -> list[str]:
+    """What axe finds."""
+    page.evaluate(AXE)
+    return page.evaluate("axe.run().then((results) => results.violations.map((violation) => violation.id))")
 
 
 def store(site: Site, definition: dict[str, Any]) -> None:

@@ -53,18 +53,19 @@ function GoTo({ goal, selected, onSelect }: GoToProps) {
   const { status, ids } = goal;
   const next = nextOf(goal, selected);
   const word = statusWord(status).toLowerCase();
+  const count = ids.length.toLocaleString("en");
   return (
     <Button
       size="compact-xs"
       h={30}
       variant="default"
       leftSection={<StatusIcon status={status} size={14} />}
-      aria-label={`Go to the next step that is ${word}, of ${ids.length}`}
+      aria-label={`${count} ${word}: go to the next`}
       onClick={() => {
         if (next !== undefined) onSelect(next);
       }}
     >
-      {ids.length.toLocaleString("en")} {word}
+      {count} {word}
     </Button>
   );
 }
