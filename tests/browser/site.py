@@ -67,6 +67,14 @@ class Site:
         assert answer.status_code == 202, answer.text
         return answer.json()["execution_id"]
 
+    def until_ended(self, execution_id: str) -> None:
+        """Wait until an execution has completed, failed or was cancelled."""
+        deadline = time.monotonic() + PATIENCE_SECONDS
+        while self.execution(execution_id)["status"] not in ("completed", "failed", "cancelled"):
+            if time.monotonic() > deadline:
+                raise TimeoutError(f"{execution_id} never ended")
+            time.sleep(LOOK_SECONDS)
+
     def execution(self, execution_id: str) -> dict[str, Any]:
         with self.api() as api:
             return api.get(f"/api/executions/{execution_id}").raise_for_status().json()

@@ -1,12 +1,11 @@
 """Each page, light and dark, wide and narrow: nothing that axe finds serious, nothing wider than the screen."""
 
-import time
 from typing import Any, Literal
 
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from tests.browser.site import LOOK_SECONDS, ROOT, Site, question_of
+from tests.browser.site import ROOT, Site, question_of
 
 AXE = (ROOT / "showcase_app/frontend/node_modules/axe-core/axe.min.js").read_text(encoding="utf-8")
 
@@ -20,8 +19,8 @@ PAGES = {
     "executions": ("/executions", "Flaky service"),
     "execution": ("/executions/{execution}", "Flaky service"),
     "step": ("/executions/{execution}?step=stock", "Attempt 3"),
-    "logs": ("/executions/{talked}?tab=logs", "2,050 lines are left out"),
-    "logs in full width": ("/executions/{talked}?tab=logs&wide=logs", "2,050 lines are left out"),
+    "logs": ("/executions/{talked}?tab=logs", "2,051 lines are left out"),
+    "logs in full width": ("/executions/{talked}?tab=logs&wide=logs", "2,051 lines are left out"),
     "re-run": ("/executions/{execution}?do=rerun", "idempotency keys of its own"),
     "re-run from a step": ("/executions/{execution}?step=stock&do=rerun-step", "idempotency keys of its own"),
     "waiting execution": ("/executions/{waiting}", "Send answer"),
@@ -51,8 +50,7 @@ def places(site: Site, ended_execution: str) -> dict[str, str]:
     """What the addresses name: that execution, one that waits for a person, and its question."""
     waiting = site.start_execution("payment", {})
     talked = site.start_execution("chatty", {})
-    while site.execution(talked)["status"] != "failed":
-        time.sleep(LOOK_SECONDS)
+    site.until_ended(talked)
     with site.api() as api:
         return {
             "execution": ended_execution,

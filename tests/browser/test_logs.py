@@ -10,10 +10,9 @@ from tests.browser.site import Site
 
 def test_of_12_000_lines_those_before_the_crash_are_found_and_what_is_left_out_is_said(page: Page, site: Site) -> None:
     execution_id = site.start_execution("chatty", {})
-    page.goto(f"/executions/{execution_id}")
-    expect(page.locator("header").get_by_text("Failed").first).to_be_visible()
+    site.until_ended(execution_id)
     page.goto(f"/executions/{execution_id}?step=talk&tab=logs")
-    left_out = page.get_by_text(re.compile(r"^2,050 lines are left out"))
+    left_out = page.get_by_text(re.compile(r"^2,051 lines are left out: "))
     expect(left_out).to_be_visible()
     page.get_by_role("button", name="Full width").click()
     lines = page.get_by_role("dialog", name="Log lines of Talk").get_by_role("log")
@@ -43,5 +42,5 @@ def test_of_12_000_lines_those_before_the_crash_are_found_and_what_is_left_out_i
         page.get_by_role("button", name="Download all of these lines").click()
     assert downloading.value.suggested_filename == f"Talk-{execution_id}.log"
     first, gap = Path(downloading.value.path()).read_text(encoding="utf-8").splitlines()
-    assert "INFO stdout: line 1100, which is about the order 7700" in first
-    assert "2,050 lines are left out here" in gap
+    assert "INFO shop.orders: line 1100, which is about the order 7700" in first
+    assert "2,051 lines are left out here" in gap

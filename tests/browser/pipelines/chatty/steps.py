@@ -1,12 +1,14 @@
 import logging
 from typing import Any
 
-logger = logging.getLogger("shop.cart")
+orders, cart = logging.getLogger("shop.orders"), logging.getLogger("shop.cart")
 
 
 def talk(data: dict[str, Any]) -> None:
     for number in range(1, 12_051):
-        print(f"line {number}, which is about the order {number * 7} and long enough to be cut where lines do not wrap")
+        text = "line %d, which is about the order %d and long enough to be cut where lines do not wrap"
+        orders.info(text, number, number * 7)
         if number in (4_000, 12_000):
-            logger.error("the bank refused order %d", number * 7)
+            cart.error("the bank refused order %d", number * 7)
+    print("out of breath")
     raise RuntimeError("out of breath")

@@ -51,7 +51,7 @@ function Alike({ failureId }: { failureId: string }) {
   const times = failure.count === 1 ? "once" : `${failure.count.toLocaleString("en")} times`;
   return (
     <Text size="sm" mt={6}>
-      <Anchor component={Link} to={failureAddress(failure.id)} inherit underline="always">
+      <Anchor component={Link} to={failureAddress(failure.id)} inherit c="inherit" underline="always">
         It failed so {times} in the last 7 days
       </Anchor>
       {failure.state === "open" && failure.reopened_at === null ? "" : `: ${stateText(failure).toLowerCase()}`}.{" "}
@@ -73,13 +73,20 @@ function LastGood({ execution: { execution_id } }: { execution: ExecutionDetail 
         component={Link}
         to={`/executions/${encodeURIComponent(good.execution_id)}`}
         inherit
+        c="inherit"
         underline="always"
         className="mono"
       >
         {shortId(good.execution_id)}
       </Anchor>
       {good.pipeline_version === null ? "" : `, v${good.pipeline_version}`}, <Ago at={good.created_at} />.{" "}
-      <Anchor component={Link} to={compareAddress(execution_id, good.execution_id)} inherit underline="always">
+      <Anchor
+        component={Link}
+        to={compareAddress(execution_id, good.execution_id)}
+        inherit
+        c="inherit"
+        underline="always"
+      >
         What differs
       </Anchor>
     </Text>
