@@ -94,8 +94,8 @@ def test_all_of_a_row_of_three_hundred_is_shown_on_request(page: Page, site: Sit
     expect(page.get_by_role("button", name="Worker 1", exact=True)).to_be_visible()
     frame = page.get_by_role("application")
     page.get_by_role("button", name="Show all of the graph").click()
+    expect(page.locator(".react-flow__node-step")).to_have_count(0)  # from so far away none has elements of its own
     shapes = page.locator(".react-flow__node-shape path")
-    expect(shapes.first).to_be_in_viewport(ratio=0.99)
     room, drawn = frame.bounding_box(), shapes.last.bounding_box()
     assert room is not None
     assert drawn is not None
