@@ -1,16 +1,13 @@
 /** Shown in the place of a page that failed, or whose code could not be fetched; what surrounds it stays. */
 import { Button, Code, Stack, Text, Title } from "@mantine/core";
-import { useLocation, useNavigate, useRouteError } from "react-router";
+import { useRouteError } from "react-router";
 import { CodeNotFetched } from "@/api/code";
 import { CodeMissing } from "@/components/ui/lazy-part";
 
 export function PageFailed() {
   const error = useRouteError();
-  const navigate = useNavigate();
-  const here = useLocation();
-  if (error instanceof CodeNotFetched) {
-    return <CodeMissing again={() => void navigate(here, { replace: true, preventScrollReset: true })} />;
-  }
+  // Nothing of the page is there that could be lost, and browsers remember of code that it could not be fetched.
+  if (error instanceof CodeNotFetched) return <CodeMissing again={() => window.location.reload()} />;
   return (
     <Stack gap="sm" p="xl" align="flex-start">
       <Title order={1}>This page failed</Title>

@@ -50,7 +50,7 @@ it("code that a server does not have any more is said to be old, and tried again
     if (isBroken) throw new TypeError("Failed to fetch dynamically imported module");
     return Part;
   });
-  expect(await screen.findByText(/The server may have newer pages/)).toBeTruthy();
+  expect(await screen.findByText(/the server may have newer pages/)).toBeTruthy();
   isBroken = false;
   fireEvent.click(screen.getByRole("button", { name: "Try again" }));
   expect(await screen.findByText("It is here")).toBeTruthy();

@@ -5,7 +5,8 @@ import { Component, type ComponentType, lazy, type ReactNode, useEffect, useStat
 import { useAwayAsOf } from "@/api/away";
 import { CodeNotFetched, fetchCode } from "@/api/code";
 
-/** The component, to be shown within a Suspense; it is fetched again by itself when the server is back. */
+/** The component, to be shown within a Suspense; it is fetched again by itself when the server is back, where a browser does
+ * not remember that it could not be fetched. The page is not loaded again for it unasked: something may be filled in. */
 export function lazyPart<Props extends object>(load: () => Promise<ComponentType<Props>>): ComponentType<Props> {
   const fetched = () => lazy(async () => ({ default: await fetchCode(load) })) as ComponentType<Props>;
   const code: Code<Props> = { shown: fetched(), fetched };
@@ -67,7 +68,7 @@ export function CodeMissing({ again }: { again: () => void }) {
         <Text size="sm">
           {isAway
             ? "The server cannot be reached. As soon as it is back, this is fetched."
-            : "The server may have newer pages by now. Loading the page again fetches those."}
+            : "Loading the page again fetches it: the server may have newer pages by now."}
         </Text>
         {isAway ? null : (
           <Group gap="xs">
