@@ -117,7 +117,7 @@ def decide_offer(
     """What becomes of what a file gives now.
 
     A file that has changed is followed while files own the definition, and where what it gave before is current: then
-    nobody loses anything. Where a file is new on its host, it is what lay under its path on another: containers get new
+    nobody loses anything. So is the first file of a pipeline that programs have run so far: to run is not to choose. Where a file is new on its host, it is what lay under its path on another: containers get new
     host names. There, a content that the pipeline had before is a deploy that is taken back, once for each newest
     version; after that it is another host that was left behind.
 
@@ -137,7 +137,9 @@ def decide_offer(
     is_new_here = own is None and is_known and (last is None or _has_returned(past, newest_version))
     if last == offered.content_hash or is_new_here:
         return Offer.DIFFERS if current.origin == "file" else Offer.UNCHANGED
-    return Offer.FOLLOWS if current.origin == "file" or last == current.content_hash else Offer.CONFLICT
+    is_first_file = current.origin == "program" and not files  # which its runs had registered so far
+    follows = current.origin == "file" or last == current.content_hash or is_first_file
+    return Offer.FOLLOWS if follows else Offer.CONFLICT
 
 
 def files_offered(past: Iterable[PastOffer]) -> list[FileContent]:

@@ -606,7 +606,7 @@ def test_every_error_has_an_http_status() -> None:
         (
             ExecutionRecord,
             ExecutionDetail,
-            {"input_bytes", "output_bytes", "steps", "more_steps", "queue_seconds", "rerun_ids", "interactions"},
+            {"input_bytes", "output_bytes", "steps", "more_steps", "queue_seconds", "rerun_ids", "interactions", "cause"},
         ),
         (StepExecutionRecord, StepDetail, {"input_refs_bytes", "traceback_bytes"}),
         (LogRecord, LogOut, {"data_omitted"}),

@@ -51,6 +51,7 @@ async def test_what_failed_alike_is_one_group_with_all_that_the_page_shows(
         "last_at": 0,
         "count": 3,
         "versions": [None],
+        "first_version": None,
         "trend": 0,
         "execution_id": ids[2],
     }

@@ -63,6 +63,7 @@ ONE = gave("a", "/f", "1")
         ("2", current("9", "page"), [ONE], Offer.CONFLICT),
         ("2", current("9", "api"), [ONE], Offer.CONFLICT),
         ("2", current("9", "program"), [ONE], Offer.CONFLICT),
+        ("2", current("9", "program"), [], Offer.FOLLOWS),
         ("2", current("9", None), [ONE], Offer.CONFLICT),
         ("2", current("9", "page"), [], Offer.CONFLICT),
         ("2", current("9", "file"), [ONE], Offer.FOLLOWS),
