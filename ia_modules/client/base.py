@@ -15,6 +15,7 @@ from ia_modules.errors import (
     PipelineVersionNotFound,
 )
 from ia_modules.models import (
+    ExecutionId,
     ExecutionRecord,
     ExecutionSummary,
     Json,
@@ -30,7 +31,7 @@ from ia_modules.pipeline.code import LoadedPipeline, load_version
 from ia_modules.pipeline.executor import StepExecutor
 from ia_modules.pipeline.runner import TRACKER_SERVICE, Runner, read_pipeline_file
 from ia_modules.pipeline.services import ServiceRegistry
-from ia_modules.tracker.audit import KEY, audit_row, is_done
+from ia_modules.tracker.audit import EXECUTION_START, KEY, audit_row, is_done
 from ia_modules.tracker.deletion import Deletion
 from ia_modules.tracker.execution_tracker import ExecutionTracker
 from ia_modules.tracker.failures import Failures
@@ -132,9 +133,17 @@ class ClientBase:
             raise ExecutionNotFound(execution_id)
         return summary
 
-    async def _audit(self, actor: str | None, action: str, subject: str, detail: Json = None) -> None:
-        row = audit_row(self._database.query, actor or self._actor, action, subject, detail)
-        await self._database.execute_many_async(row.sql, row.rows)
+    async def _audit(
+        self, actor: str | None, action: str, subject: str, detail: Json = None, *, starts: ExecutionId | None = None
+    ) -> None:
+        """Keep on record who did what; ``starts``: an execution that was begun by it, which then says by whom."""
+        actor = actor or self._actor
+        row = audit_row(self._database.query, actor, action, subject, detail)
+        if starts is None:
+            await self._database.execute_many_async(row.sql, row.rows)
+        else:
+            start = audit_row(self._database.query, actor, EXECUTION_START, starts)
+            await self._database.execute_many_async(row.sql, [*row.rows, *start.rows])
 
     def _deed(self, actor: str | None, action: str, detail: Json = None) -> Deed:
         """The same for a transition that has the row written with it.

@@ -19,6 +19,7 @@ from ia_modules.pipeline.core import ExecutionContext
 from ia_modules.pipeline.inputs import prepare_input
 from ia_modules.pipeline.runner import StartedExecution
 from ia_modules.pipeline.start import register_loaded
+from ia_modules.tracker.audit import EXECUTION_START
 from ia_modules.tracker.queue import Queued, enqueue, find_queued
 
 
@@ -155,7 +156,7 @@ class BeginningVerbs(ClientBase):
             request_hash=request_hash,
         )
         if queued.created:
-            await self._audit(actor, "execution.start", queued.execution_id)
+            await self._audit(actor, EXECUTION_START, queued.execution_id)
         return queued
 
     async def _to_start(

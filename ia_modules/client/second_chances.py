@@ -151,7 +151,8 @@ class SecondChanceVerbs(ClientBase):
             actor=actor,
         )
         if queued.created:
-            await self._audit(actor, "execution.rerun", record.execution_id, begin and begin.summary)
+            summary, starts = begin and begin.summary, queued.execution_id
+            await self._audit(actor, "execution.rerun", record.execution_id, summary, starts=starts)
         return queued.execution_id
 
     async def plan_rerun(

@@ -10,6 +10,9 @@ from ia_modules.database.manager import DatabaseManager, Statement
 from ia_modules.models import Json, new_id, parse_time
 from ia_modules.payload import check_name, encode
 
+EXECUTION_START = "execution.start"
+"""The action under which it is on record who started an execution."""
+
 KEY = "idempotency_key"
 """Where the detail of a row has the key of the request that did it."""
 

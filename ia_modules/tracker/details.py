@@ -26,6 +26,7 @@ from ia_modules.paths import GRAPH
 from ia_modules.payload import size_bytes
 from ia_modules.pipeline.outputs import referenced_bytes
 from ia_modules.tracker.alias import row_id, rows_of
+from ia_modules.tracker.audit import EXECUTION_START
 from ia_modules.tracker.rebuilding import with_output
 from ia_modules.tracker.responses import records
 
@@ -71,12 +72,16 @@ class StoredSteps:
 
 @dataclass(frozen=True, slots=True)
 class StoredExecution:
-    """An execution with its first attempts, the newest re-runs of it, and its questions to people."""
+    """An execution with its first attempts, the newest re-runs of it, and its questions to people.
+
+    ``started_by``: the name of who asked for it; None: not on record, as of what a program records itself.
+    """
 
     execution: Stored[ExecutionRecord]
     steps: StoredSteps
     rerun_ids: list[str]
     interactions: list[InteractionRecord]
+    started_by: str | None
 
 
 async def read_execution(
@@ -101,11 +106,14 @@ async def read_execution(
         reruns = yield Statement(database.query("list_reruns"), [params | {"limit": rerun_limit}])
         rows = yield Statement(database.query("get_interactions"), [params | {"awaited": False}])
         questions = yield from records(database.query, rows, InteractionRecord)
+        start = {"subject": params["execution_id"], "action": EXECUTION_START}
+        starts = yield Statement(database.query("read_last_audit"), [start])
         return StoredExecution(
             execution=_stored(ExecutionRecord, row),
             steps=steps,
             rerun_ids=[each["execution_id"] for each in reruns],
             interactions=questions,
+            started_by=starts[0]["actor"] if starts else None,
         )
 
     return await database.read(read())

@@ -40,7 +40,7 @@ async def actor_of(caller: "CurrentCaller") -> str:
 
 
 async def origin_of(connection: HTTPConnection) -> VersionOrigin:
-    """Where a definition that is sent comes from: browsers say their page's origin with all that changes something."""
+    """Where a definition or a start comes from: browsers say their page's origin with all that changes something."""
     return "page" if "origin" in connection.headers else "api"
 
 

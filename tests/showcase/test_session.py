@@ -188,3 +188,23 @@ async def test_the_document_names_the_keys_and_who_is_refused(api: httpx.AsyncCl
             assert ("401" in operation["responses"]) or not guarded, path
             assert "403" in operation["responses"], path
             assert ("415" in operation["responses"]) == (method != "get"), path
+
+
+async def test_an_execution_names_the_page_or_the_program_and_the_key_that_started_it(
+    page: httpx.AsyncClient, api: httpx.AsyncClient
+) -> None:
+    definition = {"name": "Ask", "steps": [{"id": "ask", "type": "human_input"}]}
+    definition |= {"flow": {"start_at": "ask", "paths": []}}
+    await sign_in(page, ADA)
+    assert (await page.post("/api/pipelines", json={"definition": definition})).status_code == 201
+    by_hand = (await page.post("/api/pipelines/ask/executions", json={})).json()["execution_id"]
+    by_program = await api.post("/api/pipelines/ask/executions", json={}, headers=bearer(ADA))
+    again = await api.post(f"/api/executions/{by_hand}/rerun", json={}, headers=bearer(ADA))
+
+    async def started(execution_id: str) -> tuple[str, str]:
+        found = (await page.get(f"/api/executions/{execution_id}")).json()
+        return found["trigger"], found["started_by"]
+
+    assert await started(by_hand) == ("page", "ada")
+    assert await started(by_program.json()["execution_id"]) == ("api", "ada")
+    assert await started(again.json()["execution_id"]) == ("rerun", "ada")

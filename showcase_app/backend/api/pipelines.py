@@ -198,6 +198,7 @@ async def start_execution(
     pipeline_id: SlugOrId,
     request: RunRequest,
     response: Response,
+    sent_from: SentFrom,
     idempotency_key: IdempotencyKey = None,
 ) -> ExecutionOut:
     """It is pending, and runs as soon as a worker is free; with `run_at` it waits until then."""
@@ -206,7 +207,7 @@ async def start_execution(
         request.input_data,
         version=request.version,
         execution_id=request.execution_id,
-        trigger="api",
+        trigger=sent_from,
         priority=request.priority or 0,
         run_at=request.run_at,
         idempotency_key=idempotency_key,

@@ -128,7 +128,7 @@ class ExecutionOut(Out):
     pipeline_version: int | None
     status: ExecutionStatus
     managed: bool = Field(description="Whether workers may claim it; False: the program that records it runs it.")
-    trigger: str = Field(description="What started it.", examples=["api", "cli", "program"])
+    trigger: str = Field(description="What started it.", examples=["page", "api", "cli", "rerun", "program"])
     priority: int
     run_at: Time | None
     owner: str | None = Field(description="The process that may write it.")
@@ -298,6 +298,10 @@ class ExecutionDetail(ExecutionOut):
         "with the `step_execution_id` of the last one here as its cursor."
     )
     overrides: Any = Field(None, description="What of single step runs was decided before they began, up to 64 KiB.")
+    started_by: str | None = Field(
+        description="Who asked for it: the name of a key, or what a program calls itself; null: not on record.",
+        examples=["ann"],
+    )
     rerun_ids: list[str] = Field(description="The newest 20 executions that are re-runs of this one, newest first.")
     interactions: list[InteractionOut] = Field(description="In the order in which they were asked.")
 
@@ -310,6 +314,7 @@ class ExecutionDetail(ExecutionOut):
                 "cause": read.execution.record.cause,
                 "steps": [StepDetail.of(step) for step in read.steps.items],
                 "more_steps": read.steps.more,
+                "started_by": read.started_by,
                 "rerun_ids": read.rerun_ids,
                 "interactions": [InteractionOut.from_record(each) for each in read.interactions],
             }

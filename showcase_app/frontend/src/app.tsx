@@ -16,6 +16,7 @@ import { ApiError } from "./api/client";
 import { fetchAhead, fetchCode } from "./api/code";
 import { ROOT } from "./api/root";
 import { sessionQuery } from "./api/session";
+import { TimesProvider } from "./components/ui/moments";
 import { keptWhereSame } from "./domain/json";
 import { Home } from "./shell/home";
 import { NotFound } from "./shell/not-found";
@@ -100,7 +101,9 @@ export function App() {
     <MantineProvider theme={theme} defaultColorScheme="auto">
       <QueryClientProvider client={queries}>
         <Notifications position="bottom-right" />
-        <RouterProvider router={router} />
+        <TimesProvider>
+          <RouterProvider router={router} />
+        </TimesProvider>
       </QueryClientProvider>
     </MantineProvider>
   );

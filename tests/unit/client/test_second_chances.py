@@ -28,7 +28,10 @@ async def test_a_rerun_has_the_same_version_and_input_and_names_what_it_repeats(
     rerun = await client.summary(await client.rerun(ran["execution_id"], actor="bob"))
     assert (rerun.rerun_of, rerun.trigger, rerun.status) == (ran["execution_id"], "rerun", ExecutionStatus.PENDING)
     assert (await client.execution(rerun.execution_id)).input_data == {"n": 3, "gate": "nowhere"}
-    assert (await audit(database))[-1] == ("bob", "execution.rerun", ran["execution_id"], None)
+    assert (await audit(database))[-2:] == [
+        ("bob", "execution.rerun", ran["execution_id"], None),
+        ("bob", "execution.start", rerun.execution_id, None),
+    ]
     recorded = await client.tracker.start_execution(await client.tracker.register_pipeline("nightly", "Nightly"))
     with pytest.raises(PipelineNotRunnable):
         await client.rerun(recorded)

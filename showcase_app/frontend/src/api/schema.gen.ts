@@ -1627,8 +1627,10 @@ export interface components {
             /**
              * Trigger
              * @description What started it.
+             * @example page
              * @example api
              * @example cli
+             * @example rerun
              * @example program
              */
             trigger: string;
@@ -1752,6 +1754,12 @@ export interface components {
              * @description What of single step runs was decided before they began, up to 64 KiB.
              */
             overrides?: unknown;
+            /**
+             * Started By
+             * @description Who asked for it: the name of a key, or what a program calls itself; null: not on record.
+             * @example ann
+             */
+            started_by: string | null;
             /**
              * Rerun Ids
              * @description The newest 20 executions that are re-runs of this one, newest first.
@@ -1892,8 +1900,10 @@ export interface components {
             /**
              * Trigger
              * @description What started it.
+             * @example page
              * @example api
              * @example cli
+             * @example rerun
              * @example program
              */
             trigger: string;
@@ -2113,8 +2123,10 @@ export interface components {
             /**
              * Trigger
              * @description What started it.
+             * @example page
              * @example api
              * @example cli
+             * @example rerun
              * @example program
              */
             trigger: string;

@@ -9,8 +9,8 @@ it.each(["code-review", "a/b/versions", "Grüße, 世界", "100 % sure?#&=+.x", 
   },
 );
 
-it("a slug that would be a folder is named by its id", () => {
-  expect(pipelineAddress({ id: "0199", slug: ".." })).toBe("/pipelines/0199");
+it.each([".", "..", "new"])("a slug that an address has another meaning for, %s, is named by its id", (slug) => {
+  expect(pipelineAddress({ id: "0199", slug })).toBe("/pipelines/0199");
 });
 
 it("what nobody has encoded is taken as it stands", () => {

@@ -2,6 +2,7 @@
 import type { ExecutionStatus } from "@/api/schema.gen";
 import { EXECUTION_STATUSES } from "./status";
 import { durationText } from "./time";
+import { triggerWord } from "./triggers";
 
 /** Windows that end now, with their length in seconds. */
 export const TIME_WINDOWS = {
@@ -109,14 +110,6 @@ export function isAttribute(text: string): boolean {
   return text.indexOf("=") > 0 && !text.endsWith("=") && text.length <= MOST_ATTRIBUTE;
 }
 
-const TRIGGER_WORDS: Readonly<Record<string, string>> = { api: "API", cli: "CLI", rerun: "Re-run", program: "Program" };
-
-export const TRIGGERS: readonly string[] = Object.keys(TRIGGER_WORDS);
-
-export function triggerWord(trigger: string): string {
-  return TRIGGER_WORDS[trigger] ?? trigger;
-}
-
 /** The filters that have no place of their own on the page, in words, each with the change that leaves it out. */
 export function otherFilters(shown: ExecutionFilters): { text: string; without: ExecutionFilters }[] {
   const attributes = shown.attribute ?? [];
@@ -154,12 +147,6 @@ export function isTimeWindow(word: string | null | undefined): word is TimeWindo
 /** A moment as an ISO text; undefined where the address has none, or something else. */
 function moment(text: string | undefined): string | undefined {
   return text === undefined || Number.isNaN(Date.parse(text)) ? undefined : text;
-}
-
-/** An ISO text as the field of a form wants it: local time to the minute, without a zone. */
-export function localMinutes(iso: string): string {
-  const at = new Date(iso);
-  return new Date(at.getTime() - at.getTimezoneOffset() * 60_000).toISOString().slice(0, 16);
 }
 
 /** How many there are, in words that do not claim more than was counted. */

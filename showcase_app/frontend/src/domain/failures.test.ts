@@ -75,8 +75,8 @@ it("a trend begins where it was counted from, and its largest part is named", ()
   const failure = createFailure();
   expect(countedSince(failure)).toBe(failure.trend[0]?.start);
   expect(countedSince({ trend: [] })).toBeUndefined();
-  expect(trendSentence(failure.trend)).toMatch(/^Most failures, 25, from .+ on$/);
-  expect(trendSentence([{ start: at(0), failures: 0 }])).toBe("No failures in this time");
+  expect(trendSentence(failure.trend, "UTC")).toMatch(/^Most failures, 25, from [-\d]{10} [\d:]{5} UTC on$/);
+  expect(trendSentence([{ start: at(0), failures: 0 }], "UTC")).toBe("No failures in this time");
 });
 
 it("every part with failures has a bar in the box, the largest one all of its height, and none covers another", () => {

@@ -1,7 +1,7 @@
 /** Groups of failures as people read them, as the address narrows them, and as their trend is drawn. Pure. */
 import type { FailureOut, TrendOut } from "@/api/schema.gen";
 import { isTimeWindow, type TimeWindow } from "./execution-filters";
-import { momentText } from "./metrics";
+import { momentText } from "./time";
 
 export type FailureState = FailureOut["state"];
 
@@ -46,11 +46,6 @@ export function failureText({ error_type, message }: Pick<FailureOut, "error_typ
 /** "v3, v4"; what ran without a version comes first. */
 export function versionsText(versions: readonly (number | null)[]): string {
   return versions.map((version) => (version === null ? "no version" : `v${version}`)).join(", ");
-}
-
-/** Since when there are such failures: "Began with v7, 28 Nov 2026, 02:10". */
-export function beganText({ first_at, first_version }: Pick<FailureOut, "first_at" | "first_version">): string {
-  return `Began ${first_version === null ? "" : `with v${first_version}, `}${momentText(first_at)}`;
 }
 
 export function failureAddress(id: string, window?: TimeWindow): string {
@@ -102,10 +97,10 @@ export function trendBars(trend: readonly TrendOut[]): TrendBar[] {
 }
 
 /** A trend in one sentence, for those who do not see it. */
-export function trendSentence(trend: readonly TrendOut[]): string {
+export function trendSentence(trend: readonly TrendOut[], zone: string): string {
   const most = trend.reduce<TrendOut | null>((top, part) => (part.failures > (top?.failures ?? 0) ? part : top), null);
   if (most === null) return "No failures in this time";
-  return `Most failures, ${most.failures.toLocaleString("en")}, from ${momentText(most.start)} on`;
+  return `Most failures, ${most.failures.toLocaleString("en")}, from ${momentText(most.start, zone, "minute")} on`;
 }
 
 /** "1 execution", "1,200 executions". */

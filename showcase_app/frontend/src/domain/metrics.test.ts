@@ -1,6 +1,15 @@
 import { expect, it } from "vitest";
 import type { BucketOut } from "@/api/schema.gen";
-import { amountText, bucketAddress, chartRows, percentText, secondsText, targetText, windowOf } from "./metrics";
+import {
+  amountText,
+  bucketAddress,
+  bucketText,
+  chartRows,
+  percentText,
+  secondsText,
+  targetText,
+  windowOf,
+} from "./metrics";
 
 it.each([
   [1, "100 %"],
@@ -46,4 +55,19 @@ it("a bucket's parts add up to what started, and lead to its executions", () => 
   expect(bucketAddress(bucket, "p1")).toBe(
     "/executions?started_after=2026-11-25T10%3A00%3A00.000000Z&started_before=2026-11-25T11%3A00%3A00.000000Z&pipeline_id=p1",
   );
+});
+
+it("an axis within a day has clocks, one beyond a day dates too, and the same hour twice is told apart", () => {
+  const of = (starts: string[], zone: string) => {
+    const buckets = starts.map((start) => ({ start }) as BucketOut);
+    return starts.map((start) => bucketText(start, { buckets }, zone));
+  };
+  expect(of(["2026-11-25T10:00:00Z", "2026-11-25T10:05:00Z"], "UTC")).toEqual(["10:00", "10:05"]);
+  const beyond = ["2026-10-24T22:00:00Z", "2026-10-25T00:00:00Z", "2026-10-25T01:00:00Z", "2026-10-25T23:00:00Z"];
+  expect(of(beyond, "Europe/Berlin")).toEqual([
+    "2026-10-25",
+    "2026-10-25 02:00 +02:00",
+    "2026-10-25 02:00 +01:00",
+    "2026-10-26",
+  ]);
 });

@@ -1,6 +1,6 @@
 /** Metrics as people read them, and as the charts draw them. */
-import type { BucketOut, MetricOut, Window } from "@/api/schema.gen";
-import { durationText } from "./time";
+import type { BucketOut, MetricOut, MetricsHistoryOut, Window } from "@/api/schema.gen";
+import { clockText, dateText, durationText } from "./time";
 
 export const METRIC_WINDOWS: readonly { value: Window; label: string; words: string }[] = [
   { value: "1h", label: "1 h", words: "the last hour" },
@@ -39,18 +39,13 @@ export function secondsText(seconds: number | null): string {
   return seconds === null ? "–" : durationText(seconds);
 }
 
-/** A bucket's start on the axis: as much of it as tells it from its neighbours. */
-export function bucketText(start: string, bucketSeconds: number): string {
-  const at = new Date(start);
-  if (bucketSeconds >= 86_400) return at.toLocaleDateString(undefined, { month: "short", day: "numeric" });
-  const time = at.toLocaleTimeString(undefined, { hour: "2-digit", minute: "2-digit" });
-  if (bucketSeconds < 3600) return time;
-  return bucketSeconds < 2 * 3600 ? time : `${at.toLocaleDateString(undefined, { weekday: "short" })} ${time}`;
-}
-
-/** The moment at which a bucket begins, to the minute. */
-export function momentText(iso: string): string {
-  return new Date(iso).toLocaleString(undefined, { dateStyle: "medium", timeStyle: "short" });
+/** A bucket's start on the axis: the date, where the axis goes beyond a day, and the clock, where that is not midnight. */
+export function bucketText(start: string, { buckets }: Pick<MetricsHistoryOut, "buckets">, zone: string): string {
+  const date = dateText(start, zone);
+  const isOneDay = [buckets[0], buckets.at(-1)].every((end) => end === undefined || dateText(end.start, zone) === date);
+  const clock = clockText(start, zone, "minute");
+  if (isOneDay) return clock;
+  return clock === "00:00" ? date : `${date} ${clock}`;
 }
 
 export type ChartRow = {

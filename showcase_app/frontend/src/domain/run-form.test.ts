@@ -75,6 +75,16 @@ it.each([
   expect(formUiSchema(schema, { field: value }).field).toEqual(expected);
 });
 
+it.each([
+  [{ type: ["string", "null"], format: "date-time" }, {}],
+  [{ type: ["null", "string"], format: "date" }, {}],
+  [{ type: ["string", "null"] }, { "ui:field": "json" }],
+  [{ type: ["string", "integer"], format: "date" }, { "ui:field": "json" }],
+])("a date that may be left open has its picker, what may be several things is JSON: %j", (property, expected) => {
+  const schema = { properties: { field: property } } as RJSFSchema;
+  expect(formUiSchema(schema, {}).field).toEqual(expected);
+});
+
 it("a boolean that may be left out stays a switch", () => {
   expect(formUiSchema({ properties: { field: { type: "boolean" } } }, {}).field).toEqual({});
 });

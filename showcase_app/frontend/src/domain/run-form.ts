@@ -86,9 +86,15 @@ function withNames(schema: RJSFSchema): UiSchema {
 function isFree(schema: RJSFSchema): boolean {
   const shaped = ["enum", "const", "oneOf", "anyOf", "allOf", "$ref"].some((keyword) => keyword in schema);
   if (shaped) return false;
-  if (schema.type === undefined || Array.isArray(schema.type)) return true;
+  if (schema.type === undefined || Array.isArray(schema.type)) return !isDateOrNull(schema);
   if (schema.type === "array") return schema.items === undefined || typeof schema.items === "boolean";
   return schema.type === "object" && schema.properties === undefined;
+}
+
+/** Whether it is a date or a moment that may be left open: a picker has nothing then. */
+function isDateOrNull({ type, format }: RJSFSchema): boolean {
+  const isTextOrNull = Array.isArray(type) && type.length === 2 && type.includes("string") && type.includes("null");
+  return isTextOrNull && (format === "date" || format === "date-time");
 }
 
 function isTexts(items: RJSFSchema["items"]): boolean {

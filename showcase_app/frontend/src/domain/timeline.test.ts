@@ -1,7 +1,20 @@
 import { describe, expect, it } from "vitest";
 import type { StepOut } from "@/api/schema.gen";
 import { at, createStep, randomNumbers } from "@/mocks/create-execution";
-import { type Bar, barsOf, barsShown, isWhole, moved, rowsOf, ticksOf, viewBetween, wholeOf, zoomed } from "./timeline";
+import {
+  type Bar,
+  barsOf,
+  barsShown,
+  isBeyondADay,
+  isWhole,
+  momentTicksOf,
+  moved,
+  rowsOf,
+  ticksOf,
+  viewBetween,
+  wholeOf,
+  zoomed,
+} from "./timeline";
 
 const ORIGIN = Date.parse(at(0));
 
@@ -146,5 +159,36 @@ describe("ticks", () => {
       expect(ticks.length).toBeLessThanOrEqual(7);
       for (const tick of ticks) expect(tick.at >= from - 1 && tick.at <= to + 1).toBe(true);
     }
+  });
+});
+
+describe("the axis of what goes on for days", () => {
+  const texts = (from: string, to: string, most: number, zone: string) =>
+    momentTicksOf({ from: Date.parse(from), to: Date.parse(to) }, most, zone).map(({ text }) => text);
+
+  it("has dates, each once, and clocks between them, round in the zone", () => {
+    expect(texts("2026-11-27T20:10:00Z", "2026-11-29T04:00:00Z", 6, "Asia/Kolkata")).toEqual([
+      "2026-11-28 06:00",
+      "12:00",
+      "18:00",
+      "2026-11-29",
+      "06:00",
+    ]);
+    expect(texts("2026-11-20T10:00:00Z", "2026-11-23T10:00:00Z", 4, "UTC")).toEqual([
+      "2026-11-21",
+      "2026-11-22",
+      "2026-11-23",
+    ]);
+  });
+
+  it("goes on in order over a night on which clocks are put back, and names the hour that comes twice", () => {
+    const view = { from: Date.parse("2026-10-24T22:00:00Z"), to: Date.parse("2026-10-25T03:30:00Z") };
+    const ticks = momentTicksOf(view, 6, "Europe/Berlin");
+    expect(ticks.map(({ text }) => text)).toEqual(["2026-10-25", "01:00", "02:00 +02:00", "03:00", "04:00"]);
+    expect(ticks.map(({ at }) => at)).toEqual([...ticks.map(({ at }) => at)].sort((a, b) => a - b));
+  });
+
+  it("is for what lasts longer than a day", () => {
+    expect([86_400_000, 86_400_001].map((to) => isBeyondADay({ from: 0, to }))).toEqual([false, true]);
   });
 });

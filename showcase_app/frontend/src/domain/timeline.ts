@@ -1,6 +1,7 @@
 /** Attempts of steps as bars on a time axis: pure. All times are milliseconds since 1970. */
 import type { StepOut, StepStatus } from "@/api/schema.gen";
 import { type Question, type Segment, segmentsByAttempt, segmentsUntil } from "./durations";
+import { clockText, dateText, instantOf, wallMs } from "./time";
 
 /** One attempt; its segments follow each other without a gap from `from` to `to`. */
 export type Bar = {
@@ -132,14 +133,43 @@ export type Tick = { at: number; text: string };
 
 /** At most `most` marks at round distances from `origin`. */
 export function ticksOf(view: View, origin: number, most: number): Tick[] {
-  const length = view.to - view.from;
-  const step = STEPS_MS.find((each) => length / each <= most) ?? length / Math.max(1, most);
+  const step = distanceOf(view, most);
   const first = Math.ceil((view.from - origin) / step - 1e-9);
   const last = Math.floor((view.to - origin) / step + 1e-9);
   return Array.from({ length: Math.max(0, last - first + 1) }, (_, index) => {
     const since = (first + index) * step;
     return { at: origin + since, text: tickText(since, step) };
   });
+}
+
+/** At most so many marks where the clock of a zone is round: the date at the first of each day, else the clock alone. */
+export function momentTicksOf(view: View, most: number, zone: string): Tick[] {
+  const step = distanceOf(view, most);
+  const exactness = step >= MINUTE ? "minute" : step >= SECOND ? "second" : "millisecond";
+  const ticks: Tick[] = [];
+  let date = "";
+  for (let wall = Math.ceil(wallMs(view.from, zone) / step) * step; wall <= wallMs(view.to, zone); wall += step) {
+    const at = instantOf(wall, zone);
+    if (at < view.from || at > view.to || at === ticks.at(-1)?.at) continue;
+    const iso = new Date(at).toISOString();
+    const clock = clockText(iso, zone, exactness);
+    const isMidnight = /^00:00[:.0]*$/.test(clock);
+    const isNewDay = date !== dateText(iso, zone);
+    date = dateText(iso, zone);
+    ticks.push({ at, text: !isNewDay ? clock : isMidnight ? date : `${date} ${clock}` });
+  }
+  return ticks;
+}
+
+/** How far marks are from each other. */
+function distanceOf({ from, to }: View, most: number): number {
+  const length = to - from;
+  return STEPS_MS.find((each) => length / each <= most) ?? length / Math.max(1, most);
+}
+
+/** Whether something lasts so long that the time since its beginning says little. */
+export function isBeyondADay({ from, to }: View): boolean {
+  return to - from > DAY;
 }
 
 /** Time since the origin, as exact as the distance between marks wants. */

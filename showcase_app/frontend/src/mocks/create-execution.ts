@@ -59,6 +59,7 @@ export function createExecution(row: Partial<ExecutionDetail> = {}): ExecutionDe
     overrides: null,
     steps: [],
     more_steps: false,
+    started_by: null,
     rerun_ids: [],
     interactions: [],
     ...row,

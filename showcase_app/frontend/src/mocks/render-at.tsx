@@ -3,6 +3,7 @@ import { MantineProvider } from "@mantine/core";
 import { QueryClient, QueryClientProvider } from "@tanstack/react-query";
 import { render } from "@testing-library/react";
 import { createMemoryRouter, type RouteObject, RouterProvider } from "react-router";
+import { TimesProvider } from "@/components/ui/moments";
 
 export function renderAt(address: string, routes: RouteObject[]) {
   const router = createMemoryRouter(routes, { initialEntries: [address] });
@@ -10,7 +11,9 @@ export function renderAt(address: string, routes: RouteObject[]) {
   render(
     <MantineProvider env="test">
       <QueryClientProvider client={client}>
-        <RouterProvider router={router} />
+        <TimesProvider>
+          <RouterProvider router={router} />
+        </TimesProvider>
       </QueryClientProvider>
     </MantineProvider>,
   );

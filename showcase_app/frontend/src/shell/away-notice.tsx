@@ -4,6 +4,7 @@ import { IconPlugConnectedX } from "@tabler/icons-react";
 import { type Query, useQueryClient } from "@tanstack/react-query";
 import { useEffect } from "react";
 import { awayAsOf, lastHeard, lookNow, showAsOf, useAwayAsOf } from "@/api/away";
+import { Moment, useTimes } from "@/components/ui/moments";
 import { clockText } from "@/domain/time";
 import classes from "./shell.module.css";
 
@@ -24,10 +25,7 @@ export function AwayNotice() {
         <Group className={classes.awayNotice} px="md" gap="sm" wrap="nowrap" justify="space-between">
           <IconPlugConnectedX size={18} aria-hidden />
           <Text size="sm" lh={1.25} flex={1}>
-            <b>The server cannot be reached.</b> What is shown is as of{" "}
-            <time dateTime={new Date(asOf).toISOString()} className="numbers">
-              {clockText(new Date(asOf).toISOString()).slice(0, 8)}
-            </time>
+            <b>The server cannot be reached.</b> What is shown is as of <AsOf at={new Date(asOf).toISOString()} />
             <span className={classes.whereRoom}>; nothing here can be changed until it is back</span>.
           </Text>
           <Button size="compact-xs" variant="default" onClick={lookNow}>
@@ -37,6 +35,10 @@ export function AwayNotice() {
       )}
     </div>
   );
+}
+
+function AsOf({ at }: { at: string }) {
+  return <Moment at={at} text={clockText(at, useTimes().zone, "second")} />;
 }
 
 /** Over the page, and under what is open over it; lets everything through. */

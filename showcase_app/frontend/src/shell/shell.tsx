@@ -27,7 +27,9 @@ import { OnlyAnswers } from "./only-answers";
 import { PAGES } from "./pages";
 import classes from "./shell.module.css";
 import { SignIn } from "./sign-in";
+import { TimesMenu } from "./times-menu";
 import { useFocusOnReturn } from "./use-focus-on-return";
+import { useHeadingFocus } from "./use-heading-focus";
 
 const HEADER_PX = 52;
 const INBOX = "/inbox";
@@ -46,6 +48,7 @@ export function Shell() {
   const { pathname } = useLocation();
   const height = useHeaderHeight(HEADER_PX);
   useFocusOnReturn();
+  useHeadingFocus();
   if (session !== undefined && !session.signed_in) return <SignIn />;
   const isKnown = session !== undefined || isError; // before that, a page would ask for what an approver may not see
   const places = isKnown ? placesOf(session) : [];
@@ -72,6 +75,7 @@ export function Shell() {
           {session?.run_file ? <OfRunFile /> : null}
           <Group ml="auto" gap="xs" wrap="nowrap">
             {session?.keys_required ? <SignedIn actor={session.actor} role={session.role} /> : null}
+            <TimesMenu />
             <ColorSchemeToggle />
           </Group>
         </Group>

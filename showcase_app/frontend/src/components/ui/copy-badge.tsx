@@ -3,11 +3,12 @@ import { Badge, Text, Tooltip } from "@mantine/core";
 import { IconFileImport } from "@tabler/icons-react";
 import type { ExecutionOut } from "@/api/schema.gen";
 import { copyText, shortHash } from "@/domain/copies";
-import { exactText } from "@/domain/time";
 import classes from "./copy-badge.module.css";
+import { useExactText } from "./moments";
 
 /** `isShort`: one word, where there is little room; all of it is in its name and its tooltip. */
 export function CopyBadge({ execution, isShort = false }: { execution: ExecutionOut; isShort?: boolean }) {
+  const exactText = useExactText();
   const { imported_at, rows_sha256 } = execution;
   const text = copyText(execution);
   if (text === null || imported_at === null) return null;

@@ -1,10 +1,23 @@
-/** Times and durations that tick by themselves, all from one clock, so that a page moves as one. While the server is away
- * it stands still: nobody knows how long what is shown goes on. */
+/** Times and durations as the reader wants them. What ticks does so from one clock, so that a page moves as one; while the
+ * server is away it stands still: nobody knows how long what is shown goes on. */
 import { Tooltip } from "@mantine/core";
-import { useSyncExternalStore } from "react";
+import { useLocalStorage } from "@mantine/hooks";
+import { createContext, type ReactNode, useContext, useMemo, useSyncExternalStore } from "react";
 import { awayAsOf, onAway } from "@/api/away";
 import { secondsAt, type Times, timesText } from "@/domain/durations";
-import { agoText, durationText, exactText, secondsBetween } from "@/domain/time";
+import {
+  agoText,
+  durationText,
+  exactText,
+  momentText,
+  type ShownTimes,
+  secondsBetween,
+  shownText,
+  shownTimes,
+  type TimeStyle,
+  UTC,
+} from "@/domain/time";
+import classes from "./moments.module.css";
 
 const listeners = new Set<() => void>();
 let now = Date.now();
@@ -40,15 +53,81 @@ export function useNow(ticking = true): number {
   return useSyncExternalStore(ticking ? subscribe : never, () => now);
 }
 
-export function Ago({ at }: { at: string }) {
-  const text = agoText(at, useNow());
+/** The reader's own zone. */
+export const OWN_ZONE: string = Intl.DateTimeFormat().resolvedOptions().timeZone ?? UTC;
+
+type Choice = TimeStyle & { show: (shown: ShownTimes) => void };
+
+const ChoiceContext = createContext<Choice>({ shown: "relative", zone: OWN_ZONE, show: () => undefined });
+
+/** Around the pages: how the reader wants times, kept by the browser. */
+export function TimesProvider({ children }: { children: ReactNode }) {
+  const [kept, show] = useLocalStorage<string>({
+    key: "ia-modules-times",
+    defaultValue: "relative",
+    getInitialValueInEffect: false,
+    serialize: (word) => word,
+    deserialize: (word) => word ?? "relative",
+  });
+  const shown = shownTimes(kept);
+  const choice = useMemo(() => ({ shown, zone: shown === "utc" ? UTC : OWN_ZONE, show }), [shown, show]);
+  return <ChoiceContext value={choice}>{children}</ChoiceContext>;
+}
+
+export function useTimes(): Choice {
+  return useContext(ChoiceContext);
+}
+
+type MomentProps = {
+  /** ISO text. */
+  at: string;
+  /** Other words than how long ago, or which moment, it is. */
+  text?: string;
+  /** Inside of a link or a button, which have the focus themselves. */
+  isInside?: boolean;
+};
+
+/** A time as the reader wants it. All of it comes up under the pointer, at the focus and by a tap. */
+export function Moment({ at, text, isInside = false }: MomentProps) {
+  const times = useTimes();
+  const nowMs = useNow(text === undefined && times.shown === "relative");
+  const words = (
+    <time dateTime={at} className="numbers">
+      {text ?? shownText(at, times, nowMs)}
+    </time>
+  );
   return (
-    <Tooltip label={exactText(at)} openDelay={200}>
-      <time dateTime={at} className="numbers">
-        {text}
-      </time>
+    <Tooltip label={<Exact at={at} />} openDelay={200} events={{ hover: true, focus: true, touch: true }}>
+      {isInside ? (
+        words
+      ) : (
+        <button type="button" className={classes.moment}>
+          {words}
+        </button>
+      )}
     </Tooltip>
   );
+}
+
+/** All of a moment: in the reader's zone, in UTC, and how long ago. */
+function Exact({ at }: { at: string }) {
+  return (
+    <span className={`numbers ${classes.exact}`}>
+      <span>{agoText(at, useNow(), OWN_ZONE)}</span>
+      {OWN_ZONE === UTC ? null : (
+        <span>
+          {momentText(at, OWN_ZONE, "millisecond")} {OWN_ZONE}
+        </span>
+      )}
+      <span>{momentText(at, UTC, "millisecond")}</span>
+    </span>
+  );
+}
+
+/** The same as a text, for what cannot hold an element. */
+export function useExactText(): (at: string) => string {
+  const { zone } = useTimes();
+  return (at) => exactText(at, zone);
 }
 
 /** From start to end, or until now while there is no end. */

@@ -10,6 +10,7 @@ import { useInvalidatedByExecutions } from "@/api/live-list";
 import { graphQuery } from "@/api/pipelines";
 import type { AlignedRunOut, ComparisonOut } from "@/api/schema.gen";
 import { LiveMark } from "@/components/ui/live-mark";
+import { useTimes } from "@/components/ui/moments";
 import { Nothing, NotThere, QueryFailed } from "@/components/ui/notices";
 import { PageHead } from "@/components/ui/page-head";
 import {
@@ -59,6 +60,7 @@ function Unchosen() {
 
 function Compare({ a, b }: { a: string; b: string | null }) {
   const { data, error, refetch, isFetching } = useQuery(comparisonQuery(a, b));
+  const { zone } = useTimes();
   if (data !== undefined && (data.a.execution_id !== a || data.b.execution_id !== b)) {
     return <ToOwnAddress comparison={data} />;
   }
@@ -78,7 +80,7 @@ function Compare({ a, b }: { a: string; b: string | null }) {
                   loading={isFetching}
                   onClick={() => void refetch()}
                 >
-                  As of {clockText(data.as_of).slice(0, 8)}
+                  As of {clockText(data.as_of, zone, "second")}
                 </Button>
               )}
               <Button

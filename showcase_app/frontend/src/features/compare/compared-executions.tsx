@@ -3,7 +3,7 @@ import { Anchor } from "@mantine/core";
 import { Link } from "react-router";
 import type { ComparisonOut, ExecutionOut } from "@/api/schema.gen";
 import { CopyBadge } from "@/components/ui/copy-badge";
-import { Ago, Duration } from "@/components/ui/moments";
+import { Duration, Moment } from "@/components/ui/moments";
 import { StatusBadge } from "@/components/ui/status-badge";
 import { slownessText } from "@/domain/comparison";
 import { shortId } from "@/domain/runs";
@@ -44,7 +44,7 @@ function Card({ name, execution }: { name: string; execution: ExecutionOut }) {
           {execution.pipeline_version === null ? "no definition" : `v${execution.pipeline_version}`}
           {execution.started_at === null ? null : (
             <span>
-              started <Ago at={execution.started_at} />
+              started <Moment at={execution.started_at} />
             </span>
           )}
           <span>

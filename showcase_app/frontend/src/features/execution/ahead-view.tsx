@@ -5,7 +5,7 @@ import { useQuery } from "@tanstack/react-query";
 import { useMemo } from "react";
 import { graphQuery } from "@/api/pipelines";
 import type { AheadOut, ExecutionDetail, InteractionOut, StepRunOut } from "@/api/schema.gen";
-import { Ago } from "@/components/ui/moments";
+import { Moment } from "@/components/ui/moments";
 import { QueryFailed } from "@/components/ui/notices";
 import { carriedAnswers, marksOfPlan } from "@/domain/second-chances";
 import { GraphView } from "@/features/graph/graph-view";
@@ -86,7 +86,7 @@ function Carried({ answer, nameOf }: { answer: InteractionOut; nameOf: (stepId: 
       {answer.actor === null ? "" : ` by ${answer.actor}${answer.verified ? "" : " (not verified)"}`}
       {answer.completed_at === null ? null : (
         <>
-          , <Ago at={answer.completed_at} />
+          , <Moment at={answer.completed_at} />
         </>
       )}
       .

@@ -6,14 +6,16 @@ import type { ReactNode } from "react";
 import { Link } from "react-router";
 import type { LiveState } from "@/api/live";
 import type { ExecutionDetail } from "@/api/schema.gen";
+import { Announced } from "@/components/ui/announced";
 import { CopyBadge } from "@/components/ui/copy-badge";
 import { LiveMark } from "@/components/ui/live-mark";
-import { Ago, Duration } from "@/components/ui/moments";
+import { Duration, Moment } from "@/components/ui/moments";
 import { StatusBadge } from "@/components/ui/status-badge";
 import { shortHash } from "@/domain/copies";
 import { shortId } from "@/domain/runs";
 import { editsOf } from "@/domain/second-chances";
 import { hasEnded, statusWord } from "@/domain/status";
+import { startedByText } from "@/domain/triggers";
 import classes from "./execution.module.css";
 import { ExecutionActions } from "./execution-actions";
 
@@ -22,6 +24,7 @@ export function ExecutionHeader({ execution, live }: { execution: ExecutionDetai
   const pipeline = `/pipelines/${encodeURIComponent(execution.pipeline_id)}`;
   return (
     <header className={classes.header}>
+      <Announced text={`${execution.pipeline_name}: ${statusWord(execution.status)}`} />
       <Group justify="space-between" gap="sm" align="flex-start">
         <Group gap="sm">
           <Title order={1}>
@@ -50,18 +53,18 @@ export function ExecutionHeader({ execution, live }: { execution: ExecutionDetai
           )}
         </Fact>
         <Fact name="Queued">
-          <Ago at={execution.created_at} />
+          <Moment at={execution.created_at} />
         </Fact>
         {execution.run_at === null ? null : (
           <Fact name={WAKE_NAMES[execution.status] ?? (execution.started_at === null ? "Due" : "Goes on")}>
-            <Moment at={execution.run_at} />
+            <Maybe at={execution.run_at} />
           </Fact>
         )}
         <Fact name="Started">
-          <Moment at={execution.started_at} />
+          <Maybe at={execution.started_at} />
         </Fact>
         <Fact name={execution.completed_at === null ? "Finished" : statusWord(execution.status)}>
-          <Moment at={execution.completed_at} />
+          <Maybe at={execution.completed_at} />
         </Fact>
         <Fact name="Queue time">
           <Duration
@@ -75,14 +78,14 @@ export function ExecutionHeader({ execution, live }: { execution: ExecutionDetai
         <Fact name="Steps">
           <Progress execution={execution} />
         </Fact>
-        <Fact name="Started by">{execution.trigger}</Fact>
+        <Fact name="Started by">{startedByText(execution)}</Fact>
         <Fact name={hasEnded(execution.status) ? "Ran on" : "Worker"}>
           <Worker execution={execution} />
         </Fact>
         {execution.imported_at === null ? null : (
           <>
             <Fact name="Came from">
-              a run file, <Ago at={execution.imported_at} />
+              a run file, <Moment at={execution.imported_at} />
             </Fact>
             <Fact name="SHA-256 of its rows">
               <Copied text={execution.rows_sha256 ?? ""} shown={shortHash(execution.rows_sha256 ?? "")} what="hash" />
@@ -135,8 +138,8 @@ function Fact({ name, children }: { name: string; children: ReactNode }) {
   );
 }
 
-function Moment({ at }: { at: string | null }) {
-  return at === null ? <span className="quiet">–</span> : <Ago at={at} />;
+function Maybe({ at }: { at: string | null }) {
+  return at === null ? <span className="quiet">–</span> : <Moment at={at} />;
 }
 
 function Progress({ execution }: { execution: ExecutionDetail }) {

@@ -1,6 +1,7 @@
 import { cleanup, screen, waitFor } from "@testing-library/react";
 import { afterEach, beforeEach, expect, it, vi } from "vitest";
-import { momentText } from "@/domain/metrics";
+import { OWN_ZONE } from "@/components/ui/moments";
+import { momentText } from "@/domain/time";
 import { at, createExecution, createExecutionRow } from "@/mocks/create-execution";
 import { createFailure } from "@/mocks/create-failure";
 import { FakeServer, json, refusal } from "@/mocks/fake-server";
@@ -71,7 +72,7 @@ it("the banner of a failed one says how often it fails so, and leads there", asy
   renderAt("/executions/0199", [{ path: "/executions/:executionId", element: <Component /> }]);
   const link = await screen.findByRole("link", { name: "It failed so 37 times in the last 7 days" });
   expect(link.getAttribute("href")).toBe(`/failures/${failure.id}`);
-  const began = `Began with v3, ${momentText(failure.first_at)}.`;
+  const began = `Began with v3, ${momentText(failure.first_at, OWN_ZONE, "minute")}.`;
   expect(link.parentElement?.textContent).toBe(`It failed so 37 times in the last 7 days: muted. ${began}`);
   const good = await screen.findByRole("link", { name: "0198-good" });
   expect(good.getAttribute("href")).toBe("/executions/0198-good");

@@ -1,15 +1,15 @@
 /** One execution: what it is, how it went, and everything it did; live while it goes on. */
-import { Anchor, SegmentedControl, Skeleton, Stack, Text, Title } from "@mantine/core";
+import { SegmentedControl, Skeleton, Stack, Text, Title } from "@mantine/core";
 import { useQuery } from "@tanstack/react-query";
 import { Suspense, useCallback, useMemo, useRef } from "react";
-import { Link, Navigate, useLocation, useSearchParams } from "react-router";
+import { Navigate, useLocation, useSearchParams } from "react-router";
 import { ApiError } from "@/api/client";
 import { executionQuery } from "@/api/executions";
 import { type LiveExecution, useLiveExecution } from "@/api/live-execution";
 import { graphQuery } from "@/api/pipelines";
 import type { ExecutionDetail, GraphOut, StepDetail } from "@/api/schema.gen";
 import { lazyPart } from "@/components/ui/lazy-part";
-import { Nothing, QueryFailed } from "@/components/ui/notices";
+import { NotThere, QueryFailed } from "@/components/ui/notices";
 import { nameIn } from "@/domain/addresses";
 import { edgesOf, newestOf, runsOf, stoppedBy } from "@/domain/runs";
 import { hasEnded } from "@/domain/status";
@@ -44,12 +44,17 @@ export function Component() {
   if (error === null) return <Loading />;
   if (error instanceof ApiError && error.status === 404) {
     return (
-      <Nothing title="There is no execution with this id">
-        It may have been deleted.{" "}
-        <Anchor component={Link} to="/executions">
-          All executions
-        </Anchor>
-      </Nothing>
+      <>
+        <Title order={1} mb="md">
+          Execution
+        </Title>
+        <NotThere
+          title="There is no execution with this id"
+          why="It may have been deleted, or its address is not whole."
+          to="/executions"
+          others="All executions"
+        />
+      </>
     );
   }
   return <QueryFailed what="The execution" error={error} retry={() => void refetch()} />;

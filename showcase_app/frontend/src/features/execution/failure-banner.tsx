@@ -6,10 +6,11 @@ import { Link } from "react-router";
 import { lastGoodQuery } from "@/api/executions";
 import { failureQuery } from "@/api/failures";
 import type { ExecutionDetail, StepDetail } from "@/api/schema.gen";
-import { Ago } from "@/components/ui/moments";
+import { Moment, useTimes } from "@/components/ui/moments";
 import { compareAddress } from "@/domain/comparison";
-import { beganText, failureAddress, stateText } from "@/domain/failures";
+import { failureAddress, stateText } from "@/domain/failures";
 import { shortId } from "@/domain/runs";
+import { momentText } from "@/domain/time";
 import classes from "./execution.module.css";
 
 type FailureBannerProps = { execution: ExecutionDetail; step: StepDetail | null; onJump: (step: StepDetail) => void };
@@ -47,6 +48,7 @@ export function FailureBanner({ execution, step, onJump }: FailureBannerProps) {
 /** The group of failures that it is of. The rest of the page is there without it, so a failed question is left out. */
 function Alike({ failureId }: { failureId: string }) {
   const { data: failure } = useQuery(failureQuery(failureId));
+  const { zone } = useTimes();
   if (failure === undefined) return null;
   const times = failure.count === 1 ? "once" : `${failure.count.toLocaleString("en")} times`;
   return (
@@ -54,8 +56,9 @@ function Alike({ failureId }: { failureId: string }) {
       <Anchor component={Link} to={failureAddress(failure.id)} inherit c="inherit" underline="always">
         It failed so {times} in the last 7 days
       </Anchor>
-      {failure.state === "open" && failure.reopened_at === null ? "" : `: ${stateText(failure).toLowerCase()}`}.{" "}
-      {beganText(failure)}.
+      {failure.state === "open" && failure.reopened_at === null ? "" : `: ${stateText(failure).toLowerCase()}`}. Began{" "}
+      {failure.first_version === null ? "" : `with v${failure.first_version}, `}
+      <Moment at={failure.first_at} text={momentText(failure.first_at, zone, "minute")} />.
     </Text>
   );
 }
@@ -79,7 +82,7 @@ function LastGood({ execution: { execution_id } }: { execution: ExecutionDetail 
       >
         {shortId(good.execution_id)}
       </Anchor>
-      {good.pipeline_version === null ? "" : `, v${good.pipeline_version}`}, <Ago at={good.created_at} />.{" "}
+      {good.pipeline_version === null ? "" : `, v${good.pipeline_version}`}, <Moment at={good.created_at} />.{" "}
       <Anchor
         component={Link}
         to={compareAddress(execution_id, good.execution_id)}

@@ -5,9 +5,10 @@ import { useVirtualizer } from "@tanstack/react-virtual";
 import { useEffect, useRef, useState } from "react";
 import { Link } from "react-router";
 import type { LogOut } from "@/api/schema.gen";
+import { useTimes } from "@/components/ui/moments";
 import { stringifyJson } from "@/domain/json";
 import { type Goal, isGap, placeOf } from "@/domain/log-lines";
-import { clockText, exactText } from "@/domain/time";
+import { clockText, dateText, exactText, momentText } from "@/domain/time";
 import classes from "./log-view.module.css";
 
 const ROW_HEIGHT = 24;
@@ -60,6 +61,9 @@ export function LogLines({ lines, names, wrap, follow, onFollow, current, addres
   }, [virtual, follow, lines.length]);
   // biome-ignore lint/correctness/useExhaustiveDependencies: with it, every line has another height
   useEffect(() => virtual.measure(), [virtual, wrap]);
+
+  const { zone } = useTimes();
+  const [from, to] = [lines[0], lines.at(-1)].map((end) => end && dateText(end.logged_at, zone));
 
   const toggle = (id: string) =>
     setOpen((before) => {
@@ -120,6 +124,7 @@ export function LogLines({ lines, names, wrap, follow, onFollow, current, addres
               </Link>
               <Line
                 line={line}
+                isBeyondADay={from !== to}
                 step={names === null ? null : (names.get(line.step_execution_id ?? "") ?? "")}
                 isOpen={open.has(line.log_id)}
                 onToggle={() => toggle(line.log_id)}
@@ -132,9 +137,10 @@ export function LogLines({ lines, names, wrap, follow, onFollow, current, addres
   );
 }
 
-type LineProps = { line: LogOut; step: string | null; isOpen: boolean; onToggle: () => void };
+type LineProps = { line: LogOut; isBeyondADay: boolean; step: string | null; isOpen: boolean; onToggle: () => void };
 
-function Line({ line, step, isOpen, onToggle }: LineProps) {
+function Line({ line, isBeyondADay, step, isOpen, onToggle }: LineProps) {
+  const { zone } = useTimes();
   const hasData = !isGap(line) && (line.data !== null || line.data_omitted);
   return (
     <>
@@ -152,8 +158,8 @@ function Line({ line, step, isOpen, onToggle }: LineProps) {
       ) : (
         <span className={classes.noData} />
       )}
-      <time dateTime={line.logged_at} title={exactText(line.logged_at)}>
-        {clockText(line.logged_at)}
+      <time dateTime={line.logged_at} title={exactText(line.logged_at, zone)}>
+        {isBeyondADay ? momentText(line.logged_at, zone, "millisecond") : clockText(line.logged_at, zone)}
       </time>
       <span className={classes.level}>{isGap(line) ? "" : line.level}</span>
       <span className={classes.message}>

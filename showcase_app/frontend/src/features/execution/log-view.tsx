@@ -5,6 +5,7 @@ import { useInfiniteQuery, useMutation } from "@tanstack/react-query";
 import { type ReactNode, useCallback, useEffect, useMemo, useRef, useState } from "react";
 import { logsQuery, readEveryLine } from "@/api/logs";
 import type { LogOut, StepDetail } from "@/api/schema.gen";
+import { useTimes } from "@/components/ui/moments";
 import { QueryFailed } from "@/components/ui/notices";
 import { type Goal, type HeardLines, hasGap, leftOutOf, lineText, mergedLines } from "@/domain/log-lines";
 import { LogBar } from "./log-bar";
@@ -45,6 +46,7 @@ export function LogView({ executionId, stepExecutionId, of, heard, running, step
     }),
     [stepExecutionId, level, q],
   );
+  const { zone } = useTimes();
   const query = useInfiniteQuery(logsQuery(executionId, filters));
   const { data, hasNextPage, isFetchingNextPage, fetchNextPage } = query;
   const read = useMemo(() => data?.pages.flatMap((page) => page.items), [data]);
@@ -156,6 +158,7 @@ export function LogView({ executionId, stepExecutionId, of, heard, running, step
           {lines.length.toLocaleString("en")} {lines.length === 1 ? "line" : "lines"}
           {q === "" ? "" : " found"}
           {hasNextPage ? ", more below" : running ? ", new ones appear as they are written" : ""}
+          <span>, times in {zone}</span>
           {missed === null ? "" : `. ${MISSED[missed]}`}
         </Text>
       )}

@@ -18,7 +18,7 @@ import { useMemo } from "react";
 import { Link } from "react-router";
 import type { ExecutionDetail, GraphNode, InteractionOut, StepDetail } from "@/api/schema.gen";
 import { Markdown } from "@/components/ui/markdown";
-import { Ago, RunTime, WaitingTime } from "@/components/ui/moments";
+import { Moment, RunTime, WaitingTime } from "@/components/ui/moments";
 import { StatusBadge, StatusIcon } from "@/components/ui/status-badge";
 import { segmentsByAttempt, type Times, timesOfAttempt, timesTogether } from "@/domain/durations";
 import type { HeardLines } from "@/domain/log-lines";
@@ -170,7 +170,7 @@ function AttemptFacts({ attempt, times, owner }: FactsProps) {
       <dl className={classes.facts} data-small>
         <div className={classes.fact}>
           <dt>Started</dt>
-          <dd>{attempt.started_at === null ? <span className="quiet">–</span> : <Ago at={attempt.started_at} />}</dd>
+          <dd>{attempt.started_at === null ? <span className="quiet">–</span> : <Moment at={attempt.started_at} />}</dd>
         </div>
         <div className={classes.fact}>
           <dt>Run time</dt>
@@ -196,7 +196,7 @@ function AttemptFacts({ attempt, times, owner }: FactsProps) {
           <div className={classes.fact}>
             <dt>Begins</dt>
             <dd>
-              <Ago at={attempt.wake_at} />
+              <Moment at={attempt.wake_at} />
             </dd>
           </div>
         )}
@@ -271,13 +271,13 @@ function Question({ interaction }: { interaction: InteractionOut | undefined }) 
         {interaction.completed_at !== null ? (
           <>
             {interaction.status === "answered" ? answeredBy(interaction) : ENDED_WORDS[interaction.status]}{" "}
-            <Ago at={interaction.completed_at} />
+            <Moment at={interaction.completed_at} />
           </>
         ) : interaction.deadline_at === null ? (
           "No deadline"
         ) : (
           <>
-            Deadline: <Ago at={interaction.deadline_at} />
+            Deadline: <Moment at={interaction.deadline_at} />
           </>
         )}{" "}
         <Anchor component={Link} to={`/inbox/${encodeURIComponent(interaction.interaction_id)}`} inherit>

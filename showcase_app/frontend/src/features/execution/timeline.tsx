@@ -6,7 +6,7 @@ import { useVirtualizer } from "@tanstack/react-virtual";
 import { type KeyboardEvent, type MouseEvent, memo, useEffect, useId, useMemo, useRef, useState } from "react";
 import type { ExecutionDetail, StepDetail } from "@/api/schema.gen";
 import { CopiedMark } from "@/components/ui/copied-mark";
-import { RunTime, useNow } from "@/components/ui/moments";
+import { RunTime, useNow, useTimes } from "@/components/ui/moments";
 import { StatusIcon } from "@/components/ui/status-badge";
 import { type SegmentKind, type Times, timesByStep } from "@/domain/durations";
 import { COPIED } from "@/domain/graph";
@@ -16,10 +16,13 @@ import {
   type Bar,
   barsOf,
   barsShown,
+  isBeyondADay,
   isWhole,
+  momentTicksOf,
   moved,
   type Row,
   rowsOf,
+  type Tick,
   ticksOf,
   type View,
   wholeOf,
@@ -31,6 +34,7 @@ import { useTimelinePointer } from "./timeline-pointer";
 const ROW_HEIGHT = 28;
 const MOST_HEIGHT = 420;
 const PIXELS_PER_TICK = 84;
+const PIXELS_PER_MOMENT = 118;
 const ZOOM = 0.6;
 
 const SEGMENT_WORDS: Readonly<Record<SegmentKind, string>> = {
@@ -63,6 +67,7 @@ export function Timeline({ execution, selected, onSelect }: TimelineProps) {
   const { ref: sizeRef, width } = useElementSize<HTMLDivElement>();
   const [axis, setAxis] = useState<HTMLDivElement | null>(null);
   const axisRef = useMergedRef(sizeRef, setAxis);
+  const ticks = useTicks(view, whole, width);
   const pointer = useTimelinePointer({ axis, view, whole, show });
   const steps = useMemo(
     () => new Map(execution.steps.map((step) => [step.step_execution_id, step])),
@@ -105,7 +110,7 @@ export function Timeline({ execution, selected, onSelect }: TimelineProps) {
         <div ref={pointer.ref} className={classes.area}>
           <div className={classes.axis} title="The wheel zooms here; dragging below chooses a range">
             <div ref={axisRef} className={classes.ticks}>
-              {ticksOf(view, whole.from, Math.max(2, Math.floor(width / PIXELS_PER_TICK))).map((tick) => (
+              {ticks.map((tick) => (
                 <span key={tick.at} className={classes.tick} style={{ left: percent(tick.at, view) }}>
                   {tick.text}
                 </span>
@@ -117,7 +122,7 @@ export function Timeline({ execution, selected, onSelect }: TimelineProps) {
             rows={rows}
             times={times}
             view={view}
-            whole={whole}
+            ticks={ticks}
             width={width}
             selected={selected}
             choose={choose}
@@ -141,12 +146,21 @@ export function Timeline({ execution, selected, onSelect }: TimelineProps) {
   );
 }
 
+/** How long after its beginning; moments instead where the reader wants them, or where it went on for days. */
+function useTicks(view: View, whole: View, width: number): Tick[] {
+  const { shown, zone } = useTimes();
+  const most = (pixels: number) => Math.max(2, Math.floor(width / pixels));
+  return shown === "relative" && !isBeyondADay(whole)
+    ? ticksOf(view, whole.from, most(PIXELS_PER_TICK))
+    : momentTicksOf(view, most(PIXELS_PER_MOMENT), zone);
+}
+
 type RowsProps = {
   rows: readonly Row[];
   /** Of all attempts of a step, by its id. */
   times: ReadonlyMap<string, Times>;
   view: View;
-  whole: View;
+  ticks: readonly Tick[];
   width: number;
   selected: StepDetail | null;
   choose: (id: string | null | undefined) => void;
@@ -155,7 +169,7 @@ type RowsProps = {
   onKey: (key: string) => boolean;
 };
 
-function Rows({ rows, times, view, whole, width, selected, choose, wasDrag, onKey }: RowsProps) {
+function Rows({ rows, times, view, ticks, width, selected, choose, wasDrag, onKey }: RowsProps) {
   const frame = useRef<HTMLDivElement>(null);
   const base = useId();
   const [hovered, setHovered] = useState<Bar | null>(null);
@@ -208,7 +222,7 @@ function Rows({ rows, times, view, whole, width, selected, choose, wasDrag, onKe
         onPointerLeave={() => setHovered(null)}
       >
         <div className={classes.inner} style={{ height: virtual.getTotalSize() }} role="none">
-          {ticksOf(view, whole.from, Math.max(2, Math.floor(width / PIXELS_PER_TICK))).map((tick) => (
+          {ticks.map((tick) => (
             <div
               key={tick.at}
               className={classes.line}

@@ -2,19 +2,19 @@
 import { Progress, Tooltip } from "@mantine/core";
 import { IconRefresh } from "@tabler/icons-react";
 import type { ExecutionOut } from "@/api/schema.gen";
-import { Ago, useNow } from "@/components/ui/moments";
+import { Moment, useNow, useTimes } from "@/components/ui/moments";
 import { StatusBadge } from "@/components/ui/status-badge";
-import { triggerWord } from "@/domain/execution-filters";
 import { progressOf } from "@/domain/progress";
 import { hasEnded, statusFill } from "@/domain/status";
-import { exactText, untilText } from "@/domain/time";
+import { untilText } from "@/domain/time";
+import { triggerWord } from "@/domain/triggers";
 import classes from "./executions.module.css";
 
 export function Started({ execution }: { execution: ExecutionOut }) {
-  if (execution.started_at !== null) return <Ago at={execution.started_at} />;
+  if (execution.started_at !== null) return <Moment at={execution.started_at} />;
   return (
     <span className="quiet">
-      queued <Ago at={execution.created_at} />
+      queued <Moment at={execution.created_at} />
     </span>
   );
 }
@@ -31,13 +31,11 @@ export function Standing({ execution }: { execution: ExecutionOut }) {
 }
 
 function Until({ at }: { at: string }) {
-  const text = untilText(at, useNow());
+  const text = untilText(at, useNow(), useTimes().zone);
   return (
-    <Tooltip label={exactText(at)} openDelay={200}>
-      <time dateTime={at} className="quiet numbers">
-        {text}
-      </time>
-    </Tooltip>
+    <span className="quiet">
+      <Moment at={at} text={text} />
+    </span>
   );
 }
 

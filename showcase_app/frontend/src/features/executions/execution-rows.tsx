@@ -15,7 +15,7 @@ import { type MouseEvent, useCallback, useEffect, useLayoutEffect, useMemo, useR
 import { Link, useNavigate } from "react-router";
 import type { ExecutionOut } from "@/api/schema.gen";
 import { CopyBadge } from "@/components/ui/copy-badge";
-import { Duration } from "@/components/ui/moments";
+import { Duration, useTimes } from "@/components/ui/moments";
 import type { ColumnId } from "@/domain/list-view";
 import { ErrorLine, Standing, Started, Steps, Trigger } from "./execution-cells";
 import classes from "./executions.module.css";
@@ -97,6 +97,7 @@ export function ExecutionRows({
   columns,
   isDense,
 }: Props) {
+  const times = useTimes();
   const isWide = useMediaQuery("(min-width: 75em)", undefined, { getInitialValueInEffect: false });
   const shownColumns = useMemo(() => {
     const shown = [...ALWAYS, ...columns];
@@ -162,7 +163,7 @@ export function ExecutionRows({
   // Single letters do something only in the list, or where nothing else has the focus.
   const isMeant = () => {
     const focused = document.activeElement;
-    return focused === null || focused === document.body || (place.current?.contains(focused) ?? false);
+    return focused === null || focused.matches("body, h1") || (place.current?.contains(focused) ?? false);
   };
   useHotkeys([
     ["j", () => isMeant() && go(1)],
@@ -190,6 +191,7 @@ export function ExecutionRows({
         <table
           className={`panel ${classes.table}`}
           data-dense={isDense || undefined}
+          data-times={times.shown === "relative" ? undefined : "moments"}
           aria-rowcount={hasMore ? -1 : rows.length + 1}
         >
           <thead>
@@ -281,10 +283,12 @@ function TableRow({
 
 function Card({ row, isSelected }: { row: ExecutionRow; isSelected: boolean }) {
   const execution = row.original;
+  const times = useTimes();
   return (
     // biome-ignore lint/a11y/useKeyWithClickEvents: by keyboard one uses the link in it
     <li
       className={`panel ${classes.card}`}
+      data-times={times.shown === "relative" ? undefined : "moments"}
       data-execution={row.id}
       data-selected={isSelected || undefined}
       style={{ height: cardPx(execution) - 8 }}

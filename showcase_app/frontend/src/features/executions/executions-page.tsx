@@ -10,6 +10,7 @@ import { ApiError } from "@/api/client";
 import { failureQuery } from "@/api/failures";
 import type { FailureOut } from "@/api/schema.gen";
 import { LiveMark } from "@/components/ui/live-mark";
+import { Moment } from "@/components/ui/moments";
 import { Nothing, NotThere, QueryFailed } from "@/components/ui/notices";
 import { PageHead } from "@/components/ui/page-head";
 import { ServerButton } from "@/components/ui/server-button";
@@ -22,7 +23,6 @@ import {
   withFilters,
 } from "@/domain/execution-filters";
 import { type ColumnId, shownColumns } from "@/domain/list-view";
-import { momentText } from "@/domain/metrics";
 import { BulkBar } from "./bulk-bar";
 import { ExecutionRows } from "./execution-rows";
 import classes from "./executions.module.css";
@@ -53,7 +53,12 @@ function OfFailure({ id }: { id: string }) {
       {error === null ? (
         <Waiting />
       ) : error instanceof ApiError && error.status === 404 ? (
-        <NotThere title="There are no such failures" why={error.message} to="/executions" others="All executions" />
+        <NotThere
+          title="There are no such failures"
+          why="They were deleted with their executions, or their address is not whole."
+          to="/executions"
+          others="All executions"
+        />
       ) : (
         <QueryFailed what="The group of failures" error={error} retry={() => void refetch()} />
       )}
@@ -211,7 +216,7 @@ function LookedBack({ to, lookBack, onFurther }: { to: string; lookBack?: number
   return (
     <Stack gap={6} align="center">
       <span>
-        Looked at the newest {(lookBack ?? LOOK_BACK).toLocaleString("en")}, back to {momentText(to)}.
+        Looked at the newest {(lookBack ?? LOOK_BACK).toLocaleString("en")}, back to <Moment at={to} />.
         {next === null ? " Choose a time window for older ones." : null}
       </span>
       {next === null ? null : (

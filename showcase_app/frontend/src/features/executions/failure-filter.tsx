@@ -3,8 +3,8 @@ import { ActionIcon, Anchor, Text, Tooltip } from "@mantine/core";
 import { IconX } from "@tabler/icons-react";
 import { Link } from "react-router";
 import type { FailureOut } from "@/api/schema.gen";
+import { Moment } from "@/components/ui/moments";
 import { failureAddress, failureText } from "@/domain/failures";
-import { momentText } from "@/domain/metrics";
 import classes from "./executions.module.css";
 
 type FailureFilterProps = {
@@ -22,7 +22,12 @@ export function FailureFilter({ failure, since, onClear }: FailureFilterProps) {
         <Anchor component={Link} to={failureAddress(failure.id)} inherit underline="always">
           {failureText(failure)}
         </Anchor>
-        {since === undefined ? null : <span className="quiet"> since {momentText(since)}</span>}
+        {since === undefined ? null : (
+          <span className="quiet">
+            {" "}
+            since <Moment at={since} />
+          </span>
+        )}
       </Text>
       <Tooltip label="All executions of the pipeline">
         <ActionIcon variant="subtle" color="gray" aria-label="Not only these failures" onClick={onClear}>

@@ -6,7 +6,7 @@ import { Link } from "react-router";
 import { countsQuery } from "@/api/executions";
 import { failuresQuery } from "@/api/failures";
 import type { FailureOut } from "@/api/schema.gen";
-import { Ago } from "@/components/ui/moments";
+import { Moment } from "@/components/ui/moments";
 import { QueryFailed } from "@/components/ui/notices";
 import { countText, type ListedFilters, type TimeWindow } from "@/domain/execution-filters";
 import { failedAddress, failureAddress, failureText, versionsText } from "@/domain/failures";
@@ -112,10 +112,10 @@ function Group({ failure, since }: { failure: FailureOut; since: string }) {
         </span>
       </td>
       <td>
-        <Ago at={first_at} />
+        <Moment at={first_at} />
       </td>
       <td>{first_version === null ? versionsText(versions) : `since v${first_version}`}</td>
-      <td>{last_at === null ? "" : <Ago at={last_at} />}</td>
+      <td>{last_at === null ? "" : <Moment at={last_at} />}</td>
     </tr>
   );
 }

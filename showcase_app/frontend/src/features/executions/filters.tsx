@@ -6,17 +6,18 @@ import { useQuery } from "@tanstack/react-query";
 import { useEffect, useRef, useState } from "react";
 import { countsQuery } from "@/api/executions";
 import type { StatisticsOut } from "@/api/schema.gen";
+import { MomentField } from "@/components/ui/moment-field";
 import { StatusIcon } from "@/components/ui/status-badge";
 import {
   countText,
   filterParams,
   isTimeWindow,
   type ListedFilters,
-  localMinutes,
   type ShownFilters,
   TIME_WINDOWS,
 } from "@/domain/execution-filters";
 import { EXECUTION_STATUSES, statusWord } from "@/domain/status";
+import { isMoment } from "@/domain/written-time";
 import classes from "./executions.module.css";
 import { MoreFilters } from "./more-filters";
 import { PipelineSelect } from "./pipeline-select";
@@ -66,12 +67,12 @@ export function Filters({ shown, searched, onChange }: Props) {
         />
         {isCustom ? (
           <Group gap="xs" className={classes.moments}>
-            <Moment
+            <MomentFilter
               label="From"
               value={shown.started_after}
               onChange={(started_after) => onChange({ started_after })}
             />
-            <Moment
+            <MomentFilter
               label="To"
               value={shown.started_before}
               onChange={(started_before) => onChange({ started_before })}
@@ -138,7 +139,8 @@ function Search({
   );
 }
 
-function Moment({
+/** One end of the time: set as soon as what is written is a moment. */
+function MomentFilter({
   label,
   value,
   onChange,
@@ -147,20 +149,19 @@ function Moment({
   value: string | undefined;
   onChange: (iso: string | undefined) => void;
 }) {
+  const [written, setWritten] = useState(value);
+  const tell = useDebouncedCallback(onChange, 400);
+  useEffect(() => setWritten(value), [value]); // back and forward
   return (
-    <TextInput
-      type="datetime-local"
+    <MomentField
       aria-label={label}
       leftSection={<Text size="xs">{label}</Text>}
       leftSectionWidth={48}
       className={classes.moment}
-      defaultValue={value === undefined ? "" : localMinutes(value)}
-      key={value}
-      onBlur={(event) => {
-        const typed = event.currentTarget.value;
-        if (typed !== (value === undefined ? "" : localMinutes(value))) {
-          onChange(typed === "" ? undefined : new Date(typed).toISOString());
-        }
+      value={written}
+      onChange={(next) => {
+        setWritten(next);
+        if (next === undefined || isMoment(next)) tell(next);
       }}
     />
   );

@@ -11,9 +11,8 @@ import {
   type OtherFilter,
   otherFilters,
   type ShownFilters,
-  TRIGGERS,
-  triggerWord,
 } from "@/domain/execution-filters";
+import { TRIGGERS, triggerWord } from "@/domain/triggers";
 import classes from "./executions.module.css";
 
 type MoreFiltersProps = { shown: ListedFilters; onChange: (change: Partial<ShownFilters>) => void };

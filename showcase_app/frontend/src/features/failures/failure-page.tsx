@@ -9,13 +9,12 @@ import { failureKeys, failureQuery } from "@/api/failures";
 import { useInvalidatedByExecutions } from "@/api/live-list";
 import type { FailureOut } from "@/api/schema.gen";
 import { LiveMark } from "@/components/ui/live-mark";
-import { Ago } from "@/components/ui/moments";
+import { Moment } from "@/components/ui/moments";
 import { NotThere, QueryFailed } from "@/components/ui/notices";
 import { PageHead } from "@/components/ui/page-head";
 import { nameIn } from "@/domain/addresses";
 import { TIME_WINDOWS, type TimeWindow } from "@/domain/execution-filters";
 import { countedSince, executionsText, failedAddress, failureWindow } from "@/domain/failures";
-import { momentText } from "@/domain/metrics";
 import { shortId } from "@/domain/runs";
 import { ErrorText } from "./error-text";
 import { FailureActions } from "./failure-actions";
@@ -63,7 +62,12 @@ export function Component() {
           <Skeleton height={180} />
         </Stack>
       ) : isUnknown ? (
-        <NotThere title="There are no such failures" why={error.message} to="/failures" others="All failures" />
+        <NotThere
+          title="There are no such failures"
+          why="They were deleted with their executions, or their address is not whole."
+          to="/failures"
+          others="All failures"
+        />
       ) : (
         <QueryFailed what="The failures" error={error} retry={() => void refetch()} />
       )}
@@ -110,17 +114,17 @@ function Failure({ failure, window }: { failure: FailureOut; window: TimeWindow 
           {failure.versions.length === 0 ? <span className="quiet">–</span> : <Versions failure={failure} />}
         </Fact>
         <Fact name="First">
-          <Ago at={failure.first_at} />
+          <Moment at={failure.first_at} />
         </Fact>
         <Fact name="Last">
-          {failure.last_at === null ? <span className="quiet">deleted</span> : <Ago at={failure.last_at} />}
+          {failure.last_at === null ? <span className="quiet">deleted</span> : <Moment at={failure.last_at} />}
         </Fact>
       </dl>
       <Said failure={failure} />
       <figure className={`panel ${classes.history}`}>
         <Trend trend={failure.trend} height={96} />
         <figcaption className="quiet">
-          <span>{since === undefined ? "" : momentText(since)}</span>
+          <span>{since === undefined ? "" : <Moment at={since} />}</span>
           <span>now</span>
         </figcaption>
       </figure>
@@ -168,11 +172,11 @@ function Said({ failure }: { failure: FailureOut }) {
   const word = mended_in_version !== null ? `mended by v${mended_in_version}` : state === "muted" ? "muted" : "open";
   return (
     <Text size="sm">
-      {marked_by} said <Ago at={marked_at} /> that it is {word}.
+      {marked_by} said <Moment at={marked_at} /> that it is {word}.
       {reopened_at === null ? null : (
         <>
           {" "}
-          It has failed so again since, <Ago at={reopened_at} />.
+          It has failed so again since, <Moment at={reopened_at} />.
         </>
       )}
     </Text>
@@ -204,7 +208,7 @@ function Newest({ failure, since }: { failure: FailureOut; since: string }) {
               <span className={classes.own}>{execution.error_message ?? ""}</span>
               <span className="quiet">
                 {execution.pipeline_version === null ? "" : `v${execution.pipeline_version}, `}
-                <Ago at={execution.completed_at ?? execution.created_at} />
+                <Moment at={execution.completed_at ?? execution.created_at} />
               </span>
             </li>
           ))}

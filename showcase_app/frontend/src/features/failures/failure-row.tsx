@@ -2,7 +2,7 @@
 import { Anchor, Text } from "@mantine/core";
 import { Link } from "react-router";
 import type { FailureOut } from "@/api/schema.gen";
-import { Ago } from "@/components/ui/moments";
+import { Moment } from "@/components/ui/moments";
 import type { TimeWindow } from "@/domain/execution-filters";
 import { failedAddress, failureAddress, failureText, versionsText } from "@/domain/failures";
 import { ErrorText } from "./error-text";
@@ -34,13 +34,17 @@ export function FailureRow({ failure, since, window }: FailureRowProps) {
               to={`/pipelines/${encodeURIComponent(failure.pipeline_id)}`}
               inherit
               underline="always"
+              className={classes.named}
+              title={failure.pipeline_name}
             >
               {failure.pipeline_name}
             </Anchor>
             {step_id === "" ? null : (
               <>
                 {" › "}
-                <span className={classes.step}>{step_id}</span>
+                <span className={`${classes.step} ${classes.named}`} title={step_id}>
+                  {step_id}
+                </span>
               </>
             )}
           </span>
@@ -58,14 +62,14 @@ export function FailureRow({ failure, since, window }: FailureRowProps) {
           {count.toLocaleString("en")}
         </Anchor>
         <Text size="xs" component="div">
-          <span className="quiet">first</span> <Ago at={failure.first_at} />
+          <span className="quiet">first</span> <Moment at={failure.first_at} />
           <br />
           <span className="quiet">last</span>{" "}
           {execution_id === null || last_at === null ? (
             <span className="quiet">deleted</span>
           ) : (
             <Anchor component={Link} to={`/executions/${encodeURIComponent(execution_id)}`} inherit>
-              <Ago at={last_at} />
+              <Moment at={last_at} isInside />
             </Anchor>
           )}
         </Text>

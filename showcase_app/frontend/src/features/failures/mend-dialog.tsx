@@ -4,10 +4,10 @@ import { useInfiniteQuery } from "@tanstack/react-query";
 import { useState } from "react";
 import { versionsQuery } from "@/api/pipelines";
 import type { FailureOut } from "@/api/schema.gen";
-import { useNow } from "@/components/ui/moments";
+import { useNow, useTimes } from "@/components/ui/moments";
 import { QueryFailed } from "@/components/ui/notices";
 import { ServerButton } from "@/components/ui/server-button";
-import { agoText } from "@/domain/time";
+import { shownText } from "@/domain/time";
 
 type MendDialogProps = { failure: FailureOut; onClose: () => void; onMend: (version: number) => void };
 
@@ -15,6 +15,7 @@ export function MendDialog({ failure, onClose, onMend }: MendDialogProps) {
   const { data, error, refetch } = useInfiniteQuery(versionsQuery(failure.pipeline_id));
   const [chosen, setChosen] = useState<number | null>(null);
   const now = useNow();
+  const times = useTimes();
   const versions = data?.pages.flatMap((page) => page.items);
   const version = chosen ?? versions?.[0]?.version ?? null;
   return (
@@ -39,7 +40,7 @@ export function MendDialog({ failure, onClose, onMend }: MendDialogProps) {
             label={`Version of ${failure.pipeline_name}`}
             data={versions.map((each) => ({
               value: String(each.version),
-              label: `v${each.version}, saved ${agoText(each.created_at, now)}${each.is_current ? ", current" : ""}`,
+              label: `v${each.version}, saved ${shownText(each.created_at, times, now)}${each.is_current ? ", current" : ""}`,
             }))}
             value={version === null ? "" : String(version)}
             onChange={(event) => setChosen(Number(event.currentTarget.value))}

@@ -2,8 +2,8 @@
 import { Badge, Tooltip } from "@mantine/core";
 import { IconAlertTriangle, IconBellOff, IconTool } from "@tabler/icons-react";
 import type { FailureOut } from "@/api/schema.gen";
+import { useExactText } from "@/components/ui/moments";
 import { type FailureState, stateText } from "@/domain/failures";
-import { exactText } from "@/domain/time";
 
 const ICONS: Readonly<Record<FailureState, typeof IconTool>> = {
   open: IconAlertTriangle,
@@ -14,6 +14,7 @@ const COLORS: Readonly<Record<FailureState, string>> = { open: "red", muted: "gr
 
 export function StateBadge({ failure }: { failure: FailureOut }) {
   const Icon = ICONS[failure.state];
+  const exactText = useExactText();
   const { marked_by, marked_at } = failure;
   return (
     <Tooltip

@@ -10,7 +10,7 @@ import { useMutation } from "@tanstack/react-query";
 import { type ReactNode, useEffect, useId, useMemo, useState } from "react";
 import { ApiError, failedTitle } from "@/api/client";
 import { Fallible } from "@/components/ui/fallible";
-import { Ago } from "@/components/ui/moments";
+import { Moment } from "@/components/ui/moments";
 import { ServerButton } from "@/components/ui/server-button";
 import { answerForm, defaultAnswer, refusedInside } from "@/domain/answer-form";
 import { errorSchemaOf, jsonSchemaValidator, pathOf, type Values } from "@/domain/json-schema-validator";
@@ -157,7 +157,7 @@ export function TooLate({ what, at }: { what: string; at: string | null }) {
       {at === null ? null : (
         <>
           {", "}
-          <Ago at={at} />
+          <Moment at={at} />
         </>
       )}
       . Yours was not sent; what you typed is still here.

@@ -7,7 +7,7 @@ import { answerInteraction, interactionKeys } from "@/api/interactions";
 import type { InteractionDetail, SessionOut } from "@/api/schema.gen";
 import { sessionQuery } from "@/api/session";
 import { lazyPart } from "@/components/ui/lazy-part";
-import { Ago } from "@/components/ui/moments";
+import { Moment } from "@/components/ui/moments";
 import { CHANGE_ANSWER, needsName, outcomeText, ownAnswer, whyNotAnswer } from "@/domain/questions";
 import type { Answer } from "./answer-form";
 
@@ -52,7 +52,7 @@ export function AnswerPanel({ question, onTyped }: AnswerPanelProps) {
         {question.completed_at === null ? null : (
           <>
             {", "}
-            <Ago at={question.completed_at} />
+            <Moment at={question.completed_at} />
           </>
         )}
       </Text>

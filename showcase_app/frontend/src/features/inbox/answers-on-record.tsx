@@ -2,7 +2,7 @@
 import { Badge, Group, Text } from "@mantine/core";
 import type { InteractionDetail } from "@/api/schema.gen";
 import { JsonView } from "@/components/ui/json-view";
-import { Ago } from "@/components/ui/moments";
+import { Moment } from "@/components/ui/moments";
 import { isList, isObject, type Json, stringifyJson } from "@/domain/json";
 import { personText, withCounting } from "@/domain/questions";
 import classes from "./inbox.module.css";
@@ -28,7 +28,7 @@ export function AnswersOnRecord({ question: { responses } }: { question: Interac
                 </Badge>
               )}
               <Text size="xs" className="quiet" component="span">
-                <Ago at={answered_at} />
+                <Moment at={answered_at} />
               </Text>
             </Group>
           </Group>

@@ -8,7 +8,7 @@ import type { AnswerEachOut, InteractionDetail, ListedInteraction } from "@/api/
 import { sessionQuery } from "@/api/session";
 import { lazyPart } from "@/components/ui/lazy-part";
 import { Markdown } from "@/components/ui/markdown";
-import { Ago } from "@/components/ui/moments";
+import { Moment } from "@/components/ui/moments";
 import { QueryFailed } from "@/components/ui/notices";
 import { firstLine, outcomeText } from "@/domain/questions";
 import { shortId } from "@/domain/runs";
@@ -114,7 +114,7 @@ function About({ question }: { question: InteractionDetail }) {
       <Markdown text={question.prompt ?? "The step asks for an answer."} />
       {status === "pending" || completed_at === null ? null : (
         <Text size="sm" c="var(--mantine-color-error)">
-          {outcomeText(question)} meanwhile, <Ago at={completed_at} />
+          {outcomeText(question)} meanwhile, <Moment at={completed_at} />
         </Text>
       )}
       <LedTo
@@ -145,7 +145,7 @@ function Summary({ result: { done, refused } }: { result: AnswerEachOut }) {
                 {closed_at === null ? null : (
                   <>
                     {", "}
-                    <Ago at={closed_at} />
+                    <Moment at={closed_at} />
                   </>
                 )}
               </List.Item>

@@ -1,5 +1,5 @@
 /** Until when a question waits; what is soon stands out. */
-import { Ago, useNow } from "@/components/ui/moments";
+import { Moment, useNow } from "@/components/ui/moments";
 import classes from "./inbox.module.css";
 
 const SOON_MS = 3_600_000;
@@ -9,7 +9,7 @@ export function Deadline({ at }: { at: string | null }) {
   if (at === null) return <span className="quiet">no deadline</span>;
   return (
     <span className={Date.parse(at) - now < SOON_MS ? classes.soon : undefined}>
-      <Ago at={at} />
+      <Moment at={at} />
     </span>
   );
 }

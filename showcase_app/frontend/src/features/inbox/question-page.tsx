@@ -11,10 +11,11 @@ import type { LiveState } from "@/api/live";
 import { useInvalidatedByExecution } from "@/api/live-list";
 import type { InteractionDetail } from "@/api/schema.gen";
 import { useOnlyAnswers } from "@/api/session";
+import { Announced } from "@/components/ui/announced";
 import { LiveMark } from "@/components/ui/live-mark";
 import { Markdown } from "@/components/ui/markdown";
-import { Ago } from "@/components/ui/moments";
-import { Nothing, QueryFailed } from "@/components/ui/notices";
+import { Moment } from "@/components/ui/moments";
+import { Nothing, NotThere, QueryFailed } from "@/components/ui/notices";
 import { isObject } from "@/domain/json";
 import {
   assignedText,
@@ -57,7 +58,8 @@ export function Component() {
 function NoQuestion({ error, retry }: { error: Error; retry: () => void }) {
   const status = error instanceof ApiError ? error.status : 0;
   if (status === 404) {
-    return <Nothing title="There is no question with this id">Its execution may have been deleted.</Nothing>;
+    const title = "There is no question with this id";
+    return <NotThere title={title} why="Its execution may have been deleted." to="/inbox" others="All questions" />;
   }
   if (status === 403) return <Nothing title="This question is not for you">{error.message}</Nothing>;
   return <QueryFailed what="The question" error={error} retry={retry} />;
@@ -69,6 +71,7 @@ function Question({ question, live }: { question: InteractionDetail; live: LiveS
   useDocumentTitle(`${questionStatusWord(question.status)}: ${firstLine(prompt ?? question.step_id)} · ia_modules`);
   return (
     <>
+      <Announced text={questionStatusWord(question.status)} />
       <Group gap="sm" mb="sm">
         <Title order={1}>
           {question.pipeline_name}: {question.step_id}
@@ -135,7 +138,7 @@ function Facts({ question }: { question: InteractionDetail }) {
       </Fact>
       {progress.length === 0 ? null : <Fact name="Answers">{progress.join("; ")}</Fact>}
       <Fact name="Asked">
-        <Ago at={question.created_at} />
+        <Moment at={question.created_at} />
       </Fact>
       {question.status === "pending" ? (
         <Fact name="Deadline">
@@ -149,7 +152,7 @@ function Facts({ question }: { question: InteractionDetail }) {
       )}
       {question.completed_at === null ? null : (
         <Fact name={questionStatusWord(question.status)}>
-          <Ago at={question.completed_at} />
+          <Moment at={question.completed_at} />
         </Fact>
       )}
       {question.pipeline_version === null ? null : <Fact name="Version">v{question.pipeline_version}</Fact>}

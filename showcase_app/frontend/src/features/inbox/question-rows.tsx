@@ -2,7 +2,7 @@
 import { Checkbox, Tooltip } from "@mantine/core";
 import { Link } from "react-router";
 import type { ListedInteraction } from "@/api/schema.gen";
-import { Ago } from "@/components/ui/moments";
+import { Moment } from "@/components/ui/moments";
 import { assignedText, firstLine, outcomeText, progressText } from "@/domain/questions";
 import { Deadline } from "./deadline";
 import classes from "./inbox.module.css";
@@ -75,7 +75,7 @@ function QuestionRow({ question, isSelected, why, onSelect }: QuestionRowProps) 
       </div>
       <div className={classes.cell}>
         <span className={classes.name}>Asked</span>
-        <Ago at={question.created_at} />
+        <Moment at={question.created_at} />
       </div>
       <div className={classes.cell}>
         {question.completed_at === null ? (
@@ -86,7 +86,7 @@ function QuestionRow({ question, isSelected, why, onSelect }: QuestionRowProps) 
         ) : (
           <>
             <span className={classes.name}>{outcomeText(question)}</span>
-            <Ago at={question.completed_at} />
+            <Moment at={question.completed_at} />
           </>
         )}
       </div>

@@ -5,8 +5,10 @@ import { Anchor, SimpleGrid, Skeleton, Table, Text } from "@mantine/core";
 import type { ReactNode } from "react";
 import { Link, useNavigate } from "react-router";
 import type { MetricOut, MetricsHistoryOut } from "@/api/schema.gen";
-import { bucketAddress, bucketText, chartRows, momentText, percentText, secondsText } from "@/domain/metrics";
+import { Moment, useTimes } from "@/components/ui/moments";
+import { bucketAddress, bucketText, chartRows, percentText, secondsText } from "@/domain/metrics";
 import { statusFill, statusWord } from "@/domain/status";
+import { momentText } from "@/domain/time";
 import classes from "./metrics.module.css";
 
 const CHART_PX = 220;
@@ -29,18 +31,19 @@ type Props = { history: MetricsHistoryOut | undefined; metrics: readonly MetricO
 
 export function History({ history, metrics, pipelineId }: Props) {
   const navigate = useNavigate();
+  const { zone } = useTimes();
   if (history === undefined) return <Skeleton height={300} role="status" aria-label="Reading the history" />;
-  const { buckets, bucket_seconds } = history;
+  const { buckets } = history;
   const rows = chartRows(buckets);
   const target = metrics.find(({ key }) => key === "success_rate")?.target;
-  const ofTime = (start: string) => bucketText(start, bucket_seconds);
+  const ofTime = (start: string) => bucketText(start, history, zone);
   const shared = {
     h: CHART_PX,
     data: rows,
     dataKey: "start",
     tickLine: "none",
     gridAxis: "x",
-    tooltipProps: { labelFormatter: fromText },
+    tooltipProps: { labelFormatter: (start: unknown) => fromText(start, zone) },
     xAxisProps: { tickFormatter: ofTime, minTickGap: 24 },
   } as const;
   const hasRates = rows.some(({ success_rate }) => success_rate !== null);
@@ -139,7 +142,9 @@ export function History({ history, metrics, pipelineId }: Props) {
             <Table.Tbody>
               {buckets.toReversed().map((bucket) => (
                 <Table.Tr key={bucket.start}>
-                  <Table.Td>{momentText(bucket.start)}</Table.Td>
+                  <Table.Td>
+                    <Moment at={bucket.start} text={momentText(bucket.start, zone, "minute")} />
+                  </Table.Td>
                   <Table.Td>
                     {bucket.started === 0 ? (
                       0
@@ -173,8 +178,8 @@ function unbroken(seconds: number): string {
 }
 
 /** The moment at which a bucket begins, above its numbers. */
-function fromText(start: unknown): string {
-  return typeof start === "string" ? `From ${momentText(start)}` : "";
+function fromText(start: unknown, zone: string): string {
+  return typeof start === "string" ? `From ${momentText(start, zone, "minute")}` : "";
 }
 
 function Chart({

@@ -17,11 +17,17 @@ export function StepTable({ report: { steps } }: { report: MetricsReportOut }) {
     >
       {steps.map((step) => (
         <Table.Tr key={`${step.pipeline_id} ${step.step_id}`}>
-          <Table.Td>
-            <Text size="sm" fw={550}>
+          <Table.Td className={classes.named}>
+            <Text size="sm" fw={550} title={step.step_id}>
               {step.step_id}
             </Text>
-            <Anchor component={Link} to={`/pipelines/${step.pipeline_id}`} size="xs" className="quiet">
+            <Anchor
+              component={Link}
+              to={`/pipelines/${step.pipeline_id}`}
+              size="xs"
+              className="quiet"
+              title={step.pipeline_name}
+            >
               {step.pipeline_name}
             </Anchor>
           </Table.Td>
@@ -54,8 +60,14 @@ export function PipelineTable({ report: { pipelines, since } }: { report: Metric
     >
       {pipelines.map((pipeline) => (
         <Table.Tr key={pipeline.pipeline_id}>
-          <Table.Td>
-            <Anchor component={Link} to={`/pipelines/${pipeline.pipeline_id}`} size="sm" fw={550}>
+          <Table.Td className={classes.named}>
+            <Anchor
+              component={Link}
+              to={`/pipelines/${pipeline.pipeline_id}`}
+              size="sm"
+              fw={550}
+              title={pipeline.pipeline_name}
+            >
               {pipeline.pipeline_name}
             </Anchor>
           </Table.Td>

@@ -26,11 +26,9 @@ export function MetricTile({ metric, window }: { metric: MetricOut; window: Metr
   const { value, unit } = metric;
   return (
     <section className={`panel ${classes.tile}`} aria-label={metric.name}>
-      <Tooltip label={metric.description} multiline maw={320}>
-        <Text size="sm" fw={600}>
-          {metric.name} <span className="quiet">{SHORT[metric.key]}</span>
-        </Text>
-      </Tooltip>
+      <Text size="sm" fw={600} component="div">
+        {metric.name} <Short word={SHORT[metric.key]} meaning={metric.description} />
+      </Text>
       <Group justify="space-between" align="baseline" gap="xs">
         <Text className={`${classes.value} numbers`}>{value === null ? "–" : amountText(value, unit)}</Text>
         <Verdict met={metric.met} />
@@ -55,6 +53,17 @@ export function MetricTile({ metric, window }: { metric: MetricOut; window: Metr
   );
 }
 
+/** A short name, and what it stands for under the pointer, at the focus and by a tap. */
+function Short({ word, meaning }: { word: string; meaning: string }) {
+  return (
+    <Tooltip label={meaning} multiline maw={320} events={{ hover: true, focus: true, touch: true }}>
+      <button type="button" className={`quiet ${classes.short}`} aria-label={`${word}: what it stands for`}>
+        {word}
+      </button>
+    </Tooltip>
+  );
+}
+
 function Verdict({ met }: { met: boolean | null }) {
   const [Icon, word, name] =
     met === null
@@ -73,8 +82,12 @@ function Verdict({ met }: { met: boolean | null }) {
 export function Completion({ report: { completion } }: { report: MetricsReportOut }) {
   return (
     <section className={`panel ${classes.tile}`} aria-label="Time to complete">
-      <Text size="sm" fw={600}>
-        Time to complete <span className="quiet">WCT</span>
+      <Text size="sm" fw={600} component="div">
+        Time to complete{" "}
+        <Short
+          word="WCT"
+          meaning="Workflow completion time: from the start of an execution to its end, of those that completed. p95: 95 of 100 took no longer."
+        />
       </Text>
       {completion.count === 0 ? (
         <Text size="sm" className="quiet" py="sm">

@@ -6,7 +6,7 @@ import { Link } from "react-router";
 import { graphQuery } from "@/api/pipelines";
 import type { GraphNode, PipelineDetail } from "@/api/schema.gen";
 import { JsonView } from "@/components/ui/json-view";
-import { Ago, Duration } from "@/components/ui/moments";
+import { Duration, Moment } from "@/components/ui/moments";
 import { Nothing, QueryFailed } from "@/components/ui/notices";
 import { StatusBadge } from "@/components/ui/status-badge";
 import { stepFacts } from "@/domain/step-facts";
@@ -137,7 +137,7 @@ function Newest({ pipeline }: { pipeline: PipelineDetail }) {
                     </Anchor>
                   </Table.Td>
                   <Table.Td>
-                    <Ago at={execution.created_at} />
+                    <Moment at={execution.created_at} />
                   </Table.Td>
                   <Table.Td>
                     <Duration start={execution.started_at} end={execution.completed_at} />

@@ -4,13 +4,14 @@ import { IconArchive, IconDots, IconListDetails } from "@tabler/icons-react";
 import { useQuery } from "@tanstack/react-query";
 import { Suspense, useState } from "react";
 import { Link, useLocation } from "react-router";
+import { ApiError } from "@/api/client";
 import { useInvalidatedByExecutions } from "@/api/live-list";
 import { pipelineQuery } from "@/api/pipelines";
 import type { PipelineDetail } from "@/api/schema.gen";
 import { useWhyReadOnly } from "@/api/session";
 import { lazyPart } from "@/components/ui/lazy-part";
 import { LiveMark } from "@/components/ui/live-mark";
-import { QueryFailed } from "@/components/ui/notices";
+import { NotThere, QueryFailed } from "@/components/ui/notices";
 import { PageHead } from "@/components/ui/page-head";
 import { useStaysOpen } from "@/components/ui/use-stays-open";
 import { nameIn } from "@/domain/addresses";
@@ -49,7 +50,9 @@ export function Component() {
     return (
       <>
         <PageHead title={error === null ? pipelineId : "Pipeline"} />
-        {error === null ? (
+        {error instanceof ApiError && error.status === 404 ? (
+          <NoPipeline named={pipelineId} version={version} />
+        ) : error === null ? (
           <Stack gap="md">
             <Skeleton height={96} radius="md" />
             <Skeleton height={36} width={320} />
@@ -141,6 +144,24 @@ export function Component() {
 function Run({ pipeline, isOpen, onClose }: { pipeline: PipelineDetail; isOpen: boolean; onClose: () => void }) {
   const opened = useStaysOpen(isOpen, whyNotRun(pipeline) === null);
   return <RunDrawer pipeline={pipeline} opened={opened} onClose={onClose} />;
+}
+
+function NoPipeline({ named, version }: { named: string; version: number | null }) {
+  return version === null ? (
+    <NotThere
+      title="There is no such pipeline"
+      why={`Nothing here is called “${named}”. It may have been deleted, or its address is not whole.`}
+      to="/pipelines"
+      others="All pipelines"
+    />
+  ) : (
+    <NotThere
+      title={`There is no version ${version} of it`}
+      why={`“${named}” has other versions, or is not there at all.`}
+      to={`/pipelines/${encodeURIComponent(named)}`}
+      others="The current version"
+    />
+  );
 }
 
 function isOf(pipeline: PipelineDetail | undefined, idOrSlug: string): boolean {

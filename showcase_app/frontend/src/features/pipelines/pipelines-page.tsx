@@ -111,7 +111,7 @@ function Card({ pipeline }: { pipeline: PipelineOut }) {
     <li className={`panel ${classes.card}`}>
       <div>
         <Group gap={8} mb={2}>
-          <Anchor component={Link} to={page} className={classes.cardName}>
+          <Anchor component={Link} to={page} className={classes.cardName} lineClamp={2} title={pipeline.name}>
             {pipeline.name}
           </Anchor>
           {pipeline.active > 0 ? (
@@ -132,7 +132,7 @@ function Card({ pipeline }: { pipeline: PipelineOut }) {
             {pipeline.description}
           </Text>
         )}
-        <Text size="xs" className="quiet" mt={3}>
+        <Text size="xs" className="quiet" mt={3} lineClamp={2} title={pipeline.slug}>
           {factsOf(pipeline)}
         </Text>
       </div>

@@ -3,10 +3,10 @@ import { Tooltip } from "@mantine/core";
 import { type CSSProperties, type KeyboardEvent, useRef, useState } from "react";
 import { Link } from "react-router";
 import type { RecentExecutionOut } from "@/api/schema.gen";
-import { useNow } from "@/components/ui/moments";
+import { useExactText, useNow, useTimes } from "@/components/ui/moments";
 import { hasEnded, statusFill, statusWord } from "@/domain/status";
 import { barHeights } from "@/domain/strip";
-import { agoText, durationText, exactText, secondsBetween } from "@/domain/time";
+import { durationText, secondsBetween, shownText, type TimeStyle } from "@/domain/time";
 import classes from "./pipelines.module.css";
 
 const LENGTH = 30;
@@ -16,6 +16,7 @@ export function RecentStrip({ recent, of }: { recent: readonly RecentExecutionOu
   const list = useRef<HTMLDivElement>(null);
   const [pointed, setPointed] = useState<number | null>(null);
   const [stop, setStop] = useState(recent.length - 1);
+  const times = useTimes();
   const now = useNow(recent.some((execution) => !hasEnded(execution.status)));
   const heights = barHeights(recent, now);
   const shown = pointed === null ? undefined : recent[pointed];
@@ -53,7 +54,7 @@ export function RecentStrip({ recent, of }: { recent: readonly RecentExecutionOu
           className={classes.bar}
           data-status={execution.status}
           data-active={!hasEnded(execution.status)}
-          aria-label={sentence(execution, now)}
+          aria-label={sentence(execution, times, now)}
           tabIndex={place === Math.min(stop, recent.length - 1) ? 0 : -1}
           onPointerEnter={() => setPointed(place)}
           onFocus={() => {
@@ -87,6 +88,7 @@ function tipAt(list: HTMLDivElement | null, place: number): number {
 }
 
 function Details({ execution, now }: { execution: RecentExecutionOut; now: number }) {
+  const exactText = useExactText();
   return (
     <>
       <strong>{statusWord(execution.status)}</strong> · {tookText(execution, now)}
@@ -96,8 +98,8 @@ function Details({ execution, now }: { execution: RecentExecutionOut; now: numbe
   );
 }
 
-function sentence(execution: RecentExecutionOut, now: number): string {
-  return `${statusWord(execution.status)}, ${agoText(execution.created_at, now)}, ${tookText(execution, now)}`;
+function sentence(execution: RecentExecutionOut, times: TimeStyle, now: number): string {
+  return `${statusWord(execution.status)}, ${shownText(execution.created_at, times, now)}, ${tookText(execution, now)}`;
 }
 
 function tookText({ duration_seconds, started_at, completed_at }: RecentExecutionOut, now: number): string {

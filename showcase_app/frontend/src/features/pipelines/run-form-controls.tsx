@@ -16,8 +16,10 @@ import {
   type WidgetProps,
 } from "@rjsf/utils";
 import { type ComponentType, useState } from "react";
+import { MomentField } from "@/components/ui/moment-field";
 import { isNumber, isNumberText, jsonNumber, LosslessNumber, parseJson, stringifyJson } from "@/domain/json";
 import { fromPlain, toPlain } from "@/domain/plain-json";
+import { isMoment } from "@/domain/written-time";
 
 function wrong(errors: readonly string[] | undefined): string | undefined {
   return errors === undefined || errors.length === 0 ? undefined : errors.join(" ");
@@ -66,7 +68,7 @@ function isBoolean(value: unknown): value is boolean {
 
 /** The forms that the theme's controls read and write. */
 const isDate = (value: unknown) => isText(value) && /^(\d{4}-\d\d-\d\d)?$/.test(value);
-const isDateTime = (value: unknown) => isText(value) && /^(\d{4}-\d\d-\d\d \d\d:\d\d:\d\d)?$/.test(value);
+const isDateTime = (value: unknown) => isText(value) && !/\.\d{4}/.test(value) && (value === "" || isMoment(value));
 const isTime = (value: unknown) => isText(value) && /^(\d\d:\d\d(:\d\d)?)?$/.test(value);
 
 /** One of the options, or some. */
@@ -173,6 +175,23 @@ function TagsWidget(props: WidgetProps) {
       placeholder={texts.length === 0 ? "Type one and press Enter" : undefined}
       acceptValueOnBlur
       clearable
+      onChange={onChange}
+    />
+  );
+}
+
+/** Not the theme's, which has no time of day, and writes what is no moment: a zone is missing. */
+function MomentWidget(props: WidgetProps) {
+  const { id, label, value, required, disabled, readonly, rawErrors, onChange } = props;
+  return (
+    <MomentField
+      id={id}
+      label={label}
+      description={helpOf(props)}
+      error={wrong(rawErrors)}
+      withAsterisk={required}
+      disabled={disabled || readonly}
+      value={isText(value) && value !== "" ? value : undefined}
       onChange={onChange}
     />
   );
@@ -316,7 +335,7 @@ export const RUN_WIDGETS: RegistryWidgetsType = {
   SelectWidget: (props) => <HeldOrText Control={SelectWidget} holds={isChosen} props={props} />,
   TextareaWidget: (props) => <HeldOrText Control={TextareaWidget} holds={isText} props={props} />,
   DateWidget: (props) => <HeldOrText Control={Widgets.DateWidget} holds={isDate} props={props} />,
-  DateTimeWidget: (props) => <HeldOrText Control={Widgets.DateTimeWidget} holds={isDateTime} props={props} />,
+  DateTimeWidget: (props) => <HeldOrText Control={MomentWidget} holds={isDateTime} props={props} />,
   TimeWidget: (props) => <HeldOrText Control={Widgets.TimeWidget} holds={isTime} props={props} />,
   tags: (props) => <HeldOrText Control={TagsWidget} holds={isListOfTexts} props={props} />,
 };

@@ -2,6 +2,12 @@ import { EditorView } from "@codemirror/view";
 import { act, cleanup, fireEvent, screen, waitFor } from "@testing-library/react";
 import fc from "fast-check";
 import { afterEach, beforeEach, expect, it, vi } from "vitest";
+
+// Before the reader's own zone is read.
+vi.hoisted(() => {
+  process.env.TZ = "UTC";
+});
+
 import type { PipelineDetail } from "@/api/schema.gen";
 import { parseJson, stringifyJson } from "@/domain/json";
 import { createExecutionRow } from "@/mocks/create-execution";
@@ -82,17 +88,20 @@ it("begins with the defaults, and sends them as they are", async () => {
   expect(await sentInputs()).toEqual([{ sku: "kettle", order: { quantity: 2 } }]);
 });
 
-it("starts at once, or at the time of this place that is chosen", async () => {
+it("starts at once, or at the time that is chosen, and never at half of one", async () => {
   show(shop);
   run();
   await screen.findByText("its page");
   cleanup();
   show(shop);
-  fireEvent.change(field(/Start at/), { target: { value: "2027-01-02T03:04" } });
+  fireEvent.change(field(/Start at/), { target: { value: "2027-01-02 3" } });
+  fireEvent.click(screen.getByRole("button", { name: "Run later" }));
+  await waitFor(() => expect(document.activeElement).toBe(field(/Start at/)));
+  fireEvent.change(field(/Start at/), { target: { value: "2027-01-02 03:04 +02:00" } });
   fireEvent.click(screen.getByRole("button", { name: "Run later" }));
   await screen.findByText("its page");
   const bodies = (await server.bodies(START)) as { run_at: string | null }[];
-  expect(bodies.map(({ run_at }) => run_at)).toEqual([null, new Date(2027, 0, 2, 3, 4).toISOString()]);
+  expect(bodies.map(({ run_at }) => run_at)).toEqual([null, "2027-01-02T01:04:00.000Z"]);
 });
 
 it("is filled in with the last input on request, and with the defaults again", () => {
@@ -214,6 +223,28 @@ it("the first field has the focus, and one without a value is empty", async () =
   warnings.mockRestore();
 });
 
+it("a moment is written or chosen as such, whatever zone it was in, and sent with a zone", async () => {
+  const due = { type: "string", format: "date-time", title: "Due" };
+  const until = { type: ["string", "null"], format: "date-time", title: "Until" };
+  const default_input = { due: "2027-01-02T03:04:05+02:00", until: null };
+  const pipeline = createPipeline({ input_schema: { type: "object", properties: { due, until } }, default_input });
+  show(pipeline);
+  expect([field(/Due/).value, field(/Until/).value]).toEqual(["2027-01-02 01:04:05 UTC", ""]);
+  expect(described(/Due/)).not.toContain("Kept as text");
+  run();
+  await screen.findByText("its page");
+  cleanup();
+  show(pipeline);
+  fireEvent.change(field(/Due/), { target: { value: "tomorrow" } });
+  run();
+  await waitFor(() => expect(field(/Due/).getAttribute("aria-invalid")).toBe("true"));
+  expect(server.to(START)).toHaveLength(1);
+  fireEvent.change(field(/Due/), { target: { value: "2027-01-03 4:00" } });
+  run();
+  await screen.findByText("its page");
+  expect(await sentInputs()).toEqual([default_input, { due: "2027-01-03T04:00:00.000Z", until: null }]);
+});
+
 /** Parameters of many kinds, with defaults and a last input that are lost most easily. */
 const EXACT = `{
   "id": 9007199254740993,
@@ -225,7 +256,7 @@ const EXACT = `{
   "choices": [1.0],
   "tags": ["a", 1.0],
   "on": 1,
-  "at": "2027-01-02T03:04:05.678Z",
+  "at": "2027-01-02T03:04:05.678901Z",
   "free": {"__proto__": {"deep": [9223372036854775807, 1.0]}, "constructor": 1},
   "order": {"id": -9223372036854775808},
   "lines": [{"id": 9007199254740993}, {"id": 1.5}],
@@ -293,7 +324,7 @@ it("says where the usual control could not hold a value, and offers its text", a
   expect([field(/^Id/).value, field(/^Rate/).value, field(/^Power/).value]).toEqual(["9007199254740993", "1.0", "1E5"]);
   for (const label of [/^Id/, /^Rate/, /^Power/, /^At/]) expect(described(label)).toContain("Kept as text");
   expect(described(/^Quantity/)).not.toContain("Kept as text");
-  expect(field(/^At/).value).toBe("2027-01-02T03:04:05.678Z");
+  expect(field(/^At/).value).toBe("2027-01-02T03:04:05.678901Z");
   fireEvent.change(field(/^Id/), { target: { value: "9007199254740995" } });
   fireEvent.change(field(/^Rate/), { target: { value: "2.50" } });
   run();

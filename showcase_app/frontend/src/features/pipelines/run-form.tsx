@@ -1,5 +1,5 @@
 /** The input of an execution: a form made from the pipeline's parameters, or the same as JSON; and starting it. */
-import { Alert, Button, Group, SegmentedControl, TextInput, Tooltip } from "@mantine/core";
+import { Alert, Button, Group, SegmentedControl, Tooltip } from "@mantine/core";
 import { IconAlertTriangle, IconPlayerPlay } from "@tabler/icons-react";
 import { useMutation, useQueryClient } from "@tanstack/react-query";
 import { useEffect, useRef, useState } from "react";
@@ -10,7 +10,9 @@ import { pipelineKeys, startExecution } from "@/api/pipelines";
 import { useRequestKey } from "@/api/request-key";
 import type { PipelineDetail, RunRequest } from "@/api/schema.gen";
 import { useWhyReadOnly } from "@/api/session";
+import { MomentField } from "@/components/ui/moment-field";
 import { stringifyJson } from "@/domain/json";
+import { isMoment } from "@/domain/written-time";
 import { AskBeforeClosing } from "./ask-before-closing";
 import classes from "./pipelines.module.css";
 import { whyNotRun } from "./run-button";
@@ -24,10 +26,11 @@ type InputData = NonNullable<RunRequest["input_data"]>;
 export function RunForm({ pipeline }: { pipeline: PipelineDetail }) {
   const [filling, setFilling] = useState<Filling>("defaults");
   const filledIn = useFilledIn(pipeline.default_input);
-  const [startAt, setStartAt] = useState(""); // a time of this place's clock; "": at once
+  const [startAt, setStartAt] = useState<string>(); // at once, where there is none
   const startInput = useRef<HTMLInputElement>(null);
+  const isHalf = startAt !== undefined && !isMoment(startAt); // and half of a time is none
   const why = useWhyReadOnly() ?? whyNotRun(pipeline);
-  const start = useStart(pipeline, startAt === "" ? null : new Date(startAt).toISOString());
+  const start = useStart(pipeline, startAt ?? null);
   useEffect(focusFirst, []);
   const refused = start.error instanceof ApiError ? refusedFields(start.error, "input_data") : {};
   const failure = Object.keys(refused).length === 0 || filledIn.shown === "json" ? start.error : null;
@@ -61,9 +64,12 @@ export function RunForm({ pipeline }: { pipeline: PipelineDetail }) {
         refused={refused}
         none="This pipeline has no parameters: it just runs."
         onEdit={() => start.reset()}
-        onSubmit={(input_data) => start.mutate(input_data as InputData)}
+        onSubmit={(input_data) => {
+          if (isHalf) startInput.current?.focus();
+          else start.mutate(input_data as InputData);
+        }}
       />
-      {filledIn.isTyped || startAt !== "" ? <AskBeforeClosing param="run" /> : null}
+      {filledIn.isTyped || startAt !== undefined ? <AskBeforeClosing param="run" /> : null}
       <div className={classes.drawerFoot}>
         {failure === null ? null : (
           <Alert
@@ -77,28 +83,25 @@ export function RunForm({ pipeline }: { pipeline: PipelineDetail }) {
           </Alert>
         )}
         <Group justify="space-between" align="flex-end">
-          <TextInput
+          <MomentField
             ref={startInput}
-            type="datetime-local"
             label="Start at"
             description="Empty: at once"
             size="xs"
+            w={232}
             form={FORM_ID}
             value={startAt}
-            onChange={({ currentTarget }) => setStartAt(currentTarget.value)}
+            onChange={setStartAt}
           />
           <Tooltip label={why} disabled={why === null}>
             <Button
               type="submit"
               form={FORM_ID}
               leftSection={<IconPlayerPlay size={16} aria-hidden />}
-              onClick={(event) => {
-                if (startInput.current?.reportValidity() === false) event.preventDefault(); // half of a time is none
-              }}
               loading={start.isPending}
               disabled={why !== null || filledIn.isBroken}
             >
-              {startAt === "" ? "Run" : "Run later"}
+              {startAt === undefined ? "Run" : "Run later"}
             </Button>
           </Tooltip>
         </Group>

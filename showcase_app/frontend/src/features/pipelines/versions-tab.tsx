@@ -5,7 +5,7 @@ import { useMemo } from "react";
 import { Link } from "react-router";
 import { versionsQuery } from "@/api/pipelines";
 import type { PipelineDetail, PipelineVersionOut } from "@/api/schema.gen";
-import { Ago } from "@/components/ui/moments";
+import { Moment } from "@/components/ui/moments";
 import { Nothing, QueryFailed } from "@/components/ui/notices";
 import { ServerButton } from "@/components/ui/server-button";
 import { type Change, changesBetween } from "@/domain/definition-diff";
@@ -95,7 +95,7 @@ export function VersionsTab({ pipeline }: { pipeline: PipelineDetail }) {
                     </Group>
                   </Table.Td>
                   <Table.Td>
-                    <Ago at={each.created_at} />
+                    <Moment at={each.created_at} />
                   </Table.Td>
                   <Table.Td visibleFrom="xs">{originText(each.origin, each.author)}</Table.Td>
                   <Table.Td visibleFrom="sm" className={classes.note}>

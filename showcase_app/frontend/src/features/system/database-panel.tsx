@@ -2,7 +2,7 @@
 import { Table, Text } from "@mantine/core";
 import { IconAlertTriangle, IconCheck, IconClock } from "@tabler/icons-react";
 import type { DatabaseOut, MigrationOut } from "@/api/schema.gen";
-import { Ago } from "@/components/ui/moments";
+import { Moment } from "@/components/ui/moments";
 import { bytesText } from "@/domain/time";
 import classes from "./system.module.css";
 
@@ -67,7 +67,7 @@ export function DatabasePanel({ database }: { database: DatabaseOut }) {
                   <Table.Td>
                     <MigrationState state={migration.state} />
                   </Table.Td>
-                  <Table.Td>{migration.applied_at === null ? "–" : <Ago at={migration.applied_at} />}</Table.Td>
+                  <Table.Td>{migration.applied_at === null ? "–" : <Moment at={migration.applied_at} />}</Table.Td>
                 </Table.Tr>
               ))}
             </Table.Tbody>

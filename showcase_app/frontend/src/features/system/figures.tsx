@@ -3,7 +3,7 @@ import { Anchor, SimpleGrid, Text } from "@mantine/core";
 import type { ReactNode } from "react";
 import { Link } from "react-router";
 import type { ExecutionStatus, SystemOut } from "@/api/schema.gen";
-import { Ago } from "@/components/ui/moments";
+import { Moment } from "@/components/ui/moments";
 import { countText } from "@/domain/execution-filters";
 import classes from "./system.module.css";
 
@@ -21,7 +21,7 @@ export function Figures({ system: { queue, workers, feed } }: { system: SystemOu
             "Nothing waits for a worker"
           ) : (
             <>
-              Oldest <Ago at={queue.oldest_pending_at} />
+              Oldest <Moment at={queue.oldest_pending_at} />
             </>
           )
         }

@@ -3,7 +3,7 @@ import { Group, SimpleGrid, Skeleton, Text } from "@mantine/core";
 import { IconExternalLink } from "@tabler/icons-react";
 import { useQuery } from "@tanstack/react-query";
 import { systemQuery } from "@/api/system";
-import { Ago } from "@/components/ui/moments";
+import { Moment } from "@/components/ui/moments";
 import { QueryFailed } from "@/components/ui/notices";
 import { PageHead } from "@/components/ui/page-head";
 import { ServerLink } from "@/components/ui/server-link";
@@ -21,7 +21,7 @@ export function Component() {
         beside={
           data === undefined ? null : (
             <Text size="sm" className="quiet">
-              ia_modules {data.version}, started <Ago at={data.started_at} />
+              ia_modules {data.version}, started <Moment at={data.started_at} />
             </Text>
           )
         }

@@ -2,7 +2,7 @@
 import { Progress, Table, Text } from "@mantine/core";
 import { IconAlertTriangle, IconCircleCheck, IconPlayerStop } from "@tabler/icons-react";
 import type { WorkerOut } from "@/api/schema.gen";
-import { Ago, useNow } from "@/components/ui/moments";
+import { Moment, useNow } from "@/components/ui/moments";
 import { Nothing } from "@/components/ui/notices";
 import { durationText } from "@/domain/time";
 import classes from "./system.module.css";
@@ -49,7 +49,7 @@ export function WorkersPanel({ workers, readAtMs }: { workers: readonly WorkerOu
                     <Heartbeat worker={worker} readAtMs={readAtMs} />
                   </Table.Td>
                   <Table.Td>
-                    <Ago at={worker.started_at} />
+                    <Moment at={worker.started_at} />
                   </Table.Td>
                   <Table.Td className={classes.note}>{worker.note ?? <span className="quiet">–</span>}</Table.Td>
                 </Table.Tr>
@@ -100,7 +100,7 @@ function Heartbeat({ worker, readAtMs }: { worker: WorkerOut; readAtMs: number }
   if (worker.stopped_at !== null) {
     return (
       <>
-        Stopped <Ago at={worker.stopped_at} />
+        Stopped <Moment at={worker.stopped_at} />
       </>
     );
   }
