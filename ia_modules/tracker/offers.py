@@ -117,9 +117,10 @@ def decide_offer(
     """What becomes of what a file gives now.
 
     A file that has changed is followed while files own the definition, and where what it gave before is current: then
-    nobody loses anything. So is the first file of a pipeline that programs have run so far: to run is not to choose. Where a file is new on its host, it is what lay under its path on another: containers get new
-    host names. There, a content that the pipeline had before is a deploy that is taken back, once for each newest
-    version; after that it is another host that was left behind.
+    nobody loses anything. So is the first file of a pipeline that programs have run so far: to run is not to choose.
+    Where a file is new on its host, it is what lay under its path on another: containers get new host names. There, a
+    content that the pipeline had before is a deploy that is taken back, once for each newest version; after that it is
+    another host that was left behind.
 
     Args:
         current: None: the pipeline has no version yet.
