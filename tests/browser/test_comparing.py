@@ -100,4 +100,4 @@ def test_a_narrow_screen_is_not_scrolled_sideways(page: Page, pair: tuple[str, s
     page.goto(f"{address(pair)}&run=ingest")
     expect(page.get_by_text("diverged first")).to_be_visible()
     page.wait_for_load_state("networkidle")
-    assert page.evaluate("document.documentElement.scrollWidth") <= 360
+    page.wait_for_function("document.documentElement.scrollWidth <= 360")

@@ -26,7 +26,7 @@ PAGES = {
     "waiting execution": ("/executions/{waiting}", "Send answer"),
     "inbox": ("/inbox", "Pay 200 to ann?"),
     "question": ("/inbox/{question}", "Send answer"),
-    "failures": ("/failures", "Nothing failed"),
+    "failures": ("/failures", "out of breath"),
     "no failures": ("/failures/code-review.0", "There are no such failures"),
     "metrics": ("/insights", "Success rate"),
     "system": ("/system", "Workers"),
@@ -87,7 +87,7 @@ def test_a_narrow_screen_is_not_scrolled_sideways(page: Page, places: dict[str, 
     page.goto(path.format(**places))
     expect(page.get_by_text(seen).first).to_be_visible()
     page.wait_for_load_state("networkidle")
-    assert page.evaluate("document.documentElement.scrollWidth") <= 360
+    page.wait_for_function("document.documentElement.scrollWidth <= 360")
 
 
 def test_every_page_is_reached_by_the_keyboard_alone(page: Page) -> None:

@@ -201,7 +201,7 @@ def test_axe_finds_nothing_serious(page: Page, failed: list[str], place: str, th
 def test_a_narrow_screen_is_not_scrolled_sideways(page: Page, failed: list[str], place: str) -> None:
     page.set_viewport_size({"width": 360, "height": 780})
     go_to(page, failed, place)
-    assert page.evaluate("document.documentElement.scrollWidth") <= 360
+    page.wait_for_function("document.documentElement.scrollWidth <= 360")
 
 
 def go_to(page: Page, failed: list[str], place: str) -> None:

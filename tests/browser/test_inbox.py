@@ -111,7 +111,7 @@ def test_what_waits_is_counted_on_the_closed_menu_of_a_narrow_screen_live(page: 
     menu = page.get_by_role("button", name=f"Navigation, {waiting} waiting in the inbox")
     expect(menu).to_be_visible()
     expect(page.locator("header").get_by_text(str(waiting), exact=True)).to_be_visible()
-    assert page.evaluate("document.documentElement.scrollWidth") <= 360
+    page.wait_for_function("document.documentElement.scrollWidth <= 360")
     menu.click()
     expect(page.get_by_role("link", name=f"Inbox {waiting} waiting")).to_be_in_viewport()
     expect(page.locator("header").get_by_text(str(waiting), exact=True)).to_have_count(0)

@@ -91,4 +91,4 @@ def test_what_would_change_something_is_off_and_says_why(page: Page, execution_i
     expect(page.get_by_role("button", name=f"Run Nightly: {READ_ONLY}")).to_be_disabled()
     page.set_viewport_size({"width": 360, "height": 780})
     expect(page.locator("header").get_by_text("Run file, read-only")).to_be_visible()
-    assert page.evaluate("document.documentElement.scrollWidth") <= 360
+    page.wait_for_function("document.documentElement.scrollWidth <= 360")

@@ -91,6 +91,7 @@ def test_rows_of_both_databases_make_the_same_record() -> None:
         "within": "",
         "step_execution_id": None,
         "level": "info",
+        "logger": "shop",
         "message": "hello",
         "data": '{"n":1}',
         "sequence": 3,

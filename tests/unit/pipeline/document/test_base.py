@@ -12,8 +12,8 @@ UNKNOWN: dict[str, tuple[Any, str]] = {
         document("a", stepz=1),
         (
             "$.stepz: found the unknown key 'stepz'; expected one of the keys $schema, description, error_handling, "
-            "flow, format, input_schema, loop_config, merge, metadata, name, output_schema, outputs, parameters, slug, "
-            "steps, version. "
+            "flow, format, input_schema, loop_config, merge, metadata, name, output_schema, outputs, parameters, "
+            "searchable, slug, steps, version. "
             "Did you mean 'steps'?"
         ),
     ),
