@@ -1,4 +1,3 @@
-import asyncio
 import hashlib
 import json
 from collections.abc import Callable
@@ -18,8 +17,6 @@ from ia_modules.tracker.execution_tracker import ExecutionTracker
 from tests.examples.runs import EXAMPLES, Recorded, recorded_of, routes, taken
 
 FOLDER = EXAMPLES / "approval"
-SOON = 0.05
-"""Seconds: a deadline that a test waits for."""
 
 
 class Approval:
@@ -27,6 +24,7 @@ class Approval:
 
     def __init__(self, tracker: ExecutionTracker, database: DatabaseManager, **input_data: Any) -> None:
         self._tracker, self._client, self._input = tracker, Client(database, tracker=tracker), input_data
+        self._database = database
         self.execution_id = ""
 
     async def begin(self) -> InteractionRecord:
@@ -51,11 +49,11 @@ class Approval:
         return await recorded_of(self._tracker, self.execution_id)
 
     async def overdue(self) -> Recorded:
-        """Go on once the time of the question is over, by the clock of the records."""
-        deadline_at = (await self.question()).deadline_at
-        assert deadline_at is not None
-        while await self._tracker.now() < deadline_at:  # noqa: ASYNC110 - asks the records
-            await asyncio.sleep(0.01)
+        """Go on once the time of the question is over: it is said to be now, since a short one may pass before."""
+        await self._database.execute_async(
+            "UPDATE step_executions SET wake_at = ia_now() WHERE execution_id = :id AND wake_at IS NOT NULL",
+            {"id": self.execution_id},
+        )
         return await self.go_on()
 
 
@@ -125,7 +123,7 @@ async def test_two_who_reject_it_end_it_without_a_record(approval_of: Begin, tmp
 
 
 async def test_the_head_decides_when_the_approvers_have_not_agreed_in_time(approval_of: Begin) -> None:
-    approval = approval_of(deadline_seconds=SOON)
+    approval = approval_of()
     await approval.begin()
     with pytest.raises(InvalidAnswer, match="dana"):
         await approval.answer("dana", "approve")
@@ -144,7 +142,7 @@ async def test_the_head_decides_when_the_approvers_have_not_agreed_in_time(appro
 
 
 async def test_it_is_rejected_when_nobody_decides_at_all(approval_of: Begin) -> None:
-    approval = approval_of(deadline_seconds=SOON)
+    approval = approval_of()
     await approval.begin()
     await approval.overdue()
     recorded = await approval.overdue()
