@@ -78,7 +78,7 @@ class ExecutionFilters:
         failure_group: of those that failed alike, see :mod:`ia_modules.failure_groups`.
         failed_after: of a failure group: failed at this time or later.
         text: found at the beginning of the id or of the alias (as it is written), in name or slug of the pipeline, or
-            in the first 2,000 characters of the error.
+            in the first 2,000 characters of the error; the whole id of an execution in no error.
         attributes: values by their keys, as ``searchable`` of the pipeline's file names them; all of them, exactly.
         version: of the pipeline.
         trigger: what started it, such as ``api`` or ``cli``.
@@ -293,7 +293,8 @@ def page_script(
     bounds = yield from _bounds(sentence, filters, cursor)
     texts = yield from _text_searches(sentence, filters)
     attributes = yield from _attributes(sentence, filters)
-    every = _searches(filters, bounds, texts, attributes)
+    in_errors = yield from _may_be_in_errors(sentence, filters)
+    every = _searches(filters, bounds, texts, attributes, in_errors=in_errors)
     found, looked_back_to = yield from _within_reach(sentence, every, filters.look_back)
     searches = found if below is None else [search.also(below) for search in found]
     rows_by_id = yield from _newest(sentence("list_executions"), searches, limit + 1)
@@ -311,11 +312,12 @@ def statistics_script(sentence: Sentence, filters: ExecutionFilters, *, cap: int
     bounds = yield from _bounds(sentence, filters, None)
     texts = yield from _text_searches(sentence, filters)
     attributes = yield from _attributes(sentence, filters)
+    in_errors = yield from _may_be_in_errors(sentence, filters)
     counts = dict.fromkeys((status.value for status in ExecutionStatus), 0)
     reaches: dict[str, datetime] = {}
     ends: dict[str, Row] = {}
     for status in filters.statuses:
-        every = _searches(replace(filters, status=status), bounds, texts, attributes)
+        every = _searches(replace(filters, status=status), bounds, texts, attributes, in_errors=in_errors)
         searches, reach = yield from _within_reach(sentence, every, filters.look_back)
         if (looked_back_to := _nearest(reach, attributes)) is not None:
             reaches[status.value] = looked_back_to
@@ -455,8 +457,21 @@ def _nearest(reach: datetime | None, attributes: _Attributes | None) -> datetime
     return max((end for end in ends if end is not None), default=None)
 
 
+def _may_be_in_errors(sentence: Sentence, filters: ExecutionFilters) -> Script[bool]:
+    """Whether a text is looked for in errors: there is one, and it is not the whole id of an execution."""
+    if not filters.text:
+        return False
+    execution_id = filters.text.lower()
+    return not (is_id(execution_id) and (yield Statement(sentence("find_execution"), [{"execution_id": execution_id}])))
+
+
 def _searches(
-    filters: ExecutionFilters, bounds: _Search | None, texts: list[_Search] | None, attributes: _Attributes | None
+    filters: ExecutionFilters,
+    bounds: _Search | None,
+    texts: list[_Search] | None,
+    attributes: _Attributes | None,
+    *,
+    in_errors: bool,
 ) -> list[_Search]:
     """Searches that together find every execution which the filters let through."""
     searches: list[_Search] = []
@@ -466,7 +481,7 @@ def _searches(
         searches += found if bounds is None else [search.also(bounds) for search in found]
         if filters.has_window and status in _MAY_NOT_HAVE_STARTED:
             searches += [search.among_not_started() for search in found]
-    if filters.text:
+    if in_errors and filters.text:
         has = _Search("TRUE", {"pattern": pattern_of(filters.text)}, looked_for=_ERROR_HAS)
         for status in (each for each in _WITH_ERRORS if each in filters.statuses):
             found = _filtered(filters, status, attributes).also(has)

@@ -105,7 +105,8 @@ def searched_in(filters: ExecutionFilters) -> str | None:
     """Where the text of the filters was looked for, in words; None without a text."""
     if not filters.text:
         return None
-    return f"{_SEARCHED}, and errors of the newest {filters.look_back:,} that failed and that were cancelled."
+    errors = f"errors of the newest {filters.look_back:,} that failed and that were cancelled"
+    return f"{_SEARCHED}; unless it is the whole id of one, {errors}."
 
 
 async def _in_time(answer: Awaitable[T], *, what: str = "the executions", advice: str = _ASK_FOR_LESS) -> T:

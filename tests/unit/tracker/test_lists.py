@@ -124,11 +124,18 @@ async def test_errors_are_looked_for_in_the_newest_of_each_status_and_it_says_ho
         assert await found(look_back=3) == ([cancelled], False)
         assert await found(look_back=3, status=ExecutionStatus.CANCELLED) == ([cancelled], True)
         assert await found(look_back=3, status=ExecutionStatus.RUNNING) == ([], True)
-        page = await tracker.list_executions(ExecutionFilters(text="NO customer", look_back=3))
+        await failed_as(tracker, pipeline_id, f"{old} was before, {new_id()} was not")
+        assert [item.execution_id for item in (await tracker.list_executions(ExecutionFilters(text=old))).items] == [
+            old
+        ]
+        after = await failed_as(tracker, pipeline_id, f"no row {(unknown := new_id())}")
+        by_error = await tracker.list_executions(ExecutionFilters(text=unknown.upper()))
+        assert [item.execution_id for item in by_error.items] == [after], "the id of something else"
+        page = await tracker.list_executions(ExecutionFilters(text="NO customer", look_back=5))
         first = await tracker.get_execution(old)
         assert first is not None
         assert page.looked_back_to == first.created_at, "the newest one that was not looked at"
-        counted = await tracker.get_execution_statistics(ExecutionFilters(text="NO customer", look_back=3))
+        counted = await tracker.get_execution_statistics(ExecutionFilters(text="NO customer", look_back=5))
         assert counted.capped == ("failed",), "there may be more"
         assert len(running) + len(others) == 8
         for wrong in (0, 1_000_001):
