@@ -2,10 +2,12 @@
 
 import asyncio
 import threading
-from collections.abc import Generator
-from contextlib import contextmanager, suppress
+from collections.abc import AsyncGenerator, Generator
+from contextlib import asynccontextmanager, contextmanager, suppress
 
 PATIENCE_SECONDS = 60.0
+
+Ends = tuple[asyncio.StreamReader, asyncio.StreamWriter]
 
 
 class Proxy:
@@ -17,6 +19,7 @@ class Proxy:
         self._up = threading.Event()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._over = asyncio.Event()
+        self._connections: set[asyncio.Task[None]] = set()
 
     def run(self) -> None:
         asyncio.run(self._serve())
@@ -30,15 +33,24 @@ class Proxy:
 
     async def _serve(self) -> None:
         self._loop = asyncio.get_running_loop()
-        server = await asyncio.start_server(self._connection, "127.0.0.1", 0)
+        server = await asyncio.start_server(self._begin, "127.0.0.1", 0)
         self.url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}{self._root.decode()}"
         self._up.set()
         await self._over.wait()
         server.close()
+        for connection in self._connections:
+            connection.cancel()
+        await asyncio.gather(*self._connections, return_exceptions=True)
+
+    def _begin(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        """Hold the connection, since a loop holds its tasks weakly, and a stream its reader."""
+        connection = asyncio.create_task(self._connection(reader, writer), name="proxy:connection")
+        self._connections.add(connection)
+        connection.add_done_callback(self._connections.discard)
 
     async def _connection(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """One request, and then the bytes of both sides as they come."""
-        with suppress(ConnectionError, asyncio.IncompleteReadError):
+        async with _closing(writer):
             head = await reader.readuntil(b"\r\n\r\n")
             request_line, *headers = head.rstrip(b"\r\n").split(b"\r\n")
             method, path, version = request_line.split(b" ")
@@ -51,22 +63,37 @@ class Proxy:
                 kept = [each for each in headers if not each.lower().startswith(b"connection:")]
                 is_socket = any(each.lower().startswith(b"upgrade:") for each in headers)
                 kept.append(b"Connection: Upgrade" if is_socket else b"Connection: close")
-                behind[1].write(b"\r\n".join([b" ".join((method, path, version)), *kept, b"", b""]))
-                await asyncio.wait(
-                    [
-                        asyncio.create_task(_pump(reader, behind[1]), name="proxy:there"),
-                        asyncio.create_task(_pump(behind[0], writer), name="proxy:back"),
-                    ],
-                    return_when=asyncio.FIRST_COMPLETED if is_socket else asyncio.ALL_COMPLETED,
-                )
-                behind[1].close()
-            await writer.drain()
-        writer.close()
+                async with _closing(behind[1]):
+                    behind[1].write(b"\r\n".join([b" ".join((method, path, version)), *kept, b"", b""]))
+                    await _both_ways((reader, writer), behind, until_one_ends=is_socket)
 
     async def _connect(self) -> tuple[asyncio.StreamReader, asyncio.StreamWriter] | None:
         with suppress(OSError):
             return await asyncio.open_connection("127.0.0.1", self._port)
         return None
+
+
+@asynccontextmanager
+async def _closing(writer: asyncio.StreamWriter) -> AsyncGenerator[None]:
+    """Whatever becomes of a connection, it is closed, and that is waited for."""
+    try:
+        with suppress(ConnectionError, asyncio.IncompleteReadError):
+            yield
+            await writer.drain()
+    finally:
+        writer.close()
+        with suppress(ConnectionError):
+            await writer.wait_closed()
+
+
+async def _both_ways(one: Ends, other: Ends, *, until_one_ends: bool) -> None:
+    pumps = [asyncio.create_task(_pump(one[0], other[1])), asyncio.create_task(_pump(other[0], one[1]))]
+    try:
+        await asyncio.wait(pumps, return_when=asyncio.FIRST_COMPLETED if until_one_ends else asyncio.ALL_COMPLETED)
+    finally:
+        for pump in pumps:
+            pump.cancel()
+        await asyncio.gather(*pumps, return_exceptions=True)
 
 
 async def _pump(source: asyncio.StreamReader, to: asyncio.StreamWriter) -> None:
