@@ -1,12 +1,11 @@
 """The server is killed while every page is open: none is lost, nothing untrue is said, and all comes back by itself."""
 
-import time
 from collections.abc import Mapping, Sequence
 
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, Request, expect
 
-from tests.browser.site import LOOK_SECONDS, Site, question_of
+from tests.browser.site import Site, question_of
 from tests.browser.test_every_page import PAGES
 
 AWAY = "The server cannot be reached."
@@ -87,14 +86,14 @@ CLICK_EVERYTHING = """async (notKnown) => {
 
 @pytest.fixture(scope="module")
 def places(site: Site) -> dict[str, str]:
-    """An execution that has ended, one that waits for a person, and its question."""
-    ended = site.start_execution("flaky-service", {})
+    """An execution that has ended, one that has failed, one that waits for a person, and its question."""
+    ended, talked = site.start_execution("flaky-service", {}), site.start_execution("chatty", {})
     waiting = site.start_execution("payment", {})
     with site.api() as api:
         question = question_of(api, waiting)
-    while site.execution(ended)["completed_at"] is None:
-        time.sleep(LOOK_SECONDS)
-    return {"execution": ended, "waiting": waiting, "question": question}
+    for each in (ended, talked):
+        site.until_ended(each)
+    return {"execution": ended, "talked": talked, "waiting": waiting, "question": question}
 
 
 def opened(context: BrowserContext, names: Sequence[str], places: Mapping[str, str]) -> dict[str, Page]:
