@@ -19,7 +19,7 @@ def test_of_12_000_lines_those_before_the_crash_are_found_and_what_is_left_out_i
     expect(lines.get_by_text("line 1, which", exact=False).first).to_be_in_viewport()
 
     page.get_by_role("button", name="To the end").click()
-    expect(page.get_by_text("10,004 lines", exact=True)).to_be_visible()
+    expect(page.get_by_text(re.compile("^10,004 lines"))).to_be_visible()
     expect(lines.get_by_text("line 12050, which", exact=False)).to_be_in_viewport()
     assert lines.get_by_role("link").count() < 200, "those in view are drawn, and some around them"
     for number in (28_000, 84_000, 28_000):
