@@ -83,6 +83,11 @@ def test_both_of_an_hour_that_comes_twice_are_told_apart_on_every_page(page: Pag
     expect(page.get_by_label("From", exact=True)).to_have_value("2026-10-25 01:00 UTC")
     show_times(page, "Europe/Berlin")
     expect(page.get_by_label("From", exact=True)).to_have_value("2026-10-25 02:00 +01:00")
+    page.get_by_role("button", name="Choose from a calendar").first.click()
+    calendar = page.get_by_role("dialog").filter(has_text="October 2026")
+    calendar.get_by_role("button", name="25 October 2026").click(trial=True)  # in sight, as its clock is
+    expect(calendar.get_by_label("Hours")).to_have_value("02")
+    page.keyboard.press("Escape")
     page.get_by_label("From", exact=True).fill("2026-10-25 02:00")  # the first of both
     expect(page.locator(f"[data-execution='{first}']")).to_be_visible()
 

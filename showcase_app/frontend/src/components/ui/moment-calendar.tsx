@@ -10,6 +10,7 @@ export default function MomentCalendar({ value, zone, choose, close }: MomentCal
   return (
     <>
       <InlineDateTimePicker
+        w={262} // it takes all that there is, and what is around it, what it takes
         value={value === null ? null : wallText(value, zone)}
         onChange={(wall) => {
           const iso = wall === null ? null : readMoment(wall, zone);

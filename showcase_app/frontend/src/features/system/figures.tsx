@@ -86,7 +86,7 @@ function Figure({ name, value, note }: { name: string; value: ReactNode; note: R
 
 function Waiting({ status, count, what }: { status: ExecutionStatus; count: number; what: string }) {
   return count === 0 ? null : (
-    <Anchor component={Link} to={`/executions?status=${status}`} inherit>
+    <Anchor component={Link} to={`/executions?status=${status}`} inherit display="inline-block" py={4} my={-4}>
       {countText(count, count >= CAP)} {count === 1 ? "waits" : "wait"} for {what}
     </Anchor>
   );
