@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+from playwright.sync_api import Page
 
 ROOT = Path(__file__).parents[2]
 PIPELINES = (ROOT / "examples", Path(__file__).parent / "pipelines")
@@ -107,3 +108,11 @@ CHROMIUM_OPTIONS: Sequence[str] = (
     "--disable-sync",
     "--no-first-run",
 )
+
+
+def fits(page: Page, width: int = 360) -> None:
+    """Wait until a page that was made narrow is as wide as that: it is laid out anew. Its CSP forbids polls."""
+    deadline = time.monotonic() + PATIENCE_SECONDS
+    while (wide := page.evaluate("document.documentElement.scrollWidth")) > width:
+        assert time.monotonic() < deadline, f"{page.url} is {wide} wide, and {width} are there"
+        page.wait_for_timeout(LOOK_SECONDS * 1000)

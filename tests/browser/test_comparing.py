@@ -7,7 +7,7 @@ from typing import Any, Literal
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.browser.site import ROOT, Site
+from tests.browser.site import ROOT, Site, fits
 from tests.browser.test_every_page import AXE
 from tests.browser.test_running import until
 
@@ -100,4 +100,4 @@ def test_a_narrow_screen_is_not_scrolled_sideways(page: Page, pair: tuple[str, s
     page.goto(f"{address(pair)}&run=ingest")
     expect(page.get_by_text("diverged first")).to_be_visible()
     page.wait_for_load_state("networkidle")
-    page.wait_for_function("document.documentElement.scrollWidth <= 360")
+    fits(page)

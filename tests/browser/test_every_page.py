@@ -5,7 +5,7 @@ from typing import Any, Literal
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from tests.browser.site import ROOT, Site, question_of
+from tests.browser.site import ROOT, Site, fits, question_of
 
 AXE = (ROOT / "showcase_app/frontend/node_modules/axe-core/axe.min.js").read_text(encoding="utf-8")
 
@@ -87,7 +87,7 @@ def test_a_narrow_screen_is_not_scrolled_sideways(page: Page, places: dict[str, 
     page.goto(path.format(**places))
     expect(page.get_by_text(seen).first).to_be_visible()
     page.wait_for_load_state("networkidle")
-    page.wait_for_function("document.documentElement.scrollWidth <= 360")
+    fits(page)
 
 
 def test_every_page_is_reached_by_the_keyboard_alone(page: Page) -> None:

@@ -10,7 +10,7 @@ from playwright.sync_api import Page, expect
 from ia_modules.database.manager import DatabaseManager
 from ia_modules.failure_groups import group_of
 from ia_modules.tracker.execution_tracker import ExecutionTracker
-from tests.browser.site import Site
+from tests.browser.site import Site, fits
 
 EXECUTIONS, FAILED = 5_000, 461
 WAYS = (
@@ -116,4 +116,4 @@ def test_a_row_says_the_cause_first_and_an_error_that_is_in_the_list_is_found(pa
     page.set_viewport_size({"width": 360, "height": 780})
     card = page.get_by_role("listitem").filter(has_text="OSError: the disk is full").first
     expect(card).to_be_visible()
-    page.wait_for_function("document.documentElement.scrollWidth <= 360")
+    fits(page)

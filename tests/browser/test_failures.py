@@ -10,7 +10,7 @@ import httpx
 import pytest
 from playwright.sync_api import APIResponse, Locator, Page, Route, expect
 
-from tests.browser.site import Site
+from tests.browser.site import Site, fits
 from tests.browser.test_every_page import AXE
 from tests.browser.test_running import mark, until, was_reloaded
 
@@ -201,7 +201,7 @@ def test_axe_finds_nothing_serious(page: Page, failed: list[str], place: str, th
 def test_a_narrow_screen_is_not_scrolled_sideways(page: Page, failed: list[str], place: str) -> None:
     page.set_viewport_size({"width": 360, "height": 780})
     go_to(page, failed, place)
-    page.wait_for_function("document.documentElement.scrollWidth <= 360")
+    fits(page)
 
 
 def go_to(page: Page, failed: list[str], place: str) -> None:

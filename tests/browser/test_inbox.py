@@ -6,7 +6,7 @@ from typing import Any
 
 from playwright.sync_api import Browser, Page, expect
 
-from tests.browser.site import Site, question_of
+from tests.browser.site import Site, fits, question_of
 
 EXACT = 9007199254740993
 
@@ -111,7 +111,7 @@ def test_what_waits_is_counted_on_the_closed_menu_of_a_narrow_screen_live(page: 
     menu = page.get_by_role("button", name=f"Navigation, {waiting} waiting in the inbox")
     expect(menu).to_be_visible()
     expect(page.locator("header").get_by_text(str(waiting), exact=True)).to_be_visible()
-    page.wait_for_function("document.documentElement.scrollWidth <= 360")
+    fits(page)
     menu.click()
     expect(page.get_by_role("link", name=f"Inbox {waiting} waiting")).to_be_in_viewport()
     expect(page.locator("header").get_by_text(str(waiting), exact=True)).to_have_count(0)

@@ -10,7 +10,7 @@ from playwright.sync_api import Page, expect
 from ia_modules.database.manager import DatabaseManager
 from ia_modules.models import ExecutionId
 from ia_modules.tracker.run_file_writing import write_run_file
-from tests.browser.site import Site
+from tests.browser.site import Site, fits
 from tests.unit.run_files import MODULE, record_run
 
 FILE = "run.iarun"
@@ -91,4 +91,4 @@ def test_what_would_change_something_is_off_and_says_why(page: Page, execution_i
     expect(page.get_by_role("button", name=f"Run Nightly: {READ_ONLY}")).to_be_disabled()
     page.set_viewport_size({"width": 360, "height": 780})
     expect(page.locator("header").get_by_text("Run file, read-only")).to_be_visible()
-    page.wait_for_function("document.documentElement.scrollWidth <= 360")
+    fits(page)

@@ -15,7 +15,7 @@ from ia_modules.pipeline.allowed_code import AllowedCode
 from ia_modules.tracker.run_file_reading import checked
 from ia_modules.tracker.run_file_writing import write_run_file
 from showcase_app.backend.api.run_files import MOST_FILE_BYTES
-from tests.browser.site import Site
+from tests.browser.site import Site, fits
 from tests.browser.test_every_page import AXE
 from tests.browser.test_running import until
 from tests.unit.run_files import MODULE, record_run
@@ -121,7 +121,7 @@ def test_a_file_is_taken_in_once_and_its_executions_are_marked_as_copies_whereve
     page.set_viewport_size({"width": 360, "height": 780})
     page.goto("/executions")
     expect(page.locator(f"[data-execution='{first}']").filter(has=copy)).to_be_visible()
-    page.wait_for_function("document.documentElement.scrollWidth <= 360")
+    fits(page)
 
 
 def test_what_is_refused_is_said_at_the_field_and_brings_nothing(page: Page, site: Site, folder: Path) -> None:
@@ -152,7 +152,7 @@ def test_axe_finds_nothing_serious_and_a_narrow_screen_is_not_scrolled_sideways(
         dialog.get_by_role("button", name="Take it in").click()
         expect(dialog.get_by_text(f"'{MODULE}'")).to_be_visible()
     page.wait_for_load_state("networkidle")
-    page.wait_for_function("document.documentElement.scrollWidth <= 360")
+    fits(page)
     page.evaluate(AXE)
     found: list[dict[str, Any]] = page.evaluate("axe.run().then((results) => results.violations)")
     serious = [

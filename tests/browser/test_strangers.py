@@ -9,7 +9,7 @@ from playwright.sync_api import Page, expect
 
 from ia_modules.database.manager import DatabaseManager
 from ia_modules.tracker.execution_tracker import ExecutionTracker
-from tests.browser.site import Site, question_of
+from tests.browser.site import Site, fits, question_of
 
 MEANINGS = {
     "SR": "Completed / ",
@@ -67,7 +67,7 @@ def test_one_long_name_breaks_no_page(page: Page, site: Site, long_execution: st
         page.goto(path)
         expect(page.get_by_text("xxxxxxxx").first).to_be_visible()
         page.wait_for_load_state("networkidle")
-        page.wait_for_function("width => document.documentElement.scrollWidth <= width", arg=width)
+        fits(page, width)
         assert page.evaluate(LINES) <= 2, path
     page.set_viewport_size({"width": 1440, "height": 900})
     page.goto("/insights")
