@@ -114,5 +114,6 @@ def fits(page: Page, width: int = 360) -> None:
     """Wait until a page that was made narrow is as wide as that: it is laid out anew. Its CSP forbids polls."""
     deadline = time.monotonic() + PATIENCE_SECONDS
     while (wide := page.evaluate("document.documentElement.scrollWidth")) > width:
-        assert time.monotonic() < deadline, f"{page.url} is {wide} wide, and {width} are there"
+        if time.monotonic() > deadline:
+            raise TimeoutError(f"{page.url} is {wide} wide, and {width} are there")
         page.wait_for_timeout(LOOK_SECONDS * 1000)
