@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from ia_modules.pipeline.arrows import end, finish, first, otherwise, when
     from ia_modules.pipeline.authoring import Flow
     from ia_modules.pipeline.core import ExecutionContext, Step, StepContext
+    from ia_modules.pipeline.current import current
     from ia_modules.pipeline.runner import Runner
     from ia_modules.pipeline.services import ServiceRegistry
     from ia_modules.tracker.execution_tracker import ExecutionTracker
@@ -34,6 +35,7 @@ __all__ = [
     "StepContext",
     "Worker",
     "__version__",
+    "current",
     "end",
     "finish",
     "first",
@@ -54,6 +56,7 @@ _HOMES = {
     "Step": "pipeline.core",
     "StepContext": "pipeline.core",
     "Worker": "worker.worker",
+    "current": "pipeline.current",
     "end": "pipeline.arrows",
     "finish": "pipeline.arrows",
     "first": "pipeline.arrows",

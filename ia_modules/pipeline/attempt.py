@@ -12,6 +12,7 @@ from ia_modules.models import JsonText
 from ia_modules.payload import PAYLOAD_LIMIT_BYTES, clean_text, encode
 from ia_modules.pipeline.code import LoadedPipeline
 from ia_modules.pipeline.core import Step, StepContext
+from ia_modules.pipeline.current import running
 from ia_modules.pipeline.document.conditions import FunctionCall, Verdict
 from ia_modules.pipeline.document.definition import ErrorHandling, StepDefinition
 from ia_modules.pipeline.document.human_input import HUMAN_INPUT_REQUIRED, HumanInput, answered, is_question, question
@@ -30,7 +31,6 @@ from ia_modules.pipeline.inputs import (
 from ia_modules.pipeline.overrides import Override
 from ia_modules.pipeline.results import result_of, step_error_result
 from ia_modules.pipeline.routing import next_function
-from ia_modules.pipeline.services import ServiceRegistry
 from ia_modules.pipeline.standing import StandingFacts
 from ia_modules.pipeline.tokens import Route
 
@@ -48,13 +48,14 @@ class Work(Struct, frozen=True):
         is_lenient: schemas only warn.
         failures: attempts of this step run that have failed so far.
         refused: why it cannot even begin.
+        context: where it runs; None until it is known.
         supplied: its result, which somebody gave: nothing runs; None: nobody has.
     """
 
     definition: StepDefinition
     handling: ErrorHandling
     step: Step | None
-    config: Mapping[str, Any]
+    config: dict[str, Any]
     data: JsonText
     stored: JsonText | None
     input: StepInput
@@ -63,6 +64,7 @@ class Work(Struct, frozen=True):
     is_lenient: bool
     failures: int
     refused: StepError | None = None
+    context: StepContext | None = None
     supplied: JsonText | None = None
 
 
@@ -168,12 +170,13 @@ def _supplied(pipeline: LoadedPipeline, facts: StandingFacts, scope: Scope, resu
     )
 
 
-def placed(work: Work, context: StepContext, services: ServiceRegistry) -> Work:
-    """The attempt whose object knows where it runs; an object that takes nothing is refused."""
+def placed(work: Work, context: StepContext) -> Work:
+    """The attempt that knows where it runs, and so does its object; an object that takes nothing is refused."""
+    work = replace(work, context=context)
     if work.step is None:
         return work
     try:
-        work.step.services, work.step.context = services, context
+        work.step.services, work.step.context = context.services, context
     except BaseException as left:  # noqa: BLE001 - user code: a frozen class, a property
         error = failure_of(work.definition.id, left)
         what = f"it takes no services or context: {type(error).__name__}: {clean_text(error)}"
@@ -193,6 +196,7 @@ async def make_attempt(work: Work, pipeline: LoadedPipeline, executor: StepExecu
         asyncio.CancelledError: the attempt was stopped; everything else is an outcome.
     """
     current_step.set(work.step)
+    running.set(work.context)
     outcome = await _run(work, executor, draw=draw)
     if outcome.result is None or outcome.question is not None or not pipeline.facts[work.definition.id].asks_functions:
         return outcome
@@ -206,6 +210,7 @@ async def run_alone(work: Work, executor: StepExecutor) -> Outcome:
         asyncio.CancelledError: the attempt was stopped; everything else is an outcome.
     """
     current_step.set(work.step)
+    running.set(work.context)
     return await _run(work, executor, draw=0.0)
 
 

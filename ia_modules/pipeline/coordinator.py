@@ -318,10 +318,12 @@ class Coordinator:
             iteration=key.iteration,
             attempt=attempt.start.attempt or 1,
             rerun_of=self._rerun_of,
+            config=attempt.work.config,
+            services=self._services,
             keep_line=notes.keep_line,
             keep_progress=notes.keep_progress,
         )
-        work, capture = placed(attempt.work, context, self._services), Capture(notes.keep_line, self._capture)
+        work, capture = placed(attempt.work, context), Capture(notes.keep_line, self._capture)
 
         def stopped() -> Ended:
             capture.end_line()

@@ -8,7 +8,7 @@ class Summarize(Step):
 
 import logging
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
@@ -57,7 +57,10 @@ def _drop_progress(fraction: float, message: str | None) -> None:
 class StepContext:
     """The attempt in which a step runs. All of it may be used from any thread.
 
-    ``rerun_of``: the execution that this one repeats, of which its effects may be there already; None: it repeats none.
+    Attributes:
+        rerun_of: the execution that this one repeats, of which its effects may be there already; None: it repeats none.
+        config: the step's ``config`` with its placeholders filled in; a copy of this attempt's own.
+        services: those of the runner; outside of a run, none.
     """
 
     execution_id: ExecutionId
@@ -66,6 +69,8 @@ class StepContext:
     iteration: int = 1
     attempt: int = 1
     rerun_of: ExecutionId | None = None
+    config: dict[str, Any] = field(default_factory=dict[str, Any], repr=False, compare=False)
+    services: ServiceRegistry = field(default_factory=ServiceRegistry, repr=False, compare=False)
     keep_line: Callable[[LogLevel, str, dict[str, Any] | None], None] = _drop_line
     keep_progress: Callable[[float, str | None], None] = _drop_progress
 
@@ -81,6 +86,11 @@ class StepContext:
     def progress(self, fraction: float, message: str | None = None) -> None:
         """Sets the progress of the step, from 0 to 1. The latest is stored, not every one."""
         self.keep_progress(min(1.0, max(0.0, fraction)), message)
+
+
+def nowhere() -> StepContext:
+    """The context of code that runs in no step: what it logs is dropped, and it has neither config nor services."""
+    return StepContext(execution_id=ExecutionId(""), step_id="", step_execution_id=StepExecutionId(""))
 
 
 class Step:
@@ -108,7 +118,7 @@ class Step:
 
     @cached_property
     def context(self) -> StepContext:
-        return StepContext(execution_id=ExecutionId(""), step_id=self.name, step_execution_id=StepExecutionId(""))
+        return replace(nowhere(), step_id=self.name, config=self.config, services=self.services)
 
     @cached_property
     def logger(self) -> logging.Logger:

@@ -264,8 +264,10 @@ class _Replaying:
             iteration=key.iteration,
             attempt=record.attempt,
             rerun_of=self._execution.rerun_of,
+            config=work.config,
+            services=self._services,
         )
-        outcome = await run_alone(placed(work, context, self._services), self._executor)
+        outcome = await run_alone(placed(work, context), self._executor)
         if outcome.question is not None:
             return SkippedRun(step_run=name, reason="it asks a person")
         return ReplayedRun(step_run=name, recorded=_on_record(record), replayed=_now(outcome))

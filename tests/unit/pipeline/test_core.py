@@ -56,3 +56,11 @@ def test_progress_stays_between_nothing_and_all(fraction: float, kept: float) ->
     progress: list[tuple[Any, ...]] = []
     context(keep_progress=lambda *news: progress.append(news)).progress(fraction, "half way")
     assert progress == [(kept, "half way")]
+
+
+def test_the_context_of_a_step_without_a_run_has_its_config_and_shows_neither_that_nor_services() -> None:
+    step = Step("say", {"token": "hidden"})
+    assert step.context.config is step.config
+    assert step.context.services is step.services
+    assert "hidden" not in repr(step.context)
+    assert hash(step.context) == hash(Step("say", {"token": "another"}).context)
