@@ -5,7 +5,7 @@ makes; a thread of one's own takes it along with :func:`carry`.
 """
 
 import contextvars
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import NamedTuple, ParamSpec, TypeVar
@@ -30,7 +30,7 @@ _run_by_pipeline: set[ExecutionId] = set()
 
 
 @contextmanager
-def run_by_pipeline(execution_id: ExecutionId) -> Iterator[None]:
+def run_by_pipeline(execution_id: ExecutionId) -> Generator[None]:
     """A pipeline's own runner writes the steps of this execution meanwhile, here in this process."""
     _run_by_pipeline.add(execution_id)
     try:
