@@ -19,7 +19,7 @@ running: ContextVar[StepContext | None] = ContextVar("running_step", default=Non
 """The attempt whose code runs here; None: that of no step."""
 
 
-class Current:
+class RunningStep:
     """What a class finds at ``self``, for the step that runs here: in its tasks, and in the thread of a plain ``def``.
 
     Where no step runs, as in a unit test, lines and progress are dropped, and there is neither config nor service; a
@@ -44,4 +44,4 @@ class Current:
         return place.carry(function)
 
 
-current = Current()
+current = RunningStep()

@@ -66,7 +66,7 @@ def difference_of(a: Json, b: Json, *, limit: int = CHANGES_LIMIT) -> JsonDiffer
     """
     # In one order, since lists are not matched alike from both sides.
     is_in_order = canonical(a) <= canonical(b)
-    places = _Walk().places(a, b) if is_in_order else map(_Place.turned_round, _Walk().places(b, a))
+    places = _Walk().places(a, b) if is_in_order else map(_Pair.turned_round, _Walk().places(b, a))
     ordered = sorted(places, key=lambda place: (_order(place.path), place.a is None))
     return JsonDifference(tuple(place.change for place in ordered[:limit]), max(0, len(ordered) - limit))
 
@@ -78,10 +78,10 @@ def only_in_one(a: str | None, b: str | None) -> JsonDifference:
         a: JSON text of the value that only the first has; None: only the second has one.
         b: of the second.
     """
-    return JsonDifference((_Place(a, b, (), ()).change,), 0)
+    return JsonDifference((_Pair(a, b, (), ()).change,), 0)
 
 
-class _Place(NamedTuple):
+class _Pair(NamedTuple):
     """A place that differs: the JSON texts there; None: not there."""
 
     a: str | None
@@ -93,8 +93,8 @@ class _Place(NamedTuple):
     def path(self) -> _JsonPath:
         return self.b_path if self.a is None else self.a_path
 
-    def turned_round(self) -> "_Place":
-        return _Place(self.b, self.a, self.b_path, self.a_path)
+    def turned_round(self) -> "_Pair":
+        return _Pair(self.b, self.a, self.b_path, self.a_path)
 
     @property
     def change(self) -> JsonChange:
@@ -111,7 +111,7 @@ class _Walk:
     def __init__(self) -> None:
         self._matching_left = _ALL_MATCHING_LIMIT
 
-    def places(self, a: Json, b: Json, a_path: _JsonPath = (), b_path: _JsonPath = ()) -> Iterator[_Place]:
+    def places(self, a: Json, b: Json, a_path: _JsonPath = (), b_path: _JsonPath = ()) -> Iterator[_Pair]:
         one, other = canonical(a), canonical(b)
         if one == other:
             return
@@ -119,23 +119,23 @@ class _Walk:
             for key in {**a, **b}:
                 paths = (*a_path, key), (*b_path, key)
                 if key not in b:
-                    yield _Place(canonical(a[key]), None, *paths)
+                    yield _Pair(canonical(a[key]), None, *paths)
                 elif key not in a:
-                    yield _Place(None, canonical(b[key]), *paths)
+                    yield _Pair(None, canonical(b[key]), *paths)
                 else:
                     yield from self.places(a[key], b[key], *paths)
         elif isinstance(a, list) and isinstance(b, list):
             yield from self._of_lists(cast("list[Json]", a), cast("list[Json]", b), a_path, b_path)
         else:
-            yield _Place(one, other, a_path, b_path)
+            yield _Pair(one, other, a_path, b_path)
 
-    def _of_lists(self, a: list[Json], b: list[Json], a_path: _JsonPath, b_path: _JsonPath) -> Iterator[_Place]:
+    def _of_lists(self, a: list[Json], b: list[Json], a_path: _JsonPath, b_path: _JsonPath) -> Iterator[_Pair]:
         one, other = [canonical(item) for item in a], [canonical(item) for item in b]
         for i, j in self._pairs(one, other):
             if j is None:
-                yield _Place(one[cast("int", i)], None, (*a_path, cast("int", i)), b_path)
+                yield _Pair(one[cast("int", i)], None, (*a_path, cast("int", i)), b_path)
             elif i is None:
-                yield _Place(None, other[j], a_path, (*b_path, j))
+                yield _Pair(None, other[j], a_path, (*b_path, j))
             else:
                 yield from self.places(a[i], b[j], (*a_path, i), (*b_path, j))
 

@@ -82,17 +82,17 @@ async def test_a_step_that_runs_another_flow_is_itself_again_afterwards() -> Non
 
 
 async def test_the_function_on_a_path_runs_in_the_step_before_it() -> None:
-    asked: list[str] = []
+    calls: list[str] = []
 
     def holds(_context: Any, _parameters: Any) -> bool:
-        asked.append(current.context.step_id)
+        calls.append(current.context.step_id)
         return True
 
     flow = Flow("Asked")
     [one, two] = [flow.add(in_its_thread, id=name) for name in ("one", "two")]
     _ = one >> when(holds) >> two
     await flow.run()
-    assert asked == ["one"]
+    assert calls == ["one"]
 
 
 def test_outside_of_a_run_nothing_is_kept_and_each_look_is_anew() -> None:
