@@ -63,6 +63,7 @@ class Decision(Struct, kw_only=True, frozen=True):
         execution: its row afterwards.
         steps: the rows afterwards of the attempts that the transition names.
         started: the attempts that begin, with iteration and attempt filled in.
+        iterations: of all attempts that the transition begins, also of those that are on record already.
         updated: the updates that say something new.
         interactions: the rows afterwards of the questions that are asked, answered or assigned, or expire.
         logs: the lines, each at the level of its attempt.
@@ -78,6 +79,7 @@ class Decision(Struct, kw_only=True, frozen=True):
     execution: ExecutionState
     steps: Mapping[StepExecutionId, StepState] = field(default_factory=dict[StepExecutionId, StepState])
     started: tuple[StepStart, ...] = ()
+    iterations: tuple[int, ...] = ()
     updated: tuple[StepUpdate, ...] = ()
     interactions: Mapping[str, InteractionState] = field(default_factory=dict[str, InteractionState])
     logs: tuple[LogLine, ...] = ()
@@ -92,7 +94,13 @@ class Decision(Struct, kw_only=True, frozen=True):
     def recorded(self) -> Recorded:
         after = self.execution
         lease = Lease(after.execution_id, after.epoch)
-        return Recorded(lease=lease, sequence=after.sequence, status=after.status, changed=self.changed)
+        return Recorded(
+            lease=lease,
+            sequence=after.sequence,
+            status=after.status,
+            changed=self.changed,
+            iterations=self.iterations,
+        )
 
 
 def decide(transition: Transition, known: Known) -> Decision:
@@ -131,8 +139,10 @@ def _decide_work(transition: Transition, known: Known, before: ExecutionState) -
         newest[key] = _after(closings, steps.get(step.step_execution_id, step))
     retried = 0
     started: list[StepStart] = []
+    iterations: list[int] = []
     for start in transition.starts:
         if _is_recorded(start, known.steps):
+            iterations.append(known.steps[start.step_execution_id].iteration)
             continue
         previous = newest.get(start.follows) if start.follows else None
         numbered = _with_attempt(start, previous)
@@ -141,6 +151,7 @@ def _decide_work(transition: Transition, known: Known, before: ExecutionState) -
         state = steps[start.step_execution_id] = _state_of(numbered, before.execution_id)
         newest[start.within, start.step_id, None] = newest[start.within, start.step_id, state.iteration] = state
         started.append(numbered)
+        iterations.append(state.iteration)
     interactions = _new_and_expired(transition, known, before) if transition.asks or transition.expires else {}
 
     completed = failed = 0
@@ -162,7 +173,7 @@ def _decide_work(transition: Transition, known: Known, before: ExecutionState) -
         after = replace(after, recoveries=0)  # progress: what comes after is no crash loop
     lines = logs and [line.log_id for line in logs if line.log_id not in known.already_recorded]
     if not (transition.new or updated or started or change or lines or interactions):
-        return _nothing_new(before)
+        return _nothing_new(before, tuple(iterations))
     if before.status.is_terminal:
         wanted = "changed any more" if transition.change is None else str(transition.change.status)
         raise already_finished(before, wanted)
@@ -174,6 +185,7 @@ def _decide_work(transition: Transition, known: Known, before: ExecutionState) -
         execution=after,
         steps=steps,
         started=tuple(started),
+        iterations=tuple(iterations),
         updated=updated,
         interactions=interactions,
         logs=logs,
@@ -277,8 +289,8 @@ def _created(transition: Transition) -> ExecutionState:
     )
 
 
-def _nothing_new(execution: ExecutionState) -> Decision:
-    return Decision(execution=execution, changed=False)
+def _nothing_new(execution: ExecutionState, iterations: tuple[int, ...] = ()) -> Decision:
+    return Decision(execution=execution, iterations=iterations, changed=False)
 
 
 def _refuse_strangers(transition: Transition, execution: ExecutionState) -> None:

@@ -22,7 +22,11 @@ def run_path(within: RunPath, step_id: str, iteration: int) -> RunPath:
     Raises:
         NestingTooDeep: nothing can be within this run.
     """
-    path = path_of(within, step_id, iteration)
+    return not_too_deep(path_of(within, step_id, iteration))
+
+
+def not_too_deep(path: RunPath) -> RunPath:
+    """The path itself. Raises NestingTooDeep: nothing can be within that run."""
     if max(len(path), len(path.encode()) // 3) > LIMIT_CHARACTERS:
         raise NestingTooDeep(path, LIMIT_CHARACTERS)
     return path

@@ -100,6 +100,7 @@ class NewExecution(Struct, kw_only=True, frozen=True):
         copies: attempts of the execution before that are its own, too.
         overrides: what stands in the place of single step runs, as :mod:`ia_modules.pipeline.overrides` writes it.
         attributes: what it is found by, each key once.
+        age_seconds: how long ago it began, when it is written later than that.
     """
 
     pipeline_id: PipelineId
@@ -121,6 +122,7 @@ class NewExecution(Struct, kw_only=True, frozen=True):
     copies: tuple[StepCopy, ...] = ()
     overrides: JsonText | None = None
     attributes: tuple[Attribute, ...] = ()
+    age_seconds: float = 0.0
 
     def __post_init__(self) -> None:
         if (self.status is ExecutionStatus.WAITING) != (self.run_at is not None):
@@ -135,7 +137,7 @@ class StepStart(Struct, kw_only=True, frozen=True):
 
     Without ``iteration`` and ``attempt`` it is the next attempt of the step's latest iteration when that failed or was
     lost, and the first attempt of the next iteration otherwise. Each level counts for itself. ``effect`` None: nobody
-    said.
+    said. ``age_seconds``: how long ago it began, when it is written later than that.
     """
 
     step_execution_id: StepExecutionId
@@ -152,6 +154,7 @@ class StepStart(Struct, kw_only=True, frozen=True):
     metadata: JsonText | None = None
     effect: Effect | None = None
     wake_after_seconds: float | None = None
+    age_seconds: float = 0.0
 
     @property
     def follows(self) -> tuple[RunPath, str, int | None] | None:
@@ -174,6 +177,8 @@ class StepUpdate(Struct, kw_only=True, frozen=True):
         wake_after_seconds: it waits for so long at most, from its writing on, by the clock of the records.
         awaits: what it waits for: ``ANSWER``, without an end where there are no ``wake_after_seconds``, whatever it
             waited for before. Both stay on record when that is over.
+        metadata: in the place of what was said at its start.
+        age_seconds: how long ago it ended, when it is written later than that.
     """
 
     step_execution_id: StepExecutionId
@@ -187,6 +192,8 @@ class StepUpdate(Struct, kw_only=True, frozen=True):
     progress_message: str | None = None
     wake_after_seconds: float | None = None
     awaits: str | None = None
+    metadata: JsonText | None = None
+    age_seconds: float = 0.0
 
 
 ANSWER = "answer"
@@ -204,6 +211,8 @@ class ExecutionUpdate(Struct, kw_only=True, frozen=True):
         open_steps: stands at the steps that are still open when it ends; None: :data:`ENDED_EARLY`.
         failed_step: what it failed for, by which its failure is grouped; None: no step, but ``failure`` itself.
         finds_failed_step: that is the first step on record whose last attempt failed, where there is one.
+        metadata: in the place of what was said when it began.
+        age_seconds: how long ago it ended, when it is written later than that.
     """
 
     status: ExecutionStatus | None = None
@@ -217,6 +226,8 @@ class ExecutionUpdate(Struct, kw_only=True, frozen=True):
     open_steps: Failure | None = None
     failed_step: FailedStep | None = None
     finds_failed_step: bool = False
+    metadata: JsonText | None = None
+    age_seconds: float = 0.0
 
 
 class LogLine(Struct, kw_only=True, frozen=True):
@@ -398,12 +409,14 @@ class Recorded(Struct, kw_only=True, frozen=True):
     """What became of a transition: lease, sequence and status of the execution afterwards, and whether it changed.
 
     ``changed`` False: all of it had been recorded before, by this writer or by a lost answer's first try.
+    ``iterations``: of the attempts that begin with it, in their order.
     """
 
     lease: Lease
     sequence: int
     status: ExecutionStatus
     changed: bool
+    iterations: tuple[int, ...] = ()
 
     @property
     def execution_id(self) -> ExecutionId:

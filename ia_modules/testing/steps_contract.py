@@ -127,6 +127,58 @@ class StepsContract:
         assert record is not None
         assert record.failed_steps == 0  # counted by the latest attempt, which runs
 
+    async def test_who_begins_attempts_learns_their_iterations_also_when_it_is_written_again(
+        self, journal: OperatorJournal, execution_id: ExecutionId
+    ) -> None:
+        for iteration in (1, 2):
+            started, step_id = starting(execution_id, "work")
+            other, _ = starting(execution_id, "once")
+            both = replace(started, starts=(*started.starts, replace(other.starts[0], iteration=7, attempt=iteration)))
+            recorded = await journal.record(both)
+            await journal.record(ending(execution_id, step_id, StepStatus.COMPLETED))
+            again = await journal.record(both)
+            assert recorded.iterations == again.iterations == (iteration, 7)
+            assert (recorded.changed, again.changed) == (True, False)
+
+    async def test_what_is_written_late_has_the_times_at_which_it_was(
+        self, journal: OperatorJournal, pipeline_id: PipelineId
+    ) -> None:
+        execution_id = ExecutionId(new_id())
+        new = NewExecution(pipeline_id=pipeline_id, age_seconds=400)
+        await journal.record(Transition(execution_id=execution_id, writer=OWNER, new=new))
+        begun, step_id = starting(execution_id, "load")
+        start = replace(begun.starts[0], age_seconds=300)
+        ended = ending(execution_id, step_id, StepStatus.COMPLETED)
+        update = replace(ended.updates[0], age_seconds=200)
+        await journal.record(replace(begun, starts=(start,)))
+        await journal.record(replace(ended, updates=(update,)))
+        change = ExecutionUpdate(status=ExecutionStatus.COMPLETED, age_seconds=100)
+        await journal.record(Transition(execution_id=execution_id, writer=OWNER, change=change))
+        (step,) = await journal.get_execution_steps(execution_id)
+        record = await journal.get_execution(execution_id)
+        assert record is not None
+        times = [record.started_at, step.started_at, step.completed_at, record.completed_at]
+        assert None not in times
+        assert times == sorted(each for each in times if each is not None)
+        assert (step.duration_seconds or 0) >= 99
+        assert (record.duration_seconds or 0) >= 299
+
+    async def test_metadata_of_the_end_takes_the_place_of_that_of_the_beginning(
+        self, journal: OperatorJournal, execution_id: ExecutionId
+    ) -> None:
+        for metadata, expected in ((None, {"by": "start"}), (encode({"by": "end"}, "metadata"), {"by": "end"})):
+            begun, step_id = starting(execution_id, "load")
+            start = replace(begun.starts[0], metadata=encode({"by": "start"}, "metadata"))
+            await journal.record(replace(begun, starts=(start,)))
+            ended = ending(execution_id, step_id, StepStatus.COMPLETED)
+            await journal.record(replace(ended, updates=(replace(ended.updates[0], metadata=metadata),)))
+            assert (await journal.get_execution_steps(execution_id))[-1].metadata == expected
+        change = ExecutionUpdate(status=ExecutionStatus.COMPLETED, metadata=encode([1], "metadata"))
+        await journal.record(Transition(execution_id=execution_id, writer=OWNER, change=change))
+        record = await journal.get_execution(execution_id)
+        assert record is not None
+        assert record.metadata == [1]
+
     async def test_an_attempt_ends_once(self, journal: OperatorJournal, execution_id: ExecutionId) -> None:
         started, step_id = starting(execution_id, "once")
         await journal.record(started)

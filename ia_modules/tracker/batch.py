@@ -193,7 +193,7 @@ class _Writes:
             self._add_names(transition.new, after.execution_id)
         elif after.execution_id not in self.executions and before is not None:
             known = {"known_sequence": before.sequence, "known_epoch": before.epoch}
-            self.executions[after.execution_id] = {**known, **_NO_RESULT}
+            self.executions[after.execution_id] = {**known, **_NO_RESULT, "metadata": None}
         self.executions[after.execution_id] |= _execution_row(transition, decision)
         if decision.rests:
             self.rests.add(after.execution_id)
@@ -488,6 +488,7 @@ def _new_execution_row(new: NewExecution, registered_name: str) -> dict[str, Any
         "input_data": new.input_data,
         "metadata": new.metadata,
         "overrides": new.overrides,
+        "ago_seconds": -new.age_seconds,
         **_NO_RESULT,
     }
 
@@ -500,12 +501,13 @@ _NO_RESULT: Mapping[str, Any] = {
     "started": False,
     "reopened": False,
     "queued": False,
+    "ended_ago_seconds": 0.0,
 }
 
 
 def _execution_row(transition: Transition, decision: Decision) -> dict[str, Any]:
     """What a transition changes in its execution's row; a later one of the same batch is laid over it."""
-    after, failure = decision.execution, decision.failure
+    after, failure, change = decision.execution, decision.failure, transition.change
     row: dict[str, Any] = {
         "execution_id": after.execution_id,
         "owner": after.owner,
@@ -525,10 +527,10 @@ def _execution_row(transition: Transition, decision: Decision) -> dict[str, Any]
         row |= {"reopened": True, **_NO_ERROR}
     if isinstance(transition.ownership, Requeue):
         row["queued"] = True
-    if transition.change is not None and transition.change.output_data is not None:
-        row["output_data"] = transition.change.output_data
-    if transition.change is not None and transition.change.output_refs is not None:
-        row["output_refs"] = transition.change.output_refs
+    if change is not None:
+        texts = {"output_data": change.output_data, "output_refs": change.output_refs, "metadata": change.metadata}
+        row |= {name: text for name, text in texts.items() if text is not None}
+        row["ended_ago_seconds"] = -change.age_seconds
     if failure is not None:
         row["error_message"] = failure.message
     if failure is not None and failure.type is not None:  # else that of the one before stays, as in a batch of its own
@@ -555,6 +557,7 @@ def _start_row(start: StepStart) -> dict[str, Any]:
         "input_bytes": size_bytes(start.input_data),
         "started": start.status is StepStatus.RUNNING,
         "ended": start.status.is_terminal,
+        "ago_seconds": -start.age_seconds,
     }
 
 
@@ -575,6 +578,8 @@ def _update_row(update: StepUpdate) -> dict[str, Any]:
         "progress_message": update.progress_message,
         "wake_after_seconds": update.wake_after_seconds,
         "awaits": update.awaits,
+        "metadata": update.metadata,
         "started": update.status is StepStatus.RUNNING,
         "ended": update.status is not None and update.status.is_terminal,
+        "ago_seconds": -update.age_seconds,
     }

@@ -8,6 +8,7 @@ progress, waiting times, log lines, counts, and the end of the execution. All el
   changes of ownership, and what hands an execution back or lets it rest;
 - what closes attempts or questions that are still open;
 - a failure whose step is to be found on record;
+- what says metadata at an end, and what is written later than it was;
 - a second transition of one execution waits for the next batch, since a plan must not write a row twice;
 - what is refused, or would say nothing new, on what is known: that is found out on the rows.
 """
@@ -80,6 +81,8 @@ def _plain_decision(transition: Transition, execution: KnownExecution | None) ->
     new, change = transition.new, transition.change
     if transition.asks or transition.expires or transition.ownership is not None or transition.answer is not None:
         return None
+    if _is_late_or_says_more(transition):
+        return None
     if execution is None:
         if new is None or change is not None or new.alias is not None or new.idempotency_key is not None:
             return None
@@ -98,6 +101,16 @@ def _plain_decision(transition: Transition, execution: KnownExecution | None) ->
         is_plain = is_plain and not (decision.closings and _closes_something(decision, execution))
     is_plain = is_plain and decision.changed and not _updates_twice(decision)
     return decision if is_plain else None
+
+
+def _is_late_or_says_more(transition: Transition) -> bool:
+    new, change = transition.new, transition.change
+    if (new is not None and new.age_seconds) or (change is not None and (change.age_seconds or change.metadata)):
+        return True
+    for update in transition.updates:
+        if update.age_seconds or update.metadata:
+            return True
+    return any(start.age_seconds for start in transition.starts)
 
 
 def _updates_twice(decision: Decision) -> bool:

@@ -1,32 +1,69 @@
 """Recording somebody else's program: ``async with tracker.execution(...) as execution, execution.step(...) as step``.
 
 How a block ends is what is recorded: well, with an exception, or cancelled. The exception itself goes on its way; when
-it could not be recorded it carries a note that says so.
+it could not be recorded it carries a note that says so. What is recorded inside of a step's block is a part of it.
 """
 
 import asyncio
 from collections.abc import Callable, Coroutine
 from functools import partial
 from types import TracebackType
-from typing import Self, TypeVar
+from typing import Any, NamedTuple, Self, TypeVar
 
 from ia_modules.errors import InvalidArgument, PayloadError
 from ia_modules.models import Effect, ExecutionId, Json, LogLevel, StepExecutionId
+from ia_modules.paths import GRAPH
 from ia_modules.payload import clean_text
-from ia_modules.tracker.writer import ExecutionWriter
+from ia_modules.place import Place, here
+from ia_modules.tracker.writer import ExecutionWriter, StartedRun
 from ia_modules.transitions import Failure, StepUpdate, Transition
 
-EndWrite = Coroutine[None, None, bool]
-RecordedId = TypeVar("RecordedId", ExecutionId, StepExecutionId)
+T = TypeVar("T")
+EndWrite = Coroutine[Any, Any, bool]
 
 
-class RecordedExecution:
+class RecordedBlock:
+    """What a program says of what is being recorded; a name that is not among these is refused.
+
+    Attributes:
+        output: set this to what it results in.
+        metadata: what was said at its beginning; what it is at the end stands on record.
+    """
+
+    __slots__ = ("_around", "_metadata_before", "_place", "metadata", "output")
+
+    def __init__(self, metadata: Json) -> None:
+        self.output: Json = None
+        self.metadata: Json = metadata
+        self._metadata_before = ""
+        self._place: Place | None = None
+        self._around: Place | None = None
+
+    def _enter(self, place: Place) -> None:
+        """From here on, the block's code runs."""
+        self._metadata_before = repr(self.metadata)  # which is JSON: it is on record
+        self._place, self._around = place, here.get()
+        here.set(place)
+
+    def _leave(self) -> None:
+        """Not reset by a token: a block that is left behind may be ended in another context."""
+        if here.get() is self._place:
+            here.set(self._around)
+
+    @property
+    def _new_metadata(self) -> Json:
+        """What it has become since the beginning; None: nothing else."""
+        return None if repr(self.metadata) == self._metadata_before else self.metadata
+
+
+class RecordedExecution(RecordedBlock):
     """A program that is being recorded.
 
     Attributes:
         id: the execution's id, from the beginning of the block.
-        output: set this to what the program results in.
     """
+
+    __slots__ = ("_input_data", "_pipeline_id", "_pipeline_name", "_total_steps", "_tracker", "id")
 
     def __init__(
         self,
@@ -38,14 +75,13 @@ class RecordedExecution:
         total_steps: int,
         metadata: Json,
     ) -> None:
+        super().__init__(metadata)
         self.id = ExecutionId("")
-        self.output: Json = None
         self._tracker = tracker
         self._pipeline_id = pipeline_id
         self._pipeline_name = pipeline_name
         self._input_data = input_data
         self._total_steps = total_steps
-        self._metadata = metadata
 
     def step(
         self,
@@ -59,7 +95,7 @@ class RecordedExecution:
     ) -> "RecordedStep":
         """``async with`` this around one step. A step that failed before is recorded as its next attempt.
 
-        ``effect``: what it does outside; None: not said.
+        Inside of the block of another step it is a part of that. ``effect``: what it does outside; None: not said.
         """
         return RecordedStep(
             self._tracker,
@@ -78,27 +114,32 @@ class RecordedExecution:
 
     async def __aenter__(self) -> Self:
         starting = self._tracker.start_execution(
-            self._pipeline_id, self._pipeline_name, self._input_data, self._total_steps, self._metadata
+            self._pipeline_id, self._pipeline_name, self._input_data, self._total_steps, self.metadata
         )
         self.id = await _begin(starting, self._end)
+        self._enter(Place(self.id, GRAPH))
         return self
 
-    def _end(self, execution_id: ExecutionId, status: str, output: Json, failure: Failure | None) -> EndWrite:
-        return self._tracker.update_execution_status(execution_id, status, output_data=output, failure=failure)
+    def _end(self, execution_id: ExecutionId, end: "_BlockEnd") -> EndWrite:
+        return self._tracker.update_execution_status(
+            execution_id, end.status, output_data=end.output, failure=end.failure, metadata=end.metadata
+        )
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, where: TracebackType | None
     ) -> None:
-        await _record_end(partial(self._end, self.id), self.output, error)
+        self._leave()
+        await _record_end(partial(self._end, self.id), self.output, error, self._new_metadata)
 
 
-class RecordedStep:
+class RecordedStep(RecordedBlock):
     """A step that is being recorded.
 
     Attributes:
         id: the id of this attempt, from the beginning of the block.
-        output: set this to what the step results in.
     """
+
+    __slots__ = ("_effect", "_execution_id", "_input_data", "_name", "_step_id", "_tracker", "_type", "id")
 
     def __init__(
         self,
@@ -112,15 +153,14 @@ class RecordedStep:
         metadata: Json,
         effect: Effect | None,
     ) -> None:
+        super().__init__(metadata)
         self.id = StepExecutionId("")
-        self.output: Json = None
         self._tracker = tracker
         self._execution_id = execution_id
         self._step_id = step_id
         self._name = name
         self._type = step_type
         self._input_data = input_data
-        self._metadata = metadata
         self._effect: Effect | None = effect
 
     async def log(self, message: str, *, level: LogLevel | str = LogLevel.INFO, data: Json = None) -> None:
@@ -138,31 +178,44 @@ class RecordedStep:
         )
 
     async def __aenter__(self) -> Self:
-        starting = self._tracker.start_step_execution(
+        starting = self._tracker.start_run(
             self._execution_id,
             self._step_id,
             self._name,
             self._type,
             self._input_data,
-            self._metadata,
+            self.metadata,
             effect=self._effect,
         )
-        self.id = await _begin(starting, self._end)
+        started = await _begin(starting, self._end)
+        self.id = started.step_execution_id
+        self._enter(Place(self._execution_id, started.path))
         return self
 
-    def _end(self, attempt: StepExecutionId, status: str, output: Json, failure: Failure | None) -> EndWrite:
-        return self._tracker.complete_step_execution(attempt, status, output, failure=failure)
+    def _end(self, started: StartedRun, end: "_BlockEnd") -> EndWrite:
+        return self._tracker.complete_step_execution(
+            started.step_execution_id, end.status, end.output, failure=end.failure, metadata=end.metadata
+        )
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, where: TracebackType | None
     ) -> None:
-        await _record_end(partial(self._end, self.id), self.output, error)
+        self._leave()
+        started = StartedRun(self.id, GRAPH)
+        await _record_end(partial(self._end, started), self.output, error, self._new_metadata)
 
 
-async def _begin(
-    starting: Coroutine[None, None, RecordedId], end: Callable[[RecordedId, str, Json, Failure | None], EndWrite]
-) -> RecordedId:
-    """The id of what begins. If the caller is cancelled meanwhile, the end is recorded too."""
+class _BlockEnd(NamedTuple):
+    """How a block ended. ``metadata`` None: as it began."""
+
+    status: str
+    output: Json = None
+    failure: Failure | None = None
+    metadata: Json = None
+
+
+async def _begin(starting: Coroutine[Any, Any, T], end: Callable[[T, _BlockEnd], EndWrite]) -> T:
+    """What begins. If the caller is cancelled meanwhile, the end is recorded too."""
     task = asyncio.create_task(starting)
     try:
         return await asyncio.shield(task)
@@ -174,22 +227,27 @@ async def _begin(
 
 
 async def _record_end(
-    end: Callable[[str, Json, Failure | None], EndWrite], output: Json, error: BaseException | None
+    write: Callable[[_BlockEnd], EndWrite], output: Json, error: BaseException | None, metadata: Json = None
 ) -> None:
     """Record how a block ended, even if cancelled meanwhile.
 
-    A result that cannot be stored is a failure. An exception that is under way is never replaced by one from here.
+    A result or metadata that cannot be stored is a failure. An exception that is under way is never replaced by one
+    from here.
     """
     if error is None:
         try:
-            await _finish(end("completed", output, None))
+            await _finish(write(_BlockEnd("completed", output, metadata=metadata)))
         except PayloadError as unusable:
-            await _finish(end("failed", None, Failure.of(unusable)))
+            await _finish(write(_BlockEnd("failed", failure=Failure.of(unusable))))
             raise
         return
-    status = "cancelled" if isinstance(error, asyncio.CancelledError) else "failed"
+    end = _BlockEnd("cancelled" if isinstance(error, asyncio.CancelledError) else "failed", failure=Failure.of(error))
     try:
-        await _finish(end(status, None, Failure.of(error)))
+        try:
+            await _finish(write(end._replace(metadata=metadata)))
+        except PayloadError as unusable:
+            error.add_note(f"The tracker could not record its metadata: {unusable}")
+            await _finish(write(end))
     except Exception as failure:  # noqa: BLE001 - whatever it is, the program's own exception goes on its way
         error.add_note(f"The tracker could not record this: {failure}")
 

@@ -3,6 +3,7 @@
 import os
 import secrets
 import socket
+from typing import NamedTuple
 
 from ia_modules.database.manager import DatabaseManager
 from ia_modules.errors import InvalidArgument, InvalidStatus
@@ -16,12 +17,14 @@ from ia_modules.models import (
     JsonText,
     LogLevel,
     PipelineId,
+    RunPath,
     StepExecutionId,
     StepStatus,
     WorkerId,
     is_id,
     new_id,
 )
+from ia_modules.paths import GRAPH, named, not_too_deep, path_of
 from ia_modules.payload import (
     check_count,
     check_id,
@@ -29,6 +32,7 @@ from ia_modules.payload import (
     clean_text,
     encode,
 )
+from ia_modules.place import here, is_run_by_pipeline
 from ia_modules.tracker.committer import Committer
 from ia_modules.tracker.heartbeat import Heartbeat
 from ia_modules.tracker.reader import ExecutionReader
@@ -42,6 +46,13 @@ from ia_modules.transitions import (
     StepUpdate,
     Transition,
 )
+
+
+class StartedRun(NamedTuple):
+    """An attempt that has begun, and what its code records within it."""
+
+    step_execution_id: StepExecutionId
+    path: RunPath
 
 
 class ExecutionWriter(ExecutionReader):
@@ -135,19 +146,43 @@ class ExecutionWriter(ExecutionReader):
         metadata: Json = None,
         *,
         effect: Effect | None = None,
+        within: str | None = None,
     ) -> StepExecutionId:
         """Record that a step has begun; returns the id of this attempt.
 
-        After an attempt that failed it is the next attempt of the same iteration, otherwise the next iteration.
+        After an attempt that failed it is the next attempt of the same iteration, otherwise the next iteration. What is
+        open within a run is closed when that ends.
 
         Args:
             effect: what the step does outside; None: not said.
+            within: the path of the run that it is a part of; empty: a step of the graph. None: the run in which this
+                code runs, where that is of the same execution; otherwise the graph.
 
         Raises:
             ExecutionNotFound, AlreadyFinished, LeaseLost: the execution takes no steps, or not from this process.
             PayloadError: the input or the metadata is not JSON.
-            InvalidArgument: there is no such effect.
+            InvalidArgument: there is no such effect, no run can have this path, or it would be a step of the graph of
+                an execution that its pipeline runs.
+            NestingTooDeep: nothing can be within that run.
         """
+        started = await self.start_run(
+            execution_id, step_id, step_name, step_type, input_data, metadata, effect=effect, within=within
+        )
+        return started.step_execution_id
+
+    async def start_run(
+        self,
+        execution_id: str,
+        step_id: str,
+        step_name: str,
+        step_type: str,
+        input_data: Json = None,
+        metadata: Json = None,
+        *,
+        effect: Effect | None = None,
+        within: str | None = None,
+    ) -> StartedRun:
+        """As :meth:`start_step_execution`, for callers that record more within it."""
         if effect is not None and effect not in EFFECTS:
             raise InvalidArgument(f"effect of step {step_id!r}", repr(effect)[:80], f"one of {', '.join(EFFECTS)}")
         step_execution_id = StepExecutionId(new_id())
@@ -156,13 +191,16 @@ class ExecutionWriter(ExecutionReader):
             step_id=check_id(step_id, "id of the step"),
             step_name=check_name(step_name, f"name of step {step_id!r}"),
             step_type=check_name(step_type, f"type of step {step_id!r}"),
+            within=_level(ExecutionId(execution_id), within),
             worker=self.owner,
             input_data=self._encode_some(input_data, f"input of step {step_id!r}"),
             metadata=self._encode_some(metadata, f"metadata of step {step_id!r}"),
             effect=effect,
         )
-        await self.record(Transition(execution_id=ExecutionId(execution_id), writer=self.owner, starts=(start,)))
-        return step_execution_id
+        recorded = await self.record(
+            Transition(execution_id=ExecutionId(execution_id), writer=self.owner, starts=(start,))
+        )
+        return StartedRun(step_execution_id, path_of(start.within, start.step_id, recorded.iterations[0]))
 
     async def complete_step_execution(
         self,
@@ -173,10 +211,12 @@ class ExecutionWriter(ExecutionReader):
         retry_count: int = 0,
         *,
         failure: Failure | None = None,
+        metadata: Json = None,
     ) -> bool:
         """Record how an attempt ended; False when it was recorded before in the same way.
 
         Args:
+            metadata: in the place of what was said at its start; None leaves that.
             error_message: why it failed, when there is no more to say; ``failure`` also takes type and traceback.
             retry_count: retries that the program made by itself inside this attempt.
 
@@ -184,7 +224,7 @@ class ExecutionWriter(ExecutionReader):
             InvalidStatus: the status is no end of a step.
             StepExecutionNotFound: no attempt has this id.
             AlreadyFinished: the attempt ended differently.
-            PayloadError: the output is not JSON.
+            PayloadError: the output or the metadata is not JSON.
         """
         ended = StepStatus(status)
         if not ended.is_terminal:
@@ -195,6 +235,7 @@ class ExecutionWriter(ExecutionReader):
             output_data=self._encode_some(output_data, f"output of step execution {step_execution_id!r}"),
             failure=_failure(failure, error_message),
             retry_count=check_count(retry_count, "retry_count"),
+            metadata=self._encode_some(metadata, f"metadata of step execution {step_execution_id!r}"),
         )
         recorded = await self.record(Transition(execution_id=None, writer=self.owner, updates=(update,)))
         return recorded.changed
@@ -209,10 +250,12 @@ class ExecutionWriter(ExecutionReader):
         error_message: str | None = None,
         *,
         failure: Failure | None = None,
+        metadata: Json = None,
     ) -> bool:
         """Record where an execution stands; False when that was on record. Ending it cancels steps that are still open.
 
         Args:
+            metadata: in the place of what was said when it began; None leaves that.
             completed_steps, failed_steps: replace what was counted from the steps.
 
         Raises:
@@ -220,7 +263,7 @@ class ExecutionWriter(ExecutionReader):
             ExecutionNotFound, LeaseLost: it does not exist, or is not this process's.
             AlreadyFinished: it ended differently; the first terminal status stands.
             InvalidTransition: this status cannot follow the one that stands.
-            PayloadError: the output is not JSON.
+            PayloadError: the output or the metadata is not JSON.
         """
         ended = ExecutionStatus(status)
         change = ExecutionUpdate(
@@ -230,6 +273,7 @@ class ExecutionWriter(ExecutionReader):
             output_data=self._encode_some(output_data, f"output of execution {execution_id!r}"),
             failure=_failure(failure, error_message),
             finds_failed_step=ended is ExecutionStatus.FAILED,
+            metadata=self._encode_some(metadata, f"metadata of execution {execution_id!r}"),
         )
         recorded = await self.record(
             Transition(execution_id=ExecutionId(execution_id), writer=self.owner, change=change)
@@ -260,6 +304,19 @@ class ExecutionWriter(ExecutionReader):
 
     def _encode_some(self, value: Json, where: str) -> JsonText | None:
         return None if value is None else self._encode(value, where)
+
+
+def _level(execution_id: ExecutionId, within: str | None) -> RunPath:
+    """The level that a step stands at: the one that is named, or that of the code that records it."""
+    if within is not None:
+        level = named(within)
+    else:
+        place = here.get()
+        level = place.within if place is not None and place.execution_id == execution_id else GRAPH
+    if level == GRAPH and is_run_by_pipeline(execution_id):
+        found = f"a step of the graph of execution {execution_id}, which is run by its pipeline"
+        raise InvalidArgument("level of the step", found, "one inside a step: context.step, or within=…")
+    return not_too_deep(level)
 
 
 def _check_new_ids(transition: Transition) -> None:

@@ -66,8 +66,9 @@ INSERT INTO pipeline_executions (
 VALUES (
     :execution_id, :pipeline_id, :pipeline_name, :pipeline_version, :status, :managed, :trigger, :priority, :run_at,
     :rerun_of, :owner, :epoch, :recoveries, :sequence, :cancel_requested, :total_steps, :completed_steps, :failed_steps,
-    :input_data, :metadata, :overrides, :output_data, :output_refs, :error_type, :error_message, ia_now(),
-    CASE WHEN CAST(:started AS BOOLEAN) THEN ia_now() END, CASE WHEN CAST(:ended AS BOOLEAN) THEN ia_now() END)
+    :input_data, :metadata, :overrides, :output_data, :output_refs, :error_type, :error_message, ia_now(:ago_seconds),
+    CASE WHEN CAST(:started AS BOOLEAN) THEN ia_now(:ago_seconds) END,
+    CASE WHEN CAST(:ended AS BOOLEAN) THEN ia_now(:ended_ago_seconds) END)
 ON CONFLICT (execution_id) DO NOTHING
 RETURNING execution_id;
 
@@ -130,7 +131,8 @@ UPDATE pipeline_executions
        error_message = COALESCE(:error_message, CASE WHEN NOT CAST(:reopened AS BOOLEAN) THEN error_message END),
        failure_group = CASE WHEN NOT CAST(:reopened AS BOOLEAN) THEN failure_group END,
        started_at = CASE WHEN CAST(:started AS BOOLEAN) THEN COALESCE(started_at, ia_now()) ELSE started_at END,
-       completed_at = CASE WHEN CAST(:ended AS BOOLEAN) THEN ia_now() END
+       metadata = COALESCE(:metadata, metadata),
+       completed_at = CASE WHEN CAST(:ended AS BOOLEAN) THEN ia_now(:ended_ago_seconds) END
  WHERE execution_id = :execution_id
    AND sequence = :known_sequence
    AND epoch = :known_epoch
@@ -203,8 +205,9 @@ INSERT INTO step_executions (
 VALUES (
     :step_execution_id, :execution_id, :within, :step_id, :step_name, :step_type, :iteration, :attempt, :status, :worker,
     CASE WHEN CAST(:wake_after_seconds AS DOUBLE PRECISION) IS NOT NULL THEN ia_now(:wake_after_seconds) END,
-    :input_data, :input_refs, :metadata, :effect, :input_bytes, :sequence, ia_now(),
-    CASE WHEN CAST(:started AS BOOLEAN) THEN ia_now() END, CASE WHEN CAST(:ended AS BOOLEAN) THEN ia_now() END);
+    :input_data, :input_refs, :metadata, :effect, :input_bytes, :sequence, ia_now(:ago_seconds),
+    CASE WHEN CAST(:started AS BOOLEAN) THEN ia_now(:ago_seconds) END,
+    CASE WHEN CAST(:ended AS BOOLEAN) THEN ia_now(:ago_seconds) END);
 
 -- name: update_step
 UPDATE step_executions
@@ -226,7 +229,8 @@ UPDATE step_executions
        END,
        awaits = COALESCE(:awaits, awaits),
        started_at = CASE WHEN CAST(:started AS BOOLEAN) THEN COALESCE(started_at, ia_now()) ELSE started_at END,
-       completed_at = CASE WHEN CAST(:ended AS BOOLEAN) THEN ia_now() ELSE completed_at END
+       metadata = COALESCE(:metadata, metadata),
+       completed_at = CASE WHEN CAST(:ended AS BOOLEAN) THEN ia_now(:ago_seconds) ELSE completed_at END
  WHERE step_execution_id = :step_execution_id;
 
 -- name: insert_log

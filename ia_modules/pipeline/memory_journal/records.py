@@ -122,12 +122,16 @@ class MemoryRecords:
 
     def _apply(self, transition: Transition, decision: Decision) -> None:
         state, now = decision.execution, self._now()
+        began = ended = now
         if transition.new is not None:
-            self._begin(transition.new, state, now)
+            began = now - timedelta(seconds=transition.new.age_seconds)
+            self._begin(transition.new, state, began)
         known = self._gone_on(self._executions[state.execution_id], transition, decision)
         change, failure = transition.change, decision.failure
         if change is not None and change.output_refs is not None:
             self._rebuilt.add(state.execution_id)
+        if change is not None:
+            ended = now - timedelta(seconds=change.age_seconds)
         self._executions[state.execution_id] = replace(
             known,
             status=state.status,
@@ -141,10 +145,11 @@ class MemoryRecords:
             completed_steps=state.completed_steps,
             failed_steps=state.failed_steps,
             output_data=decoded(change and change.output_data, known.output_data),
+            metadata=decoded(change and change.metadata, known.metadata),
             error_type=(failure and failure.type) or known.error_type,
             error_message=failure.message if failure else known.error_message,
-            started_at=known.started_at or (now if state.status is ExecutionStatus.RUNNING else None),
-            completed_at=now if state.status.is_terminal else None,
+            started_at=known.started_at or (began if state.status is ExecutionStatus.RUNNING else None),
+            completed_at=ended if state.status.is_terminal else None,
         )
         steps = self._steps[state.execution_id]
         for start in decision.started:

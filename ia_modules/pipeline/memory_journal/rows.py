@@ -137,6 +137,7 @@ def with_state(
 
 
 def started_step(start: StepStart, state: ExecutionState, now: datetime) -> StepExecutionRecord:
+    began = now - timedelta(seconds=start.age_seconds)
     return StepExecutionRecord(
         step_execution_id=start.step_execution_id,
         execution_id=state.execution_id,
@@ -161,9 +162,9 @@ def started_step(start: StepStart, state: ExecutionState, now: datetime) -> Step
         input_bytes=size_bytes(start.input_data),
         output_bytes=0,
         sequence=state.sequence,
-        created_at=now,
-        started_at=now if start.status is StepStatus.RUNNING else None,
-        completed_at=now if start.status.is_terminal else None,
+        created_at=began,
+        started_at=began if start.status is StepStatus.RUNNING else None,
+        completed_at=began if start.status.is_terminal else None,
         input_data=decoded(start.input_data, None),
         input_refs=decoded(start.input_refs, None),
         output_data=None,
@@ -191,7 +192,8 @@ def updated_step(step: StepExecutionRecord, update: StepUpdate, sequence: int, n
         wake_at=_after(now, update.wake_after_seconds) or (step.wake_at if update.awaits is None else None),
         awaits=update.awaits or step.awaits,
         started_at=step.started_at or (now if status is StepStatus.RUNNING else None),
-        completed_at=now if status.is_terminal else None,
+        metadata=decoded(update.metadata, step.metadata),
+        completed_at=now - timedelta(seconds=update.age_seconds) if status.is_terminal else None,
     )
 
 

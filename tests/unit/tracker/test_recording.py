@@ -1,13 +1,24 @@
 import asyncio
 import traceback
 from collections.abc import AsyncIterator
+from contextlib import suppress
 from typing import Any, cast
 
 import pytest
 
 from ia_modules.database.manager import DatabaseManager
-from ia_modules.errors import InvalidArgument, PayloadError
-from ia_modules.models import EFFECTS, ExecutionRecord, ExecutionStatus, PipelineId, StepExecutionRecord, StepStatus
+from ia_modules.errors import InvalidArgument, NestingTooDeep, PayloadError
+from ia_modules.models import (
+    EFFECTS,
+    ExecutionRecord,
+    ExecutionStatus,
+    PipelineId,
+    RunPath,
+    StepExecutionRecord,
+    StepStatus,
+)
+from ia_modules.paths import path_of
+from ia_modules.place import Place, here, run_by_pipeline
 from ia_modules.tracker.execution_tracker import ExecutionTracker
 
 
@@ -196,3 +207,176 @@ async def test_a_step_may_say_what_it_does_outside(tracker: ExecutionTracker, pi
     assert [step.effect for step in steps] == [None, *EFFECTS]
     with pytest.raises(InvalidArgument, match="effect of step 'one'.*'none'.*pure, read, write, external"):
         await tracker.start_step_execution("e", "one", "One", "task", effect=cast(Any, "none"))
+
+
+async def runs_of(tracker: ExecutionTracker, execution_id: str, within: str = "") -> list[tuple[str, StepStatus]]:
+    """Paths and statuses at a level, in the order of their paths."""
+    steps = await tracker.get_execution_steps(execution_id, within=RunPath(within))
+    return sorted((path_of(step.within, step.step_id, step.iteration), step.status) for step in steps)
+
+
+async def test_a_step_inside_the_block_of_another_is_a_part_of_it(
+    tracker: ExecutionTracker, pipeline_id: PipelineId
+) -> None:
+    done = StepStatus.COMPLETED
+    async with tracker.execution(pipeline_id) as execution:
+        for _ in range(2):
+            async with execution.step("load"), execution.step("read"), execution.step("part"):
+                pass
+        async with execution.step("check"):
+            pass
+    assert here.get() is None
+    assert await runs_of(tracker, execution.id) == [("check#1", done), ("load#1", done), ("load#2", done)]
+    assert await runs_of(tracker, execution.id, "load#2") == [("load#2/read#1", done)]
+    assert await runs_of(tracker, execution.id, "load#2/read#1") == [("load#2/read#1/part#1", done)]
+    record = await tracker.get_execution(execution.id)
+    assert record is not None
+    assert record.completed_steps == 3
+
+
+async def test_siblings_that_run_at_the_same_time_stay_siblings(
+    tracker: ExecutionTracker, pipeline_id: PipelineId
+) -> None:
+    barrier = asyncio.Barrier(3)
+
+    async with tracker.execution(pipeline_id) as execution:
+
+        async def part(name: str) -> None:
+            async with execution.step(name):
+                await barrier.wait()
+                async with execution.step("inner"):
+                    await barrier.wait()
+
+        async with execution.step("all"):
+            await asyncio.gather(*map(part, "abc"))
+    done = StepStatus.COMPLETED
+    assert await runs_of(tracker, execution.id, "all#1") == [(f"all#1/{name}#1", done) for name in "abc"]
+    for name in "abc":
+        assert await runs_of(tracker, execution.id, f"all#1/{name}#1") == [(f"all#1/{name}#1/inner#1", done)]
+
+
+async def test_the_calls_without_blocks_take_their_level_from_the_block_around(
+    tracker: ExecutionTracker, pipeline_id: PipelineId
+) -> None:
+    async with tracker.execution(pipeline_id) as execution, execution.step("load"):
+        await tracker.start_step_execution(execution.id, "read", "Read", "task")
+        await tracker.start_step_execution(execution.id, "beside", "Beside", "task", within="")
+        await tracker.start_step_execution(execution.id, "named", "Named", "task", within="other#1")
+    assert await runs_of(tracker, execution.id, "load#1") == [("load#1/read#1", StepStatus.CANCELLED)]
+    assert await runs_of(tracker, execution.id, "other#1") == [("other#1/named#1", StepStatus.CANCELLED)]
+    (load, beside) = await tracker.get_execution_steps(execution.id)
+    assert (load.status, beside.step_id, beside.status) == (StepStatus.COMPLETED, "beside", StepStatus.CANCELLED)
+    [read] = await tracker.get_execution_steps(execution.id, within=RunPath("load#1"))
+    assert read.error_type == "RunEnded"
+
+
+async def test_run_again_a_part_gets_the_next_iteration(tracker: ExecutionTracker, pipeline_id: PipelineId) -> None:
+    async with tracker.execution(pipeline_id) as execution:
+        for attempt in (1, 2):
+            with suppress(ConnectionError):
+                async with execution.step("load"):
+                    async with execution.step("read"):
+                        pass
+                    if attempt == 1:
+                        raise ConnectionError
+    done = StepStatus.COMPLETED
+    assert await runs_of(tracker, execution.id, "load#1") == [("load#1/read#1", done), ("load#1/read#2", done)]
+
+
+async def test_an_execution_inside_a_step_of_another_has_levels_of_its_own(
+    tracker: ExecutionTracker, pipeline_id: PipelineId
+) -> None:
+    async with tracker.execution(pipeline_id) as outer, outer.step("start"):
+        async with tracker.execution(pipeline_id) as other, other.step("alone"):
+            pass
+        async with outer.step("after"):
+            pass
+    done = StepStatus.COMPLETED
+    assert await runs_of(tracker, other.id) == [("alone#1", done)]
+    assert await runs_of(tracker, outer.id, "start#1") == [("start#1/after#1", done)]
+
+
+async def test_a_block_may_be_ended_in_another_context(tracker: ExecutionTracker, pipeline_id: PipelineId) -> None:
+    execution = tracker.execution(pipeline_id)
+    await execution.__aenter__()
+    step = execution.step("left behind")
+    await asyncio.create_task(step.__aenter__())
+    await step.__aexit__(None, None, None)
+    async with execution.step("next"):
+        pass
+    await execution.__aexit__(None, None, None)
+    assert [path for path, _ in await runs_of(tracker, execution.id)] == ["left behind#1", "next#1"]
+
+
+async def test_what_its_pipeline_runs_is_recorded_by_hand_inside_of_its_steps_alone(
+    tracker: ExecutionTracker, pipeline_id: PipelineId
+) -> None:
+    execution_id = await tracker.start_execution(pipeline_id)
+    with run_by_pipeline(execution_id):
+        for within in (None, ""):
+            with pytest.raises(InvalidArgument, match=r"is run by its pipeline.*context\.step, or within=…"):
+                await tracker.start_step_execution(execution_id, "one", "One", "task", within=within)
+        await tracker.start_step_execution(execution_id, "one", "One", "task", within="think#1")
+        token = here.set(Place(execution_id, RunPath("think#2")))
+        await tracker.start_step_execution(execution_id, "one", "One", "task")
+        here.reset(token)
+    assert await runs_of(tracker, execution_id) == []
+    for path in ("think#1", "think#2"):
+        assert await runs_of(tracker, execution_id, path) == [(f"{path}/one#1", StepStatus.RUNNING)]
+
+
+async def test_what_is_too_deep_is_refused_before_it_is_written(
+    tracker: ExecutionTracker, pipeline_id: PipelineId
+) -> None:
+    deep = "d" * 170
+    async with tracker.execution(pipeline_id) as execution:
+        last = execution.step(deep)
+        with pytest.raises(NestingTooDeep):
+            async with execution.step(deep), execution.step(deep), last, execution.step("one"):
+                pass
+        with pytest.raises(InvalidArgument, match="path of a run"):
+            await tracker.start_step_execution(execution.id, "one", "One", "task", within="a" * 501)
+    step = await tracker.get_step_execution(last.id)
+    assert step is not None
+    assert (step.status, step.error_type) == (StepStatus.FAILED, "NestingTooDeep")
+
+
+async def test_metadata_may_be_said_at_the_end(tracker: ExecutionTracker, pipeline_id: PipelineId) -> None:
+    async with tracker.execution(pipeline_id, metadata={"by": "cron"}) as execution:
+        async with execution.step("load", metadata={"file": "a"}) as step:
+            step.metadata = {"file": "a", "rows": 3}
+        async with execution.step("check", metadata={"kept": True}):
+            pass
+        async with execution.step("send") as step:
+            step.metadata = ["late"]
+        assert isinstance(execution.metadata, dict)
+        execution.metadata["seconds"] = 2
+    record, steps = await only_execution(tracker)
+    assert record.metadata == {"by": "cron", "seconds": 2}
+    assert [each.metadata for each in steps] == [{"file": "a", "rows": 3}, {"kept": True}, ["late"]]
+
+
+async def test_metadata_that_cannot_be_stored_fails_its_step_and_replaces_no_exception(
+    tracker: ExecutionTracker, pipeline_id: PipelineId
+) -> None:
+    with pytest.raises(PayloadError, match="metadata"):
+        async with tracker.execution(pipeline_id) as execution, execution.step("load") as step:
+            step.metadata = cast(Any, {1, 2})
+    _, (load,) = await only_execution(tracker)
+    assert (load.status, load.error_type) == (StepStatus.FAILED, "PayloadError")
+    execution = tracker.execution(pipeline_id)
+    with pytest.raises(ValueError, match="mine") as raised:
+        async with execution:
+            execution.metadata = cast(Any, object())
+            raise ValueError("mine")
+    assert "could not record its metadata" in "".join(raised.value.__notes__)
+    record = await tracker.get_execution(execution.id)
+    assert record is not None
+    assert (record.status, record.error_type) == (ExecutionStatus.FAILED, "ValueError")
+
+
+async def test_a_name_that_is_not_there_is_refused(tracker: ExecutionTracker, pipeline_id: PipelineId) -> None:
+    async with tracker.execution(pipeline_id) as execution, execution.step("load") as step:
+        for block in (cast(Any, execution), cast(Any, step)):
+            with pytest.raises(AttributeError, match="ouput"):
+                block.ouput = {"rows": 3}
