@@ -1,5 +1,9 @@
 """JSON payloads: what may be stored, checked and encoded once, at the door.
 
+What is stored is JSON; on the way there a value becomes what pydantic's JSON mode makes of it: models, dataclasses,
+times in ISO 8601, Decimal, UUID and Path as text, an Enum as its value, bytes as base64, sets and tuples as lists. An
+annotation turns it back where it is read; nothing else about its type is stored.
+
 A payload is refused here, before anything is written, when JSON or one of the databases could not store it and return
 the same value: NaN and infinities, integers beyond 64 bit, NUL characters, lone surrogates, keys that are
 not text, foreign types, and whatever is larger than the limit.
@@ -10,12 +14,14 @@ Encoding is not moved to a thread: orjson holds the GIL for the whole call, so t
 import dataclasses
 import hashlib
 import math
-from collections.abc import Iterator
-from datetime import date, datetime, time
+from collections.abc import Iterable, Iterator
+from decimal import Decimal
 from enum import Enum
-from typing import cast
+from pathlib import PurePath
+from typing import Any, NamedTuple, cast
 
 import orjson
+from pydantic_core import SchemaSerializer, core_schema, to_jsonable_python
 
 from ia_modules.errors import InvalidArgument, PayloadError
 from ia_modules.models import JsonText
@@ -39,6 +45,8 @@ NAME_LIMIT_CHARACTERS = 500
 INT_MIN, INT_MAX = -(2**63), 2**64 - 1
 """The integers that are read back as the same."""
 
+_JSON_VALUE = "a JSON value, or what pydantic makes one of"
+_OPENING = SchemaSerializer(core_schema.any_schema())
 _OPTIONS = orjson.OPT_PASSTHROUGH_DATACLASS | orjson.OPT_PASSTHROUGH_DATETIME
 _DEPTH_LIMIT = 200  # below orjson's own limit of 254, with room for what wraps a payload
 
@@ -47,7 +55,7 @@ def encode(value: object, where: str, *, limit_bytes: int = PAYLOAD_LIMIT_BYTES)
     """The JSON text of a value, compact, keys in their order.
 
     Args:
-        value: dicts with text keys, lists, tuples (which become lists), text, numbers, booleans, None.
+        value: dicts with text keys, lists, text, numbers, booleans, None, and what pydantic makes that of.
         where: names the value in the error, such as ``output of step 'score'``.
         limit_bytes: the largest result, in bytes.
 
@@ -55,16 +63,39 @@ def encode(value: object, where: str, *, limit_bytes: int = PAYLOAD_LIMIT_BYTES)
         PayloadError: the value cannot be stored; names what, where and at which path.
     """
     try:
-        encoded = orjson.dumps(value, option=_OPTIONS)
+        encoded = orjson.dumps(value, default=_as_json, option=_OPTIONS)
     except TypeError as error:
-        raise _first_problem(value, where, fallback=str(error)) from error
+        raise _first_problem(value, where, error) from error
     if len(encoded) > limit_bytes:
         raise PayloadError(where, "$", f"{len(encoded):,} bytes of JSON", f"at most {limit_bytes:,}")
     # orjson writes NaN as null and NUL as \u0000 without a word: where either stands, look at the value itself.
     if b"null" in encoded or b"\\u0000" in encoded:
-        for path, found, expected in _problems(value):
+        for path, found, expected in _problems(value, is_json=True):
             raise PayloadError(where, _cut(path), found, expected)
     return JsonText(encoded.decode())
+
+
+def is_record(value: object) -> bool:
+    """Whether a value is a mapping, a model or a dataclass: its JSON may be an object of its own fields."""
+    return isinstance(value, dict) or _is_opened(value)
+
+
+def _as_json(value: object) -> Any:
+    """What pydantic's JSON mode makes of a value that orjson does not know.
+
+    Raises:
+        TypeError, ValueError: nothing.
+    """
+    if isinstance(value, Iterator) or (isinstance(value, Decimal) and not value.is_finite()):
+        raise TypeError
+    if isinstance(value, PurePath):
+        return str(value)
+    return to_jsonable_python(value, bytes_mode="base64")
+
+
+def _is_opened(value: object) -> bool:
+    kind = type(value)
+    return kind is not type and (hasattr(kind, "__pydantic_serializer__") or dataclasses.is_dataclass(kind))
 
 
 def clean_text(value: object) -> str:
@@ -134,30 +165,61 @@ def is_storable_id(value: object) -> bool:
     return isinstance(value, str) and len(value) <= NAME_LIMIT_CHARACTERS and _text_problem(value) is None
 
 
-def _first_problem(value: object, where: str, *, fallback: str) -> PayloadError:
+def _first_problem(value: object, where: str, error: TypeError) -> PayloadError:
     for path, found, expected in _problems(value):
         return PayloadError(where, _cut(path), found, expected)
-    return PayloadError(where, "$", fallback, "a JSON value")
+    reason = "" if error.__cause__ is None else f" ({clean_text(error.__cause__)})"
+    return PayloadError(where, "$", f"{error}{reason}", _JSON_VALUE)
 
 
-def _problems(root: object) -> Iterator[tuple[str, str, str]]:
-    """Each (path, found, expected) that keeps a value from being stored, in the order of the value."""
-    stack: list[tuple[str, object, int]] = [("$", root, 0)]
+class _ValueAt(NamedTuple):
+    """A value within another; ``opened``: in a model, a dataclass or a set, where pydantic makes text of keys."""
+
+    path: str
+    value: object
+    depth: int = 0
+    opened: bool = False
+
+    def items(self, values: dict[object, object]) -> Iterator["_ValueAt"]:
+        for key, value in reversed(values.items()):
+            yield _ValueAt(_below(self.path, key), value, self.depth + 1, self.opened)
+
+    def entries(self, values: Iterable[object]) -> Iterator["_ValueAt"]:
+        for index, value in reversed(list(enumerate(values))):
+            yield _ValueAt(
+                f"{self.path}[{index}]", value, self.depth + 1, self.opened or isinstance(values, set | frozenset)
+            )
+
+
+def _problems(root: object, *, is_json: bool = False) -> Iterator[tuple[str, str, str]]:
+    """Each (path, found, expected) that keeps a value from being stored, in the order of the value.
+
+    Args:
+        is_json: JSON was made of all of it; only what that cannot say, or a database cannot store, is wrong.
+    """
+    stack = [_ValueAt("$", root)]
     while stack:
-        path, value, depth = stack.pop()
+        part = stack.pop()
+        path, value, depth, opened = part
+        if isinstance(value, Enum):  # written as its value
+            value = value.value
         if depth > _DEPTH_LIMIT:
             yield path, f"more than {_DEPTH_LIMIT} levels", "a value that is not that deep and does not contain itself"
             return
         if isinstance(value, dict):
             items = cast("dict[object, object]", value)
             for key in items:
-                if problem := _key_problem(key):
+                if (not opened or isinstance(key, str)) and (problem := _key_problem(key)):
                     yield path, *problem
-            stack += [(_below(path, key), item, depth + 1) for key, item in reversed(items.items())]
-        elif isinstance(value, list | tuple):
-            entries = list(enumerate(cast("list[object]", value)))
-            stack += [(f"{path}[{index}]", item, depth + 1) for index, item in reversed(entries)]
-        elif problem := _leaf_problem(value):
+            stack += part.items(items)
+        elif isinstance(value, list | tuple | set | frozenset):
+            stack += part.entries(cast("Iterable[object]", value))
+        elif _is_opened(value):
+            try:
+                stack.append(_ValueAt(path, _OPENING.to_python(value), depth + 1, opened=True))
+            except Exception as error:  # noqa: BLE001 - user code: what a model says of its own fields
+                yield path, f"a value of type {type(value).__name__} ({clean_text(error)})", _JSON_VALUE
+        elif (problem := _leaf_problem(value)) and not (is_json and problem[1] == _JSON_VALUE):
             yield path, *problem
 
 
@@ -187,8 +249,6 @@ def _leaf_problem(value: object) -> tuple[str, str] | None:
     match value:
         case None | bool():
             return None
-        case Enum():  # written as its value
-            return _leaf_problem(value.value)
         case str():
             bad = _text_problem(value)
             return None if bad is None else (bad, "text without it")
@@ -196,12 +256,10 @@ def _leaf_problem(value: object) -> tuple[str, str] | None:
             return f"an integer of {value.bit_length()} bits", "at most 64 bits; store it as text"
         case float() if not math.isfinite(value):
             return str(value), "a finite number or None"
-        case datetime() | date() | time():
-            return f"a value of type {kind}", "a JSON value; call .isoformat()"
-        case _ if dataclasses.is_dataclass(value):
-            return f"a value of type {kind}", "a JSON value; call dataclasses.asdict()"
+        case Decimal() if not value.is_finite():
+            return str(value), "a finite number or None"
         case _:
-            return None if _orjson_knows(value) else (f"a value of type {kind}", "a JSON value")
+            return None if _is_json(value) else (f"a value of type {kind}", _JSON_VALUE)
 
 
 def _text_problem(text: str) -> str | None:
@@ -215,10 +273,10 @@ def _text_problem(text: str) -> str | None:
     return None
 
 
-def _orjson_knows(value: object) -> bool:
-    """Whether orjson writes this type by itself (UUID and Enum, which become text and the member's value)."""
+def _is_json(value: object) -> bool:
+    """Whether something is made of a value without others in it."""
     try:
-        orjson.dumps(value, option=_OPTIONS)
+        orjson.dumps(value, default=_as_json, option=_OPTIONS)
     except TypeError:
         return False
     return True

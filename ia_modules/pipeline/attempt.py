@@ -29,7 +29,7 @@ from ia_modules.pipeline.inputs import (
     step_input,
 )
 from ia_modules.pipeline.overrides import Override
-from ia_modules.pipeline.results import result_of, step_error_result
+from ia_modules.pipeline.results import encode_result, step_error_result
 from ia_modules.pipeline.routing import next_function
 from ia_modules.pipeline.standing import StandingFacts
 from ia_modules.pipeline.tokens import Route
@@ -311,7 +311,7 @@ def _decoded(value: Any, work: Work) -> Outcome:
         PayloadError, StepOutputError: it cannot be kept.
     """
     where = f"result of step {work.definition.id!r}"
-    stored = encode(result_of(value), where, limit_bytes=PAYLOAD_LIMIT_BYTES)
+    stored = encode_result(value, where)
     result: dict[str, Any] = orjson.loads(stored)
     if is_question(result):
         check_contributions(work.definition, answered(result, None), work.merge)

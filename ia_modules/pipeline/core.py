@@ -131,7 +131,8 @@ class Step:
             data: the resolved inputs, or the state; a copy of this attempt's own.
 
         Returns:
-            A dict; anything else is stored as ``{"result": value}``.
+            A dict, a model or a dataclass; else it is stored as ``{"result": value}``. What is no JSON becomes what
+            pydantic's JSON mode makes of it (:mod:`ia_modules.payload`).
         """
         raise NotImplementedError(f"{type(self).__name__} has no run(); define `async def run(self, data)`")
 

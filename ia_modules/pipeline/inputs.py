@@ -1,9 +1,9 @@
 """Inputs of executions and steps: defaults, placeholders filled in, schemas checked."""
 
-import copy
 from collections.abc import Iterable, Mapping
 from typing import Any, cast
 
+import orjson
 from msgspec import Struct
 
 from ia_modules.errors import PipelineInputError, Problem, StepInputError, StepOutputError
@@ -52,17 +52,14 @@ def prepare_input(definition: PipelineDefinition, input_data: Mapping[str, Any] 
     Raises:
         PipelineInputError: it is no mapping, or violates the parameters' schemas or ``input_schema``, and these do not
             only warn; or one of its values cannot be merged into, as ``merge`` says.
-        PayloadError: it is not JSON.
+        PayloadError: JSON cannot be made of it.
     """
     if not isinstance(cast(Any, input_data), Mapping | None):
         raise PipelineInputError(definition.name, [Problem("$", kind_of(input_data), "a mapping")])
-    defaults = {each.name: copy.deepcopy(each.default) for each in definition.parameters if each.has_default}
-    prepared = {**defaults, **(input_data or {})}
-    try:
-        problems = input_problems(definition, prepared)
-    except ValueError:  # no schema can be held to what is not JSON
-        encode(prepared, f"input of pipeline {definition.name!r}")
-        raise
+    defaults = {each.name: each.default for each in definition.parameters if each.has_default}
+    text = encode({**defaults, **(input_data or {})}, f"input of pipeline {definition.name!r}")
+    prepared: dict[str, Any] = orjson.loads(text)  # as every run sees it, resumed or not
+    problems = input_problems(definition, prepared)
     unmergeable = state_problems(definition.folding_rules, prepared, "$")
     if unmergeable or (problems and not definition.is_lenient):
         raise PipelineInputError(definition.name, [*problems, *unmergeable])

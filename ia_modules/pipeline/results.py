@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from ia_modules.errors import PipelineOutputError, Problem
-from ia_modules.models import ExecutionId, ExecutionStatus, Json, StepStatus
-from ia_modules.payload import clean_text
+from ia_modules.models import ExecutionId, ExecutionStatus, Json, JsonText, StepStatus
+from ia_modules.payload import clean_text, encode, is_record
 from ia_modules.pipeline.causality import causal_ancestors, causal_order
 from ia_modules.pipeline.document.json_schema import problems_of
 from ia_modules.pipeline.document.layers import Layers
@@ -18,9 +18,19 @@ Results = Mapping[StepRunKey, Mapping[str, Any]]
 """Results of step runs, by their keys; every run with routes has one."""
 
 
-def result_of(value: Any) -> dict[str, Any]:
-    """A step's result as it is stored: a mapping unchanged, anything else as ``{"result": value}``."""
-    return value if isinstance(value, dict) else {"result": value}  # pyright: ignore[reportUnknownVariableType]
+def encode_result(value: Any, where: str) -> JsonText:
+    """A step's result as it is stored: a mapping, a model or a dataclass unchanged, else ``{"result": value}``.
+
+    Args:
+        where: names it in the error.
+
+    Raises:
+        PayloadError: it cannot be stored.
+    """
+    if not is_record(value):
+        return encode({"result": value}, where)
+    text = encode(value, where)
+    return text if text.startswith("{") else encode({"result": value}, where)  # a model may be written as anything
 
 
 def step_error_result(error: BaseException) -> dict[str, Any]:

@@ -16,7 +16,7 @@ from ia_modules.pipeline.inputs import check_contributions, check_result, prepar
 from ia_modules.pipeline.overrides import Override, overrides_json
 from ia_modules.pipeline.recorded import recorded_runs
 from ia_modules.pipeline.repeating import Repeat, plan_repeat
-from ia_modules.pipeline.results import result_of
+from ia_modules.pipeline.results import encode_result
 from ia_modules.pipeline.versions import definition_of
 from ia_modules.tracker.execution_tracker import ExecutionTracker
 from ia_modules.tracker.queue import Queued, enqueue
@@ -184,7 +184,7 @@ def _edit(definition: PipelineDefinition, repeat: Repeat, begin: RerunFrom, acto
         text = encode(dict(begin.step_input), f"input {where}")
         replaced_input(step, orjson.loads(text), is_lenient=is_lenient)
         return Override(repeat.start, input_data=text, actor=actor)
-    text = encode(result_of(begin.step_output), f"result {where}")
+    text = encode_result(begin.step_output, f"result {where}")
     result = orjson.loads(text)
     check_contributions(step, result, graph.folding_rules)
     check_result(step, result, is_lenient=is_lenient)

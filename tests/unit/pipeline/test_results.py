@@ -1,23 +1,39 @@
 """What steps give, and what an execution gives in the end."""
 
+from datetime import UTC, datetime
 from typing import Any
 
+import orjson
 import pytest
+from pydantic import BaseModel, RootModel
 
 from ia_modules.errors import PipelineOutputError
 from ia_modules.pipeline.reads import EVERYTHING, Reads
-from ia_modules.pipeline.results import Scopes, output_of, result_of, scope_before, step_error_result
+from ia_modules.pipeline.results import Scopes, encode_result, output_of, scope_before, step_error_result
 from ia_modules.pipeline.tokens import StepRunKey
 from tests.unit.pipeline.factories import graph
 from tests.unit.pipeline.test_tokens import Play
 
 
+class Counted(BaseModel):
+    number: int
+
+
 @pytest.mark.parametrize(
     ("value", "result"),
-    [({"a": 1}, {"a": 1}), ([1], {"result": [1]}), (None, {"result": None}), ("x", {"result": "x"})],
+    [
+        ({"a": 1}, {"a": 1}),
+        ([1], {"result": [1]}),
+        (None, {"result": None}),
+        ("x", {"result": "x"}),
+        (datetime(2026, 1, 2, tzinfo=UTC), {"result": "2026-01-02T00:00:00Z"}),
+        (Counted(number=1), {"number": 1}),
+        (RootModel[dict[str, int]]({"a": 1}), {"a": 1}),
+        (RootModel[list[int]]([1]), {"result": [1]}),
+    ],
 )
 def test_a_result_is_a_mapping(value: Any, result: dict[str, Any]) -> None:
-    assert result_of(value) == result
+    assert orjson.loads(encode_result(value, "result")) == result
 
 
 def test_a_failure_that_lets_the_flow_go_on_is_a_result() -> None:
