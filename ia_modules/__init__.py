@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from ia_modules.errors import IAModulesError, PipelineError
     from ia_modules.pipeline.arrows import end, finish, first, otherwise, when
     from ia_modules.pipeline.authoring import Flow
-    from ia_modules.pipeline.core import ExecutionContext, Step, StepContext
+    from ia_modules.pipeline.core import ExecutionContext, Inner, Step, StepContext
     from ia_modules.pipeline.current import current
     from ia_modules.pipeline.runner import Runner
     from ia_modules.pipeline.services import ServiceRegistry
@@ -28,6 +28,7 @@ __all__ = [
     "ExecutionTracker",
     "Flow",
     "IAModulesError",
+    "Inner",
     "PipelineError",
     "Runner",
     "ServiceRegistry",
@@ -51,6 +52,7 @@ _HOMES = {
     "Flow": "pipeline.authoring",
     "IAModulesError": "errors",
     "PipelineError": "errors",
+    "Inner": "pipeline.core",
     "Runner": "pipeline.runner",
     "ServiceRegistry": "pipeline.services",
     "Step": "pipeline.core",

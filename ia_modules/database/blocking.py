@@ -5,8 +5,6 @@ import threading
 from collections.abc import Coroutine
 from typing import Any, TypeVar
 
-from ia_modules.errors import BlockingCallOnLoop
-
 T = TypeVar("T")
 
 
@@ -59,12 +57,3 @@ async def _end_the_rest() -> None:
     for task in tasks:
         task.cancel()
     await asyncio.gather(*tasks, return_exceptions=True)
-
-
-def refuse_on_loop(called: str, instead: str) -> None:
-    """Raise BlockingCallOnLoop when an event loop runs in this thread."""
-    try:
-        asyncio.get_running_loop()
-    except RuntimeError:
-        return
-    raise BlockingCallOnLoop(called, instead)

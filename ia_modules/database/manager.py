@@ -7,7 +7,7 @@ from functools import partial
 from types import TracebackType
 from typing import Any, Self, TypeVar
 
-from ia_modules.database.blocking import LoopThread, refuse_on_loop
+from ia_modules.database.blocking import LoopThread
 from ia_modules.database.driver import NO_PARAMS, Dialect, Driver, Params, Plan, Rows, Script, Statement
 from ia_modules.database.migrator import MigrationStatus, migrate, migration_status
 from ia_modules.database.postgresql import PostgresqlDriver
@@ -17,7 +17,7 @@ from ia_modules.database.sqlite import SqliteDriver
 from ia_modules.database.sqlite_connection import Synchronous
 from ia_modules.database.transaction import Transaction, is_inside, open_transaction, refuse_inside
 from ia_modules.database.url import MEMORY, parse_url
-from ia_modules.errors import TransactionMisuse
+from ia_modules.errors import TransactionMisuse, refuse_on_loop
 
 __all__ = ["CHANNEL", "DatabaseManager", "Script", "Statement", "Transaction"]
 

@@ -57,6 +57,7 @@ IAModulesError
 │   ├── TooFewUsers              those that a question is to be assigned to could never decide it
 │   ├── AnsweredInTime           the question that was to expire has been answered; nothing was written
 │   └── StepConflict             the recorded step is not the one being recorded now; also a PipelineError
+│       └── InnerStepConflict    a call within a step was recorded for other arguments
 ├── BlockingCallOnLoop           a synchronous call where it would block an event loop
 └── DatabaseError                __cause__ is the driver's exception, where there is one
     ├── InvalidDatabaseUrl
@@ -88,6 +89,7 @@ from ia_modules.errors.base import (
     PayloadError,
     PipelineError,
     TrackerError,
+    refuse_on_loop,
 )
 from ia_modules.errors.database import (
     PASSING_DATABASE_ERRORS,
@@ -150,6 +152,7 @@ from ia_modules.errors.tracking import (
     ExecutionNotFound,
     FailureGroupNotFound,
     IdempotencyConflict,
+    InnerStepConflict,
     InvalidTransition,
     LeaseLost,
     NothingToCompareWith,
@@ -199,6 +202,7 @@ __all__ = [
     "HumanInputTimeout",
     "IAModulesError",
     "IdempotencyConflict",
+    "InnerStepConflict",
     "InteractionNotFound",
     "InvalidAnswer",
     "InvalidArgument",
@@ -245,6 +249,7 @@ __all__ = [
     "TrackerError",
     "TransactionMisuse",
     "both_wrote",
+    "refuse_on_loop",
 ]
 
 for _public in (globals()[name] for name in __all__):

@@ -97,3 +97,14 @@ class BlockingCallOnLoop(IAModulesError, RuntimeError):
             f"{called}() was called on a running event loop, which it would block. Use: await {instead}()."
         )
         self.called, self.instead = called, instead
+
+
+def refuse_on_loop(called: str, instead: str) -> None:
+    """Raise BlockingCallOnLoop when an event loop runs in this thread."""
+    import asyncio  # here, since nearly every import of this library comes through this module
+
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return
+    raise BlockingCallOnLoop(called, instead)

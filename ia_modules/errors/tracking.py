@@ -248,6 +248,17 @@ class StepConflict(TrackerError, PipelineError):
         self.step_id, self.recorded, self.replayed = step_id, recorded, replayed
 
 
+class InnerStepConflict(StepConflict):
+    """A call within a step was recorded for other arguments than it comes with now."""
+
+    def __init__(self, step_id: str) -> None:
+        """``step_id``: its name and number."""
+        super().__init__(step_id, recorded="called with other arguments", replayed="called with these")
+        found = f"{step_id} was recorded for other arguments than it is called with now."
+        what_to_do = "Give it a key (Inner(name, key=…)) where the order of such calls changes; where the code has"
+        self.args = (f"{found} {what_to_do} changed, start a new execution.",)
+
+
 class RerunRefused(TrackerError):
     """What a re-run would copy does not fit the version that is to run; nothing was recorded.
 

@@ -12,7 +12,7 @@ from ia_modules.models import JsonText
 from ia_modules.payload import PAYLOAD_LIMIT_BYTES, clean_text, encode
 from ia_modules.pipeline.code import LoadedPipeline
 from ia_modules.pipeline.core import Step, StepContext
-from ia_modules.pipeline.current import running
+from ia_modules.pipeline.current import enter
 from ia_modules.pipeline.document.conditions import FunctionCall, Verdict
 from ia_modules.pipeline.document.definition import ErrorHandling, StepDefinition
 from ia_modules.pipeline.document.human_input import HUMAN_INPUT_REQUIRED, HumanInput, answered, is_question, question
@@ -196,7 +196,8 @@ async def make_attempt(work: Work, pipeline: LoadedPipeline, executor: StepExecu
         asyncio.CancelledError: the attempt was stopped; everything else is an outcome.
     """
     current_step.set(work.step)
-    running.set(work.context)
+    if work.context is not None:
+        enter(work.context)
     outcome = await _run(work, executor, draw=draw)
     if outcome.result is None or outcome.question is not None or not pipeline.facts[work.definition.id].asks_functions:
         return outcome
@@ -210,7 +211,8 @@ async def run_alone(work: Work, executor: StepExecutor) -> Outcome:
         asyncio.CancelledError: the attempt was stopped; everything else is an outcome.
     """
     current_step.set(work.step)
-    running.set(work.context)
+    if work.context is not None:
+        enter(work.context)
     return await _run(work, executor, draw=0.0)
 
 

@@ -14,8 +14,9 @@ from typing import Any, NamedTuple
 
 import orjson
 
-from ia_modules.errors import PASSING_DATABASE_ERRORS, DatabaseError, TrackerError
+from ia_modules.errors import DatabaseError, TrackerError
 from ia_modules.models import ExecutionId, ExecutionStatus, JsonText, Lease, StepExecutionId
+from ia_modules.paths import GRAPH, path_of
 from ia_modules.pipeline.attempt import call_functions, make_attempt, placed
 from ia_modules.pipeline.capture import Capture, CaptureRules
 from ia_modules.pipeline.code import LoadedPipeline
@@ -29,6 +30,7 @@ from ia_modules.pipeline.graph_turn import (
     planned_turn,
     stopped_turn,
 )
+from ia_modules.pipeline.inner import InnerLevel, InnerRecorder
 from ia_modules.pipeline.journal import Journal
 from ia_modules.pipeline.notes import Notes
 from ia_modules.pipeline.overrides import Override
@@ -38,15 +40,14 @@ from ia_modules.pipeline.services import ServiceRegistry
 from ia_modules.pipeline.tokens import StepRunKey, verdict
 from ia_modules.pipeline.turn import Answered, Attempt, Batch, Course, Due, Ended
 from ia_modules.pipeline.waiting import begun, rest_of, resumed_turn, waits_turn
+from ia_modules.place import run_by_pipeline
 from ia_modules.tasks import uninterrupted
 from ia_modules.transitions import (
     ExecutionUpdate,
     Failure,
-    LogLine,
     NewExecution,
     Recorded,
     StepStart,
-    StepUpdate,
     Transition,
 )
 
@@ -106,6 +107,7 @@ class Coordinator:
         self._course = Course(pipeline, input_data, runs, execution_id=lease.execution_id, overrides=overrides)
         self._pipeline, self._journal, self._lease = pipeline, journal, lease
         self._services, self._executor, self._draw = services, executor, draw
+        self._inner = InnerRecorder(journal, lease, executor, draw)
         self._managed, self._new, self._capture = managed, new, capture
         self.is_on_record = new is None
         self._ongoing: dict[StepExecutionId, _Ongoing] = {}
@@ -147,6 +149,10 @@ class Coordinator:
             asyncio.CancelledError: this task was cancelled. The execution is cancelled on record; a managed one is
                 pending.
         """
+        with run_by_pipeline(self._lease.execution_id):
+            return await self._to_end()
+
+    async def _to_end(self) -> ExecutionStatus:
         cancelled = ExecutionUpdate(status=ExecutionStatus.CANCELLED)
         end_watch = self._journal.watch_cancellation(self._lease.execution_id, self._is_cancelled)
         try:
@@ -309,23 +315,26 @@ class Coordinator:
         self._let_happen(id_, wait(), f"delay:{attempt.key.step_id}")
 
     def _launch(self, attempt: Attempt) -> None:
-        key, id_ = attempt.key, attempt.start.step_execution_id
-        notes = Notes(id_, self._write_notes)
+        key, id_, number = attempt.key, attempt.start.step_execution_id, attempt.start.attempt or 1
+        notes = Notes(id_, self._inner.write_notes)
+        inner = InnerLevel(self._inner, path_of(GRAPH, *key), attempt=number, again_upto=attempt.again_upto)
         context = StepContext(
             execution_id=self._lease.execution_id,
             step_id=key.step_id,
             step_execution_id=id_,
             iteration=key.iteration,
-            attempt=attempt.start.attempt or 1,
+            attempt=number,
             rerun_of=self._rerun_of,
             config=attempt.work.config,
             services=self._services,
             keep_line=notes.keep_line,
             keep_progress=notes.keep_progress,
+            inner=inner,
         )
         work, capture = placed(attempt.work, context), Capture(notes.keep_line, self._capture)
 
         def stopped() -> Ended:
+            inner.end()
             capture.end_line()
             return Ended(key, id_, work.scope, None, *notes.end())
 
@@ -337,6 +346,7 @@ class Coordinator:
                 return stopped()
             finally:
                 self._has_happened(id_)
+            inner.end()
             return Ended(key, id_, work.scope, outcome, *notes.end())
 
         self._let_happen(id_, make(), f"attempt:{key.step_id}#{key.iteration}", stopped)
@@ -357,21 +367,6 @@ class Coordinator:
             return Ended(key, answered.attempt, scope, final)
 
         self._let_happen(answered.attempt, go_on(), f"answer:{key.step_id}")
-
-    async def _write_notes(self, lines: tuple[LogLine, ...], updates: tuple[StepUpdate, ...]) -> bool:
-        transition = Transition(
-            lease=self._lease,
-            writer=self._journal.owner,
-            updates=updates,
-            logs=lines,
-        )
-        try:
-            await self._journal.record(transition)
-        except TrackerError:
-            return True  # ended, or another process's: the coordinator's own next write finds out
-        except PASSING_DATABASE_ERRORS:
-            return False
-        return True
 
     # What is stopped
 

@@ -6,16 +6,25 @@ class Summarize(Step):
         return {"summary": await self.services["llm"].summarize(data["pages"])}
 """
 
+import asyncio
+import inspect
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
+from contextvars import ContextVar
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import Any
+from typing import Any, ParamSpec, Protocol, TypeVar, overload
 
-from ia_modules.models import ExecutionId, LogLevel, StepExecutionId
+from pydantic import ValidationError
+
+from ia_modules.errors import InvalidArgument, refuse_on_loop
+from ia_modules.models import EFFECTS, Effect, ExecutionId, LogLevel, RunPath, StepExecutionId
+from ia_modules.paths import GRAPH, is_inside, path_of
+from ia_modules.payload import check_id
+from ia_modules.pipeline.document.retry import RetryPolicy
 from ia_modules.pipeline.services import ServiceRegistry
 
-__all__ = ["ExecutionContext", "PipelineStep", "ServiceRegistry", "Step", "StepContext"]
+__all__ = ["ExecutionContext", "Inner", "PipelineStep", "ServiceRegistry", "Step", "StepContext"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,11 +62,88 @@ def _drop_progress(fraction: float, message: str | None) -> None:
     """Outside of a run, progress is dropped."""
 
 
+@dataclass(frozen=True, slots=True)
+class Inner:
+    """How a step within a step is known and made: what stands in the place of its name in ``context.step``.
+
+    Attributes:
+        name: what it is called.
+        key: tells calls of one name apart whose order is not the same each time; unique among them within one run.
+            None: they are numbered as they are called.
+        retry: as of a step in a file; None: it is called once.
+        timeout_seconds: of each call; None: no limit.
+        effect: what it does outside; None: not said.
+    """
+
+    name: str
+    key: str | None = None
+    retry: Mapping[str, Any] | None = field(default=None, kw_only=True)
+    timeout_seconds: float | None = field(default=None, kw_only=True)
+    effect: Effect | None = field(default=None, kw_only=True)
+
+    def __post_init__(self) -> None:
+        """Check it.
+
+        Raises:
+            PayloadError: name and key are no id together.
+            InvalidArgument: the retry, the time or the effect is none.
+        """
+        check_id(self.step_id, "name of an inner step")
+        where = f"of inner step {self.step_id!r}"
+        if self.timeout_seconds is not None and not self.timeout_seconds > 0:
+            raise InvalidArgument(f"timeout_seconds {where}", f"{self.timeout_seconds!r}"[:80], "more than 0, or None")
+        if self.effect is not None and self.effect not in EFFECTS:
+            raise InvalidArgument(f"effect {where}", f"{self.effect!r}"[:80], f"one of {', '.join(EFFECTS)}")
+        try:
+            _ = self.policy
+        except ValidationError as error:
+            wrong = "; ".join(f"{'.'.join(map(str, each['loc']))}: {each['msg']}" for each in error.errors())
+            raise InvalidArgument(f"retry {where}", wrong[:300], "the keys of retry in a pipeline file") from error
+
+    @property
+    def step_id(self) -> str:
+        """What its record is called: its name, or ``name[key]``."""
+        return self.name if self.key is None else f"{self.name}[{self.key}]"
+
+    @property
+    def policy(self) -> RetryPolicy | None:
+        return None if self.retry is None else RetryPolicy.model_validate(self.retry)
+
+
+class InnerSteps(Protocol):
+    """Where the calls of :meth:`StepContext.step` go in a run."""
+
+    def step(
+        self,
+        around: "StepContext",
+        inner: Inner,
+        function: Callable[..., Any],
+        args: tuple[Any, ...],
+        kwargs: dict[str, Any],
+    ) -> Coroutine[Any, Any, Any]: ...
+
+    def call(
+        self,
+        around: "StepContext",
+        inner: Inner,
+        function: Callable[..., Any],
+        args: tuple[Any, ...],
+        kwargs: dict[str, Any],
+    ) -> Any: ...
+
+    def sleep(self, seconds: float) -> Coroutine[Any, Any, None]: ...
+
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StepContext:
     """The attempt in which a step runs. All of it may be used from any thread.
 
     Attributes:
+        within: the path of the run that this one is part of; empty for a step of the graph.
         rerun_of: the execution that this one repeats, of which its effects may be there already; None: it repeats none.
         config: the step's ``config`` with its placeholders filled in; a copy of this attempt's own.
         services: those of the runner; outside of a run, none.
@@ -73,11 +159,97 @@ class StepContext:
     services: ServiceRegistry = field(default_factory=ServiceRegistry, repr=False, compare=False)
     keep_line: Callable[[LogLevel, str, dict[str, Any] | None], None] = _drop_line
     keep_progress: Callable[[float, str | None], None] = _drop_progress
+    within: RunPath = GRAPH
+    inner: InnerSteps | None = field(default=None, repr=False, compare=False)
+
+    @property
+    def path(self) -> RunPath:
+        """The address of the run: what is recorded in it stands within that."""
+        return path_of(self.within, self.step_id, self.iteration)
 
     @property
     def idempotency_key(self) -> str:
-        """``<execution>/<step>/<iteration>``: the same for every attempt, so that an effect outside is made once."""
-        return f"{self.execution_id}/{self.step_id}/{self.iteration}"
+        """The same for every attempt, so that an effect outside is made once.
+
+        ``<execution>/<step>/<iteration>``; within a step, its path stands before the step: ``<execution>/<path>/…``.
+        """
+        place = f"{self.execution_id}/{self.within}" if self.within else self.execution_id
+        return f"{place}/{self.step_id}/{self.iteration}"
+
+    @overload
+    def step(
+        self, inner: str | Inner, function: Callable[P, Coroutine[Any, Any, R]], /, *args: P.args, **kwargs: P.kwargs
+    ) -> Coroutine[Any, Any, R]: ...
+    @overload
+    def step(
+        self, inner: str | Inner, function: Callable[P, Awaitable[R]], /, *args: P.args, **kwargs: P.kwargs
+    ) -> Coroutine[Any, Any, R]: ...
+    @overload
+    def step(
+        self, inner: str | Inner, function: Callable[P, R], /, *args: P.args, **kwargs: P.kwargs
+    ) -> Coroutine[Any, Any, R]: ...
+    def step(
+        self, inner: str | Inner, function: Callable[..., Any], /, *args: Any, **kwargs: Any
+    ) -> Coroutine[Any, Any, Any]:
+        """Call a function as a step within this one: ``answer = await context.step("search", search, query, limit=5)``.
+
+        It is on record under this step. Where it has completed in an earlier attempt, its recorded result is given and
+        the function is not called. Live or recorded, the result is what JSON makes of it.
+
+        A plain ``def`` is called in a thread. Between its calls the step must be so far deterministic as to make the
+        same calls again; time, random numbers and what it reads may differ. Outside of a run it just calls.
+
+        What such a function calls in turn stands within it, whichever context it uses.
+
+        Args:
+            inner: the name of the call, or an :class:`Inner`. Calls of one name are numbered as ``step`` is called, so
+                those in one ``gather`` keep their numbers; a key tells apart those whose order may change.
+            args, kwargs: all of the function's own.
+
+        Raises:
+            InnerStepConflict: the call is on record for other arguments.
+            StepTimeout: it took longer than its own limit.
+            StepError: the step that this context is of has ended.
+            NestingTooDeep: nothing can be within this.
+            Exception: what the function raises.
+        """
+        named = inner if isinstance(inner, Inner) else Inner(inner)
+        around = self._innermost()
+        if around.inner is None:
+            return _just_called(function, args, kwargs)
+        return around.inner.step(around, named, function, args, kwargs)
+
+    @overload
+    def call(
+        self, inner: str | Inner, function: Callable[P, Coroutine[Any, Any, R]], /, *args: P.args, **kwargs: P.kwargs
+    ) -> R: ...
+    @overload
+    def call(self, inner: str | Inner, function: Callable[P, R], /, *args: P.args, **kwargs: P.kwargs) -> R: ...
+    def call(self, inner: str | Inner, function: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Any:
+        """As :meth:`step`, for a plain ``def``: it waits for the result. A plain function is called in this thread.
+
+        Raises:
+            BlockingCallOnLoop: an event loop runs in this thread: await :meth:`step`.
+        """
+        named = inner if isinstance(inner, Inner) else Inner(inner)
+        refuse_on_loop("context.call", "context.step")
+        around = self._innermost()
+        if around.inner is None:
+            value = function(*args, **kwargs)
+            return asyncio.run(_awaited(value)) if inspect.isawaitable(value) else value
+        return around.inner.call(around, named, function, args, kwargs)
+
+    async def sleep(self, seconds: float) -> None:
+        """Wait. After a crash only the rest is waited; a failed or cancelled step that is made again waits anew."""
+        inner = self._innermost().inner
+        await (asyncio.sleep(seconds) if inner is None else inner.sleep(seconds))
+
+    def _innermost(self) -> "StepContext":
+        """The call within this run that this code is a part of, if there is one: its own calls come with it or not."""
+        inside = running.get()
+        if inside is None or inside.execution_id != self.execution_id or not is_inside(inside.within, self.path):
+            return self
+        return inside
 
     def log(self, message: str, level: LogLevel | str = LogLevel.INFO, **data: Any) -> None:
         """Logs a line, with values, for this attempt. It is stored at the latest when the step ends."""
@@ -86,6 +258,19 @@ class StepContext:
     def progress(self, fraction: float, message: str | None = None) -> None:
         """Sets the progress of the step, from 0 to 1. The latest is stored, not every one."""
         self.keep_progress(min(1.0, max(0.0, fraction)), message)
+
+
+running: ContextVar[StepContext | None] = ContextVar("running_step", default=None)
+"""The attempt whose code runs here; None: that of no step."""
+
+
+async def _just_called(function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    value = function(*args, **kwargs)
+    return await value if inspect.isawaitable(value) else value
+
+
+async def _awaited(value: Awaitable[R]) -> R:
+    return await value
 
 
 def nowhere() -> StepContext:

@@ -5,18 +5,37 @@ def score(pages: list[str]) -> float:
     return current.services["model"].score(pages, limit=current.config["limit"])
 """
 
-from collections.abc import Callable
-from contextvars import ContextVar
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
 from typing import Any, ParamSpec, TypeVar
 
 from ia_modules import place
-from ia_modules.pipeline.core import ServiceRegistry, StepContext, nowhere
+from ia_modules.pipeline.core import ServiceRegistry, StepContext, nowhere, running
+from ia_modules.place import Place, here
 
 P = ParamSpec("P")
 R = TypeVar("R")
 
-running: ContextVar[StepContext | None] = ContextVar("running_step", default=None)
-"""The attempt whose code runs here; None: that of no step."""
+
+def enter(context: StepContext) -> None:
+    """From here on, in this task or thread and those made of it, the attempt's code runs."""
+    running.set(context)
+    here.set(_place_of(context))
+
+
+@contextmanager
+def inside(context: StepContext) -> Generator[None]:
+    """The same for as long as the block lasts."""
+    place, step = here.set(_place_of(context)), running.set(context)
+    try:
+        yield
+    finally:
+        running.reset(step)
+        here.reset(place)
+
+
+def _place_of(context: StepContext) -> Place:
+    return Place(context.execution_id, context.path)
 
 
 class RunningStep:

@@ -131,10 +131,10 @@ class LocalExecutor:
 
     async def execute(self, step_id: str, call: Callable[..., Any], *args: Any, timeout_seconds: float | None) -> Any:
         work = partial(call, *args)
-        if timeout_seconds is None and _is_async(call):
+        if timeout_seconds is None and is_async(call):
             value = await self._here(step_id, work)
         else:
-            value = await self._beside(step_id, work, timeout_seconds, is_async=_is_async(call))
+            value = await self._beside(step_id, work, timeout_seconds, is_async=is_async(call))
         if type(value) is dict:  # what nearly all of them give
             return value  # pyright: ignore[reportUnknownVariableType]
         while inspect.isawaitable(value):  # an async one may give it, too
@@ -197,9 +197,11 @@ class LocalExecutor:
             began = clock()
             value = await self._in_task(step_id, work, timeout_seconds, context, left_seconds=timeout_seconds)
         else:
-            await self._take_place(step_id)
+            if not _has_place.get():
+                await self._take_place(step_id)
             began = clock()
             value = await self._in_thread(step_id, work, timeout_seconds, context)
+            context.run(_has_place.set, _has_place.get())  # as it is here: the thread has ended
         while inspect.isawaitable(value):  # a plain function may give what an async one gave it
             left = None if timeout_seconds is None else max(0.0, began + timeout_seconds - clock())
             value = await self._in_task(step_id, partial(_as_it_is, value), timeout_seconds, context, left_seconds=left)
@@ -261,7 +263,8 @@ class LocalExecutor:
         self, step_id: str, work: Callable[[], Any], timeout_seconds: float | None, context: contextvars.Context
     ) -> Any:
         """Threads of its own, not the loop's pool: one that never returns must not keep the process from ending."""
-        loop, place = asyncio.get_running_loop(), object()
+        loop, place, is_own = asyncio.get_running_loop(), object(), not _has_place.get()
+        context.run(_has_place.set, True)
 
         def guarded() -> Any:
             try:
@@ -272,12 +275,12 @@ class LocalExecutor:
                 raise StepExited(step_id, _reason(left)) from left
             finally:
                 with suppress(RuntimeError):  # the loop is closed
-                    loop.call_soon_threadsafe(self._leave_place, place)
+                    loop.call_soon_threadsafe(self._leave_place, place, is_own)
 
         try:
             outcome = in_thread(guarded, f"step:{step_id}")
         except RuntimeError:  # the system has no thread left
-            self._leave_place(place)
+            self._leave_place(place, is_own)
             raise
         try:
             async with asyncio.timeout(timeout_seconds):
@@ -301,9 +304,10 @@ class LocalExecutor:
             logger.warning("Step %s waits for a thread: %s: %s", step_id, held, self._names())
         await self._places.acquire()
 
-    def _leave_place(self, place: object) -> None:
+    def _leave_place(self, place: object, is_own: bool) -> None:
         self._left_threads.pop(place, None)
-        self._places.release()
+        if is_own:
+            self._places.release()
 
     def _names(self) -> str:
         return ", ".join(sorted(set(self._left_threads.values())))
@@ -317,7 +321,8 @@ async def _uncancelled(task: asyncio.Task[Any]) -> None:
         await asyncio.sleep(0)
 
 
-def _is_async(call: Callable[..., Any]) -> bool:
+def is_async(call: Callable[..., Any]) -> bool:
+    """Whether what is called gives something to await, by its definition."""
     code = getattr(call, "__code__", None) or getattr(getattr(call, "__func__", None), "__code__", None)
     if isinstance(code, CodeType) and code.co_flags & inspect.CO_COROUTINE:  # what nearly all of them are
         return True
@@ -331,6 +336,9 @@ def _as_it_is(value: Awaitable[Any]) -> Awaitable[Any]:
 def _reason(left: BaseException) -> object:
     return left.code if isinstance(left, SystemExit) else type(left).__name__
 
+
+_has_place: ContextVar[bool] = ContextVar("has_place", default=False)
+"""Whether a thread that has a place waits for this: what it waits for needs none, or all could wait for each other."""
 
 _step_of_task: ContextVar[str | None] = ContextVar("step_of_task", default=None)
 """The id of the step whose code runs in this task, or made it."""

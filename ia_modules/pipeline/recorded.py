@@ -84,12 +84,14 @@ class RecordedRun:
         spans: of the attempts that have ended and were not lost.
         attempts: all of them, the lost ones too.
         failures: those that failed; retries are counted by these.
+        last_failed: the number of the newest attempt that failed, before it was reopened too; 0: none has.
         last: the newest attempt.
     """
 
     run: StepRun
     attempts: int
     failures: int
+    last_failed: int
     last: AttemptRecord
     began_at: datetime
     spans: tuple[Span, ...]
@@ -258,7 +260,8 @@ def _recorded_run(key: StepRunKey, made: list[AttemptRecord], *, reopened: bool)
         for each in made
         if each.completed_at is not None and each.status is not StepStatus.LOST
     )
-    return RecordedRun(run, len(made), failures, last, made[0].created_at, spans)
+    last_failed = max((each.attempt for each in made if each.status is StepStatus.FAILED), default=0)
+    return RecordedRun(run, len(made), failures, last_failed, last, made[0].created_at, spans)
 
 
 def _began_at(attempt: AttemptRecord) -> datetime:

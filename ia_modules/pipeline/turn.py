@@ -58,6 +58,7 @@ class Attempt(Struct, frozen=True):
 
     Attributes:
         lines: what is wrong with its input and keeps it from nothing.
+        again_upto: what it calls within itself is made again where it completed in an attempt up to this one.
     """
 
     key: StepRunKey
@@ -66,6 +67,7 @@ class Attempt(Struct, frozen=True):
     lines: tuple[LogLine, ...]
     delay_seconds: float = 0.0
     is_on_record: bool = False
+    again_upto: int = 0
 
 
 class Answered(Struct, frozen=True):
@@ -155,10 +157,14 @@ class Completed(NamedTuple):
 
 @dataclass(slots=True)
 class _Attempts:
-    """The attempts of a step run so far. ``failures`` leaves out those that were lost with their process."""
+    """The attempts of a step run so far. ``failures`` leaves out those that were lost with their process.
+
+    ``last_failed``: the number of the newest that failed; 0: none has.
+    """
 
     made: int = 0
     failures: int = 0
+    last_failed: int = 0
 
 
 class Course:
@@ -209,7 +215,7 @@ class Course:
         self.loop_began: dict[str, float] = {}
         self.wakes_at: dict[StepRunKey, float] = {}
         self._scopes = Scopes(self.tokens, input_data, self.results)
-        self._attempts = {run.run.key: _Attempts(run.attempts, run.failures) for run in self.runs}
+        self._attempts = {run.run.key: _Attempts(run.attempts, run.failures, run.last_failed) for run in self.runs}
 
     def scope(self, key: StepRunKey) -> Scope:
         """What is known before a step run, its newest attempt included, as far as it reads that."""
@@ -268,7 +274,9 @@ class Course:
 
     def begin_again(self, key: StepRunKey, *, delay_seconds: float) -> Begin:
         """The same after a failure, which counts."""
-        self._attempts[key].failures += 1
+        attempts = self._attempts[key]
+        attempts.failures += 1
+        attempts.last_failed = attempts.made
         return self.begin(key, delay_seconds=delay_seconds)
 
     def in_order_of_completion(self) -> list[Completed]:
@@ -295,6 +303,8 @@ class Course:
         refused = begin.refused or (lost_update(definition.id, meeting) if meeting else None)
         override = self.overrides.get(begin.key) if self.overrides else None
         work = prepare(self.pipeline, facts, scope, failures=attempts.failures, refused=refused, override=override)
+        retry = work.handling.retry
+        again_upto = attempts.last_failed if retry is not None and retry.inner == "again" else 0
         if begin.delay_seconds > 0:
             self.wakes_at[begin.key] = now + begin.delay_seconds
         else:
@@ -319,7 +329,7 @@ class Course:
             wake_after_seconds=min(begin.delay_seconds, LONGEST_WAIT_SECONDS) if begin.delay_seconds > 0 else None,
         )
         if begin.on_record is not None:
-            return Attempt(begin.key, start, work, (), begin.delay_seconds, is_on_record=True)
+            return Attempt(begin.key, start, work, (), begin.delay_seconds, is_on_record=True, again_upto=again_upto)
         lines: list[LogLine] = []
         if missing or work.input.mismatches or meeting:
             left_out = (f"Input left out: {problem}" for problem in missing)
@@ -328,7 +338,7 @@ class Course:
                 *warnings("Input that its schema refuses", work.input.mismatches, attempt),
                 *warnings("Overwritten", overwritten(meeting) if attempts.made == 1 else (), attempt),
             ]
-        return Attempt(begin.key, start, work, tuple(lines), begin.delay_seconds)
+        return Attempt(begin.key, start, work, tuple(lines), begin.delay_seconds, again_upto=again_upto)
 
     def _meeting(self, key: StepRunKey) -> list[Conflict]:
         """The keys that meet in a step run from more than one branch."""

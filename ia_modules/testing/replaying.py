@@ -3,32 +3,48 @@
     def test_scoring_gives_what_it_gave() -> None:
         replay("tests/runs/nightly.iarun", steps=["score"]).assert_same()
 
-Each step gets the input that it had. Nothing is recorded, and nothing else of the pipeline runs or is imported.
+Each step gets the input that it had, and what it calls through ``context.step`` is answered from the record where it
+completed. Nothing is recorded, and nothing else of the pipeline runs or is imported.
 """
 
 import asyncio
-from collections.abc import Iterable, Iterator, Mapping
+import dataclasses
+import inspect
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
 
 import orjson
 
-from ia_modules.database.blocking import refuse_on_loop
-from ia_modules.errors import InvalidArgument
+from ia_modules.errors import InnerStepConflict, InvalidArgument, refuse_on_loop
 from ia_modules.models import (
+    ExecutionId,
     ExecutionRecord,
     PipelineVersionRecord,
+    RunPath,
     StepExecutionRecord,
     StepStatus,
     effect_text,
 )
+from ia_modules.paths import GRAPH, path_of
 from ia_modules.pipeline.attempt import Outcome, placed, prepare, run_alone
 from ia_modules.pipeline.code import LoadedPipeline, StepModules, load_steps
-from ia_modules.pipeline.core import StepContext
+from ia_modules.pipeline.core import Inner, StepContext
+from ia_modules.pipeline.current import inside
 from ia_modules.pipeline.document.definition import PipelineDefinition
 from ia_modules.pipeline.document.scope import RunFacts
 from ia_modules.pipeline.executor import LocalExecutor
+from ia_modules.pipeline.inner_calls import (
+    InnerKey,
+    Numbering,
+    arguments_hash,
+    arguments_of,
+    hash_of,
+    is_answered,
+    newest_of_each,
+    restored,
+)
 from ia_modules.pipeline.overrides import overrides_of
 from ia_modules.pipeline.recorded import RecordedRun, recorded_results, recorded_runs, state_of
 from ia_modules.pipeline.results import scope_before
@@ -163,6 +179,7 @@ class _RunOnFile:
     execution: ExecutionRecord
     version: PipelineVersionRecord
     records: list[StepExecutionRecord]
+    inner: Mapping[RunPath, Mapping[InnerKey, StepExecutionRecord]]
 
 
 async def _read(path: Path) -> _RunOnFile:
@@ -182,7 +199,21 @@ async def _recorded(run: OpenedRunFile) -> _RunOnFile:
             version = await reader.get_pipeline_version(execution.pipeline_id, execution.pipeline_version)
         if version is None:
             raise InvalidArgument("run file", "a run that no definition is on record of", "one of a pipeline")
-        return _RunOnFile(execution, version, await reader.get_execution_steps(execution.execution_id))
+        records = await reader.get_execution_steps(execution.execution_id)
+        return _RunOnFile(execution, version, records, await _inner_of(reader, execution.execution_id, records))
+
+
+async def _inner_of(
+    reader: ExecutionReader, execution_id: ExecutionId, records: Iterable[StepExecutionRecord]
+) -> dict[RunPath, dict[InnerKey, StepExecutionRecord]]:
+    """What was called within these runs, at every depth, by the path of the run around it."""
+    found: dict[RunPath, dict[InnerKey, StepExecutionRecord]] = {}
+    open_paths = {path_of(each.within, each.step_id, each.iteration) for each in records}
+    while open_paths:
+        path = open_paths.pop()
+        found[path] = newest_of_each(await reader.get_execution_steps(execution_id, within=path))
+        open_paths |= {path_of(path, *key) for key in found[path]}
+    return found
 
 
 def _chosen(definition: PipelineDefinition, steps: Iterable[str] | None) -> list[str]:
@@ -228,6 +259,7 @@ class _Replaying:
             services,
             executor,
         )
+        self._inner = recorded.inner
         self._records = {record.step_execution_id: record for record in recorded.records}
         self.runs = recorded_runs(record.as_attempt() for record in recorded.records)
         self._tokens = state_of(pipeline.graph, self.runs)
@@ -264,6 +296,7 @@ class _Replaying:
             iteration=key.iteration,
             attempt=record.attempt,
             rerun_of=self._execution.rerun_of,
+            inner=_AnsweredCalls(self._inner, path_of(GRAPH, *key)),
             config=work.config,
             services=self._services,
         )
@@ -275,6 +308,59 @@ class _Replaying:
     @property
     def _input(self) -> Mapping[str, Any]:
         return cast("Mapping[str, Any]", self._execution.input_data or {})
+
+
+class _AnsweredCalls:
+    """What a step calls within itself: answered where it completed on record, called where it did not."""
+
+    def __init__(self, recorded: Mapping[RunPath, Mapping[InnerKey, StepExecutionRecord]], path: RunPath) -> None:
+        """``path``: of the run around the calls."""
+        self._recorded, self._path, self._key = recorded, path, Numbering().key_of
+
+    async def step(
+        self,
+        around: StepContext,
+        inner: Inner,
+        function: Callable[..., Any],
+        args: tuple[Any, ...],
+        kwargs: dict[str, Any],
+    ) -> Any:
+        key = self._key(inner)
+        answered, answer = self._answer(key, function, args, kwargs)
+        if answered:
+            return answer
+        with inside(self._context(around, key)):
+            value = function(*args, **kwargs)
+            return await value if inspect.isawaitable(value) else value
+
+    def call(
+        self,
+        around: StepContext,
+        inner: Inner,
+        function: Callable[..., Any],
+        args: tuple[Any, ...],
+        kwargs: dict[str, Any],
+    ) -> Any:
+        return asyncio.run(self.step(around, inner, function, args, kwargs))
+
+    async def sleep(self, seconds: float) -> None:
+        """Nobody waits in a replay."""
+
+    def _answer(
+        self, key: InnerKey, function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]
+    ) -> tuple[bool, Any]:
+        record = self._recorded.get(self._path, {}).get(key)
+        if record is None or not is_answered(record, again_upto=0):
+            return False, None
+        if hash_of(record) != arguments_hash(arguments_of(function, args, kwargs)):
+            raise InnerStepConflict(f"{key.step_id}#{key.iteration}")
+        return True, restored(function, record.output_data)
+
+    def _context(self, around: StepContext, key: InnerKey) -> StepContext:
+        inside_of_it = _AnsweredCalls(self._recorded, path_of(self._path, *key))
+        return dataclasses.replace(
+            around, step_id=key.step_id, iteration=key.iteration, within=self._path, inner=inside_of_it
+        )
 
 
 def _why_left_out(record: StepExecutionRecord) -> str | None:

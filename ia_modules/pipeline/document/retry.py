@@ -1,6 +1,6 @@
 """When a failed attempt is made again, and after how long. Without a policy, never."""
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import Field
 
@@ -19,6 +19,8 @@ class RetryPolicy(Document):
         jitter: draw the delay between 0 and its limit, so that many failures do not come back at once.
         retry_on: names of exception classes; a base class counts. Empty: every exception.
         do_not_retry_on: the same, and it wins.
+        inner: what the step has called through ``context.step`` and completed before it failed: ``keep`` answers those
+            calls from the record, ``again`` makes them anew.
     """
 
     max_attempts: Annotated[int, Field(ge=1)] = 3
@@ -28,6 +30,7 @@ class RetryPolicy(Document):
     jitter: bool = True
     retry_on: Many[str] = ()
     do_not_retry_on: Many[str] = ()
+    inner: Literal["keep", "again"] = "keep"
 
 
 def should_retry(policy: RetryPolicy | None, attempts: int, error: Exception) -> bool:

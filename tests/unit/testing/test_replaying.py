@@ -202,6 +202,44 @@ async def test_a_step_that_was_tried_again_is_compared_with_its_last_attempt(tmp
     assert [each.step_run for each in report.left_out] == ["fetch", "ask", "store"]
 
 
+INNER = """
+import pathlib
+
+from ia_modules import Step
+
+
+def ask(question):
+    with (pathlib.Path(__file__).parent / "asked").open("a") as asked:
+        asked.write(question)
+    return question.upper()
+
+
+class Think(Step):
+    async def run(self, data):
+        async def twice(question):
+            return [await self.context.step("ask", ask, question), self.config.get("changed")]
+
+        return {"said": await self.context.step("twice", twice, "a"), "also": await self.context.step("ask", ask, "b")}
+"""
+
+
+async def test_what_a_step_calls_within_itself_is_answered_from_the_record(tmp_path: Path) -> None:
+    (tmp_path / "inner_steps.py").write_text(INNER)
+    written = {
+        "name": "Thinks",
+        "steps": [{"id": "think", "step_class": "Think", "module": "inner_steps", "effect": "pure"}],
+        "flow": {"start_at": "think", "paths": []},
+    }
+    (tmp_path / "thinks.json").write_text(json.dumps(written))
+    async with DatabaseManager("sqlite:///:memory:") as database, Client(database) as client:
+        result = await client.run(tmp_path / "thinks.json")
+        await write_run_file(database, result["execution_id"], tmp_path / "thinks.iarun", actor="ann")
+    report = await replay_async(tmp_path / "thinks.iarun", folder=tmp_path)
+    report.assert_same()
+    assert [each.replayed for each in report.replayed] == [{"said": ["A", None], "also": "B"}]
+    assert (tmp_path / "asked").read_text() == "ab"  # and not once more
+
+
 def test_numbers_that_are_written_in_another_way_are_two_values() -> None:
     assert ReplayedRun(step_run="a#1", recorded={"a": 1, "b": 2}, replayed={"b": 2, "a": 1}).is_same
     assert not ReplayedRun(step_run="a#1", recorded={"a": 1}, replayed={"a": 1.0}).is_same

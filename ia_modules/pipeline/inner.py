@@ -1,0 +1,478 @@
+"""Steps within a step: what running code calls through ``context.step`` is on record, and is not called again.
+
+    call → is it answered on record? → start on record → the function → end on record → what JSON makes of the result
+
+A crash between a function's return and its end on record costs that one call again; after the record, none.
+"""
+
+import asyncio
+import inspect
+from collections.abc import Callable, Coroutine, Mapping
+from concurrent.futures import Future
+from contextlib import suppress
+from functools import partial
+from queue import SimpleQueue
+from typing import Any, NamedTuple
+
+import orjson
+from msgspec.structs import replace
+from pydantic import ValidationError
+
+from ia_modules.errors import (
+    PASSING_DATABASE_ERRORS,
+    ConstraintViolated,
+    InnerStepConflict,
+    PayloadError,
+    StepError,
+    StepTimeout,
+    TrackerError,
+)
+from ia_modules.models import (
+    ExecutionId,
+    JsonText,
+    Lease,
+    RunPath,
+    StepExecutionId,
+    StepExecutionRecord,
+    StepStatus,
+    new_id,
+)
+from ia_modules.paths import run_path
+from ia_modules.payload import encode
+from ia_modules.pipeline.core import Inner, StepContext
+from ia_modules.pipeline.current import inside
+from ia_modules.pipeline.document.retry import retry_delay, should_retry
+from ia_modules.pipeline.executor import StepExecutor, failure_of, is_async
+from ia_modules.pipeline.inner_calls import (
+    STEP_TYPE,
+    InnerKey,
+    Numbering,
+    arguments_hash,
+    arguments_of,
+    hash_of,
+    is_answered,
+    newest_of_each,
+    next_attempt,
+    refs_text,
+    restored,
+    stored_arguments,
+)
+from ia_modules.pipeline.journal import Journal
+from ia_modules.pipeline.notes import Notes
+from ia_modules.pipeline.recorded import retry_json
+from ia_modules.pipeline.turn import LONGEST_WAIT_SECONDS
+from ia_modules.transitions import Failure, LogLine, StepStart, StepUpdate, Transition
+
+SLEEP = "sleep"
+"""What ``context.sleep`` is called on record."""
+
+_CANCELLED = Failure(type="CancelledError", message="The code around it stopped waiting for it.")
+
+
+class InnerRecorder(NamedTuple):
+    """How the inner steps of one execution are recorded and made.
+
+    Attributes:
+        draw: uniform in [0, 1), for the delays of retries.
+    """
+
+    journal: Journal
+    lease: Lease
+    executor: StepExecutor
+    draw: Callable[[], float]
+
+    @property
+    def execution_id(self) -> ExecutionId:
+        return self.lease.execution_id
+
+    async def write(
+        self,
+        *,
+        starts: tuple[StepStart, ...] = (),
+        updates: tuple[StepUpdate, ...] = (),
+        logs: tuple[LogLine, ...] = (),
+    ) -> None:
+        await self.journal.record(
+            Transition(lease=self.lease, writer=self.journal.owner, starts=starts, updates=updates, logs=logs)
+        )
+
+    async def write_notes(self, lines: tuple[LogLine, ...], updates: tuple[StepUpdate, ...]) -> bool:
+        """Write lines and progress; False: it could not, and may be able to later."""
+        try:
+            await self.write(updates=updates, logs=lines)
+        except TrackerError:
+            return True  # ended, or another process's: whoever writes its end finds out
+        except PASSING_DATABASE_ERRORS:
+            return False
+        return True
+
+
+class _Begun(NamedTuple):
+    """A call that is on record as running."""
+
+    id: StepExecutionId
+    context: StepContext
+    notes: Notes
+    level: "InnerLevel"
+
+
+class InnerLevel:
+    """What one attempt of a run calls within itself. Its methods may be called from any thread of the attempt."""
+
+    def __init__(self, recorder: InnerRecorder, path: RunPath, *, attempt: int, again_upto: int = 0) -> None:
+        """Nothing has been called.
+
+        Args:
+            path: of the run around the calls.
+            attempt: which of its attempts this is; calls of earlier ones may be on record.
+            again_upto: what completed in an attempt up to this one is called again.
+        """
+        self._recorder, self._path, self._attempt, self._again_upto = recorder, path, attempt, again_upto
+        self._loop = asyncio.get_running_loop()
+        self._key = Numbering().key_of
+        self._known: dict[InnerKey, StepExecutionRecord] = {}
+        self._reading: asyncio.Task[None] | None = None
+        self._results: dict[InnerKey, tuple[str, JsonText]] = {}  # of calls with a key: they may come once more
+        self._one_at_a_time: dict[InnerKey, asyncio.Lock] = {}
+        self._left: list[StepUpdate] = []  # ends of calls that nobody waits for any more, for the next write
+        self._from_threads: set[asyncio.Task[Any]] = set()
+        self._has_ended = False
+
+    # As core.InnerSteps
+
+    def step(
+        self,
+        around: StepContext,
+        inner: Inner,
+        function: Callable[..., Any],
+        args: tuple[Any, ...],
+        kwargs: dict[str, Any],
+    ) -> Coroutine[Any, Any, Any]:
+        """As :meth:`StepContext.step`; the number of the call is taken now."""
+        call = _Call(self, around, inner, self._key(inner), function, args, kwargs)
+        return call.made() if inner.key is None else self._made_alone(call)
+
+    def call(
+        self,
+        around: StepContext,
+        inner: Inner,
+        function: Callable[..., Any],
+        args: tuple[Any, ...],
+        kwargs: dict[str, Any],
+    ) -> Any:
+        """As :meth:`StepContext.call`."""
+        call = _Call(self, around, inner, self._key(inner), function, args, kwargs)
+        waiting = None if inner.timeout_seconds is not None or is_async(function) else _WaitingThread(self._loop)
+        made = call.made(waiting) if inner.key is None else self._made_alone(call, waiting)
+        return _on_loop(self._kept(made), self._loop, waiting)
+
+    async def sleep(self, seconds: float) -> None:
+        """As :meth:`StepContext.sleep`."""
+        key = self._key(Inner(SLEEP))
+        known = await self.recorded(key)
+        if is_answered(known, again_upto=self._again_upto):
+            return
+        recorder = self._recorder
+        if known is not None and known.status is StepStatus.PENDING and known.wake_at is not None:
+            id_, rest = known.step_execution_id, (known.wake_at - await recorder.journal.now()).total_seconds()
+        else:
+            id_, rest = StepExecutionId(new_id()), min(max(seconds, 0.0), LONGEST_WAIT_SECONDS)
+            start = self._start(id_, key, Inner(SLEEP), attempt=next_attempt(known), arguments={"seconds": seconds})
+            start = replace(start, status=StepStatus.PENDING, wake_after_seconds=rest) if rest > 0 else start
+            await recorder.write(starts=(start,), updates=self._take_left())
+        try:
+            await asyncio.sleep(max(rest, 0.0))
+        except asyncio.CancelledError:
+            self._left.append(StepUpdate(step_execution_id=id_, status=StepStatus.CANCELLED, failure=_CANCELLED))
+            raise
+        await self.write_end(StepUpdate(step_execution_id=id_, status=StepStatus.COMPLETED, output_data=_NULL))
+
+    def end(self) -> None:
+        """The attempt is over: nothing is called or recorded within it any more; what is open closes with it."""
+        self._has_ended = True
+        for task in list(self._from_threads):
+            task.cancel()
+
+    # What is on record
+
+    async def recorded(self, key: InnerKey) -> StepExecutionRecord | None:
+        """The newest attempt of a call that is on record from an earlier attempt of the run; None: there is none.
+
+        Raises:
+            StepError: the attempt is over.
+        """
+        if self._has_ended:
+            raise StepError(key.step_id, f"the step around it, {self._path}, has ended: nothing can be called in it.")
+        if self._attempt > 1:
+            if self._reading is None:
+                self._reading = asyncio.create_task(self._read(), name=f"read:{self._path}")
+            await asyncio.shield(self._reading)
+        return self._known.get(key)
+
+    def answer(self, key: InnerKey, known: StepExecutionRecord | None, hashed: str) -> JsonText | None:
+        """The result of a call that has been made; None: it has not.
+
+        Args:
+            known: what is on record of it from an earlier attempt of the run.
+            hashed: the arguments that it comes with now.
+
+        Raises:
+            InnerStepConflict: it was made for other ones.
+        """
+        if key in self._results:
+            made_for, stored = self._results[key]
+        elif known is not None and is_answered(known, again_upto=self._again_upto):
+            made_for, stored = hash_of(known), encode(known.output_data, "recorded result")
+        else:
+            return None
+        if made_for != hashed:
+            raise InnerStepConflict(f"{key.step_id}#{key.iteration}")
+        return stored
+
+    def keep(self, call: "_Call", hashed: str, stored: JsonText) -> None:
+        """What a call with a key gave here: it may come once more."""
+        if call.inner.key is not None:
+            self._results[call.key] = hashed, stored
+
+    async def _read(self) -> None:
+        records = await self._recorder.journal.get_execution_steps(self._recorder.execution_id, within=self._path)
+        self._known = newest_of_each(records)
+
+    # What is written
+
+    async def begin(self, call: "_Call", arguments: Mapping[str, Any], hashed: str, attempt: int) -> _Begun:
+        """Put the start of a call on record."""
+        recorder, id_ = self._recorder, StepExecutionId(new_id())
+        path = run_path(self._path, *call.key)
+        notes = Notes(id_, recorder.write_notes)
+        start = self._start(id_, call.key, call.inner, attempt=attempt, arguments=arguments, hashed=hashed)
+        try:
+            await recorder.write(starts=(start,), updates=self._take_left())
+        except ConstraintViolated as error:
+            what = f"{call.key.step_id!r} is recorded by hand within it, too: give one of them another name."
+            raise StepError(call.around.step_id, what) from error
+        level = InnerLevel(recorder, path, attempt=attempt)
+        context = StepContext(
+            execution_id=recorder.execution_id,
+            step_id=call.key.step_id,
+            step_execution_id=id_,
+            iteration=call.key.iteration,
+            attempt=attempt,
+            rerun_of=call.around.rerun_of,
+            config=call.around.config,
+            services=call.around.services,
+            keep_line=notes.keep_line,
+            keep_progress=notes.keep_progress,
+            within=self._path,
+            inner=level,
+        )
+        return _Begun(id_, context, notes, level)
+
+    async def end_of(self, begun: _Begun, update: StepUpdate) -> None:
+        """Put the end of a call on record, with what it logged."""
+        begun.level.end()
+        lines, progress = begun.notes.end()
+        await self.write_end(update, lines, () if progress is None else (progress,))
+
+    async def write_end(
+        self, update: StepUpdate, lines: tuple[LogLine, ...] = (), before: tuple[StepUpdate, ...] = ()
+    ) -> None:
+        await self._recorder.write(updates=(*self._take_left(), *before, update), logs=lines)
+
+    def leave(self, begun: _Begun) -> None:
+        """Nobody waits for a call any more: its end is written with what is written next, or closes with the step."""
+        begun.level.end()
+        begun.notes.end()
+        self._left.append(StepUpdate(step_execution_id=begun.id, status=StepStatus.CANCELLED, failure=_CANCELLED))
+
+    def _take_left(self) -> tuple[StepUpdate, ...]:
+        left, self._left = tuple(self._left), []
+        return left
+
+    def _start(
+        self,
+        id_: StepExecutionId,
+        key: InnerKey,
+        inner: Inner,
+        *,
+        attempt: int,
+        arguments: Mapping[str, Any],
+        hashed: str | None = None,
+    ) -> StepStart:
+        return StepStart(
+            step_execution_id=id_,
+            step_id=key.step_id,
+            step_name=key.step_id,
+            step_type=STEP_TYPE,
+            within=self._path,
+            iteration=key.iteration,
+            attempt=attempt,
+            worker=self._recorder.journal.owner,
+            input_data=stored_arguments(arguments),
+            input_refs=refs_text(hashed or arguments_hash(arguments), outer_attempt=self._attempt),
+            effect=inner.effect,
+        )
+
+    # How it is made
+
+    @property
+    def executor(self) -> StepExecutor:
+        return self._recorder.executor
+
+    def draw(self) -> float:
+        return self._recorder.draw()
+
+    async def _made_alone(self, call: "_Call", waiting: "_WaitingThread | None" = None) -> Any:
+        async with self._one_at_a_time.setdefault(call.key, asyncio.Lock()):
+            return await call.made(waiting)
+
+    async def _kept(self, work: Coroutine[Any, Any, Any]) -> Any:
+        """What is made for a thread, which nobody stops: it ends with the attempt at the latest."""
+        task = asyncio.current_task()
+        assert task is not None
+        self._from_threads.add(task)
+        try:
+            return await work
+        finally:
+            self._from_threads.discard(task)
+
+
+class _WaitingThread:
+    """A thread that waits for a call, and has the function called in itself meanwhile."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._loop = loop
+        self._asked: SimpleQueue[Callable[[], None] | None] = SimpleQueue()
+
+    async def called(self, function: Callable[[], Any]) -> Any:
+        """What a function gives that the thread calls."""
+        outcome: asyncio.Future[Any] = self._loop.create_future()
+
+        def settle(result: list[Any], error: BaseException | None) -> None:
+            if outcome.done():
+                return
+            if error is None:
+                outcome.set_result(result[0])
+            else:
+                outcome.set_exception(error)
+
+        def call() -> None:
+            result: list[Any] = []
+            error: BaseException | None = None
+            try:
+                result.append(function())
+            except StopIteration as stop:  # which no future carries
+                error = RuntimeError("it raised StopIteration")
+                error.__cause__ = stop
+            except BaseException as raised:  # noqa: BLE001 - user code: it is raised where the call is made
+                error = raised
+            with suppress(RuntimeError):  # the loop is closed: nobody waits any more
+                self._loop.call_soon_threadsafe(settle, result, error)
+
+        self._asked.put(call)
+        return await outcome
+
+    def serve(self, made: "Future[Any]") -> None:
+        """Call what is asked for until the call is made; runs in the thread."""
+        made.add_done_callback(lambda _: self._asked.put(None))
+        while (call := self._asked.get()) is not None:
+            call()
+
+
+def _on_loop(work: Coroutine[Any, Any, Any], loop: asyncio.AbstractEventLoop, waiting: _WaitingThread | None) -> Any:
+    """What work on the loop gives, waited for in another thread."""
+    made = asyncio.run_coroutine_threadsafe(work, loop)
+    if waiting is not None:
+        waiting.serve(made)
+    return made.result()
+
+
+class _Call(NamedTuple):
+    """One call of ``context.step``."""
+
+    level: InnerLevel
+    around: StepContext
+    inner: Inner
+    key: InnerKey
+    function: Callable[..., Any]
+    args: tuple[Any, ...]
+    kwargs: dict[str, Any]
+
+    async def made(self, waiting: _WaitingThread | None = None) -> Any:
+        """The recorded result, or that of a call that is recorded now.
+
+        Args:
+            waiting: the thread that the function is called in; None: it is called from here.
+        """
+        level = self.level
+        arguments = arguments_of(self.function, self.args, self.kwargs)
+        hashed, known = arguments_hash(arguments), await level.recorded(self.key)
+        if (stored := level.answer(self.key, known, hashed)) is not None:
+            return restored(self.function, orjson.loads(stored))
+        attempt, failures, policy = next_attempt(known), 0, self.inner.policy
+        while True:
+            begun = await level.begin(self, arguments, hashed, attempt)
+            try:
+                value = await self._called(begun.context, waiting)
+            except asyncio.CancelledError:
+                level.leave(begun)
+                raise
+            except BaseException as left:
+                error, failures, attempt = failure_of(self.key.step_id, left), failures + 1, attempt + 1
+                if policy is not None and should_retry(policy, failures, error):
+                    seconds = retry_delay(policy, failures, draw=level.draw())
+                    await level.end_of(begun, _failed(begun, error, again_after=seconds))
+                    await asyncio.sleep(seconds)
+                    continue
+                await level.end_of(begun, _failed(begun, error))
+                if error is left:
+                    raise
+                raise error from left
+            try:
+                stored, answer = self._result(value)
+            except (PayloadError, StepError) as error:
+                await level.end_of(begun, _failed(begun, error))
+                raise
+            update = StepUpdate(step_execution_id=begun.id, status=StepStatus.COMPLETED, output_data=stored)
+            await level.end_of(begun, update)
+            level.keep(self, hashed, stored)
+            return answer
+
+    def _result(self, value: Any) -> tuple[JsonText, Any]:
+        """The result as it is stored, and as the caller gets it."""
+        stored = encode(value, f"result of inner step {self.key.step_id!r}")
+        try:
+            return stored, restored(self.function, orjson.loads(stored))
+        except ValidationError as error:
+            raise StepError(self.key.step_id, f"its result does not fit its annotation: {error}") from error
+
+    async def _called(self, context: StepContext, waiting: _WaitingThread | None) -> Any:
+        call, seconds = partial(self.function, *self.args, **self.kwargs), self.inner.timeout_seconds
+        if waiting is not None:
+            value = await waiting.called(partial(_called_in_place, context, call))
+            return await value if inspect.isawaitable(value) else value
+        with inside(context):
+            if not is_async(self.function):
+                return await self.level.executor.execute(self.key.step_id, call, timeout_seconds=seconds)
+            limit = asyncio.timeout(seconds)
+            try:
+                async with limit:
+                    return await call()
+            except TimeoutError:
+                if seconds is not None and limit.expired():
+                    raise StepTimeout(self.key.step_id, seconds) from None
+                raise
+
+
+def _called_in_place(context: StepContext, call: Callable[[], Any]) -> Any:
+    with inside(context):
+        return call()
+
+
+def _failed(begun: _Begun, error: Exception, *, again_after: float | None = None) -> StepUpdate:
+    routes = None if again_after is None else encode(retry_json(again_after), "routes")
+    failure = Failure.of(error)
+    return StepUpdate(step_execution_id=begun.id, status=StepStatus.FAILED, routes=routes, failure=failure)
+
+
+_NULL = encode(None, "nothing")
