@@ -22,6 +22,10 @@ ENTRY_POINT_GROUP = "ia_modules.steps"
 """Packages that offer steps declare their modules as entry points of this group."""
 
 
+READY_STEPS = "ia_modules.steps"
+"""Our own steps, which use nothing but their data: always allowed."""
+
+
 @dataclass(frozen=True, slots=True)
 class AllowedCode:
     """What a stored definition may use.
@@ -68,11 +72,11 @@ def allowed_code(folders: Iterable[Path] | None = None, environ: Mapping[str, st
 
 
 def allowed_modules(environ: Mapping[str, str] = os.environ) -> tuple[str, ...]:
-    """Patterns of the module names that a stored definition may use beside its own folder; none by default."""
+    """Patterns of the module names that a stored definition may use beside its own folder; our own steps always."""
     entries = [pattern.strip() for pattern in environ.get(MODULES_VARIABLE, "").split(",")]
     offered = [point.value.partition(":")[0].strip() for point in entry_points(group=ENTRY_POINT_GROUP)]
     patterns = [pattern for pattern in entries if pattern]
-    return tuple(dict.fromkeys([*patterns, *(each for name in offered for each in (name, f"{name}.*"))]))
+    return tuple(dict.fromkeys([*patterns, *(each for name in offered for each in (name, f"{name}.*")), READY_STEPS]))
 
 
 def _real(folder: Path) -> Path | None:

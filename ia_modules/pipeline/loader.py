@@ -119,12 +119,14 @@ def examine(document: Any, *, strict: bool = True) -> Examination:
         harmless = [error for error in errors if _is_harmless(error, is_lenient=is_lenient)]
         problems = tuple(problem_of(error, written) for error in errors[:MOST_PROBLEMS])
         refused = Examination(None, problems if is_lenient else tuple(_hinted(problems, errors)))
-        if (strict and not is_lenient) or len(harmless) < len(errors):
+        if len(harmless) < len(errors):
             return refused
         pruned = _without(written, [place_of(error["loc"], written) for error in errors])
         if pruned == written:
             return refused
         inner = examine(pruned, strict=strict)
+        if strict and not is_lenient:
+            return Examination(None, (*refused.errors, *inner.errors))
         return Examination(inner.definition, inner.errors, (*problems, *inner.warnings))
     return _structured(definition, written, strict=strict)
 

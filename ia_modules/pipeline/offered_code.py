@@ -2,7 +2,7 @@
 
 import ast
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
@@ -14,10 +14,16 @@ _WILD = frozenset("*?[")
 
 @dataclass(frozen=True, slots=True)
 class OfferedName:
-    """A class or function of a module. ``description``: the first line of its docstring; None: it has none."""
+    """A class or function of a module.
+
+    Attributes:
+        description: the first line of its docstring; None: it has none.
+        fields: of its result, where its source says them: it returns a TypedDict of the same module.
+    """
 
     name: str
     description: str | None
+    fields: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,8 +99,48 @@ def _names_in(file: Path) -> tuple[OfferedName, ...]:
         tree = ast.parse(file.read_bytes())
     except (OSError, SyntaxError, ValueError, RecursionError, MemoryError):
         return ()
+    classes = {node.name: node for node in tree.body if isinstance(node, ast.ClassDef)}
     return tuple(
-        OfferedName(node.name, (ast.get_docstring(node) or "").partition("\n")[0] or None)
+        OfferedName(node.name, (ast.get_docstring(node) or "").partition("\n")[0] or None, _fields_of(node, classes))
         for node in tree.body
-        if isinstance(node, ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef) and not node.name.startswith("_")
+        if isinstance(node, ast.ClassDef | _Function) and not node.name.startswith("_")
+        if _keys_of(node.name, classes) is None  # what a step returns is no step
     )
+
+
+_Function = ast.FunctionDef | ast.AsyncFunctionDef
+_Classes = Mapping[str, ast.ClassDef]
+_MOST_BASES = 20
+"""Bases of a class in a row; more are a circle."""
+
+
+def _fields_of(node: ast.ClassDef | _Function, classes: _Classes) -> tuple[str, ...]:
+    """Keys of what a function returns, or the ``run`` of a class; none behind a decorator, which may return another."""
+    if isinstance(node, ast.ClassDef):
+        methods = (each for each in node.body if isinstance(each, _Function) and each.name in ("run", "execute"))
+        method = next(methods, None)
+        return () if method is None else _fields_of(method, classes)
+    if node.decorator_list:
+        return ()
+    match node.returns:
+        case ast.Name(id=name) | ast.Constant(value=str(name)):
+            return _keys_of(name, classes) or ()
+        case _:
+            return ()
+
+
+def _keys_of(name: str, classes: _Classes, most_bases: int = _MOST_BASES) -> tuple[str, ...] | None:
+    """The keys of a TypedDict; None: it is none that the module has."""
+    node = classes.get(name)
+    if node is None or not most_bases:
+        return None
+    inherited: list[tuple[str, ...] | None] = []
+    for base in node.bases:
+        named = base.attr if isinstance(base, ast.Attribute) else base.id if isinstance(base, ast.Name) else ""
+        inherited.append(() if named == "TypedDict" else _keys_of(named, classes, most_bases - 1))
+    if all(keys is None for keys in inherited):
+        return None
+    own = [
+        each.target.id for each in node.body if isinstance(each, ast.AnnAssign) and isinstance(each.target, ast.Name)
+    ]
+    return tuple(dict.fromkeys([*(key for keys in inherited for key in keys or ()), *own]))

@@ -218,12 +218,12 @@ def owner_of(
         author=author,
         newest_version=newest_version,
         files=files,
-        beside=tuple(_beside(current.version, past)),
+        beside=tuple(stored_beside(current.version, past)),
     )
 
 
-def _beside(current_version: int, past: Iterable[PastOffer]) -> Iterable[StoredBeside]:
-    """What is offered and not decided: each version once, and of a path only what it gave last."""
+def stored_beside(current_version: int, past: Iterable[PastOffer]) -> Iterable[StoredBeside]:
+    """What is offered and not decided, the newest first: each version once, and of a path only what it gave last."""
     decided: set[str | int] = set()
     for action, actor, detail, created_at in past:
         path, version = detail.get("path"), detail["version"] if action == STORE_BESIDE else None

@@ -82,6 +82,8 @@ def test_a_server_whose_file_changed_after_a_page_edit_starts_and_shows_both(sit
         assert (shown["current_version"], shown["description"]) == (3, "two b")
         [beside] = shown["owner"]["beside"]
         assert (beside["version"], beside["origin"], beside["path"]) == (4, "file", str(folder / "greeting.json"))
+        [row] = page.get("/api/pipelines").json()["items"]
+        assert (row["current_version"], row["beside"]) == (3, [4])
         listed = page.get("/api/pipelines/greeting/versions").json()["items"]
         assert [each["origin"] for each in listed] == ["file", "api", "page", "file"]
         assert [each["note"] for each in listed] == [None, None, "says more", None]
@@ -89,6 +91,7 @@ def test_a_server_whose_file_changed_after_a_page_edit_starts_and_shows_both(sit
         assert late.status_code == 409
         chosen = page.post("/api/pipelines/greeting/current", json={"version": 4, "base_version": 3}).json()
         assert (chosen["current_version"], chosen["description"], chosen["owner"]["beside"]) == (4, "three", [])
+        assert page.get("/api/pipelines").json()["items"][0]["beside"] == []
         assert page.post("/api/pipelines/greeting/current", json={"version": 9}).status_code == 404
 
 
@@ -152,11 +155,11 @@ def test_the_code_of_steps_is_shown_and_the_graph_of_what_is_written_is_drawn(si
     (folder / "own_steps.py").write_text('def wave(data):\n    """Waves."""\n')
     with running(site.server(folder)) as server, client(server) as api:
         code = api.get("/api/definitions/code", params={"pipeline_id": "greeting"}).json()
-        assert code["patterns"] == [STEPS]
+        assert code["patterns"] == [STEPS, "ia_modules.steps"]
         assert code["modules"][0] == {
             "name": "own_steps",
             "is_beside": True,
-            "names": [{"name": "wave", "description": "Waves."}],
+            "names": [{"name": "wave", "description": "Waves.", "fields": []}],
         }
         assert "greet" in [each["name"] for module in code["modules"] for each in module["names"]]
         assert api.get("/api/definitions/code", params={"pipeline_id": "nobody"}).status_code == 404

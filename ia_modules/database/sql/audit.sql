@@ -15,7 +15,7 @@ SELECT detail FROM audit_log WHERE subject = :subject AND action = :action ORDER
 
 -- name: read_offers
 -- What files, people and programs have offered as versions of a pipeline, and chosen among them; the newest first.
-SELECT action, actor, detail, created_at
+SELECT subject, action, actor, detail, created_at
   FROM audit_log
  WHERE subject = :subject
    AND action IN ('pipeline.register_file', 'pipeline.make_current', 'pipeline.store_beside')

@@ -171,7 +171,7 @@ async def run_definition_once(
         version_of=pipeline_id,
         note=request.note,
         origin=origin,
-        trigger="api",
+        trigger=origin,
         idempotency_key=idempotency_key,
         actor=actor,
     )

@@ -49,6 +49,9 @@ class PipelineOut(Out):
     p50_seconds: float | None = Field(description="Of those of them that completed; null when there are none.")
     p95_seconds: float | None
     active: int = Field(description="Executions that have not ended, counted up to 10,000.")
+    beside: list[int] = Field(
+        description="Versions that were offered while the current one stayed, the newest first; nobody has chosen yet."
+    )
 
 
 class PipelinePageOut(Out):
@@ -239,6 +242,7 @@ class ValidationOut(Out):
 class OfferedNameOut(Out):
     name: str
     description: str | None
+    fields: list[str] = Field(description="Of its result, as far as its source says.")
 
 
 class OfferedModuleOut(Out):

@@ -1,7 +1,7 @@
 """Pipelines as they are shown: how each did lately, one with its definition, its versions, its graph. Read anew."""
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import orjson
@@ -18,7 +18,7 @@ from ia_modules.pipeline.versions import definition_of
 from ia_modules.tracker.details import INLINE_BYTES
 from ia_modules.tracker.lists import COUNT_CAP, pattern_of
 from ia_modules.tracker.metrics import success_rate
-from ia_modules.tracker.offers import DefinitionOwner
+from ia_modules.tracker.offers import DefinitionOwner, read_offers, stored_beside
 from ia_modules.tracker.registration import definition_owner
 from showcase_app.backend.schemas.pipelines import (
     DefinitionOwnerOut,
@@ -216,6 +216,7 @@ def _overviews(
     recent = yield Statement(query("recent_executions_of_pipeline"), [each | {"limit": STRIP} for each in ids])
     ended = yield Statement(query("recent_ends_of_pipeline"), [each | {"limit": ENDED} for each in ids])
     active = yield Statement(query("count_active_of_pipeline"), [each | {"limit": COUNT_CAP} for each in ids])
+    offers = yield Statement(query("read_offers"), [{"subject": each.id} for each in pipelines])
     step_counts = {row["pipeline_id"]: row["steps"] for row in steps}
     active_counts = {row["pipeline_id"]: row["active"] for row in active}
     current = [PipelineVersionRecord.from_row(row) for row in stored]
@@ -228,9 +229,16 @@ def _overviews(
             recent=[_bar(row) for row in reversed(recent) if row["pipeline_id"] == pipeline.id],
             **_outcome([row for row in ended if row["pipeline_id"] == pipeline.id]),
             active=active_counts[pipeline.id],
+            beside=_beside(pipeline, offers),
         )
         for pipeline in pipelines
     ]
+
+
+def _beside(pipeline: PipelineRecord, offers: Iterable[Row]) -> list[int]:
+    past = read_offers(row for row in offers if row["subject"] == pipeline.id)
+    current = pipeline.current_version
+    return [] if current is None else [each.version for each in stored_beside(current, past)]
 
 
 def _outcome(ended: list[Row]) -> dict[str, Any]:

@@ -10,9 +10,10 @@ from ia_modules.models import PipelineId, PipelineVersionRecord
 from ia_modules.pipeline.allowed_code import FOLDERS_VARIABLE, AllowedCode, allowed_code, allowed_modules
 
 
-def test_nothing_is_allowed_until_it_is_said() -> None:
-    assert allowed_modules({}) == ()
-    assert allowed_modules({"IA_MODULES_STEP_MODULES": " my.steps.* ,, other "}) == ("my.steps.*", "other")
+def test_nothing_but_our_own_steps_is_allowed_until_it_is_said() -> None:
+    assert allowed_modules({}) == ("ia_modules.steps",)
+    mine = {"IA_MODULES_STEP_MODULES": " my.steps.* ,, other "}
+    assert allowed_modules(mine) == ("my.steps.*", "other", "ia_modules.steps")
 
 
 def test_installed_packages_that_offer_steps_are_allowed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -21,7 +22,8 @@ def test_installed_packages_that_offer_steps_are_allowed(tmp_path: Path, monkeyp
     (offered / "METADATA").write_text("Metadata-Version: 2.1\nName: offered-steps\nVersion: 1.0\n")
     (offered / "entry_points.txt").write_text("[ia_modules.steps]\nall = offered.steps\n")
     monkeypatch.setattr(sys, "path", [str(tmp_path), *sys.path])
-    assert allowed_modules({"IA_MODULES_STEP_MODULES": "mine"}) == ("mine", "offered.steps", "offered.steps.*")
+    allowed = ("mine", "offered.steps", "offered.steps.*", "ia_modules.steps")
+    assert allowed_modules({"IA_MODULES_STEP_MODULES": "mine"}) == allowed
 
 
 def version_in(folder: Path | str | None) -> PipelineVersionRecord:

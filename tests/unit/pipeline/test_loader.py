@@ -24,13 +24,18 @@ def test_every_problem_is_reported_not_only_the_first() -> None:
     ]
 
 
+def test_an_unknown_key_hides_nothing_of_what_else_is_wrong() -> None:
+    examined = examine(document("a", paths=[("a", "nobody")]) | {"surprise": 1})
+    assert [problem.where for problem in examined.errors] == ["$.surprise", "$.flow.paths[0].to_step"]
+
+
 def test_the_error_carries_its_facts() -> None:
     with pytest.raises(PipelineDefinitionError) as wrong:
         load(document("a", "a", stepz=1))
     assert str(wrong.value).startswith("The pipeline definition is wrong:\n- $.stepz: found the unknown key")
     assert wrong.value.where == "$.stepz"
     assert wrong.value.hint == f"Did you mean 'steps'? {FORMAT_HINT}"
-    assert [problem.where for problem in wrong.value.problems] == ["$.stepz"]
+    assert [problem.where for problem in wrong.value.problems] == ["$.stepz", "$.steps[1].id"]
 
 
 @pytest.mark.parametrize(

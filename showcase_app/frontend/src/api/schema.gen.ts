@@ -3511,6 +3511,11 @@ export interface components {
             name: string;
             /** Description */
             description: string | null;
+            /**
+             * Fields
+             * @description Of its result, as far as its source says.
+             */
+            fields: string[];
         };
         /**
          * PipelineDetail
@@ -3580,6 +3585,11 @@ export interface components {
              * @description Executions that have not ended, counted up to 10,000.
              */
             active: number;
+            /**
+             * Beside
+             * @description Versions that were offered while the current one stayed, the newest first; nobody has chosen yet.
+             */
+            beside: number[];
             owner: components["schemas"]["DefinitionOwnerOut"];
             /**
              * Version
@@ -3715,6 +3725,11 @@ export interface components {
              * @description Executions that have not ended, counted up to 10,000.
              */
             active: number;
+            /**
+             * Beside
+             * @description Versions that were offered while the current one stayed, the newest first; nobody has chosen yet.
+             */
+            beside: number[];
         };
         /**
          * PipelinePageOut

@@ -19,6 +19,7 @@ export function createPipeline(row: Partial<PipelineDetail> = {}): PipelineDetai
     p50_seconds: null,
     p95_seconds: null,
     active: 0,
+    beside: [],
     owner: createOwner(),
     version: 1,
     version_origin: null,
