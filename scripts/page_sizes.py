@@ -37,6 +37,10 @@ BUDGETS: Mapping[str, Budget] = {
     "an execution with its graph": Budget(
         most_kilobytes=650, modules=[f"{_FEATURES}/execution/execution-page.tsx", _GRAPH], files=(FONT, WORKER)
     ),
+    "the editor of a definition, before its graph": Budget(
+        most_kilobytes=500,
+        modules=[f"{_FEATURES}/pipelines/pipeline-page.tsx", f"{_FEATURES}/pipelines/definition-tab.tsx"],
+    ),
     "the form that runs a pipeline": Budget(
         most_kilobytes=700,
         modules=[f"{_FEATURES}/pipelines/pipeline-page.tsx", f"{_FEATURES}/pipelines/run-form.tsx"],

@@ -70,14 +70,18 @@ def test_axe_finds_nothing_serious(
     page.goto(path.format(**places))
     expect(page.get_by_text(seen).first).to_be_visible()
     page.wait_for_load_state("networkidle")
+    assert serious_problems(page) == []
+
+
+def serious_problems(page: Page) -> list[tuple[str, str, list[str]]]:
+    """What axe finds serious on a page as it is: the rule, what it asks for, and the elements."""
     page.evaluate(AXE)
     found: list[dict[str, Any]] = page.evaluate("axe.run().then((results) => results.violations)")
-    serious = [
+    return [
         (violation["id"], violation["help"], [node["html"][:300] for node in violation["nodes"]][:5])
         for violation in found
         if violation["impact"] in ("serious", "critical")
     ]
-    assert serious == []
 
 
 @pytest.mark.parametrize("name", PAGES)

@@ -54,6 +54,32 @@ def test_a_viewer_sees_everything_and_is_told_why_nothing_can_be_started(page: P
     expect(run).to_have_accessible_name("Run Code review: You are signed in as a viewer; this needs an operator.")
 
 
+def test_a_viewer_reads_a_definition_and_nothing_that_is_sent_for_it_fails(page: Page) -> None:
+    sign_in(page, "second-key-0123456789")
+    expect(page.get_by_role("link", name="Code review", exact=True)).to_be_visible()
+    new = page.get_by_role("button", name="New pipeline")
+    expect(new).to_be_disabled()
+    answers: list[tuple[str, int]] = []
+    page.on("response", lambda answer: answers.append((answer.request.method, answer.status)))
+    page.goto("/pipelines/code-review?tab=definition")
+    text = page.get_by_label("Definition as JSON, to read")
+    expect(text).to_contain_text('"slug": "code-review"')
+    expect(text).to_have_attribute("contenteditable", "false")
+    expect(page.get_by_text("You are signed in as a viewer", exact=False)).to_be_visible()
+    text.click()
+    page.keyboard.type("x")
+    expect(text).not_to_contain_text("x{")
+    expect(page.get_by_role("button", name="Score")).to_be_visible()
+    expect(page.get_by_text("ia_modules.steps").first).to_be_visible()
+    for name in ("Save version", "Run once", "Undo all"):
+        expect(page.get_by_role("button", name=name)).to_have_count(0)
+    page.goto("/pipelines/new")
+    expect(page.get_by_text("You cannot store a pipeline here")).to_be_visible()
+    page.wait_for_load_state("networkidle")
+    assert answers
+    assert [(method, status) for method, status in answers if method != "GET" or status >= 400] == []
+
+
 def test_a_session_that_has_ended_meanwhile_is_asked_for_anew(page: Page) -> None:
     sign_in(page, "second-key-0123456789")
     expect(page.get_by_role("heading", name="Pipelines")).to_be_visible()

@@ -5,6 +5,7 @@ import type { NewVersionRequest, RunRequest } from "./schema.gen";
 
 export type PipelineFilters = { q?: string; archived?: boolean };
 export type Definition = NewVersionRequest["definition"];
+export type RunInput = NonNullable<RunRequest["input_data"]>;
 
 export const pipelineKeys = {
   all: ["pipelines"] as const,
@@ -106,11 +107,6 @@ export function makeCurrent(pipelineId: string, version: number, baseVersion: nu
 /** It keeps its history; a new version brings it back. */
 export function archivePipeline(pipelineId: string) {
   return answered(api.DELETE("/api/pipelines/{pipeline_id}", { params: { path: { pipeline_id: pipelineId } } }));
-}
-
-/** Everything that would keep a definition from being stored, as a new pipeline or as a version of one. */
-export function validateDefinition(definition: unknown, pipelineId: string | null, signal: AbortSignal) {
-  return answered(api.POST("/api/definitions/validate", { body: { definition, pipeline_id: pipelineId }, signal }));
 }
 
 /** The same key starts nothing twice, however often the request is sent. */

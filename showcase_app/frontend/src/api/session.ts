@@ -17,6 +17,13 @@ export function useWhyReadOnly(): string | null {
   return away ?? (data === undefined ? null : whyReadOnly(data));
 }
 
+/** Why the reader may never change anything here, whether the server is there or not; null: they may, undefined: that is
+ * not known yet. For what is not even offered to somebody who only looks. */
+export function useWhyOnlyLooking(): string | null | undefined {
+  const { data } = useQuery(sessionQuery);
+  return data === undefined ? undefined : whyReadOnly(data);
+}
+
 /** Whether the reader answers questions and sees nothing else; false as long as that is not known. */
 export function useOnlyAnswers(): boolean {
   const { data } = useQuery(sessionQuery);

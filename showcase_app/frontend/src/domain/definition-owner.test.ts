@@ -1,13 +1,24 @@
 import { expect, it } from "vitest";
 import type { DefinitionOwnerOut, StoredBesideOut } from "@/api/schema.gen";
 import { createOwner, createPipeline } from "@/mocks/create-pipeline";
-import { besideSentence, originText, ownerSentence } from "./definition-owner";
+import { besideSentence, conflictWords, originText, ownerSentence } from "./definition-owner";
 
 const file = { host: "box", path: "/srv/shop.json", version: 2, registered_at: "2026-11-29T12:00:00.000000Z" };
 
 function sentence(owner: Partial<DefinitionOwnerOut>, current_version: number | null = 2) {
   return ownerSentence({ owner: createOwner(owner), current_version });
 }
+
+it("says in a list that somebody is to choose", () => {
+  expect(conflictWords(createPipeline())).toBeNull();
+  expect(conflictWords(createPipeline({ current_version: 2, beside: [3] }))).toEqual({
+    short: "Conflict: v3 beside v2",
+    sentence: "v3 stands beside v2, the current one, until somebody chooses.",
+  });
+  expect(conflictWords(createPipeline({ current_version: 2, beside: [4, 3] }))?.sentence).toBe(
+    "v4 and v3 stand beside v2, the current one, until somebody chooses.",
+  );
+});
 
 it("says who owns the current version, and what the file holds", () => {
   expect(sentence({ origin: "file", files: [file] })).toBe("Owned by /srv/shop.json on box: it follows that file.");

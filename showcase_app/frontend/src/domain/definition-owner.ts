@@ -1,5 +1,5 @@
 /** Who owns a pipeline's definition, in sentences. Pure. */
-import type { DefinitionOwnerOut, PipelineDetail, StoredBesideOut } from "@/api/schema.gen";
+import type { DefinitionOwnerOut, PipelineDetail, PipelineOut, StoredBesideOut } from "@/api/schema.gen";
 
 export type VersionOrigin = NonNullable<DefinitionOwnerOut["origin"]>;
 
@@ -20,6 +20,18 @@ const CHOSEN: Readonly<Record<Exclude<VersionOrigin, "file">, string>> = {
 export function originText(origin: VersionOrigin | null, author: string | null): string {
   if (origin === null) return author ?? "–";
   return author === null ? ORIGIN_WORDS[origin] : `${ORIGIN_WORDS[origin]}, ${author}`;
+}
+
+/** That somebody is to choose between versions, in a few words and in a sentence; null: nobody is. */
+export function conflictWords({ beside, current_version }: Pick<PipelineOut, "beside" | "current_version">) {
+  if (beside.length === 0 || current_version === null) return null;
+  const versions = beside.map((version) => `v${version}`);
+  const all = versions.length === 1 ? versions[0] : `${versions.slice(0, -1).join(", ")} and ${versions.at(-1)}`;
+  const stand = versions.length === 1 ? "stands" : "stand";
+  return {
+    short: `Conflict: ${versions.join(", ")} beside v${current_version}`,
+    sentence: `${all} ${stand} beside v${current_version}, the current one, until somebody chooses.`,
+  };
 }
 
 /** Who owns the current version, and what the file holds where it is another; null: there is nothing to say. */

@@ -46,18 +46,27 @@ export function syntaxErrorOf(text: string): { place: Place; detail: string } | 
   }
 }
 
-type SyntaxNode = NonNullable<ReturnType<typeof jsonLanguage.parser.parse>["topNode"]["firstChild"]>;
+export type SyntaxNode = NonNullable<ReturnType<typeof jsonLanguage.parser.parse>["topNode"]["firstChild"]>;
 
 function inside(text: string, value: SyntaxNode, key: string | number): SyntaxNode | null {
   if (value.name === "Array") {
-    const items = children(value).filter((child) => !["[", "]", ",", "⚠"].includes(child.name));
-    return items[Number(key)] ?? null;
+    return itemsOf(value)[Number(key)] ?? null;
   }
   const property = value.getChildren("Property").find((each) => {
-    const name = each.getChild("PropertyName");
-    return name !== null && unquoted(text.slice(name.from, name.to)) === String(key);
+    return nameOf(text, each) === String(key);
   });
   return property?.lastChild ?? null;
+}
+
+/** The values of a list, as far as they can be read. */
+export function itemsOf(list: SyntaxNode): SyntaxNode[] {
+  return children(list).filter((child) => !["[", "]", ",", "⚠"].includes(child.name));
+}
+
+/** The key of a property. */
+export function nameOf(text: string, property: SyntaxNode): string | null {
+  const name = property.getChild("PropertyName");
+  return name === null ? null : unquoted(text.slice(name.from, name.to));
 }
 
 function children(value: SyntaxNode): SyntaxNode[] {
@@ -66,7 +75,8 @@ function children(value: SyntaxNode): SyntaxNode[] {
   return found;
 }
 
-function unquoted(name: string): string {
+/** What a text of JSON says; itself where it is none. */
+export function unquoted(name: string): string {
   try {
     return JSON.parse(name) as string;
   } catch {

@@ -18,8 +18,10 @@ async function lay(drawn: DrawnGraph, orientation: Orientation): Promise<LaidGra
 /** Of a graph in which the groups with the ids of `open` are open. Until it is there the one before is kept in view. */
 export function layoutQuery(graph: GraphOut, orientation: Orientation, open: ReadonlySet<string>) {
   const ofGraph = ["graph-layout", graph.pipeline_id, graph.version, orientation] as const;
+  // What is not stored yet (version 0) is known by what is in it; the layout before stays in view while it is written.
+  const content = graph.version === 0 ? graph : null;
   return queryOptions({
-    queryKey: [...ofGraph, ...[...open].sort()] as const,
+    queryKey: [...ofGraph, content, ...[...open].sort()] as const,
     queryFn: () => lay(drawnGraph(graph, open), orientation),
     staleTime: Number.POSITIVE_INFINITY,
     retry: false,

@@ -1,3 +1,4 @@
+import { acceptCompletion, currentCompletions, startCompletion } from "@codemirror/autocomplete";
 import { EditorView } from "@codemirror/view";
 import { act, cleanup, fireEvent, screen, waitFor, within } from "@testing-library/react";
 import { useState } from "react";
@@ -6,6 +7,9 @@ import { afterEach, beforeEach, expect, it } from "vitest";
 import type { Definition } from "@/api/pipelines";
 import type { PipelineDetail, ValidationOut } from "@/api/schema.gen";
 import { parseJson } from "@/domain/json";
+import { createExecution } from "@/mocks/create-execution";
+import { createFormat, createModules } from "@/mocks/create-format";
+import { graphOf } from "@/mocks/create-graph";
 import { createPipeline } from "@/mocks/create-pipeline";
 import { FakeServer, json, refusal } from "@/mocks/fake-server";
 import { renderAt } from "@/mocks/render-at";
@@ -13,6 +17,7 @@ import { DefinitionTab } from "./definition-tab";
 
 const CHECK = "POST /api/definitions/validate";
 const SAVE = "PUT /api/pipelines/pipeline";
+const ONCE = "POST /api/pipelines/pipeline/run-once";
 const server = new FakeServer();
 
 const definition = { name: "Shop", steps: [{ id: "charge", type: "task" }] } as unknown as Definition;
@@ -20,6 +25,8 @@ const shop = createPipeline({ name: "Shop", definition, version: 4, current_vers
 
 beforeEach(() => {
   server.install();
+  server.on("GET /api/definitions/schema", () => json(200, createFormat()));
+  server.on("GET /api/definitions/code", () => json(200, { patterns: ["own.*"], modules: createModules() }));
   finds({});
 });
 
@@ -30,8 +37,9 @@ afterEach(() => {
 
 /** What the server finds in a definition, whatever it is. */
 function finds(found: Partial<ValidationOut>): void {
-  const { problems = [], warnings = [] } = found;
-  server.on(CHECK, () => json(200, { valid: problems.length === 0, problems, warnings }));
+  const { problems = [], warnings = [], graph = null, default_input = {} } = found;
+  const valid = problems.length === 0;
+  server.on(CHECK, () => json(200, { valid, problems, warnings, graph, input_schema: {}, default_input }));
 }
 
 let update: (pipeline: PipelineDetail) => void = () => undefined;
@@ -51,6 +59,7 @@ function show() {
   return renderAt("/", [
     { path: "/", element: <Page /> },
     { path: "/elsewhere", element: <p>another page</p> },
+    { path: "/executions/:id", element: <p>the execution</p> },
   ]);
 }
 
@@ -192,14 +201,72 @@ it("lets go without asking where nothing is changed, also after all was undone",
   await screen.findByText("another page");
 });
 
-it("a viewer reads the definition and saves nothing", async () => {
-  server.signIn("viewer");
+it.each(["viewer", "run file"] as const)("only reads the definition: a %s", async (who) => {
+  server.signIn(who === "viewer" ? "viewer" : "operator", { run_file: who === "run file" });
+  server.on("GET /api/pipelines/pipeline/graph", () => json(200, graphOf([["charge", "end"]])));
   show();
+  const shown = await screen.findByLabelText("Definition as JSON, to read");
+  expect(shown.getAttribute("contenteditable")).toBe("false");
+  expect(JSON.parse(EditorView.findFromDOM(shown)?.state.doc.toString() ?? "")).toEqual(definition);
+  await screen.findByText(/Version 4, the current one, to read/);
+  await screen.findByText("own_steps");
+  for (const name of ["Save version", "Run once", "Undo all"])
+    expect(screen.queryByRole("button", { name })).toBeNull();
+  expect(server.requests.filter(({ method }) => method !== "GET")).toEqual([]);
+});
+
+it("runs once what is written, with its input, and goes to see it; back leads to what was tried", async () => {
+  finds({ default_input: { amount: 3 } });
+  const execution = createExecution({ execution_id: "tried", pipeline_version: 5 });
+  server.on(ONCE, () => json(202, execution));
+  const { router } = show();
   change();
+  await canSave();
+  fireEvent.change(screen.getByLabelText("What this version is for"), { target: { value: "only a try" } });
+  fireEvent.click(screen.getByRole("button", { name: "Run once" }));
+  const drawer = await screen.findByRole("dialog");
+  const start = await within(drawer).findByRole("button", { name: "Run once" });
+  fireEvent.click(start);
+  await screen.findByText("the execution");
+  const changed = { name: "Shop", steps: [{ id: "charge", type: "condition" }] };
+  expect(await server.bodies(ONCE)).toEqual([{ definition: changed, input_data: { amount: 3 }, note: "only a try" }]);
+  expect(router.state.location.pathname).toBe("/executions/tried");
+  await act(() => router.navigate(-1));
+  expect(router.state.location.search).toBe("?version=5");
+});
+
+it("what has problems runs as little as it is saved", async () => {
+  finds({ problems: [{ path: "$.name", detail: "No." }] });
+  show();
+  await screen.findByText("1 problem");
+  const once = screen.getByRole("button", { name: "Run once" });
+  expect(once.getAttribute("aria-disabled")).toBe("true");
+  fireEvent.click(once);
+  expect(screen.queryByRole("dialog")).toBeNull();
+});
+
+it("keeps the graph that could be drawn last, and says so", async () => {
+  finds({ graph: { ...graphOf([["charge", "end"]]), version: 0 } });
+  show();
+  await screen.findByRole("region", { name: "Graph of what is written" });
   await screen.findByText("It can be saved");
-  expect(saveButton().getAttribute("aria-disabled")).toBe("true");
-  fireEvent.click(saveButton());
-  expect(server.to(SAVE)).toEqual([]);
+  expect(screen.queryByText(/As it was last/)).toBeNull();
+  write('{"steps": [');
+  await screen.findByText(/As it was last/);
+});
+
+it("shows the code that steps may name, and suggests from it", async () => {
+  show();
+  await screen.findByText("ia_modules.steps");
+  write('{"steps": [{"module": "ia"}]}');
+  act(() => editor().dispatch({ selection: { anchor: text().indexOf('"}') } }));
+  await act(async () => void startCompletion(editor()));
+  await waitFor(() =>
+    expect(currentCompletions(editor().state).map(({ label }) => label)).toEqual(["ia_modules.steps"]),
+  );
+  await new Promise((later) => setTimeout(later, 100)); // a suggestion is not taken by a key that was meant otherwise
+  act(() => void acceptCompletion(editor()));
+  expect(text()).toBe('{"steps": [{"module": "ia_modules.steps"}]}');
 });
 
 it("numbers and keys are shown, checked and saved as they are written", async () => {

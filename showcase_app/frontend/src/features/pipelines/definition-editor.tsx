@@ -1,9 +1,18 @@
-/** A definition to write in, checked while it is written; its problems lead to their place. */
+/** A definition to write in, checked, completed and drawn while it is written; its problems lead to their place. */
+import { EditorView } from "@codemirror/view";
 import { Group, Loader, Text } from "@mantine/core";
 import { IconCheck } from "@tabler/icons-react";
-import { useRef } from "react";
+import { useQuery } from "@tanstack/react-query";
+import { useMemo, useRef, useState } from "react";
+import { formatQuery, offeredCodeQuery } from "@/api/definitions";
 import { QueryFailed } from "@/components/ui/notices";
+import type { Knowledge } from "@/domain/definition-completion";
+import { placeOfStep, stepAt } from "@/domain/definition-facts";
+import { isObject } from "@/domain/json";
+import { definitionCompletion } from "./completion";
 import { type EditorHandle, type EditorProblem, JsonEditor } from "./json-editor";
+import { LiveGraph } from "./live-graph";
+import { OfferedCode } from "./offered-code";
 import classes from "./pipelines.module.css";
 import { ProblemList } from "./problem-list";
 import type { DefinitionCheck } from "./use-definition-check";
@@ -12,29 +21,66 @@ type DefinitionEditorProps = {
   text: string;
   onChange: (text: string) => void;
   check: DefinitionCheck;
+  /** Of which it is to be a version; null: it is a new pipeline. */
+  pipelineId: string | null;
   /** What the server refused when it was saved. */
   refused?: readonly EditorProblem[];
 };
 
-export function DefinitionEditor({ text, onChange, check, refused = [] }: DefinitionEditorProps) {
+export function DefinitionEditor({ text, onChange, check, pipelineId, refused = [] }: DefinitionEditorProps) {
   const editor = useRef<EditorHandle>(null);
+  const [step, setStep] = useState<string | null>(null); // the one that the cursor is in
+  const format = useQuery(formatQuery);
+  const code = useQuery(offeredCodeQuery(pipelineId));
+  const knowledge = useRef<Knowledge>({ schema: null, modules: [] });
+  knowledge.current = {
+    schema: isObject(format.data) ? format.data : null,
+    modules: code.data?.modules ?? [],
+  };
+  const extension = useMemo(
+    () => [
+      definitionCompletion(() => knowledge.current),
+      EditorView.updateListener.of(({ selectionSet, docChanged, state }) => {
+        if (selectionSet || docChanged) setStep(stepAt(state.doc.toString(), state.selection.main.head));
+      }),
+    ],
+    [],
+  );
   const problems = refused.length === 0 ? check.problems : [...check.problems, ...refused];
   return (
-    <div className={classes.withSide}>
-      <div className={`panel ${classes.editor}`}>
-        <JsonEditor
-          label="Definition as JSON"
-          value={text}
-          onChange={onChange}
-          problems={problems}
-          height="max(380px, calc(100vh - 330px))"
-          handle={editor}
-        />
+    <div className={classes.withGraph}>
+      <div>
+        <div className={`panel ${classes.editor}`}>
+          <JsonEditor
+            label="Definition as JSON"
+            value={text}
+            onChange={onChange}
+            problems={problems}
+            height="max(380px, calc(100vh - 330px))"
+            handle={editor}
+            extension={extension}
+          />
+        </div>
+        <Text size="xs" className="quiet" mt={6}>
+          Keys, steps, modules and fields are suggested while you write, and by Ctrl+Space; Enter takes one.
+        </Text>
       </div>
-      <aside className={`panel ${classes.side}`} aria-label="Problems of the definition">
-        <Standing check={check} problems={problems} />
-        <ProblemList problems={problems} onChoose={({ place }) => editor.current?.show(place)} />
-      </aside>
+      <div className={classes.beside}>
+        <aside className={`panel ${classes.side}`} aria-label="Problems of the definition">
+          <Standing check={check} problems={problems} />
+          <ProblemList problems={problems} onChoose={({ place }) => editor.current?.show(place)} />
+        </aside>
+        <LiveGraph
+          graph={check.graph}
+          isEarlier={check.isGraphEarlier}
+          selected={step}
+          onSelect={(stepId) => {
+            const place = placeOfStep(text, stepId);
+            if (place !== null) editor.current?.show(place);
+          }}
+        />
+        <OfferedCode code={code.data} />
+      </div>
     </div>
   );
 }

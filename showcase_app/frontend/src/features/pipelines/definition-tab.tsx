@@ -1,30 +1,40 @@
-/** The definition as JSON: read it, change it, save that as a new version. */
+/** The definition as JSON: read it, change it, try that, save it as a new version. */
 import { Alert, Button, Group, Text, TextInput, Tooltip } from "@mantine/core";
 import { notifications } from "@mantine/notifications";
-import { IconAlertTriangle, IconDeviceFloppy, IconRestore } from "@tabler/icons-react";
+import { IconAlertTriangle, IconDeviceFloppy, IconPlayerPlay, IconRestore } from "@tabler/icons-react";
 import { useMutation, useQueryClient } from "@tanstack/react-query";
 import { useRef, useState } from "react";
-import { useBlocker } from "react-router";
+import { useBlocker, useNavigate } from "react-router";
+import { runOnce } from "@/api/definitions";
+import { executionKeys } from "@/api/executions";
 import { type Definition, pipelineKeys, storeVersion } from "@/api/pipelines";
-import type { PipelineDetail } from "@/api/schema.gen";
-import { useWhyReadOnly } from "@/api/session";
+import type { ExecutionOut, PipelineDetail } from "@/api/schema.gen";
+import { useWhyOnlyLooking, useWhyReadOnly } from "@/api/session";
 import { Nothing } from "@/components/ui/notices";
 import { stringifyJson } from "@/domain/json";
 import { DefinitionEditor } from "./definition-editor";
+import { DefinitionReading } from "./definition-reading";
 import { LeaveModal } from "./leave-modal";
 import { refusedPlaces } from "./refused-places";
+import { RunOnceDrawer } from "./run-once-drawer";
 import { useAddress } from "./use-address";
-import { type DefinitionCheck, useDefinitionCheck, whyNotStored } from "./use-definition-check";
+import { type DefinitionCheck, type DefinitionInput, useDefinitionCheck, whyNotStored } from "./use-definition-check";
 
 export function DefinitionTab({ pipeline }: { pipeline: PipelineDetail }) {
-  if (pipeline.definition === null) {
+  const onlyLooking = useWhyOnlyLooking() ?? null;
+  const { definition, version } = pipeline;
+  if (definition === null || version === null) {
     return (
       <div className="panel">
         <Nothing title="It has no definition">Another program runs it and records its executions here.</Nothing>
       </div>
     );
   }
-  return <Editing pipeline={pipeline} definition={pipeline.definition} />;
+  return onlyLooking === null ? (
+    <Editing pipeline={pipeline} definition={definition} />
+  ) : (
+    <DefinitionReading pipeline={pipeline} definition={definition} version={version} why={onlyLooking} />
+  );
 }
 
 function Editing({ pipeline, definition }: { pipeline: PipelineDetail; definition: Definition }) {
@@ -60,10 +70,24 @@ function Editing({ pipeline, definition }: { pipeline: PipelineDetail; definitio
       isBeingSaved.current = false;
     },
   });
+  const navigate = useNavigate();
+  const [trial, setTrial] = useState<Trial | null>(null);
+  const goToTrial = async ({ execution_id, pipeline_version: version }: ExecutionOut) => {
+    isBeingSaved.current = true;
+    void client.invalidateQueries({ queryKey: pipelineKeys.all });
+    void client.invalidateQueries({ queryKey: executionKeys.lists() });
+    // Back leads to what was tried.
+    await navigate(address.with({ version: version === pipeline.current_version ? null : String(version) }), {
+      replace: true,
+    });
+    await navigate(`/executions/${execution_id}`);
+  };
   const blocker = useBlocker(
     ({ currentLocation, nextLocation }) => changed && !isBeingSaved.current && leaves(currentLocation, nextLocation),
   );
-  const why = useWhyReadOnly() ?? whyNot(changed, pipeline, check);
+  const readOnly = useWhyReadOnly();
+  const why = readOnly ?? whyNot(changed, pipeline, check);
+  const whyNotTried = readOnly ?? (pipeline.is_active ? whyNotStored(check) : "It is archived.");
 
   return (
     <>
@@ -93,6 +117,19 @@ function Editing({ pipeline, definition }: { pipeline: PipelineDetail; definitio
           >
             Undo all
           </Button>
+          <Tooltip label={whyNotTried} disabled={whyNotTried === null} multiline maw={280}>
+            <Button
+              variant="light"
+              leftSection={<IconPlayerPlay size={16} aria-hidden />}
+              data-disabled={whyNotTried !== null || undefined}
+              aria-disabled={whyNotTried !== null}
+              onClick={() => {
+                if (whyNotTried === null) setTrial(trialOf(check));
+              }}
+            >
+              Run once
+            </Button>
+          </Tooltip>
           <Tooltip label={why} disabled={why === null} multiline maw={280}>
             <Button
               leftSection={<IconDeviceFloppy size={16} aria-hidden />}
@@ -120,11 +157,34 @@ function Editing({ pipeline, definition }: { pipeline: PipelineDetail; definitio
           if (store.isError) store.reset();
         }}
         check={check}
+        pipelineId={pipeline.id}
         refused={refusedPlaces(store.error, text)}
+      />
+      <RunOnceDrawer
+        title={`Run ${pipeline.name} once, as it is written`}
+        about={`What is written is stored as a version that does not become the current one, and runs once. Back leads to it again; version ${pipeline.current_version} stays current.`}
+        input={trial?.input ?? null}
+        action="Run once"
+        onClose={() => setTrial(null)}
+        start={(input_data, key) =>
+          runOnce(
+            pipeline.id,
+            { definition: trial?.definition ?? definition, input_data, note: note.trim() || null },
+            key,
+          )
+        }
+        onStarted={(execution) => void goToTrial(execution)}
       />
       <LeaveModal blocker={blocker} />
     </>
   );
+}
+
+/** What is tried: as it was when that began. */
+type Trial = { definition: Definition; input: DefinitionInput };
+
+function trialOf({ definition, input }: DefinitionCheck): Trial | null {
+  return definition === null || input === null ? null : { definition, input };
 }
 
 function aboutText({ version, current_version }: PipelineDetail, base: number | null): string {

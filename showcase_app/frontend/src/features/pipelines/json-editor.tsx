@@ -2,6 +2,7 @@
 import { jsonLanguage } from "@codemirror/lang-json";
 import { HighlightStyle, LanguageSupport, syntaxHighlighting } from "@codemirror/language";
 import { type Diagnostic, lintGutter, setDiagnostics } from "@codemirror/lint";
+import type { Extension } from "@codemirror/state";
 import { EditorView } from "@codemirror/view";
 import { tags } from "@lezer/highlight";
 import CodeMirror, { type ReactCodeMirrorRef } from "@uiw/react-codemirror";
@@ -23,9 +24,14 @@ type JsonEditorProps = {
   minHeight?: string;
   maxHeight?: string;
   handle?: Ref<EditorHandle>;
+  /** It is read alone. */
+  isReadOnly?: boolean;
+  /** What more the editor can do; one and the same from drawing to drawing. */
+  extension?: Extension;
 };
 
 const NO_PROBLEMS: readonly EditorProblem[] = [];
+const NOTHING_MORE: Extension = [];
 
 const LOOK = EditorView.theme({
   "&": { backgroundColor: "var(--ia-panel)", color: "var(--mantine-color-text)", fontSize: "13px" },
@@ -56,7 +62,9 @@ const COLORS = syntaxHighlighting(
   ]),
 );
 
-export function JsonEditor({ label, value, onChange, problems = NO_PROBLEMS, handle, ...size }: JsonEditorProps) {
+export function JsonEditor(props: JsonEditorProps) {
+  const { label, value, onChange, problems = NO_PROBLEMS, handle, ...others } = props;
+  const { isReadOnly = false, extension = NOTHING_MORE, ...size } = others;
   const editor = useRef<ReactCodeMirrorRef>(null);
   const extensions = useMemo(
     () => [
@@ -64,10 +72,11 @@ export function JsonEditor({ label, value, onChange, problems = NO_PROBLEMS, han
       LOOK,
       COLORS,
       EditorView.lineWrapping,
-      EditorView.contentAttributes.of({ "aria-label": label, tabindex: "0" }),
-      lintGutter(),
+      EditorView.contentAttributes.of({ "aria-label": label, "aria-readonly": String(isReadOnly), tabindex: "0" }),
+      isReadOnly ? [] : lintGutter(),
+      extension,
     ],
-    [label],
+    [label, isReadOnly, extension],
   );
   useImperativeHandle(handle, () => ({ show: (place) => showPlace(editor.current?.view, place) }), []);
   // The editor takes a new value in an effect of its own, before this one: places fit the text that they are of.
@@ -80,6 +89,8 @@ export function JsonEditor({ label, value, onChange, problems = NO_PROBLEMS, han
       onCreateEditor={(view) => markProblems(view, problems)}
       extensions={extensions}
       theme="none"
+      readOnly={isReadOnly}
+      editable={!isReadOnly}
       indentWithTab={false}
       basicSetup={{ autocompletion: false }}
       {...size}

@@ -1,5 +1,5 @@
 /** All pipelines, and how each did lately. */
-import { Anchor, Badge, Button, Code, Group, Skeleton, Switch, Text, TextInput } from "@mantine/core";
+import { Anchor, Badge, Button, Code, Group, Skeleton, Switch, Text, TextInput, Tooltip } from "@mantine/core";
 import { useDebouncedCallback } from "@mantine/hooks";
 import { IconPlus, IconSearch } from "@tabler/icons-react";
 import { useInfiniteQuery } from "@tanstack/react-query";
@@ -7,11 +7,13 @@ import { Link, useSearchParams } from "react-router";
 import { useInvalidatedByExecutions } from "@/api/live-list";
 import { type PipelineFilters, pipelinesQuery } from "@/api/pipelines";
 import type { PipelineOut } from "@/api/schema.gen";
+import { useWhyOnlyLooking } from "@/api/session";
 import { LiveMark } from "@/components/ui/live-mark";
 import { Nothing, QueryFailed } from "@/components/ui/notices";
 import { PageHead } from "@/components/ui/page-head";
 import { ServerButton } from "@/components/ui/server-button";
 import { pipelineAddress } from "@/domain/addresses";
+import { conflictWords } from "@/domain/definition-owner";
 import { PipelineNumbers } from "./pipeline-numbers";
 import classes from "./pipelines.module.css";
 import { RecentStrip } from "./recent-strip";
@@ -38,20 +40,7 @@ export function Component() {
 
   return (
     <>
-      <PageHead
-        title="Pipelines"
-        beside={<LiveMark state={state} />}
-        actions={
-          <Button
-            component={Link}
-            to="/pipelines/new"
-            variant="default"
-            leftSection={<IconPlus size={16} aria-hidden />}
-          >
-            New pipeline
-          </Button>
-        }
-      />
+      <PageHead title="Pipelines" beside={<LiveMark state={state} />} actions={<NewButton />} />
       <Group mb="md" gap="md">
         <TextInput
           aria-label="Search pipelines"
@@ -70,6 +59,25 @@ export function Component() {
       </Group>
       <List filters={{ q: q === "" ? undefined : q, archived }} />
     </>
+  );
+}
+
+function NewButton() {
+  const why = useWhyOnlyLooking() ?? null;
+  const look = { variant: "default", leftSection: <IconPlus size={16} aria-hidden /> } as const;
+  if (why === null) {
+    return (
+      <Button component={Link} to="/pipelines/new" {...look}>
+        New pipeline
+      </Button>
+    );
+  }
+  return (
+    <Tooltip label={why} multiline maw={280}>
+      <Button {...look} data-disabled aria-disabled aria-label={`New pipeline: ${why}`}>
+        New pipeline
+      </Button>
+    </Tooltip>
   );
 }
 
@@ -107,6 +115,7 @@ function List({ filters }: { filters: PipelineFilters }) {
 
 function Card({ pipeline }: { pipeline: PipelineOut }) {
   const page = pipelineAddress(pipeline);
+  const conflict = conflictWords(pipeline);
   return (
     <li className={`panel ${classes.card}`}>
       <div>
@@ -121,6 +130,19 @@ function Card({ pipeline }: { pipeline: PipelineOut }) {
               </Badge>
             </Anchor>
           ) : null}
+          {conflict === null ? null : (
+            <Anchor component={Link} to={page} underline="never" title={conflict.sentence}>
+              <Badge
+                variant="light"
+                color="orange"
+                size="sm"
+                radius="sm"
+                styles={{ root: { color: "var(--ia-differs-text)" }, label: { textTransform: "none" } }}
+              >
+                {conflict.short}
+              </Badge>
+            </Anchor>
+          )}
           {pipeline.is_active ? null : (
             <Badge variant="default" size="sm" radius="sm" styles={{ label: { textTransform: "none" } }}>
               Archived

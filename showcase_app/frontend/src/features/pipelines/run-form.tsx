@@ -6,9 +6,9 @@ import { useEffect, useRef, useState } from "react";
 import { useNavigate } from "react-router";
 import { ApiError, failedTitle } from "@/api/client";
 import { executionKeys } from "@/api/executions";
-import { pipelineKeys, startExecution } from "@/api/pipelines";
+import { pipelineKeys, type RunInput, startExecution } from "@/api/pipelines";
 import { useRequestKey } from "@/api/request-key";
-import type { PipelineDetail, RunRequest } from "@/api/schema.gen";
+import type { PipelineDetail } from "@/api/schema.gen";
 import { useWhyReadOnly } from "@/api/session";
 import { MomentField } from "@/components/ui/moment-field";
 import { stringifyJson } from "@/domain/json";
@@ -21,7 +21,6 @@ import { focusRefused, refusedFields, ShownAs, useFilledIn, ValueForm } from "./
 const FORM_ID = "run-form";
 const NO_SCHEMA = {};
 type Filling = "defaults" | "last";
-type InputData = NonNullable<RunRequest["input_data"]>;
 
 export function RunForm({ pipeline }: { pipeline: PipelineDetail }) {
   const [filling, setFilling] = useState<Filling>("defaults");
@@ -66,7 +65,7 @@ export function RunForm({ pipeline }: { pipeline: PipelineDetail }) {
         onEdit={() => start.reset()}
         onSubmit={(input_data) => {
           if (isHalf) startInput.current?.focus();
-          else start.mutate(input_data as InputData);
+          else start.mutate(input_data as RunInput);
         }}
       />
       {filledIn.isTyped || startAt !== undefined ? <AskBeforeClosing param="run" /> : null}
@@ -124,7 +123,7 @@ function useStart(pipeline: PipelineDetail, run_at: string | null) {
   const navigate = useNavigate();
   const keyFor = useRequestKey();
   return useMutation({
-    mutationFn: (input_data: InputData) => {
+    mutationFn: (input_data: RunInput) => {
       const version = pipeline.version ?? undefined;
       const key = keyFor(stringifyJson([input_data, run_at]));
       return startExecution(pipeline.id, { input_data, version, run_at }, key);

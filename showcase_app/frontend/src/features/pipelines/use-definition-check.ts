@@ -1,10 +1,12 @@
 /** The problems of a definition while it is written: at once whether it is JSON, shortly after those the server finds. */
 import { useDebouncedValue } from "@mantine/hooks";
 import { queryOptions, useQuery } from "@tanstack/react-query";
-import { useMemo } from "react";
-import { type Definition, validateDefinition } from "@/api/pipelines";
-import type { ValidationOut } from "@/api/schema.gen";
-import { parseJson } from "@/domain/json";
+import { useMemo, useState } from "react";
+import { validateDefinition } from "@/api/definitions";
+import type { Definition } from "@/api/pipelines";
+import type { GraphOut, ValidationOut } from "@/api/schema.gen";
+import { useWhyOnlyLooking } from "@/api/session";
+import { type JsonObject, parseJson } from "@/domain/json";
 import { placeOf, syntaxErrorOf } from "@/domain/json-place";
 import type { EditorProblem } from "./json-editor";
 
@@ -15,7 +17,16 @@ export type DefinitionCheck = {
   checking: boolean;
   /** The check itself could not be made. */
   failed: Error | null;
+  /** The newest that could be drawn; null: none could yet. */
+  graph: GraphOut | null;
+  /** Whether that is of an earlier text, because this one cannot be drawn. */
+  isGraphEarlier: boolean;
+  /** What its input is to be, once nothing is wrong with it. */
+  input: DefinitionInput | null;
 };
+
+/** The JSON Schema of the input, and the defaults of the parameters. */
+export type DefinitionInput = { schema: JsonObject; defaults: JsonObject };
 
 /** Why what is written cannot be stored yet; null when it can. */
 export function whyNotStored(check: DefinitionCheck): string | null {
@@ -25,22 +36,34 @@ export function whyNotStored(check: DefinitionCheck): string | null {
 }
 
 const PAUSE_MS = 300;
-const NONE: readonly EditorProblem[] = [];
+const NOTHING: Omit<DefinitionCheck, "graph" | "isGraphEarlier"> = {
+  problems: [],
+  definition: null,
+  checking: false,
+  failed: null,
+  input: null,
+};
 
-/** `pipelineId`: of which it is to be a version; null: it is a new pipeline. */
+/** `pipelineId`: of which it is to be a version; null: it is a new pipeline. Only who may change something can check. */
 export function useDefinitionCheck(text: string, pipelineId: string | null): DefinitionCheck {
   const [settled] = useDebouncedValue(text, PAUSE_MS);
+  const mayCheck = useWhyOnlyLooking() === null;
   const syntax = useMemo(() => syntaxErrorOf(text), [text]);
-  const { data, error } = useQuery(checkQuery(settled, pipelineId));
+  const { data, error } = useQuery({ ...checkQuery(settled, pipelineId), ...(mayCheck ? {} : { enabled: false }) });
+  const [graph, setGraph] = useState<GraphOut | null>(null);
+  if (data !== undefined && data.graph !== null && data.graph !== graph) setGraph(data.graph);
+  const isGraphEarlier = syntax !== null || data?.graph === null;
   return useMemo(() => {
-    if (syntax !== null)
-      return { problems: [{ ...syntax, severity: "error" }], definition: null, checking: false, failed: null };
+    const drawn = { graph, isGraphEarlier };
+    if (syntax !== null) return { ...NOTHING, ...drawn, problems: [{ ...syntax, severity: "error" }] };
     if (settled !== text || data === undefined) {
-      return { problems: NONE, definition: null, checking: error === null, failed: error };
+      return { ...NOTHING, ...drawn, checking: error === null, failed: error };
     }
-    const definition = data.valid ? (parseJson(text) as Definition) : null;
-    return { problems: placed(text, data), definition, checking: false, failed: null };
-  }, [syntax, settled, text, data, error]);
+    const problems = placed(text, data);
+    if (!data.valid) return { ...NOTHING, ...drawn, problems };
+    const input = { schema: (data.input_schema ?? {}) as JsonObject, defaults: data.default_input as JsonObject };
+    return { ...NOTHING, ...drawn, problems, definition: parseJson(text) as Definition, input };
+  }, [syntax, settled, text, data, error, graph, isGraphEarlier]);
 }
 
 function checkQuery(text: string, pipelineId: string | null) {

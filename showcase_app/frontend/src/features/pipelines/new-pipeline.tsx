@@ -1,0 +1,133 @@
+/** A new pipeline: write or paste its definition, save it, and run it. */
+import { Alert, Button, Text, Tooltip } from "@mantine/core";
+import { notifications } from "@mantine/notifications";
+import { IconAlertTriangle, IconDeviceFloppy, IconPlayerPlay } from "@tabler/icons-react";
+import { useMutation, useQueryClient } from "@tanstack/react-query";
+import { useRef, useState } from "react";
+import { useBlocker, useNavigate } from "react-router";
+import { failedTitle } from "@/api/client";
+import { executionKeys } from "@/api/executions";
+import { createPipeline, type Definition, pipelineKeys, startExecution } from "@/api/pipelines";
+import type { ExecutionOut } from "@/api/schema.gen";
+import { useWhyReadOnly } from "@/api/session";
+import { PageHead } from "@/components/ui/page-head";
+import { ServerLink } from "@/components/ui/server-link";
+import { pipelineAddress } from "@/domain/addresses";
+import { FIRST_PIPELINE } from "@/domain/first-pipeline";
+import { stringifyJson } from "@/domain/json";
+import { DefinitionEditor } from "./definition-editor";
+import { LeaveModal } from "./leave-modal";
+import { refusedPlaces } from "./refused-places";
+import { RunOnceDrawer } from "./run-once-drawer";
+import { type DefinitionInput, useDefinitionCheck, whyNotStored } from "./use-definition-check";
+
+const EXAMPLE = stringifyJson(FIRST_PIPELINE, 2);
+
+export function NewPipeline() {
+  const [text, setText] = useState(EXAMPLE);
+  const check = useDefinitionCheck(text, null);
+  const client = useQueryClient();
+  const navigate = useNavigate();
+  const create = useMutation({
+    mutationFn: createPipeline,
+    onSuccess: (pipeline) => {
+      notifications.show({ message: `${pipeline.name} is saved.` });
+      void client.invalidateQueries({ queryKey: pipelineKeys.all });
+      void navigate(pipelineAddress(pipeline));
+    },
+  });
+  const [begun, setBegun] = useState<{ definition: Definition; input: DefinitionInput } | null>(null);
+  const isStored = useRef(false);
+  const saveAndStart = async (definition: Definition, input_data: Record<string, unknown>, key: string) => {
+    const { id } = await createPipeline(definition); // the same once more changes nothing
+    return startExecution(id, { input_data }, key);
+  };
+  const goTo = async ({ execution_id, pipeline_id }: ExecutionOut) => {
+    isStored.current = true;
+    void client.invalidateQueries({ queryKey: pipelineKeys.all });
+    void client.invalidateQueries({ queryKey: executionKeys.lists() });
+    await navigate(`/pipelines/${pipeline_id}?tab=definition`, { replace: true }); // Back leads to what was saved
+    await navigate(`/executions/${execution_id}`);
+  };
+  const blocker = useBlocker(
+    ({ currentLocation, nextLocation }) =>
+      text !== EXAMPLE && !create.isSuccess && !isStored.current && currentLocation.pathname !== nextLocation.pathname,
+  );
+  const why = useWhyReadOnly() ?? whyNotStored(check);
+  return (
+    <>
+      <PageHead
+        title="New pipeline"
+        actions={
+          <>
+            <Tooltip label={why} disabled={why === null} multiline maw={280}>
+              <Button
+                variant="light"
+                leftSection={<IconPlayerPlay size={16} aria-hidden />}
+                data-disabled={why !== null || undefined}
+                aria-disabled={why !== null}
+                onClick={() => {
+                  const { definition, input } = check;
+                  if (why === null && definition !== null && input !== null) setBegun({ definition, input });
+                }}
+              >
+                Save and run
+              </Button>
+            </Tooltip>
+            <Tooltip label={why} disabled={why === null} multiline maw={280}>
+              <Button
+                leftSection={<IconDeviceFloppy size={16} aria-hidden />}
+                loading={create.isPending}
+                data-disabled={why !== null || undefined}
+                aria-disabled={why !== null}
+                onClick={() => {
+                  if (why === null && check.definition !== null) create.mutate(check.definition);
+                }}
+              >
+                Save pipeline
+              </Button>
+            </Tooltip>
+          </>
+        }
+      />
+      <Text size="sm" className="quiet" mb="sm">
+        Write or paste a definition. Its steps may use the modules that this server allows. The{" "}
+        <ServerLink to="/docs" target="_blank" underline="always" inherit>
+          API
+        </ServerLink>{" "}
+        describes the format at <span className="mono">/api/definitions/schema</span>.
+      </Text>
+      {create.error === null ? null : (
+        <Alert
+          color="red"
+          mb="sm"
+          role="alert"
+          icon={<IconAlertTriangle aria-hidden />}
+          title={failedTitle(create.error, "It was not saved")}
+        >
+          {create.error.message}
+        </Alert>
+      )}
+      <DefinitionEditor
+        text={text}
+        onChange={(written) => {
+          setText(written);
+          if (create.isError) create.reset();
+        }}
+        check={check}
+        pipelineId={null}
+        refused={refusedPlaces(create.error, text)}
+      />
+      <RunOnceDrawer
+        title="Save it, and run it once"
+        about="It is saved as a pipeline, and its first execution starts. Back leads to its definition."
+        input={begun?.input ?? null}
+        action="Save and run"
+        onClose={() => setBegun(null)}
+        start={async (input_data, key) => saveAndStart(begun?.definition ?? {}, input_data, key)}
+        onStarted={(execution) => void goTo(execution)}
+      />
+      <LeaveModal blocker={blocker} />
+    </>
+  );
+}
