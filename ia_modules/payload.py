@@ -45,6 +45,7 @@ NAME_LIMIT_CHARACTERS = 500
 INT_MIN, INT_MAX = -(2**63), 2**64 - 1
 """The integers that are read back as the same."""
 
+_AS_BASE64 = "bytes that are text, or ser_json_bytes and val_json_bytes 'base64' in the model_config"
 _JSON_VALUE = "a JSON value, or what pydantic makes one of"
 _OPENING = SchemaSerializer(core_schema.any_schema())
 _OPTIONS = orjson.OPT_PASSTHROUGH_DATACLASS | orjson.OPT_PASSTHROUGH_DATETIME
@@ -168,8 +169,10 @@ def is_storable_id(value: object) -> bool:
 def _first_problem(value: object, where: str, error: TypeError) -> PayloadError:
     for path, found, expected in _problems(value):
         return PayloadError(where, _cut(path), found, expected)
-    reason = "" if error.__cause__ is None else f" ({clean_text(error.__cause__)})"
-    return PayloadError(where, "$", f"{error}{reason}", _JSON_VALUE)
+    cause = error.__cause__
+    reason = "" if cause is None else f" ({clean_text(cause)})"
+    expected = _AS_BASE64 if isinstance(cause, UnicodeDecodeError) else _JSON_VALUE
+    return PayloadError(where, "$", f"{error}{reason}", expected)
 
 
 class _ValueAt(NamedTuple):

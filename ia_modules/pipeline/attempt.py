@@ -1,6 +1,7 @@
 """One attempt of a step, from its code to what is to be recorded of it. Knows nothing of journals."""
 
 from collections.abc import Mapping
+from functools import partial
 from typing import Any
 
 import orjson
@@ -10,6 +11,7 @@ from msgspec.structs import replace
 from ia_modules.errors import ConditionError, LoopLimitExceeded, PayloadError, Problem, StepError, StepOutputError
 from ia_modules.models import JsonText
 from ia_modules.payload import PAYLOAD_LIMIT_BYTES, clean_text, encode
+from ia_modules.pipeline.binding import Binding
 from ia_modules.pipeline.code import LoadedPipeline
 from ia_modules.pipeline.core import Step, StepContext
 from ia_modules.pipeline.current import enter
@@ -40,6 +42,7 @@ class Work(Struct, frozen=True):
 
     Attributes:
         step: the object that runs; None where the step has no code of its own.
+        binding: how its function is called; None: it is called with the data as it is.
         data: its input, encoded: each attempt gets a fresh copy.
         stored: its declared inputs, as the record keeps them; None when it declares none.
         input: its input, as the record needs it.
@@ -66,6 +69,7 @@ class Work(Struct, frozen=True):
     refused: StepError | None = None
     context: StepContext | None = None
     supplied: JsonText | None = None
+    binding: Binding | None = None
 
 
 class Outcome(Struct, frozen=True):
@@ -149,6 +153,7 @@ def prepare(
         is_lenient,
         failures,
         refused,
+        binding=pipeline.bindings.get(definition.id),
     )
 
 
@@ -248,11 +253,13 @@ async def call_functions(
 
 
 async def _run(work: Work, executor: StepExecutor, *, draw: float) -> Outcome:
-    may_retry = work.refused is None
+    may_retry = False
     try:
         if work.refused is not None:
             raise work.refused
-        value = await _call(work, executor)
+        code = _code_of(work)
+        may_retry = True
+        value = await _call(work, code, executor)
         may_retry = False  # it has had its effect
         return _decoded(value, work)
     except BaseException as left:  # noqa: BLE001 - user code: whatever it raises is the step's failure
@@ -261,7 +268,22 @@ async def _run(work: Work, executor: StepExecutor, *, draw: float) -> Outcome:
     return await _failed(error, work, executor, draw=draw if may_retry else None)
 
 
-async def _call(work: Work, executor: StepExecutor) -> Any:
+def _code_of(work: Work) -> tuple[Any, ...]:
+    """What is called, and with what; nothing where the step has no code.
+
+    Raises:
+        StepInputError: its input does not fit its function.
+    """
+    if work.step is None:
+        return ()
+    if work.binding is None:
+        return entry_of(work.step), orjson.loads(work.data)
+    assert work.context is not None
+    args, kwargs = work.binding.arguments(work.data, work.context)
+    return (partial(entry_of(work.step), *args, **kwargs),)
+
+
+async def _call(work: Work, code: tuple[Any, ...], executor: StepExecutor) -> Any:
     if work.supplied is not None:
         return orjson.loads(work.supplied)
     match work.definition.type:
@@ -270,13 +292,7 @@ async def _call(work: Work, executor: StepExecutor) -> Any:
         case "human_input":
             return {"status": HUMAN_INPUT_REQUIRED}
         case "task":
-            assert work.step is not None
-            return await executor.execute(
-                work.definition.id,
-                entry_of(work.step),
-                orjson.loads(work.data),
-                timeout_seconds=work.definition.timeout_seconds,
-            )
+            return await executor.execute(work.definition.id, *code, timeout_seconds=work.definition.timeout_seconds)
 
 
 async def _failed(error: Exception, work: Work, executor: StepExecutor, *, draw: float | None) -> Outcome:

@@ -19,15 +19,17 @@ from types import ModuleType
 from typing import Any, cast
 from weakref import WeakKeyDictionary
 
-from ia_modules.errors import PipelineDefinitionError, Problem, StepError
+from ia_modules.errors import InvalidValue, PipelineDefinitionError, Problem, StepError
 from ia_modules.models import PipelineVersionRecord, RegisteredVersion
 from ia_modules.payload import clean_text
 from ia_modules.pipeline import beside
 from ia_modules.pipeline.allowed_code import MODULES_VARIABLE, AllowedCode
+from ia_modules.pipeline.binding import Binding, binding_of
 from ia_modules.pipeline.core import Step
 from ia_modules.pipeline.document.conditions import FunctionCall
 from ia_modules.pipeline.document.definition import PipelineDefinition, StepDefinition
 from ia_modules.pipeline.document.graph import Graph
+from ia_modules.pipeline.document.json_schema import path_text
 from ia_modules.pipeline.document.known_fields import Shape, returned_by
 from ia_modules.pipeline.document.problems import weighed
 from ia_modules.pipeline.document.references import field_findings
@@ -203,6 +205,7 @@ class LoadedPipeline:
     Attributes:
         factories: for each step that has code, what makes an object of it.
         functions: the functions that its conditions call.
+        bindings: for each step that is a function, how it is called; without one, with the whole data as it is.
         folder: where its modules lie; None when they are installed.
         modules: where its code comes from; held here, so that it stays loaded while the pipeline is in use.
         warnings: what was wrong when it was read, and does not keep it from being run.
@@ -217,6 +220,7 @@ class LoadedPipeline:
     folder: Path | None
     modules: StepModules | None = None
     warnings: tuple[Problem, ...] = ()
+    bindings: Mapping[str, Binding] = field(default_factory=dict[str, Binding])
     registered: WeakKeyDictionary[object, RegisteredVersion] = field(
         default_factory=WeakKeyDictionary[object, RegisteredVersion], compare=False, repr=False
     )
@@ -289,6 +293,7 @@ def load_pipeline(
         except (LookupError, TypeError) as error:
             found = f"the condition {call} after step {step_id!r}: {error.args[0]}"
             problems.append(Problem("$.flow.paths", found, "a function (context, parameters) -> bool"))
+    bindings = _bindings(definition, factories, problems)
     if problems:
         raise PipelineDefinitionError(problems)
     errors, more = weighed(
@@ -299,7 +304,7 @@ def load_pipeline(
     )
     if errors:
         raise PipelineDefinitionError(errors)
-    return LoadedPipeline(definition, graph, factories, answers, folder, modules, (*warnings, *more))
+    return LoadedPipeline(definition, graph, factories, answers, folder, modules, (*warnings, *more), bindings)
 
 
 def load_steps(definition: PipelineDefinition, modules: StepModules, step_ids: Collection[str]) -> LoadedPipeline:
@@ -316,9 +321,32 @@ def load_steps(definition: PipelineDefinition, modules: StepModules, step_ids: C
             factories[definition.steps[index].id] = factory_of(modules.code(module, name))
         except (LookupError, TypeError) as error:
             problems.append(Problem(f"$.steps[{index}]", str(error.args[0]), _STEP_CODE))
+    bindings = _bindings(definition, factories, problems)
     if problems:
         raise PipelineDefinitionError(problems)
-    return LoadedPipeline(definition, Graph(definition), factories, {}, None, modules)
+    return LoadedPipeline(definition, Graph(definition), factories, {}, None, modules, bindings=bindings)
+
+
+def _bindings(
+    definition: PipelineDefinition, factories: Mapping[str, StepFactory], problems: list[Problem]
+) -> dict[str, Binding]:
+    """How the functions among the steps are called, by step id; ``problems`` learns of those that cannot be."""
+    bindings: dict[str, Binding] = {}
+    parameters = {each.name for each in definition.parameters}
+    for index, step in enumerate(definition.steps):
+        function = getattr(factories.get(step.id), "code", None)
+        if function is None:
+            continue
+        names = [each.name for each in step.inputs] if step.inputs and not definition.is_lenient else None
+        try:
+            binding = binding_of(function, inputs=names, parameters=parameters)
+        except InvalidValue as wrong:
+            where = f"$.steps[{index}]{path_text(wrong.inside)}"
+            problems.append(Problem(where, wrong.found, wrong.expected, wrong.hint))
+            continue
+        if binding is not None:
+            bindings[step.id] = binding
+    return bindings
 
 
 def refused_names(
@@ -375,7 +403,7 @@ def load_version(
 
 
 def factory_of(code: Any) -> StepFactory:
-    """What makes a step of a class, or of a function that takes the data; decorators of either are in force.
+    """What makes a step of a class, or of a function; decorators of either are in force.
 
     Raises:
         TypeError: it is neither.
@@ -393,10 +421,10 @@ def factory_of(code: Any) -> StepFactory:
 
     def make(name: str, config: dict[str, Any]) -> Step:
         step = Step(name, config)
-        setattr(step, "run", code)  # noqa: B010 - its own, called with the data alone; a plain function is as good
+        setattr(step, "run", code)  # noqa: B010 - its own, called as its binding says; a plain function is as good
         return step
 
-    setattr(make, "code", code)  # noqa: B010 - for its return type
+    setattr(make, "code", code)  # noqa: B010 - for its return type and its parameters
     return make
 
 

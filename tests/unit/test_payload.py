@@ -109,7 +109,7 @@ deep.append(deep)
         (Order(item=(1, "a\0b")), "$.item[1]", "NUL character"),
         (around, "$.item[0].item[0]", "more than 200 levels"),
         (Shape.BOTH, "$[1]", "found nan"),
-        (Image(data=b"\xff"), "$", "Type is not JSON serializable: Image ('utf-8' codec"),
+        (Image(data=b"\xff"), "$", "Type is not JSON serializable: Image ('utf-8' codec can't decode byte 0xff"),
         (Refusing(), "$", "a value of type Refusing (Error calling function `refuse`: ValueError: not now"),
         ({"price": Decimal("NaN")}, "$.price", "found NaN"),
         ((each for each in "ab"), "$", "a value of type generator"),
