@@ -116,6 +116,7 @@ def prepare(
     if override is not None and override.output_data is not None:
         return _supplied(pipeline, facts, scope, override.output_data)
     definition = facts.definition
+    binding = pipeline.bindings.get(definition.id)
     config: dict[str, Any] = {}
     step: Step | None = None
     step_data: StepInput | None = None
@@ -126,7 +127,7 @@ def prepare(
         config, left_out = step_config(definition, scope, is_lenient=is_lenient)
         config = orjson.loads(orjson.dumps(config)) if config else config  # what a step does to it, only that step sees
         step_data = (
-            step_input(definition, scope, is_lenient=is_lenient)
+            step_input(definition, scope, is_lenient=is_lenient, by_schema=binding is None or not binding.is_contract)
             if override is None or override.input_data is None
             else replaced_input(definition, orjson.loads(override.input_data), is_lenient=is_lenient)
         )
@@ -153,7 +154,7 @@ def prepare(
         is_lenient,
         failures,
         refused,
-        binding=pipeline.bindings.get(definition.id),
+        binding=binding,
     )
 
 

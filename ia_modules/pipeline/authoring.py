@@ -35,10 +35,12 @@ from ia_modules.pipeline.code import (
     StepFactory,
     StepModules,
     factory_of,
+    function_of,
     load_pipeline,
     misspelled,
     plain,
 )
+from ia_modules.pipeline.contracts import names_of, parameters_of, schemas_of
 from ia_modules.pipeline.core import ExecutionContext
 from ia_modules.pipeline.document.definition import PipelineDefinition, RouteRule
 from ia_modules.pipeline.document.merge import MergeRule
@@ -56,7 +58,8 @@ class Flow:
     """A pipeline that is being written.
 
     Attributes:
-        parameters, outputs, merge, searchable, loop_config, error_handling: as in a pipeline file.
+        parameters: as in a pipeline file; or a pydantic model or a dataclass, whose fields they are.
+        outputs, merge, searchable, loop_config, error_handling: as in a pipeline file.
         route: how many paths of a step are taken: ``all`` that hold, or the ``first``; None: all.
     """
 
@@ -74,6 +77,9 @@ class Flow:
     _paths: list[dict[str, Any]] = field(default_factory=list[dict[str, Any]], init=False)
     _code: dict[str, Callable[..., Any]] = field(default_factory=dict[str, Callable[..., Any]], init=False)
     _first: set[str] = field(default_factory=set[str], init=False)
+    _schemas: dict[str, "_Schemas"] = field(
+        default_factory=dict[str, "_Schemas"], init=False, repr=False, compare=False
+    )
     _loaded: tuple["_LoadedFrom", LoadedPipeline] | None = field(default=None, init=False, repr=False, compare=False)
 
     @overload
@@ -215,10 +221,12 @@ class Flow:
 
     def _document(self, functions: dict[CodeName, Callable[..., Any]]) -> dict[str, Any]:
         """The content of a file; ``functions`` learns which function of a condition a name stands for."""
+        parameters = parameters_of(self.parameters)
+        names = names_of(parameters) or ()
         keys = {
             "slug": self.slug,
             "description": self.description,
-            "parameters": self.parameters,
+            "parameters": parameters,
             "outputs": self.outputs,
             "merge": self.merge,
             "searchable": None if self.searchable is None else [*self.searchable],
@@ -231,13 +239,39 @@ class Flow:
         return {
             "name": self.name,
             **{key: value for key, value in keys.items() if value is not None},
-            "steps": [{**step, "route": "first"} if step["id"] in self._first else step for step in self._steps],
+            "steps": [self._written_step(step, names) for step in self._steps],
             "flow": {
                 "start_at": start,
                 **({"route": self.route} if self.route else {}),
                 "paths": [_written(path, functions) for path in self._paths],
             },
         }
+
+    def _written_step(self, step: dict[str, Any], parameters: tuple[str, ...]) -> dict[str, Any]:
+        """A step with the route that ``first`` gives it, and the schemas that the annotations of its function give."""
+        made = self._schemas_of(step, parameters) if step["id"] in self._code else None
+        if not made and step["id"] not in self._first:
+            return step
+        return {**(made or {}), **step, **({"route": "first"} if step["id"] in self._first else {})}
+
+    def _schemas_of(self, step: Mapping[str, Any], parameters: tuple[str, ...]) -> Mapping[str, Any]:
+        """Made once: making them takes longer than most steps, and a flow is written out for every run."""
+        code, inputs = self._code[step["id"]], step.get("inputs")
+        known = self._schemas.get(step["id"])
+        if known is None or known.code is not code or known.inputs is not inputs or known.parameters != parameters:
+            function = function_of(code)
+            schemas: Mapping[str, Any] = {} if function is None else schemas_of(function, names_of(inputs), parameters)
+            known = self._schemas[step["id"]] = _Schemas(code, inputs, parameters, schemas)
+        return known.schemas
+
+
+class _Schemas(NamedTuple):
+    """The schemas of a step's function, and what they were made of."""
+
+    code: Callable[..., Any]
+    inputs: Any
+    parameters: tuple[str, ...]
+    schemas: Mapping[str, Any]
 
 
 class _LoadedFrom(NamedTuple):

@@ -88,6 +88,7 @@ class Binding:
         function: its name, for messages.
         data: what the data is: ``inputs`` or ``state``.
         by_name, whole, rest: what makes values of JSON; None where nothing is to be made.
+        is_contract: the step's ``input_schema`` was made of it, so that the one need not be asked besides the other.
     """
 
     function: str
@@ -96,6 +97,7 @@ class Binding:
     by_name: TypeAdapter[dict[str, Any]] | None
     whole: TypeAdapter[dict[str, Any]] | None
     rest: TypeAdapter[dict[str, Any]] | None
+    is_contract: bool = False
 
     def arguments(self, data: JsonText, context: StepContext) -> Arguments:
         """What the function is called with, for one attempt.
@@ -195,7 +197,7 @@ def binding_of(
     signature, name = _signature(function), _name_of(function)
     if signature is None:
         return None
-    hints = {each.name: _hint(each, function) for each in signature.parameters.values()}
+    hints = {each.name: hint_of(each.annotation, function) for each in signature.parameters.values()}
     bound = _sources(signature, hints, inputs, {*(inputs or ()), *parameters})
     if inputs is not None:
         _check_inputs(name, bound, inputs)
@@ -232,7 +234,7 @@ def _sources(
         return _without(bound.values(), Parameter.VAR_KEYWORD if _has(signature, Parameter.VAR_POSITIONAL) else None)
     first, others = named[0], named[1:]
     is_positional = first.parameter.kind is not Parameter.KEYWORD_ONLY
-    takes_all = first.name == "data" or _says_nothing(first.hint)
+    takes_all = first.name == "data" or says_nothing(first.hint)
     is_alone = is_positional and all(each.may_be_missing for each in others)
     if is_alone and takes_all and not (others and first.name in (inputs or ())):
         bound[first.name] = replace(first, source="whole")
@@ -262,7 +264,7 @@ def _by_itself(parameter: Parameter, hint: Any, known: Collection[str]) -> _Boun
     if parameter.kind is Parameter.VAR_POSITIONAL:
         return _BoundParameter(parameter, "whole", Any)
     for own, kind in _INJECTED.items():
-        if any(isinstance(each, type) and issubclass(each, kind) for each in _alternatives(hint)):
+        if any(isinstance(each, type) and issubclass(each, kind) for each in alternatives(hint)):
             return _BoundParameter(parameter, own, hint)
     is_spare = parameter.annotation is Parameter.empty and parameter.name not in known
     spare = _BY_NAME.get(parameter.name) if is_spare else None
@@ -304,11 +306,16 @@ def _adapter(
 
 
 def _made(hints: Mapping[str, Any], optional: Collection[str] = ()) -> TypeAdapter[dict[str, Any]]:
-    fields = {name: NotRequired[hint] if name in optional else hint for name, hint in hints.items()}
+    return TypeAdapter(mapping_of("Arguments", hints, optional))
+
+
+def mapping_of(name: str, hints: Mapping[str, Any], optional: Collection[str] = ()) -> Any:
+    """The type of a mapping that has these keys."""
+    fields = {key: NotRequired[hint] if key in optional else hint for key, hint in hints.items()}
     make: Any = TypedDict  # its types are data here
-    shape = make("Arguments", fields)
-    shape.__pydantic_config__ = ConfigDict(val_json_bytes="base64")
-    return TypeAdapter(shape)
+    made = make(name, fields)
+    made.__pydantic_config__ = ConfigDict(val_json_bytes="base64")
+    return made
 
 
 def _check_hint(function: str, name: str, hint: Any) -> None:
@@ -319,16 +326,16 @@ def _check_hint(function: str, name: str, hint: Any) -> None:
     try:
         _made({name: hint})
     except Exception as error:
-        found = f"{_type_name(hint)} as the type of {name!r} in {function}() ({_first_line(error)})"
+        found = f"{type_name(hint)} as the type of {name!r} in {function}() ({_first_line(error)})"
         hint = "A connection or a client is a service: services: ServiceRegistry."
         raise InvalidValue(found, expected, hint) from error
 
 
-def _says_nothing(hint: Any) -> bool:
+def says_nothing(hint: Any) -> bool:
     """Whether a type says no more than that it is a mapping, if that; or names keys, and pydantic cannot read them."""
     if hint in _ANYTHING:
         return True
-    is_typed = any(is_typeddict(get_origin(each) or each) for each in _alternatives(hint))
+    is_typed = any(is_typeddict(get_origin(each) or each) for each in alternatives(hint))
     return _is_mapping(hint) and not (is_typed and _is_readable(hint))
 
 
@@ -337,7 +344,7 @@ def _is_mapping(hint: Any) -> bool:
 
     A TypedDict is among them. Its keys often come to a state one after the other, so it is not held to having them all.
     """
-    kinds = [get_origin(each) or each for each in _alternatives(hint)]
+    kinds = [get_origin(each) or each for each in alternatives(hint)]
     return all(each in _ANYTHING or (isinstance(each, type) and issubclass(each, Mapping)) for each in kinds)
 
 
@@ -349,14 +356,14 @@ def _is_readable(hint: Any) -> bool:
     return True
 
 
-def _alternatives(hint: Any) -> Iterator[Any]:
-    """The types of a union, None left out; any other type alone."""
+def alternatives(hint: Any, *, with_none: bool = False) -> Iterator[Any]:
+    """The types of a union, None left out unless it is wanted; any other type alone."""
     if get_origin(hint) is Annotated:
-        yield from _alternatives(get_args(hint)[0])
+        yield from alternatives(get_args(hint)[0], with_none=with_none)
     elif get_origin(hint) in (Union, UnionType):
         for each in get_args(hint):
-            if each is not type(None):
-                yield from _alternatives(each)
+            if with_none or each is not type(None):
+                yield from alternatives(each, with_none=with_none)
     else:
         yield hint
 
@@ -377,15 +384,16 @@ def _signature(function: Callable[..., Any]) -> inspect.Signature | None:
     )
 
 
-def _hint(parameter: Parameter, function: Callable[..., Any]) -> Any:
-    """The type of a parameter; those of injection are known also where they are imported for type checkers alone."""
-    if parameter.annotation is Parameter.empty:
+def hint_of(annotation: Any, function: Callable[..., Any]) -> Any:
+    """The type that an annotation of a function means, ``Any`` without one.
+
+    Those of what the step gives of its own are known also where they are imported for type checkers alone.
+    """
+    if annotation is Parameter.empty:
         return Any
     names = {kind.__name__: kind for kind in _INJECTED.values()} | _globals_of(function)
     try:
-        return get_type_hints(
-            SimpleNamespace(__annotations__={"it": parameter.annotation}), names, include_extras=True
-        )["it"]
+        return get_type_hints(SimpleNamespace(__annotations__={"it": annotation}), names, include_extras=True)["it"]
     except BaseException as error:  # user code: an annotation in text is evaluated
         if is_ctrl_c(error):
             raise
@@ -404,7 +412,7 @@ def _name_of(function: Any) -> str:
     return getattr(function, "__name__", None) or type(function).__name__
 
 
-def _type_name(hint: Any) -> str:
+def type_name(hint: Any) -> str:
     return hint.__name__ if isinstance(hint, type) else str(hint)
 
 

@@ -25,6 +25,7 @@ from ia_modules.payload import clean_text
 from ia_modules.pipeline import beside
 from ia_modules.pipeline.allowed_code import MODULES_VARIABLE, AllowedCode
 from ia_modules.pipeline.binding import Binding, binding_of
+from ia_modules.pipeline.contracts import input_schema_of
 from ia_modules.pipeline.core import Step
 from ia_modules.pipeline.document.conditions import FunctionCall
 from ia_modules.pipeline.document.definition import PipelineDefinition, StepDefinition
@@ -345,7 +346,8 @@ def _bindings(
             problems.append(Problem(where, wrong.found, wrong.expected, wrong.hint))
             continue
         if binding is not None:
-            bindings[step.id] = binding
+            is_contract = step.input_schema is not None and step.input_schema == input_schema_of(binding)
+            bindings[step.id] = replace(binding, is_contract=is_contract)
     return bindings
 
 
@@ -426,6 +428,14 @@ def factory_of(code: Any) -> StepFactory:
 
     setattr(make, "code", code)  # noqa: B010 - for its return type and its parameters
     return make
+
+
+def function_of(code: Any) -> Callable[..., Any] | None:
+    """The function that the steps of some code are; None: it makes objects, or there is none."""
+    try:
+        return None if code is None else getattr(factory_of(code), "code", None)
+    except TypeError:  # said when it is loaded
+        return None
 
 
 def _condition_of(code: Callable[..., Any]) -> Callable[..., Any]:

@@ -86,11 +86,12 @@ def takes_state(step: StepDefinition, *, is_lenient: bool = False) -> bool:
     return (is_lenient or not step.inputs) and (step.type == "task" or step.input_schema is not None)
 
 
-def step_input(step: StepDefinition, scope: Scope, *, is_lenient: bool = False) -> StepInput:
+def step_input(step: StepDefinition, scope: Scope, *, is_lenient: bool = False, by_schema: bool = True) -> StepInput:
     """The step's input: its declared inputs, resolved; without any, the state.
 
     Args:
         is_lenient: schemas only warn, the inputs lie over the state, and none of them is required.
+        by_schema: it is held to the step's ``input_schema``; else its code does that.
 
     Raises:
         StepInputError: a required input does not resolve, or a value violates a schema.
@@ -104,7 +105,7 @@ def step_input(step: StepDefinition, scope: Scope, *, is_lenient: bool = False) 
     missing = [each for each in step.inputs if each.name not in own]
     required = [_unresolved(each, resolved[each.name]) for each in missing if each.required and not is_lenient]
     wrong = [problem for each in step.inputs if each.name in own for problem in _mismatches(each, own[each.name])]
-    if not required and not wrong and step.input_schema is not None:
+    if not required and not wrong and step.input_schema is not None and by_schema:
         wrong = problems_of(data, step.input_schema, root="input")
     if required or (wrong and not is_lenient):
         raise StepInputError(step.id, [*required, *wrong])
