@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from ia_modules.pipeline.runner import Runner
     from ia_modules.pipeline.services import ServiceRegistry
     from ia_modules.tracker.execution_tracker import ExecutionTracker
+    from ia_modules.tracker.tracked import tracked
     from ia_modules.worker.worker import Worker
 
 __all__ = [
@@ -41,6 +42,7 @@ __all__ = [
     "finish",
     "first",
     "otherwise",
+    "tracked",
     "when",
 ]
 
@@ -63,6 +65,7 @@ _HOMES = {
     "finish": "pipeline.arrows",
     "first": "pipeline.arrows",
     "otherwise": "pipeline.arrows",
+    "tracked": "tracker.tracked",
     "when": "pipeline.arrows",
 }
 

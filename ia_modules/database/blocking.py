@@ -11,14 +11,15 @@ T = TypeVar("T")
 class LoopThread:
     """An event loop in its own daemon thread, started at the first call."""
 
-    def __init__(self) -> None:
+    def __init__(self, name: str = "ia-database-loop") -> None:
+        self._name = name
         self._starting = threading.Lock()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._thread: threading.Thread | None = None
 
     def call(self, coroutine: Coroutine[Any, Any, T]) -> T:
         """Run a coroutine on that loop and wait for it; interrupting the wait cancels it."""
-        future = asyncio.run_coroutine_threadsafe(coroutine, self._started())
+        future = asyncio.run_coroutine_threadsafe(coroutine, self.loop)
         try:
             return future.result()
         except BaseException:
@@ -33,11 +34,13 @@ class LoopThread:
             loop.call_soon_threadsafe(loop.stop)
             thread.join()
 
-    def _started(self) -> asyncio.AbstractEventLoop:
+    @property
+    def loop(self) -> asyncio.AbstractEventLoop:
+        """That loop, which runs from here on."""
         with self._starting:
             if self._loop is None:
                 self._loop = asyncio.new_event_loop()
-                self._thread = threading.Thread(target=_run, args=(self._loop,), name="ia-database-loop", daemon=True)
+                self._thread = threading.Thread(target=_run, args=(self._loop,), name=self._name, daemon=True)
                 self._thread.start()
             return self._loop
 

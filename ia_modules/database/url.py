@@ -12,6 +12,9 @@ from ia_modules.errors import InvalidDatabaseUrl
 
 MEMORY = ":memory:"
 
+DEFAULT_URL, URL_VARIABLE = "sqlite:///ia_modules.db", "DATABASE_URL"
+"""Which database everything uses that is told of none: that of the variable, else a file in the current folder."""
+
 _EXPECTED = (
     "expected sqlite:///file.db, sqlite:////absolute/file.db, sqlite:///:memory: or postgresql://user@host:5432/name"
 )

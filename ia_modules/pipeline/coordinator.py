@@ -149,7 +149,7 @@ class Coordinator:
             asyncio.CancelledError: this task was cancelled. The execution is cancelled on record; a managed one is
                 pending.
         """
-        with run_by_pipeline(self._lease.execution_id):
+        with run_by_pipeline(self._lease.execution_id, self._journal):
             return await self._to_end()
 
     async def _to_end(self) -> ExecutionStatus:

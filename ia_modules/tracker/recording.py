@@ -14,7 +14,7 @@ from ia_modules.errors import InvalidArgument, PayloadError
 from ia_modules.models import Effect, ExecutionId, Json, LogLevel, StepExecutionId
 from ia_modules.paths import GRAPH
 from ia_modules.payload import clean_text
-from ia_modules.place import Place, here
+from ia_modules.place import Place, begin_recording, end_recording, here
 from ia_modules.tracker.writer import ExecutionWriter, StartedRun
 from ia_modules.transitions import Failure, StepUpdate, Transition
 
@@ -117,6 +117,7 @@ class RecordedExecution(RecordedBlock):
             self._pipeline_id, self._pipeline_name, self._input_data, self._total_steps, self.metadata
         )
         self.id = await _begin(starting, self._end)
+        begin_recording(self.id, self._tracker)
         self._enter(Place(self.id, GRAPH))
         return self
 
@@ -129,7 +130,10 @@ class RecordedExecution(RecordedBlock):
         self, kind: type[BaseException] | None, error: BaseException | None, where: TracebackType | None
     ) -> None:
         self._leave()
-        await _record_end(partial(self._end, self.id), self.output, error, self._new_metadata)
+        try:
+            await _record_end(partial(self._end, self.id), self.output, error, self._new_metadata)
+        finally:
+            end_recording(self.id, self._tracker)
 
 
 class RecordedStep(RecordedBlock):

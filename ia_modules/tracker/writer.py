@@ -33,6 +33,7 @@ from ia_modules.payload import (
     encode,
 )
 from ia_modules.place import here, is_run_by_pipeline
+from ia_modules.tracker.calls import CallLog
 from ia_modules.tracker.committer import Committer
 from ia_modules.tracker.heartbeat import Heartbeat
 from ia_modules.tracker.reader import ExecutionReader
@@ -75,6 +76,7 @@ class ExecutionWriter(ExecutionReader):
             else Heartbeat(database, self.owner, lease_seconds=lease_seconds, give_up_seconds=give_up_seconds)
         )
         self._payload_limit_bytes = payload_limit_bytes
+        self.behind: dict[ExecutionId, CallLog] = {}  # calls of tracked functions that are not written yet
         self._live = Live(database)
         self._committer = Committer(
             database,
@@ -91,11 +93,25 @@ class ExecutionWriter(ExecutionReader):
             DatabaseError: it could not be written.
             InvalidArgument: what begins here has another id than :func:`ia_modules.models.new_id` makes.
         """
+        if self.behind:
+            await self._catch_up(transition.execution_id)
+        return await self.write(transition)
+
+    async def write(self, transition: Transition) -> Recorded:
+        """As :meth:`record`, before calls of tracked functions that have been reported and are not written yet."""
         _check_new_ids(transition)
         new = transition.new
         if new is not None and new.status is ExecutionStatus.RUNNING and transition.writer == self.owner:
             await self._show_life()
         return await self._committer.record(transition)
+
+    async def _catch_up(self, execution_id: ExecutionId | None) -> None:
+        """What code has reported is on record before what is said of it later; None: of all executions."""
+        for each, log in list(self.behind.items()):
+            if execution_id in (None, each):
+                await log.catch_up()
+                if not log.is_behind:
+                    self.behind.pop(each, None)
 
     async def _show_life(self) -> None:
         """Be on record as alive before owning anything, so that what is left behind is always found."""
@@ -124,8 +140,8 @@ class ExecutionWriter(ExecutionReader):
             PayloadError: the input or the metadata is not JSON.
         """
         execution_id = ExecutionId(new_id())
-        new = NewExecution(
-            pipeline_id=PipelineId(pipeline_id),
+        new = recorded_execution(
+            PipelineId(pipeline_id),
             pipeline_name=None if pipeline_name is None else check_name(pipeline_name, "name of the pipeline"),
             pipeline_version=None if pipeline_version is None else check_count(pipeline_version, "version", low=1),
             trigger=check_name(trigger, "trigger of the execution"),
@@ -135,6 +151,22 @@ class ExecutionWriter(ExecutionReader):
         )
         await self.record(Transition(execution_id=execution_id, writer=self.owner, new=new))
         return execution_id
+
+    async def start_program(
+        self,
+        execution_id: ExecutionId,
+        pipeline_id: PipelineId,
+        name: str,
+        input_data: JsonText | None,
+        metadata: JsonText,
+        *,
+        age_seconds: float,
+    ) -> None:
+        """As :meth:`start_execution`, of an outermost call of a tracked function that began so long ago."""
+        new = recorded_execution(
+            pipeline_id, pipeline_name=name, input_data=input_data, metadata=metadata, age_seconds=age_seconds
+        )
+        await self.write(Transition(execution_id=execution_id, writer=self.owner, new=new))
 
     async def start_step_execution(
         self,
@@ -304,6 +336,30 @@ class ExecutionWriter(ExecutionReader):
 
     def _encode_some(self, value: Json, where: str) -> JsonText | None:
         return None if value is None else self._encode(value, where)
+
+
+def recorded_execution(
+    pipeline_id: PipelineId,
+    *,
+    pipeline_name: str | None,
+    input_data: JsonText | None,
+    metadata: JsonText | None,
+    pipeline_version: int | None = None,
+    trigger: str = "program",
+    total_steps: int = 0,
+    age_seconds: float = 0.0,
+) -> NewExecution:
+    """The execution of a program that records itself; as in :meth:`ExecutionWriter.start_execution`."""
+    return NewExecution(
+        pipeline_id=pipeline_id,
+        pipeline_name=pipeline_name,
+        pipeline_version=pipeline_version,
+        trigger=trigger,
+        total_steps=total_steps,
+        input_data=input_data,
+        metadata=metadata,
+        age_seconds=age_seconds,
+    )
 
 
 def _level(execution_id: ExecutionId, within: str | None) -> RunPath:

@@ -61,4 +61,4 @@ def functions_that_make_executions() -> Iterator[str]:
 def test_two_functions_make_executions() -> None:
     """One for every start, the other for what a program records itself; the test suites make their own."""
     makers = [each for each in functions_that_make_executions() if not each.startswith("ia_modules/testing/")]
-    assert makers == ["ia_modules/pipeline/start.py new_execution", "ia_modules/tracker/writer.py start_execution"]
+    assert makers == ["ia_modules/pipeline/start.py new_execution", "ia_modules/tracker/writer.py recorded_execution"]

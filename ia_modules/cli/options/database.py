@@ -14,19 +14,17 @@ from ia_modules.cli.output.terminal import warn
 from ia_modules.client import Client
 from ia_modules.database.manager import DatabaseManager
 from ia_modules.database.migrator import MigrationStatus, refuse_unusable
-from ia_modules.database.url import parse_url
+from ia_modules.database.url import DEFAULT_URL, URL_VARIABLE, parse_url
 from ia_modules.errors import SchemaError
 from ia_modules.pipeline.allowed_code import AllowedCode
 from ia_modules.pipeline.executor import LocalExecutor
 from ia_modules.worker.opening import open_when_reachable
 
-DEFAULT_DATABASE = "sqlite:///ia_modules.db"
+DEFAULT_DATABASE = DEFAULT_URL
 
 Database = Annotated[
     str,
-    typer.Option(
-        "--db", metavar="URL", envvar="DATABASE_URL", help="sqlite:///file.db or postgresql://user@host/name."
-    ),
+    typer.Option("--db", metavar="URL", envvar=URL_VARIABLE, help="sqlite:///file.db or postgresql://user@host/name."),
 ]
 
 

@@ -312,7 +312,7 @@ async def test_what_its_pipeline_runs_is_recorded_by_hand_inside_of_its_steps_al
     tracker: ExecutionTracker, pipeline_id: PipelineId
 ) -> None:
     execution_id = await tracker.start_execution(pipeline_id)
-    with run_by_pipeline(execution_id):
+    with run_by_pipeline(execution_id, tracker):
         for within in (None, ""):
             with pytest.raises(InvalidArgument, match=r"is run by its pipeline.*context\.step, or within=…"):
                 await tracker.start_step_execution(execution_id, "one", "One", "task", within=within)
@@ -361,7 +361,7 @@ async def test_metadata_that_cannot_be_stored_fails_its_step_and_replaces_no_exc
 ) -> None:
     with pytest.raises(PayloadError, match="metadata"):
         async with tracker.execution(pipeline_id) as execution, execution.step("load") as step:
-            step.metadata = cast(Any, {1, 2})
+            step.metadata = cast(Any, object())
     _, (load,) = await only_execution(tracker)
     assert (load.status, load.error_type) == (StepStatus.FAILED, "PayloadError")
     execution = tracker.execution(pipeline_id)
