@@ -235,6 +235,22 @@ it("runs once what is written, with its input, and goes to see it; back leads to
   expect(router.state.location.search).toBe("?version=5");
 });
 
+it("asks before an input that was filled in for a trial is lost", async () => {
+  finds({ default_input: { amount: 3 } });
+  show();
+  await screen.findByText("It can be saved");
+  fireEvent.click(screen.getByRole("button", { name: "Run once" }));
+  const drawer = await screen.findByRole("dialog");
+  fireEvent.click(await within(drawer).findByText("JSON"));
+  const input = EditorView.findFromDOM(await within(drawer).findByLabelText("Input as JSON"));
+  act(() => input?.dispatch({ changes: { from: 0, to: input.state.doc.length, insert: '{"amount": 4}' } }));
+  fireEvent.click(within(drawer).getByRole("button", { name: "Close" }));
+  const question = await screen.findByRole("dialog", { name: "Close without starting it?" });
+  fireEvent.click(within(question).getByText("Close"));
+  await waitFor(() => expect(screen.queryByLabelText("Input as JSON")).toBeNull());
+  expect(server.to(ONCE)).toEqual([]);
+});
+
 it("what has problems runs as little as it is saved", async () => {
   finds({ problems: [{ path: "$.name", detail: "No." }] });
   show();

@@ -79,7 +79,7 @@ export function DefinitionEditor({ text, onChange, check, pipelineId, refused = 
             if (place !== null) editor.current?.show(place);
           }}
         />
-        <OfferedCode code={code.data} />
+        <OfferedCode code={code.data} error={code.error} />
       </div>
     </div>
   );

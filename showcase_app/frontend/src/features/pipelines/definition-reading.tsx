@@ -57,7 +57,7 @@ export function DefinitionReading({ pipeline, definition, version, why }: Defini
               }}
             />
           )}
-          <OfferedCode code={code.data} />
+          <OfferedCode code={code.data} error={code.error} />
         </div>
       </div>
     </>

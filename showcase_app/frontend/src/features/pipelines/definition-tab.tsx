@@ -16,9 +16,10 @@ import { DefinitionEditor } from "./definition-editor";
 import { DefinitionReading } from "./definition-reading";
 import { LeaveModal } from "./leave-modal";
 import { refusedPlaces } from "./refused-places";
+import { ONCE, trialOf } from "./run-once";
 import { RunOnceDrawer } from "./run-once-drawer";
 import { useAddress } from "./use-address";
-import { type DefinitionCheck, type DefinitionInput, useDefinitionCheck, whyNotStored } from "./use-definition-check";
+import { type DefinitionCheck, useDefinitionCheck, whyNotStored } from "./use-definition-check";
 
 export function DefinitionTab({ pipeline }: { pipeline: PipelineDetail }) {
   const onlyLooking = useWhyOnlyLooking() ?? null;
@@ -71,15 +72,14 @@ function Editing({ pipeline, definition }: { pipeline: PipelineDetail; definitio
     },
   });
   const navigate = useNavigate();
-  const [trial, setTrial] = useState<Trial | null>(null);
+  const trial = address.get(ONCE) === null ? null : trialOf(check);
   const goToTrial = async ({ execution_id, pipeline_version: version }: ExecutionOut) => {
     isBeingSaved.current = true;
     void client.invalidateQueries({ queryKey: pipelineKeys.all });
     void client.invalidateQueries({ queryKey: executionKeys.lists() });
     // Back leads to what was tried.
-    await navigate(address.with({ version: version === pipeline.current_version ? null : String(version) }), {
-      replace: true,
-    });
+    const shown = version === pipeline.current_version ? null : String(version);
+    await navigate(address.with({ version: shown, [ONCE]: null }), { replace: true });
     await navigate(`/executions/${execution_id}`);
   };
   const blocker = useBlocker(
@@ -124,7 +124,7 @@ function Editing({ pipeline, definition }: { pipeline: PipelineDetail; definitio
               data-disabled={whyNotTried !== null || undefined}
               aria-disabled={whyNotTried !== null}
               onClick={() => {
-                if (whyNotTried === null) setTrial(trialOf(check));
+                if (whyNotTried === null) void navigate(address.with({ [ONCE]: "1" }), { preventScrollReset: true });
               }}
             >
               Run once
@@ -165,7 +165,7 @@ function Editing({ pipeline, definition }: { pipeline: PipelineDetail; definitio
         about={`What is written is stored as a version that does not become the current one, and runs once. Back leads to it again; version ${pipeline.current_version} stays current.`}
         input={trial?.input ?? null}
         action="Run once"
-        onClose={() => setTrial(null)}
+        onClose={() => address.set({ [ONCE]: null })}
         start={(input_data, key) =>
           runOnce(
             pipeline.id,
@@ -173,18 +173,11 @@ function Editing({ pipeline, definition }: { pipeline: PipelineDetail; definitio
             key,
           )
         }
-        onStarted={(execution) => void goToTrial(execution)}
+        onStarted={goToTrial}
       />
       <LeaveModal blocker={blocker} />
     </>
   );
-}
-
-/** What is tried: as it was when that began. */
-type Trial = { definition: Definition; input: DefinitionInput };
-
-function trialOf({ definition, input }: DefinitionCheck): Trial | null {
-  return definition === null || input === null ? null : { definition, input };
 }
 
 function aboutText({ version, current_version }: PipelineDetail, base: number | null): string {

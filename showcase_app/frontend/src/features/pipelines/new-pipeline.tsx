@@ -18,8 +18,10 @@ import { stringifyJson } from "@/domain/json";
 import { DefinitionEditor } from "./definition-editor";
 import { LeaveModal } from "./leave-modal";
 import { refusedPlaces } from "./refused-places";
+import { ONCE, trialOf } from "./run-once";
 import { RunOnceDrawer } from "./run-once-drawer";
-import { type DefinitionInput, useDefinitionCheck, whyNotStored } from "./use-definition-check";
+import { useAddress } from "./use-address";
+import { useDefinitionCheck, whyNotStored } from "./use-definition-check";
 
 const EXAMPLE = stringifyJson(FIRST_PIPELINE, 2);
 
@@ -36,7 +38,8 @@ export function NewPipeline() {
       void navigate(pipelineAddress(pipeline));
     },
   });
-  const [begun, setBegun] = useState<{ definition: Definition; input: DefinitionInput } | null>(null);
+  const address = useAddress();
+  const trial = address.get(ONCE) === null ? null : trialOf(check);
   const isStored = useRef(false);
   const saveAndStart = async (definition: Definition, input_data: Record<string, unknown>, key: string) => {
     const { id } = await createPipeline(definition); // the same once more changes nothing
@@ -67,8 +70,7 @@ export function NewPipeline() {
                 data-disabled={why !== null || undefined}
                 aria-disabled={why !== null}
                 onClick={() => {
-                  const { definition, input } = check;
-                  if (why === null && definition !== null && input !== null) setBegun({ definition, input });
+                  if (why === null) void navigate(address.with({ [ONCE]: "1" }), { preventScrollReset: true });
                 }}
               >
                 Save and run
@@ -121,11 +123,11 @@ export function NewPipeline() {
       <RunOnceDrawer
         title="Save it, and run it once"
         about="It is saved as a pipeline, and its first execution starts. Back leads to its definition."
-        input={begun?.input ?? null}
+        input={trial?.input ?? null}
         action="Save and run"
-        onClose={() => setBegun(null)}
-        start={async (input_data, key) => saveAndStart(begun?.definition ?? {}, input_data, key)}
-        onStarted={(execution) => void goTo(execution)}
+        onClose={() => address.set({ [ONCE]: null })}
+        start={async (input_data, key) => saveAndStart(trial?.definition ?? {}, input_data, key)}
+        onStarted={goTo}
       />
       <LeaveModal blocker={blocker} />
     </>

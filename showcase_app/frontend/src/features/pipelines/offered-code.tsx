@@ -1,10 +1,15 @@
 /** The code that steps of a definition may name on this server, module by module. */
 import { Text, Title } from "@mantine/core";
 import type { AllowedCodeOut, OfferedModuleOut } from "@/api/schema.gen";
+import { QueryFailed } from "@/components/ui/notices";
 import classes from "./pipelines.module.css";
 
-export function OfferedCode({ code }: { code: AllowedCodeOut | undefined }) {
-  if (code === undefined) return null;
+type OfferedCodeProps = { code: AllowedCodeOut | undefined; error: Error | null };
+
+export function OfferedCode({ code, error }: OfferedCodeProps) {
+  if (code === undefined) {
+    return error === null ? null : <QueryFailed what="The code that steps may name" error={error} />;
+  }
   return (
     <section className={`panel ${classes.side}`} aria-labelledby="offered-code">
       <Title order={2} id="offered-code" size="sm" mb={4}>

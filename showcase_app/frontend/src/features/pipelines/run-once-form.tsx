@@ -8,7 +8,9 @@ import { useRequestKey } from "@/api/request-key";
 import type { ExecutionOut } from "@/api/schema.gen";
 import { useWhyReadOnly } from "@/api/session";
 import { stringifyJson } from "@/domain/json";
+import { AskBeforeClosing } from "./ask-before-closing";
 import classes from "./pipelines.module.css";
+import { ONCE } from "./run-once";
 import type { DefinitionInput } from "./use-definition-check";
 import { focusRefused, refusedFields, ShownAs, useFilledIn, ValueForm } from "./value-form";
 
@@ -18,7 +20,8 @@ export type RunOnceFormProps = {
   input: DefinitionInput;
   /** The same key starts nothing twice. */
   start: (input_data: RunInput, idempotencyKey: string) => Promise<ExecutionOut>;
-  onStarted: (execution: ExecutionOut) => void;
+  /** Goes to see it. */
+  onStarted: (execution: ExecutionOut) => Promise<void>;
   action: string;
 };
 
@@ -49,6 +52,7 @@ export function RunOnceForm({ input, start, onStarted, action }: RunOnceFormProp
         onEdit={() => starting.reset()}
         onSubmit={(input_data) => starting.mutate(input_data as RunInput)}
       />
+      {filledIn.isTyped ? <AskBeforeClosing param={ONCE} /> : null}
       <div className={classes.drawerFoot}>
         {failure === null ? null : (
           <Alert
