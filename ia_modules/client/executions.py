@@ -26,6 +26,7 @@ from ia_modules.pipeline.recorded import input_of
 from ia_modules.pipeline.versions import definition_of
 from ia_modules.tracker.comparing import last_good, read_both
 from ia_modules.tracker.export import every_line, export_execution
+from ia_modules.tracker.levels import RunFilters, RunPage
 from ia_modules.tracker.lists import ExecutionFilters, ExecutionPage, ExecutionStatistics, LogFilters, LogPage
 
 
@@ -50,6 +51,15 @@ class ExecutionVerbs(ClientBase):
         """All attempts of an execution's steps, in the order in which they began. Raises ExecutionNotFound."""
         summary = await self.summary(execution_id)
         return await self.tracker.get_execution_steps(summary.execution_id)
+
+    async def runs(
+        self, execution_id: str, filters: RunFilters | None = None, *, cursor: str | None = None, limit: int = 50
+    ) -> RunPage:
+        """A page of what is within a run: the items of a map, the calls of a step; as :meth:`tracker.list_runs`.
+
+        What is within one of them is the level of its own path: ``run_path(run.within, run.step_id, run.iteration)``.
+        """
+        return await self.tracker.list_runs(execution_id, filters, cursor, limit)
 
     async def step_input(self, execution_id: str, step_execution_id: str) -> Json:
         """What an attempt of a step in the graph got: its inputs, or the state, put together from what it is made of.

@@ -36,6 +36,8 @@ INLINE_BYTES = 65_536
 ANSWER_BYTES = 16 * 2**20
 """What the payloads of all steps of one answer come to at most: as much as one payload may have."""
 
+_OF_RUN = {"step_id": "step_id = :step_id", "iteration": "iteration = :iteration"}
+
 R = TypeVar("R", ExecutionRecord, StepExecutionRecord)
 
 _SIZES = {
@@ -120,12 +122,21 @@ async def read_execution(
 
 
 async def read_steps(
-    database: DatabaseManager, execution_id: str, *, within: RunPath = GRAPH, cursor: str | None, limit: int
+    database: DatabaseManager,
+    execution_id: str,
+    *,
+    within: RunPath = GRAPH,
+    step_id: str | None = None,
+    iteration: int | None = None,
+    cursor: str | None,
+    limit: int,
 ) -> StoredSteps:
     """The attempts of an execution that began after the one whose id is ``cursor``; None: from the first on.
 
     Args:
         within: the path of the run whose parts they are; the graph's own steps by default.
+        step_id: only of this step; None: of all.
+        iteration: only of this iteration; None: of all.
 
     Raises:
         ExecutionNotFound
@@ -137,7 +148,7 @@ async def read_steps(
 
     def read() -> Script[StoredSteps]:
         found = yield from row_id(database.query, execution_id)
-        return (yield from _read_steps(database, found, within, after, limit))
+        return (yield from _read_steps(database, found, within, after, limit, step_id=step_id, iteration=iteration))
 
     return await database.read(read())
 
@@ -181,9 +192,18 @@ async def read_step(
 
 
 def _read_steps(
-    database: DatabaseManager, execution_id: str, within: RunPath, cursor: str, limit: int
+    database: DatabaseManager,
+    execution_id: str,
+    within: RunPath,
+    cursor: str,
+    limit: int,
+    *,
+    step_id: str | None = None,
+    iteration: int | None = None,
 ) -> Script[StoredSteps]:
-    params = {
+    run = {name: value for name, value in (("step_id", step_id), ("iteration", iteration)) if value is not None}
+    conditions = " AND ".join(_OF_RUN[name] for name in run) or "TRUE"
+    params = run | {
         "execution_id": execution_id,
         "within": within,
         "cursor": cursor,
@@ -191,7 +211,7 @@ def _read_steps(
         "inline_bytes": INLINE_BYTES,
         "answer_bytes": ANSWER_BYTES,
     }
-    rows = yield Statement(database.query("list_step_details"), [params])
+    rows = yield Statement(database.query("list_step_details").format(conditions=conditions), [params])
     return StoredSteps([_stored(StepExecutionRecord, row) for row in rows[:limit]], more=len(rows) > limit)
 
 

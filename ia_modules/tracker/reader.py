@@ -42,6 +42,7 @@ from ia_modules.tracker.inbox import (
     inbox_script,
     open_count_script,
 )
+from ia_modules.tracker.levels import RunFilters, RunPage, levels_script, runs_script
 from ia_modules.tracker.lists import (
     COUNT_CAP,
     ExecutionFilters,
@@ -282,6 +283,41 @@ class ExecutionReader:
             rows = yield from rows_of(self._database.query, name, params)
             gaps = (yield from rows_of(self._database.query, "list_gaps", params)) if cursor is None else None
             return log_page(rows, gaps, limit=limit)
+
+        return await self._database.read(read())
+
+    async def list_runs(
+        self, execution_id: str, filters: RunFilters | None = None, cursor: str | None = None, limit: int = 50
+    ) -> RunPage:
+        """A page of the runs of one level, by their step and their number, each as its latest attempt stands.
+
+        Args:
+            cursor: a page's ``next_cursor``.
+            limit: 1 to 1,000.
+
+        Raises:
+            ExecutionNotFound
+            InvalidArgument: the limit is out of range, or the cursor is none.
+        """
+        check_count(limit, "limit", low=1, high=1000)
+
+        def read() -> Script[RunPage]:
+            found = yield from row_id(self._database.query, execution_id)
+            filtered = filters or RunFilters()
+            return (yield from runs_script(self._database.query, found, filtered, cursor=cursor, limit=limit))
+
+        return await self._database.read(read())
+
+    async def list_levels(self, execution_id: str) -> list[RunPath]:
+        """The paths of the graph's runs that have something within them, the first 10,000 by their paths.
+
+        Raises:
+            ExecutionNotFound
+        """
+
+        def read() -> Script[list[RunPath]]:
+            found = yield from row_id(self._database.query, execution_id)
+            return (yield from levels_script(self._database.query, found))
 
         return await self._database.read(read())
 

@@ -18,6 +18,7 @@ from ia_modules.models import ExecutionId, ExecutionStatus, StepExecutionId, Ste
 from ia_modules.paths import GRAPH, run_path
 from ia_modules.tracker.details import read_execution, read_steps
 from ia_modules.tracker.execution_tracker import ExecutionTracker
+from ia_modules.tracker.levels import RunFilters
 from ia_modules.tracker.lists import LogFilters
 from ia_modules.tracker.metrics import MetricsReader
 from ia_modules.transitions import StepStart, StepUpdate, Transition
@@ -168,6 +169,25 @@ async def test_a_level_that_is_named_is_read_by_pages(
     assert [found for sql, params in found if (found := await _parts_read(database, sql, params))] == []
 
 
+@pytest.mark.parametrize("status", [None, StepStatus.COMPLETED, StepStatus.FAILED, StepStatus.RUNNING])
+async def test_a_page_of_its_runs_and_those_that_did_not_complete_are_found_by_an_index(
+    crowded: tuple[Listening, ExecutionTracker, ExecutionId], status: StepStatus | None
+) -> None:
+    database, tracker, execution_id = crowded
+    failed = "UPDATE step_executions SET status = 'failed' WHERE within = :within AND iteration IN (7, 99000)"
+    await database.execute_async(failed, {"within": WORK})
+    if database.dialect == "postgresql":
+        await analyze(database)
+    database.statements.clear()
+    page = await tracker.list_runs(execution_id, RunFilters(within=WORK, status=status), limit=10)
+    assert page.by_status == {StepStatus.COMPLETED: PARTS - 2, StepStatus.FAILED: 2}
+    assert len(page.items) == {StepStatus.FAILED: 2, StepStatus.RUNNING: 0}.get(status or StepStatus.COMPLETED, 10)
+    assert await tracker.list_levels(execution_id) == [WORK]
+    found = [(sql, params) for sql, params in database.statements if re.search(r"AS run\b|level\.within", sql)]
+    assert len(found) == 3
+    assert [read for sql, params in found if (read := await _parts_read(database, sql, params))] == []
+
+
 async def test_the_end_of_the_one_step_closes_all_that_is_open_in_it(
     crowded: tuple[Listening, ExecutionTracker, ExecutionId],
 ) -> None:
@@ -202,7 +222,7 @@ async def _parts_read(database: DatabaseManager, sql: str, params: Params) -> li
 
 
 def _reads_other_levels(detail: str) -> bool:
-    looked_up = re.match(r"(?:SCAN|SEARCH) (step_executions|execution_logs|again|before|asker)\b(.*)", detail)
+    looked_up = re.match(r"(?:SCAN|SEARCH) (step_executions|execution_logs|again|before|asker|run|later)\b(.*)", detail)
     if looked_up is None:
         return False
     by_level = re.search(r"within[=><]|steps_retried|\((?:step_execution|log)_id=\?", looked_up[2])

@@ -4,10 +4,10 @@ from urllib.parse import quote
 
 import httpx
 
-from ia_modules.models import ExecutionId, PipelineId, RunPath, StepExecutionId, new_id
+from ia_modules.models import ExecutionId, PipelineId, RunPath, StepExecutionId, StepStatus, new_id
 from ia_modules.paths import GRAPH, run_path
 from ia_modules.tracker.execution_tracker import ExecutionTracker
-from ia_modules.transitions import LogLine, StepStart, Transition
+from ia_modules.transitions import LogLine, StepStart, StepUpdate, Transition
 from tests.showcase.asking import read, refused
 from tests.showcase.server import Picture, Server
 from tests.showcase.test_socket import close_code
@@ -44,8 +44,52 @@ async def test_each_route_reads_the_level_that_is_named(
             of_step = (await read(api, f"{path}/logs", step_execution_id=step["step_execution_id"]))["items"]
             assert of_step == lines
     for wrong in ("x" * 501, "a\0"):
-        for route in ("steps", "logs", "changes"):
+        for route in ("steps", "runs", "logs", "changes"):
             assert (await refused(api, f"{path}/{route}", within=wrong))[0] == 422
+
+
+async def test_the_runs_of_a_level_come_in_pages_with_how_many_stand_how(
+    api: httpx.AsyncClient, tracker: ExecutionTracker, pipeline_id: PipelineId
+) -> None:
+    execution_id = await _begun(tracker, pipeline_id)
+    path = f"/api/executions/{execution_id}"
+    [running] = (await read(api, f"{path}/steps", within=WORK))["items"]
+    await tracker.complete_step_execution(running["step_execution_id"], "failed", error_message="no answer")
+    starts = tuple(
+        StepStart(
+            step_execution_id=StepExecutionId(new_id()),
+            step_id="item",
+            step_name=f"key {iteration}",
+            step_type="task",
+            within=WORK,
+            iteration=iteration,
+            attempt=attempt,
+        )
+        for iteration, attempt in ((1, 2), (2, 1), (3, 1))
+    )
+    await tracker.record(Transition(execution_id=execution_id, writer=tracker.owner, starts=starts))
+    ended = StepUpdate(step_execution_id=starts[1].step_execution_id, status=StepStatus.FAILED)
+    await tracker.record(Transition(execution_id=execution_id, writer=tracker.owner, updates=(ended,)))
+
+    first = await read(api, f"{path}/runs", within=WORK, limit=2)
+    assert [(run["step_name"], run["attempt"], run["status"]) for run in first["items"]] == [
+        ("key 1", 2, "running"),
+        ("key 2", 1, "failed"),
+    ]
+    assert first["by_status"] == {"running": 2, "failed": 1}
+    assert first["items"][0]["path"] == run_path(WORK, "item", 1)
+    rest = await read(api, f"{path}/runs", within=WORK, after=first["next_cursor"])
+    assert ([run["iteration"] for run in rest["items"]], rest["next_cursor"], rest["by_status"]) == ([3], None, None)
+    failed = await read(api, f"{path}/runs", within=WORK, status="failed")
+    assert [run["iteration"] for run in failed["items"]] == [2]
+    found = await read(api, f"{path}/runs", within=WORK, q="KEY 3")
+    assert [run["iteration"] for run in found["items"]] == [3]
+    attempts = await read(api, f"{path}/steps", within=WORK, step_id="item", iteration=1)
+    assert [(step["attempt"], step["error_message"]) for step in attempts["items"]] == [(1, "no answer"), (2, None)]
+    assert (await read(api, f"{path}/steps", within=WORK, step_id="nobody"))["items"] == []
+    for wrong in ({"after": "x"}, {"after": "1:a\0"}, {"status": "done"}, {"limit": 501}, {"q": "a\0"}):
+        assert (await refused(api, f"{path}/runs", within=WORK, **wrong))[0] == 422
+    assert (await refused(api, f"/api/executions/{new_id()}/runs"))[0] == 404
 
 
 async def test_a_socket_follows_the_level_that_is_named(

@@ -1,6 +1,7 @@
-"""``ia-modules executions``: the group, and what reads: ``list``, ``show``, ``logs``."""
+"""``ia-modules executions``: the group, and what reads: ``list``, ``show``, ``logs``, ``items``."""
 
 import sys
+from dataclasses import replace
 from typing import Annotated
 
 import typer
@@ -8,6 +9,7 @@ import typer
 from ia_modules.cli.commands import executions_bulk, executions_rerun
 from ia_modules.cli.commands.executions_diff import diff
 from ia_modules.cli.commands.executions_files import export, import_run
+from ia_modules.cli.commands.executions_items import items
 from ia_modules.cli.commands.executions_run import resume, watch
 from ia_modules.cli.foreground import watch as follow_to_end
 from ia_modules.cli.options.database import DEFAULT_DATABASE, Database, client_of, same_database
@@ -33,6 +35,8 @@ from ia_modules.cli.options.execution import (
     version_of,
 )
 from ia_modules.cli.output.execution_report import ExecutionReport, print_report
+from ia_modules.cli.output.level_report import MOST_FAILURES
+from ia_modules.cli.output.step_runs import ReportedRun
 from ia_modules.cli.output.terminal import (
     AsJson,
     ExitStatus,
@@ -46,7 +50,8 @@ from ia_modules.cli.output.terminal import (
 )
 from ia_modules.cli.output.view import LogLines
 from ia_modules.client import Client
-from ia_modules.models import ExecutionId, ExecutionSummary, LogLevel, format_time
+from ia_modules.models import ExecutionId, ExecutionSummary, LogLevel, RunPath, StepStatus, format_time
+from ia_modules.tracker.levels import RunFilters, RunPage
 from ia_modules.tracker.lists import LOOK_BACK, MOST_LOOK_BACK, ExecutionPage, LogFilters
 
 app = typer.Typer(
@@ -56,6 +61,7 @@ app = typer.Typer(
     rich_markup_mode=None,
     add_completion=False,
 )
+app.command("items", epilog="Example: ia-modules executions items 01996f1e-8c1a-7 work --failed")(items)
 app.command("watch", epilog="Example: ia-modules executions watch 01996f1e-8c1a-7 --json")(watch)
 app.command("resume", epilog="Example: ia-modules executions resume 01996f1e-8c1a-7")(resume)
 app.command("diff", epilog="Example: ia-modules executions diff 01996f1e-8c1a-7")(diff)
@@ -177,7 +183,7 @@ async def _read_report(database_url: str, wanted: str | None, *, everything: boo
         steps = await tracker.get_execution_steps(execution.execution_id, inline_bytes=_EXCERPT_BYTES)
         if whole or sum(step.input_bytes + step.output_bytes for step in steps) <= _MOST_BYTES:
             steps = await client.steps(execution.execution_id)
-        return ExecutionReport(
+        report = ExecutionReport(
             execution=execution,
             steps=steps,
             logs=[line async for line in client.logs(execution.execution_id)],
@@ -186,6 +192,16 @@ async def _read_report(database_url: str, wanted: str | None, *, everything: boo
             liveness=await liveness_of(client, execution),
             everything=everything,
         )
+        return replace(report, levels=await _levels_of(client, report))
+
+
+async def _levels_of(client: Client, report: ExecutionReport) -> dict[RunPath, RunPage]:
+    """Of the runs that a report shows and that have something within them: the first that failed there, and counts."""
+    execution_id = report.execution.execution_id
+    within = set(await client.tracker.list_levels(execution_id))
+    shown = [run.path for run in report.runs() if isinstance(run, ReportedRun) and run.path in within]
+    failed = (RunFilters(within=path, status=StepStatus.FAILED) for path in shown)
+    return {each.within: await client.runs(execution_id, each, limit=MOST_FAILURES) for each in failed}
 
 
 def _print_page(page: ExecutionPage, look_back: int) -> None:

@@ -1,13 +1,15 @@
 """A report of one execution for a terminal, readable without knowing the program."""
 
 import re
+import shlex
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from rich.text import Text
 
 from ia_modules.cli.output.ending import prompt_of
+from ia_modules.cli.output.level_report import level_lines
 from ia_modules.cli.output.step_runs import OmittedRuns, ReportedRun, never_run, step_runs
 from ia_modules.cli.output.step_table import graph_of
 from ia_modules.cli.output.terminal import (
@@ -30,9 +32,11 @@ from ia_modules.models import (
     InteractionRecord,
     LogRecord,
     PipelineVersionRecord,
+    RunPath,
     StepExecutionRecord,
 )
 from ia_modules.pipeline.document.merge import rules_text
+from ia_modules.tracker.levels import RunPage
 from ia_modules.tracker.liveness import Liveness
 
 _LOG_LINES = 20
@@ -49,6 +53,7 @@ class ExecutionReport:
         version: the definition that it runs; None for a program that only records itself.
         liveness: of the process that runs it; None when none does, or it has never given a sign of life.
         everything: leave nothing out.
+        levels: of runs that have something within them, by their paths: the first page of what failed there.
     """
 
     execution: ExecutionRecord
@@ -58,10 +63,20 @@ class ExecutionReport:
     version: PipelineVersionRecord | None
     liveness: Liveness | None = None
     everything: bool = False
+    levels: Mapping[RunPath, RunPage] = field(default_factory=dict[RunPath, RunPage])
+
+    def runs(self) -> list[ReportedRun | OmittedRuns]:
+        """What happened, as it is shown."""
+        return step_runs(self.execution, self.steps, self.version, everything=self.everything)
 
     def to_dict(self) -> dict[str, Any]:
         rows = {"steps": self.steps, "logs": self.logs, "interactions": self.interactions}
-        return self.execution.to_dict() | {name: [row.to_dict() for row in records] for name, records in rows.items()}
+        listed = {name: [row.to_dict() for row in records] for name, records in rows.items()}
+        pages = {path: page.to_dict() for path, page in self.levels.items()}
+        levels = [
+            {"within": path, "by_status": page["by_status"], "failed": page["items"]} for path, page in pages.items()
+        ]
+        return self.execution.to_dict() | listed | {"levels": levels}
 
 
 def print_report(report: ExecutionReport, same_database: str = "") -> None:
@@ -70,11 +85,14 @@ def print_report(report: ExecutionReport, same_database: str = "") -> None:
     print_line(("Execution ", "bold"), (execution.execution_id, "bold"))
     for name, value in _facts(execution, report.version):
         print_line(f"  {name:<10}", value)
-    runs = step_runs(execution, report.steps, report.version, everything=report.everything)
+    runs = report.runs()
     if runs:
         _heading("What happened")
         for run in runs:
-            _print_omitted(run) if isinstance(run, OmittedRuns) else _print_run(run)
+            if isinstance(run, OmittedRuns):
+                _print_omitted(run)
+            else:
+                _print_run(run, list(_within(run, report, same_database)))
     if missed := never_run(execution, report.steps, report.version):
         _heading("Never run")
         for name, why in missed:
@@ -128,7 +146,14 @@ def _heading(text: str, style: str = "bold") -> None:
     print_line((text, style))
 
 
-def _print_run(run: ReportedRun) -> None:
+def _within(run: ReportedRun, report: ExecutionReport, same_database: str) -> Iterator[str]:
+    if (failed := report.levels.get(run.path)) is not None:
+        step_id, iteration = run.key
+        which = f"{shlex.quote(step_id)}{f' --iteration {iteration}' if iteration > 1 else ''}{same_database}"
+        yield from level_lines(failed, f"ia-modules executions items {report.execution.execution_id} {which}")
+
+
+def _print_run(run: ReportedRun, within: Sequence[str]) -> None:
     last = run.attempts[-1]
     took = elapsed(run.attempts[0].started_at, last.completed_at)
     how = f" {'in' if last.status.is_terminal else 'for'} {took}" if last.started_at else ""
@@ -139,6 +164,8 @@ def _print_run(run: ReportedRun) -> None:
     )
     for name, value in run.details():
         print_line(f"       {name:<9} ", one_line(value))
+    for number, line in enumerate(within):
+        print_line(f"       {'' if number else 'within':<9} ", one_line(line))
 
 
 def _print_omitted(gap: OmittedRuns) -> None:

@@ -11,9 +11,11 @@ from ia_modules.models import (
     Changes,
     ExecutionRecord,
     PipelineVersionRecord,
+    RunPath,
     StepExecutionRecord,
     StepStatus,
 )
+from ia_modules.paths import path_of
 from ia_modules.pipeline.document.graph import Graph
 from ia_modules.pipeline.recorded import input_of
 
@@ -40,6 +42,12 @@ class ReportedRun:
     @property
     def key(self) -> tuple[str, int]:
         return self.attempts[0].step_id, self.attempts[0].iteration
+
+    @property
+    def path(self) -> RunPath:
+        """What is within it has this as ``within``."""
+        step = self.attempts[0]
+        return path_of(step.within, step.step_id, step.iteration)
 
     @property
     def title(self) -> str:

@@ -37,6 +37,7 @@ SELECT execution_id, input_data, output_data, output_refs, metadata
 -- name: list_step_details
 -- The attempts after :cursor, in the order in which they began. Payloads up to :inline_bytes are read along, until those
 -- of the attempts so far come to :answer_bytes; NULL for the others. Which ones is known before any of them is joined.
+-- {conditions}: of which run.
 WITH page AS (
     SELECT step_execution_id,
            input_bytes AS input_size,
@@ -45,7 +46,7 @@ WITH page AS (
            COALESCE(octet_length(CAST(metadata AS TEXT)), 0) AS metadata_bytes,
            COALESCE(octet_length(traceback), 0) AS traceback_bytes
       FROM step_executions
-     WHERE execution_id = :execution_id AND within = :within AND step_execution_id > :cursor
+     WHERE execution_id = :execution_id AND within = :within AND step_execution_id > :cursor AND {conditions}
      ORDER BY step_execution_id
      LIMIT :limit
 ), summed AS (

@@ -7,10 +7,11 @@ from fastapi import APIRouter, Path, Query, Response
 from fastapi.responses import StreamingResponse
 from pydantic import AfterValidator
 
-from ia_modules.models import LogLevel, RunPath
+from ia_modules.models import LogLevel, RunPath, StepStatus
 from ia_modules.paths import GRAPH, LIMIT_CHARACTERS, named
 from ia_modules.payload import encode
 from ia_modules.tracker.bulk import BULK_LIMIT
+from ia_modules.tracker.levels import RunFilters
 from ia_modules.tracker.lists import LogFilters
 from showcase_app.backend.api.addresses import AS_SENT
 from showcase_app.backend.api.bodies import MOST_BODY_BYTES, takes
@@ -32,10 +33,13 @@ from showcase_app.backend.schemas.executions import (
     IdParameter,
     LastGoodOut,
     LogPageOut,
+    RunCursor,
+    RunPageOut,
     SearchText,
     StatisticsOut,
     StepDetail,
     StepInputOut,
+    StepName,
     StepPageOut,
 )
 from showcase_app.backend.schemas.steering import (
@@ -171,9 +175,32 @@ async def list_step_executions(
     limit: Annotated[int, Query(ge=1, le=PAGE_LIMIT, description="At most this many.")] = 50,
     cursor: Annotated[str | None, Query(pattern=ID_PATTERN, description="`next_cursor` of the page before.")] = None,
     within: Within = GRAPH,
+    step_id: Annotated[StepName | None, Query(description="Only of this step.")] = None,
+    iteration: Annotated[int | None, Query(ge=1, lt=2**31, description="Only of this iteration.")] = None,
 ) -> Response:
     """In the order in which they began, with their payloads up to 64 KiB each."""
-    return _json(await executions.steps(execution_id, within=within, cursor=cursor, limit=limit))
+    page = await executions.steps(
+        execution_id, within=within, step_id=step_id, iteration=iteration, cursor=cursor, limit=limit
+    )
+    return _json(page)
+
+
+@router.get("/{execution_id}/runs", summary="List what is within a run", responses=_NOT_FOUND)
+async def list_runs(
+    client: Door,
+    execution_id: PathName,
+    status: Annotated[StepStatus | None, Query(description="Only those whose latest attempt stands so.")] = None,
+    q: Annotated[SearchText | None, Query(description="Only those with this in their name, or key.")] = None,
+    limit: Annotated[int, Query(ge=1, le=PAGE_LIMIT, description="At most this many.")] = 50,
+    after: Annotated[RunCursor | None, Query(description="`next_cursor` of the page before.")] = None,
+    within: Within = GRAPH,
+) -> RunPageOut:
+    """The items of a map, the calls of a step: each as its latest attempt stands, by step and number.
+
+    `within` of what is within one of them is `path`, its own.
+    """
+    filters = RunFilters(within=within, status=status, text=q or None)
+    return RunPageOut.of(await client.runs(execution_id, filters, cursor=after, limit=limit))
 
 
 @router.get(

@@ -26,7 +26,9 @@ from ia_modules.models import (
     PipelineId,
     StepExecutionRecord,
     StepStatus,
+    StepSummary,
 )
+from ia_modules.paths import path_of
 from ia_modules.payload import (
     ATTRIBUTE_KEY_CHARACTERS,
     ATTRIBUTE_VALUE_CHARACTERS,
@@ -34,6 +36,7 @@ from ia_modules.payload import (
     NAME_LIMIT_CHARACTERS,
 )
 from ia_modules.tracker.details import INLINE_BYTES, Stored, StoredExecution, StoredSteps
+from ia_modules.tracker.levels import RunPage
 from ia_modules.tracker.lists import (
     LOOK_BACK,
     MOST_LOOK_BACK,
@@ -241,6 +244,34 @@ class StepPageOut(Out):
         )
 
 
+class RunOut(StepOut):
+    """A run as its latest attempt stands."""
+
+    path: str = Field(description="What is within it has this as `within`.", examples=["think#1/search#2"])
+
+    @classmethod
+    def of(cls, run: StepSummary) -> Self:
+        path = path_of(run.within, run.step_id, run.iteration)
+        return cls.model_validate(run.to_dict() | {"duration_seconds": run.duration_seconds, "path": path})
+
+
+class RunPageOut(Out):
+    """Some runs of one level. ``next_cursor`` asks for those after, as `after`; null: there are none now."""
+
+    items: list[RunOut]
+    next_cursor: str | None
+    by_status: dict[StepStatus, int] | None = Field(
+        description="How many runs the level has of each status that there is, whatever the filters. Null on all pages "
+        "but the first."
+    )
+
+    @classmethod
+    def of(cls, page: RunPage) -> Self:
+        items = [RunOut.of(run) for run in page.items]
+        by_status = None if page.by_status is None else dict(page.by_status)
+        return cls(items=items, next_cursor=page.next_cursor, by_status=by_status)
+
+
 class InteractionOut(Out):
     """A question to a person."""
 
@@ -441,6 +472,12 @@ AttributeText = Annotated[
 """A key, ``=`` and a value."""
 TakenSeconds = Annotated[float, Field(ge=0, le=MOST_SECONDS, allow_inf_nan=False)]
 IdParameter = Annotated[str, StringConstraints(pattern=ID_PATTERN)]
+StepName = Annotated[str, StringConstraints(min_length=1, max_length=ID_LIMIT_CHARACTERS), AfterValidator(storable)]
+"""What may be the id of a step."""
+RunCursor = Annotated[
+    str, StringConstraints(min_length=1, max_length=ID_LIMIT_CHARACTERS + 11), AfterValidator(storable)
+]
+"""A number, ``:`` and the id of a step."""
 ExecutionName = Annotated[
     str, StringConstraints(min_length=1, max_length=ID_LIMIT_CHARACTERS), AfterValidator(storable)
 ]

@@ -65,9 +65,26 @@ class ExecutionService:
         row_id, payloads = await read_payloads(self._database, execution_id)
         return orjson.dumps({"execution_id": row_id} | payloads)
 
-    async def steps(self, execution_id: str, *, within: RunPath, cursor: str | None, limit: int) -> bytes:
+    async def steps(
+        self,
+        execution_id: str,
+        *,
+        within: RunPath,
+        step_id: str | None,
+        iteration: int | None,
+        cursor: str | None,
+        limit: int,
+    ) -> bytes:
         """A :class:`StepPageOut` as JSON. Raises ExecutionNotFound."""
-        page = await read_steps(self._database, execution_id, within=within, cursor=cursor, limit=limit)
+        page = await read_steps(
+            self._database,
+            execution_id,
+            within=within,
+            step_id=step_id,
+            iteration=iteration,
+            cursor=cursor,
+            limit=limit,
+        )
         answer = StepPageOut.of(page).model_dump(mode="json")
         return orjson.dumps(answer | {"items": _with_payloads(answer["items"], page.items)})
 

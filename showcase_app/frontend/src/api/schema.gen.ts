@@ -524,6 +524,28 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/executions/{execution_id}/runs": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List what is within a run
+         * @description The items of a map, the calls of a step: each as its latest attempt stands, by step and number.
+         *
+         *     `within` of what is within one of them is `path`, its own.
+         */
+        get: operations["list_runs"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/executions/{execution_id}/steps/{step_execution_id}": {
         parameters: {
             query?: never;
@@ -4044,6 +4066,132 @@ export interface components {
             } | null;
         };
         /**
+         * RunOut
+         * @description A run as its latest attempt stands.
+         */
+        RunOut: {
+            /** Step Execution Id */
+            step_execution_id: string;
+            /** Execution Id */
+            execution_id: string;
+            /**
+             * Within
+             * @description The path of the run that it is a part of; empty for the steps of the graph.
+             */
+            within: string;
+            /** Step Id */
+            step_id: string;
+            /** Step Name */
+            step_name: string;
+            /** Step Type */
+            step_type: string;
+            /** Iteration */
+            iteration: number;
+            /** Attempt */
+            attempt: number;
+            /**
+             * Retry Count
+             * @description Retries that the program made by itself inside this attempt.
+             */
+            retry_count: number;
+            status: components["schemas"]["StepStatus"];
+            /** Worker */
+            worker: string | null;
+            /**
+             * Wake At
+             * @description It waits until then at most, or did; null: for no time.
+             */
+            wake_at: string | null;
+            /**
+             * Awaits
+             * @description What it waits for beside its time, or did: `answer`.
+             */
+            awaits: string | null;
+            /**
+             * Effect
+             * @description What its step does outside, as it said when it began; null: not said, so it may have effects.
+             */
+            effect: ("pure" | "read" | "write" | "external") | null;
+            /**
+             * Routes
+             * @description What follows from the attempt: paths, another attempt, or nothing. null: not decided yet.
+             */
+            routes: {
+                /** @constant */
+                next: "paths";
+                paths: {
+                    /** @description Its place in `flow.paths`; null: nobody answered in time. */
+                    path: number | null;
+                    to_step: string;
+                    taken: boolean;
+                    why: string;
+                }[];
+            } | {
+                /** @constant */
+                next: "retry";
+                delay_seconds: number;
+            } | {
+                /** @constant */
+                next: "stop";
+            } | null;
+            /** Error Type */
+            error_type: string | null;
+            /** Error Message */
+            error_message: string | null;
+            /**
+             * Progress
+             * @description From 0 to 1.
+             */
+            progress: number | null;
+            /** Progress Message */
+            progress_message: string | null;
+            /** Copied From */
+            copied_from: string | null;
+            /** Input Bytes */
+            input_bytes: number;
+            /** Output Bytes */
+            output_bytes: number;
+            /** Sequence */
+            sequence: number;
+            /**
+             * Created At
+             * Format: date-time
+             */
+            created_at: string;
+            /** Started At */
+            started_at: string | null;
+            /** Completed At */
+            completed_at: string | null;
+            /**
+             * Duration Seconds
+             * @description null until it has ended.
+             */
+            duration_seconds: number | null;
+            /**
+             * Path
+             * @description What is within it has this as `within`.
+             * @example think#1/search#2
+             */
+            path: string;
+        };
+        /**
+         * RunPageOut
+         * @description Some runs of one level. ``next_cursor`` asks for those after, as `after`; null: there are none now.
+         */
+        RunPageOut: {
+            /** Items */
+            items: components["schemas"]["RunOut"][];
+            /** Next Cursor */
+            next_cursor: string | null;
+            /**
+             * By Status
+             * @description How many runs the level has of each status that there is, whatever the filters. Null on all pages but the first.
+             */
+            by_status: {
+                [key: string]: number;
+            } | null;
+        };
+        /**
          * RunRequest
          * @description What an execution starts with.
          */
@@ -4876,6 +5024,8 @@ export type ResponseOut = components['schemas']['ResponseOut'];
 export type ResumeRequest = components['schemas']['ResumeRequest'];
 export type Role = components['schemas']['Role'];
 export type RunOnceRequest = components['schemas']['RunOnceRequest'];
+export type RunOut = components['schemas']['RunOut'];
+export type RunPageOut = components['schemas']['RunPageOut'];
 export type RunRequest = components['schemas']['RunRequest'];
 export type ServicesOut = components['schemas']['ServicesOut'];
 export type SessionOut = components['schemas']['SessionOut'];
@@ -7671,6 +7821,10 @@ export interface operations {
                 cursor?: string | null;
                 /** @description The path of the run that is looked into; empty: the graph itself. */
                 within?: string;
+                /** @description Only of this step. */
+                step_id?: string | null;
+                /** @description Only of this iteration. */
+                iteration?: number | null;
             };
             header?: never;
             path: {
@@ -7688,6 +7842,103 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["StepPageOut"];
+                };
+            };
+            /** @description No key, or one that is not known; only where the server has keys. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description The caller may not do this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description There is none with this id. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description The server does not answer to this host name. */
+            421: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description The request is not understood, or its values cannot be used: `errors` says which. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description The head of the request is too large. */
+            431: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description The database is away, or something is in the way: try again later. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+        };
+    };
+    list_runs: {
+        parameters: {
+            query?: {
+                /** @description Only those whose latest attempt stands so. */
+                status?: components["schemas"]["StepStatus"] | null;
+                /** @description Only those with this in their name, or key. */
+                q?: string | null;
+                /** @description At most this many. */
+                limit?: number;
+                /** @description `next_cursor` of the page before. */
+                after?: string | null;
+                /** @description The path of the run that is looked into; empty: the graph itself. */
+                within?: string;
+            };
+            header?: never;
+            path: {
+                /** @description Its own id, or the one that its caller gave it (`alias`), percent-encoded. */
+                execution_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RunPageOut"];
                 };
             };
             /** @description No key, or one that is not known; only where the server has keys. */
