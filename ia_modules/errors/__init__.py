@@ -15,12 +15,14 @@ IAModulesError
 │   ├── PipelineOutputError      the steps have run, but the output cannot be kept or breaks ``output_schema``
 │   ├── StepError                a step failed; __cause__ is its own exception, where there is one
 │   │   ├── StepInputError       an input does not resolve or breaks its schema; the step did not run
+│   │   │   ├── MapTooLarge      the list of a map has too many entries
 │   │   │   └── LostUpdate       branches that join have written one key, and ``merge`` says ``error`` for it
 │   │   ├── StepOutputError      the result breaks the step's ``output_schema``, or cannot be merged into the state
 │   │   ├── StepTimeout          also a TimeoutError
 │   │   ├── HumanInputTimeout    not enough people answered in time
 │   │   ├── ConditionError       the function that a path's condition calls failed
 │   │   ├── LoopLimitExceeded    a loop ran too often or too long
+│   │   ├── MapItemFailed        more items of a map have failed than may
 │   │   ├── StepExited           it called ``sys.exit``, or cancelled itself
 │   │   └── StepAbandoned        it did not stop when cancelled, and may still run
 │   ├── ExecutionCancelled       the execution was cancelled
@@ -131,6 +133,8 @@ from ia_modules.errors.running import (
     HumanInputTimeout,
     LoopLimitExceeded,
     LostUpdate,
+    MapItemFailed,
+    MapTooLarge,
     ServiceNotFound,
     StepAbandoned,
     StepError,
@@ -214,6 +218,8 @@ __all__ = [
     "LeaseLost",
     "LoopLimitExceeded",
     "LostUpdate",
+    "MapItemFailed",
+    "MapTooLarge",
     "NestingTooDeep",
     "NothingToCompareWith",
     "OtherEventLoop",

@@ -29,6 +29,31 @@ class StepInputError(StepError):
         self.problems = tuple(problems)
 
 
+class MapTooLarge(StepInputError):
+    """The list of a map has too many entries; none of them ran."""
+
+    def __init__(self, step_id: str, count: int, most: int) -> None:
+        found = f"a list of {count:,} entries"
+        super().__init__(step_id, [Problem("map.over", found, f"at most {most:,}", "Map over a part at a time.")])
+        self.count = count
+
+
+class MapItemFailed(StepError):
+    """More items of a map have failed for good than may; ``__cause__`` is the last one's own exception.
+
+    Attributes:
+        item: the number of the last one, from 1.
+        key: what it is called.
+        failed: how many have failed.
+    """
+
+    def __init__(self, step_id: str, item: int, key: str, what: str, *, failed: int) -> None:
+        others = "" if failed == 1 else f" ({failed:,} items have failed)"
+        named = f"item {item}" if key == str(item) else f"item {item} ({key})"
+        super().__init__(step_id, f"{named} failed: {what}{others}")
+        self.item, self.key, self.failed = item, key, failed
+
+
 class LostUpdate(StepInputError):
     """Branches that join in the step have written one key of the state, and ``merge`` says ``error`` for it.
 

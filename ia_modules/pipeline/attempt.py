@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from functools import partial
-from typing import Any
+from typing import Any, cast
 
 import orjson
 from msgspec import Struct
@@ -30,6 +30,7 @@ from ia_modules.pipeline.inputs import (
     step_config,
     step_input,
 )
+from ia_modules.pipeline.mapping import MapItems, items_of
 from ia_modules.pipeline.overrides import Override
 from ia_modules.pipeline.results import encode_result, step_error_result
 from ia_modules.pipeline.routing import next_function
@@ -53,6 +54,7 @@ class Work(Struct, frozen=True):
         refused: why it cannot even begin.
         context: where it runs; None until it is known.
         supplied: its result, which somebody gave: nothing runs; None: nobody has.
+        items: what it runs for; None: it runs once, be it for one of them.
     """
 
     definition: StepDefinition
@@ -70,6 +72,7 @@ class Work(Struct, frozen=True):
     context: StepContext | None = None
     supplied: JsonText | None = None
     binding: Binding | None = None
+    items: MapItems | None = None
 
 
 class Outcome(Struct, frozen=True):
@@ -117,6 +120,8 @@ def prepare(
         return _supplied(pipeline, facts, scope, override.output_data)
     definition = facts.definition
     binding = pipeline.bindings.get(definition.id)
+    if definition.map is not None and scope.item is None:
+        return _mapped(pipeline, facts, scope, refused, override)
     config: dict[str, Any] = {}
     step: Step | None = None
     step_data: StepInput | None = None
@@ -135,7 +140,8 @@ def prepare(
             step_data = replace(step_data, left_out=(*left_out, *step_data.left_out))
         if step_data.resolved is not None:  # only what is stored has a limit
             stored = encode(step_data.resolved, where, limit_bytes=PAYLOAD_LIMIT_BYTES)
-        data = encode(step_data.data, where, limit_bytes=_ANY_SIZE) if step_data.is_state else stored or NO_INPUT
+        is_stored = not step_data.is_state and step_data.resolved is not None
+        data = stored or NO_INPUT if is_stored else encode(step_data.data, where, limit_bytes=_ANY_SIZE)
         step = pipeline.new_step(definition, config)
     except StepError as error:
         refused = refused or error
@@ -155,6 +161,35 @@ def prepare(
         failures,
         refused,
         binding=binding,
+    )
+
+
+def _mapped(
+    pipeline: LoadedPipeline, facts: StandingFacts, scope: Scope, refused: StepError | None, override: Override | None
+) -> Work:
+    """An attempt that runs its step for each item of a list: what each of them gets is resolved when it begins."""
+    items: MapItems | None = None
+    try:
+        items = items_of(facts.definition, scope)
+        if override is not None and override.input_data is not None:
+            what = "it has a map, and no one input that could be another. Change what its list is made of."
+            raise StepError(facts.definition.id, what)
+    except StepError as error:
+        refused = refused or error
+    return Work(
+        facts.definition,
+        facts.handling,
+        step=None,
+        config={},
+        data=NO_INPUT,
+        stored=None,
+        input=StepInput({}, is_state=False),
+        scope=scope,
+        merge=pipeline.graph.folding_rules,
+        is_lenient=pipeline.definition.is_lenient,
+        failures=0,
+        refused=refused,
+        items=items or MapItems(()),
     )
 
 
@@ -210,8 +245,11 @@ async def make_attempt(work: Work, pipeline: LoadedPipeline, executor: StepExecu
     return await call_functions(outcome, work.definition.id, work.scope, pipeline, executor)
 
 
-async def run_alone(work: Work, executor: StepExecutor) -> Outcome:
+async def run_alone(work: Work, executor: StepExecutor, *, draw: float = 0.0) -> Outcome:
     """Run the step's code and what its error handling says, and nothing that its paths ask: nothing follows from it.
+
+    Args:
+        draw: uniform in [0, 1), for the delay of a retry.
 
     Raises:
         asyncio.CancelledError: the attempt was stopped; everything else is an outcome.
@@ -219,7 +257,7 @@ async def run_alone(work: Work, executor: StepExecutor) -> Outcome:
     current_step.set(work.step)
     if work.context is not None:
         enter(work.context)
-    return await _run(work, executor, draw=0.0)
+    return await _run(work, executor, draw=draw)
 
 
 async def call_functions(
@@ -266,7 +304,7 @@ async def _run(work: Work, executor: StepExecutor, *, draw: float) -> Outcome:
     except BaseException as left:  # noqa: BLE001 - user code: whatever it raises is the step's failure
         error = failure_of(work.definition.id, left)
     may_retry = may_retry or isinstance(error, StepOutputError)  # the author's own contract, with a retry declared
-    return await _failed(error, work, executor, draw=draw if may_retry else None)
+    return await failed(error, work, executor, draw=draw if may_retry else None)
 
 
 def _code_of(work: Work) -> tuple[Any, ...]:
@@ -280,7 +318,9 @@ def _code_of(work: Work) -> tuple[Any, ...]:
     if work.binding is None:
         return entry_of(work.step), orjson.loads(work.data)
     assert work.context is not None
-    args, kwargs = work.binding.arguments(work.data, work.context)
+    is_item = work.scope.item is not None and not work.definition.inputs
+    item = encode(work.scope.item.value, "item", limit_bytes=_ANY_SIZE) if work.scope.item and is_item else None
+    args, kwargs = work.binding.arguments(work.data, work.context, item=item)
     return (partial(entry_of(work.step), *args, **kwargs),)
 
 
@@ -296,8 +336,8 @@ async def _call(work: Work, code: tuple[Any, ...], executor: StepExecutor) -> An
             return await executor.execute(work.definition.id, *code, timeout_seconds=work.definition.timeout_seconds)
 
 
-async def _failed(error: Exception, work: Work, executor: StepExecutor, *, draw: float | None) -> Outcome:
-    """What follows a failure; ``draw`` None: no retry."""
+async def failed(error: Exception, work: Work, executor: StepExecutor, *, draw: float | None) -> Outcome:
+    """What follows a failure of the step's code; ``draw`` None: no retry."""
     handling, refused = work.handling, work.refused is not None
     if draw is not None and handling.retry is not None and should_retry(handling.retry, work.failures + 1, error):
         return Outcome(error=error, retry_seconds=retry_delay(handling.retry, work.failures + 1, draw=draw))
@@ -330,6 +370,8 @@ def _decoded(value: Any, work: Work) -> Outcome:
         PayloadError, StepOutputError: it cannot be kept.
     """
     where = f"result of step {work.definition.id!r}"
+    if work.scope.item is not None:
+        return _decoded_of_item(value, work, where)
     stored = encode_result(value, where)
     result: dict[str, Any] = orjson.loads(stored)
     if is_question(result):
@@ -338,6 +380,16 @@ def _decoded(value: Any, work: Work) -> Outcome:
     check_contributions(work.definition, result, work.merge)
     mismatches = check_result(work.definition, result, is_lenient=work.is_lenient)
     return Outcome(result, stored, mismatches=tuple(mismatches))
+
+
+def _decoded_of_item(value: Any, work: Work, where: str) -> Outcome:
+    """The same of an item: its value as it is, which only the result of the map brings into the state."""
+    stored = encode(value, where)
+    result: Any = orjson.loads(stored)
+    if isinstance(result, dict) and is_question(cast("dict[str, Any]", result)):
+        raise StepError(work.definition.id, "an item of a map asks a person, which only a step of the graph can.")
+    mismatches = check_result(work.definition, result, is_lenient=work.is_lenient)
+    return Outcome({"result": result}, stored, mismatches=tuple(mismatches))
 
 
 def entry_of(step: Step) -> Any:

@@ -49,6 +49,8 @@ from ia_modules.pipeline.recovery import Recovered
 from ia_modules.pipeline.runner import Pipeline
 from ia_modules.pipeline.services import ServiceRegistry
 
+_MAP_KEYS = ("key", "max_concurrency", "on_item_failure", "collect")
+
 P = ParamSpec("P")
 R = TypeVar("R")
 
@@ -91,7 +93,9 @@ class Flow:
 
         Args:
             keys: ``id``, ``name``, ``inputs``, ``config``, ``timeout_seconds``, ``max_iterations``, … as in a file;
-                ``retry``, ``continue_on_error`` and ``enable_fallback`` are short for ``error_handling``.
+                ``retry``, ``continue_on_error`` and ``enable_fallback`` are short for ``error_handling``; beside a
+                ``map`` that is a placeholder, so are ``key``, ``max_concurrency``, ``on_item_failure`` and ``collect``
+                for keys of it.
         """
         return partial(self.add, **keys) if code is None else self.add(code, **keys)
 
@@ -99,6 +103,8 @@ class Flow:
         """As :meth:`step`, without a decorator: for the same class twice, with other ids and configs."""
         handling = dict(keys.pop("error_handling", {}))
         handling |= {key: keys.pop(key) for key in ("retry", "continue_on_error", "enable_fallback") if key in keys}
+        if "map" in keys and (options := {key: keys.pop(key) for key in _MAP_KEYS if key in keys}):
+            keys["map"] = {**({"over": keys["map"]} if isinstance(keys["map"], str) else keys["map"]), **options}
         step_id = keys.pop("id", None) or getattr(code, "__name__", type(code).__name__)
         module, name = _place_of(code)
         written = {"id": step_id, "step_class": name, "module": module, **keys}
@@ -248,8 +254,11 @@ class Flow:
         }
 
     def _written_step(self, step: dict[str, Any], parameters: tuple[str, ...]) -> dict[str, Any]:
-        """A step with the route that ``first`` gives it, and the schemas that the annotations of its function give."""
-        made = self._schemas_of(step, parameters) if step["id"] in self._code else None
+        """A step with the route that ``first`` gives it, and the schemas that the annotations of its function give.
+
+        One with a map has none of these: its function is written for an item, of which they are not the whole.
+        """
+        made = self._schemas_of(step, parameters) if step["id"] in self._code and "map" not in step else None
         if not made and step["id"] not in self._first:
             return step
         return {**(made or {}), **step, **({"route": "first"} if step["id"] in self._first else {})}

@@ -99,8 +99,11 @@ class Binding:
     rest: TypeAdapter[dict[str, Any]] | None
     is_contract: bool = False
 
-    def arguments(self, data: JsonText, context: StepContext) -> Arguments:
+    def arguments(self, data: JsonText, context: StepContext, *, item: JsonText | None = None) -> Arguments:
         """What the function is called with, for one attempt.
+
+        Args:
+            item: in a map without inputs, the item itself, which is the whole for a parameter that has a type.
 
         Raises:
             StepInputError: a value is missing, or is not what an annotation says; has every problem with its path.
@@ -109,7 +112,8 @@ class Binding:
         args: list[Any] = []
         kwargs: dict[str, Any] = {}
         for each in self.bound:
-            value = self._value(each, values, data, context)
+            whole = item if item is not None and each.source == "name or whole" else data
+            value = self._value(each, values, whole, context)
             if each.source == "rest":
                 kwargs |= value
             elif each.source == "whole" or each.parameter.kind is Parameter.POSITIONAL_ONLY:

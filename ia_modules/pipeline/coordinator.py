@@ -32,6 +32,7 @@ from ia_modules.pipeline.graph_turn import (
 )
 from ia_modules.pipeline.inner import InnerLevel, InnerRecorder
 from ia_modules.pipeline.journal import Journal
+from ia_modules.pipeline.mapped import make_map
 from ia_modules.pipeline.notes import Notes
 from ia_modules.pipeline.overrides import Override
 from ia_modules.pipeline.recorded import LINGER_SECONDS, RecordedRun
@@ -341,7 +342,10 @@ class Coordinator:
         async def make() -> Due | Ended:
             try:
                 with capture:
-                    outcome = await make_attempt(work, self._pipeline, self._executor, draw=self._draw())
+                    if work.items is None:
+                        outcome = await make_attempt(work, self._pipeline, self._executor, draw=self._draw())
+                    else:
+                        outcome = await make_map(work, context, self._pipeline, self._inner, self._capture)
             except asyncio.CancelledError:  # this task is ours, and only we cancel it: that is how it ended
                 return stopped()
             finally:

@@ -144,6 +144,7 @@ class StepContext:
 
     Attributes:
         within: the path of the run that this one is part of; empty for a step of the graph.
+        item_key: in a map, what the item is called; None: it is none.
         rerun_of: the execution that this one repeats, of which its effects may be there already; None: it repeats none.
         config: the step's ``config`` with its placeholders filled in; a copy of this attempt's own.
         services: those of the runner; outside of a run, none.
@@ -160,6 +161,7 @@ class StepContext:
     keep_line: Callable[[LogLevel, str, dict[str, Any] | None], None] = _drop_line
     keep_progress: Callable[[float, str | None], None] = _drop_progress
     within: RunPath = GRAPH
+    item_key: str | None = None
     inner: InnerSteps | None = field(default=None, repr=False, compare=False)
 
     @property
@@ -171,10 +173,12 @@ class StepContext:
     def idempotency_key(self) -> str:
         """The same for every attempt, so that an effect outside is made once.
 
-        ``<execution>/<step>/<iteration>``; within a step, its path stands before the step: ``<execution>/<path>/…``.
+        ``<execution>/<step>/<iteration>``; within a step, its path stands before the step: ``<execution>/<path>/…``,
+        and in a map the key of the item at the end.
         """
         place = f"{self.execution_id}/{self.within}" if self.within else self.execution_id
-        return f"{place}/{self.step_id}/{self.iteration}"
+        item = "" if self.item_key is None else f"/{self.item_key}"
+        return f"{place}/{self.step_id}/{self.iteration}{item}"
 
     @overload
     def step(

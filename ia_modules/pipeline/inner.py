@@ -107,7 +107,7 @@ class InnerRecorder(NamedTuple):
         return True
 
 
-class _Begun(NamedTuple):
+class _BegunCall(NamedTuple):
     """A call that is on record as running."""
 
     id: StepExecutionId
@@ -240,7 +240,7 @@ class InnerLevel:
 
     # What is written
 
-    async def begin(self, call: "_Call", arguments: Mapping[str, Any], hashed: str, attempt: int) -> _Begun:
+    async def begin(self, call: "_Call", arguments: Mapping[str, Any], hashed: str, attempt: int) -> _BegunCall:
         """Put the start of a call on record."""
         recorder, id_ = self._recorder, StepExecutionId(new_id())
         path = run_path(self._path, *call.key)
@@ -266,9 +266,9 @@ class InnerLevel:
             within=self._path,
             inner=level,
         )
-        return _Begun(id_, context, notes, level)
+        return _BegunCall(id_, context, notes, level)
 
-    async def end_of(self, begun: _Begun, update: StepUpdate) -> None:
+    async def end_of(self, begun: _BegunCall, update: StepUpdate) -> None:
         """Put the end of a call on record, with what it logged."""
         begun.level.end()
         lines, progress = begun.notes.end()
@@ -279,7 +279,7 @@ class InnerLevel:
     ) -> None:
         await self._recorder.write(updates=(*self._take_left(), *before, update), logs=lines)
 
-    def leave(self, begun: _Begun) -> None:
+    def leave(self, begun: _BegunCall) -> None:
         """Nobody waits for a call any more: its end is written with what is written next, or closes with the step."""
         begun.level.end()
         begun.notes.end()
@@ -469,7 +469,7 @@ def _called_in_place(context: StepContext, call: Callable[[], Any]) -> Any:
         return call()
 
 
-def _failed(begun: _Begun, error: Exception, *, again_after: float | None = None) -> StepUpdate:
+def _failed(begun: _BegunCall, error: Exception, *, again_after: float | None = None) -> StepUpdate:
     routes = None if again_after is None else encode(retry_json(again_after), "routes")
     failure = Failure.of(error)
     return StepUpdate(step_execution_id=begun.id, status=StepStatus.FAILED, routes=routes, failure=failure)

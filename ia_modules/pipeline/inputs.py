@@ -82,7 +82,9 @@ def _required(parameters: Iterable[Parameter]) -> list[str]:
 
 
 def takes_state(step: StepDefinition, *, is_lenient: bool = False) -> bool:
-    """Whether the state goes into a step: where it declares no inputs, and its code or its schema sees them."""
+    """Whether the state goes into a step: where it declares no inputs, has no map, and its code or schema sees them."""
+    if step.map is not None:  # the state has the list: so many copies of it are nobody's wish
+        return False
     return (is_lenient or not step.inputs) and (step.type == "task" or step.input_schema is not None)
 
 
@@ -96,6 +98,8 @@ def step_input(step: StepDefinition, scope: Scope, *, is_lenient: bool = False, 
     Raises:
         StepInputError: a required input does not resolve, or a value violates a schema.
     """
+    if step.map is not None and not step.inputs:
+        return _item_input(step, scope, is_lenient=is_lenient)
     if not step.inputs and step.input_schema is None:
         return StepInput(scope.state.to_dict() if takes_state(step) else {}, is_state=True)
     resolved = {each.name: each.source.resolve(scope) for each in step.inputs}
@@ -111,6 +115,17 @@ def step_input(step: StepDefinition, scope: Scope, *, is_lenient: bool = False, 
         raise StepInputError(step.id, [*required, *wrong])
     left_out = tuple(_unresolved(each, resolved[each.name]) for each in missing)
     return StepInput(data, is_state, own if step.inputs else None, left_out, tuple(wrong))
+
+
+def _item_input(step: StepDefinition, scope: Scope, *, is_lenient: bool) -> StepInput:
+    """The item itself: a mapping as it is, anything else as ``{"item": value}``."""
+    assert scope.item is not None
+    value = scope.item.value
+    data: dict[str, Any] = dict(cast("Mapping[str, Any]", value)) if isinstance(value, Mapping) else {"item": value}
+    wrong = [] if step.input_schema is None else problems_of(data, step.input_schema, root="item")
+    if wrong and not is_lenient:
+        raise StepInputError(step.id, wrong)
+    return StepInput(data, is_state=False, mismatches=tuple(wrong))
 
 
 def replaced_input(step: StepDefinition, data: dict[str, Any], *, is_lenient: bool = False) -> StepInput:
@@ -161,13 +176,13 @@ def check_contributions(step: StepDefinition, result: Mapping[str, Any], rules: 
         raise StepOutputError(step.id, problems, by_schema=False)
 
 
-def check_result(step: StepDefinition, result: Mapping[str, Any], *, is_lenient: bool = False) -> list[Problem]:
+def check_result(step: StepDefinition, result: Any, *, is_lenient: bool = False) -> list[Problem]:
     """What the step's ``output_schema`` says against its result.
 
     Raises:
         StepOutputError: there is something, and schemas do not only warn.
     """
-    problems = [] if step.output_schema is None else problems_of(dict(result), step.output_schema)
+    problems = [] if step.output_schema is None else problems_of(result, step.output_schema)
     if problems and not is_lenient:
         raise StepOutputError(step.id, problems)
     return problems

@@ -149,7 +149,7 @@ class Journal(Protocol):
         """
         ...
 
-    async def get_attempts(self, execution_id: str) -> list[AttemptRecord]:
+    async def get_attempts(self, execution_id: str, *, within: RunPath = GRAPH) -> list[AttemptRecord]:
         """The same without any payload: what the course of the execution follows from."""
         ...
 

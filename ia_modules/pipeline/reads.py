@@ -31,6 +31,7 @@ def reads_of(graph: Graph, step_id: str) -> Reads:
     conditions = [*step.conditions, *(path.condition for _, path in graph.paths_of(step_id))]
     templates = [step.config, *(each.source for each in step.inputs)]
     found = [reference for template in templates for _, reference in template.references()]
+    found += [] if step.map is None else [reference for _, reference in step.map.references()]
     found += [reference for condition in conditions for _, reference in references(condition)]
     bare = [reference.path for reference in found if reference.root == "state"]
     fields = {path[0] for path in bare if len(path) > 1 and path[0] in graph.place}

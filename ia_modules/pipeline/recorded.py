@@ -28,15 +28,19 @@ def refs_json(
     is_state: bool,
     left_out: Iterable[Problem] = (),
     override: Override | None = None,
+    items: int | None = None,
 ) -> dict[str, Any]:
     """``input_refs`` of an attempt: its parents; with ``state`` its input is the state that they make.
 
     Args:
+        items: for how many it runs; the key is there only in a map.
         left_out: inputs that did not resolve and need not; the key is there only where there are any.
         override: what stands in the place of its input or result; ``edited`` says which, and ``by`` who said so.
     """
     missing = [{"where": problem.where, "why": problem.found} for problem in left_out]
     refs: dict[str, Any] = {"parents": [list(parent) for parent in parents], "state": is_state}
+    if items is not None:
+        refs["items"] = items
     if missing:
         refs["left_out"] = missing
     if override is not None and override.edited is not None:

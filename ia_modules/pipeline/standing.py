@@ -1,6 +1,6 @@
 """What of a step stands still while its pipeline runs: computed when its first attempt begins, and then once."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 from ia_modules.models import JsonText
@@ -44,6 +44,10 @@ class StandingFacts:
     asks_functions: bool
     routes: StoredRoutes | None
     is_in_loop: bool
+
+    def with_handling(self, handling: ErrorHandling) -> "StandingFacts":
+        """The same with another error handling."""
+        return replace(self, handling=handling)
 
 
 class FactsOfSteps(dict[str, StandingFacts]):

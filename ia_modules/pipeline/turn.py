@@ -321,9 +321,16 @@ class Course:
             worker=worker,
             input_data=work.stored,
             input_refs=refs_after_one(run.parents[0], is_state=work.input.is_state)
-            if len(run.parents) == 1 and not missing and override is None
+            if len(run.parents) == 1 and not missing and override is None and work.items is None
             else encode(
-                refs_json(run.parents, is_state=work.input.is_state, left_out=missing, override=override), "parents"
+                refs_json(
+                    run.parents,
+                    is_state=work.input.is_state,
+                    left_out=missing,
+                    override=override,
+                    items=None if work.items is None else len(work.items),
+                ),
+                "parents",
             ),
             effect=definition.known_effect,
             wake_after_seconds=min(begin.delay_seconds, LONGEST_WAIT_SECONDS) if begin.delay_seconds > 0 else None,

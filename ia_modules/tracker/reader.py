@@ -154,9 +154,9 @@ class ExecutionReader:
         rows = await self._rows_of("get_step", step_execution_id=sought_id(step_execution_id))
         return StepExecutionRecord.from_row(rows[0]) if rows else None
 
-    async def get_attempts(self, execution_id: str) -> list[AttemptRecord]:
-        """All attempts without any payload: what the course of the execution follows from."""
-        rows = await self._rows_of("list_attempts", execution_id=execution_id)
+    async def get_attempts(self, execution_id: str, *, within: RunPath = GRAPH) -> list[AttemptRecord]:
+        """All attempts of one level without any payload: what the course of the execution follows from."""
+        rows = await self._rows_of("list_attempts", execution_id=execution_id, within=within)
         return [AttemptRecord.from_row(row) for row in rows]
 
     async def results(self, attempts: Iterable[StepExecutionId]) -> dict[StepExecutionId, Json]:

@@ -69,7 +69,7 @@ SELECT step_execution_id, execution_id, within, step_id, step_name, step_type, i
  ORDER BY step_execution_id;
 
 -- name: list_attempts
--- Of the graph, without payloads, in the order in which they started.
+-- Of one level, without payloads, in the order in which they started.
 SELECT step_execution_id, step_id, iteration, attempt, status, wake_at, awaits, routes, input_refs, error_type,
        error_message, sequence, created_at, started_at, completed_at,
        (SELECT asked.created_at FROM interactions AS asked
@@ -79,7 +79,7 @@ SELECT step_execution_id, step_id, iteration, attempt, status, wake_at, awaits, 
        COALESCE(sequence <= (SELECT reopened FROM pipeline_executions WHERE execution_id = :execution_id), FALSE)
            AS is_reopened
   FROM step_executions
- WHERE execution_id = :execution_id AND within = ''
+ WHERE execution_id = :execution_id AND within = :within
  ORDER BY step_execution_id;
 
 -- name: get_output

@@ -26,6 +26,7 @@ from ia_modules.pipeline.document.fields import ConfigTemplate, SourceTemplate
 from ia_modules.pipeline.document.human_input import QUESTION_KEYS, question_of_config
 from ia_modules.pipeline.document.json_schema import JsonSchema
 from ia_modules.pipeline.document.known_fields import BySchema
+from ia_modules.pipeline.document.maps import Mapped
 from ia_modules.pipeline.document.merge import EVERY_OTHER, FoldingRules, MergeRule, is_folding
 from ia_modules.pipeline.document.retry import RetryPolicy
 from ia_modules.pipeline.document.searchable import SearchableKeys
@@ -123,7 +124,8 @@ class StepDefinition(Document):
 
     Attributes:
         type: ``task`` runs ``step_class`` of ``module``; ``human_input`` asks a person; ``condition`` only decides.
-        inputs: the step's whole input; empty: its input is the state.
+        inputs: the step's whole input; empty: its input is the state, in a map the item.
+        map: it runs once for each entry of a list, and its result has what they gave; None: it runs once.
         conditions: of a ``condition`` step; all must hold for its paths of type ``condition``.
         route: how many of its paths are taken; None: as many as the flow says.
         max_iterations: how often it runs in one execution at most; None: as often as ``loop_config`` says.
@@ -143,6 +145,7 @@ class StepDefinition(Document):
     module: Name | None = None
     config: ConfigTemplate = Field(default_factory=lambda: parse({}, "config"))
     inputs: Annotated[Many[InputDefinition], BeforeValidator(_inputs)] = ()
+    map: Mapped | None = None
     outputs: Many[Annotated[OutputDefinition, BeforeValidator(_named)]] = ()
     conditions: Many[StepCondition] = ()
     route: RouteRule | None = None
@@ -194,6 +197,8 @@ class StepDefinition(Document):
             raise InvalidValue(
                 f"a step of type {self.type} with a class", "no step_class and no module", "Leave them out."
             )
+        if self.map is not None and self.type != "task":
+            raise InvalidValue(f"a step of type {self.type} with a map", "a map on a step of type task")
         if (self.type == "condition") is not bool(self.conditions):
             found = f"a step of type {self.type} {'with' if self.conditions else 'without'} conditions"
             raise InvalidValue(found, "conditions on a step of type condition, and only there")

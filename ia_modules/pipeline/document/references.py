@@ -52,8 +52,11 @@ def reference_findings(definition: PipelineDefinition, graph: Graph) -> Iterator
             yield from _unknown_parameter(at, reference, parameters)
         elif reference.root == "steps":
             yield from _unknown_step(at, reference, reader, graph)
+        elif reference.is_of_item:
+            yield from _item(at, reference, definition, graph)
         elif reference.root == "run" and at[0] != "flow" and at[2:3] != ("conditions",):
             yield Finding(at, f"the placeholder {{{reference}}} here", "it in a condition, which follows a step run")
+    yield from _copied_lists(definition)
 
 
 def field_findings(definition: PipelineDefinition, returned: Mapping[str, Shape]) -> Iterator[Finding]:
@@ -97,10 +100,42 @@ def _all_references(definition: PipelineDefinition) -> Iterator[tuple[Where, Ref
 
 def _references_of(step: StepDefinition) -> Iterator[tuple[Where, Reference]]:
     yield from ((("config", *at), reference) for at, reference in step.config.references())
+    if step.map is not None:
+        yield from ((("map", *at), reference) for at, reference in step.map.references())
     for number, each in enumerate(step.inputs):
         yield from ((("inputs", number, "source", *at), reference) for at, reference in each.source.references())
     for number, condition in enumerate(step.conditions):
         yield from ((("conditions", number, *at), reference) for at, reference in references(condition))
+
+
+def _item(at: Where, reference: Reference, definition: PipelineDefinition, graph: Graph) -> Iterator[Finding]:
+    """What only a step of a map can read: elsewhere it is text, where it stands in other text."""
+    step = definition.steps[at[1]] if at[0] == "steps" and isinstance(at[1], int) else None
+    if step is None or step.map is None:
+        if _is_whole(at, definition):
+            yield Finding(at, f"the placeholder {{{reference}}} here", "it in a step with a map")
+    elif at[2:4] == ("map", "over"):
+        yield Finding(at, f"the placeholder {{{reference}}} in over", "a list that is there before the first item")
+
+
+def _is_whole(at: Where, definition: PipelineDefinition) -> bool:
+    """Whether the text at a place is a placeholder and nothing else."""
+    value: Any = definition.to_json()
+    for key in at:
+        value = value[key]
+    return isinstance(value, str) and value.startswith("{") and value.endswith("}") and value.count("{") == 1
+
+
+def _copied_lists(definition: PipelineDefinition) -> Iterator[Finding]:
+    for index, step in enumerate(definition.steps):
+        if step.map is None or step.map.over.is_literal:
+            continue
+        for number, each in enumerate(step.inputs):
+            if each.source == step.map.over:
+                found = f"the whole list of the map in the input {each.name!r}"
+                hint = "The whole list is copied for each item. Read {item} instead."
+                at = ("steps", index, "inputs", number, "source")
+                yield Finding(at, found, "the item", hint, is_harmless=True, is_advice=True)
 
 
 def _unknown_parameter(at: Where, reference: Reference, names: Collection[str]) -> Iterator[Finding]:
@@ -112,6 +147,11 @@ def _unknown_parameter(at: Where, reference: Reference, names: Collection[str]) 
 
 def _unknown_step(at: Where, reference: Reference, reader: str | None, graph: Graph) -> Iterator[Finding]:
     step = reference.step
+    if _is_short_for_item(reference) and reader is not None and graph.step(reader).map is not None:
+        if step in graph.place:
+            found = f"{{{{ {step}.… }}}} in a step with a map, where a step is called {step!r}, too"
+            yield Finding(at, found, "another id for that step", f"Rename the step {step!r}.")
+        return
     if step not in graph.place:
         found = f"a placeholder for the step {step!r}, which does not exist"
         yield Finding(at, found, "the id of a step", did_you_mean(step, [*graph.place, *ROOTS]), is_reference=True)
@@ -119,6 +159,11 @@ def _unknown_step(at: Where, reference: Reference, reader: str | None, graph: Gr
         found = f"a placeholder for the step {step!r}, from which no path leads to {reader!r}"
         hint = "It never resolves."
         yield Finding(at, found, "a step that runs before", hint, is_harmless=True, is_reference=True)
+
+
+def _is_short_for_item(reference: Reference) -> bool:
+    """Whether it may be ``{{ item.X }}`` or ``{{ run.index }}``, which read as a step's output do."""
+    return reference.step == "item" or (reference.step == "run" and reference.path[:1] in (("index",), ("key",)))
 
 
 def _listed(names: Collection[str]) -> str:

@@ -9,10 +9,13 @@ from ia_modules.pipeline.document.layers import Layers
 from ia_modules.pipeline.document.merge import Fold, FoldingRules, contributed, first_fold
 from ia_modules.pipeline.document.wording import kind_of
 
-Root = Literal["parameters", "pipeline_input", "steps", "result", "run", "state"]
+Root = Literal["parameters", "pipeline_input", "steps", "result", "run", "state", "item"]
 
 RUN_FIELDS = ("iteration", "attempt", "execution_id")
 """What can be read of a step run, as ``run.iteration``."""
+
+ITEM_FIELDS = ("index", "key")
+"""What can be read of an item of a map, as ``{run.index}``."""
 
 
 class Unresolved(Struct, frozen=True):
@@ -100,6 +103,20 @@ class RunFacts(Struct, frozen=True):
     is_bare: bool = True
 
 
+class MappedItem(Struct, frozen=True):
+    """The item of a map that a step runs for.
+
+    Attributes:
+        value: one entry of the list.
+        index: its place, counting from 0.
+        key: what it is called.
+    """
+
+    value: Any
+    index: int
+    key: str
+
+
 class Scope(Struct, frozen=True):
     """The values available at one point of one execution. Never changed once made; shares memory with those before it.
 
@@ -108,17 +125,19 @@ class Scope(Struct, frozen=True):
         state: the input with the results of the causal ancestors, in causal order: each laid over what was there, or
             folded into it, as ``merge`` says.
         steps: the last result of each step that led here, by step id.
-        result: the result of the step that has just run; None before a step.
+        result: the result of the step that has just run; None before a step. That of an item may be of any kind.
         succeeded: False after a step that failed and continues (``continue_on_error``).
         run: the step run that is made; None where there is none, as for the output of an execution.
+        item: what a step of a map runs for; None: it is none, or runs for none.
     """
 
     input: Mapping[str, Any]
     state: MergedState
     steps: Layers[str, Mapping[str, Any]]
-    result: Mapping[str, Any] | None = None
+    result: Any = None
     succeeded: bool = True
     run: RunFacts | None = None
+    item: MappedItem | None = None
 
     @classmethod
     def of(
@@ -142,6 +161,10 @@ class Scope(Struct, frozen=True):
     def of_run(self, run: RunFacts) -> Self:
         """This scope before a step run."""
         return type(self)(self.input, self.state, self.steps, self.result, self.succeeded, run)
+
+    def of_item(self, item: MappedItem, result: Any = None) -> Self:
+        """This scope as an item of a map reads it; ``result``: its own, of any kind, once it has one."""
+        return type(self)(self.input, self.state, self.steps, result, self.succeeded, self.run, item)
 
     def after(self, step_id: str, result: Mapping[str, Any], *, succeeded: bool = True) -> Self:
         """The scope of the conditions after a step, with its result."""
@@ -177,17 +200,29 @@ class Reference(Struct, frozen=True):
         """Whether it is a bare path that means the step run, where nothing else is called ``run``."""
         return self.root == "state" and len(self.path) == 2 and self.path[0] == "run" and self.path[1] in RUN_FIELDS
 
+    @property
+    def is_of_item(self) -> bool:
+        """Whether only a step of a map can read it."""
+        return self.root == "item" or (self.root == "run" and self.path[-1] in ITEM_FIELDS)
+
     def resolve(self, scope: Scope) -> Any:
         """The value that the path leads to, or an :class:`Unresolved`."""
         match self.root:
             case "parameters" | "pipeline_input":
                 return self._follow(scope.input, "the input", self.path)
             case "result":
-                return self._follow(scope.result or {}, "the result", self.path)
+                is_missing = scope.result is None and scope.item is None
+                return self._follow({} if is_missing else scope.result, "the result", self.path)
+            case "item":
+                return self._of_item(scope)
             case "run":
                 return self._of_run(scope)
             case "steps":
                 if self.step not in scope.steps:
+                    if scope.item is not None and self.step == "item":
+                        return self._of_item(scope)
+                    if scope.item is not None and self.step == "run" and self.path[0:] and self.path[0] in ITEM_FIELDS:
+                        return self._of_run(scope)
                     return Unresolved(str(self), f"step {self.step!r} is not among the steps that led here")
                 return self._output_of(self.step, self.path, scope)
             case "state" if len(self.path) > 1 and self.path[0] in scope.steps:
@@ -198,8 +233,16 @@ class Reference(Struct, frozen=True):
                 return self._follow(scope.state, "the state", self.path)
 
     def _of_run(self, scope: Scope) -> Any:
+        if self.path[-1] in ITEM_FIELDS:
+            no_item = Unresolved(str(self), "there is no item of a map here")
+            return no_item if scope.item is None else getattr(scope.item, self.path[-1])
         no_run = Unresolved(str(self), "there is no step run here")
         return no_run if scope.run is None else getattr(scope.run, self.path[-1])
+
+    def _of_item(self, scope: Scope) -> Any:
+        if scope.item is None:
+            return Unresolved(str(self), "there is no item of a map here")
+        return self._follow(scope.item.value, "the item", self.path)
 
     def _output_of(self, step: str, path: Sequence[str], scope: Scope) -> Any:
         return self._follow(scope.steps[step], f"the output of step {step!r}", path)

@@ -3,7 +3,8 @@
 A *source* (inputs, outputs, the value of a condition) knows ``{parameters.X}``, ``{pipeline_input}``,
 ``{pipeline_input.X}``, ``{steps.<id>.output.<field>}``, the same in double braces, ``{{ <step id>.<field> }}`` and
 alternatives joined by ``|``; in a condition also ``{run.iteration}``, as a whole string. A *config* knows double braces
-only, so that a prompt may contain ``{text}``.
+only, so that a prompt may contain ``{text}``. In a step of a map, a source knows ``{item}``, ``{item.X}``,
+``{run.index}`` and ``{run.key}``, too, and a config ``{{ item.X }}``; a *collect* also knows ``{result}``.
 
 A placeholder that is the whole string keeps the type of its value; inside other text it is inserted as text. What has
 no placeholder is a literal. Placeholders are paths, never expressions.
@@ -17,15 +18,16 @@ from typing import Any, Literal, cast
 
 from ia_modules.errors import InvalidValue
 from ia_modules.models import Json
-from ia_modules.pipeline.document.scope import RUN_FIELDS, Reference, Scope, Unresolved
+from ia_modules.pipeline.document.scope import ITEM_FIELDS, RUN_FIELDS, Reference, Scope, Unresolved
 from ia_modules.pipeline.document.wording import did_you_mean, kind_of
 
-Notation = Literal["source", "config"]
+Notation = Literal["source", "config", "collect"]
 Where = tuple[str | int, ...]
 
 _DOUBLE = r"\{\{([^{}\"':\n]*)\}\}"
 _SINGLE = r"(?<!\{)\{([^{}\"':\n]*)\}(?!\})"
-_PLACEHOLDER = {"source": re.compile(f"{_DOUBLE}|{_SINGLE}"), "config": re.compile(_DOUBLE)}
+_EITHER = re.compile(f"{_DOUBLE}|{_SINGLE}")
+_PLACEHOLDER = {"source": _EITHER, "config": re.compile(_DOUBLE), "collect": _EITHER}
 _BAR = re.compile(r"\|\|?")
 _UP_TO_A_BRACE = re.compile(r"[^{}]*([{}]?)")
 ROOTS = ("parameters", "pipeline_input", "steps")
@@ -142,21 +144,22 @@ def _read(text: str, notation: Notation) -> _Meaning:
     pattern = _PLACEHOLDER[notation]
     whole = pattern.fullmatch(text.strip())
     if whole:
-        return _placeholder(whole, is_whole=True) or _Constant(text)
-    if notation == "source" and (alternatives := _alternatives(text, pattern)):
+        return _placeholder(whole, notation, is_whole=True) or _Constant(text)
+    if notation != "config" and (alternatives := _alternatives(text, notation)):
         return alternatives
-    parts = list(_parts(text, pattern))
+    parts = list(_parts(text, notation))
     return _Constant(text) if all(isinstance(part, str) for part in parts) else _FilledText(tuple(parts))
 
 
-def _alternatives(text: str, pattern: re.Pattern[str]) -> _FirstOf | None:
+def _alternatives(text: str, notation: Notation) -> _FirstOf | None:
     """``{a}|{b}|literal``; None when the text is something else."""
+    pattern = _PLACEHOLDER[notation]
     *first, last = (part.strip() for part in split_at_bars(text))
     wholes = [pattern.fullmatch(part) for part in first]
-    nodes = [_placeholder(whole, is_whole=True) if whole else None for whole in wholes]
+    nodes = [_placeholder(whole, notation, is_whole=True) if whole else None for whole in wholes]
     if not nodes or not all(nodes):
         return None
-    return _FirstOf((*(meaning for meaning in nodes if meaning), _read(last, "source")))
+    return _FirstOf((*(meaning for meaning in nodes if meaning), _read(last, notation)))
 
 
 def split_at_bars(text: str) -> Iterator[str]:
@@ -171,11 +174,11 @@ def split_at_bars(text: str) -> Iterator[str]:
     yield text[begin:]
 
 
-def _parts(text: str, pattern: re.Pattern[str]) -> Iterator[str | _Meaning]:
+def _parts(text: str, notation: Notation) -> Iterator[str | _Meaning]:
     """The text between the placeholders, and the placeholders."""
     position = 0
-    for match in pattern.finditer(text):
-        meaning = _placeholder(match, is_whole=False)
+    for match in _PLACEHOLDER[notation].finditer(text):
+        meaning = _placeholder(match, notation, is_whole=False)
         if meaning is None:
             continue
         yield text[position : match.start()]
@@ -184,18 +187,35 @@ def _parts(text: str, pattern: re.Pattern[str]) -> Iterator[str | _Meaning]:
     yield text[position:]
 
 
-def _placeholder(match: re.Match[str], *, is_whole: bool) -> Reference | _FirstOf | None:
+def _placeholder(match: re.Match[str], notation: Notation, *, is_whole: bool) -> Reference | _FirstOf | None:
     """What stands in the braces; None for braces that are ordinary text."""
     is_double = match[0].startswith("{{")
     content = match[1] if is_double else match[2]
-    if not content.strip() or (not is_double and not is_whole and content.split(".")[0].strip() not in ROOTS):
+    if not content.strip():
         return None
-    options = [_reference(option.strip(), match[0], is_double=is_double) for option in _BAR.split(content)]
+    if not is_double and not is_whole and content.split(".")[0].strip() not in ROOTS:
+        return _of_item_in_text(content, notation)
+    options = [_reference(option.strip(), match[0], notation, is_double=is_double) for option in _BAR.split(content)]
     return options[0] if len(options) == 1 else _FirstOf(tuple(options))
 
 
-def _reference(content: str, whole: str, *, is_double: bool) -> Reference:
+def _of_item_in_text(content: str, notation: Notation) -> Reference | None:
+    """What a step of a map reads inside other text, where it is spelled as we spell it; in other steps that is text."""
+    root, *path = content.split(".")
+    if root == "item" or (root == "result" and notation == "collect"):
+        reference = Reference(root, tuple(path))
+    elif root == "run" and len(path) == 1 and path[0] in ITEM_FIELDS:
+        reference = Reference("run", (path[0],))
+    else:
+        return None
+    is_plain = all(segment and segment == segment.strip() and "[" not in segment for segment in path)
+    return reference if is_plain else None
+
+
+def _reference(content: str, whole: str, notation: Notation, *, is_double: bool) -> Reference:
     root, *path = _segments(content)
+    if not is_double and (root == "item" or (root == "result" and notation == "collect")):
+        return Reference(root, tuple(path))
     if root == "pipeline_input" or (root == "parameters" and path):
         return Reference(root, tuple(path))
     if root == "steps" and "output" in path[1:]:
@@ -204,10 +224,11 @@ def _reference(content: str, whole: str, *, is_double: bool) -> Reference:
     if is_double and root not in ROOTS:
         return Reference("steps", tuple(path), step=root)
     if root == "run" and not is_double and len(path) == 1:
-        if path[0] in RUN_FIELDS:
+        known = (*RUN_FIELDS, *ITEM_FIELDS)
+        if path[0] in known:
             return Reference("run", (path[0],))
         expected = f"one of {', '.join(f'{{run.{name}}}' for name in RUN_FIELDS)}"
-        raise InvalidValue(f"the placeholder {whole}", expected, did_you_mean(path[0], RUN_FIELDS))
+        raise InvalidValue(f"the placeholder {whole}", expected, did_you_mean(path[0], known))
     hint = ""
     if root not in ROOTS:
         hint = did_you_mean(root, ROOTS) or (f"A step's output is {{steps.{root}.output.FIELD}}." if path else "")
@@ -238,7 +259,7 @@ def _spell(meaning: _Meaning, notation: Notation, *, is_inside: bool = False) ->
 
 
 def _braced(path: str, notation: Notation) -> str:
-    return f"{{{path}}}" if notation == "source" else f"{{{{ {path} }}}}"
+    return f"{{{{ {path} }}}}" if notation == "config" else f"{{{path}}}"
 
 
 def _resolve(meaning: _Meaning, scope: Scope) -> Any:
@@ -250,9 +271,15 @@ def _resolve(meaning: _Meaning, scope: Scope) -> Any:
         case _FirstOf(alternatives):
             return _first(alternatives, scope)
         case _FilledText(parts):
-            values = [part if isinstance(part, str) else _resolve(part, scope) for part in parts]
+            values = [part if isinstance(part, str) else _in_text(part, scope) for part in parts]
             missing = next((value for value in values if isinstance(value, Unresolved)), None)
             return missing or "".join(map(_as_text, values))
+
+
+def _in_text(meaning: _Meaning, scope: Scope) -> Any:
+    """The value; of an item where there is none, the text itself."""
+    is_text = isinstance(meaning, Reference) and meaning.is_of_item and scope.item is None
+    return _braced(str(meaning), "source") if is_text else _resolve(meaning, scope)
 
 
 def _first(alternatives: tuple[_Meaning, ...], scope: Scope) -> Any:

@@ -180,13 +180,13 @@ class RunMemory(MemoryRecords):
         steps = [step for step in self._steps.get(self._row_id(execution_id), {}).values() if step.within == within]
         return sorted(deepcopy(steps), key=lambda step: step.step_execution_id)
 
-    async def get_attempts(self, execution_id: str) -> list[AttemptRecord]:
+    async def get_attempts(self, execution_id: str, *, within: RunPath = GRAPH) -> list[AttemptRecord]:
         asked_at = {
             question.step_execution_id: question.created_at
             for question in self._questions_of(self._row_id(execution_id))
         }
         reopened = self._reopened.get(self._row_id(execution_id), 0)
-        steps = await self.get_execution_steps(execution_id)
+        steps = await self.get_execution_steps(execution_id, within=within)
         return [
             step.as_attempt(
                 asked_at.get(step.step_execution_id),

@@ -1,0 +1,303 @@
+"""Running a step for each entry of a list: the items are runs within the run of the step, which ends when they have.
+
+    items that ended → mapping.MapCourse (pure) → one transition with what begins → attempts of items
+
+An item that has not begun has no row. To the graph all of this is one attempt of one step.
+"""
+
+import asyncio
+from typing import NamedTuple
+
+import orjson
+from msgspec.structs import replace
+
+from ia_modules.errors import StepError
+from ia_modules.models import JsonText, StepExecutionId, StepStatus, new_id
+from ia_modules.paths import run_path
+from ia_modules.payload import encode
+from ia_modules.pipeline.attempt import (
+    Outcome,
+    Work,
+    call_functions,
+    failed,
+    placed,
+    prepare,
+    run_alone,
+)
+from ia_modules.pipeline.capture import Capture, CaptureRules
+from ia_modules.pipeline.code import LoadedPipeline
+from ia_modules.pipeline.core import StepContext
+from ia_modules.pipeline.current import enter
+from ia_modules.pipeline.inner import InnerLevel, InnerRecorder
+from ia_modules.pipeline.inputs import check_contributions
+from ia_modules.pipeline.mapping import BegunItem, FailedItem, MapCourse
+from ia_modules.pipeline.notes import Notes
+from ia_modules.pipeline.recorded import STOP_JSON, retry_json
+from ia_modules.pipeline.standing import StandingFacts
+from ia_modules.pipeline.turn import LONGEST_WAIT_SECONDS
+from ia_modules.transitions import Failure, LogLine, StepStart, StepUpdate
+
+_STOPPED = Failure(type="CancelledError", message="The item was stopped: too many others had failed.")
+_RESULTS_AT_ONCE = 1_000
+_SHOWN_CHARACTERS = 1_000
+"""The input of an item is on record up to this size, to be read: what all items share must not be there for each."""
+
+
+class _EndedItem(NamedTuple):
+    """An attempt of an item that is over; ``outcome`` None: it was stopped."""
+
+    begun: BegunItem
+    attempt: StepExecutionId
+    outcome: Outcome | None
+    lines: tuple[LogLine, ...]
+    progress: StepUpdate | None
+
+
+async def make_map(
+    work: Work, context: StepContext, pipeline: LoadedPipeline, recorder: InnerRecorder, capture: CaptureRules
+) -> Outcome:
+    """Run the step for each of its items, then what its error handling says, then the functions that its paths ask.
+
+    Raises:
+        asyncio.CancelledError: it was stopped; everything else is an outcome.
+    """
+    enter(context)
+    if work.refused is not None:
+        return await failed(work.refused, work, recorder.executor, draw=None)
+    running = _Map(work, context, pipeline, recorder, capture)
+    try:
+        stored = await running.to_end()
+        result = orjson.loads(stored)
+        check_contributions(work.definition, result, work.merge)
+    except StepError as error:
+        outcome = await failed(error, work, recorder.executor, draw=None)
+    else:
+        outcome = Outcome(result, stored)
+    if outcome.result is None:
+        return outcome
+    return await call_functions(outcome, work.definition.id, work.scope, pipeline, recorder.executor)
+
+
+class _Map:
+    """A map that runs."""
+
+    def __init__(
+        self,
+        work: Work,
+        context: StepContext,
+        pipeline: LoadedPipeline,
+        recorder: InnerRecorder,
+        capture: CaptureRules,
+    ) -> None:
+        assert work.items is not None
+        self._work, self._context, self._pipeline, self._recorder = work, context, pipeline, recorder
+        self._items, self._scope, self._capture = work.items, work.scope, capture
+        self._facts = _of_item(pipeline.facts[work.definition.id])
+        self._path = context.path
+        self._loop = asyncio.get_running_loop()
+        self._tasks: dict[int, asyncio.Task[_EndedItem]] = {}
+        self._delays: dict[int, asyncio.TimerHandle] = {}
+        self._over: list[int] = []
+        self._look = asyncio.Event()
+
+    async def to_end(self) -> JsonText:
+        """Run all items; returns the result.
+
+        Raises:
+            StepError: too many items failed, or what they gave is too large.
+            StepConflict: the items on record are not those of this list.
+        """
+        course = await self._taken_up()
+        error: Exception | None = None
+        try:
+            ended: list[_EndedItem] = []
+            while True:
+                error = await self._turn(course, ended) or error
+                if course.has_failed or course.problem is not None:
+                    await self._settle(course)
+                    raise course.problem or course.failure(error)
+                if not self._tasks and not self._delays:
+                    return course.result()
+                self._look.clear()
+                if not self._over:
+                    await self._look.wait()
+                over, self._over = self._over, []
+                ended = [self._tasks.pop(number).result() for number in over]
+        finally:
+            await self._stop()
+
+    async def _taken_up(self) -> MapCourse:
+        journal, execution_id = self._recorder.journal, self._recorder.execution_id
+        records = []
+        if self._context.attempt > 1:
+            records = await journal.get_attempts(execution_id, within=self._path)
+        course = MapCourse(self._work.definition, self._items, records)
+        kept = sorted(course.kept.items()) if self._work.definition.map and self._work.definition.map.collects else []
+        for first in range(0, len(kept), _RESULTS_AT_ONCE):
+            chunk = dict(kept[first : first + _RESULTS_AT_ONCE])
+            outputs = await journal.results(chunk.values())
+            for number, attempt in chunk.items():
+                course.collect(number, self._scope, encode(outputs[attempt], "recorded result"))
+        if course.delayed:
+            now = await journal.now()
+            for begun, record in course.delayed:
+                seconds = 0.0 if record.wake_at is None else (record.wake_at - now).total_seconds()
+                self._delay(course, begun, seconds)
+        return course
+
+    # One turn
+
+    async def _turn(self, course: MapCourse, ended: list[_EndedItem]) -> Exception | None:
+        """Write what has ended and what begins because of it; returns why the last item failed that did."""
+        updates: list[StepUpdate] = []
+        starts: list[StepStart] = []
+        lines: list[LogLine] = []
+        launches: list[tuple[BegunItem, StepExecutionId, Work]] = []
+        error: Exception | None = None
+        for each in ended:
+            course.running -= 1
+            lines += each.lines
+            update, delayed = self._taken_in(course, each)
+            if each.progress is not None:
+                updates.append(each.progress)
+            updates.append(update)
+            if delayed is not None:
+                starts.append(delayed)
+            if each.outcome is not None and each.outcome.result is None:
+                error = each.outcome.error
+        for begun in course.begins():
+            id_ = begun.on_record or StepExecutionId(new_id())
+            work = self._work_of(begun)
+            if begun.on_record is None:
+                shown = work.data if len(work.data) <= _SHOWN_CHARACTERS else None
+                starts.append(replace(self._start(begun, id_, StepStatus.RUNNING), input_data=shown))
+            else:
+                worker = self._recorder.journal.owner
+                updates.append(StepUpdate(step_execution_id=id_, status=StepStatus.RUNNING, worker=worker))
+            launches.append((begun, id_, work))
+        if updates or starts or lines:
+            await self._recorder.write(starts=tuple(starts), updates=tuple(updates), logs=tuple(lines))
+        for begun, id_, work in launches:
+            self._launch(begun, id_, work)
+        if ended:
+            failures = f", {course.failed:,} failed" if course.failed else ""
+            self._context.progress(course.done / len(self._items), f"{course.done:,} of {len(self._items):,}{failures}")
+        return error
+
+    def _taken_in(self, course: MapCourse, ended: _EndedItem) -> tuple[StepUpdate, StepStart | None]:
+        """The update to write, and the start of the attempt that follows after a delay."""
+        begun, outcome = ended.begun, ended.outcome
+        update = StepUpdate(step_execution_id=ended.attempt)
+        if outcome is None:
+            return replace(update, status=StepStatus.CANCELLED, failure=_STOPPED), None
+        failure = None if outcome.error is None else Failure.of(outcome.error)
+        if outcome.result is not None:
+            assert outcome.stored is not None
+            course.complete(begun.number, self._scope, outcome.stored)
+            return replace(update, status=StepStatus.COMPLETED, output_data=outcome.stored, failure=failure), None
+        assert outcome.error is not None
+        update = replace(update, status=StepStatus.FAILED, failure=failure)
+        if outcome.retry_seconds is None or course.has_failed or course.problem is not None:
+            course.fail(FailedItem(begun.number, type(outcome.error).__name__, failure.message if failure else None))
+            return replace(update, routes=encode(STOP_JSON, "routes")), None
+        seconds = min(outcome.retry_seconds, LONGEST_WAIT_SECONDS)
+        update = replace(update, routes=encode(retry_json(seconds), "routes"))
+        again = BegunItem(begun.number, begun.attempt + 1, begun.failures + 1)
+        if seconds <= 0:
+            course.again(again)
+            return update, None
+        id_ = StepExecutionId(new_id())
+        self._delay(course, replace(again, on_record=id_), seconds)
+        return update, self._start(again, id_, StepStatus.PENDING, wake_after_seconds=seconds)
+
+    def _start(
+        self, begun: BegunItem, id_: StepExecutionId, status: StepStatus, *, wake_after_seconds: float | None = None
+    ) -> StepStart:
+        definition = self._work.definition
+        return StepStart(
+            step_execution_id=id_,
+            step_id=definition.id,
+            step_name=self._items.key(begun.number),
+            step_type=definition.type,
+            within=self._path,
+            iteration=begun.number,
+            attempt=begun.attempt,
+            status=status,
+            worker=self._recorder.journal.owner,
+            effect=definition.known_effect,
+            wake_after_seconds=wake_after_seconds,
+        )
+
+    # What runs
+
+    def _work_of(self, begun: BegunItem) -> Work:
+        scope = self._scope.of_item(self._items.item(begun.number))
+        return prepare(self._pipeline, self._facts, scope, failures=begun.failures, refused=None)
+
+    def _launch(self, begun: BegunItem, id_: StepExecutionId, work: Work) -> None:
+        definition, recorder = self._work.definition, self._recorder
+        notes = Notes(id_, recorder.write_notes)
+        inner = InnerLevel(recorder, run_path(self._path, definition.id, begun.number), attempt=begun.attempt)
+        context = StepContext(
+            execution_id=self._context.execution_id,
+            step_id=definition.id,
+            step_execution_id=id_,
+            iteration=begun.number,
+            attempt=begun.attempt,
+            rerun_of=self._context.rerun_of,
+            config=work.config,
+            services=self._context.services,
+            keep_line=notes.keep_line,
+            keep_progress=notes.keep_progress,
+            within=self._path,
+            item_key=self._items.key(begun.number),
+            inner=inner,
+        )
+
+        async def make() -> _EndedItem:
+            outcome: Outcome | None = None
+            try:
+                with Capture(notes.keep_line, self._capture):
+                    outcome = await run_alone(placed(work, context), recorder.executor, draw=recorder.draw())
+            except asyncio.CancelledError:  # this task is ours, and only we cancel it: that is how it ended
+                pass
+            finally:
+                inner.end()
+                if begun.number in self._tasks:
+                    self._over.append(begun.number)
+                    self._look.set()
+            return _EndedItem(begun, id_, outcome, *notes.end())
+
+        name = f"item:{definition.id}#{begun.number}"
+        self._tasks[begun.number] = self._loop.create_task(make(), name=name)
+
+    def _delay(self, course: MapCourse, begun: BegunItem, seconds: float) -> None:
+        def due() -> None:
+            del self._delays[begun.number]
+            course.again(begun)
+            self._look.set()
+
+        self._delays[begun.number] = self._loop.call_later(max(seconds, 0.0), due)
+
+    async def _settle(self, course: MapCourse) -> None:
+        """Stop what still runs, and put on record that it was; what was done by then counts."""
+        ended = await self._stop()
+        updates = [self._taken_in(course, each)[0] for each in ended]
+        lines = [line for each in ended for line in each.lines]
+        if updates:
+            await self._recorder.write(updates=tuple(updates), logs=tuple(lines))
+
+    async def _stop(self) -> list[_EndedItem]:
+        """Stop what still runs, and what waits for its time; returns what has ended. The rest closes with the map."""
+        for delay in self._delays.values():
+            delay.cancel()
+        self._delays = {}
+        going_on, self._tasks = list(self._tasks.values()), {}
+        if going_on:
+            await self._recorder.executor.stop(going_on)
+        return [task.result() for task in going_on if task.done() and not task.cancelled()]
+
+
+def _of_item(facts: StandingFacts) -> StandingFacts:
+    """The facts of a step as its items have them: whether a failure is gone on from is the map's."""
+    return facts.with_handling(facts.handling.model_copy(update={"continue_on_error": False}))
