@@ -1,9 +1,11 @@
 """Services that steps use by name: connections, clients, models, the tracker."""
 
-from collections.abc import Iterator, Mapping
-from typing import Any
+import inspect
+from collections.abc import AsyncGenerator, Callable, Iterator, Mapping
+from contextlib import AbstractAsyncContextManager, AbstractContextManager, AsyncExitStack, asynccontextmanager
+from typing import Any, cast
 
-from ia_modules.errors import ServiceNotFound
+from ia_modules.errors import InvalidArgument, ServiceNotFound
 
 
 class ServiceRegistry:
@@ -39,3 +41,40 @@ class ServiceRegistry:
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._services)
+
+
+ServicesFactory = Callable[[], Any]
+"""What makes the services of a process: a function, async or not, that gives a mapping of them by name, or a context
+manager, async or not, that gives one and closes what must be closed."""
+
+
+@asynccontextmanager
+async def made_services(make: ServicesFactory) -> AsyncGenerator[ServiceRegistry]:
+    """The services of a process, until the block ends.
+
+    Raises:
+        InvalidArgument: what it gives is no mapping by name.
+        Exception: what it raises itself.
+    """
+    async with AsyncExitStack() as opened:
+        made = make()
+        if inspect.isawaitable(made):
+            made = await made
+        if isinstance(made, AbstractAsyncContextManager):
+            made = await opened.enter_async_context(cast("AbstractAsyncContextManager[Any]", made))
+        elif isinstance(made, AbstractContextManager):
+            made = opened.enter_context(cast("AbstractContextManager[Any]", made))
+        yield _registry_of(made)
+
+
+def _registry_of(made: Any) -> ServiceRegistry:
+    if isinstance(made, ServiceRegistry):
+        return made
+    expected = "a mapping of services by name, or a context manager that gives one"
+    if not isinstance(made, Mapping):
+        raise InvalidArgument("services", f"a value of type {type(made).__name__}", expected)
+    services = cast("Mapping[Any, Any]", made)
+    for name in services:
+        if not isinstance(name, str):
+            raise InvalidArgument("services", f"the name {name!r}", expected)
+    return ServiceRegistry(services)

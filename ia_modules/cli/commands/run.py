@@ -11,6 +11,7 @@ from ia_modules.cli.options.input import Input, read_input
 from ia_modules.cli.options.pipeline import FileFormat, FileOrSlug, NewVersion, is_file, pipeline_of_file, refusals
 from ia_modules.cli.options.pipeline_folders import PipelineFolders, allowed_below
 from ia_modules.cli.options.project import Project, use_project
+from ia_modules.cli.options.services import StepServices, factory_named, opened_services
 from ia_modules.cli.options.time import future
 from ia_modules.cli.output.ending import print_queued
 from ia_modules.cli.output.terminal import AsJson, ExitStatus, warn
@@ -58,6 +59,7 @@ def run(
     new_version: NewVersion = False,
     pipelines: PipelineFolders = None,
     project: Project = None,
+    services: StepServices = None,
     file_format: FileFormat = None,
     database_url: Database = DEFAULT_DATABASE,
     as_json: AsJson = False,
@@ -80,16 +82,19 @@ def run(
     starts_at = None if run_at is None else future(run_at)
     source = pipeline_of_file(pipeline, file_format=file_format) if is_file(pipeline) else pipeline
     executor = LocalExecutor()
+    factory = None if detach else factory_named(services)
 
     async def work() -> None:
         if isinstance(source, LoadedPipeline):
             prepare_input(source.definition, input_data)  # before there is anything, even a database
         async with (
+            opened_services(services, factory) as made,
             client_of(
                 database_url,
                 may_create=isinstance(source, LoadedPipeline),
                 executor=executor,
                 allowed=allowed_below(pipelines),
+                services=made,
             ) as client,
             refusals(client, pipeline if isinstance(source, str) else source.definition.slug),
         ):

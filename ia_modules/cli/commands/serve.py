@@ -28,6 +28,7 @@ from ia_modules.cli.options.database import DEFAULT_DATABASE, Database, open_unl
 from ia_modules.cli.options.pipeline_folders import allowed_below
 from ia_modules.cli.options.project import Project, use_project
 from ia_modules.cli.options.secrets import secrets_of
+from ia_modules.cli.options.services import StepServices, factory_named
 from ia_modules.cli.output.terminal import fail, run
 from ia_modules.database.manager import DatabaseManager
 from ia_modules.errors import IAModulesError
@@ -80,6 +81,7 @@ def serve(
         ),
     ] = None,
     project: Project = None,
+    services: StepServices = None,
     database_url: Database = DEFAULT_DATABASE,
 ) -> None:
     """Serve the API until Ctrl-C: executions, their steps, and what happens, live. Makes the schema current first.
@@ -123,6 +125,7 @@ def serve(
                 allowed=allowed_below(pipelines) if served is None else AllowedCode(roots=()),
                 keys=parse_keys(secrets.api_keys),
                 hosts=parse_hosts(os.environ.get("IA_MODULES_HOSTS", "")),
+                services=factory_named(services) if served is None else None,
                 targets=Targets.parse(os.environ.get("IA_MODULES_TARGETS", "")),
             )
             shown = run(_prepare(database_url)) if served is None else _in_words(file, served)

@@ -1,7 +1,7 @@
 """``ia-modules worker``: runs queued executions, without a server."""
 
 import asyncio
-from contextlib import suppress
+from contextlib import AbstractAsyncContextManager, suppress
 from typing import Annotated, Any
 
 import typer
@@ -13,10 +13,13 @@ from ia_modules.cli.options.database import DEFAULT_DATABASE, Database, open_unl
 from ia_modules.cli.options.pipeline_folders import PipelineFolders, allowed_below
 from ia_modules.cli.options.project import Project, use_project
 from ia_modules.cli.options.secrets import secrets_of
+from ia_modules.cli.options.services import StepServices, factory_named, opened_services
 from ia_modules.cli.output.terminal import one_line, run
 from ia_modules.database.manager import DatabaseManager
 from ia_modules.models import LogLevel
 from ia_modules.pipeline.executor import LocalExecutor
+from ia_modules.pipeline.runner import TRACKER_SERVICE
+from ia_modules.pipeline.services import ServiceRegistry
 from ia_modules.tracker.execution_tracker import ExecutionTracker
 from ia_modules.worker.worker import Worker
 
@@ -55,6 +58,7 @@ def worker(
     step_prints: StepPrints = True,
     pipelines: PipelineFolders = None,
     project: Project = None,
+    services: StepServices = None,
     database_url: Database = DEFAULT_DATABASE,
 ) -> None:
     """Run queued executions until Ctrl-C, SIGTERM or SIGHUP; what has not ended by then is handed to other workers.
@@ -73,14 +77,21 @@ def worker(
         "allowed": allowed_below(pipelines),
         "capture": capture_of(step_logs, step_prints=step_prints),
     }
+    made = opened_services(services, factory_named(services))
     run(
-        _work(database_url, executor, lease_seconds=lease_seconds, grace_seconds=grace_seconds, options=options),
+        _work(database_url, executor, made, lease_seconds=lease_seconds, grace_seconds=grace_seconds, options=options),
         loop_factory=loop_factory(),
     )
 
 
 async def _work(
-    database_url: str, executor: LocalExecutor, *, lease_seconds: float, grace_seconds: float, options: dict[str, Any]
+    database_url: str,
+    executor: LocalExecutor,
+    made: AbstractAsyncContextManager[ServiceRegistry | None],
+    *,
+    lease_seconds: float,
+    grace_seconds: float,
+    options: dict[str, Any],
 ) -> None:
     stop = asyncio.Event()
 
@@ -93,8 +104,10 @@ async def _work(
         try:
             if await open_unless_stopped(database, stop):
                 collect_garbage_seldom()
-                async with ExecutionTracker(database, lease_seconds=lease_seconds) as tracker:
-                    working = Worker(database, tracker, executor=executor, tell=_tell, **options)
+                async with ExecutionTracker(database, lease_seconds=lease_seconds) as tracker, made as services:
+                    if services is not None:
+                        services.register(TRACKER_SERVICE, tracker)
+                    working = Worker(database, tracker, services=services, executor=executor, tell=_tell, **options)
                     async with working:
                         shown = f"Worker {working.worker_id} on {database.safe_url}, {options['slots']} slots"
                         _tell(f"{shown}  (Ctrl-C stops it)")

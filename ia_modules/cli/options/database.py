@@ -18,6 +18,8 @@ from ia_modules.database.url import DEFAULT_URL, URL_VARIABLE, parse_url
 from ia_modules.errors import SchemaError
 from ia_modules.pipeline.allowed_code import AllowedCode
 from ia_modules.pipeline.executor import LocalExecutor
+from ia_modules.pipeline.runner import TRACKER_SERVICE
+from ia_modules.pipeline.services import ServiceRegistry
 from ia_modules.worker.opening import open_when_reachable
 
 DEFAULT_DATABASE = DEFAULT_URL
@@ -35,6 +37,7 @@ async def client_of(
     may_create: bool = False,
     executor: LocalExecutor | None = None,
     allowed: AllowedCode | None = None,
+    services: ServiceRegistry | None = None,
 ) -> AsyncGenerator[Client]:
     """A client of a database; the audit log keeps what it does under the user's name.
 
@@ -42,6 +45,7 @@ async def client_of(
         may_create: make the schema current first, and a SQLite file when there is none. Otherwise nothing is created.
         executor: of the steps that run here.
         allowed: the code that stored versions may use; only for commands that load it.
+        services: those of the steps that run here, which get the tracker too; None: that alone.
 
     Raises:
         SchemaError: the schema was changed, or needs a newer program; without ``may_create``, is not there or current.
@@ -52,7 +56,10 @@ async def client_of(
             await database.initialize()
         else:
             refuse_outdated(database.safe_url, await database.migration_status())
-        async with Client(database, executor=executor, allowed=allowed, actor=f"cli:{_user()}") as client:
+        actor = f"cli:{_user()}"
+        async with Client(database, services=services, executor=executor, allowed=allowed, actor=actor) as client:
+            if services is not None:
+                services.register(TRACKER_SERVICE, client.tracker)
             yield client
     finally:
         await database.close()
