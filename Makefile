@@ -56,7 +56,7 @@ bench-check: $(INSTALLED)  ## compare ratios and counts with those in docs/perfo
 bench-million: $(INSTALLED)  ## how long lists and details take with 1,000,000 executions, against 1,000
 	@$(BIN)/python -m benchmarks.million
 
-check: $(INSTALLED) $(PACKAGES)  ## ruff, basedpyright, import-linter, schemas alike, documents' code runs, the pages' types are current and their sizes small
+check: $(INSTALLED) $(PACKAGES)  ## ruff, basedpyright, mypy on the examples, import-linter, schemas alike, documents' code runs, the pages' types are current and their sizes small
 	@$(MAKE) $(AT_ONCE) check-types check-repository check-format check-lint check-imports check-pages
 
 check-format: $(INSTALLED)
@@ -70,6 +70,9 @@ check-lint: $(INSTALLED)
 check-types: $(INSTALLED)
 	@echo "== basedpyright"
 	@$(BIN)/python -m basedpyright
+	@echo "== mypy, of the examples as of programs that use this"
+	@for folder in examples/*/; do \
+		(cd $$folder && MYPYPATH=. $(CURDIR)/$(BIN)/python -m mypy --strict --cache-dir $(CURDIR)/.mypy_cache .) || exit 1; done
 
 check-imports: $(INSTALLED)
 	@echo "== import-linter"
@@ -114,7 +117,7 @@ screenshots: $(INSTALLED) $(BUILT) chromium  ## photograph every page, light and
 	@$(BIN)/python -m scripts.screenshots
 
 clean:  ## remove what these targets made: .venv, .peers, the built pages, caches, builds (databases stay)
-	@rm -rf $(VENV) .peers build dist $(PAGES)/node_modules $(PAGES)/dist .pytest_cache .ruff_cache .import_linter_cache .hypothesis
+	@rm -rf $(VENV) .peers build dist $(PAGES)/node_modules $(PAGES)/dist .pytest_cache .ruff_cache .import_linter_cache .mypy_cache .hypothesis
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 $(INSTALLED): pyproject.toml requirements-dev.txt

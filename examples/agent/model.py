@@ -103,10 +103,13 @@ class _Http(ThreadingHTTPServer):
 
 
 class _Handler(BaseHTTPRequestHandler):
-    server: _Http  # pyright: ignore[reportIncompatibleVariableOverride] - only that one makes these
+    @property
+    def model(self) -> ModelServer:
+        assert isinstance(self.server, _Http)  # only that one makes these
+        return self.server.model
 
     def do_GET(self) -> None:
-        model = self.server.model
+        model = self.model
         self._answer(200, {"turns": model.turns, "tokens": model.tokens})
 
     def do_POST(self) -> None:
@@ -115,7 +118,7 @@ class _Handler(BaseHTTPRequestHandler):
             self._answer(400, {"error": f"POST /chat with at most {REQUEST_LIMIT_BYTES} bytes"})
             return
         request = json.loads(self.rfile.read(size))
-        self._answer(200, self.server.model.take_turn(request["messages"], request["max_tokens"]))
+        self._answer(200, self.model.take_turn(request["messages"], request["max_tokens"]))
 
     def _answer(self, status: int, body: dict[str, Any]) -> None:
         content = json.dumps(body).encode()

@@ -11,7 +11,7 @@ import threading
 from typing import Any
 from urllib.parse import urlsplit
 
-import model  # pyright: ignore[reportImplicitRelativeImport] - what lies beside a pipeline file is imported like this
+import model
 
 from ia_modules.models import ExecutionId
 from ia_modules.pipeline.core import Step
@@ -50,11 +50,12 @@ class ModelStep(Step):
             connection.close()
         if response.status != 200:
             raise RuntimeError(f"{method} {path} answered {response.status}: {content.decode()}")
-        return json.loads(content)
+        answer: dict[str, Any] = json.loads(content)
+        return answer
 
     def _url(self) -> str:
-        if self.config["url"]:
-            return self.config["url"]
+        if url := self.config["url"]:
+            return str(url)
         execution_id = self.context.execution_id
         with _lock:
             if execution_id not in _own:
@@ -91,7 +92,8 @@ def call_tool(call: dict[str, Any]) -> int | None:
         case "distance":
             return KILOMETRES.get(frozenset(call["of"]))
         case "add":
-            return sum(call["of"])
+            total: int = sum(call["of"])
+            return total
         case _:
             return None
 

@@ -6,7 +6,7 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
-import contract  # pyright: ignore[reportImplicitRelativeImport] - what lies beside a pipeline file is imported like this
+import contract
 
 from ia_modules.pipeline.core import Step
 

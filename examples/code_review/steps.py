@@ -11,7 +11,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-import checks  # pyright: ignore[reportImplicitRelativeImport] - what lies beside a pipeline file is imported like this
+import checks
 
 import ia_modules
 from ia_modules.models import LogLevel

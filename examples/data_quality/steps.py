@@ -14,7 +14,7 @@ from dataclasses import asdict, astuple, fields
 from pathlib import Path
 from typing import Any
 
-import airports  # pyright: ignore[reportImplicitRelativeImport] - what lies beside a pipeline file is imported like this
+import airports
 
 from ia_modules.models import LogLevel
 from ia_modules.pipeline.core import Step
@@ -122,7 +122,7 @@ class Publish(TableStep):
     async def run(self, data: dict[str, Any]) -> dict[str, Any]:
         rows, changes = await self.table(data["table"], data["repairs"])
         stem = Path(data["table"]["file"]).stem
-        tables = {
+        tables: dict[str, tuple[Sequence[str], Sequence[Sequence[Any]]]] = {
             f"{stem}.clean.csv": (airports.COLUMNS, [list(row.cells.values()) for row in rows]),
             f"{stem}.changes.csv": (_names(airports.Change), [astuple(change) for change in changes]),
         }

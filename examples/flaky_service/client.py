@@ -62,4 +62,5 @@ def _read(answer: bytes, what: str) -> dict[str, Any]:
     if status != 200:
         kind = ServiceBusy if status == 503 else ServiceError
         raise kind(what, status, json.loads(content).get("error", ""))
-    return json.loads(content)
+    answered: dict[str, Any] = json.loads(content)
+    return answered

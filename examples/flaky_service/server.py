@@ -110,10 +110,13 @@ class _Http(ThreadingHTTPServer):
 
 
 class _Handler(BaseHTTPRequestHandler):
-    server: _Http  # pyright: ignore[reportIncompatibleVariableOverride] - only that one makes these
+    @property
+    def flaky(self) -> FlakyServer:
+        assert isinstance(self.server, _Http)  # only that one makes these
+        return self.server.flaky
 
     def do_GET(self) -> None:
-        flaky = self.server.flaky
+        flaky = self.flaky
         service, _, name = self.path.strip("/").partition("/")
         flaky.count(service)
         match service:
@@ -136,7 +139,7 @@ class _Handler(BaseHTTPRequestHandler):
                 self._answer(404, {"error": f"there is no {self.path}"})
 
     def do_POST(self) -> None:
-        flaky = self.server.flaky
+        flaky = self.flaky
         size = int(self.headers.get("Content-Length") or 0)
         if self.path != "/orders" or not self._key() or size > ORDER_LIMIT_BYTES:
             self._answer(400, {"error": f"POST /orders with a key and at most {ORDER_LIMIT_BYTES} bytes"})

@@ -7,8 +7,8 @@ execution. No step hands an address on: a process that goes on with an execution
 import threading
 from typing import Any
 
-import client  # pyright: ignore[reportImplicitRelativeImport] - what lies beside a pipeline file is imported like this
-import server  # pyright: ignore[reportImplicitRelativeImport]
+import client
+import server
 
 from ia_modules.models import ExecutionId, LogLevel
 from ia_modules.pipeline.core import Step
@@ -27,8 +27,8 @@ class ServiceStep(Step):
         return await client.call(method, f"{self._url()}{path}", key=self.context.idempotency_key, body=body)
 
     def _url(self) -> str:
-        if self.config["url"]:
-            return self.config["url"].rstrip("/")
+        if url := self.config["url"]:
+            return str(url).rstrip("/")
         execution_id = self.context.execution_id
         with _lock:
             if execution_id not in _own:

@@ -82,9 +82,9 @@ class End:
     name: str = "end"
     ends: Literal["execution"] | None = None
 
-    def __rrshift__(self, sources: "Sequence[StepNode]") -> Self:
+    def __rrshift__(self, sources: Sequence[object]) -> Self:
         """``[a, b] >> finish``."""
-        _connect(sources, self, "always")
+        _connect(_steps_among(sources, self.name), self, "always")
         return self
 
 
@@ -160,11 +160,9 @@ class StepNode(_Origin):
     def __repr__(self) -> str:
         return f"<step {self.id!r} of {self.flow.name!r}>"
 
-    def __rrshift__(self, sources: "Sequence[StepNode]") -> Self:
+    def __rrshift__(self, sources: Sequence[object]) -> Self:
         """``[a, b] >> join``."""
-        if not isinstance(cast(Any, sources), Sequence):
-            raise InvalidArgument("source of a path", repr(sources), f"a step, or several, before {self.id!r}")
-        _connect(sources, self, "always")
+        _connect(_steps_among(sources, self.id), self, "always")
         return self
 
     def ends(self) -> "Sequence[StepNode]":
@@ -209,6 +207,26 @@ class _Conditional:
 
 
 _Target: TypeAlias = StepNode | End
+
+
+def _steps_among(sources: Sequence[object], target: str) -> "list[StepNode]":
+    """The steps of a list. It may be typed as one of objects: that is what mypy takes steps of two functions for.
+
+    Raises:
+        InvalidArgument: there is something else in it, or it is none.
+    """
+    expected = f"a step, or several, before {target!r}"
+    if not isinstance(cast(Any, sources), Sequence):
+        raise InvalidArgument("source of a path", repr(sources), expected)
+    steps = [each for each in sources if isinstance(each, StepNode)]
+    if len(steps) != len(sources):
+        raise InvalidArgument("source of a path", repr(sources), expected)
+    return steps
+
+
+def ends_of(path: "StepNode | Group | End") -> "Sequence[StepNode]":
+    """The steps that a path leads to; none where it leads out of the pipeline."""
+    return () if isinstance(path, End) else path.ends()
 
 
 def _connect(sources: Sequence[StepNode], target: _Target | Sequence[_Target], condition: Any) -> _Target | Group:

@@ -27,7 +27,7 @@ from typing import Any, Literal, NamedTuple, ParamSpec, TypeVar, cast, overload
 from ia_modules.errors import InvalidArgument, PayloadError, PipelineDefinitionError, Problem
 from ia_modules.models import JsonText
 from ia_modules.payload import encode
-from ia_modules.pipeline.arrows import Group, Node, StepNode, When, end, finish, first, otherwise, when
+from ia_modules.pipeline.arrows import End, Group, Node, StepNode, When, end, ends_of, finish, first, otherwise, when
 from ia_modules.pipeline.beside import name_beside
 from ia_modules.pipeline.code import (
     CodeName,
@@ -129,6 +129,22 @@ class Flow:
         path = {"from_step": from_step, "to_step": to_step, "condition": condition} | ({"ends": ends} if ends else {})
         if path not in self._paths:
             self._paths.append(path)
+
+    def paths(self, *paths: StepNode | Group | End) -> None:
+        """The paths that ``>>`` has made, as in ``flow.paths(a >> b, b >> when("result.n", ">", 3) >> c)``.
+
+        A line of its own does the same; this gives type checkers no expression whose value is not used.
+
+        Raises:
+            InvalidArgument: one of them leads nowhere, begins nowhere, or is of another flow.
+        """
+        expected = f"paths between steps of {self.name!r}, such as a >> b, or a >> when(...) >> b"
+        for each in paths:
+            if not isinstance(cast(Any, each), StepNode | Group | End):
+                raise InvalidArgument("paths", repr(each), expected)
+            for node in ends_of(each):
+                if node.flow is not self:
+                    raise InvalidArgument("paths", repr(node), expected)
 
     def take_first(self, step_id: str) -> None:
         """Of the paths of a step, the first that holds is taken; as ``route="first"`` on the step, and ``first(...)``.

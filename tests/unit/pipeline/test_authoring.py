@@ -9,8 +9,8 @@ import pytest
 
 from ia_modules.client import Client
 from ia_modules.database.manager import DatabaseManager
-from ia_modules.errors import PipelineDefinitionError
-from ia_modules.pipeline.authoring import Flow, otherwise, when
+from ia_modules.errors import InvalidArgument, PipelineDefinitionError
+from ia_modules.pipeline.authoring import Flow, end, finish, first, otherwise, when
 from ia_modules.pipeline.code import LoadedPipeline, StepModules
 from ia_modules.pipeline.core import Step
 from ia_modules.pipeline.loader import load
@@ -73,6 +73,30 @@ async def test_a_step_is_still_the_function_it_was_made_of(tmp_path: Path) -> No
     names = module_with(FLOW, tmp_path)
     assert await names["split"]({"text": "a b"}) == {"words": ["a", "b"]}
     assert names["count"]({"words": ["a"]}) == {"count": 1}
+
+
+def test_paths_are_written_the_same_with_and_without_a_checker_that_wants_their_values_used() -> None:
+    def written(*, strict: bool) -> dict[str, Any]:
+        flow = Flow("Paths")
+        a, b, c, d = (flow.add(lambda data: data, id=name) for name in "abcd")
+        if strict:
+            flow.paths(a >> [b, c] >> d, a >> when("result.n", ">", 3) >> end, d >> first(otherwise >> finish))
+        else:
+            a >> [b, c] >> d
+            a >> when("result.n", ">", 3) >> end
+            d >> first(otherwise >> finish)
+        return flow.definition.to_json()
+
+    assert written(strict=True) == written(strict=False)
+
+
+def test_what_is_no_path_of_this_flow_is_refused() -> None:
+    flow, other = Flow("Paths"), Flow("Other")
+    a, b = flow.add(lambda data: data, id="a"), flow.add(lambda data: data, id="b")
+    foreign = other.add(lambda data: data, id="foreign") >> other.add(lambda data: data, id="there")
+    for wrong in (a >> when("result.n", ">", 3), when("result.n", ">", 3) >> b, otherwise, None, foreign):
+        with pytest.raises(InvalidArgument, match="The paths cannot be used"):
+            flow.paths(a >> b, wrong)  # pyright: ignore[reportArgumentType] - the types forbid it
 
 
 def test_the_model_is_the_one_that_a_file_gives() -> None:
