@@ -4,6 +4,7 @@ import asyncio
 import gc
 import json
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Awaitable, Callable
@@ -13,6 +14,8 @@ from typing import Any
 import pytest
 
 from ia_modules.errors import PipelineDefinitionError
+from ia_modules.pipeline.admission import admit
+from ia_modules.pipeline.allowed_code import allowed_modules
 from ia_modules.pipeline.authoring import Flow
 from ia_modules.pipeline.code import LoadedPipeline, StepModules, load_pipeline
 from ia_modules.pipeline.loader import load
@@ -350,3 +353,32 @@ async def _(tmp_path: Path) -> None:
     write(tmp_path, {"steps.py": steps})
     for name in ("run", "part", "subprocess.run"):
         refuses(tmp_path, "code of 'subprocess', which may not be used here", name=name)
+
+
+SOLD = [{"region": "North", "amount": 3}, {"region": "South", "amount": 4}]
+READY: dict[str, dict[str, Any]] = {
+    "read_table": {"text": "region;amount\nNorth;3", "separator": ";"},
+    "sum_up": {"rows": SOLD, "of": "amount", "by": "region"},
+    "write_table": {"rows": SOLD, "title": "Sold"},
+}
+
+
+def ready_made(name: str, data: dict[str, Any]) -> None:
+    """What a ready-made step takes and gives is what its row says, and a definition from outside may name it."""
+
+    @row(f"`{name}`")
+    async def _(_: Path) -> None:
+        [line] = [line for line in DOCUMENT.read_text(encoding="utf-8").splitlines() if line.startswith(f"| `{name}`")]
+        takes, gives = (re.findall(r"`(\w+)`", cell) for cell in line.split("|")[2:4])
+        step = {"id": "a", "module": "ia_modules.steps", "step_class": name}
+        admitted = admit(
+            {"name": "Ready", "steps": [step], "flow": {"start_at": "a"}}, folder=None, allowed=allowed_modules({})
+        )
+        pipeline = load_pipeline(admitted.definition, StepModules(None, allowed=allowed_modules({})))
+        result = (await Pipeline(pipeline, ServiceRegistry()).run(data))["output"]["a"]
+        inner = {key for group in result.get("groups", ()) for key in group}
+        assert (set(takes), set(gives)) == (set(data), set(result) | inner)
+
+
+for _name, _data in READY.items():
+    ready_made(_name, _data)
