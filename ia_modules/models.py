@@ -15,6 +15,7 @@ import orjson
 import uuid_utils
 from msgspec import Struct
 
+from ia_modules.cards import card
 from ia_modules.errors import InvalidStatus
 from ia_modules.errors.running import failure_sentence
 
@@ -382,6 +383,22 @@ class ExecutionSummary(Record, kw_only=True, frozen=True):
         """
         return cause_of(self.error_type, self.error_message, self.failed_step)
 
+    def _repr_html_(self) -> str:
+        """What a notebook shows of it."""
+        return card(self.pipeline_name, self.status, self._card_rows())
+
+    def _card_rows(self) -> dict[str, str | None]:
+        seconds, version = self.duration_seconds, self.pipeline_version
+        counts = f"{self.completed_steps} completed, {self.failed_steps} failed"
+        return {
+            "execution": self.execution_id,
+            "version": None if version is None else str(version),
+            "started": None if self.started_at is None else self.started_at.isoformat(" ", "seconds"),
+            "took": None if seconds is None else f"{seconds:.3f} s",
+            "steps": counts if self.total_steps == 0 else f"{counts}, of {self.total_steps}",
+            "error": self.cause,
+        }
+
 
 class ExecutionRecord(ExecutionSummary, kw_only=True, frozen=True):
     """One run, with what went in and what came out.
@@ -393,6 +410,13 @@ class ExecutionRecord(ExecutionSummary, kw_only=True, frozen=True):
     output_data: Json
     metadata: Json
     overrides: Json
+
+    def _card_rows(self) -> dict[str, str | None]:
+        payloads = {"input": self.input_data, "output": self.output_data, "metadata": self.metadata}
+        return super()._card_rows() | {
+            name: None if value is None else orjson.dumps(value, option=orjson.OPT_INDENT_2).decode()
+            for name, value in payloads.items()
+        }
 
 
 class StepSummary(Record, kw_only=True, frozen=True):

@@ -5,6 +5,8 @@
         queued = await client.queue("nightly", {"day": "2026-11-25"})
         record = await client.wait(queued.execution_id)
 
+Code without an event loop uses ``with`` and leaves out ``await``: :mod:`ia_modules.client.blocking`.
+
 A pipeline in a call is a ``PipelineSource``: slug or id of a registered one, the path of a file, a flow, or one that
 is loaded. An execution is named by its id, or by the one that its caller gave it (``alias``). ``actor`` is who does it,
 for the audit log; None: the client's own.

@@ -6,6 +6,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+from ia_modules.client.blocking import Blocking
 from ia_modules.database.manager import DatabaseManager
 from ia_modules.errors import (
     ExecutionNotFound,
@@ -13,6 +14,7 @@ from ia_modules.errors import (
     PipelineNotFound,
     PipelineNotRunnable,
     PipelineVersionNotFound,
+    refuse_on_loop,
 )
 from ia_modules.models import (
     ExecutionId,
@@ -94,6 +96,31 @@ class ClientBase:
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         await self._owned.aclose()
+
+    def __enter__(self) -> Blocking:
+        """Open it for code without an event loop: its verbs without ``await``, on a loop in a thread of their own.
+
+        Raises:
+            BlockingCallOnLoop: an event loop runs here; use ``async with``.
+            DatabaseError: as :meth:`__aenter__`.
+        """
+        refuse_on_loop("with Client(...)", "async with Client(...)")
+        try:
+            if self._own_database:
+                self._database.initialize_sync()
+            if self._own_tracker:
+                self.tracker.call(self._owned.enter_async_context(self.tracker))
+        except BaseException:
+            self.__exit__(None, None, None)
+            raise
+        return Blocking(self, "client", self.tracker.call)
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.tracker.call(self._owned.aclose())
+        if self._own_database:
+            self._database.close_sync()
 
     @property
     def actor(self) -> str:

@@ -3,9 +3,12 @@
 import asyncio
 import threading
 from collections.abc import Coroutine
+from concurrent.futures import Future, wait
 from typing import Any, TypeVar
 
 T = TypeVar("T")
+
+_STOP_SECONDS = 5.0  # for what was interrupted to say how it ended
 
 
 class LoopThread:
@@ -18,13 +21,8 @@ class LoopThread:
         self._thread: threading.Thread | None = None
 
     def call(self, coroutine: Coroutine[Any, Any, T]) -> T:
-        """Run a coroutine on that loop and wait for it; interrupting the wait cancels it."""
-        future = asyncio.run_coroutine_threadsafe(coroutine, self.loop)
-        try:
-            return future.result()
-        except BaseException:
-            future.cancel()
-            raise
+        """As :func:`run_on` that loop."""
+        return run_on(self.loop, coroutine)
 
     def stop(self) -> None:
         """End the loop and its thread, if started; a later call starts new ones."""
@@ -43,6 +41,41 @@ class LoopThread:
                 self._thread = threading.Thread(target=_run, args=(self._loop,), name=self._name, daemon=True)
                 self._thread.start()
             return self._loop
+
+
+def run_on(loop: asyncio.AbstractEventLoop, coroutine: Coroutine[Any, Any, T]) -> T:
+    """Run a coroutine, in the context of the caller, on a loop that runs in another thread, and wait for it.
+
+    Interrupting the wait, as Ctrl-C does, cancels it and waits a little for its end.
+    """
+    outcome: Future[T] = Future()
+    tasks: list[asyncio.Task[T]] = []
+
+    def begin() -> None:
+        task = loop.create_task(coroutine)
+        task.add_done_callback(settle)
+        tasks.append(task)
+
+    def settle(task: asyncio.Task[T]) -> None:
+        if task.cancelled():
+            outcome.set_exception(asyncio.CancelledError())
+        elif (error := task.exception()) is not None:
+            outcome.set_exception(error)
+        else:
+            outcome.set_result(task.result())
+
+    def stop() -> None:
+        for task in tasks:
+            task.cancel()
+
+    loop.call_soon_threadsafe(begin)
+    try:
+        return outcome.result()
+    except BaseException:
+        if not outcome.done():
+            loop.call_soon_threadsafe(stop)
+            wait([outcome], timeout=_STOP_SECONDS)
+        raise
 
 
 def _run(loop: asyncio.AbstractEventLoop) -> None:

@@ -1,6 +1,7 @@
 """The database manager: open, close, statements, scripts and transactions, the same on SQLite and PostgreSQL."""
 
-from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
+import os
+from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine, Sequence
 from contextlib import AbstractAsyncContextManager
 from datetime import datetime
 from functools import partial
@@ -17,7 +18,7 @@ from ia_modules.database.sqlite import SqliteDriver
 from ia_modules.database.sqlite_connection import Synchronous
 from ia_modules.database.transaction import Transaction, is_inside, open_transaction, refuse_inside
 from ia_modules.database.url import MEMORY, parse_url
-from ia_modules.errors import TransactionMisuse, refuse_on_loop
+from ia_modules.errors import OtherProcess, TransactionMisuse, refuse_on_loop
 
 __all__ = ["CHANNEL", "DatabaseManager", "Script", "Statement", "Transaction"]
 
@@ -74,6 +75,7 @@ class DatabaseManager:
         if parsed.dialect == "postgresql" and now is not None:
             raise ValueError("now= is for SQLite; on PostgreSQL replace the function ia_now() of the test's database")
         self._url = parsed
+        self._pid = os.getpid()
         self._blocking = LoopThread()
         self._before_close: list[Callable[[], Awaitable[None]]] = []
         self._driver: Driver = (
@@ -153,6 +155,10 @@ class DatabaseManager:
     def before_close(self, last_words: Callable[[], Awaitable[None]]) -> None:
         """Have this awaited when the database is closed, while it still answers. It must not raise."""
         self._before_close.append(last_words)
+
+    def _refuse_in_child(self) -> None:
+        if os.getpid() != self._pid:
+            raise OtherProcess(self._pid, os.getpid())
 
     async def _close(self) -> None:
         while self._before_close:
@@ -260,10 +266,15 @@ class DatabaseManager:
         return await self._driver.read(script)
 
     def refuse_inside_transaction(self, called: str, instead: str = "await handle.execute(sql, params)") -> None:
-        """Raise TransactionMisuse when the caller runs inside a :meth:`transaction` of this database."""
+        """Raise TransactionMisuse when the caller runs inside a :meth:`transaction` of this database.
+
+        And OtherProcess in a child of the process that made this manager.
+        """
+        self._refuse_in_child()
         refuse_inside(self._driver, called, instead)
 
     def _refuse_to_close_inside_transaction(self) -> None:
+        self._refuse_in_child()
         if is_inside(self._driver):
             raise TransactionMisuse(
                 "close() was called inside a transaction, for whose end it would wait. Leave the block first."
@@ -298,31 +309,39 @@ class DatabaseManager:
 
     # --- the same, for code without an event loop ---
 
+    def call(self, coroutine: Coroutine[Any, Any, T]) -> T:
+        """Run a coroutine on the loop of these methods, in a thread of its own, and wait for it.
+
+        Interrupting the wait cancels it. A loop that runs in the caller's thread is blocked meanwhile.
+        """
+        self._refuse_in_child()
+        return self._blocking.call(coroutine)
+
     def execute(self, sql: str, params: Params | None = None) -> int:
         """:meth:`execute_async` for code without an event loop."""
         refuse_on_loop("execute", "execute_async")
-        return self._blocking.call(self.execute_async(sql, params))
+        return self.call(self.execute_async(sql, params))
 
     def fetch_one(self, sql: str, params: Params | None = None) -> dict[str, Any] | None:
         """:meth:`fetch_one_async` for code without an event loop."""
         refuse_on_loop("fetch_one", "fetch_one_async")
-        return self._blocking.call(self.fetch_one_async(sql, params))
+        return self.call(self.fetch_one_async(sql, params))
 
     def fetch_all(self, sql: str, params: Params | None = None) -> Rows:
         """:meth:`fetch_all_async` for code without an event loop."""
         refuse_on_loop("fetch_all", "fetch_all_async")
-        return self._blocking.call(self.fetch_all_async(sql, params))
+        return self.call(self.fetch_all_async(sql, params))
 
     def initialize_sync(self) -> None:
         """:meth:`initialize` for code without an event loop."""
         refuse_on_loop("initialize_sync", "initialize")
-        self._blocking.call(self.initialize())
+        self.call(self.initialize())
 
     def close_sync(self) -> None:
         """:meth:`close` for code without an event loop."""
         refuse_on_loop("close_sync", "close")
         self._refuse_to_close_inside_transaction()
-        self._blocking.call(self._close())
+        self.call(self._close())
         self._blocking.stop()
 
     def __enter__(self) -> Self:

@@ -60,6 +60,7 @@ IAModulesError
 │   ├── AnsweredInTime           the question that was to expire has been answered; nothing was written
 │   └── StepConflict             the recorded step is not the one being recorded now; also a PipelineError
 │       └── InnerStepConflict    a call within a step was recorded for other arguments
+├── OtherProcess                a database manager in a child of the process that made it
 ├── BlockingCallOnLoop           a synchronous call where it would block an event loop
 └── DatabaseError                __cause__ is the driver's exception, where there is one
     ├── InvalidDatabaseUrl
@@ -88,6 +89,7 @@ from ia_modules.errors.base import (
     InvalidStatus,
     NestingTooDeep,
     OtherEventLoop,
+    OtherProcess,
     PayloadError,
     PipelineError,
     TrackerError,
@@ -223,6 +225,7 @@ __all__ = [
     "NestingTooDeep",
     "NothingToCompareWith",
     "OtherEventLoop",
+    "OtherProcess",
     "PayloadError",
     "PipelineArchived",
     "PipelineConflict",

@@ -89,13 +89,24 @@ class OtherEventLoop(IAModulesError, RuntimeError):
         )
 
 
+class OtherProcess(IAModulesError, RuntimeError):
+    """A database manager, or what works with it, in a child of the process that made it."""
+
+    def __init__(self, made_in: int, here: int) -> None:
+        super().__init__(
+            f"This DatabaseManager was made in process {made_in}, and process {here} is its child, where its threads "
+            "and connections are not. Make a DatabaseManager here, and a tracker or client over it."
+        )
+
+
 class BlockingCallOnLoop(IAModulesError, RuntimeError):
     """A synchronous call where it would block an event loop."""
 
     def __init__(self, called: str, instead: str) -> None:
-        super().__init__(
-            f"{called}() was called on a running event loop, which it would block. Use: await {instead}()."
-        )
+        """``called``, ``instead``: names of functions, or what else stands there, such as ``async with f(...)``."""
+        sentence = called if called.endswith(")") else f"{called}()"
+        use = instead if instead.endswith(")") else f"await {instead}()"
+        super().__init__(f"{sentence} was called on a running event loop, which it would block. Use: {use}.")
         self.called, self.instead = called, instead
 
 

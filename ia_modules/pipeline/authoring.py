@@ -15,16 +15,18 @@ publish >> finish
 result = await flow.run({"folder": "lib"})
 """
 
+import asyncio
 import inspect
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial, reduce
+from html import escape
 from itertools import count
 from pathlib import Path
 from typing import Any, Literal, NamedTuple, ParamSpec, TypeVar, cast, overload
 
-from ia_modules.errors import InvalidArgument, PayloadError, PipelineDefinitionError, Problem
+from ia_modules.errors import InvalidArgument, PayloadError, PipelineDefinitionError, Problem, refuse_on_loop
 from ia_modules.models import JsonText
 from ia_modules.payload import encode
 from ia_modules.pipeline.arrows import End, Group, Node, StepNode, When, end, ends_of, finish, first, otherwise, when
@@ -44,9 +46,10 @@ from ia_modules.pipeline.contracts import names_of, parameters_of, schemas_of
 from ia_modules.pipeline.core import ExecutionContext
 from ia_modules.pipeline.document.definition import PipelineDefinition, RouteRule
 from ia_modules.pipeline.document.merge import MergeRule
+from ia_modules.pipeline.drawing.picture import svg
 from ia_modules.pipeline.loader import load
 from ia_modules.pipeline.recovery import Recovered
-from ia_modules.pipeline.runner import Pipeline
+from ia_modules.pipeline.runner import TRACKER_SERVICE, Pipeline
 from ia_modules.pipeline.services import ServiceRegistry
 
 _MAP_KEYS = ("key", "max_concurrency", "on_item_failure", "collect")
@@ -189,6 +192,13 @@ class Flow:
             raise PipelineDefinitionError(unnamed)
         return definition.to_json()
 
+    def _repr_html_(self) -> str:
+        """What a notebook shows of it: its graph; or what is wrong with it as it stands."""
+        try:
+            return svg(self.definition)
+        except PipelineDefinitionError as wrong:
+            return f"<pre>{escape(str(wrong))}</pre>"
+
     def load(self) -> LoadedPipeline:
         """The definition with its code: the functions and classes themselves, whatever their names give.
 
@@ -228,6 +238,31 @@ class Flow:
         return await pipeline.run(
             input_data, execution_context, new_version=new_version, resume=resume, recover=recover
         )
+
+    def run_sync(
+        self,
+        input_data: Mapping[str, Any] | None = None,
+        services: ServiceRegistry | None = None,
+        execution_context: ExecutionContext | None = None,
+        *,
+        new_version: bool = True,
+        resume: bool = False,
+        recover: bool = False,
+    ) -> dict[str, Any]:
+        """As :meth:`run`, for code without an event loop.
+
+        With a tracker among the services it runs on the loop on which that is at work.
+
+        Raises:
+            BlockingCallOnLoop: an event loop runs here, as in a notebook; names ``await flow.run()``.
+        """
+        refuse_on_loop("flow.run_sync", "flow.run")
+        running = self.run(
+            input_data, services, execution_context, new_version=new_version, resume=resume, recover=recover
+        )
+        journal = None if services is None else services.get(TRACKER_SERVICE)
+        call = getattr(journal, "call", asyncio.run)
+        return call(running)
 
     async def recover(self, services: ServiceRegistry | None = None) -> Recovered:
         """Go on with what died of it with its process; as :meth:`ia_modules.pipeline.runner.Pipeline.recover`."""

@@ -1,7 +1,8 @@
 """Recording somebody else's program: ``async with tracker.execution(...) as execution, execution.step(...) as step``.
 
-How a block ends is what is recorded: well, with an exception, or cancelled. The exception itself goes on its way; when
-it could not be recorded it carries a note that says so. What is recorded inside of a step's block is a part of it.
+Without an event loop, ``with`` does the same. How a block ends is what is recorded: well, with an exception, or
+cancelled. The exception itself goes on its way; when it could not be recorded it carries a note that says so. What is
+recorded inside of a step's block is a part of it.
 """
 
 import asyncio
@@ -10,7 +11,7 @@ from functools import partial
 from types import TracebackType
 from typing import Any, NamedTuple, Self, TypeVar
 
-from ia_modules.errors import InvalidArgument, PayloadError
+from ia_modules.errors import InvalidArgument, PayloadError, refuse_on_loop
 from ia_modules.models import Effect, ExecutionId, Json, LogLevel, StepExecutionId
 from ia_modules.paths import GRAPH
 from ia_modules.payload import clean_text
@@ -113,13 +114,26 @@ class RecordedExecution(RecordedBlock):
         await self._tracker.log(self.id, message, level=level, data=data)
 
     async def __aenter__(self) -> Self:
+        self._enter(await self._begin())
+        return self
+
+    def __enter__(self) -> "BlockingExecution":
+        """For code without an event loop.
+
+        Raises:
+            BlockingCallOnLoop: an event loop runs here; use ``async with``.
+        """
+        refuse_on_loop("with tracker.execution(...)", "async with tracker.execution(...)")
+        self._enter(self._tracker.call(self._begin()))
+        return BlockingExecution(self, self._tracker)
+
+    async def _begin(self) -> Place:
         starting = self._tracker.start_execution(
             self._pipeline_id, self._pipeline_name, self._input_data, self._total_steps, self.metadata
         )
         self.id = await _begin(starting, self._end)
         begin_recording(self.id, self._tracker)
-        self._enter(Place(self.id, GRAPH))
-        return self
+        return Place(self.id, GRAPH)
 
     def _end(self, execution_id: ExecutionId, end: "_BlockEnd") -> EndWrite:
         return self._tracker.update_execution_status(
@@ -130,6 +144,15 @@ class RecordedExecution(RecordedBlock):
         self, kind: type[BaseException] | None, error: BaseException | None, where: TracebackType | None
     ) -> None:
         self._leave()
+        await self._finish(error)
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, where: TracebackType | None
+    ) -> None:
+        self._leave()
+        self._tracker.call(self._finish(error))
+
+    async def _finish(self, error: BaseException | None) -> None:
         try:
             await _record_end(partial(self._end, self.id), self.output, error, self._new_metadata)
         finally:
@@ -182,6 +205,20 @@ class RecordedStep(RecordedBlock):
         )
 
     async def __aenter__(self) -> Self:
+        self._enter(await self._begin())
+        return self
+
+    def __enter__(self) -> "BlockingStep":
+        """For code without an event loop.
+
+        Raises:
+            BlockingCallOnLoop: an event loop runs here; use ``async with``.
+        """
+        refuse_on_loop("with execution.step(...)", "async with execution.step(...)")
+        self._enter(self._tracker.call(self._begin()))
+        return BlockingStep(self, self._tracker)
+
+    async def _begin(self) -> Place:
         starting = self._tracker.start_run(
             self._execution_id,
             self._step_id,
@@ -193,8 +230,7 @@ class RecordedStep(RecordedBlock):
         )
         started = await _begin(starting, self._end)
         self.id = started.step_execution_id
-        self._enter(Place(self._execution_id, started.path))
-        return self
+        return Place(self._execution_id, started.path)
 
     def _end(self, started: StartedRun, end: "_BlockEnd") -> EndWrite:
         return self._tracker.complete_step_execution(
@@ -205,8 +241,103 @@ class RecordedStep(RecordedBlock):
         self, kind: type[BaseException] | None, error: BaseException | None, where: TracebackType | None
     ) -> None:
         self._leave()
+        await self._finish(error)
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, where: TracebackType | None
+    ) -> None:
+        self._leave()
+        self._tracker.call(self._finish(error))
+
+    async def _finish(self, error: BaseException | None) -> None:
         started = StartedRun(self.id, GRAPH)
         await _record_end(partial(self._end, started), self.output, error, self._new_metadata)
+
+
+class BlockingBlock:
+    """What a block is in code without an event loop: the same, where nothing is awaited.
+
+    Attributes:
+        output: set this to what it results in.
+        metadata: as of the block.
+    """
+
+    __slots__ = ("_block", "_call")
+
+    def __init__(self, block: RecordedExecution | RecordedStep, tracker: ExecutionWriter) -> None:
+        self._block: RecordedExecution | RecordedStep = block
+        self._call = tracker.call
+
+    @property
+    def output(self) -> Json:
+        return self._block.output
+
+    @output.setter
+    def output(self, output: Json) -> None:
+        self._block.output = output
+
+    @property
+    def metadata(self) -> Json:
+        return self._block.metadata
+
+    @metadata.setter
+    def metadata(self, metadata: Json) -> None:
+        self._block.metadata = metadata
+
+    def log(self, message: str, *, level: LogLevel | str = LogLevel.INFO, data: Json = None) -> None:
+        """Keep a line of text here."""
+        refuse_on_loop("log", "log")
+        self._call(self._block.log(message, level=level, data=data))
+
+
+class BlockingExecution(BlockingBlock):
+    """A program that is being recorded."""
+
+    __slots__ = ("_execution",)
+
+    def __init__(self, execution: RecordedExecution, tracker: ExecutionWriter) -> None:
+        super().__init__(execution, tracker)
+        self._execution = execution
+
+    @property
+    def id(self) -> ExecutionId:
+        """The execution's id."""
+        return self._execution.id
+
+    def step(
+        self,
+        step_id: str,
+        *,
+        name: str | None = None,
+        step_type: str = "task",
+        input_data: Json = None,
+        metadata: Json = None,
+        effect: Effect | None = None,
+    ) -> RecordedStep:
+        """``with`` this around one step; as :meth:`RecordedExecution.step`."""
+        return self._execution.step(
+            step_id, name=name, step_type=step_type, input_data=input_data, metadata=metadata, effect=effect
+        )
+
+
+class BlockingStep(BlockingBlock):
+    """A step that is being recorded."""
+
+    __slots__ = ("_step",)
+
+    def __init__(self, step: RecordedStep, tracker: ExecutionWriter) -> None:
+        super().__init__(step, tracker)
+        self._step = step
+
+    @property
+    def id(self) -> StepExecutionId:
+        """The id of this attempt."""
+        return self._step.id
+
+    def progress(self, fraction: float, message: str | None = None) -> None:
+        """Show how far the step is: ``fraction`` from 0 to 1; the latest wins."""
+        refuse_on_loop("progress", "progress")
+        self._call(self._step.progress(fraction, message))
 
 
 class _BlockEnd(NamedTuple):
@@ -245,7 +376,8 @@ async def _record_end(
             await _finish(write(_BlockEnd("failed", failure=Failure.of(unusable))))
             raise
         return
-    end = _BlockEnd("cancelled" if isinstance(error, asyncio.CancelledError) else "failed", failure=Failure.of(error))
+    is_stopped = isinstance(error, asyncio.CancelledError | KeyboardInterrupt)
+    end = _BlockEnd("cancelled" if is_stopped else "failed", failure=Failure.of(error))
     try:
         try:
             await _finish(write(end._replace(metadata=metadata)))

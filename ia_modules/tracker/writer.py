@@ -1,10 +1,13 @@
 """Recording what a program does: executions, their steps and log lines, each written by the process that owns it."""
 
+import asyncio
 import os
 import secrets
 import socket
-from typing import NamedTuple
+from collections.abc import Coroutine
+from typing import Any, NamedTuple, TypeVar
 
+from ia_modules.database.blocking import run_on
 from ia_modules.database.manager import DatabaseManager
 from ia_modules.errors import InvalidArgument, InvalidStatus
 from ia_modules.live.wake_up import Live
@@ -48,6 +51,8 @@ from ia_modules.transitions import (
     Transition,
 )
 
+T = TypeVar("T")
+
 
 class StartedRun(NamedTuple):
     """An attempt that has begun, and what its code records within it."""
@@ -76,6 +81,7 @@ class ExecutionWriter(ExecutionReader):
             else Heartbeat(database, self.owner, lease_seconds=lease_seconds, give_up_seconds=give_up_seconds)
         )
         self._payload_limit_bytes = payload_limit_bytes
+        self._loop: asyncio.AbstractEventLoop | None = None
         self.behind: dict[ExecutionId, CallLog] = {}  # calls of tracked functions that are not written yet
         self._live = Live(database)
         self._committer = Committer(
@@ -99,11 +105,23 @@ class ExecutionWriter(ExecutionReader):
 
     async def write(self, transition: Transition) -> Recorded:
         """As :meth:`record`, before calls of tracked functions that have been reported and are not written yet."""
+        self._loop = asyncio.get_running_loop()
         _check_new_ids(transition)
         new = transition.new
         if new is not None and new.status is ExecutionStatus.RUNNING and transition.writer == self.owner:
             await self._show_life()
         return await self._committer.record(transition)
+
+    def call(self, coroutine: Coroutine[Any, Any, T]) -> T:
+        """Run what uses this tracker from a thread without an event loop, and wait for it.
+
+        On the loop on which the tracker is at work; otherwise on that of the database's own blocking methods.
+        """
+        loop = self._loop
+        if loop is None or not loop.is_running():
+            return self._database.call(coroutine)
+        self._database.refuse_inside_transaction("the tracker")
+        return run_on(loop, coroutine)
 
     async def _catch_up(self, execution_id: ExecutionId | None) -> None:
         """What code has reported is on record before what is said of it later; None: of all executions."""

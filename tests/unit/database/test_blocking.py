@@ -1,6 +1,10 @@
 import asyncio
+import signal
+import subprocess
+import sys
 import threading
 from collections.abc import Callable
+from contextvars import ContextVar
 
 import pytest
 
@@ -112,3 +116,85 @@ def test_stopping_ends_what_still_runs_there() -> None:
     loop.stop()
     assert ended.is_set()
     assert task.cancelled()
+
+
+def test_what_is_interrupted_is_cancelled_and_waited_for() -> None:
+    loop = LoopThread()
+    begun, ended, main = threading.Event(), threading.Event(), threading.get_ident()
+
+    async def work() -> None:
+        begun.set()
+        try:
+            await asyncio.sleep(600)
+        finally:
+            await asyncio.sleep(0.05)
+            ended.set()
+
+    def interrupt() -> None:
+        begun.wait()
+        signal.pthread_kill(main, signal.SIGINT)
+
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    threading.Thread(target=interrupt).start()
+    with pytest.raises(KeyboardInterrupt):
+        loop.call(work())
+    signal.signal(signal.SIGINT, before)
+    assert ended.is_set()
+    loop.stop()
+
+
+def test_it_runs_in_the_context_of_its_caller() -> None:
+    variable: ContextVar[str] = ContextVar("variable", default="nothing")
+
+    async def look() -> str:
+        return variable.get()
+
+    loop = LoopThread()
+    token = variable.set("here")
+    assert loop.call(look()) == "here"
+    variable.reset(token)
+    assert loop.call(look()) == "nothing"
+    loop.stop()
+
+
+FORKS = """
+import asyncio, os, sys, warnings
+from ia_modules import DatabaseManager, ExecutionTracker
+from ia_modules.errors import OtherProcess
+warnings.simplefilter("ignore")
+
+database = DatabaseManager(sys.argv[1])
+database.initialize_sync()
+tracker = ExecutionTracker(database)
+pipeline = tracker.call(tracker.register_pipeline("p", "P"))
+with tracker.execution(pipeline) as execution:
+    child = os.fork()
+    if child == 0:
+        for refused in (
+            lambda: database.fetch_all("SELECT 1"),
+            lambda: execution.log("here"),
+            lambda: asyncio.run(tracker.start_execution(pipeline)),
+            database.close_sync,
+        ):
+            try:
+                refused()
+            except OtherProcess as error:
+                print(error, flush=True)
+        own = DatabaseManager(sys.argv[1])
+        print(own.fetch_all("SELECT status FROM pipeline_executions"), flush=True)
+        own.close_sync()
+        os._exit(0)
+    assert os.waitpid(child, 0)[1] == 0
+tracker.call(tracker.close())
+database.close_sync()
+"""
+
+
+def test_a_forked_child_is_refused_what_its_parent_opened_and_may_open_its_own(database_url: str) -> None:
+    ran = subprocess.run(
+        [sys.executable, "-c", FORKS, database_url], capture_output=True, text=True, check=True, timeout=60
+    )
+    *refused, own = ran.stdout.splitlines()
+    assert len(refused) == 4
+    assert all("Make a DatabaseManager here, and a tracker or client over it." in each for each in refused)
+    assert own == "[{'status': 'running'}]"

@@ -331,3 +331,17 @@ async def test_what_a_step_does_outside_is_on_record_with_each_attempt(database:
     async with Client(database) as client:
         result = await client.run(flow)
         assert [step.effect for step in await client.steps(result["execution_id"])] == ["read", None]
+
+
+def test_a_notebook_shows_its_graph_or_what_is_wrong_with_it() -> None:
+    flow = Flow("Shown")
+    assert flow._repr_html_().startswith("<pre>")
+    assert "steps" in flow._repr_html_()
+
+    @flow.step
+    def load(data: dict[str, Any]) -> dict[str, Any]:
+        return data
+
+    assert load is not None
+    assert flow._repr_html_().startswith("<svg")
+    assert ">load</text>" in flow._repr_html_()

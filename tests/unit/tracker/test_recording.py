@@ -7,7 +7,7 @@ from typing import Any, cast
 import pytest
 
 from ia_modules.database.manager import DatabaseManager
-from ia_modules.errors import InvalidArgument, NestingTooDeep, PayloadError
+from ia_modules.errors import BlockingCallOnLoop, InvalidArgument, NestingTooDeep, PayloadError
 from ia_modules.models import (
     EFFECTS,
     ExecutionRecord,
@@ -380,3 +380,101 @@ async def test_a_name_that_is_not_there_is_refused(tracker: ExecutionTracker, pi
         for block in (cast(Any, execution), cast(Any, step)):
             with pytest.raises(AttributeError, match="ouput"):
                 block.ouput = {"rows": 3}
+
+
+def test_a_synchronous_program_is_recorded_the_same(database_url: str) -> None:
+    with DatabaseManager(database_url) as database:
+        tracker = ExecutionTracker(database)
+        pipeline_id = tracker.call(tracker.register_pipeline("program", "Somebody's program"))
+        with tracker.execution(pipeline_id, input_data={"n": 2}) as execution:
+            with execution.step("load", metadata={"file": "a"}) as step:
+                with execution.step("read") as read:
+                    read.progress(0.5, "half")
+                    read.log("working")
+                    read.output = {"rows": 3}
+                assert read.output == {"rows": 3}
+                step.metadata = {"rows": 3}
+                assert step.metadata == {"rows": 3}
+                assert step.id != read.id
+            execution.log("nearly there", level="warning")
+            execution.output = {"sum": 6}
+        with pytest.raises(LookupError, match="mine"), tracker.execution(pipeline_id) as failed:
+            raise LookupError("mine")
+        record = tracker.call(tracker.get_execution(execution.id))
+        other = tracker.call(tracker.get_execution(failed.id))
+        [load] = tracker.call(tracker.get_execution_steps(execution.id))
+        [inner] = tracker.call(tracker.get_execution_steps(execution.id, within=RunPath("load#1")))
+        logs = tracker.call(tracker.changes(execution.id)).logs
+        tracker.call(tracker.close())
+    assert here.get() is None
+    assert record is not None
+    assert (record.status, record.output_data) == (ExecutionStatus.COMPLETED, {"sum": 6})
+    assert (load.status, load.metadata) == (StepStatus.COMPLETED, {"rows": 3})
+    assert (inner.output_data, inner.progress_message) == ({"rows": 3}, "half")
+    assert [line.message for line in logs] == ["nearly there"]
+    assert other is not None
+    assert (other.status, other.error_message) == (ExecutionStatus.FAILED, "mine")
+
+
+def test_ctrl_c_in_a_synchronous_program_is_a_cancellation(database_url: str) -> None:
+    with DatabaseManager(database_url) as database:
+        tracker = ExecutionTracker(database)
+        pipeline_id = tracker.call(tracker.register_pipeline("program", "Somebody's program"))
+        execution = tracker.execution(pipeline_id)
+        with pytest.raises(KeyboardInterrupt), execution as running, running.step("wait"):
+            raise KeyboardInterrupt
+        record = tracker.call(tracker.get_execution(execution.id))
+        tracker.call(tracker.close())
+    assert record is not None
+    assert record.status is ExecutionStatus.CANCELLED
+
+
+async def test_a_thread_beside_the_loop_records_on_that_loop(
+    tracker: ExecutionTracker, pipeline_id: PipelineId
+) -> None:
+    async with tracker.execution(pipeline_id) as execution:
+
+        def work() -> None:
+            with execution.step("in a thread") as step, execution.step("inside"):
+                step.output = 1
+
+        await asyncio.to_thread(work)
+        with pytest.raises(BlockingCallOnLoop, match=r"Use: async with execution\.step\(\.\.\.\)\."):
+            work()
+        with pytest.raises(BlockingCallOnLoop, match=r"Use: async with tracker\.execution\(\.\.\.\)\."):
+            tracker.execution(pipeline_id).__enter__()
+    done = StepStatus.COMPLETED
+    assert await runs_of(tracker, execution.id) == [("in a thread#1", done)]
+    assert await runs_of(tracker, execution.id, "in a thread#1") == [("in a thread#1/inside#1", done)]
+
+
+def test_a_name_that_is_not_there_is_refused_without_a_loop_too(database_url: str) -> None:
+    with DatabaseManager(database_url) as database:
+        tracker = ExecutionTracker(database)
+        pipeline_id = tracker.call(tracker.register_pipeline("program", "Somebody's program"))
+        with tracker.execution(pipeline_id) as execution, execution.step("load") as step:
+            for block in (cast(Any, execution), cast(Any, step)):
+                with pytest.raises(AttributeError, match="ouput"):
+                    block.ouput = {"rows": 3}
+        tracker.call(tracker.close())
+
+
+async def test_a_notebook_shows_what_an_execution_has_come_to(
+    tracker: ExecutionTracker, pipeline_id: PipelineId
+) -> None:
+    async with tracker.execution(pipeline_id, total_steps=2, input_data={"file": "<a>"}) as execution:
+        async with execution.step("load"):
+            pass
+        running = await tracker.get_execution(execution.id)
+        execution.output = {"rows": 3}
+    ended = await tracker.get_execution(execution.id)
+    summary = await tracker.get_execution_summary(execution.id)
+    assert running is not None
+    assert ended is not None
+    assert summary is not None
+    assert "● running" in running._repr_html_()
+    assert "1 completed, 0 failed, of 2" in running._repr_html_()
+    assert "● completed" in ended._repr_html_()
+    assert "&quot;rows&quot;: 3" in ended._repr_html_()
+    assert "&lt;a&gt;" in ended._repr_html_()
+    assert "rows" not in summary._repr_html_()
