@@ -9,8 +9,9 @@ JSON by its annotation. A function that takes one mapping, as ``def score(data)`
 import functools
 import inspect
 import json
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Hashable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from inspect import Parameter
 from types import GenericAlias, SimpleNamespace, UnionType
 from typing import (
@@ -49,6 +50,7 @@ one where it is there, else the other; or what no other parameter has taken."""
 _INJECTED: Mapping[Injected, type] = {"context": StepContext, "services": ServiceRegistry}
 _BY_NAME: Mapping[str, Injected] = {"context": "context", "services": "services"}
 _UNREADABLE: Any = object()  # an annotation in text that names what is not there at run time
+_REMEMBERED = 256  # readers
 _ANYTHING = (Any, object, _UNREADABLE)
 
 
@@ -311,6 +313,20 @@ def _adapter(
 
 def _made(hints: Mapping[str, Any], optional: Collection[str] = ()) -> TypeAdapter[dict[str, Any]]:
     return TypeAdapter(mapping_of("Arguments", hints, optional))
+
+
+def reader_of(hint: Any) -> Callable[[JsonText], Any]:
+    """What makes a value of a type of its JSON, as it is done for parameters; it raises ValidationError."""
+    try:
+        return _known_reader(hint)
+    except TypeError:  # a type that cannot be told from others
+        return _known_reader.__wrapped__(hint)
+
+
+@lru_cache(maxsize=_REMEMBERED)
+def _known_reader(hint: Hashable) -> Callable[[JsonText], Any]:
+    adapter = _made({"value": hint})
+    return lambda text: adapter.validate_json(f'{{"value":{text}}}')["value"]
 
 
 def mapping_of(name: str, hints: Mapping[str, Any], optional: Collection[str] = ()) -> Any:

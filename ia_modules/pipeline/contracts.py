@@ -76,6 +76,7 @@ def input_schema_of(binding: Binding | None) -> dict[str, Any] | None:
     named = [each for each in binding.bound if each.source in ("name", "name or whole") and each.spare is None]
     hints = {each.name: each.hint for each in named}
     whole = [each.hint for each in binding.bound if each.source in ("whole", "name or whole")] if binding.whole else []
+    whole = [hint for hint in whole if any(map(_is_record, alternatives(hint)))]  # nothing else is made of a mapping
     if any(each.parameter.annotation is not Parameter.empty for each in named):
         whole.insert(0, mapping_of("Inputs", hints, {each.name for each in named if each.may_be_missing}))
     return _schema(whole, "validation", _StepSchema) if whole else None

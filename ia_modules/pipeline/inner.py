@@ -14,7 +14,6 @@ from functools import partial
 from queue import SimpleQueue
 from typing import Any, NamedTuple
 
-import orjson
 from msgspec.structs import replace
 from pydantic import ValidationError
 
@@ -408,7 +407,7 @@ class _Call(NamedTuple):
         arguments = arguments_of(self.function, self.args, self.kwargs)
         hashed, known = arguments_hash(arguments), await level.recorded(self.key)
         if (stored := level.answer(self.key, known, hashed)) is not None:
-            return restored(self.function, orjson.loads(stored))
+            return restored(self.function, stored)
         attempt, failures, policy = next_attempt(known), 0, self.inner.policy
         while True:
             begun = await level.begin(self, arguments, hashed, attempt)
@@ -442,7 +441,7 @@ class _Call(NamedTuple):
         """The result as it is stored, and as the caller gets it."""
         stored = encode(value, f"result of inner step {self.key.step_id!r}")
         try:
-            return stored, restored(self.function, orjson.loads(stored))
+            return stored, restored(self.function, stored)
         except ValidationError as error:
             raise StepError(self.key.step_id, f"its result does not fit its annotation: {error}") from error
 

@@ -7,16 +7,15 @@ record by a hash: a call that was recorded for others is refused, never answered
 import hashlib
 import inspect
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from functools import lru_cache
 from types import UnionType
 from typing import Any, NamedTuple, Union, cast, get_args, get_origin, get_type_hints
 
 import orjson
-from pydantic import TypeAdapter
 
 from ia_modules.errors import PayloadError
 from ia_modules.models import JsonText, StepExecutionRecord, StepStatus
 from ia_modules.payload import clean_text, encode
+from ia_modules.pipeline.binding import reader_of
 from ia_modules.pipeline.core import Inner
 
 STEP_TYPE = "inner"
@@ -101,8 +100,8 @@ def next_attempt(record: StepExecutionRecord | None) -> int:
     return 1 if record is None else record.attempt + 1
 
 
-def restored(function: Callable[..., Any], value: Any) -> Any:
-    """A result that JSON made, as the function's return annotation has it; as it is where there is none.
+def restored(function: Callable[..., Any], stored: JsonText) -> Any:
+    """A result that was stored, as the function's return annotation has it; as JSON has it where there is none.
 
     Raises:
         ValidationError: it does not fit the annotation.
@@ -110,8 +109,8 @@ def restored(function: Callable[..., Any], value: Any) -> Any:
     try:
         hint = get_type_hints(function).get("return", Any)
     except Exception:  # noqa: BLE001 - user code: an annotation that is no name here, or nothing that has hints
-        return value
-    return value if _is_plain(hint) else _adapter_of(hint).validate_python(value)
+        hint = Any
+    return orjson.loads(stored) if _is_plain(hint) else reader_of(hint)(stored)
 
 
 def _is_plain(hint: Any) -> bool:
@@ -123,11 +122,6 @@ def _is_plain(hint: Any) -> bool:
 
 
 _PLAIN = (Any, None, type(None), bool, int, float, str, dict, list)
-
-
-@lru_cache(maxsize=256)
-def _adapter_of(hint: Any) -> TypeAdapter[Any]:
-    return TypeAdapter(hint)
 
 
 def _refs(record: StepExecutionRecord) -> Mapping[str, Any]:

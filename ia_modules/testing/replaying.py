@@ -28,6 +28,7 @@ from ia_modules.models import (
     effect_text,
 )
 from ia_modules.paths import GRAPH, path_of
+from ia_modules.payload import encode
 from ia_modules.pipeline.attempt import Outcome, placed, prepare, run_alone
 from ia_modules.pipeline.code import LoadedPipeline, StepModules, load_steps
 from ia_modules.pipeline.core import Inner, StepContext
@@ -354,7 +355,7 @@ class _AnsweredCalls:
             return False, None
         if hash_of(record) != arguments_hash(arguments_of(function, args, kwargs)):
             raise InnerStepConflict(f"{key.step_id}#{key.iteration}")
-        return True, restored(function, record.output_data)
+        return True, restored(function, encode(record.output_data, "result of an inner step"))
 
     def _context(self, around: StepContext, key: InnerKey) -> StepContext:
         inside_of_it = _AnsweredCalls(self._recorded, path_of(self._path, *key))

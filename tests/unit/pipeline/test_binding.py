@@ -23,7 +23,7 @@ from ia_modules.errors import InvalidValue, PipelineDefinitionError, StepInputEr
 from ia_modules.models import ExecutionId, StepExecutionId
 from ia_modules.payload import encode
 from ia_modules.pipeline.authoring import Flow
-from ia_modules.pipeline.binding import Binding, binding_of
+from ia_modules.pipeline.binding import Binding, binding_of, reader_of
 from ia_modules.pipeline.core import ServiceRegistry, StepContext
 
 if TYPE_CHECKING:
@@ -587,3 +587,8 @@ def test_what_was_stored_is_made_again_by_its_annotation(annotation: Any, data: 
     made = called(taking(annotation), {"value": value, "other": 1})
     assert made == value
     assert type(made) is type(value)
+
+
+@pytest.mark.parametrize("annotation", [list[bytes], Annotated[list[bytes], {"cannot be": "hashed"}]], ids=str)
+def test_a_single_value_is_read_as_a_parameter_is(annotation: Any) -> None:
+    assert reader_of(annotation)(encode([b"\xff"], "value")) == [b"\xff"]

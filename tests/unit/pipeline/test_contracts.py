@@ -130,6 +130,18 @@ def test_one_parameter_may_be_all_of_the_input(function: Callable[..., Any], val
     assert (problems_of(value, schemas(function)["input_schema"]) == []) is fits
 
 
+def one_day(day: date) -> Any:
+    return day
+
+
+def test_what_no_mapping_can_be_is_only_looked_for_by_its_name() -> None:
+    assert schemas(one_day)["input_schema"] == {
+        "type": "object",
+        "properties": {"day": {"type": "string", "format": "date"}},
+        "required": ["day"],
+    }
+
+
 def number(data: Any) -> int:
     return 1
 

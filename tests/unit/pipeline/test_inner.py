@@ -397,11 +397,12 @@ async def test_call_on_a_loop_names_what_to_await(journal: OperatorJournal) -> N
 class Score:
     value: Decimal
     at: date
+    image: bytes = b""
 
 
 async def test_a_result_comes_back_as_its_annotation_has_it_live_and_from_the_record(journal: OperatorJournal) -> None:
     async def score(text: str) -> list[Score]:
-        return [Score(Decimal("0.10"), date(2026, 1, 2))]
+        return [Score(Decimal("0.10"), date(2026, 1, 2), b"\xff")]
 
     seen: list[Any] = []
 
@@ -412,8 +413,8 @@ async def test_a_result_comes_back_as_its_annotation_has_it_live_and_from_the_re
         return {}
 
     _, [row], _ = await fails_then_resumes(journal, think)
-    assert seen == [[Score(Decimal("0.10"), date(2026, 1, 2))]] * 2
-    assert row.output_data == [{"value": "0.10", "at": "2026-01-02"}]
+    assert seen == [[Score(Decimal("0.10"), date(2026, 1, 2), b"\xff")]] * 2
+    assert row.output_data == [{"value": "0.10", "at": "2026-01-02", "image": "_w=="}]
 
 
 async def test_a_result_that_is_not_what_its_annotation_says_fails_the_call(journal: OperatorJournal) -> None:
