@@ -110,19 +110,17 @@ class _Map:
         course = await self._taken_up()
         error: Exception | None = None
         try:
-            ended: list[_EndedItem] = []
             while True:
+                self._look.clear()  # before the turn: what happens while that is written is looked at in the next
+                over, self._over = self._over, []
+                ended = [self._tasks.pop(number).result() for number in over]
                 error = await self._turn(course, ended) or error
                 if course.has_failed or course.problem is not None:
                     await self._settle(course)
                     raise course.problem or course.failure(error)
-                if not self._tasks and not self._delays:
+                if not (self._tasks or self._delays or course.has_more):
                     return course.result()
-                self._look.clear()
-                if not self._over:
-                    await self._look.wait()
-                over, self._over = self._over, []
-                ended = [self._tasks.pop(number).result() for number in over]
+                await self._look.wait()
         finally:
             await self._stop()
 

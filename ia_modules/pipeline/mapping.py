@@ -164,6 +164,11 @@ class MapCourse:
         return self._most_failures is not None and self.failed > self._most_failures
 
     @property
+    def has_more(self) -> bool:
+        """Whether something is still to begin."""
+        return bool(self._again) or self._next <= len(self._items)
+
+    @property
     def done(self) -> int:
         return self.completed + self.failed
 

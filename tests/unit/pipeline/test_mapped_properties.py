@@ -3,6 +3,7 @@
 import asyncio
 import random
 from collections import Counter
+from functools import partial
 from typing import Any, NamedTuple
 
 from hypothesis import HealthCheck, given, settings
@@ -162,6 +163,26 @@ async def test_no_more_run_than_may_at_any_commit(journal: OperatorJournal, case
         watch.after = look
         await run.to_end()
     assert most == min(case.max_concurrency, len(case.fails))
+
+
+async def test_a_delay_that_is_over_while_something_is_written_is_not_forgotten(journal: OperatorJournal) -> None:
+    calls: list[int] = []
+
+    async def work(data: dict[str, Any]) -> int:
+        calls.append(data["item"])
+        if calls == [0]:
+            raise ValueError("item 1")
+        return data["item"]
+
+    case = Case([1], max_attempts=2, max_concurrency=1, allowed="fail")
+    written = case.written
+    written["steps"][0]["error_handling"]["retry"] |= {"initial_delay": 0.01, "jitter": False}
+    watch = Watch()
+    watch.before = partial(asyncio.sleep, 0.05)
+    async with watched(journal, watch) as (own, _):
+        run = await Runner(own).start(pipeline_of(written, {"work": work}))
+        result = await run.to_end()
+    assert result["output"]["work"]["items"] == [[0, 0]]
 
 
 def test_the_failure_of_an_item_is_the_failure_of_its_step() -> None:
