@@ -22,6 +22,7 @@ export const executionKeys = {
   plan: (id: string, what: string) => ["executions", "plan", id, what] as const,
   lastGood: (id: string) => ["executions", "last-good", id] as const,
   payloads: (id: string, status: ExecutionStatus) => ["executions", "payloads", id, status] as const,
+  linesOf: (id: string) => ["executions", "logs", id] as const,
   logs: (id: string, filters: LineFilters) => ["executions", "logs", id, filters] as const,
 };
 

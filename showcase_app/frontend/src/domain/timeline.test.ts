@@ -13,6 +13,7 @@ import {
   ticksOf,
   viewBetween,
   wholeOf,
+  withLevel,
   zoomed,
 } from "./timeline";
 
@@ -191,4 +192,22 @@ describe("the axis of what goes on for days", () => {
   it("is for what lasts longer than a day", () => {
     expect([86_400_000, 86_400_001].map((to) => isBeyondADay({ from: 0, to }))).toEqual([false, true]);
   });
+});
+
+it("what is within a step stands below all rows of it, and is cut where that would be many", () => {
+  const rows = rowsOf(
+    barsOf([ran(0, 9, { step_id: "a" }), ran(1, 9, { step_id: "a", iteration: 2 }), ran(3, 4)], [], ORIGIN),
+  );
+  const runs = [1, 2, 3].map((iteration) => ran(0, 9, { step_id: "a", iteration, within: "a#1" }));
+  const level = { stepId: "a", runs, total: runs.length, chosen: null, choose: () => undefined };
+  const shown = withLevel(rows, level, ORIGIN, 2);
+  expect(shown.map((row) => [row.stepId, row.isInner ?? false])).toEqual([
+    ["a", false],
+    ["a", false],
+    ["in a", true],
+    ["in a", true],
+    ["step", false],
+  ]);
+  expect(new Set(shown.map((row) => row.key)).size).toBe(5);
+  expect(withLevel(rows, { ...level, stepId: "gone" }, ORIGIN, 9).filter((row) => row.isInner)).toHaveLength(3);
 });

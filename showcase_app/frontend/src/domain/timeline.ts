@@ -21,7 +21,25 @@ export type Bar = {
 };
 
 /** A line of the timeline: bars of one step that do not overlap. `isFirst`: the one that carries the step's name. */
-export type Row = { key: string; stepId: string; name: string; isFirst: boolean; bars: readonly Bar[] };
+export type Row = {
+  key: string;
+  stepId: string;
+  name: string;
+  isFirst: boolean;
+  bars: readonly Bar[];
+  /** They are within the step above. */
+  isInner?: boolean;
+};
+
+/** What is within a run of a step, as far as it is shown: each run by its latest attempt, whose id it is chosen by. */
+export type ShownLevel = {
+  stepId: string;
+  runs: readonly StepOut[];
+  /** How many there are of them. */
+  total: number;
+  chosen: string | null;
+  choose: (id: string) => void;
+};
 
 /** What part of the time is shown; `from` < `to`. */
 export type View = { from: number; to: number };
@@ -69,6 +87,14 @@ export function rowsOf(bars: readonly Bar[]): Row[] {
       bars: row,
     })),
   );
+}
+
+/** The rows with what is within a step below those of the step; at most `most` of these. */
+export function withLevel(rows: readonly Row[], { stepId, runs }: ShownLevel, now: number, most: number): Row[] {
+  const end = rows.findLastIndex((row) => row.stepId === stepId) + 1;
+  const inner = rowsOf(barsOf(runs, [], now)).slice(0, most);
+  const shown = inner.map((row) => ({ ...row, key: `in ${row.key}`, stepId: `in ${row.stepId}`, isInner: true }));
+  return [...rows.slice(0, end), ...shown, ...rows.slice(end)];
 }
 
 function within(value: number, low: number, high: number): number {

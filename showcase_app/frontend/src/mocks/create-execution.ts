@@ -1,5 +1,6 @@
 /** Rows as the server sends them, for tests: usual values, but for the fields that a test names. */
-import type { ExecutionDetail, ExecutionOut, InteractionOut, LogOut, StepDetail } from "@/api/schema.gen";
+import type { ExecutionDetail, ExecutionOut, InteractionOut, LogOut, RunOut, StepDetail } from "@/api/schema.gen";
+import { pathOf } from "@/domain/inner-runs";
 
 const START = Date.parse("2026-01-01T00:00:00.000Z");
 
@@ -106,6 +107,12 @@ export function createStep(row: Partial<StepDetail> = {}): StepDetail {
     omitted: [],
     ...row,
   };
+}
+
+/** A run within the run `think#1`, as its latest attempt stands. */
+export function createRun(row: Partial<RunOut> = {}): RunOut {
+  const { step_name, ...step } = createStep({ within: "think#1", step_type: "inner", ...row });
+  return { ...step, step_name: row.step_name ?? step_name, path: pathOf(step) };
 }
 
 export function createInteraction(row: Partial<InteractionOut> = {}): InteractionOut {

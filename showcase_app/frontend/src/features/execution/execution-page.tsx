@@ -1,7 +1,7 @@
 /** One execution: what it is, how it went, and everything it did; live while it goes on. */
 import { SegmentedControl, Skeleton, Stack, Text, Title } from "@mantine/core";
 import { useQuery } from "@tanstack/react-query";
-import { Suspense, useCallback, useMemo, useRef } from "react";
+import { Suspense, useCallback, useMemo, useRef, useState } from "react";
 import { Navigate, useLocation, useSearchParams } from "react-router";
 import { ApiError } from "@/api/client";
 import { executionQuery } from "@/api/executions";
@@ -13,18 +13,19 @@ import { NotThere, QueryFailed } from "@/components/ui/notices";
 import { nameIn } from "@/domain/addresses";
 import { edgesOf, newestOf, runsOf, stoppedBy } from "@/domain/runs";
 import { hasEnded } from "@/domain/status";
+import type { ShownLevel } from "@/domain/timeline";
 import { GraphView } from "@/features/graph/graph-view";
 import { StepFinder } from "@/features/graph/step-finder";
 import classes from "./execution.module.css";
 import { ExecutionHeader } from "./execution-header";
 import { ExecutionPanel } from "./execution-panel";
 import { FailureBanner } from "./failure-banner";
-import { StepsList } from "./steps-list";
 import { Timeline } from "./timeline";
 import { useSelection } from "./use-selection";
 
 const QuestionBanner = lazyPart(async () => (await import("./question-banner")).QuestionBanner);
 const StepPanel = lazyPart(async () => (await import("./step-panel")).StepPanel);
+const StepsList = lazyPart(async () => (await import("./steps-list")).StepsList);
 
 const WAITING_HEIGHT = 300;
 const LIST_HEIGHT = 340;
@@ -65,6 +66,7 @@ function Execution({ execution, live }: { execution: ExecutionDetail; live: Live
   const graph = useQuery({ ...graphQuery(execution.pipeline_id, version ?? 0), enabled: version !== null });
   const selection = useSelection(execution.steps);
   const side = useRef<HTMLDivElement>(null);
+  const [level, setLevel] = useState<ShownLevel | null>(null);
   const { selectStep } = selection;
   const names = useMemo(() => namesOf(execution, graph.data), [execution, graph.data]);
   const nameOf = useCallback((stepId: string) => names.get(stepId) ?? stepId, [names]);
@@ -94,9 +96,9 @@ function Execution({ execution, live }: { execution: ExecutionDetail; live: Live
       <Suspense>
         {execution.interactions.length === 0 ? null : <QuestionBanner execution={execution} nameOf={nameOf} />}
       </Suspense>
-      <Graph execution={execution} graph={graph} selected={selection.stepId} onSelect={choose} />
+      <Graph execution={execution} graph={graph} selected={selection.stepId} onSelect={choose} level={level} />
       <div className={classes.columns}>
-        <Timeline execution={execution} selected={selection.attempt} onSelect={choose} />
+        <Timeline execution={execution} selected={selection.attempt} onSelect={choose} level={level} />
         <div ref={side} className={classes.side}>
           {selection.stepId === null ? (
             <ExecutionPanel execution={execution} selection={selection} heard={live.heard} />
@@ -109,6 +111,7 @@ function Execution({ execution, live }: { execution: ExecutionDetail; live: Live
                 node={graph.data?.nodes.find((node) => node.id === selection.stepId)}
                 nameOf={nameOf}
                 heard={live.heard}
+                onLevel={setLevel}
               />
             </Suspense>
           )}
@@ -123,10 +126,11 @@ type GraphProps = {
   graph: { data: GraphOut | undefined; error: Error | null; refetch: () => unknown };
   selected: string | null;
   onSelect: (stepId: string) => void;
+  level: ShownLevel | null;
 };
 
 /** The graph, or the steps as a list: where there is no graph, and for readers who prefer it. */
-function Graph({ execution, graph, selected, onSelect }: GraphProps) {
+function Graph({ execution, graph, selected, onSelect, level }: GraphProps) {
   const [params, setParams] = useSearchParams();
   const recorded = execution.pipeline_version === null;
   const shown = recorded || params.get("view") === "list" ? "list" : "graph";
@@ -184,7 +188,15 @@ function Graph({ execution, graph, selected, onSelect }: GraphProps) {
       </div>
       {shown === "list" ? (
         <div className={`panel ${classes.listed}`}>
-          <StepsList execution={execution} selected={selected} onSelect={onSelect} height={LIST_HEIGHT} />
+          <Suspense fallback={<Skeleton height={Math.min(LIST_HEIGHT, 29 + 38 * newest.size)} />}>
+            <StepsList
+              execution={execution}
+              selected={selected}
+              onSelect={onSelect}
+              height={LIST_HEIGHT}
+              level={level}
+            />
+          </Suspense>
         </div>
       ) : graph.data !== undefined ? (
         <GraphView graph={graph.data} runs={runs} edges={edges} selected={selected} onSelect={onSelect} />

@@ -3,17 +3,20 @@ import { type ReactNode, useState } from "react";
 import { afterEach, beforeEach, expect, it, vi } from "vitest";
 import type { ExecutionDetail, StepDetail } from "@/api/schema.gen";
 import { NO_LINES } from "@/domain/log-lines";
-import { at, createExecution, createInteraction, createLine, createStep } from "@/mocks/create-execution";
+import type { ShownLevel } from "@/domain/timeline";
+import { at, createExecution, createInteraction, createLine, createRun, createStep } from "@/mocks/create-execution";
 import { FakeServer, json } from "@/mocks/fake-server";
 import { renderAt } from "@/mocks/render-at";
 import { StepPanel } from "./step-panel";
 import { useSelection } from "./use-selection";
 
 const LOGS = "GET /api/executions/execution/logs";
+const RUNS = "GET /api/executions/execution/runs";
 const server = new FakeServer();
 
 beforeEach(() => {
   server.install();
+  server.on(RUNS, () => json(200, { items: [], next_cursor: null, by_status: {} }));
   server.on(LOGS, () => json(200, { items: [createLine({ message: "Asking the bank" })], next_cursor: null }));
 });
 
@@ -23,12 +26,15 @@ afterEach(() => {
   vi.useRealTimers();
 });
 
+let shownLevel: ShownLevel | null = null;
 let update: (execution: ExecutionDetail) => void = () => undefined;
 
 function Panel({ first }: { first: ExecutionDetail }): ReactNode {
   const [execution, setExecution] = useState(first);
   update = (next) => act(() => setExecution(next));
   const selection = useSelection(execution.steps);
+  const [level, setLevel] = useState<ShownLevel | null>(null);
+  shownLevel = level;
   return (
     <StepPanel
       execution={execution}
@@ -37,6 +43,7 @@ function Panel({ first }: { first: ExecutionDetail }): ReactNode {
       node={undefined}
       nameOf={(stepId) => stepId}
       heard={NO_LINES}
+      onLevel={setLevel}
     />
   );
 }
@@ -225,4 +232,94 @@ it("a step that has not begun says so", () => {
   expect(screen.getByText(/It has not begun/)).toBeTruthy();
   update(createExecution({ sequence: 2, status: "completed", completed_at: at(1) }));
   expect(screen.getByText("It did not run in this execution.")).toBeTruthy();
+});
+
+const around = charge({ ...ended, status: "completed", output_data: { receipt: "R-17" } });
+const answeredRun = createRun({ within: "charge#1", step_id: "ask", status: "completed", ...ended });
+const refusedRun = createRun({
+  within: "charge#1",
+  step_id: "ask",
+  iteration: 2,
+  attempt: 2,
+  created_at: at(-1000),
+  status: "failed",
+  error_type: "OSError",
+  error_message: "no answer",
+  ...ended,
+});
+
+/** The server has two runs within the step, the second with two attempts, and one within that. */
+function withRuns() {
+  server.on(RUNS, (request) => {
+    const query = new URL(request.url).searchParams;
+    const level = {
+      "charge#1": [answeredRun, refusedRun],
+      "charge#1/ask#2": [createRun({ within: "charge#1/ask#2", step_id: "look", step_name: "look" })],
+    };
+    const every = level[query.get("within") as keyof typeof level] ?? [];
+    const items = every.filter((run) => [null, String(run.status)].includes(query.get("status")));
+    const by_status = Object.fromEntries(every.map((run) => [run.status, 1]));
+    return json(200, { items, next_cursor: null, by_status });
+  });
+  server.on("GET /api/executions/execution/steps", (request) => {
+    const query = new URL(request.url).searchParams;
+    const attempts = [1, 2].map((attempt) =>
+      createStep({
+        ...ended,
+        within: query.get("within") ?? "",
+        step_id: query.get("step_id") ?? "",
+        iteration: Number(query.get("iteration")),
+        attempt,
+        status: "failed",
+        error_type: "OSError",
+        error_message: `no answer ${attempt}`,
+      }),
+    );
+    for (const each of attempts) {
+      server.on(`GET /api/executions/execution/steps/${each.step_execution_id}`, () => json(200, each));
+    }
+    return json(200, { items: attempts, next_cursor: null });
+  });
+  return show(createExecution({ status: "completed", steps: [around] }));
+}
+
+it("what is within a step is counted by status, narrowed, and listed as it began", async () => {
+  withRuns();
+  const section = await screen.findByRole("region", { name: "Within this step" });
+  const names = () => within(section).getAllByRole("row").slice(1);
+  expect(names().map((row) => row.querySelector("button")?.textContent)).toEqual(["ask#2", "ask"]);
+  expect(within(section).getByText("OSError: no answer")).toBeTruthy();
+  expect(shownLevel?.runs.map((run) => run.iteration)).toEqual([2, 1]);
+  fireEvent.click(within(section).getByRole("button", { name: "Failed 1" }));
+  await waitFor(() => expect(names().map((row) => row.querySelector("button")?.textContent)).toEqual(["ask#2"]));
+  expect(within(section).getByRole("button", { name: "All 2" })).toBeTruthy();
+});
+
+it("a run within a step opens as a step does, with what is within it, and a way back that keeps the focus", async () => {
+  const { router } = withRuns();
+  fireEvent.click(await screen.findByRole("button", { name: "ask #2" }));
+  const heading = await screen.findByRole("heading", { name: "ask #2" });
+  expect(document.activeElement).toBe(heading);
+  expect(router.state.location.search).toBe("?step=charge&in=2..ask");
+  expect(shownLevel?.chosen).toBe(refusedRun.step_execution_id);
+  await screen.findByText("no answer 2", { exact: false });
+  fireEvent.click(screen.getByRole("radio", { name: "Failed 1" }));
+  await screen.findByText("no answer 1", { exact: false });
+  expect(router.state.location.search).toBe("?step=charge&in=2.1.ask");
+  const deeper = await screen.findByRole("region", { name: "Within this step" });
+  fireEvent.click(within(deeper).getByRole("button", { name: "look" }));
+  await screen.findByText("charge#1/ask#2/look#1");
+  expect(router.state.location.search).toBe("?step=charge&in=2.1.ask&in=1..look");
+  const way = screen.getByRole("navigation", { name: "The runs around it" });
+  fireEvent.click(within(way).getByRole("button", { name: "ask #2" }));
+  await screen.findByRole("heading", { name: "ask #2" });
+  fireEvent.click(screen.getByRole("button", { name: "charge" }));
+  await waitFor(() => expect(document.activeElement).toBe(screen.getByRole("button", { name: "ask #2" })));
+  expect(router.state.location.search).toBe("?step=charge");
+});
+
+it("an address of a run that is none says so", async () => {
+  server.on("GET /api/executions/execution/steps", () => json(200, { items: [], next_cursor: null }));
+  show(createExecution({ steps: [around] }), "/?step=charge&in=9..nobody");
+  await screen.findByText("There is no such run");
 });

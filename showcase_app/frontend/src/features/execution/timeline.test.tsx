@@ -2,7 +2,8 @@ import { act, cleanup, fireEvent, screen, within } from "@testing-library/react"
 import { useState } from "react";
 import { afterEach, expect, it, vi } from "vitest";
 import type { ExecutionDetail, StepDetail } from "@/api/schema.gen";
-import { at, createExecution, createInteraction, createStep } from "@/mocks/create-execution";
+import type { ShownLevel } from "@/domain/timeline";
+import { at, createExecution, createInteraction, createRun, createStep } from "@/mocks/create-execution";
 import { renderAt } from "@/mocks/render-at";
 import { Timeline } from "./timeline";
 
@@ -29,7 +30,7 @@ let update: (execution: ExecutionDetail) => void = () => undefined;
 const chosen: [string, string][] = [];
 
 /** The timeline; what is chosen in it stays selected, as on the page. */
-function Page({ first }: { first: ExecutionDetail }) {
+function Page({ first, level = null }: { first: ExecutionDetail; level?: ShownLevel | null }) {
   const [execution, setExecution] = useState(first);
   const [selectedId, setSelectedId] = useState<string | null>(null);
   update = (next) => act(() => setExecution(next));
@@ -41,15 +42,16 @@ function Page({ first }: { first: ExecutionDetail }) {
         chosen.push([stepId, step.step_execution_id]);
         setSelectedId(step.step_execution_id);
       }}
+      level={level}
     />
   );
 }
 
 /** The page at a moment, in seconds. */
-function show(execution: ExecutionDetail, now = 100): void {
+function show(execution: ExecutionDetail, now = 100, level: ShownLevel | null = null): void {
   vi.useFakeTimers({ now: Date.parse(at(now * SECOND)) });
   chosen.length = 0;
-  renderAt("/", [{ path: "/", element: <Page first={execution} /> }]);
+  renderAt("/", [{ path: "/", element: <Page first={execution} level={level} /> }]);
   pass(0.1); // its width is known with the next frame
 }
 
@@ -177,4 +179,40 @@ it("what was copied is marked as that", () => {
   const [copied, ran] = sentences();
   expect(copied).toBe("load: Completed, copied from an earlier execution");
   expect(ran).not.toContain("copied");
+});
+
+it("what is within the chosen step stands below it, and is chosen like a step", () => {
+  const runs = [1, 2].map((iteration) =>
+    createRun({
+      step_id: "ask",
+      step_name: "ask",
+      iteration,
+      created_at: at(iteration * SECOND),
+      started_at: at(iteration * SECOND),
+      completed_at: at((iteration + 1) * SECOND),
+      status: "completed",
+    }),
+  );
+  const choices: string[] = [];
+  const [first, second] = runs.map((run) => run.step_execution_id);
+  const level = {
+    stepId: "a",
+    runs,
+    total: runs.length,
+    chosen: second ?? null,
+    choose: (id: string) => choices.push(id),
+  };
+  show(createExecution({ status: "completed", steps: [attempt("a", 0, 0, 4), attempt("b", 4, 4, 5)] }), 100, level);
+  const shown = () =>
+    bars().map((each) => [each.getAttribute("aria-label")?.split(":")[0], each.getAttribute("aria-selected")]);
+  expect(shown()).toEqual([
+    ["a", "false"],
+    ["ask", "false"],
+    ["ask, iteration 2", "true"],
+    ["b", "false"],
+  ]);
+  fireEvent.keyDown(screen.getByRole("listbox"), { key: "ArrowLeft" });
+  expect(choices).toEqual([first]);
+  fireEvent.click(bar(/^b:/));
+  expect(chosen).toEqual([["b", "b-1-1"]]);
 });

@@ -22,10 +22,12 @@ import {
   moved,
   type Row,
   rowsOf,
+  type ShownLevel,
   type Tick,
   ticksOf,
   type View,
   wholeOf,
+  withLevel,
   zoomed,
 } from "@/domain/timeline";
 import classes from "./timeline.module.css";
@@ -36,6 +38,7 @@ const MOST_HEIGHT = 420;
 const PIXELS_PER_TICK = 84;
 const PIXELS_PER_MOMENT = 118;
 const ZOOM = 0.6;
+const MOST_INNER_ROWS = 12;
 
 const SEGMENT_WORDS: Readonly<Record<SegmentKind, string>> = {
   queued: "Queued",
@@ -49,12 +52,17 @@ type TimelineProps = {
   execution: ExecutionDetail;
   selected: StepDetail | null;
   onSelect: (stepId: string, attempt: StepDetail) => void;
+  /** What is within the run that is looked at. */
+  level: ShownLevel | null;
 };
 
-export function Timeline({ execution, selected, onSelect }: TimelineProps) {
+export function Timeline({ execution, selected, onSelect, level }: TimelineProps) {
   const now = useNow(!hasEnded(execution.status));
   const bars = useMemo(() => barsOf(execution.steps, execution.interactions, now), [execution, now]);
-  const rows = useMemo(() => rowsOf(bars), [bars]);
+  const rows = useMemo(() => {
+    const own = rowsOf(bars);
+    return level === null ? own : withLevel(own, level, now, MOST_INNER_ROWS);
+  }, [bars, level, now]);
   const times = useMemo(
     () => timesByStep(execution.steps, execution.interactions),
     [execution.steps, execution.interactions],
@@ -76,9 +84,10 @@ export function Timeline({ execution, selected, onSelect }: TimelineProps) {
   const choose = (id: string | null | undefined) => {
     const step = id == null ? undefined : steps.get(id);
     if (step !== undefined) onSelect(step.step_id, step);
+    else if (id != null) level?.choose(id);
   };
   const zoom = (factor: number) => show(zoomed(view, whole, (view.from + view.to) / 2, factor));
-  const legend = useMemo(() => legendOf(bars), [bars]);
+  const legend = useMemo(() => legendOf(rows.flatMap((row) => row.bars)), [rows]);
 
   return (
     <section className={`panel ${classes.timeline}`} aria-label="Timeline">
@@ -125,6 +134,7 @@ export function Timeline({ execution, selected, onSelect }: TimelineProps) {
             ticks={ticks}
             width={width}
             selected={selected}
+            selectedId={level?.chosen ?? selected?.step_execution_id ?? null}
             choose={choose}
             wasDrag={pointer.wasDrag}
             onKey={(key) => {
@@ -163,13 +173,14 @@ type RowsProps = {
   ticks: readonly Tick[];
   width: number;
   selected: StepDetail | null;
+  selectedId: string | null;
   choose: (id: string | null | undefined) => void;
   wasDrag: () => boolean;
   /** A key that moves the view; false: it does not. */
   onKey: (key: string) => boolean;
 };
 
-function Rows({ rows, times, view, ticks, width, selected, choose, wasDrag, onKey }: RowsProps) {
+function Rows({ rows, times, view, ticks, width, selected, selectedId, choose, wasDrag, onKey }: RowsProps) {
   const frame = useRef<HTMLDivElement>(null);
   const base = useId();
   const [hovered, setHovered] = useState<Bar | null>(null);
@@ -179,7 +190,6 @@ function Rows({ rows, times, view, ticks, width, selected, choose, wasDrag, onKe
     estimateSize: () => ROW_HEIGHT,
     overscan: 8,
   });
-  const selectedId = selected?.step_execution_id ?? null;
   const selectedRow = useMemo(
     () => rows.findIndex((row) => row.bars.some((bar) => bar.id === selectedId)),
     [rows, selectedId],
@@ -270,6 +280,7 @@ const TimelineRow = memo(function TimelineRow(shown: TimelineRowProps) {
       className={classes.row}
       style={{ transform: `translateY(${top}px)` }}
       data-selected={isOfStep || undefined}
+      data-inner={row.isInner}
       role="none"
     >
       <div className={classes.name} data-bar={last?.id} aria-hidden>
@@ -280,7 +291,7 @@ const TimelineRow = memo(function TimelineRow(shown: TimelineRowProps) {
               {row.name}
             </span>
             {last.copied ? <CopiedMark /> : null}
-            {row.bars.length > 1 ? <span className={classes.count}>×{row.bars.length}</span> : null}
+            {row.bars.length > 1 && !row.isInner ? <span className={classes.count}>×{row.bars.length}</span> : null}
           </>
         )}
       </div>

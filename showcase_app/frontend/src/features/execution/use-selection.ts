@@ -34,6 +34,7 @@ export function useSelection(steps: readonly StepDetail[]): Selection {
           if ((next === null) !== (before.get("step") === null)) after.delete("tab"); // the tabs are others
           after.delete("step");
           after.delete("run");
+          after.delete("in"); // what is within another
           after.delete("line"); // of the lines of another
           if (next !== null) after.set("step", next);
           if (chosen !== undefined) after.set("run", attemptWord(chosen));

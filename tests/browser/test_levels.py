@@ -1,0 +1,173 @@
+"""What is within a step: counted and listed live, found, opened like a step at every depth, by the keyboard alone."""
+
+import re
+from collections.abc import Generator
+from pathlib import Path
+from typing import Literal
+
+import pytest
+from playwright.sync_api import Locator, Page, expect
+
+from tests.browser.site import Site, fits
+from tests.browser.test_every_page import AXE
+from tests.browser.test_running import mark, was_reloaded
+
+ADDRESSES = ("?step=think", "?step=think&in=7..search", "?step=think&in=1..judge")
+Places = dict[str, str]
+
+
+@pytest.fixture(scope="module")
+def ended(site: Site, tmp_path_factory: pytest.TempPathFactory) -> str:
+    folder = tmp_path_factory.mktemp("deep")
+    (folder / "go").touch()
+    execution_id = site.start_execution("deep", {"folder": str(folder)})
+    site.until_ended(execution_id)
+    return execution_id
+
+
+def within(page: Page) -> Locator:
+    return page.get_by_role("region", name="Within this step")
+
+
+def names(page: Page) -> Locator:
+    return within(page).get_by_role("row").get_by_role("button")
+
+
+def has_focus(element: Locator) -> None:
+    expect(element).to_be_focused()
+
+
+def test_what_comes_within_a_step_that_runs_is_shown_live(page: Page, site: Site, tmp_path: Path) -> None:
+    execution_id = site.start_execution("deep", {"folder": str(tmp_path)})
+    page.goto(f"/executions/{execution_id}?step=think")
+    expect(within(page).get_by_role("button", name="All 61")).to_be_visible()
+    expect(within(page).get_by_role("button", name="Failed 2")).to_be_visible()
+    expect(within(page).get_by_role("button", name="Running")).to_have_count(0)
+    mark(page)
+    (tmp_path / "go").touch()
+    expect(within(page).get_by_role("button", name="All 62")).to_be_visible()
+    expect(within(page).get_by_role("button", name="Completed 60")).to_be_visible()
+    assert not was_reloaded(page)
+
+
+def test_a_step_with_nothing_within_it_says_nothing_of_it(page: Page, ended: str) -> None:
+    page.goto(f"/executions/{ended}?step=plain")
+    expect(page.get_by_role("region", name="Step Plain").get_by_role("tab", name="Output")).to_be_visible()
+    page.wait_for_load_state("networkidle")
+    expect(within(page)).to_have_count(0)
+
+
+def test_runs_are_found_by_status_and_name_and_by_page(page: Page, ended: str) -> None:
+    page.goto(f"/executions/{ended}?step=think")
+    expect(names(page)).to_have_count(50)
+    within(page).get_by_role("button", name="Next").click()
+    expect(names(page)).to_have_count(12)
+    expect(names(page).last).to_have_text("sum up")
+    within(page).get_by_role("button", name="Before").click()
+    expect(names(page).first).to_have_text("judge")
+    within(page).get_by_role("button", name="Failed 2").click()
+    expect(names(page)).to_have_text(["search#7", "search#41"])
+    expect(within(page).get_by_text("OSError: no answer to 41")).to_be_visible()
+    within(page).get_by_role("button", name="All 62").click()
+    within(page).get_by_role("textbox", name="Search in the names").fill("SUM")
+    expect(names(page)).to_have_text(["sum up"])
+    within(page).get_by_role("textbox", name="Search in the names").fill("nobody")
+    expect(within(page).get_by_text("None of them is like that.")).to_be_visible()
+
+
+def test_a_run_is_opened_and_left_by_the_keyboard_alone(page: Page, ended: str) -> None:
+    page.goto(f"/executions/{ended}?step=think")
+    within(page).get_by_role("button", name="Failed 2").focus()
+    page.keyboard.press("Enter")
+    expect(names(page)).to_have_count(2)
+    names(page).first.focus()
+    page.keyboard.press("ArrowDown")
+    has_focus(names(page).nth(1))
+    page.keyboard.press("Enter")
+    has_focus(page.get_by_role("heading", name="search #41"))
+    run = page.get_by_role("region", name="Run search")
+    expect(run.get_by_text("think#1/search#41")).to_be_visible()
+    expect(run.get_by_text("no answer to 41").first).to_be_visible()
+    page.keyboard.press("Shift+Tab")
+    page.keyboard.press("Shift+Tab")
+    back = page.get_by_role("navigation", name="The runs around it").get_by_role("button", name="Think")
+    has_focus(back)
+    page.keyboard.press("Enter")
+    expect(within(page)).to_be_visible()
+    has_focus(names(page).filter(has_text="#41"))
+
+
+def test_a_run_shows_what_a_step_shows_and_what_is_within_it(page: Page, ended: str) -> None:
+    page.goto(f"/executions/{ended}?step=think")
+    names(page).filter(has_text=re.compile("^search$")).click()
+    run = page.get_by_role("region", name="Run search")
+    expect(run.get_by_text("found")).to_be_visible()
+    run.get_by_role("tab", name="Input").click()
+    expect(run.get_by_text("number")).to_be_visible()
+    run.get_by_role("tab", name="Logs").click()
+    expect(run.get_by_text("looking for 1")).to_be_visible()
+    run.get_by_role("button", name="Think").click()
+    names(page).filter(has_text="judge").click()
+    names(page).filter(has_text="vote[ann]").click()
+    vote = page.get_by_role("region", name="Run vote[ann]")
+    expect(vote.get_by_text("think#1/judge#1/vote[ann]#1")).to_be_visible()
+    expect(vote.get_by_text("yes to storks")).to_be_visible()
+    page.reload()
+    expect(vote.get_by_text("yes to storks")).to_be_visible()
+    page.get_by_role("navigation", name="The runs around it").get_by_role("button", name="judge #1").click()
+    has_focus(names(page).filter(has_text="vote[ann]"))
+
+
+def test_the_timeline_and_the_list_have_them_below_their_step(page: Page, ended: str) -> None:
+    page.goto(f"/executions/{ended}?step=think&view=list")
+    timeline = page.get_by_role("region", name="Timeline")
+    bar = timeline.get_by_role("option", name="search, iteration 7: Failed")
+    expect(bar).to_have_count(1)
+    steps = page.get_by_role("list", name="Steps")
+    expect(steps.get_by_text("54 more in the panel of the step")).to_be_visible()
+    steps.get_by_role("button", name=re.compile("judge")).click()
+    page.wait_for_url("**in=1..judge**")
+    expect(page.get_by_role("heading", name="judge")).to_be_visible()
+    expect(timeline.get_by_role("option", name=re.compile("^judge"))).to_have_attribute("aria-selected", "true")
+    steps.get_by_role("button", name=re.compile("Plain")).click()
+    page.wait_for_url(re.compile("step=plain"))
+    expect(page.get_by_role("region", name="Step Plain")).to_be_visible()
+    expect(bar).to_have_count(0)
+
+
+@pytest.mark.parametrize("address", ADDRESSES)
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_axe_finds_nothing_and_a_narrow_screen_has_all_of_it(
+    page: Page, ended: str, address: str, theme: Literal["light", "dark"]
+) -> None:
+    page.emulate_media(color_scheme=theme, reduced_motion="reduce")
+    page.goto(f"/executions/{ended}{address}")
+    expect(page.get_by_role("tab", name="Output")).to_be_visible()
+    page.wait_for_load_state("networkidle")
+    page.evaluate(AXE)
+    found = page.evaluate(
+        "axe.run().then((results) => results.violations.map((each) => [each.id, each.nodes[0].html]))"
+    )
+    assert found == []
+    page.set_viewport_size({"width": 360, "height": 780})
+    fits(page)
+
+
+@pytest.fixture(scope="module")
+def opened_file(site: Site, ended: str, tmp_path_factory: pytest.TempPathFactory) -> Generator[Site]:
+    """The run as a file, shown by a server of its own."""
+    path = tmp_path_factory.mktemp("file") / "deep.iarun"
+    with site.api() as api:
+        path.write_bytes(api.get(f"/api/executions/{ended}/run-file").raise_for_status().content)
+    shown = Site("sqlite:////nowhere/at/all.db", str(path))
+    shown.start()
+    try:
+        yield shown
+    finally:
+        shown.stop()
+
+
+def test_a_run_file_has_what_is_within_its_steps(page: Page, ended: str, opened_file: Site) -> None:
+    with opened_file.api() as api:
+        level = api.get(f"/api/executions/{ended}/runs", params={"within": "think#1"}).raise_for_status().json()
+    assert level["by_status"] == {"completed": 60, "failed": 2}
