@@ -63,8 +63,14 @@ def in_thread(call: Callable[[], T], name: str) -> asyncio.Future[T]:
     The future has its result or its exception. When the future is cancelled the thread goes on, and what comes of it is
     dropped.
     """
-    loop = asyncio.get_running_loop()
-    outcome: asyncio.Future[T] = loop.create_future()
+    outcome: asyncio.Future[T] = asyncio.get_running_loop().create_future()
+    threading.Thread(target=settling(call, outcome, name), name=name, daemon=True).start()
+    return outcome
+
+
+def settling(call: Callable[[], T], outcome: asyncio.Future[T], name: str) -> Callable[[], None]:
+    """What a thread does to call something whose result or exception a future of a loop elsewhere gets."""
+    loop = outcome.get_loop()
 
     def settle(result: list[T], error: BaseException | None) -> None:
         if outcome.done():
@@ -87,8 +93,7 @@ def in_thread(call: Callable[[], T], name: str) -> asyncio.Future[T]:
         with suppress(RuntimeError):  # the loop is closed: nobody waits any more
             loop.call_soon_threadsafe(settle, result, error)
 
-    threading.Thread(target=work, name=name, daemon=True).start()
-    return outcome
+    return work
 
 
 async def set_within(seconds: float | None, event: asyncio.Event) -> bool:

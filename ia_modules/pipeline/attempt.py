@@ -176,25 +176,16 @@ def _mapped(
             raise StepError(facts.definition.id, what)
     except StepError as error:
         refused = refused or error
-    return Work(
-        facts.definition,
-        facts.handling,
-        step=None,
-        config={},
-        data=NO_INPUT,
-        stored=None,
-        input=StepInput({}, is_state=False),
-        scope=scope,
-        merge=pipeline.graph.folding_rules,
-        is_lenient=pipeline.definition.is_lenient,
-        failures=0,
-        refused=refused,
-        items=items or MapItems(()),
-    )
+    return replace(_without_code(pipeline, facts, scope), refused=refused, items=items or MapItems(()))
 
 
 def _supplied(pipeline: LoadedPipeline, facts: StandingFacts, scope: Scope, result: JsonText) -> Work:
     """An attempt that is done already: somebody has given its result."""
+    return replace(_without_code(pipeline, facts, scope), supplied=result)
+
+
+def _without_code(pipeline: LoadedPipeline, facts: StandingFacts, scope: Scope) -> Work:
+    """An attempt that has nothing of its own to call, and so no input of its own."""
     return Work(
         facts.definition,
         facts.handling,
@@ -207,7 +198,6 @@ def _supplied(pipeline: LoadedPipeline, facts: StandingFacts, scope: Scope, resu
         merge=pipeline.graph.folding_rules,
         is_lenient=pipeline.definition.is_lenient,
         failures=0,
-        supplied=result,
     )
 
 

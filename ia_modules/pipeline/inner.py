@@ -9,7 +9,6 @@ import asyncio
 import inspect
 from collections.abc import Callable, Coroutine, Mapping
 from concurrent.futures import Future
-from contextlib import suppress
 from functools import partial
 from queue import SimpleQueue
 from typing import Any, NamedTuple
@@ -60,6 +59,7 @@ from ia_modules.pipeline.journal import Journal
 from ia_modules.pipeline.notes import Notes
 from ia_modules.pipeline.recorded import retry_json
 from ia_modules.pipeline.turn import LONGEST_WAIT_SECONDS
+from ia_modules.tasks import settling
 from ia_modules.transitions import Failure, LogLine, StepStart, StepUpdate, Transition
 
 SLEEP = "sleep"
@@ -346,29 +346,7 @@ class _WaitingThread:
     async def called(self, function: Callable[[], Any]) -> Any:
         """What a function gives that the thread calls."""
         outcome: asyncio.Future[Any] = self._loop.create_future()
-
-        def settle(result: list[Any], error: BaseException | None) -> None:
-            if outcome.done():
-                return
-            if error is None:
-                outcome.set_result(result[0])
-            else:
-                outcome.set_exception(error)
-
-        def call() -> None:
-            result: list[Any] = []
-            error: BaseException | None = None
-            try:
-                result.append(function())
-            except StopIteration as stop:  # which no future carries
-                error = RuntimeError("it raised StopIteration")
-                error.__cause__ = stop
-            except BaseException as raised:  # noqa: BLE001 - user code: it is raised where the call is made
-                error = raised
-            with suppress(RuntimeError):  # the loop is closed: nobody waits any more
-                self._loop.call_soon_threadsafe(settle, result, error)
-
-        self._asked.put(call)
+        self._asked.put(settling(function, outcome, "an inner step"))
         return await outcome
 
     def serve(self, made: "Future[Any]") -> None:
