@@ -11,7 +11,7 @@ from typing import NamedTuple
 import orjson
 from msgspec.structs import replace
 
-from ia_modules.errors import StepError
+from ia_modules.errors import InvalidArgument, PayloadError, StepConflict, StepError
 from ia_modules.models import JsonText, StepExecutionId, StepStatus, new_id
 from ia_modules.paths import run_path
 from ia_modules.payload import encode
@@ -69,7 +69,7 @@ async def make_map(
         stored = await running.to_end()
         result = orjson.loads(stored)
         check_contributions(work.definition, result, work.merge)
-    except StepError as error:
+    except (StepError, StepConflict, PayloadError, InvalidArgument) as error:
         outcome = await failed(error, work, recorder.executor, draw=None)
     else:
         outcome = Outcome(result, stored)
@@ -106,6 +106,7 @@ class _Map:
         Raises:
             StepError: too many items failed, or what they gave is too large.
             StepConflict: the items on record are not those of this list.
+            PayloadError, InvalidArgument: an item contributes what cannot be kept, or its address is too long.
         """
         course = await self._taken_up()
         error: Exception | None = None

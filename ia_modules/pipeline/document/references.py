@@ -220,6 +220,8 @@ def _field_of_step(reference: Reference, before: str | None, steps: set[str]) ->
 ERROR_FIELDS: Mapping[str, Shape] = {name: Anything() for name in ("step_error", "error_message", "error_type")}
 """What a failed step leaves where the flow goes on."""
 
+_OF_MAP: Mapping[str, Shape] = {name: Anything() for name in ("items", "count", "failed", "errors")}
+
 _ANSWER: Mapping[str, Shape] = {"human_input": Anything()}
 
 
@@ -227,6 +229,8 @@ def _shape_of(step: StepDefinition, definition: PipelineDefinition, returned: Sh
     """What is known of the result of a step, whatever becomes of it: a failure, a question, its fallback."""
     handling = definition.error_handling_of(step)
     errors: Mapping[str, Shape] = ERROR_FIELDS if handling.continue_on_error else {}
+    if step.map is not None:
+        return Closed({**errors, **_OF_MAP})
     if step.type == "human_input":
         return Closed({**errors, "human_input": _shape_of_answer(step.config.json)})
     if step.type == "condition":

@@ -2,13 +2,13 @@
 
 import asyncio
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import pytest
 
 from ia_modules import Flow, current
-from ia_modules.errors import MapItemFailed, MapTooLarge, StepError, StepInputError
+from ia_modules.errors import MapItemFailed, MapTooLarge, StepConflict, StepError, StepInputError
 from ia_modules.models import ExecutionId, StepExecutionRecord
 from ia_modules.paths import GRAPH, run_path
 from ia_modules.pipeline.core import Step
@@ -307,6 +307,31 @@ async def test_a_map_in_a_loop_is_another_run_each_time(journal: OperatorJournal
             run.execution_id, within=run_path(GRAPH, "work", iteration)
         )
         assert [row.output_data for row in rows] == [2]
+
+
+async def test_a_list_that_is_shorter_than_what_is_on_record_is_refused(journal: OperatorJournal) -> None:
+    async def work(data: dict[str, Any]) -> int:
+        raise ValueError("always")
+
+    async def give(data: dict[str, Any]) -> dict[str, Any]:
+        return {"rows": [1, 2, 3]}
+
+    written = document(
+        "give",
+        task("work", map={"over": "{steps.give.output.rows}", "on_item_failure": {"at_most": 2}}),
+        paths=[("give", "work")],
+    )
+    run = await Runner(journal).start(pipeline_of(written, {"give": give, "work": work}))
+    with pytest.raises(MapItemFailed):
+        await run.to_end()
+    written["steps"][1]["map"]["over"] = [1, 2]  # as no definition changes under a run: somebody has changed rows
+    other = pipeline_of(written, {"give": give, "work": work})
+    resumed = await Runner(journal).resume(run.pipeline, run.execution_id)
+    with pytest.raises(StepError) as failed:
+        await replace(resumed, pipeline=other).to_end()
+    assert isinstance(failed.value.__cause__, StepConflict)
+    execution, _ = await recorded(journal, run.execution_id)
+    assert execution.status.value == "failed"
 
 
 async def test_an_answer_to_nobody_is_refused(journal: OperatorJournal) -> None:

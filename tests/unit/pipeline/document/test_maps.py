@@ -1,9 +1,10 @@
 """A map in a file: its spellings, its placeholders, and what is wrong with one."""
 
-from typing import Any
+from typing import Any, TypedDict
 
 import pytest
 
+from ia_modules import Flow
 from ia_modules.errors import PipelineDefinitionError
 from ia_modules.pipeline.document.maps import AtMost, MapDefinition
 from ia_modules.pipeline.loader import load
@@ -118,3 +119,20 @@ def test_only_a_task_has_a_map(kind: str) -> None:
     step: dict[str, Any] = {"id": "work", "type": kind, "map": "{parameters.rows}"}
     step |= {"conditions": [{"type": "always"}]} if kind == "condition" else {"config": {"prompt": "Well?"}}
     assert any("a map on a step of type task" in problem for problem in problems_of(document(step)))
+
+
+class Scored(TypedDict):
+    score: float
+
+
+def score(data: dict[str, Any]) -> Scored:
+    return {"score": 1.0}
+
+
+def test_what_follows_reads_what_the_map_gives_and_not_what_an_item_does() -> None:
+    flow = Flow("Scores", parameters={"rows": []}, outputs={"scores": "{steps.score.output.items}"})
+    flow.add(score, map="{parameters.rows}")
+    assert flow.load().warnings == ()
+    flow.outputs = {"score": "{steps.score.output.score}"}
+    with pytest.raises(PipelineDefinitionError, match="the result of step 'score' never has"):
+        flow.load()
