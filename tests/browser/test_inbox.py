@@ -306,7 +306,7 @@ def test_foreign_text_does_nothing_but_be_read(page: Page, site: Site) -> None:
         expect(links.nth(place)).to_have_attribute("rel", "noopener noreferrer")
     assert page.evaluate("window.attacked") is None
 
-    deep = ask_with(site, "Deep", prompt=">" * 20_000)
+    deep = ask_with(site, "Deeply nested", prompt=">" * 20_000)
     page.goto(f"/inbox/{deep}")
     expect(page.get_by_role("button", name="Send answer")).to_be_visible()
     expect(text.locator("blockquote")).to_have_count(0)
