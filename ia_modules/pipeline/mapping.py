@@ -9,7 +9,7 @@ from msgspec import Struct
 
 from ia_modules.errors import MapItemFailed, MapTooLarge, PayloadError, Problem, StepConflict, StepError, StepInputError
 from ia_modules.models import AttemptRecord, JsonText, StepExecutionId, StepStatus
-from ia_modules.payload import PAYLOAD_LIMIT_BYTES, check_name, encode
+from ia_modules.payload import PAYLOAD_LIMIT_BYTES, check_name, clean_text, encode
 from ia_modules.pipeline.document.definition import StepDefinition
 from ia_modules.pipeline.document.maps import MOST_ITEMS, MapDefinition
 from ia_modules.pipeline.document.scope import MappedItem, Scope, Unresolved
@@ -227,7 +227,11 @@ class MapCourse:
             error: of the item; None: it is on record alone.
         """
         last = self.errors[-1]
-        what = f"{last.error_type}: {last.error_message}" if error is None else f"{type(error).__name__}: {error}"
+        what = (
+            f"{last.error_type}: {last.error_message}"
+            if error is None
+            else f"{type(error).__name__}: {clean_text(error)}"
+        )
         failed = MapItemFailed(self._step.id, last.number, self._items.key(last.number), what, failed=self.failed)
         failed.__cause__ = error
         return failed

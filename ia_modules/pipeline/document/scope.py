@@ -17,6 +17,8 @@ RUN_FIELDS = ("iteration", "attempt", "execution_id")
 ITEM_FIELDS = ("index", "key")
 """What can be read of an item of a map, as ``{run.index}``."""
 
+_OF_ITEM = tuple((name,) for name in ITEM_FIELDS)
+
 
 class Unresolved(Struct, frozen=True):
     """The value of a placeholder that does not resolve; None would be a value.
@@ -221,7 +223,7 @@ class Reference(Struct, frozen=True):
                 if self.step not in scope.steps:
                     if scope.item is not None and self.step == "item":
                         return self._of_item(scope)
-                    if scope.item is not None and self.step == "run" and self.path[0:] and self.path[0] in ITEM_FIELDS:
+                    if scope.item is not None and self.step == "run" and self.path[:1] in _OF_ITEM:
                         return self._of_run(scope)
                     return Unresolved(str(self), f"step {self.step!r} is not among the steps that led here")
                 return self._output_of(self.step, self.path, scope)

@@ -334,6 +334,21 @@ async def test_a_list_that_is_shorter_than_what_is_on_record_is_refused(journal:
     assert execution.status.value == "failed"
 
 
+async def test_an_exception_that_cannot_say_what_it_is_fails_its_item(journal: OperatorJournal) -> None:
+    class Odd(Exception):
+        def __str__(self) -> str:
+            raise RuntimeError("no words")
+
+    async def work(data: dict[str, Any]) -> int:
+        raise Odd
+
+    run = await started(journal, mapped(max_concurrency=1), work=work)
+    with pytest.raises(MapItemFailed, match="Odd that cannot be shown"):
+        await run.to_end()
+    execution, [step] = await recorded(journal, run.execution_id)
+    assert (execution.status.value, step.status) == ("failed", StepStatus.FAILED)
+
+
 async def test_an_answer_to_nobody_is_refused(journal: OperatorJournal) -> None:
     async def work(data: dict[str, Any]) -> dict[str, Any]:
         return {"status": "human_input_required"}

@@ -101,7 +101,7 @@ def test_what_threads_do_after_the_main_one_is_recorded_too(tmp_path: Path, data
     text = """
     @tracked
     def late():
-        time.sleep(0.5)
+        threading.main_thread().join()
         return part(4)
 
     @tracked

@@ -81,7 +81,7 @@ def test_each_outermost_call_is_an_execution_of_its_own(programs: Programs) -> N
 def test_times_are_those_of_the_calls_however_late_they_are_written(programs: Programs) -> None:
     @tracked
     def wait() -> None:
-        time.sleep(0.6)
+        time.sleep(0.6)  # the time of a call is what is looked at; a busy machine only makes it longer
 
     @tracked
     def waits() -> None:
