@@ -15,7 +15,6 @@ from ia_modules.pipeline.core import Inner
 from ia_modules.pipeline.journal import OperatorJournal
 from ia_modules.pipeline.memory_journal import MemoryJournal
 from ia_modules.pipeline.runner import Runner
-from tests.unit.pipeline.deaths import ProcessDied
 from tests.unit.pipeline.factories import document
 from tests.unit.pipeline.programs import pipeline_of
 from tests.unit.pipeline.test_runner_properties import DEATHS, FOREVER, dies
@@ -168,7 +167,3 @@ async def test_in_memory(program: tuple[Part, ...], deaths: list[int]) -> None:
 @given(program=PROGRAMS, deaths=DEATHS)
 async def test_on_every_journal(journal: OperatorJournal, program: tuple[Part, ...], deaths: list[int]) -> None:
     await assert_no_answer_is_asked_twice(journal, program, deaths)
-
-
-def test_a_death_is_no_failure_that_a_program_could_go_on_from() -> None:
-    assert not issubclass(ProcessDied, ValueError)

@@ -10,7 +10,6 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from ia_modules import current
-from ia_modules.errors import MapItemFailed, StepError
 from ia_modules.models import ExecutionId, StepExecutionRecord, StepStatus
 from ia_modules.paths import GRAPH, run_path
 from ia_modules.pipeline.journal import OperatorJournal
@@ -183,7 +182,3 @@ async def test_a_delay_that_is_over_while_something_is_written_is_not_forgotten(
         run = await Runner(own).start(pipeline_of(written, {"work": work}))
         result = await run.to_end()
     assert result["output"]["work"]["items"] == [[0, 0]]
-
-
-def test_the_failure_of_an_item_is_the_failure_of_its_step() -> None:
-    assert issubclass(MapItemFailed, StepError)
