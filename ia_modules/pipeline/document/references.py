@@ -53,7 +53,7 @@ def reference_findings(definition: PipelineDefinition, graph: Graph) -> Iterator
         elif reference.root == "steps":
             yield from _unknown_step(at, reference, reader, graph)
         elif reference.is_of_item:
-            yield from _item(at, reference, definition, graph)
+            yield from _item(at, reference, definition)
         elif reference.root == "run" and at[0] != "flow" and at[2:3] != ("conditions",):
             yield Finding(at, f"the placeholder {{{reference}}} here", "it in a condition, which follows a step run")
     yield from _copied_lists(definition)
@@ -108,22 +108,22 @@ def _references_of(step: StepDefinition) -> Iterator[tuple[Where, Reference]]:
         yield from ((("conditions", number, *at), reference) for at, reference in references(condition))
 
 
-def _item(at: Where, reference: Reference, definition: PipelineDefinition, graph: Graph) -> Iterator[Finding]:
+def _item(at: Where, reference: Reference, definition: PipelineDefinition) -> Iterator[Finding]:
     """What only a step of a map can read: elsewhere it is text, where it stands in other text."""
     step = definition.steps[at[1]] if at[0] == "steps" and isinstance(at[1], int) else None
     if step is None or step.map is None:
-        if _is_whole(at, definition):
+        if _is_whole(at, reference, definition):
             yield Finding(at, f"the placeholder {{{reference}}} here", "it in a step with a map")
     elif at[2:4] == ("map", "over"):
         yield Finding(at, f"the placeholder {{{reference}}} in over", "a list that is there before the first item")
 
 
-def _is_whole(at: Where, definition: PipelineDefinition) -> bool:
-    """Whether the text at a place is a placeholder and nothing else."""
+def _is_whole(at: Where, reference: Reference, definition: PipelineDefinition) -> bool:
+    """Whether the text at a place, or one of its alternatives, is the placeholder and nothing else."""
     value: Any = definition.to_json()
     for key in at:
         value = value[key]
-    return isinstance(value, str) and value.startswith("{") and value.endswith("}") and value.count("{") == 1
+    return any(part.strip() == f"{{{reference}}}" for part in str(value).split("|"))
 
 
 def _copied_lists(definition: PipelineDefinition) -> Iterator[Finding]:
@@ -147,7 +147,7 @@ def _unknown_parameter(at: Where, reference: Reference, names: Collection[str]) 
 
 def _unknown_step(at: Where, reference: Reference, reader: str | None, graph: Graph) -> Iterator[Finding]:
     step = reference.step
-    if _is_short_for_item(reference) and reader is not None and graph.step(reader).map is not None:
+    if _is_short_for_item(reference) and reader in graph.place and graph.step(reader).map is not None:
         if step in graph.place:
             found = f"{{{{ {step}.… }}}} in a step with a map, where a step is called {step!r}, too"
             yield Finding(at, found, "another id for that step", f"Rename the step {step!r}.")

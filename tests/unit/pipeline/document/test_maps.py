@@ -78,6 +78,10 @@ WRONG = {
         {"inputs": {"row": "{item.id}"}},
         "$.steps[1].inputs.row: found the placeholder {item.id} here; expected it in a step with a map",
     ),
+    "item of no map, or something else": (
+        {"inputs": {"row": "{item.id}|{parameters.row}"}},
+        "$.steps[1].inputs.row: found the placeholder {item.id} here; expected it in a step with a map",
+    ),
     "item in the list": (
         {"map": "{item.rows}"},
         "$.steps[1].map: found the placeholder {item.rows} in over",
@@ -88,6 +92,12 @@ WRONG = {
 @pytest.mark.parametrize(("keys", "message"), WRONG.values(), ids=WRONG)
 def test_what_is_wrong_is_said_in_its_place(keys: dict[str, Any], message: str) -> None:
     assert any(problem.startswith(message) for problem in problems_of(definition_of(**keys)))
+
+
+def test_an_item_after_a_step_that_does_not_exist_is_no_surprise() -> None:
+    condition = {"type": "expression", "config": {"source": "result.n", "operator": "<", "value": "{{ item.n }}"}}
+    written = document("list", "work", paths=[("list", "work"), ("lst", "work", condition)])
+    assert any("'lst', which is no step" in problem for problem in problems_of(written))
 
 
 def test_braces_around_item_in_the_text_of_another_step_are_text() -> None:
