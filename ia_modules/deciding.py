@@ -256,14 +256,18 @@ def _decide_ownership(
 
 
 def _decide_answer(change: Answer | Assignment, known: Known, before: ExecutionState) -> Decision:
-    """What a person does to a question; when that decides it, the execution goes on."""
+    """What a person does to a question; when that decides it, the execution goes on.
+
+    Among the questions within one run it is the last one: until then nothing could follow from the others.
+    """
     question = known.interactions.get(change.interaction_id)
     if question is None:
         raise InteractionNotFound(change.interaction_id)
     after = answered(question, change) if isinstance(change, Answer) else assigned(question, change)
     if after is question:
         return _nothing_new(before)
-    execution = before if after.status == "pending" else woken(before)
+    goes_on = after.status != "pending" and change.interaction_id not in known.others_open
+    execution = woken(before) if goes_on else before
     return Decision(
         execution=replace(execution, sequence=before.sequence + 1), interactions={change.interaction_id: after}
     )

@@ -111,6 +111,7 @@ class Known(Struct, kw_only=True, frozen=True):
             exist.
         already_recorded: ids of the transition's log lines that are stored. Only filled for an ended execution.
         has_inner: the execution has runs within runs.
+        others_open: ids of questions that the transition answers and beside which another is open within the same run.
         is_owner_gone: the owner counts as gone. Only filled for a recovery.
     """
 
@@ -120,6 +121,7 @@ class Known(Struct, kw_only=True, frozen=True):
     interactions: Mapping[str, InteractionState] = field(default_factory=dict[str, InteractionState])
     already_recorded: Container[str] = ()
     has_inner: bool = False
+    others_open: Container[str] = ()
     is_owner_gone: bool = False
 
 

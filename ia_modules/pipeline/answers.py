@@ -11,6 +11,7 @@ from ia_modules.models import (
     Json,
     StepExecutionId,
     StepExecutionRecord,
+    StepStatus,
     format_time,
     new_id,
 )
@@ -19,10 +20,10 @@ from ia_modules.pipeline.attempt import Outcome
 from ia_modules.pipeline.code import LoadedPipeline
 from ia_modules.pipeline.document.human_input import HumanInput, answered
 from ia_modules.pipeline.document.json_schema import problems_of
-from ia_modules.pipeline.recorded import RecordedRun
 from ia_modules.pipeline.routing import timeout_route
 from ia_modules.pipeline.tokens import Route
-from ia_modules.transitions import NewInteraction
+from ia_modules.pipeline.turn import LONGEST_WAIT_SECONDS
+from ia_modules.transitions import ANSWER, Failure, NewInteraction, StepUpdate
 
 
 def new_interaction(question: HumanInput, attempt: StepExecutionId, result: Mapping[str, Any]) -> NewInteraction:
@@ -44,6 +45,19 @@ def new_interaction(question: HumanInput, attempt: StepExecutionId, result: Mapp
     )
 
 
+def waiting_update(attempt: StepExecutionId, outcome: Outcome, question: HumanInput) -> StepUpdate:
+    """The update of an attempt that asks people, and waits."""
+    seconds = question.timeout_seconds
+    return StepUpdate(
+        step_execution_id=attempt,
+        status=StepStatus.WAITING,
+        output_data=outcome.stored,
+        failure=None if outcome.error is None else Failure.of(outcome.error),
+        awaits=ANSWER,
+        wake_after_seconds=None if seconds is None else min(seconds, LONGEST_WAIT_SECONDS),
+    )
+
+
 def returned_question(waiting: StepExecutionRecord, question: InteractionRecord) -> dict[str, Any]:
     """What a waiting step returned, with the prompt and the schema of the answer where its config has them."""
     returned = cast("dict[str, Any]", waiting.output_data or {})
@@ -51,14 +65,14 @@ def returned_question(waiting: StepExecutionRecord, question: InteractionRecord)
 
 
 def answer_outcome(
-    run: RecordedRun, question: InteractionRecord, pipeline: LoadedPipeline, *, by: Literal["answer", "time"]
+    step_id: str, question: InteractionRecord, pipeline: LoadedPipeline, *, by: Literal["answer", "time"]
 ) -> Outcome:
-    """The outcome of a waiting step run whose question is over.
+    """The outcome of a waiting run of a step whose question is over.
 
     Args:
         by: what ended it.
     """
-    step_id, returned = run.run.key.step_id, cast("dict[str, Any]", question.data or {})
+    returned = cast("dict[str, Any]", question.data or {})
     if by == "answer":
         return _outcome(step_id, answered(returned, _human_input(question)))
     if isinstance(question.on_timeout, dict):

@@ -321,9 +321,16 @@ async def _call(work: Work, code: tuple[Any, ...], executor: StepExecutor) -> An
         case "condition":
             return orjson.loads(work.data) if work.definition.inputs else {}
         case "human_input":
-            return {"status": HUMAN_INPUT_REQUIRED}
+            return {"status": HUMAN_INPUT_REQUIRED, **_shown_item(work)}
         case "task":
             return await executor.execute(work.definition.id, *code, timeout_seconds=work.definition.timeout_seconds)
+
+
+def _shown_item(work: Work) -> dict[str, Any]:
+    """What a person is shown who is asked about an item: its inputs, or where it has none, itself."""
+    if work.scope.item is None:
+        return {}
+    return {"item": orjson.loads(work.data) if work.definition.inputs else work.scope.item.value}
 
 
 async def failed(error: Exception, work: Work, executor: StepExecutor, *, draw: float | None) -> Outcome:
@@ -376,8 +383,8 @@ def _decoded_of_item(value: Any, work: Work, where: str) -> Outcome:
     """The same of an item: its value as it is, which only the result of the map brings into the state."""
     stored = encode(value, where)
     result: Any = orjson.loads(stored)
-    if isinstance(result, dict) and is_question(cast("dict[str, Any]", result)):
-        raise StepError(work.definition.id, "an item of a map asks a person, which only a step of the graph can.")
+    if isinstance(result, dict) and is_question(returned := cast("dict[str, Any]", result)):
+        return Outcome(returned, stored, question=question(work.config, returned))
     mismatches = check_result(work.definition, result, is_lenient=work.is_lenient)
     return Outcome({"result": result}, stored, mismatches=tuple(mismatches))
 

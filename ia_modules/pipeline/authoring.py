@@ -106,11 +106,10 @@ class Flow:
         """As :meth:`step`, without a decorator: for the same class twice, with other ids and configs."""
         handling = dict(keys.pop("error_handling", {}))
         handling |= {key: keys.pop(key) for key in ("retry", "continue_on_error", "enable_fallback") if key in keys}
-        if "map" in keys and (options := {key: keys.pop(key) for key in _MAP_KEYS if key in keys}):
-            keys["map"] = {**({"over": keys["map"]} if isinstance(keys["map"], str) else keys["map"]), **options}
+        mapped = _taken_map(keys)
         step_id = keys.pop("id", None) or getattr(code, "__name__", type(code).__name__)
         module, name = _place_of(code)
-        written = {"id": step_id, "step_class": name, "module": module, **keys}
+        written = {"id": step_id, "step_class": name, "module": module, **mapped, **keys}
         self._put(written | ({"error_handling": handling} if handling else {}), code)
         self._code[step_id] = code
         return Node(self, step_id, code)
@@ -120,9 +119,11 @@ class Flow:
 
         Args:
             config: ``prompt``, ``ui_schema``, ``timeout_seconds``, ``on_timeout``, ``assigned_users``,
-                ``assigned_role``, ``answers``, ``decided_by``, ``carries``, as in a file.
+                ``assigned_role``, ``answers``, ``decided_by``, ``carries``, as in a file; with a ``map`` and its keys,
+                as on :meth:`step`, it asks about each item of a list.
         """
-        self._put({"id": step_id, "type": "human_input", "config": config}, None)
+        mapped = _taken_map(config)
+        self._put({"id": step_id, "type": "human_input", "config": config, **mapped}, None)
         return StepNode(self, step_id)
 
     def connect(
@@ -366,6 +367,16 @@ def _written(part: Any, functions: dict[CodeName, Callable[..., Any]]) -> Any:
     names = (name if number == 1 else f"{name}#{number}" for number in count(1))
     own = next(each for each in names if functions.setdefault((module, each), code) is code)
     return {key: mapping[key] for key in mapping if key != "code"} | {"module_path": module, "function_name": own}
+
+
+def _taken_map(keys: dict[str, Any]) -> dict[str, Any]:
+    """The ``map`` of a step, taken out of its keys with those that are short for keys of it; nothing without one."""
+    if "map" not in keys:
+        return {}
+    mapped, options = keys.pop("map"), {key: keys.pop(key) for key in _MAP_KEYS if key in keys}
+    if not options:
+        return {"map": mapped}
+    return {"map": {**({"over": mapped} if isinstance(mapped, str) else mapped), **options}}
 
 
 def _place_of(code: Callable[..., Any]) -> CodeName:

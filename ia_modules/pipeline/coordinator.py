@@ -32,15 +32,15 @@ from ia_modules.pipeline.graph_turn import (
 )
 from ia_modules.pipeline.inner import InnerLevel, InnerRecorder
 from ia_modules.pipeline.journal import Journal
-from ia_modules.pipeline.mapped import make_map
+from ia_modules.pipeline.mapped import MapRules, make_map
 from ia_modules.pipeline.notes import Notes
 from ia_modules.pipeline.overrides import Override
 from ia_modules.pipeline.recorded import LINGER_SECONDS, RecordedRun
 from ia_modules.pipeline.results import run_result
 from ia_modules.pipeline.services import ServiceRegistry
 from ia_modules.pipeline.tokens import StepRunKey, verdict
-from ia_modules.pipeline.turn import Answered, Attempt, Batch, Course, Due, Ended
-from ia_modules.pipeline.waiting import begun, rest_of, resumed_turn, waits_turn
+from ia_modules.pipeline.turn import Answered, Attempt, Batch, Course, Due, Ended, MapWaits, Paused
+from ia_modules.pipeline.waiting import begun, paused_turn, rest_of, resumed_turn, waits_turn
 from ia_modules.place import run_by_pipeline
 from ia_modules.tasks import uninterrupted
 from ia_modules.transitions import (
@@ -60,6 +60,10 @@ class Repeats(NamedTuple):
     overrides: Mapping[StepRunKey, Override]
 
 
+Event = Due | Ended | Paused
+"""What can happen to an attempt."""
+
+
 class _Ongoing(NamedTuple):
     """What goes on.
 
@@ -67,7 +71,7 @@ class _Ongoing(NamedTuple):
         left: what has happened where it does not stop, and is left alone; None: nothing.
     """
 
-    task: "asyncio.Task[Due | Ended]"
+    task: "asyncio.Task[Event]"
     left: Callable[[], Ended] | None
 
 
@@ -110,6 +114,7 @@ class Coordinator:
         self._services, self._executor, self._draw = services, executor, draw
         self._inner = InnerRecorder(journal, lease, executor, draw)
         self._managed, self._new, self._capture = managed, new, capture
+        self._linger_seconds = LINGER_SECONDS if managed else math.inf  # nobody else would go on with it
         self.is_on_record = new is None
         self._ongoing: dict[StepExecutionId, _Ongoing] = {}
         self._over: list[StepExecutionId] = []
@@ -203,7 +208,7 @@ class Coordinator:
     def _let_happen(
         self,
         attempt: StepExecutionId,
-        work: Coroutine[Any, Any, Due | Ended],
+        work: Coroutine[Any, Any, Event],
         name: str,
         left: Callable[[], Ended] | None = None,
     ) -> None:
@@ -215,7 +220,7 @@ class Coordinator:
             self._over.append(attempt)
             self._look_again()
 
-    def _taken(self) -> list[Due | Ended]:
+    def _taken(self) -> list[Event]:
         over, self._over = self._over, []
         return [self._ongoing.pop(attempt).task.result() for attempt in over]
 
@@ -234,22 +239,15 @@ class Coordinator:
     def _rest(self, linger_seconds: float) -> ExecutionUpdate | None:
         return rest_of(self._course, now=self._clock(), linger_seconds=linger_seconds)
 
-    async def _turn(self, before: Batch | None, events: Sequence[Due | Ended] = ()) -> ExecutionStatus:
+    async def _turn(self, before: Batch | None, events: Sequence[Event] = ()) -> ExecutionStatus:
         course, worker, now = self._course, self._journal.owner, self._clock()
-        ended: list[Ended] = []
-        due: list[Due] = []
-        for event in events:
-            if isinstance(event, Ended):
-                ended.append(event)
-            else:
-                due.append(event)
-        batch = graph_turn(course, ended, now=now)
-        if due:
-            batch = waits_turn(course, due, worker=worker).joined(batch)
+        batch = self._what_follows(events, now)
         if before is not None:
             batch = before.joined(batch)
         if course.tokens.is_over:
-            batch = batch.without_beginnings().joined(stopped_turn(course, await self._stop()))
+            stopped = [event.instead for event in events if isinstance(event, Paused)]
+            stopped += await self._stop()
+            batch = batch.without_beginnings().joined(stopped_turn(course, stopped))
         if needs := course.needs(batch):
             course.read(needs, await self._journal.results(needs.values()))
         attempts = [course.attempt(begin, worker=worker, now=now) for begin in batch.begins]
@@ -258,16 +256,29 @@ class Coordinator:
         if status is not ExecutionStatus.RUNNING:
             change, lines = change_of(course)
             batch.logs += lines
-        change = change or self._rest(LINGER_SECONDS if self._managed else math.inf)
+        change = change or self._rest(self._linger_seconds)
         recorded = await self._write(batch, change, attempts)
         for attempt in batch.due:
             self._launch(attempt)
+        for attempt in batch.delays:
+            self._delay(attempt)
         for attempt in attempts:
             begin = self._delay if attempt.delay_seconds > 0 else self._launch
             begin(attempt)
         for answered in batch.answered:
             self._go_on(answered)
         return status if change is None or recorded is None else recorded.status
+
+    def _what_follows(self, events: Sequence[Event], now: float) -> Batch:
+        """From what has happened; from what paused, nothing where all of it is over."""
+        ended = [event for event in events if isinstance(event, Ended)]
+        batch = graph_turn(self._course, ended, now=now)
+        if len(ended) == len(events):
+            return batch
+        due = [event for event in events if isinstance(event, Due)]
+        batch = waits_turn(self._course, due, worker=self._journal.owner).joined(batch)
+        paused = [event for event in events if isinstance(event, Paused)]
+        return batch.joined(paused_turn(self._course, paused, now=now))
 
     async def _write(
         self, batch: Batch, change: ExecutionUpdate | None, attempts: Sequence[Attempt] = ()
@@ -306,7 +317,7 @@ class Coordinator:
     def _delay(self, attempt: Attempt) -> None:
         id_ = attempt.start.step_execution_id
 
-        async def wait() -> Due | Ended:
+        async def wait() -> Event:
             try:
                 await asyncio.sleep(attempt.delay_seconds)
             finally:
@@ -339,17 +350,20 @@ class Coordinator:
             capture.end_line()
             return Ended(key, id_, work.scope, None, *notes.end())
 
-        async def make() -> Due | Ended:
+        async def make() -> Event:
             try:
                 with capture:
                     if work.items is None:
                         outcome = await make_attempt(work, self._pipeline, self._executor, draw=self._draw())
                     else:
-                        outcome = await make_map(work, context, self._pipeline, self._inner, self._capture)
+                        rules = MapRules(self._capture, self._linger_seconds, is_begun=attempt.is_on_record)
+                        outcome = await make_map(work, context, self._pipeline, self._inner, rules)
             except asyncio.CancelledError:  # this task is ours, and only we cancel it: that is how it ended
                 return stopped()
             finally:
                 self._has_happened(id_)
+            if isinstance(outcome, MapWaits):
+                return Paused(attempt, outcome, stopped())
             inner.end()
             return Ended(key, id_, work.scope, outcome, *notes.end())
 
@@ -358,7 +372,7 @@ class Coordinator:
     def _go_on(self, answered: Answered) -> None:
         key, scope, outcome = answered.key, self._course.scope(answered.key), answered.outcome
 
-        async def go_on() -> Due | Ended:
+        async def go_on() -> Event:
             is_routed = outcome.result is None or outcome.routes is not None
             try:
                 final = (
@@ -382,6 +396,7 @@ class Coordinator:
         await self._executor.stop([each.task for each in going_on])
         events = [each.task.result() for each in going_on if each.task.done() and not each.task.cancelled()]
         events += [each.left() for each in going_on if each.left is not None and not each.task.done()]
+        events = [event.instead if isinstance(event, Paused) else event for event in events]
         return [event for event in events if isinstance(event, Ended)]
 
     async def _end(self, change: ExecutionUpdate) -> None:

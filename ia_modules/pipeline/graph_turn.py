@@ -8,7 +8,7 @@ from msgspec.structs import replace
 from ia_modules.errors import IAModulesError, PipelineOutputError, StepError
 from ia_modules.models import ExecutionStatus, StepStatus
 from ia_modules.payload import clean_text, encode
-from ia_modules.pipeline.answers import new_interaction
+from ia_modules.pipeline.answers import new_interaction, waiting_update
 from ia_modules.pipeline.attempt import Outcome
 from ia_modules.pipeline.inputs import input_problems
 from ia_modules.pipeline.outputs import stored_output
@@ -17,8 +17,8 @@ from ia_modules.pipeline.results import output_of
 from ia_modules.pipeline.routing import ended_by, route, untaken
 from ia_modules.pipeline.standing import StoredRoutes
 from ia_modules.pipeline.tokens import Start, loop_limit, ready, verdict
-from ia_modules.pipeline.turn import LONGEST_WAIT_SECONDS, Batch, Begin, Course, Ended, warnings
-from ia_modules.transitions import ANSWER, ExecutionUpdate, FailedStep, Failure, LogLine, StepUpdate
+from ia_modules.pipeline.turn import Batch, Begin, Course, Ended, warnings, with_progress
+from ia_modules.transitions import ExecutionUpdate, FailedStep, Failure, LogLine, StepUpdate
 
 
 def first_turn(course: Course) -> Batch:
@@ -113,11 +113,7 @@ def _taken_in(course: Course, ended: Iterable[Ended]) -> Batch:
 
 def _take_in(course: Course, ended: Ended, batch: Batch) -> None:
     batch.logs += ended.lines
-    update = _update_of(course, ended, batch)
-    if ended.progress is not None:
-        progress, message = ended.progress.progress, ended.progress.progress_message
-        update = replace(update, progress=progress, progress_message=message)
-    batch.updates.append(update)
+    batch.updates.append(with_progress(_update_of(course, ended, batch), ended.progress))
 
 
 def _update_of(course: Course, ended: Ended, batch: Batch) -> StepUpdate:
@@ -142,9 +138,7 @@ def _update_of(course: Course, ended: Ended, batch: Batch) -> StepUpdate:
         return replace(update, status=StepStatus.FAILED, routes=encode(STOP_JSON, "routes"), failure=failure)
     course.note(key, StepStatus.WAITING)
     batch.asks.append(new_interaction(outcome.question, ended.attempt, outcome.result))
-    update = replace(update, status=StepStatus.WAITING, output_data=outcome.stored, failure=failure, awaits=ANSWER)
-    seconds = outcome.question.timeout_seconds
-    return update if seconds is None else replace(update, wake_after_seconds=min(seconds, LONGEST_WAIT_SECONDS))
+    return waiting_update(ended.attempt, outcome, outcome.question)
 
 
 def _update_of_end(

@@ -60,7 +60,7 @@ from ia_modules.pipeline.notes import Notes
 from ia_modules.pipeline.recorded import retry_json
 from ia_modules.pipeline.turn import LONGEST_WAIT_SECONDS
 from ia_modules.tasks import settling
-from ia_modules.transitions import Failure, LogLine, StepStart, StepUpdate, Transition
+from ia_modules.transitions import Expiry, Failure, LogLine, NewInteraction, StepStart, StepUpdate, Transition
 
 SLEEP = "sleep"
 """What ``context.sleep`` is called on record."""
@@ -90,9 +90,19 @@ class InnerRecorder(NamedTuple):
         starts: tuple[StepStart, ...] = (),
         updates: tuple[StepUpdate, ...] = (),
         logs: tuple[LogLine, ...] = (),
+        asks: tuple[NewInteraction, ...] = (),
+        expires: tuple[Expiry, ...] = (),
     ) -> None:
         await self.journal.record(
-            Transition(lease=self.lease, writer=self.journal.owner, starts=starts, updates=updates, logs=logs)
+            Transition(
+                lease=self.lease,
+                writer=self.journal.owner,
+                starts=starts,
+                updates=updates,
+                logs=logs,
+                asks=asks,
+                expires=expires,
+            )
         )
 
     async def write_notes(self, lines: tuple[LogLine, ...], updates: tuple[StepUpdate, ...]) -> bool:

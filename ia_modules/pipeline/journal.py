@@ -129,11 +129,14 @@ class Journal(Protocol):
         """
         ...
 
-    async def get_interactions(self, execution_id: str, *, awaited: bool = False) -> list[InteractionRecord]:
+    async def get_interactions(
+        self, execution_id: str, *, awaited: bool = False, within: RunPath | None = None
+    ) -> list[InteractionRecord]:
         """The questions of an execution, with their answers, in the order in which they were asked.
 
         Args:
             awaited: only those that an attempt still waits for, answered or not.
+            within: only those of the parts of the run with this path; None: those of all levels.
         """
         ...
 

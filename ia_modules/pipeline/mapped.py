@@ -6,15 +6,18 @@ An item that has not begun has no row. To the graph all of this is one attempt o
 """
 
 import asyncio
+from collections.abc import Sequence
+from datetime import datetime
 from typing import NamedTuple
 
 import orjson
 from msgspec.structs import replace
 
-from ia_modules.errors import InvalidArgument, PayloadError, StepConflict, StepError
+from ia_modules.errors import AnsweredInTime, InvalidArgument, PayloadError, StepConflict, StepError
 from ia_modules.models import JsonText, StepExecutionId, StepStatus, new_id
 from ia_modules.paths import run_path
 from ia_modules.payload import encode
+from ia_modules.pipeline.answers import answer_outcome, new_interaction, waiting_update
 from ia_modules.pipeline.attempt import (
     Outcome,
     Work,
@@ -34,8 +37,9 @@ from ia_modules.pipeline.mapping import BegunItem, FailedItem, MapCourse
 from ia_modules.pipeline.notes import Notes
 from ia_modules.pipeline.recorded import STOP_JSON, retry_json
 from ia_modules.pipeline.standing import StandingFacts
-from ia_modules.pipeline.turn import LONGEST_WAIT_SECONDS
-from ia_modules.transitions import Failure, LogLine, StepStart, StepUpdate
+from ia_modules.pipeline.turn import LONGEST_WAIT_SECONDS, Batch, MapWaits
+from ia_modules.pipeline.waiting import settled
+from ia_modules.transitions import Expiry, Failure, LogLine, StepStart, StepUpdate
 
 _STOPPED = Failure(type="CancelledError", message="The item was stopped: too many others had failed.")
 _RESULTS_AT_ONCE = 1_000
@@ -43,20 +47,36 @@ _SHOWN_CHARACTERS = 1_000
 """The input of an item is on record up to this size, to be read: what all items share must not be there for each."""
 
 
+class MapRules(NamedTuple):
+    """How a map is made.
+
+    Attributes:
+        capture: what goes on record of the items' own logging and printing.
+        linger_seconds: a delay that is over within this time is waited for here.
+        is_begun: it goes on after it has waited; items of it are on record.
+    """
+
+    capture: CaptureRules
+    linger_seconds: float
+    is_begun: bool
+
+
 class _EndedItem(NamedTuple):
-    """An attempt of an item that is over; ``outcome`` None: it was stopped."""
+    """An attempt of an item that is over, or that asks; ``outcome`` None: it was stopped."""
 
     begun: BegunItem
     attempt: StepExecutionId
     outcome: Outcome | None
-    lines: tuple[LogLine, ...]
-    progress: StepUpdate | None
+    lines: tuple[LogLine, ...] = ()
+    progress: StepUpdate | None = None
 
 
 async def make_map(
-    work: Work, context: StepContext, pipeline: LoadedPipeline, recorder: InnerRecorder, capture: CaptureRules
-) -> Outcome:
+    work: Work, context: StepContext, pipeline: LoadedPipeline, recorder: InnerRecorder, rules: MapRules
+) -> Outcome | MapWaits:
     """Run the step for each of its items, then what its error handling says, then the functions that its paths ask.
+
+    Returns: what came of it; or that nothing can be done now, and so nothing of it runs any more.
 
     Raises:
         asyncio.CancelledError: it was stopped; everything else is an outcome.
@@ -64,9 +84,11 @@ async def make_map(
     enter(context)
     if work.refused is not None:
         return await failed(work.refused, work, recorder.executor, draw=None)
-    running = _Map(work, context, pipeline, recorder, capture)
+    running = _Map(work, context, pipeline, recorder, rules)
     try:
         stored = await running.to_end()
+        if isinstance(stored, MapWaits):
+            return stored
         result = orjson.loads(stored)
         check_contributions(work.definition, result, work.merge)
     except (StepError, StepConflict, PayloadError, InvalidArgument) as error:
@@ -82,53 +104,74 @@ class _Map:
     """A map that runs."""
 
     def __init__(
-        self,
-        work: Work,
-        context: StepContext,
-        pipeline: LoadedPipeline,
-        recorder: InnerRecorder,
-        capture: CaptureRules,
+        self, work: Work, context: StepContext, pipeline: LoadedPipeline, recorder: InnerRecorder, rules: MapRules
     ) -> None:
         assert work.items is not None
         self._work, self._context, self._pipeline, self._recorder = work, context, pipeline, recorder
-        self._items, self._scope, self._capture = work.items, work.scope, capture
+        self._items, self._scope, self._rules = work.items, work.scope, rules
         self._facts = _of_item(pipeline.facts[work.definition.id])
         self._path = context.path
         self._loop = asyncio.get_running_loop()
         self._tasks: dict[int, asyncio.Task[_EndedItem]] = {}
         self._delays: dict[int, asyncio.TimerHandle] = {}
+        self._waiting: set[int] = set()  # for people
         self._over: list[int] = []
         self._look = asyncio.Event()
 
-    async def to_end(self) -> JsonText:
-        """Run all items; returns the result.
+    async def to_end(self) -> JsonText | MapWaits:
+        """Run all items; returns the result, or that those which are not over only wait.
 
         Raises:
             StepError: too many items failed, or what they gave is too large.
             StepConflict: the items on record are not those of this list.
             PayloadError, InvalidArgument: an item contributes what cannot be kept, or its address is too long.
         """
-        course = await self._taken_up()
-        error: Exception | None = None
         try:
+            course, error = await self._begun()
             while True:
-                self._look.clear()  # before the turn: what happens while that is written is looked at in the next
-                over, self._over = self._over, []
-                ended = [self._tasks.pop(number).result() for number in over]
-                error = await self._turn(course, ended) or error
                 if course.has_failed or course.problem is not None:
                     await self._settle(course)
                     raise course.problem or course.failure(error)
-                if not (self._tasks or self._delays or course.has_more):
+                if not (self._tasks or self._delays or self._waiting or course.has_more):
                     return course.result()
+                if (waits := self._waits(course)) is not None:
+                    return waits
                 await self._look.wait()
+                self._look.clear()  # before the turn: what happens while that is written is looked at in the next
+                over, self._over = self._over, []
+                ended = [self._tasks.pop(number).result() for number in over]
+                error = await self._turn(course, Batch(), ended) or error
         finally:
             await self._stop()
 
-    async def _taken_up(self) -> MapCourse:
+    async def _begun(self) -> tuple[MapCourse, Exception | None]:
+        """Where it stands after what could go on or begin at once has, and why the last item failed that did."""
+        while True:
+            batch, ended = Batch(), list[_EndedItem]()
+            course = await self._taken_up(batch, ended)
+            try:
+                return course, await self._turn(course, batch, ended)
+            except AnsweredInTime:  # an answer came just before its deadline was written to have passed
+                await self._stop()
+                self._waiting.clear()
+
+    def _waits(self, course: MapCourse) -> MapWaits | None:
+        """What it waits for, where nobody has to stay with it; None: somebody has to."""
+        if self._tasks or course.has_more:
+            return None
+        due = min((delay.when() for delay in self._delays.values()), default=None)
+        seconds = None if due is None else due - self._loop.time()
+        if seconds is not None and seconds <= self._rules.linger_seconds:
+            return None
+        return MapWaits(asks=bool(self._waiting), seconds=seconds)
+
+    # What is on record
+
+    async def _taken_up(self, batch: Batch, ended: list[_EndedItem]) -> MapCourse:
+        """Where it stands; what has been answered meanwhile has ended."""
         journal, execution_id = self._recorder.journal, self._recorder.execution_id
         records = []
-        if self._context.attempt > 1:
+        if self._rules.is_begun or self._context.attempt > 1:
             records = await journal.get_attempts(execution_id, within=self._path)
         course = MapCourse(self._work.definition, self._items, records)
         kept = sorted(course.kept.items()) if self._work.definition.map and self._work.definition.map.collects else []
@@ -137,29 +180,47 @@ class _Map:
             outputs = await journal.results(chunk.values())
             for number, attempt in chunk.items():
                 course.collect(number, self._scope, encode(outputs[attempt], "recorded result"))
-        if course.delayed:
-            now = await journal.now()
-            for begun, record in course.delayed:
-                seconds = 0.0 if record.wake_at is None else (record.wake_at - now).total_seconds()
-                self._delay(course, begun, seconds)
+        now = await journal.now() if course.delayed or course.asking else None
+        for begun, record in course.delayed:
+            seconds = 0.0 if record.wake_at is None or now is None else (record.wake_at - now).total_seconds()
+            self._delay(course, begun, seconds)
+        if course.asking and now is not None:
+            ended += await self._answered(course, batch, now)
         return course
+
+    async def _answered(self, course: MapCourse, batch: Batch, now: datetime) -> list[_EndedItem]:
+        """The items whose questions are over; the others still wait."""
+        journal, execution_id = self._recorder.journal, self._recorder.execution_id
+        questions = await journal.get_interactions(execution_id, awaited=True, within=self._path)
+        question_of = {each.step_execution_id: each for each in questions}
+        ended: list[_EndedItem] = []
+        for begun, record in course.asking:
+            question = question_of[record.step_execution_id]
+            by = settled(record, now=now, is_answered=question.status == "answered")
+            if by is None:
+                self._waiting.add(begun.number)
+                continue
+            if by == "time":
+                batch.expires.append(Expiry(interaction_id=question.interaction_id, seen=len(question.responses)))
+            outcome = answer_outcome(self._work.definition.id, question, self._pipeline, by=by)
+            ended.append(_EndedItem(begun, record.step_execution_id, outcome))
+        course.running += len(ended)  # until they are taken in
+        return ended
 
     # One turn
 
-    async def _turn(self, course: MapCourse, ended: list[_EndedItem]) -> Exception | None:
-        """Write what has ended and what begins because of it; returns why the last item failed that did."""
-        updates: list[StepUpdate] = []
+    async def _turn(self, course: MapCourse, batch: Batch, ended: list[_EndedItem]) -> Exception | None:
+        """Write what has ended and what begins because of it; returns why the last item failed that did.
+
+        Args:
+            batch: what is to be written with it.
+        """
         starts: list[StepStart] = []
-        lines: list[LogLine] = []
         launches: list[tuple[BegunItem, StepExecutionId, Work]] = []
         error: Exception | None = None
         for each in ended:
             course.running -= 1
-            lines += each.lines
-            update, delayed = self._taken_in(course, each)
-            if each.progress is not None:
-                updates.append(each.progress)
-            updates.append(update)
+            delayed = self._taken_in(course, each, batch)
             if delayed is not None:
                 starts.append(delayed)
             if each.outcome is not None and each.outcome.result is None:
@@ -172,23 +233,49 @@ class _Map:
                 starts.append(replace(self._start(begun, id_, StepStatus.RUNNING), input_data=shown))
             else:
                 worker = self._recorder.journal.owner
-                updates.append(StepUpdate(step_execution_id=id_, status=StepStatus.RUNNING, worker=worker))
+                batch.updates.append(StepUpdate(step_execution_id=id_, status=StepStatus.RUNNING, worker=worker))
             launches.append((begun, id_, work))
-        if updates or starts or lines:
-            await self._recorder.write(starts=tuple(starts), updates=tuple(updates), logs=tuple(lines))
+        await self._write(batch, starts)
         for begun, id_, work in launches:
             self._launch(begun, id_, work)
         if ended:
-            failures = f", {course.failed:,} failed" if course.failed else ""
-            self._context.progress(course.done / len(self._items), f"{course.done:,} of {len(self._items):,}{failures}")
+            self._context.progress(course.done / len(self._items), self._progress_of(course))
         return error
 
-    def _taken_in(self, course: MapCourse, ended: _EndedItem) -> tuple[StepUpdate, StepStart | None]:
-        """The update to write, and the start of the attempt that follows after a delay."""
+    async def _write(self, batch: Batch, starts: Sequence[StepStart] = ()) -> None:
+        if batch.updates or batch.logs or starts:
+            await self._recorder.write(
+                starts=tuple(starts),
+                updates=tuple(batch.updates),
+                logs=tuple(batch.logs),
+                asks=tuple(batch.asks),
+                expires=tuple(batch.expires),
+            )
+
+    def _progress_of(self, course: MapCourse) -> str:
+        failures = f", {course.failed:,} failed" if course.failed else ""
+        waiting = f", {len(self._waiting):,} waiting for people" if self._waiting else ""
+        return f"{course.done:,} of {len(self._items):,}{failures}{waiting}"
+
+    def _taken_in(self, course: MapCourse, ended: _EndedItem, batch: Batch) -> StepStart | None:
+        """Put into a batch what becomes of an item; returns the start of the attempt that follows after a delay."""
+        batch.logs += ended.lines
+        if ended.progress is not None:
+            batch.updates.append(ended.progress)
+        update, delayed = self._update_of(course, ended, batch)
+        batch.updates.append(update)
+        return delayed
+
+    def _update_of(self, course: MapCourse, ended: _EndedItem, batch: Batch) -> tuple[StepUpdate, StepStart | None]:
         begun, outcome = ended.begun, ended.outcome
+        is_over = course.has_failed or course.problem is not None
         update = StepUpdate(step_execution_id=ended.attempt)
-        if outcome is None:
+        if outcome is None or (outcome.question is not None and is_over):
             return replace(update, status=StepStatus.CANCELLED, failure=_STOPPED), None
+        if outcome.question is not None and outcome.result is not None:
+            self._waiting.add(begun.number)
+            batch.asks.append(new_interaction(outcome.question, ended.attempt, outcome.result))
+            return waiting_update(ended.attempt, outcome, outcome.question), None
         failure = None if outcome.error is None else Failure.of(outcome.error)
         if outcome.result is not None:
             assert outcome.stored is not None
@@ -196,7 +283,7 @@ class _Map:
             return replace(update, status=StepStatus.COMPLETED, output_data=outcome.stored, failure=failure), None
         assert outcome.error is not None
         update = replace(update, status=StepStatus.FAILED, failure=failure)
-        if outcome.retry_seconds is None or course.has_failed or course.problem is not None:
+        if outcome.retry_seconds is None or is_over:
             course.fail(FailedItem(begun.number, type(outcome.error).__name__, failure.message if failure else None))
             return replace(update, routes=encode(STOP_JSON, "routes")), None
         seconds = min(outcome.retry_seconds, LONGEST_WAIT_SECONDS)
@@ -256,7 +343,7 @@ class _Map:
         async def make() -> _EndedItem:
             outcome: Outcome | None = None
             try:
-                with Capture(notes.keep_line, self._capture):
+                with Capture(notes.keep_line, self._rules.capture):
                     outcome = await run_alone(placed(work, context), recorder.executor, draw=recorder.draw())
             except asyncio.CancelledError:  # this task is ours, and only we cancel it: that is how it ended
                 pass
@@ -280,11 +367,10 @@ class _Map:
 
     async def _settle(self, course: MapCourse) -> None:
         """Stop what still runs, and put on record that it was; what was done by then counts."""
-        ended = await self._stop()
-        updates = [self._taken_in(course, each)[0] for each in ended]
-        lines = [line for each in ended for line in each.lines]
-        if updates:
-            await self._recorder.write(updates=tuple(updates), logs=tuple(lines))
+        batch = Batch()
+        for each in await self._stop():
+            self._taken_in(course, each, batch)
+        await self._write(batch)
 
     async def _stop(self) -> list[_EndedItem]:
         """Stop what still runs, and what waits for its time; returns what has ended. The rest closes with the map."""

@@ -83,7 +83,7 @@ class BegunItem(Struct, frozen=True):
     """An item whose next attempt begins.
 
     Attributes:
-        on_record: it is, and has not begun.
+        on_record: the attempt that is, and does not run: it has not begun, or waits for people.
     """
 
     number: int
@@ -110,6 +110,7 @@ class MapCourse:
         problem: why what the items give cannot be kept; None: it can.
         kept: the attempts that had completed when it was taken up, by number.
         delayed: what is on record and has not begun.
+        asking: what is on record and waits for people.
     """
 
     def __init__(self, step: StepDefinition, items: MapItems, records: Iterable[AttemptRecord]) -> None:
@@ -133,6 +134,7 @@ class MapCourse:
         self._collected_bytes = 0
         self.kept: dict[int, StepExecutionId] = {}
         self.delayed: list[tuple[BegunItem, AttemptRecord]] = []
+        self.asking: list[tuple[BegunItem, AttemptRecord]] = []
         newest: dict[int, AttemptRecord] = {}
         failures: dict[int, int] = {}
         for each in sorted(records, key=lambda record: record.attempt):
@@ -152,9 +154,10 @@ class MapCourse:
             self.kept[number] = record.step_execution_id
         elif record.status is StepStatus.FAILED and not record.is_reopened:
             self.fail(FailedItem(number, record.error_type, record.error_message))
-        elif record.status is StepStatus.PENDING:
+        elif record.status in (StepStatus.PENDING, StepStatus.WAITING):
             begun = BegunItem(number, record.attempt, failures, on_record=record.step_execution_id)
-            self.delayed.append((begun, record))
+            waits = self.delayed if record.status is StepStatus.PENDING else self.asking
+            waits.append((begun, record))
         else:
             heappush(self._again, (number, BegunItem(number, record.attempt + 1, failures)))
 

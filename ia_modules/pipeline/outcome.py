@@ -29,7 +29,9 @@ async def recorded_result(journal: Journal, record: ExecutionRecord) -> dict[str
     waiting = next((step for step in steps if step.status is StepStatus.WAITING), None)
     if waiting is not None:
         questions = await journal.get_interactions(record.execution_id)
-        question = next((each for each in questions if each.step_execution_id == waiting.step_execution_id), None)
+        of_step = [each for each in questions if each.step_execution_id == waiting.step_execution_id]
+        of_items = [each for each in questions if each.step_id == waiting.step_id and each.status == "pending"]
+        question = next(iter(of_step or of_items), None)
         result["waiting_step"] = waiting.step_id
         result["interaction_id"] = question and question.interaction_id
         if record.status is ExecutionStatus.WAITING_FOR_HUMAN and question is not None:

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple, Self, cast
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from ia_modules.errors import Problem, StepError
 from ia_modules.models import (
@@ -84,6 +85,18 @@ class Due(Struct, frozen=True):
     attempt: Attempt
 
 
+class MapWaits(Struct, frozen=True):
+    """Nothing of a map can be done now.
+
+    Attributes:
+        asks: some of its items wait for people.
+        seconds: after so long the delay of an item is over; None: none has one.
+    """
+
+    asks: bool
+    seconds: float | None = None
+
+
 class Ended(Struct, frozen=True):
     """It has happened that an attempt is over.
 
@@ -102,16 +115,29 @@ class Ended(Struct, frozen=True):
     progress: StepUpdate | None = None
 
 
+class Paused(Struct, frozen=True):
+    """It has happened that an attempt only waits for parts of it: it is on record as waiting until it goes on.
+
+    Attributes:
+        instead: what it is where nothing goes on: stopped.
+    """
+
+    attempt: Attempt
+    waits: MapWaits
+    instead: Ended
+
+
 class Batch:
     """What becomes true at once, and what begins when it is on record.
 
     Attributes:
         begins: the step runs whose next attempt is recorded, and made.
         due: recorded attempts that begin now.
+        delays: recorded attempts that go on by themselves later.
         answered: waiting attempts that go on.
     """
 
-    __slots__ = ("answered", "asks", "begins", "due", "expires", "logs", "updates")
+    __slots__ = ("answered", "asks", "begins", "delays", "due", "expires", "logs", "updates")
 
     def __init__(self) -> None:
         """Nothing."""
@@ -121,6 +147,7 @@ class Batch:
         self.expires: list[Expiry] = []
         self.begins: list[Begin] = []
         self.due: list[Attempt] = []
+        self.delays: list[Attempt] = []
         self.answered: list[Answered] = []
 
     def joined(self, later: "Batch") -> Self:
@@ -131,6 +158,7 @@ class Batch:
         self.expires += later.expires
         self.begins += later.begins
         self.due += later.due
+        self.delays += later.delays
         self.answered += later.answered
         return self
 
@@ -182,6 +210,7 @@ class Course:
         failed_step: the step that this came from; None: none did.
         loop_began: when each loop began, by step, on the clock of ``now``; what does not count lies before it.
         wakes_at: when the delay of each step run that waits for one is over, on the same clock.
+        asking: the step runs of which parts wait for people, while they wait themselves.
     """
 
     def __init__(
@@ -214,6 +243,7 @@ class Course:
         self.failed_step: FailedStep | None = None
         self.loop_began: dict[str, float] = {}
         self.wakes_at: dict[StepRunKey, float] = {}
+        self.asking: set[StepRunKey] = set()
         self._scopes = Scopes(self.tokens, input_data, self.results)
         self._attempts = {run.run.key: _Attempts(run.attempts, run.failures, run.last_failed) for run in self.runs}
 
@@ -350,6 +380,13 @@ class Course:
     def _meeting(self, key: StepRunKey) -> list[Conflict]:
         """The keys that meet in a step run from more than one branch."""
         return conflicts(self.tokens, self.tokens.runs[key].parents, self.results.__getitem__)
+
+
+def with_progress(update: StepUpdate, progress: StepUpdate | None) -> StepUpdate:
+    """The update, with what is not on record yet of how far the attempt is."""
+    if progress is None:
+        return update
+    return replace(update, progress=progress.progress, progress_message=progress.progress_message)
 
 
 def warnings(what: str, problems: Iterable[Problem | str], attempt: StepExecutionId | None = None) -> list[LogLine]:

@@ -11,7 +11,7 @@ from ia_modules.models import AttemptRecord, ExecutionStatus, InteractionRecord,
 from ia_modules.pipeline.answers import answer_outcome
 from ia_modules.pipeline.recorded import RecordedRun, loop_seconds
 from ia_modules.pipeline.tokens import Start, StepRunKey, loop_limit
-from ia_modules.pipeline.turn import Answered, Attempt, Batch, Course, Due
+from ia_modules.pipeline.turn import Answered, Attempt, Batch, Course, Due, Paused, with_progress
 from ia_modules.transitions import PROCESS_LOST, ExecutionUpdate, Expiry, StepUpdate
 
 
@@ -52,7 +52,7 @@ def rest_of(course: Course, *, now: float, linger_seconds: float) -> ExecutionUp
     open_runs = [Open(run.key, run.status, course.wakes_at.get(run.key)) for run in course.tokens.active()]
     if not may_rest(open_runs, now=now, linger_seconds=linger_seconds):
         return None
-    asks = any(each.status is StepStatus.WAITING for each in open_runs)
+    asks = any(each.status is StepStatus.WAITING or each.key in course.asking for each in open_runs)
     status = ExecutionStatus.WAITING_FOR_HUMAN if asks else ExecutionStatus.WAITING
     return ExecutionUpdate(status=status, released=True)
 
@@ -83,6 +83,30 @@ def waits_turn(course: Course, due: Iterable[Due], *, worker: str) -> Batch:
     return batch
 
 
+def paused_turn(course: Course, paused: Iterable[Paused], *, now: float) -> Batch:
+    """Put on record which attempts only wait for parts of them; none once all of it is over.
+
+    Those that go on by themselves do so in time.
+
+    Args:
+        now: seconds on the clock of ``course.wakes_at``.
+    """
+    batch = Batch()
+    for each in () if course.tokens.is_over else paused:
+        key, seconds = each.attempt.key, each.waits.seconds
+        update = StepUpdate(step_execution_id=each.attempt.start.step_execution_id, status=StepStatus.WAITING)
+        batch.updates.append(with_progress(update, each.instead.progress))
+        batch.logs += each.instead.lines
+        course.asking = course.asking | {key} if each.waits.asks else course.asking - {key}
+        if seconds is None:
+            course.note(key, StepStatus.WAITING)
+        else:
+            course.note(key, StepStatus.PENDING)
+            course.wakes_at[key] = now + seconds
+            batch.delays.append(replace(each.attempt, delay_seconds=seconds, is_on_record=True))
+    return batch
+
+
 def resumed_turn(
     course: Course, questions: Sequence[InteractionRecord], *, recorded_now: datetime, now: float
 ) -> Batch:
@@ -102,7 +126,10 @@ def resumed_turn(
     for run in course.runs:
         if not run.run.is_active:
             continue
-        if run.is_waiting:
+        if run.is_waiting and course.pipeline.facts[run.run.key.step_id].definition.map is not None:
+            begin = course.begin(run.run.key)  # which of its items can go on, it finds out
+            batch.begins.append(replace(begin, on_record=run.last.step_execution_id))
+        elif run.is_waiting:
             _take_answer(course, run, questions_of, recorded_now, batch)
         elif run.last.status is StepStatus.PENDING:
             begin = course.begin(run.run.key, delay_seconds=_left_seconds(run.last, recorded_now))
@@ -147,6 +174,6 @@ def _take_answer(
         return
     if by == "time":
         batch.expires.append(Expiry(interaction_id=question.interaction_id, seen=len(question.responses)))
-    outcome = answer_outcome(run, question, course.pipeline, by=by)
+    outcome = answer_outcome(key.step_id, question, course.pipeline, by=by)
     course.note(key, StepStatus.RUNNING)
     batch.answered.append(Answered(key, attempt, outcome))

@@ -1,9 +1,13 @@
 """What every journal promises about runs within runs, as tests: a part of ``JournalContract``."""
 
+import pytest
+from msgspec.structs import replace
+
 from ia_modules.models import (
     ExecutionId,
     ExecutionStatus,
     Lease,
+    PipelineId,
     RunPath,
     StepExecutionId,
     StepExecutionRecord,
@@ -13,6 +17,7 @@ from ia_modules.models import (
 from ia_modules.paths import GRAPH, run_path
 from ia_modules.payload import encode
 from ia_modules.pipeline.journal import OperatorJournal
+from ia_modules.testing.contract_transitions import asks, claimed_of
 from ia_modules.transitions import (
     ExecutionUpdate,
     Failure,
@@ -151,6 +156,35 @@ class LevelsContract:
         steps = [each for level in (GRAPH, WORK, ITEM) for each in await _steps(journal, execution_id, level)]
         assert {(each.status, each.error_type) for each in steps} == {(StepStatus.CANCELLED, "ExecutionEnded")}
         assert [each.status for each in await journal.get_interactions(execution_id)] == ["cancelled"]
+
+    @pytest.mark.parametrize("answered_before", [0, 1, 2])
+    async def test_what_asks_more_than_once_within_a_run_goes_on_when_all_is_answered(
+        self, journal: OperatorJournal, pipeline_id: PipelineId, answered_before: int
+    ) -> None:
+        """Questions that are answered before it comes to rest, and after that."""
+        lease = await claimed_of(journal, pipeline_id)
+        work, *items = (_start("work", GRAPH), *(_start("work", WORK, iteration=number) for number in (1, 2)))
+        await journal.record(Transition(lease=lease, writer=journal.owner, starts=(work, *items)))
+        for item in items:
+            await journal.record(
+                replace(asks(lease.execution_id, item.step_execution_id, timeout_seconds=None), writer=journal.owner)
+            )
+        questions = await journal.get_interactions(lease.execution_id, awaited=True, within=WORK)
+        assert await journal.get_interactions(lease.execution_id, within=GRAPH) == []
+        ids = [each.interaction_id for each in questions]
+        for each in ids[:answered_before]:
+            await journal.answer_interaction(each, True, actor="ann")
+        waits = StepUpdate(step_execution_id=work.step_execution_id, status=StepStatus.WAITING)
+        rest = ExecutionUpdate(status=ExecutionStatus.WAITING_FOR_HUMAN, released=True)
+        rested = await journal.record(Transition(lease=lease, writer=journal.owner, updates=(waits,), change=rest))
+        statuses = [rested.status]
+        for each in ids[answered_before:]:
+            await journal.answer_interaction(each, True, actor="ann")
+            record = await journal.get_execution(lease.execution_id)
+            assert record is not None
+            statuses.append(record.status)
+        expected = [ExecutionStatus.WAITING_FOR_HUMAN] * (2 - answered_before)
+        assert statuses == [*expected, ExecutionStatus.PENDING]
 
 
 def _start(

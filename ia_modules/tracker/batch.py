@@ -91,6 +91,7 @@ class _KnownRows:
     )
     with_inner: set[ExecutionId] = field(default_factory=set)
     interactions: dict[str, InteractionState] = field(default_factory=dict)
+    open_within: dict[tuple[ExecutionId, RunPath], set[str]] = field(default_factory=dict)
     already_recorded: set[str] = field(default_factory=set)
     gone_owners: set[str] = field(default_factory=set)
     repeats: dict[ExecutionId, tuple[ExecutionId, ExecutionStatus]] = field(default_factory=dict)
@@ -121,8 +122,20 @@ class _KnownRows:
             interactions=self.interactions,
             already_recorded=self.already_recorded,
             has_inner=execution_id in self.with_inner,
+            others_open=self._others_open(transition),
             is_owner_gone=execution_id in self.executions and self.executions[execution_id].owner in self.gone_owners,
         )
+
+    def _others_open(self, transition: Transition) -> tuple[str, ...]:
+        if transition.answer is None or transition.answer.interaction_id not in self.interactions:
+            return ()
+        id_ = transition.answer.interaction_id
+        return (id_,) if self.open_beside(self.interactions[id_]) - {id_} else ()
+
+    def open_beside(self, question: InteractionState) -> set[str]:
+        """Open questions within the run that a question is in, itself too; none in the graph."""
+        asker = self.steps[question.step_execution_id]
+        return self.open_within.get((asker.execution_id, asker.within), set())
 
     def add_step(self, step: StepState) -> None:
         self.steps[step.step_execution_id] = step
@@ -150,6 +163,9 @@ class _KnownRows:
                 if question.execution_id == execution_id:
                     self.interactions[question.interaction_id] = closing.closed_question(question, self.steps)
         self.interactions |= decision.interactions
+        for question in decision.interactions.values():
+            if question.status != "pending":
+                self.open_beside(question).discard(question.interaction_id)
         for step in decision.steps.values():
             self.add_step(step)
             self.add_latest(step, None, step.iteration)
@@ -285,6 +301,7 @@ def _read(query: Query, transitions: Sequence[Transition]) -> Script[_KnownRows]
     step_ids |= {line.step_execution_id for transition in transitions for line in transition.logs} - {None}
     for row in (yield from _with_ids(query("read_step_state"), "step_execution_id", step_ids)):
         rows.add_step(StepState.from_row(row))
+    yield from _read_open_within(query, rows, transitions)
 
     followed = {
         (transition.execution_id, *start.follows)
@@ -327,6 +344,16 @@ def _read_interactions(query: Query, rows: _KnownRows, transitions: Sequence[Tra
     found = yield from _with_ids(query("read_interaction"), "interaction_id", ids)
     for question in (yield from states(query, found)):
         rows.interactions[question.interaction_id] = question
+
+
+def _read_open_within(query: Query, rows: _KnownRows, transitions: Sequence[Transition]) -> Script[None]:
+    """Of the questions that are open within the runs that are answered in: one more than are answered here."""
+    answered = [each.answer.interaction_id for each in transitions if each.answer is not None]
+    askers = [rows.steps[rows.interactions[id_].step_execution_id] for id_ in answered if id_ in rows.interactions]
+    for execution_id, within in {(each.execution_id, each.within) for each in askers if each.within != GRAPH}:
+        params = {"execution_id": execution_id, "within": within, "limit": len(answered) + 1}
+        found = yield Statement(query("open_within"), [params])
+        rows.open_within[execution_id, within] = {row["interaction_id"] for row in found}
 
 
 def _read_gone_owners(query: Query, rows: _KnownRows, transitions: Sequence[Transition]) -> Script[None]:

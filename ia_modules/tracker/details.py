@@ -106,7 +106,7 @@ async def read_execution(
             row = row if row["output_bytes"] > INLINE_BYTES else (yield from with_output(database.query, row))
         steps = yield from _read_steps(database, rows[0]["execution_id"], GRAPH, NO_ID, step_limit)
         reruns = yield Statement(database.query("list_reruns"), [params | {"limit": rerun_limit}])
-        rows = yield Statement(database.query("get_interactions"), [params | {"awaited": False}])
+        rows = yield Statement(database.query("get_interactions"), [params | {"awaited": False, "within": None}])
         questions = yield from records(database.query, rows, InteractionRecord)
         start = {"subject": params["execution_id"], "action": EXECUTION_START}
         starts = yield Statement(database.query("read_last_audit"), [start])

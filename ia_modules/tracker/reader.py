@@ -169,16 +169,19 @@ class ExecutionReader:
         rows = await self._database.read(read())
         return {row["step_execution_id"]: row["output_data"] and orjson.loads(row["output_data"]) for row in rows}
 
-    async def get_interactions(self, execution_id: str, *, awaited: bool = False) -> list[InteractionRecord]:
+    async def get_interactions(
+        self, execution_id: str, *, awaited: bool = False, within: RunPath | None = None
+    ) -> list[InteractionRecord]:
         """The questions of an execution to people, with their answers, in the order in which they were asked.
 
         Args:
             awaited: only those that an attempt still waits for, answered or not.
+            within: only those of the parts of the run with this path; None: those of all levels.
         """
         query = self._database.query
 
         def read() -> Script[list[InteractionRecord]]:
-            params = {"execution_id": execution_id, "awaited": awaited}
+            params = {"execution_id": execution_id, "awaited": awaited, "within": within}
             rows = yield from rows_of(query, "get_interactions", params)
             return (yield from records(query, rows, InteractionRecord))
 

@@ -231,7 +231,7 @@ def test_the_editor_with_its_suggestions_is_for_everybody(
     page.emulate_media(color_scheme=theme, reduced_motion="reduce")
     page.goto("/pipelines/shop?tab=definition")
     expect(page.get_by_text("It can be saved")).to_be_visible()
-    page.get_by_text("ia_modules.steps", exact=True).first.click()
+    page.get_by_text("ia_modules.steps", exact=True).first.press("Enter")
     expect(page.get_by_text("Adds up the numbers of one column", exact=False)).to_be_visible()
     editor(page).click()
     page.keyboard.press("Control+Home")

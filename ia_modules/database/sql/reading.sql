@@ -131,6 +131,7 @@ SELECT interactions.interaction_id, interactions.execution_id, interactions.step
   JOIN pipeline_executions ON pipeline_executions.execution_id = interactions.execution_id
  WHERE interactions.execution_id = :execution_id
    AND (NOT CAST(:awaited AS BOOLEAN) OR step_executions.status = 'waiting')
+   AND (CAST(:within AS TEXT) IS NULL OR step_executions.within = :within)
  ORDER BY interactions.interaction_id;
 
 -- name: get_interaction

@@ -57,6 +57,17 @@ SELECT interaction_id, execution_id, step_execution_id, status, assigned_users, 
   FROM interactions
  WHERE interaction_id = :interaction_id;
 
+-- name: open_within
+-- Those that were answered have a later sequence than those that are still open: the first are found at once.
+SELECT interactions.interaction_id
+  FROM interactions
+  JOIN step_executions ON step_executions.step_execution_id = interactions.step_execution_id
+ WHERE interactions.execution_id = :execution_id
+   AND interactions.status = 'pending'
+   AND step_executions.within = :within
+ ORDER BY interactions.sequence
+ LIMIT :limit;
+
 -- name: insert_execution
 -- No row returned = it exists; its state must be read and the transition decided again.
 INSERT INTO pipeline_executions (
@@ -177,20 +188,23 @@ UPDATE pipeline_executions SET failure_group = :failure_group WHERE execution_id
 -- name: rest_execution
 -- It waits until the earliest time of its attempts; where that has passed, or what one of them waits for has come, it may
 -- be claimed at once: what was committed before this is seen here, what comes later finds it at rest. A row for each that
--- may be.
+-- may be. Of the questions within one run, that is when none is open any more.
 UPDATE pipeline_executions AS resting
    SET status = CASE WHEN rest.is_over THEN 'pending' ELSE status END,
        run_at = CASE WHEN NOT rest.is_over THEN rest.wake_at END
   FROM (SELECT MIN(wake_at) AS wake_at,
                COALESCE(MIN(wake_at) <= ia_now(), FALSE)
                OR EXISTS (
-                   SELECT 1
+                   SELECT within
                      FROM step_executions
                      JOIN interactions ON interactions.step_execution_id = step_executions.step_execution_id
                     WHERE step_executions.execution_id = :execution_id
                       AND (wake_at IS NOT NULL OR awaits IS NOT NULL)
                       AND step_executions.status IN ('waiting', 'pending')
-                      AND interactions.status = 'answered') AS is_over
+                    GROUP BY within
+                   HAVING SUM(CASE WHEN interactions.status = 'answered' THEN 1 ELSE 0 END) > 0
+                      AND (within = '' OR SUM(CASE WHEN interactions.status = 'pending' THEN 1 ELSE 0 END) = 0)
+                  ) AS is_over
           FROM step_executions
          WHERE execution_id = :execution_id
            AND (wake_at IS NOT NULL OR awaits IS NOT NULL)

@@ -197,8 +197,8 @@ class StepDefinition(Document):
             raise InvalidValue(
                 f"a step of type {self.type} with a class", "no step_class and no module", "Leave them out."
             )
-        if self.map is not None and self.type != "task":
-            raise InvalidValue(f"a step of type {self.type} with a map", "a map on a step of type task")
+        if self.map is not None and self.type == "condition":
+            raise InvalidValue("a step of type condition with a map", "a map on a step of type task or human_input")
         if (self.type == "condition") is not bool(self.conditions):
             found = f"a step of type {self.type} {'with' if self.conditions else 'without'} conditions"
             raise InvalidValue(found, "conditions on a step of type condition, and only there")

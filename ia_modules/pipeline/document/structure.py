@@ -62,6 +62,9 @@ def _targets(definition: PipelineDefinition) -> Iterator[Finding]:
         if step.type == "human_input" and isinstance(target, str) and target != "fail" and target not in ids:
             expected = "fail, a default answer (a mapping), or the id of a step"
             yield unknown(("steps", index, "config", "on_timeout"), target, expected)
+        elif step.type == "human_input" and step.map is not None and isinstance(target, str) and target != "fail":
+            at, found = ("steps", index, "config", "on_timeout"), f"the step {target!r} in a step with a map"
+            yield Finding(at, found, "fail, or a default answer (a mapping): an item leads to no step")
     if definition.flow.start_at not in ids:
         yield unknown(("flow", "start_at"), definition.flow.start_at, "the id of the step that starts")
     for index, path in enumerate(definition.flow.paths):

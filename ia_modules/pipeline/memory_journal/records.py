@@ -1,7 +1,7 @@
 """The rows that a journal in memory keeps, and how they change as it was decided."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Container
 from copy import deepcopy
 from datetime import UTC, datetime, timedelta
 
@@ -38,6 +38,7 @@ from ia_modules.pipeline.memory_journal.rows import (
 from ia_modules.states import WAITING, ExecutionState, StepState
 from ia_modules.transitions import (
     Answer,
+    Assignment,
     ExecutionUpdate,
     Failure,
     NewExecution,
@@ -267,15 +268,33 @@ class MemoryRecords:
         waiting = (StepStatus.WAITING, StepStatus.PENDING)
         open_steps = {id_: step for id_, step in self._steps[execution_id].items() if step.status in waiting}
         run_at = min((step.wake_at for step in open_steps.values() if step.wake_at is not None), default=None)
-        is_answered = any(
-            question.status == "answered" and question.step_execution_id in open_steps
-            for question in self._questions_of(execution_id)
-        )
         known = self._executions[execution_id]
-        if is_answered or (run_at is not None and run_at <= self._now()):
+        if self._has_answer(execution_id, open_steps) or (run_at is not None and run_at <= self._now()):
             self._executions[execution_id] = replace(known, status=ExecutionStatus.PENDING, run_at=None)
         else:
             self._executions[execution_id] = replace(known, run_at=run_at)
+
+    def _has_answer(self, execution_id: ExecutionId, open_steps: Container[StepExecutionId]) -> bool:
+        """Whether an answer has come to one of these attempts; within a run: to all that are waited for there."""
+        questions = [each for each in self._questions_of(execution_id) if each.step_execution_id in open_steps]
+        within = {each.interaction_id: self._steps[execution_id][each.step_execution_id].within for each in questions}
+        open_in = {within[each.interaction_id] for each in questions if each.status == "pending"} - {GRAPH}
+        return any(each.status == "answered" and within[each.interaction_id] not in open_in for each in questions)
+
+    def _others_open(self, answer: Answer | Assignment | None) -> tuple[str, ...]:
+        """As ``Known.others_open``."""
+        question = None if answer is None else self._interactions.get(answer.interaction_id)
+        if question is None:
+            return ()
+        steps = self._steps[question.execution_id]
+        within = steps[question.step_execution_id].within
+        beside = (
+            each
+            for each in self._interactions.values()
+            if each.execution_id == question.execution_id and each.status == "pending" and each is not question
+        )
+        is_open = within != GRAPH and any(steps[each.step_execution_id].within == within for each in beside)
+        return (question.interaction_id,) if is_open else ()
 
     def _close(self, execution_id: ExecutionId, closing: Closing, sequence: int) -> None:
         """Nobody goes on with what is open."""

@@ -103,6 +103,7 @@ class RunMemory(MemoryRecords):
                 interactions={each.interaction_id: state_of(each) for each in self._questions_of(execution_id)},
                 already_recorded=self._logs.get(execution_id, ()),
                 has_inner=execution_id in self._with_inner,
+                others_open=self._others_open(transition.answer),
                 is_owner_gone=before is not None and before.owner != self._owner,  # there are no signs of life here
             ),
         )
@@ -157,13 +158,16 @@ class RunMemory(MemoryRecords):
 
         return end
 
-    async def get_interactions(self, execution_id: str, *, awaited: bool = False) -> list[InteractionRecord]:
+    async def get_interactions(
+        self, execution_id: str, *, awaited: bool = False, within: RunPath | None = None
+    ) -> list[InteractionRecord]:
         execution_id = self._row_id(execution_id)
         steps, questions = self._steps.get(execution_id, {}), deepcopy(self._questions_of(execution_id))
         return [
             question
             for question in sorted(questions, key=lambda question: question.interaction_id)
             if not awaited or steps[question.step_execution_id].status is StepStatus.WAITING
+            if within is None or steps[question.step_execution_id].within == within
         ]
 
     async def get_execution(self, execution_id: str) -> ExecutionRecord | None:

@@ -2,7 +2,7 @@
 
 import asyncio
 import random
-from collections.abc import AsyncGenerator, Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager, suppress
 from copy import copy
 from dataclasses import dataclass, field
@@ -128,9 +128,11 @@ async def open_questions(journal: OperatorJournal, execution_id: ExecutionId) ->
     return [each.interaction_id for each in questions if each.status == "pending"]
 
 
-async def queued(journal: OperatorJournal, pipeline: LoadedPipeline) -> ExecutionId:
+async def queued(
+    journal: OperatorJournal, pipeline: LoadedPipeline, input_data: Mapping[str, Any] = INPUT
+) -> ExecutionId:
     version = await registered_version(journal, pipeline, new_version=True)
-    text = encode(INPUT, "input")
+    text = encode(input_data, "input")
     return await record_start(
         journal, await new_execution(journal, pipeline.definition, version, text, queued=True, trigger="test")
     )

@@ -55,17 +55,24 @@ def parts(depth: int) -> st.SearchStrategy[tuple[Part, ...]]:
 
 
 def with_keys(program: tuple[Part, ...]) -> tuple[Part, ...]:
-    """The same program where every other call of a part has a key of its own: its place."""
+    """The same program where every other call of a part has a key of its own: its place.
+
+    So has what is called at the same time as others after something else: which of them comes first may change.
+    """
     return tuple(
         Part(
             tuple(
-                call._replace(key=f"{number}/{place}" if place % 2 else None, inside=with_keys(call.inside))
+                call._replace(key=f"{number}/{place}" if has_key(part, place) else None, inside=with_keys(call.inside))
                 for place, call in enumerate(part.calls)
             ),
             part.at_once,
         )
         for number, part in enumerate(program)
     )
+
+
+def has_key(part: Part, place: int) -> bool:
+    return place % 2 == 1 or (part.at_once and part.calls[place].kind == "plain")
 
 
 PROGRAMS = parts(1).map(with_keys)

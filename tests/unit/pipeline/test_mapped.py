@@ -349,15 +349,6 @@ async def test_an_exception_that_cannot_say_what_it_is_fails_its_item(journal: O
     assert (execution.status.value, step.status.value) == ("failed", "failed")
 
 
-async def test_an_answer_to_nobody_is_refused(journal: OperatorJournal) -> None:
-    async def work(data: dict[str, Any]) -> dict[str, Any]:
-        return {"status": "human_input_required"}
-
-    run = await started(journal, mapped(), work=work)
-    with pytest.raises(StepError, match="an item of a map asks a person"):
-        await run.to_end()
-
-
 @dataclass
 class Doc:
     id: str

@@ -280,6 +280,7 @@ def test_a_program_that_is_faster_than_its_record_waits_for_room(
     hasty: ProgramRecorder, database_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(calls, "EVENTS_LIMIT", 20)
+    monkeypatch.setattr(calls, "_ROOM_SECONDS", 60.0)
     assert doubles(list(range(500))) == list(range(0, 1000, 2))
     program.close()
     recorded = only(database_url)

@@ -124,11 +124,23 @@ def test_the_whole_list_in_the_inputs_of_each_item_is_warned_of() -> None:
     assert "The whole list is copied for each item. Read {item} instead." in str(warning)
 
 
-@pytest.mark.parametrize("kind", ["condition", "human_input"])
-def test_only_a_task_has_a_map(kind: str) -> None:
-    step: dict[str, Any] = {"id": "work", "type": kind, "map": "{parameters.rows}"}
-    step |= {"conditions": [{"type": "always"}]} if kind == "condition" else {"config": {"prompt": "Well?"}}
-    assert any("a map on a step of type task" in problem for problem in problems_of(document(step)))
+def test_a_condition_has_no_map() -> None:
+    step = {"id": "work", "type": "condition", "map": "{parameters.rows}", "conditions": [{"type": "always"}]}
+    assert any("a map on a step of type task or human_input" in problem for problem in problems_of(document(step)))
+
+
+def asking_about_items(on_timeout: Any) -> dict[str, Any]:
+    config = {"prompt": "Well?", "timeout_seconds": 9, "on_timeout": on_timeout}
+    return document({"id": "work", "type": "human_input", "map": {"over": [1]}, "config": config}, "late")
+
+
+def test_a_question_about_an_item_leads_to_no_step_when_its_time_is_over() -> None:
+    assert any("an item leads to no step" in problem for problem in problems_of(asking_about_items("late")))
+
+
+@pytest.mark.parametrize("on_timeout", ["fail", {"ok": True}])
+def test_it_fails_or_is_answered_then(on_timeout: Any) -> None:
+    assert not [each for each in problems_of(asking_about_items(on_timeout)) if "on_timeout" in each]
 
 
 class Scored(TypedDict):
