@@ -114,6 +114,20 @@ class Flow:
         self._code[step_id] = code
         return Node(self, step_id, code)
 
+    def map(self, code: Callable[P, R], /, *, over: str, key: str | None = None, **keys: Any) -> Node[P, R]:
+        """As :meth:`add`, for a step with a map: ``flow.map(work, over="list.items", key="id")``.
+
+        Args:
+            over: a step and a field of its result, which has the list; a text with braces is taken as it is.
+            key: a field of an item, which is what it is called; a text with braces is taken as it is.
+            keys: as for :meth:`step`, ``max_concurrency``, ``on_item_failure`` and ``collect`` of the map among them.
+
+        Raises:
+            InvalidArgument: ``over`` or ``key`` is none of these.
+        """
+        named = {} if key is None else {"key": _key_of(key)}
+        return self.add(code, map=_list_of(over), **named, **keys)
+
     def ask(self, step_id: str, **config: Any) -> StepNode:
         """A step that asks people.
 
@@ -351,6 +365,25 @@ class _LoadedFrom(NamedTuple):
         except PayloadError:
             return None
         return cls(text, tuple((name, id(each)) for name, each in code))
+
+
+def _list_of(over: Any) -> str:
+    """The placeholder of a list: ``list.items`` is what the result of the step ``list`` has as ``items``."""
+    text = over if isinstance(over, str) else ""
+    if "{" in text:
+        return text
+    step_id, _, path = text.partition(".")
+    if not step_id or not path:
+        expected = "a step and a field of its result, as in 'list.items', or a placeholder, as in '{parameters.items}'"
+        raise InvalidArgument("over", repr(over), expected)
+    return f"{{steps.{step_id}.output.{path}}}"
+
+
+def _key_of(key: Any) -> str:
+    """The placeholder of what an item is called: ``id`` is its field of that name."""
+    if not isinstance(key, str) or not key:
+        raise InvalidArgument("key", repr(key), "a field of an item, as in 'id', or a placeholder, as in '{item}'")
+    return key if "{" in key else f"{{item.{key}}}"
 
 
 def _written(part: Any, functions: dict[CodeName, Callable[..., Any]]) -> Any:

@@ -138,6 +138,79 @@ def test_the_model_is_the_one_that_a_file_gives() -> None:
     assert flow.definition == load(written).definition
 
 
+@pytest.mark.parametrize(
+    ("short", "written"),
+    [
+        ({"over": "list.items"}, {"map": "{steps.list.output.items}"}),
+        ({"over": "list.found.items", "key": "id"}, {"map": "{steps.list.output.found.items}", "key": "{item.id}"}),
+        (
+            {"over": "{parameters.items}", "key": "{run.index}-{item.id}", "max_concurrency": 2, "collect": False},
+            {
+                "map": {
+                    "over": "{parameters.items}",
+                    "key": "{run.index}-{item.id}",
+                    "max_concurrency": 2,
+                    "collect": False,
+                }
+            },
+        ),
+        (
+            {"over": "list.items", "on_item_failure": "continue", "retry": {"max_attempts": 2}, "id": "score"},
+            {
+                "map": "{steps.list.output.items}",
+                "on_item_failure": "continue",
+                "retry": {"max_attempts": 2},
+                "id": "score",
+            },
+        ),
+    ],
+)
+def test_the_short_form_of_a_map_says_what_its_keys_say(short: dict[str, Any], written: dict[str, Any]) -> None:
+    flows: list[Flow] = []
+    for add, keys in ((Flow.map, short), (Flow.add, written)):
+        flow = Flow("Map", parameters={"items": []})
+        flow.add(plain_shout, id="list") >> add(flow, plain_shout, **keys)
+        flows.append(flow)
+    assert flows[0].definition == flows[1].definition
+
+
+async def test_a_step_of_the_short_form_is_its_function_and_runs_for_each_entry() -> None:
+    flow = Flow("Squares")
+
+    @flow.step(id="list")
+    def find() -> dict[str, list[dict[str, int]]]:
+        return {"items": [{"id": 3}, {"id": 5}]}
+
+    def square(id: int) -> int:  # noqa: A002 - the field of an item
+        return id * id
+
+    work = flow.map(square, over="list.items", key="id")
+    flow.paths(find >> work)
+    assert work(2) == 4
+    assert (await flow.run())["output"]["square"]["items"] == [9, 25]
+
+
+@pytest.mark.parametrize("over", ["list", "list.", ".items", "", [1, 2], None])
+def test_what_names_no_list_is_refused(over: Any) -> None:
+    with pytest.raises(
+        InvalidArgument, match=r"over cannot be used: found .*; expected a step and a field of its result"
+    ):
+        Flow("Map").map(plain_shout, over=over)
+
+
+@pytest.mark.parametrize("key", ["", 7])
+def test_what_names_no_item_is_refused(key: Any) -> None:
+    with pytest.raises(InvalidArgument, match=r"key cannot be used: found .*; expected a field of an item"):
+        Flow("Map").map(plain_shout, over="list.items", key=key)
+
+
+def test_a_list_of_a_step_that_is_not_there_is_a_problem_with_its_place() -> None:
+    flow = Flow("Map")
+    flow.map(plain_shout, over="list.items")
+    with pytest.raises(PipelineDefinitionError, match=r"\$\.steps\[0\]\.map.*list"):
+        _ = flow.definition
+
+
 def test_code_without_a_name_of_its_own_runs_but_is_not_exported() -> None:
     flow = Flow("Lambda")
     flow.add(lambda data: {}, id="nameless")
