@@ -1,14 +1,17 @@
 /** What went into an execution and what came out: shown while no step is selected. */
-import { Group, Tabs, Text, Title } from "@mantine/core";
+import { Group, Skeleton, Tabs, Text, Title } from "@mantine/core";
 import { useQuery } from "@tanstack/react-query";
+import { Suspense } from "react";
 import { payloadsQuery } from "@/api/executions";
 import type { ExecutionDetail } from "@/api/schema.gen";
+import { lazyPart } from "@/components/ui/lazy-part";
 import type { HeardLines } from "@/domain/log-lines";
 import { hasEnded, statusWord } from "@/domain/status";
 import classes from "./execution.module.css";
-import { LogView } from "./log-view";
 import { Payload } from "./payload";
 import type { Selection } from "./use-selection";
+
+const LogView = lazyPart(async () => (await import("./log-view")).LogView);
 
 const TABS = ["output", "input", "metadata", "logs"];
 
@@ -60,13 +63,15 @@ export function ExecutionPanel({ execution, selection, heard }: ExecutionPanelPr
         <Tabs.Panel value="input">{payload("Input", data?.input_data, "It has no input.")}</Tabs.Panel>
         <Tabs.Panel value="metadata">{payload("Metadata", data?.metadata, "It has no metadata.")}</Tabs.Panel>
         <Tabs.Panel value="logs">
-          <LogView
-            executionId={execution.execution_id}
-            of={execution.pipeline_name}
-            heard={heard}
-            running={!ended}
-            steps={execution.steps}
-          />
+          <Suspense fallback={<Skeleton height={160} role="status" aria-label="The log is being read" />}>
+            <LogView
+              executionId={execution.execution_id}
+              of={execution.pipeline_name}
+              heard={heard}
+              running={!ended}
+              steps={execution.steps}
+            />
+          </Suspense>
         </Tabs.Panel>
       </Tabs>
     </section>
