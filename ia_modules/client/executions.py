@@ -26,7 +26,7 @@ from ia_modules.pipeline.recorded import input_of
 from ia_modules.pipeline.versions import definition_of
 from ia_modules.tracker.comparing import last_good, read_both
 from ia_modules.tracker.export import every_line, export_execution
-from ia_modules.tracker.levels import RunFilters, RunPage
+from ia_modules.tracker.levels import ItemGrid, RunFilters, RunPage
 from ia_modules.tracker.lists import ExecutionFilters, ExecutionPage, ExecutionStatistics, LogFilters, LogPage
 
 
@@ -60,6 +60,10 @@ class ExecutionVerbs(ClientBase):
         What is within one of them is the level of its own path: ``run_path(run.within, run.step_id, run.iteration)``.
         """
         return await self.tracker.list_runs(execution_id, filters, cursor, limit)
+
+    async def item_grid(self, execution_id: str, step_id: str, *, iteration: int = 1) -> ItemGrid:
+        """How the items of a map stand, in the order of its list; as :meth:`tracker.item_grid`."""
+        return await self.tracker.item_grid(execution_id, step_id, iteration)
 
     async def step_input(self, execution_id: str, step_execution_id: str) -> Json:
         """What an attempt of a step in the graph got: its inputs, or the state, put together from what it is made of.

@@ -5,14 +5,15 @@ indexes alone. A text is looked for in the names of the level one after the othe
 """
 
 import re
-from collections.abc import Mapping
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from ia_modules.database.manager import Script, Statement
 from ia_modules.errors import InvalidArgument
-from ia_modules.models import ExecutionId, RunPath, StepStatus, StepSummary
-from ia_modules.paths import GRAPH
+from ia_modules.models import ExecutionId, Row, RunPath, StepStatus, StepSummary
+from ia_modules.paths import GRAPH, path_of
 from ia_modules.payload import is_storable_id
 from ia_modules.tracker.batch import Query
 from ia_modules.tracker.lists import pattern_of
@@ -20,9 +21,20 @@ from ia_modules.tracker.lists import pattern_of
 MOST_LEVELS = 10_000
 """So many runs of the graph are told to have something within them."""
 
+MOST_SQUARES = 2_000
+"""So many squares show the items of a map; where it has more items, several share one."""
+
 _MOST_ITERATIONS = 2**31 - 1
 _NOT_COMPLETED = "status <> 'completed'"
 _WITHIN_A_RUN = f"within <> '' AND {_NOT_COMPLETED}"  # the rule of the index runs_not_completed
+_WORST_FIRST = (
+    StepStatus.FAILED,
+    StepStatus.LOST,
+    StepStatus.CANCELLED,
+    StepStatus.WAITING,
+    StepStatus.RUNNING,
+    StepStatus.PENDING,
+)
 _NAMED = "ia_fold(step_name) LIKE ia_fold(:pattern) ESCAPE '!'"
 
 
@@ -62,6 +74,25 @@ class RunPage:
             "next_cursor": self.next_cursor,
             "by_status": self.by_status and {status.value: count for status, count in self.by_status.items()},
         }
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ItemGrid:
+    """How the items of a map stand: squares in the order of its list.
+
+    Attributes:
+        items: how many there are, whether they have begun or not; 0: it has none, or there is no such map.
+        per_square: how many neighbours share a square; the last may have fewer.
+        squares: the worst status in each; None: an item has not begun, and no other stands worse.
+        by_status: how many items stand how, of those that have begun.
+        sequence: the execution's; all that has happened up to it is counted.
+    """
+
+    items: int
+    per_square: int
+    squares: tuple[StepStatus | None, ...]
+    by_status: Mapping[StepStatus, int]
+    sequence: int
 
 
 def run_params(filters: RunFilters, cursor: str | None) -> dict[str, str | int]:
@@ -119,6 +150,50 @@ def levels_script(query: Query, execution_id: ExecutionId) -> Script[list[RunPat
     """The paths of the graph's runs that have something within them, at most ``MOST_LEVELS``."""
     rows = yield Statement(query("list_levels"), [{"execution_id": execution_id, "limit": MOST_LEVELS}])
     return [RunPath(row["within"]) for row in rows]
+
+
+def grid_script(query: Query, execution_id: ExecutionId, step_id: str, iteration: int) -> Script[ItemGrid]:
+    """The items of a map in the graph as squares."""
+    run = {"execution_id": execution_id, "step_id": step_id, "iteration": iteration}
+    [mapped] = yield Statement(query("get_map"), [run])
+    items: int = mapped["items"] or 0
+    per_square = max(1, -(-items // MOST_SQUARES))
+    level = {
+        "execution_id": execution_id,
+        "within": path_of(GRAPH, step_id, iteration),
+        "step_id": step_id,
+        "per_square": per_square,
+    }
+    begun = (yield Statement(query("count_items"), [level])) if items else []
+    others = (yield Statement(query("count_items_not_completed"), [level])) if begun else []
+    counts = _counts_of_squares(begun, others)
+    every = sum(counts.values(), Counter[StepStatus]())
+    sizes = (min(per_square, items - first) for first in range(0, items, per_square))
+    return ItemGrid(
+        items=items,
+        per_square=per_square,
+        squares=tuple(_worst(counts[number], size) for number, size in enumerate(sizes)),
+        by_status={status: every[status] for status in StepStatus if every[status]},
+        sequence=mapped["sequence"],
+    )
+
+
+def _counts_of_squares(begun: Iterable[Row], others: Iterable[Row]) -> defaultdict[int, Counter[StepStatus]]:
+    """How many items of each square stand how; what has begun and is none of the others has completed."""
+    counts: defaultdict[int, Counter[StepStatus]] = defaultdict(Counter)
+    for row in begun:
+        counts[row["square"]][StepStatus.COMPLETED] = row["runs"]
+    for row in others:
+        counts[row["square"]][StepStatus(row["status"])] = row["runs"]
+        counts[row["square"]][StepStatus.COMPLETED] -= row["runs"]
+    return counts
+
+
+def _worst(counts: Counter[StepStatus], items: int) -> StepStatus | None:
+    worst = next((status for status in _WORST_FIRST if counts[status]), None)
+    if worst is not None or counts.total() < items:
+        return worst
+    return StepStatus.SKIPPED if counts[StepStatus.SKIPPED] else StepStatus.COMPLETED
 
 
 def _count(query: Query, execution_id: ExecutionId, within: RunPath) -> Script[Mapping[StepStatus, int]]:

@@ -42,7 +42,7 @@ from ia_modules.tracker.inbox import (
     inbox_script,
     open_count_script,
 )
-from ia_modules.tracker.levels import RunFilters, RunPage, levels_script, runs_script
+from ia_modules.tracker.levels import ItemGrid, RunFilters, RunPage, grid_script, levels_script, runs_script
 from ia_modules.tracker.lists import (
     COUNT_CAP,
     ExecutionFilters,
@@ -321,6 +321,19 @@ class ExecutionReader:
         def read() -> Script[list[RunPath]]:
             found = yield from row_id(self._database.query, execution_id)
             return (yield from levels_script(self._database.query, found))
+
+        return await self._database.read(read())
+
+    async def item_grid(self, execution_id: str, step_id: str, iteration: int = 1) -> ItemGrid:
+        """How the items of a map in the graph stand, as at most 2,000 squares; no item is read.
+
+        Raises:
+            ExecutionNotFound
+        """
+
+        def read() -> Script[ItemGrid]:
+            found = yield from row_id(self._database.query, execution_id)
+            return (yield from grid_script(self._database.query, found, step_id, iteration))
 
         return await self._database.read(read())
 

@@ -16,6 +16,8 @@ from ia_modules.database.driver import Params
 from ia_modules.database.manager import DatabaseManager
 from ia_modules.models import ExecutionId, ExecutionStatus, StepExecutionId, StepStatus, new_id
 from ia_modules.paths import GRAPH, run_path
+from ia_modules.payload import encode
+from ia_modules.pipeline.recorded import refs_json
 from ia_modules.tracker.details import read_execution, read_steps
 from ia_modules.tracker.execution_tracker import ExecutionTracker
 from ia_modules.tracker.levels import RunFilters
@@ -66,9 +68,17 @@ def crowd(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
 async def _fill(url: str) -> None:
     async with DatabaseManager(url) as database, ExecutionTracker(database, lease_seconds=None) as tracker:
         execution_id = await tracker.start_execution(await tracker.register_pipeline("p", "P"))
+        refs = encode(refs_json((), is_state=False, items=PARTS), "refs")
         for step_id in ("work", "other"):
-            step = await tracker.start_step_execution(execution_id, step_id, "S", "task")
-            await tracker.log(execution_id, "a line", step_execution_id=step)
+            start = StepStart(
+                step_execution_id=StepExecutionId(new_id()),
+                step_id=step_id,
+                step_name="S",
+                step_type="task",
+                input_refs=refs,
+            )
+            await tracker.record(Transition(execution_id=execution_id, writer=tracker.owner, starts=(start,)))
+            await tracker.log(execution_id, "a line", step_execution_id=start.step_execution_id)
         params = {"execution_id": execution_id, "within": WORK, "parts": PARTS}
         for sql in (INSERT_PARTS, INSERT_LINES):
             await database.execute_async(sql.format(id=ID[database.dialect]), params)
@@ -183,8 +193,12 @@ async def test_a_page_of_its_runs_and_those_that_did_not_complete_are_found_by_a
     assert page.by_status == {StepStatus.COMPLETED: PARTS - 2, StepStatus.FAILED: 2}
     assert len(page.items) == {StepStatus.FAILED: 2, StepStatus.RUNNING: 0}.get(status or StepStatus.COMPLETED, 10)
     assert await tracker.list_levels(execution_id) == [WORK]
+    grid = await tracker.item_grid(execution_id, "work")
+    assert (grid.per_square, grid.by_status) == (PARTS // 2_000, page.by_status)
+    worse = {place for place, status in enumerate(grid.squares) if status is not StepStatus.COMPLETED}
+    assert worse == {6 // grid.per_square, 98_999 // grid.per_square}
     found = [(sql, params) for sql, params in database.statements if re.search(r"AS run\b|level\.within", sql)]
-    assert len(found) == 3
+    assert len(found) == 4
     assert [read for sql, params in found if (read := await _parts_read(database, sql, params))] == []
 
 

@@ -6,6 +6,8 @@ import httpx
 
 from ia_modules.models import ExecutionId, PipelineId, RunPath, StepExecutionId, StepStatus, new_id
 from ia_modules.paths import GRAPH, run_path
+from ia_modules.payload import encode
+from ia_modules.pipeline.recorded import refs_json
 from ia_modules.tracker.execution_tracker import ExecutionTracker
 from ia_modules.transitions import LogLine, StepStart, StepUpdate, Transition
 from tests.showcase.asking import read, refused
@@ -90,6 +92,50 @@ async def test_the_runs_of_a_level_come_in_pages_with_how_many_stand_how(
     for wrong in ({"after": "x"}, {"after": "1:a\0"}, {"status": "done"}, {"limit": 501}, {"q": "a\0"}):
         assert (await refused(api, f"{path}/runs", within=WORK, **wrong))[0] == 422
     assert (await refused(api, f"/api/executions/{new_id()}/runs"))[0] == 404
+
+
+async def test_how_the_items_of_a_map_stand_comes_as_one_character_for_each(
+    api: httpx.AsyncClient, tracker: ExecutionTracker, pipeline_id: PipelineId
+) -> None:
+    execution_id = ExecutionId(await tracker.start_execution(pipeline_id))
+    path = f"/api/executions/{execution_id}/runs/grid"
+    refs = encode(refs_json((), is_state=False, items=5), "refs")
+    ends = {1: StepStatus.COMPLETED, 2: StepStatus.FAILED, 4: None}
+    starts = [
+        StepStart(
+            step_execution_id=StepExecutionId(new_id()),
+            step_id="get items/all",
+            step_name="S",
+            step_type="task",
+            within=within,
+            iteration=iteration,
+            attempt=1,
+            input_refs=refs if within == GRAPH else None,
+        )
+        for within, iteration in ((GRAPH, 1), *((WORK, number) for number in ends))
+    ]
+    await tracker.record(Transition(execution_id=execution_id, writer=tracker.owner, starts=tuple(starts)))
+    updates = [
+        StepUpdate(step_execution_id=start.step_execution_id, status=status)
+        for start, status in zip(starts[1:], ends.values(), strict=True)
+        if status is not None
+    ]
+    await tracker.record(Transition(execution_id=execution_id, writer=tracker.owner, updates=tuple(updates)))
+
+    grid = await read(api, path, step_id="get items/all")
+    detail = await read(api, f"/api/executions/{execution_id}")
+    assert grid == {
+        "items": 5,
+        "per_square": 1,
+        "statuses": ["running", "completed", "failed"],
+        "squares": "12-0-",
+        "by_status": {"running": 1, "completed": 1, "failed": 1},
+        "sequence": detail["sequence"],
+    }
+    assert (await read(api, path, step_id="get items/all", iteration=2))["squares"] == ""
+    for wrong in ({}, {"step_id": ""}, {"step_id": "a\0"}, {"step_id": "a", "iteration": 0}):
+        assert (await refused(api, path, **wrong))[0] == 422
+    assert (await refused(api, f"/api/executions/{new_id()}/runs/grid", step_id="a"))[0] == 404
 
 
 async def test_a_socket_follows_the_level_that_is_named(

@@ -330,6 +330,7 @@ async def test_the_graph_has_every_step_and_every_way_with_its_place_in_the_file
                     "id": "send",
                     "module": STEPS,
                     "step_class": "greet",
+                    "map": {"over": "{steps.draft.output.names}"},
                     "error_handling": {"retry": {"max_attempts": 4}, "continue_on_error": True},
                 },
             ],
@@ -358,6 +359,7 @@ async def test_the_graph_has_every_step_and_every_way_with_its_place_in_the_file
         7,
         5,
     )
+    assert (draft["map_over"], send["map_over"]) == (None, "{steps.draft.output.names}")
     assert (ask["type"], ask["module"], ask["max_iterations"]) == ("human_input", None, 7)
     assert (send["max_iterations"], send["retry_max_attempts"]) == (1, 4)
     assert (send["continues_on_error"], send["has_fallback"]) == (True, False)

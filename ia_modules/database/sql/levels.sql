@@ -55,3 +55,36 @@ WITH RECURSIVE level (within) AS (
      WHERE level.within IS NOT NULL
 )
 SELECT within FROM level WHERE within IS NOT NULL LIMIT :limit;
+
+-- name: get_map
+-- For how many items a run of the graph runs, as any of its attempts says; and the execution's sequence.
+SELECT sequence,
+       (SELECT MAX(CAST(input_refs ->> 'items' AS INTEGER))
+          FROM step_executions
+         WHERE execution_id = :execution_id AND within = '' AND step_id = :step_id AND iteration = :iteration) AS items
+  FROM pipeline_executions
+ WHERE execution_id = :execution_id;
+
+-- name: count_items
+-- How many of each :per_square items have begun.
+SELECT (iteration - 1) / :per_square AS square, COUNT(DISTINCT iteration) AS runs
+  FROM step_executions
+ WHERE execution_id = :execution_id AND within = :within AND step_id = :step_id
+ GROUP BY square;
+
+-- name: count_items_not_completed
+-- How many of each :per_square items stand how, but for those that have completed.
+SELECT (iteration - 1) / :per_square AS square, status, COUNT(*) AS runs
+  FROM step_executions AS run
+ WHERE execution_id = :execution_id
+   AND within = :within
+   AND step_id = :step_id
+   AND within <> '' AND status <> 'completed'
+   AND NOT EXISTS (SELECT 1
+                     FROM step_executions AS later
+                    WHERE later.execution_id = run.execution_id
+                      AND later.within = run.within
+                      AND later.step_id = run.step_id
+                      AND later.iteration = run.iteration
+                      AND later.attempt > run.attempt)
+ GROUP BY square, status;

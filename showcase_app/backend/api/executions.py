@@ -31,6 +31,7 @@ from showcase_app.backend.schemas.executions import (
     ExecutionScope,
     ExportOut,
     IdParameter,
+    ItemGridOut,
     LastGoodOut,
     LogPageOut,
     RunCursor,
@@ -201,6 +202,17 @@ async def list_runs(
     """
     filters = RunFilters(within=within, status=status, text=q or None)
     return RunPageOut.of(await client.runs(execution_id, filters, cursor=after, limit=limit))
+
+
+@router.get("/{execution_id}/runs/grid", summary="Read how the items of a map stand", responses=_NOT_FOUND)
+async def get_item_grid(
+    client: Door,
+    execution_id: PathName,
+    step_id: Annotated[StepName, Query(description="The step of the graph that runs for each item.")],
+    iteration: Annotated[int, Query(ge=1, lt=2**31, description="Of this step.")] = 1,
+) -> ItemGridOut:
+    """Squares in the order of its list, without the items themselves; a few kilobytes, however many there are."""
+    return ItemGridOut.of(await client.item_grid(execution_id, step_id, iteration=iteration))
 
 
 @router.get(

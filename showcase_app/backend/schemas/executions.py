@@ -36,7 +36,7 @@ from ia_modules.payload import (
     NAME_LIMIT_CHARACTERS,
 )
 from ia_modules.tracker.details import INLINE_BYTES, Stored, StoredExecution, StoredSteps
-from ia_modules.tracker.levels import RunPage
+from ia_modules.tracker.levels import ItemGrid, RunPage
 from ia_modules.tracker.lists import (
     LOOK_BACK,
     MOST_LOOK_BACK,
@@ -270,6 +270,36 @@ class RunPageOut(Out):
         items = [RunOut.of(run) for run in page.items]
         by_status = None if page.by_status is None else dict(page.by_status)
         return cls(items=items, next_cursor=page.next_cursor, by_status=by_status)
+
+
+class ItemGridOut(Out):
+    """How the items of a map stand: a square for each, in the order of its list; of more than 2,000 one for some."""
+
+    items: int = Field(
+        description="How many there are, whether they have begun or not; 0: it is no map.", examples=[60]
+    )
+    per_square: int = Field(description="So many neighbours share a square; the last may have fewer.", examples=[1])
+    statuses: list[StepStatus] = Field(description="Those that squares have.", examples=[["completed", "failed"]])
+    squares: str = Field(
+        description="A character for each square: the place in `statuses`, from 0, of the worst status in it; `-`: an "
+        "item has not begun, and no other stands worse.",
+        examples=["000100-"],
+    )
+    by_status: dict[StepStatus, int] = Field(description="How many items stand how, of those that have begun.")
+    sequence: int = Field(description="Of the execution; all that has happened up to it is counted.")
+
+    @classmethod
+    def of(cls, grid: ItemGrid) -> Self:
+        statuses = [status for status in StepStatus if status in grid.squares]
+        letters = {status: str(place) for place, status in enumerate(statuses)}
+        return cls(
+            items=grid.items,
+            per_square=grid.per_square,
+            statuses=statuses,
+            squares="".join("-" if status is None else letters[status] for status in grid.squares),
+            by_status=dict(grid.by_status),
+            sequence=grid.sequence,
+        )
 
 
 class InteractionOut(Out):

@@ -139,6 +139,10 @@ class GraphNode(Out):
     description: str | None
     module: str | None
     step_class: str | None
+    map_over: str | None = Field(
+        description="The list for each entry of which it runs, as the definition says; null: it runs once.",
+        examples=["{steps.list.output.files}"],
+    )
     max_iterations: int = Field(description="How often it may run in one execution; 1 outside of loops.")
     retry_max_attempts: int = Field(description="1: it is not tried again.")
     timeout_seconds: float | None

@@ -12,6 +12,7 @@ from ia_modules.models import ExecutionStatus, Json, PipelineRecord, PipelineVer
 from ia_modules.pipeline.document.definition import PipelineDefinition
 from ia_modules.pipeline.document.graph import Graph
 from ia_modules.pipeline.document.merge import rules_text
+from ia_modules.pipeline.document.wording import shown
 from ia_modules.pipeline.drawing.diagram import edges_of
 from ia_modules.pipeline.inputs import input_schema_of
 from ia_modules.pipeline.versions import definition_of
@@ -158,6 +159,7 @@ def _nodes_of(graph: Graph) -> list[GraphNode]:
                 description=step.description,
                 module=step.module,
                 step_class=step.step_class,
+                map_over=None if step.map is None else _text_of(step.map.over.json),
                 max_iterations=definition.max_iterations_of(step) if graph.reaches(step.id, step.id) else 1,
                 retry_max_attempts=handling.retry.max_attempts if handling.retry else 1,
                 timeout_seconds=step.timeout_seconds,
@@ -166,6 +168,10 @@ def _nodes_of(graph: Graph) -> list[GraphNode]:
             )
         )
     return nodes
+
+
+def _text_of(value: Any) -> str:
+    return value if isinstance(value, str) else shown(value)
 
 
 def _edges_of(graph: Graph) -> list[GraphEdge]:

@@ -9,6 +9,9 @@ from ia_modules.database.manager import DatabaseManager
 from ia_modules.errors import ExecutionNotFound, InvalidArgument
 from ia_modules.models import ExecutionId, PipelineId, RunPath, StepExecutionId, StepStatus, new_id
 from ia_modules.paths import GRAPH, run_path
+from ia_modules.payload import encode
+from ia_modules.pipeline.recorded import refs_json
+from ia_modules.tracker import levels
 from ia_modules.tracker.execution_tracker import ExecutionTracker
 from ia_modules.tracker.levels import RunFilters, RunPage, run_params
 from ia_modules.transitions import Failure, StepStart, StepUpdate, Transition
@@ -137,6 +140,77 @@ async def test_pages_stay_put_while_runs_begin_and_end(tracker: ExecutionTracker
     assert [run.iteration for run in (*page.items, *more.items)] == [2, 4, 5, 6, 7]
 
 
+async def map_of(
+    tracker: ExecutionTracker, pipeline_id: PipelineId, items: int | None, runs: dict[int, Attempts]
+) -> ExecutionId:
+    """An execution with a map of so many items, of which these have begun; None: its list is not known."""
+    execution_id = ExecutionId(await tracker.start_execution(pipeline_id))
+    refs = encode(refs_json((), is_state=False, items=items), "refs")
+    start = StepStart(
+        step_execution_id=StepExecutionId(new_id()),
+        step_id="work",
+        step_name="Work",
+        step_type="task",
+        input_refs=refs,
+    )
+    await tracker.record(Transition(execution_id=execution_id, writer=tracker.owner, starts=(start,)))
+    await record_level(tracker, execution_id, {("work", number): attempts for number, attempts in runs.items()}, WORK)
+    return execution_id
+
+
+async def test_the_items_of_a_map_are_squares_in_the_order_of_its_list(
+    tracker: ExecutionTracker, pipeline_id: PipelineId
+) -> None:
+    failed, done, runs = StepStatus.FAILED, StepStatus.COMPLETED, StepStatus.RUNNING
+    begun: dict[int, Attempts] = {1: (done,), 2: (failed, done), 3: (failed,), 5: (done, runs)}
+    execution_id = await map_of(tracker, pipeline_id, 6, begun)
+    grid = await tracker.item_grid(execution_id, "work")
+    assert (grid.items, grid.per_square) == (6, 1)
+    assert grid.squares == (done, done, failed, None, runs, None)
+    assert grid.by_status == {runs: 1, done: 2, failed: 1}
+    summary = await tracker.get_execution_summary(execution_id)
+    assert summary is not None
+    assert grid.sequence == summary.sequence
+    # What else is within the run is no item.
+    await record_level(tracker, execution_id, {("other", 4): (failed,)}, WORK)
+    assert (await tracker.item_grid(execution_id, "work")).squares == grid.squares
+
+
+@pytest.mark.parametrize("items", [None, 0])
+async def test_what_has_no_items_has_no_squares(
+    tracker: ExecutionTracker, pipeline_id: PipelineId, items: int | None
+) -> None:
+    execution_id = await map_of(tracker, pipeline_id, items, {})
+    for step_id, iteration in (("work", 1), ("work", 2), ("nobody's", 1), ("/" * 255, 2**31 - 1)):
+        grid = await tracker.item_grid(execution_id, step_id, iteration)
+        assert (grid.items, grid.per_square, grid.squares, grid.by_status) == (0, 1, (), {})
+    with pytest.raises(ExecutionNotFound):
+        await tracker.item_grid(new_id(), "work")
+
+
+@settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    st.integers(1, 11),
+    st.integers(1, 4),
+    st.dictionaries(st.integers(1, 11), st.lists(st.sampled_from(ENDS), min_size=1, max_size=2).map(tuple)),
+)
+async def test_a_square_of_several_items_has_the_worst_status_in_it(
+    tracker: ExecutionTracker, pipeline_id: PipelineId, items: int, most: int, runs: dict[int, Attempts]
+) -> None:
+    begun = {number: attempts for number, attempts in runs.items() if number <= items}
+    execution_id = await map_of(tracker, pipeline_id, items, begun)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(levels, "MOST_SQUARES", most)
+        grid = await tracker.item_grid(execution_id, "work")
+    latest = [begun[number][-1] if number in begun else None for number in range(1, items + 1)]
+    assert len(grid.squares) <= most
+    worst_first = [StepStatus.FAILED, StepStatus.CANCELLED, None, StepStatus.COMPLETED]
+    shared = [latest[first : first + grid.per_square] for first in range(0, items, grid.per_square)]
+    assert list(grid.squares) == [min(square, key=worst_first.index) for square in shared]
+    counted = {each: latest.count(each) for each in ENDS}
+    assert grid.by_status == {each: count for each, count in counted.items() if count}
+
+
 async def test_the_runs_of_the_graph_that_have_something_within_them_are_known(
     tracker: ExecutionTracker, pipeline_id: PipelineId
 ) -> None:
@@ -173,3 +247,5 @@ async def test_the_client_has_the_same_door(database: DatabaseManager) -> None:
         by_id = await client.runs(execution_id, RunFilters(within=WORK))
         assert [run.step_id for run in by_id.items] == ["ask"]
         assert by_id.to_dict()["by_status"] == {"completed": 1}
+        mapped = await map_of(client.tracker, pipeline_id, 2, {2: (StepStatus.COMPLETED,)})
+        assert (await client.item_grid(mapped, "work")).squares == (None, StepStatus.COMPLETED)

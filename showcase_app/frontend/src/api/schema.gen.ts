@@ -546,6 +546,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/executions/{execution_id}/runs/grid": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Read how the items of a map stand
+         * @description Squares in the order of its list, without the items themselves; a few kilobytes, however many there are.
+         */
+        get: operations["get_item_grid"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/executions/{execution_id}/steps/{step_execution_id}": {
         parameters: {
             query?: never;
@@ -2689,6 +2709,12 @@ export interface components {
             /** Step Class */
             step_class: string | null;
             /**
+             * Map Over
+             * @description The list for each entry of which it runs, as the definition says; null: it runs once.
+             * @example {steps.list.output.files}
+             */
+            map_over: string | null;
+            /**
              * Max Iterations
              * @description How often it may run in one execution; 1 outside of loops.
              */
@@ -3045,6 +3071,51 @@ export interface components {
             field: string;
             /** Detail */
             detail: string;
+        };
+        /**
+         * ItemGridOut
+         * @description How the items of a map stand: a square for each, in the order of its list; of more than 2,000 one for some.
+         */
+        ItemGridOut: {
+            /**
+             * Items
+             * @description How many there are, whether they have begun or not; 0: it is no map.
+             * @example 60
+             */
+            items: number;
+            /**
+             * Per Square
+             * @description So many neighbours share a square; the last may have fewer.
+             * @example 1
+             */
+            per_square: number;
+            /**
+             * Statuses
+             * @description Those that squares have.
+             * @example [
+             *       "completed",
+             *       "failed"
+             *     ]
+             */
+            statuses: components["schemas"]["StepStatus"][];
+            /**
+             * Squares
+             * @description A character for each square: the place in `statuses`, from 0, of the worst status in it; `-`: an item has not begun, and no other stands worse.
+             * @example 000100-
+             */
+            squares: string;
+            /**
+             * By Status
+             * @description How many items stand how, of those that have begun.
+             */
+            by_status: {
+                [key: string]: number;
+            };
+            /**
+             * Sequence
+             * @description Of the execution; all that has happened up to it is counted.
+             */
+            sequence: number;
         };
         /**
          * JsonChangeOut
@@ -4988,6 +5059,7 @@ export type InteractionMessage = components['schemas']['InteractionMessage'];
 export type InteractionOut = components['schemas']['InteractionOut'];
 export type InteractionPageOut = components['schemas']['InteractionPageOut'];
 export type InvalidField = components['schemas']['InvalidField'];
+export type ItemGridOut = components['schemas']['ItemGridOut'];
 export type JsonChangeOut = components['schemas']['JsonChangeOut'];
 export type LastGoodOut = components['schemas']['LastGoodOut'];
 export type LeftOutExecution = components['schemas']['LeftOutExecution'];
@@ -7939,6 +8011,97 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["RunPageOut"];
+                };
+            };
+            /** @description No key, or one that is not known; only where the server has keys. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description The caller may not do this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description There is none with this id. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description The server does not answer to this host name. */
+            421: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description The request is not understood, or its values cannot be used: `errors` says which. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description The head of the request is too large. */
+            431: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description The database is away, or something is in the way: try again later. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+        };
+    };
+    get_item_grid: {
+        parameters: {
+            query: {
+                /** @description The step of the graph that runs for each item. */
+                step_id: string;
+                /** @description Of this step. */
+                iteration?: number;
+            };
+            header?: never;
+            path: {
+                /** @description Its own id, or the one that its caller gave it (`alias`), percent-encoded. */
+                execution_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ItemGridOut"];
                 };
             };
             /** @description No key, or one that is not known; only where the server has keys. */

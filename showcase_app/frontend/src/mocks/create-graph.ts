@@ -27,6 +27,7 @@ export function createNode(row: Partial<GraphNode> = {}): GraphNode {
     description: null,
     module: null,
     step_class: null,
+    map_over: null,
     max_iterations: 1,
     retry_max_attempts: 1,
     timeout_seconds: null,
