@@ -13,6 +13,8 @@ from tests.browser.test_every_page import AXE
 from tests.browser.test_running import mark, was_reloaded
 
 ADDRESSES = ("?step=think", "?step=think&in=7..search", "?step=think&in=1..judge")
+MANY, PER_SQUARE = 2_500, 2
+TIMES = "\u00d7"
 Places = dict[str, str]
 
 
@@ -23,6 +25,27 @@ def ended(site: Site, tmp_path_factory: pytest.TempPathFactory) -> str:
     execution_id = site.start_execution("deep", {"folder": str(folder)})
     site.until_ended(execution_id)
     return execution_id
+
+
+def run_mapped(site: Site, folder: Path, **params: int) -> str:
+    """Run to its end a step for each of the entries of a list, two of which it fails for."""
+    (folder / "go").touch()
+    execution_id = site.start_execution("mapped", {"folder": str(folder), **params})
+    site.until_ended(execution_id)
+    return execution_id
+
+
+@pytest.fixture(scope="module")
+def mapped(site: Site, tmp_path_factory: pytest.TempPathFactory) -> str:
+    return run_mapped(site, tmp_path_factory.mktemp("mapped"))
+
+
+def squares(page: Page) -> Locator:
+    return within(page).get_by_role("listbox")
+
+
+def square(page: Page, name: str) -> Locator:
+    return squares(page).get_by_role("option", name=name, exact=True)
 
 
 def within(page: Page) -> Locator:
@@ -135,13 +158,66 @@ def test_the_timeline_and_the_list_have_them_below_their_step(page: Page, ended:
     expect(bar).to_have_count(0)
 
 
-@pytest.mark.parametrize("address", ADDRESSES)
+def test_a_map_is_one_node_that_counts_its_items_live(page: Page, site: Site, tmp_path: Path) -> None:
+    execution_id = site.start_execution("mapped", {"folder": str(tmp_path)})
+    page.goto(f"/executions/{execution_id}?step=work")
+    node = page.get_by_role("group", name=re.compile("^Graph")).get_by_role("button", name=re.compile("^Worker"))
+    standing = "60 items: 38 completed, 2 failed, 10 running, 10 not begun"
+    expect(node).to_have_accessible_name(re.compile(f"^Worker, Running.*, {standing}$"))
+    expect(node).to_contain_text(f"Worker {TIMES} 60")
+    expect(node).to_contain_text("38 done · 2 failed")
+    expect(square(page, "50: Running")).to_be_visible()
+    expect(square(page, "51: Not begun")).to_have_attribute("aria-disabled", "true")
+    mark(page)
+    grids: list[str] = []
+    page.on("request", lambda request: grids.append(request.url) if "/runs/grid?" in request.url else None)
+    (tmp_path / "go").touch()
+    expect(node).to_contain_text("58 done · 2 failed")
+    expect(square(page, "60: Completed")).to_be_visible()
+    assert not was_reloaded(page)
+    assert 0 < len(grids) < 20  # of 20 items each began, or ended, or both
+
+
+def test_squares_show_how_items_stand_and_open_them_by_the_keyboard_alone(page: Page, mapped: str) -> None:
+    page.goto(f"/executions/{mapped}?step=work")
+    expect(squares(page).get_by_role("option")).to_have_count(60)
+    expect(within(page).get_by_text("60 items: 58 completed, 2 failed.")).to_be_visible()
+    within(page).get_by_role("button", name="Failed 2").click()
+    expect(names(page)).to_have_text(["doc-7work #7", "doc-31work #31"])
+    expect(squares(page).locator("[data-faded]")).to_have_count(58)
+    within(page).get_by_role("button", name="All 60").click()
+    within(page).get_by_role("textbox", name="Search in the names").fill("doc-31")
+    expect(squares(page).locator("[data-found]")).to_have_count(1)
+    expect(square(page, "31: Failed")).to_have_attribute("data-found", "true")
+    squares(page).focus()
+    for _ in range(6):
+        page.keyboard.press("ArrowRight")
+    page.keyboard.press("Enter")
+    has_focus(page.get_by_role("heading", name="doc-7 work #7"))
+    expect(page.get_by_role("region", name="Run doc-7").get_by_text("no answer to 7").first).to_be_visible()
+
+
+def test_of_very_many_items_a_square_is_several_and_leads_to_them(page: Page, site: Site, tmp_path: Path) -> None:
+    execution_id = run_mapped(site, tmp_path, count=MANY)
+    page.goto(f"/executions/{execution_id}?step=work")
+    node = page.get_by_role("group", name=re.compile("^Graph")).get_by_role("button", name=re.compile("^Worker"))
+    expect(node).to_contain_text(f"Worker {TIMES} 2,500")
+    expect(node).to_contain_text("2,498 done · 2 failed")
+    expect(squares(page).get_by_role("option")).to_have_count(MANY // PER_SQUARE)
+    square(page, "31 to 32, at worst: Failed").click()
+    expect(within(page).get_by_text("From item 31, page 1")).to_be_visible()
+    expect(names(page).first).to_have_text("doc-31work #31")
+    within(page).get_by_role("button", name="Before").click()
+    expect(names(page).first).to_have_text("doc-1work #1")
+
+
+@pytest.mark.parametrize("address", [*ADDRESSES, "?step=work"])
 @pytest.mark.parametrize("theme", ["light", "dark"])
 def test_axe_finds_nothing_and_a_narrow_screen_has_all_of_it(
-    page: Page, ended: str, address: str, theme: Literal["light", "dark"]
+    page: Page, ended: str, mapped: str, address: str, theme: Literal["light", "dark"]
 ) -> None:
     page.emulate_media(color_scheme=theme, reduced_motion="reduce")
-    page.goto(f"/executions/{ended}{address}")
+    page.goto(f"/executions/{mapped if 'work' in address else ended}{address}")
     expect(page.get_by_role("tab", name="Output")).to_be_visible()
     page.wait_for_load_state("networkidle")
     page.evaluate(AXE)

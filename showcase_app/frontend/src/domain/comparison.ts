@@ -67,6 +67,7 @@ export function nodeRunsOf({ steps }: ComparisonOut, side: SideName, graph: Grap
       times: null, // only how long its last attempt took is known, with what it waited
       fellBack: newest.run.status === "completed" && newest.run.error_type !== null,
       copied: newest.run.copied_from !== null,
+      row: null,
     });
   }
   return runs;

@@ -186,6 +186,7 @@ it("a step is one sentence for those who do not see it", () => {
     progress: null,
     fellBack: false,
     copied: false,
+    row: null,
   } as const;
   expect(nodeSentence(node, undefined)).toBe("ingest");
   const times = { attempts: 3, begun: true, ranMs: 1250, waitedMs: 80, open: [] };

@@ -22,6 +22,7 @@ export type EdgeLine = {
 export type Layout = { boxes: readonly Box[]; lines: readonly EdgeLine[]; width: number; height: number };
 
 const STEP_SIZE = { width: 152, height: 66 };
+const MAPPED_WIDTH = 236; // with a ring, and how many items are done and have failed
 const GROUP_SIZE = { width: 212, height: 66 };
 const HEAD_SIZE = { width: 212, height: 30 };
 const MARK_SIZE = { width: 28, height: 28 };
@@ -227,10 +228,12 @@ function sizeOf({ step, group }: DrawnItem) {
 }
 
 /** In a loop it is wide enough for all its facts: how long, which iteration of how many, which attempt, its status. */
-function stepSize({ max_iterations, retry_max_attempts }: GraphNode) {
-  if (max_iterations <= 1) return STEP_SIZE;
+function stepSize({ max_iterations, retry_max_attempts, map_over }: GraphNode) {
+  const least = map_over === null ? STEP_SIZE.width : MAPPED_WIDTH;
+  if (max_iterations <= 1) return { ...STEP_SIZE, width: least };
   const iterations = (2 * String(max_iterations).length + 1) * DIGIT;
-  return { ...STEP_SIZE, width: Math.ceil(LOOPING_WIDTH + iterations + (retry_max_attempts > 1 ? ATTEMPT_WIDTH : 0)) };
+  const width = Math.ceil(LOOPING_WIDTH + iterations + (retry_max_attempts > 1 ? ATTEMPT_WIDTH : 0));
+  return { ...STEP_SIZE, width: Math.max(least, width) };
 }
 
 /** A round mark, or as wide as its name. */

@@ -1,5 +1,5 @@
 /** A run drawn on its graph: the state of each step and each edge. */
-import type { GraphEdge, GraphNode, GraphOut } from "@/api/schema.gen";
+import type { GraphEdge, GraphNode, GraphOut, StepOut } from "@/api/schema.gen";
 import { secondsAt, type Times } from "./durations";
 import { hasEnded, type Status, statusWord } from "./status";
 import { durationText } from "./time";
@@ -16,6 +16,8 @@ export type NodeRun = {
   fellBack: boolean;
   /** It did not run in this execution: its result is that of an earlier one. */
   copied: boolean;
+  /** Its row, to ask for what is within it; null: not known. */
+  row: Pick<StepOut, "execution_id" | "sequence"> | null;
 };
 
 /** `only_a`, `only_b`: of two executions beside each other, one alone took it. */

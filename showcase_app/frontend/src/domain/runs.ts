@@ -42,6 +42,7 @@ export function runsOf(
         times: times.get(stepId) ?? null,
         fellBack: fellBack(step),
         copied: step.copied_from !== null,
+        row: { execution_id: step.execution_id, sequence: step.sequence },
       },
     ]),
   );

@@ -14,6 +14,7 @@ export function stepFacts(node: GraphNode): [what: string, value: string][] {
     ["Kind", KINDS[node.type]],
     ["Module", node.module],
     ["Class", node.step_class],
+    ["Runs for each of", node.map_over],
     ["Attempts", node.retry_max_attempts === 1 ? "1, not tried again" : `up to ${node.retry_max_attempts}`],
     ["Time limit", node.timeout_seconds === null ? "none" : durationText(node.timeout_seconds)],
     ["In a loop", node.max_iterations === 1 ? null : `runs up to ${node.max_iterations} times`],

@@ -11,7 +11,15 @@ const group: StepGroup = { id: "[group] w0", name: "60 × Worker", members, isOp
 
 function run(status: Status, ranMs = 0): NodeRun {
   const times = { attempts: 1, begun: true, ranMs, waitedMs: 0, open: [] };
-  const rest = { iteration: 1, maxIterations: 1, attempt: 1, progress: null, fellBack: false, copied: false };
+  const rest = {
+    iteration: 1,
+    maxIterations: 1,
+    attempt: 1,
+    progress: null,
+    fellBack: false,
+    copied: false,
+    row: null,
+  };
   return { status, times, ...rest };
 }
 

@@ -1,5 +1,13 @@
 /** Rows as the server sends them, for tests: usual values, but for the fields that a test names. */
-import type { ExecutionDetail, ExecutionOut, InteractionOut, LogOut, RunOut, StepDetail } from "@/api/schema.gen";
+import type {
+  ExecutionDetail,
+  ExecutionOut,
+  InteractionOut,
+  ItemGridOut,
+  LogOut,
+  RunOut,
+  StepDetail,
+} from "@/api/schema.gen";
 import { pathOf } from "@/domain/inner-runs";
 
 const START = Date.parse("2026-01-01T00:00:00.000Z");
@@ -113,6 +121,11 @@ export function createStep(row: Partial<StepDetail> = {}): StepDetail {
 export function createRun(row: Partial<RunOut> = {}): RunOut {
   const { step_name, ...step } = createStep({ within: "think#1", step_type: "inner", ...row });
   return { ...step, step_name: row.step_name ?? step_name, path: pathOf(step) };
+}
+
+/** The items of a map, of which none has begun. */
+export function createItemGrid(row: Partial<ItemGridOut> = {}): ItemGridOut {
+  return { items: 0, per_square: 1, statuses: [], squares: "", by_status: {}, sequence: 1, ...row };
 }
 
 export function createInteraction(row: Partial<InteractionOut> = {}): InteractionOut {

@@ -6,17 +6,23 @@ import { useAwayAsOf } from "@/api/away";
 import { CodeNotFetched, fetchCode } from "@/api/code";
 
 /** The component, to be shown within a Suspense; it is fetched again by itself when the server is back, where a browser does
- * not remember that it could not be fetched. The page is not loaded again for it unasked: something may be filled in. */
-export function lazyPart<Props extends object>(load: () => Promise<ComponentType<Props>>): ComponentType<Props> {
+ * not remember that it could not be fetched. The page is not loaded again for it unasked: something may be filled in.
+ * `Instead` is shown where it cannot be fetched and there is no room to say so. */
+export function lazyPart<Props extends object>(
+  load: () => Promise<ComponentType<Props>>,
+  Instead?: ComponentType<Props>,
+): ComponentType<Props> {
   const fetched = () => lazy(async () => ({ default: await fetchCode(load) })) as ComponentType<Props>;
   const code: Code<Props> = { shown: fetched(), fetched };
-  return (props) => <Part code={code} shown={props} />;
+  return (props) => <Part code={code} shown={props} instead={Instead && <Instead {...props} />} />;
 }
 
 /** `shown` remembers for good that it could not be fetched; `fetched` makes another one. */
 type Code<Props> = { shown: ComponentType<Props>; fetched: () => ComponentType<Props> };
 
-function Part<Props extends object>({ code, shown }: { code: Code<Props>; shown: Props }) {
+type PartProps<Props> = { code: Code<Props>; shown: Props; instead: ReactNode };
+
+function Part<Props extends object>({ code, shown, instead }: PartProps<Props>) {
   const [tries, setTries] = useState(1);
   const Shown = code.shown;
   const again = () => {
@@ -24,7 +30,7 @@ function Part<Props extends object>({ code, shown }: { code: Code<Props>; shown:
     setTries(tries + 1);
   };
   return (
-    <WhereFetched key={tries} instead={<CodeMissing again={again} />}>
+    <WhereFetched key={tries} instead={instead ?? <CodeMissing again={again} />}>
       <Shown {...shown} />
     </WhereFetched>
   );

@@ -121,7 +121,14 @@ function Run({
           <AttemptFacts attempt={attempt} times={times} owner={execution.owner} />
           <Question interaction={questionOf(execution, attempt)} />
           {within === undefined || within.items.length === 0 ? null : (
-            <WithinStep executionId={executionId} path={path} first={within} onOpen={onOpen} left={left} />
+            <WithinStep
+              executionId={executionId}
+              path={path}
+              first={within}
+              mapped={null}
+              onOpen={onOpen}
+              left={left}
+            />
           )}
           <AttemptTabs
             key={attempt.step_execution_id}

@@ -119,6 +119,7 @@ export function StepPanel({ execution, selection, stepId, node, nameOf, heard, o
                 executionId={execution.execution_id}
                 path={path}
                 first={first}
+                mapped={node?.map_over == null ? null : attempt}
                 onOpen={openRun}
                 left={left}
               />

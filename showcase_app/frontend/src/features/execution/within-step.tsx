@@ -1,20 +1,23 @@
 /** What is within a run: how many stand how, those that are looked for, and a way into each. */
-import { Button, CloseButton, Group, Table, Text, TextInput, Title } from "@mantine/core";
+import { Button, CloseButton, Group, Skeleton, Table, Text, TextInput, Title } from "@mantine/core";
 import { useDebouncedCallback } from "@mantine/hooks";
 import { IconChevronLeft, IconChevronRight, IconSearch } from "@tabler/icons-react";
 import { useQuery } from "@tanstack/react-query";
-import { type KeyboardEvent, useEffect, useRef, useState } from "react";
+import { type KeyboardEvent, Suspense, useEffect, useRef, useState } from "react";
 import { EVERY_RUN, nextRunsQuery, type RunFilters } from "@/api/runs";
-import type { RunOut, RunPageOut, StepStatus } from "@/api/schema.gen";
+import type { RunOut, RunPageOut, StepDetail, StepStatus } from "@/api/schema.gen";
 import { CopiedMark } from "@/components/ui/copied-mark";
+import { lazyPart } from "@/components/ui/lazy-part";
 import { RunTime } from "@/components/ui/moments";
 import { QueryFailed } from "@/components/ui/notices";
 import { StatusIcon } from "@/components/ui/status-badge";
 import { segmentsByAttempt, timesOfAttempt } from "@/domain/durations";
-import { inShownOrder, runName, totalOf } from "@/domain/inner-runs";
+import { inShownOrder, type Place, runName, totalOf } from "@/domain/inner-runs";
 import { statusWord } from "@/domain/status";
 import { Quiet } from "./payload";
 import classes from "./within.module.css";
+
+const ItemSquares = lazyPart(async () => (await import("./item-squares")).ItemSquares);
 
 type WithinStepProps = {
   executionId: string;
@@ -22,14 +25,17 @@ type WithinStepProps = {
   path: string;
   /** The first page of all of them. */
   first: RunPageOut;
-  onOpen: (run: RunOut) => void;
+  /** The run itself, where they are the items of its map; null: they are not. */
+  mapped: StepDetail | null;
+  onOpen: (run: Pick<Place, "step_id" | "iteration">) => void;
   /** The path of the run that was looked at before, which gets the focus; null: none was. */
   left: string | null;
 };
 
-export function WithinStep({ executionId, path, first, onOpen, left }: WithinStepProps) {
+export function WithinStep({ executionId, path, first, mapped, onOpen, left }: WithinStepProps) {
   const [filters, setFilters] = useState<RunFilters>(EVERY_RUN);
   const [cursors, setCursors] = useState<readonly string[]>([]); // of the pages up to this one
+  const [from, setFrom] = useState<number | null>(null); // the item that the first of these pages begins with
   const { data, error, isPlaceholderData, refetch } = useQuery(
     nextRunsQuery(executionId, path, filters, cursors.at(-1) ?? null),
   );
@@ -39,7 +45,14 @@ export function WithinStep({ executionId, path, first, onOpen, left }: WithinSte
   const narrow = (change: Partial<RunFilters>) => {
     setFilters({ ...filters, ...change });
     setCursors([]);
+    setFrom(null);
   };
+  const goTo = (item: number, stepId: string) => {
+    setFilters(EVERY_RUN);
+    setCursors([`${item - 1}:${stepId}`]);
+    setFrom(item);
+  };
+  const isWhole = cursors.length === 0 && page?.next_cursor === null;
   return (
     <section aria-label="Within this step" className={classes.within}>
       <Group gap="xs" justify="space-between">
@@ -60,6 +73,17 @@ export function WithinStep({ executionId, path, first, onOpen, left }: WithinSte
           />
         ))}
       </Group>
+      {mapped === null ? null : (
+        <Suspense fallback={<Skeleton height={60} mb={8} />}>
+          <ItemSquares
+            row={mapped}
+            status={filters.status}
+            found={filters.q === "" ? null : (page?.items ?? [])}
+            onOpen={(item) => onOpen({ step_id: mapped.step_id, iteration: item })}
+            onGoTo={(item) => goTo(item, mapped.step_id)}
+          />
+        </Suspense>
+      )}
       {page === undefined ? (
         error === null ? null : (
           <QueryFailed what="What is within this step" error={error} retry={() => void refetch()} />
@@ -67,16 +91,20 @@ export function WithinStep({ executionId, path, first, onOpen, left }: WithinSte
       ) : (
         <>
           <Runs
-            runs={inShownOrder(page.items, cursors.length === 0 && page.next_cursor === null)}
+            runs={inShownOrder(page.items, isWhole && mapped === null)}
             isOld={isPlaceholderData}
             onOpen={onOpen}
             left={left}
           />
           <Pager
             before={cursors.length}
+            from={from}
             next={page.next_cursor}
             onNext={(cursor) => setCursors([...cursors, cursor])}
-            onBack={() => setCursors(cursors.slice(0, -1))}
+            onBack={() => {
+              setCursors(cursors.slice(0, -1));
+              if (cursors.length === 1) setFrom(null);
+            }}
           />
         </>
       )}
@@ -128,7 +156,7 @@ function NameSearch({ onSearch }: { onSearch: (q: string) => void }) {
   );
 }
 
-type RunsProps = { runs: readonly RunOut[]; isOld: boolean; onOpen: (run: RunOut) => void; left: string | null };
+type RunsProps = Pick<WithinStepProps, "onOpen" | "left"> & { runs: readonly RunOut[]; isOld: boolean };
 
 function Runs({ runs, isOld, onOpen, left }: RunsProps) {
   const body = useRef<HTMLTableSectionElement>(null);
@@ -165,7 +193,7 @@ function Runs({ runs, isOld, onOpen, left }: RunsProps) {
   );
 }
 
-function Row({ run, onOpen }: { run: RunOut; onOpen: (run: RunOut) => void }) {
+function Row({ run, onOpen }: Pick<WithinStepProps, "onOpen"> & { run: RunOut }) {
   const { name, number } = runName(run);
   const segments = segmentsByAttempt([run], []).get(run.step_execution_id) ?? [];
   return (
@@ -210,14 +238,20 @@ function onArrow(event: KeyboardEvent<HTMLTableSectionElement>): void {
   event.preventDefault();
 }
 
-type PagerProps = { before: number; next: string | null; onNext: (cursor: string) => void; onBack: () => void };
+type PagerProps = {
+  before: number;
+  from: number | null;
+  next: string | null;
+  onNext: (cursor: string) => void;
+  onBack: () => void;
+};
 
-function Pager({ before, next, onNext, onBack }: PagerProps) {
+function Pager({ before, from, next, onNext, onBack }: PagerProps) {
   if (before === 0 && next === null) return null;
   return (
     <Group gap="xs" justify="flex-end" mt={6}>
       <Text size="xs" className="quiet" role="status">
-        Page {before + 1}
+        {from === null ? `Page ${before + 1}` : `From item ${from.toLocaleString("en")}, page ${before}`}
       </Text>
       <Button
         size="compact-xs"

@@ -1,155 +1,38 @@
-/** A step in the graph: name, kind, how it stands. Its size is fixed, so that a layout holds whatever is shown. */
-import {
-  IconArrowsSplit2,
-  IconCopy,
-  IconFlagFilled,
-  IconHourglass,
-  IconLifebuoy,
-  IconPlayerPlayFilled,
-  IconRepeat,
-  IconRotateClockwise,
-  IconUser,
-} from "@tabler/icons-react";
+/** A step in the graph: name, kind, how it stands; and where all begins and ends. */
+import { IconFlagFilled, IconPlayerPlayFilled } from "@tabler/icons-react";
 import type { Node, NodeProps } from "@xyflow/react";
-import { type CSSProperties, memo } from "react";
-import type { GraphNode } from "@/api/schema.gen";
-import { RunTime, WaitingTime } from "@/components/ui/moments";
-import { StatusIcon } from "@/components/ui/status-badge";
-import { waitsForPersonSince } from "@/domain/durations";
-import { COPIED, isPlanned, type NodeRun, nodeSentence, type StepMark } from "@/domain/graph";
-import { hasEnded, statusFill } from "@/domain/status";
+import { memo, Suspense } from "react";
+import { lazyPart } from "@/components/ui/lazy-part";
+import { nodeSentence } from "@/domain/graph";
 import { Ends } from "./ends";
 import classes from "./graph.module.css";
-import { MarkFact } from "./mark-fact";
+import { Facts, type ShownStep, StepFrame, type StepNodeData } from "./step-frame";
 
-/** Most are tasks: what is otherwise is marked. */
-const KINDS: Readonly<Record<GraphNode["type"], typeof IconUser | null>> = {
-  task: null,
-  human_input: IconUser,
-  condition: IconArrowsSplit2,
-};
-
-/** `idle`: shown without a run. `ahead`: may still come. `passed`: the run went another way. */
-export type StepStanding = "idle" | "ahead" | "passed" | "run";
-export type StepNodeData = {
-  step: GraphNode;
-  run: NodeRun | undefined;
-  standing: StepStanding;
-  mark: StepMark | undefined;
-};
 export type StepNode = Node<StepNodeData, "step">;
 export type MarkNodeData = { kind: "start" | "end"; text: string };
 export type MarkNode = Node<MarkNodeData, "mark">;
 
-export const StepNodeView = memo(function StepNodeView({
-  data: { step, run, standing, mark },
-  selected,
-}: NodeProps<StepNode>) {
-  const Kind = KINDS[step.type];
+const MappedStep = lazyPart(async () => (await import("./mapped-step")).MappedStep, StepOnce);
+
+export const StepNodeView = memo(function StepNodeView({ data, selected }: NodeProps<StepNode>) {
+  const once = <StepOnce data={data} selected={selected} />;
+  if (data.step.map_over === null) return once;
   return (
-    <>
-      {/* What the picture says, as the name of the node. */}
-      <span className={classes.unseen}>{nodeSentence(step, run, mark)}</span>
-      <div
-        aria-hidden
-        className={classes.step}
-        data-status={run?.status}
-        data-standing={standing}
-        data-mark={mark}
-        data-selected={selected}
-        style={run === undefined ? undefined : ({ "--step-color": statusFill(run.status) } as CSSProperties)}
-      >
-        <div className={classes.name} title={step.name}>
-          {step.name}
-        </div>
-        <div className={classes.facts}>
-          {Kind === null ? null : <Kind size={15} stroke={1.8} aria-hidden className={classes.kind} />}
-          {run !== undefined ? <RunFacts run={run} /> : isPlanned(mark) ? null : <StepFacts step={step} />}
-          {mark === undefined ? null : <MarkFact mark={mark} />}
-          {run === undefined ? null : (
-            <span className={classes.standing}>
-              <StatusIcon status={run.status} />
-            </span>
-          )}
-        </div>
-        <Ends />
-        {run?.progress == null || hasEnded(run.status) ? null : <ProgressBar fraction={run.progress} />}
-      </div>
-    </>
+    <Suspense fallback={once}>
+      <MappedStep data={data} selected={selected} />
+    </Suspense>
   );
 });
 
-function StepFacts({ step }: { step: GraphNode }) {
+function StepOnce(shown: ShownStep) {
+  const { step, run, mark } = shown.data;
   return (
-    <>
-      {step.step_class === null ? null : <span className={classes.fact}>{step.step_class}</span>}
-      {step.retry_max_attempts > 1 ? (
-        <span className={classes.fact} title={`Tried up to ${step.retry_max_attempts} times`}>
-          <IconRotateClockwise size={12} aria-hidden />
-          {step.retry_max_attempts}
-        </span>
-      ) : null}
-      {step.max_iterations > 1 ? (
-        <span className={classes.fact} title={`Runs up to ${step.max_iterations} times`}>
-          <IconRepeat size={12} aria-hidden />
-          {step.max_iterations}
-        </span>
-      ) : null}
-      {step.has_fallback ? (
-        <span className={classes.fact} title="Has a fallback">
-          <IconLifebuoy size={12} aria-hidden />
-          fallback
-        </span>
-      ) : null}
-    </>
-  );
-}
-
-function RunFacts({ run }: { run: NodeRun }) {
-  return (
-    <>
-      {run.times === null ? null : (
-        <span className={classes.fact}>
-          <RunTime times={run.times} />
-        </span>
-      )}
-      {run.times === null || waitsForPersonSince(run.times) === null ? null : (
-        <span className={classes.fact} title="Waiting, for a person and before">
-          <IconHourglass size={13} aria-hidden />
-          <WaitingTime times={run.times} />
-        </span>
-      )}
-      {run.maxIterations > 1 ? (
-        <span className={classes.fact} title={`Iteration ${run.iteration} of at most ${run.maxIterations}`}>
-          <IconRepeat size={12} aria-hidden />
-          {run.iteration}/{run.maxIterations}
-        </span>
-      ) : null}
-      {run.attempt > 1 ? (
-        <span className={classes.fact} title={`Attempt ${run.attempt}`}>
-          <IconRotateClockwise size={13} aria-hidden />
-          {run.attempt}
-        </span>
-      ) : null}
-      {run.copied ? (
-        <span className={classes.fact} title={`${COPIED}: it did not run here`}>
-          <IconCopy size={13} aria-hidden />
-        </span>
-      ) : null}
-      {run.fellBack ? (
-        <span className={classes.fact} title="Its fallback ran">
-          <IconLifebuoy size={14} aria-hidden />
-        </span>
-      ) : null}
-    </>
-  );
-}
-
-function ProgressBar({ fraction }: { fraction: number }) {
-  return (
-    <div className={classes.progress}>
-      <div style={{ width: `${Math.round(fraction * 100)}%` }} />
-    </div>
+    <StepFrame {...shown} sentence={nodeSentence(step, run, mark)}>
+      <div className={classes.name} title={step.name}>
+        {step.name}
+      </div>
+      <Facts {...shown.data} />
+    </StepFrame>
   );
 }
 
