@@ -76,6 +76,8 @@ class StoredSteps:
 class StoredExecution:
     """An execution with its first attempts, the newest re-runs of it, and its questions to people.
 
+    Of the questions that are asked within its steps, those that are open, up to 100 of them.
+
     ``started_by``: the name of who asked for it; None: not on record, as of what a program records itself.
     """
 
@@ -106,7 +108,9 @@ async def read_execution(
             row = row if row["output_bytes"] > INLINE_BYTES else (yield from with_output(database.query, row))
         steps = yield from _read_steps(database, rows[0]["execution_id"], GRAPH, NO_ID, step_limit)
         reruns = yield Statement(database.query("list_reruns"), [params | {"limit": rerun_limit}])
-        rows = yield Statement(database.query("get_interactions"), [params | {"awaited": False, "within": None}])
+        rows = yield Statement(
+            database.query("get_interactions"), [params | {"awaited": False, "within": None, "most_within": 100}]
+        )
         questions = yield from records(database.query, rows, InteractionRecord)
         start = {"subject": params["execution_id"], "action": EXECUTION_START}
         starts = yield Statement(database.query("read_last_audit"), [start])

@@ -5,8 +5,9 @@ from typing import Any, Literal
 
 from ia_modules.database.manager import Script, Statement
 from ia_modules.errors import InvalidArgument
-from ia_modules.models import InteractionSummary, PipelineId, is_id, sought_id
+from ia_modules.models import NO_ID, InteractionSummary, PipelineId, is_id, sought_id
 from ia_modules.payload import encode
+from ia_modules.tracker.alias import rows_of
 from ia_modules.tracker.lists import Sentence
 from ia_modules.tracker.responses import summaries
 
@@ -29,6 +30,7 @@ class InteractionFilters:
     """Filters of a list of questions; None = any.
 
     Attributes:
+        execution_id: of this execution, by its id or alias.
         assigned_to: assigned to this name.
         answerable_by: assigned to this person, by name or by role, or to nobody.
     """
@@ -37,6 +39,7 @@ class InteractionFilters:
     assigned_to: str | None = None
     answerable_by: Person | None = None
     pipeline_id: PipelineId | None = None
+    execution_id: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,6 +70,10 @@ def inbox_script(
     if cursor is not None and not is_id(cursor):
         raise InvalidArgument("cursor", repr(cursor)[:80], "next_cursor of a page of questions")
     conditions, params = _conditions(filters)
+    if filters.execution_id is not None:
+        found = yield from rows_of(sentence, "find_execution", {"execution_id": filters.execution_id})
+        conditions.append("interactions.execution_id = :execution_id")
+        params["execution_id"] = found[0]["execution_id"] if found else NO_ID
     if cursor is not None:
         conditions.append("interactions.interaction_id < :cursor")
     sql = sentence("list_interactions").format(conditions=" AND ".join(conditions) or "TRUE")

@@ -181,7 +181,7 @@ class ExecutionReader:
         query = self._database.query
 
         def read() -> Script[list[InteractionRecord]]:
-            params = {"execution_id": execution_id, "awaited": awaited, "within": within}
+            params = {"execution_id": execution_id, "awaited": awaited, "within": within, "most_within": None}
             rows = yield from rows_of(query, "get_interactions", params)
             return (yield from records(query, rows, InteractionRecord))
 

@@ -8,7 +8,7 @@ import typer
 
 from ia_modules.answering import names_in
 from ia_modules.cli.options.database import DEFAULT_DATABASE, Database, client_of, same_database
-from ia_modules.cli.options.execution import PipelineOf
+from ia_modules.cli.options.execution import PipelineOf, find_execution
 from ia_modules.cli.options.input import Response, read_response
 from ia_modules.cli.output.terminal import (
     AsJson,
@@ -61,6 +61,9 @@ def list_interactions(
         str | None, typer.Option("--assigned-to", metavar="NAME", help="Only those that are assigned to this name.")
     ] = None,
     pipeline: PipelineOf = None,
+    execution: Annotated[
+        str | None, typer.Option("--execution", metavar="ID", help="Only those of this execution.")
+    ] = None,
     limit: Annotated[int, typer.Option(min=1, max=1000, help="At most this many.")] = 20,
     cursor: Annotated[str | None, typer.Option(metavar="ID", help="Only those below this one.")] = None,
     database_url: Database = DEFAULT_DATABASE,
@@ -74,6 +77,7 @@ def list_interactions(
                 status=None if status is _QuestionStatus.ANY else status.value,
                 assigned_to=assigned_to,
                 pipeline_id=None if pipeline is None else await _id_of(client, pipeline),
+                execution_id=None if execution is None else (await find_execution(client, execution)).execution_id,
             )
             return await client.interactions(filters, cursor=cursor, limit=limit)
 

@@ -10,6 +10,8 @@ from ia_modules.errors import IAModulesError
 from ia_modules.models import ExecutionRecord, ExecutionStatus, ExecutionSummary, InteractionRecord, Json
 
 _OUTPUT_LINES = 25  # a longer output is not for a terminal
+SHOWN_QUESTIONS = 5
+"""A step with a map may ask about thousands: so many are shown, and how many there are."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,7 +109,10 @@ def _output(output: Json) -> str:
 
 
 def _questions(questions: Sequence[InteractionRecord]) -> str:
-    return "".join(f"\n  ? {one_line(prompt_of(each))}  ({each.interaction_id})" for each in questions)
+    shown = questions[:SHOWN_QUESTIONS]
+    lines = [f"  ? {one_line(prompt_of(each))}  ({each.interaction_id})" for each in shown]
+    lines += [f"  and {len(questions) - len(shown):,} more"] if len(questions) > len(shown) else []
+    return "".join(f"\n{line}" for line in lines)
 
 
 def prompt_of(question: InteractionRecord) -> str:

@@ -8,7 +8,7 @@ from typing import Any
 
 from rich.text import Text
 
-from ia_modules.cli.output.ending import prompt_of
+from ia_modules.cli.output.ending import SHOWN_QUESTIONS, prompt_of
 from ia_modules.cli.output.level_report import level_lines
 from ia_modules.cli.output.step_runs import OmittedRuns, ReportedRun, never_run, step_runs
 from ia_modules.cli.output.step_table import graph_of
@@ -210,11 +210,14 @@ def _print_next_commands(report: ExecutionReport, same_database: str) -> None:
 def _next_commands(report: ExecutionReport, same_database: str) -> Iterator[str]:
     execution = report.execution
     command = f"ia-modules executions {{}} {execution.execution_id}{same_database}"
-    for question in report.interactions:
-        if question.status == "pending":
-            until = "" if question.deadline_at is None else f", until {moment(question.deadline_at)}"
-            answer = f"ia-modules interactions respond {question.interaction_id}{same_database}"
-            yield f"{answer}  (a person answers{until}: {prompt_of(question)})"
+    pending = [question for question in report.interactions if question.status == "pending"]
+    for question in pending[:SHOWN_QUESTIONS]:
+        until = "" if question.deadline_at is None else f", until {moment(question.deadline_at)}"
+        answer = f"ia-modules interactions respond {question.interaction_id}{same_database}"
+        yield f"{answer}  (a person answers{until}: {prompt_of(question)})"
+    if len(pending) > SHOWN_QUESTIONS:
+        listed = f"ia-modules interactions list --execution {execution.execution_id}{same_database}"
+        yield f"{listed}  ({len(pending):,} questions in all)"
     match execution.status:
         case ExecutionStatus.FAILED | ExecutionStatus.CANCELLED if execution.imported_at is not None:
             yield f"{command.format('rerun')}  (a copy is not gone on with: it runs again as a new execution)"

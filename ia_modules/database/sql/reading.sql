@@ -132,6 +132,14 @@ SELECT interactions.interaction_id, interactions.execution_id, interactions.step
  WHERE interactions.execution_id = :execution_id
    AND (NOT CAST(:awaited AS BOOLEAN) OR step_executions.status = 'waiting')
    AND (CAST(:within AS TEXT) IS NULL OR step_executions.within = :within)
+   AND (CAST(:most_within AS INTEGER) IS NULL
+        OR step_executions.within = ''
+        OR interactions.interaction_id IN (
+            SELECT interaction_id
+              FROM interactions
+             WHERE execution_id = :execution_id AND status = 'pending'
+             ORDER BY interaction_id
+             LIMIT COALESCE(CAST(:most_within AS INTEGER), 0)))
  ORDER BY interactions.interaction_id;
 
 -- name: get_interaction

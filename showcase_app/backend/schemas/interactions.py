@@ -57,6 +57,7 @@ class InteractionQuery(BaseModel):
     status: Literal["pending", "answered", "expired", "cancelled"] | None = Field(None, description="Only these.")
     assigned_to: PersonName | None = Field(None, description="Only those that are assigned to this name.")
     pipeline_id: IdParameter | None = Field(None, description="Only of this pipeline.")
+    execution_id: IdParameter | None = Field(None, description="Only of this execution, by its id or alias.")
     limit: int = Field(50, ge=1, le=PAGE_LIMIT, description="At most this many.")
     cursor: IdParameter | None = Field(None, description="`next_cursor` of the page above.")
 
@@ -67,6 +68,7 @@ class InteractionQuery(BaseModel):
             assigned_to=self.assigned_to,
             answerable_by=answerable_by,
             pipeline_id=None if self.pipeline_id is None else PipelineId(self.pipeline_id),
+            execution_id=self.execution_id,
         )
 
 

@@ -71,6 +71,9 @@ async def test_questions_are_found_by_status_person_and_pipeline(tracker: Execut
         assert await places(InteractionFilters(assigned_to=nobody)) == []
     assert await places(InteractionFilters(pipeline_id=second, status="pending")) == [3, 2]
     assert await places(InteractionFilters(pipeline_id=PipelineId("nothing"))) == []
+    of_first = (await tracker.list_interactions()).items[-1].execution_id
+    assert await places(InteractionFilters(execution_id=of_first)) == [0]
+    assert await places(InteractionFilters(execution_id="nothing")) == []
     assert await places(InteractionFilters(answerable_by=Person(name="bob", role="operator"))) == [3, 0]
     assert await places(InteractionFilters(answerable_by=Person(name="ann", role="approver"))) == [3, 2, 1, 0]
     assert await places(InteractionFilters(answerable_by=Person(name="eve"))) == [0]

@@ -9809,6 +9809,8 @@ export interface operations {
                 assigned_to?: string | null;
                 /** @description Only of this pipeline. */
                 pipeline_id?: string | null;
+                /** @description Only of this execution, by its id or alias. */
+                execution_id?: string | null;
                 /** @description At most this many. */
                 limit?: number;
                 /** @description `next_cursor` of the page above. */

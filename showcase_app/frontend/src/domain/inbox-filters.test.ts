@@ -12,7 +12,7 @@ it("an address without a status means what waits, and a wrong one too", () => {
 it("what is changed in an address is what is read from it, and the rest stays", () => {
   for (const status of [...QUESTION_STATUSES, undefined]) {
     for (const assigned_to of ["ann & bob", undefined]) {
-      const filters: InboxFilters = { status, assigned_to, pipeline_id: "p" };
+      const filters: InboxFilters = { status, assigned_to, pipeline_id: "p", execution_id: "e" };
       const address = withInboxFilters(new URLSearchParams("tab=1"), filters);
       expect(inboxFilters(address)).toEqual(filters);
       expect(address.get("tab")).toBe("1");
@@ -32,6 +32,7 @@ it.each([
   ["status=answered", true],
   ["assigned_to=ann", true],
   ["pipeline_id=p", true],
+  ["execution_id=e", true],
 ])("%s is narrowed: %s", (words, expected) => {
   expect(isNarrowed(of(words))).toBe(expected);
 });

@@ -8,7 +8,12 @@ export const QUESTION_STATUSES: readonly QuestionStatus[] = ["pending", "answere
 const ALL = "all";
 
 /** As the parameters of a request. */
-export type InboxFilters = { status?: QuestionStatus; assigned_to?: string; pipeline_id?: string };
+export type InboxFilters = {
+  status?: QuestionStatus;
+  assigned_to?: string;
+  pipeline_id?: string;
+  execution_id?: string;
+};
 
 /** The filters of an address. Without a status it is those that wait; words that it may not have are left out. */
 export function inboxFilters(address: URLSearchParams): InboxFilters {
@@ -18,6 +23,7 @@ export function inboxFilters(address: URLSearchParams): InboxFilters {
     status: status === ALL ? undefined : (QUESTION_STATUSES.find((each) => each === status) ?? "pending"),
     assigned_to: word("assigned_to"),
     pipeline_id: word("pipeline_id"),
+    execution_id: word("execution_id"),
   };
 }
 
@@ -33,8 +39,8 @@ export function withInboxFilters(address: URLSearchParams, change: InboxFilters)
 }
 
 /** Whether it is narrowed further than to those that wait. */
-export function isNarrowed({ status, assigned_to, pipeline_id }: InboxFilters): boolean {
-  return status !== "pending" || assigned_to !== undefined || pipeline_id !== undefined;
+export function isNarrowed({ status, ...words }: InboxFilters): boolean {
+  return status !== "pending" || Object.values(words).some((word) => word !== undefined);
 }
 
 function statusInAddress(status: QuestionStatus | undefined): string | undefined {

@@ -36,3 +36,16 @@ def test_the_json_result_of_a_run_that_waits_has_the_question_in_its_output(comm
     ask = {"id": "ask", "type": "human_input", "prompt": "May it be published?"}
     lines = command("run", write(tmp_path, ask), "--json").stdout.splitlines()
     assert json.loads(lines[-1])["data"]["output_data"]["prompt"] == "May it be published?"
+
+
+def test_of_very_many_questions_the_first_are_shown_and_how_many_there_are(command: Command, tmp_path: Path) -> None:
+    ask = {"id": "ask", "type": "human_input", "prompt": "Is {{ item }} right?", "map": {"over": list(range(7))}}
+    shown = command("run", write(tmp_path, ask)).stdout
+    assert [n for n in range(7) if f"Is {n} right?" in shown] == [0, 1, 2, 3, 4]
+    assert "\n  and 2 more\n" in shown
+    report = command("executions", "show").stdout
+    assert report.count("ia-modules interactions respond") == 5
+    assert f"ia-modules interactions list --execution {newest(command)['execution_id']}" in report
+    assert "(7 questions in all)" in report
+    listed = command("interactions", "list", "--execution", newest(command)["execution_id"][:18])
+    assert listed.stdout.count("right?") == 7

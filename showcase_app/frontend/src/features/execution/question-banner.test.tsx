@@ -89,3 +89,19 @@ it("what is being typed stays when somebody else answers", async () => {
   expect((await screen.findByRole("alert")).textContent).toContain("Answered by bob");
   await waitFor(() => expect(screen.getByLabelText<HTMLInputElement>("Why").value).toBe("so"));
 });
+
+it("of very many the first are shown, and the way to all of them", async () => {
+  const questions = Array.from({ length: 7 }, (_, index) =>
+    createInteraction({ interaction_id: `${index}`, prompt: `Number ${index}?`, ui_schema: schema }),
+  );
+  show(...questions);
+  expect(await screen.findByText("Number 2?")).toBeTruthy();
+  expect(screen.queryByText("Number 3?")).toBeNull();
+  const all = screen.getByRole("link", { name: "All that this execution waits for, in the inbox" });
+  expect(all.getAttribute("href")).toBe(`/inbox?execution_id=${createExecution().execution_id}`);
+  const first = questions[0];
+  if (first !== undefined)
+    update([{ ...first, status: "answered", completed_at: at(1), sequence: 9 }, ...questions.slice(1)]);
+  expect(screen.queryByText("Number 0?")).toBeNull();
+  expect(screen.getByText("Number 3?")).toBeTruthy();
+});

@@ -16,6 +16,9 @@ import { AnswerPanel } from "@/features/inbox/answer-panel";
 import { Deadline } from "@/features/inbox/deadline";
 import classes from "@/features/inbox/inbox.module.css";
 
+/** A step with a map may ask about thousands; the inbox has them in pages. */
+const MOST_SHOWN = 3;
+
 type QuestionBannerProps = { execution: ExecutionDetail; nameOf: (stepId: string) => string };
 
 export function QuestionBanner({ execution, nameOf }: QuestionBannerProps) {
@@ -27,7 +30,7 @@ export function QuestionBanner({ execution, nameOf }: QuestionBannerProps) {
   if (shown.length === 0) return null;
   return (
     <section className={classes.banners} aria-label="Waiting for people">
-      {shown.map((question) => (
+      {shown.slice(0, MOST_SHOWN).map((question) => (
         <OpenQuestion
           key={question.interaction_id}
           question={question}
@@ -43,6 +46,11 @@ export function QuestionBanner({ execution, nameOf }: QuestionBannerProps) {
           }
         />
       ))}
+      {shown.length > MOST_SHOWN ? (
+        <Anchor component={Link} to={`/inbox?execution_id=${encodeURIComponent(execution.execution_id)}`} size="sm">
+          All that this execution waits for, in the inbox
+        </Anchor>
+      ) : null}
     </section>
   );
 }

@@ -1,7 +1,7 @@
 /** What the inbox is narrowed to. */
-import { SegmentedControl, TextInput } from "@mantine/core";
+import { Button, SegmentedControl, TextInput } from "@mantine/core";
 import { useDebouncedCallback } from "@mantine/hooks";
-import { IconUser } from "@tabler/icons-react";
+import { IconUser, IconX } from "@tabler/icons-react";
 import { useEffect, useState } from "react";
 import { type InboxFilters, QUESTION_STATUSES } from "@/domain/inbox-filters";
 import { questionStatusWord } from "@/domain/questions";
@@ -41,6 +41,16 @@ export function InboxFilterBar({ filters, onlyAnswers, onChange }: InboxFilterBa
             onChange={(pipeline_id) => onChange({ pipeline_id })}
           />
           <AssignedTo value={filters.assigned_to} onChange={(assigned_to) => onChange({ assigned_to })} />
+          {filters.execution_id === undefined ? null : (
+            <Button
+              variant="default"
+              size="xs"
+              rightSection={<IconX size={14} aria-hidden />}
+              onClick={() => onChange({ execution_id: undefined })}
+            >
+              Of one execution: all again
+            </Button>
+          )}
         </>
       )}
     </div>
