@@ -50,6 +50,7 @@ from ia_modules.transitions import (
     OwnershipChange,
     Recorded,
     Recovery,
+    StepCopy,
     StepStart,
     StepUpdate,
     Transition,
@@ -61,7 +62,8 @@ class Decision(Struct, kw_only=True, frozen=True):
 
     Attributes:
         execution: its row afterwards.
-        steps: the rows afterwards of the attempts that the transition names.
+        copied: the copies that are not on record yet.
+        steps: the rows afterwards of the attempts that the transition updates or starts.
         started: the attempts that begin, with iteration and attempt filled in.
         iterations: of all attempts that the transition begins, also of those that are on record already.
         updated: the updates that say something new.
@@ -77,6 +79,7 @@ class Decision(Struct, kw_only=True, frozen=True):
     """
 
     execution: ExecutionState
+    copied: tuple[StepCopy, ...] = ()
     steps: Mapping[StepExecutionId, StepState] = field(default_factory=dict[StepExecutionId, StepState])
     started: tuple[StepStart, ...] = ()
     iterations: tuple[int, ...] = ()
@@ -132,6 +135,7 @@ def decide(transition: Transition, known: Known) -> Decision:
 
 def _decide_work(transition: Transition, known: Known, before: ExecutionState) -> Decision:
     """What the owner writes: attempts that end and begin, questions, lines, and where the execution stands."""
+    copied = transition.copies and tuple(c for c in transition.copies if c.step_execution_id not in known.steps)
     news, steps, closings = _news(transition, known, before)
     updated = tuple([_closed_with(closings, update, steps) for update in news]) if closings else tuple(news)
     newest: dict[tuple[RunPath, str, int | None], StepState] = {}
@@ -172,7 +176,7 @@ def _decide_work(transition: Transition, known: Known, before: ExecutionState) -
     if after.recoveries and any(update.status is StepStatus.COMPLETED for update in updated):
         after = replace(after, recoveries=0)  # progress: what comes after is no crash loop
     lines = logs and [line.log_id for line in logs if line.log_id not in known.already_recorded]
-    if not (transition.new or updated or started or change or lines or interactions):
+    if not (transition.new or copied or updated or started or change or lines or interactions):
         return _nothing_new(before, tuple(iterations))
     if before.status.is_terminal:
         wanted = "changed any more" if transition.change is None else str(transition.change.status)
@@ -183,6 +187,7 @@ def _decide_work(transition: Transition, known: Known, before: ExecutionState) -
         interactions = {id_: END.closed_question(question, steps) for id_, question in interactions.items()}
     return Decision(
         execution=after,
+        copied=copied,
         steps=steps,
         started=tuple(started),
         iterations=tuple(iterations),
@@ -282,13 +287,15 @@ def _created(transition: Transition) -> ExecutionState:
         execution_id=transition.execution_id,
         status=new.status,
         owner=transition.writer if claimed else None,
-        epoch=1 if claimed or new.copies else 0,  # what is copied was an owner's: its first owner here is the second
+        epoch=1
+        if claimed or transition.copies
+        else 0,  # what is copied was an owner's: its first owner here is the second
         recoveries=0,
         sequence=0,
         cancel_requested=False,
         total_steps=new.total_steps,
-        completed_steps=sum(copy.status is StepStatus.COMPLETED for copy in new.copies),
-        failed_steps=sum(copy.status is StepStatus.FAILED for copy in new.copies),
+        completed_steps=sum(copy.status is StepStatus.COMPLETED for copy in transition.copies),
+        failed_steps=sum(copy.status is StepStatus.FAILED for copy in transition.copies),
         completed_at=None,
     )
 

@@ -482,6 +482,8 @@ class AttemptRecord(Record, kw_only=True, frozen=True):
     """One attempt of a step in the graph, as much of it as the course of its execution follows from: no payload.
 
     Attributes:
+        step_name: of an item of a map its key.
+        copied_from: the attempt of an execution before, whose result it has; None: it was made in this one.
         asked_at: when it asked a person; None: it never did.
         carries: the answer is kept by a re-run with an edit in front of it.
         is_reopened: it had ended when its execution, which had ended badly, was told to go on.
@@ -489,6 +491,7 @@ class AttemptRecord(Record, kw_only=True, frozen=True):
 
     step_execution_id: StepExecutionId
     step_id: str
+    step_name: str
     iteration: int
     attempt: int
     status: StepStatus
@@ -498,6 +501,7 @@ class AttemptRecord(Record, kw_only=True, frozen=True):
     input_refs: Json
     error_type: str | None
     error_message: str | None
+    copied_from: StepExecutionId | None
     sequence: int
     created_at: datetime
     started_at: datetime | None

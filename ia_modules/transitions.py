@@ -68,20 +68,25 @@ PROCESS_LOST = Failure(
 
 
 class StepCopy(Struct, kw_only=True, frozen=True):
-    """An attempt that is copied into an execution that begins, with its payloads and its answered question.
+    """An attempt that has ended and is copied from another execution, with its payloads and its answered question.
+
+    It stands at the level where the other does: of the graph in an execution that begins, or within a run.
 
     Attributes:
         copied_from: the attempt of the execution before.
         status: of both.
         routes: where the copy leads; the same as the other does, by the places of the paths in the version that runs.
+            None: nowhere, as an item.
         interaction_id: of the copy of its question; used only where there is one.
+        iteration: of the copy; None: that of the other.
     """
 
     step_execution_id: StepExecutionId
     copied_from: StepExecutionId
     status: StepStatus
-    routes: JsonText
+    routes: JsonText | None
     interaction_id: str
+    iteration: int | None = None
 
 
 class NewExecution(Struct, kw_only=True, frozen=True):
@@ -97,7 +102,6 @@ class NewExecution(Struct, kw_only=True, frozen=True):
         unless_repeated: refused where another re-run of that one, or of one of its re-runs, goes on or has completed.
         idempotency_key: what a caller names the request by; a pipeline has no two executions of one key.
         request_hash: tells whether two requests of one key are the same.
-        copies: attempts of the execution before that are its own, too.
         overrides: what stands in the place of single step runs, as :mod:`ia_modules.pipeline.overrides` writes it.
         attributes: what it is found by, each key once.
         age_seconds: how long ago it began, when it is written later than that.
@@ -119,7 +123,6 @@ class NewExecution(Struct, kw_only=True, frozen=True):
     total_steps: int = 0
     input_data: JsonText | None = None
     metadata: JsonText | None = None
-    copies: tuple[StepCopy, ...] = ()
     overrides: JsonText | None = None
     attributes: tuple[Attribute, ...] = ()
     age_seconds: float = 0.0
@@ -380,6 +383,7 @@ class Transition(Struct, kw_only=True, frozen=True):
         writer: who writes; must own the execution, unless ``ownership`` or ``answer`` is all that it writes.
         execution_id: the lease's, when there is one; None when only ``updates`` say which execution is meant.
         lease: what it is written under; None = whichever lease the writer holds.
+        copies: attempts of the execution before that are its own, too: of the graph's as it begins, of items later.
         updates: applied before ``starts``, so that one transition ends an attempt and begins the next. What is open
             within an attempt that ends is closed in between.
         expires: questions whose time is over.
@@ -391,6 +395,7 @@ class Transition(Struct, kw_only=True, frozen=True):
     execution_id: ExecutionId | None = None
     lease: Lease | None = None
     new: NewExecution | None = None
+    copies: tuple[StepCopy, ...] = ()
     updates: tuple[StepUpdate, ...] = ()
     starts: tuple[StepStart, ...] = ()
     change: ExecutionUpdate | None = None

@@ -111,7 +111,8 @@ class SecondChanceVerbs(ClientBase):
     ) -> ExecutionId:
         """Queue an execution once more, whole or from a step; returns the new one's id. The old one stays as it is.
 
-        From a step, the step runs that do not depend on it are copied, with their results and people's answers.
+        From a step, the step runs that do not depend on it are copied, with their results and people's answers; of a
+        step with a map the items that have completed, too, where only the failed ones are to run (``RerunFrom.items``).
 
         Args:
             input_data: of a whole one, instead of the one that it had; None: that one.
@@ -125,7 +126,8 @@ class SecondChanceVerbs(ClientBase):
             ExecutionNotFound, PipelineVersionNotFound, PipelineArchived
             PipelineNotRunnable: no definition of it is on record.
             PipelineInputError: the input is not what the parameters ask for.
-            InvalidArgument: no such step run is on record, or an input is given beside a step.
+            InvalidArgument: no such step run is on record, an input is given beside a step, or of the items of the step
+                none has failed, or none can be kept.
             RerunRefused: what would be copied does not fit the version; says what, and from which step it would.
             StepInputError, StepOutputError: what is to stand in a step's place is not what its schema says.
             IdempotencyConflict: the key stands for another request.

@@ -5,12 +5,13 @@ Only the paths that are taken say what runs in the end; what may be reached is n
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 from ia_modules.models import Effect, effect_text, may_have_effects
 from ia_modules.pipeline.document.definition import PipelineDefinition
 from ia_modules.pipeline.document.graph import Graph
+from ia_modules.pipeline.kept_items import ItemsAhead
 from ia_modules.pipeline.recorded import RecordedRun, state_of
 from ia_modules.pipeline.repeating import Repeat
 from ia_modules.pipeline.tokens import StepRunKey, ready
@@ -51,6 +52,7 @@ class Ahead:
         by_hand: the one whose result somebody gives, so that it does not run; None: there is none.
         asked_again: questions before the edited run that are asked again: their answers did not count for an edit.
         steps: what runs, or may, in file order.
+        items: what becomes of the items of a step with a map, where only those that failed run; None: all of it runs.
     """
 
     kept: tuple[StepRunKey, ...] = ()
@@ -58,6 +60,7 @@ class Ahead:
     by_hand: StepRunKey | None = None
     asked_again: tuple[StepRunKey, ...] = ()
     steps: tuple[StepAhead, ...] = ()
+    items: ItemsAhead | None = None
 
     @property
     def with_effects(self) -> tuple[StepAhead, ...]:
@@ -82,6 +85,7 @@ class Ahead:
                 }
                 for step in self.steps
             ],
+            "items": None if self.items is None else asdict(self.items),
         }
 
 
@@ -107,6 +111,7 @@ def ahead_of_repeat(now: PipelineDefinition, repeat: Repeat, *, is_by_hand: bool
         by_hand=by_hand,
         asked_again=repeat.asked_again,
         steps=_steps(now, begins, again, by_hand),
+        items=repeat.items,
     )
 
 

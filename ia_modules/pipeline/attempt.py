@@ -55,6 +55,7 @@ class Work(Struct, frozen=True):
         context: where it runs; None until it is known.
         supplied: its result, which somebody gave: nothing runs; None: nobody has.
         items: what it runs for; None: it runs once, be it for one of them.
+        keeps_items: those that completed in the execution that is repeated are copied.
     """
 
     definition: StepDefinition
@@ -73,6 +74,7 @@ class Work(Struct, frozen=True):
     supplied: JsonText | None = None
     binding: Binding | None = None
     items: MapItems | None = None
+    keeps_items: bool = False
 
 
 class Outcome(Struct, frozen=True):
@@ -176,7 +178,8 @@ def _mapped(
             raise StepError(facts.definition.id, what)
     except StepError as error:
         refused = refused or error
-    return replace(_without_code(pipeline, facts, scope), refused=refused, items=items or MapItems(()))
+    work = replace(_without_code(pipeline, facts, scope), refused=refused, items=items or MapItems(()))
+    return work if override is None else replace(work, keeps_items=override.items is not None)
 
 
 def _supplied(pipeline: LoadedPipeline, facts: StandingFacts, scope: Scope, result: JsonText) -> Work:

@@ -33,6 +33,7 @@ from ia_modules.pipeline.core import StepContext
 from ia_modules.pipeline.current import enter
 from ia_modules.pipeline.inner import InnerLevel, InnerRecorder
 from ia_modules.pipeline.inputs import check_contributions
+from ia_modules.pipeline.kept_items import copy_completed
 from ia_modules.pipeline.mapping import BegunItem, FailedItem, MapCourse
 from ia_modules.pipeline.notes import Notes
 from ia_modules.pipeline.recorded import STOP_JSON, retry_json
@@ -173,6 +174,12 @@ class _Map:
         records = []
         if self._rules.is_begun or self._context.attempt > 1:
             records = await journal.get_attempts(execution_id, within=self._path)
+        if self._work.keeps_items:
+            repeated, step_id = self._context.rerun_of, self._work.definition.id
+            lease, path = self._recorder.lease, self._path
+            records = await copy_completed(
+                journal, lease, step_id, self._items, records, within=path, repeated=repeated
+            )
         course = MapCourse(self._work.definition, self._items, records)
         kept = sorted(course.kept.items()) if self._work.definition.map and self._work.definition.map.collects else []
         for first in range(0, len(kept), _RESULTS_AT_ONCE):

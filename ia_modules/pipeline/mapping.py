@@ -1,7 +1,7 @@
 """A step that runs for each entry of a list: which items there are, which begins next, and what they make; pure."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from heapq import heappop, heappush
+from heapq import heapify, heappop, heappush
 from typing import Any, cast
 
 import orjson
@@ -129,7 +129,7 @@ class MapCourse:
         self.problem: StepError | None = None
         self.errors: list[FailedItem] = []
         self._next = 1
-        self._again: list[tuple[int, BegunItem]] = []  # a heap by number: what has been begun before
+        self._again: list[tuple[int, BegunItem]] = []  # a heap by number: what begins before ``_next``
         self._collected: list[JsonText | None] = [None] * len(items) if step.map.collects else []
         self._collected_bytes = 0
         self.kept: dict[int, StepExecutionId] = {}
@@ -143,6 +143,9 @@ class MapCourse:
             failures[each.iteration] = failures.get(each.iteration, 0) + counts
         for number, record in newest.items():
             self._take_up(number, record, failures[number])
+        between = (number for number in range(1, self._next) if number not in newest)  # copies stand behind them
+        self._again += [(number, BegunItem(number, 1)) for number in between]
+        heapify(self._again)
 
     def _take_up(self, number: int, record: AttemptRecord, failures: int) -> None:
         if number > len(self._items):

@@ -1,17 +1,20 @@
-"""Step runs that somebody has decided before they begin: with which tokens, on which input, or with which result.
+"""Step runs of which something is decided before they begin: their tokens, input, result, or which items run.
 
 They stand with the execution, so that whoever runs it, and however often, takes them.
 """
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any, cast
+from typing import Any, Literal, cast
 
 import orjson
 
 from ia_modules.models import Json, JsonText
 from ia_modules.payload import encode
 from ia_modules.pipeline.tokens import StepRunKey
+
+ItemsAgain = Literal["failed"]
+"""Which items of a step with a map run in a re-run: those that have not completed in the execution before."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +26,7 @@ class Override:
         closes_loop: of one with parents: a path that leads back has brought it there.
         input_data: what it gets; None: what it would get.
         output_data: its result, and nothing of it runs; None: it runs.
+        items: which of its items run, while the others are copied; None: all of them.
         actor: who said so; None: nobody edited it.
     """
 
@@ -31,6 +35,7 @@ class Override:
     closes_loop: bool = False
     input_data: JsonText | None = None
     output_data: JsonText | None = None
+    items: ItemsAgain | None = None
     actor: str | None = None
 
     @property
@@ -56,6 +61,8 @@ def _row(override: Override) -> dict[str, Any]:
     row: dict[str, Any] = {"step_id": override.key.step_id, "iteration": override.key.iteration}
     if override.parents is not None:
         row |= {"parents": [list(parent) for parent in override.parents], "closes_loop": override.closes_loop}
+    if override.items is not None:
+        row["items"] = override.items
     if override.edited is not None:
         text = override.output_data or override.input_data or "null"
         row |= {override.edited: orjson.Fragment(text.encode()), "actor": override.actor}
@@ -72,5 +79,6 @@ def _override_of(row: Mapping[str, Any]) -> Override:
         closes_loop=row.get("closes_loop", False),
         input_data=edits.get("input"),
         output_data=edits.get("output"),
+        items=row.get("items"),
         actor=row.get("actor"),
     )

@@ -15,6 +15,7 @@ from ia_modules.payload import encode
 from ia_modules.pipeline.causality import causal_ancestors
 from ia_modules.pipeline.document.definition import PipelineDefinition
 from ia_modules.pipeline.document.graph import Graph
+from ia_modules.pipeline.kept_items import ItemsAhead
 from ia_modules.pipeline.overrides import Override
 from ia_modules.pipeline.recorded import RecordedRun, routes_json, state_of
 from ia_modules.pipeline.tokens import GraphState, Route, Start, StepRun, StepRunKey, ready
@@ -43,6 +44,7 @@ class Repeat:
         begins: what begins first, with the tokens that it took before: ``start``, and what had not ended well.
         again: the recorded runs that are not copied; others may follow instead of those after ``begins``.
         asked_again: those of ``again`` whose answer does not count for an edit.
+        items: what becomes of the items of ``start``, where only those that failed run; None: all of it runs.
     """
 
     start: StepRunKey
@@ -50,6 +52,7 @@ class Repeat:
     begins: tuple[Start, ...]
     again: tuple[StepRunKey, ...]
     asked_again: tuple[StepRunKey, ...]
+    items: ItemsAhead | None = None
 
     def copies(self) -> tuple[StepCopy, ...]:
         """What the new execution begins with, each with new ids."""
@@ -67,6 +70,8 @@ class Repeat:
     def overrides(self, edit: Override | None = None) -> tuple[Override, ...]:
         """What is decided before the new execution begins; ``edit``: what is changed at ``start``; None: nothing."""
         begins = [Override(each.key, each.parents, closes_loop=each.closes_loop) for each in self.begins]
+        if self.items is not None and self.items.kept:
+            edit = Override(self.start, items="failed")
         if edit is None:
             return tuple(begins)
         own = next((each for each in begins if each.key == edit.key), Override(edit.key))

@@ -103,7 +103,6 @@ async def new_execution(
     unless_repeated: bool = False,
     idempotency_key: str | None = None,
     request_hash: str | None = None,
-    copies: tuple[StepCopy, ...] = (),
     overrides: JsonText | None = None,
 ) -> NewExecution:
     """An execution for a worker (``queued``), or one that runs in the process that owns the journal.
@@ -120,7 +119,7 @@ async def new_execution(
         unless_repeated: as the new execution has it.
         idempotency_key: a pipeline has no two executions of one key.
         request_hash: tells whether two requests of one key are the same.
-        copies, overrides: as the new execution has them.
+        overrides: as the new execution has them.
 
     Raises:
         InvalidArgument: ``run_at`` has no time zone, or lies after the year 9999.
@@ -144,7 +143,6 @@ async def new_execution(
         total_steps=len(definition.steps),
         input_data=input_data,
         metadata=encode(metadata, "metadata of the execution") if metadata else None,
-        copies=copies,
         overrides=overrides,
         attributes=_attributes(definition, input_data, metadata),
     )
@@ -157,8 +155,11 @@ def _attributes(definition: PipelineDefinition, input_data: JsonText, metadata: 
     return attributes_of(definition.searchable, orjson.loads(input_data), noted)
 
 
-async def record_start(journal: Journal, new: NewExecution) -> ExecutionId:
+async def record_start(journal: Journal, new: NewExecution, copies: tuple[StepCopy, ...] = ()) -> ExecutionId:
     """Record an execution that has done nothing yet; returns its id.
+
+    Args:
+        copies: attempts of the execution before that are its own, too.
 
     Raises:
         PipelineNotFound: its pipeline is not registered any more.
@@ -166,7 +167,7 @@ async def record_start(journal: Journal, new: NewExecution) -> ExecutionId:
         AlreadyRepeated: it was not to be the second re-run.
     """
     execution_id = ExecutionId(new_id())
-    await journal.record(Transition(execution_id=execution_id, writer=journal.owner, new=new))
+    await journal.record(Transition(execution_id=execution_id, writer=journal.owner, new=new, copies=copies))
     return execution_id
 
 

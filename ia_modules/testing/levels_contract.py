@@ -3,6 +3,7 @@
 import pytest
 from msgspec.structs import replace
 
+from ia_modules.errors import LeaseLost
 from ia_modules.models import (
     ExecutionId,
     ExecutionStatus,
@@ -24,6 +25,7 @@ from ia_modules.transitions import (
     LogLine,
     NewInteraction,
     Recovery,
+    StepCopy,
     StepStart,
     StepUpdate,
     Transition,
@@ -144,6 +146,45 @@ class LevelsContract:
         [step] = await _steps(journal, execution_id, GRAPH)
         assert (step.worker, step.attempt, step.status) == ("heir", 1, StepStatus.RUNNING)
         assert step.started_at is not None
+
+    async def test_an_item_is_copied_once_to_another_number_with_its_question(
+        self, journal: OperatorJournal, execution_id: ExecutionId
+    ) -> None:
+        _, _, item, _ = await _start_tree(journal, execution_id)
+        await _ask(journal, execution_id, item)
+        [question] = await journal.get_interactions(execution_id)
+        await journal.answer_interaction(question.interaction_id, {"ok": True}, actor="ann")
+        output = StepUpdate(step_execution_id=item, status=StepStatus.COMPLETED, output_data=encode({"n": 1}, "output"))
+        await journal.record(Transition(execution_id=execution_id, writer=OWNER, updates=(output,)))
+        copy = StepCopy(
+            step_execution_id=StepExecutionId(new_id()),
+            copied_from=item,
+            status=StepStatus.COMPLETED,
+            routes=None,
+            interaction_id=new_id(),
+            iteration=3,
+        )
+        written = [
+            await journal.record(Transition(execution_id=execution_id, writer=OWNER, copies=(copy,))) for _ in range(2)
+        ]
+        assert [each.changed for each in written] == [True, False]
+        source, copied = sorted(await _steps(journal, execution_id, WORK), key=lambda each: -each.iteration)
+        assert (copied.step_execution_id, copied.copied_from) == (copy.step_execution_id, item)
+        assert (copied.iteration, copied.attempt, copied.sequence) == (3, 1, written[0].sequence)
+        assert (copied.step_name, copied.status, copied.output_data) == ("work", source.status, source.output_data)
+        attempts = await journal.get_attempts(execution_id, within=WORK)
+        assert {(each.iteration, each.step_name, each.copied_from) for each in attempts} == {
+            (3, "work", item),
+            (17, "work", None),
+        }
+        _, carried = await journal.get_interactions(execution_id)
+        assert (carried.step_execution_id, carried.status) == (copy.step_execution_id, "answered")
+        assert [each.actor for each in carried.responses] == ["ann"]
+        record = await journal.get_execution(execution_id)
+        assert record is not None
+        assert (record.completed_steps, record.failed_steps) == (0, 0)
+        with pytest.raises(LeaseLost):
+            await journal.record(Transition(execution_id=execution_id, writer="other", copies=(copy,)))
 
     async def test_the_end_of_an_execution_leaves_nothing_open_at_any_depth(
         self, journal: OperatorJournal, execution_id: ExecutionId

@@ -216,8 +216,7 @@ class _Writes:
         if decision.group is not None:
             self.failed.append((after.execution_id, transition, decision.group))
         stamp = {"execution_id": after.execution_id, "sequence": after.sequence}
-        if transition.new is not None:
-            self.copies += [asdict(copy) | stamp for copy in transition.new.copies]
+        self.copies += [asdict(copy) | stamp for copy in decision.copied]
         self.starts += [_start_row(start) | stamp for start in decision.started]
         self.started |= {start.step_execution_id for start in decision.started}
         self.updates += [_update_row(update) | stamp for update in decision.updated]
@@ -298,6 +297,7 @@ def _read(query: Query, transitions: Sequence[Transition]) -> Script[_KnownRows]
     step_ids = {question.step_execution_id for question in rows.interactions.values()}
     step_ids |= {update.step_execution_id for transition in transitions for update in transition.updates}
     step_ids |= {start.step_execution_id for transition in transitions for start in transition.starts}
+    step_ids |= {copy.step_execution_id for transition in transitions for copy in transition.copies}
     step_ids |= {line.step_execution_id for transition in transitions for line in transition.logs} - {None}
     for row in (yield from _with_ids(query("read_step_state"), "step_execution_id", step_ids)):
         rows.add_step(StepState.from_row(row))

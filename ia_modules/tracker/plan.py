@@ -81,12 +81,12 @@ def _plain_decision(transition: Transition, execution: KnownExecution | None) ->
     new, change = transition.new, transition.change
     if transition.asks or transition.expires or transition.ownership is not None or transition.answer is not None:
         return None
-    if _is_late_or_says_more(transition):
+    if transition.copies or _is_late_or_says_more(transition):
         return None
     if execution is None:
         if new is None or change is not None or new.alias is not None or new.idempotency_key is not None:
             return None
-        if new.copies or new.overrides is not None or new.unless_repeated:
+        if new.overrides is not None or new.unless_repeated:
             return None
         if not is_id(new.pipeline_id):  # PostgreSQL would take another spelling of one that is there
             return None

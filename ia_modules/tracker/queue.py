@@ -52,7 +52,8 @@ async def enqueue(
         unless_repeated: not where another re-run of that one goes on or has completed.
         idempotency_key: names the request: sent twice, it is queued once.
         request_hash: tells requests of one key apart; None = by version and input.
-        copies, overrides: as :class:`ia_modules.transitions.NewExecution` has them.
+        copies: attempts of the execution before that are its own, too.
+        overrides: as :class:`ia_modules.transitions.NewExecution` has them.
 
     Raises:
         PipelineDefinitionError: the stored definition cannot be understood (any more).
@@ -86,11 +87,10 @@ async def enqueue(
         unless_repeated=unless_repeated,
         idempotency_key=idempotency_key,
         request_hash=request_hash,
-        copies=copies,
         overrides=overrides,
     )
     try:
-        execution_id = await record_start(tracker, new)
+        execution_id = await record_start(tracker, new, copies)
     except (ConstraintViolated, AlreadyRepeated):
         if (started := await find_started(tracker, alias, stored, text)) is not None:
             return Queued(started.execution_id, created=False)

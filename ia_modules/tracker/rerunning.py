@@ -1,20 +1,22 @@
 """Re-runs: an execution once more, whole or from a step, on the version that it ran or on another."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, cast
 
 import orjson
 
 from ia_modules.errors import InvalidArgument
 from ia_modules.models import ExecutionRecord, Json, JsonText, PipelineVersionRecord
+from ia_modules.paths import GRAPH, path_of
 from ia_modules.payload import content_hash, encode
 from ia_modules.pipeline.ahead import Ahead, ahead_of_repeat, ahead_of_whole
 from ia_modules.pipeline.document.definition import PipelineDefinition
 from ia_modules.pipeline.document.graph import Graph
 from ia_modules.pipeline.inputs import check_contributions, check_result, prepare_input, replaced_input
-from ia_modules.pipeline.overrides import Override, overrides_json
-from ia_modules.pipeline.recorded import recorded_runs
+from ia_modules.pipeline.kept_items import ItemsAhead, items_ahead
+from ia_modules.pipeline.overrides import ItemsAgain, Override, overrides_json
+from ia_modules.pipeline.recorded import RecordedRun, recorded_runs
 from ia_modules.pipeline.repeating import Repeat, plan_repeat
 from ia_modules.pipeline.results import encode_result
 from ia_modules.pipeline.versions import definition_of
@@ -33,14 +35,22 @@ class RerunFrom:
         step_input: what this one run gets; later steps see the state without it. None: what it would get.
         step_output: its result, instead of running it: a mapping, or a value that is kept as ``{"result": value}``.
             None: it runs.
+        items: of a step with a map, ``failed``: only the items run that have not completed; the others are copied with
+            their results, and found by their keys. None: all of them run.
     """
 
     step_id: str
     iteration: int | None = None
     step_input: Mapping[str, Any] | None = None
     step_output: Json = None
+    items: ItemsAgain | None = None
 
     def __post_init__(self) -> None:
+        if self.items not in (None, "failed"):
+            raise InvalidArgument("items", repr(self.items), "'failed', or None for all of them")
+        if self.items is not None and self.is_edited:
+            expected = "one of them: what is kept had the old input, and a step whose result is there runs no items"
+            raise InvalidArgument("items", f"{self.items!r} beside step_input or step_output", expected)
         if self.step_input is not None and self.step_output is not None:
             expected = "one of them: a step whose result is there does not run"
             raise InvalidArgument("step_output", "a result beside step_input", expected)
@@ -52,7 +62,8 @@ class RerunFrom:
     @property
     def summary(self) -> dict[str, Any]:
         """What goes into the audit log."""
-        return {"from_step": self.step_id, "iteration": self.iteration, "edited": self.is_edited}
+        summary = {"from_step": self.step_id, "iteration": self.iteration, "edited": self.is_edited}
+        return summary if self.items is None else {**summary, "items": self.items}
 
 
 async def plan_rerun(
@@ -69,18 +80,33 @@ async def plan_rerun(
         stored: the one that is to run.
 
     Raises:
-        InvalidArgument: no such step run is on record.
+        InvalidArgument: no such step run is on record, or it has no items that could be kept or have failed.
         RerunRefused: what would be copied does not fit the version.
         StepInputError, StepOutputError: what is given in the place of the step's own is not what its schema says.
         StepConflict: the rows of the execution do not follow from the version that it ran.
     """
     runs = recorded_runs(await tracker.get_attempts(record.execution_id))
-    now = definition_of(stored)
-    repeat = plan_repeat(
-        definition_of(began_with), now, runs, begin.step_id, begin.iteration, is_edited=begin.is_edited
-    )
+    before, now = definition_of(began_with), definition_of(stored)
+    repeat = plan_repeat(before, now, runs, begin.step_id, begin.iteration, is_edited=begin.is_edited)
     _edit(now, repeat, begin, "")
-    return repeat
+    if begin.items is None:
+        return repeat
+    [run] = [each for each in runs if each.run.key == repeat.start]
+    return replace(repeat, items=await _items_ahead(tracker, record, before, now, repeat, run))
+
+
+async def _items_ahead(
+    tracker: ExecutionTracker,
+    record: ExecutionRecord,
+    before: PipelineDefinition,
+    now: PipelineDefinition,
+    repeat: Repeat,
+    run: RecordedRun,
+) -> ItemsAhead:
+    step_id = run.run.key.step_id
+    items = await tracker.get_attempts(record.execution_id, within=path_of(GRAPH, *run.run.key))
+    steps = Graph(before).step(step_id), Graph(now).step(step_id)
+    return items_ahead(*steps, run, items, may_differ=bool(repeat.asked_again))
 
 
 async def rerun_ahead(
@@ -165,7 +191,8 @@ def _input_of(record: ExecutionRecord, input_data: Mapping[str, Any] | None) -> 
 
 
 def _request_of(begin: RerunFrom) -> list[Any]:
-    return [begin.step_id, begin.iteration, begin.step_input, begin.step_output]
+    request = [begin.step_id, begin.iteration, begin.step_input, begin.step_output]
+    return request if begin.items is None else [*request, begin.items]
 
 
 def _edit(definition: PipelineDefinition, repeat: Repeat, begin: RerunFrom, actor: str) -> Override | None:

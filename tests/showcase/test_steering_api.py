@@ -72,8 +72,10 @@ async def test_a_rerun_from_a_step_says_what_does_not_belong_together(idle: http
         {"step_input": {}},
         {"from_step": "nowhere"},
         {"from_step": "a", "iteration": 0},
+        {"items": "failed"},
+        {"from_step": "a", "items": "all"},
     ]
-    assert [(await idle.post(address, json=body)).status_code for body in wrong] == [422] * 4
+    assert [(await idle.post(address, json=body)).status_code for body in wrong] == [422] * 6
     answer = await idle.post(address, json={"from_step": "nowhere"})
     assert "a step that has run" in answer.json()["detail"]
     twice = [
@@ -188,6 +190,7 @@ async def test_what_a_rerun_or_a_resume_would_run_is_asked_before_and_starts_not
             "by_hand": None,
             "asked_again": [],
             "steps": [{**ask, "may_have_effects": True, "runs": 0}],
+            "items": None,
         },
     )
     refused = await idle.post(f"{address}/rerun/plan", json={"from_step": "nowhere"})
@@ -222,6 +225,34 @@ async def test_what_does_not_fit_a_version_is_told_with_the_earliest_step_that_d
         assert refused.json()["misfit"] == misfit
     fits = await idle.post(f"{address}/plan", json={"from_step": "first", "version": 2})
     assert [step["step_id"] for step in fits.json()["steps"]] == ["first", "second"]
+
+
+async def test_only_the_failed_items_of_a_map_are_planned_and_run_again(
+    idle: httpx.AsyncClient, database: DatabaseManager
+) -> None:
+    mapped = {"over": "{parameters.texts}", "on_item_failure": "continue"}
+    read = {"id": "read", "module": "ia_modules.steps", "step_class": "read_table", "map": mapped}
+    read |= {"inputs": {"text": "{item}"}}
+    document = {"name": "Texts", "parameters": [{"name": "texts"}], "steps": [read], "flow": {"start_at": "read"}}
+    async with Client(database) as client:
+        await client.register(document)
+        first = await client.run("texts", {"texts": ["a,b\n1,2", "", "a\n3"]})
+        good = await client.run("texts", {"texts": ["a\n1"]})
+    address, failed = f"/api/executions/{first['execution_id']}/rerun", {"from_step": "read", "items": "failed"}
+    plan = await idle.post(f"{address}/plan", json=failed)
+    assert (plan.status_code, plan.json()["items"]) == (
+        200,
+        {"step_id": "read", "iteration": 1, "kept": 2, "runs": 1},
+    )
+    begun = await idle.post(address, json=failed)
+    assert begun.status_code == 202
+    detail = (await idle.get(begun.headers["location"])).json()
+    assert [(row["step_id"], row["items"]) for row in detail["overrides"]] == [("read", "failed")]
+    refused = await idle.post(f"/api/executions/{good['execution_id']}/rerun", json=failed)
+    assert (refused.status_code, [each["field"] for each in refused.json()["errors"]]) == (422, ["items"])
+    assert "of which no item has failed" in refused.json()["detail"]
+    edited = await idle.post(f"{address}/plan", json={**failed, "step_output": {}})
+    assert (edited.status_code, [each["field"] for each in edited.json()["errors"]]) == (422, ["items"])
 
 
 async def test_every_verb_takes_a_key_and_does_nothing_twice(idle: httpx.AsyncClient) -> None:

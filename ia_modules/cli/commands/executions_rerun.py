@@ -28,10 +28,11 @@ from ia_modules.cli.options.execution import (
     find_execution,
 )
 from ia_modules.cli.options.input import Input, StepInputOption, StepOutputOption, read_object, read_result
-from ia_modules.cli.output.ahead_report import effects_in_one_line, print_ahead
+from ia_modules.cli.output.ahead_report import effects_in_one_line, items_text, print_ahead
 from ia_modules.cli.output.ending import print_queued
 from ia_modules.cli.output.terminal import AsJson, print_json
 from ia_modules.cli.output.terminal import run as do
+from ia_modules.pipeline.overrides import ItemsAgain
 from ia_modules.tracker.bulk import BULK_LIMIT
 from ia_modules.tracker.rerunning import RerunFrom
 
@@ -43,6 +44,12 @@ FromStepOption = Annotated[
 ]
 IterationOption = Annotated[
     int | None, typer.Option(min=1, help="With --from: of that step; its last one when left out.")
+]
+ItemsOption = Annotated[
+    ItemsAgain | None,
+    typer.Option(
+        "--items", help="With --from, of a step with a map: only the items that have not completed; the rest is kept."
+    ),
 ]
 VersionOption = Annotated[
     int | None, typer.Option("--version", min=1, help="Of its pipeline; the one that it ran when left out.")
@@ -67,6 +74,7 @@ def rerun(
     iteration: IterationOption = None,
     step_input: StepInputOption = None,
     step_output: StepOutputOption = None,
+    items: ItemsOption = None,
     input_text: Input = None,
     version: VersionOption = None,
     status: Status = None,
@@ -86,7 +94,7 @@ def rerun(
     filters = (status, pipeline, after, before, text, failure)
     which = Which(ids=execution_ids or [], filters=filters, token=token_in(token), limit=limit)
     which.check()
-    begin = _begin(from_step, iteration, step_input, step_output)
+    begin = _begin(from_step, iteration, step_input, step_output, items)
     if begin is not None and input_text is not None:
         raise typer.BadParameter("--input is of a whole one; with --from: --step-input.")
     what = {"input_data": read_object(input_text, "--input"), "begin": begin, "version": version}
@@ -104,19 +112,27 @@ def rerun(
 
 
 def _begin(
-    from_step: str | None, iteration: int | None, step_input: str | None, step_output: str | None
+    from_step: str | None,
+    iteration: int | None,
+    step_input: str | None,
+    step_output: str | None,
+    items: ItemsAgain | None,
 ) -> RerunFrom | None:
     if from_step is None:
-        if (iteration, step_input, step_output) != (None, None, None):
-            raise typer.BadParameter("--iteration, --step-input and --step-output are of a step; expected --from too.")
+        if (iteration, step_input, step_output, items) != (None, None, None, None):
+            options = "--iteration, --step-input, --step-output and --items"
+            raise typer.BadParameter(f"{options} are of a step; expected --from too.")
         return None
     if step_input is not None and step_output is not None:
         raise typer.BadParameter("--step-input and --step-output: a step whose result is given does not run.")
+    if items is not None and (step_input, step_output) != (None, None):
+        raise typer.BadParameter("--items beside --step-input or --step-output: what is kept had the old input.")
     return RerunFrom(
         step_id=from_step,
         iteration=iteration,
         step_input=read_object(step_input, "--step-input"),
         step_output=read_result(step_output, "--step-output"),
+        items=items,
     )
 
 
@@ -136,6 +152,8 @@ async def _rerun_one(
     print_queued(summary, same_database(context), as_json=as_json)
     if not as_json and what["begin"] is not None:
         typer.echo(f"It runs, or may: {effects_in_one_line(plan.steps)}.")
+    if not as_json and plan.items is not None:
+        typer.echo(f"Of {plan.items.step_id}: {items_text(plan.items)}.")
 
 
 async def _plan_one(

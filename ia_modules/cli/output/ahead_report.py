@@ -6,6 +6,7 @@ import typer
 
 from ia_modules.cli.output.terminal import one_line, print_table
 from ia_modules.pipeline.ahead import Ahead, StepEffect
+from ia_modules.pipeline.kept_items import ItemsAhead
 from ia_modules.pipeline.tokens import StepRunKey
 from ia_modules.tracker.bulk import StepAheadOfMany
 
@@ -21,13 +22,24 @@ def print_ahead(ahead: Ahead) -> None:
     begins = {key.step_id for key in ahead.begins if key != ahead.by_hand}
     for step in ahead.steps:
         word = "runs" if step.step_id in begins else "runs, or may"
-        rows.append((word, _runs_text(step.step_id, step.runs), step.effect_text))
+        text = _runs_text(step.step_id, step.runs)
+        if ahead.items is not None and ahead.items.step_id == step.step_id:
+            text = f"{text}: {items_text(ahead.items)}"
+        rows.append((word, text, step.effect_text))
     print_table(("", "STEP", "EFFECT"), rows)
 
 
 def effects_in_one_line(steps: Sequence[StepEffect]) -> str:
     """The steps with their effects, such as ``send (write), report (read)``."""
     return ", ".join(f"{one_line(step.step_id)} ({step.effect_text})" for step in steps) or "nothing"
+
+
+def items_text(items: ItemsAhead) -> str:
+    """What becomes of the items of a step, such as ``58 items kept, 2 run``."""
+    kept = f"{items.kept:,} {'item' if items.kept == 1 else 'items'} kept"
+    if items.runs is None:
+        return f"{kept}, the others run"
+    return f"{kept}, {items.runs:,} {'runs' if items.runs == 1 else 'run'}"
 
 
 def print_steps_of_many(steps: Sequence[StepAheadOfMany]) -> None:

@@ -70,8 +70,8 @@ SELECT step_execution_id, execution_id, within, step_id, step_name, step_type, i
 
 -- name: list_attempts
 -- Of one level, without payloads, in the order in which they started.
-SELECT step_execution_id, step_id, iteration, attempt, status, wake_at, awaits, routes, input_refs, error_type,
-       error_message, sequence, created_at, started_at, completed_at,
+SELECT step_execution_id, step_id, step_name, iteration, attempt, status, wake_at, awaits, routes, input_refs,
+       error_type, error_message, copied_from, sequence, created_at, started_at, completed_at,
        (SELECT asked.created_at FROM interactions AS asked
          WHERE asked.step_execution_id = step_executions.step_execution_id) AS asked_at,
        COALESCE((SELECT asked.carries FROM interactions AS asked

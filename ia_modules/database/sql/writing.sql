@@ -84,14 +84,15 @@ ON CONFLICT (execution_id) DO NOTHING
 RETURNING execution_id;
 
 -- name: copy_step
--- The attempt with the result of a step run of the execution before, as an execution that begins now has it, too.
+-- The attempt with the result of a run of the execution before, as another execution has it from now on, too.
 INSERT INTO step_executions (
     step_execution_id, execution_id, within, step_id, step_name, step_type, iteration, attempt, retry_count, status,
     worker, awaits, effect, routes, input_refs, input_bytes, output_bytes, error_type, error_message, copied_from,
     copied_because, sequence, created_at, started_at, completed_at, traceback, metadata, input_data, output_data)
-SELECT :step_execution_id, :execution_id, within, step_id, step_name, step_type, iteration, 1, 0,
-       status, worker, awaits, effect, :routes, input_refs, input_bytes, output_bytes, error_type, error_message,
-       step_execution_id, 'rerun', :sequence, ia_now(), ia_now(), ia_now(), traceback, metadata, input_data, output_data
+SELECT :step_execution_id, :execution_id, within, step_id, step_name, step_type,
+       COALESCE(CAST(:iteration AS INTEGER), iteration), 1, 0, status, worker, awaits, effect, :routes, input_refs,
+       input_bytes, output_bytes, error_type, error_message, step_execution_id, 'rerun', :sequence, ia_now(), ia_now(),
+       ia_now(), traceback, metadata, input_data, output_data
   FROM step_executions
  WHERE step_execution_id = :copied_from;
 

@@ -1,11 +1,10 @@
 """The rows that a journal in memory keeps, and how they change as it was decided."""
 
 import asyncio
-from collections.abc import Callable, Container
+from collections.abc import Callable, Container, Sequence
 from copy import deepcopy
 from datetime import UTC, datetime, timedelta
 
-import orjson
 from msgspec.structs import replace
 
 from ia_modules.closing import Closing
@@ -117,7 +116,7 @@ class MemoryRecords:
         self._requests.add(request)
 
     def _touched(self, transition: Transition) -> list[StepExecutionRecord]:
-        items = (*transition.updates, *transition.starts, *transition.logs)
+        items = (*transition.updates, *transition.starts, *transition.copies, *transition.logs)
         touched = [item.step_execution_id for item in items if item.step_execution_id is not None]
         return [self._steps[self._home[id_]][id_] for id_ in touched if id_ in self._home]
 
@@ -153,6 +152,7 @@ class MemoryRecords:
             completed_at=ended if state.status.is_terminal else None,
         )
         steps = self._steps[state.execution_id]
+        self._copy(decision.copied, state, began)
         for start in decision.started:
             self._add_step(started_step(start, state, now))
         for update in decision.updated:
@@ -217,32 +217,38 @@ class MemoryRecords:
     def _begin(self, new: NewExecution, state: ExecutionState, now: datetime) -> None:
         self._executions[state.execution_id] = created_execution(new, state, self._names[new.pipeline_id], now)
         self._steps[state.execution_id], self._logs[state.execution_id] = {}, {}
-        for copy in new.copies:
-            self._copy(copy, state, now)
 
-    def _copy(self, copy: StepCopy, state: ExecutionState, now: datetime) -> None:
-        """An attempt of the execution before, with its question."""
-        source = self._steps[self._home[copy.copied_from]][copy.copied_from]
-        whose = {"execution_id": state.execution_id, "step_execution_id": copy.step_execution_id}
+    def _copy(self, copies: Sequence[StepCopy], state: ExecutionState, now: datetime) -> None:
+        """Attempts of the execution before, each with its question."""
         times = {"created_at": now, "started_at": now, "completed_at": now, "sequence": state.sequence}
-        self._add_step(
-            replace(
-                deepcopy(source),
-                **whose,
-                **times,
-                attempt=1,
-                retry_count=0,
-                wake_at=None,
-                routes=orjson.loads(copy.routes),
-                copied_from=copy.copied_from,
+        for copy in copies:
+            source = self._steps[self._home[copy.copied_from]][copy.copied_from]
+            self._add_step(
+                replace(
+                    deepcopy(source),
+                    **times,
+                    execution_id=state.execution_id,
+                    step_execution_id=copy.step_execution_id,
+                    iteration=copy.iteration or source.iteration,
+                    attempt=1,
+                    retry_count=0,
+                    wake_at=None,
+                    routes=decoded(copy.routes, None),
+                    copied_from=copy.copied_from,
+                )
             )
-        )
-        for question in self._questions_of(source.execution_id):
-            if question.step_execution_id == copy.copied_from:
-                carried = replace(question, **whose, interaction_id=copy.interaction_id, sequence=state.sequence)
-                self._interactions[copy.interaction_id] = carried
-        if copy.copied_from in self._carrying:
-            self._carrying.add(copy.step_execution_id)
+            if copy.copied_from in self._carrying:
+                self._carrying.add(copy.step_execution_id)
+        copied = {copy.copied_from: copy for copy in copies}
+        for question in [each for each in self._interactions.values() if each.step_execution_id in copied]:
+            copy = copied[question.step_execution_id]
+            self._interactions[copy.interaction_id] = replace(
+                question,
+                execution_id=state.execution_id,
+                step_execution_id=copy.step_execution_id,
+                interaction_id=copy.interaction_id,
+                sequence=state.sequence,
+            )
 
     def _add_step(self, started: StepExecutionRecord) -> None:
         execution_id, id_ = started.execution_id, started.step_execution_id

@@ -210,6 +210,7 @@ _FIELDS: Mapping[str, str] = {
     "responded_by": "responded_by",
     "from_step": "from_step",
     "iteration": "iteration",
+    "items": "items",
     "token": "token",
 }
 """The part of a body that an argument of a verb comes from."""

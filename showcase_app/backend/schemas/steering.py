@@ -6,6 +6,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstra
 from pydantic_core import PydanticCustomError
 
 from ia_modules.models import Effect, ExecutionStatus
+from ia_modules.pipeline.overrides import ItemsAgain
 from ia_modules.tracker.bulk import BULK_LIMIT, TOKEN_LIMIT_CHARACTERS
 from ia_modules.tracker.rerunning import RerunFrom
 from showcase_app.backend.schemas.base import Out, storable
@@ -27,12 +28,18 @@ class RerunRequest(BaseModel):
     iteration: Annotated[int, Field(ge=1)] | None = Field(None, description="Of `from_step`; its last one if left out.")
     step_input: dict[str, Any] | None = Field(None, description="What `from_step` gets, once, instead of its input.")
     step_output: Any = Field(None, description="The result of `from_step`, which then does not run.")
+    items: ItemsAgain | None = Field(
+        None,
+        description="Of a `from_step` with a map: only the items run that have not completed; the others are copied "
+        "with their results, found by their keys.",
+    )
     version: Annotated[int, Field(ge=1)] | None = Field(None, description="To run; the one that it ran if left out.")
 
     @model_validator(mode="after")
     def _belongs_together(self) -> Self:
-        if self.from_step is None and (self.iteration, self.step_input, self.step_output) != (None, None, None):
-            raise PydanticCustomError("without_a_step", "iteration, step_input and step_output need a from_step")
+        of_a_step = (self.iteration, self.step_input, self.step_output, self.items)
+        if self.from_step is None and of_a_step != (None, None, None, None):
+            raise PydanticCustomError("without_a_step", "iteration, step_input, step_output and items need a from_step")
         if self.from_step is not None and self.input_data is not None:
             raise PydanticCustomError("input_of_a_part", "Input should have either input_data or from_step")
         return self
@@ -46,6 +53,7 @@ class RerunRequest(BaseModel):
             iteration=self.iteration,
             step_input=self.step_input,
             step_output=self.step_output,
+            items=self.items,
         )
 
 
@@ -91,6 +99,13 @@ class StepAheadOut(StepEffectOut):
     runs: int = Field(description="How many of its runs on record are made again.")
 
 
+class ItemsAheadOut(StepRunOut):
+    """What becomes of the items of a step with a map, where only the failed ones run."""
+
+    kept: int = Field(description="How many are copied, with their results.")
+    runs: int | None = Field(description="How many run; null: the list may be another one, and is not known yet.")
+
+
 class AheadOut(Out):
     """What a re-run or a resumed execution does. Nothing is recorded by asking for it."""
 
@@ -101,6 +116,7 @@ class AheadOut(Out):
         description="Questions before the edited step run that are asked again: an answer did not count for an edit."
     )
     steps: list[StepAheadOut] = Field(description="What runs, or may, in the order of the file.")
+    items: ItemsAheadOut | None = Field(description="With `items`: of the step that is run again; null otherwise.")
 
 
 class BulkRequest(BaseModel):

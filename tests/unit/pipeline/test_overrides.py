@@ -17,11 +17,13 @@ def overrides(draw: st.DrawFn) -> Override:
     parents = draw(st.none() | st.lists(KEYS, max_size=3).map(tuple))
     closes_loop = parents is not None and draw(st.booleans())
     begins = Override(draw(KEYS), parents, closes_loop=closes_loop)
-    match draw(st.sampled_from(["nothing", "input", "output"])):
+    match draw(st.sampled_from(["nothing", "input", "output", "items"])):
         case "input":
             return replace(begins, input_data=draw(TEXTS), actor="ann")
         case "output":
             return replace(begins, output_data=draw(TEXTS), actor="bob")
+        case "items":
+            return replace(begins, items="failed")
         case _:
             return begins
 

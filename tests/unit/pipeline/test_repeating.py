@@ -60,10 +60,9 @@ async def queued_again(
         queued=True,
         trigger="rerun",
         rerun_of=before.execution_id,
-        copies=repeat.copies(),
         overrides=overrides_json(repeat.overrides(edit)),
     )
-    return await record_start(journal, new)
+    return await record_start(journal, new, repeat.copies())
 
 
 async def to_end(journal: OperatorJournal, started: StartedExecution) -> None:

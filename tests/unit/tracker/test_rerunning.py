@@ -18,17 +18,27 @@ from ia_modules.errors import (
     StepOutputError,
 )
 from ia_modules.models import ExecutionRecord, ExecutionStatus
+from ia_modules.paths import GRAPH, run_path
 from ia_modules.pipeline.allowed_code import AllowedCode
+from ia_modules.tracker.levels import RunFilters
 from ia_modules.tracker.metrics import MetricsReader
 from ia_modules.tracker.rerunning import RerunFrom
 
 STEPS = """
+from pathlib import Path
+
 from ia_modules.pipeline.core import Step
 
 class Add(Step):
     async def run(self, data):
         ran = {f"{self.name}_repeats": self.context.rerun_of}
         return {"n": data["n"] + self.config["by"], **ran}
+
+class Double(Step):
+    async def run(self, data):
+        if data["item"] == 2 and not Path(self.config["gate"]).exists():
+            raise ValueError("shut")
+        return data["item"] * 2
 """
 
 
@@ -177,3 +187,43 @@ async def test_a_request_that_is_sent_twice_repeats_an_execution_once(client: Cl
     assert await client.rerun(first, begin=begin, idempotency_key="key") == twice[0], "whatever became of the pipeline"
     with pytest.raises(IdempotencyConflict):
         await client.rerun(first, begin=RerunFrom(step_id="two"), idempotency_key="key")
+
+
+async def test_only_the_failed_items_run_and_the_plan_says_how_many_are_kept(
+    client: Client, tmp_path: Path, database: DatabaseManager
+) -> None:
+    (tmp_path / "steps.py").write_text(STEPS)
+    step = {"id": "double", "module": "steps", "step_class": "Double", "config": {"gate": str(tmp_path / "gate")}}
+    mapped = {"over": "{parameters.numbers}", "on_item_failure": "continue"}
+    steps = [{**step, "map": mapped}, {**step, "id": "once"}]
+    document = {"name": "Double", "parameters": [{"name": "numbers"}], "steps": steps, "flow": {"start_at": "double"}}
+    file = tmp_path / "double.json"
+    file.write_text(json.dumps(document))
+    first: str = (await client.run(file, {"numbers": [1, 2, 3]}))["execution_id"]
+    failed = RerunFrom(step_id="double", items="failed")
+    plan = await client.plan_rerun(first, begin=failed)
+    assert plan.to_dict()["items"] == {"step_id": "double", "iteration": 1, "kept": 2, "runs": 1}
+    assert (await client.plan_rerun(first, begin=RerunFrom(step_id="double"))).items is None
+    (tmp_path / "gate").touch()
+    again = await client.rerun(first, begin=failed, idempotency_key="key")
+    assert again == await client.rerun(first, begin=failed, idempotency_key="key")
+    with pytest.raises(IdempotencyConflict):
+        await client.rerun(first, begin=RerunFrom(step_id="double"), idempotency_key="key")
+    record: Any = await done(client, again)
+    assert record.output_data["double"] == {"items": [2, 4, 6], "count": 3, "failed": 0, "errors": []}
+    page = await client.runs(again, RunFilters(within=run_path(GRAPH, "double", 1)))
+    assert [(item.step_name, item.copied_from is not None) for item in page.items] == [
+        ("1", True),
+        ("2", False),
+        ("3", True),
+    ]
+    rows = await database.fetch_all_async("SELECT DISTINCT copied_because FROM step_executions WHERE within <> ''")
+    assert {row["copied_because"] for row in rows} == {"rerun", None}
+    with pytest.raises(InvalidArgument, match="of which no item has failed"):
+        await client.rerun(again, begin=failed)
+    with pytest.raises(InvalidArgument, match="beside step_input or step_output"):
+        RerunFrom(step_id="double", items="failed", step_input={"numbers": []})
+    with pytest.raises(InvalidArgument, match="beside step_input or step_output"):
+        RerunFrom(step_id="double", items="failed", step_output={"items": []})
+    with pytest.raises(InvalidArgument, match="'failed', or None"):
+        RerunFrom(step_id="double", items="all")  # type: ignore[arg-type]

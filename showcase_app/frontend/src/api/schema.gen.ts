@@ -1104,6 +1104,8 @@ export interface components {
              * @description What runs, or may, in the order of the file.
              */
             steps: components["schemas"]["StepAheadOut"][];
+            /** @description With `items`: of the step that is run again; null otherwise. */
+            items: components["schemas"]["ItemsAheadOut"] | null;
         };
         /**
          * AlignedRunOut
@@ -3118,6 +3120,26 @@ export interface components {
             sequence: number;
         };
         /**
+         * ItemsAheadOut
+         * @description What becomes of the items of a step with a map, where only the failed ones run.
+         */
+        ItemsAheadOut: {
+            /** Step Id */
+            step_id: string;
+            /** Iteration */
+            iteration: number;
+            /**
+             * Kept
+             * @description How many are copied, with their results.
+             */
+            kept: number;
+            /**
+             * Runs
+             * @description How many run; null: the list may be another one, and is not known yet.
+             */
+            runs: number | null;
+        };
+        /**
          * JsonChangeOut
          * @description A place at which two values differ. Its values are JSON texts, so that numbers keep every digit.
          */
@@ -4043,6 +4065,11 @@ export interface components {
              * @description The result of `from_step`, which then does not run.
              */
             step_output?: unknown;
+            /**
+             * Items
+             * @description Of a `from_step` with a map: only the items run that have not completed; the others are copied with their results, found by their keys.
+             */
+            items?: "failed" | null;
             /**
              * Version
              * @description To run; the one that it ran if left out.
@@ -5060,6 +5087,7 @@ export type InteractionOut = components['schemas']['InteractionOut'];
 export type InteractionPageOut = components['schemas']['InteractionPageOut'];
 export type InvalidField = components['schemas']['InvalidField'];
 export type ItemGridOut = components['schemas']['ItemGridOut'];
+export type ItemsAheadOut = components['schemas']['ItemsAheadOut'];
 export type JsonChangeOut = components['schemas']['JsonChangeOut'];
 export type LastGoodOut = components['schemas']['LastGoodOut'];
 export type LeftOutExecution = components['schemas']['LeftOutExecution'];

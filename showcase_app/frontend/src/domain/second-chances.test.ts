@@ -6,6 +6,7 @@ import {
   editsOf,
   editText,
   hasFields,
+  hasMap,
   marksOfPlan,
   schemasOfStep,
   whyNotFrom,
@@ -16,7 +17,7 @@ import {
 const there = { runnable: true, is_active: true };
 
 function createPlan(plan: Partial<AheadOut> = {}): AheadOut {
-  return { kept: [], begins: [], by_hand: null, asked_again: [], steps: [], ...plan };
+  return { kept: [], begins: [], by_hand: null, asked_again: [], steps: [], items: null, ...plan };
 }
 
 function ahead(step_id: string, may_have_effects: boolean) {
@@ -73,6 +74,11 @@ it("a step's form is drawn from its own schema, else from the inputs that it dec
   expect([output, hasFields(input), hasFields(output)]).toEqual([null, true, false]);
   for (const nothing of ["c", "z"]) expect(schemasOfStep(definition, nothing)).toEqual({ input: null, output: null });
   expect(schemasOfStep(null, "a")).toEqual({ input: null, output: null });
+});
+
+it("a step has a map where its definition says so", () => {
+  const definition = { steps: [{ id: "a", map: { over: "{x}" } }, { id: "b", map: null }, { id: "c" }] };
+  expect(["a", "b", "c", "z"].map((id) => hasMap(definition, id))).toEqual([true, false, false, false]);
 });
 
 it("each step of a plan is marked with what becomes of it", () => {

@@ -56,12 +56,21 @@ type Schemas = {
 
 /** What a step's input and result are like, by a definition as it is stored. */
 export function schemasOfStep(definition: unknown, stepId: string): Schemas {
-  const steps = ownValue(definition, "steps");
-  const step = Array.isArray(steps) ? steps.find((each: unknown) => ownValue(each, "id") === stepId) : undefined;
+  const step = stepOf(definition, stepId);
   return {
     input: asSchema(ownValue(step, "input_schema")) ?? schemaOfInputs(ownValue(step, "inputs")),
     output: asSchema(ownValue(step, "output_schema")),
   };
+}
+
+/** Whether a step runs for each entry of a list, by a definition as it is stored. */
+export function hasMap(definition: unknown, stepId: string): boolean {
+  return ownValue(stepOf(definition, stepId), "map") != null;
+}
+
+function stepOf(definition: unknown, stepId: string): unknown {
+  const steps = ownValue(definition, "steps");
+  return Array.isArray(steps) ? steps.find((each: unknown) => ownValue(each, "id") === stepId) : undefined;
 }
 
 /** Of the inputs that a step declares one by one; null: it declares none, and gets the state. */

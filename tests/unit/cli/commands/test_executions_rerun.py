@@ -20,6 +20,12 @@ class Send(Step):
         if not Path(self.config["gate"]).exists():
             raise ValueError("shut")
         return {"sent": data["n"]}
+
+class SendEach(Step):
+    async def run(self, data):
+        if data["n"] > 1 and not Path(self.config["gate"]).exists():
+            raise ValueError("shut")
+        return data["n"]
 """
 
 
@@ -190,3 +196,36 @@ def test_a_resume_says_what_it_runs_before_it_does(command: Command, sending: st
     assert "It runs, or may: send (external)." in done.stderr
     alone = command("executions", "resume", first, "--idempotency-key", "mine")
     assert (alone.exit_code, "are for --queue" in " ".join(alone.stderr.split())) == (2, True)
+
+
+def test_only_the_failed_items_of_a_map_run_again(command: Command, tmp_path: Path) -> None:
+    (tmp_path / "lists.py").write_text(STEPS)
+    send = {"id": "send", "module": "lists", "step_class": "SendEach", "config": {"gate": str(tmp_path / "gate")}}
+    mapped = {"over": "{parameters.numbers}", "key": "{item.n}", "on_item_failure": "continue"}
+    parameters = [{"name": "numbers", "default": [{"n": 1}, {"n": 2}, {"n": 3}]}]
+    steps = [{"id": "read", "module": "lists", "step_class": "Read"}, {**send, "map": mapped}]
+    flow = {"start_at": "read", "paths": [{"from": "read", "to": "send"}]}
+    path = tmp_path / "lists.json"
+    path.write_text(json.dumps({"name": "Lists", "parameters": parameters, "steps": steps, "flow": flow}))
+    assert command("run", str(path)).exit_code == 0
+    words = ["executions", "rerun", newest(command)["execution_id"], "--items", "failed"]
+    plan = command(*words, "--from", "send", "--dry-run")
+    assert squeezed(plan.stdout)[1:3] == ["kept read", "runs send: 1 item kept, 2 run not said: may have effects"]
+    alone = command(*words)
+    assert (alone.exit_code, "are of a step; expected --from too" in squeezed_all(alone.output)) == (2, True)
+    beside = command(*words, "--from", "send", "--step-output", "{}")
+    assert (beside.exit_code, "what is kept had the old input" in squeezed_all(beside.output)) == (2, True)
+    no_map = command(*words, "--from", "read")
+    assert (no_map.exit_code, "which has no map" in squeezed_all(no_map.output)) == (1, True)
+    (tmp_path / "gate").touch()
+    queued = command(*words, "--from", "send")
+    assert queued.stdout.endswith("Of send: 1 item kept, 2 run.\n")
+    again = newest(command)["execution_id"]
+    command("executions", "resume", again)
+    assert newest(command)["output_data"]["send"]["items"] == [1, 2, 3]
+    nothing = command("executions", "rerun", again, "--from", "send", "--items", "failed")
+    assert (nothing.exit_code, "of which no item has failed" in squeezed_all(nothing.output)) == (1, True)
+
+
+def squeezed_all(text: str) -> str:
+    return " ".join(text.replace("│", " ").split())

@@ -4,7 +4,7 @@ import { IconBolt } from "@tabler/icons-react";
 import { useQuery } from "@tanstack/react-query";
 import { useMemo } from "react";
 import { graphQuery } from "@/api/pipelines";
-import type { AheadOut, ExecutionDetail, InteractionOut, StepRunOut } from "@/api/schema.gen";
+import type { AheadOut, ExecutionDetail, InteractionOut, ItemsAheadOut, StepRunOut } from "@/api/schema.gen";
 import { Moment } from "@/components/ui/moments";
 import { QueryFailed } from "@/components/ui/notices";
 import { carriedAnswers, marksOfPlan } from "@/domain/second-chances";
@@ -36,6 +36,7 @@ export function AheadView({ plan, execution, version, nameOf }: AheadViewProps) 
       ) : null}
       <Effects plan={plan} />
       <Text size="sm">{keptText(plan)}</Text>
+      {plan.items === null ? null : <Text size="sm">{itemsText(plan.items)}</Text>}
       {plan.asked_again.length === 0 ? null : (
         <Text size="sm">
           Asked again, since an answer did not count for an edit: {namesOf(plan.asked_again, nameOf)}.
@@ -99,6 +100,12 @@ function keptText({ kept, by_hand }: AheadOut): string {
   if (kept.length === 0) return `Nothing is kept: all of it runs.${byHand}`;
   const runs = kept.length === 1 ? "1 step run is" : `${kept.length.toLocaleString("en")} step runs are`;
   return `${runs} kept, with results and answers, and not run again.${byHand}`;
+}
+
+function itemsText({ kept, runs }: ItemsAheadOut): string {
+  const items = kept === 1 ? "1 item is" : `${kept.toLocaleString("en")} items are`;
+  const others = runs === null ? "the others run" : `${runs.toLocaleString("en")} ${runs === 1 ? "runs" : "run"}`;
+  return `${items} kept, with results; ${others}.`;
 }
 
 function namesOf(runs: readonly StepRunOut[], nameOf: (stepId: string) => string): string {

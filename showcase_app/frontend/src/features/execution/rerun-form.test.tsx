@@ -34,6 +34,7 @@ const plan: AheadOut = {
   begins: [{ step_id: "score", iteration: 1 }],
   by_hand: null,
   asked_again: [],
+  items: null,
   steps: [
     {
       step_id: "score",
@@ -121,6 +122,19 @@ it("gives a result in the place of the step's own as JSON, where there is no sch
   again();
   await screen.findByText("its page");
   expect(await sent()).toEqual(['{"from_step":"score","iteration":1,"step_output":{"points":1.0}}']);
+});
+
+it("of a step with a map only the failed items run, and it has no one input that could be another", async () => {
+  const mapped = { steps: [{ id: "score", map: { over: "{parameters.documents}" } }] };
+  server.on("GET /api/pipelines/pipeline", () => json(200, createPipeline({ definition: mapped })));
+  server.on(PLAN, () => json(200, { ...plan, items: { step_id: "score", iteration: 1, kept: 58, runs: 2 } }));
+  show(score);
+  await on("Only the failed items");
+  await screen.findByText("58 items are kept, with results; 2 run.");
+  expect(screen.queryByRole("radio", { name: "Another input" })).toBeNull();
+  again();
+  await screen.findByText("its page");
+  expect(await sent()).toEqual(['{"from_step":"score","iteration":1,"items":"failed"}']);
 });
 
 it("the whole of it begins with the input that it had", async () => {

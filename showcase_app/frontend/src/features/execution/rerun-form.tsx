@@ -14,7 +14,7 @@ import { useWhyReadOnly } from "@/api/session";
 import { QueryFailed } from "@/components/ui/notices";
 import { stringifyJson } from "@/domain/json";
 import { newestOf } from "@/domain/runs";
-import { hasFields, schemasOfStep, whyNotFrom, whyNotRerun } from "@/domain/second-chances";
+import { hasFields, hasMap, schemasOfStep, whyNotFrom, whyNotRerun } from "@/domain/second-chances";
 import { AskBeforeClosing } from "@/features/pipelines/ask-before-closing";
 import classes from "@/features/pipelines/pipelines.module.css";
 import {
@@ -32,8 +32,11 @@ const FORM_ID = "rerun-form";
 const PLAN_DELAY_MS = 300;
 const NO_SCHEMA = {};
 
-/** From a step: on its own input, on another one, or with its result given; whole: on its own input or another one. */
-type On = "same" | "input" | "output";
+/**
+ * From a step: on its own input, on another one (with a map: only the items that failed), or with its result given;
+ * whole: on its own input or another one.
+ */
+type On = "same" | "input" | "failed" | "output";
 
 type RerunFormProps = {
   execution: ExecutionDetail;
@@ -86,12 +89,15 @@ function FilledForm({ execution, attempt, onChoose, input, output }: FilledFormP
   const filledIn = on === "output" ? result : anotherInput;
   const schema = (on === "output" ? schemas.output : schemas.input) ?? NO_SCHEMA;
   if (!isPending && !hasFields(schema) && filledIn.shown === "form") filledIn.show("json"); // there is no form for it
+  const isMapped = attempt !== null && hasMap(pipeline?.definition, attempt.step_id);
+  const isWritten = on === "input" || on === "output";
   const part = on === "output" ? "step_output" : attempt === null ? "input_data" : "step_input";
 
   const bodyWith = (value: unknown): RerunRequest => ({
     ...(version === ran ? {} : { version }),
     ...(attempt === null ? {} : { from_step: attempt.step_id, iteration: attempt.iteration }),
-    ...(on === "same" ? {} : { [part]: value }),
+    ...(on === "failed" ? { items: on } : {}),
+    ...(isWritten ? { [part]: value } : {}),
   });
   const [planned] = useDebouncedValue(stringifyJson(bodyWith(filledIn.value)), PLAN_DELAY_MS);
   const plan = useQuery(rerunPlanQuery(execution.execution_id, planned));
@@ -115,14 +121,14 @@ function FilledForm({ execution, attempt, onChoose, input, output }: FilledFormP
           }}
           data={[
             { value: "same", label: "The same input" },
-            { value: "input", label: "Another input" },
+            isMapped ? { value: "failed", label: "Only the failed items" } : { value: "input", label: "Another input" },
             ...(attempt === null ? [] : [{ value: "output", label: "Give its result instead" }]),
           ]}
         />
         <Version execution={execution} version={version} onChange={setVersion} />
-        {on === "same" || !hasFields(schema) ? null : <ShownAs filledIn={filledIn} />}
+        {isWritten && hasFields(schema) ? <ShownAs filledIn={filledIn} /> : null}
       </Group>
-      {on === "same" ? null : isPending ? (
+      {!isWritten ? null : isPending ? (
         <Skeleton height={160} role="status" aria-label="The form is being made" />
       ) : (
         <Written
@@ -165,12 +171,12 @@ function FilledForm({ execution, attempt, onChoose, input, output }: FilledFormP
         <Group justify="flex-end">
           <Tooltip label={why} disabled={why === null}>
             <Button
-              {...(on === "same"
-                ? { onClick: () => rerun.mutate(bodyWith(null)) }
-                : { type: "submit" as const, form: FORM_ID })}
+              {...(isWritten
+                ? { type: "submit" as const, form: FORM_ID }
+                : { onClick: () => rerun.mutate(bodyWith(null)) })}
               leftSection={<IconRefresh size={16} aria-hidden />}
               loading={rerun.isPending}
-              disabled={why !== null || (on !== "same" && filledIn.isBroken)}
+              disabled={why !== null || (isWritten && filledIn.isBroken)}
             >
               Run again
             </Button>
