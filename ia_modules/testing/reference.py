@@ -1,12 +1,16 @@
 """What running a pipeline means, told slowly: one run after the other, nothing remembered that can be looked up.
 
 It is written from the pages about the format, not from the runner, so that the two can be held against each other. It
-knows what random graphs are made of: conditions on fields, ``route``, ``ends``, ``merge``, loops and their limits.
-Whoever calls says what each step does in the end; attempts, times and processes do not occur.
+knows what random graphs are made of: conditions on fields, ``route``, ``ends``, ``merge``, loops and their limits,
+``map``, and calls within steps. Whoever calls says what each step does in the end; attempts, times and processes do not
+occur, nor do the words of errors.
 """
 
+import json
+import re
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, NamedTuple, cast
 
 Data = Mapping[str, Any]
@@ -32,8 +36,36 @@ class Failed:
         return {"step_error": True, "error_message": self.error_message, "error_type": self.error_type}
 
 
-Code = Callable[[RunKey, Data], Data | Failed]
-"""What a step run does with its data in the end, after all attempts that it may make."""
+@dataclass(frozen=True, slots=True)
+class CodeRun:
+    """Where code runs: in a step run, in an item of one, or in a call that one of these makes.
+
+    Attributes:
+        item: the number of the item, from 1; None: the step has no map.
+        path: of the run, from the graph down: ``work#1/work#17``.
+    """
+
+    key: RunKey
+    item: int | None
+    path: str
+    _inside: dict[str, Any] = field(repr=False)
+    _numbers: Counter[str] = field(default_factory=Counter[str], repr=False)
+
+    def of_item(self, number: int) -> "CodeRun":
+        """Where the code runs for an item of a map that this step run is."""
+        return CodeRun(self.key, number, f"{self.path}/{self.key.step_id}#{number}", self._inside)
+
+    def call(self, name: str, function: "Callable[[CodeRun], Any | Failed]", key: str | None = None) -> Any | Failed:
+        """What a call within gives; it is a run, by its name and its number of that name, or by its key."""
+        self._numbers[name] += 1
+        segment = f"{name}#{self._numbers[name]}" if key is None else f"{name}[{key}]#1"
+        within = CodeRun(self.key, self.item, f"{self.path}/{segment}", self._inside)
+        self._inside[within.path] = function(within)
+        return self._inside[within.path]
+
+
+Code = Callable[[CodeRun, Data], Any | Failed]
+"""What a step run, or an item of one, does with its data in the end, after all attempts that it may make."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,12 +88,15 @@ class Expected:
         output: where nothing does.
         endings: of each step run that may end the execution, the output then.
         failures: the step runs that may fail it. What is first, an ending or a failure, stands.
+        inside: what each run within a step run gives, by its path: items, and what code calls. Of a map that fails,
+            every item; those that any timing may have.
     """
 
     runs: Mapping[RunKey, Run]
     output: Data
     endings: Mapping[RunKey, Data]
     failures: Set[RunKey]
+    inside: Mapping[str, Any | Failed]
 
 
 def interpret(document: Data, input_data: Data, code: Code, *, most_runs: int = 10_000) -> Expected:
@@ -77,7 +112,7 @@ def interpret(document: Data, input_data: Data, code: Code, *, most_runs: int = 
             execution.run(step_id, parents)
         assert len(execution.runs) < most_runs, f"more than {most_runs} step runs"
     endings = {run.key: execution.output_after(run) for run in execution.runs.values() if execution.ends(run)}
-    return Expected(execution.runs, execution.output(), endings, execution.failures)
+    return Expected(execution.runs, execution.output(), endings, execution.failures, execution.inside)
 
 
 class _Execution:
@@ -90,7 +125,9 @@ class _Execution:
         self.loops: Data = document.get("loop_config", {})
         self.goes_on: bool = document.get("error_handling", {}).get("continue_on_error", False)
         self.rules: Data = document.get("merge", {})
-        self.input_data, self.code = input_data, code
+        self.input_data = {each["name"]: each["default"] for each in document.get("parameters", ())} | dict(input_data)
+        self.code = code
+        self.inside: dict[str, Any | Failed] = {}
         self.runs: dict[RunKey, Run] = {}
         self.failures: set[RunKey] = set()
         self.tokens: dict[str, list[tuple[int, RunKey]]] = {flow["start_at"]: []}
@@ -137,13 +174,52 @@ class _Execution:
             return Failed("LoopLimitExceeded")
         if self._lost_update(parents):
             return Failed("LostUpdate")
-        result = self.code(key, self._state(self._ancestors(parents)))
+        order, run = self._ancestors(parents), CodeRun(key, None, f"{key.step_id}#{key.iteration}", self.inside)
+        has_map = "map" in self.steps[key.step_id]
+        result = self._mapped(run, order) if has_map else self.code(run, self._state(order))
         if not isinstance(result, Failed) and not all(_fits(self._rule(name), value) for name, value in result.items()):
             return Failed("StepOutputError")
         return result
 
     def _limit(self, step_id: str) -> int:
         return self.steps[step_id].get("max_iterations", self.loops.get("max_iterations", 100))
+
+    # Maps
+
+    def _mapped(self, run: CodeRun, order: Iterable[RunKey]) -> Data | Failed:
+        """What the code gives for each entry of the list, one after the other and all of them."""
+        step = self.steps[run.key.step_id]
+        items = _items_of(step["map"], self._known(order))
+        if items is None:
+            return Failed("StepInputError")
+        results = [self._item(run.of_item(number), step, item) for number, item in enumerate(items, 1)]
+        failures = {number: result for number, result in enumerate(results, 1) if isinstance(result, Failed)}
+        if len(failures) > _allowed(step["map"].get("on_item_failure", "fail"), len(items)):
+            return Failed("MapItemFailed")
+        errors = [
+            {"item": number, "key": items[number - 1]["run"]["key"], "error_type": failed.error_type}
+            for number, failed in failures.items()
+        ]
+        facts: Data = {"count": len(items), "failed": len(failures), "errors": errors}
+        collect = step["map"].get("collect", "{result}")
+        if collect is False:
+            return facts
+        ended = zip(items, results, strict=True)
+        return {"items": [_collected(collect, item, result) for item, result in ended], **facts}
+
+    def _item(self, run: CodeRun, step: Data, item: Data) -> Any | Failed:
+        """What the code gives for one entry: for its inputs; without them for the entry, in a mapping."""
+        entry = item["item"]
+        whole = cast(Data, entry) if isinstance(entry, dict) else {"item": entry}
+        data = {name: _filled(value, item) for name, value in step.get("inputs", {}).items()} or whole
+        is_missing = any(value is _NOTHING for value in data.values())
+        self.inside[run.path] = Failed("StepInputError") if is_missing else self.code(run, data)
+        return self.inside[run.path]
+
+    def _known(self, order: Iterable[RunKey]) -> Data:
+        """What placeholders read."""
+        steps = {key.step_id: {"output": self.runs[key].result} for key in order}
+        return {"parameters": self.input_data, "steps": steps}
 
     # Data
 
@@ -308,6 +384,56 @@ def _folded(rule: str, value: Any, contribution: Any) -> Any:
             return (value or {}) | contribution
         case _:
             return contribution
+
+
+_NOTHING: Any = object()
+"""Stands where a placeholder does not resolve."""
+
+_PLACEHOLDER = re.compile(r"\{([\w.]+)\}")
+
+
+def _filled(template: Any, known: Data, *, missing: Any = _NOTHING) -> Any:
+    """JSON with the values of its placeholders, each a text of its own; ``missing``: where there is none."""
+    if isinstance(template, dict):
+        return {name: _filled(value, known, missing=missing) for name, value in cast(Data, template).items()}
+    if isinstance(template, list):
+        return [_filled(value, known, missing=missing) for value in cast("list[Any]", template)]
+    if not isinstance(template, str) or (placeholder := _PLACEHOLDER.fullmatch(template)) is None:
+        return template
+    value: Any = known
+    for name in placeholder[1].split("."):
+        if not isinstance(value, dict) or name not in value:
+            return missing
+        value = cast(Data, value)[name]
+    return value
+
+
+def _items_of(rule: Data, known: Data) -> list[Data] | None:
+    """What the placeholders of each item read; None: there is no list, or it has no keys that differ."""
+    entries = _filled(rule["over"], known)
+    if not isinstance(entries, list):
+        return None
+    items: list[Data] = []
+    for index, entry in enumerate(cast("list[Any]", entries)):
+        key = _filled(rule.get("key", index + 1), {**known, "item": entry, "run": {"index": index}})
+        if key is _NOTHING:
+            return None
+        text = key if isinstance(key, str) else json.dumps(key, separators=(",", ":"))
+        items.append({**known, "item": entry, "run": {"index": index, "key": text}})
+    return items if len({item["run"]["key"] for item in items}) == len(items) else None
+
+
+def _collected(collect: Any, item: Data, result: Any | Failed) -> Any:
+    """What an item contributes; of one that failed, and where something does not resolve, null."""
+    return None if isinstance(result, Failed) else _filled(collect, {**item, "result": result}, missing=None)
+
+
+def _allowed(rule: Any, count: int) -> int:
+    """How many of so many items may fail."""
+    if isinstance(rule, str):
+        return count if rule == "continue" else 0
+    most = rule["at_most"]
+    return int(float(most.rstrip("%")) * count / 100) if isinstance(most, str) else most
 
 
 def _is_number(value: Any) -> bool:

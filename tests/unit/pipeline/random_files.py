@@ -30,6 +30,15 @@ CONDITIONS: list[Any] = [
 RULES = {"log": "append", "names": "extend", "cost": "sum", "facts": "update", "draft": "error"}
 """How the keys that the steps of random files contribute to may be merged; ``*`` comes beside them."""
 
+ROWS: list[list[Any]] = [[1, 2, 3, 4], [2, "two", {"n": 3, "coin": 1}], [7, 8, 9], [1, 2, 1], []]
+"""Lists to run for, as a parameter; one has two entries that are the same, and so no keys of their own."""
+
+ITEM_FAILURES: list[Any] = [{"at_most": 1}, "continue", {"at_most": "40%"}, "fail"]
+COLLECTED: list[Any] = ["{result}", "{result.coin}", {"key": "{run.key}", "gave": ["{result}", "{item.n}"]}, False]
+ITEM_INPUTS: list[Any] = (
+    [None] * 3 + [{"it": "{item}", "at": "{run.index}", "one": "{run.key}"}] * 2 + [{"n": "{item.n}"}]
+)
+
 RETRY = {"max_attempts": 2, "initial_delay": 0.004, "retry_on": ["ConnectionError"]}
 
 
@@ -42,23 +51,49 @@ LOSES_AN_UPDATE: dict[str, Any] = {
 
 
 @st.composite
-def files(draw: st.DrawFn, *, may_end: bool = False) -> dict[str, Any]:
+def files(draw: st.DrawFn, *, may_end: bool = False, maps: bool = True) -> dict[str, Any]:
     """Up to eight steps, all within reach, with branches, joins, loops and conditions, in no helpful order.
 
     Args:
         may_end: paths may end the execution.
+        maps: steps may run for each entry of a list.
     """
     levels = draw(st.permutations([f"step{number}" for number in range(draw(st.integers(2, 8)))]))
     routes, limits = st.sampled_from([None, None, "all", "first"]), st.sampled_from([None] * 6 + [1, 2])
-    steps = [task(step_id, **_written(route=draw(routes), max_iterations=draw(limits))) for step_id in sorted(levels)]
+    steps = [
+        task(
+            step_id,
+            **_written(route=draw(routes), max_iterations=draw(limits)),
+            **(draw(_maps(levels[: levels.index(step_id)])) if maps else {}),
+        )
+        for step_id in sorted(levels)
+    ]
     flow = {"start_at": levels[0], "paths": draw(_paths(levels, may_end=may_end))} | _written(route=draw(routes))
     loops = _written(max_iterations=draw(limits), iteration_delay_seconds=draw(st.sampled_from([None, 0.0005, 0.01])))
     rules = {key: st.sampled_from([rule, rule, "last"]) for key, rule in RULES.items()}
     others = {"*": st.sampled_from(["last", "error"])}
     merge = draw(st.fixed_dictionaries(rules, optional=others)) if draw(st.integers(0, 3)) else None
     handling = {"retry": RETRY, "continue_on_error": draw(st.sampled_from([True, True, True, False]))}
-    keys = {"error_handling": handling, "loop_config": loops, **_written(merge=merge)}
+    rows = [{"name": "rows", "default": draw(st.sampled_from(ROWS))}]
+    keys = {"error_handling": handling, "loop_config": loops, "parameters": rows, **_written(merge=merge)}
     return {"name": "random", "steps": steps, "flow": flow, **keys}
+
+
+@st.composite
+def _maps(draw: st.DrawFn, earlier: list[str]) -> dict[str, Any]:
+    """One step in four has a map: over a parameter, or over what an earlier step found, if it has run."""
+    if draw(st.integers(0, 3)):
+        return {}
+    found = [f"{{steps.{step_id}.output.{name}}}" for step_id in earlier for name in ("found", "found", "items")]
+    over = draw(st.sampled_from(found)) if found and draw(st.integers(0, 2)) else "{parameters.rows}"
+    rule = _written(
+        over=over,
+        key=None if over.endswith(".items}") else draw(st.sampled_from([None, "{run.index}", "{item}"])),
+        max_concurrency=draw(st.integers(1, 3)),
+        on_item_failure=draw(st.sampled_from(ITEM_FAILURES)),
+        collect=draw(st.sampled_from(COLLECTED)),
+    )
+    return {"map": rule, **_written(inputs=draw(st.sampled_from(ITEM_INPUTS)))}
 
 
 @st.composite
@@ -97,5 +132,5 @@ def graph_of(file: dict[str, Any]) -> Graph:
 
 
 def graphs() -> st.SearchStrategy[Graph]:
-    """The graphs of such files, without a way to end the execution."""
-    return files().map(graph_of)
+    """The graphs of such files, without a way to end the execution; to a graph, a map is a step as any other."""
+    return files(maps=False).map(graph_of)

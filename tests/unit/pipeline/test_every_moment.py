@@ -19,6 +19,7 @@ from ia_modules.errors import StepError
 from ia_modules.models import ExecutionId, ExecutionStatus, StepStatus
 from ia_modules.payload import encode
 from ia_modules.pipeline.code import LoadedPipeline
+from ia_modules.pipeline.inputs import prepare_input
 from ia_modules.pipeline.journal import OperatorJournal
 from ia_modules.pipeline.memory_journal import MemoryJournal
 from ia_modules.pipeline.runner import Runner, StartedExecution
@@ -132,7 +133,7 @@ async def queued(
     journal: OperatorJournal, pipeline: LoadedPipeline, input_data: Mapping[str, Any] = INPUT
 ) -> ExecutionId:
     version = await registered_version(journal, pipeline, new_version=True)
-    text = encode(input_data, "input")
+    text = encode(prepare_input(pipeline.definition, input_data), "input")
     return await record_start(
         journal, await new_execution(journal, pipeline.definition, version, text, queued=True, trigger="test")
     )
@@ -231,7 +232,7 @@ async def test_whichever_commit_an_answer_comes_before_the_status_is_right_at_ev
 
 
 @settings(
-    max_examples=25 * TIMES,
+    max_examples=20 * TIMES,
     deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )

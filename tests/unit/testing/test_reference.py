@@ -5,7 +5,7 @@ from typing import Any, cast
 
 import pytest
 
-from ia_modules.testing.reference import Expected, Failed, RunKey, interpret
+from ia_modules.testing.reference import CodeRun, Expected, Failed, RunKey, interpret
 
 Results = Mapping[str, Any]
 
@@ -33,9 +33,9 @@ def written(ids: str, *paths: Any, steps: Mapping[str, Any] | None = None, **key
 def outcome(document: Mapping[str, Any], input_data: Results | None = None, /, **results: Any) -> Expected:
     """What comes of it where each step returns this, or what a function makes of its iteration and data."""
 
-    def code(key: RunKey, data: Results) -> Results | Failed:
-        result: Any = results.get(key.step_id, {})
-        return cast(Results | Failed, result(key.iteration, data) if callable(result) else result)
+    def code(run: CodeRun, data: Results) -> Results | Failed:
+        result: Any = results.get(run.key.step_id, {})
+        return cast(Results | Failed, result(run.key.iteration, data) if callable(result) else result)
 
     return interpret(document, input_data or {}, code)
 
@@ -137,6 +137,87 @@ def test_a_failure_ends_the_execution_or_is_a_result() -> None:
     assert runs_of(outcome(file, a=lambda *_: Failed("ValueError", "no"))) == ["a1"]
     goes_on = outcome(file | {"error_handling": {"continue_on_error": True}}, a=lambda *_: Failed("ValueError", "no"))
     assert goes_on.output["a"] == {"step_error": True, "error_message": "no", "error_type": "ValueError"}
+
+
+def mapped(rule: Any, code: Any, **keys: Any) -> Expected:
+    """What comes of a map over ``rows``, whose code gets the number of the item and its data, and one step after it."""
+    file = written("ab", ("a", "b"), steps={"a": {"map": {"over": "{parameters.rows}", **rule}, **keys}})
+    file["parameters"] = [{"name": "rows", "default": [1, 5, {"n": 7}]}]
+
+    def by_item(run: CodeRun, data: Results) -> Any:
+        return {} if run.item is None else code(run.item, data)
+
+    return interpret(file, {}, by_item)
+
+
+def echo(_: int, data: Results) -> Results:
+    return data
+
+
+def fails_at(*numbers: int) -> Any:
+    return lambda number, _: Failed("ValueError", "no") if number in numbers else number * 10
+
+
+def test_a_map_gives_what_its_code_gives_for_each_entry_of_the_list() -> None:
+    expected = mapped({}, echo)
+    items = [{"item": 1}, {"item": 5}, {"n": 7}]
+    result = {"items": items, "count": 3, "failed": 0, "errors": []}
+    assert expected.output == {"rows": [1, 5, {"n": 7}], **result, "a": result, "b": {}}
+    assert expected.inside == {f"a#1/a#{number}": each for number, each in enumerate(items, 1)}
+
+
+def test_an_item_gets_its_inputs_alone_and_contributes_what_is_collected() -> None:
+    inputs = {"it": "{item}", "at": ["{run.index}", "{run.key}"], "all": "{parameters.rows}"}
+    expected = mapped(
+        {"key": "{run.index}", "collect": ["{result.it}", "{result.nope}", "{item.n}"]}, echo, inputs=inputs
+    )
+    assert expected.inside["a#1/a#2"] == {"it": 5, "at": [1, "1"], "all": [1, 5, {"n": 7}]}
+    assert expected.output["a"]["items"] == [[1, None, None], [5, None, None], [{"n": 7}, None, 7]]
+    assert "items" not in mapped({"collect": False}, echo).output["a"]
+
+
+def test_an_item_without_what_its_inputs_read_fails_and_no_code_is_called() -> None:
+    expected = mapped({"on_item_failure": "continue"}, echo, inputs={"n": "{item.n}"})
+    assert expected.output["a"]["items"] == [None, None, {"n": 7}]
+    assert [error["error_type"] for error in expected.output["a"]["errors"]] == ["StepInputError"] * 2
+
+
+@pytest.mark.parametrize(
+    ("rule", "most"), [("fail", 0), ("continue", 3), ({"at_most": 1}, 1), ({"at_most": "70%"}, 2), ({"at_most": 0}, 0)]
+)
+def test_so_many_items_may_fail_and_one_more_fails_the_map(rule: Any, most: int) -> None:
+    for failing in range(4):
+        expected = mapped({"on_item_failure": rule}, fails_at(*range(1, failing + 1)))
+        assert (expected.failures == {("a", 1)}) is (failing > most)
+        assert len(expected.inside) == 3
+        if failing <= most:
+            result = expected.output["a"]
+            errors = [{"item": n, "key": str(n), "error_type": "ValueError"} for n in range(1, failing + 1)]
+            assert (result["failed"], result["errors"]) == (failing, errors)
+            assert result["items"] == [*[None] * failing, *(number * 10 for number in range(failing + 1, 4))]
+
+
+@pytest.mark.parametrize("rule", [{"over": "{steps.b.output.n}"}, {"over": "{parameters.rows.n}"}, {"key": "same"}])
+def test_a_map_without_a_list_or_with_keys_that_are_equal_fails_before_any_item(rule: Any) -> None:
+    expected = mapped(rule, echo)
+    assert (expected.failures, expected.inside) == ({("a", 1)}, {})
+
+
+def test_a_call_is_known_by_its_name_and_number_or_by_its_key_within_the_run_that_makes_it() -> None:
+    def code(run: CodeRun, data: Results) -> Any:
+        first = run.call("ask", lambda _: 1)
+        run.call("ask", lambda within: within.call("deep", lambda _: 2))
+        return {"first": first, "failed": isinstance(run.call("ask", lambda _: Failed("ValueError"), key="k"), Failed)}
+
+    file = written("a", steps={"a": {"map": {"over": [0]}}})
+    inside = {"ask#1": 1, "ask#2": 2, "ask#2/deep#1": 2, "ask[k]#1": Failed("ValueError")}
+    plain = interpret(written("a"), {}, code)
+    assert plain.output["a"] == {"first": 1, "failed": True}
+    assert plain.inside == {f"a#1/{path}": result for path, result in inside.items()}
+    in_items = interpret(file, {}, code)
+    assert in_items.inside == {f"a#1/a#1/{path}": result for path, result in inside.items()} | {
+        "a#1/a#1": plain.output["a"]
+    }
 
 
 def test_what_never_ends_is_named() -> None:
