@@ -195,6 +195,17 @@ def test_squares_show_how_items_stand_and_open_them_by_the_keyboard_alone(page: 
     page.keyboard.press("Enter")
     has_focus(page.get_by_role("heading", name="doc-7 work #7"))
     expect(page.get_by_role("region", name="Run doc-7").get_by_text("no answer to 7").first).to_be_visible()
+    around = page.get_by_role("navigation", name="The runs around it").get_by_role("button", name="Worker")
+    around.click()
+    has_focus(names(page).filter(has_text="#7"))
+    squares(page).focus()
+    page.keyboard.press("End")
+    page.keyboard.press("Enter")
+    has_focus(page.get_by_role("heading", name="doc-60 work #60"))
+    around.click()
+    has_focus(squares(page))  # it is on no page of the table that is shown
+    page.keyboard.press("Enter")
+    has_focus(page.get_by_role("heading", name="doc-60 work #60"))
 
 
 def test_of_very_many_items_a_square_is_several_and_leads_to_them(page: Page, site: Site, tmp_path: Path) -> None:

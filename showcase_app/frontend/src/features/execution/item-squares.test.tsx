@@ -32,12 +32,19 @@ const five = createItemGrid({
   sequence: 3,
 });
 
-type Narrowed = { status?: "failed"; found?: { iteration: number }[] };
+type Narrowed = { status?: "failed"; found?: { iteration: number }[]; left?: number };
 
-function show(grid: ItemGridOut, row: StepDetail = running, { status, found }: Narrowed = {}) {
+function show(grid: ItemGridOut, row: StepDetail = running, { status, found, left }: Narrowed = {}) {
   server.on(GRID, () => json(200, grid));
   const squares = (
-    <ItemSquares row={row} status={status ?? null} found={found ?? null} onOpen={onOpen} onGoTo={onGoTo} />
+    <ItemSquares
+      row={row}
+      status={status ?? null}
+      found={found ?? null}
+      left={left ?? null}
+      onOpen={onOpen}
+      onGoTo={onGoTo}
+    />
   );
   return renderAt("/", [{ path: "/", element: squares }]);
 }
@@ -92,6 +99,13 @@ it("a click opens the item, and the keys go on from there", async () => {
   fireEvent.click(screen.getByRole("option", { name: "3: Completed" }));
   expect(onOpen.mock.calls).toEqual([[3]]);
   expect(active(squares)).toBe("3: Completed");
+});
+
+it("the item that was looked at before gets the focus back", async () => {
+  show(five, running, { left: 5 });
+  const squares = await list();
+  expect(document.activeElement).toBe(squares);
+  expect(active(squares)).toBe("5: Waiting");
 });
 
 it("those of another status are faded, and what was found is marked", async () => {

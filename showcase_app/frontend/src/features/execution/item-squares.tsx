@@ -1,6 +1,6 @@
 /** The items of a map as squares, in the order of its list: how each stands, and a way into it. */
 import { Skeleton, Text } from "@mantine/core";
-import { type KeyboardEvent, type MouseEvent, memo, useId, useMemo, useRef, useState } from "react";
+import { type KeyboardEvent, type MouseEvent, memo, useEffect, useId, useMemo, useRef, useState } from "react";
 import { type MapRow, useItemGrid } from "@/api/item-grid";
 import type { StepOut, StepStatus } from "@/api/schema.gen";
 import { itemsSentence, movedBy, numberText, type Square, squaresOf } from "@/domain/item-grid";
@@ -13,24 +13,28 @@ type ItemSquaresProps = {
   status: StepStatus | null;
   /** What was found by its key, and is marked; null: nothing is looked for. */
   found: readonly Pick<StepOut, "iteration">[] | null;
+  /** The item that was looked at before, which gets the focus; null: none was. */
+  left: number | null;
   onOpen: (item: number) => void;
   /** Called with the first of the items that share a square. */
   onGoTo: (item: number) => void;
 };
 
-export function ItemSquares({ row, status, found, onOpen, onGoTo }: ItemSquaresProps) {
+export function ItemSquares({ row, status, found, left, onOpen, onGoTo }: ItemSquaresProps) {
   const grid = useItemGrid(row);
   const squares = useMemo(() => (grid === undefined ? [] : squaresOf(grid)), [grid]);
   if (grid === undefined) return <Skeleton height={60} mb={8} role="status" aria-label="The items are being counted" />;
   if (grid.items === 0) return null;
   const { per_square } = grid;
+  const placeOf = (item: number) => Math.ceil(item / per_square) - 1;
   return (
     <>
       <Squares
         squares={squares}
         label={`Items of the list${per_square === 1 ? "" : `, ${numberText(per_square)} in a square`}`}
         status={per_square === 1 ? status : null} // what is hidden by a worse one is not known
-        found={new Set(found?.map(({ iteration }) => Math.ceil(iteration / per_square) - 1))}
+        found={new Set(found?.map(({ iteration }) => placeOf(iteration)))}
+        left={left === null ? null : placeOf(left)}
         onChoose={({ first, last }) => (first === last ? onOpen : onGoTo)(first)}
       />
       <Text size="xs" className="quiet" mb={8}>
@@ -46,14 +50,22 @@ type SquaresProps = {
   label: string;
   status: StepStatus | null;
   found: ReadonlySet<number>;
+  left: number | null;
   onChoose: (square: Square) => void;
 };
 
 /** One stop of the tabulator: the arrow keys go from square to square. */
-function Squares({ squares, label, status, found, onChoose }: SquaresProps) {
+function Squares({ squares, label, status, found, left, onChoose }: SquaresProps) {
   const id = useId();
   const list = useRef<HTMLDivElement>(null);
-  const [active, setActive] = useState(0);
+  const [active, setActive] = useState(left ?? 0);
+  const goal = useRef(left);
+  useEffect(() => {
+    if (goal.current === null) return;
+    list.current?.focus();
+    list.current?.children[goal.current]?.scrollIntoView({ block: "nearest" });
+    goal.current = null;
+  }, []);
   const choose = (place: number) => {
     const square = squares[place];
     if (square !== undefined && square.status !== null) onChoose(square);

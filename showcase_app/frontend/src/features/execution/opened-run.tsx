@@ -25,7 +25,7 @@ type OpenedRunProps = {
   places: readonly Place[];
   /** What the step of the graph around all of it is called. */
   name: string;
-  left: string | null;
+  left: Place | null;
   onOpen: (run: Omit<Place, "within" | "attempt">) => void;
   onUp: (depth: number) => void;
 };

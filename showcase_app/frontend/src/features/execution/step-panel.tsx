@@ -43,14 +43,13 @@ export function StepPanel({ execution, selection, stepId, node, nameOf, heard, o
   const { places, open } = inner;
   const first = useFirstRuns(execution, attempt, path);
   useLevel(stepId, first, inner, onLevel);
-  const [left, setLeft] = useState<string | null>(null); // the run that was looked at before one around it
+  const [left, setLeft] = useState<Place | null>(null); // the run that was looked at before one around it
   const openRun = (run: Omit<Place, "within" | "attempt">) => {
     setLeft(null);
     open(places.length, { ...run, attempt: null });
   };
   const goUp = (depth: number) => {
-    const place = places[depth];
-    setLeft(place === undefined ? null : pathOf(place));
+    setLeft(places[depth] ?? null);
     open(depth, null);
   };
   const attempts = useMemo(() => attemptsOf(execution.steps, stepId), [execution.steps, stepId]);

@@ -12,7 +12,7 @@ import { RunTime } from "@/components/ui/moments";
 import { QueryFailed } from "@/components/ui/notices";
 import { StatusIcon } from "@/components/ui/status-badge";
 import { segmentsByAttempt, timesOfAttempt } from "@/domain/durations";
-import { inShownOrder, type Place, runName, totalOf } from "@/domain/inner-runs";
+import { inShownOrder, type Place, pathOf, runName, totalOf } from "@/domain/inner-runs";
 import { statusWord } from "@/domain/status";
 import { Quiet } from "./payload";
 import classes from "./within.module.css";
@@ -28,8 +28,8 @@ type WithinStepProps = {
   /** The run itself, where they are the items of its map; null: they are not. */
   mapped: StepDetail | null;
   onOpen: (run: Pick<Place, "step_id" | "iteration">) => void;
-  /** The path of the run that was looked at before, which gets the focus; null: none was. */
-  left: string | null;
+  /** The run that was looked at before, which gets the focus where it is one of these; null: none was. */
+  left: Place | null;
 };
 
 export function WithinStep({ executionId, path, first, mapped, onOpen, left }: WithinStepProps) {
@@ -52,6 +52,10 @@ export function WithinStep({ executionId, path, first, mapped, onOpen, left }: W
     setCursors([`${item - 1}:${stepId}`]);
     setFrom(item);
   };
+  const back = left?.within === path ? left : null;
+  const isListed = first.items.some(
+    ({ step_id, iteration }) => step_id === back?.step_id && iteration === back.iteration,
+  );
   const isWhole = cursors.length === 0 && page?.next_cursor === null;
   return (
     <section aria-label="Within this step" className={classes.within}>
@@ -79,6 +83,7 @@ export function WithinStep({ executionId, path, first, mapped, onOpen, left }: W
             row={mapped}
             status={filters.status}
             found={filters.q === "" ? null : (page?.items ?? [])}
+            left={back === null || isListed ? null : back.iteration}
             onOpen={(item) => onOpen({ step_id: mapped.step_id, iteration: item })}
             onGoTo={(item) => goTo(item, mapped.step_id)}
           />
@@ -94,7 +99,7 @@ export function WithinStep({ executionId, path, first, mapped, onOpen, left }: W
             runs={inShownOrder(page.items, isWhole && mapped === null)}
             isOld={isPlaceholderData}
             onOpen={onOpen}
-            left={left}
+            left={isListed || mapped === null ? back : null}
           />
           <Pager
             before={cursors.length}
@@ -163,7 +168,7 @@ function Runs({ runs, isOld, onOpen, left }: RunsProps) {
   const goal = useRef(left);
   useEffect(() => {
     if (goal.current === null) return;
-    const back = body.current?.querySelector<HTMLElement>(`[data-path="${CSS.escape(goal.current)}"]`);
+    const back = body.current?.querySelector<HTMLElement>(`[data-path="${CSS.escape(pathOf(goal.current))}"]`);
     (back ?? body.current?.querySelector<HTMLElement>("button"))?.focus();
     goal.current = null;
   }, []);
