@@ -14,7 +14,7 @@ from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
 from ia_modules.errors import InvalidArgument, StepError
-from ia_modules.models import ExecutionId, ExecutionRecord, StepExecutionRecord, StepStatus
+from ia_modules.models import ExecutionId, ExecutionRecord, ExecutionStatus, StepExecutionRecord, StepStatus
 from ia_modules.paths import GRAPH, run_path
 from ia_modules.payload import encode
 from ia_modules.pipeline import kept_items
@@ -32,6 +32,7 @@ from ia_modules.pipeline.start import new_execution, record_start, registered_ve
 from ia_modules.pipeline.tokens import StepRunKey
 from tests.unit.pipeline.factories import document, task
 from tests.unit.pipeline.programs import Code, pipeline_of, recorded
+from tests.unit.pipeline.test_mapped_questions import answer, begun, goes_on
 from tests.unit.pipeline.test_repeating import queued_again
 from tests.unit.pipeline.test_runner_properties import DEATHS, FOREVER, TIMINGS, dies
 
@@ -211,6 +212,34 @@ async def test_what_fails_again_is_resumed_as_any_map_also_without_the_one_befor
         await journal._database.execute_async(sql, {"execution_id": before.execution_id})
     output = await finished(journal, pipeline, again)
     assert (world.made, output["work"]["items"]) == ({"b": 1, "c": 1}, [[0, 0], [1, 10], [2, 20]])
+
+
+async def test_what_people_have_answered_is_kept_and_only_the_others_are_asked(journal: OperatorJournal) -> None:
+    world, failing = World(), {"b"}
+
+    async def work(data: dict[str, Any]) -> dict[str, Any]:
+        if data["id"] in failing:
+            raise ValueError("not yet")
+        return {"status": "human_input_required", "prompt": f"Is {data['id']} good?"}
+
+    file = written(3, on_item_failure="continue", collect="{result.human_input.ok}")
+    pipeline, first, _ = await begun(journal, file, give=world._give, work=work, tell=world._tell)
+    for key in "ac":
+        await answer(journal, first, f"Is {key} good?", ok=key)
+    assert await goes_on(journal, pipeline, first) is ExecutionStatus.COMPLETED
+    failing.clear()
+    again = await repeated(journal, (await recorded(journal, first))[0], pipeline)
+    assert await goes_on(journal, pipeline, again, managed=False) is ExecutionStatus.WAITING_FOR_HUMAN
+    questions = await journal.get_interactions(again)
+    assert sorted((each.prompt, each.status, each.actor) for each in questions) == [
+        ("Is a good?", "answered", "ann"),
+        ("Is b good?", "pending", None),
+        ("Is c good?", "answered", "ann"),
+    ]
+    assert await answer(journal, again, "Is b good?", ok="b") is ExecutionStatus.PENDING
+    assert await goes_on(journal, pipeline, again, managed=False) is ExecutionStatus.COMPLETED
+    [_, work_step, _] = (await recorded(journal, again))[1]
+    assert work_step.output_data["items"] == ["a", "b", "c"]  # type: ignore[index]
 
 
 async def test_where_the_one_before_is_gone_it_fails_and_makes_no_item_twice(journal: OperatorJournal) -> None:
