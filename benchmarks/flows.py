@@ -1,5 +1,6 @@
 """The work as pipelines: the plain chain, and other shapes."""
 
+import asyncio
 import itertools
 from collections.abc import Callable
 from typing import Any
@@ -12,6 +13,21 @@ LINES = 10
 
 async def pass_on(data: dict[str, Any]) -> dict[str, Any]:
     return {"text": data["text"]}
+
+
+def count_up(count: int) -> dict[str, list[int]]:
+    return {"numbers": list(range(count))}
+
+
+async def add_one(number: int, count: int) -> int:
+    return number + 1
+
+
+async def stay_at_the_end(number: int, count: int) -> int:
+    """The same, and the last one is not done before long: what is killed has not ended."""
+    if number == count - 1:
+        await asyncio.sleep(600)
+    return number + 1
 
 
 class TenLines(Step):
@@ -49,4 +65,14 @@ def loop(iterations: int) -> Flow:
     flow = Flow(f"Loop of {iterations}", loop_config={"max_iterations": iterations})
     again, last = flow.add(pass_on, id="again"), flow.add(pass_on, id="last")
     again >> first(when("run.iteration", "<", iterations) >> again, otherwise >> last)  # pyright: ignore[reportUnusedExpression]
+    return flow
+
+
+def mapped(code: Callable[..., Any], at_once: int) -> Flow:
+    """One step that gives ``count`` numbers, then one that runs for each of them; what they give is not collected."""
+    flow = Flow(f"Map, {code.__name__}", parameters={"count": 1})
+    numbers = flow.add(count_up, id="count")
+    inputs = {"number": "{item}", "count": "{parameters.count}"}
+    work = flow.map(code, id="work", over="count.numbers", inputs=inputs, max_concurrency=at_once, collect=False)
+    flow.paths(numbers >> work)
     return flow

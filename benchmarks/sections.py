@@ -8,6 +8,7 @@ from benchmarks.busy import measure_busy
 from benchmarks.conflicts import measure_conflicts
 from benchmarks.figures import Figure
 from benchmarks.graphs import measure_graphs
+from benchmarks.maps import measure_maps
 from benchmarks.memory import measure_memory
 from benchmarks.race import Bench
 from benchmarks.rates import measure_payloads, measure_rates, measure_shapes
@@ -83,6 +84,14 @@ SECTIONS: dict[str, Section] = {
         "Workers",
         "`ia-modules worker` on a full queue in PostgreSQL, from when all of them work.",
         measure_workers,
+    ),
+    "maps": Section(
+        "A step for each entry of a list",
+        "`ia-modules worker` runs one map over so many numbers, 50 at a time, and collects nothing. The time is that of"
+        " the whole map for each item, the bytes are what the database has grown by; peak is the most memory that the"
+        " worker had. The page of the execution is timed as under graphs. Killed: from when another worker has claimed"
+        " the execution, which is looked at every few milliseconds, until the first item begins again.",
+        measure_maps,
     ),
     "memory": Section(
         "Memory",

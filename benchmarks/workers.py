@@ -101,13 +101,24 @@ async def watch(url: str, processes: int, bench: Bench) -> float:
 
 
 @contextmanager
-def worker(url: str) -> Generator[None]:
+def worker(url: str, *options: str) -> Generator[subprocess.Popen[bytes]]:
+    """A process that is killed after the block."""
     environment = os.environ | {"DATABASE_URL": url, "IA_MODULES_STEP_MODULES": "benchmarks.*"}
-    command = [sys.executable, "-m", "ia_modules.cli", "worker", "--slots", str(SLOTS), "--grace-seconds", "0"]
+    command = [
+        sys.executable,
+        "-m",
+        "ia_modules.cli",
+        "worker",
+        "--slots",
+        str(SLOTS),
+        "--grace-seconds",
+        "0",
+        *options,
+    ]
     with subprocess.Popen(
         command, env=environment, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
     ) as process:
         try:
-            yield
+            yield process
         finally:
             process.kill()  # the database is thrown away
