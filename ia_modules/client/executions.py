@@ -19,10 +19,11 @@ from ia_modules.models import (
     LogRecord,
     StepExecutionRecord,
 )
+from ia_modules.paths import GRAPH
 from ia_modules.pipeline.comparing.comparison import Comparison, compare
 from ia_modules.pipeline.document.graph import Graph
 from ia_modules.pipeline.outcome import recorded_result
-from ia_modules.pipeline.recorded import input_of
+from ia_modules.pipeline.recorded import input_of, item_input_of
 from ia_modules.pipeline.versions import definition_of
 from ia_modules.tracker.comparing import last_good, read_both
 from ia_modules.tracker.export import every_line, export_execution
@@ -66,21 +67,26 @@ class ExecutionVerbs(ClientBase):
         return await self.tracker.item_grid(execution_id, step_id, iteration)
 
     async def step_input(self, execution_id: str, step_execution_id: str) -> Json:
-        """What an attempt of a step in the graph got: its inputs, or the state, put together from what it is made of.
+        """What an attempt of a step got: its inputs, or the state, put together from what it is made of.
+
+        So is that of an item of a map. Of what is within a step otherwise, it is what is stored; None: nothing is.
 
         Raises:
             ExecutionNotFound, StepExecutionNotFound
             StepConflict: its steps do not follow from its definition.
         """
         record = await self.execution(execution_id)
-        steps = await self.tracker.get_execution_steps(record.execution_id)
-        step = next((each for each in steps if each.step_execution_id == step_execution_id), None)
-        if step is None:
+        step = await self.tracker.get_step_execution(step_execution_id)
+        if step is None or step.execution_id != record.execution_id:
             raise StepExecutionNotFound(step_execution_id)
         if record.pipeline_version is None:
             return step.input_data
-        graph = Graph(definition_of(await self.version(record.pipeline_id, record.pipeline_version)))
-        return input_of(step, graph, cast("dict[str, Any]", record.input_data or {}), steps)
+        definition = definition_of(await self.version(record.pipeline_id, record.pipeline_version))
+        steps = await self.tracker.get_execution_steps(record.execution_id)
+        graph, input_data = Graph(definition), cast("dict[str, Any]", record.input_data or {})
+        if step.within == GRAPH:
+            return input_of(step, graph, input_data, steps)
+        return item_input_of(step, graph, input_data, steps, is_lenient=definition.is_lenient)
 
     async def logs(self, execution_id: str, filters: LogFilters | None = None) -> AsyncGenerator[LogRecord]:
         """All log lines that there are now, oldest first. Raises ExecutionNotFound."""

@@ -15,8 +15,12 @@ from typing import Any, NamedTuple, cast
 
 from ia_modules.errors import Problem, StepConflict
 from ia_modules.models import AttemptRecord, Json, JsonText, StepExecutionId, StepExecutionRecord, StepStatus
+from ia_modules.paths import GRAPH, path_of
 from ia_modules.payload import encode
 from ia_modules.pipeline.document.graph import Graph
+from ia_modules.pipeline.document.scope import RunFacts
+from ia_modules.pipeline.inputs import step_input
+from ia_modules.pipeline.mapping import items_of
 from ia_modules.pipeline.overrides import Override
 from ia_modules.pipeline.results import scope_before
 from ia_modules.pipeline.tokens import GraphState, Route, StepRun, StepRunKey
@@ -248,6 +252,42 @@ def input_of(
     results = recorded_results(runs, {record.step_execution_id: record.output_data for record in records})
     state = scope_before(state_of(graph, runs), _parents(refs), input_data, results).state
     return state.to_dict() | {**_mapping(record.input_data)}
+
+
+def item_input_of(
+    item: StepExecutionRecord,
+    graph: Graph,
+    input_data: Mapping[str, Any],
+    records: Sequence[StepExecutionRecord],
+    *,
+    is_lenient: bool,
+) -> Json:
+    """The input of an attempt of an item, which is stored where it is small: else made again, as it was made.
+
+    Args:
+        input_data: of the execution.
+        records: all attempts of the graph's own steps, with their payloads.
+        is_lenient: schemas only warn, as its definition says.
+
+    Returns: None for what is no item of a map, and has none.
+
+    Raises:
+        StepError: its list does not come about any more, so somebody else has changed rows.
+    """
+    if item.input_data is not None:
+        return item.input_data
+    around = next((each for each in records if path_of(GRAPH, each.step_id, each.iteration) == item.within), None)
+    if around is None or around.step_id != item.step_id or (step := graph.step(item.step_id)).map is None:
+        return None
+    runs = recorded_runs(record.as_attempt() for record in records)
+    results = recorded_results(runs, {record.step_execution_id: record.output_data for record in records})
+    parents = _parents(_mapping(around.input_refs))
+    facts = RunFacts(around.iteration, around.attempt, item.execution_id, is_bare=not graph.has_own_run)
+    scope = scope_before(state_of(graph, runs), parents, input_data, results).of_run(facts)
+    items = items_of(step, scope)
+    if item.iteration > len(items):
+        raise StepConflict(step.id, recorded=f"an item {item.iteration}", replayed=f"a list of {len(items)}")
+    return step_input(step, scope.of_item(items.item(item.iteration)), is_lenient=is_lenient).data
 
 
 def _recorded_run(key: StepRunKey, made: list[AttemptRecord], *, reopened: bool) -> RecordedRun:

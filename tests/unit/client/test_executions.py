@@ -6,15 +6,17 @@ from typing import TypeVar
 import orjson
 import pytest
 
-from ia_modules import Client, DatabaseManager
+from ia_modules import Client, DatabaseManager, Flow, current
 from ia_modules.database.driver import Params, Script
 from ia_modules.errors import (
     AlreadyFinished,
     DatabaseClosed,
     ExecutionKept,
     ExecutionNotFound,
+    StepExecutionNotFound,
 )
 from ia_modules.models import ExecutionStatus, LogLevel
+from ia_modules.paths import GRAPH, run_path
 from ia_modules.tracker.execution_tracker import ExecutionTracker
 from ia_modules.tracker.lists import LogFilters
 from tests.unit.client.doubling import audit, pin
@@ -165,3 +167,50 @@ async def test_only_what_has_ended_and_is_not_pinned_is_deleted(
     with pytest.raises(ExecutionKept, match="is pending: cancel it first"):
         await client.delete(queued.execution_id)
     assert len(await audit(database)) == 2  # with the start of the queued one
+
+
+async def test_the_input_of_an_item_is_made_again_where_it_is_too_large_to_be_stored_with_each(client: Client) -> None:
+    seen: dict[int, object] = {}
+    flow = Flow("Documents", parameters={"prompt": "p" * 2_000})
+
+    @flow.step
+    def listed(data: dict[str, object]) -> dict[str, object]:
+        return {"docs": [{"text": "short"}, {"text": "t" * 1_500}]}
+
+    inputs = {"doc": "{item}", "at": "{run.index} of {run.iteration}", "prompt": "{parameters.prompt}"}
+
+    @flow.step(map="{steps.listed.output.docs}", inputs=inputs)
+    def read(data: dict[str, object]) -> None:
+        seen[current.context.iteration] = data
+
+    @flow.step(map="{steps.listed.output.docs}", on_item_failure="continue")
+    def fail(data: dict[str, object]) -> None:
+        raise ValueError
+
+    flow.paths(listed >> read, listed >> fail)
+    execution_id = (await client.run(flow))["execution_id"]
+    for path, expected in ((READ, seen), (FAIL, {1: {"text": "short"}, 2: {"text": "t" * 1_500}})):
+        items = await client.tracker.get_execution_steps(execution_id, within=path)
+        found = {each.iteration: await client.step_input(execution_id, each.step_execution_id) for each in items}
+        assert found == expected
+    other = await client.run(flow)
+    with pytest.raises(StepExecutionNotFound):
+        await client.step_input(other["execution_id"], items[0].step_execution_id)
+
+
+async def test_what_a_program_records_within_a_step_has_the_input_that_it_says(client: Client) -> None:
+    flow = Flow("By hand")
+
+    @flow.step
+    async def read(data: dict[str, object]) -> None:
+        for step_id, input_data in (("read", {"n": 1}), ("other", None)):
+            await client.tracker.start_step_execution(
+                current.context.execution_id, step_id, step_id, "task", input_data
+            )
+
+    execution_id = (await client.run(flow))["execution_id"]
+    within = await client.tracker.get_execution_steps(execution_id, within=READ)
+    assert [await client.step_input(execution_id, each.step_execution_id) for each in within] == [{"n": 1}, None]
+
+
+READ, FAIL = run_path(GRAPH, "read", 1), run_path(GRAPH, "fail", 1)

@@ -1,6 +1,8 @@
 /** One attempt, of a step or of a run within one: which of all it is, its facts, and everything in tabs. */
 import { Anchor, Button, Group, Progress, ScrollArea, SegmentedControl, Stack, Table, Tabs, Text } from "@mantine/core";
+import { useQuery } from "@tanstack/react-query";
 import { Link } from "react-router";
+import { stepInputQuery } from "@/api/executions";
 import type { ExecutionDetail, GraphNode, InteractionOut, StepDetail } from "@/api/schema.gen";
 import { Markdown } from "@/components/ui/markdown";
 import { Moment, RunTime, WaitingTime } from "@/components/ui/moments";
@@ -308,7 +310,9 @@ function Input({ whole, attempt, nameOf, selection, execution }: InputProps) {
           <b className="mono">{where}</b> was left out: {why}
         </Text>
       ))}
-      {refs?.state && whole.step.input_data === null ? null : (
+      {refs?.state && whole.step.input_data === null ? null : attempt.within !== "" && attempt.input_bytes === 0 ? (
+        <InputMadeAgain attempt={attempt} execution={execution} />
+      ) : (
         <Payload
           label={`Input of ${attempt.step_name}`}
           value={whole.step.input_data}
@@ -320,6 +324,21 @@ function Input({ whole, attempt, nameOf, selection, execution }: InputProps) {
         />
       )}
     </Stack>
+  );
+}
+
+/** A large input of an item is not stored with each: it is made again from what its list was made of. */
+function InputMadeAgain({ attempt, execution }: Pick<InputProps, "attempt" | "execution">) {
+  const input = useQuery(stepInputQuery(execution.execution_id, attempt.step_execution_id));
+  return (
+    <Payload
+      label={`Input of ${attempt.step_name}`}
+      value={input.data?.step_input ?? null}
+      known={input.data !== undefined}
+      error={input.error}
+      retry={() => void input.refetch()}
+      none="It has no input."
+    />
   );
 }
 
