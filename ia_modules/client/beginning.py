@@ -1,6 +1,5 @@
 """The verbs with which an execution begins."""
 
-from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -16,7 +15,7 @@ from ia_modules.payload import content_hash, encode
 from ia_modules.pipeline.authoring import Flow
 from ia_modules.pipeline.code import LoadedPipeline
 from ia_modules.pipeline.core import ExecutionContext
-from ia_modules.pipeline.inputs import prepare_input
+from ia_modules.pipeline.inputs import InputData, fields_of, prepare_input
 from ia_modules.pipeline.runner import StartedExecution
 from ia_modules.pipeline.start import register_loaded
 from ia_modules.tracker.audit import EXECUTION_START
@@ -29,7 +28,7 @@ class BeginningVerbs(ClientBase):
     async def start(
         self,
         pipeline: PipelineSource,
-        input_data: Mapping[str, Any] | None = None,
+        input_data: InputData | None = None,
         context: ExecutionContext | None = None,
         *,
         version: int | None = None,
@@ -65,7 +64,7 @@ class BeginningVerbs(ClientBase):
     async def run(
         self,
         pipeline: PipelineSource,
-        input_data: Mapping[str, Any] | None = None,
+        input_data: InputData | None = None,
         context: ExecutionContext | None = None,
         *,
         version: int | None = None,
@@ -97,7 +96,7 @@ class BeginningVerbs(ClientBase):
     async def queue(
         self,
         pipeline: PipelineSource,
-        input_data: Mapping[str, Any] | None = None,
+        input_data: InputData | None = None,
         *,
         version: int | None = None,
         new_version: bool = False,
@@ -138,7 +137,7 @@ class BeginningVerbs(ClientBase):
         request_hash: str | None = None
         if idempotency_key is not None:
             record = await self.pipeline(pipeline)
-            request = encode([version or 0, dict(input_data or {})], f"input of pipeline {record.slug!r}")
+            request = encode([version or 0, dict(fields_of(input_data))], f"input of pipeline {record.slug!r}")
             request_hash = content_hash(request)
             known = await find_queued(self.tracker, record.id, idempotency_key, request_hash)
             if known is not None:

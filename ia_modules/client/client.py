@@ -14,7 +14,7 @@ from ia_modules.client.second_chances import SecondChanceVerbs
 from ia_modules.errors import AlreadyRepeated, PipelineArchived
 from ia_modules.models import VersionOrigin
 from ia_modules.pipeline.ahead import Ahead, StepAhead
-from ia_modules.pipeline.inputs import prepare_input
+from ia_modules.pipeline.inputs import InputData, prepare_input
 from ia_modules.tracker.bulk import (
     BULK_LIMIT,
     BulkAction,
@@ -41,7 +41,7 @@ class Client(
     async def run_once(
         self,
         document: Mapping[str, Any],
-        input_data: Mapping[str, Any] | None = None,
+        input_data: InputData | None = None,
         *,
         version_of: str,
         note: str | None = None,

@@ -47,6 +47,7 @@ from ia_modules.pipeline.core import ExecutionContext
 from ia_modules.pipeline.document.definition import PipelineDefinition, RouteRule
 from ia_modules.pipeline.document.merge import MergeRule
 from ia_modules.pipeline.drawing.picture import svg
+from ia_modules.pipeline.inputs import InputData
 from ia_modules.pipeline.loader import load
 from ia_modules.pipeline.recovery import Recovered
 from ia_modules.pipeline.runner import TRACKER_SERVICE, Pipeline
@@ -240,7 +241,7 @@ class Flow:
 
     async def run(
         self,
-        input_data: Mapping[str, Any] | None = None,
+        input_data: InputData | None = None,
         services: ServiceRegistry | None = None,
         execution_context: ExecutionContext | None = None,
         *,
@@ -256,7 +257,7 @@ class Flow:
 
     def run_sync(
         self,
-        input_data: Mapping[str, Any] | None = None,
+        input_data: InputData | None = None,
         services: ServiceRegistry | None = None,
         execution_context: ExecutionContext | None = None,
         *,

@@ -1,10 +1,12 @@
 """Inputs of executions and steps: defaults, placeholders filled in, schemas checked."""
 
 from collections.abc import Iterable, Mapping
-from typing import Any, cast
+from dataclasses import is_dataclass
+from typing import Any, ClassVar, Protocol, cast
 
 import orjson
 from msgspec import Struct
+from pydantic import BaseModel
 
 from ia_modules.errors import PipelineInputError, Problem, StepInputError, StepOutputError
 from ia_modules.payload import encode
@@ -14,6 +16,16 @@ from ia_modules.pipeline.document.merge import FoldingRules, contribution_proble
 from ia_modules.pipeline.document.scope import Scope, Unresolved
 from ia_modules.pipeline.document.templates import Template
 from ia_modules.pipeline.document.wording import kind_of
+
+
+class _HasFields(Protocol):
+    """A dataclass."""
+
+    __dataclass_fields__: ClassVar[dict[str, Any]]
+
+
+InputData = Mapping[str, Any] | BaseModel | _HasFields
+"""What an execution is begun with: values by the names of parameters, or an object whose fields have these names."""
 
 
 class StepInput(Struct, frozen=True):
@@ -46,24 +58,41 @@ def input_schema_of(definition: PipelineDefinition) -> dict[str, Any]:
     }
 
 
-def prepare_input(definition: PipelineDefinition, input_data: Mapping[str, Any] | None) -> dict[str, Any]:
+def prepare_input(definition: PipelineDefinition, input_data: InputData | None) -> dict[str, Any]:
     """The input of an execution, with the defaults of the parameters. ``input_data`` itself is not changed.
 
     Raises:
-        PipelineInputError: it is no mapping, or violates the parameters' schemas or ``input_schema``, and these do not
-            only warn; or one of its values cannot be merged into, as ``merge`` says.
+        PipelineInputError: it has no fields by name, or violates the parameters' schemas or ``input_schema``, and these
+            do not only warn; or one of its values cannot be merged into, as ``merge`` says.
         PayloadError: JSON cannot be made of it.
     """
-    if not isinstance(cast(Any, input_data), Mapping | None):
-        raise PipelineInputError(definition.name, [Problem("$", kind_of(input_data), "a mapping")])
+    try:
+        own = fields_of(input_data)
+    except TypeError:
+        expected = "a mapping, a pydantic model or a dataclass"
+        raise PipelineInputError(definition.name, [Problem("$", kind_of(input_data), expected)]) from None
     defaults = {each.name: each.default for each in definition.parameters if each.has_default}
-    text = encode({**defaults, **(input_data or {})}, f"input of pipeline {definition.name!r}")
+    text = encode({**defaults, **own}, f"input of pipeline {definition.name!r}")
     prepared: dict[str, Any] = orjson.loads(text)  # as every run sees it, resumed or not
     problems = input_problems(definition, prepared)
     unmergeable = state_problems(definition.folding_rules, prepared, "$")
     if unmergeable or (problems and not definition.is_lenient):
         raise PipelineInputError(definition.name, [*problems, *unmergeable])
     return prepared
+
+
+def fields_of(input_data: InputData | None) -> Mapping[str, Any]:
+    """The values of an input by the names of their parameters.
+
+    Raises:
+        TypeError: it is no mapping, no pydantic model and no dataclass.
+        PayloadError: JSON cannot be made of a model or dataclass.
+    """
+    if input_data is None or isinstance(input_data, Mapping):
+        return input_data or {}
+    if isinstance(input_data, type) or not (isinstance(input_data, BaseModel) or is_dataclass(input_data)):
+        raise TypeError(type(input_data).__name__)
+    return orjson.loads(encode(input_data, "input"))
 
 
 def input_problems(definition: PipelineDefinition, prepared: dict[str, Any]) -> list[Problem]:

@@ -43,7 +43,7 @@ from ia_modules.pipeline.code import LoadedPipeline, StepModules, load_pipeline
 from ia_modules.pipeline.coordinator import Coordinator, Repeats, record_before
 from ia_modules.pipeline.core import ExecutionContext
 from ia_modules.pipeline.executor import LocalExecutor, StepExecutor
-from ia_modules.pipeline.inputs import prepare_input
+from ia_modules.pipeline.inputs import InputData, prepare_input
 from ia_modules.pipeline.journal import Journal, LastingJournal
 from ia_modules.pipeline.loader import in_format, load
 from ia_modules.pipeline.memory_journal import MemoryJournal
@@ -99,7 +99,7 @@ class Runner:
     async def start(
         self,
         pipeline: LoadedPipeline,
-        input_data: Mapping[str, Any] | None = None,
+        input_data: InputData | None = None,
         context: ExecutionContext | None = None,
         *,
         new_version: bool = False,
@@ -135,7 +135,7 @@ class Runner:
     async def run(
         self,
         pipeline: LoadedPipeline,
-        input_data: Mapping[str, Any] | None = None,
+        input_data: InputData | None = None,
         context: ExecutionContext | None = None,
         *,
         new_version: bool = False,
@@ -171,7 +171,7 @@ class Runner:
         self,
         begin: "Callable[[StartedExecution], Awaitable[T]]",
         pipeline: LoadedPipeline,
-        input_data: Mapping[str, Any] | None,
+        input_data: InputData | None,
         context: ExecutionContext | None,
         *,
         new_version: bool,
@@ -444,7 +444,7 @@ class Pipeline:
 
     async def run(
         self,
-        input_data: Mapping[str, Any] | None = None,
+        input_data: InputData | None = None,
         execution_context: ExecutionContext | None = None,
         *,
         new_version: bool = True,
@@ -528,7 +528,7 @@ def load_file(
 
 async def run_pipeline_from_json(
     pipeline_file: str | Path,
-    input_data: Mapping[str, Any] | None = None,
+    input_data: InputData | None = None,
     services: ServiceRegistry | None = None,
     working_directory: str | Path | None = None,
     execution_context: ExecutionContext | None = None,

@@ -1,15 +1,14 @@
 """The queue: executions on record as pending, for the next worker that is free."""
 
-from collections.abc import Mapping
 from datetime import datetime, timedelta
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from ia_modules.errors import AlreadyRepeated, ConstraintViolated, ExecutionIsCopy, IdempotencyConflict
 from ia_modules.models import ExecutionId, ExecutionRecord, Json, JsonText, PipelineId, PipelineVersionRecord
 from ia_modules.payload import check_id, content_hash, encode
 from ia_modules.pipeline.ahead import Ahead, ahead_of_resume
 from ia_modules.pipeline.document.graph import Graph
-from ia_modules.pipeline.inputs import prepare_input
+from ia_modules.pipeline.inputs import InputData, prepare_input
 from ia_modules.pipeline.recorded import recorded_runs, state_of
 from ia_modules.pipeline.start import find_started, new_execution, record_start
 from ia_modules.pipeline.versions import definition_of
@@ -27,7 +26,7 @@ class Queued(NamedTuple):
 async def enqueue(
     tracker: ExecutionTracker,
     stored: PipelineVersionRecord,
-    input_data: Mapping[str, Any] | None,
+    input_data: InputData | None,
     *,
     trigger: str,
     alias: str | None = None,

@@ -308,6 +308,8 @@ async def test_the_fields_of_a_model_are_the_parameters() -> None:
 
     ran = await flow.run({"customer": "Ada", "lines": [{"price": "1.50"}]})
     assert ran["output"]["greet"] == {"greeting": "Ada: 1.50"}
+    order = Order.model_validate(ran["input"])
+    assert (await flow.run(order))["input"] == order.model_dump(mode="json")
     parameters = {each.name: each for each in flow.definition.parameters}
     assert [*parameters] == ["customer", "lines", "inner", "made"]
     assert (parameters["customer"].required, parameters["customer"].description) == (True, "who pays")
@@ -327,7 +329,11 @@ async def test_the_fields_of_a_dataclass_are_the_parameters() -> None:
         ("open", False, True),
         ("notes", False, False),
     ]
-    assert (await flow.run({"name": "corner"}))["output"]["shop"] == {"name": "corner", "open": True, "notes": []}
+    for corner in ({"name": "corner"}, Shop("corner")):
+        assert (await flow.run(corner))["output"]["shop"] == {"name": "corner", "open": True, "notes": []}
+    for wrong in (Shop, 3, ["corner"]):
+        with pytest.raises(PipelineInputError, match="expected a mapping, a pydantic model or a dataclass"):
+            await flow.run(wrong)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(
