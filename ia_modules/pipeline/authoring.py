@@ -321,11 +321,8 @@ class Flow:
         }
 
     def _written_step(self, step: dict[str, Any], parameters: tuple[str, ...]) -> dict[str, Any]:
-        """A step with the route that ``first`` gives it, and the schemas that the annotations of its function give.
-
-        One with a map has none of these: its function is written for an item, of which they are not the whole.
-        """
-        made = self._schemas_of(step, parameters) if step["id"] in self._code and "map" not in step else None
+        """A step with the route that ``first`` gives it, and the schemas that the annotations of its function give."""
+        made = self._schemas_of(step, parameters) if step["id"] in self._code else None
         if not made and step["id"] not in self._first:
             return step
         return {**(made or {}), **step, **({"route": "first"} if step["id"] in self._first else {})}
@@ -336,7 +333,9 @@ class Flow:
         known = self._schemas.get(step["id"])
         if known is None or known.code is not code or known.inputs is not inputs or known.parameters != parameters:
             function = function_of(code)
-            schemas: Mapping[str, Any] = {} if function is None else schemas_of(function, names_of(inputs), parameters)
+            schemas: Mapping[str, Any] = {}
+            if function is not None:
+                schemas = schemas_of(function, names_of(inputs), parameters, is_mapped="map" in step)
             known = self._schemas[step["id"]] = _Schemas(code, inputs, parameters, schemas)
         return known.schemas
 

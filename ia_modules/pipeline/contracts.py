@@ -54,18 +54,27 @@ class _StepSchema(_FormSchema):
 
 
 def schemas_of(
-    function: Callable[..., Any], inputs: tuple[str, ...] | None, parameters: tuple[str, ...]
+    function: Callable[..., Any],
+    inputs: tuple[str, ...] | None,
+    parameters: tuple[str, ...],
+    *,
+    is_mapped: bool = False,
 ) -> Mapping[str, Any]:
     """``input_schema`` and ``output_schema`` of a step that is a function; without those that annotations do not give.
 
     Args:
         inputs, parameters: as for :func:`ia_modules.pipeline.binding.binding_of`.
+        is_mapped: it is made for each item of a list, and these are an item's: what it gives as it is, and what it
+            gets where ``inputs`` say that. An item itself may come in more than one form.
     """
     try:
         binding = binding_of(function, inputs=inputs, parameters=parameters)
     except InvalidValue:  # said when its code is loaded
         return {}
-    made = {"input_schema": input_schema_of(binding), "output_schema": _output_schema(function)}
+    made = {
+        "input_schema": None if is_mapped and inputs is None else input_schema_of(binding),
+        "output_schema": _output_schema(function, is_mapped=is_mapped),
+    }
     return {key: schema for key, schema in made.items() if schema is not None}
 
 
@@ -149,7 +158,7 @@ def _checked(parameters: Mapping[str, Any]) -> Mapping[str, Any]:
     raise PipelineDefinitionError([Problem("$.parameters", found, "names with their defaults", hint)])
 
 
-def _output_schema(function: Callable[..., Any]) -> dict[str, Any] | None:
+def _output_schema(function: Callable[..., Any], *, is_mapped: bool) -> dict[str, Any] | None:
     """What the result of a step is, by the return type of its function; None: that says nothing."""
     if hasattr(function, "__wrapped__"):  # a decorator may give something else
         return None
@@ -163,7 +172,7 @@ def _output_schema(function: Callable[..., Any]) -> dict[str, Any] | None:
     kinds = [*alternatives(hint, with_none=True)]
     if all(each is type(None) for each in kinds) or any(map(_is_open, kinds)):
         return None
-    results = [each if _is_record(each) else mapping_of("Result", {"result": each}) for each in kinds]
+    results = [each if is_mapped or _is_record(each) else mapping_of("Result", {"result": each}) for each in kinds]
     return _schema(results, "serialization", _StepSchema)
 
 

@@ -134,8 +134,8 @@ class _KnownRows:
 
     def open_beside(self, question: InteractionState) -> set[str]:
         """Open questions within the run that a question is in, itself too; none in the graph."""
-        asker = self.steps[question.step_execution_id]
-        return self.open_within.get((asker.execution_id, asker.within), set())
+        asker = self.steps.get(question.step_execution_id)
+        return set() if asker is None else self.open_within.get((asker.execution_id, asker.within), set())
 
     def add_step(self, step: StepState) -> None:
         self.steps[step.step_execution_id] = step

@@ -378,3 +378,49 @@ def test_parameters_with_the_names_of_a_schema_are_parameters(parameters: Any) -
 )
 def test_names_are_those_of_the_file_however_they_are_written(listed: Any, names: Any) -> None:
     assert names_of(listed) == names
+
+
+# Of the items of a map
+
+
+class Score(BaseModel):
+    value: float
+    why: str | None = None
+
+
+def shout(word: str) -> str:
+    return word.upper()
+
+
+def rate(word: str, limit: int = 5) -> Score | None:
+    return None if word == "nothing" else Score(value=min(len(word), limit))
+
+
+def test_the_schemas_of_a_mapped_function_are_those_of_an_item() -> None:
+    flow = Flow("Words", parameters={"words": []})
+    flow.add(shout, map="{parameters.words}")
+    flow.add(rate, map="{parameters.words}", inputs={"word": "{item}"})
+    flow.connect("shout", "rate")
+    written_shout, written_rate = flow.to_json()["steps"]
+    assert written_shout["output_schema"] == {"type": "string"}
+    assert "input_schema" not in written_shout
+    assert written_rate["input_schema"]["properties"]["word"] == {"type": "string"}
+    assert [each.get("type") or each["$ref"] for each in written_rate["output_schema"]["anyOf"]] == [
+        "#/$defs/Score",
+        "null",
+    ]
+    assert load(flow.to_json()).definition == flow.definition
+
+
+async def test_an_item_that_gives_what_its_function_does_not_say_fails_alone() -> None:
+    flow = Flow("Words", parameters={"words": ["a", "b"]})
+
+    def lie(word: str) -> int:
+        return 1 if word == "a" else "no number"  # type: ignore[return-value]
+
+    flow.add(lie, id="lie", map="{parameters.words}", on_item_failure="continue")
+    flow.add(rate, id="rate", map="{parameters.words}", inputs={"word": "{item}"})
+    flow.connect("lie", "rate")
+    output = (await flow.run())["output"]
+    assert (output["lie"]["items"], output["lie"]["errors"][0]["error_type"]) == ([1, None], "StepOutputError")
+    assert output["rate"]["items"] == [{"value": 1.0, "why": None}] * 2
