@@ -16,6 +16,7 @@ from ia_modules.errors import PayloadError
 from ia_modules.models import LogLevel, StepExecutionId, new_id
 from ia_modules.payload import clean_text, encode
 from ia_modules.pipeline.kept_lines import KeptLines, LoggedLine
+from ia_modules.tasks import background
 from ia_modules.transitions import LogLine, StepUpdate
 
 FLUSH_SECONDS = 0.2
@@ -100,7 +101,7 @@ class Notes:
             self._timer = self._loop.call_later(FLUSH_SECONDS, self._flush)
 
     def _flush(self) -> None:
-        self._writing = self._loop.create_task(self._write_now(), name=f"notes:{self._attempt}")
+        self._writing = background(self._write_now(), f"notes:{self._attempt}")
 
     async def _write_now(self) -> None:
         self._unwritten += self._take_lines()

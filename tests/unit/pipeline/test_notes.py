@@ -97,3 +97,21 @@ async def test_what_a_step_says_while_the_database_is_away_is_on_record_in_the_e
     changes = await journal.changes(run.execution_id)
     assert [line.message for line in changes.logs] == ["before", "after"]
     assert changes.steps[0].progress == 0.5
+
+
+async def test_what_cannot_be_written_for_an_unknown_reason_is_logged_and_comes_with_the_end(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    tried = asyncio.Event()
+
+    async def broken(lines: tuple[LogLine, ...], updates: tuple[StepUpdate, ...]) -> bool:
+        tried.set()
+        raise RuntimeError("no disk")
+
+    notes = Notes(StepExecutionId("a"), broken)
+    notes.keep_line(LogLevel.INFO, "kept", None)
+    await tried.wait()
+    await asyncio.sleep(0)
+    lines, _ = notes.end()
+    assert [line.message for line in lines] == ["kept"]
+    assert [record.getMessage() for record in caplog.records] == ["The background task 'notes:a' failed"]
