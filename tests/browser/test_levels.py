@@ -222,6 +222,29 @@ def test_of_very_many_items_a_square_is_several_and_leads_to_them(page: Page, si
     expect(names(page).first).to_have_text("doc-1work #1")
 
 
+def test_only_the_failed_items_of_a_map_are_run_again(page: Page, site: Site, tmp_path: Path) -> None:
+    first = run_mapped(site, tmp_path)
+    (tmp_path / "mended").touch()
+    page.goto(f"/executions/{first}?step=work")
+    page.get_by_role("button", name="Re-run from here").click()
+    form = page.get_by_role("dialog")
+    form.get_by_text("Only the failed items").click()
+    expect(form.get_by_text("58 items are kept, with results; 2 run.")).to_be_visible()
+    form.get_by_role("button", name="Run again").click()
+    page.wait_for_url(lambda url: first not in url)
+    node = page.get_by_role("group", name=re.compile("^Graph")).get_by_role("button", name=re.compile("^Worker"))
+    expect(node).to_contain_text("60 done")
+    node.click()
+    expect(within(page).get_by_text("60 items: 60 completed.")).to_be_visible()
+    second = re.search("executions/([^?/]+)", page.url)
+    assert second is not None
+    with site.api() as api:
+        runs = api.get(f"/api/executions/{second[1]}/runs", params={"within": "work#1", "limit": 100}).json()["items"]
+    assert [run["step_name"] for run in runs if run["copied_from"] is None] == ["doc-7", "doc-31"]
+    square(page, "7: Completed").click()
+    expect(page.get_by_role("region", name="Run doc-7").get_by_text("score")).to_be_visible()
+
+
 @pytest.mark.parametrize("address", [*ADDRESSES, "?step=work"])
 @pytest.mark.parametrize("theme", ["light", "dark"])
 def test_axe_finds_nothing_and_a_narrow_screen_has_all_of_it(

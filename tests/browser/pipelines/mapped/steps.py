@@ -14,7 +14,7 @@ def listed(data: dict[str, Any]) -> dict[str, Any]:
 
 async def work(data: dict[str, Any]) -> dict[str, Any]:
     number = data["number"]
-    if number in BAD:
+    if number in BAD and not (Path(data["folder"]) / "mended").exists():
         raise OSError(f"no answer to {number}")
     while number > FREE and not (Path(data["folder"]) / "go").exists():  # noqa: ASYNC110 - another process makes it
         await asyncio.sleep(LOOK_SECONDS)
