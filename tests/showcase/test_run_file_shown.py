@@ -77,7 +77,8 @@ async def test_every_page_of_a_run_is_there_and_every_writing_route_is_refused(
         for method in operations:
             if path == "/api/session":
                 continue
-            query = {"a": ids["execution_id"], "b": ids["execution_id"]} if path.endswith("/compare") else None
+            needed = {"/compare": {"a": ids["execution_id"], "b": ids["execution_id"]}, "/grid": {"step_id": "one"}}
+            query = needed.get(path[path.rindex("/") :])
             answer = await pages.request(method, path.format(**ids), params=query)
             if method != "get" or path.endswith("/run-file"):
                 assert answer.status_code == 409, (method, path)
