@@ -99,7 +99,7 @@ def shots_of(api: httpx.Client) -> Iterator[Shot]:
     yield Shot("pipelines", "/pipelines", seen("Code review"))
     yield Shot("pipeline", f"/pipelines/{review}", drawn("Code review"))
     yield Shot("pipeline-definition", f"/pipelines/{quality}?tab=definition", drawn("It can be saved"))
-    yield Shot("run", f"/pipelines/{flaky}?run=1", drawn("Article"))
+    yield Shot("run", f"/pipelines/{flaky}?run=1", seen("Article"))
     yield Shot("new-pipeline", "/pipelines/new", drawn("It can be saved"))
     yield Shot("executions", "/executions", seen("Code review"))
     yield Shot("execution", f"/executions/{reviewed}", drawn("Completed"))
