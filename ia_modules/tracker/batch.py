@@ -11,7 +11,6 @@ from typing import Any
 
 from msgspec.structs import asdict, replace
 
-from ia_modules.answering import names_in
 from ia_modules.database.manager import Script, Statement
 from ia_modules.deciding import Decision, decide, grouped
 from ia_modules.errors import (
@@ -34,13 +33,12 @@ from ia_modules.models import (
 )
 from ia_modules.paths import GRAPH
 from ia_modules.payload import encode, size_bytes
-from ia_modules.states import WAITING, ExecutionState, GivenAnswer, InteractionState, Known, StepState
+from ia_modules.states import WAITING, ExecutionState, InteractionState, Known, StepState
 from ia_modules.tracker.closing import close, closing_row
 from ia_modules.tracker.liveness import Liveness
-from ia_modules.tracker.responses import states, stored_actor
+from ia_modules.tracker.responses import question_row, response_row, states
 from ia_modules.transitions import (
     Answer,
-    Assignment,
     Failure,
     NewExecution,
     Recorded,
@@ -238,13 +236,13 @@ class _Writes:
         self.asks += [asdict(ask) | stamp for ask in transition.asks]
         new = {ask.interaction_id for ask in transition.asks}
         self.questions += [
-            _question_row(question, transition.answer) | stamp
+            question_row(question, transition.answer) | stamp
             for id_, question in decision.interactions.items()
             if id_ not in new
         ]
         if isinstance(transition.answer, Answer):
             response = decision.interactions[transition.answer.interaction_id].responses[-1]
-            self.responses.append(_response_row(transition.answer, response) | stamp)
+            self.responses.append(response_row(transition.answer, response) | stamp)
 
     def add_deed(self, transition: Transition, execution_id: ExecutionId) -> None:
         """What somebody has done with a transition, also where it was so before."""
@@ -481,25 +479,6 @@ def _as_woken(outcome: WriteOutcome, woken: set[ExecutionId]) -> WriteOutcome:
 def _for_each(sql: str, rows: Iterable[Mapping[str, Any]]) -> Script[list[dict[str, Any]]]:
     rows = list(rows)
     return (yield Statement(sql, rows)) if rows else []
-
-
-def _question_row(question: InteractionState, change: Answer | Assignment | None) -> dict[str, Any]:
-    users = list(names_in(question.assigned_users)) if isinstance(change, Assignment) else None
-    return {
-        "interaction_id": question.interaction_id,
-        "status": question.status,
-        "closed": question.status != "pending",
-        "assigned_users": None if users is None else encode(users, "assigned_users"),
-    }
-
-
-def _response_row(answer: Answer, response: GivenAnswer) -> dict[str, Any]:
-    return {
-        "interaction_id": answer.interaction_id,
-        "actor": stored_actor(answer.actor, verified=answer.verified),
-        "revision": response.revision,
-        "response": answer.response,
-    }
 
 
 def _new_execution_row(new: NewExecution, registered_name: str) -> dict[str, Any]:

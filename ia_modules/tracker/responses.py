@@ -7,13 +7,14 @@ whether somebody has checked it. Nobody else gives such a name.
 from collections import defaultdict
 from typing import Any, TypeVar
 
-from ia_modules.answering import answer_columns
+from ia_modules.answering import answer_columns, names_in
 from ia_modules.database.manager import Script, Statement
 from ia_modules.errors import InvalidArgument
 from ia_modules.models import InteractionRecord, InteractionSummary, ResponseRecord, Row
-from ia_modules.payload import check_name
+from ia_modules.payload import check_name, encode
 from ia_modules.states import GivenAnswer, InteractionState
 from ia_modules.tracker.lists import Sentence
+from ia_modules.transitions import Answer, Assignment
 
 _OF_KEY = "key:"
 
@@ -58,6 +59,27 @@ def records(sentence: Sentence, rows: list[dict[str, Any]], kind: type[R]) -> Sc
     """Questions with their answers; ``rows``: of ``get_interactions`` or ``get_interaction``."""
     answers = yield from _answers(sentence("list_responses"), rows)
     return [kind.from_row(_with_answers(row, answers[row["interaction_id"]])) for row in rows]
+
+
+def question_row(question: InteractionState, change: Answer | Assignment | None) -> dict[str, Any]:
+    """What a decision changes in a question's row; ``change``: what it was decided on."""
+    users = list(names_in(question.assigned_users)) if isinstance(change, Assignment) else None
+    return {
+        "interaction_id": question.interaction_id,
+        "status": question.status,
+        "closed": question.status != "pending",
+        "assigned_users": None if users is None else encode(users, "assigned_users"),
+    }
+
+
+def response_row(answer: Answer, response: GivenAnswer) -> dict[str, Any]:
+    """The row of an answer, as it was decided."""
+    return {
+        "interaction_id": answer.interaction_id,
+        "actor": stored_actor(answer.actor, verified=answer.verified),
+        "revision": response.revision,
+        "response": answer.response,
+    }
 
 
 def _answers(sql: str, rows: list[dict[str, Any]]) -> Script[defaultdict[str, list[Row]]]:
