@@ -68,8 +68,8 @@ def run_on(loop: asyncio.AbstractEventLoop, coroutine: Coroutine[Any, Any, T]) -
         for task in tasks:
             task.cancel()
 
-    loop.call_soon_threadsafe(begin)
     try:
+        loop.call_soon_threadsafe(begin)
         return outcome.result()
     except BaseException:
         if not outcome.done():
