@@ -3,6 +3,8 @@
 A path is compared by what it begins with, and never taken apart.
 """
 
+from functools import lru_cache
+
 from ia_modules.errors import InvalidArgument, NestingTooDeep
 from ia_modules.models import RunPath
 
@@ -32,6 +34,7 @@ def not_too_deep(path: RunPath) -> RunPath:
     return path
 
 
+@lru_cache(maxsize=1_000)
 def path_of(within: RunPath, step_id: str, iteration: int) -> RunPath:
     """As :func:`run_path`, of any length: for looking up what is within a run."""
     segment = f"{step_id.translate(_ESCAPED)}#{iteration}"

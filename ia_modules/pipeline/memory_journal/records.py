@@ -220,6 +220,8 @@ class MemoryRecords:
 
     def _copy(self, copies: Sequence[StepCopy], state: ExecutionState, now: datetime) -> None:
         """Attempts of the execution before, each with its question."""
+        if not copies:
+            return
         times = {"created_at": now, "started_at": now, "completed_at": now, "sequence": state.sequence}
         for copy in copies:
             source = self._steps[self._home[copy.copied_from]][copy.copied_from]
