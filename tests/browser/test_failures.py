@@ -253,7 +253,7 @@ def test_many_are_run_again_in_parts_and_what_broke_off_goes_on_where_it_was(
     expect(dialog.get_by_role("alert").filter(has_text="100 executions had their turn before")).to_be_visible()
     send.click()
     expect(dialog.get_by_text(f"{len(to_run)} executions queued again.")).to_be_visible()
-    assert len(answers) > 3
+    assert len(answers) > 2  # the lost one is sent again
     with site.api() as api:
         after = executions(api)
     assert Counter(item["rerun_of"] for each, item in after.items() if each not in before) == Counter(to_run)
