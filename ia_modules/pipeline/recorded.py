@@ -272,7 +272,7 @@ def item_input_of(
     Returns: None for what is no item of a map, and has none.
 
     Raises:
-        StepError: its list does not come about any more, so somebody else has changed rows.
+        StepError, StepConflict: its list does not come about any more, so somebody else has changed rows.
     """
     if item.input_data is not None:
         return item.input_data
