@@ -232,6 +232,7 @@ def test_only_the_failed_items_of_a_map_are_run_again(page: Page, site: Site, tm
     expect(form.get_by_text("58 items are kept, with results; 2 run.")).to_be_visible()
     form.get_by_role("button", name="Run again").click()
     page.wait_for_url(lambda url: first not in url)
+    expect(form, "its graph has a node of that name too").to_be_hidden()
     node = page.get_by_role("group", name=re.compile("^Graph")).get_by_role("button", name=re.compile("^Worker"))
     expect(node).to_contain_text("60 done")
     node.click()
