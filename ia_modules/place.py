@@ -9,7 +9,7 @@ import contextvars
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from contextvars import ContextVar
-from typing import NamedTuple, ParamSpec, TypeVar
+from typing import NamedTuple, ParamSpec, Protocol, TypeVar
 
 from ia_modules.models import ExecutionId, RunPath
 
@@ -17,11 +17,21 @@ P = ParamSpec("P")
 R = TypeVar("R")
 
 
-class Place(NamedTuple):
+class Place(Protocol):
     """A run of an execution; what is recorded in it stands within its path, which is empty for the execution itself."""
 
+    @property
+    def execution_id(self) -> ExecutionId: ...
+
+    @property
+    def path(self) -> RunPath: ...
+
+
+class RecordedPlace(NamedTuple):
+    """A place by its facts alone."""
+
     execution_id: ExecutionId
-    within: RunPath
+    path: RunPath
 
 
 here: ContextVar[Place | None] = ContextVar("place", default=None)

@@ -112,14 +112,14 @@ class Coordinator:
         self._course = Course(pipeline, input_data, runs, execution_id=lease.execution_id, overrides=overrides)
         self._pipeline, self._journal, self._lease = pipeline, journal, lease
         self._services, self._executor, self._draw = services, executor, draw
-        self._inner = InnerRecorder(journal, lease, executor, draw)
+        self._loop = asyncio.get_running_loop()
+        self._inner = InnerRecorder(journal, lease, executor, draw, self._loop)
         self._managed, self._new, self._capture = managed, new, capture
         self._linger_seconds = LINGER_SECONDS if managed else math.inf  # nobody else would go on with it
         self.is_on_record = new is None
         self._ongoing: dict[StepExecutionId, _Ongoing] = {}
         self._over: list[StepExecutionId] = []
         self._is_to_end = False
-        self._loop = asyncio.get_running_loop()
         self._clock = self._loop.time
         self._look: asyncio.Future[None] = self._loop.create_future()
 

@@ -11,10 +11,13 @@ import inspect
 import logging
 from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from contextvars import ContextVar
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, ParamSpec, Protocol, TypeVar, overload
 
+from msgspec import Struct
+from msgspec import field as struct_field
+from msgspec.structs import replace
 from pydantic import ValidationError
 
 from ia_modules.errors import InvalidArgument, refuse_on_loop
@@ -138,8 +141,7 @@ P = ParamSpec("P")
 R = TypeVar("R")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class StepContext:
+class StepContext(Struct, frozen=True, kw_only=True, eq=False):
     """The attempt in which a step runs. All of it may be used from any thread.
 
     Attributes:
@@ -156,18 +158,21 @@ class StepContext:
     iteration: int = 1
     attempt: int = 1
     rerun_of: ExecutionId | None = None
-    config: dict[str, Any] = field(default_factory=dict[str, Any], repr=False, compare=False)
-    services: ServiceRegistry = field(default_factory=ServiceRegistry, repr=False, compare=False)
+    config: dict[str, Any] = struct_field(default_factory=dict[str, Any])
+    services: ServiceRegistry = struct_field(default_factory=ServiceRegistry)
     keep_line: Callable[[LogLevel, str, dict[str, Any] | None], None] = _drop_line
     keep_progress: Callable[[float, str | None], None] = _drop_progress
     within: RunPath = GRAPH
     item_key: str | None = None
-    inner: InnerSteps | None = field(default=None, repr=False, compare=False)
+    inner: InnerSteps | None = None
 
     @property
     def path(self) -> RunPath:
         """The address of the run: what is recorded in it stands within that."""
         return path_of(self.within, self.step_id, self.iteration)
+
+    def __repr__(self) -> str:  # without config and services: there may be secrets in them
+        return f"<StepContext {self.execution_id} {self.path} attempt {self.attempt}>"
 
     @property
     def idempotency_key(self) -> str:

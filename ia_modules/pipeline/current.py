@@ -11,7 +11,7 @@ from typing import Any, ParamSpec, TypeVar
 
 from ia_modules import place
 from ia_modules.pipeline.core import ServiceRegistry, StepContext, nowhere, running
-from ia_modules.place import Place, here
+from ia_modules.place import here
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -20,22 +20,18 @@ R = TypeVar("R")
 def enter(context: StepContext) -> None:
     """From here on, in this task or thread and those made of it, the attempt's code runs."""
     running.set(context)
-    here.set(_place_of(context))
+    here.set(context)
 
 
 @contextmanager
 def inside(context: StepContext) -> Generator[None]:
     """The same for as long as the block lasts."""
-    place, step = here.set(_place_of(context)), running.set(context)
+    place, step = here.set(context), running.set(context)
     try:
         yield
     finally:
         running.reset(step)
         here.reset(place)
-
-
-def _place_of(context: StepContext) -> Place:
-    return Place(context.execution_id, context.path)
 
 
 class RunningStep:

@@ -7,6 +7,7 @@ A crash between a function's return and its end on record costs that one call ag
 
 import asyncio
 import inspect
+import threading
 from collections.abc import Callable, Coroutine, Mapping
 from concurrent.futures import Future
 from functools import partial
@@ -73,12 +74,14 @@ class InnerRecorder(NamedTuple):
 
     Attributes:
         draw: uniform in [0, 1), for the delays of retries.
+        loop: on which it is recorded.
     """
 
     journal: Journal
     lease: Lease
     executor: StepExecutor
     draw: Callable[[], float]
+    loop: asyncio.AbstractEventLoop
 
     @property
     def execution_id(self) -> ExecutionId:
@@ -125,6 +128,31 @@ class _BegunCall(NamedTuple):
     level: "InnerLevel"
 
 
+class _Calls:
+    """What has been called within an attempt: there is one from the first call on, since most steps make none.
+
+    Attributes:
+        known: what is on record from earlier attempts; ``reading``: what reads that.
+        results: of calls with a key, with the hash of their arguments: they may come once more.
+        left: ends of calls that nobody waits for any more, for the next write.
+        from_threads: what is made for threads.
+    """
+
+    __slots__ = ("from_threads", "key_of", "known", "left", "one_at_a_time", "reading", "results")
+
+    def __init__(self) -> None:
+        self.key_of = Numbering().key_of
+        self.known: dict[InnerKey, StepExecutionRecord] = {}
+        self.reading: asyncio.Task[None] | None = None
+        self.results: dict[InnerKey, tuple[str, JsonText]] = {}
+        self.one_at_a_time: dict[InnerKey, asyncio.Lock] = {}
+        self.left: list[StepUpdate] = []
+        self.from_threads: set[asyncio.Task[Any]] = set()
+
+
+_FIRST_CALL = threading.Lock()
+
+
 class InnerLevel:
     """What one attempt of a run calls within itself. Its methods may be called from any thread of the attempt."""
 
@@ -137,15 +165,14 @@ class InnerLevel:
             again_upto: what completed in an attempt up to this one is called again.
         """
         self._recorder, self._path, self._attempt, self._again_upto = recorder, path, attempt, again_upto
-        self._loop = asyncio.get_running_loop()
-        self._key = Numbering().key_of
-        self._known: dict[InnerKey, StepExecutionRecord] = {}
-        self._reading: asyncio.Task[None] | None = None
-        self._results: dict[InnerKey, tuple[str, JsonText]] = {}  # of calls with a key: they may come once more
-        self._one_at_a_time: dict[InnerKey, asyncio.Lock] = {}
-        self._left: list[StepUpdate] = []  # ends of calls that nobody waits for any more, for the next write
-        self._from_threads: set[asyncio.Task[Any]] = set()
+        self._begun: _Calls | None = None
         self._has_ended = False
+
+    @property
+    def _calls(self) -> "_Calls":
+        with _FIRST_CALL:
+            self._begun = self._begun or _Calls()
+        return self._begun
 
     # As core.InnerSteps
 
@@ -158,7 +185,7 @@ class InnerLevel:
         kwargs: dict[str, Any],
     ) -> Coroutine[Any, Any, Any]:
         """As :meth:`StepContext.step`; the number of the call is taken now."""
-        call = _Call(self, around, inner, self._key(inner), function, args, kwargs)
+        call = _Call(self, around, inner, self._calls.key_of(inner), function, args, kwargs)
         return call.made() if inner.key is None else self._made_alone(call)
 
     def call(
@@ -170,14 +197,16 @@ class InnerLevel:
         kwargs: dict[str, Any],
     ) -> Any:
         """As :meth:`StepContext.call`."""
-        call = _Call(self, around, inner, self._key(inner), function, args, kwargs)
-        waiting = None if inner.timeout_seconds is not None or is_async(function) else _WaitingThread(self._loop)
+        call = _Call(self, around, inner, self._calls.key_of(inner), function, args, kwargs)
+        waiting = (
+            None if inner.timeout_seconds is not None or is_async(function) else _WaitingThread(self._recorder.loop)
+        )
         made = call.made(waiting) if inner.key is None else self._made_alone(call, waiting)
-        return _on_loop(self._kept(made), self._loop, waiting)
+        return _on_loop(self._kept(made), self._recorder.loop, waiting)
 
     async def sleep(self, seconds: float) -> None:
         """As :meth:`StepContext.sleep`."""
-        key = self._key(Inner(SLEEP))
+        key = self._calls.key_of(Inner(SLEEP))
         known = await self.recorded(key)
         if is_answered(known, again_upto=self._again_upto):
             return
@@ -192,15 +221,16 @@ class InnerLevel:
         try:
             await asyncio.sleep(max(rest, 0.0))
         except asyncio.CancelledError:
-            self._left.append(StepUpdate(step_execution_id=id_, status=StepStatus.CANCELLED, failure=_CANCELLED))
+            self._calls.left.append(StepUpdate(step_execution_id=id_, status=StepStatus.CANCELLED, failure=_CANCELLED))
             raise
         await self.write_end(StepUpdate(step_execution_id=id_, status=StepStatus.COMPLETED, output_data=_NULL))
 
     def end(self) -> None:
         """The attempt is over: nothing is called or recorded within it any more; what is open closes with it."""
         self._has_ended = True
-        for task in list(self._from_threads):
-            task.cancel()
+        if self._begun is not None:
+            for task in list(self._begun.from_threads):
+                task.cancel()
 
     # What is on record
 
@@ -213,10 +243,10 @@ class InnerLevel:
         if self._has_ended:
             raise StepError(key.step_id, f"the step around it, {self._path}, has ended: nothing can be called in it.")
         if self._attempt > 1:
-            if self._reading is None:
-                self._reading = asyncio.create_task(self._read(), name=f"read:{self._path}")
-            await asyncio.shield(self._reading)
-        return self._known.get(key)
+            calls = self._calls
+            calls.reading = calls.reading or asyncio.create_task(self._read(), name=f"read:{self._path}")
+            await asyncio.shield(calls.reading)
+        return self._calls.known.get(key)
 
     def answer(self, key: InnerKey, known: StepExecutionRecord | None, hashed: str) -> JsonText | None:
         """The result of a call that has been made; None: it has not.
@@ -228,8 +258,8 @@ class InnerLevel:
         Raises:
             InnerStepConflict: it was made for other ones.
         """
-        if key in self._results:
-            made_for, stored = self._results[key]
+        if key in self._calls.results:
+            made_for, stored = self._calls.results[key]
         elif known is not None and is_answered(known, again_upto=self._again_upto):
             made_for, stored = hash_of(known), encode(known.output_data, "recorded result")
         else:
@@ -241,11 +271,11 @@ class InnerLevel:
     def keep(self, call: "_Call", hashed: str, stored: JsonText) -> None:
         """What a call with a key gave here: it may come once more."""
         if call.inner.key is not None:
-            self._results[call.key] = hashed, stored
+            self._calls.results[call.key] = hashed, stored
 
     async def _read(self) -> None:
         records = await self._recorder.journal.get_execution_steps(self._recorder.execution_id, within=self._path)
-        self._known = newest_of_each(records)
+        self._calls.known = newest_of_each(records)
 
     # What is written
 
@@ -292,10 +322,11 @@ class InnerLevel:
         """Nobody waits for a call any more: its end is written with what is written next, or closes with the step."""
         begun.level.end()
         begun.notes.end()
-        self._left.append(StepUpdate(step_execution_id=begun.id, status=StepStatus.CANCELLED, failure=_CANCELLED))
+        self._calls.left.append(StepUpdate(step_execution_id=begun.id, status=StepStatus.CANCELLED, failure=_CANCELLED))
 
     def _take_left(self) -> tuple[StepUpdate, ...]:
-        left, self._left = tuple(self._left), []
+        calls = self._calls
+        left, calls.left = tuple(calls.left), []
         return left
 
     def _start(
@@ -332,18 +363,18 @@ class InnerLevel:
         return self._recorder.draw()
 
     async def _made_alone(self, call: "_Call", waiting: "_WaitingThread | None" = None) -> Any:
-        async with self._one_at_a_time.setdefault(call.key, asyncio.Lock()):
+        async with self._calls.one_at_a_time.setdefault(call.key, asyncio.Lock()):
             return await call.made(waiting)
 
     async def _kept(self, work: Coroutine[Any, Any, Any]) -> Any:
         """What is made for a thread, which nobody stops: it ends with the attempt at the latest."""
         task = asyncio.current_task()
         assert task is not None
-        self._from_threads.add(task)
+        self._calls.from_threads.add(task)
         try:
             return await work
         finally:
-            self._from_threads.discard(task)
+            self._calls.from_threads.discard(task)
 
 
 class _WaitingThread:

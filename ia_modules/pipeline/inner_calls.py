@@ -6,7 +6,8 @@ record by a hash: a call that was recorded for others is refused, never answered
 
 import hashlib
 import inspect
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from itertools import count
 from types import UnionType
 from typing import Any, NamedTuple, Union, cast, get_args, get_origin, get_type_hints
 
@@ -35,17 +36,16 @@ class InnerKey(NamedTuple):
 
 
 class Numbering:
-    """The numbers of the calls of one attempt, as they come."""
+    """The numbers of the calls of one attempt, as they come, from any thread."""
 
     def __init__(self) -> None:
-        self._numbers: dict[str, int] = {}
+        self._numbers: dict[str, Iterator[int]] = {}
 
     def key_of(self, inner: Inner) -> InnerKey:
         """Which call this is; it counts from here on."""
         if inner.key is not None:
             return InnerKey(inner.step_id, 1)
-        number = self._numbers[inner.name] = self._numbers.get(inner.name, 0) + 1
-        return InnerKey(inner.name, number)
+        return InnerKey(inner.name, next(self._numbers.setdefault(inner.name, count(1))))
 
 
 def arguments_of(function: Callable[..., Any], args: Sequence[Any], kwargs: Mapping[str, Any]) -> dict[str, Any]:

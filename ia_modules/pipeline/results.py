@@ -27,6 +27,8 @@ def encode_result(value: Any, where: str) -> JsonText:
     Raises:
         PayloadError: it cannot be stored.
     """
+    if type(value) is dict:  # what nearly all of them are
+        return encode(value, where)  # pyright: ignore[reportUnknownArgumentType]
     if not is_record(value):
         return encode({"result": value}, where)
     text = encode(value, where)

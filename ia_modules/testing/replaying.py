@@ -8,7 +8,6 @@ completed. Nothing is recorded, and nothing else of the pipeline runs or is impo
 """
 
 import asyncio
-import dataclasses
 import inspect
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -16,6 +15,7 @@ from pathlib import Path
 from typing import Any, cast
 
 import orjson
+from msgspec.structs import replace
 
 from ia_modules.errors import InnerStepConflict, InvalidArgument, refuse_on_loop
 from ia_modules.models import (
@@ -359,9 +359,7 @@ class _AnsweredCalls:
 
     def _context(self, around: StepContext, key: InnerKey) -> StepContext:
         inside_of_it = _AnsweredCalls(self._recorded, path_of(self._path, *key))
-        return dataclasses.replace(
-            around, step_id=key.step_id, iteration=key.iteration, within=self._path, inner=inside_of_it
-        )
+        return replace(around, step_id=key.step_id, iteration=key.iteration, within=self._path, inner=inside_of_it)
 
 
 def _why_left_out(record: StepExecutionRecord) -> str | None:

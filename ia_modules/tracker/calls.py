@@ -274,7 +274,7 @@ class _CallBatch:
         call, parent = event.call, event.call.parent
         if parent is not None and parent.path is None and not self._knows_numbers:
             await self.write()
-        within = call.place.within if parent is None else parent.path
+        within = call.place.path if parent is None else parent.path
         if within is None:  # it is within what could not be recorded
             return
         try:
@@ -321,7 +321,7 @@ class _CallBatch:
         for begun, recorded in zip(calls, written, strict=True):
             if recorded is not None and not self._knows_numbers:
                 for call, iteration in zip(begun, recorded.iterations, strict=True):
-                    within = call.place.within if call.parent is None else call.parent.path
+                    within = call.place.path if call.parent is None else call.parent.path
                     call.path = path_of(within or GRAPH, call.name, iteration)
 
     def _close(self) -> None:

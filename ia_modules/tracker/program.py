@@ -21,7 +21,7 @@ from ia_modules.database.url import DEFAULT_URL, URL_VARIABLE
 from ia_modules.errors import DatabaseError
 from ia_modules.models import ExecutionId, JsonText, PipelineId, new_id
 from ia_modules.paths import GRAPH
-from ia_modules.place import Place
+from ia_modules.place import RecordedPlace
 from ia_modules.tracker.calls import CallEnded, CallLog, TrackedCall, TrackedProgram
 from ia_modules.tracker.execution_tracker import ExecutionTracker
 from ia_modules.transitions import Failure
@@ -62,7 +62,7 @@ class ProgramRecorder:
         program = TrackedProgram(name, metadata, pipeline, ended)
         log = CallLog(execution_id, self._thread.loop, self._tracker, on_failure=say_once, program=program)
         log.has_failed = self.failed_at is not None
-        call = TrackedCall(log, name, None, Place(execution_id, GRAPH), is_program=True)
+        call = TrackedCall(log, name, None, RecordedPlace(execution_id, GRAPH), is_program=True)
         if not log.has_failed:
             self._open[execution_id] = call
         return call

@@ -15,7 +15,7 @@ from ia_modules.errors import InvalidArgument, PayloadError, refuse_on_loop
 from ia_modules.models import Effect, ExecutionId, Json, LogLevel, StepExecutionId
 from ia_modules.paths import GRAPH
 from ia_modules.payload import clean_text
-from ia_modules.place import Place, begin_recording, end_recording, here
+from ia_modules.place import Place, RecordedPlace, begin_recording, end_recording, here
 from ia_modules.tracker.writer import ExecutionWriter, StartedRun
 from ia_modules.transitions import Failure, StepUpdate, Transition
 
@@ -133,7 +133,7 @@ class RecordedExecution(RecordedBlock):
         )
         self.id = await _begin(starting, self._end)
         begin_recording(self.id, self._tracker)
-        return Place(self.id, GRAPH)
+        return RecordedPlace(self.id, GRAPH)
 
     def _end(self, execution_id: ExecutionId, end: "_BlockEnd") -> EndWrite:
         return self._tracker.update_execution_status(
@@ -230,7 +230,7 @@ class RecordedStep(RecordedBlock):
         )
         started = await _begin(starting, self._end)
         self.id = started.step_execution_id
-        return Place(self._execution_id, started.path)
+        return RecordedPlace(self._execution_id, started.path)
 
     def _end(self, started: StartedRun, end: "_BlockEnd") -> EndWrite:
         return self._tracker.complete_step_execution(

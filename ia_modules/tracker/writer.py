@@ -386,7 +386,7 @@ def _level(execution_id: ExecutionId, within: str | None) -> RunPath:
         level = named(within)
     else:
         place = here.get()
-        level = place.within if place is not None and place.execution_id == execution_id else GRAPH
+        level = place.path if place is not None and place.execution_id == execution_id else GRAPH
     if level == GRAPH and is_run_by_pipeline(execution_id):
         found = f"a step of the graph of execution {execution_id}, which is run by its pipeline"
         raise InvalidArgument("level of the step", found, "one inside a step: context.step, or within=…")

@@ -6,6 +6,7 @@ import threading
 from ia_modules.models import ExecutionId, RunPath
 from ia_modules.place import (
     Place,
+    RecordedPlace,
     begin_recording,
     carry,
     end_recording,
@@ -18,7 +19,7 @@ from ia_modules.place import (
 
 def test_a_thread_of_ones_own_knows_its_place_where_it_is_carried_there() -> None:
     seen: list[Place | None] = []
-    place = Place(ExecutionId("an execution"), RunPath("think#1"))
+    place = RecordedPlace(ExecutionId("an execution"), RunPath("think#1"))
 
     def look() -> None:
         seen.append(here.get())
@@ -35,7 +36,7 @@ def test_a_thread_of_ones_own_knows_its_place_where_it_is_carried_there() -> Non
 
 def test_what_is_carried_may_be_called_by_many_at_once_and_keeps_what_it_sets_to_itself() -> None:
     def move(number: int) -> None:
-        here.set(Place(ExecutionId(str(number)), RunPath("")))
+        here.set(RecordedPlace(ExecutionId(str(number)), RunPath("")))
 
     carried = carry(move)
     threads = [threading.Thread(target=carried, args=(number,)) for number in range(8)]

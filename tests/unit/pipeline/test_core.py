@@ -41,6 +41,11 @@ def test_the_key_of_an_effect_is_the_same_for_every_attempt() -> None:
     assert context().idempotency_key == "e/s/2"
 
 
+def test_where_a_step_runs_is_not_its_to_change() -> None:
+    with pytest.raises(AttributeError):
+        context().attempt = 4  # pyright: ignore[reportAttributeAccessIssue]
+
+
 def test_a_line_has_its_level_and_its_values() -> None:
     lines: list[tuple[Any, ...]] = []
     there = context(keep_line=lambda *line: lines.append(line))
@@ -62,5 +67,5 @@ def test_the_context_of_a_step_without_a_run_has_its_config_and_shows_neither_th
     step = Step("say", {"token": "hidden"})
     assert step.context.config is step.config
     assert step.context.services is step.services
-    assert "hidden" not in repr(step.context)
-    assert hash(step.context) == hash(Step("say", {"token": "another"}).context)
+    assert repr(step.context) == "<StepContext  say#1 attempt 1>"
+    assert step.context in {step.context}, "it may be a key"

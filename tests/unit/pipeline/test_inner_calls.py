@@ -1,12 +1,14 @@
 """What a call within a step is known by: its arguments, whatever they are, by one hash."""
 
 import functools
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ia_modules.pipeline.inner_calls import arguments_hash, arguments_of, stored_arguments
+from ia_modules.pipeline.core import Inner
+from ia_modules.pipeline.inner_calls import Numbering, arguments_hash, arguments_of, stored_arguments
 
 JSON = st.recursive(
     st.none()
@@ -82,3 +84,10 @@ def test_large_arguments_are_not_kept_and_have_a_hash() -> None:
     assert stored_arguments(arguments) is None
     assert stored_arguments({"query": "a"}) == '{"query":"a"}'
     assert len(arguments_hash(arguments)) == 64
+
+
+def test_each_call_has_a_number_of_its_own_whichever_thread_it_comes_from() -> None:
+    key_of, names = Numbering().key_of, [Inner("a"), Inner("b")] * 500
+    with ThreadPoolExecutor(8) as threads:
+        numbers = sorted(key.iteration for key in threads.map(key_of, names) if key.step_id == "a")
+    assert numbers == list(range(1, 501))

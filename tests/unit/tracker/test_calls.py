@@ -9,7 +9,7 @@ import pytest
 
 from ia_modules.errors import DatabaseUnavailable
 from ia_modules.models import PipelineId, RunPath
-from ia_modules.place import Place
+from ia_modules.place import RecordedPlace
 from ia_modules.tracker.calls import CallBegan, CallEnded, CallLog, TrackedCall
 from ia_modules.tracker.execution_tracker import ExecutionTracker
 from ia_modules.transitions import Failure
@@ -20,7 +20,7 @@ class Log:
 
     def __init__(self, tracker: ExecutionTracker, execution_id: Any) -> None:
         self.tracker, self.failures = tracker, list[BaseException]()
-        self.place = Place(execution_id, RunPath(""))
+        self.place = RecordedPlace(execution_id, RunPath(""))
         self.log = CallLog(
             execution_id,
             asyncio.get_running_loop(),

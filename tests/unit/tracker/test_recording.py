@@ -18,7 +18,7 @@ from ia_modules.models import (
     StepStatus,
 )
 from ia_modules.paths import path_of
-from ia_modules.place import Place, here, run_by_pipeline
+from ia_modules.place import RecordedPlace, here, run_by_pipeline
 from ia_modules.tracker.execution_tracker import ExecutionTracker
 
 
@@ -317,7 +317,7 @@ async def test_what_its_pipeline_runs_is_recorded_by_hand_inside_of_its_steps_al
             with pytest.raises(InvalidArgument, match=r"is run by its pipeline.*context\.step, or within=…"):
                 await tracker.start_step_execution(execution_id, "one", "One", "task", within=within)
         await tracker.start_step_execution(execution_id, "one", "One", "task", within="think#1")
-        token = here.set(Place(execution_id, RunPath("think#2")))
+        token = here.set(RecordedPlace(execution_id, RunPath("think#2")))
         await tracker.start_step_execution(execution_id, "one", "One", "task")
         here.reset(token)
     assert await runs_of(tracker, execution_id) == []
