@@ -293,7 +293,8 @@ async def _run(work: Work, executor: StepExecutor, *, draw: float) -> Outcome:
         may_retry = True
         value = await _call(work, code, executor)
         may_retry = False  # it has had its effect
-        return _decoded(value, work)
+        stored, value = _encoded(value, work), None  # a large result is not in memory twice
+        return _decoded(stored, work)
     except BaseException as left:  # noqa: BLE001 - user code: whatever it raises is the step's failure
         error = failure_of(work.definition.id, left)
     may_retry = may_retry or isinstance(error, StepOutputError)  # the author's own contract, with a retry declared
@@ -353,7 +354,7 @@ async def failed(error: Exception, work: Work, executor: StepExecutor, *, draw: 
                         error,
                         timeout_seconds=work.definition.timeout_seconds,
                     )
-                    return replace(_decoded(value, work), error=error)
+                    return replace(_decoded(_encoded(value, work), work), error=error)
         except Exception as second:  # noqa: BLE001 - user code again
             second.__context__ = error
             error = second
@@ -363,33 +364,33 @@ async def failed(error: Exception, work: Work, executor: StepExecutor, *, draw: 
     return Outcome(error=error)
 
 
-def _decoded(value: Any, work: Work) -> Outcome:
+def _encoded(value: Any, work: Work) -> JsonText:
+    """The result as it is stored; of an item the value as it is, which only the map's own brings into the state.
+
+    Raises:
+        PayloadError: it cannot be kept.
+    """
+    where = f"result of step {work.definition.id!r}"
+    return encode_result(value, where) if work.scope.item is None else encode(value, where)
+
+
+def _decoded(stored: JsonText, work: Work) -> Outcome:
     """The result as later steps see it: what JSON makes of it.
 
     Raises:
         PayloadError, StepOutputError: it cannot be kept.
     """
-    where = f"result of step {work.definition.id!r}"
-    if work.scope.item is not None:
-        return _decoded_of_item(value, work, where)
-    stored = encode_result(value, where)
-    result: dict[str, Any] = orjson.loads(stored)
-    if is_question(result):
-        check_contributions(work.definition, answered(result, None), work.merge)
-        return Outcome(result, stored, question=question(work.config, result))
-    check_contributions(work.definition, result, work.merge)
-    mismatches = check_result(work.definition, result, is_lenient=work.is_lenient)
-    return Outcome(result, stored, mismatches=tuple(mismatches))
-
-
-def _decoded_of_item(value: Any, work: Work, where: str) -> Outcome:
-    """The same of an item: its value as it is, which only the result of the map brings into the state."""
-    stored = encode(value, where)
-    result: Any = orjson.loads(stored)
-    if isinstance(result, dict) and is_question(returned := cast("dict[str, Any]", result)):
-        return Outcome(returned, stored, question=question(work.config, returned))
-    mismatches = check_result(work.definition, result, is_lenient=work.is_lenient)
-    return Outcome({"result": result}, stored, mismatches=tuple(mismatches))
+    value: Any = orjson.loads(stored)
+    fields = cast("dict[str, Any]", value) if isinstance(value, dict) else {}
+    is_item = work.scope.item is not None
+    if is_question(fields):
+        if not is_item:
+            check_contributions(work.definition, answered(fields, None), work.merge)
+        return Outcome(fields, stored, question=question(work.config, fields))
+    if not is_item:
+        check_contributions(work.definition, fields, work.merge)
+    mismatches = check_result(work.definition, value, is_lenient=work.is_lenient)
+    return Outcome({"result": value} if is_item else fields, stored, mismatches=tuple(mismatches))
 
 
 def entry_of(step: Step) -> Any:

@@ -2,19 +2,25 @@
 
 import itertools
 import math
+import sys
 import threading
 import time
+import weakref
 from pathlib import Path
 from typing import Any
 
+import orjson
 import pytest
 
 from ia_modules.errors import PayloadError, StepError, StepInputError
 from ia_modules.models import ExecutionStatus, StepStatus
 from ia_modules.payload import PAYLOAD_LIMIT_BYTES
+from ia_modules.pipeline.attempt import prepare, run_alone
 from ia_modules.pipeline.authoring import Flow, when
 from ia_modules.pipeline.code import StepModules, factory_of, load_pipeline
 from ia_modules.pipeline.core import ExecutionContext, Step
+from ia_modules.pipeline.document.scope import Scope
+from ia_modules.pipeline.executor import LocalExecutor
 from ia_modules.pipeline.journal import OperatorJournal
 from ia_modules.pipeline.loader import load
 from ia_modules.pipeline.memory_journal import MemoryJournal
@@ -194,6 +200,34 @@ async def test_an_unstorable_result_is_a_failure_for_good_on_every_journal(journ
 
     step = await misbehaves(journal, charge, PayloadError, error_handling={"retry": {"initial_delay": 0}})
     assert (step.attempt, step.error_type) == (1, "PayloadError")
+
+
+async def test_a_large_result_is_gone_before_a_copy_is_made_of_what_is_stored() -> None:
+    class Numbers(list[int]):
+        """A list that tells whether it is gone."""
+
+    made: list[weakref.ref[Numbers]] = []
+    alive: list[bool] = []
+
+    async def count(data: dict[str, Any]) -> dict[str, Any]:
+        numbers = Numbers(range(1_000))
+        made.append(weakref.ref(numbers))
+        return {"numbers": numbers}
+
+    def look(_: Any, event: str, called: Any) -> None:
+        if event == "c_call" and called is orjson.loads and made:
+            alive.append(made[0]() is not None)
+
+    pipeline = pipeline_of(document("count"), {"count": count})
+    scope = Scope.of({}, [], pipeline.graph.folding_rules)
+    work = prepare(pipeline, pipeline.facts["count"], scope, failures=0, refused=None)
+    sys.setprofile(look)
+    try:
+        outcome = await run_alone(work, LocalExecutor())
+    finally:
+        sys.setprofile(None)
+    assert outcome.result == {"numbers": list(range(1_000))}
+    assert alive == [False]
 
 
 async def test_a_question_that_is_none_fails_its_step_once(journal: OperatorJournal) -> None:
