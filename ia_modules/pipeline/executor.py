@@ -266,9 +266,9 @@ class LocalExecutor:
         loop, place, is_own = asyncio.get_running_loop(), object(), not _has_place.get()
         context.run(_has_place.set, True)
 
-        def guarded() -> Any:
+        def guarded() -> list[Any]:
             try:
-                return context.run(work)
+                return [context.run(work)]  # so that the future, which the loop keeps a while, lets go of what is in it
             except BaseException as left:
                 if isinstance(left, Exception) and not isinstance(left, StopIteration):
                     raise
@@ -284,7 +284,7 @@ class LocalExecutor:
             raise
         try:
             async with asyncio.timeout(timeout_seconds):
-                return await asyncio.shield(outcome)
+                return (await asyncio.shield(outcome)).pop()
         except TimeoutError:
             if outcome.done():  # its own TimeoutError, not ours
                 raise

@@ -202,23 +202,27 @@ async def test_an_unstorable_result_is_a_failure_for_good_on_every_journal(journ
     assert (step.attempt, step.error_type) == (1, "PayloadError")
 
 
-async def test_a_large_result_is_gone_before_a_copy_is_made_of_what_is_stored() -> None:
+@pytest.mark.parametrize("is_async", [True, False])
+async def test_a_large_result_is_gone_before_a_copy_is_made_of_what_is_stored(*, is_async: bool) -> None:
     class Numbers(list[int]):
         """A list that tells whether it is gone."""
 
     made: list[weakref.ref[Numbers]] = []
     alive: list[bool] = []
 
-    async def count(data: dict[str, Any]) -> dict[str, Any]:
+    def count(data: dict[str, Any]) -> dict[str, Any]:
         numbers = Numbers(range(1_000))
         made.append(weakref.ref(numbers))
         return {"numbers": numbers}
+
+    async def count_here(data: dict[str, Any]) -> dict[str, Any]:
+        return count(data)
 
     def look(_: Any, event: str, called: Any) -> None:
         if event == "c_call" and called is orjson.loads and made:
             alive.append(made[0]() is not None)
 
-    pipeline = pipeline_of(document("count"), {"count": count})
+    pipeline = pipeline_of(document("count"), {"count": count_here if is_async else count})
     scope = Scope.of({}, [], pipeline.graph.folding_rules)
     work = prepare(pipeline, pipeline.facts["count"], scope, failures=0, refused=None)
     sys.setprofile(look)
