@@ -10,7 +10,7 @@ from pathlib import Path
 from ia_modules.errors import IAModulesError
 from ia_modules.pipeline.allowed_code import AllowedCode
 from ia_modules.pipeline.capture import CaptureRules
-from ia_modules.pipeline.services import ServicesFactory
+from ia_modules.pipeline.services import ServiceRegistry
 from showcase_app.backend.targets import Targets
 
 
@@ -91,7 +91,7 @@ class Settings:
         capture: what goes on record of the steps' own logging and printing; None = as the environment says.
         pipeline_folders: their pipeline files are registered when the server starts.
         allowed: the code that stored pipelines may use; None = what the environment says.
-        services: makes what the steps find that run here, once; None = they find the tracker alone.
+        services: what the steps find that run here, beside the tracker; whoever opened them closes them.
         run_file: the database is a run file that was looked at: it is only read, every request that would change
             something is refused, and nothing runs. With no slots and no folders.
 
@@ -115,7 +115,7 @@ class Settings:
     capture: CaptureRules | None = None
     pipeline_folders: tuple[Path, ...] = ()
     allowed: AllowedCode | None = None
-    services: ServicesFactory | None = None
+    services: ServiceRegistry | None = None
     run_file: bool = False
 
     def __post_init__(self) -> None:

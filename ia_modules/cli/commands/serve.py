@@ -5,7 +5,9 @@ import os
 import signal
 import socket
 import sys
-from contextlib import ExitStack
+from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager, ExitStack
+from dataclasses import replace
 from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING, Annotated, Any
@@ -22,18 +24,19 @@ from ia_modules.cli.commands.worker import (
     LoadLimit,
 )
 from ia_modules.cli.interrupt import interrupted_by, stop_signals
-from ia_modules.cli.long_running import collect_garbage_seldom
+from ia_modules.cli.long_running import collect_garbage_seldom, loop_factory
 from ia_modules.cli.options.capture import StepLogs, StepPrints, capture_of
 from ia_modules.cli.options.database import DEFAULT_DATABASE, Database, open_unless_stopped
 from ia_modules.cli.options.pipeline_folders import allowed_below
 from ia_modules.cli.options.project import Project, use_project
 from ia_modules.cli.options.secrets import secrets_of
-from ia_modules.cli.options.services import StepServices, factory_named
+from ia_modules.cli.options.services import StepServices, factory_named, opened_services
 from ia_modules.cli.output.terminal import fail, run
 from ia_modules.database.manager import DatabaseManager
 from ia_modules.errors import IAModulesError
 from ia_modules.models import LogLevel
 from ia_modules.pipeline.allowed_code import FOLDERS_VARIABLE, AllowedCode
+from ia_modules.pipeline.services import ServiceRegistry
 from ia_modules.tracker.run_file_reading import OpenedRunFile, open_run_file
 
 if TYPE_CHECKING:
@@ -95,7 +98,7 @@ def serve(
     """
     use_project(project)
     try:
-        import uvicorn
+        from uvicorn import Server
 
         from showcase_app.backend.main import create_app
         from showcase_app.backend.settings import Settings, parse_hosts, parse_keys
@@ -125,35 +128,61 @@ def serve(
                 allowed=allowed_below(pipelines) if served is None else AllowedCode(roots=()),
                 keys=parse_keys(secrets.api_keys),
                 hosts=parse_hosts(os.environ.get("IA_MODULES_HOSTS", "")),
-                services=factory_named(services) if served is None else None,
                 targets=Targets.parse(os.environ.get("IA_MODULES_TARGETS", "")),
             )
             shown = run(_prepare(database_url)) if served is None else _in_words(file, served)
             if shown is None:
                 return
-            listener = listen(host, port)
+            made = opened_services(services, factory_named(services) if served is None else None)
+            listener = opened.enter_context(listen(host, port))
         except (IAModulesError, OSError) as error:
             raise fail(str(error)) from None
         address = f"{address_of(listener)}{settings.root_path}"
-        _serve(uvicorn.Server(server_config(create_app(settings))), f"{shown} at {address}", listener)
+
+        def server_with(made: ServiceRegistry | None) -> Server:
+            return Server(server_config(create_app(replace(settings, services=made))))
+
+        _serve(server_with, made, f"{shown} at {address}", listener)
 
 
 def _in_words(file: Path | None, served: OpenedRunFile) -> str:
     return f"{file} read-only ({served.contents.runs}; {served.contents.inside})"
 
 
-def _serve(server: "Server", shown: str, listener: socket.socket) -> None:
-    """Serve until the process is told to stop."""
+def _serve(
+    server_with: Callable[[ServiceRegistry | None], "Server"],
+    made: AbstractAsyncContextManager[ServiceRegistry | None],
+    shown: str,
+    listener: socket.socket,
+) -> None:
+    """Serve until the process is told to stop.
+
+    Args:
+        server_with: makes the server that has these services.
+        made: the services of steps, which are open meanwhile.
+    """
+    server: Server | None = None
+    is_stopped = False
 
     def end_well(number: int, frame: FrameType | None) -> None:
         """Before uvicorn handles signals, and when it raises them again at its end: being stopped is no failure."""
-        server.should_exit = True
+        nonlocal is_stopped
+        is_stopped = True
+        if server is not None:
+            server.should_exit = True
+
+    async def serve_with_them() -> None:
+        nonlocal server
+        async with made as services:
+            typer.echo(f"ia_modules serves {shown}  (Ctrl-C ends it)")
+            collect_garbage_seldom()
+            server = server_with(services)
+            server.should_exit = is_stopped
+            await server.serve(sockets=[listener])
 
     for number in stop_signals():
         signal.signal(number, end_well)
-    typer.echo(f"ia_modules serves {shown}  (Ctrl-C ends it)")
-    collect_garbage_seldom()
-    server.run(sockets=[listener])
+    run(serve_with_them(), loop_factory=loop_factory())
 
 
 async def _prepare(database_url: str) -> str | None:

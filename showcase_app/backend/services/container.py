@@ -9,7 +9,6 @@ from ia_modules.client import Client
 from ia_modules.database.manager import DatabaseManager
 from ia_modules.live.feed import Encode, Feed
 from ia_modules.pipeline.runner import TRACKER_SERVICE
-from ia_modules.pipeline.services import ServiceRegistry, made_services
 from ia_modules.tracker.execution_tracker import ExecutionTracker
 from ia_modules.worker.folders import register_folders
 from ia_modules.worker.worker import Worker
@@ -53,8 +52,7 @@ async def open_services(settings: Settings, *, encode: Encode, wrong_keys: Wrong
     async with (
         DatabaseManager(settings.database_url, untrusted=settings.run_file) as database,
         ExecutionTracker(database, lease_seconds=None if settings.run_file else settings.lease_seconds) as tracker,
-        nullcontext() if settings.services is None else made_services(settings.services) as made,
-        _working(settings, database, tracker, made) as worker,
+        _working(settings, database, tracker) as worker,
     ):
         for wrong in await register_folders(tracker, settings.pipeline_folders):
             logger.warning("Warning: %s", "\n".join([str(wrong), *getattr(wrong, "__notes__", [])]))
@@ -80,17 +78,17 @@ async def open_services(settings: Settings, *, encode: Encode, wrong_keys: Wrong
 
 
 def _working(
-    settings: Settings, database: DatabaseManager, tracker: ExecutionTracker, services: ServiceRegistry | None
+    settings: Settings, database: DatabaseManager, tracker: ExecutionTracker
 ) -> AbstractAsyncContextManager[Worker | None]:
     """The embedded worker, which runs until the server stops; None without slots."""
     if not settings.slots:
         return nullcontext()
-    if services is not None:
-        services.register(TRACKER_SERVICE, tracker)
+    if settings.services is not None:
+        settings.services.register(TRACKER_SERVICE, tracker)
     return Worker(
         database,
         tracker,
-        services=services,
+        services=settings.services,
         slots=settings.slots,
         allowed=settings.allowed,
         capture=settings.capture,

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from ia_modules.cli.output.terminal import ExitStatus
 from ia_modules.client import Client
 from ia_modules.database.manager import DatabaseManager
 from ia_modules.models import ExecutionStatus
@@ -160,8 +161,26 @@ def wait(data, services):
     assert notes(folder) == ["opened", "closed"]
 
 
-def test_a_server_whose_services_cannot_be_made_ends_with_the_reason(database_url: str, folder: Path) -> None:
+async def test_a_server_opens_them_once_and_closes_them_when_it_stops(
+    database: DatabaseManager, database_url: str, folder: Path
+) -> None:
+    options = ("--port", "0", "--pipelines", str(folder), "--services", named("make"))
+    with piped(database_url, "serve", *options, cwd=folder) as process:
+        await asyncio.to_thread(lines_until, process, lambda line: line.startswith("ia_modules serves "))
+        async with Client(database) as client:
+            for _ in range(2):
+                queued = await client.queue(folder / "pipeline.json")
+                ended = await client.wait(queued.execution_id, timeout_seconds=PATIENCE_SECONDS)
+                assert ended.output_data == {"text": "hello Ada", "has_tracker": True}
+        assert notes(folder) == ["opened"]
+        process.send_signal(signal.SIGTERM)
+        _, err = await asyncio.to_thread(process.communicate, timeout=PATIENCE_SECONDS)
+    assert (process.returncode, err) == (0, "")
+    assert notes(folder) == ["opened", "closed"]
+
+
+def test_a_server_whose_services_cannot_be_made_says_why_in_one_line(database_url: str, folder: Path) -> None:
     with piped(database_url, "serve", "--port", "0", "--services", named("fails"), cwd=folder) as process:
-        _, err = process.communicate(timeout=PATIENCE_SECONDS)
-    assert process.returncode not in (0, None)
-    assert "ValueError: no such model" in err
+        out, err = process.communicate(timeout=PATIENCE_SECONDS)
+    reason = f"Error: The services of {named('fails')} could not be made: ValueError: no such model\n"
+    assert (process.returncode, out, err) == (ExitStatus.NOT_STARTED, "", reason)
