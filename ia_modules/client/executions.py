@@ -28,7 +28,8 @@ from ia_modules.pipeline.versions import definition_of
 from ia_modules.tracker.comparing import last_good, read_both
 from ia_modules.tracker.export import every_line, export_execution
 from ia_modules.tracker.levels import ItemGrid, RunFilters, RunPage
-from ia_modules.tracker.lists import ExecutionFilters, ExecutionPage, ExecutionStatistics, LogFilters, LogPage
+from ia_modules.tracker.lines import LogFilters, LogPage
+from ia_modules.tracker.lists import ExecutionFilters, ExecutionPage, ExecutionStatistics
 
 
 class ExecutionVerbs(ClientBase):

@@ -8,7 +8,7 @@ from ia_modules.database.manager import DatabaseManager
 from ia_modules.errors import ExecutionNotFound
 from ia_modules.models import ExecutionSummary, LogRecord
 from ia_modules.tracker.details import read_payloads, read_step, read_steps
-from ia_modules.tracker.lists import LogFilters
+from ia_modules.tracker.lines import LogFilters
 from ia_modules.tracker.reader import ExecutionReader
 
 _STEPS_AT_ONCE, _LINES_AT_ONCE = 100, 500

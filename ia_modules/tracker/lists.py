@@ -1,4 +1,4 @@
-"""Lists of executions and of log lines: filters, free text, pages and capped counts. Nothing here scans a table.
+"""Lists of executions: filters, free text, pages and capped counts. Nothing here scans a table.
 
 Free text may be found in several places, and several statuses may be wanted. For an OR over them the database would
 read every execution; so each of these is a search of its own, which uses its index, and the results are merged.
@@ -14,28 +14,19 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
-import orjson
-
 from ia_modules.database.manager import Script, Statement
 from ia_modules.errors import InvalidArgument
 from ia_modules.models import (
-    GAP_LOGGER,
-    NO_ID,
     ExecutionStatus,
     ExecutionSummary,
-    Json,
-    LogLevel,
-    LogRecord,
     PipelineId,
     Row,
-    RunPath,
     format_time,
     ids_beginning,
     is_id,
     parse_time,
     sought_id,
 )
-from ia_modules.paths import GRAPH
 from ia_modules.payload import check_count, is_storable_id
 
 COUNT_CAP = 10_000
@@ -86,7 +77,7 @@ class ExecutionFilters:
         min_seconds, max_seconds: how long it took, or what runs has taken so far; what has not started is left out.
         look_back: version, trigger, worker, seconds and errors have no index: they are looked for in so many of the
             newest executions that all else lets through, 1 to 1,000,000; errors in so many that failed and so many that
-            were cancelled; each value of an attribute in so many that have it.
+            were cancelled; each value of an attribute in so many that have it, where it is not all that is wanted.
     """
 
     status: ExecutionStatus | tuple[ExecutionStatus, ...] | None = None
@@ -145,6 +136,8 @@ _ID_BEGINS = "execution_id >= :lowest_id AND execution_id <= :highest_id"
 # Aliases are compared by their bytes on both databases: what begins with the text is a range. It is found first.
 _ALIAS_BEGINS = """execution_id IN (SELECT execution_id FROM execution_aliases
    WHERE alias >= :alias AND alias < :alias_end ORDER BY alias LIMIT :most_of_alias)"""
+_VALUE_ALONE = """execution_id IN (SELECT execution_id FROM execution_attributes
+   WHERE key = :key AND value = :value AND {cursor} ORDER BY execution_id DESC LIMIT :limit)"""
 _IN_BOUNDS = "execution_id >= :first_id AND execution_id <= :last_id"
 _OF_PIPELINE = "{{pipeline_id}} = :found_pipeline_{number}"
 _ERROR_HAS = f"""ia_fold(COALESCE(error_type || ': ', '') || COALESCE(substr(error_message, 1, {ERROR_CHARACTERS}), ''))
@@ -210,37 +203,6 @@ class ExecutionStatistics:
         }
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LogFilters:
-    """Filters of a list of log lines; None = any.
-
-    Attributes:
-        within: the path of the run whose lines they are; the graph's own by default. An attempt has its level.
-        level: this one or more severe.
-        text: found in the message. A line that stands for others, which are left out, is found by any text.
-    """
-
-    step_execution_id: str | None = None
-    within: RunPath = GRAPH
-    level: LogLevel | None = None
-    text: str | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LogPage:
-    """Some lines, oldest first.
-
-    Attributes:
-        next_cursor: the cursor of the lines after them; None: there are none yet.
-        left_out: how many lines are not on record, of those that the filters but the text let through; None: it is said
-            on the first page only.
-    """
-
-    items: list[LogRecord]
-    next_cursor: str | None
-    left_out: int | None = None
-
-
 @dataclass(frozen=True, slots=True)
 class _Search:
     """One search for executions: SQL conditions and the values of their parameters.
@@ -289,26 +251,25 @@ def page_script(
     Raises:
         InvalidArgument: the cursor is none.
     """
+    check_count(filters.look_back, "look_back", low=1, high=MOST_LOOK_BACK)
     below = _below(cursor)
-    bounds = yield from _bounds(sentence, filters, cursor)
-    texts = yield from _text_searches(sentence, filters)
-    attributes = yield from _attributes(sentence, filters)
-    in_errors = yield from _may_be_in_errors(sentence, filters)
-    every = _searches(filters, bounds, texts, attributes, in_errors=in_errors)
-    found, looked_back_to = yield from _within_reach(sentence, every, filters.look_back)
-    searches = found if below is None else [search.also(below) for search in found]
+    alone = _value_alone(filters, below)
+    searches, looked_back_to = ([alone], None) if alone is not None else (yield from _found(sentence, filters, cursor))
+    if alone is None and below is not None:
+        searches = [search.also(below) for search in searches]
     rows_by_id = yield from _newest(sentence("list_executions"), searches, limit + 1)
     newest = sorted(rows_by_id, reverse=True)
     items = [ExecutionSummary.from_row(rows_by_id[execution_id]) for execution_id in newest[:limit]]
     return ExecutionPage(
         items=items,
         next_cursor=items[-1].execution_id if len(newest) > limit else None,
-        looked_back_to=_nearest(looked_back_to, attributes),
+        looked_back_to=looked_back_to,
     )
 
 
 def statistics_script(sentence: Sentence, filters: ExecutionFilters, *, cap: int) -> Script[ExecutionStatistics]:
     """Reads the statistics of the executions that the filters let through."""
+    check_count(filters.look_back, "look_back", low=1, high=MOST_LOOK_BACK)
     bounds = yield from _bounds(sentence, filters, None)
     texts = yield from _text_searches(sentence, filters)
     attributes = yield from _attributes(sentence, filters)
@@ -340,49 +301,37 @@ def statistics_script(sentence: Sentence, filters: ExecutionFilters, *, cap: int
     )
 
 
-def log_params(execution_id: str, filters: LogFilters, *, cursor: str | None) -> dict[str, str | int | None]:
-    """The parameters of ``list_logs``, ``list_logs_of_attempt`` and ``list_gaps``, but for the limit.
-
-    Raises:
-        InvalidArgument: the cursor is none.
-    """
-    position = re.fullmatch(r"([0-9]{1,18}):(.*)", cursor or f"0:{NO_ID}")
-    if position is None or not is_id(position[2]):
-        raise InvalidArgument("cursor", repr(cursor)[:80], "next_cursor of a page of log lines")
-    return {
-        "execution_id": execution_id,
-        "step_execution_id": sought_id(filters.step_execution_id),
-        "within": filters.within,
-        "severity": 0 if filters.level is None else list(LogLevel).index(filters.level),
-        "pattern": None if filters.text is None else pattern_of(filters.text),
-        "gap_logger": GAP_LOGGER,
-        "cursor_sequence": int(position[1]),
-        "cursor_id": position[2],
-    }
-
-
-def log_page(rows: list[dict[str, Any]], gaps: list[dict[str, Any]] | None, *, limit: int) -> LogPage:
-    """``gaps``: the rows of ``list_gaps``; None: they were not read."""
-    items = [LogRecord.from_row(row) for row in rows[:limit]]
-    more = len(rows) > limit
-    return LogPage(
-        items=items,
-        next_cursor=f"{items[-1].sequence}:{items[-1].log_id}" if more else None,
-        left_out=None if gaps is None else sum(_left_out_of(row["data"]) for row in gaps),
-    )
-
-
-def _left_out_of(data: str | None) -> int:
-    """How many lines a gap stands for, by its data; a run file may have any."""
-    value: Json = None if data is None else orjson.loads(data)
-    count = value.get("left_out") if isinstance(value, dict) else None
-    return count if type(count) is int and count > 0 else 0
-
-
 def pattern_of(text: str) -> str:
     """The pattern of ``LIKE ... ESCAPE '!'`` that finds this text, taken literally, anywhere."""
     literal = re.sub("([!%_])", r"!\1", text)
     return f"%{literal}%"
+
+
+def _found(
+    sentence: Sentence, filters: ExecutionFilters, cursor: str | None
+) -> Script[tuple[list[_Search], datetime | None]]:
+    """The searches of a list, and how far back everything is looked at; None: all is."""
+    bounds = yield from _bounds(sentence, filters, cursor)
+    texts = yield from _text_searches(sentence, filters)
+    attributes = yield from _attributes(sentence, filters)
+    in_errors = yield from _may_be_in_errors(sentence, filters)
+    every = _searches(filters, bounds, texts, attributes, in_errors=in_errors)
+    searches, reach = yield from _within_reach(sentence, every, filters.look_back)
+    return searches, _nearest(reach, attributes)
+
+
+def _value_alone(filters: ExecutionFilters, below: _Search | None) -> _Search | None:
+    """As many of the newest executions with a value as a page takes; None: something else is wanted, too.
+
+    An index has them in the order of the list, so that neither more are looked at nor fewer found.
+    """
+    if len(filters.attributes) != 1 or replace(filters, attributes={}, look_back=LOOK_BACK) != ExecutionFilters():
+        return None
+    [(key, value)] = filters.attributes.items()
+    if not (is_storable_id(key) and is_storable_id(value)):
+        return _NOTHING
+    cursor = _Search("TRUE", {}) if below is None else below
+    return _Search(_VALUE_ALONE.format(cursor=cursor.conditions), {"key": key, "value": value, **cursor.params})
 
 
 def _bounds(sentence: Sentence, filters: ExecutionFilters, cursor: str | None) -> Script[_Search | None]:
@@ -498,7 +447,6 @@ def _within_reach(
 
     None: no execution is left out.
     """
-    check_count(look_back, "look_back", low=1, high=MOST_LOOK_BACK)
     within: list[_Search] = []
     ends: list[datetime] = []
     for number, search in enumerate(searches):

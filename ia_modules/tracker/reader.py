@@ -43,15 +43,12 @@ from ia_modules.tracker.inbox import (
     open_count_script,
 )
 from ia_modules.tracker.levels import ItemGrid, RunFilters, RunPage, grid_script, levels_script, runs_script
+from ia_modules.tracker.lines import LogFilters, LogPage, log_page, log_params
 from ia_modules.tracker.lists import (
     COUNT_CAP,
     ExecutionFilters,
     ExecutionPage,
     ExecutionStatistics,
-    LogFilters,
-    LogPage,
-    log_page,
-    log_params,
     page_script,
     statistics_script,
 )

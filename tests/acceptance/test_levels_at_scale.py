@@ -21,7 +21,7 @@ from ia_modules.pipeline.recorded import refs_json
 from ia_modules.tracker.details import read_execution, read_steps
 from ia_modules.tracker.execution_tracker import ExecutionTracker
 from ia_modules.tracker.levels import RunFilters
-from ia_modules.tracker.lists import LogFilters
+from ia_modules.tracker.lines import LogFilters
 from ia_modules.tracker.metrics import MetricsReader
 from ia_modules.transitions import StepStart, StepUpdate, Transition
 from tests.acceptance.test_query_plans import Listening

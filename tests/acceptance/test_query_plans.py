@@ -26,8 +26,10 @@ from ia_modules.tracker.details import read_execution, read_payloads, read_step,
 from ia_modules.tracker.execution_tracker import ExecutionTracker
 from ia_modules.tracker.failures import Failures
 from ia_modules.tracker.inbox import InteractionFilters, Person
-from ia_modules.tracker.lists import ExecutionFilters, LogFilters
+from ia_modules.tracker.lines import LogFilters
+from ia_modules.tracker.lists import ExecutionFilters, ExecutionPage
 from ia_modules.tracker.metrics import MetricsReader
+from ia_modules.tracker.reader import ExecutionReader
 from ia_modules.tracker.system import SystemReader
 from ia_modules.transitions import Failure, Recovery
 from showcase_app.backend.schemas.metrics import Window
@@ -325,6 +327,42 @@ async def test_a_window_is_found_by_its_start_and_by_nothing_else(large: Listeni
     assert len(executed) == 7
     for sql, params in executed.items():
         assert await indexes_of_executions(large, sql, params) == {"executions_by_start"}, sql
+
+
+async def test_a_page_by_an_own_value_looks_at_no_more_where_more_have_it(large: Listening, large_url: str) -> None:
+    looked: list[int] = []
+    for key, value in (("input.customer", "customer-7"), ("metadata.team", "blue")):  # 40 and 2,000 have it
+        filters = ExecutionFilters(attributes={key: value})
+        large.statements.clear()
+        page = await large_page(large, filters)
+        executed = list(large.statements)
+        looked.append(sum([await effort(large, large_url, sql, params) for sql, params in executed]))
+        below = await large_page(large, filters, page.next_cursor)
+        assert below.items[0].execution_id < page.items[-1].execution_id
+    few, many = looked
+    assert many <= 1.2 * few, looked
+
+
+async def large_page(database: Listening, filters: ExecutionFilters, cursor: str | None = None) -> ExecutionPage:
+    page = await ExecutionReader(database).list_executions(filters, cursor, 2)
+    assert len(page.items) == 2
+    return page
+
+
+async def effort(database: DatabaseManager, url: str, sql: str, params: Params) -> int:
+    """How much a sentence looks at: rows of indexes on PostgreSQL, steps of its program on SQLite."""
+    if database.dialect == "postgresql":
+        (row,) = await database.fetch_all_async(f"EXPLAIN (ANALYZE, FORMAT JSON) {sql}", params)
+        scans = (node for node in _nodes_of(row["QUERY PLAN"]) if "Scan" in node["Node Type"])
+        return sum(int(node["Actual Rows"] * node["Actual Loops"]) for node in scans)
+    steps: list[int] = []
+    with closing(apsw.Connection(url.removeprefix("sqlite:///"))) as connection:
+        connection.trace_v2(
+            apsw.SQLITE_TRACE_PROFILE,
+            lambda event: steps.append(event["stmt_status"]["SQLITE_STMTSTATUS_VM_STEP"]),
+        )
+        connection.execute(sql, dict(params)).fetchall()
+    return steps[-1]
 
 
 async def test_a_missing_index_would_be_seen(large: Listening, large_url: str) -> None:

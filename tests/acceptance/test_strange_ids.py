@@ -28,7 +28,8 @@ from ia_modules.models import (
 from ia_modules.tracker.details import read_execution, read_payloads, read_step, read_steps
 from ia_modules.tracker.execution_tracker import ExecutionTracker
 from ia_modules.tracker.inbox import InteractionFilters
-from ia_modules.tracker.lists import ExecutionFilters, LogFilters
+from ia_modules.tracker.lines import LogFilters
+from ia_modules.tracker.lists import ExecutionFilters
 from ia_modules.tracker.metrics import MetricsReader
 from ia_modules.transitions import LogLine, NewExecution, NewInteraction, StepStart, Transition
 

@@ -52,7 +52,8 @@ from ia_modules.cli.output.view import LogLines
 from ia_modules.client import Client
 from ia_modules.models import ExecutionId, ExecutionSummary, LogLevel, RunPath, StepStatus, format_time
 from ia_modules.tracker.levels import RunFilters, RunPage
-from ia_modules.tracker.lists import LOOK_BACK, MOST_LOOK_BACK, ExecutionPage, LogFilters
+from ia_modules.tracker.lines import LogFilters
+from ia_modules.tracker.lists import LOOK_BACK, MOST_LOOK_BACK, ExecutionPage
 
 app = typer.Typer(
     name="executions",

@@ -12,7 +12,7 @@ from ia_modules.paths import GRAPH, LIMIT_CHARACTERS, named
 from ia_modules.payload import encode
 from ia_modules.tracker.bulk import BULK_LIMIT
 from ia_modules.tracker.levels import RunFilters
-from ia_modules.tracker.lists import LogFilters
+from ia_modules.tracker.lines import LogFilters
 from showcase_app.backend.api.addresses import AS_SENT
 from showcase_app.backend.api.bodies import MOST_BODY_BYTES, takes
 from showcase_app.backend.api.problems import described

@@ -37,13 +37,13 @@ from ia_modules.payload import (
 )
 from ia_modules.tracker.details import INLINE_BYTES, Stored, StoredExecution, StoredSteps
 from ia_modules.tracker.levels import ItemGrid, RunPage
+from ia_modules.tracker.lines import LogPage
 from ia_modules.tracker.lists import (
     LOOK_BACK,
     MOST_LOOK_BACK,
     ExecutionFilters,
     ExecutionPage,
     ExecutionStatistics,
-    LogPage,
 )
 from showcase_app.backend.schemas.base import ID_PATTERN, LARGEST_CURSOR, JsonObject, Out, Time, TimeParameter, storable
 

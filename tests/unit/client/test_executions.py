@@ -18,7 +18,7 @@ from ia_modules.errors import (
 from ia_modules.models import ExecutionStatus, LogLevel
 from ia_modules.paths import GRAPH, run_path
 from ia_modules.tracker.execution_tracker import ExecutionTracker
-from ia_modules.tracker.lists import LogFilters
+from ia_modules.tracker.lines import LogFilters
 from tests.unit.client.doubling import audit, pin
 
 T = TypeVar("T")
