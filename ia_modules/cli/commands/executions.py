@@ -13,27 +13,8 @@ from ia_modules.cli.commands.executions_items import items
 from ia_modules.cli.commands.executions_run import resume, watch
 from ia_modules.cli.foreground import watch as follow_to_end
 from ia_modules.cli.options.database import DEFAULT_DATABASE, Database, client_of, same_database
-from ia_modules.cli.options.execution import (
-    After,
-    AttributeOf,
-    Before,
-    FailedAlike,
-    Longer,
-    LookBack,
-    OneOrNewest,
-    PipelineOf,
-    SearchedText,
-    Shorter,
-    Status,
-    TriggerOf,
-    VersionOf,
-    WorkerOf,
-    filters_of,
-    find_execution,
-    liveness_of,
-    looked_for,
-    version_of,
-)
+from ia_modules.cli.options.execution import OneOrNewest, find_execution, liveness_of, version_of
+from ia_modules.cli.options.filters import NO_FILTERS, FilterOptions, with_filters
 from ia_modules.cli.output.execution_report import ExecutionReport, print_report
 from ia_modules.cli.output.level_report import MOST_FAILURES
 from ia_modules.cli.output.step_runs import ReportedRun
@@ -53,7 +34,7 @@ from ia_modules.client import Client
 from ia_modules.models import ExecutionId, ExecutionSummary, LogLevel, RunPath, StepStatus, format_time
 from ia_modules.tracker.levels import RunFilters, RunPage
 from ia_modules.tracker.lines import LogFilters
-from ia_modules.tracker.lists import LOOK_BACK, MOST_LOOK_BACK, ExecutionPage
+from ia_modules.tracker.lists import ExecutionPage
 
 app = typer.Typer(
     name="executions",
@@ -77,20 +58,9 @@ _MOST_BYTES = 1_000_000  # unless all of them are small enough to rebuild the in
 
 
 @app.command("list", epilog="Example: ia-modules executions list --pipeline nightly --status failed --after 7d")
+@with_filters
 def list_executions(
-    status: Status = None,
-    pipeline: PipelineOf = None,
-    after: After = None,
-    before: Before = None,
-    text: SearchedText = None,
-    failure: FailedAlike = None,
-    attribute: AttributeOf = None,
-    version: VersionOf = None,
-    trigger: TriggerOf = None,
-    worker: WorkerOf = None,
-    longer: Longer = None,
-    shorter: Shorter = None,
-    look_back: LookBack = LOOK_BACK,
+    filters: FilterOptions = NO_FILTERS,
     limit: Annotated[int, typer.Option(min=1, max=1000, help="At most this many.")] = 20,
     cursor: Annotated[str | None, typer.Option(metavar="ID", help="Only those below this one.")] = None,
     database_url: Database = DEFAULT_DATABASE,
@@ -100,12 +70,11 @@ def list_executions(
 
     Errors, versions, triggers, workers and times are looked for in the newest executions only; it says how far back.
     """
-    others = looked_for(attribute, version, trigger, worker, longer, shorter, look_back)
+    filters.check()
 
     async def work() -> ExecutionPage:
         async with client_of(database_url) as client:
-            filters = await filters_of(client, status, pipeline, after, before, text, failure, **others)
-            return await client.executions(filters, cursor=cursor, limit=limit)
+            return await client.executions(await filters.resolve(client), cursor=cursor, limit=limit)
 
     page = run(work())
     if as_json:
@@ -113,7 +82,7 @@ def list_executions(
         items = [item.to_dict() | {"cause": item.cause} for item in page.items]
         print_json({"items": items, "next_cursor": page.next_cursor, "looked_back_to": looked_back_to})
     else:
-        _print_page(page, look_back)
+        _print_page(page, filters)
 
 
 @app.command(epilog="Example: ia-modules executions show 01996f1e-8c1a-7")
@@ -205,15 +174,14 @@ async def _levels_of(client: Client, report: ExecutionReport) -> dict[RunPath, R
     return {each.within: await client.runs(execution_id, each, limit=MOST_FAILURES) for each in failed}
 
 
-def _print_page(page: ExecutionPage, look_back: int) -> None:
+def _print_page(page: ExecutionPage, filters: FilterOptions) -> None:
     if not page.items:
         typer.echo("No executions." if page.looked_back_to is None else "None so far.")
     else:
         _print_items(page)
     if page.looked_back_to is not None:
-        further = min(10 * look_back, MOST_LOOK_BACK)
-        since = f"Looked at the newest {look_back:,}, back to {moment(page.looked_back_to)}."
-        typer.echo(since if further == look_back else f"{since} Further: --look-back {further}")
+        back_to = moment(page.looked_back_to)
+        typer.echo(f"Looked at the newest {filters.look_back:,}, back to {back_to}.{filters.further}")
 
 
 def _print_items(page: ExecutionPage) -> None:

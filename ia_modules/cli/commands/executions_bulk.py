@@ -8,17 +8,8 @@ import typer
 
 from ia_modules.cli.options.confirmation import DryRun, Yes, confirm
 from ia_modules.cli.options.database import DEFAULT_DATABASE, Database, client_of
-from ia_modules.cli.options.execution import (
-    After,
-    Before,
-    FailedAlike,
-    PipelineOf,
-    SearchedText,
-    Status,
-    filters_of,
-    find_execution,
-    liveness_of,
-)
+from ia_modules.cli.options.execution import find_execution, liveness_of
+from ia_modules.cli.options.filters import NO_FILTERS, FilterOptions, with_filters
 from ia_modules.cli.options.input import read_text
 from ia_modules.cli.output.ahead_report import print_steps_of_many
 from ia_modules.cli.output.terminal import AsJson, ExitStatus, fail, last_heard, moment, print_json, warn
@@ -55,12 +46,11 @@ class Which:
     """Which executions a command is for.
 
     Attributes:
-        filters: status, pipeline, after, before, text and group of failures, as the options have them.
         token: of a dry run.
     """
 
     ids: list[str]
-    filters: tuple[Any, ...]
+    filters: FilterOptions
     token: str | None = None
     limit: int = BULK_LIMIT
 
@@ -71,8 +61,9 @@ class Which:
 
     def check(self) -> None:
         """Raises BadParameter: the options say nothing, or several things."""
-        if [bool(self.ids), any(self.filters), self.token is not None].count(True) != 1:
+        if [bool(self.ids), self.filters.narrow, self.token is not None].count(True) != 1:
             raise typer.BadParameter("Expected ids, or else filters such as --status failed.")
+        self.filters.check()
 
     async def change(self, client: Client, action: BulkAction, **options: Any) -> BulkResult:
         """Change them, or only count."""
@@ -81,7 +72,8 @@ class Which:
         if self.ids:
             found: list[str] = [(await find_execution(client, each)).execution_id for each in self.ids]
             return await client.bulk(action, found, **options)
-        return await client.bulk(action, filters=await filters_of(client, *self.filters), limit=self.limit, **options)
+        filters = await self.filters.resolve(client)
+        return await client.bulk(action, filters=filters, limit=self.limit, **options)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -109,15 +101,11 @@ Several ids, or filters instead of ids, are counted and confirmed first.
 Exit status: 0 done, 1 some were left as they are, 2 nothing was changed."""
 
 
+@with_filters
 def cancel(
     execution_ids: Ids = None,
     reason: ReasonOption = None,
-    status: Status = None,
-    pipeline: PipelineOf = None,
-    after: After = None,
-    before: Before = None,
-    text: SearchedText = None,
-    failure: FailedAlike = None,
+    filters: FilterOptions = NO_FILTERS,
     limit: LimitOption = BULK_LIMIT,
     token: TokenOption = None,
     idempotency_key: KeyOption = None,
@@ -126,7 +114,6 @@ def cancel(
     database_url: Database = DEFAULT_DATABASE,
     as_json: AsJson = False,
 ) -> None:
-    filters = (status, pipeline, after, before, text, failure)
     which = Which(ids=execution_ids or [], filters=filters, token=token_in(token), limit=limit)
     which.check()
     options = {"reason": reason, "idempotency_key": idempotency_key}
@@ -142,14 +129,10 @@ def cancel(
     change_many(verb, which, dry_run=dry_run, yes=yes, database_url=database_url, as_json=as_json)
 
 
+@with_filters
 def delete(
     execution_ids: Ids = None,
-    status: Status = None,
-    pipeline: PipelineOf = None,
-    after: After = None,
-    before: Before = None,
-    text: SearchedText = None,
-    failure: FailedAlike = None,
+    filters: FilterOptions = NO_FILTERS,
     limit: LimitOption = BULK_LIMIT,
     token: TokenOption = None,
     dry_run: DryRun = False,
@@ -157,7 +140,6 @@ def delete(
     database_url: Database = DEFAULT_DATABASE,
     as_json: AsJson = False,
 ) -> None:
-    filters = (status, pipeline, after, before, text, failure)
     which = Which(ids=execution_ids or [], filters=filters, token=token_in(token), limit=limit)
     which.check()
     verb = Verb(
@@ -196,15 +178,15 @@ def change_many(verb: Verb, which: Which, *, dry_run: bool, yes: bool, database_
         async with client_of(database_url, allowed=verb.allowed) as client:
             return await which.change(client, verb.action, dry_run=only_count, **verb.options)
 
-    result = do(change(which, only_count=True), status=ExitStatus.NOT_STARTED)
-    if not dry_run and (able := _able(result)):
+    result = counted = do(change(which, only_count=True), status=ExitStatus.NOT_STARTED)
+    if not dry_run and (able := _able(counted)):
         confirm(verb.question.format(count_text(able)), yes=yes)
-        counted = which if result.token is None else replace(which, ids=[], filters=(), token=result.token)
-        result = do(change(counted, only_count=False))
+        those = which if counted.token is None else replace(which, filters=NO_FILTERS, token=counted.token)
+        result = replace(do(change(those, only_count=False)), matched_capped=counted.matched_capped)
     if as_json:
         print_json(asdict(result))
     else:
-        _print_result(verb, result, dry_run=dry_run)
+        _print_result(verb, which, result, dry_run=dry_run)
     raise typer.Exit(ExitStatus.FAILED if result.refused else ExitStatus.COMPLETED)
 
 
@@ -235,11 +217,11 @@ def _able(result: BulkResult) -> int:
     return result.matched - len(result.refused) - len(result.left_out)
 
 
-def _print_result(verb: Verb, result: BulkResult, *, dry_run: bool) -> None:
+def _print_result(verb: Verb, which: Which, result: BulkResult, *, dry_run: bool) -> None:
     would = "would be " if dry_run else ""
     typer.echo(f"{count_text(_able(result))} {would}{verb.outcome}.")
     if result.matched_capped:
-        typer.echo("The filters find more: call it again for the next ones.")
+        typer.echo(_more_text(which, result.matched))
     print_steps_of_many(result.steps)
     if result.left_out:
         has = "One has" if len(result.left_out) == 1 else f"{len(result.left_out):,} have"
@@ -248,6 +230,13 @@ def _print_result(verb: Verb, result: BulkResult, *, dry_run: bool) -> None:
         warn(f"{count_text(len(result.refused))} {would}left alone:")
     for each in result.refused:
         warn(f"- {each.reason}")
+
+
+def _more_text(which: Which, matched: int) -> str:
+    if matched == which.limit:
+        return "The filters find more: call it again for the next ones."
+    filters = which.filters
+    return f"The filters may find more: they looked at the newest {filters.look_back:,} only.{filters.further}"
 
 
 def count_text(number: int) -> str:

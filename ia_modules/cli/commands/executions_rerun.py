@@ -18,15 +18,8 @@ from ia_modules.cli.commands.executions_bulk import (
 )
 from ia_modules.cli.options.confirmation import DryRun, Yes
 from ia_modules.cli.options.database import DEFAULT_DATABASE, Database, client_of, same_database
-from ia_modules.cli.options.execution import (
-    After,
-    Before,
-    FailedAlike,
-    PipelineOf,
-    SearchedText,
-    Status,
-    find_execution,
-)
+from ia_modules.cli.options.execution import find_execution
+from ia_modules.cli.options.filters import NO_FILTERS, FilterOptions, with_filters
 from ia_modules.cli.options.input import Input, StepInputOption, StepOutputOption, read_object, read_result
 from ia_modules.cli.output.ahead_report import effects_in_one_line, items_text, print_ahead
 from ia_modules.cli.output.ending import print_queued
@@ -67,6 +60,7 @@ def add_command(app: typer.Typer) -> None:
     app.command("rerun", help=f"{what}{MANY}", epilog=example)(rerun)
 
 
+@with_filters
 def rerun(
     context: typer.Context,
     execution_ids: Ids = None,
@@ -77,12 +71,7 @@ def rerun(
     items: ItemsOption = None,
     input_text: Input = None,
     version: VersionOption = None,
-    status: Status = None,
-    pipeline: PipelineOf = None,
-    after: After = None,
-    before: Before = None,
-    text: SearchedText = None,
-    failure: FailedAlike = None,
+    filters: FilterOptions = NO_FILTERS,
     limit: LimitOption = BULK_LIMIT,
     token: TokenOption = None,
     idempotency_key: KeyOption = None,
@@ -91,7 +80,6 @@ def rerun(
     database_url: Database = DEFAULT_DATABASE,
     as_json: AsJson = False,
 ) -> None:
-    filters = (status, pipeline, after, before, text, failure)
     which = Which(ids=execution_ids or [], filters=filters, token=token_in(token), limit=limit)
     which.check()
     begin = _begin(from_step, iteration, step_input, step_output, items)

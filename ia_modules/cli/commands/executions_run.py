@@ -19,18 +19,8 @@ from ia_modules.cli.foreground import leave, run_in_view
 from ia_modules.cli.foreground import watch as follow
 from ia_modules.cli.options.confirmation import DryRun, Yes
 from ia_modules.cli.options.database import DEFAULT_DATABASE, Database, client_of, same_database
-from ia_modules.cli.options.execution import (
-    After,
-    Before,
-    FailedAlike,
-    OneOrNewest,
-    PipelineOf,
-    SearchedText,
-    Status,
-    find_execution,
-    liveness_of,
-    version_of,
-)
+from ia_modules.cli.options.execution import OneOrNewest, find_execution, liveness_of, version_of
+from ia_modules.cli.options.filters import NO_FILTERS, FilterOptions, with_filters
 from ia_modules.cli.options.pipeline import flow_of, listed, pipeline_of_file, refusals
 from ia_modules.cli.options.pipeline_folders import PipelineFolders, allowed_below
 from ia_modules.cli.options.project import Project, use_project
@@ -91,6 +81,7 @@ async def watch_in_view(
     return ending.exit_status
 
 
+@with_filters
 def resume(
     context: typer.Context,
     execution_ids: Ids = None,
@@ -124,12 +115,7 @@ def resume(
     wait: Annotated[
         bool, typer.Option("--wait/--no-wait", help="Whether to wait until a silent process counts as gone.")
     ] = True,
-    status: Status = None,
-    pipeline: PipelineOf = None,
-    after: After = None,
-    before: Before = None,
-    text: SearchedText = None,
-    failure: FailedAlike = None,
+    filters: FilterOptions = NO_FILTERS,
     limit: LimitOption = BULK_LIMIT,
     token: TokenOption = None,
     dry_run: DryRun = False,
@@ -152,7 +138,6 @@ def resume(
     Exit status: 0 completed, 1 failed or cancelled, 2 could not start (nothing is recorded), 3 waits for a person. Of
     several: 0 done, 1 some were left as they are, 2 nothing was changed.
     """
-    filters = (status, pipeline, after, before, text, failure)
     which = Which(ids=execution_ids or [], filters=filters, token=token_in(token), limit=limit)
     which.check()
     execution_id = which.only_id

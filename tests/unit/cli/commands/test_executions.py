@@ -51,7 +51,7 @@ def test_list_says_how_far_back_it_looked_and_how_to_look_further(command: Comma
     assert good not in some
     assert some.splitlines()[-1].startswith("Looked at the newest 1, back to ")
     assert some.splitlines()[-1].endswith("Further: --look-back 10")
-    none = command("executions", "list", "--worker", "nobody", "--version", "3", "--look-back", "1").stdout
+    none = command("executions", "list", "--worker", "nobody", "--of-version", "3", "--look-back", "1").stdout
     assert none.startswith("None so far.\nLooked at the newest 1,")
     assert command("executions", "list", "--longer", "1h").stdout == "No executions.\n"
     wrong = command("executions", "list", "--longer", "long")
