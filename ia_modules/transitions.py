@@ -349,20 +349,27 @@ OwnershipChange = Claim | TakeOver | Requeue | RequestCancel | WakeUp | Recovery
 class Answer(Struct, kw_only=True, frozen=True):
     """What a person answers; when that decides it, an execution that waits for people only may be claimed again.
 
-    ``verified``: the name is that of a key, which was checked; otherwise it is what was said.
+    Attributes:
+        verified: the name is that of a key, which was checked; otherwise it is what was said.
+        deed: for the audit log, where it changes something; None: that has nothing of it.
     """
 
     interaction_id: str
     actor: str
     response: JsonText
     verified: bool = False
+    deed: Deed | None = None
 
 
 class Assignment(Struct, kw_only=True, frozen=True):
-    """Who may answer a question from here on, by name; nobody: it is assigned to nobody by name."""
+    """Who may answer a question from here on, by name; nobody: it is assigned to nobody by name.
+
+    ``deed``: for the audit log, where it changes something; None: that has nothing of it.
+    """
 
     interaction_id: str
     users: tuple[str, ...]
+    deed: Deed | None = None
 
 
 class Expiry(Struct, kw_only=True, frozen=True):

@@ -4,7 +4,7 @@ import asyncio
 from contextlib import AsyncExitStack
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
 from ia_modules.client.blocking import Blocking
 from ia_modules.database.manager import DatabaseManager
@@ -33,7 +33,7 @@ from ia_modules.pipeline.code import LoadedPipeline, load_version
 from ia_modules.pipeline.executor import StepExecutor
 from ia_modules.pipeline.runner import TRACKER_SERVICE, Runner, read_pipeline_file
 from ia_modules.pipeline.services import ServiceRegistry
-from ia_modules.tracker.audit import EXECUTION_START, KEY, audit_row, is_done
+from ia_modules.tracker.audit import EXECUTION_START, audit_row, done_with_key
 from ia_modules.tracker.deletion import Deletion
 from ia_modules.tracker.execution_tracker import ExecutionTracker
 from ia_modules.tracker.failures import Failures
@@ -173,7 +173,7 @@ class ClientBase:
             await self._database.execute_many_async(row.sql, [*row.rows, *start.rows])
 
     def _deed(self, actor: str | None, action: str, detail: Json = None) -> Deed:
-        """The same for a transition that has the row written with it.
+        """The same for what has the row written with it, in one transaction.
 
         Raises:
             PayloadError: the actor's name is empty or cannot be stored.
@@ -184,12 +184,16 @@ class ClientBase:
             detail=None if detail is None else encode(detail, "detail of an audit row"),
         )
 
-    async def _is_done(self, action: str, execution_id: str, idempotency_key: str | None) -> bool:
+    async def _is_done(self, action: str, subject: str, idempotency_key: str | None) -> bool:
         """Whether the request of this key has done it before; None: it has no key."""
+        return await self._done(action, subject, idempotency_key) is not None
+
+    async def _done(self, action: str, subject: str, idempotency_key: str | None) -> dict[str, Any] | None:
+        """What is on record of the request of this key; None: it has not done it before, or has no key."""
         if idempotency_key is None:
-            return False
+            return None
         key = check_id(idempotency_key, "idempotency key")
-        return await is_done(self._database, action, execution_id, idempotency_key=key)
+        return await self._database.read(done_with_key(self._database.query, action, subject, key))
 
     async def _version(self, pipeline: PipelineRecord, version: int | None) -> PipelineVersionRecord:
         stored = await self.tracker.get_pipeline_version(pipeline.id, version)
@@ -215,11 +219,6 @@ async def code_of(pipeline: Path | Flow | LoadedPipeline) -> LoadedPipeline:
     if isinstance(pipeline, Path):
         return await read_pipeline_file(pipeline)
     return _with_code(pipeline)
-
-
-def deed_detail(reason: str | None, idempotency_key: str | None) -> dict[str, Json]:
-    """What the audit log keeps of a request, beside who and when."""
-    return {name: text for name, text in (("reason", reason), (KEY, idempotency_key)) if text is not None}
 
 
 def _with_code(pipeline: Flow | LoadedPipeline) -> LoadedPipeline:

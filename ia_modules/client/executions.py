@@ -5,7 +5,7 @@ from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import aclosing
 from typing import Any, cast
 
-from ia_modules.client.base import ClientBase, deed_detail
+from ia_modules.client.base import ClientBase
 from ia_modules.errors import (
     AlreadyFinished,
     StepExecutionNotFound,
@@ -25,6 +25,7 @@ from ia_modules.pipeline.document.graph import Graph
 from ia_modules.pipeline.outcome import recorded_result
 from ia_modules.pipeline.recorded import input_of, item_input_of
 from ia_modules.pipeline.versions import definition_of
+from ia_modules.tracker.audit import deed_detail
 from ia_modules.tracker.comparing import last_good, read_both
 from ia_modules.tracker.export import every_line, export_execution
 from ia_modules.tracker.levels import ItemGrid, RunFilters, RunPage

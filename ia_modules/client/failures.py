@@ -57,31 +57,46 @@ class FailureVerbs(ClientBase):
             raise FailureGroupNotFound(failure_id)
         return found
 
-    async def mute_failure(self, failure_id: str, *, actor: str | None = None) -> None:
+    async def mute_failure(
+        self, failure_id: str, *, idempotency_key: str | None = None, actor: str | None = None
+    ) -> None:
         """Say that a group of failures is known and needs nobody, until :meth:`unmute_failure`.
 
+        Args:
+            idempotency_key: names the request: sent again, it says nothing, whatever was said since.
+
         Raises:
             FailureGroupNotFound
         """
-        await self._mark_failure(failure_id, "muted", None, actor)
+        await self._mark_failure(failure_id, "muted", None, idempotency_key, actor)
 
-    async def unmute_failure(self, failure_id: str, *, actor: str | None = None) -> None:
+    async def unmute_failure(
+        self, failure_id: str, *, idempotency_key: str | None = None, actor: str | None = None
+    ) -> None:
         """Say that a group of failures is open, whatever was said of it before.
 
+        Args:
+            idempotency_key: as in :meth:`mute_failure`.
+
         Raises:
             FailureGroupNotFound
         """
-        await self._mark_failure(failure_id, "open", None, actor)
+        await self._mark_failure(failure_id, "open", None, idempotency_key, actor)
 
-    async def mend_failure(self, failure_id: str, version: int, *, actor: str | None = None) -> None:
+    async def mend_failure(
+        self, failure_id: str, version: int, *, idempotency_key: str | None = None, actor: str | None = None
+    ) -> None:
         """Say that a version mends a group of failures: it is open again when that or a later one fails so after this.
+
+        Args:
+            idempotency_key: as in :meth:`mute_failure`.
 
         Raises:
             FailureGroupNotFound, PipelineVersionNotFound
         """
         pipeline, _ = await self._failure_group(failure_id)
         await self._version(pipeline, version)
-        await self._mark_failure(failure_id, "mended", version, actor)
+        await self._mark_failure(failure_id, "mended", version, idempotency_key, actor)
 
     async def _failure_group(self, failure_id: str) -> tuple[PipelineRecord, str]:
         """The pipeline and the group that an id names."""
@@ -91,6 +106,14 @@ class FailureVerbs(ClientBase):
             raise FailureGroupNotFound(failure_id)
         return pipeline, failure_group
 
-    async def _mark_failure(self, failure_id: str, state: FailureState, version: int | None, actor: str | None) -> None:
-        pipeline, failure_group = await self._failure_group(failure_id)
-        await self._failures.mark(pipeline.id, failure_group, state, version=version, actor=actor or self._actor)
+    async def _mark_failure(
+        self,
+        failure_id: str,
+        state: FailureState,
+        version: int | None,
+        idempotency_key: str | None,
+        actor: str | None,
+    ) -> None:
+        pipeline, group = await self._failure_group(failure_id)
+        by = actor or self._actor
+        await self._failures.mark(pipeline.id, group, state, version=version, actor=by, idempotency_key=idempotency_key)

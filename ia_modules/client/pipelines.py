@@ -21,6 +21,7 @@ from ia_modules.pipeline.inputs import input_schema_of
 from ia_modules.pipeline.loader import Loaded
 from ia_modules.pipeline.offered_code import OfferedModule, offered_code
 from ia_modules.pipeline.versions import definition_of
+from ia_modules.tracker.audit import deed_detail
 from ia_modules.tracker.offers import DefinitionOwner
 
 
@@ -38,6 +39,7 @@ class PipelineVerbs(ClientBase):
         make_current: bool = True,
         origin: VersionOrigin = "program",
         note: str | None = None,
+        idempotency_key: str | None = None,
         actor: str | None = None,
     ) -> PipelineVersionRecord:
         """Store a definition and make it the current one; an archived pipeline is active again.
@@ -52,6 +54,8 @@ class PipelineVerbs(ClientBase):
             make_current: False stores it as a version to run by its number; the current one, where there is one, stays.
             origin: where it comes from.
             note: what it is for; kept with a version that is new, as is who stored it.
+            idempotency_key: names the request: sent again, it returns the version that it stored, and changes nothing,
+                whatever has become of the pipeline since.
 
         Raises:
             PipelineDefinitionError: it is wrong, or its code is not there or may not be used; with every problem.
@@ -60,9 +64,13 @@ class PipelineVerbs(ClientBase):
             StaleVersion: ``base_version`` is not the current version, without ``stale_beside``.
         """
         before = None if version_of is None else await self.pipeline(version_of)
+        action = "pipeline.create" if before is None else "pipeline.update"
         definition, folder = await self._read(pipeline, before)
         if before is not None and definition.slug != before.slug:
             raise SlugMismatch(before.slug, definition.slug)
+        known = before or await self.tracker.get_pipeline(definition.slug)
+        if known is not None and (done := await self._done(action, known.id, idempotency_key)) is not None:
+            return await self._version(known, done["version"])
         registered = await self.tracker.register_version(
             definition.slug,
             definition.name,
@@ -76,10 +84,10 @@ class PipelineVerbs(ClientBase):
             origin=origin,
             author=actor or self.actor,
             note=note,
+            deed=self._deed(actor, action, deed_detail(None, idempotency_key) or None),
         )
         if make_current:
             await self._deletion.set_active(await self.pipeline(registered.pipeline_id), is_active=True)
-        await self._audit(actor, "pipeline.create" if before is None else "pipeline.update", registered.pipeline_id)
         return await self.version(registered.pipeline_id, registered.version)
 
     async def check(self, document: Any, *, version_of: str | None = None) -> Loaded:
@@ -122,6 +130,7 @@ class PipelineVerbs(ClientBase):
         *,
         base_version: int | None = None,
         origin: VersionOrigin = "program",
+        idempotency_key: str | None = None,
         actor: str | None = None,
     ) -> PipelineVersionRecord:
         """Make a stored version the current one, or confirm that it is; what stood beside it is decided with that.
@@ -131,6 +140,7 @@ class PipelineVerbs(ClientBase):
         Args:
             pipeline: slug or id.
             base_version: change nothing unless this is the current version; None: do not look.
+            idempotency_key: names the request: sent again, it changes nothing, whatever was chosen since.
 
         Raises:
             PipelineNotFound, PipelineVersionNotFound
@@ -146,6 +156,7 @@ class PipelineVerbs(ClientBase):
             description=description,
             base_version=base_version,
             origin=origin,
+            idempotency_key=idempotency_key,
             actor=actor or self.actor,
         )
         return stored
@@ -164,25 +175,29 @@ class PipelineVerbs(ClientBase):
         """
         return await self.tracker.definition_owner((await self.pipeline(pipeline)).id)
 
-    async def archive(self, pipeline: str, *, actor: str | None = None) -> None:
+    async def archive(self, pipeline: str, *, idempotency_key: str | None = None, actor: str | None = None) -> None:
         """Let a pipeline start no more executions; its history stays. Storing a version makes it active again.
 
+        Args:
+            idempotency_key: names the request: sent again, it changes nothing, whatever has become of it since.
+
         Raises:
             PipelineNotFound
         """
-        record = await self.pipeline(pipeline)
-        await self._deletion.set_active(record, is_active=False)
-        await self._audit(actor, "pipeline.archive", record.id)
+        deed = self._deed(actor, "pipeline.archive", deed_detail(None, idempotency_key) or None)
+        await self._deletion.archive(await self.pipeline(pipeline), deed)
 
-    async def unarchive(self, pipeline: str, *, actor: str | None = None) -> None:
+    async def unarchive(self, pipeline: str, *, idempotency_key: str | None = None, actor: str | None = None) -> None:
         """Let an archived pipeline start executions again, with the version that was current.
 
+        Args:
+            idempotency_key: as in :meth:`archive`.
+
         Raises:
             PipelineNotFound
         """
-        record = await self.pipeline(pipeline)
-        await self._deletion.set_active(record, is_active=True)
-        await self._audit(actor, "pipeline.unarchive", record.id)
+        deed = self._deed(actor, "pipeline.unarchive", deed_detail(None, idempotency_key) or None)
+        await self._deletion.archive(await self.pipeline(pipeline), deed, is_active=True)
 
     async def delete_pipeline(
         self, pipeline: str, *, with_history: bool = False, dry_run: bool = False, actor: str | None = None

@@ -13,10 +13,12 @@ from ia_modules.models import (
     InteractionWithInput,
     Json,
 )
-from ia_modules.pipeline.answers import is_repeat, problems_of_answer, refuse_unlike
+from ia_modules.pipeline.answers import problems_of_answer, refuse_unlike
+from ia_modules.tracker.audit import deed_detail
 from ia_modules.tracker.bulk import (
     AnsweredEach,
     RefusedAnswer,
+    key_of_each,
 )
 from ia_modules.tracker.inbox import InteractionCount, InteractionFilters, InteractionPage, Person
 
@@ -46,6 +48,7 @@ class QuestionVerbs(ClientBase):
         interaction_id: str,
         response: Json,
         *,
+        idempotency_key: str | None = None,
         actor: str | None = None,
         role: str | None = None,
         verified: bool = False,
@@ -56,6 +59,8 @@ class QuestionVerbs(ClientBase):
         question is not open any more. Another one, while it is, is kept beside the first, and counts.
 
         Args:
+            idempotency_key: names the request: sent again, it changes nothing and is no error, whatever was answered
+                since.
             actor: who answers; None: the client's own, where the question is assigned to nobody and takes one answer.
             role: which role they have; None: not known, and not held against what the question is assigned to.
             verified: the name is that of a key; otherwise it is on record as not verified.
@@ -70,25 +75,26 @@ class QuestionVerbs(ClientBase):
             PayloadError: the answer is not JSON.
         """
         question = await self.interaction(interaction_id)
+        if await self._is_done("interaction.answer", question.interaction_id, idempotency_key):
+            return question.execution_id
         if question.status == "pending" and (
             problems := problems_of_answer(question, response, actor=actor, role=role)
         ):
             raise InvalidAnswer(interaction_id, problems)
+        deed = self._deed(actor, "interaction.answer", deed_detail(None, idempotency_key) or None)
         try:
-            execution_id = await self.tracker.answer_interaction(
-                interaction_id, response, actor=actor or self._actor, verified=verified
+            return await self.tracker.answer_interaction(
+                interaction_id, response, actor=actor or self._actor, verified=verified, deed=deed
             )
         except AlreadyAnswered as late:
             raise await self._with_time(late) from None
-        if not is_repeat(question, response, actor=actor or self._actor):
-            await self._audit(actor, "interaction.answer", interaction_id)
-        return execution_id
 
     async def answer_each(
         self,
         interaction_ids: Iterable[str],
         response: Json,
         *,
+        idempotency_key: str | None = None,
         actor: str | None = None,
         role: str | None = None,
         verified: bool = False,
@@ -97,7 +103,7 @@ class QuestionVerbs(ClientBase):
 
         Args:
             interaction_ids: of the same pipeline, version, step and schema.
-            actor, role, verified: as in :meth:`answer`.
+            idempotency_key, actor, role, verified: as in :meth:`answer`.
 
         Returns:
             How many have it, and those that were left: answered meanwhile, or assigned to others.
@@ -115,8 +121,11 @@ class QuestionVerbs(ClientBase):
                 raise InvalidAnswer(question.interaction_id, of_all)
         refused: list[RefusedAnswer] = []
         for interaction_id in ids:
+            key = None if idempotency_key is None else key_of_each(idempotency_key, interaction_id)
             try:
-                await self.answer(interaction_id, response, actor=actor, role=role, verified=verified)
+                await self.answer(
+                    interaction_id, response, idempotency_key=key, actor=actor, role=role, verified=verified
+                )
             except (AlreadyAnswered, InvalidAnswer) as error:
                 late = error if isinstance(error, AlreadyAnswered) else None
                 refused.append(
@@ -130,11 +139,19 @@ class QuestionVerbs(ClientBase):
         return AnsweredEach(done=len(ids) - len(refused), refused=refused)
 
     async def assign(
-        self, interaction_id: str, users: Iterable[str], *, actor: str | None = None
+        self,
+        interaction_id: str,
+        users: Iterable[str],
+        *,
+        idempotency_key: str | None = None,
+        actor: str | None = None,
     ) -> InteractionWithInput:
         """Let others answer a question, by name; nobody: it is assigned to nobody by name. Returns it as it is then.
 
         What was answered stays, and where that is enough now, it is decided.
+
+        Args:
+            idempotency_key: names the request: sent again, it changes nothing and is no error, whoever was asked since.
 
         Raises:
             InteractionNotFound
@@ -143,11 +160,15 @@ class QuestionVerbs(ClientBase):
             PayloadError: a name cannot be stored.
         """
         names = list(users)
+        question = await self.interaction(interaction_id)
+        if await self._is_done("interaction.assign", question.interaction_id, idempotency_key):
+            return question
+        detail = {"assigned_users": names, **deed_detail(None, idempotency_key)}
+        deed = self._deed(actor, "interaction.assign", detail)
         try:
-            await self.tracker.assign_interaction(interaction_id, names, actor=actor or self._actor)
+            await self.tracker.assign_interaction(interaction_id, names, actor=actor or self._actor, deed=deed)
         except AlreadyAnswered as late:
             raise await self._with_time(late) from None
-        await self._audit(actor, "interaction.assign", interaction_id, {"assigned_users": names})
         return await self.interaction(interaction_id)
 
     async def _with_time(self, late: AlreadyAnswered) -> AlreadyAnswered:

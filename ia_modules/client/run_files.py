@@ -8,6 +8,7 @@ import orjson
 
 from ia_modules.client.pipelines import PipelineVerbs
 from ia_modules.errors import SlugMismatch
+from ia_modules.tracker.audit import deed_detail
 from ia_modules.tracker.run_file import Part, RunFileContents, RunFilePlan
 from ia_modules.tracker.run_file_import import ImportedRun, import_run_file
 from ia_modules.tracker.run_file_reading import OpenedRunFile, opened_run_file
@@ -52,11 +53,16 @@ class RunFileVerbs(PipelineVerbs):
         """
         return await plan_run_file(self._database, execution_id, lineage=lineage, left_out=left_out)
 
-    async def import_run(self, path: Path, *, actor: str | None = None) -> ImportedRun:
+    async def import_run(
+        self, path: Path, *, idempotency_key: str | None = None, actor: str | None = None
+    ) -> ImportedRun:
         """Take in the executions of a run file, as copies: read, compared, run again, never gone on with.
 
         Those that are here already are left as they are, so a file may come twice. Definitions that are new here are
         checked as :meth:`check` does.
+
+        Args:
+            idempotency_key: names the request: sent again, it brings nothing, and returns what it brought.
 
         Raises:
             FileRefused: it is damaged, was changed, is of a newer program, or is no run file; nothing was stored.
@@ -65,7 +71,8 @@ class RunFileVerbs(PipelineVerbs):
         """
         async with opened_run_file(path) as run:
             folders = await self._folders_of_new_versions(run)
-            imported = await import_run_file(self._database, run, folders=folders, actor=actor or self._actor)
+            deed = self._deed(actor, "execution.import", deed_detail(None, idempotency_key) or None)
+            imported = await import_run_file(self._database, run, folders=folders, deed=deed)
         self.tracker.live.committed(imported.imported)
         return imported
 

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from ia_modules.client.base import ClientBase, code_of, deed_detail
+from ia_modules.client.base import ClientBase, code_of
 from ia_modules.errors import (
     AlreadyFinished,
     AlreadyResumed,
@@ -23,7 +23,7 @@ from ia_modules.pipeline.ahead import Ahead
 from ia_modules.pipeline.authoring import Flow
 from ia_modules.pipeline.code import LoadedPipeline
 from ia_modules.pipeline.runner import StartedExecution
-from ia_modules.tracker.audit import last_deed
+from ia_modules.tracker.audit import deed_detail, last_deed
 from ia_modules.tracker.queue import find_queued, put_back, resume_ahead
 from ia_modules.tracker.rerunning import RerunFrom, queue_rerun, request_hash, rerun_ahead
 

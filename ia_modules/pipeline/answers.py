@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal, cast
 
-from ia_modules.answering import is_same, names_in, newest_of_each
+from ia_modules.answering import names_in, newest_of_each
 from ia_modules.errors import HumanInputTimeout, Problem, QuestionsDiffer
 from ia_modules.models import (
     InteractionRecord,
@@ -97,12 +97,6 @@ def problems_of_answer(
     problems = _problems_of_person(question, actor, role)
     schema = question.ui_schema
     return problems + (problems_of(response, schema, root="response") if isinstance(schema, dict | bool) else [])
-
-
-def is_repeat(question: InteractionRecord, response: Json, *, actor: str) -> bool:
-    """Whether somebody has given this answer before, as their newest one."""
-    own = [each.response for each in question.responses if each.actor == actor]
-    return bool(own) and is_same(own[-1], response)
 
 
 def refuse_unlike(questions: Sequence[InteractionRecord]) -> None:

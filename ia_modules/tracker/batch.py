@@ -39,6 +39,7 @@ from ia_modules.tracker.liveness import Liveness
 from ia_modules.tracker.responses import question_row, response_row, states
 from ia_modules.transitions import (
     Answer,
+    Assignment,
     Failure,
     NewExecution,
     Recorded,
@@ -240,15 +241,18 @@ class _Writes:
             for id_, question in decision.interactions.items()
             if id_ not in new
         ]
-        if isinstance(transition.answer, Answer):
-            response = decision.interactions[transition.answer.interaction_id].responses[-1]
-            self.responses.append(response_row(transition.answer, response) | stamp)
+        answer = transition.answer
+        if isinstance(answer, Answer):
+            response = decision.interactions[answer.interaction_id].responses[-1]
+            self.responses.append(response_row(answer, response) | stamp)
+        if isinstance(answer, Answer | Assignment) and answer.deed is not None:
+            self.deeds.append(asdict(answer.deed) | {"subject": answer.interaction_id} | stamp)
 
     def add_deed(self, transition: Transition, execution_id: ExecutionId) -> None:
-        """What somebody has done with a transition, also where it was so before."""
+        """What somebody has done with who runs an execution, also where it was so before."""
         ownership = transition.ownership
         if isinstance(ownership, Requeue | RequestCancel) and ownership.deed is not None:
-            self.deeds.append(asdict(ownership.deed) | {"subject": execution_id})
+            self.deeds.append(asdict(ownership.deed) | {"subject": execution_id, "execution_id": execution_id})
 
     def _add_names(self, new: NewExecution, execution_id: ExecutionId) -> None:
         """What a new execution is found by, beside its id."""
@@ -427,7 +431,7 @@ def _write(query: Query, writes: _Writes) -> Script[set[ExecutionId]]:
         yield from _for_each(query(name), (row for row in rows if row["execution_id"] in written))
     yield from close(query, (row for row in writes.closings if row["execution_id"] in written))
     stale = writes.executions.keys() - written
-    yield from _for_each(query("insert_audit"), (row for row in writes.deeds if row["subject"] not in stale))
+    yield from _for_each(query("insert_audit"), (row for row in writes.deeds if row["execution_id"] not in stale))
     return written
 
 

@@ -8,7 +8,8 @@ from ia_modules.errors import ConstraintViolated, ExecutionKept, ExecutionNotFou
 from ia_modules.live.wake_up import Live
 from ia_modules.models import ExecutionId, PipelineRecord
 from ia_modules.tracker.alias import row_id, rows_of
-from ia_modules.tracker.audit import audit_row
+from ia_modules.tracker.audit import audit_row, deed_row, done_before
+from ia_modules.transitions import Deed
 
 _EXECUTIONS_AT_ONCE = 200
 
@@ -93,8 +94,24 @@ class Deletion:
             raise
         return deleted
 
+    async def archive(self, pipeline: PipelineRecord, deed: Deed, *, is_active: bool = False) -> None:
+        """Archive a pipeline, or make it active again, once for the key of a request.
+
+        Args:
+            deed: whose, for the audit log.
+        """
+        query, params = self.database.query, {"pipeline_id": pipeline.id, "is_active": is_active}
+
+        def change() -> Script[None]:
+            yield Statement(query("lock_pipeline_by_id"), [params])
+            if (yield from done_before(query, deed, pipeline.id)) is None:
+                yield Statement(query("set_pipeline_active"), [params])
+                yield deed_row(query, deed, pipeline.id)
+
+        await self.database.run(change())
+
     async def set_active(self, pipeline: PipelineRecord, *, is_active: bool) -> None:
-        """Archive a pipeline, or make it active again."""
+        """The same without a word in the audit log: something else is on record, which does it."""
         params = {"pipeline_id": pipeline.id, "is_active": is_active}
         await self.database.execute_async(self.database.query("set_pipeline_active"), params)
 

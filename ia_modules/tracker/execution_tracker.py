@@ -159,6 +159,7 @@ class ExecutionTracker(ExecutionWriter):
         origin: VersionOrigin = "program",
         author: str | None = None,
         note: str | None = None,
+        deed: Deed | None = None,
     ) -> RegisteredVersion:
         """The pipeline with this slug, made when there is none, and the version that this definition is of it.
 
@@ -177,6 +178,8 @@ class ExecutionTracker(ExecutionWriter):
                 time between two registrations.
             origin: where it comes from; with ``file`` always that.
             author, note: who made it and what for; kept with a version that is new. None: nobody said.
+            deed: whose request it is, for the audit log, in the same transaction; what one with the same key has stored
+                before is returned, and nothing is.
 
         Raises:
             PipelineConflict: the slug has other definitions, and this was not said to be a new version.
@@ -195,6 +198,7 @@ class ExecutionTracker(ExecutionWriter):
             author=author,
             note=None if note is None else clean_text(note),
             actor=author or self.owner,
+            deed=deed,
         )
         script = register(
             self._database.query,
@@ -215,6 +219,7 @@ class ExecutionTracker(ExecutionWriter):
         description: str | None = None,
         base_version: int | None = None,
         origin: VersionOrigin = "program",
+        idempotency_key: str | None = None,
         actor: str | None = None,
     ) -> RegisteredVersion:
         """Make a version that is there the current one, or confirm that it is; what stands beside it is then decided.
@@ -222,6 +227,7 @@ class ExecutionTracker(ExecutionWriter):
         Args:
             name, description: those of its definition, which become the pipeline's; None leaves the description.
             base_version: change nothing unless this is the current version; None: do not look.
+            idempotency_key: names the request: sent again, it changes nothing, whatever was chosen since.
             actor: who chooses; None: this process.
 
         Raises:
@@ -237,6 +243,7 @@ class ExecutionTracker(ExecutionWriter):
             base_version=base_version,
             origin=origin,
             actor=check_name(actor or self.owner, "name of the actor"),
+            idempotency_key=idempotency_key,
         )
         return await self._database.run(choose(self._database.query, choice))
 
@@ -326,7 +333,7 @@ class ExecutionTracker(ExecutionWriter):
         return self._cancellations.watch(execution_id, on_request)
 
     async def answer_interaction(
-        self, interaction_id: str, response: Json, *, actor: str, verified: bool = False
+        self, interaction_id: str, response: Json, *, actor: str, verified: bool = False, deed: Deed | None = None
     ) -> ExecutionId:
         """Keep a person's answer; an execution that waited for people only becomes ``pending`` when that decides it.
 
@@ -336,6 +343,7 @@ class ExecutionTracker(ExecutionWriter):
 
         Args:
             verified: the name is that of a key.
+            deed: for the audit log, in the same transaction, where it changes something.
 
         Raises:
             InteractionNotFound
@@ -343,13 +351,18 @@ class ExecutionTracker(ExecutionWriter):
             PayloadError: the answer is not JSON.
         """
         actor, text = checked_actor(actor), self._encode(response, "answer")
-        answer = Answer(interaction_id=interaction_id, actor=actor, response=text, verified=verified)
+        answer = Answer(interaction_id=interaction_id, actor=actor, response=text, verified=verified, deed=deed)
         return await self._record_answer(answer, actor)
 
-    async def assign_interaction(self, interaction_id: str, users: Iterable[str], *, actor: str) -> ExecutionId:
+    async def assign_interaction(
+        self, interaction_id: str, users: Iterable[str], *, actor: str, deed: Deed | None = None
+    ) -> ExecutionId:
         """Let others answer a question, by name; nobody: it is assigned to nobody by name.
 
         What was answered stays, and where that is enough now, it is decided.
+
+        Args:
+            deed: for the audit log, in the same transaction, where it changes something.
 
         Raises:
             InteractionNotFound
@@ -358,7 +371,7 @@ class ExecutionTracker(ExecutionWriter):
             PayloadError: a name cannot be stored.
         """
         names = tuple(check_name(user, "name of who is to answer") for user in users)
-        return await self._record_answer(Assignment(interaction_id=interaction_id, users=names), actor)
+        return await self._record_answer(Assignment(interaction_id=interaction_id, users=names, deed=deed), actor)
 
     async def _record_answer(self, change: Answer | Assignment, actor: str) -> ExecutionId:
         rows = await self._rows_of("read_interaction", interaction_id=sought_id(change.interaction_id))

@@ -18,10 +18,11 @@ from msgspec import Struct
 
 from ia_modules.database.manager import DatabaseManager, Script, Statement
 from ia_modules.errors import FailureGroupNotFound, ReadTooLong
-from ia_modules.models import ExecutionId, PipelineId, Record, format_time, parse_time, sought_id
-from ia_modules.payload import check_count, check_name
-from ia_modules.tracker.audit import audit_row
+from ia_modules.models import ExecutionId, Json, PipelineId, Record, format_time, parse_time, sought_id
+from ia_modules.payload import check_count, check_name, encode
+from ia_modules.tracker.audit import deed_detail, deed_row, done_before
 from ia_modules.tracker.metrics import bucket_edges
+from ia_modules.transitions import Deed
 
 FailureState = Literal["open", "muted", "mended"]
 FAILURE_STATES: tuple[FailureState, ...] = get_args(FailureState)
@@ -199,12 +200,20 @@ class Failures:
             return await self.database.read(read())
 
     async def mark(
-        self, pipeline_id: PipelineId, failure_group: str, state: FailureState, *, version: int | None, actor: str
+        self,
+        pipeline_id: PipelineId,
+        failure_group: str,
+        state: FailureState,
+        *,
+        version: int | None,
+        actor: str,
+        idempotency_key: str | None = None,
     ) -> None:
         """Say what becomes of a group, in the place of what was said before; who did is on record.
 
         Args:
             version: which mends it; None unless it is mended.
+            idempotency_key: names the request: sent again, it says nothing.
 
         Raises:
             FailureGroupNotFound
@@ -218,12 +227,16 @@ class Failures:
             "version": version,
             "actor": check_name(actor, "name of the actor"),
         }
+        detail = deed_detail(None, idempotency_key)
+        deed = Deed(actor=actor, action=f"failure.{verb}", detail=encode(detail, "detail") if detail else None)
+        facts: dict[str, Json] = {} if version is None else {"version": version}
 
         def mark() -> Script[None]:
-            if not (yield Statement(query("mark_failure_group"), [params])):
+            if not (yield Statement(query("lock_failure_group"), [params])):
                 raise FailureGroupNotFound(subject)
-            detail = None if version is None else {"version": version}
-            yield audit_row(query, actor, f"failure.{verb}", subject, detail)
+            if (yield from done_before(query, deed, subject)) is None:
+                yield Statement(query("mark_failure_group"), [params])
+                yield deed_row(query, deed, subject, **facts)
 
         await self.database.run(mark())
 

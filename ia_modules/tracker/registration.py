@@ -11,7 +11,7 @@ from ia_modules.database.manager import Script, Statement
 from ia_modules.errors import PipelineConflict, PipelineNotFound, PipelineVersionNotFound, StaleVersion
 from ia_modules.models import JsonText, PipelineId, RegisteredVersion, Row, VersionOrigin, new_id
 from ia_modules.payload import content_hash
-from ia_modules.tracker.audit import audit_row
+from ia_modules.tracker.audit import audit_row, deed_detail, deed_row, done_before, done_with_key
 from ia_modules.tracker.batch import Query
 from ia_modules.tracker.offers import (
     MAKE_CURRENT,
@@ -30,6 +30,7 @@ from ia_modules.tracker.offers import (
     owner_of,
     read_offers,
 )
+from ia_modules.transitions import Deed
 
 
 class Registration(NamedTuple):
@@ -42,6 +43,7 @@ class Registration(NamedTuple):
         origin: where a version that is new comes from, and who makes it current.
         author, note: who made it and what for; None: nobody said.
         actor: in whose name the audit log keeps it.
+        deed: the request that is kept there, with the version; None: none is.
     """
 
     slug: str
@@ -54,6 +56,7 @@ class Registration(NamedTuple):
     author: str | None
     note: str | None
     actor: str
+    deed: Deed | None = None
 
 
 def register(
@@ -68,6 +71,13 @@ def register(
     """As :meth:`ia_modules.tracker.execution_tracker.ExecutionTracker.register_version`, in one transaction."""
     row = (yield Statement(query("lock_pipeline"), [{"id": new_id(), "slug": new.slug, "name": new.name}]))[0]
     pipeline_id, current = PipelineId(row["id"]), row["current_version"]
+    if new.deed is not None and (done := (yield from done_before(query, new.deed, pipeline_id))) is not None:
+        return RegisteredVersion(
+            pipeline_id=pipeline_id,
+            version=done["version"],
+            current_version=current,
+            stored_beside=done["stored_beside"],
+        )
     is_stale = base_version not in (None, current)
     if is_stale and not stale_beside:
         raise StaleVersion(new.slug, base_version=base_version or 0, current_version=current)
@@ -110,6 +120,8 @@ def register(
         if known and current != update["version"]:
             yield _chosen(query, pipeline_id, update["version"], before, origin=new.origin, actor=new.actor)
         current = update["version"]
+    if new.deed is not None:
+        yield deed_row(query, new.deed, pipeline_id, version=update["version"], stored_beside=is_beside)
     return RegisteredVersion(
         pipeline_id=pipeline_id, version=update["version"], current_version=current, stored_beside=is_beside
     )
@@ -121,6 +133,7 @@ class Choice(NamedTuple):
     Attributes:
         name, description: of its definition; None leaves the description that stands.
         base_version: refuse unless this is the current version; None: do not look.
+        idempotency_key: names the request: what it has done before is not done again.
     """
 
     pipeline_id: PipelineId
@@ -131,6 +144,7 @@ class Choice(NamedTuple):
     base_version: int | None
     origin: VersionOrigin
     actor: str
+    idempotency_key: str | None = None
 
 
 def choose(query: Query, choice: Choice) -> Script[RegisteredVersion]:
@@ -146,12 +160,24 @@ def choose(query: Query, choice: Choice) -> Script[RegisteredVersion]:
     if before.row is None:
         raise PipelineNotFound(choice.slug)
     current = before.row["current_version"]
+    if choice.idempotency_key is not None and (
+        yield from done_with_key(query, MAKE_CURRENT, choice.pipeline_id, choice.idempotency_key)
+    ):
+        return RegisteredVersion(pipeline_id=choice.pipeline_id, version=choice.version, current_version=current)
     if choice.base_version not in (None, current):
         raise StaleVersion(choice.slug, base_version=choice.base_version or 0, current_version=current)
     if not (yield Statement(query("get_definition_text"), [update])):
         raise PipelineVersionNotFound(choice.slug, choice.version)
     yield Statement(query("update_pipeline"), [update])
-    yield _chosen(query, choice.pipeline_id, choice.version, before, origin=choice.origin, actor=choice.actor)
+    yield _chosen(
+        query,
+        choice.pipeline_id,
+        choice.version,
+        before,
+        origin=choice.origin,
+        actor=choice.actor,
+        idempotency_key=choice.idempotency_key,
+    )
     return RegisteredVersion(pipeline_id=choice.pipeline_id, version=choice.version, current_version=choice.version)
 
 
@@ -198,7 +224,15 @@ def _offer(
 
 
 def _chosen(
-    query: Query, pipeline_id: PipelineId, version: int, before: _Standing, *, origin: VersionOrigin | None, actor: str
+    query: Query,
+    pipeline_id: PipelineId,
+    version: int,
+    before: _Standing,
+    *,
+    origin: VersionOrigin | None,
+    actor: str,
+    idempotency_key: str | None = None,
 ) -> Statement:
-    detail = {"version": version, "newest_version": before.newest_version, "origin": origin}
+    key = deed_detail(None, idempotency_key)
+    detail = {"version": version, "newest_version": before.newest_version, "origin": origin, **key}
     return audit_row(query, actor, MAKE_CURRENT, pipeline_id, detail)

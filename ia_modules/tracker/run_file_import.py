@@ -9,13 +9,14 @@ from typing import Any, get_args
 from ia_modules.database.manager import DatabaseManager, Script, Statement
 from ia_modules.database.untrusted_file import UntrustedFile
 from ia_modules.errors import ConstraintViolated, FileRefused, InvalidQuery
-from ia_modules.models import ExecutionId, JsonText, Row, VersionOrigin, new_id
+from ia_modules.models import ExecutionId, Json, JsonText, Row, VersionOrigin, new_id
 from ia_modules.payload import check_id, check_name
-from ia_modules.tracker.audit import audit_row
+from ia_modules.tracker.audit import deed_row, done_before
 from ia_modules.tracker.batch import Query
 from ia_modules.tracker.registration import Registration, register
 from ia_modules.tracker.run_file import AROUND, LINKS, RunFileContents, as_copy, row_of_database
 from ia_modules.tracker.run_file_reading import OpenedRunFile
+from ia_modules.transitions import Deed
 
 _ROWS_AT_ONCE, _CHARACTERS_AT_ONCE = 200, 8 * 2**20
 
@@ -44,12 +45,13 @@ class ImportedRun:
 
 
 async def import_run_file(
-    database: DatabaseManager, run: OpenedRunFile, *, folders: Folders, actor: str
+    database: DatabaseManager, run: OpenedRunFile, *, folders: Folders, deed: Deed
 ) -> ImportedRun:
     """Take in the runs that are not here yet. Their definitions must have passed the door.
 
     Args:
         folders: where the modules of versions lie that are new here, where they have a folder.
+        deed: whose request it is; what one with the same key brought before is returned, and brought no more.
 
     Raises:
         FileRefused: its rows cannot be stored here; nothing was.
@@ -59,7 +61,7 @@ async def import_run_file(
     name = str(run.file)
 
     def write(file: UntrustedFile) -> Script[ImportedRun]:
-        return (yield from _import(database.query, _Importing(file, run.contents, folders=folders), actor))
+        return (yield from _import(database.query, _Importing(file, run.contents, folders=folders), deed))
 
     file = await asyncio.to_thread(UntrustedFile(run.file).__enter__)
     try:
@@ -102,9 +104,9 @@ class _Importing:
                 yield row_of_database(as_copy(table, row, self.contents))
 
 
-def _import(query: Query, importing: _Importing, actor: str) -> Script[ImportedRun]:
+def _import(query: Query, importing: _Importing, deed: Deed) -> Script[ImportedRun]:
     contents = importing.contents
-    yield from _pipelines(query, importing, actor)
+    yield from _pipelines(query, importing, deed.actor)
     executions = list(importing.file.rows_of("pipeline_executions"))
     ids = [ExecutionId(row["execution_id"]) for row in executions]
     known = yield Statement(query("find_execution"), [{"execution_id": each} for each in ids])
@@ -114,6 +116,9 @@ def _import(query: Query, importing: _Importing, actor: str) -> Script[ImportedR
     copies = {row["execution_id"]: as_copy("pipeline_executions", row, contents) for row in fresh}
     went_on = [ExecutionId(row["execution_id"]) for row in fresh if copies[row["execution_id"]] != row]
     lost_aliases: list[str] = []
+    done = yield from done_before(query, deed, contents.execution_id)
+    if done is not None and done["rows_sha256"] == contents.rows_sha256:
+        return _brought_before(contents, ids, done)
     if fresh:
         yield from _executions(query, importing, list(copies.values()))
         lost_aliases = yield from _aliases(query, importing)
@@ -122,14 +127,29 @@ def _import(query: Query, importing: _Importing, actor: str) -> Script[ImportedR
             {"execution_id": each, "rows_sha256": contents.rows_sha256, "went_on": each in went_on} for each in copies
         ]
         yield Statement(query("insert_imported_execution"), marks)
-        detail = {"rows_sha256": contents.rows_sha256, "runs": len(fresh)}
-        yield audit_row(query, actor, "execution.import", contents.execution_id, detail)
+        new = [row["execution_id"] for row in fresh]
+        brought: dict[str, Json] = {"imported": new, "went_on": [*went_on], "lost_aliases": [*lost_aliases]}
+        facts: dict[str, Json] = {"rows_sha256": contents.rows_sha256, "runs": len(fresh)}
+        kept = facts if deed.detail is None else facts | brought
+        yield deed_row(query, deed, contents.execution_id, **kept)
     return ImportedRun(
         execution_id=contents.execution_id,
         imported=[each for each in ids if each not in already_here],
         already_here=[each for each in ids if each in already_here],
         went_on=went_on,
         lost_aliases=lost_aliases,
+        contents=contents,
+    )
+
+
+def _brought_before(contents: RunFileContents, ids: Sequence[ExecutionId], done: Mapping[str, Any]) -> ImportedRun:
+    """What a request brought that comes again; ``done``: what is on record of it."""
+    return ImportedRun(
+        execution_id=contents.execution_id,
+        imported=[each for each in ids if each in done["imported"]],
+        already_here=[each for each in ids if each not in done["imported"]],
+        went_on=[each for each in ids if each in done["went_on"]],
+        lost_aliases=done["lost_aliases"],
         contents=contents,
     )
 

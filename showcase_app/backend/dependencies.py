@@ -63,6 +63,6 @@ IdempotencyKey = Annotated[
     Header(
         alias="Idempotency-Key",
         pattern=r"^[\x21-\x7e]{1,200}$",
-        description="Any text of your own: the same request with the same key starts nothing twice.",
+        description="Any text of your own: the same request with the same key does nothing twice.",
     ),
 ]

@@ -37,9 +37,13 @@ SELECT execution_id, completed_at AS last_at
  ORDER BY execution_id DESC
  LIMIT 1;
 
--- name: mark_failure_group
--- No row returned = there is no such group.
-UPDATE failure_groups
-   SET state = :state, mended_in_version = :version, marked_by = :actor, marked_at = ia_now(), reopened_at = NULL
+-- name: lock_failure_group
+-- Nobody else marks it until the commit. No row returned = there is no such group.
+UPDATE failure_groups SET state = state
  WHERE pipeline_id = :pipeline_id AND failure_group = :failure_group
 RETURNING failure_group;
+
+-- name: mark_failure_group
+UPDATE failure_groups
+   SET state = :state, mended_in_version = :version, marked_by = :actor, marked_at = ia_now(), reopened_at = NULL
+ WHERE pipeline_id = :pipeline_id AND failure_group = :failure_group;

@@ -8,7 +8,7 @@ from pydantic import AfterValidator, StringConstraints
 from ia_modules.payload import ID_LIMIT_CHARACTERS
 from showcase_app.backend.api.addresses import AS_SENT
 from showcase_app.backend.api.problems import described
-from showcase_app.backend.dependencies import Actor, Door
+from showcase_app.backend.dependencies import Actor, Door, IdempotencyKey
 from showcase_app.backend.schemas.base import TimeParameter, storable
 from showcase_app.backend.schemas.failures import FailureOut, FailurePageOut, FailureQuery, MendRequest
 
@@ -46,16 +46,20 @@ async def get_failure(
 
 
 @router.post("/{failure_id}/mute", summary="Mute a group of failures", responses=_NOT_FOUND)
-async def mute_failure(client: Door, actor: Actor, failure_id: FailurePathId) -> FailureOut:
+async def mute_failure(
+    client: Door, actor: Actor, failure_id: FailurePathId, idempotency_key: IdempotencyKey = None
+) -> FailureOut:
     """It is known, and needs nobody, until it is unmuted."""
-    await client.mute_failure(failure_id, actor=actor)
+    await client.mute_failure(failure_id, idempotency_key=idempotency_key, actor=actor)
     return FailureOut.from_record(await client.failure(failure_id))
 
 
 @router.post("/{failure_id}/unmute", summary="Open a group of failures again", responses=_NOT_FOUND)
-async def unmute_failure(client: Door, actor: Actor, failure_id: FailurePathId) -> FailureOut:
+async def unmute_failure(
+    client: Door, actor: Actor, failure_id: FailurePathId, idempotency_key: IdempotencyKey = None
+) -> FailureOut:
     """It is open, whatever was said of it before."""
-    await client.unmute_failure(failure_id, actor=actor)
+    await client.unmute_failure(failure_id, idempotency_key=idempotency_key, actor=actor)
     return FailureOut.from_record(await client.failure(failure_id))
 
 
@@ -64,7 +68,13 @@ async def unmute_failure(client: Door, actor: Actor, failure_id: FailurePathId) 
     summary="Mark a group of failures as mended",
     responses=described({404: "No failures are known by this id, or the pipeline has no such version."}),
 )
-async def mend_failure(client: Door, actor: Actor, failure_id: FailurePathId, request: MendRequest) -> FailureOut:
+async def mend_failure(
+    client: Door,
+    actor: Actor,
+    failure_id: FailurePathId,
+    request: MendRequest,
+    idempotency_key: IdempotencyKey = None,
+) -> FailureOut:
     """It is mended by this version, and open again when that or a later one fails so after this."""
-    await client.mend_failure(failure_id, request.version, actor=actor)
+    await client.mend_failure(failure_id, request.version, idempotency_key=idempotency_key, actor=actor)
     return FailureOut.from_record(await client.failure(failure_id))

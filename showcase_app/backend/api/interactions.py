@@ -14,7 +14,7 @@ from ia_modules.models import InteractionRecord
 from ia_modules.pipeline.answers import may_answer
 from showcase_app.backend.api.bodies import takes
 from showcase_app.backend.api.problems import described
-from showcase_app.backend.dependencies import Actor, CurrentCaller, Door, Keys
+from showcase_app.backend.dependencies import Actor, CurrentCaller, Door, IdempotencyKey, Keys
 from showcase_app.backend.schemas.base import ID_PATTERN
 from showcase_app.backend.schemas.interactions import (
     AnswerEachOut,
@@ -58,7 +58,11 @@ async def count_interactions(client: Door, caller: CurrentCaller) -> Interaction
     openapi_extra=takes(2**20),
 )
 async def answer_interactions(
-    client: Door, caller: CurrentCaller, keyring: Keys, request: AnswerEachRequest
+    client: Door,
+    caller: CurrentCaller,
+    keyring: Keys,
+    request: AnswerEachRequest,
+    idempotency_key: IdempotencyKey = None,
 ) -> AnswerEachOut:
     """Each is answered by itself, and those that were answered meanwhile are listed. They must be alike.
 
@@ -70,6 +74,7 @@ async def answer_interactions(
     result = await client.answer_each(
         request.interaction_ids,
         request.response,
+        idempotency_key=idempotency_key,
         actor=_answerer(caller, keyring, request),
         role=caller.role if keyring.required else None,
         verified=keyring.required,
@@ -94,7 +99,12 @@ async def get_interaction(client: Door, caller: CurrentCaller, interaction_id: I
     openapi_extra=takes(2**20),
 )
 async def answer_interaction(
-    client: Door, caller: CurrentCaller, keyring: Keys, interaction_id: InteractionId, request: AnswerRequest
+    client: Door,
+    caller: CurrentCaller,
+    keyring: Keys,
+    interaction_id: InteractionId,
+    request: AnswerRequest,
+    idempotency_key: IdempotencyKey = None,
 ) -> InteractionDetail:
     """Keeps the answer; the execution goes on when that decides the question.
 
@@ -108,6 +118,7 @@ async def answer_interaction(
     await client.answer(
         interaction_id,
         request.response,
+        idempotency_key=idempotency_key,
         actor=actor,
         role=caller.role if keyring.required else None,
         verified=keyring.required,
@@ -117,14 +128,20 @@ async def answer_interaction(
 
 @router.post("/{interaction_id}/assign", summary="Let others answer a question", responses=described(_CLOSED))
 async def assign_interaction(
-    client: Door, actor: Actor, keyring: Keys, interaction_id: InteractionId, request: AssignRequest
+    client: Door,
+    actor: Actor,
+    keyring: Keys,
+    interaction_id: InteractionId,
+    request: AssignRequest,
+    idempotency_key: IdempotencyKey = None,
 ) -> InteractionDetail:
     """By name; nobody: it is assigned to nobody by name. What was answered stays, and may decide it now."""
     names = keyring.names
     for user in request.assigned_users if keyring.required else ():
         if user not in names:
             raise InvalidArgument("assigned_users", repr(user), f"names of keys: {', '.join(names)}")
-    return InteractionDetail.from_record(await client.assign(interaction_id, request.assigned_users, actor=actor))
+    question = await client.assign(interaction_id, request.assigned_users, idempotency_key=idempotency_key, actor=actor)
+    return InteractionDetail.from_record(question)
 
 
 def _answerer(caller: Caller, keyring: Keyring, request: AnswerRequest) -> str | None:

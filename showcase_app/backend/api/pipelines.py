@@ -54,10 +54,17 @@ async def list_pipelines(
     openapi_extra=takes(MOST_BODY_BYTES),
 )
 async def create_pipeline(
-    pipelines: Pipelines, actor: Actor, origin: SentFrom, request: NewPipelineRequest, response: Response
+    pipelines: Pipelines,
+    actor: Actor,
+    origin: SentFrom,
+    request: NewPipelineRequest,
+    response: Response,
+    idempotency_key: IdempotencyKey = None,
 ) -> PipelineDetail:
     """Its steps may only use modules that are allowed on this server. The same definition again changes nothing."""
-    stored = await pipelines.create(request.definition, note=request.note, origin=origin, actor=actor)
+    stored = await pipelines.create(
+        request.definition, note=request.note, origin=origin, idempotency_key=idempotency_key, actor=actor
+    )
     response.headers["Location"] = f"/api/pipelines/{stored.id}"
     return stored
 
@@ -75,10 +82,15 @@ async def get_pipeline(pipelines: Pipelines, pipeline_id: SlugOrId, version: Ver
     openapi_extra=takes(MOST_BODY_BYTES),
 )
 async def update_pipeline(
-    pipelines: Pipelines, actor: Actor, origin: SentFrom, pipeline_id: SlugOrId, request: NewVersionRequest
+    pipelines: Pipelines,
+    actor: Actor,
+    origin: SentFrom,
+    pipeline_id: SlugOrId,
+    request: NewVersionRequest,
+    idempotency_key: IdempotencyKey = None,
 ) -> PipelineDetail:
     """Shows what was stored. What it has had before becomes current again; an archived pipeline is active again."""
-    return await pipelines.update(pipeline_id, request, origin=origin, actor=actor)
+    return await pipelines.update(pipeline_id, request, origin=origin, idempotency_key=idempotency_key, actor=actor)
 
 
 @router.post(
@@ -87,14 +99,21 @@ async def update_pipeline(
     responses=described({404: "There is no such pipeline or version.", 409: "`base_version` is not the current one."}),
 )
 async def make_version_current(
-    pipelines: Pipelines, actor: Actor, origin: SentFrom, pipeline_id: SlugOrId, request: CurrentVersionRequest
+    pipelines: Pipelines,
+    actor: Actor,
+    origin: SentFrom,
+    pipeline_id: SlugOrId,
+    request: CurrentVersionRequest,
+    idempotency_key: IdempotencyKey = None,
 ) -> PipelineDetail:
     """It runs where no other is named; what was stored beside the current one is decided with that.
 
     Of a pipeline that a file owns this is an edit: what the file holds later is stored beside it, unless this is what
     it held.
     """
-    return await pipelines.make_current(pipeline_id, request, origin=origin, actor=actor)
+    return await pipelines.make_current(
+        pipeline_id, request, origin=origin, idempotency_key=idempotency_key, actor=actor
+    )
 
 
 @router.delete(
@@ -108,6 +127,7 @@ async def delete_pipeline(
     actor: Actor,
     pipeline_id: SlugOrId,
     with_history: Annotated[bool, Query(description="Delete it, and all its executions with it.")] = False,
+    idempotency_key: IdempotencyKey = None,
 ) -> None:
     """Archived, it keeps its history but starts no more.
 
@@ -116,7 +136,7 @@ async def delete_pipeline(
     if with_history:
         await client.delete_pipeline(pipeline_id, with_history=True, actor=actor)
     else:
-        await client.archive(pipeline_id, actor=actor)
+        await client.archive(pipeline_id, idempotency_key=idempotency_key, actor=actor)
 
 
 @router.get(

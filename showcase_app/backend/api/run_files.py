@@ -16,7 +16,7 @@ from ia_modules.tracker.run_file import Part
 from showcase_app.backend.api.bodies import takes
 from showcase_app.backend.api.executions import PathName
 from showcase_app.backend.api.problems import described
-from showcase_app.backend.dependencies import Actor, Door
+from showcase_app.backend.dependencies import Actor, Door, IdempotencyKey
 from showcase_app.backend.schemas.run_files import ExportPlanOut, ImportedRunOut, ImportRequest
 
 MOST_FILE_BYTES = 24 * 2**20
@@ -86,7 +86,9 @@ async def plan_export(
 
 
 @router.post("/import", summary="Import a run file", openapi_extra=takes(_IMPORT_BODY_BYTES))
-async def import_run_file(client: Door, actor: Actor, request: ImportRequest) -> ImportedRunOut:
+async def import_run_file(
+    client: Door, actor: Actor, request: ImportRequest, idempotency_key: IdempotencyKey = None
+) -> ImportedRunOut:
     """Takes in its executions as copies: to read, compare and run again, never to go on with. Twice is as good as once.
 
     A definition that is new here may only use code that is allowed here.
@@ -99,7 +101,7 @@ async def import_run_file(client: Door, actor: Actor, request: ImportRequest) ->
         file = Path(folder) / _NAME
         await asyncio.to_thread(file.write_bytes, content)
         try:
-            return ImportedRunOut.of(await client.import_run(file, actor=actor))
+            return ImportedRunOut.of(await client.import_run(file, idempotency_key=idempotency_key, actor=actor))
         except FileRefused as error:
             raise FileRefused("that was sent", error.found) from error
 

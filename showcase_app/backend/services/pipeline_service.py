@@ -67,7 +67,13 @@ class PipelineService:
         return await read_view(self._database, self._client.is_usable, pipeline, stored)
 
     async def create(
-        self, document: dict[str, Any], *, note: str | None, origin: VersionOrigin, actor: str
+        self,
+        document: dict[str, Any],
+        *,
+        note: str | None,
+        origin: VersionOrigin,
+        idempotency_key: str | None,
+        actor: str,
     ) -> PipelineDetail:
         """Store a pipeline; the definition that it has already changes nothing.
 
@@ -76,13 +82,21 @@ class PipelineService:
             PipelineDefinitionError: it is wrong, or its code is not there or may not be used.
         """
         try:
-            stored = await self._client.register(document, note=note, origin=origin, actor=actor)
+            stored = await self._client.register(
+                document, note=note, origin=origin, idempotency_key=idempotency_key, actor=actor
+            )
         except PipelineConflict as conflict:
             raise PipelineExists(conflict.slug, conflict.current_version) from None
         return await self.get(stored.pipeline_id)
 
     async def update(
-        self, slug_or_id: str, request: NewVersionRequest, *, origin: VersionOrigin, actor: str
+        self,
+        slug_or_id: str,
+        request: NewVersionRequest,
+        *,
+        origin: VersionOrigin,
+        idempotency_key: str | None,
+        actor: str,
     ) -> PipelineDetail:
         """Store a version, and show that; raises as :meth:`Client.register`."""
         stored = await self._client.register(
@@ -92,16 +106,28 @@ class PipelineService:
             stale_beside=request.if_stale == "beside",
             note=request.note,
             origin=origin,
+            idempotency_key=idempotency_key,
             actor=actor,
         )
         return await self.get(stored.pipeline_id, version=stored.version)
 
     async def make_current(
-        self, slug_or_id: str, request: CurrentVersionRequest, *, origin: VersionOrigin, actor: str
+        self,
+        slug_or_id: str,
+        request: CurrentVersionRequest,
+        *,
+        origin: VersionOrigin,
+        idempotency_key: str | None,
+        actor: str,
     ) -> PipelineDetail:
         """Choose the current version; raises as :meth:`Client.make_current`."""
         chosen = await self._client.make_current(
-            slug_or_id, request.version, base_version=request.base_version, origin=origin, actor=actor
+            slug_or_id,
+            request.version,
+            base_version=request.base_version,
+            origin=origin,
+            idempotency_key=idempotency_key,
+            actor=actor,
         )
         return await self.get(chosen.pipeline_id)
 

@@ -63,8 +63,8 @@ async def test_a_document_may_use_what_is_allowed_and_what_lies_beside_the_versi
     with pytest.raises(SlugMismatch):
         await client.register(newer | {"slug": "other"}, version_of="double")
     assert await audit(database) == [
-        ("ann", "pipeline.create", before.pipeline_id, None),
-        ("bob", "pipeline.update", before.pipeline_id, None),
+        ("ann", "pipeline.create", before.pipeline_id, {"version": 1, "stored_beside": False}),
+        ("bob", "pipeline.update", before.pipeline_id, {"version": 2, "stored_beside": False}),
     ]
 
 

@@ -5583,7 +5583,10 @@ export interface operations {
     create_pipeline: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description Any text of your own: the same request with the same key does nothing twice. */
+                "Idempotency-Key"?: string | null;
+            };
             path?: never;
             cookie?: never;
         };
@@ -5797,7 +5800,10 @@ export interface operations {
     update_pipeline: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description Any text of your own: the same request with the same key does nothing twice. */
+                "Idempotency-Key"?: string | null;
+            };
             path: {
                 /** @description Id or slug, percent-encoded. */
                 pipeline_id: string;
@@ -5935,7 +5941,10 @@ export interface operations {
                 /** @description Delete it, and all its executions with it. */
                 with_history?: boolean;
             };
-            header?: never;
+            header?: {
+                /** @description Any text of your own: the same request with the same key does nothing twice. */
+                "Idempotency-Key"?: string | null;
+            };
             path: {
                 /** @description Id or slug, percent-encoded. */
                 pipeline_id: string;
@@ -6037,7 +6046,10 @@ export interface operations {
     make_version_current: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description Any text of your own: the same request with the same key does nothing twice. */
+                "Idempotency-Key"?: string | null;
+            };
             path: {
                 /** @description Id or slug, percent-encoded. */
                 pipeline_id: string;
@@ -6353,7 +6365,7 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
-                /** @description Any text of your own: the same request with the same key starts nothing twice. */
+                /** @description Any text of your own: the same request with the same key does nothing twice. */
                 "Idempotency-Key"?: string | null;
             };
             path: {
@@ -6493,7 +6505,7 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
-                /** @description Any text of your own: the same request with the same key starts nothing twice. */
+                /** @description Any text of your own: the same request with the same key does nothing twice. */
                 "Idempotency-Key"?: string | null;
             };
             path: {
@@ -7112,7 +7124,10 @@ export interface operations {
     import_run_file: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description Any text of your own: the same request with the same key does nothing twice. */
+                "Idempotency-Key"?: string | null;
+            };
             path?: never;
             cookie?: never;
         };
@@ -7444,7 +7459,7 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
-                /** @description Any text of your own: the same request with the same key starts nothing twice. */
+                /** @description Any text of your own: the same request with the same key does nothing twice. */
                 "Idempotency-Key"?: string | null;
             };
             path?: never;
@@ -8574,7 +8589,7 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
-                /** @description Any text of your own: the same request with the same key starts nothing twice. */
+                /** @description Any text of your own: the same request with the same key does nothing twice. */
                 "Idempotency-Key"?: string | null;
             };
             path: {
@@ -8712,7 +8727,7 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
-                /** @description Any text of your own: the same request with the same key starts nothing twice. */
+                /** @description Any text of your own: the same request with the same key does nothing twice. */
                 "Idempotency-Key"?: string | null;
             };
             path: {
@@ -8945,7 +8960,7 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
-                /** @description Any text of your own: the same request with the same key starts nothing twice. */
+                /** @description Any text of your own: the same request with the same key does nothing twice. */
                 "Idempotency-Key"?: string | null;
             };
             path: {
@@ -9488,7 +9503,10 @@ export interface operations {
     mute_failure: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description Any text of your own: the same request with the same key does nothing twice. */
+                "Idempotency-Key"?: string | null;
+            };
             path: {
                 /** @description `{pipeline}.{failure_group}`, the pipeline by its slug or its id, percent-encoded. */
                 failure_id: string;
@@ -9592,7 +9610,10 @@ export interface operations {
     unmute_failure: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description Any text of your own: the same request with the same key does nothing twice. */
+                "Idempotency-Key"?: string | null;
+            };
             path: {
                 /** @description `{pipeline}.{failure_group}`, the pipeline by its slug or its id, percent-encoded. */
                 failure_id: string;
@@ -9696,7 +9717,10 @@ export interface operations {
     mend_failure: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description Any text of your own: the same request with the same key does nothing twice. */
+                "Idempotency-Key"?: string | null;
+            };
             path: {
                 /** @description `{pipeline}.{failure_group}`, the pipeline by its slug or its id, percent-encoded. */
                 failure_id: string;
@@ -9983,7 +10007,10 @@ export interface operations {
     answer_interactions: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description Any text of your own: the same request with the same key does nothing twice. */
+                "Idempotency-Key"?: string | null;
+            };
             path?: never;
             cookie?: never;
         };
@@ -10200,7 +10227,10 @@ export interface operations {
     answer_interaction: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description Any text of your own: the same request with the same key does nothing twice. */
+                "Idempotency-Key"?: string | null;
+            };
             path: {
                 interaction_id: string;
             };
@@ -10334,7 +10364,10 @@ export interface operations {
     assign_interaction: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description Any text of your own: the same request with the same key does nothing twice. */
+                "Idempotency-Key"?: string | null;
+            };
             path: {
                 interaction_id: string;
             };
