@@ -3,6 +3,7 @@ import { keepPreviousData, type QueryClient, queryOptions, useMutation, useQuery
 import { type TimeWindow, windowStart } from "@/domain/execution-filters";
 import { type FailureFilters, type FailureMark, type Standing, standingAfter, standingOf } from "@/domain/failures";
 import { answered, api } from "./client";
+import { useRequestKey } from "./request-key";
 import type { FailureOut, FailurePageOut } from "./schema.gen";
 
 export const failureKeys = {
@@ -44,8 +45,10 @@ type Marking = { failure: FailureOut; mark: FailureMark };
 /** Says what becomes of a group: shown at once, and taken back where the server refuses it. */
 export function useMarkFailure() {
   const client = useQueryClient();
+  const keyFor = useRequestKey();
   return useMutation({
-    mutationFn: ({ failure, mark }: Marking) => markFailure(failure.id, mark),
+    mutationFn: ({ failure, mark }: Marking) =>
+      markFailure(failure.id, mark, keyFor(JSON.stringify([failure.id, failure.marked_at, mark]))),
     onMutate: async ({ failure, mark }) => {
       await client.cancelQueries({ queryKey: failureKeys.all }); // an answer from before would show the old state
       setStanding(client, failure.id, standingAfter(mark));
@@ -56,8 +59,8 @@ export function useMarkFailure() {
   });
 }
 
-function markFailure(failure_id: string, mark: FailureMark): Promise<FailureOut> {
-  const params = { path: { failure_id } };
+function markFailure(failure_id: string, mark: FailureMark, idempotencyKey: string): Promise<FailureOut> {
+  const params = { path: { failure_id }, header: { "Idempotency-Key": idempotencyKey } };
   if (mark.state === "muted") return answered(api.POST("/api/failures/{failure_id}/mute", { params }));
   if (mark.state === "open") return answered(api.POST("/api/failures/{failure_id}/unmute", { params }));
   return answered(api.POST("/api/failures/{failure_id}/mended", { params, body: { version: mark.version } }));

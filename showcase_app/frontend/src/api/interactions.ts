@@ -46,20 +46,19 @@ export function interactionQuery(interactionId: string, sequence?: number) {
 }
 
 /** Returns the question as it is with the answer. */
-export function answerInteraction(interactionId: string, body: AnswerRequest) {
-  const path = { interaction_id: interactionId };
-  return answered(api.POST("/api/interactions/{interaction_id}/respond", { params: { path }, body }));
+export function answerInteraction(interactionId: string, body: AnswerRequest, idempotencyKey: string) {
+  const params = { path: { interaction_id: interactionId }, header: { "Idempotency-Key": idempotencyKey } };
+  return answered(api.POST("/api/interactions/{interaction_id}/respond", { params, body }));
 }
 
 /** Asks these people from here on; returns the question as it is then. */
-export function assignInteraction(interactionId: string, assigned_users: string[]) {
-  const path = { interaction_id: interactionId };
-  return answered(
-    api.POST("/api/interactions/{interaction_id}/assign", { params: { path }, body: { assigned_users } }),
-  );
+export function assignInteraction(interactionId: string, assigned_users: string[], idempotencyKey: string) {
+  const params = { path: { interaction_id: interactionId }, header: { "Idempotency-Key": idempotencyKey } };
+  return answered(api.POST("/api/interactions/{interaction_id}/assign", { params, body: { assigned_users } }));
 }
 
 /** One answer to many questions that are alike; returns how many have it, and those that were left. */
-export function answerInteractions(body: AnswerEachRequest) {
-  return answered(api.POST("/api/interactions/bulk", { body }));
+export function answerInteractions(body: AnswerEachRequest, idempotencyKey: string) {
+  const params = { header: { "Idempotency-Key": idempotencyKey } };
+  return answered(api.POST("/api/interactions/bulk", { params, body }));
 }

@@ -75,8 +75,9 @@ export function graphQuery(pipelineId: string, version: number) {
   });
 }
 
-export function createPipeline(definition: Definition) {
-  return answered(api.POST("/api/pipelines", { body: { definition } }));
+export function createPipeline(definition: Definition, idempotencyKey: string) {
+  const params = { header: { "Idempotency-Key": idempotencyKey } };
+  return answered(api.POST("/api/pipelines", { params, body: { definition } }));
 }
 
 /** Stored beside the current version when `baseVersion` is that no longer. */
@@ -85,28 +86,30 @@ export function storeVersion(
   definition: Definition,
   baseVersion: number | null,
   note: string | null,
+  idempotencyKey: string,
 ) {
   return answered(
     api.PUT("/api/pipelines/{pipeline_id}", {
-      params: { path: { pipeline_id: pipelineId } },
+      params: { path: { pipeline_id: pipelineId }, header: { "Idempotency-Key": idempotencyKey } },
       body: { definition, base_version: baseVersion, if_stale: "beside", note },
     }),
   );
 }
 
 /** Refused with 409 when `baseVersion` is no longer the current one. */
-export function makeCurrent(pipelineId: string, version: number, baseVersion: number | null) {
+export function makeCurrent(pipelineId: string, version: number, baseVersion: number | null, idempotencyKey: string) {
   return answered(
     api.POST("/api/pipelines/{pipeline_id}/current", {
-      params: { path: { pipeline_id: pipelineId } },
+      params: { path: { pipeline_id: pipelineId }, header: { "Idempotency-Key": idempotencyKey } },
       body: { version, base_version: baseVersion },
     }),
   );
 }
 
 /** It keeps its history; a new version brings it back. */
-export function archivePipeline(pipelineId: string) {
-  return answered(api.DELETE("/api/pipelines/{pipeline_id}", { params: { path: { pipeline_id: pipelineId } } }));
+export function archivePipeline(pipelineId: string, idempotencyKey: string) {
+  const params = { path: { pipeline_id: pipelineId }, header: { "Idempotency-Key": idempotencyKey } };
+  return answered(api.DELETE("/api/pipelines/{pipeline_id}", { params }));
 }
 
 /** The same key starts nothing twice, however often the request is sent. */

@@ -1,7 +1,10 @@
-/** Keys of requests: what is sent twice with the same one starts nothing twice. */
+/** Keys of requests: what is sent twice with the same one is done once. */
 import { useRef } from "react";
 
-/** The key for what is sent from an opened form: the same one for as long as the same is sent. */
+/**
+ * The key for what is sent from an opened form: the same one for as long as the same is sent. What may be wanted once more
+ * later has in its `body` the state that it changes.
+ */
 export function useRequestKey(): (body: string) => string {
   const sent = useRef<{ body: string; key: string } | null>(null);
   return (body) => {

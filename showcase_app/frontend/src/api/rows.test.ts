@@ -73,7 +73,7 @@ it("the network's refusals go the same way", async () => {
 it("a definition is stored as it was written", async () => {
   server.on("PUT /api/pipelines/pipeline", () => new Response("{}"));
   const definition = '{"steps":[{"config":{"rate":1.0,"id":-9223372036854775808,"__proto__":{}}}]}';
-  await storeVersion("pipeline", parseJson(definition) as Record<string, unknown>, 4, null);
+  await storeVersion("pipeline", parseJson(definition) as Record<string, unknown>, 4, null, "key");
   const [request] = server.to("PUT /api/pipelines/pipeline");
   expect(await request?.text()).toBe(`{"definition":${definition},"base_version":4,"if_stale":"beside","note":null}`);
 });

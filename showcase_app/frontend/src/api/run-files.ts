@@ -27,9 +27,10 @@ function queryOf(choice: RunFileChoice) {
   return { lineage: choice.lineage, without: leftOut(choice) };
 }
 
-/** Takes a file in; what is here already is left as it is, so it may be sent twice. */
-export async function importRunFile(file: Blob) {
-  return answered(api.POST("/api/executions/import", { body: { run_file: await base64Of(file) } }));
+/** Takes a file in; what is here already is left as it is. Sent twice with the same key, it says what the first brought. */
+export async function importRunFile(file: Blob, idempotencyKey: string) {
+  const params = { header: { "Idempotency-Key": idempotencyKey } };
+  return answered(api.POST("/api/executions/import", { params, body: { run_file: await base64Of(file) } }));
 }
 
 function base64Of(file: Blob): Promise<string> {

@@ -75,7 +75,7 @@ function Action({ name, failure, whyNot, onClick }: ActionProps) {
         aria-disabled={whyNot !== null}
         onClick={(event) => {
           if (whyNot !== null) event.preventDefault();
-          else onClick();
+          else if (event.detail < 2) onClick(); // the second of a double click would find the opposite in its place
         }}
       >
         {name}

@@ -4,10 +4,12 @@ import { notifications } from "@mantine/notifications";
 import { useQuery, useQueryClient } from "@tanstack/react-query";
 import { Suspense, useState } from "react";
 import { answerInteraction, interactionKeys } from "@/api/interactions";
+import { useRequestKey } from "@/api/request-key";
 import type { InteractionDetail, SessionOut } from "@/api/schema.gen";
 import { sessionQuery } from "@/api/session";
 import { lazyPart } from "@/components/ui/lazy-part";
 import { Moment } from "@/components/ui/moments";
+import { stringifyJson } from "@/domain/json";
 import { CHANGE_ANSWER, needsName, outcomeText, ownAnswer, whyNotAnswer } from "@/domain/questions";
 import type { Answer } from "./answer-form";
 
@@ -23,6 +25,7 @@ type AnswerPanelProps = {
 export function AnswerPanel({ question, onTyped }: AnswerPanelProps) {
   const { data: session } = useQuery(sessionQuery);
   const client = useQueryClient();
+  const keyFor = useRequestKey();
   const [isTyped, setTyped] = useState(false);
   const isOpen = question.status === "pending";
   const outcome = outcomeText(question);
@@ -35,7 +38,8 @@ export function AnswerPanel({ question, onTyped }: AnswerPanelProps) {
   const send = async (answer: Answer) => {
     const again = () => client.invalidateQueries({ queryKey: interactionKeys.all });
     try {
-      const answered = await answerInteraction(question.interaction_id, answer);
+      const key = keyFor(stringifyJson([question.interaction_id, question.sequence, answer]));
+      const answered = await answerInteraction(question.interaction_id, answer, key);
       notifications.show({ color: "teal", message: doneText(answered) });
       await again();
       typed(false);

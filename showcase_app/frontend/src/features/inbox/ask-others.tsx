@@ -5,6 +5,7 @@ import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
 import { useState } from "react";
 import { ApiError, failedTitle } from "@/api/client";
 import { assignInteraction, interactionKeys } from "@/api/interactions";
+import { useRequestKey } from "@/api/request-key";
 import type { InteractionDetail } from "@/api/schema.gen";
 import { sessionQuery, useWhyReadOnly } from "@/api/session";
 import { ServerButton } from "@/components/ui/server-button";
@@ -41,8 +42,9 @@ function AssignModal({ question, onClose }: { question: InteractionDetail; onClo
   const client = useQueryClient();
   const { data: session } = useQuery(sessionQuery);
   const [names, setNames] = useState([...new Set(question.assigned_users ?? [])]);
+  const keyFor = useRequestKey();
   const assign = useMutation({
-    mutationFn: () => assignInteraction(question.interaction_id, names),
+    mutationFn: () => assignInteraction(question.interaction_id, names, keyFor(JSON.stringify(names))),
     onSuccess: async () => {
       await client.invalidateQueries({ queryKey: interactionKeys.all });
       onClose();

@@ -4,12 +4,14 @@ import { useQueries, useQuery, useQueryClient } from "@tanstack/react-query";
 import { Suspense, useState } from "react";
 import { Link } from "react-router";
 import { answerInteractions, interactionKeys, interactionQuery } from "@/api/interactions";
+import { useRequestKey } from "@/api/request-key";
 import type { AnswerEachOut, InteractionDetail, ListedInteraction } from "@/api/schema.gen";
 import { sessionQuery } from "@/api/session";
 import { lazyPart } from "@/components/ui/lazy-part";
 import { Markdown } from "@/components/ui/markdown";
 import { Moment } from "@/components/ui/moments";
 import { QueryFailed } from "@/components/ui/notices";
+import { stringifyJson } from "@/domain/json";
 import { firstLine, outcomeText } from "@/domain/questions";
 import { shortId } from "@/domain/runs";
 import type { Answer } from "./answer-form";
@@ -28,6 +30,7 @@ type BulkAnswerDialogProps = {
 export function BulkAnswerDialog({ questions, onClose }: BulkAnswerDialogProps) {
   const client = useQueryClient();
   const { data: session } = useQuery(sessionQuery);
+  const keyFor = useRequestKey();
   const [result, setResult] = useState<AnswerEachOut | null>(null);
   const details = useQueries({ queries: questions.map((question) => interactionQuery(question.interaction_id)) });
   const failed = details.find((detail) => detail.isError);
@@ -41,7 +44,8 @@ export function BulkAnswerDialog({ questions, onClose }: BulkAnswerDialogProps) 
 
   const send = async ({ response, responded_by }: Answer) => {
     const interaction_ids = questions.map((question) => question.interaction_id);
-    const answered = await answerInteractions({ interaction_ids, response, responded_by });
+    const body = { interaction_ids, response, responded_by };
+    const answered = await answerInteractions(body, keyFor(stringifyJson(body)));
     setResult(answered);
     void client.invalidateQueries({ queryKey: interactionKeys.all });
   };

@@ -4,6 +4,7 @@ import { notifications } from "@mantine/notifications";
 import { useMutation, useQueryClient } from "@tanstack/react-query";
 import { failedTitle } from "@/api/client";
 import { archivePipeline, pipelineKeys } from "@/api/pipelines";
+import { useRequestKey } from "@/api/request-key";
 import type { PipelineDetail } from "@/api/schema.gen";
 import { ServerButton } from "@/components/ui/server-button";
 
@@ -11,8 +12,9 @@ type ArchiveModalProps = { pipeline: PipelineDetail; opened: boolean; onClose: (
 
 export function ArchiveModal({ pipeline, opened, onClose }: ArchiveModalProps) {
   const client = useQueryClient();
+  const keyFor = useRequestKey();
   const archive = useMutation({
-    mutationFn: () => archivePipeline(pipeline.id),
+    mutationFn: () => archivePipeline(pipeline.id, keyFor(pipeline.updated_at)),
     onSuccess: () => {
       notifications.show({ message: `${pipeline.name} is archived.` });
       onClose();

@@ -6,6 +6,7 @@ import { useMutation, useQueryClient } from "@tanstack/react-query";
 import { Link } from "react-router";
 import { failedTitle } from "@/api/client";
 import { makeCurrent, pipelineKeys } from "@/api/pipelines";
+import { useRequestKey } from "@/api/request-key";
 import type { PipelineDetail, StoredBesideOut } from "@/api/schema.gen";
 import { useWhyReadOnly } from "@/api/session";
 import { besideSentence, ownerSentence } from "@/domain/definition-owner";
@@ -75,8 +76,10 @@ type MakeCurrentButtonProps = { pipeline: PipelineDetail; version: number; label
 export function MakeCurrentButton({ pipeline, version, label }: MakeCurrentButtonProps) {
   const client = useQueryClient();
   const why = useWhyReadOnly();
+  const keyFor = useRequestKey();
   const choose = useMutation({
-    mutationFn: () => makeCurrent(pipeline.id, version, pipeline.current_version),
+    mutationFn: () =>
+      makeCurrent(pipeline.id, version, pipeline.current_version, keyFor(`${version} ${pipeline.updated_at}`)),
     onSuccess: () => notifications.show({ message: `Version ${version} is the current one.` }),
     onError: (error) =>
       notifications.show({ color: "red", title: failedTitle(error, "Nothing was chosen"), message: error.message }),

@@ -8,6 +8,7 @@ import { useBlocker, useNavigate } from "react-router";
 import { runOnce } from "@/api/definitions";
 import { executionKeys } from "@/api/executions";
 import { type Definition, pipelineKeys, storeVersion } from "@/api/pipelines";
+import { useRequestKey } from "@/api/request-key";
 import type { ExecutionOut, PipelineDetail } from "@/api/schema.gen";
 import { useWhyOnlyLooking, useWhyReadOnly } from "@/api/session";
 import { Nothing } from "@/components/ui/notices";
@@ -52,12 +53,16 @@ function Editing({ pipeline, definition }: { pipeline: PipelineDetail; definitio
   const check = useDefinitionCheck(text, pipeline.id);
   const client = useQueryClient();
   const address = useAddress();
+  const keyFor = useRequestKey();
   const isBeingSaved = useRef(false); // the page that is shown after that is no loss
   const store = useMutation({
     onMutate: () => {
       isBeingSaved.current = true;
     },
-    mutationFn: (to: Definition) => storeVersion(pipeline.id, to, began.base, note.trim() || null),
+    mutationFn: (to: Definition) => {
+      const key = keyFor(stringifyJson([text, note, began.base, pipeline.updated_at]));
+      return storeVersion(pipeline.id, to, began.base, note.trim() || null, key);
+    },
     onSuccess: async (now) => {
       const isCurrent = now.version === now.current_version;
       notifications.show({ color: isCurrent ? undefined : "orange", message: savedText(now, began.base) });

@@ -8,6 +8,7 @@ import { useBlocker, useNavigate } from "react-router";
 import { failedTitle } from "@/api/client";
 import { executionKeys } from "@/api/executions";
 import { createPipeline, type Definition, pipelineKeys, startExecution } from "@/api/pipelines";
+import { useRequestKey } from "@/api/request-key";
 import type { ExecutionOut } from "@/api/schema.gen";
 import { useWhyReadOnly } from "@/api/session";
 import { PageHead } from "@/components/ui/page-head";
@@ -30,8 +31,9 @@ export function NewPipeline() {
   const check = useDefinitionCheck(text, null);
   const client = useQueryClient();
   const navigate = useNavigate();
+  const keyFor = useRequestKey();
   const create = useMutation({
-    mutationFn: createPipeline,
+    mutationFn: (definition: Definition) => createPipeline(definition, keyFor(text)),
     onSuccess: (pipeline) => {
       notifications.show({ message: `${pipeline.name} is saved.` });
       void client.invalidateQueries({ queryKey: pipelineKeys.all });
@@ -42,7 +44,7 @@ export function NewPipeline() {
   const trial = address.get(ONCE) === null ? null : trialOf(check);
   const isStored = useRef(false);
   const saveAndStart = async (definition: Definition, input_data: Record<string, unknown>, key: string) => {
-    const { id } = await createPipeline(definition); // the same once more changes nothing
+    const { id } = await createPipeline(definition, key);
     return startExecution(id, { input_data }, key);
   };
   const goTo = async ({ execution_id, pipeline_id }: ExecutionOut) => {
