@@ -6,7 +6,7 @@ repeat a rule, for speed: ``claim`` and ``wake_due`` in ``database/sql/<dialect>
 holds them to ``Claim`` and ``WakeUp``.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Container, Iterable, Mapping
 
 import orjson
 from msgspec import Struct, field
@@ -24,7 +24,7 @@ from ia_modules.errors import (
     StepExecutionNotFound,
 )
 from ia_modules.failure_groups import FailureGroup, group_of
-from ia_modules.models import ExecutionId, ExecutionStatus, Lease, RunPath, StepExecutionId, StepStatus
+from ia_modules.models import ExecutionId, ExecutionStatus, Lease, LogLevel, RunPath, StepExecutionId, StepStatus
 from ia_modules.ownership import handed_over, woken
 from ia_modules.paths import GRAPH
 from ia_modules.states import (
@@ -69,6 +69,7 @@ class Decision(Struct, kw_only=True, frozen=True):
         updated: the updates that say something new.
         interactions: the rows afterwards of the questions that are asked, answered or assigned, or expire.
         logs: the lines, each at the level of its attempt.
+        dropped: the attempts whose lines of level ``output`` are deleted.
         closings: what becomes of what is still open, in this order.
         failure: why the execution ended badly; None leaves what is on record.
         group: of its failure, where it fails; where its step is to be found on record, as if none had failed.
@@ -86,6 +87,7 @@ class Decision(Struct, kw_only=True, frozen=True):
     updated: tuple[StepUpdate, ...] = ()
     interactions: Mapping[str, InteractionState] = field(default_factory=dict[str, InteractionState])
     logs: tuple[LogLine, ...] = ()
+    dropped: tuple[StepExecutionId, ...] = ()
     closings: tuple[Closing, ...] = ()
     failure: Failure | None = None
     group: FailureGroup | None = None
@@ -168,7 +170,10 @@ def _decide_work(transition: Transition, known: Known, before: ExecutionState) -
         completed_steps=before.completed_steps + completed,
         failed_steps=max(0, before.failed_steps + failed - retried),
     )
-    logs = _placed_lines(transition, before, known.steps, steps) if transition.logs else ()
+    dropped = tuple(
+        [each.step_execution_id for each in updated if each.drops_output and each.status is StepStatus.COMPLETED]
+    )
+    logs = _placed_lines(transition, before, known.steps, steps, dropped) if transition.logs else ()
     change = transition.change
     if change is not None:
         change = change if _changes(change, before) else None
@@ -194,6 +199,7 @@ def _decide_work(transition: Transition, known: Known, before: ExecutionState) -
         updated=updated,
         interactions=interactions,
         logs=logs,
+        dropped=dropped,
         closings=closings,
         failure=None if change is None else change.failure,
         group=_group(before, after, change),
@@ -362,14 +368,19 @@ def _placed_lines(
     execution: ExecutionState,
     known: Mapping[StepExecutionId, StepState],
     named: Mapping[StepExecutionId, StepState],
+    dropped: Container[StepExecutionId],
 ) -> tuple[LogLine, ...]:
     """The lines at the levels of their attempts; a line may only stand at an attempt of its own execution."""
     lines: list[LogLine] = []
     for line in transition.logs:
         if (attempt := line.step_execution_id) is not None:
-            step = named.get(attempt) or known.get(attempt)
+            was = known.get(attempt)
+            step = named.get(attempt) or was
             if step is None or step.execution_id != execution.execution_id:
                 raise StepExecutionNotFound(attempt)
+            has_ended = was is not None and was.status.is_terminal
+            if line.level is LogLevel.OUTPUT and (has_ended or attempt in dropped):
+                continue
             line = line if line.within == step.within else replace(line, within=step.within)
         lines.append(line)
     return tuple(lines)

@@ -122,14 +122,20 @@ class StepStatus(_Word):
 
 
 class LogLevel(_Word):
+    """Level of a log line. ``output``: a piece of what a step gives as it comes, which is no more or less severe."""
+
     DEBUG = "debug"
     INFO = "info"
     WARNING = "warning"
     ERROR = "error"
+    OUTPUT = "output"
 
+
+SEVERITIES = (LogLevel.DEBUG, LogLevel.INFO, LogLevel.WARNING, LogLevel.ERROR)
+"""The levels of what is logged, the least severe first."""
 
 GAP_LOGGER = "ia_modules.left_out"
-"""The logger of a line that stands for lines which are left out; their count is ``left_out`` in its data."""
+"""The logger of a line that stands for what is left out; of lines, their count is ``left_out`` in its data."""
 
 
 def parse_time(value: datetime | str) -> datetime:
@@ -516,7 +522,8 @@ class LogRecord(Record, kw_only=True, frozen=True):
 
     Attributes:
         within: its attempt's.
-        logger: of ``logging`` its name, ``stdout`` of what was printed; None: it was logged for the record.
+        logger: of ``logging`` its name, ``stdout`` of what was printed; None: it was logged for the record. Of output
+            it is the channel.
     """
 
     log_id: str

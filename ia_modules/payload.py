@@ -113,11 +113,18 @@ def clean_text(value: object) -> str:
         if is_ctrl_c(error):
             raise
         text = f"<{type(value).__name__} that cannot be shown: {type(error).__name__}>"
-    storable = text.replace("\0", "\ufffd").encode("utf-8", "surrogatepass").decode("utf-8", "replace")
+    storable = storable_text(text)
     if len(storable) <= TEXT_LIMIT_CHARACTERS:
         return storable
     half = TEXT_LIMIT_CHARACTERS // 2
     return f"{storable[:half]}\n… {len(storable) - 2 * half:,} characters left out …\n{storable[-half:]}"
+
+
+def storable_text(text: str) -> str:
+    """A text as both databases can store it: NUL and lone surrogates become U+FFFD."""
+    if text.isascii() and "\0" not in text:
+        return text
+    return text.replace("\0", "\ufffd").encode("utf-8", "surrogatepass").decode("utf-8", "replace")
 
 
 def check_id(text: str, where: str) -> str:

@@ -181,6 +181,7 @@ class StepUpdate(Struct, kw_only=True, frozen=True):
         awaits: what it waits for: ``ANSWER``, without an end where there are no ``wake_after_seconds``, whatever it
             waited for before. Both stay on record when that is over.
         metadata: in the place of what was said at its start.
+        drops_output: where it completes with this, its lines of level ``output`` are deleted.
         age_seconds: how long ago it ended, when it is written later than that.
     """
 
@@ -196,6 +197,7 @@ class StepUpdate(Struct, kw_only=True, frozen=True):
     wake_after_seconds: float | None = None
     awaits: str | None = None
     metadata: JsonText | None = None
+    drops_output: bool = False
     age_seconds: float = 0.0
 
 
@@ -235,6 +237,8 @@ class ExecutionUpdate(Struct, kw_only=True, frozen=True):
 
 class LogLine(Struct, kw_only=True, frozen=True):
     """One line to keep; ``step_execution_id`` None = of the execution itself.
+
+    One of level ``output`` that comes when its attempt has ended is dropped: it is on record, or was deleted.
 
     ``age_seconds``: how long ago it was logged, when it is written later than that. ``within``: its attempt's; whoever
     writes a line leaves it out. ``logger``: the name of the logger; None: it is logged for the record.

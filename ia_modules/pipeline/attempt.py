@@ -37,6 +37,11 @@ from ia_modules.pipeline.routing import next_function
 from ia_modules.pipeline.standing import StandingFacts
 from ia_modules.pipeline.tokens import Route
 
+OWN_RESULT = (
+    "it gave context.result a value, which is for an async generator (a function with `async def` and `yield`). "
+    "Return the value."
+)
+
 
 class Work(Struct, frozen=True):
     """An attempt that is to be made.
@@ -293,6 +298,8 @@ async def _run(work: Work, executor: StepExecutor, *, draw: float) -> Outcome:
         may_retry = True
         value = await _call(work, code, executor)
         may_retry = False  # it has had its effect
+        if work.context is not None and work.context.own_result:
+            raise StepError(work.definition.id, OWN_RESULT)
         stored, value = _encoded(value, work), None  # a large result is not in memory twice
         return _decoded(stored, work)
     except BaseException as left:  # noqa: BLE001 - user code: whatever it raises is the step's failure

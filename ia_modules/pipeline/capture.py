@@ -23,7 +23,7 @@ from typing import Any, TextIO, cast
 from msgspec import Struct
 
 from ia_modules.errors import InvalidArgument
-from ia_modules.models import LogLevel
+from ia_modules.models import SEVERITIES, LogLevel
 from ia_modules.payload import TEXT_LIMIT_CHARACTERS, clean_text
 
 LOGS_VARIABLE, PRINTS_VARIABLE = "IA_MODULES_STEP_LOGS", "IA_MODULES_STEP_PRINTS"
@@ -83,8 +83,8 @@ def level_in(text: str, *, where: str) -> LogLevel | None:
     word = text.strip().lower()
     if word == OFF:
         return None
-    if word not in tuple(LogLevel):
-        raise InvalidArgument(where, repr(text)[:80], f"one of {', '.join(LogLevel)}, {OFF}")
+    if word not in SEVERITIES:
+        raise InvalidArgument(where, repr(text)[:80], f"one of {', '.join(SEVERITIES)}, {OFF}")
     return LogLevel(word)
 
 
@@ -143,7 +143,7 @@ class Capture:
     def keep_record(self, record: logging.LogRecord) -> None:
         """Take a record of ``logging``, if it is one that is wanted."""
         if self._takes(record.name, record.levelno):
-            level = next(each for each in reversed(LogLevel) if _NUMBERS[each] <= max(record.levelno, logging.DEBUG))
+            level = next(each for each in reversed(SEVERITIES) if _NUMBERS[each] <= max(record.levelno, logging.DEBUG))
             self._keep(level, _text_of(record), None, clean_text(record.name)[:_NAME_CHARACTERS])
 
     def keep_text(self, text: str) -> None:

@@ -418,8 +418,6 @@ def factory_of(code: Any) -> StepFactory:
         return code
     if not callable(code):
         raise TypeError(f"a value of type {type(code).__name__}, which is neither a class nor a function")
-    if inspect.isasyncgenfunction(code):
-        raise TypeError("a function with `async def` and `yield`, which means nothing for a step yet")
 
     def make(name: str, config: dict[str, Any]) -> Step:
         step = Step(name, config)
@@ -441,6 +439,8 @@ def function_of(code: Any) -> Callable[..., Any] | None:
 def _condition_of(code: Callable[..., Any]) -> Callable[..., Any]:
     if isinstance(code, type):
         raise TypeError(f"class {code.__qualname__}, whose objects would always hold")
+    if inspect.isasyncgenfunction(code):
+        raise TypeError("a function with `async def` and `yield`, which says neither yes nor no")
     return code
 
 

@@ -3,7 +3,7 @@
 import dataclasses
 import inspect
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import AsyncIterable, Callable, Mapping
 from functools import lru_cache
 from inspect import Parameter
 from typing import Any, Union, cast, get_origin
@@ -177,9 +177,9 @@ def _output_schema(function: Callable[..., Any], *, is_mapped: bool) -> dict[str
 
 
 def _is_open(hint: Any) -> bool:
-    """Whether nothing is known of a result of this type: it is a mapping, or written in a way of its own."""
+    """Whether nothing is known of a result of this type: it is a mapping, written in a way of its own, or a stream."""
     kind: Any = get_origin(hint) or hint
-    if isinstance(kind, type) and issubclass(kind, RootModel):
+    if isinstance(kind, type) and issubclass(kind, RootModel | AsyncIterable):
         return True
     return not is_typeddict(cast("Any", kind)) and says_nothing(hint)
 

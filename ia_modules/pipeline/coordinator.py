@@ -10,6 +10,7 @@ when it begins.
 import asyncio
 import math
 from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
+from contextlib import suppress
 from typing import Any, NamedTuple
 
 import orjson
@@ -329,7 +330,13 @@ class Coordinator:
     def _launch(self, attempt: Attempt) -> None:
         key, id_, number = attempt.key, attempt.start.step_execution_id, attempt.start.attempt or 1
         notes = Notes(id_, self._inner.write_notes)
-        inner = InnerLevel(self._inner, path_of(GRAPH, *key), attempt=number, again_upto=attempt.again_upto)
+        inner = InnerLevel(
+            self._inner,
+            path_of(GRAPH, *key),
+            attempt=number,
+            again_upto=attempt.again_upto,
+            drops_output=not attempt.work.definition.keep_stream,
+        )
         context = StepContext(
             execution_id=self._lease.execution_id,
             step_id=key.step_id,
@@ -341,6 +348,7 @@ class Coordinator:
             services=self._services,
             keep_line=notes.keep_line,
             keep_progress=notes.keep_progress,
+            keep_output=notes.keep_output,
             inner=inner,
         )
         work, capture = placed(attempt.work, context), Capture(notes.keep_line, self._capture)
@@ -358,6 +366,8 @@ class Coordinator:
                     else:
                         rules = MapRules(self._capture, self._linger_seconds, is_begun=attempt.is_on_record)
                         outcome = await make_map(work, context, self._pipeline, self._inner, rules)
+                with suppress(asyncio.CancelledError):  # what came of it is known already
+                    await notes.write_surplus()
             except asyncio.CancelledError:  # this task is ours, and only we cancel it: that is how it ended
                 return stopped()
             finally:

@@ -9,7 +9,7 @@ class Summarize(Step):
 import asyncio
 import inspect
 import logging
-from collections.abc import Awaitable, Callable, Coroutine, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Mapping
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -21,7 +21,16 @@ from msgspec.structs import replace
 from pydantic import ValidationError
 
 from ia_modules.errors import InvalidArgument, refuse_on_loop
-from ia_modules.models import EFFECTS, Effect, ExecutionId, LogLevel, RunPath, StepExecutionId
+from ia_modules.models import (
+    EFFECTS,
+    GAP_LOGGER,
+    SEVERITIES,
+    Effect,
+    ExecutionId,
+    LogLevel,
+    RunPath,
+    StepExecutionId,
+)
 from ia_modules.paths import GRAPH, is_inside, path_of
 from ia_modules.payload import check_id
 from ia_modules.pipeline.document.retry import RetryPolicy
@@ -59,6 +68,10 @@ class ExecutionContext:
 
 def _drop_line(level: LogLevel, message: str, data: dict[str, Any] | None) -> None:
     """Outside of a run, lines are dropped."""
+
+
+def _drop_output(chunk: Any, channel: str, flush: bool) -> None:
+    """Outside of a run, output is dropped."""
 
 
 def _drop_progress(fraction: float, message: str | None) -> None:
@@ -150,6 +163,7 @@ class StepContext(Struct, frozen=True, kw_only=True, eq=False):
         rerun_of: the execution that this one repeats, of which its effects may be there already; None: it repeats none.
         config: the step's ``config`` with its placeholders filled in; a copy of this attempt's own.
         services: those of the runner; outside of a run, none.
+        own_result: what :meth:`result` was given; empty: nothing.
     """
 
     execution_id: ExecutionId
@@ -162,9 +176,11 @@ class StepContext(Struct, frozen=True, kw_only=True, eq=False):
     services: ServiceRegistry = struct_field(default_factory=ServiceRegistry)
     keep_line: Callable[[LogLevel, str, dict[str, Any] | None], None] = _drop_line
     keep_progress: Callable[[float, str | None], None] = _drop_progress
+    keep_output: Callable[[Any, str, bool], None] = _drop_output
     within: RunPath = GRAPH
     item_key: str | None = None
     inner: InnerSteps | None = None
+    own_result: list[Any] = struct_field(default_factory=list[Any])
 
     @property
     def path(self) -> RunPath:
@@ -195,6 +211,10 @@ class StepContext(Struct, frozen=True, kw_only=True, eq=False):
     ) -> Coroutine[Any, Any, R]: ...
     @overload
     def step(
+        self, inner: str | Inner, function: Callable[P, AsyncIterator[Any]], /, *args: P.args, **kwargs: P.kwargs
+    ) -> Coroutine[Any, Any, Any]: ...
+    @overload
+    def step(
         self, inner: str | Inner, function: Callable[P, R], /, *args: P.args, **kwargs: P.kwargs
     ) -> Coroutine[Any, Any, R]: ...
     def step(
@@ -205,7 +225,8 @@ class StepContext(Struct, frozen=True, kw_only=True, eq=False):
         It is on record under this step. Where it has completed in an earlier attempt, its recorded result is given and
         the function is not called. Live or recorded, the result is what JSON makes of it.
 
-        A plain ``def`` is called in a thread. Between its calls the step must be so far deterministic as to make the
+        A plain ``def`` is called in a thread. What an async generator yields is emitted, and its result is as that of a
+        step. Between its calls the step must be so far deterministic as to make the
         same calls again; time, random numbers and what it reads may differ. Outside of a run it just calls.
 
         What such a function calls in turn stands within it, whichever context it uses.
@@ -232,6 +253,10 @@ class StepContext(Struct, frozen=True, kw_only=True, eq=False):
     def call(
         self, inner: str | Inner, function: Callable[P, Coroutine[Any, Any, R]], /, *args: P.args, **kwargs: P.kwargs
     ) -> R: ...
+    @overload
+    def call(
+        self, inner: str | Inner, function: Callable[P, AsyncIterator[Any]], /, *args: P.args, **kwargs: P.kwargs
+    ) -> Any: ...
     @overload
     def call(self, inner: str | Inner, function: Callable[P, R], /, *args: P.args, **kwargs: P.kwargs) -> R: ...
     def call(self, inner: str | Inner, function: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Any:
@@ -261,8 +286,38 @@ class StepContext(Struct, frozen=True, kw_only=True, eq=False):
         return inside
 
     def log(self, message: str, level: LogLevel | str = LogLevel.INFO, **data: Any) -> None:
-        """Logs a line, with values, for this attempt. It is stored at the latest when the step ends."""
-        self.keep_line(level if isinstance(level, LogLevel) else LogLevel(level), message, data or None)
+        """Logs a line, with values, for this attempt. It is stored at the latest when the step ends.
+
+        Raises:
+            InvalidArgument: the level is ``output``, which :meth:`emit` is for.
+        """
+        known = level if isinstance(level, LogLevel) else LogLevel(level)
+        if known is LogLevel.OUTPUT:
+            raise InvalidArgument("level", repr(str(level)), f"one of {', '.join(SEVERITIES)}; output: context.emit")
+        self.keep_line(known, message, data or None)
+
+    def emit(self, chunk: Any, channel: str = "answer", flush: bool = False) -> None:
+        """Gives a piece of the step's output as it comes: a text, or any JSON, such as a call of a tool.
+
+        Followers get it about 200 ms later, and who comes late gets all of it: it is on record with the attempt, as log
+        lines of level ``output`` (:mod:`ia_modules.pipeline.kept_output`). It is no part of the result. An attempt that
+        fails keeps its own; the next one begins anew.
+
+        Args:
+            channel: tells texts apart that come at the same time; 1 to 200 characters.
+            flush: it is written now, and not with what comes in the next 200 ms: for the first piece.
+
+        Raises:
+            PayloadError: it is neither text nor JSON, or JSON of more than 1 MiB; or the channel is no name.
+            InvalidArgument: the channel is the one that says what is left out.
+        """
+        if check_id(channel, "channel") == GAP_LOGGER:
+            raise InvalidArgument("channel", repr(channel), "another name")
+        self.keep_output(chunk, channel, flush)
+
+    def result(self, value: Any) -> None:
+        """Sets what an async generator gives as its result, in the place of what it yields; the last one counts."""
+        self.own_result[:] = [value]
 
     def progress(self, fraction: float, message: str | None = None) -> None:
         """Sets the progress of the step, from 0 to 1. The latest is stored, not every one."""

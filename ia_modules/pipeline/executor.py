@@ -8,7 +8,7 @@ import asyncio
 import contextvars
 import inspect
 import logging
-from collections.abc import Awaitable, Callable, Coroutine, Generator, Iterable
+from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine, Generator, Iterable
 from contextlib import suppress
 from contextvars import ContextVar
 from functools import partial
@@ -16,19 +16,15 @@ from types import CodeType
 from typing import Any, Protocol
 from weakref import WeakSet
 
-from ia_modules.errors import StepAbandoned, StepError, StepExited, StepTimeout
+from ia_modules.errors import StepAbandoned, StepExited, StepTimeout
 from ia_modules.pipeline.core import Step
+from ia_modules.pipeline.streaming import awaited, streamed
 from ia_modules.tasks import in_thread, is_ctrl_c
 
 logger = logging.getLogger("ia_modules.pipeline")
 
 STOP_SECONDS = 2.0
 """How long a cancelled step may take to tidy up; then it is abandoned: it is never waited for again."""
-
-ASYNC_GENERATOR = (
-    "it gives an async generator (a function with `async def` and `yield`), which means nothing for a step yet. "
-    'Return one result: collect what it yields, as in `return {"items": [each async for each in …]}`.'
-)
 
 CANCELLED_ITSELF = "it cancelled itself"
 
@@ -84,14 +80,14 @@ class StepExecutor(Protocol):
         """What ``call(*args)`` gives: awaited when it is async, in a thread of its own when it is not.
 
         What a plain function gives is awaited too where it can be, in the rest of its time. An async one without a
-        limit is awaited in the caller's task, which only :meth:`stop` may cancel.
+        limit is awaited in the caller's task, which only :meth:`stop` may cancel. What an async generator yields is
+        emitted (``streaming``).
 
         ``step_id`` names it in errors. When the caller's task is stopped, so is the step, and CancelledError is raised.
 
         Raises:
             StepTimeout: it took too long.
             StepExited: it called ``sys.exit``, or cancelled itself.
-            StepError: it gave an async generator.
             Exception: what the step raised.
         """
         ...
@@ -130,17 +126,18 @@ class LocalExecutor:
         return None if task is None else self._steps.get(task)
 
     async def execute(self, step_id: str, call: Callable[..., Any], *args: Any, timeout_seconds: float | None) -> Any:
+        runs_async = is_async(call)
+        if not runs_async and inspect.isasyncgenfunction(call):
+            call, runs_async = partial(_streamed, call), True
         work = partial(call, *args)
-        if timeout_seconds is None and is_async(call):
+        if timeout_seconds is None and runs_async:
             value = await self._here(step_id, work)
         else:
-            value = await self._beside(step_id, work, timeout_seconds, is_async=is_async(call))
+            value = await self._beside(step_id, work, timeout_seconds, is_async=runs_async)
         if type(value) is dict:  # what nearly all of them give
             return value  # pyright: ignore[reportUnknownVariableType]
-        while inspect.isawaitable(value):  # an async one may give it, too
-            value = await self._here(step_id, partial(_as_it_is, value))
-        if inspect.isasyncgen(value):
-            raise StepError(step_id, ASYNC_GENERATOR)
+        while (rest := awaited(value)) is not None:  # an async one may give it, too
+            value = await self._here(step_id, partial(_as_it_is, rest))
         return value
 
     async def stop(self, tasks: Iterable[asyncio.Task[Any]]) -> None:
@@ -202,9 +199,9 @@ class LocalExecutor:
             began = clock()
             value = await self._in_thread(step_id, work, timeout_seconds, context)
             context.run(_has_place.set, _has_place.get())  # as it is here: the thread has ended
-        while inspect.isawaitable(value):  # a plain function may give what an async one gave it
+        while (rest := awaited(value)) is not None:  # a plain function may give what an async one gave it
             left = None if timeout_seconds is None else max(0.0, began + timeout_seconds - clock())
-            value = await self._in_task(step_id, partial(_as_it_is, value), timeout_seconds, context, left_seconds=left)
+            value = await self._in_task(step_id, partial(_as_it_is, rest), timeout_seconds, context, left_seconds=left)
         return value
 
     async def _in_task(
@@ -331,6 +328,10 @@ def is_async(call: Callable[..., Any]) -> bool:
 
 def _as_it_is(value: Awaitable[Any]) -> Awaitable[Any]:
     return value
+
+
+async def _streamed(call: Callable[..., AsyncGenerator[Any]], *args: Any) -> Any:
+    return await streamed(call(*args))
 
 
 def _reason(left: BaseException) -> object:

@@ -156,6 +156,7 @@ def _update_of_end(
         output_data=outcome.stored,
         routes=stored_routes,
         failure=None if outcome.error is None else Failure.of(outcome.error),
+        drops_output=not course.pipeline.facts[ended.key.step_id].definition.keep_stream,
     )
 
 

@@ -10,6 +10,7 @@ import inspect
 import threading
 from collections.abc import Callable, Coroutine, Mapping
 from concurrent.futures import Future
+from contextlib import suppress
 from functools import partial
 from queue import SimpleQueue
 from typing import Any, NamedTuple
@@ -59,6 +60,7 @@ from ia_modules.pipeline.inner_calls import (
 from ia_modules.pipeline.journal import Journal
 from ia_modules.pipeline.notes import Notes
 from ia_modules.pipeline.recorded import retry_json
+from ia_modules.pipeline.streaming import awaited, streamed
 from ia_modules.pipeline.turn import LONGEST_WAIT_SECONDS
 from ia_modules.tasks import settling
 from ia_modules.transitions import Expiry, Failure, LogLine, NewInteraction, StepStart, StepUpdate, Transition
@@ -156,15 +158,19 @@ _FIRST_CALL = threading.Lock()
 class InnerLevel:
     """What one attempt of a run calls within itself. Its methods may be called from any thread of the attempt."""
 
-    def __init__(self, recorder: InnerRecorder, path: RunPath, *, attempt: int, again_upto: int = 0) -> None:
+    def __init__(
+        self, recorder: InnerRecorder, path: RunPath, *, attempt: int, again_upto: int = 0, drops_output: bool = False
+    ) -> None:
         """Nothing has been called.
 
         Args:
             path: of the run around the calls.
             attempt: which of its attempts this is; calls of earlier ones may be on record.
             again_upto: what completed in an attempt up to this one is called again.
+            drops_output: what calls emit is not kept of those that complete.
         """
         self._recorder, self._path, self._attempt, self._again_upto = recorder, path, attempt, again_upto
+        self._drops_output = drops_output
         self._begun: _Calls | None = None
         self._has_ended = False
 
@@ -290,7 +296,7 @@ class InnerLevel:
         except ConstraintViolated as error:
             what = f"{call.key.step_id!r} is recorded by hand within it, too: give one of them another name."
             raise StepError(call.around.step_id, what) from error
-        level = InnerLevel(recorder, path, attempt=attempt)
+        level = InnerLevel(recorder, path, attempt=attempt, drops_output=self._drops_output)
         context = StepContext(
             execution_id=recorder.execution_id,
             step_id=call.key.step_id,
@@ -302,6 +308,7 @@ class InnerLevel:
             services=call.around.services,
             keep_line=notes.keep_line,
             keep_progress=notes.keep_progress,
+            keep_output=notes.keep_output,
             within=self._path,
             inner=level,
         )
@@ -310,7 +317,10 @@ class InnerLevel:
     async def end_of(self, begun: _BegunCall, update: StepUpdate) -> None:
         """Put the end of a call on record, with what it logged."""
         begun.level.end()
+        with suppress(asyncio.CancelledError):  # what came of it is known already
+            await begun.notes.write_surplus()
         lines, progress = begun.notes.end()
+        update = replace(update, drops_output=self._drops_output)
         await self.write_end(update, lines, () if progress is None else (progress,))
 
     async def write_end(
@@ -468,14 +478,18 @@ class _Call(NamedTuple):
         call, seconds = partial(self.function, *self.args, **self.kwargs), self.inner.timeout_seconds
         if waiting is not None:
             value = await waiting.called(partial(_called_in_place, context, call))
-            return await value if inspect.isawaitable(value) else value
+            with inside(context):
+                while (rest := awaited(value)) is not None:
+                    value = await rest
+            return value
         with inside(context):
-            if not is_async(self.function):
+            is_stream = inspect.isasyncgenfunction(self.function)
+            if not (is_stream or is_async(self.function)):
                 return await self.level.executor.execute(self.key.step_id, call, timeout_seconds=seconds)
             limit = asyncio.timeout(seconds)
             try:
                 async with limit:
-                    return await call()
+                    return await (streamed(call()) if is_stream else call())
             except TimeoutError:
                 if seconds is not None and limit.expired():
                     raise StepTimeout(self.key.step_id, seconds) from None

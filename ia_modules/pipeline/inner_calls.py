@@ -6,7 +6,16 @@ record by a hash: a call that was recorded for others is refused, never answered
 
 import hashlib
 import inspect
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import (
+    AsyncGenerator,
+    AsyncIterable,
+    AsyncIterator,
+    Callable,
+    Iterable,
+    Iterator,
+    Mapping,
+    Sequence,
+)
 from itertools import count
 from types import UnionType
 from typing import Any, NamedTuple, Union, cast, get_args, get_origin, get_type_hints
@@ -114,8 +123,8 @@ def restored(function: Callable[..., Any], stored: JsonText) -> Any:
 
 
 def _is_plain(hint: Any) -> bool:
-    """Whether JSON gives back such a value as it was."""
-    if hint in _PLAIN:
+    """Whether JSON gives back such a value as it was; of a stream, its result."""
+    if hint in _PLAIN or get_origin(hint) in (AsyncGenerator, AsyncIterator, AsyncIterable):
         return True
     is_whole = get_origin(hint) in (dict, list, Union, UnionType)
     return is_whole and all(map(_is_plain, get_args(hint)))

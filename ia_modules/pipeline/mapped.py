@@ -287,6 +287,7 @@ class _Map:
         if outcome.result is not None:
             assert outcome.stored is not None
             course.complete(begun.number, self._scope, outcome.stored)
+            update = replace(update, drops_output=not self._work.definition.keep_stream)
             return replace(update, status=StepStatus.COMPLETED, output_data=outcome.stored, failure=failure), None
         assert outcome.error is not None
         update = replace(update, status=StepStatus.FAILED, failure=failure)
@@ -330,7 +331,8 @@ class _Map:
     def _launch(self, begun: BegunItem, id_: StepExecutionId, work: Work) -> None:
         definition, recorder = self._work.definition, self._recorder
         notes = Notes(id_, recorder.write_notes)
-        inner = InnerLevel(recorder, run_path(self._path, definition.id, begun.number), attempt=begun.attempt)
+        path, drops_output = run_path(self._path, definition.id, begun.number), not definition.keep_stream
+        inner = InnerLevel(recorder, path, attempt=begun.attempt, drops_output=drops_output)
         context = StepContext(
             execution_id=self._context.execution_id,
             step_id=definition.id,
@@ -342,6 +344,7 @@ class _Map:
             services=self._context.services,
             keep_line=notes.keep_line,
             keep_progress=notes.keep_progress,
+            keep_output=notes.keep_output,
             within=self._path,
             item_key=self._items.key(begun.number),
             inner=inner,
@@ -352,6 +355,7 @@ class _Map:
             try:
                 with Capture(notes.keep_line, self._rules.capture):
                     outcome = await run_alone(placed(work, context), recorder.executor, draw=recorder.draw())
+                await notes.write_surplus()
             except asyncio.CancelledError:  # this task is ours, and only we cancel it: that is how it ended
                 pass
             finally:

@@ -1,8 +1,8 @@
-"""The log buffer of a running attempt: its lines and progress, written together.
+"""The log buffer of a running attempt: its lines, its output and its progress, written together.
 
 A step may log from any thread and at any rate. Lines stay in memory for at most 200 ms, and are stored
 before the step's end is; of progress only the latest is stored. Of very many lines the first and the last are kept
-(``kept_lines``).
+(``kept_lines``), of output the first (``kept_output``): neither silences the other.
 """
 
 import asyncio
@@ -16,13 +16,16 @@ from ia_modules.errors import PayloadError
 from ia_modules.models import LogLevel, StepExecutionId, new_id
 from ia_modules.payload import clean_text, encode
 from ia_modules.pipeline.kept_lines import KeptLines, LoggedLine
+from ia_modules.pipeline.kept_output import KeptOutput
 from ia_modules.tasks import background
 from ia_modules.transitions import LogLine, StepUpdate
 
 FLUSH_SECONDS = 0.2
 """Seconds between two writes of lines or progress."""
 MOST_BYTES = 2**20
-"""The data of one line, encoded."""
+"""The data of one line, and one value that is emitted, encoded."""
+OUTPUT_AT_ONCE = 2**18
+"""So many characters of output are written at once: what is written at once reaches followers in one frame."""
 
 Write = Callable[[tuple[LogLine, ...], tuple[StepUpdate, ...]], Awaitable[bool]]
 
@@ -44,10 +47,12 @@ class Notes:
         self._kept: KeptLines | None = None  # none was logged yet
         self._lines: list[LoggedLine] = []
         self._unwritten: list[LoggedLine] = []  # being written; a line written twice is stored once
+        self._output: KeptOutput | None = None  # none was given yet
         self._progress: StepUpdate | None = None
         self._thread = threading.get_ident()
         self._timer: asyncio.TimerHandle | None = None  # until what it has begun is written
         self._writing: asyncio.Task[None] | None = None
+        self._is_urgent = False  # what came while it wrote is to be written at once
         self._ended = False
 
     def keep_line(self, level: LogLevel, message: str, data: dict[str, Any] | None, logger: str | None = None) -> None:
@@ -68,6 +73,28 @@ class Notes:
         if is_first:
             self._wake()
 
+    def keep_output(self, chunk: Any, channel: str, flush: bool) -> None:
+        """Adds a piece of output, from any thread.
+
+        Raises:
+            PayloadError: it is neither text nor JSON, or JSON of more than 1 MiB.
+        """
+        value = None if isinstance(chunk, str) else encode(chunk, "output", limit_bytes=MOST_BYTES)
+        with self._lock:
+            if self._ended:
+                return
+            if self._output is None:
+                self._output = KeptOutput()
+            output = self._output
+            is_first = not output.has_lines
+            if value is None:
+                output.add_text(channel, chunk, self._clock())
+            else:
+                output.add_json(channel, value, self._clock())
+            is_first = is_first and output.has_lines
+        if is_first or (flush and output.has_lines):
+            self._wake(at_once=flush)
+
     def keep_progress(self, fraction: float, message: str | None) -> None:
         """Sets the progress, from any thread."""
         text = None if message is None else clean_text(message)
@@ -84,21 +111,47 @@ class Notes:
             lines, progress = self._unwritten + self._lines, self._progress
             if self._kept is not None:
                 lines += self._kept.rest()
+            if self._output is not None:
+                lines += self._output.take(self._output.characters)
             self._lines, self._progress = [], None
         if self._timer is not None:
             self._timer.cancel()
         return self._aged(lines) if lines else (), progress
 
-    def _wake(self) -> None:
+    async def write_surplus(self) -> None:
+        """Write so much output that what is left can be written at once, with the end of the attempt."""
+        while self._has_surplus():
+            if self._writing is None:
+                if self._timer is not None:
+                    self._timer.cancel()
+                self._flush()
+            if self._writing is not None:
+                await asyncio.wait([self._writing])
+            if self._unwritten:
+                return  # it cannot be written now
+
+    def _has_surplus(self) -> bool:
+        return self._output is not None and self._output.characters > OUTPUT_AT_ONCE
+
+    def _wake(self, *, at_once: bool = False) -> None:
+        schedule = self._schedule_at_once if at_once else self._schedule
         if threading.get_ident() == self._thread:
-            self._schedule()
+            schedule()
         else:
             with suppress(RuntimeError):  # an abandoned thread may log after the loop has ended
-                self._loop.call_soon_threadsafe(self._schedule)
+                self._loop.call_soon_threadsafe(schedule)
 
     def _schedule(self) -> None:
         if not self._ended and self._timer is None:
             self._timer = self._loop.call_later(FLUSH_SECONDS, self._flush)
+
+    def _schedule_at_once(self) -> None:
+        if self._writing is not None:
+            self._is_urgent = True
+        elif not self._ended:
+            if self._timer is not None:
+                self._timer.cancel()
+            self._timer = self._loop.call_later(0, self._flush)
 
     def _flush(self) -> None:
         self._writing = background(self._write_now(), f"notes:{self._attempt}")
@@ -112,14 +165,18 @@ class Notes:
         elif progress is not None:
             with self._lock:
                 self._progress = self._progress or progress
-        self._timer = None
-        if self._unwritten or self._lines or self._progress is not None:
+        self._timer = self._writing = None
+        has_output = self._output is not None and self._output.has_lines
+        is_urgent, self._is_urgent = self._is_urgent, False
+        if has_output and not self._unwritten and (is_urgent or self._has_surplus()):
+            self._schedule_at_once()
+        elif has_output or self._unwritten or self._lines or self._progress is not None:
             self._schedule()
 
     def _take_lines(self) -> list[LoggedLine]:
         with self._lock:
             lines, self._lines = self._lines, []
-        return lines
+            return lines if self._output is None else lines + self._output.take(OUTPUT_AT_ONCE)
 
     def _take_progress(self) -> StepUpdate | None:
         with self._lock:

@@ -21,6 +21,7 @@ from ia_modules.models import (
     ExecutionId,
     ExecutionStatus,
     Lease,
+    LogLevel,
     PipelineId,
     RunPath,
     StepExecutionId,
@@ -61,7 +62,8 @@ class Operation:
     """What a writer asks for: a transition built from these parts.
 
     ``start`` and ``update`` are numbers of attempts in the history. ``numbered``: the attempt says itself which one it
-    is. ``wake_after_seconds``: how long the attempt that it starts or updates waits.
+    is. ``wake_after_seconds``: how long the attempt that it starts or updates waits. ``logs``: a line of this level, at
+    the attempt that it updates. ``drops_output``: where that completes.
     """
 
     writer: str = _OWNER
@@ -75,7 +77,8 @@ class Operation:
     update: int | None = None
     step_status: StepStatus | None = None
     status: ExecutionStatus | None = None
-    logs: bool = False
+    logs: LogLevel | None = None
+    drops_output: bool = False
     epoch: int | None = None
 
 
@@ -131,13 +134,14 @@ def operations() -> st.SearchStrategy[Operation]:
             numbered=st.booleans(),
             wake_after_seconds=waits,
         ),
-        st.builds(Operation, update=slot, step_status=ends, wake_after_seconds=waits),
+        st.builds(Operation, update=slot, step_status=ends, wake_after_seconds=waits, drops_output=st.booleans()),
         st.builds(Operation, update=slot, step_status=ends, start=slot, within=levels),
     ]
     return st.one_of(
         *steps,
         *steps,
-        st.builds(Operation, logs=st.just(value=True), update=st.none() | slot),
+        st.builds(Operation, logs=st.sampled_from([LogLevel.INFO, LogLevel.OUTPUT]), update=st.none() | slot),
+        st.builds(Operation, logs=st.just(LogLevel.OUTPUT), update=slot, step_status=ends, drops_output=st.booleans()),
         st.builds(Operation, creates=st.just(value=True), start=slot),
         st.builds(Operation, start=slot, epoch=st.integers(1, 3)),
         st.builds(Operation, writer=st.just(_STRANGER), update=slot, step_status=ends),
@@ -267,6 +271,7 @@ class _Stage:
                     status=operation.step_status,
                     output_data=output,
                     wake_after_seconds=operation.wake_after_seconds,
+                    drops_output=operation.drops_output,
                 ),
             )
         if operation.start is not None:
@@ -293,8 +298,12 @@ class _Stage:
             updates=updates,
             starts=starts,
             change=ExecutionUpdate(status=operation.status) if operation.status else None,
-            logs=(LogLine(log_id=new_id(), message="line", step_execution_id=at),) if operation.logs else (),
+            logs=() if operation.logs is None else (_line(operation.logs, at),),
         )
+
+
+def _line(level: LogLevel, attempt: StepExecutionId | None) -> LogLine:
+    return LogLine(log_id=new_id(), message="line", level=level, step_execution_id=attempt)
 
 
 async def run_history(

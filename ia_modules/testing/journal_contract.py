@@ -15,6 +15,7 @@ from ia_modules.testing.contract_transitions import OWNER
 from ia_modules.testing.executions_contract import ExecutionsContract
 from ia_modules.testing.histories import LEVELS, PhasedHistory, explain, histories, run_history
 from ia_modules.testing.levels_contract import LevelsContract
+from ia_modules.testing.output_contract import OutputContract
 from ia_modules.testing.people_contract import PeopleContract
 from ia_modules.testing.queue_contract import QueueContract
 from ia_modules.testing.steps_contract import StepsContract
@@ -23,7 +24,14 @@ from ia_modules.transitions import NewExecution, Transition
 
 
 class JournalContract(
-    ExecutionsContract, StepsContract, LevelsContract, ChangesContract, VersionsContract, QueueContract, PeopleContract
+    ExecutionsContract,
+    StepsContract,
+    LevelsContract,
+    ChangesContract,
+    OutputContract,
+    VersionsContract,
+    QueueContract,
+    PeopleContract,
 ):
     """The promises of a journal.
 

@@ -3,6 +3,7 @@
 It shares no code with ``ia_modules.deciding``: one dict per row, one operation after the other, nothing concurrent.
 """
 
+from collections.abc import Container
 from copy import deepcopy
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -10,6 +11,7 @@ from typing import Any
 
 from ia_modules.transitions import (
     Claim,
+    LogLine,
     OwnershipChange,
     Recovery,
     RequestCancel,
@@ -34,7 +36,7 @@ class PlainExecution:
 
     row: dict[str, Any] = field(default_factory=dict[str, Any])
     steps: dict[str, dict[str, Any]] = field(default_factory=dict[str, dict[str, Any]])
-    logs: list[str] = field(default_factory=list[str])
+    logs: dict[str, LogLine] = field(default_factory=dict[str, LogLine])
 
     now: datetime = BEGAN
 
@@ -93,6 +95,7 @@ class PlainExecution:
 
     def _work(self, transition: Transition) -> list[str]:
         """What each part of a transition does, in order."""
+        ended = {id_ for id_, step in self.steps.items() if step["status"] not in OPEN_STEP}
         outcomes = [self._update(update) for update in transition.updates]
         for update in transition.updates:
             step = self.steps.get(update.step_execution_id)
@@ -101,8 +104,28 @@ class PlainExecution:
         outcomes += [self._start(start) for start in transition.starts]
         if transition.change is not None and transition.change.status is not None:
             outcomes.append(self._become(str(transition.change.status), released=transition.change.released))
-        self.logs += [line.log_id for line in transition.logs]
-        return outcomes + [CHANGED for _ in transition.logs]
+        outcomes += [self._log(line, ended) for line in transition.logs]
+        self._drop_output(transition, ended)
+        return outcomes
+
+    def _log(self, line: LogLine, ended: Container[str | None]) -> str:
+        """``ended``: the attempts that had ended before."""
+        if line.level == "output" and line.step_execution_id in ended:
+            return UNCHANGED
+        self.logs[line.log_id] = line
+        return CHANGED
+
+    def _drop_output(self, transition: Transition, ended: set[str]) -> None:
+        """Of attempts that complete now and say so, what was emitted is not kept."""
+        completed = {id_ for id_, step in self.steps.items() if step["status"] == "completed"} - ended
+        says = {update.step_execution_id for update in transition.updates if update.drops_output}
+        gone = [
+            log_id
+            for log_id, line in self.logs.items()
+            if line.level == "output" and line.step_execution_id in completed & says
+        ]
+        for log_id in gone:
+            del self.logs[log_id]
 
     def _update(self, update: StepUpdate) -> str:
         step = self.steps.get(update.step_execution_id)

@@ -188,6 +188,7 @@ class _Writes:
     updates: list[dict[str, Any]] = field(default_factory=list)
     closings: list[dict[str, Any]] = field(default_factory=list)
     logs: list[dict[str, Any]] = field(default_factory=list)
+    dropped: list[dict[str, Any]] = field(default_factory=list)
     asks: list[dict[str, Any]] = field(default_factory=list)
     questions: list[dict[str, Any]] = field(default_factory=list)
     responses: list[dict[str, Any]] = field(default_factory=list)
@@ -234,6 +235,7 @@ class _Writes:
             | stamp
             for line in decision.logs
         ]
+        self.dropped += [{"step_execution_id": attempt} | stamp for attempt in decision.dropped]
         self.asks += [asdict(ask) | stamp for ask in transition.asks]
         new = {ask.interaction_id for ask in transition.asks}
         self.questions += [
@@ -427,6 +429,7 @@ def _write(query: Query, writes: _Writes) -> Script[set[ExecutionId]]:
         ("write_interaction", writes.questions),
         ("insert_response", writes.responses),
         ("insert_log", writes.logs),
+        ("drop_output", writes.dropped),
     ):
         yield from _for_each(query(name), (row for row in rows if row["execution_id"] in written))
     yield from close(query, (row for row in writes.closings if row["execution_id"] in written))

@@ -17,7 +17,7 @@ _STEPS_AT_ONCE, _LINES_AT_ONCE = 100, 500
 async def export_execution(database: DatabaseManager, execution_id: str) -> AsyncGenerator[bytes]:
     """``{execution, definition, steps, interactions, logs}``; payloads as they are stored.
 
-    Steps and lines are the graph's own; a step's lines inside of its runs are not among them.
+    Steps and lines, also those of level ``output``, are the graph's own; a step's lines inside of its runs are not.
     Of an execution that runs: what is read meanwhile.
 
     Raises:
@@ -88,6 +88,6 @@ async def every_line(
 
 async def _lines(reader: ExecutionReader, execution_id: str) -> AsyncGenerator[bytes]:
     separator = b""
-    async for line in every_line(reader, execution_id):
+    async for line in every_line(reader, execution_id, LogFilters(with_output=True)):
         yield separator + orjson.dumps(line.to_dict() | {"data_omitted": False})
         separator = b","

@@ -18,13 +18,15 @@ class LogFilters:
 
     Attributes:
         within: the path of the run whose lines they are; the graph's own by default. An attempt has its level.
-        level: this one or more severe.
+        level: this one or more severe; ``output``: what steps gave as it came, and nothing else. None: any but that.
+        with_output: what steps gave as it came is among them, too.
         text: found in the message. A line that stands for others, which are left out, is found by any text.
     """
 
     step_execution_id: str | None = None
     within: RunPath = GRAPH
     level: LogLevel | None = None
+    with_output: bool = False
     text: str | None = None
 
 
@@ -52,16 +54,21 @@ def log_params(execution_id: str, filters: LogFilters, *, cursor: str | None) ->
     position = re.fullmatch(r"([0-9]{1,18}):(.*)", cursor or f"0:{NO_ID}")
     if position is None or not is_id(position[2]):
         raise InvalidArgument("cursor", repr(cursor)[:80], "next_cursor of a page of log lines")
+    is_output = filters.level is LogLevel.OUTPUT
     return {
         "execution_id": execution_id,
         "step_execution_id": sought_id(filters.step_execution_id),
         "within": filters.within,
-        "severity": 0 if filters.level is None else list(LogLevel).index(filters.level),
+        "severity": 0 if filters.level is None else _SEVERITY[filters.level],
+        "severity_of_output": _SEVERITY[LogLevel.OUTPUT] if filters.with_output or is_output else -1,
         "pattern": None if filters.text is None else pattern_of(filters.text),
         "gap_logger": GAP_LOGGER,
         "cursor_sequence": int(position[1]),
         "cursor_id": position[2],
     }
+
+
+_SEVERITY = {level: number for number, level in enumerate(LogLevel)}  # that of output is above all others
 
 
 def log_page(rows: list[dict[str, Any]], gaps: list[dict[str, Any]] | None, *, limit: int) -> LogPage:

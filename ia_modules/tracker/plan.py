@@ -163,6 +163,8 @@ def _add_rows(
         rows["begin"].append(_start_row(start, after.execution_id, sequence))
     for line in decision.logs:
         rows["log"].append(_line_row(line, after.execution_id, sequence))
+    for attempt in decision.dropped:
+        rows["drop_output"].append((attempt,))
 
 
 def _new_row(new: NewExecution, state: ExecutionState) -> PlanRow:

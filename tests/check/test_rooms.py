@@ -24,6 +24,7 @@ NEEDS_NO_TEST_FILE = {
     "testing/contract_transitions.py": "what the contract is made of, to which tests/conformance holds every journal",
     "testing/executions_contract.py": "a part of the contract, to which tests/conformance holds every journal",
     "testing/levels_contract.py": "a part of the contract, to which tests/conformance holds every journal",
+    "testing/output_contract.py": "a part of the contract, to which tests/conformance holds every journal",
     "testing/people_contract.py": "a part of the contract, to which tests/conformance holds every journal",
     "testing/queue_contract.py": "a part of the contract, to which tests/conformance holds every journal",
     "testing/steps_contract.py": "a part of the contract, to which tests/conformance holds every journal",

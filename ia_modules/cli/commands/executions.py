@@ -31,7 +31,7 @@ from ia_modules.cli.output.terminal import (
 )
 from ia_modules.cli.output.view import LogLines
 from ia_modules.client import Client
-from ia_modules.models import ExecutionId, ExecutionSummary, LogLevel, RunPath, StepStatus, format_time
+from ia_modules.models import SEVERITIES, ExecutionId, ExecutionSummary, LogLevel, RunPath, StepStatus, format_time
 from ia_modules.tracker.levels import RunFilters, RunPage
 from ia_modules.tracker.lines import LogFilters
 from ia_modules.tracker.lists import ExecutionPage
@@ -108,7 +108,11 @@ def logs(
     execution_id: OneOrNewest = None,
     follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on with what comes, until it has ended.")] = False,
     level: Annotated[
-        LogLevel, typer.Option(metavar="LEVEL", help=f"Only this one or more severe: {', '.join(LogLevel)}.")
+        LogLevel,
+        typer.Option(
+            metavar="LEVEL",
+            help=f"Only this one or more severe: {', '.join(SEVERITIES)}. Or output: what steps gave as it came.",
+        ),
     ] = LogLevel.DEBUG,
     text: Annotated[str | None, typer.Option("--text", help="Only lines with this in them.")] = None,
     database_url: Database = DEFAULT_DATABASE,

@@ -5,7 +5,7 @@ from typing import Annotated
 import typer
 
 from ia_modules.errors import InvalidArgument
-from ia_modules.models import LogLevel
+from ia_modules.models import SEVERITIES
 from ia_modules.pipeline.capture import LOGS_VARIABLE, OFF, PRINTS_VARIABLE, CaptureRules, level_in
 
 StepLogs = Annotated[
@@ -15,7 +15,7 @@ StepLogs = Annotated[
         metavar="LEVEL",
         envvar=LOGS_VARIABLE,
         help=f"Records of Python's logging that go on record with their step: of this level or more severe "
-        f"({', '.join(LogLevel)}), or {OFF}.",
+        f"({', '.join(SEVERITIES)}), or {OFF}.",
     ),
 ]
 StepPrints = Annotated[

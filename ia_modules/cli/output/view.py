@@ -19,6 +19,7 @@ from ia_modules.cli.output.step_table import StepTable, note_of
 from ia_modules.cli.output.terminal import clock, console, duration, excerpt, json_text, plain, warn
 from ia_modules.models import (
     GAP_LOGGER,
+    SEVERITIES,
     Changes,
     ExecutionRecord,
     InteractionSummary,
@@ -119,7 +120,8 @@ class Lines:
             self._write(f"{execution.pipeline_name}{version}: execution {execution.execution_id}")
         self._names |= {step.step_execution_id: step.step_id for step in changes.steps}
         lines = [*((step.sequence, self._step(step)) for step in changes.steps)]
-        logs = [line for line in changes.logs if self._shows_prints or line.logger != STDOUT]
+        logs = [line for line in changes.logs if line.level is not LogLevel.OUTPUT]
+        logs = [line for line in logs if self._shows_prints or line.logger != STDOUT]
         lines += [(line.sequence, _log_line(line, self._names)) for line in logs]
         for _, line in sorted((each for each in lines if each[1]), key=lambda each: each[0]):
             self._write(line)
@@ -149,7 +151,7 @@ class Lines:
 
 
 class LogLines:
-    """The log lines alone: of a level or more severe, with a text in them.
+    """The log lines alone: of a level or more severe, with a text in them; or what steps gave as it came.
 
     A line that stands for others, which are left out, is shown with any text: it may be what they had.
     """
@@ -158,7 +160,7 @@ class LogLines:
 
     def __init__(self, out: TextIO, level: LogLevel, text: str | None, *, as_json: bool) -> None:
         self._out, self._as_json = out, as_json
-        self._levels = list(LogLevel)[list(LogLevel).index(level) :]
+        self._levels = (level,) if level is LogLevel.OUTPUT else SEVERITIES[SEVERITIES.index(level) :]
         self._text = (text or "").casefold()
         self._names: dict[StepExecutionId, str] = {}
 

@@ -127,7 +127,8 @@ SELECT log_id, execution_id, within, step_execution_id, level, logger, message, 
    AND within = :within
    AND sequence >= :cursor_sequence
    AND (sequence > :cursor_sequence OR log_id > :cursor_id)
-   AND CASE level WHEN 'debug' THEN 0 WHEN 'info' THEN 1 WHEN 'warning' THEN 2 ELSE 3 END >= :severity
+   AND CASE level WHEN 'debug' THEN 0 WHEN 'info' THEN 1 WHEN 'warning' THEN 2 WHEN 'error' THEN 3 ELSE :severity_of_output END
+       >= :severity
    AND (CAST(:pattern AS TEXT) IS NULL OR logger = :gap_logger OR ia_fold(message) LIKE ia_fold(:pattern) ESCAPE '!')
  ORDER BY sequence, log_id
  LIMIT :limit;
@@ -140,7 +141,8 @@ SELECT log_id, execution_id, within, step_execution_id, level, logger, message, 
  WHERE step_execution_id = :step_execution_id
    AND execution_id = :execution_id
    AND log_id > :cursor_id
-   AND CASE level WHEN 'debug' THEN 0 WHEN 'info' THEN 1 WHEN 'warning' THEN 2 ELSE 3 END >= :severity
+   AND CASE level WHEN 'debug' THEN 0 WHEN 'info' THEN 1 WHEN 'warning' THEN 2 WHEN 'error' THEN 3 ELSE :severity_of_output END
+       >= :severity
    AND (CAST(:pattern AS TEXT) IS NULL OR logger = :gap_logger OR ia_fold(message) LIKE ia_fold(:pattern) ESCAPE '!')
  ORDER BY log_id
  LIMIT :limit;
@@ -154,4 +156,5 @@ SELECT data
        (SELECT within FROM step_executions WHERE step_execution_id = :step_execution_id), :within)
    AND (step_execution_id = :step_execution_id OR :step_execution_id IS NULL)
    AND logger = :gap_logger
-   AND CASE level WHEN 'debug' THEN 0 WHEN 'info' THEN 1 WHEN 'warning' THEN 2 ELSE 3 END >= :severity;
+   AND CASE level WHEN 'debug' THEN 0 WHEN 'info' THEN 1 WHEN 'warning' THEN 2 WHEN 'error' THEN 3 ELSE :severity_of_output END
+       >= :severity;

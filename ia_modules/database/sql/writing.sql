@@ -257,6 +257,9 @@ VALUES (
     ia_now(:ago_seconds))
 ON CONFLICT (log_id) DO NOTHING;
 
+-- name: drop_output
+DELETE FROM execution_logs WHERE step_execution_id = :step_execution_id AND level = 'output';
+
 -- name: insert_interaction
 INSERT INTO interactions (
     interaction_id, execution_id, step_execution_id, status, prompt, ui_schema, data, assigned_users, assigned_role,

@@ -131,6 +131,7 @@ class StepDefinition(Document):
         max_iterations: how often it runs in one execution at most; None: as often as ``loop_config`` says.
         timeout_seconds: of one attempt.
         effect: what it does outside, which must be known before it is run again; None: not said.
+        keep_stream: what it emits stays on record when it has completed.
         resources: for executors on a cluster.
     """
 
@@ -155,6 +156,7 @@ class StepDefinition(Document):
     timeout_seconds: Seconds | None = None
     error_handling: ErrorHandling = ErrorHandling()
     effect: Effect | None = None
+    keep_stream: bool = True
     resources: dict[str, Any] = Field(default_factory=dict)
 
     @classmethod
@@ -193,6 +195,8 @@ class StepDefinition(Document):
         if self.type == "task" and (self.step_class is None or self.module is None):
             found = "no step_class" if self.step_class is None else "no module"
             raise InvalidValue(f"a step of type task with {found}", "the class that runs: step_class and module")
+        if self.type != "task" and not self.keep_stream:
+            raise InvalidValue(f"a step of type {self.type} with keep_stream", "keep_stream on a step of type task")
         if self.type != "task" and has_class:
             raise InvalidValue(
                 f"a step of type {self.type} with a class", "no step_class and no module", "Leave them out."

@@ -16,6 +16,7 @@ from ia_modules.models import (
     ExecutionRecord,
     ExecutionStatus,
     InteractionRecord,
+    LogLevel,
     LogRecord,
     PipelineId,
     PipelineVersionRecord,
@@ -168,12 +169,28 @@ class MemoryRecords:
             self._interactions[id_] = with_state(self._interactions[id_], question, state.sequence, now, answer)
         for closing in decision.closings:
             self._close(state.execution_id, closing, state.sequence)
+        self._write_lines(decision, now)
+        if decision.group is not None:
+            own = self._found_group(state.execution_id, change) if change and change.finds_failed_step else None
+            failed, group = self._executions[state.execution_id], own or decision.group
+            self._executions[state.execution_id] = replace(
+                failed, failure_group=group.id, failed_step=group.step_id or None
+            )
+
+    def _write_lines(self, decision: Decision, now: datetime) -> None:
+        """The lines, without those of level ``output`` that are not to be kept any more."""
+        execution_id, sequence = decision.execution.execution_id, decision.execution.sequence
+        lines = self._logs[execution_id]
+        if decision.dropped:
+            for line in [each for each in lines.values() if each.level is LogLevel.OUTPUT]:
+                if line.step_execution_id in decision.dropped:
+                    del lines[line.log_id]
         for line in decision.logs:
-            self._logs[state.execution_id].setdefault(
+            lines.setdefault(
                 line.log_id,
                 LogRecord(
                     log_id=line.log_id,
-                    execution_id=state.execution_id,
+                    execution_id=execution_id,
                     within=line.within,
                     step_execution_id=line.step_execution_id,
                     level=line.level,
@@ -181,14 +198,8 @@ class MemoryRecords:
                     message=line.message,
                     data=decoded(line.data, None),
                     logged_at=now - timedelta(seconds=line.age_seconds),
-                    sequence=state.sequence,
+                    sequence=sequence,
                 ),
-            )
-        if decision.group is not None:
-            own = self._found_group(state.execution_id, change) if change and change.finds_failed_step else None
-            failed, group = self._executions[state.execution_id], own or decision.group
-            self._executions[state.execution_id] = replace(
-                failed, failure_group=group.id, failed_step=group.step_id or None
             )
 
     def _found_group(self, execution_id: ExecutionId, change: ExecutionUpdate) -> FailureGroup | None:

@@ -254,7 +254,10 @@ async def list_logs(
     client: Door,
     execution_id: PathName,
     step_execution_id: Annotated[IdParameter | None, Query(description="Only of this attempt.")] = None,
-    level: Annotated[LogLevel | None, Query(description="Only of this level or more severe.")] = None,
+    level: Annotated[
+        LogLevel | None,
+        Query(description="Only of this level or more severe; `output`: what steps gave as it came, and nothing else."),
+    ] = None,
     q: Annotated[SearchText | None, Query(description="Only those with this in them.")] = None,
     limit: Annotated[int, Query(ge=1, le=PAGE_LIMIT, description="At most this many.")] = 200,
     cursor: Annotated[IdParameter | None, Query(description="`next_cursor` of the page before.")] = None,

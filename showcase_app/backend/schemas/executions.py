@@ -455,7 +455,8 @@ class LogOut(Out):
     step_execution_id: str | None
     level: LogLevel
     logger: str | None = Field(
-        description="Of Python's logging its name, `stdout` of what was printed; null: it was logged for the record."
+        description="Of Python's logging its name, `stdout` of what was printed; null: it was logged for the record. "
+        "Of level `output` it is the channel."
     )
     message: str
     data: Any

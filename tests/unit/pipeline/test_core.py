@@ -4,8 +4,8 @@ from typing import Any
 
 import pytest
 
-from ia_modules.errors import InvalidStatus
-from ia_modules.models import ExecutionId, LogLevel, StepExecutionId
+from ia_modules.errors import InvalidArgument, InvalidStatus, PayloadError
+from ia_modules.models import GAP_LOGGER, ExecutionId, LogLevel, StepExecutionId
 from ia_modules.pipeline.core import PipelineStep, Step, StepContext
 
 
@@ -52,6 +52,8 @@ def test_a_line_has_its_level_and_its_values() -> None:
     there.log("plain")
     there.log("with values", level="warning", rows=3)
     assert lines == [(LogLevel.INFO, "plain", None), (LogLevel.WARNING, "with values", {"rows": 3})]
+    with pytest.raises(InvalidArgument, match=r"output: context\.emit"):
+        there.log("not so", level="output")
     with pytest.raises(InvalidStatus, match="level 'loud'"):
         there.log("no such level", level="loud")
 
@@ -69,3 +71,23 @@ def test_the_context_of_a_step_without_a_run_has_its_config_and_shows_neither_th
     assert step.context.services is step.services
     assert repr(step.context) == "<StepContext  say#1 attempt 1>"
     assert step.context in {step.context}, "it may be a key"
+
+
+def test_a_piece_of_output_has_its_channel() -> None:
+    pieces: list[tuple[Any, ...]] = []
+    there = context(keep_output=lambda *piece: pieces.append(piece))
+    there.emit("text")
+    there.emit({"tool": "search"}, "calls", flush=True)
+    assert pieces == [("text", "answer", False), ({"tool": "search"}, "calls", True)]
+    for channel, error in (("", PayloadError), ("x" * 201, PayloadError), (GAP_LOGGER, InvalidArgument)):
+        with pytest.raises(error, match="channel"):
+            there.emit("text", channel)
+    assert len(pieces) == 2
+    context().emit("nobody keeps this")
+
+
+def test_the_last_result_that_is_said_counts() -> None:
+    there = context()
+    there.result(1)
+    there.result(2)
+    assert (there.own_result, context().own_result) == ([2], [])

@@ -335,20 +335,6 @@ async def test_a_coroutine_of_a_plain_function_has_the_rest_of_its_time(journal:
     await misbehaves(journal, lambda data: asyncio.Event().wait(), StepTimeout, timeout_seconds=0.05)
 
 
-class Streams(Step):
-    async def run(self, data: dict[str, Any]) -> Any:
-        yield 1
-
-
-async def test_an_async_generator_is_refused_with_words(journal: Journal) -> None:
-    async def numbers() -> Any:
-        yield 1
-
-    for code in (lambda data: numbers(), Streams):
-        step = await misbehaves(journal, code, StepError)
-        assert "Step 'bad' failed: it gives an async generator" in (step.error_message or "")
-
-
 ENDS_PROCESSES = [KeyboardInterrupt, SystemExit]
 
 

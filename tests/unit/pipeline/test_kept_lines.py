@@ -4,11 +4,11 @@ import orjson
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ia_modules.models import GAP_LOGGER, JsonText, LogLevel, new_id
+from ia_modules.models import GAP_LOGGER, SEVERITIES, JsonText, LogLevel, new_id
 from ia_modules.pipeline.kept_lines import KeptLines, LineBound, LoggedLine
 
 URGENT = (LogLevel.WARNING, LogLevel.ERROR)
-LINES = st.lists(st.tuples(st.sampled_from(list(LogLevel)), st.integers(0, 12)), max_size=60)
+LINES = st.lists(st.tuples(st.sampled_from(SEVERITIES), st.integers(0, 12)), max_size=60)
 
 
 def logged(level: LogLevel, characters: int = 4) -> LoggedLine:

@@ -1,8 +1,10 @@
+from typing import Any
+
 import pytest
 
 from ia_modules.database.manager import DatabaseManager
 from ia_modules.errors import InvalidArgument
-from ia_modules.models import GAP_LOGGER, ExecutionId, JsonText, LogLevel, new_id
+from ia_modules.models import GAP_LOGGER, SEVERITIES, ExecutionId, JsonText, LogLevel, new_id
 from ia_modules.tracker.execution_tracker import ExecutionTracker
 from ia_modules.tracker.lines import LogFilters
 from ia_modules.transitions import LogLine, Transition
@@ -16,7 +18,7 @@ async def start_many(tracker: ExecutionTracker, slug: str, number: int) -> list[
 async def test_log_pages_follow_each_other_also_inside_one_sequence_number(database: DatabaseManager) -> None:
     async with ExecutionTracker(database) as tracker:
         [execution_id] = await start_many(tracker, "nightly", 1)
-        for level in LogLevel:
+        for level in LogLevel:  # output is another list
             await tracker.log(execution_id, f"a {level}", level=level)
         await database.execute_async("UPDATE execution_logs SET sequence = 2")
         seen: list[str] = []
@@ -26,11 +28,33 @@ async def test_log_pages_follow_each_other_also_inside_one_sequence_number(datab
             seen += [line.message for line in page.items]
             if (cursor := page.next_cursor) is None:
                 break
-        assert seen == [f"a {level}" for level in LogLevel]
+        assert seen == [f"a {level}" for level in SEVERITIES]
         assert (await tracker.list_logs("nobody")).items == []
         for wrong in ("x", "1", ":", "1:\0", "-1:a"):
             with pytest.raises(InvalidArgument, match="next_cursor"):
                 await tracker.list_logs(execution_id, cursor=wrong)
+
+
+@pytest.mark.parametrize("of_attempt", [True, False])
+async def test_output_is_among_the_lines_only_where_it_is_wanted(
+    database: DatabaseManager, *, of_attempt: bool
+) -> None:
+    async with ExecutionTracker(database) as tracker:
+        [execution_id] = await start_many(tracker, "nightly", 1)
+        attempt = await tracker.start_step_execution(execution_id, "talk", "Talk", "task")
+        for level in LogLevel:
+            await tracker.log(execution_id, f"a {level}", level=level, step_execution_id=attempt)
+        own = attempt if of_attempt else None
+
+        async def found(**filters: Any) -> list[str]:
+            page = await tracker.list_logs(execution_id, LogFilters(step_execution_id=own, text="A", **filters))
+            return [line.message for line in page.items]
+
+        assert await found() == ["a debug", "a info", "a warning", "a error"]
+        assert await found(level=LogLevel.WARNING) == ["a warning", "a error"]
+        assert await found(level=LogLevel.WARNING, with_output=True) == ["a warning", "a error", "a output"]
+        assert await found(with_output=True) == [f"a {level}" for level in LogLevel]
+        assert await found(level=LogLevel.OUTPUT) == ["a output"]
 
 
 async def test_what_was_left_out_of_the_record_is_counted_and_found_by_any_text(database: DatabaseManager) -> None:

@@ -139,3 +139,11 @@ SELECT :log_id, :execution_id, :step_execution_id, :within, :level, :logger, :me
        ia_now(:ago_seconds)
  /* rows */ WHERE TRUE
 ON CONFLICT (log_id) DO NOTHING;
+
+-- name: drop_output
+-- The lines of an attempt of level output, from before.
+-- row: step_execution_id uuid
+DELETE FROM execution_logs
+ WHERE step_execution_id IS NOT NULL
+   AND level = 'output'
+   AND step_execution_id IN (SELECT :step_execution_id /* rows */);

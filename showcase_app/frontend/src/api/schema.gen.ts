@@ -3277,9 +3277,10 @@ export interface components {
         };
         /**
          * LogLevel
+         * @description Level of a log line. ``output``: a piece of what a step gives as it comes, which is no more or less severe.
          * @enum {string}
          */
-        LogLevel: "debug" | "info" | "warning" | "error";
+        LogLevel: "debug" | "info" | "warning" | "error" | "output";
         /** LogMessage */
         LogMessage: {
             /**
@@ -3310,7 +3311,7 @@ export interface components {
             level: components["schemas"]["LogLevel"];
             /**
              * Logger
-             * @description Of Python's logging its name, `stdout` of what was printed; null: it was logged for the record.
+             * @description Of Python's logging its name, `stdout` of what was printed; null: it was logged for the record. Of level `output` it is the channel.
              */
             logger: string | null;
             /** Message */
@@ -8491,7 +8492,7 @@ export interface operations {
             query?: {
                 /** @description Only of this attempt. */
                 step_execution_id?: string | null;
-                /** @description Only of this level or more severe. */
+                /** @description Only of this level or more severe; `output`: what steps gave as it came, and nothing else. */
                 level?: components["schemas"]["LogLevel"] | null;
                 /** @description Only those with this in them. */
                 q?: string | null;

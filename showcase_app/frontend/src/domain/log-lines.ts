@@ -3,7 +3,9 @@ import type { LogLevel, LogOut } from "@/api/schema.gen";
 import { folded } from "./folded";
 import { isObject, stringifyJson } from "./json";
 
-export const LEVELS: readonly LogLevel[] = ["debug", "info", "warning", "error"];
+/** Of what is logged; what a step gives as it comes (`output`) is no log. */
+export type Severity = Exclude<LogLevel, "output">;
+export const LEVELS: readonly Severity[] = ["debug", "info", "warning", "error"];
 
 export type LineFilters = { step_execution_id?: string; level?: LogLevel; q?: string };
 
@@ -60,7 +62,9 @@ function asLogged(one: LogOut, other: LogOut): number {
 
 function isWanted(line: LogOut, { step_execution_id, level, q }: LineFilters): boolean {
   if (step_execution_id !== undefined && line.step_execution_id !== step_execution_id) return false;
-  if (level !== undefined && LEVELS.indexOf(line.level) < LEVELS.indexOf(level)) return false;
+  if (line.level === "output" || level === "output") {
+    if (line.level !== level) return false;
+  } else if (level !== undefined && LEVELS.indexOf(line.level) < LEVELS.indexOf(level)) return false;
   return q === undefined || isGap(line) || folded(line.message).includes(folded(q));
 }
 

@@ -13,12 +13,11 @@ import {
   IconTextWrap,
 } from "@tabler/icons-react";
 import { type ReactNode, useState } from "react";
-import type { LogLevel } from "@/api/schema.gen";
-import { LEVELS } from "@/domain/log-lines";
+import { LEVELS, type Severity } from "@/domain/log-lines";
 import classes from "./log-view.module.css";
 import type { LogParams } from "./use-log-params";
 
-const LEVEL_WORDS: Readonly<Record<LogLevel, string>> = {
+const LEVEL_WORDS: Readonly<Record<Severity, string>> = {
   debug: "All levels",
   info: "Info and up",
   warning: "Warning and up",

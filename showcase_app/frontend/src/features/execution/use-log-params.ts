@@ -1,12 +1,11 @@
 /** What of the log lines is looked at, kept in the address: `?q=refused&level=warning&line=0199…&wide=logs`. */
 import { useCallback } from "react";
 import { useSearchParams } from "react-router";
-import type { LogLevel } from "@/api/schema.gen";
-import { LEVELS } from "@/domain/log-lines";
+import { LEVELS, type Severity } from "@/domain/log-lines";
 
 export type LogParams = {
   q: string;
-  level: LogLevel;
+  level: Severity;
   /** The line that the address leads to; null: none. */
   line: string | null;
   wide: boolean;
