@@ -9,7 +9,7 @@ from msgspec.structs import replace
 from ia_modules.cli.interrupt import end_at_once, interrupted_by
 from ia_modules.cli.output.ending import Ending, print_ending
 from ia_modules.cli.output.terminal import ExitStatus, fail
-from ia_modules.cli.output.view import View, view_of
+from ia_modules.cli.output.view import OutputView, View, view_of
 from ia_modules.client import Client
 from ia_modules.errors import DatabaseError, ExecutionCancelled, IAModulesError, LeaseLost
 from ia_modules.models import ExecutionId, ExecutionStatus, InteractionRecord
@@ -19,7 +19,7 @@ from ia_modules.pipeline.runner import StartedExecution
 _LAST_LOOK_SECONDS = 10.0  # for the view to catch up with what is on record
 
 
-async def carry_out(client: Client, started: StartedExecution, view: View, *, after: int = 0) -> Ending:
+async def carry_out(client: Client, started: StartedExecution, view: View | OutputView, *, after: int = 0) -> Ending:
     """Run an execution as far as it goes, and show its changes after a sequence.
 
     Ctrl-C, SIGTERM and SIGHUP cancel it, on record; a second one ends the process at once and changes no record.
@@ -44,7 +44,9 @@ async def carry_out(client: Client, started: StartedExecution, view: View, *, af
     return ending
 
 
-async def watch(client: Client, execution_id: ExecutionId, view: View, *, to_rest: bool = False) -> Ending | None:
+async def watch(
+    client: Client, execution_id: ExecutionId, view: View | OutputView, *, to_rest: bool = False
+) -> Ending | None:
     """Show an execution until it ends, whichever process runs it; None when Ctrl-C ended the watching first.
 
     Args:
@@ -62,17 +64,22 @@ async def watch(client: Client, execution_id: ExecutionId, view: View, *, to_res
     return ending
 
 
-async def _show_until_ended(client: Client, execution_id: ExecutionId, view: View, *, to_rest: bool) -> None:
-    async with aclosing(client.follow(execution_id, to_rest=to_rest)) as pages:
+async def _show_until_ended(
+    client: Client, execution_id: ExecutionId, view: View | OutputView, *, after: int = 0, to_rest: bool
+) -> None:
+    if isinstance(view, OutputView):
+        async with aclosing(client.stream(execution_id, after, to_rest=to_rest)) as pieces:
+            async for piece in pieces:
+                view.show_piece(piece)
+        return
+    async with aclosing(client.follow(execution_id, after, to_rest=to_rest)) as pages:
         async for changes in pages:
             view.show(changes)
 
 
-async def _watch_while_running(client: Client, execution_id: ExecutionId, view: View, after: int) -> None:
+async def _watch_while_running(client: Client, execution_id: ExecutionId, view: View | OutputView, after: int) -> None:
     try:
-        async with aclosing(client.follow(execution_id, after, to_rest=True)) as pages:
-            async for changes in pages:
-                view.show(changes)
+        await _show_until_ended(client, execution_id, view, after=after, to_rest=True)
     except DatabaseError as error:
         view.say(f"What follows is not seen here, but it goes on: {error}")
 
@@ -101,17 +108,24 @@ def _error_of(running: asyncio.Task[object]) -> IAModulesError | None:
 
 
 async def run_in_view(
-    client: Client, started: StartedExecution, same_database: str, *, as_json: bool, after: int = 0
+    client: Client,
+    started: StartedExecution,
+    same_database: str,
+    *,
+    as_json: bool,
+    after: int = 0,
+    output: bool = False,
 ) -> ExitStatus:
     """Run a started execution to its end in the foreground, and print how it ended.
 
     Args:
         after: the sequence of the last change that is known; a live view shows all of them anyway.
+        output: what its steps give as it comes is shown, and nothing else on stdout.
     """
-    with view_of(started.pipeline.graph, as_json=as_json, runs_here=True) as view:
+    with view_of(started.pipeline.graph, as_json=as_json, runs_here=True, output=output) as view:
         ending = await carry_out(client, started, view, after=0 if view.is_whole else after)
     if not as_json:
-        print_ending(ending, same_database)
+        print_ending(ending, same_database, is_output=output)
     elif ending.error is not None:
         raise fail(str(ending.error))
     return ending.exit_status

@@ -20,6 +20,7 @@ from ia_modules.models import (
     StepExecutionRecord,
 )
 from ia_modules.paths import GRAPH
+from ia_modules.pieces import OutputPage, OutputPiece
 from ia_modules.pipeline.comparing.comparison import Comparison, compare
 from ia_modules.pipeline.document.graph import Graph
 from ia_modules.pipeline.outcome import recorded_result
@@ -153,6 +154,34 @@ class ExecutionVerbs(ClientBase):
                 yield changes
                 if _is_over(changes.execution.status, to_rest=to_rest) and not changes.more:
                     return
+
+    async def output(
+        self,
+        execution_id: str,
+        after: str | int | None = None,
+        *,
+        step_execution_id: str | None = None,
+        limit: int = 200,
+    ) -> OutputPage:
+        """A page of what steps gave as it came (``context.emit``); as :meth:`ExecutionReader.output`."""
+        return await self.tracker.output(execution_id, after, step_execution_id=step_execution_id, limit=limit)
+
+    async def stream(
+        self,
+        execution_id: str,
+        after: str | int | None = None,
+        *,
+        step_execution_id: str | None = None,
+        to_rest: bool = False,
+    ) -> AsyncGenerator[OutputPiece]:
+        """The same piece by piece, then what comes, until what gives it has ended; as :meth:`ExecutionTracker.stream`.
+
+        Whichever process runs it: ``piece.cursor`` is where another stream goes on.
+        """
+        pieces = self.tracker.stream(execution_id, after, step_execution_id=step_execution_id, to_rest=to_rest)
+        async with aclosing(pieces):
+            async for piece in pieces:
+                yield piece
 
     async def wait(self, execution_id: str, *, timeout_seconds: float | None = None) -> ExecutionRecord:
         """Wait until an execution has ended or waits for a person, whoever runs it; as it stands then.

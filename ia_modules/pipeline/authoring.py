@@ -48,10 +48,13 @@ from ia_modules.pipeline.document.definition import PipelineDefinition, RouteRul
 from ia_modules.pipeline.document.merge import MergeRule
 from ia_modules.pipeline.drawing.picture import svg
 from ia_modules.pipeline.inputs import InputData
+from ia_modules.pipeline.journal import OperatorJournal
 from ia_modules.pipeline.loader import load
+from ia_modules.pipeline.memory_journal import MemoryJournal
 from ia_modules.pipeline.recovery import Recovered
-from ia_modules.pipeline.runner import TRACKER_SERVICE, Pipeline
+from ia_modules.pipeline.runner import TRACKER_SERVICE, Pipeline, Runner, StartedExecution
 from ia_modules.pipeline.services import ServiceRegistry
+from ia_modules.pipeline.streamed_run import StreamedRun
 
 _MAP_KEYS = ("key", "max_concurrency", "on_item_failure", "collect")
 
@@ -279,6 +282,31 @@ class Flow:
         journal = None if services is None else services.get(TRACKER_SERVICE)
         call = getattr(journal, "call", asyncio.run)
         return call(running)
+
+    def stream(
+        self,
+        input_data: InputData | None = None,
+        services: ServiceRegistry | None = None,
+        execution_context: ExecutionContext | None = None,
+        *,
+        new_version: bool = True,
+        resume: bool = False,
+    ) -> StreamedRun:
+        """As :meth:`run`, with what its steps emit as it comes: ``async for piece in flow.stream(input)``.
+
+        Nothing has begun yet: iterate it, or await its ``result()``. What the context's ``execution_id`` stands for
+        already is not waited for: beginning raises AlreadyStarted then.
+        """
+        own = services or ServiceRegistry()
+        journal: OperatorJournal = own.get(TRACKER_SERVICE) or MemoryJournal()
+
+        async def begin() -> StartedExecution:
+            runner = Runner(journal, services=own)
+            return await runner.start(
+                self.load(), input_data, execution_context, new_version=new_version, resume=resume
+            )
+
+        return StreamedRun(begin, journal)
 
     async def recover(self, services: ServiceRegistry | None = None) -> Recovered:
         """Go on with what died of it with its process; as :meth:`ia_modules.pipeline.runner.Pipeline.recover`."""

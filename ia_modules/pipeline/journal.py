@@ -4,7 +4,7 @@ The tracker implements both over the database; :class:`ia_modules.pipeline.memor
 without records. ``ia_modules.testing`` holds every journal to the protocols.
 """
 
-from collections.abc import AsyncIterator, Callable, Iterable
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterable
 from datetime import datetime
 from typing import Protocol
 
@@ -31,6 +31,7 @@ from ia_modules.models import (
     StepSummary,
 )
 from ia_modules.paths import GRAPH
+from ia_modules.pieces import OutputPage, OutputPiece
 from ia_modules.transitions import Recorded, Recovery, Transition
 
 PAGE_LIMIT = 1000
@@ -250,6 +251,41 @@ class OperatorJournal(Journal, Protocol):
             InteractionNotFound
             AlreadyAnswered: it is not open any more.
             TooFewUsers: they could never decide it.
+        """
+        ...
+
+    async def output(
+        self,
+        execution_id: str,
+        after: str | int | None = None,
+        *,
+        step_execution_id: str | None = None,
+        limit: int = 200,
+    ) -> OutputPage:
+        """What steps gave as it came after a cursor, at all levels, of one moment; at most ``limit`` pieces.
+
+        Args:
+            after: the ``cursor`` of a piece or a page, or a sequence; None: the beginning.
+            step_execution_id: only of this attempt; None: of all.
+
+        Raises:
+            ExecutionNotFound, StepExecutionNotFound
+            InvalidArgument: the cursor or the limit is none.
+        """
+        ...
+
+    def stream(
+        self,
+        execution_id: str,
+        after: str | int | None = None,
+        *,
+        step_execution_id: str | None = None,
+        to_rest: bool = False,
+    ) -> AsyncGenerator[OutputPiece]:
+        """The same piece by piece, and then what comes, until what gives it has ended; raises as :meth:`output`.
+
+        Args:
+            to_rest: ends also when the execution waits for a person.
         """
         ...
 

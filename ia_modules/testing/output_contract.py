@@ -1,12 +1,26 @@
 """What every journal promises about what steps give as it comes, as tests: a part of ``JournalContract``."""
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from ia_modules.models import ExecutionId, LogLevel, PipelineId, StepExecutionId, StepStatus, new_id
+from ia_modules.errors import ExecutionNotFound, InvalidArgument, StepExecutionNotFound
+from ia_modules.models import (
+    ExecutionId,
+    ExecutionStatus,
+    LogLevel,
+    PipelineId,
+    StepExecutionId,
+    StepStatus,
+    new_id,
+)
+from ia_modules.paths import GRAPH, run_path
+from ia_modules.pieces import OutputPiece
 from ia_modules.pipeline.journal import OperatorJournal
-from ia_modules.testing.contract_transitions import OWNER, claimed_of, ending, starting
-from ia_modules.transitions import LogLine, StepUpdate, Transition
+from ia_modules.testing.changes_contract import MADE_TO_BE_INHERITED
+from ia_modules.testing.contract_transitions import OWNER, becomes, claimed_of, ending, starting
+from ia_modules.transitions import LogLine, NewExecution, StepStart, StepUpdate, Transition
 
 
 class OutputContract:
@@ -86,6 +100,114 @@ class OutputContract:
         assert await _kept(journal, lease.execution_id) == ["third 0", "third 1", "third 2"]
         await journal.record(Transition(lease=lease, writer=journal.owner, updates=tuple(ends[2:])))
         assert await _kept(journal, lease.execution_id) == []
+
+    @settings(max_examples=25, deadline=None, suppress_health_check=MADE_TO_BE_INHERITED)
+    @given(
+        writes=st.lists(st.lists(st.tuples(st.integers(0, 2), st.text("aü", max_size=3)), max_size=4), max_size=6),
+        limit=st.integers(1, 4),
+        begin=st.integers(0, 40),
+    )
+    async def test_output_is_read_from_any_cursor_piece_by_piece(
+        self,
+        journals: list[OperatorJournal],
+        pipeline_id: PipelineId,
+        writes: list[list[tuple[int, str]]],
+        limit: int,
+        begin: int,
+    ) -> None:
+        """At all levels, or of one attempt: what comes after a cursor, once, in its order, on any process."""
+        journal, reader = journals[0], journals[-1]
+        execution_id, attempts = ExecutionId(new_id()), [StepExecutionId(new_id()) for _ in range(3)]
+        new = NewExecution(pipeline_id=pipeline_id)
+        outer = run_path(GRAPH, "outer", 1)
+        starts = tuple(
+            StepStart(step_execution_id=each, step_id=name, step_name=name, step_type="task", within=within)
+            for each, name, within in zip(attempts, ("outer", "inner", "other"), (GRAPH, outer, GRAPH), strict=True)
+        )
+        await journal.record(Transition(execution_id=execution_id, writer=OWNER, new=new, starts=starts))
+        written: list[LogLine] = []
+        for each in writes:
+            lines = [_emitted(attempts[of], text) for of, text in each]
+            written += lines
+            logs = (*lines, LogLine(log_id=new_id(), message="no output", step_execution_id=attempts[0]))
+            await journal.record(Transition(execution_id=execution_id, writer=OWNER, logs=logs))
+        for attempt in (None, *attempts):
+            wanted = [each for each in written if attempt in (None, each.step_execution_id)]
+            pieces = [piece for page in await _pages(reader, execution_id, None, attempt, limit) for piece in page]
+            assert [piece.log_id for piece in pieces] == [each.log_id for each in wanted]
+            assert [(piece.text, piece.channel, piece.values) for piece in pieces] == [
+                (each.message, "answer", ()) for each in wanted
+            ]
+            names = dict(zip(attempts, ("outer", "inner", "other"), strict=True))
+            for piece in pieces:
+                assert piece.step_id == names[piece.step_execution_id or attempts[0]]
+                assert (piece.iteration, piece.attempt, piece.within) == (
+                    1,
+                    1,
+                    outer if piece.step_id == "inner" else GRAPH,
+                )
+            if pieces:
+                at = begin % len(pieces)
+                pages = await _pages(reader, execution_id, pieces[at].cursor, attempt, limit)
+                assert [piece for page in pages for piece in page] == pieces[at + 1 :]
+                pages = await _pages(reader, execution_id, pieces[at].sequence, attempt, limit)
+                after = [piece for piece in pieces if piece.sequence > pieces[at].sequence]
+                assert [piece for page in pages for piece in page] == after
+
+    async def test_output_is_over_when_its_attempt_or_its_execution_is(
+        self, journal: OperatorJournal, execution_id: ExecutionId
+    ) -> None:
+        ids: list[StepExecutionId] = []
+        for step_id in ("answer", "other"):
+            started, attempt = starting(execution_id, step_id)
+            await journal.record(started)
+            ids.append(attempt)
+        line = _emitted(ids[0], "so far")
+        await journal.record(Transition(execution_id=execution_id, writer=OWNER, logs=(line,)))
+
+        async def are_over() -> list[bool]:
+            pages = [await journal.output(execution_id, step_execution_id=each) for each in (None, *ids)]
+            return [page.is_over for page in pages]
+
+        assert await are_over() == [False, False, False]
+        await journal.record(ending(execution_id, ids[0], StepStatus.FAILED))
+        assert await are_over() == [False, True, False]
+        pieces = [piece async for piece in journal.stream(execution_id, step_execution_id=ids[0])]
+        assert [piece.text for piece in pieces] == ["so far"]
+        await journal.record(becomes(execution_id, ExecutionStatus.COMPLETED))
+        assert await are_over() == [True, True, True]
+        assert [piece async for piece in journal.stream(execution_id, pieces[0].cursor)] == []
+
+    async def test_output_of_what_is_not_there_is_an_error(
+        self, journal: OperatorJournal, execution_id: ExecutionId
+    ) -> None:
+        for nobody in (new_id(), "nobody", "\0"):
+            with pytest.raises(ExecutionNotFound):
+                await journal.output(nobody)
+            with pytest.raises(StepExecutionNotFound):
+                await journal.output(execution_id, step_execution_id=nobody)
+        for cursor in ("x", "-1", "1:", f"1:{new_id()}x", "9" * 19):
+            with pytest.raises(InvalidArgument, match="cursor"):
+                await journal.output(execution_id, cursor)
+        for limit in (0, 1001):
+            with pytest.raises(InvalidArgument, match="limit"):
+                await journal.output(execution_id, limit=limit)
+        page = await journal.output(execution_id)
+        assert (page.items, page.more, page.is_over, page.rests) == ((), False, False, False)
+        assert (await journal.output(execution_id, page.cursor)).items == ()
+
+
+async def _pages(
+    journal: OperatorJournal, execution_id: ExecutionId, after: str | int | None, attempt: str | None, limit: int
+) -> list[tuple[OutputPiece, ...]]:
+    pages: list[tuple[OutputPiece, ...]] = []
+    while True:
+        page = await journal.output(execution_id, after, step_execution_id=attempt, limit=limit)
+        pages.append(page.items)
+        assert len(page.items) <= limit
+        if not page.more:
+            return pages
+        after = page.cursor
 
 
 def _emitted(attempt: StepExecutionId, text: str) -> LogLine:

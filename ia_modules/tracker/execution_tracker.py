@@ -47,6 +47,7 @@ from ia_modules.payload import (
     check_name,
     clean_text,
 )
+from ia_modules.pieces import OutputPiece
 from ia_modules.tasks import set_within
 from ia_modules.tracker.cancellation import Cancellations
 from ia_modules.tracker.known import KNOWN_EXECUTIONS
@@ -450,3 +451,46 @@ class ExecutionTracker(ExecutionWriter):
                     yield changes
                 if not changes.more:
                     await set_within(poll_seconds, look)
+
+    async def stream(
+        self,
+        execution_id: str,
+        after: str | int | None = None,
+        *,
+        step_execution_id: str | None = None,
+        to_rest: bool = False,
+        poll_seconds: float = 1.0,
+    ) -> AsyncGenerator[OutputPiece]:
+        """What steps gave as it came after a cursor, piece by piece, then what comes, until what gives it has ended.
+
+        Whoever runs it; a database that is away for a while only delays it. Where output is not kept, what had not been
+        read when its attempt completed does not come any more: the result is there.
+
+        Args:
+            after, step_execution_id: as of :meth:`output`.
+            to_rest: ends also when the execution waits for a person.
+            poll_seconds: how often to look without being told; only a wake-up that got lost needs it.
+
+        Raises:
+            ExecutionNotFound, StepExecutionNotFound, InvalidArgument
+            DatabaseUnavailable: the database cannot be reached at the beginning, or was closed in this process.
+        """
+        followed_id, has_read = await self._row_id(execution_id), False
+        async with self._live.watching(followed_id) as look:
+            while True:
+                look.clear()
+                try:
+                    page = await self.output(followed_id, after, step_execution_id=step_execution_id)
+                except (DatabaseUnavailable, DatabaseBusy) as error:
+                    if not has_read or isinstance(error, DatabaseClosed):
+                        raise
+                    await set_within(poll_seconds, look)
+                    continue
+                has_read, after = True, page.cursor
+                for piece in page.items:
+                    yield piece
+                if page.more:
+                    continue
+                if page.is_over or (to_rest and page.rests):
+                    return
+                await set_within(poll_seconds, look)

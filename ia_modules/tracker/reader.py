@@ -7,12 +7,13 @@ from typing import Any
 import orjson
 
 from ia_modules.database.manager import DatabaseManager, Script, Statement
-from ia_modules.errors import ExecutionNotFound
+from ia_modules.errors import ExecutionNotFound, StepExecutionNotFound
 from ia_modules.models import (
     AttemptRecord,
     Changes,
     ExecutionId,
     ExecutionRecord,
+    ExecutionStatus,
     ExecutionSummary,
     InteractionRecord,
     InteractionWithInput,
@@ -25,12 +26,14 @@ from ia_modules.models import (
     RunPath,
     StepExecutionId,
     StepExecutionRecord,
+    StepStatus,
     StepSummary,
     parse_time,
     sought_id,
 )
 from ia_modules.paths import GRAPH
 from ia_modules.payload import check_count, is_storable_id
+from ia_modules.pieces import OutputCursor, OutputPage, OutputRow, output_page
 from ia_modules.pipeline.journal import PAGE_LIMIT, page_of
 from ia_modules.tracker.alias import row_id, rows_of
 from ia_modules.tracker.inbox import (
@@ -382,6 +385,53 @@ class ExecutionReader:
             interactions = yield from summaries(query, found[1])
             logs = [LogRecord.from_row(row) for row in found[2]]
             return page_of(execution, steps, interactions, logs, after=after, limit=limit)
+
+        return await self._database.read(read())
+
+    async def output(
+        self,
+        execution_id: str,
+        after: str | int | None = None,
+        *,
+        step_execution_id: str | None = None,
+        limit: int = 200,
+    ) -> OutputPage:
+        """What steps gave as it came after a cursor, at all levels, of one moment; at most ``limit`` pieces.
+
+        Args:
+            after: the ``cursor`` of a piece or a page, or a sequence; None: the beginning.
+            step_execution_id: only of this attempt; None: of all.
+            limit: 1 to 1,000.
+
+        Raises:
+            ExecutionNotFound, StepExecutionNotFound
+            InvalidArgument: the cursor or the limit is none.
+        """
+        check_count(limit, "limit", low=1, high=1000)
+        cursor, query = OutputCursor.of(after), self._database.query
+
+        def read() -> Script[OutputPage]:
+            rows = yield from rows_of(query, "read_status", {"execution_id": execution_id})
+            if not rows:
+                raise ExecutionNotFound(execution_id)
+            [execution] = rows
+            status, name, is_over = ExecutionStatus(execution["status"]), "read_output", False
+            params: dict[str, Any] = {
+                "execution_id": execution["execution_id"],
+                "cursor_sequence": cursor.sequence,
+                "cursor_id": cursor.log_id,
+                "limit": limit + 1,
+            }
+            if step_execution_id is not None:
+                params["step_execution_id"], name = sought_id(step_execution_id), "read_output_of_attempt"
+                attempts = yield Statement(query("read_status_of_attempt"), [params])
+                if not attempts:
+                    raise StepExecutionNotFound(step_execution_id)
+                is_over = StepStatus(attempts[0]["status"]).is_terminal
+            lines = yield Statement(query(name), [params])
+            is_over = is_over or status.is_terminal
+            found = map(OutputRow.from_row, lines)
+            return output_page(found, cursor, limit=limit, is_over=is_over, rests=status.is_at_rest)
 
         return await self._database.read(read())
 

@@ -45,6 +45,7 @@ app = typer.Typer(
 )
 app.command("items", epilog="Example: ia-modules executions items 01996f1e-8c1a-7 work --failed")(items)
 app.command("watch", epilog="Example: ia-modules executions watch 01996f1e-8c1a-7 --json")(watch)
+app.command("follow", epilog="Example: ia-modules executions follow 01996f1e-8c1a-7 --output")(watch)
 app.command("resume", epilog="Example: ia-modules executions resume 01996f1e-8c1a-7")(resume)
 app.command("diff", epilog="Example: ia-modules executions diff 01996f1e-8c1a-7")(diff)
 app.command("export", epilog="Example: ia-modules executions export 01996f1e-8c1a-7 -o nightly-failed.iarun")(export)

@@ -45,12 +45,16 @@ _LOOK_EVERY_SECONDS = 0.5
 def watch(
     context: typer.Context,
     execution_id: OneOrNewest = None,
+    output: Annotated[
+        bool, typer.Option("--output", help="Print what steps give as it comes, and nothing else on stdout.")
+    ] = False,
     database_url: Database = DEFAULT_DATABASE,
     as_json: AsJson = False,
 ) -> None:
-    """Watch an execution until it ends, whichever process runs it. Ctrl-C only ends the watching.
+    """Watch (or follow) an execution until it ends, whichever process runs it. Ctrl-C only ends the watching.
 
-    With --json: one line of JSON for each change, {"type", "sequence", "data"}, the whole result as the last.
+    With --json: one line of JSON for each change, {"type", "sequence", "data"}, the whole result as the last; with
+    --output, {"type": "output", ...} for each piece.
 
     Exit status: 0 completed, 1 failed or cancelled, 130 no longer watched.
     """
@@ -58,26 +62,33 @@ def watch(
     async def work() -> ExitStatus:
         async with client_of(database_url) as client:
             record = await find_execution(client, execution_id)
-            return await watch_in_view(client, record, same_database(context), as_json=as_json)
+            return await watch_in_view(client, record, same_database(context), as_json=as_json, output=output)
 
     raise typer.Exit(do(work()))
 
 
 async def watch_in_view(
-    client: Client, record: ExecutionRecord, same_database: str, *, as_json: bool, to_rest: bool = False
+    client: Client,
+    record: ExecutionRecord,
+    same_database: str,
+    *,
+    as_json: bool,
+    to_rest: bool = False,
+    output: bool = False,
 ) -> ExitStatus:
     """Show an execution until it ends, whichever process runs it, and print how it ended.
 
     Args:
         to_rest: ends also when it waits for a person.
+        output: what its steps give as it comes is shown, and nothing else on stdout.
     """
-    with view_of(await _graph_of(client, record), as_json=as_json) as view:
+    with view_of(await _graph_of(client, record), as_json=as_json, output=output) as view:
         ending = await follow(client, record.execution_id, view, to_rest=to_rest)
     if ending is None:
         warn(f"No longer watched; execution {record.execution_id} goes on.")
         return ExitStatus.INTERRUPTED
     if not as_json:
-        print_ending(ending, same_database)
+        print_ending(ending, same_database, is_output=output)
     return ending.exit_status
 
 

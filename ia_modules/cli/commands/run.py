@@ -56,6 +56,9 @@ def run(
         bool,
         typer.Option("--resume", help="With --execution-id: go on with one that failed, was cancelled or left behind."),
     ] = False,
+    stream: Annotated[
+        bool, typer.Option("--stream", help="Print what steps give as it comes, and nothing else on stdout.")
+    ] = False,
     new_version: NewVersion = False,
     pipelines: PipelineFolders = None,
     project: Project = None,
@@ -67,7 +70,7 @@ def run(
     """Run a pipeline and watch it. Ctrl-C cancels the execution, on record.
 
     With --json: one line of JSON for each change, {"type", "sequence", "data"}, the whole result as the last. What
-    steps print themselves goes to stderr then, and in a pipe.
+    steps print themselves goes to stderr then, and in a pipe. With --stream: {"type": "output", ...} for each piece.
 
     Exit status: 0 completed, 1 failed or cancelled, 2 could not start (nothing is recorded), 3 waits for a person.
     """
@@ -79,6 +82,8 @@ def run(
         raise typer.BadParameter("--resume is for --execution-id without --detach; expected that.")
     if file_format is not None and not is_file(pipeline):
         raise typer.BadParameter("--format is how a file is read; expected a file, or a slug without it.")
+    if stream and detach:
+        raise typer.BadParameter("--stream is for what runs here; of what is queued: ia-modules executions follow.")
     starts_at = None if run_at is None else future(run_at)
     source = pipeline_of_file(pipeline, file_format=file_format) if is_file(pipeline) else pipeline
     executor = LocalExecutor()
@@ -119,10 +124,12 @@ def run(
                 warn(f"Execution {before.execution_id} has this id and this input. No second one is begun.")
                 record = await client.execution(before.execution_id)
                 raise typer.Exit(
-                    await watch_in_view(client, record, same_database(context), as_json=as_json, to_rest=True)
+                    await watch_in_view(
+                        client, record, same_database(context), as_json=as_json, to_rest=True, output=stream
+                    )
                 ) from None
             await _summary(client, started.execution_id)
-            status = await run_in_view(client, started, same_database(context), as_json=as_json)
+            status = await run_in_view(client, started, same_database(context), as_json=as_json, output=stream)
         leave(status, executor)
 
     do(work(), status=ExitStatus.NOT_STARTED)

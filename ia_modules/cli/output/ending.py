@@ -1,6 +1,8 @@
 """How a run ended or was queued, and how to go on from there."""
 
+import sys
 from collections.abc import Sequence
+from contextlib import redirect_stdout
 from dataclasses import dataclass
 
 import typer
@@ -32,12 +34,17 @@ class Ending:
         return ExitStatus.of(self.record.status) if self.error is None else ExitStatus.FAILED
 
 
-def print_ending(ending: Ending, same_database: str) -> None:
+def print_ending(ending: Ending, same_database: str, *, is_output: bool = False) -> None:
     """Print how it ended: good news on stdout, the rest on stderr, then what to do next.
 
     Args:
         same_database: what commands need to find the database, see ``options.database.same_database``.
+        is_output: stdout is for what the steps gave as it came: good news goes to stderr, too.
     """
+    if is_output:
+        with redirect_stdout(sys.stderr):
+            print_ending(ending, same_database)
+        return
     record = ending.record
     look = f"ia-modules executions show {record.execution_id}{same_database}"
     resume = f"ia-modules executions resume {record.execution_id}{same_database}"

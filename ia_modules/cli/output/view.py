@@ -28,6 +28,7 @@ from ia_modules.models import (
     StepExecutionId,
     StepSummary,
 )
+from ia_modules.pieces import OutputPiece
 from ia_modules.pipeline.capture import STDOUT
 from ia_modules.pipeline.document.graph import Graph
 
@@ -56,12 +57,20 @@ class View(Protocol):
 
 
 @contextmanager
-def view_of(graph: Graph | None, *, as_json: bool, runs_here: bool = False) -> Generator[View]:
+def view_of(
+    graph: Graph | None, *, as_json: bool, runs_here: bool = False, output: bool = False
+) -> Generator["View | OutputView"]:
     """The view that suits where stdout leads.
 
     Args:
         runs_here: this process runs it, so what its steps print is seen as they print it, and not as lines again.
+        output: what steps give as it comes is shown, and nothing else.
     """
+    if output:
+        stdout = sys.stdout
+        with redirect_stdout(sys.stderr):
+            yield OutputView(stdout, as_json=as_json)
+        return
     out = console()
     if not as_json and sys.stdout.isatty() and out.is_interactive:
         view = LiveView(StepTable(graph), out)
@@ -150,6 +159,42 @@ class Lines:
         write_line(self._out, _flat(line))
 
 
+class OutputView:
+    """What steps give as it comes: texts as they are, values as lines of JSON; with JSON an object for each piece."""
+
+    is_whole = True
+
+    def __init__(self, out: TextIO, *, as_json: bool) -> None:
+        self._out, self._as_json = out, as_json
+        self._is_in_line = False
+
+    def show_piece(self, piece: OutputPiece) -> None:
+        if self._as_json:
+            self._write(
+                {"type": "output", "sequence": piece.sequence, "data": piece.to_dict() | {"cursor": piece.cursor}}
+            )
+            return
+        if piece.is_left_out:
+            warn(piece.text)
+            return
+        lines = "".join(f"{json_text(value)}\n" for value in piece.values)
+        before = "\n" if lines and self._is_in_line else ""
+        write_text(self._out, f"{before}{lines}{plain(piece.text)}")
+        self._is_in_line = not lines and not piece.text.endswith("\n")
+
+    def say(self, sentence: str) -> None:
+        warn(sentence)
+
+    def end(self, record: ExecutionRecord) -> None:
+        if self._as_json:
+            self._write({"type": "result", "sequence": record.sequence, "data": record.to_dict()})
+        elif self._is_in_line:
+            write_text(self._out, "\n")
+
+    def _write(self, message: Mapping[str, Any]) -> None:
+        write_line(self._out, json_text(message))
+
+
 class LogLines:
     """The log lines alone: of a level or more severe, with a text in them; or what steps gave as it came.
 
@@ -202,8 +247,13 @@ def _flat(text: str) -> str:
 
 def write_line(out: TextIO, line: str) -> None:
     """Write a line at once; a reader that is gone does not keep an execution from going on."""
+    write_text(out, f"{line}\n")
+
+
+def write_text(out: TextIO, text: str) -> None:
+    """The same of a text that need not be a line."""
     try:
-        out.write(f"{line}\n")
+        out.write(text)
         out.flush()
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), out.fileno())  # for the rest of the buffer, and everything after it

@@ -202,3 +202,35 @@ SELECT pipeline_id, version, definition, content_hash, source_folder, origin, au
  WHERE pipeline_id = :pipeline_id
    AND version = COALESCE(
        CAST(:version AS INTEGER), (SELECT current_version FROM pipelines WHERE id = :pipeline_id));
+
+-- name: read_output
+-- Lines of level output after a cursor, of all levels.
+SELECT lines.log_id, lines.execution_id, lines.within, lines.step_execution_id, step_id, iteration, attempt, logger,
+       message, data, logged_at, lines.sequence
+  FROM execution_logs AS lines
+  LEFT JOIN step_executions ON step_executions.step_execution_id = lines.step_execution_id
+ WHERE lines.execution_id = :execution_id
+   AND lines.level = 'output'
+   AND lines.sequence >= :cursor_sequence
+   AND (lines.sequence > :cursor_sequence OR lines.log_id > :cursor_id)
+ ORDER BY lines.sequence, lines.log_id
+ LIMIT :limit;
+
+-- name: read_output_of_attempt
+-- The same of one attempt, whose lines have the same order by their ids.
+SELECT lines.log_id, lines.execution_id, lines.within, lines.step_execution_id, step_id, iteration, attempt, logger,
+       message, data, logged_at, lines.sequence
+  FROM execution_logs AS lines
+  JOIN step_executions ON step_executions.step_execution_id = lines.step_execution_id
+ WHERE lines.step_execution_id = :step_execution_id
+   AND lines.level = 'output'
+   AND lines.sequence >= :cursor_sequence
+   AND lines.log_id > :cursor_id
+ ORDER BY lines.log_id
+ LIMIT :limit;
+
+-- name: read_status
+SELECT execution_id, status FROM pipeline_executions WHERE execution_id = :execution_id;
+
+-- name: read_status_of_attempt
+SELECT status FROM step_executions WHERE step_execution_id = :step_execution_id AND execution_id = :execution_id;

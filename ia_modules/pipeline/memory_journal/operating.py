@@ -1,10 +1,10 @@
 """What those need of the journal in memory who steer and watch executions."""
 
-from collections.abc import Iterable
+from collections.abc import AsyncGenerator, Iterable
 from copy import deepcopy
 from typing import Self
 
-from ia_modules.errors import ExecutionNotFound, InteractionNotFound, TrackerError
+from ia_modules.errors import ExecutionNotFound, InteractionNotFound, StepExecutionNotFound, TrackerError
 from ia_modules.models import (
     Changes,
     ClaimedExecution,
@@ -15,13 +15,17 @@ from ia_modules.models import (
     InteractionRecord,
     InteractionSummary,
     Json,
+    LogLevel,
+    LogRecord,
     RunPath,
     StalledExecution,
+    StepExecutionId,
     StepSummary,
     version_key,
 )
 from ia_modules.paths import GRAPH
-from ia_modules.payload import encode
+from ia_modules.payload import check_count, encode
+from ia_modules.pieces import OutputCursor, OutputPage, OutputPiece, OutputRow, output_page
 from ia_modules.pipeline.journal import PAGE_LIMIT, page_of
 from ia_modules.pipeline.memory_journal.running import RunMemory
 from ia_modules.transitions import Answer, Assignment, Claim, Recovery, RequestCancel, Transition, WakeUp
@@ -84,6 +88,71 @@ class MemoryJournal(RunMemory):
             if line.sequence > after and line.within == within
         ]
         return page_of(execution.narrow(ExecutionSummary), steps, interactions, logs, after=after, limit=limit)
+
+    async def output(
+        self,
+        execution_id: str,
+        after: str | int | None = None,
+        *,
+        step_execution_id: str | None = None,
+        limit: int = 200,
+    ) -> OutputPage:
+        check_count(limit, "limit", low=1, high=1000)
+        cursor, execution_id = OutputCursor.of(after), self._row_id(execution_id)
+        execution, steps = self._executions.get(execution_id), self._steps.get(execution_id, {})
+        if execution is None:
+            raise ExecutionNotFound(execution_id)
+        if step_execution_id is not None and step_execution_id not in steps:
+            raise StepExecutionNotFound(step_execution_id)
+        lines = [
+            line
+            for line in self._logs[execution_id].values()
+            if line.level is LogLevel.OUTPUT
+            and cursor.is_before(line.sequence, line.log_id)
+            and step_execution_id in (None, line.step_execution_id)
+        ]
+        lines.sort(key=lambda line: (line.sequence, line.log_id))
+        rows = (self._output_row(line) for line in deepcopy(lines[: limit + 1]))
+        status = None if step_execution_id is None else steps[StepExecutionId(step_execution_id)].status
+        is_over = execution.status.is_terminal or (status is not None and status.is_terminal)
+        return output_page(rows, cursor, limit=limit, is_over=is_over, rests=execution.status.is_at_rest)
+
+    def _output_row(self, line: LogRecord) -> OutputRow:
+        step = None if line.step_execution_id is None else self._steps[line.execution_id][line.step_execution_id]
+        return OutputRow(
+            log_id=line.log_id,
+            execution_id=line.execution_id,
+            within=line.within,
+            step_execution_id=line.step_execution_id,
+            step_id=None if step is None else step.step_id,
+            iteration=None if step is None else step.iteration,
+            attempt=None if step is None else step.attempt,
+            logger=line.logger,
+            message=line.message,
+            data=line.data,
+            logged_at=line.logged_at,
+            sequence=line.sequence,
+        )
+
+    async def stream(
+        self,
+        execution_id: str,
+        after: str | int | None = None,
+        *,
+        step_execution_id: str | None = None,
+        to_rest: bool = False,
+    ) -> AsyncGenerator[OutputPiece]:
+        while True:
+            changed = self._changed
+            page = await self.output(execution_id, after, step_execution_id=step_execution_id)
+            for piece in page.items:
+                yield piece
+            after = page.cursor
+            if page.more:
+                continue
+            if page.is_over or (to_rest and page.rests):
+                return
+            await changed.wait()
 
     @property
     def ownership(self) -> Self:

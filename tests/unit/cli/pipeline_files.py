@@ -39,6 +39,18 @@ class UntilReleased(Step):
         return {"released": True}
 
 
+class Talk(Step):
+    """Gives its words as they come; the last one when the file that its config names is there."""
+
+    async def run(self, data):
+        self.context.log("thinking")
+        yield f"Hello {self.context.attempt}, "
+        self.context.emit({"tool": "search"}, "calls", flush=True)
+        while not Path(self.config["file"]).exists():
+            await asyncio.sleep(0.02)
+        yield "world"
+
+
 class Forever(Step):
     async def run(self, data):
         self.context.progress(0.25, "a quarter")

@@ -114,6 +114,29 @@ def test_resume_runs_what_was_only_queued(command: Command, tmp_path: Path) -> N
     assert json.loads(resumed.stdout.splitlines()[-1])["data"]["status"] == "completed"
 
 
+def test_output_is_followed_in_another_process_over_the_death_of_the_one_that_gives_it(
+    database_url: str, command: Command, tmp_path: Path
+) -> None:
+    release = tmp_path / "release"
+    file = write(tmp_path, step("talk", "Talk", config={"file": str(release)}))
+    with piped(database_url, "run", file, "--stream") as process:
+        lines_until(process, lambda line: "tool" in line)
+        execution_id = newest(command)["execution_id"]
+        with piped(database_url, "executions", "follow", execution_id, "--output") as following:
+            assert lines_until(following, lambda line: "tool" in line) == ["Hello 1, \n", '{"tool":"search"}\n']
+            process.kill()
+            process.wait()
+            release.touch()
+            give_lease(database_url, 0.01)
+            resumed = command("executions", "resume", execution_id)
+            assert resumed.exit_code == 0
+            out, err = following.communicate(timeout=60)
+    assert (following.returncode, out) == (0, 'Hello 2, \n{"tool":"search"}\nworld\n')
+    assert "Completed" in err
+    late = command("executions", "follow", execution_id, "--output")
+    assert late.stdout == 'Hello 1, \n{"tool":"search"}\n' + out
+
+
 def test_resume_waits_until_a_killed_process_counts_as_gone_and_then_goes_on(
     database_url: str, command: Command, tmp_path: Path
 ) -> None:

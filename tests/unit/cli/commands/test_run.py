@@ -2,7 +2,7 @@ import json
 from pathlib import Path
 
 from tests.unit.cli.conftest import Command, newest
-from tests.unit.cli.pipeline_files import nightly
+from tests.unit.cli.pipeline_files import nightly, step, write
 
 
 def test_a_file_runs_to_its_end_and_its_output_is_shown(command: Command, tmp_path: Path) -> None:
@@ -111,3 +111,36 @@ def test_an_id_of_ones_own_begins_one_execution_and_names_it_everywhere(command:
 def test_resume_is_for_an_id_of_ones_own(command: Command, tmp_path: Path) -> None:
     refused = command("run", nightly(tmp_path), "--resume")
     assert (refused.exit_code, "--execution-id" in refused.stderr) == (2, True)
+
+
+def test_what_steps_give_as_it_comes_is_all_that_is_printed(command: Command, tmp_path: Path) -> None:
+    release = tmp_path / "release"
+    release.touch()
+    file = write(tmp_path, step("talk", "Talk", config={"file": str(release)}))
+    result = command("run", file, "--stream")
+    assert (result.exit_code, result.stdout) == (0, 'Hello 1, \n{"tool":"search"}\nworld\n')
+    assert "Completed in" in result.stderr
+    pieces = [json.loads(line) for line in command("run", file, "--stream", "--json").stdout.splitlines()]
+    assert [each["type"] for each in pieces] == ["output", "output", "output", "result"]
+    assert [(each["data"]["text"], each["data"]["values"]) for each in pieces[:-1]] == [
+        ("Hello 1, ", []),
+        ("", [{"tool": "search"}]),
+        ("world", []),
+    ]
+    assert pieces[-1]["data"]["status"] == "completed"
+    refused = command("run", file, "--stream", "--detach")
+    assert (refused.exit_code, "executions follow" in refused.stderr) == (2, True)
+    for words in (
+        ["executions", "watch", newest(command)["execution_id"], "--output"],
+        ["executions", "follow", "--output"],
+    ):
+        assert command(*words).stdout == result.stdout
+    execution_id = newest(command)["execution_id"]
+    assert "Hello" not in command("executions", "logs", execution_id).stdout
+    assert "Hello" not in command("run", file).stdout.partition("Completed")[0]
+    lines = command("executions", "logs", execution_id, "--level", "output").stdout.splitlines()
+    assert [line.split("  output     ")[1] for line in lines] == [
+        "answer: Hello 1,",
+        'calls:   [{"tool":"search"}]',
+        "answer: world",
+    ]
