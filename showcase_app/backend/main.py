@@ -29,6 +29,7 @@ from showcase_app.backend.api import (
     pipelines,
     run_files,
     session,
+    streams,
     system,
 )
 from showcase_app.backend.api.addresses import BelowRoot, NamesAsSent, rooted
@@ -79,6 +80,7 @@ def create_app(settings: Settings) -> FastAPI:
         definitions,
         run_files,
         executions,
+        streams,
         failures,
         interactions,
         live,

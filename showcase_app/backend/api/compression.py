@@ -1,7 +1,7 @@
 """Compressed answers: whole ones of 1 KiB or more, for clients that take gzip.
 
-What comes in parts (exports, run files) is sent as it is made: compressed, its parts would wait for each other. So are
-files that the pages' build has compressed already, and sockets.
+What comes in parts (exports, run files, server-sent events) is sent as it is made: compressed, its parts would wait for
+each other. So are files that the pages' build has compressed already, and sockets.
 """
 
 import asyncio
@@ -14,6 +14,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 _LEAST_BYTES = 1024
 _IN_THREAD_BYTES = 64 * 2**10  # zlib lets the event loop go on meanwhile
 _LEVEL = 5
+_EVENTS = "text/event-stream"  # whose head is sent at once: there may be no event for a while
 _TEXTS = ("text/", "application/json", "application/problem+json", "image/svg+xml")
 
 
@@ -54,11 +55,9 @@ def _compressing(send: Send, *, takes_gzip: bool) -> Send:
 
 def _is_text(headers: Headers) -> bool:
     """Whether it is a text for which nobody has chosen an encoding yet."""
-    return (
-        "content-encoding" not in headers
-        and "vary" not in headers
-        and headers.get("content-type", "").startswith(_TEXTS)
-    )
+    kind = headers.get("content-type", "")
+    is_text = kind.startswith(_TEXTS) and not kind.startswith(_EVENTS)
+    return is_text and "content-encoding" not in headers and "vary" not in headers
 
 
 async def _gzip(body: bytes) -> bytes:

@@ -768,6 +768,66 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/executions/{execution_id}/output": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Read what steps gave as it came
+         * @description At all levels, in the order in which it was written. `cursor` asks for what comes after, also later.
+         */
+        get: operations["read_output"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/executions/{execution_id}/stream": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Follow what steps give as it comes
+         * @description Server-sent events, `output` for each piece at any level, and `end` when the execution has ended.
+         */
+        get: operations["follow_output"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/executions/{execution_id}/steps/{step_execution_id}/stream": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Follow what one attempt of a step gives as it comes
+         * @description Server-sent events, `output` for each piece, and `end` when the attempt has ended.
+         */
+        get: operations["follow_output_of_attempt"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/failures": {
         parameters: {
             query?: never;
@@ -3634,6 +3694,81 @@ export interface components {
             fields: string[];
         };
         /**
+         * OutputPageOut
+         * @description Some pieces in their order, of one moment.
+         */
+        OutputPageOut: {
+            /** Items */
+            items: components["schemas"]["OutputPieceOut"][];
+            /**
+             * Cursor
+             * @description Of what comes after these.
+             */
+            cursor: string;
+            /**
+             * More
+             * @description There is more already.
+             */
+            more: boolean;
+            /**
+             * Is Over
+             * @description Nothing comes after what there is: what gave it has ended.
+             */
+            is_over: boolean;
+        };
+        /**
+         * OutputPieceOut
+         * @description What an attempt gave in one channel within some 200 ms: text, or else values.
+         */
+        OutputPieceOut: {
+            /** Log Id */
+            log_id: string;
+            /** Execution Id */
+            execution_id: string;
+            /**
+             * Within
+             * @description The path of the run that the attempt is within; empty for the graph's own steps.
+             */
+            within: string;
+            /** Step Execution Id */
+            step_execution_id: string | null;
+            /** Step Id */
+            step_id: string | null;
+            /** Iteration */
+            iteration: number | null;
+            /** Attempt */
+            attempt: number | null;
+            /** Channel */
+            channel: string | null;
+            /**
+             * Text
+             * @description All of it joined; empty where there are values.
+             */
+            text: string;
+            /**
+             * Values
+             * @description JSON, each as it was given; empty where there is text.
+             */
+            values: unknown[];
+            /**
+             * Is Left Out
+             * @description It stands for all that the attempt gave after it, which is not kept; the text says so.
+             */
+            is_left_out: boolean;
+            /**
+             * Emitted At
+             * Format: date-time
+             */
+            emitted_at: string;
+            /** Sequence */
+            sequence: number;
+            /**
+             * Cursor
+             * @description What comes after this piece is asked for with it.
+             */
+            cursor: string;
+        };
+        /**
          * PipelineDetail
          * @description A pipeline with one of its definitions, and what a form for a run is drawn from.
          */
@@ -5107,6 +5242,8 @@ export type NewPipelineRequest = components['schemas']['NewPipelineRequest'];
 export type NewVersionRequest = components['schemas']['NewVersionRequest'];
 export type OfferedModuleOut = components['schemas']['OfferedModuleOut'];
 export type OfferedNameOut = components['schemas']['OfferedNameOut'];
+export type OutputPageOut = components['schemas']['OutputPageOut'];
+export type OutputPieceOut = components['schemas']['OutputPieceOut'];
 export type PipelineDetail = components['schemas']['PipelineDetail'];
 export type PipelineMetricsOut = components['schemas']['PipelineMetricsOut'];
 export type PipelineOut = components['schemas']['PipelineOut'];
@@ -9253,6 +9390,284 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["ExportOut"];
+                };
+            };
+            /** @description No key, or one that is not known; only where the server has keys. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description The caller may not do this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description There is none with this id. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description The server does not answer to this host name. */
+            421: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description The request is not understood, or its values cannot be used: `errors` says which. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description The head of the request is too large. */
+            431: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description The database is away, or something is in the way: try again later. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+        };
+    };
+    read_output: {
+        parameters: {
+            query?: {
+                /** @description Only of this attempt. */
+                step_execution_id?: string | null;
+                /** @description A piece's `cursor`, or a `sequence`; left out: the beginning. */
+                after?: string | null;
+                /** @description At most this many pieces. */
+                limit?: number;
+            };
+            header?: never;
+            path: {
+                /** @description Its own id, or the one that its caller gave it (`alias`), percent-encoded. */
+                execution_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OutputPageOut"];
+                };
+            };
+            /** @description No key, or one that is not known; only where the server has keys. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description The caller may not do this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description There is none with this id. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description The server does not answer to this host name. */
+            421: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description The request is not understood, or its values cannot be used: `errors` says which. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description The head of the request is too large. */
+            431: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description The database is away, or something is in the way: try again later. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+        };
+    };
+    follow_output: {
+        parameters: {
+            query?: {
+                /** @description A piece's `cursor`, or a `sequence`; left out: the beginning. */
+                after?: string | null;
+            };
+            header?: {
+                /** @description Instead of `after`: the `id` of the last event that was received. */
+                "Last-Event-ID"?: string | null;
+            };
+            path: {
+                /** @description Its own id, or the one that its caller gave it (`alias`), percent-encoded. */
+                execution_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "text/event-stream": unknown;
+                };
+            };
+            /** @description No key, or one that is not known; only where the server has keys. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description The caller may not do this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description There is none with this id. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description The server does not answer to this host name. */
+            421: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description The request is not understood, or its values cannot be used: `errors` says which. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description The head of the request is too large. */
+            431: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description The database is away, or something is in the way: try again later. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+        };
+    };
+    follow_output_of_attempt: {
+        parameters: {
+            query?: {
+                /** @description A piece's `cursor`, or a `sequence`; left out: the beginning. */
+                after?: string | null;
+            };
+            header?: {
+                /** @description Instead of `after`: the `id` of the last event that was received. */
+                "Last-Event-ID"?: string | null;
+            };
+            path: {
+                /** @description Its own id, or the one that its caller gave it (`alias`), percent-encoded. */
+                execution_id: string;
+                step_execution_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "text/event-stream": unknown;
                 };
             };
             /** @description No key, or one that is not known; only where the server has keys. */
