@@ -366,8 +366,9 @@ class Coordinator:
                     else:
                         rules = MapRules(self._capture, self._linger_seconds, is_begun=attempt.is_on_record)
                         outcome = await make_map(work, context, self._pipeline, self._inner, rules)
-                with suppress(asyncio.CancelledError):  # what came of it is known already
-                    await notes.write_surplus()
+                if notes.has_surplus:
+                    with suppress(asyncio.CancelledError):  # what came of it is known already
+                        await notes.write_surplus()
             except asyncio.CancelledError:  # this task is ours, and only we cancel it: that is how it ended
                 return stopped()
             finally:

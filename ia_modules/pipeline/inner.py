@@ -10,7 +10,6 @@ import inspect
 import threading
 from collections.abc import Callable, Coroutine, Mapping
 from concurrent.futures import Future
-from contextlib import suppress
 from functools import partial
 from queue import SimpleQueue
 from typing import Any, NamedTuple
@@ -317,8 +316,7 @@ class InnerLevel:
     async def end_of(self, begun: _BegunCall, update: StepUpdate) -> None:
         """Put the end of a call on record, with what it logged."""
         begun.level.end()
-        with suppress(asyncio.CancelledError):  # what came of it is known already
-            await begun.notes.write_surplus()
+        await begun.notes.write_surplus()
         lines, progress = begun.notes.end()
         update = replace(update, drops_output=self._drops_output)
         await self.write_end(update, lines, () if progress is None else (progress,))

@@ -120,7 +120,7 @@ class Notes:
 
     async def write_surplus(self) -> None:
         """Write so much output that what is left can be written at once, with the end of the attempt."""
-        while self._has_surplus():
+        while self.has_surplus:
             if self._writing is None:
                 if self._timer is not None:
                     self._timer.cancel()
@@ -130,7 +130,9 @@ class Notes:
             if self._unwritten:
                 return  # it cannot be written now
 
-    def _has_surplus(self) -> bool:
+    @property
+    def has_surplus(self) -> bool:
+        """Whether more output waits than is written at once."""
         return self._output is not None and self._output.characters > OUTPUT_AT_ONCE
 
     def _wake(self, *, at_once: bool = False) -> None:
@@ -168,7 +170,7 @@ class Notes:
         self._timer = self._writing = None
         has_output = self._output is not None and self._output.has_lines
         is_urgent, self._is_urgent = self._is_urgent, False
-        if has_output and not self._unwritten and (is_urgent or self._has_surplus()):
+        if has_output and not self._unwritten and (is_urgent or self.has_surplus):
             self._schedule_at_once()
         elif has_output or self._unwritten or self._lines or self._progress is not None:
             self._schedule()
