@@ -16,6 +16,7 @@ async def test_the_pages_lead_to_the_api_and_need_nothing_from_the_internet(api:
         assert path in docs.text
     for body in ("NewPipelineRequest", "RunRequest", "BulkRequest"):
         assert f'<th>body</th><td><a href="#{body}">' in docs.text
+    assert "each event " in docs.text
     anchors = set(re.findall(r'href="#(\w+)"', docs.text))
     assert anchors <= set(re.findall(r'id="(\w+)"', docs.text))
 

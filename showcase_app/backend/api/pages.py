@@ -77,7 +77,12 @@ def _operation(method: str, path: str, operation: _Schema) -> str:
 
 
 def _answer(answer: _Schema) -> str:
-    return " ".join(_type(content["schema"]) for content in answer.get("content", {}).values())
+    return " ".join(map(_content, answer.get("content", {}).values()))
+
+
+def _content(content: _Schema) -> str:
+    """What an answer is; a stream of events has a schema for each of them instead of one for all."""
+    return _type(content["schema"]) if "schema" in content else f"each event {_type(content['itemSchema'])}"
 
 
 def _schema(name: str, schema: _Schema) -> str:
