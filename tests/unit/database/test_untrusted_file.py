@@ -1,5 +1,6 @@
 import hashlib
 from collections.abc import Callable
+from importlib.resources import files
 from pathlib import Path
 
 import apsw
@@ -11,7 +12,8 @@ from ia_modules.database.untrusted_file import UntrustedFile
 from ia_modules.errors import FileRefused
 from tests.unit.run_files import first_migrations
 
-NEWER = "INSERT INTO ia_migrations VALUES (4, 'what_is_new', 'x', '{0}', '2027-01-01T00:00:00.000000Z')"
+NEXT = 1 + len(list((files("ia_modules.database") / "migrations" / "sqlite").iterdir()))
+NEWER = f"INSERT INTO ia_migrations VALUES ({NEXT}, 'what_is_new', 'x', '{{0}}', '2027-01-01T00:00:00.000000Z')"
 
 
 @pytest.fixture
@@ -71,7 +73,7 @@ def test_a_file_of_ours_is_opened_and_not_changed(file: Path) -> None:
         ("UPDATE ia_migrations SET checksum = 'x' WHERE version = 2", "it was made by another state of ia_modules"),
         ("UPDATE ia_migrations SET applied_at = 'x'", "it is damaged"),
         (NEWER.format("99.1"), "needs ia_modules 99.1 or newer; this is"),
-        (NEWER.format("0.1.0"), "it has the migration V004__what_is_new, which this ia_modules"),
+        (NEWER.format("0.1.0"), f"it has the migration V{NEXT:03}__what_is_new, which this ia_modules"),
         ("PRAGMA journal_mode = wal", "it was changed since it was written"),
     ],
 )
