@@ -314,9 +314,17 @@ class InnerLevel:
         return _BegunCall(id_, context, notes, level)
 
     async def end_of(self, begun: _BegunCall, update: StepUpdate) -> None:
-        """Put the end of a call on record, with what it logged."""
+        """Put the end of a call on record, with what it logged.
+
+        Raises:
+            asyncio.CancelledError: the caller was cancelled; the call is cancelled when its output was still written.
+        """
         begun.level.end()
-        await begun.notes.write_surplus()
+        try:
+            await begun.notes.write_surplus()
+        except asyncio.CancelledError:
+            self.leave(begun)
+            raise
         lines, progress = begun.notes.end()
         update = replace(update, drops_output=self._drops_output)
         await self.write_end(update, lines, () if progress is None else (progress,))

@@ -341,3 +341,51 @@ async def test_what_is_written_twice_is_there_once_and_in_order() -> None:
     assert await output_of(journal, run.execution_id) == ["".join(pieces)]
     [step] = await journal.get_execution_steps(run.execution_id)
     assert step.status is StepStatus.COMPLETED
+
+
+class HoldsOutput(MemoryJournal):
+    """A journal whose writes of output alone wait until they may go on."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.writes = 0
+        self.is_writing, self.may_go_on, self.was_written = asyncio.Event(), asyncio.Event(), asyncio.Event()
+
+    async def record(self, transition: Transition) -> Recorded:
+        if transition.logs and not any(update.status for update in transition.updates):
+            self.writes += 1
+            self.is_writing.set()
+            await self.may_go_on.wait()
+            self.was_written.set()
+        return await super().record(transition)
+
+
+@pytest.mark.parametrize("fails", [False, True])
+async def test_a_call_that_is_cancelled_while_its_last_output_is_written_ends_there(*, fails: bool) -> None:
+    journal = HoldsOutput()
+    within = run_path(GRAPH, "think", 1)
+    piece = "x" * (OUTPUT_AT_ONCE // 2)
+
+    async def talks() -> AsyncIterator[str]:
+        for _ in range(6):
+            yield piece
+        if fails:
+            raise ConnectionError("lost at the end")
+
+    async def think(data: dict[str, Any]) -> dict[str, Any]:
+        call = asyncio.ensure_future(current.context.step("talks", talks))
+        await journal.is_writing.wait()
+        call.cancel()
+        await asyncio.wait([call])
+        await current.context.step("after", asyncio.sleep, 0)
+        first, _ = await journal.get_execution_steps(current.context.execution_id, within=within)
+        journal.may_go_on.set()
+        await journal.was_written.wait()
+        for _ in range(20):  # turns of the loop, in which the rest of the output would be written
+            await asyncio.sleep(0)
+        return {"is_cancelled": call.cancelled(), "status": first.status, "error": first.error_type}
+
+    run = await started(journal, document("think"), think=think)
+    output = (await run.to_end())["output"]["think"]
+    assert output == {"is_cancelled": True, "status": StepStatus.CANCELLED, "error": "CancelledError"}
+    assert journal.writes == 1
