@@ -156,38 +156,35 @@ class Coordinator:
             asyncio.CancelledError: this task was cancelled. The execution is cancelled on record; a managed one is
                 pending.
         """
-        with run_by_pipeline(self._lease.execution_id, self._journal):
-            return await self._to_end()
-
-    async def _to_end(self) -> ExecutionStatus:
         cancelled = ExecutionUpdate(status=ExecutionStatus.CANCELLED)
         end_watch = self._journal.watch_cancellation(self._lease.execution_id, self._is_cancelled)
-        try:
-            status = await self._turn(await self._taken_up())
-            while status is ExecutionStatus.RUNNING:
-                if self._course.tokens.busy or self._rest(LINGER_SECONDS) is None:
-                    await self._something_happens()
-                else:
-                    began = self._clock()
-                    await self._something_happens()
-                    self._course.leave_out(self._clock() - began)
-                if self._is_to_end:
-                    await uninterrupted(self._end(cancelled), "cancel")
-                    return ExecutionStatus.CANCELLED
-                status = await self._turn(None, self._taken())
-        except asyncio.CancelledError as interrupted:
-            ending = self._hand_back() if self._managed else self._end(cancelled)
-            await record_before(interrupted, ending)
-            raise
-        except (TrackerError, DatabaseError):
-            raise  # nothing more can be written: the records stay as they are, and may be resumed
-        except Exception as error:
-            failed = ExecutionUpdate(status=ExecutionStatus.FAILED, failure=Failure.of(error))
-            await uninterrupted(self._end(failed), "fail")
-            raise
-        finally:
-            end_watch()
-            await self._stop()
+        with run_by_pipeline(self._lease.execution_id, self._journal):
+            try:
+                status = await self._turn(await self._taken_up())
+                while status is ExecutionStatus.RUNNING:
+                    if self._course.tokens.busy or self._rest(LINGER_SECONDS) is None:
+                        await self._something_happens()
+                    else:
+                        began = self._clock()
+                        await self._something_happens()
+                        self._course.leave_out(self._clock() - began)
+                    if self._is_to_end:
+                        await uninterrupted(self._end(cancelled), "cancel")
+                        return ExecutionStatus.CANCELLED
+                    status = await self._turn(None, self._taken())
+            except asyncio.CancelledError as interrupted:
+                ending = self._hand_back() if self._managed else self._end(cancelled)
+                await record_before(interrupted, ending)
+                raise
+            except (TrackerError, DatabaseError):
+                raise  # nothing more can be written: the records stay as they are, and may be resumed
+            except Exception as error:
+                failed = ExecutionUpdate(status=ExecutionStatus.FAILED, failure=Failure.of(error))
+                await uninterrupted(self._end(failed), "fail")
+                raise
+            finally:
+                end_watch()
+                await self._stop()
         return status
 
     # What happens

@@ -96,6 +96,9 @@ class KnownExecutions:
     def advance(self, decision: Decision) -> None:
         """Bring forward what is known of an execution, by what was decided on that and is written now."""
         execution_id = decision.execution.execution_id
+        if decision.execution.status is not ExecutionStatus.RUNNING:
+            self.forget(execution_id)
+            return
         execution = self._executions.pop(execution_id, None) or KnownExecution(decision.execution)
         self._executions[execution_id] = execution  # the last one again
         execution.state = decision.execution
