@@ -6,9 +6,10 @@ from collections.abc import Callable
 from typing import Any
 
 from benchmarks.work import STEPS
-from ia_modules import Flow, Step, first, otherwise, when
+from ia_modules import Flow, Step, StepContext, first, otherwise, when
 
 LINES = 10
+PIECE = "a word and one more " * 200
 
 
 async def pass_on(data: dict[str, Any]) -> dict[str, Any]:
@@ -28,6 +29,15 @@ async def stay_at_the_end(number: int, count: int) -> int:
     if number == count - 1:
         await asyncio.sleep(600)
     return number + 1
+
+
+async def emit(pieces: int, context: StepContext) -> None:
+    """A megabyte a second, by the clock, in pieces of 4,000 characters."""
+    clock = asyncio.get_running_loop().time
+    began = clock()
+    for number in range(1, pieces + 1):
+        context.emit(PIECE)
+        await asyncio.sleep(began + number * len(PIECE) / 1e6 - clock())
 
 
 class TenLines(Step):
@@ -65,6 +75,13 @@ def loop(iterations: int) -> Flow:
     flow = Flow(f"Loop of {iterations}", loop_config={"max_iterations": iterations})
     again, last = flow.add(pass_on, id="again"), flow.add(pass_on, id="last")
     again >> first(when("run.iteration", "<", iterations) >> again, otherwise >> last)  # pyright: ignore[reportUnusedExpression]
+    return flow
+
+
+def emitter() -> Flow:
+    """One step that gives so many pieces of output, at its pace."""
+    flow = Flow("Emitter", parameters={"pieces": 1})
+    flow.add(emit, id="emit")
     return flow
 
 

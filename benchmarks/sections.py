@@ -14,6 +14,7 @@ from benchmarks.race import Bench
 from benchmarks.rates import measure_payloads, measure_rates, measure_shapes
 from benchmarks.sockets import measure_sockets
 from benchmarks.starting import measure_start
+from benchmarks.streams import measure_streams
 from benchmarks.workers import measure_workers
 from benchmarks.writes import measure_writes
 
@@ -92,6 +93,13 @@ SECTIONS: dict[str, Section] = {
         " worker had. The page of the execution is timed as under graphs. Killed: from when another worker has claimed"
         " the execution, which is looked at every few milliseconds, until the first item begins again.",
         measure_maps,
+    ),
+    "streams": Section(
+        "Output as it comes",
+        "A step in `ia-modules worker` gives 3 MB, a megabyte a second by the clock, while so many clients of"
+        " `ia-modules serve` follow it by server-sent events, all in one process on the same machine. The time is that"
+        " of the step, whose last output is on record with its end; then, until the last client has all of it.",
+        measure_streams,
     ),
     "memory": Section(
         "Memory",

@@ -61,6 +61,7 @@ from ia_modules.tracker.writer import ExecutionWriter
 from ia_modules.transitions import Answer, Assignment, Deed, RequestCancel, TakeOver, Transition
 
 _CLOSE_SECONDS = 2.0  # for the last answers to arrive
+_LINES_AT_ONCE = 16  # of output, a megabyte at most: so much of it each follower has in memory
 _LOOK_EVERY_SECONDS = 1.0  # only a wake-up that got lost needs it
 
 
@@ -480,7 +481,9 @@ class ExecutionTracker(ExecutionWriter):
             while True:
                 look.clear()
                 try:
-                    page = await self.output(followed_id, after, step_execution_id=step_execution_id)
+                    page = await self.output(
+                        followed_id, after, step_execution_id=step_execution_id, limit=_LINES_AT_ONCE
+                    )
                 except (DatabaseUnavailable, DatabaseBusy) as error:
                     if not has_read or isinstance(error, DatabaseClosed):
                         raise

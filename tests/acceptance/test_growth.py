@@ -14,6 +14,7 @@ import pytest
 
 from ia_modules.database.manager import DatabaseManager
 from ia_modules.pipeline.authoring import Flow, when
+from ia_modules.pipeline.core import StepContext
 from ia_modules.pipeline.document.merge import MergeRule
 from ia_modules.pipeline.services import ServiceRegistry
 from ia_modules.tracker.execution_tracker import ExecutionTracker
@@ -78,6 +79,28 @@ async def test_memory_grows_with_the_steps_and_not_with_their_square(shape: str)
     await flow_of(shape, 10).run({})  # what the first run imports is of no interest
     few, many = await memory_by_step(flow_of(shape, FEW)), await memory_by_step(flow_of(shape, MANY))
     assert many < MORE_BY_STEP * few, f"{few:.0f} bytes a step of {FEW}, {many:.0f} a step of {MANY}"
+
+
+async def test_who_follows_has_little_of_a_long_output_in_memory(database: DatabaseManager) -> None:
+    flow, piece = Flow("Long output"), "x" * 2**16
+
+    @flow.step
+    async def give(context: StepContext) -> None:
+        for _ in range(62):  # nearly all that is kept of an attempt
+            context.emit(piece)
+
+    async with ExecutionTracker(database) as tracker:
+        result = await flow.run({}, ServiceRegistry({"execution_tracker": tracker}))
+        characters = 0
+        tracemalloc.start()
+        try:
+            async for each in tracker.stream(result["execution_id"]):
+                characters += len(each.text)
+            peak = tracemalloc.get_traced_memory()[1]
+        finally:
+            tracemalloc.stop()
+    assert characters == 62 * len(piece)
+    assert peak < characters, f"{peak:,} bytes to read {characters:,} characters"
 
 
 @pytest.mark.parametrize("shape", ["chain", "chat"])
