@@ -104,6 +104,48 @@ def test_all_of_a_row_of_three_hundred_is_shown_on_request(page: Page, site: Sit
     assert drawn["y"] + drawn["height"] <= room["y"] + room["height"] + 1
 
 
+def test_an_opened_group_of_sixty_stays_within_a_narrow_screen(page: Page, site: Site, tmp_path: Path) -> None:
+    (tmp_path / "go").touch()
+    store(site, fan(WORKERS))
+    execution_id = site.start_execution("fan", {"folder": str(tmp_path), "failing": FAILING})
+    site.until_ended(execution_id)
+    page.set_viewport_size({"width": 360, "height": 780})
+    page.goto(f"/executions/{execution_id}")
+    group = page.get_by_role("button", name=re.compile(f"^{GROUP}"))
+    before = group.bounding_box()
+    group.focus()
+    page.keyboard.press("Enter")
+    expect(group).to_have_attribute("aria-expanded", "true")
+    expect(page.get_by_role("button", name=re.compile("^Worker 1, Completed"))).to_be_visible()
+    after = group.bounding_box()
+    assert before is not None
+    assert after is not None
+    assert (round(after["x"]), round(after["y"])) == (round(before["x"]), round(before["y"]))
+    assert len(set(sides_of_workers(page))) == 1  # one below the other
+
+    to_failed = page.get_by_role("button", name="2 failed: go to the next")
+    for step_id in FAILING:
+        to_failed.click()
+        page.wait_for_url(f"**step={step_id}**")
+        step = page.get_by_role("button", name=re.compile(f"^Worker {step_id[1:]}, Failed"))
+        expect(step).to_have_attribute("aria-pressed", "true")
+        step.scroll_into_view_if_needed()  # what is beside it on a wide screen is below the graph here
+        expect(step).to_be_in_viewport(ratio=1)
+        sides_of_workers(page)
+    assert violations(page) == []
+
+
+def sides_of_workers(page: Page) -> list[tuple[float, float]]:
+    """Left and right of every worker that is drawn, each within the frame of the graph."""
+    room = page.get_by_role("application").bounding_box()
+    assert room is not None
+    boxes = [each.bounding_box() for each in page.get_by_role("button", name=re.compile("^Worker ")).all()]
+    sides = [(box["x"], box["x"] + box["width"]) for box in boxes if box is not None]
+    assert len(sides) > 1
+    assert all(room["x"] <= left and right <= room["x"] + room["width"] for left, right in sides)
+    return sides
+
+
 def violations(page: Page) -> list[str]:
     """What axe finds."""
     page.evaluate(AXE)

@@ -53,6 +53,16 @@ describe("parallel steps of one kind", () => {
     ]);
   });
 
+  it("stand below the head of their group as one block with one edge to it and one from it, where they are stacked", () => {
+    const drawn = drawnGraph(fan(6), new Set(["[group] w0"]), { isStacked: true });
+    expect(drawn.items.map(({ id }) => id)).toContain("w5");
+    expect(drawn.edges.map(({ source, target, edges }) => [source, target, edges.length])).toEqual([
+      ["split", "[group] w0", 6],
+      ["[group] w0", "join", 6],
+      ["join", "end", 1],
+    ]);
+  });
+
   it.each<[string, GraphOut]>([
     ["are too few", fan(FEWEST_FOLDED - 1)],
     ["are of different classes", fan(60, (id) => id)],
@@ -91,21 +101,22 @@ const anyGraph = fc
     classes: fc.array(fc.constantFrom("A", "B", null), { minLength: 1, maxLength: 14 }),
     pairs: fc.array(fc.tuple(fc.nat(14), fc.nat(16), fc.constantFrom("", "x")), { maxLength: 40 }),
     open: fc.array(fc.nat(14)),
+    isStacked: fc.boolean(),
   })
-  .map(({ classes, pairs, open }) => {
+  .map(({ classes, pairs, open, isStacked }) => {
     const steps = classes.map((step_class, number) => createNode({ id: `s${number}`, step_class }));
     const edges: EdgeText[] = pairs.map(([from, to, label]) => {
       const source = `s${from % steps.length}`;
       return [source, to < steps.length ? `s${to}` : to % 2 === 0 ? "end" : "end_other", label];
     });
     const graph: GraphOut = { ...graphOf(edges), nodes: steps, start_at: "s0" };
-    return { graph, open: new Set(open.map((number) => `[group] s${number}`)) };
+    return { graph, open: new Set(open.map((number) => `[group] s${number}`)), isStacked };
   });
 
 it("of any graph every step is drawn once, in itself or in its group, and every edge once", () => {
   fc.assert(
-    fc.property(anyGraph, ({ graph, open }) => {
-      const drawn = drawnGraph(graph, open);
+    fc.property(anyGraph, ({ graph, open, isStacked }) => {
+      const drawn = drawnGraph(graph, open, { isStacked });
       const steps = drawn.items.flatMap(({ step, group }) =>
         step !== null ? [step.id] : group?.isOpen ? [] : (group?.members.map(({ id }) => id) ?? []),
       );

@@ -23,13 +23,15 @@ export type DrawnGraph = {
   edges: readonly DrawnEdge[];
   /** Of each step that is in one. */
   groups: ReadonlyMap<string, StepGroup>;
+  /** Whether the members of an open group stand below its head as one block, which has the edges of all of them. */
+  isStacked: boolean;
 };
 
 /** So many are folded: fewer can be seen at once, without moving the graph. */
 export const FEWEST_FOLDED = 5;
 
-/** The graph as it is drawn while the groups with these ids are open. */
-export function drawnGraph(graph: GraphOut, open: ReadonlySet<string>): DrawnGraph {
+/** The graph as it is drawn while the groups with these ids are open; stacked where there is no room for a row of them. */
+export function drawnGraph(graph: GraphOut, open: ReadonlySet<string>, { isStacked = false } = {}): DrawnGraph {
   const groups = groupsOf(graph, open);
   const items = graph.nodes.flatMap((step): DrawnItem[] => {
     const group = groups.get(step.id);
@@ -38,12 +40,14 @@ export function drawnGraph(graph: GraphOut, open: ReadonlySet<string>): DrawnGra
     const head: DrawnItem[] = isFirst ? [{ id: group.id, step: null, group }] : [];
     return group.isOpen ? [...head, { id: step.id, step, group: null }] : head;
   });
+  const endpoint = (id: string) => (isStacked ? (groups.get(id)?.id ?? id) : placeOf(groups, id));
   return {
-    startAt: placeOf(groups, graph.start_at),
+    startAt: endpoint(graph.start_at),
     items,
     ends: endsOf(graph),
-    edges: [...edgesBetween(graph, groups), ...edgesOfHeads(graph, groups)],
+    edges: [...edgesBetween(graph, endpoint), ...(isStacked ? [] : edgesOfHeads(graph, groups))],
     groups,
+    isStacked,
   };
 }
 
@@ -99,11 +103,11 @@ function conditionOf(edge: GraphEdge): string {
 }
 
 /** Those of the definition; what leads between the same two places in the same way is one. */
-function edgesBetween(graph: GraphOut, groups: ReadonlyMap<string, StepGroup>): DrawnEdge[] {
+function edgesBetween(graph: GraphOut, endpoint: (id: string) => string): DrawnEdge[] {
   const drawn = new Map<string, { source: string; target: string; edges: GraphEdge[] }>();
   graph.edges.forEach((edge, place) => {
-    const source = placeOf(groups, edge.source);
-    const target = placeOf(groups, edge.target);
+    const source = endpoint(edge.source);
+    const target = endpoint(edge.target);
     const isFolded = source !== edge.source || target !== edge.target;
     const key = isFolded ? JSON.stringify([source, target, conditionOf(edge)]) : String(place);
     const known = drawn.get(key);

@@ -1,10 +1,11 @@
 import ELK from "elkjs/lib/elk.bundled";
 import { describe, expect, it } from "vitest";
 import type { GraphEdge, GraphOut } from "@/api/schema.gen";
-import { createEdge, graphOf } from "@/mocks/create-graph";
-import { drawnGraph, endsOf } from "./drawn-graph";
+import { createEdge, type EdgeText, graphOf } from "@/mocks/create-graph";
+import { type DrawnGraph, drawnGraph, endsOf } from "./drawn-graph";
 import { edgeSentence, nodeSentence, passedBy, START, shortLabel } from "./graph";
 import {
+  type Box,
   endName,
   expectedHeight,
   firstView,
@@ -12,6 +13,7 @@ import {
   type Layout,
   layoutOf,
   layoutQuestion,
+  middleOf,
   type Orientation,
   roundedPath,
   wholeView,
@@ -28,9 +30,22 @@ const LOOP = graphOf([
   ["publish", "end"],
 ]);
 
+const WIDE = 1000;
+
 async function laid(graph: GraphOut, orientation: Orientation): Promise<Layout> {
-  const drawn = drawnGraph(graph, new Set());
-  return layoutOf(drawn, await new ELK().layout(layoutQuestion(drawn, orientation)));
+  return await laidIn(drawnGraph(graph, new Set()), orientation, WIDE);
+}
+
+async function laidIn(drawn: DrawnGraph, orientation: Orientation, width: number): Promise<Layout> {
+  return layoutOf(drawn, await new ELK().layout(layoutQuestion(drawn, orientation, width)), width);
+}
+
+function areApart(boxes: readonly Box[]): void {
+  for (const a of boxes)
+    for (const b of boxes) {
+      const apart = a.x + a.width <= b.x || b.x + b.width <= a.x || a.y + a.height <= b.y || b.y + b.height <= a.y;
+      expect(a.id === b.id || apart, `${a.id} and ${b.id}`).toBe(true);
+    }
 }
 
 function box(layout: Layout, id: string) {
@@ -47,13 +62,37 @@ describe("a layout", () => {
       expect(boxes.map(({ id }) => id).sort()).toEqual(
         [START, "end", "ingest", "publish", "repair", "validate"].sort(),
       );
-      for (const a of boxes)
-        for (const b of boxes) {
-          const apart = a.x + a.width <= b.x || b.x + b.width <= a.x || a.y + a.height <= b.y || b.y + b.height <= a.y;
-          expect(a.id === b.id || apart, `${a.id} and ${b.id}`).toBe(true);
-        }
+      areApart(boxes);
     },
   );
+
+  it.each([
+    [260, 1],
+    [334, 1],
+    [400, 2],
+    [600, 3],
+  ])("in a frame of %i pixels has an open group of sixty in %i columns, all of it within", async (width, columns) => {
+    const ids = Array.from({ length: 60 }, (_, number) => `w${number}`);
+    const edges = ids.flatMap((id): EdgeText[] => [
+      ["split", id],
+      [id, "join"],
+    ]);
+    const graph = graphOf(edges);
+    const nodes = graph.nodes.map((node) => ({ ...node, step_class: node.id.startsWith("w") ? "Worker" : node.id }));
+    const drawn = drawnGraph({ ...graph, nodes }, new Set(["[group] w0"]), { isStacked: true });
+    const layout = await laidIn(drawn, "down", width);
+    expect(layout.boxes).toHaveLength(60 + 4); // and the head, the start, the split and the join
+    areApart(layout.boxes);
+    expect(new Set(ids.map((id) => box(layout, id).x)).size).toBe(columns);
+    const { zoom, x } = firstView(layout, width, 420, "down");
+    for (const each of layout.boxes) {
+      expect(each.x * zoom + x).toBeGreaterThanOrEqual(0);
+      expect((each.x + each.width) * zoom + x).toBeLessThanOrEqual(width);
+    }
+    expect(box(layout, "split").y).toBeLessThan(box(layout, "[group] w0").y);
+    expect(box(layout, "w59").y).toBeLessThan(box(layout, "join").y);
+    expect(layout.stacks.map(({ id }) => id)).toEqual(["[group] w0"]);
+  });
 
   it("follows the edges, and not those that lead back", async () => {
     const [right, down] = await Promise.all([laid(LOOP, "right"), laid(LOOP, "down")]);
@@ -85,6 +124,7 @@ describe("the first view", () => {
     lines: [],
     width,
     height: 100,
+    stacks: [],
   });
 
   it("is all of a graph that can be read then, in the middle", () => {
@@ -97,13 +137,19 @@ describe("the first view", () => {
     expect(wholeView(flat(400), 424, 300)).toEqual({ x: 12, y: 100, zoom: 1 });
   });
 
+  it("has a chosen step in the middle, and moves across only where the graph is wider than the frame", () => {
+    const chosen = { id: "a", x: 300, y: 700, width: 40, height: 20 };
+    expect(middleOf(chosen, { ...flat(400), height: 900 }, 1, 400, 300)).toEqual({ x: 200, y: 710 });
+    expect(middleOf(chosen, { ...flat(401), height: 900 }, 1, 400, 900)).toEqual({ x: 320, y: 450 });
+  });
+
   it("is the beginning of one that is too long", () => {
     expect(firstView(flat(90_000), 800, 300, "right")).toEqual({ x: 12, y: 110, zoom: 0.8 });
   });
 });
 
 describe("the frame", () => {
-  const sized = (width: number, height: number): Layout => ({ boxes: [], lines: [], width, height });
+  const sized = (width: number, height: number): Layout => ({ boxes: [], lines: [], width, height, stacks: [] });
 
   it("is as high as the graph in it, within limits", () => {
     expect(frameHeight(sized(800, 300), 1000)).toBe(324);

@@ -19,13 +19,21 @@ export type EdgeLine = {
   /** The middle of its label; null without one. */
   labelAt: ElkPoint | null;
 };
-export type Layout = { boxes: readonly Box[]; lines: readonly EdgeLine[]; width: number; height: number };
+export type Layout = {
+  boxes: readonly Box[];
+  lines: readonly EdgeLine[];
+  width: number;
+  height: number;
+  /** Around the head and the members of each open group, where these are stacked. */
+  stacks: readonly Box[];
+};
 
 const STEP_SIZE = { width: 152, height: 66 };
 const MAPPED_WIDTH = 236; // with a ring, and how many items are done and have failed
 const GROUP_SIZE = { width: 212, height: 66 };
 const HEAD_SIZE = { width: 212, height: 30 };
 const MARK_SIZE = { width: 28, height: 28 };
+const EDGE_OF_LAYOUT = 8;
 export const LABEL_WIDTH = 128;
 const LABEL_LINE = 16;
 /** Of this many steps on, a layout that is there in a second is worth more than one with fewer bends. */
@@ -39,8 +47,13 @@ const LOOPING_WIDTH = 147; // with a long time, icons and gaps, without the numb
 const ATTEMPT_WIDTH = 32;
 const MARK_CHARACTER = 7.6;
 
-/** The request to ELK. Steps keep the order of the file; edges back go around; what leads the same way shares a line. */
-export function layoutQuestion(graph: DrawnGraph, orientation: Orientation): ElkNode {
+/**
+ * The request to ELK. Steps keep the order of the file; edges back go around; what leads the same way shares a line.
+ * `frameWidth` is that of the frame in pixels: stacked members stand in as many columns as it has room for.
+ */
+export function layoutQuestion(graph: DrawnGraph, orientation: Orientation, frameWidth: number): ElkNode {
+  const stacks = stacksOf(graph, frameWidth);
+  const isInStack = ({ id }: DrawnItem) => graph.isStacked && graph.groups.get(id)?.isOpen === true;
   const mark = (id: string) => ({ id, ...markSize(id) });
   const start: ElkExtendedEdge = { id: START, sources: [START], targets: [graph.startAt] };
   return {
@@ -59,9 +72,15 @@ export function layoutQuestion(graph: DrawnGraph, orientation: Orientation): Elk
       "elk.spacing.nodeNode": orientation === "right" ? "20" : "22",
       "elk.spacing.edgeNode": "14",
       "elk.spacing.edgeLabel": "4",
-      "elk.padding": "[top=8,left=8,bottom=8,right=8]",
+      "elk.padding": `[top=${EDGE_OF_LAYOUT},left=${EDGE_OF_LAYOUT},bottom=${EDGE_OF_LAYOUT},right=${EDGE_OF_LAYOUT}]`,
     },
-    children: [mark(START), ...graph.items.map((item) => ({ id: item.id, ...sizeOf(item) })), ...graph.ends.map(mark)],
+    children: [
+      mark(START),
+      ...graph.items
+        .filter((item) => !isInStack(item))
+        .map((item) => ({ id: item.id, ...(stacks.get(item.id)?.size ?? sizeOf(item)) })),
+      ...graph.ends.map(mark),
+    ],
     edges: [
       start,
       ...graph.edges.map(({ source, target, edges: [edge] }, place) => ({
@@ -78,15 +97,20 @@ export function layoutQuestion(graph: DrawnGraph, orientation: Orientation): Elk
   };
 }
 
-/** ELK's answer in our words. */
-export function layoutOf(graph: DrawnGraph, answer: ElkNode): Layout {
-  const boxes = (answer.children ?? []).map(({ id, x = 0, y = 0, width = 0, height = 0 }) => ({
+/** ELK's answer in our words; `frameWidth` as in the request. */
+export function layoutOf(graph: DrawnGraph, answer: ElkNode, frameWidth: number): Layout {
+  const stacks = stacksOf(graph, frameWidth);
+  const blocks = (answer.children ?? []).map(({ id, x = 0, y = 0, width = 0, height = 0 }) => ({
     id,
     x,
     y,
     width,
     height,
   }));
+  const boxes = blocks.flatMap((block) => {
+    const stack = stacks.get(block.id);
+    return stack === undefined ? [block] : stackedIn(block, stack);
+  });
   const lines = (answer.edges ?? []).flatMap((drawn): EdgeLine[] => {
     const edges = drawn.id === START ? [] : (graph.edges[Number(drawn.id)]?.edges ?? []);
     if (drawn.id !== START && edges.length === 0) return []; // it only held the head of a group in its place
@@ -105,7 +129,47 @@ export function layoutOf(graph: DrawnGraph, answer: ElkNode): Layout {
     };
     return [line];
   });
-  return { boxes, lines, width: answer.width ?? 0, height: answer.height ?? 0 };
+  const around = blocks.filter(({ id }) => stacks.has(id));
+  return { boxes, lines, width: answer.width ?? 0, height: answer.height ?? 0, stacks: around };
+}
+
+/** The members of an open group in rows below its head. */
+type Stack = { members: readonly GraphNode[]; columns: number; cell: Size; size: Size };
+type Size = { width: number; height: number };
+
+const STACK_GAP = 14;
+
+/** By the id of the group; none where nothing is stacked. */
+function stacksOf({ isStacked, groups }: DrawnGraph, frameWidth: number): Map<string, Stack> {
+  const open = isStacked ? [...new Set(groups.values())].filter((group) => group.isOpen) : [];
+  return new Map(open.map(({ id, members }) => [id, stackOf(members, frameWidth)]));
+}
+
+function stackOf(members: readonly GraphNode[], frameWidth: number): Stack {
+  const cell = { width: Math.max(...members.map((step) => stepSize(step).width)), height: STEP_SIZE.height };
+  const room = frameWidth - 2 * PADDING - 2 * EDGE_OF_LAYOUT; // as large as it may be looked at
+  const columns = Math.max(1, Math.floor((room - STACK_GAP) / (cell.width + STACK_GAP)));
+  const rows = Math.ceil(members.length / columns);
+  const width = Math.max(HEAD_SIZE.width, columns * (cell.width + STACK_GAP) - STACK_GAP) + 2 * STACK_GAP;
+  const height = HEAD_SIZE.height + rows * (cell.height + STACK_GAP) + STACK_GAP;
+  return { members, columns, cell, size: { width, height } };
+}
+
+/** The boxes of the head, in the middle so that it can stay where the closed group was, and of the members. */
+function stackedIn({ id, x, y, width }: Box, { members, columns, cell }: Stack): Box[] {
+  const rowWidth = columns * (cell.width + STACK_GAP) - STACK_GAP;
+  const left = x + (width - rowWidth) / 2;
+  const top = y + HEAD_SIZE.height + STACK_GAP;
+  const head = { id, x: x + (width - HEAD_SIZE.width) / 2, y, ...HEAD_SIZE };
+  return [
+    head,
+    ...members.map((step, place) => ({
+      id: step.id,
+      x: left + (place % columns) * (cell.width + STACK_GAP),
+      y: top + Math.floor(place / columns) * (cell.height + STACK_GAP),
+      ...cell,
+    })),
+  ];
 }
 
 export type View = { x: number; y: number; zoom: number };
@@ -181,6 +245,14 @@ export function isBeyondView(layout: Layout, width: number, height: number): boo
 export function wholeView(layout: Layout, width: number, height: number): View {
   const zoom = wholeZoom(layout, width, height);
   return { x: (width - layout.width * zoom) / 2, y: (height - layout.height * zoom) / 2, zoom };
+}
+
+/** What to look at so that a box is in the middle; where the layout has room across or down, that stays whole. */
+export function middleOf(box: Box, layout: Layout, zoom: number, width: number, height: number): ElkPoint {
+  return {
+    x: layout.width * zoom <= width ? layout.width / 2 : box.x + box.width / 2,
+    y: layout.height * zoom <= height ? layout.height / 2 : box.y + box.height / 2,
+  };
 }
 
 /** The view in which a box stands where it stood before the layout was another one. */

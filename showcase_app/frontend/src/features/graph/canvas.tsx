@@ -18,16 +18,40 @@ import {
 import "@xyflow/react/dist/base.css";
 import { type KeyboardEvent, type MouseEvent, useEffect, useMemo, useRef, useState } from "react";
 import { placeOf } from "@/domain/drawn-graph";
-import { type Box, isBeyondView, type Orientation, type View, viewKeeping, wholeView } from "@/domain/graph-layout";
+import {
+  type Box,
+  isBeyondView,
+  middleOf,
+  type Orientation,
+  type View,
+  viewKeeping,
+  wholeView,
+} from "@/domain/graph-layout";
 import { type Area, areaAround, boxAt, FAR_ZOOM, isDrawnAsShapes, isInArea } from "@/domain/graph-overview";
-import { type Drawing, edgesOf, type GraphElement, linesOf, mapColor, nodesOf, shapeNodesOf } from "./elements";
+import {
+  type Drawing,
+  edgesOf,
+  type GraphElement,
+  linesOf,
+  mapColor,
+  nodesOf,
+  shapeNodesOf,
+  stackNodesOf,
+} from "./elements";
 import classes from "./graph.module.css";
 import { GroupNodeView } from "./group-node";
 import { EdgeLabel, type LineEdge, type LineEdgeData, LineEdgeView } from "./line-edge";
 import { MapNode, ShapeNodeView } from "./shape-node";
+import { StackNodeView } from "./stack-node";
 import { MarkNodeView, StepNodeView } from "./step-node";
 
-const NODE_TYPES = { step: StepNodeView, group: GroupNodeView, mark: MarkNodeView, shape: ShapeNodeView };
+const NODE_TYPES = {
+  step: StepNodeView,
+  group: GroupNodeView,
+  mark: MarkNodeView,
+  shape: ShapeNodeView,
+  stack: StackNodeView,
+};
 const EDGE_TYPES = { line: LineEdgeView };
 
 type CanvasProps = {
@@ -72,8 +96,9 @@ export function Canvas({ drawing, view, width, height, orientation, onSelect, on
     const top = box.y * zoom + y;
     const seen = left >= 0 && top >= 0 && left + box.width * zoom <= width && top + box.height * zoom <= height;
     if (seen && !isTooFar) return;
-    const middle = { x: box.x + box.width / 2, y: box.y + box.height / 2 };
-    flow.setCenter(middle.x, middle.y, { zoom: isTooFar ? NEAR_ZOOM : zoom, duration: 250 });
+    const nextZoom = isTooFar ? NEAR_ZOOM : zoom;
+    const middle = middleOf(box, layout, nextZoom, width, height);
+    flow.setCenter(middle.x, middle.y, { zoom: nextZoom, duration: 250 });
   }, [ready, place, layout, flow, width, height]);
 
   const choose = (id: string) => {
@@ -207,13 +232,15 @@ function useElements(drawing: Drawing, canSelect: boolean): Elements & { isFar: 
   const area = useStore((state) => (isLarge ? areaInView(state) : null), isSameArea);
   const made = useMemo((): Elements => {
     if (area === null) {
-      return { nodes: nodesOf(drawing, layout.boxes, canSelect), edges: edgesOf(drawing, layout.lines), labels: [] };
+      const nodes = [...stackNodesOf(layout), ...nodesOf(drawing, layout.boxes, canSelect)];
+      return { nodes, edges: edgesOf(drawing, layout.lines), labels: [] };
     }
     const shapes = shapeNodesOf(drawing, isFar);
     if (isFar) return { nodes: shapes, edges: [], labels: [] };
     const boxes = layout.boxes.filter((box) => isInArea(box, area));
     const labelled = layout.lines.filter(({ labelAt: at }) => at !== null && isInArea({ ...at, ...NO_SIZE }, area));
-    return { nodes: [...shapes, ...nodesOf(drawing, boxes, canSelect)], edges: [], labels: linesOf(drawing, labelled) };
+    const nodes = [...shapes, ...stackNodesOf(layout), ...nodesOf(drawing, boxes, canSelect)];
+    return { nodes, edges: [], labels: linesOf(drawing, labelled) };
   }, [drawing, layout, canSelect, isFar, area]);
   const kept = useRef(made);
   kept.current = replaceEqualDeep(kept.current, made);

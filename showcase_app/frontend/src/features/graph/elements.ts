@@ -18,9 +18,10 @@ import type { GroupNode } from "./group-node";
 import type { LaidGraph } from "./layout";
 import type { LineEdge, LineEdgeData } from "./line-edge";
 import type { ShapeNode } from "./shape-node";
+import type { StackNode } from "./stack-node";
 import type { MarkNode, StepNode } from "./step-node";
 
-export type GraphElement = StepNode | GroupNode | MarkNode | ShapeNode;
+export type GraphElement = StepNode | GroupNode | MarkNode | ShapeNode | StackNode;
 
 /** A graph with its layout and everything that is shown in it. */
 export type Drawing = LaidGraph & {
@@ -85,6 +86,19 @@ function markNode(box: Box): MarkNode {
     selectable: false,
     focusable: false,
   };
+}
+
+/** What is around the stacked members of open groups, behind them. */
+export function stackNodesOf({ stacks }: Layout): StackNode[] {
+  return stacks.map((box) => ({
+    ...placed(box),
+    id: `[stack] ${box.id}`,
+    type: "stack",
+    data: {},
+    selectable: false,
+    focusable: false,
+    zIndex: -1,
+  }));
 }
 
 function placed(box: Box) {

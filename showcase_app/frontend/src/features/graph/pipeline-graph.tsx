@@ -38,7 +38,7 @@ export function PipelineGraph(shown: PipelineGraphProps) {
   const { ref, width } = useElementSize<HTMLDivElement>();
   const [open, setOpen] = useState(NO_GROUPS); // ids of groups
   const orientation = width > 0 && width < NARROW ? "down" : "right";
-  const laying = useQuery({ ...layoutQuery(graph, orientation, open), enabled: width > 0 });
+  const laying = useQuery({ ...layoutQuery(graph, orientation, open, width), enabled: width > 0 });
   const laid = laying.data;
   const height = useMemo(
     () =>
