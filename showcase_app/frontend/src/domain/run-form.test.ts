@@ -78,6 +78,7 @@ it.each([
 it.each([
   [{ type: ["string", "null"], format: "date-time" }, {}],
   [{ type: ["null", "string"], format: "date" }, {}],
+  [{ type: ["string", "null"], format: "time" }, {}],
   [{ type: ["string", "null"] }, { "ui:field": "json" }],
   [{ type: ["string", "integer"], format: "date" }, { "ui:field": "json" }],
 ])("a date that may be left open has its picker, what may be several things is JSON: %j", (property, expected) => {
@@ -94,6 +95,25 @@ it("values with names are a choice by these names, whatever the values are", () 
   const schema = { properties: { field: property } } as RJSFSchema;
   expect(formSchema(schema).properties?.field).toEqual({ title: "Field", enum: [1, "two"] });
   expect(formUiSchema(schema, {}).field).toEqual({ "ui:enumNames": ["One", "two"] });
+});
+
+it.each<[RJSFSchema, unknown[], string[]]>([
+  [{ enum: ["a", null] }, ["a", null], ["a", "None"]],
+  [{ type: ["string", "null"], enum: ["a", null] }, ["a", null], ["a", "None"]],
+  [{ anyOf: [{ type: "string", enum: ["a", "b"] }, { type: "null" }] }, ["a", "b", null], ["a", "b", "None"]],
+  [{ anyOf: [{ type: "null" }, { const: 1 }] }, [1, null], ["1", "None"]],
+  [{ oneOf: [{ oneOf: [{ const: 1, title: "One" }] }, { type: "null" }] }, [1, null], ["One", "None"]],
+])("a choice that may be left open is one choice, with None in it: %j", (property, values, names) => {
+  const schema = { properties: { field: property } } as RJSFSchema;
+  expect(formSchema(schema).properties?.field).toMatchObject({ title: "Field", enum: values });
+  expect(formSchema(schema).properties?.field).not.toHaveProperty("anyOf");
+  expect(formUiSchema(schema, {}).field).toEqual({ "ui:enumNames": names });
+});
+
+it("what may be left open and is no choice stays what it was", () => {
+  const property = { anyOf: [{ type: "string" }, { type: "null" }] };
+  const schema = { properties: { field: property } } as RJSFSchema;
+  expect(formSchema(schema).properties?.field).toEqual({ title: "Field", ...property });
 });
 
 it("a long text gets more than a line", () => {

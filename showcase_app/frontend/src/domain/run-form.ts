@@ -30,6 +30,7 @@ export function titleOf(name: string): string {
 }
 
 const LONG_TEXT = 200;
+const TIMES = ["date", "time", "date-time"];
 
 function titled(schema: RJSFSchema): RJSFSchema {
   const { default: _default, ...rest } = schema;
@@ -37,6 +38,7 @@ function titled(schema: RJSFSchema): RJSFSchema {
   const named = namedValues(schema);
   if (named !== undefined) {
     delete rest.oneOf;
+    delete rest.anyOf;
     rest.enum = named.map(({ const: value }) => value);
   }
   if (isObject(items)) rest.items = titled(items);
@@ -69,12 +71,34 @@ export function controlOf(schema: RJSFSchema | boolean, value: unknown, { requir
   };
 }
 
-type NamedValue = { const: NonNullable<RJSFSchema["enum"]>[number]; title?: string };
+type NamedValue = { const: NonNullable<RJSFSchema["enum"]>[number] | null; title?: string };
 
-/** Values to choose from that have names, where the schema says no type: the form draws such a choice as an `enum`. */
-function namedValues({ type, oneOf }: RJSFSchema): NamedValue[] | undefined {
-  const isNamed = (each: unknown) => isObject(each) && "const" in each;
-  return type === undefined && oneOf?.every(isNamed) ? (oneOf as NamedValue[]) : undefined;
+const NONE: NamedValue = { const: null, title: "None" };
+
+/**
+ * Values to choose from that have names: the form draws such a choice as an `enum`. They are named values where the
+ * schema says no type, and those that may be left open (`null` among them, or beside them), since that has a name.
+ */
+function namedValues(schema: RJSFSchema): NamedValue[] | undefined {
+  if (schema.enum?.includes(null)) return schema.enum.map((value) => (value === null ? NONE : { const: value }));
+  if (schema.type !== undefined) return undefined;
+  const { oneOf, anyOf } = schema;
+  if (oneOf?.every(isNamed)) return oneOf as NamedValue[];
+  const parts = (anyOf ?? oneOf)?.filter(isObject) ?? [];
+  const [choice] = parts.filter((part) => part.type !== "null");
+  if (parts.length !== 2 || choice === undefined || parts.every((part) => part.type !== "null")) return undefined;
+  const values = valuesOf(choice as RJSFSchema);
+  return values === undefined ? undefined : [...values.filter((value) => value.const !== null), NONE];
+}
+
+function valuesOf(choice: RJSFSchema): NamedValue[] | undefined {
+  if (choice.enum !== undefined) return choice.enum.map((value) => ({ const: value }));
+  if (isNamed(choice)) return [{ const: choice.const as NamedValue["const"] }];
+  return choice.oneOf?.every(isNamed) ? (choice.oneOf as NamedValue[]) : undefined;
+}
+
+function isNamed(each: unknown): boolean {
+  return isObject(each) && "const" in each;
 }
 
 function withNames(schema: RJSFSchema): UiSchema {
@@ -86,15 +110,15 @@ function withNames(schema: RJSFSchema): UiSchema {
 function isFree(schema: RJSFSchema): boolean {
   const shaped = ["enum", "const", "oneOf", "anyOf", "allOf", "$ref"].some((keyword) => keyword in schema);
   if (shaped) return false;
-  if (schema.type === undefined || Array.isArray(schema.type)) return !isDateOrNull(schema);
+  if (schema.type === undefined || Array.isArray(schema.type)) return !isTimeOrNull(schema);
   if (schema.type === "array") return schema.items === undefined || typeof schema.items === "boolean";
   return schema.type === "object" && schema.properties === undefined;
 }
 
-/** Whether it is a date or a moment that may be left open: a picker has nothing then. */
-function isDateOrNull({ type, format }: RJSFSchema): boolean {
+/** Whether it is a date, a time or a moment that may be left open: a picker has nothing then. */
+function isTimeOrNull({ type, format }: RJSFSchema): boolean {
   const isTextOrNull = Array.isArray(type) && type.length === 2 && type.includes("string") && type.includes("null");
-  return isTextOrNull && (format === "date" || format === "date-time");
+  return isTextOrNull && TIMES.includes(format ?? "");
 }
 
 function isTexts(items: RJSFSchema["items"]): boolean {

@@ -69,7 +69,7 @@ function isBoolean(value: unknown): value is boolean {
 /** The forms that the theme's controls read and write. */
 const isDate = (value: unknown) => isText(value) && /^(\d{4}-\d\d-\d\d)?$/.test(value);
 const isDateTime = (value: unknown) => isText(value) && !/\.\d{4}/.test(value) && (value === "" || isMoment(value));
-const isTime = (value: unknown) => isText(value) && /^(\d\d:\d\d(:\d\d)?)?$/.test(value);
+const isTime = (value: unknown) => isText(value) && /^(\d\d:\d\d(:\d\d)?(Z|[+-]00:00)?)?$/i.test(value);
 
 /** One of the options, or some. */
 function isChosen(value: unknown, { multiple, options }: WidgetProps): boolean {
@@ -197,12 +197,28 @@ function MomentWidget(props: WidgetProps) {
   );
 }
 
+/** In the place of null among the options: the theme takes null for nothing chosen. */
+const CHOSEN_NULL = { "[null]": true };
+
 /** The theme's, with the help text that it forgets. */
 function SelectWidget(props: WidgetProps) {
   const Themed = Widgets.SelectWidget;
   if (Themed === undefined) return null;
-  const options = { ...props.options, description: helpOf(props), comboboxProps: { withinPortal: true } };
-  return <Themed {...props} options={options} />;
+  const { value, multiple, onChange } = props;
+  const { enumOptions } = props.options;
+  const hasNull = !multiple && enumOptions?.some((option) => option.value === null) === true;
+  const options = {
+    ...props.options,
+    description: helpOf(props),
+    comboboxProps: { withinPortal: true },
+    enumOptions: hasNull
+      ? enumOptions?.map((option) => (option.value === null ? { ...option, value: CHOSEN_NULL } : option))
+      : enumOptions,
+  };
+  const choose = (chosen: unknown) => onChange(chosen === CHOSEN_NULL ? null : chosen);
+  return (
+    <Themed {...props} value={hasNull && value === null ? CHOSEN_NULL : value} options={options} onChange={choose} />
+  );
 }
 
 /** The theme's, the same. */
@@ -211,6 +227,22 @@ function withHelp(Themed: ComponentType<WidgetProps> | undefined) {
     const options = { ...props.options, description: helpOf(props) };
     return Themed === undefined ? null : <Themed {...props} options={options} />;
   };
+}
+
+const IN_UTC = "In UTC.";
+
+/** The theme's, whose text is without seconds and zone: JSON Schema's `time` has both. */
+function TimeWidget(props: WidgetProps) {
+  const Themed = Widgets.TimeWidget;
+  const text = isText(props.value) ? props.value.slice(0, "hh:mm:ss".length).replace(/[^\d:].*$/, "") : "";
+  const [withSeconds] = useState(() => /:(?!00)\d\d$/.test(text.slice("hh:mm".length)));
+  if (Themed === undefined) return null;
+  const description = [helpOf(props), IN_UTC].filter((help) => help !== undefined && help !== "").join(" ");
+  const write = (written: string) => {
+    const whole = written.length === "hh:mm".length ? `${written}:00` : written;
+    props.onChange(written === "" ? undefined : `${whole}Z`);
+  };
+  return <Themed {...props} value={text} options={{ ...props.options, description, withSeconds }} onChange={write} />;
 }
 
 const RadioWidget = withHelp(Widgets.RadioWidget);
@@ -336,7 +368,7 @@ export const RUN_WIDGETS: RegistryWidgetsType = {
   TextareaWidget: (props) => <HeldOrText Control={TextareaWidget} holds={isText} props={props} />,
   DateWidget: (props) => <HeldOrText Control={Widgets.DateWidget} holds={isDate} props={props} />,
   DateTimeWidget: (props) => <HeldOrText Control={MomentWidget} holds={isDateTime} props={props} />,
-  TimeWidget: (props) => <HeldOrText Control={Widgets.TimeWidget} holds={isTime} props={props} />,
+  TimeWidget: (props) => <HeldOrText Control={TimeWidget} holds={isTime} props={props} />,
   tags: (props) => <HeldOrText Control={TagsWidget} holds={isListOfTexts} props={props} />,
 };
 export const RUN_FIELDS: RegistryFieldsType = { json: JsonField, NumberField };

@@ -245,6 +245,39 @@ it("a moment is written or chosen as such, whatever zone it was in, and sent wit
   expect(await sentInputs()).toEqual([default_input, { due: "2027-01-03T04:00:00.000Z", until: null }]);
 });
 
+it("a time is chosen in hours and minutes, and sent as JSON Schema has it", async () => {
+  const at = { type: "string", format: "time", title: "At" };
+  const until = { type: ["string", "null"], format: "time", title: "Until" };
+  const default_input = { at: "07:30:00Z", until: null };
+  const pipeline = createPipeline({ input_schema: { type: "object", properties: { at, until } }, default_input });
+  show(pipeline);
+  expect([field(/^At/).value, field(/Until/).value]).toEqual(["07:30", ""]);
+  expect(described(/^At/)).toContain("In UTC");
+  run();
+  await screen.findByText("its page");
+  cleanup();
+  show(pipeline);
+  fireEvent.change(field(/^At/), { target: { value: "23:05" } });
+  fireEvent.change(field(/Until/), { target: { value: "23:50" } });
+  run();
+  await screen.findByText("its page");
+  expect(await sentInputs()).toEqual([default_input, { at: "23:05:00Z", until: "23:50:00Z" }]);
+});
+
+it("a choice that may be left open is a list with None in it, which is sent as null", async () => {
+  const color = { anyOf: [{ type: "string", enum: ["red", "blue"] }, { type: "null" }], title: "Color" };
+  const input_schema = { type: "object", properties: { color }, required: ["color"] };
+  show(createPipeline({ input_schema, default_input: { color: "red" } }));
+  const list = () => screen.getByRole<HTMLInputElement>("combobox", { name: /Color/ });
+  expect(list().value).toBe("red");
+  fireEvent.click(list());
+  fireEvent.click(await screen.findByRole("option", { name: "None", hidden: true }));
+  expect(list().value).toBe("None");
+  run();
+  await screen.findByText("its page");
+  expect(await sentInputs()).toEqual([{ color: null }]);
+});
+
 /** Parameters of many kinds, with defaults and a last input that are lost most easily. */
 const EXACT = `{
   "id": 9007199254740993,
