@@ -18,9 +18,10 @@ export function LiveMark({ state }: { state: LiveState }) {
   const [word, meaning] = SAID[state];
   return (
     <Tooltip label={meaning}>
-      <Group gap={6} wrap="nowrap" role="status" data-live={state}>
+      <Group gap={6} wrap="nowrap" role="status" data-live={state} className={classes.mark}>
         <span className={classes.dot} data-state={state} />
-        <Text size="xs" className="quiet">
+        {/* While the connection is made, the dot says so alone: a longer word would break the line, and all would jump. */}
+        <Text size="xs" className={state === "connecting" ? classes.unseen : "quiet"}>
           {word}
         </Text>
       </Group>

@@ -173,7 +173,8 @@ export function ExecutionRows({
 
   const shown = items.flatMap((item) => listed[item.index] ?? []);
   const above = firstItem === undefined ? 0 : firstItem.start - rowsTop;
-  const below = lastItem === undefined ? 0 : virtual.getTotalSize() - (lastItem.end - rowsTop);
+  // Before the window is known there are no items: the list is as high as it will be, so that Back can scroll to its place.
+  const below = virtual.getTotalSize() - (lastItem === undefined ? 0 : lastItem.end - rowsTop);
   return (
     // biome-ignore lint/a11y/noStaticElementInteractions: the links in it have the focus; this only moves it
     <div
