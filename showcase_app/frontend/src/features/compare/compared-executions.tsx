@@ -33,6 +33,8 @@ function Card({ name, execution }: { name: string; execution: ExecutionOut }) {
             to={`/executions/${encodeURIComponent(execution.execution_id)}`}
             fw={600}
             size="sm"
+            lh="24px"
+            display="inline-block"
             title={execution.execution_id}
           >
             {execution.pipeline_name} <span className="mono">{shortId(execution.execution_id)}</span>
