@@ -55,6 +55,7 @@ from ia_modules.transitions import (
     StepUpdate,
     Transition,
 )
+from ia_modules.usage import Spent
 
 
 class Decision(Struct, kw_only=True, frozen=True):
@@ -67,6 +68,7 @@ class Decision(Struct, kw_only=True, frozen=True):
         started: the attempts that begin, with iteration and attempt filled in.
         iterations: of all attempts that the transition begins, also of those that are on record already.
         updated: the updates that say something new.
+        spent: by what the sums of the execution rise; None: no attempt has told more.
         interactions: the rows afterwards of the questions that are asked, answered or assigned, or expire.
         logs: the lines, each at the level of its attempt.
         dropped: the attempts whose lines of level ``output`` are deleted.
@@ -85,6 +87,7 @@ class Decision(Struct, kw_only=True, frozen=True):
     started: tuple[StepStart, ...] = ()
     iterations: tuple[int, ...] = ()
     updated: tuple[StepUpdate, ...] = ()
+    spent: Spent | None = None
     interactions: Mapping[str, InteractionState] = field(default_factory=dict[str, InteractionState])
     logs: tuple[LogLine, ...] = ()
     dropped: tuple[StepExecutionId, ...] = ()
@@ -139,6 +142,7 @@ def _decide_work(transition: Transition, known: Known, before: ExecutionState) -
     """What the owner writes: attempts that end and begin, questions, lines, and where the execution stands."""
     copied = transition.copies and tuple(c for c in transition.copies if c.step_execution_id not in known.steps)
     news, steps, closings = _news(transition, known, before)
+    spent = _spend(news, known.steps, steps)
     updated = tuple([_closed_with(closings, update, steps) for update in news]) if closings else tuple(news)
     newest: dict[tuple[RunPath, str, int | None], StepState] = {}
     for key, step in known.latest.items():
@@ -197,6 +201,7 @@ def _decide_work(transition: Transition, known: Known, before: ExecutionState) -
         started=tuple(started),
         iterations=tuple(iterations),
         updated=updated,
+        spent=spent,
         interactions=interactions,
         logs=logs,
         dropped=dropped,
@@ -224,6 +229,32 @@ def _news(
         if step.status.is_terminal and (known.has_inner or was.status is StepStatus.WAITING):
             closings = (*closings, around(step, update.failure))
     return news, steps, closings
+
+
+def _spend(
+    news: list[StepUpdate],
+    before: Mapping[StepExecutionId, StepState],
+    steps: dict[StepExecutionId, StepState],
+) -> Spent | None:
+    """By what the sums of the execution rise; the rows have it afterwards, and the updates no usage that is older.
+
+    Every attempt counts, at all levels and however it ends: what was used was used.
+    """
+    total: Spent | None = None
+    so_far: dict[StepExecutionId, Spent] = {}
+    for number, update in enumerate(news):
+        id_ = update.step_execution_id
+        if update.usage is None:  # as most
+            continue
+        more = update.usage.spent.since(so_far[id_] if id_ in so_far else before[id_].spent)
+        if more is None:
+            news[number] = replace(update, usage=None)
+            continue
+        so_far[id_] = update.usage.spent
+        total = more if total is None else total.plus(more)
+    for id_, spent in so_far.items():
+        steps[id_] = steps[id_].with_spent(spent)
+    return total
 
 
 def _end(change: ExecutionUpdate | None) -> Closing:

@@ -338,7 +338,10 @@ class ExecutionSummary(Record, kw_only=True, frozen=True):
     failure has in common with others of its pipeline (:mod:`ia_modules.failure_groups`); None: it has not failed.
     ``failed_step`` is the step that it failed for; None: it has not failed, or for no step.
     ``imported_at`` is when it came from a run file, ``rows_sha256`` the hash of that file's rows, ``went_on`` whether
-    it had not ended when the file was made; all None: it is no copy.
+    it had not ended when the file was made; all None: it is no copy. ``input_tokens``, ``output_tokens`` and
+    ``cost_micros`` (millionths of the installation's currency) are what all of its attempts have told of their calls of
+    models, at every level and however they ended, those copied from elsewhere not; ``unpriced_calls`` counts those
+    whose cost is not known. None: nothing was told; a cost is None, too, where none is known.
     """
 
     execution_id: ExecutionId
@@ -360,6 +363,10 @@ class ExecutionSummary(Record, kw_only=True, frozen=True):
     total_steps: int
     completed_steps: int
     failed_steps: int
+    input_tokens: int | None = None
+    output_tokens: int | None = None
+    cost_micros: int | None = None
+    unpriced_calls: int | None = None
     error_type: str | None
     error_message: str | None
     failure_group: str | None
@@ -430,7 +437,9 @@ class StepSummary(Record, kw_only=True, frozen=True):
 
     ``within``: the path of the run that it is a part of; empty for the steps of the graph. ``wake_at``: it waits until
     this time at most, or did; ``awaits``: what it waits for beside, or did. None: nothing. ``effect``: as its step said
-    when it began; None: it did not say, and may have effects.
+    when it began; None: it did not say, and may have effects. ``usage``: what it has told of its calls of models, a
+    list by model with OpenTelemetry's names (:class:`ia_modules.usage.ModelUsage`), with the sums beside it as those of
+    an execution; ``first_token_ms`` is that of the first call that told one. None: nothing was told.
     """
 
     step_execution_id: StepExecutionId
@@ -453,6 +462,12 @@ class StepSummary(Record, kw_only=True, frozen=True):
     progress: float | None
     progress_message: str | None
     copied_from: StepExecutionId | None
+    input_tokens: int | None = None
+    output_tokens: int | None = None
+    cost_micros: int | None = None
+    unpriced_calls: int | None = None
+    usage: Json = None
+    first_token_ms: int | None = None
     input_bytes: int
     output_bytes: int
     sequence: int

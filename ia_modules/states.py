@@ -20,6 +20,7 @@ from ia_modules.models import (
 )
 from ia_modules.paths import path_of
 from ia_modules.transitions import Transition
+from ia_modules.usage import Spent
 
 
 class ExecutionState(Record, kw_only=True, frozen=True):
@@ -46,7 +47,10 @@ class ExecutionState(Record, kw_only=True, frozen=True):
 
 
 class StepState(Record, kw_only=True, frozen=True):
-    """What a decision needs to know of a step execution's row."""
+    """What a decision needs to know of a step execution's row.
+
+    What it has used is None where nothing was told.
+    """
 
     step_execution_id: StepExecutionId
     execution_id: ExecutionId
@@ -55,6 +59,29 @@ class StepState(Record, kw_only=True, frozen=True):
     iteration: int
     attempt: int
     status: StepStatus
+    input_tokens: int | None = None
+    output_tokens: int | None = None
+    cost_micros: int | None = None
+    unpriced_calls: int | None = None
+
+    @property
+    def spent(self) -> Spent:
+        return Spent(
+            input_tokens=self.input_tokens or 0,
+            output_tokens=self.output_tokens or 0,
+            cost_micros=self.cost_micros,
+            unpriced_calls=self.unpriced_calls or 0,
+        )
+
+    def with_spent(self, spent: Spent) -> "StepState":
+        """The attempt that has used so much so far."""
+        return replace(
+            self,
+            input_tokens=spent.input_tokens,
+            output_tokens=spent.output_tokens,
+            cost_micros=spent.cost_micros,
+            unpriced_calls=spent.unpriced_calls,
+        )
 
     def with_status(self, status: StepStatus) -> "StepState":
         """The attempt as it is then."""

@@ -29,6 +29,7 @@ from ia_modules.models import (
 )
 from ia_modules.paths import GRAPH
 from ia_modules.payload import clean_text
+from ia_modules.usage import Usage
 
 
 class Failure(Struct, kw_only=True, frozen=True):
@@ -182,6 +183,7 @@ class StepUpdate(Struct, kw_only=True, frozen=True):
             waited for before. Both stay on record when that is over.
         metadata: in the place of what was said at its start.
         drops_output: where it completes with this, its lines of level ``output`` are deleted.
+        usage: all that it has told so far; what is older than what is on record is left out.
         age_seconds: how long ago it ended, when it is written later than that.
     """
 
@@ -198,6 +200,7 @@ class StepUpdate(Struct, kw_only=True, frozen=True):
     awaits: str | None = None
     metadata: JsonText | None = None
     drops_output: bool = False
+    usage: Usage | None = None
     age_seconds: float = 0.0
 
 

@@ -346,14 +346,15 @@ class Coordinator:
             keep_line=notes.keep_line,
             keep_progress=notes.keep_progress,
             keep_output=notes.keep_output,
+            keep_usage=notes.keep_usage,
             inner=inner,
         )
         work, capture = placed(attempt.work, context), Capture(notes.keep_line, self._capture)
 
         def stopped() -> Ended:
-            inner.end()
+            within = inner.end()
             capture.end_line()
-            return Ended(key, id_, work.scope, None, *notes.end())
+            return Ended(key, id_, work.scope, None, *notes.end(), within)
 
         async def make() -> Event:
             try:
@@ -372,8 +373,8 @@ class Coordinator:
                 self._has_happened(id_)
             if isinstance(outcome, MapWaits):
                 return Paused(attempt, outcome, stopped())
-            inner.end()
-            return Ended(key, id_, work.scope, outcome, *notes.end())
+            within = inner.end()
+            return Ended(key, id_, work.scope, outcome, *notes.end(), within)
 
         self._let_happen(id_, make(), f"attempt:{key.step_id}#{key.iteration}", stopped)
 

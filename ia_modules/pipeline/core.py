@@ -12,6 +12,7 @@ import logging
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Mapping
 from contextvars import ContextVar
 from dataclasses import dataclass, field
+from decimal import Decimal
 from functools import cached_property
 from typing import Any, ParamSpec, Protocol, TypeVar, overload
 
@@ -35,6 +36,7 @@ from ia_modules.paths import GRAPH, is_inside, path_of
 from ia_modules.payload import check_id
 from ia_modules.pipeline.document.retry import RetryPolicy
 from ia_modules.pipeline.services import ServiceRegistry
+from ia_modules.usage import UsageCall, installation_currency, micros_of
 
 __all__ = ["ExecutionContext", "Inner", "PipelineStep", "ServiceRegistry", "Step", "StepContext"]
 
@@ -72,6 +74,10 @@ def _drop_line(level: LogLevel, message: str, data: dict[str, Any] | None) -> No
 
 def _drop_output(chunk: Any, channel: str, flush: bool) -> None:
     """Outside of a run, output is dropped."""
+
+
+def _drop_usage(call: UsageCall) -> None:
+    """Outside of a run, usage is dropped."""
 
 
 def _drop_progress(fraction: float, message: str | None) -> None:
@@ -177,6 +183,7 @@ class StepContext(Struct, frozen=True, kw_only=True, eq=False):
     keep_line: Callable[[LogLevel, str, dict[str, Any] | None], None] = _drop_line
     keep_progress: Callable[[float, str | None], None] = _drop_progress
     keep_output: Callable[[Any, str, bool], None] = _drop_output
+    keep_usage: Callable[[UsageCall], None] = _drop_usage
     within: RunPath = GRAPH
     item_key: str | None = None
     inner: InnerSteps | None = None
@@ -314,6 +321,53 @@ class StepContext(Struct, frozen=True, kw_only=True, eq=False):
         if check_id(channel, "channel") == GAP_LOGGER:
             raise InvalidArgument("channel", repr(channel), "another name")
         self.keep_output(chunk, channel, flush)
+
+    def usage(
+        self,
+        *,
+        model: str,
+        provider: str | None = None,
+        input_tokens: int = 0,
+        output_tokens: int = 0,
+        cached_tokens: int = 0,
+        reasoning_tokens: int = 0,
+        cost: Decimal | int | None = None,
+        currency: str = "USD",
+        first_token_ms: int | None = None,
+    ) -> None:
+        """Tells what a call of a model used, any number of times: all of it counts.
+
+        It counts at the innermost step that this code is a part of, with the sums of the execution, also where the
+        attempt fails or its process dies; what was told in the last 200 ms before that may be lost. Best is one inner
+        step for each call (:meth:`step`), so that each has its own row, and is not made again once it has completed.
+
+        Args:
+            model, provider: their names, of up to 200 characters.
+            cached_tokens: of ``input_tokens``, those that came from the provider's cache.
+            reasoning_tokens: of ``output_tokens``, those that nobody sees.
+            cost: what the call cost, where that is known; it is stored in millionths. A float has no exact one.
+            currency: of ``cost``: that of the installation (``IA_MODULES_CURRENCY``, else USD).
+            first_token_ms: until the first piece of the answer came; that of an attempt's first call is kept.
+
+        Raises:
+            InvalidArgument: a name, a number, the cost or its currency is none.
+        """
+        installed = installation_currency()
+        if cost is not None and currency != installed:
+            raise InvalidArgument("currency", repr(currency)[:80], f"{installed}, as IA_MODULES_CURRENCY has it")
+        micros = None if cost is None else micros_of(cost)
+        call = UsageCall(
+            model=model,
+            provider=provider,
+            source="unknown" if micros is None else "reported",
+            input_tokens=input_tokens,
+            output_tokens=output_tokens,
+            cached_tokens=cached_tokens,
+            reasoning_tokens=reasoning_tokens,
+            cost_micros=micros,
+            first_token_ms=first_token_ms,
+        )
+        self._innermost().keep_usage(call)
 
     def result(self, value: Any) -> None:
         """Sets what an async generator gives as its result, in the place of what it yields; the last one counts."""

@@ -68,7 +68,8 @@ def handed_back_turn(course: Course, ended: Iterable[Ended]) -> Batch:
         if each.outcome is None:
             batch.logs += each.lines
             lost = StepUpdate(step_execution_id=each.attempt, status=StepStatus.LOST, failure=_HANDED_BACK)
-            batch.updates.append(lost)
+            batch.updates += each.within
+            batch.updates.append(with_progress(lost, each.progress))
     return batch.without_beginnings()  # the next owner begins them
 
 
@@ -113,6 +114,7 @@ def _taken_in(course: Course, ended: Iterable[Ended]) -> Batch:
 
 def _take_in(course: Course, ended: Ended, batch: Batch) -> None:
     batch.logs += ended.lines
+    batch.updates += ended.within
     batch.updates.append(with_progress(_update_of(course, ended, batch), ended.progress))
 
 

@@ -60,7 +60,7 @@ from ia_modules.pipeline.journal import Journal
 from ia_modules.pipeline.notes import Notes
 from ia_modules.pipeline.recorded import retry_json
 from ia_modules.pipeline.streaming import awaited, streamed
-from ia_modules.pipeline.turn import LONGEST_WAIT_SECONDS
+from ia_modules.pipeline.turn import LONGEST_WAIT_SECONDS, with_progress
 from ia_modules.tasks import settling
 from ia_modules.transitions import Expiry, Failure, LogLine, NewInteraction, StepStart, StepUpdate, Transition
 
@@ -135,11 +135,12 @@ class _Calls:
     Attributes:
         known: what is on record from earlier attempts; ``reading``: what reads that.
         results: of calls with a key, with the hash of their arguments: they may come once more.
+        begun: calls that run.
         left: ends of calls that nobody waits for any more, for the next write.
         from_threads: what is made for threads.
     """
 
-    __slots__ = ("from_threads", "key_of", "known", "left", "one_at_a_time", "reading", "results")
+    __slots__ = ("begun", "from_threads", "key_of", "known", "left", "one_at_a_time", "reading", "results")
 
     def __init__(self) -> None:
         self.key_of = Numbering().key_of
@@ -147,6 +148,7 @@ class _Calls:
         self.reading: asyncio.Task[None] | None = None
         self.results: dict[InnerKey, tuple[str, JsonText]] = {}
         self.one_at_a_time: dict[InnerKey, asyncio.Lock] = {}
+        self.begun: dict[StepExecutionId, _BegunCall] = {}
         self.left: list[StepUpdate] = []
         self.from_threads: set[asyncio.Task[Any]] = set()
 
@@ -230,12 +232,28 @@ class InnerLevel:
             raise
         await self.write_end(StepUpdate(step_execution_id=id_, status=StepStatus.COMPLETED, output_data=_NULL))
 
-    def end(self) -> None:
-        """The attempt is over: nothing is called or recorded within it any more; what is open closes with it."""
+    def end(self) -> tuple[StepUpdate, ...]:
+        """The attempt is over: nothing is called or recorded within it any more; what is open closes with it.
+
+        Returns: what is to be written before that: the ends of calls that nobody waits for, and what open ones used.
+        """
         self._has_ended = True
-        if self._begun is not None:
-            for task in list(self._begun.from_threads):
-                task.cancel()
+        calls = self._begun
+        if calls is None:
+            return ()
+        for task in list(calls.from_threads):
+            task.cancel()
+        return self._open()
+
+    def _open(self) -> tuple[StepUpdate, ...]:
+        if self._begun is None:
+            return ()
+        updates = [*self._take_left()]
+        for begun in list(self._begun.begun.values()):
+            updates += begun.level._open()
+            if (usage := begun.notes.usage) is not None:
+                updates.append(StepUpdate(step_execution_id=begun.id, usage=usage))
+        return tuple(updates)
 
     # What is on record
 
@@ -308,10 +326,12 @@ class InnerLevel:
             keep_line=notes.keep_line,
             keep_progress=notes.keep_progress,
             keep_output=notes.keep_output,
+            keep_usage=notes.keep_usage,
             within=self._path,
             inner=level,
         )
-        return _BegunCall(id_, context, notes, level)
+        begun = self._calls.begun[id_] = _BegunCall(id_, context, notes, level)
+        return begun
 
     async def end_of(self, begun: _BegunCall, update: StepUpdate) -> None:
         """Put the end of a call on record, with what it logged.
@@ -319,26 +339,26 @@ class InnerLevel:
         Raises:
             asyncio.CancelledError: the caller was cancelled; the call is cancelled when its output was still written.
         """
-        begun.level.end()
+        self._calls.left += begun.level.end()
         try:
             await begun.notes.write_surplus()
         except asyncio.CancelledError:
             self.leave(begun)
             raise
+        self._calls.begun.pop(begun.id, None)
         lines, progress = begun.notes.end()
-        update = replace(update, drops_output=self._drops_output)
-        await self.write_end(update, lines, () if progress is None else (progress,))
+        update = replace(with_progress(update, progress), drops_output=self._drops_output)
+        await self.write_end(update, lines)
 
-    async def write_end(
-        self, update: StepUpdate, lines: tuple[LogLine, ...] = (), before: tuple[StepUpdate, ...] = ()
-    ) -> None:
-        await self._recorder.write(updates=(*self._take_left(), *before, update), logs=lines)
+    async def write_end(self, update: StepUpdate, lines: tuple[LogLine, ...] = ()) -> None:
+        await self._recorder.write(updates=(*self._take_left(), update), logs=lines)
 
     def leave(self, begun: _BegunCall) -> None:
         """Nobody waits for a call any more: its end is written with what is written next, or closes with the step."""
-        begun.level.end()
-        begun.notes.end()
-        self._calls.left.append(StepUpdate(step_execution_id=begun.id, status=StepStatus.CANCELLED, failure=_CANCELLED))
+        self._calls.begun.pop(begun.id, None)
+        within, (_, progress) = begun.level.end(), begun.notes.end()
+        cancelled = StepUpdate(step_execution_id=begun.id, status=StepStatus.CANCELLED, failure=_CANCELLED)
+        self._calls.left += (*within, with_progress(cancelled, progress))
 
     def _take_left(self) -> tuple[StepUpdate, ...]:
         calls = self._calls

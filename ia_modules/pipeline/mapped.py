@@ -38,7 +38,7 @@ from ia_modules.pipeline.mapping import BegunItem, FailedItem, MapCourse
 from ia_modules.pipeline.notes import Notes
 from ia_modules.pipeline.recorded import STOP_JSON, retry_json
 from ia_modules.pipeline.standing import StandingFacts
-from ia_modules.pipeline.turn import LONGEST_WAIT_SECONDS, Batch, MapWaits
+from ia_modules.pipeline.turn import LONGEST_WAIT_SECONDS, Batch, MapWaits, with_progress
 from ia_modules.pipeline.waiting import settled
 from ia_modules.transitions import Expiry, Failure, LogLine, StepStart, StepUpdate
 
@@ -70,6 +70,7 @@ class _EndedItem(NamedTuple):
     outcome: Outcome | None
     lines: tuple[LogLine, ...] = ()
     progress: StepUpdate | None = None
+    within: tuple[StepUpdate, ...] = ()
 
 
 async def make_map(
@@ -267,10 +268,9 @@ class _Map:
     def _taken_in(self, course: MapCourse, ended: _EndedItem, batch: Batch) -> StepStart | None:
         """Put into a batch what becomes of an item; returns the start of the attempt that follows after a delay."""
         batch.logs += ended.lines
-        if ended.progress is not None:
-            batch.updates.append(ended.progress)
+        batch.updates += ended.within
         update, delayed = self._update_of(course, ended, batch)
-        batch.updates.append(update)
+        batch.updates.append(with_progress(update, ended.progress))
         return delayed
 
     def _update_of(self, course: MapCourse, ended: _EndedItem, batch: Batch) -> tuple[StepUpdate, StepStart | None]:
@@ -345,6 +345,7 @@ class _Map:
             keep_line=notes.keep_line,
             keep_progress=notes.keep_progress,
             keep_output=notes.keep_output,
+            keep_usage=notes.keep_usage,
             within=self._path,
             item_key=self._items.key(begun.number),
             inner=inner,
@@ -352,6 +353,7 @@ class _Map:
 
         async def make() -> _EndedItem:
             outcome: Outcome | None = None
+            within: tuple[StepUpdate, ...] = ()
             try:
                 with Capture(notes.keep_line, self._rules.capture):
                     outcome = await run_alone(placed(work, context), recorder.executor, draw=recorder.draw())
@@ -359,11 +361,11 @@ class _Map:
             except asyncio.CancelledError:  # this task is ours, and only we cancel it: that is how it ended
                 pass
             finally:
-                inner.end()
+                within = inner.end()
                 if begun.number in self._tasks:
                     self._over.append(begun.number)
                     self._look.set()
-            return _EndedItem(begun, id_, outcome, *notes.end())
+            return _EndedItem(begun, id_, outcome, *notes.end(), within)
 
         name = f"item:{definition.id}#{begun.number}"
         self._tasks[begun.number] = self._loop.create_task(make(), name=name)

@@ -1,8 +1,9 @@
-"""The log buffer of a running attempt: its lines, its output and its progress, written together.
+"""The log buffer of a running attempt: its lines, its output, its progress and its usage, written together.
 
 A step may log from any thread and at any rate. Lines stay in memory for at most 200 ms, and are stored
-before the step's end is; of progress only the latest is stored. Of very many lines the first and the last are kept
-(``kept_lines``), of output the first (``kept_output``): neither silences the other.
+before the step's end is; of progress only the latest is stored, of usage all that was told so far (``usage``). Of very
+many lines the first and the last are kept (``kept_lines``), of output the first (``kept_output``): neither silences the
+other.
 """
 
 import asyncio
@@ -12,6 +13,8 @@ from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from typing import Any
 
+from msgspec.structs import replace
+
 from ia_modules.errors import PayloadError
 from ia_modules.models import LogLevel, StepExecutionId, new_id
 from ia_modules.payload import clean_text, encode
@@ -19,9 +22,10 @@ from ia_modules.pipeline.kept_lines import KeptLines, LoggedLine
 from ia_modules.pipeline.kept_output import KeptOutput
 from ia_modules.tasks import background
 from ia_modules.transitions import LogLine, StepUpdate
+from ia_modules.usage import Usage, UsageCall, UsageTally
 
 FLUSH_SECONDS = 0.2
-"""Seconds between two writes of lines or progress."""
+"""Seconds between two writes of lines, progress or usage."""
 MOST_BYTES = 2**20
 """The data of one line, and one value that is emitted, encoded."""
 OUTPUT_AT_ONCE = 2**18
@@ -31,7 +35,7 @@ Write = Callable[[tuple[LogLine, ...], tuple[StepUpdate, ...]], Awaitable[bool]]
 
 
 class Notes:
-    """The lines and the progress of one attempt."""
+    """The lines, the progress and the usage of one attempt."""
 
     def __init__(self, attempt: StepExecutionId, write: Write, *, clock: Callable[[], float] = time.monotonic) -> None:
         """Buffer what one attempt logs.
@@ -49,6 +53,8 @@ class Notes:
         self._unwritten: list[LoggedLine] = []  # being written; a line written twice is stored once
         self._output: KeptOutput | None = None  # none was given yet
         self._progress: StepUpdate | None = None
+        self._tally: UsageTally | None = None  # none was told yet
+        self._has_untold = False  # usage that is not being written
         self._thread = threading.get_ident()
         self._timer: asyncio.TimerHandle | None = None  # until what it has begun is written
         self._writing: asyncio.Task[None] | None = None
@@ -104,16 +110,40 @@ class Notes:
         if is_first:
             self._wake()
 
+    def keep_usage(self, call: UsageCall) -> None:
+        """Counts what a call of a model used, from any thread.
+
+        Raises:
+            InvalidArgument: it is more than can be counted.
+        """
+        with self._lock:
+            if self._ended:
+                return
+            self._tally = self._tally or UsageTally()
+            self._tally.add(call)
+            is_first, self._has_untold = not self._has_untold, True
+        if is_first:
+            self._wake()
+
+    @property
+    def usage(self) -> Usage | None:
+        """All that was told so far; None: nothing was."""
+        with self._lock:
+            return None if self._tally is None else self._tally.usage
+
     def end(self) -> tuple[tuple[LogLine, ...], StepUpdate | None]:
-        """Lines and progress not stored yet, for the transition that ends the attempt; later ones are dropped."""
+        """What the transition that ends the attempt is to write: lines and progress not stored yet, and all usage.
+
+        Later ones are dropped. What was written of the usage before does not count twice.
+        """
         with self._lock:
             self._ended = True
-            lines, progress = self._unwritten + self._lines, self._progress
+            lines, progress = self._unwritten + self._lines, self._news()
             if self._kept is not None:
                 lines += self._kept.rest()
             if self._output is not None:
                 lines += self._output.take(self._output.characters)
-            self._lines, self._progress = [], None
+            self._lines = []
         if self._timer is not None:
             self._timer.cancel()
         return self._aged(lines) if lines else (), progress
@@ -160,19 +190,23 @@ class Notes:
 
     async def _write_now(self) -> None:
         self._unwritten += self._take_lines()
-        progress = self._take_progress()
+        with self._lock:
+            progress = self._news() if self._has_untold else self._progress
+            self._progress, self._has_untold = None, False
         updates = () if progress is None else (progress,)
         if await self._write(self._aged(self._unwritten), updates):
             self._unwritten = []
         elif progress is not None:
             with self._lock:
-                self._progress = self._progress or progress
+                if progress.progress is not None:
+                    self._progress = self._progress or replace(progress, usage=None)
+                self._has_untold = self._has_untold or progress.usage is not None
         self._timer = self._writing = None
         has_output = self._output is not None and self._output.has_lines
         is_urgent, self._is_urgent = self._is_urgent, False
         if has_output and not self._unwritten and (is_urgent or self.has_surplus):
             self._schedule_at_once()
-        elif has_output or self._unwritten or self._lines or self._progress is not None:
+        elif has_output or self._unwritten or self._lines or self._progress is not None or self._has_untold:
             self._schedule()
 
     def _take_lines(self) -> list[LoggedLine]:
@@ -180,10 +214,12 @@ class Notes:
             lines, self._lines = self._lines, []
             return lines if self._output is None else lines + self._output.take(OUTPUT_AT_ONCE)
 
-    def _take_progress(self) -> StepUpdate | None:
-        with self._lock:
-            progress, self._progress = self._progress, None
-        return progress
+    def _news(self) -> StepUpdate | None:
+        """The latest progress where that is not stored, and all usage, if there is any; under the lock."""
+        progress, self._progress = self._progress, None
+        if self._tally is None:
+            return progress
+        return replace(progress or StepUpdate(step_execution_id=self._attempt), usage=self._tally.usage)
 
     def _aged(self, lines: list[LoggedLine]) -> tuple[LogLine, ...]:
         now, attempt = self._clock(), self._attempt

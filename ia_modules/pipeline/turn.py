@@ -104,7 +104,8 @@ class Ended(Struct, frozen=True):
         scope: what was known before it.
         outcome: what came of it; None: it was stopped.
         lines: what it logged that is not on record yet.
-        progress: the same of its progress.
+        progress: the same of its progress and its usage.
+        within: what was called within it and is left open.
     """
 
     key: StepRunKey
@@ -113,6 +114,7 @@ class Ended(Struct, frozen=True):
     outcome: Outcome | None
     lines: tuple[LogLine, ...] = ()
     progress: StepUpdate | None = None
+    within: tuple[StepUpdate, ...] = ()
 
 
 class Paused(Struct, frozen=True):
@@ -383,10 +385,10 @@ class Course:
 
 
 def with_progress(update: StepUpdate, progress: StepUpdate | None) -> StepUpdate:
-    """The update, with what is not on record yet of how far the attempt is."""
+    """The update, with what is not on record yet of how far the attempt is, and of what it has used."""
     if progress is None:
         return update
-    return replace(update, progress=progress.progress, progress_message=progress.progress_message)
+    return replace(update, progress=progress.progress, progress_message=progress.progress_message, usage=progress.usage)
 
 
 def warnings(what: str, problems: Iterable[Problem | str], attempt: StepExecutionId | None = None) -> list[LogLine]:

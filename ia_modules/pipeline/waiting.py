@@ -95,6 +95,7 @@ def paused_turn(course: Course, paused: Iterable[Paused], *, now: float) -> Batc
     for each in () if course.tokens.is_over else paused:
         key, seconds = each.attempt.key, each.waits.seconds
         update = StepUpdate(step_execution_id=each.attempt.start.step_execution_id, status=StepStatus.WAITING)
+        batch.updates += each.instead.within
         batch.updates.append(with_progress(update, each.instead.progress))
         batch.logs += each.instead.lines
         course.asking = course.asking | {key} if each.waits.asks else course.asking - {key}

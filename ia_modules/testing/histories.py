@@ -47,7 +47,9 @@ from ia_modules.transitions import (
     Transition,
     WakeUp,
 )
+from ia_modules.usage import Spent, Usage
 
+_BY_MODEL = encode([], "usage")
 _OWNER, _STRANGER = "ann", "bob"
 _TASKS = 3
 _SLOTS = 6  # attempts that a history may start; updates also name ones that were never started
@@ -63,7 +65,7 @@ class Operation:
 
     ``start`` and ``update`` are numbers of attempts in the history. ``numbered``: the attempt says itself which one it
     is. ``wake_after_seconds``: how long the attempt that it starts or updates waits. ``logs``: a line of this level, at
-    the attempt that it updates. ``drops_output``: where that completes.
+    the attempt that it updates. ``drops_output``: where that completes. ``used``: all that it has used so far.
     """
 
     writer: str = _OWNER
@@ -79,6 +81,7 @@ class Operation:
     status: ExecutionStatus | None = None
     logs: LogLevel | None = None
     drops_output: bool = False
+    used: Spent | None = None
     epoch: int | None = None
 
 
@@ -136,6 +139,7 @@ def operations() -> st.SearchStrategy[Operation]:
         ),
         st.builds(Operation, update=slot, step_status=ends, wake_after_seconds=waits, drops_output=st.booleans()),
         st.builds(Operation, update=slot, step_status=ends, start=slot, within=levels),
+        st.builds(Operation, update=slot, step_status=st.none() | ends, used=sums()),
     ]
     return st.one_of(
         *steps,
@@ -149,6 +153,14 @@ def operations() -> st.SearchStrategy[Operation]:
         st.builds(Operation, ownership=recoveries, epoch=st.none() | st.integers(1, 3)),
         st.builds(Operation, writer=st.just(_STRANGER), ownership=st.just(RequestCancel()) | st.just(WakeUp())),
         st.builds(Operation, status=statuses),
+    )
+
+
+def sums() -> st.SearchStrategy[Spent]:
+    """Of an attempt so far; one may be older than another, and then says nothing."""
+    few = st.integers(0, 3)
+    return st.builds(
+        Spent, input_tokens=few, output_tokens=few, cost_micros=st.none() | st.integers(0, 5), unpriced_calls=few
     )
 
 
@@ -272,6 +284,7 @@ class _Stage:
                     output_data=output,
                     wake_after_seconds=operation.wake_after_seconds,
                     drops_output=operation.drops_output,
+                    usage=None if operation.used is None else Usage(spent=operation.used, by_model=_BY_MODEL),
                 ),
             )
         if operation.start is not None:

@@ -15,10 +15,12 @@ from ia_modules.testing.contract_transitions import OWNER
 from ia_modules.testing.executions_contract import ExecutionsContract
 from ia_modules.testing.histories import LEVELS, PhasedHistory, explain, histories, run_history
 from ia_modules.testing.levels_contract import LevelsContract
+from ia_modules.testing.model import NOTHING_USED
 from ia_modules.testing.output_contract import OutputContract
 from ia_modules.testing.people_contract import PeopleContract
 from ia_modules.testing.queue_contract import QueueContract
 from ia_modules.testing.steps_contract import StepsContract
+from ia_modules.testing.usage_contract import UsageContract
 from ia_modules.testing.versions_contract import VersionsContract
 from ia_modules.transitions import NewExecution, Transition
 
@@ -29,6 +31,7 @@ class JournalContract(
     LevelsContract,
     ChangesContract,
     OutputContract,
+    UsageContract,
     VersionsContract,
     QueueContract,
     PeopleContract,
@@ -88,6 +91,7 @@ class JournalContract(
                     "attempt": step.attempt,
                     "status": step.status.value,
                     "wake_at": step.wake_at,
+                    **{name: getattr(step, name) for name in NOTHING_USED},
                     "output_data": encode(step.output_data, "output") if step.output_data else None,
                     "sequence": step.sequence,
                 }

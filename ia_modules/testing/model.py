@@ -3,11 +3,13 @@
 It shares no code with ``ia_modules.deciding``: one dict per row, one operation after the other, nothing concurrent.
 """
 
-from collections.abc import Container
+from collections.abc import Container, Mapping
 from copy import deepcopy
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
+
+from msgspec.structs import asdict
 
 from ia_modules.transitions import (
     Claim,
@@ -22,11 +24,13 @@ from ia_modules.transitions import (
     Transition,
     WakeUp,
 )
+from ia_modules.usage import Spent
 
 ENDED_EXECUTION = ("completed", "failed", "cancelled")
 OPEN_STEP = ("pending", "running", "waiting")
 WAITING_EXECUTION = ("waiting", "waiting_for_human")
 BEGAN = datetime(2026, 1, 1, tzinfo=UTC)
+NOTHING_USED: Mapping[str, None] = dict.fromkeys(("input_tokens", "output_tokens", "cost_micros", "unpriced_calls"))
 CHANGED, UNCHANGED = "changed", "unchanged"
 
 
@@ -74,6 +78,7 @@ class PlainExecution:
                 "cancel_requested": False,
                 "completed_steps": 0,
                 "failed_steps": 0,
+                **NOTHING_USED,
             }
             return CHANGED
         if not self.row:
@@ -142,7 +147,19 @@ class PlainExecution:
         kept = None if update.awaits else step["wake_at"]
         step["wake_at"] = self._after(update.wake_after_seconds) or kept
         step["touched"] = True
+        if update.usage is not None:
+            self._use(step, update.usage.spent)
         return CHANGED
+
+    def _use(self, step: dict[str, Any], spent: Spent) -> None:
+        """All that an attempt has told so far: the execution rises by what is more; what is older says nothing."""
+        now = asdict(spent)
+        if any((now[name] or 0) < (step[name] or 0) for name in NOTHING_USED):
+            return
+        for name, number in now.items():
+            if number is not None:
+                self.row[name] = (self.row[name] or 0) + number - (step[name] or 0)
+            step[name] = number
 
     def _start(self, start: StepStart) -> str:
         if start.step_execution_id in self.steps:
@@ -170,6 +187,7 @@ class PlainExecution:
             "status": str(start.status),
             "wake_at": self._after(start.wake_after_seconds),
             "output_data": None,
+            **NOTHING_USED,
             "touched": True,
         }
         return CHANGED

@@ -50,6 +50,7 @@ from ia_modules.transitions import (
     StepUpdate,
     Transition,
 )
+from ia_modules.usage import Usage
 
 _ENDED_BADLY = (ExecutionStatus.FAILED, ExecutionStatus.CANCELLED)
 
@@ -186,6 +187,8 @@ class _Writes:
     starts: list[dict[str, Any]] = field(default_factory=list)
     started: set[StepExecutionId] = field(default_factory=set)
     updates: list[dict[str, Any]] = field(default_factory=list)
+    spent: list[dict[str, Any]] = field(default_factory=list)
+    usages: list[dict[str, Any]] = field(default_factory=list)
     closings: list[dict[str, Any]] = field(default_factory=list)
     logs: list[dict[str, Any]] = field(default_factory=list)
     dropped: list[dict[str, Any]] = field(default_factory=list)
@@ -220,6 +223,9 @@ class _Writes:
         self.starts += [_start_row(start) | stamp for start in decision.started]
         self.started |= {start.step_execution_id for start in decision.started}
         self.updates += [_update_row(update) | stamp for update in decision.updated]
+        if decision.spent is not None:
+            self.spent.append(asdict(decision.spent) | stamp)
+            self.usages += [_usage_row(update, update.usage) | stamp for update in decision.updated if update.usage]
         self.closings += [closing_row(each, after.execution_id, after.sequence) for each in decision.closings]
         self.logs += [
             {
@@ -419,12 +425,14 @@ def _write(query: Query, writes: _Writes) -> Script[set[ExecutionId]]:
         ("insert_alias", writes.aliases),
         ("insert_request", writes.requests),
         ("insert_attribute", writes.attributes),
+        ("write_spent", writes.spent),
         ("copy_step", writes.copies),
         ("copy_question", writes.copies),
         ("copy_answers", writes.copies),
         ("update_step", [row for row, later in zip(writes.updates, begun_here, strict=True) if not later]),
         ("start_step", writes.starts),
         ("update_step", [row for row, later in zip(writes.updates, begun_here, strict=True) if later]),
+        ("write_usage", writes.usages),
         ("insert_interaction", writes.asks),
         ("write_interaction", writes.questions),
         ("insert_response", writes.responses),
@@ -572,6 +580,11 @@ def _start_row(start: StepStart) -> dict[str, Any]:
         "ended": start.status.is_terminal,
         "ago_seconds": -start.age_seconds,
     }
+
+
+def _usage_row(update: StepUpdate, usage: Usage) -> dict[str, Any]:
+    all_told = {"usage": usage.by_model, "first_token_ms": usage.first_token_ms}
+    return asdict(usage.spent) | all_told | {"step_execution_id": update.step_execution_id}
 
 
 def _update_row(update: StepUpdate) -> dict[str, Any]:

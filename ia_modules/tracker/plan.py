@@ -71,7 +71,13 @@ def plan_batch(known: KnownExecutions, transitions: Sequence[Transition]) -> Pla
             planned.add(decision.execution.execution_id)
             batch.decided[number] = decision
             _add_rows(batch.rows, transition, decision, known.get(decision.execution.execution_id))
-    for in_order in ("count", "advance", "group", "reopen"):  # of their ids, so that two processes cannot deadlock
+    for in_order in (
+        "count",
+        "advance",
+        "spend",
+        "group",
+        "reopen",
+    ):  # of their ids, so that two processes cannot deadlock
         batch.rows[in_order].sort()
     return batch
 
@@ -149,7 +155,12 @@ def _add_rows(
             after.failed_steps,
             after.recoveries,
         )
-        if transition.change is None:
+        if decision.spent is not None:
+            spent = decision.spent
+            change = _rest_of_row(transition.change or ExecutionUpdate(), decision)
+            sums = (spent.input_tokens, spent.output_tokens, spent.cost_micros, spent.unpriced_calls)
+            rows["spend"].append((*counts, *change, *sums))
+        elif transition.change is None:
             rows["count"].append(counts)
         else:
             rows["advance"].append((*counts, *_rest_of_row(transition.change, decision)))
@@ -205,7 +216,7 @@ def _rest_of_row(change: ExecutionUpdate, decision: Decision) -> PlanRow:
 
 def _update_row(update: StepUpdate, sequence: int) -> tuple[str, PlanRow]:
     """The name of the sentence, and its row."""
-    status, output, failure = update.status, update.output_data, update.failure
+    status, output, failure, usage = update.status, update.output_data, update.failure, update.usage
     output_bytes = None if output is None else size_bytes(output)
     more = (
         update.worker,
@@ -215,7 +226,7 @@ def _update_row(update: StepUpdate, sequence: int) -> tuple[str, PlanRow]:
         update.wake_after_seconds,
         update.awaits,
     )
-    if status is StepStatus.COMPLETED and more == _NO_MORE:
+    if status is StepStatus.COMPLETED and more == _NO_MORE and usage is None:
         return "complete", (
             update.step_execution_id,
             sequence,
@@ -224,7 +235,7 @@ def _update_row(update: StepUpdate, sequence: int) -> tuple[str, PlanRow]:
             update.routes,
             update.retry_count,
         )
-    return "update", (
+    row = (
         update.step_execution_id,
         sequence,
         status,
@@ -243,6 +254,11 @@ def _update_row(update: StepUpdate, sequence: int) -> tuple[str, PlanRow]:
         status is StepStatus.RUNNING,
         status is not None and status.is_terminal,
     )
+    if usage is None:
+        return "update", row
+    spent = usage.spent
+    sums = (spent.input_tokens, spent.output_tokens, spent.cost_micros, spent.unpriced_calls)
+    return "tell", (*row, *sums, usage.by_model, usage.first_token_ms)
 
 
 def _start_row(start: StepStart, execution_id: ExecutionId, sequence: int) -> PlanRow:

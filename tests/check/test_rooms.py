@@ -28,6 +28,7 @@ NEEDS_NO_TEST_FILE = {
     "testing/people_contract.py": "a part of the contract, to which tests/conformance holds every journal",
     "testing/queue_contract.py": "a part of the contract, to which tests/conformance holds every journal",
     "testing/steps_contract.py": "a part of the contract, to which tests/conformance holds every journal",
+    "testing/usage_contract.py": "a part of the contract, to which tests/conformance holds every journal",
     "testing/versions_contract.py": "a part of the contract, to which tests/conformance holds every journal",
     "version.py": "one constant",
 }

@@ -98,3 +98,5 @@ UPDATE interactions
  WHERE interaction_id = '0199c3f2-0000-7000-8000-000000000040';
 INSERT INTO imported_executions (execution_id, rows_sha256, went_on, imported_at) VALUES
     ('0199c3f2-0000-7000-8000-000000000010', '5f2b', FALSE, '2026-11-28T12:00:09.000000Z');
+UPDATE pipeline_executions SET unpriced_calls = 2 WHERE execution_id = '0199c3f2-0000-7000-8000-000000000010';
+UPDATE step_executions SET unpriced_calls = 2 WHERE step_execution_id = '0199c3f2-0000-7000-8000-000000000020';

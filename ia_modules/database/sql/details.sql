@@ -21,6 +21,7 @@ SELECT execution_id, pipeline_id, pipeline_name, pipeline_version, status, manag
            AND alike.failure_group = pipeline_executions.failure_group
            AND alike.step_id <> '') AS failed_step,
        epoch, recoveries, sequence, cancel_requested, rerun_of, total_steps, completed_steps, failed_steps,
+       input_tokens, output_tokens, cost_micros, unpriced_calls,
        error_type, error_message, failure_group, created_at, started_at, completed_at, input_bytes, output_bytes, metadata_bytes,
        CASE WHEN input_bytes <= :inline_bytes THEN input_data END AS input_data,
        CASE WHEN output_bytes <= :inline_bytes THEN output_data END AS output_data, output_refs,
@@ -64,6 +65,7 @@ WITH page AS (
 )
 SELECT step_execution_id, execution_id, within, step_id, step_name, step_type, iteration, attempt, retry_count, status,
        worker, wake_at, awaits, effect, routes, error_type, error_message, progress, progress_message, copied_from,
+       input_tokens, output_tokens, cost_micros, unpriced_calls, usage, first_token_ms,
        input_bytes, output_bytes, sequence, created_at, started_at, completed_at, input_refs_bytes, metadata_bytes, traceback_bytes,
        CASE WHEN input_size <= largest_bytes THEN input_data END AS input_data,
        CASE WHEN output_size <= largest_bytes THEN output_data END AS output_data,
@@ -85,6 +87,7 @@ SELECT execution_id
 -- The first attempts of all levels without payloads, in the order in which they began.
 SELECT step_execution_id, execution_id, within, step_id, step_name, step_type, iteration, attempt, retry_count, status,
        worker, wake_at, awaits, effect, routes, error_type, error_message, progress, progress_message, copied_from,
+       input_tokens, output_tokens, cost_micros, unpriced_calls, usage, first_token_ms,
        input_bytes, output_bytes, sequence, created_at, started_at, completed_at, input_refs, NULL AS metadata, NULL AS traceback,
        NULL AS input_data, NULL AS output_data
   FROM step_executions

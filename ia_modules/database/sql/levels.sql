@@ -5,6 +5,7 @@
 -- Those after :step_id and :iteration, by their step and their number.
 SELECT step_execution_id, execution_id, within, step_id, step_name, step_type, iteration, attempt, retry_count, status,
        worker, wake_at, awaits, effect, routes, error_type, error_message, progress, progress_message, copied_from,
+       input_tokens, output_tokens, cost_micros, unpriced_calls, usage, first_token_ms,
        input_bytes, output_bytes, sequence, created_at, started_at, completed_at
   FROM step_executions AS run
  WHERE execution_id = :execution_id

@@ -14,6 +14,7 @@ SELECT execution_id, pipeline_id, pipeline_name, pipeline_version, status, manag
            AND alike.failure_group = pipeline_executions.failure_group
            AND alike.step_id <> '') AS failed_step,
        epoch, recoveries, sequence, cancel_requested, rerun_of, total_steps, completed_steps, failed_steps,
+       input_tokens, output_tokens, cost_micros, unpriced_calls,
        error_type, substr(error_message, 1, 500) AS error_message, failure_group, created_at, started_at, completed_at
   FROM pipeline_executions
  WHERE {conditions}
@@ -53,6 +54,7 @@ SELECT execution_id, pipeline_id, pipeline_name, pipeline_version, status, manag
            AND alike.failure_group = pipeline_executions.failure_group
            AND alike.step_id <> '') AS failed_step,
        epoch, recoveries, sequence, cancel_requested, rerun_of, total_steps, completed_steps, failed_steps,
+       input_tokens, output_tokens, cost_micros, unpriced_calls,
        error_type, error_message, failure_group, created_at, started_at, completed_at
   FROM pipeline_executions
  WHERE pipeline_id = :pipeline_id

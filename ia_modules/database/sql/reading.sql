@@ -15,6 +15,7 @@ SELECT execution_id, pipeline_id, pipeline_name, pipeline_version, status, manag
            AND alike.failure_group = pipeline_executions.failure_group
            AND alike.step_id <> '') AS failed_step,
        epoch, recoveries, sequence, cancel_requested, rerun_of, total_steps, completed_steps, failed_steps,
+       input_tokens, output_tokens, cost_micros, unpriced_calls,
        error_type, error_message, failure_group, created_at, started_at, completed_at, input_data, output_data, output_refs, metadata,
        overrides
   FROM pipeline_executions
@@ -32,6 +33,7 @@ SELECT execution_id, pipeline_id, pipeline_name, pipeline_version, status, manag
            AND alike.failure_group = pipeline_executions.failure_group
            AND alike.step_id <> '') AS failed_step,
        epoch, recoveries, sequence, cancel_requested, rerun_of, total_steps, completed_steps, failed_steps,
+       input_tokens, output_tokens, cost_micros, unpriced_calls,
        error_type, error_message, failure_group, created_at, started_at, completed_at
   FROM pipeline_executions
  WHERE execution_id = :execution_id;
@@ -51,6 +53,7 @@ SELECT execution_id, request_hash
 -- In the order in which they started. Payloads up to :inline_bytes are read along; NULL for larger ones.
 SELECT step_execution_id, execution_id, within, step_id, step_name, step_type, iteration, attempt, retry_count, status,
        worker, wake_at, awaits, effect, routes, error_type, error_message, progress, progress_message, copied_from,
+       input_tokens, output_tokens, cost_micros, unpriced_calls, usage, first_token_ms,
        input_bytes, output_bytes, sequence, created_at, started_at, completed_at, input_refs, metadata, traceback,
        CASE WHEN input_bytes <= :inline_bytes THEN input_data END AS input_data,
        CASE WHEN output_bytes <= :inline_bytes THEN output_data END AS output_data
@@ -62,6 +65,7 @@ SELECT step_execution_id, execution_id, within, step_id, step_name, step_type, i
 -- Of whichever attempts lead on; the others are there without one.
 SELECT step_execution_id, execution_id, within, step_id, step_name, step_type, iteration, attempt, retry_count, status,
        worker, wake_at, awaits, effect, routes, error_type, error_message, progress, progress_message, copied_from,
+       input_tokens, output_tokens, cost_micros, unpriced_calls, usage, first_token_ms,
        input_bytes, output_bytes, sequence, created_at, started_at, completed_at, input_refs, NULL AS metadata, NULL AS traceback, NULL AS input_data,
        CASE WHEN routes IS NOT NULL THEN output_data END AS output_data
   FROM step_executions
@@ -88,6 +92,7 @@ SELECT step_execution_id, output_data FROM step_executions WHERE step_execution_
 -- name: get_step
 SELECT step_execution_id, execution_id, within, step_id, step_name, step_type, iteration, attempt, retry_count, status,
        worker, wake_at, awaits, effect, routes, error_type, error_message, progress, progress_message, copied_from,
+       input_tokens, output_tokens, cost_micros, unpriced_calls, usage, first_token_ms,
        input_bytes, output_bytes, sequence, created_at, started_at, completed_at, input_refs, metadata, traceback, input_data, output_data
   FROM step_executions
  WHERE step_execution_id = :step_execution_id;
@@ -95,6 +100,7 @@ SELECT step_execution_id, execution_id, within, step_id, step_name, step_type, i
 -- name: changed_steps
 SELECT step_execution_id, execution_id, within, step_id, step_name, step_type, iteration, attempt, retry_count, status,
        worker, wake_at, awaits, effect, routes, error_type, error_message, progress, progress_message, copied_from,
+       input_tokens, output_tokens, cost_micros, unpriced_calls, usage, first_token_ms,
        input_bytes, output_bytes, sequence, created_at, started_at, completed_at
   FROM step_executions
  WHERE execution_id = :execution_id AND within = :within AND sequence > :after AND sequence <= :upto

@@ -74,13 +74,14 @@ INSERT INTO pipeline_executions (
     deadline_at, queue_key, queue_limit, owner, epoch, recoveries, sequence, cancel_requested, parent_run, depth,
     detached, pinned, what_if, traceparent, total_steps, completed_steps, failed_steps, input_tokens, output_tokens,
     cost_micros, output_refs, error_type, error_message, failure_group, created_at, started_at, completed_at,
-    metadata, input_data, output_data, reopened, overrides)
+    metadata, input_data, output_data, reopened, overrides, unpriced_calls)
 VALUES (
     :execution_id, :pipeline_id, :pipeline_name, :pipeline_version, :status, :managed, :trigger, :priority, :run_at,
     :deadline_at, :queue_key, :queue_limit, :owner, :epoch, :recoveries, :sequence, :cancel_requested, :parent_run,
     :depth, :detached, :pinned, :what_if, :traceparent, :total_steps, :completed_steps, :failed_steps,
     :input_tokens, :output_tokens, :cost_micros, :output_refs, :error_type, :error_message, :failure_group,
-    :created_at, :started_at, :completed_at, :metadata, :input_data, :output_data, :reopened, :overrides);
+    :created_at, :started_at, :completed_at, :metadata, :input_data, :output_data, :reopened, :overrides,
+    :unpriced_calls);
 
 -- name: copy_into_execution_aliases
 INSERT INTO execution_aliases (
@@ -100,13 +101,14 @@ INSERT INTO step_executions (
     worker, wake_at, awaits, item_count, effect, cache_key, routes, input_refs, input_bytes, output_bytes,
     error_type, error_message, progress, progress_message, copied_from, copied_because, input_tokens, output_tokens,
     cost_micros, usage, first_token_ms, sequence, created_at, started_at, completed_at, traceback, metadata,
-    input_data, output_data)
+    input_data, output_data, unpriced_calls)
 VALUES (
     :step_execution_id, :execution_id, :within, :step_id, :step_name, :step_type, :iteration, :attempt,
     :retry_count, :status, :worker, :wake_at, :awaits, :item_count, :effect, :cache_key, :routes, :input_refs,
     :input_bytes, :output_bytes, :error_type, :error_message, :progress, :progress_message, :copied_from,
     :copied_because, :input_tokens, :output_tokens, :cost_micros, :usage, :first_token_ms, :sequence, :created_at,
-    :started_at, :completed_at, :traceback, :metadata, :input_data, :output_data);
+    :started_at, :completed_at, :traceback, :metadata, :input_data, :output_data,
+    :unpriced_calls);
 
 -- name: copy_into_execution_logs
 INSERT INTO execution_logs (

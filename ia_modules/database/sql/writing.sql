@@ -21,13 +21,15 @@ SELECT execution_id, status, owner, epoch, recoveries, sequence, cancel_requeste
  WHERE execution_id = (SELECT execution_id FROM step_executions WHERE step_execution_id = :step_execution_id);
 
 -- name: read_step_state
-SELECT step_execution_id, execution_id, within, step_id, iteration, attempt, status
+SELECT step_execution_id, execution_id, within, step_id, iteration, attempt, status, input_tokens, output_tokens,
+       cost_micros, unpriced_calls
   FROM step_executions
  WHERE step_execution_id = :step_execution_id;
 
 -- name: read_attempts
 -- The attempts of an execution, but no more than so many.
-SELECT step_execution_id, execution_id, within, step_id, iteration, attempt, status
+SELECT step_execution_id, execution_id, within, step_id, iteration, attempt, status, input_tokens, output_tokens,
+       cost_micros, unpriced_calls
   FROM step_executions
  WHERE execution_id = :execution_id
  LIMIT :limit;
@@ -38,7 +40,8 @@ SELECT execution_id FROM interactions WHERE execution_id = :execution_id AND sta
 
 -- name: read_latest_attempt
 -- The newest attempt of a step, or of one iteration of it.
-SELECT step_execution_id, execution_id, within, step_id, iteration, attempt, status,
+SELECT step_execution_id, execution_id, within, step_id, iteration, attempt, status, input_tokens, output_tokens,
+       cost_micros, unpriced_calls,
        CAST(:iteration AS INTEGER) AS of_iteration
   FROM step_executions
  WHERE execution_id = :execution_id
@@ -150,6 +153,15 @@ UPDATE pipeline_executions
    AND epoch = :known_epoch
 RETURNING execution_id;
 
+-- name: write_spent
+-- Of an execution whose row has just been written: by what its attempts have used since.
+UPDATE pipeline_executions
+   SET input_tokens = COALESCE(input_tokens + :input_tokens, :input_tokens),
+       output_tokens = COALESCE(output_tokens + :output_tokens, :output_tokens),
+       cost_micros = COALESCE(cost_micros + :cost_micros, cost_micros, :cost_micros),
+       unpriced_calls = COALESCE(unpriced_calls + :unpriced_calls, :unpriced_calls)
+ WHERE execution_id = :execution_id;
+
 -- name: first_failed_step
 -- Of the graph's steps whose last attempt failed, the one that did so first.
 SELECT step_id, error_type, error_message
@@ -246,6 +258,17 @@ UPDATE step_executions
        started_at = CASE WHEN CAST(:started AS BOOLEAN) THEN COALESCE(started_at, ia_now()) ELSE started_at END,
        metadata = COALESCE(:metadata, metadata),
        completed_at = CASE WHEN CAST(:ended AS BOOLEAN) THEN ia_now(:ago_seconds) ELSE completed_at END
+ WHERE step_execution_id = :step_execution_id;
+
+-- name: write_usage
+-- All that an attempt has told of its calls of models.
+UPDATE step_executions
+   SET input_tokens = :input_tokens,
+       output_tokens = :output_tokens,
+       cost_micros = :cost_micros,
+       unpriced_calls = :unpriced_calls,
+       usage = :usage,
+       first_token_ms = :first_token_ms
  WHERE step_execution_id = :step_execution_id;
 
 -- name: insert_log

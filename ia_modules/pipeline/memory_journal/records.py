@@ -27,12 +27,14 @@ from ia_modules.models import (
 )
 from ia_modules.paths import GRAPH
 from ia_modules.pipeline.memory_journal.rows import (
+    NO_USAGE,
     created_execution,
     decoded,
     new_interaction,
     started_step,
     state_of,
     updated_step,
+    with_more_spent,
     with_state,
 )
 from ia_modules.states import WAITING, ExecutionState, StepState
@@ -152,6 +154,9 @@ class MemoryRecords:
             started_at=known.started_at or (began if state.status is ExecutionStatus.RUNNING else None),
             completed_at=ended if state.status.is_terminal else None,
         )
+        if decision.spent is not None:
+            own = self._executions[state.execution_id]
+            self._executions[state.execution_id] = with_more_spent(own, decision.spent)
         steps = self._steps[state.execution_id]
         self._copy(decision.copied, state, began)
         for start in decision.started:
@@ -240,6 +245,7 @@ class MemoryRecords:
                 replace(
                     deepcopy(source),
                     **times,
+                    **NO_USAGE,
                     execution_id=state.execution_id,
                     step_execution_id=copy.step_execution_id,
                     iteration=copy.iteration or source.iteration,

@@ -1,9 +1,10 @@
 """How a row that is kept in memory begins, and what it becomes; pure."""
 
+from collections.abc import Mapping
 from datetime import datetime, timedelta
 
 import orjson
-from msgspec.structs import replace
+from msgspec.structs import asdict, replace
 
 from ia_modules.answering import answer_columns
 from ia_modules.models import (
@@ -18,6 +19,12 @@ from ia_modules.models import (
 from ia_modules.payload import encode, size_bytes
 from ia_modules.states import ExecutionState, GivenAnswer, InteractionState
 from ia_modules.transitions import Answer, NewExecution, NewInteraction, StepStart, StepUpdate
+from ia_modules.usage import Spent
+
+NO_USAGE: Mapping[str, None] = dict.fromkeys(
+    ("input_tokens", "output_tokens", "cost_micros", "unpriced_calls", "usage", "first_token_ms")
+)
+"""Of an attempt that has told nothing."""
 
 
 def created_execution(new: NewExecution, state: ExecutionState, registered_name: str, now: datetime) -> ExecutionRecord:
@@ -41,6 +48,10 @@ def created_execution(new: NewExecution, state: ExecutionState, registered_name:
         total_steps=state.total_steps,
         completed_steps=state.completed_steps,
         failed_steps=state.failed_steps,
+        input_tokens=None,
+        output_tokens=None,
+        cost_micros=None,
+        unpriced_calls=None,
         error_type=None,
         error_message=None,
         failure_group=None,
@@ -159,6 +170,7 @@ def started_step(start: StepStart, state: ExecutionState, now: datetime) -> Step
         progress=None,
         progress_message=None,
         copied_from=None,
+        **NO_USAGE,
         input_bytes=size_bytes(start.input_data),
         output_bytes=0,
         sequence=state.sequence,
@@ -175,6 +187,10 @@ def started_step(start: StepStart, state: ExecutionState, now: datetime) -> Step
 
 def updated_step(step: StepExecutionRecord, update: StepUpdate, sequence: int, now: datetime) -> StepExecutionRecord:
     status, failure = update.status or step.status, update.failure
+    if update.usage is not None:
+        usage = update.usage
+        fields = asdict(usage.spent) | {"usage": decoded(usage.by_model, None), "first_token_ms": usage.first_token_ms}
+        step = replace(step, **fields)
     return replace(
         step,
         status=status,
@@ -195,6 +211,17 @@ def updated_step(step: StepExecutionRecord, update: StepUpdate, sequence: int, n
         metadata=decoded(update.metadata, step.metadata),
         completed_at=now - timedelta(seconds=update.age_seconds) if status.is_terminal else None,
     )
+
+
+def with_more_spent(execution: ExecutionRecord, more: Spent) -> ExecutionRecord:
+    """The execution whose attempts have used so much more."""
+    before = Spent(
+        input_tokens=execution.input_tokens or 0,
+        output_tokens=execution.output_tokens or 0,
+        cost_micros=execution.cost_micros,
+        unpriced_calls=execution.unpriced_calls or 0,
+    )
+    return replace(execution, **asdict(before.plus(more)))
 
 
 def _after(now: datetime, seconds: float | None) -> datetime | None:

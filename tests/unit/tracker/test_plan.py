@@ -52,6 +52,7 @@ from ia_modules.transitions import (
     TakeOver,
     Transition,
 )
+from ia_modules.usage import Spent, Usage
 from tests.conformance.clock import Clock, set_clock_of
 from tests.conftest import new_name, postgresql_database
 
@@ -74,6 +75,20 @@ EVERYTHING = {  # everything that a table has of some executions, in the order o
     "failure_groups": "SELECT failure_groups.* FROM failure_groups JOIN pipeline_executions"
     " USING (pipeline_id, failure_group) WHERE execution_id = :execution_id"
 }
+
+
+USAGES = st.builds(
+    Usage,
+    spent=st.builds(
+        Spent,
+        input_tokens=st.integers(0, 3),
+        output_tokens=st.integers(0, 3),
+        cost_micros=st.none() | st.integers(0, 3),
+        unpriced_calls=st.integers(0, 2),
+    ),
+    by_model=st.just(TEXTS[1]),
+    first_token_ms=st.sampled_from([None, 5]),
+)
 
 
 @dataclass(frozen=True)
@@ -131,6 +146,7 @@ def parts() -> st.SearchStrategy[Parts]:
             "progress_message": st.sampled_from([None, None, "half"]),
             "wake_after_seconds": st.sampled_from([None, None, None, -1.0, 60.0]),
             "awaits": st.sampled_from([None, None, None, "answer"]),
+            "usage": st.sampled_from([None, None]) | USAGES,
         }
     )
     change = st.builds(

@@ -58,6 +58,34 @@ UPDATE pipeline_executions
    AND sequence = :known_sequence
    AND epoch = :known_epoch;
 
+-- name: spend
+-- As advance, also where only the attempts have changed, with what their calls of models have used since.
+-- swap: execution_id uuid, known_sequence bigint, known_epoch integer, sequence bigint, completed_steps integer,
+--       failed_steps integer, recoveries integer, status text, total_steps integer, output_data json, output_refs json,
+--       error_type text, error_message text, failure_group text, ended boolean,
+--       input_tokens bigint, output_tokens bigint, cost_micros bigint, unpriced_calls bigint
+UPDATE pipeline_executions
+   SET sequence = :sequence,
+       completed_steps = :completed_steps,
+       failed_steps = :failed_steps,
+       recoveries = :recoveries,
+       status = :status,
+       total_steps = :total_steps,
+       output_data = COALESCE(:output_data, output_data),
+       output_refs = COALESCE(:output_refs, output_refs),
+       error_type = COALESCE(:error_type, error_type),
+       error_message = COALESCE(:error_message, error_message),
+       failure_group = COALESCE(:failure_group, failure_group),
+       input_tokens = COALESCE(input_tokens + :input_tokens, :input_tokens),
+       output_tokens = COALESCE(output_tokens + :output_tokens, :output_tokens),
+       cost_micros = COALESCE(cost_micros + :cost_micros, cost_micros, :cost_micros),
+       unpriced_calls = COALESCE(unpriced_calls + :unpriced_calls, :unpriced_calls),
+       completed_at = CASE WHEN :ended THEN :now END
+ /* rows */
+ WHERE execution_id = :execution_id
+   AND sequence = :known_sequence
+   AND epoch = :known_epoch;
+
 -- name: group
 -- What a failure has in common with others, unless one of its pipeline was like it before.
 -- row: failure_group text, execution_id uuid, rule integer, step_id text, error_type text, message text
@@ -113,6 +141,42 @@ UPDATE step_executions
            WHEN :awaits IS NULL THEN wake_at
        END,
        awaits = COALESCE(:awaits, awaits),
+       started_at = CASE WHEN :started THEN COALESCE(started_at, :now) ELSE started_at END,
+       completed_at = CASE WHEN :ended THEN :now ELSE completed_at END
+ /* rows */
+ WHERE step_execution_id = :step_execution_id;
+
+-- name: tell
+-- As update, with all that an attempt has told of its calls of models.
+-- row: step_execution_id uuid, sequence bigint, status text, worker text, output_data json, output_bytes integer,
+--      routes json, error_type text, error_message text, traceback text, retry_count integer, progress double precision,
+--      progress_message text, wake_after_seconds double precision, awaits text, started boolean, ended boolean,
+--      input_tokens bigint, output_tokens bigint, cost_micros bigint, unpriced_calls bigint, usage json,
+--      first_token_ms integer
+UPDATE step_executions
+   SET status = COALESCE(:status, status),
+       sequence = :sequence,
+       worker = COALESCE(:worker, worker),
+       output_data = COALESCE(:output_data, output_data),
+       output_bytes = COALESCE(:output_bytes, output_bytes),
+       routes = COALESCE(:routes, routes),
+       error_type = COALESCE(:error_type, error_type),
+       error_message = COALESCE(:error_message, error_message),
+       traceback = COALESCE(:traceback, traceback),
+       retry_count = COALESCE(:retry_count, retry_count),
+       progress = COALESCE(:progress, progress),
+       progress_message = COALESCE(:progress_message, progress_message),
+       wake_at = CASE
+           WHEN :wake_after_seconds IS NOT NULL THEN ia_now(:wake_after_seconds)
+           WHEN :awaits IS NULL THEN wake_at
+       END,
+       awaits = COALESCE(:awaits, awaits),
+       input_tokens = :input_tokens,
+       output_tokens = :output_tokens,
+       cost_micros = :cost_micros,
+       unpriced_calls = :unpriced_calls,
+       usage = :usage,
+       first_token_ms = :first_token_ms,
        started_at = CASE WHEN :started THEN COALESCE(started_at, :now) ELSE started_at END,
        completed_at = CASE WHEN :ended THEN :now ELSE completed_at END
  /* rows */
