@@ -36,6 +36,7 @@ from ia_modules.paths import GRAPH, is_inside, path_of
 from ia_modules.payload import check_id
 from ia_modules.pipeline.document.retry import RetryPolicy
 from ia_modules.pipeline.services import ServiceRegistry
+from ia_modules.prices import SERVICE, computed_micros, listed_prices
 from ia_modules.usage import UsageCall, installation_currency, micros_of
 
 __all__ = ["ExecutionContext", "Inner", "PipelineStep", "ServiceRegistry", "Step", "StepContext"]
@@ -345,7 +346,8 @@ class StepContext(Struct, frozen=True, kw_only=True, eq=False):
             model, provider: their names, of up to 200 characters.
             cached_tokens: of ``input_tokens``, those that came from the provider's cache.
             reasoning_tokens: of ``output_tokens``, those that nobody sees.
-            cost: what the call cost, where that is known; it is stored in millionths. A float has no exact one.
+            cost: what the call cost, where that is known; it is stored in millionths, and so no float. None: it is
+                computed by the service ``prices``, else by the list of the extra ``prices``, where they know it.
             currency: of ``cost``: that of the installation (``IA_MODULES_CURRENCY``, else USD).
             first_token_ms: until the first piece of the answer came; that of an attempt's first call is kept.
 
@@ -367,7 +369,13 @@ class StepContext(Struct, frozen=True, kw_only=True, eq=False):
             cost_micros=micros,
             first_token_ms=first_token_ms,
         )
-        self._innermost().keep_usage(call)
+        around = self._innermost()
+        if (
+            micros is None
+            and (micros := computed_micros(around.services.get(SERVICE) or listed_prices(), call)) is not None
+        ):
+            call = replace(call, source="computed", cost_micros=micros)
+        around.keep_usage(call)
 
     def result(self, value: Any) -> None:
         """Sets what an async generator gives as its result, in the place of what it yields; the last one counts."""
