@@ -37,6 +37,7 @@ from ia_modules.tracker.audit import EXECUTION_START, audit_row, done_with_key
 from ia_modules.tracker.deletion import Deletion
 from ia_modules.tracker.execution_tracker import ExecutionTracker
 from ia_modules.tracker.failures import Failures
+from ia_modules.tracker.usage import UsageReader
 from ia_modules.transitions import Deed
 
 PipelineSource = str | Path | Flow | LoadedPipeline
@@ -79,6 +80,7 @@ class ClientBase:
         self._actor = actor
         self._deletion = Deletion(self._database, self.tracker.live)
         self._failures = Failures(self._database)
+        self._usage = UsageReader(self._database)
 
     async def __aenter__(self) -> Self:
         """Open what the client owns.

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import aclosing
+from datetime import timedelta
 from typing import Any, cast
 
 from ia_modules.client.base import ClientBase
@@ -31,7 +32,8 @@ from ia_modules.tracker.comparing import last_good, read_both
 from ia_modules.tracker.export import every_line, export_execution
 from ia_modules.tracker.levels import ItemGrid, RunFilters, RunPage
 from ia_modules.tracker.lines import LogFilters, LogPage
-from ia_modules.tracker.lists import ExecutionFilters, ExecutionPage, ExecutionStatistics
+from ia_modules.tracker.lists import ExecutionFilters, ExecutionPage, ExecutionStatistics, Sort
+from ia_modules.tracker.usage import UsageByModel, WindowUsage
 
 
 class ExecutionVerbs(ClientBase):
@@ -42,10 +44,23 @@ class ExecutionVerbs(ClientBase):
         return await recorded_result(self.tracker, await self.execution(execution_id))
 
     async def executions(
-        self, filters: ExecutionFilters | None = None, *, cursor: str | None = None, limit: int = 50
+        self,
+        filters: ExecutionFilters | None = None,
+        *,
+        cursor: str | None = None,
+        limit: int = 50,
+        sort: Sort = "newest",
     ) -> ExecutionPage:
         """A page of executions, newest first; as :meth:`ExecutionReader.list_executions`."""
-        return await self.tracker.list_executions(filters, cursor, limit)
+        return await self.tracker.list_executions(filters, cursor, limit, sort=sort)
+
+    async def usage(self, execution_id: str) -> UsageByModel:
+        """What all attempts of an execution have told of their calls of models. Raises ExecutionNotFound."""
+        return await self._usage.of_execution(execution_id)
+
+    async def usage_of_window(self, window: timedelta | None = None, pipeline_id: str | None = None) -> WindowUsage:
+        """The same of the attempts that began within the last ``window`` (None: all), also over time."""
+        return await self._usage.of_window(window, pipeline_id)
 
     async def statistics(self, filters: ExecutionFilters | None = None) -> ExecutionStatistics:
         """How many executions of each status there are, and how the newest went."""

@@ -12,7 +12,7 @@ import statistics
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
-from typing import Any
+from typing import Any, Literal
 
 from ia_modules.database.manager import Script, Statement
 from ia_modules.errors import InvalidArgument
@@ -53,6 +53,9 @@ ERROR_CHARACTERS = 2_000
 """So much of an error is searched."""
 
 _EVERY = 2**31 - 1
+
+Sort = Literal["newest", "cost"]
+"""The order of a list: the newest first, or the dearest, without those of which no cost is known."""
 
 Sentence = Callable[[str], str]
 """The SQL of a name."""
@@ -125,6 +128,13 @@ _NOT_STARTED = {
 }
 # The same, also in failed_after, so that an index of a failure group's executions is used, and no other.
 _FAILED_ALIKE = {"status": "status || ''", "pipeline_id": "COALESCE(pipeline_id, NULL)", "begin": "started_at"}
+_IN_ORDER_OF_COST = {
+    "status": "status || ''",
+    "pipeline_id": "COALESCE(pipeline_id, NULL)",
+    "begin": "COALESCE(started_at, created_at)",
+}
+_NEWEST_FIRST, _DEAREST_FIRST = "ORDER BY execution_id DESC", "ORDER BY cost_micros DESC, execution_id DESC"
+_MICROS_DIGITS = 18
 _MAY_NOT_HAVE_STARTED = (
     None,
     ExecutionStatus.PENDING,
@@ -244,13 +254,15 @@ _NOTHING = _Search("FALSE", {})
 
 
 def page_script(
-    sentence: Sentence, filters: ExecutionFilters, *, cursor: str | None, limit: int
+    sentence: Sentence, filters: ExecutionFilters, *, cursor: str | None, limit: int, sort: Sort = "newest"
 ) -> Script[ExecutionPage]:
     """Reads one page of executions; ``sentence`` returns the SQL of a name.
 
     Raises:
         InvalidArgument: the cursor is none.
     """
+    if sort == "cost":
+        return (yield from _dearest(sentence, filters, cursor=cursor, limit=limit))
     check_count(filters.look_back, "look_back", low=1, high=MOST_LOOK_BACK)
     below = _below(cursor)
     alone = _value_alone(filters, below)
@@ -264,6 +276,32 @@ def page_script(
         items=items,
         next_cursor=items[-1].execution_id if len(newest) > limit else None,
         looked_back_to=looked_back_to,
+    )
+
+
+def _dearest(sentence: Sentence, filters: ExecutionFilters, *, cursor: str | None, limit: int) -> Script[ExecutionPage]:
+    """The dearest first, in the order of their own index; without those of which no cost is known."""
+    check_count(filters.look_back, "look_back", low=1, high=MOST_LOOK_BACK)
+    searches, looked_back_to = yield from _found(sentence, filters, None)
+    cheaper = _Search("cost_micros IS NOT NULL", {}) if cursor is None else _cheaper(cursor)
+    by_cost = sentence("list_executions").replace(_NEWEST_FIRST, _DEAREST_FIRST)
+    searches = [replace(search.also(cheaper), columns=_IN_ORDER_OF_COST) for search in searches]
+    rows = (yield from _newest(by_cost, searches, limit + 1)).values()
+    found = sorted(rows, key=lambda row: (row["cost_micros"], row["execution_id"]), reverse=True)
+    items = [ExecutionSummary.from_row(row) for row in found[:limit]]
+    is_last = len(found) <= limit
+    next_cursor = None if is_last else f"{items[-1].cost_micros}:{items[-1].execution_id}"
+    return ExecutionPage(items=items, next_cursor=next_cursor, looked_back_to=looked_back_to)
+
+
+def _cheaper(cursor: str) -> _Search:
+    """What comes after a page of the dearest. Raises InvalidArgument: the cursor is none."""
+    micros, _, execution_id = cursor.partition(":")
+    if not (micros.isascii() and micros.isdecimal() and len(micros) <= _MICROS_DIGITS and is_id(execution_id)):
+        raise InvalidArgument("cursor", repr(cursor)[:80], "next_cursor of a page of executions in order of their cost")
+    return _Search(
+        "cost_micros <= :most_micros AND (cost_micros < :most_micros OR execution_id < :cursor)",
+        {"most_micros": int(micros), "cursor": execution_id},
     )
 
 

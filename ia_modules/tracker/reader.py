@@ -52,6 +52,7 @@ from ia_modules.tracker.lists import (
     ExecutionFilters,
     ExecutionPage,
     ExecutionStatistics,
+    Sort,
     page_script,
     statistics_script,
 )
@@ -239,20 +240,28 @@ class ExecutionReader:
         return (await self.list_executions(filters, limit=limit)).items
 
     async def list_executions(
-        self, filters: ExecutionFilters | None = None, cursor: str | None = None, limit: int = 50
+        self,
+        filters: ExecutionFilters | None = None,
+        cursor: str | None = None,
+        limit: int = 50,
+        *,
+        sort: Sort = "newest",
     ) -> ExecutionPage:
         """A page of executions, newest first.
 
         Args:
-            cursor: a page's ``next_cursor``.
+            cursor: a page's ``next_cursor``, of the same order.
             limit: 1 to 1,000.
+            sort: ``cost``: the dearest first, without those of which no cost is known.
 
         Raises:
             InvalidArgument: the limit is out of range, or the cursor is none.
         """
         check_count(limit, "limit", low=1, high=1000)
         filters = filters or ExecutionFilters()
-        return await self._database.read(page_script(self._database.query, filters, cursor=cursor, limit=limit))
+        return await self._database.read(
+            page_script(self._database.query, filters, cursor=cursor, limit=limit, sort=sort)
+        )
 
     async def get_execution_statistics(
         self, filters: ExecutionFilters | None = None, *, cap: int = COUNT_CAP

@@ -2,6 +2,7 @@
 
 import sys
 from dataclasses import replace
+from enum import StrEnum
 from typing import Annotated
 
 import typer
@@ -29,12 +30,14 @@ from ia_modules.cli.output.terminal import (
     run,
     status_text,
 )
+from ia_modules.cli.output.usage_text import cost_text, tokens_text
 from ia_modules.cli.output.view import LogLines
 from ia_modules.client import Client
 from ia_modules.models import SEVERITIES, ExecutionId, ExecutionSummary, LogLevel, RunPath, StepStatus, format_time
 from ia_modules.tracker.levels import RunFilters, RunPage
 from ia_modules.tracker.lines import LogFilters
 from ia_modules.tracker.lists import ExecutionPage
+from ia_modules.usage import installation_currency
 
 app = typer.Typer(
     name="executions",
@@ -53,6 +56,14 @@ app.command("import", epilog="Example: ia-modules executions import nightly-fail
 executions_bulk.add_commands(app)
 executions_rerun.add_command(app)
 
+
+class SortBy(StrEnum):
+    """The order of a list."""
+
+    NEWEST = "newest"
+    COST = "cost"
+
+
 _LINES_AT_ONCE = 500
 _EXCERPT_BYTES = 2_000  # a payload beyond this is not read for one line of it,
 _MOST_BYTES = 1_000_000  # unless all of them are small enough to rebuild the input of each step
@@ -64,10 +75,13 @@ def list_executions(
     filters: FilterOptions = NO_FILTERS,
     limit: Annotated[int, typer.Option(min=1, max=1000, help="At most this many.")] = 20,
     cursor: Annotated[str | None, typer.Option(metavar="ID", help="Only those below this one.")] = None,
+    sort: Annotated[
+        SortBy, typer.Option(help="newest; or cost: the dearest first, without those of which no cost is known.")
+    ] = SortBy.NEWEST,
     database_url: Database = DEFAULT_DATABASE,
     as_json: AsJson = False,
 ) -> None:
-    """List executions, newest first; of those that failed, why and in which step.
+    """List executions, newest first or dearest first; of those that failed, why and in which step.
 
     Errors, versions, triggers, workers and times are looked for in the newest executions only; it says how far back.
     """
@@ -75,7 +89,7 @@ def list_executions(
 
     async def work() -> ExecutionPage:
         async with client_of(database_url) as client:
-            return await client.executions(await filters.resolve(client), cursor=cursor, limit=limit)
+            return await client.executions(await filters.resolve(client), cursor=cursor, limit=limit, sort=sort.value)
 
     page = run(work())
     if as_json:
@@ -166,6 +180,7 @@ async def _read_report(database_url: str, wanted: str | None, *, everything: boo
             version=await version_of(client, execution),
             liveness=await liveness_of(client, execution),
             everything=everything,
+            usage=await client.usage(execution.execution_id) if execution.input_tokens is not None else None,
         )
         return replace(report, levels=await _levels_of(client, report))
 
@@ -190,6 +205,7 @@ def _print_page(page: ExecutionPage, filters: FilterOptions) -> None:
 
 
 def _print_items(page: ExecutionPage) -> None:
+    has_usage = any(item.input_tokens is not None for item in page.items)
     rows = (
         (
             item.execution_id,
@@ -198,13 +214,23 @@ def _print_items(page: ExecutionPage) -> None:
             _steps(item),
             ago(item.started_at),
             elapsed(item.started_at, item.completed_at),
+            *(_used(item) if has_usage else ()),
             _why(item),
         )
         for item in page.items
     )
-    print_table(("ID", "STATUS", "PIPELINE", "STEPS", "STARTED", "TOOK", "WHY"), rows)
+    used = ("TOKENS", f"COST ({installation_currency()})") if has_usage else ()
+    print_table(("ID", "STATUS", "PIPELINE", "STEPS", "STARTED", "TOOK", *used, "WHY"), rows)
     if page.next_cursor is not None:
         typer.echo(f"More: --cursor {page.next_cursor}")
+
+
+def _used(item: ExecutionSummary) -> tuple[str, str]:
+    """What went in and came out, and what it cost; with a plus where some calls have no price."""
+    if item.input_tokens is None:
+        return "", ""
+    more = " + ?" if item.unpriced_calls and item.cost_micros is not None else ""
+    return tokens_text(item.input_tokens, item.output_tokens), f"{cost_text(item.cost_micros)}{more}"
 
 
 def _why(item: ExecutionSummary) -> str:

@@ -25,6 +25,7 @@ from ia_modules.cli.output.terminal import (
     print_table,
     status_text,
 )
+from ia_modules.cli.output.usage_text import cost_text, tokens_text, unpriced_text, usage_lines
 from ia_modules.cli.output.view import message_of
 from ia_modules.models import (
     ExecutionRecord,
@@ -38,6 +39,7 @@ from ia_modules.models import (
 from ia_modules.pipeline.document.merge import rules_text
 from ia_modules.tracker.levels import RunPage
 from ia_modules.tracker.liveness import Liveness
+from ia_modules.tracker.usage import UsageByModel
 
 _LOG_LINES = 20
 _NAME_WIDTH = 24
@@ -64,6 +66,7 @@ class ExecutionReport:
     liveness: Liveness | None = None
     everything: bool = False
     levels: Mapping[RunPath, RunPage] = field(default_factory=dict[RunPath, RunPage])
+    usage: UsageByModel | None = None
 
     def runs(self) -> list[ReportedRun | OmittedRuns]:
         """What happened, as it is shown."""
@@ -76,7 +79,8 @@ class ExecutionReport:
         levels = [
             {"within": path, "by_status": page["by_status"], "failed": page["items"]} for path, page in pages.items()
         ]
-        return self.execution.to_dict() | listed | {"levels": levels}
+        usage = None if self.usage is None else self.usage.to_dict()
+        return self.execution.to_dict() | listed | {"levels": levels, "usage": usage}
 
 
 def print_report(report: ExecutionReport, same_database: str = "") -> None:
@@ -84,6 +88,8 @@ def print_report(report: ExecutionReport, same_database: str = "") -> None:
     execution = report.execution
     print_line(("Execution ", "bold"), (execution.execution_id, "bold"))
     for name, value in _facts(execution, report.version):
+        print_line(f"  {name:<10}", value)
+    for name, value in _used(execution, report.usage):
         print_line(f"  {name:<10}", value)
     runs = report.runs()
     if runs:
@@ -132,6 +138,18 @@ def _facts(execution: ExecutionRecord, stored: PipelineVersionRecord | None) -> 
     ):
         if payload is not None:
             yield name, excerpt(payload, width=1000)
+
+
+def _used(execution: ExecutionRecord, usage: UsageByModel | None) -> Iterator[tuple[str, str]]:
+    """What its calls of models used, as a whole and by model; nothing where none were told."""
+    if usage is None:
+        return
+    yield "tokens", tokens_text(execution.input_tokens, execution.output_tokens)
+    cost = cost_text(execution.cost_micros, usage.currency)
+    missing = unpriced_text(execution.unpriced_calls)
+    yield "cost", ", ".join(part for part in (cost, missing) if part)
+    for number, line in enumerate(usage_lines(usage)):
+        yield "" if number else "models", one_line(line)
 
 
 def _completed(execution: ExecutionRecord) -> str:

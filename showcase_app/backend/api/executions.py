@@ -51,6 +51,7 @@ from showcase_app.backend.schemas.steering import (
     RerunRequest,
     ResumeRequest,
 )
+from showcase_app.backend.schemas.usage import UsageOut
 
 router = APIRouter(prefix="/api/executions", tags=["executions"])
 
@@ -151,6 +152,12 @@ async def get_execution(executions: Executions, execution_id: PathName) -> Respo
 async def get_last_good(client: Door, execution_id: PathName) -> LastGoodOut:
     """The newest of the same pipeline that was made before this one and completed; a copy only for a copy."""
     return LastGoodOut.from_record({"execution": await client.last_good(execution_id)})
+
+
+@router.get("/{execution_id}/usage", summary="Sum what an execution used, by model", responses=_NOT_FOUND)
+async def get_execution_usage(client: Door, execution_id: PathName) -> UsageOut:
+    """What all of its attempts told of their calls of models, at every level and however they ended."""
+    return UsageOut.of(await client.usage(execution_id))
 
 
 @router.get(

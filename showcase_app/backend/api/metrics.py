@@ -5,9 +5,10 @@ from typing import Annotated
 from fastapi import APIRouter, Query
 
 from showcase_app.backend.api.problems import described
-from showcase_app.backend.dependencies import Container
+from showcase_app.backend.dependencies import Container, Door
 from showcase_app.backend.schemas.base import ID_PATTERN
 from showcase_app.backend.schemas.metrics import MetricsHistoryOut, MetricsReportOut, Window
+from showcase_app.backend.schemas.usage import WindowUsageOut
 
 router = APIRouter(prefix="/api/metrics", tags=["metrics"])
 
@@ -36,3 +37,11 @@ async def get_metrics_history(
 ) -> MetricsHistoryOut:
     """The window in equal parts, aligned to the clock, so that the first one may begin a little before it."""
     return await services.metrics_service.history(window, pipeline_id)
+
+
+@router.get("/usage", summary="Sum what calls of models used", responses=_REFUSED)
+async def get_window_usage(
+    client: Door, window: WindowParameter = Window.DAY, pipeline_id: PipelineParameter = None
+) -> WindowUsageOut:
+    """Tokens and cost of the attempts that began in the window: as a whole, by model, and over time."""
+    return WindowUsageOut.of(window, pipeline_id, await client.usage_of_window(window.span, pipeline_id))

@@ -121,6 +121,37 @@ InputRefs = Annotated[
 ]
 
 
+_NUMBER: dict[str, Any] = {"type": "integer"}
+StepUsage = Annotated[
+    Any,
+    WithJsonSchema(
+        {
+            "anyOf": [
+                {
+                    "type": "array",
+                    "items": _as_schema(
+                        **{
+                            "gen_ai.request.model": {"type": "string"},
+                            "gen_ai.provider.name": {"anyOf": [{"type": "string"}, {"type": "null"}]},
+                            "calls": _NUMBER,
+                            "gen_ai.usage.input_tokens": _NUMBER,
+                            "gen_ai.usage.output_tokens": _NUMBER,
+                            "gen_ai.usage.cache_read.input_tokens": _NUMBER,
+                            "gen_ai.usage.reasoning.output_tokens": _NUMBER,
+                            "cost.micros": {"anyOf": [_NUMBER, {"type": "null"}], "description": "null: not known."},
+                            "cost.currency": {"type": "string"},
+                            "cost.source": {"enum": ["reported", "computed", "unknown"], "type": "string"},
+                        }
+                    ),
+                },
+                {"type": "null"},
+            ],
+            "description": "Its calls of models, by model, provider and source of the cost; null: it told of none.",
+        }
+    ),
+]
+
+
 class ExecutionOut(Out):
     """An execution without its payloads."""
 
@@ -143,6 +174,14 @@ class ExecutionOut(Out):
     total_steps: int = Field(description="As the program announced it; 0 = not known.")
     completed_steps: int
     failed_steps: int
+    input_tokens: int | None = Field(
+        description="What all of its attempts told of their calls of models, however they ended; null: nothing."
+    )
+    output_tokens: int | None
+    cost_micros: int | None = Field(
+        description="In millionths of the installation's currency, of calls whose cost is known; null: of none is it."
+    )
+    unpriced_calls: int | None = Field(description="Calls whose cost nobody knows; null: nothing was told.")
     error_type: str | None
     error_message: str | None = Field(description="In lists its first 500 characters.")
     failure_group: str | None = Field(
@@ -191,6 +230,12 @@ class StepOut(Out):
     progress: float | None = Field(description="From 0 to 1.")
     progress_message: str | None
     copied_from: str | None
+    input_tokens: int | None = Field(description="Of its own calls of models; null: it told of none.")
+    output_tokens: int | None
+    cost_micros: int | None
+    unpriced_calls: int | None
+    usage: StepUsage
+    first_token_ms: int | None = Field(description="Until the first piece of the first call's answer came.")
     input_bytes: int
     output_bytes: int
     sequence: int
@@ -595,7 +640,10 @@ class ExecutionQuery(ExecutionFilter):
     """A page of a list."""
 
     limit: int = Field(50, ge=1, le=PAGE_LIMIT, description="At most this many.")
-    cursor: IdParameter | None = Field(None, description="`next_cursor` of the page above.")
+    cursor: IdParameter | None = Field(None, description="`next_cursor` of the page above, of the same order.")
+    sort: Literal["newest", "cost"] = Field(
+        "newest", description="`cost`: the dearest first, without those of which no cost is known."
+    )
 
 
 class RunRequest(BaseModel):

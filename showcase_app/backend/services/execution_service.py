@@ -43,7 +43,7 @@ class ExecutionService:
     async def list_executions(self, query: ExecutionQuery) -> ExecutionPageOut:
         """A page of executions, newest first. Raises ReadTooLong."""
         filters = query.as_filters(query.status)
-        page = await _in_time(self._client.executions(filters, cursor=query.cursor, limit=query.limit))
+        page = await _in_time(self._client.executions(filters, cursor=query.cursor, limit=query.limit, sort=query.sort))
         return ExecutionPageOut.of(page, searched=searched_in(filters))
 
     async def count(self, scope: ExecutionScope) -> StatisticsOut:

@@ -484,6 +484,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/executions/{execution_id}/usage": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Sum what an execution used, by model
+         * @description What all of its attempts told of their calls of models, at every level and however they ended.
+         */
+        get: operations["get_execution_usage"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/executions/{execution_id}/payloads": {
         parameters: {
             query?: never;
@@ -1085,6 +1105,26 @@ export interface paths {
          * @description The window in equal parts, aligned to the clock, so that the first one may begin a little before it.
          */
         get: operations["get_metrics_history"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/metrics/usage": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Sum what calls of models used
+         * @description Tokens and cost of the attempts that began in the window: as a whole, by model, and over time.
+         */
+        get: operations["get_window_usage"];
         put?: never;
         post?: never;
         delete?: never;
@@ -1772,6 +1812,23 @@ export interface components {
             completed_steps: number;
             /** Failed Steps */
             failed_steps: number;
+            /**
+             * Input Tokens
+             * @description What all of its attempts told of their calls of models, however they ended; null: nothing.
+             */
+            input_tokens: number | null;
+            /** Output Tokens */
+            output_tokens: number | null;
+            /**
+             * Cost Micros
+             * @description In millionths of the installation's currency, of calls whose cost is known; null: of none is it.
+             */
+            cost_micros: number | null;
+            /**
+             * Unpriced Calls
+             * @description Calls whose cost nobody knows; null: nothing was told.
+             */
+            unpriced_calls: number | null;
             /** Error Type */
             error_type: string | null;
             /**
@@ -2045,6 +2102,23 @@ export interface components {
             completed_steps: number;
             /** Failed Steps */
             failed_steps: number;
+            /**
+             * Input Tokens
+             * @description What all of its attempts told of their calls of models, however they ended; null: nothing.
+             */
+            input_tokens: number | null;
+            /** Output Tokens */
+            output_tokens: number | null;
+            /**
+             * Cost Micros
+             * @description In millionths of the installation's currency, of calls whose cost is known; null: of none is it.
+             */
+            cost_micros: number | null;
+            /**
+             * Unpriced Calls
+             * @description Calls whose cost nobody knows; null: nothing was told.
+             */
+            unpriced_calls: number | null;
             /** Error Type */
             error_type: string | null;
             /**
@@ -2268,6 +2342,23 @@ export interface components {
             completed_steps: number;
             /** Failed Steps */
             failed_steps: number;
+            /**
+             * Input Tokens
+             * @description What all of its attempts told of their calls of models, however they ended; null: nothing.
+             */
+            input_tokens: number | null;
+            /** Output Tokens */
+            output_tokens: number | null;
+            /**
+             * Cost Micros
+             * @description In millionths of the installation's currency, of calls whose cost is known; null: of none is it.
+             */
+            cost_micros: number | null;
+            /**
+             * Unpriced Calls
+             * @description Calls whose cost nobody knows; null: nothing was told.
+             */
+            unpriced_calls: number | null;
             /** Error Type */
             error_type: string | null;
             /**
@@ -2506,6 +2597,40 @@ export interface components {
             progress_message: string | null;
             /** Copied From */
             copied_from: string | null;
+            /**
+             * Input Tokens
+             * @description Of its own calls of models; null: it told of none.
+             */
+            input_tokens: number | null;
+            /** Output Tokens */
+            output_tokens: number | null;
+            /** Cost Micros */
+            cost_micros: number | null;
+            /** Unpriced Calls */
+            unpriced_calls: number | null;
+            /**
+             * Usage
+             * @description Its calls of models, by model, provider and source of the cost; null: it told of none.
+             */
+            usage: {
+                "gen_ai.request.model": string;
+                "gen_ai.provider.name": string | null;
+                calls: number;
+                "gen_ai.usage.input_tokens": number;
+                "gen_ai.usage.output_tokens": number;
+                "gen_ai.usage.cache_read.input_tokens": number;
+                "gen_ai.usage.reasoning.output_tokens": number;
+                /** @description null: not known. */
+                "cost.micros": number | null;
+                "cost.currency": string;
+                /** @enum {string} */
+                "cost.source": "reported" | "computed" | "unknown";
+            }[] | null;
+            /**
+             * First Token Ms
+             * @description Until the first piece of the first call's answer came.
+             */
+            first_token_ms: number | null;
             /** Input Bytes */
             input_bytes: number;
             /** Output Bytes */
@@ -4381,6 +4506,40 @@ export interface components {
             progress_message: string | null;
             /** Copied From */
             copied_from: string | null;
+            /**
+             * Input Tokens
+             * @description Of its own calls of models; null: it told of none.
+             */
+            input_tokens: number | null;
+            /** Output Tokens */
+            output_tokens: number | null;
+            /** Cost Micros */
+            cost_micros: number | null;
+            /** Unpriced Calls */
+            unpriced_calls: number | null;
+            /**
+             * Usage
+             * @description Its calls of models, by model, provider and source of the cost; null: it told of none.
+             */
+            usage: {
+                "gen_ai.request.model": string;
+                "gen_ai.provider.name": string | null;
+                calls: number;
+                "gen_ai.usage.input_tokens": number;
+                "gen_ai.usage.output_tokens": number;
+                "gen_ai.usage.cache_read.input_tokens": number;
+                "gen_ai.usage.reasoning.output_tokens": number;
+                /** @description null: not known. */
+                "cost.micros": number | null;
+                "cost.currency": string;
+                /** @enum {string} */
+                "cost.source": "reported" | "computed" | "unknown";
+            }[] | null;
+            /**
+             * First Token Ms
+             * @description Until the first piece of the first call's answer came.
+             */
+            first_token_ms: number | null;
             /** Input Bytes */
             input_bytes: number;
             /** Output Bytes */
@@ -4688,6 +4847,40 @@ export interface components {
             progress_message: string | null;
             /** Copied From */
             copied_from: string | null;
+            /**
+             * Input Tokens
+             * @description Of its own calls of models; null: it told of none.
+             */
+            input_tokens: number | null;
+            /** Output Tokens */
+            output_tokens: number | null;
+            /** Cost Micros */
+            cost_micros: number | null;
+            /** Unpriced Calls */
+            unpriced_calls: number | null;
+            /**
+             * Usage
+             * @description Its calls of models, by model, provider and source of the cost; null: it told of none.
+             */
+            usage: {
+                "gen_ai.request.model": string;
+                "gen_ai.provider.name": string | null;
+                calls: number;
+                "gen_ai.usage.input_tokens": number;
+                "gen_ai.usage.output_tokens": number;
+                "gen_ai.usage.cache_read.input_tokens": number;
+                "gen_ai.usage.reasoning.output_tokens": number;
+                /** @description null: not known. */
+                "cost.micros": number | null;
+                "cost.currency": string;
+                /** @enum {string} */
+                "cost.source": "reported" | "computed" | "unknown";
+            }[] | null;
+            /**
+             * First Token Ms
+             * @description Until the first piece of the first call's answer came.
+             */
+            first_token_ms: number | null;
             /** Input Bytes */
             input_bytes: number;
             /** Output Bytes */
@@ -4924,6 +5117,40 @@ export interface components {
             progress_message: string | null;
             /** Copied From */
             copied_from: string | null;
+            /**
+             * Input Tokens
+             * @description Of its own calls of models; null: it told of none.
+             */
+            input_tokens: number | null;
+            /** Output Tokens */
+            output_tokens: number | null;
+            /** Cost Micros */
+            cost_micros: number | null;
+            /** Unpriced Calls */
+            unpriced_calls: number | null;
+            /**
+             * Usage
+             * @description Its calls of models, by model, provider and source of the cost; null: it told of none.
+             */
+            usage: {
+                "gen_ai.request.model": string;
+                "gen_ai.provider.name": string | null;
+                calls: number;
+                "gen_ai.usage.input_tokens": number;
+                "gen_ai.usage.output_tokens": number;
+                "gen_ai.usage.cache_read.input_tokens": number;
+                "gen_ai.usage.reasoning.output_tokens": number;
+                /** @description null: not known. */
+                "cost.micros": number | null;
+                "cost.currency": string;
+                /** @enum {string} */
+                "cost.source": "reported" | "computed" | "unknown";
+            }[] | null;
+            /**
+             * First Token Ms
+             * @description Until the first piece of the first call's answer came.
+             */
+            first_token_ms: number | null;
             /** Input Bytes */
             input_bytes: number;
             /** Output Bytes */
@@ -5046,6 +5273,112 @@ export interface components {
             failures: number;
         };
         /**
+         * UsageBucketOut
+         * @description Of the attempts that began from `start` on and before `end`.
+         */
+        UsageBucketOut: {
+            /** Input Tokens */
+            input_tokens: number;
+            /** Output Tokens */
+            output_tokens: number;
+            /**
+             * Cost Micros
+             * @description In millionths of the currency, of calls whose cost is known; null: of none is it.
+             */
+            cost_micros: number | null;
+            /**
+             * Unpriced Calls
+             * @description Calls whose cost nobody knows.
+             */
+            unpriced_calls: number;
+            /**
+             * Start
+             * Format: date-time
+             */
+            start: string;
+            /**
+             * End
+             * Format: date-time
+             */
+            end: string;
+        };
+        /**
+         * UsageOfModelOut
+         * @description The same of one model.
+         */
+        UsageOfModelOut: {
+            /** Input Tokens */
+            input_tokens: number;
+            /** Output Tokens */
+            output_tokens: number;
+            /**
+             * Cost Micros
+             * @description In millionths of the currency, of calls whose cost is known; null: of none is it.
+             */
+            cost_micros: number | null;
+            /**
+             * Unpriced Calls
+             * @description Calls whose cost nobody knows.
+             */
+            unpriced_calls: number;
+            /**
+             * Model
+             * @example gpt-4o-mini
+             */
+            model: string;
+            /**
+             * Provider
+             * @description null: not told.
+             * @example openai
+             */
+            provider: string | null;
+            /** Calls */
+            calls: number;
+            /**
+             * Cached Tokens
+             * @description Of `input_tokens`, those that came from a cache.
+             */
+            cached_tokens: number;
+            /**
+             * Reasoning Tokens
+             * @description Of `output_tokens`, those that nobody sees.
+             */
+            reasoning_tokens: number;
+        };
+        /**
+         * UsageOut
+         * @description What an execution used, all attempts of all levels, the dearest model first, 200 at most.
+         */
+        UsageOut: {
+            /**
+             * Currency
+             * @example USD
+             */
+            currency: string;
+            /** Models */
+            models: components["schemas"]["UsageOfModelOut"][];
+        };
+        /**
+         * UsageSumsOut
+         * @description Sums of what was told.
+         */
+        UsageSumsOut: {
+            /** Input Tokens */
+            input_tokens: number;
+            /** Output Tokens */
+            output_tokens: number;
+            /**
+             * Cost Micros
+             * @description In millionths of the currency, of calls whose cost is known; null: of none is it.
+             */
+            cost_micros: number | null;
+            /**
+             * Unpriced Calls
+             * @description Calls whose cost nobody knows.
+             */
+            unpriced_calls: number;
+        };
+        /**
          * ValidationOut
          * @description Whether a definition could be stored, and everything that is wrong with it.
          */
@@ -5118,6 +5451,43 @@ export interface components {
          * @enum {string}
          */
         Window: "1h" | "6h" | "24h" | "7d" | "30d" | "all";
+        /**
+         * WindowUsageOut
+         * @description What attempts used that began in a window; without what came from run files.
+         */
+        WindowUsageOut: {
+            window: components["schemas"]["Window"];
+            /**
+             * Since
+             * @description Where the window begins; null: everything.
+             */
+            since: string | null;
+            /**
+             * Until
+             * Format: date-time
+             */
+            until: string;
+            /** Pipeline Id */
+            pipeline_id: string | null;
+            /**
+             * Currency
+             * @example USD
+             */
+            currency: string;
+            total: components["schemas"]["UsageSumsOut"];
+            /**
+             * Models
+             * @description The dearest first, 200 at most.
+             */
+            models: components["schemas"]["UsageOfModelOut"][];
+            /** Bucket Seconds */
+            bucket_seconds: number;
+            /**
+             * Buckets
+             * @description Equal parts of the window, oldest first, without gaps.
+             */
+            buckets: components["schemas"]["UsageBucketOut"][];
+        };
         /**
          * WorkerOut
          * @description A process that runs executions: one start of it. Alive: its heartbeat is younger than its lease, 15 seconds.
@@ -5284,9 +5654,14 @@ export type StoredBesideOut = components['schemas']['StoredBesideOut'];
 export type SystemOut = components['schemas']['SystemOut'];
 export type TableOut = components['schemas']['TableOut'];
 export type TrendOut = components['schemas']['TrendOut'];
+export type UsageBucketOut = components['schemas']['UsageBucketOut'];
+export type UsageOfModelOut = components['schemas']['UsageOfModelOut'];
+export type UsageOut = components['schemas']['UsageOut'];
+export type UsageSumsOut = components['schemas']['UsageSumsOut'];
 export type ValidationOut = components['schemas']['ValidationOut'];
 export type ValidationRequest = components['schemas']['ValidationRequest'];
 export type Window = components['schemas']['Window'];
+export type WindowUsageOut = components['schemas']['WindowUsageOut'];
 export type WorkerOut = components['schemas']['WorkerOut'];
 export type $defs = Record<string, never>;
 export interface operations {
@@ -7418,8 +7793,10 @@ export interface operations {
                 status?: components["schemas"]["ExecutionStatus"][] | null;
                 /** @description At most this many. */
                 limit?: number;
-                /** @description `next_cursor` of the page above. */
+                /** @description `next_cursor` of the page above, of the same order. */
                 cursor?: string | null;
+                /** @description `cost`: the dearest first, without those of which no cost is known. */
+                sort?: "newest" | "cost";
             };
             header?: never;
             path?: never;
@@ -7912,6 +8289,92 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["LastGoodOut"];
+                };
+            };
+            /** @description No key, or one that is not known; only where the server has keys. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description The caller may not do this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description There is none with this id. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description The server does not answer to this host name. */
+            421: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description The request is not understood, or its values cannot be used: `errors` says which. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description The head of the request is too large. */
+            431: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description The database is away, or something is in the way: try again later. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+        };
+    };
+    get_execution_usage: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Its own id, or the one that its caller gave it (`alias`), percent-encoded. */
+                execution_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["UsageOut"];
                 };
             };
             /** @description No key, or one that is not known; only where the server has keys. */
@@ -11014,6 +11477,85 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["MetricsHistoryOut"];
+                };
+            };
+            /** @description No key, or one that is not known; only where the server has keys. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description The caller may not do this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description The server does not answer to this host name. */
+            421: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description A parameter is not understood. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description The head of the request is too large. */
+            431: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description There are too many executions to be counted in time, or no database. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+        };
+    };
+    get_window_usage: {
+        parameters: {
+            query?: {
+                /** @description The executions that started so long ago, or later. */
+                window?: components["schemas"]["Window"];
+                /** @description Only those of this pipeline. */
+                pipeline_id?: string | null;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["WindowUsageOut"];
                 };
             };
             /** @description No key, or one that is not known; only where the server has keys. */
