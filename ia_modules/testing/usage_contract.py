@@ -52,7 +52,7 @@ class UsageContract:
         assert _sums(step) == (15, 4, 7, 1)
         assert _sums(await _execution(journal, execution_id)) == (15, 4, 7, 1)
         assert step.first_token_ms == 120
-        assert step.usage == orjson.loads(told([ONCE, UNPRICED]).by_model)
+        assert step.usage == orjson.loads(used_by([ONCE, UNPRICED]).by_model)
         [changed] = (await journal.changes(execution_id)).steps
         assert (changed.usage, _sums(changed)) == (step.usage, _sums(step))
 
@@ -64,7 +64,7 @@ class UsageContract:
         for calls in ([ONCE, ONCE], [ONCE], []):
             await journal.record(_uses(execution_id, attempt, calls))
         ended = ending(execution_id, attempt, StepStatus.FAILED)
-        last = replace(ended, updates=(replace(ended.updates[0], usage=told([ONCE] * 3)),))
+        last = replace(ended, updates=(replace(ended.updates[0], usage=used_by([ONCE] * 3)),))
         for _ in range(2):
             await journal.record(last)
         late = await journal.record(_uses(execution_id, attempt, [ONCE] * 4))
@@ -83,8 +83,8 @@ class UsageContract:
         await journal.record(replace(started, starts=(*started.starts, start)))
         await journal.record(_uses(execution_id, inner, [ONCE]))
         both = (
-            StepUpdate(step_execution_id=inner, usage=told([ONCE, UNPRICED])),  # it is closed by what ends around it
-            StepUpdate(step_execution_id=outer, status=status, usage=told([ONCE])),
+            StepUpdate(step_execution_id=inner, usage=used_by([ONCE, UNPRICED])),  # it is closed by what ends around it
+            StepUpdate(step_execution_id=outer, status=status, usage=used_by([ONCE])),
         )
         await journal.record(Transition(execution_id=execution_id, writer=OWNER, updates=both))
         await journal.record(becomes(execution_id, ExecutionStatus.FAILED))
@@ -117,7 +117,7 @@ class UsageContract:
         started, attempt = starting(execution_id, "ask")
         await journal.record(started)
         ended = ending(execution_id, attempt, StepStatus.COMPLETED)
-        await journal.record(replace(ended, updates=(replace(ended.updates[0], usage=told([ONCE])),)))
+        await journal.record(replace(ended, updates=(replace(ended.updates[0], usage=used_by([ONCE])),)))
         copy = StepCopy(
             step_execution_id=StepExecutionId(new_id()),
             copied_from=attempt,
@@ -144,7 +144,7 @@ class UsageContract:
         )
         writes: list[dict[str, Any]] = [
             {"starts": starts},
-            {"updates": tuple(StepUpdate(step_execution_id=each, usage=told([ONCE])) for each in attempts)},
+            {"updates": tuple(StepUpdate(step_execution_id=each, usage=used_by([ONCE])) for each in attempts)},
             {"updates": (_end(attempts[0], [ONCE, ONCE]), StepUpdate(step_execution_id=attempts[1], progress=0.5))},
             {"updates": (_end(attempts[1], [ONCE]),)},
             {
@@ -210,7 +210,7 @@ class UsageContract:
             assert (execution.unpriced_calls or 0) == sum(cost is None for _, _, cost in calls)
 
 
-def told(calls: Iterable[UsageCall]) -> Usage:
+def used_by(calls: Iterable[UsageCall]) -> Usage:
     """What an attempt has told that has made these calls."""
     tally = UsageTally()
     for call in calls:
@@ -219,12 +219,12 @@ def told(calls: Iterable[UsageCall]) -> Usage:
 
 
 def _uses(execution_id: ExecutionId, attempt: StepExecutionId, calls: Iterable[UsageCall]) -> Transition:
-    update = StepUpdate(step_execution_id=attempt, usage=told(calls))
+    update = StepUpdate(step_execution_id=attempt, usage=used_by(calls))
     return Transition(execution_id=execution_id, writer=OWNER, updates=(update,))
 
 
 def _end(attempt: StepExecutionId, calls: Iterable[UsageCall]) -> StepUpdate:
-    return StepUpdate(step_execution_id=attempt, status=StepStatus.COMPLETED, usage=told(calls))
+    return StepUpdate(step_execution_id=attempt, status=StepStatus.COMPLETED, usage=used_by(calls))
 
 
 def _sums(row: Any) -> Sums:

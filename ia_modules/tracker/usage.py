@@ -103,7 +103,7 @@ class UsageReader:
             ReadTooLong: it has too many attempts to be summed in time.
         """
 
-        def read() -> Script[list[Row]]:
+        def read() -> Script[Sequence[Row]]:
             id_ = yield from row_id(self._database.query, execution_id)
             return (yield Statement(self._database.query("usage_of_execution"), [{"execution_id": id_, **_MOST}]))
 

@@ -1,3 +1,5 @@
+from typing import Any
+
 import httpx
 
 from ia_modules.models import PipelineId, new_id
@@ -32,12 +34,12 @@ async def test_an_execution_its_steps_and_lists_have_what_was_used(
     ]
     assert (await api.get(f"/api/executions/{new_id()}/usage")).status_code == 404
 
-    async def page(**query: str) -> dict[str, object]:
+    async def page(**query: str) -> dict[str, Any]:
         return (await api.get("/api/executions", params={"sort": "cost", **query})).raise_for_status().json()
 
     first = await page(limit="1")
-    second = await page(limit="1", cursor=str(first["next_cursor"]))
-    assert [[item["execution_id"] for item in each["items"]] for each in (first, second)] == [[dear], [cheap]]  # pyright: ignore[reportGeneralTypeIssues, reportIndexIssue, reportUnknownVariableType]
+    second = await page(limit="1", cursor=first["next_cursor"])
+    assert [[item["execution_id"] for item in each["items"]] for each in (first, second)] == [[dear], [cheap]]
     assert second["next_cursor"] is None
     assert (await api.get("/api/executions", params={"sort": "cost", "cursor": "x"})).status_code == 422
 

@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 
 from ia_modules import current
 from ia_modules.errors import DatabaseUnavailable, InvalidArgument, StepError
-from ia_modules.models import ExecutionId, StepExecutionId, StepExecutionRecord, StepStatus
-from ia_modules.paths import GRAPH, RunPath, run_path
+from ia_modules.models import ExecutionId, RunPath, StepExecutionId, StepExecutionRecord, StepStatus
+from ia_modules.paths import GRAPH, run_path
 from ia_modules.pipeline import notes
 from ia_modules.pipeline.core import Inner, Step
 from ia_modules.pipeline.journal import OperatorJournal
@@ -36,7 +36,7 @@ async def sums_of(journal: OperatorJournal, execution_id: ExecutionId) -> tuple[
 def models_of(step: StepExecutionRecord) -> list[tuple[str, int, int, int | None, str]]:
     assert isinstance(step.usage, list)
     names = ("gen_ai.request.model", "calls", "gen_ai.usage.input_tokens", "cost.micros", "cost.source")
-    return [tuple(entry[name] for name in names) for entry in step.usage]  # pyright: ignore[reportReturnType]
+    return [tuple(entry[name] for name in names) for entry in step.usage]
 
 
 async def test_steps_items_calls_within_them_and_threads_tell_and_all_of_it_counts(journal: OperatorJournal) -> None:
@@ -198,8 +198,10 @@ async def test_a_step_without_usage_has_none_and_writes_nothing_of_it(journal: O
     ],
 )
 async def test_what_is_no_usage_is_refused_where_it_is_told(keys: dict[str, Any], message: str) -> None:
+    every_key: dict[str, Any] = {"model": "m", **keys}
+
     async def think(data: dict[str, Any]) -> dict[str, Any]:
-        current.context.usage(**({"model": "m"} | keys))
+        current.context.usage(**every_key)
         return {}
 
     run = await started(MemoryJournal(), document("think"), think=think)
@@ -207,7 +209,7 @@ async def test_what_is_no_usage_is_refused_where_it_is_told(keys: dict[str, Any]
         await run.to_end()
     assert isinstance(failed.value.__cause__, InvalidArgument)
     with pytest.raises(InvalidArgument, match=message):
-        current.context.usage(**({"model": "m"} | keys))
+        current.context.usage(**every_key)
 
 
 async def test_an_installation_has_one_currency(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -237,10 +239,10 @@ async def assert_counts_what_was_told(
     journal: OperatorJournal, calls: list[tuple[int, int | None, bool]], deaths: list[int], *, within: bool
 ) -> None:
     """Whoever dies when: each attempt has the beginning of what it told, all where it completed, and each call once."""
-    told: dict[StepExecutionId, list[tuple[int, int | None]]] = {}
+    by_attempt: dict[StepExecutionId, list[tuple[int, int | None]]] = {}
 
     async def talk() -> None:
-        own = told.setdefault(current.context.step_execution_id, [])
+        own = by_attempt.setdefault(current.context.step_execution_id, [])
         for tokens, cost, waits in calls:
             own.append((tokens, cost))
             current.context.usage(model="m", input_tokens=tokens, cost=None if cost is None else Decimal(cost) / 10**6)
@@ -262,7 +264,7 @@ async def assert_counts_what_was_told(
     levels: list[RunPath] = [GRAPH, THINK]
     steps = [step for level in levels for step in await journal.get_execution_steps(run.execution_id, within=level)]
     for step in steps:
-        own = told.get(step.step_execution_id, [])
+        own = by_attempt.get(step.step_execution_id, [])
         beginnings = [(sum(t for t, _ in own[:n]), sum(c or 0 for _, c in own[:n])) for n in range(len(own) + 1)]
         assert ((step.input_tokens or 0), (step.cost_micros or 0)) in beginnings
         if step.status is StepStatus.COMPLETED:

@@ -1,7 +1,7 @@
 """Executions whose steps have told of calls of models."""
 
-from ia_modules.models import ExecutionId, PipelineId, StepExecutionId, StepStatus, new_id
-from ia_modules.paths import GRAPH, RunPath
+from ia_modules.models import ExecutionId, PipelineId, RunPath, StepExecutionId, StepStatus, new_id
+from ia_modules.paths import GRAPH
 from ia_modules.tracker.execution_tracker import ExecutionTracker
 from ia_modules.transitions import NewExecution, StepStart, StepUpdate, Transition
 from ia_modules.usage import UsageCall, UsageTally
