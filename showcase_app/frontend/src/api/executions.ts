@@ -1,7 +1,7 @@
 /** Executions: questions, commands, and the rows that the socket brings. */
 import { infiniteQueryOptions, keepPreviousData, queryOptions } from "@tanstack/react-query";
 import { applyRead } from "@/domain/changes";
-import { filterParams, type ListedFilters } from "@/domain/execution-filters";
+import { filterParams, type ListedFilters, type ListSort } from "@/domain/execution-filters";
 import { parseJson } from "@/domain/json";
 import type { LineFilters } from "@/domain/log-lines";
 import { answered, api } from "./client";
@@ -11,7 +11,7 @@ import type { ExecutionDetail, ExecutionStatus, operations, RerunRequest, StepDe
 export const executionKeys = {
   all: ["executions"] as const,
   lists: () => ["executions", "list"] as const,
-  list: (filters: ListedFilters) => ["executions", "list", filters] as const,
+  list: (filters: ListedFilters, sort: ListSort = "newest") => ["executions", "list", filters, sort] as const,
   counts: (filters: ListedFilters) => ["executions", "counts", filters] as const,
   newest: (filters: ListedFilters, limit: number, newest: string | null) =>
     ["executions", "newest", filters, limit, newest] as const,
@@ -21,6 +21,7 @@ export const executionKeys = {
   stepInput: (id: string, stepExecutionId: string) => ["executions", "step-input", id, stepExecutionId] as const,
   plan: (id: string, what: string) => ["executions", "plan", id, what] as const,
   lastGood: (id: string) => ["executions", "last-good", id] as const,
+  usage: (id: string, sequence: number) => ["executions", "usage", id, sequence] as const,
   payloads: (id: string, status: ExecutionStatus) => ["executions", "payloads", id, status] as const,
   linesOf: (id: string) => ["executions", "logs", id] as const,
   logs: (id: string, filters: LineFilters) => ["executions", "logs", id, filters] as const,
@@ -33,20 +34,21 @@ const LONGEST_PAGE = 500;
 export function readExecutions(
   filters: ListedFilters,
   cursor: string | null,
-  { limit = PAGE, signal }: { limit?: number; signal?: AbortSignal } = {},
+  { limit = PAGE, sort = "newest", signal }: { limit?: number; sort?: ListSort; signal?: AbortSignal } = {},
 ) {
   const query = {
     ...filterParams(filters, Date.now()),
     limit: Math.min(limit, LONGEST_PAGE),
     cursor: cursor ?? undefined,
+    sort: sort === "newest" ? undefined : sort,
   };
   return answered(api.GET("/api/executions", { params: { query }, signal }));
 }
 
-export function executionsQuery(filters: ListedFilters) {
+export function executionsQuery(filters: ListedFilters, sort: ListSort = "newest") {
   return infiniteQueryOptions({
-    queryKey: executionKeys.list(filters),
-    queryFn: ({ signal, pageParam }) => readExecutions(filters, pageParam, { signal }),
+    queryKey: executionKeys.list(filters, sort),
+    queryFn: ({ signal, pageParam }) => readExecutions(filters, pageParam, { sort, signal }),
     initialPageParam: null as string | null,
     getNextPageParam: (page) => page.next_cursor,
     placeholderData: keepPreviousData,
@@ -68,6 +70,18 @@ export function countsQuery(filters: Omit<ListedFilters, "status">) {
     queryFn: ({ signal }) => {
       const query = filterParams(filters, Date.now());
       return answered(api.GET("/api/executions/statistics", { params: { query }, signal }));
+    },
+    placeholderData: keepPreviousData,
+  });
+}
+
+/** What an execution used by model, as it was at a sequence. */
+export function usageQuery(executionId: string, sequence: number) {
+  return queryOptions({
+    queryKey: executionKeys.usage(executionId, sequence),
+    queryFn: ({ signal }) => {
+      const path = { execution_id: executionId };
+      return answered(api.GET("/api/executions/{execution_id}/usage", { params: { path }, signal }));
     },
     placeholderData: keepPreviousData,
   });

@@ -98,6 +98,21 @@ export function withFilters(address: URLSearchParams, change: Partial<ShownFilte
   return next;
 }
 
+/** The order of a list: the newest first, or the dearest, without those of which no cost is known. */
+export type ListSort = "newest" | "cost";
+
+export function sortOf(address: URLSearchParams): ListSort {
+  return address.get("sort") === "cost" ? "cost" : "newest";
+}
+
+/** The address of the same list in another order. */
+export function withSort(address: URLSearchParams, sort: ListSort): URLSearchParams {
+  const next = new URLSearchParams(address);
+  next.delete("sort");
+  if (sort === "cost") next.set("sort", sort);
+  return next;
+}
+
 /** How much further back the server looks when one more step is wanted; null: it looks as far back as it does. */
 export function furtherBack(lookBack: number = LOOK_BACK): number | null {
   return lookBack >= MOST_LOOK_BACK ? null : Math.min(lookBack * 10, MOST_LOOK_BACK);

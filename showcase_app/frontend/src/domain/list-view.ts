@@ -7,6 +7,8 @@ export const COLUMNS = [
   { id: "trigger", label: "Trigger" },
   { id: "worker", label: "Worker" },
   { id: "alias", label: "Caller's id" },
+  { id: "tokens", label: "Tokens" },
+  { id: "cost", label: "Cost" },
   { id: "error", label: "Error" },
 ] as const;
 
@@ -25,8 +27,10 @@ export const MOST_NAME = 60;
 const FEW: readonly ColumnId[] = ["started", "duration", "progress", "error"];
 const ROOMY: readonly ColumnId[] = ["started", "duration", "progress", "trigger", "error"];
 
-export function shownColumns({ columns }: ListLook, isRoomy: boolean): readonly ColumnId[] {
-  return columns ?? (isRoomy ? ROOMY : FEW);
+/** `hasCosts`: what is listed has used models. */
+export function shownColumns({ columns }: ListLook, isRoomy: boolean, hasCosts = false): readonly ColumnId[] {
+  const usual = isRoomy ? ROOMY : FEW;
+  return columns ?? (hasCosts ? withColumn(usual, "cost", true) : usual);
 }
 
 /** With a column more, or without it; in the order of all columns. */

@@ -1,5 +1,5 @@
 /** Metrics as people read them, and as the charts draw them. */
-import type { BucketOut, MetricOut, MetricsHistoryOut, Window } from "@/api/schema.gen";
+import type { BucketOut, MetricOut, Window } from "@/api/schema.gen";
 import { clockText, dateText, durationText } from "./time";
 
 export const METRIC_WINDOWS: readonly { value: Window; label: string; words: string }[] = [
@@ -40,7 +40,11 @@ export function secondsText(seconds: number | null): string {
 }
 
 /** A bucket's start on the axis: the date, where the axis goes beyond a day, and the clock, where that is not midnight. */
-export function bucketText(start: string, { buckets }: Pick<MetricsHistoryOut, "buckets">, zone: string): string {
+export function bucketText(
+  start: string,
+  { buckets }: { buckets: readonly { start: string }[] },
+  zone: string,
+): string {
   const date = dateText(start, zone);
   const isOneDay = [buckets[0], buckets.at(-1)].every((end) => end === undefined || dateText(end.start, zone) === date);
   const clock = clockText(start, zone, "minute");

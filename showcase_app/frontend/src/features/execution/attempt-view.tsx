@@ -11,6 +11,7 @@ import { segmentsByAttempt, type Times, timesOfAttempt, timesTogether } from "@/
 import type { HeardLines } from "@/domain/log-lines";
 import { fellBack, isOver } from "@/domain/runs";
 import { statusWord } from "@/domain/status";
+import { costText, currencyOf, hasUsage, modelsText, tokensText, unpricedText } from "@/domain/usage";
 import classes from "./execution.module.css";
 import { LogView } from "./log-view";
 import { Payload, Quiet } from "./payload";
@@ -116,6 +117,7 @@ export function AttemptFacts({ attempt, times, owner }: FactsProps) {
             </dd>
           </div>
         )}
+        {hasUsage(attempt) ? <UsedFacts attempt={attempt} /> : null}
         {attempt.started_at === null || attempt.worker === null || attempt.worker === owner ? null : (
           <div className={classes.fact}>
             <dt>Worker</dt>
@@ -141,6 +143,30 @@ export function AttemptFacts({ attempt, times, owner }: FactsProps) {
       ))}
     </>
   );
+}
+
+/** What its own calls of models used; what is called within it has its own. */
+function UsedFacts({ attempt }: { attempt: StepDetail }) {
+  const missing = unpricedText(attempt.unpriced_calls);
+  const facts = [
+    { name: "Model", text: modelsText(attempt.usage) },
+    { name: "Tokens", text: tokensText(attempt) },
+    {
+      name: "Cost",
+      text: [costText(attempt.cost_micros, currencyOf(attempt.usage)), missing]
+        .filter((each) => each !== null)
+        .join(", "),
+    },
+    ...(attempt.first_token_ms === null
+      ? []
+      : [{ name: "First token", text: `${attempt.first_token_ms.toLocaleString("en")} ms` }]),
+  ];
+  return facts.map(({ name, text }) => (
+    <div key={name} className={classes.fact}>
+      <dt>{name}</dt>
+      <dd className="numbers">{text}</dd>
+    </div>
+  ));
 }
 
 /** The question to a person, and who answered. */

@@ -1,14 +1,17 @@
 /** What an execution is: its status, of what, when, by whom; and what can be done to it. */
-import { ActionIcon, Anchor, Group, Text, Title, Tooltip } from "@mantine/core";
-import { useClipboard, useDocumentTitle } from "@mantine/hooks";
+import { ActionIcon, Anchor, Group, Popover, Text, Title, Tooltip } from "@mantine/core";
+import { useClipboard, useDisclosure, useDocumentTitle } from "@mantine/hooks";
 import { IconCheck, IconCopy } from "@tabler/icons-react";
+import { useQuery } from "@tanstack/react-query";
 import type { ReactNode } from "react";
 import { Link } from "react-router";
+import { usageQuery } from "@/api/executions";
 import type { LiveState } from "@/api/live";
 import type { ExecutionDetail } from "@/api/schema.gen";
 import { Announced } from "@/components/ui/announced";
 import { CopyBadge } from "@/components/ui/copy-badge";
 import { LiveMark } from "@/components/ui/live-mark";
+import { ModelTable } from "@/components/ui/model-table";
 import { Duration, Moment } from "@/components/ui/moments";
 import { StatusBadge } from "@/components/ui/status-badge";
 import { shortHash } from "@/domain/copies";
@@ -16,6 +19,7 @@ import { shortId } from "@/domain/runs";
 import { editsOf } from "@/domain/second-chances";
 import { hasEnded, statusWord } from "@/domain/status";
 import { startedByText } from "@/domain/triggers";
+import { costText, hasUsage, tokensText, unpricedText } from "@/domain/usage";
 import classes from "./execution.module.css";
 import { ExecutionActions } from "./execution-actions";
 
@@ -78,6 +82,7 @@ export function ExecutionHeader({ execution, live }: { execution: ExecutionDetai
         <Fact name="Steps">
           <Progress execution={execution} />
         </Fact>
+        <Used execution={execution} />
         <Fact name="Started by">{startedByText(execution)}</Fact>
         <Fact name={hasEnded(execution.status) ? "Ran on" : "Worker"}>
           <Worker execution={execution} />
@@ -135,6 +140,36 @@ function Fact({ name, children }: { name: string; children: ReactNode }) {
       <dt>{name}</dt>
       <dd className="numbers">{children}</dd>
     </div>
+  );
+}
+
+/** What its calls of models used; by model where one asks for it. */
+function Used({ execution }: { execution: ExecutionDetail }) {
+  const [opened, { toggle, close }] = useDisclosure(false);
+  const { data } = useQuery({
+    ...usageQuery(execution.execution_id, execution.sequence),
+    enabled: hasUsage(execution),
+  });
+  if (!hasUsage(execution)) return null;
+  const missing = unpricedText(execution.unpriced_calls);
+  return (
+    <>
+      <Fact name="Tokens">{tokensText(execution)}</Fact>
+      <Fact name="Cost">
+        {costText(execution.cost_micros, data?.currency)}
+        {missing === null ? null : <span className="quiet">, {missing}</span>}{" "}
+        <Popover opened={opened} onDismiss={close} position="bottom-start" withArrow returnFocus>
+          <Popover.Target>
+            <Anchor component="button" type="button" inherit aria-expanded={opened} onClick={toggle}>
+              by model
+            </Anchor>
+          </Popover.Target>
+          <Popover.Dropdown>
+            <ModelTable models={data?.models ?? []} currency={data?.currency ?? ""} />
+          </Popover.Dropdown>
+        </Popover>
+      </Fact>
+    </>
   );
 }
 

@@ -1,13 +1,16 @@
 /** What stands in the table's cells and on the cards: the same in both. */
-import { Progress, Tooltip } from "@mantine/core";
-import { IconRefresh } from "@tabler/icons-react";
+import { Progress, Tooltip, UnstyledButton } from "@mantine/core";
+import { IconArrowDown, IconRefresh } from "@tabler/icons-react";
+import { useSearchParams } from "react-router";
 import type { ExecutionOut } from "@/api/schema.gen";
 import { Moment, useNow, useTimes } from "@/components/ui/moments";
 import { StatusBadge } from "@/components/ui/status-badge";
+import { sortOf, withSort } from "@/domain/execution-filters";
 import { progressOf } from "@/domain/progress";
 import { hasEnded, statusFill } from "@/domain/status";
 import { untilText } from "@/domain/time";
 import { triggerWord } from "@/domain/triggers";
+import { costText, hasUsage, tokensText, unpricedText } from "@/domain/usage";
 import classes from "./executions.module.css";
 
 export function Started({ execution }: { execution: ExecutionOut }) {
@@ -65,6 +68,35 @@ export function Trigger({ execution }: { execution: ExecutionOut }) {
     <span className={classes.trigger}>
       {execution.rerun_of === null ? null : <IconRefresh size={14} stroke={2} aria-hidden />}
       {triggerWord(execution.trigger)}
+    </span>
+  );
+}
+
+/** The heading that puts the dearest first, and the newest again. */
+export function CostHeading() {
+  const [address, setAddress] = useSearchParams();
+  const isByCost = sortOf(address) === "cost";
+  return (
+    <UnstyledButton
+      className={classes.heading}
+      title={isByCost ? "Show the newest first" : "Show the dearest first, without those of which no cost is known"}
+      onClick={() => setAddress((before) => withSort(before, isByCost ? "newest" : "cost"))}
+    >
+      Cost {isByCost ? <IconArrowDown size={13} aria-hidden /> : null}
+    </UnstyledButton>
+  );
+}
+
+/** What its calls of models cost; a plus where some of them have no price. */
+export function Cost({ execution }: { execution: ExecutionOut }) {
+  if (!hasUsage(execution)) return null;
+  const { cost_micros, unpriced_calls } = execution;
+  const missing = unpricedText(unpriced_calls);
+  const words = [tokensText(execution), missing].filter((each) => each !== null).join("; ");
+  return (
+    <span className={cost_micros === null ? "quiet" : "numbers"} title={words}>
+      {costText(cost_micros)}
+      {missing === null || cost_micros === null ? null : " + ?"}
     </span>
   );
 }

@@ -12,12 +12,14 @@ import {
 } from "@tanstack/react-table";
 import { useWindowVirtualizer } from "@tanstack/react-virtual";
 import { type MouseEvent, useCallback, useEffect, useLayoutEffect, useMemo, useRef, useState } from "react";
-import { Link, useNavigate } from "react-router";
+import { Link, useNavigate, useSearchParams } from "react-router";
 import type { ExecutionOut } from "@/api/schema.gen";
 import { CopyBadge } from "@/components/ui/copy-badge";
 import { Duration, useTimes } from "@/components/ui/moments";
+import { sortOf } from "@/domain/execution-filters";
 import type { ColumnId } from "@/domain/list-view";
-import { ErrorLine, Standing, Started, Steps, Trigger } from "./execution-cells";
+import { hasUsage, tokensText } from "@/domain/usage";
+import { Cost, CostHeading, ErrorLine, Standing, Started, Steps, Trigger } from "./execution-cells";
 import classes from "./executions.module.css";
 
 const ROW_PX = 44;
@@ -62,6 +64,12 @@ const everyColumn = helper.columns([
   helper.display({ id: "worker", header: "Worker", cell: ({ row }) => row.original.owner }),
   helper.display({ id: "alias", header: "Caller's id", cell: ({ row }) => row.original.alias }),
   helper.display({ id: "trigger", header: "Trigger", cell: ({ row }) => <Trigger execution={row.original} /> }),
+  helper.display({
+    id: "tokens",
+    header: "Tokens",
+    cell: ({ row }) => (hasUsage(row.original) ? tokensText(row.original) : null),
+  }),
+  helper.display({ id: "cost", header: () => <CostHeading />, cell: ({ row }) => <Cost execution={row.original} /> }),
   helper.display({ id: "error", header: "Error", cell: ({ row }) => <ErrorLine execution={row.original} /> }),
 ]);
 
@@ -98,6 +106,7 @@ export function ExecutionRows({
   isDense,
 }: Props) {
   const times = useTimes();
+  const sort = sortOf(useSearchParams()[0]);
   const isWide = useMediaQuery("(min-width: 75em)", undefined, { getInitialValueInEffect: false });
   const shownColumns = useMemo(() => {
     const shown = [...ALWAYS, ...columns];
@@ -199,7 +208,12 @@ export function ExecutionRows({
             {table.getHeaderGroups().map((group) => (
               <tr key={group.id} aria-rowindex={1}>
                 {group.headers.map((header) => (
-                  <th key={header.id} scope="col" data-column={header.column.id}>
+                  <th
+                    key={header.id}
+                    scope="col"
+                    data-column={header.column.id}
+                    aria-sort={header.column.id === "cost" && sort === "cost" ? "descending" : undefined}
+                  >
                     <table.FlexRender header={header} />
                   </th>
                 ))}
@@ -307,6 +321,8 @@ function Card({ row, isSelected }: { row: ExecutionRow; isSelected: boolean }) {
           <Duration start={execution.started_at} end={execution.completed_at} />{" "}
           <span className="quiet">
             · <Trigger execution={execution} />
+            {hasUsage(execution) ? " · " : null}
+            <Cost execution={execution} />
           </span>
         </span>
         <Steps execution={execution} unit />

@@ -20,9 +20,12 @@ import {
   LOOK_BACK,
   type ShownFilters,
   shownFilters,
+  sortOf,
   withFilters,
+  withSort,
 } from "@/domain/execution-filters";
 import { type ColumnId, shownColumns } from "@/domain/list-view";
+import { hasUsage } from "@/domain/usage";
 import { BulkBar } from "./bulk-bar";
 import { ExecutionRows } from "./execution-rows";
 import classes from "./executions.module.css";
@@ -80,9 +83,9 @@ function Executions({ failure }: { failure: FailureOut | null }) {
     setAllMatching(false);
   };
 
+  const sort = sortOf(address);
   const [look] = useListLook();
   const isRoomy = useMediaQuery("(min-width: 100em)", undefined, { getInitialValueInEffect: false });
-  const columns = useMemo(() => shownColumns(look, isRoomy), [look, isRoomy]);
   const [isAtTop, setAtTop] = useState(true);
   const [selected, setSelected] = useState<RowSelectionState>({});
   const [allMatching, setAllMatching] = useState(false);
@@ -93,7 +96,10 @@ function Executions({ failure }: { failure: FailureOut | null }) {
   const hasSelected = Object.keys(selected).length > 0;
   const { query, rows, searched, lookedBackTo, held, live, onShown } = useExecutionList(shown, {
     admitNew: isAtTop && !hasSelected,
+    sort,
   });
+  const hasCosts = sort === "cost" || (rows ?? []).some(hasUsage);
+  const columns = useMemo(() => shownColumns(look, isRoomy, hasCosts), [look, isRoomy, hasCosts]);
   const selectedOnes = useMemo(() => {
     const known = new Map(rows?.map((row) => [row.execution_id, row.status]));
     return Object.keys(selected).map((id) => ({ id, status: known.get(id) }));
@@ -149,7 +155,18 @@ function Executions({ failure }: { failure: FailureOut | null }) {
           <Waiting />
         ) : rows.length === 0 ? (
           <div className="panel">
-            {isFiltered ? (
+            {sort === "cost" ? (
+              <Nothing title="No execution with a known cost matches">
+                <Button
+                  variant="default"
+                  size="compact-sm"
+                  mt="xs"
+                  onClick={() => setAddress((before) => withSort(before, "newest"))}
+                >
+                  Show the newest
+                </Button>
+              </Nothing>
+            ) : isFiltered ? (
               <Nothing title={lookedBackTo === null ? "No execution matches" : "None of the newest matches"}>
                 {further}
                 <Button variant="default" size="compact-sm" mt="xs" onClick={() => setAddress(new URLSearchParams())}>

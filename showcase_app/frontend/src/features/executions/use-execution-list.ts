@@ -4,7 +4,7 @@ import { useCallback, useEffect, useMemo, useRef, useState } from "react";
 import { executionKeys, executionsQuery, readExecutions } from "@/api/executions";
 import type { Hint, LiveState } from "@/api/live";
 import { useLiveList, usePaced } from "@/api/live-list";
-import type { ListedFilters } from "@/domain/execution-filters";
+import type { ListedFilters, ListSort } from "@/domain/execution-filters";
 import { type ExecutionList, oldPages, pageOf, withPageRead } from "@/domain/execution-list";
 
 const ROWS_EVERY_MS = 500;
@@ -18,9 +18,9 @@ const ROOM_FOR_NEW = 50;
  * `filters` stay the same object while they say the same. `admitNew`: new executions go on top by themselves; else they
  * are counted in `held` until they may.
  */
-export function useExecutionList(filters: ListedFilters, { admitNew }: { admitNew: boolean }) {
+export function useExecutionList(filters: ListedFilters, { admitNew, sort }: { admitNew: boolean; sort: ListSort }) {
   const client = useQueryClient();
-  const options = executionsQuery(filters);
+  const options = executionsQuery(filters, sort);
   const { queryKey } = options;
   // The socket says when to read again, and what: all pages at once would be many.
   const query = useInfiniteQuery({
@@ -53,6 +53,11 @@ export function useExecutionList(filters: ListedFilters, { admitNew }: { admitNe
     const isShown = (index: number) =>
       shown.current !== null && pageOf(list, shown.current.first) <= index && index <= pageOf(list, shown.current.last);
     let failed = false;
+    if (sort === "cost" && (old.current.size > 0 || list.pages.length > 0)) {
+      old.current.clear(); // a row may have moved to any page
+      await client.invalidateQueries({ queryKey });
+      return;
+    }
     for (const index of [...old.current]) {
       if (index >= list.pages.length) old.current.delete(index);
       else if (index === 0 || isShown(index)) {
@@ -73,10 +78,10 @@ export function useExecutionList(filters: ListedFilters, { admitNew }: { admitNe
   );
 
   const allOld = useCallback(() => {
-    const list = client.getQueryData<ExecutionList>(executionKeys.list(filters));
+    const list = client.getQueryData<ExecutionList>(executionKeys.list(filters, sort));
     old.current = new Set(list?.pages.keys());
     if (list !== undefined) readAgain();
-  }, [client, filters, readAgain]);
+  }, [client, filters, sort, readAgain]);
 
   const live = useLiveList((hints: readonly Hint[] | null) => {
     const list = client.getQueryData<ExecutionList>(queryKey);

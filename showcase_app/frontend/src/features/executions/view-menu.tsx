@@ -4,6 +4,7 @@ import { useDisclosure } from "@mantine/hooks";
 import { IconAdjustmentsHorizontal, IconTrash } from "@tabler/icons-react";
 import { useState } from "react";
 import { Link, useSearchParams } from "react-router";
+import { sortOf, withSort } from "@/domain/execution-filters";
 import { COLUMNS, type ColumnId, MOST_NAME, withColumn, withView } from "@/domain/list-view";
 import classes from "./executions.module.css";
 import { useListLook, useSavedViews } from "./use-list-view";
@@ -12,6 +13,7 @@ import { useListLook, useSavedViews } from "./use-list-view";
 export function ViewMenu({ columns }: { columns: readonly ColumnId[] }) {
   const [opened, { toggle, close }] = useDisclosure(false);
   const [look, setLook] = useListLook();
+  const [address, setAddress] = useSearchParams();
   return (
     <Popover opened={opened} onDismiss={close} position="bottom-end" withArrow trapFocus returnFocus>
       <Popover.Target>
@@ -41,6 +43,14 @@ export function ViewMenu({ columns }: { columns: readonly ColumnId[] }) {
               />
             ))}
           </fieldset>
+          <Switch
+            label="Dearest first"
+            checked={sortOf(address) === "cost"}
+            onChange={(event) => {
+              const isByCost = event.currentTarget.checked;
+              setAddress((before) => withSort(before, isByCost ? "cost" : "newest"));
+            }}
+          />
           <Switch
             label="Dense rows"
             checked={look.isDense}

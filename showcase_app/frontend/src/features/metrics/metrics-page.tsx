@@ -3,7 +3,7 @@ import { SegmentedControl, SimpleGrid, Skeleton, Text } from "@mantine/core";
 import { useQuery } from "@tanstack/react-query";
 import { useSearchParams } from "react-router";
 import { useInvalidatedByExecutions } from "@/api/live-list";
-import { historyQuery, metricsKeys, reportQuery } from "@/api/metrics";
+import { historyQuery, metricsKeys, reportQuery, windowUsageQuery } from "@/api/metrics";
 import { LiveMark } from "@/components/ui/live-mark";
 import { QueryFailed } from "@/components/ui/notices";
 import { PageHead } from "@/components/ui/page-head";
@@ -13,6 +13,7 @@ import { History } from "./history";
 import classes from "./metrics.module.css";
 import { PipelineTable, StepTable } from "./tables";
 import { Completion, MetricTile, Volume } from "./tiles";
+import { WindowUsage } from "./usage";
 
 const READ_EVERY_MS = 5000;
 const KEYS = [metricsKeys.all];
@@ -24,6 +25,7 @@ export function Component() {
   const filters = { window, pipeline_id };
   const report = useQuery(reportQuery(filters));
   const history = useQuery(historyQuery(filters));
+  const usage = useQuery(windowUsageQuery(filters));
   const live = useInvalidatedByExecutions(KEYS, READ_EVERY_MS);
 
   const change = (name: string, value: string | undefined) =>
@@ -72,6 +74,11 @@ export function Component() {
             <QueryFailed what="The history" error={history.error} retry={() => history.refetch()} />
           ) : (
             <History history={history.data} metrics={report.data.metrics} pipelineId={pipeline_id} />
+          )}
+          {usage.isError ? (
+            <QueryFailed what="What models used" error={usage.error} retry={() => usage.refetch()} />
+          ) : (
+            <WindowUsage usage={usage.data} />
           )}
           <SimpleGrid cols={{ base: 1, xl: 2 }} spacing="sm">
             <StepTable report={report.data} />
