@@ -3,7 +3,7 @@ from decimal import Decimal
 from ia_modules import current
 
 
-def think(data):
+def think(data: dict[str, str]) -> dict[str, str]:
     context = current.context
     context.usage(
         model="house-large",
