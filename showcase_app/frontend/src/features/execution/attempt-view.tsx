@@ -1,16 +1,33 @@
 /** One attempt, of a step or of a run within one: which of all it is, its facts, and everything in tabs. */
-import { Anchor, Button, Group, Progress, ScrollArea, SegmentedControl, Stack, Table, Tabs, Text } from "@mantine/core";
+import {
+  Anchor,
+  Button,
+  Group,
+  Progress,
+  ScrollArea,
+  SegmentedControl,
+  Skeleton,
+  Stack,
+  Table,
+  Tabs,
+  Text,
+} from "@mantine/core";
 import { useQuery } from "@tanstack/react-query";
+import { Suspense, useMemo } from "react";
 import { Link } from "react-router";
 import { stepInputQuery } from "@/api/executions";
+import { newestOutput, useOutput } from "@/api/output";
 import type { ExecutionDetail, GraphNode, InteractionOut, StepDetail } from "@/api/schema.gen";
+import { lazyPart } from "@/components/ui/lazy-part";
 import { Markdown } from "@/components/ui/markdown";
 import { Moment, RunTime, WaitingTime } from "@/components/ui/moments";
+import { QueryFailed } from "@/components/ui/notices";
 import { StatusIcon } from "@/components/ui/status-badge";
 import { segmentsByAttempt, type Times, timesOfAttempt, timesTogether } from "@/domain/durations";
 import type { HeardLines } from "@/domain/log-lines";
 import { fellBack, isOver } from "@/domain/runs";
 import { statusWord } from "@/domain/status";
+import { partsOf } from "@/domain/streamed-output";
 import { costText, currencyOf, hasUsage, modelsText, tokensText, unpricedText } from "@/domain/usage";
 import classes from "./execution.module.css";
 import { LogView } from "./log-view";
@@ -18,6 +35,8 @@ import { Payload, Quiet } from "./payload";
 import { Traceback } from "./traceback";
 import type { Selection } from "./use-selection";
 import { useWholeStep, type WholeStep } from "./use-whole-step";
+
+const StreamedOutput = lazyPart(async () => (await import("./streamed-output")).StreamedOutput);
 
 const MOST_SEGMENTS = 24;
 
@@ -234,7 +253,13 @@ const TABS = ["output", "input", "error", "logs", "attempts"];
 export function AttemptTabs({ execution, selection, attempt, attempts, times, nameOf, heard }: AttemptTabsProps) {
   const whole = useWholeStep(attempt);
   const hasError = attempt.error_type !== null || attempt.error_message !== null;
-  const usual = hasError && !fellBack(attempt) ? "error" : isOver(attempt) ? "output" : "logs";
+  const over = isOver(attempt);
+  const output = useOutput(
+    { executionId: execution.execution_id, stepExecutionId: attempt.step_execution_id, isOver: over },
+    { newest: newestOutput(heard.lines, attempt.step_execution_id), hasInner: attempt.within !== "" },
+  );
+  const parts = useMemo(() => partsOf(output.data?.pieces ?? []), [output.data]);
+  const usual = hasError && !fellBack(attempt) ? "error" : over || parts.length > 0 ? "output" : "logs";
   const tab = selection.tab !== null && TABS.includes(selection.tab) ? selection.tab : usual;
   return (
     <Tabs
@@ -254,6 +279,14 @@ export function AttemptTabs({ execution, selection, attempt, attempts, times, na
         <Tabs.Tab value="attempts">Attempts</Tabs.Tab>
       </Tabs.List>
       <Tabs.Panel value="output">
+        {parts.length === 0 ? null : (
+          <Suspense fallback={<Skeleton height={80} role="status" aria-label="The output is being read" />}>
+            <StreamedOutput of={attempt.step_name} parts={parts} isOver={over} />
+          </Suspense>
+        )}
+        {output.isError ? (
+          <QueryFailed what="What it gave as it came" error={output.error} retry={() => void output.refetch()} />
+        ) : null}
         <Payload
           label={`Output of ${attempt.step_name}`}
           value={whole.step.output_data}
@@ -261,9 +294,7 @@ export function AttemptTabs({ execution, selection, attempt, attempts, times, na
           known={whole.known}
           error={whole.error}
           retry={whole.retry}
-          none={
-            isOver(attempt) ? `It has no output: ${statusWord(attempt.status).toLowerCase()}.` : "It has not ended yet."
-          }
+          none={over ? `It has no output: ${statusWord(attempt.status).toLowerCase()}.` : "It has not ended yet."}
         />
       </Tabs.Panel>
       <Tabs.Panel value="input">
@@ -278,7 +309,7 @@ export function AttemptTabs({ execution, selection, attempt, attempts, times, na
           stepExecutionId={attempt.step_execution_id}
           of={attempt.step_name}
           heard={heard}
-          running={!isOver(attempt)}
+          running={!over}
         />
       </Tabs.Panel>
       <Tabs.Panel value="attempts">

@@ -101,7 +101,7 @@ function Execution({ execution, live }: { execution: ExecutionDetail; live: Live
         <Timeline execution={execution} selected={selection.attempt} onSelect={choose} level={level} />
         <div ref={side} className={classes.side}>
           {selection.stepId === null ? (
-            <ExecutionPanel execution={execution} selection={selection} heard={live.heard} />
+            <ExecutionPanel execution={execution} selection={selection} heard={live.heard} nameOf={nameOf} />
           ) : (
             <Suspense fallback={<Skeleton height={420} role="status" aria-label="The step is being read" />}>
               <StepPanel

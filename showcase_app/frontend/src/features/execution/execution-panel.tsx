@@ -1,8 +1,9 @@
 /** What went into an execution and what came out: shown while no step is selected. */
 import { Group, Skeleton, Tabs, Text, Title } from "@mantine/core";
 import { useQuery } from "@tanstack/react-query";
-import { Suspense } from "react";
+import { Suspense, useRef } from "react";
 import { payloadsQuery } from "@/api/executions";
+import { hasOutputQuery, newestOutput } from "@/api/output";
 import type { ExecutionDetail } from "@/api/schema.gen";
 import { lazyPart } from "@/components/ui/lazy-part";
 import type { HeardLines } from "@/domain/log-lines";
@@ -13,15 +14,25 @@ import type { Selection } from "./use-selection";
 
 const LogView = lazyPart(async () => (await import("./log-view")).LogView);
 
+const Conversation = lazyPart(async () => (await import("./conversation")).Conversation);
+
+const TALK = "conversation";
 const TABS = ["output", "input", "metadata", "logs"];
 
-type ExecutionPanelProps = { execution: ExecutionDetail; selection: Selection; heard: HeardLines };
+type ExecutionPanelProps = {
+  execution: ExecutionDetail;
+  selection: Selection;
+  heard: HeardLines;
+  nameOf: (stepId: string) => string;
+};
 
-export function ExecutionPanel({ execution, selection, heard }: ExecutionPanelProps) {
+export function ExecutionPanel({ execution, selection, heard, nameOf }: ExecutionPanelProps) {
   const { data, error, refetch } = useQuery(payloadsQuery(execution.execution_id, execution.status));
   const ended = hasEnded(execution.status);
-  const usual = !ended ? "logs" : execution.status === "completed" ? "output" : "input";
-  const tab = selection.tab !== null && TABS.includes(selection.tab) ? selection.tab : usual;
+  const hasTalk = useHasOutput(execution, heard);
+  const tabs = hasTalk ? [TALK, ...TABS] : TABS;
+  const usual = hasTalk ? TALK : !ended ? "logs" : execution.status === "completed" ? "output" : "input";
+  const tab = selection.tab !== null && tabs.includes(selection.tab) ? selection.tab : usual;
   const payload = (label: string, value: unknown, none: string) => (
     <Payload
       label={`${label} of the execution`}
@@ -48,11 +59,17 @@ export function ExecutionPanel({ execution, selection, heard }: ExecutionPanelPr
         classNames={{ panel: classes.tabPanel, tab: classes.tab }}
       >
         <Tabs.List>
+          {hasTalk ? <Tabs.Tab value={TALK}>Conversation</Tabs.Tab> : null}
           <Tabs.Tab value="output">Output</Tabs.Tab>
           <Tabs.Tab value="input">Input</Tabs.Tab>
           <Tabs.Tab value="metadata">Metadata</Tabs.Tab>
           <Tabs.Tab value="logs">Logs</Tabs.Tab>
         </Tabs.List>
+        <Tabs.Panel value={TALK}>
+          <Suspense fallback={<Skeleton height={160} role="status" aria-label="The conversation is being read" />}>
+            <Conversation execution={execution} heard={heard} nameOf={nameOf} />
+          </Suspense>
+        </Tabs.Panel>
         <Tabs.Panel value="output">
           {payload(
             "Output",
@@ -76,4 +93,12 @@ export function ExecutionPanel({ execution, selection, heard }: ExecutionPanelPr
       </Tabs>
     </section>
   );
+}
+
+/** Whether any step has given something as it came; what has been shown once stays. */
+function useHasOutput({ execution_id, status }: ExecutionDetail, heard: HeardLines): boolean {
+  const { data } = useQuery(hasOutputQuery(execution_id, hasEnded(status)));
+  const wasThere = useRef(false);
+  if (data === true || newestOutput(heard.lines, null) !== null) wasThere.current = true;
+  return wasThere.current;
 }
