@@ -4,6 +4,7 @@ A server of its own on an empty SQLite file runs the example pipelines until the
 Chromium looks at each page as a visitor would.
 """
 
+import itertools
 import re
 import shutil
 import signal
@@ -26,6 +27,7 @@ ROOT = Path(__file__).resolve().parents[1]
 FOLDER = ROOT / "docs" / "screenshots"
 PATIENCE_SECONDS = 60.0
 STILL_MILLISECONDS = 700
+SHOPS = 60
 STOPPED = ("completed", "failed", "cancelled", "waiting_for_human")
 
 SIZES = {"1440": (1440, 900), "360": (360, 780)}
@@ -95,6 +97,8 @@ def shots_of(api: httpx.Client) -> Iterator[Shot]:
     wobbly = run(api, flaky, {"sku": "kettle"})
     looped = run(api, quality, {})
     reviewed = run(api, review, {})
+    wide = run(api, stored(api, many("Sixty shops", SHOPS, in_a_row=False)), {})
+    long = run(api, stored(api, many("Forty shops, one after the other", 40, in_a_row=True)), {})
 
     yield Shot("pipelines", "/pipelines", seen("Code review"))
     yield Shot("pipeline", f"/pipelines/{review}", drawn("Code review"))
@@ -102,6 +106,14 @@ def shots_of(api: httpx.Client) -> Iterator[Shot]:
     yield Shot("run", f"/pipelines/{flaky}?run=1", seen("Article"))
     yield Shot("new-pipeline", "/pipelines/new", drawn("It can be saved"))
     yield Shot("executions", "/executions", seen("Code review"))
+    yield Shot("executions-failed", "/executions?status=failed", seen("Flaky service"))
+    yield Shot("execution-wide", f"/executions/{wide}", drawn("2 failed"))
+    yield Shot(
+        "execution-wide-opened",
+        f"/executions/{wide}?step=shop_7",
+        opened(f"{SHOPS} \N{MULTIPLICATION SIGN} read_table"),
+    )
+    yield Shot("execution-long", f"/executions/{long}", drawn("Completed"))
     yield Shot("execution", f"/executions/{reviewed}", drawn("Completed"))
     yield Shot("execution-loop", f"/executions/{looped}", drawn("Completed"))
     yield Shot("execution-retries", f"/executions/{wobbly}?step=stock", drawn("Completed"))
@@ -117,6 +129,33 @@ def shots_of(api: httpx.Client) -> Iterator[Shot]:
     yield Shot("question", f"/inbox/{questions[0]}", seen("Send answer"))
     yield Shot("metrics", "/insights", seen("Success rate"))
     yield Shot("system", "/system", seen("Workers"))
+
+
+def many(name: str, count: int, *, in_a_row: bool) -> dict[str, Any]:
+    """A definition of so many shops whose tables are read, one after the other or side by side; there two have none."""
+    ids = [f"shop_{number}" for number in range(1, count + 1)]
+    ends = {} if in_a_row else {"first": "Open", "last": "Close"}
+    empty = () if in_a_row else ("shop_7", "shop_41")
+    steps = [
+        {
+            "id": step_id,
+            "name": ends.get(step_id, step_id.replace("_", " ").capitalize()),
+            "module": "ia_modules.steps",
+            "step_class": "read_table",
+            "inputs": {"text": "" if step_id in empty else "region,amount\nNorth,120"},
+            "error_handling": {"continue_on_error": True},
+        }
+        for step_id in [*ends, *ids]
+    ]
+    chain = [{"from": one, "to": other} for one, other in itertools.pairwise(ids)]
+    fan = [{"from": "first", "to": each} for each in ids] + [{"from": each, "to": "last"} for each in ids]
+    flow = {"start_at": steps[0]["id"], "paths": chain if in_a_row else fan}
+    return {"name": name, "steps": steps, "flow": flow}
+
+
+def stored(api: httpx.Client, definition: dict[str, Any]) -> str:
+    """The id of a pipeline of this definition."""
+    return api.post("/api/pipelines", json={"definition": definition}).raise_for_status().json()["id"]
 
 
 def open_questions(api: httpx.Client) -> list[str]:
@@ -137,7 +176,7 @@ def open_questions(api: httpx.Client) -> list[str]:
         "steps": [{"id": "approve", "type": "human_input", "config": config}],
         "flow": {"start_at": "approve", "paths": []},
     }
-    pipeline = api.post("/api/pipelines", json={"definition": definition}).raise_for_status().json()["id"]
+    pipeline = stored(api, definition)
     payments = [("Kettle & Sons", 1290, 3), ("Teapot Ltd", 480, 10), ("Cups and More", 75.5, 14)]
     ids = [begin(api, pipeline, {"payee": payee, "amount": amount, "days": days}) for payee, amount, days in payments]
     return [question_of(api, execution_id) for execution_id in ids]
@@ -180,6 +219,18 @@ def drawn(text: str) -> Callable[[Page], None]:
     def ready(page: Page) -> None:
         seen(text)(page)
         page.locator(".react-flow__node").first.wait_for()
+
+    return ready
+
+
+def opened(name: str) -> Callable[[Page], None]:
+    """Open the group of this name in the graph."""
+
+    def ready(page: Page) -> None:
+        group = page.get_by_role("button", name=re.compile(f"^{name}"))
+        group.focus()
+        page.keyboard.press("Enter")
+        page.locator("[aria-expanded=true][aria-roledescription='group of steps']").wait_for()
 
     return ready
 
