@@ -276,6 +276,7 @@ class ClaimedExecution(LeasedExecution, kw_only=True, frozen=True):
     Attributes:
         source_folder: the one of its version; None: that has none, or there is no version.
         overrides: what stands in the place of single step runs; see :mod:`ia_modules.pipeline.overrides`.
+        traceparent: the span of another program that it was begun in; None: of none.
     """
 
     pipeline_id: PipelineId
@@ -285,6 +286,7 @@ class ClaimedExecution(LeasedExecution, kw_only=True, frozen=True):
     input_data: Json
     rerun_of: ExecutionId | None
     overrides: Json
+    traceparent: str | None = None
 
     @property
     def version_key(self) -> str:
@@ -417,12 +419,14 @@ class ExecutionRecord(ExecutionSummary, kw_only=True, frozen=True):
     """One run, with what went in and what came out.
 
     ``overrides``: what stands in the place of single step runs; see :mod:`ia_modules.pipeline.overrides`.
+    ``traceparent``: the span of another program that it was begun in, as W3C Trace Context has it; None: of none.
     """
 
     input_data: Json
     output_data: Json
     metadata: Json
     overrides: Json
+    traceparent: str | None
 
     def _card_rows(self) -> dict[str, str | None]:
         payloads = {"input": self.input_data, "output": self.output_data, "metadata": self.metadata}

@@ -1,8 +1,9 @@
 """Where a run stands among the runs that it is a part of: an address, built from the graph down.
 
-A path is compared by what it begins with, and never taken apart.
+A path is compared by what it begins with. Only :func:`last_of` takes one apart, to find the run that another is within.
 """
 
+import re
 from functools import lru_cache
 
 from ia_modules.errors import InvalidArgument, NestingTooDeep
@@ -15,7 +16,10 @@ LIMIT_CHARACTERS = 500
 """The longest path. Both databases have it in indexes, hence at most three bytes for each character."""
 
 _BEYOND = chr(0x10FFFF)  # escaped, too, and so behind every path
-_ESCAPED = str.maketrans({"%": "%25", "/": "%2F", "#": "%23", _BEYOND: "%10FFFF"})
+_ESCAPES = {"%": "%25", "/": "%2F", "#": "%23", _BEYOND: "%10FFFF"}
+_ESCAPED = str.maketrans(_ESCAPES)
+_UNESCAPED = {escape: character for character, escape in _ESCAPES.items()}
+_ESCAPE = re.compile("|".join(_UNESCAPED))
 
 
 def run_path(within: RunPath, step_id: str, iteration: int) -> RunPath:
@@ -52,6 +56,13 @@ def named(text: str) -> RunPath:
     if "\0" in text or any("\ud800" <= character <= "\udfff" for character in text):
         raise InvalidArgument("path of a run", ascii(text[:80]), "text without NUL and lone surrogates")
     return RunPath(text)
+
+
+def last_of(path: RunPath) -> tuple[RunPath, str, int]:
+    """What a run is within, its step and its iteration: what :func:`run_path` made its path of."""
+    within, _, segment = path.rpartition("/")
+    step_id, _, iteration = segment.rpartition("#")
+    return RunPath(within), _ESCAPE.sub(lambda escape: _UNESCAPED[escape[0]], step_id), int(iteration)
 
 
 def bounds(path: RunPath) -> tuple[str, str]:

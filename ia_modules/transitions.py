@@ -105,6 +105,7 @@ class NewExecution(Struct, kw_only=True, frozen=True):
         request_hash: tells whether two requests of one key are the same.
         overrides: what stands in the place of single step runs, as :mod:`ia_modules.pipeline.overrides` writes it.
         attributes: what it is found by, each key once.
+        traceparent: the span of another program that it was begun in, as W3C has it; None: of none.
         age_seconds: how long ago it began, when it is written later than that.
     """
 
@@ -126,6 +127,7 @@ class NewExecution(Struct, kw_only=True, frozen=True):
     metadata: JsonText | None = None
     overrides: JsonText | None = None
     attributes: tuple[Attribute, ...] = ()
+    traceparent: str | None = None
     age_seconds: float = 0.0
 
     def __post_init__(self) -> None:

@@ -44,6 +44,7 @@ from ia_modules.pipeline.turn import Answered, Attempt, Batch, Course, Due, Ende
 from ia_modules.pipeline.waiting import begun, paused_turn, rest_of, resumed_turn, waits_turn
 from ia_modules.place import run_by_pipeline
 from ia_modules.tasks import uninterrupted
+from ia_modules.traces.running import run_trace
 from ia_modules.transitions import (
     ExecutionUpdate,
     Failure,
@@ -94,6 +95,7 @@ class Coordinator:
         managed: bool = False,
         new: NewExecution | None = None,
         repeats: Repeats | None = None,
+        traceparent: str | None = None,
     ) -> None:
         """Take up an execution.
 
@@ -105,6 +107,7 @@ class Coordinator:
             managed: a worker runs it. When its task is cancelled, the execution goes back into the queue.
             new: the execution is not on record yet; it begins with its first steps.
             repeats: which execution it repeats, and with which changes; None: none.
+            traceparent: what it was begun in, as it is on record; None: nothing.
 
         Raises:
             StepConflict: the step runs do not follow from this definition.
@@ -114,7 +117,8 @@ class Coordinator:
         self._pipeline, self._journal, self._lease = pipeline, journal, lease
         self._services, self._executor, self._draw = services, executor, draw
         self._loop = asyncio.get_running_loop()
-        self._inner = InnerRecorder(journal, lease, executor, draw, self._loop)
+        trace = run_trace(journal.traces, lease.execution_id, traceparent)
+        self._inner = InnerRecorder(journal, lease, executor, draw, self._loop, trace)
         self._managed, self._new, self._capture = managed, new, capture
         self._linger_seconds = LINGER_SECONDS if managed else math.inf  # nobody else would go on with it
         self.is_on_record = new is None
@@ -348,6 +352,7 @@ class Coordinator:
             keep_output=notes.keep_output,
             keep_usage=notes.keep_usage,
             inner=inner,
+            trace=self._inner.trace,
         )
         work, capture = placed(attempt.work, context), Capture(notes.keep_line, self._capture)
 

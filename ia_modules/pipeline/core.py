@@ -37,6 +37,7 @@ from ia_modules.payload import check_id
 from ia_modules.pipeline.document.retry import RetryPolicy
 from ia_modules.pipeline.services import ServiceRegistry
 from ia_modules.prices import SERVICE, computed_micros, listed_prices
+from ia_modules.traces.running import RunTrace
 from ia_modules.usage import UsageCall, installation_currency, micros_of
 
 __all__ = ["ExecutionContext", "Inner", "PipelineStep", "ServiceRegistry", "Step", "StepContext"]
@@ -171,6 +172,7 @@ class StepContext(Struct, frozen=True, kw_only=True, eq=False):
         config: the step's ``config`` with its placeholders filled in; a copy of this attempt's own.
         services: those of the runner; outside of a run, none.
         own_result: what :meth:`result` was given; empty: nothing.
+        trace: of its execution; None: it has none.
     """
 
     execution_id: ExecutionId
@@ -189,6 +191,7 @@ class StepContext(Struct, frozen=True, kw_only=True, eq=False):
     item_key: str | None = None
     inner: InnerSteps | None = None
     own_result: list[Any] = struct_field(default_factory=list[Any])
+    trace: RunTrace | None = None
 
     @property
     def path(self) -> RunPath:
@@ -208,6 +211,15 @@ class StepContext(Struct, frozen=True, kw_only=True, eq=False):
         place = f"{self.execution_id}/{self.within}" if self.within else self.execution_id
         item = "" if self.item_key is None else f"/{self.item_key}"
         return f"{place}/{self.step_id}/{self.iteration}{item}"
+
+    @property
+    def traceparent(self) -> str | None:
+        """The header ``traceparent`` of what this attempt sends to others, so that what they do stands below it.
+
+        Where nothing here writes traces, it is what the execution was begun in; None: in none. Instrumented clients
+        send it by themselves: the attempt is OpenTelemetry's current span.
+        """
+        return None if self.trace is None else self.trace.traceparent(self.step_execution_id)
 
     @overload
     def step(

@@ -21,15 +21,20 @@ def enter(context: StepContext) -> None:
     """From here on, in this task or thread and those made of it, the attempt's code runs."""
     running.set(context)
     here.set(context)
+    if context.trace is not None:
+        context.trace.enter(context.step_execution_id, context.step_id)
 
 
 @contextmanager
 def inside(context: StepContext) -> Generator[None]:
     """The same for as long as the block lasts."""
     place, step = here.set(context), running.set(context)
+    leave = None if context.trace is None else context.trace.enter(context.step_execution_id, context.step_id)
     try:
         yield
     finally:
+        if leave is not None:
+            leave()
         running.reset(step)
         here.reset(place)
 

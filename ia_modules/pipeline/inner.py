@@ -62,6 +62,7 @@ from ia_modules.pipeline.recorded import retry_json
 from ia_modules.pipeline.streaming import awaited, streamed
 from ia_modules.pipeline.turn import LONGEST_WAIT_SECONDS, with_progress
 from ia_modules.tasks import settling
+from ia_modules.traces.running import RunTrace
 from ia_modules.transitions import Expiry, Failure, LogLine, NewInteraction, StepStart, StepUpdate, Transition
 
 SLEEP = "sleep"
@@ -76,6 +77,7 @@ class InnerRecorder(NamedTuple):
     Attributes:
         draw: uniform in [0, 1), for the delays of retries.
         loop: on which it is recorded.
+        trace: of the execution; None: it has none.
     """
 
     journal: Journal
@@ -83,6 +85,7 @@ class InnerRecorder(NamedTuple):
     executor: StepExecutor
     draw: Callable[[], float]
     loop: asyncio.AbstractEventLoop
+    trace: RunTrace | None = None
 
     @property
     def execution_id(self) -> ExecutionId:
@@ -329,6 +332,7 @@ class InnerLevel:
             keep_usage=notes.keep_usage,
             within=self._path,
             inner=level,
+            trace=recorder.trace,
         )
         begun = self._calls.begun[id_] = _BegunCall(id_, context, notes, level)
         return begun

@@ -32,6 +32,7 @@ from ia_modules.models import (
 )
 from ia_modules.paths import GRAPH
 from ia_modules.pieces import OutputPage, OutputPiece
+from ia_modules.traces.running import TraceSource
 from ia_modules.transitions import Recorded, Recovery, Transition
 
 PAGE_LIMIT = 1000
@@ -49,6 +50,11 @@ class Journal(Protocol):
     @property
     def owner(self) -> str:
         """Who writes through this journal: every execution that is started through it belongs to this owner."""
+        ...
+
+    @property
+    def traces(self) -> TraceSource | None:
+        """What makes the traces of executions that run here; None: none are made."""
         ...
 
     async def now(self) -> datetime:

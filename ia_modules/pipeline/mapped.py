@@ -349,6 +349,7 @@ class _Map:
             within=self._path,
             item_key=self._items.key(begun.number),
             inner=inner,
+            trace=recorder.trace,
         )
 
         async def make() -> _EndedItem:

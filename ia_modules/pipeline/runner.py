@@ -199,6 +199,7 @@ class Runner:
             )
             lease, as_resumed = Lease(ExecutionId(new_id()), epoch=1), orjson.loads(text)
             started = StartedExecution(self, pipeline, lease, as_resumed, untouched=True, input_text=text, new=new)
+            started.traceparent = new.traceparent
             try:
                 return await begin(started)
             except (PipelineNotFound, ConstraintViolated):
@@ -242,7 +243,9 @@ class Runner:
         owner = self._journal.owner
         lease = await self._leased(self._journal.take_over(execution_id, owner=owner, reopen=True, epoch=epoch))
         repeats = Repeats(record.rerun_of, overrides_of(record.overrides))
-        return StartedExecution(self, pipeline, lease, _as_input(record.input_data), repeats=repeats)
+        return StartedExecution(
+            self, pipeline, lease, _as_input(record.input_data), repeats=repeats, traceparent=record.traceparent
+        )
 
     def claimed(
         self,
@@ -252,6 +255,7 @@ class Runner:
         *,
         untouched: bool = False,
         repeats: Repeats | None = None,
+        traceparent: str | None = None,
     ) -> "StartedExecution":
         """An execution that a worker has claimed under this lease, to be continued from its records.
 
@@ -260,9 +264,17 @@ class Runner:
         Args:
             untouched: nothing has ever run of it, so that no attempts are looked for.
             repeats: which execution it repeats, and with which changes; None: none.
+            traceparent: what it was begun in, as it is on record; None: nothing.
         """
         return StartedExecution(
-            self, pipeline, lease, _as_input(input_data), managed=True, untouched=untouched, repeats=repeats
+            self,
+            pipeline,
+            lease,
+            _as_input(input_data),
+            managed=True,
+            untouched=untouched,
+            repeats=repeats,
+            traceparent=traceparent,
         )
 
     async def to_end(self, started: "StartedExecution") -> ExecutionStatus:
@@ -364,6 +376,7 @@ class Runner:
             managed=started.managed,
             new=started.new,
             repeats=started.repeats,
+            traceparent=started.traceparent,
         )
 
     async def _recorded_start(self, new: NewExecution) -> Lease:
@@ -414,6 +427,7 @@ class StartedExecution:
         untouched: nothing has run of it yet, here or elsewhere.
         input_text: of one that began here, its input as it is stored; None of others.
         new: it is not on record yet, and begins with its first steps.
+        traceparent: what it was begun in; None: nothing.
     """
 
     runner: Runner
@@ -425,6 +439,7 @@ class StartedExecution:
     repeats: Repeats | None = None
     input_text: JsonText | None = None
     new: NewExecution | None = None
+    traceparent: str | None = None
 
     @property
     def execution_id(self) -> ExecutionId:

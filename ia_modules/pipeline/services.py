@@ -56,6 +56,13 @@ async def made_services(make: ServicesFactory) -> AsyncGenerator[ServiceRegistry
         InvalidArgument: what it gives is no mapping by name.
         Exception: what it raises itself.
     """
+    async with entered(make) as made:
+        yield _registry_of(made)
+
+
+@asynccontextmanager
+async def entered(make: Callable[[], Any]) -> AsyncGenerator[Any]:
+    """What a function gives, async or not; or a context manager, async or not, which is left when the block ends."""
     async with AsyncExitStack() as opened:
         made = make()
         if inspect.isawaitable(made):
@@ -64,7 +71,7 @@ async def made_services(make: ServicesFactory) -> AsyncGenerator[ServiceRegistry
             made = await opened.enter_async_context(cast("AbstractAsyncContextManager[Any]", made))
         elif isinstance(made, AbstractContextManager):
             made = opened.enter_context(cast("AbstractContextManager[Any]", made))
-        yield _registry_of(made)
+        yield made
 
 
 def _registry_of(made: Any) -> ServiceRegistry:

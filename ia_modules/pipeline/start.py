@@ -22,6 +22,7 @@ from ia_modules.pipeline.code import LoadedPipeline
 from ia_modules.pipeline.document.definition import PipelineDefinition
 from ia_modules.pipeline.document.searchable import attributes_of
 from ia_modules.pipeline.journal import Journal
+from ia_modules.traces.running import outer_traceparent
 from ia_modules.transitions import NewExecution, StepCopy, Transition
 
 
@@ -145,6 +146,7 @@ async def new_execution(
         metadata=encode(metadata, "metadata of the execution") if metadata else None,
         overrides=overrides,
         attributes=_attributes(definition, input_data, metadata),
+        traceparent=outer_traceparent(),
     )
 
 

@@ -509,6 +509,7 @@ def _new_execution_row(new: NewExecution, registered_name: str) -> dict[str, Any
         "input_data": new.input_data,
         "metadata": new.metadata,
         "overrides": new.overrides,
+        "traceparent": new.traceparent,
         "ago_seconds": -new.age_seconds,
         **_NO_RESULT,
     }

@@ -58,6 +58,7 @@ class CallTracker(Protocol):
         input_data: JsonText | None,
         metadata: JsonText,
         *,
+        traceparent: str | None,
         age_seconds: float,
     ) -> None: ...
 
@@ -113,12 +114,14 @@ class TrackedProgram(NamedTuple):
     Attributes:
         pipeline: the id of what it is registered under, once that is known.
         ended: called when its end is written, or cannot be.
+        traceparent: the span that the call was made in; None: in none.
     """
 
     name: str
     metadata: JsonText
     pipeline: Callable[[], Awaitable[PipelineId]]
     ended: Callable[[], object]
+    traceparent: str | None = None
 
 
 class CallLog:
@@ -254,6 +257,7 @@ class CallLog:
             program.name,
             event.input_data,
             program.metadata,
+            traceparent=program.traceparent,
             age_seconds=_age_of(event.at),
         )
         self._has_begun = True

@@ -57,6 +57,7 @@ from ia_modules.tracker.ownership import Ownership
 from ia_modules.tracker.recording import RecordedExecution
 from ia_modules.tracker.registration import Choice, Registration, choose, definition_owner, register
 from ia_modules.tracker.responses import checked_actor
+from ia_modules.tracker.tracing import TraceWriter
 from ia_modules.tracker.writer import ExecutionWriter
 from ia_modules.transitions import Answer, Assignment, Deed, RequestCancel, TakeOver, Transition
 
@@ -76,6 +77,7 @@ class ExecutionTracker(ExecutionWriter):
         give_up_seconds: float = 15.0,
         lease_seconds: float | None = 15.0,
         known_executions: int = KNOWN_EXECUTIONS,
+        traces: TraceWriter | None = None,
     ) -> None:
         """Record into a database.
 
@@ -87,6 +89,7 @@ class ExecutionTracker(ExecutionWriter):
                 of life from the first execution that it runs. None: it gives none, and nothing is taken from it.
             known_executions: of how many executions that run here it is kept in memory where they stand, so that they
                 need not be read before each write (about 2 KB each); 0: of none.
+            traces: what writes the executions as spans, a :class:`ia_modules.traces.otel.Traces`; None: nothing does.
         """
         super().__init__(
             database,
@@ -94,9 +97,10 @@ class ExecutionTracker(ExecutionWriter):
             give_up_seconds=give_up_seconds,
             lease_seconds=lease_seconds,
             known_executions=known_executions,
+            traces=traces,
         )
         self._give_up_seconds = give_up_seconds
-        self.ownership = Ownership(database, self.owner, on_commit=self._live.committed, adopt=self._committer.adopt)
+        self.ownership = Ownership(database, self.owner, on_commit=self._committed, adopt=self._committer.adopt)
         self._cancellations = Cancellations(database, self.owner)
 
     async def __aenter__(self) -> Self:
@@ -117,6 +121,8 @@ class ExecutionTracker(ExecutionWriter):
         if writing.done():
             writing.result()
         writing.cancel()
+        if self._tracing is not None:
+            await self._tracing.close()
         await self._cancellations.close()
         if self.heartbeat is not None:
             await self.heartbeat.end()

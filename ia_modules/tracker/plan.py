@@ -196,6 +196,7 @@ def _new_row(new: NewExecution, state: ExecutionState) -> PlanRow:
         state.total_steps,
         new.input_data,
         new.metadata,
+        new.traceparent,
         state.status is ExecutionStatus.RUNNING,
     )
 

@@ -22,6 +22,7 @@ from ia_modules.errors import DatabaseError
 from ia_modules.models import ExecutionId, JsonText, PipelineId, new_id
 from ia_modules.paths import GRAPH
 from ia_modules.place import RecordedPlace
+from ia_modules.traces.running import outer_traceparent
 from ia_modules.tracker.calls import CallEnded, CallLog, TrackedCall, TrackedProgram
 from ia_modules.tracker.execution_tracker import ExecutionTracker
 from ia_modules.transitions import Failure
@@ -59,7 +60,7 @@ class ProgramRecorder:
         def ended() -> None:
             self._open.pop(execution_id, None)
 
-        program = TrackedProgram(name, metadata, pipeline, ended)
+        program = TrackedProgram(name, metadata, pipeline, ended, outer_traceparent())
         log = CallLog(execution_id, self._thread.loop, self._tracker, on_failure=say_once, program=program)
         log.has_failed = self.failed_at is not None
         call = TrackedCall(log, name, None, RecordedPlace(execution_id, GRAPH), is_program=True)

@@ -16,6 +16,7 @@ from ia_modules.models import Effect, ExecutionId, Json, LogLevel, StepExecution
 from ia_modules.paths import GRAPH
 from ia_modules.payload import clean_text
 from ia_modules.place import Place, RecordedPlace, begin_recording, end_recording, here
+from ia_modules.traces.running import Leave, RunTrace, outer_traceparent, run_trace
 from ia_modules.tracker.writer import ExecutionWriter, StartedRun
 from ia_modules.transitions import Failure, StepUpdate, Transition
 
@@ -31,7 +32,7 @@ class RecordedBlock:
         metadata: what was said at its beginning; what it is at the end stands on record.
     """
 
-    __slots__ = ("_around", "_metadata_before", "_place", "metadata", "output")
+    __slots__ = ("_around", "_leave_trace", "_metadata_before", "_place", "metadata", "output")
 
     def __init__(self, metadata: Json) -> None:
         self.output: Json = None
@@ -39,9 +40,11 @@ class RecordedBlock:
         self._metadata_before = ""
         self._place: Place | None = None
         self._around: Place | None = None
+        self._leave_trace: Leave | None = None
 
-    def _enter(self, place: Place) -> None:
+    def _enter(self, place: Place, trace: RunTrace | None, id_: ExecutionId | StepExecutionId, name: str) -> None:
         """From here on, the block's code runs."""
+        self._leave_trace = None if trace is None else trace.enter(id_, name)
         self._metadata_before = repr(self.metadata)  # which is JSON: it is on record
         self._place, self._around = place, here.get()
         here.set(place)
@@ -50,6 +53,8 @@ class RecordedBlock:
         """Not reset by a token: a block that is left behind may be ended in another context."""
         if here.get() is self._place:
             here.set(self._around)
+        if self._leave_trace is not None:
+            self._leave_trace()
 
     @property
     def _new_metadata(self) -> Json:
@@ -64,7 +69,7 @@ class RecordedExecution(RecordedBlock):
         id: the execution's id, from the beginning of the block.
     """
 
-    __slots__ = ("_input_data", "_pipeline_id", "_pipeline_name", "_total_steps", "_tracker", "id")
+    __slots__ = ("_input_data", "_pipeline_id", "_pipeline_name", "_total_steps", "_trace", "_tracker", "id")
 
     def __init__(
         self,
@@ -83,6 +88,12 @@ class RecordedExecution(RecordedBlock):
         self._pipeline_name = pipeline_name
         self._input_data = input_data
         self._total_steps = total_steps
+        self._trace: RunTrace | None = None
+
+    @property
+    def traceparent(self) -> str | None:
+        """The header ``traceparent`` of what is sent to others from here; as that of a step's context."""
+        return None if self._trace is None else self._trace.traceparent(self.id)
 
     def step(
         self,
@@ -107,6 +118,7 @@ class RecordedExecution(RecordedBlock):
             input_data=input_data,
             metadata=metadata,
             effect=effect,
+            trace=self._trace,
         )
 
     async def log(self, message: str, *, level: LogLevel | str = LogLevel.INFO, data: Json = None) -> None:
@@ -114,7 +126,7 @@ class RecordedExecution(RecordedBlock):
         await self._tracker.log(self.id, message, level=level, data=data)
 
     async def __aenter__(self) -> Self:
-        self._enter(await self._begin())
+        self._enter(await self._begin(), self._trace, self.id, "execution")
         return self
 
     def __enter__(self) -> "BlockingExecution":
@@ -124,14 +136,16 @@ class RecordedExecution(RecordedBlock):
             BlockingCallOnLoop: an event loop runs here; use ``async with``.
         """
         refuse_on_loop("with tracker.execution(...)", "async with tracker.execution(...)")
-        self._enter(self._tracker.call(self._begin()))
+        self._enter(self._tracker.call(self._begin()), self._trace, self.id, "execution")
         return BlockingExecution(self, self._tracker)
 
     async def _begin(self) -> Place:
+        traceparent = outer_traceparent()
         starting = self._tracker.start_execution(
             self._pipeline_id, self._pipeline_name, self._input_data, self._total_steps, self.metadata
         )
         self.id = await _begin(starting, self._end)
+        self._trace = run_trace(self._tracker.traces, self.id, traceparent)
         begin_recording(self.id, self._tracker)
         return RecordedPlace(self.id, GRAPH)
 
@@ -166,7 +180,7 @@ class RecordedStep(RecordedBlock):
         id: the id of this attempt, from the beginning of the block.
     """
 
-    __slots__ = ("_effect", "_execution_id", "_input_data", "_name", "_step_id", "_tracker", "_type", "id")
+    __slots__ = ("_effect", "_execution_id", "_input_data", "_name", "_step_id", "_trace", "_tracker", "_type", "id")
 
     def __init__(
         self,
@@ -179,6 +193,7 @@ class RecordedStep(RecordedBlock):
         input_data: Json,
         metadata: Json,
         effect: Effect | None,
+        trace: RunTrace | None = None,
     ) -> None:
         super().__init__(metadata)
         self.id = StepExecutionId("")
@@ -189,6 +204,12 @@ class RecordedStep(RecordedBlock):
         self._type = step_type
         self._input_data = input_data
         self._effect: Effect | None = effect
+        self._trace = trace
+
+    @property
+    def traceparent(self) -> str | None:
+        """The header ``traceparent`` of what is sent to others from here; as that of a step's context."""
+        return None if self._trace is None else self._trace.traceparent(self.id)
 
     async def log(self, message: str, *, level: LogLevel | str = LogLevel.INFO, data: Json = None) -> None:
         """Keep a line of text at this attempt."""
@@ -205,7 +226,7 @@ class RecordedStep(RecordedBlock):
         )
 
     async def __aenter__(self) -> Self:
-        self._enter(await self._begin())
+        self._enter(await self._begin(), self._trace, self.id, self._step_id)
         return self
 
     def __enter__(self) -> "BlockingStep":
@@ -215,7 +236,7 @@ class RecordedStep(RecordedBlock):
             BlockingCallOnLoop: an event loop runs here; use ``async with``.
         """
         refuse_on_loop("with execution.step(...)", "async with execution.step(...)")
-        self._enter(self._tracker.call(self._begin()))
+        self._enter(self._tracker.call(self._begin()), self._trace, self.id, self._step_id)
         return BlockingStep(self, self._tracker)
 
     async def _begin(self) -> Place:
@@ -267,6 +288,11 @@ class BlockingBlock:
     def __init__(self, block: RecordedExecution | RecordedStep, tracker: ExecutionWriter) -> None:
         self._block: RecordedExecution | RecordedStep = block
         self._call = tracker.call
+
+    @property
+    def traceparent(self) -> str | None:
+        """As of the block."""
+        return self._block.traceparent
 
     @property
     def output(self) -> Json:

@@ -63,6 +63,7 @@ NOT_COPIED: Mapping[str, str] = {
     "event_receipts": "letters are between executions of one database",
     "events": "letters are between executions of one database",
     "execution_requests": "a request that was made of one database says nothing to another",
+    "execution_traces": "how far its trace was handed on is of the processes of one database",
     "failure_groups": "what failures have in common, and what people say of it, is of one database",
     "holds": "of the limits of one database",
     "ia_migrations": "the file has those that made it",

@@ -4,7 +4,7 @@ import asyncio
 import os
 import secrets
 import socket
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine, Iterable
 from typing import Any, NamedTuple, TypeVar
 
 from ia_modules.database.blocking import run_on
@@ -36,10 +36,12 @@ from ia_modules.payload import (
     encode,
 )
 from ia_modules.place import here, is_run_by_pipeline
+from ia_modules.traces.running import outer_traceparent
 from ia_modules.tracker.calls import CallLog
 from ia_modules.tracker.committer import Committer
 from ia_modules.tracker.heartbeat import Heartbeat
 from ia_modules.tracker.reader import ExecutionReader
+from ia_modules.tracker.tracing import TraceWriter, Tracing
 from ia_modules.transitions import (
     ExecutionUpdate,
     Failure,
@@ -72,6 +74,7 @@ class ExecutionWriter(ExecutionReader):
         give_up_seconds: float,
         lease_seconds: float | None,
         known_executions: int,
+        traces: TraceWriter | None = None,
     ) -> None:
         super().__init__(database)
         self.owner = WorkerId(f"{socket.gethostname()}:{os.getpid()}:{secrets.token_hex(4)}")
@@ -84,12 +87,28 @@ class ExecutionWriter(ExecutionReader):
         self._loop: asyncio.AbstractEventLoop | None = None
         self.behind: dict[ExecutionId, CallLog] = {}  # calls of tracked functions that are not written yet
         self._live = Live(database)
+        self.traces = traces
+        self._tracing = None if traces is None else Tracing(database, self.owner, traces, show_life=self._show_life)
         self._committer = Committer(
             database,
-            on_commit=self._live.committed,
+            on_commit=self._committed,
             give_up_seconds=give_up_seconds,
             known_executions=known_executions,
         )
+
+    @property
+    def _committed(self) -> Callable[[Iterable[ExecutionId]], None]:
+        """What is told after each commit which executions it has changed."""
+        live, tracing = self._live, self._tracing
+        if tracing is None:
+            return live.committed
+
+        def committed(execution_ids: Iterable[ExecutionId]) -> None:
+            ids = set(execution_ids)
+            live.committed(ids)
+            tracing.changed(ids)
+
+        return committed
 
     async def record(self, transition: Transition) -> Recorded:
         """Make a transition true, whole or not at all; returns after its commit.
@@ -166,6 +185,7 @@ class ExecutionWriter(ExecutionReader):
             total_steps=check_count(total_steps, "total_steps"),
             input_data=self._encode_some(input_data, f"input of pipeline {(pipeline_name or pipeline_id)!r}"),
             metadata=self._encode_some(metadata, f"metadata of an execution of {(pipeline_name or pipeline_id)!r}"),
+            traceparent=outer_traceparent(),
         )
         await self.record(Transition(execution_id=execution_id, writer=self.owner, new=new))
         return execution_id
@@ -178,11 +198,17 @@ class ExecutionWriter(ExecutionReader):
         input_data: JsonText | None,
         metadata: JsonText,
         *,
+        traceparent: str | None,
         age_seconds: float,
     ) -> None:
         """As :meth:`start_execution`, of an outermost call of a tracked function that began so long ago."""
         new = recorded_execution(
-            pipeline_id, pipeline_name=name, input_data=input_data, metadata=metadata, age_seconds=age_seconds
+            pipeline_id,
+            pipeline_name=name,
+            input_data=input_data,
+            metadata=metadata,
+            traceparent=traceparent,
+            age_seconds=age_seconds,
         )
         await self.write(Transition(execution_id=execution_id, writer=self.owner, new=new))
 
@@ -365,6 +391,7 @@ def recorded_execution(
     pipeline_version: int | None = None,
     trigger: str = "program",
     total_steps: int = 0,
+    traceparent: str | None = None,
     age_seconds: float = 0.0,
 ) -> NewExecution:
     """The execution of a program that records itself; as in :meth:`ExecutionWriter.start_execution`."""
@@ -376,6 +403,7 @@ def recorded_execution(
         total_steps=total_steps,
         input_data=input_data,
         metadata=metadata,
+        traceparent=traceparent,
         age_seconds=age_seconds,
     )
 

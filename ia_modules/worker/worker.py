@@ -351,6 +351,7 @@ class Worker:
             claim.lease,
             untouched=claim.is_untouched,
             repeats=Repeats(claim.rerun_of, overrides_of(claim.overrides)),
+            traceparent=claim.traceparent,
         )
         status = await self._runner.to_end(started)
         seconds = asyncio.get_running_loop().time() - began

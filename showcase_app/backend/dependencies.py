@@ -1,5 +1,6 @@
 """What a route may ask for: ``client: Door`` in its signature."""
 
+from contextlib import AbstractContextManager
 from typing import Annotated
 
 from fastapi import Depends, Header
@@ -7,6 +8,8 @@ from starlette.requests import HTTPConnection
 
 from ia_modules.client import Client
 from ia_modules.models import VersionOrigin
+from ia_modules.traces.ids import TRACEPARENT
+from ia_modules.traces.running import begun_in, outer_traceparent
 from showcase_app.backend.services.container import Services
 from showcase_app.backend.services.execution_service import ExecutionService
 from showcase_app.backend.services.keyring import Caller, Keyring
@@ -66,3 +69,17 @@ IdempotencyKey = Annotated[
         description="Any text of your own: the same request with the same key does nothing twice.",
     ),
 ]
+
+TraceParent = Annotated[
+    str | None,
+    Header(
+        alias=TRACEPARENT,
+        description="The span that this begins in (W3C Trace Context); what is none is ignored.",
+        examples=["00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"],
+    ),
+]
+
+
+def begun_for(traceparent: str | None) -> AbstractContextManager[None]:
+    """What begins in this block stands in the span of this request, where there is one; else in that of its caller."""
+    return begun_in(outer_traceparent() or traceparent)

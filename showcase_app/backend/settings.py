@@ -11,6 +11,7 @@ from ia_modules.errors import IAModulesError
 from ia_modules.pipeline.allowed_code import AllowedCode
 from ia_modules.pipeline.capture import CaptureRules
 from ia_modules.pipeline.services import ServiceRegistry
+from ia_modules.tracker.tracing import TraceWriter
 from showcase_app.backend.targets import Targets
 
 
@@ -92,6 +93,8 @@ class Settings:
         pipeline_folders: their pipeline files are registered when the server starts.
         allowed: the code that stored pipelines may use; None = what the environment says.
         services: what the steps find that run here, beside the tracker; whoever opened them closes them.
+        traces: what the executions that run here are written to as spans; None = nothing.
+        trace_url: where people find traces, with ``{trace_id}`` in it; None = nowhere that is known.
         run_file: the database is a run file that was looked at: it is only read, every request that would change
             something is refused, and nothing runs. With no slots and no folders.
 
@@ -116,6 +119,8 @@ class Settings:
     pipeline_folders: tuple[Path, ...] = ()
     allowed: AllowedCode | None = None
     services: ServiceRegistry | None = None
+    traces: TraceWriter | None = None
+    trace_url: str | None = None
     run_file: bool = False
 
     def __post_init__(self) -> None:

@@ -100,3 +100,5 @@ INSERT INTO imported_executions (execution_id, rows_sha256, went_on, imported_at
     ('0199c3f2-0000-7000-8000-000000000010', '5f2b', FALSE, '2026-11-28T12:00:09.000000Z');
 UPDATE pipeline_executions SET unpriced_calls = 2 WHERE execution_id = '0199c3f2-0000-7000-8000-000000000010';
 UPDATE step_executions SET unpriced_calls = 2 WHERE step_execution_id = '0199c3f2-0000-7000-8000-000000000020';
+INSERT INTO execution_traces (execution_id, exported, upto, ended, writer) VALUES
+    ('0199c3f2-0000-7000-8000-000000000010', 3, 5, 0, 'host:1:00000000');

@@ -607,7 +607,7 @@ def test_every_error_has_an_http_status() -> None:
             ExecutionRecord,
             ExecutionDetail,
             {"input_bytes", "output_bytes", "steps", "more_steps", "queue_seconds", "started_by", "cause"}
-            | {"rerun_ids", "interactions"},
+            | {"rerun_ids", "interactions", "trace_id", "trace_url"},
         ),
         (StepExecutionRecord, StepDetail, {"input_refs_bytes", "traceback_bytes"}),
         (LogRecord, LogOut, {"data_omitted"}),

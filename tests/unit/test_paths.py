@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from ia_modules.errors import InvalidArgument, NestingTooDeep
 from ia_modules.models import RunPath
-from ia_modules.paths import GRAPH, LIMIT_CHARACTERS, bounds, is_inside, named, path_of, run_path
+from ia_modules.paths import GRAPH, LIMIT_CHARACTERS, bounds, is_inside, last_of, named, path_of, run_path
 
 STEP_IDS = st.sampled_from(
     ["a", "b", "a#1", "a/a", "%2F", "%", "#", "/", "a#1/a", "0", "1", "é", "\U0010ffff"]
@@ -34,6 +34,11 @@ def built(run: list[Segment]) -> RunPath:
 @given(RUNS, RUNS)
 def test_two_runs_have_one_path_only_when_they_are_one_run(one: list[Segment], another: list[Segment]) -> None:
     assert (built(one) == built(another)) is (one == another)
+
+
+@given(RUNS)
+def test_a_path_taken_apart_is_what_it_was_made_of(run: list[Segment]) -> None:
+    assert last_of(built(run)) == (built(run[:-1]), *run[-1])
 
 
 @given(RUNS, RUNS | st.just([]))

@@ -13,6 +13,7 @@ from ia_modules.cli.options.pipeline_folders import PipelineFolders, allowed_bel
 from ia_modules.cli.options.project import Project, use_project
 from ia_modules.cli.options.services import StepServices, factory_named, opened_services
 from ia_modules.cli.options.time import future
+from ia_modules.cli.options.traces import BegunIn, PageUrl, TracePayloads, TracesTo, opened_traces, trace_options
 from ia_modules.cli.output.ending import print_queued
 from ia_modules.cli.output.terminal import AsJson, ExitStatus, warn
 from ia_modules.cli.output.terminal import run as do
@@ -23,6 +24,7 @@ from ia_modules.pipeline.code import LoadedPipeline
 from ia_modules.pipeline.core import ExecutionContext
 from ia_modules.pipeline.executor import LocalExecutor
 from ia_modules.pipeline.inputs import prepare_input
+from ia_modules.traces.running import begun_in
 
 app = typer.Typer(rich_markup_mode=None, add_completion=False)
 
@@ -63,6 +65,10 @@ def run(
     pipelines: PipelineFolders = None,
     project: Project = None,
     services: StepServices = None,
+    traces_to: TracesTo = None,
+    trace_payloads: TracePayloads = False,
+    page_url: PageUrl = None,
+    traceparent: BegunIn = None,
     file_format: FileFormat = None,
     database_url: Database = DEFAULT_DATABASE,
     as_json: AsJson = False,
@@ -88,18 +94,21 @@ def run(
     source = pipeline_of_file(pipeline, file_format=file_format) if is_file(pipeline) else pipeline
     executor = LocalExecutor()
     factory = None if detach else factory_named(services)
+    traces = None if detach else trace_options(traces_to, payloads=trace_payloads, page_url=page_url)
 
     async def work() -> None:
         if isinstance(source, LoadedPipeline):
             prepare_input(source.definition, input_data)  # before there is anything, even a database
         async with (
             opened_services(services, factory) as made,
+            opened_traces(traces) as written,
             client_of(
                 database_url,
                 may_create=isinstance(source, LoadedPipeline),
                 executor=executor,
                 allowed=allowed_below(pipelines),
                 services=made,
+                traces=written,
             ) as client,
             refusals(client, pipeline if isinstance(source, str) else source.definition.slug),
         ):
@@ -132,7 +141,8 @@ def run(
             status = await run_in_view(client, started, same_database(context), as_json=as_json, output=stream)
         leave(status, executor)
 
-    do(work(), status=ExitStatus.NOT_STARTED)
+    with begun_in(traceparent):
+        do(work(), status=ExitStatus.NOT_STARTED)
 
 
 async def _summary(client: Client, execution_id: ExecutionId) -> ExecutionSummary:

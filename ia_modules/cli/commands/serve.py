@@ -31,6 +31,15 @@ from ia_modules.cli.options.pipeline_folders import allowed_below
 from ia_modules.cli.options.project import Project, use_project
 from ia_modules.cli.options.secrets import secrets_of
 from ia_modules.cli.options.services import StepServices, factory_named, opened_services
+from ia_modules.cli.options.traces import (
+    PageUrl,
+    TracePayloads,
+    TracesTo,
+    TraceUrl,
+    opened_traces,
+    trace_options,
+    trace_template,
+)
 from ia_modules.cli.output.terminal import fail, run
 from ia_modules.database.manager import DatabaseManager
 from ia_modules.errors import IAModulesError
@@ -41,6 +50,8 @@ from ia_modules.tracker.run_file_reading import OpenedRunFile, open_run_file
 
 if TYPE_CHECKING:
     from uvicorn import Config, Server
+
+    from ia_modules.traces.otel import Traces
 
 app = typer.Typer(rich_markup_mode=None, add_completion=False)
 
@@ -85,6 +96,10 @@ def serve(
     ] = None,
     project: Project = None,
     services: StepServices = None,
+    traces_to: TracesTo = None,
+    trace_payloads: TracePayloads = False,
+    page_url: PageUrl = None,
+    trace_url: TraceUrl = None,
     database_url: Database = DEFAULT_DATABASE,
 ) -> None:
     """Serve the API until Ctrl-C: executions, their steps, and what happens, live. Makes the schema current first.
@@ -129,20 +144,23 @@ def serve(
                 keys=parse_keys(secrets.api_keys),
                 hosts=parse_hosts(os.environ.get("IA_MODULES_HOSTS", "")),
                 targets=Targets.parse(os.environ.get("IA_MODULES_TARGETS", "")),
+                trace_url=trace_template(trace_url),
             )
             shown = run(_prepare(database_url)) if served is None else _in_words(file, served)
             if shown is None:
                 return
             made = opened_services(services, factory_named(services) if served is None else None)
+            to = traces_to if served is None else None
+            traces = opened_traces(trace_options(to, payloads=trace_payloads, page_url=page_url))
             listener = opened.enter_context(listen(host, port))
         except (IAModulesError, OSError) as error:
             raise fail(str(error)) from None
         address = f"{address_of(listener)}{settings.root_path}"
 
-        def server_with(made: ServiceRegistry | None) -> Server:
-            return Server(server_config(create_app(replace(settings, services=made))))
+        def server_with(made: ServiceRegistry | None, written: "Traces | None") -> Server:
+            return Server(server_config(create_app(replace(settings, services=made, traces=written))))
 
-        _serve(server_with, made, f"{shown} at {address}", listener)
+        _serve(server_with, made, traces, f"{shown} at {address}", listener)
 
 
 def _in_words(file: Path | None, served: OpenedRunFile) -> str:
@@ -150,16 +168,18 @@ def _in_words(file: Path | None, served: OpenedRunFile) -> str:
 
 
 def _serve(
-    server_with: Callable[[ServiceRegistry | None], "Server"],
+    server_with: Callable[[ServiceRegistry | None, "Traces | None"], "Server"],
     made: AbstractAsyncContextManager[ServiceRegistry | None],
+    traces: "AbstractAsyncContextManager[Traces | None]",
     shown: str,
     listener: socket.socket,
 ) -> None:
     """Serve until the process is told to stop.
 
     Args:
-        server_with: makes the server that has these services.
+        server_with: makes the server that has these services and writes these traces.
         made: the services of steps, which are open meanwhile.
+        traces: what executions are written to as spans, open meanwhile, too.
     """
     server: Server | None = None
     is_stopped = False
@@ -173,10 +193,10 @@ def _serve(
 
     async def serve_with_them() -> None:
         nonlocal server
-        async with made as services:
+        async with traces as written, made as services:
             typer.echo(f"ia_modules serves {shown}  (Ctrl-C ends it)")
             collect_garbage_seldom()
-            server = server_with(services)
+            server = server_with(services, written)
             server.should_exit = is_stopped
             await server.serve(sockets=[listener])
 

@@ -2,7 +2,7 @@
 
 import asyncio
 from contextlib import AbstractAsyncContextManager, suppress
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -14,6 +14,7 @@ from ia_modules.cli.options.pipeline_folders import PipelineFolders, allowed_bel
 from ia_modules.cli.options.project import Project, use_project
 from ia_modules.cli.options.secrets import secrets_of
 from ia_modules.cli.options.services import StepServices, factory_named, opened_services
+from ia_modules.cli.options.traces import PageUrl, TracePayloads, TracesTo, opened_traces, trace_options
 from ia_modules.cli.output.terminal import one_line, run
 from ia_modules.database.manager import DatabaseManager
 from ia_modules.models import LogLevel
@@ -22,6 +23,9 @@ from ia_modules.pipeline.runner import TRACKER_SERVICE
 from ia_modules.pipeline.services import ServiceRegistry
 from ia_modules.tracker.execution_tracker import ExecutionTracker
 from ia_modules.worker.worker import Worker
+
+if TYPE_CHECKING:
+    from ia_modules.traces.otel import Traces
 
 DEFAULT_LEASE_SECONDS, DEFAULT_GRACE_SECONDS, DEFAULT_LOAD_LIMIT_SECONDS = 15.0, 10.0, 60.0
 _END_SECONDS = 15.0  # after the grace period, whatever the database and the steps do
@@ -59,6 +63,9 @@ def worker(
     pipelines: PipelineFolders = None,
     project: Project = None,
     services: StepServices = None,
+    traces_to: TracesTo = None,
+    trace_payloads: TracePayloads = False,
+    page_url: PageUrl = None,
     database_url: Database = DEFAULT_DATABASE,
 ) -> None:
     """Run queued executions until Ctrl-C, SIGTERM or SIGHUP; what has not ended by then is handed to other workers.
@@ -78,16 +85,24 @@ def worker(
         "capture": capture_of(step_logs, step_prints=step_prints),
     }
     made = opened_services(services, factory_named(services))
-    run(
-        _work(database_url, executor, made, lease_seconds=lease_seconds, grace_seconds=grace_seconds, options=options),
-        loop_factory=loop_factory(),
+    traces = opened_traces(trace_options(traces_to, payloads=trace_payloads, page_url=page_url))
+    working = _work(
+        database_url,
+        executor,
+        made,
+        traces,
+        lease_seconds=lease_seconds,
+        grace_seconds=grace_seconds,
+        options=options,
     )
+    run(working, loop_factory=loop_factory())
 
 
 async def _work(
     database_url: str,
     executor: LocalExecutor,
     made: AbstractAsyncContextManager[ServiceRegistry | None],
+    traces: "AbstractAsyncContextManager[Traces | None]",
     *,
     lease_seconds: float,
     grace_seconds: float,
@@ -104,7 +119,11 @@ async def _work(
         try:
             if await open_unless_stopped(database, stop):
                 collect_garbage_seldom()
-                async with ExecutionTracker(database, lease_seconds=lease_seconds) as tracker, made as services:
+                async with (
+                    traces as written,
+                    ExecutionTracker(database, lease_seconds=lease_seconds, traces=written) as tracker,
+                    made as services,
+                ):
                     if services is not None:
                         services.register(TRACKER_SERVICE, tracker)
                     working = Worker(database, tracker, services=services, executor=executor, tell=_tell, **options)

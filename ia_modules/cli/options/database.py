@@ -20,6 +20,8 @@ from ia_modules.pipeline.allowed_code import AllowedCode
 from ia_modules.pipeline.executor import LocalExecutor
 from ia_modules.pipeline.runner import TRACKER_SERVICE
 from ia_modules.pipeline.services import ServiceRegistry
+from ia_modules.tracker.execution_tracker import ExecutionTracker
+from ia_modules.tracker.tracing import TraceWriter
 from ia_modules.worker.opening import open_when_reachable
 
 DEFAULT_DATABASE = DEFAULT_URL
@@ -38,6 +40,7 @@ async def client_of(
     executor: LocalExecutor | None = None,
     allowed: AllowedCode | None = None,
     services: ServiceRegistry | None = None,
+    traces: TraceWriter | None = None,
 ) -> AsyncGenerator[Client]:
     """A client of a database; the audit log keeps what it does under the user's name.
 
@@ -46,6 +49,7 @@ async def client_of(
         executor: of the steps that run here.
         allowed: the code that stored versions may use; only for commands that load it.
         services: those of the steps that run here, which get the tracker too; None: that alone.
+        traces: what the executions that run here are written to as spans; None: nothing.
 
     Raises:
         SchemaError: the schema was changed, or needs a newer program; without ``may_create``, is not there or current.
@@ -57,9 +61,14 @@ async def client_of(
         else:
             refuse_outdated(database.safe_url, await database.migration_status())
         actor = f"cli:{_user()}"
-        async with Client(database, services=services, executor=executor, allowed=allowed, actor=actor) as client:
+        async with (
+            ExecutionTracker(database, traces=traces) as tracker,
+            Client(
+                database, tracker=tracker, services=services, executor=executor, allowed=allowed, actor=actor
+            ) as client,
+        ):
             if services is not None:
-                services.register(TRACKER_SERVICE, client.tracker)
+                services.register(TRACKER_SERVICE, tracker)
             yield client
     finally:
         await database.close()

@@ -26,7 +26,7 @@ SELECT execution_id, pipeline_id, pipeline_name, pipeline_version, status, manag
        CASE WHEN input_bytes <= :inline_bytes THEN input_data END AS input_data,
        CASE WHEN output_bytes <= :inline_bytes THEN output_data END AS output_data, output_refs,
        CASE WHEN metadata_bytes <= :inline_bytes THEN metadata END AS metadata,
-       CASE WHEN octet_length(CAST(overrides AS TEXT)) <= :inline_bytes THEN overrides END AS overrides
+       CASE WHEN octet_length(CAST(overrides AS TEXT)) <= :inline_bytes THEN overrides END AS overrides, traceparent
   FROM sized
   JOIN pipeline_executions USING (execution_id);
 

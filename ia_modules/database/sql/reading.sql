@@ -17,7 +17,7 @@ SELECT execution_id, pipeline_id, pipeline_name, pipeline_version, status, manag
        epoch, recoveries, sequence, cancel_requested, rerun_of, total_steps, completed_steps, failed_steps,
        input_tokens, output_tokens, cost_micros, unpriced_calls,
        error_type, error_message, failure_group, created_at, started_at, completed_at, input_data, output_data, output_refs, metadata,
-       overrides
+       overrides, traceparent
   FROM pipeline_executions
  WHERE execution_id = :execution_id;
 

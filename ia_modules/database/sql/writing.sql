@@ -76,11 +76,13 @@ SELECT interactions.interaction_id
 INSERT INTO pipeline_executions (
     execution_id, pipeline_id, pipeline_name, pipeline_version, status, managed, trigger, priority, run_at, rerun_of,
     owner, epoch, recoveries, sequence, cancel_requested, total_steps, completed_steps, failed_steps, input_data,
-    metadata, overrides, output_data, output_refs, error_type, error_message, created_at, started_at, completed_at)
+    metadata, overrides, traceparent, output_data, output_refs, error_type, error_message, created_at, started_at,
+    completed_at)
 VALUES (
     :execution_id, :pipeline_id, :pipeline_name, :pipeline_version, :status, :managed, :trigger, :priority, :run_at,
     :rerun_of, :owner, :epoch, :recoveries, :sequence, :cancel_requested, :total_steps, :completed_steps, :failed_steps,
-    :input_data, :metadata, :overrides, :output_data, :output_refs, :error_type, :error_message, ia_now(:ago_seconds),
+    :input_data, :metadata, :overrides, :traceparent, :output_data, :output_refs, :error_type, :error_message,
+    ia_now(:ago_seconds),
     CASE WHEN CAST(:started AS BOOLEAN) THEN ia_now(:ago_seconds) END,
     CASE WHEN CAST(:ended AS BOOLEAN) THEN ia_now(:ended_ago_seconds) END)
 ON CONFLICT (execution_id) DO NOTHING

@@ -184,6 +184,7 @@ class MemoryJournal(RunMemory):
             input_data=record.input_data,
             rerun_of=record.rerun_of,
             overrides=record.overrides,
+            traceparent=record.traceparent,
         )
 
     async def wake_due(self) -> float | None:

@@ -66,6 +66,7 @@ def created_execution(new: NewExecution, state: ExecutionState, registered_name:
         output_data=None,
         metadata=decoded(new.metadata, None),
         overrides=decoded(new.overrides, None),
+        traceparent=new.traceparent,
     )
 
 

@@ -43,6 +43,10 @@ class RunMemory(MemoryRecords):
     def owner(self) -> str:
         return self._owner
 
+    @property
+    def traces(self) -> None:
+        """A run without records has no trace."""
+
     async def now(self) -> datetime:
         return self._now()
 

@@ -16,7 +16,14 @@ from ia_modules.tracker.lines import LogFilters
 from showcase_app.backend.api.addresses import AS_SENT
 from showcase_app.backend.api.bodies import MOST_BODY_BYTES, takes
 from showcase_app.backend.api.problems import described
-from showcase_app.backend.dependencies import Actor, Door, Executions, IdempotencyKey
+from showcase_app.backend.dependencies import (
+    Actor,
+    Door,
+    Executions,
+    IdempotencyKey,
+    TraceParent,
+    begun_for,
+)
 from showcase_app.backend.schemas.base import ID_PATTERN, LARGEST_CURSOR
 from showcase_app.backend.schemas.changes import ChangesOut
 from showcase_app.backend.schemas.comparison import ComparisonOut
@@ -339,16 +346,18 @@ async def rerun_execution(
     response: Response,
     request: RerunRequest | None = None,
     idempotency_key: IdempotencyKey = None,
+    traceparent: TraceParent = None,
 ) -> ExecutionOut:
     """A new execution: whole, with the same input or another, or from a step, with what led to it copied."""
-    rerun_id = await client.rerun(
-        execution_id,
-        input_data=request and request.input_data,
-        begin=request and request.begin,
-        version=request and request.version,
-        idempotency_key=idempotency_key,
-        actor=actor,
-    )
+    with begun_for(traceparent):
+        rerun_id = await client.rerun(
+            execution_id,
+            input_data=request and request.input_data,
+            begin=request and request.begin,
+            version=request and request.version,
+            idempotency_key=idempotency_key,
+            actor=actor,
+        )
     response.headers["Location"] = f"/api/executions/{rerun_id}"
     return ExecutionOut.from_record(await client.summary(rerun_id))
 

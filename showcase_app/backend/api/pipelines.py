@@ -8,7 +8,15 @@ from fastapi import APIRouter, Path, Query, Response
 from showcase_app.backend.api.addresses import AS_SENT
 from showcase_app.backend.api.bodies import MOST_BODY_BYTES, takes
 from showcase_app.backend.api.problems import described
-from showcase_app.backend.dependencies import Actor, Door, IdempotencyKey, Pipelines, SentFrom
+from showcase_app.backend.dependencies import (
+    Actor,
+    Door,
+    IdempotencyKey,
+    Pipelines,
+    SentFrom,
+    TraceParent,
+    begun_for,
+)
 from showcase_app.backend.schemas.base import LARGEST_CURSOR, PipelineName
 from showcase_app.backend.schemas.executions import ExecutionOut, RunRequest, SearchText
 from showcase_app.backend.schemas.pipelines import (
@@ -180,21 +188,23 @@ async def run_definition_once(
     request: RunOnceRequest,
     response: Response,
     idempotency_key: IdempotencyKey = None,
+    traceparent: TraceParent = None,
 ) -> ExecutionOut:
     """It is stored as a version that does not become the current one, and one execution of that is started.
 
     Its steps may only use modules that are allowed on this server. Nothing is stored where it or the input is wrong.
     """
-    queued = await client.run_once(
-        request.definition,
-        request.input_data,
-        version_of=pipeline_id,
-        note=request.note,
-        origin=origin,
-        trigger=origin,
-        idempotency_key=idempotency_key,
-        actor=actor,
-    )
+    with begun_for(traceparent):
+        queued = await client.run_once(
+            request.definition,
+            request.input_data,
+            version_of=pipeline_id,
+            note=request.note,
+            origin=origin,
+            trigger=origin,
+            idempotency_key=idempotency_key,
+            actor=actor,
+        )
     response.headers["Location"] = f"/api/executions/{queued.execution_id}"
     return ExecutionOut.from_record(await client.summary(queued.execution_id))
 
@@ -220,18 +230,20 @@ async def start_execution(
     response: Response,
     sent_from: SentFrom,
     idempotency_key: IdempotencyKey = None,
+    traceparent: TraceParent = None,
 ) -> ExecutionOut:
     """It is pending, and runs as soon as a worker is free; with `run_at` it waits until then."""
-    queued = await client.queue(
-        pipeline_id,
-        request.input_data,
-        version=request.version,
-        execution_id=request.execution_id,
-        trigger=sent_from,
-        priority=request.priority or 0,
-        run_at=request.run_at,
-        idempotency_key=idempotency_key,
-        actor=actor,
-    )
+    with begun_for(traceparent):
+        queued = await client.queue(
+            pipeline_id,
+            request.input_data,
+            version=request.version,
+            execution_id=request.execution_id,
+            trigger=sent_from,
+            priority=request.priority or 0,
+            run_at=request.run_at,
+            idempotency_key=idempotency_key,
+            actor=actor,
+        )
     response.headers["Location"] = f"/api/executions/{queued.execution_id}"
     return ExecutionOut.from_record(await client.summary(queued.execution_id))

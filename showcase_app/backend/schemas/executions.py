@@ -35,6 +35,7 @@ from ia_modules.payload import (
     ID_LIMIT_CHARACTERS,
     NAME_LIMIT_CHARACTERS,
 )
+from ia_modules.traces.ids import trace_id_of
 from ia_modules.tracker.details import INLINE_BYTES, Stored, StoredExecution, StoredSteps
 from ia_modules.tracker.levels import ItemGrid, RunPage
 from ia_modules.tracker.lines import LogPage
@@ -408,11 +409,20 @@ class ExecutionDetail(ExecutionOut):
         description="Who asked for it: the name of a key, or what a program calls itself; null: not on record.",
         examples=["ann"],
     )
+    traceparent: str | None = Field(description="The span of its caller that it was begun in; null: in none.")
+    trace_id: str = Field(
+        description="Of its trace, in hex: the one that it was begun in, else one of its own. It is there where what "
+        "runs it writes traces.",
+        examples=["0190f3c2a1b47c3d9e8f7a6b5c4d3e2f"],
+    )
+    trace_url: str | None = Field(description="Where people find it; null: the server does not know.")
     rerun_ids: list[str] = Field(description="The newest 20 executions that are re-runs of this one, newest first.")
     interactions: list[InteractionOut] = Field(description="In the order in which they were asked.")
 
     @classmethod
-    def of(cls, read: StoredExecution) -> Self:
+    def of(cls, read: StoredExecution, *, trace_url: str | None) -> Self:
+        record = read.execution.record
+        trace_id = f"{trace_id_of(record.execution_id, record.traceparent):032x}"
         return cls.model_validate(
             _fields_of(read.execution)
             | {
@@ -421,6 +431,8 @@ class ExecutionDetail(ExecutionOut):
                 "steps": [StepDetail.of(step) for step in read.steps.items],
                 "more_steps": read.steps.more,
                 "started_by": read.started_by,
+                "trace_id": trace_id,
+                "trace_url": None if trace_url is None else trace_url.replace("{trace_id}", trace_id),
                 "rerun_ids": read.rerun_ids,
                 "interactions": [InteractionOut.from_record(each) for each in read.interactions],
             }

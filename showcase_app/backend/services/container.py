@@ -51,7 +51,11 @@ async def open_services(settings: Settings, *, encode: Encode, wrong_keys: Wrong
     """
     async with (
         DatabaseManager(settings.database_url, untrusted=settings.run_file) as database,
-        ExecutionTracker(database, lease_seconds=None if settings.run_file else settings.lease_seconds) as tracker,
+        ExecutionTracker(
+            database,
+            lease_seconds=None if settings.run_file else settings.lease_seconds,
+            traces=settings.traces,
+        ) as tracker,
         _working(settings, database, tracker) as worker,
     ):
         for wrong in await register_folders(tracker, settings.pipeline_folders):
@@ -65,7 +69,7 @@ async def open_services(settings: Settings, *, encode: Encode, wrong_keys: Wrong
             execution_tracker=tracker,
             client=client,
             pipeline_service=PipelineService(database, client),
-            execution_service=ExecutionService(database, client),
+            execution_service=ExecutionService(database, client, settings.trace_url),
             feed=feed,
             metrics_service=MetricsService(database, settings.targets),
             system_service=SystemService(

@@ -37,8 +37,9 @@ T = TypeVar("T")
 
 
 class ExecutionService:
-    def __init__(self, database: DatabaseManager, client: Client) -> None:
-        self._database, self._client = database, client
+    def __init__(self, database: DatabaseManager, client: Client, trace_url: str | None = None) -> None:
+        """``trace_url``: where people find traces, with ``{trace_id}`` in it; None: nowhere that is known."""
+        self._database, self._client, self._trace_url = database, client, trace_url
 
     async def list_executions(self, query: ExecutionQuery) -> ExecutionPageOut:
         """A page of executions, newest first. Raises ReadTooLong."""
@@ -56,7 +57,7 @@ class ExecutionService:
         read = await read_execution(
             self._database, execution_id, step_limit=STEPS_IN_DETAIL, rerun_limit=RERUNS_IN_DETAIL
         )
-        answer = ExecutionDetail.of(read).model_dump(mode="json")
+        answer = ExecutionDetail.of(read, trace_url=self._trace_url).model_dump(mode="json")
         steps = _with_payloads(answer["steps"], read.steps.items)
         return orjson.dumps(answer | read.execution.payloads | {"steps": steps})
 

@@ -8,13 +8,13 @@
 -- name: create
 -- row: execution_id uuid, pipeline_id uuid, pipeline_name text, pipeline_version integer, status text, managed boolean,
 --      trigger text, priority integer, run_at timestamptz, rerun_of uuid, owner text, epoch integer, sequence bigint,
---      total_steps integer, input_data json, metadata json, started boolean
+--      total_steps integer, input_data json, metadata json, traceparent text, started boolean
 INSERT INTO pipeline_executions (
     execution_id, pipeline_id, pipeline_name, pipeline_version, status, managed, trigger, priority, run_at, rerun_of,
-    owner, epoch, sequence, total_steps, input_data, metadata, created_at, started_at)
+    owner, epoch, sequence, total_steps, input_data, metadata, traceparent, created_at, started_at)
 SELECT :execution_id, :pipeline_id, COALESCE(:pipeline_name, (SELECT name FROM pipelines WHERE id = :pipeline_id)),
        :pipeline_version, :status, :managed, :trigger, :priority, :run_at, :rerun_of, :owner, :epoch, :sequence,
-       :total_steps, :input_data, :metadata, :now, CASE WHEN :started THEN :now END /* rows */;
+       :total_steps, :input_data, :metadata, :traceparent, :now, CASE WHEN :started THEN :now END /* rows */;
 
 -- name: attribute
 -- What an execution that begins is found by.

@@ -29,7 +29,7 @@ UPDATE pipeline_executions AS claimed
   FROM next
  WHERE claimed.execution_id = next.execution_id
 RETURNING claimed.execution_id, epoch, pipeline_id, pipeline_version, pipeline_name, input_data, rerun_of, overrides,
-    status, owner, recoveries, sequence, cancel_requested, total_steps, completed_steps, failed_steps, completed_at,
+    traceparent, status, owner, recoveries, sequence, cancel_requested, total_steps, completed_steps, failed_steps, completed_at,
     (SELECT source_folder
        FROM pipeline_versions
       WHERE pipeline_versions.pipeline_id = claimed.pipeline_id AND version = pipeline_version);

@@ -23,7 +23,7 @@ UPDATE pipeline_executions
         ORDER BY priority DESC, execution_id
         LIMIT :limit)
 RETURNING execution_id, epoch, pipeline_id, pipeline_version, pipeline_name, input_data, rerun_of, overrides,
-    status, owner, recoveries, sequence, cancel_requested, total_steps, completed_steps, failed_steps, completed_at,
+    traceparent, status, owner, recoveries, sequence, cancel_requested, total_steps, completed_steps, failed_steps, completed_at,
     (SELECT source_folder
        FROM pipeline_versions
       WHERE pipeline_versions.pipeline_id = pipeline_executions.pipeline_id

@@ -1922,6 +1922,22 @@ export interface components {
              */
             started_by: string | null;
             /**
+             * Traceparent
+             * @description The span of its caller that it was begun in; null: in none.
+             */
+            traceparent: string | null;
+            /**
+             * Trace Id
+             * @description Of its trace, in hex: the one that it was begun in, else one of its own. It is there where what runs it writes traces.
+             * @example 0190f3c2a1b47c3d9e8f7a6b5c4d3e2f
+             */
+            trace_id: string;
+            /**
+             * Trace Url
+             * @description Where people find it; null: the server does not know.
+             */
+            trace_url: string | null;
+            /**
              * Rerun Ids
              * @description The newest 20 executions that are re-runs of this one, newest first.
              */
@@ -6880,6 +6896,8 @@ export interface operations {
             header?: {
                 /** @description Any text of your own: the same request with the same key does nothing twice. */
                 "Idempotency-Key"?: string | null;
+                /** @description The span that this begins in (W3C Trace Context); what is none is ignored. */
+                traceparent?: string | null;
             };
             path: {
                 /** @description Id or slug, percent-encoded. */
@@ -7020,6 +7038,8 @@ export interface operations {
             header?: {
                 /** @description Any text of your own: the same request with the same key does nothing twice. */
                 "Idempotency-Key"?: string | null;
+                /** @description The span that this begins in (W3C Trace Context); what is none is ignored. */
+                traceparent?: string | null;
             };
             path: {
                 /** @description Id or slug, percent-encoded. */
@@ -9563,6 +9583,8 @@ export interface operations {
             header?: {
                 /** @description Any text of your own: the same request with the same key does nothing twice. */
                 "Idempotency-Key"?: string | null;
+                /** @description The span that this begins in (W3C Trace Context); what is none is ignored. */
+                traceparent?: string | null;
             };
             path: {
                 /** @description Its own id, or the one that its caller gave it (`alias`), percent-encoded. */

@@ -97,6 +97,13 @@ export function ExecutionHeader({ execution, live }: { execution: ExecutionDetai
             </Fact>
           </>
         )}
+        {execution.trace_url === null ? null : (
+          <Fact name="Trace">
+            <Anchor href={execution.trace_url} target="_blank" rel="noopener noreferrer" inherit>
+              {execution.trace_id.slice(0, 8)}…
+            </Anchor>
+          </Fact>
+        )}
         {execution.rerun_of === null ? null : (
           <Fact name="Re-run of">
             <ExecutionLink id={execution.rerun_of} />

@@ -92,3 +92,12 @@ it("the banner is there without the group, where that cannot be read", async () 
   await screen.findByText("No run of this pipeline has completed before it.");
   expect(screen.queryByRole("link", { name: /^It failed so/ })).toBeNull();
 });
+
+it("links to its trace where the server knows where traces are", async () => {
+  const trace_url = "https://traces.example.com/trace/0190f3c2a1b47c3d9e8f7a6b5c4d3e2f";
+  const shown = createExecution({ execution_id: "0199", trace_url, pipeline_version: null });
+  server.on("GET /api/executions/0199", () => json(200, shown));
+  renderAt("/executions/0199", [{ path: "/executions/:executionId", element: <Component /> }]);
+  const link = await screen.findByRole<HTMLAnchorElement>("link", { name: "0190f3c2…" });
+  expect([link.href, link.rel]).toEqual([trace_url, "noopener noreferrer"]);
+});
