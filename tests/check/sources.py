@@ -20,7 +20,7 @@ def tree_of(path: Path) -> ast.Module:
 
 
 def place(path: Path, node: ast.stmt | ast.expr | ast.arg | ast.excepthandler | ast.pattern | None = None) -> str:
-    """``ia_modules/models.py:12``: where a node stands."""
+    """``ia_modules/payload.py:12``: where a node stands."""
     name = path.relative_to(ROOT).as_posix()
     return name if node is None else f"{name}:{node.lineno}"
 

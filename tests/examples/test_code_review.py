@@ -80,7 +80,7 @@ async def test_this_package_passes_and_leaves_no_dirt(
 
     [parsed] = recorded.results("parse")
     assert parsed["folder"] == str(Path(ia_modules.__file__).parent)
-    assert {"models.py", "pipeline/core.py", "cli/__main__.py"} <= set(parsed["files"])
+    assert {"models/ids.py", "pipeline/core.py", "cli/__main__.py"} <= set(parsed["files"])
     assert f"{len(parsed['files'])} files parsed" in recorded.lines("parse")
     assert recorded.step("parse").progress == 1.0
 
