@@ -121,7 +121,7 @@ def _line_of(lines: list[str], beginning: str) -> int:
 def test_show_as_json_is_everything_there_is(command: Command, recorded: Recorded, database_url: str) -> None:
     for execution_id in recorded:
         answer = json.loads(command("executions", "show", execution_id, "--json").stdout)
-        assert answer == asyncio.run(read_all(database_url, execution_id)) | {"levels": []}
+        assert answer == asyncio.run(read_all(database_url, execution_id)) | {"levels": [], "usage": None}
 
 
 def test_piped_output_holds_no_control_codes(recorded: Recorded, database_url: str) -> None:
