@@ -20,6 +20,7 @@ numbered AS (
      UNION ALL SELECT 'execution_attributes', (SELECT MAX(rowid) FROM execution_attributes)
      UNION ALL SELECT 'failure_groups', (SELECT MAX(rowid) FROM failure_groups)
      UNION ALL SELECT 'imported_executions', (SELECT MAX(rowid) FROM imported_executions)
+     UNION ALL SELECT 'execution_traces', (SELECT MAX(rowid) FROM execution_traces)
      UNION ALL SELECT 'step_executions', (SELECT MAX(rowid) FROM step_executions)
      UNION ALL SELECT 'execution_logs', (SELECT MAX(rowid) FROM execution_logs)
      UNION ALL SELECT 'interactions', (SELECT MAX(rowid) FROM interactions)
