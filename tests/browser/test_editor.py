@@ -241,6 +241,9 @@ def test_the_editor_with_its_suggestions_is_for_everybody(
     expect(page.get_by_text(re.compile("^1 problem$"))).to_be_visible()
     page.wait_for_load_state("networkidle")
     fits(page, width)
+    assert serious_problems(page, "target-size") == []  # the suggestions lie over what is next to them until they close
+    page.keyboard.press("Escape")
+    expect(page.get_by_role("option")).to_have_count(0)
     assert serious_problems(page) == []
     page.keyboard.press("Escape")
     page.get_by_role("button", name="Undo all").click()
