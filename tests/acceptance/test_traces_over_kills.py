@@ -117,8 +117,13 @@ def worker(database_url: str) -> Generator[subprocess.Popen[str]]:
     options = ("--slots", str(EXECUTIONS), "--lease-seconds", "2", "--traces", "otlp")
     with piped(database_url, "worker", *options) as process:
         lines_until(process, lambda line: line.startswith("Worker "))
-        threading.Thread(target=process.communicate, name="reader", daemon=True).start()
-        yield process
+        reader = threading.Thread(target=process.communicate, name="reader")
+        reader.start()
+        try:
+            yield process
+        finally:
+            process.kill()  # where it has not ended
+            reader.join(PATIENCE_SECONDS)
 
 
 async def rows_of(client: Client, execution_id: ExecutionId) -> list[StepExecutionRecord]:
