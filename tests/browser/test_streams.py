@@ -57,6 +57,7 @@ def test_an_answer_goes_on_after_its_server_was_killed(page: Page, site: Site, t
     come(tmp_path, 0)
     expect(talk).to_contain_text("**Kettles** are kept")
     expect(caret(talk)).to_have_count(1)
+    page.wait_for_load_state("networkidle")  # all of its code is there
     mark(page)
     site.kill()
     site.start()
