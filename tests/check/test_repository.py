@@ -10,8 +10,6 @@ from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import urlsplit
 
-import pytest
-
 ROOT = Path(__file__).parents[2]
 LOCAL_HOSTS = {"localhost", "127.0.0.1"}
 NOT_OURS = {"node_modules", "build", "dist", "__pycache__"}
