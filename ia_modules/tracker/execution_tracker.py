@@ -24,6 +24,7 @@ from ia_modules.errors import (
     ExecutionNotFound,
     InteractionNotFound,
 )
+from ia_modules.live.output import OutputReading
 from ia_modules.live.wake_up import Live
 from ia_modules.models import (
     Changes,
@@ -47,7 +48,7 @@ from ia_modules.payload import (
     check_name,
     clean_text,
 )
-from ia_modules.pieces import OutputPiece
+from ia_modules.pieces import OutputPage, OutputPiece
 from ia_modules.tasks import set_within
 from ia_modules.tracker.cancellation import Cancellations
 from ia_modules.tracker.known import KNOWN_EXECUTIONS
@@ -62,7 +63,7 @@ from ia_modules.tracker.writer import ExecutionWriter
 from ia_modules.transitions import Answer, Assignment, Deed, RequestCancel, TakeOver, Transition
 
 _CLOSE_SECONDS = 2.0  # for the last answers to arrive
-_LINES_AT_ONCE = 16  # of output, a megabyte at most: so much of it each follower has in memory
+_LINES_AT_ONCE = 16  # of output, a megabyte at most: so much of it a follower who is behind has in memory
 _LOOK_EVERY_SECONDS = 1.0  # only a wake-up that got lost needs it
 
 
@@ -102,6 +103,7 @@ class ExecutionTracker(ExecutionWriter):
         self._give_up_seconds = give_up_seconds
         self.ownership = Ownership(database, self.owner, on_commit=self._committed, adopt=self._committer.adopt)
         self._cancellations = Cancellations(database, self.owner)
+        self._output_reading = OutputReading(self._some_output)
 
     async def __aenter__(self) -> Self:
         return self
@@ -470,8 +472,9 @@ class ExecutionTracker(ExecutionWriter):
     ) -> AsyncGenerator[OutputPiece]:
         """What steps gave as it came after a cursor, piece by piece, then what comes, until what gives it has ended.
 
-        Whoever runs it; a database that is away for a while only delays it. Where output is not kept, what had not been
-        read when its attempt completed does not come any more: the result is there.
+        All who follow it with this tracker share what is read. Whoever runs it; a database that is away for a while
+        only delays it. Where output is not kept, what had not been read when its attempt completed does not come any
+        more: the result is there.
 
         Args:
             after, step_execution_id: as of :meth:`output`.
@@ -483,13 +486,14 @@ class ExecutionTracker(ExecutionWriter):
             DatabaseUnavailable: the database cannot be reached at the beginning, or was closed in this process.
         """
         followed_id, has_read = await self._row_id(execution_id), False
-        async with self._live.watching(followed_id) as look:
+        async with (
+            self._live.watching(followed_id) as look,
+            self._output_reading.following(followed_id, step_execution_id) as pages,
+        ):
             while True:
                 look.clear()
                 try:
-                    page = await self.output(
-                        followed_id, after, step_execution_id=step_execution_id, limit=_LINES_AT_ONCE
-                    )
+                    page = await pages.after(after)
                 except (DatabaseUnavailable, DatabaseBusy) as error:
                     if not has_read or isinstance(error, DatabaseClosed):
                         raise
@@ -503,3 +507,8 @@ class ExecutionTracker(ExecutionWriter):
                 if page.is_over or (to_rest and page.rests):
                     return
                 await set_within(poll_seconds, look)
+
+    async def _some_output(
+        self, execution_id: ExecutionId, after: str | int | None, step_execution_id: str | None
+    ) -> OutputPage:
+        return await self.output(execution_id, after, step_execution_id=step_execution_id, limit=_LINES_AT_ONCE)

@@ -8,6 +8,7 @@ nothing is missing. After ``end`` a client closes; one that comes again gets ``e
 by a comment each 15 seconds. Nobody waits for a client, the step least of all, and nothing is compressed.
 """
 
+from collections import OrderedDict
 from collections.abc import AsyncIterator
 from contextlib import aclosing
 from typing import Annotated
@@ -16,6 +17,7 @@ from fastapi import APIRouter, Depends, Header, Query
 from fastapi.sse import EventSourceResponse, ServerSentEvent
 
 from ia_modules.client import Client
+from ia_modules.pieces import OutputPiece
 from showcase_app.backend.api.executions import PathId, PathName
 from showcase_app.backend.api.problems import described
 from showcase_app.backend.dependencies import Door
@@ -26,6 +28,7 @@ router = APIRouter(prefix="/api/executions", tags=["executions"])
 
 _NOT_FOUND = described({404: "There is none with this id."})
 _BEGINNING = "0"
+_EVENTS_KEPT = 64  # of 64 KiB at most
 
 OutputAfter = Annotated[
     IdParameter | None, Query(description="A piece's `cursor`, or a `sequence`; left out: the beginning.")
@@ -48,6 +51,26 @@ async def read_output(
     return OutputPageOut.of(await client.output(execution_id, after, step_execution_id=step_execution_id, limit=limit))
 
 
+class _Events:
+    """The events of the last pieces, each encoded once for all who follow it: a piece never changes."""
+
+    def __init__(self) -> None:
+        self._kept: OrderedDict[tuple[str, str], ServerSentEvent] = OrderedDict()
+
+    def of(self, piece: OutputPiece) -> ServerSentEvent:
+        key = piece.execution_id, piece.cursor
+        event = self._kept.get(key)
+        if event is None:
+            data = OutputPieceOut.of(piece).model_dump_json()
+            event = self._kept[key] = ServerSentEvent(raw_data=data, event="output", id=piece.cursor)
+            if len(self._kept) > _EVENTS_KEPT:
+                self._kept.popitem(last=False)
+        return event
+
+
+_events = _Events()
+
+
 class _Stream:
     """What is asked for, which is there: what is wrong with a question is answered before anything is sent."""
 
@@ -62,7 +85,7 @@ class _Stream:
         async with aclosing(pieces):
             async for piece in pieces:
                 cursor = piece.cursor
-                yield ServerSentEvent(data=OutputPieceOut.of(piece), event="output", id=cursor)
+                yield _events.of(piece)
         yield ServerSentEvent(data=OutputEnd(cursor=cursor), event="end", id=cursor)
 
 
