@@ -51,12 +51,13 @@ LOSES_AN_UPDATE: dict[str, Any] = {
 
 
 @st.composite
-def files(draw: st.DrawFn, *, may_end: bool = False, maps: bool = True) -> dict[str, Any]:
+def files(draw: st.DrawFn, *, may_end: bool = False, maps: bool = True, goes_on: bool = True) -> dict[str, Any]:
     """Up to eight steps, all within reach, with branches, joins, loops and conditions, in no helpful order.
 
     Args:
         may_end: paths may end the execution.
         maps: steps may run for each entry of a list.
+        goes_on: after a failure it may go on all the same, as three files in four do.
     """
     levels = draw(st.permutations([f"step{number}" for number in range(draw(st.integers(2, 8)))]))
     routes, limits = st.sampled_from([None, None, "all", "first"]), st.sampled_from([None] * 6 + [1, 2])
@@ -73,7 +74,7 @@ def files(draw: st.DrawFn, *, may_end: bool = False, maps: bool = True) -> dict[
     rules = {key: st.sampled_from([rule, rule, "last"]) for key, rule in RULES.items()}
     others = {"*": st.sampled_from(["last", "error"])}
     merge = draw(st.fixed_dictionaries(rules, optional=others)) if draw(st.integers(0, 3)) else None
-    handling = {"retry": RETRY, "continue_on_error": draw(st.sampled_from([True, True, True, False]))}
+    handling = {"retry": RETRY, "continue_on_error": draw(st.sampled_from([goes_on] * 3 + [False]))}
     rows = [{"name": "rows", "default": draw(st.sampled_from(ROWS))}]
     keys = {"error_handling": handling, "loop_config": loops, "parameters": rows, **_written(merge=merge)}
     return {"name": "random", "steps": steps, "flow": flow, **keys}
