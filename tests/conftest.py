@@ -147,7 +147,8 @@ def administered(server: str) -> Generator[None]:
 def postgresql_database(server: str, name: str, *, template: str = "template0") -> Generator[str]:
     """A database on a server that is :func:`administered`, for as long as the block lasts."""
     admin = _admins[server]
-    admin.execute(f'CREATE DATABASE "{name}" TEMPLATE "{template}"')
+    # Copying files takes a third of what writing the same through the WAL does, which is meant for busy servers.
+    admin.execute(f'CREATE DATABASE "{name}" TEMPLATE "{template}" STRATEGY file_copy')
     try:
         yield database_on(server, name)
     finally:
