@@ -1,17 +1,16 @@
 import asyncio
 import json
-import os
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
+
+import pytest
 
 from ia_modules.database.manager import DatabaseManager
 from ia_modules.pipeline.kept_lines import ORDINARY
 from ia_modules.tracker.execution_tracker import ExecutionTracker
 from tests.unit.cli.conftest import Command, Recorded
 from tests.unit.cli.pipeline_files import nightly, step, write
-from tests.unit.cli.programs import CONTROL_CODES, is_running, lines_until, piped
+from tests.unit.cli.programs import CONTROL_CODES, finished, is_running, lines_until, piped
 from tests.unit.pipeline.factories import document
 
 
@@ -124,20 +123,13 @@ def test_show_as_json_is_everything_there_is(command: Command, recorded: Recorde
         assert answer == asyncio.run(read_all(database_url, execution_id)) | {"levels": [], "usage": None}
 
 
+@pytest.mark.parametrize("dialect", ["sqlite"])
 def test_piped_output_holds_no_control_codes(recorded: Recorded, database_url: str) -> None:
-    environment = {name: value for name, value in os.environ.items() if name not in ("FORCE_COLOR", "PY_COLORS")}
     for arguments in (["list"], ["show"], ["show", "--json"], ["list", "--help"], ["show", "nobody\x1b[2J"]):
-        done = subprocess.run(
-            [sys.executable, "-m", "ia_modules.cli", "executions", *arguments],
-            env=environment | {"DATABASE_URL": database_url},
-            capture_output=True,
-            timeout=30,
-            check=False,
-        )
-        text = (done.stdout + done.stderr).decode()
-        assert text
-        assert CONTROL_CODES & set(text) == set()
-        assert "Traceback" not in done.stderr.decode()
+        _, out, err = finished(database_url, "executions", *arguments)
+        assert out + err
+        assert CONTROL_CODES & set(out + err) == set()
+        assert "Traceback" not in err
 
 
 def test_logs_prints_the_lines_and_filters_by_level(command: Command, recorded: Recorded) -> None:

@@ -93,7 +93,13 @@ async def result_of(database_url: str, folder: Path) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize(
-    ("command", "url_is"), [("serve", "a variable"), ("serve", "one word"), ("worker", "an option")]
+    ("dialect", "command", "url_is"),
+    [
+        ("postgresql", "serve", "a variable"),
+        ("postgresql", "serve", "one word"),
+        ("postgresql", "worker", "an option"),
+        ("sqlite", "serve", "a variable"),  # a file has no password, so where its URL stands is all the same
+    ],
 )
 async def test_no_step_can_read_what_the_program_was_started_with(
     database_url: str, folder: Path, command: str, url_is: str
