@@ -4,8 +4,18 @@ from collections.abc import Generator
 from urllib.parse import urlsplit
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, Request, expect, sync_playwright
+from playwright.sync_api import (
+    Browser,
+    BrowserContext,
+    CDPSession,
+    ConsoleMessage,
+    Page,
+    Request,
+    expect,
+    sync_playwright,
+)
 
+from tests.browser.looks import WIDE
 from tests.browser.site import CHROMIUM_OPTIONS, PATIENCE_SECONDS, Site, chromium
 from tests.conftest import new_name, postgresql_database
 
@@ -34,12 +44,32 @@ def browser(site: Site) -> Generator[Browser]:
         browser.close()
 
 
+# What the pages are made of is fetched and compiled once for all tests of a module: that is most of what a page costs.
+@pytest.fixture(scope="module")
+def cache(browser: Browser, site: Site) -> Generator[BrowserContext]:
+    """The tabs of a module's tests share its cache, and nothing else."""
+    cache = browser.new_context(base_url=site.url, viewport=WIDE, reduced_motion="reduce")
+    cache.set_default_timeout(PATIENCE_SECONDS * 1000)
+    yield cache
+    cache.close()
+
+
+@pytest.fixture(scope="module")
+def storage(cache: BrowserContext) -> CDPSession:
+    """From where what pages have stored is removed: a tab that stays open."""
+    return cache.new_cdp_session(cache.new_page())
+
+
 @pytest.fixture
-def context(browser: Browser, site: Site) -> Generator[BrowserContext]:
-    context = browser.new_context(base_url=site.url, viewport={"width": 1440, "height": 900}, reduced_motion="reduce")
-    context.set_default_timeout(PATIENCE_SECONDS * 1000)
-    yield context
-    context.close()
+def context(cache: BrowserContext, storage: CDPSession, site: Site) -> Generator[BrowserContext]:
+    """As if it were new: without tabs of a test before, and without what they have stored."""
+    mine, *_ = cache.pages
+    yield cache
+    for tab in cache.pages:
+        if tab is not mine:
+            tab.close()
+    cache.clear_cookies()
+    storage.send("Storage.clearDataForOrigin", {"origin": site.url, "storageTypes": "all"})
 
 
 @pytest.fixture

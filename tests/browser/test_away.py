@@ -96,10 +96,13 @@ def places(site: Site) -> dict[str, str]:
     return {"execution": ended, "talked": talked, "waiting": waiting, "question": question}
 
 
-def opened(context: BrowserContext, names: Sequence[str], places: Mapping[str, str]) -> dict[str, Page]:
-    """A tab with each of the pages, to which the code of all others has come too."""
+def opened(
+    context: BrowserContext, names: Sequence[str], places: Mapping[str, str], errors: list[str]
+) -> dict[str, Page]:
+    """A tab with each of the pages, to which the code of all others has come too; it collects their errors."""
     tabs = {name: context.new_page() for name in names}
     for name, page in tabs.items():
+        page.on("pageerror", lambda error: errors.append(str(error)))
         page.goto(PAGES[name][0].format(**places))
     for name, page in tabs.items():
         expect(page.get_by_text(PAGES[name][1]).first).to_be_visible()
@@ -119,9 +122,9 @@ def test_no_page_is_lost_and_nothing_untrue_is_said(
     errors: list[str] = []
     sent: list[str] = []
     clicks: dict[str, int] = {}
-    context.on("weberror", lambda error: errors.append(str(error.error)))
-    tabs = opened(context, GROUPS[group], places)
-    context.on("request", lambda request: sent.append(request.url) if changes(request) else None)
+    tabs = opened(context, GROUPS[group], places, errors)
+    for page in tabs.values():
+        page.on("request", lambda request: sent.append(request.url) if changes(request) else None)
     site.kill()
     try:
         for name, page in tabs.items():

@@ -2,13 +2,12 @@
 
 import re
 from pathlib import Path
-from typing import Any, Literal
 
 import pytest
 from playwright.sync_api import Page, expect
 
+from tests.browser.looks import NARROW, WIDE, problems
 from tests.browser.site import ROOT, Site, fits
-from tests.browser.test_every_page import AXE
 from tests.browser.test_running import until
 
 AIRPORTS = ROOT / "examples" / "data_quality" / "airports.csv"
@@ -76,28 +75,15 @@ def test_the_runs_are_walked_by_keys_alone(page: Page, pair: tuple[str, str]) ->
     expect(runs.nth(1)).to_have_attribute("aria-pressed", "true")
 
 
-@pytest.mark.parametrize("theme", ["light", "dark"])
 @pytest.mark.parametrize("chosen", ["", "&run=ingest"])
-def test_axe_finds_nothing_serious(
-    page: Page, pair: tuple[str, str], theme: Literal["light", "dark"], chosen: str
+def test_a_narrow_screen_is_not_scrolled_sideways_and_axe_finds_nothing_serious(
+    page: Page, pair: tuple[str, str], chosen: str
 ) -> None:
-    page.emulate_media(color_scheme=theme, reduced_motion="reduce")
+    page.set_viewport_size(NARROW)
     page.goto(f"{address(pair)}{chosen}")
     expect(page.get_by_text("diverged first")).to_be_visible()
     page.wait_for_load_state("networkidle")
-    page.evaluate(AXE)
-    found: list[dict[str, Any]] = page.evaluate("axe.run().then((results) => results.violations)")
-    serious = [
-        (violation["id"], [node["html"][:300] for node in violation["nodes"]][:5])
-        for violation in found
-        if violation["impact"] in ("serious", "critical")
-    ]
-    assert serious == []
-
-
-def test_a_narrow_screen_is_not_scrolled_sideways(page: Page, pair: tuple[str, str]) -> None:
-    page.set_viewport_size({"width": 360, "height": 780})
-    page.goto(f"{address(pair)}&run=ingest")
-    expect(page.get_by_text("diverged first")).to_be_visible()
-    page.wait_for_load_state("networkidle")
     fits(page)
+    page.set_viewport_size(WIDE)
+    expect(page.get_by_text("diverged first")).to_be_visible()
+    assert problems(page) == []

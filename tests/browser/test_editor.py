@@ -6,13 +6,13 @@ import subprocess
 import sys
 from collections.abc import Generator
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import pytest
 from playwright.sync_api import Locator, Page, expect
 
+from tests.browser.looks import problems
 from tests.browser.site import Site, fits
-from tests.browser.test_every_page import serious_problems
 from tests.conftest import new_name, postgresql_database
 
 INTERACTION_MILLISECONDS = 200
@@ -222,13 +222,9 @@ def register(site: Site, file: Path) -> None:
     subprocess.run([*command, "--db", site.database_url], check=True, capture_output=True, text=True)
 
 
-@pytest.mark.parametrize("theme", ["light", "dark"])
 @pytest.mark.parametrize("width", [360, 1440])
-def test_the_editor_with_its_suggestions_is_for_everybody(
-    page: Page, theme: Literal["light", "dark"], width: int
-) -> None:
+def test_the_editor_with_its_suggestions_is_for_everybody(page: Page, width: int) -> None:
     page.set_viewport_size({"width": width, "height": 900})
-    page.emulate_media(color_scheme=theme, reduced_motion="reduce")
     page.goto("/pipelines/shop?tab=definition")
     expect(page.get_by_text("It can be saved")).to_be_visible()
     page.get_by_text("ia_modules.steps", exact=True).first.press("Enter")
@@ -241,14 +237,14 @@ def test_the_editor_with_its_suggestions_is_for_everybody(
     expect(page.get_by_text(re.compile("^1 problem$"))).to_be_visible()
     page.wait_for_load_state("networkidle")
     fits(page, width)
-    assert serious_problems(page, "target-size") == []  # the suggestions lie over what is next to them until they close
+    assert problems(page, "target-size") == []  # the suggestions lie over what is next to them until they close
     page.keyboard.press("Escape")
     expect(page.get_by_role("option")).to_have_count(0)
-    assert serious_problems(page) == []
+    assert problems(page) == []
     page.keyboard.press("Escape")
     page.get_by_role("button", name="Undo all").click()
     expect(page.get_by_text("It can be saved")).to_be_visible()
     page.get_by_role("button", name="Run once").click()
     expect(page.get_by_role("dialog").get_by_role("button", name="Run once")).to_be_visible()
     fits(page, width)
-    assert serious_problems(page) == []
+    assert problems(page) == []

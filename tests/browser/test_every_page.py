@@ -1,23 +1,10 @@
 """Each page, light and dark, wide and narrow: nothing that axe finds serious, nothing wider than the screen."""
 
-from typing import Any, Literal
-
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from tests.browser.site import ROOT, Site, fits, question_of
-
-# Its rule about the size of what is touched (24 px, WCAG 2.2) is off by default.
-AXE = (ROOT / "showcase_app/frontend/node_modules/axe-core/axe.min.js").read_text(encoding="utf-8") + (
-    ';axe.configure({rules: [{id: "target-size", enabled: true}]});'
-)
-
-# A colour that has just changed is measured as it was, until a frame has been drawn and its transition has ended.
-STILL = """async () => {
-    await new Promise((drawn) => requestAnimationFrame(() => requestAnimationFrame(drawn)));
-    const ending = document.getAnimations().filter((each) => each.effect?.getComputedTiming().endTime !== Infinity);
-    await Promise.allSettled(ending.map((each) => each.finished));
-}"""
+from tests.browser.looks import NARROW, WIDE, problems
+from tests.browser.site import Site, fits, question_of
 
 PAGES = {
     "pipelines": ("/pipelines", "Code review"),
@@ -71,38 +58,18 @@ def places(site: Site, ended_execution: str) -> dict[str, str]:
 
 
 @pytest.mark.parametrize("name", PAGES)
-@pytest.mark.parametrize("theme", ["light", "dark"])
-def test_axe_finds_nothing_serious(
-    page: Page, places: dict[str, str], name: str, theme: Literal["light", "dark"]
+def test_a_narrow_screen_is_not_scrolled_sideways_and_axe_finds_nothing_serious(
+    page: Page, places: dict[str, str], name: str
 ) -> None:
     path, seen = PAGES[name]
-    page.emulate_media(color_scheme=theme, reduced_motion="reduce")
-    page.goto(path.format(**places))
-    expect(page.get_by_text(seen).first).to_be_visible()
-    page.wait_for_load_state("networkidle")
-    assert serious_problems(page) == []
-
-
-def serious_problems(page: Page, *left_out: str) -> list[tuple[str, str, list[str]]]:
-    """What axe finds serious on a page as it is, but for these rules: the rule, what it asks for, and the elements."""
-    page.evaluate(AXE)
-    page.evaluate(STILL)
-    found: list[dict[str, Any]] = page.evaluate("axe.run().then((results) => results.violations)")
-    return [
-        (violation["id"], violation["help"], [node["html"][:300] for node in violation["nodes"]][:5])
-        for violation in found
-        if violation["impact"] in ("serious", "critical") and violation["id"] not in left_out
-    ]
-
-
-@pytest.mark.parametrize("name", PAGES)
-def test_a_narrow_screen_is_not_scrolled_sideways(page: Page, places: dict[str, str], name: str) -> None:
-    path, seen = PAGES[name]
-    page.set_viewport_size({"width": 360, "height": 780})
+    page.set_viewport_size(NARROW)
     page.goto(path.format(**places))
     expect(page.get_by_text(seen).first).to_be_visible()
     page.wait_for_load_state("networkidle")
     fits(page)
+    page.set_viewport_size(WIDE)
+    expect(page.get_by_text(seen).first).to_be_visible()
+    assert problems(page) == []
 
 
 def test_every_page_is_reached_by_the_keyboard_alone(page: Page) -> None:

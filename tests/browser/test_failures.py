@@ -3,15 +3,15 @@
 import re
 from collections import Counter
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 import httpx
 import pytest
 from playwright.sync_api import APIResponse, Locator, Page, Route, expect
 
+from tests.browser.looks import NARROW, WIDE, problems
 from tests.browser.site import Site, fits
-from tests.browser.test_every_page import AXE
 from tests.browser.test_running import mark, until, was_reloaded
 
 EXECUTIONS, WAYS = 200, 6
@@ -182,26 +182,15 @@ def test_what_is_said_of_a_group_stays_until_a_version_that_mends_it_fails_so_ag
     assert not was_reloaded(page)
 
 
-@pytest.mark.parametrize("theme", ["light", "dark"])
 @pytest.mark.parametrize("place", ["groups", "group", "dialog", "executions"])
-def test_axe_finds_nothing_serious(page: Page, failed: list[str], place: str, theme: Literal["light", "dark"]) -> None:
-    page.emulate_media(color_scheme=theme, reduced_motion="reduce")
-    go_to(page, failed, place)
-    page.evaluate(AXE)
-    found: list[dict[str, Any]] = page.evaluate("axe.run().then((results) => results.violations)")
-    serious = [
-        (violation["id"], [node["html"][:300] for node in violation["nodes"]][:5])
-        for violation in found
-        if violation["impact"] in ("serious", "critical")
-    ]
-    assert serious == []
-
-
-@pytest.mark.parametrize("place", ["groups", "group", "dialog", "executions"])
-def test_a_narrow_screen_is_not_scrolled_sideways(page: Page, failed: list[str], place: str) -> None:
-    page.set_viewport_size({"width": 360, "height": 780})
+def test_a_narrow_screen_is_not_scrolled_sideways_and_axe_finds_nothing_serious(
+    page: Page, failed: list[str], place: str
+) -> None:
+    page.set_viewport_size(NARROW)
     go_to(page, failed, place)
     fits(page)
+    page.set_viewport_size(WIDE)
+    assert problems(page) == []
 
 
 def go_to(page: Page, failed: list[str], place: str) -> None:

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 from playwright.sync_api import Page, expect
 
+from tests.browser.looks import ANY, problems
 from tests.browser.site import Site
-from tests.browser.test_every_page import AXE
 from tests.browser.test_running import mark, was_reloaded
 
 WORKERS = 60
@@ -31,7 +31,7 @@ def test_sixty_workers_are_one_group_that_counts_live_opens_in_place_and_leads_t
     steps = page.locator(".react-flow__node-step")
     expect(steps).to_have_count(2)
 
-    assert violations(page) == []
+    assert problems(page, impacts=ANY) == []
 
     before = group.bounding_box()
     group.focus()
@@ -132,7 +132,7 @@ def test_an_opened_group_of_sixty_stays_within_a_narrow_screen(page: Page, site:
         step.scroll_into_view_if_needed()  # what is beside it on a wide screen is below the graph here
         expect(step).to_be_in_viewport(ratio=1)
         sides_of_workers(page)
-    assert violations(page) == []
+    assert problems(page, impacts=ANY) == []
 
 
 def sides_of_workers(page: Page) -> list[tuple[float, float]]:
@@ -144,12 +144,6 @@ def sides_of_workers(page: Page) -> list[tuple[float, float]]:
     assert len(sides) > 1
     assert all(room["x"] <= left and right <= room["x"] + room["width"] for left, right in sides)
     return sides
-
-
-def violations(page: Page) -> list[str]:
-    """What axe finds."""
-    page.evaluate(AXE)
-    return page.evaluate("axe.run().then((results) => results.violations.map((violation) => violation.id))")
 
 
 def store(site: Site, definition: dict[str, Any]) -> None:

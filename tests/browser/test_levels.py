@@ -3,13 +3,12 @@
 import re
 from collections.abc import Generator
 from pathlib import Path
-from typing import Literal
 
 import pytest
 from playwright.sync_api import Locator, Page, expect
 
+from tests.browser.looks import ANY, NARROW, problems
 from tests.browser.site import Site, fits
-from tests.browser.test_every_page import AXE
 from tests.browser.test_running import mark, was_reloaded
 
 ADDRESSES = ("?step=think", "?step=think&in=7..search", "?step=think&in=1..judge")
@@ -247,20 +246,12 @@ def test_only_the_failed_items_of_a_map_are_run_again(page: Page, site: Site, tm
 
 
 @pytest.mark.parametrize("address", [*ADDRESSES, "?step=work"])
-@pytest.mark.parametrize("theme", ["light", "dark"])
-def test_axe_finds_nothing_and_a_narrow_screen_has_all_of_it(
-    page: Page, ended: str, mapped: str, address: str, theme: Literal["light", "dark"]
-) -> None:
-    page.emulate_media(color_scheme=theme, reduced_motion="reduce")
+def test_axe_finds_nothing_and_a_narrow_screen_has_all_of_it(page: Page, ended: str, mapped: str, address: str) -> None:
     page.goto(f"/executions/{mapped if 'work' in address else ended}{address}")
     expect(page.get_by_role("tab", name="Output")).to_be_visible()
     page.wait_for_load_state("networkidle")
-    page.evaluate(AXE)
-    found = page.evaluate(
-        "axe.run().then((results) => results.violations.map((each) => [each.id, each.nodes[0].html]))"
-    )
-    assert found == []
-    page.set_viewport_size({"width": 360, "height": 780})
+    assert problems(page, impacts=ANY) == []
+    page.set_viewport_size(NARROW)
     fits(page)
 
 

@@ -3,7 +3,6 @@
 import asyncio
 import re
 from pathlib import Path
-from typing import Any, Literal
 
 import pytest
 from playwright.sync_api import Locator, Page, expect
@@ -15,8 +14,8 @@ from ia_modules.pipeline.allowed_code import AllowedCode
 from ia_modules.tracker.run_file_reading import checked
 from ia_modules.tracker.run_file_writing import write_run_file
 from showcase_app.backend.api.run_files import MOST_FILE_BYTES
+from tests.browser.looks import NARROW, problems
 from tests.browser.site import Site, fits
-from tests.browser.test_every_page import AXE
 from tests.browser.test_running import until
 from tests.unit.run_files import MODULE, record_run
 
@@ -118,7 +117,7 @@ def test_a_file_is_taken_in_once_and_its_executions_are_marked_as_copies_whereve
     expect(page.get_by_role("button", name="Resume")).to_be_disabled()
     page.goto(f"/compare?a={again}&b={first}")
     expect(copy).to_have_count(2)
-    page.set_viewport_size({"width": 360, "height": 780})
+    page.set_viewport_size(NARROW)
     page.goto("/executions")
     expect(page.locator(f"[data-execution='{first}']").filter(has=copy)).to_be_visible()
     fits(page)
@@ -139,13 +138,11 @@ def test_what_is_refused_is_said_at_the_field_and_brings_nothing(page: Page, sit
         assert api.get("/api/executions/statistics").json()["total"] == before
 
 
-@pytest.mark.parametrize("theme", ["light", "dark"])
 @pytest.mark.parametrize("which", ["export", "import", "refused"])
 def test_axe_finds_nothing_serious_and_a_narrow_screen_is_not_scrolled_sideways(
-    page: Page, ended: str, folder: Path, theme: Literal["light", "dark"], which: str
+    page: Page, ended: str, folder: Path, which: str
 ) -> None:
-    page.emulate_media(color_scheme=theme, reduced_motion="reduce")
-    page.set_viewport_size({"width": 360, "height": 780})
+    page.set_viewport_size(NARROW)
     dialog = open_export(page, ended) if which == "export" else open_import(page)
     if which == "refused":
         choose(dialog, folder / "code.iarun")
@@ -153,11 +150,4 @@ def test_axe_finds_nothing_serious_and_a_narrow_screen_is_not_scrolled_sideways(
         expect(dialog.get_by_text(f"'{MODULE}'")).to_be_visible()
     page.wait_for_load_state("networkidle")
     fits(page)
-    page.evaluate(AXE)
-    found: list[dict[str, Any]] = page.evaluate("axe.run().then((results) => results.violations)")
-    serious = [
-        (violation["id"], [node["html"][:300] for node in violation["nodes"]][:5])
-        for violation in found
-        if violation["impact"] in ("serious", "critical")
-    ]
-    assert serious == []
+    assert problems(page) == []

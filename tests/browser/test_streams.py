@@ -2,13 +2,12 @@
 
 import re
 from pathlib import Path
-from typing import Literal
 
 import pytest
 from playwright.sync_api import Locator, Page, expect
 
+from tests.browser.looks import problems
 from tests.browser.site import Site, fits
-from tests.browser.test_every_page import serious_problems
 from tests.browser.test_running import mark, until, was_reloaded
 
 TURNS = 20
@@ -94,11 +93,7 @@ def next_question(site: Site, execution_id: str) -> str:
 
 
 @pytest.mark.parametrize("width", [1440, 360])
-@pytest.mark.parametrize("theme", ["light", "dark"])
-def test_a_chat_of_twenty_turns_reads_as_a_chat(
-    page: Page, chat: str, theme: Literal["light", "dark"], width: int
-) -> None:
-    page.emulate_media(color_scheme=theme, reduced_motion="reduce")
+def test_a_chat_of_twenty_turns_reads_as_a_chat(page: Page, chat: str, width: int) -> None:
     page.set_viewport_size({"width": width, "height": 900})
     page.goto(f"/executions/{chat}")
     talk = page.get_by_role("list", name="Conversation")
@@ -118,4 +113,4 @@ def test_a_chat_of_twenty_turns_reads_as_a_chat(
     assert end <= 1  # it is opened where it goes on
     fits(page, width)
     page.wait_for_load_state("networkidle")
-    assert serious_problems(page) == []
+    assert problems(page) == []
