@@ -105,7 +105,7 @@ lock:  ## choose the newest versions pyproject.toml allows and write them to req
 	@set -e; folder=$$(mktemp -d); trap 'rm -rf "$$folder"' EXIT; $(call find_python); \
 	"$$python" -m venv "$$folder"; \
 	"$$folder/bin/python" -m pip install -qq --upgrade pip; \
-	"$$folder/bin/python" -m pip install -qq --editable '.[showcase,prices,otel]' --group dev; \
+	"$$folder/bin/python" -m pip install -qq --editable '.[showcase,prices,otel,openai,pydantic-ai]' --group dev; \
 	{ sed -n '/^#/p' requirements-dev.txt; "$$folder/bin/python" -m pip freeze --exclude-editable; } > "$$folder/lock"; \
 	cp "$$folder/lock" requirements-dev.txt
 	@echo "requirements-dev.txt is new; see what changed, then: make check test"

@@ -162,7 +162,7 @@ P = ParamSpec("P")
 R = TypeVar("R")
 
 
-class StepContext(Struct, frozen=True, kw_only=True, eq=False):
+class StepContext(Struct, frozen=True, kw_only=True, eq=False, weakref=True):
     """The attempt in which a step runs. All of it may be used from any thread.
 
     Attributes:
