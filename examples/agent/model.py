@@ -1,6 +1,7 @@
 """Stands for a language model, on this machine only: it asks for tools, and answers when it knows enough.
 
-    POST /chat   {"messages": […], "max_tokens": n} → {"message": {…}, "tokens": n}
+    POST /chat   {"messages": […], "max_tokens": n} → lines of JSON: {"text": "…"} for each word as it comes, then
+                 {"message": {…}, "input_tokens": n, "output_tokens": n}
     GET  /bill   how many turns and tokens it was asked for in all
 
 It remembers nothing of a conversation: each turn has all messages, as with a real one. Where a tool does not know a
@@ -13,7 +14,8 @@ import argparse
 import json
 import re
 import threading
-from collections.abc import Sequence
+import time
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from itertools import pairwise
@@ -52,9 +54,9 @@ class ModelServer:
         tokens: how many that took in all.
     """
 
-    def __init__(self, port: int = 0) -> None:
+    def __init__(self, port: int = 0, *, seconds_per_word: float = 0.0) -> None:
         """``port`` 0: any that is free."""
-        self._port = port
+        self._port, self._seconds_per_word = port, seconds_per_word
         self._http: _Http | None = None
         self._lock = threading.Lock()
         self.turns = self.tokens = 0
@@ -85,13 +87,21 @@ class ModelServer:
     def __exit__(self, *_: object) -> None:
         self.stop()
 
-    def take_turn(self, messages: Sequence[Message], max_tokens: int) -> dict[str, Any]:
-        """A turn takes more the more messages it reads, and no more than it may."""
+    def take_turn(self, messages: Sequence[Message], max_tokens: int) -> Iterator[dict[str, Any]]:
+        """What it says, word by word, and in the end all of it.
+
+        A turn takes more the more messages it reads, and no more than it may.
+        """
+        message = reply(messages)
+        for word in re.findall(r"\S+\s*", message.get("content", "")):
+            time.sleep(self._seconds_per_word)
+            yield {"text": word}
         tokens = max(0, min(60 + 10 * len(messages), max_tokens))
+        read = min(10 * len(messages), tokens)
         with self._lock:
             self.turns += 1
             self.tokens += tokens
-        return {"message": reply(messages), "tokens": tokens}
+        yield {"message": message, "input_tokens": read, "output_tokens": tokens - read}
 
 
 class _Http(ThreadingHTTPServer):
@@ -110,23 +120,23 @@ class _Handler(BaseHTTPRequestHandler):
 
     def do_GET(self) -> None:
         model = self.model
-        self._answer(200, {"turns": model.turns, "tokens": model.tokens})
+        self._answer(200, [{"turns": model.turns, "tokens": model.tokens}])
 
     def do_POST(self) -> None:
         size = int(self.headers.get("Content-Length") or 0)
         if self.path != "/chat" or size > REQUEST_LIMIT_BYTES:
-            self._answer(400, {"error": f"POST /chat with at most {REQUEST_LIMIT_BYTES} bytes"})
+            self._answer(400, [{"error": f"POST /chat with at most {REQUEST_LIMIT_BYTES} bytes"}])
             return
         request = json.loads(self.rfile.read(size))
         self._answer(200, self.model.take_turn(request["messages"], request["max_tokens"]))
 
-    def _answer(self, status: int, body: dict[str, Any]) -> None:
-        content = json.dumps(body).encode()
+    def _answer(self, status: int, lines: Iterable[dict[str, Any]]) -> None:
         self.send_response(status)
-        self.send_header("Content-Type", "application/json")
-        self.send_header("Content-Length", str(len(content)))
+        self.send_header("Content-Type", "application/x-ndjson")
         self.end_headers()
-        self.wfile.write(content)
+        for line in lines:
+            self.wfile.write(json.dumps(line).encode() + b"\n")
+            self.wfile.flush()
 
     def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - the name in the standard library
         """Say nothing."""

@@ -1,4 +1,5 @@
 import json
+import shutil
 import threading
 from collections.abc import Generator
 from pathlib import Path
@@ -8,10 +9,11 @@ import pytest
 
 from examples.agent.model import ModelServer
 from ia_modules.errors import LoopLimitExceeded
-from ia_modules.models import ExecutionStatus
+from ia_modules.models import ExecutionId, ExecutionStatus
 from ia_modules.pipeline.code import StepModules
 from ia_modules.pipeline.loader import load
-from ia_modules.pipeline.runner import run_pipeline_from_json
+from ia_modules.pipeline.runner import TRACKER_SERVICE, run_pipeline_from_json
+from ia_modules.pipeline.services import ServiceRegistry
 from ia_modules.tracker.execution_tracker import ExecutionTracker
 from tests.examples.runs import EXAMPLES, run_example, taken
 
@@ -53,6 +55,48 @@ async def test_it_gives_up_after_five_turns(tracker: ExecutionTracker, model: Mo
     recorded = await run_example(tracker, "agent", {**NOWHERE, "url": model.url, "budget": 2_000})
     assert (recorded.output["because"], model.turns) == ("no answer in five turns", 5)
     assert recorded.execution.status is ExecutionStatus.COMPLETED
+
+
+async def test_what_it_says_comes_word_by_word_and_what_it_cost_is_what_the_model_counted(
+    tracker: ExecutionTracker, model: ModelServer
+) -> None:
+    recorded = await run_example(tracker, "agent", {"url": model.url})
+    pieces = [piece async for piece in tracker.stream(recorded.execution.execution_id)]
+    assert "".join(piece.text for piece in pieces if piece.channel == "answer") == recorded.output["answer"]
+    tools = [value for piece in pieces if piece.channel == "tools" for value in piece.values]
+    assert tools == [call for result in recorded.results("think") for call in result["messages"][0]["calls"]]
+    execution = recorded.execution
+    assert (execution.input_tokens or 0) + (execution.output_tokens or 0) == model.tokens
+    assert execution.cost_micros == 2 * (execution.input_tokens or 0) + 10 * (execution.output_tokens or 0)
+
+
+FAILING_ONCE = """
+
+class FailsOnce(Think):
+    def run(self, data: dict[str, Any]) -> dict[str, Any]:
+        result = super().run(data)
+        if self.context.attempt == 1:
+            raise ValueError("the last line fails")
+        return result
+"""
+
+
+async def test_a_turn_that_is_on_record_is_not_asked_for_again(
+    tracker: ExecutionTracker, model: ModelServer, tmp_path: Path
+) -> None:
+    folder = Path(shutil.copytree(FOLDER, tmp_path / "agent"))
+    with (folder / "steps.py").open("a") as code:
+        code.write(FAILING_ONCE)
+    file = json.loads((folder / "pipeline.json").read_text())
+    [think] = [step for step in file["steps"] if step["id"] == "think"]
+    think |= {"step_class": "FailsOnce", "error_handling": {"retry": {"max_attempts": 2, "initial_delay": 0}}}
+    (folder / "pipeline.json").write_text(json.dumps(file))
+    services = ServiceRegistry({TRACKER_SERVICE: tracker})
+    result = await run_pipeline_from_json(folder / "pipeline.json", {"url": model.url}, services)
+    assert result["output"]["answer"] == "It is 3316 km."
+    assert (model.turns, result["output"]["turns"]) == (4, 4)
+    attempts = await tracker.get_execution_steps(ExecutionId(result["execution_id"]))
+    assert [step.attempt for step in attempts if step.step_id == "think"] == [1, 2] * 4
 
 
 async def test_it_runs_alone_and_stops_the_model_that_it_started(tracker: ExecutionTracker) -> None:
