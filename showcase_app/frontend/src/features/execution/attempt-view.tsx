@@ -234,6 +234,10 @@ function notesOf(attempt: StepDetail): string[] {
   if (attempt.status === "failed" && attempt.routes?.next === "paths")
     notes.push("It failed, and the execution went on.");
   if (attempt.status === "lost") notes.push("It did not end: its process was gone or did not answer.");
+  if (attempt.status === "lost" && attempt.step_type === "inner")
+    notes.push(
+      "An answer that it had by then is not on record, nor what it cost: the call is made again with its step.",
+    );
   if (attempt.retry_count > 0) notes.push(`The program retried ${attempt.retry_count} times inside this attempt.`);
   return notes;
 }

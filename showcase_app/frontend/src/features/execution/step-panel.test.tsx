@@ -323,3 +323,13 @@ it("an address of a run that is none says so", async () => {
   show(createExecution({ steps: [around] }), "/?step=charge&in=9..nobody");
   await screen.findByText("There is no such run");
 });
+
+it("a call within a step that was lost says what became of its answer, a step of the graph does not", async () => {
+  const lost = { step_id: "charge", status: "lost", completed_at: at(3) } as const;
+  show(createExecution({ steps: [createStep({ ...lost, step_type: "inner" })] }));
+  await screen.findByText(/An answer that it had by then is not on record, nor what it cost/);
+  cleanup();
+  show(createExecution({ steps: [createStep({ ...lost, step_type: "task" })] }));
+  await screen.findByText(/It did not end: its process was gone/);
+  expect(screen.queryByText(/not on record, nor what it cost/)).toBeNull();
+});
