@@ -68,6 +68,7 @@ class Proxy:
         self.url = urlunsplit(self._parts._replace(netloc=netloc, query=urlencode({**options, "sslmode": "disable"})))
 
     def abort(self) -> None:
+        """End all connections, the silent ones too: where they are closed no more waits for their answer."""
         for writer in self._open:
             writer.transport.abort()
 

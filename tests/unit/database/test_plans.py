@@ -211,6 +211,7 @@ async def test_a_silent_connection_fails_one_plan_at_its_limit(pipeline: Databas
         with pytest.raises(DatabaseUnavailable):
             await through.write_plan(created(new_id()), statement_timeout_seconds=0.2)
         assert await through.write_plan(created(new_id())) is True
+        proxy.abort()
     assert (await found(pipeline))["executions"] == 2
 
 

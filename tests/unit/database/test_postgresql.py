@@ -145,6 +145,7 @@ async def fallen_silent(database_url: str, **options: Any) -> AsyncGenerator[tup
             )
             proxy.go_silent()
             yield database, proxy
+            proxy.abort()
 
 
 @pytest.mark.parametrize("use", USES)
@@ -229,6 +230,7 @@ async def test_a_host_that_is_lost_inside_a_transaction_does_not_keep_its_locks(
         with pytest.raises(DatabaseUnavailable):
             await ending
         assert await other.fetch_one_async("SELECT actor FROM events") == {"actor": "other"}
+        proxy.abort()
 
 
 async def test_a_script_that_stands_still_inside_its_transaction_is_rolled_back_and_may_be_repeated(

@@ -91,3 +91,4 @@ async def test_a_listener_whose_connection_falls_silent_listens_anew(
         assert await soon(signals) is None  # something may have changed
         await database.notify("again")
         assert await soon(signals) == "again"
+        proxy.abort()

@@ -120,6 +120,7 @@ async def test_what_is_under_way_when_connections_fall_silent_is_written_once(
                 proxy.go_silent()
 
         await asyncio.gather(go_silent_now_and_then(), *(work() for _ in range(30)))
+        proxy.abort()
     async with ExecutionTracker(database) as reader:
         stored = await reader.get_recent_executions()
         assert {execution.execution_id for execution in stored} == started

@@ -190,3 +190,4 @@ async def test_a_connection_that_falls_silent_costs_a_beat_and_not_the_lease(
         proxy.go_silent()
         tracker.heartbeat.note = "heard again"
         await until(lambda: workers(database), lambda rows: rows[0]["note"] == "heard again")
+        proxy.abort()
