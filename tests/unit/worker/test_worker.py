@@ -450,7 +450,7 @@ async def test_a_worker_and_a_resume_in_one_process_leave_each_other_alone(
     database: DatabaseManager, database_url: str, tracker: ExecutionTracker, place: Place
 ) -> None:
     execution_id, other = await place.enqueue(tracker), await place.enqueue(tracker)
-    async with working(database_url, slots=1) as first:
+    async with working(database_url, slots=1, grace_seconds=0) as first:  # it may have begun the other by then
         await until_begun(place, execution_id, "one")
         await tracker.request_cancel(execution_id)
         await until_status(tracker, execution_id, ExecutionStatus.CANCELLED)
@@ -494,7 +494,7 @@ async def test_an_import_that_hangs_stops_nothing_else_is_left_to_others_and_can
     place.open()
     left, cancelled = await hanging.enqueue(tracker), await hanging.enqueue(tracker)
     (hanging.folder / "steps.py").write_text(HANGS_AT_IMPORT)
-    async with working(database_url, load_limit_seconds=60) as worker:
+    async with working(database_url, load_limit_seconds=60, grace_seconds=0) as worker:
         await until_status(tracker, cancelled, ExecutionStatus.RUNNING)
         await tracker.request_cancel(cancelled)
         await until_status(tracker, cancelled, ExecutionStatus.CANCELLED)
