@@ -22,6 +22,7 @@ from tests.unit.cli.programs import PATIENCE_SECONDS, lines_until, piped
 from tests.unit.worker.queue import until
 
 EXECUTIONS, KILLS = 6, 3
+SILENT_FOR_LONG = "UPDATE workers SET heartbeat_at = ia_now(-60)"  # as if the lease of the dead had passed
 
 ASKING = """
 import json
@@ -206,6 +207,7 @@ async def test_the_sum_is_what_the_model_counted_over_failures_retries_and_kills
                 await until(is_all_on_record, lambda is_so: is_so)
                 killed.kill()
                 killed.wait()
+            await database.execute_async(SILENT_FOR_LONG)
             model.abandon()
         model.answer_so_many_more(10_000)
         with worker(database_url):

@@ -156,6 +156,7 @@ async def test_each_attempt_has_one_span_below_the_right_one_whatever_process_ma
                     await until(partial(waiting, client, execution_id), lambda attempt, kill=kill: attempt == kill)
                 process.kill()
                 process.wait()
+            await database.execute_async("UPDATE workers SET heartbeat_at = ia_now(-60)")  # as if its lease had passed
         (folder / f"go-{KILLS + 1}").touch()
         with worker(database_url) as process:
 

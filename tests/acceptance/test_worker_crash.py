@@ -66,7 +66,7 @@ async def queue(tracker: ExecutionTracker, place: Place, count: int) -> list[Exe
 
 
 async def test_what_a_killed_worker_ran_ends_at_another_and_no_completed_step_runs_twice(
-    database_url: str, tracker: ExecutionTracker, place: Place
+    database_url: str, database: DatabaseManager, tracker: ExecutionTracker, place: Place
 ) -> None:
     ids = await queue(tracker, place, 5)
     place.open("one")
@@ -75,6 +75,7 @@ async def test_what_a_killed_worker_ran_ends_at_another_and_no_completed_step_ru
             await until_begun(place, execution_id, "two")
         killed.kill()
         killed.wait()
+    await database.execute_async("UPDATE workers SET heartbeat_at = ia_now(-60)")  # as if its lease had passed
     place.open()
     with worker(database_url, "--slots", "4") as heir:
         for execution_id in ids:
