@@ -2,6 +2,8 @@ import json
 import signal
 from pathlib import Path
 
+import pytest
+
 from tests.unit.cli.conftest import Command, newest
 from tests.unit.cli.pipeline_files import step, write
 from tests.unit.cli.programs import is_running, lines_until, on_terminal, piped
@@ -32,6 +34,7 @@ def test_watch_shows_what_another_process_runs_and_ends_with_it(
     assert " score " in over.stdout
 
 
+@pytest.mark.parametrize("dialect", ["sqlite"])
 def test_ctrl_c_only_ends_the_watching(database_url: str, command: Command, tmp_path: Path) -> None:
     release = tmp_path / "release"
     file = write(tmp_path, step("wait", "UntilReleased", config={"file": str(release)}))

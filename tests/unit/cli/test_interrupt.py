@@ -37,6 +37,7 @@ def test_a_step_that_does_not_stop_does_not_keep_the_command_from_ending(
     assert newest(command)["status"] == "cancelled"
 
 
+@pytest.mark.parametrize("dialect", ["sqlite"])
 def test_ctrl_c_on_a_terminal_cancels_it_on_record(database_url: str, command: Command, tmp_path: Path) -> None:
     file = write(tmp_path, step("wait", "Forever"), step("count", "Count"), paths=[("wait", "count")])
     with on_terminal(database_url, "run", file) as terminal:
@@ -75,6 +76,7 @@ def test_a_terminal_that_is_closed_cancels_it_on_record(database_url: str, comma
     assert newest(command)["status"] == "cancelled"
 
 
+@pytest.mark.parametrize("dialect", ["sqlite"])
 def test_a_worker_ends_well_when_its_terminal_is_closed(empty_database_url: str) -> None:
     with on_terminal(empty_database_url, "worker") as terminal:
         terminal.until("Worker ")
@@ -82,6 +84,7 @@ def test_a_worker_ends_well_when_its_terminal_is_closed(empty_database_url: str)
         assert terminal.process.wait(PATIENCE_SECONDS) == 0
 
 
+@pytest.mark.parametrize("dialect", ["sqlite"])
 def test_what_nohup_started_goes_on_when_the_terminal_is_closed(
     database_url: str, command: Command, tmp_path: Path
 ) -> None:

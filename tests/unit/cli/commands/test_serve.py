@@ -42,7 +42,15 @@ def wait_until_ready(url: str) -> None:
         time.sleep(0.05)  # between two looks: another process has no event to wait for
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+@pytest.mark.parametrize(
+    ("dialect", "number"),
+    [
+        ("sqlite", signal.SIGINT),
+        ("sqlite", signal.SIGTERM),
+        ("sqlite", signal.SIGHUP),
+        ("postgresql", signal.SIGTERM),
+    ],
+)
 def test_serve_says_where_it_is_and_ends_cleanly_when_asked_to(empty_database_url: str, number: signal.Signals) -> None:
     server = serve(empty_database_url)
     try:
@@ -59,6 +67,7 @@ def test_serve_says_where_it_is_and_ends_cleanly_when_asked_to(empty_database_ur
     assert (server.returncode, stdout, stderr) == (0, "", "")
 
 
+@pytest.mark.parametrize("dialect", ["sqlite"])
 def test_serve_shows_a_run_file_and_leaves_it_as_it_is(command: Command, recorded: Recorded, tmp_path: Path) -> None:
     file = tmp_path / "run.iarun"
     assert command("executions", "export", recorded[1], "-o", str(file)).exit_code == 0

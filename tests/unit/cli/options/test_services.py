@@ -161,6 +161,7 @@ def wait(data, services):
     assert notes(folder) == ["opened", "closed"]
 
 
+@pytest.mark.parametrize("dialect", ["sqlite"])
 async def test_a_server_opens_them_once_and_closes_them_when_it_stops(
     database: DatabaseManager, database_url: str, folder: Path
 ) -> None:
@@ -179,6 +180,7 @@ async def test_a_server_opens_them_once_and_closes_them_when_it_stops(
     assert notes(folder) == ["opened", "closed"]
 
 
+@pytest.mark.parametrize("dialect", ["sqlite"])
 def test_a_server_whose_services_cannot_be_made_says_why_in_one_line(database_url: str, folder: Path) -> None:
     with piped(database_url, "serve", "--port", "0", "--services", named("fails"), cwd=folder) as process:
         out, err = process.communicate(timeout=PATIENCE_SECONDS)

@@ -1,9 +1,13 @@
 import json
 from pathlib import Path
 
+import pytest
+
 from tests.unit.cli.conftest import Command, newest
 from tests.unit.cli.pipeline_files import nightly, step, write
 from tests.unit.cli.programs import CONTROL_CODES, finished, is_running, lines_until, piped
+
+pytestmark = pytest.mark.parametrize("dialect", ["sqlite"])  # what is printed has been read by then
 
 
 def test_json_is_one_line_for_each_change_and_the_result_last(database_url: str, tmp_path: Path) -> None:
