@@ -1,3 +1,4 @@
+import gc
 import subprocess
 import sys
 from pathlib import Path
@@ -134,3 +135,14 @@ def test_the_script_and_the_module_are_the_same_command_line() -> None:
         ]
         assert len({(each.returncode, each.stdout, each.stderr) for each in done}) == 1
         assert "ia-modules" in done[0].stdout + done[0].stderr
+
+
+@pytest.mark.parametrize("is_enabled", [True, False])
+def test_a_command_leaves_the_collector_as_it_was(monkeypatch: pytest.MonkeyPatch, *, is_enabled: bool) -> None:
+    if not is_enabled:
+        gc.disable()
+    try:
+        assert command_on("", monkeypatch)("executions", "list", "--help").exit_code == 0
+        assert (gc.isenabled(), gc.get_freeze_count()) == (is_enabled, 0)
+    finally:
+        gc.enable()
