@@ -39,7 +39,7 @@ def at_random(seed: int) -> Choose:
 TIMINGS = st.lists(st.integers(0, 2**32), min_size=1, max_size=4)
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(simulations(), TIMINGS)
 def test_the_outcome_is_the_same_for_every_timing(simulation: Simulation, timings: list[int]) -> None:
     expected = simulation.run(in_order).outcome
@@ -47,7 +47,7 @@ def test_the_outcome_is_the_same_for_every_timing(simulation: Simulation, timing
         assert again(simulation).run(at_random(timing)).outcome == expected
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=80, deadline=None)
 @given(simulations(), st.integers(0, 2**32))
 def test_no_token_is_lost_and_none_is_used_twice(simulation: Simulation, timing: int) -> None:
     simulation.run(at_random(timing))
@@ -88,7 +88,7 @@ def awaited(state: GraphState, step_id: str) -> set[str]:
     return {at for at in tokens_of(state) if can_reach(at, step_id, state.graph)}
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=80, deadline=None)
 @given(simulations(), st.integers(0, 2**32))
 def test_what_starts_is_what_the_format_says(simulation: Simulation, timing: int) -> None:
     """By the format's words, step by step and without any cleverness."""
@@ -109,7 +109,7 @@ def test_what_starts_is_what_the_format_says(simulation: Simulation, timing: int
             break
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=80, deadline=None)
 @given(simulations(), st.integers(0, 2**32))
 def test_what_may_start_stays_so_with_the_same_parents(simulation: Simulation, timing: int) -> None:
     choose = at_random(timing)
@@ -124,7 +124,7 @@ def test_what_may_start_stays_so_with_the_same_parents(simulation: Simulation, t
             break
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(simulations(), st.integers(0, 2**32))
 def test_a_step_never_runs_twice_at_once(simulation: Simulation, timing: int) -> None:
     choose = at_random(timing)
@@ -133,7 +133,7 @@ def test_a_step_never_runs_twice_at_once(simulation: Simulation, timing: int) ->
         assert len(at_once) == len(set(at_once))
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(simulations(), st.integers(0, 2**32))
 def test_a_replay_after_any_transition_knows_the_same(simulation: Simulation, timing: int) -> None:
     choose = at_random(timing)
@@ -145,7 +145,7 @@ def test_a_replay_after_any_transition_knows_the_same(simulation: Simulation, ti
         assert replayed.active() == [run for run in live.runs.values() if run in live.active()]
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=80, deadline=None)
 @given(simulations(), st.integers(0, 2**32), st.sets(st.integers(0, 40), max_size=5))
 def test_crashes_after_any_transition_change_nothing(simulation: Simulation, timing: int, crashes: set[int]) -> None:
     expected = simulation.run(in_order).outcome
