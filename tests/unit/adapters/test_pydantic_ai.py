@@ -6,6 +6,7 @@ from collections.abc import AsyncIterable, AsyncIterator, Callable, Generator
 from typing import Any
 
 import pytest
+from pydantic import BaseModel
 from pydantic_ai import Agent, ModelRetry, RunContext
 from pydantic_ai.durable_exec import (
     CapabilityOperationId,
@@ -223,6 +224,61 @@ async def test_a_handler_gets_each_event_once_and_what_it_does_is_on_record(
     assert result["output"]["think"]["answer"] == "It is 40 "
     assert heard == ["double"] * 3
     assert "".join([piece.text async for piece in client.stream(ExecutionId(result["execution_id"]))]) == "It is 40 "
+
+
+class Found(BaseModel):
+    number: int
+
+
+async def test_a_plain_function_runs_its_agent_as_it_does_elsewhere(client: Client, served: ModelServer) -> None:
+    agent, flow = agent_of(served, StepDurability()), Flow("Agent")
+
+    @flow.step(retry={"max_attempts": 2, "initial_delay": 0})
+    def think(data: dict[str, Any]) -> dict[str, Any]:
+        answer = agent.run_sync("Double 12")
+        if current.context.attempt == 1:
+            raise ValueError("the last line fails")
+        return {"answer": answer.output}
+
+    result = await client.run(flow)
+    assert (result["output"]["think"], served.answers) == ({"answer": "It is 24 "}, 2)
+
+
+async def test_a_run_that_is_streamed_or_taken_node_by_node_is_on_record_too(
+    client: Client, served: ModelServer
+) -> None:
+    agent, flow = agent_of(served, StepDurability()), Flow("Agent")
+
+    @flow.step(retry={"max_attempts": 2, "initial_delay": 0})
+    async def think(data: dict[str, Any]) -> dict[str, Any]:
+        async with agent.run_stream("Double 12") as streamed:
+            first = await streamed.get_output()
+        async with agent.iter("Double 15") as nodes:
+            async for _ in nodes:
+                pass
+        if current.context.attempt == 1:
+            raise ValueError("the last line fails")
+        assert nodes.result is not None
+        return {"answers": [first, nodes.result.output]}
+
+    result = await client.run(flow)
+    assert (result["output"]["think"], served.answers) == ({"answers": ["It is 24 ", "It is 30 "]}, 4)
+
+
+async def test_what_an_agent_gives_may_be_a_model(client: Client, served: ModelServer) -> None:
+    served.reply = lambda messages: tool_call("final_result", len(messages), number=7)
+    model = OpenAIChatModel("small", provider=OpenAIProvider(base_url=served.url, api_key="-"))
+    agent, flow = Agent(model, name="finder", output_type=Found, capabilities=[StepDurability()]), Flow("Agent")
+
+    @flow.step(retry={"max_attempts": 2, "initial_delay": 0})
+    async def think(data: dict[str, Any]) -> Found:
+        answer = await agent.run("Find it")
+        if current.context.attempt == 1:
+            raise ValueError("the last line fails")
+        return answer.output
+
+    result = await client.run(flow)
+    assert (result["output"]["think"], served.answers) == ({"number": 7}, 1)
 
 
 async def test_outside_of_a_step_it_is_an_ordinary_agent(served: ModelServer) -> None:

@@ -15,6 +15,7 @@ import { ModelTable } from "@/components/ui/model-table";
 import { Duration, Moment } from "@/components/ui/moments";
 import { StatusBadge } from "@/components/ui/status-badge";
 import { shortHash } from "@/domain/copies";
+import { progressOf } from "@/domain/progress";
 import { shortId } from "@/domain/runs";
 import { editsOf } from "@/domain/second-chances";
 import { hasEnded, statusWord } from "@/domain/status";
@@ -185,11 +186,10 @@ function Maybe({ at }: { at: string | null }) {
 }
 
 function Progress({ execution }: { execution: ExecutionDetail }) {
-  const { completed_steps: done, failed_steps: failed, total_steps: total } = execution;
-  const ended = hasEnded(execution.status);
+  const { done, failed, total } = progressOf(execution);
   return (
     <>
-      {ended ? `${done + failed} ran` : `${total > 0 ? `${done} of ${total}` : done} done`}
+      {hasEnded(execution.status) ? `${total} ran` : `${total > 0 ? `${done} of ${total}` : done} done`}
       {failed > 0 ? <Text span inherit className={classes.red}>{`, ${failed} failed`}</Text> : null}
     </>
   );

@@ -101,3 +101,10 @@ it("links to its trace where the server knows where traces are", async () => {
   const link = await screen.findByRole<HTMLAnchorElement>("link", { name: "0190f3c2…" });
   expect([link.href, link.rel]).toEqual([trace_url, "noopener noreferrer"]);
 });
+
+it("of a loop more steps may be done than were announced: then as many as are known", async () => {
+  const shown = createExecution({ execution_id: "0199", status: "running", total_steps: 2, completed_steps: 10 });
+  server.on("GET /api/executions/0199", () => json(200, shown));
+  renderAt("/executions/0199", [{ path: "/executions/:executionId", element: <Component /> }]);
+  await screen.findByText("10 of 10 done");
+});
