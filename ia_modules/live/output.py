@@ -15,7 +15,7 @@ from msgspec import structs
 from ia_modules.models import ExecutionId
 from ia_modules.pieces import OutputPage
 
-_PIECES_KEPT = 64  # of what is followed, each 64 KiB at most: it is let go with the last who follows it
+_PIECES_KEPT = 32  # of what several follow, each 64 KiB at most: it is let go with the last of them
 
 ReadOutput = Callable[[ExecutionId, str | int | None, str | None], Awaitable[OutputPage]]
 """A page of an execution, after a cursor, of an attempt or of all."""
@@ -76,7 +76,7 @@ class SharedPages:
     async def _begin(self, cursor: str | int | None) -> OutputPage:
         del self._next[cursor]  # what is committed from here on, this reading may miss
         page = await self._read(cursor)
-        if page.items and cursor not in self._kept:
+        if page.items and self.followers > 1 and cursor not in self._kept:
             self._keep(cursor, page)
         return page
 

@@ -28,7 +28,7 @@ router = APIRouter(prefix="/api/executions", tags=["executions"])
 
 _NOT_FOUND = described({404: "There is none with this id."})
 _BEGINNING = "0"
-_EVENTS_KEPT = 64  # of 64 KiB at most
+_EVENTS_KEPT = 32  # of 64 KiB at most
 
 OutputAfter = Annotated[
     IdParameter | None, Query(description="A piece's `cursor`, or a `sequence`; left out: the beginning.")

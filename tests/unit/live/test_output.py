@@ -8,7 +8,7 @@ import pytest
 
 from ia_modules.database.manager import DatabaseManager
 from ia_modules.errors import ExecutionNotFound
-from ia_modules.live.output import OutputReading, SharedPages
+from ia_modules.live.output import OutputReading
 from ia_modules.models import ExecutionId, LogLevel, PipelineId, StepExecutionId, StepStatus, new_id
 from ia_modules.pieces import OutputPage
 from ia_modules.tracker.execution_tracker import ExecutionTracker
@@ -60,15 +60,16 @@ async def say(tracker: ExecutionTracker, execution_id: ExecutionId, attempt: Ste
     await tracker.record(Transition(execution_id=execution_id, writer=tracker.owner, logs=lines))
 
 
-async def everything(pages: SharedPages, cursor: str | int | None = None) -> str:
-    """What comes after a cursor, until the attempt has ended."""
-    text = ""
-    while True:
-        page = await pages.after(cursor)
-        cursor, text = page.cursor, text + "".join(piece.text for piece in page.items)
-        if page.is_over and not page.more:
-            return text
-        await asyncio.sleep(0)
+async def everything(reading: OutputReading, execution_id: ExecutionId, attempt: StepExecutionId) -> str:
+    """What an attempt gave, until it has ended."""
+    text, cursor = "", None
+    async with reading.following(execution_id, attempt) as pages:
+        while True:
+            page = await pages.after(cursor)
+            cursor, text = page.cursor, text + "".join(piece.text for piece in page.items)
+            if page.is_over and not page.more:
+                return text
+            await asyncio.sleep(0)
 
 
 async def test_a_hundred_who_follow_read_each_page_once(tracker: ExecutionTracker, pipeline_id: PipelineId) -> None:
@@ -83,8 +84,8 @@ async def test_a_hundred_who_follow_read_each_page_once(tracker: ExecutionTracke
         )
     )
     read = Counting(tracker)
-    async with OutputReading(read).following(execution_id, attempt) as pages:
-        texts = await asyncio.gather(*(everything(pages) for _ in range(100)))
+    reading = OutputReading(read)
+    texts = await asyncio.gather(*(everything(reading, execution_id, attempt) for _ in range(100)))
     assert texts == ["".join(words)] * 100
     assert 10 <= read.after.total() <= 20  # of ten pages
 
@@ -111,12 +112,23 @@ async def test_a_page_that_was_kept_says_that_there_is_more(tracker: ExecutionTr
     """Whether it is so is asked of the rows again: more may have come since."""
     execution_id, attempt = await begun(tracker, pipeline_id)
     await say(tracker, execution_id, attempt, "one")
-    async with OutputReading(Counting(tracker)).following(execution_id, None) as pages:
+    reading = OutputReading(Counting(tracker))
+    async with reading.following(execution_id, None) as pages, reading.following(execution_id, None):
         first = await pages.after(None)
         await say(tracker, execution_id, attempt, "two")
         again = await pages.after(None)
         assert (first.items, first.more, again.items, again.more) == (first.items, False, first.items, True)
         assert [piece.text for piece in (await pages.after(again.cursor)).items] == ["two"]
+
+
+async def test_for_one_alone_nothing_is_kept(tracker: ExecutionTracker, pipeline_id: PipelineId) -> None:
+    execution_id, attempt = await begun(tracker, pipeline_id)
+    await say(tracker, execution_id, attempt, "one")
+    read = Counting(tracker)
+    async with OutputReading(read).following(execution_id, None) as pages:
+        await pages.after(None)
+        await say(tracker, execution_id, attempt, "two")
+        assert [piece.text for piece in (await pages.after(None)).items] == ["one", "two"]
 
 
 async def test_one_who_leaves_takes_nothing_from_the_others(tracker: ExecutionTracker, pipeline_id: PipelineId) -> None:
@@ -157,7 +169,7 @@ async def test_of_much_output_a_bounded_part_is_kept_and_nothing_when_nobody_fol
         before = read.after.total()
         for cursor in reversed(cursors):
             await pages.after(cursor)
-        assert 75 <= read.after.total() - before < 100  # of a hundred pages of three, the last 21 are kept, one by one
+        assert 75 <= read.after.total() - before < 100  # of a hundred pages of three, the last ten are kept
     async with reading.following(execution_id, None) as pages:
         await pages.after(cursors[-1])
         assert read.after[cursors[-1]] == 2
