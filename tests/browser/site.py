@@ -13,6 +13,8 @@ from typing import Any
 import httpx
 from playwright.sync_api import Page
 
+from tests.plain_http import NO_CERTIFICATES
+
 ROOT = Path(__file__).parents[2]
 PIPELINES = (ROOT / "examples", Path(__file__).parent / "pipelines")
 PATIENCE_SECONDS = 60.0
@@ -39,7 +41,7 @@ class Site:
         found = re.search(r"http://\S+", line)
         assert found is not None, f"the server did not start; it said: {line!r}"
         self.url = found[0]
-        transport = httpx.HTTPTransport(retries=10)
+        transport = httpx.HTTPTransport(retries=10, verify=NO_CERTIFICATES)
         with httpx.Client(base_url=self.url, transport=transport, timeout=PATIENCE_SECONDS) as api:
             assert api.get("/health").status_code == 200
 
@@ -59,7 +61,7 @@ class Site:
         self._process = None
 
     def api(self) -> httpx.Client:
-        return httpx.Client(base_url=self.url, timeout=PATIENCE_SECONDS)
+        return httpx.Client(base_url=self.url, timeout=PATIENCE_SECONDS, verify=NO_CERTIFICATES)
 
     def start_execution(self, slug: str, input_data: dict[str, Any]) -> str:
         """Queue an execution of a pipeline; returns its id."""

@@ -8,7 +8,7 @@ import pytest
 from ia_modules.database.manager import DatabaseManager
 from ia_modules.models import PipelineId
 from ia_modules.tracker.execution_tracker import ExecutionTracker
-from tests.showcase.server import PATIENCE_SECONDS, Server, running
+from tests.showcase.server import Server, running
 
 
 @pytest.fixture
@@ -19,7 +19,7 @@ def server(database_url: str) -> Generator[Server]:
 
 @pytest.fixture
 async def api(server: Server) -> AsyncGenerator[httpx.AsyncClient]:
-    async with httpx.AsyncClient(base_url=server.url, timeout=PATIENCE_SECONDS) as client:
+    async with server.client() as client:
         yield client
 
 
@@ -44,5 +44,5 @@ def idle_server(database_url: str) -> Generator[Server]:
 
 @pytest.fixture
 async def idle(idle_server: Server) -> AsyncGenerator[httpx.AsyncClient]:
-    async with httpx.AsyncClient(base_url=idle_server.url, timeout=PATIENCE_SECONDS) as client:
+    async with idle_server.client() as client:
         yield client

@@ -8,6 +8,7 @@ from collections.abc import AsyncGenerator, Coroutine, Generator
 from contextlib import asynccontextmanager, contextmanager
 from typing import Any, TypeVar
 
+import httpx
 import uvicorn
 from websockets.asyncio.client import ClientConnection, connect
 
@@ -16,6 +17,7 @@ from ia_modules.tracker.reader import ExecutionReader
 from showcase_app.backend.main import create_app
 from showcase_app.backend.services.container import Services
 from showcase_app.backend.settings import Settings
+from tests.plain_http import NO_CERTIFICATES
 
 PATIENCE_SECONDS = 60.0
 
@@ -42,6 +44,10 @@ class Server(uvicorn.Server):
     @property
     def host(self) -> str:
         return self.url.removeprefix("http://")
+
+    def client(self, **options: Any) -> httpx.AsyncClient:
+        """A client of its API, which has the patience of a test."""
+        return httpx.AsyncClient(base_url=self.url, timeout=PATIENCE_SECONDS, verify=NO_CERTIFICATES, **options)
 
     @asynccontextmanager
     async def watch(self, execution_id: str, after: int | str = 0, **options: Any) -> AsyncGenerator[ClientConnection]:

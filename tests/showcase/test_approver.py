@@ -47,7 +47,7 @@ def guarded(database_url: str) -> Generator[Server]:
 
 @pytest.fixture
 async def ann(guarded: Server) -> AsyncGenerator[httpx.AsyncClient]:
-    async with httpx.AsyncClient(base_url=guarded.url, timeout=PATIENCE_SECONDS, headers=bearer(ANN)) as client:
+    async with guarded.client(headers=bearer(ANN)) as client:
         yield client
 
 
@@ -62,7 +62,7 @@ async def test_every_route_but_those_of_its_questions_is_closed_to_an_approver(
     question = await tracker.get_interaction(question_id)
     assert question is not None
     places = {"interaction_id": question_id, "execution_id": question.execution_id, "pipeline_id": "nightly"}
-    async with httpx.AsyncClient(base_url=guarded.url, timeout=PATIENCE_SECONDS, headers=bearer(OP)) as op:
+    async with guarded.client(headers=bearer(OP)) as op:
         document: dict[str, Any] = (await op.get("/openapi.json")).json()
     reached = set[tuple[str, str]]()
     for path, operations in document["paths"].items():

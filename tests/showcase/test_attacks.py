@@ -11,7 +11,7 @@ from websockets.asyncio.client import connect
 from websockets.exceptions import WebSocketException
 
 from showcase_app.backend.settings import ApiKey, Role
-from tests.showcase.server import PATIENCE_SECONDS, Server, running
+from tests.showcase.server import Server, running
 
 KEY = ApiKey(name="ada", role=Role.OPERATOR, key="ada-0123456789abcdef")
 BEARER = {"Authorization": f"Bearer {KEY.key}"}
@@ -97,7 +97,7 @@ async def under(attack: Attack, server: Server, at_once: int) -> AsyncGenerator[
     """While several clients do this again and again."""
 
     async def again_and_again() -> None:
-        async with httpx.AsyncClient(base_url=server.url, timeout=PATIENCE_SECONDS) as client:
+        async with server.client() as client:
             while True:
                 with suppress(httpx.HTTPError, WebSocketException, OSError):
                     await attack(server, client)
@@ -117,7 +117,7 @@ async def test_a_server_with_keys_is_healthy_while_it_is_attacked(database_url: 
     with running(Server(database_url, keys=(KEY,))) as server:
         async with (
             under(attack, server, at_once=4),
-            httpx.AsyncClient(base_url=server.url, timeout=PATIENCE_SECONDS) as client,
+            server.client() as client,
         ):
             for _ in range(10):
                 assert (await client.get("/health")).json()["status"] == "healthy"
@@ -129,7 +129,7 @@ async def test_no_cookie_reaches_a_parser_that_others_can_slow_down(
     parsed: list[str] = []
     monkeypatch.setattr(http.cookies, "_unquote", lambda text: parsed.append(text) or text)
     with running(Server(database_url, keys=(KEY,))) as server:
-        async with httpx.AsyncClient(base_url=server.url, timeout=PATIENCE_SECONDS) as client:
+        async with server.client() as client:
             for path in ("/", "/health", "/api/session", "/api/executions", "/docs"):
                 answer = await client.get(path, headers=BACKSLASHES)
                 assert answer.status_code == (401 if path in ("/api/executions", "/docs") else 200), path
@@ -146,7 +146,7 @@ async def test_wrong_keys_are_counted_wherever_they_are_shown(
     database_url: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     with running(Server(database_url, keys=(KEY,))) as server:
-        async with httpx.AsyncClient(base_url=server.url, timeout=PATIENCE_SECONDS) as client:
+        async with server.client() as client:
             for path in ("/api/executions", "/api/session", "/health", "/metrics"):
                 await client.get(path, headers={"Authorization": "Bearer guessed-0123456789"})
             await client.post("/api/session", json={"key": "guessed-0123456789"})

@@ -29,7 +29,7 @@ def built(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 async def raw(server: Server, path: str, **headers: str) -> tuple[httpx.Headers, bytes]:
     """The answer as it is sent: httpx would undo its encoding."""
     async with (
-        httpx.AsyncClient(base_url=server.url, timeout=60) as client,
+        server.client() as client,
         client.stream("GET", path, headers=headers) as answer,
     ):
         return answer.headers, b"".join([part async for part in answer.aiter_raw()])

@@ -5,7 +5,7 @@ import pytest
 
 from ia_modules import __version__
 from ia_modules.database.manager import DatabaseManager
-from tests.showcase.server import PATIENCE_SECONDS, Server, running
+from tests.showcase.server import Server, running
 
 SERVICES = ("database", "tracker", "pipelines", "metrics", "worker")
 
@@ -87,6 +87,6 @@ async def test_a_server_whose_worker_does_not_beat_lives_but_is_not_ready(
 
 async def test_a_server_without_a_worker_is_ready_all_the_same(database_url: str) -> None:
     with running(Server(database_url, slots=0)) as server:
-        async with httpx.AsyncClient(base_url=server.url, timeout=PATIENCE_SECONDS) as api:
+        async with server.client() as api:
             assert (await api.get("/health/ready")).status_code == 200
             assert (await api.get("/health")).json()["services"] == dict.fromkeys(SERVICES, True)

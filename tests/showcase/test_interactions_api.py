@@ -9,7 +9,7 @@ import pytest
 
 from ia_modules.database.manager import DatabaseManager
 from showcase_app.backend.settings import ApiKey, Role
-from tests.showcase.server import PATIENCE_SECONDS, Server, running
+from tests.showcase.server import Server, running
 
 OP = ApiKey(name="op", role=Role.OPERATOR, key="op-0123456789abcdef")
 ANN = ApiKey(name="ann", role=Role.APPROVER, key="ann-0123456789abcdef")
@@ -32,12 +32,7 @@ def guarded(database_url: str) -> Generator[Server]:
 @pytest.fixture
 async def clients(guarded: Server) -> AsyncGenerator[dict[str, httpx.AsyncClient]]:
     """A client for each key, by its name."""
-    clients = {
-        key.name: httpx.AsyncClient(
-            base_url=guarded.url, timeout=PATIENCE_SECONDS, headers={"Authorization": f"Bearer {key.key}"}
-        )
-        for key in (OP, ANN, BOB, VIC)
-    }
+    clients = {key.name: guarded.client(headers={"Authorization": f"Bearer {key.key}"}) for key in (OP, ANN, BOB, VIC)}
     yield clients
     for client in clients.values():
         await client.aclose()

@@ -10,7 +10,7 @@ from ia_modules.errors import InvalidArgument
 from ia_modules.models import PipelineId
 from ia_modules.tracker.execution_tracker import ExecutionTracker
 from showcase_app.backend.targets import Targets
-from tests.showcase.server import PATIENCE_SECONDS, Server, running
+from tests.showcase.server import Server, running
 
 
 async def record(tracker: ExecutionTracker, pipeline_id: PipelineId, statuses: Mapping[str, int]) -> None:
@@ -108,7 +108,7 @@ async def test_targets_can_be_set(database_url: str, tracker: ExecutionTracker, 
     await record(tracker, pipeline_id, {"completed": 1, "failed": 1})
     targets = Targets.parse("success_rate=0.5, plan_churn=0.25")
     with running(Server(database_url, targets=targets)) as server:
-        async with httpx.AsyncClient(base_url=server.url, timeout=PATIENCE_SECONDS) as api:
+        async with server.client() as api:
             metrics = by_key((await api.get("/api/metrics/report")).json())
     assert {key: (it["target"], it["met"]) for key, it in metrics.items()} == {
         "success_rate": (0.5, True),

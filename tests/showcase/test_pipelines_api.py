@@ -14,7 +14,7 @@ from ia_modules.models import PipelineId
 from ia_modules.pipeline.allowed_code import MODULES_VARIABLE
 from ia_modules.pipeline.loader import load
 from ia_modules.tracker.execution_tracker import ExecutionTracker
-from tests.showcase.server import PATIENCE_SECONDS, Server, receive, running
+from tests.showcase.server import Server, receive, running
 
 STEPS = "tests.showcase.steps"
 Definition = dict[str, Any]
@@ -502,7 +502,7 @@ async def test_what_is_started_over_the_api_is_run_by_the_server(
 ) -> None:
     monkeypatch.setenv(MODULES_VARIABLE, STEPS)
     with running(Server(database_url, slots=2)) as server:
-        async with httpx.AsyncClient(base_url=server.url, timeout=PATIENCE_SECONDS) as api:
+        async with server.client() as api:
             await stored(api, greeting())
             place = (await started(api, {"who": "Ann"})).headers["location"]
             execution_id = place.rpartition("/")[2]

@@ -77,7 +77,7 @@ async def test_names_with_a_slash_keep_it_below_the_path(proxy: Proxy) -> None:
 
 
 async def test_the_server_itself_answers_with_and_without_the_path(below: Server) -> None:
-    async with httpx.AsyncClient(base_url=below.url, timeout=PATIENCE_SECONDS) as client:
+    async with below.client() as client:
         for path in ("/health", f"{ROOT}/health"):
             assert json.loads((await client.get(path)).text)["status"] == "healthy", path
         assert (await client.get(f"{ROOT}/api/executions")).status_code == 401

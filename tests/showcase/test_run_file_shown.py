@@ -14,7 +14,7 @@ from ia_modules.tracker.run_file_reading import open_run_file
 from ia_modules.tracker.run_file_writing import write_run_file
 from showcase_app.backend.settings import ApiKey, Role
 from tests.showcase.asking import read
-from tests.showcase.server import PATIENCE_SECONDS, Server, running
+from tests.showcase.server import Server, running
 from tests.unit.run_files import MODULE, record_run
 
 NOT_THERE = ("/api/failures/{failure_id}", "/api/executions/{execution_id}/resume/plan")
@@ -45,7 +45,7 @@ def shown(file: Path) -> Generator[Server]:
 
 @pytest.fixture
 async def pages(shown: Server) -> AsyncGenerator[httpx.AsyncClient]:
-    async with httpx.AsyncClient(base_url=shown.url, timeout=PATIENCE_SECONDS) as client:
+    async with shown.client() as client:
         yield client
 
 
@@ -123,7 +123,7 @@ async def test_with_keys_a_run_file_is_shown_to_who_has_one(file: Path) -> None:
         open_run_file(file) as run,
         running(Server(f"sqlite:///{run.file}", slots=0, run_file=True, keys=keys)) as server,
     ):
-        async with httpx.AsyncClient(base_url=server.url, timeout=PATIENCE_SECONDS) as api:
+        async with server.client() as api:
             assert (await api.get("/api/executions")).status_code == 401
             assert (await api.post("/api/executions/bulk", json={})).status_code == 401
             headers = {"Authorization": f"Bearer {keys[0].key}"}

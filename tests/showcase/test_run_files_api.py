@@ -12,7 +12,7 @@ from ia_modules.tracker.run_file_reading import checked
 from ia_modules.tracker.run_file_writing import write_run_file
 from showcase_app.backend.settings import ApiKey, Role
 from tests.showcase.asking import read
-from tests.showcase.server import PATIENCE_SECONDS, Server, running
+from tests.showcase.server import Server, running
 from tests.unit.run_files import MODULE, pipeline_file, record_run
 
 MIB = 2**20
@@ -115,7 +115,7 @@ async def test_a_file_of_24_mib_is_taken_in_and_a_larger_one_is_not_read(
 async def test_only_operators_take_a_file_in(database_url: str, tmp_path: Path) -> None:
     keys = tuple(ApiKey(name=role, role=role, key=f"a-key-of-a-{role}-0123") for role in Role)
     with running(Server(database_url, slots=0, keys=keys)) as server:
-        async with httpx.AsyncClient(base_url=server.url, timeout=PATIENCE_SECONDS) as api:
+        async with server.client() as api:
             for key in keys:
                 headers = {"Authorization": f"Bearer {key.key}"}
                 answer = await api.post("/api/executions/import", json=in_base64(b"{}"), headers=headers)

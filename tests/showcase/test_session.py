@@ -7,7 +7,7 @@ from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed
 
 from showcase_app.backend.settings import ApiKey, Role
-from tests.showcase.server import PATIENCE_SECONDS, Server, running
+from tests.showcase.server import Server, running
 
 ADA = ApiKey(name="ada", role=Role.OPERATOR, key="ada-0123456789abcdef")
 BOB = ApiKey(name="bob", role=Role.VIEWER, key="bob-0123456789abcdef")
@@ -31,9 +31,7 @@ def server(database_url: str) -> Generator[Server]:
 @pytest.fixture
 async def page(server: Server) -> AsyncGenerator[httpx.AsyncClient]:
     """A browser that shows a page of the server: it keeps cookies and says where a write comes from."""
-    async with httpx.AsyncClient(
-        base_url=server.url, headers={"Origin": server.url}, timeout=PATIENCE_SECONDS
-    ) as client:
+    async with server.client(headers={"Origin": server.url}) as client:
         yield client
 
 
@@ -118,9 +116,7 @@ async def test_a_session_holds_on_other_servers_and_ends_with_its_key(
     new_key = ApiKey(name="ada", role=Role.OPERATOR, key="another-0123456789")
     for keys, status in (((BOB, ADA), 200), ((ADA,), 200), ((new_key, BOB), 401)):
         with running(Server(database_url, keys=keys)) as other:
-            async with httpx.AsyncClient(
-                base_url=other.url, cookies={"ia_session": session}, timeout=PATIENCE_SECONDS
-            ) as client:
+            async with other.client(cookies={"ia_session": session}) as client:
                 assert (await client.get("/api/executions")).status_code == status
 
 
@@ -173,7 +169,7 @@ async def test_a_socket_opens_for_a_key_and_for_a_session(server: Server, page: 
 async def test_without_keys_everybody_on_this_machine_is_local(database_url: str) -> None:
     local: dict[str, Any] = {"actor": "local", "role": "operator", **SIGNED_IN, "keys_required": False}
     with running(Server(database_url)) as server:
-        async with httpx.AsyncClient(base_url=server.url, timeout=PATIENCE_SECONDS) as client:
+        async with server.client() as client:
             assert (await client.get("/api/session")).json() == local
             assert (await client.post("/api/session", json={"key": "whatever"})).json() == local
 

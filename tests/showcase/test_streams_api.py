@@ -108,7 +108,7 @@ async def test_a_stream_is_gone_on_with_on_another_server(
         seen = await anext(events)
     with running(Server(database_url)) as other:
         async with (
-            httpx.AsyncClient(base_url=other.url, timeout=PATIENCE_SECONDS) as again,
+            other.client() as again,
             following(again, path, seen.id) as events,
         ):
             await say(tracker, execution_id, attempt, "after")

@@ -86,7 +86,7 @@ async def test_the_queue_is_what_workers_may_claim(
     await tracker.start_execution(pipeline_id)
 
     with running(Server(database_url, slots=0)) as server:  # nobody here who would claim them
-        async with httpx.AsyncClient(base_url=server.url, timeout=PATIENCE_SECONDS) as api:
+        async with server.client() as api:
             queue = (await api.get("/api/system")).json()["queue"]
             numbers = _numbers((await api.get("/metrics")).text)
 

@@ -7,7 +7,7 @@ from ia_modules.models import PipelineId
 from ia_modules.traces.ids import span_id_of
 from ia_modules.tracker.execution_tracker import ExecutionTracker
 from tests.showcase.asking import read
-from tests.showcase.server import PATIENCE_SECONDS, Server, running
+from tests.showcase.server import Server, running
 from tests.unit.traces.collecting import Collector, ids_of
 from tests.unit.worker.queue import until
 
@@ -45,7 +45,7 @@ async def test_the_server_writes_what_it_runs_and_says_where_the_trace_is_found(
     template = "https://traces.example.com/trace/{trace_id}"
     server = Server(database_url, traces=collector.traces, trace_url=template)
     with running(server):
-        async with httpx.AsyncClient(base_url=server.url, timeout=PATIENCE_SECONDS) as api:
+        async with server.client() as api:
             stored = await api.post("/api/pipelines", json={"definition": PIPELINE})
             path = f"/api/pipelines/{stored.json()['id']}/executions"
             execution_id = (await api.post(path, json={}, headers={"traceparent": OUTER})).json()["execution_id"]

@@ -15,7 +15,7 @@ from showcase_app.backend.settings import (
     parse_hosts,
     parse_keys,
 )
-from tests.showcase.server import PATIENCE_SECONDS, Picture, Server, running
+from tests.showcase.server import Picture, Server, running
 
 
 async def test_a_host_name_that_is_not_this_machines_is_refused(api: httpx.AsyncClient, server: Server) -> None:
@@ -124,11 +124,7 @@ async def test_other_names_are_answered_when_they_are_the_servers(database_url: 
         "hosts": parse_hosts("ia.example, Other.example"),
     }
     with running(Server(database_url, **settings)) as server:
-        async with httpx.AsyncClient(
-            base_url=server.url,
-            headers={"Authorization": "Bearer 0123456789abcdef"},
-            timeout=PATIENCE_SECONDS,
-        ) as client:
+        async with server.client(headers={"Authorization": "Bearer 0123456789abcdef"}) as client:
             for host, status in (
                 ("ia.example", 200),
                 ("other.example:8080", 200),
