@@ -28,27 +28,29 @@ from showcase_app.backend.schemas.base import ID_PATTERN, LARGEST_CURSOR
 from showcase_app.backend.schemas.changes import ChangesOut
 from showcase_app.backend.schemas.comparison import ComparisonOut
 from showcase_app.backend.schemas.executions import (
-    PAGE_LIMIT,
     ExecutionDetail,
-    ExecutionName,
     ExecutionOut,
     ExecutionPageOut,
     ExecutionPayloadsOut,
-    ExecutionQuery,
-    ExecutionScope,
     ExportOut,
-    IdParameter,
     ItemGridOut,
     LastGoodOut,
     LogPageOut,
-    RunCursor,
     RunPageOut,
-    SearchText,
     StatisticsOut,
     StepDetail,
     StepInputOut,
-    StepName,
     StepPageOut,
+)
+from showcase_app.backend.schemas.requests import (
+    PAGE_LIMIT,
+    ExecutionName,
+    ExecutionQuery,
+    ExecutionScope,
+    IdParameter,
+    RunCursor,
+    SearchText,
+    StepName,
 )
 from showcase_app.backend.schemas.steering import (
     AheadOut,

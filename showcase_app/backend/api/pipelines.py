@@ -18,7 +18,7 @@ from showcase_app.backend.dependencies import (
     begun_for,
 )
 from showcase_app.backend.schemas.base import LARGEST_CURSOR, PipelineName
-from showcase_app.backend.schemas.executions import ExecutionOut, RunRequest, SearchText
+from showcase_app.backend.schemas.executions import ExecutionOut
 from showcase_app.backend.schemas.pipelines import (
     CurrentVersionRequest,
     GraphOut,
@@ -29,6 +29,7 @@ from showcase_app.backend.schemas.pipelines import (
     PipelineVersionPageOut,
     RunOnceRequest,
 )
+from showcase_app.backend.schemas.requests import RunRequest, SearchText
 
 LIST_LIMIT = 200
 

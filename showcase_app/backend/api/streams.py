@@ -21,8 +21,8 @@ from ia_modules.pieces import OutputPiece
 from showcase_app.backend.api.executions import PathId, PathName
 from showcase_app.backend.api.problems import described
 from showcase_app.backend.dependencies import Door
-from showcase_app.backend.schemas.executions import IdParameter
 from showcase_app.backend.schemas.output import OutputEnd, OutputPageOut, OutputPieceOut
+from showcase_app.backend.schemas.requests import IdParameter
 
 router = APIRouter(prefix="/api/executions", tags=["executions"])
 

@@ -8,7 +8,8 @@ from ia_modules.models import PipelineId
 from ia_modules.tracker.bulk import BULK_LIMIT, AnsweredEach
 from ia_modules.tracker.inbox import InteractionFilters, InteractionPage, Person
 from showcase_app.backend.schemas.base import Out, Time
-from showcase_app.backend.schemas.executions import PAGE_LIMIT, IdParameter, InteractionOut, PersonName, ResponseOut
+from showcase_app.backend.schemas.executions import InteractionOut, ResponseOut
+from showcase_app.backend.schemas.requests import PAGE_LIMIT, IdParameter, PersonName
 
 
 class ListedInteraction(InteractionOut):

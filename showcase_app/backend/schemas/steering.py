@@ -10,7 +10,7 @@ from ia_modules.pipeline.overrides import ItemsAgain
 from ia_modules.tracker.bulk import BULK_LIMIT, TOKEN_LIMIT_CHARACTERS
 from ia_modules.tracker.rerunning import RerunFrom
 from showcase_app.backend.schemas.base import Out, storable
-from showcase_app.backend.schemas.executions import ExecutionFilter, ExecutionName
+from showcase_app.backend.schemas.requests import ExecutionFilter, ExecutionName
 
 
 class RerunRequest(BaseModel):

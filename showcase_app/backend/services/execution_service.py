@@ -17,12 +17,11 @@ from showcase_app.backend.schemas.comparison import ComparisonOut
 from showcase_app.backend.schemas.executions import (
     ExecutionDetail,
     ExecutionPageOut,
-    ExecutionQuery,
-    ExecutionScope,
     StatisticsOut,
     StepDetail,
     StepPageOut,
 )
+from showcase_app.backend.schemas.requests import ExecutionQuery, ExecutionScope
 
 PATIENCE_SECONDS = 15.0
 """How long a list may take; one that needs longer is stopped in the database too."""
