@@ -42,7 +42,7 @@ run-postgres: $(INSTALLED) $(BUILT)  ## the same on a real PostgreSQL, which it 
 
 test: $(INSTALLED) $(BUILT) chromium test-pages  ## run every test, on SQLite and PostgreSQL, in Python and in a browser; ARGS= goes to pytest
 	@$(BIN)/python -m compileall -q ia_modules showcase_app/backend # once, for the hundreds of programs that tests start
-	@$(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --durations 10 $(ARGS)
+	@$(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --dist worksteal --durations 10 $(ARGS)
 
 test-pages: $(PACKAGES)  ## run the pages' own tests alone
 	@$(NPM) run --silent test

@@ -20,7 +20,9 @@ async def test_the_file_is_in_wal_and_flushed_as_asked(tmp_path: Path, synchrono
         async with database.transaction() as handle:  # on the writer
             for pragma, value in expected.items():
                 assert await handle.fetch_one(f"PRAGMA {pragma}") == {pragma: value}
+            assert await handle.fetch_one("PRAGMA cache_size") == {"cache_size": -1000}
         assert await database.fetch_one_async("PRAGMA query_only") == {"query_only": 1}  # on a reader
+        assert await database.fetch_one_async("PRAGMA cache_size") == {"cache_size": -1000}
 
 
 async def test_a_type_error_of_a_strict_table_is_not_swallowed(tmp_path: Path) -> None:
