@@ -78,7 +78,7 @@ class Think(ModelStep):
     """One turn of the model, of at most ``tokens_per_turn``."""
 
     def run(self, data: dict[str, Any]) -> dict[str, Any]:
-        turn = self.context.call(Inner("turn", effect="read"), self.turn, data["messages"], data["tokens_per_turn"])
+        turn = self.context.call(Inner("model", effect="read"), self.turn, data["messages"], data["tokens_per_turn"])
         message, tokens = turn["message"], turn["input_tokens"] + turn["output_tokens"]
         left = data["budget"] - data.get("tokens", 0) - tokens
         self.context.log(f"turn {self.context.iteration}: {tokens} tokens, {left} left")
