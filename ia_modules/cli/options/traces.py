@@ -14,6 +14,7 @@ from ia_modules.cli.output.terminal import not_started
 from ia_modules.payload import clean_text
 from ia_modules.pipeline.code import StepModules
 from ia_modules.pipeline.services import ServicesFactory, entered
+from ia_modules.traces.ids import Traceparent
 
 if TYPE_CHECKING:
     from opentelemetry.sdk.trace import TracerProvider
@@ -59,11 +60,23 @@ TraceUrl = Annotated[
         help="Where people find traces, with {trace_id} in it: the page of an execution links to its own.",
     ),
 ]
+
+
+def _checked_header(context: typer.Context, parameter: typer.CallbackParam, text: str | None) -> str | None:
+    """What a person has written must be one; in the environment, as in a request, what is none is ignored."""
+    source = context.get_parameter_source(parameter.name or "")
+    if source is not None and source.name == "COMMANDLINE" and Traceparent.read(text) is None:
+        example = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
+        raise typer.BadParameter(f"found {(text or '')[:80]!r}; expected the header of a span, such as {example}.")
+    return text
+
+
 BegunIn = Annotated[
     str | None,
     typer.Option(
         metavar="TEXT",
         envvar="TRACEPARENT",
+        callback=_checked_header,
         help="The span that this begins in, as the header of that name has it (W3C Trace Context).",
     ),
 ]

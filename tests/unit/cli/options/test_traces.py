@@ -87,6 +87,16 @@ def test_the_environment_says_the_same(command: Command, folder: Path, monkeypat
     assert greet["attributes"]["ia_modules.output"] == '{"text":"hello Ada"}'
 
 
+@pytest.mark.parametrize("text", ["", "abc", "00-00000000000000000000000000000000-00f067aa0ba902b7-01"])
+def test_a_header_that_is_none_is_refused_where_it_is_written_and_ignored_in_the_environment(
+    command: Command, folder: Path, monkeypatch: pytest.MonkeyPatch, text: str
+) -> None:
+    result = command("run", "pipeline.json", "--traceparent", text)
+    assert (result.exit_code, f"found {text!r}; expected the header of a span" in result.stderr) == (2, True)
+    monkeypatch.setenv("TRACEPARENT", text)
+    assert command("run", "pipeline.json").exit_code == 0
+
+
 def test_an_exporter_that_is_installed_is_called_by_its_name(database_url: str, folder: Path) -> None:
     status, out, err = finished(database_url, "run", "pipeline.json", "--json", "--traces", "console")
     assert status == 0, err
