@@ -10,6 +10,7 @@ from benchmarks.figures import Figure
 from benchmarks.graphs import measure_graphs
 from benchmarks.maps import measure_maps
 from benchmarks.memory import measure_memory
+from benchmarks.pages import measure_pages
 from benchmarks.race import Bench
 from benchmarks.rates import measure_payloads, measure_rates, measure_shapes
 from benchmarks.sockets import measure_sockets
@@ -80,6 +81,12 @@ SECTIONS: dict[str, Section] = {
         " there; and the longest task that keeps the page from answering while all steps run, as quickly as they can"
         " (browsers report those above 50 ms; 0: none).",
         measure_graphs,
+    ),
+    "pages": Section(
+        "Pages with 100,000 executions",
+        "Each page in Chromium, 1440 by 900, in a profile that has fetched nothing yet: first paint (FCP) and largest"
+        " paint (LCP), from the start of the navigation, also as a part of an empty page of the same server.",
+        measure_pages,
     ),
     "workers": Section(
         "Workers",
