@@ -278,7 +278,8 @@ def _open(settings: SqliteSettings, *, writes: bool) -> ApswConnection:
         _register_clock(connection, settings.now)
         connection.create_scalar_function("ia_fold", _fold, 1, deterministic=True)
         connection.pragma("foreign_keys", 1)
-        connection.pragma("cache_size", -_CACHE_KIB)
+        if not is_untrusted:
+            connection.pragma("cache_size", -_CACHE_KIB)  # reads the file: one from anybody is looked at first
         if writes and not is_untrusted:
             if settings.access == "shared":
                 _use_wal(connection, settings.busy_timeout_seconds)
