@@ -11,6 +11,7 @@ resume, or another process. The text of an answer is emitted as it comes, and wh
 run the agent is an ordinary one.
 """
 
+import asyncio
 import time
 from collections import Counter
 from collections.abc import AsyncIterable, Awaitable, Callable, Mapping
@@ -36,6 +37,7 @@ from pydantic_ai.durable_exec import (
     ToolsetKind,
     conversation_id_from_run_id,
 )
+from pydantic_ai.exceptions import UserError
 from pydantic_ai.messages import (
     AgentStreamEvent,
     ModelMessage,
@@ -55,6 +57,7 @@ from pydantic_ai.tools import AgentDepsT
 
 from ia_modules.models import Effect
 from ia_modules.pipeline.core import Inner, StepContext, running
+from ia_modules.place import recorder_of
 
 METADATA = "ia_modules"
 """The key of a tool's metadata with its :class:`CallOptions`; ``False`` there: it is called, and not on record."""
@@ -218,8 +221,17 @@ class _Backend(JournalCallableOperationBackend[CallOptions]):
 
 
 def _context() -> StepContext:
+    """Where the agent runs.
+
+    Raises:
+        UserError: on a loop of its own, on which nothing can be recorded.
+    """
     context = running.get()
     assert context is not None, "it is asked for within a step only"
+    recorder = recorder_of(context.execution_id)
+    if recorder is not None and recorder.loop is not asyncio.get_running_loop():
+        found, expected = "found agent.run_sync() within a step", "expected `async def` and `await agent.run()`"
+        raise UserError(f"{found}; {expected}: its calls are recorded on the loop that the step runs on.")
     return context
 
 

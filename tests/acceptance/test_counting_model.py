@@ -21,7 +21,7 @@ from ia_modules.tracker.execution_tracker import ExecutionTracker
 from tests.unit.cli.programs import PATIENCE_SECONDS, lines_until, piped
 from tests.unit.worker.queue import until
 
-EXECUTIONS, KILLS = 6, 3
+EXECUTIONS, KILLS, SLOTS = 6, 3, 4
 SILENT_FOR_LONG = "UPDATE workers SET heartbeat_at = ia_now(-60)"  # as if the lease of the dead had passed
 
 ASKING = """
@@ -176,7 +176,7 @@ def file(model: Model, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 @contextmanager
 def worker(database_url: str) -> Generator[subprocess.Popen[str]]:
-    with piped(database_url, "worker", "--slots", "4", "--lease-seconds", "2") as process:
+    with piped(database_url, "worker", "--slots", str(SLOTS), "--lease-seconds", "2") as process:
         lines_until(process, lambda line: line.startswith("Worker "))
         yield process
 
@@ -196,10 +196,12 @@ async def test_the_sum_is_what_the_model_counted_over_failures_retries_and_kills
             }
 
         async def is_all_on_record() -> bool:
-            """All that it may answer is answered, and told; what runs waits for it."""
+            """All that it may answer is answered, and told; what runs waits for it, and no request is on its way."""
             counted = model.sums()
             counted.pop("calls", None)
-            return model.answers_left == 0 and model.held > 0 and await sums() == counted
+            open_ones = [id_ for id_ in ids if not (await client.summary(id_)).status.is_terminal]
+            waits = model.held == min(SLOTS, len(open_ones))
+            return model.answers_left == 0 and waits and await sums() == counted
 
         for kill in range(KILLS):
             with worker(database_url) as killed:

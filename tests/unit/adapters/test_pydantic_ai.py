@@ -230,18 +230,18 @@ class Found(BaseModel):
     number: int
 
 
-async def test_a_plain_function_runs_its_agent_as_it_does_elsewhere(client: Client, served: ModelServer) -> None:
+async def test_an_agent_on_a_loop_of_its_own_is_refused_before_it_asks_anything(
+    client: Client, served: ModelServer
+) -> None:
     agent, flow = agent_of(served, StepDurability()), Flow("Agent")
 
-    @flow.step(retry={"max_attempts": 2, "initial_delay": 0})
+    @flow.step
     def think(data: dict[str, Any]) -> dict[str, Any]:
-        answer = agent.run_sync("Double 12")
-        if current.context.attempt == 1:
-            raise ValueError("the last line fails")
-        return {"answer": answer.output}
+        return {"answer": asyncio.run(agent.run("Double 12")).output}
 
-    result = await client.run(flow)
-    assert (result["output"]["think"], served.answers) == ({"answer": "It is 24 "}, 2)
+    with pytest.raises(StepError, match=r"expected `async def` and `await agent.run\(\)`"):
+        await client.run(flow)
+    assert served.requests == []
 
 
 async def test_a_run_that_is_streamed_or_taken_node_by_node_is_on_record_too(
