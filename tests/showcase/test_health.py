@@ -18,7 +18,7 @@ VALUES (999, 'future', 'x', :requires_program, ia_now())
 async def test_a_server_that_works_is_healthy_and_ready(api: httpx.AsyncClient) -> None:
     before = datetime.now(UTC)
     answer = (await api.get("/health")).json()
-    assert (answer["status"], answer["version"]) == ("healthy", __version__)
+    assert (answer["status"], answer["version"]) == ("healthy", __version__), answer
     assert answer["services"] == dict.fromkeys(SERVICES, True)
     assert before <= datetime.fromisoformat(answer["timestamp"]) <= datetime.now(UTC)
 
