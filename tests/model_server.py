@@ -18,6 +18,7 @@ class ModelServer(ThreadingHTTPServer):
     Attributes:
         answers: how many it gave.
         failing: how many requests it answers with 503 from now on; not more than 0: none.
+        cuts: whether its streams end in the middle.
         open: while it is not set, requests wait: a server that hangs.
         counted: the tokens it asks to be paid for, in all.
         used: those of each answer, in order.
@@ -30,6 +31,7 @@ class ModelServer(ThreadingHTTPServer):
         super().__init__(("127.0.0.1", 0), _Request)
         self.reply, self.lock = reply, threading.Lock()
         self.answers = self.failing = 0
+        self.cuts = False
         self.open = threading.Event()
         self.open.set()
         self.counted: Counter[str] = Counter()
@@ -102,6 +104,8 @@ class _Request(BaseHTTPRequestHandler):
         yield chunk({"role": "assistant", "content": ""})
         for word in (message["content"] or "").split(" ") if message["content"] else ():
             yield chunk({"content": word + " "})
+        if self.server.cuts:
+            return
         for index, call in enumerate(message.get("tool_calls", ())):
             yield chunk({"tool_calls": [{"index": index, **call}]})
         yield chunk({}, "tool_calls" if message.get("tool_calls") else "stop")

@@ -143,13 +143,13 @@ class _StreamedAnswer:
     def __init__(self, emit: Callable[[Json, str, bool], None]) -> None:
         self._emit, self._began = emit, time.monotonic()
         self._state = ChatCompletionStreamState[None]()
-        self._is_empty = True
+        self._is_whole = False
         self.first_token_ms: int | None = None
 
     def hear(self, chunk: ChatCompletionChunk) -> None:
-        self._is_empty = False
         self._state.handle_chunk(chunk)
         for choice in chunk.choices:
+            self._is_whole = self._is_whole or choice.finish_reason is not None
             if choice.delta.content or choice.delta.tool_calls:
                 is_first = self.first_token_ms is None
                 if is_first:
@@ -161,10 +161,10 @@ class _StreamedAnswer:
         """All of it.
 
         Raises:
-            ConnectionError: the server ended the stream without an answer.
+            ConnectionError: the stream ended before the answer did.
         """
-        if self._is_empty:
-            raise ConnectionError("the server ended the stream before it said anything")
+        if not self._is_whole:
+            raise ConnectionError("the server ended the stream before its answer was whole")
         answer = ChatCompletion.model_validate(self._state.current_completion_snapshot.to_dict())
         for call in (answer.choices[0].message.tool_calls or ()) if answer.choices else ():
             if call.type == "function":

@@ -206,6 +206,12 @@ async def test_a_server_that_fails_and_one_that_hangs_fail_the_call_in_the_clien
     assert [(call.attempt, call.status) for call in calls] == [(1, "failed"), (2, "completed"), (1, "failed")]
 
 
+async def test_an_answer_that_breaks_off_is_none(served: ModelServer, openai_client: AsyncOpenAI) -> None:
+    served.cuts = True
+    with pytest.raises(ConnectionError, match="before its answer was whole"):
+        await ChatModel(openai_client).chat(model="small", messages=saying("one"))
+
+
 async def test_outside_of_a_step_it_just_asks(openai_client: AsyncOpenAI, blocking_client: OpenAI) -> None:
     answer = await ChatModel(openai_client).chat(model="small", messages=saying("one"))
     assert answer.choices[0].message.content == "You said 1 things. "
