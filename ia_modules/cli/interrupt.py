@@ -33,6 +33,8 @@ def stop_signals() -> tuple[signal.Signals, ...]:
 def interrupted_by(stop: Callable[[], object], *, ends_within_seconds: float | None = None) -> Generator[None]:
     """Call this on a stop signal, in the loop; the second time the process ends, whatever the loop does.
 
+    A process that was asked to stop stays so afterwards: a second signal ends it as well while it closes what it has.
+
     Args:
         ends_within_seconds: the process also ends so long after the first time, should it still be there.
     """
@@ -56,13 +58,14 @@ def interrupted_by(stop: Callable[[], object], *, ends_within_seconds: float | N
     try:
         yield
     finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
+        if first is None:
+            for number, handler in before.items():
+                signal.signal(number, handler)
 
 
 def end_at_once(status: int) -> None:
     """End the process without waiting for what still runs in it; a terminal gets its cursor back."""
-    with suppress(OSError):  # the terminal may be gone
+    with suppress(OSError, RuntimeError):  # the terminal may be gone, or a signal came in the middle of a flush
         for stream in (sys.stdout, sys.stderr):
             stream.flush()
         _restore_keyboard()

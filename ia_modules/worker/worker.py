@@ -131,8 +131,14 @@ class Worker:
         return self._problem or self._heartbeat.problem or self._executor.problem
 
     async def __aenter__(self) -> Self:
+        """Be on record as at work, and begin.
+
+        Raises:
+            DatabaseError: it could not be put on record.
+            OtherEventLoop: the tracker beats for another loop, which runs.
+        """
         self._heartbeat.slots = self._slots
-        self._heartbeat.start()
+        await self._heartbeat.begin()
         self._heartbeat.watch = BlockedLoop(
             self.worker_id,
             self._executor,
@@ -195,14 +201,14 @@ class Worker:
         listening = background(self._listen(), "worker:listener")
         every_seconds = min(self._poll_seconds, self._heartbeat.lease_seconds / BEATS_PER_LEASE)
         tidy_at = forget_at = 0.0
-        is_on_record = False
+        is_on_record = True
         try:
             while True:
                 self._look.clear()
                 now = asyncio.get_running_loop().time()
                 due_seconds: float | None = None
                 try:
-                    if not is_on_record:  # a claim of a worker that counts as dead is lost at once
+                    if not is_on_record:  # it may have been silent: a claim of a worker that counts as dead is lost
                         await self._heartbeat.beat()
                         is_on_record = True
                     if now >= forget_at:

@@ -120,7 +120,8 @@ async def test_a_server_with_keys_is_healthy_while_it_is_attacked(database_url: 
             server.client() as client,
         ):
             for _ in range(10):
-                assert (await client.get("/health")).json()["status"] == "healthy"
+                health = (await client.get("/health")).json()
+                assert health["status"] == "healthy", health
 
 
 async def test_no_cookie_reaches_a_parser_that_others_can_slow_down(

@@ -84,7 +84,7 @@ async def test_real_time_updates_over_the_socket(
 
 async def test_health_check(api: httpx.AsyncClient) -> None:
     health = (await api.get("/health")).json()
-    assert health["status"] == "healthy"
+    assert health["status"] == "healthy", health
     assert all(health["services"].values())
     assert (await api.get("/health/ready")).status_code == 200
 

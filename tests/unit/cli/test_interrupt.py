@@ -1,14 +1,32 @@
 import json
 import signal
+import subprocess
+import sys
 from contextlib import suppress
 from pathlib import Path
-from subprocess import TimeoutExpired
+from subprocess import PIPE, TimeoutExpired
+from typing import Any
 
 import pytest
 
 from tests.unit.cli.conftest import Command, newest
 from tests.unit.cli.pipeline_files import step, write
 from tests.unit.cli.programs import PATIENCE_SECONDS, is_running, lines_until, on_terminal, piped
+
+CLOSES_FOR_EVER = """
+import asyncio
+from ia_modules.cli.interrupt import interrupted_by
+
+async def main():
+    stopped = asyncio.Event()
+    with interrupted_by(stopped.set):
+        print("works", flush=True)
+        await stopped.wait()
+    print("closes", flush=True)
+    await asyncio.Event().wait()
+
+asyncio.run(main())
+"""
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
@@ -59,12 +77,28 @@ def test_ctrl_c_a_second_time_ends_the_process_at_once(database_url: str, tmp_pa
         terminal.until("running")
         terminal.process.send_signal(signal.SIGINT)
         terminal.until("Stopping: ")
-        while terminal.process.poll() is None:
-            terminal.process.send_signal(signal.SIGINT)
-            with suppress(TimeoutExpired):
-                terminal.process.wait(0.1)
+        _interrupt_again(terminal.process)
         assert terminal.to_end() == 1
     assert terminal.text.rstrip().endswith("\x1b[?25h") or "Cancelled after" in terminal.text
+
+
+def test_ctrl_c_a_second_time_ends_it_at_once_also_while_it_closes_what_it_has() -> None:
+    with subprocess.Popen([sys.executable, "-c", CLOSES_FOR_EVER], stdout=PIPE, stderr=PIPE, text=True) as process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        assert process.stdout.readline() == "works\n"
+        process.send_signal(signal.SIGINT)
+        assert process.stdout.readline() == "closes\n"
+        _interrupt_again(process)
+        assert (process.wait(PATIENCE_SECONDS), process.stderr.read()) == (1, "")
+
+
+def _interrupt_again(process: "subprocess.Popen[Any]") -> None:
+    """Send SIGINT until it has ended: what comes too soon after the first counts as the same."""
+    while process.poll() is None:
+        process.send_signal(signal.SIGINT)
+        with suppress(TimeoutExpired):
+            process.wait(0.1)
 
 
 def test_a_terminal_that_is_closed_cancels_it_on_record(database_url: str, command: Command, tmp_path: Path) -> None:

@@ -46,6 +46,13 @@ async def test_what_never_ran_is_run_without_reading_anything_of_it(
         assert counted.calls == {"record": 20}
 
 
+async def test_it_is_on_record_as_alive_before_anybody_can_ask_it(database_url: str, tracker: ExecutionTracker) -> None:
+    async with working(database_url) as worker:
+        liveness = await tracker.liveness(worker.worker_id)
+    assert liveness is not None
+    assert liveness.state == "alive"
+
+
 class Named(DatabaseManager):
     """Counts the sentences that it is asked for."""
 
