@@ -11,6 +11,7 @@ from benchmarks.graphs import measure_graphs
 from benchmarks.maps import measure_maps
 from benchmarks.memory import measure_memory
 from benchmarks.pages import measure_pages
+from benchmarks.processes import measure_processes
 from benchmarks.race import Bench
 from benchmarks.rates import measure_payloads, measure_rates, measure_shapes
 from benchmarks.sockets import measure_sockets
@@ -100,6 +101,12 @@ SECTIONS: dict[str, Section] = {
         " worker had. The page of the execution is timed as under graphs. Killed: from when another worker has claimed"
         " the execution, which is looked at every few milliseconds, until the first item begins again.",
         measure_maps,
+    ),
+    "processes": Section(
+        "Steps that compute",
+        "Four branches of pure Python at the same time, in threads of one process and in processes of their own, which"
+        " have been started before; recorded in memory. Then the same four with nothing to compute.",
+        measure_processes,
     ),
     "streams": Section(
         "Output as it comes",

@@ -12,7 +12,7 @@ from typing import Self
 from msgspec import Struct, field
 from msgspec.structs import force_setattr
 
-from ia_modules.errors import InvalidArgument
+from ia_modules.errors import REMOTE_TRACEBACK, InvalidArgument
 from ia_modules.models import (
     Attribute,
     Effect,
@@ -45,7 +45,8 @@ class Failure(Struct, kw_only=True, frozen=True):
         kind = type(error).__qualname__
         if isinstance(error, CancelledError):
             return cls(type=kind, message=clean_text(error) or "cancelled")
-        return cls(type=kind, message=clean_text(error) or kind, traceback=clean_text("".join(format_exception(error))))
+        traceback = getattr(error, REMOTE_TRACEBACK, None) or clean_text("".join(format_exception(error)))
+        return cls(type=kind, message=clean_text(error) or kind, traceback=traceback)
 
 
 class FailedStep(Struct, kw_only=True, frozen=True):

@@ -24,7 +24,9 @@ IAModulesError
 │   │   ├── LoopLimitExceeded    a loop ran too often or too long
 │   │   ├── MapItemFailed        more items of a map have failed than may
 │   │   ├── StepExited           it called ``sys.exit``, or cancelled itself
-│   │   └── StepAbandoned        it did not stop when cancelled, and may still run
+│   │   ├── StepAbandoned        it did not stop when cancelled, and may still run
+│   │   ├── StepKilled           it did not stop when cancelled, so its process was ended
+│   │   └── StepProcessEnded     the process that ran it crashed, or somebody ended it
 │   ├── ExecutionCancelled       the execution was cancelled
 │   └── ExecutionFailed          the execution that a caller's id stands for failed; its error as it is on record
 ├── ServiceNotFound              no service of this name is registered
@@ -82,6 +84,7 @@ say ``ia_modules.errors.StepTimeout``, and tracebacks do.
 """
 
 from ia_modules.errors.base import (
+    REMOTE_TRACEBACK,
     BlockingCallOnLoop,
     DatabaseError,
     IAModulesError,
@@ -142,7 +145,9 @@ from ia_modules.errors.running import (
     StepError,
     StepExited,
     StepInputError,
+    StepKilled,
     StepOutputError,
+    StepProcessEnded,
     StepTimeout,
     both_wrote,
 )
@@ -180,6 +185,7 @@ __all__ = [
     "FORMAT_HINT",
     "KEEP_BOTH",
     "PASSING_DATABASE_ERRORS",
+    "REMOTE_TRACEBACK",
     "AlreadyAnswered",
     "AlreadyFinished",
     "AlreadyRepeated",
@@ -252,7 +258,9 @@ __all__ = [
     "StepExecutionNotFound",
     "StepExited",
     "StepInputError",
+    "StepKilled",
     "StepOutputError",
+    "StepProcessEnded",
     "StepTimeout",
     "TooFewUsers",
     "TrackerError",

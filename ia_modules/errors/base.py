@@ -2,6 +2,9 @@
 
 from collections.abc import Iterable
 
+REMOTE_TRACEBACK = "__remote_traceback__"
+"""The attribute of an exception that was raised in another process: its traceback there, as text."""
+
 
 class IAModulesError(Exception):
     """The root: catch this to catch everything ia_modules raises on purpose."""

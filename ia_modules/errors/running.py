@@ -1,5 +1,6 @@
 """Why a run of a pipeline failed: the step that is to blame, or the execution as a whole."""
 
+import signal
 from collections.abc import Sequence
 
 from ia_modules.errors.base import IAModulesError, PipelineError
@@ -154,6 +155,40 @@ class StepAbandoned(StepError):
         super().__init__(
             step_id, "it did not stop when it was cancelled, and may still run; its result does not count."
         )
+
+
+class StepKilled(StepError):
+    """It did not stop when it was cancelled, so its process was ended."""
+
+    def __init__(self, step_id: str) -> None:
+        super().__init__(step_id, "it did not stop when it was cancelled, so its process was ended.")
+
+
+class StepProcessEnded(StepError):
+    """The process that ran it ended in the middle: it crashed, or somebody ended it.
+
+    Attributes:
+        exit_status: of the process; a signal's number, negative, where it died of one.
+    """
+
+    def __init__(self, step_id: str, exit_status: int) -> None:
+        super().__init__(step_id, f"the process that ran it ended in the middle: {_exit_words(exit_status)}")
+        self.exit_status = exit_status
+
+
+def _exit_words(exit_status: int) -> str:
+    if exit_status >= 0:
+        return f"exit status {exit_status}. Its code, or a library that it uses, has ended it."
+    try:
+        name = signal.Signals(-exit_status).name
+    except ValueError:
+        name = f"signal {-exit_status}"
+    hints = {
+        "SIGKILL": "Somebody ended it, or the system did because memory ran out: look at the log of the kernel.",
+        "SIGSEGV": "A library that it uses has crashed.",
+        "SIGABRT": "A library that it uses has given up.",
+    }
+    return f"{name}. {hints.get(name, 'Somebody ended it.')}"
 
 
 class ExecutionCancelled(PipelineError):

@@ -1,6 +1,7 @@
 """One attempt of a step, from its code to what is to be recorded of it. Knows nothing of journals."""
 
-from collections.abc import Mapping
+import asyncio
+from collections.abc import Awaitable, Mapping
 from functools import partial
 from typing import Any, cast
 
@@ -8,11 +9,19 @@ import orjson
 from msgspec import Struct
 from msgspec.structs import replace
 
-from ia_modules.errors import ConditionError, LoopLimitExceeded, PayloadError, Problem, StepError, StepOutputError
-from ia_modules.models import JsonText
+from ia_modules.errors import (
+    ConditionError,
+    LoopLimitExceeded,
+    PayloadError,
+    Problem,
+    StepError,
+    StepKilled,
+    StepOutputError,
+)
+from ia_modules.models import JsonText, LogLevel
 from ia_modules.payload import PAYLOAD_LIMIT_BYTES, clean_text, encode
 from ia_modules.pipeline.binding import Binding
-from ia_modules.pipeline.code import LoadedPipeline
+from ia_modules.pipeline.code import LoadedPipeline, RemoteStep
 from ia_modules.pipeline.core import Step, StepContext
 from ia_modules.pipeline.current import enter
 from ia_modules.pipeline.document.conditions import FunctionCall, Verdict
@@ -32,6 +41,8 @@ from ia_modules.pipeline.inputs import (
 )
 from ia_modules.pipeline.mapping import MapItems, items_of
 from ia_modules.pipeline.overrides import Override
+from ia_modules.pipeline.remote_calls import Desk, RemoteCall
+from ia_modules.pipeline.remote_failures import RemoteFailure
 from ia_modules.pipeline.results import encode_result, step_error_result
 from ia_modules.pipeline.routing import next_function
 from ia_modules.pipeline.standing import StandingFacts
@@ -61,6 +72,8 @@ class Work(Struct, frozen=True):
         supplied: its result, which somebody gave: nothing runs; None: nobody has.
         items: what it runs for; None: it runs once, be it for one of them.
         keeps_items: those that completed in the execution that is repeated are copied.
+        remote: its code, where that runs in another process; then there is no ``step`` here.
+        desk: what does for that process what it needs; None until it is known.
     """
 
     definition: StepDefinition
@@ -80,6 +93,8 @@ class Work(Struct, frozen=True):
     binding: Binding | None = None
     items: MapItems | None = None
     keeps_items: bool = False
+    remote: RemoteStep | None = None
+    desk: Desk | None = None
 
 
 class Outcome(Struct, frozen=True):
@@ -168,6 +183,7 @@ def prepare(
         failures,
         refused,
         binding=binding,
+        remote=pipeline.remote.get(definition.id),
     )
 
 
@@ -209,9 +225,13 @@ def _without_code(pipeline: LoadedPipeline, facts: StandingFacts, scope: Scope) 
     )
 
 
-def placed(work: Work, context: StepContext) -> Work:
-    """The attempt that knows where it runs, and so does its object; an object that takes nothing is refused."""
-    work = replace(work, context=context)
+def placed(work: Work, context: StepContext, desk: Desk | None = None) -> Work:
+    """The attempt that knows where it runs, and so does its object; an object that takes nothing is refused.
+
+    Args:
+        desk: what writes for its code where that runs in another process.
+    """
+    work = replace(work, context=context, desk=desk)
     if work.step is None:
         return work
     try:
@@ -319,10 +339,53 @@ def _code_of(work: Work) -> tuple[Any, ...]:
     if work.binding is None:
         return entry_of(work.step), orjson.loads(work.data)
     assert work.context is not None
-    is_item = work.scope.item is not None and not work.definition.inputs
-    item = encode(work.scope.item.value, "item", limit_bytes=_ANY_SIZE) if work.scope.item and is_item else None
-    args, kwargs = work.binding.arguments(work.data, work.context, item=item)
+    args, kwargs = work.binding.arguments(work.data, work.context, item=_item_of(work))
     return (partial(entry_of(work.step), *args, **kwargs),)
+
+
+def _item_of(work: Work) -> JsonText | None:
+    """The item that a function is called with; None: it has inputs, or is no item of a map."""
+    if work.scope.item is None or work.definition.inputs:
+        return None
+    return encode(work.scope.item.value, "item", limit_bytes=_ANY_SIZE)
+
+
+async def _call_remote(work: Work, executor: StepExecutor, failure: Exception | None = None) -> Any:
+    """What the code of a step gives that runs in another process; with a failure, its fallback for that."""
+    context, desk, remote = work.context, work.desk, work.remote
+    assert context is not None
+    assert desk is not None
+    assert remote is not None
+    facts = desk.facts()
+    call = RemoteCall(
+        code=remote.code,
+        fingerprint=remote.fingerprint(),
+        execution_id=context.execution_id,
+        step_id=context.step_id,
+        step_execution_id=context.step_execution_id,
+        iteration=context.iteration,
+        attempt=context.attempt,
+        rerun_of=context.rerun_of,
+        within=context.within,
+        item_key=context.item_key,
+        config=encode(work.config, "config", limit_bytes=_ANY_SIZE),
+        data=work.data,
+        item=_item_of(work),
+        failure=None if failure is None else RemoteFailure.of(failure),
+        worker=facts.worker,
+        capture=facts.capture,
+        again_upto=facts.again_upto,
+        drops_output=facts.drops_output,
+        services=context.services.made_by,
+        traceparent=context.traceparent,
+    )
+    try:
+        result = await executor.execute_remote(call, desk, timeout_seconds=work.definition.timeout_seconds)
+    except asyncio.CancelledError as cancelled:
+        if isinstance(killed := cancelled.__cause__, StepKilled):
+            context.keep_line(LogLevel.WARNING, str(killed), None)
+        raise
+    return orjson.loads(result)
 
 
 async def _call(work: Work, code: tuple[Any, ...], executor: StepExecutor) -> Any:
@@ -333,6 +396,8 @@ async def _call(work: Work, code: tuple[Any, ...], executor: StepExecutor) -> An
             return orjson.loads(work.data) if work.definition.inputs else {}
         case "human_input":
             return {"status": HUMAN_INPUT_REQUIRED, **_shown_item(work)}
+        case "task" if work.remote is not None:
+            return await _call_remote(work, executor)
         case "task":
             return await executor.execute(work.definition.id, *code, timeout_seconds=work.definition.timeout_seconds)
 
@@ -349,19 +414,11 @@ async def failed(error: Exception, work: Work, executor: StepExecutor, *, draw: 
     handling, refused = work.handling, work.refused is not None
     if draw is not None and handling.retry is not None and should_retry(handling.retry, work.failures + 1, error):
         return Outcome(error=error, retry_seconds=retry_delay(handling.retry, work.failures + 1, draw=draw))
-    if not refused and handling.enable_fallback and work.step is not None:
+    if not refused and handling.enable_fallback:
         try:
             with contained(work.definition.id):
-                fallback = getattr(work.step, "fallback", None)
-                if fallback is not None:
-                    value = await executor.execute(
-                        work.definition.id,
-                        fallback,
-                        orjson.loads(work.data),
-                        error,
-                        timeout_seconds=work.definition.timeout_seconds,
-                    )
-                    return replace(_decoded(_encoded(value, work), work), error=error)
+                if (fallback := _fallback_of(work, executor, error)) is not None:
+                    return replace(_decoded(_encoded(await fallback, work), work), error=error)
         except Exception as second:  # noqa: BLE001 - user code again
             second.__context__ = error
             error = second
@@ -369,6 +426,17 @@ async def failed(error: Exception, work: Work, executor: StepExecutor, *, draw: 
         result = step_error_result(error)
         return Outcome(result, encode(result, "error of a step"), error, succeeded=False)
     return Outcome(error=error)
+
+
+def _fallback_of(work: Work, executor: StepExecutor, error: Exception) -> Awaitable[Any] | None:
+    """What gives the result that the step has for its own failure; None: it has none."""
+    if work.remote is not None:
+        return _call_remote(work, executor, error) if work.remote.code.has_fallback else None
+    fallback = getattr(work.step, "fallback", None)
+    if fallback is None:
+        return None
+    seconds, data = work.definition.timeout_seconds, orjson.loads(work.data)
+    return executor.execute(work.definition.id, fallback, data, error, timeout_seconds=seconds)
 
 
 def _encoded(value: Any, work: Work) -> JsonText:

@@ -20,7 +20,7 @@ import inspect
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import partial, reduce
+from functools import partial
 from html import escape
 from itertools import count
 from pathlib import Path
@@ -39,8 +39,8 @@ from ia_modules.pipeline.code import (
     factory_of,
     function_of,
     load_pipeline,
-    misspelled,
     plain,
+    unnamed,
 )
 from ia_modules.pipeline.contracts import names_of, parameters_of, schemas_of
 from ia_modules.pipeline.core import ExecutionContext
@@ -202,13 +202,13 @@ class Flow:
         ]
         code = [*steps, *(("$.flow.paths", place, function) for place, function in functions.items())]
         expected = "a function or class at the top level of a module"
-        unnamed = [
+        problems = [
             Problem(where, f"{place[1]!r} of {place[0]!r}, {wrong}", expected)
             for where, place, each in code
-            if (wrong := _unnamed(place, each))
+            if (wrong := unnamed(place, each))
         ]
-        if unnamed:
-            raise PipelineDefinitionError(unnamed)
+        if problems:
+            raise PipelineDefinitionError(problems)
         return definition.to_json()
 
     def _repr_html_(self) -> str:
@@ -445,15 +445,6 @@ def _place_of(code: Callable[..., Any]) -> CodeName:
     own = plain(code)
     module = getattr(own, "__module__", None) or type(own).__module__
     return name_beside(module), getattr(own, "__qualname__", type(own).__qualname__)
-
-
-def _unnamed(place: CodeName, code: Callable[..., Any]) -> str | None:
-    """Why a file cannot name this code so; None: it can."""
-    if wrong := misspelled(place[0]) or misspelled(place[1]):
-        return wrong
-    module = sys.modules.get(getattr(plain(code), "__module__", None) or "") or sys.modules.get(place[0])
-    found = reduce(lambda inside, name: getattr(inside, name, None), place[1].split("."), module)
-    return None if module is None or plain(found) is plain(code) else "which is not the code that runs here"
 
 
 def _is_same(

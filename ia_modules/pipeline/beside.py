@@ -113,6 +113,15 @@ def generation_of(folder: Path) -> Generation:
         return known
 
 
+def fingerprint(generation: Generation) -> dict[str, str]:
+    """The digest of the source of each module of a folder that is loaded, by its name there."""
+    package = sys.modules.get(generation.root)
+    if not isinstance(package, _Folder):
+        return {}
+    seen = list(package.__seen__.items())
+    return {name.removeprefix(f"{generation.root}."): each.digest.hex() for name, each in seen if each.digest}
+
+
 def name_beside(module: str) -> str:
     """A module's name as a file beside it spells it; other names as they are."""
     return module.removeprefix(f"{PACKAGE}.").partition(".")[2] if folder_of(module) else module

@@ -16,7 +16,7 @@ from fnmatch import fnmatchcase
 from itertools import islice
 from pathlib import Path
 from types import ModuleType
-from typing import Any, cast
+from typing import Any, NamedTuple, cast
 from weakref import WeakKeyDictionary
 
 from ia_modules.errors import InvalidValue, PipelineDefinitionError, Problem, StepError
@@ -36,6 +36,7 @@ from ia_modules.pipeline.document.problems import weighed
 from ia_modules.pipeline.document.references import field_findings
 from ia_modules.pipeline.document.structure import findings
 from ia_modules.pipeline.document.wording import shown
+from ia_modules.pipeline.remote_calls import RemoteCode
 from ia_modules.pipeline.routing import functions_asked
 from ia_modules.pipeline.standing import FactsOfSteps
 from ia_modules.pipeline.versions import definition_of
@@ -77,6 +78,11 @@ class StepModules:
         self._generation = None if folder is None else beside.generation_of(folder.resolve())
         self._allowed = allowed
         self._here: dict[str, bool] = {}  # by module: the folder may have many files, and the pipeline many steps
+
+    @property
+    def allowed(self) -> tuple[str, ...] | None:
+        """Patterns of module names that may be imported from elsewhere; None: every one."""
+        return self._allowed
 
     @property
     def generation(self) -> beside.Generation | None:
@@ -199,6 +205,16 @@ def _modules_in(folder: Path) -> str:
     return f"{', '.join(names[:20])}{', …' if len(names) > 20 else ''}" or "no modules"
 
 
+class RemoteStep(NamedTuple):
+    """A step whose code another process imports; ``generation``: what is loaded here of the folder it lies in."""
+
+    code: RemoteCode
+    generation: beside.Generation | None
+
+    def fingerprint(self) -> dict[str, str]:
+        return {} if self.generation is None else beside.fingerprint(self.generation)
+
+
 @dataclass(frozen=True, slots=True)
 class LoadedPipeline:
     """A definition with its code.
@@ -207,6 +223,7 @@ class LoadedPipeline:
         factories: for each step that has code, what makes an object of it.
         functions: the functions that its conditions call.
         bindings: for each step that is a function, how it is called; without one, with the whole data as it is.
+        remote: the steps that run in a process of their own; nothing is made of their factories here.
         folder: where its modules lie; None when they are installed.
         modules: where its code comes from; held here, so that it stays loaded while the pipeline is in use.
         warnings: what was wrong when it was read, and does not keep it from being run.
@@ -222,6 +239,7 @@ class LoadedPipeline:
     modules: StepModules | None = None
     warnings: tuple[Problem, ...] = ()
     bindings: Mapping[str, Binding] = field(default_factory=dict[str, Binding])
+    remote: Mapping[str, RemoteStep] = field(default_factory=dict[str, RemoteStep])
     registered: WeakKeyDictionary[object, RegisteredVersion] = field(
         default_factory=WeakKeyDictionary[object, RegisteredVersion], compare=False, repr=False
     )
@@ -234,23 +252,32 @@ class LoadedPipeline:
         return self.graph.step(step_id)
 
     def new_step(self, step: StepDefinition, config: dict[str, Any]) -> Step | None:
-        """An object of the step's class for one attempt; None where the step has no code of its own.
+        """An object of the step's class for one attempt; None where the step has no code of its own, or not here.
 
         Raises:
             StepError: its ``__init__`` failed.
         """
         factory = self.factories.get(step.id)
-        if factory is None:
+        if factory is None or step.id in self.remote:
             return None
-        try:
-            made = factory(step.id, config)
-        except BaseException as error:
-            if is_ctrl_c(error):
-                raise
-            raise StepError(step.id, f"it could not be made: {type(error).__name__}: {clean_text(error)}") from error
-        if not isinstance(made, Step):
-            raise StepError(step.id, f"its class gave an object of type {type(made).__name__}, which is no Step.")
-        return made
+        return made_step(factory, step.id, config)
+
+
+def made_step(factory: StepFactory, step_id: str, config: dict[str, Any]) -> Step:
+    """An object of a step's class.
+
+    Raises:
+        StepError: its ``__init__`` failed.
+    """
+    try:
+        made = factory(step_id, config)
+    except BaseException as error:
+        if is_ctrl_c(error):
+            raise
+        raise StepError(step_id, f"it could not be made: {type(error).__name__}: {clean_text(error)}") from error
+    if not isinstance(made, Step):
+        raise StepError(step_id, f"its class gave an object of type {type(made).__name__}, which is no Step.")
+    return made
 
 
 def load_pipeline(
@@ -295,6 +322,7 @@ def load_pipeline(
             found = f"the condition {call} after step {step_id!r}: {error.args[0]}"
             problems.append(Problem("$.flow.paths", found, "a function (context, parameters) -> bool"))
     bindings = _bindings(definition, factories, problems)
+    remote = _remote(definition, factories, modules, prepared or {}, problems)
     if problems:
         raise PipelineDefinitionError(problems)
     errors, more = weighed(
@@ -305,7 +333,7 @@ def load_pipeline(
     )
     if errors:
         raise PipelineDefinitionError(errors)
-    return LoadedPipeline(definition, graph, factories, answers, folder, modules, (*warnings, *more), bindings)
+    return LoadedPipeline(definition, graph, factories, answers, folder, modules, (*warnings, *more), bindings, remote)
 
 
 def load_steps(definition: PipelineDefinition, modules: StepModules, step_ids: Collection[str]) -> LoadedPipeline:
@@ -338,9 +366,8 @@ def _bindings(
         function = getattr(factories.get(step.id), "code", None)
         if function is None:
             continue
-        names = [each.name for each in step.inputs] if step.inputs and not definition.is_lenient else None
         try:
-            binding = binding_of(function, inputs=names, parameters=parameters)
+            binding = binding_of(function, inputs=_names_of_inputs(step, definition), parameters=parameters)
         except InvalidValue as wrong:
             where = f"$.steps[{index}]{path_text(wrong.inside)}"
             problems.append(Problem(where, wrong.found, wrong.expected, wrong.hint))
@@ -349,6 +376,67 @@ def _bindings(
             is_contract = step.input_schema is not None and step.input_schema == input_schema_of(binding)
             bindings[step.id] = replace(binding, is_contract=is_contract)
     return bindings
+
+
+def _remote(
+    definition: PipelineDefinition,
+    factories: Mapping[str, StepFactory],
+    modules: StepModules,
+    prepared: Mapping[str, StepFactory],
+    problems: list[Problem],
+) -> dict[str, RemoteStep]:
+    """The steps that run in processes of their own, by id; ``problems`` learns of those whose code none can import."""
+    remote: dict[str, RemoteStep] = {}
+    for index, step in enumerate(definition.steps):
+        if not step.is_isolated or step.module is None or step.step_class is None or step.id not in factories:
+            continue
+        factory, generation = factories[step.id], modules.generation
+        if step.id in prepared:
+            code = getattr(factory, "code", factory)
+            if wrong := _not_imported((step.module, step.step_class), code):
+                found = f"{step.step_class!r} of {step.module!r}, {wrong}"
+                problems.append(Problem(f"$.steps[{index}]", found, _IMPORTED, _IMPORTED_HINT))
+                continue
+            folder = beside.folder_of(_home_of(code))
+            generation = None if folder is None else beside.generation_of(folder)
+        remote[step.id] = RemoteStep(
+            RemoteCode(
+                module=step.module,
+                name=step.step_class,
+                folder=None if generation is None else str(generation.folder),
+                allowed=modules.allowed,
+                inputs=_names_of_inputs(step, definition),
+                parameters=tuple(each.name for each in definition.parameters),
+                has_fallback=hasattr(factory, "fallback"),
+            ),
+            generation,
+        )
+    return remote
+
+
+_IMPORTED = "a function or a class at the top level of a module, for a step in a process of its own"
+_IMPORTED_HINT = "That process imports it by its name. Move it into a module of its own, or leave out isolation."
+
+
+def unnamed(place: CodeName, code: Callable[..., Any]) -> str | None:
+    """Why nobody can import this code by this name; None: it can be."""
+    if wrong := misspelled(place[0]) or misspelled(place[1]):
+        return wrong
+    module = sys.modules.get(getattr(plain(code), "__module__", None) or "") or sys.modules.get(place[0])
+    found = functools.reduce(lambda inside, name: getattr(inside, name, None), place[1].split("."), module)
+    return None if module is None or plain(found) is plain(code) else "which is not the code that runs here"
+
+
+def _not_imported(place: CodeName, code: Callable[..., Any]) -> str | None:
+    """Why another process would not find this code by this name; None: it would."""
+    if wrong := unnamed(place, code):
+        return wrong
+    return None if _home_of(code) in sys.modules else "a module that nobody has imported here"
+
+
+def _names_of_inputs(step: StepDefinition, definition: PipelineDefinition) -> tuple[str, ...] | None:
+    """The names of the inputs that a function is called with; None: it is given the state."""
+    return tuple(each.name for each in step.inputs) if step.inputs and not definition.is_lenient else None
 
 
 def refused_names(

@@ -118,7 +118,7 @@ class Coordinator:
         self._services, self._executor, self._draw = services, executor, draw
         self._loop = asyncio.get_running_loop()
         trace = run_trace(journal.traces, lease.execution_id, traceparent)
-        self._inner = InnerRecorder(journal, lease, executor, draw, self._loop, trace)
+        self._inner = InnerRecorder(journal, lease, executor, draw, self._loop, capture, trace)
         self._managed, self._new, self._capture = managed, new, capture
         self._linger_seconds = LINGER_SECONDS if managed else math.inf  # nobody else would go on with it
         self.is_on_record = new is None
@@ -354,7 +354,7 @@ class Coordinator:
             inner=inner,
             trace=self._inner.trace,
         )
-        work, capture = placed(attempt.work, context), Capture(notes.keep_line, self._capture)
+        work, capture = placed(attempt.work, context, inner), Capture(notes.keep_line, self._capture)
 
         def stopped() -> Ended:
             within = inner.end()
@@ -367,7 +367,7 @@ class Coordinator:
                     if work.items is None:
                         outcome = await make_attempt(work, self._pipeline, self._executor, draw=self._draw())
                     else:
-                        rules = MapRules(self._capture, self._linger_seconds, is_begun=attempt.is_on_record)
+                        rules = MapRules(self._journal, self._linger_seconds, is_begun=attempt.is_on_record)
                         outcome = await make_map(work, context, self._pipeline, self._inner, rules)
                 if notes.has_surplus:
                     with suppress(asyncio.CancelledError):  # what came of it is known already

@@ -8,6 +8,7 @@ import asyncio
 import contextvars
 import inspect
 import logging
+import os
 from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine, Generator, Iterable
 from contextlib import suppress
 from contextvars import ContextVar
@@ -17,7 +18,10 @@ from typing import Any, Protocol
 from weakref import WeakSet
 
 from ia_modules.errors import StepAbandoned, StepExited, StepTimeout
+from ia_modules.models import JsonText
 from ia_modules.pipeline.core import Step
+from ia_modules.pipeline.process_pool import ProcessPool
+from ia_modules.pipeline.remote_calls import Desk, RemoteCall
 from ia_modules.pipeline.streaming import awaited, streamed
 from ia_modules.tasks import in_thread, is_ctrl_c
 
@@ -92,17 +96,47 @@ class StepExecutor(Protocol):
         """
         ...
 
+    async def execute_remote(self, call: RemoteCall, desk: Desk, *, timeout_seconds: float | None) -> JsonText:
+        """What the code of a call gives, as JSON, which is called in another process.
+
+        The limit counts from when the code is loaded. When the caller's task is stopped, so is the code, and
+        CancelledError is raised; what does not stop in time is ended with its process.
+
+        Args:
+            desk: what is asked to write for it meanwhile.
+
+        Raises:
+            StepTimeout: it took too long.
+            StepProcessEnded: its process ended in the middle.
+            StepError: its code could not be loaded there.
+            Exception: what the step raised.
+        """
+        ...
+
     async def stop(self, tasks: Iterable[asyncio.Task[Any]]) -> None:
         """Cancel tasks that execute, or wait; those whose step does not stop are left alone after a while, not done."""
         ...
 
+    async def close(self) -> None:
+        """End the processes of steps, which close their services first; others may be started again.
+
+        Without this they end with the program, or when they have had nothing to do for a minute.
+        """
+        ...
+
 
 class LocalExecutor:
-    """Runs attempts in this process: async ones as tasks of the loop, plain functions in daemon threads."""
+    """Runs attempts on this machine: as tasks of the loop, in daemon threads, and in processes where a step says so."""
 
-    def __init__(self, *, threads: int = 64) -> None:
-        """``threads``: how many plain functions run at the same time, abandoned ones included; further ones wait."""
+    def __init__(self, *, threads: int = 64, processes: int | None = None) -> None:
+        """Nothing runs yet.
+
+        Args:
+            threads: how many plain functions run at the same time, abandoned ones included; further ones wait.
+            processes: the same, of steps in processes of their own; None: as many as there are processors.
+        """
         self._threads, self._places = threads, asyncio.Semaphore(threads)
+        self._pool = ProcessPool(processes or os.cpu_count() or 1)
         self._steps: dict[asyncio.Task[Any], Step | None] = {}
         self._stopping: WeakSet[asyncio.Task[Any]] = WeakSet()
         self._left_tasks: set[asyncio.Task[Any]] = set()
@@ -139,6 +173,12 @@ class LocalExecutor:
         while (rest := awaited(value)) is not None:  # an async one may give it, too
             value = await self._here(step_id, partial(_as_it_is, rest))
         return value
+
+    async def execute_remote(self, call: RemoteCall, desk: Desk, *, timeout_seconds: float | None) -> JsonText:
+        return await self._pool.execute(call, desk, timeout_seconds=timeout_seconds)
+
+    async def close(self) -> None:
+        await in_thread(self._pool.close, "step-processes:close")
 
     async def stop(self, tasks: Iterable[asyncio.Task[Any]]) -> None:
         tasks = set(tasks)

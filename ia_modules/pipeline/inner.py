@@ -10,6 +10,7 @@ import inspect
 import threading
 from collections.abc import Callable, Coroutine, Mapping
 from concurrent.futures import Future
+from datetime import datetime
 from functools import partial
 from queue import SimpleQueue
 from typing import Any, NamedTuple
@@ -38,6 +39,7 @@ from ia_modules.models import (
 )
 from ia_modules.paths import run_path
 from ia_modules.payload import encode
+from ia_modules.pipeline.capture import CaptureRules
 from ia_modules.pipeline.core import Inner, StepContext
 from ia_modules.pipeline.current import inside
 from ia_modules.pipeline.document.retry import retry_delay, should_retry
@@ -56,9 +58,10 @@ from ia_modules.pipeline.inner_calls import (
     restored,
     stored_arguments,
 )
-from ia_modules.pipeline.journal import Journal
+from ia_modules.pipeline.journal import StepJournal
 from ia_modules.pipeline.notes import Notes
 from ia_modules.pipeline.recorded import retry_json
+from ia_modules.pipeline.remote_calls import DeskFacts, WriteNews
 from ia_modules.pipeline.streaming import awaited, streamed
 from ia_modules.pipeline.turn import LONGEST_WAIT_SECONDS, with_progress
 from ia_modules.tasks import settling
@@ -77,14 +80,16 @@ class InnerRecorder(NamedTuple):
     Attributes:
         draw: uniform in [0, 1), for the delays of retries.
         loop: on which it is recorded.
+        capture: what goes on record of the steps' own logging and printing.
         trace: of the execution; None: it has none.
     """
 
-    journal: Journal
+    journal: StepJournal
     lease: Lease
     executor: StepExecutor
     draw: Callable[[], float]
     loop: asyncio.AbstractEventLoop
+    capture: CaptureRules
     trace: RunTrace | None = None
 
     @property
@@ -257,6 +262,28 @@ class InnerLevel:
             if (usage := begun.notes.usage) is not None:
                 updates.append(StepUpdate(step_execution_id=begun.id, usage=usage))
         return tuple(updates)
+
+    # As remote_calls.Desk, for code of the attempt that runs in another process
+
+    def facts(self) -> DeskFacts:
+        recorder = self._recorder
+        return DeskFacts(
+            worker=recorder.journal.owner,
+            capture=recorder.capture,
+            again_upto=self._again_upto,
+            drops_output=self._drops_output,
+        )
+
+    async def record(self, news: WriteNews) -> None:
+        await self._recorder.write(
+            starts=news.starts, updates=news.updates, logs=news.logs, asks=news.asks, expires=news.expires
+        )
+
+    async def read_within(self, path: RunPath) -> list[StepExecutionRecord]:
+        return await self._recorder.journal.get_execution_steps(self._recorder.execution_id, within=path)
+
+    async def read_time(self) -> datetime:
+        return await self._recorder.journal.now()
 
     # What is on record
 

@@ -39,7 +39,28 @@ PAGE_LIMIT = 1000
 """Rows of each kind in one page of changes, unless a single sequence number has more."""
 
 
-class Journal(Protocol):
+class StepJournal(Protocol):
+    """What the code of a running step needs remembered: what it says, and what it calls within itself."""
+
+    @property
+    def owner(self) -> str:
+        """Who writes through this journal: every execution that is started through it belongs to this owner."""
+        ...
+
+    async def now(self) -> datetime:
+        """The time of this journal."""
+        ...
+
+    async def record(self, transition: Transition) -> object:
+        """As :meth:`Journal.record`."""
+        ...
+
+    async def get_execution_steps(self, execution_id: str, *, within: RunPath = GRAPH) -> list[StepExecutionRecord]:
+        """As :meth:`Journal.get_execution_steps`."""
+        ...
+
+
+class Journal(StepJournal, Protocol):
     """What a runner needs remembered. Every method returns only when what it says is durable, or read from what is.
 
     Journals can be hashed and referenced weakly: pipelines remember what each of them has on record.

@@ -27,12 +27,13 @@ from ia_modules.pipeline.attempt import (
     prepare,
     run_alone,
 )
-from ia_modules.pipeline.capture import Capture, CaptureRules
+from ia_modules.pipeline.capture import Capture
 from ia_modules.pipeline.code import LoadedPipeline
 from ia_modules.pipeline.core import StepContext
 from ia_modules.pipeline.current import enter
 from ia_modules.pipeline.inner import InnerLevel, InnerRecorder
 from ia_modules.pipeline.inputs import check_contributions
+from ia_modules.pipeline.journal import Journal
 from ia_modules.pipeline.kept_items import copy_completed
 from ia_modules.pipeline.mapping import BegunItem, FailedItem, MapCourse
 from ia_modules.pipeline.notes import Notes
@@ -52,12 +53,12 @@ class MapRules(NamedTuple):
     """How a map is made.
 
     Attributes:
-        capture: what goes on record of the items' own logging and printing.
+        journal: where the records of the items are read.
         linger_seconds: a delay that is over within this time is waited for here.
         is_begun: it goes on after it has waited; items of it are on record.
     """
 
-    capture: CaptureRules
+    journal: Journal
     linger_seconds: float
     is_begun: bool
 
@@ -171,7 +172,7 @@ class _Map:
 
     async def _taken_up(self, batch: Batch, ended: list[_EndedItem]) -> MapCourse:
         """Where it stands; what has been answered meanwhile has ended."""
-        journal, execution_id = self._recorder.journal, self._recorder.execution_id
+        journal, execution_id = self._rules.journal, self._recorder.execution_id
         records = []
         if self._rules.is_begun or self._context.attempt > 1:
             records = await journal.get_attempts(execution_id, within=self._path)
@@ -198,7 +199,7 @@ class _Map:
 
     async def _answered(self, course: MapCourse, batch: Batch, now: datetime) -> list[_EndedItem]:
         """The items whose questions are over; the others still wait."""
-        journal, execution_id = self._recorder.journal, self._recorder.execution_id
+        journal, execution_id = self._rules.journal, self._recorder.execution_id
         questions = await journal.get_interactions(execution_id, awaited=True, within=self._path)
         question_of = {each.step_execution_id: each for each in questions}
         ended: list[_EndedItem] = []
@@ -356,8 +357,8 @@ class _Map:
             outcome: Outcome | None = None
             within: tuple[StepUpdate, ...] = ()
             try:
-                with Capture(notes.keep_line, self._rules.capture):
-                    outcome = await run_alone(placed(work, context), recorder.executor, draw=recorder.draw())
+                with Capture(notes.keep_line, recorder.capture):
+                    outcome = await run_alone(placed(work, context, inner), recorder.executor, draw=recorder.draw())
                 await notes.write_surplus()
             except asyncio.CancelledError:  # this task is ours, and only we cancel it: that is how it ended
                 pass

@@ -9,10 +9,15 @@ from ia_modules.errors import InvalidArgument, ServiceNotFound
 
 
 class ServiceRegistry:
-    """Services by name. It owns none of them: the caller that registers one closes it."""
+    """Services by name. It owns none of them: the caller that registers one closes it.
 
-    def __init__(self, services: Mapping[str, Any] | None = None) -> None:
-        self._services = dict(services or {})
+    Attributes:
+        made_by: the function or context manager that makes them, as ``MODULE:NAME``; None: nobody else can. Steps that
+            run in processes of their own find what it makes there; these objects stay here.
+    """
+
+    def __init__(self, services: Mapping[str, Any] | None = None, *, made_by: str | None = None) -> None:
+        self._services, self.made_by = dict(services or {}), made_by
 
     def register(self, name: str, service: Any) -> None:
         """Offer a service; one of the same name is replaced."""

@@ -99,7 +99,7 @@ class Worker:
         self._loader = VersionLoader(
             allowed=allowed_code() if allowed is None else allowed, limit_seconds=load_limit_seconds
         )
-        self._executor = executor or LocalExecutor()
+        self._executor = executor or LocalExecutor(processes=slots)
         services = services or ServiceRegistry({TRACKER_SERVICE: tracker})
         self._runner = Runner(tracker, services=services, executor=self._executor, capture=capture)
         self._running: dict[
@@ -181,6 +181,7 @@ class Worker:
         with suppress(DatabaseError, TimeoutError):
             async with asyncio.timeout(_STOP_SECONDS):
                 await self._hand_back_the_rest()
+        await self._executor.close()
 
     # The loop
 

@@ -35,6 +35,7 @@ def acknowledge(what, identifier):
 async def main():
     async with DatabaseManager(sys.argv[1]) as database, ExecutionTracker(database) as tracker:
         pipeline_id = await tracker.register_pipeline("work", "Work")
+        acknowledge("execution", await tracker.start_execution(pipeline_id, "Goes on", {"n": 1}))
         await asyncio.gather(*(write(tracker, pipeline_id) for _ in range(10)))
 
 asyncio.run(main())

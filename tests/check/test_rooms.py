@@ -27,6 +27,8 @@ NEEDS_NO_TEST_FILE = {
     "testing/changes_contract.py": "a part of the contract, to which tests/conformance holds every journal",
     "testing/contract_transitions.py": "what the contract is made of, to which tests/conformance holds every journal",
     "testing/executions_contract.py": "a part of the contract, to which tests/conformance holds every journal",
+    "testing/executor_contract.py": "a contract, to which tests/conformance holds every executor",
+    "testing/executor_steps.py": "the steps of a contract, to which tests/conformance holds every executor",
     "testing/levels_contract.py": "a part of the contract, to which tests/conformance holds every journal",
     "testing/output_contract.py": "a part of the contract, to which tests/conformance holds every journal",
     "testing/people_contract.py": "a part of the contract, to which tests/conformance holds every journal",

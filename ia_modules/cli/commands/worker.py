@@ -75,7 +75,7 @@ def worker(
     """
     use_project(project)
     database_url = secrets_of(context).full_url(database_url)
-    executor = LocalExecutor()
+    executor = LocalExecutor(processes=slots)
     options: dict[str, Any] = {
         "slots": slots,
         "grace_seconds": grace_seconds,

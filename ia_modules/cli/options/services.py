@@ -58,6 +58,7 @@ async def opened_services(name: str | None, make: ServicesFactory | None) -> Asy
         if make is not None:
             try:
                 services = await opened.enter_async_context(made_services(make))
+                services.made_by = name
             except InvalidArgument as error:
                 raise not_started(f"--services {name}: {error}") from None
             except Exception as error:

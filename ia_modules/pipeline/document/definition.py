@@ -132,6 +132,8 @@ class StepDefinition(Document):
         timeout_seconds: of one attempt.
         effect: what it does outside, which must be known before it is run again; None: not said.
         keep_stream: what it emits stays on record when it has completed.
+        isolation: ``process``: its code runs in a process of its own; ``thread``: in that of its execution.
+        executor: the same, by what runs it: ``process`` or ``local``. None of the two: ``local``.
         resources: for executors on a cluster.
     """
 
@@ -157,6 +159,8 @@ class StepDefinition(Document):
     error_handling: ErrorHandling = ErrorHandling()
     effect: Effect | None = None
     keep_stream: bool = True
+    isolation: Literal["thread", "process"] | None = None
+    executor: Literal["local", "process"] | None = None
     resources: dict[str, Any] = Field(default_factory=dict)
 
     @classmethod
@@ -170,6 +174,11 @@ class StepDefinition(Document):
         if data.get("type") == "human_input":
             _move_question_into_config(data)
         return data
+
+    @property
+    def is_isolated(self) -> bool:
+        """Whether its code runs in a process of its own."""
+        return "process" in (self.isolation, self.executor)
 
     @property
     def known_effect(self) -> Effect | None:
@@ -197,6 +206,12 @@ class StepDefinition(Document):
             raise InvalidValue(f"a step of type task with {found}", "the class that runs: step_class and module")
         if self.type != "task" and not self.keep_stream:
             raise InvalidValue(f"a step of type {self.type} with keep_stream", "keep_stream on a step of type task")
+        for key, value in (("isolation", self.isolation), ("executor", self.executor)):
+            if self.type != "task" and value is not None:
+                raise InvalidValue(f"a step of type {self.type} with {key}", f"{key} on a step of type task")
+        if (self.isolation, self.executor) in (("thread", "process"), ("process", "local")):
+            found = f"isolation {self.isolation!r} with executor {self.executor!r}, which say two things"
+            raise InvalidValue(found, "one of them, or both alike")
         if self.type != "task" and has_class:
             raise InvalidValue(
                 f"a step of type {self.type} with a class", "no step_class and no module", "Leave them out."

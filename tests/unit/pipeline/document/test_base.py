@@ -21,9 +21,9 @@ UNKNOWN: dict[str, tuple[Any, str]] = {
         document(task("a", tiemout_seconds=1)),
         (
             "$.steps[0].tiemout_seconds: found the unknown key 'tiemout_seconds'; expected one of the keys class, "
-            "conditions, config, description, effect, error_handling, id, input_schema, inputs, keep_stream, map, "
-            "max_iterations, module, name, output_schema, outputs, parallel, resources, route, step_class, "
-            "timeout_seconds, type. Did you mean 'timeout_seconds'?"
+            "conditions, config, description, effect, error_handling, executor, id, input_schema, inputs, isolation, "
+            "keep_stream, map, max_iterations, module, name, output_schema, outputs, parallel, resources, route, "
+            "step_class, timeout_seconds, type. Did you mean 'timeout_seconds'?"
         ),
     ),
     "unknown key of a condition under config": (

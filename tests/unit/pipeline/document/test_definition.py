@@ -304,3 +304,43 @@ def test_a_condition_only_decides() -> None:
         {"id": "c", "type": "condition", "conditions": [{"field": "n", "operator": "==", "value": 1}]}
     )
     assert step.known_effect == "pure"
+
+
+@pytest.mark.parametrize(
+    ("keys", "is_isolated"),
+    [
+        ({}, False),
+        ({"isolation": "thread"}, False),
+        ({"executor": "local"}, False),
+        ({"isolation": "process"}, True),
+        ({"executor": "process"}, True),
+        ({"isolation": "process", "executor": "process"}, True),
+    ],
+)
+def test_a_step_says_whether_it_runs_in_a_process_of_its_own(keys: dict[str, Any], is_isolated: bool) -> None:
+    written = copy.deepcopy(OLDER)
+    written["steps"][1] |= keys
+    definition = load(written).definition
+    assert [step.is_isolated for step in definition.steps] == [False, is_isolated]
+    assert definition.to_json()["steps"][1].items() >= keys.items()
+    assert load(definition.to_json()).definition == definition
+    jsonschema_rs.validate(dict(definition_schema()), definition.to_json())
+
+
+@pytest.mark.parametrize(
+    ("keys", "found"),
+    [
+        (
+            {"isolation": "process", "executor": "local"},
+            "isolation 'process' with executor 'local', which say two things",
+        ),
+        ({"isolation": "thread", "executor": "process"}, "isolation 'thread' with executor 'process'"),
+        ({"isolation": "container"}, "one of 'thread' or 'process'"),
+        ({"type": "human_input", "config": {}, "isolation": "process"}, "a step of type human_input with isolation"),
+        ({"type": "human_input", "config": {}, "executor": "local"}, "a step of type human_input with executor"),
+    ],
+)
+def test_where_a_step_cannot_run_is_refused(keys: dict[str, Any], found: str) -> None:
+    step = {"id": "a", **({} if "type" in keys else {"class": "S", "module": "m"}), **keys}
+    examined = examine({"name": "A", "steps": [step], "flow": {"start_at": "a"}})
+    assert any(found in str(problem) for problem in examined.errors), examined.errors

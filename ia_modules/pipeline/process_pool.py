@@ -1,0 +1,379 @@
+"""Processes of this machine that make attempts for this one: started when they are needed, used again, ended with it.
+
+Each makes one attempt at a time, and nothing is shared with it: so its code can be ended, and its crash is the failure
+of one attempt. When this process dies, however it does, the system ends them and what they have started.
+
+    loop ──request──→ thread that writes ──socket──→ process
+    loop ←──event───  thread that reads  ←──socket──
+"""
+
+import asyncio
+import atexit
+import os
+import signal
+import socket
+import struct
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Coroutine, Iterable
+from contextlib import suppress
+from functools import partial
+from queue import SimpleQueue
+from typing import Any
+
+from ia_modules.errors import StepError, StepKilled, StepProcessEnded, StepTimeout
+from ia_modules.models import JsonText
+from ia_modules.pipeline.remote_calls import (
+    AttemptBegan,
+    AttemptEnded,
+    BeginCall,
+    CancelCall,
+    CodeChanged,
+    Desk,
+    HostRequest,
+    ReadTime,
+    ReadWithin,
+    RemoteCall,
+    Reply,
+    ToHost,
+    ToOwner,
+    WriteNews,
+    body_of,
+    encoded,
+    read_by_owner,
+)
+from ia_modules.pipeline.remote_failures import RemoteFailure
+from ia_modules.tasks import in_thread
+
+STOP_SECONDS = 2.0
+"""How long a cancelled step may take to tidy up; then its process is ended."""
+
+LOAD_SECONDS = 60.0
+"""How long a process may take to start and to load the code of a step."""
+
+IDLE_SECONDS = 60.0
+"""How long a process is kept that has nothing to do."""
+
+_END_SECONDS = 5.0  # for closing its services
+_LENGTH = struct.Struct("!Q")
+
+
+class ProcessPool:
+    """What one executor uses of the processes of this program: those that have nothing to do are anybody's."""
+
+    def __init__(self, at_once: int, *, idle_seconds: float = IDLE_SECONDS) -> None:
+        """``at_once``: how many run at the same time; further attempts wait for one."""
+        self._places, self._idle_seconds = asyncio.Semaphore(at_once), idle_seconds
+
+    def close(self) -> None:
+        """End those that have nothing to do, and wait until they have closed their services, for five seconds at most.
+
+        Without this they end with the program, or when they have had nothing to do for a while.
+        """
+        ending = [process for process in list(_idle) if _take(process)]
+        _end(ending)
+
+    async def execute(self, call: RemoteCall, desk: Desk, *, timeout_seconds: float | None) -> JsonText:
+        """What the code of a call gives, as JSON. When the caller's task is cancelled, it is stopped, or ended.
+
+        Raises:
+            asyncio.CancelledError: the caller was; ``__cause__`` says whether the process had to be ended.
+            StepTimeout: it took too long; ``__cause__`` says whether its process had to be ended.
+            StepProcessEnded: its process crashed, or somebody ended it.
+            StepError: the modules of its folder have changed since the owner loaded them.
+            Exception: what the step raised.
+        """
+        async with self._places:
+            begin = BeginCall(call)
+            process = _idle_with(call.services) or await self._started(call.services)
+            try:
+                ended = await process.carry_out(begin, desk, timeout_seconds)
+                if isinstance(ended, CodeChanged) and process.has_served:  # only a new one loads anew
+                    process.end()
+                    process = await self._started(call.services)
+                    ended = await process.carry_out(begin, desk, timeout_seconds)
+            finally:
+                self._put_back(process)
+        if isinstance(ended, CodeChanged):
+            raise StepError(
+                call.step_id,
+                f"module {ended.module!r} has changed since this execution began here, and a process of its own can "
+                "only load it as it is now. Run the pipeline again.",
+            )
+        if ended.failure is not None:
+            raise ended.failure.as_exception()
+        assert ended.result is not None
+        return ended.result
+
+    async def _started(self, services: str | None) -> "_Process":
+        starting = in_thread(partial(_Process, services), "step-process:start")
+        try:
+            return await asyncio.shield(starting)
+        except asyncio.CancelledError:
+            starting.add_done_callback(self._keep_started)
+            raise
+
+    def _keep_started(self, starting: "asyncio.Future[_Process]") -> None:
+        if starting.exception() is None:
+            self._put_back(starting.result())
+
+    def _put_back(self, process: "_Process") -> None:
+        if process.is_usable:
+            process.end_after(self._idle_seconds)
+            _idle.append(process)
+
+
+class _Process:
+    """One process, from its start to its end. Made in any thread, and used by one loop at a time."""
+
+    def __init__(self, services: str | None) -> None:
+        self._socket, theirs = socket.socketpair()
+        their_end, self._lifeline = os.pipe()  # the system closes our end of it when this process dies
+        path = f"import sys; sys.path[:] = {sys.path!r}"  # before anything is imported, ourselves included
+        main = f"from ia_modules.pipeline.process_main import main; main(*{(theirs.fileno(), their_end, services)!r})"
+        try:
+            self._popen = subprocess.Popen(  # noqa: S603 - this Python, with code of our own
+                [sys.executable, "-c", f"{path}; {main}"],
+                pass_fds=(theirs.fileno(), their_end),
+                stdin=subprocess.DEVNULL,
+                stdout=2,  # on stdout may be what the caller reads
+                start_new_session=True,  # Ctrl-C is for its owner, and what it starts is ended with it
+            )
+        except OSError:
+            self._socket.close()
+            os.close(self._lifeline)
+            raise
+        finally:
+            theirs.close()
+            os.close(their_end)
+        self.services = services
+        self._outgoing = SimpleQueue[bytes | None]()
+        self._lock = threading.Lock()
+        self._listener: tuple[asyncio.AbstractEventLoop, asyncio.Queue[ToOwner | int]] | None = None
+        self._exit_status: int | None = None
+        self._idle: threading.Timer | None = None
+        self._is_spoiled = False
+        self.has_served = False
+        _living.add(self)
+        for work, name in ((self._read, "read"), (self._write, "write")):
+            threading.Thread(target=work, name=f"step-process:{name}", daemon=True).start()
+
+    @property
+    def is_usable(self) -> bool:
+        """Whether it lives, and nothing of an earlier attempt runs there."""
+        return self._exit_status is None and not self._is_spoiled
+
+    def end_after(self, seconds: float) -> None:
+        """End it unless it is taken before."""
+
+        def end() -> None:
+            if _take(self):
+                _end([self])
+
+        self._idle = threading.Timer(seconds, end)
+        self._idle.daemon = True
+        self._idle.start()
+
+    async def carry_out(
+        self, begin: BeginCall, desk: Desk, timeout_seconds: float | None
+    ) -> AttemptEnded | CodeChanged:
+        """Have an attempt made, and do for it what it asks its owner for."""
+        if self._idle is not None:
+            self._idle.cancel()
+        step_id = begin.call.step_id
+        talk = _Talk(self, desk, step_id)
+        with self._lock:
+            self._listener = asyncio.get_running_loop(), talk.heard
+        self._is_spoiled = True  # until its end is known
+        self.send(begin)
+        talking = asyncio.create_task(talk.to_end(), name=f"process:{step_id}")
+        try:
+            if not await _begins(talk.began, talking):
+                raise StepError(step_id, f"its code was not loaded within {LOAD_SECONDS:g} s in a process of its own.")
+            await asyncio.wait([talking], timeout=timeout_seconds)
+            if not talking.done():
+                stopped = await self._stop(talking)
+                raise StepTimeout(step_id, timeout_seconds or 0.0) from (None if stopped else StepKilled(step_id))
+        except asyncio.CancelledError as cancelled:
+            if not await self._stop(talking):
+                raise cancelled from StepKilled(step_id)
+            raise
+        finally:
+            talk.close()
+            talking.cancel()
+            with self._lock:
+                self._listener = None
+            if self._is_spoiled:
+                self.kill()
+        self.has_served = True
+        return talking.result()
+
+    async def _stop(self, talking: "asyncio.Task[AttemptEnded | CodeChanged]") -> bool:
+        """Have what runs stopped; False when it does not, and its process is to be ended."""
+        self.send(CancelCall())
+        await asyncio.wait([talking], timeout=STOP_SECONDS)
+        if talking.done():
+            talking.exception()  # it has been told to stop: whatever it says now is not asked for
+        return not self._is_spoiled
+
+    def is_free(self, ended: AttemptEnded | CodeChanged) -> None:
+        """An attempt is over."""
+        self._is_spoiled = isinstance(ended, AttemptEnded) and not ended.is_clean
+
+    def send(self, message: ToHost) -> None:
+        self._outgoing.put(encoded(message))
+
+    def end(self) -> None:
+        """Let it close what it has, and end; without waiting for it."""
+        threading.Thread(target=_end, args=([self],), name="step-process:end", daemon=True).start()
+
+    def begin_to_end(self) -> None:
+        """Let it close what it has, and end."""
+        self._is_spoiled = True
+        with suppress(OSError):
+            self._socket.shutdown(socket.SHUT_WR)
+
+    def end_within(self, seconds: float) -> None:
+        """Wait until it has ended, and end it then."""
+        with suppress(subprocess.TimeoutExpired):
+            self._popen.wait(seconds)
+        self.kill()
+
+    def kill(self) -> None:
+        """End it with all that it has started."""
+        self._is_spoiled = True
+        with suppress(ProcessLookupError, PermissionError):  # it is gone; macOS says so in another way
+            os.killpg(self._popen.pid, signal.SIGKILL)
+
+    # In threads
+
+    def _read(self) -> None:
+        while (message := self._read_one()) is not None:
+            self._tell(read_by_owner(message))
+        self._exit_status = status = self._popen.wait()
+        self._outgoing.put(None)
+        _living.discard(self)
+        self._tell(status)
+        self._socket.close()
+        os.close(self._lifeline)
+
+    def _read_one(self) -> bytes | None:
+        header = self._read_exactly(_LENGTH.size)
+        return None if header is None else self._read_exactly(_LENGTH.unpack(header)[0])
+
+    def _read_exactly(self, count: int) -> bytes | None:
+        read = bytearray(count)
+        view, at = memoryview(read), 0
+        with suppress(OSError):
+            while at < count and (came := self._socket.recv_into(view[at:])):
+                at += came
+        return bytes(read) if at == count else None
+
+    def _write(self) -> None:
+        while (message := self._outgoing.get()) is not None:
+            with suppress(OSError):  # who reads finds out
+                self._socket.sendall(_LENGTH.pack(len(message)) + message)
+
+    def _tell(self, news: ToOwner | int) -> None:
+        with self._lock:
+            listener = self._listener
+        if listener is not None:
+            with suppress(RuntimeError):  # the loop is closed
+                listener[0].call_soon_threadsafe(listener[1].put_nowait, news)
+
+
+class _Talk:
+    """The owner's side of one attempt."""
+
+    def __init__(self, process: _Process, desk: Desk, step_id: str) -> None:
+        self._process, self._desk, self._step_id = process, desk, step_id
+        self._answering = set[asyncio.Task[None]]()
+        self.heard: asyncio.Queue[ToOwner | int] = asyncio.Queue()
+        self.began = asyncio.Event()
+
+    async def to_end(self) -> AttemptEnded | CodeChanged:
+        """Reply until the attempt is over.
+
+        Raises:
+            StepProcessEnded: its process is gone.
+        """
+        while True:
+            match await self.heard.get():
+                case AttemptBegan():
+                    self.began.set()
+                case AttemptEnded() | CodeChanged() as last:
+                    self._process.is_free(last)
+                    return last
+                case WriteNews() | ReadWithin() | ReadTime() as request:
+                    task = asyncio.create_task(self._answer(request), name=f"process:{self._step_id}:answer")
+                    self._answering.add(task)
+                    task.add_done_callback(self._answering.discard)
+                case exit_status:
+                    raise StepProcessEnded(self._step_id, exit_status)
+
+    def close(self) -> None:
+        """Nobody waits for answers any more."""
+        for task in self._answering:
+            task.cancel()
+
+    async def _answer(self, request: HostRequest) -> None:
+        try:
+            answer = Reply(request.number, body_of(await self._done(request)))
+        except Exception as error:  # noqa: BLE001 - it is raised where it was asked for
+            answer = Reply(request.number, failure=RemoteFailure.of(error))
+        self._process.send(answer)
+
+    def _done(self, request: HostRequest) -> Coroutine[Any, Any, Any]:
+        match request:
+            case WriteNews():
+                return self._desk.record(request)
+            case ReadWithin():
+                return self._desk.read_within(request.path)
+            case ReadTime():
+                return self._desk.read_time()
+
+
+async def _begins(began: asyncio.Event, talking: "asyncio.Task[Any]") -> bool:
+    """Wait until the code runs, or the attempt is over; False: it takes too long."""
+    beginning = asyncio.create_task(began.wait(), name="process:began")
+    try:
+        await asyncio.wait([beginning, talking], timeout=LOAD_SECONDS, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        beginning.cancel()
+    return began.is_set() or talking.done()
+
+
+_living: set[_Process] = set()
+_idle: list[_Process] = []
+"""Of this program: whatever runs next may use them."""
+
+
+def _idle_with(services: str | None) -> _Process | None:
+    """One that has nothing to do and has these services, to be used."""
+    suited = (each for each in reversed(list(_idle)) if each.services == services)
+    return next((each for each in suited if _take(each) and each.is_usable), None)
+
+
+def _take(process: _Process) -> bool:
+    """Have it for oneself; False: somebody else was faster."""
+    try:
+        _idle.remove(process)
+    except ValueError:
+        return False
+    return True
+
+
+def _end(processes: Iterable[_Process]) -> None:
+    """End processes, which may close what they have first; without threads, which a program that ends cannot start."""
+    ending, end_at = list(processes), time.monotonic() + _END_SECONDS
+    for each in ending:
+        each.begin_to_end()
+    for each in ending:
+        each.end_within(max(0.0, end_at - time.monotonic()))
+
+
+@atexit.register
+def _end_all() -> None:
+    _end(_living)

@@ -1,0 +1,211 @@
+"""What passes between the owner of an attempt and the process that makes it, which may be on another machine.
+
+    owner                     host
+    BeginCall             ──→
+                          ←──  AttemptBegan, when its code is loaded; or CodeChanged, where other code is
+                          ←──  WriteNews, ReadWithin, ReadTime: what it logs, emits, uses and calls within itself
+    Reply                 ──→
+    CancelCall            ──→
+                          ←──  AttemptEnded, with the result or the failure
+
+A call is the name of its code with its JSON, and no object: nothing here is pickled. What it records is written by its
+owner, under the owner's lease, so the host needs no database. All of it may be sent again after a loss: lines have ids,
+and of usage the sum is told.
+"""
+
+from datetime import datetime
+from functools import cache
+from typing import Any, Protocol, TypeVar
+
+import msgspec
+from msgspec import Raw, Struct
+
+from ia_modules.models import ExecutionId, JsonText, RunPath, StepExecutionId, StepExecutionRecord
+from ia_modules.pipeline.capture import CaptureRules
+from ia_modules.pipeline.remote_failures import RemoteFailure
+from ia_modules.transitions import Expiry, LogLine, NewInteraction, StepStart, StepUpdate
+
+T = TypeVar("T")
+
+
+class RemoteCode(Struct, frozen=True, kw_only=True):
+    """Code as another process imports it.
+
+    Attributes:
+        folder: where its module lies; None: it is installed, or on the path.
+        allowed: patterns of module names that may be imported from elsewhere; None: every one.
+        inputs: the names of the inputs that a function is called with; None: it is given the state.
+        parameters: the names of the pipeline's parameters.
+        has_fallback: its class has a method ``fallback``.
+    """
+
+    module: str
+    name: str
+    folder: str | None = None
+    allowed: tuple[str, ...] | None = None
+    inputs: tuple[str, ...] | None = None
+    parameters: tuple[str, ...] = ()
+    has_fallback: bool = False
+
+
+class RemoteCall(Struct, frozen=True, kw_only=True):
+    """An attempt that is to be made elsewhere.
+
+    Attributes:
+        fingerprint: what the owner has loaded of the code's folder: the digest of each module.
+        data: its input; ``item``: the item itself, where a function without inputs is called with it.
+        failure: what the fallback is for; None: the step itself is called.
+        worker: who owns the execution; stands at what is called within the step.
+        again_upto, drops_output: as in :class:`ia_modules.pipeline.inner.InnerLevel`.
+        services: what makes the services of steps, as ``MODULE:NAME``; None: there are none.
+        traceparent: what the attempt sends to others; None: nothing.
+    """
+
+    code: RemoteCode
+    fingerprint: dict[str, str]
+    execution_id: ExecutionId
+    step_id: str
+    step_execution_id: StepExecutionId
+    iteration: int
+    attempt: int
+    rerun_of: ExecutionId | None
+    within: RunPath
+    item_key: str | None
+    config: JsonText
+    data: JsonText
+    item: JsonText | None
+    failure: RemoteFailure | None
+    worker: str
+    capture: CaptureRules
+    again_upto: int
+    drops_output: bool
+    services: str | None
+    traceparent: str | None
+
+
+class Desk(Protocol):
+    """What the owner of an attempt does for the process that makes it. Everything may be called again."""
+
+    def facts(self) -> "DeskFacts": ...
+
+    async def record(self, news: "WriteNews") -> None:
+        """Write it under the lease of the owner.
+
+        Raises:
+            TrackerError, DatabaseError: as :meth:`ia_modules.pipeline.journal.Journal.record`.
+        """
+        ...
+
+    async def read_within(self, path: RunPath) -> list[StepExecutionRecord]:
+        """What has been called within a run of this execution."""
+        ...
+
+    async def read_time(self) -> datetime:
+        """The journal's."""
+        ...
+
+
+class DeskFacts(Struct, frozen=True, kw_only=True):
+    """What of a :class:`RemoteCall` the owner's desk knows."""
+
+    worker: str
+    capture: CaptureRules
+    again_upto: int
+    drops_output: bool
+
+
+class BeginCall(Struct, frozen=True, tag=True):
+    """Make this attempt."""
+
+    call: RemoteCall
+
+
+class Reply(Struct, frozen=True, tag=True):
+    """What came of a request; ``failure`` None: nothing failed."""
+
+    number: int
+    body: Raw = Raw(b"null")
+    failure: RemoteFailure | None = None
+
+
+class CancelCall(Struct, frozen=True, tag=True):
+    """Stop what runs."""
+
+
+class AttemptBegan(Struct, frozen=True, tag=True):
+    """The code is loaded, and called now."""
+
+
+class CodeChanged(Struct, frozen=True, tag=True):
+    """Other code is loaded here. ``module``: one that differs."""
+
+    module: str
+
+
+class WriteNews(Struct, frozen=True, tag=True):
+    """To :meth:`Desk.record`: as in a :class:`ia_modules.transitions.Transition`."""
+
+    number: int
+    starts: tuple[StepStart, ...]
+    updates: tuple[StepUpdate, ...]
+    logs: tuple[LogLine, ...]
+    asks: tuple[NewInteraction, ...]
+    expires: tuple[Expiry, ...]
+
+
+class ReadWithin(Struct, frozen=True, tag=True):
+    """To :meth:`Desk.read_within`."""
+
+    number: int
+    path: RunPath
+
+
+class ReadTime(Struct, frozen=True, tag=True):
+    """To :meth:`Desk.read_time`."""
+
+    number: int
+
+
+class AttemptEnded(Struct, frozen=True, tag=True):
+    """What came of the attempt.
+
+    Attributes:
+        result: what the code gave, as JSON; None: it failed, or was cancelled.
+        failure: why it failed; None with no result: it was cancelled.
+        is_clean: nothing of it runs any more.
+    """
+
+    result: JsonText | None = None
+    failure: RemoteFailure | None = None
+    is_clean: bool = True
+
+
+ToHost = BeginCall | Reply | CancelCall
+ToOwner = AttemptBegan | CodeChanged | WriteNews | ReadWithin | ReadTime | AttemptEnded
+HostRequest = WriteNews | ReadWithin | ReadTime
+
+
+def encoded(message: ToHost | ToOwner) -> bytes:
+    return msgspec.json.encode(message)
+
+
+def read_by_host(message: bytes) -> ToHost:
+    return _decoder(ToHost).decode(message)
+
+
+def read_by_owner(message: bytes) -> ToOwner:
+    return _decoder(ToOwner).decode(message)
+
+
+@cache
+def _decoder(kind: Any) -> msgspec.json.Decoder[Any]:
+    return msgspec.json.Decoder(kind)
+
+
+def body_of(value: Any) -> Raw:
+    """An answer as it is sent."""
+    return Raw(msgspec.json.encode(value))
+
+
+def read_body(body: Raw, kind: type[T]) -> T:
+    return _decoder(kind).decode(body)
