@@ -259,7 +259,7 @@ class StepContext(Struct, frozen=True, kw_only=True, eq=False, weakref=True):
         Raises:
             InnerStepConflict: the call is on record for other arguments.
             StepTimeout: it took longer than its own limit.
-            StepError: the step that this context is of has ended.
+            StepError: the step that this context is of has ended, or this is awaited on an event loop of its own.
             NestingTooDeep: nothing can be within this.
             Exception: what the function raises.
         """

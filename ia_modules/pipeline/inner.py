@@ -71,6 +71,11 @@ from ia_modules.transitions import Expiry, Failure, LogLine, NewInteraction, Ste
 SLEEP = "sleep"
 """What ``context.sleep`` is called on record."""
 
+OTHER_LOOP = (
+    "it was awaited on an event loop of its own, such as that of asyncio.run within a step; expected `async def` and "
+    "`await`, or context.call in a plain def: calls are recorded on the loop that the step runs on."
+)
+
 _CANCELLED = Failure(type="CancelledError", message="The code around it stopped waiting for it.")
 
 
@@ -221,6 +226,7 @@ class InnerLevel:
 
     async def sleep(self, seconds: float) -> None:
         """As :meth:`StepContext.sleep`."""
+        self.refuse_other_loop(SLEEP)
         key = self._calls.key_of(Inner(SLEEP))
         known = await self.recorded(key)
         if is_answered(known, again_upto=self._again_upto):
@@ -429,7 +435,13 @@ class InnerLevel:
     def draw(self) -> float:
         return self._recorder.draw()
 
+    def refuse_other_loop(self, step_id: str) -> None:
+        """Raises StepError: the running loop is not the one on which this execution is recorded."""
+        if asyncio.get_running_loop() is not self._recorder.loop:
+            raise StepError(step_id, OTHER_LOOP)
+
     async def _made_alone(self, call: "_Call", waiting: "_WaitingThread | None" = None) -> Any:
+        self.refuse_other_loop(call.key.step_id)
         async with self._calls.one_at_a_time.setdefault(call.key, asyncio.Lock()):
             return await call.made(waiting)
 
@@ -490,6 +502,7 @@ class _Call(NamedTuple):
             waiting: the thread that the function is called in; None: it is called from here.
         """
         level = self.level
+        level.refuse_other_loop(self.key.step_id)
         arguments = arguments_of(self.function, self.args, self.kwargs)
         hashed, known = arguments_hash(arguments), await level.recorded(self.key)
         if (stored := level.answer(self.key, known, hashed)) is not None:
