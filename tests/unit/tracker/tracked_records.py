@@ -1,5 +1,6 @@
 """What stands on record of tracked programs, read when they are over."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -69,3 +70,12 @@ def programs_in(url: str) -> list[RecordedProgram]:
 
 def _decoded(text: str | None) -> Any:
     return None if text is None else orjson.loads(text)
+
+
+Programs = Callable[[], list[RecordedProgram]]
+"""Gives what is on record of the calls of a test, when all is written."""
+
+
+def only(programs: Programs) -> RecordedProgram:
+    [one] = programs()
+    return one
