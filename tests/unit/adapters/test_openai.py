@@ -1,6 +1,6 @@
 """Calls of models over OpenAI's protocol, as steps within a step: on record, emitted, paid for once."""
 
-from collections.abc import AsyncIterator, Generator
+from collections.abc import Generator
 from typing import Any
 
 import openai
@@ -9,12 +9,11 @@ from openai import AsyncOpenAI, OpenAI
 
 from ia_modules import Client, Flow, current
 from ia_modules.adapters.openai import BlockingChatModel, ChatModel
-from ia_modules.database.manager import DatabaseManager
 from ia_modules.errors import StepError
-from ia_modules.models import ExecutionId, RunPath, StepSummary
+from ia_modules.models import ExecutionId
 from ia_modules.pieces import OutputPiece
-from ia_modules.tracker.levels import RunFilters
 from tests.model_server import Message, ModelServer, model_server, tool_call
+from tests.unit.adapters.calls import calls_of
 
 
 def reply(messages: list[Message]) -> Message:
@@ -31,12 +30,6 @@ def served() -> Generator[ModelServer]:
 
 
 @pytest.fixture
-async def client(database: DatabaseManager) -> AsyncIterator[Client]:
-    async with Client(database) as client:
-        yield client
-
-
-@pytest.fixture
 def openai_client(served: ModelServer) -> AsyncOpenAI:
     return AsyncOpenAI(base_url=served.url, api_key="-", max_retries=0)
 
@@ -48,11 +41,6 @@ def blocking_client(served: ModelServer) -> OpenAI:
 
 def saying(*texts: str) -> list[Any]:
     return [{"role": "user", "content": text} for text in texts]
-
-
-async def calls_of(client: Client, execution_id: str, path: str = "think#1") -> list[StepSummary]:
-    page = await client.runs(ExecutionId(execution_id), RunFilters(within=RunPath(path)))
-    return list(page.items)
 
 
 async def pieces_of(client: Client, execution_id: str) -> list[OutputPiece]:

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import Counter
-from collections.abc import AsyncIterable, AsyncIterator, Callable, Generator
+from collections.abc import AsyncIterable, Callable, Generator
 from typing import Any
 
 import pytest
@@ -21,11 +21,10 @@ from pydantic_ai.providers.openai import OpenAIProvider
 
 from ia_modules import Client, Flow, current
 from ia_modules.adapters.pydantic_ai import StepDurability
-from ia_modules.database.manager import DatabaseManager
 from ia_modules.errors import StepError
-from ia_modules.models import ExecutionId, RunPath, StepSummary
-from ia_modules.tracker.levels import RunFilters
+from ia_modules.models import ExecutionId
 from tests.model_server import Message, ModelServer, model_server, tool_call
+from tests.unit.adapters.calls import calls_of
 
 
 def reply(messages: list[Message]) -> Message:
@@ -41,12 +40,6 @@ def reply(messages: list[Message]) -> Message:
 def served() -> Generator[ModelServer]:
     with model_server(reply) as server:
         yield server
-
-
-@pytest.fixture
-async def client(database: DatabaseManager) -> AsyncIterator[Client]:
-    async with Client(database) as client:
-        yield client
 
 
 def agent_of(
@@ -78,11 +71,6 @@ def thinking(agent: Agent[object, str], *, fails: bool = True, prompt: Callable[
         return {"answer": answer.output, "requests": answer.usage.requests}
 
     return flow
-
-
-async def calls_of(client: Client, execution_id: str, path: str = "think#1") -> list[StepSummary]:
-    page = await client.runs(ExecutionId(execution_id), RunFilters(within=RunPath(path)))
-    return list(page.items)
 
 
 REQUEST, DOUBLE = "helper__model.request_stream", "helper__function_toolset__<agent>.call_tool:double"
