@@ -23,6 +23,8 @@ from functools import partial
 from queue import SimpleQueue
 from typing import Any
 
+import msgspec
+
 from ia_modules.errors import StepError, StepKilled, StepProcessEnded, StepTimeout
 from ia_modules.models import JsonText
 from ia_modules.pipeline.remote_calls import (
@@ -87,15 +89,14 @@ class ProcessPool:
         """
         async with self._places:
             begin = BeginCall(call)
-            process = _idle_with(call.services) or await self._started(call.services)
-            try:
-                ended = await process.carry_out(begin, desk, timeout_seconds)
-                if isinstance(ended, CodeChanged) and process.has_served:  # only a new one loads anew
-                    process.end()
-                    process = await self._started(call.services)
+            process = _idle_with(call.services)
+            ended = None if process is None else await self._tried(process, begin, desk, timeout_seconds)
+            if ended is None:
+                process = await self._started(call.services)
+                try:
                     ended = await process.carry_out(begin, desk, timeout_seconds)
-            finally:
-                self._put_back(process)
+                finally:
+                    self._put_back(process)
         if isinstance(ended, CodeChanged):
             raise StepError(
                 call.step_id,
@@ -106,6 +107,24 @@ class ProcessPool:
             raise ended.failure.as_exception()
         assert ended.result is not None
         return ended.result
+
+    async def _tried(
+        self, process: "_Process", begin: BeginCall, desk: Desk, timeout_seconds: float | None
+    ) -> AttemptEnded | None:
+        """What came of an attempt in a process that was there; None: it has other code, or had died by itself."""
+        try:
+            ended = await process.carry_out(begin, desk, timeout_seconds)
+        except StepProcessEnded:
+            if process.has_begun:
+                raise
+            return None
+        finally:
+            self._put_back(process)
+        if isinstance(ended, AttemptEnded):
+            return ended
+        if _take(process):
+            process.end()
+        return None
 
     async def _started(self, services: str | None) -> "_Process":
         starting = in_thread(partial(_Process, services), "step-process:start")
@@ -155,7 +174,7 @@ class _Process:
         self._exit_status: int | None = None
         self._idle: threading.Timer | None = None
         self._is_spoiled = False
-        self.has_served = False
+        self.has_begun = False
         _living.add(self)
         for work, name in ((self._read, "read"), (self._write, "write")):
             threading.Thread(target=work, name=f"step-process:{name}", daemon=True).start()
@@ -184,14 +203,16 @@ class _Process:
             self._idle.cancel()
         step_id = begin.call.step_id
         talk = _Talk(self, desk, step_id)
+        self._is_spoiled = True  # until its end is known
         with self._lock:
             self._listener = asyncio.get_running_loop(), talk.heard
-        self._is_spoiled = True  # until its end is known
+            if self._exit_status is not None:  # it died while nobody listened
+                talk.heard.put_nowait(self._exit_status)
         self.send(begin)
         talking = asyncio.create_task(talk.to_end(), name=f"process:{step_id}")
         try:
             if not await _begins(talk.began, talking):
-                raise StepError(step_id, f"its code was not loaded within {LOAD_SECONDS:g} s in a process of its own.")
+                raise StepError(step_id, f"its code and its services were not there within {LOAD_SECONDS:g} s.")
             await asyncio.wait([talking], timeout=timeout_seconds)
             if not talking.done():
                 stopped = await self._stop(talking)
@@ -203,11 +224,11 @@ class _Process:
         finally:
             talk.close()
             talking.cancel()
+            self.has_begun = talk.began.is_set()
             with self._lock:
                 self._listener = None
             if self._is_spoiled:
                 self.kill()
-        self.has_served = True
         return talking.result()
 
     async def _stop(self, talking: "asyncio.Task[AttemptEnded | CodeChanged]") -> bool:
@@ -227,6 +248,7 @@ class _Process:
 
     def end(self) -> None:
         """Let it close what it has, and end; without waiting for it."""
+        self._is_spoiled = True
         threading.Thread(target=_end, args=([self],), name="step-process:end", daemon=True).start()
 
     def begin_to_end(self) -> None:
@@ -250,9 +272,12 @@ class _Process:
     # In threads
 
     def _read(self) -> None:
-        while (message := self._read_one()) is not None:
-            self._tell(read_by_owner(message))
-        self._exit_status = status = self._popen.wait()
+        try:
+            while (message := self._read_one()) is not None:
+                self._tell(read_by_owner(message))
+        except (msgspec.DecodeError, MemoryError):  # somebody else has written to its socket
+            self.kill()
+        status = self._popen.wait()
         self._outgoing.put(None)
         _living.discard(self)
         self._tell(status)
@@ -279,6 +304,8 @@ class _Process:
     def _tell(self, news: ToOwner | int) -> None:
         with self._lock:
             listener = self._listener
+            if isinstance(news, int):
+                self._exit_status = news
         if listener is not None:
             with suppress(RuntimeError):  # the loop is closed
                 listener[0].call_soon_threadsafe(listener[1].put_nowait, news)

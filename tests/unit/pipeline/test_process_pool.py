@@ -1,6 +1,8 @@
 """Processes for steps: how many, how long they are kept, and that none is left."""
 
 import asyncio
+import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -31,6 +33,15 @@ def tells(data):
 def prints(data):
     print("printed by the step")
     os.write(1, b"written by the step" + bytes([10]))
+
+def scribbles(data):
+    for fd in range(3, 20):
+        try:
+            if Path(f"/proc/self/fd/{fd}").readlink().name.startswith("socket:"):
+                os.write(fd, bytes([0] * 7 + [4]) + b"nope")
+        except OSError:
+            pass
+    time.sleep(60)
 
 @contextmanager
 def services():
@@ -111,3 +122,18 @@ def test_what_a_step_prints_in_its_process_is_not_on_the_stdout_of_its_owner(fol
     assert "written by the step" in ended.stderr
     assert not [line for line in ended.stdout.splitlines() if not line.startswith("{")]
     assert "printed by the step" in ended.stdout  # as a line of the log
+
+
+async def test_a_process_that_died_while_it_had_nothing_to_do_costs_nobody_an_attempt(folder: Path) -> None:
+    executor = LocalExecutor()
+    for _ in range(3):
+        pid = await pid_of(executor, folder)
+        os.kill(pid, signal.SIGKILL)
+        ran = await running(executor).ran("tells", {}, folder=folder, module="pool_steps")
+        assert [each.attempt for each in ran.attempts] == [1]
+        assert ran.output["pid"] != pid
+
+
+async def test_what_is_no_message_ends_the_process_and_fails_the_attempt(folder: Path) -> None:
+    ran = await running(LocalExecutor()).ran("scribbles", {}, folder=folder, module="pool_steps")
+    assert ran.error[0] == "StepProcessEnded"
