@@ -59,6 +59,7 @@ IDLE_SECONDS = 60.0
 """How long a process is kept that has nothing to do."""
 
 _END_SECONDS = 5.0  # for closing its services
+_LOOK_SECONDS = 0.002
 _LENGTH = struct.Struct("!Q")
 
 
@@ -172,6 +173,7 @@ class _Process:
         self._lock = threading.Lock()
         self._listener: tuple[asyncio.AbstractEventLoop, asyncio.Queue[ToOwner | int]] | None = None
         self._exit_status: int | None = None
+        self._gone = threading.Event()
         self._idle: threading.Timer | None = None
         self._is_spoiled = False
         self.has_begun = False
@@ -259,14 +261,19 @@ class _Process:
 
     def end_within(self, seconds: float) -> None:
         """Wait until it has ended, and end it then."""
-        with suppress(subprocess.TimeoutExpired):
-            self._popen.wait(seconds)
-        self.kill()
+        if not self._gone.wait(seconds):
+            self.kill()
+            self._gone.wait(_END_SECONDS)
 
     def kill(self) -> None:
-        """End it with all that it has started."""
+        """End it with all that it has started; nothing where it has ended, since its number may be another's by now."""
         self._is_spoiled = True
-        with suppress(ProcessLookupError, PermissionError):  # it is gone; macOS says so in another way
+        with self._lock:
+            if not self._gone.is_set():
+                self._kill_group()
+
+    def _kill_group(self) -> None:
+        with suppress(ProcessLookupError, PermissionError):  # nothing of it is left; macOS says so in another way
             os.killpg(self._popen.pid, signal.SIGKILL)
 
     # In threads
@@ -277,12 +284,29 @@ class _Process:
                 self._tell(read_by_owner(message))
         except (msgspec.DecodeError, MemoryError):  # somebody else has written to its socket
             self.kill()
-        status = self._popen.wait()
+        self._wait_for_its_end()
+        with self._lock:
+            if self._popen.returncode is None:  # else its number may be another's by now
+                self._kill_group()  # with what it has started
+            status = self._popen.wait()
+            self._gone.set()
         self._outgoing.put(None)
         _living.discard(self)
         self._tell(status)
         self._socket.close()
         os.close(self._lifeline)
+
+    def _wait_for_its_end(self) -> None:
+        """Wait until it has ended, for five seconds at most: it may have closed its socket, and live."""
+        end_at = time.monotonic() + _END_SECONDS
+        while time.monotonic() < end_at and not self._has_ended():
+            time.sleep(_LOOK_SECONDS)
+
+    def _has_ended(self) -> bool:
+        """Whether it has; where the system can say so without waiting for it, it is not waited for."""
+        if not hasattr(os, "waitid"):
+            return self._popen.poll() is not None
+        return os.waitid(os.P_PID, self._popen.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None
 
     def _read_one(self) -> bytes | None:
         header = self._read_exactly(_LENGTH.size)

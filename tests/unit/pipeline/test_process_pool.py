@@ -17,7 +17,7 @@ from ia_modules.testing.executor_contract import ContractRunner, lives
 from ia_modules.testing.executor_steps import until
 
 STEPS = """
-import os, time
+import os, signal, subprocess, sys, time
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -42,6 +42,14 @@ def scribbles(data):
         except OSError:
             pass
     time.sleep(60)
+
+def starts_another(data):
+    other = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"])
+    Path(data["file"]).write_text(f"{os.getpid()} {other.pid}")
+    if data["how"] == "crashes":
+        os.kill(os.getpid(), signal.SIGSEGV)
+    os.closerange(3, 100)
+    time.sleep(600)
 
 @contextmanager
 def services():
@@ -137,3 +145,13 @@ async def test_a_process_that_died_while_it_had_nothing_to_do_costs_nobody_an_at
 async def test_what_is_no_message_ends_the_process_and_fails_the_attempt(folder: Path) -> None:
     ran = await running(LocalExecutor()).ran("scribbles", {}, folder=folder, module="pool_steps")
     assert ran.error[0] == "StepProcessEnded"
+
+
+@pytest.mark.parametrize("how", ["crashes", "closes"])
+async def test_what_a_process_has_started_ends_with_it(folder: Path, how: str) -> None:
+    ran = await running(LocalExecutor()).ran(
+        "starts_another", {"file": str(folder / "pids"), "how": how}, folder=folder, module="pool_steps"
+    )
+    assert ran.error[0] == "StepProcessEnded"
+    pids = [int(pid) for pid in (folder / "pids").read_text().split()]
+    await until(lambda: not any(map(lives, pids)))
