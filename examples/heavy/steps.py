@@ -1,6 +1,7 @@
 """Which files of a folder are nearly the same: each is sketched by the smallest hashes of its five-word pieces."""
 
 import hashlib
+import sysconfig
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,9 +17,18 @@ class Sketch:
     hashes: list[int]
 
 
-def find(folder: str, pattern: str) -> dict[str, list[str]]:
-    """The files of a folder that fit a pattern, by name."""
-    return {"files": sorted(str(path.relative_to(folder)) for path in Path(folder).rglob(pattern) if path.is_file())}
+@dataclass
+class Found:
+    """A folder, and files in it by name."""
+
+    folder: str
+    files: list[str]
+
+
+def find(folder: str, pattern: str) -> Found:
+    """The files of a folder that fit a pattern; of Python's own library where no folder is named."""
+    place = Path(folder or sysconfig.get_path("stdlib"))
+    return Found(str(place), sorted(str(path.relative_to(place)) for path in place.glob(pattern) if path.is_file()))
 
 
 def sketch(folder: str, file: str) -> Sketch:
