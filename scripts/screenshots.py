@@ -76,6 +76,20 @@ def serving() -> Generator[str]:
                 server.send_signal(signal.SIGTERM)
 
 
+WITHOUT_PLACES = """([pattern, instead]) => {
+  const texts = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
+  while (texts.nextNode()) {
+    const text = texts.currentNode.data.replace(new RegExp(pattern), instead);
+    if (text !== texts.currentNode.data) texts.currentNode.data = text;
+  }
+}"""
+PLACES = [
+    (re.escape(str(ROOT / "examples")), "/srv/pipelines"),
+    (rf"{re.escape(tempfile.gettempdir())}/\w+/", "/var/lib/ia/"),
+]
+"""Folders of the machine that takes the pictures, and what is shown in their place."""
+
+
 def shots_of(api: httpx.Client) -> Iterator[Shot]:
     """Make history, then name every page over it."""
     pipelines: dict[str, str] = {item["slug"]: item["id"] for item in api.get("/api/pipelines").json()["items"]}
@@ -244,6 +258,8 @@ def photograph(browser: Browser, url: str, shot: Shot, theme: Theme, size: tuple
     page.goto(shot.path)
     shot.ready(page)
     page.wait_for_load_state("networkidle")
+    for place in PLACES:
+        page.evaluate(WITHOUT_PLACES, place)
     file.write_bytes(still(page))
     context.close()
 

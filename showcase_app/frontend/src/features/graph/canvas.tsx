@@ -190,19 +190,18 @@ const SHOW_ALL = "Show all of the graph";
 const NEAR_ZOOM = 0.8;
 const LEAST_ZOOM = 0.05; // of small graphs
 const CLICK_PIXELS = 6;
-const MAP_PIXELS = { long: 200, short: 44 };
+const MAP_PIXELS = { most: 200, least: 44 };
 const LEAST_MAPPED = 240; // pixels of the canvas: a drawer that opens begins with none
-const MAP_SHARE = 0.6; // of the canvas, at most
+const MAP_SHARE = 0.35; // of either side of the canvas, at most
 const MAP_STROKE_PIXELS = 1.5; // so that each step is seen, however small
 
-/** A small map of what is too large to be seen at once, along its longer side. */
+/** A small map of what is too large to be seen at once, in its shape. */
 function GraphMap({ drawing, width, height }: { drawing: Drawing; width: number; height: number }) {
   const { layout } = drawing;
-  const isLong = layout.width * height > layout.height * width;
-  const long = Math.round(Math.min(MAP_PIXELS.long, MAP_SHARE * (isLong ? width : height)));
-  const share = isLong ? layout.height / layout.width : layout.width / layout.height;
-  const short = Math.round(Math.min(0.75 * long, Math.max(MAP_PIXELS.short, share * long)));
-  const size = isLong ? { width: long, height: short } : { width: short, height: long };
+  const most = (side: number) => Math.min(MAP_PIXELS.most, MAP_SHARE * side);
+  const fit = Math.min(most(width) / layout.width, most(height) / layout.height);
+  const mapped = (side: number) => Math.round(Math.max(MAP_PIXELS.least, fit * side));
+  const size = { width: mapped(layout.width), height: mapped(layout.height) };
   const scale = Math.max(layout.width / size.width, layout.height / size.height);
   return (
     <MiniMap<GraphElement>
