@@ -2,7 +2,7 @@
 
 What comes back is of the same class where the reader has that loaded; else of the nearest class below it that it has,
 under the name of the first. Its message, its cause and its traceback come with it, and of its arguments and attributes
-those that are texts, numbers, true, false or None.
+those that JSON can have: texts without half a surrogate pair, numbers of 64 bits at most, true, false and None.
 """
 
 import builtins
@@ -98,7 +98,11 @@ def _loaded(kinds: Iterable[tuple[str, str]]) -> Iterator[type[Exception]]:
 
 
 def _is_scalar(value: Any) -> bool:
-    return value is None or isinstance(value, str | int | float | bool)
+    if isinstance(value, str):
+        return clean_text(value) == value
+    if isinstance(value, int):
+        return -(2**63) <= value < 2**63
+    return value is None or isinstance(value, float)
 
 
 def _message_of(error: Exception) -> str:

@@ -42,7 +42,8 @@ class NeedsMore(Exception):
         return f"{self.both[0]} and {self.both[1]}"
 
 
-scalars = st.none() | st.booleans() | st.integers(-(2**53), 2**53) | st.floats(allow_nan=False) | st.text()
+texts = st.text(st.characters(codec=None, exclude_categories=()))
+scalars = st.none() | st.booleans() | st.integers(-(2**80), 2**80) | st.floats() | texts
 
 
 @given(
@@ -71,6 +72,10 @@ def test_python_s_own_errors_are_the_same_class_with_the_same_message(
         OutOfStock("apples", left=3),
         StepError("load", "it failed"),
         PayloadError("output", "$", "a lock", "JSON"),
+        KeyError(2**53 + 1),
+        ValueError(2**70),
+        OSError(2, "No such file", "/data/\udcff"),
+        LookupError("half \ud800", float("inf"), True),
         ExceptionGroup("two", [ValueError("a"), KeyError("b")]),
         SystemExit(3),
     ],
