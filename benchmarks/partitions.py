@@ -69,7 +69,7 @@ async def record(database: DatabaseManager, executions: int) -> None:
 
 async def claim(database: DatabaseManager) -> None:
     """One claim, which is taken back."""
-    params = {"owner": "w", "limit": 1, "unusable": "[]"}
+    params = {"owner": "w", "limit": 1, "unusable": "[]", "here": ""}
     async with database.transaction() as handle:
         assert await handle.fetch_all(database.query("claim"), params)
         await handle.execute("UPDATE pipeline_executions SET status = 'pending' WHERE owner = 'w'")

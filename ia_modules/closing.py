@@ -19,12 +19,14 @@ class Closing(Struct, kw_only=True, frozen=True):
             has not begun and what waits keeps its place and its time.
         path: of the run that ended; ``GRAPH``: of the whole execution.
         attempt: which attempt of that run; its own question closes with it.
+        spares_elsewhere: an attempt that runs elsewhere goes on: only its owner's process is gone.
     """
 
     status: StepStatus
     failure: Failure
     path: RunPath = GRAPH
     attempt: StepExecutionId | None = None
+    spares_elsewhere: bool = False
 
     @property
     def has_ended(self) -> bool:
@@ -33,6 +35,8 @@ class Closing(Struct, kw_only=True, frozen=True):
     def closed(self, step: StepState) -> StepState:
         """A step as it is afterwards."""
         is_open = not step.status.is_terminal and (self.has_ended or step.status is StepStatus.RUNNING)
+        if is_open and self.spares_elsewhere and step.is_elsewhere:
+            return step
         return step.with_status(self.status) if is_open and is_inside(step.within, self.path) else step
 
     def closed_question(
@@ -58,11 +62,13 @@ _PART = Closing(status=StepStatus.CANCELLED, failure=PART_OF_WHAT_ENDED)
 
 
 def lost(failure: Failure) -> Closing:
-    """The process that ran an execution is gone."""
-    return Closing(status=StepStatus.LOST, failure=failure)
+    """The process that ran an execution is gone, and with it what ran there; what runs elsewhere does not."""
+    return Closing(status=StepStatus.LOST, failure=failure, spares_elsewhere=True)
 
 
 def around(ended: StepState, failure: Failure | None) -> Closing:
-    """An attempt has ended, and what is open within its run with it; was it lost, so was what ran there."""
-    closing = lost(failure or PROCESS_LOST) if ended.status is StepStatus.LOST else _PART
+    """An attempt has ended, and what is open within its run with it; was it lost, so was all that ran there."""
+    closing = _PART
+    if ended.status is StepStatus.LOST:
+        closing = Closing(status=StepStatus.LOST, failure=failure or PROCESS_LOST)
     return replace(closing, path=ended.path, attempt=ended.step_execution_id)

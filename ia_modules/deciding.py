@@ -225,6 +225,7 @@ def _news(
         news.append(update)
         was = known.steps[update.step_execution_id]
         step = was if update.status is None else was.with_status(update.status)
+        step = step if update.awaits is None else replace(step, awaits=update.awaits)
         steps[update.step_execution_id] = step
         if step.status.is_terminal and (known.has_inner or was.status is StepStatus.WAITING):
             closings = (*closings, around(step, update.failure))
@@ -462,6 +463,7 @@ def _state_of(start: StepStart, execution_id: ExecutionId) -> StepState:
         iteration=start.iteration or 1,
         attempt=start.attempt or 1,
         status=start.status,
+        awaits=start.awaits,
     )
 
 

@@ -19,7 +19,7 @@ from ia_modules.models import (
     StepStatus,
 )
 from ia_modules.paths import path_of
-from ia_modules.transitions import Transition
+from ia_modules.transitions import Transition, cluster_in
 from ia_modules.usage import Spent
 
 
@@ -49,7 +49,7 @@ class ExecutionState(Record, kw_only=True, frozen=True):
 class StepState(Record, kw_only=True, frozen=True):
     """What a decision needs to know of a step execution's row.
 
-    What it has used is None where nothing was told.
+    What it has used is None where nothing was told; ``awaits``, where it awaits nothing.
     """
 
     step_execution_id: StepExecutionId
@@ -59,6 +59,7 @@ class StepState(Record, kw_only=True, frozen=True):
     iteration: int
     attempt: int
     status: StepStatus
+    awaits: str | None = None
     input_tokens: int | None = None
     output_tokens: int | None = None
     cost_micros: int | None = None
@@ -86,6 +87,11 @@ class StepState(Record, kw_only=True, frozen=True):
     def with_status(self, status: StepStatus) -> "StepState":
         """The attempt as it is then."""
         return replace(self, status=status)
+
+    @property
+    def is_elsewhere(self) -> bool:
+        """Whether it runs on a Ray cluster, and so outlives the process that owns the execution."""
+        return self.awaits is not None and self.status is StepStatus.RUNNING and cluster_in(self.awaits) is not None
 
     @property
     def path(self) -> RunPath:

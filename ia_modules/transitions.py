@@ -68,6 +68,12 @@ PROCESS_LOST = Failure(
 )
 """Stands at an attempt that nobody runs any more; such a step is lost, and made again."""
 
+REMOTE_GIVEN_UP = Failure(
+    type="RemoteGivenUp",
+    message="Somebody went on without it: it ran on a Ray cluster, and was not asked for any more.",
+)
+"""Stands at an attempt elsewhere that an operator gave up; such a step is lost, and made again."""
+
 
 class StepCopy(Struct, kw_only=True, frozen=True):
     """An attempt that has ended and is copied from another execution, with its payloads and its answered question.
@@ -144,7 +150,8 @@ class StepStart(Struct, kw_only=True, frozen=True):
 
     Without ``iteration`` and ``attempt`` it is the next attempt of the step's latest iteration when that failed or was
     lost, and the first attempt of the next iteration otherwise. Each level counts for itself. ``effect`` None: nobody
-    said. ``age_seconds``: how long ago it began, when it is written later than that.
+    said. ``awaits``: of one that begins within an attempt elsewhere, the same as there. ``age_seconds``: how long ago
+    it began, when it is written later than that.
     """
 
     step_execution_id: StepExecutionId
@@ -161,6 +168,7 @@ class StepStart(Struct, kw_only=True, frozen=True):
     metadata: JsonText | None = None
     effect: Effect | None = None
     wake_after_seconds: float | None = None
+    awaits: str | None = None
     age_seconds: float = 0.0
 
     @property
@@ -183,7 +191,8 @@ class StepUpdate(Struct, kw_only=True, frozen=True):
         worker: where an attempt begins that was ``pending``; another process may have put it on record.
         wake_after_seconds: it waits for so long at most, from its writing on, by the clock of the records.
         awaits: what it waits for: ``ANSWER``, without an end where there are no ``wake_after_seconds``, whatever it
-            waited for before. Both stay on record when that is over.
+            waited for before. Or where it runs: ``ELSEWHERE`` and the cluster's identity, which leaves its time as it
+            is. All of it stays on record when that is over.
         metadata: in the place of what was said at its start.
         drops_output: where it completes with this, its lines of level ``output`` are deleted.
         usage: all that it has told so far; what is older than what is on record is left out.
@@ -209,6 +218,14 @@ class StepUpdate(Struct, kw_only=True, frozen=True):
 
 ANSWER = "answer"
 """What an attempt awaits that has asked a person."""
+
+ELSEWHERE = "ray:"
+"""What an attempt awaits begins with this where it runs on a Ray cluster and outlives its process; then comes which."""
+
+
+def cluster_in(awaits: str | None) -> str | None:
+    """The identity of the Ray cluster that an attempt runs on, by what it awaits; None: it runs on none."""
+    return awaits.removeprefix(ELSEWHERE) if awaits is not None and awaits.startswith(ELSEWHERE) else None
 
 
 class ExecutionUpdate(Struct, kw_only=True, frozen=True):

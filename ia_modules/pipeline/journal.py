@@ -204,11 +204,15 @@ class LastingJournal(Journal, Protocol):
 class ExecutionQueue(Protocol):
     """What waits for a worker, what one owner has taken of it, and what is left when an owner is gone."""
 
-    async def claim(self, limit: int, *, unusable: Iterable[str] = ()) -> list[ClaimedExecution]:
+    async def claim(
+        self, limit: int, *, unusable: Iterable[str] = (), cluster: str | None = None
+    ) -> list[ClaimedExecution]:
         """Take up to ``limit`` pending executions, the most urgent and oldest first.
 
         Args:
             unusable: versions that are left to others, as ``ClaimedExecution.version_key`` names them.
+            cluster: the Ray cluster that the claimer is joined to; what has an attempt on another is left to others.
+                None: it is joined to none.
         """
         ...
 

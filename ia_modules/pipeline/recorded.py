@@ -24,6 +24,7 @@ from ia_modules.pipeline.mapping import items_of
 from ia_modules.pipeline.overrides import Override
 from ia_modules.pipeline.results import scope_before
 from ia_modules.pipeline.tokens import GraphState, Route, StepRun, StepRunKey
+from ia_modules.transitions import cluster_in
 
 
 def refs_json(
@@ -171,15 +172,21 @@ def in_order_of_completion(runs: Iterable[RecordedRun]) -> list[RecordedRun]:
 def deaths_in_a_row(records: Iterable[AttemptRecord]) -> tuple[str, int]:
     """The step whose newest attempts were cut off most often by the death of their process, and how often in a row.
 
-    An attempt that is running counts: its process is gone, too. ``("", 0)`` where none was cut off.
+    An attempt that is running counts, unless it runs elsewhere: its process is gone, too. ``("", 0)`` where none was
+    cut off.
     """
     counts: dict[StepRunKey, int] = {}
     for record in sorted(records, key=lambda record: (record.step_id, record.iteration, record.attempt)):
         key = StepRunKey(record.step_id, record.iteration)
-        died = record.status in (StepStatus.LOST, StepStatus.RUNNING)
+        died = record.status in (StepStatus.LOST, StepStatus.RUNNING) and not is_elsewhere(record)
         counts[key] = counts.get(key, 0) + 1 if died else 0
     worst = max(counts, key=counts.__getitem__, default=StepRunKey("", 1))
     return worst.step_id, counts.get(worst, 0)
+
+
+def is_elsewhere(attempt: AttemptRecord) -> bool:
+    """Whether an attempt runs on a Ray cluster, as ``StepState.is_elsewhere``."""
+    return attempt.status is StepStatus.RUNNING and cluster_in(attempt.awaits) is not None
 
 
 def loop_seconds(runs: Iterable[RecordedRun]) -> dict[str, float]:
@@ -311,7 +318,8 @@ def _recorded_run(key: StepRunKey, made: list[AttemptRecord], *, reopened: bool)
 def _began_at(attempt: AttemptRecord) -> datetime:
     """When it began to run, or to wait for a delay during which nobody rests."""
     created_at, wake_at = attempt.created_at, attempt.wake_at
-    if wake_at is None or attempt.awaits is not None or (wake_at - created_at).total_seconds() <= LINGER_SECONDS:
+    has_asked = attempt.awaits is not None and cluster_in(attempt.awaits) is None
+    if wake_at is None or has_asked or (wake_at - created_at).total_seconds() <= LINGER_SECONDS:
         return created_at
     return attempt.started_at or attempt.completed_at or created_at
 

@@ -14,6 +14,7 @@ from ia_modules.payload import encode
 from ia_modules.pipeline.journal import OperatorJournal
 from ia_modules.transitions import (
     ANSWER,
+    ELSEWHERE,
     ExecutionUpdate,
     Failure,
     NewExecution,
@@ -85,6 +86,12 @@ def asks(execution_id: ExecutionId, attempt: StepExecutionId, *, timeout_seconds
         step_execution_id=attempt, status=StepStatus.WAITING, wake_after_seconds=timeout_seconds, awaits=ANSWER
     )
     return Transition(execution_id=execution_id, writer=OWNER, updates=(update,), asks=(question_of(attempt),))
+
+
+def runs_on(execution_id: ExecutionId, attempt: StepExecutionId, cluster: str) -> Transition:
+    """The mark of an attempt that runs elsewhere."""
+    update = StepUpdate(step_execution_id=attempt, awaits=f"{ELSEWHERE}{cluster}")
+    return Transition(execution_id=execution_id, writer=OWNER, updates=(update,))
 
 
 async def claimed_of(journal: OperatorJournal, pipeline_id: PipelineId) -> Lease:

@@ -33,6 +33,7 @@ from ia_modules.payload import encode
 from ia_modules.pipeline.journal import OperatorJournal
 from ia_modules.testing.model import BEGAN, CHANGED, UNCHANGED, PlainExecution
 from ia_modules.transitions import (
+    ELSEWHERE,
     Claim,
     ExecutionUpdate,
     LogLine,
@@ -54,6 +55,7 @@ _OWNER, _STRANGER = "ann", "bob"
 _TASKS = 3
 _SLOTS = 6  # attempts that a history may start; updates also name ones that were never started
 _MANY = 1_000  # the histories before have left executions in the queue
+_CLUSTER = "a cluster"
 _WORK = run_path(GRAPH, "step-0", 1)
 LEVELS = (GRAPH, _WORK, run_path(_WORK, "step-1", 1), run_path(GRAPH, "step-0", 2))
 """What the steps of a history are within: the graph, and runs of its own steps."""
@@ -66,6 +68,7 @@ class Operation:
     ``start`` and ``update`` are numbers of attempts in the history. ``numbered``: the attempt says itself which one it
     is. ``wake_after_seconds``: how long the attempt that it starts or updates waits. ``logs``: a line of this level, at
     the attempt that it updates. ``drops_output``: where that completes. ``used``: all that it has used so far.
+    ``elsewhere``: what it starts and updates runs on the cluster.
     """
 
     writer: str = _OWNER
@@ -82,6 +85,7 @@ class Operation:
     logs: LogLevel | None = None
     drops_output: bool = False
     used: Spent | None = None
+    elsewhere: bool = False
     epoch: int | None = None
 
 
@@ -140,6 +144,8 @@ def operations() -> st.SearchStrategy[Operation]:
         st.builds(Operation, update=slot, step_status=ends, wake_after_seconds=waits, drops_output=st.booleans()),
         st.builds(Operation, update=slot, step_status=ends, start=slot, within=levels),
         st.builds(Operation, update=slot, step_status=st.none() | ends, used=sums()),
+        st.builds(Operation, start=slot, within=levels, wake_after_seconds=waits, elsewhere=st.just(value=True)),
+        st.builds(Operation, update=slot, step_status=st.none() | ends, elsewhere=st.just(value=True)),
     ]
     return st.one_of(
         *steps,
@@ -248,7 +254,7 @@ class _Stage:
         """Everybody looks for what is due, and claims; the owner takes over what was claimed, to have work again."""
         await asyncio.gather(*(_wake(journal) for journal in self._journals))
         await self._note(WakeUp(), refused=UNCHANGED)
-        await asyncio.gather(*(journal.ownership.claim(_MANY) for journal in self._journals))
+        await asyncio.gather(*(journal.ownership.claim(_MANY, cluster=_CLUSTER) for journal in self._journals))
         if await self._note(Claim(), refused="InvalidTransition") == CHANGED:
             await self._record(Transition(execution_id=self.execution_id, writer=_OWNER, ownership=TakeOver()))
 
@@ -274,6 +280,7 @@ class _Stage:
 
     def _build(self, operation: Operation) -> Transition:
         updates, starts = (), ()
+        awaits = f"{ELSEWHERE}{_CLUSTER}" if operation.elsewhere else None
         at = None if operation.update is None else self._attempts[operation.update]
         if operation.update is not None:
             output = encode({"by": operation.update, "as": operation.step_status}, "output")
@@ -284,6 +291,7 @@ class _Stage:
                     output_data=output,
                     wake_after_seconds=operation.wake_after_seconds,
                     drops_output=operation.drops_output,
+                    awaits=awaits,
                     usage=None if operation.used is None else Usage(spent=operation.used, by_model=_BY_MODEL),
                 ),
             )
@@ -300,6 +308,7 @@ class _Stage:
                     iteration=operation.start + 1 if operation.numbered else None,
                     status=operation.begins_as,
                     wake_after_seconds=operation.wake_after_seconds,
+                    awaits=awaits,
                 ),
             )
         return Transition(

@@ -91,6 +91,7 @@ class JournalContract(
                     "attempt": step.attempt,
                     "status": step.status.value,
                     "wake_at": step.wake_at,
+                    "awaits": step.awaits,
                     **{name: getattr(step, name) for name in NOTHING_USED},
                     "output_data": encode(step.output_data, "output") if step.output_data else None,
                     "sequence": step.sequence,

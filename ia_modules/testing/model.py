@@ -144,8 +144,10 @@ class PlainExecution:
             self.row["failed_steps"] += update.status == "failed" and step["within"] == ""
             self.row["recoveries"] *= update.status != "completed"
         step["output_data"] = update.output_data or step["output_data"]
-        kept = None if update.awaits else step["wake_at"]
+        is_mark = (update.awaits or "").startswith("ray:")
+        kept = None if update.awaits and not is_mark else step["wake_at"]
         step["wake_at"] = self._after(update.wake_after_seconds) or kept
+        step["awaits"] = update.awaits or step["awaits"]
         step["touched"] = True
         if update.usage is not None:
             self._use(step, update.usage.spent)
@@ -186,6 +188,7 @@ class PlainExecution:
             "attempt": attempt,
             "status": str(start.status),
             "wake_at": self._after(start.wake_after_seconds),
+            "awaits": start.awaits,
             "output_data": None,
             **NOTHING_USED,
             "touched": True,
@@ -222,13 +225,19 @@ class PlainExecution:
         if self.row["status"] in WAITING_EXECUTION and self.is_due(self.now):
             self.row["status"] = "pending"
 
+    def _lose_with_process(self) -> None:
+        """What ran in the process that is gone is lost. What runs on a Ray cluster outlives it."""
+        for step in self.steps.values():
+            if step["status"] == "running" and not (step["awaits"] or "").startswith("ray:"):
+                step |= {"status": "lost", "touched": True}
+
     def _close(self, statuses: tuple[str, ...], status: str, *, inside: str = "") -> None:
         for step in self.steps.values():
             if step["status"] in statuses and f"{step['within']}/".startswith(inside):
                 step |= {"status": status, "touched": True}
 
     def _close_within(self, ended: dict[str, Any]) -> None:
-        """What is a part of a run that has ended is over; only what ran is lost with it."""
+        """What is a part of a run that has ended is over, wherever it runs; only what ran is lost with it."""
         around = f"{ended['within']}/" if ended["within"] else ""
         path = f"{around}{ended['step_id']}#{ended['iteration']}/"  # ids of steps in histories need no escaping
         if ended["status"] == "lost":
@@ -294,7 +303,7 @@ class PlainExecution:
         if self.row["cancel_requested"] and status == "pending":
             status = "cancelled"
         self.row |= {"status": status, "epoch": self.row["epoch"] + 1, "recoveries": recoveries}
-        self._close(("running",), "lost")
+        self._lose_with_process()
         if self.row["status"] in ENDED_EXECUTION:
             self._close(OPEN_STEP, "cancelled")
         else:

@@ -14,19 +14,25 @@ from ia_modules.models import (
     Lease,
     PipelineId,
     StalledExecution,
+    StepExecutionId,
     StepStatus,
     new_id,
 )
+from ia_modules.paths import GRAPH, run_path
 from ia_modules.payload import encode
 from ia_modules.pipeline.journal import OperatorJournal
 from ia_modules.testing.contract_transitions import (
     OWNER,
+    asks,
     becomes,
+    claimed_of,
     ending,
     question_of,
+    runs_on,
     starting,
 )
 from ia_modules.transitions import (
+    ELSEWHERE,
     Claim,
     ExecutionUpdate,
     Failure,
@@ -34,6 +40,8 @@ from ia_modules.transitions import (
     Recorded,
     Recovery,
     Requeue,
+    StepStart,
+    StepUpdate,
     Transition,
     WakeUp,
 )
@@ -94,6 +102,134 @@ class QueueContract:
         (claim,) = await worker.ownership.claim(1)
         assert (claim.execution_id, claim.pipeline_version, claim.source_folder) == (bare, None, None)
         assert claim.input_data is None
+
+    async def test_what_has_an_attempt_elsewhere_is_claimed_only_by_who_is_joined_to_that_cluster(
+        self, journals: list[OperatorJournal], pipeline_id: PipelineId
+    ) -> None:
+        worker, other = journals[0], journals[-1]
+        lease, _ = await self._elsewhere(worker, pipeline_id)
+        (stalled,) = await worker.ownership.owned()
+        assert await worker.ownership.recover(stalled, Recovery(status=ExecutionStatus.PENDING, counted=True))
+        plain = ExecutionId(new_id())
+        new = NewExecution(pipeline_id=pipeline_id, status=ExecutionStatus.PENDING, managed=True)
+        await worker.record(Transition(execution_id=plain, writer=OWNER, new=new))
+        assert [each.execution_id for each in await other.ownership.claim(2)] == [plain]
+        assert await other.ownership.claim(2, cluster="another") == []
+        assert [each.execution_id for each in await other.ownership.claim(2, cluster="there")] == [lease.execution_id]
+
+    async def test_what_an_attempt_elsewhere_has_ended_in_is_anybodys(
+        self, journal: OperatorJournal, pipeline_id: PipelineId
+    ) -> None:
+        lease, attempts = await self._elsewhere(journal, pipeline_id)
+        back = ExecutionUpdate(status=ExecutionStatus.PENDING, released=True)
+        ended = ending(lease.execution_id, attempts[0], StepStatus.LOST)
+        await journal.record(replace(ended, writer=journal.owner, lease=lease, change=back))
+        (claim,) = await journal.ownership.claim(2)
+        assert claim.execution_id == lease.execution_id
+
+    async def test_what_asks_a_person_is_not_elsewhere_any_more(
+        self, journal: OperatorJournal, pipeline_id: PipelineId
+    ) -> None:
+        lease, (work, inner, _) = await self._elsewhere(journal, pipeline_id)
+        await journal.record(replace(ending(lease.execution_id, inner, StepStatus.COMPLETED), writer=journal.owner))
+        await journal.record(replace(asks(lease.execution_id, work, timeout_seconds=None), writer=journal.owner))
+        running = StepUpdate(step_execution_id=work, status=StepStatus.RUNNING)
+        await journal.record(Transition(lease=lease, writer=journal.owner, updates=(running,)))
+        (stalled,) = await journal.ownership.owned()
+        await journal.ownership.recover(stalled, Recovery(status=ExecutionStatus.PENDING))
+        assert [each.status for each in await journal.get_execution_steps(lease.execution_id)] == [
+            StepStatus.LOST,
+            StepStatus.LOST,
+        ]
+        assert len(await journal.ownership.claim(2)) == 1
+
+    async def test_what_runs_elsewhere_outlives_the_process_that_owns_it_and_all_that_it_calls_does(
+        self, journal: OperatorJournal, pipeline_id: PipelineId
+    ) -> None:
+        lease, (work, inner, beside) = await self._elsewhere(journal, pipeline_id)
+        before = {each.step_execution_id: each for each in await journal.get_execution_steps(lease.execution_id)}
+        (stalled,) = await journal.ownership.owned()
+        assert await journal.ownership.recover(stalled, Recovery(status=ExecutionStatus.PENDING, counted=True))
+        after = {each.step_execution_id: each for each in await journal.get_execution_steps(lease.execution_id)}
+        assert after[work] == before[work]
+        assert (after[beside].status, after[beside].error_type) == (StepStatus.LOST, "ProcessLost")
+        assert (after[work].status, after[work].awaits) == (StepStatus.RUNNING, f"{ELSEWHERE}there")
+        (within,) = await journal.get_execution_steps(lease.execution_id, within=run_path(GRAPH, "work", 1))
+        assert (within.step_execution_id, within.status, within.awaits) == (
+            inner,
+            StepStatus.RUNNING,
+            f"{ELSEWHERE}there",
+        )
+        taken = await journal.take_over(lease.execution_id, owner=journal.owner)
+        again = {each.step_execution_id: each for each in await journal.get_execution_steps(taken.execution_id)}
+        assert again == after
+
+    @pytest.mark.parametrize("ended", [ExecutionStatus.COMPLETED, ExecutionStatus.FAILED, ExecutionStatus.CANCELLED])
+    @pytest.mark.parametrize("by_recovery", [True, False])
+    async def test_what_ends_closes_what_runs_elsewhere_too(
+        self, journal: OperatorJournal, pipeline_id: PipelineId, ended: ExecutionStatus, *, by_recovery: bool
+    ) -> None:
+        lease, _ = await self._elsewhere(journal, pipeline_id)
+        (stalled,) = await journal.ownership.owned()
+        if by_recovery and ended is not ExecutionStatus.COMPLETED:
+            assert await journal.ownership.recover(stalled, Recovery(status=ended))
+        else:
+            await journal.record(replace(becomes(lease.execution_id, ended), writer=journal.owner))
+        steps = await journal.get_execution_steps(lease.execution_id)
+        steps += await journal.get_execution_steps(lease.execution_id, within=run_path(GRAPH, "work", 1))
+        assert {each.status for each in steps} <= {StepStatus.LOST, StepStatus.CANCELLED}
+        assert {each.step_id: each.status for each in steps}["work"] is StepStatus.CANCELLED
+
+    @pytest.mark.parametrize("ended", [StepStatus.LOST, StepStatus.FAILED, StepStatus.COMPLETED])
+    async def test_an_attempt_elsewhere_that_ends_closes_what_it_calls(
+        self, journal: OperatorJournal, pipeline_id: PipelineId, ended: StepStatus
+    ) -> None:
+        lease, (work, *_) = await self._elsewhere(journal, pipeline_id)
+        await journal.record(replace(ending(lease.execution_id, work, ended), writer=journal.owner))
+        (within,) = await journal.get_execution_steps(lease.execution_id, within=run_path(GRAPH, "work", 1))
+        assert within.status is (StepStatus.LOST if ended is StepStatus.LOST else StepStatus.CANCELLED)
+
+    async def _elsewhere(
+        self, journal: OperatorJournal, pipeline_id: PipelineId
+    ) -> tuple[Lease, tuple[StepExecutionId, StepExecutionId, StepExecutionId]]:
+        """A claimed execution with an attempt that runs on a cluster, what it has called, and one that runs here."""
+        lease = await claimed_of(journal, pipeline_id)
+        execution_id, inner = lease.execution_id, StepExecutionId(new_id())
+        started, work = starting(execution_id, "work")
+        await journal.record(replace(started, writer=journal.owner))
+        await journal.record(replace(runs_on(execution_id, work, "there"), writer=journal.owner))
+        call = StepStart(
+            step_execution_id=inner,
+            step_id="call",
+            step_name="call",
+            step_type="inner",
+            within=run_path(GRAPH, "work", 1),
+            awaits=f"{ELSEWHERE}there",
+        )
+        await journal.record(Transition(lease=lease, writer=journal.owner, starts=(call,)))
+        started, beside = starting(execution_id, "beside")
+        await journal.record(replace(started, writer=journal.owner))
+        return lease, (work, inner, beside)
+
+    async def test_where_an_attempt_runs_changes_nothing_of_its_time(
+        self, journal: OperatorJournal, execution_id: ExecutionId
+    ) -> None:
+        attempt = StepExecutionId(new_id())
+        start = StepStart(
+            step_execution_id=attempt,
+            step_id="later",
+            step_name="later",
+            step_type="task",
+            status=StepStatus.PENDING,
+            wake_after_seconds=3600.0,
+        )
+        await journal.record(Transition(execution_id=execution_id, writer=OWNER, starts=(start,)))
+        (pending,) = await journal.get_execution_steps(execution_id)
+        begun = StepUpdate(step_execution_id=attempt, status=StepStatus.RUNNING)
+        await journal.record(Transition(execution_id=execution_id, writer=OWNER, updates=(begun,)))
+        await journal.record(runs_on(execution_id, attempt, "there"))
+        (step,) = await journal.get_execution_steps(execution_id)
+        assert (step.wake_at, step.awaits) == (pending.wake_at, f"{ELSEWHERE}there")
 
     async def test_a_claim_is_what_the_rules_say_of_it(
         self, journals: list[OperatorJournal], pipeline_id: PipelineId

@@ -53,7 +53,7 @@ from ia_modules.pipeline.services import ServiceRegistry
 from ia_modules.pipeline.versions import definition_of
 from ia_modules.tracker.reader import ExecutionReader
 from ia_modules.tracker.run_file_reading import OpenedRunFile, opened_run_file
-from ia_modules.transitions import Failure
+from ia_modules.transitions import ANSWER, Failure
 
 NEVER_CALLED = ("write", "external")
 """Effects of steps that a replay does not call, whoever asks for them."""
@@ -366,7 +366,7 @@ def _why_left_out(record: StepExecutionRecord) -> str | None:
     refs = cast("Mapping[str, Any]", record.input_refs or {})
     if record.status not in (StepStatus.COMPLETED, StepStatus.FAILED):
         return f"its last attempt was {record.status.value}"
-    if record.awaits is not None:
+    if record.awaits == ANSWER:
         return "it asked a person"
     return "somebody gave its result" if refs.get("edited") == "output" else None
 

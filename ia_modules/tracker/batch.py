@@ -576,6 +576,7 @@ def _start_row(start: StepStart) -> dict[str, Any]:
         "metadata": start.metadata,
         "effect": start.effect,
         "wake_after_seconds": start.wake_after_seconds,
+        "awaits": start.awaits,
         "input_bytes": size_bytes(start.input_data),
         "started": start.status is StepStatus.RUNNING,
         "ended": start.status.is_terminal,

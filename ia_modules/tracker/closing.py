@@ -19,6 +19,7 @@ def closing_row(closing: Closing, execution_id: ExecutionId, sequence: int) -> d
         "error_type": closing.failure.type,
         "error_message": closing.failure.message,
         "has_ended": closing.has_ended,
+        "spares_elsewhere": closing.spares_elsewhere,
         "path": low,
         "beyond": high,
         "attempt": closing.attempt,

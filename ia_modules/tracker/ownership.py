@@ -14,7 +14,7 @@ from ia_modules.models import ClaimedExecution, ExecutionId, Lease, StalledExecu
 from ia_modules.states import ExecutionState
 from ia_modules.tracker.batch import write_batch
 from ia_modules.tracker.liveness import Beat
-from ia_modules.transitions import Recorded, Recovery, Transition
+from ia_modules.transitions import ELSEWHERE, Recorded, Recovery, Transition
 
 _AT_ONCE = 100
 
@@ -44,13 +44,22 @@ class Ownership:
         self._database, self._owner, self._on_commit, self._adopt = database, owner, on_commit, adopt
         self.held: set[Lease] = set()
 
-    async def claim(self, limit: int, *, unusable: Iterable[str] = ()) -> list[ClaimedExecution]:
+    async def claim(
+        self, limit: int, *, unusable: Iterable[str] = (), cluster: str | None = None
+    ) -> list[ClaimedExecution]:
         """Take up to ``limit`` pending executions, the most urgent and oldest first.
 
         Args:
             unusable: versions that are left to others, as ``ClaimedExecution.version_key`` names them.
+            cluster: the Ray cluster that the claimer is joined to; what has an attempt on another is left to others.
+                None: it is joined to none.
         """
-        params = {"owner": self._owner, "limit": limit, "unusable": orjson.dumps(list(unusable)).decode()}
+        params = {
+            "owner": self._owner,
+            "limit": limit,
+            "unusable": orjson.dumps(list(unusable)).decode(),
+            "here": "" if cluster is None else f"{ELSEWHERE}{cluster}",
+        }
         query = self._database.query
         if await self._database.fetch_one_async(query("is_something_claimable"), params) is None:
             return []  # found out without the lock that a write takes

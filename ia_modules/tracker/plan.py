@@ -171,7 +171,11 @@ def _add_rows(
         name, row = _update_row(update, sequence)
         rows[name].append(row)
     for start in decision.started:
-        rows["begin"].append(_start_row(start, after.execution_id, sequence))
+        row = _start_row(start, after.execution_id, sequence)
+        if start.awaits is None:
+            rows["begin"].append(row)
+        else:
+            rows["begin_elsewhere"].append((*row, start.awaits))
     for line in decision.logs:
         rows["log"].append(_line_row(line, after.execution_id, sequence))
     for attempt in decision.dropped:

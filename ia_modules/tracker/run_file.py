@@ -16,6 +16,7 @@ import orjson
 
 from ia_modules.errors import InvalidArgument
 from ia_modules.models import ExecutionId, ExecutionStatus, Row, StepStatus, format_time, is_id, parse_time
+from ia_modules.transitions import cluster_in
 
 Part = Literal["payloads", "logs"]
 """What a run file may leave out."""
@@ -282,6 +283,8 @@ def row_of_file(table: CopiedTable, row: Row, left_out: Iterable[Part] = ()) -> 
         if table.name == "interaction_responses":
             row["response"] = "null"
     copied = {name: None if name in table.blank else _stored(value) for name, value in row.items()}
+    if table.name == "step_executions" and cluster_in(copied.get("awaits")) is not None:
+        copied["awaits"] = None  # that names a cluster, and so where it ran
     if table.name == "pipeline_executions":
         copied["pinned"] = 0  # what people keep is of one database
     return copied

@@ -32,6 +32,21 @@ def test_with_a_process_only_that_is_lost_which_ran(status: StepStatus) -> None:
 
 
 @pytest.mark.parametrize("status", StepStatus)
+def test_what_runs_on_a_cluster_outlives_a_process_and_neither_its_execution_nor_the_attempt_around_it(
+    status: StepStatus,
+) -> None:
+    there = step(status, within=INSIDE[1], awaits="ray:a")
+    assert there.is_elsewhere is (status is StepStatus.RUNNING)
+    assert lost(PROCESS_LOST).closed(there) is there
+    after = StepStatus.CANCELLED if not status.is_terminal else status
+    assert END.closed(there).status is after
+    assert around(WORK, None).closed(there).status is after
+    was_lost = around(step(StepStatus.LOST, step_id="work"), None).closed(there).status
+    assert was_lost is (StepStatus.LOST if status is StepStatus.RUNNING else status)
+    assert not step(status, awaits="answer").is_elsewhere
+
+
+@pytest.mark.parametrize("status", StepStatus)
 def test_a_run_that_ends_takes_along_what_is_open_within_it_and_nothing_else(status: StepStatus) -> None:
     closing = around(WORK, None)
     for within in INSIDE:

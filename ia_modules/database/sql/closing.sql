@@ -2,7 +2,8 @@
 -- more for its sequence came later, in the same batch: after the execution was reopened, or in the run's next attempt.
 
 -- name: close_steps
--- With a process only that is lost which ran: what has not begun and what waits is gone on with.
+-- With a process only that is lost which ran: what has not begun and what waits is gone on with, and what runs elsewhere
+-- (transitions.ELSEWHERE) goes on there.
 UPDATE step_executions
    SET status = :status,
        sequence = :sequence,
@@ -13,7 +14,8 @@ UPDATE step_executions
    AND within >= :path
    AND within < :beyond
    AND sequence < :upto
-   AND (status = 'running' OR (status IN ('pending', 'waiting') AND CAST(:has_ended AS BOOLEAN)));
+   AND (status = 'running' OR (status IN ('pending', 'waiting') AND CAST(:has_ended AS BOOLEAN)))
+   AND NOT (CAST(:spares_elsewhere AS BOOLEAN) AND status = 'running' AND substr(COALESCE(awaits, ''), 1, 4) = 'ray:');
 
 -- name: close_interactions
 UPDATE interactions

@@ -21,14 +21,14 @@ SELECT execution_id, status, owner, epoch, recoveries, sequence, cancel_requeste
  WHERE execution_id = (SELECT execution_id FROM step_executions WHERE step_execution_id = :step_execution_id);
 
 -- name: read_step_state
-SELECT step_execution_id, execution_id, within, step_id, iteration, attempt, status, input_tokens, output_tokens,
+SELECT step_execution_id, execution_id, within, step_id, iteration, attempt, status, awaits, input_tokens, output_tokens,
        cost_micros, unpriced_calls
   FROM step_executions
  WHERE step_execution_id = :step_execution_id;
 
 -- name: read_attempts
 -- The attempts of an execution, but no more than so many.
-SELECT step_execution_id, execution_id, within, step_id, iteration, attempt, status, input_tokens, output_tokens,
+SELECT step_execution_id, execution_id, within, step_id, iteration, attempt, status, awaits, input_tokens, output_tokens,
        cost_micros, unpriced_calls
   FROM step_executions
  WHERE execution_id = :execution_id
@@ -40,7 +40,7 @@ SELECT execution_id FROM interactions WHERE execution_id = :execution_id AND sta
 
 -- name: read_latest_attempt
 -- The newest attempt of a step, or of one iteration of it.
-SELECT step_execution_id, execution_id, within, step_id, iteration, attempt, status, input_tokens, output_tokens,
+SELECT step_execution_id, execution_id, within, step_id, iteration, attempt, status, awaits, input_tokens, output_tokens,
        cost_micros, unpriced_calls,
        CAST(:iteration AS INTEGER) AS of_iteration
   FROM step_executions
@@ -230,11 +230,11 @@ RETURNING execution_id, status;
 -- name: start_step
 INSERT INTO step_executions (
     step_execution_id, execution_id, within, step_id, step_name, step_type, iteration, attempt, status, worker, wake_at,
-    input_data, input_refs, metadata, effect, input_bytes, sequence, created_at, started_at, completed_at)
+    awaits, input_data, input_refs, metadata, effect, input_bytes, sequence, created_at, started_at, completed_at)
 VALUES (
     :step_execution_id, :execution_id, :within, :step_id, :step_name, :step_type, :iteration, :attempt, :status, :worker,
     CASE WHEN CAST(:wake_after_seconds AS DOUBLE PRECISION) IS NOT NULL THEN ia_now(:wake_after_seconds) END,
-    :input_data, :input_refs, :metadata, :effect, :input_bytes, :sequence, ia_now(:ago_seconds),
+    :awaits, :input_data, :input_refs, :metadata, :effect, :input_bytes, :sequence, ia_now(:ago_seconds),
     CASE WHEN CAST(:started AS BOOLEAN) THEN ia_now(:ago_seconds) END,
     CASE WHEN CAST(:ended AS BOOLEAN) THEN ia_now(:ago_seconds) END);
 
@@ -254,7 +254,7 @@ UPDATE step_executions
        progress_message = COALESCE(:progress_message, progress_message),
        wake_at = CASE
            WHEN CAST(:wake_after_seconds AS DOUBLE PRECISION) IS NOT NULL THEN ia_now(:wake_after_seconds)
-           WHEN CAST(:awaits AS TEXT) IS NULL THEN wake_at
+           WHEN substr(COALESCE(CAST(:awaits AS TEXT), 'ray:'), 1, 4) = 'ray:' THEN wake_at
        END,
        awaits = COALESCE(:awaits, awaits),
        started_at = CASE WHEN CAST(:started AS BOOLEAN) THEN COALESCE(started_at, ia_now()) ELSE started_at END,

@@ -20,6 +20,7 @@ from ia_modules.models import (
     RunPath,
     StalledExecution,
     StepExecutionId,
+    StepStatus,
     StepSummary,
     version_key,
 )
@@ -28,7 +29,16 @@ from ia_modules.payload import check_count, encode
 from ia_modules.pieces import OutputCursor, OutputPage, OutputPiece, OutputRow, output_page
 from ia_modules.pipeline.journal import PAGE_LIMIT, page_of
 from ia_modules.pipeline.memory_journal.running import RunMemory
-from ia_modules.transitions import Answer, Assignment, Claim, Recovery, RequestCancel, Transition, WakeUp
+from ia_modules.transitions import (
+    Answer,
+    Assignment,
+    Claim,
+    Recovery,
+    RequestCancel,
+    Transition,
+    WakeUp,
+    cluster_in,
+)
 
 
 class MemoryJournal(RunMemory):
@@ -158,7 +168,9 @@ class MemoryJournal(RunMemory):
     def ownership(self) -> Self:
         return self
 
-    async def claim(self, limit: int, *, unusable: Iterable[str] = ()) -> list[ClaimedExecution]:
+    async def claim(
+        self, limit: int, *, unusable: Iterable[str] = (), cluster: str | None = None
+    ) -> list[ClaimedExecution]:
         versions = set(unusable)
         queued = [
             record
@@ -166,11 +178,17 @@ class MemoryJournal(RunMemory):
             if record.status is ExecutionStatus.PENDING
             and record.managed
             and version_key(record.pipeline_id, record.pipeline_version) not in versions
+            and self._clusters_of(record.execution_id) <= {cluster}
         ]
         queued.sort(key=lambda record: (-record.priority, record.execution_id))
         for record in queued[:limit]:
             await self.record(Transition(execution_id=record.execution_id, writer=self._owner, ownership=Claim()))
         return [self._claimed(self._executions[record.execution_id]) for record in queued[:limit]]
+
+    def _clusters_of(self, execution_id: ExecutionId) -> set[str | None]:
+        """The Ray clusters that attempts of an execution run on."""
+        steps = self._steps[execution_id].values()
+        return {cluster_in(step.awaits) for step in steps if step.status is StepStatus.RUNNING} - {None}
 
     def _claimed(self, record: ExecutionRecord) -> ClaimedExecution:
         stored = self._definitions.get((record.pipeline_id, record.pipeline_version or 0))

@@ -18,7 +18,7 @@ from ia_modules.models import (
 )
 from ia_modules.payload import encode, size_bytes
 from ia_modules.states import ExecutionState, GivenAnswer, InteractionState
-from ia_modules.transitions import Answer, NewExecution, NewInteraction, StepStart, StepUpdate
+from ia_modules.transitions import Answer, NewExecution, NewInteraction, StepStart, StepUpdate, cluster_in
 from ia_modules.usage import Spent
 
 NO_USAGE: Mapping[str, None] = dict.fromkeys(
@@ -163,7 +163,7 @@ def started_step(start: StepStart, state: ExecutionState, now: datetime) -> Step
         status=start.status,
         worker=start.worker,
         wake_at=_after(now, start.wake_after_seconds),
-        awaits=None,
+        awaits=start.awaits,
         effect=start.effect,
         routes=None,
         error_type=None,
@@ -188,6 +188,7 @@ def started_step(start: StepStart, state: ExecutionState, now: datetime) -> Step
 
 def updated_step(step: StepExecutionRecord, update: StepUpdate, sequence: int, now: datetime) -> StepExecutionRecord:
     status, failure = update.status or step.status, update.failure
+    keeps_its_time = update.awaits is None or cluster_in(update.awaits) is not None
     if update.usage is not None:
         usage = update.usage
         fields = asdict(usage.spent) | {"usage": decoded(usage.by_model, None), "first_token_ms": usage.first_token_ms}
@@ -206,7 +207,7 @@ def updated_step(step: StepExecutionRecord, update: StepUpdate, sequence: int, n
         retry_count=step.retry_count if update.retry_count is None else update.retry_count,
         progress=step.progress if update.progress is None else update.progress,
         progress_message=update.progress_message or step.progress_message,
-        wake_at=_after(now, update.wake_after_seconds) or (step.wake_at if update.awaits is None else None),
+        wake_at=_after(now, update.wake_after_seconds) or (step.wake_at if keeps_its_time else None),
         awaits=update.awaits or step.awaits,
         started_at=step.started_at or (now if status is StepStatus.RUNNING else None),
         metadata=decoded(update.metadata, step.metadata),

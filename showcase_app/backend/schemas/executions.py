@@ -201,7 +201,9 @@ class StepOut(Out):
     status: StepStatus
     worker: str | None
     wake_at: Time | None = Field(description="It waits until then at most, or did; null: for no time.")
-    awaits: str | None = Field(description="What it waits for beside its time, or did: `answer`.")
+    awaits: str | None = Field(
+        description="What it waits for beside its time, or did: `answer`. `ray:` and a cluster: where it runs, or ran."
+    )
     effect: Effect | None = Field(
         description="What its step does outside, as it said when it began; null: not said, so it may have effects."
     )

@@ -131,6 +131,7 @@ def parts() -> st.SearchStrategy[Parts]:
             "metadata": texts,
             "effect": st.sampled_from([None, *EFFECTS]),
             "wake_after_seconds": st.sampled_from([None, None, 5.0]),
+            "awaits": st.sampled_from([None, None, None, "ray:a"]),
         }
     )
     ends = [StepStatus.COMPLETED] * 4 + [StepStatus.FAILED] * 2 + [None, *StepStatus]
@@ -145,7 +146,7 @@ def parts() -> st.SearchStrategy[Parts]:
             "progress": st.sampled_from([None, None, 0.5]),
             "progress_message": st.sampled_from([None, None, "half"]),
             "wake_after_seconds": st.sampled_from([None, None, None, -1.0, 60.0]),
-            "awaits": st.sampled_from([None, None, None, "answer"]),
+            "awaits": st.sampled_from([None, None, None, "answer", "ray:a"]),
             "usage": st.sampled_from([None, None]) | USAGES,
         }
     )
@@ -244,6 +245,17 @@ SELDOM: list[list[Parts]] = [  # what chance seldom finds; each part comes alone
         Parts(change=ExecutionUpdate(failure=Failure(type=None, message="never"), total_steps=7)),
         Parts(change=ExecutionUpdate(completed_steps=2)),
     ],
+    *(
+        [  # what runs elsewhere, and what it calls, outlives its process and not its attempt
+            Parts(updates=[(0, {"awaits": "ray:a"})]),
+            Parts(starts=[(3, {**running(WITHIN[-2], 1), "awaits": "ray:a"})]),
+            Parts(ownership=Recovery(status=status)),
+            Parts(ownership=Claim()),
+            Parts(updates=[(0, ends)]),
+        ]
+        for status in (ExecutionStatus.PENDING, ExecutionStatus.FAILED)
+        for ends in (COMPLETED, {"status": StepStatus.LOST})
+    ),
     [Parts(lines=[INNER, None]), Parts(updates=[(INNER, COMPLETED)], lines=[INNER]), Parts(updates=[(0, COMPLETED)])],
 ]
 

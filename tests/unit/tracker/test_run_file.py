@@ -139,6 +139,8 @@ def test_nothing_of_where_it_ran_is_in_a_file() -> None:
         "status": "failed",
     }
     assert row_of_file(STEPS, {"worker": "host:1", "step_id": "a"}) == {"worker": None, "step_id": "a"}
+    assert row_of_file(STEPS, {"awaits": "ray:ann-s-cluster"}) == {"awaits": None}
+    assert row_of_file(STEPS, {"awaits": "answer"}) == {"awaits": "answer"}
     assert row_of_file(TABLES[1], {"source_folder": "/home/ann", "version": 1}) == {"source_folder": None, "version": 1}
 
 

@@ -138,7 +138,7 @@ UPDATE step_executions
        progress_message = COALESCE(:progress_message, progress_message),
        wake_at = CASE
            WHEN :wake_after_seconds IS NOT NULL THEN ia_now(:wake_after_seconds)
-           WHEN :awaits IS NULL THEN wake_at
+           WHEN substr(COALESCE(:awaits, 'ray:'), 1, 4) = 'ray:' THEN wake_at
        END,
        awaits = COALESCE(:awaits, awaits),
        started_at = CASE WHEN :started THEN COALESCE(started_at, :now) ELSE started_at END,
@@ -168,7 +168,7 @@ UPDATE step_executions
        progress_message = COALESCE(:progress_message, progress_message),
        wake_at = CASE
            WHEN :wake_after_seconds IS NOT NULL THEN ia_now(:wake_after_seconds)
-           WHEN :awaits IS NULL THEN wake_at
+           WHEN substr(COALESCE(:awaits, 'ray:'), 1, 4) = 'ray:' THEN wake_at
        END,
        awaits = COALESCE(:awaits, awaits),
        input_tokens = :input_tokens,
@@ -193,6 +193,20 @@ SELECT :step_execution_id, :execution_id, :within, :step_id, :step_name, :step_t
        CASE WHEN :wake_after_seconds IS NOT NULL THEN ia_now(:wake_after_seconds) END,
        :input_data, :input_refs, :metadata, :effect, :input_bytes, :sequence, :now,
        CASE WHEN :started THEN :now END, CASE WHEN :ended THEN :now END /* rows */;
+
+-- name: begin_elsewhere
+-- As begin, within an attempt that runs elsewhere.
+-- row: step_execution_id uuid, execution_id uuid, within text, step_id text, step_name text, step_type text,
+--      iteration integer, attempt integer, status text, worker text, wake_after_seconds double precision, input_data json,
+--      input_refs json, metadata json, effect text, input_bytes integer, sequence bigint, started boolean, ended boolean,
+--      awaits text
+INSERT INTO step_executions (
+    step_execution_id, execution_id, within, step_id, step_name, step_type, iteration, attempt, status, worker, wake_at,
+    input_data, input_refs, metadata, effect, input_bytes, sequence, created_at, started_at, completed_at, awaits)
+SELECT :step_execution_id, :execution_id, :within, :step_id, :step_name, :step_type, :iteration, :attempt, :status, :worker,
+       CASE WHEN :wake_after_seconds IS NOT NULL THEN ia_now(:wake_after_seconds) END,
+       :input_data, :input_refs, :metadata, :effect, :input_bytes, :sequence, :now,
+       CASE WHEN :started THEN :now END, CASE WHEN :ended THEN :now END, :awaits /* rows */;
 
 -- name: log
 -- row: log_id uuid, execution_id uuid, step_execution_id uuid, within text, level text, logger text,

@@ -1,4 +1,5 @@
 -- name: is_something_claimable
+-- :here: what an attempt awaits that runs on the cluster which the asker is joined to; empty: it is joined to none.
 SELECT 1 AS found
   FROM pipeline_executions
  WHERE status = 'pending'
@@ -6,6 +7,13 @@ SELECT 1 AS found
    AND queue_key = ''
    AND pipeline_id || ':' || COALESCE(pipeline_version, 0)
        NOT IN (SELECT json_array_elements_text(CAST(:unusable AS JSON)))
+   AND NOT EXISTS (SELECT 1
+                     FROM step_executions AS elsewhere
+                    WHERE elsewhere.execution_id = pipeline_executions.execution_id
+                      AND elsewhere.status = 'running'
+                      AND elsewhere.awaits IS NOT NULL
+                      AND substr(elsewhere.awaits, 1, 4) = 'ray:'
+                      AND elsewhere.awaits <> :here)
  ORDER BY priority DESC, execution_id
  LIMIT 1;
 
@@ -19,6 +27,13 @@ WITH next AS (
        AND queue_key = ''
        AND pipeline_id || ':' || COALESCE(pipeline_version, 0)
            NOT IN (SELECT json_array_elements_text(CAST(:unusable AS JSON)))
+       AND NOT EXISTS (SELECT 1
+                         FROM step_executions AS elsewhere
+                        WHERE elsewhere.execution_id = pipeline_executions.execution_id
+                          AND elsewhere.status = 'running'
+                          AND elsewhere.awaits IS NOT NULL
+                          AND substr(elsewhere.awaits, 1, 4) = 'ray:'
+                          AND elsewhere.awaits <> :here)
      ORDER BY priority DESC, execution_id
      LIMIT :limit
        FOR UPDATE SKIP LOCKED

@@ -1,10 +1,18 @@
 -- name: is_something_claimable
+-- :here: what an attempt awaits that runs on the cluster which the asker is joined to; empty: it is joined to none.
 SELECT 1 AS found
   FROM pipeline_executions INDEXED BY executions_claimable
  WHERE status = 'pending'
    AND managed
    AND queue_key = ''
    AND pipeline_id || ':' || COALESCE(pipeline_version, 0) NOT IN (SELECT value FROM json_each(:unusable))
+   AND NOT EXISTS (SELECT 1
+                     FROM step_executions AS elsewhere INDEXED BY steps_elsewhere
+                    WHERE elsewhere.execution_id = pipeline_executions.execution_id
+                      AND elsewhere.status = 'running'
+                      AND elsewhere.awaits IS NOT NULL
+                      AND substr(elsewhere.awaits, 1, 4) = 'ray:'
+                      AND elsewhere.awaits <> :here)
  ORDER BY priority DESC, execution_id
  LIMIT 1;
 
@@ -20,6 +28,13 @@ UPDATE pipeline_executions
           AND managed
           AND queue_key = ''
           AND pipeline_id || ':' || COALESCE(pipeline_version, 0) NOT IN (SELECT value FROM json_each(:unusable))
+          AND NOT EXISTS (SELECT 1
+                            FROM step_executions AS elsewhere INDEXED BY steps_elsewhere
+                           WHERE elsewhere.execution_id = pipeline_executions.execution_id
+                             AND elsewhere.status = 'running'
+                             AND elsewhere.awaits IS NOT NULL
+                             AND substr(elsewhere.awaits, 1, 4) = 'ray:'
+                             AND elsewhere.awaits <> :here)
         ORDER BY priority DESC, execution_id
         LIMIT :limit)
 RETURNING execution_id, epoch, pipeline_id, pipeline_version, pipeline_name, input_data, rerun_of, overrides,

@@ -2570,7 +2570,7 @@ export interface components {
             wake_at: string | null;
             /**
              * Awaits
-             * @description What it waits for beside its time, or did: `answer`.
+             * @description What it waits for beside its time, or did: `answer`. `ray:` and a cluster: where it runs, or ran.
              */
             awaits: string | null;
             /**
@@ -4479,7 +4479,7 @@ export interface components {
             wake_at: string | null;
             /**
              * Awaits
-             * @description What it waits for beside its time, or did: `answer`.
+             * @description What it waits for beside its time, or did: `answer`. `ray:` and a cluster: where it runs, or ran.
              */
             awaits: string | null;
             /**
@@ -4820,7 +4820,7 @@ export interface components {
             wake_at: string | null;
             /**
              * Awaits
-             * @description What it waits for beside its time, or did: `answer`.
+             * @description What it waits for beside its time, or did: `answer`. `ray:` and a cluster: where it runs, or ran.
              */
             awaits: string | null;
             /**
@@ -5090,7 +5090,7 @@ export interface components {
             wake_at: string | null;
             /**
              * Awaits
-             * @description What it waits for beside its time, or did: `answer`.
+             * @description What it waits for beside its time, or did: `answer`. `ray:` and a cluster: where it runs, or ran.
              */
             awaits: string | null;
             /**
