@@ -32,7 +32,11 @@ class SecondChanceVerbs(ClientBase):
     """Resume executions and run them again."""
 
     async def resume(
-        self, execution_id: str, *, pipeline: Path | Flow | LoadedPipeline | None = None
+        self,
+        execution_id: str,
+        *,
+        pipeline: Path | Flow | LoadedPipeline | None = None,
+        give_up_remote: bool = False,
     ) -> StartedExecution:
         """Claim an execution that failed, was cancelled or was left behind; ``await started.to_end()`` goes on with it.
 
@@ -40,9 +44,11 @@ class SecondChanceVerbs(ClientBase):
 
         Args:
             pipeline: the definition that it began with, from elsewhere; None: as it is stored.
+            give_up_remote: attempts that run on a Ray cluster are lost, and made again; nothing stops their code there.
 
         Raises:
             ExecutionNotFound
+            RunsElsewhere: an attempt runs on a Ray cluster that this process is not joined to; nothing has changed.
             PipelineNotRunnable: no definition of it is on record.
             InvalidArgument: ``pipeline`` is another definition; nothing has changed.
             PipelineDefinitionError: its code is not there or may not be used.
@@ -56,7 +62,7 @@ class SecondChanceVerbs(ClientBase):
             loaded = await self._load(await self.version(record.pipeline_id, record.pipeline_version))
         else:
             loaded = await code_of(pipeline)
-        return await self._runner.resume(loaded, record.execution_id)
+        return await self._runner.resume(loaded, record.execution_id, give_up_remote=give_up_remote)
 
     async def requeue(
         self,

@@ -26,7 +26,8 @@ IAModulesError
 │   │   ├── StepExited           it called ``sys.exit``, or cancelled itself
 │   │   ├── StepAbandoned        it did not stop when cancelled, and may still run
 │   │   ├── StepKilled           it did not stop when cancelled, so its process was ended
-│   │   └── StepProcessEnded     the process that ran it crashed, or somebody ended it
+│   │   ├── StepProcessEnded     the process that ran it crashed, or somebody ended it
+│   │   └── StepLost             its node on a cluster is gone: the attempt is lost, and made again
 │   ├── ExecutionCancelled       the execution was cancelled
 │   └── ExecutionFailed          the execution that a caller's id stands for failed; its error as it is on record
 ├── ServiceNotFound              no service of this name is registered
@@ -52,6 +53,7 @@ IAModulesError
 │   ├── NothingToCompareWith     no execution of the pipeline completed before this one
 │   ├── StepExecutionNotFound
 │   ├── LeaseLost                another process owns the execution now; nothing was written
+│   ├── RunsElsewhere            an attempt of it runs on a Ray cluster that this process is not joined to
 │   ├── AlreadyFinished          a terminal status stands and is never rewritten
 │   ├── InvalidTransition        this status cannot follow the current one
 │   ├── IdempotencyConflict      the key of a request already stands for another one
@@ -146,6 +148,7 @@ from ia_modules.errors.running import (
     StepExited,
     StepInputError,
     StepKilled,
+    StepLost,
     StepOutputError,
     StepProcessEnded,
     StepTimeout,
@@ -175,6 +178,7 @@ from ia_modules.errors.tracking import (
     PipelineNotRunnable,
     PipelineVersionNotFound,
     RerunRefused,
+    RunsElsewhere,
     SlugMismatch,
     StaleVersion,
     StepConflict,
@@ -248,6 +252,7 @@ __all__ = [
     "QuestionsDiffer",
     "ReadTooLong",
     "RerunRefused",
+    "RunsElsewhere",
     "SchemaError",
     "ServiceNotFound",
     "SlugMismatch",
@@ -259,6 +264,7 @@ __all__ = [
     "StepExited",
     "StepInputError",
     "StepKilled",
+    "StepLost",
     "StepOutputError",
     "StepProcessEnded",
     "StepTimeout",

@@ -176,6 +176,23 @@ class StepProcessEnded(StepError):
         self.exit_status = exit_status
 
 
+class StepLost(StepError):
+    """What ran it on a cluster is gone: the attempt is lost, and made again.
+
+    Attributes:
+        reason: what is known of that, a sentence.
+        times: how often in a row, where nothing that it calls has completed in between. Above 1 the step has failed.
+    """
+
+    def __init__(self, step_id: str, reason: str, *, times: int = 1) -> None:
+        if times == 1:
+            super(StepError, self).__init__(f"Step {step_id!r} was lost: {reason}")
+        else:
+            found = f"it was lost {times} times in a row, and nothing that it calls completed in between. The last time"
+            super().__init__(step_id, f"{found}: {reason}")
+        self.step_id, self.reason, self.times = step_id, reason, times
+
+
 def _exit_words(exit_status: int) -> str:
     if exit_status >= 0:
         return f"exit status {exit_status}. Its code, or a library that it uses, has ended it."

@@ -185,6 +185,25 @@ class LeaseLost(TrackerError):
         self.execution_id, self.owner, self.epoch = execution_id, owner, epoch
 
 
+class RunsElsewhere(TrackerError):
+    """An attempt of the execution runs on a Ray cluster that this process is not joined to; nothing was changed.
+
+    Attributes:
+        step_id: of the attempt.
+        cluster: the identity of the cluster.
+        joined: that of the one that this process is joined to; None: it is joined to none.
+    """
+
+    def __init__(self, execution_id: str, *, step_id: str, cluster: str, joined: str | None) -> None:
+        here = "none" if joined is None else repr(joined)
+        super().__init__(
+            f"An attempt of step {step_id!r} of execution {execution_id!r} runs on Ray cluster {cluster!r}. This "
+            f"process is joined to {here} and cannot ask for it. Run a worker with --ray that is joined to that one, or "
+            f"go on without that attempt: ia-modules executions resume {execution_id} --give-up-remote"
+        )
+        self.execution_id, self.step_id, self.cluster, self.joined = execution_id, step_id, cluster, joined
+
+
 class AlreadyFinished(TrackerError):
     """A terminal status stands and is never rewritten.
 

@@ -12,8 +12,8 @@ class StepSummary(Record, kw_only=True, frozen=True):
 
     ``within``: the path of the run that it is a part of; empty for the steps of the graph. ``wake_at``: it waits until
     this time at most, or did; ``awaits``: what it waits for beside, or did; or where it runs, or ran
-    (``transitions.ELSEWHERE``). None: nothing. ``effect``: as its step said when it began; None: it did not say, and may
-    have effects. ``usage``: what it has told of its calls of models, a list by model with OpenTelemetry's names
+    (``transitions.ELSEWHERE``). None: nothing. ``effect``: as its step said when it began; None: it did not say, and
+    may have effects. ``usage``: what it has told of its calls of models, a list by model with OpenTelemetry's names
     (:class:`ia_modules.usage.ModelUsage`), with the sums beside it as those of an execution; ``first_token_ms`` is that
     of the first call that told one. None: nothing was told.
     """

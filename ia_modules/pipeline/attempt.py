@@ -16,6 +16,7 @@ from ia_modules.errors import (
     Problem,
     StepError,
     StepKilled,
+    StepLost,
     StepOutputError,
 )
 from ia_modules.models import JsonText, LogLevel
@@ -31,6 +32,7 @@ from ia_modules.pipeline.document.merge import FoldingRules
 from ia_modules.pipeline.document.retry import retry_delay, should_retry
 from ia_modules.pipeline.document.scope import Scope
 from ia_modules.pipeline.executor import StepExecutor, contained, current_step, failure_of
+from ia_modules.pipeline.inner_calls import attempts_that_progressed
 from ia_modules.pipeline.inputs import (
     StepInput,
     check_contributions,
@@ -47,6 +49,9 @@ from ia_modules.pipeline.results import encode_result, step_error_result
 from ia_modules.pipeline.routing import next_function
 from ia_modules.pipeline.standing import StandingFacts
 from ia_modules.pipeline.tokens import Route
+
+LOSS_LIMIT = 3
+"""How often in a row what runs a step elsewhere may be gone, and nothing that it calls have completed in between."""
 
 OWN_RESULT = (
     "it gave context.result a value, which is for an async generator (a function with `async def` and `yield`). "
@@ -74,6 +79,8 @@ class Work(Struct, frozen=True):
         keeps_items: those that completed in the execution that is repeated are copied.
         remote: its code, where that runs in another process; then there is no ``step`` here.
         desk: what does for that process what it needs; None until it is known.
+        rejoins: it runs elsewhere already, as an earlier owner has begun it.
+        losses: how many attempts right before it were lost elsewhere, one after the other.
     """
 
     definition: StepDefinition
@@ -95,6 +102,8 @@ class Work(Struct, frozen=True):
     keeps_items: bool = False
     remote: RemoteStep | None = None
     desk: Desk | None = None
+    rejoins: bool = False
+    losses: int = 0
 
 
 class Outcome(Struct, frozen=True):
@@ -110,6 +119,7 @@ class Outcome(Struct, frozen=True):
         verdicts: what the functions on its paths said; None: none was asked.
         routes: where it leads, when that does not depend on the paths' conditions.
         mismatches: what the schema of its result says against it, where schemas only warn.
+        is_lost: what ran it elsewhere is gone: it is made again at once, and no retry is counted.
     """
 
     result: dict[str, Any] | None = None
@@ -121,6 +131,7 @@ class Outcome(Struct, frozen=True):
     verdicts: Mapping[FunctionCall, Verdict] | None = None
     routes: tuple[Route, ...] | None = None
     mismatches: tuple[Problem, ...] = ()
+    is_lost: bool = False
 
 
 def prepare(
@@ -325,7 +336,41 @@ async def _run(work: Work, executor: StepExecutor, *, draw: float) -> Outcome:
     except BaseException as left:  # noqa: BLE001 - user code: whatever it raises is the step's failure
         error = failure_of(work.definition.id, left)
     may_retry = may_retry or isinstance(error, StepOutputError)  # the author's own contract, with a retry declared
-    return await failed(error, work, executor, draw=draw if may_retry else None)
+    if not _is_lost(error, work):
+        try:
+            return await failed(error, work, executor, draw=draw if may_retry else None)
+        except StepLost as lost:  # its fallback was
+            error = lost
+    return await _lost(cast("StepLost", error), work, executor)
+
+
+def _is_lost(error: Exception, work: Work) -> bool:
+    """Whether an attempt is lost with this. An item of a map only fails: it is not kept elsewhere."""
+    return isinstance(error, StepLost) and work.remote is not None and work.scope.item is None
+
+
+async def _lost(error: StepLost, work: Work, executor: StepExecutor) -> Outcome:
+    """What follows when what ran an attempt elsewhere is gone: another attempt, or failure where that does not help."""
+    times = await _losses_in_a_row(work)
+    if times < LOSS_LIMIT:
+        return Outcome(error=error, is_lost=True)
+    error = StepLost(work.definition.id, error.reason, times=times)
+    try:
+        return await failed(error, work, executor, draw=None)
+    except StepLost:  # its fallback was, too
+        return Outcome(error=error)
+
+
+async def _losses_in_a_row(work: Work) -> int:
+    """How many attempts were lost until nothing that the step calls completed any more, this one included."""
+    times = work.losses + 1
+    if times < LOSS_LIMIT:
+        return times
+    assert work.context is not None
+    assert work.desk is not None
+    this, first = work.context.attempt, work.context.attempt - work.losses
+    progressed = attempts_that_progressed(await work.desk.read_within(work.context.path))
+    return this - max((each for each in progressed if each >= first), default=first) + 1
 
 
 def _code_of(work: Work) -> tuple[Any, ...]:
@@ -380,7 +425,12 @@ async def _call_remote(work: Work, executor: StepExecutor, failure: Exception | 
         traceparent=context.traceparent,
     )
     try:
-        result = await executor.execute_remote(call, desk, timeout_seconds=work.definition.timeout_seconds)
+        result = await executor.execute_remote(
+            call,
+            desk,
+            timeout_seconds=work.definition.timeout_seconds,
+            rejoins=work.rejoins and failure is None,  # a fallback is a call of its own, and begins
+        )
     except asyncio.CancelledError as cancelled:
         if isinstance(killed := cancelled.__cause__, StepKilled):
             context.keep_line(LogLevel.WARNING, str(killed), None)
@@ -410,7 +460,11 @@ def _shown_item(work: Work) -> dict[str, Any]:
 
 
 async def failed(error: Exception, work: Work, executor: StepExecutor, *, draw: float | None) -> Outcome:
-    """What follows a failure of the step's code; ``draw`` None: no retry."""
+    """What follows a failure of the step's code; ``draw`` None: no retry.
+
+    Raises:
+        StepLost: what ran its fallback elsewhere is gone.
+    """
     handling, refused = work.handling, work.refused is not None
     if draw is not None and handling.retry is not None and should_retry(handling.retry, work.failures + 1, error):
         return Outcome(error=error, retry_seconds=retry_delay(handling.retry, work.failures + 1, draw=draw))
@@ -419,7 +473,9 @@ async def failed(error: Exception, work: Work, executor: StepExecutor, *, draw: 
             with contained(work.definition.id):
                 if (fallback := _fallback_of(work, executor, error)) is not None:
                     return replace(_decoded(_encoded(await fallback, work), work), error=error)
-        except Exception as second:  # noqa: BLE001 - user code again
+        except Exception as second:
+            if _is_lost(second, work):
+                raise
             second.__context__ = error
             error = second
     if handling.continue_on_error and not (isinstance(error, LoopLimitExceeded) and error.is_final):

@@ -181,6 +181,7 @@ class Coordinator:
                 await record_before(interrupted, ending)
                 raise
             except (TrackerError, DatabaseError):
+                self._inner.leaves = True
                 raise  # nothing more can be written: the records stay as they are, and may be resumed
             except Exception as error:
                 failed = ExecutionUpdate(status=ExecutionStatus.FAILED, failure=Failure.of(error))
@@ -246,6 +247,7 @@ class Coordinator:
         batch = self._what_follows(events, now)
         if before is not None:
             batch = before.joined(batch)
+        stopped: list[Ended] = []
         if course.tokens.is_over:
             stopped = [event.instead for event in events if isinstance(event, Paused)]
             stopped += await self._stop()
@@ -260,6 +262,8 @@ class Coordinator:
             batch.logs += lines
         change = change or self._rest(self._linger_seconds)
         recorded = await self._write(batch, change, attempts)
+        if self._pipeline.remote:
+            self._tell_recorded([*(event for event in events if isinstance(event, Ended)), *stopped])
         for attempt in batch.due:
             self._launch(attempt)
         for attempt in batch.delays:
@@ -291,7 +295,7 @@ class Coordinator:
             logs += attempt.lines
             if not attempt.is_on_record:
                 starts.append(attempt.start)
-            elif attempt.delay_seconds <= 0:  # it begins on record
+            elif attempt.delay_seconds <= 0 and attempt.cluster is None:  # it begins on record
                 updates.append(begun(attempt, self._journal.owner))
         new, self._new = self._new, None
         if not (new or updates or starts or logs or batch.asks or batch.expires or change):
@@ -337,6 +341,8 @@ class Coordinator:
             attempt=number,
             again_upto=attempt.again_upto,
             drops_output=not attempt.work.definition.keep_stream,
+            step_execution_id=id_,
+            cluster=attempt.cluster,
         )
         context = StepContext(
             execution_id=self._lease.execution_id,
@@ -359,7 +365,7 @@ class Coordinator:
         def stopped() -> Ended:
             within = inner.end()
             capture.end_line()
-            return Ended(key, id_, work.scope, None, *notes.end(), within)
+            return Ended(key, id_, work.scope, None, *notes.end(), within, inner.is_elsewhere)
 
         async def make() -> Event:
             try:
@@ -415,12 +421,23 @@ class Coordinator:
 
     async def _end(self, change: ExecutionUpdate) -> None:
         """Stop everything and write how the execution ended."""
-        await self._write(stopped_turn(self._course, await self._stop()), change)
+        stopped = await self._stop()
+        await self._write(stopped_turn(self._course, stopped), change)
+        self._tell_recorded(stopped)
 
     async def _hand_back(self) -> None:
         """Stop everything and put the execution back into the queue; attempts that had ended are written."""
-        batch = handed_back_turn(self._course, await self._stop())
+        self._inner.leaves = True
+        stopped = await self._stop()
+        batch = handed_back_turn(self._course, stopped)
         await self._write(batch, ExecutionUpdate(status=ExecutionStatus.PENDING, released=True))
+        self._tell_recorded(each for each in stopped if each.outcome is not None or not each.is_elsewhere)
+
+    def _tell_recorded(self, ended: Iterable[Ended]) -> None:
+        """Tell the executor of which attempts in other processes the ends are on record."""
+        ids = [each.attempt for each in ended if each.key.step_id in self._pipeline.remote]
+        if ids:
+            self._executor.recorded(ids)
 
 
 async def record_before(interrupted: asyncio.CancelledError, ending: Coroutine[None, None, object]) -> None:

@@ -18,7 +18,7 @@ from typing import Any, Protocol
 from weakref import WeakSet
 
 from ia_modules.errors import StepAbandoned, StepExited, StepTimeout
-from ia_modules.models import JsonText
+from ia_modules.models import JsonText, StepExecutionId
 from ia_modules.pipeline.core import Step
 from ia_modules.pipeline.process_pool import ProcessPool
 from ia_modules.pipeline.remote_calls import Desk, RemoteCall
@@ -76,6 +76,11 @@ class StepExecutor(Protocol):
         """What keeps it from running attempts at the moment, in words; None = nothing."""
         ...
 
+    @property
+    def cluster(self) -> str | None:
+        """The identity of the Ray cluster that it is joined to at the moment; None: of none."""
+        ...
+
     def running_on(self, loop: asyncio.AbstractEventLoop) -> Step | None:
         """The step whose code an event loop runs at this moment; None: none, or it is not known. From any thread."""
         ...
@@ -96,20 +101,33 @@ class StepExecutor(Protocol):
         """
         ...
 
-    async def execute_remote(self, call: RemoteCall, desk: Desk, *, timeout_seconds: float | None) -> JsonText:
+    async def execute_remote(
+        self, call: RemoteCall, desk: Desk, *, timeout_seconds: float | None, rejoins: bool = False
+    ) -> JsonText:
         """What the code of a call gives, as JSON, which is called in another process.
 
         The limit counts from when the code is loaded. When the caller's task is stopped, so is the code, and
-        CancelledError is raised; what does not stop in time is ended with its process.
+        CancelledError is raised; what does not stop in time is ended with its process. What runs elsewhere
+        (``Desk.mark_elsewhere``) is left alone instead where the owner leaves it to others (``Desk.leaves``).
 
         Args:
             desk: what is asked to write for it meanwhile.
+            rejoins: an earlier owner has begun the call elsewhere: what that comes to is waited for, and it is not
+                begun again. Nothing to an executor that runs nothing elsewhere.
 
         Raises:
             StepTimeout: it took too long.
             StepProcessEnded: its process ended in the middle.
+            StepLost: what ran it elsewhere is gone, or nobody there knows of it: the attempt is to be made again.
             StepError: its code could not be loaded there.
             Exception: what the step raised.
+        """
+        ...
+
+    def recorded(self, ids: Iterable[StepExecutionId]) -> None:
+        """The ends of these attempts are on record, so nobody will ask for what they gave.
+
+        Said of attempts whose step runs in another process, at least once where this process wrote the end.
         """
         ...
 
@@ -155,6 +173,10 @@ class LocalExecutor:
         held = f"All {self._threads} threads for plain functions are held by steps that did not stop"
         return f"{held}: {self._names()}. Others wait until one of them ends; start this process anew."
 
+    @property
+    def cluster(self) -> None:
+        """It is joined to none."""
+
     def running_on(self, loop: asyncio.AbstractEventLoop) -> Step | None:
         task = asyncio.current_task(loop)
         return None if task is None else self._steps.get(task)
@@ -174,8 +196,14 @@ class LocalExecutor:
             value = await self._here(step_id, partial(_as_it_is, rest))
         return value
 
-    async def execute_remote(self, call: RemoteCall, desk: Desk, *, timeout_seconds: float | None) -> JsonText:
+    async def execute_remote(
+        self, call: RemoteCall, desk: Desk, *, timeout_seconds: float | None, rejoins: bool = False
+    ) -> JsonText:
+        del rejoins  # what is not elsewhere ends with its owner
         return await self._pool.execute(call, desk, timeout_seconds=timeout_seconds)
+
+    def recorded(self, ids: Iterable[StepExecutionId]) -> None:
+        del ids  # nothing is kept of them
 
     async def close(self) -> None:
         await in_thread(self._pool.close, "step-processes:close")

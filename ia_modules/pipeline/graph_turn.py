@@ -61,15 +61,21 @@ def stopped_turn(course: Course, ended: Iterable[Ended]) -> Batch:
 
 
 def handed_back_turn(course: Course, ended: Iterable[Ended]) -> Batch:
-    """Take in what had ended when everything was stopped for another process to go on; the rest is lost here."""
+    """Take in what had ended when everything was stopped for another process to go on; the rest is lost here.
+
+    What runs elsewhere goes on there, and the next owner asks for it.
+    """
     ended = list(ended)
     batch = _taken_in(course, (each for each in ended if each.outcome is not None))
     for each in ended:
         if each.outcome is None:
             batch.logs += each.lines
-            lost = StepUpdate(step_execution_id=each.attempt, status=StepStatus.LOST, failure=_HANDED_BACK)
             batch.updates += each.within
-            batch.updates.append(with_progress(lost, each.progress))
+            if not each.is_elsewhere:
+                lost = StepUpdate(step_execution_id=each.attempt, status=StepStatus.LOST, failure=_HANDED_BACK)
+                batch.updates.append(with_progress(lost, each.progress))
+            elif each.progress is not None:
+                batch.updates.append(each.progress)
     return batch.without_beginnings()  # the next owner begins them
 
 
@@ -129,6 +135,9 @@ def _update_of(course: Course, ended: Ended, batch: Batch) -> StepUpdate:
         stopped, stop = _ended(course) or _STOPPED, encode(STOP_JSON, "routes")
         return replace(update, status=StepStatus.CANCELLED, routes=stop, failure=stopped)
     failure = None if outcome.error is None else Failure.of(outcome.error)
+    if outcome.is_lost:
+        batch.begins.append(course.begin_after_loss(key))
+        return replace(update, status=StepStatus.LOST, failure=failure)
     if outcome.retry_seconds is not None:
         batch.begins.append(course.begin_again(key, delay_seconds=outcome.retry_seconds))
         retry = encode(retry_json(outcome.retry_seconds), "routes")
@@ -202,7 +211,9 @@ def _stopped_instead(ended: Ended) -> Ended:
 
 def _goes_on(ended: Ended) -> bool:
     outcome = ended.outcome
-    return outcome is not None and (outcome.retry_seconds is not None or outcome.question is not None)
+    return outcome is not None and (
+        outcome.retry_seconds is not None or outcome.question is not None or outcome.is_lost
+    )
 
 
 def _recorded_failure(course: Course) -> Failure:

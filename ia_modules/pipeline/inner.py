@@ -8,8 +8,10 @@ A crash between a function's return and its end on record costs that one call ag
 import asyncio
 import inspect
 import threading
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import Callable, Coroutine, Generator, Mapping
 from concurrent.futures import Future
+from contextlib import contextmanager
+from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
 from queue import SimpleQueue
@@ -22,6 +24,7 @@ from ia_modules.errors import (
     PASSING_DATABASE_ERRORS,
     ConstraintViolated,
     InnerStepConflict,
+    LeaseLost,
     PayloadError,
     StepError,
     StepTimeout,
@@ -66,7 +69,16 @@ from ia_modules.pipeline.streaming import awaited, streamed
 from ia_modules.pipeline.turn import LONGEST_WAIT_SECONDS, with_progress
 from ia_modules.tasks import settling
 from ia_modules.traces.running import RunTrace
-from ia_modules.transitions import Expiry, Failure, LogLine, NewInteraction, StepStart, StepUpdate, Transition
+from ia_modules.transitions import (
+    ELSEWHERE,
+    Expiry,
+    Failure,
+    LogLine,
+    NewInteraction,
+    StepStart,
+    StepUpdate,
+    Transition,
+)
 
 SLEEP = "sleep"
 """What ``context.sleep`` is called on record."""
@@ -79,7 +91,8 @@ OTHER_LOOP = (
 _CANCELLED = Failure(type="CancelledError", message="The code around it stopped waiting for it.")
 
 
-class InnerRecorder(NamedTuple):
+@dataclass(slots=True)
+class InnerRecorder:
     """How the inner steps of one execution are recorded and made.
 
     Attributes:
@@ -87,6 +100,7 @@ class InnerRecorder(NamedTuple):
         loop: on which it is recorded.
         capture: what goes on record of the steps' own logging and printing.
         trace: of the execution; None: it has none.
+        leaves: the execution is left to others, who go on with it.
     """
 
     journal: StepJournal
@@ -96,6 +110,7 @@ class InnerRecorder(NamedTuple):
     loop: asyncio.AbstractEventLoop
     capture: CaptureRules
     trace: RunTrace | None = None
+    leaves: bool = False
 
     @property
     def execution_id(self) -> ExecutionId:
@@ -173,7 +188,15 @@ class InnerLevel:
     """What one attempt of a run calls within itself. Its methods may be called from any thread of the attempt."""
 
     def __init__(
-        self, recorder: InnerRecorder, path: RunPath, *, attempt: int, again_upto: int = 0, drops_output: bool = False
+        self,
+        recorder: InnerRecorder,
+        path: RunPath,
+        *,
+        attempt: int,
+        again_upto: int = 0,
+        drops_output: bool = False,
+        step_execution_id: StepExecutionId | None = None,
+        cluster: str | None = None,
     ) -> None:
         """Nothing has been called.
 
@@ -182,9 +205,11 @@ class InnerLevel:
             attempt: which of its attempts this is; calls of earlier ones may be on record.
             again_upto: what completed in an attempt up to this one is called again.
             drops_output: what calls emit is not kept of those that complete.
+            step_execution_id: of the attempt, where it may run elsewhere; None: it may not.
+            cluster: where it runs already, as an earlier owner has put it on record; None: here.
         """
         self._recorder, self._path, self._attempt, self._again_upto = recorder, path, attempt, again_upto
-        self._drops_output = drops_output
+        self._drops_output, self._id, self._cluster = drops_output, step_execution_id, cluster
         self._begun: _Calls | None = None
         self._has_ended = False
 
@@ -276,14 +301,48 @@ class InnerLevel:
         return DeskFacts(
             worker=recorder.journal.owner,
             capture=recorder.capture,
+            epoch=recorder.lease.epoch,
             again_upto=self._again_upto,
             drops_output=self._drops_output,
         )
 
+    @property
+    def leaves(self) -> bool:
+        return self._recorder.leaves
+
+    @property
+    def is_elsewhere(self) -> bool:
+        """Whether it is on record that the attempt runs elsewhere."""
+        return self._cluster is not None
+
+    async def mark_elsewhere(self, cluster: str) -> None:
+        if self._cluster == cluster:
+            return
+        if self._id is None:
+            raise StepError(self._path, "an item of a map cannot outlive its owner.")
+        awaits = f"{ELSEWHERE}{cluster}"
+        with self._noticing():
+            await self._recorder.write(updates=(StepUpdate(step_execution_id=self._id, awaits=awaits),))
+        self._cluster = cluster
+
     async def record(self, news: WriteNews) -> None:
-        await self._recorder.write(
-            starts=news.starts, updates=news.updates, logs=news.logs, asks=news.asks, expires=news.expires
-        )
+        starts = news.starts
+        if self._cluster is not None and starts:
+            awaits = f"{ELSEWHERE}{self._cluster}"
+            starts = tuple(replace(each, awaits=awaits) if _runs(each) else each for each in starts)
+        with self._noticing():
+            await self._recorder.write(
+                starts=starts, updates=news.updates, logs=news.logs, asks=news.asks, expires=news.expires
+            )
+
+    @contextmanager
+    def _noticing(self) -> Generator[None]:
+        """Notices when another owns the execution."""
+        try:
+            yield
+        except LeaseLost:
+            self._recorder.leaves = True
+            raise
 
     async def read_within(self, path: RunPath) -> list[StepExecutionRecord]:
         return await self._recorder.journal.get_execution_steps(self._recorder.execution_id, within=path)
@@ -564,6 +623,10 @@ class _Call(NamedTuple):
                 if seconds is not None and limit.expired():
                     raise StepTimeout(self.key.step_id, seconds) from None
                 raise
+
+
+def _runs(start: StepStart) -> bool:
+    return start.status is StepStatus.RUNNING
 
 
 def _called_in_place(context: StepContext, call: Callable[[], Any]) -> Any:

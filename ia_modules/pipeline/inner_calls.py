@@ -99,6 +99,12 @@ def is_answered(record: StepExecutionRecord | None, *, again_upto: int) -> bool:
     return record is not None and record.status is StepStatus.COMPLETED and _refs(record).get("attempt", 0) > again_upto
 
 
+def attempts_that_progressed(records: Iterable[StepExecutionRecord]) -> set[int]:
+    """The attempts of a step in which something that it calls has completed, by their numbers."""
+    done = (each for each in records if each.status is StepStatus.COMPLETED and each.step_type == STEP_TYPE)
+    return {int(_refs(each).get("attempt", 0)) for each in done}
+
+
 def hash_of(record: StepExecutionRecord) -> str:
     """The hash of the arguments that a call is recorded for."""
     return str(_refs(record).get("args"))

@@ -11,9 +11,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache
 from graphlib import CycleError, TopologicalSorter
+from itertools import takewhile
 from typing import Any, NamedTuple, cast
 
-from ia_modules.errors import Problem, StepConflict
+from ia_modules.errors import Problem, StepConflict, StepLost
 from ia_modules.models import AttemptRecord, Json, JsonText, StepExecutionId, StepExecutionRecord, StepStatus
 from ia_modules.paths import GRAPH, path_of
 from ia_modules.payload import encode
@@ -95,6 +96,7 @@ class RecordedRun:
         failures: those that failed; retries are counted by these.
         last_failed: the number of the newest attempt that failed, before it was reopened too; 0: none has.
         last: the newest attempt.
+        losses: how many of the newest ones that have ended were lost elsewhere, one after the other.
     """
 
     run: StepRun
@@ -104,6 +106,7 @@ class RecordedRun:
     last: AttemptRecord
     began_at: datetime
     spans: tuple[Span, ...]
+    losses: int = 0
 
     @property
     def has_result(self) -> bool:
@@ -312,7 +315,14 @@ def _recorded_run(key: StepRunKey, made: list[AttemptRecord], *, reopened: bool)
         if each.completed_at is not None and each.status is not StepStatus.LOST
     )
     last_failed = max((each.attempt for each in made if each.status is StepStatus.FAILED), default=0)
-    return RecordedRun(run, len(made), failures, last_failed, last, made[0].created_at, spans)
+    return RecordedRun(run, len(made), failures, last_failed, last, made[0].created_at, spans, _losses(made))
+
+
+def _losses(made: Sequence[AttemptRecord]) -> int:
+    """How many of the newest attempts that have ended were lost elsewhere; until then, as on a retry, others count."""
+    ended = [each for each in made if each.status.is_terminal]
+    was_lost = (each.status is StepStatus.LOST and each.error_type == StepLost.__name__ for each in reversed(ended))
+    return sum(takewhile(bool, was_lost))
 
 
 def _began_at(attempt: AttemptRecord) -> datetime:

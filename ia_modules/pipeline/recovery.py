@@ -9,7 +9,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-from ia_modules.errors import AlreadyFinished, DatabaseError, IAModulesError, LeaseLost, TrackerError
+from ia_modules.errors import AlreadyFinished, DatabaseError, IAModulesError, LeaseLost, RunsElsewhere, TrackerError
 from ia_modules.models import ExecutionId, ExecutionStatus, LeftExecution
 from ia_modules.payload import content_hash, encode
 from ia_modules.pipeline.code import LoadedPipeline
@@ -68,6 +68,8 @@ async def recover(journal: LastingJournal, pipeline: LoadedPipeline, go_on: GoOn
             raise
         except (AlreadyFinished, LeaseLost) as lost:
             recovered.left[execution_id] = f"Another process was faster: {lost}"
+        except RunsElsewhere as elsewhere:
+            recovered.left[execution_id] = str(elsewhere)
         except IAModulesError as error:
             logger.warning("Execution %s went on and failed: %s", execution_id, error)
             recovered.errors[execution_id] = error

@@ -86,12 +86,34 @@ class RemoteCall(Struct, frozen=True, kw_only=True):
 class Desk(Protocol):
     """What the owner of an attempt does for the process that makes it. Everything may be called again."""
 
+    @property
+    def leaves(self) -> bool:
+        """Whether the owner leaves the execution to others, who go on with it: what runs elsewhere is left alone then.
+
+        False also when an attempt is stopped because its execution ends or is cancelled.
+        """
+        ...
+
     def facts(self) -> "DeskFacts": ...
 
-    async def record(self, news: "WriteNews") -> None:
-        """Write it under the lease of the owner.
+    async def mark_elsewhere(self, cluster: str) -> None:
+        """Put on record that the attempt runs on a Ray cluster and outlives its owner; before any of it begins there.
+
+        What it calls from here on is on record as running there, too. The same cluster again changes nothing.
+
+        Args:
+            cluster: its identity: who is joined to the same one has the same.
 
         Raises:
+            TrackerError, DatabaseError: as :meth:`record`; nothing may begin.
+        """
+        ...
+
+    async def record(self, news: "WriteNews") -> None:
+        """Write it under the lease of the owner. What an earlier owner wrote already may come again.
+
+        Raises:
+            LeaseLost: another owns the execution: ``leaves`` says so from here on, and the news are for that one.
             TrackerError, DatabaseError: as :meth:`ia_modules.pipeline.journal.Journal.record`.
         """
         ...
@@ -106,9 +128,13 @@ class Desk(Protocol):
 
 
 class DeskFacts(Struct, frozen=True, kw_only=True):
-    """What of a :class:`RemoteCall` the owner's desk knows."""
+    """What of a :class:`RemoteCall` the owner's desk knows.
+
+    ``epoch``: of the owner's lease; who has a higher one owns the execution later.
+    """
 
     worker: str
+    epoch: int
     capture: CaptureRules
     again_upto: int
     drops_output: bool

@@ -3,7 +3,7 @@
 import asyncio
 import os
 import random
-from collections.abc import Awaitable, Callable, Coroutine, Mapping
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar, cast
@@ -22,10 +22,12 @@ from ia_modules.errors import (
     LeaseLost,
     PipelineNotFound,
     PipelineNotRunnable,
+    RunsElsewhere,
     StepConflict,
     StepError,
 )
 from ia_modules.models import (
+    AttemptRecord,
     ExecutionId,
     ExecutionRecord,
     ExecutionStatus,
@@ -35,6 +37,7 @@ from ia_modules.models import (
     LeftExecution,
     PipelineVersionRecord,
     RegisteredVersion,
+    StepStatus,
     new_id,
 )
 from ia_modules.payload import encode
@@ -50,12 +53,21 @@ from ia_modules.pipeline.memory_journal import MemoryJournal
 from ia_modules.pipeline.outcome import recorded_end, recorded_result
 from ia_modules.pipeline.overrides import overrides_of
 from ia_modules.pipeline.pipeline_file import PipelineFile, read_file
-from ia_modules.pipeline.recorded import recorded_runs, state_of
+from ia_modules.pipeline.recorded import is_elsewhere, recorded_runs, state_of
 from ia_modules.pipeline.recovery import Recovered, recover
 from ia_modules.pipeline.services import ServiceRegistry
 from ia_modules.pipeline.start import find_started, new_execution, record_start, registered_version
 from ia_modules.pipeline.versions import is_stored_as
-from ia_modules.transitions import PROCESS_LOST, ExecutionUpdate, Failure, NewExecution, Transition
+from ia_modules.transitions import (
+    PROCESS_LOST,
+    REMOTE_GIVEN_UP,
+    ExecutionUpdate,
+    Failure,
+    NewExecution,
+    StepUpdate,
+    Transition,
+    cluster_in,
+)
 
 T = TypeVar("T")
 
@@ -211,7 +223,12 @@ class Runner:
                     raise  # or else another process began it a moment ago
 
     async def resume(
-        self, pipeline: LoadedPipeline, execution_id: ExecutionId, *, epoch: int | None = None
+        self,
+        pipeline: LoadedPipeline,
+        execution_id: ExecutionId,
+        *,
+        epoch: int | None = None,
+        give_up_remote: bool = False,
     ) -> "StartedExecution":
         """Claim an execution that another process left, or one that failed or was cancelled, to continue it.
 
@@ -219,9 +236,11 @@ class Runner:
 
         Args:
             epoch: claim it only while this is its epoch; None: whatever that is.
+            give_up_remote: attempts that run on a Ray cluster are lost, and made again; nothing stops their code there.
 
         Raises:
             ExecutionNotFound: there is no such execution.
+            RunsElsewhere: an attempt runs on a Ray cluster that the executor is not joined to; nothing has changed.
             PipelineNotRunnable: no definition of it is on record: another program recorded it.
             InvalidArgument: ``pipeline`` is another definition than the one that it began with; nothing has changed.
             AlreadyFinished: it has completed.
@@ -240,12 +259,33 @@ class Runner:
         reopened = record.status.is_terminal
         attempts = await self._journal.get_attempts(execution_id)
         state_of(pipeline.graph, recorded_runs(attempts, reopened=reopened))
-        owner = self._journal.owner
-        lease = await self._leased(self._journal.take_over(execution_id, owner=owner, reopen=True, epoch=epoch))
+        if not give_up_remote:
+            self._refuse_what_runs_elsewhere(execution_id, attempts)
+        lease = await self._leased(self._taken_over(execution_id, epoch, give_up_remote=give_up_remote))
         repeats = Repeats(record.rerun_of, overrides_of(record.overrides))
         return StartedExecution(
             self, pipeline, lease, _as_input(record.input_data), repeats=repeats, traceparent=record.traceparent
         )
+
+    def _refuse_what_runs_elsewhere(self, execution_id: ExecutionId, attempts: Iterable[AttemptRecord]) -> None:
+        """Raises RunsElsewhere: an attempt runs on a cluster where this process cannot ask for it."""
+        joined = self._executor.cluster
+        for each in attempts:
+            cluster = cluster_in(each.awaits)
+            if is_elsewhere(each) and cluster is not None and cluster != joined:
+                raise RunsElsewhere(execution_id, step_id=each.step_id, cluster=cluster, joined=joined)
+
+    async def _taken_over(self, execution_id: ExecutionId, epoch: int | None, *, give_up_remote: bool) -> Lease:
+        owner = self._journal.owner
+        lease = await self._journal.take_over(execution_id, owner=owner, reopen=True, epoch=epoch)
+        if give_up_remote:
+            attempts = await self._journal.get_attempts(execution_id)
+            ids = [each.step_execution_id for each in attempts if is_elsewhere(each)]
+            lost = [StepUpdate(step_execution_id=id_, status=StepStatus.LOST, failure=REMOTE_GIVEN_UP) for id_ in ids]
+            if lost:
+                await self._journal.record(Transition(lease=lease, writer=owner, updates=tuple(lost)))
+                self._executor.recorded(ids)
+        return lease
 
     def claimed(
         self,

@@ -45,13 +45,15 @@ class Begin(Struct, frozen=True):
     Attributes:
         refused: why it cannot even begin; it is on record, and fails with that.
         delay_seconds: it begins so long after it is on record, or from now on where it is on record already.
-        on_record: it is, and has not begun.
+        on_record: it is, and has not begun; or it runs elsewhere.
+        cluster: where it runs already; None: nowhere.
     """
 
     key: StepRunKey
     refused: StepError | None = None
     delay_seconds: float = 0.0
     on_record: StepExecutionId | None = None
+    cluster: str | None = None
 
 
 class Attempt(Struct, frozen=True):
@@ -60,6 +62,7 @@ class Attempt(Struct, frozen=True):
     Attributes:
         lines: what is wrong with its input and keeps it from nothing.
         again_upto: what it calls within itself is made again where it completed in an attempt up to this one.
+        cluster: where it runs already, so that it does not begin; None: nowhere.
     """
 
     key: StepRunKey
@@ -69,6 +72,7 @@ class Attempt(Struct, frozen=True):
     delay_seconds: float = 0.0
     is_on_record: bool = False
     again_upto: int = 0
+    cluster: str | None = None
 
 
 class Answered(Struct, frozen=True):
@@ -106,6 +110,7 @@ class Ended(Struct, frozen=True):
         lines: what it logged that is not on record yet.
         progress: the same of its progress and its usage.
         within: what was called within it and is left open.
+        is_elsewhere: it is on record that it outlives its owner, so that stopping it here may have ended nothing.
     """
 
     key: StepRunKey
@@ -115,6 +120,7 @@ class Ended(Struct, frozen=True):
     lines: tuple[LogLine, ...] = ()
     progress: StepUpdate | None = None
     within: tuple[StepUpdate, ...] = ()
+    is_elsewhere: bool = False
 
 
 class Paused(Struct, frozen=True):
@@ -189,12 +195,14 @@ class Completed(NamedTuple):
 class _Attempts:
     """The attempts of a step run so far. ``failures`` leaves out those that were lost with their process.
 
-    ``last_failed``: the number of the newest that failed; 0: none has.
+    ``last_failed``: the number of the newest that failed; 0: none has. ``losses``: how many of the newest ones were
+    lost elsewhere, one after the other.
     """
 
     made: int = 0
     failures: int = 0
     last_failed: int = 0
+    losses: int = 0
 
 
 class Course:
@@ -247,7 +255,9 @@ class Course:
         self.wakes_at: dict[StepRunKey, float] = {}
         self.asking: set[StepRunKey] = set()
         self._scopes = Scopes(self.tokens, input_data, self.results)
-        self._attempts = {run.run.key: _Attempts(run.attempts, run.failures, run.last_failed) for run in self.runs}
+        self._attempts = {
+            run.run.key: _Attempts(run.attempts, run.failures, run.last_failed, run.losses) for run in self.runs
+        }
 
     def scope(self, key: StepRunKey) -> Scope:
         """What is known before a step run, its newest attempt included, as far as it reads that."""
@@ -308,8 +318,13 @@ class Course:
         """The same after a failure, which counts."""
         attempts = self._attempts[key]
         attempts.failures += 1
-        attempts.last_failed = attempts.made
+        attempts.last_failed, attempts.losses = attempts.made, 0
         return self.begin(key, delay_seconds=delay_seconds)
+
+    def begin_after_loss(self, key: StepRunKey) -> Begin:
+        """The same at once after the newest was lost elsewhere, which is no failure."""
+        self._attempts[key].losses += 1
+        return self.begin(key)
 
     def in_order_of_completion(self) -> list[Completed]:
         """What has led on here, as :func:`ia_modules.pipeline.recorded.in_order_of_completion` has it by its rows."""
@@ -335,6 +350,8 @@ class Course:
         refused = begin.refused or (lost_update(definition.id, meeting) if meeting else None)
         override = self.overrides.get(begin.key) if self.overrides else None
         work = prepare(self.pipeline, facts, scope, failures=attempts.failures, refused=refused, override=override)
+        if attempts.losses or begin.cluster is not None:
+            work = replace(work, losses=attempts.losses, rejoins=begin.cluster is not None)
         retry = work.handling.retry
         again_upto = attempts.last_failed if retry is not None and retry.inner == "again" else 0
         if begin.delay_seconds > 0:
@@ -368,7 +385,16 @@ class Course:
             wake_after_seconds=min(begin.delay_seconds, LONGEST_WAIT_SECONDS) if begin.delay_seconds > 0 else None,
         )
         if begin.on_record is not None:
-            return Attempt(begin.key, start, work, (), begin.delay_seconds, is_on_record=True, again_upto=again_upto)
+            return Attempt(
+                begin.key,
+                start,
+                work,
+                (),
+                begin.delay_seconds,
+                is_on_record=True,
+                again_upto=again_upto,
+                cluster=begin.cluster,
+            )
         lines: list[LogLine] = []
         if missing or work.input.mismatches or meeting:
             left_out = (f"Input left out: {problem}" for problem in missing)

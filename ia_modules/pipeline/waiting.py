@@ -9,10 +9,10 @@ from msgspec.structs import replace
 
 from ia_modules.models import AttemptRecord, ExecutionStatus, InteractionRecord, StepExecutionId, StepStatus
 from ia_modules.pipeline.answers import answer_outcome
-from ia_modules.pipeline.recorded import RecordedRun, loop_seconds
+from ia_modules.pipeline.recorded import RecordedRun, is_elsewhere, loop_seconds
 from ia_modules.pipeline.tokens import Start, StepRunKey, loop_limit
 from ia_modules.pipeline.turn import Answered, Attempt, Batch, Course, Due, Paused, with_progress
-from ia_modules.transitions import PROCESS_LOST, ExecutionUpdate, Expiry, StepUpdate
+from ia_modules.transitions import PROCESS_LOST, ExecutionUpdate, Expiry, StepUpdate, cluster_in
 
 
 class Open(Struct, frozen=True):
@@ -113,7 +113,8 @@ def resumed_turn(
 ) -> Batch:
     """Continue from the records: another process's open attempts are lost and made again; answers are taken.
 
-    What has not begun keeps its number, and of its delay what is left.
+    What has not begun keeps its number, and of its delay what is left. What runs elsewhere keeps its number, too: it is
+    asked for there, and does not begin.
 
     Args:
         questions: those that its attempts wait for.
@@ -135,6 +136,9 @@ def resumed_turn(
         elif run.last.status is StepStatus.PENDING:
             begin = course.begin(run.run.key, delay_seconds=_left_seconds(run.last, recorded_now))
             batch.begins.append(replace(begin, on_record=run.last.step_execution_id))
+        elif (cluster := _cluster_of(course, run)) is not None:
+            begin = course.begin(run.run.key)
+            batch.begins.append(replace(begin, on_record=run.last.step_execution_id, cluster=cluster))
         else:
             if not run.last.status.is_terminal:
                 attempt = run.last.step_execution_id
@@ -144,6 +148,13 @@ def resumed_turn(
             refused = loop_limit(course.pipeline.graph, again, loop_seconds=0.0)  # an iteration too many stays one
             batch.begins.append(course.begin(run.run.key, refused=refused, delay_seconds=run.retry_delay_seconds))
     return batch
+
+
+def _cluster_of(course: Course, run: RecordedRun) -> str | None:
+    """The cluster that the newest attempt of a run runs on, where its step still runs in another process; else None."""
+    step_id = run.run.key.step_id
+    is_kept = step_id in course.pipeline.remote and course.pipeline.facts[step_id].definition.map is None
+    return cluster_in(run.last.awaits) if is_kept and is_elsewhere(run.last) else None
 
 
 def begun(attempt: Attempt, worker: str) -> StepUpdate:

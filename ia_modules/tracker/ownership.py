@@ -10,11 +10,12 @@ import orjson
 
 from ia_modules.database.driver import Rows
 from ia_modules.database.manager import DatabaseManager, Script, Statement
+from ia_modules.errors import RunsElsewhere
 from ia_modules.models import ClaimedExecution, ExecutionId, Lease, StalledExecution, parse_time
 from ia_modules.states import ExecutionState
 from ia_modules.tracker.batch import write_batch
 from ia_modules.tracker.liveness import Beat
-from ia_modules.transitions import ELSEWHERE, Recorded, Recovery, Transition
+from ia_modules.transitions import ELSEWHERE, Recorded, Recovery, Transition, cluster_in
 
 _AT_ONCE = 100
 
@@ -58,7 +59,7 @@ class Ownership:
             "owner": self._owner,
             "limit": limit,
             "unusable": orjson.dumps(list(unusable)).decode(),
-            "here": "" if cluster is None else f"{ELSEWHERE}{cluster}",
+            "here": _here(cluster),
         }
         query = self._database.query
         if await self._database.fetch_one_async(query("is_something_claimable"), params) is None:
@@ -75,6 +76,18 @@ class Ownership:
         self.held.update(claim.lease for claim in claimed)
         self._on_commit(claim.execution_id for claim in claimed)
         return claimed
+
+    async def left_to_clusters(self, cluster: str | None) -> RunsElsewhere | None:
+        """Why a pending execution is not claimed here: an attempt of it runs on another cluster. None: there is none.
+
+        Args:
+            cluster: as of :meth:`claim`.
+        """
+        row = await self._database.fetch_one_async(self._database.query("left_to_clusters"), {"here": _here(cluster)})
+        if row is None:
+            return None
+        there = cluster_in(row["awaits"]) or ""
+        return RunsElsewhere(row["execution_id"], step_id=row["step_id"], cluster=there, joined=cluster)
 
     async def owned(self) -> list[StalledExecution]:
         """What this owner runs for the queue, by the records."""
@@ -145,3 +158,8 @@ class Ownership:
         if recorded is not None:
             self._on_commit([recorded.execution_id])
         return recorded is not None
+
+
+def _here(cluster: str | None) -> str:
+    """What an attempt awaits that runs on a cluster; empty: of none."""
+    return "" if cluster is None else f"{ELSEWHERE}{cluster}"

@@ -48,6 +48,7 @@ logger = logging.getLogger("ia_modules.worker")
 
 _LOOK_AT_MOST_EVERY_SECONDS = 0.02
 _FORGET_EVERY_SECONDS = 3600.0
+_NOTE_EVERY_SECONDS = 10.0
 _BLOCKED_LIMIT_LEASES = 10
 _STOP_SECONDS = 5.0  # for each step of draining beyond the grace period
 
@@ -112,6 +113,7 @@ class Worker:
         self._spares_others_until = 0.0  # the database was away: silent processes may live, and soon beat again
         self._beats = BeatWatch()
         self._unusable = UnusableVersions(clock=lambda: asyncio.get_running_loop().time())
+        self._notes: dict[str, str] = {}  # what people should know, by what it is about
         self._working: asyncio.Task[None] | None = None
 
     @property
@@ -201,7 +203,7 @@ class Worker:
     async def _work(self) -> None:
         listening = background(self._listen(), "worker:listener")
         every_seconds = min(self._poll_seconds, self._heartbeat.lease_seconds / BEATS_PER_LEASE)
-        tidy_at = forget_at = 0.0
+        tidy_at = forget_at = note_at = 0.0
         is_on_record = True
         try:
             while True:
@@ -218,6 +220,9 @@ class Worker:
                     if now >= tidy_at:
                         await self._recover()
                         tidy_at = now + every_seconds
+                    if now >= note_at:
+                        await self._note_what_is_left_to_clusters()
+                        note_at = now + _NOTE_EVERY_SECONDS
                     due_seconds = await self._tracker.ownership.wake_due()
                     await self._fill_slots()
                     self._problem = None
@@ -243,7 +248,8 @@ class Worker:
         free = self._slots - len(self._running)
         if free <= 0:
             return
-        for claim in await self._tracker.ownership.claim(free, unusable=self._unusable.now()):
+        cluster = self._executor.cluster  # it may be joined later, or lost
+        for claim in await self._tracker.ownership.claim(free, unusable=self._unusable.now(), cluster=cluster):
             for lease, running in self._running.items():
                 if (
                     lease.execution_id == claim.execution_id
@@ -377,8 +383,9 @@ class Worker:
             return None
         loaded = await self._loader.load(stored)
         self._unusable.discard(claim.version_key)
-        if self._heartbeat.note is not None and not self._unusable:
-            self._heartbeat.note = None
+        if not self._unusable:
+            self._notes.pop("code", None)
+            self._note()
         return loaded
 
     async def _leave_to_others(self, claim: ClaimedExecution, reason: str) -> None:
@@ -389,8 +396,22 @@ class Worker:
         back = ExecutionUpdate(status=ExecutionStatus.PENDING, released=True)
         await self._record(claim, back, line)
         self._tell(f"{claim.execution_id} {claim.pipeline_name} handed back: {reason}")
-        self._heartbeat.note = f"cannot load {claim.pipeline_name!r} version {claim.pipeline_version}: {reason}"
+        self._notes["code"] = f"cannot load {claim.pipeline_name!r} version {claim.pipeline_version}: {reason}"
+        self._note()
         await self._heartbeat.beat()
+
+    async def _note_what_is_left_to_clusters(self) -> None:
+        """Says in its row that executions wait for a worker that is joined to another Ray cluster, or to one."""
+        left = await self._tracker.ownership.left_to_clusters(self._executor.cluster)
+        before = self._notes.pop("cluster", None)
+        if left is not None:
+            self._notes["cluster"] = str(left)
+        if self._notes.get("cluster") != before:
+            self._note()
+            await self._heartbeat.beat()
+
+    def _note(self) -> None:
+        self._heartbeat.note = " ".join(self._notes.values()) or None
 
     async def _fail(self, claim: ClaimedExecution, failure: Failure) -> None:
         await self._record(claim, ExecutionUpdate(status=ExecutionStatus.FAILED, failure=failure))

@@ -31,11 +31,12 @@ from ia_modules.cli.output.terminal import AsJson, ExitStatus, last_heard, not_s
 from ia_modules.cli.output.terminal import run as do
 from ia_modules.cli.output.view import view_of
 from ia_modules.client import Client
-from ia_modules.errors import InvalidArgument, PipelineDefinitionError, TrackerError
+from ia_modules.errors import InvalidArgument, PipelineDefinitionError, RunsElsewhere, TrackerError
 from ia_modules.models import ExecutionRecord, ExecutionStatus, PipelineVersionRecord, WorkerId
 from ia_modules.pipeline.code import LoadedPipeline
 from ia_modules.pipeline.document.graph import Graph
 from ia_modules.pipeline.executor import LocalExecutor
+from ia_modules.pipeline.runner import StartedExecution
 from ia_modules.tracker.bulk import BULK_LIMIT
 from ia_modules.tracker.liveness import Beat, BeatWatch, Liveness
 
@@ -109,6 +110,13 @@ def resume(
     take_over: Annotated[
         bool, typer.Option("--take-over", help="Take it from a process that runs it: that one stops.")
     ] = False,
+    give_up_remote: Annotated[
+        bool,
+        typer.Option(
+            "--give-up-remote",
+            help="Make attempts again that run on a Ray cluster which nobody here can ask; nothing stops them there.",
+        ),
+    ] = False,
     queue: Annotated[
         bool, typer.Option("--queue", help="Let a worker go on with it, where workers find its code; only put it back.")
     ] = False,
@@ -153,8 +161,9 @@ def resume(
     which.check()
     execution_id = which.only_id
     if execution_id is None:
-        if file is not None or code is not None or take_over:
-            raise typer.BadParameter("--file, --code and --take-over are of one execution; workers go on with several.")
+        if file is not None or code is not None or take_over or give_up_remote:
+            of_one = "--file, --code, --take-over and --give-up-remote are of one execution"
+            raise typer.BadParameter(f"{of_one}; workers go on with several.")
         verb = Verb(
             action="resume",
             question="Let workers go on with {}?",
@@ -166,8 +175,9 @@ def resume(
         return
     if file is not None and code is not None:
         raise typer.BadParameter("--file and --code both say where its code is; expected one of them.")
-    if queue and (file is not None or code is not None or take_over):
-        raise typer.BadParameter("--queue leaves it to workers, and takes no --file, --code or --take-over.")
+    if queue and (file is not None or code is not None or take_over or give_up_remote):
+        without = "--file, --code, --take-over or --give-up-remote"
+        raise typer.BadParameter(f"--queue leaves it to workers, and takes no {without}.")
     if (reason is not None or idempotency_key is not None) and not queue:
         raise typer.BadParameter("--reason and --idempotency-key are for --queue.")
     if dry_run:
@@ -192,16 +202,37 @@ def resume(
                 plan = await client.plan_resume(record.execution_id)
                 warn(f"It runs, or may: {effects_in_one_line(plan.steps)}.")
             async with refusals(client, record.pipeline_id, stored.version):
-                try:
-                    started = await client.resume(record.execution_id, pipeline=loaded)
-                except InvalidArgument:
-                    found = f"{file or code} is not what the execution began with, version {stored.version}"
-                    raise not_started(f"{found}: it would not fit what is on record. {_ANOTHER}") from None
+                started = await _resumed(
+                    client, record, loaded, named=file or code, version=stored.version, give_up_remote=give_up_remote
+                )
             seen = record.sequence
             status = await run_in_view(client, started, same_database(context), as_json=as_json, after=seen)
         leave(status, executor)
 
     do(work(), status=ExitStatus.NOT_STARTED)
+
+
+async def _resumed(
+    client: Client,
+    record: ExecutionRecord,
+    loaded: LoadedPipeline | None,
+    *,
+    named: str | None,
+    version: int,
+    give_up_remote: bool,
+) -> StartedExecution:
+    """The execution, which is this process's to run from here on; ends the command where it cannot be.
+
+    Args:
+        named: what was said of where its code is.
+    """
+    try:
+        return await client.resume(record.execution_id, pipeline=loaded, give_up_remote=give_up_remote)
+    except RunsElsewhere as elsewhere:
+        raise not_started(str(elsewhere)) from None
+    except InvalidArgument:
+        found = f"{named} is not what the execution began with, version {version}"
+        raise not_started(f"{found}: it would not fit what is on record. {_ANOTHER}") from None
 
 
 async def _plan(database_url: str, wanted: str, *, as_json: bool) -> None:

@@ -20,6 +20,19 @@ SELECT execution_id, epoch, managed, recoveries, cancel_requested
  ORDER BY execution_id
  LIMIT :limit;
 
+-- name: left_to_clusters
+-- What waits for a worker, and has an attempt on a Ray cluster that the asker is not joined to; :here as in `claim`.
+SELECT step_executions.execution_id, step_id, awaits
+  FROM step_executions
+  JOIN pipeline_executions ON pipeline_executions.execution_id = step_executions.execution_id
+ WHERE step_executions.status = 'running'
+   AND awaits IS NOT NULL
+   AND substr(awaits, 1, 4) = 'ray:'
+   AND awaits <> :here
+   AND pipeline_executions.status = 'pending'
+   AND managed
+ LIMIT 1;
+
 -- name: left_executions
 -- What programs of their own run of a pipeline, with the heartbeats of their processes; and what ended since its process
 -- was lost, with none. What was never heard of is left out, as nothing would ever tell that it is gone; and so are copies.

@@ -88,9 +88,11 @@ class Listening(LocalExecutor):
         super().__init__(processes=1)
         self.begun: list[bytes] = []
 
-    async def execute_remote(self, call: RemoteCall, desk: Desk, *, timeout_seconds: float | None) -> JsonText:
+    async def execute_remote(
+        self, call: RemoteCall, desk: Desk, *, timeout_seconds: float | None, rejoins: bool = False
+    ) -> JsonText:
         self.begun.append(encoded(BeginCall(call)))
-        return await super().execute_remote(call, desk, timeout_seconds=timeout_seconds)
+        return await super().execute_remote(call, desk, timeout_seconds=timeout_seconds, rejoins=rejoins)
 
 
 async def test_nothing_of_a_secret_is_in_a_call(database_url: str, monkeypatch: pytest.MonkeyPatch) -> None:

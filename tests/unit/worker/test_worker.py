@@ -67,7 +67,7 @@ class Named(DatabaseManager):
 
 OF_NO_EXECUTION = {
     *("is_something_claimable", "claim", "next_due", "cancel_requests"),
-    *("beat", "beats", "owned_executions", "stalled_executions"),
+    *("beat", "beats", "owned_executions", "stalled_executions", "left_to_clusters"),
 }
 
 
