@@ -198,7 +198,7 @@ class RunsElsewhere(TrackerError):
         here = "none" if joined is None else repr(joined)
         super().__init__(
             f"An attempt of step {step_id!r} of execution {execution_id!r} runs on Ray cluster {cluster!r}. This "
-            f"process is joined to {here} and cannot ask for it. Run a worker with --ray that is joined to that one, or "
+            f"process is joined to {here} and cannot ask there. Run a worker with --ray that is joined to that one, or "
             f"go on without that attempt: ia-modules executions resume {execution_id} --give-up-remote"
         )
         self.execution_id, self.step_id, self.cluster, self.joined = execution_id, step_id, cluster, joined
