@@ -7,8 +7,9 @@ from itertools import permutations
 from typing import Any, Literal
 
 import pytest
+from msgspec.structs import replace
 
-from ia_modules.errors import LoopLimitExceeded, PipelineOutputError, StepError
+from ia_modules.errors import LoopLimitExceeded, PipelineOutputError, StepError, StepLost
 from ia_modules.models import ExecutionStatus, LogLevel, StepStatus
 from ia_modules.payload import encode
 from ia_modules.pipeline.attempt import Outcome
@@ -147,6 +148,38 @@ def test_what_is_handed_back_had_ended_or_is_lost() -> None:
     batch = handed_back_turn(course, [gave(left, x=1), came(right, None)])
     assert [update.status for update in batch.updates] == [StepStatus.COMPLETED, StepStatus.LOST]
     assert batch.begins == []
+
+
+def test_what_is_handed_back_goes_on_where_it_runs_elsewhere_with_what_it_has_used_on_record() -> None:
+    course = course_of(document("a"))
+    (attempt,) = begun(course)
+    id_ = attempt.start.step_execution_id
+    line, progress = LogLine(log_id="1", message="so far"), StepUpdate(step_execution_id=id_, progress=0.5)
+    left = Ended(attempt.key, id_, attempt.work.scope, None, (line,), progress, is_elsewhere=True)
+    batch = handed_back_turn(course, [left])
+    assert (batch.updates, batch.logs) == ([progress], [line])
+    assert handed_back_turn(course, [replace(left, progress=None)]).updates == []
+
+
+def test_what_is_lost_elsewhere_begins_again_at_once_and_counts_as_no_failure() -> None:
+    course = course_of(document("a"))
+    (attempt,) = begun(course)
+    for number in (2, 3, 4):
+        lost = came(attempt, Outcome(error=StepLost("a", "No node."), is_lost=True))
+        batch = graph_turn(course, [lost], now=0.0)
+        (update,) = batch.updates
+        assert (update.status, update.routes) == (StepStatus.LOST, None)
+        assert update.failure is not None
+        assert (update.failure.type, update.failure.message) == ("StepLost", "Step 'a' was lost: No node.")
+        (attempt,) = attempts(course, batch)
+        assert named([attempt]) == [("a", 1, number, "running")]
+        assert (attempt.work.failures, attempt.work.losses) == (0, number - 1)
+    failed = came(attempt, Outcome(error=ValueError("no"), retry_seconds=0.0))
+    (attempt,) = attempts(course, graph_turn(course, [failed], now=0.0))
+    assert (attempt.work.failures, attempt.work.losses) == (1, 0)
+    lost = came(attempt, Outcome(error=StepLost("a", "No node."), is_lost=True))
+    (update,) = stopped_turn(course, [lost]).updates
+    assert update.status is StepStatus.CANCELLED
 
 
 def test_a_failure_on_record_is_why_all_failed_also_in_another_process() -> None:

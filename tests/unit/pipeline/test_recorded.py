@@ -229,3 +229,33 @@ def test_time_of_a_loop_is_that_in_which_something_ran_until_it_asked_a_person()
         ran("a", 3, 2003, 2004),
     ]
     assert loop_seconds(recorded_runs(rows)) == {"a": 8.0, "b": 0.0, "ask": 0.0, "early": 0.0}
+
+
+def test_an_attempt_that_runs_elsewhere_has_not_died() -> None:
+    key = StepRunKey("work", 1)
+    dead = [row(key, attempt=number, status=StepStatus.LOST).as_attempt() for number in (1, 2)]
+    lives = row(key, attempt=3, status=StepStatus.RUNNING, awaits="ray:there").as_attempt()
+    assert deaths_in_a_row(dead) == ("work", 2)
+    assert deaths_in_a_row([*dead, lives])[1] == 0
+    assert deaths_in_a_row([*dead, row(key, attempt=3, status=StepStatus.RUNNING).as_attempt()]) == ("work", 3)
+
+
+@pytest.mark.parametrize(
+    ("ends", "losses"),
+    [
+        ([], 0),
+        (["StepLost"], 1),
+        (["StepLost", "StepLost"], 2),
+        (["StepLost", "ProcessLost", "StepLost"], 1),
+        (["StepLost", "failed"], 0),
+        (["StepLost", "running"], 1),
+    ],
+)
+def test_losses_count_while_nothing_else_comes_in_between(ends: list[str], losses: int) -> None:
+    statuses = {"failed": StepStatus.FAILED, "running": StepStatus.RUNNING}
+    rows = [
+        row(StepRunKey("work", 1), attempt=number, status=statuses.get(end, StepStatus.LOST), error_type=end)
+        for number, end in enumerate([*ends, "running"], 1)
+    ]
+    (run,) = recorded_runs(each.as_attempt() for each in rows)
+    assert run.losses == losses

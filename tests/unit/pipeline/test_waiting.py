@@ -23,16 +23,18 @@ from ia_modules.models import (
     StepStatus,
 )
 from ia_modules.pipeline.attempt import Outcome
+from ia_modules.pipeline.code import LoadedPipeline
 from ia_modules.pipeline.graph_turn import graph_turn
 from ia_modules.pipeline.journal import OperatorJournal
-from ia_modules.pipeline.recorded import refs_json, retry_json, routes_json
+from ia_modules.pipeline.recorded import recorded_runs, refs_json, retry_json, routes_json
 from ia_modules.pipeline.runner import Runner
 from ia_modules.pipeline.tokens import Route, StepRunKey
 from ia_modules.pipeline.turn import Batch, Course, Due
 from ia_modules.pipeline.waiting import Open, may_rest, rest_of, resumed_turn, settled, waits_turn
 from ia_modules.transitions import ANSWER
+from tests.unit.pipeline.elsewhere import pipeline_elsewhere
 from tests.unit.pipeline.factories import ask, document, task
-from tests.unit.pipeline.programs import started
+from tests.unit.pipeline.programs import nothing, pipeline_of, started
 from tests.unit.pipeline.test_recorded import row
 from tests.unit.pipeline.turns import attempts, came, course_of, gave, named, read
 
@@ -112,6 +114,39 @@ def test_what_a_dead_process_left_is_made_again(columns: dict[str, Any], lost: i
     assert [update.status for update in batch.updates] == [StepStatus.LOST] * lost
     (again,) = attempts(course, batch)
     assert (again.start.attempt, again.delay_seconds) == (2, delay_seconds)
+
+
+def resumed_elsewhere(awaits: str | None, pipeline: LoadedPipeline) -> tuple[Course, Batch]:
+    work = row(StepRunKey("work", 1), status=StepStatus.RUNNING, attempt=2, awaits=awaits)
+    lost = row(StepRunKey("work", 1), status=StepStatus.LOST, error_type="StepLost")
+    runs = recorded_runs(each.as_attempt() for each in (lost, work))
+    course = Course(pipeline, {"cluster": "there", "sum": 1}, runs, execution_id=ExecutionId("e"))
+    return course, resumed_turn(course, [], recorded_now=AT, now=0.0)
+
+
+def test_what_runs_elsewhere_keeps_its_number_and_does_not_begin() -> None:
+    course, batch = resumed_elsewhere("ray:there", pipeline_elsewhere())
+    assert batch.updates == []
+    (attempt,) = attempts(course, batch)
+    assert (attempt.start.step_execution_id, attempt.start.attempt) == ("work/1/2", 2)
+    assert (attempt.is_on_record, attempt.cluster, attempt.work.rejoins, attempt.work.losses) == (
+        True,
+        "there",
+        True,
+        1,
+    )
+    assert course.tokens.busy == 1
+    assert rest_of(course, now=0.0, linger_seconds=0.0) is None
+
+
+@pytest.mark.parametrize("awaits", [None, "answer", "ray:there"])
+def test_what_ran_in_a_process_is_lost_with_it_also_where_its_step_ran_elsewhere_before(awaits: str | None) -> None:
+    is_kept_elsewhere = awaits == "ray:there"
+    pipeline = pipeline_of(document("work"), {"work": nothing}) if is_kept_elsewhere else pipeline_elsewhere()
+    course, batch = resumed_elsewhere(awaits, pipeline)
+    assert [(each.step_execution_id, each.status) for each in batch.updates] == [("work/1/2", StepStatus.LOST)]
+    (attempt,) = attempts(course, batch)
+    assert (attempt.start.attempt, attempt.is_on_record, attempt.work.rejoins) == (3, False, False)
 
 
 @pytest.mark.parametrize(

@@ -18,6 +18,7 @@ from ia_modules.tracker.execution_tracker import ExecutionTracker
 from ia_modules.tracker.run_file import PARTS, TABLES
 from ia_modules.tracker.run_file_reading import checked
 from ia_modules.tracker.run_file_writing import write_run_file
+from ia_modules.transitions import ELSEWHERE, StepUpdate, Transition
 from tests.unit.run_files import CODE, record_run
 
 
@@ -28,6 +29,19 @@ def rows_of(path: Path, table: str) -> list[dict[str, object]]:
 
 def run_files_in(folder: Path) -> list[str]:
     return [path.name for path in folder.iterdir() if "iarun" in path.name]
+
+
+async def test_a_file_does_not_say_on_which_cluster_a_step_runs(database: DatabaseManager, tmp_path: Path) -> None:
+    path = tmp_path / "run.iarun"
+    async with ExecutionTracker(database) as tracker:
+        jobs = await tracker.register_pipeline("jobs", "Jobs")
+        async with tracker.execution(jobs) as execution, execution.step("train") as step:
+            mark = StepUpdate(step_execution_id=step.id, awaits=f"{ELSEWHERE}cluster-of-ann")
+            await tracker.record(Transition(execution_id=execution.id, writer=tracker.owner, updates=(mark,)))
+            await write_run_file(database, execution.id, path, actor="ann")
+    [train] = rows_of(path, "step_executions")
+    assert (train["status"], train["awaits"]) == ("running", None)
+    assert b"cluster-of-ann" not in path.read_bytes()
 
 
 async def test_a_file_has_everything_on_record_of_an_execution_and_nothing_of_where_it_ran(

@@ -210,6 +210,30 @@ def give_lease(database_url: str, seconds: float) -> None:
     change(database_url, f"UPDATE workers SET lease_seconds = {seconds} WHERE stopped_at IS NULL")
 
 
+def test_what_runs_on_a_cluster_is_given_up_only_where_that_is_said(
+    database_url: str, command: Command, tmp_path: Path
+) -> None:
+    assert command("run", failing(tmp_path)).exit_code == 1
+    execution_id = newest(command)["execution_id"]
+    change(database_url, "UPDATE pipeline_executions SET status = 'pending', completed_at = NULL, owner = NULL")
+    change(
+        database_url,
+        "UPDATE step_executions SET status = 'running', awaits = 'ray:there', routes = NULL, completed_at = NULL,"
+        " error_type = NULL, error_message = NULL WHERE step_id = 'score'",
+    )
+    refused = command("executions", "resume", execution_id)
+    assert (refused.exit_code, refused.stdout) == (2, "")
+    words = " ".join(refused.stderr.split())
+    assert f"An attempt of step 'score' of execution '{execution_id}' runs on Ray cluster 'there'" in words
+    assert f"ia-modules executions resume {execution_id} --give-up-remote" in words
+    for wrong in (["--queue"], ["--yes", execution_id]):
+        assert command("executions", "resume", execution_id, "--give-up-remote", *wrong).exit_code == 2
+    assert command("executions", "resume", execution_id, "--give-up-remote").exit_code == 0
+    record = newest(command)
+    assert statuses(record) == [("increase", 1, "completed"), ("score", 1, "lost"), ("score", 2, "completed")]
+    assert record["steps"][1]["error_type"] == "RemoteGivenUp"
+
+
 def test_take_over_stops_the_process_that_ran_it(database_url: str, command: Command, tmp_path: Path) -> None:
     release = tmp_path / "release"
     file = write(tmp_path, step("wait", "UntilReleased", config={"file": str(release)}))
