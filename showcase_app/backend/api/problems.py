@@ -62,6 +62,7 @@ _ERRORS_OF: Mapping[HTTPStatus, tuple[type[Exception], ...]] = {
         errors.PipelineInUse,
         errors.PipelineNotRunnable,
         errors.RerunRefused,
+        errors.RunsElsewhere,
         errors.StaleVersion,
         errors.StepConflict,
     ),
