@@ -430,8 +430,10 @@ class Coordinator:
         self._inner.leaves = True
         stopped = await self._stop()
         batch = handed_back_turn(self._course, stopped)
-        await self._write(batch, ExecutionUpdate(status=ExecutionStatus.PENDING, released=True))
-        self._tell_recorded(each for each in stopped if each.outcome is not None or not each.is_elsewhere)
+        recorded = await self._write(batch, ExecutionUpdate(status=ExecutionStatus.PENDING, released=True))
+        if recorded is None or not recorded.status.is_terminal:  # it may have been cancelled instead
+            stopped = [each for each in stopped if each.outcome is not None or not each.is_elsewhere]
+        self._tell_recorded(stopped)
 
     def _tell_recorded(self, ended: Iterable[Ended]) -> None:
         """Tell the executor of which attempts in other processes the ends are on record."""

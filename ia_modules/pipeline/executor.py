@@ -125,7 +125,7 @@ class StepExecutor(Protocol):
         ...
 
     def recorded(self, ids: Iterable[StepExecutionId]) -> None:
-        """The ends of these attempts are on record, so nobody will ask for what they gave.
+        """The ends of these attempts are on record: nobody will ask for them, so what still runs of them may be ended.
 
         Said of attempts whose step runs in another process, at least once where this process wrote the end.
         """

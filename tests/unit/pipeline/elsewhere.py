@@ -80,6 +80,7 @@ class Actor:
         """Its node is gone."""
         if not self.ended.done():
             self.ended.set_exception(StepLost(self.step_id, reason))
+            self.ended.exception()  # whether somebody waits for it or not
         self._die()
 
     async def stop(self) -> None:
@@ -207,7 +208,8 @@ class OnCluster(LocalExecutor):
         assert self.there is not None
         for id_ in ids:
             self.there.released.append(id_)
-            self.there.actors.pop(id_, None)
+            if (actor := self.there.actors.pop(id_, None)) is not None:
+                actor.lose("Nobody asks for it any more.")
 
 
 # Code of steps

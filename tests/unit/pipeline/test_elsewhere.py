@@ -15,7 +15,7 @@ from ia_modules.pipeline.journal import OperatorJournal
 from ia_modules.pipeline.runner import Runner
 from ia_modules.pipeline.start import record_start, registered_version
 from ia_modules.testing.executor_steps import until
-from ia_modules.transitions import ELSEWHERE, NewExecution, Recovery
+from ia_modules.transitions import ELSEWHERE, NewExecution, Recovery, RequestCancel, Transition
 from tests.unit.pipeline.elsewhere import CLUSTERS, Cluster, OnCluster, pipeline_elsewhere
 from tests.unit.pipeline.programs import attempts_of, recorded
 
@@ -259,6 +259,20 @@ async def test_a_cancelled_execution_stops_what_it_has_there(journal: OperatorJo
     assert step.status is StepStatus.CANCELLED
     assert cluster.released == [attempt]
     assert cluster.calls["counted 3"] == 0
+
+
+async def test_what_was_to_be_cancelled_when_it_was_handed_back_is_not_asked_for_any_more(
+    journal: OperatorJournal, cluster: Cluster
+) -> None:
+    execution_id, owner, attempt = await begun(journal, pipeline_elsewhere(), cluster)
+    request = Transition(execution_id=execution_id, writer="somebody", ownership=RequestCancel())
+    await journal.record(request)  # the owner has not heard of it
+    owner.run.cancel()
+    with pytest.raises((asyncio.CancelledError, ExecutionCancelled)):
+        await owner.run
+    execution, (step,) = await recorded(journal, execution_id)
+    assert (execution.status, step.status) == (ExecutionStatus.CANCELLED, StepStatus.CANCELLED)
+    assert cluster.released == [attempt]
 
 
 async def test_a_program_that_is_stopped_stops_what_it_has_there(journal: OperatorJournal, cluster: Cluster) -> None:
