@@ -171,6 +171,11 @@ class OnCluster(LocalExecutor):
         self._desks: list[Desk] = []
 
     @property
+    def has_joined(self) -> bool:
+        """Whether an owner has asked for something."""
+        return bool(self._desks)
+
+    @property
     def leaves(self) -> bool:
         """Whether an owner that asked for something leaves its execution to others."""
         return any(desk.leaves for desk in self._desks)
@@ -261,10 +266,28 @@ async def goes_on(data: Mapping[str, Any]) -> dict[str, Any]:
     return {"sum": data["sum"] + 100}
 
 
-def pipeline_elsewhere(function: str = "trains", **keys: Any) -> LoadedPipeline:
-    """One step that runs elsewhere, and one after it that does not."""
+async def starts(data: Mapping[str, Any]) -> dict[str, Any]:
+    return {}
+
+
+async def waits_here(data: Mapping[str, Any]) -> dict[str, Any]:
+    await CLUSTERS[data["cluster"]].gate("here").wait()
+    return {}
+
+
+def pipeline_elsewhere(function: str = "trains", *, beside: str | None = None, **keys: Any) -> LoadedPipeline:
+    """One step that runs elsewhere, and one after it that does not.
+
+    Args:
+        beside: what another step does here at the same time.
+    """
     work = task("work", step_class=function, module=__name__, isolation="process", **keys)
     after = task("after", step_class="goes_on", module=__name__)
     steps = [work, after] if function == "trains" else [work]
-    written = document(*steps, paths=[path("work", "after")] if function == "trains" else [])
+    paths = [path("work", "after")] if function == "trains" else []
+    if beside is not None:
+        start = task("start", step_class="starts", module=__name__)
+        steps = [start, *steps, task("beside", step_class=beside, module=__name__)]
+        paths += [path("start", "work"), path("start", "beside")]
+    written = document(*steps, paths=paths)
     return load_pipeline(load(written).definition, StepModules())

@@ -136,10 +136,14 @@ async def test_what_is_handed_back_goes_on_there_and_the_next_owner_gets_its_res
 async def test_it_may_be_handed_on_again_and_again(journal: OperatorJournal, cluster: Cluster) -> None:
     pipeline = pipeline_elsewhere()
     execution_id, owner, attempt = await begun(journal, pipeline, cluster)
+    await stopped(owner)
+    before = await recorded(journal, execution_id)
     for _ in range(3):
-        await stopped(owner)
         owner = await owned(journal, pipeline, cluster, repeats=True)
-        await asyncio.sleep(0.05)
+        await until(lambda executor=owner.executor: executor.has_joined)
+        await stopped(owner)
+        assert (await recorded(journal, execution_id))[1] == before[1], "nothing of it begins again"
+    owner = await owned(journal, pipeline, cluster, repeats=True)
     cluster.gate("go").set()
     assert await owner.run is COMPLETED
     await assert_done_once(journal, execution_id, cluster, attempt)
@@ -163,6 +167,30 @@ async def test_who_has_lost_its_lease_leaves_it_alone(journal: OperatorJournal, 
         with pytest.raises(LeaseLost):
             await owner.run
     await assert_done_once(journal, execution_id, cluster, attempt)
+
+
+async def test_who_finds_its_lease_lost_by_a_step_of_its_own_leaves_the_others_alone(
+    journal: OperatorJournal, cluster: Cluster
+) -> None:
+    pipeline = pipeline_elsewhere("trains", beside="waits_here")
+    execution_id, owner, attempt = await begun(journal, pipeline, cluster)
+    await put_back(journal)
+    cluster.gate("here").set()
+    with pytest.raises(LeaseLost):
+        await owner.run
+    heir = await owned(journal, pipeline, cluster)
+    cluster.gate("go").set()
+    assert await heir.run is COMPLETED
+    _, steps = await recorded(journal, execution_id)
+    assert sorted(attempts_of(steps)) == [
+        ("after", 1, 1, "completed"),
+        ("beside", 1, 1, "lost"),
+        ("beside", 1, 2, "completed"),
+        ("start", 1, 1, "completed"),
+        ("work", 1, 1, "completed"),
+    ]
+    assert cluster.calls["trains"] == 1
+    assert cluster.released == [attempt]
 
 
 async def test_what_nobody_there_knows_of_is_lost_and_made_again(journal: OperatorJournal, cluster: Cluster) -> None:
