@@ -21,11 +21,13 @@ SELECT execution_id, epoch, managed, recoveries, cancel_requested
  LIMIT :limit;
 
 -- name: left_to_clusters
--- What waits for a worker, and has an attempt on a Ray cluster that the asker is not joined to; :here as in `claim`.
+-- What waits for a worker, and has an attempt on a Ray cluster that the asker is not joined to; :here as in `claim`. For
+-- SQLite, CROSS says that the few attempts come first, and not the queue.
 SELECT step_executions.execution_id, step_id, awaits
   FROM step_executions
-  JOIN pipeline_executions ON pipeline_executions.execution_id = step_executions.execution_id
- WHERE step_executions.status = 'running'
+ CROSS JOIN pipeline_executions
+ WHERE pipeline_executions.execution_id = step_executions.execution_id
+   AND step_executions.status = 'running'
    AND awaits IS NOT NULL
    AND substr(awaits, 1, 4) = 'ray:'
    AND awaits <> :here
