@@ -23,6 +23,7 @@ from pydantic import ValidationError
 from ia_modules.errors import (
     PASSING_DATABASE_ERRORS,
     ConstraintViolated,
+    DatabaseClosed,
     InnerStepConflict,
     LeaseLost,
     PayloadError,
@@ -337,10 +338,10 @@ class InnerLevel:
 
     @contextmanager
     def _noticing(self) -> Generator[None]:
-        """Notices when another owns the execution."""
+        """Notices when another owns the execution, or this process writes nothing any more."""
         try:
             yield
-        except LeaseLost:
+        except (LeaseLost, DatabaseClosed):
             self._recorder.leaves = True
             raise
 

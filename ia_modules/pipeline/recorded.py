@@ -25,7 +25,7 @@ from ia_modules.pipeline.mapping import items_of
 from ia_modules.pipeline.overrides import Override
 from ia_modules.pipeline.results import scope_before
 from ia_modules.pipeline.tokens import GraphState, Route, StepRun, StepRunKey
-from ia_modules.transitions import cluster_in
+from ia_modules.transitions import REMOTE_GIVEN_UP, cluster_in
 
 
 def refs_json(
@@ -175,16 +175,20 @@ def in_order_of_completion(runs: Iterable[RecordedRun]) -> list[RecordedRun]:
 def deaths_in_a_row(records: Iterable[AttemptRecord]) -> tuple[str, int]:
     """The step whose newest attempts were cut off most often by the death of their process, and how often in a row.
 
-    An attempt that is running counts, unless it runs elsewhere: its process is gone, too. ``("", 0)`` where none was
-    cut off.
+    An attempt that is running counts, unless it runs elsewhere: its process is gone, too. What was lost elsewhere had
+    an owner that lived. ``("", 0)`` where none was cut off.
     """
     counts: dict[StepRunKey, int] = {}
     for record in sorted(records, key=lambda record: (record.step_id, record.iteration, record.attempt)):
         key = StepRunKey(record.step_id, record.iteration)
-        died = record.status in (StepStatus.LOST, StepStatus.RUNNING) and not is_elsewhere(record)
+        is_cut_off = record.status in (StepStatus.LOST, StepStatus.RUNNING)
+        died = is_cut_off and not is_elsewhere(record) and record.error_type not in _LOST_ELSEWHERE
         counts[key] = counts.get(key, 0) + 1 if died else 0
     worst = max(counts, key=counts.__getitem__, default=StepRunKey("", 1))
     return worst.step_id, counts.get(worst, 0)
+
+
+_LOST_ELSEWHERE = (StepLost.__name__, REMOTE_GIVEN_UP.type)
 
 
 def is_elsewhere(attempt: AttemptRecord) -> bool:

@@ -113,7 +113,8 @@ class Desk(Protocol):
         """Write it under the lease of the owner. What an earlier owner wrote already may come again.
 
         Raises:
-            LeaseLost: another owns the execution: ``leaves`` says so from here on, and the news are for that one.
+            LeaseLost, DatabaseClosed: another owns the execution, or will: ``leaves`` says so from here on. What runs
+                elsewhere is not told of it: its news are for that one.
             TrackerError, DatabaseError: as :meth:`ia_modules.pipeline.journal.Journal.record`.
         """
         ...

@@ -237,6 +237,9 @@ def test_an_attempt_that_runs_elsewhere_has_not_died() -> None:
     lives = row(key, attempt=3, status=StepStatus.RUNNING, awaits="ray:there").as_attempt()
     assert deaths_in_a_row(dead) == ("work", 2)
     assert deaths_in_a_row([*dead, lives])[1] == 0
+    for error_type in ("StepLost", "RemoteGivenUp"):
+        lost = row(key, attempt=3, status=StepStatus.LOST, error_type=error_type).as_attempt()
+        assert deaths_in_a_row([*dead, lost])[1] == 0
     assert deaths_in_a_row([*dead, row(key, attempt=3, status=StepStatus.RUNNING).as_attempt()]) == ("work", 3)
 
 

@@ -1,11 +1,15 @@
 """Workers and what runs on a cluster: who is joined to it goes on with it, and the others say that they do not."""
 
+import asyncio
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
-from ia_modules.models import ExecutionId, ExecutionStatus, StepStatus
+from ia_modules.models import ExecutionId, ExecutionStatus, LeftExecution, StepStatus
 from ia_modules.pipeline.allowed_code import AllowedCode
+from ia_modules.pipeline.recovery import Recovered, recover
+from ia_modules.pipeline.runner import Runner
 from ia_modules.tracker.execution_tracker import ExecutionTracker
 from ia_modules.tracker.system import SystemReader
 from ia_modules.transitions import ELSEWHERE
@@ -88,3 +92,33 @@ async def recorded(tracker: ExecutionTracker, execution_id: ExecutionId) -> Exec
     record = await tracker.get_execution_summary(execution_id)
     assert record is not None
     return record.status
+
+
+async def test_what_a_dead_program_leaves_on_a_cluster_is_gone_on_with_by_one_that_is_joined_to_it(
+    database_url: str, tracker: ExecutionTracker, cluster: Cluster
+) -> None:
+    pipeline = pipeline_elsewhere()
+    async with gone(database_url) as dead:
+        started = await Runner(dead, executor=OnCluster(cluster)).start(pipeline, {"cluster": "there"})
+        run = asyncio.create_task(started.to_end())
+        attempt = await cluster.arrived.get()
+
+    async def recovered(there: Cluster | None) -> Recovered:
+        runner = Runner(tracker, executor=OnCluster(there))
+
+        async def go_on(left: LeftExecution) -> dict[str, Any]:
+            resumed = await runner.resume(pipeline, left.lease.execution_id, epoch=left.lease.epoch)
+            cluster.gate("go").set()
+            return await resumed.to_end()
+
+        return await recover(tracker, pipeline, go_on)
+
+    refused = await recovered(None)
+    assert (refused.results, refused.errors) == ({}, {})
+    assert "runs on Ray cluster 'there'" in refused.left[started.execution_id]
+    assert (await recovered(cluster)).results[started.execution_id]["output"]["sum"] == 106
+    run.cancel()
+    await asyncio.gather(run, return_exceptions=True)
+    work, _ = await tracker.get_execution_steps(started.execution_id)
+    assert (work.step_execution_id, work.attempt, work.status) == (attempt, 1, StepStatus.COMPLETED)
+    assert cluster.calls["trains"] == 1
