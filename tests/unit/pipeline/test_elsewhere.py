@@ -228,7 +228,7 @@ async def test_what_nobody_there_knows_of_is_lost_and_made_again(journal: Operat
 async def test_what_is_lost_three_times_in_a_row_fails_and_names_its_step(
     journal: OperatorJournal, cluster: Cluster, retry: dict[str, Any]
 ) -> None:
-    pipeline = pipeline_elsewhere("is_lost", **({"error_handling": retry} if retry else {}))
+    pipeline = pipeline_elsewhere("is_lost", beside=None, **({"error_handling": retry} if retry else {}))
     execution_id = await queued(journal, pipeline, times=9, progresses=False)
     owner = await owned(journal, pipeline, cluster)
     with pytest.raises(StepLost, match=r"Step 'work' failed: it was lost 3 times in a row.*Out of memory\.") as lost:
