@@ -4,6 +4,7 @@
 VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
+RAY := $(VENV)/.ray
 # The interpreter .venv is made from: the first of these that is new enough. `make install PYTHON=/path/to/python` picks one.
 PYTHON ?= python3 python3.13 python3.12 python3.11
 # Handed on to pytest: make test ARGS="-k cancel"; to the server: make run ARGS="--port 8080"; to make bench: ARGS="rates --quick"
@@ -40,7 +41,7 @@ run: $(INSTALLED) $(BUILT)  ## serve the example pipelines on http://127.0.0.1:5
 run-postgres: $(INSTALLED) $(BUILT)  ## the same on a real PostgreSQL, which it brings, starts and stops
 	@$(BIN)/python scripts/run_postgres.py --pipelines examples $(ARGS)
 
-test: $(INSTALLED) $(BUILT) chromium test-pages  ## run every test, on SQLite and PostgreSQL, in Python and in a browser; ARGS= goes to pytest
+test: $(INSTALLED) $(BUILT) $(RAY) chromium test-pages  ## run every test, on SQLite and PostgreSQL, in Python and in a browser; ARGS= goes to pytest
 	@$(BIN)/python -m compileall -q ia_modules showcase_app/backend # once, for the hundreds of programs that tests start
 	@$(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --dist worksteal --durations 10 $(ARGS)
 
@@ -107,8 +108,11 @@ lock:  ## choose the newest versions pyproject.toml allows and write them to req
 	"$$folder/bin/python" -m pip install -qq --upgrade pip; \
 	"$$folder/bin/python" -m pip install -qq --editable '.[showcase,prices,otel,openai,pydantic-ai]' --group dev; \
 	{ sed -n '/^#/p' requirements-dev.txt; "$$folder/bin/python" -m pip freeze --exclude-editable; } > "$$folder/lock"; \
-	cp "$$folder/lock" requirements-dev.txt
-	@echo "requirements-dev.txt is new; see what changed, then: make check test"
+	cp "$$folder/lock" requirements-dev.txt; \
+	"$$folder/bin/python" -m pip install -qq '.[ray]'; \
+	"$$folder/bin/python" -m pip freeze --exclude-editable --exclude ia_modules | grep --invert-match --line-regexp --fixed-strings --file "$$folder/lock" > "$$folder/ray"; \
+	{ sed -n '/^#/p' requirements-ray.txt; cat "$$folder/ray"; } > "$$folder/lock"; cp "$$folder/lock" requirements-ray.txt
+	@echo "requirements-dev.txt and requirements-ray.txt are new; see what changed, then: make check test"
 
 wheel: $(INSTALLED) $(BUILT)  ## build a wheel and an sdist in dist/, the pages in them
 	@$(BIN)/python -m hatchling build
@@ -125,6 +129,11 @@ $(INSTALLED): pyproject.toml requirements-dev.txt
 	@$(BIN)/python -m pip install -qq --no-deps --requirement requirements-dev.txt
 	@$(BIN)/python -m pip install -qq --no-deps --no-build-isolation --editable .
 	@$(BIN)/python -m pip check --quiet
+	@touch $@
+
+$(RAY): requirements-ray.txt | $(INSTALLED)
+	@echo "Installing Ray, which its tests need"
+	@$(BIN)/python -m pip install -qq --no-deps --requirement requirements-ray.txt
 	@touch $@
 
 $(PACKAGES): $(PAGES)/package.json $(PAGES)/package-lock.json $(PAGES)/.npmrc | $(INSTALLED)

@@ -13,6 +13,7 @@ from hypothesis import HealthCheck, settings
 from ia_modules.database.manager import DatabaseManager
 from tests.pooler import Pooler, pooler_before
 from tests.postgres import database_on, embedded_server
+from tests.ray_cluster import RayOfTests, ray_cluster
 
 # How long a busy machine takes to draw an example, or to try it, says nothing.
 settings.register_profile("busy", deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -67,6 +68,13 @@ def sqlite_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
     with DatabaseManager(f"sqlite:///{path}"):
         pass
     return path
+
+
+@pytest.fixture(scope="session")
+def ray() -> Generator[RayOfTests]:
+    """A Ray cluster."""
+    with ray_cluster() as cluster:
+        yield cluster
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])

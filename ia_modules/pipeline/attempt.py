@@ -43,7 +43,7 @@ from ia_modules.pipeline.inputs import (
 )
 from ia_modules.pipeline.mapping import MapItems, items_of
 from ia_modules.pipeline.overrides import Override
-from ia_modules.pipeline.remote_calls import Desk, RemoteCall
+from ia_modules.pipeline.remote_calls import OwnersDesk, RemoteCall
 from ia_modules.pipeline.remote_failures import RemoteFailure
 from ia_modules.pipeline.results import encode_result, step_error_result
 from ia_modules.pipeline.routing import next_function
@@ -101,7 +101,7 @@ class Work(Struct, frozen=True):
     items: MapItems | None = None
     keeps_items: bool = False
     remote: RemoteStep | None = None
-    desk: Desk | None = None
+    desk: OwnersDesk | None = None
     rejoins: bool = False
     losses: int = 0
 
@@ -236,7 +236,7 @@ def _without_code(pipeline: LoadedPipeline, facts: StandingFacts, scope: Scope) 
     )
 
 
-def placed(work: Work, context: StepContext, desk: Desk | None = None) -> Work:
+def placed(work: Work, context: StepContext, desk: OwnersDesk | None = None) -> Work:
     """The attempt that knows where it runs, and so does its object; an object that takes nothing is refused.
 
     Args:
@@ -423,6 +423,7 @@ async def _call_remote(work: Work, executor: StepExecutor, failure: Exception | 
         drops_output=facts.drops_output,
         services=context.services.made_by,
         traceparent=context.traceparent,
+        needs=remote.needs,
     )
     try:
         result = await executor.execute_remote(

@@ -36,7 +36,7 @@ from ia_modules.pipeline.document.problems import weighed
 from ia_modules.pipeline.document.references import field_findings
 from ia_modules.pipeline.document.structure import findings
 from ia_modules.pipeline.document.wording import shown
-from ia_modules.pipeline.remote_calls import RemoteCode
+from ia_modules.pipeline.remote_calls import Needs, RemoteCode
 from ia_modules.pipeline.routing import functions_asked
 from ia_modules.pipeline.standing import FactsOfSteps
 from ia_modules.pipeline.versions import definition_of
@@ -210,6 +210,7 @@ class RemoteStep(NamedTuple):
 
     code: RemoteCode
     generation: beside.Generation | None
+    needs: Needs
 
     def fingerprint(self) -> dict[str, str]:
         return {} if self.generation is None else beside.fingerprint(self.generation)
@@ -388,7 +389,7 @@ def _remote(
     """The steps that run in processes of their own, by id; ``problems`` learns of those whose code none can import."""
     remote: dict[str, RemoteStep] = {}
     for index, step in enumerate(definition.steps):
-        if not step.is_isolated or step.module is None or step.step_class is None or step.id not in factories:
+        if step.runs_in == "local" or step.module is None or step.step_class is None or step.id not in factories:
             continue
         factory, generation = factories[step.id], modules.generation
         if step.id in prepared:
@@ -410,8 +411,22 @@ def _remote(
                 has_fallback=hasattr(factory, "fallback"),
             ),
             generation,
+            _needs_of(step),
         )
     return remote
+
+
+def _needs_of(step: StepDefinition) -> Needs:
+    has, place = step.resources, step.runs_in
+    assert place != "local"
+    return Needs(
+        place=place,
+        cpu=1.0 if has.cpu is None else has.cpu,
+        gpu=has.gpu or 0.0,
+        memory=has.memory or 0,
+        custom=has.custom,
+        may_fall_back=not (has.gpu or has.required),
+    )
 
 
 _IMPORTED = "a function or a class at the top level of a module, for a step in a process of its own"

@@ -17,11 +17,11 @@ from types import CodeType
 from typing import Any, Protocol
 from weakref import WeakSet
 
-from ia_modules.errors import StepAbandoned, StepExited, StepTimeout
-from ia_modules.models import JsonText, StepExecutionId
+from ia_modules.errors import StepAbandoned, StepError, StepExited, StepTimeout
+from ia_modules.models import JsonText, LogLevel, StepExecutionId
 from ia_modules.pipeline.core import Step
 from ia_modules.pipeline.process_pool import ProcessPool
-from ia_modules.pipeline.remote_calls import Desk, RemoteCall
+from ia_modules.pipeline.remote_calls import Needs, OwnersDesk, RemoteCall, line_of
 from ia_modules.pipeline.streaming import awaited, streamed
 from ia_modules.tasks import in_thread, is_ctrl_c
 
@@ -81,6 +81,10 @@ class StepExecutor(Protocol):
         """The identity of the Ray cluster that it is joined to at the moment; None: of none."""
         ...
 
+    def lacks(self, needs: Needs) -> str | None:
+        """Why steps with these needs cannot run here, in words; None: they can."""
+        ...
+
     def running_on(self, loop: asyncio.AbstractEventLoop) -> Step | None:
         """The step whose code an event loop runs at this moment; None: none, or it is not known. From any thread."""
         ...
@@ -102,13 +106,13 @@ class StepExecutor(Protocol):
         ...
 
     async def execute_remote(
-        self, call: RemoteCall, desk: Desk, *, timeout_seconds: float | None, rejoins: bool = False
+        self, call: RemoteCall, desk: OwnersDesk, *, timeout_seconds: float | None, rejoins: bool = False
     ) -> JsonText:
         """What the code of a call gives, as JSON, which is called in another process.
 
         The limit counts from when the code is loaded. When the caller's task is stopped, so is the code, and
         CancelledError is raised; what does not stop in time is ended with its process. What runs elsewhere
-        (``Desk.mark_elsewhere``) is left alone instead where the owner leaves it to others (``Desk.leaves``).
+        (``mark_elsewhere`` of the desk) is left alone instead where the owner leaves it to others (``leaves``).
 
         Args:
             desk: what is asked to write for it meanwhile.
@@ -143,18 +147,50 @@ class StepExecutor(Protocol):
         ...
 
 
+class StepCluster(Protocol):
+    """A cluster that steps run on. What it has begun goes on without its owner, until the next one asks for it."""
+
+    @property
+    def cluster(self) -> str | None:
+        """Which one is joined at the moment; None: none."""
+        ...
+
+    async def execute(
+        self, call: RemoteCall, desk: OwnersDesk, *, timeout_seconds: float | None, rejoins: bool
+    ) -> JsonText:
+        """As :meth:`StepExecutor.execute_remote`."""
+        ...
+
+    def recorded(self, attempts: Iterable[StepExecutionId]) -> None:
+        """As :meth:`StepExecutor.recorded`."""
+        ...
+
+
+_FELL_BACK = "It runs in a process of this machine: no Ray cluster is joined, and it may fall back."
+
+
 class LocalExecutor:
     """Runs attempts on this machine: as tasks of the loop, in daemon threads, and in processes where a step says so."""
 
-    def __init__(self, *, threads: int = 64, processes: int | None = None) -> None:
+    def __init__(
+        self,
+        *,
+        threads: int = 64,
+        processes: int | None = None,
+        cluster: "StepCluster | None" = None,
+        falls_back: bool = False,
+    ) -> None:
         """Nothing runs yet.
 
         Args:
             threads: how many plain functions run at the same time, abandoned ones included; further ones wait.
             processes: the same, of steps in processes of their own; None: as many as there are processors.
+            cluster: what runs steps that say so; None: there is none.
+            falls_back: without one, they run in processes of their own where they may.
         """
         self._threads, self._places = threads, asyncio.Semaphore(threads)
         self._pool = ProcessPool(processes or os.cpu_count() or 1)
+        self._cluster, self._falls_back = cluster, falls_back
         self._steps: dict[asyncio.Task[Any], Step | None] = {}
         self._stopping: WeakSet[asyncio.Task[Any]] = WeakSet()
         self._left_tasks: set[asyncio.Task[Any]] = set()
@@ -174,8 +210,14 @@ class LocalExecutor:
         return f"{held}: {self._names()}. Others wait until one of them ends; start this process anew."
 
     @property
-    def cluster(self) -> None:
-        """It is joined to none."""
+    def cluster(self) -> str | None:
+        return None if self._cluster is None else self._cluster.cluster
+
+    def lacks(self, needs: Needs) -> str | None:
+        if needs.place == "process" or self._cluster is not None or (self._falls_back and needs.may_fall_back):
+            return None
+        what = "a Ray cluster" if needs.may_fall_back else "a Ray cluster, and may run nowhere else"
+        return f"it needs {what}, and this process has joined none (--ray auto, or --ray HOST:PORT)"
 
     def running_on(self, loop: asyncio.AbstractEventLoop) -> Step | None:
         task = asyncio.current_task(loop)
@@ -197,13 +239,20 @@ class LocalExecutor:
         return value
 
     async def execute_remote(
-        self, call: RemoteCall, desk: Desk, *, timeout_seconds: float | None, rejoins: bool = False
+        self, call: RemoteCall, desk: OwnersDesk, *, timeout_seconds: float | None, rejoins: bool = False
     ) -> JsonText:
-        del rejoins  # what is not elsewhere ends with its owner
+        if call.needs.place == "process":
+            return await self._pool.execute(call, desk, timeout_seconds=timeout_seconds)
+        if self._cluster is not None:
+            return await self._cluster.execute(call, desk, timeout_seconds=timeout_seconds, rejoins=rejoins)
+        if (lack := self.lacks(call.needs)) is not None:
+            raise StepError(call.step_id, f"{lack}.")
+        await desk.record(line_of(call, LogLevel.WARNING, _FELL_BACK))
         return await self._pool.execute(call, desk, timeout_seconds=timeout_seconds)
 
     def recorded(self, ids: Iterable[StepExecutionId]) -> None:
-        del ids  # nothing is kept of them
+        if self._cluster is not None:
+            self._cluster.recorded(ids)
 
     async def close(self) -> None:
         await in_thread(self._pool.close, "step-processes:close")

@@ -295,14 +295,14 @@ class InnerLevel:
                 updates.append(StepUpdate(step_execution_id=begun.id, usage=usage))
         return tuple(updates)
 
-    # As remote_calls.Desk, for code of the attempt that runs in another process
+    # As remote_calls.OwnersDesk, for code of the attempt that runs in another process
 
     def facts(self) -> DeskFacts:
         recorder = self._recorder
         return DeskFacts(
+            epoch=recorder.lease.epoch,
             worker=recorder.journal.owner,
             capture=recorder.capture,
-            epoch=recorder.lease.epoch,
             again_upto=self._again_upto,
             drops_output=self._drops_output,
         )

@@ -2,31 +2,17 @@
 
 Each makes one attempt at a time, and nothing is shared with it: so its code can be ended, and its crash is the failure
 of one attempt. When this process dies, however it does, the system ends them and what they have started.
-
-    loop ──request──→ thread that writes ──socket──→ process
-    loop ←──event───  thread that reads  ←──socket──
 """
 
 import asyncio
 import atexit
-import os
-import signal
-import socket
-import struct
-import subprocess
-import sys
 import threading
-import time
-from collections.abc import Coroutine, Iterable
 from contextlib import suppress
 from functools import partial
-from queue import SimpleQueue
-from typing import Any
-
-import msgspec
 
 from ia_modules.errors import StepError, StepKilled, StepProcessEnded, StepTimeout
 from ia_modules.models import JsonText
+from ia_modules.pipeline.child_process import ChildProcess, end_together
 from ia_modules.pipeline.remote_calls import (
     AttemptBegan,
     AttemptEnded,
@@ -38,15 +24,13 @@ from ia_modules.pipeline.remote_calls import (
     ReadTime,
     ReadWithin,
     RemoteCall,
-    Reply,
     ToHost,
     ToOwner,
     WriteNews,
-    body_of,
     encoded,
     read_by_owner,
+    reply_to,
 )
-from ia_modules.pipeline.remote_failures import RemoteFailure
 from ia_modules.tasks import in_thread
 
 STOP_SECONDS = 2.0
@@ -57,10 +41,6 @@ LOAD_SECONDS = 60.0
 
 IDLE_SECONDS = 60.0
 """How long a process is kept that has nothing to do."""
-
-_END_SECONDS = 5.0  # for closing its services
-_LOOK_SECONDS = 0.002
-_LENGTH = struct.Struct("!Q")
 
 
 class ProcessPool:
@@ -76,7 +56,7 @@ class ProcessPool:
         Without this they end with the program, or when they have had nothing to do for a while.
         """
         ending = [process for process in list(_idle) if _take(process)]
-        _end(ending)
+        end_together(each.child for each in ending)
 
     async def execute(self, call: RemoteCall, desk: Desk, *, timeout_seconds: float | None) -> JsonText:
         """What the code of a call gives, as JSON. When the caller's task is cancelled, it is stopped, or ended.
@@ -149,37 +129,17 @@ class _Process:
     """One process, from its start to its end. Made in any thread, and used by one loop at a time."""
 
     def __init__(self, services: str | None) -> None:
-        self._socket, theirs = socket.socketpair()
-        their_end, self._lifeline = os.pipe()  # the system closes our end of it when this process dies
-        path = f"import sys; sys.path[:] = {sys.path!r}"  # before anything is imported, ourselves included
-        main = f"from ia_modules.pipeline.process_main import main; main(*{(theirs.fileno(), their_end, services)!r})"
-        try:
-            self._popen = subprocess.Popen(  # noqa: S603 - this Python, with code of our own
-                [sys.executable, "-c", f"{path}; {main}"],
-                pass_fds=(theirs.fileno(), their_end),
-                stdin=subprocess.DEVNULL,
-                stdout=2,  # on stdout may be what the caller reads
-                start_new_session=True,  # Ctrl-C is for its owner, and what it starts is ended with it
-            )
-        except OSError:
-            self._socket.close()
-            os.close(self._lifeline)
-            raise
-        finally:
-            theirs.close()
-            os.close(their_end)
         self.services = services
-        self._outgoing = SimpleQueue[bytes | None]()
         self._lock = threading.Lock()
         self._listener: tuple[asyncio.AbstractEventLoop, asyncio.Queue[ToOwner | int]] | None = None
         self._exit_status: int | None = None
-        self._gone = threading.Event()
         self._idle: threading.Timer | None = None
         self._is_spoiled = False
         self.has_begun = False
+        self.child = ChildProcess("ia_modules.pipeline.process_main", services, tell=self._tell)
         _living.add(self)
-        for work, name in ((self._read, "read"), (self._write, "write")):
-            threading.Thread(target=work, name=f"step-process:{name}", daemon=True).start()
+        if self._exit_status is not None:  # it was faster
+            _living.discard(self)
 
     @property
     def is_usable(self) -> bool:
@@ -191,7 +151,7 @@ class _Process:
 
         def end() -> None:
             if _take(self):
-                _end([self])
+                end_together([self.child])
 
         self._idle = threading.Timer(seconds, end)
         self._idle.daemon = True
@@ -230,7 +190,7 @@ class _Process:
             with self._lock:
                 self._listener = None
             if self._is_spoiled:
-                self.kill()
+                self.child.kill()
         return talking.result()
 
     async def _stop(self, talking: "asyncio.Task[AttemptEnded | CodeChanged]") -> bool:
@@ -246,90 +206,21 @@ class _Process:
         self._is_spoiled = isinstance(ended, AttemptEnded) and not ended.is_clean
 
     def send(self, message: ToHost) -> None:
-        self._outgoing.put(encoded(message))
+        self.child.send(encoded(message))
 
     def end(self) -> None:
         """Let it close what it has, and end; without waiting for it."""
         self._is_spoiled = True
-        threading.Thread(target=_end, args=([self],), name="step-process:end", daemon=True).start()
+        threading.Thread(target=end_together, args=([self.child],), name="step-process:end", daemon=True).start()
 
-    def begin_to_end(self) -> None:
-        """Let it close what it has, and end."""
-        self._is_spoiled = True
-        with suppress(OSError):
-            self._socket.shutdown(socket.SHUT_WR)
-
-    def end_within(self, seconds: float) -> None:
-        """Wait until it has ended, and end it then."""
-        if not self._gone.wait(seconds):
-            self.kill()
-            self._gone.wait(_END_SECONDS)
-
-    def kill(self) -> None:
-        """End it with all that it has started; nothing where it has ended, since its number may be another's by now."""
-        self._is_spoiled = True
-        with self._lock:
-            if not self._gone.is_set():
-                self._kill_group()
-
-    def _kill_group(self) -> None:
-        with suppress(ProcessLookupError, PermissionError):  # nothing of it is left; macOS says so in another way
-            os.killpg(self._popen.pid, signal.SIGKILL)
-
-    # In threads
-
-    def _read(self) -> None:
-        try:
-            while (message := self._read_one()) is not None:
-                self._tell(read_by_owner(message))
-        except (msgspec.DecodeError, MemoryError):  # somebody else has written to its socket
-            self.kill()
-        self._wait_for_its_end()
-        with self._lock:
-            if self._popen.returncode is None:  # else its number may be another's by now
-                self._kill_group()  # with what it has started
-            status = self._popen.wait()
-            self._gone.set()
-        self._outgoing.put(None)
-        _living.discard(self)
-        self._tell(status)
-        self._socket.close()
-        os.close(self._lifeline)
-
-    def _wait_for_its_end(self) -> None:
-        """Wait until it has ended, for five seconds at most: it may have closed its socket, and live."""
-        end_at = time.monotonic() + _END_SECONDS
-        while time.monotonic() < end_at and not self._has_ended():
-            time.sleep(_LOOK_SECONDS)
-
-    def _has_ended(self) -> bool:
-        """Whether it has; where the system can say so without waiting for it, it is not waited for."""
-        if not hasattr(os, "waitid"):
-            return self._popen.poll() is not None
-        return os.waitid(os.P_PID, self._popen.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None
-
-    def _read_one(self) -> bytes | None:
-        header = self._read_exactly(_LENGTH.size)
-        return None if header is None else self._read_exactly(_LENGTH.unpack(header)[0])
-
-    def _read_exactly(self, count: int) -> bytes | None:
-        read = bytearray(count)
-        view, at = memoryview(read), 0
-        with suppress(OSError):
-            while at < count and (came := self._socket.recv_into(view[at:])):
-                at += came
-        return bytes(read) if at == count else None
-
-    def _write(self) -> None:
-        while (message := self._outgoing.get()) is not None:
-            with suppress(OSError):  # who reads finds out
-                self._socket.sendall(_LENGTH.pack(len(message)) + message)
-
-    def _tell(self, news: ToOwner | int) -> None:
+    def _tell(self, message: bytes | int) -> None:
+        """In the thread that reads."""
+        news = message if isinstance(message, int) else read_by_owner(message)
         with self._lock:
             listener = self._listener
             if isinstance(news, int):
                 self._exit_status = news
+                _living.discard(self)
         if listener is not None:
             with suppress(RuntimeError):  # the loop is closed
                 listener[0].call_soon_threadsafe(listener[1].put_nowait, news)
@@ -370,23 +261,10 @@ class _Talk:
             task.cancel()
 
     async def _answer(self, request: HostRequest) -> None:
-        try:
-            answer = Reply(request.number, body_of(await self._done(request)))
-        except Exception as error:  # noqa: BLE001 - it is raised where it was asked for
-            answer = Reply(request.number, failure=RemoteFailure.of(error))
-        self._process.send(answer)
-
-    def _done(self, request: HostRequest) -> Coroutine[Any, Any, Any]:
-        match request:
-            case WriteNews():
-                return self._desk.record(request)
-            case ReadWithin():
-                return self._desk.read_within(request.path)
-            case ReadTime():
-                return self._desk.read_time()
+        self._process.send(await reply_to(request, self._desk))
 
 
-async def _begins(began: asyncio.Event, talking: "asyncio.Task[Any]") -> bool:
+async def _begins(began: asyncio.Event, talking: "asyncio.Task[AttemptEnded | CodeChanged]") -> bool:
     """Wait until the code runs, or the attempt is over; False: it takes too long."""
     beginning = asyncio.create_task(began.wait(), name="process:began")
     try:
@@ -416,15 +294,6 @@ def _take(process: _Process) -> bool:
     return True
 
 
-def _end(processes: Iterable[_Process]) -> None:
-    """End processes, which may close what they have first; without threads, which a program that ends cannot start."""
-    ending, end_at = list(processes), time.monotonic() + _END_SECONDS
-    for each in ending:
-        each.begin_to_end()
-    for each in ending:
-        each.end_within(max(0.0, end_at - time.monotonic()))
-
-
 @atexit.register
 def _end_all() -> None:
-    _end(_living)
+    end_together([each.child for each in list(_living)])

@@ -13,14 +13,17 @@ owner, under the owner's lease, so the host needs no database. All of it may be 
 and of usage the sum is told.
 """
 
+import asyncio
+from collections.abc import Callable
 from datetime import datetime
 from functools import cache
-from typing import Any, Protocol, TypeVar
+from itertools import count
+from typing import Any, Literal, Protocol, TypeVar
 
 import msgspec
 from msgspec import Raw, Struct
 
-from ia_modules.models import ExecutionId, JsonText, RunPath, StepExecutionId, StepExecutionRecord
+from ia_modules.models import ExecutionId, JsonText, LogLevel, RunPath, StepExecutionId, StepExecutionRecord, new_id
 from ia_modules.pipeline.capture import CaptureRules
 from ia_modules.pipeline.remote_failures import RemoteFailure
 from ia_modules.transitions import Expiry, LogLine, NewInteraction, StepStart, StepUpdate
@@ -46,6 +49,24 @@ class RemoteCode(Struct, frozen=True, kw_only=True):
     inputs: tuple[str, ...] | None = None
     parameters: tuple[str, ...] = ()
     has_fallback: bool = False
+
+
+class Needs(Struct, frozen=True, kw_only=True):
+    """What an attempt needs of where it runs.
+
+    Attributes:
+        place: a process of this machine, or one of a Ray cluster.
+        memory: bytes; 0: not said.
+        custom: other resources of a cluster, by name.
+        may_fall_back: it may run in a process of this machine where there is no cluster.
+    """
+
+    place: Literal["process", "ray"] = "process"
+    cpu: float = 1.0
+    gpu: float = 0.0
+    memory: int = 0
+    custom: dict[str, float] = {}
+    may_fall_back: bool = True
 
 
 class RemoteCall(Struct, frozen=True, kw_only=True):
@@ -81,10 +102,33 @@ class RemoteCall(Struct, frozen=True, kw_only=True):
     drops_output: bool
     services: str | None
     traceparent: str | None
+    needs: Needs = Needs()
 
 
 class Desk(Protocol):
     """What the owner of an attempt does for the process that makes it. Everything may be called again."""
+
+    async def record(self, news: "WriteNews") -> None:
+        """Write it under the lease of the owner. What an earlier owner wrote already may come again.
+
+        Raises:
+            LeaseLost, DatabaseClosed: another owns the execution, or will: ``leaves`` says so from here on. What runs
+                elsewhere is not told of it: its news are for that one.
+            TrackerError, DatabaseError: as :meth:`ia_modules.pipeline.journal.Journal.record`.
+        """
+        ...
+
+    async def read_within(self, path: RunPath) -> list[StepExecutionRecord]:
+        """What has been called within a run of this execution."""
+        ...
+
+    async def read_time(self) -> datetime:
+        """The journal's."""
+        ...
+
+
+class OwnersDesk(Desk, Protocol):
+    """The desk of who runs the execution."""
 
     @property
     def leaves(self) -> bool:
@@ -109,24 +153,6 @@ class Desk(Protocol):
         """
         ...
 
-    async def record(self, news: "WriteNews") -> None:
-        """Write it under the lease of the owner. What an earlier owner wrote already may come again.
-
-        Raises:
-            LeaseLost, DatabaseClosed: another owns the execution, or will: ``leaves`` says so from here on. What runs
-                elsewhere is not told of it: its news are for that one.
-            TrackerError, DatabaseError: as :meth:`ia_modules.pipeline.journal.Journal.record`.
-        """
-        ...
-
-    async def read_within(self, path: RunPath) -> list[StepExecutionRecord]:
-        """What has been called within a run of this execution."""
-        ...
-
-    async def read_time(self) -> datetime:
-        """The journal's."""
-        ...
-
 
 class DeskFacts(Struct, frozen=True, kw_only=True):
     """What of a :class:`RemoteCall` the owner's desk knows.
@@ -134,8 +160,8 @@ class DeskFacts(Struct, frozen=True, kw_only=True):
     ``epoch``: of the owner's lease; who has a higher one owns the execution later.
     """
 
-    worker: str
     epoch: int
+    worker: str
     capture: CaptureRules
     again_upto: int
     drops_output: bool
@@ -178,6 +204,12 @@ class WriteNews(Struct, frozen=True, tag=True):
     logs: tuple[LogLine, ...]
     asks: tuple[NewInteraction, ...]
     expires: tuple[Expiry, ...]
+
+
+def line_of(call: RemoteCall, level: LogLevel, message: str) -> WriteNews:
+    """One line of the log of an attempt, from its owner itself."""
+    line = LogLine(log_id=new_id(), message=message, level=level, step_execution_id=call.step_execution_id)
+    return WriteNews(0, (), (), (line,), (), ())
 
 
 class ReadWithin(Struct, frozen=True, tag=True):
@@ -229,6 +261,43 @@ def _decoder(kind: Any) -> msgspec.json.Decoder[Any]:
     return msgspec.json.Decoder(kind)
 
 
+class Requests:
+    """What a host has asked of its owner, and what has not been answered yet."""
+
+    def __init__(self, send: Callable[[HostRequest], None]) -> None:
+        """``send``: takes each request as it is made."""
+        self._send, self._numbers = send, count(1)
+        self._open: dict[int, tuple[HostRequest, asyncio.Future[Reply]]] = {}
+
+    async def ask(self, request: Callable[[int], HostRequest], kind: type[T]) -> T:
+        """What the owner answers; ``request`` is given its number.
+
+        Raises:
+            Exception: what happened there.
+        """
+        number = next(self._numbers)
+        made, answered = request(number), asyncio.get_running_loop().create_future()
+        self._open[number] = made, answered
+        try:
+            self._send(made)
+            answer = await answered
+        finally:
+            self._open.pop(number, None)
+        if answer.failure is not None:
+            raise answer.failure.as_exception()
+        return read_body(answer.body, kind)
+
+    def hear(self, reply: Reply) -> None:
+        """Take in an answer; one that was given before is dropped."""
+        _, answered = self._open.pop(reply.number, (None, None))
+        if answered is not None and not answered.done():
+            answered.set_result(reply)
+
+    def open_after(self, number: int) -> list[HostRequest]:
+        """Those with higher numbers that are not answered."""
+        return [request for each, (request, _) in self._open.items() if each > number]
+
+
 def body_of(value: Any) -> Raw:
     """An answer as it is sent."""
     return Raw(msgspec.json.encode(value))
@@ -236,3 +305,18 @@ def body_of(value: Any) -> Raw:
 
 def read_body(body: Raw, kind: type[T]) -> T:
     return _decoder(kind).decode(body)
+
+
+async def reply_to(request: HostRequest, desk: Desk) -> Reply:
+    """Have done what a host asks for; what fails is raised where it was asked for."""
+    try:
+        match request:
+            case WriteNews():
+                body = await desk.record(request)
+            case ReadWithin():
+                body = await desk.read_within(request.path)
+            case ReadTime():
+                body = await desk.read_time()
+    except Exception as error:  # noqa: BLE001 - it is raised where it was asked for
+        return Reply(request.number, failure=RemoteFailure.of(error))
+    return Reply(request.number, body_of(body))

@@ -18,6 +18,7 @@ from ia_modules.errors import REMOTE_TRACEBACK
 from ia_modules.payload import clean_text
 
 _MOST_CAUSES = 10
+_FAILURE = "__remote_failure__"
 
 Scalar = str | int | float | bool | None
 
@@ -40,7 +41,9 @@ class RemoteFailure(Struct, frozen=True, kw_only=True):
 
     @classmethod
     def of(cls, error: BaseException, *, depth: int = 0) -> "RemoteFailure":
-        """What is told of an exception."""
+        """What is told of an exception; of one that came from elsewhere, what was told then."""
+        if isinstance(before := getattr(error, _FAILURE, None), RemoteFailure):
+            return before
         cause = error.__cause__
         return cls(
             kinds=tuple((kind.__module__, kind.__qualname__) for kind in type(error).__mro__ if kind is not object),
@@ -56,6 +59,7 @@ class RemoteFailure(Struct, frozen=True, kw_only=True):
         error = self._made()
         vars(error).update(self.attributes)
         setattr(error, REMOTE_TRACEBACK, self.traceback)
+        setattr(error, _FAILURE, self)
         error.add_note(f"Where it was raised:\n{self.traceback.rstrip()}")
         if self.cause is not None:
             error.__cause__ = self.cause.as_exception()

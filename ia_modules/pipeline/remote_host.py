@@ -11,9 +11,8 @@ from collections.abc import Callable
 from contextlib import AsyncExitStack
 from datetime import datetime
 from functools import partial
-from itertools import count
 from pathlib import Path
-from typing import Any, NamedTuple, Self, TypeVar
+from typing import Any, NamedTuple, Self
 
 import orjson
 
@@ -37,23 +36,20 @@ from ia_modules.pipeline.remote_calls import (
     BeginCall,
     CancelCall,
     CodeChanged,
-    HostRequest,
     ReadTime,
     ReadWithin,
     RemoteCall,
     RemoteCode,
     Reply,
+    Requests,
     ToHost,
     ToOwner,
     WriteNews,
-    read_body,
 )
 from ia_modules.pipeline.remote_failures import RemoteFailure
 from ia_modules.pipeline.services import ServiceRegistry, made_services
 from ia_modules.traces.running import HandedOn
 from ia_modules.transitions import Transition
-
-T = TypeVar("T")
 
 _ANY_SIZE = 2**62  # what is stored has a limit, which the owner knows
 _AGAIN_SECONDS = 0.5
@@ -78,8 +74,7 @@ class RemoteHost:
             services: what makes the services of steps, as ``MODULE:NAME``; None: there are none.
         """
         self._send, self._named = send, services
-        self._numbers = count()
-        self._requests: dict[int, asyncio.Future[Reply]] = {}
+        self._requests = Requests(send)
         self._making: asyncio.Task[None] | None = None
         self._stopping: asyncio.Task[None] | None = None
         self._executor = LocalExecutor()
@@ -111,26 +106,7 @@ class RemoteHost:
             case CancelCall():
                 self._stopping = asyncio.create_task(self._stop(), name="stop")
             case Reply():
-                request = self._requests.pop(message.number, None)
-                if request is not None and not request.done():
-                    request.set_result(message)
-
-    async def ask(self, request: Callable[[int], HostRequest], kind: type[T]) -> T:
-        """What the owner answers.
-
-        Raises:
-            Exception: what happened there.
-        """
-        number = next(self._numbers)
-        self._requests[number] = asyncio.get_running_loop().create_future()
-        try:
-            self._send(request(number))
-            answer = await self._requests[number]
-        finally:
-            self._requests.pop(number, None)
-        if answer.failure is not None:
-            raise answer.failure.as_exception()
-        return read_body(answer.body, kind)
+                self._requests.hear(message)
 
     async def _stop(self) -> None:
         if self._making is None or self._making.done():
@@ -193,7 +169,7 @@ class RemoteHost:
         loop, lease = asyncio.get_running_loop(), Lease(call.execution_id, 0)  # the owner's stands in its place
         trace = None if call.traceparent is None else HandedOn(call.traceparent)
         recorder = InnerRecorder(
-            _OwnersJournal(self, call.worker), lease, self._executor, random.random, loop, call.capture, trace
+            _OwnersJournal(self._requests, call.worker), lease, self._executor, random.random, loop, call.capture, trace
         )
         notes = Notes(call.step_execution_id, recorder.write_notes)
         level = InnerLevel(
@@ -267,8 +243,8 @@ def _changed(call: RemoteCall, modules: StepModules) -> str | None:
 class _OwnersJournal:
     """The journal of the execution, by way of its owner."""
 
-    def __init__(self, host: RemoteHost, owner: str) -> None:
-        self._host, self._owner = host, owner
+    def __init__(self, requests: Requests, owner: str) -> None:
+        self._requests, self._owner = requests, owner
 
     @property
     def owner(self) -> str:
@@ -276,14 +252,14 @@ class _OwnersJournal:
 
     async def record(self, transition: Transition) -> None:
         news = transition.starts, transition.updates, transition.logs, transition.asks, transition.expires
-        await self._host.ask(lambda number: WriteNews(number, *news), type(None))
+        await self._requests.ask(lambda number: WriteNews(number, *news), type(None))
 
     async def get_execution_steps(self, execution_id: str, *, within: RunPath = GRAPH) -> list[StepExecutionRecord]:
         del execution_id  # there is one
-        return await self._host.ask(lambda number: ReadWithin(number, within), list[StepExecutionRecord])
+        return await self._requests.ask(lambda number: ReadWithin(number, within), list[StepExecutionRecord])
 
     async def now(self) -> datetime:
-        return await self._host.ask(ReadTime, datetime)
+        return await self._requests.ask(ReadTime, datetime)
 
 
 _ONLY_MADE_HERE = (

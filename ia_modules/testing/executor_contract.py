@@ -1,6 +1,7 @@
 """What everything promises that runs steps, as tests: subclass :class:`ExecutorContract`, provide ``executor``.
 
-Where steps run in processes of their own, it is :class:`ProcessesContract`, which promises more.
+Where steps run in processes of their own, it is :class:`ProcessesContract`, which promises more; where these are not of
+this machine alone, :class:`RemoteContract`.
 """
 
 import asyncio
@@ -254,14 +255,8 @@ class ExecutorContract:
         assert ran.output["names"] == ["greeting"]
 
 
-class ProcessesContract(ExecutorContract):
-    """The promises of what runs steps in processes of their own; ``keys`` says which."""
-
-    async def test_it_runs_in_another_process_which_is_used_again(self, running: "ContractRunner") -> None:
-        order = {"order": {"customer": "Ada", "amounts": [1]}}
-        pids = {(await running.ran("total", order)).output["pid"] for _ in range(3)}
-        assert len(pids) == 1
-        assert os.getpid() not in pids
+class RemoteContract(ExecutorContract):
+    """The promises of what runs steps in other processes; ``keys`` says which."""
 
     async def test_the_crash_of_its_process_fails_the_attempt_in_words_and_the_next_runs_in_another(
         self, running: "ContractRunner", tmp_path: Path
@@ -334,6 +329,16 @@ class ProcessesContract(ExecutorContract):
         kind, message = (await running.ran_pipeline(pipeline, {})).error
         assert kind == "StepError"
         assert "module 'own_steps' has changed" in str(message)
+
+
+class ProcessesContract(RemoteContract):
+    """The promises of what runs steps in processes beside this one."""
+
+    async def test_it_runs_in_another_process_which_is_used_again(self, running: "ContractRunner") -> None:
+        order = {"order": {"customer": "Ada", "amounts": [1]}}
+        pids = {(await running.ran("total", order)).output["pid"] for _ in range(3)}
+        assert len(pids) == 1
+        assert os.getpid() not in pids
 
 
 class ContractRunner:

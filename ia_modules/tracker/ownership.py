@@ -4,14 +4,14 @@ A claim raises the epoch, which fences every write of the owner before. What a d
 queue, so that there is one way only to become an owner.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 
 import orjson
 
 from ia_modules.database.driver import Rows
 from ia_modules.database.manager import DatabaseManager, Script, Statement
 from ia_modules.errors import RunsElsewhere
-from ia_modules.models import ClaimedExecution, ExecutionId, Lease, StalledExecution, parse_time
+from ia_modules.models import ClaimedExecution, ExecutionId, Lease, StalledExecution, StepExecutionId, parse_time
 from ia_modules.states import ExecutionState
 from ia_modules.tracker.batch import write_batch
 from ia_modules.tracker.liveness import Beat
@@ -88,6 +88,18 @@ class Ownership:
             return None
         there = cluster_in(row["awaits"]) or ""
         return RunsElsewhere(row["execution_id"], step_id=row["step_id"], cluster=there, joined=cluster)
+
+    async def installation(self) -> str:
+        """Which database this is, by the microsecond in which it was made: its copies say the same."""
+        row = await self._database.fetch_one_async(self._database.query("made_at"))
+        assert row is not None, "a database without a schema has no tracker"
+        return parse_time(row["applied_at"]).strftime("%Y%m%d%H%M%S%f")
+
+    async def open_attempts(self, ids: Collection[StepExecutionId]) -> set[StepExecutionId]:
+        """Which of these attempts have not ended."""
+        params = {"ids": orjson.dumps(list(ids)).decode()}
+        rows = await self._database.fetch_all_async(self._database.query("open_attempts"), params)
+        return {StepExecutionId(row["step_execution_id"]) for row in rows}
 
     async def owned(self) -> list[StalledExecution]:
         """What this owner runs for the queue, by the records."""

@@ -1,4 +1,4 @@
-"""Versions whose code this process cannot load, and when it tries them again. Meanwhile other workers claim them."""
+"""Versions that this process cannot run, and when it tries them again. Meanwhile other workers claim them."""
 
 from collections.abc import Callable
 from dataclasses import dataclass

@@ -53,6 +53,10 @@ _BLOCKED_LIMIT_LEASES = 10
 _STOP_SECONDS = 5.0  # for each step of draining beyond the grace period
 
 
+class _Lacking(Exception):
+    """This process cannot give a step what it needs."""
+
+
 class Worker:
     """Runs queued executions inside ``async with``. Leaving the block drains it."""
 
@@ -328,7 +332,7 @@ class Worker:
     async def _load_and_run(self, claim: ClaimedExecution) -> None:
         try:
             pipeline = await self._load_unless_cancelled(claim)
-        except PipelineDefinitionError as wrong:
+        except (PipelineDefinitionError, _Lacking) as wrong:
             await self._leave_to_others(claim, clean_text(wrong))
             return
         if pipeline is None:
@@ -375,6 +379,7 @@ class Worker:
 
         Raises:
             PipelineDefinitionError: its code is not available here.
+            _Lacking: what a step needs is not.
         """
         stored = self._loader.stored(claim)
         if stored is None and claim.pipeline_version is not None:
@@ -382,6 +387,9 @@ class Worker:
         if stored is None:
             return None
         loaded = await self._loader.load(stored)
+        for step_id, remote in loaded.remote.items():
+            if (lack := self._executor.lacks(remote.needs)) is not None:
+                raise _Lacking(f"step {step_id!r}: {lack}")
         self._unusable.discard(claim.version_key)
         if not self._unusable:
             self._notes.pop("code", None)
@@ -389,14 +397,14 @@ class Worker:
         return loaded
 
     async def _leave_to_others(self, claim: ClaimedExecution, reason: str) -> None:
-        """Hands back an execution whose code only other workers may be able to load."""
+        """Hands back an execution that only other workers may be able to run."""
         self._unusable.add(claim.version_key)
-        message = f"Worker {self.worker_id} cannot load the code, and leaves it to another: {reason}"
+        message = f"Worker {self.worker_id} cannot run it, and leaves it to another: {reason}"
         line = LogLine(log_id=new_id(), message=message, level=LogLevel.WARNING)
         back = ExecutionUpdate(status=ExecutionStatus.PENDING, released=True)
         await self._record(claim, back, line)
         self._tell(f"{claim.execution_id} {claim.pipeline_name} handed back: {reason}")
-        self._notes["code"] = f"cannot load {claim.pipeline_name!r} version {claim.pipeline_version}: {reason}"
+        self._notes["code"] = f"cannot run {claim.pipeline_name!r} version {claim.pipeline_version}: {reason}"
         self._note()
         await self._heartbeat.beat()
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
 
+from ia_modules.engines.ray import RayCluster
 from ia_modules.errors import IAModulesError
 from ia_modules.pipeline.allowed_code import AllowedCode
 from ia_modules.pipeline.capture import CaptureRules
@@ -95,6 +96,8 @@ class Settings:
         services: what the steps find that run here, beside the tracker; whoever opened them closes them.
         traces: what the executions that run here are written to as spans; None = nothing.
         trace_url: where people find traces, with ``{trace_id}`` in it; None = nowhere that is known.
+        ray: the cluster that steps run on which say so; None = there is none.
+        ray_fallback: such steps run in processes of this machine then, where they may.
         run_file: the database is a run file that was looked at: it is only read, every request that would change
             something is refused, and nothing runs. With no slots and no folders.
 
@@ -121,6 +124,8 @@ class Settings:
     services: ServiceRegistry | None = None
     traces: TraceWriter | None = None
     trace_url: str | None = None
+    ray: RayCluster | None = None
+    ray_fallback: bool = False
     run_file: bool = False
 
     def __post_init__(self) -> None:

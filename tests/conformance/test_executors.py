@@ -6,10 +6,13 @@ from typing import Any
 import pytest
 
 from ia_modules.database.manager import DatabaseManager
+from ia_modules.engines.ray import RayCluster
+from ia_modules.models import new_id
 from ia_modules.pipeline.executor import LocalExecutor, StepExecutor
 from ia_modules.pipeline.journal import OperatorJournal
-from ia_modules.testing.executor_contract import ExecutorContract, ProcessesContract
+from ia_modules.testing.executor_contract import ExecutorContract, ProcessesContract, RemoteContract
 from ia_modules.tracker.execution_tracker import ExecutionTracker
+from tests.ray_cluster import RayOfTests
 
 
 class TestLocal(ExecutorContract):
@@ -26,6 +29,17 @@ class TestProcesses(ProcessesContract):
     @pytest.fixture
     def keys(self) -> dict[str, Any]:
         return {"isolation": "process"}
+
+
+class TestRay(RemoteContract):
+    @pytest.fixture
+    async def executor(self, ray: RayOfTests) -> AsyncGenerator[StepExecutor]:
+        async with RayCluster(ray.address, namespace=new_id()).joining() as cluster:
+            yield LocalExecutor(cluster=cluster)
+
+    @pytest.fixture
+    def keys(self) -> dict[str, Any]:
+        return {"executor": "ray", "resources": {"cpu": 0.1}}
 
 
 class TestProcessesOfTracked(TestProcesses):

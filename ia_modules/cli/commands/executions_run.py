@@ -24,6 +24,7 @@ from ia_modules.cli.options.filters import NO_FILTERS, FilterOptions, with_filte
 from ia_modules.cli.options.pipeline import flow_of, listed, pipeline_of_file, refusals
 from ia_modules.cli.options.pipeline_folders import PipelineFolders, allowed_below
 from ia_modules.cli.options.project import Project, use_project
+from ia_modules.cli.options.ray import RayAddress, RayNamespace, joined, ray_of
 from ia_modules.cli.output.ahead_report import effects_in_one_line, print_ahead
 from ia_modules.cli.output.ending import print_ending
 from ia_modules.cli.output.step_table import graph_of
@@ -139,6 +140,8 @@ def resume(
     token: TokenOption = None,
     dry_run: DryRun = False,
     yes: Yes = False,
+    ray: RayAddress = None,
+    ray_namespace: RayNamespace = None,
     pipelines: PipelineFolders = None,
     project: Project = None,
     database_url: Database = DEFAULT_DATABASE,
@@ -184,10 +187,14 @@ def resume(
         do(_plan(database_url, execution_id, as_json=as_json), status=ExitStatus.NOT_STARTED)
         return
     use_project(project)
-    executor = LocalExecutor()
+    cluster = None if queue else ray_of(ray, ray_namespace)
+    executor = LocalExecutor(cluster=cluster, falls_back=True)
 
     async def work() -> None:
-        async with client_of(database_url, executor=executor, allowed=allowed_below(pipelines)) as client:
+        async with (
+            client_of(database_url, executor=executor, allowed=allowed_below(pipelines)) as client,
+            joined(cluster, client.tracker.ownership),
+        ):
             if queue:
                 options = {"reason": reason, "idempotency_key": idempotency_key}
                 await _put_back(client, execution_id, options, as_json=as_json)

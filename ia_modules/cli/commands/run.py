@@ -11,6 +11,7 @@ from ia_modules.cli.options.input import Input, read_input
 from ia_modules.cli.options.pipeline import FileFormat, FileOrSlug, NewVersion, is_file, pipeline_of_file, refusals
 from ia_modules.cli.options.pipeline_folders import PipelineFolders, allowed_below
 from ia_modules.cli.options.project import Project, use_project
+from ia_modules.cli.options.ray import RayAddress, RayNamespace, joined, ray_of
 from ia_modules.cli.options.services import StepServices, factory_named, opened_services
 from ia_modules.cli.options.time import future
 from ia_modules.cli.options.traces import BegunIn, PageUrl, TracePayloads, TracesTo, opened_traces, trace_options
@@ -65,6 +66,8 @@ def run(
     pipelines: PipelineFolders = None,
     project: Project = None,
     services: StepServices = None,
+    ray: RayAddress = None,
+    ray_namespace: RayNamespace = None,
     traces_to: TracesTo = None,
     trace_payloads: TracePayloads = False,
     page_url: PageUrl = None,
@@ -92,7 +95,8 @@ def run(
         raise typer.BadParameter("--stream is for what runs here; of what is queued: ia-modules executions follow.")
     starts_at = None if run_at is None else future(run_at)
     source = pipeline_of_file(pipeline, file_format=file_format) if is_file(pipeline) else pipeline
-    executor = LocalExecutor()
+    cluster = None if detach else ray_of(ray, ray_namespace)
+    executor = LocalExecutor(cluster=cluster, falls_back=True)
     factory = None if detach else factory_named(services)
     traces = None if detach else trace_options(traces_to, payloads=trace_payloads, page_url=page_url)
 
@@ -110,6 +114,7 @@ def run(
                 services=made,
                 traces=written,
             ) as client,
+            joined(cluster, client.tracker.ownership),
             refusals(client, pipeline if isinstance(source, str) else source.definition.slug),
         ):
             if detach:

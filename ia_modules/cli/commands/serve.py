@@ -29,6 +29,14 @@ from ia_modules.cli.options.capture import StepLogs, StepPrints, capture_of
 from ia_modules.cli.options.database import DEFAULT_DATABASE, Database, open_unless_stopped
 from ia_modules.cli.options.pipeline_folders import allowed_below
 from ia_modules.cli.options.project import Project, use_project
+from ia_modules.cli.options.ray import (
+    RayAddress,
+    RayFallback,
+    RayNamespace,
+    RayRuntimeEnv,
+    RayWait,
+    ray_of,
+)
 from ia_modules.cli.options.secrets import secrets_of
 from ia_modules.cli.options.services import StepServices, factory_named, opened_services
 from ia_modules.cli.options.traces import (
@@ -96,6 +104,11 @@ def serve(
     ] = None,
     project: Project = None,
     services: StepServices = None,
+    ray: RayAddress = None,
+    ray_namespace: RayNamespace = None,
+    ray_wait_seconds: RayWait = 0.0,
+    ray_fallback: RayFallback = False,
+    ray_runtime_env: RayRuntimeEnv = None,
     traces_to: TracesTo = None,
     trace_payloads: TracePayloads = False,
     page_url: PageUrl = None,
@@ -145,6 +158,10 @@ def serve(
                 hosts=parse_hosts(os.environ.get("IA_MODULES_HOSTS", "")),
                 targets=Targets.parse(os.environ.get("IA_MODULES_TARGETS", "")),
                 trace_url=trace_template(trace_url),
+                ray=None
+                if served is not None
+                else ray_of(ray, ray_namespace, wait_seconds=ray_wait_seconds, runtime_env=ray_runtime_env),
+                ray_fallback=ray_fallback,
             )
             shown = run(_prepare(database_url)) if served is None else _in_words(file, served)
             if shown is None:

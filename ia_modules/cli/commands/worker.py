@@ -12,11 +12,21 @@ from ia_modules.cli.options.capture import StepLogs, StepPrints, capture_of
 from ia_modules.cli.options.database import DEFAULT_DATABASE, Database, open_unless_stopped
 from ia_modules.cli.options.pipeline_folders import PipelineFolders, allowed_below
 from ia_modules.cli.options.project import Project, use_project
+from ia_modules.cli.options.ray import (
+    RayAddress,
+    RayFallback,
+    RayNamespace,
+    RayRuntimeEnv,
+    RayWait,
+    joined,
+    ray_of,
+)
 from ia_modules.cli.options.secrets import secrets_of
 from ia_modules.cli.options.services import StepServices, factory_named, opened_services
 from ia_modules.cli.options.traces import PageUrl, TracePayloads, TracesTo, opened_traces, trace_options
 from ia_modules.cli.output.terminal import one_line, run
 from ia_modules.database.manager import DatabaseManager
+from ia_modules.engines.ray import RayCluster
 from ia_modules.models import LogLevel
 from ia_modules.pipeline.executor import LocalExecutor
 from ia_modules.pipeline.runner import TRACKER_SERVICE
@@ -63,6 +73,11 @@ def worker(
     pipelines: PipelineFolders = None,
     project: Project = None,
     services: StepServices = None,
+    ray: RayAddress = None,
+    ray_namespace: RayNamespace = None,
+    ray_wait_seconds: RayWait = 0.0,
+    ray_fallback: RayFallback = False,
+    ray_runtime_env: RayRuntimeEnv = None,
     traces_to: TracesTo = None,
     trace_payloads: TracePayloads = False,
     page_url: PageUrl = None,
@@ -75,7 +90,8 @@ def worker(
     """
     use_project(project)
     database_url = secrets_of(context).full_url(database_url)
-    executor = LocalExecutor(processes=slots)
+    cluster = ray_of(ray, ray_namespace, wait_seconds=ray_wait_seconds, runtime_env=ray_runtime_env)
+    executor = LocalExecutor(processes=slots, cluster=cluster, falls_back=ray_fallback)
     options: dict[str, Any] = {
         "slots": slots,
         "grace_seconds": grace_seconds,
@@ -89,6 +105,7 @@ def worker(
     working = _work(
         database_url,
         executor,
+        cluster,
         made,
         traces,
         lease_seconds=lease_seconds,
@@ -101,6 +118,7 @@ def worker(
 async def _work(
     database_url: str,
     executor: LocalExecutor,
+    cluster: RayCluster | None,
     made: AbstractAsyncContextManager[ServiceRegistry | None],
     traces: "AbstractAsyncContextManager[Traces | None]",
     *,
@@ -122,6 +140,7 @@ async def _work(
                 async with (
                     traces as written,
                     ExecutionTracker(database, lease_seconds=lease_seconds, traces=written) as tracker,
+                    joined(cluster, tracker.ownership),
                     made as services,
                 ):
                     if services is not None:

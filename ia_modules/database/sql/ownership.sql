@@ -56,3 +56,7 @@ SELECT execution_id, epoch, owner, content_hash, cancel_requested,
         OR status = 'running' AND owner <> :asker AND worker_id IS NOT NULL)
  ORDER BY execution_id
  LIMIT :limit;
+
+-- name: made_at
+-- When this database was made; its copies say the same.
+SELECT applied_at FROM ia_migrations ORDER BY version LIMIT 1;

@@ -4,7 +4,7 @@ from collections.abc import Container, Iterator, Sequence
 from itertools import combinations, islice
 
 from ia_modules.pipeline.document.conditions import Always, Else, exclusive, parts
-from ia_modules.pipeline.document.definition import Path
+from ia_modules.pipeline.document.definition import Path, StepDefinition
 from ia_modules.pipeline.document.graph import Graph
 from ia_modules.pipeline.document.references import Finding
 
@@ -14,10 +14,29 @@ _MOST_PATHS, _MOST_PARTS, _MOST_FORKS = 30, 20, 300
 
 def advice(graph: Graph) -> Iterator[Finding]:
     """The warnings, in file order."""
+    for index, step in enumerate(graph.definition.steps):
+        yield from _without_effect(index, step)
     for step_id in graph.step_ids:
         yield from _loop_goes_on(graph, step_id)
         yield from _never_taken(graph, step_id)
     yield from _two_ends(graph)
+
+
+def _without_effect(index: int, step: StepDefinition) -> Iterator[Finding]:
+    """What a step says under ``resources`` that nobody looks at."""
+    at, expected = ("steps", index, "resources"), "cpu, gpu, memory, custom, required"
+    for key in step.resources.others:
+        hint = "Leave it out."
+        if key == "runtime_env":
+            hint = "It is the operator's: ia-modules worker --ray-runtime-env FILE."
+        yield Finding((*at, key), f"{key!r}, which changes nothing", expected, hint, is_advice=True)
+    if step.resources.named and step.runs_in != "ray":
+        where = f"a step that runs in {_PLACES[step.runs_in]}, where nobody counts them"
+        found = f"{', '.join(step.resources.named)} on {where}"
+        yield Finding(at, found, "resources on a step with executor: ray", "Say executor: ray.", is_advice=True)
+
+
+_PLACES = {"local": "the worker itself", "process": "a process beside the worker"}
 
 
 def _loop_goes_on(graph: Graph, step_id: str) -> Iterator[Finding]:

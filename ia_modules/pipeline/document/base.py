@@ -63,7 +63,8 @@ class Document(BaseModel):
         if not isinstance(data, dict):
             return handler(data)
         written = cls.spelled_out(_one_spelling(cast(dict[str, Any], data), cls.also_spelled))
-        unknown = {key: value for key, value in written.items() if key not in cls.known_keys()}
+        is_open = cls.model_config.get("extra") == "allow"
+        unknown = {} if is_open else {key: value for key, value in written.items() if key not in cls.known_keys()}
         known = {key: value for key, value in written.items() if key not in unknown and key not in cls.ignored}
         if not unknown:
             return handler(known)

@@ -28,6 +28,7 @@ from ia_modules.pipeline.document.json_schema import JsonSchema
 from ia_modules.pipeline.document.known_fields import BySchema
 from ia_modules.pipeline.document.maps import Mapped
 from ia_modules.pipeline.document.merge import EVERY_OTHER, FoldingRules, MergeRule, is_folding
+from ia_modules.pipeline.document.resources import Resources
 from ia_modules.pipeline.document.retry import RetryPolicy
 from ia_modules.pipeline.document.searchable import SearchableKeys
 from ia_modules.pipeline.document.templates import Template, parse
@@ -40,6 +41,10 @@ Iterations = Annotated[int, Field(ge=1)]
 
 RouteRule = Literal["all", "first"]
 """Of a step's paths: ``all`` whose condition holds are taken, or the ``first`` one in file order."""
+
+
+Place = Literal["local", "process", "ray"]
+"""Where the code of a step runs."""
 
 
 class Parameter(Document):
@@ -133,8 +138,9 @@ class StepDefinition(Document):
         effect: what it does outside, which must be known before it is run again; None: not said.
         keep_stream: what it emits stays on record when it has completed.
         isolation: ``process``: its code runs in a process of its own; ``thread``: in that of its execution.
-        executor: the same, by what runs it: ``process`` or ``local``. None of the two: ``local``.
-        resources: for executors on a cluster.
+        executor: the same, by what runs it: ``process``, ``local``, or ``ray``: a process of a Ray cluster. None of the
+            two: ``ray`` where its resources are only there, else ``local``.
+        resources: what ``ray`` gives it.
     """
 
     also_spelled: ClassVar = {"class": "step_class"}
@@ -160,8 +166,8 @@ class StepDefinition(Document):
     effect: Effect | None = None
     keep_stream: bool = True
     isolation: Literal["thread", "process"] | None = None
-    executor: Literal["local", "process"] | None = None
-    resources: dict[str, Any] = Field(default_factory=dict)
+    executor: Place | None = None
+    resources: Resources = Resources()
 
     @classmethod
     def spelled_out(cls, data: dict[str, Any]) -> dict[str, Any]:
@@ -176,9 +182,13 @@ class StepDefinition(Document):
         return data
 
     @property
-    def is_isolated(self) -> bool:
-        """Whether its code runs in a process of its own."""
-        return "process" in (self.isolation, self.executor)
+    def runs_in(self) -> Place:
+        """Where its code runs: in the process of its execution, in one beside it, or on a cluster."""
+        if self.executor is not None:
+            return self.executor
+        if self.isolation is None and self.type == "task" and self.resources.needs_cluster:
+            return "ray"
+        return "process" if self.isolation == "process" else "local"
 
     @property
     def known_effect(self) -> Effect | None:
@@ -209,7 +219,7 @@ class StepDefinition(Document):
         for key, value in (("isolation", self.isolation), ("executor", self.executor)):
             if self.type != "task" and value is not None:
                 raise InvalidValue(f"a step of type {self.type} with {key}", f"{key} on a step of type task")
-        if (self.isolation, self.executor) in (("thread", "process"), ("process", "local")):
+        if (self.isolation, self.executor) in (("thread", "process"), ("thread", "ray"), ("process", "local")):
             found = f"isolation {self.isolation!r} with executor {self.executor!r}, which say two things"
             raise InvalidValue(found, "one of them, or both alike")
         if self.type != "task" and has_class:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from ia_modules.client import Client
 from ia_modules.database.manager import DatabaseManager
 from ia_modules.live.feed import Encode, Feed
+from ia_modules.pipeline.executor import LocalExecutor
 from ia_modules.pipeline.runner import TRACKER_SERVICE
 from ia_modules.tracker.execution_tracker import ExecutionTracker
 from ia_modules.worker.folders import register_folders
@@ -56,6 +57,7 @@ async def open_services(settings: Settings, *, encode: Encode, wrong_keys: Wrong
             lease_seconds=None if settings.run_file else settings.lease_seconds,
             traces=settings.traces,
         ) as tracker,
+        nullcontext() if settings.ray is None else settings.ray.joining(tracker.ownership),
         _working(settings, database, tracker) as worker,
     ):
         for wrong in await register_folders(tracker, settings.pipeline_folders):
@@ -99,4 +101,5 @@ def _working(
         grace_seconds=settings.grace_seconds,
         blocked_limit_seconds=settings.blocked_limit_seconds,
         load_limit_seconds=settings.load_limit_seconds,
+        executor=LocalExecutor(processes=settings.slots, cluster=settings.ray, falls_back=settings.ray_fallback),
     )

@@ -21,8 +21,8 @@ from ia_modules.pipeline.remote_calls import (
     BeginCall,
     CancelCall,
     CodeChanged,
-    Desk,
     HostRequest,
+    OwnersDesk,
     ReadTime,
     ReadWithin,
     RemoteCall,
@@ -42,7 +42,7 @@ class Actor:
     def __init__(self, call: RemoteCall) -> None:
         self.step_id = call.step_id
         self.ended: asyncio.Future[AttemptEnded] = asyncio.get_running_loop().create_future()
-        self._desk: Desk | None = None
+        self._desk: OwnersDesk | None = None
         self._unanswered: dict[int, HostRequest] = {}
         self._written: list[WriteNews] = []
         self._tasks = set[asyncio.Task[None]]()
@@ -60,7 +60,7 @@ class Actor:
             host.hear(BeginCall(call))
             await self._is_over.wait()
 
-    def join(self, desk: Desk, *, repeats: bool) -> None:
+    def join(self, desk: OwnersDesk, *, repeats: bool) -> None:
         """Ask this owner from here on.
 
         Args:
@@ -73,7 +73,7 @@ class Actor:
         for request in self._unanswered.values():
             self._spawn(self._answer(request, desk))
 
-    def leave(self, desk: Desk) -> None:
+    def leave(self, desk: OwnersDesk) -> None:
         self._desk = None if self._desk is desk else self._desk
 
     def lose(self, reason: str) -> None:
@@ -110,7 +110,7 @@ class Actor:
             case CodeChanged():
                 raise AssertionError
 
-    async def _answer(self, request: HostRequest, desk: Desk) -> None:
+    async def _answer(self, request: HostRequest, desk: OwnersDesk) -> None:
         try:
             match request:
                 case WriteNews():
@@ -168,7 +168,7 @@ class OnCluster(LocalExecutor):
     def __init__(self, there: Cluster | None, *, repeats: bool = False) -> None:
         super().__init__()
         self.there, self._repeats = there, repeats
-        self._desks: list[Desk] = []
+        self._desks: list[OwnersDesk] = []
 
     @property
     def has_joined(self) -> bool:
@@ -181,11 +181,11 @@ class OnCluster(LocalExecutor):
         return any(desk.leaves for desk in self._desks)
 
     @property
-    def cluster(self) -> str | None:  # type: ignore[override]
+    def cluster(self) -> str | None:
         return None if self.there is None else self.there.identity
 
     async def execute_remote(
-        self, call: RemoteCall, desk: Desk, *, timeout_seconds: float | None, rejoins: bool = False
+        self, call: RemoteCall, desk: OwnersDesk, *, timeout_seconds: float | None, rejoins: bool = False
     ) -> JsonText:
         assert self.there is not None
         actor = self.there.actors.get(call.step_execution_id)

@@ -305,12 +305,12 @@ async def test_code_that_is_missing_here_is_left_to_another_worker_with_the_reas
 
         text = await until(note, lambda note: note is not None)
         assert text is not None
-        assert text.startswith("cannot load 'Rows' version 1")
+        assert text.startswith("cannot run 'Rows' version 1")
         assert "steps" in text
         record = await until_status(tracker, execution_id, PENDING)
         assert (record.owner, record.epoch) == (None, 1)
         (line,) = (await tracker.changes(execution_id)).logs
-        assert line.message.startswith(f"Worker {worker.worker_id} cannot load the code")
+        assert line.message.startswith(f"Worker {worker.worker_id} cannot run it")
         (place.folder / "away.py").rename(place.folder / "steps.py")
         place.open()
         async with working(database_url):

@@ -76,3 +76,9 @@ RETURNING woken.execution_id;
 -- name: lock_execution
 -- No row returned = somebody else has it locked, or it is gone.
 SELECT execution_id FROM pipeline_executions WHERE execution_id = :execution_id FOR UPDATE SKIP LOCKED;
+
+-- name: open_attempts
+SELECT step_execution_id
+  FROM step_executions
+ WHERE step_execution_id IN (SELECT json_array_elements_text(CAST(:ids AS JSON)))
+   AND status IN ('pending', 'running', 'waiting');

@@ -67,3 +67,9 @@ RETURNING execution_id;
 -- name: lock_execution
 -- The writer's lock keeps everybody else out.
 SELECT execution_id FROM pipeline_executions WHERE execution_id = :execution_id;
+
+-- name: open_attempts
+SELECT step_execution_id
+  FROM step_executions
+ WHERE step_execution_id IN (SELECT value FROM json_each(:ids))
+   AND status IN ('pending', 'running', 'waiting');

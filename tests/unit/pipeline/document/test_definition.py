@@ -307,21 +307,30 @@ def test_a_condition_only_decides() -> None:
 
 
 @pytest.mark.parametrize(
-    ("keys", "is_isolated"),
+    ("keys", "place"),
     [
-        ({}, False),
-        ({"isolation": "thread"}, False),
-        ({"executor": "local"}, False),
-        ({"isolation": "process"}, True),
-        ({"executor": "process"}, True),
-        ({"isolation": "process", "executor": "process"}, True),
+        ({}, "local"),
+        ({"isolation": "thread"}, "local"),
+        ({"executor": "local"}, "local"),
+        ({"isolation": "process"}, "process"),
+        ({"executor": "process"}, "process"),
+        ({"isolation": "process", "executor": "process"}, "process"),
+        ({"executor": "ray"}, "ray"),
+        ({"isolation": "process", "executor": "ray"}, "ray"),
+        ({"resources": {"gpu": 0.5}}, "ray"),
+        ({"resources": {"custom": {"licence": 1}}}, "ray"),
+        ({"resources": {"required": True}}, "ray"),
+        ({"resources": {"cpu": 2, "memory": 1_000_000}}, "local"),
+        ({"resources": {"gpu": 0}}, "local"),
+        ({"resources": {"gpu": 1}, "isolation": "process"}, "process"),
+        ({"resources": {"gpu": 1}, "executor": "local"}, "local"),
     ],
 )
-def test_a_step_says_whether_it_runs_in_a_process_of_its_own(keys: dict[str, Any], is_isolated: bool) -> None:
+def test_a_step_says_where_it_runs(keys: dict[str, Any], place: str) -> None:
     written = copy.deepcopy(OLDER)
     written["steps"][1] |= keys
     definition = load(written).definition
-    assert [step.is_isolated for step in definition.steps] == [False, is_isolated]
+    assert [step.runs_in for step in definition.steps] == ["local", place]
     assert definition.to_json()["steps"][1].items() >= keys.items()
     assert load(definition.to_json()).definition == definition
     jsonschema_rs.validate(dict(definition_schema()), definition.to_json())
@@ -335,6 +344,7 @@ def test_a_step_says_whether_it_runs_in_a_process_of_its_own(keys: dict[str, Any
             "isolation 'process' with executor 'local', which say two things",
         ),
         ({"isolation": "thread", "executor": "process"}, "isolation 'thread' with executor 'process'"),
+        ({"isolation": "thread", "executor": "ray"}, "isolation 'thread' with executor 'ray'"),
         ({"isolation": "container"}, "one of 'thread' or 'process'"),
         ({"type": "human_input", "config": {}, "isolation": "process"}, "a step of type human_input with isolation"),
         ({"type": "human_input", "config": {}, "executor": "local"}, "a step of type human_input with executor"),

@@ -1,0 +1,94 @@
+"""``--ray`` and what goes with it: the Ray cluster that steps run on."""
+
+import json
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Annotated, Any, cast
+
+import typer
+
+from ia_modules.cli.output.terminal import not_started
+from ia_modules.engines.ray import AttemptRows, RayCluster
+from ia_modules.errors import InvalidArgument
+
+RayAddress = Annotated[
+    str | None,
+    typer.Option(
+        "--ray",
+        metavar="auto|HOST:PORT",
+        envvar="IA_MODULES_RAY",
+        help="Join this Ray cluster, for steps with executor: ray. This machine is a node of it.",
+    ),
+]
+RayNamespace = Annotated[
+    str | None,
+    typer.Option(
+        "--ray-namespace",
+        metavar="NAME",
+        envvar="IA_MODULES_RAY_NAMESPACE",
+        show_default="of the database",
+        help="Where what runs there has its names; another one for a copy of a database.",
+    ),
+]
+RayWait = Annotated[
+    float,
+    typer.Option(
+        "--ray-wait-seconds",
+        min=0,
+        help="How long a step may ask for what no node has: above 0 with an autoscaler.",
+    ),
+]
+RayFallback = Annotated[
+    bool,
+    typer.Option("--ray-fallback", help="Without --ray: run such steps in processes of this machine, where they may."),
+]
+RayRuntimeEnv = Annotated[
+    Path | None,
+    typer.Option(
+        "--ray-runtime-env", metavar="FILE", help="Ray's runtime_env for such steps, as JSON; never stored or shown."
+    ),
+]
+
+
+def ray_of(
+    address: str | None, namespace: str | None, *, wait_seconds: float = 0.0, runtime_env: Path | None = None
+) -> RayCluster | None:
+    """The cluster that is named; None where none is. Nothing is joined yet.
+
+    Raises:
+        Exit: it cannot be used.
+    """
+    if address is None:
+        return None
+    try:
+        return RayCluster(
+            address,
+            namespace=namespace,
+            resource_wait_seconds=wait_seconds,
+            runtime_env=None if runtime_env is None else _read(runtime_env),
+        )
+    except InvalidArgument as error:
+        raise not_started(str(error)) from None
+
+
+@asynccontextmanager
+async def joined(ray: RayCluster | None, rows: AttemptRows) -> AsyncGenerator[None]:
+    """Joins the cluster until the block ends, if there is one."""
+    if ray is None:
+        yield
+        return
+    async with ray.joining(rows):
+        yield
+
+
+def _read(file: Path) -> dict[str, Any]:
+    """Raises Exit: it is no mapping in JSON. Its text is never shown: it has secrets."""
+    try:
+        read = json.loads(file.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "it is no JSON"
+        raise not_started(f"--ray-runtime-env {file} cannot be read: {reason}.") from None
+    if not isinstance(read, dict):
+        raise not_started(f"--ray-runtime-env {file} is no mapping. Expected Ray's runtime_env as a mapping in JSON.")
+    return cast(dict[str, Any], read)

@@ -1,0 +1,1 @@
+"""Clusters that steps run on, each behind an extra of the package."""

@@ -1,0 +1,568 @@
+"""Steps on a Ray cluster: the rows say who owns an execution, Ray on which processor one attempt of it runs.
+
+    owner ──request──→ driver, a process of the owner's own ──→ actor on a node ──→ process with the code
+
+The actor has a name, the attempt's id, and outlives the owner: whoever has the execution next finds it by that name. No
+call lasts as long as the step, and each may be made again.
+"""
+
+import asyncio
+import json
+import logging
+from collections.abc import AsyncGenerator, Awaitable, Callable, Collection, Iterable, Mapping
+from contextlib import asynccontextmanager, suppress
+from functools import partial
+from typing import Any, Protocol, Self
+
+import msgspec
+
+from ia_modules.engines.ray_messages import (
+    ActorOptions,
+    Joined,
+    NodeResources,
+    NotJoined,
+    Place,
+    RayAnswer,
+    RayRequest,
+    Verb,
+    encoded,
+    read_news,
+)
+from ia_modules.errors import InvalidArgument, StepError, StepKilled, StepLost
+from ia_modules.models import JsonText, LogLevel, StepExecutionId
+from ia_modules.paths import GRAPH
+from ia_modules.pipeline.child_process import ChildProcess, end_together
+from ia_modules.pipeline.remote_calls import (
+    AttemptEnded,
+    BeginCall,
+    HostRequest,
+    Needs,
+    OwnersDesk,
+    RemoteCall,
+    line_of,
+    read_by_owner,
+    reply_to,
+)
+from ia_modules.pipeline.remote_calls import encoded as encoded_call
+from ia_modules.tasks import background, in_thread
+
+UNCLAIMED_SECONDS = 3600.0
+"""How long an attempt goes on that nobody asks for."""
+
+_TALK_SECONDS = 10.0
+_AGAIN_SECONDS = 1.0
+_SAY_AFTER_SECONDS = 2.0
+_CANCEL_SECONDS = 15.0
+_SWEEP_SECONDS = 30.0
+
+logger = logging.getLogger("ia_modules.ray")
+
+
+class AttemptRows(Protocol):
+    """What a cluster asks of the records."""
+
+    async def installation(self) -> str:
+        """Which database this is: another one than every other, but for its copies."""
+        ...
+
+    async def open_attempts(self, ids: Collection[StepExecutionId]) -> set[StepExecutionId]:
+        """Which of these attempts have not ended."""
+        ...
+
+
+class RayCluster:
+    """A Ray cluster that steps of this program run on. It is joined, never started."""
+
+    def __init__(
+        self,
+        address: str,
+        *,
+        namespace: str | None = None,
+        resource_wait_seconds: float = 0.0,
+        unclaimed_seconds: float = UNCLAIMED_SECONDS,
+        runtime_env: Mapping[str, Any] | None = None,
+    ) -> None:
+        """Nothing is joined yet.
+
+        Args:
+            address: ``HOST:PORT`` of a cluster that this machine is a node of; ``auto``: the one that runs here.
+            namespace: of the names of attempts, which two databases must not share; None: that of the records.
+            resource_wait_seconds: how long a step may ask for what no node has, which an autoscaler may bring.
+            unclaimed_seconds: how long an attempt goes on that nobody asks for.
+            runtime_env: Ray's, of the operator; never stored, and shown to nobody.
+
+        Raises:
+            InvalidArgument: the address is none that a running cluster can be joined by.
+        """
+        _refuse_what_starts_one(address)
+        self._address, self._namespace = address, namespace
+        self._resource_wait_seconds, self._unclaimed_seconds = resource_wait_seconds, unclaimed_seconds
+        self._runtime_env = None if runtime_env is None else json.dumps(dict(runtime_env))
+        self._link: _Link | None = None
+        self._opening: asyncio.Future[_Link] | None = None
+        self._ending: set[asyncio.Task[None]] = set()
+
+    @asynccontextmanager
+    async def joining(self, rows: AttemptRows | None = None) -> AsyncGenerator[Self]:
+        """Join it until the block ends. That may fail now, and is tried again when needed. What runs there goes on.
+
+        Args:
+            rows: the records of what runs there: what nobody has open any more is ended now and then. None: none are.
+
+        Raises:
+            InvalidArgument: neither these nor the cluster say which namespace.
+        """
+        if self._namespace is None:
+            if rows is None:
+                raise InvalidArgument("ray namespace", "none", "a name, where there is no database that has one")
+            self._namespace = f"ia_modules-{await rows.installation()}"
+        sweeping = background(self._sweep(rows), "ray:sweep")
+        try:
+            yield self
+        finally:
+            sweeping.cancel()
+            await self._leave()
+
+    async def _leave(self) -> None:
+        if self._ending:
+            await asyncio.wait(self._ending, timeout=_CANCEL_SECONDS)
+        link, self._link = self._link, None
+        if link is not None:
+            await in_thread(link.close, "ray:close")
+
+    @property
+    def cluster(self) -> str | None:
+        """Which cluster it has joined; None: none at the moment."""
+        return self._link.cluster if self._link is not None and self._link.is_open else None
+
+    async def joined(self) -> str:
+        """Which cluster this is.
+
+        Raises:
+            RayAway: it cannot be joined now.
+        """
+        return (await self._linked()).cluster
+
+    async def nodes(self) -> list[NodeResources]:
+        """What its nodes have, and what of it is free.
+
+        Raises:
+            RayAway: it does not answer.
+        """
+        answer = await self.ask("nodes")
+        return msgspec.convert(answer.value, list[NodeResources])
+
+    async def names(self) -> list[str]:
+        """Of the actors in its namespace: the ids of their attempts.
+
+        Raises:
+            RayAway: it does not answer.
+        """
+        return (await self.ask("names")).value
+
+    async def execute(
+        self, call: RemoteCall, desk: OwnersDesk, *, timeout_seconds: float | None, rejoins: bool
+    ) -> JsonText:
+        """What the code of a call gives, as JSON, which is called on the cluster.
+
+        When the caller's task is cancelled, the code is stopped, unless ``desk.leaves``: then it goes on.
+
+        Args:
+            timeout_seconds: from when its code is loaded, whoever owns it meanwhile.
+            rejoins: an earlier owner has begun it.
+
+        Raises:
+            asyncio.CancelledError: the caller was; ``__cause__`` says whether the process of the code had to be ended.
+            StepTimeout, StepProcessEnded: as in a process of this machine.
+            StepLost: nobody knows what came of it.
+            StepError: no node of the cluster has what it needs.
+            Exception: what the step raised.
+        """
+        attempt = _Attempt(self, call, desk)
+        try:
+            ended = await attempt.to_end(timeout_seconds, rejoins=rejoins)
+        except asyncio.CancelledError as cancelled:
+            if desk.leaves:
+                raise
+            is_clean = await attempt.cancel()
+            self._end(attempt.name)
+            if not is_clean:
+                raise cancelled from StepKilled(call.step_id)
+            raise
+        finally:
+            attempt.close()
+        if not _outlives_its_owner(call):
+            self._end(attempt.name)
+        if ended.failure is not None:
+            raise ended.failure.as_exception()
+        if ended.result is None:
+            raise StepLost(call.step_id, "somebody else has stopped it.")
+        return ended.result
+
+    def recorded(self, attempts: Iterable[StepExecutionId]) -> None:
+        """Nobody needs the actors of these attempts any more: their ends are on record."""
+        for attempt in attempts:
+            self._end(attempt)
+            self._end(_fallback_name(attempt))
+
+    # For attempts
+
+    async def create(self, name: str, needs: Needs) -> RayAnswer:
+        options = ActorOptions(
+            cpu=needs.cpu,
+            gpu=needs.gpu,
+            memory=needs.memory,
+            custom=needs.custom,
+            unclaimed_seconds=self._unclaimed_seconds,
+        )
+        return await self.ask("create", name, options=options)
+
+    async def ask(
+        self, verb: Verb, name: str = "", method: str = "", *args: Any, options: ActorOptions | None = None
+    ) -> RayAnswer:
+        """What the driver answers.
+
+        Raises:
+            RayAway: the cluster, the driver, or the actor does not answer now.
+        """
+        answer = await (await self._linked()).ask(verb, name, method, args, options)
+        if answer.trouble == "away":
+            raise RayAway(answer.why)
+        return answer
+
+    @property
+    def resource_wait_seconds(self) -> float:
+        return self._resource_wait_seconds
+
+    async def _linked(self) -> "_Link":
+        """The driver, which is started where there is none."""
+        if self._link is not None and self._link.is_open:
+            return self._link
+        if self._opening is None:
+            assert self._namespace is not None
+            opening = _opened_link(self._address, self._namespace, self._runtime_env)
+            self._opening = asyncio.ensure_future(opening)
+            self._opening.add_done_callback(self._opened)
+        return await asyncio.shield(self._opening)
+
+    def _opened(self, opening: "asyncio.Future[_Link]") -> None:
+        self._opening = None
+        if not opening.cancelled() and opening.exception() is None:
+            self._link = opening.result()
+
+    # What nobody needs
+
+    def _end(self, name: str) -> None:
+        task = asyncio.create_task(self._end_actor(name), name=f"ray:end:{name}")
+        self._ending.add(task)
+        task.add_done_callback(self._ending.discard)
+
+    async def _end_actor(self, name: str) -> None:
+        with suppress(RayAway):  # the next sweep ends it
+            await self.ask("kill", name)
+
+    async def _sweep(self, rows: AttemptRows | None) -> None:
+        """End the actors of attempts that have ended: their owner may have died before it could."""
+        while True:
+            try:
+                names = await self.names()
+                if names and rows is not None:
+                    attempts = {name: StepExecutionId(name.removesuffix(_FALLBACK)) for name in names}
+                    still = await rows.open_attempts(set(attempts.values()))
+                    for name in [name for name, attempt in attempts.items() if attempt not in still]:
+                        await self._end_actor(name)
+            except RayAway as away:
+                logger.info("The Ray cluster does not answer: %s", away)
+            except Exception:
+                logger.exception("Actors that nobody needs could not be ended")
+            await asyncio.sleep(_SWEEP_SECONDS)
+
+
+class RayAway(Exception):
+    """The cluster, the driver, or an actor does not answer now."""
+
+
+_FALLBACK = ":fallback"
+
+
+def _fallback_name(attempt: str) -> str:
+    return f"{attempt}{_FALLBACK}"
+
+
+def _outlives_its_owner(call: RemoteCall) -> bool:
+    """Whether the next owner asks for it; an item of a map is made anew."""
+    return call.within == GRAPH and call.item_key is None
+
+
+def _refuse_what_starts_one(address: str) -> None:
+    host, _, port = address.rpartition(":")
+    if address != "auto" and (not host or not port.isdigit() or "/" in address):
+        expected = (
+            "auto, or HOST:PORT of a cluster that runs and has this machine as a node (Ray Client, ray://, is none)"
+        )
+        raise InvalidArgument("address of a Ray cluster", repr(address), expected)
+
+
+class _Attempt:
+    """The owner's side of one attempt."""
+
+    def __init__(self, ray: RayCluster, call: RemoteCall, desk: OwnersDesk) -> None:
+        self._ray, self._call, self._desk = ray, call, desk
+        self._epoch = desk.facts().epoch
+        self.name = call.step_execution_id if call.failure is None else _fallback_name(call.step_execution_id)
+        self._answering = set[asyncio.Task[None]]()
+        self._stale = asyncio.get_running_loop().create_future()
+        self._has_begun = False
+
+    async def to_end(self, timeout_seconds: float | None, *, rejoins: bool) -> AttemptEnded:
+        """Have it made, and do for it what it asks its owner for."""
+        if not rejoins:
+            await self._surely(self._mark)
+            await self._is_feasible()
+        await self._created(rejoins=rejoins)
+        if not rejoins and _outlives_its_owner(self._call):
+            await self._desk.mark_elsewhere(await self._cluster())  # the lease is looked at once more
+        begin = encoded_call(BeginCall(self._call))
+        await self._told("begin", begin, timeout_seconds)
+        self._has_begun = True
+        after = 0
+        while True:
+            for number, message in (await self._told("talk", after, _TALK_SECONDS)).value:
+                after = max(after, number)
+                news = read_by_owner(message)
+                if isinstance(news, AttemptEnded):
+                    return news
+                self._answer(news)
+
+    async def cancel(self) -> bool:
+        """Have it stopped; False: its process had to be ended."""
+        try:
+            async with asyncio.timeout(_CANCEL_SECONDS):
+                if not self._has_begun:
+                    return True  # its actor is ended
+                ended = read_by_owner((await self._told("cancel")).value)
+                return not isinstance(ended, AttemptEnded) or ended.is_clean
+        except (StepLost, RayAway, TimeoutError):
+            return True
+
+    def close(self) -> None:
+        """Nobody waits for answers any more."""
+        for task in self._answering:
+            task.cancel()
+
+    async def _mark(self) -> None:
+        cluster = await self._cluster()
+        if _outlives_its_owner(self._call):
+            await self._desk.mark_elsewhere(cluster)
+
+    async def _cluster(self) -> str:
+        return await self._ray.joined()
+
+    async def _is_feasible(self) -> None:
+        """Wait until a node could have what it needs, though something else may have it now.
+
+        Raises:
+            StepError: none has for too long.
+        """
+        loop = asyncio.get_running_loop()
+        end_at = loop.time() + self._ray.resource_wait_seconds
+        while True:
+            nodes = await self._surely(self._ray.nodes)
+            if any(has_all(_needed(self._call.needs), node.total) for node in nodes):
+                return
+            if loop.time() >= end_at:
+                what = f"no node of the Ray cluster has {in_words(_needed(self._call.needs))}: {_nodes_in_words(nodes)}"
+                raise StepError(self._call.step_id, f"{what}. Ask for less, or add such a node.")
+            await asyncio.sleep(_AGAIN_SECONDS)
+
+    async def _created(self, *, rejoins: bool) -> Place | None:
+        if rejoins:
+            return None  # it is found by its name, or was lost
+        creating = asyncio.create_task(self._surely(partial(self._ray.create, self.name, self._call.needs)))
+        try:
+            await asyncio.wait([creating], timeout=_SAY_AFTER_SECONDS)
+            if not creating.done():
+                await self._say_that_it_waits()
+            answer = self._looked_at(await creating)
+        finally:
+            creating.cancel()
+        return msgspec.convert(answer.value, Place)
+
+    async def _say_that_it_waits(self) -> None:
+        needed = _needed(self._call.needs)
+        with suppress(RayAway):
+            free = _sums(node.free for node in await self._ray.nodes())
+            total = _sums(node.total for node in await self._ray.nodes())
+            short = {key: amount for key, amount in needed.items() if free.get(key, 0.0) < amount} or needed
+            has = ", ".join(f"{free.get(key, 0.0):g} of {total.get(key, 0.0):g} {key}" for key in short)
+            message = f"Waits for {in_words(needed)} of the Ray cluster, which has {has} free"
+            await self._desk.record(line_of(self._call, LogLevel.INFO, message))
+
+    async def _told(self, method: str, *args: Any) -> RayAnswer:
+        """What a method of its actor gives.
+
+        Raises:
+            StepLost: nobody knows what came of the attempt.
+            StepError: its actor ended, or it belongs to somebody else.
+        """
+        ask = partial(self._ray.ask, "call", self.name, method, self._epoch, *args)
+        return self._looked_at(await self._surely(ask))
+
+    def _looked_at(self, answer: RayAnswer) -> RayAnswer:
+        step_id, trouble = self._call.step_id, answer.trouble
+        match trouble:
+            case None:
+                return answer
+            case "unknown":
+                raise StepLost(step_id, "the Ray cluster knows nothing of it.")
+            case "node died":
+                raise StepLost(step_id, "its node of the Ray cluster is gone.")
+            case "died":
+                raise StepError(step_id, f"the process that kept it on the Ray cluster ended: {answer.why}")
+            case "stale":
+                raise StepError(step_id, "another process owns the execution by now.")
+            case _:
+                raise StepError(step_id, f"the Ray cluster refused it: {answer.why}")
+
+    async def _surely(self, ask: Callable[[], Awaitable[Any]]) -> Any:
+        """Ask again until Ray answers: from its silence nothing follows."""
+        while True:
+            try:
+                return await ask()
+            except RayAway as away:
+                logger.debug("Step %s waits for Ray: %s", self._call.step_id, away)
+                await asyncio.sleep(_AGAIN_SECONDS)
+
+    def _answer(self, request: Any) -> None:
+        task = asyncio.create_task(self._replied(request), name=f"ray:{self._call.step_id}:answer")
+        self._answering.add(task)
+        task.add_done_callback(self._answering.discard)
+
+    async def _replied(self, request: HostRequest) -> None:
+        reply = await reply_to(request, self._desk)
+        if reply.failure is not None and self._desk.leaves:
+            return  # the next owner does it
+        with suppress(StepError):  # who talks with it finds out
+            await self._told("reply", encoded_call(reply))
+
+
+class _Link:
+    """The driver: a process that has joined the cluster."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._loop, self._numbers = loop, iter(range(1, 2**62))
+        self._open: dict[int, asyncio.Future[RayAnswer]] = {}
+        self._hello: asyncio.Future[Joined] = loop.create_future()
+        self._process: ChildProcess | None = None
+        self.cluster = ""
+        self.is_open = False
+
+    async def join(self, address: str, namespace: str, runtime_env: str | None) -> None:
+        """Start it, and wait until it has joined.
+
+        Raises:
+            RayAway: it could not.
+        """
+        driver = "ia_modules.engines.ray_driver"
+        start = partial(ChildProcess, driver, address, namespace, runtime_env, tell=self._tell)
+        self._process = await in_thread(start, "ray:start")
+        try:
+            self.cluster = (await self._hello).cluster
+        except RayAway:
+            await in_thread(self.close, "ray:close")
+            raise
+        self.is_open = True
+
+    async def ask(
+        self, verb: Verb, name: str, method: str, args: tuple[Any, ...], options: ActorOptions | None
+    ) -> RayAnswer:
+        assert self._process is not None
+        number = next(self._numbers)
+        request = RayRequest(number=number, verb=verb, name=name, method=method, args=args, options=options)
+        answered = self._open[number] = self._loop.create_future()
+        try:
+            self._process.send(encoded(request))
+            return await answered
+        finally:
+            self._open.pop(number, None)
+
+    def close(self) -> None:
+        """End it, and wait for that; from any thread."""
+        if self._process is not None:
+            end_together([self._process])
+
+    def _tell(self, message: bytes | int) -> None:
+        """In the thread that reads."""
+        news = message if isinstance(message, int) else read_news(message)
+        with suppress(RuntimeError):  # the loop is closed
+            self._loop.call_soon_threadsafe(self._hear, news)
+
+    def _hear(self, news: RayAnswer | Joined | NotJoined | int) -> None:
+        match news:
+            case Joined():
+                if not self._hello.done():
+                    self._hello.set_result(news)
+            case RayAnswer():
+                if (answered := self._open.pop(news.number, None)) is not None and not answered.done():
+                    answered.set_result(news)
+            case NotJoined():
+                self._is_over(news.why)
+            case status:
+                self._is_over(f"its driver ended with status {status}")
+
+    def _is_over(self, why: str) -> None:
+        self.is_open = False
+        away = RayAway(why)
+        for waiting in (self._hello, *self._open.values()):
+            if not waiting.done():
+                waiting.set_exception(away)
+        self._hello.exception() if self._hello.done() and not self._hello.cancelled() else None
+
+
+async def _opened_link(address: str, namespace: str, runtime_env: str | None) -> _Link:
+    """Raises RayAway: it could not join."""
+    link = _Link(asyncio.get_running_loop())
+    await link.join(address, namespace, runtime_env)
+    return link
+
+
+# What a step needs, and what nodes have
+
+
+def _needed(needs: Needs) -> dict[str, float]:
+    """By Ray's names, without what is not needed."""
+    named = {"CPU": needs.cpu, "GPU": needs.gpu, "memory": float(needs.memory), **needs.custom}
+    return {key: amount for key, amount in named.items() if amount}
+
+
+def has_all(needed: Mapping[str, float], has: Mapping[str, float]) -> bool:
+    """Whether there is enough of everything."""
+    return all(has.get(key, 0.0) >= amount for key, amount in needed.items())
+
+
+def in_words(amounts: Mapping[str, float]) -> str:
+    """``2 CPU, 1 GPU``; memory in gigabytes."""
+    return (
+        ", ".join(
+            f"{amount / 1e9:.1f} GB of memory" if key == "memory" else f"{amount:g} {key}"
+            for key, amount in amounts.items()
+        )
+        or "nothing"
+    )
+
+
+def _nodes_in_words(nodes: Collection[NodeResources]) -> str:
+    shown = [in_words({key: node.total[key] for key in sorted(node.total) if _is_asked_for(key)}) for node in nodes]
+    return f"its {len(nodes)} nodes have {'; '.join(shown)}" if nodes else "it has no nodes"
+
+
+def _is_asked_for(key: str) -> bool:
+    return not key.startswith("node:") and key != "object_store_memory"
+
+
+def _sums(amounts: Iterable[Mapping[str, float]]) -> dict[str, float]:
+    total: dict[str, float] = {}
+    for each in amounts:
+        for key, amount in each.items():
+            total[key] = total.get(key, 0.0) + amount
+    return total

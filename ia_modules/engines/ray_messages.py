@@ -1,0 +1,101 @@
+"""What passes between a worker and the process that has joined a Ray cluster for it."""
+
+from functools import cache
+from typing import Any, Literal
+
+import msgspec
+from msgspec import Struct
+
+Verb = Literal["create", "call", "kill", "names", "nodes"]
+
+Trouble = Literal["unknown", "died", "node died", "stale", "away", "failed"]
+"""Why a request came to nothing.
+
+``unknown``: there is no such actor. ``died``: its process has ended; ``node died``: with its node. ``stale``: another
+process owns the execution by now. ``away``: the cluster, or the actor, does not answer now. ``failed``: all the rest.
+"""
+
+
+class ActorOptions(Struct, frozen=True, kw_only=True):
+    """What an actor gets of the cluster. ``memory``: bytes, 0: not said."""
+
+    cpu: float
+    gpu: float
+    memory: int
+    custom: dict[str, float]
+    unclaimed_seconds: float
+
+
+class RayRequest(Struct, frozen=True, kw_only=True):
+    """Do something.
+
+    ``create`` an actor, unless there is one of that name, and give its place when it runs; ``call`` a method of one;
+    ``kill`` one; give all ``names``; give what the ``nodes`` have.
+
+    Attributes:
+        name: of the actor.
+        method, args: of a call.
+    """
+
+    number: int
+    verb: Verb
+    name: str = ""
+    options: ActorOptions | None = None
+    method: str = ""
+    args: tuple[Any, ...] = ()
+
+
+class RayAnswer(Struct, frozen=True, kw_only=True, tag=True):
+    """What came of a request; ``trouble`` None: it is done."""
+
+    number: int
+    value: Any = None
+    trouble: Trouble | None = None
+    why: str = ""
+
+
+class Joined(Struct, frozen=True, kw_only=True, tag=True):
+    """The cluster is joined. ``cluster``: which one, for as long as it lives."""
+
+    cluster: str
+
+
+class NotJoined(Struct, frozen=True, kw_only=True, tag=True):
+    """It could not be."""
+
+    why: str
+
+
+class Place(Struct, frozen=True, kw_only=True, array_like=True):
+    """Where an actor runs."""
+
+    node: str
+    pid: int
+
+
+class NodeResources(Struct, frozen=True, kw_only=True, array_like=True):
+    """What one living node has, by Ray's names: ``CPU``, ``GPU``, ``memory`` in bytes, and its own."""
+
+    node: str
+    total: dict[str, float]
+    free: dict[str, float]
+
+
+RayNews = RayAnswer | Joined | NotJoined
+
+
+def encoded(message: RayRequest | RayNews) -> bytes:
+    return msgspec.msgpack.encode(message)
+
+
+def read_request(message: bytes) -> RayRequest:
+    return _decoder(RayRequest).decode(message)
+
+
+def read_news(message: bytes) -> RayNews:
+    return _decoder(RayNews).decode(message)
+
+
+@cache
+def _decoder(kind: Any) -> "msgspec.msgpack.Decoder[Any]":
+    return msgspec.msgpack.Decoder(kind)

@@ -1,0 +1,45 @@
+"""What a step needs of the machine that runs it."""
+
+from typing import Annotated
+
+from pydantic import ConfigDict, Field
+
+from ia_modules.pipeline.document.base import Document
+
+Amount = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+
+
+class Resources(Document):
+    """What an attempt is given for itself while it runs, on a cluster that counts such things.
+
+    Other keys are kept, and change nothing.
+
+    Attributes:
+        cpu, gpu: how many; parts of one may be shared.
+        memory: bytes.
+        custom: other things that nodes of the cluster are said to have, by name.
+        required: it runs nowhere else, even where falling back to processes of the worker is allowed.
+    """
+
+    model_config = ConfigDict(extra="allow")
+
+    cpu: Amount | None = None
+    gpu: Amount | None = None
+    memory: Annotated[int, Field(ge=1)] | None = None
+    custom: dict[Annotated[str, Field(min_length=1)], Amount] = Field(default_factory=dict)
+    required: bool = False
+
+    @property
+    def needs_cluster(self) -> bool:
+        """Whether only a cluster can give what it asks for, or it says so."""
+        return bool(self.gpu) or any(self.custom.values()) or self.required
+
+    @property
+    def named(self) -> list[str]:
+        """The keys that are said and mean something."""
+        return [key for key in ("cpu", "gpu", "memory", "custom", "required") if key in self.model_fields_set]
+
+    @property
+    def others(self) -> list[str]:
+        """The keys that mean nothing."""
+        return sorted(self.model_extra or ())
