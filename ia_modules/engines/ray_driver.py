@@ -7,6 +7,7 @@ import asyncio
 import importlib
 import json
 import os
+import socket
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from typing import Any
@@ -26,6 +27,7 @@ from ia_modules.engines.ray_messages import (
 )
 from ia_modules.pipeline.child_main import Hear, Send, serve
 
+_LOOK_SECONDS = 5.0
 _AT_ONCE = 100  # calls of one actor; a few are made
 
 
@@ -76,6 +78,7 @@ class RayDriver:
         Raises:
             Exception: it cannot be.
         """
+        _look_at(address)
         os.environ["RAY_USAGE_STATS_ENABLED"] = "0"  # else it tells others of its use
         self._ray: Any = importlib.import_module("ray")
         self._ray.init(address=address, namespace=namespace, log_to_driver=False, logging_level="ERROR")
@@ -168,6 +171,17 @@ class RayDriver:
             for each in self._ray.nodes()
             if each["Alive"]
         ]
+
+
+def _look_at(address: str) -> None:
+    """Raises ConnectionError: nothing is there. Ray itself waits for a minute."""
+    host, _, port = address.rpartition(":")
+    if not host:  # auto
+        return
+    try:
+        socket.create_connection((host.strip("[]"), int(port)), timeout=_LOOK_SECONDS).close()
+    except OSError as error:
+        raise ConnectionError(f"nothing answers at {address}: {error.strerror or error}") from None
 
 
 class _Unknown(Exception):
