@@ -18,13 +18,13 @@ import msgspec
 
 from ia_modules.engines.ray_messages import (
     ActorOptions,
+    ActorPlace,
     Joined,
     NodeResources,
     NotJoined,
-    Place,
     RayAnswer,
     RayRequest,
-    Verb,
+    RayVerb,
     encoded,
     read_news,
 )
@@ -178,7 +178,7 @@ class RayCluster:
             StepError: no node of the cluster has what it needs.
             Exception: what the step raised.
         """
-        attempt = _Attempt(self, call, desk)
+        attempt = _ActorOwner(self, call, desk)
         try:
             ended = await attempt.to_end(timeout_seconds, rejoins=rejoins)
         except asyncio.CancelledError as cancelled:
@@ -218,7 +218,7 @@ class RayCluster:
         return await self.ask("create", name, options=options)
 
     async def ask(
-        self, verb: Verb, name: str = "", method: str = "", *args: Any, options: ActorOptions | None = None
+        self, verb: RayVerb, name: str = "", method: str = "", *args: Any, options: ActorOptions | None = None
     ) -> RayAnswer:
         """What the driver answers.
 
@@ -303,7 +303,7 @@ def _refuse_what_starts_one(address: str) -> None:
         raise InvalidArgument("address of a Ray cluster", repr(address), expected)
 
 
-class _Attempt:
+class _ActorOwner:
     """The owner's side of one attempt."""
 
     def __init__(self, ray: RayCluster, call: RemoteCall, desk: OwnersDesk) -> None:
@@ -375,7 +375,7 @@ class _Attempt:
                 raise StepError(self._call.step_id, f"{what}. Ask for less, or add such a node.")
             await asyncio.sleep(_AGAIN_SECONDS)
 
-    async def _created(self, *, rejoins: bool) -> Place | None:
+    async def _created(self, *, rejoins: bool) -> ActorPlace | None:
         if rejoins:
             return None  # it is found by its name, or was lost
         creating = asyncio.create_task(self._surely(partial(self._ray.create, self.name, self._call.needs)))
@@ -386,7 +386,7 @@ class _Attempt:
             answer = self._looked_at(await creating)
         finally:
             creating.cancel()
-        return msgspec.convert(answer.value, Place)
+        return msgspec.convert(answer.value, ActorPlace)
 
     async def _say_that_it_waits(self) -> None:
         needed = _needed(self._call.needs)
@@ -474,7 +474,7 @@ class _Link:
         self.is_open = True
 
     async def ask(
-        self, verb: Verb, name: str, method: str, args: tuple[Any, ...], options: ActorOptions | None
+        self, verb: RayVerb, name: str, method: str, args: tuple[Any, ...], options: ActorOptions | None
     ) -> RayAnswer:
         assert self._process is not None
         number = next(self._numbers)

@@ -14,10 +14,10 @@ from typing import Any
 
 from ia_modules.engines.attempt_actor import AttemptActor, StaleOwner
 from ia_modules.engines.ray_messages import (
+    ActorPlace,
     Joined,
     NodeResources,
     NotJoined,
-    Place,
     RayAnswer,
     RayNews,
     RayRequest,
@@ -125,7 +125,7 @@ class RayDriver:
             case "nodes":
                 return await asyncio.to_thread(self._resources)
 
-    async def _created(self, request: RayRequest) -> Place:
+    async def _created(self, request: RayRequest) -> ActorPlace:
         options, name = request.options, request.name
         assert options is not None
         actor = self._actor.options(
@@ -153,10 +153,10 @@ class RayDriver:
                 raise _Unknown from None
         return self._handles[name]
 
-    async def _place(self, name: str, handle: Any) -> Place:
+    async def _place(self, name: str, handle: Any) -> ActorPlace:
         node, pid = await handle.place.remote()
         self._nodes[name] = node
-        return Place(node=node, pid=pid)
+        return ActorPlace(node=node, pid=pid)
 
     async def _has_lost_node(self, name: str) -> bool:
         """Whether the node that an actor ran on is gone, as far as that is known."""
