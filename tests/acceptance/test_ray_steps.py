@@ -90,6 +90,10 @@ async def until_nothing_runs_on(ray: RayOfTests, namespace: str) -> None:
         await until(cluster.names, lambda names: not names)
 
 
+on_one = pytest.mark.parametrize("dialect", ["postgresql"], indirect=True)
+"""What is not about the database."""
+
+
 @pytest.mark.parametrize("how", ["is killed", "is told to stop", "is frozen and comes back"])
 async def test_a_step_on_the_cluster_goes_on_when_its_worker(
     how: str, database_url: str, client: Client, folder: Path, ray: RayOfTests, joining: tuple[str, ...]
@@ -127,6 +131,7 @@ async def test_a_step_on_the_cluster_goes_on_when_its_worker(
     await until_nothing_runs_on(ray, folder.name)
 
 
+@on_one
 async def test_what_ends_while_nobody_owns_it_is_on_record_with_the_next_owner(
     database_url: str, client: Client, folder: Path, ray: RayOfTests, joining: tuple[str, ...]
 ) -> None:
@@ -147,6 +152,7 @@ async def test_what_ends_while_nobody_owns_it_is_on_record_with_the_next_owner(
     await until_nothing_runs_on(ray, folder.name)
 
 
+@on_one
 async def test_an_attempt_whose_node_is_killed_is_lost_and_made_again_elsewhere(
     database_url: str, client: Client, folder: Path, ray: RayOfTests, joining: tuple[str, ...]
 ) -> None:
@@ -165,6 +171,7 @@ async def test_an_attempt_whose_node_is_killed_is_lost_and_made_again_elsewhere(
     assert completed.output_data != {"pid": before}
 
 
+@on_one
 async def test_cancelled_code_that_computes_is_ended_with_its_process(
     database_url: str, client: Client, folder: Path, ray: RayOfTests, joining: tuple[str, ...]
 ) -> None:
@@ -183,6 +190,7 @@ async def test_cancelled_code_that_computes_is_ended_with_its_process(
     await until_nothing_runs_on(ray, folder.name)
 
 
+@on_one
 async def test_ordinary_executions_go_on_when_the_cluster_is_gone(
     database_url: str, client: Client, folder: Path
 ) -> None:
@@ -200,6 +208,7 @@ async def test_ordinary_executions_go_on_when_the_cluster_is_gone(
     await is_pending(client, on_cluster)
 
 
+@on_one
 async def test_a_worker_that_has_joined_no_cluster_leaves_such_steps_to_others_and_says_so(
     database_url: str, client: Client, folder: Path, ray: RayOfTests, joining: tuple[str, ...]
 ) -> None:
@@ -215,6 +224,7 @@ async def test_a_worker_that_has_joined_no_cluster_leaves_such_steps_to_others_a
                 assert await asyncio.to_thread(each.wait, 60) == 0
 
 
+@on_one
 async def test_a_worker_that_may_falls_back_to_processes_and_says_so(
     database_url: str, client: Client, folder: Path
 ) -> None:
