@@ -29,7 +29,7 @@ from ia_modules.engines.ray_messages import (
     read_news,
 )
 from ia_modules.errors import InvalidArgument, StepError, StepKilled, StepLost
-from ia_modules.models import JsonText, LogLevel, StepExecutionId
+from ia_modules.models import JsonText, LogLevel, StepExecutionId, StepPlace
 from ia_modules.paths import GRAPH
 from ia_modules.pipeline.child_process import ChildProcess, end_together
 from ia_modules.pipeline.remote_calls import (
@@ -319,9 +319,8 @@ class _Attempt:
         if not rejoins:
             await self._surely(self._mark)
             await self._is_feasible()
-        await self._created(rejoins=rejoins)
-        if not rejoins and _outlives_its_owner(self._call):
-            await self._desk.mark_elsewhere(await self._cluster())  # the lease is looked at once more
+            # Right before it begins: a write under the lease, so that another owner's, by now, is noticed.
+            await self._desk.put_on_record(await self._placed())
         begin = encoded_call(BeginCall(self._call))
         await self._told("begin", begin, timeout_seconds)
         self._has_begun = True
@@ -375,9 +374,20 @@ class _Attempt:
                 raise StepError(self._call.step_id, f"{what}. Ask for less, or add such a node.")
             await asyncio.sleep(_AGAIN_SECONDS)
 
-    async def _created(self, *, rejoins: bool) -> Place | None:
-        if rejoins:
-            return None  # it is found by its name, or was lost
+    async def _placed(self) -> StepPlace:
+        """Where its actor runs, once the cluster has what it needs."""
+        loop = asyncio.get_running_loop()
+        began_at = loop.time()
+        created = await self._created()
+        return StepPlace(
+            cluster=await self._surely(self._cluster),
+            node=created.node,
+            pid=created.pid,
+            resources=_needed(self._call.needs),
+            waited_seconds=loop.time() - began_at,
+        )
+
+    async def _created(self) -> Place:
         creating = asyncio.create_task(self._surely(partial(self._ray.create, self.name, self._call.needs)))
         try:
             await asyncio.wait([creating], timeout=_SAY_AFTER_SECONDS)

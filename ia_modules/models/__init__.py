@@ -54,6 +54,7 @@ from ia_modules.models.steps import (
     AttemptRecord,
     LogRecord,
     StepExecutionRecord,
+    StepPlace,
     StepSummary,
 )
 from ia_modules.models.words import (
@@ -105,6 +106,7 @@ __all__ = [
     "StalledExecution",
     "StepExecutionId",
     "StepExecutionRecord",
+    "StepPlace",
     "StepStatus",
     "StepSummary",
     "VersionOrigin",
