@@ -2647,6 +2647,8 @@ export interface components {
              * @description Until the first piece of the first call's answer came.
              */
             first_token_ms: number | null;
+            /** @description null: it does not run on a cluster, or not yet. */
+            place: components["schemas"]["StepPlaceOut"] | null;
             /** Input Bytes */
             input_bytes: number;
             /** Output Bytes */
@@ -4556,6 +4558,8 @@ export interface components {
              * @description Until the first piece of the first call's answer came.
              */
             first_token_ms: number | null;
+            /** @description null: it does not run on a cluster, or not yet. */
+            place: components["schemas"]["StepPlaceOut"] | null;
             /** Input Bytes */
             input_bytes: number;
             /** Output Bytes */
@@ -4897,6 +4901,8 @@ export interface components {
              * @description Until the first piece of the first call's answer came.
              */
             first_token_ms: number | null;
+            /** @description null: it does not run on a cluster, or not yet. */
+            place: components["schemas"]["StepPlaceOut"] | null;
             /** Input Bytes */
             input_bytes: number;
             /** Output Bytes */
@@ -5167,6 +5173,8 @@ export interface components {
              * @description Until the first piece of the first call's answer came.
              */
             first_token_ms: number | null;
+            /** @description null: it does not run on a cluster, or not yet. */
+            place: components["schemas"]["StepPlaceOut"] | null;
             /** Input Bytes */
             input_bytes: number;
             /** Output Bytes */
@@ -5197,6 +5205,34 @@ export interface components {
             items: components["schemas"]["StepDetail"][];
             /** Next Cursor */
             next_cursor: string | null;
+        };
+        /**
+         * StepPlaceOut
+         * @description Where an attempt runs, or ran, on a Ray cluster.
+         */
+        StepPlaceOut: {
+            /** Cluster */
+            cluster: string;
+            /** Node */
+            node: string;
+            /** Pid */
+            pid: number;
+            /**
+             * Resources
+             * @description What it has of the node, by Ray's names; memory in bytes.
+             * @example {
+             *       "CPU": 1,
+             *       "GPU": 1
+             *     }
+             */
+            resources: {
+                [key: string]: number;
+            };
+            /**
+             * Waited Seconds
+             * @description Until the cluster had that for it.
+             */
+            waited_seconds: number;
         };
         /**
          * StepRunOut
@@ -5664,6 +5700,7 @@ export type StepMisfit = components['schemas']['StepMisfit'];
 export type StepOfManyOut = components['schemas']['StepOfManyOut'];
 export type StepOut = components['schemas']['StepOut'];
 export type StepPageOut = components['schemas']['StepPageOut'];
+export type StepPlaceOut = components['schemas']['StepPlaceOut'];
 export type StepRunOut = components['schemas']['StepRunOut'];
 export type StepStatus = components['schemas']['StepStatus'];
 export type StoredBesideOut = components['schemas']['StoredBesideOut'];
