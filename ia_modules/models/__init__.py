@@ -6,6 +6,7 @@ A *summary* is a row without its payloads, which is what lists and live updates 
 from ia_modules.models.changes import (
     Changes,
 )
+from ia_modules.models.clusters import ClusterNode, JoinedCluster, StepPlace
 from ia_modules.models.executions import (
     Attribute,
     ClaimedExecution,
@@ -54,7 +55,6 @@ from ia_modules.models.steps import (
     AttemptRecord,
     LogRecord,
     StepExecutionRecord,
-    StepPlace,
     StepSummary,
 )
 from ia_modules.models.words import (
@@ -79,6 +79,7 @@ __all__ = [
     "Attribute",
     "Changes",
     "ClaimedExecution",
+    "ClusterNode",
     "Effect",
     "ExecutionId",
     "ExecutionRecord",
@@ -87,6 +88,7 @@ __all__ = [
     "InteractionRecord",
     "InteractionSummary",
     "InteractionWithInput",
+    "JoinedCluster",
     "Json",
     "JsonText",
     "Lease",

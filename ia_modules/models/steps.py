@@ -5,27 +5,10 @@ from typing import Self
 
 from msgspec.structs import replace
 
+from ia_modules.models.clusters import StepPlace
 from ia_modules.models.ids import ExecutionId, RunPath, StepExecutionId
 from ia_modules.models.records import Json, Record, Row, seconds_between
 from ia_modules.models.words import Effect, LogLevel, StepStatus
-
-
-class StepPlace(Record, kw_only=True, frozen=True):
-    """Where an attempt runs, or ran, on a Ray cluster.
-
-    Attributes:
-        cluster: its identity, for as long as it lives.
-        node: Ray's id of it.
-        pid: of the process that keeps it there.
-        resources: what it has of the node, by Ray's names: ``CPU``, ``GPU``, ``memory`` in bytes, and others.
-        waited_seconds: from when it was asked for until the cluster had what it needs.
-    """
-
-    cluster: str
-    node: str
-    pid: int
-    resources: dict[str, float]
-    waited_seconds: float
 
 
 class StepSummary(Record, kw_only=True, frozen=True):

@@ -17,6 +17,7 @@ from ia_modules.paths import GRAPH, run_path
 from ia_modules.pipeline.allowed_code import FOLDERS_VARIABLE
 from ia_modules.pipeline.runner import read_pipeline_file
 from ia_modules.testing.executor_contract import lives
+from ia_modules.tracker.system import ClusterState, SystemReader
 from tests.acceptance.test_process_steps import STEPS, effects, until_third
 from tests.acceptance.test_worker_crash import worker
 from tests.ray_cluster import RayOfTests, ray_cluster
@@ -190,7 +191,12 @@ async def test_cancelled_code_that_computes_is_ended_with_its_process(
 
 
 async def test_a_step_that_waits_for_a_gpu_says_so_and_where_each_ran_is_on_record(
-    database_url: str, client: Client, folder: Path, ray: RayOfTests, joining: tuple[str, ...]
+    database_url: str,
+    database: DatabaseManager,
+    client: Client,
+    folder: Path,
+    ray: RayOfTests,
+    joining: tuple[str, ...],
 ) -> None:
     with worker(database_url, *joining) as process:
         first = await begun(client, folder, "trains")
@@ -200,6 +206,9 @@ async def test_a_step_that_waits_for_a_gpu_says_so_and_where_each_ran_is_on_reco
         assert line == "Waits for 0.5 CPU, 1 GPU of the Ray cluster, which has 0 of 1 GPU free"
         (waiting,) = await client.tracker.get_execution_steps(second)
         assert (waiting.status, waiting.place) == (StepStatus.RUNNING, None)
+        (cluster,) = await until(SystemReader(database).list_clusters, has_nodes)
+        assert [each.execution_id for each in cluster.held] == [first]
+        assert {"GPU": 1.0}.items() <= next(each for each in cluster.nodes if "GPU" in each.total).total.items()
         (folder / "gate").touch()
         for each in (first, second):
             await until_status(client.tracker, each, ExecutionStatus.COMPLETED)
@@ -259,6 +268,10 @@ async def test_a_worker_that_may_falls_back_to_processes_and_says_so(
         assert await asyncio.to_thread(process.wait, 60) == 0
     (line,) = await messages(client, execution_id)
     assert line == "It runs in a process of this machine: no Ray cluster is joined, and it may fall back."
+
+
+def has_nodes(clusters: list[ClusterState]) -> bool:
+    return bool(clusters and clusters[0].nodes)
 
 
 async def messages(client: Client, execution_id: ExecutionId) -> list[str]:
