@@ -18,13 +18,13 @@ import msgspec
 
 from ia_modules.engines.ray_messages import (
     ActorOptions,
+    ActorPlace,
     Joined,
     NodeResources,
     NotJoined,
-    Place,
     RayAnswer,
     RayRequest,
-    Verb,
+    RayVerb,
     encoded,
     read_news,
 )
@@ -186,7 +186,7 @@ class RayCluster:
             StepError: no node of the cluster has what it needs.
             Exception: what the step raised.
         """
-        attempt = _Attempt(self, call, desk)
+        attempt = _ActorOwner(self, call, desk)
         try:
             ended = await attempt.to_end(timeout_seconds, rejoins=rejoins)
         except asyncio.CancelledError as cancelled:
@@ -226,7 +226,7 @@ class RayCluster:
         return await self.ask("create", name, options=options)
 
     async def ask(
-        self, verb: Verb, name: str = "", method: str = "", *args: Any, options: ActorOptions | None = None
+        self, verb: RayVerb, name: str = "", method: str = "", *args: Any, options: ActorOptions | None = None
     ) -> RayAnswer:
         """What the driver answers.
 
@@ -334,7 +334,7 @@ def _refuse_what_starts_one(address: str) -> None:
         raise InvalidArgument("address of a Ray cluster", repr(address), expected)
 
 
-class _Attempt:
+class _ActorOwner:
     """The owner's side of one attempt."""
 
     def __init__(self, ray: RayCluster, call: RemoteCall, desk: OwnersDesk) -> None:
@@ -418,7 +418,7 @@ class _Attempt:
             waited_seconds=loop.time() - began_at,
         )
 
-    async def _created(self) -> Place:
+    async def _created(self) -> ActorPlace:
         creating = asyncio.create_task(self._surely(partial(self._ray.create, self.name, self._call.needs)))
         try:
             await asyncio.wait([creating], timeout=_SAY_AFTER_SECONDS)
@@ -427,7 +427,7 @@ class _Attempt:
             answer = self._looked_at(await creating)
         finally:
             creating.cancel()
-        return msgspec.convert(answer.value, Place)
+        return msgspec.convert(answer.value, ActorPlace)
 
     async def _say_that_it_waits(self) -> None:
         needed = _needed(self._call.needs)
@@ -515,7 +515,7 @@ class _Link:
         self.is_open = True
 
     async def ask(
-        self, verb: Verb, name: str, method: str, args: tuple[Any, ...], options: ActorOptions | None
+        self, verb: RayVerb, name: str, method: str, args: tuple[Any, ...], options: ActorOptions | None
     ) -> RayAnswer:
         assert self._process is not None
         number = next(self._numbers)

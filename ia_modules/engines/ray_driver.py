@@ -7,16 +7,17 @@ import asyncio
 import importlib
 import json
 import os
+import socket
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from typing import Any
 
 from ia_modules.engines.attempt_actor import AttemptActor, StaleOwner
 from ia_modules.engines.ray_messages import (
+    ActorPlace,
     Joined,
     NodeResources,
     NotJoined,
-    Place,
     RayAnswer,
     RayNews,
     RayRequest,
@@ -26,6 +27,7 @@ from ia_modules.engines.ray_messages import (
 )
 from ia_modules.pipeline.child_main import Hear, Send, serve
 
+_LOOK_SECONDS = 5.0
 _AT_ONCE = 100  # calls of one actor; a few are made
 
 
@@ -76,6 +78,7 @@ class RayDriver:
         Raises:
             Exception: it cannot be.
         """
+        _look_at(address)
         os.environ["RAY_USAGE_STATS_ENABLED"] = "0"  # else it tells others of its use
         self._ray: Any = importlib.import_module("ray")
         self._ray.init(address=address, namespace=namespace, log_to_driver=False, logging_level="ERROR")
@@ -122,7 +125,7 @@ class RayDriver:
             case "nodes":
                 return await asyncio.to_thread(self._resources)
 
-    async def _created(self, request: RayRequest) -> Place:
+    async def _created(self, request: RayRequest) -> ActorPlace:
         options, name = request.options, request.name
         assert options is not None
         actor = self._actor.options(
@@ -150,10 +153,10 @@ class RayDriver:
                 raise _Unknown from None
         return self._handles[name]
 
-    async def _place(self, name: str, handle: Any) -> Place:
+    async def _place(self, name: str, handle: Any) -> ActorPlace:
         node, pid = await handle.place.remote()
         self._nodes[name] = node
-        return Place(node=node, pid=pid)
+        return ActorPlace(node=node, pid=pid)
 
     async def _has_lost_node(self, name: str) -> bool:
         """Whether the node that an actor ran on is gone, as far as that is known."""
@@ -168,6 +171,17 @@ class RayDriver:
             for each in self._ray.nodes()
             if each["Alive"]
         ]
+
+
+def _look_at(address: str) -> None:
+    """Raises ConnectionError: nothing is there. Ray itself waits for a minute."""
+    host, _, port = address.rpartition(":")
+    if not host:  # auto
+        return
+    try:
+        socket.create_connection((host.strip("[]"), int(port)), timeout=_LOOK_SECONDS).close()
+    except OSError as error:
+        raise ConnectionError(f"nothing answers at {address}: {error.strerror or error}") from None
 
 
 class _Unknown(Exception):

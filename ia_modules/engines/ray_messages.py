@@ -6,7 +6,7 @@ from typing import Any, Literal
 import msgspec
 from msgspec import Struct
 
-Verb = Literal["create", "call", "kill", "names", "nodes"]
+RayVerb = Literal["create", "call", "kill", "names", "nodes"]
 
 Trouble = Literal["unknown", "died", "node died", "stale", "away", "failed"]
 """Why a request came to nothing.
@@ -38,7 +38,7 @@ class RayRequest(Struct, frozen=True, kw_only=True):
     """
 
     number: int
-    verb: Verb
+    verb: RayVerb
     name: str = ""
     options: ActorOptions | None = None
     method: str = ""
@@ -66,7 +66,7 @@ class NotJoined(Struct, frozen=True, kw_only=True, tag=True):
     why: str
 
 
-class Place(Struct, frozen=True, kw_only=True, array_like=True):
+class ActorPlace(Struct, frozen=True, kw_only=True, array_like=True):
     """Where an actor runs."""
 
     node: str

@@ -130,7 +130,11 @@ class ChildProcess:
         """Whether it has; where the system can say so without waiting for it, it is not waited for."""
         if not hasattr(os, "waitid"):
             return self._popen.poll() is not None
-        return os.waitid(os.P_PID, self._popen.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None
+        try:
+            return os.waitid(os.P_PID, self._popen.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None
+        except ChildProcessError:  # this program waits for all its children itself, and was faster
+            self._popen.poll()
+            return True
 
     def _read_one(self) -> bytes | None:
         header = self._read_exactly(LENGTH.size)

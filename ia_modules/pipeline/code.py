@@ -426,6 +426,7 @@ def _needs_of(step: StepDefinition) -> Needs:
         memory=has.memory or 0,
         custom=has.custom,
         may_fall_back=not (has.gpu or has.required),
+        may_move=step.executor is None and place == "process",
     )
 
 

@@ -178,6 +178,7 @@ class LocalExecutor:
         threads: int = 64,
         processes: int | None = None,
         cluster: "StepCluster | None" = None,
+        moves_isolated: bool = False,
         falls_back: bool = False,
     ) -> None:
         """Nothing runs yet.
@@ -186,11 +187,12 @@ class LocalExecutor:
             threads: how many plain functions run at the same time, abandoned ones included; further ones wait.
             processes: the same, of steps in processes of their own; None: as many as there are processors.
             cluster: what runs steps that say so; None: there is none.
+            moves_isolated: steps that only want a process of their own run there, too.
             falls_back: without one, they run in processes of their own where they may.
         """
         self._threads, self._places = threads, asyncio.Semaphore(threads)
         self._pool = ProcessPool(processes or os.cpu_count() or 1)
-        self._cluster, self._falls_back = cluster, falls_back
+        self._cluster, self._moves_isolated, self._falls_back = cluster, moves_isolated, falls_back
         self._steps: dict[asyncio.Task[Any], Step | None] = {}
         self._stopping: WeakSet[asyncio.Task[Any]] = WeakSet()
         self._left_tasks: set[asyncio.Task[Any]] = set()
@@ -241,10 +243,12 @@ class LocalExecutor:
     async def execute_remote(
         self, call: RemoteCall, desk: OwnersDesk, *, timeout_seconds: float | None, rejoins: bool = False
     ) -> JsonText:
-        if call.needs.place == "process":
-            return await self._pool.execute(call, desk, timeout_seconds=timeout_seconds)
-        if self._cluster is not None:
+        needs = call.needs
+        moves = needs.place == "ray" or rejoins or (needs.may_move and self._moves_isolated)
+        if self._cluster is not None and moves:
             return await self._cluster.execute(call, desk, timeout_seconds=timeout_seconds, rejoins=rejoins)
+        if needs.place == "process":
+            return await self._pool.execute(call, desk, timeout_seconds=timeout_seconds)
         if (lack := self.lacks(call.needs)) is not None:
             raise StepError(call.step_id, f"{lack}.")
         await desk.record(line_of(call, LogLevel.WARNING, _FELL_BACK))

@@ -68,6 +68,7 @@ class Needs(Struct, frozen=True, kw_only=True):
         memory: bytes; 0: not said.
         custom: other resources of a cluster, by name.
         may_fall_back: it may run in a process of this machine where there is no cluster.
+        may_move: it only wants a process of its own, wherever that is.
     """
 
     place: Literal["process", "ray"] = "process"
@@ -76,6 +77,7 @@ class Needs(Struct, frozen=True, kw_only=True):
     memory: int = 0
     custom: dict[str, float] = {}
     may_fall_back: bool = True
+    may_move: bool = False
 
 
 class RemoteCall(Struct, frozen=True, kw_only=True):

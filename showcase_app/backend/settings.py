@@ -97,7 +97,8 @@ class Settings:
         traces: what the executions that run here are written to as spans; None = nothing.
         trace_url: where people find traces, with ``{trace_id}`` in it; None = nowhere that is known.
         ray: the cluster that steps run on which say so; None = there is none.
-        ray_fallback: such steps run in processes of this machine then, where they may.
+        ray_isolated: steps that only want a process of their own run there, too.
+        ray_fallback: without one, they run in processes of this machine, where they may.
         run_file: the database is a run file that was looked at: it is only read, every request that would change
             something is refused, and nothing runs. With no slots and no folders.
 
@@ -125,6 +126,7 @@ class Settings:
     traces: TraceWriter | None = None
     trace_url: str | None = None
     ray: RayCluster | None = None
+    ray_isolated: bool = False
     ray_fallback: bool = False
     run_file: bool = False
 

@@ -24,7 +24,7 @@ from ia_modules.cli.options.filters import NO_FILTERS, FilterOptions, with_filte
 from ia_modules.cli.options.pipeline import flow_of, listed, pipeline_of_file, refusals
 from ia_modules.cli.options.pipeline_folders import PipelineFolders, allowed_below
 from ia_modules.cli.options.project import Project, use_project
-from ia_modules.cli.options.ray import RayAddress, RayNamespace, joined, ray_of
+from ia_modules.cli.options.ray import RayAddress, RayIsolated, RayNamespace, joined, ray_of
 from ia_modules.cli.output.ahead_report import effects_in_one_line, print_ahead
 from ia_modules.cli.output.ending import print_ending
 from ia_modules.cli.output.step_table import graph_of
@@ -142,6 +142,7 @@ def resume(
     yes: Yes = False,
     ray: RayAddress = None,
     ray_namespace: RayNamespace = None,
+    ray_isolated: RayIsolated = False,
     pipelines: PipelineFolders = None,
     project: Project = None,
     database_url: Database = DEFAULT_DATABASE,
@@ -188,7 +189,7 @@ def resume(
         return
     use_project(project)
     cluster = None if queue else ray_of(ray, ray_namespace)
-    executor = LocalExecutor(cluster=cluster, falls_back=True)
+    executor = LocalExecutor(cluster=cluster, moves_isolated=ray_isolated, falls_back=True)
 
     async def work() -> None:
         async with (

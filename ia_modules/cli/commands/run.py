@@ -11,7 +11,7 @@ from ia_modules.cli.options.input import Input, read_input
 from ia_modules.cli.options.pipeline import FileFormat, FileOrSlug, NewVersion, is_file, pipeline_of_file, refusals
 from ia_modules.cli.options.pipeline_folders import PipelineFolders, allowed_below
 from ia_modules.cli.options.project import Project, use_project
-from ia_modules.cli.options.ray import RayAddress, RayNamespace, joined, ray_of
+from ia_modules.cli.options.ray import RayAddress, RayIsolated, RayNamespace, joined, ray_of
 from ia_modules.cli.options.services import StepServices, factory_named, opened_services
 from ia_modules.cli.options.time import future
 from ia_modules.cli.options.traces import BegunIn, PageUrl, TracePayloads, TracesTo, opened_traces, trace_options
@@ -68,6 +68,7 @@ def run(
     services: StepServices = None,
     ray: RayAddress = None,
     ray_namespace: RayNamespace = None,
+    ray_isolated: RayIsolated = False,
     traces_to: TracesTo = None,
     trace_payloads: TracePayloads = False,
     page_url: PageUrl = None,
@@ -96,7 +97,7 @@ def run(
     starts_at = None if run_at is None else future(run_at)
     source = pipeline_of_file(pipeline, file_format=file_format) if is_file(pipeline) else pipeline
     cluster = None if detach else ray_of(ray, ray_namespace)
-    executor = LocalExecutor(cluster=cluster, falls_back=True)
+    executor = LocalExecutor(cluster=cluster, moves_isolated=ray_isolated, falls_back=True)
     factory = None if detach else factory_named(services)
     traces = None if detach else trace_options(traces_to, payloads=trace_payloads, page_url=page_url)
 

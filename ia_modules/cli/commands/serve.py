@@ -32,6 +32,7 @@ from ia_modules.cli.options.project import Project, use_project
 from ia_modules.cli.options.ray import (
     RayAddress,
     RayFallback,
+    RayIsolated,
     RayNamespace,
     RayRuntimeEnv,
     RayWait,
@@ -106,6 +107,7 @@ def serve(
     services: StepServices = None,
     ray: RayAddress = None,
     ray_namespace: RayNamespace = None,
+    ray_isolated: RayIsolated = False,
     ray_wait_seconds: RayWait = 0.0,
     ray_fallback: RayFallback = False,
     ray_runtime_env: RayRuntimeEnv = None,
@@ -161,6 +163,7 @@ def serve(
                 ray=None
                 if served is not None
                 else ray_of(ray, ray_namespace, wait_seconds=ray_wait_seconds, runtime_env=ray_runtime_env),
+                ray_isolated=ray_isolated,
                 ray_fallback=ray_fallback,
             )
             shown = run(_prepare(database_url)) if served is None else _in_words(file, served)

@@ -15,6 +15,7 @@ from ia_modules.cli.options.project import Project, use_project
 from ia_modules.cli.options.ray import (
     RayAddress,
     RayFallback,
+    RayIsolated,
     RayNamespace,
     RayRuntimeEnv,
     RayWait,
@@ -75,6 +76,7 @@ def worker(
     services: StepServices = None,
     ray: RayAddress = None,
     ray_namespace: RayNamespace = None,
+    ray_isolated: RayIsolated = False,
     ray_wait_seconds: RayWait = 0.0,
     ray_fallback: RayFallback = False,
     ray_runtime_env: RayRuntimeEnv = None,
@@ -91,7 +93,7 @@ def worker(
     use_project(project)
     database_url = secrets_of(context).full_url(database_url)
     cluster = ray_of(ray, ray_namespace, wait_seconds=ray_wait_seconds, runtime_env=ray_runtime_env)
-    executor = LocalExecutor(processes=slots, cluster=cluster, falls_back=ray_fallback)
+    executor = LocalExecutor(processes=slots, cluster=cluster, moves_isolated=ray_isolated, falls_back=ray_fallback)
     options: dict[str, Any] = {
         "slots": slots,
         "grace_seconds": grace_seconds,

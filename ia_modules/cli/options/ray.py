@@ -39,6 +39,10 @@ RayWait = Annotated[
         help="How long a step may ask for what no node has: above 0 with an autoscaler.",
     ),
 ]
+RayIsolated = Annotated[
+    bool,
+    typer.Option("--ray-isolated", help="With --ray: steps with isolation: process run there, too."),
+]
 RayFallback = Annotated[
     bool,
     typer.Option("--ray-fallback", help="Without --ray: run such steps in processes of this machine, where they may."),

@@ -43,7 +43,7 @@ RouteRule = Literal["all", "first"]
 """Of a step's paths: ``all`` whose condition holds are taken, or the ``first`` one in file order."""
 
 
-Place = Literal["local", "process", "ray"]
+RunsIn = Literal["local", "process", "ray"]
 """Where the code of a step runs."""
 
 
@@ -166,7 +166,7 @@ class StepDefinition(Document):
     effect: Effect | None = None
     keep_stream: bool = True
     isolation: Literal["thread", "process"] | None = None
-    executor: Place | None = None
+    executor: RunsIn | None = None
     resources: Resources = Resources()
 
     @classmethod
@@ -182,7 +182,7 @@ class StepDefinition(Document):
         return data
 
     @property
-    def runs_in(self) -> Place:
+    def runs_in(self) -> RunsIn:
         """Where its code runs: in the process of its execution, in one beside it, or on a cluster."""
         if self.executor is not None:
             return self.executor

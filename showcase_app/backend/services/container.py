@@ -101,5 +101,10 @@ def _working(
         grace_seconds=settings.grace_seconds,
         blocked_limit_seconds=settings.blocked_limit_seconds,
         load_limit_seconds=settings.load_limit_seconds,
-        executor=LocalExecutor(processes=settings.slots, cluster=settings.ray, falls_back=settings.ray_fallback),
+        executor=LocalExecutor(
+            processes=settings.slots,
+            cluster=settings.ray,
+            moves_isolated=settings.ray_isolated,
+            falls_back=settings.ray_fallback,
+        ),
     )

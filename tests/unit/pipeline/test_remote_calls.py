@@ -17,7 +17,7 @@ from ia_modules.pipeline.remote_calls import (
     BeginCall,
     CancelCall,
     CodeChanged,
-    Desk,
+    OwnersDesk,
     ReadTime,
     ReadWithin,
     RemoteCall,
@@ -89,7 +89,7 @@ class Listening(LocalExecutor):
         self.begun: list[bytes] = []
 
     async def execute_remote(
-        self, call: RemoteCall, desk: Desk, *, timeout_seconds: float | None, rejoins: bool = False
+        self, call: RemoteCall, desk: OwnersDesk, *, timeout_seconds: float | None, rejoins: bool = False
     ) -> JsonText:
         self.begun.append(encoded(BeginCall(call)))
         return await super().execute_remote(call, desk, timeout_seconds=timeout_seconds, rejoins=rejoins)

@@ -72,4 +72,4 @@ SELECT execution_id FROM pipeline_executions WHERE execution_id = :execution_id;
 SELECT step_execution_id
   FROM step_executions
  WHERE step_execution_id IN (SELECT value FROM json_each(:ids))
-   AND status IN ('pending', 'running', 'waiting');
+   AND completed_at IS NULL;
