@@ -26,7 +26,10 @@ function ClusterPanel({ cluster: { cluster, nodes, held } }: { cluster: ClusterO
           No step runs on it
         </Text>
       ) : (
-        <Held held={held} />
+        <>
+          <h3 className={classes.held}>What holds them</h3>
+          <Held held={held} />
+        </>
       )}
     </section>
   );
