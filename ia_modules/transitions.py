@@ -24,6 +24,7 @@ from ia_modules.models import (
     PipelineId,
     RunPath,
     StepExecutionId,
+    StepPlace,
     StepStatus,
     new_id,
 )
@@ -196,6 +197,7 @@ class StepUpdate(Struct, kw_only=True, frozen=True):
         metadata: in the place of what was said at its start.
         drops_output: where it completes with this, its lines of level ``output`` are deleted.
         usage: all that it has told so far; what is older than what is on record is left out.
+        place: where on a cluster it runs from here on, in the place of one before.
         age_seconds: how long ago it ended, when it is written later than that.
     """
 
@@ -213,6 +215,7 @@ class StepUpdate(Struct, kw_only=True, frozen=True):
     metadata: JsonText | None = None
     drops_output: bool = False
     usage: Usage | None = None
+    place: StepPlace | None = None
     age_seconds: float = 0.0
 
 

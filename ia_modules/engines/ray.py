@@ -28,8 +28,8 @@ from ia_modules.engines.ray_messages import (
     encoded,
     read_news,
 )
-from ia_modules.errors import InvalidArgument, StepError, StepKilled, StepLost
-from ia_modules.models import JsonText, LogLevel, StepExecutionId
+from ia_modules.errors import DatabaseError, InvalidArgument, StepError, StepKilled, StepLost
+from ia_modules.models import ClusterNode, JoinedCluster, JsonText, LogLevel, StepExecutionId, StepPlace
 from ia_modules.paths import GRAPH
 from ia_modules.pipeline.child_process import ChildProcess, end_together
 from ia_modules.pipeline.remote_calls import (
@@ -54,6 +54,7 @@ _AGAIN_SECONDS = 1.0
 _SAY_AFTER_SECONDS = 2.0
 _CANCEL_SECONDS = 15.0
 _SWEEP_SECONDS = 30.0
+_TELL_SECONDS = 10.0
 
 logger = logging.getLogger("ia_modules.ray")
 
@@ -67,6 +68,10 @@ class AttemptRows(Protocol):
 
     async def open_attempts(self, ids: Collection[StepExecutionId]) -> set[StepExecutionId]:
         """Which of these attempts have not ended."""
+        ...
+
+    async def tell_cluster(self, joined: JoinedCluster | None) -> None:
+        """Let others see how the cluster stands that this process has joined; None: it has joined none now."""
         ...
 
 
@@ -116,11 +121,14 @@ class RayCluster:
             if rows is None:
                 raise InvalidArgument("ray namespace", "none", "a name, where there is no database that has one")
             self._namespace = f"ia_modules-{await rows.installation()}"
-        sweeping = background(self._sweep(rows), "ray:sweep")
+        tasks = [background(self._sweep(rows), "ray:sweep")]
+        if rows is not None:
+            tasks.append(background(self._tell(rows), "ray:tell"))
         try:
             yield self
         finally:
-            sweeping.cancel()
+            for task in tasks:
+                task.cancel()
             await self._leave()
 
     async def _leave(self) -> None:
@@ -277,6 +285,29 @@ class RayCluster:
                 logger.exception("Actors that nobody needs could not be ended")
             await asyncio.sleep(_SWEEP_SECONDS)
 
+    # What others see of it
+
+    async def _tell(self, rows: AttemptRows) -> None:
+        """Say now and then how it stands; what fails is said the next time."""
+        while True:
+            try:
+                await rows.tell_cluster(await self._state())
+            except (RayAway, DatabaseError) as error:
+                logger.debug("How the Ray cluster stands could not be told: %s", error)
+            except Exception:
+                logger.exception("How the Ray cluster stands could not be told")
+            await asyncio.sleep(_AGAIN_SECONDS if self.cluster is None else _TELL_SECONDS)
+
+    async def _state(self) -> JoinedCluster | None:
+        """How it stands; None: it is not joined, and is not joined for this."""
+        if (cluster := self.cluster) is None:
+            return None
+        nodes = [
+            ClusterNode(node=each.node, total=_asked_for(each.total), free=_asked_for(each.free))
+            for each in await self.nodes()
+        ]
+        return JoinedCluster(cluster=cluster, nodes=tuple(sorted(nodes, key=lambda each: each.node)))
+
 
 class RayAway(Exception):
     """The cluster, the driver, or an actor does not answer now."""
@@ -319,9 +350,8 @@ class _ActorOwner:
         if not rejoins:
             await self._surely(self._mark)
             await self._is_feasible()
-        await self._created(rejoins=rejoins)
-        if not rejoins and _outlives_its_owner(self._call):
-            await self._desk.mark_elsewhere(await self._cluster())  # the lease is looked at once more
+            # Right before it begins: a write under the lease, so that another owner's, by now, is noticed.
+            await self._desk.put_on_record(await self._placed())
         begin = encoded_call(BeginCall(self._call))
         await self._told("begin", begin, timeout_seconds)
         self._has_begun = True
@@ -375,9 +405,20 @@ class _ActorOwner:
                 raise StepError(self._call.step_id, f"{what}. Ask for less, or add such a node.")
             await asyncio.sleep(_AGAIN_SECONDS)
 
-    async def _created(self, *, rejoins: bool) -> ActorPlace | None:
-        if rejoins:
-            return None  # it is found by its name, or was lost
+    async def _placed(self) -> StepPlace:
+        """Where its actor runs, once the cluster has what it needs."""
+        loop = asyncio.get_running_loop()
+        began_at = loop.time()
+        created = await self._created()
+        return StepPlace(
+            cluster=await self._surely(self._cluster),
+            node=created.node,
+            pid=created.pid,
+            resources=_needed(self._call.needs),
+            waited_seconds=loop.time() - began_at,
+        )
+
+    async def _created(self) -> ActorPlace:
         creating = asyncio.create_task(self._surely(partial(self._ray.create, self.name, self._call.needs)))
         try:
             await asyncio.wait([creating], timeout=_SAY_AFTER_SECONDS)
@@ -552,12 +593,15 @@ def in_words(amounts: Mapping[str, float]) -> str:
 
 
 def _nodes_in_words(nodes: Collection[NodeResources]) -> str:
-    shown = [in_words({key: node.total[key] for key in sorted(node.total) if _is_asked_for(key)}) for node in nodes]
+    shown = [in_words(_asked_for(node.total)) for node in nodes]
     return f"its {len(nodes)} nodes have {'; '.join(shown)}" if nodes else "it has no nodes"
 
 
-def _is_asked_for(key: str) -> bool:
-    return not key.startswith("node:") and key != "object_store_memory"
+def _asked_for(amounts: Mapping[str, float]) -> dict[str, float]:
+    """What steps may ask for, by name."""
+    return {
+        key: amounts[key] for key in sorted(amounts) if not key.startswith("node:") and key != "object_store_memory"
+    }
 
 
 def _sums(amounts: Iterable[Mapping[str, float]]) -> dict[str, float]:

@@ -6,6 +6,7 @@ A *summary* is a row without its payloads, which is what lists and live updates 
 from ia_modules.models.changes import (
     Changes,
 )
+from ia_modules.models.clusters import ClusterNode, JoinedCluster, StepPlace
 from ia_modules.models.executions import (
     Attribute,
     ClaimedExecution,
@@ -78,6 +79,7 @@ __all__ = [
     "Attribute",
     "Changes",
     "ClaimedExecution",
+    "ClusterNode",
     "Effect",
     "ExecutionId",
     "ExecutionRecord",
@@ -86,6 +88,7 @@ __all__ = [
     "InteractionRecord",
     "InteractionSummary",
     "InteractionWithInput",
+    "JoinedCluster",
     "Json",
     "JsonText",
     "Lease",
@@ -105,6 +108,7 @@ __all__ = [
     "StalledExecution",
     "StepExecutionId",
     "StepExecutionRecord",
+    "StepPlace",
     "StepStatus",
     "StepSummary",
     "VersionOrigin",

@@ -7,7 +7,8 @@ from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from enum import StrEnum
 from functools import cache
-from typing import Any, NewType, Self, TypeVar, cast, get_type_hints
+from types import UnionType
+from typing import Any, NewType, Self, TypeVar, cast, get_args, get_type_hints
 
 import orjson
 from msgspec import Struct
@@ -35,7 +36,7 @@ def format_time(moment: datetime) -> str:
 
 @cache
 def _readers(record: type) -> dict[str, Callable[[Any], Any] | None]:
-    """How each field of a record class is read from a row; None = as it is."""
+    """How each field of a record class is read from a row; None = as it is. What is a record itself is read apart."""
     known: dict[Any, Callable[[Any], Any]] = {
         datetime: parse_time,
         datetime | None: parse_time,
@@ -46,8 +47,16 @@ def _readers(record: type) -> dict[str, Callable[[Any], Any] | None]:
         StepStatus: StepStatus,
         LogLevel: LogLevel,
         Json: orjson.loads,
+        dict[str, float]: orjson.loads,
     }
-    return {name: known.get(hint) for name, hint in get_type_hints(record).items()}
+    return {name: known.get(hint) for name, hint in get_type_hints(record).items() if not _is_record(hint)}
+
+
+def _is_record(hint: Any) -> bool:
+    """Whether it is a record, or None."""
+    return isinstance(hint, UnionType) and any(
+        isinstance(each, type) and issubclass(each, Record) for each in get_args(hint)
+    )
 
 
 R = TypeVar("R", bound="Record")
@@ -84,6 +93,8 @@ def _plain(value: Any) -> Any:
     if isinstance(value, tuple):  # payloads have none
         entries = cast("tuple[object, ...]", value)
         return [each.to_dict() if isinstance(each, Record) else each for each in entries]
+    if isinstance(value, Record):
+        return value.to_dict()
     return format_time(value) if isinstance(value, datetime) else value
 
 

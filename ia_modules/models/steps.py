@@ -1,9 +1,13 @@
 """Records of attempts of steps, and of the lines that they wrote."""
 
 from datetime import datetime
+from typing import Self
 
+from msgspec.structs import replace
+
+from ia_modules.models.clusters import StepPlace
 from ia_modules.models.ids import ExecutionId, RunPath, StepExecutionId
-from ia_modules.models.records import Json, Record, seconds_between
+from ia_modules.models.records import Json, Record, Row, seconds_between
 from ia_modules.models.words import Effect, LogLevel, StepStatus
 
 
@@ -15,7 +19,8 @@ class StepSummary(Record, kw_only=True, frozen=True):
     (``transitions.ELSEWHERE``). None: nothing. ``effect``: as its step said when it began; None: it did not say, and
     may have effects. ``usage``: what it has told of its calls of models, a list by model with OpenTelemetry's names
     (:class:`ia_modules.usage.ModelUsage`), with the sums beside it as those of an execution; ``first_token_ms`` is that
-    of the first call that told one. None: nothing was told.
+    of the first call that told one. None: nothing was told. ``place`` None: it does not run on a cluster, or what
+    it is read for needs no place.
     """
 
     step_execution_id: StepExecutionId
@@ -44,12 +49,19 @@ class StepSummary(Record, kw_only=True, frozen=True):
     unpriced_calls: int | None = None
     usage: Json = None
     first_token_ms: int | None = None
+    place: StepPlace | None = None
     input_bytes: int
     output_bytes: int
     sequence: int
     created_at: datetime
     started_at: datetime | None
     completed_at: datetime | None
+
+    @classmethod
+    def from_row(cls, row: Row) -> Self:
+        """As of every record; its place where the row has that beside it."""
+        step = super().from_row(row)
+        return step if row.get("node") is None else replace(step, place=StepPlace.from_row(row))
 
     @property
     def duration_seconds(self) -> float | None:

@@ -38,6 +38,7 @@ from ia_modules.models import (
     RunPath,
     StepExecutionId,
     StepExecutionRecord,
+    StepPlace,
     StepStatus,
     new_id,
 )
@@ -197,6 +198,7 @@ class InnerLevel:
         again_upto: int = 0,
         drops_output: bool = False,
         step_execution_id: StepExecutionId | None = None,
+        is_item: bool = False,
         cluster: str | None = None,
     ) -> None:
         """Nothing has been called.
@@ -207,10 +209,11 @@ class InnerLevel:
             again_upto: what completed in an attempt up to this one is called again.
             drops_output: what calls emit is not kept of those that complete.
             step_execution_id: of the attempt, where it may run elsewhere; None: it may not.
+            is_item: of a map, which is made anew when its owner is gone.
             cluster: where it runs already, as an earlier owner has put it on record; None: here.
         """
         self._recorder, self._path, self._attempt, self._again_upto = recorder, path, attempt, again_upto
-        self._drops_output, self._id, self._cluster = drops_output, step_execution_id, cluster
+        self._drops_output, self._id, self._is_item, self._cluster = drops_output, step_execution_id, is_item, cluster
         self._begun: _Calls | None = None
         self._has_ended = False
 
@@ -319,12 +322,27 @@ class InnerLevel:
     async def mark_elsewhere(self, cluster: str) -> None:
         if self._cluster == cluster:
             return
-        if self._id is None:
+        if self._is_item:
             raise StepError(self._path, "an item of a map cannot outlive its owner.")
-        awaits = f"{ELSEWHERE}{cluster}"
-        with self._noticing():
-            await self._recorder.write(updates=(StepUpdate(step_execution_id=self._id, awaits=awaits),))
+        await self._write_own(StepUpdate(step_execution_id=self._own_id, awaits=f"{ELSEWHERE}{cluster}"))
         self._cluster = cluster
+
+    async def put_on_record(self, place: StepPlace) -> None:
+        update = StepUpdate(step_execution_id=self._own_id, place=place)
+        if self._cluster is None or self._cluster == place.cluster:
+            await self._write_own(update)
+        else:  # another has taken the place of the cluster since
+            await self._write_own(replace(update, awaits=f"{ELSEWHERE}{place.cluster}"))
+            self._cluster = place.cluster
+
+    @property
+    def _own_id(self) -> StepExecutionId:
+        assert self._id is not None, "what runs elsewhere is an attempt of a step or of an item"
+        return self._id
+
+    async def _write_own(self, update: StepUpdate) -> None:
+        with self._noticing():
+            await self._recorder.write(updates=(update,))
 
     async def record(self, news: WriteNews) -> None:
         starts = news.starts

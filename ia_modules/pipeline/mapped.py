@@ -333,7 +333,9 @@ class _Map:
         definition, recorder = self._work.definition, self._recorder
         notes = Notes(id_, recorder.write_notes)
         path, drops_output = run_path(self._path, definition.id, begun.number), not definition.keep_stream
-        inner = InnerLevel(recorder, path, attempt=begun.attempt, drops_output=drops_output)
+        inner = InnerLevel(
+            recorder, path, attempt=begun.attempt, drops_output=drops_output, step_execution_id=id_, is_item=True
+        )
         context = StepContext(
             execution_id=self._context.execution_id,
             step_id=definition.id,

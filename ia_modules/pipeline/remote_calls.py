@@ -23,7 +23,16 @@ from typing import Any, Literal, Protocol, TypeVar
 import msgspec
 from msgspec import Raw, Struct
 
-from ia_modules.models import ExecutionId, JsonText, LogLevel, RunPath, StepExecutionId, StepExecutionRecord, new_id
+from ia_modules.models import (
+    ExecutionId,
+    JsonText,
+    LogLevel,
+    RunPath,
+    StepExecutionId,
+    StepExecutionRecord,
+    StepPlace,
+    new_id,
+)
 from ia_modules.pipeline.capture import CaptureRules
 from ia_modules.pipeline.remote_failures import RemoteFailure
 from ia_modules.transitions import Expiry, LogLine, NewInteraction, StepStart, StepUpdate
@@ -149,6 +158,14 @@ class OwnersDesk(Desk, Protocol):
 
         Args:
             cluster: its identity: who is joined to the same one has the same.
+
+        Raises:
+            TrackerError, DatabaseError: as :meth:`record`; nothing may begin.
+        """
+        ...
+
+    async def put_on_record(self, place: StepPlace) -> None:
+        """Put on record where on a cluster the attempt runs, before any of it begins there. The last one stands.
 
         Raises:
             TrackerError, DatabaseError: as :meth:`record`; nothing may begin.

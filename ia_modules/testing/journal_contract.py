@@ -18,6 +18,7 @@ from ia_modules.testing.levels_contract import LevelsContract
 from ia_modules.testing.model import NOTHING_USED
 from ia_modules.testing.output_contract import OutputContract
 from ia_modules.testing.people_contract import PeopleContract
+from ia_modules.testing.places_contract import PlacesContract
 from ia_modules.testing.queue_contract import QueueContract
 from ia_modules.testing.steps_contract import StepsContract
 from ia_modules.testing.usage_contract import UsageContract
@@ -32,6 +33,7 @@ class JournalContract(
     ChangesContract,
     OutputContract,
     UsageContract,
+    PlacesContract,
     VersionsContract,
     QueueContract,
     PeopleContract,

@@ -27,6 +27,7 @@ from ia_modules.models import (
     PipelineId,
     RunPath,
     StepExecutionId,
+    StepPlace,
     StepStatus,
     is_id,
     sought_id,
@@ -189,6 +190,7 @@ class _Writes:
     updates: list[dict[str, Any]] = field(default_factory=list)
     spent: list[dict[str, Any]] = field(default_factory=list)
     usages: list[dict[str, Any]] = field(default_factory=list)
+    places: list[dict[str, Any]] = field(default_factory=list)
     closings: list[dict[str, Any]] = field(default_factory=list)
     logs: list[dict[str, Any]] = field(default_factory=list)
     dropped: list[dict[str, Any]] = field(default_factory=list)
@@ -226,6 +228,7 @@ class _Writes:
         if decision.spent is not None:
             self.spent.append(asdict(decision.spent) | stamp)
             self.usages += [_usage_row(update, update.usage) | stamp for update in decision.updated if update.usage]
+        self.places += [_place_row(update, update.place) | stamp for update in decision.updated if update.place]
         self.closings += [closing_row(each, after.execution_id, after.sequence) for each in decision.closings]
         self.logs += [
             {
@@ -433,6 +436,7 @@ def _write(query: Query, writes: _Writes) -> Script[set[ExecutionId]]:
         ("start_step", writes.starts),
         ("update_step", [row for row, later in zip(writes.updates, begun_here, strict=True) if later]),
         ("write_usage", writes.usages),
+        ("write_place", writes.places),
         ("insert_interaction", writes.asks),
         ("write_interaction", writes.questions),
         ("insert_response", writes.responses),
@@ -587,6 +591,11 @@ def _start_row(start: StepStart) -> dict[str, Any]:
 def _usage_row(update: StepUpdate, usage: Usage) -> dict[str, Any]:
     all_told = {"usage": usage.by_model, "first_token_ms": usage.first_token_ms}
     return asdict(usage.spent) | all_told | {"step_execution_id": update.step_execution_id}
+
+
+def _place_row(update: StepUpdate, place: StepPlace) -> dict[str, Any]:
+    resources = encode(place.resources, "resources")
+    return place.to_dict() | {"resources": resources, "step_execution_id": update.step_execution_id}
 
 
 def _update_row(update: StepUpdate) -> dict[str, Any]:

@@ -11,7 +11,16 @@ import orjson
 from ia_modules.database.driver import Rows
 from ia_modules.database.manager import DatabaseManager, Script, Statement
 from ia_modules.errors import RunsElsewhere
-from ia_modules.models import ClaimedExecution, ExecutionId, Lease, StalledExecution, StepExecutionId, parse_time
+from ia_modules.models import (
+    ClaimedExecution,
+    ExecutionId,
+    JoinedCluster,
+    Lease,
+    StalledExecution,
+    StepExecutionId,
+    parse_time,
+)
+from ia_modules.payload import encode
 from ia_modules.states import ExecutionState
 from ia_modules.tracker.batch import write_batch
 from ia_modules.tracker.liveness import Beat
@@ -44,6 +53,7 @@ class Ownership:
         """
         self._database, self._owner, self._on_commit, self._adopt = database, owner, on_commit, adopt
         self.held: set[Lease] = set()
+        self._written_cluster: JoinedCluster | None = None  # as its row has it
 
     async def claim(
         self, limit: int, *, unusable: Iterable[str] = (), cluster: str | None = None
@@ -100,6 +110,15 @@ class Ownership:
         params = {"ids": orjson.dumps(list(ids)).decode()}
         rows = await self._database.fetch_all_async(self._database.query("open_attempts"), params)
         return {StepExecutionId(row["step_execution_id"]) for row in rows}
+
+    async def tell_cluster(self, joined: JoinedCluster | None) -> None:
+        """Say in the row of this owner which Ray cluster it has joined, and how that stands; once for the same."""
+        if joined == self._written_cluster:
+            return
+        text = None if joined is None else encode(joined.to_dict(), "cluster")
+        params = {"worker_id": self._owner, "cluster": text}
+        if await self._database.fetch_one_async(self._database.query("tell_cluster"), params) is not None:
+            self._written_cluster = joined
 
     async def owned(self) -> list[StalledExecution]:
         """What this owner runs for the queue, by the records."""

@@ -8,7 +8,7 @@ progress, waiting times, log lines, counts, and the end of the execution. All el
   changes of ownership, and what hands an execution back or lets it rest;
 - what closes attempts or questions that are still open;
 - a failure whose step is to be found on record;
-- what says metadata at an end, and what is written later than it was;
+- what says metadata at an end or where an attempt runs, and what is written later than it was;
 - a second transition of one execution waits for the next batch, since a plan must not write a row twice;
 - what is refused, or would say nothing new, on what is known: that is found out on the rows.
 """
@@ -114,7 +114,7 @@ def _is_late_or_says_more(transition: Transition) -> bool:
     if (new is not None and new.age_seconds) or (change is not None and (change.age_seconds or change.metadata)):
         return True
     for update in transition.updates:
-        if update.age_seconds or update.metadata:
+        if update.age_seconds or update.metadata or update.place is not None:
             return True
     return any(start.age_seconds for start in transition.starts)
 

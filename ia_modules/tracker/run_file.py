@@ -70,6 +70,7 @@ NOT_COPIED: Mapping[str, str] = {
     "ia_migrations": "the file has those that made it",
     "imported_executions": "where a copy came from is of the database that it came to",
     "limits": "of one database",
+    "step_places": "on which nodes and in which processes it ran is of no use elsewhere",
     "triggers": "they start executions of one database",
     "workers": "who ran it is of no use elsewhere",
 }

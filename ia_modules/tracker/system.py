@@ -1,17 +1,30 @@
 """Size of the database, length of the queue, state of the workers. Fast however large the tables are."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
 
+import msgspec
 from msgspec import Struct
 
 from ia_modules.database.manager import DatabaseManager, Script, Statement
-from ia_modules.models import Record, WorkerId
+from ia_modules.models import (
+    ClusterNode,
+    ExecutionId,
+    JoinedCluster,
+    Record,
+    RunPath,
+    StepExecutionId,
+    StepPlace,
+    WorkerId,
+)
 from ia_modules.tracker.liveness import Liveness
 
 QUEUE_CAP = 10_000
 """The queue is counted up to this number."""
 
 WORKERS_SHOWN = 100
+HELD_SHOWN = 100
+
+_NEWEST_PLACES = 1_000
 
 
 class TableSize(Record, kw_only=True, frozen=True):
@@ -63,6 +76,37 @@ class Queue(Record, kw_only=True, frozen=True):
         return 0.0 if waited is None else max(0.0, waited.total_seconds())
 
 
+class HeldResources(StepPlace, kw_only=True, frozen=True):
+    """What an attempt that runs has of a cluster."""
+
+    execution_id: ExecutionId
+    pipeline_name: str
+    step_execution_id: StepExecutionId
+    within: RunPath
+    step_id: str
+    step_name: str
+    iteration: int
+    started_at: datetime
+
+    @property
+    def since(self) -> datetime:
+        """About when it got that."""
+        return self.started_at + timedelta(seconds=self.waited_seconds)
+
+
+class ClusterState(Struct, kw_only=True, frozen=True):
+    """A Ray cluster as a worker that has joined it found it, and who holds something of it by the records.
+
+    Attributes:
+        nodes: empty where no worker that is alive has joined it.
+        held: the first 100 of all clusters together, those first that began first.
+    """
+
+    cluster: str
+    nodes: tuple[ClusterNode, ...]
+    held: list[HeldResources]
+
+
 class SystemReader:
     """Reads the state of the system."""
 
@@ -90,3 +134,24 @@ class SystemReader:
         params = {"limit": WORKERS_SHOWN}
         rows = await self._database.fetch_all_async(self._database.query("list_workers"), params)
         return [WorkerState.from_row(row) for row in rows]
+
+    async def list_clusters(self) -> list[ClusterState]:
+        """The Ray clusters that workers have joined, or that something runs on; by their identities."""
+        query = self._database.query
+
+        def read() -> Script[tuple[list[JoinedCluster], list[HeldResources]]]:
+            joined = yield Statement(query("list_joined"), [{"limit": WORKERS_SHOWN}])
+            held = yield Statement(query("list_held"), [{"limit": HELD_SHOWN, "newest": _NEWEST_PLACES}])
+            clusters = [msgspec.json.decode(row["cluster"], type=JoinedCluster) for row in joined]
+            return clusters, [HeldResources.from_row(row) for row in held]
+
+        joined, held = await self._database.read(read())
+        nodes = {each.cluster: each.nodes for each in reversed(joined)}  # of several workers, who beat last
+        return [
+            ClusterState(
+                cluster=cluster,
+                nodes=nodes.get(cluster, ()),
+                held=[each for each in held if each.cluster == cluster],
+            )
+            for cluster in sorted(nodes.keys() | {each.cluster for each in held})
+        ]

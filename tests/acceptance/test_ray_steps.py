@@ -17,6 +17,7 @@ from ia_modules.paths import GRAPH, run_path
 from ia_modules.pipeline.allowed_code import FOLDERS_VARIABLE
 from ia_modules.pipeline.runner import read_pipeline_file
 from ia_modules.testing.executor_contract import lives
+from ia_modules.tracker.system import ClusterState, SystemReader
 from tests.acceptance.test_process_steps import STEPS, effects, until_third
 from tests.acceptance.test_worker_crash import worker
 from tests.ray_cluster import RayOfTests, ray_cluster
@@ -35,13 +36,16 @@ def quiet(data):
 
 def plain(data):
     return {"plain": True}
+
+trains = quiet
 """
 
 
 @pytest.fixture
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv(FOLDERS_VARIABLE, str(tmp_path))
-    for name, keys in (("count", on_ray()), ("quiet", on_ray()), ("plain", {})):
+    with_gpu = {"executor": "ray", "resources": {"cpu": 0.5, "gpu": 1}}
+    for name, keys in (("count", on_ray()), ("quiet", on_ray()), ("plain", {}), ("trains", with_gpu)):
         step = {"id": name, "class": name, "module": "steps", **keys}
         document = {"name": name, "steps": [step], "flow": {"start_at": name}}
         (tmp_path / f"{name}.json").write_text(json.dumps(document))
@@ -106,6 +110,8 @@ async def test_a_step_on_the_cluster_goes_on_when_its_worker(
             await is_pending(client, execution_id)
             (attempt,) = await client.tracker.get_execution_steps(execution_id)
             assert attempt.status is StepStatus.RUNNING
+            place = attempt.place
+            assert place is not None
             (folder / "gate").touch()
             with worker(database_url, *joining) as second:
                 await until_status(client.tracker, execution_id, ExecutionStatus.COMPLETED)
@@ -119,6 +125,7 @@ async def test_a_step_on_the_cluster_goes_on_when_its_worker(
         assert await asyncio.to_thread(other.wait, 60) == 0
     (attempt,) = await client.tracker.get_execution_steps(execution_id)
     assert attempt.status is StepStatus.COMPLETED
+    assert attempt.place == place, "who rejoins it finds it there, and writes nothing of that anew"
     assert attempt.output_data == {"pid": await pid_of(folder)}
     assert effects(folder) == ["1", "2", "3", "4", "5"]
     within = await client.tracker.get_execution_steps(execution_id, within=run_path(GRAPH, "count", 1))
@@ -191,6 +198,42 @@ async def test_cancelled_code_that_computes_is_ended_with_its_process(
 
 
 @on_one
+async def test_a_step_that_waits_for_a_gpu_says_so_and_where_each_ran_is_on_record(
+    database_url: str,
+    database: DatabaseManager,
+    client: Client,
+    folder: Path,
+    ray: RayOfTests,
+    joining: tuple[str, ...],
+) -> None:
+    with worker(database_url, *joining) as process:
+        first = await begun(client, folder, "trains")
+        await pid_of(folder)
+        second = await begun(client, folder, "trains")
+        (line,) = await until(lambda: messages(client, second), bool)
+        assert line == "Waits for 0.5 CPU, 1 GPU of the Ray cluster, which has 0 of 1 GPU free"
+        (waiting,) = await client.tracker.get_execution_steps(second)
+        assert (waiting.status, waiting.place) == (StepStatus.RUNNING, None)
+        (cluster,) = await until(SystemReader(database).list_clusters, has_nodes)
+        assert [each.execution_id for each in cluster.held] == [first]
+        assert {"GPU": 1.0}.items() <= next(each for each in cluster.nodes if "GPU" in each.total).total.items()
+        (folder / "gate").touch()
+        for each in (first, second):
+            await until_status(client.tracker, each, ExecutionStatus.COMPLETED)
+        process.send_signal(signal.SIGTERM)
+        assert await asyncio.to_thread(process.wait, 60) == 0
+    assert await messages(client, first) == []
+    places = [(await client.tracker.get_execution_steps(each))[0].place for each in (first, second)]
+    async with RayCluster(ray.address, namespace=folder.name).joining() as cluster:
+        with_gpu = [each.node for each in await cluster.nodes() if "GPU" in each.total]
+        joined = await cluster.joined()
+    for place in places:
+        assert place is not None
+        assert ([place.node], place.cluster, place.resources) == (with_gpu, joined, {"CPU": 0.5, "GPU": 1.0})
+    assert len({place.pid for place in places if place is not None}) == 2
+
+
+@on_one
 async def test_ordinary_executions_go_on_when_the_cluster_is_gone(
     database_url: str, client: Client, folder: Path
 ) -> None:
@@ -236,6 +279,10 @@ async def test_a_worker_that_may_falls_back_to_processes_and_says_so(
         assert await asyncio.to_thread(process.wait, 60) == 0
     (line,) = await messages(client, execution_id)
     assert line == "It runs in a process of this machine: no Ray cluster is joined, and it may fall back."
+
+
+def has_nodes(clusters: list[ClusterState]) -> bool:
+    return bool(clusters and clusters[0].nodes)
 
 
 async def messages(client: Client, execution_id: ExecutionId) -> list[str]:

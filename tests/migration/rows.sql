@@ -102,5 +102,8 @@ UPDATE pipeline_executions SET unpriced_calls = 2 WHERE execution_id = '0199c3f2
 UPDATE step_executions SET unpriced_calls = 2 WHERE step_execution_id = '0199c3f2-0000-7000-8000-000000000020';
 INSERT INTO execution_traces (execution_id, exported, upto, ended, writer) VALUES
     ('0199c3f2-0000-7000-8000-000000000010', 3, 5, 0, 'host:1:00000000');
+UPDATE workers
+   SET cluster = '{"cluster":"session_1","nodes":[{"node":"a1b2","total":{"CPU":4.0},"free":{"CPU":3.0}}]}'
+ WHERE worker_id = 'host-7-a';
 INSERT INTO step_places (step_execution_id, cluster, node, pid, resources, waited_seconds) VALUES
     ('0199c3f2-0000-7000-8000-000000000020', 'session_1', 'a1b2', 4711, '{"CPU":1.0}', 0.5);

@@ -2,12 +2,14 @@ import asyncio
 from datetime import UTC, datetime
 
 import httpx
+from msgspec.structs import replace
 from prometheus_client.parser import text_string_to_metric_families
 
 from ia_modules import __version__
 from ia_modules.database.manager import DatabaseManager
 from ia_modules.database.migrator import MIGRATIONS_FOLDER, find_migrations
-from ia_modules.models import ExecutionStatus, PipelineId, new_id
+from ia_modules.models import ClusterNode, ExecutionStatus, JoinedCluster, PipelineId, new_id
+from ia_modules.testing.places_contract import THERE, runs_at
 from ia_modules.tracker.execution_tracker import ExecutionTracker
 from tests.showcase.server import PATIENCE_SECONDS, Server, running
 
@@ -75,6 +77,25 @@ async def test_workers_are_alive_silent_or_stopped_by_the_databases_clock(
     assert workers["frozen"]["heartbeat_age_seconds"] >= 60
     [own] = [worker for worker in workers.values() if worker["is_this_server"]]
     assert (own["state"], own["slots"], own["running"]) == ("alive", 4, 0)
+
+
+async def test_a_cluster_shows_its_nodes_and_what_holds_them(
+    api: httpx.AsyncClient, tracker: ExecutionTracker, pipeline_id: PipelineId
+) -> None:
+    assert (await api.get("/api/system")).json()["clusters"] == []
+    execution_id = await tracker.start_execution(pipeline_id)
+    attempt = await tracker.start_step_execution(execution_id, "train", "Train", "task")
+    await tracker.record(replace(runs_at(execution_id, attempt, THERE), writer=tracker.owner))
+    node = ClusterNode(node=THERE.node, total={"CPU": 4.0, "GPU": 1.0}, free={"CPU": 3.0})
+    await tracker.ownership.tell_cluster(JoinedCluster(cluster=THERE.cluster, nodes=(node,)))
+
+    [cluster] = (await api.get("/api/system")).json()["clusters"]
+    assert cluster["cluster"] == THERE.cluster
+    assert cluster["nodes"] == [{"node": THERE.node, "total": {"CPU": 4.0, "GPU": 1.0}, "free": {"CPU": 3.0}}]
+    [held] = cluster["held"]
+    assert (held["execution_id"], held["step_execution_id"], held["step_name"]) == (execution_id, attempt, "Train")
+    assert (held["node"], held["pid"], held["resources"]) == (THERE.node, THERE.pid, THERE.resources)
+    assert datetime.fromisoformat(held["since"]).tzinfo is not None
 
 
 async def test_the_queue_is_what_workers_may_claim(

@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 
 from ia_modules.cli.output.step_table import StepTable, as_object, graph_of, shown_name, why_in_words
 from ia_modules.cli.output.terminal import duration, elapsed, error_line, excerpt
+from ia_modules.engines.ray import in_words
 from ia_modules.errors import IAModulesError
 from ia_modules.models import (
     Changes,
@@ -22,6 +23,7 @@ from ia_modules.pipeline.recorded import input_of
 _HAS = {"completed": "had completed", "failed": "had failed", "cancelled": "was cancelled"}
 _FIRST_AND_LAST = 2  # iterations of a loop that are shown at either end
 _TOGETHER = timedelta(milliseconds=5)  # times of one transition are this close to each other
+_NODE_CHARACTERS = 12  # of its id, which has 56
 _MOST_REBUILT = 200  # attempts; with more, no state is rebuilt to be shown
 
 
@@ -72,6 +74,9 @@ class ReportedRun:
         if len(self.attempts) > 1 or last.error_message is not None:
             for attempt in self.attempts:
                 yield f"attempt {attempt.attempt}", _how_it_went(attempt)
+                yield from _place(attempt)
+        else:
+            yield from _place(last)
         if not last.status.is_terminal and (last.progress is not None or last.progress_message):
             yield "progress", f"{last.progress or 0:.0%} {last.progress_message or ''}"
         if last.output_bytes and last.status is not StepStatus.WAITING:  # it holds the question until then
@@ -178,6 +183,13 @@ def _input_text(
         return excerpt(input_of(step, graph, input_data, steps))
     except IAModulesError:  # the records do not follow from the definition; the rest can still be shown
         return f"the state: {made_of}"
+
+
+def _place(step: StepExecutionRecord) -> Iterator[tuple[str, str]]:
+    """Where it ran, if that was on a cluster."""
+    if (place := step.place) is not None:
+        where = f"node {place.node[:_NODE_CHARACTERS]}…, process {place.pid}"
+        yield "on Ray", f"{where} · {in_words(place.resources)} · waited {duration(place.waited_seconds)}"
 
 
 def _how_it_went(step: StepExecutionRecord) -> str:

@@ -66,6 +66,7 @@ WITH page AS (
 SELECT step_execution_id, execution_id, within, step_id, step_name, step_type, iteration, attempt, retry_count, status,
        worker, wake_at, awaits, effect, routes, error_type, error_message, progress, progress_message, copied_from,
        input_tokens, output_tokens, cost_micros, unpriced_calls, usage, first_token_ms,
+       cluster, node, pid, resources, waited_seconds,
        input_bytes, output_bytes, sequence, created_at, started_at, completed_at, input_refs_bytes, metadata_bytes, traceback_bytes,
        CASE WHEN input_size <= largest_bytes THEN input_data END AS input_data,
        CASE WHEN output_size <= largest_bytes THEN output_data END AS output_data,
@@ -74,6 +75,7 @@ SELECT step_execution_id, execution_id, within, step_id, step_name, step_type, i
        CASE WHEN traceback_bytes <= largest_bytes THEN traceback END AS traceback
   FROM sized
   JOIN step_executions USING (step_execution_id)
+  LEFT JOIN step_places USING (step_execution_id)
  ORDER BY step_execution_id;
 
 -- name: list_reruns

@@ -6,8 +6,10 @@
 SELECT step_execution_id, execution_id, within, step_id, step_name, step_type, iteration, attempt, retry_count, status,
        worker, wake_at, awaits, effect, routes, error_type, error_message, progress, progress_message, copied_from,
        input_tokens, output_tokens, cost_micros, unpriced_calls, usage, first_token_ms,
+       cluster, node, pid, resources, waited_seconds,
        input_bytes, output_bytes, sequence, created_at, started_at, completed_at
   FROM step_executions AS run
+  LEFT JOIN step_places USING (step_execution_id)
  WHERE execution_id = :execution_id
    AND within = :within
    AND (step_id, iteration) > (:step_id, :iteration)

@@ -54,10 +54,12 @@ SELECT execution_id, request_hash
 SELECT step_execution_id, execution_id, within, step_id, step_name, step_type, iteration, attempt, retry_count, status,
        worker, wake_at, awaits, effect, routes, error_type, error_message, progress, progress_message, copied_from,
        input_tokens, output_tokens, cost_micros, unpriced_calls, usage, first_token_ms,
+       cluster, node, pid, resources, waited_seconds,
        input_bytes, output_bytes, sequence, created_at, started_at, completed_at, input_refs, metadata, traceback,
        CASE WHEN input_bytes <= :inline_bytes THEN input_data END AS input_data,
        CASE WHEN output_bytes <= :inline_bytes THEN output_data END AS output_data
   FROM step_executions
+  LEFT JOIN step_places USING (step_execution_id)
  WHERE execution_id = :execution_id AND within = :within
  ORDER BY step_execution_id;
 
@@ -93,16 +95,20 @@ SELECT step_execution_id, output_data FROM step_executions WHERE step_execution_
 SELECT step_execution_id, execution_id, within, step_id, step_name, step_type, iteration, attempt, retry_count, status,
        worker, wake_at, awaits, effect, routes, error_type, error_message, progress, progress_message, copied_from,
        input_tokens, output_tokens, cost_micros, unpriced_calls, usage, first_token_ms,
+       cluster, node, pid, resources, waited_seconds,
        input_bytes, output_bytes, sequence, created_at, started_at, completed_at, input_refs, metadata, traceback, input_data, output_data
   FROM step_executions
+  LEFT JOIN step_places USING (step_execution_id)
  WHERE step_execution_id = :step_execution_id;
 
 -- name: changed_steps
 SELECT step_execution_id, execution_id, within, step_id, step_name, step_type, iteration, attempt, retry_count, status,
        worker, wake_at, awaits, effect, routes, error_type, error_message, progress, progress_message, copied_from,
        input_tokens, output_tokens, cost_micros, unpriced_calls, usage, first_token_ms,
+       cluster, node, pid, resources, waited_seconds,
        input_bytes, output_bytes, sequence, created_at, started_at, completed_at
   FROM step_executions
+  LEFT JOIN step_places USING (step_execution_id)
  WHERE execution_id = :execution_id AND within = :within AND sequence > :after AND sequence <= :upto
  ORDER BY sequence, step_execution_id
  LIMIT :limit;

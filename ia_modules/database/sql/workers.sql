@@ -7,6 +7,10 @@ VALUES (:worker_id, :host, :pid, :version, :slots, :note, :lease_seconds, ia_now
 ON CONFLICT (worker_id) DO UPDATE
    SET slots = excluded.slots, note = excluded.note, heartbeat_at = excluded.heartbeat_at, stopped_at = NULL;
 
+-- name: tell_cluster
+-- Which Ray cluster it has joined, and how that stands. No row returned = it has given no sign of life so far.
+UPDATE workers SET cluster = :cluster WHERE worker_id = :worker_id RETURNING worker_id;
+
 -- name: liveness
 -- The heartbeat row of one process. No row = it has never given a sign of life.
 SELECT lease_seconds, heartbeat_at, stopped_at, ia_now() AS now FROM workers WHERE worker_id = :owner;

@@ -273,6 +273,17 @@ UPDATE step_executions
        first_token_ms = :first_token_ms
  WHERE step_execution_id = :step_execution_id;
 
+-- name: write_place
+-- Where an attempt runs; of one that has run its fallback, where that did.
+INSERT INTO step_places (step_execution_id, cluster, node, pid, resources, waited_seconds)
+VALUES (:step_execution_id, :cluster, :node, :pid, :resources, :waited_seconds)
+ON CONFLICT (step_execution_id) DO UPDATE
+   SET cluster = excluded.cluster,
+       node = excluded.node,
+       pid = excluded.pid,
+       resources = excluded.resources,
+       waited_seconds = excluded.waited_seconds;
+
 -- name: insert_log
 -- A line that a repeated transition brings again is kept once.
 INSERT INTO execution_logs (

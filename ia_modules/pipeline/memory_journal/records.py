@@ -252,6 +252,7 @@ class MemoryRecords:
                     attempt=1,
                     retry_count=0,
                     wake_at=None,
+                    place=None,
                     routes=decoded(copy.routes, None),
                     copied_from=copy.copied_from,
                 )

@@ -211,6 +211,7 @@ def updated_step(step: StepExecutionRecord, update: StepUpdate, sequence: int, n
         awaits=update.awaits or step.awaits,
         started_at=step.started_at or (now if status is StepStatus.RUNNING else None),
         metadata=decoded(update.metadata, step.metadata),
+        place=update.place or step.place,
         completed_at=now - timedelta(seconds=update.age_seconds) if status.is_terminal else None,
     )
 

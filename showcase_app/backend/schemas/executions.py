@@ -186,6 +186,18 @@ class ExecutionOut(Out):
     duration_seconds: float | None = Field(description="From the start; null until it has ended.")
 
 
+class StepPlaceOut(Out):
+    """Where an attempt runs, or ran, on a Ray cluster."""
+
+    cluster: str
+    node: str
+    pid: int
+    resources: dict[str, float] = Field(
+        description="What it has of the node, by Ray's names; memory in bytes.", examples=[{"CPU": 1, "GPU": 1}]
+    )
+    waited_seconds: float = Field(description="Until the cluster had that for it.")
+
+
 class StepOut(Out):
     """One attempt of one iteration of one step, without its payloads."""
 
@@ -219,6 +231,7 @@ class StepOut(Out):
     unpriced_calls: int | None
     usage: StepUsage
     first_token_ms: int | None = Field(description="Until the first piece of the first call's answer came.")
+    place: StepPlaceOut | None = Field(description="null: it does not run on a cluster, or not yet.")
     input_bytes: int
     output_bytes: int
     sequence: int

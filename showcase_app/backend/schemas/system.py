@@ -53,6 +53,41 @@ class WorkerOut(Out):
         return cls.model_validate(worker.to_dict() | state | {"is_this_server": is_this_server})
 
 
+class ClusterNodeOut(Out):
+    """What one node of a Ray cluster has, by Ray's names, and what of it is free; memory in bytes."""
+
+    node: str
+    total: dict[str, float] = Field(examples=[{"CPU": 8, "GPU": 1}])
+    free: dict[str, float] = Field(description="Without what nothing is free of.", examples=[{"CPU": 7}])
+
+
+class HeldOut(Out):
+    """What an attempt that runs holds of a node."""
+
+    execution_id: str
+    pipeline_name: str
+    step_execution_id: str
+    within: str = Field(description="The path of the run that it is a part of; empty for the steps of the graph.")
+    step_id: str
+    step_name: str
+    iteration: int
+    node: str
+    pid: int
+    resources: dict[str, float]
+    waited_seconds: float
+    since: Time = Field(description="About: its start, and what it waited after that.")
+
+
+class ClusterOut(Out):
+    """A Ray cluster that steps run on."""
+
+    cluster: str = Field(description="Its identity, for as long as it lives.", examples=["session_2026-11-30_09-12-44"])
+    nodes: list[ClusterNodeOut] = Field(
+        description="As a worker saw them that has joined it, seconds ago. Empty: none that is alive has joined it."
+    )
+    held: list[HeldOut] = Field(description="By attempts that run now, up to 100 in all clusters; the oldest first.")
+
+
 class QueueOut(Out):
     pending: int = Field(description="Executions that wait for a worker.")
     capped: bool = Field(description="One of the four numbers is 10,000 or more: that is as far as is counted.")
@@ -74,6 +109,7 @@ class SystemOut(Out):
     started_at: Time = Field(description="When this server started.")
     database: DatabaseOut
     workers: list[WorkerOut] = Field(description="The 100 whose hearts beat last, the newest beat first.")
+    clusters: list[ClusterOut] = Field(description="Those that workers have joined, or that something runs on.")
     queue: QueueOut
     feed: FeedOut
 

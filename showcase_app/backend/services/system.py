@@ -7,6 +7,7 @@ from ia_modules.live.feed import Feed
 from ia_modules.tracker.system import SystemReader
 from ia_modules.version import __version__
 from showcase_app.backend.schemas.system import (
+    ClusterOut,
     DatabaseOut,
     FeedOut,
     MigrationOut,
@@ -46,6 +47,7 @@ class SystemService:
                 migrations=[MigrationOut.from_record(migration) for migration in migrations],
             ),
             workers=[WorkerOut.of(each, is_this_server=each.worker_id == self._worker_id) for each in workers],
+            clusters=[ClusterOut.from_record(each) for each in await self._reader.list_clusters()],
             queue=QueueOut.from_record(await self._reader.measure_queue()),
             feed=FeedOut.from_record(self._feed),
         )

@@ -1,14 +1,17 @@
 """A Ray cluster as an owner has it: which one is joined, and what a step gets of it. The rest is in acceptance."""
 
+import asyncio
+from collections.abc import Collection
 from contextlib import suppress
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from ia_modules.engines import ray as engine
 from ia_modules.engines.ray import RayAway, RayCluster, has_all, in_words
-from ia_modules.errors import InvalidArgument
-from ia_modules.models import new_id
+from ia_modules.errors import DatabaseUnavailable, InvalidArgument
+from ia_modules.models import JoinedCluster, StepExecutionId, new_id
 from ia_modules.pipeline.executor import LocalExecutor
 from ia_modules.pipeline.memory_journal import MemoryJournal
 from ia_modules.testing.executor_contract import ContractRunner
@@ -56,6 +59,39 @@ async def test_a_step_that_no_node_can_have_fails_with_what_they_have(ray: RayOf
     assert kind == "StepError"
     assert "no node of the Ray cluster has 3 CPU, 1 licence: its 3 nodes have" in str(message)
     assert "4 CPU, 1 GPU" in str(message)
+
+
+class Rows:
+    """Takes in how a cluster stands; the first time it cannot."""
+
+    def __init__(self) -> None:
+        self.states = asyncio.Queue[JoinedCluster]()
+        self._has_failed = False
+
+    async def installation(self) -> str:
+        return new_id()
+
+    async def open_attempts(self, ids: Collection[StepExecutionId]) -> set[StepExecutionId]:
+        return set(ids)
+
+    async def tell_cluster(self, joined: JoinedCluster | None) -> None:
+        if not self._has_failed:
+            self._has_failed = True
+            raise DatabaseUnavailable("not now")
+        if joined is not None:
+            self.states.put_nowait(joined)
+
+
+async def test_how_it_stands_is_told_while_it_is_joined(ray: RayOfTests, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(engine, "_TELL_SECONDS", 0.0)
+    rows = Rows()
+    async with RayCluster(ray.address).joining(rows) as cluster:
+        for _ in range(2):
+            state = await rows.states.get()
+            assert state.cluster == cluster.cluster
+            assert {"CPU": 4.0, "GPU": 1.0}.items() <= max((each.total for each in state.nodes), key=len).items()
+            names = {name for node in state.nodes for name in (*node.total, *node.free)}
+            assert not [name for name in names if name.startswith("node:") or name == "object_store_memory"]
 
 
 async def test_a_driver_that_is_killed_is_started_anew_when_it_is_needed(ray: RayOfTests) -> None:

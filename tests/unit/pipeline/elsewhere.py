@@ -10,7 +10,7 @@ from contextvars import Context
 from typing import Any
 
 from ia_modules.errors import StepLost
-from ia_modules.models import JsonText, StepExecutionId
+from ia_modules.models import JsonText, StepExecutionId, StepPlace
 from ia_modules.pipeline.code import LoadedPipeline, StepModules, load_pipeline
 from ia_modules.pipeline.current import current
 from ia_modules.pipeline.executor import LocalExecutor
@@ -137,6 +137,8 @@ class Cluster:
         gates: what steps wait for, by name.
         arrived: the steps that wait, as they come.
         released: the attempts whose ends are on record.
+        has_room: an attempt waits for this before it begins.
+        place: where it begins then.
     """
 
     def __init__(self, identity: str = "there") -> None:
@@ -146,6 +148,9 @@ class Cluster:
         self.gates: dict[str, asyncio.Event] = {}
         self.arrived: asyncio.Queue[StepExecutionId] = asyncio.Queue()
         self.released: list[StepExecutionId] = []
+        self.has_room = asyncio.Event()
+        self.has_room.set()
+        self.place = StepPlace(cluster=identity, node="node", pid=1, resources={"CPU": 1.0}, waited_seconds=0.0)
         CLUSTERS[identity] = self
 
     def gate(self, name: str) -> asyncio.Event:
@@ -194,6 +199,8 @@ class OnCluster(LocalExecutor):
             raise StepLost(call.step_id, "Nobody there knows of it.")
         if actor is None:
             await desk.mark_elsewhere(self.there.identity)
+            await self.there.has_room.wait()
+            await desk.put_on_record(self.there.place)
             actor = self.there.actors[call.step_execution_id] = Actor(call)
         actor.join(desk, repeats=self._repeats)
         try:

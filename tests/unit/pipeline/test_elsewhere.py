@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 import pytest
+from msgspec.structs import replace
 
 from ia_modules.errors import ExecutionCancelled, LeaseLost, RunsElsewhere, StepLost
 from ia_modules.models import ClaimedExecution, ExecutionId, ExecutionStatus, LogLevel, StepExecutionId, StepStatus
@@ -131,6 +132,37 @@ async def test_what_is_handed_back_goes_on_there_and_the_next_owner_gets_its_res
     heir = await owned(journal, pipeline, cluster, repeats=repeats)
     assert await heir.run is COMPLETED
     await assert_done_once(journal, execution_id, cluster, attempt)
+
+
+@pytest.mark.parametrize("identity", ["there", "another"])
+async def test_where_it_runs_is_on_record_before_it_begins_also_where_the_cluster_is_another_by_then(
+    journal: OperatorJournal, cluster: Cluster, identity: str
+) -> None:
+    cluster.place = replace(cluster.place, cluster=identity)
+    execution_id, owner, _ = await begun(journal, pipeline_elsewhere(), cluster)
+    _, (step,) = await recorded(journal, execution_id)
+    within = await journal.get_execution_steps(execution_id, within=WORK)
+    assert step.place == cluster.place
+    assert {each.awaits for each in (step, *within)} == {f"{ELSEWHERE}{identity}"}
+    assert {each.place for each in within} == {None}
+    cluster.gate("go").set()
+    assert await owner.run is COMPLETED
+
+
+async def test_what_waits_for_room_there_while_its_lease_is_lost_never_begins(
+    journal: OperatorJournal, cluster: Cluster
+) -> None:
+    cluster.has_room.clear()
+    execution_id = await queued(journal, pipeline_elsewhere())
+    owner = await owned(journal, pipeline_elsewhere(), cluster)
+    await until(lambda: owner.executor.has_joined)
+    await put_back(journal)
+    cluster.has_room.set()
+    with pytest.raises(LeaseLost):
+        await owner.run
+    assert (cluster.actors, cluster.calls, owner.executor.leaves) == ({}, {}, True)
+    _, (step,) = await recorded(journal, execution_id)
+    assert step.place is None
 
 
 async def test_it_may_be_handed_on_again_and_again(journal: OperatorJournal, cluster: Cluster) -> None:

@@ -1,7 +1,9 @@
 import pytest
+from msgspec.structs import replace
 
 from ia_modules.database.manager import DatabaseManager
 from ia_modules.errors import ExecutionKept, PipelineInUse
+from ia_modules.testing.places_contract import THERE, runs_at
 from ia_modules.tracker import deletion
 from ia_modules.tracker.deletion import Deletion
 from ia_modules.tracker.execution_tracker import ExecutionTracker
@@ -22,6 +24,17 @@ async def test_a_history_goes_in_parts_and_leaves_their_counts(
     rows = await database.fetch_all_async("SELECT action, detail FROM audit_log ORDER BY audit_id")
     assert [row["action"] for row in rows] == [*["executions.delete"] * 3, "pipeline.delete"]
     assert '"executions":5' in rows[-1]["detail"]
+
+
+async def test_an_execution_goes_with_what_is_on_record_of_where_it_ran(database: DatabaseManager) -> None:
+    async with ExecutionTracker(database) as tracker:
+        execution_id = await tracker.start_execution(await tracker.register_pipeline("nightly", "Nightly"))
+        attempt = await tracker.start_step_execution(execution_id, "train", "Train", "task")
+        await tracker.record(replace(runs_at(execution_id, attempt, THERE), writer=tracker.owner))
+        await tracker.update_execution_status(execution_id, "completed")
+        assert len(await database.fetch_all_async("SELECT node FROM step_places")) == 1
+        await Deletion(database, tracker.live).delete_execution(execution_id, actor="ann")
+    assert await database.fetch_all_async("SELECT node FROM step_places") == []
 
 
 async def test_what_is_started_while_a_pipeline_is_deleted_keeps_it(database: DatabaseManager) -> None:

@@ -32,6 +32,7 @@ from ia_modules.models import (
 )
 from ia_modules.paths import GRAPH, run_path
 from ia_modules.testing.model import BEGAN
+from ia_modules.testing.places_contract import THERE
 from ia_modules.tracker.execution_tracker import ExecutionTracker
 from ia_modules.transitions import (
     Answer,
@@ -73,7 +74,9 @@ EVERYTHING = {  # everything that a table has of some executions, in the order o
     table: f"SELECT * FROM {table} WHERE execution_id = :execution_id ORDER BY 1" for table in TABLES
 } | {
     "failure_groups": "SELECT failure_groups.* FROM failure_groups JOIN pipeline_executions"
-    " USING (pipeline_id, failure_group) WHERE execution_id = :execution_id"
+    " USING (pipeline_id, failure_group) WHERE execution_id = :execution_id",
+    "step_places": "SELECT step_places.* FROM step_places JOIN step_executions USING (step_execution_id)"
+    " WHERE execution_id = :execution_id ORDER BY 1",
 }
 
 
@@ -148,6 +151,7 @@ def parts() -> st.SearchStrategy[Parts]:
             "wake_after_seconds": st.sampled_from([None, None, None, -1.0, 60.0]),
             "awaits": st.sampled_from([None, None, None, "answer", "ray:a"]),
             "usage": st.sampled_from([None, None]) | USAGES,
+            "place": st.sampled_from([None] * 9 + [THERE]),
         }
     )
     change = st.builds(
@@ -256,6 +260,10 @@ SELDOM: list[list[Parts]] = [  # what chance seldom finds; each part comes alone
         for status in (ExecutionStatus.PENDING, ExecutionStatus.FAILED)
         for ends in (COMPLETED, {"status": StepStatus.LOST})
     ),
+    [
+        Parts(updates=[(0, {"place": THERE}), (1, {"progress": 0.5})]),
+        Parts(updates=[(0, {**COMPLETED, "place": THERE})]),
+    ],
     [Parts(lines=[INNER, None]), Parts(updates=[(INNER, COMPLETED)], lines=[INNER]), Parts(updates=[(0, COMPLETED)])],
 ]
 

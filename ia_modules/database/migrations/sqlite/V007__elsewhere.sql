@@ -13,3 +13,6 @@ CREATE TABLE step_places (
     waited_seconds    REAL NOT NULL,
     CONSTRAINT place_waited_not_negative CHECK (waited_seconds >= 0)
 ) STRICT;
+
+-- The cluster that a process has joined: its identity, and of each node what it has and what of that is free. NULL: none.
+ALTER TABLE workers ADD COLUMN cluster TEXT;

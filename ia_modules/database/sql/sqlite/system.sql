@@ -22,6 +22,7 @@ numbered AS (
      UNION ALL SELECT 'imported_executions', (SELECT MAX(rowid) FROM imported_executions)
      UNION ALL SELECT 'execution_traces', (SELECT MAX(rowid) FROM execution_traces)
      UNION ALL SELECT 'step_executions', (SELECT MAX(rowid) FROM step_executions)
+     UNION ALL SELECT 'step_places', (SELECT MAX(rowid) FROM step_places)
      UNION ALL SELECT 'execution_logs', (SELECT MAX(rowid) FROM execution_logs)
      UNION ALL SELECT 'interactions', (SELECT MAX(rowid) FROM interactions)
      UNION ALL SELECT 'interaction_responses', (SELECT MAX(rowid) FROM interaction_responses)

@@ -1492,6 +1492,56 @@ export interface components {
             messages: (components["schemas"]["StepMessage"] | components["schemas"]["InteractionMessage"] | components["schemas"]["LogMessage"] | components["schemas"]["ExecutionMessage"])[];
         };
         /**
+         * ClusterNodeOut
+         * @description What one node of a Ray cluster has, by Ray's names, and what of it is free; memory in bytes.
+         */
+        ClusterNodeOut: {
+            /** Node */
+            node: string;
+            /**
+             * Total
+             * @example {
+             *       "CPU": 8,
+             *       "GPU": 1
+             *     }
+             */
+            total: {
+                [key: string]: number;
+            };
+            /**
+             * Free
+             * @description Without what nothing is free of.
+             * @example {
+             *       "CPU": 7
+             *     }
+             */
+            free: {
+                [key: string]: number;
+            };
+        };
+        /**
+         * ClusterOut
+         * @description A Ray cluster that steps run on.
+         */
+        ClusterOut: {
+            /**
+             * Cluster
+             * @description Its identity, for as long as it lives.
+             * @example session_2026-11-30_09-12-44
+             */
+            cluster: string;
+            /**
+             * Nodes
+             * @description As a worker saw them that has joined it, seconds ago. Empty: none that is alive has joined it.
+             */
+            nodes: components["schemas"]["ClusterNodeOut"][];
+            /**
+             * Held
+             * @description By attempts that run now, up to 100 in all clusters; the oldest first.
+             */
+            held: components["schemas"]["HeldOut"][];
+        };
+        /**
          * ComparedCountsOut
          * @description How many runs there are of each kind, those that are not listed too.
          */
@@ -2647,6 +2697,8 @@ export interface components {
              * @description Until the first piece of the first call's answer came.
              */
             first_token_ms: number | null;
+            /** @description null: it does not run on a cluster, or not yet. */
+            place: components["schemas"]["StepPlaceOut"] | null;
             /** Input Bytes */
             input_bytes: number;
             /** Output Bytes */
@@ -2975,6 +3027,45 @@ export interface components {
             /** Version */
             version: string;
             services: components["schemas"]["ServicesOut"];
+        };
+        /**
+         * HeldOut
+         * @description What an attempt that runs holds of a node.
+         */
+        HeldOut: {
+            /** Execution Id */
+            execution_id: string;
+            /** Pipeline Name */
+            pipeline_name: string;
+            /** Step Execution Id */
+            step_execution_id: string;
+            /**
+             * Within
+             * @description The path of the run that it is a part of; empty for the steps of the graph.
+             */
+            within: string;
+            /** Step Id */
+            step_id: string;
+            /** Step Name */
+            step_name: string;
+            /** Iteration */
+            iteration: number;
+            /** Node */
+            node: string;
+            /** Pid */
+            pid: number;
+            /** Resources */
+            resources: {
+                [key: string]: number;
+            };
+            /** Waited Seconds */
+            waited_seconds: number;
+            /**
+             * Since
+             * Format: date-time
+             * @description About: its start, and what it waited after that.
+             */
+            since: string;
         };
         /**
          * ImportRequest
@@ -4556,6 +4647,8 @@ export interface components {
              * @description Until the first piece of the first call's answer came.
              */
             first_token_ms: number | null;
+            /** @description null: it does not run on a cluster, or not yet. */
+            place: components["schemas"]["StepPlaceOut"] | null;
             /** Input Bytes */
             input_bytes: number;
             /** Output Bytes */
@@ -4897,6 +4990,8 @@ export interface components {
              * @description Until the first piece of the first call's answer came.
              */
             first_token_ms: number | null;
+            /** @description null: it does not run on a cluster, or not yet. */
+            place: components["schemas"]["StepPlaceOut"] | null;
             /** Input Bytes */
             input_bytes: number;
             /** Output Bytes */
@@ -5167,6 +5262,8 @@ export interface components {
              * @description Until the first piece of the first call's answer came.
              */
             first_token_ms: number | null;
+            /** @description null: it does not run on a cluster, or not yet. */
+            place: components["schemas"]["StepPlaceOut"] | null;
             /** Input Bytes */
             input_bytes: number;
             /** Output Bytes */
@@ -5197,6 +5294,34 @@ export interface components {
             items: components["schemas"]["StepDetail"][];
             /** Next Cursor */
             next_cursor: string | null;
+        };
+        /**
+         * StepPlaceOut
+         * @description Where an attempt runs, or ran, on a Ray cluster.
+         */
+        StepPlaceOut: {
+            /** Cluster */
+            cluster: string;
+            /** Node */
+            node: string;
+            /** Pid */
+            pid: number;
+            /**
+             * Resources
+             * @description What it has of the node, by Ray's names; memory in bytes.
+             * @example {
+             *       "CPU": 1,
+             *       "GPU": 1
+             *     }
+             */
+            resources: {
+                [key: string]: number;
+            };
+            /**
+             * Waited Seconds
+             * @description Until the cluster had that for it.
+             */
+            waited_seconds: number;
         };
         /**
          * StepRunOut
@@ -5257,6 +5382,11 @@ export interface components {
              * @description The 100 whose hearts beat last, the newest beat first.
              */
             workers: components["schemas"]["WorkerOut"][];
+            /**
+             * Clusters
+             * @description Those that workers have joined, or that something runs on.
+             */
+            clusters: components["schemas"]["ClusterOut"][];
             queue: components["schemas"]["QueueOut"];
             feed: components["schemas"]["FeedOut"];
         };
@@ -5570,6 +5700,8 @@ export type BulkOut = components['schemas']['BulkOut'];
 export type BulkRequest = components['schemas']['BulkRequest'];
 export type CancelRequest = components['schemas']['CancelRequest'];
 export type ChangesOut = components['schemas']['ChangesOut'];
+export type ClusterNodeOut = components['schemas']['ClusterNodeOut'];
+export type ClusterOut = components['schemas']['ClusterOut'];
 export type ComparedCountsOut = components['schemas']['ComparedCountsOut'];
 export type ComparedRunOut = components['schemas']['ComparedRunOut'];
 export type ComparisonOut = components['schemas']['ComparisonOut'];
@@ -5600,6 +5732,7 @@ export type GraphEdge = components['schemas']['GraphEdge'];
 export type GraphNode = components['schemas']['GraphNode'];
 export type GraphOut = components['schemas']['GraphOut'];
 export type HealthOut = components['schemas']['HealthOut'];
+export type HeldOut = components['schemas']['HeldOut'];
 export type ImportRequest = components['schemas']['ImportRequest'];
 export type ImportedRunOut = components['schemas']['ImportedRunOut'];
 export type InteractionCountOut = components['schemas']['InteractionCountOut'];
@@ -5664,6 +5797,7 @@ export type StepMisfit = components['schemas']['StepMisfit'];
 export type StepOfManyOut = components['schemas']['StepOfManyOut'];
 export type StepOut = components['schemas']['StepOut'];
 export type StepPageOut = components['schemas']['StepPageOut'];
+export type StepPlaceOut = components['schemas']['StepPlaceOut'];
 export type StepRunOut = components['schemas']['StepRunOut'];
 export type StepStatus = components['schemas']['StepStatus'];
 export type StoredBesideOut = components['schemas']['StoredBesideOut'];

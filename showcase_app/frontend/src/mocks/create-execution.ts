@@ -7,6 +7,7 @@ import type {
   LogOut,
   RunOut,
   StepDetail,
+  StepPlaceOut,
 } from "@/api/schema.gen";
 import { pathOf } from "@/domain/inner-runs";
 
@@ -110,6 +111,7 @@ export function createStep(row: Partial<StepDetail> = {}): StepDetail {
     unpriced_calls: null,
     usage: null,
     first_token_ms: null,
+    place: null,
     input_bytes: 0,
     output_bytes: 0,
     sequence: 1,
@@ -126,6 +128,18 @@ export function createStep(row: Partial<StepDetail> = {}): StepDetail {
     metadata_bytes: 0,
     traceback_bytes: 0,
     omitted: [],
+    ...row,
+  };
+}
+
+/** On a node that is called `1dba27f00b4af5b9`. */
+export function createPlace(row: Partial<StepPlaceOut> = {}): StepPlaceOut {
+  return {
+    cluster: "session_1",
+    node: "1dba27f00b4af5b9",
+    pid: 6500,
+    resources: { CPU: 1 },
+    waited_seconds: 0,
     ...row,
   };
 }

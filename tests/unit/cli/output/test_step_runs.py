@@ -1,7 +1,10 @@
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
+from ia_modules.cli.output.step_runs import ReportedRun
+from ia_modules.models import StepExecutionRecord, StepPlace, StepStatus
 from tests.unit.cli.conftest import Command, command_on, report
 from tests.unit.cli.pipeline_files import compare, step, write
 
@@ -41,3 +44,26 @@ def test_the_middle_of_a_long_loop_is_left_out_unless_all_is_asked_for(command: 
         "9 loop #9",
     ]
     assert any(line.startswith("5 loop #5 completed") for line in report(command, "--all"))
+
+
+def test_where_an_attempt_ran_stands_beside_how_it_went() -> None:
+    here = StepExecutionRecord.from_row(dict.fromkeys(StepExecutionRecord.__struct_fields__) | {"status": "completed"})
+    first = replace(here, attempt=1, status=StepStatus.LOST, error_message="Its node is gone.", place=THERE)
+    second = replace(
+        here, attempt=2, output_bytes=0, place=replace(THERE, resources={"memory": 2e9}, waited_seconds=65)
+    )
+    was_lost = ("attempt 1", "lost: Its node is gone.")
+    on_ray = ("on Ray", "node 1dba27f00b4a…, process 6500 · 1 CPU, 1 GPU · waited 3.2 s")
+    moved = ("on Ray", "node 1dba27f00b4a…, process 6500 · 2.0 GB of memory · waited 1 min 05 s")
+    assert list(ReportedRun(1, [first, second]).details()) == [was_lost, on_ray, ("attempt 2", "completed"), moved]
+    assert list(ReportedRun(1, [second]).details()) == [moved]
+    assert list(ReportedRun(1, [replace(second, place=None)]).details()) == []
+
+
+THERE = StepPlace(
+    cluster="session_1",
+    node="1dba27f00b4af5b9c8a9e6a40e3c",
+    pid=6500,
+    resources={"CPU": 1.0, "GPU": 1.0},
+    waited_seconds=3.2,
+)

@@ -25,10 +25,12 @@ import { QueryFailed } from "@/components/ui/notices";
 import { StatusIcon } from "@/components/ui/status-badge";
 import { segmentsByAttempt, type Times, timesOfAttempt, timesTogether } from "@/domain/durations";
 import type { HeardLines } from "@/domain/log-lines";
+import { placeText, shortNode } from "@/domain/places";
 import { fellBack, isOver } from "@/domain/runs";
 import { statusWord } from "@/domain/status";
 import { partsOf } from "@/domain/streamed-output";
 import { costText, currencyOf, hasUsage, modelsText, tokensText, unpricedText } from "@/domain/usage";
+import { Copied } from "./copied";
 import classes from "./execution.module.css";
 import { LogView } from "./log-view";
 import { Payload, Quiet } from "./payload";
@@ -141,6 +143,15 @@ export function AttemptFacts({ attempt, times, owner }: FactsProps) {
           <div className={classes.fact}>
             <dt>Worker</dt>
             <dd className="mono">{attempt.worker}</dd>
+          </div>
+        )}
+        {attempt.place === null ? null : (
+          <div className={classes.fact}>
+            <dt>Ray node</dt>
+            <dd className={classes.place}>
+              <Copied text={attempt.place.node} shown={shortNode(attempt.place.node)} what="node id" />
+              {placeText(attempt.place)}
+            </dd>
           </div>
         )}
       </dl>

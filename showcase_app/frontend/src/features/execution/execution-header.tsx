@@ -1,7 +1,6 @@
 /** What an execution is: its status, of what, when, by whom; and what can be done to it. */
-import { ActionIcon, Anchor, Group, Popover, Text, Title, Tooltip } from "@mantine/core";
-import { useClipboard, useDisclosure, useDocumentTitle } from "@mantine/hooks";
-import { IconCheck, IconCopy } from "@tabler/icons-react";
+import { Anchor, Group, Popover, Text, Title, Tooltip } from "@mantine/core";
+import { useDisclosure, useDocumentTitle } from "@mantine/hooks";
 import { useQuery } from "@tanstack/react-query";
 import type { ReactNode } from "react";
 import { Link } from "react-router";
@@ -21,6 +20,7 @@ import { editsOf } from "@/domain/second-chances";
 import { hasEnded, statusWord } from "@/domain/status";
 import { startedByText } from "@/domain/triggers";
 import { costText, hasUsage, tokensText, unpricedText } from "@/domain/usage";
+import { Copied } from "./copied";
 import classes from "./execution.module.css";
 import { ExecutionActions } from "./execution-actions";
 
@@ -215,28 +215,5 @@ function ExecutionLink({ id }: { id: string }) {
     <Anchor component={Link} to={`/executions/${encodeURIComponent(id)}`} inherit className="mono" title={id}>
       {shortId(id)}
     </Anchor>
-  );
-}
-
-/** A text that is too long to be shown, to be copied as a whole. */
-function Copied({ text, shown, what }: { text: string; shown: string; what: string }) {
-  const clipboard = useClipboard({ timeout: 1500 });
-  return (
-    <Group gap={4} wrap="nowrap">
-      <span className="mono" title={text}>
-        {shown}
-      </span>
-      <Tooltip label={clipboard.copied ? "Copied" : `Copy the whole ${what}`}>
-        <ActionIcon
-          size="xs"
-          variant="subtle"
-          color="gray"
-          aria-label={`Copy the ${what}`}
-          onClick={() => clipboard.copy(text)}
-        >
-          {clipboard.copied ? <IconCheck size={13} aria-hidden /> : <IconCopy size={13} aria-hidden />}
-        </ActionIcon>
-      </Tooltip>
-    </Group>
   );
 }

@@ -4,7 +4,15 @@ import { afterEach, beforeEach, expect, it, vi } from "vitest";
 import type { ExecutionDetail, StepDetail } from "@/api/schema.gen";
 import { NO_LINES } from "@/domain/log-lines";
 import type { ShownLevel } from "@/domain/timeline";
-import { at, createExecution, createInteraction, createLine, createRun, createStep } from "@/mocks/create-execution";
+import {
+  at,
+  createExecution,
+  createInteraction,
+  createLine,
+  createPlace,
+  createRun,
+  createStep,
+} from "@/mocks/create-execution";
 import { FakeServer, json } from "@/mocks/fake-server";
 import { renderAt } from "@/mocks/render-at";
 import { StepPanel } from "./step-panel";
@@ -332,4 +340,20 @@ it("a call within a step that was lost says what became of its answer, a step of
   show(createExecution({ steps: [createStep({ ...lost, step_type: "task" })] }));
   await screen.findByText(/It did not end: its process was gone/);
   expect(screen.queryByText(/not on record, nor what it cost/)).toBeNull();
+});
+
+it("an attempt on a cluster says where it runs, with what, and how long it waited; its node's id can be copied", async () => {
+  const copied = vi.spyOn(navigator.clipboard, "writeText").mockResolvedValue();
+  const place = createPlace({ pid: 6500, resources: { CPU: 1, GPU: 1 }, waited_seconds: 3.2 });
+  show(createExecution({ steps: [createStep({ step_id: "charge", place })] }));
+  await screen.findByText("process 6500 · 1 CPU, 1 GPU · waited 3.2 s", { exact: false });
+  expect(screen.getByText("1dba27…").title).toBe(place.node);
+  fireEvent.click(screen.getByRole("button", { name: "Copy the node id" }));
+  expect(copied).toHaveBeenCalledExactlyOnceWith(place.node);
+});
+
+it("an attempt of this machine has no place on a cluster", async () => {
+  show(createExecution({ steps: [createStep({ step_id: "charge" })] }));
+  await screen.findByText("Run time");
+  expect(screen.queryByText("Ray node")).toBeNull();
 });

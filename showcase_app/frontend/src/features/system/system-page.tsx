@@ -7,6 +7,7 @@ import { Moment } from "@/components/ui/moments";
 import { QueryFailed } from "@/components/ui/notices";
 import { PageHead } from "@/components/ui/page-head";
 import { ServerLink } from "@/components/ui/server-link";
+import { ClustersPanel } from "./clusters-panel";
 import { DatabasePanel } from "./database-panel";
 import { Figures } from "./figures";
 import classes from "./system.module.css";
@@ -44,6 +45,7 @@ export function Component() {
           <>
             <Figures system={data} />
             <WorkersPanel workers={data.workers} readAtMs={dataUpdatedAt} />
+            <ClustersPanel clusters={data.clusters} />
             <DatabasePanel database={data.database} />
           </>
         )}
