@@ -18,6 +18,7 @@ import msgspec
 
 from ia_modules.engines.ray_messages import (
     ActorOptions,
+    JoinCluster,
     Joined,
     NodeResources,
     NotJoined,
@@ -28,7 +29,7 @@ from ia_modules.engines.ray_messages import (
     encoded,
     read_news,
 )
-from ia_modules.errors import InvalidArgument, StepError, StepKilled, StepLost
+from ia_modules.errors import PASSING_DATABASE_ERRORS, InvalidArgument, StepError, StepKilled, StepLost
 from ia_modules.models import JsonText, LogLevel, StepExecutionId
 from ia_modules.paths import GRAPH
 from ia_modules.pipeline.child_process import ChildProcess, end_together
@@ -44,7 +45,7 @@ from ia_modules.pipeline.remote_calls import (
     reply_to,
 )
 from ia_modules.pipeline.remote_calls import encoded as encoded_call
-from ia_modules.tasks import background, in_thread
+from ia_modules.tasks import background, in_thread, uninterrupted
 
 UNCLAIMED_SECONDS = 3600.0
 """How long an attempt goes on that nobody asks for."""
@@ -52,6 +53,7 @@ UNCLAIMED_SECONDS = 3600.0
 _TALK_SECONDS = 10.0
 _AGAIN_SECONDS = 1.0
 _SAY_AFTER_SECONDS = 2.0
+_SAY_SILENT_SECONDS = 10.0  # a driver that died is another one by then
 _CANCEL_SECONDS = 15.0
 _SWEEP_SECONDS = 30.0
 
@@ -126,9 +128,16 @@ class RayCluster:
     async def _leave(self) -> None:
         if self._ending:
             await asyncio.wait(self._ending, timeout=_CANCEL_SECONDS)
-        link, self._link = self._link, None
+        link, self._link, opening = self._link, None, self._opening
+        if opening is not None:
+            opening.cancel()
+            await asyncio.wait([opening])
         if link is not None:
             await in_thread(link.close, "ray:close")
+
+    @property
+    def address(self) -> str:
+        return self._address
 
     @property
     def cluster(self) -> str | None:
@@ -240,8 +249,8 @@ class RayCluster:
             return self._link
         if self._opening is None:
             assert self._namespace is not None
-            opening = _opened_link(self._address, self._namespace, self._runtime_env)
-            self._opening = asyncio.ensure_future(opening)
+            join = JoinCluster(address=self._address, namespace=self._namespace, runtime_env=self._runtime_env)
+            self._opening = asyncio.ensure_future(_opened_link(join))
             self._opening.add_done_callback(self._opened)
         return await asyncio.shield(self._opening)
 
@@ -263,6 +272,7 @@ class RayCluster:
 
     async def _sweep(self, rows: AttemptRows | None) -> None:
         """End the actors of attempts that have ended: their owner may have died before it could."""
+        is_away = False
         while True:
             try:
                 names = await self.names()
@@ -271,8 +281,11 @@ class RayCluster:
                     still = await rows.open_attempts(set(attempts.values()))
                     for name in [name for name, attempt in attempts.items() if attempt not in still]:
                         await self._end_actor(name)
+                is_away = False
             except RayAway as away:
-                logger.info("The Ray cluster does not answer: %s", away)
+                if not is_away:
+                    logger.warning("The Ray cluster does not answer, steps that need it wait: %s", away)
+                is_away = True
             except Exception:
                 logger.exception("Actors that nobody needs could not be ended")
             await asyncio.sleep(_SWEEP_SECONDS)
@@ -311,8 +324,8 @@ class _Attempt:
         self._epoch = desk.facts().epoch
         self.name = call.step_execution_id if call.failure is None else _fallback_name(call.step_execution_id)
         self._answering = set[asyncio.Task[None]]()
-        self._stale = asyncio.get_running_loop().create_future()
-        self._has_begun = False
+        self._may_have_begun = False
+        self._has_said_silent = False
 
     async def to_end(self, timeout_seconds: float | None, *, rejoins: bool) -> AttemptEnded:
         """Have it made, and do for it what it asks its owner for."""
@@ -323,8 +336,8 @@ class _Attempt:
         if not rejoins and _outlives_its_owner(self._call):
             await self._desk.mark_elsewhere(await self._cluster())  # the lease is looked at once more
         begin = encoded_call(BeginCall(self._call))
+        self._may_have_begun = True
         await self._told("begin", begin, timeout_seconds)
-        self._has_begun = True
         after = 0
         while True:
             for number, message in (await self._told("talk", after, _TALK_SECONDS)).value:
@@ -336,13 +349,13 @@ class _Attempt:
 
     async def cancel(self) -> bool:
         """Have it stopped; False: its process had to be ended."""
+        if not self._may_have_begun:
+            return True  # its actor is ended
         try:
             async with asyncio.timeout(_CANCEL_SECONDS):
-                if not self._has_begun:
-                    return True  # its actor is ended
                 ended = read_by_owner((await self._told("cancel")).value)
                 return not isinstance(ended, AttemptEnded) or ended.is_clean
-        except (StepLost, RayAway, TimeoutError):
+        except (StepError, TimeoutError):  # it is gone, another's, or nobody knows; it counts as cancelled
             return True
 
     def close(self) -> None:
@@ -389,14 +402,19 @@ class _Attempt:
         return msgspec.convert(answer.value, Place)
 
     async def _say_that_it_waits(self) -> None:
+        """Where no node has free what it needs; else it only takes its time to start."""
         needed = _needed(self._call.needs)
-        with suppress(RayAway):
-            free = _sums(node.free for node in await self._ray.nodes())
-            total = _sums(node.total for node in await self._ray.nodes())
+        with suppress(RayAway, *PASSING_DATABASE_ERRORS):
+            nodes = await self._ray.nodes()
+            if any(has_all(needed, node.free) for node in nodes):
+                return
+            free, total = _sums(node.free for node in nodes), _sums(node.total for node in nodes)
             short = {key: amount for key, amount in needed.items() if free.get(key, 0.0) < amount} or needed
             has = ", ".join(f"{free.get(key, 0.0):g} of {total.get(key, 0.0):g} {key}" for key in short)
-            message = f"Waits for {in_words(needed)} of the Ray cluster, which has {has} free"
-            await self._desk.record(line_of(self._call, LogLevel.INFO, message))
+            await self._say(LogLevel.INFO, f"Waits for {in_words(needed)} of the Ray cluster, which has {has} free")
+
+    async def _say(self, level: LogLevel, message: str) -> None:
+        await self._desk.record(line_of(self._call, level, message))
 
     async def _told(self, method: str, *args: Any) -> RayAnswer:
         """What a method of its actor gives.
@@ -425,13 +443,26 @@ class _Attempt:
                 raise StepError(step_id, f"the Ray cluster refused it: {answer.why}")
 
     async def _surely(self, ask: Callable[[], Awaitable[Any]]) -> Any:
-        """Ask again until Ray answers: from its silence nothing follows."""
+        """Ask again until Ray answers, and the records: from their silence nothing follows."""
+        asking = asyncio.create_task(self._asked_again(ask), name=f"ray:{self._call.step_id}:ask")
+        try:
+            while not (await asyncio.wait([asking], timeout=_SAY_SILENT_SECONDS))[0]:
+                if self._ray.cluster is None and not self._has_said_silent:
+                    self._has_said_silent = True
+                    with suppress(*PASSING_DATABASE_ERRORS):
+                        what = f"Waits for the Ray cluster {self._ray.address}, which does not answer"
+                        await self._say(LogLevel.WARNING, what)
+            return asking.result()
+        finally:
+            asking.cancel()
+
+    async def _asked_again(self, ask: Callable[[], Awaitable[Any]]) -> Any:
         while True:
             try:
                 return await ask()
-            except RayAway as away:
-                logger.debug("Step %s waits for Ray: %s", self._call.step_id, away)
-                await asyncio.sleep(_AGAIN_SECONDS)
+            except (RayAway, *PASSING_DATABASE_ERRORS) as away:
+                logger.debug("Step %s waits: %s", self._call.step_id, away)
+            await asyncio.sleep(_AGAIN_SECONDS)
 
     def _answer(self, request: Any) -> None:
         task = asyncio.create_task(self._replied(request), name=f"ray:{self._call.step_id}:answer")
@@ -457,26 +488,35 @@ class _Link:
         self.cluster = ""
         self.is_open = False
 
-    async def join(self, address: str, namespace: str, runtime_env: str | None) -> None:
+    async def join(self, join: JoinCluster) -> None:
         """Start it, and wait until it has joined.
 
         Raises:
             RayAway: it could not.
         """
-        driver = "ia_modules.engines.ray_driver"
-        start = partial(ChildProcess, driver, address, namespace, runtime_env, tell=self._tell)
-        self._process = await in_thread(start, "ray:start")
         try:
-            self.cluster = (await self._hello).cluster
-        except RayAway:
-            await in_thread(self.close, "ray:close")
+            process = await uninterrupted(self._started(), "ray:start")
+            process.send(encoded(join))
+            await self._hello
+        except OSError as error:
+            raise RayAway(f"its driver cannot be started: {error.strerror}") from error
+        except (RayAway, asyncio.CancelledError):
+            if self._process is not None:
+                self._process.kill()
             raise
-        self.is_open = True
+
+    async def _started(self) -> ChildProcess:
+        start = partial(ChildProcess, "ia_modules.engines.ray_driver", tell=self._tell)
+        process = await in_thread(start, "ray:start")
+        self._process = process
+        return process
 
     async def ask(
         self, verb: Verb, name: str, method: str, args: tuple[Any, ...], options: ActorOptions | None
     ) -> RayAnswer:
-        assert self._process is not None
+        """Raises RayAway: it does not answer now."""
+        if self._process is None or not self.is_open:
+            raise RayAway("its driver has ended")
         number = next(self._numbers)
         request = RayRequest(number=number, verb=verb, name=name, method=method, args=args, options=options)
         answered = self._open[number] = self._loop.create_future()
@@ -500,6 +540,7 @@ class _Link:
     def _hear(self, news: RayAnswer | Joined | NotJoined | int) -> None:
         match news:
             case Joined():
+                self.cluster, self.is_open = news.cluster, True
                 if not self._hello.done():
                     self._hello.set_result(news)
             case RayAnswer():
@@ -519,10 +560,10 @@ class _Link:
         self._hello.exception() if self._hello.done() and not self._hello.cancelled() else None
 
 
-async def _opened_link(address: str, namespace: str, runtime_env: str | None) -> _Link:
+async def _opened_link(join: JoinCluster) -> _Link:
     """Raises RayAway: it could not join."""
     link = _Link(asyncio.get_running_loop())
-    await link.join(address, namespace, runtime_env)
+    await link.join(join)
     return link
 
 
