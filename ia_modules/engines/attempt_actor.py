@@ -168,5 +168,6 @@ class AttemptActor:
     def _end_when_unclaimed(self) -> NoReturn:
         while True:
             time.sleep(self._unclaimed_seconds / _LOOKS)
-            if time.monotonic() - self._heard_at > self._unclaimed_seconds:
+            is_claimed = bool(self._waiting)  # somebody talks with it, perhaps for longer than that
+            if not is_claimed and time.monotonic() - self._heard_at > self._unclaimed_seconds:
                 os._exit(0)  # the process of its code ends with it

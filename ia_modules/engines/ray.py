@@ -29,7 +29,15 @@ from ia_modules.engines.ray_messages import (
     encoded,
     read_news,
 )
-from ia_modules.errors import PASSING_DATABASE_ERRORS, InvalidArgument, StepError, StepKilled, StepLost
+from ia_modules.errors import (
+    PASSING_DATABASE_ERRORS,
+    DatabaseError,
+    InvalidArgument,
+    StepError,
+    StepKilled,
+    StepLost,
+    TrackerError,
+)
 from ia_modules.models import JsonText, LogLevel, StepExecutionId
 from ia_modules.paths import GRAPH
 from ia_modules.pipeline.child_process import ChildProcess, end_together
@@ -55,6 +63,7 @@ _AGAIN_SECONDS = 1.0
 _SAY_AFTER_SECONDS = 2.0
 _SAY_SILENT_SECONDS = 10.0  # a driver that died is another one by then
 _CANCEL_SECONDS = 15.0
+_LEAVE_SECONDS = 3.0
 _SWEEP_SECONDS = 30.0
 
 logger = logging.getLogger("ia_modules.ray")
@@ -127,7 +136,7 @@ class RayCluster:
 
     async def _leave(self) -> None:
         if self._ending:
-            await asyncio.wait(self._ending, timeout=_CANCEL_SECONDS)
+            await asyncio.wait(self._ending, timeout=_LEAVE_SECONDS)  # others sweep
         link, self._link, opening = self._link, None, self._opening
         if opening is not None:
             opening.cancel()
@@ -449,7 +458,7 @@ class _Attempt:
             while not (await asyncio.wait([asking], timeout=_SAY_SILENT_SECONDS))[0]:
                 if self._ray.cluster is None and not self._has_said_silent:
                     self._has_said_silent = True
-                    with suppress(*PASSING_DATABASE_ERRORS):
+                    with suppress(TrackerError, DatabaseError):  # whoever writes the end of the attempt finds out
                         what = f"Waits for the Ray cluster {self._ray.address}, which does not answer"
                         await self._say(LogLevel.WARNING, what)
             return asking.result()

@@ -317,8 +317,6 @@ class InnerLevel:
         return self._cluster is not None
 
     async def mark_elsewhere(self, cluster: str) -> None:
-        if self._cluster == cluster:
-            return
         if self._id is None:
             raise StepError(self._path, "an item of a map cannot outlive its owner.")
         awaits = f"{ELSEWHERE}{cluster}"

@@ -4,7 +4,7 @@ import asyncio
 import os
 import signal
 import threading
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import AsyncGenerator, Collection, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -14,11 +14,12 @@ import pytest
 
 from ia_modules.engines import ray as engine
 from ia_modules.engines.ray import RayCluster
-from ia_modules.models import LogLevel, StepStatus, new_id
+from ia_modules.models import LogLevel, StepExecutionId, StepStatus, new_id
 from ia_modules.pipeline.child_process import ChildProcess
 from ia_modules.pipeline.code import LoadedPipeline
 from ia_modules.pipeline.executor import LocalExecutor
 from ia_modules.pipeline.memory_journal import MemoryJournal
+from ia_modules.pipeline.remote_calls import Needs
 from ia_modules.testing.executor_contract import ContractRunner
 from tests.ray_cluster import RayOfTests
 from tests.unit.worker.queue import until
@@ -194,6 +195,50 @@ async def test_a_runtime_env_is_no_argument_of_the_driver_and_nowhere_on_record(
     assert ran.output == {"token": SECRET}
     execution = ran.execution
     assert SECRET not in f"{execution.input_data}{execution.pipeline_version}{ran.lines}{ran.attempts[0].metadata}"
+
+
+class Rows:
+    """Records in which only these attempts are open."""
+
+    def __init__(self, *names: str) -> None:
+        self._open = {StepExecutionId(name) for name in names}
+
+    async def installation(self) -> str:
+        return "tests"
+
+    async def open_attempts(self, ids: Collection[StepExecutionId]) -> set[StepExecutionId]:
+        return self._open & set(ids)
+
+
+async def test_a_sweep_ends_the_actors_of_its_namespace_whose_attempt_is_not_open(ray: RayOfTests) -> None:
+    namespace, needs = new_id(), Needs(place="ray", cpu=0.1)
+    async with RayCluster(ray.address, namespace=new_id()).joining() as elsewhere:
+        await elsewhere.create("another's", needs)
+        async with RayCluster(ray.address, namespace=namespace).joining() as owner:
+            for name in ("open", "open:fallback", "ended"):
+                await owner.create(name, needs)
+            async with RayCluster(ray.address, namespace=namespace).joining(Rows("open")):
+                await until(owner.names, lambda names: sorted(names) == ["open", "open:fallback"])
+            assert await elsewhere.names() == ["another's"]
+            for cluster, names in ((owner, ("open", "open:fallback")), (elsewhere, ("another's",))):
+                for name in names:
+                    await cluster.ask("kill", name)
+
+
+async def test_what_nobody_asks_for_ends_unasked_and_what_somebody_waits_for_does_not(
+    ray: RayOfTests, folder: Path
+) -> None:
+    cluster = RayCluster(ray.address, namespace=new_id(), resource_wait_seconds=60, unclaimed_seconds=3)
+    async with cluster.joining():
+        owner = Owner(cluster, folder)
+        runner = owner.runner()
+        running = asyncio.create_task(runner.ran_pipeline(owner.pipeline(runner), owner.input_data))
+        await owner.pids()
+        await cluster.create("nobody's", Needs(place="ray", cpu=0.1))
+        await until(cluster.names, lambda names: "nobody's" not in names)
+        (folder / "gate").touch()
+        (attempt,) = (await running).attempts
+    assert attempt.status is StepStatus.COMPLETED
 
 
 async def test_auto_starts_no_cluster_whatever_the_environment_says(
