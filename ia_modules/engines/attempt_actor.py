@@ -53,6 +53,7 @@ class AttemptActor:
         self._epoch, self._heard_at = 0, time.monotonic()
         self._requests = Requests(lambda request: self._tell())
         self._making: asyncio.Task[None] | None = None
+        self._is_stopping = False
         self._ended: AttemptEnded | None = None
         self._waiting: set[asyncio.Future[None]] = set()
         threading.Thread(target=self._end_when_unclaimed, name="unclaimed", daemon=True).start()
@@ -118,7 +119,9 @@ class AttemptActor:
         """
         self._hear(epoch)
         if self._making is not None and not self._making.done():
-            self._making.cancel()
+            if not self._is_stopping:  # a second time would end its process at once, and say that it stopped by itself
+                self._is_stopping = True
+                self._making.cancel()
             await asyncio.wait([self._making])
         return encoded(self._ended or AttemptEnded())
 
@@ -165,5 +168,6 @@ class AttemptActor:
     def _end_when_unclaimed(self) -> NoReturn:
         while True:
             time.sleep(self._unclaimed_seconds / _LOOKS)
-            if time.monotonic() - self._heard_at > self._unclaimed_seconds:
+            is_claimed = bool(self._waiting)  # somebody talks with it, perhaps for longer than that
+            if not is_claimed and time.monotonic() - self._heard_at > self._unclaimed_seconds:
                 os._exit(0)  # the process of its code ends with it

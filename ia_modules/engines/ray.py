@@ -16,22 +16,27 @@ from typing import Any, Protocol, Self
 
 import msgspec
 
+from ia_modules.engines.ray_amounts import asked_for, has_all, in_words, needed_by, nodes_in_words, sums_of
+from ia_modules.engines.ray_link import RayAway, RayLink, opened_link
 from ia_modules.engines.ray_messages import (
     ActorOptions,
     ActorPlace,
-    Joined,
+    JoinCluster,
     NodeResources,
-    NotJoined,
     RayAnswer,
-    RayRequest,
     RayVerb,
-    encoded,
-    read_news,
 )
-from ia_modules.errors import DatabaseError, InvalidArgument, StepError, StepKilled, StepLost
+from ia_modules.errors import (
+    PASSING_DATABASE_ERRORS,
+    DatabaseError,
+    InvalidArgument,
+    StepError,
+    StepKilled,
+    StepLost,
+    TrackerError,
+)
 from ia_modules.models import ClusterNode, JoinedCluster, JsonText, LogLevel, StepExecutionId, StepPlace
 from ia_modules.paths import GRAPH
-from ia_modules.pipeline.child_process import ChildProcess, end_together
 from ia_modules.pipeline.remote_calls import (
     AttemptEnded,
     BeginCall,
@@ -52,7 +57,9 @@ UNCLAIMED_SECONDS = 3600.0
 _TALK_SECONDS = 10.0
 _AGAIN_SECONDS = 1.0
 _SAY_AFTER_SECONDS = 2.0
+_SAY_SILENT_SECONDS = 10.0  # a driver that died is another one by then
 _CANCEL_SECONDS = 15.0
+_LEAVE_SECONDS = 3.0
 _SWEEP_SECONDS = 30.0
 _TELL_SECONDS = 10.0
 
@@ -103,8 +110,8 @@ class RayCluster:
         self._address, self._namespace = address, namespace
         self._resource_wait_seconds, self._unclaimed_seconds = resource_wait_seconds, unclaimed_seconds
         self._runtime_env = None if runtime_env is None else json.dumps(dict(runtime_env))
-        self._link: _Link | None = None
-        self._opening: asyncio.Future[_Link] | None = None
+        self._link: RayLink | None = None
+        self._opening: asyncio.Future[RayLink] | None = None
         self._ending: set[asyncio.Task[None]] = set()
 
     @asynccontextmanager
@@ -133,10 +140,17 @@ class RayCluster:
 
     async def _leave(self) -> None:
         if self._ending:
-            await asyncio.wait(self._ending, timeout=_CANCEL_SECONDS)
-        link, self._link = self._link, None
+            await asyncio.wait(self._ending, timeout=_LEAVE_SECONDS)  # others sweep
+        link, self._link, opening = self._link, None, self._opening
+        if opening is not None:
+            opening.cancel()
+            await asyncio.wait([opening])
         if link is not None:
             await in_thread(link.close, "ray:close")
+
+    @property
+    def address(self) -> str:
+        return self._address
 
     @property
     def cluster(self) -> str | None:
@@ -242,18 +256,18 @@ class RayCluster:
     def resource_wait_seconds(self) -> float:
         return self._resource_wait_seconds
 
-    async def _linked(self) -> "_Link":
+    async def _linked(self) -> RayLink:
         """The driver, which is started where there is none."""
         if self._link is not None and self._link.is_open:
             return self._link
         if self._opening is None:
             assert self._namespace is not None
-            opening = _opened_link(self._address, self._namespace, self._runtime_env)
-            self._opening = asyncio.ensure_future(opening)
+            join = JoinCluster(address=self._address, namespace=self._namespace, runtime_env=self._runtime_env)
+            self._opening = asyncio.ensure_future(opened_link(join))
             self._opening.add_done_callback(self._opened)
         return await asyncio.shield(self._opening)
 
-    def _opened(self, opening: "asyncio.Future[_Link]") -> None:
+    def _opened(self, opening: "asyncio.Future[RayLink]") -> None:
         self._opening = None
         if not opening.cancelled() and opening.exception() is None:
             self._link = opening.result()
@@ -271,6 +285,7 @@ class RayCluster:
 
     async def _sweep(self, rows: AttemptRows | None) -> None:
         """End the actors of attempts that have ended: their owner may have died before it could."""
+        is_away = False
         while True:
             try:
                 names = await self.names()
@@ -279,8 +294,11 @@ class RayCluster:
                     still = await rows.open_attempts(set(attempts.values()))
                     for name in [name for name, attempt in attempts.items() if attempt not in still]:
                         await self._end_actor(name)
+                is_away = False
             except RayAway as away:
-                logger.info("The Ray cluster does not answer: %s", away)
+                if not is_away:
+                    logger.warning("The Ray cluster does not answer, steps that need it wait: %s", away)
+                is_away = True
             except Exception:
                 logger.exception("Actors that nobody needs could not be ended")
             await asyncio.sleep(_SWEEP_SECONDS)
@@ -303,14 +321,10 @@ class RayCluster:
         if (cluster := self.cluster) is None:
             return None
         nodes = [
-            ClusterNode(node=each.node, total=_asked_for(each.total), free=_asked_for(each.free))
+            ClusterNode(node=each.node, total=asked_for(each.total), free=asked_for(each.free))
             for each in await self.nodes()
         ]
         return JoinedCluster(cluster=cluster, nodes=tuple(sorted(nodes, key=lambda each: each.node)))
-
-
-class RayAway(Exception):
-    """The cluster, the driver, or an actor does not answer now."""
 
 
 _FALLBACK = ":fallback"
@@ -342,8 +356,8 @@ class _ActorOwner:
         self._epoch = desk.facts().epoch
         self.name = call.step_execution_id if call.failure is None else _fallback_name(call.step_execution_id)
         self._answering = set[asyncio.Task[None]]()
-        self._stale = asyncio.get_running_loop().create_future()
-        self._has_begun = False
+        self._may_have_begun = False
+        self._has_said_silent = False
 
     async def to_end(self, timeout_seconds: float | None, *, rejoins: bool) -> AttemptEnded:
         """Have it made, and do for it what it asks its owner for."""
@@ -353,8 +367,8 @@ class _ActorOwner:
             # Right before it begins: a write under the lease, so that another owner's, by now, is noticed.
             await self._desk.put_on_record(await self._placed())
         begin = encoded_call(BeginCall(self._call))
+        self._may_have_begun = True
         await self._told("begin", begin, timeout_seconds)
-        self._has_begun = True
         after = 0
         while True:
             for number, message in (await self._told("talk", after, _TALK_SECONDS)).value:
@@ -366,13 +380,13 @@ class _ActorOwner:
 
     async def cancel(self) -> bool:
         """Have it stopped; False: its process had to be ended."""
+        if not self._may_have_begun:
+            return True  # its actor is ended
         try:
             async with asyncio.timeout(_CANCEL_SECONDS):
-                if not self._has_begun:
-                    return True  # its actor is ended
                 ended = read_by_owner((await self._told("cancel")).value)
                 return not isinstance(ended, AttemptEnded) or ended.is_clean
-        except (StepLost, RayAway, TimeoutError):
+        except (StepError, TimeoutError):  # it is gone, another's, or nobody knows; it counts as cancelled
             return True
 
     def close(self) -> None:
@@ -398,10 +412,12 @@ class _ActorOwner:
         end_at = loop.time() + self._ray.resource_wait_seconds
         while True:
             nodes = await self._surely(self._ray.nodes)
-            if any(has_all(_needed(self._call.needs), node.total) for node in nodes):
+            if any(has_all(needed_by(self._call.needs), node.total) for node in nodes):
                 return
             if loop.time() >= end_at:
-                what = f"no node of the Ray cluster has {in_words(_needed(self._call.needs))}: {_nodes_in_words(nodes)}"
+                what = (
+                    f"no node of the Ray cluster has {in_words(needed_by(self._call.needs))}: {nodes_in_words(nodes)}"
+                )
                 raise StepError(self._call.step_id, f"{what}. Ask for less, or add such a node.")
             await asyncio.sleep(_AGAIN_SECONDS)
 
@@ -414,7 +430,7 @@ class _ActorOwner:
             cluster=await self._surely(self._cluster),
             node=created.node,
             pid=created.pid,
-            resources=_needed(self._call.needs),
+            resources=needed_by(self._call.needs),
             waited_seconds=loop.time() - began_at,
         )
 
@@ -430,14 +446,19 @@ class _ActorOwner:
         return msgspec.convert(answer.value, ActorPlace)
 
     async def _say_that_it_waits(self) -> None:
-        needed = _needed(self._call.needs)
-        with suppress(RayAway):
-            free = _sums(node.free for node in await self._ray.nodes())
-            total = _sums(node.total for node in await self._ray.nodes())
+        """Where no node has free what it needs; else it only takes its time to start."""
+        needed = needed_by(self._call.needs)
+        with suppress(RayAway, *PASSING_DATABASE_ERRORS):
+            nodes = await self._ray.nodes()
+            if any(has_all(needed, node.free) for node in nodes):
+                return
+            free, total = sums_of(node.free for node in nodes), sums_of(node.total for node in nodes)
             short = {key: amount for key, amount in needed.items() if free.get(key, 0.0) < amount} or needed
             has = ", ".join(f"{free.get(key, 0.0):g} of {total.get(key, 0.0):g} {key}" for key in short)
-            message = f"Waits for {in_words(needed)} of the Ray cluster, which has {has} free"
-            await self._desk.record(line_of(self._call, LogLevel.INFO, message))
+            await self._say(LogLevel.INFO, f"Waits for {in_words(needed)} of the Ray cluster, which has {has} free")
+
+    async def _say(self, level: LogLevel, message: str) -> None:
+        await self._desk.record(line_of(self._call, level, message))
 
     async def _told(self, method: str, *args: Any) -> RayAnswer:
         """What a method of its actor gives.
@@ -466,13 +487,26 @@ class _ActorOwner:
                 raise StepError(step_id, f"the Ray cluster refused it: {answer.why}")
 
     async def _surely(self, ask: Callable[[], Awaitable[Any]]) -> Any:
-        """Ask again until Ray answers: from its silence nothing follows."""
+        """Ask again until Ray answers, and the records: from their silence nothing follows."""
+        asking = asyncio.create_task(self._asked_again(ask), name=f"ray:{self._call.step_id}:ask")
+        try:
+            while not (await asyncio.wait([asking], timeout=_SAY_SILENT_SECONDS))[0]:
+                if self._ray.cluster is None and not self._has_said_silent:
+                    self._has_said_silent = True
+                    with suppress(TrackerError, DatabaseError):  # whoever writes the end of the attempt finds out
+                        what = f"Waits for the Ray cluster {self._ray.address}, which does not answer"
+                        await self._say(LogLevel.WARNING, what)
+            return asking.result()
+        finally:
+            asking.cancel()
+
+    async def _asked_again(self, ask: Callable[[], Awaitable[Any]]) -> Any:
         while True:
             try:
                 return await ask()
-            except RayAway as away:
-                logger.debug("Step %s waits for Ray: %s", self._call.step_id, away)
-                await asyncio.sleep(_AGAIN_SECONDS)
+            except (RayAway, *PASSING_DATABASE_ERRORS) as away:
+                logger.debug("Step %s waits: %s", self._call.step_id, away)
+            await asyncio.sleep(_AGAIN_SECONDS)
 
     def _answer(self, request: Any) -> None:
         task = asyncio.create_task(self._replied(request), name=f"ray:{self._call.step_id}:answer")
@@ -485,128 +519,3 @@ class _ActorOwner:
             return  # the next owner does it
         with suppress(StepError):  # who talks with it finds out
             await self._told("reply", encoded_call(reply))
-
-
-class _Link:
-    """The driver: a process that has joined the cluster."""
-
-    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
-        self._loop, self._numbers = loop, iter(range(1, 2**62))
-        self._open: dict[int, asyncio.Future[RayAnswer]] = {}
-        self._hello: asyncio.Future[Joined] = loop.create_future()
-        self._process: ChildProcess | None = None
-        self.cluster = ""
-        self.is_open = False
-
-    async def join(self, address: str, namespace: str, runtime_env: str | None) -> None:
-        """Start it, and wait until it has joined.
-
-        Raises:
-            RayAway: it could not.
-        """
-        driver = "ia_modules.engines.ray_driver"
-        start = partial(ChildProcess, driver, address, namespace, runtime_env, tell=self._tell)
-        self._process = await in_thread(start, "ray:start")
-        try:
-            self.cluster = (await self._hello).cluster
-        except RayAway:
-            await in_thread(self.close, "ray:close")
-            raise
-        self.is_open = True
-
-    async def ask(
-        self, verb: RayVerb, name: str, method: str, args: tuple[Any, ...], options: ActorOptions | None
-    ) -> RayAnswer:
-        assert self._process is not None
-        number = next(self._numbers)
-        request = RayRequest(number=number, verb=verb, name=name, method=method, args=args, options=options)
-        answered = self._open[number] = self._loop.create_future()
-        try:
-            self._process.send(encoded(request))
-            return await answered
-        finally:
-            self._open.pop(number, None)
-
-    def close(self) -> None:
-        """End it, and wait for that; from any thread."""
-        if self._process is not None:
-            end_together([self._process])
-
-    def _tell(self, message: bytes | int) -> None:
-        """In the thread that reads."""
-        news = message if isinstance(message, int) else read_news(message)
-        with suppress(RuntimeError):  # the loop is closed
-            self._loop.call_soon_threadsafe(self._hear, news)
-
-    def _hear(self, news: RayAnswer | Joined | NotJoined | int) -> None:
-        match news:
-            case Joined():
-                if not self._hello.done():
-                    self._hello.set_result(news)
-            case RayAnswer():
-                if (answered := self._open.pop(news.number, None)) is not None and not answered.done():
-                    answered.set_result(news)
-            case NotJoined():
-                self._is_over(news.why)
-            case status:
-                self._is_over(f"its driver ended with status {status}")
-
-    def _is_over(self, why: str) -> None:
-        self.is_open = False
-        away = RayAway(why)
-        for waiting in (self._hello, *self._open.values()):
-            if not waiting.done():
-                waiting.set_exception(away)
-        self._hello.exception() if self._hello.done() and not self._hello.cancelled() else None
-
-
-async def _opened_link(address: str, namespace: str, runtime_env: str | None) -> _Link:
-    """Raises RayAway: it could not join."""
-    link = _Link(asyncio.get_running_loop())
-    await link.join(address, namespace, runtime_env)
-    return link
-
-
-# What a step needs, and what nodes have
-
-
-def _needed(needs: Needs) -> dict[str, float]:
-    """By Ray's names, without what is not needed."""
-    named = {"CPU": needs.cpu, "GPU": needs.gpu, "memory": float(needs.memory), **needs.custom}
-    return {key: amount for key, amount in named.items() if amount}
-
-
-def has_all(needed: Mapping[str, float], has: Mapping[str, float]) -> bool:
-    """Whether there is enough of everything."""
-    return all(has.get(key, 0.0) >= amount for key, amount in needed.items())
-
-
-def in_words(amounts: Mapping[str, float]) -> str:
-    """``2 CPU, 1 GPU``; memory in gigabytes."""
-    return (
-        ", ".join(
-            f"{amount / 1e9:.1f} GB of memory" if key == "memory" else f"{amount:g} {key}"
-            for key, amount in amounts.items()
-        )
-        or "nothing"
-    )
-
-
-def _nodes_in_words(nodes: Collection[NodeResources]) -> str:
-    shown = [in_words(_asked_for(node.total)) for node in nodes]
-    return f"its {len(nodes)} nodes have {'; '.join(shown)}" if nodes else "it has no nodes"
-
-
-def _asked_for(amounts: Mapping[str, float]) -> dict[str, float]:
-    """What steps may ask for, by name."""
-    return {
-        key: amounts[key] for key in sorted(amounts) if not key.startswith("node:") and key != "object_store_memory"
-    }
-
-
-def _sums(amounts: Iterable[Mapping[str, float]]) -> dict[str, float]:
-    total: dict[str, float] = {}
-    for each in amounts:
-        for key, amount in each.items():
-            total[key] = total.get(key, 0.0) + amount
-    return total

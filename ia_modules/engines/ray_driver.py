@@ -15,6 +15,7 @@ from typing import Any
 from ia_modules.engines.attempt_actor import AttemptActor, StaleOwner
 from ia_modules.engines.ray_messages import (
     ActorPlace,
+    JoinCluster,
     Joined,
     NodeResources,
     NotJoined,
@@ -31,83 +32,113 @@ _LOOK_SECONDS = 5.0
 _AT_ONCE = 100  # calls of one actor; a few are made
 
 
-def main(channel: int, lifeline: int, address: str, namespace: str, runtime_env: str | None) -> None:
-    """Serve the owner until it closes the channel, or the cluster is gone.
+def main(channel: int, lifeline: int) -> None:
+    """Join the cluster that the first message names, and serve the owner until it closes the channel.
 
     Args:
         channel, lifeline: of :func:`ia_modules.pipeline.child_main.serve`.
-        address: ``HOST:PORT`` of the cluster, or ``auto``.
-        namespace: where the names of actors are.
-        runtime_env: Ray's, as JSON; None: none.
     """
 
     @asynccontextmanager
     async def host(send: Send) -> AsyncGenerator[Hear]:
-        def tell(news: RayNews) -> None:
-            send(encoded(news))
-
-        try:
-            driver = RayDriver(address, namespace, None if runtime_env is None else json.loads(runtime_env))
-        except Exception as error:  # noqa: BLE001 - Ray has many ways to say it
-            tell(NotJoined(why=_words(error)))
-            yield lambda message: None
-            return
-        tell(Joined(cluster=driver.cluster))
-        doing: set[asyncio.Task[None]] = set()
-
-        async def do(request: RayRequest) -> None:
-            tell(await driver.answer(request))
-
-        def hear(message: bytes) -> None:
-            task = asyncio.create_task(do(read_request(message)))
-            doing.add(task)
-            task.add_done_callback(doing.discard)
-
-        yield hear
+        yield _Service(send).hear
         os._exit(0)  # Ray's own end takes seconds, and has nothing to save
 
     serve(channel, lifeline, host)
 
 
+class _Service:
+    """Joins, and answers requests beside each other."""
+
+    def __init__(self, send: Send) -> None:
+        self._send = send
+        self._driver: RayDriver | None = None
+        self._doing: set[asyncio.Task[None]] = set()
+
+    def hear(self, message: bytes) -> None:
+        match read_request(message):
+            case JoinCluster() as join:
+                self._join(join)
+            case RayRequest() as request:
+                task = asyncio.create_task(self._answer(request))
+                self._doing.add(task)
+                task.add_done_callback(self._doing.discard)
+
+    def _join(self, join: JoinCluster) -> None:
+        try:
+            self._driver = RayDriver(join)
+        except Exception as error:  # noqa: BLE001 - Ray has many ways to say it
+            self._tell(NotJoined(why=_words(error)))
+        else:
+            self._tell(Joined(cluster=self._driver.cluster))
+
+    async def _answer(self, request: RayRequest) -> None:
+        assert self._driver is not None
+        self._tell(await self._driver.answer(request))
+
+    def _tell(self, news: RayNews) -> None:
+        self._send(encoded(news))
+
+
 class RayDriver:
     """A Ray cluster that this process has joined."""
 
-    def __init__(self, address: str, namespace: str, runtime_env: dict[str, Any] | None) -> None:
+    def __init__(self, join: JoinCluster) -> None:
         """Join it.
 
         Raises:
             Exception: it cannot be.
         """
-        _look_at(address)
+        _look_at(join.address)
         os.environ["RAY_USAGE_STATS_ENABLED"] = "0"  # else it tells others of its use
+        os.environ.pop("RAY_ADDRESS", None)  # it would stand in the place of "auto", and "local" starts a cluster
         self._ray: Any = importlib.import_module("ray")
-        self._ray.init(address=address, namespace=namespace, log_to_driver=False, logging_level="ERROR")
+        self._ray.init(address=join.address, namespace=join.namespace, log_to_driver=False, logging_level="ERROR")
         self._actor: Any = self._ray.remote(AttemptActor)
-        self._runtime_env = runtime_env
+        self._runtime_env: dict[str, Any] | None = None if join.runtime_env is None else json.loads(join.runtime_env)
         self._handles: dict[str, Any] = {}
-        self._nodes: dict[str, str] = {}  # of actors, by name
+        self._creating: dict[str, asyncio.Future[Any]] = {}
         self.cluster: str = self._ray.get_runtime_context().get_session_name()
 
     async def answer(self, request: RayRequest) -> RayAnswer:
         """Do something, and say what came of it."""
-        errors = self._ray.exceptions
-        trouble: Trouble
         try:
             return RayAnswer(number=request.number, value=await self._done(request))
-        except _Unknown:
-            return RayAnswer(number=request.number, trouble="unknown", why=f"There is no actor {request.name}.")
-        except errors.ActorUnavailableError as error:
-            trouble, why = "away", error
-        except errors.RayActorError as error:
-            trouble, why = "node died" if await self._has_lost_node(request.name) else "died", error
-            self._handles.pop(request.name, None)
-        except errors.RayTaskError as error:
-            trouble, why = "stale" if isinstance(error.cause, StaleOwner) else "failed", error
-        except errors.RayError as error:
-            trouble, why = "away", error
-        except Exception as error:  # noqa: BLE001 - of gRPC, and of what lies below
-            trouble, why = "away", error
-        return RayAnswer(number=request.number, trouble=trouble, why=_words(why))
+        except Exception as error:  # noqa: BLE001 - of Ray, of gRPC, and of what lies below
+            trouble = await self._trouble(error)
+            if trouble in ("died", "node died"):
+                self._handles.pop(request.name, None)
+            return RayAnswer(number=request.number, trouble=trouble, why=_words(error))
+
+    async def _trouble(self, error: Exception) -> Trouble:
+        """What an error means; ``away`` where nothing follows from it."""
+        errors, trouble = self._ray.exceptions, "away"
+        match error:
+            case _Unknown():
+                trouble = "unknown"
+            case _Refused() | errors.RuntimeEnvSetupError() | errors.ActorUnschedulableError():
+                trouble = "failed"
+            case errors.OutOfMemoryError():
+                trouble = "died"
+            case errors.ActorDiedError():
+                trouble = await self._death(error)
+            case errors.RayTaskError():
+                trouble = "stale" if isinstance(getattr(error, "cause", None), StaleOwner) else "failed"
+            case _:
+                pass
+        return trouble
+
+    async def _death(self, error: Any) -> Trouble:
+        """Whether the node of an actor that has died is gone, too, by Ray's own record of it."""
+        try:
+            actor = await asyncio.to_thread(self._state.actors, error.actor_id)
+            nodes = await asyncio.to_thread(self._ray.nodes)
+        except Exception:  # noqa: BLE001 - it is asked again
+            return "away"
+        cause = actor["DeathCause"].actor_died_error_context if actor else None
+        node = actor["Address"]["NodeID"] if actor else None
+        has_lost_node = any(each["NodeID"] == node and not each["Alive"] for each in nodes)
+        return "node died" if has_lost_node or (cause and cause.reason == cause.NODE_DIED) else "died"
 
     async def _done(self, request: RayRequest) -> Any:
         match request.verb:
@@ -117,6 +148,8 @@ class RayDriver:
                 handle = await self._handle(request.name)
                 return await getattr(handle, request.method).remote(*request.args)
             case "kill":
+                if request.name in self._creating:
+                    await asyncio.wait([self._creating[request.name]])
                 handle = await self._handle(request.name)
                 self._handles.pop(request.name, None)
                 return await asyncio.to_thread(self._ray.kill, handle)
@@ -126,23 +159,42 @@ class RayDriver:
                 return await asyncio.to_thread(self._resources)
 
     async def _created(self, request: RayRequest) -> ActorPlace:
-        options, name = request.options, request.name
+        name = request.name
+        creating = self._creating[name] = asyncio.ensure_future(asyncio.to_thread(self._create, request))
+        try:
+            handle = self._handles[name] = await creating
+        finally:
+            self._creating.pop(name, None)
+        node, pid = await handle.place.remote()
+        return ActorPlace(node=node, pid=pid)
+
+    def _create(self, request: RayRequest) -> Any:
+        """In a thread.
+
+        Raises:
+            _Refused: it can never be.
+        """
+        options = request.options
         assert options is not None
-        actor = self._actor.options(
-            name=name,
-            lifetime="detached",
-            get_if_exists=True,
-            max_restarts=0,
-            max_task_retries=0,
-            max_concurrency=_AT_ONCE,
-            num_cpus=options.cpu,
-            num_gpus=options.gpu,
-            memory=options.memory or None,
-            resources=options.custom or None,
-            runtime_env=self._runtime_env,
-        )
-        handle = self._handles[name] = await asyncio.to_thread(actor.remote, options.unclaimed_seconds)
-        return await self._place(name, handle)
+        try:
+            actor = self._actor.options(
+                name=request.name,
+                lifetime="detached",
+                get_if_exists=True,
+                max_restarts=0,
+                max_task_retries=0,
+                max_concurrency=_AT_ONCE,
+                num_cpus=options.cpu,
+                num_gpus=options.gpu,
+                memory=options.memory or None,
+                resources=options.custom or None,
+                runtime_env=self._runtime_env,
+            )
+            return actor.remote(options.unclaimed_seconds)
+        except (TypeError, ValueError) as error:
+            if isinstance(error, self._ray.exceptions.RayError):  # such as: another was faster
+                raise
+            raise _Refused(_words(error) if self._runtime_env is None else _WITH_RUNTIME_ENV) from None
 
     async def _handle(self, name: str) -> Any:
         """Raises _Unknown."""
@@ -150,22 +202,15 @@ class RayDriver:
             try:
                 self._handles[name] = await asyncio.to_thread(self._ray.get_actor, name)
             except ValueError:
-                raise _Unknown from None
+                raise _Unknown(f"There is no actor {name}.") from None
         return self._handles[name]
 
-    async def _place(self, name: str, handle: Any) -> ActorPlace:
-        node, pid = await handle.place.remote()
-        self._nodes[name] = node
-        return ActorPlace(node=node, pid=pid)
-
-    async def _has_lost_node(self, name: str) -> bool:
-        """Whether the node that an actor ran on is gone, as far as that is known."""
-        nodes = await asyncio.to_thread(self._ray.nodes)
-        return any(each["NodeID"] == self._nodes.get(name) and not each["Alive"] for each in nodes)
+    @property
+    def _state(self) -> Any:
+        return importlib.import_module("ray._private.state")
 
     def _resources(self) -> list[NodeResources]:
-        state: Any = importlib.import_module("ray._private.state")
-        free: dict[str, dict[str, float]] = state.available_resources_per_node()
+        free: dict[str, dict[str, float]] = self._state.available_resources_per_node()
         return [
             NodeResources(node=each["NodeID"], total=each["Resources"], free=free.get(each["NodeID"], {}))
             for each in self._ray.nodes()
@@ -184,6 +229,13 @@ def _look_at(address: str) -> None:
         raise ConnectionError(f"nothing answers at {address}: {error.strerror or error}") from None
 
 
+class _Refused(Exception):
+    """Ray would never take it."""
+
+
+_WITH_RUNTIME_ENV = "what is in --ray-runtime-env, or what the step needs, is wrong; it may be secret, and is not shown"
+
+
 class _Unknown(Exception):
     """There is no such actor."""
 
@@ -191,4 +243,6 @@ class _Unknown(Exception):
 def _words(error: BaseException) -> str:
     """The first line of what an error says: Ray's have whole logs."""
     lines = str(error).strip().splitlines()
+    if isinstance(error, _Unknown | _Refused):
+        return lines[0]
     return f"{type(error).__name__}: {lines[0]}" if lines else type(error).__name__

@@ -12,7 +12,8 @@ Trouble = Literal["unknown", "died", "node died", "stale", "away", "failed"]
 """Why a request came to nothing.
 
 ``unknown``: there is no such actor. ``died``: its process has ended; ``node died``: with its node. ``stale``: another
-process owns the execution by now. ``away``: the cluster, or the actor, does not answer now. ``failed``: all the rest.
+process owns the execution by now. ``away``: the cluster, or the actor, does not answer now. ``failed``: Ray refuses it
+for good, and all the rest.
 """
 
 
@@ -26,7 +27,21 @@ class ActorOptions(Struct, frozen=True, kw_only=True):
     unclaimed_seconds: float
 
 
-class RayRequest(Struct, frozen=True, kw_only=True):
+class JoinCluster(Struct, frozen=True, kw_only=True, tag=True):
+    """Join it; the first message.
+
+    Attributes:
+        address: ``HOST:PORT`` of the cluster, or ``auto``.
+        namespace: where the names of actors are.
+        runtime_env: Ray's, as JSON; None: none. It may have secrets: it stands in no argument and in no answer.
+    """
+
+    address: str
+    namespace: str
+    runtime_env: str | None = None
+
+
+class RayRequest(Struct, frozen=True, kw_only=True, tag=True):
     """Do something.
 
     ``create`` an actor, unless there is one of that name, and give its place when it runs; ``call`` a method of one;
@@ -84,12 +99,12 @@ class NodeResources(Struct, frozen=True, kw_only=True, array_like=True):
 RayNews = RayAnswer | Joined | NotJoined
 
 
-def encoded(message: RayRequest | RayNews) -> bytes:
+def encoded(message: JoinCluster | RayRequest | RayNews) -> bytes:
     return msgspec.msgpack.encode(message)
 
 
-def read_request(message: bytes) -> RayRequest:
-    return _decoder(RayRequest).decode(message)
+def read_request(message: bytes) -> JoinCluster | RayRequest:
+    return _decoder(JoinCluster | RayRequest).decode(message)
 
 
 def read_news(message: bytes) -> RayNews:

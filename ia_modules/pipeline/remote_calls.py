@@ -154,7 +154,8 @@ class OwnersDesk(Desk, Protocol):
     async def mark_elsewhere(self, cluster: str) -> None:
         """Put on record that the attempt runs on a Ray cluster and outlives its owner; before any of it begins there.
 
-        What it calls from here on is on record as running there, too. The same cluster again changes nothing.
+        What it calls from here on is on record as running there, too. The same cluster again changes nothing, and says
+        that the lease still stands.
 
         Args:
             cluster: its identity: who is joined to the same one has the same.

@@ -50,7 +50,10 @@ RayFallback = Annotated[
 RayRuntimeEnv = Annotated[
     Path | None,
     typer.Option(
-        "--ray-runtime-env", metavar="FILE", help="Ray's runtime_env for such steps, as JSON; never stored or shown."
+        "--ray-runtime-env",
+        metavar="FILE",
+        help="Ray's runtime_env for such steps, as JSON; never stored or shown here. Ray itself shows it to those who "
+        "see its dashboard, or the processes of its nodes.",
     ),
 ]
 

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 
 from ia_modules.cli.output.step_table import StepTable, as_object, graph_of, shown_name, why_in_words
 from ia_modules.cli.output.terminal import duration, elapsed, error_line, excerpt
-from ia_modules.engines.ray import in_words
+from ia_modules.engines.ray_amounts import in_words
 from ia_modules.errors import IAModulesError
 from ia_modules.models import (
     Changes,

@@ -5,11 +5,10 @@ from collections.abc import Collection
 from contextlib import suppress
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from ia_modules.engines import ray as engine
-from ia_modules.engines.ray import RayAway, RayCluster, has_all, in_words
+from ia_modules.engines.ray import RayCluster
+from ia_modules.engines.ray_link import RayAway
 from ia_modules.errors import DatabaseUnavailable, InvalidArgument
 from ia_modules.models import JoinedCluster, StepExecutionId, new_id
 from ia_modules.pipeline.executor import LocalExecutor
@@ -18,24 +17,11 @@ from ia_modules.testing.executor_contract import ContractRunner
 from tests.processes import children
 from tests.ray_cluster import RayOfTests
 
-AMOUNTS = st.dictionaries(st.sampled_from(["CPU", "GPU", "memory", "licence"]), st.floats(0, 1e9))
-
 
 @pytest.mark.parametrize("address", ["ray://head:10001", "local", "", "head", "head:", ":6379", "head:port", "a/b:1"])
 def test_an_address_by_which_no_running_cluster_can_be_joined_is_refused(address: str) -> None:
     with pytest.raises(InvalidArgument, match="expected auto, or HOST:PORT of a cluster that runs"):
         RayCluster(address)
-
-
-@given(AMOUNTS, AMOUNTS)
-def test_a_node_has_all_when_it_has_enough_of_each(needed: dict[str, float], has: dict[str, float]) -> None:
-    assert has_all(needed, has) == all(has.get(key, 0.0) >= amount for key, amount in needed.items())
-    assert has_all(needed, needed)
-
-
-def test_amounts_in_words() -> None:
-    assert in_words({"CPU": 2.0, "GPU": 0.5, "memory": 2.5e9}) == "2 CPU, 0.5 GPU, 2.5 GB of memory"
-    assert in_words({}) == "nothing"
 
 
 async def test_a_namespace_is_said_or_there_is_a_database_that_has_one() -> None:

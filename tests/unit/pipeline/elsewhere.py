@@ -181,6 +181,11 @@ class OnCluster(LocalExecutor):
         return bool(self._desks)
 
     @property
+    def desk(self) -> OwnersDesk:
+        """Of who asked last."""
+        return self._desks[-1]
+
+    @property
     def leaves(self) -> bool:
         """Whether an owner that asked for something leaves its execution to others."""
         return any(desk.leaves for desk in self._desks)
