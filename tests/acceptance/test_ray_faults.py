@@ -12,7 +12,7 @@ from typing import Any
 import psutil
 import pytest
 
-from ia_modules.engines import ray as engine
+from ia_modules.engines import ray_link
 from ia_modules.engines.ray import RayCluster
 from ia_modules.models import JoinedCluster, LogLevel, StepExecutionId, StepStatus, new_id
 from ia_modules.pipeline.child_process import ChildProcess
@@ -131,18 +131,18 @@ async def test_a_driver_that_dies_as_it_joins_is_replaced_though_its_owner_was_b
 
             super().__init__(main, tell=tell_and_end)
 
-    monkeypatch.setattr(engine, "ChildProcess", ShortLived)
+    monkeypatch.setattr(ray_link, "ChildProcess", ShortLived)
     async with owner_on(ray.address, folder) as owner:
         await until(lambda: asyncio.sleep(0, drivers()), bool)
         assert has_ended.wait(60)  # the loop hears of both at once
-        monkeypatch.setattr(engine, "ChildProcess", ChildProcess)
+        monkeypatch.setattr(ray_link, "ChildProcess", ChildProcess)
         assert await until(lambda: names(owner.cluster), lambda names: names is not None) == []
 
 
 async def names(cluster: RayCluster) -> list[str] | None:
     try:
         return await cluster.names()
-    except engine.RayAway:
+    except ray_link.RayAway:
         return None
 
 
@@ -259,7 +259,7 @@ async def is_decided(cluster: RayCluster) -> bool:
     """It has been joined, or cannot be."""
     try:
         return bool(await cluster.joined())
-    except engine.RayAway:
+    except ray_link.RayAway:
         return True
 
 
