@@ -69,7 +69,7 @@ def failure_of(step_id: str, left: BaseException) -> Exception:
 
 
 class StepExecutor(Protocol):
-    """Where attempts run: in this process, or some day on a cluster."""
+    """Where attempts run: in this process, in processes beside it, and on a cluster where one is joined."""
 
     @property
     def problem(self) -> str | None:
