@@ -116,7 +116,7 @@ class RayDriver:
         match error:
             case _Unknown():
                 trouble = "unknown"
-            case _Refused() | errors.RuntimeEnvSetupError() | errors.ActorUnschedulableError():
+            case _NeverTaken() | errors.RuntimeEnvSetupError() | errors.ActorUnschedulableError():
                 trouble = "failed"
             case errors.OutOfMemoryError():
                 trouble = "died"
@@ -172,7 +172,7 @@ class RayDriver:
         """In a thread.
 
         Raises:
-            _Refused: it can never be.
+            _NeverTaken: it can never be.
         """
         options = request.options
         assert options is not None
@@ -194,7 +194,7 @@ class RayDriver:
         except (TypeError, ValueError) as error:
             if isinstance(error, self._ray.exceptions.RayError):  # such as: another was faster
                 raise
-            raise _Refused(_words(error) if self._runtime_env is None else _WITH_RUNTIME_ENV) from None
+            raise _NeverTaken(_words(error) if self._runtime_env is None else _WITH_RUNTIME_ENV) from None
 
     async def _handle(self, name: str) -> Any:
         """Raises _Unknown."""
@@ -229,7 +229,7 @@ def _look_at(address: str) -> None:
         raise ConnectionError(f"nothing answers at {address}: {error.strerror or error}") from None
 
 
-class _Refused(Exception):
+class _NeverTaken(Exception):
     """Ray would never take it."""
 
 
@@ -243,6 +243,6 @@ class _Unknown(Exception):
 def _words(error: BaseException) -> str:
     """The first line of what an error says: Ray's have whole logs."""
     lines = str(error).strip().splitlines()
-    if isinstance(error, _Unknown | _Refused):
+    if isinstance(error, _Unknown | _NeverTaken):
         return lines[0]
     return f"{type(error).__name__}: {lines[0]}" if lines else type(error).__name__

@@ -22,6 +22,7 @@ from ia_modules.pipeline.attempt import call_functions, make_attempt, placed
 from ia_modules.pipeline.capture import Capture, CaptureRules
 from ia_modules.pipeline.code import LoadedPipeline
 from ia_modules.pipeline.core import StepContext
+from ia_modules.pipeline.desk import AttemptDesk
 from ia_modules.pipeline.executor import StepExecutor
 from ia_modules.pipeline.graph_turn import (
     change_of,
@@ -341,9 +342,8 @@ class Coordinator:
             attempt=number,
             again_upto=attempt.again_upto,
             drops_output=not attempt.work.definition.keep_stream,
-            step_execution_id=id_,
-            cluster=attempt.cluster,
         )
+        desk = None if attempt.work.remote is None else self._desk_of(attempt)
         context = StepContext(
             execution_id=self._lease.execution_id,
             step_id=key.step_id,
@@ -360,12 +360,12 @@ class Coordinator:
             inner=inner,
             trace=self._inner.trace,
         )
-        work, capture = placed(attempt.work, context, inner), Capture(notes.keep_line, self._capture)
+        work, capture = placed(attempt.work, context, desk), Capture(notes.keep_line, self._capture)
 
         def stopped() -> Ended:
             within = inner.end()
             capture.end_line()
-            return Ended(key, id_, work.scope, None, *notes.end(), within, inner.is_elsewhere)
+            return Ended(key, id_, work.scope, None, *notes.end(), within, desk is not None and desk.is_elsewhere)
 
         async def make() -> Event:
             try:
@@ -388,6 +388,15 @@ class Coordinator:
             return Ended(key, id_, work.scope, outcome, *notes.end(), within)
 
         self._let_happen(id_, make(), f"attempt:{key.step_id}#{key.iteration}", stopped)
+
+    def _desk_of(self, attempt: Attempt) -> AttemptDesk:
+        return AttemptDesk(
+            self._inner,
+            attempt.start.step_execution_id,
+            again_upto=attempt.again_upto,
+            drops_output=not attempt.work.definition.keep_stream,
+            cluster=attempt.cluster,
+        )
 
     def _go_on(self, answered: Answered) -> None:
         key, scope, outcome = answered.key, self._course.scope(answered.key), answered.outcome

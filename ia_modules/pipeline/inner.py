@@ -8,11 +8,9 @@ A crash between a function's return and its end on record costs that one call ag
 import asyncio
 import inspect
 import threading
-from collections.abc import Callable, Coroutine, Generator, Mapping
+from collections.abc import Callable, Coroutine, Mapping
 from concurrent.futures import Future
-from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import datetime
 from functools import partial
 from queue import SimpleQueue
 from typing import Any, NamedTuple
@@ -23,9 +21,7 @@ from pydantic import ValidationError
 from ia_modules.errors import (
     PASSING_DATABASE_ERRORS,
     ConstraintViolated,
-    DatabaseClosed,
     InnerStepConflict,
-    LeaseLost,
     PayloadError,
     StepError,
     StepTimeout,
@@ -38,7 +34,6 @@ from ia_modules.models import (
     RunPath,
     StepExecutionId,
     StepExecutionRecord,
-    StepPlace,
     StepStatus,
     new_id,
 )
@@ -66,13 +61,11 @@ from ia_modules.pipeline.inner_calls import (
 from ia_modules.pipeline.journal import StepJournal
 from ia_modules.pipeline.notes import Notes
 from ia_modules.pipeline.recorded import retry_json
-from ia_modules.pipeline.remote_calls import DeskFacts, WriteNews
 from ia_modules.pipeline.streaming import awaited, streamed
 from ia_modules.pipeline.turn import LONGEST_WAIT_SECONDS, with_progress
 from ia_modules.tasks import settling
 from ia_modules.traces.running import RunTrace
 from ia_modules.transitions import (
-    ELSEWHERE,
     Expiry,
     Failure,
     LogLine,
@@ -197,9 +190,6 @@ class InnerLevel:
         attempt: int,
         again_upto: int = 0,
         drops_output: bool = False,
-        step_execution_id: StepExecutionId | None = None,
-        is_item: bool = False,
-        cluster: str | None = None,
     ) -> None:
         """Nothing has been called.
 
@@ -208,12 +198,9 @@ class InnerLevel:
             attempt: which of its attempts this is; calls of earlier ones may be on record.
             again_upto: what completed in an attempt up to this one is called again.
             drops_output: what calls emit is not kept of those that complete.
-            step_execution_id: of the attempt, where it may run elsewhere; None: it may not.
-            is_item: of a map, which is made anew when its owner is gone.
-            cluster: where it runs already, as an earlier owner has put it on record; None: here.
         """
         self._recorder, self._path, self._attempt, self._again_upto = recorder, path, attempt, again_upto
-        self._drops_output, self._id, self._is_item, self._cluster = drops_output, step_execution_id, is_item, cluster
+        self._drops_output = drops_output
         self._begun: _Calls | None = None
         self._has_ended = False
 
@@ -297,77 +284,6 @@ class InnerLevel:
             if (usage := begun.notes.usage) is not None:
                 updates.append(StepUpdate(step_execution_id=begun.id, usage=usage))
         return tuple(updates)
-
-    # As remote_calls.OwnersDesk, for code of the attempt that runs in another process
-
-    def facts(self) -> DeskFacts:
-        recorder = self._recorder
-        return DeskFacts(
-            epoch=recorder.lease.epoch,
-            worker=recorder.journal.owner,
-            capture=recorder.capture,
-            again_upto=self._again_upto,
-            drops_output=self._drops_output,
-        )
-
-    @property
-    def leaves(self) -> bool:
-        return self._recorder.leaves
-
-    @property
-    def is_elsewhere(self) -> bool:
-        """Whether it is on record that the attempt runs elsewhere."""
-        return self._cluster is not None
-
-    async def mark_elsewhere(self, cluster: str) -> None:
-        if self._cluster == cluster:
-            return
-        if self._is_item:
-            raise StepError(self._path, "an item of a map cannot outlive its owner.")
-        await self._write_own(StepUpdate(step_execution_id=self._own_id, awaits=f"{ELSEWHERE}{cluster}"))
-        self._cluster = cluster
-
-    async def put_on_record(self, place: StepPlace) -> None:
-        update = StepUpdate(step_execution_id=self._own_id, place=place)
-        if self._cluster is None or self._cluster == place.cluster:
-            await self._write_own(update)
-        else:  # another has taken the place of the cluster since
-            await self._write_own(replace(update, awaits=f"{ELSEWHERE}{place.cluster}"))
-            self._cluster = place.cluster
-
-    @property
-    def _own_id(self) -> StepExecutionId:
-        assert self._id is not None, "what runs elsewhere is an attempt of a step or of an item"
-        return self._id
-
-    async def _write_own(self, update: StepUpdate) -> None:
-        with self._noticing():
-            await self._recorder.write(updates=(update,))
-
-    async def record(self, news: WriteNews) -> None:
-        starts = news.starts
-        if self._cluster is not None and starts:
-            awaits = f"{ELSEWHERE}{self._cluster}"
-            starts = tuple(replace(each, awaits=awaits) if _runs(each) else each for each in starts)
-        with self._noticing():
-            await self._recorder.write(
-                starts=starts, updates=news.updates, logs=news.logs, asks=news.asks, expires=news.expires
-            )
-
-    @contextmanager
-    def _noticing(self) -> Generator[None]:
-        """Notices when another owns the execution, or this process writes nothing any more."""
-        try:
-            yield
-        except (LeaseLost, DatabaseClosed):
-            self._recorder.leaves = True
-            raise
-
-    async def read_within(self, path: RunPath) -> list[StepExecutionRecord]:
-        return await self._recorder.journal.get_execution_steps(self._recorder.execution_id, within=path)
-
-    async def read_time(self) -> datetime:
-        return await self._recorder.journal.now()
 
     # What is on record
 
@@ -642,10 +558,6 @@ class _Call(NamedTuple):
                 if seconds is not None and limit.expired():
                     raise StepTimeout(self.key.step_id, seconds) from None
                 raise
-
-
-def _runs(start: StepStart) -> bool:
-    return start.status is StepStatus.RUNNING
 
 
 def _called_in_place(context: StepContext, call: Callable[[], Any]) -> Any:

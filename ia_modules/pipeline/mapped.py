@@ -31,6 +31,7 @@ from ia_modules.pipeline.capture import Capture
 from ia_modules.pipeline.code import LoadedPipeline
 from ia_modules.pipeline.core import StepContext
 from ia_modules.pipeline.current import enter
+from ia_modules.pipeline.desk import AttemptDesk
 from ia_modules.pipeline.inner import InnerLevel, InnerRecorder
 from ia_modules.pipeline.inputs import check_contributions
 from ia_modules.pipeline.journal import Journal
@@ -333,9 +334,8 @@ class _Map:
         definition, recorder = self._work.definition, self._recorder
         notes = Notes(id_, recorder.write_notes)
         path, drops_output = run_path(self._path, definition.id, begun.number), not definition.keep_stream
-        inner = InnerLevel(
-            recorder, path, attempt=begun.attempt, drops_output=drops_output, step_execution_id=id_, is_item=True
-        )
+        inner = InnerLevel(recorder, path, attempt=begun.attempt, drops_output=drops_output)
+        desk = None if work.remote is None else AttemptDesk(recorder, id_, drops_output=drops_output)
         context = StepContext(
             execution_id=self._context.execution_id,
             step_id=definition.id,
@@ -360,7 +360,7 @@ class _Map:
             within: tuple[StepUpdate, ...] = ()
             try:
                 with Capture(notes.keep_line, recorder.capture):
-                    outcome = await run_alone(placed(work, context, inner), recorder.executor, draw=recorder.draw())
+                    outcome = await run_alone(placed(work, context, desk), recorder.executor, draw=recorder.draw())
                 await notes.write_surplus()
             except asyncio.CancelledError:  # this task is ours, and only we cancel it: that is how it ended
                 pass

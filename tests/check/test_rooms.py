@@ -26,6 +26,7 @@ NEEDS_NO_TEST_FILE = {
     "models/questions.py": "records alone, made of rows as tests/unit/models/test_records.py has it",
     "models/steps.py": "records alone, made of rows as tests/unit/models/test_records.py has it",
     "pipeline/child_main.py": "the other side of pipeline/child_process.py, which its tests run",
+    "pipeline/desk.py": "what owners write for remote attempts, as tests/unit/pipeline/test_elsewhere.py has them do",
     "pipeline/journal.py": "a protocol, to which tests/conformance holds every journal",
     "pipeline/memory_journal/operating.py": "a part of a journal, which tests/conformance holds to the contract",
     "pipeline/memory_journal/rows.py": "a part of a journal, which tests/conformance holds to the contract",

@@ -201,17 +201,6 @@ async def test_who_has_lost_its_lease_leaves_it_alone(journal: OperatorJournal, 
     await assert_done_once(journal, execution_id, cluster, attempt)
 
 
-async def test_who_marks_it_again_learns_that_its_lease_is_lost(journal: OperatorJournal, cluster: Cluster) -> None:
-    pipeline = pipeline_elsewhere()
-    _, owner, _ = await begun(journal, pipeline, cluster)
-    await owner.executor.desk.mark_elsewhere(cluster.identity)
-    await put_back(journal)
-    with pytest.raises(LeaseLost):
-        await owner.executor.desk.mark_elsewhere(cluster.identity)
-    assert owner.executor.leaves
-    await stopped(owner)
-
-
 async def test_who_finds_its_lease_lost_by_a_step_of_its_own_leaves_the_others_alone(
     journal: OperatorJournal, cluster: Cluster
 ) -> None:
