@@ -112,6 +112,7 @@ class RayCluster:
         self._runtime_env = None if runtime_env is None else json.dumps(dict(runtime_env))
         self._link: RayLink | None = None
         self._opening: asyncio.Future[RayLink] | None = None
+        self._failures, self._why, self._again_at = 0, "", 0.0  # to join it, one after the other
         self._ending: set[asyncio.Task[None]] = set()
 
     @asynccontextmanager
@@ -257,10 +258,12 @@ class RayCluster:
         return self._resource_wait_seconds
 
     async def _linked(self) -> RayLink:
-        """The driver, which is started where there is none."""
+        """The driver, which is started where there is none; seldom where it could not join again and again."""
         if self._link is not None and self._link.is_open:
             return self._link
         if self._opening is None:
+            if asyncio.get_running_loop().time() < self._again_at:
+                raise RayAway(self._why)
             assert self._namespace is not None
             join = JoinCluster(address=self._address, namespace=self._namespace, runtime_env=self._runtime_env)
             self._opening = asyncio.ensure_future(opened_link(join))
@@ -269,8 +272,14 @@ class RayCluster:
 
     def _opened(self, opening: "asyncio.Future[RayLink]") -> None:
         self._opening = None
-        if not opening.cancelled() and opening.exception() is None:
-            self._link = opening.result()
+        if opening.cancelled():
+            return
+        if (error := opening.exception()) is None:
+            self._link, self._failures = opening.result(), 0
+            return
+        pause_seconds = min(_AGAIN_SECONDS * 2**self._failures, _SWEEP_SECONDS)
+        self._failures, self._why = self._failures + 1, str(error)
+        self._again_at = opening.get_loop().time() + pause_seconds
 
     # What nobody needs
 

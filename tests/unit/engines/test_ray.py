@@ -3,14 +3,17 @@
 import asyncio
 from collections.abc import Collection
 from contextlib import suppress
+from typing import Any
 
 import pytest
 
 from ia_modules.engines import ray as engine
+from ia_modules.engines import ray_link
 from ia_modules.engines.ray import RayCluster
 from ia_modules.engines.ray_link import RayAway
 from ia_modules.errors import DatabaseUnavailable, InvalidArgument
 from ia_modules.models import JoinedCluster, StepExecutionId, new_id
+from ia_modules.pipeline.child_process import ChildProcess
 from ia_modules.pipeline.executor import LocalExecutor
 from ia_modules.pipeline.memory_journal import MemoryJournal
 from ia_modules.testing.executor_contract import ContractRunner
@@ -35,6 +38,22 @@ async def test_a_cluster_that_cannot_be_joined_is_away_and_says_why() -> None:
         assert cluster.cluster is None
         with pytest.raises(RayAway, match=r"ConnectionError: nothing answers at 127\.0\.0\.1:1: "):
             await cluster.nodes()
+
+
+async def test_a_cluster_that_cannot_be_joined_is_not_tried_each_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    started: list[str] = []
+
+    class Counted(ChildProcess):
+        def __init__(self, main: str, **options: Any) -> None:
+            started.append(main)
+            super().__init__(main, **options)
+
+    monkeypatch.setattr(ray_link, "ChildProcess", Counted)
+    async with RayCluster("127.0.0.1:1", namespace="n").joining() as cluster:
+        for _ in range(20):
+            with pytest.raises(RayAway, match="nothing answers at"):
+                await cluster.nodes()
+    assert 1 <= len(started) < 5
 
 
 async def test_a_step_that_no_node_can_have_fails_with_what_they_have(ray: RayOfTests) -> None:
