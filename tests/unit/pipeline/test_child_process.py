@@ -2,32 +2,17 @@
 
 import asyncio
 import signal
-from collections.abc import AsyncGenerator, Generator
-from contextlib import asynccontextmanager
+from collections.abc import Generator
 from pathlib import Path
 
 import pytest
 
-from ia_modules.pipeline.child_main import Hear, Send, serve
 from ia_modules.pipeline.child_process import ChildProcess, end_together
 from ia_modules.testing.executor_contract import lives
 from ia_modules.testing.executor_steps import until
 from tests.processes import children
 
-
-def main(channel: int, lifeline: int, closed: str, sent_first: str | None) -> None:
-    """Sends back what it is sent; writes a file when it may close what it has."""
-
-    @asynccontextmanager
-    async def host(send: Send) -> AsyncGenerator[Hear]:
-        if sent_first is not None:
-            send(sent_first.encode())
-        try:
-            yield lambda message: send(message[::-1])
-        finally:
-            await asyncio.to_thread(Path(closed).write_text, "closed")
-
-    serve(channel, lifeline, host)
+ECHO = "tests.unit.pipeline.echo"
 
 
 class Heard:
@@ -50,7 +35,7 @@ def heard() -> Heard:
 
 @pytest.fixture
 def child(heard: Heard, tmp_path: Path) -> Generator[ChildProcess]:
-    child = ChildProcess(__name__, str(tmp_path / "closed"), None, tell=heard.tell)
+    child = ChildProcess(ECHO, str(tmp_path / "closed"), None, tell=heard.tell)
     yield child
     child.kill()
 
@@ -95,7 +80,7 @@ async def test_one_whose_message_cannot_be_read_is_ended(child: ChildProcess, he
 
 
 async def test_it_has_its_arguments_and_ctrl_c_is_for_its_owner(heard: Heard, tmp_path: Path) -> None:
-    child = ChildProcess(__name__, str(tmp_path / "closed"), "first", tell=heard.tell)
+    child = ChildProcess(ECHO, str(tmp_path / "closed"), "first", tell=heard.tell)
     await until(lambda: heard.messages == [b"first"])
     (process,) = children(str(tmp_path))
     process.send_signal(signal.SIGINT)

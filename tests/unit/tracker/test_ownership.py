@@ -81,3 +81,28 @@ async def test_a_row_that_a_lost_process_keeps_locked_holds_up_no_question_of_ot
     woken = await tracker.get_execution(locked)
     assert woken is not None
     assert woken.status is ExecutionStatus.PENDING
+
+
+async def test_attempts_are_open_until_they_have_ended_and_what_is_no_id_is_none(
+    tracker: ExecutionTracker, pipeline_id: PipelineId
+) -> None:
+    id_, attempts = ExecutionId(new_id()), [StepExecutionId(new_id()) for _ in range(4)]
+    states = (StepStatus.RUNNING, StepStatus.PENDING, StepStatus.RUNNING)
+    starts = tuple(
+        StepStart(step_execution_id=attempt, step_id=f"s{number}", step_name="S", step_type="task", status=status)
+        for number, (attempt, status) in enumerate(zip(attempts, states, strict=False))
+    )
+    new = NewExecution(pipeline_id=pipeline_id)
+    await tracker.record(Transition(execution_id=id_, writer=tracker.owner, new=new, starts=starts))
+    ended = StepUpdate(step_execution_id=attempts[2], status=StepStatus.COMPLETED)
+    await tracker.record(Transition(execution_id=id_, writer=tracker.owner, updates=(ended,)))
+    names = [*attempts, StepExecutionId("another's")]
+    assert await tracker.ownership.open_attempts(names) == set(attempts[:2])
+    assert await tracker.ownership.open_attempts([]) == set()
+
+
+async def test_a_database_is_told_apart_by_when_it_was_made(tracker: ExecutionTracker, database_url: str) -> None:
+    one = await tracker.ownership.installation()
+    assert one.isdigit()
+    async with DatabaseManager(database_url) as database, ExecutionTracker(database) as other:
+        assert await other.ownership.installation() == one

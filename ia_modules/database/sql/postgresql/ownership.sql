@@ -80,5 +80,5 @@ SELECT execution_id FROM pipeline_executions WHERE execution_id = :execution_id 
 -- name: open_attempts
 SELECT step_execution_id
   FROM step_executions
- WHERE step_execution_id IN (SELECT json_array_elements_text(CAST(:ids AS JSON)))
+ WHERE step_execution_id IN (SELECT CAST(json_array_elements_text(CAST(:ids AS JSON)) AS UUID))
    AND completed_at IS NULL;
