@@ -116,7 +116,7 @@ async def test_a_node_that_dies_loses_what_ran_there_also_when_another_driver_ha
 async def test_a_driver_that_dies_as_it_joins_is_replaced_though_its_owner_was_busy(
     ray: RayOfTests, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    has_ended = threading.Event()
+    is_sent, has_ended = threading.Event(), threading.Event()
 
     class ShortLived(ChildProcess):
         """Ends with its first message."""
@@ -131,9 +131,13 @@ async def test_a_driver_that_dies_as_it_joins_is_replaced_though_its_owner_was_b
 
             super().__init__(main, tell=tell_and_end)
 
+        def send(self, message: bytes) -> None:
+            super().send(message)
+            is_sent.set()
+
     monkeypatch.setattr(ray_link, "ChildProcess", ShortLived)
     async with owner_on(ray.address, folder) as owner:
-        await until(lambda: asyncio.sleep(0, drivers()), bool)
+        await until(lambda: asyncio.sleep(0, is_sent.is_set()), bool)  # it is told what to join
         assert has_ended.wait(60)  # the loop hears of both at once
         monkeypatch.setattr(ray_link, "ChildProcess", ChildProcess)
         assert await until(lambda: names(owner.cluster), lambda names: names is not None) == []
