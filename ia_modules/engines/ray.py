@@ -404,12 +404,9 @@ class _ActorOwner:
             task.cancel()
 
     async def _mark(self) -> None:
-        cluster = await self._cluster()
+        cluster = await self._ray.joined()
         if _outlives_its_owner(self._call):
             await self._desk.mark_elsewhere(cluster)
-
-    async def _cluster(self) -> str:
-        return await self._ray.joined()
 
     async def _is_feasible(self) -> None:
         """Wait until a node could have what it needs, though something else may have it now.
@@ -436,7 +433,7 @@ class _ActorOwner:
         began_at = loop.time()
         created = await self._created()
         return StepPlace(
-            cluster=await self._surely(self._cluster),
+            cluster=await self._surely(self._ray.joined),
             node=created.node,
             pid=created.pid,
             resources=needed_by(self._call.needs),

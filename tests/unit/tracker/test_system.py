@@ -1,5 +1,7 @@
 """The machine room by the rows: sizes, the queue, the workers."""
 
+from datetime import timedelta
+
 import pytest
 from msgspec.structs import replace
 
@@ -170,7 +172,7 @@ async def test_what_runs_on_a_cluster_holds_what_it_has_of_it_until_it_ends(
     held = first.held[0]
     assert held.narrow(StepPlace) == THERE
     assert (held.execution_id, held.step_id, held.within) == (execution_id, "train", GRAPH)
-    assert (held.since - held.started_at).total_seconds() == THERE.waited_seconds
+    assert held.since == held.started_at + timedelta(seconds=THERE.waited_seconds)
     await tracker.complete_step_execution(attempt, StepStatus.COMPLETED)  # the item ends with what it is a part of
     assert [cluster.held for cluster in await reader.list_clusters()] == [[], second.held]
 
