@@ -35,7 +35,7 @@ from ia_modules.errors import (
     StepLost,
     TrackerError,
 )
-from ia_modules.models import ClusterNode, JoinedCluster, JsonText, LogLevel, StepExecutionId, StepPlace
+from ia_modules.models import ClusterNode, JoinedCluster, JsonText, LogLevel, StepExecutionId, StepPlace, is_id
 from ia_modules.paths import GRAPH
 from ia_modules.pipeline.remote_calls import (
     AttemptEnded,
@@ -293,13 +293,14 @@ class RayCluster:
             await self.ask("kill", name)
 
     async def _sweep(self, rows: AttemptRows | None) -> None:
-        """End the actors of attempts that have ended: their owner may have died before it could."""
+        """End the actors of attempts that have ended, whose owners may have died before they could; others are not ours."""
         is_away = False
         while True:
             try:
                 names = await self.names()
                 if names and rows is not None:
                     attempts = {name: StepExecutionId(name.removesuffix(_FALLBACK)) for name in names}
+                    attempts = {name: attempt for name, attempt in attempts.items() if is_id(attempt)}
                     still = await rows.open_attempts(set(attempts.values()))
                     for name in [name for name, attempt in attempts.items() if attempt not in still]:
                         await self._end_actor(name)

@@ -18,7 +18,6 @@ from ia_modules.models import (
     Lease,
     StalledExecution,
     StepExecutionId,
-    is_id,
     parse_time,
 )
 from ia_modules.payload import encode
@@ -107,8 +106,8 @@ class Ownership:
         return parse_time(row["applied_at"]).strftime("%Y%m%d%H%M%S%f")
 
     async def open_attempts(self, ids: Collection[StepExecutionId]) -> set[StepExecutionId]:
-        """Which of these attempts have not ended; what is no id is none."""
-        params = {"ids": orjson.dumps([each for each in ids if is_id(each)]).decode()}
+        """Which of these attempts have not ended."""
+        params = {"ids": orjson.dumps(list(ids)).decode()}
         rows = await self._database.fetch_all_async(self._database.query("open_attempts"), params)
         return {StepExecutionId(row["step_execution_id"]) for row in rows}
 

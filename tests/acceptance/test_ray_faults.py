@@ -223,12 +223,14 @@ async def test_a_sweep_ends_the_actors_of_its_namespace_whose_attempt_is_not_ope
     async with RayCluster(ray.address, namespace=new_id()).joining() as elsewhere:
         await elsewhere.create("another's", needs)
         async with RayCluster(ray.address, namespace=namespace).joining() as owner:
-            for name in ("open", "open:fallback", "ended"):
+            still, ended = new_id(), new_id()
+            stay = sorted([still, f"{still}:fallback", "somebody's own"])
+            for name in (*stay, ended, f"{ended}:fallback"):
                 await owner.create(name, needs)
-            async with RayCluster(ray.address, namespace=namespace).joining(Rows("open")):
-                await until(owner.names, lambda names: sorted(names) == ["open", "open:fallback"])
+            async with RayCluster(ray.address, namespace=namespace).joining(Rows(still)):
+                await until(owner.names, lambda names: sorted(names) == stay)
             assert await elsewhere.names() == ["another's"]
-            for cluster, names in ((owner, ("open", "open:fallback")), (elsewhere, ("another's",))):
+            for cluster, names in ((owner, stay), (elsewhere, ("another's",))):
                 for name in names:
                     await cluster.ask("kill", name)
 
