@@ -293,7 +293,7 @@ class RayCluster:
             await self.ask("kill", name)
 
     async def _sweep(self, rows: AttemptRows | None) -> None:
-        """End the actors of attempts that have ended, whose owners may have died before they could; others are not ours."""
+        """End the actors of attempts that have ended: their owner may have died. What has other names is not ours."""
         is_away = False
         while True:
             try:
