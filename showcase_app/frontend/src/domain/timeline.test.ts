@@ -106,6 +106,18 @@ describe("rows", () => {
     expect(shown(0, 1000)).toEqual([1, 3]);
     expect(shown(0, 1000, "step-1-2")).toEqual([1, 2, 3]);
   });
+
+  it("draws one that failed among many that did not", () => {
+    const bars = barsOf(
+      [1, 2, 3, 4].map((attempt) =>
+        ran(attempt, attempt + 1, { attempt, status: attempt === 3 ? "failed" : "completed" }),
+      ),
+      [],
+      ORIGIN,
+    );
+    const shown = barsShown(bars, { from: ORIGIN, to: ORIGIN + 1000 }, 100, null);
+    expect(shown.map((bar) => bar.attempt)).toEqual([1, 3]);
+  });
 });
 
 describe("a view", () => {

@@ -221,14 +221,15 @@ function two(value: number): string {
   return String(value).padStart(2, "0");
 }
 
-/** What is worth drawing of a row: inside the view, and not hidden by the one before where a pixel holds many. */
+/** What is worth drawing of a row: inside the view, and not hidden by one of its status before where a pixel holds many. */
 export function barsShown(bars: readonly Bar[], view: View, pixels: number, selectedId: string | null): Bar[] {
   const perPixel = (view.to - view.from) / Math.max(1, pixels);
-  let drawnTo = Number.NEGATIVE_INFINITY;
+  const drawnTo: Partial<Record<StepStatus, number>> = {};
   return bars.filter((bar) => {
     if (bar.to < view.from || bar.from > view.to) return false;
-    if (bar.id !== selectedId && bar.to - drawnTo < perPixel / 2) return false;
-    drawnTo = bar.to;
+    const before = drawnTo[bar.status] ?? Number.NEGATIVE_INFINITY;
+    if (bar.id !== selectedId && bar.to - before < perPixel / 2) return false;
+    drawnTo[bar.status] = bar.to;
     return true;
   });
 }
