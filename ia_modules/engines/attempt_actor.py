@@ -1,4 +1,4 @@
-"""What runs on a node of a cluster: makes one attempt, and keeps what came of it until its owner has it on record.
+"""What runs on a node of a cluster: makes attempts, and keeps what came of each until its owner has it on record.
 
 It knows no database, and Ray only to say where it is. The code itself runs in a process of the node
 (:mod:`ia_modules.pipeline.process_pool`), so it can be ended, and its crash is not this one's. Owners come and go: what
@@ -15,7 +15,7 @@ from typing import Any, NoReturn
 
 from msgspec.structs import replace
 
-from ia_modules.errors import StepKilled
+from ia_modules.errors import StepAbandoned, StepKilled
 from ia_modules.models import RunPath, StepExecutionRecord
 from ia_modules.pipeline.process_pool import ProcessPool
 from ia_modules.pipeline.remote_calls import (
@@ -41,91 +41,144 @@ class StaleOwner(Exception):
     """Another process owns the execution by now."""
 
 
+class UnknownAttempt(Exception):
+    """The actor has no such attempt: it was never told of it, or it has forgotten it."""
+
+
 class AttemptActor:
-    """Makes one attempt, for whoever owns its execution.
+    """Makes the attempts that it has taken: one, or those of a pool, which share a process of the node."""
 
-    Each call has the epoch of its caller's lease; those of earlier owners are refused.
-    """
+    def __init__(self, unclaimed_seconds: float, idle_seconds: float = 0.0) -> None:
+        """Nothing is taken yet.
 
-    def __init__(self, unclaimed_seconds: float) -> None:
-        """``unclaimed_seconds``: it ends when nobody has called it for so long."""
-        self._unclaimed_seconds = unclaimed_seconds
-        self._epoch, self._heard_at = 0, time.monotonic()
-        self._requests = Requests(lambda request: self._tell())
-        self._making: asyncio.Task[None] | None = None
-        self._is_stopping = False
-        self._ended: AttemptEnded | None = None
-        self._waiting: set[asyncio.Future[None]] = set()
-        threading.Thread(target=self._end_when_unclaimed, name="unclaimed", daemon=True).start()
+        Args:
+            unclaimed_seconds: an attempt ends, and is forgotten, when nobody has called for it for so long.
+            idle_seconds: it ends itself when it has had no attempt for so long.
+        """
+        self._unclaimed_seconds, self._idle_seconds = unclaimed_seconds, idle_seconds
+        self._processes = ProcessPool(1)
+        self._attempts: dict[str, _Attempt] = {}
+        self._dropped: set[asyncio.Task[None]] = set()
+        self._idle_since = time.monotonic()
+        self._loop: asyncio.AbstractEventLoop | None = None
+        threading.Thread(target=self._look_at_times, name="unclaimed", daemon=True).start()
 
-    async def place(self) -> tuple[str, int]:
-        """Its node, and the number of its process there."""
+    async def place(self, attempt: str) -> tuple[str, int]:
+        """Take an attempt; gives the actor's node, and the number of its process there."""
+        await self.take(attempt)
         ray: Any = importlib.import_module("ray")
         return ray.get_runtime_context().get_node_id(), os.getpid()
 
-    async def begin(self, epoch: int, begin: bytes, timeout_seconds: float | None) -> None:
-        """Make the attempt, unless it is made already; does not wait for it.
+    async def take(self, attempt: str) -> None:
+        """Have an attempt that may begin; the same again changes nothing. The actor does not end while it has one."""
+        self._loop = asyncio.get_running_loop()
+        if attempt not in self._attempts:
+            self._attempts[attempt] = _Attempt(self._processes)
+
+    async def attempts(self) -> list[str]:
+        """Those that it has, ended ones included."""
+        return list(self._attempts)
+
+    async def forget(self, attempt: str) -> None:
+        """Nobody needs an attempt any more; what still runs of it is stopped."""
+        self._drop(attempt)
+
+    async def begin(self, attempt: str, epoch: int, begin: bytes, timeout_seconds: float | None) -> None:
+        """Make an attempt, unless it is made already; does not wait for it.
 
         Args:
+            epoch: of the caller's lease; those of earlier owners are refused, here and below.
             begin: a :class:`BeginCall`.
             timeout_seconds: from when its code is loaded.
 
         Raises:
+            UnknownAttempt: it was not taken. It may have begun elsewhere.
             StaleOwner: another process owns the execution by now.
         """
-        self._hear(epoch)
         message = read_by_host(begin)
         assert isinstance(message, BeginCall)
-        if self._making is None:
-            self._making = asyncio.create_task(self._make(message, timeout_seconds), name="attempt")
+        self._of(attempt, epoch).begin(message, timeout_seconds)
 
-    async def talk(self, epoch: int, after: int, seconds: float) -> list[tuple[int, bytes]]:
-        """What the attempt has told since, by its number: requests that are not answered, and its end.
+    async def talk(self, attempt: str, epoch: int, after: int, seconds: float) -> list[tuple[int, bytes]]:
+        """What an attempt has told since, by its number: requests that are not answered, and its end.
 
         Args:
             after: the highest number that the caller has.
             seconds: how long to wait for something; then it is nothing.
 
         Raises:
-            StaleOwner: another process owns the execution by now.
+            UnknownAttempt, StaleOwner: as :meth:`begin`.
         """
-        self._hear(epoch)
-        news = self._news(after)
-        if not news:
-            something: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-            self._waiting.add(something)
-            await asyncio.wait([something], timeout=seconds)
-            self._waiting.discard(something)
-            self._hear(epoch)
-            news = self._news(after)
-        return news
+        return await self._of(attempt, epoch).talk(epoch, after, seconds)
 
-    async def reply(self, epoch: int, reply: bytes) -> None:
+    async def reply(self, attempt: str, epoch: int, reply: bytes) -> None:
         """Take in what came of a request.
 
         Raises:
-            StaleOwner: another process owns the execution by now.
+            UnknownAttempt, StaleOwner: as :meth:`begin`.
         """
-        self._hear(epoch)
         message = read_by_host(reply)
         assert isinstance(message, Reply)
-        self._requests.hear(message)
+        self._of(attempt, epoch).requests.hear(message)
 
-    async def cancel(self, epoch: int) -> bytes:
-        """Stop the attempt, or end its process; what came of it then, as a message. Nothing was, where none began.
+    async def cancel(self, attempt: str, epoch: int) -> bytes:
+        """Stop an attempt, or end its process; what came of it then, as a message. Nothing was, where none began.
+
+        Raises:
+            UnknownAttempt, StaleOwner: as :meth:`begin`.
+        """
+        return encoded(await self._of(attempt, epoch).cancel())
+
+    def _of(self, attempt: str, epoch: int) -> "_Attempt":
+        if (found := self._attempts.get(attempt)) is None:
+            raise UnknownAttempt
+        found.hear(epoch)
+        return found
+
+    def _drop(self, attempt: str) -> None:
+        dropped = self._attempts.pop(attempt, None)
+        self._idle_since = time.monotonic()
+        if dropped is not None and (making := dropped.stop()) is not None:
+            self._dropped.add(making)
+            making.add_done_callback(self._dropped.discard)
+
+    def _look(self) -> None:
+        for name in [name for name, each in self._attempts.items() if each.is_unclaimed(self._unclaimed_seconds)]:
+            self._drop(name)
+        if not self._attempts and time.monotonic() - self._idle_since >= self._idle_seconds:
+            os._exit(0)  # the processes of its code end with it
+
+    # In a thread
+
+    def _look_at_times(self) -> NoReturn:
+        often = min(self._unclaimed_seconds, self._idle_seconds or self._unclaimed_seconds)
+        began = time.monotonic()
+        while True:
+            time.sleep(often / _LOOKS)
+            if self._loop is not None:  # there, so that nothing is taken by what is about to end
+                self._loop.call_soon_threadsafe(self._look)
+            elif time.monotonic() - began > self._unclaimed_seconds:
+                os._exit(0)
+
+
+class _Attempt:
+    """One of them, as its owners see it."""
+
+    def __init__(self, processes: ProcessPool) -> None:
+        self._processes = processes
+        self._epoch, self._heard_at = 0, time.monotonic()
+        self.requests = Requests(lambda request: self._tell())
+        self._making: asyncio.Task[None] | None = None
+        self._is_stopping = False
+        self._ended: AttemptEnded | None = None
+        self._waiting: set[asyncio.Future[None]] = set()
+
+    def hear(self, epoch: int) -> None:
+        """Somebody asks for it.
 
         Raises:
             StaleOwner: another process owns the execution by now.
         """
-        self._hear(epoch)
-        if self._making is not None and not self._making.done():
-            if not self._is_stopping:  # a second time would end its process at once, and say that it stopped by itself
-                self._is_stopping = True
-                self._making.cancel()
-            await asyncio.wait([self._making])
-        return encoded(self._ended or AttemptEnded())
-
-    def _hear(self, epoch: int) -> None:
         if epoch < self._epoch:
             raise StaleOwner
         if epoch > self._epoch:
@@ -133,21 +186,54 @@ class AttemptActor:
             self._tell()  # who waits for an earlier owner learns of it
         self._heard_at = time.monotonic()
 
+    def is_unclaimed(self, seconds: float) -> bool:
+        """Whether nobody has asked for it for so long. Somebody may talk with it, perhaps for longer than that."""
+        return not self._waiting and time.monotonic() - self._heard_at > seconds
+
+    def begin(self, message: BeginCall, timeout_seconds: float | None) -> None:
+        if self._making is None:
+            self._making = asyncio.create_task(self._make(message, timeout_seconds), name="attempt")
+
+    async def talk(self, epoch: int, after: int, seconds: float) -> list[tuple[int, bytes]]:
+        news = self._news(after)
+        if not news:
+            something: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+            self._waiting.add(something)
+            await asyncio.wait([something], timeout=seconds)
+            self._waiting.discard(something)
+            self.hear(epoch)
+            news = self._news(after)
+        return news
+
+    async def cancel(self) -> AttemptEnded:
+        if (making := self.stop()) is not None:
+            await asyncio.wait([making])
+        return self._ended or AttemptEnded()
+
+    def stop(self) -> "asyncio.Task[None] | None":
+        """Have it stopped; what is to be waited for, None: nothing."""
+        if self._making is None or self._making.done():
+            return None
+        if not self._is_stopping:  # a second time would end its process at once, and say that it stopped by itself
+            self._is_stopping = True
+            self._making.cancel()
+        return self._making
+
     def _tell(self) -> None:
         for waiting in self._waiting:
             if not waiting.done():
                 waiting.set_result(None)
 
     def _news(self, after: int) -> list[tuple[int, bytes]]:
-        news = [(request.number, encoded(request)) for request in self._requests.open_after(after)]
+        news = [(request.number, encoded(request)) for request in self.requests.open_after(after)]
         return news if self._ended is None or after >= END_NUMBER else [*news, (END_NUMBER, encoded(self._ended))]
 
     async def _make(self, begin: BeginCall, timeout_seconds: float | None) -> None:
         try:
-            pool = ProcessPool(1)
-            self._ended = AttemptEnded(await pool.execute(begin.call, self, timeout_seconds=timeout_seconds))
+            result = await self._processes.execute(begin.call, self, timeout_seconds=timeout_seconds)
+            self._ended = AttemptEnded(result)
         except asyncio.CancelledError as cancelled:
-            self._ended = AttemptEnded(is_clean=not isinstance(cancelled.__cause__, StepKilled))
+            self._ended = AttemptEnded(is_clean=not isinstance(cancelled.__cause__, StepKilled | StepAbandoned))
         except Exception as error:  # noqa: BLE001 - it is raised where the execution runs
             self._ended = AttemptEnded(failure=RemoteFailure.of(error))
         self._tell()
@@ -155,19 +241,10 @@ class AttemptActor:
     # As remote_calls.Desk, for the process that makes the attempt
 
     async def record(self, news: WriteNews) -> None:
-        await self._requests.ask(lambda number: replace(news, number=number), type(None))
+        await self.requests.ask(lambda number: replace(news, number=number), type(None))
 
     async def read_within(self, path: RunPath) -> list[StepExecutionRecord]:
-        return await self._requests.ask(lambda number: ReadWithin(number, path), list[StepExecutionRecord])
+        return await self.requests.ask(lambda number: ReadWithin(number, path), list[StepExecutionRecord])
 
     async def read_time(self) -> datetime:
-        return await self._requests.ask(ReadTime, datetime)
-
-    # In a thread
-
-    def _end_when_unclaimed(self) -> NoReturn:
-        while True:
-            time.sleep(self._unclaimed_seconds / _LOOKS)
-            is_claimed = bool(self._waiting)  # somebody talks with it, perhaps for longer than that
-            if not is_claimed and time.monotonic() - self._heard_at > self._unclaimed_seconds:
-                os._exit(0)  # the process of its code ends with it
+        return await self.requests.ask(ReadTime, datetime)

@@ -31,12 +31,12 @@ from ia_modules.errors import (
     DatabaseError,
     InvalidArgument,
     StepError,
-    StepKilled,
     StepLost,
     TrackerError,
 )
 from ia_modules.models import ClusterNode, JoinedCluster, JsonText, LogLevel, StepExecutionId, StepPlace, is_id
 from ia_modules.paths import GRAPH
+from ia_modules.pipeline.process_pool import not_stopped
 from ia_modules.pipeline.remote_calls import (
     AttemptEnded,
     BeginCall,
@@ -114,6 +114,8 @@ class RayCluster:
         self._opening: asyncio.Future[RayLink] | None = None
         self._failures, self._why, self._again_at = 0, "", 0.0  # to join it, one after the other
         self._ending: set[asyncio.Task[None]] = set()
+        self._pools: dict[str, str] = {}  # by attempt, the name of the pool's actor
+        self._listing: dict[str, asyncio.Task[RayAnswer]] = {}  # by that
 
     @asynccontextmanager
     async def joining(self, rows: AttemptRows | None = None) -> AsyncGenerator[Self]:
@@ -135,7 +137,7 @@ class RayCluster:
         try:
             yield self
         finally:
-            for task in tasks:
+            for task in (*tasks, *self._listing.values()):
                 task.cancel()
             await self._leave()
 
@@ -176,7 +178,7 @@ class RayCluster:
         return msgspec.convert(answer.value, list[NodeResources])
 
     async def names(self) -> list[str]:
-        """Of the actors in its namespace: the ids of their attempts.
+        """Of the actors in its namespace: the ids of their attempts, and those of pools.
 
         Raises:
             RayAway: it does not answer.
@@ -202,43 +204,48 @@ class RayCluster:
             Exception: what the step raised.
         """
         attempt = _ActorOwner(self, call, desk)
+        if attempt.actor != attempt.name:
+            self._pools[attempt.name] = attempt.actor
         try:
             ended = await attempt.to_end(timeout_seconds, rejoins=rejoins)
         except asyncio.CancelledError as cancelled:
             if desk.leaves:
                 raise
             is_clean = await attempt.cancel()
-            self._end(attempt.name)
+            self.recorded([attempt.name])
             if not is_clean:
-                raise cancelled from StepKilled(call.step_id)
+                raise cancelled from not_stopped(call)
             raise
         finally:
             attempt.close()
+            if desk.leaves:
+                self._pools.pop(attempt.name, None)
         if not _outlives_its_owner(call):
-            self._end(attempt.name)
+            self.recorded([attempt.name])
         if ended.failure is not None:
             raise ended.failure.as_exception()
         if ended.result is None:
             raise StepLost(call.step_id, "somebody else has stopped it.")
         return ended.result
 
-    def recorded(self, attempts: Iterable[StepExecutionId]) -> None:
-        """Nobody needs the actors of these attempts any more: their ends are on record."""
+    def recorded(self, attempts: Iterable[str]) -> None:
+        """Nobody needs what came of these attempts any more: their ends are on record."""
         for attempt in attempts:
-            self._end(attempt)
-            self._end(_fallback_name(attempt))
+            for name in (attempt, _fallback_name(attempt)):
+                self._end(self._pools.pop(name, name), name)
 
     # For attempts
 
-    async def create(self, name: str, needs: Needs) -> RayAnswer:
+    async def create(self, actor: str, attempt: str, needs: Needs) -> RayAnswer:
         options = ActorOptions(
             cpu=needs.cpu,
             gpu=needs.gpu,
             memory=needs.memory,
             custom=needs.custom,
             unclaimed_seconds=self._unclaimed_seconds,
+            idle_seconds=0.0 if needs.pool is None else needs.pool.idle_seconds,
         )
-        return await self.ask("create", name, options=options)
+        return await self.ask("create", actor, "", attempt, options=options)
 
     async def ask(
         self, verb: RayVerb, name: str = "", method: str = "", *args: Any, options: ActorOptions | None = None
@@ -283,14 +290,18 @@ class RayCluster:
 
     # What nobody needs
 
-    def _end(self, name: str) -> None:
-        task = asyncio.create_task(self._end_actor(name), name=f"ray:end:{name}")
+    def _end(self, actor: str, attempt: str) -> None:
+        task = asyncio.create_task(self._end_attempt(actor, attempt), name=f"ray:end:{attempt}")
         self._ending.add(task)
         task.add_done_callback(self._ending.discard)
 
-    async def _end_actor(self, name: str) -> None:
+    async def _end_attempt(self, actor: str, attempt: str) -> None:
+        """An actor that it has alone ends with it."""
         with suppress(RayAway):  # the next sweep ends it
-            await self.ask("kill", name)
+            if actor == attempt:
+                await self.ask("kill", actor)
+            else:
+                await self.ask("call", actor, "forget", attempt)
 
     async def _sweep(self, rows: AttemptRows | None) -> None:
         """End the actors of attempts that have ended: their owner may have died. What has other names is not ours."""
@@ -299,11 +310,12 @@ class RayCluster:
             try:
                 names = await self.names()
                 if names and rows is not None:
-                    attempts = {name: StepExecutionId(name.removesuffix(_FALLBACK)) for name in names}
-                    attempts = {name: attempt for name, attempt in attempts.items() if is_id(attempt)}
-                    still = await rows.open_attempts(set(attempts.values()))
-                    for name in [name for name, attempt in attempts.items() if attempt not in still]:
-                        await self._end_actor(name)
+                    actors = {name: name for name in names} | await self._pooled_attempts(names)
+                    ids = {name: StepExecutionId(name.removesuffix(_FALLBACK)) for name in actors}
+                    ids = {name: attempt for name, attempt in ids.items() if is_id(attempt)}
+                    still = await rows.open_attempts(set(ids.values()))
+                    for name in [name for name, attempt in ids.items() if attempt not in still]:
+                        await self._end_attempt(actors[name], name)
                 is_away = False
             except RayAway as away:
                 if not is_away:
@@ -312,6 +324,23 @@ class RayCluster:
             except Exception:
                 logger.exception("Actors that nobody needs could not be ended")
             await asyncio.sleep(_SWEEP_SECONDS)
+
+    async def _pooled_attempts(self, names: Collection[str]) -> dict[str, str]:
+        """What the pools have, each attempt with the name of its actor; without those that do not answer now."""
+        for pool in names:
+            if pool.startswith(_POOL) and pool not in self._listing:
+                asking = self.ask("call", pool, "attempts")  # answered once it runs, which may take its time
+                self._listing[pool] = asyncio.create_task(asking, name=f"ray:list:{pool}")
+        if not self._listing:
+            return {}
+        done, _ = await asyncio.wait(self._listing.values(), timeout=_AGAIN_SECONDS)
+        found: dict[str, str] = {}
+        for pool, listing in list(self._listing.items()):
+            if listing in done:
+                del self._listing[pool]
+                with suppress(RayAway):
+                    found |= dict.fromkeys(listing.result().value or (), pool)
+        return found
 
     # What others see of it
 
@@ -337,7 +366,7 @@ class RayCluster:
         return JoinedCluster(cluster=cluster, nodes=tuple(sorted(nodes, key=lambda each: each.node)))
 
 
-_FALLBACK = ":fallback"
+_FALLBACK, _POOL = ":fallback", "pool:"
 
 
 def _fallback_name(attempt: str) -> str:
@@ -365,6 +394,7 @@ class _ActorOwner:
         self._ray, self._call, self._desk = ray, call, desk
         self._epoch = desk.facts().epoch
         self.name = call.step_execution_id if call.failure is None else _fallback_name(call.step_execution_id)
+        self.actor = self.name if call.needs.pool is None else f"{_POOL}{call.needs.pool.name}"
         self._answering = set[asyncio.Task[None]]()
         self._may_have_begun = False
         self._has_said_silent = False
@@ -442,12 +472,16 @@ class _ActorOwner:
         )
 
     async def _created(self) -> ActorPlace:
-        creating = asyncio.create_task(self._surely(partial(self._ray.create, self.name, self._call.needs)))
+        create = partial(self._ray.create, self.actor, self.name, self._call.needs)
+        creating = asyncio.create_task(self._surely(create))
         try:
             await asyncio.wait([creating], timeout=_SAY_AFTER_SECONDS)
             if not creating.done():
                 await self._say_that_it_waits()
-            answer = self._looked_at(await creating)
+            answer = await creating
+            if self._call.needs.pool is not None and answer.trouble in ("died", "unknown"):
+                answer = await self._surely(create)  # it had nothing to do, and has ended in this moment
+            answer = self._looked_at(answer)
         finally:
             creating.cancel()
         return msgspec.convert(answer.value, ActorPlace)
@@ -474,7 +508,7 @@ class _ActorOwner:
             StepLost: nobody knows what came of the attempt.
             StepError: its actor ended, or it belongs to somebody else.
         """
-        ask = partial(self._ray.ask, "call", self.name, method, self._epoch, *args)
+        ask = partial(self._ray.ask, "call", self.actor, method, self.name, self._epoch, *args)
         return self._looked_at(await self._surely(ask))
 
     def _looked_at(self, answer: RayAnswer) -> RayAnswer:

@@ -12,7 +12,7 @@ from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from typing import Any
 
-from ia_modules.engines.attempt_actor import AttemptActor, StaleOwner
+from ia_modules.engines.attempt_actor import AttemptActor, StaleOwner, UnknownAttempt
 from ia_modules.engines.ray_messages import (
     ActorPlace,
     JoinCluster,
@@ -29,7 +29,7 @@ from ia_modules.engines.ray_messages import (
 from ia_modules.pipeline.child_main import Hear, Send, serve
 
 _LOOK_SECONDS = 5.0
-_AT_ONCE = 100  # calls of one actor; a few are made
+_AT_ONCE = 1000  # calls of one actor; each attempt of a pool has one or two
 
 
 def main(channel: int, lifeline: int) -> None:
@@ -123,7 +123,7 @@ class RayDriver:
             case errors.ActorDiedError():
                 trouble = await self._death(error)
             case errors.RayTaskError():
-                trouble = "stale" if isinstance(getattr(error, "cause", None), StaleOwner) else "failed"
+                trouble = _of_actor(getattr(error, "cause", None))
             case _:
                 pass
         return trouble
@@ -160,12 +160,11 @@ class RayDriver:
 
     async def _created(self, request: RayRequest) -> ActorPlace:
         name = request.name
-        creating = self._creating[name] = asyncio.ensure_future(asyncio.to_thread(self._create, request))
-        try:
-            handle = self._handles[name] = await creating
-        finally:
-            self._creating.pop(name, None)
-        node, pid = await handle.place.remote()
+        if name not in self._creating:  # that of a pool may be asked for twice
+            self._creating[name] = asyncio.ensure_future(asyncio.to_thread(self._create, request))
+            self._creating[name].add_done_callback(lambda _: self._creating.pop(name))
+        handle = self._handles[name] = await asyncio.shield(self._creating[name])
+        node, pid = await handle.place.remote(*request.args)
         return ActorPlace(node=node, pid=pid)
 
     def _create(self, request: RayRequest) -> Any:
@@ -190,7 +189,7 @@ class RayDriver:
                 resources=options.custom or None,
                 runtime_env=self._runtime_env,
             )
-            return actor.remote(options.unclaimed_seconds)
+            return actor.remote(options.unclaimed_seconds, options.idle_seconds)
         except (TypeError, ValueError) as error:
             if isinstance(error, self._ray.exceptions.RayError):  # such as: another was faster
                 raise
@@ -227,6 +226,17 @@ def _look_at(address: str) -> None:
         socket.create_connection((host.strip("[]"), int(port)), timeout=_LOOK_SECONDS).close()
     except OSError as error:
         raise ConnectionError(f"nothing answers at {address}: {error.strerror or error}") from None
+
+
+def _of_actor(cause: object) -> Trouble:
+    """What an error that an actor has raised means."""
+    match cause:
+        case StaleOwner():
+            return "stale"
+        case UnknownAttempt():
+            return "unknown"
+        case _:
+            return "failed"
 
 
 class _NeverTaken(Exception):

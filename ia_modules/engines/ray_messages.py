@@ -18,13 +18,17 @@ for good, and all the rest.
 
 
 class ActorOptions(Struct, frozen=True, kw_only=True):
-    """What an actor gets of the cluster. ``memory``: bytes, 0: not said."""
+    """What an actor gets of the cluster. ``memory``: bytes, 0: not said.
+
+    ``unclaimed_seconds``, ``idle_seconds``: as of :class:`ia_modules.engines.attempt_actor.AttemptActor`.
+    """
 
     cpu: float
     gpu: float
     memory: int
     custom: dict[str, float]
     unclaimed_seconds: float
+    idle_seconds: float
 
 
 class JoinCluster(Struct, frozen=True, kw_only=True, tag=True):
@@ -44,12 +48,12 @@ class JoinCluster(Struct, frozen=True, kw_only=True, tag=True):
 class RayRequest(Struct, frozen=True, kw_only=True, tag=True):
     """Do something.
 
-    ``create`` an actor, unless there is one of that name, and give its place when it runs; ``call`` a method of one;
-    ``kill`` one; give all ``names``; give what the ``nodes`` have.
+    ``create`` an actor, unless there is one of that name, have it take an attempt, and give its place when it runs;
+    ``call`` a method of one; ``kill`` one; give all ``names``; give what the ``nodes`` have.
 
     Attributes:
         name: of the actor.
-        method, args: of a call.
+        method, args: of a call; of ``create`` the attempt.
     """
 
     number: int

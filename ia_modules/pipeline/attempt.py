@@ -14,6 +14,7 @@ from ia_modules.errors import (
     LoopLimitExceeded,
     PayloadError,
     Problem,
+    StepAbandoned,
     StepError,
     StepKilled,
     StepLost,
@@ -433,8 +434,8 @@ async def _call_remote(work: Work, executor: StepExecutor, failure: Exception | 
             rejoins=work.rejoins and failure is None,  # a fallback is a call of its own, and begins
         )
     except asyncio.CancelledError as cancelled:
-        if isinstance(killed := cancelled.__cause__, StepKilled):
-            context.keep_line(LogLevel.WARNING, str(killed), None)
+        if isinstance(left := cancelled.__cause__, StepKilled | StepAbandoned):
+            context.keep_line(LogLevel.WARNING, str(left), None)
         raise
     return orjson.loads(result)
 

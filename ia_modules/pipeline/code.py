@@ -6,6 +6,7 @@ offers steps.
 """
 
 import functools
+import hashlib
 import importlib
 import inspect
 import sys
@@ -36,7 +37,7 @@ from ia_modules.pipeline.document.problems import weighed
 from ia_modules.pipeline.document.references import field_findings
 from ia_modules.pipeline.document.structure import findings
 from ia_modules.pipeline.document.wording import shown
-from ia_modules.pipeline.remote_calls import Needs, RemoteCode
+from ia_modules.pipeline.remote_calls import Needs, PoolNeeds, RemoteCode
 from ia_modules.pipeline.routing import functions_asked
 from ia_modules.pipeline.standing import FactsOfSteps
 from ia_modules.pipeline.versions import definition_of
@@ -400,25 +401,29 @@ def _remote(
                 continue
             folder = beside.folder_of(_home_of(code))
             generation = None if folder is None else beside.generation_of(folder)
+        home = None if generation is None else str(generation.folder)
         remote[step.id] = RemoteStep(
             RemoteCode(
                 module=step.module,
                 name=step.step_class,
-                folder=None if generation is None else str(generation.folder),
+                folder=home,
                 allowed=modules.allowed,
                 inputs=_names_of_inputs(step, definition),
                 parameters=tuple(each.name for each in definition.parameters),
                 has_fallback=hasattr(factory, "fallback"),
             ),
             generation,
-            _needs_of(step),
+            _needs_of(step, definition, home),
         )
     return remote
 
 
-def _needs_of(step: StepDefinition) -> Needs:
-    has, place = step.resources, step.runs_in
+def _needs_of(step: StepDefinition, definition: PipelineDefinition, folder: str | None) -> Needs:
+    has, place, pool = step.resources, step.runs_in, step.pool
     assert place != "local"
+    if pool is not None:  # of this version and its folder, as its objects are
+        version = hashlib.sha256(f"{definition.content_hash} {folder}".encode()).hexdigest()[:32]
+        pool = PoolNeeds(f"{version}/{pool.name}", pool.max_concurrency, pool.idle_seconds)
     return Needs(
         place=place,
         cpu=1.0 if has.cpu is None else has.cpu,
@@ -427,6 +432,7 @@ def _needs_of(step: StepDefinition) -> Needs:
         custom=has.custom,
         may_fall_back=not (has.gpu or has.required),
         may_move=step.executor is None and place == "process",
+        pool=pool,
     )
 
 

@@ -1,16 +1,20 @@
 """Processes of this machine that make attempts for this one: started when they are needed, used again, ended with it.
 
 Each makes one attempt at a time, and nothing is shared with it: so its code can be ended, and its crash is the failure
-of one attempt. When this process dies, however it does, the system ends them and what they have started.
+of one attempt. That of a pool is kept for its steps alone, with their objects, and may make more than one. When this
+process dies, however it does, the system ends them and what they have started.
 """
 
 import asyncio
 import atexit
 import threading
+from collections.abc import Callable
 from contextlib import suppress
 from functools import partial
+from itertools import count
+from weakref import WeakValueDictionary
 
-from ia_modules.errors import StepError, StepKilled, StepProcessEnded, StepTimeout
+from ia_modules.errors import StepAbandoned, StepError, StepKilled, StepProcessEnded, StepTimeout
 from ia_modules.models import JsonText
 from ia_modules.pipeline.child_process import ChildProcess, end_together
 from ia_modules.pipeline.remote_calls import (
@@ -21,6 +25,7 @@ from ia_modules.pipeline.remote_calls import (
     CodeChanged,
     Desk,
     HostRequest,
+    PoolNeeds,
     ReadTime,
     ReadWithin,
     RemoteCall,
@@ -28,7 +33,9 @@ from ia_modules.pipeline.remote_calls import (
     ToOwner,
     WriteNews,
     encoded,
+    numbered,
     read_by_owner,
+    read_number,
     reply_to,
 )
 from ia_modules.tasks import in_thread
@@ -36,48 +43,60 @@ from ia_modules.tasks import in_thread
 STOP_SECONDS = 2.0
 """How long a cancelled step may take to tidy up; then its process is ended."""
 
-LOAD_SECONDS = 60.0
-"""How long a process may take to start and to load the code of a step."""
+LOAD_SECONDS = 600.0
+"""How long a process may take to start and to load the code of a step, and what that loads in turn."""
 
 IDLE_SECONDS = 60.0
 """How long a process is kept that has nothing to do."""
+
+_ANSWER_SECONDS = 1.0  # after those, for a process to say that something goes on
+
+
+def not_stopped(call: RemoteCall) -> StepAbandoned | StepKilled:
+    """What is said of an attempt that did not stop when it was cancelled: where it is alone, its process was ended."""
+    pool = call.needs.pool
+    return StepAbandoned(call.step_id) if pool is not None and pool.is_shared else StepKilled(call.step_id)
 
 
 class ProcessPool:
     """What one executor uses of the processes of this program: those that have nothing to do are anybody's."""
 
     def __init__(self, at_once: int, *, idle_seconds: float = IDLE_SECONDS) -> None:
-        """``at_once``: how many run at the same time; further attempts wait for one."""
-        self._places, self._idle_seconds = asyncio.Semaphore(at_once), idle_seconds
+        """Nothing runs yet.
+
+        Args:
+            at_once: how many attempts run at the same time that are of no pool; further ones wait for one.
+            idle_seconds: how long their processes are kept that have nothing to do.
+        """
+        self._idle_seconds = idle_seconds
+        self._line = _Line(at_once)
+        self._lines: WeakValueDictionary[str, _Line] = WeakValueDictionary()
 
     def close(self) -> None:
         """End those that have nothing to do, and wait until they have closed their services, for five seconds at most.
 
         Without this they end with the program, or when they have had nothing to do for a while.
         """
-        ending = [process for process in list(_idle) if _take(process)]
+        ending = [process for process in list(_free) if _take_idle(process)]
         end_together(each.child for each in ending)
 
     async def execute(self, call: RemoteCall, desk: Desk, *, timeout_seconds: float | None) -> JsonText:
         """What the code of a call gives, as JSON. When the caller's task is cancelled, it is stopped, or ended.
 
         Raises:
-            asyncio.CancelledError: the caller was; ``__cause__`` says whether the process had to be ended.
-            StepTimeout: it took too long; ``__cause__`` says whether its process had to be ended.
+            asyncio.CancelledError: the caller was; ``__cause__``, where the code did not stop, is :func:`not_stopped`.
+            StepTimeout: it took too long; ``__cause__`` likewise.
             StepProcessEnded: its process crashed, or somebody ended it.
             StepError: the modules of its folder have changed since the owner loaded them.
             Exception: what the step raised.
         """
-        async with self._places:
-            begin = BeginCall(call)
-            process = _idle_with(call.services)
-            ended = None if process is None else await self._tried(process, begin, desk, timeout_seconds)
-            if ended is None:
-                process = await self._started(call.services)
-                try:
-                    ended = await process.carry_out(begin, desk, timeout_seconds)
-                finally:
-                    self._put_back(process)
+        line = self._line_of(call.needs.pool)
+        async with line.places:
+            while True:
+                process, is_fresh = await self._process_for(call, line)
+                ended = await self._tried(process, call, desk, timeout_seconds, is_fresh=is_fresh)
+                if ended is not None:
+                    break
         if isinstance(ended, CodeChanged):
             raise StepError(
                 call.step_id,
@@ -89,26 +108,42 @@ class ProcessPool:
         assert ended.result is not None
         return ended.result
 
+    def _line_of(self, pool: PoolNeeds | None) -> "_Line":
+        if pool is None:
+            return self._line
+        return self._lines.get(pool.name) or self._lines.setdefault(pool.name, _Line(pool.max_concurrency))
+
+    async def _process_for(self, call: RemoteCall, line: "_Line") -> tuple["_Process", bool]:
+        """One with room for the call, which has it then, and whether it was started for that."""
+        pool = call.needs.pool
+        if pool is None:
+            process = _with_room(call.services, None)
+            return (process, False) if process is not None else (await self._started(call), True)
+        async with line.starting:  # who comes meanwhile uses the same one
+            process = _with_room(call.services, pool)
+            if process is not None:
+                return process, False
+            process = await self._started(call)
+            _offer(process)
+            return process, True
+
     async def _tried(
-        self, process: "_Process", begin: BeginCall, desk: Desk, timeout_seconds: float | None
-    ) -> AttemptEnded | None:
-        """What came of an attempt in a process that was there; None: it has other code, or had died by itself."""
+        self, process: "_Process", call: RemoteCall, desk: Desk, timeout_seconds: float | None, *, is_fresh: bool
+    ) -> AttemptEnded | CodeChanged | None:
+        """What came of an attempt; None: the process was there before and has other code, or had died by itself."""
+        talk = _Talk(desk, call.step_id)
         try:
-            ended = await process.carry_out(begin, desk, timeout_seconds)
+            ended = await process.carry_out(talk, call, timeout_seconds)
         except StepProcessEnded:
-            if process.has_begun:
+            if is_fresh or talk.began.is_set():
                 raise
             return None
         finally:
             self._put_back(process)
-        if isinstance(ended, AttemptEnded):
-            return ended
-        if _take(process):
-            process.end()
-        return None
+        return ended if is_fresh or isinstance(ended, AttemptEnded) else None
 
-    async def _started(self, services: str | None) -> "_Process":
-        starting = in_thread(partial(_Process, services), "step-process:start")
+    async def _started(self, call: RemoteCall) -> "_Process":
+        starting = in_thread(partial(_Process, call.services, call.needs.pool), "step-process:start")
         try:
             return await asyncio.shield(starting)
         except asyncio.CancelledError:
@@ -120,22 +155,35 @@ class ProcessPool:
             self._put_back(starting.result())
 
     def _put_back(self, process: "_Process") -> None:
-        if process.is_usable:
-            process.end_after(self._idle_seconds)
-            _idle.append(process)
+        _leave(process, self._idle_seconds if process.pool is None else process.pool.idle_seconds)
+
+
+class _Line:
+    """Attempts that wait for the same processes."""
+
+    def __init__(self, at_once: int) -> None:
+        self.places, self.starting = asyncio.Semaphore(at_once), asyncio.Lock()
 
 
 class _Process:
-    """One process, from its start to its end. Made in any thread, and used by one loop at a time."""
+    """One process, from its start to its end. Made in any thread; each attempt there belongs to one loop.
 
-    def __init__(self, services: str | None) -> None:
-        self.services = services
+    Attributes:
+        pool: whose it is; None: it makes one attempt after the other, of anybody.
+        taken: how many attempts have a place there; ``limit``: how many there are.
+        is_retired: nothing more is to begin there.
+    """
+
+    def __init__(self, services: str | None, pool: PoolNeeds | None) -> None:
+        """Started for an attempt, which has its place."""
+        self.services, self.pool = services, pool
+        self.taken, self.limit = 1, 1 if pool is None else pool.max_concurrency
+        self.is_retired = False
+        self._numbers = count(1)
         self._lock = threading.Lock()
-        self._listener: tuple[asyncio.AbstractEventLoop, asyncio.Queue[ToOwner | int]] | None = None
+        self._talks: dict[int, _Talk] = {}
         self._exit_status: int | None = None
         self._idle: threading.Timer | None = None
-        self._is_spoiled = False
-        self.has_begun = False
         self.child = ChildProcess("ia_modules.pipeline.process_main", services, tell=self._tell)
         _living.add(self)
         if self._exit_status is not None:  # it was faster
@@ -143,97 +191,124 @@ class _Process:
 
     @property
     def is_usable(self) -> bool:
-        """Whether it lives, and nothing of an earlier attempt runs there."""
-        return self._exit_status is None and not self._is_spoiled
+        """Whether something may begin there."""
+        return self._exit_status is None and not self.is_retired
 
     def end_after(self, seconds: float) -> None:
-        """End it unless it is taken before."""
+        """End it unless something has begun there before."""
 
         def end() -> None:
-            if _take(self):
+            if _take_idle(self):
                 end_together([self.child])
 
         self._idle = threading.Timer(seconds, end)
         self._idle.daemon = True
         self._idle.start()
 
-    async def carry_out(
-        self, begin: BeginCall, desk: Desk, timeout_seconds: float | None
-    ) -> AttemptEnded | CodeChanged:
-        """Have an attempt made, and do for it what it asks its owner for."""
+    def stay(self) -> None:
+        """Something begins there."""
         if self._idle is not None:
             self._idle.cancel()
-        step_id = begin.call.step_id
-        talk = _Talk(self, desk, step_id)
-        self._is_spoiled = True  # until its end is known
+
+    async def carry_out(
+        self, talk: "_Talk", call: RemoteCall, timeout_seconds: float | None
+    ) -> AttemptEnded | CodeChanged:
+        """Have an attempt made, and do for it what it asks its owner for."""
+        number, step_id = next(self._numbers), call.step_id
+        talk.reply = partial(self._send, number)
         with self._lock:
-            self._listener = asyncio.get_running_loop(), talk.heard
+            self._talks[number] = talk
             if self._exit_status is not None:  # it died while nobody listened
                 talk.heard.put_nowait(self._exit_status)
-        self.send(begin)
+        self._send(number, BeginCall(call))
         talking = asyncio.create_task(talk.to_end(), name=f"process:{step_id}")
         try:
             if not await _begins(talk.began, talking):
                 raise StepError(step_id, f"its code and its services were not there within {LOAD_SECONDS:g} s.")
             await asyncio.wait([talking], timeout=timeout_seconds)
             if not talking.done():
-                stopped = await self._stop(talking)
-                raise StepTimeout(step_id, timeout_seconds or 0.0) from (None if stopped else StepKilled(step_id))
+                await self._stop(number, talking)
+                raise StepTimeout(step_id, timeout_seconds or 0.0) from (None if talk.is_clean else not_stopped(call))
         except asyncio.CancelledError as cancelled:
-            if not await self._stop(talking):
-                raise cancelled from StepKilled(step_id)
+            await self._stop(number, talking)
+            if not talk.is_clean:
+                raise cancelled from not_stopped(call)
             raise
         finally:
             talk.close()
             talking.cancel()
-            self.has_begun = talk.began.is_set()
             with self._lock:
-                self._listener = None
-            if self._is_spoiled:
-                self.child.kill()
+                del self._talks[number]
+            self._let_go_of(talk)
         return talking.result()
 
-    async def _stop(self, talking: "asyncio.Task[AttemptEnded | CodeChanged]") -> bool:
-        """Have what runs stopped; False when it does not, and its process is to be ended."""
-        self.send(CancelCall())
-        await asyncio.wait([talking], timeout=STOP_SECONDS)
+    async def _stop(self, number: int, talking: "asyncio.Task[AttemptEnded | CodeChanged]") -> None:
+        """Have what runs stopped, as far as it does."""
+        self._send(number, CancelCall())
+        await asyncio.wait([talking], timeout=STOP_SECONDS + (_ANSWER_SECONDS if self.limit > 1 else 0.0))
         if talking.done():
             talking.exception()  # it has been told to stop: whatever it says now is not asked for
-        return not self._is_spoiled
 
-    def is_free(self, ended: AttemptEnded | CodeChanged) -> None:
-        """An attempt is over."""
-        self._is_spoiled = isinstance(ended, AttemptEnded) and not ended.is_clean
+    def _let_go_of(self, talk: "_Talk") -> None:
+        """What did not stop ends with the process, where it is alone there; a process that says nothing is left."""
+        if self.limit == 1 and not talk.is_clean:
+            self.is_retired = True
+            self.child.kill()
+        elif talk.ended is None or isinstance(talk.ended, CodeChanged):
+            self.is_retired = True
 
-    def send(self, message: ToHost) -> None:
-        self.child.send(encoded(message))
+    def _send(self, number: int, message: ToHost) -> None:
+        self.child.send(numbered(number, encoded(message)))
 
     def end(self) -> None:
         """Let it close what it has, and end; without waiting for it."""
-        self._is_spoiled = True
-        threading.Thread(target=end_together, args=([self.child],), name="step-process:end", daemon=True).start()
+        if self._exit_status is None:
+            threading.Thread(target=end_together, args=([self.child],), name="step-process:end", daemon=True).start()
 
     def _tell(self, message: bytes | int) -> None:
         """In the thread that reads."""
-        news = message if isinstance(message, int) else read_by_owner(message)
+        if isinstance(message, int):
+            with self._lock:
+                self._exit_status = message
+                talks = list(self._talks.values())
+            _living.discard(self)
+            for talk in talks:
+                talk.hear(message)
+            return
+        number, body = read_number(message)
+        news = read_by_owner(body)
         with self._lock:
-            listener = self._listener
-            if isinstance(news, int):
-                self._exit_status = news
-                _living.discard(self)
-        if listener is not None:
-            with suppress(RuntimeError):  # the loop is closed
-                listener[0].call_soon_threadsafe(listener[1].put_nowait, news)
+            talk = self._talks.get(number)
+        if talk is not None:  # else nobody waits for it any more
+            talk.hear(news)
 
 
 class _Talk:
-    """The owner's side of one attempt."""
+    """The owner's side of one attempt.
 
-    def __init__(self, process: _Process, desk: Desk, step_id: str) -> None:
-        self._process, self._desk, self._step_id = process, desk, step_id
+    Attributes:
+        reply: sends to the process; there once it has begun to be carried out.
+        ended: what the process has said last; None: nothing yet, or it is gone.
+    """
+
+    def __init__(self, desk: Desk, step_id: str) -> None:
+        self._desk, self._step_id = desk, step_id
+        self._loop = asyncio.get_running_loop()
         self._answering = set[asyncio.Task[None]]()
+        self.reply: Callable[[ToHost], None] = lambda message: None
         self.heard: asyncio.Queue[ToOwner | int] = asyncio.Queue()
         self.began = asyncio.Event()
+        self.ended: AttemptEnded | CodeChanged | None = None
+
+    @property
+    def is_clean(self) -> bool:
+        """Whether nothing of it runs any more, by what the process says."""
+        return isinstance(self.ended, CodeChanged) or (self.ended is not None and self.ended.is_clean)
+
+    def hear(self, news: ToOwner | int) -> None:
+        """What the process says, or the status that it ended with. From any thread."""
+        with suppress(RuntimeError):  # the loop is closed
+            self._loop.call_soon_threadsafe(self.heard.put_nowait, news)
 
     async def to_end(self) -> AttemptEnded | CodeChanged:
         """Reply until the attempt is over.
@@ -246,7 +321,7 @@ class _Talk:
                 case AttemptBegan():
                     self.began.set()
                 case AttemptEnded() | CodeChanged() as last:
-                    self._process.is_free(last)
+                    self.ended = last
                     return last
                 case WriteNews() | ReadWithin() | ReadTime() as request:
                     task = asyncio.create_task(self._answer(request), name=f"process:{self._step_id}:answer")
@@ -261,7 +336,7 @@ class _Talk:
             task.cancel()
 
     async def _answer(self, request: HostRequest) -> None:
-        self._process.send(await reply_to(request, self._desk))
+        self.reply(await reply_to(request, self._desk))
 
 
 async def _begins(began: asyncio.Event, talking: "asyncio.Task[AttemptEnded | CodeChanged]") -> bool:
@@ -275,23 +350,60 @@ async def _begins(began: asyncio.Event, talking: "asyncio.Task[AttemptEnded | Co
 
 
 _living: set[_Process] = set()
-_idle: list[_Process] = []
-"""Of this program: whatever runs next may use them."""
+_free: list[_Process] = []
+"""Those of this program that have room: whatever runs next may use them."""
+_places = threading.Lock()
 
 
-def _idle_with(services: str | None) -> _Process | None:
-    """One that has nothing to do and has these services, to be used."""
-    suited = (each for each in reversed(list(_idle)) if each.services == services)
-    return next((each for each in suited if _take(each) and each.is_usable), None)
+def _with_room(services: str | None, pool: PoolNeeds | None) -> _Process | None:
+    """One that has these services and is of this pool, with a place for the caller; None: there is none."""
+    suited = (each for each in reversed(list(_free)) if (each.services, each.pool) == (services, pool))
+    return next((each for each in suited if _take(each)), None)
 
 
 def _take(process: _Process) -> bool:
-    """Have it for oneself; False: somebody else was faster."""
-    try:
-        _idle.remove(process)
-    except ValueError:
-        return False
+    """Have a place there; False: somebody else was faster, or nothing may begin there."""
+    with _places:
+        if process not in _free:
+            return False
+        if not process.is_usable or process.taken + 1 == process.limit:
+            _free.remove(process)
+        if not process.is_usable:
+            return False
+        process.taken += 1
+    process.stay()
     return True
+
+
+def _offer(process: _Process) -> None:
+    """Let others have places there, as far as there are."""
+    with _places:
+        if process.is_usable and process.taken < process.limit and process not in _free:
+            _free.append(process)
+
+
+def _leave(process: _Process, idle_seconds: float) -> None:
+    """Give a place back; whoever leaves last sees to the end of the process, now or in a while."""
+    with _places:
+        process.taken -= 1
+        is_idle = not process.taken
+        if not process.is_usable and process in _free:
+            _free.remove(process)
+    if process.is_usable:
+        if is_idle:
+            process.end_after(idle_seconds)
+        _offer(process)
+    elif is_idle:
+        process.end()
+
+
+def _take_idle(process: _Process) -> bool:
+    """Have all of it, to end it; False: something runs there, or somebody else was faster."""
+    with _places:
+        if process not in _free or process.taken:
+            return False
+        _free.remove(process)
+        return True
 
 
 @atexit.register

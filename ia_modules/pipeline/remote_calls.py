@@ -14,6 +14,7 @@ and of usage the sum is told.
 """
 
 import asyncio
+import struct
 from collections.abc import Callable
 from datetime import datetime
 from functools import cache
@@ -60,6 +61,25 @@ class RemoteCode(Struct, frozen=True, kw_only=True):
     has_fallback: bool = False
 
 
+class PoolNeeds(Struct, frozen=True):
+    """A warm process, which many attempts use.
+
+    Attributes:
+        name: no other pool has it, of whatever pipeline or version.
+        max_concurrency: how many attempts run there at the same time.
+        idle_seconds: how long it is kept when it has nothing to do.
+    """
+
+    name: str
+    max_concurrency: int
+    idle_seconds: float
+
+    @property
+    def is_shared(self) -> bool:
+        """Whether more than one attempt runs there: then no one of them can be ended with its process."""
+        return self.max_concurrency > 1
+
+
 class Needs(Struct, frozen=True, kw_only=True):
     """What an attempt needs of where it runs.
 
@@ -69,6 +89,7 @@ class Needs(Struct, frozen=True, kw_only=True):
         custom: other resources of a cluster, by name.
         may_fall_back: it may run in a process of this machine where there is no cluster.
         may_move: it only wants a process of its own, wherever that is.
+        pool: the warm process that it runs in; None: any.
     """
 
     place: Literal["process", "ray"] = "process"
@@ -78,6 +99,7 @@ class Needs(Struct, frozen=True, kw_only=True):
     custom: dict[str, float] = {}
     may_fall_back: bool = True
     may_move: bool = False
+    pool: PoolNeeds | None = None
 
 
 class RemoteCall(Struct, frozen=True, kw_only=True):
@@ -274,6 +296,19 @@ def read_by_host(message: bytes) -> ToHost:
 
 def read_by_owner(message: bytes) -> ToOwner:
     return _decoder(ToOwner).decode(message)
+
+
+def numbered(number: int, message: bytes) -> bytes:
+    """A message of one of the attempts that a process makes at the same time."""
+    return _NUMBER.pack(number) + message
+
+
+def read_number(message: bytes) -> tuple[int, bytes]:
+    """Of which attempt a message is, and the message."""
+    return _NUMBER.unpack_from(message)[0], message[_NUMBER.size :]
+
+
+_NUMBER = struct.Struct("!Q")
 
 
 @cache

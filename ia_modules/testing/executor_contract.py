@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from ia_modules.errors import PayloadError, PipelineDefinitionError, StepError, StepKilled, StepTimeout
+from ia_modules.errors import PayloadError, PipelineDefinitionError, StepAbandoned, StepError, StepKilled, StepTimeout
 from ia_modules.models import (
     ExecutionId,
     ExecutionRecord,
@@ -23,6 +23,7 @@ from ia_modules.models import (
     LogRecord,
     StepExecutionRecord,
     StepStatus,
+    new_id,
 )
 from ia_modules.paths import GRAPH, run_path
 from ia_modules.pipeline.authoring import Flow
@@ -330,6 +331,92 @@ class RemoteContract(ExecutorContract):
         assert kind == "StepError"
         assert "module 'own_steps' has changed" in str(message)
 
+    # Pools
+
+    async def test_a_pool_keeps_the_object_of_its_step(self, running: "ContractRunner") -> None:
+        pool = {"name": new_id()}
+        first, second = [(await running.ran("Warm", {}, pool=pool)).output for _ in range(2)]
+        assert second == {"calls": 2, "pid": first["pid"]}
+        other = (await running.ran("Warm", {}, pool=pool, config={"model": "another"})).output
+        assert other["calls"] == 1
+
+    async def test_attempts_in_a_pool_of_more_than_one_run_at_once_and_each_knows_where_it_is(
+        self, running: "ContractRunner", tmp_path: Path
+    ) -> None:
+        file, pool = str(tmp_path / "file"), {"name": new_id(), "max_concurrency": 3}
+        inputs = {"number": 3, "file": "{parameters.file}"}
+        ran = await running.ran(
+            "Meets", {"file": file, "keys": [1, 2, 3]}, pool=pool, map="{pipeline_input.keys}", inputs=inputs
+        )
+        items = ran.output["items"]
+        assert [len(set(item["attempts"])) for item in items] == [1, 1, 1]
+        assert len({item["attempts"][0] for item in items}) == 3
+        assert len({item["pid"] for item in items}) == 1
+
+    async def test_a_pool_of_one_makes_one_attempt_after_the_other(self, running: "ContractRunner") -> None:
+        ran = await running.ran("Warm", {"numbers": [1, 2, 3]}, pool=new_id(), map="{pipeline_input.numbers}")
+        assert sorted(item["calls"] for item in ran.output["items"]) == [1, 2, 3]
+
+    async def test_a_crash_in_a_pool_fails_what_runs_there_and_the_next_begins_anew(
+        self, running: "ContractRunner"
+    ) -> None:
+        pool = {"name": new_id()}
+        warm = (await running.ran("Warm", {"crash": False}, pool=pool)).output
+        assert (await running.ran("Warm", {"crash": True}, pool=pool)).error[0] == "StepProcessEnded"
+        anew = (await running.ran("Warm", {"crash": False}, pool=pool)).output
+        assert anew["calls"] == 1
+        assert anew["pid"] != warm["pid"]
+
+    @pytest.mark.parametrize("max_concurrency", [1, 2])
+    async def test_async_code_in_a_pool_that_is_cancelled_tidies_up_and_its_object_stays(
+        self, running: "ContractRunner", tmp_path: Path, max_concurrency: int
+    ) -> None:
+        keys: dict[str, Any] = {"pool": {"name": new_id(), "max_concurrency": max_concurrency}}
+        warm = (await running.ran("WaitsWarm", {}, **keys)).output
+        ran = await running.cancelled("WaitsWarm", tmp_path, {"how": "waits"}, **keys)
+        assert (ran.execution.status, ran.lines) == (ExecutionStatus.CANCELLED, [])
+        assert _calls(tmp_path / "file.tidied") == 1
+        assert (await running.ran("WaitsWarm", {}, **keys)).output == {"calls": 2, "pid": warm["pid"]}
+
+    async def test_code_that_computes_in_a_pool_of_one_is_ended_with_its_process(
+        self, running: "ContractRunner", tmp_path: Path
+    ) -> None:
+        keys: dict[str, Any] = {"pool": {"name": new_id()}}
+        warm = (await running.ran("ComputesWarm", {}, **keys)).output
+        ran = await running.cancelled("ComputesWarm", tmp_path, **keys)
+        assert [line.message for line in ran.lines] == [str(StepKilled("step"))]
+        await until(lambda: not lives(warm["pid"]))
+        assert (await running.ran("ComputesWarm", {}, **keys)).output["calls"] == 1
+
+    async def test_plain_code_in_a_pool_of_more_is_left_alone_which_is_said_and_the_pool_goes_on(
+        self, running: "ContractRunner", tmp_path: Path
+    ) -> None:
+        keys: dict[str, Any] = {"pool": {"name": new_id(), "max_concurrency": 2}}
+        warm = (await running.ran("ComputesWarm", {}, **keys)).output
+        ran = await running.cancelled("ComputesWarm", tmp_path, **keys)
+        assert [line.message for line in ran.lines] == [str(StepAbandoned("step"))]
+        timed = await running.ran("ComputesWarm", {}, tmp_path, timeout_seconds=0.3, **keys)
+        (tmp_path / "file.end").touch()
+        assert timed.error[0] == StepTimeout.__name__
+        assert "may still run" in timed.traceback
+        assert (await running.ran("ComputesWarm", {}, **keys)).output["pid"] == warm["pid"]
+
+    async def test_a_pool_whose_loop_is_held_by_what_was_cancelled_begins_anew_elsewhere(
+        self, running: "ContractRunner", tmp_path: Path
+    ) -> None:
+        keys: dict[str, Any] = {"pool": {"name": new_id(), "max_concurrency": 2}}
+        warm = (await running.ran("WaitsWarm", {}, **keys)).output
+        ran = await running.cancelled("WaitsWarm", tmp_path, {"how": "holds the loop"}, **keys)
+        assert [line.message for line in ran.lines] == [str(StepAbandoned("step"))]
+        assert (await running.ran("WaitsWarm", {}, **keys)).output["calls"] == 1
+        await until(lambda: not lives(warm["pid"]))
+
+    async def test_a_pool_that_has_nothing_to_do_ends_after_a_while(self, running: "ContractRunner") -> None:
+        pool = {"name": new_id(), "idle_seconds": 0.3}
+        warm = (await running.ran("Warm", {}, pool=pool)).output
+        await until(lambda: not lives(warm["pid"]))
+        assert (await running.ran("Warm", {}, pool=pool)).output["calls"] == 1
+
 
 class ProcessesContract(RemoteContract):
     """The promises of what runs steps in processes beside this one."""
@@ -386,9 +473,12 @@ class ContractRunner:
             self.raised = error
         return await self.recorded(started.execution_id)
 
-    async def cancelled(self, code: str, file_in: Path) -> StepAsRecorded:
+    async def cancelled(
+        self, code: str, file_in: Path, input_data: Mapping[str, Any] | None = None, **keys: Any
+    ) -> StepAsRecorded:
         """Cancel it as soon as its code runs."""
-        going = asyncio.create_task(self.ran(code, {}, file_in))
+        self._begun = asyncio.get_running_loop().create_future()
+        going = asyncio.create_task(self.ran(code, input_data or {}, file_in, **keys))
         execution_id = await self.begun()
         await until((file_in / "file").exists)
         going.cancel()
@@ -397,7 +487,7 @@ class ContractRunner:
         return await self.recorded(execution_id)
 
     async def begun(self) -> ExecutionId:
-        """The first execution, once it is on record."""
+        """The first execution, or the one that is cancelled, once it is on record."""
         return await self._begun
 
     async def recorded(self, execution_id: ExecutionId) -> StepAsRecorded:

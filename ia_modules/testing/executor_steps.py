@@ -55,6 +55,52 @@ class Scaled(Step):
         return {"scaled": data["number"] * self.config["factor"]}
 
 
+class Warm(Step):
+    """Counts what its object has been used for, and says where."""
+
+    def __init__(self, name: str, config: dict[str, Any] | None = None) -> None:
+        super().__init__(name, config)
+        self.calls = 0
+
+    def run(self, data: dict[str, Any]) -> Any:
+        self.calls += 1
+        if data.get("crash"):
+            os.kill(os.getpid(), signal.SIGKILL)
+        return {"calls": self.calls, "pid": os.getpid()}
+
+
+class Meets(Step):
+    """Waits until as many others have come as there are; says by whom it was used, before and after that."""
+
+    async def run(self, data: dict[str, Any]) -> Any:
+        before, other = self.context.step_execution_id, current.context.step_execution_id
+        count_in(data["file"])
+        await until(lambda: Path(data["file"]).stat().st_size == data["number"])
+        return {"pid": os.getpid(), "attempts": [before, other, self.context.step_execution_id]}
+
+
+class WaitsWarm(Warm):
+    """Waits for what the input says, and never stops by itself: async code, or code that holds the loop."""
+
+    async def run(self, data: dict[str, Any]) -> Any:
+        match data.get("how"):
+            case "waits":
+                await waits_until_stopped(data)
+            case "holds the loop":
+                spins_until_killed(data)
+            case _:
+                return super().run(data)
+
+
+class ComputesWarm(Warm):
+    """Plain code that cannot be stopped, where the input has a file."""
+
+    def run(self, data: dict[str, Any]) -> Any:
+        if "file" in data:
+            spins_until_killed(data)
+        return super().run(data)
+
+
 class Falls(Step):
     """Fails, and has something else to give."""
 

@@ -19,7 +19,7 @@ from ia_modules.pipeline.child_process import ChildProcess
 from ia_modules.pipeline.code import LoadedPipeline
 from ia_modules.pipeline.executor import LocalExecutor
 from ia_modules.pipeline.memory_journal import MemoryJournal
-from ia_modules.pipeline.remote_calls import Needs
+from ia_modules.pipeline.remote_calls import Needs, PoolNeeds
 from ia_modules.testing.executor_contract import ContractRunner
 from tests.ray_cluster import RayOfTests
 from tests.unit.worker.queue import until
@@ -221,18 +221,55 @@ class Rows:
 async def test_a_sweep_ends_the_actors_of_its_namespace_whose_attempt_is_not_open(ray: RayOfTests) -> None:
     namespace, needs = new_id(), Needs(place="ray", cpu=0.1)
     async with RayCluster(ray.address, namespace=new_id()).joining() as elsewhere:
-        await elsewhere.create("another's", needs)
+        await elsewhere.create("another's", "another's", needs)
         async with RayCluster(ray.address, namespace=namespace).joining() as owner:
             still, ended = new_id(), new_id()
             stay = sorted([still, f"{still}:fallback", "somebody's own"])
             for name in (*stay, ended, f"{ended}:fallback"):
-                await owner.create(name, needs)
+                await owner.create(name, name, needs)
             async with RayCluster(ray.address, namespace=namespace).joining(Rows(still)):
                 await until(owner.names, lambda names: sorted(names) == stay)
             assert await elsewhere.names() == ["another's"]
             for cluster, names in ((owner, stay), (elsewhere, ("another's",))):
                 for name in names:
                     await cluster.ask("kill", name)
+
+
+async def test_a_sweep_has_a_pool_forget_the_attempts_that_are_not_open(ray: RayOfTests) -> None:
+    needs = Needs(place="ray", cpu=0.1, pool=PoolNeeds("p", 2, 3600.0))
+    namespace, still, ended = new_id(), new_id(), new_id()
+    async with RayCluster(ray.address, namespace=namespace).joining() as owner:
+        for attempt in (still, ended, f"{ended}:fallback"):
+            await owner.create("pool:p", attempt, needs)
+
+        async def attempts() -> list[str]:
+            return (await owner.ask("call", "pool:p", "attempts")).value
+
+        assert len(await attempts()) == 3
+        async with RayCluster(ray.address, namespace=namespace).joining(Rows(still)):
+            assert await until(attempts, lambda found: len(found) == 1) == [still]
+        assert await owner.names() == ["pool:p"]
+        await owner.ask("kill", "pool:p")
+
+
+async def test_what_a_pool_has_begun_fails_when_the_process_that_keeps_it_dies_and_the_next_pool_begins_anew(
+    ray: RayOfTests, folder: Path
+) -> None:
+    async with owner_on(ray.address, folder) as owner:
+        runner = owner.runner()
+        pipeline = owner.pipeline(runner, pool={"name": "warm", "max_concurrency": 2, "idle_seconds": 1})
+        both = [asyncio.create_task(runner.ran_pipeline(pipeline, owner.input_data)) for _ in range(2)]
+        code, actor = await owner.pids(2)
+        os.kill(actor, signal.SIGKILL)
+        for running in both:
+            kind, message = (await running).error
+            assert kind == "StepError"
+            assert "the process that kept it on the Ray cluster ended" in str(message)
+        (folder / "gate").touch()
+        again = await runner.ran_pipeline(pipeline, owner.input_data)
+        assert again.output == {"token": None}
+        assert (await owner.pids(3))[0] != code
+        await until(owner.cluster.names, lambda names: not names)  # it has nothing to do
 
 
 async def test_what_nobody_asks_for_ends_unasked_and_what_somebody_waits_for_does_not(
@@ -244,7 +281,7 @@ async def test_what_nobody_asks_for_ends_unasked_and_what_somebody_waits_for_doe
         runner = owner.runner()
         running = asyncio.create_task(runner.ran_pipeline(owner.pipeline(runner), owner.input_data))
         await owner.pids()
-        await cluster.create("nobody's", Needs(place="ray", cpu=0.1))
+        await cluster.create("nobody's", "nobody's", Needs(place="ray", cpu=0.1))
         await until(cluster.names, lambda names: "nobody's" not in names)
         (folder / "gate").touch()
         (attempt,) = (await running).attempts

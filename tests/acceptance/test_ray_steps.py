@@ -38,6 +38,17 @@ def plain(data):
     return {"plain": True}
 
 trains = quiet
+
+from ia_modules.pipeline.core import Step
+
+class Warm(Step):
+    def __init__(self, name, config=None):
+        super().__init__(name, config)
+        self.calls = 0
+
+    def run(self, data):
+        self.calls += 1
+        return quiet(data) | {"calls": self.calls}
 """
 
 
@@ -45,7 +56,8 @@ trains = quiet
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv(FOLDERS_VARIABLE, str(tmp_path))
     with_gpu = {"executor": "ray", "resources": {"cpu": 0.5, "gpu": 1}}
-    for name, keys in (("count", on_ray()), ("quiet", on_ray()), ("plain", {}), ("trains", with_gpu)):
+    warm = on_ray() | {"class": "Warm", "pool": {"name": "warm", "idle_seconds": 5}}
+    for name, keys in (("warm", warm), ("count", on_ray()), ("quiet", on_ray()), ("plain", {}), ("trains", with_gpu)):
         step = {"id": name, "class": name, "module": "steps", **keys}
         document = {"name": name, "steps": [step], "flow": {"start_at": name}}
         (tmp_path / f"{name}.json").write_text(json.dumps(document))
@@ -86,6 +98,11 @@ async def _read(file: Path) -> str:
 
 async def is_pending(client: Client, execution_id: ExecutionId) -> None:
     await until_status(client.tracker, execution_id, ExecutionStatus.PENDING)
+
+
+async def is_running_again(client: Client, execution_id: ExecutionId) -> None:
+    """Another worker has it."""
+    await until(lambda: client.execution(execution_id), lambda execution: execution.epoch > 1)
 
 
 async def until_nothing_runs_on(ray: RayOfTests, namespace: str) -> None:
@@ -157,6 +174,31 @@ async def test_what_ends_while_nobody_owns_it_is_on_record_with_the_next_owner(
     assert (attempt.status, attempt.output_data) == (StepStatus.COMPLETED, {"pid": pid})
     assert effects(folder) == ["quiet"]
     await until_nothing_runs_on(ray, folder.name)
+
+
+@on_one
+async def test_a_warm_pool_outlives_its_worker_and_keeps_what_it_has_made(
+    database_url: str, client: Client, folder: Path, ray: RayOfTests, joining: tuple[str, ...]
+) -> None:
+    (folder / "gate").touch()
+    with worker(database_url, *joining) as first:
+        before = await begun(client, folder, "warm")
+        await until_status(client.tracker, before, ExecutionStatus.COMPLETED)
+        (folder / "gate").unlink()
+        execution_id = await begun(client, folder, "warm")
+        await until(lambda: _read(folder / "pids"), lambda pids: len(pids.split()) == 2)
+        first.kill()
+        first.wait()
+    with worker(database_url, *joining) as second:
+        await is_running_again(client, execution_id)
+        (folder / "gate").touch()
+        await until_status(client.tracker, execution_id, ExecutionStatus.COMPLETED)
+        second.send_signal(signal.SIGTERM)
+        assert await asyncio.to_thread(second.wait, 60) == 0
+    (attempt,) = await client.tracker.get_execution_steps(execution_id)
+    assert attempt.output_data == {"pid": await pid_of(folder), "calls": 2}
+    assert effects(folder) == ["quiet", "quiet"]
+    await until_nothing_runs_on(ray, folder.name)  # it has nothing to do, and ends
 
 
 @on_one

@@ -28,7 +28,7 @@ from ia_modules.pipeline.document.json_schema import JsonSchema
 from ia_modules.pipeline.document.known_fields import BySchema
 from ia_modules.pipeline.document.maps import Mapped
 from ia_modules.pipeline.document.merge import EVERY_OTHER, FoldingRules, MergeRule, is_folding
-from ia_modules.pipeline.document.resources import Resources
+from ia_modules.pipeline.document.resources import Pool, Resources
 from ia_modules.pipeline.document.retry import RetryPolicy
 from ia_modules.pipeline.document.searchable import SearchableKeys
 from ia_modules.pipeline.document.templates import Template, parse
@@ -139,8 +139,9 @@ class StepDefinition(Document):
         keep_stream: what it emits stays on record when it has completed.
         isolation: ``process``: its code runs in a process of its own; ``thread``: in that of its execution.
         executor: the same, by what runs it: ``process``, ``local``, or ``ray``: a process of a Ray cluster. None of the
-            two: ``ray`` where its resources are only there, else ``local``.
+            two: ``ray`` where its resources are only there, else ``process`` with a pool, else ``local``.
         resources: what ``ray`` gives it.
+        pool: the warm process that it shares with others of this pipeline; None: each attempt has a fresh object.
     """
 
     also_spelled: ClassVar = {"class": "step_class"}
@@ -168,6 +169,7 @@ class StepDefinition(Document):
     isolation: Literal["thread", "process"] | None = None
     executor: RunsIn | None = None
     resources: Resources = Resources()
+    pool: Annotated[Pool | None, BeforeValidator(_named)] = None
 
     @classmethod
     def spelled_out(cls, data: dict[str, Any]) -> dict[str, Any]:
@@ -188,7 +190,7 @@ class StepDefinition(Document):
             return self.executor
         if self.isolation is None and self.type == "task" and self.resources.needs_cluster:
             return "ray"
-        return "process" if self.isolation == "process" else "local"
+        return "process" if self.isolation == "process" or self.pool is not None else "local"
 
     @property
     def known_effect(self) -> Effect | None:
@@ -216,12 +218,15 @@ class StepDefinition(Document):
             raise InvalidValue(f"a step of type task with {found}", "the class that runs: step_class and module")
         if self.type != "task" and not self.keep_stream:
             raise InvalidValue(f"a step of type {self.type} with keep_stream", "keep_stream on a step of type task")
-        for key, value in (("isolation", self.isolation), ("executor", self.executor)):
+        for key, value in (("isolation", self.isolation), ("executor", self.executor), ("pool", self.pool)):
             if self.type != "task" and value is not None:
                 raise InvalidValue(f"a step of type {self.type} with {key}", f"{key} on a step of type task")
         if (self.isolation, self.executor) in (("thread", "process"), ("thread", "ray"), ("process", "local")):
             found = f"isolation {self.isolation!r} with executor {self.executor!r}, which say two things"
             raise InvalidValue(found, "one of them, or both alike")
+        if self.pool is not None and (self.isolation == "thread" or self.executor == "local"):
+            found = "a pool on a step that runs in the worker itself"
+            raise InvalidValue(found, "a pool with isolation: process, or with executor: process or ray")
         if self.type != "task" and has_class:
             raise InvalidValue(
                 f"a step of type {self.type} with a class", "no step_class and no module", "Leave them out."

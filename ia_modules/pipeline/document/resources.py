@@ -4,6 +4,7 @@ from typing import Annotated
 
 from pydantic import ConfigDict, Field
 
+from ia_modules.payload import NAME_LIMIT_CHARACTERS
 from ia_modules.pipeline.document.base import Document
 
 Amount = Annotated[float, Field(ge=0, allow_inf_nan=False)]
@@ -43,3 +44,16 @@ class Resources(Document):
     def others(self) -> list[str]:
         """The keys that mean nothing."""
         return sorted(self.model_extra or ())
+
+
+class Pool(Document):
+    """A warm process: attempts of the steps that name it run there, and their objects stay between them.
+
+    Attributes:
+        max_concurrency: how many attempts run there at the same time; further ones wait.
+        idle_seconds: how long it is kept when it has nothing to do.
+    """
+
+    name: Annotated[str, Field(min_length=1, max_length=NAME_LIMIT_CHARACTERS)]
+    max_concurrency: Annotated[int, Field(ge=1)] = 1
+    idle_seconds: Annotated[float, Field(gt=0, allow_inf_nan=False)] = 300.0

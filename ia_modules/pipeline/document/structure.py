@@ -6,7 +6,7 @@ from itertools import chain, islice
 
 from ia_modules.pipeline.document.advice import advice
 from ia_modules.pipeline.document.conditions import Always, Condition, Else, StepConditions, Success, parts
-from ia_modules.pipeline.document.definition import PipelineDefinition, is_end
+from ia_modules.pipeline.document.definition import PipelineDefinition, StepDefinition, is_end
 from ia_modules.pipeline.document.graph import Graph
 from ia_modules.pipeline.document.merge import EVERY_OTHER, MergeRule, state_problems
 from ia_modules.pipeline.document.references import ERROR_FIELDS, Finding, reference_findings
@@ -26,6 +26,7 @@ def findings(definition: PipelineDefinition) -> Iterator[Finding]:
     yield from _conditions(definition)
     yield from _merge(definition)
     yield from _searchable(definition)
+    yield from _pools(definition)
     yield from reference_findings(definition, graph)
     if not broken:
         yield from _unreachable(definition, graph)
@@ -49,6 +50,25 @@ def _twice(what: str, at: Where, names: list[str], key: str) -> Iterator[Finding
         seen[name] += 1
         if seen[name] > 1:
             yield Finding((*at, index, key), f"a second {what} {name!r}", f"each {key} only once")
+
+
+def _pools(definition: PipelineDefinition) -> Iterator[Finding]:
+    """Steps that say different things of the pool that they share: there is one process for all of them."""
+    first: dict[str, StepDefinition] = {}
+    for index, step in enumerate(definition.steps):
+        if step.pool is None:
+            continue
+        other = first.setdefault(step.pool.name, step)
+        facts = {
+            "pool": (step.pool, other.pool),
+            "resources": (step.resources, other.resources),
+            "executor": (step.runs_in, other.runs_in),
+        }
+        if differing := next((key for key, (one, two) in facts.items() if one != two), None):
+            what = "other resources" if differing == "resources" else f"another {differing}"
+            found = f"{what} than in step {other.id!r}, which has the same pool {step.pool.name!r}"
+            at = ("steps", index, differing if differing in step.model_fields_set else "pool")
+            yield Finding(at, found, "the same pool, resources and executor in all steps of a pool")
 
 
 def _targets(definition: PipelineDefinition) -> Iterator[Finding]:

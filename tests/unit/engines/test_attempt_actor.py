@@ -59,30 +59,32 @@ def folder(tmp_path: Path) -> Path:
 @pytest.fixture
 async def actor() -> AsyncGenerator[AttemptActor]:
     actor = AttemptActor(3600.0)
+    await actor.take("a")
     yield actor
-    await actor.cancel(2**40)
+    for attempt in await actor.attempts():
+        await actor.cancel(attempt, 2**40)
 
 
 class Owner:
-    """Talks with an actor under one epoch."""
+    """Talks with an actor of one of its attempts under one epoch."""
 
-    def __init__(self, actor: AttemptActor, epoch: int) -> None:
-        self._actor, self._epoch, self._after = actor, epoch, 0
+    def __init__(self, actor: AttemptActor, epoch: int, attempt: str = "a") -> None:
+        self._actor, self._epoch, self._attempt, self._after = actor, epoch, attempt, 0
 
     async def begin(self, folder: Path, name: str, *, timeout_seconds: float | None = None) -> None:
         call = BeginCall(call_of(folder, name, module="actor_steps"))
-        await self._actor.begin(self._epoch, encoded(call), timeout_seconds)
+        await self._actor.begin(self._attempt, self._epoch, encoded(call), timeout_seconds)
 
     async def hear(self) -> ToOwner:
         """The next message."""
         while True:
-            for number, message in await self._actor.talk(self._epoch, self._after, 5.0):
+            for number, message in await self._actor.talk(self._attempt, self._epoch, self._after, 5.0):
                 self._after = number
                 return read_by_owner(message)
 
     async def reply(self, message: ToOwner) -> None:
         assert isinstance(message, WriteNews)
-        await self._actor.reply(self._epoch, encoded(Reply(message.number)))
+        await self._actor.reply(self._attempt, self._epoch, encoded(Reply(message.number)))
 
     async def to_end(self) -> AttemptEnded:
         """Agree to everything."""
@@ -96,7 +98,7 @@ async def test_what_came_of_it_stays_until_nobody_needs_it(actor: AttemptActor, 
     await first.begin(folder, "gives")
     for owner in (first, second, Owner(actor, 2)):
         assert await owner.to_end() == AttemptEnded(JsonText('{"n":1}'))
-    assert await actor.talk(2, END_NUMBER, 0.0) == []
+    assert await actor.talk("a", 2, END_NUMBER, 0.0) == []
 
 
 async def test_what_was_not_answered_waits_for_the_next_owner_and_nothing_is_called_twice(
@@ -123,7 +125,12 @@ async def test_an_earlier_owner_is_refused_whatever_it_wants_also_while_it_waits
     await second.begin(folder, "spins")
     with pytest.raises(StaleOwner):
         await waiting
-    for late in (actor.cancel(1), actor.talk(1, 0, 0.0), actor.reply(1, b""), first.begin(folder, "spins")):
+    for late in (
+        actor.cancel("a", 1),
+        actor.talk("a", 1, 0, 0.0),
+        actor.reply("a", 1, encoded(Reply(1))),
+        first.begin(folder, "spins"),
+    ):
         with pytest.raises(StaleOwner):
             await late
     assert lives(int((folder / "effects").read_text()))
@@ -135,7 +142,7 @@ async def test_code_that_computes_is_ended_when_it_is_cancelled_and_that_is_told
     owner = Owner(actor, 1)
     await owner.begin(folder, "spins")
     await until((folder / "effects").exists)
-    assert read_by_owner(await actor.cancel(1)) == AttemptEnded(is_clean=False)
+    assert read_by_owner(await actor.cancel("a", 1)) == AttemptEnded(is_clean=False)
     await until(lambda: not lives(int((folder / "effects").read_text())))
     assert await owner.to_end() == AttemptEnded(is_clean=False)
 
@@ -151,7 +158,7 @@ async def test_its_limit_does_not_begin_anew_with_an_owner(actor: AttemptActor, 
 
 
 async def test_one_that_never_began_has_nothing_to_cancel(actor: AttemptActor) -> None:
-    assert read_by_owner(await actor.cancel(1)) == AttemptEnded()
+    assert read_by_owner(await actor.cancel("a", 1)) == AttemptEnded()
 
 
 UNCLAIMED = """
@@ -163,7 +170,8 @@ from tests.unit.pipeline.remote import call_of
 
 async def main():
     actor = AttemptActor(float(sys.argv[2]))
-    await actor.begin(1, encoded(BeginCall(call_of(Path(sys.argv[1]), "spins", module="actor_steps"))), None)
+    await actor.take("a")
+    await actor.begin("a", 1, encoded(BeginCall(call_of(Path(sys.argv[1]), "spins", module="actor_steps"))), None)
     await asyncio.Event().wait()
 
 asyncio.run(main())

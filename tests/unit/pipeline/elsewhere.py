@@ -14,6 +14,7 @@ from ia_modules.models import JsonText, StepExecutionId, StepPlace
 from ia_modules.pipeline.code import LoadedPipeline, StepModules, load_pipeline
 from ia_modules.pipeline.current import current
 from ia_modules.pipeline.executor import LocalExecutor
+from ia_modules.pipeline.hosted_code import HostedCode
 from ia_modules.pipeline.loader import load
 from ia_modules.pipeline.remote_calls import (
     AttemptBegan,
@@ -47,7 +48,8 @@ class Actor:
         self._written: list[WriteNews] = []
         self._tasks = set[asyncio.Task[None]]()
         self._is_over = asyncio.Event()
-        self._host = RemoteHost(self._hear, services=None)
+        self._code = HostedCode(services=None)
+        self._host = RemoteHost(self._hear, self._code)
         self._spawn(self._live(call))
 
     def _spawn(self, work: Any) -> None:
@@ -56,9 +58,10 @@ class Actor:
         task.add_done_callback(self._tasks.discard)
 
     async def _live(self, call: RemoteCall) -> None:
-        async with self._host as host:
-            host.hear(BeginCall(call))
+        async with self._code:
+            self._host.hear(BeginCall(call))
             await self._is_over.wait()
+            await self._host.stop()
 
     def join(self, desk: OwnersDesk, *, repeats: bool) -> None:
         """Ask this owner from here on.

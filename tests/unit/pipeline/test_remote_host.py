@@ -11,6 +11,7 @@ import pytest
 from ia_modules.errors import DatabaseBusy, LeaseLost
 from ia_modules.models import JsonText
 from ia_modules.pipeline.beside import fingerprint, generation_of
+from ia_modules.pipeline.hosted_code import HostedCode
 from ia_modules.pipeline.remote_calls import (
     AttemptBegan,
     AttemptEnded,
@@ -84,8 +85,10 @@ class Owner:
 
 @asynccontextmanager
 async def hosted(owner: Owner) -> AsyncGenerator[RemoteHost]:
-    async with RemoteHost(owner.hear, services=None) as owner.host:
+    async with HostedCode(services=None) as code:
+        owner.host = RemoteHost(owner.hear, code)
         yield owner.host
+        await owner.host.stop()
 
 
 async def made(owner: Owner, call: RemoteCall) -> ToOwner:

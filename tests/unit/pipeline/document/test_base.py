@@ -22,8 +22,8 @@ UNKNOWN: dict[str, tuple[Any, str]] = {
         (
             "$.steps[0].tiemout_seconds: found the unknown key 'tiemout_seconds'; expected one of the keys class, "
             "conditions, config, description, effect, error_handling, executor, id, input_schema, inputs, isolation, "
-            "keep_stream, map, max_iterations, module, name, output_schema, outputs, parallel, resources, route, "
-            "step_class, timeout_seconds, type. Did you mean 'timeout_seconds'?"
+            "keep_stream, map, max_iterations, module, name, output_schema, outputs, parallel, pool, resources, "
+            "route, step_class, timeout_seconds, type. Did you mean 'timeout_seconds'?"
         ),
     ),
     "unknown key of a condition under config": (

@@ -65,3 +65,46 @@ def test_what_is_no_amount_is_refused_at_its_place(resources: Any, place: str) -
         load(written(resources))
     (problem,) = wrong.value.problems
     assert without_format_hint(problem).startswith(f"$.steps[0].{place}")
+
+
+@pytest.mark.parametrize(
+    ("keys", "place"),
+    [
+        ({"pool": "warm"}, "process"),
+        ({"pool": {"name": "warm", "max_concurrency": 8, "idle_seconds": 0.5}}, "process"),
+        ({"pool": "warm", "executor": "ray"}, "ray"),
+        ({"pool": "warm", "resources": {"gpu": 1}}, "ray"),
+        ({"pool": "warm", "isolation": "process", "executor": "process"}, "process"),
+    ],
+)
+def test_a_step_names_its_pool(keys: dict[str, Any], place: str) -> None:
+    definition = load(document(task("embed", **keys))).definition
+    (step,) = definition.steps
+    assert step.pool is not None
+    assert (step.pool.name, step.runs_in) == ("warm", place)
+    assert load(definition.to_json()).definition == definition
+
+
+@pytest.mark.parametrize(
+    ("keys", "found"),
+    [
+        ({"pool": "warm", "isolation": "thread"}, "a pool on a step that runs in the worker itself"),
+        ({"pool": "warm", "executor": "local"}, "a pool on a step that runs in the worker itself"),
+        ({"pool": ""}, "$.steps[0].pool: found"),
+        ({"pool": {"max_concurrency": 2}}, "no 'name'"),
+        ({"pool": {"name": "warm", "max_concurrency": 0}}, "pool.max_concurrency"),
+        ({"pool": {"name": "warm", "idle_seconds": 0}}, "pool.idle_seconds"),
+        ({"pool": {"name": "warm", "size": 2}}, "pool"),
+        ({"pool": ["warm"]}, "pool"),
+    ],
+)
+def test_what_is_no_pool_is_refused(keys: dict[str, Any], found: str) -> None:
+    with pytest.raises(PipelineDefinitionError) as wrong:
+        load(document(task("embed", **keys)))
+    assert found in str(wrong.value)
+
+
+def test_a_question_has_no_pool() -> None:
+    question = {"id": "ask", "type": "human_input", "config": {"prompt": "?"}, "pool": "warm"}
+    with pytest.raises(PipelineDefinitionError, match="a step of type human_input with pool"):
+        load({"name": "P", "steps": [question], "flow": {"start_at": "ask"}})

@@ -7,6 +7,7 @@ import pytest
 from ia_modules.pipeline.loader import examine, load
 from tests.unit.pipeline.factories import ask, document, task, with_condition, with_inputs, without_format_hint
 
+SAME_POOL = "expected the same pool, resources and executor in all steps of a pool."
 STRUCTURE: dict[str, tuple[Any, str]] = {
     "unknown start": (
         {**document("a"), "flow": {"start_at": "b"}},
@@ -27,6 +28,22 @@ STRUCTURE: dict[str, tuple[Any, str]] = {
     "input twice": (
         with_inputs([{"name": "x", "source": 1}, {"name": "x", "source": 2}]),
         "$.steps[0].inputs[1].name: found a second input 'x'; expected each name only once.",
+    ),
+    "pools that differ": (
+        document(task("a", pool="p"), task("b", pool={"name": "p", "max_concurrency": 2}), paths=[("a", "b")]),
+        f"$.steps[1].pool: found another pool than in step 'a', which has the same pool 'p'; {SAME_POOL}",
+    ),
+    "pools whose resources differ": (
+        document(
+            task("a", pool="p", executor="ray", resources={"gpu": 1}),
+            task("b", pool="p", executor="ray"),
+            paths=[("a", "b")],
+        ),
+        f"$.steps[1].pool: found other resources than in step 'a', which has the same pool 'p'; {SAME_POOL}",
+    ),
+    "pools in two places": (
+        document(task("a", pool="p"), task("b", pool="p", executor="ray"), paths=[("a", "b")]),
+        f"$.steps[1].executor: found another executor than in step 'a', which has the same pool 'p'; {SAME_POOL}",
     ),
     "unknown target": (
         {**document("abc"), "flow": {"start_at": "abc", "transitions": [{"from": "abc", "to": "abd"}]}},
