@@ -28,7 +28,7 @@ from ia_modules.pipeline.document.json_schema import JsonSchema
 from ia_modules.pipeline.document.known_fields import BySchema
 from ia_modules.pipeline.document.maps import Mapped
 from ia_modules.pipeline.document.merge import EVERY_OTHER, FoldingRules, MergeRule, is_folding
-from ia_modules.pipeline.document.resources import Pool, Resources
+from ia_modules.pipeline.document.resources import Resources, StepPool
 from ia_modules.pipeline.document.retry import RetryPolicy
 from ia_modules.pipeline.document.searchable import SearchableKeys
 from ia_modules.pipeline.document.templates import Template, parse
@@ -169,7 +169,7 @@ class StepDefinition(Document):
     isolation: Literal["thread", "process"] | None = None
     executor: RunsIn | None = None
     resources: Resources = Resources()
-    pool: Annotated[Pool | None, BeforeValidator(_named)] = None
+    pool: Annotated[StepPool | None, BeforeValidator(_named)] = None
 
     @classmethod
     def spelled_out(cls, data: dict[str, Any]) -> dict[str, Any]:

@@ -46,7 +46,7 @@ class Resources(Document):
         return sorted(self.model_extra or ())
 
 
-class Pool(Document):
+class StepPool(Document):
     """A warm process: attempts of the steps that name it run there, and their objects stay between them.
 
     Attributes:
