@@ -48,16 +48,20 @@ class UnknownAttempt(Exception):
 class AttemptActor:
     """Makes the attempts that it has taken: one, or those of a pool, which share a process of the node."""
 
-    def __init__(self, unclaimed_seconds: float, idle_seconds: float = 0.0) -> None:
+    def __init__(
+        self, unclaimed_seconds: float, idle_seconds: float = 0.0, resources: dict[str, float] | None = None
+    ) -> None:
         """Nothing is taken yet.
 
         Args:
             unclaimed_seconds: an attempt ends, and is forgotten, when nobody has called for it for so long.
             idle_seconds: it ends itself when it has had no attempt for so long.
+            resources: what it has of its node, by Ray's names; only told again.
         """
+        self._resources = resources or {}
         self._unclaimed_seconds, self._idle_seconds = unclaimed_seconds, idle_seconds
         self._processes = ProcessPool(1)
-        self._attempts: dict[str, _Attempt] = {}
+        self._attempts: dict[str, _KeptAttempt] = {}
         self._dropped: set[asyncio.Task[None]] = set()
         self._idle_since = time.monotonic()
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -66,14 +70,17 @@ class AttemptActor:
     async def place(self, attempt: str) -> tuple[str, int]:
         """Take an attempt; gives the actor's node, and the number of its process there."""
         await self.take(attempt)
-        ray: Any = importlib.import_module("ray")
-        return ray.get_runtime_context().get_node_id(), os.getpid()
+        return _node(), os.getpid()
+
+    async def facts(self) -> tuple[str, int, dict[str, float], list[str]]:
+        """Its node, the number of its process there, its resources, and :meth:`attempts`."""
+        return _node(), os.getpid(), self._resources, await self.attempts()
 
     async def take(self, attempt: str) -> None:
         """Have an attempt that may begin; the same again changes nothing. The actor does not end while it has one."""
         self._loop = asyncio.get_running_loop()
         if attempt not in self._attempts:
-            self._attempts[attempt] = _Attempt(self._processes)
+            self._attempts[attempt] = _KeptAttempt(self._processes)
 
     async def attempts(self) -> list[str]:
         """Those that it has, ended ones included."""
@@ -129,7 +136,7 @@ class AttemptActor:
         """
         return encoded(await self._of(attempt, epoch).cancel())
 
-    def _of(self, attempt: str, epoch: int) -> "_Attempt":
+    def _of(self, attempt: str, epoch: int) -> "_KeptAttempt":
         if (found := self._attempts.get(attempt)) is None:
             raise UnknownAttempt
         found.hear(epoch)
@@ -161,7 +168,12 @@ class AttemptActor:
                 os._exit(0)
 
 
-class _Attempt:
+def _node() -> str:
+    ray: Any = importlib.import_module("ray")
+    return ray.get_runtime_context().get_node_id()
+
+
+class _KeptAttempt:
     """One of them, as its owners see it."""
 
     def __init__(self, processes: ProcessPool) -> None:

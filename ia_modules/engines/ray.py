@@ -23,6 +23,7 @@ from ia_modules.engines.ray_messages import (
     ActorPlace,
     JoinCluster,
     NodeResources,
+    PoolFacts,
     RayAnswer,
     RayVerb,
 )
@@ -34,7 +35,16 @@ from ia_modules.errors import (
     StepLost,
     TrackerError,
 )
-from ia_modules.models import ClusterNode, JoinedCluster, JsonText, LogLevel, StepExecutionId, StepPlace, is_id
+from ia_modules.models import (
+    ClusterNode,
+    JoinedCluster,
+    JsonText,
+    LogLevel,
+    StepExecutionId,
+    StepPlace,
+    WarmPool,
+    is_id,
+)
 from ia_modules.paths import GRAPH
 from ia_modules.pipeline.process_pool import not_stopped
 from ia_modules.pipeline.remote_calls import (
@@ -244,6 +254,7 @@ class RayCluster:
             custom=needs.custom,
             unclaimed_seconds=self._unclaimed_seconds,
             idle_seconds=0.0 if needs.pool is None else needs.pool.idle_seconds,
+            resources=needed_by(needs),
         )
         return await self.ask("create", actor, "", attempt, options=options)
 
@@ -310,7 +321,9 @@ class RayCluster:
             try:
                 names = await self.names()
                 if names and rows is not None:
-                    actors = {name: name for name in names} | await self._pooled_attempts(names)
+                    pools = await self._pool_facts(names)
+                    actors = {name: name for name in names}
+                    actors |= {attempt: pool for pool, facts in pools.items() for attempt in facts.attempts}
                     ids = {name: StepExecutionId(name.removesuffix(_FALLBACK)) for name in actors}
                     ids = {name: attempt for name, attempt in ids.items() if is_id(attempt)}
                     still = await rows.open_attempts(set(ids.values()))
@@ -325,22 +338,23 @@ class RayCluster:
                 logger.exception("Actors that nobody needs could not be ended")
             await asyncio.sleep(_SWEEP_SECONDS)
 
-    async def _pooled_attempts(self, names: Collection[str]) -> dict[str, str]:
-        """What the pools have, each attempt with the name of its actor; without those that do not answer now."""
+    async def _pool_facts(self, names: Collection[str]) -> dict[str, PoolFacts]:
+        """How the pools among these actors stand, by name; without those that do not answer now."""
         for pool in names:
-            if pool.startswith(_POOL) and pool not in self._listing:
-                asking = self.ask("call", pool, "attempts")  # answered once it runs, which may take its time
-                self._listing[pool] = asyncio.create_task(asking, name=f"ray:list:{pool}")
+            if _is_pool(pool) and pool not in self._listing:
+                asking = self.ask("call", pool, "facts")  # answered once it runs, which may take its time
+                self._listing[pool] = asyncio.create_task(asking, name=f"ray:facts:{pool}")
         if not self._listing:
             return {}
         done, _ = await asyncio.wait(self._listing.values(), timeout=_AGAIN_SECONDS)
-        found: dict[str, str] = {}
+        facts: dict[str, PoolFacts] = {}
         for pool, listing in list(self._listing.items()):
             if listing in done:
-                del self._listing[pool]
+                self._listing.pop(pool, None)
                 with suppress(RayAway):
-                    found |= dict.fromkeys(listing.result().value or (), pool)
-        return found
+                    if (value := listing.result().value) is not None:
+                        facts[pool] = msgspec.convert(value, PoolFacts)
+        return facts
 
     # What others see of it
 
@@ -363,7 +377,10 @@ class RayCluster:
             ClusterNode(node=each.node, total=asked_for(each.total), free=asked_for(each.free))
             for each in await self.nodes()
         ]
-        return JoinedCluster(cluster=cluster, nodes=tuple(sorted(nodes, key=lambda each: each.node)))
+        nodes.sort(key=lambda each: each.node)
+        facts = await self._pool_facts(await self.names())
+        pools = [_warm_pool(name, facts[name]) for name in sorted(facts)]
+        return JoinedCluster(cluster=cluster, nodes=tuple(nodes), pools=tuple(pools))
 
 
 _FALLBACK, _POOL = ":fallback", "pool:"
@@ -371,6 +388,24 @@ _FALLBACK, _POOL = ":fallback", "pool:"
 
 def _fallback_name(attempt: str) -> str:
     return f"{attempt}{_FALLBACK}"
+
+
+def _is_pool(name: str) -> bool:
+    """Whether an actor of this name is that of a pool; others may be in the namespace."""
+    return name.startswith(_POOL) and name.count("/") >= 2
+
+
+def _warm_pool(name: str, facts: PoolFacts) -> WarmPool:
+    """``name``: of its actor."""
+    pipeline, _, pool = name.removeprefix(_POOL).split("/", 2)
+    return WarmPool(
+        pipeline=pipeline,
+        name=pool,
+        node=facts.node,
+        pid=facts.pid,
+        resources=facts.resources,
+        attempts=len(facts.attempts),
+    )
 
 
 def _outlives_its_owner(call: RemoteCall) -> bool:

@@ -189,7 +189,7 @@ class RayDriver:
                 resources=options.custom or None,
                 runtime_env=self._runtime_env,
             )
-            return actor.remote(options.unclaimed_seconds, options.idle_seconds)
+            return actor.remote(options.unclaimed_seconds, options.idle_seconds, options.resources)
         except (TypeError, ValueError) as error:
             if isinstance(error, self._ray.exceptions.RayError):  # such as: another was faster
                 raise

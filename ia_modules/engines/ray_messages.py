@@ -20,7 +20,8 @@ for good, and all the rest.
 class ActorOptions(Struct, frozen=True, kw_only=True):
     """What an actor gets of the cluster. ``memory``: bytes, 0: not said.
 
-    ``unclaimed_seconds``, ``idle_seconds``: as of :class:`ia_modules.engines.attempt_actor.AttemptActor`.
+    ``unclaimed_seconds``, ``idle_seconds``, ``resources``: as of
+    :class:`ia_modules.engines.attempt_actor.AttemptActor`.
     """
 
     cpu: float
@@ -29,6 +30,7 @@ class ActorOptions(Struct, frozen=True, kw_only=True):
     custom: dict[str, float]
     unclaimed_seconds: float
     idle_seconds: float
+    resources: dict[str, float]
 
 
 class JoinCluster(Struct, frozen=True, kw_only=True, tag=True):
@@ -90,6 +92,15 @@ class ActorPlace(Struct, frozen=True, kw_only=True, array_like=True):
 
     node: str
     pid: int
+
+
+class PoolFacts(Struct, frozen=True, array_like=True):
+    """How the actor of a pool stands; as :meth:`ia_modules.engines.attempt_actor.AttemptActor.facts`."""
+
+    node: str
+    pid: int
+    resources: dict[str, float]
+    attempts: list[str]
 
 
 class NodeResources(Struct, frozen=True, kw_only=True, array_like=True):

@@ -6,7 +6,7 @@ A *summary* is a row without its payloads, which is what lists and live updates 
 from ia_modules.models.changes import (
     Changes,
 )
-from ia_modules.models.clusters import ClusterNode, JoinedCluster, StepPlace
+from ia_modules.models.clusters import ClusterNode, JoinedCluster, StepPlace, WarmPool
 from ia_modules.models.executions import (
     Attribute,
     ClaimedExecution,
@@ -112,6 +112,7 @@ __all__ = [
     "StepStatus",
     "StepSummary",
     "VersionOrigin",
+    "WarmPool",
     "WorkerId",
     "cause_of",
     "effect_text",

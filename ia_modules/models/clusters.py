@@ -29,8 +29,30 @@ class ClusterNode(Record, kw_only=True, frozen=True):
     free: dict[str, float]
 
 
+class WarmPool(Record, kw_only=True, frozen=True):
+    """A process of a cluster that is kept for the steps of a pool.
+
+    Attributes:
+        pipeline: the slug of the pipeline whose steps they are.
+        name: as the steps name it.
+        node, pid, resources: as of :class:`StepPlace`; the attempts that run there have the same, and share them.
+        attempts: how many it has, those that wait for a place in it included.
+    """
+
+    pipeline: str
+    name: str
+    node: str
+    pid: int
+    resources: dict[str, float]
+    attempts: int
+
+
 class JoinedCluster(Record, kw_only=True, frozen=True):
-    """A cluster as a process that has joined it finds it."""
+    """A cluster as a process that has joined it finds it.
+
+    ``pools``: of the namespace of that process, without those that wait for resources.
+    """
 
     cluster: str
     nodes: tuple[ClusterNode, ...]
+    pools: tuple[WarmPool, ...] = ()

@@ -423,7 +423,7 @@ def _needs_of(step: StepDefinition, definition: PipelineDefinition, folder: str 
     assert place != "local"
     if pool is not None:  # of this version and its folder, as its objects are
         version = hashlib.sha256(f"{definition.content_hash} {folder}".encode()).hexdigest()[:32]
-        pool = PoolNeeds(f"{version}/{pool.name}", pool.max_concurrency, pool.idle_seconds)
+        pool = PoolNeeds(f"{definition.slug}/{version}/{pool.name}", pool.max_concurrency, pool.idle_seconds)
     return Needs(
         place=place,
         cpu=1.0 if has.cpu is None else has.cpu,

@@ -31,14 +31,14 @@ def main(channel: int, lifeline: int, services: str | None) -> None:
     @asynccontextmanager
     async def host(send: Send) -> AsyncGenerator[Hear]:
         async with HostedCode(services=services) as code:
-            attempts = _Attempts(send, code)
+            attempts = _Hosts(send, code)
             yield attempts.hear
             await attempts.stop()
 
     serve(channel, lifeline, host)
 
 
-class _Attempts:
+class _Hosts:
     """Those that have not ended, by their numbers."""
 
     def __init__(self, send: Send, code: HostedCode) -> None:

@@ -65,7 +65,7 @@ class PoolNeeds(Struct, frozen=True):
     """A warm process, which many attempts use.
 
     Attributes:
-        name: no other pool has it, of whatever pipeline or version.
+        name: ``SLUG/VERSION/POOL``; no other pool has it, of whatever pipeline or version.
         max_concurrency: how many attempts run there at the same time.
         idle_seconds: how long it is kept when it has nothing to do.
     """

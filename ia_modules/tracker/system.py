@@ -14,6 +14,7 @@ from ia_modules.models import (
     RunPath,
     StepExecutionId,
     StepPlace,
+    WarmPool,
     WorkerId,
 )
 from ia_modules.tracker.liveness import Liveness
@@ -99,11 +100,13 @@ class ClusterState(Struct, kw_only=True, frozen=True):
 
     Attributes:
         nodes: empty where no worker that is alive has joined it.
+        pools: what is kept warm there, by whoever has joined it last.
         held: the first 100 of all clusters together, those first that began first.
     """
 
     cluster: str
     nodes: tuple[ClusterNode, ...]
+    pools: tuple[WarmPool, ...]
     held: list[HeldResources]
 
 
@@ -146,12 +149,13 @@ class SystemReader:
             return clusters, [HeldResources.from_row(row) for row in held]
 
         joined, held = await self._database.read(read())
-        nodes = {each.cluster: each.nodes for each in reversed(joined)}  # of several workers, who beat last
+        found = {each.cluster: each for each in reversed(joined)}  # of several workers, who beat last
         return [
             ClusterState(
                 cluster=cluster,
-                nodes=nodes.get(cluster, ()),
+                nodes=found[cluster].nodes if cluster in found else (),
+                pools=found[cluster].pools if cluster in found else (),
                 held=[each for each in held if each.cluster == cluster],
             )
-            for cluster in sorted(nodes.keys() | {each.cluster for each in held})
+            for cluster in sorted(found.keys() | {each.cluster for each in held})
         ]

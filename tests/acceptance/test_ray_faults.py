@@ -236,20 +236,20 @@ async def test_a_sweep_ends_the_actors_of_its_namespace_whose_attempt_is_not_ope
 
 
 async def test_a_sweep_has_a_pool_forget_the_attempts_that_are_not_open(ray: RayOfTests) -> None:
-    needs = Needs(place="ray", cpu=0.1, pool=PoolNeeds("p", 2, 3600.0))
+    needs = Needs(place="ray", cpu=0.1, pool=PoolNeeds("s/v/p", 2, 3600.0))
     namespace, still, ended = new_id(), new_id(), new_id()
     async with RayCluster(ray.address, namespace=namespace).joining() as owner:
         for attempt in (still, ended, f"{ended}:fallback"):
-            await owner.create("pool:p", attempt, needs)
+            await owner.create("pool:s/v/p", attempt, needs)
 
         async def attempts() -> list[str]:
-            return (await owner.ask("call", "pool:p", "attempts")).value
+            return (await owner.ask("call", "pool:s/v/p", "attempts")).value
 
         assert len(await attempts()) == 3
         async with RayCluster(ray.address, namespace=namespace).joining(Rows(still)):
             assert await until(attempts, lambda found: len(found) == 1) == [still]
-        assert await owner.names() == ["pool:p"]
-        await owner.ask("kill", "pool:p")
+        assert await owner.names() == ["pool:s/v/p"]
+        await owner.ask("kill", "pool:s/v/p")
 
 
 async def test_what_a_pool_has_begun_fails_when_the_process_that_keeps_it_dies_and_the_next_pool_begins_anew(

@@ -56,7 +56,7 @@ class Warm(Step):
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv(FOLDERS_VARIABLE, str(tmp_path))
     with_gpu = {"executor": "ray", "resources": {"cpu": 0.5, "gpu": 1}}
-    warm = on_ray() | {"class": "Warm", "pool": {"name": "warm", "idle_seconds": 5}}
+    warm = on_ray() | {"class": "Warm", "pool": {"name": "warm", "idle_seconds": 15}}
     for name, keys in (("warm", warm), ("count", on_ray()), ("quiet", on_ray()), ("plain", {}), ("trains", with_gpu)):
         step = {"id": name, "class": name, "module": "steps", **keys}
         document = {"name": name, "steps": [step], "flow": {"start_at": name}}
@@ -178,7 +178,12 @@ async def test_what_ends_while_nobody_owns_it_is_on_record_with_the_next_owner(
 
 @on_one
 async def test_a_warm_pool_outlives_its_worker_and_keeps_what_it_has_made(
-    database_url: str, client: Client, folder: Path, ray: RayOfTests, joining: tuple[str, ...]
+    database_url: str,
+    database: DatabaseManager,
+    client: Client,
+    folder: Path,
+    ray: RayOfTests,
+    joining: tuple[str, ...],
 ) -> None:
     (folder / "gate").touch()
     with worker(database_url, *joining) as first:
@@ -191,6 +196,10 @@ async def test_a_warm_pool_outlives_its_worker_and_keeps_what_it_has_made(
         first.wait()
     with worker(database_url, *joining) as second:
         await is_running_again(client, execution_id)
+        (cluster,) = await until(SystemReader(database).list_clusters, has_pools)
+        (pool,) = cluster.pools
+        assert (pool.pipeline, pool.name, pool.attempts, pool.resources) == ("warm", "warm", 1, {"CPU": 0.5})
+        assert [(each.node, each.pid) for each in cluster.held] == [(pool.node, pool.pid)]
         (folder / "gate").touch()
         await until_status(client.tracker, execution_id, ExecutionStatus.COMPLETED)
         second.send_signal(signal.SIGTERM)
@@ -321,6 +330,10 @@ async def test_a_worker_that_may_falls_back_to_processes_and_says_so(
         assert await asyncio.to_thread(process.wait, 60) == 0
     (line,) = await messages(client, execution_id)
     assert line == "It runs in a process of this machine: no Ray cluster is joined, and it may fall back."
+
+
+def has_pools(clusters: list[ClusterState]) -> bool:
+    return bool(clusters and clusters[0].pools)
 
 
 def has_nodes(clusters: list[ClusterState]) -> bool:

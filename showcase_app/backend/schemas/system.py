@@ -61,6 +61,17 @@ class ClusterNodeOut(Out):
     free: dict[str, float] = Field(description="Without what nothing is free of.", examples=[{"CPU": 7}])
 
 
+class WarmPoolOut(Out):
+    """A process of a cluster that is kept for the steps of a pool; the attempts that run there share what it holds."""
+
+    pipeline: str = Field(description="The slug of the pipeline.")
+    name: str
+    node: str
+    pid: int
+    resources: dict[str, float]
+    attempts: int = Field(description="How many it has, those that wait for a place in it included.")
+
+
 class HeldOut(Out):
     """What an attempt that runs holds of a node."""
 
@@ -85,6 +96,7 @@ class ClusterOut(Out):
     nodes: list[ClusterNodeOut] = Field(
         description="As a worker saw them that has joined it, seconds ago. Empty: none that is alive has joined it."
     )
+    pools: list[WarmPoolOut] = Field(description="What is kept warm there, as that worker saw it.")
     held: list[HeldOut] = Field(description="By attempts that run now, up to 100 in all clusters; the oldest first.")
 
 

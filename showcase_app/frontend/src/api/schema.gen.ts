@@ -1536,6 +1536,11 @@ export interface components {
              */
             nodes: components["schemas"]["ClusterNodeOut"][];
             /**
+             * Pools
+             * @description What is kept warm there, as that worker saw it.
+             */
+            pools: components["schemas"]["WarmPoolOut"][];
+            /**
              * Held
              * @description By attempts that run now, up to 100 in all clusters; the oldest first.
              */
@@ -5592,6 +5597,32 @@ export interface components {
             pipeline_id?: string | null;
         };
         /**
+         * WarmPoolOut
+         * @description A process of a cluster that is kept for the steps of a pool; the attempts that run there share what it holds.
+         */
+        WarmPoolOut: {
+            /**
+             * Pipeline
+             * @description The slug of the pipeline.
+             */
+            pipeline: string;
+            /** Name */
+            name: string;
+            /** Node */
+            node: string;
+            /** Pid */
+            pid: number;
+            /** Resources */
+            resources: {
+                [key: string]: number;
+            };
+            /**
+             * Attempts
+             * @description How many it has, those that wait for a place in it included.
+             */
+            attempts: number;
+        };
+        /**
          * Window
          * @description How far back from now; ``all`` is everything.
          * @enum {string}
@@ -5810,6 +5841,7 @@ export type UsageOut = components['schemas']['UsageOut'];
 export type UsageSumsOut = components['schemas']['UsageSumsOut'];
 export type ValidationOut = components['schemas']['ValidationOut'];
 export type ValidationRequest = components['schemas']['ValidationRequest'];
+export type WarmPoolOut = components['schemas']['WarmPoolOut'];
 export type Window = components['schemas']['Window'];
 export type WindowUsageOut = components['schemas']['WindowUsageOut'];
 export type WorkerOut = components['schemas']['WorkerOut'];

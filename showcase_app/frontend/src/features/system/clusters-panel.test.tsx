@@ -31,6 +31,7 @@ const CLUSTER: ClusterOut = {
     },
     { node: "77aa00aa00aa00aa", total: { CPU: 2 }, free: { CPU: 2 } },
   ],
+  pools: [],
   held: [TRAINS],
 };
 
@@ -58,6 +59,25 @@ it("says what holds them, with a link to the step of its execution", () => {
   const link = within(held).getAllByRole("link", { name: /^Nightly/ })[0];
   expect(link?.getAttribute("href")).toBe(`/executions/${TRAINS.execution_id}?step=train`);
   expect(second?.textContent).toContain("train: 7");
+});
+
+it("says which pools are kept warm, and that their attempts share what they hold", () => {
+  const warm = {
+    pipeline: "search",
+    name: "embedder",
+    node: TRAINS.node,
+    pid: 6500,
+    resources: { GPU: 1 },
+    attempts: 1,
+  };
+  const idle = { ...warm, name: "reranker", pid: 6501, attempts: 0 };
+  show([{ ...CLUSTER, pools: [warm, idle], held: [TRAINS, { ...TRAINS, step_execution_id: "alone", pid: 7000 }] }]);
+  const [, first, second] = within(screen.getByRole("table", { name: "Warm pools" })).getAllByRole("row");
+  expect(first?.textContent).toBe("searchembedder1 GPU1dba27… pid 65001");
+  expect(second?.textContent).toContain("none");
+  const [, shared, alone] = within(screen.getByRole("table", { name: "What holds them" })).getAllByRole("row");
+  expect(shared?.textContent).toContain("with pool embedder");
+  expect(alone?.textContent).toContain("1 CPU, 1 GPU");
 });
 
 it("says that nobody has joined a cluster that something runs on, and that nothing runs on another", () => {

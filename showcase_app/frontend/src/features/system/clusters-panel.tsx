@@ -1,7 +1,7 @@
 /** The Ray clusters that steps run on: what their nodes have, what of it is taken, and by which attempts. */
 import { Anchor, Progress, Table, Text } from "@mantine/core";
 import { Link } from "react-router";
-import type { ClusterNodeOut, ClusterOut, HeldOut } from "@/api/schema.gen";
+import type { ClusterNodeOut, ClusterOut, HeldOut, WarmPoolOut } from "@/api/schema.gen";
 import { Moment } from "@/components/ui/moments";
 import { amountText, resourcesText, shortNode } from "@/domain/places";
 import { shortId } from "@/domain/runs";
@@ -12,7 +12,7 @@ export function ClustersPanel({ clusters }: { clusters: readonly ClusterOut[] })
   return clusters.map((cluster) => <ClusterPanel key={cluster.cluster} cluster={cluster} />);
 }
 
-function ClusterPanel({ cluster: { cluster, nodes, held } }: { cluster: ClusterOut }) {
+function ClusterPanel({ cluster: { cluster, nodes, pools, held } }: { cluster: ClusterOut }) {
   return (
     <section className={`panel ${classes.panel}`} aria-label={`Ray cluster ${cluster}`}>
       <h2>Ray cluster</h2>
@@ -21,6 +21,12 @@ function ClusterPanel({ cluster: { cluster, nodes, held } }: { cluster: ClusterO
         {nodes.length === 0 ? " · no worker that is alive has joined it" : ""}
       </Text>
       {nodes.length === 0 ? null : <Nodes nodes={nodes} />}
+      {pools.length === 0 ? null : (
+        <>
+          <h3 className={classes.held}>Warm pools</h3>
+          <Pools pools={pools} />
+        </>
+      )}
       {held.length === 0 ? (
         <Text size="sm" className="quiet">
           No step runs on it
@@ -28,7 +34,7 @@ function ClusterPanel({ cluster: { cluster, nodes, held } }: { cluster: ClusterO
       ) : (
         <>
           <h3 className={classes.held}>What holds them</h3>
-          <Held held={held} />
+          <Held held={held} pools={pools} />
         </>
       )}
     </section>
@@ -82,7 +88,46 @@ function InUse({ name, total, free }: { name: string; total: number; free: numbe
   );
 }
 
-function Held({ held }: { held: readonly HeldOut[] }) {
+function Pools({ pools }: { pools: readonly WarmPoolOut[] }) {
+  return (
+    // biome-ignore lint/a11y/noNoninteractiveTabindex: what scrolls must be reached by keyboard
+    <div className={classes.scrolls} tabIndex={0}>
+      <Table verticalSpacing={6} horizontalSpacing="sm" className="numbers" aria-label="Warm pools">
+        <Table.Thead>
+          <Table.Tr>
+            {["Pipeline", "Pool", "Holds", "Node", "Attempts"].map((name) => (
+              <Table.Th key={name}>{name}</Table.Th>
+            ))}
+          </Table.Tr>
+        </Table.Thead>
+        <Table.Tbody>
+          {pools.map((pool) => (
+            <Table.Tr key={`${pool.node} ${pool.pid}`}>
+              <Table.Td>{pool.pipeline}</Table.Td>
+              <Table.Td>{pool.name}</Table.Td>
+              <Table.Td>{resourcesText(pool.resources)}</Table.Td>
+              <Table.Td>
+                <NodeOf {...pool} />
+              </Table.Td>
+              <Table.Td>{pool.attempts === 0 ? <span className="quiet">none</span> : pool.attempts}</Table.Td>
+            </Table.Tr>
+          ))}
+        </Table.Tbody>
+      </Table>
+    </div>
+  );
+}
+
+function NodeOf({ node, pid }: { node: string; pid: number }) {
+  return (
+    <span title={node}>
+      <span className="mono">{shortNode(node)}</span> <span className="quiet">pid {pid}</span>
+    </span>
+  );
+}
+
+function Held({ held, pools }: { held: readonly HeldOut[]; pools: readonly WarmPoolOut[] }) {
+  const poolOf = ({ node, pid }: HeldOut) => pools.find((pool) => pool.node === node && pool.pid === pid);
   return (
     // biome-ignore lint/a11y/noNoninteractiveTabindex: what scrolls must be reached by keyboard
     <div className={classes.scrolls} tabIndex={0}>
@@ -111,9 +156,11 @@ function Held({ held }: { held: readonly HeldOut[] }) {
                 {each.within === "" ? each.step_name : `${each.step_id}: ${each.step_name}`}
                 {each.iteration === 1 || each.within !== "" ? "" : ` #${each.iteration}`}
               </Table.Td>
-              <Table.Td>{resourcesText(each.resources)}</Table.Td>
-              <Table.Td title={each.node}>
-                <span className="mono">{shortNode(each.node)}</span> <span className="quiet">pid {each.pid}</span>
+              <Table.Td>
+                {poolOf(each) === undefined ? resourcesText(each.resources) : `with pool ${poolOf(each)?.name}`}
+              </Table.Td>
+              <Table.Td>
+                <NodeOf {...each} />
               </Table.Td>
               <Table.Td title={`It waited ${durationText(each.waited_seconds)} for that`}>
                 <Moment at={each.since} />
