@@ -12,6 +12,7 @@ import logging
 from collections.abc import AsyncGenerator, Awaitable, Callable, Collection, Iterable, Mapping
 from contextlib import asynccontextmanager, suppress
 from functools import partial
+from pathlib import Path
 from typing import Any, Protocol, Self
 
 import msgspec
@@ -59,6 +60,7 @@ from ia_modules.pipeline.remote_calls import (
     reply_to,
 )
 from ia_modules.pipeline.remote_calls import encoded as encoded_call
+from ia_modules.pipeline.runtime_env import laid_over, read_runtime_env
 from ia_modules.tasks import background, in_thread
 
 UNCLAIMED_SECONDS = 3600.0
@@ -119,7 +121,7 @@ class RayCluster:
         _refuse_what_starts_one(address)
         self._address, self._namespace = address, namespace
         self._resource_wait_seconds, self._unclaimed_seconds = resource_wait_seconds, unclaimed_seconds
-        self._runtime_env = None if runtime_env is None else json.dumps(dict(runtime_env))
+        self._runtime_env = None if runtime_env is None else dict(runtime_env)
         self._link: RayLink | None = None
         self._opening: asyncio.Future[RayLink] | None = None
         self._failures, self._why, self._again_at = 0, "", 0.0  # to join it, one after the other
@@ -247,6 +249,16 @@ class RayCluster:
     # For attempts
 
     async def create(self, actor: str, attempt: str, needs: Needs) -> RayAnswer:
+        """Have an actor take an attempt, and make the actor first where there is none of that name.
+
+        Raises:
+            RayAway: the cluster does not answer now.
+            ValueError: its runtime_env cannot be read; says why, after "which".
+        """
+        runtime_env = self._runtime_env
+        if needs.runtime_env is not None:
+            own = await in_thread(partial(read_runtime_env, Path(needs.runtime_env)), "ray:runtime-env")
+            runtime_env = laid_over(runtime_env or {}, own)
         options = ActorOptions(
             cpu=needs.cpu,
             gpu=needs.gpu,
@@ -255,6 +267,7 @@ class RayCluster:
             unclaimed_seconds=self._unclaimed_seconds,
             idle_seconds=0.0 if needs.pool is None else needs.pool.idle_seconds,
             resources=needed_by(needs),
+            runtime_env=None if runtime_env is None else json.dumps(runtime_env),
         )
         return await self.ask("create", actor, "", attempt, options=options)
 
@@ -283,7 +296,7 @@ class RayCluster:
             if asyncio.get_running_loop().time() < self._again_at:
                 raise RayAway(self._why)
             assert self._namespace is not None
-            join = JoinCluster(address=self._address, namespace=self._namespace, runtime_env=self._runtime_env)
+            join = JoinCluster(address=self._address, namespace=self._namespace)
             self._opening = asyncio.ensure_future(opened_link(join))
             self._opening.add_done_callback(self._opened)
         return await asyncio.shield(self._opening)
@@ -513,7 +526,11 @@ class _ActorOwner:
             await asyncio.wait([creating], timeout=_SAY_AFTER_SECONDS)
             if not creating.done():
                 await self._say_that_it_waits()
-            answer = await creating
+            try:
+                answer = await creating
+            except ValueError as wrong:
+                what = f"{self._call.needs.runtime_env}, its runtime_env, {wrong}"
+                raise StepError(self._call.step_id, f"{what}.") from None
             if self._call.needs.pool is not None and answer.trouble in ("died", "unknown"):
                 answer = await self._surely(create)  # it had nothing to do, and has ended in this moment
             answer = self._looked_at(answer)

@@ -95,7 +95,6 @@ class RayDriver:
         self._ray: Any = importlib.import_module("ray")
         self._ray.init(address=join.address, namespace=join.namespace, log_to_driver=False, logging_level="ERROR")
         self._actor: Any = self._ray.remote(AttemptActor)
-        self._runtime_env: dict[str, Any] | None = None if join.runtime_env is None else json.loads(join.runtime_env)
         self._handles: dict[str, Any] = {}
         self._creating: dict[str, asyncio.Future[Any]] = {}
         self.cluster: str = self._ray.get_runtime_context().get_session_name()
@@ -187,13 +186,13 @@ class RayDriver:
                 num_gpus=options.gpu,
                 memory=options.memory or None,
                 resources=options.custom or None,
-                runtime_env=self._runtime_env,
+                runtime_env=None if options.runtime_env is None else json.loads(options.runtime_env),
             )
             return actor.remote(options.unclaimed_seconds, options.idle_seconds, options.resources)
         except (TypeError, ValueError) as error:
             if isinstance(error, self._ray.exceptions.RayError):  # such as: another was faster
                 raise
-            raise _NeverTaken(_words(error) if self._runtime_env is None else _WITH_RUNTIME_ENV) from None
+            raise _NeverTaken(_words(error) if options.runtime_env is None else _WITH_RUNTIME_ENV) from None
 
     async def _handle(self, name: str) -> Any:
         """Raises _Unknown."""
@@ -243,7 +242,7 @@ class _NeverTaken(Exception):
     """Ray would never take it."""
 
 
-_WITH_RUNTIME_ENV = "what is in --ray-runtime-env, or what the step needs, is wrong; it may be secret, and is not shown"
+_WITH_RUNTIME_ENV = "its runtime_env, or what else the step needs, is wrong; it may be secret, and is not shown"
 
 
 class _Unknown(Exception):

@@ -18,7 +18,9 @@ for good, and all the rest.
 
 
 class ActorOptions(Struct, frozen=True, kw_only=True):
-    """What an actor gets of the cluster. ``memory``: bytes, 0: not said.
+    """What an actor gets of the cluster. ``memory``: bytes, 0: not said. ``runtime_env``: Ray's, as JSON; None: none.
+
+    That may have secrets: it stands in no argument of a program and in no answer.
 
     ``unclaimed_seconds``, ``idle_seconds``, ``resources``: as of
     :class:`ia_modules.engines.attempt_actor.AttemptActor`.
@@ -31,6 +33,7 @@ class ActorOptions(Struct, frozen=True, kw_only=True):
     unclaimed_seconds: float
     idle_seconds: float
     resources: dict[str, float]
+    runtime_env: str | None
 
 
 class JoinCluster(Struct, frozen=True, kw_only=True, tag=True):
@@ -39,12 +42,10 @@ class JoinCluster(Struct, frozen=True, kw_only=True, tag=True):
     Attributes:
         address: ``HOST:PORT`` of the cluster, or ``auto``.
         namespace: where the names of actors are.
-        runtime_env: Ray's, as JSON; None: none. It may have secrets: it stands in no argument and in no answer.
     """
 
     address: str
     namespace: str
-    runtime_env: str | None = None
 
 
 class RayRequest(Struct, frozen=True, kw_only=True, tag=True):

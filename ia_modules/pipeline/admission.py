@@ -9,6 +9,7 @@ from ia_modules.errors import PipelineDefinitionError, Problem
 from ia_modules.models import PipelineVersionRecord
 from ia_modules.pipeline.allowed_code import AllowedCode
 from ia_modules.pipeline.code import StepModules, load_pipeline, refused_names
+from ia_modules.pipeline.document.definition import PipelineDefinition
 from ia_modules.pipeline.loader import Loaded, examine
 from ia_modules.pipeline.versions import definition_of
 
@@ -29,11 +30,21 @@ def admit(document: Any, *, folder: Path | None, allowed: tuple[str, ...]) -> Lo
     modules = StepModules(folder, allowed=allowed)
     if examined.definition is None:
         raise PipelineDefinitionError([*examined.errors, *_refused_modules(document, modules)])
+    if problems := list(_runtime_envs(examined.definition)):
+        raise PipelineDefinitionError(problems)
     warnings = examined.warnings
     loaded = load_pipeline(
         examined.definition, modules, folder=folder, document=document, warnings=warnings, strict=True
     )
     return Loaded(loaded.definition, loaded.warnings)
+
+
+def _runtime_envs(definition: PipelineDefinition) -> Iterator[Problem]:
+    """What would be put into the processes of a cluster by somebody else than who runs it."""
+    for index, step in enumerate(definition.steps):
+        if step.resources.runtime_env is not None:
+            found, expected = "a runtime_env, from outside", "none: it comes from the operator, or from a local file"
+            yield Problem(f"$.steps[{index}].resources.runtime_env", found, expected, "Leave it out.")
 
 
 def _refused_modules(document: Any, modules: StepModules) -> Iterator[Problem]:

@@ -39,6 +39,7 @@ from ia_modules.pipeline.document.structure import findings
 from ia_modules.pipeline.document.wording import shown
 from ia_modules.pipeline.remote_calls import Needs, PoolNeeds, RemoteCode
 from ia_modules.pipeline.routing import functions_asked
+from ia_modules.pipeline.runtime_env import read_runtime_env
 from ia_modules.pipeline.standing import FactsOfSteps
 from ia_modules.pipeline.versions import definition_of
 from ia_modules.tasks import is_ctrl_c
@@ -325,6 +326,7 @@ def load_pipeline(
             problems.append(Problem("$.flow.paths", found, "a function (context, parameters) -> bool"))
     bindings = _bindings(definition, factories, problems)
     remote = _remote(definition, factories, modules, prepared or {}, problems)
+    problems += _runtime_env_problems(definition, modules)
     if problems:
         raise PipelineDefinitionError(problems)
     errors, more = weighed(
@@ -413,12 +415,40 @@ def _remote(
                 has_fallback=hasattr(factory, "fallback"),
             ),
             generation,
-            _needs_of(step, definition, home),
+            _needs_of(step, definition, home, modules),
         )
     return remote
 
 
-def _needs_of(step: StepDefinition, definition: PipelineDefinition, folder: str | None) -> Needs:
+def _runtime_env_problems(definition: PipelineDefinition, modules: StepModules) -> Iterator[Problem]:
+    """Files with a runtime_env that are not beside the pipeline's, or hold none."""
+    for index, step in enumerate(definition.steps):
+        if (name := step.resources.runtime_env_file) is None:
+            continue
+        file = _beside(name, modules)
+        if file is None:
+            found = f"{name!r}, which is no file in the folder of the pipeline"
+        else:
+            try:
+                read_runtime_env(file)
+                continue
+            except ValueError as wrong:
+                found = f"{name!r}, which {wrong}"
+        where = f"$.steps[{index}].resources.runtime_env"
+        yield Problem(where, found, "the name of a JSON file beside the pipeline's, with Ray's runtime_env")
+
+
+def _beside(name: str, modules: StepModules) -> Path | None:
+    """A file of the folder; None: it is none, or lies elsewhere."""
+    if modules.generation is None:
+        return None
+    folder = modules.generation.folder.resolve()
+    file = (folder / name).resolve()
+    return file if file.is_relative_to(folder) and file.is_file() else None
+
+
+def _needs_of(step: StepDefinition, definition: PipelineDefinition, folder: str | None, modules: StepModules) -> Needs:
+    file = None if step.resources.runtime_env_file is None else _beside(step.resources.runtime_env_file, modules)
     has, place, pool = step.resources, step.runs_in, step.pool
     assert place != "local"
     if pool is not None:  # of this version and its folder, as its objects are
@@ -433,6 +463,7 @@ def _needs_of(step: StepDefinition, definition: PipelineDefinition, folder: str 
         may_fall_back=not (has.gpu or has.required),
         may_move=step.executor is None and place == "process",
         pool=pool,
+        runtime_env=None if file is None else str(file),
     )
 
 

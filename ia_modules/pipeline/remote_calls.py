@@ -90,6 +90,7 @@ class Needs(Struct, frozen=True, kw_only=True):
         may_fall_back: it may run in a process of this machine where there is no cluster.
         may_move: it only wants a process of its own, wherever that is.
         pool: the warm process that it runs in; None: any.
+        runtime_env: the path of a file of the owner's machine with Ray's; None: there is none.
     """
 
     place: Literal["process", "ray"] = "process"
@@ -100,6 +101,7 @@ class Needs(Struct, frozen=True, kw_only=True):
     may_fall_back: bool = True
     may_move: bool = False
     pool: PoolNeeds | None = None
+    runtime_env: str | None = None
 
 
 class RemoteCall(Struct, frozen=True, kw_only=True):

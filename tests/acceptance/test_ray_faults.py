@@ -1,6 +1,7 @@
 """What goes wrong between an owner and its Ray cluster: whoever dies, whatever Ray refuses, an attempt ends right."""
 
 import asyncio
+import json
 import os
 import signal
 import threading
@@ -199,6 +200,23 @@ async def test_a_runtime_env_is_no_argument_of_the_driver_and_nowhere_on_record(
     assert ran.output == {"token": SECRET}
     execution = ran.execution
     assert SECRET not in f"{execution.input_data}{execution.pipeline_version}{ran.lines}{ran.attempts[0].metadata}"
+
+
+async def test_a_step_has_the_runtime_env_that_its_file_names_over_that_of_the_operator(
+    ray: RayOfTests, folder: Path
+) -> None:
+    (folder / "gate").touch()
+    (folder / "env.json").write_text(json.dumps({"env_vars": {"TOKEN": SECRET}}))
+    async with owner_on(ray.address, folder, runtime_env={"env_vars": {"TOKEN": "the operator's"}}) as owner:
+        runner = owner.runner()
+        resources = {"cpu": 0.1, "runtime_env": "env.json"}
+        ran = await runner.ran_pipeline(owner.pipeline(runner, resources=resources), owner.input_data)
+        assert ran.output == {"token": SECRET}
+        pipeline = owner.pipeline(runner, resources=resources)
+        (folder / "env.json").unlink()
+        gone = await runner.ran_pipeline(pipeline, owner.input_data)
+    assert "cannot be read" in str(gone.error[1])
+    assert SECRET not in f"{ran.lines}{ran.execution.pipeline_version}{ran.attempts[0].metadata}"
 
 
 class Rows:

@@ -63,7 +63,9 @@ class Server(uvicorn.Server):
         endpoint.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 8192)
         host, _, port = self.host.partition(":")
         endpoint.connect((host, int(port)))
-        async with self.watch(execution_id, sock=endpoint, max_queue=1, close_timeout=0.1) as client:
+        async with self.watch(
+            execution_id, sock=endpoint, max_queue=1, close_timeout=0.1, ping_interval=None
+        ) as client:
             yield client
 
     @property

@@ -15,6 +15,7 @@ from websockets.exceptions import ConnectionClosed
 from ia_modules.live import feed
 from ia_modules.models import ExecutionId, PipelineId
 from ia_modules.tracker.execution_tracker import ExecutionTracker
+from showcase_app.backend.api import live
 from tests.showcase.server import Picture, Server, receive, running
 
 SOCKETS = 200
@@ -24,6 +25,7 @@ STEPS = 60
 @pytest.fixture
 def server(database_url: str) -> Generator[Server]:
     server = Server(database_url)
+    server.config.ws_ping_interval = None  # who reads nothing answers nothing, and a busy machine takes its time
     server.listener.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 8192)  # little room towards who does not read
     with running(server) as server:
         yield server
@@ -54,6 +56,7 @@ async def test_one_of_two_hundred_sockets_never_reads_and_neither_the_writer_nor
 ) -> None:
     monkeypatch.setattr(feed, "_CHARACTERS_KEPT", 1000)
     monkeypatch.setattr(feed, "_FOR_EACH_FOLLOWER_SECONDS", 0)  # many small pages
+    monkeypatch.setattr(live, "_SEND_SECONDS", 3600.0)  # whoever takes nothing is not given up here
     writer = server.services.execution_tracker  # in the loop that serves the sockets, as the embedded worker's
     execution_id = await server.run_inside(writer.start_execution(pipeline_id))
     async with AsyncExitStack() as sockets:

@@ -1,16 +1,16 @@
 """``--ray`` and what goes with it: the Ray cluster that steps run on."""
 
-import json
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Annotated, Any, cast
+from typing import Annotated, Any
 
 import typer
 
 from ia_modules.cli.output.terminal import not_started
 from ia_modules.engines.ray import AttemptRows, RayCluster
 from ia_modules.errors import InvalidArgument
+from ia_modules.pipeline.runtime_env import read_runtime_env
 
 RayAddress = Annotated[
     str | None,
@@ -90,12 +90,9 @@ async def joined(ray: RayCluster | None, rows: AttemptRows) -> AsyncGenerator[No
 
 
 def _read(file: Path) -> dict[str, Any]:
-    """Raises Exit: it is no mapping in JSON. Its text is never shown: it has secrets."""
+    """Raises Exit: it is no mapping in JSON."""
     try:
-        read = json.loads(file.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        reason = error.strerror if isinstance(error, OSError) else "it is no JSON"
-        raise not_started(f"--ray-runtime-env {file} cannot be read: {reason}.") from None
-    if not isinstance(read, dict):
-        raise not_started(f"--ray-runtime-env {file} is no mapping. Expected Ray's runtime_env as a mapping in JSON.")
-    return cast(dict[str, Any], read)
+        return read_runtime_env(file)
+    except ValueError as wrong:
+        expected = "Expected Ray's runtime_env as a mapping in JSON."
+        raise not_started(f"--ray-runtime-env {file} {wrong}. {expected}") from None

@@ -28,7 +28,7 @@ def _without_effect(index: int, step: StepDefinition) -> Iterator[Finding]:
     for key in step.resources.others:
         hint = "Leave it out."
         if key == "runtime_env":
-            hint = "It is the operator's: ia-modules worker --ray-runtime-env FILE."
+            hint = "Write it into a file beside this one and name that, or: ia-modules worker --ray-runtime-env FILE."
         yield Finding((*at, key), f"{key!r}, which changes nothing", expected, hint, is_advice=True)
     if step.resources.named and step.runs_in != "ray":
         where = f"a step that runs in {_PLACES[step.runs_in]}, where nobody counts them"

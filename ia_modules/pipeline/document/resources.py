@@ -1,6 +1,6 @@
 """What a step needs of the machine that runs it."""
 
-from typing import Annotated
+from typing import Annotated, Any
 
 from pydantic import ConfigDict, Field
 
@@ -20,6 +20,8 @@ class Resources(Document):
         memory: bytes.
         custom: other things that nodes of the cluster are said to have, by name.
         required: it runs nowhere else, even where falling back to processes of the worker is allowed.
+        runtime_env: the name of a file beside the pipeline's, with Ray's; a mapping means nothing, since it would be
+            stored and shown.
     """
 
     model_config = ConfigDict(extra="allow")
@@ -29,6 +31,12 @@ class Resources(Document):
     memory: Annotated[int, Field(ge=1)] | None = None
     custom: dict[Annotated[str, Field(min_length=1)], Amount] = Field(default_factory=dict)
     required: bool = False
+    runtime_env: Annotated[str, Field(min_length=1)] | dict[str, Any] | None = None
+
+    @property
+    def runtime_env_file(self) -> str | None:
+        """The name of a file; None: it says none."""
+        return self.runtime_env if isinstance(self.runtime_env, str) else None
 
     @property
     def needs_cluster(self) -> bool:
@@ -38,12 +46,14 @@ class Resources(Document):
     @property
     def named(self) -> list[str]:
         """The keys that are said and mean something."""
-        return [key for key in ("cpu", "gpu", "memory", "custom", "required") if key in self.model_fields_set]
+        file = () if self.runtime_env_file is None else ("runtime_env",)
+        return [*(key for key in ("cpu", "gpu", "memory", "custom", "required") if key in self.model_fields_set), *file]
 
     @property
     def others(self) -> list[str]:
         """The keys that mean nothing."""
-        return sorted(self.model_extra or ())
+        mapping = {"runtime_env"} if isinstance(self.runtime_env, dict) else set[str]()
+        return sorted(mapping | (self.model_extra or {}).keys())
 
 
 class StepPool(Document):

@@ -69,3 +69,16 @@ def test_a_version_is_usable_where_its_folder_and_modules_are_and_may_be_used(tm
 def test_a_module_that_cannot_be_one_is_a_problem(tmp_path: Path, module: str) -> None:
     with pytest.raises(PipelineDefinitionError):
         admit(document(task("a", module=module)), folder=tmp_path, allowed=("*",))
+
+
+@pytest.mark.parametrize("runtime_env", ["env.json", {"env_vars": {"TOKEN": "hunter2"}}])
+def test_what_ray_prepares_for_a_step_is_not_said_from_outside(runtime_env: object, tmp_path: Path) -> None:
+    (tmp_path / "beside.py").write_text("def Named(data):\n    return data\n")
+    (tmp_path / "env.json").write_text("{}")
+    written = document(
+        task("a", module="beside", step_class="Named", executor="ray", resources={"runtime_env": runtime_env})
+    )
+    with pytest.raises(PipelineDefinitionError, match="it comes from the operator, or from a local file") as refused:
+        admit(written, folder=tmp_path, allowed=())
+    assert [problem.where for problem in refused.value.problems] == ["$.steps[0].resources.runtime_env"]
+    assert "hunter2" not in str(refused.value)

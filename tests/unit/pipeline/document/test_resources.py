@@ -29,7 +29,7 @@ def test_other_keys_load_as_before_and_are_warned_of() -> None:
     resources = {"shards": 4, "runtime_env": {"pip": ["torch"]}, "cpu": 1}
     assert load(written(resources)).definition.to_json()["steps"][0]["resources"] == resources
     at, expected = "$.steps[0].resources", "expected cpu, gpu, memory, custom, required"
-    operators = "It is the operator's: ia-modules worker --ray-runtime-env FILE."
+    operators = "Write it into a file beside this one and name that, or: ia-modules worker --ray-runtime-env FILE."
     assert warnings_of(resources, executor="ray") == [
         f"{at}.runtime_env: found 'runtime_env', which changes nothing; {expected}. {operators}",
         f"{at}.shards: found 'shards', which changes nothing; {expected}. Leave it out.",
