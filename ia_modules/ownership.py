@@ -138,13 +138,14 @@ def recovery_of(stalled: StalledExecution, *, recovery_limit: int, died: bool) -
             f"{resume}, or start its program again with recover=True"
         )
         return Recovery(status=ExecutionStatus.FAILED, failure=Failure(type="ProcessLost", message=message))
-    if died and stalled.recoveries >= recovery_limit:
+    counts = died and not stalled.is_elsewhere  # what outlives its workers does not kill them
+    if counts and stalled.recoveries >= recovery_limit:
         message = (
             f"Its worker died {stalled.recoveries + 1} times, and no step completed in between: it may be what kills "
             f"them. When that is repaired, go on: {resume}"
         )
         return Recovery(status=ExecutionStatus.FAILED, failure=Failure(type="CrashLoop", message=message))
-    return Recovery(status=ExecutionStatus.PENDING, counted=died)
+    return Recovery(status=ExecutionStatus.PENDING, counted=counts)
 
 
 def recovery_from_blocked_loop(

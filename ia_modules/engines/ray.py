@@ -73,6 +73,7 @@ _SAY_SILENT_SECONDS = 10.0  # a driver that died is another one by then
 _CANCEL_SECONDS = 15.0
 _LEAVE_SECONDS = 3.0
 _SWEEP_SECONDS = 30.0
+_FROZEN_SECONDS = 30.0
 _TELL_SECONDS = 10.0
 
 logger = logging.getLogger("ia_modules.ray")
@@ -143,7 +144,7 @@ class RayCluster:
             if rows is None:
                 raise InvalidArgument("ray namespace", "none", "a name, where there is no database that has one")
             self._namespace = f"ia_modules-{await rows.installation()}"
-        tasks = [background(self._sweep(rows), "ray:sweep")]
+        tasks = [background(self._sweep(rows), "ray:sweep"), background(self._watch(), "ray:watch")]
         if rows is not None:
             tasks.append(background(self._tell(rows), "ray:tell"))
         try:
@@ -311,6 +312,15 @@ class RayCluster:
         pause_seconds = min(_AGAIN_SECONDS * 2**self._failures, _SWEEP_SECONDS)
         self._failures, self._why = self._failures + 1, str(error)
         self._again_at = opening.get_loop().time() + pause_seconds
+
+    async def _watch(self) -> None:
+        """End a driver that does not answer, such as a frozen one: another takes its place when it is needed."""
+        while True:
+            await asyncio.sleep(_FROZEN_SECONDS)
+            link = self._link
+            if link is not None and link.is_open and not await link.answers(_FROZEN_SECONDS):
+                logger.warning("The process that has joined the Ray cluster does not answer: it is ended")
+                link.kill()
 
     # What nobody needs
 

@@ -154,6 +154,8 @@ class RayDriver:
                 return await asyncio.to_thread(self._ray.kill, handle)
             case "names":
                 return await asyncio.to_thread(self._ray.util.list_named_actors)
+            case "ping":
+                return None
             case "nodes":
                 return await asyncio.to_thread(self._resources)
 

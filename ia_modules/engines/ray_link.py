@@ -48,8 +48,7 @@ class RayLink:
         except OSError as error:
             raise RayAway(f"its driver cannot be started: {error.strerror}") from error
         except (RayAway, asyncio.CancelledError):
-            if self._process is not None:
-                self._process.kill()
+            self.kill()
             raise
 
     async def _started(self) -> ChildProcess:
@@ -72,6 +71,20 @@ class RayLink:
             return await answered
         finally:
             self._open.pop(number, None)
+
+    async def answers(self, seconds: float) -> bool:
+        """Whether the process itself does, whatever the cluster does; False also where it has ended."""
+        try:
+            async with asyncio.timeout(seconds):
+                await self.ask("ping", "", "", (), None)
+        except (TimeoutError, RayAway):
+            return False
+        return True
+
+    def kill(self) -> None:
+        """End it at once."""
+        if self._process is not None:
+            self._process.kill()
 
     def close(self) -> None:
         """End it, and wait for that; from any thread."""

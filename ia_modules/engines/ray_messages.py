@@ -6,7 +6,7 @@ from typing import Any, Literal
 import msgspec
 from msgspec import Struct
 
-RayVerb = Literal["create", "call", "kill", "names", "nodes"]
+RayVerb = Literal["create", "call", "kill", "names", "nodes", "ping"]
 
 Trouble = Literal["unknown", "died", "node died", "stale", "away", "failed"]
 """Why a request came to nothing.
@@ -52,7 +52,8 @@ class RayRequest(Struct, frozen=True, kw_only=True, tag=True):
     """Do something.
 
     ``create`` an actor, unless there is one of that name, have it take an attempt, and give its place when it runs;
-    ``call`` a method of one; ``kill`` one; give all ``names``; give what the ``nodes`` have.
+    ``call`` a method of one; ``kill`` one; give all ``names``; give what the ``nodes`` have;
+    ``ping``: only answer.
 
     Attributes:
         name: of the actor.

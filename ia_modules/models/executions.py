@@ -60,11 +60,15 @@ class ClaimedExecution(LeasedExecution, kw_only=True, frozen=True):
 
 
 class StalledExecution(LeasedExecution, kw_only=True, frozen=True):
-    """An execution that is ``running`` on record while no process runs it."""
+    """An execution that is ``running`` on record while no process runs it.
+
+    ``is_elsewhere``: an attempt of it goes on, on a Ray cluster.
+    """
 
     managed: bool
     recoveries: int
     cancel_requested: bool
+    is_elsewhere: bool
 
 
 class LeftExecution(Struct, kw_only=True, frozen=True):

@@ -136,6 +136,7 @@ class QueueContract:
         running = StepUpdate(step_execution_id=work, status=StepStatus.RUNNING)
         await journal.record(Transition(lease=lease, writer=journal.owner, updates=(running,)))
         (stalled,) = await journal.ownership.owned()
+        assert not stalled.is_elsewhere
         await journal.ownership.recover(stalled, Recovery(status=ExecutionStatus.PENDING))
         assert [each.status for each in await journal.get_execution_steps(lease.execution_id)] == [
             StepStatus.LOST,
@@ -149,6 +150,7 @@ class QueueContract:
         lease, (work, inner, beside) = await self._elsewhere(journal, pipeline_id)
         before = {each.step_execution_id: each for each in await journal.get_execution_steps(lease.execution_id)}
         (stalled,) = await journal.ownership.owned()
+        assert stalled.is_elsewhere
         assert await journal.ownership.recover(stalled, Recovery(status=ExecutionStatus.PENDING, counted=True))
         after = {each.step_execution_id: each for each in await journal.get_execution_steps(lease.execution_id)}
         assert after[work] == before[work]

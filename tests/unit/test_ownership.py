@@ -111,6 +111,7 @@ def test_reopening_forgets_recoveries_and_the_wish_to_cancel() -> None:
         ({}, True, PENDING, None),
         ({"recoveries": 5}, True, FAILED, "CrashLoop"),
         ({"recoveries": 5}, False, PENDING, None),
+        ({"recoveries": 5, "is_elsewhere": True}, True, PENDING, None),
         ({"managed": False}, True, FAILED, "ProcessLost"),
         ({"cancel_requested": True, "managed": False, "recoveries": 9}, True, CANCELLED, None),
     ],
@@ -118,7 +119,9 @@ def test_reopening_forgets_recoveries_and_the_wish_to_cancel() -> None:
 def test_what_becomes_of_what_is_stalled(
     changes: dict[str, Any], died: bool, status: ExecutionStatus, error: str | None
 ) -> None:
-    stalled = StalledExecution(execution_id=EXECUTION, epoch=1, managed=True, recoveries=0, cancel_requested=False)
+    stalled = StalledExecution(
+        execution_id=EXECUTION, epoch=1, managed=True, recoveries=0, cancel_requested=False, is_elsewhere=False
+    )
     recovery = recovery_of(replace(stalled, **changes), recovery_limit=5, died=died)
     assert (recovery.status, recovery.failure and recovery.failure.type) == (status, error)
-    assert recovery.counted is (died and status is PENDING)
+    assert recovery.counted is (died and status is PENDING and not changes.get("is_elsewhere"))

@@ -3,7 +3,13 @@
 
 -- name: owned_executions
 -- What an owner runs for the queue, as far as the records say.
-SELECT execution_id, epoch, managed, recoveries, cancel_requested
+SELECT execution_id, epoch, managed, recoveries, cancel_requested,
+       EXISTS (SELECT 1
+                 FROM step_executions AS attempt
+                WHERE attempt.execution_id = pipeline_executions.execution_id
+                  AND attempt.status = 'running'
+                  AND attempt.awaits IS NOT NULL
+                  AND substr(attempt.awaits, 1, 4) = 'ray:') AS is_elsewhere
   FROM pipeline_executions
  WHERE owner = :owner
    AND status = 'running'
@@ -11,7 +17,13 @@ SELECT execution_id, epoch, managed, recoveries, cancel_requested
 
 -- name: stalled_executions
 -- What runs by the records, but its owner has ended or been silent for longer than it said it would be.
-SELECT execution_id, epoch, managed, recoveries, cancel_requested
+SELECT execution_id, epoch, managed, recoveries, cancel_requested,
+       EXISTS (SELECT 1
+                 FROM step_executions AS attempt
+                WHERE attempt.execution_id = pipeline_executions.execution_id
+                  AND attempt.status = 'running'
+                  AND attempt.awaits IS NOT NULL
+                  AND substr(attempt.awaits, 1, 4) = 'ray:') AS is_elsewhere
   FROM pipeline_executions
   JOIN workers ON worker_id = owner
  WHERE status = 'running'

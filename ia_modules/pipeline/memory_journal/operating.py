@@ -219,7 +219,18 @@ class MemoryJournal(RunMemory):
 
     async def owned(self) -> list[StalledExecution]:
         owned = [record for record in self._executions.values() if record.managed and record.owner == self._owner]
-        return [record.narrow(StalledExecution) for record in owned if record.status is ExecutionStatus.RUNNING]
+        return [
+            StalledExecution(
+                execution_id=record.execution_id,
+                epoch=record.epoch,
+                managed=record.managed,
+                recoveries=record.recoveries,
+                cancel_requested=record.cancel_requested,
+                is_elsewhere=bool(self._clusters_of(record.execution_id)),
+            )
+            for record in owned
+            if record.status is ExecutionStatus.RUNNING
+        ]
 
     async def recover(self, stalled: StalledExecution, recovery: Recovery) -> bool:
         try:

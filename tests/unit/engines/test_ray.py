@@ -109,3 +109,17 @@ async def test_a_driver_that_is_killed_is_started_anew_when_it_is_needed(ray: Ra
                 await cluster.nodes()
         assert len(await cluster.nodes()) == 3
         assert cluster.cluster == joined
+
+
+async def test_a_driver_that_is_frozen_is_replaced(ray: RayOfTests, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(engine, "_FROZEN_SECONDS", 1.0)
+    async with RayCluster(ray.address, namespace=new_id()).joining() as cluster:
+        await cluster.joined()
+        (frozen,) = children("ray_driver")
+        frozen.suspend()
+        nodes: list[Any] = []
+        while not nodes:
+            with suppress(RayAway):  # it is ended, and another one joins
+                nodes = await cluster.nodes()
+        assert len(nodes) == 3
+        assert not frozen.is_running()

@@ -92,7 +92,7 @@ async def test_who_is_heard_again_before_it_is_taken_over_keeps_what_it_runs(
 ) -> None:
     execution_id = await place.enqueue(tracker)
     found_silent = StalledExecution(
-        execution_id=execution_id, epoch=1, managed=True, recoveries=0, cancel_requested=False
+        execution_id=execution_id, epoch=1, managed=True, recoveries=0, cancel_requested=False, is_elsewhere=False
     )
     async with gone(database_url) as owner:
         await owner.ownership.claim(1)
