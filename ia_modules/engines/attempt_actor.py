@@ -74,11 +74,12 @@ class AttemptActor:
 
     async def facts(self) -> tuple[str, int, dict[str, float], list[str]]:
         """Its node, the number of its process there, its resources, and :meth:`attempts`."""
+        self._is_called()
         return _node(), os.getpid(), self._resources, await self.attempts()
 
     async def take(self, attempt: str) -> None:
         """Have an attempt that may begin; the same again changes nothing. The actor does not end while it has one."""
-        self._loop = asyncio.get_running_loop()
+        self._is_called()
         if attempt not in self._attempts:
             self._attempts[attempt] = _KeptAttempt(self._processes)
 
@@ -88,6 +89,7 @@ class AttemptActor:
 
     async def forget(self, attempt: str) -> None:
         """Nobody needs an attempt any more; what still runs of it is stopped."""
+        self._is_called()
         self._drop(attempt)
 
     async def begin(self, attempt: str, epoch: int, begin: bytes, timeout_seconds: float | None) -> None:
@@ -136,6 +138,9 @@ class AttemptActor:
         """
         return encoded(await self._of(attempt, epoch).cancel())
 
+    def _is_called(self) -> None:
+        self._loop = asyncio.get_running_loop()
+
     def _of(self, attempt: str, epoch: int) -> "_KeptAttempt":
         if (found := self._attempts.get(attempt)) is None:
             raise UnknownAttempt
@@ -147,12 +152,16 @@ class AttemptActor:
         self._idle_since = time.monotonic()
         if dropped is not None and (making := dropped.stop()) is not None:
             self._dropped.add(making)
-            making.add_done_callback(self._dropped.discard)
+            making.add_done_callback(self._forget_dropped)
+
+    def _forget_dropped(self, making: asyncio.Task[None]) -> None:
+        self._dropped.discard(making)
+        self._idle_since = time.monotonic()
 
     def _look(self) -> None:
         for name in [name for name, each in self._attempts.items() if each.is_unclaimed(self._unclaimed_seconds)]:
             self._drop(name)
-        if not self._attempts and time.monotonic() - self._idle_since >= self._idle_seconds:
+        if not self._attempts and not self._dropped and time.monotonic() - self._idle_since >= self._idle_seconds:
             os._exit(0)  # the processes of its code end with it
 
     # In a thread
@@ -164,7 +173,7 @@ class AttemptActor:
             time.sleep(often / _LOOKS)
             if self._loop is not None:  # there, so that nothing is taken by what is about to end
                 self._loop.call_soon_threadsafe(self._look)
-            elif time.monotonic() - began > self._unclaimed_seconds:
+            elif time.monotonic() - began > (self._idle_seconds or self._unclaimed_seconds):  # whoever made it is gone
                 os._exit(0)
 
 

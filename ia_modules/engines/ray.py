@@ -128,7 +128,8 @@ class RayCluster:
         self._failures, self._why, self._again_at = 0, "", 0.0  # to join it, one after the other
         self._ending: set[asyncio.Task[None]] = set()
         self._pools: dict[str, str] = {}  # by attempt, the name of the pool's actor
-        self._listing: dict[str, asyncio.Task[RayAnswer]] = {}  # by that
+        self._pending_of_sweep: dict[str, asyncio.Task[RayAnswer]] = {}  # by that
+        self._pending_of_tell: dict[str, asyncio.Task[RayAnswer]] = {}
 
     @asynccontextmanager
     async def joining(self, rows: AttemptRows | None = None) -> AsyncGenerator[Self]:
@@ -150,7 +151,7 @@ class RayCluster:
         try:
             yield self
         finally:
-            for task in (*tasks, *self._listing.values()):
+            for task in (*tasks, *self._pending_of_sweep.values(), *self._pending_of_tell.values()):
                 task.cancel()
             await self._leave()
 
@@ -225,7 +226,8 @@ class RayCluster:
             if desk.leaves:
                 raise
             is_clean = await attempt.cancel()
-            self.recorded([attempt.name])
+            if _outlives_its_owner(call):
+                self.recorded([attempt.name])
             if not is_clean:
                 raise cancelled from not_stopped(call)
             raise
@@ -233,8 +235,8 @@ class RayCluster:
             attempt.close()
             if desk.leaves:
                 self._pools.pop(attempt.name, None)
-        if not _outlives_its_owner(call):
-            self.recorded([attempt.name])
+            elif not _outlives_its_owner(call):
+                self.recorded([attempt.name])
         if ended.failure is not None:
             raise ended.failure.as_exception()
         if ended.result is None:
@@ -344,7 +346,7 @@ class RayCluster:
             try:
                 names = await self.names()
                 if names and rows is not None:
-                    pools = await self._pool_facts(names)
+                    pools = await self._pool_facts(names, self._pending_of_sweep)
                     actors = {name: name for name in names}
                     actors |= {attempt: pool for pool, facts in pools.items() for attempt in facts.attempts}
                     ids = {name: StepExecutionId(name.removesuffix(_FALLBACK)) for name in actors}
@@ -361,19 +363,24 @@ class RayCluster:
                 logger.exception("Actors that nobody needs could not be ended")
             await asyncio.sleep(_SWEEP_SECONDS)
 
-    async def _pool_facts(self, names: Collection[str]) -> dict[str, PoolFacts]:
-        """How the pools among these actors stand, by name; without those that do not answer now."""
+    async def _pool_facts(
+        self, names: Collection[str], pending: dict[str, asyncio.Task[RayAnswer]]
+    ) -> dict[str, PoolFacts]:
+        """How the pools among these actors stand, by name; without those that do not answer now.
+
+        ``pending``: what has not been answered, and is not pending again meanwhile.
+        """
         for pool in names:
-            if _is_pool(pool) and pool not in self._listing:
+            if _is_pool(pool) and pool not in pending:
                 asking = self.ask("call", pool, "facts")  # answered once it runs, which may take its time
-                self._listing[pool] = asyncio.create_task(asking, name=f"ray:facts:{pool}")
-        if not self._listing:
+                pending[pool] = asyncio.create_task(asking, name=f"ray:facts:{pool}")
+        if not pending:
             return {}
-        done, _ = await asyncio.wait(self._listing.values(), timeout=_AGAIN_SECONDS)
+        done, _ = await asyncio.wait(pending.values(), timeout=_AGAIN_SECONDS)
         facts: dict[str, PoolFacts] = {}
-        for pool, listing in list(self._listing.items()):
+        for pool, listing in list(pending.items()):
             if listing in done:
-                self._listing.pop(pool, None)
+                pending.pop(pool, None)
                 with suppress(RayAway):
                     if (value := listing.result().value) is not None:
                         facts[pool] = msgspec.convert(value, PoolFacts)
@@ -401,7 +408,7 @@ class RayCluster:
             for each in await self.nodes()
         ]
         nodes.sort(key=lambda each: each.node)
-        facts = await self._pool_facts(await self.names())
+        facts = await self._pool_facts(await self.names(), self._pending_of_tell)
         pools = [_warm_pool(name, facts[name]) for name in sorted(facts)]
         return JoinedCluster(cluster=cluster, nodes=tuple(nodes), pools=tuple(pools))
 

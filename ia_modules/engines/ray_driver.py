@@ -144,11 +144,9 @@ class RayDriver:
             case "create":
                 return await self._created(request)
             case "call":
-                handle = await self._handle(request.name)
-                return await getattr(handle, request.method).remote(*request.args)
+                return await self._called(request)
             case "kill":
-                if request.name in self._creating:
-                    await asyncio.wait([self._creating[request.name]])
+                await self._until_created(request.name)
                 handle = await self._handle(request.name)
                 self._handles.pop(request.name, None)
                 return await asyncio.to_thread(self._ray.kill, handle)
@@ -158,6 +156,29 @@ class RayDriver:
                 return None
             case "nodes":
                 return await asyncio.to_thread(self._resources)
+
+    async def _called(self, request: RayRequest) -> Any:
+        await self._until_created(request.name)
+        was_known = request.name in self._handles
+        handle = await self._handle(request.name)
+        try:
+            return await getattr(handle, request.method).remote(*request.args)
+        except self._ray.exceptions.ActorDiedError:
+            if not was_known:
+                raise
+            self._handles.pop(request.name, None)  # that of a pool may have ended, and another driver made the next one
+            try:
+                again = await self._handle(request.name)
+            except _Unknown:
+                again = handle
+            if again == handle:
+                raise
+        return await getattr(again, request.method).remote(*request.args)
+
+    async def _until_created(self, name: str) -> None:
+        """Wait while an actor of this name is made: what is asked of it then is not unknown."""
+        if name in self._creating:
+            await asyncio.wait([self._creating[name]])
 
     async def _created(self, request: RayRequest) -> ActorPlace:
         name = request.name

@@ -20,7 +20,22 @@ except ImportError:  # not on Windows
     fcntl = None
 
 Hear = Callable[[bytes], None]
-Send = Callable[[bytes], None]
+
+
+class Send:
+    """Sends messages to the owner; on the loop."""
+
+    def __init__(self, writer: asyncio.StreamWriter) -> None:
+        self._writer = writer
+        writer.transport.set_write_buffer_limits(high=0)
+
+    def __call__(self, message: bytes) -> None:
+        self._writer.write(LENGTH.pack(len(message)))
+        self._writer.write(message)
+
+    async def flushed(self) -> None:
+        """Wait until all of it has left this process: it arrives, whatever becomes of that."""
+        await self._writer.drain()
 
 
 def serve(channel: int, lifeline: int, host: Callable[[Send], AbstractAsyncContextManager[Hear]]) -> None:
@@ -58,12 +73,7 @@ def _die_after(lifeline: int) -> None:
 
 async def _serve(owner: socket.socket, host: Callable[[Send], AbstractAsyncContextManager[Hear]]) -> None:
     reader, writer = await asyncio.open_connection(sock=owner)
-
-    def send(message: bytes) -> None:
-        writer.write(LENGTH.pack(len(message)))
-        writer.write(message)
-
-    async with host(send) as hear:
+    async with host(Send(writer)) as hear:
         with suppress(asyncio.IncompleteReadError, ConnectionError):
             while True:
                 (length,) = LENGTH.unpack(await reader.readexactly(LENGTH.size))

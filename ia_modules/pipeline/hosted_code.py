@@ -1,5 +1,6 @@
 """The code of remote calls, as a process has it that makes their attempts: modules, services, and warm steps."""
 
+import asyncio
 from collections.abc import Callable
 from contextlib import AsyncExitStack
 from pathlib import Path
@@ -15,8 +16,10 @@ from ia_modules.pipeline.binding import Binding, binding_of
 from ia_modules.pipeline.code import StepFactory, StepModules, factory_of, made_step
 from ia_modules.pipeline.core import Step
 from ia_modules.pipeline.current import current
+from ia_modules.pipeline.executor import contained
 from ia_modules.pipeline.remote_calls import CodeChanged, RemoteCall, RemoteCode
 from ia_modules.pipeline.services import ServiceRegistry, made_services
+from ia_modules.tasks import in_thread
 
 
 class CodeOfCall(NamedTuple):
@@ -52,6 +55,13 @@ class HostedCode:
         self._failed: BaseException | None = None  # to make the services
         self._opened = AsyncExitStack()
         self._warm: dict[str, _WarmStep] = {}
+        self._locks: dict[str, asyncio.Lock] = {}  # by step
+        self._loading: set[asyncio.Task[CodeOfCall | CodeChanged]] = set()
+
+    @property
+    def is_spent(self) -> bool:
+        """Whether nothing can be called here: the services could not be made."""
+        return self._failed is not None
 
     async def __aenter__(self) -> Self:
         """Make the services; where that fails, so does every attempt."""
@@ -67,13 +77,32 @@ class HostedCode:
     async def __aexit__(self, *left: object) -> None:
         await self._opened.aclose()
 
-    def loaded(self, call: RemoteCall) -> CodeOfCall | CodeChanged:
+    async def loaded(self, call: RemoteCall) -> CodeOfCall | CodeChanged:
         """The code of a call; or that it is not what the owner has loaded.
+
+        Where others run meanwhile it is loaded in a thread, that of a step once, and also to its end when the caller is
+        cancelled: the next one needs it.
 
         Raises:
             StepError: it cannot be loaded, or its object or the services cannot be made.
             Exception: what its module raised.
         """
+        if not _is_shared(call):
+            return self._loaded(call)
+        loading = asyncio.create_task(self._loaded_beside(call), name=f"load:{call.step_id}")
+        self._loading.add(loading)
+        loading.add_done_callback(self._loading.discard)
+        return await asyncio.shield(loading)
+
+    async def _loaded_beside(self, call: RemoteCall) -> CodeOfCall | CodeChanged:
+        def load() -> CodeOfCall | CodeChanged:
+            with contained(call.step_id):
+                return self._loaded(call)
+
+        async with self._locks.setdefault(call.step_id, asyncio.Lock()):
+            return await in_thread(load, "load")
+
+    def _loaded(self, call: RemoteCall) -> CodeOfCall | CodeChanged:
         modules = self._modules_of(call.code)
         try:
             factory, binding = _named_code(call, modules)
@@ -139,6 +168,9 @@ class _SharedStep(Step):
 
     context = property(lambda self: current.context)  # pyright: ignore[reportAssignmentType]
     services = property(lambda self: current.services)  # pyright: ignore[reportAssignmentType]
+
+    def __init_subclass__(cls, **options: object) -> None:
+        """What the class of the step wants of its subclasses is not wanted of this one."""
 
 
 def _share(step: Step) -> None:

@@ -49,7 +49,7 @@ class _Hosts:
         number, body = read_number(message)
         news = read_by_host(body)
         if isinstance(news, BeginCall):
-            self._hosts[number] = RemoteHost(partial(self._tell, number), self._code)
+            self._hosts[number] = RemoteHost(partial(self._tell, number), self._code, self._send.flushed)
         if (host := self._hosts.get(number)) is not None:  # else it has ended
             host.hear(news)
 

@@ -8,11 +8,11 @@ process dies, however it does, the system ends them and what they have started.
 import asyncio
 import atexit
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from functools import partial
 from itertools import count
-from weakref import WeakValueDictionary
+from weakref import WeakKeyDictionary, WeakValueDictionary
 
 from ia_modules.errors import StepAbandoned, StepError, StepKilled, StepProcessEnded, StepTimeout
 from ia_modules.models import JsonText
@@ -50,6 +50,7 @@ IDLE_SECONDS = 60.0
 """How long a process is kept that has nothing to do."""
 
 _ANSWER_SECONDS = 1.0  # after those, for a process to say that something goes on
+_SILENT_SECONDS = 30.0  # after those, for a process to say anything; then it is ended, with all that runs there
 
 
 def not_stopped(call: RemoteCall) -> StepAbandoned | StepKilled:
@@ -70,15 +71,15 @@ class ProcessPool:
         """
         self._idle_seconds = idle_seconds
         self._line = _Line(at_once)
-        self._lines: WeakValueDictionary[str, _Line] = WeakValueDictionary()
 
     def close(self) -> None:
-        """End those that have nothing to do, and wait until they have closed their services, for five seconds at most.
+        """End those that have nothing to do; of pools, those that this used last.
 
-        Without this they end with the program, or when they have had nothing to do for a while.
+        Waits until they have closed their services, for five seconds at most. Without this they end with the program,
+        or when they have had nothing to do for a while.
         """
-        ending = [process for process in list(_free) if _take_idle(process)]
-        end_together(each.child for each in ending)
+        ours = [each for each in list(_free) if each.pool is None or each.user is self]
+        end_together(each.child for each in ours if _take_idle(each))
 
     async def execute(self, call: RemoteCall, desk: Desk, *, timeout_seconds: float | None) -> JsonText:
         """What the code of a call gives, as JSON. When the caller's task is cancelled, it is stopped, or ended.
@@ -92,11 +93,15 @@ class ProcessPool:
         """
         line = self._line_of(call.needs.pool)
         async with line.places:
-            while True:
-                process, is_fresh = await self._process_for(call, line)
-                ended = await self._tried(process, call, desk, timeout_seconds, is_fresh=is_fresh)
-                if ended is not None:
-                    break
+            others: list[_Process] = []  # with other code
+            ended = None
+            while ended is None:
+                process, is_fresh = await self._process_for(call, line, others)
+                talk = _Talk(desk, call.step_id, others)
+                ended = await self._tried(process, talk, call, timeout_seconds, is_fresh=is_fresh)
+                if isinstance(ended, CodeChanged) and not is_fresh:
+                    others.append(process)
+                    ended = None
         if isinstance(ended, CodeChanged):
             raise StepError(
                 call.step_id,
@@ -111,16 +116,19 @@ class ProcessPool:
     def _line_of(self, pool: PoolNeeds | None) -> "_Line":
         if pool is None:
             return self._line
-        return self._lines.get(pool.name) or self._lines.setdefault(pool.name, _Line(pool.max_concurrency))
+        lines = _lines.setdefault(asyncio.get_running_loop(), WeakValueDictionary())
+        return lines.get(pool.name) or lines.setdefault(pool.name, _Line(pool.max_concurrency))
 
-    async def _process_for(self, call: RemoteCall, line: "_Line") -> tuple["_Process", bool]:
-        """One with room for the call, which has it then, and whether it was started for that."""
+    async def _process_for(
+        self, call: RemoteCall, line: "_Line", others: "Sequence[_Process]"
+    ) -> tuple["_Process", bool]:
+        """One with room for the call, which has it then, and whether it was started for that; none of ``others``."""
         pool = call.needs.pool
         if pool is None:
-            process = _with_room(call.services, None)
+            process = _with_room(call, self, others)
             return (process, False) if process is not None else (await self._started(call), True)
         async with line.starting:  # who comes meanwhile uses the same one
-            process = _with_room(call.services, pool)
+            process = _with_room(call, self, others)
             if process is not None:
                 return process, False
             process = await self._started(call)
@@ -128,22 +136,23 @@ class ProcessPool:
             return process, True
 
     async def _tried(
-        self, process: "_Process", call: RemoteCall, desk: Desk, timeout_seconds: float | None, *, is_fresh: bool
+        self, process: "_Process", talk: "_Talk", call: RemoteCall, timeout_seconds: float | None, *, is_fresh: bool
     ) -> AttemptEnded | CodeChanged | None:
-        """What came of an attempt; None: the process was there before and has other code, or had died by itself."""
-        talk = _Talk(desk, call.step_id)
+        """What came of an attempt; None: the process was there before, and had died by itself."""
         try:
             ended = await process.carry_out(talk, call, timeout_seconds)
+            if is_fresh and isinstance(ended, CodeChanged):
+                process.retire()
         except StepProcessEnded:
             if is_fresh or talk.began.is_set():
                 raise
             return None
         finally:
             self._put_back(process)
-        return ended if is_fresh or isinstance(ended, AttemptEnded) else None
+        return ended
 
     async def _started(self, call: RemoteCall) -> "_Process":
-        starting = in_thread(partial(_Process, call.services, call.needs.pool), "step-process:start")
+        starting = in_thread(partial(_Process, call.services, call.needs.pool, self), "step-process:start")
         try:
             return await asyncio.shield(starting)
         except asyncio.CancelledError:
@@ -170,13 +179,14 @@ class _Process:
 
     Attributes:
         pool: whose it is; None: it makes one attempt after the other, of anybody.
+        user: who has used it last.
         taken: how many attempts have a place there; ``limit``: how many there are.
         is_retired: nothing more is to begin there.
     """
 
-    def __init__(self, services: str | None, pool: PoolNeeds | None) -> None:
+    def __init__(self, services: str | None, pool: PoolNeeds | None, user: ProcessPool) -> None:
         """Started for an attempt, which has its place."""
-        self.services, self.pool = services, pool
+        self.services, self.pool, self.user = services, pool, user
         self.taken, self.limit = 1, 1 if pool is None else pool.max_concurrency
         self.is_retired = False
         self._numbers = count(1)
@@ -237,9 +247,7 @@ class _Process:
         finally:
             talk.close()
             talking.cancel()
-            with self._lock:
-                del self._talks[number]
-            self._let_go_of(talk)
+            self._let_go_of(number, talk)
         return talking.result()
 
     async def _stop(self, number: int, talking: "asyncio.Task[AttemptEnded | CodeChanged]") -> None:
@@ -249,13 +257,38 @@ class _Process:
         if talking.done():
             talking.exception()  # it has been told to stop: whatever it says now is not asked for
 
-    def _let_go_of(self, talk: "_Talk") -> None:
-        """What did not stop ends with the process, where it is alone there; a process that says nothing is left."""
+    def _let_go_of(self, number: int, talk: "_Talk") -> None:
+        """What did not stop ends with the process, where it is alone there; else when the process says nothing more."""
+        is_silent = talk.ended is None and self._exit_status is None
+        with self._lock:
+            if not is_silent or self.limit == 1:
+                del self._talks[number]
+        if isinstance(talk.ended, AttemptEnded) and talk.ended.is_spent:
+            self.retire()
         if self.limit == 1 and not talk.is_clean:
-            self.is_retired = True
+            self.retire()
             self.child.kill()
-        elif talk.ended is None or isinstance(talk.ended, CodeChanged):
-            self.is_retired = True
+        elif is_silent:
+            self.retire()
+            self._kill_if_silent_after(_SILENT_SECONDS, number)
+
+    def retire(self) -> None:
+        """Let nothing more begin there."""
+        self.is_retired = True
+        _end_if_left(self)
+
+    def _kill_if_silent_after(self, seconds: float, number: int) -> None:
+        """End it unless it says by then what became of an attempt: its loop is held, and nothing there goes on."""
+
+        def kill() -> None:
+            with self._lock:
+                is_silent = self._talks.pop(number, None) is not None
+            if is_silent:
+                self.child.kill()
+
+        timer = threading.Timer(seconds, kill)
+        timer.daemon = True
+        timer.start()
 
     def _send(self, number: int, message: ToHost) -> None:
         self.child.send(numbered(number, encoded(message)))
@@ -279,6 +312,8 @@ class _Process:
         news = read_by_owner(body)
         with self._lock:
             talk = self._talks.get(number)
+            if talk is not None and talk.is_over:  # it was left, since it said nothing
+                del self._talks[number]
         if talk is not None:  # else nobody waits for it any more
             talk.hear(news)
 
@@ -289,10 +324,12 @@ class _Talk:
     Attributes:
         reply: sends to the process; there once it has begun to be carried out.
         ended: what the process has said last; None: nothing yet, or it is gone.
+        is_over: nobody waits for that any more.
     """
 
-    def __init__(self, desk: Desk, step_id: str) -> None:
-        self._desk, self._step_id = desk, step_id
+    def __init__(self, desk: Desk, step_id: str, others: "Sequence[_Process]" = ()) -> None:
+        """``others``: have other code, and are retired when this one's is called."""
+        self._desk, self._step_id, self._others, self.is_over = desk, step_id, others, False
         self._loop = asyncio.get_running_loop()
         self._answering = set[asyncio.Task[None]]()
         self.reply: Callable[[ToHost], None] = lambda message: None
@@ -320,6 +357,8 @@ class _Talk:
             match await self.heard.get():
                 case AttemptBegan():
                     self.began.set()
+                    for other in self._others:
+                        other.retire()
                 case AttemptEnded() | CodeChanged() as last:
                     self.ended = last
                     return last
@@ -332,6 +371,7 @@ class _Talk:
 
     def close(self) -> None:
         """Nobody waits for answers any more."""
+        self.is_over = True
         for task in self._answering:
             task.cancel()
 
@@ -353,12 +393,18 @@ _living: set[_Process] = set()
 _free: list[_Process] = []
 """Those of this program that have room: whatever runs next may use them."""
 _places = threading.Lock()
+_lines: WeakKeyDictionary[asyncio.AbstractEventLoop, WeakValueDictionary[str, _Line]] = WeakKeyDictionary()
+"""Those of pools, by name: whichever executor an attempt has, it stands in the same line."""
 
 
-def _with_room(services: str | None, pool: PoolNeeds | None) -> _Process | None:
-    """One that has these services and is of this pool, with a place for the caller; None: there is none."""
-    suited = (each for each in reversed(list(_free)) if (each.services, each.pool) == (services, pool))
-    return next((each for each in suited if _take(each)), None)
+def _with_room(call: RemoteCall, user: ProcessPool, others: Sequence[_Process]) -> _Process | None:
+    """One that suits a call, but for ``others``, with a place for it; None: there is none."""
+    suits = call.services, call.needs.pool
+    suited = (each for each in reversed(list(_free)) if (each.services, each.pool) == suits and each not in others)
+    process = next((each for each in suited if _take(each)), None)
+    if process is not None:
+        process.user = user
+    return process
 
 
 def _take(process: _Process) -> bool:
@@ -387,13 +433,19 @@ def _leave(process: _Process, idle_seconds: float) -> None:
     with _places:
         process.taken -= 1
         is_idle = not process.taken
-        if not process.is_usable and process in _free:
+    _offer(process)
+    if is_idle and process.is_usable:
+        process.end_after(idle_seconds)
+    _end_if_left(process)
+
+
+def _end_if_left(process: _Process) -> None:
+    """End a process in which nothing runs, and nothing more is to."""
+    with _places:
+        ends = not process.taken and not process.is_usable
+        if ends and process in _free:
             _free.remove(process)
-    if process.is_usable:
-        if is_idle:
-            process.end_after(idle_seconds)
-        _offer(process)
-    elif is_idle:
+    if ends:
         process.end()
 
 

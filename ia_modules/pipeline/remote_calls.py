@@ -276,11 +276,13 @@ class AttemptEnded(Struct, frozen=True, tag=True):
         result: what the code gave, as JSON; None: it failed, or was cancelled.
         failure: why it failed; None with no result: it was cancelled.
         is_clean: nothing of it runs any more.
+        is_spent: its process can do nothing else either, and is to be replaced.
     """
 
     result: JsonText | None = None
     failure: RemoteFailure | None = None
     is_clean: bool = True
+    is_spent: bool = False
 
 
 ToHost = BeginCall | Reply | CancelCall

@@ -7,7 +7,7 @@ owner.
 
 import asyncio
 import random
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from datetime import datetime
 from functools import partial
 from typing import Any
@@ -52,13 +52,21 @@ _AGAIN_SECONDS = 0.5
 class RemoteHost:
     """Makes one attempt."""
 
-    def __init__(self, send: Callable[[ToOwner], None], code: HostedCode) -> None:
+    def __init__(
+        self,
+        send: Callable[[ToOwner], None],
+        code: HostedCode,
+        flushed: Callable[[], Awaitable[None]] | None = None,
+    ) -> None:
         """Wait for its call.
 
         Args:
             send: takes what the owner is told; called on the loop.
             code: of this process, which other attempts may use at the same time.
+            flushed: waits until the owner will hear what it was told, even if this process dies; None: it always does.
         """
+        self._flushed = flushed
+        self._is_cancelled = False
         self._send, self._code = send, code
         self._requests = Requests(send)
         self._executor = LocalExecutor()
@@ -71,6 +79,7 @@ class RemoteHost:
             case BeginCall():
                 self._making = asyncio.create_task(self._make(message.call), name=f"attempt:{message.call.step_id}")
             case CancelCall():
+                self._is_cancelled = True  # at once: its code may be loaded in this moment
                 self._stopping = asyncio.create_task(self.stop(), name="stop")
             case Reply():
                 self._requests.hear(message)
@@ -86,7 +95,9 @@ class RemoteHost:
     async def _make(self, call: RemoteCall) -> None:
         result = failure = None
         try:
-            code = self._code.loaded(call)
+            code = await self._code.loaded(call)
+            if self._is_cancelled:
+                raise asyncio.CancelledError
             if isinstance(code, CodeChanged):
                 self._send(code)
                 return
@@ -95,7 +106,8 @@ class RemoteHost:
             pass
         except BaseException as left:  # noqa: BLE001 - user code: whatever it raises is the step's failure
             failure = RemoteFailure.of(failure_of(call.step_id, left))
-        self._send(AttemptEnded(result, failure, is_clean=not self._executor.abandoned))
+        is_clean = not self._executor.abandoned
+        self._send(AttemptEnded(result, failure, is_clean=is_clean, is_spent=self._code.is_spent))
 
     async def _made(self, call: RemoteCall, code: CodeOfCall) -> JsonText:
         """What the code gives; what it has logged, used and called is on record then, also where it fails."""
@@ -147,6 +159,8 @@ class RemoteHost:
         enter(context)
         data: Any = orjson.loads(call.data)
         self._send(AttemptBegan())
+        if self._flushed is not None:
+            await self._flushed()
         if call.failure is not None:
             fallback: Any = getattr(step, "fallback")  # noqa: B009 - classes may have one, or not
             return await self._execute(call, fallback, data, call.failure.as_exception())

@@ -270,6 +270,21 @@ async def test_a_sweep_has_a_pool_forget_the_attempts_that_are_not_open(ray: Ray
         await owner.ask("kill", "pool:s/v/p")
 
 
+async def test_who_knew_the_pool_before_finds_the_one_that_took_its_place(ray: RayOfTests) -> None:
+    namespace, needs = new_id(), Needs(place="ray", cpu=0.1, pool=PoolNeeds("s/v/p", 2, 1.0))
+    async with (
+        RayCluster(ray.address, namespace=namespace).joining() as one,
+        RayCluster(ray.address, namespace=namespace).joining() as other,
+    ):
+        await one.create("pool:s/v/p", "a", needs)
+        await one.ask("call", "pool:s/v/p", "forget", "a")
+        await until(one.names, lambda names: not names)
+        await other.create("pool:s/v/p", "b", needs)
+        answer = await one.ask("call", "pool:s/v/p", "attempts")
+        assert (answer.trouble, answer.value) == (None, ["b"])
+        await other.ask("call", "pool:s/v/p", "forget", "b")
+
+
 async def test_what_a_pool_has_begun_fails_when_the_process_that_keeps_it_dies_and_the_next_pool_begins_anew(
     ray: RayOfTests, folder: Path
 ) -> None:

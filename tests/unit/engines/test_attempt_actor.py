@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from ia_modules.engines.attempt_actor import END_NUMBER, AttemptActor, StaleOwner
+from ia_modules.engines.attempt_actor import END_NUMBER, AttemptActor, StaleOwner, UnknownAttempt
 from ia_modules.models import JsonText
 from ia_modules.pipeline.remote_calls import (
     AttemptEnded,
@@ -24,7 +24,7 @@ from ia_modules.testing.executor_steps import until
 from tests.unit.pipeline.remote import call_of
 
 STEPS = """
-import os
+import asyncio, os
 from pathlib import Path
 from ia_modules import current
 
@@ -42,6 +42,14 @@ def numbered(number):
     with EFFECTS.open("a") as effects:
         effects.write(f"{number} ")
     return number
+
+async def tidies(data):
+    EFFECTS.write_text("began")
+    try:
+        await asyncio.Event().wait()
+    finally:
+        await asyncio.sleep(1)
+        EFFECTS.write_text("began, tidied")
 
 def spins(data):
     EFFECTS.write_text(str(os.getpid()))
@@ -159,6 +167,63 @@ async def test_its_limit_does_not_begin_anew_with_an_owner(actor: AttemptActor, 
 
 async def test_one_that_never_began_has_nothing_to_cancel(actor: AttemptActor) -> None:
     assert read_by_owner(await actor.cancel("a", 1)) == AttemptEnded()
+
+
+async def test_those_of_a_pool_are_apart_and_what_is_forgotten_is_unknown(folder: Path) -> None:
+    actor = AttemptActor(3600.0, 3600.0)
+    for attempt in ("a", "b"):
+        await actor.take(attempt)
+    first, second = Owner(actor, 5, "a"), Owner(actor, 1, "b")
+    await first.begin(folder, "gives")
+    await second.begin(folder, "gives")
+    assert await first.to_end() == await second.to_end() == AttemptEnded(JsonText('{"n":1}'))
+    await actor.forget("a")
+    await actor.forget("a")
+    assert await actor.attempts() == ["b"]
+    with pytest.raises(UnknownAttempt):
+        await first.begin(folder, "gives")
+    with pytest.raises(UnknownAttempt):
+        await first.hear()
+
+
+async def test_what_is_forgotten_is_stopped(folder: Path) -> None:
+    actor = AttemptActor(3600.0, 3600.0)
+    await actor.take("a")
+    await Owner(actor, 1).begin(folder, "spins")
+    await until(lambda: (folder / "effects").exists() and bool((folder / "effects").read_text()))
+    await actor.forget("a")
+    await until(lambda: not lives(int((folder / "effects").read_text())))
+
+
+IDLE = """
+import asyncio, sys
+from pathlib import Path
+from ia_modules.engines.attempt_actor import AttemptActor
+from ia_modules.pipeline.remote_calls import BeginCall, encoded
+from tests.unit.pipeline.remote import call_of
+
+async def main():
+    actor = AttemptActor(3600.0, 0.2)
+    if sys.argv[2] == "is dropped":
+        await actor.take("a")
+        await actor.begin("a", 1, encoded(BeginCall(call_of(Path(sys.argv[1]), "tidies", module="actor_steps"))), None)
+        while not Path(sys.argv[1], "effects").exists():
+            await asyncio.sleep(0.01)
+        await actor.forget("a")
+    await asyncio.Event().wait()
+
+asyncio.run(main())
+"""
+
+
+@pytest.mark.parametrize(("what", "effects"), [("was never taken", ""), ("is dropped", "began, tidied")])
+def test_an_actor_that_has_nothing_ends_after_a_while_but_not_while_something_is_stopped(
+    folder: Path, what: str, effects: str
+) -> None:
+    with subprocess.Popen([sys.executable, "-c", IDLE, str(folder), what]) as process:
+        assert process.wait(60) == 0
+    file = folder / "effects"
+    assert (file.read_text() if file.exists() else "") == effects
 
 
 UNCLAIMED = """

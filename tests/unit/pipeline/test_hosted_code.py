@@ -49,42 +49,42 @@ def in_pool(max_concurrency: int = 1) -> Needs:
     return Needs(pool=PoolNeeds("p", max_concurrency, 60.0))
 
 
-def step_of(code: HostedCode, folder: Path, **changes: Any) -> Step:
-    loaded = code.loaded(call_of(folder, "Model", **changes))
+async def step_of(code: HostedCode, folder: Path, **changes: Any) -> Step:
+    loaded = await code.loaded(call_of(folder, "Model", **changes))
     assert isinstance(loaded, CodeOfCall)
     return loaded.step
 
 
 async def test_outside_of_a_pool_each_attempt_has_an_object_of_its_own(code: HostedCode, folder: Path) -> None:
-    assert step_of(code, folder) is not step_of(code, folder)
+    assert await step_of(code, folder) is not await step_of(code, folder)
 
 
 async def test_a_pool_keeps_one_object_of_each_step_as_long_as_its_config_is_the_same(
     code: HostedCode, folder: Path
 ) -> None:
-    first = step_of(code, folder, needs=in_pool())
-    assert step_of(code, folder, needs=in_pool()) is first
-    assert step_of(code, folder, needs=in_pool(), step_id="other") is not first
-    small = step_of(code, folder, needs=in_pool(), config=JsonText('{"size": 1}'))
+    first = await step_of(code, folder, needs=in_pool())
+    assert await step_of(code, folder, needs=in_pool()) is first
+    assert await step_of(code, folder, needs=in_pool(), step_id="other") is not first
+    small = await step_of(code, folder, needs=in_pool(), config=JsonText('{"size": 1}'))
     assert (small.config, small is first) == ({"size": 1}, False)
-    assert step_of(code, folder, needs=in_pool()) is not first, "one of each step, or it would grow"
+    assert await step_of(code, folder, needs=in_pool()) is not first, "one of each step, or it would grow"
 
 
 async def test_an_object_that_cannot_be_made_is_tried_again(code: HostedCode, folder: Path) -> None:
     config = JsonText('{"fails": 1}')
     with pytest.raises(StepError, match="no weights"):
-        step_of(code, folder, needs=in_pool(), config=config)
-    assert step_of(code, folder, needs=in_pool(), config=config).run({})["made"] == 2
+        await step_of(code, folder, needs=in_pool(), config=config)
+    assert (await step_of(code, folder, needs=in_pool(), config=config)).run({})["made"] == 2
 
 
 async def test_code_that_has_changed_since_is_not_loaded(code: HostedCode, folder: Path) -> None:
-    step_of(code, folder)
+    await step_of(code, folder)
     call = call_of(folder, "Model", fingerprint={"host_steps": "another"}, needs=in_pool())
-    assert code.loaded(call) == CodeChanged("host_steps")
+    assert await code.loaded(call) == CodeChanged("host_steps")
 
 
 async def test_attempts_that_share_an_object_see_their_own_surroundings_in_it(code: HostedCode, folder: Path) -> None:
-    step = step_of(code, folder, needs=in_pool(2))
+    step = await step_of(code, folder, needs=in_pool(2))
     here = asyncio.Barrier(2)
 
     async def attempt(name: str) -> set[str]:
