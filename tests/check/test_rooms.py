@@ -13,6 +13,8 @@ NEEDS_NO_TEST_FILE = {
     "client/failures.py": "the verbs over tracker/failures.py, whose tests go through them",
     "database/apsw_types.py": "types alone",
     "database/postgresql_plans.py": "writes plans, as tests/unit/database/test_plans.py has it do",
+    "engines/actor_owner.py": "the owner of an attempt, which tests/conformance has run everything",
+    "engines/ray_connection.py": "the part of a cluster that joins it, which tests/unit/engines/test_ray.py tries",
     "engines/ray_link.py": "the way to the driver, which tests/unit/engines/test_ray.py kills and starts anew",
     "engines/ray_messages.py": "messages alone, which tests/conformance has an owner and Ray exchange",
     "engines/ray_driver.py": "a process between an owner and Ray, which tests/conformance has it join",

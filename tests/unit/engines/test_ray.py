@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from ia_modules.engines import ray as engine
-from ia_modules.engines import ray_link
+from ia_modules.engines import ray_connection, ray_link
 from ia_modules.engines.ray import RayCluster
 from ia_modules.engines.ray_link import RayAway
 from ia_modules.errors import DatabaseUnavailable, InvalidArgument
@@ -112,7 +112,7 @@ async def test_a_driver_that_is_killed_is_started_anew_when_it_is_needed(ray: Ra
 
 
 async def test_a_driver_that_is_frozen_is_replaced(ray: RayOfTests, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(engine, "_FROZEN_SECONDS", 1.0)
+    monkeypatch.setattr(ray_connection, "_FROZEN_SECONDS", 1.0)
     async with RayCluster(ray.address, namespace=new_id()).joining() as cluster:
         await cluster.joined()
         (frozen,) = children("ray_driver")
