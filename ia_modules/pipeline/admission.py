@@ -8,9 +8,10 @@ from typing import Any, cast
 from ia_modules.errors import PipelineDefinitionError, Problem
 from ia_modules.models import PipelineVersionRecord
 from ia_modules.pipeline.allowed_code import AllowedCode
-from ia_modules.pipeline.code import StepModules, load_pipeline, refused_names
+from ia_modules.pipeline.code import load_pipeline, refused_names
 from ia_modules.pipeline.document.definition import PipelineDefinition
 from ia_modules.pipeline.loader import Loaded, examine
+from ia_modules.pipeline.step_modules import StepModules
 from ia_modules.pipeline.versions import definition_of
 
 

@@ -6,7 +6,7 @@ from functools import update_wrapper
 from typing import Any, Generic, Literal, ParamSpec, Protocol, Self, TypeAlias, TypeVar, cast, overload
 
 from ia_modules.errors import InvalidArgument
-from ia_modules.pipeline.code import StandIn
+from ia_modules.pipeline.step_modules import StandIn
 
 P = ParamSpec("P")
 R = TypeVar("R")

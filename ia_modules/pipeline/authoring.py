@@ -35,11 +35,9 @@ from ia_modules.pipeline.code import (
     CodeName,
     LoadedPipeline,
     StepFactory,
-    StepModules,
     factory_of,
     function_of,
     load_pipeline,
-    plain,
     unnamed,
 )
 from ia_modules.pipeline.contracts import names_of, parameters_of, schemas_of
@@ -54,6 +52,7 @@ from ia_modules.pipeline.memory_journal import MemoryJournal
 from ia_modules.pipeline.recovery import Recovered
 from ia_modules.pipeline.runner import TRACKER_SERVICE, Pipeline, Runner, StartedExecution
 from ia_modules.pipeline.services import ServiceRegistry
+from ia_modules.pipeline.step_modules import StepModules, plain
 from ia_modules.pipeline.streamed_run import StreamedRun
 
 _MAP_KEYS = ("key", "max_concurrency", "on_item_failure", "collect")

@@ -13,12 +13,13 @@ from ia_modules.models import JsonText
 from ia_modules.payload import clean_text
 from ia_modules.pipeline.beside import fingerprint
 from ia_modules.pipeline.binding import Binding, binding_of
-from ia_modules.pipeline.code import StepFactory, StepModules, factory_of, made_step
+from ia_modules.pipeline.code import StepFactory, factory_of, made_step
 from ia_modules.pipeline.core import Step
 from ia_modules.pipeline.current import current
 from ia_modules.pipeline.executor import contained
 from ia_modules.pipeline.remote_calls import CodeChanged, RemoteCall, RemoteCode
 from ia_modules.pipeline.services import ServiceRegistry, made_services
+from ia_modules.pipeline.step_modules import StepModules
 from ia_modules.tasks import in_thread
 
 

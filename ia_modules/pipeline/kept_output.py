@@ -21,6 +21,10 @@ LEFT_OUT = (
 )
 
 
+_COMMA = 1
+"""What a value takes besides itself in the list of its line."""
+
+
 class _OpenLine:
     """A line to which more may come."""
 
@@ -32,7 +36,7 @@ class _OpenLine:
         self.values: list[JsonText] = []
 
     def add(self, text: str, value: JsonText | None) -> None:
-        self.characters += len(text if value is None else value)
+        self.characters += len(text) if value is None else len(value) + _COMMA
         if value is None:
             self.text.write(text)
         else:
@@ -68,13 +72,13 @@ class KeptOutput:
 
     def add_json(self, channel: str, value: JsonText, at: float) -> None:
         """Take in a value, which is kept whole or not at all."""
-        size = len(value.encode())
-        line = None if size > self._room else self._line(channel, len(value), at, is_json=True)
+        size, characters = len(value.encode()) + _COMMA, len(value) + _COMMA
+        line = None if size > self._room else self._line(channel, characters, at, is_json=True)
         if line is None:
             self._end(at)
             return
         line.add("", value)
-        self._room, self.characters = self._room - size, self.characters + len(value)
+        self._room, self.characters = self._room - size, self.characters + characters
 
     def take(self, characters: int) -> list[LoggedLine]:
         """The lines to write now: the first, of so many characters together or of one line; nothing comes to them."""

@@ -42,7 +42,7 @@ from ia_modules.models import (
 )
 from ia_modules.payload import encode
 from ia_modules.pipeline.capture import CaptureRules, capture_rules
-from ia_modules.pipeline.code import LoadedPipeline, StepModules, load_pipeline
+from ia_modules.pipeline.code import LoadedPipeline, load_pipeline
 from ia_modules.pipeline.coordinator import Coordinator, Repeats, record_before
 from ia_modules.pipeline.core import ExecutionContext
 from ia_modules.pipeline.executor import LocalExecutor, StepExecutor
@@ -57,6 +57,7 @@ from ia_modules.pipeline.recorded import is_elsewhere, recorded_runs, state_of
 from ia_modules.pipeline.recovery import Recovered, recover
 from ia_modules.pipeline.services import ServiceRegistry
 from ia_modules.pipeline.start import find_started, new_execution, record_start, registered_version
+from ia_modules.pipeline.step_modules import StepModules
 from ia_modules.pipeline.versions import is_stored_as
 from ia_modules.transitions import (
     PROCESS_LOST,

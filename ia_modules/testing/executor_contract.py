@@ -27,13 +27,14 @@ from ia_modules.models import (
 )
 from ia_modules.paths import GRAPH, run_path
 from ia_modules.pipeline.authoring import Flow
-from ia_modules.pipeline.code import LoadedPipeline, StepModules, load_pipeline
+from ia_modules.pipeline.code import LoadedPipeline, load_pipeline
 from ia_modules.pipeline.executor import StepExecutor
 from ia_modules.pipeline.journal import OperatorJournal
 from ia_modules.pipeline.loader import load
 from ia_modules.pipeline.memory_journal import MemoryJournal
 from ia_modules.pipeline.runner import Runner
 from ia_modules.pipeline.services import ServiceRegistry, made_services
+from ia_modules.pipeline.step_modules import StepModules
 from ia_modules.testing import executor_steps
 from ia_modules.testing.executor_steps import until
 

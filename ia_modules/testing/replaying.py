@@ -30,7 +30,7 @@ from ia_modules.models import (
 from ia_modules.paths import GRAPH, path_of
 from ia_modules.payload import encode
 from ia_modules.pipeline.attempt import Outcome, placed, prepare, run_alone
-from ia_modules.pipeline.code import LoadedPipeline, StepModules, load_steps
+from ia_modules.pipeline.code import LoadedPipeline, load_steps
 from ia_modules.pipeline.core import Inner, StepContext
 from ia_modules.pipeline.current import inside
 from ia_modules.pipeline.document.definition import PipelineDefinition
@@ -50,6 +50,7 @@ from ia_modules.pipeline.overrides import overrides_of
 from ia_modules.pipeline.recorded import RecordedRun, recorded_results, recorded_runs, state_of
 from ia_modules.pipeline.results import scope_before
 from ia_modules.pipeline.services import ServiceRegistry
+from ia_modules.pipeline.step_modules import StepModules
 from ia_modules.pipeline.versions import definition_of
 from ia_modules.tracker.reader import ExecutionReader
 from ia_modules.tracker.run_file_reading import OpenedRunFile, opened_run_file

@@ -27,14 +27,20 @@ from ia_modules.models import (
     PipelineId,
     RunPath,
     StepExecutionId,
-    StepPlace,
-    StepStatus,
     is_id,
-    sought_id,
 )
 from ia_modules.paths import GRAPH
-from ia_modules.payload import encode, size_bytes
+from ia_modules.payload import encode
 from ia_modules.states import WAITING, ExecutionState, InteractionState, Known, StepState
+from ia_modules.tracker.batch_rows import (
+    NO_RESULT,
+    execution_row,
+    new_execution_row,
+    place_row,
+    start_row,
+    update_row,
+    usage_row,
+)
 from ia_modules.tracker.closing import close, closing_row
 from ia_modules.tracker.liveness import Liveness
 from ia_modules.tracker.responses import question_row, response_row, states
@@ -47,11 +53,8 @@ from ia_modules.transitions import (
     Recovery,
     RequestCancel,
     Requeue,
-    StepStart,
-    StepUpdate,
     Transition,
 )
-from ia_modules.usage import Usage
 
 _ENDED_BADLY = (ExecutionStatus.FAILED, ExecutionStatus.CANCELLED)
 
@@ -210,25 +213,25 @@ class _Writes:
         after = decision.execution
         if transition.new is not None:
             self.created.add(after.execution_id)
-            self.executions[after.execution_id] = _new_execution_row(transition.new, names[transition.new.pipeline_id])
+            self.executions[after.execution_id] = new_execution_row(transition.new, names[transition.new.pipeline_id])
             self._add_names(transition.new, after.execution_id)
         elif after.execution_id not in self.executions and before is not None:
             known = {"known_sequence": before.sequence, "known_epoch": before.epoch}
-            self.executions[after.execution_id] = {**known, **_NO_RESULT, "metadata": None}
-        self.executions[after.execution_id] |= _execution_row(transition, decision)
+            self.executions[after.execution_id] = {**known, **NO_RESULT, "metadata": None}
+        self.executions[after.execution_id] |= execution_row(transition, decision)
         if decision.rests:
             self.rests.add(after.execution_id)
         if decision.group is not None:
             self.failed.append((after.execution_id, transition, decision.group))
         stamp = {"execution_id": after.execution_id, "sequence": after.sequence}
         self.copies += [asdict(copy) | stamp for copy in decision.copied]
-        self.starts += [_start_row(start) | stamp for start in decision.started]
+        self.starts += [start_row(start) | stamp for start in decision.started]
         self.started |= {start.step_execution_id for start in decision.started}
-        self.updates += [_update_row(update) | stamp for update in decision.updated]
+        self.updates += [update_row(update) | stamp for update in decision.updated]
         if decision.spent is not None:
             self.spent.append(asdict(decision.spent) | stamp)
-            self.usages += [_usage_row(update, update.usage) | stamp for update in decision.updated if update.usage]
-        self.places += [_place_row(update, update.place) | stamp for update in decision.updated if update.place]
+            self.usages += [usage_row(update, update.usage) | stamp for update in decision.updated if update.usage]
+        self.places += [place_row(update, update.place) | stamp for update in decision.updated if update.place]
         self.closings += [closing_row(each, after.execution_id, after.sequence) for each in decision.closings]
         self.logs += [
             {
@@ -498,125 +501,3 @@ def _as_woken(outcome: WriteOutcome, woken: set[ExecutionId]) -> WriteOutcome:
 def _for_each(sql: str, rows: Iterable[Mapping[str, Any]]) -> Script[list[dict[str, Any]]]:
     rows = list(rows)
     return (yield Statement(sql, rows)) if rows else []
-
-
-def _new_execution_row(new: NewExecution, registered_name: str) -> dict[str, Any]:
-    return {
-        "pipeline_id": new.pipeline_id,
-        "pipeline_name": new.pipeline_name or registered_name,
-        "pipeline_version": new.pipeline_version,
-        "managed": new.managed,
-        "trigger": new.trigger,
-        "priority": new.priority,
-        "run_at": new.run_at,
-        "rerun_of": sought_id(new.rerun_of),
-        "input_data": new.input_data,
-        "metadata": new.metadata,
-        "overrides": new.overrides,
-        "traceparent": new.traceparent,
-        "ago_seconds": -new.age_seconds,
-        **_NO_RESULT,
-    }
-
-
-_NO_ERROR: Mapping[str, Any] = {"error_type": None, "error_message": None}
-_NO_RESULT: Mapping[str, Any] = {
-    "output_data": None,
-    "output_refs": None,
-    **_NO_ERROR,
-    "started": False,
-    "reopened": False,
-    "queued": False,
-    "ended_ago_seconds": 0.0,
-}
-
-
-def _execution_row(transition: Transition, decision: Decision) -> dict[str, Any]:
-    """What a transition changes in its execution's row; a later one of the same batch is laid over it."""
-    after, failure, change = decision.execution, decision.failure, transition.change
-    row: dict[str, Any] = {
-        "execution_id": after.execution_id,
-        "owner": after.owner,
-        "epoch": after.epoch,
-        "recoveries": after.recoveries,
-        "sequence": after.sequence,
-        "status": after.status.value,
-        "cancel_requested": after.cancel_requested,
-        "total_steps": after.total_steps,
-        "completed_steps": after.completed_steps,
-        "failed_steps": after.failed_steps,
-        "ended": after.status.is_terminal,
-    }
-    if after.status is ExecutionStatus.RUNNING:
-        row["started"] = True
-    if decision.reopened:
-        row |= {"reopened": True, **_NO_ERROR}
-    if isinstance(transition.ownership, Requeue):
-        row["queued"] = True
-    if change is not None:
-        texts = {"output_data": change.output_data, "output_refs": change.output_refs, "metadata": change.metadata}
-        row |= {name: text for name, text in texts.items() if text is not None}
-        row["ended_ago_seconds"] = -change.age_seconds
-    if failure is not None:
-        row["error_message"] = failure.message
-    if failure is not None and failure.type is not None:  # else that of the one before stays, as in a batch of its own
-        row["error_type"] = failure.type
-    return row
-
-
-def _start_row(start: StepStart) -> dict[str, Any]:
-    return {
-        "step_execution_id": start.step_execution_id,
-        "within": start.within,
-        "step_id": start.step_id,
-        "step_name": start.step_name,
-        "step_type": start.step_type,
-        "iteration": start.iteration,
-        "attempt": start.attempt,
-        "status": start.status.value,
-        "worker": start.worker,
-        "input_data": start.input_data,
-        "input_refs": start.input_refs,
-        "metadata": start.metadata,
-        "effect": start.effect,
-        "wake_after_seconds": start.wake_after_seconds,
-        "awaits": start.awaits,
-        "input_bytes": size_bytes(start.input_data),
-        "started": start.status is StepStatus.RUNNING,
-        "ended": start.status.is_terminal,
-        "ago_seconds": -start.age_seconds,
-    }
-
-
-def _usage_row(update: StepUpdate, usage: Usage) -> dict[str, Any]:
-    all_told = {"usage": usage.by_model, "first_token_ms": usage.first_token_ms}
-    return asdict(usage.spent) | all_told | {"step_execution_id": update.step_execution_id}
-
-
-def _place_row(update: StepUpdate, place: StepPlace) -> dict[str, Any]:
-    resources = encode(place.resources, "resources")
-    return place.to_dict() | {"resources": resources, "step_execution_id": update.step_execution_id}
-
-
-def _update_row(update: StepUpdate) -> dict[str, Any]:
-    failure = update.failure
-    return {
-        "step_execution_id": update.step_execution_id,
-        "status": update.status.value if update.status else None,
-        "worker": update.worker,
-        "output_data": update.output_data,
-        "output_bytes": None if update.output_data is None else size_bytes(update.output_data),
-        "routes": update.routes,
-        "error_type": failure.type if failure else None,
-        "error_message": failure.message if failure else None,
-        "traceback": failure.traceback if failure else None,
-        "retry_count": update.retry_count,
-        "progress": update.progress,
-        "progress_message": update.progress_message,
-        "wake_after_seconds": update.wake_after_seconds,
-        "awaits": update.awaits,
-        "metadata": update.metadata,
-        "started": update.status is StepStatus.RUNNING,
-        "ended": update.status is not None and update.status.is_terminal,
-        "ago_seconds": -update.age_seconds,
-    }

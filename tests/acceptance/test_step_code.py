@@ -17,10 +17,11 @@ from ia_modules.errors import PipelineDefinitionError
 from ia_modules.pipeline.admission import admit
 from ia_modules.pipeline.allowed_code import allowed_modules
 from ia_modules.pipeline.authoring import Flow
-from ia_modules.pipeline.code import LoadedPipeline, StepModules, load_pipeline
+from ia_modules.pipeline.code import LoadedPipeline, load_pipeline
 from ia_modules.pipeline.loader import load
 from ia_modules.pipeline.runner import Pipeline
 from ia_modules.pipeline.services import ServiceRegistry
+from ia_modules.pipeline.step_modules import StepModules
 
 DOCUMENT = Path(__file__).parents[2] / "docs" / "step_code.md"
 Check = Callable[[Path], Awaitable[None]]

@@ -10,10 +10,10 @@ import pytest
 from examples.agent.model import ModelServer
 from ia_modules.errors import LoopLimitExceeded
 from ia_modules.models import ExecutionId, ExecutionStatus
-from ia_modules.pipeline.code import StepModules
 from ia_modules.pipeline.loader import load
 from ia_modules.pipeline.runner import TRACKER_SERVICE, run_pipeline_from_json
 from ia_modules.pipeline.services import ServiceRegistry
+from ia_modules.pipeline.step_modules import StepModules
 from ia_modules.tracker.execution_tracker import ExecutionTracker
 from tests.examples.runs import EXAMPLES, run_example, taken
 

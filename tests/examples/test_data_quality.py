@@ -7,7 +7,7 @@ import pytest
 
 from examples.data_quality import airports
 from ia_modules.models import ExecutionStatus
-from ia_modules.pipeline.code import StepModules
+from ia_modules.pipeline.step_modules import StepModules
 from ia_modules.tracker.execution_tracker import ExecutionTracker
 from tests.examples.runs import EXAMPLES, routes, run_example, taken
 

@@ -9,8 +9,8 @@ from examples.flaky_service import client
 from examples.flaky_service.server import FlakyServer
 from ia_modules.errors import StepError
 from ia_modules.models import ExecutionStatus, StepStatus
-from ia_modules.pipeline.code import StepModules
 from ia_modules.pipeline.runner import Runner, read_pipeline_file
+from ia_modules.pipeline.step_modules import StepModules
 from ia_modules.tracker.execution_tracker import ExecutionTracker
 from tests.examples.runs import EXAMPLES, Recorded, recorded_of, routes, run_example, taken
 

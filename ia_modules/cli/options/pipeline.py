@@ -20,10 +20,11 @@ from ia_modules.errors import (
     Problem,
 )
 from ia_modules.pipeline.authoring import Flow
-from ia_modules.pipeline.code import LoadedPipeline, StepModules, load_pipeline
+from ia_modules.pipeline.code import LoadedPipeline, load_pipeline
 from ia_modules.pipeline.document.definition import PipelineDefinition
 from ia_modules.pipeline.loader import Examination
 from ia_modules.pipeline.pipeline_file import PipelineFile, read_file
+from ia_modules.pipeline.step_modules import StepModules
 
 FileOrSlug = Annotated[
     str, typer.Argument(metavar="FILE|SLUG", help="A pipeline file, or the slug of a registered pipeline.")

@@ -9,8 +9,8 @@ import typer
 from ia_modules.cli.output.terminal import not_started
 from ia_modules.errors import InvalidArgument
 from ia_modules.payload import clean_text
-from ia_modules.pipeline.code import StepModules
 from ia_modules.pipeline.services import ServiceRegistry, ServicesFactory, made_services
+from ia_modules.pipeline.step_modules import StepModules
 
 SERVICES_VARIABLE = "IA_MODULES_SERVICES"
 

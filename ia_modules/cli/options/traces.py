@@ -12,8 +12,8 @@ import typer
 
 from ia_modules.cli.output.terminal import not_started
 from ia_modules.payload import clean_text
-from ia_modules.pipeline.code import StepModules
 from ia_modules.pipeline.services import ServicesFactory, entered
+from ia_modules.pipeline.step_modules import StepModules
 from ia_modules.traces.ids import Traceparent
 
 if TYPE_CHECKING:

@@ -11,7 +11,7 @@ from typing import Any
 
 from ia_modules.errors import StepLost
 from ia_modules.models import JsonText, StepExecutionId, StepPlace
-from ia_modules.pipeline.code import LoadedPipeline, StepModules, load_pipeline
+from ia_modules.pipeline.code import LoadedPipeline, load_pipeline
 from ia_modules.pipeline.current import current
 from ia_modules.pipeline.executor import LocalExecutor
 from ia_modules.pipeline.hosted_code import HostedCode
@@ -34,6 +34,7 @@ from ia_modules.pipeline.remote_calls import (
 )
 from ia_modules.pipeline.remote_failures import RemoteFailure
 from ia_modules.pipeline.remote_host import RemoteHost
+from ia_modules.pipeline.step_modules import StepModules
 from tests.unit.pipeline.factories import document, path, task
 
 

@@ -7,11 +7,12 @@ import pytest
 
 from ia_modules.errors import StepError
 from ia_modules.models import ExecutionId, ExecutionRecord, ExecutionStatus, StepExecutionRecord, StepStatus
-from ia_modules.pipeline.code import LoadedPipeline, StepModules, factory_of, load_pipeline
+from ia_modules.pipeline.code import LoadedPipeline, factory_of, load_pipeline
 from ia_modules.pipeline.core import Step
 from ia_modules.pipeline.journal import Journal
 from ia_modules.pipeline.loader import load
 from ia_modules.pipeline.runner import Runner, StartedExecution
+from ia_modules.pipeline.step_modules import StepModules
 from tests.unit.pipeline.factories import document, task
 
 Code = Callable[..., Any] | type[Step]

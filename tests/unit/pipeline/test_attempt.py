@@ -17,7 +17,7 @@ from ia_modules.models import ExecutionStatus, StepStatus
 from ia_modules.payload import PAYLOAD_LIMIT_BYTES
 from ia_modules.pipeline.attempt import prepare, run_alone
 from ia_modules.pipeline.authoring import Flow, when
-from ia_modules.pipeline.code import StepModules, factory_of, load_pipeline
+from ia_modules.pipeline.code import factory_of, load_pipeline
 from ia_modules.pipeline.core import ExecutionContext, Step
 from ia_modules.pipeline.document.scope import Scope
 from ia_modules.pipeline.executor import LocalExecutor
@@ -27,6 +27,7 @@ from ia_modules.pipeline.memory_journal import MemoryJournal
 from ia_modules.pipeline.outcome import recorded_result
 from ia_modules.pipeline.runner import Runner
 from ia_modules.pipeline.services import ServiceRegistry
+from ia_modules.pipeline.step_modules import StepModules
 from tests.unit.pipeline.factories import document, task
 from tests.unit.pipeline.programs import attempts_of, misbehaves, nothing, pipeline_of, recorded, started
 

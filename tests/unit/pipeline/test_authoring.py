@@ -11,10 +11,11 @@ from ia_modules.client import Client
 from ia_modules.database.manager import DatabaseManager
 from ia_modules.errors import InvalidArgument, PipelineDefinitionError
 from ia_modules.pipeline.authoring import Flow, end, finish, first, otherwise, when
-from ia_modules.pipeline.code import LoadedPipeline, StepModules
+from ia_modules.pipeline.code import LoadedPipeline
 from ia_modules.pipeline.core import Step
 from ia_modules.pipeline.loader import load
 from ia_modules.pipeline.runner import run_pipeline_from_json
+from ia_modules.pipeline.step_modules import StepModules
 
 FLOW = """
 from ia_modules.pipeline.authoring import Flow, otherwise, when

@@ -17,10 +17,11 @@ from ia_modules.errors import PipelineDefinitionError
 from ia_modules.pipeline import beside
 from ia_modules.pipeline.authoring import Flow
 from ia_modules.pipeline.beside import Generation, folder_of, generation_of, name_beside
-from ia_modules.pipeline.code import LoadedPipeline, StepModules, load_pipeline
+from ia_modules.pipeline.code import LoadedPipeline, load_pipeline
 from ia_modules.pipeline.loader import load
 from ia_modules.pipeline.runner import Pipeline, run_pipeline_from_json
 from ia_modules.pipeline.services import ServiceRegistry
+from ia_modules.pipeline.step_modules import StepModules
 from tests.unit.pipeline.factories import document, task
 
 PATIENCE_SECONDS = 60

@@ -13,17 +13,12 @@ from ia_modules.models import PipelineId, PipelineVersionRecord
 from ia_modules.payload import content_hash, encode
 from ia_modules.pipeline.allowed_code import AllowedCode
 from ia_modules.pipeline.beside import Generation
-from ia_modules.pipeline.code import (
-    LoadedPipeline,
-    StepModules,
-    load_pipeline,
-    load_version,
-    misspelled,
-)
+from ia_modules.pipeline.code import LoadedPipeline, load_pipeline, load_version
 from ia_modules.pipeline.core import Step
 from ia_modules.pipeline.loader import load
 from ia_modules.pipeline.runner import Pipeline, run_pipeline_from_json
 from ia_modules.pipeline.services import ServiceRegistry
+from ia_modules.pipeline.step_modules import StepModules, misspelled
 from tests.unit.pipeline.factories import document, task
 
 STEPS = """

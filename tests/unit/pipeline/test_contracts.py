@@ -17,11 +17,12 @@ from ia_modules.database.manager import DatabaseManager
 from ia_modules.errors import PipelineDefinitionError, PipelineInputError, StepOutputError
 from ia_modules.pipeline.authoring import Flow, when
 from ia_modules.pipeline.binding import binding_of
-from ia_modules.pipeline.code import StepModules, load_pipeline
+from ia_modules.pipeline.code import load_pipeline
 from ia_modules.pipeline.contracts import input_schema_of, names_of, parameters_of, schemas_of
 from ia_modules.pipeline.core import ServiceRegistry, Step, StepContext
 from ia_modules.pipeline.document.json_schema import problems_of
 from ia_modules.pipeline.loader import load
+from ia_modules.pipeline.step_modules import StepModules
 from ia_modules.tracker.execution_tracker import ExecutionTracker
 
 

@@ -127,8 +127,9 @@ async def test_a_function_decides_where_to_go(journal: OperatorJournal, tmp_path
         "async def large(context, parameters):\n    return context['n'] > parameters['limit']\n"
         "def broken(context, parameters):\n    raise RuntimeError('no idea')\n"
     )
-    from ia_modules.pipeline.code import StepModules, factory_of, load_pipeline
+    from ia_modules.pipeline.code import factory_of, load_pipeline
     from ia_modules.pipeline.loader import load
+    from ia_modules.pipeline.step_modules import StepModules
 
     def written(function: str) -> dict[str, Any]:
         condition = {"type": "function", "module_path": "checks", "function_name": function, "parameters": {"limit": 3}}

@@ -3,7 +3,7 @@
 from typing import Any
 
 import orjson
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from ia_modules.models import GAP_LOGGER, LogLevel
@@ -79,6 +79,7 @@ def before_each_value(pieces: list[tuple[str, Any]]) -> list[str]:
     return before
 
 
+@example(pieces=[("answer", 0)] * 3, room=3, most=1)  # commas take room, too
 @given(pieces=PIECES, room=st.integers(0, 60), most=st.integers(1, 6))
 def test_the_first_is_kept_up_to_the_bound_and_then_it_is_said_once(
     pieces: list[tuple[str, Any] | None], room: int, most: int

@@ -8,7 +8,7 @@ from msgspec import Raw
 
 from ia_modules.database.manager import DatabaseManager
 from ia_modules.models import JsonText, LogLevel, StepExecutionId
-from ia_modules.pipeline.code import StepModules, load_pipeline
+from ia_modules.pipeline.code import load_pipeline
 from ia_modules.pipeline.executor import LocalExecutor
 from ia_modules.pipeline.loader import load
 from ia_modules.pipeline.remote_calls import (
@@ -34,6 +34,7 @@ from ia_modules.pipeline.remote_calls import (
 from ia_modules.pipeline.remote_failures import RemoteFailure
 from ia_modules.pipeline.runner import Runner
 from ia_modules.pipeline.services import ServiceRegistry
+from ia_modules.pipeline.step_modules import StepModules
 from ia_modules.tracker.execution_tracker import ExecutionTracker
 from ia_modules.transitions import LogLine, StepUpdate
 from tests.unit.pipeline.factories import document, task

@@ -6,9 +6,10 @@ from typing import Any
 import pytest
 
 from ia_modules.errors import PipelineDefinitionError
-from ia_modules.pipeline.code import LoadedPipeline, StepModules, load_pipeline
+from ia_modules.pipeline.code import LoadedPipeline, load_pipeline
 from ia_modules.pipeline.loader import load
 from ia_modules.pipeline.runtime_env import laid_over, read_runtime_env
+from ia_modules.pipeline.step_modules import StepModules
 from tests.unit.pipeline.factories import document, task
 
 

@@ -8,11 +8,12 @@ import pytest
 
 from ia_modules.models import StepStatus, new_id
 from ia_modules.pipeline import process_pool
-from ia_modules.pipeline.code import LoadedPipeline, StepModules, load_pipeline
+from ia_modules.pipeline.code import LoadedPipeline, load_pipeline
 from ia_modules.pipeline.executor import LocalExecutor
 from ia_modules.pipeline.loader import load
 from ia_modules.pipeline.memory_journal import MemoryJournal
 from ia_modules.pipeline.services import ServiceRegistry
+from ia_modules.pipeline.step_modules import StepModules
 from ia_modules.testing.executor_contract import ContractRunner, StepAsRecorded, lives
 from ia_modules.testing.executor_steps import until
 
@@ -76,9 +77,9 @@ class Place:
         self._pool = {"name": new_id(), **pool}
 
     @property
-    def said(self) -> list[str]:
-        said = self.folder / "said"
-        return said.read_text().split() if said.exists() else []
+    def words(self) -> list[str]:
+        file = self.folder / "said"
+        return file.read_text().split() if file.exists() else []
 
     def pipeline(self) -> LoadedPipeline:
         codes = {"plain": "Plain", "loads": "Plain", "async": "Async", "large": "Large"}
@@ -133,7 +134,7 @@ async def test_what_loads_holds_nobody_up_and_is_loaded_once_also_when_who_began
     place, executor = Place(folder, max_concurrency=3), LocalExecutor()
     first = place.runner(executor)
     going = asyncio.create_task(place.ran(first, "loads"))
-    await until(lambda: "loading" in place.said)
+    await until(lambda: "loading" in place.words)
     (folder / "gate").touch()
     quick = await place.ran(place.runner(executor), "async")
     assert quick.last.status is StepStatus.COMPLETED
@@ -141,10 +142,10 @@ async def test_what_loads_holds_nobody_up_and_is_loaded_once_also_when_who_began
     await asyncio.wait([going])
     cancelled = await first.recorded(await first.begun())
     assert (cancelled.last.status, cancelled.lines) == (StepStatus.CANCELLED, [])
-    assert place.said == ["loading", "ran"], "the quick one"
+    assert place.words == ["loading", "ran"], "the quick one"
     (folder / "weights").touch()
     assert (await place.ran(place.runner(executor), "loads")).output["pid"] == quick.output["pid"]
-    assert place.said == ["loading", "ran", "ran"]
+    assert place.words == ["loading", "ran", "ran"]
 
 
 async def test_code_that_has_begun_is_not_called_again_though_its_process_dies_at_once(
@@ -156,7 +157,7 @@ async def test_code_that_has_begun_is_not_called_again_though_its_process_dies_a
     crash = asyncio.create_task(place.ran(place.runner(executor), "plain", "crashes"))
     await asyncio.gather(crash, place.ran(place.runner(executor), "large"))
     assert crash.result().error[0] == "StepProcessEnded"
-    assert place.said == ["ran"]
+    assert place.words == ["ran"]
 
 
 async def test_services_that_could_not_be_made_are_made_again(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -191,8 +192,8 @@ async def test_a_loop_that_is_held_fails_those_beside_it_after_a_while(
     monkeypatch.setattr(process_pool, "_SILENT_SECONDS", 0.5)
     place, executor = Place(folder, max_concurrency=2), LocalExecutor()
     beside = asyncio.create_task(place.ran(place.runner(executor), "async"))
-    await until(lambda: place.said == ["ran"])
+    await until(lambda: place.words == ["ran"])
     holds = asyncio.create_task(place.ran(place.runner(executor), "async", "holds"))
-    await until(lambda: place.said == ["ran", "ran"])
+    await until(lambda: place.words == ["ran", "ran"])
     holds.cancel()
     assert (await beside).error[0] == "StepProcessEnded"
