@@ -28,7 +28,7 @@ function ClusterPanel({ cluster: { cluster, nodes, pools, held } }: { cluster: C
         </>
       )}
       {held.length === 0 ? (
-        <Text size="sm" className="quiet">
+        <Text size="sm" className="quiet" pt="xs">
           No step runs on it
         </Text>
       ) : (
