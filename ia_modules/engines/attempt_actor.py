@@ -11,7 +11,7 @@ import os
 import threading
 import time
 from datetime import datetime
-from typing import Any, NoReturn
+from typing import Any
 
 from msgspec.structs import replace
 
@@ -166,13 +166,18 @@ class AttemptActor:
 
     # In a thread
 
-    def _look_at_times(self) -> NoReturn:
+    def _look_at_times(self) -> None:
         often = min(self._unclaimed_seconds, self._idle_seconds or self._unclaimed_seconds)
         began = time.monotonic()
         while True:
             time.sleep(often / _LOOKS)
-            if self._loop is not None:  # there, so that nothing is taken by what is about to end
-                self._loop.call_soon_threadsafe(self._look)
+            if self._loop is not None:
+                try:
+                    self._loop.call_soon_threadsafe(
+                        self._look
+                    )  # there, so that nothing is taken by what is about to end
+                except RuntimeError:  # it is closed: the process ends
+                    return
             elif time.monotonic() - began > (self._idle_seconds or self._unclaimed_seconds):  # whoever made it is gone
                 os._exit(0)
 

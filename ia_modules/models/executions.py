@@ -1,6 +1,7 @@
 """Records of executions: as they are listed, whole, claimed, stalled, left."""
 
 from datetime import datetime
+from typing import Self
 
 import orjson
 from msgspec import Struct
@@ -69,6 +70,18 @@ class StalledExecution(LeasedExecution, kw_only=True, frozen=True):
     recoveries: int
     cancel_requested: bool
     is_elsewhere: bool
+
+    @classmethod
+    def of(cls, record: "ExecutionRecord", *, is_elsewhere: bool) -> Self:
+        """As a record has it."""
+        return cls(
+            execution_id=record.execution_id,
+            epoch=record.epoch,
+            managed=record.managed,
+            recoveries=record.recoveries,
+            cancel_requested=record.cancel_requested,
+            is_elsewhere=is_elsewhere,
+        )
 
 
 class LeftExecution(Struct, kw_only=True, frozen=True):

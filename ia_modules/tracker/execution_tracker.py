@@ -308,7 +308,7 @@ class ExecutionTracker(ExecutionWriter):
         liveness = await self.liveness(execution.owner)
         if liveness is None or not liveness.is_gone:
             return False
-        stalled = execution.narrow(StalledExecution)
+        stalled = StalledExecution.of(execution, is_elsewhere=False)  # that of a program ends with it, wherever it ran
         return await self.ownership.recover(stalled, recovery_of(stalled, recovery_limit=0, died=True))
 
     def left_behind(self, slug: str) -> AsyncIterator[LeftExecution]:

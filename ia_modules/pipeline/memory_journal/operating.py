@@ -220,14 +220,7 @@ class MemoryJournal(RunMemory):
     async def owned(self) -> list[StalledExecution]:
         owned = [record for record in self._executions.values() if record.managed and record.owner == self._owner]
         return [
-            StalledExecution(
-                execution_id=record.execution_id,
-                epoch=record.epoch,
-                managed=record.managed,
-                recoveries=record.recoveries,
-                cancel_requested=record.cancel_requested,
-                is_elsewhere=bool(self._clusters_of(record.execution_id)),
-            )
+            StalledExecution.of(record, is_elsewhere=bool(self._clusters_of(record.execution_id)))
             for record in owned
             if record.status is ExecutionStatus.RUNNING
         ]
