@@ -161,13 +161,13 @@ async def assert_right(client: Client, execution_id: ExecutionId, effects: Count
     heavy = [each for each in steps if each.step_id == "heavy"]
     logs = (await client.tracker.changes(execution_id)).logs
     lines = Counter((line.step_execution_id, line.message) for line in logs if line.message.startswith("line "))
-    assert set(lines.values()) == {1}, "no line twice"
+    assert set(lines.values()) <= {1}, "no line twice"
     for attempt in heavy:
         expected = {"line 1", "line 2"} if attempt.status is COMPLETED else set[str]()
         assert {message for id_, message in lines if id_ == attempt.step_execution_id} >= expected
         assert_usage(attempt)
     assert all((each.input_tokens or 0) == 100 for each in within if each.status is COMPLETED)
-    assert execution.input_tokens == sum(each.input_tokens or 0 for each in (*steps, *within))
+    assert (execution.input_tokens or 0) == sum(each.input_tokens or 0 for each in (*steps, *within))
     return len(heavy)
 
 
