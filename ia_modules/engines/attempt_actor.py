@@ -49,7 +49,11 @@ class AttemptActor:
     """Makes the attempts that it has taken: one, or those of a pool, which share a process of the node."""
 
     def __init__(
-        self, unclaimed_seconds: float, idle_seconds: float = 0.0, resources: dict[str, float] | None = None
+        self,
+        unclaimed_seconds: float,
+        idle_seconds: float = 0.0,
+        resources: dict[str, float] | None = None,
+        own: str = "",
     ) -> None:
         """Nothing is taken yet.
 
@@ -57,11 +61,13 @@ class AttemptActor:
             unclaimed_seconds: an attempt ends, and is forgotten, when nobody has called for it for so long.
             idle_seconds: it ends itself when it has had no attempt for so long.
             resources: what it has of its node, by Ray's names; only told again.
+            own: the attempt that it is named by, which it has from the start: whoever made it may be gone before it is
+                told of that. Empty: it is that of a pool.
         """
         self._resources = resources or {}
         self._unclaimed_seconds, self._idle_seconds = unclaimed_seconds, idle_seconds
         self._processes = ProcessPool(1)
-        self._attempts: dict[str, _KeptAttempt] = {}
+        self._attempts = {own: _KeptAttempt(self._processes)} if own else dict[str, _KeptAttempt]()
         self._dropped: set[asyncio.Task[None]] = set()
         self._idle_since = time.monotonic()
         self._loop: asyncio.AbstractEventLoop | None = None

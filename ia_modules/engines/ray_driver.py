@@ -211,7 +211,8 @@ class RayDriver:
                 resources=options.custom or None,
                 runtime_env=None if options.runtime_env is None else json.loads(options.runtime_env),
             )
-            return actor.remote(options.unclaimed_seconds, options.idle_seconds, options.resources)
+            own = request.name if request.name in request.args else ""
+            return actor.remote(options.unclaimed_seconds, options.idle_seconds, options.resources, own)
         except (TypeError, ValueError) as error:
             if isinstance(error, self._ray.exceptions.RayError):  # such as: another was faster
                 raise

@@ -186,6 +186,13 @@ async def test_those_of_a_pool_are_apart_and_what_is_forgotten_is_unknown(folder
         await first.hear()
 
 
+async def test_one_that_is_named_by_its_attempt_has_it_from_the_start(folder: Path) -> None:
+    actor = AttemptActor(3600.0, own="a")
+    owner = Owner(actor, 1)
+    await owner.begin(folder, "gives")
+    assert await owner.to_end() == AttemptEnded(JsonText('{"n":1}'))
+
+
 async def test_what_is_forgotten_is_stopped(folder: Path) -> None:
     actor = AttemptActor(3600.0, 3600.0)
     await actor.take("a")
