@@ -82,7 +82,7 @@ class ActorOwner:
     async def cancel(self) -> bool:
         """Have it stopped; False: its process had to be ended."""
         if not self._may_have_begun:
-            return True  # its actor is ended
+            return True  # its actor is ended, or forgets it
         try:
             async with asyncio.timeout(_CANCEL_SECONDS):
                 ended = read_by_owner((await self._called("cancel")).value)

@@ -18,28 +18,11 @@ from ia_modules.engines.actor_owner import FALLBACK, POOL, ActorOwner, outlives_
 from ia_modules.engines.ray_amounts import asked_for
 from ia_modules.engines.ray_connection import RayConnection
 from ia_modules.engines.ray_link import RayAway
-from ia_modules.engines.ray_messages import (
-    PoolFacts,
-    RayAnswer,
-)
-from ia_modules.errors import (
-    DatabaseError,
-    InvalidArgument,
-    StepLost,
-)
-from ia_modules.models import (
-    ClusterNode,
-    JoinedCluster,
-    JsonText,
-    StepExecutionId,
-    WarmPool,
-    is_id,
-)
+from ia_modules.engines.ray_messages import PoolFacts, RayAnswer
+from ia_modules.errors import DatabaseError, InvalidArgument, StepLost
+from ia_modules.models import ClusterNode, JoinedCluster, JsonText, StepExecutionId, WarmPool, is_id
 from ia_modules.pipeline.process_pool import not_stopped
-from ia_modules.pipeline.remote_calls import (
-    OwnersDesk,
-    RemoteCall,
-)
+from ia_modules.pipeline.remote_calls import OwnersDesk, RemoteCall
 from ia_modules.tasks import background
 
 UNCLAIMED_SECONDS = 3600.0
@@ -228,7 +211,7 @@ class RayCluster(RayConnection):
     ) -> dict[str, PoolFacts]:
         """How the pools among these actors stand, by name; without those that do not answer now.
 
-        ``pending``: what has not been answered, and is not pending again meanwhile.
+        ``pending``: what has not been answered, and is not asked for again meanwhile.
         """
         for pool in names:
             if _is_pool(pool) and pool not in pending:

@@ -287,9 +287,12 @@ def _beside(name: str, modules: StepModules) -> Path | None:
     """A file of the folder; None: it is none, or lies elsewhere."""
     if modules.generation is None:
         return None
-    folder = modules.generation.folder.resolve()
-    file = (folder / name).resolve()
-    return file if file.is_relative_to(folder) and file.is_file() else None
+    try:
+        folder = modules.generation.folder.resolve()
+        file = (folder / name).resolve()
+        return file if file.is_relative_to(folder) and file.is_file() else None
+    except (OSError, ValueError, RuntimeError):  # no file can have that name, or a link leads to itself
+        return None
 
 
 def _needs_of(step: StepDefinition, definition: PipelineDefinition, folder: str | None, modules: StepModules) -> Needs:

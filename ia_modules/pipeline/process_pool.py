@@ -157,6 +157,7 @@ class ProcessPool:
             return await asyncio.shield(starting)
         except asyncio.CancelledError:
             starting.add_done_callback(self._keep_started)
+            await asyncio.wait([starting])  # a moment, in which nobody else is to start another
             raise
 
     def _keep_started(self, starting: "asyncio.Future[_Process]") -> None:

@@ -65,5 +65,5 @@ class StepPool(Document):
     """
 
     name: Annotated[str, Field(min_length=1, max_length=NAME_LIMIT_CHARACTERS)]
-    max_concurrency: Annotated[int, Field(ge=1)] = 1
-    idle_seconds: Annotated[float, Field(gt=0, allow_inf_nan=False)] = 300.0
+    max_concurrency: Annotated[int, Field(ge=1, le=1_000)] = 1
+    idle_seconds: Annotated[float, Field(gt=0, le=1e9)] = 300.0

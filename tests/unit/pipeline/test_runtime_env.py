@@ -59,6 +59,7 @@ def folder(tmp_path: Path) -> Path:
     (tmp_path / "flows" / "env.json").write_text('{"pip": ["torch"]}')
     (tmp_path / "flows" / "wrong.json").write_text("hunter2")
     (tmp_path / "flows" / "way-out.json").symlink_to(tmp_path / "env.json")
+    (tmp_path / "flows" / "loop.json").symlink_to("loop.json")
     return tmp_path / "flows"
 
 
@@ -69,7 +70,10 @@ def test_a_step_names_a_file_beside_its_pipeline_of_which_only_the_path_is_kept(
     assert pipeline.warnings == ()
 
 
-@pytest.mark.parametrize("name", ["../env.json", "way-out.json", "none.json", ".", "/etc/hostname", "wrong.json"])
+@pytest.mark.parametrize(
+    "name",
+    ["../env.json", "way-out.json", "none.json", ".", "/etc/hostname", "wrong.json", "a\0b", 300 * "x", "loop.json"],
+)
 def test_a_file_elsewhere_or_one_that_has_none_is_refused(name: str, folder: Path) -> None:
     with pytest.raises(PipelineDefinitionError, match=r"resources\.runtime_env: found ") as wrong:
         loaded(folder, name)

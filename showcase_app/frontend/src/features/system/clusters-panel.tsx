@@ -1,5 +1,6 @@
 /** The Ray clusters that steps run on: what their nodes have, what of it is taken, and by which attempts. */
 import { Anchor, Progress, Table, Text } from "@mantine/core";
+import type { ReactNode } from "react";
 import { Link } from "react-router";
 import type { ClusterNodeOut, ClusterOut, HeldOut, WarmPoolOut } from "@/api/schema.gen";
 import { Moment } from "@/components/ui/moments";
@@ -44,31 +45,36 @@ function ClusterPanel({ cluster: { cluster, nodes, pools, held } }: { cluster: C
 function Nodes({ nodes }: { nodes: readonly ClusterNodeOut[] }) {
   const names = [...new Set(nodes.flatMap(({ total }) => Object.keys(total)))].sort();
   return (
+    <Named name="Nodes" columns={["Node", ...names.map((name) => `${name}, in use`)]}>
+      {nodes.map(({ node, total, free }) => (
+        <Table.Tr key={node}>
+          <Table.Td className="mono" title={node}>
+            {shortNode(node)}
+          </Table.Td>
+          {names.map((name) => (
+            <Table.Td key={name}>
+              <InUse name={name} total={total[name] ?? 0} free={free[name] ?? 0} />
+            </Table.Td>
+          ))}
+        </Table.Tr>
+      ))}
+    </Named>
+  );
+}
+
+function Named({ name, columns, children }: { name: string; columns: readonly string[]; children: ReactNode }) {
+  return (
     // biome-ignore lint/a11y/noNoninteractiveTabindex: what scrolls must be reached by keyboard
     <div className={classes.scrolls} tabIndex={0}>
-      <Table verticalSpacing={6} horizontalSpacing="sm" className="numbers" aria-label="Nodes">
+      <Table verticalSpacing={6} horizontalSpacing="sm" className="numbers" aria-label={name}>
         <Table.Thead>
           <Table.Tr>
-            <Table.Th>Node</Table.Th>
-            {names.map((name) => (
-              <Table.Th key={name}>{name}, in use</Table.Th>
+            {columns.map((column) => (
+              <Table.Th key={column}>{column}</Table.Th>
             ))}
           </Table.Tr>
         </Table.Thead>
-        <Table.Tbody>
-          {nodes.map(({ node, total, free }) => (
-            <Table.Tr key={node}>
-              <Table.Td className="mono" title={node}>
-                {shortNode(node)}
-              </Table.Td>
-              {names.map((name) => (
-                <Table.Td key={name}>
-                  <InUse name={name} total={total[name] ?? 0} free={free[name] ?? 0} />
-                </Table.Td>
-              ))}
-            </Table.Tr>
-          ))}
-        </Table.Tbody>
+        <Table.Tbody>{children}</Table.Tbody>
       </Table>
     </div>
   );
@@ -90,31 +96,19 @@ function InUse({ name, total, free }: { name: string; total: number; free: numbe
 
 function Pools({ pools }: { pools: readonly WarmPoolOut[] }) {
   return (
-    // biome-ignore lint/a11y/noNoninteractiveTabindex: what scrolls must be reached by keyboard
-    <div className={classes.scrolls} tabIndex={0}>
-      <Table verticalSpacing={6} horizontalSpacing="sm" className="numbers" aria-label="Warm pools">
-        <Table.Thead>
-          <Table.Tr>
-            {["Pipeline", "Pool", "Holds", "Node", "Attempts"].map((name) => (
-              <Table.Th key={name}>{name}</Table.Th>
-            ))}
-          </Table.Tr>
-        </Table.Thead>
-        <Table.Tbody>
-          {pools.map((pool) => (
-            <Table.Tr key={`${pool.node} ${pool.pid}`}>
-              <Table.Td>{pool.pipeline}</Table.Td>
-              <Table.Td>{pool.name}</Table.Td>
-              <Table.Td>{resourcesText(pool.resources)}</Table.Td>
-              <Table.Td>
-                <NodeOf {...pool} />
-              </Table.Td>
-              <Table.Td>{pool.attempts === 0 ? <span className="quiet">none</span> : pool.attempts}</Table.Td>
-            </Table.Tr>
-          ))}
-        </Table.Tbody>
-      </Table>
-    </div>
+    <Named name="Warm pools" columns={["Pipeline", "Pool", "Holds", "Node", "Attempts"]}>
+      {pools.map((pool) => (
+        <Table.Tr key={`${pool.node} ${pool.pid}`}>
+          <Table.Td>{pool.pipeline}</Table.Td>
+          <Table.Td>{pool.name}</Table.Td>
+          <Table.Td>{resourcesText(pool.resources)}</Table.Td>
+          <Table.Td>
+            <NodeOf {...pool} />
+          </Table.Td>
+          <Table.Td>{pool.attempts === 0 ? <span className="quiet">none</span> : pool.attempts}</Table.Td>
+        </Table.Tr>
+      ))}
+    </Named>
   );
 }
 
@@ -129,46 +123,34 @@ function NodeOf({ node, pid }: { node: string; pid: number }) {
 function Held({ held, pools }: { held: readonly HeldOut[]; pools: readonly WarmPoolOut[] }) {
   const poolOf = ({ node, pid }: HeldOut) => pools.find((pool) => pool.node === node && pool.pid === pid);
   return (
-    // biome-ignore lint/a11y/noNoninteractiveTabindex: what scrolls must be reached by keyboard
-    <div className={classes.scrolls} tabIndex={0}>
-      <Table verticalSpacing={6} horizontalSpacing="sm" className="numbers" aria-label="What holds them">
-        <Table.Thead>
-          <Table.Tr>
-            {["Execution", "Step", "Holds", "Node", "Since"].map((name) => (
-              <Table.Th key={name}>{name}</Table.Th>
-            ))}
-          </Table.Tr>
-        </Table.Thead>
-        <Table.Tbody>
-          {held.map((each) => (
-            <Table.Tr key={each.step_execution_id}>
-              <Table.Td>
-                <Anchor
-                  component={Link}
-                  to={`/executions/${encodeURIComponent(each.execution_id)}?step=${encodeURIComponent(each.step_id)}`}
-                  inherit
-                  title={each.execution_id}
-                >
-                  {each.pipeline_name} <span className="mono">{shortId(each.execution_id)}</span>
-                </Anchor>
-              </Table.Td>
-              <Table.Td>
-                {each.within === "" ? each.step_name : `${each.step_id}: ${each.step_name}`}
-                {each.iteration === 1 || each.within !== "" ? "" : ` #${each.iteration}`}
-              </Table.Td>
-              <Table.Td>
-                {poolOf(each) === undefined ? resourcesText(each.resources) : `with pool ${poolOf(each)?.name}`}
-              </Table.Td>
-              <Table.Td>
-                <NodeOf {...each} />
-              </Table.Td>
-              <Table.Td title={`It waited ${durationText(each.waited_seconds)} for that`}>
-                <Moment at={each.since} />
-              </Table.Td>
-            </Table.Tr>
-          ))}
-        </Table.Tbody>
-      </Table>
-    </div>
+    <Named name="What holds them" columns={["Execution", "Step", "Holds", "Node", "Since"]}>
+      {held.map((each) => (
+        <Table.Tr key={each.step_execution_id}>
+          <Table.Td>
+            <Anchor
+              component={Link}
+              to={`/executions/${encodeURIComponent(each.execution_id)}?step=${encodeURIComponent(each.step_id)}`}
+              inherit
+              title={each.execution_id}
+            >
+              {each.pipeline_name} <span className="mono">{shortId(each.execution_id)}</span>
+            </Anchor>
+          </Table.Td>
+          <Table.Td>
+            {each.within === "" ? each.step_name : `${each.step_id}: ${each.step_name}`}
+            {each.iteration === 1 || each.within !== "" ? "" : ` #${each.iteration}`}
+          </Table.Td>
+          <Table.Td>
+            {poolOf(each) === undefined ? resourcesText(each.resources) : `with pool ${poolOf(each)?.name}`}
+          </Table.Td>
+          <Table.Td>
+            <NodeOf {...each} />
+          </Table.Td>
+          <Table.Td title={`It waited ${durationText(each.waited_seconds)} for that`}>
+            <Moment at={each.since} />
+          </Table.Td>
+        </Table.Tr>
+      ))}
+    </Named>
   );
 }
